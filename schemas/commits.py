@@ -1,0 +1,174 @@
+"""How a partition's files come to count: all of them or none, whoever is killed when.
+
+An `Attempt` writes every file aside, under a name that holds the attempt. Its commit record is created exclusively:
+that is the moment of decision. Then the files get their final names in order, commit marks of shards last. A commit whose
+files were not all renamed before a kill is rolled forward by `publish` on the next run; files of attempts that never
+committed are swept by `sweep`. Two attempts at one partition (a driver died, its workers did not) race on the record,
+and the loser removes its own files.
+"""
+
+import hashlib
+import posixpath
+from collections.abc import Iterable
+from typing import IO
+
+import msgspec
+
+from schemas.drops import Counts
+from schemas.shards import ShardInfo
+from schemas.storage import Store, new_attempt, sync
+
+
+class FileInfo(msgspec.Struct, frozen=True):
+    """A file of a commit: its final name, the name it was written under, and what a reader must find in it."""
+
+    name: str
+    staged: str
+    bytes: int
+    sha256: str
+
+
+class Commit(msgspec.Struct, frozen=True):
+    """`work/{phase}/{partition:06d}.json`: a partition of a phase is done, with these files and counts."""
+
+    phase: str
+    partition: int
+    attempt: str
+    files: list[FileInfo]
+    counts: Counts
+    shards: list[ShardInfo] = []
+
+    def named(self, suffix: str) -> list[str]:
+        """Names of the files that end in `suffix`."""
+        return [file.name for file in self.files if file.name.endswith(suffix)]
+
+
+class StagedFile:
+    """A file being written aside; counts and hashes what passes."""
+
+    def __init__(self, file: IO[bytes], name: str, staged: str) -> None:
+        self._file, self._name, self._staged = file, name, staged
+        self._sha256 = hashlib.sha256()
+        self.size = 0
+
+    def write(self, data: bytes) -> int:
+        self._file.write(data)
+        self._sha256.update(data)
+        self.size += len(data)
+        return len(data)
+
+    def tell(self) -> int:
+        return self.size
+
+    def flush(self) -> None:
+        self._file.flush()
+
+    @property
+    def closed(self) -> bool:
+        return self._file.closed
+
+    def close(self) -> None:
+        if not self._file.closed:
+            sync(self._file)
+            self._file.close()
+
+    def info(self) -> FileInfo:
+        return FileInfo(self._name, self._staged, self.size, self._sha256.hexdigest())
+
+
+class Attempt:
+    """One attempt at one partition of a phase. As a context manager it abandons its files when the body fails."""
+
+    def __init__(self, store: Store, phase: str, partition: int) -> None:
+        self._store, self._phase, self._partition = store, phase, partition
+        self._id = new_attempt()
+        self._files: list[StagedFile] = []
+
+    def create(self, name: str) -> StagedFile:
+        """Open a file that will be called `name` once the partition is committed."""
+        staged = posixpath.join(posixpath.dirname(name), f".{self._id}.{posixpath.basename(name)}.tmp")
+        file = StagedFile(self._store.create(staged), name, staged)
+        self._files.append(file)
+        return file
+
+    def put(self, name: str, data: bytes) -> None:
+        """Write a small file whole."""
+        file = self.create(name)
+        file.write(data)
+        file.close()
+
+    def commit(self, counts: Counts, shards: Iterable[ShardInfo] = ()) -> Commit:
+        """Decide and publish; returns the commit that counts, which is another attempt's if that one was first."""
+        for file in self._files:
+            file.close()
+        commit = Commit(
+            self._phase, self._partition, self._id, [file.info() for file in self._files], counts, list(shards)
+        )
+        if not self._store.put_if_absent(_record_name(self._phase, self._partition), msgspec.json.encode(commit)):
+            self.abandon()
+            return read_commit(self._store, self._phase, self._partition)
+        publish(self._store, commit)
+        return commit
+
+    def abandon(self) -> None:
+        """Remove everything this attempt wrote."""
+        for file in self._files:
+            try:
+                file.close()
+            finally:
+                self._store.remove(file.info().staged)
+
+    def __enter__(self) -> "Attempt":
+        return self
+
+    def __exit__(self, failure: type[BaseException] | None, *_: object) -> None:
+        if failure is not None:
+            self.abandon()
+
+
+def read_commit(store: Store, phase: str, partition: int) -> Commit:
+    return msgspec.json.decode(store.read(_record_name(phase, partition)), type=Commit)
+
+
+def committed(store: Store, phase: str) -> list[int]:
+    """The partitions of a phase that are done."""
+    names = (name.removesuffix(".json") for name in store.list(f"work/{phase}") if name.endswith(".json"))
+    return sorted(int(name) for name in names if name.isdigit())
+
+
+def publish(store: Store, commit: Commit) -> None:
+    """Give the files of a commit their final names, in order; safe to repeat after a kill at any point."""
+    for file in commit.files:
+        try:
+            store.move(file.staged, file.name)
+        except FileNotFoundError:
+            if not store.exists(file.name):
+                raise
+
+
+def roll_forward(store: Store, commits: Iterable[Commit]) -> None:
+    """Publish those commits whose attempt was killed between its decision and its last rename."""
+    present: dict[str, set[str]] = {}
+    for commit in commits:
+        for file in commit.files:
+            folder, name = posixpath.split(file.staged)
+            if folder not in present:
+                present[folder] = set(store.list(folder))
+            if name in present[folder]:
+                publish(store, commit)
+                break
+
+
+def sweep(store: Store, folders: Iterable[str]) -> int:
+    """Remove files that attempts left aside; only to be called when every partition is committed and published."""
+    swept = 0
+    for folder in folders:
+        for name in store.list(folder):
+            if name.startswith(".") and name.endswith(".tmp"):
+                store.remove(posixpath.join(folder, name))
+                swept += 1
+    return swept
+
+
+def _record_name(phase: str, partition: int) -> str:
+    return f"work/{phase}/{partition:06d}.json"

@@ -1,0 +1,169 @@
+"""The records that travel from an archive to a sample."""
+
+from typing import ClassVar
+
+import msgspec
+
+from schemas.drops import DropRow
+
+
+class Consent(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The signals of a page or image about its use, as seen; whether to honour them is a setting.
+
+    `robots` and `tdm_policy` keep the original words; `tdm_reservation` is None when nothing was said.
+    """
+
+    robots: tuple[str, ...] = ()
+    tdm_reservation: bool | None = None
+    tdm_policy: str = ""
+
+
+class Page(msgspec.Struct, frozen=True):
+    """One HTML response, its encodings undone."""
+
+    kind: ClassVar[str] = "page"
+
+    uid: int  # unique in the build: input << 40 | number of the record in its archive
+    url: str
+    html: bytes
+    charset: str = ""  # by the HTTP header; "" if it names none
+    fetch_time: str = ""  # ISO 8601, UTC
+    robots_header: tuple[str, ...] = ()  # values of X-Robots-Tag
+    tdm_header: str = ""  # value of tdm-reservation
+    tdm_policy_header: str = ""
+    warc_file: str = ""
+    warc_offset: int = -1  # bytes, of the compressed record
+    warc_length: int = -1
+
+
+class TextBlock(msgspec.Struct, frozen=True, tag="text", tag_field="type"):
+    """One block of text as a reader sees it; whitespace collapsed unless it is code."""
+
+    text: str
+    role: str = "paragraph"  # paragraph, heading, list, table, code, quote, caption
+
+
+class ImageRef(msgspec.Struct, frozen=True, tag="image", tag_field="type", omit_defaults=True):
+    """A reference to one image, in its place among the blocks.
+
+    `candidates` are absolute addresses, the one to try first at the front.
+    """
+
+    kind: ClassVar[str] = "image"
+
+    candidates: tuple[str, ...]
+    alt: str = ""
+    title: str = ""
+    caption: str = ""
+    link: str = ""
+    width: int = 0  # declared, CSS pixels; 0 if not declared
+    height: int = 0
+    source: str = "body"  # body, or lead for og:image and JSON-LD
+
+    @property
+    def url(self) -> str:
+        return self.candidates[0]
+
+
+class VideoRef(msgspec.Struct, frozen=True, tag="video", tag_field="type", omit_defaults=True):
+    """A reference to a video or embed, in its place among the blocks."""
+
+    candidates: tuple[str, ...]
+    poster: str = ""
+    caption: str = ""
+    title: str = ""
+
+
+Block = TextBlock | ImageRef | VideoRef
+
+
+class Draft(msgspec.Struct, frozen=True):
+    """A page reduced to what may become a sample: blocks in reading order, and where it came from.
+
+    `let_go` lists the paragraphs and images that single-page rules removed from `blocks`.
+    """
+
+    kind: ClassVar[str] = "page"
+
+    uid: int
+    url: str
+    blocks: tuple[Block, ...]
+    title: str = ""
+    canonical_url: str = ""
+    author: str = ""
+    date: str = ""  # as the page states it
+    language: str = ""  # ISO 639-1, identified
+    language_score: float = 0.0
+    language_hint: str = ""  # as the page states it
+    licence: str = ""
+    consent: Consent = Consent()
+    fetch_time: str = ""
+    warc_file: str = ""
+    warc_offset: int = -1
+    warc_length: int = -1
+    let_go: tuple[DropRow, ...] = ()
+
+    @property
+    def texts(self) -> list[TextBlock]:
+        return [block for block in self.blocks if isinstance(block, TextBlock)]
+
+    @property
+    def images(self) -> list[ImageRef]:
+        return [block for block in self.blocks if isinstance(block, ImageRef)]
+
+
+class StoredImage(msgspec.Struct, frozen=True):
+    """An image that passed every rule, as it will stand in the shard."""
+
+    data: bytes
+    format: str  # jpg, png or webp: the member's extension
+    width: int
+    height: int
+    original_format: str
+    original_width: int  # after orientation is applied
+    original_height: int
+    original_sha256: str
+    sha256: str
+    phash: str  # 16 hex digits
+
+    def __repr__(self) -> str:
+        return f"StoredImage({self.width}x{self.height} {self.format}, {len(self.data)} bytes)"
+
+
+class Sample(msgspec.Struct, frozen=True):
+    """The JSON member of an interleaved sample. `texts` and `images` are parallel, one of them null at each position.
+
+    `images[i]` is the full name of a member of the same tar. The `image_*` lists have one entry an image, in order.
+    """
+
+    key: str
+    url: str
+    title: str
+    texts: list[str | None]
+    images: list[str | None]
+    image_urls: list[str]
+    image_alts: list[str]
+    image_titles: list[str]
+    image_captions: list[str]
+    image_sizes: list[tuple[int, int]]  # width, height as stored
+    image_formats: list[str]
+    image_sha256: list[str]
+    image_original_sizes: list[tuple[int, int]]
+    image_original_formats: list[str]
+    image_original_sha256: list[str]
+    image_phashes: list[str]
+    image_scores: list[dict[str, float]]  # one dict an image; empty while no scorer is configured
+    language: str
+    language_score: float
+    licence: str
+    author: str
+    date: str
+    fetch_time: str
+    warc_file: str
+    warc_offset: int
+    warc_length: int
+    consent: Consent
+    scores: dict[str, float]
+    screened: list[str]  # the safety scorers that looked at the sample; empty: not screened
+    weft_version: str
+    config_hash: str

@@ -1,0 +1,201 @@
+"""Why things are let go. Every loss has a code from `REASONS`, a count in a `Tally`, a row in `drops/*.parquet`."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from typing import Protocol, TypeVar
+
+import msgspec
+
+#: What can be let go: a WARC record, a whole page, one text block of a page, or one image reference of a page.
+KINDS = ("record", "page", "paragraph", "image")
+
+#: The closed list of reason codes. `docs/drop-reasons.md` is checked against it by a test.
+REASONS: dict[str, str] = {
+    # records
+    "arc_format": "the archive is in the older ARC format, which weft does not read",
+    "broken_record": "the archive is damaged here; reading went on at the next sound record",
+    "truncated_record": "the record ends before its stated length",
+    "not_warc": "no WARC record was found in the file",
+    "revisit": "a revisit record: the payload is stored elsewhere",
+    "not_http": "a response that is not HTTP, such as a DNS answer",
+    "http_status": "the server did not answer 200",
+    "unsupported_type": "neither a page nor an image",
+    "too_large": "over the size cap, on the wire or after decompression",
+    "bad_encoding": "the HTTP content encoding could not be undone",
+    "not_seekable": "an image inside an archive that is one single gzip stream, so it cannot be read by offset",
+    # pages
+    "opt_out": "the page or image asks not to be used (robots meta or header, TDM reservation)",
+    "url_blocked": "a token of the address is on the block list",
+    "hostile_html": "markup that would exhaust the parser: too deep, or a tag too long",
+    "no_text": "no main text was found",
+    "language": "not one of the wanted languages, or not surely enough",
+    "few_words": "fewer words than the minimum",
+    "many_words": "more words than the maximum",
+    "word_length": "the mean word length is outside its range",
+    "symbols": "too many hashes or ellipses for the number of words",
+    "bullets": "too many lines start with a bullet",
+    "ellipses": "too many lines end in an ellipsis",
+    "few_letters": "too few words hold a letter",
+    "stop_words": "too few function words for natural prose",
+    "special_characters": "too many characters that are neither letters, digits, spaces nor punctuation",
+    "punctuation": "too little punctuation for prose",
+    "flagged_words": "too many explicit words",
+    "spam_words": "too many words typical of spam",
+    "repetitive": "lines, paragraphs or n-grams repeat themselves",
+    "no_image": "the page refers to no content image",
+    "many_images": "the page refers to more images than the maximum",
+    "duplicate_url": "a newer capture of the same canonical address exists",
+    "duplicate_text": "another page has the same normalised text",
+    "no_image_left": "every image of the page was let go",
+    # images
+    "not_captured": "none of the image's addresses is in the archives",
+    "unsupported_format": "not JPEG, PNG, WebP, GIF, BMP or TIFF by its content",
+    "broken_image": "the image does not decode to its end",
+    "too_many_pixels": "over the pixel cap, told from the header before decoding",
+    "too_small": "a side is shorter than the minimum",
+    "too_big": "a side is longer than the maximum",
+    "bad_aspect_ratio": "longer than it is wide, or wider than it is tall, beyond the maximum ratio",
+    "single_color": "all pixels have nearly the same colour",
+    "icon": "declared or named as decoration: an icon, spacer, tracker or avatar",
+    # any of them
+    "timeout": "took longer than the time allowed for one item",
+    "crashed": "the process that worked on it died",
+    "out_of_memory": "needed more memory than one item may take",
+    "internal_error": "an unexpected error; the detail names it",
+}
+
+#: Errors that mean our own code is wrong: they stop the run instead of being counted.
+CODE_ERRORS = (AssertionError, AttributeError, ImportError, NameError, NotImplementedError, TypeError)
+
+
+class Drop(Exception):
+    """Raised by a step to let the item go.
+
+    Raises `KeyError` when `reason` is not in `REASONS`: a reason that nobody documented is a defect.
+    """
+
+    def __init__(self, reason: str, detail: str = "") -> None:
+        REASONS[reason]
+        super().__init__(reason, detail)
+        self.reason = reason
+        self.detail = detail
+
+
+class StepError(Exception):
+    """Our own code failed on an item, or many items failed in a row; the message names the item."""
+
+
+class DropRow(msgspec.Struct, frozen=True):
+    """One row of `drops/*.parquet`."""
+
+    url: str
+    kind: str
+    reason: str
+    detail: str = ""
+
+
+class Counts(msgspec.Struct, frozen=True):
+    """What a `Tally` adds up to: per kind what came in and went on, and per kind and reason what was let go."""
+
+    seen: dict[str, int] = {}
+    kept: dict[str, int] = {}
+    drops: dict[str, dict[str, int]] = {}
+
+    def __add__(self, other: "Counts") -> "Counts":
+        drops = {kind: dict(reasons) for kind, reasons in self.drops.items()}
+        for kind, reasons in other.drops.items():
+            drops[kind] = _sum(drops.get(kind, {}), reasons)
+        return Counts(_sum(self.seen, other.seen), _sum(self.kept, other.kept), _sorted(drops))
+
+    def __sub__(self, earlier: "Counts") -> "Counts":
+        """What was counted since `earlier`, an earlier state of the same tally."""
+        drops = {
+            kind: {
+                reason: more
+                for reason, count in reasons.items()
+                if (more := count - earlier.drops.get(kind, {}).get(reason, 0))
+            }
+            for kind, reasons in self.drops.items()
+        }
+        return Counts(
+            {kind: count - earlier.seen.get(kind, 0) for kind, count in self.seen.items()},
+            {kind: count - earlier.kept.get(kind, 0) for kind, count in self.kept.items()},
+            {kind: reasons for kind, reasons in drops.items() if reasons},
+        )
+
+    def unaccounted(self, kind: str) -> int:
+        """Items of a kind that came in and neither went on nor were let go; anything but 0 is a defect."""
+        return self.seen.get(kind, 0) - self.kept.get(kind, 0) - sum(self.drops.get(kind, {}).values())
+
+
+class Tally:
+    """Counts what a partition sees, keeps and lets go; passes each `DropRow` to `sink` as it happens."""
+
+    def __init__(self, sink: Callable[[DropRow], None] | None = None) -> None:
+        self._seen: Counter[str] = Counter()
+        self._kept: Counter[str] = Counter()
+        self._drops: dict[str, Counter[str]] = {}
+        self._sink = sink
+
+    def saw(self, kind: str, n: int = 1) -> None:
+        self._seen[kind] += n
+
+    def kept(self, kind: str, n: int = 1) -> None:
+        self._kept[kind] += n
+
+    def drop(self, row: DropRow) -> None:
+        self._drops.setdefault(row.kind, Counter())[row.reason] += 1
+        if self._sink is not None:
+            self._sink(row)
+
+    def counts(self) -> Counts:
+        drops = {kind: dict(sorted(reasons.items())) for kind, reasons in self._drops.items()}
+        return Counts(_sorted(self._seen), _sorted(self._kept), _sorted(drops))
+
+
+class Item(Protocol):
+    """What `each` needs to know of an item in order to say who was let go."""
+
+    @property
+    def kind(self) -> str: ...
+    @property
+    def url(self) -> str: ...
+
+
+I = TypeVar("I", bound=Item)  # noqa: E741 - the conventional name would shadow nothing and mean less
+O = TypeVar("O")  # noqa: E741
+V = TypeVar("V")
+
+
+def each(step: Callable[[I], O], items: Iterable[I], tally: Tally, max_failures_in_a_row: int = 20) -> Iterator[O]:
+    """Apply `step` to every item, lazily; a `Drop` ends that item alone.
+
+    Raises `StepError` naming the item when the step itself is wrong (`CODE_ERRORS`), or when
+    `max_failures_in_a_row` items end in an unexpected error: that is no longer bad data.
+    """
+    in_a_row = 0
+    for item in items:
+        try:
+            result = step(item)
+        except Drop as drop:
+            tally.drop(DropRow(item.url, item.kind, drop.reason, drop.detail))
+        except (StepError, MemoryError):
+            raise
+        except CODE_ERRORS as error:
+            raise StepError(f"{item.kind} {item.url}: {type(error).__name__}: {error}") from error
+        except Exception as error:
+            in_a_row += 1
+            if in_a_row >= max_failures_in_a_row:
+                raise StepError(f"{in_a_row} failures in a row, last {item.kind} {item.url}: {error!r}") from error
+            tally.drop(DropRow(item.url, item.kind, "internal_error", f"{type(error).__name__}: {error}"))
+        else:
+            in_a_row = 0
+            yield result
+
+
+def _sum(left: dict[str, int], right: dict[str, int]) -> dict[str, int]:
+    return _sorted({key: left.get(key, 0) + right.get(key, 0) for key in left.keys() | right.keys()})
+
+
+def _sorted(mapping: dict[str, V]) -> dict[str, V]:
+    return dict(sorted(mapping.items()))

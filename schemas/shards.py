@@ -1,0 +1,157 @@
+"""Shards: a tar of samples, its offset index and its parquet index. Written here, and read here by offset."""
+
+import array
+import posixpath
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
+from typing import Any, Protocol
+
+import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from schemas.storage import Store
+from schemas.tar import BLOCK, TarWriter, member_bytes
+
+MEMBERS = pa.list_(pa.struct([("name", pa.string()), ("offset", pa.int64()), ("size", pa.int64())]))
+
+
+class ShardSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How samples are cut into shards."""
+
+    max_bytes: int = 512 << 20
+    """A shard is closed before it would grow over this. 256 MB to 1 GB suits object stores and shuffling loaders."""
+
+
+class ShardInfo(msgspec.Struct, frozen=True):
+    """What a commit mark says of its shard."""
+
+    name: str  # 000012-003
+    samples: int
+    images: int
+    tar_bytes: int
+    tar_sha256: str
+    parquet_bytes: int
+    parquet_sha256: str
+    inputs: list[str]  # archives that its samples come from
+
+
+class ShardMark(msgspec.Struct, frozen=True):
+    """`commit/000012-003.json`: the shard is whole and counts. Written last; a reader trusts nothing without it."""
+
+    shard: ShardInfo
+    partition: int
+    drops: dict[str, dict[str, int]]  # by kind and reason, of this shard's stretch of the partition
+    config_hash: str
+    weft_version: str
+
+
+class Files(Protocol):
+    """Where a shard's files go: `schemas.commits.Attempt`, or a plain folder in a test."""
+
+    def create(self, name: str) -> Any: ...
+
+
+class ShardWriter:
+    """Cuts samples into `{folder}/{partition:06d}-{number:03d}.tar`, with `.tar.idx` and `.parquet` beside each.
+
+    `columns` are the columns of the parquet index beyond key, offset, size and members. `on_shard` is called with each
+    finished shard.
+    """
+
+    def __init__(
+        self,
+        files: Files,
+        folder: str,
+        partition: int,
+        columns: Mapping[str, pa.DataType],
+        settings: ShardSettings,
+        on_shard: Callable[[ShardInfo], None],
+    ) -> None:
+        self._files, self._folder, self._partition = files, folder, partition
+        self._settings, self._on_shard = settings, on_shard
+        base = {"key": pa.string(), "offset": pa.int64(), "size": pa.int64(), "members": MEMBERS}
+        self._schema = pa.schema([*base.items(), *columns.items()])
+        self._next_number = 0
+        self._shard: _OpenShard | None = None
+
+    def add(self, key: str, members: Sequence[tuple[str, bytes]], row: Mapping[str, Any]) -> None:
+        """Append a sample: its members as (full name, data) in order, and its row of the index."""
+        size = sum(member_bytes(len(data)) for _, data in members)
+        if self._shard is not None and self._shard.tar.size + size + 2 * BLOCK > self._settings.max_bytes:
+            self.close()
+        if self._shard is None:
+            self._shard = _OpenShard(self._files, f"{self._folder}/{self._partition:06d}-{self._next_number:03d}")
+            self._next_number += 1
+        self._shard.add(key, members, row)
+
+    def close(self) -> None:
+        """Finish the shard in hand, if there is one."""
+        if self._shard is not None:
+            info = self._shard.close(self._schema)
+            self._shard = None
+            self._on_shard(info)
+
+
+class _OpenShard:
+    def __init__(self, files: Files, name: str) -> None:
+        self._files, self._name = files, name
+        self._tar_file = files.create(f"{name}.tar")
+        self.tar = TarWriter(self._tar_file)
+        self._rows: list[dict[str, Any]] = []
+
+    def add(self, key: str, members: Sequence[tuple[str, bytes]], row: Mapping[str, Any]) -> None:
+        start = self.tar.size
+        written = [self.tar.add(name, data) for name, data in members]
+        places = [{"name": member.name, "offset": member.offset, "size": member.size} for member in written]
+        self._rows.append({"key": key, "offset": start, "size": self.tar.size - start, "members": places, **row})
+
+    def close(self, schema: pa.Schema) -> ShardInfo:
+        starts = array.array("Q", [*(row["offset"] for row in self._rows), self.tar.size])
+        self.tar.close()
+        self._tar_file.close()
+        with closing(self._files.create(f"{self._name}.tar.idx")) as file:
+            file.write(starts.tobytes())
+        with closing(self._files.create(f"{self._name}.parquet")) as table_file:
+            pq.write_table(pa.Table.from_pylist(self._rows, schema), table_file, compression="zstd")
+        tar, table = self._tar_file.info(), table_file.info()
+        return ShardInfo(
+            name=posixpath.basename(self._name),
+            samples=len(self._rows),
+            images=sum(row.get("num_images", 0) for row in self._rows),
+            tar_bytes=tar.bytes,
+            tar_sha256=tar.sha256,
+            parquet_bytes=table.bytes,
+            parquet_sha256=table.sha256,
+            inputs=sorted({row["warc_file"] for row in self._rows if "warc_file" in row}),
+        )
+
+
+class Shard:
+    """A committed shard, opened for reading. Samples are read by offset; a tar is never unpacked."""
+
+    def __init__(self, store: Store, folder: str, name: str) -> None:
+        self._store, self.folder, self.name = store, folder, name
+        self.tar_name, self.parquet_name = f"{folder}/shards/{name}.tar", f"{folder}/shards/{name}.parquet"
+
+    def index(self, columns: Sequence[str] | None = None) -> pa.Table:
+        """The parquet index, one row a sample."""
+        with self._store.open(self.parquet_name) as file:
+            return pq.read_table(file, columns=columns)
+
+    def members(self, rows: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, bytes]]:
+        """The members of samples given by their index rows: name to data, in tar order."""
+        with self._store.open(self.tar_name) as file:
+            for row in rows:
+                file.seek(row["offset"])
+                data = file.read(row["size"])
+                yield {
+                    member["name"]: data[member["offset"] - row["offset"] :][: member["size"]]
+                    for member in row["members"]
+                }
+
+
+def read_marks(store: Store, folder: str) -> list[ShardMark]:
+    """The commit marks of a kind, in order of their shards; a shard without one does not exist for a reader."""
+    names = [name for name in store.list(f"{folder}/commit") if name.endswith(".json") and not name.startswith(".")]
+    return [msgspec.json.decode(store.read(f"{folder}/commit/{name}"), type=ShardMark) for name in names]

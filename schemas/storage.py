@@ -1,0 +1,131 @@
+"""Files by path or URL. Everything weft writes goes through a `Store`, so that a folder and a bucket behave alike."""
+
+import io
+import os
+import posixpath
+import secrets
+from typing import IO, cast
+
+from fsspec import AbstractFileSystem
+from fsspec.core import url_to_fs
+
+
+def new_attempt() -> str:
+    """A name for one attempt at some work, unique over hosts and processes."""
+    return secrets.token_hex(6)
+
+
+class Store:
+    """A folder: local, or any fsspec URL (`s3://`, `memory://`, ...). Names are relative to it."""
+
+    def __init__(self, url: str) -> None:
+        fs, root = url_to_fs(url)
+        self.url = url
+        self.fs: AbstractFileSystem = fs
+        self.root: str = root.rstrip("/") or "/"
+        self.is_local = "file" in ([fs.protocol] if isinstance(fs.protocol, str) else fs.protocol)
+
+    def __reduce__(self) -> tuple[type["Store"], tuple[str]]:
+        return Store, (self.url,)
+
+    def path(self, name: str) -> str:
+        return posixpath.join(self.root, name) if name else self.root
+
+    def open(self, name: str) -> IO[bytes]:
+        """Open for reading, seekable. Raises `FileNotFoundError`."""
+        return cast(IO[bytes], open(self.path(name), "rb") if self.is_local else self.fs.open(self.path(name), "rb"))
+
+    def create(self, name: str) -> IO[bytes]:
+        """Open for writing, folders made as needed. On an object store the file appears when it is closed."""
+        self.fs.makedirs(posixpath.dirname(self.path(name)), exist_ok=True)
+        return cast(IO[bytes], self.fs.open(self.path(name), "wb"))
+
+    def read(self, name: str) -> bytes:
+        with self.open(name) as file:
+            return file.read()
+
+    def put(self, name: str, data: bytes) -> None:
+        """Write a small file whole: readers see the old one or the new one, never a part."""
+        staged = posixpath.join(posixpath.dirname(name), f".{new_attempt()}.{posixpath.basename(name)}.tmp")
+        with self.create(staged) as file:
+            file.write(data)
+            sync(file)
+        self.move(staged, name)
+
+    def put_if_absent(self, name: str, data: bytes) -> bool:
+        """Write a small file unless it exists, in one atomic step; False if somebody was first.
+
+        Locally by a hard link of a complete, synced file: a kill in the middle leaves no half mark. Elsewhere by the
+        store's own exclusive put (`If-None-Match` on S3), which fsspec calls `mode="create"`.
+        """
+        if not self.is_local:
+            self.fs.makedirs(posixpath.dirname(self.path(name)), exist_ok=True)
+            try:
+                self.fs.pipe_file(self.path(name), data, mode="create")
+            except FileExistsError:
+                return False
+            return True
+        target = self.path(name)
+        staged = f"{posixpath.dirname(target)}/.{new_attempt()}.{posixpath.basename(target)}.tmp"
+        os.makedirs(posixpath.dirname(target), exist_ok=True)
+        try:
+            with open(staged, "xb") as file:
+                file.write(data)
+                sync(file)
+            os.link(staged, target)
+        except FileExistsError:
+            return False
+        finally:
+            if os.path.exists(staged):
+                os.unlink(staged)
+        _sync_folder(posixpath.dirname(target))
+        return True
+
+    def move(self, source: str, target: str) -> None:
+        """Give a file its final name. Atomic locally; on an object store a server-side copy, then a delete."""
+        self.fs.makedirs(posixpath.dirname(self.path(target)), exist_ok=True)
+        if self.is_local:
+            os.replace(self.path(source), self.path(target))
+            _sync_folder(posixpath.dirname(self.path(target)))
+        else:
+            self.fs.mv(self.path(source), self.path(target))
+
+    def exists(self, name: str) -> bool:
+        return bool(self.fs.exists(self.path(name)))
+
+    def size(self, name: str) -> int:
+        return int(self.fs.size(self.path(name)))
+
+    def remove(self, name: str) -> None:
+        """Delete a file; one that is not there is no error."""
+        try:
+            self.fs.rm_file(self.path(name))
+        except FileNotFoundError:
+            pass
+
+    def list(self, folder: str) -> list[str]:
+        """Names (not paths) in a folder, sorted; empty if there is no such folder."""
+        try:
+            self.fs.invalidate_cache()
+            found = self.fs.ls(self.path(folder), detail=False)
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        return sorted(posixpath.basename(str(path).rstrip("/")) for path in found)
+
+
+def sync(file: IO[bytes]) -> None:
+    """Flush a file to the disk it lies on; a no-op for files of object stores."""
+    file.flush()
+    try:
+        os.fsync(file.fileno())
+    except (AttributeError, OSError, io.UnsupportedOperation) as error:
+        if isinstance(error, OSError) and not isinstance(error, io.UnsupportedOperation):
+            raise
+
+
+def _sync_folder(path: str) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,72 @@
+"""Addresses: resolved as browsers do, and compared by keys that ignore what does not change the resource."""
+
+import functools
+import hashlib
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+import ada_url
+import tldextract
+
+#: Query parameters that say where a reader came from and never what is shown.
+TRACKING_PARAMETERS = frozenset(
+    "fbclid gclid dclid gbraid wbraid msclkid mc_cid mc_eid igshid yclid twclid _ga _gl ref_src spm".split()
+)
+
+# The snapshot of the public suffix list that ships in the wheel: nothing is fetched.
+_extract_domain = tldextract.TLDExtract(suffix_list_urls=(), cache_dir=None)
+
+
+def resolve(base: str, reference: str) -> str:
+    """The absolute http(s) URL of a reference by the WHATWG URL standard; "" if there is none.
+
+    Host names come out in lower case and punycode, spaces and non-ASCII percent-encoded, the fragment removed.
+    """
+    try:
+        url = str(ada_url.join_url(base, reference.strip()))
+    except ValueError:
+        return ""
+    if not url.startswith(("http://", "https://")):
+        return ""
+    return url.partition("#")[0]
+
+
+def canonical_url(url: str) -> str:
+    """`url` in the form under which two captures count as the same page.
+
+    The fragment and tracking parameters are removed, the other parameters sorted, the scheme https, a default port,
+    a leading `www.` and a trailing slash or index file dropped.
+    """
+    parts = urlsplit(url)
+    host = (parts.hostname or "").removeprefix("www.")
+    if parts.port not in (None, 80, 443):
+        host = f"{host}:{parts.port}"
+    path = parts.path
+    for index in ("/index.html", "/index.htm", "/index.php"):
+        path = path.removesuffix(index)
+    query = sorted(
+        (name, value)
+        for name, value in parse_qsl(parts.query, keep_blank_values=True)
+        if name not in TRACKING_PARAMETERS and not name.startswith("utm_")
+    )
+    return urlunsplit(("https", host, path.rstrip("/"), urlencode(query), ""))
+
+
+def media_key(url: str) -> bytes:
+    """16 bytes under which a media URL is looked up; http and https are the same, and so are fragments."""
+    without_fragment = url.partition("#")[0]
+    _, _, rest = without_fragment.partition("://")
+    return hashlib.blake2b((rest or without_fragment).encode("utf-8", "replace"), digest_size=16).digest()
+
+
+@functools.lru_cache(maxsize=65536)
+def registered_domain(host: str) -> str:
+    """`news.example.co.uk` -> `example.co.uk`, by the public suffix list; the host itself where no rule applies."""
+    return _extract_domain(host).top_domain_under_public_suffix or host
+
+
+def host_of(url: str) -> str:
+    """The host name in lower case, without port; "" if there is none."""
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
