@@ -1,0 +1,1 @@
+"""Bring bytes in: archives and, later, the live web."""

@@ -1,0 +1,76 @@
+"""Media from the archives themselves, read by offset."""
+
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from typing import IO, Protocol
+
+import fsspec
+import msgspec
+
+from crawlers.warc import read_response
+from schemas.drops import Drop
+from schemas.urls import media_key
+
+_OPEN_FILES = 8
+
+
+class Location(msgspec.Struct, frozen=True):
+    """Where a captured response lies."""
+
+    archive: int  # index into the plan's inputs
+    offset: int  # bytes
+    length: int  # bytes
+
+
+class Media(msgspec.Struct, frozen=True):
+    """A response: its headers (names in lower case) and its body, decoded."""
+
+    url: str
+    headers: dict[str, str]
+    body: bytes
+
+
+class MediaSource(Protocol):
+    """Gives the bytes of an image or video by its address: from archives here, later from the web."""
+
+    def get(self, url: str) -> Media:
+        """Raises `Drop` with the reason why there is nothing to give."""
+
+
+class CapturedMedia:
+    """Reads media out of archives, keeping a few of them open. A context manager.
+
+    `locations` maps `media_key(url)` to its place; only the keys that the caller's pages ask for need be there.
+    """
+
+    def __init__(self, archives: Sequence[str], locations: Mapping[bytes, Location], max_bytes: int) -> None:
+        self._archives, self._locations, self._max_bytes = archives, locations, max_bytes
+        self._files: OrderedDict[int, IO[bytes]] = OrderedDict()
+
+    def get(self, url: str) -> Media:
+        """Raises `Drop`: not_captured, not_seekable, and those of `read_response`; `OSError` if the archive fails."""
+        location = self._locations.get(media_key(url))
+        if location is None:
+            raise Drop("not_captured")
+        if location.length <= 0:
+            raise Drop("not_seekable", self._archives[location.archive])
+        file = self._open(location.archive)
+        file.seek(location.offset)
+        headers, body = read_response(file.read(location.length), self._max_bytes)
+        return Media(url, headers, body)
+
+    def _open(self, archive: int) -> IO[bytes]:
+        if archive not in self._files:
+            if len(self._files) >= _OPEN_FILES:
+                self._files.popitem(last=False)[1].close()
+            self._files[archive] = fsspec.open(self._archives[archive], "rb").open()
+        self._files.move_to_end(archive)
+        return self._files[archive]
+
+    def __enter__(self) -> "CapturedMedia":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for file in self._files.values():
+            file.close()
+        self._files.clear()
