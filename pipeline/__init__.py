@@ -1,0 +1,1 @@
+"""Bytes to samples: extract, clean, decode. Plain functions that know no engine."""

@@ -1,0 +1,98 @@
+"""Where an `<img>` says its image is: every candidate address, best first."""
+
+import re
+from collections.abc import Iterator, Mapping
+
+from schemas.urls import resolve
+
+#: Lazy-loading attributes that hold one address, the largest version first.
+LAZY_URLS = (
+    "data-full",
+    "data-hi-res-src",
+    "data-orig-file",
+    "data-large-file",
+    "data-original",
+    "data-lazy-src",
+    "data-src",
+    "data-lazy",
+    "data-url",
+    "data-medium-file",
+)
+LAZY_SRCSETS = ("data-srcset", "data-lazy-srcset")
+
+#: A candidate wider than this is taken only after those below it: it costs more than it gives.
+BEST_WIDTH = 1600
+
+_IMAGE_URL = re.compile(r"^(?:https?:)?/?[^\s\"'<>{}]+\.(?:jpe?g|png|webp|gif|avif)(?:[?#][^\s]*)?$", re.IGNORECASE)
+_PLACEHOLDER = re.compile(
+    r"(?:^|[/_.-])(?:blank|spacer|pixel|transparent|placeholder|clear|1x1|loading|lazy[_-]?load)[\w-]*\.(?:gif|png|svg)",
+    re.IGNORECASE,
+)
+_ASCII_SPACE = " \t\n\f\r"
+
+
+def parse_srcset(value: str) -> list[tuple[str, str]]:
+    """(address, descriptor) pairs of a srcset, by the WHATWG algorithm: commas inside addresses are legal."""
+    pairs, position, end = [], 0, len(value)
+    while position < end:
+        while position < end and value[position] in _ASCII_SPACE + ",":
+            position += 1
+        start = position
+        while position < end and value[position] not in _ASCII_SPACE:
+            position += 1
+        url = value[start:position]
+        if not url:
+            break
+        if url.endswith(","):
+            pairs.append((url.rstrip(","), ""))
+            continue
+        start, depth = position, 0
+        while position < end and (depth or value[position] != ","):
+            depth += {"(": 1, ")": -1}.get(value[position], 0)
+            position += 1
+        pairs.append((url, value[start:position].strip(_ASCII_SPACE)))
+    return pairs
+
+
+def candidates(img: Mapping[str, str | None], sources: list[Mapping[str, str | None]], base: str) -> tuple[str, ...]:
+    """Absolute addresses of one image from the attributes of `<img>` and of its `<picture>`'s `<source>`s.
+
+    The first is the largest up to `BEST_WIDTH` pixels wide; the others follow as fallbacks. Placeholders and `data:`
+    addresses are left out.
+    """
+    sized: list[tuple[int, str]] = []
+    for attributes in (*sources, img):
+        for name in ("srcset", *LAZY_SRCSETS):
+            if value := attributes.get(name):
+                sized += [(_width(descriptor), url) for url, descriptor in parse_srcset(value)]
+    fits = sorted((pair for pair in sized if 0 < pair[0] <= BEST_WIDTH), key=lambda pair: -pair[0])
+    over = sorted((pair for pair in sized if pair[0] > BEST_WIDTH), key=lambda pair: pair[0])
+    unsized = [pair for pair in sized if pair[0] == 0]
+    ordered = [url for _, url in (*fits, *over)] + list(_single(img)) + [url for _, url in unsized]
+    resolved = (resolve(base, url) for url in ordered if not is_placeholder(url))
+    return tuple(dict.fromkeys(url for url in resolved if url))
+
+
+def is_placeholder(url: str) -> bool:
+    """Whether an address stands in for an image that a script will load."""
+    return not url or url.startswith(("data:", "about:", "javascript:", "blob:", "#")) or bool(_PLACEHOLDER.search(url))
+
+
+def _single(img: Mapping[str, str | None]) -> Iterator[str]:
+    for name in LAZY_URLS:
+        if value := img.get(name):
+            yield value.strip()
+    for name, value in img.items():
+        if value and name.startswith("data-") and name not in LAZY_URLS and _IMAGE_URL.match(value.strip()):
+            yield value.strip()
+    if src := img.get("src"):
+        yield src.strip()
+
+
+def _width(descriptor: str) -> int:
+    """CSS pixels of a `640w` descriptor; densities are turned into widths on the scale of a 600-pixel column."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([wx])(?:\s+\d+h)?", descriptor)
+    if match is None:
+        return 0
+    number = float(match[1])
+    return int(number) if match[2] == "w" else int(600 * number)

@@ -1,0 +1,93 @@
+"""A draft and its images become a sample: parallel lists of texts and images, exactly one non-null at each position."""
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from schemas import __version__
+from schemas.documents import Draft, ImageRef, Sample, StoredImage, TextBlock
+
+
+class Illustration(msgspec.Struct, frozen=True):
+    """An image of a sample: the reference, the address that gave it, and the image."""
+
+    ref: ImageRef
+    url: str
+    image: StoredImage
+
+
+def interleave(
+    draft: Draft, illustrations: Mapping[ImageRef, Illustration], key: str, config_hash: str
+) -> tuple[Sample, list[tuple[str, bytes]]]:
+    """The sample and its tar members, the JSON first.
+
+    Texts between two images become one, blocks separated by a blank line. An image that is not among `illustrations`
+    leaves no hole, and its caption goes with it.
+    """
+    orphaned = _orphaned_captions(draft, illustrations)
+    texts: list[str | None] = []
+    images: list[str | None] = []
+    shown: list[Illustration] = []
+    for block in draft.blocks:
+        if isinstance(block, TextBlock) and not (block.role == "caption" and block.text in orphaned):
+            if texts and texts[-1] is not None:
+                texts[-1] = f"{texts[-1]}\n\n{block.text}"
+            else:
+                texts.append(block.text)
+                images.append(None)
+        elif isinstance(block, ImageRef) and block in illustrations:
+            shown.append(illustrations[block])
+            images.append(f"{key}.{len(texts)}.{illustrations[block].image.format}")
+            texts.append(None)
+    sample = _sample(draft, texts, images, shown, key, config_hash)
+    names = [name for name in images if name is not None]
+    members = [(name, item.image.data) for name, item in zip(names, shown, strict=True)]
+    return sample, [(f"{key}.json", msgspec.json.encode(sample)), *members]
+
+
+def _orphaned_captions(draft: Draft, illustrations: Mapping[ImageRef, Illustration]) -> set[str]:
+    kept = {ref.caption for ref in illustrations}
+    return {ref.caption for ref in draft.images if ref not in illustrations} - kept
+
+
+def _sample(
+    draft: Draft,
+    texts: list[str | None],
+    images: list[str | None],
+    shown: Sequence[Illustration],
+    key: str,
+    config_hash: str,
+) -> Sample:
+    return Sample(
+        key=key,
+        url=draft.url,
+        title=draft.title,
+        texts=texts,
+        images=images,
+        image_urls=[item.url for item in shown],
+        image_alts=[item.ref.alt for item in shown],
+        image_titles=[item.ref.title for item in shown],
+        image_captions=[item.ref.caption for item in shown],
+        image_sizes=[(item.image.width, item.image.height) for item in shown],
+        image_formats=[item.image.format for item in shown],
+        image_sha256=[item.image.sha256 for item in shown],
+        image_original_sizes=[(item.image.original_width, item.image.original_height) for item in shown],
+        image_original_formats=[item.image.original_format for item in shown],
+        image_original_sha256=[item.image.original_sha256 for item in shown],
+        image_phashes=[item.image.phash for item in shown],
+        image_scores=[{} for _ in shown],
+        language=draft.language,
+        language_score=draft.language_score,
+        licence=draft.licence,
+        author=draft.author,
+        date=draft.date,
+        fetch_time=draft.fetch_time,
+        warc_file=draft.warc_file,
+        warc_offset=draft.warc_offset,
+        warc_length=draft.warc_length,
+        consent=draft.consent,
+        scores={},
+        screened=[],
+        weft_version=__version__,
+        config_hash=config_hash,
+    )

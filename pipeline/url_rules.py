@@ -1,0 +1,40 @@
+"""Pages and images that their address alone rules out."""
+
+from urllib.parse import unquote, urlsplit
+
+import msgspec
+
+from pipeline.tokens import tokens
+from pipeline.words import word_list
+from schemas.documents import Page
+from schemas.drops import Drop
+
+
+class UrlRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Block lists for addresses."""
+
+    blocked_words: str = "url_blocked"
+    """A list that ships with weft, or a file of words; they match whole tokens of host and path, so that `sex` leaves
+    essex alone. "" turns the rule off."""
+    blocked_domains: tuple[str, ...] = ()
+    """Hosts to refuse, with everything below them."""
+
+
+def refuse_url(page: Page, rules: UrlRules = UrlRules()) -> Page:
+    """Raises `Drop("url_blocked")`, naming what matched."""
+    if matched := blocked(page.url, rules):
+        raise Drop("url_blocked", matched)
+    return page
+
+
+def blocked(url: str, rules: UrlRules) -> str:
+    """The word or domain that rules an address out; "" if none does."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    for domain in rules.blocked_domains:
+        if host == domain or host.endswith("." + domain):
+            return domain
+    if not rules.blocked_words:
+        return ""
+    found = word_list(rules.blocked_words) & (tokens(host) | tokens(unquote(parts.path)))
+    return min(found, default="")

@@ -1,0 +1,274 @@
+"""One pass over a page's DOM, in reading order, into flat lists: the containers, and the texts and media they hold.
+
+Iterative, so that no depth of nesting overflows a stack. What is main content is not decided here; see
+`pipeline.content`.
+"""
+
+import re
+from collections.abc import Mapping
+
+from selectolax.lexbor import LexborNode
+
+from pipeline.image_refs import candidates
+from pipeline.tokens import tokens
+from schemas.urls import resolve
+
+SKIPPED = frozenset(
+    "script style template svg math head title meta link select option textarea button input object applet canvas "
+    "datalist dialog map noframes progress meter".split()
+)
+HEADINGS = frozenset(("h1", "h2", "h3", "h4", "h5", "h6"))
+BLOCKS = (
+    frozenset(
+        "address article aside blockquote body center dd details div dl dt fieldset figcaption figure footer form "
+        "header hgroup hr html legend li main menu nav ol p pre search section summary table tbody td tfoot th thead tr ul "
+        "caption colgroup".split()
+    )
+    | HEADINGS
+)
+EMBEDS = frozenset(("video", "iframe", "embed", "audio"))
+_ROLES = {"li": "list", "dd": "list", "dt": "list", "tr": "table", "pre": "code", "blockquote": "quote"}
+_SPACES = re.compile(r"[ \t\n\r\f\u00a0]+")
+_BREAK = "\u2028"  # a `<br>`, until line ends of the source have become spaces
+_CAPTION_TEXT = frozenset(("caption", "figcaption", "credit", "legend", "cutline"))
+
+
+class Container:
+    """A block element: its place in the tree and the words its author named it by."""
+
+    __slots__ = ("hidden", "names", "parent", "tag")
+
+    def __init__(self, tag: str, parent: int, names: frozenset[str], hidden: bool) -> None:
+        self.tag, self.parent, self.names, self.hidden = tag, parent, names, hidden
+
+
+class Text:
+    """A run of text between two block boundaries."""
+
+    __slots__ = ("container", "figure", "link_chars", "role", "text")
+
+    def __init__(self, text: str, role: str, container: int, link_chars: int, figure: int) -> None:
+        self.text, self.role, self.container = text, role, container
+        self.link_chars, self.figure = link_chars, figure
+
+
+class Media:
+    """An `<img>` or an embed where it stands."""
+
+    __slots__ = (
+        "alt",
+        "candidates",
+        "caption",
+        "container",
+        "figure",
+        "height",
+        "kind",
+        "link",
+        "names",
+        "title",
+        "width",
+    )
+
+    def __init__(self, kind: str, addresses: tuple[str, ...], container: int, figure: int) -> None:
+        self.kind, self.candidates, self.container, self.figure = kind, addresses, container, figure
+        self.alt = self.title = self.caption = self.link = ""
+        self.width = self.height = 0
+        self.names: frozenset[str] = frozenset()
+
+
+Leaf = Text | Media
+
+
+class Walk:
+    """Walks a tree on construction; `containers` and `leaves` are its outcome, both in document order."""
+
+    def __init__(self, root: LexborNode, base: str) -> None:
+        self.containers: list[Container] = [Container("root", -1, frozenset(), False)]
+        self.leaves: list[Leaf] = []
+        self._base = base
+        self._container = 0
+        self._figure = -1
+        self._buffer: list[str] = []
+        self._link_chars = 0
+        self._links: list[str] = []  # hrefs of the open <a>, outermost first
+        self._preformatted = 0
+        self._noscript = 0
+        self._caption_of = -1  # container of the open caption
+        self._sources: list[Mapping[str, str | None]] = []
+        self._run(root)
+        self._flush()
+
+    def _run(self, root: LexborNode) -> None:
+        node: LexborNode | None = root
+        above: list[tuple[LexborNode, str, int, int]] = []
+        while node is not None:
+            tag = node.tag or ""
+            if tag == "-text":
+                self._text(node)
+            elif tag not in SKIPPED and tag[0] not in "-!":
+                figure, caption = self._figure, self._caption_of
+                child = node.first_child if self._enter(node, tag) else None
+                if child is not None:
+                    above.append((node, tag, figure, caption))
+                    node = child
+                    continue
+                self._leave(tag, figure, caption)
+            following = node.next if node is not root else None
+            while following is None and above:
+                node, tag, figure, caption = above.pop()
+                self._leave(tag, figure, caption)
+                following = node.next if node is not root else None
+            node = following
+
+    def _enter(self, node: LexborNode, tag: str) -> bool:
+        """Open an element; False if its children are not to be walked."""
+        if tag in BLOCKS:
+            return self._open_block(node, tag)
+        match tag:
+            case "br":
+                self._buffer.append("\n" if self._preformatted else _BREAK)
+            case "img" | "amp-img":
+                self._image(node.attributes)
+            case "source" | "picture":
+                self._source(tag, node.attributes)
+            case "a":
+                self._links.append(node.attributes.get("href") or "")
+            case "noscript":
+                self._noscript += 1
+            case "video" | "iframe" | "embed" | "audio":
+                self._embed(node, tag)
+                return False
+        return True
+
+    def _open_block(self, node: LexborNode, tag: str) -> bool:
+        if tag not in ("td", "th"):
+            self._flush()
+        attributes = node.attributes
+        names = frozenset[str]()
+        if attributes:
+            stated = (attributes.get("class"), attributes.get("id"), attributes.get("role"))
+            named = " ".join(value for value in stated if value)
+            names = tokens(named) if named else names
+        hidden = bool(attributes) and _is_hidden(attributes)
+        self.containers.append(Container(tag, self._container, names, hidden))
+        self._container = len(self.containers) - 1
+        if tag == "figure":
+            self._figure = self._container
+        elif tag == "figcaption":
+            self._caption_of = self._container
+        elif not names.isdisjoint(_CAPTION_TEXT) and self._caption_of < 0:
+            if node.css_first("img") is not None:
+                self._figure = self._container if self._figure < 0 else self._figure
+            else:
+                self._caption_of = self._container
+        if tag == "pre":
+            self._preformatted += 1
+        return True
+
+    def _leave(self, tag: str, figure: int, caption: int) -> None:
+        if tag in BLOCKS:
+            if tag in ("td", "th"):
+                if self._buffer:
+                    self._buffer.append(" | ")
+            else:
+                self._flush()
+            if tag == "pre":
+                self._preformatted -= 1
+            self._figure, self._caption_of = figure, caption
+            self._container = self.containers[self._container].parent
+        elif tag == "a":
+            self._links.pop()
+        elif tag == "noscript":
+            self._noscript -= 1
+        elif tag == "picture":
+            self._sources = []
+
+    def _text(self, node: LexborNode) -> None:
+        if self._noscript:
+            return
+        text = node.text_content or ""
+        self._buffer.append(text)
+        if self._links:
+            self._link_chars += len(text.strip())
+
+    def _flush(self) -> None:
+        if not self._buffer:
+            return
+        text = "".join(self._buffer)
+        link_chars, self._buffer, self._link_chars = self._link_chars, [], 0
+        if self._preformatted:
+            text = text.strip("\n").rstrip()
+        else:
+            lines = (_SPACES.sub(" ", line).strip(" |") for line in text.split(_BREAK))
+            text = "\n".join(line for line in lines if line)
+        text = text.replace("\u00ad", "").replace("\u200b", "")
+        if text:
+            self.leaves.append(Text(text, self._role(), self._container, link_chars, self._figure))
+
+    def _role(self) -> str:
+        if self._caption_of >= 0:
+            return "caption"
+        at = self._container
+        while at > 0:
+            tag = self.containers[at].tag
+            if tag in HEADINGS:
+                return "heading"
+            if tag in _ROLES:
+                return _ROLES[tag]
+            if tag in ("article", "section", "main", "body", "td"):
+                break
+            at = self.containers[at].parent
+        return "paragraph"
+
+    def _source(self, tag: str, attributes: Mapping[str, str | None]) -> None:
+        if tag == "picture":
+            self._sources = []
+        else:
+            self._sources.append(dict(attributes))
+
+    def _image(self, attributes: Mapping[str, str | None]) -> None:
+        found = candidates(attributes, self._sources, self._base)
+        last = self.leaves[-1] if self.leaves and not any(part.strip() for part in self._buffer) else None
+        if self._noscript and isinstance(last, Media) and last.kind == "image" and found:
+            last.candidates = tuple(dict.fromkeys(last.candidates + found))  # the twin of a lazy image
+            last.alt = last.alt or (attributes.get("alt") or "")
+            return
+        self._buffer_before_media()
+        media = Media("image", found, self._container, self._figure)
+        media.alt, media.title = (_SPACES.sub(" ", attributes.get(name) or "").strip() for name in ("alt", "title"))
+        media.width, media.height = (_pixels(attributes.get(name)) for name in ("width", "height"))
+        named = " ".join(attributes.get(name) or "" for name in ("class", "id"))
+        media.names = tokens(named) if named.strip() else media.names
+        media.link = resolve(self._base, self._links[-1]) if self._links and self._links[-1] else ""
+        self.leaves.append(media)
+
+    def _embed(self, node: LexborNode, tag: str) -> None:
+        if tag == "audio" or self._noscript:
+            return
+        attributes = node.attributes
+        stated = [attributes.get("src"), attributes.get("data-src")]
+        stated += [source.attributes.get("src") for source in node.css("source")] if tag == "video" else []
+        found = tuple(dict.fromkeys(url for url in (resolve(self._base, src) for src in stated if src) if url))
+        if found:
+            self._buffer_before_media()
+            media = Media("video", found, self._container, self._figure)
+            media.title = _SPACES.sub(" ", attributes.get("title") or attributes.get("aria-label") or "").strip()
+            media.link = resolve(self._base, attributes.get("poster") or "") if attributes.get("poster") else ""
+            self.leaves.append(media)
+
+    def _buffer_before_media(self) -> None:
+        """An image inside a paragraph cuts it in two: what stands before it is its own block."""
+        if any(part.strip() for part in self._buffer):
+            self._flush()
+
+
+def _is_hidden(attributes: Mapping[str, str | None]) -> bool:
+    if "hidden" in attributes or attributes.get("aria-hidden") == "true":
+        return True
+    style = attributes.get("style")
+    return bool(style) and "display:none" in str(style).replace(" ", "").lower()
+
+
+def _pixels(value: str | None) -> int:
+    match = re.match(r"\s*(\d{1,5})(?:\.\d+)?\s*(?:px)?\s*$", value or "")
+    return int(match[1]) if match else 0
