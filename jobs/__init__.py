@@ -1,0 +1,1 @@
+"""Where the packages meet: recipes, the engine, the command line."""

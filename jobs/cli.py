@@ -1,0 +1,55 @@
+"""The command line: one module a command, imported only when it is called."""
+
+import argparse
+import importlib
+import logging
+import os
+import sys
+from collections.abc import Sequence
+
+from schemas import __version__
+
+#: Command -> the module that has `add_arguments(parser)` and `run(arguments) -> int`, and its line of help.
+COMMANDS = {
+    "build": ("jobs.build_command", "archives in, sharded interleaved documents out"),
+    "inspect": (
+        "jobs.inspect_command",
+        "totals, distributions and drop reasons of a dataset; --check verifies every byte",
+    ),
+    "show": ("jobs.show_command", "one sample in the terminal, its images in place"),
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Exit codes: 0 done, 1 the data is bad (named), 2 the call is wrong."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    parser = argparse.ArgumentParser(prog="weft", description="The web as training data for vision-language models.")
+    parser.add_argument("--version", action="version", version=f"weft {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    for name, (module, help_line) in COMMANDS.items():
+        command = commands.add_parser(name, help=help_line, description=help_line.capitalize() + ".")
+        if arguments[:1] == [name]:
+            importlib.import_module(module).add_arguments(command)
+    parsed = parser.parse_args(arguments)
+    if parsed.command is None:
+        parser.print_help()
+        return 2
+    logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING, stream=sys.stderr)
+    try:
+        return int(importlib.import_module(COMMANDS[parsed.command][0]).run(parsed))
+    except BrokenPipeError:  # the reader, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        print("interrupted; what is committed stays, the same command goes on", file=sys.stderr)
+        return 130
+
+
+def fail(message: object, code: int) -> int:
+    """Print an error as every command does; returns the exit code."""
+    print(f"weft: {message}", file=sys.stderr)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

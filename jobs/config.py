@@ -1,0 +1,63 @@
+"""The settings of a build, and the presets that ship."""
+
+from importlib.resources import files
+from pathlib import Path
+
+from crawlers.warc import WarcSettings
+from jobs.isolation import IsolationSettings
+from pipeline.extract import ExtractSettings
+from pipeline.image_codec import ImageEncoding
+from pipeline.image_rules import ImageRules
+from pipeline.language import LanguageRules
+from pipeline.text_rules import TextRules
+from pipeline.url_rules import UrlRules
+from schemas.consent import ConsentSettings
+from schemas.settings import Settings, SettingsError, load_settings
+from schemas.shards import ShardSettings
+
+
+class BuildConfig(Settings, frozen=True):
+    """What decides the outcome of a build: the same input and config give the same bytes."""
+
+    seed: int = 0
+    """Of the order of samples."""
+    partitions: int = 0
+    """Into how many parts pages are hashed by domain; each is one task and at least one shard. 0: one for each 512 MB
+    of archives, 4096 at most."""
+    warc: WarcSettings = WarcSettings()
+    url: UrlRules = UrlRules()
+    consent: ConsentSettings = ConsentSettings()
+    extract: ExtractSettings = ExtractSettings()
+    language: LanguageRules = LanguageRules()
+    text: TextRules = TextRules()
+    image: ImageRules = ImageRules()
+    encoding: ImageEncoding = ImageEncoding()
+    shards: ShardSettings = ShardSettings()
+    isolation: IsolationSettings = IsolationSettings()
+
+
+def load_config(name: str, overrides: list[str]) -> BuildConfig:
+    """A build config from a YAML file, or from a preset by its name, with `a.b=value` overrides.
+
+    Raises `SettingsError`.
+    """
+    path = Path(name)
+    if path.is_file():
+        text = path.read_text("utf-8")
+    elif name in (names := presets()):
+        text = names[name].read_text("utf-8")
+    else:
+        raise SettingsError(f"no such config file or preset: {name} (presets: {', '.join(sorted(names))})")
+    try:
+        return load_settings(BuildConfig, text, overrides)
+    except SettingsError as error:
+        raise SettingsError(f"{name}: {error}") from None
+
+
+def presets() -> dict[str, Path]:
+    """Presets by name: `configs/` of a source tree, or the copy of it inside an installed package."""
+    here = Path(str(files("jobs")))
+    for folder in (here.parent / "configs", here / "configs"):
+        if folder.is_dir():
+            return {path.stem: path for path in folder.glob("*.yaml")}
+    return {}

@@ -1,0 +1,163 @@
+"""Phase 1: one archive becomes drafts, grouped by domain, and an index of its images, grouped by address."""
+
+import hashlib
+import unicodedata
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from functools import partial, reduce
+from typing import Any
+
+import fsspec
+import msgspec
+import pyarrow as pa
+
+from crawlers.inputs import Input
+from crawlers.warc import Capture, page_of, read_captures
+from jobs.config import BuildConfig
+from jobs.isolation import Isolated
+from jobs.plan import read_plan
+from pipeline.consent import honour_consent
+from pipeline.extract import extract_page
+from pipeline.language import keep_language
+from pipeline.text_rules import text_rules
+from pipeline.url_rules import refuse_url
+from schemas.buckets import BucketWriter, bucket_of
+from schemas.commits import Attempt, Commit
+from schemas.documents import Draft, Page
+from schemas.drop_files import DropFile
+from schemas.drops import Tally, each
+from schemas.storage import Store
+from schemas.urls import canonical_url, host_of, media_key, registered_domain
+
+DRAFTS = {"uid": pa.int64(), "order": pa.int64(), "url": pa.string(), "draft": pa.binary()}
+CAPTURES = {"key": pa.binary(), "archive": pa.int32(), "offset": pa.int64(), "length": pa.int64(), "time": pa.string()}
+WANTED = {"key": pa.binary(), "partition": pa.int32()}
+PAGES = {
+    "key": pa.binary(),  # of the canonical address
+    "text_key": pa.binary(),
+    "time": pa.string(),
+    "uid": pa.int64(),
+    "partition": pa.int32(),
+    "url": pa.string(),
+}
+
+
+def page_recipe(config: BuildConfig) -> Callable[[Page], Draft]:
+    """All that is decided from one page alone, in order."""
+    return partial(
+        _chain,
+        (
+            partial(refuse_url, rules=config.url),
+            partial(extract_page, settings=config.extract),
+            partial(honour_consent, settings=config.consent),
+            partial(keep_language, rules=config.language),
+            partial(text_rules, rules=config.text),
+        ),
+    )
+
+
+def extract(output: str, index: int) -> Commit:
+    """Run phase 1 on input `index` of the plan of `output`."""
+    plan, store = read_plan(output), Store(output)
+    archive, config = plan.inputs[index], plan.config
+    with Attempt(store, "extract", index) as attempt:
+        with (
+            DropFile(attempt, f"drops/extract-{index:06d}.parquet") as drops,
+            Shuffle(attempt, index, plan.partitions, config.seed) as shuffle,
+            Isolated(page_recipe(config), config.isolation) as recipe,
+        ):
+            tally = Tally(drops.add)
+            captures = _captures(archive, config, tally)
+            pages = _without_images(captures, index, shuffle, tally)
+            drafts = each(partial(_draft, recipe, archive.url, index, config), pages, tally)
+            for draft in drafts:
+                _count(draft, tally)
+                shuffle.add_draft(draft)
+        return attempt.commit(tally.counts())
+
+
+def _captures(archive: Input, config: BuildConfig, tally: Tally) -> Iterator[Capture]:
+    with fsspec.open(archive.url, "rb") as file:
+        size = archive.size if archive.size >= 0 else file.seek(0, 2)
+        file.seek(0)
+        yield from read_captures(file, archive.url, size, config.warc, tally)
+
+
+def _without_images(captures: Iterator[Capture], index: int, shuffle: "Shuffle", tally: Tally) -> Iterator[Capture]:
+    """The pages; images are indexed as they pass."""
+    for capture in captures:
+        if capture.is_image:
+            shuffle.add_image(capture, index)
+        else:
+            tally.saw("page")
+            yield capture
+
+
+def _draft(recipe: Callable[[Page], Draft], archive: str, index: int, config: BuildConfig, capture: Capture) -> Draft:
+    uid = index << 40 | capture.number
+    return recipe(page_of(capture, uid, archive, config.warc))
+
+
+def _count(draft: Draft, tally: Tally) -> None:
+    tally.kept("page")
+    for row in draft.let_go:
+        tally.saw(row.kind)
+        tally.drop(row)
+    for kind, kept in (("image", len(draft.images)), ("paragraph", len(draft.texts))):
+        tally.saw(kind, kept)
+        tally.kept(kind, kept)
+
+
+def _chain(steps: Sequence[Callable[[Any], Any]], item: Any) -> Any:
+    return reduce(lambda value, step: step(value), steps, item)
+
+
+class Shuffle:
+    """What phase 1 hands on, each kind of row in the bucket of the task that will read it."""
+
+    def __init__(self, attempt: Attempt, index: int, partitions: int, seed: int) -> None:
+        self._partitions, self._seed = partitions, seed
+        self._stack = ExitStack()
+
+        def writer(name: str, columns: dict[str, pa.DataType]) -> BucketWriter:
+            file = attempt.create(f"work/extract/{index:06d}.{name}.parquet")
+            return self._stack.enter_context(BucketWriter(file, columns))
+
+        self._drafts, self._captures = writer("drafts", DRAFTS), writer("captures", CAPTURES)
+        self._wanted, self._pages = writer("wanted", WANTED), writer("pages", PAGES)
+
+    def add_draft(self, draft: Draft) -> None:
+        """The draft, the images it wants, and the keys by which duplicates are found."""
+        partition = bucket_of(registered_domain(host_of(draft.url)).encode(), self._partitions)
+        packed = msgspec.json.encode(draft)
+        self._drafts.add(partition, draft.uid, _order(self._seed, draft.uid), draft.url, packed, size=len(packed) + 200)
+        for key in dict.fromkeys(media_key(url) for image in draft.images for url in image.candidates):
+            self._wanted.add(bucket_of(key, self._partitions), key, partition)
+        key = media_key(canonical_url(draft.canonical_url or draft.url))
+        row = (key, text_key(draft), draft.fetch_time, draft.uid, partition, draft.url)
+        self._pages.add(bucket_of(key, self._partitions), *row, size=300)
+
+    def add_image(self, capture: Capture, archive: int) -> None:
+        """Where an image lies."""
+        key = media_key(capture.url)
+        row = (key, archive, capture.offset, capture.length, capture.fetch_time)
+        self._captures.add(bucket_of(key, self._partitions), *row, size=200)
+
+    def __enter__(self) -> "Shuffle":
+        return self
+
+    def __exit__(self, failure: type[BaseException] | None, *details: Any) -> None:
+        self._stack.__exit__(failure, *details)
+
+
+def text_key(draft: Draft) -> bytes:
+    """16 bytes that are equal for drafts whose texts differ at most in case, spacing and Unicode form."""
+    text = " ".join(" ".join(block.text for block in draft.texts).split())
+    normal = unicodedata.normalize("NFKC", text).casefold()
+    return hashlib.blake2b(normal.encode("utf-8", "replace"), digest_size=16).digest()
+
+
+def _order(seed: int, uid: int) -> int:
+    """Where a sample stands in its partition: random to look at, the same in every run."""
+    digest = hashlib.blake2b(b"%d/%d" % (seed, uid), digest_size=8).digest()
+    return int.from_bytes(digest, "big", signed=True)

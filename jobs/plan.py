@@ -1,0 +1,74 @@
+"""What a build will do, frozen before it starts, so that an interrupted one goes on with the same work."""
+
+import functools
+import logging
+import math
+from collections.abc import Sequence
+
+import msgspec
+
+from crawlers.inputs import Input, list_archives
+from jobs.config import BuildConfig
+from schemas import __version__
+from schemas.settings import SettingsError, differences, settings_hash
+from schemas.storage import Store
+
+PLAN = "work/plan.json"
+_BYTES_A_PARTITION = 512 << 20
+_MAX_PARTITIONS = 4096
+
+logger = logging.getLogger(__name__)
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """`work/plan.json`."""
+
+    inputs: list[Input]
+    partitions: int
+    config: BuildConfig
+    config_hash: str
+    weft_version: str
+
+
+def make_plan(store: Store, patterns: Sequence[str], config: BuildConfig) -> Plan:
+    """The plan of this output: the one that lies there, or a new one.
+
+    Raises `SettingsError` when the output belongs to a build with other settings, `InputError` when a pattern matches
+    nothing.
+    """
+    if store.exists(PLAN):
+        plan = read_plan(store.url)
+        if changed := differences(plan.config, config):
+            raise SettingsError(
+                f"{store.url} holds a build with other settings; choose another --output, or delete it. "
+                f"Changed: {'; '.join(changed[:5])}"
+            )
+        if patterns:
+            _warn_of_new(plan, list_archives(patterns))
+        return plan
+    inputs = list_archives(patterns)
+    total = sum(max(0, item.size) for item in inputs)
+    partitions = config.partitions or min(_MAX_PARTITIONS, max(1, math.ceil(total / _BYTES_A_PARTITION)))
+    plan = Plan(inputs, partitions, config, settings_hash(config), __version__)
+    if not store.put_if_absent(PLAN, msgspec.json.format(msgspec.json.encode(plan), indent=1)):
+        return make_plan(store, patterns, config)
+    return plan
+
+
+def _warn_of_new(plan: Plan, inputs: Sequence[Input]) -> None:
+    """Resuming never lists inputs anew: a build of half old and half new would be neither."""
+    known = {item.url for item in plan.inputs}
+    new = [item.url for item in inputs if item.url not in known]
+    if new:
+        logger.warning(
+            "%d inputs, such as %s, are not in the plan of this output and are left out; "
+            "build them into another output",
+            len(new),
+            new[0],
+        )
+
+
+@functools.lru_cache(maxsize=4)
+def read_plan(output: str) -> Plan:
+    """The plan of an output; each process reads it once."""
+    return msgspec.json.decode(Store(output).read(PLAN), type=Plan)

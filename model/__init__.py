@@ -1,0 +1,1 @@
+"""Shards to batches to loss: the loader, the network and training live here."""
