@@ -21,8 +21,8 @@ HEADINGS = frozenset(("h1", "h2", "h3", "h4", "h5", "h6"))
 BLOCKS = (
     frozenset(
         "address article aside blockquote body center dd details div dl dt fieldset figcaption figure footer form "
-        "header hgroup hr html legend li main menu nav ol p pre search section summary table tbody td tfoot th thead tr ul "
-        "caption colgroup".split()
+        "header hgroup hr html legend li main menu nav ol p pre search section summary table tbody td tfoot th thead "
+        "tr ul caption colgroup".split()
     )
     | HEADINGS
 )

@@ -1,10 +1,10 @@
 """How a partition's files come to count: all of them or none, whoever is killed when.
 
 An `Attempt` writes every file aside, under a name that holds the attempt. Its commit record is created exclusively:
-that is the moment of decision. Then the files get their final names in order, commit marks of shards last. A commit whose
-files were not all renamed before a kill is rolled forward by `publish` on the next run; files of attempts that never
-committed are swept by `sweep`. Two attempts at one partition (a driver died, its workers did not) race on the record,
-and the loser removes its own files.
+that decides. Then the files get their final names in order, commit marks of shards last. A commit whose files were not
+all renamed before a kill is rolled forward on the next run; files of attempts that never committed are swept when the
+job ends. Two attempts at one partition (a driver died, its workers did not) race on the record, and the loser removes
+its own files.
 """
 
 import hashlib

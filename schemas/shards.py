@@ -13,7 +13,9 @@ import pyarrow.parquet as pq
 from schemas.storage import Store
 from schemas.tar import BLOCK, TarWriter, member_bytes
 
-MEMBERS = pa.list_(pa.struct([("name", pa.string()), ("offset", pa.int64()), ("size", pa.int64())]))
+MEMBERS = pa.list_(
+    pa.struct([("name", pa.string()), ("offset", pa.int64()), ("size", pa.int64()), ("crc32", pa.uint32())])
+)
 
 
 class ShardSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -103,7 +105,7 @@ class _OpenShard:
     def add(self, key: str, members: Sequence[tuple[str, bytes]], row: Mapping[str, Any]) -> None:
         start = self.tar.size
         written = [self.tar.add(name, data) for name, data in members]
-        places = [{"name": member.name, "offset": member.offset, "size": member.size} for member in written]
+        places = [msgspec.to_builtins(member) for member in written]
         self._rows.append({"key": key, "offset": start, "size": self.tar.size - start, "members": places, **row})
 
     def close(self, schema: pa.Schema) -> ShardInfo:
@@ -127,6 +129,10 @@ class _OpenShard:
         )
 
 
+class DamagedShard(Exception):
+    """A file of a committed shard is missing or unreadable."""
+
+
 class Shard:
     """A committed shard, opened for reading. Samples are read by offset; a tar is never unpacked."""
 
@@ -135,9 +141,12 @@ class Shard:
         self.tar_name, self.parquet_name = f"{folder}/shards/{name}.tar", f"{folder}/shards/{name}.parquet"
 
     def index(self, columns: Sequence[str] | None = None) -> pa.Table:
-        """The parquet index, one row a sample."""
-        with self._store.open(self.parquet_name) as file:
-            return pq.read_table(file, columns=columns)
+        """The parquet index, one row a sample. Raises `DamagedShard`."""
+        try:
+            with self._store.open(self.parquet_name) as file:
+                return pq.ParquetFile(file).read(columns=None if columns is None else list(columns))
+        except (OSError, pa.ArrowException) as error:
+            raise DamagedShard(f"{self.parquet_name}: {error}") from None
 
     def members(self, rows: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, bytes]]:
         """The members of samples given by their index rows: name to data, in tar order."""

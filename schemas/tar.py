@@ -3,6 +3,7 @@
 `tarfile` would do, at less than half the speed and without the offsets.
 """
 
+import zlib
 from typing import Protocol
 
 import msgspec
@@ -18,6 +19,7 @@ class Member(msgspec.Struct, frozen=True):
     name: str
     offset: int  # bytes, of the data; its header is the 512 bytes before
     size: int  # bytes
+    crc32: int  # of the data: tells which member of a damaged shard is the damaged one
 
 
 class Sink(Protocol):
@@ -36,7 +38,7 @@ class TarWriter:
     def add(self, name: str, data: bytes) -> Member:
         """Raises `ValueError` for a name over 100 bytes or data over 8 GiB: neither fits a USTAR header."""
         self._write(_header(name, len(data)))
-        member = Member(name, self.size, len(data))
+        member = Member(name, self.size, len(data), zlib.crc32(data))
         self._write(data)
         if padding := -len(data) % BLOCK:
             self._write(bytes(padding))

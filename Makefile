@@ -1,0 +1,69 @@
+# make demo    from an archive of a small site to shards, and a look at them
+# make test    the tests
+# make check   lint, types, import directions
+# make bench   what the README's figures come from
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+SUDO := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
+PIP := PIP_CONSTRAINT=constraints.txt .venv/bin/python -m pip install --quiet --disable-pip-version-check
+DEMO := demo-out
+
+.PHONY: help install demo test check format bench clean
+help:
+	@sed -n 's/^# make/make/p' Makefile
+
+# A bare Debian has Python without the venv module; everything else comes from the package index.
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "weft needs Python 3.11 or newer; say make PYTHON=/path/to/python3.11"; exit 1; }
+	@$(PYTHON) -m venv .venv 2>/dev/null || { rm -rf .venv; $(SUDO) apt-get update -qq && \
+	  $(SUDO) apt-get install -y -qq python3-venv && $(PYTHON) -m venv .venv; }
+
+.venv/installed: .venv/bin/python pyproject.toml constraints.txt
+	$(PIP) --editable .
+	@touch $@
+
+.venv/installed-dev: .venv/installed
+	$(PIP) --editable '.[dev]'
+	@touch $@
+
+# Of these packages only the photographs are used: without their dependencies they are small.
+.venv/installed-demo: .venv/installed
+	$(PIP) warcio
+	$(PIP) --no-deps scikit-image scikit-learn matplotlib
+	@touch $@
+
+install: .venv/installed
+
+demo: .venv/installed-demo
+	@rm -rf $(DEMO) && mkdir $(DEMO)
+	.venv/bin/python examples/make_archive.py $(DEMO)/site.warc.gz
+	.venv/bin/weft build --input $(DEMO)/site.warc.gz --output $(DEMO)/dataset
+	.venv/bin/weft inspect $(DEMO)/dataset --check
+	.venv/bin/weft show $(DEMO)/dataset https://fieldnotes.example/animals/portrait-of-a-cat.html --images $(DEMO)/images
+	@echo
+	@echo "What to look at next:"
+	@echo "  $(DEMO)/images/                                   the pictures of the page above, as they stand in the shard"
+	@echo "  .venv/bin/weft show $(DEMO)/dataset               another page; name a key or an address to choose"
+	@echo "  tar -tvf $(DEMO)/dataset/interleaved/shards/000000-000.tar"
+	@echo "  examples/README.md                            what became of each page of the site, and why"
+	@echo "  docs/format.md                                everything that lies in $(DEMO)/dataset"
+	@echo "  .venv/bin/weft build obelics --input $(DEMO)/site.warc.gz --output $(DEMO)/obelics"
+
+test: .venv/installed-dev
+	.venv/bin/python -m pytest
+
+check: .venv/installed-dev
+	.venv/bin/ruff format --check --quiet .
+	.venv/bin/ruff check --quiet .
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+
+format: .venv/installed-dev
+	.venv/bin/ruff check --fix --quiet .
+	.venv/bin/ruff format --quiet .
+
+bench: .venv/installed-dev
+	.venv/bin/python -m benchmarks.build
+
+clean:
+	rm -rf .venv $(DEMO)

@@ -1,0 +1,37 @@
+"""Steps that misbehave, importable by the child processes of the tests."""
+
+import os
+import signal
+import time
+
+from schemas.drops import Drop
+
+
+class Picky(Exception):
+    """Does not survive pickling: its constructor wants two arguments and passes on one."""
+
+    def __init__(self, first: str, second: str) -> None:
+        super().__init__(first)
+
+
+def misbehave(how: str) -> object:
+    match how:
+        case "pid":
+            return os.getpid()
+        case "drop":
+            raise Drop("too_small", "3x4")
+        case "segfault":
+            os.kill(os.getpid(), signal.SIGSEGV)
+        case "exit":
+            os._exit(3)
+        case "hang":
+            time.sleep(60)
+        case "bomb":
+            return len(bytearray(8 << 30))
+        case "bug":
+            raise AttributeError("no such thing")
+        case "picky":
+            raise Picky("some", "thing")
+        case "value":
+            raise ValueError("odd page")
+    return how

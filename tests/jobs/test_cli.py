@@ -1,0 +1,174 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from jobs.build import build
+from jobs.cli import COMMANDS, main
+from jobs.engine import EngineSettings
+from tests.jobs.test_build import SMALL
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory: pytest.TempPathFactory, site: list[Path]) -> Path:
+    folder = tmp_path_factory.mktemp("cli") / "out"
+    build(str(folder), [str(path) for path in site], SMALL, EngineSettings(engine="inline"))
+    return folder
+
+
+@pytest.fixture
+def copy(dataset: Path, tmp_path: Path) -> Path:
+    import shutil
+
+    return Path(shutil.copytree(dataset, tmp_path / "copy"))
+
+
+def test_every_command_explains_itself(capsys: pytest.CaptureFixture[str]) -> None:
+    for command in COMMANDS:
+        with pytest.raises(SystemExit) as ended:
+            main([command, "--help"])
+        assert ended.value.code == 0
+        assert f"weft {command}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", ["inspect", "show"])
+def test_looking_imports_neither_ray_nor_torch(dataset: Path, command: str) -> None:
+    code = (
+        "import sys; from jobs.cli import main; "
+        f"code = main([{command!r}, {str(dataset)!r}]); "
+        "print([name for name in ('ray', 'torch', 'selectolax') if name in sys.modules], code, file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr.strip() == "[] 0"
+
+
+def test_inspect_tells_totals_distributions_and_reasons(dataset: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["inspect", str(dataset), "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["finished"] is True
+    assert report["kinds"]["interleaved"]["samples"] == 24
+    assert report["kinds"]["interleaved"]["images_per_document"] == {"2": 24}
+    assert report["kinds"]["interleaved"]["languages"] == {"en": 24}
+    assert report["kinds"]["interleaved"]["domains"] == 5
+    assert report["drops"] == {"image": {"not_captured": 6}, "page": {"few_words": 4}}
+    assert main(["inspect", str(dataset)]) == 0
+    table = capsys.readouterr().out
+    assert "24 samples, 48 images" in table
+    assert "not_captured" in table
+
+
+def test_inspect_tells_what_is_committed_of_an_unfinished_build(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (copy / "dataset.json").unlink()
+    assert main(["inspect", str(copy), "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["finished"] is False
+    assert report["drops"]["image"] == {"not_captured": 6}
+
+
+def test_check_passes_on_a_sound_dataset(dataset: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["inspect", str(dataset), "--check"]) == 0
+    assert "as committed" in capsys.readouterr().out
+
+
+def find_member(copy: Path, suffix: str) -> tuple[Path, dict]:
+    """A tar, and the index entry of its first member whose name ends so."""
+    import pyarrow.parquet as pq
+
+    tar = sorted((copy / "interleaved/shards").glob("*.tar"))[0]
+    for row in pq.read_table(tar.with_suffix(".parquet")).to_pylist():
+        for member in row["members"]:
+            if member["name"].endswith(suffix):
+                return tar, member
+    raise AssertionError(f"no member ends in {suffix}")
+
+
+@pytest.mark.parametrize("suffix", [".json", ".1.jpg"])
+def test_check_names_shard_key_and_member_of_a_flipped_byte(
+    copy: Path, capsys: pytest.CaptureFixture[str], suffix: str
+) -> None:
+    tar, member = find_member(copy, suffix)
+    data = bytearray(tar.read_bytes())
+    data[member["offset"] + member["size"] // 2] ^= 1
+    tar.write_bytes(data)
+    assert main(["inspect", str(copy), "--check"]) == 1
+    errors = capsys.readouterr().err
+    assert f"interleaved/{tar.stem}: {member['name'].split('.')[0]}: {member['name']}" in errors
+
+
+def test_check_finds_a_missing_shard_a_stray_tar_and_a_wrong_total(
+    copy: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shards = copy / "interleaved/shards"
+    first = sorted(shards.glob("*.tar"))[0]
+    first.rename(shards / "999999-000.tar")
+    stated = json.loads((copy / "dataset.json").read_text())
+    stated["kinds"]["interleaved"]["samples"] += 1
+    (copy / "dataset.json").write_text(json.dumps(stated))
+    assert main(["inspect", str(copy), "--check"]) == 1
+    errors = capsys.readouterr().err
+    assert f"{first.name} is missing" in errors
+    assert "999999-000.tar: no commit mark names it" in errors
+    assert "dataset.json: states" in errors
+
+
+def test_check_survives_a_truncated_tar_and_a_broken_index(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    first, second = sorted((copy / "interleaved/shards").glob("*.tar"))[:2]
+    first.write_bytes(first.read_bytes()[:1000])
+    second.with_suffix(".parquet").write_bytes(b"PAR1")
+    assert main(["inspect", str(copy), "--check"]) == 1
+    errors = capsys.readouterr().err
+    assert "not a sound tar" in errors
+    assert second.with_suffix(".parquet").name in errors
+
+
+def test_show_prints_text_and_images_in_place_and_writes_them_out(
+    dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    url = "https://site2.example/page7.html"
+    assert main(["show", str(dataset), url, "--images", str(tmp_path / "images")]) == 0
+    out = capsys.readouterr().out
+    assert out.index("Article 7") < out.index("picture 0") < out.index("picture 1") < out.rindex("The ")
+    assert len(list((tmp_path / "images").iterdir())) == 2
+
+
+def test_show_draws_images_as_coloured_blocks(dataset: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["show", str(dataset), "--draw", "always"]) == 0
+    assert "▀" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["inspect", "/nowhere"], 2, "no dataset of weft"),
+        (["build", "nopreset", "--input", "x", "--output", "/tmp/never"], 2, "no such config file or preset: nopreset"),
+        (["build", "--input", "/no/such.warc", "--output", "/tmp/never"], 2, "no such archive: /no/such.warc"),
+        (["build", "--output", "/tmp/never"], 2, "no input given"),
+        (["build", "--input", "x", "--output", "/tmp/never", "--set", "image.min_side=3"], 2, "`min_side`"),
+        (
+            ["build", "--input", "x", "--output", "/tmp/never", "--set", "seed=abc"],
+            2,
+            "Expected `int`, got `str` - at `$.seed`",
+        ),
+    ],
+)
+def test_a_wrong_call_says_what_is_wrong(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], code: int, message: str
+) -> None:
+    assert main(arguments) == code
+    assert message in capsys.readouterr().err
+
+
+def test_show_of_an_unknown_key_is_bad_data(dataset: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["show", str(dataset), "999999000000"]) == 1
+    assert "has no sample 999999000000" in capsys.readouterr().err
+
+
+def test_nobody_else_owns_our_package_names() -> None:
+    """Five flat top-level names: a package of the environment by one of them would shadow ours."""
+    from importlib.metadata import packages_distributions
+
+    owners = packages_distributions()
+    for name in ("schemas", "crawlers", "pipeline", "model", "jobs"):
+        assert set(owners.get(name, ["weft"])) == {"weft"}

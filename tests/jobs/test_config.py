@@ -1,0 +1,43 @@
+import pytest
+
+from jobs.config import BuildConfig, load_config, presets
+from schemas.settings import SettingsError, differences, dump_settings, load_settings
+
+
+def test_every_preset_loads() -> None:
+    assert set(presets()) == {"default", "flamingo", "obelics"}
+    for name in presets():
+        assert isinstance(load_config(name, []), BuildConfig)
+
+
+def test_the_default_preset_is_the_default_of_the_code() -> None:
+    assert load_config("default", []) == BuildConfig()
+
+
+def test_presets_have_the_numbers_of_their_papers() -> None:
+    flamingo, obelics = load_config("flamingo", []), load_config("obelics", [])
+    assert (flamingo.image.min_side_px, flamingo.image.max_aspect_ratio) == (64, 3.0)
+    assert (flamingo.text.gopher.min_words, flamingo.text.gopher.max_words) == (50, 100_000)
+    assert flamingo.text.repetition.top_ngrams == {2: 0.20, 3: 0.18, 4: 0.16}
+    assert (obelics.image.min_side_px, obelics.image.max_side_px, obelics.image.max_aspect_ratio) == (150, 20_000, 2.0)
+    assert (obelics.text.paragraph.min_words, obelics.text.paragraph.max_words) == (4, 1000)
+    assert (obelics.text.document.min_words, obelics.text.document.max_words) == (10, 2000)
+    assert obelics.language.min_score == 0.8
+    assert obelics.text.max_images == 30
+
+
+def test_resolved_settings_read_back_to_the_same() -> None:
+    config = load_config("obelics", ["text.repetition.top_ngrams.2=0.5", "language.keep=[en, de]"])
+    assert load_settings(BuildConfig, dump_settings(config)) == config
+    assert config.text.repetition.top_ngrams[2] == 0.5
+    assert config.language.keep == ("en", "de")
+
+
+def test_differences_name_their_paths() -> None:
+    changed = load_config("default", ["image.min_side_px=100", "seed=3"])
+    assert differences(BuildConfig(), changed) == ["image.min_side_px: 64 -> 100", "seed: 0 -> 3"]
+
+
+def test_nonsense_is_refused_with_its_path() -> None:
+    with pytest.raises(SettingsError, match=r"Expected `int`, got `str` - at `\$\.image\.min_side_px`"):
+        load_config("default", ["image.min_side_px=wide"])
