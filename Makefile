@@ -62,8 +62,12 @@ format: .venv/installed-dev
 	.venv/bin/ruff check --fix --quiet .
 	.venv/bin/ruff format --quiet .
 
-bench: .venv/installed-dev
-	.venv/bin/python -m benchmarks.build
+# ARCHIVE holds pages and their images; PAGES, if given, is a folder of NAME/source.html files for the first figure.
+ARCHIVE ?= $(DEMO)/site.warc.gz
+bench: .venv/installed-demo .venv/installed-dev
+	@mkdir -p $(DEMO)
+	@[ -f $(ARCHIVE) ] || .venv/bin/python examples/make_archive.py $(ARCHIVE)
+	.venv/bin/python -m benchmarks.build $(ARCHIVE) $(PAGES)
 
 clean:
 	rm -rf .venv $(DEMO)

@@ -38,11 +38,15 @@ def run(arguments: argparse.Namespace) -> int:
         kinds_of(store)
     except NotADataset as error:
         return fail(error, 2)
-    members = _find(store, arguments.key)
+    members = find_sample(store, arguments.key)
     if members is None:
         return fail(f"{arguments.path} has no sample {arguments.key or 'at all'}", 1)
     sample = msgspec.json.decode(next(iter(members.values())), type=Sample)
-    _print(sample, members, arguments.draw == "always" or (arguments.draw == "auto" and sys.stdout.isatty()))
+    from rich.console import Console
+
+    console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    draw = arguments.draw == "always" or (arguments.draw == "auto" and sys.stdout.isatty())
+    print_sample(console, sample, members, draw)
     if arguments.images:
         os.makedirs(arguments.images, exist_ok=True)
         for name in filter(None, sample.images):
@@ -52,7 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _find(store: "Store", wanted: str) -> dict[str, bytes] | None:
+def find_sample(store: "Store", wanted: str) -> dict[str, bytes] | None:
     """The members of the first sample whose key or address is `wanted`; keys tell their partition."""
     import pyarrow.compute as pc
 
@@ -69,11 +73,10 @@ def _find(store: "Store", wanted: str) -> dict[str, bytes] | None:
     return None
 
 
-def _print(sample: "Sample", members: dict[str, bytes], draw: bool) -> None:
-    from rich.console import Console
+def print_sample(console: Any, sample: "Sample", members: dict[str, bytes], draw: bool) -> None:
+    """The page as text, its images in place: drawn with half blocks, or as a line that names them."""
     from rich.text import Text
 
-    console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
     console.print(Text(sample.title or "(no title)", style="bold"))
     facts = [
         sample.url,

@@ -47,6 +47,9 @@ class ParagraphRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     min_words_for_punctuation: int = 12
 
 
+_NO_RULES = ParagraphRules()
+
+
 class GopherRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Quality rules of Gopher (Rae et al. 2021, section A.1.1), with the values datatrove and DCLM use."""
 
@@ -95,7 +98,8 @@ def text_rules(draft: Draft, rules: TextRules = TextRules()) -> Draft:
     """Drop blocks that fail the paragraph rules, then judge what is left. Raises `Drop` naming rule and number."""
     if len(draft.images) < rules.min_images:
         raise Drop("no_image", f"{len(draft.images)} < {rules.min_images}")
-    draft = _without_bad_paragraphs(draft, rules.paragraph)
+    if rules.paragraph != _NO_RULES:
+        draft = _without_bad_paragraphs(draft, rules.paragraph)
     if rules.max_images is not None and len(draft.images) > rules.max_images:
         raise Drop("many_images", f"{len(draft.images)} > {rules.max_images}")
     blocks = [block.text for block in draft.texts]
@@ -103,7 +107,8 @@ def text_rules(draft: Draft, rules: TextRules = TextRules()) -> Draft:
     words = _WORD.findall(text)
     gopher_quality(text, words, draft.language, rules.gopher)
     gopher_repetition(blocks, words, rules.repetition)
-    judge(text, rules.document, draft.language)
+    if rules.document != _NO_RULES:
+        judge(text, rules.document, draft.language)
     return draft
 
 
@@ -122,7 +127,7 @@ def gopher_quality(text: str, words: list[str], language: str, rules: GopherRule
     _at_most("bullets", sum(line.startswith(_BULLETS) for line in lines) / max(1, len(lines)), rules.max_bullet_lines)
     ending = sum(line.endswith(("...", "…")) for line in lines)
     _at_most("ellipses", ending / max(1, len(lines)), rules.max_ellipsis_lines)
-    lettered = sum(any(character.isalpha() for character in word) for word in words)
+    lettered = sum(word.isalpha() or any(map(str.isalpha, word)) for word in words)
     _at_least("few_letters", lettered / max(1, count), rules.min_alphabetic_words)
     if language == "en" and rules.min_stop_words is not None:
         found = _GOPHER_STOP_WORDS.intersection(word.lower() for word in words)

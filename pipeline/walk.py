@@ -28,7 +28,6 @@ BLOCKS = (
 )
 EMBEDS = frozenset(("video", "iframe", "embed", "audio"))
 _ROLES = {"li": "list", "dd": "list", "dt": "list", "tr": "table", "pre": "code", "blockquote": "quote"}
-_SPACES = re.compile(r"[ \t\n\r\f\u00a0]+")
 _BREAK = "\u2028"  # a `<br>`, until line ends of the source have become spaces
 _CAPTION_TEXT = frozenset(("caption", "figcaption", "credit", "legend", "cutline"))
 
@@ -96,7 +95,8 @@ class Walk:
         self._caption_of = -1  # container of the open caption
         self._sources: list[Mapping[str, str | None]] = []
         self._run(root)
-        self._flush()
+        if self._buffer:
+            self._flush()
 
     def _run(self, root: LexborNode) -> None:
         node: LexborNode | None = root
@@ -141,7 +141,7 @@ class Walk:
         return True
 
     def _open_block(self, node: LexborNode, tag: str) -> bool:
-        if tag not in ("td", "th"):
+        if self._buffer and tag not in ("td", "th"):
             self._flush()
         attributes = node.attributes
         names = frozenset[str]()
@@ -167,11 +167,11 @@ class Walk:
 
     def _leave(self, tag: str, figure: int, caption: int) -> None:
         if tag in BLOCKS:
-            if tag in ("td", "th"):
-                if self._buffer:
+            if self._buffer:
+                if tag in ("td", "th"):
                     self._buffer.append(" | ")
-            else:
-                self._flush()
+                else:
+                    self._flush()
             if tag == "pre":
                 self._preformatted -= 1
             self._figure, self._caption_of = figure, caption
@@ -184,24 +184,25 @@ class Walk:
             self._sources = []
 
     def _text(self, node: LexborNode) -> None:
-        if self._noscript:
-            return
         text = node.text_content or ""
+        if self._noscript or (not self._buffer and not self._preformatted and text.isspace()):
+            return
         self._buffer.append(text)
         if self._links:
             self._link_chars += len(text.strip())
 
     def _flush(self) -> None:
-        if not self._buffer:
-            return
         text = "".join(self._buffer)
         link_chars, self._buffer, self._link_chars = self._link_chars, [], 0
         if self._preformatted:
             text = text.strip("\n").rstrip()
-        else:
-            lines = (_SPACES.sub(" ", line).strip(" |") for line in text.split(_BREAK))
+        elif _BREAK in text:
+            lines = (collapse(line).strip(" |") for line in text.split(_BREAK))
             text = "\n".join(line for line in lines if line)
-        text = text.replace("\u00ad", "").replace("\u200b", "")
+        else:
+            text = collapse(text).strip(" |")
+        if not text.isascii():
+            text = text.replace("\u00ad", "").replace("\u200b", "")
         if text:
             self.leaves.append(Text(text, self._role(), self._container, link_chars, self._figure))
 
@@ -235,7 +236,7 @@ class Walk:
             return
         self._buffer_before_media()
         media = Media("image", found, self._container, self._figure)
-        media.alt, media.title = (_SPACES.sub(" ", attributes.get(name) or "").strip() for name in ("alt", "title"))
+        media.alt, media.title = (collapse(attributes.get(name) or "") for name in ("alt", "title"))
         media.width, media.height = (_pixels(attributes.get(name)) for name in ("width", "height"))
         named = " ".join(attributes.get(name) or "" for name in ("class", "id"))
         media.names = tokens(named) if named.strip() else media.names
@@ -252,7 +253,7 @@ class Walk:
         if found:
             self._buffer_before_media()
             media = Media("video", found, self._container, self._figure)
-            media.title = _SPACES.sub(" ", attributes.get("title") or attributes.get("aria-label") or "").strip()
+            media.title = collapse(attributes.get("title") or attributes.get("aria-label") or "")
             media.link = resolve(self._base, attributes.get("poster") or "") if attributes.get("poster") else ""
             self.leaves.append(media)
 
@@ -260,6 +261,11 @@ class Walk:
         """An image inside a paragraph cuts it in two: what stands before it is its own block."""
         if any(part.strip() for part in self._buffer):
             self._flush()
+
+
+def collapse(text: str) -> str:
+    """White space as a browser shows it: runs, no-break spaces among them, become one space, none at the ends."""
+    return " ".join(text.split())
 
 
 def _is_hidden(attributes: Mapping[str, str | None]) -> bool:
