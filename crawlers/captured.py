@@ -54,10 +54,18 @@ class CapturedMedia:
             raise Drop("not_captured")
         if location.length <= 0:
             raise Drop("not_seekable", self._archives[location.archive])
-        file = self._open(location.archive)
-        file.seek(location.offset)
-        headers, body = read_response(file.read(location.length), self._max_bytes)
+        headers, body = read_response(self._read(location), self._max_bytes)
         return Media(url, headers, body)
+
+    def _read(self, location: Location) -> bytes:
+        try:
+            file = self._open(location.archive)
+            file.seek(location.offset)
+            return file.read(location.length)
+        except OSError:
+            raise
+        except Exception as error:  # HTTP and cloud clients have error trees of their own
+            raise OSError(f"{self._archives[location.archive]}: {error!r}") from error
 
     def _open(self, archive: int) -> IO[bytes]:
         if archive not in self._files:

@@ -265,6 +265,6 @@ class _Source:
             data = self._file.read(size)
             self._position += len(data)
             return data
-        except OSError:
+        except Exception as error:  # HTTP and cloud clients have error trees of their own
             self.failed = True
-            raise
+            raise error if isinstance(error, OSError) else OSError(repr(error)) from error

@@ -136,6 +136,7 @@ class RayEngine:
 
 def _start_ray(ray: Any, settings: EngineSettings) -> None:
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # the default warns of a coming change
+    os.environ.setdefault("RAY_AUTH_MODE", "token")  # Ray's own default, said aloud so that it does not warn
     address = settings.address or os.environ.get("RAY_ADDRESS", "")
     if address:
         ray.init(address=address, logging_level=logging.WARNING)

@@ -36,8 +36,14 @@ def make_plan(store: Store, patterns: Sequence[str], config: BuildConfig) -> Pla
     Raises `SettingsError` when the output belongs to a build with other settings, `InputError` when a pattern matches
     nothing.
     """
+    read_plan.cache_clear()  # the output may have been deleted and begun anew since
     if store.exists(PLAN):
         plan = read_plan(store.url)
+        if plan.weft_version != __version__:
+            raise SettingsError(
+                f"{store.url} was begun by weft {plan.weft_version}, this is {__version__}; "
+                "finish it with that version or choose another --output"
+            )
         if changed := differences(plan.config, config):
             raise SettingsError(
                 f"{store.url} holds a build with other settings; choose another --output, or delete it. "

@@ -171,7 +171,8 @@ def each(step: Callable[[I], O], items: Iterable[I], tally: Tally, max_failures_
     """Apply `step` to every item, lazily; a `Drop` ends that item alone.
 
     Raises `StepError` naming the item when the step itself is wrong (`CODE_ERRORS`), or when
-    `max_failures_in_a_row` items end in an unexpected error: that is no longer bad data.
+    `max_failures_in_a_row` items end in an unexpected error: that is no longer bad data. Lets `OSError` through: the
+    partition is to be tried again.
     """
     in_a_row = 0
     for item in items:
@@ -179,7 +180,7 @@ def each(step: Callable[[I], O], items: Iterable[I], tally: Tally, max_failures_
             result = step(item)
         except Drop as drop:
             tally.drop(DropRow(item.url, item.kind, drop.reason, drop.detail))
-        except (StepError, MemoryError):
+        except (StepError, MemoryError, OSError):  # an OSError is lost storage, and no fault of the item
             raise
         except CODE_ERRORS as error:
             raise StepError(f"{item.kind} {item.url}: {type(error).__name__}: {error}") from error

@@ -1,21 +1,13 @@
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from jobs.plan import read_plan
 from tests.jobs.site import write_site
 
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     return write_site(tmp_path_factory.mktemp("site"))
-
-
-@pytest.fixture(autouse=True)
-def _forget_plans() -> Iterator[None]:
-    yield
-    read_plan.cache_clear()
 
 
 def contents(folder: Path) -> dict[str, bytes]:

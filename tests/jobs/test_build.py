@@ -11,7 +11,7 @@ import webdataset
 from jobs.build import BuildError, build
 from jobs.config import BuildConfig, load_config
 from jobs.engine import EngineSettings
-from jobs.plan import read_plan
+from jobs.plan import make_plan
 from schemas.dataset import Dataset
 from schemas.settings import SettingsError
 from schemas.storage import Store
@@ -148,7 +148,6 @@ def test_only_what_is_missing_is_done_again(tmp_path: Path, site: list[Path]) ->
     (out / "work/assemble/000001.json").unlink()
     for path in (out / "interleaved").glob("*/000001-*"):
         path.unlink()
-    read_plan.cache_clear()
     built(out, site)
     assert contents(out) == whole
     assert (out / "work/assemble/000000.json").stat().st_mtime_ns == kept
@@ -160,8 +159,6 @@ def test_a_vanished_archive_fails_its_partition_alone_and_a_rerun_finishes(tmp_p
         copy.write_bytes(source.read_bytes())
     hidden = tmp_path / "hidden"
     out = tmp_path / "out"
-    from jobs.plan import make_plan
-
     make_plan(Store(str(out)), [str(path) for path in archives], SMALL)
     archives[1].rename(hidden)
     with pytest.raises(BuildError, match=r"1 of 3 partitions of phase extract failed, first 1: FileNotFoundError"):
