@@ -1,0 +1,1 @@
+"""What the figures of README and docs come from."""
