@@ -2,7 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from typing import IO, Protocol
+from typing import IO, ClassVar, Protocol
 
 import fsspec
 import msgspec
@@ -24,6 +24,8 @@ class Location(msgspec.Struct, frozen=True):
 
 class Media(msgspec.Struct, frozen=True):
     """A response: its headers (names in lower case) and its body, decoded."""
+
+    kind: ClassVar[str] = "image"
 
     url: str
     headers: dict[str, str]
@@ -54,7 +56,7 @@ class CapturedMedia:
             raise Drop("not_captured")
         if location.length <= 0:
             raise Drop("not_seekable", self._archives[location.archive])
-        headers, body = read_response(self._read(location), self._max_bytes)
+        headers, body = read_response(self._read(location), url, self._max_bytes)
         return Media(url, headers, body)
 
     def _read(self, location: Location) -> bytes:

@@ -16,6 +16,7 @@ from fastwarc.warc import ArchiveIterator, WarcRecord, WarcRecordType
 from crawlers.http import dechunk, decode_body
 from schemas.documents import Page
 from schemas.drops import Drop, DropRow, Tally
+from schemas.urls import media_key
 
 GZIP_MAGIC = b"\x1f\x8b\x08"
 _SCAN = 1 << 20
@@ -54,13 +55,42 @@ def read_captures(file: IO[bytes], name: str, size: int, settings: WarcSettings,
 
     `file` is open for reading and seekable, `size` in bytes. Raises `OSError` only when `file` itself fails.
     """
-    held: Capture | None = None
-    for capture in _captures(file, name, size, settings, tally):
-        if held is not None:  # only the next record tells where this one ends
-            yield msgspec.structs.replace(held, length=max(0, capture.offset - held.offset))
-        held = capture
-    if held is not None:
-        yield msgspec.structs.replace(held, length=max(0, size - held.offset))
+    start, number = 0, 0
+    while start < size:
+        source = _Source(file, start)
+        offset, found = start, 0
+        held: Capture | None = None  # only where the next record starts tells how long this one is
+        try:
+            for record in ArchiveIterator(
+                source, record_types=WarcRecordType.any_type, parse_http=False, auto_decode="none", quirks_mode=True
+            ):
+                offset, found = start + record.stream_pos, found + 1
+                if held is not None:
+                    yield _ending(held, offset)
+                held = _counted(record, number, offset, settings, tally)
+                number += 1
+                if record.reader.tell() < record.content_length:
+                    break  # its stated length runs over the end: sound records may lie inside it
+            else:
+                if held is not None:
+                    yield _ending(held, size)
+                if found:
+                    return
+                held = None
+        except OSError as error:
+            if source.failed:
+                raise
+            if found or start == 0:  # damage is counted once, however many places in it look like a record
+                _drop_record(tally, DropRow(name, "record", "broken_record", f"after byte {offset}: {error}"))
+        start = _next_record(file, offset + 1, size)
+        if held is not None:
+            yield _ending(held, start)
+    if number == 0:
+        _drop_record(tally, DropRow(name, "record", "arc_format" if _is_arc(file) else "not_warc"))
+
+
+def _ending(capture: Capture, end: int) -> Capture:
+    return msgspec.structs.replace(capture, length=max(0, end - capture.offset))
 
 
 def page_of(capture: Capture, uid: int, warc_file: str, settings: WarcSettings) -> Page:
@@ -87,13 +117,16 @@ def page_of(capture: Capture, uid: int, warc_file: str, settings: WarcSettings) 
     )
 
 
-def read_response(record: bytes, max_bytes: int) -> tuple[dict[str, str], bytes]:
-    """Headers and decoded body of the first response in the bytes of a WARC record, compressed or not.
+def read_response(record: bytes, url: str, max_bytes: int) -> tuple[dict[str, str], bytes]:
+    """Headers and decoded body of the response for `url` that the bytes of a WARC record, compressed or not, hold.
 
-    Raises `Drop`: broken_record, truncated_record, too_large, bad_encoding.
+    Raises `Drop`: broken_record, truncated_record, too_large, bad_encoding, and not_seekable when another record lies
+    there.
     """
     try:
         for found in ArchiveIterator(io.BytesIO(record), parse_http=False, auto_decode="none", quirks_mode=True):
+            if media_key(_target(found)) != media_key(url):
+                raise Drop("not_seekable", f"{_target(found)} lies there")
             found.parse_http(auto_decode="none", quirks_mode=True)
             body = found.reader.read(max_bytes + 1)
             if len(body) < min(found.content_length, max_bytes + 1):
@@ -105,35 +138,6 @@ def read_response(record: bytes, max_bytes: int) -> tuple[dict[str, str], bytes]
     except OSError as error:
         raise Drop("broken_record", str(error)) from None
     raise Drop("broken_record", "no record at this offset")
-
-
-def _captures(file: IO[bytes], name: str, size: int, settings: WarcSettings, tally: Tally) -> Iterator[Capture]:
-    start, number = 0, 0
-    while start < size:
-        source = _Source(file, start)
-        offset, found = start, 0
-        try:
-            for record in ArchiveIterator(
-                source, record_types=WarcRecordType.any_type, parse_http=False, auto_decode="none", quirks_mode=True
-            ):
-                offset, found = start + record.stream_pos, found + 1
-                capture = _counted(record, number, offset, settings, tally)
-                number += 1
-                if record.reader.tell() < record.content_length:
-                    break  # its stated length runs over the end: sound records may lie inside it
-                if capture is not None:
-                    yield capture
-            else:
-                if found:
-                    return
-        except OSError as error:
-            if source.failed:
-                raise
-            if found or start == 0:  # damage is counted once, however many places in it look like a record
-                _drop_record(tally, DropRow(name, "record", "broken_record", f"after byte {offset}: {error}"))
-        start = _next_record(file, offset + 1, size)
-    if number == 0:
-        _drop_record(tally, DropRow(name, "record", "arc_format" if _is_arc(file) else "not_warc"))
 
 
 def _counted(record: WarcRecord, number: int, offset: int, settings: WarcSettings, tally: Tally) -> Capture | None:

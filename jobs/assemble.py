@@ -20,7 +20,7 @@ from schemas.buckets import read_bucket
 from schemas.commits import Attempt, Commit
 from schemas.documents import Draft, ImageRef, Sample, StoredImage
 from schemas.drop_files import DropFile
-from schemas.drops import Counts, Drop, DropRow, Tally, each
+from schemas.drops import Counts, Drop, DropRow, Tally, each, guarded
 from schemas.shards import ShardInfo, ShardMark, ShardWriter
 from schemas.storage import Store
 from schemas.urls import host_of, registered_domain
@@ -41,7 +41,7 @@ COLUMNS: dict[str, pa.DataType] = {
     "fetch_time": pa.string(),
     "image_sha256": pa.list_(pa.string()),
     "image_phashes": pa.list_(pa.string()),
-    "scores": pa.map_(pa.string(), pa.float64()),
+    "scores": pa.string(),  # a JSON object: the scorers differ from build to build
     "screened": pa.list_(pa.string()),
     "warc_file": pa.string(),
     "warc_offset": pa.int64(),
@@ -88,7 +88,9 @@ def illustrate(
         try:
             illustrations[ref] = _first_good(media, recipe, ref)
         except Drop as drop:
-            tally.drop(DropRow(ref.url, "image", drop.reason, f"{drop.detail or drop.reason}, on {draft.url}"))
+            tally.drop(
+                DropRow(ref.url, "image", drop.reason, ", ".join(filter(None, (drop.detail, f"on {draft.url}"))))
+            )
         else:
             tally.kept("image")
     if not illustrations:
@@ -101,7 +103,7 @@ def _first_good(media: MediaSource, recipe: Callable[[Media], StoredImage], ref:
     failure = Drop("not_captured")
     for url in ref.candidates:
         try:
-            return Illustration(ref, url, recipe(media.get(url)))
+            return Illustration(ref, url, guarded(recipe, media.get(url)))
         except Drop as drop:
             failure = drop if failure.reason == "not_captured" else failure
     raise failure
@@ -177,7 +179,7 @@ def index_row(sample: Sample) -> dict[str, Any]:
         "fetch_time": sample.fetch_time,
         "image_sha256": sample.image_sha256,
         "image_phashes": sample.image_phashes,
-        "scores": list(sample.scores.items()),
+        "scores": msgspec.json.encode(sample.scores).decode(),
         "screened": sample.screened,
         "warc_file": sample.warc_file,
         "warc_offset": sample.warc_offset,

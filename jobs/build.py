@@ -13,11 +13,12 @@ from jobs.config import BuildConfig
 from jobs.dedup import dedup_texts, dedup_urls
 from jobs.engine import Engine, EngineSettings, Failure, open_engine
 from jobs.extract import extract
-from jobs.plan import Plan, make_plan
+from jobs.plan import Plan, make_plan, other_settings
 from jobs.progress import progress
 from schemas.commits import Commit, committed, read_commit, roll_forward, sweep
 from schemas.dataset import DATASET, Dataset, read_dataset, totals, write_reader_files
 from schemas.drops import Counts, StepError
+from schemas.settings import differences, settings_hash
 from schemas.storage import Store
 
 logger = logging.getLogger(__name__)
@@ -34,10 +35,9 @@ def build(output: str, inputs: Sequence[str], config: BuildConfig, engine: Engin
     `StepError` when weft itself is at fault.
     """
     store = Store(output)
-    plan = make_plan(store, inputs, config)
     if store.exists(DATASET):
-        logger.warning("%s is complete: nothing to do", output)
-        return read_dataset(store)
+        return _finished(store, config)
+    plan = make_plan(store, inputs, config)
     phases: list[tuple[str, Callable[[str, int], Commit], int]] = [
         ("extract", extract, len(plan.inputs)),
         ("urls", dedup_urls, plan.partitions),
@@ -49,6 +49,16 @@ def build(output: str, inputs: Sequence[str], config: BuildConfig, engine: Engin
         for name, work, size in phases:
             commits[name] = _run_phase(runner, store, name, partial(work, output), size)
     return _finish(store, plan, commits)
+
+
+def _finished(store: Store, config: BuildConfig) -> Dataset:
+    """The dataset that lies there; its `work/` may have been deleted since. Raises `SettingsError`."""
+    dataset = read_dataset(store)
+    if dataset.config_hash != settings_hash(config):
+        built_with = msgspec.convert(dataset.config, BuildConfig, str_keys=True)
+        raise other_settings(store.url, differences(built_with, config))
+    logger.warning("%s is complete: nothing to do", store.url)
+    return dataset
 
 
 def _run_phase(engine: Engine, store: Store, name: str, work: Callable[[int], Commit], size: int) -> list[Commit]:
@@ -79,7 +89,7 @@ def _finish(store: Store, plan: Plan, commits: dict[str, list[Commit]]) -> Datas
     folders = ["drops", "work/extract", "work/urls", "work/texts", "work/assemble"]
     sweep(store, [*folders, f"{KIND}/shards", f"{KIND}/commit"])
     shards = [shard for commit in commits["assemble"] for shard in commit.shards]
-    write_reader_files(store, KIND, shards, plan.config_hash)
+    write_reader_files(store, KIND, shards)
     dataset = Dataset(
         kinds={KIND: totals(shards)},
         phases=counts,

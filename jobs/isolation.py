@@ -129,6 +129,8 @@ def _answer(step: Callable[[Any], Any], item: Any) -> tuple[str, Any]:
         return "raise", _portable(error)
     except MemoryError:
         return "raise", Drop("out_of_memory")
+    except OSError as error:  # a step reads no storage: this is a library's word for odd data
+        return "raise", RuntimeError(f"{type(error).__name__}: {error}")
     except Exception as error:  # counted by the parent as internal_error
         return "raise", _portable(error)
 

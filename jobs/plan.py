@@ -45,10 +45,7 @@ def make_plan(store: Store, patterns: Sequence[str], config: BuildConfig) -> Pla
                 "finish it with that version or choose another --output"
             )
         if changed := differences(plan.config, config):
-            raise SettingsError(
-                f"{store.url} holds a build with other settings; choose another --output, or delete it. "
-                f"Changed: {'; '.join(changed[:5])}"
-            )
+            raise other_settings(store.url, changed)
         if patterns:
             _warn_of_new(plan, list_archives(patterns))
         return plan
@@ -59,6 +56,14 @@ def make_plan(store: Store, patterns: Sequence[str], config: BuildConfig) -> Pla
     if not store.put_if_absent(PLAN, msgspec.json.format(msgspec.json.encode(plan), indent=1)):
         return make_plan(store, patterns, config)
     return plan
+
+
+def other_settings(output: str, changed: Sequence[str]) -> SettingsError:
+    """The refusal to mix two builds in one output."""
+    return SettingsError(
+        f"{output} holds a build with other settings; choose another --output, or delete it. "
+        f"Changed: {'; '.join(changed[:5])}"
+    )
 
 
 def _warn_of_new(plan: Plan, inputs: Sequence[Input]) -> None:

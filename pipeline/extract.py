@@ -93,10 +93,10 @@ def _blocks(leaves: list[Leaf], settings: ExtractSettings, page_url: str) -> tup
             blocks.append(TextBlock(leaf.text, leaf.role))
         elif leaf.kind == "video":
             blocks.append(VideoRef(leaf.candidates, leaf.link, captions.get(leaf.figure, ""), leaf.title))
-        elif leaf.candidates and leaf.candidates[0] not in seen:
-            if reason := _decoration(leaf, settings.min_declared_px):
-                let_go.append(DropRow(leaf.candidates[0], "image", "icon", f"{reason}, on {page_url}"))
-                continue
+        elif drop := _refusal(leaf, seen, settings.min_declared_px):
+            url = leaf.candidates[0] if leaf.candidates else ""
+            let_go.append(DropRow(url, "image", drop.reason, ", ".join(filter(None, (drop.detail, f"on {page_url}")))))
+        else:
             seen.add(leaf.candidates[0])
             blocks.append(_image_ref(leaf, captions.get(leaf.figure, "")))
     return blocks, let_go
@@ -115,8 +115,18 @@ def _image_ref(leaf: Media, caption: str, source: str = "body") -> ImageRef:
     return ImageRef(leaf.candidates, leaf.alt, leaf.title, caption, leaf.link, leaf.width, leaf.height, source)
 
 
+def _refusal(leaf: Media, seen: set[str], min_px: int) -> Drop | None:
+    """Why a reference is not taken, by what its markup says."""
+    if not leaf.candidates:
+        return Drop("no_address")
+    if leaf.candidates[0] in seen:
+        return Drop("repeated_image")
+    decoration = _decoration(leaf, min_px)
+    return Drop("icon", decoration) if decoration else None
+
+
 def _decoration(leaf: Media, min_px: int) -> str:
-    """Why an image is no content, by what its markup says; "" if nothing does."""
+    """What marks an image as an icon, spacer, tracker or avatar; "" if nothing does."""
     for side, value in (("width", leaf.width), ("height", leaf.height)):
         if 0 < value < min_px:
             return f"declared {side} {value}"

@@ -17,6 +17,7 @@ from schemas.drops import Drop
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 EXTENSIONS = {"JPEG": "jpg", "PNG": "png", "WEBP": "webp"}
+_MAX_WEBP_PX = 16_383
 _ORIENTATION = 0x0112
 _SIDEWAYS = (5, 6, 7, 8)
 
@@ -168,6 +169,9 @@ def _kept_bytes(data: bytes, header: Image.Image, stored_as: str) -> bytes | Non
 
 def _encode(image: Image.Image, format: str, quality: int) -> bytes:
     out = io.BytesIO()
+    image.info.clear()  # Pillow would write a comment found in the original
+    if format == "webp" and max(image.size) > _MAX_WEBP_PX:
+        raise Drop("too_big", f"{image.width}x{image.height}, WebP holds sides up to {_MAX_WEBP_PX}")
     match format:
         case "jpg":
             image.save(out, "JPEG", quality=quality)

@@ -50,32 +50,30 @@ def totals(shards: Sequence[ShardInfo]) -> KindTotals:
     )
 
 
-def write_reader_files(store: Store, kind: str, shards: Sequence[ShardInfo], identity: str) -> None:
-    """`sizes.json` for open_clip and OpenFlamingo, `.nv-meta/` for Megatron Energon. `identity` seeds its uuid."""
+def write_reader_files(store: Store, kind: str, shards: Sequence[ShardInfo]) -> None:
+    """`sizes.json` for open_clip and OpenFlamingo, `.nv-meta/` for Megatron Energon."""
     sizes = {f"{shard.name}.tar": shard.samples for shard in shards}
     store.put(f"{kind}/shards/sizes.json", _pretty(sizes))
     counts = {f"shards/{name}": count for name, count in sizes.items()}
     files = {
         ".info.json": _pretty({"energon_version": "7.4.1", "shard_counts": counts}),
-        "split.yaml": _SPLIT.encode(),
+        "split.yaml": _pretty({"split_parts": {"train": list(counts), "val": [], "test": []}, "exclude": []}),
         "dataset.yaml": _ENERGON_DATASET.encode(),
         "sample_loader.py": _ENERGON_LOADER.encode(),
-        "index.uuid": str(uuid.uuid5(uuid.NAMESPACE_URL, f"weft:{identity}")).encode(),
+        "index.uuid": str(_identity(shards)).encode(),
     }
     for name, data in files.items():
         store.put(posixpath.join(kind, ".nv-meta", name), data)
 
 
+def _identity(shards: Sequence[ShardInfo]) -> uuid.UUID:
+    """Equal exactly when the shards are: Energon tells by it whether an index that it made of them is still good."""
+    return uuid.uuid5(uuid.NAMESPACE_URL, "weft:" + ",".join(shard.tar_sha256 for shard in shards))
+
+
 def _pretty(value: Any) -> bytes:
     return msgspec.json.format(msgspec.json.encode(value), indent=1)
 
-
-_SPLIT = """split_parts:
-  train: ["shards/.*\\\\.tar"]
-  val: []
-  test: []
-exclude: []
-"""
 
 _ENERGON_DATASET = """sample_type: {__module__: megatron.energon, __class__: InterleavedSample}
 sample_loader: sample_loader.py:sample_loader

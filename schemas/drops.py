@@ -37,7 +37,7 @@ REASONS: dict[str, str] = {
     "ellipses": "too many lines end in an ellipsis",
     "few_letters": "too few words hold a letter",
     "stop_words": "too few function words for natural prose",
-    "special_characters": "too many characters that are neither letters, digits, spaces nor punctuation",
+    "special_characters": "too many characters that are neither letters nor spaces",
     "punctuation": "too little punctuation for prose",
     "flagged_words": "too many explicit words",
     "spam_words": "too many words typical of spam",
@@ -49,13 +49,15 @@ REASONS: dict[str, str] = {
     "no_image_left": "every image of the page was let go",
     # images
     "not_captured": "none of the image's addresses is in the archives",
-    "unsupported_format": "not JPEG, PNG, WebP, GIF, BMP or TIFF by its content",
+    "unsupported_format": "not JPEG, PNG, WebP, AVIF, GIF, BMP or TIFF by its content",
     "broken_image": "the image does not decode to its end",
     "too_many_pixels": "over the pixel cap, told from the header before decoding",
     "too_small": "a side is shorter than the minimum",
     "too_big": "a side is longer than the maximum",
     "bad_aspect_ratio": "longer than it is wide, or wider than it is tall, beyond the maximum ratio",
     "single_color": "all pixels have nearly the same colour",
+    "no_address": "the reference has no address but placeholders",
+    "repeated_image": "the page shows the same image a second time",
     "icon": "declared or named as decoration: an icon, spacer, tracker or avatar",
     # any of them
     "timeout": "took longer than the time allowed for one item",
@@ -177,21 +179,31 @@ def each(step: Callable[[I], O], items: Iterable[I], tally: Tally, max_failures_
     in_a_row = 0
     for item in items:
         try:
-            result = step(item)
+            result = guarded(step, item)
         except Drop as drop:
-            tally.drop(DropRow(item.url, item.kind, drop.reason, drop.detail))
-        except (StepError, MemoryError, OSError):  # an OSError is lost storage, and no fault of the item
-            raise
-        except CODE_ERRORS as error:
-            raise StepError(f"{item.kind} {item.url}: {type(error).__name__}: {error}") from error
-        except Exception as error:
-            in_a_row += 1
+            in_a_row = in_a_row + 1 if drop.reason == "internal_error" else 0
             if in_a_row >= max_failures_in_a_row:
-                raise StepError(f"{in_a_row} failures in a row, last {item.kind} {item.url}: {error!r}") from error
-            tally.drop(DropRow(item.url, item.kind, "internal_error", f"{type(error).__name__}: {error}"))
+                raise StepError(f"{in_a_row} failures in a row, last {item.kind} {item.url}: {drop.detail}") from drop
+            tally.drop(DropRow(item.url, item.kind, drop.reason, drop.detail))
         else:
             in_a_row = 0
             yield result
+
+
+def guarded(step: Callable[[I], O], item: I) -> O:
+    """`step(item)`, an unexpected error made a `Drop("internal_error")`.
+
+    Raises `StepError` naming the item for `CODE_ERRORS`, and lets `OSError` through: that is lost storage, and no fault
+    of the item.
+    """
+    try:
+        return step(item)
+    except (Drop, StepError, MemoryError, OSError):
+        raise
+    except CODE_ERRORS as error:
+        raise StepError(f"{item.kind} {item.url}: {type(error).__name__}: {error}") from error
+    except Exception as error:
+        raise Drop("internal_error", f"{type(error).__name__}: {error}") from error
 
 
 def _sum(left: dict[str, int], right: dict[str, int]) -> dict[str, int]:

@@ -1,0 +1,96 @@
+"""The documentation says what the code does: settings, drop reasons and links are compared."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+import yaml
+
+from jobs.assemble import COLUMNS
+from jobs.config import BuildConfig, load_config, presets
+from schemas.documents import Sample
+from schemas.drops import KINDS, REASONS
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+PAGES = [ROOT / "README.md", *sorted(DOCS.glob("*.md"))]
+PRESETS = ("default", "flamingo", "obelics")
+
+
+def settings_of(record: msgspec.Struct, path: str = "") -> Iterator[tuple[str, str]]:
+    """Path and value of every setting, values as YAML on one line."""
+    for name in record.__struct_fields__:
+        value = getattr(record, name)
+        if isinstance(value, msgspec.Struct):
+            yield from settings_of(value, f"{path}{name}.")
+        else:
+            yield f"{path}{name}", as_yaml(msgspec.to_builtins(value))
+
+
+def as_yaml(value: Any) -> str:
+    return yaml.safe_dump(value, default_flow_style=True, width=1000).removesuffix("...\n").strip()
+
+
+def tables(page: str) -> Iterator[list[list[str]]]:
+    """The tables of a page: rows of cells without their backticks, the heading first."""
+    for block in re.findall(r"(?:^\|.*\|\n)+", (DOCS / page).read_text("utf-8"), re.MULTILINE):
+        rows = [[cell.strip().strip("`") for cell in line.strip("| ").split(" | ")] for line in block.splitlines()]
+        yield [rows[0], *rows[2:]]
+
+
+def test_every_setting_is_documented_with_its_default() -> None:
+    stated = {
+        row[0]: row[2]
+        for heading, *rows in tables("settings.md")
+        if heading[:3] == ["path", "type", "default"]
+        for row in rows
+    }
+    assert stated == dict(settings_of(BuildConfig()))
+
+
+def test_the_table_of_presets_shows_where_they_differ() -> None:
+    assert set(presets()) == set(PRESETS)
+    stated = {
+        row[0]: row[1:] for heading, *rows in tables("settings.md") if heading == ["path", *PRESETS] for row in rows
+    }
+    values = [dict(settings_of(load_config(name, []))) for name in PRESETS]
+    paths = [path for path in values[0] if len({preset[path] for preset in values}) > 1]
+    assert stated == {path: [preset[path] for preset in values] for path in paths}
+
+
+def test_every_drop_reason_is_documented_and_no_other() -> None:
+    codes = {row[0] for heading, *rows in tables("drop-reasons.md") if heading[0] == "code" for row in rows}
+    assert codes == set(REASONS)
+
+
+def test_drop_reasons_have_a_table_for_each_kind() -> None:
+    headings = re.findall(r"^## (\w+)s$", (DOCS / "drop-reasons.md").read_text("utf-8"), re.MULTILINE)
+    assert [heading.lower() for heading in headings] == list(KINDS)
+
+
+def test_settings_named_beside_drop_reasons_exist() -> None:
+    known = [path for path, _ in settings_of(BuildConfig())]
+    for heading, *rows in tables("drop-reasons.md"):
+        if heading[0] == "code":
+            for name in (name for row in rows for name in re.findall(r"[a-z_]+(?:\.[a-z_]+)+(?:\.\*)?", row[2])):
+                assert any(path == name or (name[-1] == "*" and path.startswith(name[:-1])) for path in known), name
+
+
+def test_the_fields_of_the_document_and_the_columns_of_the_index_are_documented() -> None:
+    fields, columns = (
+        next([row[0] for row in rows] for heading, *rows in tables("format.md") if heading[0] == name)
+        for name in ("field", "column")
+    )
+    assert fields == list(Sample.__struct_fields__)
+    of_samples = [name for name in columns if not name.startswith("members.")]
+    assert of_samples == ["key", "offset", "size", "members", *COLUMNS]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_relative_links_lead_to_files(page: Path) -> None:
+    links = re.findall(r"\]\(([^)\s]+)\)", page.read_text("utf-8"))
+    relative = [link.partition("#")[0] for link in links if "://" not in link and not link.startswith(("#", "mailto:"))]
+    assert [link for link in relative if not (page.parent / link).exists()] == []
