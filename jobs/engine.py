@@ -6,6 +6,7 @@ failed too often; nothing is lost or doubled when it is called twice.
 
 import logging
 import os
+import sys
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -59,6 +60,8 @@ def open_engine(settings: EngineSettings) -> Iterator[Engine]:
         case "inline":
             yield InlineEngine(settings)
         case "ray":
+            if "ray" not in sys.modules:  # Ray reads it once, on import; its own default, said aloud, does not warn
+                os.environ.setdefault("RAY_AUTH_MODE", "token")
             import ray
 
             started = not ray.is_initialized()
@@ -136,7 +139,6 @@ class RayEngine:
 
 def _start_ray(ray: Any, settings: EngineSettings) -> None:
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # the default warns of a coming change
-    os.environ.setdefault("RAY_AUTH_MODE", "token")  # Ray's own default, said aloud so that it does not warn
     address = settings.address or os.environ.get("RAY_ADDRESS", "")
     if address:
         ray.init(address=address, logging_level=logging.WARNING)
