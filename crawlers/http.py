@@ -10,6 +10,7 @@ import zstandard
 from schemas.drops import Drop
 
 _STEP = 64 << 10
+_TEXT = bytes((9, 10, 13, *range(32, 127)))
 B = TypeVar("B", bytes, bytearray)
 
 
@@ -68,6 +69,8 @@ def _gzip(body: bytes, max_bytes: int) -> bytes:
 def _deflate(body: bytes, max_bytes: int) -> bytes:
     # "deflate" means zlib, but many servers send the bare stream (RFC 9110, section 8.4.1.2).
     is_zlib = len(body) > 1 and body[0] & 15 == 8 and int.from_bytes(body[:2], "big") % 31 == 0
+    if not is_zlib and _is_text(body):
+        return body
     return _inflate(body, 15 if is_zlib else -15, max_bytes)
 
 
@@ -81,6 +84,8 @@ def _inflate(body: bytes, wbits: int, max_bytes: int) -> bytes:
 
 
 def _brotli(body: bytes, max_bytes: int) -> bytes:
+    if _is_text(body):
+        return body
     stream, out = brotli.Decompressor(), bytearray()
     try:
         for start in range(0, len(body), _STEP):
@@ -89,10 +94,13 @@ def _brotli(body: bytes, max_bytes: int) -> bytes:
                 out += stream.process(b"", output_buffer_limit=max_bytes + 1 - len(out))
             _capped(out, max_bytes)
     except brotli.error as error:
-        if not out:  # nothing marks a brotli body, so one already decoded shows only in this way
-            return body
         raise Drop("bad_encoding", str(error)) from None
     return bytes(out)
+
+
+def _is_text(body: bytes) -> bool:
+    """Whether a body is no compressed stream, for encodings that have no magic: its first bytes are all text."""
+    return not body[:64].translate(None, _TEXT)
 
 
 def _zstd(body: bytes, max_bytes: int) -> bytes:

@@ -1,9 +1,9 @@
 """Which archives a build reads: paths, globs, URLs, and files that list them."""
 
 import glob
-import gzip
 import os
 import posixpath
+import zlib
 from collections.abc import Iterable
 
 import fsspec
@@ -73,10 +73,10 @@ def _expand_url(pattern: str) -> list[tuple[str, int]]:
 def _read_list(name: str) -> list[str]:
     try:
         with fsspec.open(name, "rb", compression="gzip" if name.endswith(".gz") else None) as file:
-            lines = file.read().decode().split()
-    except (FileNotFoundError, gzip.BadGzipFile, UnicodeDecodeError) as error:
+            lines = file.read().decode().splitlines()
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
         raise InputError(f"cannot read the list of archives {name}: {error}") from None
-    return [_beside(name, line) for line in lines if not line.startswith("#")]
+    return [_beside(name, line.strip()) for line in lines if line.strip() and not line.startswith("#")]
 
 
 def _beside(list_name: str, line: str) -> str:

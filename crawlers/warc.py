@@ -1,28 +1,30 @@
 """WARC archives: every sound record is read, whatever stands between them.
 
-FastWARC parses; it stops at damage and says nothing of a record cut short, so both are found out here, counted, and
-reading goes on at the next place that looks like a record.
+`crawlers.framing` finds the records, FastWARC parses each. Left to itself it stops at damage and says nothing of a
+record cut short.
 """
 
 import io
-import zlib
-from collections.abc import Iterator
+import itertools
+import re
+from collections.abc import Iterable, Iterator
 from datetime import UTC
 from typing import IO, ClassVar
 
 import msgspec
 from fastwarc.warc import ArchiveIterator, WarcRecord, WarcRecordType
 
+from crawlers.framing import Damage, Frame, frames, record_length
 from crawlers.http import dechunk, decode_body
 from schemas.documents import Page
 from schemas.drops import Drop, DropRow, Tally
 from schemas.urls import media_key
 
-GZIP_MAGIC = b"\x1f\x8b\x08"
-_SCAN = 1 << 20
 _HEAD = 512
+_HEADERS = 64 << 10  # bytes that the WARC and HTTP headers of a record may take beside its body
+_URI = re.compile(rb"^WARC-Target-URI:[ \t]*<?([^\r\n>]*)", re.IGNORECASE | re.MULTILINE)
 _HTML_TYPES = ("text/html", "application/xhtml+xml")
-_IMAGE_MAGIC = (b"\xff\xd8\xff", b"\x89PNG\r\n", b"GIF8", b"BM", b"II*\0", b"MM\0*")
+_IMAGE_MAGIC = (b"\xff\xd8\xff", b"\x89PNG\r\n", b"GIF8", b"II*\0", b"MM\0*")
 
 
 class WarcSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -45,7 +47,7 @@ class Capture(msgspec.Struct, frozen=True):
     url: str
     is_image: bool
     body: bytes
-    headers: dict[str, str]  # names in lower case, repeated values joined by ", "
+    headers: dict[str, str]  # names in lower case; repeated values joined by ", ", X-Robots-Tag by line ends
     charset: str
     fetch_time: str
 
@@ -55,42 +57,59 @@ def read_captures(file: IO[bytes], name: str, size: int, settings: WarcSettings,
 
     `file` is open for reading and seekable, `size` in bytes. Raises `OSError` only when `file` itself fails.
     """
-    start, number = 0, 0
-    while start < size:
-        source = _Source(file, start)
-        offset, found = start, 0
-        held: Capture | None = None  # only where the next record starts tells how long this one is
-        try:
-            for record in ArchiveIterator(
-                source, record_types=WarcRecordType.any_type, parse_http=False, auto_decode="none", quirks_mode=True
-            ):
-                offset, found = start + record.stream_pos, found + 1
-                if held is not None:
-                    yield _ending(held, offset)
-                held = _counted(record, number, offset, settings, tally)
-                number += 1
-                if record.reader.tell() < record.content_length:
-                    break  # its stated length runs over the end: sound records may lie inside it
+    source, numbers = _Source(file), itertools.count()
+    is_warc, unexplained = False, None
+    for frame in frames(source, size, max(settings.max_page_bytes, settings.max_image_bytes) + _HEADERS):
+        is_warc = is_warc or frame.data.startswith(b"WARC/")
+        if frame.data.startswith(b"filedesc:") and not is_warc:
+            _drop_record(tally, DropRow(name, "record", "arc_format"))
+            return
+        if not is_warc:
+            unexplained = frame  # counted if records follow; else the file is something other than a WARC
+            continue
+        for piece in (unexplained, frame) if unexplained is not None else (frame,):
+            if isinstance(piece, Damage):
+                _count_damage(piece, name, tally)
             else:
-                if held is not None:
-                    yield _ending(held, size)
-                if found:
-                    return
-                held = None
-        except OSError as error:
-            if source.failed:
-                raise
-            if found or start == 0:  # damage is counted once, however many places in it look like a record
-                _drop_record(tally, DropRow(name, "record", "broken_record", f"after byte {offset}: {error}"))
-        start = _next_record(file, offset + 1, size)
-        if held is not None:
-            yield _ending(held, start)
-    if number == 0:
-        _drop_record(tally, DropRow(name, "record", "arc_format" if _is_arc(file) else "not_warc"))
+                yield from _captures(piece, name, source, numbers, settings, tally)
+        unexplained = None
+    if not is_warc:
+        _drop_record(tally, DropRow(name, "record", "not_warc"))
 
 
-def _ending(capture: Capture, end: int) -> Capture:
-    return msgspec.structs.replace(capture, length=max(0, end - capture.offset))
+def _captures(
+    frame: Frame, name: str, source: "_Source", numbers: Iterator[int], settings: WarcSettings, tally: Tally
+) -> Iterator[Capture]:
+    parsed: Iterable[Capture | None]
+    if frame.whole or _holds_one(frame):
+        parsed = list(_parse(io.BytesIO(frame.data), frame, name, numbers, settings, tally))
+        is_shared = len(parsed) > 1
+    else:  # an archive in one gzip stream: as large as it likes, so its records are taken in passing
+        section = _Section(source, frame.offset, frame.end)
+        parsed, is_shared = _parse(section, frame, name, numbers, settings, tally), True
+    for capture in parsed:
+        if capture is not None:  # of several records in a frame none can be found again by its offset
+            yield msgspec.structs.replace(capture, length=0) if is_shared else capture
+
+
+def _parse(
+    data: "io.BytesIO | _Section", frame: Frame, name: str, numbers: Iterator[int], settings: WarcSettings, tally: Tally
+) -> Iterator[Capture | None]:
+    """For each record in `data` its capture, or None; every response is counted."""
+    try:
+        for record in ArchiveIterator(
+            data, record_types=WarcRecordType.any_type, parse_http=False, auto_decode="none", quirks_mode=True
+        ):
+            yield _counted(record, next(numbers), frame, settings, tally)
+    except OSError as error:
+        if isinstance(data, _Section) and data.source.failed:
+            raise
+        _count_damage(Damage(frame.offset, str(error)), name, tally)
+
+
+def _holds_one(frame: Frame) -> bool:
+    """Whether a frame over the cap is one large record, and not many in one gzip stream."""
+    return record_length(frame.data) >= len(frame.data)
 
 
 def page_of(capture: Capture, uid: int, warc_file: str, settings: WarcSettings) -> Page:
@@ -108,7 +127,7 @@ def page_of(capture: Capture, uid: int, warc_file: str, settings: WarcSettings) 
         html=html,
         charset=capture.charset,
         fetch_time=capture.fetch_time,
-        robots_header=(headers["x-robots-tag"],) if "x-robots-tag" in headers else (),
+        robots_header=tuple(headers["x-robots-tag"].split("\n")) if "x-robots-tag" in headers else (),
         tdm_header=headers.get("tdm-reservation", ""),
         tdm_policy_header=headers.get("tdm-policy", ""),
         warc_file=warc_file,
@@ -128,9 +147,11 @@ def read_response(record: bytes, url: str, max_bytes: int) -> tuple[dict[str, st
             if media_key(_target(found)) != media_key(url):
                 raise Drop("not_seekable", f"{_target(found)} lies there")
             found.parse_http(auto_decode="none", quirks_mode=True)
-            body = found.reader.read(max_bytes + 1)
-            if len(body) < min(found.content_length, max_bytes + 1):
-                raise Drop("truncated_record")
+            if found.content_length > max_bytes:
+                raise Drop("too_large", f"{found.content_length} bytes, cap {max_bytes}")
+            body = found.reader.read()
+            if len(body) < found.content_length:
+                raise Drop("truncated_record", f"{len(body)} of {found.content_length} bytes")
             headers = _headers(found)
             return headers, decode_body(
                 body, headers.get("transfer-encoding", ""), headers.get("content-encoding", ""), max_bytes
@@ -140,14 +161,14 @@ def read_response(record: bytes, url: str, max_bytes: int) -> tuple[dict[str, st
     raise Drop("broken_record", "no record at this offset")
 
 
-def _counted(record: WarcRecord, number: int, offset: int, settings: WarcSettings, tally: Tally) -> Capture | None:
+def _counted(record: WarcRecord, number: int, frame: Frame, settings: WarcSettings, tally: Tally) -> Capture | None:
     """The capture in a record, if it holds one; the record is read to its end, and counted if it is a response."""
     try:
-        capture, drop = _capture(record, number, offset, settings), None
+        capture, drop = _capture(record, number, frame, settings), None
     except Drop as reason:
         capture, drop = None, reason
     record.reader.consume()
-    if record.reader.tell() < record.content_length:
+    if record.reader.tell() < record.content_length and (frame.whole or capture is not None):
         capture, drop = None, Drop("truncated_record", f"{record.reader.tell()} of {record.content_length} bytes")
     if drop is not None:
         _drop_record(tally, DropRow(_target(record), "record", drop.reason, drop.detail))
@@ -157,7 +178,7 @@ def _counted(record: WarcRecord, number: int, offset: int, settings: WarcSetting
     return capture
 
 
-def _capture(record: WarcRecord, number: int, offset: int, settings: WarcSettings) -> Capture | None:
+def _capture(record: WarcRecord, number: int, frame: Frame, settings: WarcSettings) -> Capture | None:
     if record.record_type == WarcRecordType.revisit:
         raise Drop("revisit")
     if record.record_type != WarcRecordType.response:
@@ -177,8 +198,8 @@ def _capture(record: WarcRecord, number: int, offset: int, settings: WarcSetting
         raise Drop("too_large", f"{record.content_length} bytes, cap {cap}")
     return Capture(
         number=number,
-        offset=offset,
-        length=0,
+        offset=frame.offset,
+        length=frame.end - frame.offset,
         url=_target(record),
         is_image=kind == "image",
         body=head + record.reader.read() if kind == "page" else b"",
@@ -195,7 +216,7 @@ def _kind(headers: dict[str, str], head: bytes) -> str:
     if "chunked" in headers.get("transfer-encoding", "").lower():
         head = dechunk(head)
     start = head.lstrip().lower()
-    if not encoded and (head.startswith(_IMAGE_MAGIC) or (head[:4] == b"RIFF" and head[8:12] == b"WEBP")):
+    if not encoded and _is_image(head):
         return "image"
     if stated in _HTML_TYPES or (not stated and start.startswith((b"<!doctype html", b"<html"))):
         return "page"
@@ -203,11 +224,19 @@ def _kind(headers: dict[str, str], head: bytes) -> str:
     return "image" if stated.startswith("image/") and not is_vector else ""
 
 
+def _is_image(head: bytes) -> bool:
+    is_webp = head[:4] == b"RIFF" and head[8:12] == b"WEBP"
+    is_bmp = head[:2] == b"BM" and head[6:10] == bytes(4)  # the reserved field: BMW begins like a bitmap, too
+    return is_webp or is_bmp or head.startswith(_IMAGE_MAGIC)
+
+
 def _headers(record: WarcRecord) -> dict[str, str]:
     headers: dict[str, str] = {}
     for name, value in record.http_headers or ():
         name = name.lower()
-        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+        # Each value of X-Robots-Tag may be addressed to another bot, so these stay apart.
+        joint = "\n" if name == "x-robots-tag" else ", "
+        headers[name] = f"{headers[name]}{joint}{value}" if name in headers else value
     return headers
 
 
@@ -215,60 +244,51 @@ def _target(record: WarcRecord) -> str:
     return (record.headers.get("WARC-Target-URI") or "").strip("<> ")
 
 
+def _count_damage(damage: Damage, name: str, tally: Tally) -> None:
+    target = _URI.search(damage.data) if damage.truncated else None
+    url = target[1].decode("utf-8", "replace").strip() if target else name
+    reason = "truncated_record" if damage.truncated else "broken_record"
+    _drop_record(tally, DropRow(url, "record", reason, f"after byte {damage.offset}: {damage.detail}"))
+
+
 def _drop_record(tally: Tally, row: DropRow) -> None:
     tally.saw("record")
     tally.drop(row)
 
 
-def _is_arc(file: IO[bytes]) -> bool:
-    file.seek(0)
-    head = file.read(_SCAN)
-    if head.startswith(GZIP_MAGIC):
-        try:
-            head = zlib.decompressobj(31).decompress(head, _HEAD)
-        except zlib.error:
-            return False
-    return head.startswith(b"filedesc://")
-
-
-def _next_record(file: IO[bytes], after: int, size: int) -> int:
-    """Offset of the next bytes, from `after` on, that look like the start of a record; `size` if there are none."""
-    file.seek(0)
-    magic = GZIP_MAGIC if file.read(2) == GZIP_MAGIC[:2] else b"WARC/1."
-    overlap = len(magic) - 1
-    while after < size:
-        file.seek(after)
-        block = file.read(_SCAN + overlap)
-        found = block.find(magic)
-        if found >= 0:
-            return after + found
-        after += _SCAN
-    return size
-
-
 class _Source:
-    """`file` from `start` on, as FastWARC reads it; remembers whether it was the file itself that failed."""
+    """An archive's file; remembers that it was the file itself that failed, in whatever words its client has."""
 
-    def __init__(self, file: IO[bytes], start: int) -> None:
-        file.seek(start)
+    def __init__(self, file: IO[bytes]) -> None:
         self._file = file
-        self._position = 0
         self.failed = False
 
-    def tell(self) -> int:
-        return self._position
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        raise OSError("not seekable")
-
-    def close(self) -> None:
-        pass
+    def seek(self, offset: int) -> int:
+        return self._file.seek(offset)
 
     def read(self, size: int = -1) -> bytes:
         try:
-            data = self._file.read(size)
-            self._position += len(data)
-            return data
+            return self._file.read(size)
         except Exception as error:  # HTTP and cloud clients have error trees of their own
             self.failed = True
             raise error if isinstance(error, OSError) else OSError(repr(error)) from error
+
+
+class _Section(io.RawIOBase):
+    """The bytes of a file from `start` to `end`, as FastWARC reads them."""
+
+    def __init__(self, source: _Source, start: int, end: int) -> None:
+        self.source, self._start, self._end, self._position = source, start, end, start
+
+    def readable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._position - self._start
+
+    def read(self, size: int = -1) -> bytes:
+        left = self._end - self._position
+        self.source.seek(self._position)
+        data = self.source.read(left if size < 0 else min(size, left))
+        self._position += len(data)
+        return data

@@ -14,6 +14,6 @@ def honour_consent(draft: Draft, settings: ConsentSettings = ConsentSettings()) 
 
 def honour_image_consent(headers: dict[str, str], settings: ConsentSettings = ConsentSettings()) -> None:
     """The same for an image, by the headers (names in lower case) it was served with."""
-    consent = read_consent([headers.get("x-robots-tag", "")], headers.get("tdm-reservation", ""))
+    consent = read_consent(headers.get("x-robots-tag", "").split("\n"), headers.get("tdm-reservation", ""))
     if signal := refusal(consent, settings.image_directives, settings.tdm_reservation):
         raise Drop("opt_out", signal)

@@ -83,6 +83,7 @@ class Attempt:
         self._store, self._phase, self._partition = store, phase, partition
         self._id = new_attempt()
         self._files: list[StagedFile] = []
+        self._is_decided = False
 
     def create(self, name: str) -> StagedFile:
         """Open a file that will be called `name` once the partition is committed."""
@@ -104,10 +105,11 @@ class Attempt:
         commit = Commit(
             self._phase, self._partition, self._id, [file.info() for file in self._files], counts, list(shards)
         )
+        self._is_decided = True  # from here on the files may count, even if the answer to the put is lost
         if not self._store.put_if_absent(_record_name(self._phase, self._partition), msgspec.json.encode(commit)):
             self.abandon()
-            return read_commit(self._store, self._phase, self._partition)
-        publish(self._store, commit)
+            commit = read_commit(self._store, self._phase, self._partition)
+        publish(self._store, commit)  # also another attempt's: it may have been killed before it came to it
         return commit
 
     def abandon(self) -> None:
@@ -122,7 +124,7 @@ class Attempt:
         return self
 
     def __exit__(self, failure: type[BaseException] | None, *_: object) -> None:
-        if failure is not None:
+        if failure is not None and not self._is_decided:
             self.abandon()
 
 

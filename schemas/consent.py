@@ -33,7 +33,8 @@ class ConsentSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def read_consent(robots: Iterable[str], tdm_reservation: str = "", tdm_policy: str = "") -> Consent:
     """Signals from the values of robots headers or meta tags, and of the TDM header or meta tag."""
     directives = tuple(dict.fromkeys(word for value in robots for word in _directives(value)))
-    reserved = {"1": True, "0": False}.get(tdm_reservation.strip())
+    stated = {value.strip() for value in tdm_reservation.split(",")}  # a repeated header comes joined by commas
+    reserved = True if "1" in stated else False if "0" in stated else None
     return Consent(directives, reserved, tdm_policy.strip())
 
 

@@ -1,6 +1,7 @@
 """Typed settings: YAML in, frozen records out; unknown keys and wrong types are refused with their path."""
 
 import hashlib
+import re
 from collections.abc import Iterable
 from typing import Any, TypeVar
 
@@ -25,7 +26,7 @@ def load_settings(kind: type[S], text: str = "", overrides: Iterable[str] = ()) 
     Raises `SettingsError`, for instance ``Expected `int`, got `str` - at `$.text.min_words` ``.
     """
     try:
-        tree = yaml.safe_load(text) or {}
+        tree = _load_yaml(text) or {}
     except yaml.YAMLError as error:
         raise SettingsError(f"not valid YAML: {error}") from None
     if not isinstance(tree, dict):
@@ -40,7 +41,7 @@ def load_settings(kind: type[S], text: str = "", overrides: Iterable[str] = ()) 
 
 def dump_settings(settings: Settings) -> str:
     """The settings resolved, every default written out, as YAML that `load_settings` reads back."""
-    return yaml.safe_dump(_tree(settings), sort_keys=False, allow_unicode=True)
+    return yaml.dump(_tree(settings), Dumper=_Dumper, sort_keys=False, allow_unicode=True)
 
 
 def settings_hash(settings: Settings) -> str:
@@ -58,6 +59,24 @@ def differences(old: Settings, new: Settings) -> list[str]:
     ]
 
 
+class _Loader(yaml.SafeLoader):
+    """YAML 1.1 takes `1e-3` for a string; everybody else takes it for a number."""
+
+
+class _Dumper(yaml.SafeDumper):
+    """Quotes what `_Loader` would take for a number."""
+
+
+for _class in (_Loader, _Dumper):
+    _class.add_implicit_resolver(
+        "tag:yaml.org,2002:float", re.compile(r"^[-+]?[0-9]+(?:\.[0-9]*)?[eE][-+]?[0-9]+$"), list("-+0123456789")
+    )
+
+
+def _load_yaml(text: str) -> Any:
+    return yaml.load(text, _Loader)
+
+
 def _override(tree: dict[str, Any], override: str) -> None:
     path, equals, value = override.partition("=")
     if not equals or not path:
@@ -68,7 +87,7 @@ def _override(tree: dict[str, Any], override: str) -> None:
         if not isinstance(tree, dict):
             raise SettingsError(f"--set {override}: {name} is a value, not a group of settings")
     try:
-        tree[leaf] = yaml.safe_load(value)
+        tree[leaf] = _load_yaml(value)
     except yaml.YAMLError as error:
         raise SettingsError(f"--set {override}: not a valid value: {error}") from None
 

@@ -2,6 +2,7 @@
 
 import functools
 import hashlib
+import re
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import ada_url
@@ -11,6 +12,9 @@ import tldextract
 TRACKING_PARAMETERS = frozenset(
     "fbclid gclid dclid gbraid wbraid msclkid mc_cid mc_eid igshid yclid twclid _ga _gl ref_src spm".split()
 )
+
+_WWW = re.compile(r"^(?:www\.)+")
+_INDEX = re.compile(r"(?:/+(?:index\.(?:html?|php))?)+$")
 
 # The snapshot of the public suffix list that ships in the wheel: nothing is fetched.
 _extract_domain = tldextract.TLDExtract(suffix_list_urls=(), cache_dir=None)
@@ -36,26 +40,30 @@ def canonical_url(url: str) -> str:
     The fragment and tracking parameters are removed, the other parameters sorted, the scheme https, a default port,
     a leading `www.` and a trailing slash or index file dropped.
     """
-    parts = urlsplit(url)
-    host = (parts.hostname or "").removeprefix("www.")
-    if parts.port not in (None, 80, 443):
-        host = f"{host}:{parts.port}"
-    path = parts.path
-    for index in ("/index.html", "/index.htm", "/index.php"):
-        path = path.removesuffix(index)
-    query = sorted(
-        (name, value)
-        for name, value in parse_qsl(parts.query, keep_blank_values=True)
-        if name not in TRACKING_PARAMETERS and not name.startswith("utm_")
-    )
-    return urlunsplit(("https", host, path.rstrip("/"), urlencode(query), ""))
+    try:
+        parts = urlsplit(url)
+        host = _WWW.sub("", parts.hostname or "")
+        host = f"[{host}]" if ":" in host else host
+        if parts.port not in (None, 80, 443):
+            host = f"{host}:{parts.port}"
+        # Latin-1 takes every byte there and back: a query in another encoding is not UTF-8.
+        pairs = parse_qsl(parts.query, keep_blank_values=True, encoding="latin-1")
+        query = urlencode(sorted(pair for pair in pairs if not _is_tracking(pair[0])), encoding="latin-1")
+    except ValueError:  # an address that no browser would open
+        return url
+    path = _INDEX.sub("", parts.path.rstrip("/"))
+    return urlunsplit(("https", host, path, query, ""))
+
+
+def _is_tracking(name: str) -> bool:
+    return name in TRACKING_PARAMETERS or name.startswith("utm_")
 
 
 def media_key(url: str) -> bytes:
     """16 bytes under which a media URL is looked up; http and https are the same, and so are fragments."""
     without_fragment = url.partition("#")[0]
     _, _, rest = without_fragment.partition("://")
-    return hashlib.blake2b((rest or without_fragment).encode("utf-8", "replace"), digest_size=16).digest()
+    return hashlib.blake2b((rest or without_fragment).encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
 @functools.lru_cache(maxsize=65536)

@@ -1,0 +1,170 @@
+import gzip
+from pathlib import Path
+
+import fsspec
+import pytest
+
+from crawlers.inputs import COMMON_CRAWL, Input, InputError, _beside, list_archives
+from tests.crawlers.conftest import Site
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name, size in (("a.warc.gz", 1), ("b.warc.gz", 2), ("deep/c.warc.gz", 3), ("my archive.warc", 4)):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"x" * size)
+    return tmp_path
+
+
+def names(found: list[Input]) -> list[str]:
+    return [Path(item.url).name for item in found]
+
+
+def test_a_path_names_itself_with_its_size(folder: Path) -> None:
+    path = str(folder / "b.warc.gz")
+    assert list_archives([path]) == [Input(path, 2)]
+
+
+def test_a_path_may_hold_a_space(folder: Path) -> None:
+    assert names(list_archives([str(folder / "my archive.warc")])) == ["my archive.warc"]
+
+
+def test_a_glob_names_files_in_order_and_no_folders(folder: Path) -> None:
+    (folder / "z.warc.gz").mkdir()
+    assert names(list_archives([f"{folder}/*.warc.gz"])) == ["a.warc.gz", "b.warc.gz"]
+
+
+def test_a_double_star_looks_into_folders(folder: Path) -> None:
+    found = list_archives([f"{folder}/**/*.warc.gz"])
+    assert names(found) == ["a.warc.gz", "b.warc.gz", "c.warc.gz"]
+
+
+def test_archives_come_in_the_order_given_each_once(folder: Path) -> None:
+    found = list_archives([str(folder / "b.warc.gz"), f"{folder}/*.warc.gz", str(folder / "b.warc.gz")])
+    assert names(found) == ["b.warc.gz", "a.warc.gz"]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "message"),
+    [("missing.warc", "no such archive: "), ("*.arc", "nothing matches "), ("deep", "no such archive: ")],
+)
+def test_a_pattern_that_names_nothing_is_an_error_that_names_it(folder: Path, pattern: str, message: str) -> None:
+    with pytest.raises(InputError) as error:
+        list_archives([str(folder / "a.warc.gz"), f"{folder}/{pattern}"])
+    assert str(error.value) == f"{message}{folder}/{pattern}"
+
+
+def test_no_input_at_all_is_an_error() -> None:
+    with pytest.raises(InputError, match="no input given"):
+        list_archives([])
+
+
+@pytest.mark.parametrize("list_name", ["list.txt", "warc.paths", "list.txt.gz", "warc.paths.gz"])
+def test_lines_of_a_list_are_taken_from_its_folder(folder: Path, list_name: str) -> None:
+    text = b"deep/c.warc.gz\r\n\na.warc.gz\n"
+    (folder / list_name).write_bytes(gzip.compress(text) if list_name.endswith(".gz") else text)
+    assert list_archives([str(folder / list_name)]) == [
+        Input(str(folder / "deep/c.warc.gz"), 3),
+        Input(str(folder / "a.warc.gz"), 1),
+    ]
+
+
+def test_a_line_may_be_a_path_from_the_root_a_glob_or_another_list(folder: Path) -> None:
+    (folder / "inner.txt").write_text("deep/*.warc.gz\n")
+    (folder / "list.txt").write_text(f"{folder}/b.warc.gz\na*.warc.gz\ninner.txt\n")
+    assert names(list_archives([str(folder / "list.txt")])) == ["b.warc.gz", "a.warc.gz", "c.warc.gz"]
+
+
+def test_a_line_may_hold_a_space(folder: Path) -> None:
+    (folder / "list.txt").write_text("my archive.warc\n")
+    assert names(list_archives([str(folder / "list.txt")])) == ["my archive.warc"]
+
+
+def test_a_line_that_starts_with_a_hash_is_a_comment(folder: Path) -> None:
+    (folder / "list.txt").write_text("# the first two days\na.warc.gz\n#b.warc.gz\n")
+    assert names(list_archives([str(folder / "list.txt")])) == ["a.warc.gz"]
+
+
+def test_a_line_that_names_nothing_is_an_error_that_names_it(folder: Path) -> None:
+    (folder / "list.txt").write_text("a.warc.gz\nmissing.warc.gz\n")
+    with pytest.raises(InputError, match=f"no such archive: {folder}/missing.warc.gz"):
+        list_archives([str(folder / "list.txt")])
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("missing.txt", None),
+        ("plain.paths.gz", b"a.warc.gz\n"),
+        ("cut.paths.gz", gzip.compress(b"a.warc.gz\n" * 100, mtime=0)[:-12]),
+        ("damaged.paths.gz", gzip.compress(b"a.warc.gz\n" * 100, mtime=0)[:12] + b"\xff" * 40),
+        ("binary.txt", b"\xff\xfe\x00"),
+    ],
+)
+def test_a_list_that_cannot_be_read_is_an_error_that_names_it(folder: Path, name: str, data: bytes | None) -> None:
+    if data is not None:
+        (folder / name).write_bytes(data)
+    with pytest.raises(InputError, match=f"cannot read the list of archives {folder}/{name}"):
+        list_archives([str(folder / name)])
+
+
+def test_an_empty_list_gives_no_input(folder: Path) -> None:
+    (folder / "list.txt").write_text("\n")
+    with pytest.raises(InputError, match="no input given"):
+        list_archives([str(folder / "list.txt")])
+
+
+def test_lines_of_common_crawls_lists_are_taken_from_its_server() -> None:
+    line = "crawl-data/CC-MAIN-2026-01/segments/1/warc/CC-MAIN-1.warc.gz"
+    assert _beside("/anywhere/warc.paths.gz", line) == COMMON_CRAWL + line
+    assert _beside("s3://bucket/warc.paths.gz", line) == COMMON_CRAWL + line
+    assert _beside("s3://bucket/list.txt", "x.warc.gz") == "s3://bucket/x.warc.gz"
+    assert _beside("/lists/list.txt", "s3://bucket/x.warc.gz") == "s3://bucket/x.warc.gz"
+
+
+def test_an_address_is_asked_for_its_size(site: Site) -> None:
+    site.files["/a.warc.gz"] = b"x" * 123
+    assert list_archives([f"{site.url}/a.warc.gz"]) == [Input(f"{site.url}/a.warc.gz", 123)]
+    assert not [request for request in site.requests if request.startswith("GET")], "nothing is downloaded"
+
+
+def test_a_server_that_does_not_tell_a_size_gives_minus_one(site: Site) -> None:
+    site.tells_length = False
+    site.files["/a.warc.gz"] = b"x" * 123
+    assert list_archives([f"{site.url}/a.warc.gz"]) == [Input(f"{site.url}/a.warc.gz", -1)]
+
+
+def test_an_address_keeps_its_query(site: Site) -> None:
+    """Signed addresses of object stores are nothing without it."""
+    site.files["/a.warc.gz"] = b"x" * 123
+    assert list_archives([f"{site.url}/a.warc.gz?signature=s"]) == [Input(f"{site.url}/a.warc.gz?signature=s", 123)]
+
+
+def test_an_address_that_is_not_there_is_an_error_that_names_it(site: Site) -> None:
+    with pytest.raises(InputError, match=f"no such archive: {site.url}/missing.warc.gz"):
+        list_archives([f"{site.url}/missing.warc.gz"])
+
+
+def test_a_list_on_a_server_names_what_lies_beside_it(site: Site) -> None:
+    site.files["/lists/warc.paths.gz"] = gzip.compress(b"a.warc.gz\n")
+    site.files["/lists/a.warc.gz"] = b"x" * 7
+    assert list_archives([f"{site.url}/lists/warc.paths.gz"]) == [Input(f"{site.url}/lists/a.warc.gz", 7)]
+
+
+def test_an_object_store_is_listed_and_globbed(memory: str) -> None:
+    for name, size in (("b.warc.gz", 2), ("a.warc.gz", 1), ("deep/c.warc.gz", 3)):
+        with fsspec.open(f"{memory}/{name}", "wb") as file:
+            file.write(b"x" * size)
+    root = memory.replace("memory://", "memory:///")
+    assert list_archives([f"{memory}/b.warc.gz"]) == [Input(f"{root}/b.warc.gz", 2)]
+    assert list_archives([f"{memory}/*.warc.gz"]) == [
+        Input(f"{root}/a.warc.gz", 1),
+        Input(f"{root}/b.warc.gz", 2),
+    ]
+    for item in list_archives([f"{memory}/**/*.warc.gz"]):
+        with fsspec.open(item.url, "rb") as file:
+            assert len(file.read()) == item.size
+    with pytest.raises(InputError, match="nothing matches"):
+        list_archives([f"{memory}/*.arc"])
+    with pytest.raises(InputError, match="no such archive"):
+        list_archives([f"{memory}/missing.warc.gz"])
