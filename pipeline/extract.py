@@ -30,7 +30,7 @@ class ExtractSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     min_declared_px: int = 50
     """An image that declares a side below this is an icon or a tracker. Undeclared sizes are judged after decoding."""
     lead_image: bool = True
-    """Keep the og:image or JSON-LD image of a page whose content shows no image before its first long paragraph."""
+    """Keep the image that og:image or JSON-LD name when it stands above the content region."""
     max_blocks: int = 20_000
     """A page of more texts and images than this is dropped as hostile."""
 
@@ -49,9 +49,9 @@ def extract_page(page: Page, settings: ExtractSettings = ExtractSettings()) -> D
     leaves = content_leaves(walk, settings.content)
     if not any(isinstance(leaf, Text) for leaf in leaves):
         raise Drop("no_text")
-    blocks, let_go = _blocks(leaves, settings, page.url)
     if settings.lead_image:
-        blocks = _with_lead(blocks, metadata)
+        leaves = _with_lead(leaves, walk, metadata)
+    blocks, let_go = _blocks(leaves, settings, page.url)
     headers = read_consent(page.robots_header, page.tdm_header, page.tdm_policy_header)
     return Draft(
         uid=page.uid,
@@ -86,8 +86,8 @@ def refuse_hostile(html: str) -> None:
 def _blocks(leaves: list[Leaf], settings: ExtractSettings, page_url: str) -> tuple[list[Block], list[DropRow]]:
     captions = _captions(leaves)
     blocks: list[Block] = []
-    let_go: list[DropRow] = []
     seen: set[str] = set()
+    let_go: list[DropRow] = []
     for leaf in leaves:
         if isinstance(leaf, Text):
             blocks.append(TextBlock(leaf.text, leaf.role))
@@ -97,7 +97,7 @@ def _blocks(leaves: list[Leaf], settings: ExtractSettings, page_url: str) -> tup
             url = leaf.candidates[0] if leaf.candidates else ""
             let_go.append(DropRow(url, "image", drop.reason, ", ".join(filter(None, (drop.detail, f"on {page_url}")))))
         else:
-            seen.add(leaf.candidates[0])
+            seen.update(leaf.candidates)
             blocks.append(_image_ref(leaf, captions.get(leaf.figure, "")))
     return blocks, let_go
 
@@ -137,20 +137,21 @@ def _decoration(leaf: Media, min_px: int) -> str:
     return ""
 
 
-def _with_lead(blocks: list[Block], metadata: Metadata) -> list[Block]:
-    """Put the page's stated lead image first, unless an image of the content is the same or stands at the top."""
-    if not metadata.lead_images:
-        return blocks
-    for block in blocks:
-        if isinstance(block, ImageRef):
-            return blocks
-        if isinstance(block, TextBlock) and block.role == "paragraph" and len(block.text) > 200:
+def _with_lead(leaves: list[Leaf], walk: Walk, metadata: Metadata) -> list[Leaf]:
+    """Put first the image that the page states as its own, if it is shown above the content and not in it."""
+    stated = {_file_name(url) for url in metadata.lead_images}
+    if not stated or any(isinstance(leaf, Media) and _file_names(leaf) & stated for leaf in leaves):
+        return leaves
+    for leaf in walk.leaves:
+        if leaf is leaves[0]:
             break
-    names = {_file_name(url) for block in blocks if isinstance(block, ImageRef) for url in block.candidates}
-    fresh = [url for url in metadata.lead_images if _file_name(url) not in names]
-    if not fresh or len(fresh) < len(metadata.lead_images) or DECORATION & tokens(_file_name(fresh[0])):
-        return blocks
-    return [ImageRef(tuple(fresh), alt=metadata.title, source="lead"), *blocks]
+        if isinstance(leaf, Media) and leaf.kind == "image" and _file_names(leaf) & stated:
+            return [leaf, *leaves]
+    return leaves
+
+
+def _file_names(leaf: Media) -> set[str]:
+    return {_file_name(url) for url in leaf.candidates}
 
 
 def _file_name(url: str) -> str:

@@ -78,12 +78,17 @@ def is_placeholder(url: str) -> bool:
     return not url or url.startswith(("data:", "about:", "javascript:", "blob:", "#")) or bool(_PLACEHOLDER.search(url))
 
 
+def is_image_url(value: str) -> bool:
+    """Whether an attribute's value is an address that ends like an image's."""
+    return bool(_IMAGE_URL.match(value.strip()))
+
+
 def _single(img: Mapping[str, str | None]) -> Iterator[str]:
     for name in LAZY_URLS:
         if value := img.get(name):
             yield value.strip()
     for name, value in img.items():
-        if value and name.startswith("data-") and name not in LAZY_URLS and _IMAGE_URL.match(value.strip()):
+        if value and name.startswith("data-") and name not in LAZY_URLS and is_image_url(value):
             yield value.strip()
     if src := img.get("src"):
         yield src.strip()

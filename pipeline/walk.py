@@ -9,8 +9,8 @@ from collections.abc import Mapping
 
 from selectolax.lexbor import LexborNode
 
-from pipeline.image_refs import candidates
-from pipeline.tokens import tokens
+from pipeline.image_refs import candidates, is_image_url
+from pipeline.tokens import names_of, tokens
 from schemas.urls import resolve
 
 SKIPPED = frozenset(
@@ -26,7 +26,10 @@ BLOCKS = (
     )
     | HEADINGS
 )
-EMBEDS = frozenset(("video", "iframe", "embed", "audio"))
+_HANDLED = BLOCKS | {"a", "br", "img", "amp-img", "source", "picture", "noscript", "video", "iframe", "embed", "audio"}
+_CELLS = frozenset(("td", "th"))
+_FIGURES = frozenset(("figure", "figcaption"))
+_NO_NAMES: frozenset[str] = frozenset()
 _ROLES = {"li": "list", "dd": "list", "dt": "list", "tr": "table", "pre": "code", "blockquote": "quote"}
 _BREAK = "\u2028"  # a `<br>`, until line ends of the source have become spaces
 _CAPTION_TEXT = frozenset(("caption", "figcaption", "credit", "legend", "cutline"))
@@ -93,6 +96,7 @@ class Walk:
         self._preformatted = 0
         self._noscript = 0
         self._caption_of = -1  # container of the open caption
+        self._figures: list[tuple[int, int, int]] = []  # open ones: container, and the figure and caption around it
         self._sources: list[Mapping[str, str | None]] = []
         self._run(root)
         if self._buffer:
@@ -100,81 +104,93 @@ class Walk:
 
     def _run(self, root: LexborNode) -> None:
         node: LexborNode | None = root
-        above: list[tuple[LexborNode, str, int, int]] = []
+        above: list[tuple[LexborNode, str]] = []  # open elements, with their tag if leaving them needs something done
         while node is not None:
             tag = node.tag or ""
+            child = None
             if tag == "-text":
-                self._text(node)
-            elif tag not in SKIPPED and tag[0] not in "-!":
-                figure, caption = self._figure, self._caption_of
+                self._text(node.text_content or "")
+            elif tag in _HANDLED:
                 child = node.first_child if self._enter(node, tag) else None
-                if child is not None:
-                    above.append((node, tag, figure, caption))
-                    node = child
-                    continue
-                self._leave(tag, figure, caption)
+                if child is None:
+                    self._leave(tag)
+            elif tag not in SKIPPED and tag[0] not in "-!":
+                child, tag = node.first_child, ""
+            if child is not None:
+                above.append((node, tag))
+                node = child
+                continue
             following = node.next if node is not root else None
             while following is None and above:
-                node, tag, figure, caption = above.pop()
-                self._leave(tag, figure, caption)
+                node, tag = above.pop()
+                if tag:
+                    self._leave(tag)
                 following = node.next if node is not root else None
             node = following
 
     def _enter(self, node: LexborNode, tag: str) -> bool:
         """Open an element; False if its children are not to be walked."""
         if tag in BLOCKS:
-            return self._open_block(node, tag)
+            self._open_block(node, tag)
+            return True
         match tag:
+            case "a":
+                self._links.append(node.attributes.get("href") or "")
             case "br":
                 self._buffer.append("\n" if self._preformatted else _BREAK)
             case "img" | "amp-img":
                 self._image(node.attributes)
             case "source" | "picture":
                 self._source(tag, node.attributes)
-            case "a":
-                self._links.append(node.attributes.get("href") or "")
             case "noscript":
                 self._noscript += 1
-            case "video" | "iframe" | "embed" | "audio":
+            case _:
                 self._embed(node, tag)
                 return False
         return True
 
-    def _open_block(self, node: LexborNode, tag: str) -> bool:
-        if self._buffer and tag not in ("td", "th"):
+    def _open_block(self, node: LexborNode, tag: str) -> None:
+        if self._buffer and tag not in _CELLS:
             self._flush()
         attributes = node.attributes
-        names = frozenset[str]()
-        if attributes:
-            stated = (attributes.get("class"), attributes.get("id"), attributes.get("role"))
-            named = " ".join(value for value in stated if value)
-            names = tokens(named) if named else names
-        hidden = bool(attributes) and _is_hidden(attributes)
-        self.containers.append(Container(tag, self._container, names, hidden))
-        self._container = len(self.containers) - 1
-        if tag == "figure":
-            self._figure = self._container
-        elif tag == "figcaption":
-            self._caption_of = self._container
-        elif not names.isdisjoint(_CAPTION_TEXT) and self._caption_of < 0:
-            if node.css_first("img") is not None:
-                self._figure = self._container if self._figure < 0 else self._figure
-            else:
-                self._caption_of = self._container
+        above = self._container
+        self._container = len(self.containers)
+        if not attributes:
+            self.containers.append(Container(tag, above, _NO_NAMES, False))
+        else:
+            stated = [value for value in map(attributes.get, ("class", "id", "role")) if value]
+            names = names_of(" ".join(stated)) if stated else _NO_NAMES
+            self.containers.append(Container(tag, above, names, _is_hidden(attributes)))
+        if tag in _FIGURES or (attributes and not names.isdisjoint(_CAPTION_TEXT)):
+            self._figures.append((self._container, self._figure, self._caption_of))
+            self._open_figure(node, tag, attributes)
         if tag == "pre":
             self._preformatted += 1
-        return True
 
-    def _leave(self, tag: str, figure: int, caption: int) -> None:
+    def _open_figure(self, node: LexborNode, tag: str, attributes: Mapping[str, str | None]) -> None:
+        """A figure, its caption, or a part named caption: the caption itself, or what holds it with its image."""
+        if tag == "figure":
+            self._figure = self._container
+            self._image_of_empty_figure(node, attributes)
+        elif tag == "figcaption":
+            self._caption_of = self._container
+        elif self._caption_of < 0:
+            if node.css_first("img") is None:
+                self._caption_of = self._container
+            elif self._figure < 0:
+                self._figure = self._container
+
+    def _leave(self, tag: str) -> None:
         if tag in BLOCKS:
             if self._buffer:
-                if tag in ("td", "th"):
+                if tag in _CELLS:
                     self._buffer.append(" | ")
                 else:
                     self._flush()
             if tag == "pre":
                 self._preformatted -= 1
-            self._figure, self._caption_of = figure, caption
+            if self._figures and self._figures[-1][0] == self._container:
+                _, self._figure, self._caption_of = self._figures.pop()
             self._container = self.containers[self._container].parent
         elif tag == "a":
             self._links.pop()
@@ -183,12 +199,11 @@ class Walk:
         elif tag == "picture":
             self._sources = []
 
-    def _text(self, node: LexborNode) -> None:
-        text = node.text_content or ""
+    def _text(self, text: str) -> None:
         if self._noscript or (not self._buffer and not self._preformatted and text.isspace()):
             return
         self._buffer.append(text)
-        if self._links:
+        if self._links and not _is_anchor(self._links[-1]):
             self._link_chars += len(text.strip())
 
     def _flush(self) -> None:
@@ -243,6 +258,12 @@ class Walk:
         media.link = resolve(self._base, self._links[-1]) if self._links and self._links[-1] else ""
         self.leaves.append(media)
 
+    def _image_of_empty_figure(self, node: LexborNode, attributes: Mapping[str, str | None]) -> None:
+        """A figure whose `<img>` a script will make often names its image in an attribute."""
+        named = [value for value in attributes.values() if value and is_image_url(value)] if len(attributes) > 1 else []
+        if named and node.css_first("img, picture, video, noscript") is None:
+            self._image({"src": named[0]})
+
     def _embed(self, node: LexborNode, tag: str) -> None:
         if tag == "audio" or self._noscript:
             return
@@ -268,11 +289,19 @@ def collapse(text: str) -> str:
     return " ".join(text.split())
 
 
+def _is_anchor(href: str) -> bool:
+    """A link to a place in the same page: a footnote or a heading's own address, not a way off."""
+    return len(href) > 1 and href[0] == "#"
+
+
 def _is_hidden(attributes: Mapping[str, str | None]) -> bool:
     if "hidden" in attributes or attributes.get("aria-hidden") == "true":
         return True
     style = attributes.get("style")
-    return bool(style) and "display:none" in str(style).replace(" ", "").lower()
+    if not style:
+        return False
+    plain = style.replace(" ", "").lower()
+    return "display:none" in plain or "visibility:hidden" in plain
 
 
 def _pixels(value: str | None) -> int:
