@@ -8,6 +8,9 @@ from bs4.dammit import EncodingDetector
 
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 
+# Python's names for what browsers decode under these.
+_CODECS = {"gbk": "gb18030", "shift_jis": "cp932", "euc-kr": "cp949"}
+
 # Multi-byte UTF-8 sequences that make a chance match impossible in practice: two bytes of another encoding look like
 # one about once in ten, so a few characters prove nothing ("联通" in GBK is valid UTF-8) and many prove it.
 _SURELY_UTF8 = 6
@@ -22,13 +25,17 @@ def decode_html(html: bytes, header_charset: str = "") -> str:
     for mark, name in _BOMS:
         if html.startswith(mark):
             return html[len(mark) :].decode(name, "replace")
-    utf8 = _decode(html, "utf-8")
     declared = [header_charset] if header_charset else []
-    is_sure = utf8 is not None and (len(html) - len(utf8) >= _SURELY_UTF8 or len(html) == len(utf8))
-    if utf8 is not None and is_sure and b"\x1b$" not in html:  # ISO-2022-JP is ASCII to a UTF-8 decoder
+    if header_charset.lower().startswith("utf-16") and (text := _decode(html, header_charset)) is not None:
+        return text
+    if b"\x1b$" in html and (text := _decode(html, "iso-2022-jp")) is not None:  # ASCII to a UTF-8 decoder
+        return text
+    utf8 = _decode(html, "utf-8")
+    if utf8 is not None and (len(html) - len(utf8) >= _SURELY_UTF8 or len(html) == len(utf8)):
         return utf8
     in_markup = EncodingDetector.find_declared_encoding(html[:8192], is_html=True)
-    declared += [in_markup] if in_markup else []
+    if in_markup:  # markup that could be read at all is not UTF-16, whatever it says
+        declared.append("utf-8" if in_markup.lower().startswith("utf-16") else in_markup)
     for label in declared:
         text = _decode(html, label)
         if text is not None:
@@ -44,11 +51,10 @@ def decode_html(html: bytes, header_charset: str = "") -> str:
 
 
 def _decode(html: bytes, label: str, errors: str = "strict") -> str | None:
-    encoding = webencodings.lookup(label.strip("\"' "))  # labels as browsers read them: gb2312 is gbk, latin-1 is 1252
-    if encoding is None:
-        return None
-    name = {"gbk": "gb18030", "shift_jis": "cp932", "euc-kr": "cp949"}.get(encoding.name, encoding.codec_info.name)
+    label = label.strip("\"' ")
+    encoding = webencodings.lookup(label)  # labels as browsers read them: gb2312 is gbk, latin-1 is 1252
     try:
+        name = codecs.lookup(label).name if encoding is None else _CODECS.get(encoding.name, encoding.codec_info.name)
         return html.decode(name, errors)
-    except (UnicodeDecodeError, LookupError):
+    except (UnicodeDecodeError, LookupError, ValueError):
         return None

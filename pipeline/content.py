@@ -14,10 +14,11 @@ from pipeline.walk import Leaf, Media, Text, Walk
 CHROME_TAGS = frozenset(("nav", "aside", "footer", "form", "menu", "dialog"))
 #: Names of parts that are never content, however much text they hold (short of most of the page).
 CHROME_NAMES = frozenset(
-    "breadcrumb breadcrumbs comment comments consent cookie cookies copyright disclaimer discussion disqus footer gdpr "
-    "login masthead menu mobilenav modal nav navbar navbox navigation newsletter noprint outbrain paywall popup promo "
-    "promos recirculation recommend recommendations recommended related relatedarticles relatedcontent relatedlinks relatedposts relatedstories replies respond sidebar signup sponsor "
-    "sponsored subscribe subscription taboola trending".split()
+    "breadcrumb breadcrumbs comment comments consent cookie cookies copyright disclaimer discussion disqus "
+    "footer gdpr login masthead menu mobilenav modal nav navbar navbox navigation newsletter noprint outbrain "
+    "paywall popup promo promos recirculation recommend recommendations recommended related relatedarticles "
+    "relatedcontent relatedlinks relatedposts relatedstories replies respond sidebar signup sponsor sponsored "
+    "subscribe subscription taboola trending".split()
 )
 #: Names that parts of the content bear too: such a part is chrome only while it holds little prose.
 WEAK_NAMES = frozenset(
@@ -48,7 +49,7 @@ class ContentSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The region narrows to a child that holds at least this share of its parent's weight."""
     article_share: float = 0.7
     """The region widens to the `<article>` around it when it holds at least this share of the article's weight."""
-    neighbour_share: float = 0.05
+    neighbour_share: float = 0.2
     """A neighbour of the region joins it when it weighs this share of it and its text is mostly not links."""
     teaser_share: float = 0.25
     """A part of linked headings with little text each is left out up to this share of the region's weight."""

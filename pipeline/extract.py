@@ -7,20 +7,23 @@ from selectolax.lexbor import LexborHTMLParser
 
 from pipeline.charset import decode_html
 from pipeline.content import ContentSettings, content_leaves
+from pipeline.decoration import file_name
 from pipeline.metadata import Metadata, read_metadata
-from pipeline.tokens import tokens
 from pipeline.walk import Leaf, Media, Text, Walk
 from schemas.consent import merge_consent, read_consent
 from schemas.documents import Block, Draft, ImageRef, Page, TextBlock, VideoRef
 from schemas.drops import Drop, DropRow
 
-DECORATION = frozenset(
-    "avatar badge beacon button emoji emoticon favicon gravatar icon icons logo logos pixel smiley spacer sprite "
-    "tracker tracking".split()
+_MAX_DEPTH, _MAX_ATTRIBUTES = 2_000, 5_000  # no real page comes near; parsers take a second at ten times as much
+_MANY_TAGS, _LONG_TAG = 10_000, 1 << 16  # characters; below, no page is looked at closer
+_TAG = re.compile(r"<(/?)([a-zA-Z][^\s/>]*)")
+_TAG_TO_ITS_END = re.compile(r"[a-zA-Z](?:[^>\"']|\"[^\"]*\"|'[^']*')*")
+_QUOTED = re.compile(r"\"[^\"]*\"|'[^']*'")
+#: Elements that hold nothing, or that the next of their kind ends: left open by the thousand, they nest nowhere.
+_NEVER_DEEP = frozenset(
+    "area base br col embed hr img input link meta param source track wbr p li dt dd tr td th tbody thead tfoot "
+    "option optgroup rp rt".split()
 )
-_MANY_TAGS, _MANY_ATTRIBUTES = 10_000, 5_000  # below, no page takes a parser more than a second; counting is cheap
-_ATTRIBUTES = re.compile(r"<[a-zA-Z](?:[^<>=]{1,200}=){5000}")
-_DEEP = re.compile(r"(?:<(?:div|span|b|i|font|table|ul|li|p|a)\b[^>]{0,80}>\s*){2000}", re.IGNORECASE)
 
 
 class ExtractSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -43,7 +46,7 @@ def extract_page(page: Page, settings: ExtractSettings = ExtractSettings()) -> D
     metadata = read_metadata(tree, page.url)
     if tree.body is None:
         raise Drop("no_text", "no body")
-    walk = Walk(tree.body, metadata.base)
+    walk = Walk(tree.body, metadata.base, settings.min_declared_px)
     if len(walk.leaves) > settings.max_blocks:
         raise Drop("hostile_html", f"{len(walk.leaves)} blocks")
     leaves = content_leaves(walk, settings.content)
@@ -51,7 +54,7 @@ def extract_page(page: Page, settings: ExtractSettings = ExtractSettings()) -> D
         raise Drop("no_text")
     if settings.lead_image:
         leaves = _with_lead(leaves, walk, metadata)
-    blocks, let_go = _blocks(leaves, settings, page.url)
+    blocks, let_go = _blocks(leaves, page.url)
     headers = read_consent(page.robots_header, page.tdm_header, page.tdm_policy_header)
     return Draft(
         uid=page.uid,
@@ -77,29 +80,73 @@ def refuse_hostile(html: str) -> None:
 
     100,000 attributes in one tag take more than a minute, 100,000 nested elements half of one.
     """
-    if html.count("<") > _MANY_TAGS and _DEEP.search(html):
-        raise Drop("hostile_html", "thousands of elements opened in a row")
-    if html.count("=") > _MANY_ATTRIBUTES and _ATTRIBUTES.search(html):
-        raise Drop("hostile_html", "a tag of thousands of attributes")
+    if html.count("<") > _MANY_TAGS and _depth(html) > _MAX_DEPTH:
+        raise Drop("hostile_html", f"more than {_MAX_DEPTH} elements deep")
+    if len(html) > _LONG_TAG:
+        for piece in html.split("<"):
+            if len(piece) > _LONG_TAG and _attributes(piece) > _MAX_ATTRIBUTES:
+                raise Drop("hostile_html", f"a tag of more than {_MAX_ATTRIBUTES} attributes")
 
 
-def _blocks(leaves: list[Leaf], settings: ExtractSettings, page_url: str) -> tuple[list[Block], list[DropRow]]:
+def _depth(html: str) -> int:
+    """About how deep the elements of a page nest, told from its tags alone; stops counting beyond the cap."""
+    depth = deepest = 0
+    inside = ""  # the script or style whose text this is
+    for end, name in _TAG.findall(html):
+        name = name.lower()
+        if inside or name in ("script", "style"):
+            inside = "" if end and name == inside else inside or ("" if end else name)
+        elif name not in _NEVER_DEEP:
+            depth = max(0, depth - 1) if end else depth + 1
+            deepest = max(deepest, depth)
+            if deepest > _MAX_DEPTH:
+                break
+    return deepest
+
+
+def _attributes(piece: str) -> int:
+    """How many attributes the tag has that `piece`, without its "<", begins with."""
+    tag = _TAG_TO_ITS_END.match(piece)
+    return len(_QUOTED.sub("", tag[0]).split()) if tag else 0
+
+
+def _blocks(leaves: list[Leaf], page_url: str) -> tuple[list[Block], list[DropRow]]:
     captions = _captions(leaves)
+    refusals = _refusals(leaves)
+    shown = {leaf.figure for leaf in leaves if isinstance(leaf, Media) and id(leaf) not in refusals}
+    bare = {leaf.figure for leaf in leaves if id(leaf) in refusals} - shown  # figures of icons alone
     blocks: list[Block] = []
-    seen: set[str] = set()
     let_go: list[DropRow] = []
     for leaf in leaves:
         if isinstance(leaf, Text):
-            blocks.append(TextBlock(leaf.text, leaf.role))
+            if leaf.role != "caption" or leaf.figure not in bare:
+                blocks.append(TextBlock(leaf.text, leaf.role))
+        elif drop := refusals.get(id(leaf)):
+            url = leaf.candidates[0] if leaf.candidates else ""
+            detail = ", ".join(filter(None, (drop.detail, f"on {page_url}")))
+            let_go.append(DropRow(url, "image", drop.reason, detail))
         elif leaf.kind == "video":
             blocks.append(VideoRef(leaf.candidates, leaf.link, captions.get(leaf.figure, ""), leaf.title))
-        elif drop := _refusal(leaf, seen, settings.min_declared_px):
-            url = leaf.candidates[0] if leaf.candidates else ""
-            let_go.append(DropRow(url, "image", drop.reason, ", ".join(filter(None, (drop.detail, f"on {page_url}")))))
         else:
-            seen.update(leaf.candidates)
             blocks.append(_image_ref(leaf, captions.get(leaf.figure, "")))
     return blocks, let_go
+
+
+def _refusals(leaves: list[Leaf]) -> dict[int, Drop]:
+    """The image references that are not taken, by the id of their leaf, and why by what their markup says."""
+    refusals: dict[int, Drop] = {}
+    seen: set[str] = set()
+    for leaf in leaves:
+        if isinstance(leaf, Media) and leaf.kind == "image":
+            if not leaf.candidates:
+                refusals[id(leaf)] = Drop("no_address")
+            elif leaf.decoration:
+                refusals[id(leaf)] = Drop("icon", leaf.decoration)
+            elif leaf.candidates[0] in seen:
+                refusals[id(leaf)] = Drop("repeated_image")
+            else:
+                seen.update(leaf.candidates)
+    return refusals
 
 
 def _captions(leaves: list[Leaf]) -> dict[int, str]:
@@ -115,31 +162,9 @@ def _image_ref(leaf: Media, caption: str, source: str = "body") -> ImageRef:
     return ImageRef(leaf.candidates, leaf.alt, leaf.title, caption, leaf.link, leaf.width, leaf.height, source)
 
 
-def _refusal(leaf: Media, seen: set[str], min_px: int) -> Drop | None:
-    """Why a reference is not taken, by what its markup says."""
-    if not leaf.candidates:
-        return Drop("no_address")
-    if leaf.candidates[0] in seen:
-        return Drop("repeated_image")
-    decoration = _decoration(leaf, min_px)
-    return Drop("icon", decoration) if decoration else None
-
-
-def _decoration(leaf: Media, min_px: int) -> str:
-    """What marks an image as an icon, spacer, tracker or avatar; "" if nothing does."""
-    for side, value in (("width", leaf.width), ("height", leaf.height)):
-        if 0 < value < min_px:
-            return f"declared {side} {value}"
-    if named := DECORATION & leaf.names:
-        return f"named {min(named)}"
-    if named := DECORATION & tokens(leaf.candidates[0].rpartition("/")[2].partition("?")[0]):
-        return f"file named {min(named)}"
-    return ""
-
-
 def _with_lead(leaves: list[Leaf], walk: Walk, metadata: Metadata) -> list[Leaf]:
     """Put first the image that the page states as its own, if it is shown above the content and not in it."""
-    stated = {_file_name(url) for url in metadata.lead_images}
+    stated = {file_name(url) for url in metadata.lead_images}
     if not stated or any(isinstance(leaf, Media) and _file_names(leaf) & stated for leaf in leaves):
         return leaves
     for leaf in walk.leaves:
@@ -151,8 +176,4 @@ def _with_lead(leaves: list[Leaf], walk: Walk, metadata: Metadata) -> list[Leaf]
 
 
 def _file_names(leaf: Media) -> set[str]:
-    return {_file_name(url) for url in leaf.candidates}
-
-
-def _file_name(url: str) -> str:
-    return url.partition("?")[0].rpartition("/")[2]
+    return {file_name(url) for url in leaf.candidates}

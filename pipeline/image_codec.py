@@ -11,7 +11,7 @@ from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from pipeline.image_hash import perceptual_hash
 from pipeline.image_rules import ImageRules, color_rules, size_rules
-from pipeline.strip import strip_jpeg, strip_png
+from pipeline.strip import is_sound_png, strip_jpeg, strip_png
 from schemas.documents import StoredImage
 from schemas.drops import Drop
 
@@ -99,6 +99,8 @@ def _pixels(data: bytes, header: Image.Image, target: tuple[int, int]) -> Image.
             array = simplejpeg.decode_jpeg(data, "RGB", min_width=target[0], min_height=target[1], strict=True)
             image: Image.Image = Image.fromarray(array)
             return _in_srgb(image, header)
+        if header.format == "PNG" and not is_sound_png(data):
+            raise ValueError("a chunk without its checksum")
         header.load()
         return _in_srgb(_on_white(header), header)
     except Exception as error:  # as above: decoders of damaged data raise anything
@@ -129,6 +131,8 @@ def _in_srgb(image: Image.Image, header: Image.Image) -> Image.Image:
 
 
 def _orientation(header: Image.Image) -> int:
+    if header.format == "TIFF":  # Pillow turns these itself
+        return 1
     try:
         value = header.getexif().get(_ORIENTATION, 1)
     except Exception:  # EXIF is full of damage that no one needs to hear of

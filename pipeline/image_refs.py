@@ -25,7 +25,8 @@ BEST_WIDTH = 1600
 
 _IMAGE_URL = re.compile(r"^(?:https?:)?/?[^\s\"'<>{}]+\.(?:jpe?g|png|webp|gif|avif)(?:[?#][^\s]*)?$", re.IGNORECASE)
 _PLACEHOLDER = re.compile(
-    r"(?:^|[/_.-])(?:blank|spacer|pixel|transparent|placeholder|clear|1x1|loading|lazy[_-]?load)[\w-]*\.(?:gif|png|svg)",
+    r"(?:^|[/_.-])(?:blank|spacer|pixel|transparent|placeholder[\w-]*|clear|1x1|loading|loader|lazy[_-]?load)"
+    r"\d*(?:[_-]?(?:image|img|gif|dot|px|white|\d+x\d+))*\.(?:gif|png|svg)(?:[?#]|$)",
     re.IGNORECASE,
 )
 _ASCII_SPACE = " \t\n\f\r"
@@ -46,9 +47,9 @@ def parse_srcset(value: str) -> list[tuple[str, str]]:
         if url.endswith(","):
             pairs.append((url.rstrip(","), ""))
             continue
-        start, depth = position, 0
-        while position < end and (depth or value[position] != ","):
-            depth += {"(": 1, ")": -1}.get(value[position], 0)
+        start, inside = position, False
+        while position < end and (inside or value[position] != ","):
+            inside = value[position] == "(" or (inside and value[position] != ")")
             position += 1
         pairs.append((url, value[start:position].strip(_ASCII_SPACE)))
     return pairs
@@ -99,5 +100,5 @@ def _width(descriptor: str) -> int:
     match = re.fullmatch(r"(\d+(?:\.\d+)?)([wx])(?:\s+\d+h)?", descriptor)
     if match is None:
         return 0
-    number = float(match[1])
+    number = min(float(match[1]), 100_000.0)
     return int(number) if match[2] == "w" else int(600 * number)

@@ -29,7 +29,7 @@ def interleave(
     images: list[str | None] = []
     shown: list[Illustration] = []
     for block in draft.blocks:
-        if isinstance(block, TextBlock) and not (block.role == "caption" and block.text in orphaned):
+        if isinstance(block, TextBlock) and not (block.role == "caption" and _is_part(block.text, orphaned)):
             if texts and texts[-1] is not None:
                 texts[-1] = f"{texts[-1]}\n\n{block.text}"
             else:
@@ -43,6 +43,10 @@ def interleave(
     names = [name for name in images if name is not None]
     members = [(name, item.image.data) for name, item in zip(names, shown, strict=True)]
     return sample, [(f"{key}.json", msgspec.json.encode(sample)), *members]
+
+
+def _is_part(text: str, captions: set[str]) -> bool:
+    return any(text in caption for caption in captions)
 
 
 def _orphaned_captions(draft: Draft, illustrations: Mapping[ImageRef, Illustration]) -> set[str]:

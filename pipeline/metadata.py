@@ -100,7 +100,8 @@ def _name(things: list[dict[str, Any]], name: str) -> str:
 
 def _licence(tree: LexborHTMLParser, things: list[dict[str, Any]], base: str) -> str:
     for node in tree.css("a[rel~=license], link[rel~=license]"):
-        if licence := resolve(base, node.attributes.get("href") or ""):
+        href = (node.attributes.get("href") or "").strip()
+        if href and href[0] != "#" and (licence := resolve(base, href)):
             return licence
     if licence := _string(things, "license"):
         return licence

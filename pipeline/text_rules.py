@@ -104,7 +104,7 @@ def text_rules(draft: Draft, rules: TextRules = TextRules()) -> Draft:
         raise Drop("many_images", f"{len(draft.images)} > {rules.max_images}")
     blocks = [block.text for block in draft.texts]
     text = "\n\n".join(blocks)
-    words = _WORD.findall(text)
+    words = _words(text, draft.language)
     gopher_quality(text, words, draft.language, rules.gopher)
     gopher_repetition(blocks, words, rules.repetition)
     if rules.document != _NO_RULES:
@@ -155,7 +155,7 @@ def gopher_repetition(blocks: list[str], words: list[str], rules: RepetitionRule
 
 def judge(text: str, rules: ParagraphRules, language: str) -> None:
     """Apply OBELICS' measures to a text. Raises `Drop`."""
-    words = _WORD.findall(text)
+    words = _words(text, language)
     _at_least("few_words", len(words), rules.min_words)
     _at_most("many_words", len(words), rules.max_words)
     _measure("repetitive", lambda: _character_repetition(text), rules.max_character_repetition, "character 10-grams")
@@ -170,6 +170,13 @@ def judge(text: str, rules: ParagraphRules, language: str) -> None:
             _at_least("stop_words", _share_in(bare, "stop_en"), rules.min_stop_words)
         _measure("flagged_words", lambda: _share_in(bare, "flagged_en"), rules.max_flagged_words)
         _measure("spam_words", lambda: _share_in(bare, "spam_en"), rules.max_spam_words)
+
+
+def _words(text: str, language: str) -> list[str]:
+    words = _WORD.findall(text)
+    if language in _SPACELESS:  # elsewhere punctuation clings to its word
+        words = [word for word in words if any(map(str.isalnum, word))]
+    return words
 
 
 def _without_bad_paragraphs(draft: Draft, rules: ParagraphRules) -> Draft:

@@ -29,7 +29,10 @@ def refuse_url(page: Page, rules: UrlRules = UrlRules()) -> Page:
 
 def blocked(url: str, rules: UrlRules) -> str:
     """The word or domain that rules an address out; "" if none does."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # no browser could open it either
+        return ""
     host = parts.hostname or ""
     for domain in rules.blocked_domains:
         if host == domain or host.endswith("." + domain):

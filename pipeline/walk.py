@@ -9,12 +9,13 @@ from collections.abc import Mapping
 
 from selectolax.lexbor import LexborNode
 
+from pipeline.decoration import decoration
 from pipeline.image_refs import candidates, is_image_url
 from pipeline.tokens import names_of, tokens
 from schemas.urls import resolve
 
 SKIPPED = frozenset(
-    "script style template svg math head title meta link select option textarea button input object applet canvas "
+    "script style template svg math head title meta link select option textarea input object applet canvas "
     "datalist dialog map noframes progress meter".split()
 )
 HEADINGS = frozenset(("h1", "h2", "h3", "h4", "h5", "h6"))
@@ -26,12 +27,28 @@ BLOCKS = (
     )
     | HEADINGS
 )
-_HANDLED = BLOCKS | {"a", "br", "img", "amp-img", "source", "picture", "noscript", "video", "iframe", "embed", "audio"}
+_HANDLED = BLOCKS | {
+    "a",
+    "br",
+    "img",
+    "amp-img",
+    "source",
+    "picture",
+    "noscript",
+    "button",
+    "video",
+    "iframe",
+    "embed",
+    "audio",
+}
 _CELLS = frozenset(("td", "th"))
 _FIGURES = frozenset(("figure", "figcaption"))
+_SECTIONS = frozenset(("article", "main", "section", "body"))
 _NO_NAMES: frozenset[str] = frozenset()
 _ROLES = {"li": "list", "dd": "list", "dt": "list", "tr": "table", "pre": "code", "blockquote": "quote"}
 _BREAK = "\u2028"  # a `<br>`, until line ends of the source have become spaces
+_CELL_END = "\u2029"  # of a table row
+_INVISIBLE = str.maketrans("", "", "\u00ad\u200b\ufeff")  # soft hyphen, zero-width space, stray byte order mark
 _CAPTION_TEXT = frozenset(("caption", "figcaption", "credit", "legend", "cutline"))
 
 
@@ -62,7 +79,9 @@ class Media:
         "candidates",
         "caption",
         "container",
+        "decoration",
         "figure",
+        "has_twin",
         "height",
         "kind",
         "link",
@@ -76,6 +95,8 @@ class Media:
         self.alt = self.title = self.caption = self.link = ""
         self.width = self.height = 0
         self.names: frozenset[str] = frozenset()
+        self.decoration = ""  # why it is an icon or the like; "" if it is not
+        self.has_twin = False  # its <noscript> twin was met, or it stands in <noscript> itself
 
 
 Leaf = Text | Media
@@ -84,7 +105,8 @@ Leaf = Text | Media
 class Walk:
     """Walks a tree on construction; `containers` and `leaves` are its outcome, both in document order."""
 
-    def __init__(self, root: LexborNode, base: str) -> None:
+    def __init__(self, root: LexborNode, base: str, min_declared_px: int = 50) -> None:
+        self._min_declared_px = min_declared_px
         self.containers: list[Container] = [Container("root", -1, frozenset(), False)]
         self.leaves: list[Leaf] = []
         self._base = base
@@ -95,6 +117,8 @@ class Walk:
         self._links: list[str] = []  # hrefs of the open <a>, outermost first
         self._preformatted = 0
         self._noscript = 0
+        self._mute = 0  # open elements whose text is not for reading
+        self._in_picture = False
         self._caption_of = -1  # container of the open caption
         self._figures: list[tuple[int, int, int]] = []  # open ones: container, and the figure and caption around it
         self._sources: list[Mapping[str, str | None]] = []
@@ -114,8 +138,8 @@ class Walk:
                 child = node.first_child if self._enter(node, tag) else None
                 if child is None:
                     self._leave(tag)
-            elif tag not in SKIPPED and tag[0] not in "-!":
-                child, tag = node.first_child, ""
+            elif tag not in SKIPPED and tag[:1].isalpha():
+                child, tag = self._inline(node)
             if child is not None:
                 above.append((node, tag))
                 node = child
@@ -127,6 +151,13 @@ class Walk:
                     self._leave(tag)
                 following = node.next if node is not root else None
             node = following
+
+    def _inline(self, node: LexborNode) -> tuple[LexborNode | None, str]:
+        """The first child of an element that only marks its text, unless it is hidden."""
+        attributes = node.attributes
+        if attributes and _is_hidden(attributes):
+            return None, ""
+        return node.first_child, ""
 
     def _enter(self, node: LexborNode, tag: str) -> bool:
         """Open an element; False if its children are not to be walked."""
@@ -144,6 +175,9 @@ class Walk:
                 self._source(tag, node.attributes)
             case "noscript":
                 self._noscript += 1
+                self._mute += 1
+            case "button":  # its words are for clicking; its image may be one that it enlarges
+                self._mute += 1
             case _:
                 self._embed(node, tag)
                 return False
@@ -161,7 +195,7 @@ class Walk:
             stated = [value for value in map(attributes.get, ("class", "id", "role")) if value]
             names = names_of(" ".join(stated)) if stated else _NO_NAMES
             self.containers.append(Container(tag, above, names, _is_hidden(attributes)))
-        if tag in _FIGURES or (attributes and not names.isdisjoint(_CAPTION_TEXT)):
+        if tag in _FIGURES or (attributes and tag not in _SECTIONS and not names.isdisjoint(_CAPTION_TEXT)):
             self._figures.append((self._container, self._figure, self._caption_of))
             self._open_figure(node, tag, attributes)
         if tag == "pre":
@@ -184,7 +218,7 @@ class Walk:
         if tag in BLOCKS:
             if self._buffer:
                 if tag in _CELLS:
-                    self._buffer.append(" | ")
+                    self._buffer.append(_CELL_END)
                 else:
                     self._flush()
             if tag == "pre":
@@ -196,11 +230,14 @@ class Walk:
             self._links.pop()
         elif tag == "noscript":
             self._noscript -= 1
+            self._mute -= 1
+        elif tag == "button":
+            self._mute -= 1
         elif tag == "picture":
-            self._sources = []
+            self._sources, self._in_picture = [], False
 
     def _text(self, text: str) -> None:
-        if self._noscript or (not self._buffer and not self._preformatted and text.isspace()):
+        if self._mute or (not self._buffer and not self._preformatted and text.isspace()):
             return
         self._buffer.append(text)
         if self._links and not _is_anchor(self._links[-1]):
@@ -208,16 +245,15 @@ class Walk:
 
     def _flush(self) -> None:
         text = "".join(self._buffer)
+        if not text.isascii():
+            text = text.translate(_INVISIBLE)
         link_chars, self._buffer, self._link_chars = self._link_chars, [], 0
         if self._preformatted:
             text = text.strip("\n").rstrip()
         elif _BREAK in text:
-            lines = (collapse(line).strip(" |") for line in text.split(_BREAK))
-            text = "\n".join(line for line in lines if line)
+            text = "\n".join(line for line in map(_collapse_row, text.split(_BREAK)) if line)
         else:
-            text = collapse(text).strip(" |")
-        if not text.isascii():
-            text = text.replace("\u00ad", "").replace("\u200b", "")
+            text = _collapse_row(text)
         if text:
             self.leaves.append(Text(text, self._role(), self._container, link_chars, self._figure))
 
@@ -238,24 +274,29 @@ class Walk:
 
     def _source(self, tag: str, attributes: Mapping[str, str | None]) -> None:
         if tag == "picture":
-            self._sources = []
-        else:
+            self._sources, self._in_picture = [], True
+        elif self._in_picture:
             self._sources.append(dict(attributes))
 
     def _image(self, attributes: Mapping[str, str | None]) -> None:
         found = candidates(attributes, self._sources, self._base)
         last = self.leaves[-1] if self.leaves and not any(part.strip() for part in self._buffer) else None
-        if self._noscript and isinstance(last, Media) and last.kind == "image" and found:
+        if self._noscript and isinstance(last, Media) and last.kind == "image" and not last.has_twin and found:
             last.candidates = tuple(dict.fromkeys(last.candidates + found))  # the twin of a lazy image
             last.alt = last.alt or (attributes.get("alt") or "")
+            last.has_twin = True
             return
-        self._buffer_before_media()
         media = Media("image", found, self._container, self._figure)
+        media.has_twin = bool(self._noscript)
         media.alt, media.title = (collapse(attributes.get(name) or "") for name in ("alt", "title"))
         media.width, media.height = (_pixels(attributes.get(name)) for name in ("width", "height"))
         named = " ".join(attributes.get(name) or "" for name in ("class", "id"))
         media.names = tokens(named) if named.strip() else media.names
         media.link = resolve(self._base, self._links[-1]) if self._links and self._links[-1] else ""
+        url = found[0] if found else ""
+        media.decoration = decoration(media.names, (media.width, media.height), url, self._min_declared_px)
+        if not media.decoration:  # an icon in a sentence does not cut it in two
+            self._buffer_before_media()
         self.leaves.append(media)
 
     def _image_of_empty_figure(self, node: LexborNode, attributes: Mapping[str, str | None]) -> None:
@@ -287,6 +328,16 @@ class Walk:
 def collapse(text: str) -> str:
     """White space as a browser shows it: runs, no-break spaces among them, become one space, none at the ends."""
     return " ".join(text.split())
+
+
+def _collapse_row(text: str) -> str:
+    """The same; the cells of a table row are divided by bars."""
+    if _CELL_END not in text:
+        return collapse(text)
+    cells = [collapse(cell) for cell in text.split(_CELL_END)]
+    while cells and not cells[-1]:
+        cells.pop()
+    return " |".join(f" {cell}" if cell else "" for cell in cells).strip()
 
 
 def _is_anchor(href: str) -> bool:

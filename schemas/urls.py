@@ -17,7 +17,7 @@ _WWW = re.compile(r"^(?:www\.)+")
 _INDEX = re.compile(r"(?:/+(?:index\.(?:html?|php))?)+$")
 
 # The snapshot of the public suffix list that ships in the wheel: nothing is fetched.
-_extract_domain = tldextract.TLDExtract(suffix_list_urls=(), cache_dir=None)
+_extract_domain = tldextract.TLDExtract(suffix_list_urls=(), cache_dir=None, include_psl_private_domains=True)
 
 
 def resolve(base: str, reference: str) -> str:
@@ -68,7 +68,8 @@ def media_key(url: str) -> bytes:
 
 @functools.lru_cache(maxsize=65536)
 def registered_domain(host: str) -> str:
-    """`news.example.co.uk` -> `example.co.uk`, by the public suffix list; the host itself where no rule applies."""
+    """`news.example.co.uk` -> `example.co.uk`, `ann.github.io` itself, by the public suffix list with its private part;
+    the host where no rule applies."""
     return _extract_domain(host).top_domain_under_public_suffix or host
 
 

@@ -106,7 +106,18 @@ def test_a_host_keeps_its_form(url: str) -> None:
 
 @pytest.mark.parametrize(
     "url",
-    ["http://a.org:99999/", "http://[bad/", "http://a.org:x/", "", "//", "dns:a.org", "http://a.org/\ud800?\udc80"],
+    [
+        "http://a.org:99999/",
+        "http://[bad/",
+        "http://a.org:x/",
+        "",
+        "//",
+        "dns:a.org",
+        "http://a.org/\ud800?\udc80",
+        pytest.param("http://a.org" + "/" * 50_000 + "x", id="slashes"),
+        pytest.param("http://" + "www." * 5_000 + "a.org/", id="www"),
+        pytest.param("http://a.org" + "/index.html" * 5_000, id="index files"),
+    ],
 )
 def test_a_hostile_address_does_not_stop_the_run(url: str) -> None:
     """`WARC-Target-URI` and `rel=canonical` are whatever somebody wrote there."""

@@ -1,0 +1,30 @@
+"""What marks an image as an icon, spacer, tracker or avatar before anybody has seen it."""
+
+from collections.abc import Iterable
+
+from pipeline.tokens import tokens
+
+DECORATION = frozenset(
+    "avatar badge beacon button emoji emoticon favicon gravatar icon icons logo logos pixel smiley spacer sprite "
+    "tracker tracking".split()
+)
+
+
+def decoration(names: Iterable[str], sides: tuple[int, int], url: str, min_px: int) -> str:
+    """Why an image is decoration: a declared side (0: not declared) below `min_px`, its class or id, or its file name.
+
+    "" if nothing says so.
+    """
+    for side, value in zip(("width", "height"), sides, strict=True):
+        if 0 < value < min_px:
+            return f"declared {side} {value}"
+    if named := DECORATION.intersection(names):
+        return f"named {min(named)}"
+    if named := DECORATION & tokens(file_name(url)):
+        return f"file named {min(named)}"
+    return ""
+
+
+def file_name(url: str) -> str:
+    """The last part of an address's path."""
+    return url.partition("?")[0].rpartition("/")[2]
