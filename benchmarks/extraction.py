@@ -5,9 +5,10 @@
 PAGES holds NAME/source.html and NAME/expected.html: what a reader should see, images in place. Measures:
 
 * text: F1 of the bags of word tokens, mean over pages.
-* images: precision, recall and F1 over all images of all pages. An image is found when one of its addresses is one of
-  the expected image's addresses (src, srcset, lazy attributes). Expected images without any address but `data:` are
 * images: precision, recall and F1 over the images of all pages. An image is found when one of its addresses is one of
+  the expected image's addresses (src, srcset, lazy attributes). Expected images without any address but `data:` are
+  left out, and repetitions on one page count once; so are those that declare a side under 50 pixels: icons are no
+  content.
 * false images: on pages whose answer has none.
 * places: of the images found, the share whose offset in the text is within 2 % of the text's length.
 * pages per CPU second, rounds of all contenders interleaved.

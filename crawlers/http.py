@@ -1,5 +1,6 @@
 """HTTP bodies as archives hold them: transfer- and content-encodings undone, with a cap on what comes out."""
 
+import codecs
 import zlib
 from collections.abc import Callable
 from typing import TypeVar
@@ -10,7 +11,6 @@ import zstandard
 from schemas.drops import Drop
 
 _STEP = 64 << 10
-_TEXT = bytes((9, 10, 13, *range(32, 127)))
 B = TypeVar("B", bytes, bytearray)
 
 
@@ -99,8 +99,12 @@ def _brotli(body: bytes, max_bytes: int) -> bytes:
 
 
 def _is_text(body: bytes) -> bool:
-    """Whether a body is no compressed stream, for encodings that have no magic: its first bytes are all text."""
-    return not body[:64].translate(None, _TEXT)
+    """Whether a body is no compressed stream, for encodings that have no magic: it begins with UTF-8 text."""
+    try:
+        text = codecs.getincrementaldecoder("utf-8")().decode(body[:64])
+    except UnicodeDecodeError:
+        return False
+    return bool(text) and not any(ord(character) < 32 and character not in "\t\n\r" for character in text)
 
 
 def _zstd(body: bytes, max_bytes: int) -> bytes:

@@ -12,7 +12,7 @@ _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs
 _CODECS = {"gbk": "gb18030", "shift_jis": "cp932", "euc-kr": "cp949"}
 
 # Multi-byte UTF-8 sequences that make a chance match impossible in practice: two bytes of another encoding look like
-# one about once in ten, so a few characters prove nothing ("联通" in GBK is valid UTF-8) and many prove it.
+# one about once in ten, so a few characters prove nothing ("模" in GBK is "ģ" in UTF-8) and many prove it.
 _SURELY_UTF8 = 6
 
 

@@ -1,6 +1,7 @@
 """A page becomes a draft: the text blocks and media references of its main content, in reading order."""
 
 import re
+from collections import Counter
 
 import msgspec
 from selectolax.lexbor import LexborHTMLParser
@@ -17,7 +18,7 @@ from schemas.drops import Drop, DropRow
 _MAX_DEPTH, _MAX_ATTRIBUTES = 2_000, 5_000  # no real page comes near; parsers take a second at ten times as much
 _MANY_TAGS, _LONG_TAG = 10_000, 1 << 16  # characters; below, no page is looked at closer
 _TAG = re.compile(r"<(/?)([a-zA-Z][^\s/>]*)")
-_TAG_TO_ITS_END = re.compile(r"[a-zA-Z](?:[^>\"']|\"[^\"]*\"|'[^']*')*")
+_TAG_TO_ITS_END = re.compile(r"[a-zA-Z](?:[^>\"']|\"[^\"]*\"|'[^']*'|[\"'])*")  # a quote left open is a character
 _QUOTED = re.compile(r"\"[^\"]*\"|'[^']*'")
 #: Elements that hold nothing, or that the next of their kind ends: left open by the thousand, they nest nowhere.
 _NEVER_DEEP = frozenset(
@@ -90,14 +91,17 @@ def refuse_hostile(html: str) -> None:
 
 def _depth(html: str) -> int:
     """About how deep the elements of a page nest, told from its tags alone; stops counting beyond the cap."""
+    still_open: Counter[str] = Counter()  # by name: an end tag that ends nothing is ignored
     depth = deepest = 0
     inside = ""  # the script or style whose text this is
     for end, name in _TAG.findall(html):
         name = name.lower()
         if inside or name in ("script", "style"):
             inside = "" if end and name == inside else inside or ("" if end else name)
-        elif name not in _NEVER_DEEP:
-            depth = max(0, depth - 1) if end else depth + 1
+        elif name not in _NEVER_DEEP and (not end or still_open[name]):
+            step = -1 if end else 1
+            still_open[name] += step
+            depth += step
             deepest = max(deepest, depth)
             if deepest > _MAX_DEPTH:
                 break
@@ -107,7 +111,7 @@ def _depth(html: str) -> int:
 def _attributes(piece: str) -> int:
     """How many attributes the tag has that `piece`, without its "<", begins with."""
     tag = _TAG_TO_ITS_END.match(piece)
-    return len(_QUOTED.sub("", tag[0]).split()) if tag else 0
+    return len(_QUOTED.sub(" ", tag[0]).split()) if tag else 0
 
 
 def _blocks(leaves: list[Leaf], page_url: str) -> tuple[list[Block], list[DropRow]]:

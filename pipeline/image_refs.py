@@ -26,7 +26,7 @@ BEST_WIDTH = 1600
 _IMAGE_URL = re.compile(r"^(?:https?:)?/?[^\s\"'<>{}]+\.(?:jpe?g|png|webp|gif|avif)(?:[?#][^\s]*)?$", re.IGNORECASE)
 _PLACEHOLDER = re.compile(
     r"(?:^|[/_.-])(?:blank|spacer|pixel|transparent|placeholder[\w-]*|clear|1x1|loading|loader|lazy[_-]?load)"
-    r"\d*(?:[_-]?(?:image|img|gif|dot|px|white|\d+x\d+))*\.(?:gif|png|svg)(?:[?#]|$)",
+    r"\d*(?:x\d+)?(?:[_-]?(?:image|img|gif|dot|px|white)|[_-]\d+x\d+)*\.(?:gif|png|svg)(?:[?#]|$)",
     re.IGNORECASE,
 )
 _ASCII_SPACE = " \t\n\f\r"

@@ -1,6 +1,7 @@
 """What a page says of itself: title, author, date, licence, canonical address, consent, lead images."""
 
 import re
+from collections import deque
 from collections.abc import Iterator
 from typing import Any
 
@@ -72,11 +73,11 @@ def _json_ld(tree: LexborHTMLParser) -> Iterator[dict[str, Any]]:
     """The articles and other things described by JSON-LD scripts; broken scripts say nothing."""
     for script in tree.css('script[type="application/ld+json"]'):
         try:
-            pending = [msgspec.json.decode(script.text().strip() or "null")]
+            pending = deque([msgspec.json.decode(script.text().strip() or "null")])
         except (msgspec.DecodeError, RecursionError):
             continue
         while pending:
-            thing = pending.pop(0)
+            thing = pending.popleft()
             if isinstance(thing, list):
                 pending += thing
             elif isinstance(thing, dict):

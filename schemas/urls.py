@@ -14,7 +14,7 @@ TRACKING_PARAMETERS = frozenset(
 )
 
 _WWW = re.compile(r"^(?:www\.)+")
-_INDEX = re.compile(r"(?:/+(?:index\.(?:html?|php))?)+$")
+_INDEXES = ("/index.html", "/index.htm", "/index.php")
 
 # The snapshot of the public suffix list that ships in the wheel: nothing is fetched.
 _extract_domain = tldextract.TLDExtract(suffix_list_urls=(), cache_dir=None, include_psl_private_domains=True)
@@ -51,8 +51,14 @@ def canonical_url(url: str) -> str:
         query = urlencode(sorted(pair for pair in pairs if not _is_tracking(pair[0])), encoding="latin-1")
     except ValueError:  # an address that no browser would open
         return url
-    path = _INDEX.sub("", parts.path.rstrip("/"))
-    return urlunsplit(("https", host, path, query, ""))
+    return urlunsplit(("https", host, _bare_path(parts.path), query, ""))
+
+
+def _bare_path(path: str) -> str:
+    path = path.rstrip("/")
+    while path.endswith(_INDEXES):
+        path = path.rpartition("/")[0].rstrip("/")
+    return path
 
 
 def _is_tracking(name: str) -> bool:

@@ -16,6 +16,15 @@ from tests.crawlers.warcs import chunked
 CAP = 1 << 20
 PAGE = b"<!DOCTYPE html><html><body>" + b"Some words of a page. " * 500 + b"</body></html>"
 LENGTH = len(PAGE)
+PLAIN = [
+    PAGE,
+    b"<html>",
+    b"\n<html>",
+    b"hello",
+    b"{}",
+    "<!doctype html><title>日本語のページ</title>".encode(),
+    "\ufeff<!doctype html><title>é</title>".encode(),
+]
 
 
 def raw_deflate(data: bytes) -> bytes:
@@ -48,7 +57,7 @@ def test_an_encoding_below_chunks_is_undone(name: str, encode: Callable[[bytes],
 
 
 @every_encoding
-@pytest.mark.parametrize("body", [PAGE, b"<html>", b"\n<html>", b"hello", b"{}"])
+@pytest.mark.parametrize("body", PLAIN)
 def test_a_body_that_the_crawler_had_already_decoded_is_kept(
     name: str, encode: Callable[[bytes], bytes], body: bytes
 ) -> None:

@@ -326,12 +326,15 @@ DEEP = {
     "unknown element": "<x-y>x" * N,
     "links": "<a href=x>" * N,
     "bold": "<b>" * 2 * N,
+    "end tags of other elements": "<div></x>" * N,
 }
 LONG = {
     "values": "<p " + " ".join(f"a{i}=1" for i in range(N)) + ">",
     "names alone": "<p " + " ".join(f"a{i}" for i in range(N)) + ">",
     "long names": "<p " + " ".join(f"data-some-attribute-{i}=1" for i in range(N)) + ">",
     "values that hold an angle": "<p " + " ".join(f'a{i}=">"' for i in range(N)) + ">",
+    "no space between": "<p " + "".join(f'a{i}="1"' for i in range(N)) + ">",
+    "a quote left open": "<p x' " + " ".join(f"a{i}" for i in range(N)) + ">",
 }
 
 

@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -205,6 +208,16 @@ def test_a_name_that_merely_resembles_a_placeholder_is_a_candidate(value):
 )
 def test_a_picture_named_after_clear_skies_or_loading_docks_is_no_placeholder(value):
     assert not is_placeholder(value)
+
+
+@pytest.mark.parametrize(
+    "stem", ["blank1x" + "111x" * 300 + "1!", "placeholder" + "a1-" * 3000, "blank" + "-img" * 3000]
+)
+def test_an_address_made_to_exhaust_the_search_for_placeholders_is_answered(stem):
+    """In a process of its own: a pattern that backtracks without end cannot be interrupted in this one."""
+    call = f"from pipeline.image_refs import is_placeholder; print(is_placeholder('/{stem}'))"
+    run = subprocess.run([sys.executable, "-c", call], capture_output=True, text=True, timeout=10, check=True)
+    assert run.stdout == "False\n"
 
 
 # --- addresses
