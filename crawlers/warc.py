@@ -14,7 +14,7 @@ from typing import IO, ClassVar
 import msgspec
 from fastwarc.warc import ArchiveIterator, WarcRecord, WarcRecordType
 
-from crawlers.framing import Damage, Frame, frames, record_length
+from crawlers.framing import Damage, Frame, frames
 from crawlers.http import dechunk, decode_body
 from schemas.documents import Page
 from schemas.drops import Drop, DropRow, Tally
@@ -81,10 +81,10 @@ def _captures(
     frame: Frame, name: str, source: "_Source", numbers: Iterator[int], settings: WarcSettings, tally: Tally
 ) -> Iterator[Capture]:
     parsed: Iterable[Capture | None]
-    if frame.whole or _holds_one(frame):
+    if frame.whole:
         parsed = list(_parse(io.BytesIO(frame.data), frame, name, numbers, settings, tally))
         is_shared = len(parsed) > 1
-    else:  # an archive in one gzip stream: as large as it likes, so its records are taken in passing
+    else:  # one huge record, or an archive in one gzip stream: its records are taken in passing
         section = _Section(source, frame.offset, frame.end)
         parsed, is_shared = _parse(section, frame, name, numbers, settings, tally), True
     for capture in parsed:
@@ -105,11 +105,6 @@ def _parse(
         if isinstance(data, _Section) and data.source.failed:
             raise
         _count_damage(Damage(frame.offset, str(error)), name, tally)
-
-
-def _holds_one(frame: Frame) -> bool:
-    """Whether a frame over the cap is one large record, and not many in one gzip stream."""
-    return record_length(frame.data) >= len(frame.data)
 
 
 def page_of(capture: Capture, uid: int, warc_file: str, settings: WarcSettings) -> Page:

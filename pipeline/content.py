@@ -43,7 +43,7 @@ class ContentSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     chrome_share: float = 0.4
     """A container named like chrome is content all the same when it holds more than this share of the page's text."""
-    weak_chrome_characters: float = 200
+    weak_chrome_characters: float = 200.0
     """A part with a name that content bears too, such as author or share, is chrome up to this weight of prose."""
     descend_share: float = 0.7
     """The region narrows to a child that holds at least this share of its parent's weight."""

@@ -357,6 +357,29 @@ def test_a_response_is_read_from_its_bytes_alone() -> None:
         assert headers == {"content-type": "image/jpeg"}
 
 
+SMALL = WarcSettings(max_page_bytes=2000, max_image_bytes=4000)
+
+
+def test_one_single_gzip_stream_may_be_larger_than_any_cap() -> None:
+    records = [image(number, 3000) for number in range(150)]
+    captures, rows, _ = read(one_gzip_stream(records), SMALL)
+    assert numbers(captures) == list(range(150))
+    assert rows == []
+    assert {capture.length for capture in captures} == {0}
+
+
+@compressed_or_not
+def test_a_record_far_over_the_cap_is_too_large_and_costs_only_itself(gz: bool) -> None:
+    records = [image(0, 3000), image(1, 300_000), image(2, 3000), page(3, 200_000), page(4, 100)]
+    captures, rows, _ = read(warc_bytes(records, gz), SMALL)
+    assert numbers(captures) == [0, 2, 4]
+    assert all(capture.length for capture in captures)
+    assert [(row.url, row.reason) for row in rows] == [
+        ("https://example.org/1.jpg", "too_large"),
+        ("https://example.org/3", "too_large"),
+    ]
+
+
 def test_another_record_at_that_place_is_not_given_for_it() -> None:
     with pytest.raises(Drop) as drop:
         read_response(record_bytes(image(1)), "https://example.org/2.jpg", CAP)
@@ -523,6 +546,24 @@ def test_a_wrong_length_in_a_plain_archive_costs_at_most_its_own_record(change: 
     assert others == {f"https://example.org/{i}": b"<!doctype html><p>" + words(i) for i in (0, 1, 3, 4, 5)}
 
 
+@pytest.mark.parametrize("change", [10, 500, 10**7])
+def test_a_wrong_length_in_a_gzip_member_costs_at_most_its_own_record(change: int) -> None:
+    members = [record_bytes(page(i)) for i in range(6)]
+    members[2] = gzip.compress(with_length(page(2), change), mtime=0)
+    captures, rows, _ = read(b"".join(members))
+    assert numbers(captures) == [0, 1, 3, 4, 5]
+    assert [row.reason for row in rows] == ["truncated_record"]
+    assert all(capture.body == b"<!doctype html><p>" + words(int(capture.url[-1])) for capture in captures)
+
+
+@compressed_or_not
+def test_two_damages_with_a_sound_record_between_are_counted_apart(gz: bool) -> None:
+    members = [record_bytes(page(i), gz) for i in range(4)]
+    captures, rows, _ = read(b"".join([members[0], bytes(500), members[1], bytes(500), members[2], members[3]]))
+    assert numbers(captures) == [0, 1, 2, 3]
+    assert [row.reason for row in rows] == ["broken_record", "broken_record"]
+
+
 @pytest.mark.parametrize("change", [500, 10**7])
 def test_a_length_that_swallows_other_records_is_not_believed(change: int) -> None:
     records: list[Record | bytes] = [page(0), with_length(page(1), change), page(2), page(3)]
@@ -571,4 +612,33 @@ def test_a_file_that_fails_is_not_taken_for_a_damaged_archive(gz: bool, share: f
     with pytest.raises(OSError, match=str(error.args[-1])) as caught:
         list(read_captures(Failing(data, int(len(data) * share), error), "a", len(data), SETTINGS, tally))
     assert error in (caught.value, caught.value.__cause__), "a client's own kind of error becomes an OSError"
+    assert tally.counts().drops == {}
+
+
+class FailingLater(io.BytesIO):
+    """A file that fails once so many bytes were read of it."""
+
+    def __init__(self, data: bytes, limit: int) -> None:
+        super().__init__(data)
+        self._left = limit
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        data = super().read(size)
+        self._left -= len(data)
+        if self._left < 0:
+            raise OSError("lost connection")
+        return data
+
+
+@pytest.mark.parametrize("share", [0.5, 1.2, 1.7])
+def test_a_file_that_fails_while_one_gzip_stream_is_read_is_not_taken_for_damaged(share: float) -> None:
+    """Such an archive is gone through more than once, and each time the file may fail."""
+    images = [
+        response(f"https://example.org/{i}", b"\xff\xd8\xff" + random_bytes(i, 3000), content_type="image/jpeg")
+        for i in range(400)
+    ]
+    data = one_gzip_stream(images)
+    tally = Tally()
+    with pytest.raises(OSError, match="lost connection"):
+        list(read_captures(FailingLater(data, int(len(data) * share)), "a", len(data), SMALL, tally))
     assert tally.counts().drops == {}

@@ -1,7 +1,8 @@
+import msgspec
 import pytest
 
 from jobs.config import BuildConfig, load_config, presets
-from schemas.settings import SettingsError, differences, dump_settings, load_settings
+from schemas.settings import SettingsError, differences, dump_settings, load_settings, settings_hash
 
 
 def test_every_preset_loads() -> None:
@@ -41,3 +42,11 @@ def test_differences_name_their_paths() -> None:
 def test_nonsense_is_refused_with_its_path() -> None:
     with pytest.raises(SettingsError, match=r"Expected `int`, got `str` - at `\$\.image\.min_side_px`"):
         load_config("default", ["image.min_side_px=wide"])
+
+
+def test_a_plan_read_back_has_the_hash_of_the_settings_it_was_made_of() -> None:
+    """A default of 200 for a float would come back as 200.0, and the same settings would look like others."""
+    for name in presets():
+        config = load_config(name, [])
+        read_back = msgspec.json.decode(msgspec.json.encode(config), type=BuildConfig)
+        assert settings_hash(read_back) == settings_hash(config)
