@@ -7,7 +7,7 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 PIP := PIP_CONSTRAINT=constraints.txt .venv/bin/python -m pip install --quiet --disable-pip-version-check
 DEMO := demo-out
 
-.PHONY: help install demo test check format bench clean
+.PHONY: help install demo test check format bench bench-extract clean
 help:
 	@sed -n 's/^# make/make/p' Makefile
 
@@ -68,6 +68,12 @@ bench: .venv/installed-demo .venv/installed-dev
 	@mkdir -p $(DEMO)
 	@[ -f $(ARCHIVE) ] || .venv/bin/python examples/make_archive.py $(ARCHIVE)
 	.venv/bin/python -m benchmarks.build $(ARCHIVE) $(PAGES)
+
+# PAGES is a folder of NAME/source.html and NAME/expected.html: what a reader should see.
+bench-extract: .venv/installed-dev
+	@[ -n "$(PAGES)" ] || { echo "say make bench-extract PAGES=folder, of NAME/source.html and NAME/expected.html"; exit 2; }
+	$(PIP) --editable '.[bench]'
+	.venv/bin/python -m benchmarks.extraction $(PAGES)
 
 clean:
 	rm -rf .venv $(DEMO)

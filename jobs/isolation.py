@@ -5,6 +5,7 @@ limit; the parent waits no longer than `timeout_s`. What the child raises comes 
 """
 
 import ctypes
+import gc
 import os
 import pickle
 import resource
@@ -113,6 +114,7 @@ def _serve(descriptor: int) -> None:
     except Exception as error:  # told to the parent, which raises it
         pipe.send(error)
         return
+    gc.set_threshold(100_000)  # a page's DOM and blocks are many small objects in no cycles: fewer vain searches
     pipe.send("ready")
     while True:
         try:

@@ -48,7 +48,7 @@ _NO_NAMES: frozenset[str] = frozenset()
 _ROLES = {"li": "list", "dd": "list", "dt": "list", "tr": "table", "pre": "code", "blockquote": "quote"}
 _BREAK = "\u2028"  # a `<br>`, until line ends of the source have become spaces
 _CELL_END = "\u2029"  # of a table row
-_INVISIBLE = str.maketrans("", "", "\u00ad\u200b\ufeff")  # soft hyphen, zero-width space, stray byte order mark
+_INVISIBLE = ("\u00ad", "\u200b", "\ufeff")  # soft hyphen, zero-width space, stray byte order mark
 _CAPTION_TEXT = frozenset(("caption", "figcaption", "credit", "legend", "cutline"))
 
 
@@ -246,7 +246,8 @@ class Walk:
     def _flush(self) -> None:
         text = "".join(self._buffer)
         if not text.isascii():
-            text = text.translate(_INVISIBLE)
+            for invisible in _INVISIBLE:
+                text = text.replace(invisible, "")
         link_chars, self._buffer, self._link_chars = self._link_chars, [], 0
         if self._preformatted:
             text = text.strip("\n").rstrip()

@@ -1,5 +1,6 @@
 """Builds killed in the middle, in real processes: the outcome must be that of a build left in peace."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -128,5 +129,9 @@ def test_a_killed_ray_driver_loses_nothing_though_its_workers_live_on(
     assert wait_for((out / "work/extract/000000.json").exists, process)
     process.kill()
     process.communicate()
-    finish(out, site, "ray")
+    try:
+        finish(out, site, "ray")
+    finally:
+        with contextlib.suppress(ProcessLookupError):  # what the dead driver's Ray left behind
+            os.killpg(process.pid, signal.SIGKILL)
     assert contents(out) == in_peace
