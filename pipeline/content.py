@@ -9,7 +9,8 @@ neighbours that hold prose or figures of their own. Inside it chrome and link li
 import msgspec
 
 from pipeline.image_refs import is_image_url
-from pipeline.walk import Leaf, Media, Text, Walk
+from pipeline.leaves import Leaf, Media, Text
+from pipeline.walk import Walk
 
 CHROME_TAGS = frozenset(("nav", "aside", "footer", "form", "menu", "dialog"))
 #: Names of parts that are never content, however much text they hold (short of most of the page).
@@ -47,6 +48,8 @@ class ContentSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A part with a name that content bears too, such as author or share, is chrome up to this weight of prose."""
     descend_share: float = 0.7
     """The region narrows to a child that holds at least this share of its parent's weight."""
+    max_loose_share: float = 0.1
+    """It does not when paragraphs that stand beside that child hold more than this share."""
     article_share: float = 0.7
     """The region widens to the `<article>` around it when it holds at least this share of the article's weight."""
     neighbour_share: float = 0.2
@@ -173,6 +176,10 @@ def _region(walk: Walk, measures: _Measures, settings: ContentSettings) -> int:
         best = max(children[region], key=lambda at: weight[at])
         if weight[best] <= 0 or weight[best] < settings.descend_share * weight[region]:
             break
+        paragraphs = (at for at in children[region] if at != best and walk.containers[at].tag in _TOO_NARROW)
+        loose = sum(weight[at] for at in paragraphs) + measures.own[region]
+        if loose > settings.max_loose_share * weight[region]:
+            break  # the text goes on beside the child: a part of it was only wrapped
         region = best
     while walk.containers[region].tag in _TOO_NARROW:
         region = walk.containers[region].parent

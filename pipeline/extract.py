@@ -9,8 +9,9 @@ from selectolax.lexbor import LexborHTMLParser
 from pipeline.charset import decode_html
 from pipeline.content import ContentSettings, content_leaves
 from pipeline.decoration import file_name
+from pipeline.leaves import Leaf, Media, Text
 from pipeline.metadata import Metadata, read_metadata
-from pipeline.walk import Leaf, Media, Text, Walk
+from pipeline.walk import Walk
 from schemas.consent import merge_consent, read_consent
 from schemas.documents import Block, Draft, ImageRef, Page, TextBlock, VideoRef
 from schemas.drops import Drop, DropRow

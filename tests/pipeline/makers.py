@@ -11,7 +11,8 @@ from PIL import Image
 from selectolax.lexbor import LexborHTMLParser
 
 from pipeline.extract import ExtractSettings, extract_page
-from pipeline.walk import Media, Text, Walk
+from pipeline.leaves import Media, Text
+from pipeline.walk import Walk
 from schemas.documents import Draft, ImageRef, Page, TextBlock
 from schemas.drops import Drop
 

@@ -1,7 +1,7 @@
 import pytest
 
 from pipeline.content import ContentSettings, content_leaves
-from pipeline.walk import Text
+from pipeline.leaves import Text
 from tests.pipeline.makers import paragraphs, prose, walk
 
 

@@ -4,7 +4,7 @@ import pytest
 from bs4 import BeautifulSoup, NavigableString, Tag
 from bs4.element import PreformattedString
 
-from pipeline.walk import Media, Text
+from pipeline.leaves import Media, Text
 from tests.pipeline.makers import walk, walked_images, walked_texts
 
 
