@@ -10,6 +10,7 @@ its own files.
 import hashlib
 import posixpath
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import IO
 
 import msgspec
@@ -115,10 +116,9 @@ class Attempt:
     def abandon(self) -> None:
         """Remove everything this attempt wrote."""
         for file in self._files:
-            try:
+            with suppress(OSError):  # a full disk fails the close as it failed the write
                 file.close()
-            finally:
-                self._store.remove(file.info().staged)
+            self._store.remove(file.info().staged)
 
     def __enter__(self) -> "Attempt":
         return self

@@ -66,18 +66,29 @@ REASONS: dict[str, str] = {
     "internal_error": "an unexpected error; the detail names it",
 }
 
+
+class UnknownReason(KeyError):
+    """A drop for a reason that is not in `REASONS`, and so documented nowhere: a defect."""
+
+
 #: Errors that mean our own code is wrong: they stop the run instead of being counted.
-CODE_ERRORS = (AssertionError, AttributeError, ImportError, NameError, NotImplementedError, TypeError)
+CODE_ERRORS = (
+    AssertionError,
+    AttributeError,
+    ImportError,
+    NameError,
+    NotImplementedError,
+    TypeError,
+    UnknownReason,
+)
 
 
 class Drop(Exception):
-    """Raised by a step to let the item go.
-
-    Raises `KeyError` when `reason` is not in `REASONS`: a reason that nobody documented is a defect.
-    """
+    """Raised by a step to let the item go. Raises `UnknownReason`."""
 
     def __init__(self, reason: str, detail: str = "") -> None:
-        REASONS[reason]
+        if reason not in REASONS:
+            raise UnknownReason(reason)
         super().__init__(reason, detail)
         self.reason = reason
         self.detail = detail

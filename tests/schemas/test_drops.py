@@ -236,3 +236,11 @@ def test_subtracting_undoes_adding(earlier: Counts, since: Counts) -> None:
 @given(_counts, _counts)
 def test_unaccounted_adds_up(a: Counts, b: Counts) -> None:
     assert (a + b).unaccounted("page") == a.unaccounted("page") + b.unaccounted("page")
+
+
+def test_a_reason_that_nobody_documented_stops_the_run() -> None:
+    def step(item: DropRow) -> None:
+        raise Drop("because")
+
+    with pytest.raises(StepError, match="UnknownReason"):
+        list(each(step, [DropRow("https://a.org", "page", "")], Tally()))
