@@ -24,8 +24,8 @@ def pack_pages(folder: Path, out: Path) -> None:
 def repeat(source: Path, out: Path, times: int) -> None:
     """The responses of an archive `times` over, each time under other host names, so that none is a duplicate.
 
-    Mentions of a page's own host in its markup are renamed with it, so that its images are found again. A trailing
-    paragraph makes the texts differ.
+    Mentions of a page's own host in its markup are renamed with it, so that its images are found again. A word at
+    the end of each paragraph makes the texts differ.
     """
     with out.open("wb") as file:
         writer = WARCWriter(file, gzip=True)
@@ -35,7 +35,7 @@ def repeat(source: Path, out: Path, times: int) -> None:
                 renamed = f"c{copy}-{host}"
                 if content_type.startswith("text/html"):
                     body = body.replace(host.encode(), renamed.encode())
-                    body = body.replace(b"</p>", f" Copy {copy}.</p>".encode(), 1)
+                    body = body.replace(b"</p>", f" Copy {copy}.</p>".encode())
                 write_response(writer, url.replace(host, renamed, 1), body, content_type)
 
 
