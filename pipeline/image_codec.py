@@ -159,7 +159,7 @@ def _target(width: int, height: int, encoding: ImageEncoding) -> tuple[int, int]
 
 def _kept_bytes(data: bytes, header: Image.Image, stored_as: str) -> bytes | None:
     """The original bytes without metadata, if they may stand as they are."""
-    if EXTENSIONS.get(header.format or "") != stored_as:
+    if EXTENSIONS.get(header.format or "") != stored_as or header.has_transparency_data:
         return None
     match header.format:
         case "JPEG" if header.mode in ("RGB", "L"):
@@ -182,5 +182,5 @@ def _encode(image: Image.Image, format: str, quality: int) -> bytes:
         case "webp":
             image.save(out, "WEBP", quality=quality, method=2)
         case "png":
-            image.save(out, "PNG")
+            image.save(out, "PNG", compress_level=3)  # three times as fast as the default, a twentieth larger
     return out.getvalue()

@@ -594,3 +594,12 @@ def test_a_stored_image_prints_its_size_and_not_its_bytes():
 
 def test_the_file_need_not_end_where_the_image_ends():
     assert decode_image(encoded(picture(), "JPEG") + b"\r\n<!-- served by x -->").width == 200
+
+
+@pytest.mark.parametrize("format", ["PNG", "WEBP"])
+def test_transparency_lies_on_white_even_where_nothing_else_is_to_do(format):
+    image = picture(120, 90).convert("RGBA")
+    image.paste((0, 0, 0, 0), (0, 0, 40, 90))
+    stored = opened(decode_image(encoded(image, format, lossless=True)).data)
+    assert stored.mode == "RGB"
+    assert min(stored.getpixel((10, 45))) > 250
