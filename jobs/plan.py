@@ -10,10 +10,11 @@ import msgspec
 from crawlers.inputs import Input, list_archives
 from jobs.config import BuildConfig
 from schemas import __version__
-from schemas.settings import SettingsError, differences, settings_hash
+from schemas.settings import SettingsError, differences, dump_settings, settings_hash
 from schemas.storage import Store
 
 PLAN = "work/plan.json"
+CONFIG = "work/config.yaml"  # the resolved settings, as `weft build` takes them
 _BYTES_A_PARTITION = 512 << 20
 _MAX_PARTITIONS = 4096
 
@@ -55,6 +56,7 @@ def make_plan(store: Store, patterns: Sequence[str], config: BuildConfig) -> Pla
     plan = Plan(inputs, partitions, config, settings_hash(config), __version__)
     if not store.put_if_absent(PLAN, msgspec.json.format(msgspec.json.encode(plan), indent=1)):
         return make_plan(store, patterns, config)
+    store.put(CONFIG, dump_settings(config).encode())
     return plan
 
 

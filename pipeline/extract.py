@@ -54,9 +54,10 @@ def extract_page(page: Page, settings: ExtractSettings = ExtractSettings()) -> D
     leaves = content_leaves(walk, settings.content)
     if not any(isinstance(leaf, Text) for leaf in leaves):
         raise Drop("no_text")
+    lead = None
     if settings.lead_image:
-        leaves = _with_lead(leaves, walk, metadata)
-    blocks, let_go = _blocks(leaves, page.url)
+        lead = _lead(leaves, walk, metadata)
+    blocks, let_go = _blocks([lead, *leaves] if lead is not None else leaves, lead, page.url)
     headers = read_consent(page.robots_header, page.tdm_header, page.tdm_policy_header)
     return Draft(
         uid=page.uid,
@@ -115,7 +116,7 @@ def _attributes(piece: str) -> int:
     return len(_QUOTED.sub(" ", tag[0]).split()) if tag else 0
 
 
-def _blocks(leaves: list[Leaf], page_url: str) -> tuple[list[Block], list[DropRow]]:
+def _blocks(leaves: list[Leaf], lead: Media | None, page_url: str) -> tuple[list[Block], list[DropRow]]:
     captions = _captions(leaves)
     refusals = _refusals(leaves)
     shown = {leaf.figure for leaf in leaves if isinstance(leaf, Media) and id(leaf) not in refusals}
@@ -133,7 +134,7 @@ def _blocks(leaves: list[Leaf], page_url: str) -> tuple[list[Block], list[DropRo
         elif leaf.kind == "video":
             blocks.append(VideoRef(leaf.candidates, leaf.link, captions.get(leaf.figure, ""), leaf.title))
         else:
-            blocks.append(_image_ref(leaf, captions.get(leaf.figure, "")))
+            blocks.append(_image_ref(leaf, captions.get(leaf.figure, ""), "lead" if leaf is lead else "body"))
     return blocks, let_go
 
 
@@ -163,21 +164,21 @@ def _captions(leaves: list[Leaf]) -> dict[int, str]:
     return captions
 
 
-def _image_ref(leaf: Media, caption: str, source: str = "body") -> ImageRef:
+def _image_ref(leaf: Media, caption: str, source: str) -> ImageRef:
     return ImageRef(leaf.candidates, leaf.alt, leaf.title, caption, leaf.link, leaf.width, leaf.height, source)
 
 
-def _with_lead(leaves: list[Leaf], walk: Walk, metadata: Metadata) -> list[Leaf]:
-    """Put first the image that the page states as its own, if it is shown above the content and not in it."""
+def _lead(leaves: list[Leaf], walk: Walk, metadata: Metadata) -> Media | None:
+    """The image that the page states as its own, if it is shown above the content and not in it."""
     stated = {file_name(url) for url in metadata.lead_images}
     if not stated or any(isinstance(leaf, Media) and _file_names(leaf) & stated for leaf in leaves):
-        return leaves
+        return None
     for leaf in walk.leaves:
         if leaf is leaves[0]:
             break
         if isinstance(leaf, Media) and leaf.kind == "image" and _file_names(leaf) & stated:
-            return [leaf, *leaves]
-    return leaves
+            return leaf
+    return None
 
 
 def _file_names(leaf: Media) -> set[str]:

@@ -34,13 +34,11 @@ class BucketWriter:
         self._rows: list[tuple[Any, ...]] = []
         self._flush_bytes = flush_bytes
         self._held = 0
-        self.num_rows = 0
 
     def add(self, bucket: int, *row: Any, size: int = 64) -> None:
         """Add a row, its values in the order of `columns`; `size` is roughly what it takes in memory, in bytes."""
         self._rows.append((bucket, *row))
         self._held += size
-        self.num_rows += 1
         if self._held >= self._flush_bytes:
             self._flush()
 

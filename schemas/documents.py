@@ -58,7 +58,7 @@ class ImageRef(msgspec.Struct, frozen=True, tag="image", tag_field="type", omit_
     link: str = ""
     width: int = 0  # declared, CSS pixels; 0 if not declared
     height: int = 0
-    source: str = "body"  # body, or lead for og:image and JSON-LD
+    source: str = "body"  # body; lead for the image of og:image or JSON-LD that stands above the content
 
     @property
     def url(self) -> str:

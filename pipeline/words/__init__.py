@@ -1,4 +1,5 @@
-"""Word lists, one file each; whitespace separates. The lists are short on purpose: give your own in the settings."""
+"""Word lists, one file each; whitespace separates. The lists are short, English and ours; `url.blocked_words` may
+name a file instead."""
 
 import functools
 from importlib.resources import files

@@ -139,6 +139,12 @@ def test_other_settings_on_an_existing_output_are_refused_by_name(tmp_path: Path
         built(tmp_path / "out", site, load_config("default", ["partitions=3", "image.min_side_px=100"]))
 
 
+def test_the_resolved_settings_lie_beside_the_plan_and_build_again(tmp_path: Path, site: list[Path]) -> None:
+    config = load_config("obelics", ["partitions=2", "seed=7"])
+    built(tmp_path / "out", site, config)
+    assert load_config(str(tmp_path / "out/work/config.yaml"), []) == config
+
+
 def test_only_what_is_missing_is_done_again(tmp_path: Path, site: list[Path]) -> None:
     out = tmp_path / "out"
     built(out, site)

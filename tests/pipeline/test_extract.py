@@ -178,7 +178,7 @@ def test_the_stated_image_above_the_content_comes_first_though_it_stands_in_a_ba
     draft = extract(body, LEAD)
     assert images(draft) == ["https://site.example/img/lead.jpg"]
     assert draft.blocks[0] == draft.images[0]
-    assert draft.images[0].alt == "Lead"
+    assert (draft.images[0].alt, draft.images[0].source) == ("Lead", "lead")
     assert images(extract(body)) == []
 
 
