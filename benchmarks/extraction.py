@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from selectolax.lexbor import LexborHTMLParser
+from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from pipeline.extract import extract_page
 from pipeline.image_refs import candidates
@@ -38,6 +38,10 @@ from schemas.drops import Drop
 BASE = "http://fakehost/test/page.html"
 ROUNDS = 3
 MIN_DECLARED_PX = 50
+INLINE = frozenset(
+    "a abbr b bdi bdo cite code data del dfn em font hi i ins kbd label mark q ref s samp small span strike strong sub "
+    "sup time tt u var wbr".split()
+)
 _TOKEN = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]|[^\W\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]+")
 
 
@@ -52,26 +56,28 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("pages", type=Path)
     parser.add_argument("--half", choices=("tuned", "held-out"))
+    parser.add_argument("--only", action="append", help="these contenders only", choices=list(CONTENDERS))
     parser.add_argument("--worst", type=int, default=0, help="list the tuned pages that weft does worst on")
     arguments = parser.parse_args()
     pages = sorted(path.parent for path in arguments.pages.glob("*/source.html"))
     for half in ("tuned", "held-out"):
         if arguments.half in (None, half):
             members = [page for page in pages if is_tuned(page.name) == (half == "tuned")]
-            report(half, members, arguments.worst if half == "tuned" else 0)
+            report(half, members, arguments.worst if half == "tuned" else 0, arguments.only or list(CONTENDERS))
 
 
 def is_tuned(name: str) -> bool:
     return hashlib.sha256(name.encode()).digest()[1] % 2 == 0
 
 
-def report(half: str, pages: list[Path], worst: int) -> None:
+def report(half: str, pages: list[Path], worst: int, contenders: list[str]) -> None:
     sources = [(page / "source.html").read_bytes() for page in pages]
     answers = [once(shown_by_html((page / "expected.html").read_text("utf-8"))) for page in pages]
-    seconds = time_all(sources)
+    seconds = time_all(sources, contenders)
     print(f"{half}: {len(pages)} pages, {sum(len(answer.images) for answer in answers)} images")
     print(f"{'':<20}{'text F1':>8}{'image P':>9}{'R':>7}{'F1':>7}{'false':>7}{'placed':>8}{'pages/CPU s':>13}")
-    for name, run in CONTENDERS.items():
+    for name in contenders:
+        run = CONTENDERS[name]
         shown = [once(READERS[name](run(source))) for source in sources]
         print(f"{name:<20}{scores(shown, answers)}{len(pages) / seconds[name]:>13.0f}")
         if name == "weft" and worst:
@@ -141,9 +147,10 @@ def list_worst(pages: list[Path], shown: list[Shown], answers: list[Shown], coun
         print(f"    {f1:.3f} {name:<36} tokens {given}/{wanted}, {images}")
 
 
-def time_all(sources: list[bytes]) -> dict[str, float]:
+def time_all(sources: list[bytes], contenders: list[str]) -> dict[str, float]:
     """CPU seconds for all pages, the median of interleaved rounds."""
-    runs: dict[str, Callable[[bytes], Any]] = {**CONTENDERS, "parse and walk": parse_and_walk}
+    runs: dict[str, Callable[[bytes], Any]] = {name: CONTENDERS[name] for name in contenders}
+    runs["parse and walk"] = parse_and_walk
     seconds: dict[str, list[float]] = {name: [] for name in runs}
     for _ in range(ROUNDS):
         for name, run in runs.items():
@@ -211,18 +218,29 @@ def shown_by_weft(draft: Draft | None) -> Shown:
 
 
 def shown_by_html(html: str) -> Shown:
-    """Tokens and images of an answer, or of a contender's HTML."""
-    shown = Shown([], [])
+    """Tokens and images of an answer, or of a contender's HTML. Inline tags part no words: 19<sup>th</sup> is one."""
+    shown, pending = Shown([], []), ""
     root = LexborHTMLParser(html).root
-    for node in root.traverse(include_text=True) if root is not None else ():
-        if node.tag == "-text" and node.parent is not None and node.parent.tag not in ("script", "style", "title"):
-            shown.tokens += tokens(node.text_content or "")
+    stack: list[LexborNode | None] = [root]
+    while stack:
+        node = stack.pop()
+        if node is None:  # the end of a block
+            pending += " "
+        elif node.tag == "-text":
+            pending += node.text_content or ""
         elif node.tag == "img":
-            attributes = node.attributes
-            found = frozenset(candidates(attributes, [], BASE))
-            sides = (attributes.get("width"), attributes.get("height"))
-            if found and not any(side and side.isdigit() and int(side) < MIN_DECLARED_PX for side in sides):
+            shown.tokens += tokens(pending)
+            pending = ""
+            found = frozenset(candidates(node.attributes, [], BASE))
+            sides = (node.attributes.get("width"), node.attributes.get("height"))
+            if found and not any(side and side.isdigit() and 0 < int(side) < MIN_DECLARED_PX for side in sides):
                 shown.images.append((found, len(shown.tokens)))
+        elif node.tag not in ("script", "style", "title"):
+            if node.tag not in INLINE:
+                pending += " "
+                stack.append(None)
+            stack += reversed(list(node.iter(include_text=True)))
+    shown.tokens += tokens(pending)
     return shown
 
 
