@@ -5,10 +5,10 @@ from pathlib import Path
 
 from crawlers.warc import WarcSettings
 from jobs.isolation import IsolationSettings
-from pipeline.extract import ExtractSettings
 from pipeline.image_codec import ImageEncoding
 from pipeline.image_rules import ImageRules
 from pipeline.language import LanguageRules
+from pipeline.reading import ExtractSettings
 from pipeline.text_rules import TextRules
 from pipeline.url_rules import UrlRules
 from schemas.consent import ConsentSettings

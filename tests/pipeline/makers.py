@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.extract import ExtractSettings, extract_page
+from pipeline.extract import extract_page
 from pipeline.leaves import Media, Text
 from pipeline.markup import Markup
+from pipeline.reading import ExtractSettings
 from pipeline.walk import Walk
 from schemas.documents import Draft, ImageRef, Page, TextBlock
 from schemas.drops import Drop

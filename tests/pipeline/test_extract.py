@@ -5,8 +5,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.decoration import DECORATION
-from pipeline.extract import ExtractSettings, extract_page
+from pipeline.extract import extract_page
 from pipeline.hostile import refuse_hostile
+from pipeline.reading import ExtractSettings
 from schemas.documents import Draft, ImageRef, TextBlock, VideoRef
 from schemas.drops import Drop, DropRow
 from tests.pipeline.makers import URL, attempt, dropped, extract, outline, page, paragraphs, prose, texts
