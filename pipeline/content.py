@@ -52,8 +52,7 @@ class ContentSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def judge(walk: Walk, settings: ContentSettings, title: str = "", author: str = "") -> Verdicts:
     """For each leaf of a page, in reading order, None if it belongs to the main content, else why it does not."""
-    sums = _Sums(walk)
-    verdicts = _chrome(walk, sums, settings)
+    sums, verdicts = _Sums(walk), leave_out_chrome(walk, settings)
     sums.leave_out(verdicts)
     region = _region(walk, sums, settings)
     _leave_out_teasers(walk, sums, region, settings, verdicts)
@@ -70,17 +69,12 @@ class _Sums:
     def __init__(self, walk: Walk) -> None:
         self._containers = walk.containers
         self._own = [_weight(leaf) if isinstance(leaf, Text) else 0 for leaf in walk.leaves]
-        self._plain = self._weight = list(accumulate(self._own, initial=0))
+        self._weight = list(accumulate(self._own, initial=0))
 
     def leave_out(self, chrome: Verdicts) -> None:
         """Chrome weighs nothing from now on."""
         weights = (0 if verdict else own for verdict, own in zip(chrome, self._own, strict=True))
         self._weight = list(accumulate(weights, initial=0))
-
-    def plain(self, at: int) -> int:
-        """The weight of a container, chrome included."""
-        container = self._containers[at]
-        return self._plain[container.last] - self._plain[container.first]
 
     def weight(self, at: int) -> int:
         container = self._containers[at]
@@ -102,22 +96,23 @@ def _children(walk: Walk, at: int) -> Iterator[int]:
         child = containers[child].end
 
 
-def _chrome(walk: Walk, sums: _Sums, settings: ContentSettings) -> Verdicts:
-    """What is hidden, what stands in a part that is chrome, and in a part that is if it holds little prose."""
+def leave_out_chrome(walk: Walk, settings: ContentSettings) -> Verdicts:
+    """Of what is hidden, what stands in a part that is chrome, and in a part that is if it holds little prose."""
     verdicts: Verdicts = [None] * len(walk.leaves)
     settled = 0
     for at in walk.flagged:
         container = walk.containers[at]
-        size = container.last - container.first
-        if at < settled or not size:
+        first, last = container.first, container.last
+        if at < settled or first == last:
             continue
         if container.names.is_hidden or container.chrome >= 0:
             rule, settled = "hidden" if container.names.is_hidden else "chrome", container.end
-            verdicts[container.first : container.last] = [Verdict(rule, container.chrome, at)] * size
-        elif container.tag not in NEVER_CHROME and sums.plain(at) <= settings.weak_chrome_characters:
-            for index in range(container.first, container.last):
+            verdicts[first:last] = [Verdict(rule, container.chrome, container)] * (last - first)
+        elif container.tag not in NEVER_CHROME:
+            prose = sum(_weight(leaf) for leaf in walk.leaves[first:last] if isinstance(leaf, Text))
+            for index in range(first, last) if prose <= settings.weak_chrome_characters else ():
                 if not _is_picture(walk.leaves[index], settings.min_weak_image_px):
-                    verdicts[index] = Verdict("little_prose", sums.plain(at), at)
+                    verdicts[index] = Verdict("little_prose", prose, container)
     return verdicts
 
 
@@ -167,7 +162,7 @@ def _leave_out_teasers(walk: Walk, sums: _Sums, region: int, settings: ContentSe
         if headings >= 2 and sums.weight(at) <= min(most, _TEASER * headings):
             settled = container.end
             for index in range(container.first, container.last):
-                verdicts[index] = verdicts[index] or Verdict("teasers", headings, at)
+                verdicts[index] = verdicts[index] or Verdict("teasers", headings, container)
 
 
 def _is_linked_heading(leaf: Text) -> bool:
@@ -231,7 +226,7 @@ def _leave_out_links(walk: Walk, settings: ContentSettings, verdicts: Verdicts) 
             share, unlinked = _link_share(homes[home]), sum(len(text.text) - text.link_chars for text in homes[home])
             is_references = share <= _REFERENCES and unlinked >= _REFERENCE * len(homes[home])
             if share > settings.max_link_share and not is_references:
-                verdicts[index] = Verdict("links", share, home)
+                verdicts[index] = Verdict("links", share, walk.containers[home])
 
 
 def _leave_out_cards(walk: Walk, verdicts: Verdicts) -> None:
@@ -244,5 +239,5 @@ def _leave_out_cards(walk: Walk, verdicts: Verdicts) -> None:
                 if words:
                     rules = {verdict.rule if (verdict := verdicts[word]) else "" for word in words}
                     if rules == {"links"}:
-                        verdicts[index] = Verdict("links", 1.0, at)
+                        verdicts[index] = Verdict("links", 1.0, container)
                     break

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from pipeline.leaves import Leaf, Media, Text
+from pipeline.leaves import Leaf, Text
 from pipeline.names import CHROME_NAMES, WEAK_NAMES
 from pipeline.reading import ExtractSettings, Reading, captions_of, figures_without_image, refuse_images
 from pipeline.verdicts import Verdict
@@ -57,19 +57,18 @@ class Explanation(msgspec.Struct, frozen=True):
 
 def explain_page(page: Page, settings: ExtractSettings = ExtractSettings()) -> Explanation:
     """What `extract_page` keeps of a page, and why not the rest. Raises `Drop("hostile_html")`."""
-    reading = Reading(page, settings, passes_over=False)
-    # of the two at the lead's place the one in the walk is shown, so that it stands where it stands
-    kept = [
-        leaf
-        for leaf, at, verdict in zip(reading.walk.leaves, reading.walk.places, reading.verdicts, strict=True)
-        if verdict is None or _is_lead(leaf, at, reading)
-    ]
-    refusals, captions = refuse_images(kept), captions_of(reading.walk.leaves)
+    reading = Reading(page, settings)
+    walk, verdicts = reading.full()
+    for index, (leaf, at) in enumerate(zip(walk.leaves, walk.places, strict=True)):
+        if at == reading.lead_at and leaf.kind == "image":
+            verdicts[index] = None  # shown where it stands
+    kept = [leaf for leaf, verdict in zip(walk.leaves, verdicts, strict=True) if verdict is None]
+    refusals, captions = refuse_images(kept), captions_of(walk.leaves)
     bare = figures_without_image(kept, refusals)
     items: list[Item] = []
-    for leaf, at, verdict in zip(reading.walk.leaves, reading.walk.places, reading.verdicts, strict=True):
-        if verdict is not None and not _is_lead(leaf, at, reading):
-            reason = _describe(verdict, reading, settings)
+    for leaf, verdict in zip(walk.leaves, verdicts, strict=True):
+        if verdict is not None:
+            reason = _describe(verdict, settings)
         elif drop := refusals.get(id(leaf)):
             reason = reason_of(drop)
         elif isinstance(leaf, Text) and leaf.role == "caption" and leaf.figure in bare:
@@ -78,10 +77,6 @@ def explain_page(page: Page, settings: ExtractSettings = ExtractSettings()) -> E
             reason = ""
         items.append(_item(leaf, reason, captions))
     return Explanation(page.url, reading.metadata.title, items)
-
-
-def _is_lead(leaf: Leaf, at: int, reading: Reading) -> bool:
-    return isinstance(leaf, Media) and leaf.kind == "image" and at == reading.lead_at
 
 
 def _item(leaf: Leaf, reason: str, captions: dict[int, str]) -> Item:
@@ -98,12 +93,13 @@ def reason_of(drop: Drop) -> str:
     return f"{drop.reason}: {drop.detail}" if drop.detail else drop.reason
 
 
-def _describe(verdict: Verdict, reading: Reading, settings: ExtractSettings) -> str:
+def _describe(verdict: Verdict, settings: ExtractSettings) -> str:
     """The rule, what it looked at, and the limit, by the name of its setting where it has one."""
     content, number = settings.content, verdict.number
-    container = reading.walk.containers[verdict.container]
-    element = f"<{container.tag}>"
-    if telling := container.names.words & (CHROME_NAMES if verdict.rule == "chrome" else WEAK_NAMES):
+    element = f"<{verdict.container.tag}>" if verdict.container else ""
+    if verdict.container and (
+        telling := verdict.container.names.words & (CHROME_NAMES if verdict.rule == "chrome" else WEAK_NAMES)
+    ):
         element += f" named {' '.join(sorted(telling))}"
     said = {
         "hidden": f"{element} is not shown",

@@ -3,7 +3,7 @@
 import msgspec
 
 from pipeline.charset import utf8_html
-from pipeline.content import ContentSettings, judge
+from pipeline.content import ContentSettings, judge, leave_out_chrome
 from pipeline.decoration import file_name
 from pipeline.hostile import refuse_hostile
 from pipeline.leaves import Leaf, Media, Text
@@ -30,14 +30,13 @@ class ExtractSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Reading:
     """What was read of a page: `verdicts` has for each leaf of `walk` why it is not content, None if it is."""
 
-    def __init__(self, page: Page, settings: ExtractSettings, passes_over: bool = True) -> None:
-        """Raises `Drop("hostile_html")`. `passes_over`: see `Walk`."""
+    def __init__(self, page: Page, settings: ExtractSettings) -> None:
+        """Raises `Drop("hostile_html")`."""
         html = utf8_html(page.html, page.charset)
         refuse_hostile(html)
-        markup = Markup(html)
-        self.metadata: Metadata = read_metadata(markup, page.url)
-        chrome_share = settings.content.chrome_share
-        self.walk = Walk(markup, self.metadata.base, settings.min_declared_px, chrome_share, passes_over)
+        self._markup, self._settings = Markup(html), settings
+        self.metadata: Metadata = read_metadata(self._markup, page.url)
+        self.walk = self._walk(passes_over=True)
         if len(self.walk.leaves) > settings.max_blocks:
             raise Drop("hostile_html", f"{len(self.walk.leaves)} blocks")
         self.verdicts: Verdicts = judge(self.walk, settings.content, self.metadata.title, self.metadata.author)
@@ -45,7 +44,22 @@ class Reading:
         self.leaves = [leaf for leaf, verdict in kept if verdict is None]
         self.lead_at, self.lead = -1, None
         if settings.lead_image and any(isinstance(leaf, Text) for leaf in self.leaves):
-            self.lead_at, self.lead = self._find_lead(markup, settings.min_declared_px)
+            self.lead_at, self.lead = self._find_lead(self._markup, settings.min_declared_px)
+
+    def full(self) -> tuple[Walk, Verdicts]:
+        """A walk that passes nothing over, and for its leaves the same verdicts."""
+        walk, read = self._walk(passes_over=False), {}
+        for leaf, at, verdict in zip(self.walk.leaves, self.walk.places, self.verdicts, strict=True):
+            read[at, leaf.kind] = leaf, verdict
+        verdicts = leave_out_chrome(walk, self._settings.content)
+        for index, (leaf, at) in enumerate(zip(walk.leaves, walk.places, strict=True)):
+            if (at, leaf.kind) in read:
+                walk.leaves[index], verdicts[index] = read[at, leaf.kind]
+        return walk, verdicts
+
+    def _walk(self, passes_over: bool) -> Walk:
+        share = self._settings.content.chrome_share
+        return Walk(self._markup, self.metadata.base, self._settings.min_declared_px, share, passes_over)
 
     def _find_lead(self, markup: Markup, min_px: int) -> tuple[int, Media | None]:
         """The image that the page states as its own, if it is shown above the content, wherever, and not in it.
@@ -94,7 +108,7 @@ def figures_without_image(leaves: list[Leaf], refusals: dict[int, Drop]) -> set[
 
 
 def captions_of(leaves: list[Leaf]) -> dict[int, str]:
-    """The caption of each figure, by its container; text that stands in no figure belongs to none."""
+    """The caption of each figure, by the number of its tag; text that stands in no figure belongs to none."""
     captions: dict[int, str] = {}
     for leaf in leaves:
         if isinstance(leaf, Text) and leaf.role == "caption" and leaf.figure >= 0:

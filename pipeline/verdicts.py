@@ -2,13 +2,15 @@
 
 import msgspec
 
+from pipeline.leaves import Container
+
 
 class Verdict(msgspec.Struct, frozen=True, gc=False):
     """The rule that leaves something out, the number it looked at, and the container that decided."""
 
     rule: str
     number: float = 0.0
-    container: int = 0
+    container: Container | None = None
 
 
 Verdicts = list[Verdict | None]  # one a leaf; None: it is kept

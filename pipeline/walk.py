@@ -206,7 +206,7 @@ class Walk:
         """A figure, its caption, or a part named caption: the caption itself, or what holds it with its image."""
         self._figures.append((self._container, self._figure, self._caption_of))
         if tag == "figure":
-            self._figure = self._container
+            self._figure = self._at
             self._image_of_empty_figure(written)
         elif tag == "figcaption":
             self._caption_of = self._container
@@ -214,7 +214,7 @@ class Walk:
             if not self._holds(("img",)):
                 self._caption_of = self._container
             elif self._figure < 0:
-                self._figure = self._container
+                self._figure = self._at
 
     def _holds(self, tags: Collection[str]) -> bool:
         """Whether one of these stands inside the element that opens here."""
