@@ -14,7 +14,7 @@ from itertools import accumulate, islice
 import msgspec
 
 from pipeline.elements import CONTENT_TAGS, NARROW, NEVER_CHROME
-from pipeline.leaves import Leaf, Media, Text
+from pipeline.leaves import Container, Leaf, Media, Text
 from pipeline.trim import leads_away, trim
 from pipeline.verdicts import Verdict, Verdicts
 from pipeline.walk import Walk
@@ -212,7 +212,7 @@ def _leave_out_the_rest(walk: Walk, parts: Iterator[int], verdicts: Verdicts) ->
 
 def _leave_out_links(walk: Walk, settings: ContentSettings, verdicts: Verdicts) -> None:
     """Lists, tables and blocks that are mostly links, but for headings and for lists of references."""
-    homes: dict[int, list[Text]] = {}  # the texts of the list, table or other part that items stand in
+    judged: dict[int, Verdict | None] = {}  # the lists, tables or other parts that items stand in
     for index, leaf in enumerate(walk.leaves):
         if verdicts[index] is not None or not isinstance(leaf, Text) or not leaf.link_chars:
             continue
@@ -220,13 +220,16 @@ def _leave_out_links(walk: Walk, settings: ContentSettings, verdicts: Verdicts) 
             home = leaf.container
             while walk.containers[home].tag in _ITEMS and walk.containers[home].parent:
                 home = walk.containers[home].parent
-            if home not in homes:
-                leaves = walk.leaves[walk.containers[home].first : walk.containers[home].last]
-                homes[home] = [text for text in leaves if isinstance(text, Text)]
-            share, unlinked = _link_share(homes[home]), sum(len(text.text) - text.link_chars for text in homes[home])
-            is_references = share <= _REFERENCES and unlinked >= _REFERENCE * len(homes[home])
-            if share > settings.max_link_share and not is_references:
-                verdicts[index] = Verdict("links", share, walk.containers[home])
+            if home not in judged:
+                judged[home] = _are_links(walk, walk.containers[home], settings.max_link_share)
+            verdicts[index] = judged[home]
+
+
+def _are_links(walk: Walk, container: Container, most: float) -> Verdict | None:
+    texts = [leaf for leaf in walk.leaves[container.first : container.last] if isinstance(leaf, Text)]
+    share, unlinked = _link_share(texts), sum(len(text.text) - text.link_chars for text in texts)
+    are_references = share <= _REFERENCES and unlinked >= _REFERENCE * len(texts)
+    return Verdict("links", share, container) if share > most and not are_references else None
 
 
 def _leave_out_cards(walk: Walk, verdicts: Verdicts) -> None:

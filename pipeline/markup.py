@@ -1,7 +1,7 @@
 """A page's markup as flat lists, each tag with its attributes and the text before it.
 
 Lexbor parses and repairs the page as browsers do, then writes the repaired tree out again. That text is regular: every
-element is closed, every attribute quoted, every `<` of a text escaped. One regular expression cuts it at its tags,
+element is closed, every attribute quoted, every `<` and `>` inside them escaped. One expression cuts it at its tags,
 several times faster than asking for each node of the tree.
 """
 
@@ -11,30 +11,27 @@ from collections.abc import Iterator
 
 from selectolax.lexbor import LexborHTMLParser
 
-_ATTRIBUTE = r' (=?[^ \t\n\f\r>/=]*+)="([^"]*+)"'
-_ATTRIBUTES = re.compile(_ATTRIBUTE)
-_TAG = re.compile(
-    rf"<(?:(/?[a-z][^ \t\n\f\r>/]*+)((?:{_ATTRIBUTE.replace('(', '(?:')})*+)>|!--.*?-->|!doctype[^>]*>|\?[^>]*>)",
-    re.DOTALL | re.IGNORECASE,
-)
-#: Elements nobody reads. Some hold text as it is, tags and all: written out, it could not be told from markup.
-_STRIPPED = ["script", "style", "noframes", "noembed", "plaintext", "svg", "template", "select"]
+_ATTRIBUTES = re.compile(r' (=?[^ \t\n\f\r>/=]*+)="([^"]*+)"')
+_TAG = re.compile(r"<(?:(/?[a-z][^ >]*+)([^>]*+)>|!--.*?-->|!doctype[^>]*>|\?[^>]*>)", re.DOTALL | re.IGNORECASE)
+#: Elements nobody reads that hold text as it is, tags and all: written out, it could not be told from markup.
+_STRIPPED = ["script", "style", "noframes", "noembed", "plaintext"]
 
 
 class Markup:
     """A page in UTF-8, parsed, as parallel lists.
 
     `texts[i]` stands before the tag `tags[i]`, such as "p" or "/p", which is written with `attributes[i]`; for a
-    comment both are None. References such as `&amp;` are not undone: see `unescape`.
+    comment both are None. References such as `&amp;` are not undone: see `unescape`. `html` is all of it, repaired.
     """
 
-    __slots__ = ("attributes", "json_ld", "tags", "texts")
+    __slots__ = ("attributes", "html", "json_ld", "tags", "texts")
 
     def __init__(self, html: bytes) -> None:
         tree = LexborHTMLParser(html)
         self.json_ld = _json_ld(tree) if b"ld+json" in html else []
         tree.strip_tags(_STRIPPED)
-        pieces = _TAG.split(tree.html or "")
+        self.html = tree.html or ""
+        pieces = _TAG.split(self.html)
         self.texts: list[str] = pieces[0::3]
         self.tags: list[str | None] = pieces[1::3]
         self.attributes: list[str] = pieces[2::3]

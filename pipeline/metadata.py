@@ -38,7 +38,8 @@ def read_metadata(markup: Markup, url: str) -> Metadata:
     """Metadata of a page; `base` is what its relative addresses are resolved against."""
     written = markup.attributes
     stated = [(tag, read_attributes(written[at])) for tag in _STATING for at in markup.places(tag)]
-    stated += [("a", read_attributes(written[at])) for at in markup.places("a") if _is_licence(written[at])]
+    if "icens" in markup.html or "creativecommons" in markup.html:
+        stated += [("a", read_attributes(written[at])) for at in markup.places("a") if _is_licence(written[at])]
     found = Metadata(base=url)
     found.base = (
         next((resolve(url, some["href"]) for tag, some in stated if tag == "base" and "href" in some), "") or url

@@ -15,7 +15,7 @@ CHROME_NAMES = frozenset(
 )
 #: Names that parts of the content bear too: such a part is chrome only while it holds little prose.
 WEAK_NAMES = frozenset(
-    "ad ads adsense advert advertisement author avatar banner bio byline dateline hatnote infolinks meta metadata "
+    "ad ads adsense advert advertisement author avatar banner bio byline dateline hatnote infolinks metadata "
     "pager pagination popular posted postmeta pubdate published rss search share sharedaddy sharing signature skip "
     "social submeta tag tags teaser timestamp toc toolbar topbar tools widget widgets".split()
 )

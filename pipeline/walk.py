@@ -151,7 +151,9 @@ class Walk:
             return True
         if names.is_caption and tag not in SECTIONS:
             self._open_figure(tag, written)
-        return self._open_flagged(tag, names.strong, names) if names.is_flagged else True
+        if not names.is_flagged or (tag in HEADINGS and not names.is_hidden):  # a heading goes with its section
+            return True
+        return self._open_flagged(tag, names.strong, names)
 
     def _open_flagged(self, tag: str, is_chrome: bool, names: Names) -> bool:
         """A block that may be something other than content. False if it is passed over."""
@@ -274,6 +276,9 @@ class Walk:
         self.places.append(self._at)
 
     def _open_link(self, _: str, written: str) -> None:
+        if is_hidden(written) and not self._holds(("img",)):  # that of a picture is often hidden from screen readers
+            self._pass_over(self._markup.end_of(self._at))
+            return
         self._link = written
         # a place in the same page, as of a footnote or heading, is not a way off
         self._is_linked = ' href="#' not in written or ' href="#"' in written
