@@ -32,6 +32,8 @@ class ContentSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     chrome_share: float = 0.4
     """A part named like chrome is content all the same with more than this share of the page's text outside links."""
+    comment_share: float = 0.75
+    """The same for a part named as comments, which are often longer than the article. In a forum they are content."""
     weak_chrome_characters: float = 200.0
     """A part with a name that content bears too, such as author or share, is chrome up to this weight of prose."""
     descend_share: float = 0.7

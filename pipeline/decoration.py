@@ -6,7 +6,7 @@ from pipeline.tokens import tokens
 
 DECORATION = frozenset(
     "avatar badge beacon button emoji emoticon favicon gravatar icon icons logo logos pixel smiley spacer sprite "
-    "tracker tracking".split()
+    "rank tracker tracking".split()
 )
 
 
