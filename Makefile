@@ -69,11 +69,10 @@ bench: .venv/installed-demo .venv/installed-dev
 	@[ -f $(ARCHIVE) ] || .venv/bin/python examples/make_archive.py $(ARCHIVE)
 	.venv/bin/python -m benchmarks.build $(ARCHIVE) $(PAGES)
 
-# PAGES is a folder of NAME/source.html and NAME/expected.html: what a reader should see.
+# PAGES is a folder of NAME/source.html and NAME/expected.html, what a reader should see; default those of the tests.
 bench-extract: .venv/installed-dev
-	@[ -n "$(PAGES)" ] || { echo "say make bench-extract PAGES=folder, of NAME/source.html and NAME/expected.html"; exit 2; }
 	$(PIP) --editable '.[bench]'
-	.venv/bin/python -m benchmarks.extraction $(PAGES)
+	.venv/bin/python -m benchmarks.extraction $(or $(PAGES),tests/pipeline/pages)
 
 clean:
 	rm -rf .venv $(DEMO)

@@ -9,12 +9,17 @@ DECORATION = frozenset(
     "rank tracker tracking".split()
 )
 
+#: Standard sizes of advertisements that no picture is likely to have.
+_BANNERS = frozenset(((468, 60), (728, 90), (970, 90), (234, 60), (120, 600), (160, 600), (320, 50)))
+
 
 def decoration(names: Iterable[str], sides: tuple[int, int], url: str, min_px: int) -> str:
     """Why an image is decoration: a declared side (0: not declared) below `min_px`, its class or id, or its file name.
 
     "" if nothing says so.
     """
+    if sides in _BANNERS:
+        return f"declared size of an advertisement {sides[0]}x{sides[1]}"
     for side, value in zip(("width", "height"), sides, strict=True):
         if 0 < value < min_px:
             return f"declared {side} {value}"

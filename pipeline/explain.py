@@ -114,6 +114,7 @@ def _describe(verdict: Verdict, settings: ExtractSettings) -> str:
         f" at most {content.max_link_share:g} may (max_link_share)",
         "title": f"{number:.2f} of its letters are in words of the page's title",
         "byline": f"{number:.0f} characters before the text that hold a date or the author",
+        "label": "words of an advertisement or of a link to elsewhere, by themselves",
         "author": "its words are the author's name",
         "head": "a picture before the text, in another part, that links to another page",
         "tail": "after the text, and a scrap or a link to another page",

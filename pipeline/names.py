@@ -8,24 +8,26 @@ from pipeline.tokens import names_of
 #: Names of parts that are never content, however much text they hold (short of most of the page).
 CHROME_NAMES = frozenset(
     "breadcrumb breadcrumbs consent cookie cookies copyright disclaimer footer gdpr login masthead menu mobilenav "
-    "modal nav navbar navbox navigation newsletter noprint outbrain paywall popup promo promos recirculation recommend "
-    "recommendations recommended related relatedarticles relatedcontent relatedlinks relatedposts relatedstories "
-    "sidebar signup sponsor sponsored subscribe subscription taboola trending".split()
+    "modal nav navbar navbox navigation newsletter noprint outbrain paywall popup printfooter promo promos "
+    "recirculation recommend recommendations recommended related relatedarticles relatedcontent relatedlinks "
+    "relatedposts relatedstories sidebar signup sponsor sponsored subscribe subscription tablist taboola "
+    "trending".split()
 )
 #: Names of what readers wrote below an article. It may be longer than the article, and in a forum it is the content.
 COMMENT_NAMES = frozenset("comment comments discussion disqus replies respond".split())
 #: Names that parts of the content bear too: such a part is chrome only while it holds little prose.
 WEAK_NAMES = frozenset(
-    "ad ads adsense advert advertisement author avatar banner bio byline dateline hatnote infolinks metadata "
-    "pager pagination popular posted postmeta postprofile profile pubdate published rss search share sharedaddy "
-    "sharing signature skip social submeta tag tags teaser timestamp toc toolbar topbar tools widget widgets".split()
+    "ad ads adsbygoogle adsense advert advertisement author avatar banner bio byline dateline hatnote infolinks "
+    "metadata pager pagination popular posted postmeta postprofile profile pubdate published rss search share "
+    "sharedaddy sharing signature skip social submeta tag tags teaser timestamp toc toolbar tools topbar widget "
+    "widgets".split()
 )
 _PANELS = frozenset(("tabpanel", "tabpane"))
 _CAPTION_NAMES = frozenset(("caption", "figcaption", "credit", "legend", "cutline"))
 _NAMED = re.compile(r' (?:class|id|role|itemprop|data-testid|data-component)="([^"]*+)"')
 _HIDING = re.compile(
     r" hidden=|aria-hidden=\"true|display\s*:\s*none|visibility\s*:\s*hidden|"
-    r"[\" ](?:sr-only|screen-reader(?:-only|-text)|(?:visually|text)-?hidden)[\" ]",
+    r"[\" ](?:sr-only|screen-reader(?:-only|-text)|(?:visually|text)-?hidden|mw-editsection|speechify-ignore)[\" ]",
     re.IGNORECASE,
 )
 
@@ -41,7 +43,6 @@ class Names:
         self.comments = not COMMENT_NAMES.isdisjoint(words)
         self.strong = not CHROME_NAMES.isdisjoint(words)
         self.weak = not WEAK_NAMES.isdisjoint(words)
-        self.is_flagged = self.is_hidden or self.strong or self.weak or self.comments
         self.is_flagged = self.is_hidden or self.strong or self.weak or self.comments
         self.is_caption = not _CAPTION_NAMES.isdisjoint(words)
 
@@ -60,4 +61,5 @@ def read_names(written: str) -> Names:
 def is_hidden(written: str) -> bool:
     """Whether attributes say that an element is not shown, or shown to screen readers only."""
     maybe = "hidden" in written or "none" in written or "NONE" in written or "sr-only" in written
-    return (maybe or "screen-reader" in written) and bool(_HIDING.search(written))
+    maybe = maybe or "screen-reader" in written or "mw-edit" in written or "speechify" in written
+    return maybe and bool(_HIDING.search(written))

@@ -15,7 +15,7 @@ from schemas.documents import Page
 from schemas.drops import Drop
 
 #: Pages that say of themselves that what readers wrote is their content.
-_THREADS = ("DiscussionForumPosting", "schema.org/QAPage", 'name="generator" content="Discourse', 'id="phpbb"')
+_THREADS = ("DiscussionForumPosting", 'name="generator" content="Discourse', 'id="phpbb"')
 
 
 class ExtractSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

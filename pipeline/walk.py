@@ -142,6 +142,8 @@ class Walk:
 
     def _open(self, tag: str, written: str) -> bool:
         """A block. False if it is passed over."""
+        if tag == "p" and self.containers[self._container].tag in CELLS and self._fills_cell():
+            return True
         if self._buffer:
             self._flush()
         above = self._container
@@ -156,6 +158,13 @@ class Walk:
         if not names.is_flagged or (tag in HEADINGS and not names.is_hidden):  # a heading goes with its section
             return True
         return self._open_flagged(tag, names.strong, names)
+
+    def _fills_cell(self) -> bool:
+        """Whether the paragraph that opens here is all that its table cell holds: the row stays one text."""
+        tags, at, end = self._markup.tags, self._at, self._markup.end_of(self._at)
+        if end + 1 >= len(tags) or tags[at - 1] not in CELLS or tags[end + 1] not in ("/td", "/th"):
+            return False
+        return not self._lengths[at] and not self._lengths[end + 1]
 
     def _open_flagged(self, tag: str, is_chrome: bool, names: Names) -> bool:
         """A block that may be something other than content. False if it is passed over."""
