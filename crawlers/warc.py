@@ -15,7 +15,8 @@ import msgspec
 from fastwarc.warc import ArchiveIterator, WarcRecord, WarcRecordType
 
 from crawlers.framing import Damage, Frame, frames
-from crawlers.http import dechunk, decode_body
+from crawlers.http import dechunk, decode_body, join_headers
+from crawlers.sniff import is_image
 from schemas.documents import Page
 from schemas.drops import Drop, DropRow, Tally
 from schemas.urls import media_key
@@ -24,7 +25,6 @@ _HEAD = 512
 _HEADERS = 64 << 10  # bytes that the WARC and HTTP headers of a record may take beside its body
 _URI = re.compile(rb"^WARC-Target-URI:[ \t]*<?([^\r\n>]*)", re.IGNORECASE | re.MULTILINE)
 _HTML_TYPES = ("text/html", "application/xhtml+xml")
-_IMAGE_MAGIC = (b"\xff\xd8\xff", b"\x89PNG\r\n", b"GIF8", b"II*\0", b"MM\0*")
 
 
 class WarcSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -211,7 +211,7 @@ def _kind(headers: dict[str, str], head: bytes) -> str:
     if "chunked" in headers.get("transfer-encoding", "").lower():
         head = dechunk(head)
     start = head.lstrip().lower()
-    if not encoded and _is_image(head):
+    if not encoded and is_image(head):
         return "image"
     if stated in _HTML_TYPES or (not stated and start.startswith((b"<!doctype html", b"<html"))):
         return "page"
@@ -219,20 +219,8 @@ def _kind(headers: dict[str, str], head: bytes) -> str:
     return "image" if stated.startswith("image/") and not is_vector else ""
 
 
-def _is_image(head: bytes) -> bool:
-    is_webp = head[:4] == b"RIFF" and head[8:12] == b"WEBP"
-    is_bmp = head[:2] == b"BM" and head[6:10] == bytes(4)  # the reserved field: BMW begins like a bitmap, too
-    return is_webp or is_bmp or head.startswith(_IMAGE_MAGIC)
-
-
 def _headers(record: WarcRecord) -> dict[str, str]:
-    headers: dict[str, str] = {}
-    for name, value in record.http_headers or ():
-        name = name.lower()
-        # Each value of X-Robots-Tag may be addressed to another bot, so these stay apart.
-        joint = "\n" if name == "x-robots-tag" else ", "
-        headers[name] = f"{headers[name]}{joint}{value}" if name in headers else value
-    return headers
+    return join_headers(record.http_headers or ())
 
 
 def _target(record: WarcRecord) -> str:

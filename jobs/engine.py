@@ -132,6 +132,19 @@ class RayEngine:
                 else:
                     yield Failure(partition, problem)
 
+    def start_actors(self, factory: type[Any], arguments: Iterable[tuple[Any, ...]]) -> list[Any]:
+        """One actor for each of the argument tuples, over all nodes, sharing the CPUs if they are more than these."""
+        each_one = list(arguments)
+        share = min(1.0, float(self._ray.cluster_resources().get("CPU", 1)) / max(1, len(each_one)))
+        remote = self._ray.remote(num_cpus=share, max_restarts=0, scheduling_strategy="SPREAD")(factory)
+        return [remote.remote(*one) for one in each_one]
+
+    @property
+    def actor_died(self) -> type[Exception]:
+        """What a call to an actor raises when its process or node is gone."""
+        died: type[Exception] = self._ray.exceptions.RayActorError
+        return died
+
     def _max_in_flight(self) -> int:
         """Twice the CPUs keeps them fed; asked each time, because a cluster grows and shrinks."""
         return max(2, 2 * int(self._ray.cluster_resources().get("CPU", 1)))
