@@ -50,6 +50,9 @@ class Capture(msgspec.Struct, frozen=True):
     headers: dict[str, str]  # names in lower case; repeated values joined by ", ", X-Robots-Tag by line ends
     charset: str
     fetch_time: str
+    tdm: tuple[str, str] = ("", "")  # reservation and policy by the site's tdmrep.json, as weft's crawler notes them
+    stored_in: str = ""  # of an image that a revisit record refers to: the name of the archive it lies in
+    stored_url: str = ""  # and the address of its record; `offset` and `length` are that record's
 
 
 def read_captures(file: IO[bytes], name: str, size: int, settings: WarcSettings, tally: Tally) -> Iterator[Capture]:
@@ -89,7 +92,7 @@ def _captures(
         parsed, is_shared = _parse(section, frame, name, numbers, settings, tally), True
     for capture in parsed:
         if capture is not None:  # of several records in a frame none can be found again by its offset
-            yield msgspec.structs.replace(capture, length=0) if is_shared else capture
+            yield msgspec.structs.replace(capture, length=0) if is_shared and not capture.stored_in else capture
 
 
 def _parse(
@@ -123,8 +126,8 @@ def page_of(capture: Capture, uid: int, warc_file: str, settings: WarcSettings) 
         charset=capture.charset,
         fetch_time=capture.fetch_time,
         robots_header=tuple(headers["x-robots-tag"].split("\n")) if "x-robots-tag" in headers else (),
-        tdm_header=headers.get("tdm-reservation", ""),
-        tdm_policy_header=headers.get("tdm-policy", ""),
+        tdm_header=", ".join(filter(None, (headers.get("tdm-reservation", ""), capture.tdm[0]))),
+        tdm_policy_header=headers.get("tdm-policy", "") or capture.tdm[1],
         warc_file=warc_file,
         warc_offset=capture.offset,
         warc_length=capture.length,
@@ -175,7 +178,7 @@ def _counted(record: WarcRecord, number: int, frame: Frame, settings: WarcSettin
 
 def _capture(record: WarcRecord, number: int, frame: Frame, settings: WarcSettings) -> Capture | None:
     if record.record_type == WarcRecordType.revisit:
-        raise Drop("revisit")
+        return _revisit(record, number)
     if record.record_type != WarcRecordType.response:
         return None
     record.parse_http(auto_decode="none", quirks_mode=True)
@@ -200,8 +203,40 @@ def _capture(record: WarcRecord, number: int, frame: Frame, settings: WarcSettin
         body=head + record.reader.read() if kind == "page" else b"",
         headers=headers,
         charset=record.http_charset or "",
-        fetch_time=f"{record.record_date.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}" if record.record_date else "",
+        fetch_time=_fetch_time(record),
+        tdm=(record.headers.get("WARC-TDM-Reservation") or "", record.headers.get("WARC-TDM-Policy") or ""),
     )
+
+
+def _revisit(record: WarcRecord, number: int) -> Capture:
+    """An image whose payload lies elsewhere, where the record says exactly where. Raises `Drop("revisit")`."""
+    fields = {name.lower(): value for name, value in record.headers}
+    file, offset, length = (
+        fields.get(f"warc-refers-to-{name}", "") for name in ("filename", "file-offset", "file-length")
+    )
+    record.parse_http(auto_decode="none", quirks_mode=True)
+    headers = _headers(record) if record.is_http else {}
+    stored_url = fields.get("warc-refers-to-target-uri", "").strip("<> ")
+    is_image = headers.get("content-type", "").lower().startswith("image/")
+    if not (file and stored_url and is_image and offset.isdigit() and length.isdigit()):
+        raise Drop("revisit")
+    return Capture(
+        number=number,
+        offset=int(offset),
+        length=int(length),
+        url=_target(record),
+        is_image=True,
+        body=b"",
+        headers=headers,
+        charset="",
+        fetch_time=_fetch_time(record),
+        stored_in=file,
+        stored_url=stored_url,
+    )
+
+
+def _fetch_time(record: WarcRecord) -> str:
+    return f"{record.record_date.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}" if record.record_date else ""
 
 
 def _kind(headers: dict[str, str], head: bytes) -> str:

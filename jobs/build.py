@@ -15,8 +15,10 @@ from jobs.engine import Engine, EngineSettings, Failure, open_engine
 from jobs.extract import extract
 from jobs.plan import Plan, make_plan, other_settings
 from jobs.progress import progress
+from jobs.removal import remove_denied
 from schemas.commits import Commit, committed, read_commit, roll_forward, sweep
 from schemas.dataset import DATASET, Dataset, read_dataset, totals, write_reader_files
+from schemas.deny import add_to_deny_list
 from schemas.drops import Counts, StepError
 from schemas.settings import differences, settings_hash
 from schemas.storage import Store
@@ -28,15 +30,21 @@ class BuildError(Exception):
     """Partitions failed in every attempt; what they had to do is left for a rerun."""
 
 
-def build(output: str, inputs: Sequence[str], config: BuildConfig, engine: EngineSettings) -> Dataset:
+def build(
+    output: str, inputs: Sequence[str], config: BuildConfig, engine: EngineSettings, deny: Sequence[str] = ()
+) -> Dataset:
     """Build, or finish, the dataset at `output`, a path or fsspec URL.
+
+    `deny` are lines of a `DenyList`, added to that of the output: nothing that it denies is kept, and samples of it
+    that were collected before are removed.
 
     Raises `SettingsError` or `InputError` when the call is wrong, `BuildError` when partitions could not be done,
     `StepError` when weft itself is at fault.
     """
     store = Store(output)
+    denied = add_to_deny_list(store, deny)
     if store.exists(DATASET):
-        return _finished(store, config)
+        return remove_denied(store, _finished(store, config), denied)
     plan = make_plan(store, inputs, config)
     phases: list[tuple[str, Callable[[str, int], Commit], int]] = [
         ("extract", extract, len(plan.inputs)),
@@ -48,7 +56,7 @@ def build(output: str, inputs: Sequence[str], config: BuildConfig, engine: Engin
     with open_engine(engine) as runner:
         for name, work, size in phases:
             commits[name] = _run_phase(runner, store, name, partial(work, output), size)
-    return _finish(store, plan, commits)
+    return remove_denied(store, _finish(store, plan, commits), denied)  # partitions done before something was denied
 
 
 def _finished(store: Store, config: BuildConfig) -> Dataset:

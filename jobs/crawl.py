@@ -24,7 +24,7 @@ from jobs.crawl_progress import CrawlProgress
 from jobs.crawl_worker import SpiderWorker
 from jobs.engine import EngineSettings, RayEngine, open_engine
 from schemas import __version__
-from schemas.deny import DENY_LIST, DenyList
+from schemas.deny import DenyList, add_to_deny_list
 from schemas.settings import SettingsError, differences
 from schemas.storage import Store
 from schemas.urls import resolve
@@ -99,7 +99,7 @@ def crawl(
     for _ in read_seeds(seed for seed in seeds if not Path(seed).is_file()):  # refused before anything is written
         pass
     plan = _plan(store, config, seeds, engine)
-    denied = _deny_list(store, deny)
+    denied = add_to_deny_list(store, deny)
     limits = (max_pages, max_seconds)
     with open_engine(engine) as runner:
         job = _Crawl(
@@ -122,15 +122,6 @@ def _plan(store: Store, config: CrawlConfig, seeds: Sequence[str], engine: Engin
     plan = CrawlPlan(msgspec.structs.replace(config, partitions=partitions), __version__)
     store.put(PLAN, msgspec.json.format(msgspec.json.encode(plan), indent=1))
     return plan
-
-
-def _deny_list(store: Store, lines: Sequence[str]) -> DenyList:
-    """What the output denies already, and what is denied now; kept with the output."""
-    known = store.read(DENY_LIST).decode().splitlines() if store.exists(DENY_LIST) else []
-    deny = DenyList([*known, *lines])
-    if lines:
-        store.put(DENY_LIST, "".join(f"{line}\n" for line in deny.lines).encode())
-    return deny
 
 
 class _Crawl:

@@ -1,7 +1,6 @@
 """`weft crawl`."""
 
 import argparse
-from pathlib import Path
 
 from jobs.cli import fail
 
@@ -28,6 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from crawlers.crawl_config import CrawlConfig
+    from jobs.config import read_lines
     from jobs.crawl import CrawlError, crawl
     from jobs.engine import EngineSettings
     from schemas.drops import StepError
@@ -36,12 +36,10 @@ def run(arguments: argparse.Namespace) -> int:
     engine = EngineSettings(engine=arguments.engine, address=arguments.address, workers=arguments.workers)
     overrides = [*arguments.set, *([f"fetch.contact={arguments.contact!r}"] if arguments.contact else [])]
     try:
-        text = Path(arguments.config).read_text("utf-8") if arguments.config else ""
-        config = load_settings(CrawlConfig, text, overrides)
-        deny = Path(arguments.deny).read_text("utf-8").splitlines() if arguments.deny else []
+        config = load_settings(CrawlConfig, "\n".join(read_lines(arguments.config)), overrides)
         limits = (arguments.max_pages, arguments.max_seconds)
-        report = crawl(arguments.output, arguments.seeds, config, engine, deny, *limits)
-    except (SettingsError, OSError) as error:
+        report = crawl(arguments.output, arguments.seeds, config, engine, read_lines(arguments.deny), *limits)
+    except SettingsError as error:
         return fail(error, 2)
     except (CrawlError, StepError) as error:
         return fail(error, 1)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from schemas.storage import Store
 from schemas.urls import canonical_url, host_of
 
 #: The list that an output honours, in its root; one entry a line.
@@ -43,6 +44,20 @@ class DenyList:
 
     def __reduce__(self) -> tuple[type["DenyList"], tuple[list[str]]]:
         return DenyList, (self.lines,)
+
+
+def read_deny_list(store: Store) -> DenyList:
+    """The list that an output honours; empty if it has none."""
+    return DenyList(store.read(DENY_LIST).decode().splitlines() if store.exists(DENY_LIST) else ())
+
+
+def add_to_deny_list(store: Store, lines: Iterable[str]) -> DenyList:
+    """What the output denied already and what is denied now; kept with the output."""
+    known, wanted = read_deny_list(store), DenyList(lines)
+    deny = DenyList([*known.lines, *wanted.lines])
+    if deny.lines != known.lines:
+        store.put(DENY_LIST, "".join(f"{line}\n" for line in deny.lines).encode())
+    return deny
 
 
 def _bare(url: str) -> str:
