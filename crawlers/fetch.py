@@ -93,6 +93,17 @@ class Exchange(msgspec.Struct, frozen=True):
         return f"Exchange({self.url}, {self.status}, {len(self.body)} bytes)"
 
 
+class _Response(aiohttp.ClientResponse):
+    """Remembers whom it came from: a short response has given its connection back before it can be asked."""
+
+    peer = ""
+
+    async def start(self, connection: Any) -> aiohttp.ClientResponse:
+        if connection.transport is not None:
+            self.peer = str(connection.transport.get_extra_info("peername", ("",))[0])
+        return await super().start(connection)
+
+
 #: Judges status and headers before the body is read: returns the cap of the body in bytes, or raises `Drop`.
 Judge = Callable[[int, dict[str, str]], int]
 
@@ -131,8 +142,6 @@ class Fetcher:
         headers = {"Accept": accept, "Accept-Encoding": encodings}
         async with self._session.get(target, headers=headers, allow_redirects=False) as response:
             try:
-                transport = response.connection.transport if response.connection is not None else None
-                address = str(transport.get_extra_info("peername")[0]) if transport is not None else ""
                 pairs = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in response.raw_headers]
                 joined = join_headers(pairs)
                 max_bytes = judge(response.status, joined)
@@ -154,7 +163,7 @@ class Fetcher:
                 response_head=_head(status_line, pairs),
                 headers=joined,
                 body=body,
-                address=address,
+                address=response.peer if isinstance(response, _Response) else "",
                 started=started,
                 truncated=truncated,
             )
@@ -192,6 +201,7 @@ class Fetcher:
             connector=connector,
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
+            response_class=_Response,
             headers={"User-Agent": user_agent(settings.contact)},
             timeout=aiohttp.ClientTimeout(total=None, connect=settings.connect_timeout_s),
             trust_env=False,
