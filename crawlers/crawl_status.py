@@ -1,16 +1,14 @@
 """How far a crawl is."""
 
-from collections import Counter
-
 import msgspec
 
 
 class Status(msgspec.Struct):
     """How far a partition is."""
 
-    visits: Counter[str] = msgspec.field(default_factory=Counter)  # by kind, recorded with status 200
-    statuses: Counter[str] = msgspec.field(default_factory=Counter)  # of all responses
-    drops: Counter[str] = msgspec.field(default_factory=Counter)  # by reason
+    visits: dict[str, int] = {}  # by kind, recorded with status 200
+    statuses: dict[str, int] = {}  # of all responses
+    drops: dict[str, int] = {}  # by reason
     bytes: int = 0  # of bodies
     requests: int = 0
     queued: int = 0
@@ -22,3 +20,7 @@ class Status(msgspec.Struct):
     @property
     def is_idle(self) -> bool:
         return not (self.queued or self.in_flight or self.unsent)
+
+
+def count(counts: dict[str, int], name: str, n: int = 1) -> None:
+    counts[name] = counts.get(name, 0) + n

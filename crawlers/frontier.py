@@ -242,13 +242,14 @@ class Frontier:
             (host,),
         )
 
-    def give_up_host(self, host: Host, reason: str, detail: str) -> None:
-        """Drop everything queued for a host."""
-        self._db.execute(
+    def give_up_host(self, host: Host, reason: str, detail: str) -> int:
+        """Drop everything queued for a host; returns how many visits that were."""
+        dropped = self._db.execute(
             "UPDATE visits SET state = ?, reason = ?, detail = ? WHERE host = ? AND state = 0",
             (DROPPED, reason, detail[:500], host.name),
-        )
+        ).rowcount
         self._db.execute("UPDATE hosts SET queued = 0 WHERE name = ?", (host.name,))
+        return dropped
 
     def payload(self, digest: str) -> Payload | None:
         row = self._db.execute("SELECT payload FROM payloads WHERE digest = ?", (digest,)).fetchone()

@@ -14,7 +14,7 @@ from typing import IO, Any
 import msgspec
 
 from crawlers.crawl_config import CrawlConfig
-from crawlers.crawl_status import Status
+from crawlers.crawl_status import Status, count
 from crawlers.fetch import REDIRECTS, Exchange, Fetcher, Unfetched, check_status, retry_after
 from crawlers.frontier import Frontier, Item, Visit
 from crawlers.hosts import Host, host_name, learn_policy, origin
@@ -150,16 +150,19 @@ class Spider:
         """Begin the next request to a host, unless nothing of it may be requested."""
         pace = self._config.pace
         if host.is_down(pace):
-            self.frontier.give_up_host(host, "host_down", f"{host.failures} failures in a row")
+            self._give_up(host, "host_down", f"{host.failures} failures in a row")
             return
         if host.over_budget(pace):
-            self.frontier.give_up_host(host, "host_budget", f"{host.requests} requests")
+            self._give_up(host, "host_budget", f"{host.requests} requests")
             return
         for _ in range(_SKIPPED_IN_A_ROW):
             visit = self.frontier.take(host)
             if visit is None:
                 return
             url = visit.item.url
+            if self._deny.denies(url):
+                self._let_go(visit, Drop("denied"))
+                continue
             policy = host.policy(url.partition("://")[0], pace, time.time())
             if policy is None:
                 self.frontier.again(visit, 0.0, tried=False)
@@ -197,8 +200,6 @@ class Spider:
 
     def _check(self, item: Item, policy: SitePolicy) -> None:
         """What forbids a visit without a look at the page. Raises `Drop`."""
-        if self._deny.denies(item.url):
-            raise Drop("denied")
         policy.check(item.url)
         reserved, _ = policy.tdm_signals(item.url)
         if reserved == "1" and self._config.consent.tdm_reservation and item.kind != "sitemap":
@@ -233,8 +234,7 @@ class Spider:
             for exchange in exchanges:
                 self._recorder.record(exchange)
             if refusal is not None:
-                self.frontier.give_up_host(host, refusal.reason, refusal.detail)
-                self._status.drops[refusal.reason] += 1
+                self._give_up(host, refusal.reason, refusal.detail)
             elif policy.robots is None:
                 self._robots_failed(host)
             else:
@@ -249,10 +249,13 @@ class Spider:
             self.frontier.save(host)
             self._save()
 
+    def _give_up(self, host: Host, reason: str, detail: str) -> None:
+        count(self._status.drops, reason, self.frontier.give_up_host(host, reason, detail))
+
     def _robots_failed(self, host: Host) -> None:
         host.failed(self._config.pace)
         if host.is_down(self._config.pace):
-            self.frontier.give_up_host(host, "robots_unavailable", f"{host.failures} times in a row")
+            self._give_up(host, "robots_unavailable", f"{host.failures} times in a row")
 
     async def _visit(self, visit: Visit, host: Host, policy: SitePolicy) -> None:
         """One request, and all that follows from its answer, kept in one transaction."""
@@ -280,7 +283,7 @@ class Spider:
             elif exchange is not None and exchange.status in REDIRECTS:
                 self._redirected(visit, exchange)
             elif exchange is not None:
-                self._status.visits[item.kind] += 1
+                count(self._status.visits, item.kind)
                 self.frontier.done(visit, self._recorder.record(exchange, item, policy))
             self.frontier.save(host)
             self._save()
@@ -297,14 +300,14 @@ class Spider:
             async with self._parser:
                 links = await asyncio.to_thread(self._parse, markup)
         except Drop as drop:  # the page is kept; nothing can be followed
-            self._status.drops[f"links of a page: {drop.reason}"] += 1
+            count(self._status.drops, f"links of a page: {drop.reason}")
             links = PageLinks()
         return in_page(item, exchange, links, self._config)
 
     def _paced(self, host: Host, exchange: Exchange | None, failure: Drop | None) -> None:
         """Tell the host's pace how it answered."""
         if exchange is not None:
-            self._status.statuses[str(exchange.status)] += 1
+            count(self._status.statuses, str(exchange.status))
             self._status.bytes += len(exchange.body)
         if exchange is not None and exchange.status in (429, 503):
             host.failed(self._config.pace, retry_after(exchange))
@@ -323,7 +326,7 @@ class Spider:
         self._let_go(visit, failure, place)
 
     def _let_go(self, visit: Visit, drop: Drop, place: tuple[str, int] = NOWHERE) -> None:
-        self._status.drops[drop.reason] += 1
+        count(self._status.drops, drop.reason)
         self.frontier.drop(visit, drop.reason, drop.detail, place)
         item = visit.item
         if item.fallbacks:

@@ -190,7 +190,7 @@ class _Crawl:
             except self._died:
                 continue
             progress.show(statuses, time.monotonic() - started)
-            pages = sum(status.visits["page"] for status in statuses)
+            pages = sum(status.visits.get("page", 0) for status in statuses)
             is_over = (max_pages and pages >= max_pages) or (max_seconds and time.monotonic() - started >= max_seconds)
             # What reaches a worker comes through here: idle, all of them, and nothing carried means that all is done.
             if is_over or (not carried and all(status.is_idle for status in statuses)):
@@ -237,7 +237,7 @@ class _Crawl:
 
     def _report(self, statuses: list[Status], refused: Counter[str], seconds: float) -> CrawlReport:
         def total(name: str) -> Counter[str]:
-            return sum((getattr(status, name) for status in statuses), Counter())
+            return sum((Counter(getattr(status, name)) for status in statuses), Counter())
 
         visits, queued = total("visits"), sum(status.queued + status.unsent for status in statuses)
         archives = sorted(path.name for path in (self._folder / "warc").glob("weft-*.warc.gz"))

@@ -32,9 +32,9 @@ class CrawlProgress:
     def line(self, statuses: list[Status], elapsed: float) -> str:
         """`crawl 41 s: 310 pages, 1,204 images, 58.1 MB, 37.2 requests/s, 200 1,514, 404 3, 870 queued, 12 in flight`,
         then the host with most left and the reasons of drops."""
-        visits: Counter[str] = sum((status.visits for status in statuses), Counter())
-        answers: Counter[str] = sum((status.statuses for status in statuses), Counter())
-        drops: Counter[str] = sum((status.drops for status in statuses), Counter())
+        visits: Counter[str] = sum((Counter(status.visits) for status in statuses), Counter())
+        answers: Counter[str] = sum((Counter(status.statuses) for status in statuses), Counter())
+        drops: Counter[str] = sum((Counter(status.drops) for status in statuses), Counter())
         requests = sum(status.requests for status in statuses)
         before = self._before or (0.0, 0)
         rate = (requests - before[1]) / max(1e-6, elapsed - before[0])
