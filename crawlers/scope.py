@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import msgspec
 
+from schemas.buckets import bucket_of
 from schemas.drops import Drop
 from schemas.urls import TRACKING_PARAMETERS, host_of, registered_domain
 
@@ -104,6 +105,11 @@ def shape_limit(url: str, settings: ScopeSettings) -> tuple[str, int]:
     if _CALENDAR.search(rest):
         return shape, settings.max_same_calendar
     return (shape, settings.max_same_shape) if parts.query else ("", 0)
+
+
+def partition_of(url: str, partitions: int) -> int:
+    """The partition that an address belongs to: that of its registered domain."""
+    return bucket_of(registered_domain(host_of(url)).encode(), max(1, partitions))
 
 
 def _is_noise(name: str) -> bool:

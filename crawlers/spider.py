@@ -21,12 +21,11 @@ from crawlers.hosts import Host, host_name, learn_policy, origin
 from crawlers.links import Markup, PageLinks
 from crawlers.recorder import Recorder
 from crawlers.responses import ASKED_AS, Found, in_page, in_sitemap, judge_of, markup_of, require_kind
-from crawlers.scope import crawl_url, in_scope, is_wanted
+from crawlers.scope import crawl_url, in_scope, is_wanted, partition_of
 from crawlers.site_policy import SitePolicy
-from schemas.buckets import bucket_of
 from schemas.deny import DenyList
 from schemas.drops import Drop
-from schemas.urls import host_of, registered_domain, resolve
+from schemas.urls import resolve
 
 _SKIPPED_IN_A_ROW = 200
 _HOST_FAILURES = ("connect", "dns", "slow", "bad_response")
@@ -343,7 +342,7 @@ class Spider:
             self._let_go(visit, Drop("too_many_redirects", moved.url[:200]), place)
         elif item.kind == "page" and item.depth and not in_scope(moved.url, item.url, self._config.scope):
             self.frontier.done(visit, place)
-        elif moved.key == item.key and self._partition_of(moved.url) == self._partition:
+        elif moved.key == item.key and partition_of(moved.url, self._config.partitions) == self._partition:
             self.frontier.moved(visit, moved)
         else:
             self.frontier.done(visit, place)
@@ -357,7 +356,7 @@ class Spider:
     def _route(self, items: Iterable[Item]) -> None:
         """Queue items here, or leave them for the partition that they belong to."""
         for item in items:
-            partition = self._partition_of(item.url)
+            partition = partition_of(item.url, self._config.partitions)
             if partition == self._partition:
                 self._add(item)
             else:
@@ -366,11 +365,3 @@ class Spider:
     def _add(self, item: Item) -> None:
         if is_wanted(item.url, item.kind == "page", self._config.scope):
             self.frontier.add(item)
-
-    def _partition_of(self, url: str) -> int:
-        return partition_of(url, self._config.partitions)
-
-
-def partition_of(url: str, partitions: int) -> int:
-    """The partition that an address belongs to: that of its registered domain."""
-    return bucket_of(registered_domain(host_of(url)).encode(), max(1, partitions))

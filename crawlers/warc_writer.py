@@ -17,6 +17,7 @@ from pathlib import Path
 import msgspec
 
 from crawlers.fetch import Exchange
+from crawlers.framing import Damage, frames
 from schemas import __version__
 
 SUFFIX = ".warc.gz"
@@ -59,8 +60,8 @@ class WarcWriter:
         folder.mkdir(parents=True, exist_ok=True)
         if self._name and self._staged.exists():
             self._file = os.open(self._staged, os.O_WRONLY | os.O_APPEND)
-            # After a power cut the disk may hold less than was reported: never beyond what is there.
-            self._offset = min(self._offset, os.fstat(self._file).st_size)
+            if os.fstat(self._file).st_size < self._offset:  # a power cut: the disk holds less than was reported
+                self._offset = _sound_end(self._staged)
             os.ftruncate(self._file, self._offset)
 
     @property
@@ -211,6 +212,17 @@ def _stored_head(exchange: Exchange) -> bytes:
 
 def _truncation(exchange: Exchange) -> Fields:
     return [("WARC-Truncated", "length")] if exchange.truncated else []
+
+
+def _sound_end(path: Path) -> int:
+    """Where the last whole record of a file ends."""
+    end = 0
+    with path.open("rb") as file:
+        for frame in frames(file, path.stat().st_size, 1 << 20):
+            if isinstance(frame, Damage):
+                break
+            end = frame.end
+    return end
 
 
 def _is_packed(exchange: Exchange) -> bool:

@@ -18,8 +18,7 @@ import msgspec
 from crawlers.crawl_config import CrawlConfig
 from crawlers.crawl_status import Status
 from crawlers.frontier import Item
-from crawlers.scope import crawl_url
-from crawlers.spider import partition_of
+from crawlers.scope import crawl_url, partition_of
 from jobs.crawl_progress import CrawlProgress
 from jobs.crawl_worker import SpiderWorker
 from jobs.engine import EngineSettings, RayEngine, open_engine
