@@ -155,7 +155,7 @@ class _Crawl:
         if self._engine is None:
             worker: Any = SpiderWorker(*arguments)
         else:
-            worker = _Remote(self._engine.start_actors(SpiderWorker, [arguments])[0])
+            worker = _Remote(self._engine.start_actor(SpiderWorker, arguments, of=self._config.partitions))
         await worker.open()
         return worker
 
@@ -305,7 +305,7 @@ def _seed(seed: str) -> Item:
     address = seed.removeprefix("sitemap:")
     absolute = address if "://" in address else f"https://{address}"
     url = resolve(absolute, absolute)
-    if not url or ("://" not in address and "." not in address):
+    if not url or ("://" not in address and "." not in address.partition("/")[0]):
         raise SettingsError(f"not an address, nor a file: {seed}")
     name = url.partition("?")[0].rpartition("/")[2].lower()
     is_sitemap = is_sitemap or name.endswith((".xml", ".xml.gz")) or "sitemap" in name

@@ -5,6 +5,7 @@ failed too often; nothing is lost or doubled when it is called twice.
 """
 
 import logging
+import math
 import os
 import sys
 from collections import Counter, deque
@@ -132,12 +133,12 @@ class RayEngine:
                 else:
                     yield Failure(partition, problem)
 
-    def start_actors(self, factory: type[Any], arguments: Iterable[tuple[Any, ...]]) -> list[Any]:
-        """One actor for each of the argument tuples, over all nodes, sharing the CPUs if they are more than these."""
-        each_one = list(arguments)
-        share = min(1.0, float(self._ray.cluster_resources().get("CPU", 1)) / max(1, len(each_one)))
+    def start_actor(self, factory: type[Any], arguments: tuple[Any, ...], of: int) -> Any:
+        """One of `of` actors that are to run at a time, on any node: more of them than CPUs share these."""
+        cpus = float(self._ray.cluster_resources().get("CPU", 1))
+        share = math.floor(min(1.0, cpus / max(1, of)) * 100) / 100  # rounded up, the last would wait for ever
         remote = self._ray.remote(num_cpus=share, max_restarts=0, scheduling_strategy="SPREAD")(factory)
-        return [remote.remote(*one) for one in each_one]
+        return remote.remote(*arguments)
 
     @property
     def actor_died(self) -> type[Exception]:
