@@ -1,4 +1,4 @@
-# make demo    from an archive of a small site to shards, and a look at them
+# make demo    a small site crawled over HTTP, made into shards, and a look at them
 # make test    the tests
 # make check   lint, types, import directions
 # make bench   what the README's figures come from
@@ -36,10 +36,12 @@ install: .venv/installed
 
 demo: .venv/installed-demo
 	@rm -rf $(DEMO) && mkdir $(DEMO)
-	.venv/bin/python examples/make_archive.py $(DEMO)/site.warc.gz
-	.venv/bin/weft build --input $(DEMO)/site.warc.gz --output $(DEMO)/dataset
+	.venv/bin/python examples/serve.py .venv/bin/weft crawl http://fieldnotes.example/sitemap.xml -o $(DEMO)/crawl \
+	  --contact demo@fieldnotes.example --workers 1 --set pace.delay_s=0.02 \
+	  --set 'fetch.connect_to={fieldnotes.example: "ADDRESS", img.fieldnotes.example: "ADDRESS"}'
+	.venv/bin/weft build --input '$(DEMO)/crawl/warc/*.warc.gz' --output $(DEMO)/dataset
 	.venv/bin/weft inspect $(DEMO)/dataset --check
-	.venv/bin/weft show $(DEMO)/dataset https://fieldnotes.example/animals/portrait-of-a-cat.html --images $(DEMO)/images
+	.venv/bin/weft show $(DEMO)/dataset http://fieldnotes.example/animals/portrait-of-a-cat.html --images $(DEMO)/images
 	@echo
 	@echo "What to look at next:"
 	@echo "  $(DEMO)/images/                                   the pictures of the page above, as they stand in the shard"
@@ -47,7 +49,8 @@ demo: .venv/installed-demo
 	@echo "  tar -tvf $(DEMO)/dataset/interleaved/shards/000000-000.tar"
 	@echo "  examples/README.md                            what became of each page of the site, and why"
 	@echo "  docs/format.md                                everything that lies in $(DEMO)/dataset"
-	@echo "  .venv/bin/weft build obelics --input $(DEMO)/site.warc.gz --output $(DEMO)/obelics"
+	@echo "  $(DEMO)/crawl/warc/                               the archive of the crawl, for any tool that reads WARC"
+	@echo "  .venv/bin/weft build obelics --input '$(DEMO)/crawl/warc/*.warc.gz' --output $(DEMO)/obelics"
 
 test: .venv/installed-dev
 	.venv/bin/python -m pytest

@@ -53,6 +53,19 @@ class Host(msgspec.Struct):
         fresh = policy is not None and policy.robots is not None and now - policy.fetched_at < settings.policy_age_s
         return policy if fresh else None
 
+    def learned(self, scheme: str, policy: SitePolicy, settings: PaceSettings) -> None:
+        """Keep the policy of an origin. One whose robots.txt failed too often is let go: the other scheme may live."""
+        if policy.robots is None:
+            failures = self.policies[scheme].failures + 1 if scheme in self.policies else 1
+            self.failed(settings)
+            policy = msgspec.structs.replace(policy, failures=failures)
+            if failures >= settings.max_failures:
+                detail = f"{failures} times in a row"
+                policy = SitePolicy("", fetched_at=time.time(), refusal="robots_unavailable", refusal_detail=detail)
+        if policy.robots is not None:
+            self.answered()
+        self.policies = {**self.policies, scheme: policy}
+
     def delay_s(self, settings: PaceSettings) -> float:
         return max([settings.delay_s, *(policy.delay_s for policy in self.policies.values())])
 
@@ -100,8 +113,7 @@ async def learn_policy(
 ) -> SitePolicy:
     """Fetch the policy files of the origin of `url`, one after the other; `seen` gets every exchange.
 
-    Raises `Unfetched` for blocked_address and tls, which no later try would mend. `SitePolicy.robots` is None where
-    the server failed.
+    `SitePolicy.robots` is None where the server failed; `SitePolicy.refusal` names what no later try would mend.
     """
     base = origin(url)
     robots: str | None
@@ -109,10 +121,8 @@ async def learn_policy(
         body = await _policy_file(fetcher, base + ROBOTS, settings, turn, seen)
         robots = "" if body is None else read_rules(body)
     except Unfetched as failure:
-        if failure.reason in ("blocked_address", "tls", "bad_address") or (
-            failure.reason == "dns" and not failure.passing
-        ):
-            raise
+        if not failure.passing and failure.reason != "too_large":
+            return SitePolicy("", fetched_at=time.time(), refusal=failure.reason, refusal_detail=failure.detail)
         return SitePolicy(None, fetched_at=time.time())
     texts: dict[str, bytes] = {}
     for path in (AI, TDMREP):

@@ -32,15 +32,21 @@ class TdmRule(msgspec.Struct, frozen=True):
 
 
 class SitePolicy(msgspec.Struct, frozen=True):
-    """The files of one origin. `robots` is None while the server fails to give it."""
+    """The files of one origin. `robots` is None while the server fails to give it; `refusal` and `refusal_detail` say
+    why nothing of an origin can be fetched: a blocked address, a bad certificate, a robots.txt that never came."""
 
     robots: str | None = ""
     ai: str = ""
     tdm: tuple[TdmRule, ...] = ()
     fetched_at: float = 0.0  # seconds since 1970
+    failures: int = 0  # of robots.txt, in a row
+    refusal: str = ""
+    refusal_detail: str = ""
 
     def check(self, url: str) -> None:
-        """Raises `Drop`: robots, robots_unavailable, opt_out."""
+        """Raises `Drop`: robots, robots_unavailable, and the `refusal`."""
+        if self.refusal:
+            raise Drop(self.refusal, self.refusal_detail)
         if self.robots is None:
             raise Drop("robots_unavailable")
         if self.robots and not _parsed(self.robots).can_fetch(url, AGENT):

@@ -221,40 +221,22 @@ class Spider:
     async def _learn(self, host: Host, url: str) -> None:
         """Fetch the policy files of an origin, and keep them with the host."""
         exchanges: list[Exchange] = []
-        scheme = url.partition("://")[0]
-        refusal: Unfetched | None = None
         try:
             policy = await learn_policy(self._fetcher, url, self._config.fetch, self._turn, exchanges.append)
-        except Unfetched as failure:
-            refusal = failure
         finally:
             self._learning.discard(host.name)
         with self.frontier.transaction():
             for exchange in exchanges:
                 self._recorder.record(exchange)
-            if refusal is not None:
-                self._give_up(host, refusal.reason, refusal.detail)
-            elif policy.robots is None:
-                self._robots_failed(host)
-            else:
-                host.answered()
-                host.policies = {**host.policies, scheme: policy}
-                if self._config.sitemaps and self.frontier.has_pages(host):
-                    self._route(
-                        Item(sitemap, "sitemap", 0, found_on=url)
-                        for address in policy.sitemaps
-                        if (sitemap := resolve(origin(url), address))
-                    )
+            host.learned(url.partition("://")[0], policy, self._config.pace)
+            if self._config.sitemaps and self.frontier.has_pages(host):
+                found = (resolve(origin(url), address) for address in policy.sitemaps)
+                self._route(Item(sitemap, "sitemap", 0, found_on=url) for sitemap in found if sitemap)
             self.frontier.save(host)
             self._save()
 
     def _give_up(self, host: Host, reason: str, detail: str) -> None:
         count(self._status.drops, reason, self.frontier.give_up_host(host, reason, detail))
-
-    def _robots_failed(self, host: Host) -> None:
-        host.failed(self._config.pace)
-        if host.is_down(self._config.pace):
-            self._give_up(host, "robots_unavailable", f"{host.failures} times in a row")
 
     async def _visit(self, visit: Visit, host: Host, policy: SitePolicy) -> None:
         """One request, and all that follows from its answer, kept in one transaction."""

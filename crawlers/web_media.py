@@ -159,10 +159,9 @@ class WebMedia:
             policy = host.policy(scheme, self._settings.pace, time.time())
             if policy is None:
                 policy = await learn_policy(self._fetcher, url, self._settings.fetch, self._turn, lambda _: None)
+                host.learned(scheme, policy, self._settings.pace)
                 if policy.robots is None:
-                    host.failed(self._settings.pace)
                     raise Unfetched("robots_unavailable", passing=True)
-                host.policies = {**host.policies, scheme: policy}
             return policy
 
     async def _turn(self, url: str) -> None:

@@ -374,6 +374,16 @@ def test_a_seed_may_redirect_to_another_form_of_itself(web: WebServer, tmp_path:
     ]
 
 
+def test_an_origin_that_cannot_be_reached_leaves_the_host_its_other_one(web: WebServer, tmp_path: Path) -> None:
+    """The server does not speak TLS: what is linked as https is let go, http goes on."""
+    web.routes |= {"/": Reply(page("https://a.example/x", "/y", "https://a.example/z")), "/y": Reply(page())}
+    settings = config(web, msgspec.structs.replace(FAST, max_failures=2))
+    fetch = msgspec.structs.replace(settings.fetch, connect_timeout_s=0.5)
+    done = crawl(tmp_path, msgspec.structs.replace(settings, fetch=fetch), "http://a.example/")
+    assert done.status.visits == {"page": 2}
+    assert set(done.reasons()) == {"https://a.example/x", "https://a.example/z"}
+
+
 def test_hostile_servers_cost_only_themselves(web: WebServer, tmp_path: Path) -> None:
     web.routes |= {
         "/": Reply(page("/drip", "/fine", images=("/drip.png", "/html.png"))), "/fine": Reply(page()),
