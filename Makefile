@@ -7,7 +7,7 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 PIP := PIP_CONSTRAINT=constraints.txt .venv/bin/python -m pip install --quiet --disable-pip-version-check
 DEMO := demo-out
 
-.PHONY: help install demo test check format bench bench-extract clean
+.PHONY: help install demo test check format bench bench-extract bench-fetch clean
 help:
 	@sed -n 's/^# make/make/p' Makefile
 
@@ -78,5 +78,14 @@ bench-extract: .venv/installed-dev
 	$(PIP) --editable '.[bench]'
 	.venv/bin/python -m benchmarks.extraction $(PAGES)
 
+# img2dataset pins old versions of what weft uses, so it lives apart.
+.venv-img2dataset/installed:
+	$(PYTHON) -m venv .venv-img2dataset
+	.venv-img2dataset/bin/python -m pip install --quiet --disable-pip-version-check img2dataset==1.47.0
+	@touch $@
+
+bench-fetch: .venv/installed-dev .venv-img2dataset/installed
+	.venv/bin/python -m benchmarks.fetching .venv-img2dataset/bin/python
+
 clean:
-	rm -rf .venv $(DEMO)
+	rm -rf .venv .venv-img2dataset $(DEMO)

@@ -41,8 +41,9 @@ from schemas.storage import Store
 
 #: Images of the short and the long list. Start-up differs by a second from run to run: the slope must outweigh that.
 LENGTHS = {"http": (300, 2300), "https": (100, 600)}
-WIDTHS_PX = (640, 1280)
+WIDTHS_PX = (640, 960)
 AT_ONCE = 32
+AHEAD = 100
 SIZE_PX = 256
 
 
@@ -116,9 +117,11 @@ def fetch_with_weft(urls: list[str], out: str, authority: str) -> int:
         Isolated(partial(image_recipe, config), config.isolation) as recipe,
     ):
         writer = ShardWriter(attempt, "shards", 0, columns, ShardSettings(), shards.append)
+        for url in urls[:AHEAD]:
+            media.ahead([url])
         for number, url in enumerate(urls):
-            for ahead in urls[number : number + 100]:
-                media.ahead([ahead])
+            for later in urls[number + AHEAD : number + AHEAD + 1]:
+                media.ahead([later])
             try:
                 image = recipe(media.get(url))
             except Drop as drop:
@@ -143,13 +146,13 @@ def make_certificates(folder: Path) -> None:
 
 
 def photographs(width: int, count: int = 40) -> list[bytes]:
-    """JPEGs of 4 : 3, at 640 pixels of 65 kB each, with the texture of photographs."""
+    """JPEGs of 4 : 3 with the texture of photographs, about one bit a pixel, as on the web."""
     made = []
     for seed in range(count):
         random = np.random.default_rng(seed)
         coarse = Image.fromarray(random.integers(0, 255, (12, 16, 3), dtype=np.uint8))
         picture = np.asarray(coarse.resize((width, width * 3 // 4), Image.Resampling.BICUBIC), dtype=np.int16)
-        noisy = picture + random.normal(0, 9, picture.shape)
+        noisy = picture + random.normal(0, 5, picture.shape)
         out = io.BytesIO()
         Image.fromarray(noisy.clip(0, 255).astype(np.uint8)).save(out, "JPEG", quality=82)
         made.append(out.getvalue())
