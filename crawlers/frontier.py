@@ -8,7 +8,7 @@ none.
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import msgspec
@@ -71,6 +71,7 @@ class Frontier:
 
     def __init__(self, path: Path, scope: ScopeSettings, pace: PaceSettings) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
+        self._path = path
         self._db = sqlite3.connect(path, isolation_level=None)
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = NORMAL")
@@ -84,14 +85,17 @@ class Frontier:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Everything done inside is kept, or nothing."""
-        self._db.execute("BEGIN IMMEDIATE")
+        """Everything done inside is kept, or nothing. Raises `OSError` where the disk is full or fails."""
         try:
+            self._db.execute("BEGIN IMMEDIATE")
             yield
-        except BaseException:
-            self._db.execute("ROLLBACK")
+            self._db.execute("COMMIT")
+        except BaseException as failure:
+            with suppress(sqlite3.Error):
+                self._db.execute("ROLLBACK")
+            if isinstance(failure, sqlite3.OperationalError):
+                raise OSError(f"{self._path}: {failure}") from failure
             raise
-        self._db.execute("COMMIT")
 
     def add(self, item: Item) -> bool:
         """Queue an item unless it was met before; inside a transaction. Refusals are counted; a trap is one."""

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from crawlers.fetch import REDIRECTS, Exchange, Fetcher, FetchSettings, Unfetched
+from crawlers.fetch import REDIRECTS, Exchange, Fetcher, FetchSettings, Unfetched, retry_after
 from crawlers.site_policy import AI, MAX_POLICY_BYTES, ROBOTS, TDMREP, SitePolicy, read_rules, read_tdmrep
 from schemas.drops import Drop
 from schemas.urls import resolve
@@ -57,7 +57,7 @@ class Host(msgspec.Struct):
         """Keep the policy of an origin. One whose robots.txt failed too often is let go: the other scheme may live."""
         if policy.robots is None:
             failures = self.policies[scheme].failures + 1 if scheme in self.policies else 1
-            self.failed(settings)
+            self.failed(settings, policy.after_s)
             policy = msgspec.structs.replace(policy, failures=failures)
             if failures >= settings.max_failures:
                 detail = f"{failures} times in a row"
@@ -123,7 +123,7 @@ async def learn_policy(
     except Unfetched as failure:
         if not failure.passing and failure.reason != "too_large":
             return SitePolicy("", fetched_at=time.time(), refusal=failure.reason, refusal_detail=failure.detail)
-        return SitePolicy(None, fetched_at=time.time())
+        return SitePolicy(None, fetched_at=time.time(), after_s=failure.after_s)
     texts: dict[str, bytes] = {}
     for path in (AI, TDMREP):
         try:
@@ -152,6 +152,6 @@ async def _policy_file(
             except Drop:
                 return None
         if exchange.status == 429 or exchange.status >= 500:
-            raise Unfetched("http_status", str(exchange.status), passing=True)
+            raise Unfetched("http_status", str(exchange.status), passing=True, after_s=retry_after(exchange))
         return None
     return None  # RFC 9309: more than five redirects count as absent

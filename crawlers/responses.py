@@ -106,7 +106,7 @@ def in_sitemap(item: Item, exchange: Exchange, config: CrawlConfig) -> Found:
     for entry in read_sitemap(exchange.decoded(MAX_SITEMAP_BYTES), item.url):
         match entry.kind:
             case "page" if in_scope(entry.url, item.url, config.scope):
-                items.append(Item(crawl_url(entry.url), "page", 0, found_on=item.url))
+                items.append(Item(crawl_url(entry.url), "page", item.depth + 1, found_on=item.url))
             case "sitemap" if item.depth < _MAX_SITEMAP_DEPTH:
                 items.append(Item(entry.url, "sitemap", item.depth + 1, found_on=item.url))
             case "image" if config.images:

@@ -104,7 +104,10 @@ def crawl(
         job = _Crawl(
             Path(store.root).absolute(), plan.config, denied, runner if isinstance(runner, RayEngine) else None
         )
-        return asyncio.run(job.run(seeds, *limits))
+        try:
+            return asyncio.run(job.run(seeds, *limits))
+        except OSError as error:
+            raise _failure(error) from error
 
 
 def _plan(store: Store, config: CrawlConfig, seeds: Sequence[str], engine: EngineSettings) -> CrawlPlan:

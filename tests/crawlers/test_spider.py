@@ -221,6 +221,29 @@ def test_nothing_is_fetched_while_robots_txt_fails(web: WebServer, tmp_path: Pat
     assert done.status.visits.get("page", 0) == 1
 
 
+def test_robots_txt_too_is_waited_for_as_long_as_its_server_asks(web: WebServer, tmp_path: Path) -> None:
+    asked: list[float] = []
+
+    def robots(request: Request) -> Reply:
+        asked.append(request.time)
+        return Reply(status=404) if len(asked) > 1 else Reply(status=503, headers=(("Retry-After", "1"),))
+
+    web.routes |= {"/robots.txt": robots, "/": Reply(page())}
+    crawl(tmp_path, config(web), "http://a.example/")
+    assert asked[1] - asked[0] >= 1.0
+
+
+def test_a_redirect_out_of_a_sitemap_does_not_lead_elsewhere(web: WebServer, tmp_path: Path) -> None:
+    web.routes |= {
+        "a.example/robots.txt": Reply(b"Sitemap: /map.xml\n", "text/plain"), "a.example/": Reply(page()),
+        "/map.xml": Reply(b"<urlset><url><loc>http://a.example/out</loc></url></urlset>", "text/xml"),
+        "/out": Reply(status=302, headers=(("Location", "http://b.example/"),)), "b.example/": Reply(page()),
+    }  # fmt: skip
+    crawl(tmp_path, config(web), "http://a.example/")
+    assert "/out" in web.paths()
+    assert not web.paths("b.example")
+
+
 def test_a_host_whose_robots_txt_never_comes_is_given_up(web: WebServer, tmp_path: Path) -> None:
     web.routes |= {"/robots.txt": Reply(status=500), "/": Reply(page())}
     done = crawl(

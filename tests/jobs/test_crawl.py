@@ -151,6 +151,20 @@ def test_kill_9_loses_at_most_what_was_in_flight(web: WebServer, tmp_path: Path,
     assert len(web.paths()) - before <= len(EVERYTHING)
 
 
+def test_a_full_disk_ends_the_crawl_with_an_error_and_a_rerun_finishes_it(web: WebServer, tmp_path: Path) -> None:
+    """A limit on the size of files stands in for the disk: a write fails in the middle of a record."""
+    for host in HOSTS:
+        web.routes[f"{host}/shared.jpg"] = Reply(photo(1000, 2400, 1800), "image/jpeg")
+    command = [sys.executable, "-m", "jobs.cli", *arguments(web, tmp_path, "--engine", "inline")]
+    limited = ["bash", "-c", 'ulimit -f 250; exec "$@"', "bash", *command]
+    done = subprocess.run(limited, capture_output=True, text=True, timeout=_DEADLINE_S)
+    assert done.returncode == 1, done.stderr
+    assert "File too large" in done.stderr or "disk I/O error" in done.stderr
+    assert "the same command goes on" in done.stderr
+    assert main(arguments(web, tmp_path, "--engine", "inline")) == 0
+    assert recorded(tmp_path) == Counter(EVERYTHING)
+
+
 def test_a_killed_ray_worker_is_replaced(web: WebServer, tmp_path: Path) -> None:
     running = start(arguments(web, tmp_path, "--engine", "ray", "--workers", "2", delay_s=0.05))
     end, victims = time.monotonic() + _DEADLINE_S, list[int]()
