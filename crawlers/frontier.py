@@ -51,6 +51,7 @@ class Item(msgspec.Struct, frozen=True, array_like=True):
     redirects: int = 0  # that led here
     fallbacks: tuple[str, ...] = ()  # other addresses of the same image or video
     found_on: str = ""
+    via: tuple[str, ...] = ()  # of an image or video: the addresses that redirected here
 
     @property
     def key(self) -> bytes:

@@ -36,6 +36,8 @@ class Recorder:
         if item is not None and policy is not None:
             names = ("WARC-TDM-Reservation", "WARC-TDM-Policy")  # the site's file says it, the response does not
             fields = [pair for pair in zip(names, policy.tdm_signals(item.url), strict=True) if pair[1]]
+        if item is not None:
+            fields += [("WARC-Redirected-From", url) for url in item.via]
         is_media = item is not None and item.kind in ("image", "video")
         first = self._frontier.payload(digest) if is_media and exchange.body else None
         if first is not None:

@@ -317,7 +317,8 @@ class Spider:
         """Keep the redirect, and go where it leads: as another visit, with its own consent and its own host's pace."""
         place, item = self._recorder.record(exchange), visit.item
         target = resolve(item.url, exchange.headers.get("location", ""))
-        moved = msgspec.structs.replace(item, url=crawl_url(target), redirects=item.redirects + 1) if target else item
+        via = (*item.via, item.url) if item.kind in ("image", "video") else ()
+        moved = msgspec.structs.replace(item, url=crawl_url(target or item.url), redirects=item.redirects + 1, via=via)
         if not target:
             self._let_go(visit, Drop("bad_address", exchange.headers.get("location", "")[:200]), place)
         elif moved.redirects > self._config.fetch.max_redirects or moved.url == item.url:

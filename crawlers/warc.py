@@ -51,6 +51,7 @@ class Capture(msgspec.Struct, frozen=True):
     charset: str
     fetch_time: str
     tdm: tuple[str, str] = ("", "")  # reservation and policy by the site's tdmrep.json, as weft's crawler notes them
+    redirected_from: tuple[str, ...] = ()  # addresses that led here, as weft's crawler notes them
     stored_in: str = ""  # of an image that a revisit record refers to: the name of the archive it lies in
     stored_url: str = ""  # and the address of its record; `offset` and `length` are that record's
 
@@ -204,6 +205,7 @@ def _capture(record: WarcRecord, number: int, frame: Frame, settings: WarcSettin
         headers=headers,
         charset=record.http_charset or "",
         fetch_time=_fetch_time(record),
+        redirected_from=_redirected_from(record),
         tdm=(record.headers.get("WARC-TDM-Reservation") or "", record.headers.get("WARC-TDM-Policy") or ""),
     )
 
@@ -230,9 +232,14 @@ def _revisit(record: WarcRecord, number: int) -> Capture:
         headers=headers,
         charset="",
         fetch_time=_fetch_time(record),
+        redirected_from=_redirected_from(record),
         stored_in=file,
         stored_url=stored_url,
     )
+
+
+def _redirected_from(record: WarcRecord) -> tuple[str, ...]:
+    return tuple(value for name, value in record.headers if name.lower() == "warc-redirected-from")
 
 
 def _fetch_time(record: WarcRecord) -> str:

@@ -44,7 +44,12 @@ def build(
     store = Store(output)
     denied = add_to_deny_list(store, deny)
     if store.exists(DATASET):
-        return remove_denied(store, _finished(store, config), denied)
+        dataset = _finished(store, config)
+        left = remove_denied(store, dataset, denied)
+        logger.warning(
+            "%s is complete: %s", output, "nothing to do" if left == dataset else "what is denied was removed"
+        )
+        return left
     plan = make_plan(store, inputs, config)
     phases: list[tuple[str, Callable[[str, int], Commit], int]] = [
         ("extract", extract, len(plan.inputs)),
@@ -65,7 +70,6 @@ def _finished(store: Store, config: BuildConfig) -> Dataset:
     if dataset.config_hash != settings_hash(config):
         built_with = msgspec.convert(dataset.config, BuildConfig, str_keys=True)
         raise other_settings(store.url, differences(built_with, config))
-    logger.warning("%s is complete: nothing to do", store.url)
     return dataset
 
 

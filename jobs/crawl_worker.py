@@ -34,7 +34,8 @@ class SpiderWorker:
                 return
             except BlockingIOError:
                 if waited >= _LOCK_WAIT_S:
-                    raise
+                    held = f"another process holds partition {self._partition} of {self._folder}"
+                    raise OSError(held) from None
                 waited += 0.2
                 await asyncio.sleep(0.2)
 

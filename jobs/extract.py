@@ -155,10 +155,13 @@ class Shuffle:
         self._pages.add(bucket_of(key, self._partitions), *row, size=300)
 
     def add_image(self, capture: Capture, archive: int) -> None:
-        """Where an image lies."""
-        key = media_key(capture.url)
-        row = (key, archive, capture.offset, capture.length, capture.stored_url, capture.fetch_time)
-        self._captures.add(bucket_of(key, self._partitions), *row, size=200)
+        """Where an image lies, under its address and those that redirected to it."""
+        stored_url = capture.stored_url
+        for url in (capture.url, *capture.redirected_from):
+            key = media_key(url)
+            row = (key, archive, capture.offset, capture.length, stored_url, capture.fetch_time)
+            self._captures.add(bucket_of(key, self._partitions), *row, size=200)
+            stored_url = capture.stored_url or capture.url
 
     def __enter__(self) -> "Shuffle":
         return self

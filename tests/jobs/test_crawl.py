@@ -112,6 +112,18 @@ def test_a_crawl_visits_all_once_and_can_be_built(web: WebServer, tmp_path: Path
     assert dataset.drops == {"record": {"http_status": 3 * len(HOSTS)}}  # no host has a file of site policy
 
 
+def test_a_picture_behind_redirects_is_found_by_the_build(web: WebServer, tmp_path: Path) -> None:
+    host = HOSTS[0]
+    for old, new in (("/0.jpg", "/moved.jpg"), ("/moved.jpg", f"http://{HOSTS[1]}/there.jpg")):
+        web.routes[f"{host}{old}"] = Reply(status=302, headers=(("Location", new),))
+    web.routes[f"{HOSTS[1]}/there.jpg"] = Reply(photo(0), "image/jpeg")
+    assert main(arguments(web, tmp_path / "crawl", "--engine", "inline")) == 0
+    inputs = [str(path) for path in archives(tmp_path / "crawl")]
+    dataset = build(str(tmp_path / "set"), inputs, load_config("default", []), INLINE)
+    assert "image" not in dataset.drops
+    assert dataset.kinds["interleaved"].images == 48
+
+
 def test_a_finished_crawl_is_left_alone(web: WebServer, tmp_path: Path) -> None:
     assert main(arguments(web, tmp_path, "--engine", "inline")) == 0
     asked, before = len(web.log), [path.read_bytes() for path in archives(tmp_path)]
