@@ -184,6 +184,7 @@ class _Crawl:
                 await self._workers[partition].offer(items)
 
     async def _drive(self, progress: CrawlProgress, started: float, max_pages: int, max_seconds: float) -> list[Status]:
+        earlier: int | None = None  # pages of runs before this one
         while True:
             await self._revive()
             try:
@@ -193,7 +194,10 @@ class _Crawl:
                 continue
             progress.show(statuses, time.monotonic() - started)
             pages = sum(status.visits.get("page", 0) for status in statuses)
-            is_over = (max_pages and pages >= max_pages) or (max_seconds and time.monotonic() - started >= max_seconds)
+            earlier = pages if earlier is None else earlier
+            is_over = (max_pages and pages - earlier >= max_pages) or (
+                max_seconds and time.monotonic() - started >= max_seconds
+            )
             # What reaches a worker comes through here: idle, all of them, and nothing carried means that all is done.
             if is_over or (not carried and all(status.is_idle for status in statuses)):
                 progress.show(statuses, time.monotonic() - started, last=True)

@@ -13,7 +13,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", metavar="FILE", help="settings of the crawl, YAML")
     parser.add_argument("--contact", default="", help="address or mail address sent in the user agent: who is crawling")
     parser.add_argument("--deny", metavar="FILE", help="addresses and domains never to visit, one a line")
-    parser.add_argument("--max-pages", type=int, default=0, help="stop after about so many pages; a rerun goes on")
+    parser.add_argument(
+        "--max-pages", type=int, default=0, help="stop after about so many pages of this run; a rerun goes on"
+    )
     parser.add_argument("--max-seconds", type=float, default=0.0, help="stop after so long; a rerun goes on")
     parser.add_argument("--engine", choices=("ray", "inline"), default="ray", help="inline works in this one process")
     parser.add_argument("--address", default="", help="of a Ray cluster; default RAY_ADDRESS, else this machine")

@@ -140,7 +140,7 @@ def test_a_crawl_stops_at_its_limit_and_goes_on(
     assert 3 <= json.loads((tmp_path / "crawl.json").read_text())["pages"] < 24
     first = archives(tmp_path)
     assert first
-    assert main(arguments(web, tmp_path, "--engine", "inline", delay_s=0.1)) == 0
+    assert main(arguments(web, tmp_path, "--engine", "inline", "--max-pages", "100", delay_s=0.1)) == 0
     assert recorded(tmp_path) == Counter(EVERYTHING)
     assert set(first) < set(archives(tmp_path))
 
