@@ -1,6 +1,8 @@
 """Phase 3: the drafts of one partition and their images become shards."""
 
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Any
 
@@ -9,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from crawlers.captured import CapturedMedia, Location, Media, MediaSource
+from crawlers.web_media import WebMedia
 from jobs.config import BuildConfig
 from jobs.isolation import Isolated
 from jobs.plan import Plan, read_plan
@@ -18,6 +21,7 @@ from pipeline.interleave import Illustration, interleave
 from schemas import __version__
 from schemas.buckets import read_bucket
 from schemas.commits import Attempt, Commit
+from schemas.deny import DenyList, read_deny_list
 from schemas.documents import Draft, ImageRef, Sample, StoredImage
 from schemas.drop_files import DropFile
 from schemas.drops import Counts, Drop, DropRow, Tally, each, guarded
@@ -53,16 +57,19 @@ def assemble(output: str, partition: int) -> Commit:
     plan, store = read_plan(output), Store(output)
     config = plan.config
     archives = [archive.url for archive in plan.inputs]
+    deny = read_deny_list(store)
     with Attempt(store, "assemble", partition) as attempt:
         with (
             DropFile(attempt, f"drops/assemble-{partition:06d}.parquet") as drops,
-            CapturedMedia(archives, _locations(store, plan, partition), config.warc.max_image_bytes) as media,
+            CapturedMedia(archives, _locations(store, plan, partition), config.warc.max_image_bytes) as captured,
+            _media(captured, config, deny) as media,
             Isolated(partial(image_recipe, config), config.isolation) as recipe,
         ):
             tally = Tally(drops.add)
             shards = Shards(attempt, partition, plan, tally)
-            drafts = _drafts(store, plan, partition, tally)
-            illustrated = each(partial(illustrate, media, recipe, tally), drafts, tally)
+            drafts = each(partial(refuse_denied, deny), _drafts(store, plan, partition, tally), tally)
+            drafts = _asked_ahead(drafts, media, config.media.pages_ahead)
+            illustrated = each(partial(illustrate, media, recipe, tally, deny=deny), drafts, tally)
             for draft, illustrations in illustrated:
                 tally.kept("page")
                 shards.add(draft, illustrations)
@@ -72,6 +79,33 @@ def assemble(output: str, partition: int) -> Commit:
         return attempt.commit(tally.counts(), [mark.shard for mark in shards.marks])
 
 
+def _media(captured: CapturedMedia, config: BuildConfig, deny: DenyList) -> AbstractContextManager[MediaSource]:
+    """The archives, and the web where the settings say so."""
+    return WebMedia(captured, config.media, config.consent, deny) if config.media.from_web else nullcontext(captured)
+
+
+def refuse_denied(deny: DenyList, draft: Draft) -> Draft:
+    """Raises `Drop("denied")` for a page that the list denies, under its own address or the one it names canonical."""
+    if deny.denies(draft.url) or (draft.canonical_url and deny.denies(draft.canonical_url)):
+        raise Drop("denied")
+    return draft
+
+
+def _asked_ahead(drafts: Iterator[Draft], media: MediaSource, pages: int) -> Iterator[Draft]:
+    """The same drafts; their images are asked for some pages before they are needed: the network is not waited for."""
+    waiting: deque[Draft] = deque()
+    for draft in drafts:
+        if not isinstance(media, WebMedia):
+            yield draft
+            continue
+        for ref in draft.images:
+            media.ahead(ref.candidates)
+        waiting.append(draft)
+        if len(waiting) > pages:
+            yield waiting.popleft()
+    yield from waiting
+
+
 def image_recipe(config: BuildConfig, media: Media) -> StoredImage:
     """All that is decided from one image alone."""
     honour_image_consent(media.headers, config.consent)
@@ -79,13 +113,19 @@ def image_recipe(config: BuildConfig, media: Media) -> StoredImage:
 
 
 def illustrate(
-    media: MediaSource, recipe: Callable[[Media], StoredImage], tally: Tally, draft: Draft
+    media: MediaSource,
+    recipe: Callable[[Media], StoredImage],
+    tally: Tally,
+    draft: Draft,
+    deny: DenyList = DenyList(),
 ) -> tuple[Draft, dict[ImageRef, Illustration]]:
     """Give a draft its images. One that fails is let go alone; raises `Drop("no_image_left")` when none is left."""
     illustrations: dict[ImageRef, Illustration] = {}
     tally.saw("image", len(draft.images))
     for ref in draft.images:
         try:
+            if any(deny.denies(url) for url in ref.candidates):
+                raise Drop("denied")
             illustrations[ref] = _first_good(media, recipe, ref)
         except Drop as drop:
             tally.drop(
@@ -101,7 +141,7 @@ def illustrate(
 def _first_good(media: MediaSource, recipe: Callable[[Media], StoredImage], ref: ImageRef) -> Illustration:
     """The first of the candidates that gives an image. Raises the `Drop` that says most: bad over lost."""
     failure = Drop("not_captured")
-    for url in ref.candidates:
+    for url in media.order(ref.candidates):
         try:
             return Illustration(ref, url, guarded(recipe, media.get(url)))
         except Drop as drop:
@@ -132,7 +172,7 @@ def _locations(store: Store, plan: Plan, partition: int) -> dict[bytes, Location
     table = read_bucket(store, names, partition)
     if table is None:
         return {}
-    columns = (table.column(name).to_pylist() for name in ("key", "archive", "offset", "length"))
+    columns = (table.column(name).to_pylist() for name in ("key", "archive", "offset", "length", "record_url"))
     return {key: Location(*place) for key, *place in zip(*columns, strict=True)}
 
 

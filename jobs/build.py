@@ -15,8 +15,10 @@ from jobs.engine import Engine, EngineSettings, Failure, open_engine
 from jobs.extract import extract
 from jobs.plan import Plan, make_plan, other_settings
 from jobs.progress import progress
+from jobs.removal import remove_denied
 from schemas.commits import Commit, committed, read_commit, roll_forward, sweep
 from schemas.dataset import DATASET, Dataset, read_dataset, totals, write_reader_files
+from schemas.deny import add_to_deny_list
 from schemas.drops import Counts, StepError
 from schemas.settings import differences, settings_hash
 from schemas.storage import Store
@@ -28,15 +30,26 @@ class BuildError(Exception):
     """Partitions failed in every attempt; what they had to do is left for a rerun."""
 
 
-def build(output: str, inputs: Sequence[str], config: BuildConfig, engine: EngineSettings) -> Dataset:
+def build(
+    output: str, inputs: Sequence[str], config: BuildConfig, engine: EngineSettings, deny: Sequence[str] = ()
+) -> Dataset:
     """Build, or finish, the dataset at `output`, a path or fsspec URL.
+
+    `deny` are lines of a `DenyList`, added to that of the output: nothing that it denies is kept, and samples of it
+    that were collected before are removed.
 
     Raises `SettingsError` or `InputError` when the call is wrong, `BuildError` when partitions could not be done,
     `StepError` when weft itself is at fault.
     """
     store = Store(output)
+    denied = add_to_deny_list(store, deny)
     if store.exists(DATASET):
-        return _finished(store, config)
+        dataset = _finished(store, config)
+        left = remove_denied(store, dataset, denied)
+        logger.warning(
+            "%s is complete: %s", output, "nothing to do" if left == dataset else "what is denied was removed"
+        )
+        return left
     plan = make_plan(store, inputs, config)
     phases: list[tuple[str, Callable[[str, int], Commit], int]] = [
         ("extract", extract, len(plan.inputs)),
@@ -48,7 +61,7 @@ def build(output: str, inputs: Sequence[str], config: BuildConfig, engine: Engin
     with open_engine(engine) as runner:
         for name, work, size in phases:
             commits[name] = _run_phase(runner, store, name, partial(work, output), size)
-    return _finish(store, plan, commits)
+    return remove_denied(store, _finish(store, plan, commits), denied)  # partitions done before something was denied
 
 
 def _finished(store: Store, config: BuildConfig) -> Dataset:
@@ -57,7 +70,6 @@ def _finished(store: Store, config: BuildConfig) -> Dataset:
     if dataset.config_hash != settings_hash(config):
         built_with = msgspec.convert(dataset.config, BuildConfig, str_keys=True)
         raise other_settings(store.url, differences(built_with, config))
-    logger.warning("%s is complete: nothing to do", store.url)
     return dataset
 
 

@@ -4,6 +4,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from crawlers.warc import WarcSettings
+from crawlers.web_media import MediaSettings
 from jobs.isolation import IsolationSettings
 from pipeline.image_codec import ImageEncoding
 from pipeline.image_rules import ImageRules
@@ -30,6 +31,7 @@ class BuildConfig(Settings, frozen=True):
     extract: ExtractSettings = ExtractSettings()
     language: LanguageRules = LanguageRules()
     text: TextRules = TextRules()
+    media: MediaSettings = MediaSettings()
     image: ImageRules = ImageRules()
     encoding: ImageEncoding = ImageEncoding()
     shards: ShardSettings = ShardSettings()
@@ -52,6 +54,14 @@ def load_config(name: str, overrides: list[str]) -> BuildConfig:
         return load_settings(BuildConfig, text, overrides)
     except SettingsError as error:
         raise SettingsError(f"{name}: {error}") from None
+
+
+def read_lines(path: str | None) -> list[str]:
+    """The lines of a file named on the command line; none without one. Raises `SettingsError`."""
+    try:
+        return Path(path).read_text("utf-8").splitlines() if path else []
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"cannot read {path}: {error}") from None
 
 
 def presets() -> dict[str, Path]:

@@ -19,7 +19,13 @@ from schemas.drop_files import DropFile
 from schemas.drops import DropRow, Tally
 from schemas.storage import Store
 
-LOCATIONS = {"key": pa.binary(), "archive": pa.int32(), "offset": pa.int64(), "length": pa.int64()}
+LOCATIONS = {
+    "key": pa.binary(),
+    "archive": pa.int32(),
+    "offset": pa.int64(),
+    "length": pa.int64(),
+    "record_url": pa.string(),
+}
 LOSERS = {"uid": pa.int64()}
 
 
