@@ -13,7 +13,7 @@ from jobs.show_command import find_sample, print_sample
 from schemas.documents import Sample
 from schemas.storage import Store
 
-PAGE = "https://fieldnotes.example/animals/portrait-of-a-cat.html"
+PAGE = "http://fieldnotes.example/animals/portrait-of-a-cat.html"
 
 
 def main(dataset: str) -> None:
