@@ -5,10 +5,12 @@ from pathlib import Path
 
 from crawlers.warc import WarcSettings
 from jobs.isolation import IsolationSettings
+from pipeline.corpus_rules import CorpusRules
 from pipeline.extract import ExtractSettings
 from pipeline.image_codec import ImageEncoding
 from pipeline.image_rules import ImageRules
 from pipeline.language import LanguageRules
+from pipeline.minhash import MinHashSettings
 from pipeline.text_rules import TextRules
 from pipeline.url_rules import UrlRules
 from schemas.consent import ConsentSettings
@@ -24,12 +26,21 @@ class BuildConfig(Settings, frozen=True):
     partitions: int = 0
     """Into how many parts pages are hashed by domain; each is one task and at least one shard. 0: one for each 512 MB
     of archives, 4096 at most."""
+    buckets: int = 0
+    """Into how many parts the keys of deduplication are hashed; each is one task, which holds its rows in memory.
+    0: one for each 4 GB of archives, 4096 at most."""
+    max_slice_bytes: int = 256 << 20
+    """A partition with more bytes of drafts, such as one with a giant domain, is split into tasks of this size."""
     warc: WarcSettings = WarcSettings()
     url: UrlRules = UrlRules()
     consent: ConsentSettings = ConsentSettings()
     extract: ExtractSettings = ExtractSettings()
     language: LanguageRules = LanguageRules()
     text: TextRules = TextRules()
+    near_duplicates: bool = True
+    """Of pages whose texts are nearly the same keep only the newest."""
+    minhash: MinHashSettings = MinHashSettings()
+    corpus: CorpusRules = CorpusRules()
     image: ImageRules = ImageRules()
     encoding: ImageEncoding = ImageEncoding()
     shards: ShardSettings = ShardSettings()

@@ -17,6 +17,8 @@ PLAN = "work/plan.json"
 CONFIG = "work/config.yaml"  # the resolved settings, as `weft build` takes them
 _BYTES_A_PARTITION = 512 << 20
 _MAX_PARTITIONS = 4096
+_BYTES_A_BUCKET = 4 << 30
+_MAX_BUCKETS = 4096
 
 logger = logging.getLogger(__name__)
 
@@ -25,7 +27,8 @@ class Plan(msgspec.Struct, frozen=True):
     """`work/plan.json`."""
 
     inputs: list[Input]
-    partitions: int
+    partitions: int  # of domains: drafts are grouped by them
+    buckets: int  # of keys: what deduplication compares is grouped by them
     config: BuildConfig
     config_hash: str
     weft_version: str
@@ -53,7 +56,8 @@ def make_plan(store: Store, patterns: Sequence[str], config: BuildConfig) -> Pla
     inputs = list_archives(patterns)
     total = sum(max(0, item.size) for item in inputs)
     partitions = config.partitions or min(_MAX_PARTITIONS, max(1, math.ceil(total / _BYTES_A_PARTITION)))
-    plan = Plan(inputs, partitions, config, settings_hash(config), __version__)
+    buckets = config.buckets or min(_MAX_BUCKETS, max(1, math.ceil(total / _BYTES_A_BUCKET)))
+    plan = Plan(inputs, partitions, buckets, config, settings_hash(config), __version__)
     if not store.put_if_absent(PLAN, msgspec.json.format(msgspec.json.encode(plan), indent=1)):
         return make_plan(store, patterns, config)
     store.put(CONFIG, dump_settings(config).encode())

@@ -46,8 +46,14 @@ REASONS: dict[str, str] = {
     "many_images": "the page refers to more images than the maximum",
     "duplicate_url": "a newer capture of the same canonical address exists",
     "duplicate_text": "another page has the same normalised text",
+    "near_duplicate": "a newer page has nearly the same text",
+    "same_images": "a newer page shows the same set of images",
     "no_image_left": "every image of the page was let go",
+    # paragraphs
+    "boilerplate": "the paragraph stands on its domain more often than the maximum",
     # images
+    "frequent_image": "more pages refer to the image than the maximum",
+    "frequent_content": "the image, by its bytes or its look, stands in more places than the maximum",
     "not_captured": "none of the image's addresses is in the archives",
     "unsupported_format": "not JPEG, PNG, WebP, AVIF, GIF, BMP or TIFF by its content",
     "broken_image": "the image does not decode to its end",

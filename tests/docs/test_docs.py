@@ -9,8 +9,8 @@ import msgspec
 import pytest
 import yaml
 
-from jobs.assemble import COLUMNS
 from jobs.config import BuildConfig, load_config, presets
+from jobs.publish import COLUMNS
 from schemas.documents import Sample
 from schemas.drops import KINDS, REASONS
 

@@ -151,7 +151,8 @@ def test_only_what_is_missing_is_done_again(tmp_path: Path, site: list[Path]) ->
     whole = contents(out)
     (out / "dataset.json").unlink()
     kept = (out / "work/assemble/000000.json").stat().st_mtime_ns
-    (out / "work/assemble/000001.json").unlink()
+    for phase in ("assemble", "publish"):
+        (out / f"work/{phase}/000001.json").unlink()
     for path in (out / "interleaved").glob("*/000001-*"):
         path.unlink()
     built(out, site)
