@@ -48,7 +48,7 @@ def build(output: str, inputs: Sequence[str], config: BuildConfig, engine: Engin
     with open_engine(engine) as runner:
         phases = Phases(runner, store, plan)
         phases.run_all()
-    return _finish(store, plan, phases.commits)
+    return finish(store, plan, phases.commits)
 
 
 class Phases:
@@ -59,22 +59,33 @@ class Phases:
         self.commits: dict[str, list[Commit]] = {}
 
     def run_all(self) -> None:
-        plan, config = self._plan, self._plan.config
-        self._run("extract", extract, len(plan.inputs))
+        self.read_archives()
+        self.compare_pages()
+        self.make_shards()
+
+    def read_archives(self) -> None:
+        self._run("extract", extract, len(self._plan.inputs))
+
+    def compare_pages(self) -> None:
+        """Let go what is repeated or too frequent, before any image is opened."""
+        plan = self._plan
         self._run("urls", dedup_urls, plan.buckets)
         self._run("texts", dedup_texts, plan.buckets)
-        if config.near_duplicates:
+        if plan.config.near_duplicates:
             self._run("bands", link_bands, plan.buckets)
             self._run("groups", group_pages, plan.buckets, self._find_components())
             self._run("similar", dedup_similar, plan.buckets)
-        slices = len(make_slices(self._store, plan))
-        if compares_addresses(config):
-            self._run("counts", count_keys, slices)
+        slices = make_slices(self._store, plan)
+        if compares_addresses(plan.config):
+            self._run("counts", count_keys, len(slices))
             self._run("frequent", find_frequent, plan.buckets)
-        self._run("assemble", assemble, slices)
-        if config.corpus.max_image_places is not None:
-            self._run("contents", find_frequent_content, plan.buckets)
-        self._run("publish", publish, slices)
+
+    def make_shards(self) -> None:
+        slices = make_slices(self._store, self._plan)
+        self._run("assemble", assemble, len(slices))
+        if self._plan.config.corpus.max_image_places is not None:
+            self._run("contents", find_frequent_content, self._plan.buckets)
+        self._run("publish", publish, len(slices))
 
     def _find_components(self) -> int:
         """Run rounds until all components of near-duplicates are stars; returns the number of the last."""
@@ -123,7 +134,7 @@ def _run_phase(engine: Engine, store: Store, name: str, work: Callable[[int], Co
     return [read_commit(store, name, partition) for partition in range(size)]
 
 
-def _finish(store: Store, plan: Plan, commits: dict[str, list[Commit]]) -> Dataset:
+def finish(store: Store, plan: Plan, commits: dict[str, list[Commit]]) -> Dataset:
     """Check that nothing was lost between phases, then write what readers open, `dataset.json` last."""
     counts = {name: sum((commit.counts for commit in done), Counts()) for name, done in commits.items()}
     _check_funnel(counts)
