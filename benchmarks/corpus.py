@@ -136,7 +136,7 @@ def plan_of_drafts(size: int) -> Plan:
     archives = (size - 1) // DRAFTS_AN_ARCHIVE + 1
     inputs = [Input(f"synthetic-{index}", 0) for index in range(archives)]
     partitions, buckets = max(1, size // 20_000), max(1, size // 100_000)
-    return Plan(inputs, partitions, buckets, config, settings_hash(config), __version__)
+    return Plan(inputs, [], partitions, buckets, config, settings_hash(config), __version__)
 
 
 def write_drafts(out: str, size: int, index: int) -> None:

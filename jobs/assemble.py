@@ -8,10 +8,12 @@ from jobs.config import BuildConfig
 from jobs.frequency import compares_addresses, frequent_keys, losing_phases
 from jobs.isolation import Isolated
 from jobs.plan import Plan, read_plan
+from jobs.references import image_index
 from jobs.slices import Slice, read_drafts, read_slices
 from jobs.staging import Staging
 from pipeline.consent import honour_image_consent
 from pipeline.corpus_rules import without_frequent
+from pipeline.decontamination import ImageIndex
 from pipeline.image_codec import decode_image
 from pipeline.interleave import Illustration
 from pipeline.text_rules import text_rules
@@ -33,16 +35,22 @@ def assemble(output: str, index: int) -> Commit:
         with (
             DropFile(attempt, f"drops/assemble-{index:06d}.parquet") as drops,
             CapturedMedia(archives, _locations(store, plan, piece), config.warc.max_image_bytes) as media,
-            Isolated(partial(image_recipe, config), config.isolation) as recipe,
+            Isolated(partial(image_recipe, config), config.isolation) as decode,
             Staging(attempt, index, plan) as staging,
         ):
             tally = Tally(drops.add)
+            recipe = _checked(decode, image_index(output))
             drafts = each(_rule_on_frequency(store, plan, index, tally), _drafts(store, plan, piece, tally), tally)
             illustrated = each(partial(illustrate, media, recipe, tally), drafts, tally)
             for draft, illustrations in illustrated:
                 tally.kept("page")
                 staging.add(draft, illustrations)
         return attempt.commit(tally.counts())
+
+
+def _checked(decode: Callable[[Media], StoredImage], images: ImageIndex | None) -> Callable[[Media], StoredImage]:
+    """Decode, and refuse what evaluation sets hold."""
+    return decode if images is None else lambda media: images.check(decode(media))
 
 
 def image_recipe(config: BuildConfig, media: Media) -> StoredImage:

@@ -18,6 +18,7 @@ from jobs.near import dedup_similar, group_pages, link_bands, round_phase, star_
 from jobs.plan import Plan, make_plan, other_settings
 from jobs.progress import progress
 from jobs.publish import KIND, publish
+from jobs.references import read_references
 from jobs.slices import make_slices
 from jobs.staging import staged_name
 from schemas.commits import Commit, committed, read_commit, roll_forward, sweep
@@ -64,6 +65,8 @@ class Phases:
         self.make_shards()
 
     def read_archives(self) -> None:
+        if self._plan.references:
+            self._run("references", read_references, len(self._plan.references))
         self._run("extract", extract, len(self._plan.inputs))
 
     def compare_pages(self) -> None:

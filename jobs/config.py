@@ -6,6 +6,7 @@ from pathlib import Path
 from crawlers.warc import WarcSettings
 from jobs.isolation import IsolationSettings
 from pipeline.corpus_rules import CorpusRules
+from pipeline.decontamination import DecontaminationRules
 from pipeline.extract import ExtractSettings
 from pipeline.image_codec import ImageEncoding
 from pipeline.image_rules import ImageRules
@@ -41,6 +42,7 @@ class BuildConfig(Settings, frozen=True):
     """Of pages whose texts are nearly the same keep only the newest."""
     minhash: MinHashSettings = MinHashSettings()
     corpus: CorpusRules = CorpusRules()
+    decontamination: DecontaminationRules = DecontaminationRules()
     image: ImageRules = ImageRules()
     encoding: ImageEncoding = ImageEncoding()
     shards: ShardSettings = ShardSettings()

@@ -17,8 +17,10 @@ from crawlers.warc import Capture, page_of, read_captures
 from jobs.config import BuildConfig
 from jobs.isolation import Isolated
 from jobs.plan import Plan, read_plan
+from jobs.references import text_index
 from jobs.slices import sizes_name
 from pipeline.consent import honour_consent
+from pipeline.decontamination import decontaminate_text
 from pipeline.extract import extract_page
 from pipeline.language import keep_language
 from pipeline.minhash import band_keys
@@ -74,6 +76,7 @@ def extract(output: str, index: int) -> Commit:
             captures = _captures(archive, config, tally)
             pages = _without_images(captures, index, shuffle, tally)
             drafts = each(partial(_draft, recipe, archive.url, index, config), pages, tally)
+            drafts = _without_evaluation_texts(drafts, output, plan, tally)
             for draft in drafts:
                 _count(draft, tally)
                 shuffle.add_draft(draft)
@@ -101,6 +104,13 @@ def _without_images(captures: Iterator[Capture], index: int, shuffle: "Shuffle",
 def _draft(recipe: Callable[[Page], Draft], archive: str, index: int, config: BuildConfig, capture: Capture) -> Draft:
     uid = index << 40 | capture.number
     return recipe(page_of(capture, uid, archive, config.warc))
+
+
+def _without_evaluation_texts(drafts: Iterator[Draft], output: str, plan: Plan, tally: Tally) -> Iterator[Draft]:
+    texts = text_index(output)
+    if texts is None:
+        return drafts
+    return each(partial(decontaminate_text, index=texts, rules=plan.config.decontamination), drafts, tally)
 
 
 def _count(draft: Draft, tally: Tally) -> None:

@@ -44,6 +44,7 @@ REASONS: dict[str, str] = {
     "repetitive": "lines, paragraphs or n-grams repeat themselves",
     "no_image": "the page refers to no content image",
     "many_images": "the page refers to more images than the maximum",
+    "evaluation_text": "the page repeats an item of an evaluation set",
     "duplicate_url": "a newer capture of the same canonical address exists",
     "duplicate_text": "another page has the same normalised text",
     "near_duplicate": "a newer page has nearly the same text",
@@ -53,6 +54,7 @@ REASONS: dict[str, str] = {
     "boilerplate": "the paragraph stands on its domain more often than the maximum",
     # images
     "frequent_image": "more pages refer to the image than the maximum",
+    "evaluation_image": "the image looks like one of an evaluation set",
     "frequent_content": "the image, by its bytes or its look, stands in more places than the maximum",
     "not_captured": "none of the image's addresses is in the archives",
     "unsupported_format": "not JPEG, PNG, WebP, AVIF, GIF, BMP or TIFF by its content",
