@@ -178,6 +178,8 @@ def funnel_lines(dataset: Dataset) -> Iterable[str]:
     for kind, total in dataset.kinds.items():
         size = f"{total.shards} shards, {total.bytes / 1e6:,.1f} MB"
         yield f"{kind}: {total.samples:,} samples, {total.images:,} images, {size}"
+    if redacted := sum(dataset.phases.values(), Counts()).redacted:
+        yield "  replaced by placeholders: " + ", ".join(f"{kind} {count:,}" for kind, count in redacted.items())
     for kind, reasons in dataset.drops.items():
         worst = sorted(reasons.items(), key=lambda item: (-item[1], item[0]))
         yield f"  {kind}s let go: " + ", ".join(f"{reason} {count:,}" for reason, count in worst)

@@ -12,6 +12,7 @@ from pipeline.image_codec import ImageEncoding
 from pipeline.image_rules import ImageRules
 from pipeline.language import LanguageRules
 from pipeline.minhash import MinHashSettings
+from pipeline.pii import PiiRules
 from pipeline.text_rules import TextRules
 from pipeline.url_rules import UrlRules
 from schemas.consent import ConsentSettings
@@ -38,6 +39,7 @@ class BuildConfig(Settings, frozen=True):
     extract: ExtractSettings = ExtractSettings()
     language: LanguageRules = LanguageRules()
     text: TextRules = TextRules()
+    pii: PiiRules = PiiRules()
     near_duplicates: bool = True
     """Of pages whose texts are nearly the same keep only the newest."""
     minhash: MinHashSettings = MinHashSettings()

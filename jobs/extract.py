@@ -24,6 +24,7 @@ from pipeline.decontamination import decontaminate_text
 from pipeline.extract import extract_page
 from pipeline.language import keep_language
 from pipeline.minhash import band_keys
+from pipeline.pii import redact
 from pipeline.text_rules import text_rules
 from pipeline.url_rules import refuse_url
 from schemas.buckets import BucketWriter, bucket_of
@@ -58,6 +59,7 @@ def page_recipe(config: BuildConfig) -> Callable[[Page], Draft]:
             partial(honour_consent, settings=config.consent),
             partial(keep_language, rules=config.language),
             partial(text_rules, rules=config.text),
+            partial(redact, rules=config.pii),
         ),
     )
 
@@ -115,6 +117,8 @@ def _without_evaluation_texts(drafts: Iterator[Draft], output: str, plan: Plan, 
 
 def _count(draft: Draft, tally: Tally) -> None:
     tally.kept("page")
+    for what, count in draft.redacted.items():
+        tally.redacted(what, count)
     for row in draft.let_go:
         tally.saw(row.kind)
         tally.drop(row)

@@ -90,6 +90,7 @@ def _sample(
         warc_offset=draft.warc_offset,
         warc_length=draft.warc_length,
         consent=draft.consent,
+        redacted=draft.redacted,
         scores={},
         screened=[],
         weft_version=__version__,

@@ -102,6 +102,7 @@ class Draft(msgspec.Struct, frozen=True):
     warc_offset: int = -1
     warc_length: int = -1
     let_go: tuple[DropRow, ...] = ()
+    redacted: dict[str, int] = {}  # placeholders in the texts, by kind
 
     @property
     def texts(self) -> list[TextBlock]:
@@ -163,6 +164,7 @@ class Sample(msgspec.Struct, frozen=True):
     warc_offset: int
     warc_length: int
     consent: Consent
+    redacted: dict[str, int]  # placeholders that stand for personal data, by kind
     scores: dict[str, float]
     screened: list[str]  # the safety scorers that looked at the sample; empty: not screened
     weft_version: str

@@ -121,12 +121,14 @@ class Counts(msgspec.Struct, frozen=True):
     seen: dict[str, int] = {}
     kept: dict[str, int] = {}
     drops: dict[str, dict[str, int]] = {}
+    redacted: dict[str, int] = {}  # placeholders put in for personal data, by kind
 
     def __add__(self, other: "Counts") -> "Counts":
         drops = {kind: dict(reasons) for kind, reasons in self.drops.items()}
         for kind, reasons in other.drops.items():
             drops[kind] = _sum(drops.get(kind, {}), reasons)
-        return Counts(_sum(self.seen, other.seen), _sum(self.kept, other.kept), _sorted(drops))
+        redacted = _sum(self.redacted, other.redacted)
+        return Counts(_sum(self.seen, other.seen), _sum(self.kept, other.kept), _sorted(drops), redacted)
 
     def __sub__(self, earlier: "Counts") -> "Counts":
         """What was counted since `earlier`, an earlier state of the same tally."""
@@ -142,6 +144,7 @@ class Counts(msgspec.Struct, frozen=True):
             {kind: count - earlier.seen.get(kind, 0) for kind, count in self.seen.items()},
             {kind: count - earlier.kept.get(kind, 0) for kind, count in self.kept.items()},
             {kind: reasons for kind, reasons in drops.items() if reasons},
+            {kind: count - earlier.redacted.get(kind, 0) for kind, count in self.redacted.items()},
         )
 
     def unaccounted(self, kind: str) -> int:
@@ -156,6 +159,7 @@ class Tally:
         self._seen: Counter[str] = Counter()
         self._kept: Counter[str] = Counter()
         self._drops: dict[str, Counter[str]] = {}
+        self._redacted: Counter[str] = Counter()
         self._sink = sink
 
     def saw(self, kind: str, n: int = 1) -> None:
@@ -164,6 +168,10 @@ class Tally:
     def kept(self, kind: str, n: int = 1) -> None:
         self._kept[kind] += n
 
+    def redacted(self, kind: str, n: int = 1) -> None:
+        """A placeholder was put in for personal data of this kind."""
+        self._redacted[kind] += n
+
     def drop(self, row: DropRow) -> None:
         self._drops.setdefault(row.kind, Counter())[row.reason] += 1
         if self._sink is not None:
@@ -171,7 +179,7 @@ class Tally:
 
     def counts(self) -> Counts:
         drops = {kind: dict(sorted(reasons.items())) for kind, reasons in self._drops.items()}
-        return Counts(_sorted(self._seen), _sorted(self._kept), _sorted(drops))
+        return Counts(_sorted(self._seen), _sorted(self._kept), _sorted(drops), _sorted(self._redacted))
 
 
 class Item(Protocol):
