@@ -5,6 +5,7 @@ import logging
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
+from typing import Any
 
 import msgspec
 
@@ -19,6 +20,7 @@ from jobs.plan import Plan, make_plan, other_settings
 from jobs.progress import progress
 from jobs.publish import KIND, publish
 from jobs.references import read_references
+from jobs.scoring import compares_embeddings, embed_references, scorer_pool
 from jobs.slices import make_slices
 from jobs.staging import staged_name
 from schemas.commits import Commit, committed, read_commit, roll_forward, sweep
@@ -88,7 +90,10 @@ class Phases:
         self._run("assemble", assemble, len(slices))
         if self._plan.config.corpus.max_image_places is not None:
             self._run("contents", find_frequent_content, self._plan.buckets)
-        self._run("publish", publish, len(slices))
+        with scorer_pool(self._engine, self._plan.config.scorers) as actors:
+            if self._plan.references and compares_embeddings(self._plan.config.scorers):
+                self._run("embeddings", embed_references, len(self._plan.references), actors)
+            self._run("publish", publish, len(slices), actors)
 
     def _find_components(self) -> int:
         """Run rounds until all components of near-duplicates are stars; returns the number of the last."""
@@ -99,7 +104,7 @@ class Phases:
             self._run(round_phase(number + 1), star_round, self._plan.buckets, number + 1)
         raise StepError(f"near-duplicates do not settle in {_MAX_ROUNDS} rounds")
 
-    def _run(self, name: str, work: Callable[..., Commit], size: int, *arguments: int) -> list[Commit]:
+    def _run(self, name: str, work: Callable[..., Commit], size: int, *arguments: Any) -> list[Commit]:
         """Run what is missing of a phase: `work(output, *arguments, partition)`."""
         done = _run_phase(self._engine, self._store, name, partial(work, self._store.url, *arguments), size)
         self.commits[name] = done

@@ -32,6 +32,7 @@ def run(arguments: argparse.Namespace) -> int:
     from jobs.build import BuildError, build, funnel_lines
     from jobs.config import load_config
     from jobs.engine import EngineSettings
+    from model.scorers import BadModel
     from schemas.drops import StepError
     from schemas.settings import SettingsError
 
@@ -41,7 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         config = load_config(arguments.config, arguments.set)
         dataset = build(arguments.output, arguments.input, config, engine)
-    except (SettingsError, InputError) as error:
+    except (SettingsError, InputError, BadModel) as error:
         return fail(error, 2)
     except (BuildError, StepError) as error:
         return fail(error, 1)

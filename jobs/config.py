@@ -5,6 +5,7 @@ from pathlib import Path
 
 from crawlers.warc import WarcSettings
 from jobs.isolation import IsolationSettings
+from model.scorers import ScorerSettings
 from pipeline.corpus_rules import CorpusRules
 from pipeline.decontamination import DecontaminationRules
 from pipeline.extract import ExtractSettings
@@ -46,6 +47,7 @@ class BuildConfig(Settings, frozen=True):
     corpus: CorpusRules = CorpusRules()
     decontamination: DecontaminationRules = DecontaminationRules()
     image: ImageRules = ImageRules()
+    scorers: ScorerSettings = ScorerSettings()
     encoding: ImageEncoding = ImageEncoding()
     shards: ShardSettings = ShardSettings()
     isolation: IsolationSettings = IsolationSettings()

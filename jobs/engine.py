@@ -98,14 +98,14 @@ class RayEngine:
     """One Ray task a partition, a bounded number in flight, retried on any node."""
 
     def __init__(self, ray: Any, settings: EngineSettings) -> None:
-        self._ray, self._settings = ray, settings
+        self.ray, self._settings = ray, settings
 
     def run(self, name: str, work: Work[R], partitions: Iterable[int]) -> Iterator[R | Failure]:
         def partition_task(partition: int) -> R:
             return work(partition)
 
         # Retries are ours: Ray's would hide from us which partition kills its workers.
-        task = self._ray.remote(num_cpus=1, max_retries=0, scheduling_strategy="SPREAD")(partition_task)
+        task = self.ray.remote(num_cpus=1, max_retries=0, scheduling_strategy="SPREAD")(partition_task)
         waiting = deque(partitions)
         attempts: Counter[int] = Counter()
         flying: dict[Any, int] = {}
@@ -114,14 +114,14 @@ class RayEngine:
                 partition = waiting.popleft()
                 attempts[partition] += 1
                 flying[task.options(name=f"{name} {partition:06d}").remote(partition)] = partition
-            done, _ = self._ray.wait(list(flying), num_returns=1, timeout=10)
+            done, _ = self.ray.wait(list(flying), num_returns=1, timeout=10)
             for reference in done:
                 partition = flying.pop(reference)
                 try:
-                    result = self._ray.get(reference)
-                except self._ray.exceptions.RayTaskError as error:
+                    result = self.ray.get(reference)
+                except self.ray.exceptions.RayTaskError as error:
                     problem = _problem(name, partition, error.cause)
-                except self._ray.exceptions.RayError as error:  # the worker or its node died
+                except self.ray.exceptions.RayError as error:  # the worker or its node died
                     problem = f"{type(error).__name__}: {str(error).splitlines()[0]}"
                 else:
                     yield result
@@ -134,7 +134,7 @@ class RayEngine:
 
     def _max_in_flight(self) -> int:
         """Twice the CPUs keeps them fed; asked each time, because a cluster grows and shrinks."""
-        return max(2, 2 * int(self._ray.cluster_resources().get("CPU", 1)))
+        return max(2, 2 * int(self.ray.cluster_resources().get("CPU", 1)))
 
 
 def _start_ray(ray: Any, settings: EngineSettings) -> None:

@@ -1,6 +1,5 @@
 """The last phase: illustrated drafts become shards, less the images that stand in too many places."""
 
-from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -9,11 +8,12 @@ import pyarrow as pa
 
 from jobs.frequency import frequent_keys
 from jobs.plan import Plan, read_plan
-from jobs.staging import is_frequent, read_staged
-from pipeline.interleave import Illustration, interleave
+from jobs.scoring import score_pages
+from jobs.staging import Illustrated, is_frequent, read_staged
+from pipeline.interleave import interleave
 from schemas import __version__
 from schemas.commits import Attempt, Commit
-from schemas.documents import Draft, ImageRef, Sample
+from schemas.documents import Sample
 from schemas.drop_files import DropFile
 from schemas.drops import Counts, Drop, DropRow, Tally, each
 from schemas.shards import ShardInfo, ShardMark, ShardWriter
@@ -43,23 +43,8 @@ COLUMNS: dict[str, pa.DataType] = {
 }
 
 
-class Illustrated(msgspec.Struct, frozen=True):
-    """A page and its images, in reading order."""
-
-    draft: Draft
-    shown: list[Illustration]
-
-    @property
-    def kind(self) -> str:
-        return self.draft.kind
-
-    @property
-    def url(self) -> str:
-        return self.draft.url
-
-
-def publish(output: str, index: int) -> Commit:
-    """Run the phase on slice `index` of the build at `output`."""
+def publish(output: str, actors: tuple[Any, ...], index: int) -> Commit:
+    """Run the phase on slice `index` of the build at `output`; `actors` hold the scorers' models, if any do."""
     plan, store = read_plan(output), Store(output)
     with Attempt(store, "publish", index) as attempt:
         with DropFile(attempt, f"drops/publish-{index:06d}.parquet") as drops:
@@ -68,10 +53,12 @@ def publish(output: str, index: int) -> Commit:
             frequent: set[bytes] = set()
             if plan.config.corpus.max_image_places is not None:
                 frequent = frequent_keys(store, plan, "contents", "images", index)
-            pages = (Illustrated(draft, shown) for draft, shown in read_staged(store, index))
-            for page in each(partial(without_frequent_content, frequent, tally), pages, tally):
+            staged = read_staged(store, index)
+            pages = each(partial(without_frequent_content, frequent, tally), staged, tally)
+            for page in score_pages(pages, output, actors, index, tally):
                 tally.kept("page")
-                shards.add(page.draft, {item.ref: item for item in page.shown})
+                tally.kept("image", len(page.shown))
+                shards.add(page)
             shards.close()
         for mark in shards.marks:
             attempt.put(f"{KIND}/commit/{mark.shard.name}.json", msgspec.json.encode(mark))
@@ -87,7 +74,6 @@ def without_frequent_content(frequent: set[bytes], tally: Tally, page: Illustrat
         if how := is_frequent(item.image, frequent):
             tally.drop(DropRow(item.url, "image", "frequent_content", f"by its {how}, on {page.url}"))
         else:
-            tally.kept("image")
             kept.append(item)
     if not kept:
         raise Drop("no_image_left", f"of {len(page.shown)}")
@@ -104,9 +90,9 @@ class Shards:
         self._num_samples = 0
         self.marks: list[ShardMark] = []
 
-    def add(self, draft: Draft, illustrations: Mapping[ImageRef, Illustration]) -> None:
+    def add(self, page: Illustrated) -> None:
         key = f"{self._partition:06d}{self._num_samples:06d}"
-        sample, members = interleave(draft, illustrations, key, self._plan.config_hash)
+        sample, members = interleave(page.draft, page.illustrations, key, self._plan.config_hash, page.screening)
         self._writer.add(key, members, index_row(sample))
         self._num_samples += 1
 

@@ -20,6 +20,7 @@ from pipeline.decontamination import ImageIndex, TextIndex, item_ngrams
 from pipeline.image_codec import decode_image
 from pipeline.image_rules import ImageRules
 from schemas.commits import Attempt, Commit
+from schemas.documents import StoredImage
 from schemas.drops import Counts, Drop
 from schemas.storage import Store
 
@@ -143,15 +144,19 @@ def _strings(value: Any) -> Iterator[str]:
 
 
 def _image_hashes(references: References, config: BuildConfig) -> Iterator[tuple[str, int, Any]]:
-    """Hashed as the images of pages are, so that equal images get equal hashes. Raises `BadReference`."""
+    for name, image in read_images(references, config):
+        yield name, 0, np.array([int(image.phash, 16)], np.uint64)
+
+
+def read_images(references: References, config: BuildConfig) -> Iterator[tuple[str, StoredImage]]:
+    """Evaluation images by name, decoded as those of pages are. Raises `BadReference`."""
     for url in references.files:
         with fsspec.open(url, "rb") as file:
             for name, data in _images(url, file):
                 try:
-                    image = decode_image(data, _ANY_IMAGE, config.encoding)
+                    yield name, decode_image(data, _ANY_IMAGE, config.encoding)
                 except Drop as drop:
                     raise BadReference(f"{name}: {drop.reason} {drop.detail}") from None
-                yield name, 0, np.array([int(image.phash, 16)], np.uint64)
 
 
 def _images(url: str, file: Any) -> Iterator[tuple[str, bytes]]:

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from jobs.dedup import open_writer
 from jobs.frequency import COUNTED, add_counts
 from jobs.plan import Plan
-from pipeline.interleave import Illustration
+from pipeline.interleave import Illustration, Screening
 from schemas.commits import Attempt
 from schemas.documents import Draft, ImageRef, StoredImage
 from schemas.storage import Store
@@ -30,6 +30,26 @@ _FLUSH_BYTES = 32 << 20
 
 def staged_name(index: int) -> str:
     return f"work/assemble/{index:06d}.pages.parquet"
+
+
+class Illustrated(msgspec.Struct, frozen=True):
+    """A page and its images, in reading order."""
+
+    draft: Draft
+    shown: list[Illustration]
+    screening: Screening = Screening()
+
+    @property
+    def kind(self) -> str:
+        return self.draft.kind
+
+    @property
+    def url(self) -> str:
+        return self.draft.url
+
+    @property
+    def illustrations(self) -> dict[ImageRef, Illustration]:
+        return {item.ref: item for item in self.shown}
 
 
 class Staging:
@@ -75,14 +95,14 @@ class Staging:
         self._stack.__exit__(failure, *details)
 
 
-def read_staged(store: Store, index: int) -> Iterator[tuple[Draft, list[Illustration]]]:
-    """The pages of a task of *assemble*, in order; the illustrations of each in reading order."""
+def read_staged(store: Store, index: int) -> Iterator[Illustrated]:
+    """The pages of a task of *assemble*, in order."""
     with store.open(staged_name(index)) as file, pq.ParquetFile(file) as parquet:
         for batch in parquet.iter_batches(batch_size=64):
             for row in batch.to_pylist():
                 bare = msgspec.json.decode(row["illustrations"], type=list[Illustration])
                 shown = [_with_data(item, data) for item, data in zip(bare, row["images"], strict=True)]
-                yield msgspec.json.decode(row["draft"], type=Draft), shown
+                yield Illustrated(msgspec.json.decode(row["draft"], type=Draft), shown)
 
 
 def content_keys(image: StoredImage) -> tuple[bytes, bytes]:

@@ -154,6 +154,8 @@ class Sample(msgspec.Struct, frozen=True):
     image_original_sha256: list[str]
     image_phashes: list[str]
     image_scores: list[dict[str, float]]  # one dict an image; empty while no scorer is configured
+    clip_similarity: list[list[float]]  # a row an image, a column a paragraph; empty without CLIP, as the next
+    clip_assignment: list[int]  # for each image the paragraph that suits it; the order of the page is untouched by it
     language: str
     language_score: float
     licence: str
