@@ -3,8 +3,8 @@
     python -m benchmarks.engine [--archives 12] [--pages 250] [--rounds 5]
 
 The work is the extract phase on archives of `benchmarks.synthetic`: reading, a child process a partition, shuffle
-files, commits. Both are started, and have done a round, before the clock runs; rounds alternate. Seconds are wall clock;
-the figure to quote is the median of the ratios of single rounds, which a busy machine disturbs least.
+files, commits. Both are started, and have done a round, before the clock runs; rounds alternate. Seconds are wall
+clock; the figure to quote is the median of the ratios of single rounds, which a busy machine disturbs least.
 """
 
 import argparse

@@ -46,6 +46,8 @@ def run(arguments: argparse.Namespace) -> int:
         return fail(error, 2)
     except (BuildError, StepError) as error:
         return fail(error, 1)
+    except OSError as error:
+        return fail(f"the storage failed: {error}. What is committed stays, the same command goes on", 1)
     for line in funnel_lines(dataset):
         print(line)
     print(f"look at it: weft inspect {arguments.output}")

@@ -108,8 +108,9 @@ class Attempt:
         commit = Commit(self._phase, self._partition, self._id, files, counts, list(shards), unfinished)
         self._is_decided = True  # from here on the files may count, even if the answer to the put is lost
         if not self._store.put_if_absent(_record_name(self._phase, self._partition), msgspec.json.encode(commit)):
-            self.abandon()
             commit = read_commit(self._store, self._phase, self._partition)
+            if commit.attempt != self._id:  # else the first answer was lost, and the client asked again
+                self.abandon()
         publish(self._store, commit)  # also another attempt's: it may have been killed before it came to it
         return commit
 

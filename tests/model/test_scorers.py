@@ -93,7 +93,7 @@ def test_a_clip_of_transformers_scores_like_any(tmp_path: Path) -> None:
     folder = tmp_path / "clip"
     transformers.CLIPModel(config).save_pretrained(folder)
     (folder / "vocab.json").write_text(
-        '{"<|startoftext|>": 2, "<|endoftext|>": 3, "a": 4, "b</w>": 5, "a</w>": 6, "b": 7}'
+        '{"<|startoftext|>": 2, "<|endoftext|>": 3, "a": 4, "b</w>": 5, "a</w>": 6, "b": 7, "ab</w>": 8}'
     )
     (folder / "merges.txt").write_text("#version: 0.2\na b</w>\n")
     transformers.CLIPTokenizer(str(folder / "vocab.json"), str(folder / "merges.txt")).save_pretrained(folder)
