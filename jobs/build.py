@@ -12,9 +12,10 @@ import msgspec
 from jobs.assemble import assemble
 from jobs.config import BuildConfig
 from jobs.dedup import dedup_texts, dedup_urls
-from jobs.engine import Engine, EngineSettings, Failure, open_engine
+from jobs.engine import Engine, EngineSettings, Failure, RayEngine, open_engine
 from jobs.extract import extract
 from jobs.frequency import compares_addresses, count_keys, find_frequent, find_frequent_content
+from jobs.metrics import Metrics
 from jobs.near import dedup_similar, group_pages, link_bands, round_phase, star_round
 from jobs.plan import Plan, make_plan, other_settings
 from jobs.progress import progress
@@ -127,12 +128,17 @@ def _run_phase(engine: Engine, store: Store, name: str, work: Callable[[int], Co
     roll_forward(store, (read_commit(store, name, partition) for partition in done))
     missing = sorted(set(range(size)) - set(done))
     failures: list[Failure] = []
+    metrics = Metrics() if isinstance(engine, RayEngine) else None
     with progress(name, size, len(done)) as bar:
         for outcome in engine.run(name, work, missing):
             if isinstance(outcome, Failure):
                 failures.append(outcome)
+                if metrics is not None:
+                    metrics.failed(name)
             else:
                 bar.advance(outcome.counts)
+                if metrics is not None:
+                    metrics.done(name, outcome.counts)
     if failures:
         first = failures[0]
         raise BuildError(

@@ -32,6 +32,8 @@ class EngineSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Partitions at a time on a Ray started here; 0: one for each CPU."""
     max_attempts: int = 3
     """How often a partition is tried when its worker dies or its storage fails."""
+    task_memory_bytes: int = 1 << 30
+    """What Ray sets aside for a task when it decides how many fit on a node; less where a node has not so much."""
     object_store_bytes: int = 256 << 20
     """Of a Ray started here. Only small records pass through it."""
 
@@ -113,7 +115,8 @@ class RayEngine:
             while waiting and len(flying) < self._max_in_flight():
                 partition = waiting.popleft()
                 attempts[partition] += 1
-                flying[task.options(name=f"{name} {partition:06d}").remote(partition)] = partition
+                options = {"name": f"{name} {partition:06d}", "memory": self._task_memory()}
+                flying[task.options(**options).remote(partition)] = partition
             done, _ = self.ray.wait(list(flying), num_returns=1, timeout=10)
             for reference in done:
                 partition = flying.pop(reference)
@@ -131,6 +134,12 @@ class RayEngine:
                     waiting.append(partition)
                 else:
                     yield Failure(partition, problem)
+
+    def _task_memory(self) -> int:
+        """Never more than the smallest node has: such a task would wait for ever."""
+        nodes = (node["Resources"] for node in self.ray.nodes() if node["Alive"])
+        sizes = [int(has["memory"]) for has in nodes if has.get("CPU") and "memory" in has]
+        return min([self._settings.task_memory_bytes, *sizes])
 
     def _max_in_flight(self) -> int:
         """Twice the CPUs keeps them fed; asked each time, because a cluster grows and shrinks."""
