@@ -44,7 +44,7 @@ def main() -> int:
             seed = arguments.seed * 1000 + number
             rng, started = random.Random(seed), time.monotonic()
             fault = faults[number % len(faults)]
-            found, phase = one_round(fault, rng, folder / str(number), archives, cluster)
+            found, phase = one_round(fault, rng, folder / f"round-{number}", archives, cluster)
             met[f"{fault} in {phase}" if phase else fault] += 1
             print(f"round {number}, seed {seed}: {fault} {phase}, {time.monotonic() - started:.0f} s", flush=True)
             if found != expected:
