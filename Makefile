@@ -7,7 +7,7 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 PIP := PIP_CONSTRAINT=constraints.txt .venv/bin/python -m pip install --quiet --disable-pip-version-check
 DEMO := demo-out
 
-.PHONY: help install demo test check format bench bench-extract clean
+.PHONY: help install demo test check format bench bench-extract bench-corpus clean
 help:
 	@sed -n 's/^# make/make/p' Makefile
 
@@ -74,6 +74,12 @@ bench-extract: .venv/installed-dev
 	@[ -n "$(PAGES)" ] || { echo "say make bench-extract PAGES=folder, of NAME/source.html and NAME/expected.html"; exit 2; }
 	$(PIP) --editable '.[bench]'
 	.venv/bin/python -m benchmarks.extraction $(PAGES)
+
+# What deduplication finds and costs at three sizes (about eight minutes), Ray beside a process pool, a soak of faults.
+bench-corpus: .venv/installed-dev
+	.venv/bin/python -m benchmarks.corpus
+	.venv/bin/python -m benchmarks.engine
+	.venv/bin/python -m benchmarks.faults
 
 clean:
 	rm -rf .venv $(DEMO)
