@@ -1,6 +1,6 @@
 """Text, images and their places: weft beside trafilatura, readability-lxml and resiliparse on pages with known answers.
 
-    python -m benchmarks.extraction PAGES [--half tuned|held-out] [--worst N]
+    python -m benchmarks.extraction PAGES [--only CONTENDER]... [--worst N]
 
 PAGES holds NAME/source.html and NAME/expected.html: what a reader should see, images in place. Measures:
 
@@ -24,11 +24,12 @@ import statistics
 import time
 from collections import Counter
 from collections.abc import Callable
+from itertools import compress
 from pathlib import Path
 from typing import Any
 
 import msgspec
-from selectolax.lexbor import LexborHTMLParser
+from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from pipeline.extract import extract_page
 from pipeline.image_refs import candidates
@@ -38,6 +39,10 @@ from schemas.drops import Drop
 BASE = "http://fakehost/test/page.html"
 ROUNDS = 3
 MIN_DECLARED_PX = 50
+INLINE = frozenset(
+    "a abbr b bdi bdo cite code data del dfn em font hi i ins kbd label mark q ref s samp small span strike strong sub "
+    "sup time tt u var wbr".split()
+)
 _TOKEN = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]|[^\W\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]+")
 
 
@@ -51,35 +56,56 @@ class Shown(msgspec.Struct):
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("pages", type=Path)
-    parser.add_argument("--half", choices=("tuned", "held-out"))
-    parser.add_argument("--worst", type=int, default=0, help="list the tuned pages that weft does worst on")
+    parser.add_argument("--only", action="append", help="these contenders only", choices=list(CONTENDERS))
+    parser.add_argument("--worst", type=int, default=0, help="list the pages of the tuned half that weft does worst on")
     arguments = parser.parse_args()
-    pages = sorted(path.parent for path in arguments.pages.glob("*/source.html"))
-    for half in ("tuned", "held-out"):
-        if arguments.half in (None, half):
-            members = [page for page in pages if is_tuned(page.name) == (half == "tuned")]
-            report(half, members, arguments.worst if half == "tuned" else 0)
+    contenders = arguments.only or list(CONTENDERS)
+    pages, seconds = pages_in(arguments.pages), {}
+    runs = {name: run_all(name, pages) for name in contenders}
+    halves = {"tuned half": [is_tuned(page.name) for page in pages]}
+    halves["held-out half"] = [not tuned for tuned in halves["tuned half"]]
+    for title, members in {**halves, "all": [True] * len(pages)}.items():
+        chosen = list(compress(pages, members))
+        if chosen:
+            seconds = time_all([(page / "source.html").read_bytes() for page in chosen], contenders)
+            report(title, chosen, {name: list(compress(shown, members)) for name, shown in runs.items()}, seconds)
+    if arguments.worst:
+        list_worst(list(compress(pages, halves["tuned half"])), arguments.worst)
 
 
 def is_tuned(name: str) -> bool:
     return hashlib.sha256(name.encode()).digest()[1] % 2 == 0
 
 
-def report(half: str, pages: list[Path], worst: int) -> None:
-    sources = [(page / "source.html").read_bytes() for page in pages]
-    answers = [once(shown_by_html((page / "expected.html").read_text("utf-8"))) for page in pages]
-    seconds = time_all(sources)
-    print(f"{half}: {len(pages)} pages, {sum(len(answer.images) for answer in answers)} images")
+def run_all(name: str, pages: list[Path]) -> list["Shown"]:
+    return [once(READERS[name](CONTENDERS[name]((page / "source.html").read_bytes()))) for page in pages]
+
+
+def report(title: str, pages: list[Path], runs: dict[str, list["Shown"]], seconds: dict[str, float]) -> None:
+    answers = answers_of(pages)
+    print(f"{title}: {len(pages)} pages, {sum(len(answer.images) for answer in answers)} images")
     print(f"{'':<20}{'text F1':>8}{'image P':>9}{'R':>7}{'F1':>7}{'false':>7}{'placed':>8}{'pages/CPU s':>13}")
-    for name, run in CONTENDERS.items():
-        shown = [once(READERS[name](run(source))) for source in sources]
-        print(f"{name:<20}{scores(shown, answers)}{len(pages) / seconds[name]:>13.0f}")
-        if name == "weft" and worst:
-            list_worst(pages, shown, answers, worst)
+    for name, shown in runs.items():
+        print(f"{name:<20}{score(shown, answers)}{len(pages) / seconds[name]:>13.0f}")
     print(f"{'parse and walk':<20}{len(pages) / seconds['parse and walk']:>59.0f}\n")
 
 
-def scores(shown: list[Shown], answers: list[Shown]) -> str:
+class Scores(msgspec.Struct, frozen=True):
+    """Of one contender over some pages; see the module."""
+
+    text_f1: float
+    image_precision: float
+    image_recall: float
+    image_f1: float
+    false_images: int
+    placed: float
+
+    def __str__(self) -> str:
+        images = f"{self.image_precision:>9.3f}{self.image_recall:>7.3f}{self.image_f1:>7.3f}"
+        return f"{self.text_f1:>8.3f}{images}{self.false_images:>7}{self.placed:>8.3f}"
+
+
+def score(shown: list[Shown], answers: list[Shown]) -> Scores:
     text = statistics.mean(token_f1(got, want) for got, want in zip(shown, answers, strict=True))
     found = wanted = given = false = placed = 0
     for got, want in zip(shown, answers, strict=True):
@@ -89,7 +115,22 @@ def scores(shown: list[Shown], answers: list[Shown]) -> str:
         placed += count_placed(got, want, pairs)
     precision, recall = found / max(1, given), found / max(1, wanted)
     f1 = 2 * precision * recall / max(1e-9, precision + recall)
-    return f"{text:>8.3f}{precision:>9.3f}{recall:>7.3f}{f1:>7.3f}{false:>7}{placed / max(1, found):>8.3f}"
+    return Scores(text, precision, recall, f1, false, placed / max(1, found))
+
+
+def score_weft(pages: list[Path]) -> Scores:
+    """What the floors of floors.json are held against."""
+    return score(
+        [once(shown_by_weft(run_weft((page / "source.html").read_bytes()))) for page in pages], answers_of(pages)
+    )
+
+
+def answers_of(pages: list[Path]) -> list[Shown]:
+    return [once(shown_by_html((page / "expected.html").read_text("utf-8"))) for page in pages]
+
+
+def pages_in(folder: Path) -> list[Path]:
+    return sorted(path.parent for path in folder.glob("*/source.html"))
 
 
 def token_f1(got: Shown, want: Shown) -> float:
@@ -125,9 +166,9 @@ def count_placed(got: Shown, want: Shown, pairs: list[tuple[int, int]]) -> int:
     return sum(abs(places[got.images[index][1]] - want.images[other][1]) <= allowed for index, other in pairs)
 
 
-def list_worst(pages: list[Path], shown: list[Shown], answers: list[Shown], count: int) -> None:
+def list_worst(pages: list[Path], count: int) -> None:
     rows = []
-    for page, got, want in zip(pages, shown, answers, strict=True):
+    for page, got, want in zip(pages, run_all("weft", pages), answers_of(pages), strict=True):
         pairs = match_images(got, want)
         faults = (
             len(want.images) - len(pairs),
@@ -141,9 +182,10 @@ def list_worst(pages: list[Path], shown: list[Shown], answers: list[Shown], coun
         print(f"    {f1:.3f} {name:<36} tokens {given}/{wanted}, {images}")
 
 
-def time_all(sources: list[bytes]) -> dict[str, float]:
+def time_all(sources: list[bytes], contenders: list[str]) -> dict[str, float]:
     """CPU seconds for all pages, the median of interleaved rounds."""
-    runs: dict[str, Callable[[bytes], Any]] = {**CONTENDERS, "parse and walk": parse_and_walk}
+    runs: dict[str, Callable[[bytes], Any]] = {name: CONTENDERS[name] for name in contenders}
+    runs["parse and walk"] = parse_and_walk
     seconds: dict[str, list[float]] = {name: [] for name in runs}
     for _ in range(ROUNDS):
         for name, run in runs.items():
@@ -211,18 +253,29 @@ def shown_by_weft(draft: Draft | None) -> Shown:
 
 
 def shown_by_html(html: str) -> Shown:
-    """Tokens and images of an answer, or of a contender's HTML."""
-    shown = Shown([], [])
+    """Tokens and images of an answer, or of a contender's HTML. Inline tags part no words: 19<sup>th</sup> is one."""
+    shown, pending = Shown([], []), ""
     root = LexborHTMLParser(html).root
-    for node in root.traverse(include_text=True) if root is not None else ():
-        if node.tag == "-text" and node.parent is not None and node.parent.tag not in ("script", "style", "title"):
-            shown.tokens += tokens(node.text_content or "")
+    stack: list[LexborNode | None] = [root]
+    while stack:
+        node = stack.pop()
+        if node is None:  # the end of a block
+            pending += " "
+        elif node.tag == "-text":
+            pending += node.text_content or ""
         elif node.tag == "img":
-            attributes = node.attributes
-            found = frozenset(candidates(attributes, [], BASE))
-            sides = (attributes.get("width"), attributes.get("height"))
-            if found and not any(side and side.isdigit() and int(side) < MIN_DECLARED_PX for side in sides):
+            shown.tokens += tokens(pending)
+            pending = ""
+            found = frozenset(candidates(node.attributes, [], BASE))
+            sides = (node.attributes.get("width"), node.attributes.get("height"))
+            if found and not any(side and side.isdigit() and 0 < int(side) < MIN_DECLARED_PX for side in sides):
                 shown.images.append((found, len(shown.tokens)))
+        elif node.tag not in ("script", "style", "title"):
+            if node.tag not in INLINE:
+                pending += " "
+                stack.append(None)
+            stack += reversed(list(node.iter(include_text=True)))
+    shown.tokens += tokens(pending)
     return shown
 
 

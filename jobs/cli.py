@@ -16,6 +16,10 @@ COMMANDS = {
         "jobs.inspect_command",
         "totals, distributions and drop reasons of a dataset; --check verifies every byte",
     ),
+    "explain": (
+        "jobs.explain_command",
+        "one page, block by block: what is kept of it, and which rule lets the rest go",
+    ),
     "show": ("jobs.show_command", "one sample in the terminal, its images in place"),
 }
 

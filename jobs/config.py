@@ -8,12 +8,12 @@ from jobs.isolation import IsolationSettings
 from model.scorers import ScorerSettings
 from pipeline.corpus_rules import CorpusRules
 from pipeline.decontamination import DecontaminationRules
-from pipeline.extract import ExtractSettings
 from pipeline.image_codec import ImageEncoding
 from pipeline.image_rules import ImageRules
 from pipeline.language import LanguageRules
 from pipeline.minhash import MinHashSettings
 from pipeline.pii import PiiRules
+from pipeline.reading import ExtractSettings
 from pipeline.text_rules import TextRules
 from pipeline.url_rules import UrlRules
 from schemas.consent import ConsentSettings

@@ -51,16 +51,18 @@ PAGES = {
 
 def page_recipe(config: BuildConfig) -> Callable[[Page], Draft]:
     """All that is decided from one page alone, in order."""
-    return partial(
-        _chain,
-        (
-            partial(refuse_url, rules=config.url),
-            partial(extract_page, settings=config.extract),
-            partial(honour_consent, settings=config.consent),
-            partial(keep_language, rules=config.language),
-            partial(text_rules, rules=config.text),
-            partial(redact, rules=config.pii),
-        ),
+    return partial(_chain, page_steps(config))
+
+
+def page_steps(config: BuildConfig) -> tuple[Callable[[Any], Any], ...]:
+    """The steps of the recipe: the second makes the page a draft, those after it take drafts."""
+    return (
+        partial(refuse_url, rules=config.url),
+        partial(extract_page, settings=config.extract),
+        partial(honour_consent, settings=config.consent),
+        partial(keep_language, rules=config.language),
+        partial(text_rules, rules=config.text),
+        partial(redact, rules=config.pii),
     )
 
 

@@ -122,7 +122,7 @@ def score_pages(
     if score is None:
         yield from pages
         return
-    judge = partial(judge_page, settings, evaluation_embeddings(output), tally)
+    judge = partial(judge_page, settings, score, evaluation_embeddings(output), tally)
     for batch in _batches(pages, settings.batch_size):
         texts = [paragraphs(lay_out(page.draft, page.illustrations)[0]) for page in batch]
         images = [item.image.data for page in batch for item in page.shown]
@@ -173,7 +173,11 @@ def _by_page(batch: list[Illustrated], texts: list[list[str]], scored: Scored) -
 
 
 def judge_page(
-    settings: ScorerSettings, evaluation: tuple[Floats, list[str]] | None, tally: Tally, item: ScoredPage
+    settings: ScorerSettings,
+    score: Score,
+    evaluation: tuple[Floats, list[str]] | None,
+    tally: Tally,
+    item: ScoredPage,
 ) -> Illustrated:
     """Let single images go by their scores, and note those of the rest. Raises `Drop("no_image_left")`."""
     kept, image_scores, rows = [], [], []
@@ -189,9 +193,10 @@ def judge_page(
         raise Drop("no_image_left", f"of {len(item.page.shown)}")
     page = msgspec.structs.replace(item.page, shown=kept)
     similarity: list[list[float]] = []
-    if settings.clip.path:  # captions went with their images, so some paragraphs may be gone
-        columns = [item.texts.index(text) for text in paragraphs(lay_out(page.draft, page.illustrations)[0])]
-        embeddings = item.scored.text_embeddings[columns]
+    if settings.clip.path:
+        texts, embeddings = paragraphs(lay_out(page.draft, page.illustrations)[0]), item.scored.text_embeddings
+        if texts != item.texts:  # captions went with their images
+            embeddings = score([], texts).text_embeddings
         similarity = similarity_matrix(item.scored.image_embeddings[rows], embeddings)
     screening = Screening(
         image_scores,

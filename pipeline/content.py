@@ -1,40 +1,28 @@
 """Which part of a walked page is its main content.
 
-Every text gets a weight: its characters, less those in links. Weights add up the container tree; chrome, known by its
-tags and names, counts nothing, unless it holds most of the page. From the root the search descends while one child
-holds nearly all the weight: what it arrives at is the region. It is widened to its `<article>`, and by those
-neighbours that hold prose or figures of their own. Inside it chrome and link lists are left out.
+Every text gets a weight: its characters, less those in links. Leaves stand in document order, so what a container
+holds is a run of them, and its weight the difference of two running sums. Chrome, known by its tags and names, weighs
+nothing, unless it holds most of the page. From the root the search descends while one child holds nearly all the
+weight: what it arrives at is the region. It is widened to its `<article>`, and by those neighbours that hold prose of
+their own. Inside it chrome, teasers and link lists are left out.
 """
+
+from bisect import bisect_left
+from collections.abc import Iterator
+from itertools import accumulate, islice
 
 import msgspec
 
-from pipeline.image_refs import is_image_url
-from pipeline.leaves import Leaf, Media, Text
+from pipeline.elements import CONTENT_TAGS, NARROW, NEVER_CHROME
+from pipeline.leaves import Container, Leaf, Media, Text
+from pipeline.trim import leads_away, trim
+from pipeline.verdicts import Verdict, Verdicts
 from pipeline.walk import Walk
 
-CHROME_TAGS = frozenset(("nav", "aside", "footer", "form", "menu", "dialog"))
-#: Names of parts that are never content, however much text they hold (short of most of the page).
-CHROME_NAMES = frozenset(
-    "breadcrumb breadcrumbs comment comments consent cookie cookies copyright disclaimer discussion disqus "
-    "footer gdpr login masthead menu mobilenav modal nav navbar navbox navigation newsletter noprint outbrain "
-    "paywall popup promo promos recirculation recommend recommendations recommended related relatedarticles "
-    "relatedcontent relatedlinks relatedposts relatedstories replies respond sidebar signup sponsor sponsored "
-    "subscribe subscription taboola trending".split()
-)
-#: Names that parts of the content bear too: such a part is chrome only while it holds little prose.
-WEAK_NAMES = frozenset(
-    "ad ads adsense advert advertisement author avatar banner bio byline hatnote infolinks meta metadata "
-    "pager pagination popular rss search share sharedaddy sharing skip social tag tags teaser toc toolbar topbar "
-    "tools widget widgets".split()
-)
-CONTENT_TAGS = frozenset(("article", "main"))
-WEAK, STRONG = 1, 2
-NEVER_CHROME = frozenset(("article", "main", "body", "html"))
-_TOO_NARROW = frozenset(
-    ("p", "ul", "ol", "li", "dl", "dd", "blockquote", "pre", "td", "tr", "tbody", "figure", "table")
-)
 _ITEMS = frozenset(("li", "dd", "dt", "tr", "tbody", "td", "p"))
 _TEASER = 200  # characters of prose for each linked heading that still make a teaser
+_REFERENCES, _REFERENCE = 0.8, 10  # of references at most this share is links, and so many characters each are not
+_CARD = 3  # how many levels up the words of a picture are looked for
 _NEIGHBOURHOOD = 3  # how many levels up neighbours of the region are looked for
 _SENTENCE_ENDS = (".", "!", "?", "。", "！", "？", "।", "؟", "…", ":", "”", '"')
 
@@ -43,7 +31,7 @@ class ContentSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How the content region is found. Weights are in characters."""
 
     chrome_share: float = 0.4
-    """A container named like chrome is content all the same when it holds more than this share of the page's text."""
+    """A part named like chrome is content all the same with more than this share of the page's text outside links."""
     weak_chrome_characters: float = 200.0
     """A part with a name that content bears too, such as author or share, is chrome up to this weight of prose."""
     descend_share: float = 0.7
@@ -62,190 +50,197 @@ class ContentSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """An image in a weakly named part stays when it declares this width, or stands in a figure."""
 
 
-class _Measures:
-    """Sums over the subtree of each container; a parent stands before its children, so one backward pass adds up."""
-
-    def __init__(self, walk: Walk, settings: ContentSettings) -> None:
-        size = len(walk.containers)
-        plain, self.shown, self.linked = [0.0] * size, [0.0] * size, [0.0] * size
-        for leaf in walk.leaves:
-            if isinstance(leaf, Text):
-                at = leaf.container
-                plain[at] += _weight(leaf)
-                self.shown[at] += len(leaf.text)
-                self.linked[at] += leaf.link_chars
-        self.own = list(plain)
-        for sums in (plain, self.shown, self.linked):
-            _add_up(walk, sums)
-        self.link_headings = [0.0] * size
-        for leaf in walk.leaves:
-            if isinstance(leaf, Text) and leaf.role == "heading" and leaf.link_chars > 0.5 * len(leaf.text):
-                self.link_headings[leaf.container] += 1
-        _add_up(walk, self.link_headings)
-        self.chrome = _chrome(walk, plain, settings)
-        self.weight = [0.0 if self.chrome[at] else own for at, own in enumerate(self.own)]
-        _add_up(walk, self.weight)
-
-    def link_share(self, at: int) -> float:
-        return self.linked[at] / self.shown[at] if self.shown[at] else 0.0
+def judge(walk: Walk, settings: ContentSettings, title: str = "", author: str = "") -> Verdicts:
+    """For each leaf of a page, in reading order, None if it belongs to the main content, else why it does not."""
+    sums, verdicts = _Sums(walk), leave_out_chrome(walk, settings)
+    sums.leave_out(verdicts)
+    region = _region(walk, sums, settings)
+    _leave_out_teasers(walk, sums, region, settings, verdicts)
+    _leave_out_the_rest(walk, _parts(walk, sums, region, settings), verdicts)
+    _leave_out_links(walk, settings, verdicts)
+    _leave_out_cards(walk, verdicts)
+    trim(walk, verdicts, title, author)
+    return verdicts
 
 
-def content_leaves(walk: Walk, settings: ContentSettings) -> list[Leaf]:
-    """The leaves of a page that belong to its main content, in reading order."""
-    measures = _Measures(walk, settings)
-    region = _region(walk, measures, settings)
-    _mark_teasers(walk, measures, region, settings)
-    inside = _below(walk, _parts(walk, measures, region, settings))
-    lists = _list_link_shares(walk, measures)
-    kept: list[Leaf] = []
-    for leaf in walk.leaves:
-        chrome = measures.chrome[leaf.container]
-        if not inside[leaf.container] or chrome == STRONG:
-            continue
-        if isinstance(leaf, Text):
-            if chrome or _is_link_list(leaf, lists[leaf.container], settings.max_link_share):
-                continue
-        elif chrome and leaf.figure < 0 and leaf.width < settings.min_weak_image_px:
-            continue
-        kept.append(leaf)
-    return _without_tail(kept)
+class _Sums:
+    """Running sums over the leaves, by which the weight of any container is one subtraction."""
+
+    def __init__(self, walk: Walk) -> None:
+        self._containers = walk.containers
+        self._own = [_weight(leaf) if isinstance(leaf, Text) else 0 for leaf in walk.leaves]
+        self._weight = list(accumulate(self._own, initial=0))
+
+    def leave_out(self, chrome: Verdicts) -> None:
+        """Chrome weighs nothing from now on."""
+        weights = (0 if verdict else own for verdict, own in zip(chrome, self._own, strict=True))
+        self._weight = list(accumulate(weights, initial=0))
+
+    def weight(self, at: int) -> int:
+        container = self._containers[at]
+        return self._weight[container.last] - self._weight[container.first]
 
 
-def _without_tail(leaves: list[Leaf]) -> list[Leaf]:
-    """Without the bare images that follow the last prose: what comes after an article invites to another."""
-    ends = [at for at, leaf in enumerate(leaves) if isinstance(leaf, Text) and _is_prose(leaf)]
-    if not ends:
-        return leaves
-    return [
-        leaf
-        for at, leaf in enumerate(leaves)
-        if at < ends[-1] or not (isinstance(leaf, Media) and leaf.kind == "image" and leads_away(leaf))
-    ]
-
-
-def leads_away(leaf: Media) -> bool:
-    """Whether an image outside figures is the link to another page, not to a larger copy of itself."""
-    return leaf.figure < 0 and bool(leaf.link) and not is_image_url(leaf.link)
-
-
-def _is_prose(leaf: Text) -> bool:
-    return leaf.role != "heading" and len(leaf.text) - 2 * leaf.link_chars >= 80
-
-
-def _weight(leaf: Text) -> float:
+def _weight(leaf: Text) -> int:
     """How much a text speaks for being content: its characters, less those in links; fragments count little."""
     characters = max(0.0, len(leaf.text) - 1.5 * leaf.link_chars)
     is_prose = len(leaf.text) >= 80 or leaf.text.endswith(_SENTENCE_ENDS)
-    return characters if is_prose else 0.3 * characters
+    return int(characters if is_prose else 0.3 * characters)
 
 
-def _add_up(walk: Walk, sums: list[float]) -> None:
-    for at in range(len(sums) - 1, 0, -1):
-        sums[walk.containers[at].parent] += sums[at]
+def _children(walk: Walk, at: int) -> Iterator[int]:
+    containers = walk.containers
+    child, end = at + 1, containers[at].end
+    while child < end:
+        yield child
+        child = containers[child].end
 
 
-def _chrome(walk: Walk, plain: list[float], settings: ContentSettings) -> list[int]:
-    """For each container 0, WEAK or STRONG, the stronger of its own and that of the ones around it."""
-    chrome, in_article = [0] * len(plain), [False] * len(plain)
-    most = settings.chrome_share * plain[0]
-    for at, container in enumerate(walk.containers[1:], start=1):
-        above = container.parent
-        in_article[at] = in_article[above] or container.tag in CONTENT_TAGS
-        chrome[at] = STRONG if container.hidden else chrome[above]
-        if chrome[at] == STRONG or container.tag in NEVER_CHROME:
+def leave_out_chrome(walk: Walk, settings: ContentSettings) -> Verdicts:
+    """Of what is hidden, what stands in a part that is chrome, and in a part that is if it holds little prose."""
+    verdicts: Verdicts = [None] * len(walk.leaves)
+    settled = 0
+    for at in walk.flagged:
+        container = walk.containers[at]
+        first, last = container.first, container.last
+        if at < settled or first == last:
             continue
-        named = (
-            container.tag in CHROME_TAGS
-            or (container.tag == "header" and not in_article[above])
-            or not CHROME_NAMES.isdisjoint(container.names)
-        )
-        if named and plain[at] <= most:
-            chrome[at] = STRONG
-        elif plain[at] <= settings.weak_chrome_characters and not WEAK_NAMES.isdisjoint(container.names):
-            chrome[at] = WEAK
-    return chrome
+        if container.names.is_hidden or container.chrome >= 0:
+            rule, settled = "hidden" if container.names.is_hidden else "chrome", container.end
+            verdicts[first:last] = [Verdict(rule, container.chrome, container)] * (last - first)
+        elif container.tag not in NEVER_CHROME:
+            prose = sum(_weight(leaf) for leaf in walk.leaves[first:last] if isinstance(leaf, Text))
+            for index in range(first, last) if prose <= settings.weak_chrome_characters else ():
+                if not _is_picture(walk.leaves[index], settings.min_weak_image_px):
+                    verdicts[index] = Verdict("little_prose", prose, container)
+    return verdicts
 
 
-def _region(walk: Walk, measures: _Measures, settings: ContentSettings) -> int:
+def _is_picture(leaf: Leaf, min_px: int) -> bool:
+    return isinstance(leaf, Media) and (leaf.figure >= 0 or leaf.width >= min_px)
+
+
+def _region(walk: Walk, sums: _Sums, settings: ContentSettings) -> int:
     """The container that holds the main content."""
-    children: dict[int, list[int]] = {}
-    for at, container in enumerate(walk.containers[1:], start=1):
-        children.setdefault(container.parent, []).append(at)
-    weight, region = measures.weight, 0
-    while region in children:
-        best = max(children[region], key=lambda at: weight[at])
-        if weight[best] <= 0 or weight[best] < settings.descend_share * weight[region]:
+    region = 0
+    while children := list(_children(walk, region)):
+        best = max(children, key=sums.weight)
+        weight = sums.weight(region)
+        if sums.weight(best) <= 0 or sums.weight(best) < settings.descend_share * weight:
             break
-        paragraphs = (at for at in children[region] if at != best and walk.containers[at].tag in _TOO_NARROW)
-        loose = sum(weight[at] for at in paragraphs) + measures.own[region]
-        if loose > settings.max_loose_share * weight[region]:
+        parts = [at for at in children if at == best or walk.containers[at].tag not in NARROW]
+        if weight - sum(map(sums.weight, parts)) > settings.max_loose_share * weight:
             break  # the text goes on beside the child: a part of it was only wrapped
         region = best
-    while walk.containers[region].tag in _TOO_NARROW:
+    while walk.containers[region].tag in NARROW:
         region = walk.containers[region].parent
-    return _article_around(walk, measures, region, settings.article_share)
+    return _article_around(walk, sums, region, settings.article_share)
 
 
-def _mark_teasers(walk: Walk, measures: _Measures, region: int, settings: ContentSettings) -> None:
-    """Chrome, too: a small part of several linked headings with a line or a picture each."""
-    around = {region}
-    while region > 0:
-        region = walk.containers[region].parent
-        around.add(region)
-    most = settings.teaser_share * max(measures.weight[at] for at in around if at) if len(around) > 1 else 0.0
-    for at, container in enumerate(walk.containers[1:], start=1):
-        if measures.chrome[container.parent] == STRONG and measures.chrome[at] != STRONG:
-            measures.chrome[at] = measures.chrome[container.parent]
-        headings = measures.link_headings[at]
-        if headings >= 2 and at not in around and measures.weight[at] <= min(most, _TEASER * headings):
-            measures.chrome[at] = STRONG
-
-
-def _parts(walk: Walk, measures: _Measures, region: int, settings: ContentSettings) -> set[int]:
-    """The containers that make up the content: the region and what joins it."""
-    weight = measures.weight
-    children: dict[int, list[int]] = {}
-    for at, container in enumerate(walk.containers[1:], start=1):
-        children.setdefault(container.parent, []).append(at)
-    parts, at = {region}, region
-    least = max(80.0, settings.neighbour_share * weight[region])
-    for _ in range(_NEIGHBOURHOOD):
-        if at <= 0 or walk.containers[at].tag in NEVER_CHROME:
-            break
-        above = walk.containers[at].parent
-        for sibling in children[above]:
-            joins = weight[sibling] >= least and measures.link_share(sibling) < 0.3
-            if sibling != at and joins and not measures.link_headings[sibling]:
-                parts.add(sibling)
-        at = above
-    return parts
-
-
-def _article_around(walk: Walk, measures: _Measures, region: int, share: float) -> int:
+def _article_around(walk: Walk, sums: _Sums, region: int, share: float) -> int:
     """The outermost `<article>` or `<main>` around the region that holds little else, or the region itself."""
     widest, at = region, region
     while at > 0:
-        if walk.containers[at].tag in CONTENT_TAGS and measures.weight[region] >= share * measures.weight[at]:
+        if walk.containers[at].tag in CONTENT_TAGS and sums.weight(region) >= share * sums.weight(at):
             widest = at
         at = walk.containers[at].parent
     return widest
 
 
-def _below(walk: Walk, parts: set[int]) -> list[bool]:
-    inside = [False] * len(walk.containers)
+def _leave_out_teasers(walk: Walk, sums: _Sums, region: int, settings: ContentSettings, verdicts: Verdicts) -> None:
+    """Chrome, too: a small part of several linked headings with a line or a picture each."""
+    linked = [index for index, leaf in enumerate(walk.leaves) if isinstance(leaf, Text) and _is_linked_heading(leaf)]
+    around = set(_upward(walk, region))
+    if len(linked) < 2 or not around:
+        return
+    most = settings.teaser_share * max(map(sums.weight, around))
+    settled = 0
     for at, container in enumerate(walk.containers):
-        inside[at] = at in parts or (at > 0 and inside[container.parent])
-    return inside
+        if at < settled or container.last - container.first < 2 or at in around or not at:
+            continue
+        headings = bisect_left(linked, container.last) - bisect_left(linked, container.first)
+        if headings >= 2 and sums.weight(at) <= min(most, _TEASER * headings):
+            settled = container.end
+            for index in range(container.first, container.last):
+                verdicts[index] = verdicts[index] or Verdict("teasers", headings, container)
 
 
-def _list_link_shares(walk: Walk, measures: _Measures) -> list[float]:
-    """The share of characters in links of the list, table or other part that each container's texts stand in."""
-    homes = list(range(len(walk.containers)))
-    for at, container in enumerate(walk.containers[1:], start=1):
-        if container.tag in _ITEMS and container.parent:
-            homes[at] = homes[container.parent]
-    return [measures.link_share(home) for home in homes]
+def _is_linked_heading(leaf: Text) -> bool:
+    return leaf.role == "heading" and leaf.link_chars > 0.5 * len(leaf.text)
 
 
-def _is_link_list(leaf: Text, link_share: float, max_link_share: float) -> bool:
-    return leaf.role != "heading" and leaf.link_chars > max_link_share * len(leaf.text) and link_share > max_link_share
+def _upward(walk: Walk, at: int) -> Iterator[int]:
+    """A container and those around it, the root left out."""
+    while at > 0:
+        yield at
+        at = walk.containers[at].parent
+
+
+def _parts(walk: Walk, sums: _Sums, region: int, settings: ContentSettings) -> Iterator[int]:
+    """The containers that make up the content: the region and what joins it."""
+    yield region
+    least = max(80.0, settings.neighbour_share * sums.weight(region))
+    for at in islice(_upward(walk, region), _NEIGHBOURHOOD):
+        if walk.containers[at].tag in NEVER_CHROME:
+            break
+        for sibling in _children(walk, walk.containers[at].parent):
+            if sibling != at and sums.weight(sibling) >= least and _is_like_content(walk, sibling):
+                yield sibling
+
+
+def _is_like_content(walk: Walk, at: int) -> bool:
+    """Whether a neighbour of the region has little in links, and no heading that is one."""
+    leaves = walk.leaves[walk.containers[at].first : walk.containers[at].last]
+    texts = [leaf for leaf in leaves if isinstance(leaf, Text)]
+    return _link_share(texts) < 0.3 and not any(map(_is_linked_heading, texts))
+
+
+def _link_share(texts: list[Text]) -> float:
+    shown = sum(len(text.text) for text in texts)
+    return sum(text.link_chars for text in texts) / shown if shown else 0.0
+
+
+def _leave_out_the_rest(walk: Walk, parts: Iterator[int], verdicts: Verdicts) -> None:
+    inside = bytearray(len(verdicts))
+    for part in parts:
+        first, last = walk.containers[part].first, walk.containers[part].last
+        inside[first:last] = b"\1" * (last - first)
+    for index, is_inside in enumerate(inside):
+        if not is_inside and verdicts[index] is None:
+            verdicts[index] = Verdict("outside")
+
+
+def _leave_out_links(walk: Walk, settings: ContentSettings, verdicts: Verdicts) -> None:
+    """Lists, tables and blocks that are mostly links, but for headings and for lists of references."""
+    judged: dict[int, Verdict | None] = {}  # the lists, tables or other parts that items stand in
+    for index, leaf in enumerate(walk.leaves):
+        if verdicts[index] is not None or not isinstance(leaf, Text) or not leaf.link_chars:
+            continue
+        if leaf.role != "heading" and leaf.link_chars > settings.max_link_share * len(leaf.text):
+            home = leaf.container
+            while walk.containers[home].tag in _ITEMS and walk.containers[home].parent:
+                home = walk.containers[home].parent
+            if home not in judged:
+                judged[home] = _are_links(walk, walk.containers[home], settings.max_link_share)
+            verdicts[index] = judged[home]
+
+
+def _are_links(walk: Walk, container: Container, most: float) -> Verdict | None:
+    texts = [leaf for leaf in walk.leaves[container.first : container.last] if isinstance(leaf, Text)]
+    share, unlinked = _link_share(texts), sum(len(text.text) - text.link_chars for text in texts)
+    are_references = share <= _REFERENCES and unlinked >= _REFERENCE * len(texts)
+    return Verdict("links", share, container) if share > most and not are_references else None
+
+
+def _leave_out_cards(walk: Walk, verdicts: Verdicts) -> None:
+    """Pictures that lead away, as do all the words around them."""
+    for index, leaf in enumerate(walk.leaves):
+        if verdicts[index] is None and isinstance(leaf, Media) and leaf.kind == "image" and leads_away(leaf):
+            for at in islice(_upward(walk, leaf.container), _CARD):
+                container = walk.containers[at]
+                words = [other for other in range(container.first, container.last) if walk.leaves[other].kind == "text"]
+                if words:
+                    rules = {verdict.rule if (verdict := verdicts[word]) else "" for word in words}
+                    if rules == {"links"}:
+                        verdicts[index] = Verdict("links", 1.0, container)
+                    break

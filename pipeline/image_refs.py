@@ -70,7 +70,7 @@ def candidates(img: Mapping[str, str | None], sources: list[Mapping[str, str | N
     over = sorted((pair for pair in sized if pair[0] > BEST_WIDTH), key=lambda pair: pair[0])
     unsized = [pair for pair in sized if pair[0] == 0]
     ordered = [url for _, url in (*fits, *over)] + list(_single(img)) + [url for _, url in unsized]
-    resolved = (resolve(base, url) for url in ordered if not is_placeholder(url))
+    resolved = (resolve(base, url) for url in dict.fromkeys(ordered) if not is_placeholder(url))
     return tuple(dict.fromkeys(url for url in resolved if url))
 
 

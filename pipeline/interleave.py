@@ -35,7 +35,8 @@ def interleave(
 ) -> tuple[Sample, list[tuple[str, bytes]]]:
     """The sample and its tar members, the JSON first.
 
-    Texts between two images become one, blocks separated by a blank line. An image that is not among `illustrations`
+    Texts between two images become one, blocks separated by a blank line, the items of a list and the rows of a table
+    by a line end; headings and list items bear their marks. An image that is not among `illustrations`
     leaves no hole, and its caption goes with it.
     """
     texts, shown = lay_out(draft, illustrations)
@@ -54,12 +55,15 @@ def lay_out(
     orphaned = _orphaned_captions(draft, illustrations)
     texts: list[str | None] = []
     shown: list[Illustration] = []
+    role = ""
     for block in draft.blocks:
         if isinstance(block, TextBlock) and not (block.role == "caption" and _is_part(block.text, orphaned)):
             if texts and texts[-1] is not None:
-                texts[-1] = f"{texts[-1]}\n\n{block.text}"
+                gap = "\n" if block.role == role and role in ("list", "table") else "\n\n"
+                texts[-1] += f"{gap}{block.mark}{block.text}"
             else:
-                texts.append(block.text)
+                texts.append(block.mark + block.text)
+            role = block.role
         elif isinstance(block, ImageRef) and block in illustrations:
             shown.append(illustrations[block])
             texts.append(None)

@@ -6,15 +6,18 @@ from collections.abc import Iterator
 from typing import Any
 
 import msgspec
-from selectolax.lexbor import LexborHTMLParser
 
 from pipeline.image_refs import is_placeholder
+from pipeline.markup import Markup, read_attributes, unescape
 from schemas.consent import read_consent
 from schemas.documents import Consent
 from schemas.urls import host_of, registered_domain, resolve
 
 _CREATIVE_COMMONS = re.compile(r"https?://(?:www\.)?creativecommons\.org/(?:licenses|publicdomain)/[\w./-]+")
+_STATING = ("html", "base", "meta", "link")
 _ROBOTS_NAMES = ("robots", "weft")
+
+_Stated = list[tuple[str, dict[str, str]]]  # tags that state something, and their attributes
 
 
 class Metadata(msgspec.Struct):
@@ -31,21 +34,24 @@ class Metadata(msgspec.Struct):
     lead_images: list[str] = []
 
 
-def read_metadata(tree: LexborHTMLParser, url: str) -> Metadata:
-    """Metadata of a parsed page; `base` is what its relative addresses are resolved against."""
-    base_tag = tree.css_first("base[href]")
-    base = resolve(url, base_tag.attributes.get("href") or "") if base_tag is not None else ""
-    found = Metadata(base=base or url)
-    metas = _metas(tree)
-    things = list(_json_ld(tree))
-    title = tree.css_first("title")
-    found.title = _clean(_first(metas, "og:title") or (title.text() if title is not None else ""))
+def read_metadata(markup: Markup, url: str) -> Metadata:
+    """Metadata of a page; `base` is what its relative addresses are resolved against."""
+    written = markup.attributes
+    stated = [(tag, read_attributes(written[at])) for tag in _STATING for at in markup.places(tag)]
+    if "icens" in markup.html or "creativecommons" in markup.html:
+        stated += [("a", read_attributes(written[at])) for at in markup.places("a") if _is_licence(written[at])]
+    found = Metadata(base=url)
+    found.base = (
+        next((resolve(url, some["href"]) for tag, some in stated if tag == "base" and "href" in some), "") or url
+    )
+    metas = _metas(stated)
+    things = list(_json_ld(markup.json_ld))
+    found.title = _clean(_first(metas, "og:title") or _title(markup))
     found.author = _clean(_first(metas, "author", "article:author") or _name(things, "author"))
     found.date = _first(metas, "article:published_time", "date") or _string(things, "datePublished")
-    root = tree.css_first("html")
-    found.language = (root.attributes.get("lang") or "").strip() if root is not None else ""
-    found.licence = _licence(tree, things, found.base)
-    found.canonical_url = _canonical(tree, url, found.base)
+    found.language = next((some.get("lang", "").strip() for tag, some in stated if tag == "html"), "")
+    found.licence = _licence(stated, things, found.base)
+    found.canonical_url = _canonical(stated, url, found.base)
     found.consent = read_consent(
         [value for name in _ROBOTS_NAMES for value in metas.get(name, [])],
         _first(metas, "tdm-reservation"),
@@ -55,13 +61,21 @@ def read_metadata(tree: LexborHTMLParser, url: str) -> Metadata:
     return found
 
 
-def _metas(tree: LexborHTMLParser) -> dict[str, list[str]]:
+def _is_licence(written: str) -> bool:
+    return "creativecommons" in written or ("rel=" in written and "licens" in written.lower())
+
+
+def _title(markup: Markup) -> str:
+    """The first `<title>`; those of drawings are inside `<svg>`."""
+    return unescape(markup.texts[markup.tags.index("/title")]) if "/title" in markup.tags else ""
+
+
+def _metas(stated: _Stated) -> dict[str, list[str]]:
     metas: dict[str, list[str]] = {}
-    for node in tree.css("meta[content]"):
-        attributes = node.attributes
-        name = attributes.get("name") or attributes.get("property") or ""
-        if name:
-            metas.setdefault(name.strip().lower(), []).append((attributes.get("content") or "").strip())
+    for tag, attributes in stated:
+        name = attributes.get("name") or attributes.get("property")
+        if tag == "meta" and name and "content" in attributes:
+            metas.setdefault(name.strip().lower(), []).append(attributes["content"].strip())
     return metas
 
 
@@ -69,11 +83,11 @@ def _first(metas: dict[str, list[str]], *names: str) -> str:
     return next((value for name in names for value in metas.get(name, []) if value), "")
 
 
-def _json_ld(tree: LexborHTMLParser) -> Iterator[dict[str, Any]]:
+def _json_ld(scripts: list[str]) -> Iterator[dict[str, Any]]:
     """The articles and other things described by JSON-LD scripts; broken scripts say nothing."""
-    for script in tree.css('script[type="application/ld+json"]'):
+    for script in scripts:
         try:
-            pending = deque([msgspec.json.decode(script.text().strip() or "null")])
+            pending = deque([msgspec.json.decode(script.strip() or "null")])
         except (msgspec.DecodeError, RecursionError):
             continue
         while pending:
@@ -99,25 +113,25 @@ def _name(things: list[dict[str, Any]], name: str) -> str:
     return ""
 
 
-def _licence(tree: LexborHTMLParser, things: list[dict[str, Any]], base: str) -> str:
-    for node in tree.css("a[rel~=license], link[rel~=license]"):
-        href = (node.attributes.get("href") or "").strip()
-        if href and href[0] != "#" and (licence := resolve(base, href)):
+def _licence(stated: _Stated, things: list[dict[str, Any]], base: str) -> str:
+    for tag, attributes in stated:
+        href, relations = attributes.get("href", "").strip(), attributes.get("rel", "").lower().split()
+        is_stated = tag in ("a", "link") and "license" in relations and href and href[0] != "#"
+        if is_stated and (licence := resolve(base, href)):
             return licence
     if licence := _string(things, "license"):
         return licence
-    for node in tree.css('a[href*="creativecommons.org/"]'):
-        if match := _CREATIVE_COMMONS.match(node.attributes.get("href") or ""):
-            return match[0]
-    return ""
+    matches = (_CREATIVE_COMMONS.match(attributes.get("href", "")) for tag, attributes in stated if tag == "a")
+    return next((match[0] for match in matches if match), "")
 
 
-def _canonical(tree: LexborHTMLParser, url: str, base: str) -> str:
+def _canonical(stated: _Stated, url: str, base: str) -> str:
     """The stated canonical address, if it lies on the same registered domain: others are mistakes or claims."""
-    link = tree.css_first('link[rel="canonical"]')
-    stated = resolve(base, link.attributes.get("href") or "") if link is not None else ""
-    same = stated and registered_domain(host_of(stated)) == registered_domain(host_of(url))
-    return stated if same else ""
+    links = (attributes for tag, attributes in stated if tag == "link" and attributes.get("rel") == "canonical")
+    href = next(links, {}).get("href")
+    address = resolve(base, href) if href else ""
+    same = address and registered_domain(host_of(address)) == registered_domain(host_of(url))
+    return address if same else ""
 
 
 def _lead_images(metas: dict[str, list[str]], things: list[dict[str, Any]], base: str) -> list[str]:

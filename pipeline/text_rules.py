@@ -179,17 +179,25 @@ def _words(text: str, language: str) -> list[str]:
     return words
 
 
+def paragraph_fault(block: TextBlock, rules: ParagraphRules, language: str) -> Drop | None:
+    """The rule that a block fails, if any. Captions and headings are exempt."""
+    if rules == _NO_RULES or block.role in ("caption", "heading"):
+        return None
+    try:
+        judge(block.text, rules, language)
+    except Drop as drop:
+        return drop
+    return None
+
+
 def _without_bad_paragraphs(draft: Draft, rules: ParagraphRules) -> Draft:
     kept: list[Block] = []
     let_go: list[DropRow] = []
     for block in draft.blocks:
-        if isinstance(block, TextBlock) and block.role not in ("caption", "heading"):
-            try:
-                judge(block.text, rules, draft.language)
-            except Drop as drop:
-                let_go.append(DropRow(draft.url, "paragraph", drop.reason, f"{drop.detail}: {block.text[:80]}"))
-                continue
-        kept.append(block)
+        if isinstance(block, TextBlock) and (drop := paragraph_fault(block, rules, draft.language)):
+            let_go.append(DropRow(draft.url, "paragraph", drop.reason, f"{drop.detail}: {block.text[:80]}"))
+        else:
+            kept.append(block)
     if not let_go:
         return draft
     return msgspec.structs.replace(draft, blocks=tuple(kept), let_go=draft.let_go + tuple(let_go))

@@ -2,12 +2,15 @@
 
 import functools
 import re
+from itertools import takewhile
 
 _CUTS = re.compile(r"[^0-9A-Za-z]+|(?<=[a-z])(?=[A-Z])|(?<=[A-Za-z])(?=\d)|(?<=\d)(?=[A-Za-z])")
 
 
-#: Prefixes of classes that say what a container has or lacks, not what it is: `has-sidebar`, `no-comments`.
+#: In a class they speak of what an element has or lacks, not of what it is: `has-sidebar`, `anchorWithStickyNavbar`.
 _STATES = frozenset("has no with without not is hide show contains".split())
+#: `meta` names the line of date and author in these, and in itself; `recipe-meta` and `product-meta` are content.
+_ARTICLES = frozenset("article blog content entry item meta news page post single story".split())
 
 
 @functools.lru_cache(maxsize=65536)
@@ -16,8 +19,13 @@ def tokens(text: str) -> frozenset[str]:
     return frozenset(token.lower() for token in _CUTS.split(text) if token)
 
 
-@functools.lru_cache(maxsize=65536)
+@functools.lru_cache(maxsize=16384)
 def names_of(classes: str) -> frozenset[str]:
-    """The tokens of a class attribute, without classes that only state what their element has or lacks."""
-    named = [name for name in classes.split() if _CUTS.split(name, maxsplit=1)[0].lower() not in _STATES]
-    return tokens(" ".join(named))
+    """The tokens of a class attribute, each class only as far as it says what its element is."""
+    found: set[str] = set()
+    for name in classes.split():
+        said = list(takewhile(lambda token: token not in _STATES, (cut.lower() for cut in _CUTS.split(name) if cut)))
+        found.update(said)
+        if "meta" in said and _ARTICLES.issuperset(said):
+            found.add("postmeta")
+    return frozenset(found)

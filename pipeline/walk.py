@@ -1,205 +1,265 @@
-"""One pass over a page's DOM, in reading order, into flat lists: the containers, and the texts and media they hold.
+"""One pass over a page's markup, in reading order, into flat lists: the containers, and the texts and media they hold.
 
 Iterative, so that no depth of nesting overflows a stack. What is main content is not decided here; see
 `pipeline.content`.
 """
 
-import re
-from collections.abc import Mapping
+from collections.abc import Callable, Collection
+from itertools import count, islice, takewhile
 
-from selectolax.lexbor import LexborNode
-
-from pipeline.decoration import decoration
-from pipeline.image_refs import candidates, is_image_url
-from pipeline.leaves import Container, Leaf, Media, Text
-from pipeline.tokens import names_of, tokens
-from schemas.urls import resolve
-
-SKIPPED = frozenset(
-    "script style template svg math head title meta link select option textarea input object applet canvas "
-    "datalist dialog map noframes progress meter".split()
+from pipeline.elements import (
+    BLOCKS,
+    CELLS,
+    CHROME_TAGS,
+    CONTENT_TAGS,
+    HEADINGS,
+    MEDIA,
+    NEVER_CHROME,
+    ROLES,
+    SECTIONS,
+    SKIPPED,
+    VOID,
 )
-HEADINGS = frozenset(("h1", "h2", "h3", "h4", "h5", "h6"))
-BLOCKS = (
-    frozenset(
-        "address article aside blockquote body center dd details div dl dt fieldset figcaption figure footer form "
-        "header hgroup hr html legend li main menu nav ol p pre search section summary table tbody td tfoot th thead "
-        "tr ul caption colgroup".split()
-    )
-    | HEADINGS
-)
-_HANDLED = BLOCKS | {
-    "a",
-    "br",
-    "img",
-    "amp-img",
-    "source",
-    "picture",
-    "noscript",
-    "button",
-    "video",
-    "iframe",
-    "embed",
-    "audio",
-}
-_CELLS = frozenset(("td", "th"))
-_FIGURES = frozenset(("figure", "figcaption"))
-_SECTIONS = frozenset(("article", "main", "section", "body"))
-_NO_NAMES: frozenset[str] = frozenset()
-_ROLES = {"li": "list", "dd": "list", "dt": "list", "tr": "table", "pre": "code", "blockquote": "quote"}
+from pipeline.image_refs import is_image_url
+from pipeline.leaves import Container, Leaf, Media, Text, collapse
+from pipeline.markup import Markup, escape, read_attributes, unescape
+from pipeline.names import UNNAMED, Names, is_hidden, read_names
+
+_SPECIAL = HEADINGS | CHROME_TAGS | CELLS | {"li", "ul", "ol", "pre", "xmp", "figure", "figcaption"}
+_BLOCK_ENDS = [f"/{tag}" for tag in BLOCKS]
+_SPECIAL_ENDS = [f"/{tag}" for tag in HEADINGS | CELLS | {"li", "ul", "ol", "pre", "xmp"}]
 _BREAK = "\u2028"  # a `<br>`, until line ends of the source have become spaces
 _CELL_END = "\u2029"  # of a table row
 _INVISIBLE = ("\u00ad", "\u200b", "\ufeff")  # soft hyphen, zero-width space, stray byte order mark
-_CAPTION_TEXT = frozenset(("caption", "figcaption", "credit", "legend", "cutline"))
+#: How many tags are looked at for what an element holds.
+_LOOK_AHEAD = 300
 
 
 class Walk:
-    """Walks a tree on construction; `containers` and `leaves` are its outcome, both in document order."""
+    """Walks a page on construction; `containers` and `leaves` are its outcome, both in document order.
 
-    def __init__(self, root: LexborNode, base: str, min_declared_px: int = 50) -> None:
-        self._min_declared_px = min_declared_px
-        self.containers: list[Container] = [Container("root", -1, frozenset(), False)]
+    A part whose tag or names make it chrome is passed over unless it holds more than `chrome_share` of the page's
+    characters outside links; with `passes_over` false it is walked all the same, so that it can be shown. `flagged`
+    has the containers that are hidden, chrome, or chrome if they hold little prose.
+    """
+
+    def __init__(
+        self,
+        markup: Markup,
+        base: str,
+        min_declared_px: int = 50,
+        chrome_share: float = 0.4,
+        passes_over: bool = True,
+    ) -> None:
+        self.containers: list[Container] = [Container("root", -1, "paragraph", UNNAMED, 0)]
         self.leaves: list[Leaf] = []
-        self._base = base
+        self.places: list[int] = []  # of the leaves: the number of the tag behind them
+        self.flagged: list[int] = []
+        self._markup, self._base, self._min_declared_px = markup, base, min_declared_px
+        self._chrome_share, self._passes_over = chrome_share, passes_over
+        self._at = 0  # of the tag that is looked at
         self._container = 0
         self._figure = -1
         self._buffer: list[str] = []
         self._link_chars = 0
-        self._links: list[str] = []  # hrefs of the open <a>, outermost first
+        self._link = ""  # attributes of the open <a>
+        self._is_linked = False  # inside one that leads away
         self._preformatted = 0
         self._noscript = 0
         self._mute = 0  # open elements whose text is not for reading
+        self._lists = 0  # open ones
+        self._mark = ""  # of the heading or list item whose text has not begun
         self._in_picture = False
+        self._video: list[str] | None = None  # the attributes of the open <video> and its sources
         self._caption_of = -1  # container of the open caption
         self._figures: list[tuple[int, int, int]] = []  # open ones: container, and the figure and caption around it
-        self._sources: list[Mapping[str, str | None]] = []
-        self._run(root)
+        self._sources: list[str] = []
+        lengths = list(map(len, map(str.strip, markup.texts)))
+        self._lengths = lengths
+        self._prose = self._outside_links(-1, len(lengths))
+        self._pieces = zip(count(), markup.texts, lengths, markup.tags, markup.attributes, strict=False)
+        self._run()
+        self._flush()
+        self.containers[0].last, self.containers[0].end = len(self.leaves), len(self.containers)
+
+    def _run(self) -> None:
+        actions, buffer = self._actions(), self._buffer
+        for at, text, length, tag, written in self._pieces:
+            if text and (length or buffer or self._preformatted) and not self._mute:
+                buffer.append(text)
+                if self._is_linked:
+                    self._link_chars += length
+            if tag is None:
+                continue
+            action = actions.get(tag)
+            if action is not None:
+                self._at = at
+                action(tag, written)
+            elif tag in SKIPPED or (
+                written and is_hidden(written) and tag[0] != "/" and tag not in VOID and tag not in MEDIA
+            ):
+                self._at = at
+                self._pass_over(self._markup.end_of(at))
+                if tag == "iframe":
+                    self._embed([written])
+
+    def _pass_over(self, end: int) -> None:
+        """Goes on behind the tag `end`."""
+        next(islice(self._pieces, end - self._at, end - self._at), None)
+
+    def _outside_links(self, start: int, end: int) -> int:
+        """How many characters stand between two tags, but not right before the end of a link."""
+        links = takewhile(lambda at: at <= end, self._markup.places("/a", max(0, start)))
+        return sum(self._lengths[start + 1 : end + 1]) - sum(map(self._lengths.__getitem__, links))
+
+    def _actions(self) -> dict[str, Callable[[str, str], object]]:
+        """What to do at a tag; nothing is to be done at the others but to look whether they are hidden."""
+        actions: dict[str, Callable[[str, str], object]] = dict.fromkeys(BLOCKS, self._open)
+        actions |= dict.fromkeys(_SPECIAL, self._open_special)
+        actions |= dict.fromkeys(_BLOCK_ENDS, self._close)
+        actions |= dict.fromkeys(_SPECIAL_ENDS, self._close_special)
+        return actions | {
+            "a": self._open_link,
+            "/a": self._close_link,
+            "br": self._break,
+            **dict.fromkeys(("mi", "mn", "mo", "mtext"), self._space),  # the symbols of a formula
+            "hr": lambda *_: self._flush(),
+            "img": self._image,
+            "amp-img": self._image,
+            "source": self._source,
+            "picture": self._picture,
+            "/picture": self._picture,
+            "noscript": self._open_muted,
+            "/noscript": self._close_muted,
+            "button": self._open_muted,  # its words are for clicking; its image may be one that it enlarges
+            "/button": self._close_muted,
+            "video": self._open_video,
+            "/video": self._close_video,
+            "embed": lambda _, written: self._embed([written]),
+        }
+
+    def _open(self, tag: str, written: str) -> bool:
+        """A block. False if it is passed over."""
         if self._buffer:
             self._flush()
-
-    def _run(self, root: LexborNode) -> None:
-        node: LexborNode | None = root
-        above: list[tuple[LexborNode, str]] = []  # open elements, with their tag if leaving them needs something done
-        while node is not None:
-            tag = node.tag or ""
-            child = None
-            if tag == "-text":
-                self._text(node.text_content or "")
-            elif tag in _HANDLED:
-                child = node.first_child if self._enter(node, tag) else None
-                if child is None:
-                    self._leave(tag)
-            elif tag not in SKIPPED and tag[:1].isalpha():
-                child, tag = self._inline(node)
-            if child is not None:
-                above.append((node, tag))
-                node = child
-                continue
-            following = node.next if node is not root else None
-            while following is None and above:
-                node, tag = above.pop()
-                if tag:
-                    self._leave(tag)
-                following = node.next if node is not root else None
-            node = following
-
-    def _inline(self, node: LexborNode) -> tuple[LexborNode | None, str]:
-        """The first child of an element that only marks its text, unless it is hidden."""
-        attributes = node.attributes
-        if attributes and _is_hidden(attributes):
-            return None, ""
-        return node.first_child, ""
-
-    def _enter(self, node: LexborNode, tag: str) -> bool:
-        """Open an element; False if its children are not to be walked."""
-        if tag in BLOCKS:
-            self._open_block(node, tag)
+        above = self._container
+        role = ROLES.get(tag) or self.containers[above].role
+        names = read_names(written) if written else UNNAMED
+        self._container = len(self.containers)
+        self.containers.append(Container(tag, above, role, names, len(self.leaves)))
+        if names is UNNAMED:
             return True
-        match tag:
-            case "a":
-                self._links.append(node.attributes.get("href") or "")
-            case "br":
-                self._buffer.append("\n" if self._preformatted else _BREAK)
-            case "img" | "amp-img":
-                self._image(node.attributes)
-            case "source" | "picture":
-                self._source(tag, node.attributes)
-            case "noscript":
-                self._noscript += 1
-                self._mute += 1
-            case "button":  # its words are for clicking; its image may be one that it enlarges
-                self._mute += 1
-            case _:
-                self._embed(node, tag)
-                return False
+        if names.is_caption and tag not in SECTIONS:
+            self._open_figure(tag, written)
+        if not names.is_flagged or (tag in HEADINGS and not names.is_hidden):  # a heading goes with its section
+            return True
+        return self._open_flagged(tag, names.strong, names)
+
+    def _open_flagged(self, tag: str, is_chrome: bool, names: Names) -> bool:
+        """A block that may be something other than content. False if it is passed over."""
+        self.flagged.append(self._container)
+        container = self.containers[self._container]
+        is_chrome = is_chrome and tag not in NEVER_CHROME
+        if not is_chrome and not names.is_hidden:
+            return True
+        end = self._markup.end_of(self._at)
+        if is_chrome:
+            share = self._outside_links(self._at, end) / max(1, self._prose)
+            if share <= self._chrome_share:
+                container.chrome = share
+        if self._passes_over and (container.chrome >= 0 or names.is_hidden):
+            self._pass_over(end)
+            self._close(f"/{tag}", "")
+            return False
         return True
 
-    def _open_block(self, node: LexborNode, tag: str) -> None:
-        if self._buffer and tag not in _CELLS:
-            self._flush()
-        attributes = node.attributes
-        above = self._container
-        self._container = len(self.containers)
-        if not attributes:
-            self.containers.append(Container(tag, above, _NO_NAMES, False))
-        else:
-            stated = [value for value in map(attributes.get, ("class", "id", "role")) if value]
-            names = names_of(" ".join(stated)) if stated else _NO_NAMES
-            self.containers.append(Container(tag, above, names, _is_hidden(attributes)))
-        if tag in _FIGURES or (attributes and tag not in _SECTIONS and not names.isdisjoint(_CAPTION_TEXT)):
-            self._figures.append((self._container, self._figure, self._caption_of))
-            self._open_figure(node, tag, attributes)
-        if tag == "pre":
+    def _open_special(self, tag: str, written: str) -> None:
+        """A block of which something is to be remembered."""
+        if tag in CELLS and self._buffer:  # a row is one text
+            pending, self._buffer[:] = self._buffer[:], []
+            self._open(tag, written)
+            self._buffer[:] = pending
+            return
+        above = self.containers[self._container]
+        if not self._open(tag, written):
+            return
+        if tag == "li":
+            above.items += above.tag == "ol"
+            self._mark = "  " * (self._lists - 1) + (f"{above.items}. " if above.tag == "ol" else "- ")
+        elif tag in ("ul", "ol"):
+            self._lists += 1
+        elif tag in HEADINGS:
+            self._mark = "#" * int(tag[1]) + " "
+        elif tag in ("pre", "xmp"):
             self._preformatted += 1
+        elif tag in CHROME_TAGS:
+            if tag != "header" or not self._is_in_article():
+                self._open_flagged(tag, True, UNNAMED)
+        elif not self.containers[-1].names.is_caption:
+            self._open_figure(tag, written)
 
-    def _open_figure(self, node: LexborNode, tag: str, attributes: Mapping[str, str | None]) -> None:
+    def _is_in_article(self) -> bool:
+        at = self._container
+        while at >= 0 and self.containers[at].tag not in CONTENT_TAGS:
+            at = self.containers[at].parent
+        return at >= 0
+
+    def _open_figure(self, tag: str, written: str) -> None:
         """A figure, its caption, or a part named caption: the caption itself, or what holds it with its image."""
+        self._figures.append((self._container, self._figure, self._caption_of))
         if tag == "figure":
-            self._figure = self._container
-            self._image_of_empty_figure(node, attributes)
+            self._figure = self._at
+            self._image_of_empty_figure(written)
         elif tag == "figcaption":
             self._caption_of = self._container
         elif self._caption_of < 0:
-            if node.css_first("img") is None:
+            if not self._holds(("img",)):
                 self._caption_of = self._container
             elif self._figure < 0:
-                self._figure = self._container
+                self._figure = self._at
 
-    def _leave(self, tag: str) -> None:
-        if tag in BLOCKS:
-            if self._buffer:
-                if tag in _CELLS:
-                    self._buffer.append(_CELL_END)
-                else:
-                    self._flush()
-            if tag == "pre":
-                self._preformatted -= 1
-            if self._figures and self._figures[-1][0] == self._container:
-                _, self._figure, self._caption_of = self._figures.pop()
-            self._container = self.containers[self._container].parent
-        elif tag == "a":
-            self._links.pop()
-        elif tag == "noscript":
-            self._noscript -= 1
-            self._mute -= 1
-        elif tag == "button":
-            self._mute -= 1
-        elif tag == "picture":
-            self._sources, self._in_picture = [], False
+    def _holds(self, tags: Collection[str]) -> bool:
+        """Whether one of these stands inside the element that opens here."""
+        end = self._markup.end_of(self._at, _LOOK_AHEAD)
+        return not set(tags).isdisjoint(self._markup.tags[self._at : end])
 
-    def _text(self, text: str) -> None:
-        if self._mute or (not self._buffer and not self._preformatted and text.isspace()):
+    def _close(self, tag: str, _written: str) -> None:
+        container = self.containers[self._container]
+        if container.tag != tag[1:]:  # the end of something that was only text: see Markup
             return
-        self._buffer.append(text)
-        if self._links and not _is_anchor(self._links[-1]):
-            self._link_chars += len(text.strip())
+        if self._buffer:
+            self._flush()
+        if self._figures and self._figures[-1][0] == self._container:
+            _, self._figure, self._caption_of = self._figures.pop()
+        container.last, container.end = len(self.leaves), len(self.containers)
+        self._container = container.parent
+
+    def _close_special(self, tag: str, written: str) -> None:
+        if self.containers[self._container].tag != tag[1:]:
+            return
+        if tag[1:] in CELLS and self._buffer:
+            pending, self._buffer[:] = [*self._buffer, _CELL_END], []
+            self._close(tag, written)
+            self._buffer[:] = pending
+            return
+        self._close(tag, written)
+        if tag in ("/pre", "/xmp"):
+            self._preformatted -= 1
+        elif tag in ("/ul", "/ol"):
+            self._lists -= 1
+        else:
+            self._mark = ""
 
     def _flush(self) -> None:
-        text = "".join(self._buffer)
+        """What was read since the last block boundary becomes a leaf."""
+        if not self._buffer:
+            return
+        text = unescape("".join(self._buffer))
         if not text.isascii():
             for invisible in _INVISIBLE:
                 text = text.replace(invisible, "")
-        link_chars, self._buffer, self._link_chars = self._link_chars, [], 0
+        link_chars, self._link_chars = self._link_chars, 0
+        self._buffer.clear()
         if self._preformatted:
             text = text.strip("\n").rstrip()
         elif _BREAK in text:
@@ -207,79 +267,89 @@ class Walk:
         else:
             text = _collapse_row(text)
         if text:
-            self.leaves.append(Text(text, self._role(), self._container, link_chars, self._figure))
+            role = "caption" if self._caption_of >= 0 else self.containers[self._container].role
+            self._append(Text(text, role, self._mark, self._container, link_chars, self._figure))
+            self._mark = ""
 
-    def _role(self) -> str:
-        if self._caption_of >= 0:
-            return "caption"
-        at = self._container
-        while at > 0:
-            tag = self.containers[at].tag
-            if tag in HEADINGS:
-                return "heading"
-            if tag in _ROLES:
-                return _ROLES[tag]
-            if tag in ("article", "section", "main", "body", "td"):
-                break
-            at = self.containers[at].parent
-        return "paragraph"
+    def _append(self, leaf: Leaf) -> None:
+        self.leaves.append(leaf)
+        self.places.append(self._at)
 
-    def _source(self, tag: str, attributes: Mapping[str, str | None]) -> None:
-        if tag == "picture":
-            self._sources, self._in_picture = [], True
+    def _open_link(self, _: str, written: str) -> None:
+        if is_hidden(written) and not self._holds(("img",)):  # that of a picture is often hidden from screen readers
+            self._pass_over(self._markup.end_of(self._at))
+            return
+        self._link = written
+        # a place in the same page, as of a footnote or heading, is not a way off
+        self._is_linked = ' href="#' not in written or ' href="#"' in written
+
+    def _close_link(self, *_: str) -> None:
+        self._link, self._is_linked = "", False
+
+    def _break(self, *_: str) -> None:
+        self._buffer.append("\n" if self._preformatted else _BREAK)
+
+    def _space(self, *_: str) -> None:
+        if self._buffer:
+            self._buffer.append(" ")
+
+    def _open_muted(self, tag: str, _: str) -> None:
+        self._mute += 1
+        self._noscript += tag == "noscript"
+
+    def _close_muted(self, tag: str, _: str) -> None:
+        self._mute -= 1
+        self._noscript -= tag == "/noscript"
+
+    def _picture(self, tag: str, _: str) -> None:
+        self._sources, self._in_picture = [], tag == "picture"
+
+    def _source(self, _: str, written: str) -> None:
+        if self._video is not None:
+            self._video.append(written)
         elif self._in_picture:
-            self._sources.append(dict(attributes))
+            self._sources.append(written)
 
-    def _image(self, attributes: Mapping[str, str | None]) -> None:
-        found = candidates(attributes, self._sources, self._base)
-        last = self.leaves[-1] if self.leaves and not any(part.strip() for part in self._buffer) else None
-        if self._noscript and isinstance(last, Media) and last.kind == "image" and not last.has_twin and found:
-            last.candidates = tuple(dict.fromkeys(last.candidates + found))  # the twin of a lazy image
-            last.alt = last.alt or (attributes.get("alt") or "")
-            last.has_twin = True
+    def _image(self, _: str, written: str) -> None:
+        if self._video is not None:  # shown by browsers that play no video
             return
-        media = Media("image", found, self._container, self._figure)
+        last = self.leaves[-1] if self._noscript and self.leaves and not self._has_text() else None
+        if isinstance(last, Media) and last.kind == "image" and not last.has_twin:
+            last.add_twin(written)  # of a lazy image
+            return
+        place = (self._container, self._figure)
+        media = Media.image(written, self._sources, self._link, self._base, place, self._min_declared_px)
         media.has_twin = bool(self._noscript)
-        media.alt, media.title = (collapse(attributes.get(name) or "") for name in ("alt", "title"))
-        media.width, media.height = (_pixels(attributes.get(name)) for name in ("width", "height"))
-        named = " ".join(attributes.get(name) or "" for name in ("class", "id"))
-        media.names = tokens(named) if named.strip() else media.names
-        media.link = resolve(self._base, self._links[-1]) if self._links and self._links[-1] else ""
-        url = found[0] if found else ""
-        media.decoration = decoration(media.names, (media.width, media.height), url, self._min_declared_px)
-        if not media.decoration:  # an icon in a sentence does not cut it in two
-            self._buffer_before_media()
-        self.leaves.append(media)
+        if self._buffer and self._has_text() and not media.decoration:
+            self._flush()  # it cuts the paragraph it stands in; an icon does not
+        self._append(media)
 
-    def _image_of_empty_figure(self, node: LexborNode, attributes: Mapping[str, str | None]) -> None:
+    def _image_of_empty_figure(self, written: str) -> None:
         """A figure whose `<img>` a script will make often names its image in an attribute."""
-        named = [value for value in attributes.values() if value and is_image_url(value)] if len(attributes) > 1 else []
-        if named and node.css_first("img, picture, video, noscript") is None:
-            self._image({"src": named[0]})
+        named = [value for value in read_attributes(written).values() if is_image_url(value)]
+        if named and not self._holds(MEDIA):
+            self._image("img", f' src="{escape(named[0])}"')
 
-    def _embed(self, node: LexborNode, tag: str) -> None:
-        if tag == "audio" or self._noscript:
-            return
-        attributes = node.attributes
-        stated = [attributes.get("src"), attributes.get("data-src")]
-        stated += [source.attributes.get("src") for source in node.css("source")] if tag == "video" else []
-        found = tuple(dict.fromkeys(url for url in (resolve(self._base, src) for src in stated if src) if url))
-        if found:
-            self._buffer_before_media()
-            media = Media("video", found, self._container, self._figure)
-            media.title = collapse(attributes.get("title") or attributes.get("aria-label") or "")
-            media.link = resolve(self._base, attributes.get("poster") or "") if attributes.get("poster") else ""
-            self.leaves.append(media)
+    def _open_video(self, _: str, written: str) -> None:
+        self._mute += 1
+        self._video = [written]
 
-    def _buffer_before_media(self) -> None:
-        """An image inside a paragraph cuts it in two: what stands before it is its own block."""
-        if any(part.strip() for part in self._buffer):
-            self._flush()
+    def _close_video(self, *_: str) -> None:
+        self._mute -= 1
+        if self._video:
+            self._embed(self._video)
+        self._video = None
 
+    def _embed(self, written: list[str]) -> None:
+        """A video or frame: its own attributes, and those of its sources."""
+        media = Media.video(written, self._base, (self._container, self._figure))
+        if media.candidates and not self._noscript:
+            if self._has_text():
+                self._flush()
+            self._append(media)
 
-def collapse(text: str) -> str:
-    """White space as a browser shows it: runs, no-break spaces among them, become one space, none at the ends."""
-    return " ".join(text.split())
+    def _has_text(self) -> bool:
+        return any(part.strip() for part in self._buffer)
 
 
 def _collapse_row(text: str) -> str:
@@ -290,23 +360,3 @@ def _collapse_row(text: str) -> str:
     while cells and not cells[-1]:
         cells.pop()
     return " |".join(f" {cell}" if cell else "" for cell in cells).strip()
-
-
-def _is_anchor(href: str) -> bool:
-    """A link to a place in the same page: a footnote or a heading's own address, not a way off."""
-    return len(href) > 1 and href[0] == "#"
-
-
-def _is_hidden(attributes: Mapping[str, str | None]) -> bool:
-    if "hidden" in attributes or attributes.get("aria-hidden") == "true":
-        return True
-    style = attributes.get("style")
-    if not style:
-        return False
-    plain = style.replace(" ", "").lower()
-    return "display:none" in plain or "visibility:hidden" in plain
-
-
-def _pixels(value: str | None) -> int:
-    match = re.match(r"\s*(\d{1,5})(?:\.\d+)?\s*(?:px)?\s*$", value or "")
-    return int(match[1]) if match else 0

@@ -36,11 +36,12 @@ class Page(msgspec.Struct, frozen=True):
     warc_length: int = -1
 
 
-class TextBlock(msgspec.Struct, frozen=True, tag="text", tag_field="type"):
+class TextBlock(msgspec.Struct, frozen=True, tag="text", tag_field="type", omit_defaults=True):
     """One block of text as a reader sees it; whitespace collapsed unless it is code."""
 
     text: str
     role: str = "paragraph"  # paragraph, heading, list, table, code, quote, caption
+    mark: str = ""  # what stands before it as in Markdown: "## " of a heading, "- " or "3. " of a list item
 
 
 class ImageRef(msgspec.Struct, frozen=True, tag="image", tag_field="type", omit_defaults=True):

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from selectolax.lexbor import LexborHTMLParser
 
-from pipeline.extract import ExtractSettings, extract_page
+from pipeline.extract import extract_page
 from pipeline.leaves import Media, Text
+from pipeline.markup import Markup
+from pipeline.reading import ExtractSettings
 from pipeline.walk import Walk
 from schemas.documents import Draft, ImageRef, Page, TextBlock
 from schemas.drops import Drop
@@ -57,10 +58,9 @@ def outline(draft: Draft) -> list[str]:
     ]
 
 
-def walk(body: str, base: str = URL) -> Walk:
-    root = LexborHTMLParser(f"<html><body>{body}</body></html>").body
-    assert root is not None
-    return Walk(root, base)
+def walk(body: str, base: str = URL, **settings: Any) -> Walk:
+    """A walk that passes nothing over, unless told otherwise."""
+    return Walk(Markup(f"<html><body>{body}</body></html>".encode()), base, **{"passes_over": False, **settings})
 
 
 def walked_texts(body: str) -> list[str]:

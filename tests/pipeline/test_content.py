@@ -1,13 +1,16 @@
 import pytest
 
-from pipeline.content import ContentSettings, content_leaves
+from pipeline.content import ContentSettings, judge
 from pipeline.leaves import Text
 from tests.pipeline.makers import paragraphs, prose, walk
 
 
 def content(body, **settings):
     """The content's texts and the file names of its media."""
-    leaves = content_leaves(walk(body), ContentSettings(**settings))
+    chosen = ContentSettings(**settings)
+    walked = walk(body, chrome_share=chosen.chrome_share, passes_over=True)
+    verdicts = judge(walked, chosen)
+    leaves = [leaf for leaf, verdict in zip(walked.leaves, verdicts, strict=True) if verdict is None]
     return [leaf.text if isinstance(leaf, Text) else leaf.candidates[0].rsplit("/", 1)[1] for leaf in leaves]
 
 

@@ -214,3 +214,15 @@ def test_a_sample_is_sound_whatever_was_lost(blocks, lost):
     kept_texts = [b.text for b in blocks if isinstance(b, TextBlock) and b.role != "caption"]
     rest = iter(said)
     assert all(text in rest for text in kept_texts)
+
+
+def test_headings_and_list_items_bear_their_marks_and_items_follow_line_by_line():
+    blocks = (
+        TextBlock("Head", "heading", "## "),
+        TextBlock("Text."),
+        TextBlock("one", "list", "- "),
+        TextBlock("two", "list", "- "),
+        TextBlock("End."),
+    )
+    sample, _ = interleave(draft(*blocks), {}, "k", "h")
+    assert sample.texts == ["## Head\n\nText.\n\n- one\n- two\n\nEnd."]

@@ -1,8 +1,8 @@
 import json
 
 import pytest
-from selectolax.lexbor import LexborHTMLParser
 
+from pipeline.markup import Markup
 from pipeline.metadata import Metadata, read_metadata
 
 URL = "https://www.example.co.uk/news/story.html"
@@ -10,7 +10,7 @@ URL = "https://www.example.co.uk/news/story.html"
 
 def read(head="", body="<p>x</p>", html_attributes="", url=URL) -> Metadata:
     html = f"<!doctype html><html {html_attributes}><head>{head}</head><body>{body}</body></html>"
-    return read_metadata(LexborHTMLParser(html), url)
+    return read_metadata(Markup(html.encode()), url)
 
 
 def ld(thing):

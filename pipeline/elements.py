@@ -1,0 +1,38 @@
+"""HTML's elements by what they mean for reading a page."""
+
+#: Elements that are not content wherever they stand; `<header>` is not outside articles.
+CHROME_TAGS = frozenset(("nav", "aside", "footer", "form", "menu", "header"))
+CONTENT_TAGS = frozenset(("article", "main"))
+#: Parts of a text, never all of it.
+NARROW = frozenset("p ul ol li dl dd blockquote pre td tr tbody figure table".split())
+NEVER_CHROME = frozenset(("article", "main", "body", "html"))
+#: Elements whose inside nobody reads, or that say what a plug-in would show.
+SKIPPED = frozenset(
+    "head title template svg annotation annotation-xml select option textarea object applet canvas datalist dialog map "
+    "progress meter audio iframe".split()
+)
+VOID = frozenset(
+    "area base basefont bgsound br col embed frame hr img input keygen link meta param source track wbr".split()
+)
+HEADINGS = frozenset(("h1", "h2", "h3", "h4", "h5", "h6"))
+BLOCKS = (
+    frozenset(
+        "address article aside blockquote body center dd details div dl dt fieldset figcaption figure footer form "
+        "header hgroup html legend li main menu nav ol p pre search section summary table tbody td tfoot th thead "
+        "tr ul caption colgroup xmp".split()
+    )
+    | HEADINGS
+)
+CELLS = frozenset(("td", "th"))
+MEDIA = frozenset(("img", "amp-img", "picture", "video", "noscript"))
+SECTIONS = frozenset(("article", "main", "section", "body"))
+#: What the texts inside are; others are what their parents are.
+ROLES = {
+    **dict.fromkeys(HEADINGS, "heading"),
+    **dict.fromkeys(("li", "dd", "dt"), "list"),
+    **dict.fromkeys((*SECTIONS, "td"), "paragraph"),
+    "tr": "table",
+    "pre": "code",
+    "xmp": "code",
+    "blockquote": "quote",
+}

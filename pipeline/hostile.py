@@ -1,0 +1,64 @@
+"""Markup that no author writes and that takes every parser minutes is refused before it is parsed."""
+
+import re
+from collections import Counter
+
+import numpy as np
+
+from schemas.drops import Drop
+
+_MAX_DEPTH, _MAX_ATTRIBUTES = 2_000, 5_000  # no real page comes near; parsers take a second at ten times as much
+_MANY_TAGS, _LONG_TAG = 10_000, 1 << 16  # bytes; below, no page is looked at closer
+_TAG = re.compile(rb"<(/?)([a-zA-Z][^\s/>]*)")
+_TAG_TO_ITS_END = re.compile(rb"[a-zA-Z](?:[^>\"']|\"[^\"]*\"|'[^']*'|[\"'])*")  # a quote left open is a character
+_QUOTED = re.compile(rb"\"[^\"]*\"|'[^']*'")
+#: Elements that hold nothing, or that the next of their kind ends: left open by the thousand, they nest nowhere.
+_NEVER_DEEP = frozenset(
+    b"area base br col embed hr img input link meta param source track wbr p li dt dd tr td th tbody thead tfoot "
+    b"option optgroup rp rt".split()
+)
+
+
+def refuse_hostile(html: bytes) -> None:
+    """Raise `Drop("hostile_html")` for markup that takes every parser minutes.
+
+    100,000 attributes in one tag take more than a minute, 100,000 nested elements half of one.
+    """
+    tags = np.count_nonzero(np.frombuffer(html, np.uint8) == ord("<"))  # five times as fast as bytes.count
+    if tags > _MANY_TAGS and _depth(html) > _MAX_DEPTH:
+        raise Drop("hostile_html", f"more than {_MAX_DEPTH} elements deep")
+    if _has_long_tag(html):
+        for piece in html.split(b"<"):
+            if len(piece) > _LONG_TAG and _attributes(piece) > _MAX_ATTRIBUTES:
+                raise Drop("hostile_html", f"a tag of more than {_MAX_ATTRIBUTES} attributes")
+
+
+def _has_long_tag(html: bytes) -> bool:
+    """Whether anything may lie as far from the next "<" as that: it fills a stretch of half its length."""
+    half = _LONG_TAG // 2
+    return any(html.find(b"<", start, start + half) < 0 for start in range(0, len(html) - half + 1, half))
+
+
+def _depth(html: bytes) -> int:
+    """About how deep the elements of a page nest, told from its tags alone; stops counting beyond the cap."""
+    still_open: Counter[bytes] = Counter()  # by name: an end tag that ends nothing is ignored
+    depth = deepest = 0
+    inside = b""  # the script or style whose text this is
+    for end, name in _TAG.findall(html):
+        name = name.lower()
+        if inside or name in (b"script", b"style"):
+            inside = b"" if end and name == inside else inside or (b"" if end else name)
+        elif name not in _NEVER_DEEP and (not end or still_open[name]):
+            step = -1 if end else 1
+            still_open[name] += step
+            depth += step
+            deepest = max(deepest, depth)
+            if deepest > _MAX_DEPTH:
+                break
+    return deepest
+
+
+def _attributes(piece: bytes) -> int:
+    """How many attributes the tag has that `piece`, without its "<", begins with."""
+    tag = _TAG_TO_ITS_END.match(piece)
+    return len(_QUOTED.sub(b" ", tag[0]).split()) if tag else 0

@@ -1,0 +1,85 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from jobs.cli import main
+
+PROSE = " ".join(f"The river passes under bridge number {i} and turns to the sea." for i in range(40))
+PAGE = f"""<html lang=en><head><title>The river</title></head><body><nav>Menu</nav><article><h1>The river</h1>
+<p>{PROSE}</p><img src=/a.jpg srcset="/big.jpg 900w" alt=Bridge><p>SHOUT ### $$$ 123 456 !!!</p><p>{PROSE[::-1]}</p>
+</article></body></html>"""
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> str:
+    path = tmp_path / "page.html"
+    path.write_text(PAGE)
+    return str(path)
+
+
+def explained(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict:
+    assert main(["explain", *arguments, "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert isinstance(report, dict)
+    return report
+
+
+def test_json_has_the_page_its_items_and_what_was_not_applied(saved: str, capsys: pytest.CaptureFixture[str]) -> None:
+    report = explained(capsys, saved, "--url", "https://site.example/x/")
+    assert (report["url"], report["title"]) == ("https://site.example/x/", "The river")
+    kinds = [(item["kind"], item["kept"]) for item in report["items"]]
+    assert kinds == [("text", False), ("text", False), ("text", True), ("image", True), ("text", True), ("text", True)]
+    image = report["items"][3]
+    assert image["url"] == "https://site.example/big.jpg"
+    assert image["candidates"] == ["https://site.example/big.jpg", "https://site.example/a.jpg"]
+    assert (image["alt"], image["caption"], image["reason"]) == ("Bridge", "", "")
+    assert report["items"][0]["reason"].startswith("chrome: <nav>")
+    assert len(report["not_applied"]) == 2
+
+
+def test_the_page_as_a_whole_is_judged_by_the_rules_of_the_config(
+    saved: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert explained(capsys, saved)["page"]["reason"].startswith("repetitive: ")
+    off = "text.repetition={duplicate_lines: null, top_ngrams: {}, duplicate_ngrams: {}}"
+    assert explained(capsys, saved, "--set", off)["page"] == {"kept": True, "reason": ""}
+    words = explained(capsys, saved, "--set", "text.gopher.min_words=5000")["page"]
+    assert words["kept"] is False
+    assert words["reason"].startswith("few_words: ")
+    assert words["reason"].endswith(" < 5000")
+
+
+def test_paragraph_rules_of_the_config_are_applied_to_blocks(saved: str, capsys: pytest.CaptureFixture[str]) -> None:
+    report = explained(capsys, saved, "--set", "text.paragraph.max_special_characters=0.3")
+    (dropped,) = [item for item in report["items"] if item["reason"].startswith("special_characters: ")]
+    assert dropped["text"].startswith("SHOUT")
+
+
+def test_the_terminal_shows_what_is_kept_in_full_and_the_rest_with_its_reason(
+    saved: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["explain", saved]) == 0
+    shown = capsys.readouterr().out
+    assert PROSE in shown
+    assert "- chrome: <nav>" in shown
+    assert "text: 3 of 5 kept\nimage: 1 of 1 kept\nthe page: dropped, repetitive" in shown
+    assert "not applied to a page alone" in shown
+
+
+def test_a_wrong_call_says_what_is_wrong(saved: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", str(tmp_path / "none.html")]) == 2
+    assert "none.html" in capsys.readouterr().err
+    assert main(["explain", saved, "--set", "extract.lead=1"]) == 2
+    assert "extract" in capsys.readouterr().err
+    deep = tmp_path / "deep.html"
+    deep.write_text("<div>" * 20_000)
+    assert main(["explain", str(deep)]) == 1
+    assert "hostile_html" in capsys.readouterr().err
+
+
+def test_a_file_that_is_no_page_has_nothing_to_keep(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "page.bin"
+    path.write_bytes(bytes(range(256)) * 10)
+    report = explained(capsys, str(path))
+    assert report["page"]["kept"] is False
