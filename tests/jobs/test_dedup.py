@@ -29,14 +29,15 @@ def story(seed: int, paragraphs: int = 4) -> list[str]:
 
 
 def built(folder: Path, pages: dict[str, bytes], images: dict[str, bytes], *settings: str) -> Dataset:
-    """A build of pages captured a day apart, in two archives, the later page in the first."""
-    days = {url: f"2026-03-{day:02d}T00:00:00Z" for day, url in enumerate(pages, 1)}
-    archives = []
-    for number, (url, html) in enumerate(reversed(pages.items())):
-        path = folder / f"{number:02d}.warc.gz"
-        archives.append(write_archive(path, [(url, html, "text/html")], days[url]))
-    records = [(url, body, "image/jpeg") for url, body in images.items()]
-    archives.append(write_archive(folder / "images.warc.gz", records))
+    """A build of pages captured a day apart, the later page first, in one archive, and of their images in another."""
+    captures = []
+    for day, (url, html) in enumerate(pages.items(), 1):
+        part = write_archive(folder / "part.warc.gz", [(url, html, "text/html")], f"2026-03-{day:02d}T00:00:00Z")
+        captures.append(part.read_bytes())
+    (folder / "part.warc.gz").unlink()
+    archives = [folder / "pages.warc.gz", folder / "images.warc.gz"]
+    archives[0].write_bytes(b"".join(reversed(captures)))
+    write_archive(archives[1], [(url, body, "image/jpeg") for url, body in images.items()])
     config = load_config("default", ["partitions=2", "buckets=3", "max_slice_bytes=9000", *settings])
     return build(str(folder / "out"), [str(path) for path in archives], config, INLINE)
 
