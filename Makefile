@@ -1,4 +1,4 @@
-# make demo    from an archive of a small site to shards, and a look at them
+# make demo    a small site crawled over HTTP, made into shards, and a look at them
 # make test    the tests
 # make check   lint, types, import directions
 # make bench   what the README's figures come from
@@ -7,7 +7,7 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 PIP := PIP_CONSTRAINT=constraints.txt .venv/bin/python -m pip install --quiet --disable-pip-version-check
 DEMO := demo-out
 
-.PHONY: help install demo test check format bench bench-extract bench-corpus clean
+.PHONY: help install demo test check format bench bench-extract bench-fetch bench-corpus clean
 help:
 	@sed -n 's/^# make/make/p' Makefile
 
@@ -36,10 +36,12 @@ install: .venv/installed
 
 demo: .venv/installed-demo
 	@rm -rf $(DEMO) && mkdir $(DEMO)
-	.venv/bin/python examples/make_archive.py $(DEMO)/site.warc.gz
-	.venv/bin/weft build --input $(DEMO)/site.warc.gz --output $(DEMO)/dataset
+	.venv/bin/python examples/serve.py .venv/bin/weft crawl http://fieldnotes.example/sitemap.xml -o $(DEMO)/crawl \
+	  --contact demo@fieldnotes.example --workers 1 --set pace.delay_s=0.02 \
+	  --set 'fetch.connect_to={fieldnotes.example: "ADDRESS", img.fieldnotes.example: "ADDRESS"}'
+	.venv/bin/weft build --input '$(DEMO)/crawl/warc/*.warc.gz' --output $(DEMO)/dataset
 	.venv/bin/weft inspect $(DEMO)/dataset --check
-	.venv/bin/weft show $(DEMO)/dataset https://fieldnotes.example/animals/portrait-of-a-cat.html --images $(DEMO)/images
+	.venv/bin/weft show $(DEMO)/dataset http://fieldnotes.example/animals/portrait-of-a-cat.html --images $(DEMO)/images
 	@echo
 	@echo "What to look at next:"
 	@echo "  $(DEMO)/images/                                   the pictures of the page above, as they stand in the shard"
@@ -47,7 +49,8 @@ demo: .venv/installed-demo
 	@echo "  tar -tvf $(DEMO)/dataset/interleaved/shards/000000-000.tar"
 	@echo "  examples/README.md                            what became of each page of the site, and why"
 	@echo "  docs/format.md                                everything that lies in $(DEMO)/dataset"
-	@echo "  .venv/bin/weft build obelics --input $(DEMO)/site.warc.gz --output $(DEMO)/obelics"
+	@echo "  $(DEMO)/crawl/warc/                               the archive of the crawl, for any tool that reads WARC"
+	@echo "  .venv/bin/weft build obelics --input '$(DEMO)/crawl/warc/*.warc.gz' --output $(DEMO)/obelics"
 
 test: .venv/installed-dev
 	.venv/bin/python -m pytest
@@ -69,11 +72,19 @@ bench: .venv/installed-demo .venv/installed-dev
 	@[ -f $(ARCHIVE) ] || .venv/bin/python examples/make_archive.py $(ARCHIVE)
 	.venv/bin/python -m benchmarks.build $(ARCHIVE) $(PAGES)
 
-# PAGES is a folder of NAME/source.html and NAME/expected.html: what a reader should see.
+# PAGES is a folder of NAME/source.html and NAME/expected.html, what a reader should see; default those of the tests.
 bench-extract: .venv/installed-dev
-	@[ -n "$(PAGES)" ] || { echo "say make bench-extract PAGES=folder, of NAME/source.html and NAME/expected.html"; exit 2; }
 	$(PIP) --editable '.[bench]'
-	.venv/bin/python -m benchmarks.extraction $(PAGES)
+	.venv/bin/python -m benchmarks.extraction $(or $(PAGES),tests/pipeline/pages)
+
+# img2dataset pins old versions of what weft uses, so it lives apart.
+.venv-img2dataset/installed:
+	$(PYTHON) -m venv .venv-img2dataset
+	.venv-img2dataset/bin/python -m pip install --quiet --disable-pip-version-check img2dataset==1.47.0
+	@touch $@
+
+bench-fetch: .venv/installed-dev .venv-img2dataset/installed
+	.venv/bin/python -m benchmarks.fetching .venv-img2dataset/bin/python
 
 # What deduplication finds and costs at three sizes (about eight minutes), Ray beside a process pool, a soak of faults.
 bench-corpus: .venv/installed-dev
@@ -82,4 +93,4 @@ bench-corpus: .venv/installed-dev
 	.venv/bin/python -m benchmarks.faults
 
 clean:
-	rm -rf .venv $(DEMO)
+	rm -rf .venv .venv-img2dataset $(DEMO)

@@ -20,6 +20,7 @@ class Location(msgspec.Struct, frozen=True):
     archive: int  # index into the plan's inputs
     offset: int  # bytes
     length: int  # bytes
+    record_url: str = ""  # of the record that lies there, where it is another's payload; "": the address asked for
 
 
 class Media(msgspec.Struct, frozen=True):
@@ -33,7 +34,10 @@ class Media(msgspec.Struct, frozen=True):
 
 
 class MediaSource(Protocol):
-    """Gives the bytes of an image or video by its address: from archives here, later from the web."""
+    """Gives the bytes of an image or video by its address: from archives here, from the web in `crawlers.web_media`."""
+
+    def order(self, candidates: Sequence[str]) -> Sequence[str]:
+        """The addresses of one image in the order in which to ask for them."""
 
     def get(self, url: str) -> Media:
         """Raises `Drop` with the reason why there is nothing to give."""
@@ -49,6 +53,12 @@ class CapturedMedia:
         self._archives, self._locations, self._max_bytes = archives, locations, max_bytes
         self._files: OrderedDict[int, IO[bytes]] = OrderedDict()
 
+    def order(self, candidates: Sequence[str]) -> Sequence[str]:
+        return candidates
+
+    def has(self, url: str) -> bool:
+        return media_key(url) in self._locations
+
     def get(self, url: str) -> Media:
         """Raises `Drop`: not_captured, not_seekable, and those of `read_response`; `OSError` if the archive fails."""
         location = self._locations.get(media_key(url))
@@ -56,7 +66,7 @@ class CapturedMedia:
             raise Drop("not_captured")
         if location.length <= 0:
             raise Drop("not_seekable", self._archives[location.archive])
-        headers, body = read_response(self._read(location), url, self._max_bytes)
+        headers, body = read_response(self._read(location), location.record_url or url, self._max_bytes)
         return Media(url, headers, body)
 
     def _read(self, location: Location) -> bytes:

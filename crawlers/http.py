@@ -2,7 +2,7 @@
 
 import codecs
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 import brotli
@@ -12,6 +12,17 @@ from schemas.drops import Drop
 
 _STEP = 64 << 10
 B = TypeVar("B", bytes, bytearray)
+
+
+def join_headers(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Header lines as a mapping: names in lower case, repeated values joined by ", ", X-Robots-Tag by line ends."""
+    headers: dict[str, str] = {}
+    for name, value in pairs:
+        name = name.lower()
+        # Each value of X-Robots-Tag may be addressed to another bot, so these stay apart.
+        joint = "\n" if name == "x-robots-tag" else ", "
+        headers[name] = f"{headers[name]}{joint}{value}" if name in headers else value
+    return headers
 
 
 def decode_body(body: bytes, transfer_encoding: str, content_encoding: str, max_bytes: int) -> bytes:

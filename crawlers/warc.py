@@ -15,7 +15,8 @@ import msgspec
 from fastwarc.warc import ArchiveIterator, WarcRecord, WarcRecordType
 
 from crawlers.framing import Damage, Frame, frames
-from crawlers.http import dechunk, decode_body
+from crawlers.http import dechunk, decode_body, join_headers
+from crawlers.sniff import is_image
 from schemas.documents import Page
 from schemas.drops import Drop, DropRow, Tally
 from schemas.urls import media_key
@@ -24,7 +25,6 @@ _HEAD = 512
 _HEADERS = 64 << 10  # bytes that the WARC and HTTP headers of a record may take beside its body
 _URI = re.compile(rb"^WARC-Target-URI:[ \t]*<?([^\r\n>]*)", re.IGNORECASE | re.MULTILINE)
 _HTML_TYPES = ("text/html", "application/xhtml+xml")
-_IMAGE_MAGIC = (b"\xff\xd8\xff", b"\x89PNG\r\n", b"GIF8", b"II*\0", b"MM\0*")
 
 
 class WarcSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -50,6 +50,10 @@ class Capture(msgspec.Struct, frozen=True):
     headers: dict[str, str]  # names in lower case; repeated values joined by ", ", X-Robots-Tag by line ends
     charset: str
     fetch_time: str
+    tdm: tuple[str, str] = ("", "")  # reservation and policy by the site's tdmrep.json, as weft's crawler notes them
+    redirected_from: tuple[str, ...] = ()  # addresses that led here, as weft's crawler notes them
+    stored_in: str = ""  # of an image that a revisit record refers to: the name of the archive it lies in
+    stored_url: str = ""  # and the address of its record; `offset` and `length` are that record's
 
 
 def read_captures(file: IO[bytes], name: str, size: int, settings: WarcSettings, tally: Tally) -> Iterator[Capture]:
@@ -89,7 +93,7 @@ def _captures(
         parsed, is_shared = _parse(section, frame, name, numbers, settings, tally), True
     for capture in parsed:
         if capture is not None:  # of several records in a frame none can be found again by its offset
-            yield msgspec.structs.replace(capture, length=0) if is_shared else capture
+            yield msgspec.structs.replace(capture, length=0) if is_shared and not capture.stored_in else capture
 
 
 def _parse(
@@ -123,8 +127,8 @@ def page_of(capture: Capture, uid: int, warc_file: str, settings: WarcSettings) 
         charset=capture.charset,
         fetch_time=capture.fetch_time,
         robots_header=tuple(headers["x-robots-tag"].split("\n")) if "x-robots-tag" in headers else (),
-        tdm_header=headers.get("tdm-reservation", ""),
-        tdm_policy_header=headers.get("tdm-policy", ""),
+        tdm_header=", ".join(filter(None, (headers.get("tdm-reservation", ""), capture.tdm[0]))),
+        tdm_policy_header=headers.get("tdm-policy", "") or capture.tdm[1],
         warc_file=warc_file,
         warc_offset=capture.offset,
         warc_length=capture.length,
@@ -175,7 +179,7 @@ def _counted(record: WarcRecord, number: int, frame: Frame, settings: WarcSettin
 
 def _capture(record: WarcRecord, number: int, frame: Frame, settings: WarcSettings) -> Capture | None:
     if record.record_type == WarcRecordType.revisit:
-        raise Drop("revisit")
+        return _revisit(record, number)
     if record.record_type != WarcRecordType.response:
         return None
     record.parse_http(auto_decode="none", quirks_mode=True)
@@ -200,8 +204,46 @@ def _capture(record: WarcRecord, number: int, frame: Frame, settings: WarcSettin
         body=head + record.reader.read() if kind == "page" else b"",
         headers=headers,
         charset=record.http_charset or "",
-        fetch_time=f"{record.record_date.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}" if record.record_date else "",
+        fetch_time=_fetch_time(record),
+        redirected_from=_redirected_from(record),
+        tdm=(record.headers.get("WARC-TDM-Reservation") or "", record.headers.get("WARC-TDM-Policy") or ""),
     )
+
+
+def _revisit(record: WarcRecord, number: int) -> Capture:
+    """An image whose payload lies elsewhere, where the record says exactly where. Raises `Drop("revisit")`."""
+    fields = {name.lower(): value for name, value in record.headers}
+    file, offset, length = (
+        fields.get(f"warc-refers-to-{name}", "") for name in ("filename", "file-offset", "file-length")
+    )
+    record.parse_http(auto_decode="none", quirks_mode=True)
+    headers = _headers(record) if record.is_http else {}
+    stored_url = fields.get("warc-refers-to-target-uri", "").strip("<> ")
+    is_image = headers.get("content-type", "").lower().startswith("image/")
+    if not (file and stored_url and is_image and offset.isdigit() and length.isdigit()):
+        raise Drop("revisit")
+    return Capture(
+        number=number,
+        offset=int(offset),
+        length=int(length),
+        url=_target(record),
+        is_image=True,
+        body=b"",
+        headers=headers,
+        charset="",
+        fetch_time=_fetch_time(record),
+        redirected_from=_redirected_from(record),
+        stored_in=file,
+        stored_url=stored_url,
+    )
+
+
+def _redirected_from(record: WarcRecord) -> tuple[str, ...]:
+    return tuple(value for name, value in record.headers if name.lower() == "warc-redirected-from")
+
+
+def _fetch_time(record: WarcRecord) -> str:
+    return f"{record.record_date.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}" if record.record_date else ""
 
 
 def _kind(headers: dict[str, str], head: bytes) -> str:
@@ -211,7 +253,7 @@ def _kind(headers: dict[str, str], head: bytes) -> str:
     if "chunked" in headers.get("transfer-encoding", "").lower():
         head = dechunk(head)
     start = head.lstrip().lower()
-    if not encoded and _is_image(head):
+    if not encoded and is_image(head):
         return "image"
     if stated in _HTML_TYPES or (not stated and start.startswith((b"<!doctype html", b"<html"))):
         return "page"
@@ -219,20 +261,8 @@ def _kind(headers: dict[str, str], head: bytes) -> str:
     return "image" if stated.startswith("image/") and not is_vector else ""
 
 
-def _is_image(head: bytes) -> bool:
-    is_webp = head[:4] == b"RIFF" and head[8:12] == b"WEBP"
-    is_bmp = head[:2] == b"BM" and head[6:10] == bytes(4)  # the reserved field: BMW begins like a bitmap, too
-    return is_webp or is_bmp or head.startswith(_IMAGE_MAGIC)
-
-
 def _headers(record: WarcRecord) -> dict[str, str]:
-    headers: dict[str, str] = {}
-    for name, value in record.http_headers or ():
-        name = name.lower()
-        # Each value of X-Robots-Tag may be addressed to another bot, so these stay apart.
-        joint = "\n" if name == "x-robots-tag" else ", "
-        headers[name] = f"{headers[name]}{joint}{value}" if name in headers else value
-    return headers
+    return join_headers(record.http_headers or ())
 
 
 def _target(record: WarcRecord) -> str:

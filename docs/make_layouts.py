@@ -21,7 +21,7 @@ from pipeline.explain import Explanation, ImageItem, Item, TextItem, explain_pag
 from schemas.documents import Page
 
 PAGES = Path("tests/pipeline/pages")
-NAMES = ("mediawiki-lighthouse", "recipe-plugin", "docusaurus-retries")
+NAMES = ("news-css-modules", "recipe-plugin", "japanese-blog")
 WIDTH, HEIGHT = 760, 1500  # of each half, CSS pixels
 _STYLE = "body{font:15px/1.5 Georgia,serif;margin:24px} img{max-width:100%} pre{background:#f3f4f6;padding:8px}"
 

@@ -1,9 +1,12 @@
 """The drafts of one slice get their images, from the archives; what was let go for its frequency is left out."""
 
+from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 
 from crawlers.captured import CapturedMedia, Location, Media, MediaSource
+from crawlers.web_media import WebMedia
 from jobs.config import BuildConfig
 from jobs.frequency import compares_addresses, frequent_keys, losing_phases
 from jobs.isolation import Isolated
@@ -19,6 +22,7 @@ from pipeline.interleave import Illustration
 from pipeline.text_rules import text_rules
 from schemas.buckets import read_groups
 from schemas.commits import Attempt, Commit
+from schemas.deny import DenyList, read_deny_list
 from schemas.documents import Draft, ImageRef, StoredImage
 from schemas.drop_files import DropFile
 from schemas.drops import Drop, DropRow, Tally, each, guarded
@@ -31,17 +35,21 @@ def assemble(output: str, index: int) -> Commit:
     plan, store = read_plan(output), Store(output)
     config, piece = plan.config, read_slices(output)[index]
     archives = [archive.url for archive in plan.inputs]
+    deny = read_deny_list(store)
     with Attempt(store, "assemble", index) as attempt:
         with (
             DropFile(attempt, f"drops/assemble-{index:06d}.parquet") as drops,
-            CapturedMedia(archives, _locations(store, plan, piece), config.warc.max_image_bytes) as media,
+            CapturedMedia(archives, _locations(store, plan, piece), config.warc.max_image_bytes) as captured,
+            _media(captured, config, deny) as media,
             Isolated(partial(image_recipe, config), config.isolation) as decode,
             Staging(attempt, index, plan) as staging,
         ):
             tally = Tally(drops.add)
             recipe = _checked(decode, image_index(output))
-            drafts = each(_rule_on_frequency(store, plan, index, tally), _drafts(store, plan, piece, tally), tally)
-            illustrated = each(partial(illustrate, media, recipe, tally), drafts, tally)
+            drafts = each(partial(refuse_denied, deny), _drafts(store, plan, piece, tally), tally)
+            drafts = each(_rule_on_frequency(store, plan, index, tally), drafts, tally)
+            drafts = _asked_ahead(drafts, media, config.media.pages_ahead)
+            illustrated = each(partial(illustrate, media, recipe, tally, deny=deny), drafts, tally)
             for draft, illustrations in illustrated:
                 tally.kept("page")
                 staging.add(draft, illustrations)
@@ -53,6 +61,33 @@ def _checked(decode: Callable[[Media], StoredImage], images: ImageIndex | None) 
     return decode if images is None else lambda media: images.check(decode(media))
 
 
+def _media(captured: CapturedMedia, config: BuildConfig, deny: DenyList) -> AbstractContextManager[MediaSource]:
+    """The archives, and the web where the settings say so."""
+    return WebMedia(captured, config.media, config.consent, deny) if config.media.from_web else nullcontext(captured)
+
+
+def refuse_denied(deny: DenyList, draft: Draft) -> Draft:
+    """Raises `Drop("denied")` for a page that the list denies, under its own address or the one it names canonical."""
+    if deny.denies(draft.url) or (draft.canonical_url and deny.denies(draft.canonical_url)):
+        raise Drop("denied")
+    return draft
+
+
+def _asked_ahead(drafts: Iterator[Draft], media: MediaSource, pages: int) -> Iterator[Draft]:
+    """The same drafts; their images are asked for some pages before they are needed: the network is not waited for."""
+    waiting: deque[Draft] = deque()
+    for draft in drafts:
+        if not isinstance(media, WebMedia):
+            yield draft
+            continue
+        for ref in draft.images:
+            media.ahead(ref.candidates)
+        waiting.append(draft)
+        if len(waiting) > pages:
+            yield waiting.popleft()
+    yield from waiting
+
+
 def image_recipe(config: BuildConfig, media: Media) -> StoredImage:
     """All that is decided from one image alone."""
     honour_image_consent(media.headers, config.consent)
@@ -60,13 +95,19 @@ def image_recipe(config: BuildConfig, media: Media) -> StoredImage:
 
 
 def illustrate(
-    media: MediaSource, recipe: Callable[[Media], StoredImage], tally: Tally, draft: Draft
+    media: MediaSource,
+    recipe: Callable[[Media], StoredImage],
+    tally: Tally,
+    draft: Draft,
+    deny: DenyList = DenyList(),
 ) -> tuple[Draft, dict[ImageRef, Illustration]]:
     """Give a draft its images. One that fails is let go alone; raises `Drop("no_image_left")` when none is left."""
     illustrations: dict[ImageRef, Illustration] = {}
     tally.saw("image", len(draft.images))
     for ref in draft.images:
         try:
+            if any(deny.denies(url) for url in ref.candidates):
+                raise Drop("denied")
             illustrations[ref] = _first_good(media, recipe, ref)
         except Drop as drop:
             tally.drop(
@@ -82,7 +123,7 @@ def illustrate(
 def _first_good(media: MediaSource, recipe: Callable[[Media], StoredImage], ref: ImageRef) -> Illustration:
     """The first of the candidates that gives an image. Raises the `Drop` that says most: bad over lost."""
     failure = Drop("not_captured")
-    for url in ref.candidates:
+    for url in media.order(ref.candidates):
         try:
             return Illustration(ref, url, guarded(recipe, media.get(url)))
         except Drop as drop:
@@ -124,7 +165,7 @@ def _locations(store: Store, plan: Plan, piece: Slice) -> dict[bytes, Location]:
     wanted = None if piece.is_whole else _wanted(store, plan, piece)
     found: dict[bytes, Location] = {}
     for table in read_groups(store, names, piece.partition):
-        columns = (table.column(name).to_pylist() for name in ("key", "archive", "offset", "length"))
+        columns = (table.column(name).to_pylist() for name in ("key", "archive", "offset", "length", "record_url"))
         for key, *place in zip(*columns, strict=True):
             if wanted is None or key in wanted:
                 found[key] = Location(*place)

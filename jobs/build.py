@@ -21,11 +21,13 @@ from jobs.plan import Plan, make_plan, other_settings
 from jobs.progress import progress
 from jobs.publish import KIND, publish
 from jobs.references import read_references
+from jobs.removal import remove_denied
 from jobs.scoring import compares_embeddings, embed_references, scorer_pool
 from jobs.slices import make_slices
 from jobs.staging import staged_name
 from schemas.commits import Commit, committed, read_commit, roll_forward, sweep
 from schemas.dataset import DATASET, Dataset, read_dataset, totals, write_reader_files
+from schemas.deny import add_to_deny_list
 from schemas.drops import Counts, StepError
 from schemas.settings import differences, settings_hash
 from schemas.storage import Store
@@ -39,20 +41,32 @@ class BuildError(Exception):
     """Partitions failed in every attempt; what they had to do is left for a rerun."""
 
 
-def build(output: str, inputs: Sequence[str], config: BuildConfig, engine: EngineSettings) -> Dataset:
+def build(
+    output: str, inputs: Sequence[str], config: BuildConfig, engine: EngineSettings, deny: Sequence[str] = ()
+) -> Dataset:
     """Build, or finish, the dataset at `output`, a path or fsspec URL.
+
+    `deny` are lines of a `DenyList`, added to that of the output: nothing that it denies is kept, and samples of it
+    that were collected before are removed.
 
     Raises `SettingsError` or `InputError` when the call is wrong, `BuildError` when partitions could not be done,
     `StepError` when weft itself is at fault.
     """
     store = Store(output)
+    denied = add_to_deny_list(store, deny)
     if store.exists(DATASET):
-        return _finished(store, config)
+        dataset = _finished(store, config)
+        left = remove_denied(store, dataset, denied)
+        logger.warning(
+            "%s is complete: %s", output, "nothing to do" if left == dataset else "what is denied was removed"
+        )
+        return left
     plan = make_plan(store, inputs, config)
     with open_engine(engine) as runner:
         phases = Phases(runner, store, plan)
         phases.run_all()
-    return finish(store, plan, phases.commits)
+    # partitions may have been done before something was denied
+    return remove_denied(store, finish(store, plan, phases.commits), denied)
 
 
 class Phases:
@@ -118,7 +132,6 @@ def _finished(store: Store, config: BuildConfig) -> Dataset:
     if dataset.config_hash != settings_hash(config):
         built_with = msgspec.convert(dataset.config, BuildConfig, str_keys=True)
         raise other_settings(store.url, differences(built_with, config))
-    logger.warning("%s is complete: nothing to do", store.url)
     return dataset
 
 

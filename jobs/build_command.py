@@ -18,6 +18,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="archives: paths, globs, URLs (s3://, https://, ...), or .txt and .paths.gz files that list them",
     )
     parser.add_argument("--output", required=True, metavar="DIR", help="a folder or an fsspec URL; one build each")
+    parser.add_argument(
+        "--deny", metavar="FILE", help="addresses and domains that must not be in the dataset, one a line; also removed"
+    )
     parser.add_argument("--kinds", default="interleaved", help="what to make; interleaved is all there is yet")
     parser.add_argument("--engine", choices=("ray", "inline"), default="ray", help="inline works in this one process")
     parser.add_argument("--address", default="", help="of a Ray cluster; default RAY_ADDRESS, else this machine")
@@ -30,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from crawlers.inputs import InputError
     from jobs.build import BuildError, build, funnel_lines
-    from jobs.config import load_config
+    from jobs.config import load_config, read_lines
     from jobs.engine import EngineSettings
     from model.scorers import BadModel
     from schemas.drops import StepError
@@ -41,7 +44,8 @@ def run(arguments: argparse.Namespace) -> int:
     engine = EngineSettings(engine=arguments.engine, address=arguments.address, workers=arguments.workers)
     try:
         config = load_config(arguments.config, arguments.set)
-        dataset = build(arguments.output, arguments.input, config, engine)
+        deny = read_lines(arguments.deny)
+        dataset = build(arguments.output, arguments.input, config, engine, deny)
     except (SettingsError, InputError, BadModel) as error:
         return fail(error, 2)
     except (BuildError, StepError) as error:

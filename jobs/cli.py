@@ -12,6 +12,7 @@ from schemas import __version__
 #: Command -> the module that has `add_arguments(parser)` and `run(arguments) -> int`, and its line of help.
 COMMANDS = {
     "build": ("jobs.build_command", "archives in, sharded interleaved documents out"),
+    "crawl": ("jobs.crawl_command", "seeds in, web archives of pages and their media out; polite and resumable"),
     "inspect": (
         "jobs.inspect_command",
         "totals, distributions and drop reasons of a dataset; --check verifies every byte",

@@ -4,6 +4,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from crawlers.warc import WarcSettings
+from crawlers.web_media import MediaSettings
 from jobs.isolation import IsolationSettings
 from model.scorers import ScorerSettings
 from pipeline.corpus_rules import CorpusRules
@@ -46,6 +47,7 @@ class BuildConfig(Settings, frozen=True):
     minhash: MinHashSettings = MinHashSettings()
     corpus: CorpusRules = CorpusRules()
     decontamination: DecontaminationRules = DecontaminationRules()
+    media: MediaSettings = MediaSettings()
     image: ImageRules = ImageRules()
     scorers: ScorerSettings = ScorerSettings()
     encoding: ImageEncoding = ImageEncoding()
@@ -69,6 +71,14 @@ def load_config(name: str, overrides: list[str]) -> BuildConfig:
         return load_settings(BuildConfig, text, overrides)
     except SettingsError as error:
         raise SettingsError(f"{name}: {error}") from None
+
+
+def read_lines(path: str | None) -> list[str]:
+    """The lines of a file named on the command line; none without one. Raises `SettingsError`."""
+    try:
+        return Path(path).read_text("utf-8").splitlines() if path else []
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"cannot read {path}: {error}") from None
 
 
 def presets() -> dict[str, Path]:

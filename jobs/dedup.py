@@ -20,7 +20,13 @@ from schemas.drop_files import DropFile
 from schemas.drops import DropRow, Tally
 from schemas.storage import Store
 
-LOCATIONS = {"key": pa.binary(), "archive": pa.int32(), "offset": pa.int64(), "length": pa.int64()}
+LOCATIONS = {
+    "key": pa.binary(),
+    "archive": pa.int32(),
+    "offset": pa.int64(),
+    "length": pa.int64(),
+    "record_url": pa.string(),
+}
 LOSERS = {"uid": pa.int64()}
 #: Rows by page, of those that exact rules leave; and a row for each band of each text.
 LEFT = {"uid": pa.int64(), "time": pa.string(), "partition": pa.int32(), "url": pa.string()}

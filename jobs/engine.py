@@ -5,6 +5,7 @@ failed too often; nothing is lost or doubled when it is called twice.
 """
 
 import logging
+import math
 import os
 import sys
 from collections import Counter, deque
@@ -140,6 +141,19 @@ class RayEngine:
         nodes = (node["Resources"] for node in self.ray.nodes() if node["Alive"])
         sizes = [int(has["memory"]) for has in nodes if has.get("CPU") and "memory" in has]
         return min([self._settings.task_memory_bytes, *sizes])
+
+    def start_actor(self, factory: type[Any], arguments: tuple[Any, ...], of: int) -> Any:
+        """One of `of` actors that are to run at a time, on any node: more of them than CPUs share these."""
+        cpus = float(self.ray.cluster_resources().get("CPU", 1))
+        share = math.floor(min(1.0, cpus / max(1, of)) * 100) / 100  # rounded up, the last would wait for ever
+        remote = self.ray.remote(num_cpus=share, max_restarts=0, scheduling_strategy="SPREAD")(factory)
+        return remote.remote(*arguments)
+
+    @property
+    def actor_died(self) -> type[Exception]:
+        """What a call to an actor raises when its process or node is gone."""
+        died: type[Exception] = self.ray.exceptions.RayActorError
+        return died
 
     def _max_in_flight(self) -> int:
         """Twice the CPUs keeps them fed; asked each time, because a cluster grows and shrinks."""

@@ -1,6 +1,7 @@
 """Phase 1: one archive becomes drafts, grouped by domain, and an index of its images, grouped by address."""
 
 import hashlib
+import posixpath
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
@@ -36,7 +37,14 @@ from schemas.storage import Store
 from schemas.urls import canonical_url, host_of, media_key, registered_domain
 
 DRAFTS = {"uid": pa.int64(), "order": pa.int64(), "url": pa.string(), "draft": pa.binary()}
-CAPTURES = {"key": pa.binary(), "archive": pa.int32(), "offset": pa.int64(), "length": pa.int64(), "time": pa.string()}
+CAPTURES = {
+    "key": pa.binary(),
+    "archive": pa.int32(),
+    "offset": pa.int64(),
+    "length": pa.int64(),
+    "record_url": pa.string(),  # "" if it is the address itself
+    "time": pa.string(),
+}
 WANTED = {"key": pa.binary(), "partition": pa.int32()}
 PAGES = {
     "key": pa.binary(),  # of the canonical address
@@ -78,7 +86,7 @@ def extract(output: str, index: int) -> Commit:
         ):
             tally = Tally(drops.add)
             captures = _captures(archive, config, tally)
-            pages = _without_images(captures, index, shuffle, tally)
+            pages = _without_images(captures, index, _by_name(plan), shuffle, tally)
             drafts = each(partial(_draft, recipe, archive.url, index, config), pages, tally)
             drafts = _without_evaluation_texts(drafts, output, plan, tally)
             for draft in drafts:
@@ -95,11 +103,20 @@ def _captures(archive: Input, config: BuildConfig, tally: Tally) -> Iterator[Cap
         yield from read_captures(file, archive.url, size, config.warc, tally)
 
 
-def _without_images(captures: Iterator[Capture], index: int, shuffle: "Shuffle", tally: Tally) -> Iterator[Capture]:
-    """The pages; images are indexed as they pass."""
+def _by_name(plan: Plan) -> dict[str, int]:
+    """The inputs by the last part of their names, as revisit records of one archive name another."""
+    return {posixpath.basename(archive.url): number for number, archive in enumerate(plan.inputs)}
+
+
+def _without_images(
+    captures: Iterator[Capture], index: int, archives: dict[str, int], shuffle: "Shuffle", tally: Tally
+) -> Iterator[Capture]:
+    """The pages; images are indexed as they pass, those of revisit records where their payload lies."""
     for capture in captures:
+        if capture.stored_in and capture.stored_in not in archives:
+            continue  # that archive is not among the inputs: the image is not captured
         if capture.is_image:
-            shuffle.add_image(capture, index)
+            shuffle.add_image(capture, archives[capture.stored_in] if capture.stored_in else index)
         else:
             tally.saw("page")
             yield capture
@@ -164,10 +181,13 @@ class Shuffle:
         self._pages.add(bucket_of(key, self._plan.buckets), *row, size=500)
 
     def add_image(self, capture: Capture, archive: int) -> None:
-        """Where an image lies."""
-        key = media_key(capture.url)
-        row = (key, archive, capture.offset, capture.length, capture.fetch_time)
-        self._captures.add(bucket_of(key, self._plan.buckets), *row, size=200)
+        """Where an image lies, under its address and those that redirected to it."""
+        stored_url = capture.stored_url
+        for url in (capture.url, *capture.redirected_from):
+            key = media_key(url)
+            row = (key, archive, capture.offset, capture.length, stored_url, capture.fetch_time)
+            self._captures.add(bucket_of(key, self._plan.buckets), *row, size=200)
+            stored_url = capture.stored_url or capture.url
 
     def __enter__(self) -> "Shuffle":
         return self

@@ -40,7 +40,9 @@ def make_slices(store: Store, plan: Plan) -> list[Slice]:
     sizes = np.zeros(plan.partitions, np.int64)
     for index in range(len(plan.inputs)):
         sizes += np.frombuffer(store.read(sizes_name(index)), "<i8")
-    slices = list(cut(sizes.tolist(), plan.config.max_slice_bytes))
+    # Slices of one domain run side by side: images from the web would then be asked for faster than its pace allows.
+    max_bytes = _LAST if plan.config.media.from_web else plan.config.max_slice_bytes
+    slices = list(cut(sizes.tolist(), max_bytes))
     store.put(SLICES, msgspec.json.encode(slices))
     read_slices.cache_clear()  # the output may have been deleted and begun anew since
     return slices

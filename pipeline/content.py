@@ -15,7 +15,7 @@ import msgspec
 
 from pipeline.elements import CONTENT_TAGS, NARROW, NEVER_CHROME
 from pipeline.leaves import Container, Leaf, Media, Text
-from pipeline.trim import leads_away, trim
+from pipeline.trim import leads_away, leave_out_labels, trim
 from pipeline.verdicts import Verdict, Verdicts
 from pipeline.walk import Walk
 
@@ -32,6 +32,8 @@ class ContentSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     chrome_share: float = 0.4
     """A part named like chrome is content all the same with more than this share of the page's text outside links."""
+    comment_share: float = 0.75
+    """The same for a part named as comments, which are often longer than the article. In a forum they are content."""
     weak_chrome_characters: float = 200.0
     """A part with a name that content bears too, such as author or share, is chrome up to this weight of prose."""
     descend_share: float = 0.7
@@ -57,6 +59,7 @@ def judge(walk: Walk, settings: ContentSettings, title: str = "", author: str = 
     region = _region(walk, sums, settings)
     _leave_out_teasers(walk, sums, region, settings, verdicts)
     _leave_out_the_rest(walk, _parts(walk, sums, region, settings), verdicts)
+    leave_out_labels(walk, verdicts)
     _leave_out_links(walk, settings, verdicts)
     _leave_out_cards(walk, verdicts)
     trim(walk, verdicts, title, author)
@@ -108,7 +111,7 @@ def leave_out_chrome(walk: Walk, settings: ContentSettings) -> Verdicts:
         if container.names.is_hidden or container.chrome >= 0:
             rule, settled = "hidden" if container.names.is_hidden else "chrome", container.end
             verdicts[first:last] = [Verdict(rule, container.chrome, container)] * (last - first)
-        elif container.tag not in NEVER_CHROME:
+        elif container.tag not in NEVER_CHROME and not container.names.comments:
             prose = sum(_weight(leaf) for leaf in walk.leaves[first:last] if isinstance(leaf, Text))
             for index in range(first, last) if prose <= settings.weak_chrome_characters else ():
                 if not _is_picture(walk.leaves[index], settings.min_weak_image_px):
@@ -241,6 +244,6 @@ def _leave_out_cards(walk: Walk, verdicts: Verdicts) -> None:
                 words = [other for other in range(container.first, container.last) if walk.leaves[other].kind == "text"]
                 if words:
                     rules = {verdict.rule if (verdict := verdicts[word]) else "" for word in words}
-                    if rules == {"links"}:
+                    if "links" in rules and rules <= {"links", "label"}:
                         verdicts[index] = Verdict("links", 1.0, container)
                     break

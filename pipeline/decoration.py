@@ -6,8 +6,11 @@ from pipeline.tokens import tokens
 
 DECORATION = frozenset(
     "avatar badge beacon button emoji emoticon favicon gravatar icon icons logo logos pixel smiley spacer sprite "
-    "tracker tracking".split()
+    "rank tracker tracking".split()
 )
+
+#: Standard sizes of advertisements that no picture is likely to have.
+_BANNERS = frozenset(((468, 60), (728, 90), (970, 90), (234, 60), (120, 600), (160, 600), (320, 50)))
 
 
 def decoration(names: Iterable[str], sides: tuple[int, int], url: str, min_px: int) -> str:
@@ -15,6 +18,8 @@ def decoration(names: Iterable[str], sides: tuple[int, int], url: str, min_px: i
 
     "" if nothing says so.
     """
+    if sides in _BANNERS:
+        return f"declared size of an advertisement {sides[0]}x{sides[1]}"
     for side, value in zip(("width", "height"), sides, strict=True):
         if 0 < value < min_px:
             return f"declared {side} {value}"

@@ -3,7 +3,7 @@
 import msgspec
 
 from pipeline.leaves import Leaf, Text
-from pipeline.names import CHROME_NAMES, WEAK_NAMES
+from pipeline.names import CHROME_NAMES, COMMENT_NAMES, WEAK_NAMES
 from pipeline.reading import ExtractSettings, Reading, captions_of, figures_without_image, refuse_images
 from pipeline.verdicts import Verdict
 from schemas.documents import Page
@@ -97,14 +97,14 @@ def _describe(verdict: Verdict, settings: ExtractSettings) -> str:
     """The rule, what it looked at, and the limit, by the name of its setting where it has one."""
     content, number = settings.content, verdict.number
     element = f"<{verdict.container.tag}>" if verdict.container else ""
-    if verdict.container and (
-        telling := verdict.container.names.words & (CHROME_NAMES if verdict.rule == "chrome" else WEAK_NAMES)
-    ):
-        element += f" named {' '.join(sorted(telling))}"
+    telling = WEAK_NAMES if verdict.rule == "little_prose" else CHROME_NAMES | COMMENT_NAMES
+    if verdict.container and (names := verdict.container.names.words & telling):
+        element += f" named {' '.join(sorted(names))}"
+    of_comments = verdict.container and verdict.container.names.comments
+    share = f"{content.comment_share:g} (comment_share)" if of_comments else f"{content.chrome_share:g} (chrome_share)"
     said = {
         "hidden": f"{element} is not shown",
-        "chrome": f"{element} holds {number:.2f} of the page's text outside links,"
-        f" content would be more than {content.chrome_share:g} (chrome_share)",
+        "chrome": f"{element} holds {number:.2f} of the page's text outside links, content would be more than {share}",
         "little_prose": f"{element} holds {number:.0f} characters of prose,"
         f" content would be more than {content.weak_chrome_characters:g} (weak_chrome_characters)",
         "teasers": f"{number:.0f} linked headings with little text in {element},"
@@ -114,6 +114,7 @@ def _describe(verdict: Verdict, settings: ExtractSettings) -> str:
         f" at most {content.max_link_share:g} may (max_link_share)",
         "title": f"{number:.2f} of its letters are in words of the page's title",
         "byline": f"{number:.0f} characters before the text that hold a date or the author",
+        "label": "words of an advertisement or of a link to elsewhere, by themselves",
         "author": "its words are the author's name",
         "head": "a picture before the text, in another part, that links to another page",
         "tail": "after the text, and a scrap or a link to another page",

@@ -7,23 +7,27 @@ from pipeline.tokens import names_of
 
 #: Names of parts that are never content, however much text they hold (short of most of the page).
 CHROME_NAMES = frozenset(
-    "breadcrumb breadcrumbs comment comments consent cookie cookies copyright disclaimer discussion disqus "
-    "footer gdpr login masthead menu mobilenav modal nav navbar navbox navigation newsletter noprint outbrain "
-    "paywall popup promo promos recirculation recommend recommendations recommended related relatedarticles "
-    "relatedcontent relatedlinks relatedposts relatedstories replies respond sidebar signup sponsor sponsored "
-    "subscribe subscription taboola trending".split()
+    "breadcrumb breadcrumbs consent cookie cookies copyright disclaimer footer gdpr login masthead menu mobilenav "
+    "modal nav navbar navbox navigation newsletter noprint outbrain paywall popup printfooter promo promos "
+    "recirculation recommend recommendations recommended related relatedarticles relatedcontent relatedlinks "
+    "relatedposts relatedstories sidebar signup sponsor sponsored subscribe subscription tablist taboola "
+    "trending".split()
 )
+#: Names of what readers wrote below an article. It may be longer than the article, and in a forum it is the content.
+COMMENT_NAMES = frozenset("comment comments discussion disqus replies respond".split())
 #: Names that parts of the content bear too: such a part is chrome only while it holds little prose.
 WEAK_NAMES = frozenset(
-    "ad ads adsense advert advertisement author avatar banner bio byline dateline hatnote infolinks metadata "
-    "pager pagination popular posted postmeta pubdate published rss search share sharedaddy sharing signature skip "
-    "social submeta tag tags teaser timestamp toc toolbar topbar tools widget widgets".split()
+    "ad ads adsbygoogle adsense advert advertisement author avatar banner bio byline dateline hatnote infolinks "
+    "metadata pager pagination popular posted postmeta postprofile profile pubdate published rss search share "
+    "sharedaddy sharing signature skip social submeta tag tags teaser timestamp toc toolbar tools topbar widget "
+    "widgets".split()
 )
+_PANELS = frozenset(("tabpanel", "tabpane"))
 _CAPTION_NAMES = frozenset(("caption", "figcaption", "credit", "legend", "cutline"))
 _NAMED = re.compile(r' (?:class|id|role|itemprop|data-testid|data-component)="([^"]*+)"')
 _HIDING = re.compile(
     r" hidden=|aria-hidden=\"true|display\s*:\s*none|visibility\s*:\s*hidden|"
-    r"[\" ](?:sr-only|screen-reader(?:-only|-text)|(?:visually|text)-?hidden)[\" ]",
+    r"[\" ](?:sr-only|screen-reader(?:-only|-text)|(?:visually|text)-?hidden|mw-editsection|speechify-ignore)[\" ]",
     re.IGNORECASE,
 )
 
@@ -31,14 +35,15 @@ _HIDING = re.compile(
 class Names:
     """The words of an element's names, and what follows from them."""
 
-    __slots__ = ("is_caption", "is_flagged", "is_hidden", "strong", "weak", "words")
+    __slots__ = ("comments", "is_caption", "is_flagged", "is_hidden", "strong", "weak", "words")
 
     def __init__(self, words: frozenset[str], is_hidden: bool) -> None:
-        self.words, self.is_hidden = words, is_hidden
+        self.words = words
+        self.is_hidden = is_hidden and _PANELS.isdisjoint(words)  # of tabs one is shown at a time
+        self.comments = not COMMENT_NAMES.isdisjoint(words)
         self.strong = not CHROME_NAMES.isdisjoint(words)
         self.weak = not WEAK_NAMES.isdisjoint(words)
-        self.is_flagged = is_hidden or self.strong or self.weak
-        self.is_flagged = is_hidden or self.strong or self.weak
+        self.is_flagged = self.is_hidden or self.strong or self.weak or self.comments
         self.is_caption = not _CAPTION_NAMES.isdisjoint(words)
 
 
@@ -56,4 +61,5 @@ def read_names(written: str) -> Names:
 def is_hidden(written: str) -> bool:
     """Whether attributes say that an element is not shown, or shown to screen readers only."""
     maybe = "hidden" in written or "none" in written or "NONE" in written or "sr-only" in written
-    return (maybe or "screen-reader" in written) and bool(_HIDING.search(written))
+    maybe = maybe or "screen-reader" in written or "mw-edit" in written or "speechify" in written
+    return maybe and bool(_HIDING.search(written))

@@ -14,6 +14,9 @@ from pipeline.walk import Walk
 from schemas.documents import Page
 from schemas.drops import Drop
 
+#: Pages that say of themselves that what readers wrote is their content.
+_THREADS = ("DiscussionForumPosting", 'name="generator" content="Discourse', 'id="phpbb"')
+
 
 class ExtractSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What of a page becomes its draft."""
@@ -58,8 +61,16 @@ class Reading:
         return walk, verdicts
 
     def _walk(self, passes_over: bool) -> Walk:
-        share = self._settings.content.chrome_share
-        return Walk(self._markup, self.metadata.base, self._settings.min_declared_px, share, passes_over)
+        content = self._settings.content
+        is_thread = any(sign in self._markup.html for sign in _THREADS)
+        return Walk(
+            self._markup,
+            self.metadata.base,
+            self._settings.min_declared_px,
+            content.chrome_share,
+            0.0 if is_thread else content.comment_share,
+            passes_over,
+        )
 
     def _find_lead(self, markup: Markup, min_px: int) -> tuple[int, Media | None]:
         """The image that the page states as its own, if it is shown above the content, wherever, and not in it.

@@ -10,7 +10,7 @@ _CUTS = re.compile(r"[^0-9A-Za-z]+|(?<=[a-z])(?=[A-Z])|(?<=[A-Za-z])(?=\d)|(?<=\
 #: In a class they speak of what an element has or lacks, not of what it is: `has-sidebar`, `anchorWithStickyNavbar`.
 _STATES = frozenset("has no with without not is hide show contains".split())
 #: `meta` names the line of date and author in these, and in itself; `recipe-meta` and `product-meta` are content.
-_ARTICLES = frozenset("article blog content entry item meta news page post single story".split())
+_ARTICLES = frozenset("article blog content crawler entry item meta news page post single story".split())
 
 
 @functools.lru_cache(maxsize=65536)

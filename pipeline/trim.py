@@ -7,10 +7,11 @@ from pipeline.image_refs import is_image_url
 from pipeline.leaves import Container, Leaf, Media, Text
 from pipeline.verdicts import Verdict, Verdicts
 from pipeline.walk import Walk
+from pipeline.words import phrase_list
 
 #: The share of a heading's letters in words of the page's title that make it the title.
 _TITLE_SHARE = 0.75
-_BYLINE = 100  # characters
+_BYLINE, _LABEL = 100, 40  # characters
 _DATE = re.compile(r"(?<!\d)(?:19|20)\d\d(?!\d)")
 _NUMBER = re.compile(r"\d+")
 _WORD = re.compile(r"\w+")
@@ -28,16 +29,24 @@ def trim(walk: Walk, verdicts: Verdicts, title: str, author: str) -> None:
     if not prose:
         return
     body = _body_of(walk, prose[0])
-    kept = [index for index in kept if verdicts[index] is None]
     for index in kept:
-        if index >= prose[0]:
-            break
-        verdicts[index] = _of_head(walk.leaves[index], index >= body.first, title, author)
+        leaf = walk.leaves[index]
+        if index < prose[0] and verdicts[index] is None:
+            verdicts[index] = _of_head(leaf, index >= body.first, title, author)
+        elif (
+            isinstance(leaf, Text)
+            and leaf.role == "heading"
+            and leaf.link_chars
+            and _shared(leaf.text, title) >= _TITLE_SHARE
+        ):
+            verdicts[index] = Verdict("title", 1.0)  # over each post of a thread
+        elif len(prose) > 1 and prose[0] < index < prose[1] and isinstance(leaf, Text):
+            verdicts[index] = verdicts[index] or _byline(leaf, author)  # under the first sentence in bold type
     body = _body_of(walk, prose[-1])
     for index in reversed(kept):
         if index <= prose[-1]:
             break
-        verdicts[index] = _of_tail(walk.leaves[index], index < body.last)
+        verdicts[index] = verdicts[index] or _of_tail(walk.leaves[index], index < body.last)
     _leave_out_headings_of_nothing(walk, verdicts)
 
 
@@ -50,7 +59,11 @@ def _of_head(leaf: Leaf, is_inside: bool, title: str, author: str) -> Verdict | 
     if leaf.role == "heading":
         share = _shared(leaf.text, title)
         return Verdict("title", share) if share >= _TITLE_SHARE else None
-    if len(leaf.text) > _BYLINE:
+    return _byline(leaf, author)
+
+
+def _byline(leaf: Text, author: str) -> Verdict | None:
+    if len(leaf.text) > _BYLINE or leaf.role not in ("paragraph", "list"):
         return None
     dated = _DATE.search(leaf.text) is not None and len(_NUMBER.findall(leaf.text)) > 1
     return Verdict("byline", len(leaf.text)) if dated or (author and author in leaf.text) else None
@@ -96,6 +109,15 @@ def _leave_out_headings_of_nothing(walk: Walk, verdicts: Verdicts) -> None:
             verdicts[index] = Verdict("empty_section")
             continue
         level_behind, index_behind, at_end = level, index, False
+
+
+def leave_out_labels(walk: Walk, verdicts: Verdicts) -> None:
+    """A few words that are on every page: Advertisement, Read also."""
+    labels = phrase_list("labels")
+    for index, leaf in enumerate(walk.leaves):
+        is_short = verdicts[index] is None and isinstance(leaf, Text) and len(leaf.text) <= _LABEL
+        if is_short and isinstance(leaf, Text) and leaf.text.strip(" .:…!»›→*").lower() in labels:
+            verdicts[index] = Verdict("label", len(leaf.text))
 
 
 def leads_away(leaf: Media) -> bool:

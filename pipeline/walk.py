@@ -39,7 +39,8 @@ class Walk:
     """Walks a page on construction; `containers` and `leaves` are its outcome, both in document order.
 
     A part whose tag or names make it chrome is passed over unless it holds more than `chrome_share` of the page's
-    characters outside links; with `passes_over` false it is walked all the same, so that it can be shown. `flagged`
+    characters outside links, and one named as comments unless it holds more than `comment_share`. With `passes_over`
+    false they are walked all the same, so that they can be shown. `flagged`
     has the containers that are hidden, chrome, or chrome if they hold little prose.
     """
 
@@ -49,6 +50,7 @@ class Walk:
         base: str,
         min_declared_px: int = 50,
         chrome_share: float = 0.4,
+        comment_share: float = 0.75,
         passes_over: bool = True,
     ) -> None:
         self.containers: list[Container] = [Container("root", -1, "paragraph", UNNAMED, 0)]
@@ -56,7 +58,7 @@ class Walk:
         self.places: list[int] = []  # of the leaves: the number of the tag behind them
         self.flagged: list[int] = []
         self._markup, self._base, self._min_declared_px = markup, base, min_declared_px
-        self._chrome_share, self._passes_over = chrome_share, passes_over
+        self._chrome_share, self._comment_share, self._passes_over = chrome_share, comment_share, passes_over
         self._at = 0  # of the tag that is looked at
         self._container = 0
         self._figure = -1
@@ -140,6 +142,8 @@ class Walk:
 
     def _open(self, tag: str, written: str) -> bool:
         """A block. False if it is passed over."""
+        if tag == "p" and self.containers[self._container].tag in CELLS and self._fills_cell():
+            return True
         if self._buffer:
             self._flush()
         above = self._container
@@ -155,20 +159,24 @@ class Walk:
             return True
         return self._open_flagged(tag, names.strong, names)
 
+    def _fills_cell(self) -> bool:
+        """Whether the paragraph that opens here is all that its table cell holds: the row stays one text."""
+        tags, at, end = self._markup.tags, self._at, self._markup.end_of(self._at)
+        if end + 1 >= len(tags) or tags[at - 1] not in CELLS or tags[end + 1] not in ("/td", "/th"):
+            return False
+        return not self._lengths[at] and not self._lengths[end + 1]
+
     def _open_flagged(self, tag: str, is_chrome: bool, names: Names) -> bool:
         """A block that may be something other than content. False if it is passed over."""
         self.flagged.append(self._container)
-        container = self.containers[self._container]
-        is_chrome = is_chrome and tag not in NEVER_CHROME
-        if not is_chrome and not names.is_hidden:
-            return True
-        end = self._markup.end_of(self._at)
-        if is_chrome:
+        container, end = self.containers[self._container], 0
+        if (is_chrome or names.comments) and tag not in NEVER_CHROME:
+            end = self._markup.end_of(self._at)
             share = self._outside_links(self._at, end) / max(1, self._prose)
-            if share <= self._chrome_share:
+            if share <= max(is_chrome * self._chrome_share, names.comments * self._comment_share):
                 container.chrome = share
         if self._passes_over and (container.chrome >= 0 or names.is_hidden):
-            self._pass_over(end)
+            self._pass_over(end or self._markup.end_of(self._at))
             self._close(f"/{tag}", "")
             return False
         return True

@@ -11,8 +11,11 @@ import msgspec
 
 from schemas.documents import Consent
 
+#: weft's name towards servers: in its user agent, and in rules that are addressed to it.
+AGENT = "weft"
+
 #: User agents whose robots rules weft takes as addressed to itself.
-AGENTS = frozenset({"weft"})
+AGENTS = frozenset({AGENT})
 
 # Directives that hold a colon of their own; elsewhere a colon ends the name of an agent.
 _WITH_VALUE = ("unavailable_after", "max-snippet", "max-image-preview", "max-video-preview")

@@ -6,11 +6,27 @@ from typing import Protocol, TypeVar
 
 import msgspec
 
-#: What can be let go: a WARC record, a whole page, one text block of a page, or one image reference of a page.
-KINDS = ("record", "page", "paragraph", "image")
+#: What can be let go: a visit of the crawler to an address, a WARC record, a whole page, one text block of a page, or
+#: one image reference of a page.
+KINDS = ("visit", "record", "page", "paragraph", "image")
 
 #: The closed list of reason codes. `docs/drop-reasons.md` is checked against it by a test.
 REASONS: dict[str, str] = {
+    # visits of the crawler, and images that a build fetches
+    "bad_address": "not an http or https address",
+    "denied": "the address is on the list of those denied",
+    "robots": "robots.txt or ai.txt forbids it",
+    "robots_unavailable": "the server could not give its robots.txt: nothing of it may be fetched",
+    "blocked_address": "the host's address is private, loopback, link-local, multicast or reserved",
+    "dns": "the host's name could not be resolved",
+    "connect": "no connection to the server",
+    "tls": "the server's certificate or its TLS is not acceptable",
+    "bad_response": "the server broke off, or what it sent is not HTTP",
+    "slow": "the exchange took longer than its deadline, or came slower than the minimum rate",
+    "too_many_redirects": "more redirects than the limit, or in a circle",
+    "trap": "the address looks made up by a crawler trap: endless paths, calendars, sessions",
+    "host_budget": "over the number of pages or requests that one host may take",
+    "host_down": "the host failed too often in a row",
     # records
     "arc_format": "the archive is in the older ARC format, which weft does not read",
     "broken_record": "the archive is damaged here; reading went on at the next sound record",

@@ -69,12 +69,13 @@ class ShardWriter:
         columns: Mapping[str, pa.DataType],
         settings: ShardSettings,
         on_shard: Callable[[ShardInfo], None],
+        first_number: int = 0,
     ) -> None:
         self._files, self._folder, self._partition = files, folder, partition
         self._settings, self._on_shard = settings, on_shard
         base = {"key": pa.string(), "offset": pa.int64(), "size": pa.int64(), "members": MEMBERS}
         self._schema = pa.schema([*base.items(), *columns.items()])
-        self._next_number = 0
+        self._next_number = first_number
         self._shard: _OpenShard | None = None
 
     def add(self, key: str, members: Sequence[tuple[str, bytes]], row: Mapping[str, Any]) -> None:

@@ -1,5 +1,7 @@
-"""Word lists, one file each; whitespace separates. The lists are short, English and ours; `url.blocked_words` may
-name a file instead."""
+"""Word lists, one file each, short and ours; whitespace separates, in `labels` lines. Those named `_en` are English.
+
+`url.blocked_words` may name a file instead.
+"""
 
 import functools
 from importlib.resources import files
@@ -16,3 +18,9 @@ def word_list(name: str) -> frozenset[str]:
         return frozenset(shipped.read_text("utf-8").lower().split())
     with open(name, encoding="utf-8") as file:
         return frozenset(file.read().lower().split())
+
+
+@functools.cache
+def phrase_list(name: str) -> frozenset[str]:
+    """A list that ships here of one phrase a line, in small letters."""
+    return frozenset((files(__name__) / f"{name}.txt").read_text("utf-8").lower().splitlines())

@@ -7,6 +7,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import fsspec
 import pytest
 
+from tests.crawlers.servers import WebServer
+
 
 class Site:
     """A web server on this machine: what is in `files` it serves, by path."""
@@ -69,3 +71,10 @@ def memory() -> Iterator[str]:
     fs, path = fsspec.core.url_to_fs(url)
     if fs.exists(path):
         fs.rm(path, recursive=True)
+
+
+@pytest.fixture
+def web() -> Iterator[WebServer]:
+    """A server without pages; tests fill its `routes`."""
+    with WebServer() as server:
+        yield server

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 import yaml
 
+from crawlers.crawl_config import CrawlConfig
 from jobs.config import BuildConfig, load_config, presets
 from jobs.publish import COLUMNS
 from schemas.documents import Sample
@@ -51,6 +52,11 @@ def test_every_setting_is_documented_with_its_default() -> None:
     assert stated == dict(settings_of(BuildConfig()))
 
 
+def test_every_setting_of_a_crawl_is_documented_with_its_default() -> None:
+    stated = {row[0]: row[2] for heading, *rows in tables("settings.md") if heading[0] == "crawl path" for row in rows}
+    assert stated == dict(settings_of(CrawlConfig()))
+
+
 def test_the_table_of_presets_shows_where_they_differ() -> None:
     assert set(presets()) == set(PRESETS)
     stated = {
@@ -72,7 +78,7 @@ def test_drop_reasons_have_a_table_for_each_kind() -> None:
 
 
 def test_settings_named_beside_drop_reasons_exist() -> None:
-    known = [path for path, _ in settings_of(BuildConfig())]
+    known = [path for config in (BuildConfig(), CrawlConfig()) for path, _ in settings_of(config)]
     for heading, *rows in tables("drop-reasons.md"):
         if heading[0] == "code":
             for name in (name for row in rows for name in re.findall(r"[a-z_]+(?:\.[a-z_]+)+(?:\.\*)?", row[2])):

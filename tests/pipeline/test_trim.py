@@ -77,10 +77,10 @@ def test_a_picture_behind_the_text_is_left_out_if_it_stands_outside_or_leads_awa
 
 def test_a_heading_whose_section_was_left_out_goes_too():
     links = "".join(f"<li><a href=/{number}>Another story of the valley</a></li>" for number in range(4))
-    body = f"<article>{paragraphs(2)}<h2>Read on</h2><ul>{links}</ul><h2>More</h2>{paragraphs(2, 2)}</article>"
+    body = f"<article>{paragraphs(2)}<h2>From the valley</h2><ul>{links}</ul><h2>More</h2>{paragraphs(2, 2)}</article>"
     left, rules = kept(body)
     assert left == [*BODY[:2], "More", *BODY[2:]]
-    assert rules["Read on"] == "empty_section"
+    assert rules["From the valley"] == "empty_section"
 
 
 def test_a_heading_with_subsections_only_is_kept():
@@ -112,3 +112,20 @@ def test_a_picture_among_linked_words_is_a_card():
     left, rules = kept(f"<article>{paragraphs(2)}{card}{paragraphs(2, 2)}</article>")
     assert left == BODY
     assert rules["other.jpg"] == "links"
+
+
+def test_a_label_of_an_advertisement_or_link_is_left_out_and_its_words_in_a_sentence_are_not():
+    body = f"<article>{paragraphs(2)}<p>Реклама</p><p>Read more:</p><p>Read more books.</p>{paragraphs(2, 2)}</article>"
+    left, rules = kept(body)
+    assert left == [*BODY[:2], "Read more books.", *BODY[2:]]
+    assert rules == {"Реклама": "label", "Read more:": "label"}
+
+
+def test_the_title_over_each_post_of_a_thread_is_left_out():
+    posts = "".join(f"<h3><a href=/p{n}>Re: The bridge</a></h3><p>{prose(n)}</p>" for n in range(4))
+    assert kept(f"<div class=topic>{posts}</div>", "The bridge - Forum")[0] == BODY
+
+
+def test_a_byline_under_the_standfirst_is_left_out():
+    body = f"<article><p>{prose(0)}</p><p>27 February 2024, 10.41</p>{paragraphs(3, 1)}</article>"
+    assert kept(body)[1] == {"27 February 2024, 10.41": "byline"}

@@ -539,3 +539,17 @@ def test_a_container_that_is_passed_over_ends_before_its_neighbour():
     nav = next(container for container in seen.containers if container.tag == "nav")
     assert (nav.first, nav.last) == (1, 1)
     assert [seen.containers[leaf.container].tag for leaf in seen.leaves] == ["div", "div"]
+
+
+def test_a_cell_that_holds_one_paragraph_is_a_cell_of_its_row():
+    body = "<table><tr><th>Material</th><td><p>Linen</p></td></tr><tr><td>a</td><td><p>b</p><p>c</p></td></tr></table>"
+    assert walked_texts(body) == ["Material | Linen", "a", "b", "c"]
+
+
+def test_panels_of_tabs_are_shown_though_hidden_until_chosen():
+    assert walked_texts("<div role=tabpanel style='display:none'>Size</div><div style='display:none'>no</div>") == [
+        "Size",
+        "no",
+    ]
+    names = [container.names for container in walk("<div role=tabpanel hidden>x</div>").containers]
+    assert not any(name.is_hidden for name in names)

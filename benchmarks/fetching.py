@@ -1,0 +1,203 @@
+"""Images fetched, resized and stored per CPU second, beside img2dataset: the same addresses, one server, one run.
+
+    python -m benchmarks.fetching PYTHON_WITH_IMG2DATASET [ROUNDS]
+
+img2dataset pins webdataset < 0.3 and pandas < 3, so it has an environment of its own: `make bench-fetch` makes it. The
+figure is the slope between a short and a long list: what either needs to start is left out. CPU seconds are those of
+the client and its children, not the server's. Over HTTPS both trust an authority made for the run, beside those
+that a machine trusts anyway: a file of one authority would hide what it costs to load some hundred for every image.
+"""
+
+import io
+import os
+import resource
+import ssl
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+from PIL import Image
+
+from crawlers.captured import CapturedMedia
+from crawlers.fetch import FetchSettings
+from crawlers.hosts import PaceSettings
+from crawlers.web_media import MediaSettings, WebMedia
+from jobs.assemble import image_recipe
+from jobs.config import BuildConfig
+from jobs.isolation import Isolated
+from pipeline.image_codec import ImageEncoding
+from schemas.commits import Attempt
+from schemas.drops import Drop
+from schemas.shards import ShardInfo, ShardSettings, ShardWriter
+from schemas.storage import Store
+
+#: Images of the short and the long list. Start-up differs by a second from run to run: the slope must outweigh that.
+LENGTHS = {"http": (300, 2300), "https": (100, 600)}
+WIDTHS_PX = (640, 960)
+AT_ONCE = 32
+AHEAD = 100
+SIZE_PX = 256
+
+
+def main(peer_python: str, rounds: int) -> None:
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        make_certificates(folder)
+        for scheme, width in ((scheme, width) for scheme in ("http", "https") for width in WIDTHS_PX):
+            command = [sys.executable, "-m", "benchmarks.fetching", "serve", scheme, str(width), str(folder)]
+            server = subprocess.Popen(command, stdout=subprocess.PIPE)
+            try:
+                assert server.stdout is not None
+                title = f"{scheme}, JPEGs of {width} x {width * 3 // 4} pixels"
+                compare(title, f"{scheme}://localhost:{int(server.stdout.readline())}", folder, peer_python, rounds)
+            finally:
+                server.terminate()
+                server.wait()
+
+
+def compare(title: str, site: str, folder: Path, peer_python: str, rounds: int) -> None:
+    """Alternate the two over both lists, and print their slopes and success rates."""
+    name_of_run = site.replace("://", "-").replace(":", "-")
+    short, long = LENGTHS[site.partition(":")[0]]
+    lists = {length: folder / f"{name_of_run}-{length}.txt" for length in (short, long)}
+    for length, path in lists.items():
+        path.write_text("".join(f"{site}/{number}.jpg\n" for number in range(length)))
+    authority = str(folder / "authority.pem")
+    ours = [sys.executable, "-m", "benchmarks.fetching", "weft"]
+    theirs = [peer_python, str(Path(__file__).parent / "img2dataset_run.py")]
+    slopes: dict[str, list[float]] = {"weft": [], "img2dataset": []}
+    fetched: dict[str, int] = {}
+    for number in range(rounds):
+        for name, command in (("weft", ours), ("img2dataset", theirs)):
+            seconds = []
+            for length, path in lists.items():
+                out = folder / f"{name}-{name_of_run}-{length}-{number}"
+                spent, fetched[name] = cpu_seconds([*command, str(path), str(out), authority], authority)
+                seconds.append(spent)
+            slopes[name].append((seconds[1] - seconds[0]) / (long - short))
+    print(f"{title}: {long} images less {short}, medians of {rounds} rounds", flush=True)
+    for name, taken in slopes.items():
+        a_second = 1 / statistics.median(taken)
+        ratio = statistics.median(slopes["img2dataset"]) / statistics.median(taken)
+        print(
+            f"  {name:<12} {1000 * statistics.median(taken):6.2f} ms an image, {a_second:6.0f} images a CPU second, "
+            f"{ratio:5.2f} x img2dataset, {fetched[name]} of {long} stored",
+            flush=True,
+        )
+
+
+def cpu_seconds(command: list[str], authority: str) -> tuple[float, int]:
+    """CPU seconds of a command with all its children, and the number of images that it says it stored."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    environment = {**os.environ, "SSL_CERT_FILE": authority, "NO_ALBUMENTATIONS_UPDATE": "1"}
+    done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return spent, int(done.stdout.split()[-1])
+
+
+def fetch_with_weft(urls: list[str], out: str, authority: str) -> int:
+    """The media stage of a build: fetch ahead, decode in a child, resize, hash, write shards. Returns images stored."""
+    fetch = FetchSettings(allow_private=("localhost", "127.0.0.1", "::1"), certificates=authority)
+    settings = MediaSettings(True, fetch=fetch, pace=PaceSettings(delay_s=0.0, concurrency_per_host=AT_ONCE))
+    config = msgspec.structs.replace(BuildConfig(), encoding=ImageEncoding(size_px=SIZE_PX))
+    columns, stored, shards = {"url": pa.string(), "sha256": pa.string()}, 0, list[ShardInfo]()
+    with (
+        Attempt(Store(out), "fetch", 0) as attempt,
+        CapturedMedia([], {}, 1 << 25) as captured,
+        WebMedia(captured, settings, config.consent) as media,
+        Isolated(partial(image_recipe, config), config.isolation) as recipe,
+    ):
+        writer = ShardWriter(attempt, "shards", 0, columns, ShardSettings(), shards.append)
+        for url in urls[:AHEAD]:
+            media.ahead([url])
+        for number, url in enumerate(urls):
+            for later in urls[number + AHEAD : number + AHEAD + 1]:
+                media.ahead([later])
+            try:
+                image = recipe(media.get(url))
+            except Drop as drop:
+                print(drop, file=sys.stderr)
+                continue
+            row: dict[str, Any] = {"url": url, "sha256": image.sha256}
+            writer.add(f"{number:09d}", [(f"{number:09d}.{image.format}", image.data)], row)
+            stored += 1
+        writer.close()
+    return stored
+
+
+def make_certificates(folder: Path) -> None:
+    import certifi
+    import trustme
+
+    authority = trustme.CA()
+    (folder / "authority.pem").write_bytes(Path(certifi.where()).read_bytes() + authority.cert_pem.bytes())
+    authority.issue_cert("localhost", "127.0.0.1").private_key_and_cert_chain_pem.write_to_path(
+        str(folder / "server.pem")
+    )
+
+
+def photographs(width: int, count: int = 40) -> list[bytes]:
+    """JPEGs of 4 : 3 with the texture of photographs, about one bit a pixel, as on the web."""
+    made = []
+    for seed in range(count):
+        random = np.random.default_rng(seed)
+        coarse = Image.fromarray(random.integers(0, 255, (12, 16, 3), dtype=np.uint8))
+        picture = np.asarray(coarse.resize((width, width * 3 // 4), Image.Resampling.BICUBIC), dtype=np.int16)
+        noisy = picture + random.normal(0, 5, picture.shape)
+        out = io.BytesIO()
+        Image.fromarray(noisy.clip(0, 255).astype(np.uint8)).save(out, "JPEG", quality=82)
+        made.append(out.getvalue())
+    return made
+
+
+def serve(scheme: str, width: int, folder: Path) -> None:
+    """A server in a process of its own; prints its port."""
+    from aiohttp import web
+
+    pictures = photographs(width)
+
+    async def picture(request: web.Request) -> web.Response:
+        number = int(request.match_info["number"])
+        return web.Response(body=pictures[number % len(pictures)], content_type="image/jpeg")
+
+    async def start() -> web.AppRunner:
+        application = web.Application()
+        application.router.add_get("/{number:\\d+}.jpg", picture)
+        runner = web.AppRunner(application, access_log=None)
+        await runner.setup()
+        context = None
+        if scheme == "https":
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(folder / "server.pem")
+        await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context).start()
+        print(runner.addresses[0][1], flush=True)
+        return runner
+
+    import asyncio
+
+    async def forever() -> None:
+        await start()
+        await asyncio.sleep(3600)
+
+    asyncio.run(forever())
+
+
+if __name__ == "__main__":
+    match sys.argv[1:]:
+        case ["serve", scheme, width, folder]:
+            serve(scheme, int(width), Path(folder))
+        case ["weft", urls, out, authority]:
+            print(fetch_with_weft(Path(urls).read_text().split(), out, authority))
+        case [peer_python, *rest]:
+            began = time.monotonic()
+            main(peer_python, int(rest[0]) if rest else 3)
+            print(f"{time.monotonic() - began:.0f} s")

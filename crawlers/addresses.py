@@ -1,0 +1,107 @@
+"""Which machines may be connected to: those of the public internet, checked where the connection is made.
+
+A name is resolved once; the addresses that come back are judged, and the connection goes to one of those judged: a name
+that resolves to something else a moment later gains nothing. Every redirect is a new request and is judged anew.
+"""
+
+import asyncio
+import ipaddress
+import socket
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.resolver import ThreadedResolver
+
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+class BlockedAddress(OSError):
+    """A host whose address is not of the public internet."""
+
+
+def is_public(address: str) -> bool:
+    """Whether an IP address is one of the public internet.
+
+    Private, loopback, link-local (cloud metadata among them), shared, multicast and reserved ones are not, nor are IPv6
+    forms that carry such an IPv4 address: mapped, 6to4, Teredo, NAT64.
+    """
+    ip: IPAddress = ipaddress.ip_address(address.partition("%")[0])
+    if isinstance(ip, ipaddress.IPv6Address):
+        if ip in _NAT64 or (int(ip) >> 32) == 0:  # the last 32 bits are an IPv4 address; ::a.b.c.d is long deprecated
+            return is_public(str(ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)))
+        if ip.teredo is not None:
+            return False
+        inner = ip.ipv4_mapped or ip.sixtofour
+        if inner is not None:
+            return is_public(str(inner))
+    return ip.is_global and not ip.is_multicast
+
+
+def literal_address(host: str) -> str:
+    """The IP address that a host name is, in whatever notation the system's resolver takes; "" for a real name."""
+    try:
+        return str(ipaddress.ip_address(host.strip("[]").partition("%")[0]))
+    except ValueError:
+        pass
+    try:  # 127.1, 0x7f000001, 2130706433: URL parsers make them dotted quads, other callers may not
+        return socket.inet_ntoa(socket.inet_aton(host)) if host and host[-1] in "0123456789abcdefABCDEFx" else ""
+    except (OSError, UnicodeError):
+        return ""
+
+
+class GuardedResolver(AbstractResolver):
+    """Resolves names and raises `BlockedAddress` unless every address of a name is public.
+
+    `allowed` names hosts that may lie anywhere. `connect_to` maps a name to `address:port`, for sites served on a test
+    machine; such a name is allowed, too.
+    """
+
+    def __init__(self, allowed: Collection[str] = (), connect_to: Mapping[str, str] = {}) -> None:
+        self._allowed, self._connect_to = frozenset(allowed), dict(connect_to)
+        self._system: ThreadedResolver | None = None
+        self._vouched: set[str] = set()  # addresses of allowed hosts
+
+    def check_literal(self, host: str) -> None:
+        """Judge a host that is an address itself: no resolver is asked for it."""
+        address = literal_address(host)
+        if not address:
+            return
+        if host.strip("[]") in self._allowed or host in self._allowed:
+            self._vouched.add(address)
+        elif not is_public(address):
+            raise BlockedAddress(f"{host} is not a public address")
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        if host in self._connect_to:
+            address, _, to_port = self._connect_to[host].rpartition(":")
+            self._vouched.add(address.strip("[]"))
+            return [_result(host, address.strip("[]"), int(to_port))]
+        self._system = self._system or ThreadedResolver(asyncio.get_running_loop())
+        found = await self._system.resolve(host, port, family)
+        if host in self._allowed:
+            self._vouched.update(result["host"] for result in found)
+            return found
+        for result in found:
+            if not is_public(result["host"]):
+                raise BlockedAddress(f"{host} resolves to {result['host']}")
+        return found
+
+    def make_socket(self, info: tuple[Any, ...]) -> socket.socket:
+        """Create the socket for a connection, the last moment at which its address can be judged."""
+        family, kind, protocol, _, address = info
+        if str(address[0]) not in self._vouched and not is_public(str(address[0])):
+            raise BlockedAddress(f"{address[0]} is not a public address")
+        return socket.socket(family, kind, protocol)
+
+    async def close(self) -> None:
+        if self._system is not None:
+            await self._system.close()
+
+
+def _result(host: str, address: str, port: int) -> ResolveResult:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    return ResolveResult(hostname=host, host=address, port=port, family=family, proto=0, flags=socket.AI_NUMERICHOST)

@@ -1,0 +1,28 @@
+"""The settings of a crawl."""
+
+from crawlers.fetch import FetchSettings
+from crawlers.hosts import PaceSettings
+from crawlers.scope import ScopeSettings
+from schemas.consent import ConsentSettings
+from schemas.settings import Settings
+
+
+class CrawlConfig(Settings, frozen=True):
+    """What decides where a crawl goes and how it behaves there."""
+
+    partitions: int = 0
+    """Parts of the frontier, by registered domain; each is one worker with archives of its own. 0: one for each CPU."""
+    max_warc_bytes: int = 1 << 30
+    """An archive is closed once it has grown to this."""
+    images: bool = True
+    """Fetch the images of pages."""
+    videos: bool = True
+    """Fetch the videos that pages embed as files."""
+    sitemaps: bool = True
+    """Read the sitemaps that robots.txt names, of hosts where the crawl takes pages."""
+    max_in_flight: int = 128
+    """Visits of one partition at a time, over all hosts."""
+    fetch: FetchSettings = FetchSettings()
+    pace: PaceSettings = PaceSettings()
+    scope: ScopeSettings = ScopeSettings()
+    consent: ConsentSettings = ConsentSettings()

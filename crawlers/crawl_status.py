@@ -1,0 +1,26 @@
+"""How far a crawl is."""
+
+import msgspec
+
+
+class Status(msgspec.Struct):
+    """How far a partition is."""
+
+    visits: dict[str, int] = {}  # by kind, recorded with status 200
+    statuses: dict[str, int] = {}  # of all responses
+    drops: dict[str, int] = {}  # by reason
+    bytes: int = 0  # of bodies
+    requests: int = 0
+    queued: int = 0
+    in_flight: int = 0
+    unsent: int = 0
+    received: int = 0  # batches from other partitions
+    slowest: list[tuple[str, int, float]] = []  # host, queued, next time
+
+    @property
+    def is_idle(self) -> bool:
+        return not (self.queued or self.in_flight or self.unsent)
+
+
+def count(counts: dict[str, int], name: str, n: int = 1) -> None:
+    counts[name] = counts.get(name, 0) + n

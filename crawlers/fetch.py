@@ -1,0 +1,277 @@
+"""The one way in which weft reaches the network: single HTTP exchanges that are safe to make with anybody.
+
+A `Fetcher` makes one exchange and follows no redirect: whoever asks decides about the next address, its consent and its
+pace. What it promises is in docs/crawling.md: http and https only, public addresses only, a cap on the bytes of the
+wire, a deadline over the whole exchange, no cookies.
+"""
+
+import asyncio
+import socket
+import ssl
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Any
+
+import aiohttp
+import msgspec
+from yarl import URL
+
+from crawlers.addresses import BlockedAddress, GuardedResolver
+from crawlers.budget import ByteBudget
+from crawlers.http import decode_body, join_headers
+from schemas import __version__
+from schemas.consent import AGENT
+from schemas.drops import Drop
+
+#: Statuses after which the same request can succeed later.
+PASSING_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_RATE_JUDGED_AFTER_S = 10.0
+_ERROR_BYTES = 64 << 10
+
+
+class FetchSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Limits of an exchange, and who we say that we are."""
+
+    contact: str = ""
+    """An address or mail address, sent in the user agent, where a webmaster reaches whoever runs this."""
+    deadline_s: float = 120.0
+    """For one exchange as a whole, from the resolution of the name to the last byte."""
+    connect_timeout_s: float = 15.0
+    """For name, connection and TLS together."""
+    min_bytes_per_s: int = 1000
+    """A body that comes slower, on average after ten seconds, is given up. 0: only the deadline counts."""
+    max_page_bytes: int = 10 << 20
+    """Of a page or sitemap on the wire, and again after decompression."""
+    max_image_bytes: int = 32 << 20
+    max_video_bytes: int = 128 << 20
+    max_bytes_in_flight: int = 512 << 20
+    """Of all bodies being read at a time, by what they state or, where they do not, by their cap."""
+    max_connections: int = 256
+    max_redirects: int = 5
+    max_attempts: int = 3
+    """For failures that may pass: no connection, broken responses, 429 and 5xx."""
+    allow_private: tuple[str, ...] = ()
+    """Hosts that may lie on private or loopback addresses: your own, or those of a test."""
+    connect_to: dict[str, str] = {}
+    """Host to `address:port`: sites that are served somewhere else than their name says."""
+    certificates: str = ""
+    """A PEM file of certificate authorities to trust beside the system's."""
+
+
+class Unfetched(Drop):
+    """An exchange that gave nothing. `passing`: the same request may succeed later, not before `after_s` seconds."""
+
+    def __init__(self, reason: str, detail: str = "", passing: bool = False, after_s: float = 0.0) -> None:
+        super().__init__(reason, detail)
+        self.passing, self.after_s = passing, after_s
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Unfetched, (self.reason, self.detail, self.passing, self.after_s)
+
+
+class Exchange(msgspec.Struct, frozen=True):
+    """A request and its response. `body` is as sent, chunk framing undone, content encoding not."""
+
+    url: str
+    status: int
+    request_head: bytes  # request line and headers, as sent
+    response_head: bytes  # status line and headers, as received
+    headers: dict[str, str]  # as `join_headers` makes them
+    body: bytes
+    address: str  # IP address of the server
+    started: datetime  # UTC
+    truncated: bool = False  # a long body of another status than 200: only its beginning was read
+
+    def decoded(self, max_bytes: int) -> bytes:
+        """Raises `Drop`: too_large, bad_encoding."""
+        return decode_body(self.body, "", self.headers.get("content-encoding", ""), max_bytes)
+
+    def __repr__(self) -> str:
+        return f"Exchange({self.url}, {self.status}, {len(self.body)} bytes)"
+
+
+class _Response(aiohttp.ClientResponse):
+    """Remembers whom it came from: a short response has given its connection back before it can be asked."""
+
+    peer = ""
+
+    async def start(self, connection: Any) -> aiohttp.ClientResponse:
+        if connection.transport is not None:
+            self.peer = str(connection.transport.get_extra_info("peername", ("",))[0])
+        return await super().start(connection)
+
+
+#: Judges status and headers before the body is read: returns the cap of the body in bytes, or raises `Drop`.
+Judge = Callable[[int, dict[str, str]], int]
+
+
+class Fetcher:
+    """Makes exchanges over connections that it keeps. An async context manager, of one event loop."""
+
+    def __init__(self, settings: FetchSettings) -> None:
+        self._settings = settings
+        self.resolver = GuardedResolver(settings.allow_private, settings.connect_to)
+        self._budget = ByteBudget(settings.max_bytes_in_flight)
+        self._session: aiohttp.ClientSession | None = None
+
+    async def get(self, url: str, judge: Judge, accept: str = "*/*", encodings: str = "gzip, br, zstd") -> Exchange:
+        """One exchange, whatever its status; of another than 200 the first 64 KiB of the body.
+
+        Raises `Unfetched`, and what `judge` raises.
+        """
+        if not url.startswith(("http://", "https://")):
+            raise Unfetched("bad_address", url[:200])
+        started = datetime.now(UTC)
+        try:
+            target = URL(url, encoded=True)
+            self.resolver.check_literal(target.host or "")
+            async with asyncio.timeout(self._settings.deadline_s):
+                return await self._exchange(target, url, judge, accept, encodings, started)
+        except Drop:
+            raise
+        except Exception as error:
+            raise _unfetched(error, self._settings) from error
+
+    async def _exchange(
+        self, target: URL, url: str, judge: Judge, accept: str, encodings: str, started: datetime
+    ) -> Exchange:
+        assert self._session is not None, "a Fetcher is used inside its `async with`"
+        headers = {"Accept": accept, "Accept-Encoding": encodings}
+        async with self._session.get(target, headers=headers, allow_redirects=False) as response:
+            try:
+                pairs = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in response.raw_headers]
+                joined = join_headers(pairs)
+                max_bytes = judge(response.status, joined)
+                if response.status == 200:
+                    body, truncated = await self._body(response, max_bytes), False
+                else:
+                    body, truncated = await _beginning(response)
+            except Drop:
+                response.close()  # whatever is left of the body is not wanted, and neither is the connection
+                raise
+            version = f"HTTP/{response.version.major}.{response.version.minor}" if response.version else "HTTP/1.1"
+            status_line = f"{version} {response.status} {response.reason or ''}".rstrip()
+            return Exchange(
+                url=url,
+                status=response.status,
+                request_head=_head(
+                    f"GET {target.raw_path_qs or '/'} HTTP/1.1", list(response.request_info.headers.items())
+                ),
+                response_head=_head(status_line, pairs),
+                headers=joined,
+                body=body,
+                address=response.peer if isinstance(response, _Response) else "",
+                started=started,
+                truncated=truncated,
+            )
+
+    async def _body(self, response: aiohttp.ClientResponse, max_bytes: int) -> bytes:
+        """The body, at most `max_bytes` of it. Raises `Unfetched`: too_large, slow."""
+        stated = response.content_length
+        if stated is not None and stated > max_bytes:
+            raise Unfetched("too_large", f"{stated} bytes, cap {max_bytes}")
+        began, body = time.monotonic(), bytearray()
+        async with self._budget.reserved(max_bytes if stated is None else stated):
+            async for block in response.content.iter_any():
+                body += block
+                if len(body) > max_bytes:
+                    raise Unfetched("too_large", f"over {max_bytes} bytes")
+                taken = time.monotonic() - began
+                if taken > _RATE_JUDGED_AFTER_S and len(body) < taken * self._settings.min_bytes_per_s:
+                    raise Unfetched("slow", f"{len(body)} bytes in {taken:.0f} s", passing=True)
+            return bytes(body)
+
+    async def __aenter__(self) -> "Fetcher":
+        settings = self._settings
+        context = ssl.create_default_context()  # made once: it costs more than a hundred small requests
+        if settings.certificates:
+            context.load_verify_locations(settings.certificates)
+        connector = aiohttp.TCPConnector(
+            resolver=self.resolver,
+            socket_factory=self.resolver.make_socket,
+            ssl=context,
+            limit=settings.max_connections,
+            ttl_dns_cache=300,
+            keepalive_timeout=30,
+        )
+        self._session = aiohttp.ClientSession(
+            connector=connector,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+            response_class=_Response,
+            headers={"User-Agent": user_agent(settings.contact)},
+            timeout=aiohttp.ClientTimeout(total=None, connect=settings.connect_timeout_s),
+            trust_env=False,
+        )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+
+def user_agent(contact: str) -> str:
+    """`weft/0.1.0 (+https://example.org/about-our-crawler)`."""
+    return f"{AGENT}/{__version__}" + (f" (+{contact})" if contact else "")
+
+
+def check_status(exchange: Exchange) -> None:
+    """Raises `Unfetched` unless the status is 200."""
+    if exchange.status != 200:
+        passing = exchange.status in PASSING_STATUSES
+        raise Unfetched("http_status", str(exchange.status), passing, retry_after(exchange))
+
+
+def retry_after(exchange: Exchange) -> float:
+    """Seconds that a response asks us to wait, by its `Retry-After`: a number of seconds, or a date."""
+    value = exchange.headers.get("retry-after", "").strip()
+    if value.isdigit():
+        return float(min(int(value[:9]), 30 * 86400))
+    try:
+        date = datetime.strptime(value, "%a, %d %b %Y %H:%M:%S GMT").replace(tzinfo=UTC)
+    except ValueError:
+        return 0.0
+    return max(0.0, (date - datetime.now(UTC)).total_seconds())
+
+
+async def _beginning(response: aiohttp.ClientResponse) -> tuple[bytes, bool]:
+    """The body of an error or redirect up to a cap, and whether there was more."""
+    body = bytearray()
+    async for block in response.content.iter_any():
+        body += block
+        if len(body) > _ERROR_BYTES:
+            response.close()
+            return bytes(body[:_ERROR_BYTES]), True
+    return bytes(body), False
+
+
+def _head(line: str, pairs: list[tuple[str, str]]) -> bytes:
+    return "".join([line + "\r\n", *(f"{name}: {value}\r\n" for name, value in pairs)]).encode("latin-1", "replace")
+
+
+def _unfetched(error: Exception, settings: FetchSettings) -> Unfetched:
+    """The reason code of what the client raised."""
+    cause = getattr(error, "os_error", error)
+    detail = f"{type(error).__name__}: {error}"[:300]
+    if isinstance(cause, BlockedAddress):
+        return Unfetched("blocked_address", str(cause))
+    match error:
+        case aiohttp.ClientConnectorDNSError():
+            unknown = isinstance(cause, socket.gaierror) and cause.errno == socket.EAI_NONAME
+            return Unfetched("dns", detail, passing=not unknown)
+        case aiohttp.ClientSSLError() | ssl.SSLError():
+            return Unfetched("tls", detail)
+        case aiohttp.ClientConnectorError() | aiohttp.ConnectionTimeoutError():
+            return Unfetched("connect", detail, passing=True)
+        case TimeoutError():
+            return Unfetched("slow", f"not finished after {settings.deadline_s:g} s", passing=True)
+        case aiohttp.InvalidURL() | ValueError():
+            return Unfetched("bad_address", detail)
+        case aiohttp.ClientError() | OSError():
+            return Unfetched("bad_response", detail, passing=True)
+    raise error

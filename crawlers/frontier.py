@@ -1,0 +1,325 @@
+"""The frontier of one partition of a crawl: what is to be visited, what was, and how each host is to be treated.
+
+One SQLite file: memory stays the same however long the crawl. A visit ends in one transaction, which records its
+outcome, the place that the archive has reached, and the links found: after `kill -9` the file holds either all of it or
+none.
+"""
+
+import sqlite3
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import msgspec
+
+from crawlers.hosts import Host, PaceSettings, host_name
+from crawlers.scope import ScopeSettings, check_trap, shape_limit
+from crawlers.site_policy import SitePolicy
+from crawlers.warc_writer import Payload
+from schemas.drops import Drop, DropRow
+from schemas.urls import canonical_url, media_key
+
+QUEUED, IN_FLIGHT, DONE, DROPPED = range(4)
+_HOSTS_IN_MEMORY = 20_000
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS visits (
+    id INTEGER PRIMARY KEY, key BLOB NOT NULL UNIQUE, host TEXT NOT NULL, item BLOB NOT NULL, depth INTEGER NOT NULL,
+    state INTEGER NOT NULL DEFAULT 0, tries INTEGER NOT NULL DEFAULT 0, not_before REAL NOT NULL DEFAULT 0,
+    reason TEXT NOT NULL DEFAULT '', detail TEXT NOT NULL DEFAULT '', file TEXT NOT NULL DEFAULT '',
+    offset INTEGER NOT NULL DEFAULT -1);
+CREATE INDEX IF NOT EXISTS queue ON visits (host, depth, id) WHERE state = 0;
+CREATE TABLE IF NOT EXISTS hosts (
+    name TEXT PRIMARY KEY, queued INTEGER NOT NULL DEFAULT 0, pages INTEGER NOT NULL DEFAULT 0,
+    ready_at REAL NOT NULL DEFAULT 0, failures INTEGER NOT NULL DEFAULT 0, requests INTEGER NOT NULL DEFAULT 0,
+    policies BLOB);
+CREATE INDEX IF NOT EXISTS due ON hosts (ready_at) WHERE queued > 0;
+CREATE TABLE IF NOT EXISTS shapes (host TEXT, shape BLOB, n INTEGER NOT NULL, PRIMARY KEY (host, shape)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS payloads (digest TEXT PRIMARY KEY, payload BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS outbox (id INTEGER PRIMARY KEY, partition INTEGER NOT NULL, item BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS refused (reason TEXT PRIMARY KEY, n INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value BLOB);
+"""
+
+
+class Item(msgspec.Struct, frozen=True, array_like=True):
+    """An address to visit."""
+
+    url: str
+    kind: str  # page, image, video or sitemap
+    depth: int = 0  # links away from a seed; media have that of their page
+    redirects: int = 0  # that led here
+    fallbacks: tuple[str, ...] = ()  # other addresses of the same image or video
+    found_on: str = ""
+    via: tuple[str, ...] = ()  # of an image or video: the addresses that redirected here
+
+    @property
+    def key(self) -> bytes:
+        """Equal for addresses that are visited once: pages by their canonical form, media to the letter."""
+        return media_key(canonical_url(self.url) if self.kind == "page" else self.url) + self.kind[:1].encode()
+
+
+class Visit(msgspec.Struct, frozen=True):
+    """An item taken from the queue."""
+
+    id: int
+    item: Item
+    tries: int
+
+
+class Frontier:
+    """The state of a partition in `path`. Every change is made in a `transaction`; one process at a time."""
+
+    def __init__(self, path: Path, scope: ScopeSettings, pace: PaceSettings) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._path = path
+        self._db = sqlite3.connect(path, isolation_level=None)
+        self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute("PRAGMA synchronous = NORMAL")
+        self._db.execute("PRAGMA cache_size = -32768")  # 32 MB
+        self._db.executescript(_SCHEMA)
+        self._scope, self._pace = scope, pace
+        self._hosts: dict[str, Host] = {}
+        with self.transaction():  # what was in flight when the last process ended is to be visited again
+            self._db.execute("UPDATE visits SET state = 0 WHERE state = 1")
+            self._db.execute("UPDATE hosts SET queued = (SELECT count(*) FROM visits WHERE host = name AND state = 0)")
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Everything done inside is kept, or nothing. Raises `OSError` where the disk is full or fails."""
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            yield
+            self._db.execute("COMMIT")
+        except BaseException as failure:
+            with suppress(sqlite3.Error):
+                self._db.execute("ROLLBACK")
+            if isinstance(failure, sqlite3.OperationalError):
+                raise OSError(f"{self._path}: {failure}") from failure
+            raise
+
+    def add(self, item: Item) -> bool:
+        """Queue an item unless it was met before; inside a transaction. Refusals are counted; a trap is one."""
+        host = host_name(item.url)
+        if not host:
+            return False
+        if self._db.execute("SELECT 1 FROM visits WHERE key = ?", (item.key,)).fetchone():
+            return False
+        refusal = self._refusal(item, host)
+        if refusal is not None:
+            self._refuse(refusal.reason)
+            return False
+        self._db.execute(
+            "INSERT INTO visits (key, host, item, depth) VALUES (?, ?, ?, ?)",
+            (item.key, host, msgspec.msgpack.encode(item), item.depth),
+        )
+        self._db.execute(
+            "INSERT INTO hosts (name, queued, pages) VALUES (?, 1, ?) "
+            "ON CONFLICT (name) DO UPDATE SET queued = queued + 1, pages = pages + excluded.pages",
+            (host, item.kind == "page"),
+        )
+        return True
+
+    def _refusal(self, item: Item, host: str) -> Drop | None:
+        try:
+            check_trap(item.url, self._scope)
+        except Drop as drop:
+            return drop
+        if item.kind != "page":
+            return None
+        pages = self._db.execute("SELECT pages FROM hosts WHERE name = ?", (host,)).fetchone()
+        if pages and pages[0] >= self._scope.max_pages_per_host:
+            return Drop("host_budget")
+        shape, limit = shape_limit(item.url, self._scope)
+        if limit:
+            shape_key = media_key(shape)
+            row = self._db.execute("SELECT n FROM shapes WHERE host = ? AND shape = ?", (host, shape_key)).fetchone()
+            if row and row[0] >= limit:
+                return Drop("trap")
+            self._db.execute(
+                "INSERT INTO shapes VALUES (?, ?, 1) ON CONFLICT (host, shape) DO UPDATE SET n = n + 1",
+                (host, shape_key),
+            )
+        return None
+
+    def _refuse(self, reason: str) -> None:
+        """Count what is not even queued: a trap can make millions of addresses."""
+        self._db.execute("INSERT INTO refused VALUES (?, 1) ON CONFLICT (reason) DO UPDATE SET n = n + 1", (reason,))
+
+    def due_hosts(self, now: float, limit: int) -> list[Host]:
+        """Hosts that have something queued and may be asked now."""
+        rows = self._db.execute(
+            "SELECT name FROM hosts WHERE queued > 0 AND ready_at <= ? ORDER BY ready_at LIMIT ?", (now, limit)
+        ).fetchall()
+        return [self.host(name) for (name,) in rows]
+
+    def next_due(self) -> float | None:
+        """When the next host may be asked; None if nothing is queued. Hosts in flight count, too."""
+        row = self._db.execute("SELECT min(ready_at) FROM hosts WHERE queued > 0").fetchone()
+        return None if row[0] is None else float(row[0])
+
+    def take(self, host: Host) -> Visit | None:
+        """The next item of a host, now in flight; None if all of its items wait for a later time."""
+        row = self._db.execute(
+            "SELECT id, item, tries FROM visits WHERE state = 0 AND host = ? AND not_before <= ? "
+            "ORDER BY depth, id LIMIT 1",
+            (host.name, time.time()),
+        ).fetchone()
+        if row is None:
+            self._wait_for_first(host)
+            return None
+        self._db.execute("UPDATE visits SET state = 1 WHERE id = ?", (row[0],))
+        self._db.execute("UPDATE hosts SET queued = queued - 1 WHERE name = ?", (host.name,))
+        return Visit(row[0], msgspec.msgpack.decode(row[1], type=Item), row[2])
+
+    def _wait_for_first(self, host: Host) -> None:
+        row = self._db.execute(
+            "SELECT min(not_before) FROM visits WHERE state = 0 AND host = ?", (host.name,)
+        ).fetchone()
+        if row[0] is not None:
+            host.ready_at = max(host.ready_at, float(row[0]))
+            self.touch(host)
+        else:
+            self._db.execute("UPDATE hosts SET queued = 0 WHERE name = ?", (host.name,))
+
+    def has_pages(self, host: Host) -> bool:
+        """Whether the crawl takes pages from a host, not only media."""
+        row = self._db.execute("SELECT pages FROM hosts WHERE name = ?", (host.name,)).fetchone()
+        return bool(row and row[0])
+
+    def host(self, name: str) -> Host:
+        """What is known of a host; the same object while it is in use."""
+        if name not in self._hosts:
+            if len(self._hosts) >= _HOSTS_IN_MEMORY:
+                self._forget_idle()
+            row = self._db.execute(
+                "SELECT ready_at, failures, requests, policies FROM hosts WHERE name = ?", (name,)
+            ).fetchone() or (0.0, 0, 0, None)
+            policies = msgspec.msgpack.decode(row[3], type=dict[str, SitePolicy]) if row[3] else {}
+            self._hosts[name] = Host(name, row[0], 0, row[1], row[2], policies)
+        return self._hosts[name]
+
+    def save(self, host: Host) -> None:
+        """Write what is known of a host; inside a transaction."""
+        self._db.execute(
+            "UPDATE hosts SET ready_at = ?, failures = ?, requests = ?, policies = ? WHERE name = ?",
+            (host.ready_at, host.failures, host.requests, msgspec.msgpack.encode(host.policies), host.name),
+        )
+
+    def touch(self, host: Host) -> None:
+        """Write when a host may be asked next."""
+        self._db.execute(
+            "UPDATE hosts SET ready_at = ?, requests = ? WHERE name = ?", (host.ready_at, host.requests, host.name)
+        )
+
+    def _forget_idle(self) -> None:
+        for name in [name for name, host in self._hosts.items() if not host.in_flight]:
+            del self._hosts[name]
+
+    def done(self, visit: Visit, place: tuple[str, int] = ("", -1)) -> None:
+        """The visit's record begins at `place`."""
+        self._db.execute("UPDATE visits SET state = ?, file = ?, offset = ? WHERE id = ?", (DONE, *place, visit.id))
+
+    def drop(self, visit: Visit, reason: str, detail: str, place: tuple[str, int] = ("", -1)) -> None:
+        self._db.execute(
+            "UPDATE visits SET state = ?, reason = ?, detail = ?, file = ?, offset = ? WHERE id = ?",
+            (DROPPED, reason, detail[:500], *place, visit.id),
+        )
+
+    def again(self, visit: Visit, not_before: float, tried: bool = True) -> None:
+        """Queue a visit again."""
+        self._db.execute(
+            "UPDATE visits SET state = 0, tries = tries + ?, not_before = ? WHERE id = ?",
+            (int(tried), not_before, visit.id),
+        )
+        self._db.execute("UPDATE hosts SET queued = queued + 1 WHERE name = ?", (host_name(visit.item.url),))
+
+    def moved(self, visit: Visit, item: Item) -> None:
+        """A redirect to another form of the same address: the visit goes on there."""
+        host = host_name(item.url)
+        self._db.execute(
+            "UPDATE visits SET state = 0, item = ?, host = ? WHERE id = ?",
+            (msgspec.msgpack.encode(item), host, visit.id),
+        )
+        self._db.execute(
+            "INSERT INTO hosts (name, queued, pages) VALUES (?, 1, 1) "
+            "ON CONFLICT (name) DO UPDATE SET queued = queued + 1",
+            (host,),
+        )
+
+    def give_up_host(self, host: Host, reason: str, detail: str) -> int:
+        """Drop everything queued for a host; returns how many visits that were."""
+        dropped = self._db.execute(
+            "UPDATE visits SET state = ?, reason = ?, detail = ? WHERE host = ? AND state = 0",
+            (DROPPED, reason, detail[:500], host.name),
+        ).rowcount
+        self._db.execute("UPDATE hosts SET queued = 0 WHERE name = ?", (host.name,))
+        return dropped
+
+    def payload(self, digest: str) -> Payload | None:
+        row = self._db.execute("SELECT payload FROM payloads WHERE digest = ?", (digest,)).fetchone()
+        return msgspec.msgpack.decode(row[0], type=Payload) if row else None
+
+    def add_payload(self, digest: str, payload: Payload) -> None:
+        self._db.execute("INSERT OR IGNORE INTO payloads VALUES (?, ?)", (digest, msgspec.msgpack.encode(payload)))
+
+    def post(self, partition: int, item: Item) -> None:
+        """Leave an item for another partition."""
+        packed = msgspec.msgpack.encode(item)
+        self._db.execute("INSERT INTO outbox (partition, item) VALUES (?, ?)", (partition, packed))
+
+    def outbox(self, limit: int) -> list[tuple[int, int, Item]]:
+        """Id, partition and item of what waits for delivery, oldest first."""
+        rows = self._db.execute("SELECT id, partition, item FROM outbox ORDER BY id LIMIT ?", (limit,)).fetchall()
+        return [(row[0], row[1], msgspec.msgpack.decode(row[2], type=Item)) for row in rows]
+
+    def delivered(self, ids: Iterable[int]) -> None:
+        self._db.executemany("DELETE FROM outbox WHERE id = ?", [(number,) for number in ids])
+
+    def fact(self, name: str) -> bytes:
+        row = self._db.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
+        return bytes(row[0]) if row else b""
+
+    def set_fact(self, name: str, value: bytes) -> None:
+        self._db.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, value))
+
+    def requeue_lost(self, file: str, offset: int) -> int:
+        """Visit again what was recorded at or behind a place that the archive no longer reaches (after a power cut)."""
+        with self.transaction():
+            lost = self._db.execute(
+                "UPDATE visits SET state = 0, reason = '', detail = '' WHERE file = ? AND offset >= ?", (file, offset)
+            ).rowcount
+            if lost:
+                self._db.execute(
+                    "UPDATE hosts SET queued = (SELECT count(*) FROM visits WHERE host = name AND state = 0)"
+                )
+                self._db.execute("DELETE FROM payloads")  # some may lie where nothing is any more
+        return lost
+
+    def queued(self) -> int:
+        return int(self._db.execute("SELECT coalesce(sum(queued), 0) FROM hosts").fetchone()[0])
+
+    def unsent(self) -> int:
+        return int(self._db.execute("SELECT count(*) FROM outbox").fetchone()[0])
+
+    def slowest_hosts(self, limit: int = 3) -> list[tuple[str, int, float]]:
+        """Name, queued visits and next time of the hosts that will take longest."""
+        return list(
+            self._db.execute(
+                "SELECT name, queued, ready_at FROM hosts WHERE queued > 0 ORDER BY queued DESC LIMIT ?", (limit,)
+            ).fetchall()
+        )
+
+    def drops(self) -> Iterator[DropRow]:
+        """Every visit that was let go, for `drops/`."""
+        for item, reason, detail in self._db.execute(
+            "SELECT item, reason, detail FROM visits WHERE state = 3 ORDER BY id"
+        ):
+            yield DropRow(msgspec.msgpack.decode(item, type=Item).url, "visit", reason, detail)
+
+    def refused(self) -> dict[str, int]:
+        """By reason, how many addresses were not even queued."""
+        return dict(self._db.execute("SELECT reason, n FROM refused ORDER BY reason").fetchall())
+
+    def close(self) -> None:
+        self._db.close()

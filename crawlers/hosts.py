@@ -1,0 +1,157 @@
+"""Manners towards one host: how fast, how many at a time, when to hold off, and what its policy files say.
+
+Pace is told by the clock of the world, not of the process: it is kept over restarts.
+"""
+
+import random
+import time
+from collections.abc import Awaitable, Callable
+from urllib.parse import urlsplit
+
+import msgspec
+
+from crawlers.fetch import REDIRECTS, Exchange, Fetcher, FetchSettings, Unfetched, retry_after
+from crawlers.site_policy import AI, MAX_POLICY_BYTES, ROBOTS, TDMREP, SitePolicy, read_rules, read_tdmrep
+from schemas.drops import Drop
+from schemas.urls import resolve
+
+
+class PaceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How a host is treated. A host is a name and port; robots.txt may ask for more delay, never for less."""
+
+    delay_s: float = 1.0
+    """Least time between the starts of two requests to a host."""
+    concurrency_per_host: int = 1
+    """Requests to a host at a time."""
+    max_requests_per_s: float = 0.0
+    """Of the whole job, over all hosts; 0: no limit."""
+    max_requests_per_host: int = 0
+    """Budget of a host over the whole job, policy files included; 0: no limit."""
+    backoff_s: float = 5.0
+    """Wait after a host answered 429 or 503, or did not answer; doubled each time in a row, with jitter."""
+    max_backoff_s: float = 3600.0
+    """A longer `Retry-After` than this is obeyed all the same."""
+    max_failures: int = 8
+    """So many failures of a host in a row, and it is given up."""
+    policy_age_s: float = 86400.0
+    """robots.txt and the other policy files are fetched anew after this; RFC 9309 asks for a day at most."""
+
+
+class Host(msgspec.Struct):
+    """What is remembered of a host. Times are in seconds since 1970."""
+
+    name: str  # host, and port if it is not the scheme's own
+    ready_at: float = 0.0
+    in_flight: int = 0
+    failures: int = 0  # in a row
+    requests: int = 0
+    policies: dict[str, SitePolicy] = {}  # by scheme
+
+    def policy(self, scheme: str, settings: PaceSettings, now: float) -> SitePolicy | None:
+        """The policy that holds; None if it is to be fetched (again)."""
+        policy = self.policies.get(scheme)
+        fresh = policy is not None and policy.robots is not None and now - policy.fetched_at < settings.policy_age_s
+        return policy if fresh else None
+
+    def learned(self, scheme: str, policy: SitePolicy, settings: PaceSettings) -> None:
+        """Keep the policy of an origin. One whose robots.txt failed too often is let go: the other scheme may live."""
+        if policy.robots is None:
+            failures = self.policies[scheme].failures + 1 if scheme in self.policies else 1
+            self.failed(settings, policy.after_s)
+            policy = msgspec.structs.replace(policy, failures=failures)
+            if failures >= settings.max_failures:
+                detail = f"{failures} times in a row"
+                policy = SitePolicy("", fetched_at=time.time(), refusal="robots_unavailable", refusal_detail=detail)
+        if policy.robots is not None:
+            self.answered()
+        self.policies = {**self.policies, scheme: policy}
+
+    def delay_s(self, settings: PaceSettings) -> float:
+        return max([settings.delay_s, *(policy.delay_s for policy in self.policies.values())])
+
+    def started(self, settings: PaceSettings) -> None:
+        """Count a request that begins now."""
+        self.requests += 1
+        self.ready_at = max(self.ready_at, time.time() + self.delay_s(settings))
+
+    def answered(self) -> None:
+        self.failures = 0
+
+    def failed(self, settings: PaceSettings, after_s: float = 0.0) -> None:
+        """Hold off after an answer that asks for it, or none at all."""
+        self.failures += 1
+        wait = min(settings.max_backoff_s, settings.backoff_s * 2 ** min(self.failures - 1, 20))
+        self.ready_at = max(self.ready_at, time.time() + max(after_s, wait * random.uniform(1.0, 1.25)))
+
+    def over_budget(self, settings: PaceSettings) -> bool:
+        return 0 < settings.max_requests_per_host <= self.requests
+
+    def is_down(self, settings: PaceSettings) -> bool:
+        return self.failures >= settings.max_failures
+
+
+def host_name(url: str) -> str:
+    """Host and port, the port left out where it is the scheme's own."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    host = f"[{host}]" if ":" in host else host
+    standard = {"http": 80, "https": 443}.get(parts.scheme)
+    return host if parts.port in (None, standard) else f"{host}:{parts.port}"
+
+
+def origin(url: str) -> str:
+    """Scheme, host and port: what one robots.txt speaks for."""
+    return f"{urlsplit(url).scheme}://{host_name(url)}"
+
+
+#: Waits for the turn of a request to a host that is not the one in hand, where a redirect of a policy file leads.
+Turn = Callable[[str], Awaitable[None]]
+
+
+async def learn_policy(
+    fetcher: Fetcher, url: str, settings: FetchSettings, turn: Turn, seen: Callable[[Exchange], None]
+) -> SitePolicy:
+    """Fetch the policy files of the origin of `url`, one after the other; `seen` gets every exchange.
+
+    `SitePolicy.robots` is None where the server failed; `SitePolicy.refusal` names what no later try would mend.
+    """
+    base = origin(url)
+    robots: str | None
+    try:
+        body = await _policy_file(fetcher, base + ROBOTS, settings, turn, seen)
+        robots = "" if body is None else read_rules(body)
+    except Unfetched as failure:
+        if not failure.passing and failure.reason != "too_large":
+            return SitePolicy("", fetched_at=time.time(), refusal=failure.reason, refusal_detail=failure.detail)
+        return SitePolicy(None, fetched_at=time.time(), after_s=failure.after_s)
+    texts: dict[str, bytes] = {}
+    for path in (AI, TDMREP):
+        try:
+            texts[path] = await _policy_file(fetcher, base + path, settings, turn, seen) or b""
+        except Drop:  # nothing was said
+            texts[path] = b""
+    return SitePolicy(robots, read_rules(texts[AI]), read_tdmrep(texts[TDMREP]), time.time())
+
+
+async def _policy_file(
+    fetcher: Fetcher, url: str, settings: FetchSettings, turn: Turn, seen: Callable[[Exchange], None]
+) -> bytes | None:
+    """The body of a policy file; None where the server says that there is none. Raises `Unfetched` where it fails."""
+    for _ in range(settings.max_redirects + 1):
+        await turn(url)
+        exchange = await fetcher.get(url, lambda status, headers: MAX_POLICY_BYTES, "text/plain, */*;q=0.1")
+        seen(exchange)
+        if exchange.status in REDIRECTS and "location" in exchange.headers:
+            url = resolve(url, exchange.headers["location"])
+            if not url:
+                return None
+            continue
+        if exchange.status == 200:
+            try:
+                return exchange.decoded(MAX_POLICY_BYTES)
+            except Drop:
+                return None
+        if exchange.status == 429 or exchange.status >= 500:
+            raise Unfetched("http_status", str(exchange.status), passing=True, after_s=retry_after(exchange))
+        return None
+    return None  # RFC 9309: more than five redirects count as absent

@@ -1,0 +1,62 @@
+"""What a partition of a crawl writes to its archives, and how it knows after a kill how far they are good."""
+
+from pathlib import Path
+
+import msgspec
+
+from crawlers.crawl_config import CrawlConfig
+from crawlers.fetch import Exchange
+from crawlers.frontier import Frontier, Item
+from crawlers.site_policy import SitePolicy
+from crawlers.warc_writer import WarcWriter, payload_digest
+
+_PLACE = "place"
+
+
+class Recorder:
+    """Writes exchanges to `warc/` and keeps the place that was reached in the frontier.
+
+    Continues the file that a killed process left, up to the last record that the frontier knows of. What the frontier
+    takes for recorded but the disk has lost (a power cut) is queued again.
+    """
+
+    def __init__(self, folder: Path, partition: int, config: CrawlConfig, frontier: Frontier) -> None:
+        self._frontier = frontier
+        known = frontier.fact(_PLACE)
+        resume = msgspec.msgpack.decode(known, type=tuple[str, int]) if known else ("", 0)
+        info = [("robots", "obey"), *([("operator", config.fetch.contact)] if config.fetch.contact else [])]
+        self._warc = WarcWriter(folder / "warc", f"weft-{partition:03d}", config.max_warc_bytes, info, resume)
+        if self._warc.place[1] < resume[1]:
+            frontier.requeue_lost(*self._warc.place)
+
+    def record(self, exchange: Exchange, item: Item | None = None, policy: SitePolicy | None = None) -> tuple[str, int]:
+        """Write an exchange; of a payload of media met before only that it was met again. Returns file and offset."""
+        digest = payload_digest(exchange.body)
+        fields: list[tuple[str, str]] = []
+        if item is not None and policy is not None:
+            names = ("WARC-TDM-Reservation", "WARC-TDM-Policy")  # the site's file says it, the response does not
+            fields = [pair for pair in zip(names, policy.tdm_signals(item.url), strict=True) if pair[1]]
+        if item is not None:
+            fields += [("WARC-Redirected-From", url) for url in item.via]
+        is_media = item is not None and item.kind in ("image", "video")
+        first = self._frontier.payload(digest) if is_media and exchange.body else None
+        if first is not None:
+            place = self._warc.write_revisit(exchange, digest, first, fields)
+        else:
+            payload = self._warc.write(exchange, digest, fields)
+            place = payload.place
+            if is_media:
+                self._frontier.add_payload(digest, payload)
+        return place.file, place.offset
+
+    def keep_place(self) -> None:
+        """Remember how far the archive is good; in the transaction that counts the visit."""
+        self._frontier.set_fact(_PLACE, msgspec.msgpack.encode(self._warc.place))
+
+    def finish(self) -> None:
+        """Give the file in hand its name."""
+        self._warc.finish()
+
+    def close(self) -> None:
+        """Leave the file in hand as it is, to be continued."""
+        self._warc.close()

@@ -1,0 +1,116 @@
+"""What a response means to a crawl: whether it may be read and kept, and where it leads."""
+
+import msgspec
+
+from crawlers.crawl_config import CrawlConfig
+from crawlers.fetch import Exchange, Judge
+from crawlers.frontier import Item
+from crawlers.links import Markup, PageLinks
+from crawlers.scope import crawl_url, in_scope
+from crawlers.sitemaps import MAX_SITEMAP_BYTES, read_sitemap
+from crawlers.sniff import is_avif, is_image, is_video
+from schemas.consent import merge_consent, read_consent, refusal
+from schemas.documents import Consent
+from schemas.drops import Drop
+
+_HTML_TYPES = ("text/html", "application/xhtml+xml", "")
+_ENCODED = "gzip, br, zstd"
+#: By kind: `Accept` and `Accept-Encoding`. Media are packed already.
+ASKED_AS = {
+    "page": ("text/html, application/xhtml+xml, */*;q=0.1", _ENCODED),
+    "sitemap": ("application/xml, text/xml, text/plain, */*;q=0.1", _ENCODED),
+    "image": ("image/avif, image/webp, image/*, */*;q=0.1", "identity"),
+    "video": ("video/*, */*;q=0.1", "identity"),
+}
+_MAX_SITEMAP_DEPTH = 3
+
+
+class Found(msgspec.Struct, frozen=True):
+    """Where a response leads. `refusal`: the signal by which it asks not to be used; its links may be followed."""
+
+    items: tuple[Item, ...] = ()
+    refusal: str = ""
+
+
+def judge_of(kind: str, config: CrawlConfig) -> Judge:
+    """Judges a response by its headers, before its body is read: the cap in bytes. Raises `Drop`."""
+    fetch = config.fetch
+    caps = {"image": fetch.max_image_bytes, "video": fetch.max_video_bytes, "sitemap": MAX_SITEMAP_BYTES}
+
+    def judge(status: int, headers: dict[str, str]) -> int:
+        if status == 200 and kind in ("image", "video"):
+            signals = (config.consent.image_directives, config.consent.tdm_reservation)
+            if signal := refusal(header_consent(headers), *signals):
+                raise Drop("opt_out", signal)
+        stated = headers.get("content-type", "").partition(";")[0].strip().lower()
+        if status == 200 and kind == "page" and stated not in _HTML_TYPES:
+            raise Drop("unsupported_type", stated[:80])
+        return caps.get(kind, fetch.max_page_bytes)
+
+    return judge
+
+
+def header_consent(headers: dict[str, str]) -> Consent:
+    """The signals of a response's headers."""
+    robots = headers.get("x-robots-tag", "").split("\n")
+    return read_consent(robots, headers.get("tdm-reservation", ""), headers.get("tdm-policy", ""))
+
+
+def require_kind(kind: str, exchange: Exchange) -> None:
+    """Whether a body is what was asked for, by its bytes. Raises `Drop("unsupported_type")`."""
+    head, encoding = exchange.body[:64], exchange.headers.get("content-encoding", "identity").strip().lower()
+    if encoding not in ("", "identity", "none") and kind in ("image", "video"):
+        head = exchange.decoded(1 << 30)[:64]
+    match kind:
+        case "image":
+            is_good = is_image(head) or is_avif(head)
+        case "video":
+            is_good = is_video(head)
+        case "page":
+            is_good = not (is_image(head) or is_video(head) or head.startswith((b"%PDF", b"PK\x03\x04")))
+        case _:
+            is_good = True
+    if not is_good:
+        stated = exchange.headers.get("content-type", "")[:60]
+        raise Drop("unsupported_type", f"not a{'n' * (kind == 'image')} {kind}: {head[:16]!r}, {stated}")
+
+
+def markup_of(exchange: Exchange, max_bytes: int) -> Markup:
+    """The markup of a page. Raises `Drop`: too_large, bad_encoding."""
+    _, _, parameters = exchange.headers.get("content-type", "").partition(";")
+    _, _, charset = parameters.partition("charset=")
+    return Markup(exchange.url, exchange.decoded(max_bytes), charset.partition(";")[0].strip(" \"'"))
+
+
+def in_page(item: Item, exchange: Exchange, links: PageLinks, config: CrawlConfig) -> Found:
+    """The pages and media that a page leads to, as far as it lets us."""
+    markup = read_consent(links.robots, links.tdm_reservation, links.tdm_policy)
+    consent = merge_consent(header_consent(exchange.headers), markup)
+    signal = refusal(consent, config.consent.page_directives, config.consent.tdm_reservation)
+    items: list[Item] = []
+    if not {"nofollow", "none"} & set(consent.robots) and item.depth < config.scope.max_depth:
+        items += [
+            Item(crawl_url(url), "page", item.depth + 1, found_on=item.url)
+            for url in links.pages
+            if in_scope(url, item.url, config.scope)
+        ]
+    if not signal:
+        for kind, wanted, media in (("image", config.images, links.images), ("video", config.videos, links.videos)):
+            items += [Item(first, kind, item.depth, 0, tuple(others), item.url) for first, *others in media if wanted]
+    return Found(tuple(items), signal)
+
+
+def in_sitemap(item: Item, exchange: Exchange, config: CrawlConfig) -> Found:
+    """What a sitemap lists: pages in the scope of its host, further sitemaps, media. Raises `Drop`."""
+    items = []
+    for entry in read_sitemap(exchange.decoded(MAX_SITEMAP_BYTES), item.url):
+        match entry.kind:
+            case "page" if in_scope(entry.url, item.url, config.scope):
+                items.append(Item(crawl_url(entry.url), "page", item.depth + 1, found_on=item.url))
+            case "sitemap" if item.depth < _MAX_SITEMAP_DEPTH:
+                items.append(Item(entry.url, "sitemap", item.depth + 1, found_on=item.url))
+            case "image" if config.images:
+                items.append(Item(entry.url, "image", 0, found_on=item.url))
+            case "video" if config.videos:
+                items.append(Item(entry.url, "video", 0, found_on=item.url))
+    return Found(tuple(items))

@@ -1,0 +1,127 @@
+"""What a site says about being visited and used, in its files: robots.txt, ai.txt and tdmrep.json.
+
+robots.txt is read by RFC 9309: found, it is obeyed; absent (4xx), all is allowed; failing (5xx, no answer), nothing is,
+until it can be read. ai.txt (Spawning's) has the same form and speaks of use in training, which is what weft is for.
+`/.well-known/tdmrep.json` is the file of the TDM Reservation Protocol.
+"""
+
+import functools
+import math
+import re
+from urllib.parse import urlsplit
+
+import msgspec
+from protego import Protego
+
+from schemas.consent import AGENT
+from schemas.drops import Drop
+
+ROBOTS, AI, TDMREP = "/robots.txt", "/ai.txt", "/.well-known/tdmrep.json"
+#: In the order in which they are fetched.
+POLICY_FILES = (ROBOTS, AI, TDMREP)
+#: RFC 9309 asks for at least 500 KiB.
+MAX_POLICY_BYTES = 1 << 20
+
+
+class TdmRule(msgspec.Struct, frozen=True):
+    """An entry of tdmrep.json."""
+
+    location: str
+    reservation: bool
+    policy: str = ""
+
+
+class SitePolicy(msgspec.Struct, frozen=True):
+    """The files of one origin. `robots` is None while the server fails to give it; `refusal` and `refusal_detail` say
+    why nothing of an origin can be fetched: a blocked address, a bad certificate, a robots.txt that never came."""
+
+    robots: str | None = ""
+    ai: str = ""
+    tdm: tuple[TdmRule, ...] = ()
+    fetched_at: float = 0.0  # seconds since 1970
+    failures: int = 0  # of robots.txt, in a row
+    after_s: float = 0.0  # how long its server asked us to wait before the next try
+    refusal: str = ""
+    refusal_detail: str = ""
+
+    def check(self, url: str) -> None:
+        """Raises `Drop`: robots, robots_unavailable, and the `refusal`."""
+        if self.refusal:
+            raise Drop(self.refusal, self.refusal_detail)
+        if self.robots is None:
+            raise Drop("robots_unavailable")
+        if self.robots and not _parsed(self.robots).can_fetch(url, AGENT):
+            raise Drop("robots", "robots.txt")
+        if self.ai and not _parsed(self.ai).can_fetch(url, AGENT):
+            raise Drop("robots", "ai.txt")
+
+    @property
+    def delay_s(self) -> float:
+        """`Crawl-delay`, or what `Request-rate` amounts to; 0 if nothing sensible is said."""
+        if not self.robots:
+            return 0.0
+        rules = _parsed(self.robots)
+        delay, rate = rules.crawl_delay(AGENT), rules.request_rate(AGENT)
+        stated = [float(delay)] if delay is not None else []
+        if rate is not None and rate.requests:
+            stated.append(rate.seconds / rate.requests)
+        return max((value for value in stated if math.isfinite(value) and value > 0), default=0.0)
+
+    @property
+    def sitemaps(self) -> list[str]:
+        return list(_parsed(self.robots).sitemaps) if self.robots else []
+
+    def tdm_signals(self, url: str) -> tuple[str, str]:
+        """Reservation ("1", "0" or "") and policy that tdmrep.json states for an address.
+
+        Where several entries match, one that reserves stands: the protocol's readers disagree on precedence.
+        """
+        parts = urlsplit(url)
+        path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        matching = [rule for rule in self.tdm if _matches(rule.location, path)]
+        if not matching:
+            return "", ""
+        reserving = [rule for rule in matching if rule.reservation]
+        chosen = (reserving or matching)[0]
+        return ("1" if reserving else "0"), chosen.policy
+
+
+def read_tdmrep(body: bytes) -> tuple[TdmRule, ...]:
+    """The entries of a tdmrep.json; none if it is not one, such as an error page served with status 200."""
+    try:
+        entries = msgspec.json.decode(body.removeprefix(b"\xef\xbb\xbf"))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return ()
+    if not isinstance(entries, list):
+        return ()
+    rules = []
+    for entry in entries[:10_000]:
+        if isinstance(entry, dict) and isinstance(entry.get("location"), str):
+            policy = entry.get("tdm-policy")
+            reserved = str(entry.get("tdm-reservation")).strip() in ("1", "1.0", "True")
+            rules.append(TdmRule(entry["location"], reserved, policy if isinstance(policy, str) else ""))
+    return tuple(rules)
+
+
+def read_rules(body: bytes) -> str:
+    """The text of a robots.txt or ai.txt; "" for what is rather a web page."""
+    text = body[:MAX_POLICY_BYTES].decode("utf-8", "replace").removeprefix("\ufeff")
+    return "" if text.lstrip()[:1] == "<" else text
+
+
+@functools.lru_cache(maxsize=1024)
+def _parsed(text: str) -> Protego:
+    return Protego.parse(text)
+
+
+@functools.lru_cache(maxsize=4096)
+def _pattern(location: str) -> re.Pattern[str]:
+    """As in robots.txt: a prefix, in which * stands for anything and a last $ for the end."""
+    anchored = location.endswith("$")
+    pieces = [re.escape(piece) for piece in re.split(r"\*+", location.removesuffix("$"))]
+    # Lazy and bounded: a pattern of many stars must not take forever on an address that nearly fits.
+    return re.compile("[^\n]*?".join(pieces[:8]) + ("$" if anchored else ""))
+
+
+def _matches(location: str, path: str) -> bool:
+    return bool(_pattern(location).match(path[:2048]))

@@ -1,0 +1,24 @@
+"""What a body is, by its first bytes."""
+
+_IMAGE_MAGIC = (b"\xff\xd8\xff", b"\x89PNG\r\n", b"GIF8", b"II*\0", b"MM\0*")
+_VIDEO_MAGIC = (b"\x1aE\xdf\xa3", b"OggS", b"FLV\x01", b"\x00\x00\x01\xba", b"\x00\x00\x01\xb3")
+_STILL_BRANDS = (b"avif", b"avis", b"heic", b"heix", b"mif1", b"msf1")
+
+
+def is_image(head: bytes) -> bool:
+    """JPEG, PNG, GIF, WebP, BMP or TIFF; AVIF is told by its header."""
+    is_webp = head[:4] == b"RIFF" and head[8:12] == b"WEBP"
+    is_bmp = head[:2] == b"BM" and head[6:10] == bytes(4)  # the reserved field: BMW begins like a bitmap, too
+    return is_webp or is_bmp or head.startswith(_IMAGE_MAGIC)
+
+
+def is_avif(head: bytes) -> bool:
+    """AVIF and its relatives: stills in the container of MP4."""
+    return head[4:8] == b"ftyp" and head[8:12] in _STILL_BRANDS
+
+
+def is_video(head: bytes) -> bool:
+    """MP4 and QuickTime, WebM and Matroska, Ogg, AVI, FLV, MPEG."""
+    is_mp4 = head[4:8] in (b"ftyp", b"moov", b"mdat", b"wide") and not is_avif(head)
+    is_avi = head[:4] == b"RIFF" and head[8:12] == b"AVI "
+    return is_mp4 or is_avi or head.startswith(_VIDEO_MAGIC)

@@ -1,0 +1,350 @@
+"""One partition of a crawl: takes addresses from its frontier, visits them politely, writes what comes to its archive.
+
+A host belongs to one partition, by its registered domain, so its pace is kept by one `Spider` alone, however many there
+are. What a page leads to in other partitions is left in an outbox, which the job delivers.
+"""
+
+import asyncio
+import fcntl
+import time
+from collections.abc import Callable, Coroutine, Iterable
+from pathlib import Path
+from typing import IO, Any
+
+import msgspec
+
+from crawlers.crawl_config import CrawlConfig
+from crawlers.crawl_status import Status, count
+from crawlers.fetch import REDIRECTS, Exchange, Fetcher, Unfetched, check_status, retry_after
+from crawlers.frontier import Frontier, Item, Visit
+from crawlers.hosts import Host, host_name, learn_policy, origin
+from crawlers.links import Markup, PageLinks
+from crawlers.recorder import Recorder
+from crawlers.responses import ASKED_AS, Found, in_page, in_sitemap, judge_of, markup_of, require_kind
+from crawlers.scope import crawl_url, in_scope, is_wanted, partition_of
+from crawlers.site_policy import SitePolicy
+from schemas.deny import DenyList
+from schemas.drops import Drop
+from schemas.urls import resolve
+
+_SKIPPED_IN_A_ROW = 200
+_HOST_FAILURES = ("connect", "dns", "slow", "bad_response")
+NOWHERE = ("", -1)
+
+
+class Spider:
+    """Crawls one partition in `folder`, as number `partition` of `config.partitions`. An async context manager.
+
+    `parse` finds the links of a page; it may raise `Drop`. Raises `BlockingIOError` on entry while another process
+    holds the partition.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        partition: int,
+        config: CrawlConfig,
+        parse: Callable[[Markup], PageLinks],
+        deny: DenyList = DenyList(),
+    ) -> None:
+        self._folder, self._partition, self._config = folder, partition, config
+        self._parse, self._deny = parse, deny
+        self._status = Status()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._learning: set[str] = set()
+        self._parser = asyncio.Lock()
+        self._changed = asyncio.Event()
+        self._next_request = 0.0
+        self._stopping = False
+        self._failure: BaseException | None = None
+
+    async def __aenter__(self) -> "Spider":
+        base = self._folder / "work" / "frontier"
+        base.mkdir(parents=True, exist_ok=True)
+        self._lock: IO[str] = open(base / f"{self._partition:03d}.lock", "w")  # noqa: SIM115 - held while this lives
+        fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        config = self._config
+        self.frontier = Frontier(base / f"{self._partition:03d}.sqlite", config.scope, config.pace)
+        if saved := self.frontier.fact("status"):
+            self._status = msgspec.msgpack.decode(saved, type=Status)
+        self._recorder = Recorder(self._folder, self._partition, config, self.frontier)
+        self._fetcher = await Fetcher(config.fetch).__aenter__()
+        return self
+
+    async def __aexit__(self, *failure: object) -> None:
+        for task in self._tasks:
+            task.cancel()  # their visits stay queued
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._fetcher.__aexit__(None, None, None)
+        self._recorder.close()
+        self.frontier.close()
+        self._lock.close()
+
+    def offer(self, items: Iterable[Item]) -> None:
+        """Take up items that belong to this partition: seeds, and what others found."""
+        with self.frontier.transaction():
+            for item in items:
+                self._add(item)
+        self._status.received += 1
+        self._changed.set()
+
+    def outbox(self, limit: int = 2000) -> list[tuple[int, int, Item]]:
+        """Id, partition and item of what others are to have."""
+        return self.frontier.outbox(limit)
+
+    def delivered(self, ids: Iterable[int]) -> None:
+        with self.frontier.transaction():
+            self.frontier.delivered(ids)
+
+    def status(self) -> Status:
+        status = self._status
+        status.queued, status.unsent = self.frontier.queued(), self.frontier.unsent()
+        status.in_flight, status.slowest = len(self._tasks), self.frontier.slowest_hosts()
+        return status
+
+    def stop(self) -> None:
+        """Have `run` end: what is in flight is finished, what is queued stays queued."""
+        self._stopping = True
+        self._changed.set()
+
+    async def run(self) -> None:
+        """Visit until `stop` is called, then give the archive in hand its name.
+
+        Raises what no visit can be blamed for: a full disk, an error in weft itself.
+        """
+        while not self._stopping and self._failure is None:
+            self._changed.clear()
+            self._start_due()
+            await self._wait()
+        if self._tasks and self._failure is None:
+            await asyncio.wait(self._tasks, timeout=self._config.fetch.deadline_s)
+        if self._failure is not None:
+            raise self._failure
+        self._recorder.finish()
+
+    async def _wait(self) -> None:
+        """Until something ends or arrives, or the next host is ready."""
+        due = self.frontier.next_due()
+        now = time.time()
+        wait = 1.0 if due is None or len(self._tasks) >= self._config.max_in_flight else due - now
+        if wait <= 0:  # its requests in flight are as many as it may have
+            wait = max(0.02, self._next_request - now)
+        try:
+            await asyncio.wait_for(self._changed.wait(), min(wait, 1.0))
+        except TimeoutError:
+            pass
+
+    def _start_due(self) -> None:
+        room = self._config.max_in_flight - len(self._tasks)
+        if room <= 0:
+            return
+        with self.frontier.transaction():
+            for host in self.frontier.due_hosts(time.time(), 2 * room + len(self._tasks)):
+                if len(self._tasks) >= self._config.max_in_flight or time.time() < self._next_request:
+                    return
+                if host.in_flight < self._config.pace.concurrency_per_host and host.name not in self._learning:
+                    self._start(host)
+
+    def _start(self, host: Host) -> None:
+        """Begin the next request to a host, unless nothing of it may be requested."""
+        pace = self._config.pace
+        if host.is_down(pace):
+            self._give_up(host, "host_down", f"{host.failures} failures in a row")
+            return
+        if host.over_budget(pace):
+            self._give_up(host, "host_budget", f"{host.requests} requests")
+            return
+        for _ in range(_SKIPPED_IN_A_ROW):
+            visit = self.frontier.take(host)
+            if visit is None:
+                return
+            url = visit.item.url
+            if self._deny.denies(url):
+                self._let_go(visit, Drop("denied"))
+                continue
+            policy = host.policy(url.partition("://")[0], pace, time.time())
+            if policy is None:
+                self.frontier.again(visit, 0.0, tried=False)
+                self._learning.add(host.name)
+                self._launch(host, self._learn(host, url))
+                return
+            try:
+                self._check(visit.item, policy)
+            except Drop as drop:
+                self._let_go(visit, drop)
+                continue
+            host.started(pace)
+            self._spend()
+            self.frontier.touch(host)
+            self._launch(host, self._visit(visit, host, policy))
+            return
+
+    def _launch(self, host: Host, work: Coroutine[Any, Any, None]) -> None:
+        host.in_flight += 1
+
+        async def guarded() -> None:
+            try:
+                await work
+            except asyncio.CancelledError:
+                raise
+            except BaseException as error:  # no visit's fault: the run ends with it
+                self._failure = self._failure or error
+            finally:
+                host.in_flight -= 1
+                self._changed.set()
+
+        task = asyncio.create_task(guarded())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _check(self, item: Item, policy: SitePolicy) -> None:
+        """What forbids a visit without a look at the page. Raises `Drop`."""
+        policy.check(item.url)
+        reserved, _ = policy.tdm_signals(item.url)
+        if reserved == "1" and self._config.consent.tdm_reservation and item.kind != "sitemap":
+            raise Drop("opt_out", "tdmrep.json")
+
+    def _spend(self) -> None:
+        """Count a request against the rate of the whole crawl, of which each partition has an equal part."""
+        self._status.requests += 1
+        rate = self._config.pace.max_requests_per_s / max(1, self._config.partitions)
+        if rate:
+            self._next_request = max(self._next_request, time.time()) + 1 / rate
+
+    async def _turn(self, url: str) -> None:
+        host = self.frontier.host(host_name(url))
+        while (wait := max(host.ready_at, self._next_request) - time.time()) > 0:
+            await asyncio.sleep(wait)
+        host.started(self._config.pace)
+        self._spend()
+
+    async def _learn(self, host: Host, url: str) -> None:
+        """Fetch the policy files of an origin, and keep them with the host."""
+        exchanges: list[Exchange] = []
+        try:
+            policy = await learn_policy(self._fetcher, url, self._config.fetch, self._turn, exchanges.append)
+        finally:
+            self._learning.discard(host.name)
+        with self.frontier.transaction():
+            for exchange in exchanges:
+                self._recorder.record(exchange)
+            host.learned(url.partition("://")[0], policy, self._config.pace)
+            if self._config.sitemaps and self.frontier.has_pages(host):
+                found = (resolve(origin(url), address) for address in policy.sitemaps)
+                self._route(Item(sitemap, "sitemap", 0, found_on=url) for sitemap in found if sitemap)
+            self.frontier.save(host)
+            self._save()
+
+    def _give_up(self, host: Host, reason: str, detail: str) -> None:
+        count(self._status.drops, reason, self.frontier.give_up_host(host, reason, detail))
+
+    async def _visit(self, visit: Visit, host: Host, policy: SitePolicy) -> None:
+        """One request, and all that follows from its answer, kept in one transaction."""
+        item, config = visit.item, self._config
+        exchange: Exchange | None = None
+        found, failure = Found(), None
+        try:
+            exchange = await self._fetcher.get(item.url, judge_of(item.kind, config), *ASKED_AS[item.kind])
+            if exchange.status not in REDIRECTS:
+                check_status(exchange)
+                found = await self._read(item, exchange)
+        except Drop as drop:
+            failure = drop
+        if found.refusal:
+            failure = Drop("opt_out", found.refusal)
+        with self.frontier.transaction():
+            self._paced(host, exchange, failure)
+            self._route(found.items)
+            if failure is not None:
+                # What is not to be used is not kept; what the server said when it failed is.
+                kept = exchange is not None and exchange.status != 200
+                self._failed(
+                    visit, failure, self._recorder.record(exchange) if exchange is not None and kept else NOWHERE
+                )
+            elif exchange is not None and exchange.status in REDIRECTS:
+                self._redirected(visit, exchange)
+            elif exchange is not None:
+                count(self._status.visits, item.kind)
+                self.frontier.done(visit, self._recorder.record(exchange, item, policy))
+            self.frontier.save(host)
+            self._save()
+
+    async def _read(self, item: Item, exchange: Exchange) -> Found:
+        """What a response of status 200 leads to. Raises `Drop` where it is not what was asked for."""
+        require_kind(item.kind, exchange)
+        if item.kind == "sitemap":
+            return in_sitemap(item, exchange, self._config)
+        if item.kind != "page":
+            return Found()
+        markup = markup_of(exchange, self._config.fetch.max_page_bytes)
+        try:
+            async with self._parser:
+                links = await asyncio.to_thread(self._parse, markup)
+        except Drop as drop:  # the page is kept; nothing can be followed
+            count(self._status.drops, f"links of a page: {drop.reason}")
+            links = PageLinks()
+        return in_page(item, exchange, links, self._config)
+
+    def _paced(self, host: Host, exchange: Exchange | None, failure: Drop | None) -> None:
+        """Tell the host's pace how it answered."""
+        if exchange is not None:
+            count(self._status.statuses, str(exchange.status))
+            self._status.bytes += len(exchange.body)
+        if exchange is not None and exchange.status in (429, 503):
+            host.failed(self._config.pace, retry_after(exchange))
+        elif exchange is None and isinstance(failure, Unfetched) and failure.reason in _HOST_FAILURES:
+            host.failed(self._config.pace)
+        else:
+            host.answered()
+
+    def _failed(self, visit: Visit, failure: Drop, place: tuple[str, int]) -> None:
+        """Try again later what may pass; else let go, or turn to the next address of an image."""
+        config = self._config
+        if isinstance(failure, Unfetched) and failure.passing and visit.tries + 1 < config.fetch.max_attempts:
+            wait = max(failure.after_s, config.pace.backoff_s * 2**visit.tries)
+            self.frontier.again(visit, time.time() + wait)
+            return
+        self._let_go(visit, failure, place)
+
+    def _let_go(self, visit: Visit, drop: Drop, place: tuple[str, int] = NOWHERE) -> None:
+        count(self._status.drops, drop.reason)
+        self.frontier.drop(visit, drop.reason, drop.detail, place)
+        item = visit.item
+        if item.fallbacks:
+            self._route([msgspec.structs.replace(item, url=item.fallbacks[0], fallbacks=item.fallbacks[1:])])
+
+    def _redirected(self, visit: Visit, exchange: Exchange) -> None:
+        """Keep the redirect, and go where it leads: as another visit, with its own consent and its own host's pace."""
+        place, item = self._recorder.record(exchange), visit.item
+        target = resolve(item.url, exchange.headers.get("location", ""))
+        via = (*item.via, item.url) if item.kind in ("image", "video") else ()
+        moved = msgspec.structs.replace(item, url=crawl_url(target or item.url), redirects=item.redirects + 1, via=via)
+        if not target:
+            self._let_go(visit, Drop("bad_address", exchange.headers.get("location", "")[:200]), place)
+        elif moved.redirects > self._config.fetch.max_redirects or moved.url == item.url:
+            self._let_go(visit, Drop("too_many_redirects", moved.url[:200]), place)
+        elif item.kind == "page" and item.depth and not in_scope(moved.url, item.url, self._config.scope):
+            self.frontier.done(visit, place)
+        elif moved.key == item.key and partition_of(moved.url, self._config.partitions) == self._partition:
+            self.frontier.moved(visit, moved)
+        else:
+            self.frontier.done(visit, place)
+            self._route([moved])
+
+    def _save(self) -> None:
+        """Keep with the outcome how far the archive reaches, and the counts."""
+        self._recorder.keep_place()
+        self.frontier.set_fact("status", msgspec.msgpack.encode(self._status))
+
+    def _route(self, items: Iterable[Item]) -> None:
+        """Queue items here, or leave them for the partition that they belong to."""
+        for item in items:
+            partition = partition_of(item.url, self._config.partitions)
+            if partition == self._partition:
+                self._add(item)
+            else:
+                self.frontier.post(partition, item)
+
+    def _add(self, item: Item) -> None:
+        if is_wanted(item.url, item.kind == "page", self._config.scope):
+            self.frontier.add(item)

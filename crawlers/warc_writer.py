@@ -1,0 +1,244 @@
+"""WARC 1.1 (ISO 28500:2017): one gzip member a record, files rotated by size, each under its name only when whole.
+
+A file being written is called `.{name}.tmp`. Its owner remembers how far it is known to be good (`WarcWriter.place`)
+and goes on from there after a kill; what lies behind is cut off.
+"""
+
+import base64
+import hashlib
+import os
+import socket
+import uuid
+import zlib
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from crawlers.fetch import Exchange
+from crawlers.framing import Damage, frames
+from schemas import __version__
+
+SUFFIX = ".warc.gz"
+_PROFILE = "http://netpreserve.org/warc/1.1/revisit/identical-payload-digest"
+_PACKED_TYPES = ("image/", "video/", "audio/", "font/", "application/zip", "application/gzip")
+_UNPACKED_IMAGES = ("svg", "bmp", "tiff")
+Fields = Iterable[tuple[str, str]]
+
+
+class Place(msgspec.Struct, frozen=True):
+    """Where a record lies."""
+
+    file: str  # name of the archive
+    offset: int  # bytes
+    length: int  # bytes, compressed
+
+
+class Payload(msgspec.Struct, frozen=True):
+    """A payload that was written: what a revisit record says of it."""
+
+    url: str
+    date: str
+    record_id: str
+    place: Place
+
+
+class WarcWriter:
+    """Appends records to `{prefix}-{number:06d}.warc.gz` in `folder`.
+
+    `resume` is the place that the last writer reached, as file name and offset: a file of that name that is not
+    finished is cut there and continued.
+    """
+
+    def __init__(
+        self, folder: Path, prefix: str, max_bytes: int, info: Fields = (), resume: tuple[str, int] = ("", 0)
+    ) -> None:
+        self._folder, self._prefix, self._max_bytes, self._info = folder, prefix, max_bytes, list(info)
+        self._name, self._offset = resume
+        self._file: int | None = None
+        folder.mkdir(parents=True, exist_ok=True)
+        if self._name and self._staged.exists():
+            self._file = os.open(self._staged, os.O_WRONLY | os.O_APPEND)
+            if os.fstat(self._file).st_size < self._offset:  # a power cut: the disk holds less than was reported
+                self._offset = _sound_end(self._staged)
+            os.ftruncate(self._file, self._offset)
+
+    @property
+    def place(self) -> tuple[str, int]:
+        """Name of the file in hand and where its next record will begin."""
+        return self._name, self._offset
+
+    @property
+    def _staged(self) -> Path:
+        return self._folder / f".{self._name}.tmp"
+
+    def write(self, exchange: Exchange, digest: str, fields: Fields = ()) -> Payload:
+        """A response record, and its request record. `digest` is that of the payload, by `payload_digest`."""
+        date, ids = _date(exchange.started), (_new_id(), _new_id())
+        head = _stored_head(exchange)
+        common = [("WARC-Date", date), ("WARC-Target-URI", exchange.url)]
+        if exchange.address:
+            common.append(("WARC-IP-Address", exchange.address))
+        response = _record(
+            "response",
+            ids[0],
+            [*common, *fields, *_truncation(exchange), ("WARC-Payload-Digest", digest)],
+            "application/http; msgtype=response",
+            head + exchange.body,
+            level=1 if _is_packed(exchange) else 6,
+        )
+        self._make_room()
+        place = self._append(response)
+        request = [*common, ("WARC-Concurrent-To", ids[0])]
+        self._append(
+            _record("request", ids[1], request, "application/http; msgtype=request", exchange.request_head + b"\r\n")
+        )
+        return Payload(exchange.url, date, ids[0], place)
+
+    def write_revisit(self, exchange: Exchange, digest: str, first: Payload, fields: Fields = ()) -> Place:
+        """A revisit record: the payload is that of `first`, and is not repeated.
+
+        `WARC-Refers-To-Filename` and `-File-Offset` are Heritrix's; with the length beside them the payload can be
+        read without an index.
+        """
+        all_fields = [
+            ("WARC-Date", _date(exchange.started)),
+            ("WARC-Target-URI", exchange.url),
+            *([("WARC-IP-Address", exchange.address)] if exchange.address else []),
+            *fields,
+            ("WARC-Profile", _PROFILE),
+            ("WARC-Refers-To", first.record_id),
+            ("WARC-Refers-To-Target-URI", first.url),
+            ("WARC-Refers-To-Date", first.date),
+            ("WARC-Refers-To-Filename", first.place.file),
+            ("WARC-Refers-To-File-Offset", str(first.place.offset)),
+            ("WARC-Refers-To-File-Length", str(first.place.length)),
+            ("WARC-Payload-Digest", digest),
+        ]
+        block = exchange.response_head + b"\r\n"
+        self._make_room()
+        return self._append(_record("revisit", _new_id(), all_fields, "application/http; msgtype=response", block))
+
+    def sync(self) -> None:
+        """Have what was written on the disk."""
+        if self._file is not None:
+            os.fsync(self._file)
+
+    def finish(self) -> None:
+        """Give the file in hand its name; the next record begins another."""
+        if self._file is None:
+            return
+        os.fsync(self._file)
+        os.close(self._file)
+        self._file = None
+        os.replace(self._staged, self._folder / self._name)
+        folder = os.open(self._folder, os.O_RDONLY)
+        os.fsync(folder)
+        os.close(folder)
+
+    def close(self) -> None:
+        """Leave the file in hand as it is, to be continued."""
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+    def _make_room(self) -> None:
+        if self._file is not None and self._offset >= self._max_bytes:
+            self.finish()
+        if self._file is None:
+            self._open_next()
+
+    def _open_next(self) -> None:
+        number = int(self._name.removesuffix(SUFFIX).rpartition("-")[2]) + 1 if self._name else 0
+        self._name, self._offset = f"{self._prefix}-{number:06d}{SUFFIX}", 0
+        self._file = os.open(self._staged, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o644)
+        fields = [
+            ("software", f"weft/{__version__}"),
+            ("format", "WARC File Format 1.1"),
+            ("conformsTo", "http://iipc.github.io/warc-specifications/specifications/warc-format/warc-1.1/"),
+            ("hostname", socket.gethostname()),
+            *self._info,
+        ]
+        block = "".join(f"{name}: {_one_line(value)}\r\n" for name, value in fields).encode()
+        dated = [("WARC-Date", _date(datetime.now(UTC))), ("WARC-Filename", self._name)]
+        self._append(_record("warcinfo", _new_id(), dated, "application/warc-fields", block))
+
+    def _append(self, record: bytes) -> Place:
+        assert self._file is not None
+        view = memoryview(record)
+        while view:  # a nearly full disk takes a part, then fails
+            view = view[os.write(self._file, view) :]
+        place = Place(self._name, self._offset, len(record))
+        self._offset += len(record)
+        return place
+
+
+def payload_digest(payload: bytes) -> str:
+    """`sha256:` and base32, over the body as sent, chunk framing undone."""
+    return "sha256:" + base64.b32encode(hashlib.sha256(payload).digest()).decode()
+
+
+def _record(kind: str, record_id: str, fields: Fields, content_type: str, block: bytes, level: int = 6) -> bytes:
+    lines = [
+        "WARC/1.1",
+        f"WARC-Type: {kind}",
+        f"WARC-Record-ID: {record_id}",
+        *(f"{name}: {_one_line(value)}" for name, value in fields),
+        f"WARC-Block-Digest: {payload_digest(block)}",
+        f"Content-Type: {content_type}",
+        f"Content-Length: {len(block)}",
+    ]
+    packer = zlib.compressobj(level, zlib.DEFLATED, 31)
+    head = ("\r\n".join(lines) + "\r\n\r\n").encode("utf-8", "replace")
+    return packer.compress(head) + packer.compress(block) + packer.compress(b"\r\n\r\n") + packer.flush()
+
+
+def _stored_head(exchange: Exchange) -> bytes:
+    """The response's head, true of the body beside it: chunk framing is undone, so its header says what was.
+
+    The name is that of Common Crawl's and Nutch's archives.
+    """
+    if "transfer-encoding" not in exchange.headers:
+        return exchange.response_head + b"\r\n"
+    lines = exchange.response_head.split(b"\r\n")[:-1]
+    kept = [
+        b"X-Crawler-" + line if line.lower().startswith(b"transfer-encoding:") else line
+        for line in lines
+        if not line.lower().startswith(b"content-length:")
+    ]
+    return b"\r\n".join([*kept, b"Content-Length: %d" % len(exchange.body), b"", b""])
+
+
+def _truncation(exchange: Exchange) -> Fields:
+    return [("WARC-Truncated", "length")] if exchange.truncated else []
+
+
+def _sound_end(path: Path) -> int:
+    """Where the last whole record of a file ends."""
+    end = 0
+    with path.open("rb") as file:
+        for frame in frames(file, path.stat().st_size, 1 << 20):
+            if isinstance(frame, Damage):
+                break
+            end = frame.end
+    return end
+
+
+def _is_packed(exchange: Exchange) -> bool:
+    """Whether there is nothing to gain from compressing a body well."""
+    stated = exchange.headers.get("content-type", "").lower()
+    is_packed = stated.startswith(_PACKED_TYPES) and not any(word in stated for word in _UNPACKED_IMAGES)
+    return is_packed or bool(exchange.headers.get("content-encoding", ""))
+
+
+def _one_line(value: str) -> str:
+    return value.replace("\r", " ").replace("\n", " ")
+
+
+def _new_id() -> str:
+    return f"<urn:uuid:{uuid.uuid4()}>"
+
+
+def _date(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"

@@ -1,0 +1,193 @@
+"""Media from the live web, for pages whose archives hold them not: the fetcher, the manners and the consent of a crawl.
+
+Everything of a partition is asked for once; its bytes wait in a temporary file. The loop runs in a thread of its own,
+so that the caller can work on one image while others come.
+"""
+
+import asyncio
+import concurrent.futures
+import random
+import tempfile
+import threading
+import time
+from collections.abc import Coroutine, Sequence
+from typing import Any
+
+import msgspec
+
+from crawlers.captured import CapturedMedia, Media
+from crawlers.crawl_config import CrawlConfig
+from crawlers.fetch import REDIRECTS, Exchange, Fetcher, FetchSettings, Unfetched, check_status, retry_after
+from crawlers.hosts import Host, PaceSettings, host_name, learn_policy
+from crawlers.responses import ASKED_AS, judge_of, require_kind
+from crawlers.site_policy import SitePolicy
+from schemas.consent import ConsentSettings
+from schemas.deny import DenyList
+from schemas.drops import Drop
+from schemas.urls import media_key, resolve
+
+
+class MediaSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where the images of pages come from."""
+
+    from_web: bool = False
+    """Fetch the images that the archives lack. Off, a build reaches no network, and its outcome is a function of its
+    input alone."""
+    pages_ahead: int = 50
+    """Images are asked for this many pages before they are needed."""
+    fetch: FetchSettings = FetchSettings()
+    pace: PaceSettings = PaceSettings()
+
+
+class WebMedia:
+    """A `MediaSource` that gives what `captured` has, and fetches the rest. A context manager."""
+
+    def __init__(
+        self, captured: CapturedMedia, settings: MediaSettings, consent: ConsentSettings, deny: DenyList = DenyList()
+    ) -> None:
+        self._captured, self._settings, self._deny = captured, settings, deny
+        self._config = CrawlConfig(fetch=settings.fetch, pace=settings.pace, consent=consent)
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="web media", daemon=True)
+        self._spool = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as this
+        self._spool_end = 0
+        self._writing = threading.Lock()
+        self._found: dict[bytes, concurrent.futures.Future[tuple[dict[str, str], int, int]]] = {}
+        self._hosts: dict[str, Host] = {}
+        self._gates: dict[str, asyncio.Semaphore] = {}
+        self._learning: dict[str, asyncio.Lock] = {}
+        self._next_request = 0.0
+
+    def order(self, candidates: Sequence[str]) -> list[str]:
+        """What is captured comes first: it costs nobody anything."""
+        return sorted(candidates, key=lambda url: not self._captured.has(url))
+
+    def ahead(self, candidates: Sequence[str]) -> None:
+        """Begin to fetch the image that will be asked for by these addresses, unless one of them is captured."""
+        if candidates and not any(self._captured.has(url) for url in candidates):
+            self._ask(candidates[0])
+
+    def get(self, url: str) -> Media:
+        """Raises `Drop` with the reason of the last attempt."""
+        if self._captured.has(url):
+            return self._captured.get(url)
+        headers, offset, length = self._ask(url).result()
+        with self._writing:
+            self._spool.seek(offset)
+            return Media(url, headers, self._spool.read(length))
+
+    def _ask(self, url: str) -> "concurrent.futures.Future[tuple[dict[str, str], int, int]]":
+        key = media_key(url)
+        if key not in self._found:
+            self._found[key] = self._start(self._fetch(url))
+        return self._found[key]
+
+    def _start(self, work: Coroutine[Any, Any, Any]) -> "concurrent.futures.Future[Any]":
+        return asyncio.run_coroutine_threadsafe(work, self._loop)
+
+    async def _fetch(self, url: str) -> tuple[dict[str, str], int, int]:
+        exchange = await self._follow(url)
+        body = exchange.decoded(self._settings.fetch.max_image_bytes)
+        offset, self._spool_end = self._spool_end, self._spool_end + len(body)
+        with self._writing:
+            self._spool.seek(offset)
+            self._spool.write(body)
+        return exchange.headers, offset, len(body)
+
+    async def _follow(self, url: str) -> Exchange:
+        """The image at an address or where it leads: each hop with its own consent and pace. Raises `Drop`."""
+        limit = self._settings.fetch.max_redirects
+        for _ in range(limit + 1):
+            exchange = await self._persistently(url)
+            if exchange.status not in REDIRECTS:
+                check_status(exchange)
+                require_kind("image", exchange)
+                return exchange
+            url = resolve(url, exchange.headers.get("location", ""))
+            if not url:
+                raise Drop("bad_address", exchange.headers.get("location", "")[:200])
+        raise Drop("too_many_redirects", f"over {limit}")
+
+    async def _persistently(self, url: str) -> Exchange:
+        """An exchange, tried again while its failure may pass."""
+        attempts = self._settings.fetch.max_attempts
+        for attempt in range(1, attempts + 1):
+            try:
+                exchange = await self._politely(url)
+                if exchange.status not in REDIRECTS:
+                    check_status(exchange)
+                return exchange
+            except Unfetched as failure:
+                if not failure.passing or attempt == attempts:
+                    raise
+                wait = max(failure.after_s, self._settings.pace.backoff_s * 2 ** (attempt - 1))
+                await asyncio.sleep(wait * random.uniform(1.0, 1.25))
+        raise AssertionError("unreachable")
+
+    async def _politely(self, url: str) -> Exchange:
+        """One exchange in its turn, if nothing forbids it."""
+        if self._deny.denies(url):
+            raise Drop("denied")
+        pace, name = self._settings.pace, host_name(url)
+        host = self._hosts.setdefault(name, Host(name))
+        gate = self._gates.setdefault(name, asyncio.Semaphore(pace.concurrency_per_host))
+        async with gate:
+            policy = await self._policy(host, url)
+            policy.check(url)
+            if policy.tdm_signals(url)[0] == "1" and self._config.consent.tdm_reservation:
+                raise Drop("opt_out", "tdmrep.json")
+            if host.over_budget(pace):
+                raise Drop("host_budget", f"{host.requests} requests")
+            if host.is_down(pace):
+                raise Drop("host_down", f"{host.failures} failures in a row")
+            await self._turn(url)
+            try:
+                exchange: Exchange = await self._fetcher.get(url, judge_of("image", self._config), *ASKED_AS["image"])
+            except Unfetched as failure:
+                if failure.passing:
+                    host.failed(pace)
+                raise
+            if exchange.status in (429, 503):
+                host.failed(pace, retry_after(exchange))
+            else:
+                host.answered()
+            return exchange
+
+    async def _policy(self, host: Host, url: str) -> SitePolicy:
+        scheme = url.partition("://")[0]
+        async with self._learning.setdefault(host.name, asyncio.Lock()):
+            policy = host.policy(scheme, self._settings.pace, time.time())
+            if policy is None:
+                policy = await learn_policy(self._fetcher, url, self._settings.fetch, self._turn, lambda _: None)
+                host.learned(scheme, policy, self._settings.pace)
+                if policy.robots is None:
+                    raise Unfetched("robots_unavailable", passing=True)
+            return policy
+
+    async def _turn(self, url: str) -> None:
+        name = host_name(url)
+        host, pace = self._hosts.setdefault(name, Host(name)), self._settings.pace
+        while (wait := max(host.ready_at, self._next_request) - time.time()) > 0:
+            await asyncio.sleep(wait)
+        host.started(pace)
+        if pace.max_requests_per_s:
+            self._next_request = max(self._next_request, time.time()) + 1 / pace.max_requests_per_s
+
+    def __enter__(self) -> "WebMedia":
+        self._thread.start()
+        self._fetcher = self._start(Fetcher(self._settings.fetch).__aenter__()).result()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        async def end() -> None:
+            others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+            for task in others:
+                task.cancel()
+            await asyncio.gather(*others, return_exceptions=True)
+            await self._fetcher.__aexit__(None, None, None)
+
+        self._start(end()).result()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+        self._spool.close()

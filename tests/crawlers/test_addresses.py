@@ -1,0 +1,66 @@
+import asyncio
+import socket
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crawlers.addresses import BlockedAddress, GuardedResolver, is_public, literal_address
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "10.0.0.1", "172.16.0.1", "192.168.1.1", "127.0.0.1", "127.9.9.9", "0.0.0.0", "169.254.169.254", "100.64.0.1",
+        "224.0.0.1", "240.0.0.1", "255.255.255.255", "192.0.2.1", "198.18.0.1", "::", "::1", "fe80::1", "fe80::1%eth0",
+        "fc00::1", "fd12::1", "ff02::1", "::ffff:127.0.0.1", "::ffff:10.0.0.1", "64:ff9b::7f00:1", "2002:7f00:1::",
+        "::127.0.0.1", "2001:db8::1",
+    ],
+)  # fmt: skip
+def test_addresses_that_are_not_of_the_public_internet(address: str) -> None:
+    assert not is_public(address)
+
+
+@pytest.mark.parametrize("address", ["8.8.8.8", "1.1.1.1", "2606:4700::1111", "::ffff:8.8.8.8", "2002:808:808::"])
+def test_public_addresses(address: str) -> None:
+    assert is_public(address)
+
+
+@given(st.ip_addresses(v=4))
+def test_an_ipv4_address_is_as_public_inside_ipv6_as_outside(address: object) -> None:
+    assert is_public(f"::ffff:{address}") == is_public(str(address)) == is_public(f"64:ff9b::{address}")
+
+
+@pytest.mark.parametrize(
+    ("host", "address"),
+    [("127.0.0.1", "127.0.0.1"), ("127.1", "127.0.0.1"), ("0x7f000001", "127.0.0.1"), ("2130706433", "127.0.0.1"),
+     ("[::1]", "::1"), ("0177.0.0.1", "127.0.0.1"), ("a.example", ""), ("face", ""), ("", "")],
+)  # fmt: skip
+def test_hosts_that_are_addresses_in_any_notation(host: str, address: str) -> None:
+    assert literal_address(host) == address
+
+
+def test_a_name_that_resolves_to_this_machine_is_refused() -> None:
+    async def resolve() -> None:
+        with pytest.raises(BlockedAddress):
+            await GuardedResolver().resolve("localhost", 80)
+
+    asyncio.run(resolve())
+
+
+def test_an_allowed_name_may_lie_anywhere_and_another_may_not_ride_on_it() -> None:
+    async def resolve() -> None:
+        resolver = GuardedResolver(allowed=["localhost"])
+        found = await resolver.resolve("localhost", 80, socket.AF_INET)
+        assert found[0]["host"] == "127.0.0.1"
+        with pytest.raises(BlockedAddress):
+            resolver.check_literal("127.0.0.2")
+
+    asyncio.run(resolve())
+
+
+def test_the_socket_itself_is_refused_where_an_address_was_never_judged() -> None:
+    """Whatever name it came by: this is the last look before the connection."""
+    info = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("10.1.2.3", 80))
+    with pytest.raises(BlockedAddress):
+        GuardedResolver().make_socket(info)

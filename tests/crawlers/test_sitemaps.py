@@ -1,0 +1,69 @@
+import gzip
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crawlers.sitemaps import MAX_ENTRIES, read_sitemap
+from schemas.drops import Drop
+
+BASE = "http://a.example/sitemap.xml"
+URLS = b"""<?xml version="1.0"?><urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9"
+ xmlns:image="http://www.google.com/schemas/sitemap-image/1.1" xmlns:video="x">
+<url><loc> http://a.example/1?a=1&amp;b=2 </loc><image:image><image:loc>/i.jpg</image:loc></image:image></url>
+<url><loc>http://a.example/2</loc><video:video><video:content_loc>/v.mp4</video:content_loc></video:video></url>
+<url><loc>javascript:alert(1)</loc></url></urlset>"""
+FOUND = [
+    ("page", "http://a.example/1?a=1&b=2"), ("image", "http://a.example/i.jpg"),
+    ("page", "http://a.example/2"), ("video", "http://a.example/v.mp4"),
+]  # fmt: skip
+
+
+def read(body: bytes) -> list[tuple[str, str]]:
+    return [(entry.kind, entry.url) for entry in read_sitemap(body, BASE)]
+
+
+def test_pages_with_their_images_and_videos() -> None:
+    assert read(URLS) == FOUND
+    assert read(gzip.compress(URLS)) == FOUND
+    assert read(b"\xef\xbb\xbf" + URLS) == FOUND
+
+
+def test_an_index_leads_to_sitemaps() -> None:
+    body = b"<sitemapindex><sitemap><loc>http://a.example/s1.xml.gz</loc></sitemap></sitemapindex>"
+    assert read(body) == [("sitemap", "http://a.example/s1.xml.gz")]
+
+
+def test_a_text_and_a_feed() -> None:
+    assert read(b"http://a.example/1\nnonsense\nhttp://a.example/2\n") == [
+        ("page", "http://a.example/1"), ("page", "http://a.example/2")
+    ]  # fmt: skip
+    assert read(b"<rss><channel><item><link>http://a.example/3</link></item></channel></rss>") == [
+        ("page", "http://a.example/3")
+    ]
+
+
+def test_what_stands_before_the_damage_is_taken() -> None:
+    assert read(URLS[: URLS.index(b"<video:video>")])[:2] == FOUND[:2]
+    packed = gzip.compress(URLS + b" " * 100_000)
+    assert read(packed[: len(packed) // 2])[:1] == FOUND[:1] or read(packed[: len(packed) // 2]) == []
+
+
+def test_bombs_are_stopped() -> None:
+    with pytest.raises(Drop, match="too_large"):
+        read(gzip.compress(bytes(60 << 20), 1))
+    entities = b'<!DOCTYPE x [<!ENTITY a "' + b"b" * 1000 + b'">'
+    for name, inner in zip(b"cdefgh", b"acdefg", strict=True):
+        entities += b'<!ENTITY %c "%b">' % (name, b"&%c;" % inner * 50)
+    assert len(read(entities + b"]><urlset><url><loc>http://a.example/&h;</loc></url></urlset>")) == 0
+
+
+def test_a_sitemap_has_so_many_entries_and_no_more() -> None:
+    body = b"".join(b"http://a.example/%d\n" % number for number in range(MAX_ENTRIES + 10))
+    assert len(read(body)) == MAX_ENTRIES
+
+
+@given(st.binary(max_size=200), st.integers(0, len(URLS)))
+def test_no_bytes_break_the_reader(noise: bytes, position: int) -> None:
+    read(noise)
+    read(URLS[:position] + noise + URLS[position:])
