@@ -19,7 +19,7 @@ NOT_APPLIED = (
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("page", metavar="FILE", help="a saved page")
+    parser.add_argument("page", metavar="FILE|URL", help="a saved page, or the address of one to fetch")
     parser.add_argument("--url", metavar="BASE", default="", help="the address that a saved page was at")
     parser.add_argument("--config", default="default", help="a YAML file or a preset: default, flamingo, obelics")
     parser.add_argument(
@@ -32,18 +32,14 @@ def run(arguments: argparse.Namespace) -> int:
     import msgspec
 
     from jobs.config import load_config
-    from schemas.documents import Page
     from schemas.drops import Drop
     from schemas.settings import SettingsError
 
     try:
         config = load_config(arguments.config, arguments.set)
-        with open(arguments.page, "rb") as file:
-            html = file.read()
+        report = explain(_read(arguments.page, arguments.url, config), config)
     except (SettingsError, OSError) as error:
         return fail(error, 2)
-    try:
-        report = explain(Page(uid=0, url=arguments.url or "http://page.invalid/", html=html), config)
     except Drop as drop:
         return fail(f"{arguments.page}: {drop.reason}: {drop.detail}", 1)
     if arguments.json:
@@ -51,6 +47,19 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         _print(report)
     return 0
+
+
+def _read(source: str, base: str, config: "BuildConfig") -> "Page":
+    """The page in a file or at an address. Raises `OSError`, and `Drop` for what cannot or must not be fetched."""
+    from schemas.documents import Page
+
+    if source.startswith(("http://", "https://")):
+        from crawlers.crawl_config import CrawlConfig
+        from crawlers.one_page import fetch_page
+
+        return fetch_page(source, CrawlConfig(fetch=config.media.fetch, consent=config.consent))
+    with open(source, "rb") as file:
+        return Page(uid=0, url=base or "http://page.invalid/", html=file.read())
 
 
 def explain(page: "Page", config: "BuildConfig") -> dict[str, Any]:

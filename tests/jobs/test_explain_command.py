@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from jobs.cli import main
+from tests.crawlers.servers import Reply, WebServer
 
 PROSE = " ".join(f"The river passes under bridge number {i} and turns to the sea." for i in range(40))
 PAGE = f"""<html lang=en><head><title>The river</title></head><body><nav>Menu</nav><article><h1>The river</h1>
@@ -83,3 +84,14 @@ def test_a_file_that_is_no_page_has_nothing_to_keep(tmp_path: Path, capsys: pyte
     path.write_bytes(bytes(range(256)) * 10)
     report = explained(capsys, str(path))
     assert report["page"]["kept"] is False
+
+
+def test_a_page_is_fetched_from_its_address(saved: str, capsys: pytest.CaptureFixture[str]) -> None:
+    routes = {"/page": Reply(Path(saved).read_bytes()), "/robots.txt": Reply(b"", "text/plain", status=404)}
+    with WebServer(routes) as server:
+        url = f"http://127.0.0.1:{server.port}/page"
+        report = explained(capsys, url)
+        assert (report["url"], report["title"]) == (url, "The river")
+        assert report["items"][3]["url"] == f"http://127.0.0.1:{server.port}/big.jpg"
+        assert main(["explain", f"http://127.0.0.1:{server.port}/missing"]) == 1
+    assert "http_status: 404" in capsys.readouterr().err

@@ -1,0 +1,67 @@
+"""A single page from the web, for somebody who wants to look at it: with a crawl's safety and consent, and at once."""
+
+import asyncio
+from urllib.parse import urlsplit
+
+import msgspec
+
+from crawlers.crawl_config import CrawlConfig
+from crawlers.fetch import REDIRECTS, Exchange, Fetcher, check_status
+from crawlers.hosts import learn_policy
+from crawlers.responses import ASKED_AS, judge_of, require_kind
+from schemas.documents import Page
+from schemas.drops import Drop
+from schemas.urls import resolve
+
+
+def fetch_page(url: str, config: CrawlConfig = CrawlConfig()) -> Page:
+    """The page at an address, or where that leads. Raises `Drop` with the reason a crawl would give.
+
+    The host that is named may lie on this machine or in a private network; one that a redirect leads to may not.
+    """
+    allowed = (*config.fetch.allow_private, urlsplit(url).hostname or "")
+    fetch = msgspec.structs.replace(config.fetch, allow_private=allowed)
+    return asyncio.run(_fetch(url, msgspec.structs.replace(config, fetch=fetch)))
+
+
+async def _fetch(url: str, config: CrawlConfig) -> Page:
+    async with Fetcher(config.fetch) as fetcher:
+        for _ in range(config.fetch.max_redirects + 1):
+            exchange = await _ask(fetcher, url, config)
+            if exchange.status not in REDIRECTS:
+                check_status(exchange)
+                require_kind("page", exchange)
+                return _page(exchange, config.fetch.max_page_bytes)
+            location = exchange.headers.get("location", "")
+            url = resolve(url, location)
+            if not url:
+                raise Drop("bad_address", location[:200])
+    raise Drop("too_many_redirects", f"over {config.fetch.max_redirects}")
+
+
+async def _ask(fetcher: Fetcher, url: str, config: CrawlConfig) -> Exchange:
+    """One exchange, if the site's robots.txt and the like allow it. No pace is kept: a handful of requests is made."""
+
+    async def turn(_: str) -> None:
+        return None
+
+    policy = await learn_policy(fetcher, url, config.fetch, turn, lambda _: None)
+    policy.check(url)
+    if policy.tdm_signals(url)[0] == "1" and config.consent.tdm_reservation:
+        raise Drop("opt_out", "tdmrep.json")
+    return await fetcher.get(url, judge_of("page", config), *ASKED_AS["page"])
+
+
+def _page(exchange: Exchange, max_bytes: int) -> Page:
+    headers = exchange.headers
+    _, _, charset = headers.get("content-type", "").partition("charset=")
+    return Page(
+        uid=0,
+        url=exchange.url,
+        html=exchange.decoded(max_bytes),
+        charset=charset.partition(";")[0].strip(" \"'"),
+        fetch_time=f"{exchange.started:%Y-%m-%dT%H:%M:%SZ}",
+        robots_header=tuple(headers["x-robots-tag"].split("\n")) if "x-robots-tag" in headers else (),
+        tdm_header=headers.get("tdm-reservation", ""),
+        tdm_policy_header=headers.get("tdm-policy", ""),
+    )
