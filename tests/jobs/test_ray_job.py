@@ -1,6 +1,7 @@
 """`ray job submit` on a cluster started with `ray start`, as docs/cluster.md says."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -72,7 +73,7 @@ def test_a_build_as_a_ray_job_has_the_same_bytes_and_is_counted(
     package = tmp_path / "package"  # what --working-dir . would send of a checkout, without its .venv
     package.mkdir()
     for name in ("schemas", "crawlers", "pipeline", "model", "jobs", "configs"):
-        (package / name).symlink_to(ROOT / name)
+        shutil.copytree(ROOT / name, package / name, ignore=shutil.ignore_patterns("__pycache__"))
     submit = [RAY, "job", "submit", f"--address={address}", "--working-dir", str(package), "--"]
     call = ["python", "-m", "jobs.build", "--input", *map(str, site), "--output", str(tmp_path / "out")]
     settings = ["--set", "partitions=3", "--set", "buckets=2"]
