@@ -7,7 +7,7 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 PIP := PIP_CONSTRAINT=constraints.txt .venv/bin/python -m pip install --quiet --disable-pip-version-check
 DEMO := demo-out
 
-.PHONY: help install demo test check format bench bench-extract bench-fetch clean
+.PHONY: help install demo test check format bench bench-extract bench-fetch bench-corpus clean
 help:
 	@sed -n 's/^# make/make/p' Makefile
 
@@ -85,6 +85,12 @@ bench-extract: .venv/installed-dev
 
 bench-fetch: .venv/installed-dev .venv-img2dataset/installed
 	.venv/bin/python -m benchmarks.fetching .venv-img2dataset/bin/python
+
+# What deduplication finds and costs at three sizes (about eight minutes), Ray beside a process pool, a soak of faults.
+bench-corpus: .venv/installed-dev
+	.venv/bin/python -m benchmarks.corpus
+	.venv/bin/python -m benchmarks.engine
+	.venv/bin/python -m benchmarks.faults
 
 clean:
 	rm -rf .venv .venv-img2dataset $(DEMO)

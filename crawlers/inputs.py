@@ -43,12 +43,21 @@ def list_archives(patterns: Iterable[str]) -> list[Input]:
     return list(found.values())
 
 
+def list_files(patterns: Iterable[str]) -> list[str]:
+    """The files that paths, globs and URLs name, in the order given, each once. Raises `InputError` as above."""
+    return list(dict.fromkeys(url for pattern in patterns for url, _ in _matches(pattern, "file")))
+
+
 def _expand(pattern: str) -> list[tuple[str, int]]:
     if pattern.endswith(LIST_SUFFIXES):
         return [match for line in _read_list(pattern) for match in _expand(line)]
+    return _matches(pattern)
+
+
+def _matches(pattern: str, what: str = "archive") -> list[tuple[str, int]]:
     matches = _expand_url(pattern) if "://" in pattern else _expand_path(pattern)
     if not matches:
-        raise InputError(f"nothing matches {pattern}" if glob.has_magic(pattern) else f"no such archive: {pattern}")
+        raise InputError(f"nothing matches {pattern}" if glob.has_magic(pattern) else f"no such {what}: {pattern}")
     return matches
 
 

@@ -1,82 +1,64 @@
-"""Phase 3: the drafts of one partition and their images become shards."""
+"""The drafts of one slice get their images, from the archives; what was let go for its frequency is left out."""
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
-from typing import Any
-
-import msgspec
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from crawlers.captured import CapturedMedia, Location, Media, MediaSource
 from crawlers.web_media import WebMedia
 from jobs.config import BuildConfig
+from jobs.frequency import compares_addresses, frequent_keys, losing_phases
 from jobs.isolation import Isolated
 from jobs.plan import Plan, read_plan
+from jobs.references import image_index
+from jobs.slices import Slice, read_drafts, read_slices
+from jobs.staging import Staging
 from pipeline.consent import honour_image_consent
+from pipeline.corpus_rules import without_frequent
+from pipeline.decontamination import ImageIndex
 from pipeline.image_codec import decode_image
-from pipeline.interleave import Illustration, interleave
-from schemas import __version__
-from schemas.buckets import read_bucket
+from pipeline.interleave import Illustration
+from pipeline.text_rules import text_rules
+from schemas.buckets import read_groups
 from schemas.commits import Attempt, Commit
 from schemas.deny import DenyList, read_deny_list
-from schemas.documents import Draft, ImageRef, Sample, StoredImage
+from schemas.documents import Draft, ImageRef, StoredImage
 from schemas.drop_files import DropFile
-from schemas.drops import Counts, Drop, DropRow, Tally, each, guarded
-from schemas.shards import ShardInfo, ShardMark, ShardWriter
+from schemas.drops import Drop, DropRow, Tally, each, guarded
 from schemas.storage import Store
-from schemas.urls import host_of, registered_domain
-
-KIND = "interleaved"
-
-#: Columns of the parquet index beyond key, offset, size and members.
-COLUMNS: dict[str, pa.DataType] = {
-    "url": pa.string(),
-    "domain": pa.string(),
-    "title": pa.string(),
-    "num_images": pa.int32(),
-    "num_chars": pa.int64(),
-    "num_words": pa.int64(),
-    "language": pa.string(),
-    "language_score": pa.float32(),
-    "licence": pa.string(),
-    "fetch_time": pa.string(),
-    "image_sha256": pa.list_(pa.string()),
-    "image_phashes": pa.list_(pa.string()),
-    "scores": pa.string(),  # a JSON object: the scorers differ from build to build
-    "screened": pa.list_(pa.string()),
-    "warc_file": pa.string(),
-    "warc_offset": pa.int64(),
-}
+from schemas.urls import media_key
 
 
-def assemble(output: str, partition: int) -> Commit:
-    """Run phase 3 on one partition of the plan of `output`."""
+def assemble(output: str, index: int) -> Commit:
+    """Run the phase on slice `index` of the build at `output`."""
     plan, store = read_plan(output), Store(output)
-    config = plan.config
+    config, piece = plan.config, read_slices(output)[index]
     archives = [archive.url for archive in plan.inputs]
     deny = read_deny_list(store)
-    with Attempt(store, "assemble", partition) as attempt:
+    with Attempt(store, "assemble", index) as attempt:
         with (
-            DropFile(attempt, f"drops/assemble-{partition:06d}.parquet") as drops,
-            CapturedMedia(archives, _locations(store, plan, partition), config.warc.max_image_bytes) as captured,
+            DropFile(attempt, f"drops/assemble-{index:06d}.parquet") as drops,
+            CapturedMedia(archives, _locations(store, plan, piece), config.warc.max_image_bytes) as captured,
             _media(captured, config, deny) as media,
-            Isolated(partial(image_recipe, config), config.isolation) as recipe,
+            Isolated(partial(image_recipe, config), config.isolation) as decode,
+            Staging(attempt, index, plan) as staging,
         ):
             tally = Tally(drops.add)
-            shards = Shards(attempt, partition, plan, tally)
-            drafts = each(partial(refuse_denied, deny), _drafts(store, plan, partition, tally), tally)
+            recipe = _checked(decode, image_index(output))
+            drafts = each(partial(refuse_denied, deny), _drafts(store, plan, piece, tally), tally)
+            drafts = each(_rule_on_frequency(store, plan, index, tally), drafts, tally)
             drafts = _asked_ahead(drafts, media, config.media.pages_ahead)
             illustrated = each(partial(illustrate, media, recipe, tally, deny=deny), drafts, tally)
             for draft, illustrations in illustrated:
                 tally.kept("page")
-                shards.add(draft, illustrations)
-            shards.close()
-        for mark in shards.marks:
-            attempt.put(f"{KIND}/commit/{mark.shard.name}.json", msgspec.json.encode(mark))
-        return attempt.commit(tally.counts(), [mark.shard for mark in shards.marks])
+                staging.add(draft, illustrations)
+        return attempt.commit(tally.counts())
+
+
+def _checked(decode: Callable[[Media], StoredImage], images: ImageIndex | None) -> Callable[[Media], StoredImage]:
+    """Decode, and refuse what evaluation sets hold."""
+    return decode if images is None else lambda media: images.check(decode(media))
 
 
 def _media(captured: CapturedMedia, config: BuildConfig, deny: DenyList) -> AbstractContextManager[MediaSource]:
@@ -149,78 +131,48 @@ def _first_good(media: MediaSource, recipe: Callable[[Media], StoredImage], ref:
     raise failure
 
 
-def _drafts(store: Store, plan: Plan, partition: int, tally: Tally) -> Iterator[Draft]:
-    """The drafts of a partition that deduplication left, in the order of their samples."""
-    names = [f"work/extract/{index:06d}.drafts.parquet" for index in range(len(plan.inputs))]
-    table = read_bucket(store, names, partition)
-    if table is None:
-        return
-    lost = [
-        f"work/{phase}/{index:06d}.losers.parquet" for phase in ("urls", "texts") for index in range(plan.partitions)
-    ]
-    losers = read_bucket(store, lost, partition)
-    if losers is not None:
-        table = table.filter(pc.invert(pc.is_in(table.column("uid"), losers.column("uid").combine_chunks())))
-    table = table.sort_by([("order", "ascending"), ("uid", "ascending")])
-    for packed in table.column("draft"):
+def _drafts(store: Store, plan: Plan, piece: Slice, tally: Tally) -> Iterator[Draft]:
+    """The drafts of a slice that comparing pages left, in the order of their samples."""
+    phases = losing_phases(plan.config) + (["frequent"] if compares_addresses(plan.config) else [])
+    for draft in read_drafts(store, plan, piece, phases):
         tally.saw("page")
-        yield msgspec.json.decode(packed.as_py(), type=Draft)
+        yield draft
 
 
-def _locations(store: Store, plan: Plan, partition: int) -> dict[bytes, Location]:
-    names = [f"work/urls/{bucket:06d}.locations.parquet" for bucket in range(plan.partitions)]
-    table = read_bucket(store, names, partition)
-    if table is None:
-        return {}
-    columns = (table.column(name).to_pylist() for name in ("key", "archive", "offset", "length", "record_url"))
-    return {key: Location(*place) for key, *place in zip(*columns, strict=True)}
+def _rule_on_frequency(store: Store, plan: Plan, index: int, tally: Tally) -> Callable[[Draft], Draft]:
+    """The step that takes frequent paragraphs and images from drafts, and judges anew what it has changed."""
+    config = plan.config
+    if not compares_addresses(config):
+        return lambda draft: draft
+    paragraphs = frequent_keys(store, plan, "frequent", "paragraphs", index)
+    images = frequent_keys(store, plan, "frequent", "images", index)
+
+    def step(draft: Draft) -> Draft:
+        left = without_frequent(draft, paragraphs, images)
+        tally.saw("paragraph", len(draft.texts))
+        tally.kept("paragraph", len(left.texts))
+        tally.saw("image", len(draft.images) - len(left.images))
+        for row in left.let_go:
+            tally.drop(row)
+        return text_rules(left, config.text) if left.let_go else left
+
+    return step
 
 
-class Shards:
-    """Samples into shards, and what each shard's commit mark says."""
-
-    def __init__(self, attempt: Attempt, partition: int, plan: Plan, tally: Tally) -> None:
-        self._partition, self._plan, self._tally = partition, plan, tally
-        self._writer = ShardWriter(attempt, f"{KIND}/shards", partition, COLUMNS, plan.config.shards, self._finished)
-        self._counted = Counts()
-        self._num_samples = 0
-        self.marks: list[ShardMark] = []
-
-    def add(self, draft: Draft, illustrations: Mapping[ImageRef, Illustration]) -> None:
-        key = f"{self._partition:06d}{self._num_samples:06d}"
-        sample, members = interleave(draft, illustrations, key, self._plan.config_hash)
-        self._writer.add(key, members, index_row(sample))
-        self._num_samples += 1
-
-    def close(self) -> None:
-        self._writer.close()
-
-    def _finished(self, shard: ShardInfo) -> None:
-        counts = self._tally.counts()
-        stretch = counts - self._counted
-        self._counted = counts
-        mark = ShardMark(shard, self._partition, stretch.drops, self._plan.config_hash, __version__)
-        self.marks.append(mark)
+def _locations(store: Store, plan: Plan, piece: Slice) -> dict[bytes, Location]:
+    """Where the images of a slice lie."""
+    names = [f"work/urls/{bucket:06d}.locations.parquet" for bucket in range(plan.buckets)]
+    wanted = None if piece.is_whole else _wanted(store, plan, piece)
+    found: dict[bytes, Location] = {}
+    for table in read_groups(store, names, piece.partition):
+        columns = (table.column(name).to_pylist() for name in ("key", "archive", "offset", "length", "record_url"))
+        for key, *place in zip(*columns, strict=True):
+            if wanted is None or key in wanted:
+                found[key] = Location(*place)
+    return found
 
 
-def index_row(sample: Sample) -> dict[str, Any]:
-    """The row of the parquet index for a sample."""
-    texts = [text for text in sample.texts if text is not None]
-    return {
-        "url": sample.url,
-        "domain": registered_domain(host_of(sample.url)),
-        "title": sample.title,
-        "num_images": len(sample.image_sha256),
-        "num_chars": sum(map(len, texts)),
-        "num_words": sum(len(text.split()) for text in texts),
-        "language": sample.language,
-        "language_score": sample.language_score,
-        "licence": sample.licence,
-        "fetch_time": sample.fetch_time,
-        "image_sha256": sample.image_sha256,
-        "image_phashes": sample.image_phashes,
-        "scores": msgspec.json.encode(sample.scores).decode(),
-        "screened": sample.screened,
-        "warc_file": sample.warc_file,
-        "warc_offset": sample.warc_offset,
-    }
+def _wanted(store: Store, plan: Plan, piece: Slice) -> set[bytes]:
+    """The images that a part of a partition asks for: the locations of the whole may be many times more."""
+    drafts = read_drafts(store, plan, piece, losing_phases(plan.config))
+    return {media_key(url) for draft in drafts for image in draft.images for url in image.candidates}

@@ -5,23 +5,34 @@ import logging
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
+from typing import Any
 
 import msgspec
 
-from jobs.assemble import KIND, assemble
+from jobs.assemble import assemble
 from jobs.config import BuildConfig
 from jobs.dedup import dedup_texts, dedup_urls
-from jobs.engine import Engine, EngineSettings, Failure, open_engine
+from jobs.engine import Engine, EngineSettings, Failure, RayEngine, open_engine
 from jobs.extract import extract
+from jobs.frequency import compares_addresses, count_keys, find_frequent, find_frequent_content
+from jobs.metrics import Metrics
+from jobs.near import dedup_similar, group_pages, link_bands, round_phase, star_round
 from jobs.plan import Plan, make_plan, other_settings
 from jobs.progress import progress
+from jobs.publish import KIND, publish
+from jobs.references import read_references
 from jobs.removal import remove_denied
+from jobs.scoring import compares_embeddings, embed_references, scorer_pool
+from jobs.slices import make_slices
+from jobs.staging import staged_name
 from schemas.commits import Commit, committed, read_commit, roll_forward, sweep
 from schemas.dataset import DATASET, Dataset, read_dataset, totals, write_reader_files
 from schemas.deny import add_to_deny_list
 from schemas.drops import Counts, StepError
 from schemas.settings import differences, settings_hash
 from schemas.storage import Store
+
+_MAX_ROUNDS = 60  # each pair of rounds at least halves the depth of what hangs together
 
 logger = logging.getLogger(__name__)
 
@@ -51,17 +62,68 @@ def build(
         )
         return left
     plan = make_plan(store, inputs, config)
-    phases: list[tuple[str, Callable[[str, int], Commit], int]] = [
-        ("extract", extract, len(plan.inputs)),
-        ("urls", dedup_urls, plan.partitions),
-        ("texts", dedup_texts, plan.partitions),
-        ("assemble", assemble, plan.partitions),
-    ]
-    commits: dict[str, list[Commit]] = {}
     with open_engine(engine) as runner:
-        for name, work, size in phases:
-            commits[name] = _run_phase(runner, store, name, partial(work, output), size)
-    return remove_denied(store, _finish(store, plan, commits), denied)  # partitions done before something was denied
+        phases = Phases(runner, store, plan)
+        phases.run_all()
+    # partitions may have been done before something was denied
+    return remove_denied(store, finish(store, plan, phases.commits), denied)
+
+
+class Phases:
+    """The phases of a build, in order; each begins when the one before is complete."""
+
+    def __init__(self, engine: Engine, store: Store, plan: Plan) -> None:
+        self._engine, self._store, self._plan = engine, store, plan
+        self.commits: dict[str, list[Commit]] = {}
+
+    def run_all(self) -> None:
+        self.read_archives()
+        self.compare_pages()
+        self.make_shards()
+
+    def read_archives(self) -> None:
+        if self._plan.references:
+            self._run("references", read_references, len(self._plan.references))
+        self._run("extract", extract, len(self._plan.inputs))
+
+    def compare_pages(self) -> None:
+        """Let go what is repeated or too frequent, before any image is opened."""
+        plan = self._plan
+        self._run("urls", dedup_urls, plan.buckets)
+        self._run("texts", dedup_texts, plan.buckets)
+        if plan.config.near_duplicates:
+            self._run("bands", link_bands, plan.buckets)
+            self._run("groups", group_pages, plan.buckets, self._find_components())
+            self._run("similar", dedup_similar, plan.buckets)
+        slices = make_slices(self._store, plan)
+        if compares_addresses(plan.config):
+            self._run("counts", count_keys, len(slices))
+            self._run("frequent", find_frequent, plan.buckets)
+
+    def make_shards(self) -> None:
+        slices = make_slices(self._store, self._plan)
+        self._run("assemble", assemble, len(slices))
+        if self._plan.config.corpus.max_image_places is not None:
+            self._run("contents", find_frequent_content, self._plan.buckets)
+        with scorer_pool(self._engine, self._plan.config.scorers) as actors:
+            if self._plan.references and compares_embeddings(self._plan.config.scorers):
+                self._run("embeddings", embed_references, len(self._plan.references), actors)
+            self._run("publish", publish, len(slices), actors)
+
+    def _find_components(self) -> int:
+        """Run rounds until all components of near-duplicates are stars; returns the number of the last."""
+        for number in range(0, _MAX_ROUNDS, 2):
+            commits = self._run(round_phase(number), star_round, self._plan.buckets, number)
+            if not any(commit.unfinished for commit in commits):
+                return number
+            self._run(round_phase(number + 1), star_round, self._plan.buckets, number + 1)
+        raise StepError(f"near-duplicates do not settle in {_MAX_ROUNDS} rounds")
+
+    def _run(self, name: str, work: Callable[..., Commit], size: int, *arguments: Any) -> list[Commit]:
+        """Run what is missing of a phase: `work(output, *arguments, partition)`."""
+        done = _run_phase(self._engine, self._store, name, partial(work, self._store.url, *arguments), size)
+        self.commits[name] = done
+        return done
 
 
 def _finished(store: Store, config: BuildConfig) -> Dataset:
@@ -79,12 +141,17 @@ def _run_phase(engine: Engine, store: Store, name: str, work: Callable[[int], Co
     roll_forward(store, (read_commit(store, name, partition) for partition in done))
     missing = sorted(set(range(size)) - set(done))
     failures: list[Failure] = []
+    metrics = Metrics() if isinstance(engine, RayEngine) else None
     with progress(name, size, len(done)) as bar:
         for outcome in engine.run(name, work, missing):
             if isinstance(outcome, Failure):
                 failures.append(outcome)
+                if metrics is not None:
+                    metrics.failed(name)
             else:
                 bar.advance(outcome.counts)
+                if metrics is not None:
+                    metrics.done(name, outcome.counts)
     if failures:
         first = failures[0]
         raise BuildError(
@@ -94,17 +161,16 @@ def _run_phase(engine: Engine, store: Store, name: str, work: Callable[[int], Co
     return [read_commit(store, name, partition) for partition in range(size)]
 
 
-def _finish(store: Store, plan: Plan, commits: dict[str, list[Commit]]) -> Dataset:
+def finish(store: Store, plan: Plan, commits: dict[str, list[Commit]]) -> Dataset:
     """Check that nothing was lost between phases, then write what readers open, `dataset.json` last."""
     counts = {name: sum((commit.counts for commit in done), Counts()) for name, done in commits.items()}
     _check_funnel(counts)
-    folders = ["drops", "work/extract", "work/urls", "work/texts", "work/assemble"]
-    sweep(store, [*folders, f"{KIND}/shards", f"{KIND}/commit"])
-    shards = [shard for commit in commits["assemble"] for shard in commit.shards]
+    sweep(store, ["drops", *(f"work/{name}" for name in commits), f"{KIND}/shards", f"{KIND}/commit"])
+    shards = [shard for commit in commits["publish"] for shard in commit.shards]
     write_reader_files(store, KIND, shards)
     dataset = Dataset(
         kinds={KIND: totals(shards)},
-        phases=counts,
+        phases={name: count for name, count in counts.items() if count != Counts()},
         drops=sum(counts.values(), Counts()).drops,
         inputs=len(plan.inputs),
         input_bytes=sum(max(0, item.size) for item in plan.inputs),
@@ -113,6 +179,8 @@ def _finish(store: Store, plan: Plan, commits: dict[str, list[Commit]]) -> Datas
         weft_version=plan.weft_version,
     )
     store.put(DATASET, msgspec.json.format(msgspec.json.encode(dataset), indent=1))
+    for index in range(len(commits["publish"])):
+        store.remove(staged_name(index))  # as large as the dataset itself
     return dataset
 
 
@@ -123,7 +191,7 @@ def _check_funnel(counts: dict[str, Counts]) -> None:
         for kind in counts[name].seen:
             if lost := counts[name].unaccounted(kind):
                 raise StepError(f"phase {name}: {lost} {kind}s neither kept nor let go")
-    for before, after in itertools.pairwise(names):
+    for before, after in itertools.pairwise(name for name in names if "page" in counts[name].seen):
         kept, seen = counts[before].kept.get("page", 0), counts[after].seen.get("page", 0)
         if kept != seen:
             raise StepError(f"phase {before} kept {kept} pages, phase {after} saw {seen}")
@@ -134,6 +202,8 @@ def funnel_lines(dataset: Dataset) -> Iterable[str]:
     for kind, total in dataset.kinds.items():
         size = f"{total.shards} shards, {total.bytes / 1e6:,.1f} MB"
         yield f"{kind}: {total.samples:,} samples, {total.images:,} images, {size}"
+    if redacted := sum(dataset.phases.values(), Counts()).redacted:
+        yield "  replaced by placeholders: " + ", ".join(f"{kind} {count:,}" for kind, count in redacted.items())
     for kind, reasons in dataset.drops.items():
         worst = sorted(reasons.items(), key=lambda item: (-item[1], item[0]))
         yield f"  {kind}s let go: " + ", ".join(f"{reason} {count:,}" for reason, count in worst)

@@ -35,6 +35,7 @@ def run(arguments: argparse.Namespace) -> int:
     from jobs.build import BuildError, build, funnel_lines
     from jobs.config import load_config, read_lines
     from jobs.engine import EngineSettings
+    from model.scorers import BadModel
     from schemas.drops import StepError
     from schemas.settings import SettingsError
 
@@ -45,10 +46,12 @@ def run(arguments: argparse.Namespace) -> int:
         config = load_config(arguments.config, arguments.set)
         deny = read_lines(arguments.deny)
         dataset = build(arguments.output, arguments.input, config, engine, deny)
-    except (SettingsError, InputError) as error:
+    except (SettingsError, InputError, BadModel) as error:
         return fail(error, 2)
     except (BuildError, StepError) as error:
         return fail(error, 1)
+    except OSError as error:
+        return fail(f"the storage failed: {error}. What is committed stays, the same command goes on", 1)
     for line in funnel_lines(dataset):
         print(line)
     print(f"look at it: weft inspect {arguments.output}")

@@ -6,9 +6,14 @@ from pathlib import Path
 from crawlers.warc import WarcSettings
 from crawlers.web_media import MediaSettings
 from jobs.isolation import IsolationSettings
+from model.scorers import ScorerSettings
+from pipeline.corpus_rules import CorpusRules
+from pipeline.decontamination import DecontaminationRules
 from pipeline.image_codec import ImageEncoding
 from pipeline.image_rules import ImageRules
 from pipeline.language import LanguageRules
+from pipeline.minhash import MinHashSettings
+from pipeline.pii import PiiRules
 from pipeline.reading import ExtractSettings
 from pipeline.text_rules import TextRules
 from pipeline.url_rules import UrlRules
@@ -25,14 +30,26 @@ class BuildConfig(Settings, frozen=True):
     partitions: int = 0
     """Into how many parts pages are hashed by domain; each is one task and at least one shard. 0: one for each 512 MB
     of archives, 4096 at most."""
+    buckets: int = 0
+    """Into how many parts the keys of deduplication are hashed; each is one task, which holds its rows in memory.
+    0: one for each 4 GB of archives, 4096 at most."""
+    max_slice_bytes: int = 256 << 20
+    """A partition with more bytes of drafts, such as one with a giant domain, is split into tasks of this size."""
     warc: WarcSettings = WarcSettings()
     url: UrlRules = UrlRules()
     consent: ConsentSettings = ConsentSettings()
     extract: ExtractSettings = ExtractSettings()
     language: LanguageRules = LanguageRules()
     text: TextRules = TextRules()
+    pii: PiiRules = PiiRules()
+    near_duplicates: bool = True
+    """Of pages whose texts are nearly the same keep only the newest."""
+    minhash: MinHashSettings = MinHashSettings()
+    corpus: CorpusRules = CorpusRules()
+    decontamination: DecontaminationRules = DecontaminationRules()
     media: MediaSettings = MediaSettings()
     image: ImageRules = ImageRules()
+    scorers: ScorerSettings = ScorerSettings()
     encoding: ImageEncoding = ImageEncoding()
     shards: ShardSettings = ShardSettings()
     isolation: IsolationSettings = IsolationSettings()

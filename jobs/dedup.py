@@ -1,19 +1,20 @@
-"""Phase 2, before any image is opened: which pages are superseded or repeated, and where the wanted images lie.
+"""Before any image is opened: which pages are superseded or repeated, and where the wanted images lie.
 
-Two map/reduce steps over hash buckets: by address, then by text among what the first left. One after the other, because
-a page must not be dropped in favour of one that is itself dropped.
+Map/reduce steps over hash buckets: by address, then by text among what the first left. One after the other, because a
+page must not be dropped in favour of one that is itself dropped.
 """
 
 from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from jobs.extract import PAGES
 from jobs.plan import Plan, read_plan
-from schemas.buckets import BucketWriter, bucket_of, first_of_each, read_bucket
+from schemas.buckets import BucketWriter, buckets_of_digests, buckets_of_ints, first_of_each, read_bucket
 from schemas.commits import Attempt, Commit
 from schemas.drop_files import DropFile
 from schemas.drops import DropRow, Tally
@@ -27,6 +28,9 @@ LOCATIONS = {
     "record_url": pa.string(),
 }
 LOSERS = {"uid": pa.int64()}
+#: Rows by page, of those that exact rules leave; and a row for each band of each text.
+LEFT = {"uid": pa.int64(), "time": pa.string(), "partition": pa.int32(), "url": pa.string()}
+BANDS = {"band": pa.int64(), "uid": pa.int64()}
 
 
 def dedup_urls(output: str, bucket: int) -> Commit:
@@ -35,61 +39,81 @@ def dedup_urls(output: str, bucket: int) -> Commit:
     with Attempt(store, "urls", bucket) as attempt:
         with DropFile(attempt, f"drops/urls-{bucket:06d}.parquet") as drops, ExitStack() as stack:
             tally = Tally(drops.add)
-            losers = _writer(attempt, stack, f"work/urls/{bucket:06d}.losers.parquet", LOSERS)
-            survivors = _writer(attempt, stack, f"work/urls/{bucket:06d}.pages.parquet", PAGES)
-            locations = _writer(attempt, stack, f"work/urls/{bucket:06d}.locations.parquet", LOCATIONS)
-            for row in _judged(store, _extracted(plan, "pages"), bucket, "key", "duplicate_url", losers, tally):
-                key = row["text_key"]
-                survivors.add(bucket_of(key, plan.partitions), *(row[name] for name in PAGES), size=300)
-            for row in _locate(store, plan, bucket):
-                locations.add(row["partition"], *(row[name] for name in LOCATIONS))
+            losers = open_writer(attempt, stack, "urls", bucket, "losers", LOSERS)
+            survivors = open_writer(attempt, stack, "urls", bucket, "pages", PAGES)
+            locations = open_writer(attempt, stack, "urls", bucket, "locations", LOCATIONS)
+            pages = read_bucket(store, _extracted(plan, "pages"), bucket)
+            if pages is not None:
+                pages = keep_newest(pages, "key", "duplicate_url", losers, tally)
+                survivors.add_table(buckets_of_digests(pages.column("text_key"), plan.buckets), pages)
+            for found in _locate(store, plan, bucket):
+                locations.add_table(found.column("partition").to_numpy(), found)
         return attempt.commit(tally.counts())
 
 
 def dedup_texts(output: str, bucket: int) -> Commit:
-    """For one bucket of texts: keep the newest page of each."""
+    """For one bucket of texts: keep the newest page of each, and hand on the bands of those left."""
     plan, store = read_plan(output), Store(output)
     with Attempt(store, "texts", bucket) as attempt:
         with DropFile(attempt, f"drops/texts-{bucket:06d}.parquet") as drops, ExitStack() as stack:
             tally = Tally(drops.add)
-            losers = _writer(attempt, stack, f"work/texts/{bucket:06d}.losers.parquet", LOSERS)
-            names = [f"work/urls/{index:06d}.pages.parquet" for index in range(plan.partitions)]
-            for _ in _judged(store, names, bucket, "text_key", "duplicate_text", losers, tally):
-                pass
+            losers = open_writer(attempt, stack, "texts", bucket, "losers", LOSERS)
+            left = open_writer(attempt, stack, "texts", bucket, "pages", LEFT)
+            bands = open_writer(attempt, stack, "texts", bucket, "bands", BANDS)
+            pages = read_bucket(store, work_files("urls", plan.buckets, "pages"), bucket)
+            if pages is not None:
+                pages = keep_newest(pages, "text_key", "duplicate_text", losers, tally)
+                left.add_table(buckets_of_ints(pages.column("uid").to_numpy(), plan.buckets), pages)
+                for part in pages.select(["uid", "bands"]).to_batches(max_chunksize=100_000):
+                    rows = _bands(part)
+                    bands.add_table(buckets_of_ints(rows.column("band").to_numpy(), plan.buckets), rows)
         return attempt.commit(tally.counts())
 
 
-def _extracted(plan: Plan, name: str) -> list[str]:
-    return [f"work/extract/{index:06d}.{name}.parquet" for index in range(len(plan.inputs))]
+def work_files(phase: str, count: int, name: str) -> list[str]:
+    """What each of the `count` tasks of a phase calls `name`."""
+    return [f"work/{phase}/{index:06d}.{name}.parquet" for index in range(count)]
 
 
-def _writer(attempt: Attempt, stack: ExitStack, name: str, columns: dict[str, pa.DataType]) -> BucketWriter:
-    return stack.enter_context(BucketWriter(attempt.create(name), columns))
+def open_writer(
+    attempt: Attempt, stack: ExitStack, phase: str, index: int, name: str, columns: dict[str, pa.DataType]
+) -> BucketWriter:
+    """A file of `work_files`, closed with the stack."""
+    file = attempt.create(f"work/{phase}/{index:06d}.{name}.parquet")
+    return stack.enter_context(BucketWriter(file, columns))
 
 
-def _judged(
-    store: Store, names: list[str], bucket: int, key: str, reason: str, losers: BucketWriter, tally: Tally
-) -> Iterator[dict[str, Any]]:
+def keep_newest(pages: pa.Table, key: str, reason: str, losers: BucketWriter, tally: Tally) -> pa.Table:
     """The newest page of each key; the others become losers and drops. Equal times are decided by the higher uid."""
-    table = read_bucket(store, names, bucket)
-    if table is None:
-        return
-    table = first_of_each(table, key, [("time", "descending"), ("uid", "descending")])
-    survivor: dict[str, Any] = {}
-    for batch in table.to_batches(max_chunksize=10_000):
-        for row in batch.to_pylist():
-            tally.saw("page")
-            if row["first"]:
-                survivor = row
-                tally.kept("page")
-                yield row
-            else:
-                detail = f"same as {survivor['url']} of {survivor['time']}"
-                tally.drop(DropRow(row["url"], "page", reason, detail))
-                losers.add(row["partition"], row["uid"])
+    pages = first_of_each(pages, key, [("time", "descending"), ("uid", "descending")])
+    first = pages.column("first").to_numpy()
+    tally.saw("page", len(first))
+    tally.kept("page", int(first.sum()))
+    places = np.flatnonzero(~first)
+    winners = np.maximum.accumulate(np.where(first, np.arange(len(first)), 0))[places]
+    for start in range(0, len(places), 10_000):
+        lost = pages.select(["uid", "partition", "url"]).take(places[start : start + 10_000])
+        won = pages.select(["url", "time"]).take(winners[start : start + 10_000])
+        losers.add_table(lost.column("partition").to_numpy(), lost)
+        for url, winner in zip(lost.column("url").to_pylist(), won.to_pylist(), strict=True):
+            tally.drop(DropRow(url, "page", reason, f"same as {winner['url']} of {winner['time']}"))
+    return pages.filter(pages.column("first"))
 
 
-def _locate(store: Store, plan: Plan, bucket: int) -> Iterator[dict[str, Any]]:
+def _extracted(plan: Plan, name: str) -> list[str]:
+    return work_files("extract", len(plan.inputs), name)
+
+
+def _bands(pages: pa.RecordBatch) -> pa.Table:
+    """A row for each band of each page, in the form of `BANDS`."""
+    pages = pages.filter(pc.greater(pc.binary_length(pages.column("bands")), 0))
+    packed = pages.column("bands").to_pylist()
+    keys = np.frombuffer(b"".join(packed), "<i8").astype(np.int64)
+    uids = np.repeat(pages.column("uid").to_numpy(), [len(bands) // 8 for bands in packed])
+    return pa.table({"band": keys, "uid": uids}, schema=pa.schema(list(BANDS.items())))
+
+
+def _locate(store: Store, plan: Plan, bucket: int) -> Iterator[Any]:
     """Join the wanted addresses of a bucket with the captured ones; of several captures the newest."""
     wanted = read_bucket(store, _extracted(plan, "wanted"), bucket)
     captures = read_bucket(store, _extracted(plan, "captures"), bucket)
@@ -99,6 +123,4 @@ def _locate(store: Store, plan: Plan, bucket: int) -> Iterator[dict[str, Any]]:
     captures = first_of_each(captures, "key", order)
     captures = captures.filter(pc.field("first")).select(list(LOCATIONS))
     wanted = wanted.select(["key", "partition"]).group_by(["key", "partition"]).aggregate([])
-    found = wanted.join(captures, "key", join_type="inner").sort_by([("partition", "ascending"), ("key", "ascending")])
-    for batch in found.to_batches(max_chunksize=10_000):
-        yield from batch.to_pylist()
+    yield wanted.join(captures, "key", join_type="inner").sort_by([("partition", "ascending"), ("key", "ascending")])

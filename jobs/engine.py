@@ -33,6 +33,8 @@ class EngineSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Partitions at a time on a Ray started here; 0: one for each CPU."""
     max_attempts: int = 3
     """How often a partition is tried when its worker dies or its storage fails."""
+    task_memory_bytes: int = 1 << 30
+    """What Ray sets aside for a task when it decides how many fit on a node; less where a node has not so much."""
     object_store_bytes: int = 256 << 20
     """Of a Ray started here. Only small records pass through it."""
 
@@ -99,14 +101,14 @@ class RayEngine:
     """One Ray task a partition, a bounded number in flight, retried on any node."""
 
     def __init__(self, ray: Any, settings: EngineSettings) -> None:
-        self._ray, self._settings = ray, settings
+        self.ray, self._settings = ray, settings
 
     def run(self, name: str, work: Work[R], partitions: Iterable[int]) -> Iterator[R | Failure]:
         def partition_task(partition: int) -> R:
             return work(partition)
 
         # Retries are ours: Ray's would hide from us which partition kills its workers.
-        task = self._ray.remote(num_cpus=1, max_retries=0, scheduling_strategy="SPREAD")(partition_task)
+        task = self.ray.remote(num_cpus=1, max_retries=0, scheduling_strategy="SPREAD")(partition_task)
         waiting = deque(partitions)
         attempts: Counter[int] = Counter()
         flying: dict[Any, int] = {}
@@ -114,15 +116,16 @@ class RayEngine:
             while waiting and len(flying) < self._max_in_flight():
                 partition = waiting.popleft()
                 attempts[partition] += 1
-                flying[task.options(name=f"{name} {partition:06d}").remote(partition)] = partition
-            done, _ = self._ray.wait(list(flying), num_returns=1, timeout=10)
+                options = {"name": f"{name} {partition:06d}", "memory": self._task_memory()}
+                flying[task.options(**options).remote(partition)] = partition
+            done, _ = self.ray.wait(list(flying), num_returns=1, timeout=10)
             for reference in done:
                 partition = flying.pop(reference)
                 try:
-                    result = self._ray.get(reference)
-                except self._ray.exceptions.RayTaskError as error:
+                    result = self.ray.get(reference)
+                except self.ray.exceptions.RayTaskError as error:
                     problem = _problem(name, partition, error.cause)
-                except self._ray.exceptions.RayError as error:  # the worker or its node died
+                except self.ray.exceptions.RayError as error:  # the worker or its node died
                     problem = f"{type(error).__name__}: {str(error).splitlines()[0]}"
                 else:
                     yield result
@@ -133,22 +136,28 @@ class RayEngine:
                 else:
                     yield Failure(partition, problem)
 
+    def _task_memory(self) -> int:
+        """Never more than the smallest node has: such a task would wait for ever."""
+        nodes = (node["Resources"] for node in self.ray.nodes() if node["Alive"])
+        sizes = [int(has["memory"]) for has in nodes if has.get("CPU") and "memory" in has]
+        return min([self._settings.task_memory_bytes, *sizes])
+
     def start_actor(self, factory: type[Any], arguments: tuple[Any, ...], of: int) -> Any:
         """One of `of` actors that are to run at a time, on any node: more of them than CPUs share these."""
-        cpus = float(self._ray.cluster_resources().get("CPU", 1))
+        cpus = float(self.ray.cluster_resources().get("CPU", 1))
         share = math.floor(min(1.0, cpus / max(1, of)) * 100) / 100  # rounded up, the last would wait for ever
-        remote = self._ray.remote(num_cpus=share, max_restarts=0, scheduling_strategy="SPREAD")(factory)
+        remote = self.ray.remote(num_cpus=share, max_restarts=0, scheduling_strategy="SPREAD")(factory)
         return remote.remote(*arguments)
 
     @property
     def actor_died(self) -> type[Exception]:
         """What a call to an actor raises when its process or node is gone."""
-        died: type[Exception] = self._ray.exceptions.RayActorError
+        died: type[Exception] = self.ray.exceptions.RayActorError
         return died
 
     def _max_in_flight(self) -> int:
         """Twice the CPUs keeps them fed; asked each time, because a cluster grows and shrinks."""
-        return max(2, 2 * int(self._ray.cluster_resources().get("CPU", 1)))
+        return max(2, 2 * int(self.ray.cluster_resources().get("CPU", 1)))
 
 
 def _start_ray(ray: Any, settings: EngineSettings) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import fsspec
 import msgspec
+import numpy as np
 import pyarrow as pa
 
 from crawlers.inputs import Input
@@ -17,9 +18,14 @@ from crawlers.warc import Capture, page_of, read_captures
 from jobs.config import BuildConfig
 from jobs.isolation import Isolated
 from jobs.plan import Plan, read_plan
+from jobs.references import text_index
+from jobs.slices import sizes_name
 from pipeline.consent import honour_consent
+from pipeline.decontamination import decontaminate_text
 from pipeline.extract import extract_page
 from pipeline.language import keep_language
+from pipeline.minhash import band_keys
+from pipeline.pii import redact
 from pipeline.text_rules import text_rules
 from pipeline.url_rules import refuse_url
 from schemas.buckets import BucketWriter, bucket_of
@@ -43,6 +49,7 @@ WANTED = {"key": pa.binary(), "partition": pa.int32()}
 PAGES = {
     "key": pa.binary(),  # of the canonical address
     "text_key": pa.binary(),
+    "bands": pa.binary(),  # of the text's MinHash signature; empty where near-duplicates may stay
     "time": pa.string(),
     "uid": pa.int64(),
     "partition": pa.int32(),
@@ -63,6 +70,7 @@ def page_steps(config: BuildConfig) -> tuple[Callable[[Any], Any], ...]:
         partial(honour_consent, settings=config.consent),
         partial(keep_language, rules=config.language),
         partial(text_rules, rules=config.text),
+        partial(redact, rules=config.pii),
     )
 
 
@@ -73,16 +81,18 @@ def extract(output: str, index: int) -> Commit:
     with Attempt(store, "extract", index) as attempt:
         with (
             DropFile(attempt, f"drops/extract-{index:06d}.parquet") as drops,
-            Shuffle(attempt, index, plan.partitions, config.seed) as shuffle,
+            Shuffle(attempt, index, plan) as shuffle,
             Isolated(page_recipe(config), config.isolation) as recipe,
         ):
             tally = Tally(drops.add)
             captures = _captures(archive, config, tally)
             pages = _without_images(captures, index, _by_name(plan), shuffle, tally)
             drafts = each(partial(_draft, recipe, archive.url, index, config), pages, tally)
+            drafts = _without_evaluation_texts(drafts, output, plan, tally)
             for draft in drafts:
                 _count(draft, tally)
                 shuffle.add_draft(draft)
+        attempt.put(sizes_name(index), shuffle.sizes.astype("<i8").tobytes())
         return attempt.commit(tally.counts())
 
 
@@ -117,8 +127,17 @@ def _draft(recipe: Callable[[Page], Draft], archive: str, index: int, config: Bu
     return recipe(page_of(capture, uid, archive, config.warc))
 
 
+def _without_evaluation_texts(drafts: Iterator[Draft], output: str, plan: Plan, tally: Tally) -> Iterator[Draft]:
+    texts = text_index(output)
+    if texts is None:
+        return drafts
+    return each(partial(decontaminate_text, index=texts, rules=plan.config.decontamination), drafts, tally)
+
+
 def _count(draft: Draft, tally: Tally) -> None:
     tally.kept("page")
+    for what, count in draft.redacted.items():
+        tally.redacted(what, count)
     for row in draft.let_go:
         tally.saw(row.kind)
         tally.drop(row)
@@ -134,27 +153,32 @@ def _chain(steps: Sequence[Callable[[Any], Any]], item: Any) -> Any:
 class Shuffle:
     """What phase 1 hands on, each kind of row in the bucket of the task that will read it."""
 
-    def __init__(self, attempt: Attempt, index: int, partitions: int, seed: int) -> None:
-        self._partitions, self._seed = partitions, seed
+    def __init__(self, attempt: Attempt, index: int, plan: Plan) -> None:
+        self._plan, self._config = plan, plan.config
         self._stack = ExitStack()
+        self.sizes = np.zeros(plan.partitions, np.int64)  # bytes of drafts by partition
 
-        def writer(name: str, columns: dict[str, pa.DataType]) -> BucketWriter:
+        def writer(name: str, columns: dict[str, pa.DataType], order: str | None = None) -> BucketWriter:
             file = attempt.create(f"work/extract/{index:06d}.{name}.parquet")
-            return self._stack.enter_context(BucketWriter(file, columns))
+            return self._stack.enter_context(BucketWriter(file, columns, order=order))
 
-        self._drafts, self._captures = writer("drafts", DRAFTS), writer("captures", CAPTURES)
+        self._drafts, self._captures = writer("drafts", DRAFTS, "order"), writer("captures", CAPTURES)
         self._wanted, self._pages = writer("wanted", WANTED), writer("pages", PAGES)
 
     def add_draft(self, draft: Draft) -> None:
         """The draft, the images it wants, and the keys by which duplicates are found."""
-        partition = bucket_of(registered_domain(host_of(draft.url)).encode(), self._partitions)
+        partition = bucket_of(registered_domain(host_of(draft.url)).encode(), self._plan.partitions)
         packed = msgspec.json.encode(draft)
-        self._drafts.add(partition, draft.uid, _order(self._seed, draft.uid), draft.url, packed, size=len(packed) + 200)
+        order = _order(self._config.seed, draft.uid)
+        self._drafts.add(partition, draft.uid, order, draft.url, packed, size=len(packed) + 200)
+        self.sizes[partition] += len(packed)
         for key in dict.fromkeys(media_key(url) for image in draft.images for url in image.candidates):
-            self._wanted.add(bucket_of(key, self._partitions), key, partition)
+            self._wanted.add(bucket_of(key, self._plan.buckets), key, partition)
+        text = " ".join(block.text for block in draft.texts)
+        bands = band_keys(text, self._config.minhash) if self._config.near_duplicates else b""
         key = media_key(canonical_url(draft.canonical_url or draft.url))
-        row = (key, text_key(draft), draft.fetch_time, draft.uid, partition, draft.url)
-        self._pages.add(bucket_of(key, self._partitions), *row, size=300)
+        row = (key, text_key(text), bands, draft.fetch_time, draft.uid, partition, draft.url)
+        self._pages.add(bucket_of(key, self._plan.buckets), *row, size=500)
 
     def add_image(self, capture: Capture, archive: int) -> None:
         """Where an image lies, under its address and those that redirected to it."""
@@ -162,7 +186,7 @@ class Shuffle:
         for url in (capture.url, *capture.redirected_from):
             key = media_key(url)
             row = (key, archive, capture.offset, capture.length, stored_url, capture.fetch_time)
-            self._captures.add(bucket_of(key, self._partitions), *row, size=200)
+            self._captures.add(bucket_of(key, self._plan.buckets), *row, size=200)
             stored_url = capture.stored_url or capture.url
 
     def __enter__(self) -> "Shuffle":
@@ -172,10 +196,9 @@ class Shuffle:
         self._stack.__exit__(failure, *details)
 
 
-def text_key(draft: Draft) -> bytes:
-    """16 bytes that are equal for drafts whose texts differ at most in case, spacing and Unicode form."""
-    text = " ".join(" ".join(block.text for block in draft.texts).split())
-    normal = unicodedata.normalize("NFKC", text).casefold()
+def text_key(text: str) -> bytes:
+    """16 bytes that are equal for texts that differ at most in case, spacing and Unicode form."""
+    normal = unicodedata.normalize("NFKC", " ".join(text.split())).casefold()
     return hashlib.blake2b(normal.encode("utf-8", "replace"), digest_size=16).digest()
 
 

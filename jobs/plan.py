@@ -4,10 +4,11 @@ import functools
 import logging
 import math
 from collections.abc import Sequence
+from typing import Literal
 
 import msgspec
 
-from crawlers.inputs import Input, list_archives
+from crawlers.inputs import Input, list_archives, list_files
 from jobs.config import BuildConfig
 from schemas import __version__
 from schemas.settings import SettingsError, differences, dump_settings, settings_hash
@@ -17,15 +18,27 @@ PLAN = "work/plan.json"
 CONFIG = "work/config.yaml"  # the resolved settings, as `weft build` takes them
 _BYTES_A_PARTITION = 512 << 20
 _MAX_PARTITIONS = 4096
+_BYTES_A_BUCKET = 4 << 30
+_MAX_BUCKETS = 4096
+_IMAGES_A_TASK = 512
 
 logger = logging.getLogger(__name__)
+
+
+class References(msgspec.Struct, frozen=True):
+    """Files of evaluation sets that one task reads."""
+
+    kind: Literal["texts", "images"]
+    files: list[str]
 
 
 class Plan(msgspec.Struct, frozen=True):
     """`work/plan.json`."""
 
     inputs: list[Input]
-    partitions: int
+    references: list[References]
+    partitions: int  # of domains: drafts are grouped by them
+    buckets: int  # of keys: what deduplication compares is grouped by them
     config: BuildConfig
     config_hash: str
     weft_version: str
@@ -53,11 +66,22 @@ def make_plan(store: Store, patterns: Sequence[str], config: BuildConfig) -> Pla
     inputs = list_archives(patterns)
     total = sum(max(0, item.size) for item in inputs)
     partitions = config.partitions or min(_MAX_PARTITIONS, max(1, math.ceil(total / _BYTES_A_PARTITION)))
-    plan = Plan(inputs, partitions, config, settings_hash(config), __version__)
+    buckets = config.buckets or min(_MAX_BUCKETS, max(1, math.ceil(total / _BYTES_A_BUCKET)))
+    plan = Plan(inputs, _list_references(config), partitions, buckets, config, settings_hash(config), __version__)
     if not store.put_if_absent(PLAN, msgspec.json.format(msgspec.json.encode(plan), indent=1)):
         return make_plan(store, patterns, config)
     store.put(CONFIG, dump_settings(config).encode())
     return plan
+
+
+def _list_references(config: BuildConfig) -> list[References]:
+    """A task for each file of texts, and for every few hundred images. Raises `InputError`."""
+    rules = config.decontamination
+    images = list_files(rules.images)
+    steps = range(0, len(images), _IMAGES_A_TASK)
+    return [References("texts", [file]) for file in list_files(rules.texts)] + [
+        References("images", images[start : start + _IMAGES_A_TASK]) for start in steps
+    ]
 
 
 def other_settings(output: str, changed: Sequence[str]) -> SettingsError:

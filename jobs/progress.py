@@ -31,7 +31,9 @@ class Progress:
     def line(self, now: float) -> str:
         """`extract 12/80 partitions, 3,410 pages in, 512 kept, few_words 210, ... 41 s, about 230 s left`."""
         pages, kept = self._counts.seen.get("page", 0), self._counts.kept.get("page", 0)
-        parts = [f"{self._phase} {self._done}/{self._total} partitions", f"{pages:,} pages in, {kept:,} kept"]
+        parts = [f"{self._phase} {self._done}/{self._total} partitions"]
+        if pages:  # some phases only count
+            parts.append(f"{pages:,} pages in, {kept:,} kept")
         reasons = self._counts.drops.get("page", {})
         worst = sorted(reasons.items(), key=lambda item: -item[1])[:3]
         parts += [f"{reason} {count:,}" for reason, count in worst]
@@ -59,7 +61,7 @@ class _Bar(Progress):
     def advance(self, counts: Counts) -> None:
         self._counts = self._counts + counts
         pages, kept = self._counts.seen.get("page", 0), self._counts.kept.get("page", 0)
-        self._bar.update(self._task, advance=1, pages=f"{kept:,} of {pages:,} pages")
+        self._bar.update(self._task, advance=1, pages=f"{kept:,} of {pages:,} pages" if pages else "")
 
     def stop(self) -> None:
         self._bar.stop()

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from jobs.assemble import COLUMNS, KIND
+from jobs.publish import COLUMNS, KIND
 from schemas import __version__
 from schemas.commits import Attempt, Commit, committed, publish, read_commit
 from schemas.dataset import DATASET, Dataset, totals, write_reader_files

@@ -83,6 +83,7 @@ def print_sample(console: Any, sample: "Sample", members: dict[str, bytes], draw
         f"{sample.language} {sample.language_score:.2f}",
         sample.fetch_time,
         sample.licence,
+        f"screened by {', '.join(sample.screened)}" if sample.screened else "not screened",
         sample.key,
     ]
     console.print(Text(" · ".join(fact for fact in facts if fact), style="dim"))

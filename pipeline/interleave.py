@@ -16,8 +16,22 @@ class Illustration(msgspec.Struct, frozen=True):
     image: StoredImage
 
 
+class Screening(msgspec.Struct, frozen=True):
+    """What scorers say of a sample; lists and rows follow its images. Empty where no scorer ran."""
+
+    image_scores: list[dict[str, float]] = []
+    scores: dict[str, float] = {}
+    screened: list[str] = []
+    similarity: list[list[float]] = []
+    assignment: list[int] = []
+
+
 def interleave(
-    draft: Draft, illustrations: Mapping[ImageRef, Illustration], key: str, config_hash: str
+    draft: Draft,
+    illustrations: Mapping[ImageRef, Illustration],
+    key: str,
+    config_hash: str,
+    screening: Screening = Screening(),
 ) -> tuple[Sample, list[tuple[str, bytes]]]:
     """The sample and its tar members, the JSON first.
 
@@ -25,9 +39,21 @@ def interleave(
     by a line end; headings and list items bear their marks. An image that is not among `illustrations`
     leaves no hole, and its caption goes with it.
     """
+    texts, shown = lay_out(draft, illustrations)
+    order = iter(shown)
+    images = [None if text is not None else f"{key}.{i}.{next(order).image.format}" for i, text in enumerate(texts)]
+    sample = _sample(draft, texts, images, shown, key, config_hash, screening)
+    names = [name for name in images if name is not None]
+    members = [(name, item.image.data) for name, item in zip(names, shown, strict=True)]
+    return sample, [(f"{key}.json", msgspec.json.encode(sample)), *members]
+
+
+def lay_out(
+    draft: Draft, illustrations: Mapping[ImageRef, Illustration]
+) -> tuple[list[str | None], list[Illustration]]:
+    """The texts of a sample, None where an image stands, and its images in order."""
     orphaned = _orphaned_captions(draft, illustrations)
     texts: list[str | None] = []
-    images: list[str | None] = []
     shown: list[Illustration] = []
     role = ""
     for block in draft.blocks:
@@ -37,16 +63,11 @@ def interleave(
                 texts[-1] += f"{gap}{block.mark}{block.text}"
             else:
                 texts.append(block.mark + block.text)
-                images.append(None)
             role = block.role
         elif isinstance(block, ImageRef) and block in illustrations:
             shown.append(illustrations[block])
-            images.append(f"{key}.{len(texts)}.{illustrations[block].image.format}")
             texts.append(None)
-    sample = _sample(draft, texts, images, shown, key, config_hash)
-    names = [name for name in images if name is not None]
-    members = [(name, item.image.data) for name, item in zip(names, shown, strict=True)]
-    return sample, [(f"{key}.json", msgspec.json.encode(sample)), *members]
+    return texts, shown
 
 
 def _is_part(text: str, captions: set[str]) -> bool:
@@ -65,6 +86,7 @@ def _sample(
     shown: Sequence[Illustration],
     key: str,
     config_hash: str,
+    screening: Screening,
 ) -> Sample:
     return Sample(
         key=key,
@@ -83,7 +105,9 @@ def _sample(
         image_original_formats=[item.image.original_format for item in shown],
         image_original_sha256=[item.image.original_sha256 for item in shown],
         image_phashes=[item.image.phash for item in shown],
-        image_scores=[{} for _ in shown],
+        image_scores=screening.image_scores or [{} for _ in shown],
+        clip_similarity=screening.similarity,
+        clip_assignment=screening.assignment,
         language=draft.language,
         language_score=draft.language_score,
         licence=draft.licence,
@@ -94,8 +118,9 @@ def _sample(
         warc_offset=draft.warc_offset,
         warc_length=draft.warc_length,
         consent=draft.consent,
-        scores={},
-        screened=[],
+        redacted=draft.redacted,
+        scores=screening.scores,
+        screened=screening.screened,
         weft_version=__version__,
         config_hash=config_hash,
     )

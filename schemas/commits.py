@@ -38,6 +38,7 @@ class Commit(msgspec.Struct, frozen=True):
     files: list[FileInfo]
     counts: Counts
     shards: list[ShardInfo] = []
+    unfinished: int = 0  # of a phase that is one round of several: what calls for another
 
     def named(self, suffix: str) -> list[str]:
         """Names of the files that end in `suffix`."""
@@ -99,17 +100,17 @@ class Attempt:
         file.write(data)
         file.close()
 
-    def commit(self, counts: Counts, shards: Iterable[ShardInfo] = ()) -> Commit:
+    def commit(self, counts: Counts, shards: Iterable[ShardInfo] = (), unfinished: int = 0) -> Commit:
         """Decide and publish; returns the commit that counts, which is another attempt's if that one was first."""
         for file in self._files:
             file.close()
-        commit = Commit(
-            self._phase, self._partition, self._id, [file.info() for file in self._files], counts, list(shards)
-        )
+        files = [file.info() for file in self._files]
+        commit = Commit(self._phase, self._partition, self._id, files, counts, list(shards), unfinished)
         self._is_decided = True  # from here on the files may count, even if the answer to the put is lost
         if not self._store.put_if_absent(_record_name(self._phase, self._partition), msgspec.json.encode(commit)):
-            self.abandon()
             commit = read_commit(self._store, self._phase, self._partition)
+            if commit.attempt != self._id:  # else the first answer was lost, and the client asked again
+                self.abandon()
         publish(self._store, commit)  # also another attempt's: it may have been killed before it came to it
         return commit
 

@@ -103,6 +103,7 @@ class Draft(msgspec.Struct, frozen=True):
     warc_offset: int = -1
     warc_length: int = -1
     let_go: tuple[DropRow, ...] = ()
+    redacted: dict[str, int] = {}  # placeholders in the texts, by kind
 
     @property
     def texts(self) -> list[TextBlock]:
@@ -154,6 +155,8 @@ class Sample(msgspec.Struct, frozen=True):
     image_original_sha256: list[str]
     image_phashes: list[str]
     image_scores: list[dict[str, float]]  # one dict an image; empty while no scorer is configured
+    clip_similarity: list[list[float]]  # a row an image, a column a paragraph; empty without CLIP, as the next
+    clip_assignment: list[int]  # for each image the paragraph that suits it; the order of the page is untouched by it
     language: str
     language_score: float
     licence: str
@@ -164,6 +167,7 @@ class Sample(msgspec.Struct, frozen=True):
     warc_offset: int
     warc_length: int
     consent: Consent
+    redacted: dict[str, int]  # placeholders that stand for personal data, by kind
     scores: dict[str, float]
     screened: list[str]  # the safety scorers that looked at the sample; empty: not screened
     weft_version: str

@@ -60,10 +60,21 @@ REASONS: dict[str, str] = {
     "repetitive": "lines, paragraphs or n-grams repeat themselves",
     "no_image": "the page refers to no content image",
     "many_images": "the page refers to more images than the maximum",
+    "evaluation_text": "the page repeats an item of an evaluation set",
     "duplicate_url": "a newer capture of the same canonical address exists",
     "duplicate_text": "another page has the same normalised text",
+    "near_duplicate": "a newer page has nearly the same text",
+    "same_images": "a newer page shows the same set of images",
     "no_image_left": "every image of the page was let go",
+    # paragraphs
+    "boilerplate": "the paragraph stands on its domain more often than the maximum",
     # images
+    "frequent_image": "more pages refer to the image than the maximum",
+    "evaluation_image": "the image looks like one of an evaluation set",
+    "frequent_content": "the image, by its bytes or its look, stands in more places than the maximum",
+    "nsfw": "the safety classifier takes the image for explicit",
+    "unaesthetic": "the aesthetic score is below the minimum",
+    "unrelated": "the image suits no paragraph of its page, by CLIP",
     "not_captured": "none of the image's addresses is in the archives",
     "unsupported_format": "not JPEG, PNG, WebP, AVIF, GIF, BMP or TIFF by its content",
     "broken_image": "the image does not decode to its end",
@@ -129,12 +140,14 @@ class Counts(msgspec.Struct, frozen=True):
     seen: dict[str, int] = {}
     kept: dict[str, int] = {}
     drops: dict[str, dict[str, int]] = {}
+    redacted: dict[str, int] = {}  # placeholders put in for personal data, by kind
 
     def __add__(self, other: "Counts") -> "Counts":
         drops = {kind: dict(reasons) for kind, reasons in self.drops.items()}
         for kind, reasons in other.drops.items():
             drops[kind] = _sum(drops.get(kind, {}), reasons)
-        return Counts(_sum(self.seen, other.seen), _sum(self.kept, other.kept), _sorted(drops))
+        redacted = _sum(self.redacted, other.redacted)
+        return Counts(_sum(self.seen, other.seen), _sum(self.kept, other.kept), _sorted(drops), redacted)
 
     def __sub__(self, earlier: "Counts") -> "Counts":
         """What was counted since `earlier`, an earlier state of the same tally."""
@@ -150,6 +163,7 @@ class Counts(msgspec.Struct, frozen=True):
             {kind: count - earlier.seen.get(kind, 0) for kind, count in self.seen.items()},
             {kind: count - earlier.kept.get(kind, 0) for kind, count in self.kept.items()},
             {kind: reasons for kind, reasons in drops.items() if reasons},
+            {kind: count - earlier.redacted.get(kind, 0) for kind, count in self.redacted.items()},
         )
 
     def unaccounted(self, kind: str) -> int:
@@ -164,6 +178,7 @@ class Tally:
         self._seen: Counter[str] = Counter()
         self._kept: Counter[str] = Counter()
         self._drops: dict[str, Counter[str]] = {}
+        self._redacted: Counter[str] = Counter()
         self._sink = sink
 
     def saw(self, kind: str, n: int = 1) -> None:
@@ -172,6 +187,10 @@ class Tally:
     def kept(self, kind: str, n: int = 1) -> None:
         self._kept[kind] += n
 
+    def redacted(self, kind: str, n: int = 1) -> None:
+        """A placeholder was put in for personal data of this kind."""
+        self._redacted[kind] += n
+
     def drop(self, row: DropRow) -> None:
         self._drops.setdefault(row.kind, Counter())[row.reason] += 1
         if self._sink is not None:
@@ -179,7 +198,7 @@ class Tally:
 
     def counts(self) -> Counts:
         drops = {kind: dict(sorted(reasons.items())) for kind, reasons in self._drops.items()}
-        return Counts(_sorted(self._seen), _sorted(self._kept), _sorted(drops))
+        return Counts(_sorted(self._seen), _sorted(self._kept), _sorted(drops), _sorted(self._redacted))
 
 
 class Item(Protocol):

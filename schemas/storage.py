@@ -1,13 +1,20 @@
 """Files by path or URL. Everything weft writes goes through a `Store`, so that a folder and a bucket behave alike."""
 
+import functools
 import io
 import os
 import posixpath
 import secrets
-from typing import IO, cast
+from collections.abc import Callable
+from typing import IO, Concatenate, ParamSpec, TypeVar, cast
 
 from fsspec import AbstractFileSystem
 from fsspec.core import url_to_fs
+
+from schemas.drops import CODE_ERRORS
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 def new_attempt() -> str:
@@ -15,8 +22,26 @@ def new_attempt() -> str:
     return secrets.token_hex(6)
 
 
+def _lost_as_os_error(method: Callable[Concatenate["Store", P], R]) -> Callable[Concatenate["Store", P], R]:
+    """Clients of object stores have error trees of their own; whoever calls a store need not know them."""
+
+    @functools.wraps(method)
+    def wrapped(self: "Store", *args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return method(self, *args, **kwargs)
+        except (OSError, *CODE_ERRORS):
+            raise
+        except Exception as error:
+            raise OSError(f"{self.url}: {type(error).__name__}: {error}") from error
+
+    return cast(Callable[Concatenate["Store", P], R], wrapped)
+
+
 class Store:
-    """A folder: local, or any fsspec URL (`s3://`, `memory://`, ...). Names are relative to it."""
+    """A folder: local, or any fsspec URL (`s3://`, `memory://`, ...). Names are relative to it.
+
+    A store that fails raises `OSError`, whatever client is behind it.
+    """
 
     def __init__(self, url: str) -> None:
         fs, root = url_to_fs(url)
@@ -31,19 +56,23 @@ class Store:
     def path(self, name: str) -> str:
         return posixpath.join(self.root, name) if name else self.root
 
+    @_lost_as_os_error
     def open(self, name: str) -> IO[bytes]:
         """Open for reading, seekable. Raises `FileNotFoundError`."""
         return cast(IO[bytes], open(self.path(name), "rb") if self.is_local else self.fs.open(self.path(name), "rb"))
 
+    @_lost_as_os_error
     def create(self, name: str) -> IO[bytes]:
         """Open for writing, folders made as needed. On an object store the file appears when it is closed."""
         self.fs.makedirs(posixpath.dirname(self.path(name)), exist_ok=True)
         return cast(IO[bytes], self.fs.open(self.path(name), "wb"))
 
+    @_lost_as_os_error
     def read(self, name: str) -> bytes:
         with self.open(name) as file:
             return file.read()
 
+    @_lost_as_os_error
     def put(self, name: str, data: bytes) -> None:
         """Write a small file whole: readers see the old one or the new one, never a part."""
         staged = posixpath.join(posixpath.dirname(name), f".{new_attempt()}.{posixpath.basename(name)}.tmp")
@@ -52,6 +81,7 @@ class Store:
             sync(file)
         self.move(staged, name)
 
+    @_lost_as_os_error
     def put_if_absent(self, name: str, data: bytes) -> bool:
         """Write a small file unless it exists, in one atomic step; False if somebody was first.
 
@@ -81,6 +111,7 @@ class Store:
         _sync_folder(posixpath.dirname(target))
         return True
 
+    @_lost_as_os_error
     def move(self, source: str, target: str) -> None:
         """Give a file its final name. Atomic locally; on an object store a server-side copy, then a delete."""
         self.fs.makedirs(posixpath.dirname(self.path(target)), exist_ok=True)
@@ -90,12 +121,15 @@ class Store:
         else:
             self.fs.mv(self.path(source), self.path(target))
 
+    @_lost_as_os_error
     def exists(self, name: str) -> bool:
         return bool(self.fs.exists(self.path(name)))
 
+    @_lost_as_os_error
     def size(self, name: str) -> int:
         return int(self.fs.size(self.path(name)))
 
+    @_lost_as_os_error
     def remove(self, name: str) -> None:
         """Delete a file; one that is not there is no error."""
         try:
@@ -103,6 +137,7 @@ class Store:
         except FileNotFoundError:
             pass
 
+    @_lost_as_os_error
     def list(self, folder: str) -> list[str]:
         """Names (not paths) in a folder, sorted; empty if there is no such folder."""
         try:

@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from crawlers.crawl_config import CrawlConfig
-from jobs.assemble import COLUMNS
 from jobs.config import BuildConfig, load_config, presets
+from jobs.publish import COLUMNS
 from schemas.documents import Sample
 from schemas.drops import KINDS, REASONS
 

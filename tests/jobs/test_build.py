@@ -19,7 +19,7 @@ from tests.jobs.conftest import contents
 from tests.jobs.site import article, photo, write_archive
 
 INLINE = EngineSettings(engine="inline")
-SMALL = msgspec.structs.replace(BuildConfig(), partitions=3)
+SMALL = msgspec.structs.replace(BuildConfig(), partitions=3, buckets=2)
 
 
 def built(folder: Path, archives: list[Path], config: BuildConfig = SMALL) -> Dataset:
@@ -136,7 +136,7 @@ def test_a_finished_build_is_left_alone(tmp_path: Path, site: list[Path], caplog
 def test_other_settings_on_an_existing_output_are_refused_by_name(tmp_path: Path, site: list[Path]) -> None:
     built(tmp_path / "out", site)
     with pytest.raises(SettingsError, match=r"image\.min_side_px: 64 -> 100"):
-        built(tmp_path / "out", site, load_config("default", ["partitions=3", "image.min_side_px=100"]))
+        built(tmp_path / "out", site, load_config("default", ["partitions=3", "buckets=2", "image.min_side_px=100"]))
 
 
 def test_the_resolved_settings_lie_beside_the_plan_and_build_again(tmp_path: Path, site: list[Path]) -> None:
@@ -151,7 +151,8 @@ def test_only_what_is_missing_is_done_again(tmp_path: Path, site: list[Path]) ->
     whole = contents(out)
     (out / "dataset.json").unlink()
     kept = (out / "work/assemble/000000.json").stat().st_mtime_ns
-    (out / "work/assemble/000001.json").unlink()
+    for phase in ("assemble", "publish"):
+        (out / f"work/{phase}/000001.json").unlink()
     for path in (out / "interleaved").glob("*/000001-*"):
         path.unlink()
     built(out, site)

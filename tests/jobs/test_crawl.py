@@ -31,6 +31,7 @@ HOSTS = [f"site{number}.example" for number in range(4)]
 PAGES = 6
 INLINE = EngineSettings(engine="inline")
 _DEADLINE_S = 60
+SHARED = ["corpus.max_image_places=null"]  # the pages of these sites show few pictures many times
 
 
 @pytest.fixture
@@ -106,7 +107,9 @@ def test_a_crawl_visits_all_once_and_can_be_built(web: WebServer, tmp_path: Path
     assert max(Counter((line.host, line.path) for line in web.log).values()) == 1
     report = json.loads((out / "crawl.json").read_text())
     assert (report["finished"], report["pages"], report["images"]) == (True, 24, 28)
-    dataset = build(str(tmp_path / "set"), [str(path) for path in archives(out)], load_config("default", []), INLINE)
+    dataset = build(
+        str(tmp_path / "set"), [str(path) for path in archives(out)], load_config("default", SHARED), INLINE
+    )
     assert dataset.kinds["interleaved"].samples == 24
     assert dataset.kinds["interleaved"].images == 48
     assert dataset.drops == {"record": {"http_status": 3 * len(HOSTS)}}  # no host has a file of site policy
@@ -119,7 +122,7 @@ def test_a_picture_behind_redirects_is_found_by_the_build(web: WebServer, tmp_pa
     web.routes[f"{HOSTS[1]}/there.jpg"] = Reply(photo(0), "image/jpeg")
     assert main(arguments(web, tmp_path / "crawl", "--engine", "inline")) == 0
     inputs = [str(path) for path in archives(tmp_path / "crawl")]
-    dataset = build(str(tmp_path / "set"), inputs, load_config("default", []), INLINE)
+    dataset = build(str(tmp_path / "set"), inputs, load_config("default", SHARED), INLINE)
     assert "image" not in dataset.drops
     assert dataset.kinds["interleaved"].images == 48
 
@@ -278,7 +281,7 @@ def test_a_build_fetches_what_the_archives_lack(web: WebServer, tmp_path: Path) 
     names = json.dumps(dict.fromkeys(HOSTS, web.address))
     config = load_config(
         "default",
-        ["partitions=2", "media.from_web=true", "media.pace.delay_s=0", f"media.fetch.connect_to={names}"],
+        [*SHARED, "partitions=2", "media.from_web=true", "media.pace.delay_s=0", f"media.fetch.connect_to={names}"],
     )
     asked = len(web.paths())
     dataset = build(str(tmp_path / "set"), [str(path) for path in archives(tmp_path / "crawl")], config, INLINE)

@@ -27,7 +27,8 @@ def in_peace(tmp_path_factory: pytest.TempPathFactory, site: list[Path]) -> dict
 
 
 def start(out: Path, site: list[Path], engine: str) -> "subprocess.Popen[str]":
-    arguments = ["--input", *map(str, site), "--output", str(out), "--engine", engine, "--set", "partitions=3"]
+    arguments = ["--input", *map(str, site), "--output", str(out), "--engine", engine]
+    arguments += ["--set", "partitions=3", "--set", "buckets=2"]
     return subprocess.Popen(
         [sys.executable, "-m", "jobs.build", *arguments, "--workers", "2"],
         stderr=subprocess.PIPE,
@@ -60,7 +61,15 @@ def staged(folder: Path) -> Callable[[], list[Path]]:
 
 @pytest.mark.parametrize(
     "moment",
-    ["work/extract/000000.json", "work/extract/000002.json", "work/urls/000001.json", "work/assemble/000000.json"],
+    [
+        "work/extract/000000.json",
+        "work/extract/000002.json",
+        "work/urls/000001.json",
+        "work/stars-00/000000.json",
+        "work/frequent/000001.json",
+        "work/assemble/000000.json",
+        "work/publish/000001.json",
+    ],
 )
 def test_a_killed_driver_loses_nothing(
     tmp_path: Path, site: list[Path], in_peace: dict[str, bytes], moment: str

@@ -229,3 +229,17 @@ def test_an_attempt_without_files_commits(store: Store) -> None:
         commit = attempt.commit(COUNTS)
     assert commit.files == []
     assert committed(store, "extract") == [0]
+
+
+def test_a_commit_whose_answer_was_lost_is_still_ones_own(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client asks again when the answer to its put is cut off, and then hears that the record is there already."""
+    real = Store.put_if_absent
+
+    def answer_lost(self: Store, name: str, data: bytes) -> bool:
+        assert real(self, name, data)
+        return real(self, name, data)
+
+    monkeypatch.setattr(Store, "put_if_absent", answer_lost)
+    commit = stage(store, "out/a").commit(COUNTS)
+    assert read_commit(store, "extract", 0) == commit
+    assert everything(store) == ["out/a", "work/extract/000000.json"]

@@ -168,3 +168,16 @@ def test_sync_reports_a_disk_that_fails(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(os, "fsync", fails)
     with (tmp_path / "f").open("wb") as file, pytest.raises(OSError, match="Input/output"):
         sync(file)
+
+
+def test_errors_of_a_stores_own_client_are_os_errors(monkeypatch: pytest.MonkeyPatch) -> None:
+    class ClientError(Exception):
+        pass
+
+    def fail(*_: object, **__: object) -> None:
+        raise ClientError("connection closed")
+
+    store = Store("memory://lost")
+    monkeypatch.setattr(type(store.fs), "exists", fail)
+    with pytest.raises(OSError, match="memory://lost: ClientError: connection closed"):
+        store.exists("a")

@@ -1,0 +1,221 @@
+"""What deduplication finds beside what there is to find, and what a page costs in time and memory, at several sizes.
+
+    python -m benchmarks.corpus [--pages 1000 10000 100000] [--drafts 1000000]
+
+Builds the synthetic web of `benchmarks.synthetic` from WARC to shards, and for `--drafts` runs the phases that compare
+pages alone, on drafts written directly. Each size runs in a process of its own: seconds are CPU seconds of it and its
+children, memory is the largest resident set that any of them ever had. Partitions and buckets grow with the size, as
+they do by default with the bytes of the archives; a tenth of all pages is on one domain, whose partition is split.
+"""
+
+import argparse
+import multiprocessing
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pyarrow.parquet as pq
+
+from benchmarks.build import cpu_seconds
+from benchmarks.synthetic import BLOCK, ROLES, make_draft, write_archive
+from crawlers.inputs import Input
+from jobs.build import Phases, finish
+from jobs.config import BuildConfig
+from jobs.engine import EngineSettings, open_engine
+from jobs.extract import Shuffle
+from jobs.plan import PLAN, Plan, make_plan
+from jobs.slices import sizes_name
+from schemas import __version__
+from schemas.commits import Attempt, Commit
+from schemas.drops import Counts
+from schemas.settings import settings_hash
+from schemas.storage import Store
+
+PAGES_AN_ARCHIVE = 1000
+DRAFTS_AN_ARCHIVE = 10_000
+SLICE_BYTES = 8 << 20
+
+
+class Measured(msgspec.Struct):
+    """One run: CPU milliseconds a page by phase, peak memory in bytes, the drop rows as (reason, url)."""
+
+    pages: int
+    milliseconds: dict[str, float]
+    peak_bytes: int
+    wall_s: float
+
+
+class TimedPhases(Phases):
+    """Phases that note what each takes."""
+
+    seconds: dict[str, float]
+
+    def _run(self, name: str, work: Callable[..., Commit], size: int, *arguments: Any) -> list[Commit]:
+        before = cpu_seconds()
+        try:
+            return super()._run(name, work, size, *arguments)
+        finally:
+            group = "stars" if name.startswith("stars") else name
+            self.seconds[group] = self.seconds.get(group, 0.0) + cpu_seconds() - before
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--pages", type=int, nargs="*", default=[1000, 10_000, 100_000])
+    parser.add_argument("--drafts", type=int, nargs="*", default=[])
+    parser.add_argument("--child", choices=("pages", "drafts"))
+    parser.add_argument("--folder", type=Path)
+    arguments = parser.parse_args()
+    if arguments.child:
+        size = (arguments.pages if arguments.child == "pages" else arguments.drafts)[0]
+        print(msgspec.json.encode(measure(arguments.child, size, arguments.folder)).decode())
+        return
+    for kind in ("pages", "drafts"):
+        runs = [run_apart(kind, size) for size in getattr(arguments, kind)]
+        if runs:
+            what = "WARC to shards" if kind == "pages" else "the phases that compare pages"
+            print(f"\n{kind}, {what}: CPU ms each by phase")
+            print_times(runs)
+
+
+def run_apart(kind: str, size: int) -> Measured:
+    """Make the input, measure in a fresh process, and say what was found."""
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        make_input(kind, size, folder)
+        command = [sys.executable, "-m", "benchmarks.corpus", "--child", kind, f"--{kind}", str(size)]
+        done = subprocess.run([*command, "--folder", scratch], check=True, stdout=subprocess.PIPE, text=True)
+        measured = msgspec.json.decode(done.stdout.splitlines()[-1], type=Measured)
+        print(f"\n{size:,} {kind}: found of what there is")
+        print_found(folder / "out", size, kind)
+        return measured
+
+
+def make_input(kind: str, size: int, folder: Path) -> None:
+    with multiprocessing.get_context("spawn").Pool(2) as pool:
+        if kind == "pages":
+            starts = range(0, size, PAGES_AN_ARCHIVE)
+            tasks = [(folder / f"{start:07d}.warc.gz", start, min(PAGES_AN_ARCHIVE, size - start)) for start in starts]
+            pool.starmap(write_archive, tasks)
+        else:
+            out = str(folder / "out")
+            Store(out).put(PLAN, msgspec.json.encode(plan_of_drafts(size)))
+            pool.map(partial(write_drafts, out, size), range((size - 1) // DRAFTS_AN_ARCHIVE + 1))
+
+
+def measure(kind: str, size: int, folder: Path) -> Measured:
+    out = str(folder / "out")
+    store, started = Store(out), time.monotonic()
+    if kind == "pages":
+        cuts = {"partitions": max(1, size // 2000), "buckets": max(1, size // 10_000), "max_slice_bytes": SLICE_BYTES}
+        config = msgspec.structs.replace(BuildConfig(), **cuts)
+        plan = make_plan(store, [str(folder / "*.warc.gz")], config)
+    else:
+        plan = plan_of_drafts(size)
+    with open_engine(EngineSettings(engine="inline")) as engine:
+        phases = TimedPhases(engine, store, plan)
+        phases.seconds = {}
+        if kind == "pages":
+            phases.run_all()
+            finish(store, plan, phases.commits)
+        else:
+            phases.compare_pages()
+    peak = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    milliseconds = {name: 1000 * seconds / size for name, seconds in phases.seconds.items()}
+    return Measured(size, milliseconds, peak * 1024, time.monotonic() - started)
+
+
+def plan_of_drafts(size: int) -> Plan:
+    config = msgspec.structs.replace(BuildConfig(), max_slice_bytes=SLICE_BYTES)
+    archives = (size - 1) // DRAFTS_AN_ARCHIVE + 1
+    inputs = [Input(f"synthetic-{index}", 0) for index in range(archives)]
+    partitions, buckets = max(1, size // 20_000), max(1, size // 100_000)
+    return Plan(inputs, [], partitions, buckets, config, settings_hash(config), __version__)
+
+
+def write_drafts(out: str, size: int, index: int) -> None:
+    """What *extract* would leave of one archive."""
+    store, plan = Store(out), plan_of_drafts(size)
+    first = index * DRAFTS_AN_ARCHIVE
+    with Attempt(store, "extract", index) as attempt:
+        with Shuffle(attempt, index, plan) as shuffle:
+            for number in range(first, min(size, first + DRAFTS_AN_ARCHIVE)):
+                shuffle.add_draft(make_draft(number))
+        attempt.put(sizes_name(index), shuffle.sizes.astype("<i8").tobytes())
+        attempt.commit(Counts())
+
+
+#: Rule -> the reason of its drops, and the groups of pages of a block of which all but one are to go (or, where the
+#: number is given, that many).
+def expectations() -> Iterator[tuple[str, str, list[set[int]], int]]:
+    yield "address", "duplicate_url", [{i, i - 60} for i in ROLES["recaptured"]], 1
+    yield "text", "duplicate_text", [{i, i - 60} for i in ROLES["copied"]], 1
+    yield "near, similarity 0.95", "near_duplicate", [{i, i - 60} for i in ROLES["near_95"]], 1
+    yield "near, similarity 0.85", "near_duplicate", [{i, i - 60} for i in ROLES["near_85"]], 1
+    yield "near, chains of 0.9", "near_duplicate", [{25, 85, 86}], 2
+    yield "near, similarity 0.5 (should stay)", "near_duplicate", [{i, i - 60} for i in ROLES["near_50"]], 0
+    yield "same images", "same_images", [{30, 87}, {31, 88}], 1
+    yield "boilerplate", "boilerplate", [set(ROLES["boilerplate"])], 3
+    yield "frequent image", "frequent_image", [set(ROLES["frequent_image"])], 11
+    yield "frequent content, same bytes", "frequent_content", [set(ROLES["same_content"])], 11
+    yield "frequent content, encoded anew", "frequent_content", [set(ROLES["same_look"])], 12
+
+
+def print_found(out: Path, size: int, kind: str) -> None:
+    """Recall for each rule, precision for each reason. What is counted is drops, each in the group of its page."""
+    rows = read_drops(out)
+    blocks = size // BLOCK
+    explained: Counter[str] = Counter()
+    for name, reason, groups, due in expectations():
+        found = 0
+        for group in groups:
+            hits = Counter(block for block, index, why in rows if why == reason and index in group)
+            found += sum(min(count, due) if due else count for count in hits.values())
+        explained[reason] += found if due else 0
+        there = blocks * len(groups) * due
+        if kind == "drafts" and reason in (
+            "boilerplate",
+            "frequent_image",
+            "frequent_content",
+        ):  # later phases apply them
+            continue
+        share = f"{found / there:.4f} of {there:,}" if there else f"{found / (blocks * len(groups)):.4f} let go"
+        print(f"  {name:<36} {share}")
+    for reason, count in sorted(Counter(why for _, _, why in rows).items()):
+        print(f"  precision of {reason:<23} {explained[reason] / count:.4f} ({count:,} let go)")
+
+
+def read_drops(out: Path) -> list[tuple[int, int, str]]:
+    """Block, index and reason of everything that was let go; of paragraphs and images those of their page."""
+    rows = []
+    for path in sorted((out / "drops").glob("*.parquet")):
+        for row in pq.read_table(path).to_pylist():
+            page = row["detail"].rpartition("on ")[2] if row["kind"] == "image" else row["url"]
+            block, index = page.partition("?")[0].split("/")[-2:]
+            number = int(index)
+            rows.append((int(block), number + 60 if "utm_source" in page else number, row["reason"]))
+    return rows
+
+
+def print_times(runs: list[Measured]) -> None:
+    names = list(runs[-1].milliseconds)
+    print(f"  {'':<14}" + "".join(f"{run.pages:>12,}" for run in runs))
+    for name in names:
+        print(f"  {name:<14}" + "".join(f"{run.milliseconds.get(name, 0):>12.3f}" for run in runs))
+    totals = [sum(run.milliseconds.values()) for run in runs]
+    print(f"  {'all':<14}" + "".join(f"{total:>12.3f}" for total in totals))
+    print(f"  {'beside first':<14}" + "".join(f"{total / totals[0]:>12.2f}" for total in totals))
+    print(f"  {'peak MB':<14}" + "".join(f"{run.peak_bytes / 1e6:>12.0f}" for run in runs))
+    print(f"  {'wall s':<14}" + "".join(f"{run.wall_s:>12.0f}" for run in runs))
+
+
+if __name__ == "__main__":
+    main()

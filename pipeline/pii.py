@@ -1,0 +1,123 @@
+"""Personal data in texts becomes typed placeholders: e-mail addresses, public IPs, phone, account and card numbers."""
+
+import functools
+import ipaddress
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator
+
+import msgspec
+import phonenumbers
+from stdnum import iban, luhn
+
+from schemas.documents import Block, Draft, ImageRef, TextBlock
+
+_EMAIL = re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@(?:[\w-]{1,63}\.){1,8}[^\W\d_]{2,24}(?![\w-])")
+_IPV4 = re.compile(r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?![\w]|\.\d)")
+_IPV6 = re.compile(r"(?<![\w:.])(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f]{1,4}(?![\w:])")
+_IBAN = re.compile(r"(?<!\w)[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?(?!\w)")
+_CARD = re.compile(r"(?<![\w.,+-])\d(?:[ -]?\d){12,18}(?![\w-]|[.,]\d)")
+#: Issuer prefixes and lengths: Visa, Mastercard, American Express, Discover, Diners Club, JCB, UnionPay, Maestro.
+_ISSUERS = re.compile(
+    r"4\d{12}(?:\d{3}){0,2}|(?:5[1-5]|2[2-7])\d{14}|3[47]\d{13}|6(?:011|4[4-9]\d|5\d\d)\d{12}|3(?:0[0-5]|[689]\d)\d{11}"
+    r"|35\d{14}|62\d{14,17}|(?:5018|5020|5038|6304|6759|676[1-3])\d{8,15}"
+)
+_MAY_BE_PHONE = re.compile(r"\d(?:[\s().\-/]{0,3}\d){6}")
+
+
+class PiiRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which personal data is replaced in texts, titles, alt texts and captions."""
+
+    email: bool = True
+    """By `<EMAIL>`."""
+    ip: bool = True
+    """By `<IP>`: v4 and v6 addresses that are routed in public; private and reserved ones stay."""
+    phone: bool = True
+    """By `<PHONE>`: numbers that are valid by the numbering plans of phonenumbers."""
+    phone_regions: tuple[str, ...] = ("US", "GB")
+    """ISO 3166 codes of countries whose numbers are found without a country code; with one all are."""
+    iban: bool = True
+    """By `<IBAN>`: account numbers whose check digits and length are right."""
+    card: bool = True
+    """By `<CARD>`: card numbers of known issuers whose check digit is right."""
+
+
+def redact(draft: Draft, rules: PiiRules = PiiRules()) -> Draft:
+    """The draft with placeholders; `redacted` counts them by kind."""
+    counts: Counter[str] = Counter()
+    clean = functools.partial(redact_text, rules=rules, counts=counts)
+
+    def clean_block(block: Block) -> Block:
+        match block:
+            case TextBlock():
+                return msgspec.structs.replace(block, text=clean(block.text))
+            case ImageRef():
+                texts = {name: clean(getattr(block, name)) for name in ("alt", "title", "caption")}
+                return msgspec.structs.replace(block, **texts)
+        return block
+
+    blocks = tuple(clean_block(block) for block in draft.blocks)
+    title, author = clean(draft.title), clean(draft.author)
+    if not counts:
+        return draft
+    redacted = dict(sorted(counts.items()))
+    return msgspec.structs.replace(draft, blocks=blocks, title=title, author=author, redacted=redacted)
+
+
+def redact_text(text: str, rules: PiiRules, counts: Counter[str]) -> str:
+    """`text` with placeholders, counted in `counts`. Long numbers come first: a card may hold a phone."""
+    if rules.email and "@" in text:
+        text = _replace(text, _EMAIL, "EMAIL", lambda _: True, counts)
+    if not any(map(str.isdigit, text)):
+        return text
+    if rules.iban:
+        text = _replace(text, _IBAN, "IBAN", iban.is_valid, counts)
+    if rules.card:
+        text = _replace(text, _CARD, "CARD", _is_card, counts)
+    if rules.ip:
+        text = _replace(text, _IPV4, "IP", _is_public, counts)
+        text = _replace(text, _IPV6, "IP", _is_public, counts) if text.count(":") > 1 else text
+    if rules.phone and _MAY_BE_PHONE.search(text):
+        text = _without_phones(text, rules.phone_regions, counts)
+    return text
+
+
+def _replace(
+    text: str, pattern: re.Pattern[str], kind: str, is_real: Callable[[str], bool], counts: Counter[str]
+) -> str:
+    def placeholder(match: re.Match[str]) -> str:
+        if not is_real(match.group()):
+            return match.group()
+        counts[kind.lower()] += 1
+        return f"<{kind}>"
+
+    return pattern.sub(placeholder, text)
+
+
+def _is_card(number: str) -> bool:
+    digits = re.sub("[ -]", "", number)
+    return bool(_ISSUERS.fullmatch(digits)) and bool(luhn.is_valid(digits))
+
+
+def _is_public(address: str) -> bool:
+    try:
+        return ipaddress.ip_address(address).is_global
+    except ValueError:
+        return False
+
+
+def _without_phones(text: str, regions: tuple[str, ...], counts: Counter[str]) -> str:
+    for start, end in sorted(_phones(text, regions), reverse=True):
+        text = f"{text[:start]}<PHONE>{text[end:]}"
+        counts["phone"] += 1
+    return text
+
+
+def _phones(text: str, regions: tuple[str, ...]) -> Iterator[tuple[int, int]]:
+    """Spans of valid numbers, no two of which overlap."""
+    taken: list[tuple[int, int]] = []
+    for region in regions or (None,):
+        for match in phonenumbers.PhoneNumberMatcher(text, region):
+            if all(match.end <= start or match.start >= end for start, end in taken):
+                taken.append((match.start, match.end))
+    yield from taken

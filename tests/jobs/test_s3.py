@@ -1,0 +1,109 @@
+"""Builds on an S3 server over the network, with requests that fail."""
+
+import logging
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import fsspec
+import pytest
+import s3fs
+
+from jobs.build import BuildError, build
+from schemas.dataset import DATASET
+from schemas.storage import Store
+from tests.jobs.conftest import contents
+from tests.jobs.s3 import Faults, s3_server
+from tests.jobs.test_build import INLINE, SMALL
+
+
+@pytest.fixture(autouse=True)
+def quiet(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Credentials that mean nothing, and no caches between servers."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "2")  # the clients' patience would only take time
+    monkeypatch.setattr(s3fs.S3FileSystem, "retries", 2)
+    logging.getLogger("botocore").setLevel(logging.ERROR)
+    yield
+    s3fs.S3FileSystem.clear_instance_cache()
+
+
+@pytest.fixture
+def faults() -> Faults:
+    return Faults(seed=7)
+
+
+@pytest.fixture
+def bucket(faults: Faults, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    with s3_server(faults) as address:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", address)
+        s3fs.S3FileSystem.clear_instance_cache()
+        name = f"web-{uuid.uuid4().hex[:8]}"  # moto keeps its buckets as long as the process lives
+        fsspec.filesystem("s3").mkdir(name)
+        yield f"s3://{name}"
+
+
+def read_all(url: str) -> dict[str, bytes]:
+    """What readers open, as `contents` gives it of a folder."""
+    store = Store(url)
+    paths = [path.removeprefix(f"{store.root}/") for path in store.fs.find(store.root)]
+    return {path: store.read(path) for path in paths if not path.startswith("work/")}
+
+
+@pytest.fixture(scope="module")
+def in_peace(tmp_path_factory: pytest.TempPathFactory, site: list[Path]) -> dict[str, bytes]:
+    folder = tmp_path_factory.mktemp("peace") / "out"
+    build(str(folder), [str(path) for path in site], SMALL, INLINE)
+    return contents(folder)
+
+
+def test_a_build_on_s3_has_the_bytes_of_one_in_a_folder(
+    bucket: str, site: list[Path], in_peace: dict[str, bytes]
+) -> None:
+    build(f"{bucket}/out", [str(path) for path in site], SMALL, INLINE)
+    assert read_all(f"{bucket}/out") == in_peace
+
+
+def test_only_one_of_two_attempts_can_commit(bucket: str) -> None:
+    store = Store(f"{bucket}/race")
+    assert store.put_if_absent("work/mark.json", b"first")
+    assert not store.put_if_absent("work/mark.json", b"second")
+    assert store.read("work/mark.json") == b"first"
+
+
+def test_errors_and_cut_connections_cost_time_and_nothing_else(
+    bucket: str, faults: Faults, site: list[Path], in_peace: dict[str, bytes]
+) -> None:
+    faults.unavailable, faults.cut = 0.03, 0.03
+    for _ in range(10):
+        try:
+            build(f"{bucket}/out", [str(path) for path in site], SMALL, INLINE)
+            break
+        except (BuildError, OSError):  # a rerun does what is missing
+            continue
+    faults.unavailable = faults.cut = 0.0
+    assert faults.injected > 10
+    assert read_all(f"{bucket}/out") == in_peace
+
+
+def test_a_store_that_is_lost_in_the_middle_leaves_nothing_that_looks_whole(
+    bucket: str, faults: Faults, site: list[Path], in_peace: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import jobs.build
+
+    run = jobs.build.Phases._run
+
+    def lose_the_store(self: jobs.build.Phases, name: str, *details: object) -> object:
+        faults.cut = 1.0 if name == "publish" else 0.0
+        return run(self, name, *details)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(jobs.build.Phases, "_run", lose_the_store)
+        with pytest.raises((BuildError, OSError)):
+            build(f"{bucket}/out", [str(path) for path in site], SMALL, INLINE)
+    faults.cut = 0.0
+    assert not Store(f"{bucket}/out").exists(DATASET)
+    build(f"{bucket}/out", [str(path) for path in site], SMALL, INLINE)
+    assert read_all(f"{bucket}/out") == in_peace
