@@ -1,0 +1,377 @@
+"""Image-text pairs of pages: taken from the parse that gives the documents, compared over the corpus, made into shards.
+
+*extract* writes the pairs by the domain of their page, and for each a row by its image, by its caption and by its
+words. *pair-counts* and *pair-words* find what is repeated, too frequent or too rare, exactly, and tell the slices that
+have it. *pair-images* opens the images, *pair-contents* finds equal pairs under different addresses, *pair-publish*
+scores and writes.
+"""
+
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from functools import partial
+from typing import Any
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from crawlers.captured import CapturedMedia, Media, MediaSource
+from crawlers.web_media import WebMedia
+from jobs.assemble import open_media, read_locations
+from jobs.config import BuildConfig
+from jobs.dedup import open_writer, work_files
+from jobs.isolation import Isolated
+from jobs.pair_shards import FetchedPair, PairShards
+from jobs.pair_shuffle import both_key, text_key, token_keys
+from jobs.plan import Plan, read_plan
+from jobs.references import image_index, text_index
+from jobs.scoring import evaluation_embeddings, judge_image, open_scorer, screened_by
+from jobs.slices import Slice, read_slices
+from model.scorers import Scored
+from pipeline.consent import honour_image_consent
+from pipeline.decontamination import ImageIndex, TextIndex
+from pipeline.image_codec import decode_image
+from pipeline.pairs import PairRules
+from schemas.buckets import BucketWriter, bucket_of, first_of_each, read_bucket, read_groups
+from schemas.commits import Attempt, Commit
+from schemas.deny import DenyList, read_deny_list
+from schemas.documents import StoredImage
+from schemas.drop_files import DropFile
+from schemas.drops import Counts, Drop, DropRow, Tally, each, guarded
+from schemas.pairs import PairRef
+from schemas.storage import Store
+from schemas.urls import media_key
+
+LOST = {"id": pa.binary(), "reason": pa.string(), "detail": pa.string()}
+RARE = {"token": pa.int64()}
+CONTENTS = {"both": pa.binary(), "id": pa.binary(), "slice": pa.int32(), "time": pa.string(), "url": pa.string()}
+STAGED = pa.schema([("pair", pa.binary()), ("image", pa.binary())])
+_FLUSH_BYTES = 32 << 20
+
+
+def count_pair_keys(output: str, bucket: int) -> Commit:
+    """For one bucket of keys: repeated pairs, images and captions that are too frequent, and the counts of words."""
+    plan, store = read_plan(output), Store(output)
+    rules, inputs = plan.config.pairs, len(plan.inputs)
+    with Attempt(store, "pair-counts", bucket) as attempt:
+        with ExitStack() as stack:
+            lost = open_writer(attempt, stack, "pair-counts", bucket, "lost", LOST)
+            links = read_bucket(store, work_files("extract", inputs, "pair-images"), bucket)
+            if links is not None:
+                _lose(lost, _frequent(links, "image", "text", rules.max_texts_per_image), "many_texts", "captions")
+                repeated = first_of_each(links, "both", [("time", "descending"), ("id", "ascending")])
+                _lose(lost, repeated.filter(pc.invert(repeated.column("first"))), "duplicate_pair", "")
+            texts = read_bucket(store, work_files("extract", inputs, "pair-texts"), bucket)
+            if texts is not None:
+                _lose(lost, _frequent(texts, "text", "image", rules.max_images_per_text), "frequent_text", "images")
+        sums = _token_sums(store, plan, bucket)
+        values, numbers = np.unique(sums.column("count_sum").to_numpy(), return_counts=True)
+        attempt.put(f"work/pair-counts/{bucket:06d}.histogram", np.stack([values, numbers]).astype("<i8").tobytes())
+        return attempt.commit(Counts())
+
+
+def _frequent(links: pa.Table, key: str, other: str, limit: int | None) -> pa.Table:
+    """The rows whose key has more than `limit` different others, with their number as `count`."""
+    if limit is None:
+        return links.slice(0, 0)
+    counts = links.group_by(key).aggregate([(other, "count_distinct")])
+    counts = counts.filter(pc.field(f"{other}_count_distinct") > limit)
+    counts = counts.select([key, f"{other}_count_distinct"]).rename_columns([key, "count"])
+    return links.join(counts, key, join_type="inner").sort_by("id") if len(counts) else links.slice(0, 0)
+
+
+def _lose(lost: BucketWriter, rows: pa.Table, reason: str, what: str) -> None:
+    for start in range(0, len(rows), 100_000):
+        part = rows.slice(start, 100_000)
+        details = [f"{count} {what}" for count in part.column("count").to_pylist()] if what else [""] * len(part)
+        table = pa.table({"id": part.column("id"), "reason": [reason] * len(part), "detail": details})
+        lost.add_table(part.column("partition").to_numpy(), table)
+
+
+def _token_sums(store: Store, plan: Plan, bucket: int) -> pa.Table:
+    names = work_files("extract", len(plan.inputs), "pair-tokens")
+    rows = read_bucket(store, names, bucket)
+    if rows is None:
+        return pa.table({"token": pa.array([], pa.int64()), "count_sum": pa.array([], pa.int64())})
+    return rows.group_by("token").aggregate([("count", "sum")])
+
+
+def find_rare_tokens(output: str, bucket: int) -> Commit:
+    """For one bucket of words: which are not among the most frequent of all, for each partition that has them."""
+    plan, store = read_plan(output), Store(output)
+    with Attempt(store, "pair-words", bucket) as attempt:
+        with ExitStack() as stack:
+            rare = open_writer(attempt, stack, "pair-words", bucket, "rare", RARE)
+            names = work_files("extract", len(plan.inputs), "pair-tokens")
+            rows = read_bucket(store, names, bucket)
+            least = _least_count(store, plan)
+            if rows is not None and least > 1:
+                sums = _token_sums(store, plan, bucket)
+                few = sums.filter(pc.field("count_sum") < least).column("token").combine_chunks()
+                rows = rows.filter(pc.is_in(rows.column("token"), few)).group_by(["partition", "token"]).aggregate([])
+                rows = rows.sort_by([("partition", "ascending"), ("token", "ascending")])
+                rare.add_table(rows.column("partition").to_numpy(), rows)
+        return attempt.commit(Counts())
+
+
+def _least_count(store: Store, plan: Plan) -> int:
+    """How often a word must occur to be among the `max_tokens` most frequent, or as frequent as the last of them."""
+    most = plan.config.pairs.max_tokens
+    assert most is not None
+    numbers: Counter[int] = Counter()
+    for bucket in range(plan.buckets):
+        values, counts = np.frombuffer(store.read(f"work/pair-counts/{bucket:06d}.histogram"), "<i8").reshape(2, -1)
+        numbers.update(dict(zip(values.tolist(), counts.tolist(), strict=True)))
+    taken = 0
+    for value in sorted(numbers, reverse=True):
+        taken += numbers[value]
+        if taken >= most:
+            return value
+    return 1
+
+
+def fetch_pair_images(output: str, index: int) -> Commit:
+    """For one slice: leave out what counts decided, and give the rest their images."""
+    plan, store = read_plan(output), Store(output)
+    config, piece, deny = plan.config, read_slices(output)[index], read_deny_list(store)
+    archives = [archive.url for archive in plan.inputs]
+    wanted = (
+        None if piece.is_whole else {media_key(url) for ref in _pairs(store, plan, piece) for url in ref.candidates}
+    )
+    with Attempt(store, "pair-images", index) as attempt:
+        with (
+            DropFile(attempt, f"drops/pair-images-{index:06d}.parquet") as drops,
+            CapturedMedia(
+                archives, read_locations(store, plan, piece, wanted), config.warc.max_image_bytes
+            ) as captured,
+            open_media(captured, config, deny) as media,
+            Isolated(partial(pair_image_recipe, config), config.isolation) as decode,
+            PairStaging(attempt, index, plan) as staging,
+        ):
+            tally = Tally(drops.add)
+            judge = _judge(store, plan, piece, deny, text_index(output))
+            pairs = each(judge, _counted(_pairs(store, plan, piece), tally), tally)
+            pairs = asked_ahead(pairs, media, config.media.pages_ahead)
+            for fetched in each(partial(fetch_pair, media, decode, image_index(output)), pairs, tally):
+                tally.kept("pair")
+                staging.add(fetched)
+        return attempt.commit(tally.counts())
+
+
+def _pairs(store: Store, plan: Plan, piece: Slice) -> Iterator[PairRef]:
+    """The pairs of a slice, in the order of their samples."""
+    names = work_files("extract", len(plan.inputs), "pairs")
+    within = None if piece.is_whole else ("order", piece.first, piece.last)
+    tables = list(read_groups(store, names, piece.partition, within))
+    if tables:
+        table = pa.concat_tables(tables).sort_by([("order", "ascending"), ("id", "ascending")])
+        for packed in table.column("pair"):
+            yield msgspec.json.decode(packed.as_py(), type=PairRef)
+
+
+def _counted(items: Iterator[Any], tally: Tally) -> Iterator[Any]:
+    for item in items:
+        tally.saw("pair")
+        yield item
+
+
+def _judge(
+    store: Store, plan: Plan, piece: Slice, deny: DenyList, texts: TextIndex | None
+) -> Callable[[PairRef], PairRef]:
+    """The step that lets pairs go for what was counted, or for what lists and evaluation sets hold."""
+    lost: dict[bytes, tuple[str, str]] = {}
+    for table in read_groups(store, work_files("pair-counts", plan.buckets, "lost"), piece.partition):
+        for row in table.to_pylist():
+            lost.setdefault(row["id"], (row["reason"], row["detail"]))
+    rare: set[int] = set()
+    if plan.config.pairs.max_tokens is not None:
+        for table in read_groups(store, work_files("pair-words", plan.buckets, "rare"), piece.partition):
+            rare.update(table.column("token").to_pylist())
+    rules = plan.config.decontamination
+
+    def judge(ref: PairRef) -> PairRef:
+        if any(map(deny.denies, (ref.page_url, *ref.candidates))):
+            raise Drop("denied", f"on {ref.page_url}")
+        if ref.id in lost:
+            reason, detail = lost[ref.id]
+            raise Drop(reason, ", ".join(filter(None, (detail, ref.caption[:80], f"on {ref.page_url}"))))
+        if rare and not rare.isdisjoint(token_keys(ref.caption)):
+            raise Drop("rare_words", f"{ref.caption[:80]}, on {ref.page_url}")
+        if texts is not None:
+            shared, name = texts.shared(ref.caption)
+            if shared >= rules.min_shared:
+                raise Drop("evaluation_text", f"{shared} n-grams of {name}")
+        return ref
+
+    return judge
+
+
+def asked_ahead(pairs: Iterator[PairRef], media: MediaSource, ahead: int) -> Iterator[PairRef]:
+    """The same pairs; those that the web must give are asked for some time before they are needed."""
+    waiting: deque[PairRef] = deque()
+    for ref in pairs:
+        if not isinstance(media, WebMedia):
+            yield ref
+            continue
+        media.ahead(ref.candidates)
+        waiting.append(ref)
+        if len(waiting) > ahead:
+            yield waiting.popleft()
+    yield from waiting
+
+
+def pair_image_recipe(config: BuildConfig, media: Media) -> StoredImage:
+    """All that is decided from one image alone."""
+    honour_image_consent(media.headers, config.consent)
+    return decode_pair_image(media.body, config.pairs)
+
+
+def decode_pair_image(data: bytes, rules: PairRules) -> StoredImage:
+    """Raises `Drop`: few_bytes, and those of `decode_image`."""
+    if len(data) < rules.min_image_bytes:
+        raise Drop("few_bytes", f"{len(data)} < {rules.min_image_bytes}")
+    return decode_image(data, rules.image, rules.encoding)
+
+
+def fetch_pair(
+    media: MediaSource, decode: Callable[[Media], StoredImage], images: ImageIndex | None, ref: PairRef
+) -> FetchedPair:
+    """The first of the candidates that gives an image. Raises the `Drop` that says most: bad over lost."""
+    failure = Drop("not_captured")
+    for url in media.order(ref.candidates):
+        try:
+            image = guarded(decode, media.get(url))
+            return FetchedPair(ref, url, images.check(image) if images is not None else image)
+        except Drop as drop:
+            failure = drop if failure.reason == "not_captured" else failure
+    where = f"on {ref.page_url}" if ref.page_url else ""
+    raise Drop(failure.reason, ", ".join(filter(None, (failure.detail, where))))
+
+
+class PairStaging:
+    """Pairs with their images between *pair-images* and *pair-publish*."""
+
+    def __init__(self, attempt: Attempt, index: int, plan: Plan) -> None:
+        self._index, self._plan = index, plan
+        self._stack = ExitStack()
+        self._writer = pq.ParquetWriter(attempt.create(staged_pairs(index)), STAGED, compression="none")
+        self._contents = open_writer(attempt, self._stack, "pair-images", index, "contents", CONTENTS)
+        self._rows: list[dict[str, bytes]] = []
+        self._held = 0
+
+    def add(self, fetched: FetchedPair) -> None:
+        image = fetched.image
+        bare = msgspec.structs.replace(fetched, image=msgspec.structs.replace(image, data=b""))
+        self._rows.append({"pair": msgspec.json.encode(bare), "image": image.data})
+        key = both_key(image.original_sha256.encode(), text_key(fetched.ref.caption))
+        row = (key, fetched.ref.id, self._index, fetched.ref.fetch_time, fetched.image_url)
+        self._contents.add(bucket_of(key, self._plan.buckets), *row, size=300)
+        self._held += len(image.data) + 2048
+        if self._held >= _FLUSH_BYTES:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._rows:
+            self._writer.write_table(pa.Table.from_pylist(self._rows, STAGED))
+        self._rows, self._held = [], 0
+
+    def __enter__(self) -> "PairStaging":
+        return self
+
+    def __exit__(self, failure: type[BaseException] | None, *details: Any) -> None:
+        if failure is None:
+            self._flush()
+        self._writer.close()
+        self._stack.__exit__(failure, *details)
+
+
+def staged_pairs(index: int) -> str:
+    return f"work/pair-images/{index:06d}.staged.parquet"
+
+
+def _read_staged(store: Store, index: int) -> Iterator[FetchedPair]:
+    with store.open(staged_pairs(index)) as file, pq.ParquetFile(file) as parquet:
+        for batch in parquet.iter_batches(batch_size=64):
+            for row in batch.to_pylist():
+                bare = msgspec.json.decode(row["pair"], type=FetchedPair)
+                yield msgspec.structs.replace(bare, image=msgspec.structs.replace(bare.image, data=row["image"]))
+
+
+def find_equal_pairs(output: str, bucket: int) -> Commit:
+    """For one bucket of contents: of pairs with the same bytes and caption all but the newest are lost."""
+    store = Store(output)
+    names = work_files("pair-images", len(read_slices(output)), "contents")
+    with Attempt(store, "pair-contents", bucket) as attempt:
+        with ExitStack() as stack:
+            lost = open_writer(attempt, stack, "pair-contents", bucket, "lost", {"id": pa.binary()})
+            rows = read_bucket(store, names, bucket)
+            if rows is not None:
+                rows = first_of_each(rows, "both", [("time", "descending"), ("id", "ascending")])
+                again = rows.filter(pc.invert(rows.column("first")))
+                lost.add_table(again.column("slice").to_numpy(), again)
+        return attempt.commit(Counts())
+
+
+def publish_pairs(output: str, actors: tuple[Any, ...], index: int) -> Commit:
+    """For one slice: pairs into shards, less what repeats others by its content, and what scorers refuse."""
+    plan, store = read_plan(output), Store(output)
+    with Attempt(store, "pair-publish", index) as attempt:
+        with DropFile(attempt, f"drops/pair-publish-{index:06d}.parquet") as drops:
+            tally = Tally(drops.add)
+            shards = PairShards(attempt, index, plan.config.shards, plan.config_hash, tally)
+            again: set[bytes] = set()
+            for table in read_groups(store, work_files("pair-contents", plan.buckets, "lost"), index):
+                again.update(table.column("id").to_pylist())
+            staged = _counted(_read_staged(store, index), tally)
+            pairs = each(partial(_refuse_again, again), staged, tally)
+            for pair in score_pairs(pairs, output, actors, index, tally):
+                tally.kept("pair")
+                shards.add(pair)
+            finished = shards.finish()
+        return attempt.commit(tally.counts(), finished)
+
+
+def _refuse_again(again: set[bytes], pair: FetchedPair) -> FetchedPair:
+    if pair.ref.id in again:
+        raise Drop("duplicate_pair", f"by its bytes, on {pair.ref.page_url}")
+    return pair
+
+
+def score_pairs(
+    pairs: Iterator[FetchedPair], output: str, actors: tuple[Any, ...], index: int, tally: Tally
+) -> Iterator[FetchedPair]:
+    """Pairs with their scores, less those that these let go; as they are where no model is configured."""
+    config = read_plan(output).config
+    score = open_scorer(config.scorers, actors, index)
+    if score is None:
+        yield from pairs
+        return
+    evaluation = evaluation_embeddings(output)
+    # a caption is what a paragraph is to a page: one row of text for one of images
+    rules = msgspec.structs.replace(config.scorers, min_similarity=config.pairs.min_similarity)
+    batch: list[FetchedPair] = []
+
+    def judged() -> Iterator[FetchedPair]:
+        scored = score([pair.image.data for pair in batch], [pair.ref.caption for pair in batch])
+        for place, pair in enumerate(batch):
+            own = slice(place, place + 1)
+            one = Scored(
+                scored.image_embeddings[own], scored.text_embeddings[own], scored.nsfw[own], scored.aesthetic[own]
+            )
+            try:
+                scores = judge_image(rules, evaluation, one, 0)
+            except Drop as drop:
+                tally.drop(DropRow(pair.url, "pair", drop.reason, f"{drop.detail}: {pair.ref.caption[:80]}"))
+            else:
+                yield msgspec.structs.replace(pair, scores=scores, screened=screened_by(rules))
+
+    for pair in pairs:
+        batch.append(pair)
+        if len(batch) >= rules.batch_size:
+            yield from judged()
+            batch.clear()
+    if batch:
+        yield from judged()
