@@ -7,7 +7,7 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 PIP := PIP_CONSTRAINT=constraints.txt .venv/bin/python -m pip install --quiet --disable-pip-version-check
 DEMO := demo-out
 
-.PHONY: help install demo test check format bench bench-extract bench-fetch bench-corpus clean
+.PHONY: help install img2dataset demo test check format bench bench-extract bench-fetch bench-corpus clean
 help:
 	@sed -n 's/^# make/make/p' Makefile
 
@@ -82,6 +82,9 @@ bench-extract: .venv/installed-dev
 	$(PYTHON) -m venv .venv-img2dataset
 	.venv-img2dataset/bin/python -m pip install --quiet --disable-pip-version-check img2dataset==1.47.0
 	@touch $@
+
+# For weft fetch-pairs --downloader img2dataset.
+img2dataset: .venv-img2dataset/installed
 
 bench-fetch: .venv/installed-dev .venv-img2dataset/installed
 	.venv/bin/python -m benchmarks.fetching .venv-img2dataset/bin/python

@@ -66,7 +66,7 @@ def build(
     store = Store(output)
     denied = add_to_deny_list(store, deny)
     if store.exists(DATASET):
-        dataset = _finished(store, config)
+        dataset = finished(store, config)
         left = remove_denied(store, dataset, denied)
         logger.warning(
             "%s is complete: %s", output, "nothing to do" if left == dataset else "what is denied was removed"
@@ -101,6 +101,10 @@ class Phases:
         if self._plan.references:
             self._run("references", read_references, len(self._plan.references))
         self._run("extract", extract, len(self._plan.inputs))
+
+    def read(self, name: str, work: Callable[[str, int], Commit]) -> None:
+        """The first phase, one task an input, where it is another than *extract*."""
+        self._run(name, work, len(self._plan.inputs))
 
     def compare_pages(self) -> None:
         """Let go what is repeated or too frequent, before any image is opened."""
@@ -155,7 +159,7 @@ class Phases:
         return done
 
 
-def _finished(store: Store, config: BuildConfig) -> Dataset:
+def finished(store: Store, config: BuildConfig) -> Dataset:
     """The dataset that lies there; its `work/` may have been deleted since. Raises `SettingsError`."""
     dataset = read_dataset(store)
     if dataset.config_hash != settings_hash(config):
@@ -195,7 +199,7 @@ def finish(store: Store, plan: Plan, commits: dict[str, list[Commit]]) -> Datase
     counts = {name: sum((commit.counts for commit in done), Counts()) for name, done in commits.items()}
     _check_funnel(counts)
     folders = [f"{kind}/{folder}" for kind in plan.config.kinds for folder in ("shards", "commit")]
-    sweep(store, ["drops", *(f"work/{name}" for name in commits), *folders])
+    sweep(store, ["drops", "work/extract", *(f"work/{name}" for name in commits), *folders])
     shards = {
         kind: [shard for commit in commits[_LAST_PHASE[kind]] for shard in commit.shards] for kind in plan.config.kinds
     }

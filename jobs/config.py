@@ -6,6 +6,7 @@ from typing import Literal
 
 from crawlers.warc import WarcSettings
 from crawlers.web_media import MediaSettings
+from jobs.img2dataset_media import DownloaderSettings
 from jobs.isolation import IsolationSettings
 from model.scorers import ScorerSettings
 from pipeline.corpus_rules import CorpusRules
@@ -56,6 +57,7 @@ class BuildConfig(Settings, frozen=True):
     scorers: ScorerSettings = ScorerSettings()
     encoding: ImageEncoding = ImageEncoding()
     pairs: PairRules = PairRules()
+    lists: DownloaderSettings = DownloaderSettings()
     shards: ShardSettings = ShardSettings()
     isolation: IsolationSettings = IsolationSettings()
 

@@ -50,7 +50,7 @@ class PairShuffle:
 
     def add(self, ref: PairRef) -> Iterator[tuple[bytes, int]]:
         """Add a pair; gives the keys of the images that it wants, and the partition that wants them."""
-        partition = bucket_of(registered_domain(host_of(ref.page_url)).encode(), self._plan.partitions)
+        partition = bucket_of(self._home(ref), self._plan.partitions)
         packed = msgspec.json.encode(ref)
         self._pairs.add(partition, ref.id, order_of(self._plan.config.seed, ref.id), packed, size=len(packed) + 200)
         self.sizes[partition] += len(packed)
@@ -65,6 +65,12 @@ class PairShuffle:
                 self._flush()
         for key in dict.fromkeys(map(media_key, ref.candidates)):
             yield key, partition
+
+    def _home(self, ref: PairRef) -> bytes:
+        """What pairs of one partition have in common: the domain of the page, or of the image where there is none."""
+        if not ref.page_url and self._plan.config.lists.read.spread == "url":
+            return media_key(ref.url)
+        return registered_domain(host_of(ref.page_url or ref.url)).encode("utf-8", "replace")
 
     def _flush(self) -> None:
         rows = sorted(self._counts.items())

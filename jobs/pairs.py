@@ -8,7 +8,7 @@ scores and writes.
 
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Any
 
@@ -18,11 +18,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from crawlers.captured import CapturedMedia, Media, MediaSource
+from crawlers.captured import CapturedMedia, Location, Media, MediaSource
 from crawlers.web_media import WebMedia
 from jobs.assemble import open_media, read_locations
 from jobs.config import BuildConfig
 from jobs.dedup import open_writer, work_files
+from jobs.img2dataset_media import Img2datasetMedia
 from jobs.isolation import Isolated
 from jobs.pair_shards import FetchedPair, PairShards
 from jobs.pair_shuffle import both_key, text_key, token_keys
@@ -137,17 +138,10 @@ def fetch_pair_images(output: str, index: int) -> Commit:
     """For one slice: leave out what counts decided, and give the rest their images."""
     plan, store = read_plan(output), Store(output)
     config, piece, deny = plan.config, read_slices(output)[index], read_deny_list(store)
-    archives = [archive.url for archive in plan.inputs]
-    wanted = (
-        None if piece.is_whole else {media_key(url) for ref in _pairs(store, plan, piece) for url in ref.candidates}
-    )
     with Attempt(store, "pair-images", index) as attempt:
         with (
             DropFile(attempt, f"drops/pair-images-{index:06d}.parquet") as drops,
-            CapturedMedia(
-                archives, read_locations(store, plan, piece, wanted), config.warc.max_image_bytes
-            ) as captured,
-            open_media(captured, config, deny) as media,
+            _open_source(store, plan, piece, deny) as media,
             Isolated(partial(pair_image_recipe, config), config.isolation) as decode,
             PairStaging(attempt, index, plan) as staging,
         ):
@@ -159,6 +153,27 @@ def fetch_pair_images(output: str, index: int) -> Commit:
                 tally.kept("pair")
                 staging.add(fetched)
         return attempt.commit(tally.counts())
+
+
+@contextmanager
+def _open_source(store: Store, plan: Plan, piece: Slice, deny: DenyList) -> Iterator[MediaSource]:
+    """Where the images of a slice come from: archives, the web, or img2dataset."""
+    config = plan.config
+    if plan.source == "lists" and config.lists.downloader == "img2dataset":
+        yield Img2datasetMedia(config.lists, config.media.fetch)
+        return
+    archives: list[str] = []
+    locations: dict[bytes, Location] = {}
+    if plan.source == "archives":
+        archives = [archive.url for archive in plan.inputs]
+        refs = () if piece.is_whole else _pairs(store, plan, piece)
+        wanted = {media_key(url) for ref in refs for url in ref.candidates}
+        locations = read_locations(store, plan, piece, None if piece.is_whole else wanted)
+    with (
+        CapturedMedia(archives, locations, config.warc.max_image_bytes) as captured,
+        open_media(captured, config, deny) as media,
+    ):
+        yield media
 
 
 def _pairs(store: Store, plan: Plan, piece: Slice) -> Iterator[PairRef]:
@@ -211,6 +226,9 @@ def _judge(
 
 def asked_ahead(pairs: Iterator[PairRef], media: MediaSource, ahead: int) -> Iterator[PairRef]:
     """The same pairs; those that the web must give are asked for some time before they are needed."""
+    if isinstance(media, Img2datasetMedia):
+        yield from media.ahead_of(pairs)
+        return
     waiting: deque[PairRef] = deque()
     for ref in pairs:
         if not isinstance(media, WebMedia):

@@ -18,7 +18,7 @@ from schemas.drops import KINDS, REASONS
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", *sorted(DOCS.glob("*.md"))]
-PRESETS = ("default", "flamingo", "obelics", "align", "ltip", "datacomp", "laion")
+PRESETS = ("default", "flamingo", "obelics", "align", "ltip", "datacomp", "laion", "list")
 
 
 def settings_of(record: msgspec.Struct, path: str = "") -> Iterator[tuple[str, str]]:
