@@ -42,6 +42,8 @@ demo: .venv/installed-demo
 	.venv/bin/weft build --input '$(DEMO)/crawl/warc/*.warc.gz' --output $(DEMO)/dataset
 	.venv/bin/weft inspect $(DEMO)/dataset --check
 	.venv/bin/weft show $(DEMO)/dataset http://fieldnotes.example/animals/portrait-of-a-cat.html --images $(DEMO)/images
+	.venv/bin/weft build align --input '$(DEMO)/crawl/warc/*.warc.gz' --output $(DEMO)/pairs
+	.venv/bin/weft show $(DEMO)/pairs http://fieldnotes.example/animals/portrait-of-a-cat.html --draw never
 	@echo
 	@echo "What to look at next:"
 	@echo "  $(DEMO)/images/                                   the pictures of the page above, as they stand in the shard"
@@ -50,6 +52,7 @@ demo: .venv/installed-demo
 	@echo "  examples/README.md                            what became of each page of the site, and why"
 	@echo "  docs/format.md                                everything that lies in $(DEMO)/dataset"
 	@echo "  $(DEMO)/crawl/warc/                               the archive of the crawl, for any tool that reads WARC"
+	@echo "  .venv/bin/weft inspect $(DEMO)/pairs              images with their captions, as ALIGN takes them; docs/pairs.md"
 	@echo "  .venv/bin/weft build obelics --input '$(DEMO)/crawl/warc/*.warc.gz' --output $(DEMO)/obelics"
 
 test: .venv/installed-dev

@@ -25,7 +25,8 @@ class PairRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What becomes a pair. The counts are over the whole input, before any image is opened; None turns a rule off."""
 
     everywhere: bool = False
-    """Take also images outside the main content of a page, as ALIGN does."""
+    """Take all images of a page, as ALIGN does: also those outside its main content, those that are shown again, and
+    those that their markup calls icons."""
     domains: tuple[str, ...] = ()
     """Take only pages of these hosts, with everything below them. Empty: of all."""
     caption: CaptionRules = CaptionRules()
@@ -70,11 +71,12 @@ def take_pairs(reading: Reading, page: Page, rules: PairRules, pii: PiiRules, co
     redacted: Counter[str] = Counter()
     pairs, let_go = [], []
     for place, leaf in enumerate(leaves):
-        if not isinstance(leaf, Media) or leaf.kind != "image":
+        if not isinstance(leaf, Media) or leaf.kind != "image" or (leaf is reading.lead and id(leaf) in refusals):
             continue
         counts: Counter[str] = Counter()
         try:
-            if refusal := refusals.get(id(leaf)):
+            refusal = refusals.get(id(leaf))
+            if refusal is not None and (refusal.reason == "no_address" or not rules.everywhere):
                 raise refusal
             captions = [
                 Caption(redact_text(text, pii, counts), source) for text, source in _texts(leaf, figures, stated)
@@ -82,8 +84,6 @@ def take_pairs(reading: Reading, page: Page, rules: PairRules, pii: PiiRules, co
             chosen = choose_caption(captions, rules.caption)
             language, score = judge_caption(chosen.text, rules.caption)
         except Drop as drop:
-            if leaf is reading.lead and drop.reason == "repeated_image":
-                continue
             detail = ", ".join(filter(None, (drop.detail, f"on {page.url}")))
             let_go.append(DropRow(leaf.candidates[0] if leaf.candidates else "", "pair", drop.reason, detail))
             continue

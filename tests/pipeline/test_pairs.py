@@ -46,6 +46,7 @@ def test_images_outside_the_content_are_taken_when_asked_for() -> None:
         "barn.jpg": True,
         "mail.jpg": True,
         "side.jpg": False,
+        "logo.png": True,
     }
 
 
