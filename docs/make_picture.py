@@ -17,7 +17,7 @@ PAGE = "http://fieldnotes.example/animals/portrait-of-a-cat.html"
 
 
 def main(dataset: str) -> None:
-    members = find_sample(Store(dataset), PAGE)
+    _, members = find_sample(Store(dataset), PAGE, "interleaved")
     if members is None:
         raise SystemExit(f"{dataset} has no {PAGE}: run make demo first")
     sample = msgspec.json.decode(next(iter(members.values())), type=Sample)

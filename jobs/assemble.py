@@ -36,11 +36,14 @@ def assemble(output: str, index: int) -> Commit:
     config, piece = plan.config, read_slices(output)[index]
     archives = [archive.url for archive in plan.inputs]
     deny = read_deny_list(store)
+    wanted = None if piece.is_whole else _wanted(store, plan, piece)
     with Attempt(store, "assemble", index) as attempt:
         with (
             DropFile(attempt, f"drops/assemble-{index:06d}.parquet") as drops,
-            CapturedMedia(archives, _locations(store, plan, piece), config.warc.max_image_bytes) as captured,
-            _media(captured, config, deny) as media,
+            CapturedMedia(
+                archives, read_locations(store, plan, piece, wanted), config.warc.max_image_bytes
+            ) as captured,
+            open_media(captured, config, deny) as media,
             Isolated(partial(image_recipe, config), config.isolation) as decode,
             Staging(attempt, index, plan) as staging,
         ):
@@ -61,7 +64,7 @@ def _checked(decode: Callable[[Media], StoredImage], images: ImageIndex | None) 
     return decode if images is None else lambda media: images.check(decode(media))
 
 
-def _media(captured: CapturedMedia, config: BuildConfig, deny: DenyList) -> AbstractContextManager[MediaSource]:
+def open_media(captured: CapturedMedia, config: BuildConfig, deny: DenyList) -> AbstractContextManager[MediaSource]:
     """The archives, and the web where the settings say so."""
     return WebMedia(captured, config.media, config.consent, deny) if config.media.from_web else nullcontext(captured)
 
@@ -159,10 +162,9 @@ def _rule_on_frequency(store: Store, plan: Plan, index: int, tally: Tally) -> Ca
     return step
 
 
-def _locations(store: Store, plan: Plan, piece: Slice) -> dict[bytes, Location]:
-    """Where the images of a slice lie."""
+def read_locations(store: Store, plan: Plan, piece: Slice, wanted: set[bytes] | None) -> dict[bytes, Location]:
+    """Where the images of a slice lie; of these alone where they are named."""
     names = [f"work/urls/{bucket:06d}.locations.parquet" for bucket in range(plan.buckets)]
-    wanted = None if piece.is_whole else _wanted(store, plan, piece)
     found: dict[bytes, Location] = {}
     for table in read_groups(store, names, piece.partition):
         columns = (table.column(name).to_pylist() for name in ("key", "archive", "offset", "length", "record_url"))

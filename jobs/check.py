@@ -6,7 +6,7 @@ import io
 import tarfile
 import zlib
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -16,6 +16,7 @@ from PIL import Image
 from jobs.inspection import kinds_of, shards_of
 from schemas.dataset import DATASET, read_dataset, totals
 from schemas.documents import Sample
+from schemas.pairs import Pair
 from schemas.shards import Shard, ShardMark
 from schemas.storage import Store
 
@@ -33,7 +34,7 @@ def problems(store: Store) -> Iterator[str]:
         for mark, shard in shards_of(store, kind):
             infos.append(mark.shard)
             names |= {f"{mark.shard.name}{suffix}" for suffix in (".tar", ".tar.idx", ".parquet")}
-            for problem in _shard_problems(store, mark, shard):
+            for problem in _shard_problems(store, mark, shard, pair_problems if kind == "pairs" else sample_problems):
                 yield f"{kind}/{mark.shard.name}: {problem}"
         for name in store.list(f"{kind}/shards"):
             if name not in names and name != "sizes.json":
@@ -44,7 +45,10 @@ def problems(store: Store) -> Iterator[str]:
         yield from _drop_problems(store)
 
 
-def _shard_problems(store: Store, mark: ShardMark, shard: Shard) -> Iterator[str]:
+Problems = Callable[[str, Mapping[str, bytes]], Iterator[str]]
+
+
+def _shard_problems(store: Store, mark: ShardMark, shard: Shard, of_sample: Problems) -> Iterator[str]:
     info = mark.shard
     for name, promised in (
         (shard.parquet_name, (info.parquet_bytes, info.parquet_sha256)),
@@ -70,7 +74,7 @@ def _shard_problems(store: Store, mark: ShardMark, shard: Shard) -> Iterator[str
         damaged = [place["name"] for place in row["members"] if zlib.crc32(members[place["name"]]) != place["crc32"]]
         yield from (f"{row['key']}: {name}: its bytes are not those that were written" for name in damaged)
         if not damaged:
-            yield from (f"{row['key']}: {problem}" for problem in sample_problems(row["key"], members))
+            yield from (f"{row['key']}: {problem}" for problem in of_sample(row["key"], members))
 
 
 def _index_problems(store: Store, shard: Shard, rows: list[dict[str, Any]]) -> Iterator[str]:
@@ -120,6 +124,24 @@ def sample_problems(key: str, members: Mapping[str, bytes]) -> Iterator[str]:
     for name, sha256, size in zip(listed, sample.image_sha256, sample.image_sizes, strict=True):
         if problem := _image_problem(members[name], sha256, size):
             yield f"{name}: {problem}"
+
+
+def pair_problems(key: str, members: Mapping[str, bytes]) -> Iterator[str]:
+    """What is wrong with one pair."""
+    names = list(members)
+    try:
+        pair = msgspec.json.decode(members.get(f"{key}.json", b""), type=Pair)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        yield f"{key}.json: {error}"
+        return
+    image = f"{key}.{pair.format}"
+    if names != [image, f"{key}.json", f"{key}.txt"]:
+        yield f"{key}.json: the members are {names}"
+        return
+    if pair.key != key or members[f"{key}.txt"].decode("utf-8", "replace") != pair.caption:
+        yield f"{key}.json: key {pair.key}; the caption differs from that in {key}.txt, or the key from its own"
+    if problem := _image_problem(members[image], pair.stored_sha256, (pair.width, pair.height)):
+        yield f"{image}: {problem}"
 
 
 def _image_problem(data: bytes, sha256: str, size: tuple[int, int]) -> str:

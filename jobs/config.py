@@ -2,9 +2,11 @@
 
 from importlib.resources import files
 from pathlib import Path
+from typing import Literal
 
 from crawlers.warc import WarcSettings
 from crawlers.web_media import MediaSettings
+from jobs.img2dataset_media import DownloaderSettings
 from jobs.isolation import IsolationSettings
 from model.scorers import ScorerSettings
 from pipeline.corpus_rules import CorpusRules
@@ -13,6 +15,7 @@ from pipeline.image_codec import ImageEncoding
 from pipeline.image_rules import ImageRules
 from pipeline.language import LanguageRules
 from pipeline.minhash import MinHashSettings
+from pipeline.pairs import PairRules
 from pipeline.pii import PiiRules
 from pipeline.reading import ExtractSettings
 from pipeline.text_rules import TextRules
@@ -25,6 +28,8 @@ from schemas.shards import ShardSettings
 class BuildConfig(Settings, frozen=True):
     """What decides the outcome of a build: the same input and config give the same bytes."""
 
+    kinds: tuple[Literal["interleaved", "pairs"], ...] = ("interleaved",)
+    """What is made of the pages, from one parse."""
     seed: int = 0
     """Of the order of samples."""
     partitions: int = 0
@@ -51,6 +56,8 @@ class BuildConfig(Settings, frozen=True):
     image: ImageRules = ImageRules()
     scorers: ScorerSettings = ScorerSettings()
     encoding: ImageEncoding = ImageEncoding()
+    pairs: PairRules = PairRules()
+    lists: DownloaderSettings = DownloaderSettings()
     shards: ShardSettings = ShardSettings()
     isolation: IsolationSettings = IsolationSettings()
 

@@ -56,11 +56,17 @@ def _print(report: dict[str, Any]) -> None:
     for kind, totals in report["kinds"].items():
         size = f"{totals['shards']} shards, {totals['bytes'] / 1e6:,.1f} MB"
         console.print(f"{kind}: {totals['samples']:,} samples, {totals['images']:,} images, {size}\n")
-        _bars(console, "images per document", totals["images_per_document"])
+        if kind == "pairs":
+            _bars(console, "caption from", totals["caption_sources"])
+        else:
+            _bars(console, "images per document", totals["images_per_document"])
         _bars(console, "language", totals["languages"])
         _bars(console, f"domain, top of {totals['domains']:,}", totals["top_domains"])
         if words := totals["words_per_document"]:
-            console.print("words per document  " + "  ".join(f"{name} {value:,.0f}" for name, value in words.items()))
+            console.print(
+                f"words per {'caption' if kind == 'pairs' else 'document'}  "
+                + "  ".join(f"{name} {value:,.0f}" for name, value in words.items())
+            )
     table = Table("let go", "reason", "count", box=None, pad_edge=False, header_style="bold")
     table.columns[2].justify = "right"
     for kind, reasons in report["drops"].items():

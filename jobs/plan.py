@@ -8,7 +8,7 @@ from typing import Literal
 
 import msgspec
 
-from crawlers.inputs import Input, list_archives, list_files
+from crawlers.inputs import Input, InputError, list_archives, list_files, list_sized
 from jobs.config import BuildConfig
 from schemas import __version__
 from schemas.settings import SettingsError, differences, dump_settings, settings_hash
@@ -16,7 +16,8 @@ from schemas.storage import Store
 
 PLAN = "work/plan.json"
 CONFIG = "work/config.yaml"  # the resolved settings, as `weft build` takes them
-_BYTES_A_PARTITION = 512 << 20
+#: A row of a list is some hundred bytes, and makes a sample of some tens of thousands.
+_BYTES_A_PARTITION = {"archives": 512 << 20, "lists": 2 << 20}
 _MAX_PARTITIONS = 4096
 _BYTES_A_BUCKET = 4 << 30
 _MAX_BUCKETS = 4096
@@ -42,9 +43,20 @@ class Plan(msgspec.Struct, frozen=True):
     config: BuildConfig
     config_hash: str
     weft_version: str
+    source: Literal["archives", "lists"] = "archives"
 
 
-def make_plan(store: Store, patterns: Sequence[str], config: BuildConfig) -> Plan:
+def make_list_plan(store: Store, patterns: Sequence[str], config: BuildConfig) -> Plan:
+    """The same for lists of addresses and captions: a partition for each few thousand rows."""
+    return make_plan(store, patterns, config, "lists")
+
+
+def make_plan(
+    store: Store,
+    patterns: Sequence[str],
+    config: BuildConfig,
+    source: Literal["archives", "lists"] = "archives",
+) -> Plan:
     """The plan of this output: the one that lies there, or a new one.
 
     Raises `SettingsError` when the output belongs to a build with other settings, `InputError` when a pattern matches
@@ -61,17 +73,29 @@ def make_plan(store: Store, patterns: Sequence[str], config: BuildConfig) -> Pla
         if changed := differences(plan.config, config):
             raise other_settings(store.url, changed)
         if patterns:
-            _warn_of_new(plan, list_archives(patterns))
+            _warn_of_new(plan, _list_inputs(patterns, source))
         return plan
-    inputs = list_archives(patterns)
+    inputs = _list_inputs(patterns, source)
     total = sum(max(0, item.size) for item in inputs)
-    partitions = config.partitions or min(_MAX_PARTITIONS, max(1, math.ceil(total / _BYTES_A_PARTITION)))
+    partitions = config.partitions or min(_MAX_PARTITIONS, max(1, math.ceil(total / _BYTES_A_PARTITION[source])))
     buckets = config.buckets or min(_MAX_BUCKETS, max(1, math.ceil(total / _BYTES_A_BUCKET)))
-    plan = Plan(inputs, _list_references(config), partitions, buckets, config, settings_hash(config), __version__)
+    plan = Plan(
+        inputs, _list_references(config), partitions, buckets, config, settings_hash(config), __version__, source
+    )
     if not store.put_if_absent(PLAN, msgspec.json.format(msgspec.json.encode(plan), indent=1)):
-        return make_plan(store, patterns, config)
+        return make_plan(store, patterns, config, source)
     store.put(CONFIG, dump_settings(config).encode())
     return plan
+
+
+def _list_inputs(patterns: Sequence[str], source: str) -> list[Input]:
+    """Raises `InputError`."""
+    if source == "archives":
+        return list_archives(patterns)
+    found = list_sized(patterns)
+    if not found:
+        raise InputError("no list given: name at least one .parquet, .csv or .jsonl file")
+    return found
 
 
 def _list_references(config: BuildConfig) -> list[References]:

@@ -58,8 +58,8 @@ def write_reader_files(store: Store, kind: str, shards: Sequence[ShardInfo]) -> 
     files = {
         ".info.json": _pretty({"energon_version": "7.4.1", "shard_counts": counts}),
         "split.yaml": _pretty({"split_parts": {"train": list(counts), "val": [], "test": []}, "exclude": []}),
-        "dataset.yaml": _ENERGON_DATASET.encode(),
-        "sample_loader.py": _ENERGON_LOADER.encode(),
+        "dataset.yaml": _ENERGON_DATASET.format(sample_type=_ENERGON[kind][0]).encode(),
+        "sample_loader.py": _ENERGON[kind][1].encode(),
         "index.uuid": str(_identity(shards)).encode(),
     }
     for name, data in files.items():
@@ -75,7 +75,7 @@ def _pretty(value: Any) -> bytes:
     return msgspec.json.format(msgspec.json.encode(value), indent=1)
 
 
-_ENERGON_DATASET = """sample_type: {__module__: megatron.energon, __class__: InterleavedSample}
+_ENERGON_DATASET = """sample_type: {{__module__: megatron.energon, __class__: {sample_type}}}
 sample_loader: sample_loader.py:sample_loader
 part_filter: sample_loader.py:part_filter
 """
@@ -97,3 +97,21 @@ def sample_loader(raw):
 def part_filter(part):
     return True
 '''
+
+_ENERGON_PAIR_LOADER = '''"""Opens weft's pairs as Energon's CaptioningSample: an image and its caption."""
+
+
+def sample_loader(raw):
+    image = next(raw[name] for name in ("jpg", "png", "webp") if name in raw)
+    return {"__key__": raw["__key__"], "image": image, "caption": raw["txt"]}
+
+
+def part_filter(part):
+    return part in ("jpg", "png", "webp", "txt")
+'''
+
+#: By kind of sample: Energon's type, and the code that makes it.
+_ENERGON = {
+    "interleaved": ("InterleavedSample", _ENERGON_LOADER),
+    "pairs": ("CaptioningSample", _ENERGON_PAIR_LOADER),
+}

@@ -6,9 +6,9 @@ from typing import Protocol, TypeVar
 
 import msgspec
 
-#: What can be let go: a visit of the crawler to an address, a WARC record, a whole page, one text block of a page, or
-#: one image reference of a page.
-KINDS = ("visit", "record", "page", "paragraph", "image")
+#: What can be let go: a visit of the crawler to an address, a WARC record, a whole page, one text block of a page, one
+#: image reference of a page, or an image with its caption.
+KINDS = ("visit", "record", "page", "paragraph", "image", "pair")
 
 #: The closed list of reason codes. `docs/drop-reasons.md` is checked against it by a test.
 REASONS: dict[str, str] = {
@@ -86,6 +86,18 @@ REASONS: dict[str, str] = {
     "no_address": "the reference has no address but placeholders",
     "repeated_image": "the page shows the same image a second time",
     "icon": "declared or named as decoration: an icon, spacer, tracker or avatar",
+    # pairs
+    "site_not_allowed": "the page is of none of the allowed domains",
+    "no_caption": "nothing is left of the texts for the image once they are cleaned",
+    "few_characters": "fewer characters than the minimum",
+    "not_fluent": "the caption does not read like a sentence",
+    "duplicate_pair": "another pair has the same image and caption",
+    "many_texts": "the image has more different captions than the maximum",
+    "frequent_text": "more images have the caption than the maximum",
+    "rare_words": "a word or two words in a row are not among the most frequent of all captions",
+    "few_bytes": "the image file is smaller than the minimum",
+    "bad_row": "the row of the list has no address or no caption",
+    "failed": "the downloader failed, for a reason that it does not say better",
     # any of them
     "timeout": "took longer than the time allowed for one item",
     "crashed": "the process that worked on it died",

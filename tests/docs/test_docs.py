@@ -12,13 +12,14 @@ import yaml
 from crawlers.crawl_config import CrawlConfig
 from jobs.config import BuildConfig, load_config, presets
 from jobs.publish import COLUMNS
+from schemas import pairs
 from schemas.documents import Sample
 from schemas.drops import KINDS, REASONS
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", *sorted(DOCS.glob("*.md"))]
-PRESETS = ("default", "flamingo", "obelics")
+PRESETS = ("default", "flamingo", "obelics", "align", "ltip", "datacomp", "laion", "list")
 
 
 def settings_of(record: msgspec.Struct, path: str = "") -> Iterator[tuple[str, str]]:
@@ -93,6 +94,12 @@ def test_the_fields_of_the_document_and_the_columns_of_the_index_are_documented(
     assert fields == list(Sample.__struct_fields__)
     of_samples = [name for name in columns if not name.startswith("members.")]
     assert of_samples == ["key", "offset", "size", "members", *COLUMNS]
+
+
+def test_the_fields_and_columns_of_pairs_are_documented() -> None:
+    stated = {heading[0]: [row[0] for row in rows] for heading, *rows in tables("format.md")}
+    assert stated["pair field"] == list(pairs.Pair.__struct_fields__)
+    assert stated["pair column"] == list(pairs.COLUMNS)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
