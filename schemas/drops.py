@@ -7,8 +7,8 @@ from typing import Protocol, TypeVar
 import msgspec
 
 #: What can be let go: a visit of the crawler to an address, a WARC record, a whole page, one text block of a page, or
-#: one image reference of a page.
-KINDS = ("visit", "record", "page", "paragraph", "image")
+#: one image reference of a page; when training, one sample of a shard.
+KINDS = ("visit", "record", "page", "paragraph", "image", "sample")
 
 #: The closed list of reason codes. `docs/drop-reasons.md` is checked against it by a test.
 REASONS: dict[str, str] = {
@@ -75,6 +75,9 @@ REASONS: dict[str, str] = {
     "no_address": "the reference has no address but placeholders",
     "repeated_image": "the page shows the same image a second time",
     "icon": "declared or named as decoration: an icon, spacer, tracker or avatar",
+    # samples, as the loader reads them
+    "broken_sample": "what lies in the shard is not a whole sample of its kind",
+    "broken_clip": "the clip does not decode",
     # any of them
     "timeout": "took longer than the time allowed for one item",
     "crashed": "the process that worked on it died",
