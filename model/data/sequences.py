@@ -14,7 +14,7 @@ import numpy.typing as npt
 from model.data.documents import Document, Medium
 from model.data.tokens import Tokens
 from schemas.drops import Drop
-from schemas.settings import Settings, SettingsError
+from schemas.settings import Settings
 
 Ints = npt.NDArray[np.int32]
 Floats = npt.NDArray[np.float32]
@@ -167,12 +167,6 @@ def _weights(tags_M: npt.NDArray[np.int64], media_index_T: Ints, settings: Seque
     if not settings.predict_before_media:
         weight_T[media_index_T < 0] = 0
     return weight_T
-
-
-def check_sequence(settings: SequenceSettings, row_tokens: int) -> None:
-    """Raises `SettingsError` where a window would not fit a row."""
-    if settings.max_tokens > row_tokens:
-        raise SettingsError(f"sequence.max_tokens {settings.max_tokens} is over row_tokens {row_tokens}")
 
 
 def rng_of(*identity: Any) -> random.Random:
