@@ -10,7 +10,7 @@ from fsspec.core import url_to_fs
 from model.data.cache import Cache
 from model.data.reading import TarFile, offsets_of, retried
 from schemas.settings import SettingsError
-from schemas.shards import read_marks
+from schemas.shards import ShardMark, read_marks
 from schemas.storage import Store
 
 SIZES = "sizes.json"
@@ -43,13 +43,18 @@ def _of_folder(url: str, cache: Cache | None) -> list[TarFile]:
     for folder in ("shards", ""):
         names = [name for name in store.list(folder) if name.endswith(".tar") and not name.startswith(".")]
         sizes = _sizes(store, folder)
-        if folder and not sizes and (marks := read_marks(store, "")):
+        if folder and not sizes and (marks := _marks(url)):
             # An unfinished build: what has no mark is not there yet.
             sizes = {f"{mark.shard.name}.tar": mark.shard.samples for mark in marks}
-            names = list(sizes)
-        if names or sizes:
-            return _counted(store, (posixpath.join(folder, name) for name in names or sizes), sizes, cache)
+        # What sizes.json names and is not there is missed when it is read, and named then.
+        if listed := list(sizes) or names:
+            return _counted(store, (posixpath.join(folder, name) for name in listed), sizes, cache)
     raise SettingsError(f"no shards in {url}: name the folder of a kind, such as out/interleaved, or tars")
+
+
+def _marks(url: str) -> list[ShardMark]:
+    parent, _, kind = url.rpartition("/")
+    return read_marks(Store(parent or "."), kind)
 
 
 def _counted(store: Store, names: Iterable[str], sizes: dict[str, int], cache: Cache | None) -> list[TarFile]:

@@ -18,7 +18,7 @@ from model.data.batch import Batch, Row, collate
 from model.data.config import LoaderConfig, check_config
 from model.data.lanes import LaneState, LoaderError, open_cache
 from model.data.listing import list_shards
-from model.data.order import lanes_of
+from model.data.order import check_lanes, lanes_of
 from model.data.reading import TarFile
 from model.data.tokens import Tokens, load_tokens
 from model.data.turns import Taken, turns
@@ -73,6 +73,8 @@ class Loader:
         self._lanes = lanes_of(rank, world, config.order.lanes)
         cache = open_cache(config)
         self._files = [list_shards(dataset.shards, cache, config.read.tries) for dataset in config.datasets]
+        for files in self._files:
+            check_lanes(sum(file.samples for file in files), config.order.lanes)
         self._names = tuple(dataset.name for dataset in config.datasets)
         self._tally = Tally(drops)
         self._rows = self._tokens = self._predicted = self._frames = self._steps = 0

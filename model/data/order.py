@@ -33,8 +33,7 @@ class Order:
         self.counts_S = np.array(counts, np.int64)
         self.seed, self.lanes, self.block, self.shuffle = seed, lanes, max(1, shuffle_block), shuffle
         self.samples = int(self.counts_S.sum())
-        if self.samples < lanes:
-            raise SettingsError(f"{self.samples} samples are too few for {lanes} lanes: set lanes lower")
+        check_lanes(self.samples, lanes)
         self._line: tuple[int, Longs, Longs] | None = None
         self._permutation: tuple[tuple[int, int, int], Longs] | None = None
 
@@ -78,6 +77,12 @@ class Order:
                 shards_S = np.random.default_rng([self.seed, epoch, 0]).permutation(shards_S)
             self._line = epoch, shards_S, np.cumsum(self.counts_S[shards_S])
         return self._line[1], self._line[2]
+
+
+def check_lanes(samples: int, lanes: int) -> None:
+    """Raises `SettingsError` where a lane would have no sample."""
+    if samples < lanes:
+        raise SettingsError(f"{samples} samples are too few for {lanes} lanes: set lanes lower")
 
 
 def lanes_of(rank: int, world: int, lanes: int) -> list[int]:

@@ -157,9 +157,8 @@ def walk(file: io.IOBase | object) -> Offsets:
             starts.append(member.offset)
             last_key = key
         end = member.offset_data + member.size + -member.size % BLOCK
-        if end > size + BLOCK:  # the last padding may be missing
-            starts.pop()
-            end = member.offset if not starts or starts[-1] != member.offset else starts[-1]
+        if member.offset_data + member.size > size:
+            end = starts.pop()
             break
     return np.array([*starts, end], np.uint64) if starts else np.zeros(1, np.uint64)
 
