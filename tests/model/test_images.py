@@ -51,7 +51,7 @@ def test_a_large_jpeg_is_decoded_small_and_looks_the_same() -> None:
     data = photo(3, 1200, 800)
     assert max(open_image(data, PLAIN).size) == 150  # an eighth is the least that JPEG knows
     full = Image.open(io.BytesIO(data)).resize((64, 43), Image.Resampling.LANCZOS)
-    assert abs(frame(data)[11:53][:, :, :].astype(int) - np.asarray(full)[:42].astype(int)).mean() < 6
+    assert abs(frame(data)[10:53].astype(int) - np.asarray(full).astype(int)).mean() < 6
 
 
 def test_flips_are_drawn_for_each_image() -> None:
