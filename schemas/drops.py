@@ -7,8 +7,8 @@ from typing import Protocol, TypeVar
 import msgspec
 
 #: What can be let go: a visit of the crawler to an address, a WARC record, a whole page, one text block of a page, one
-#: image reference of a page, or an image with its caption.
-KINDS = ("visit", "record", "page", "paragraph", "image", "pair")
+#: image reference of a page, or an image with its caption; when training, one sample of a shard.
+KINDS = ("visit", "record", "page", "paragraph", "image", "pair", "sample")
 
 #: The closed list of reason codes. `docs/drop-reasons.md` is checked against it by a test.
 REASONS: dict[str, str] = {
@@ -98,6 +98,9 @@ REASONS: dict[str, str] = {
     "few_bytes": "the image file is smaller than the minimum",
     "bad_row": "the row of the list has no address or no caption",
     "failed": "the downloader failed, for a reason that it does not say better",
+    # samples, as the loader reads them
+    "broken_sample": "what lies in the shard is not a whole sample of its kind",
+    "broken_clip": "the clip does not decode",
     # any of them
     "timeout": "took longer than the time allowed for one item",
     "crashed": "the process that worked on it died",

@@ -12,6 +12,7 @@ import yaml
 from crawlers.crawl_config import CrawlConfig
 from jobs.config import BuildConfig, load_config, presets
 from jobs.publish import COLUMNS
+from model.data.config import DatasetSettings, LoaderConfig
 from schemas import pairs
 from schemas.documents import Sample
 from schemas.drops import KINDS, REASONS
@@ -58,6 +59,16 @@ def test_every_setting_of_a_crawl_is_documented_with_its_default() -> None:
     assert stated == dict(settings_of(CrawlConfig()))
 
 
+def test_every_setting_of_the_loader_is_documented_with_its_default() -> None:
+    stated = {row[0]: row[2] for heading, *rows in tables("settings.md") if heading[0] == "loader path" for row in rows}
+    known = dict(settings_of(LoaderConfig()))
+    del known["datasets"]
+    of_dataset = dict(settings_of(DatasetSettings(name="", shards="")))
+    known |= {f"datasets[].{name}": value for name, value in of_dataset.items()}
+    known |= {"datasets[].name": "required", "datasets[].shards": "required"}
+    assert stated == known
+
+
 def test_the_table_of_presets_shows_where_they_differ() -> None:
     assert set(presets()) == set(PRESETS)
     stated = {
@@ -79,7 +90,7 @@ def test_drop_reasons_have_a_table_for_each_kind() -> None:
 
 
 def test_settings_named_beside_drop_reasons_exist() -> None:
-    known = [path for config in (BuildConfig(), CrawlConfig()) for path, _ in settings_of(config)]
+    known = [path for config in (BuildConfig(), CrawlConfig(), LoaderConfig()) for path, _ in settings_of(config)]
     for heading, *rows in tables("drop-reasons.md"):
         if heading[0] == "code":
             for name in (name for row in rows for name in re.findall(r"[a-z_]+(?:\.[a-z_]+)+(?:\.\*)?", row[2])):
