@@ -17,9 +17,9 @@ from schemas.storage import Store
 PLAN = "work/plan.json"
 CONFIG = "work/config.yaml"  # the resolved settings, as `weft build` takes them
 #: A row of a list is some hundred bytes, and makes a sample of some tens of thousands.
-_BYTES_A_PARTITION = {"archives": 512 << 20, "lists": 2 << 20}
+_BYTES_A_PARTITION = {"archives": 512 << 20, "lists": 1 << 20}
 _MAX_PARTITIONS = 4096
-_BYTES_A_BUCKET = 4 << 30
+_BYTES_A_BUCKET = {"archives": 4 << 30, "lists": 32 << 20}
 _MAX_BUCKETS = 4096
 _IMAGES_A_TASK = 512
 
@@ -78,7 +78,7 @@ def make_plan(
     inputs = _list_inputs(patterns, source)
     total = sum(max(0, item.size) for item in inputs)
     partitions = config.partitions or min(_MAX_PARTITIONS, max(1, math.ceil(total / _BYTES_A_PARTITION[source])))
-    buckets = config.buckets or min(_MAX_BUCKETS, max(1, math.ceil(total / _BYTES_A_BUCKET)))
+    buckets = config.buckets or min(_MAX_BUCKETS, max(1, math.ceil(total / _BYTES_A_BUCKET[source])))
     plan = Plan(
         inputs, _list_references(config), partitions, buckets, config, settings_hash(config), __version__, source
     )
