@@ -1,9 +1,10 @@
 """The drafts of one slice get their images, from the archives; what was let go for its frequency is left out."""
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
+from typing import TypeVar
 
 from crawlers.captured import CapturedMedia, Location, Media, MediaSource
 from crawlers.web_media import WebMedia
@@ -29,6 +30,8 @@ from schemas.drops import Drop, DropRow, Tally, each, guarded
 from schemas.storage import Store
 from schemas.urls import media_key
 
+T = TypeVar("T")
+
 
 def assemble(output: str, index: int) -> Commit:
     """Run the phase on slice `index` of the build at `output`."""
@@ -51,7 +54,7 @@ def assemble(output: str, index: int) -> Commit:
             recipe = _checked(decode, image_index(output))
             drafts = each(partial(refuse_denied, deny), _drafts(store, plan, piece, tally), tally)
             drafts = each(_rule_on_frequency(store, plan, index, tally), drafts, tally)
-            drafts = _asked_ahead(drafts, media, config.media.pages_ahead)
+            drafts = asked_ahead(drafts, media, _addresses, config.media.pages_ahead)
             illustrated = each(partial(illustrate, media, recipe, tally, deny=deny), drafts, tally)
             for draft, illustrations in illustrated:
                 tally.kept("page")
@@ -76,19 +79,25 @@ def refuse_denied(deny: DenyList, draft: Draft) -> Draft:
     return draft
 
 
-def _asked_ahead(drafts: Iterator[Draft], media: MediaSource, pages: int) -> Iterator[Draft]:
-    """The same drafts; their images are asked for some pages before they are needed: the network is not waited for."""
-    waiting: deque[Draft] = deque()
-    for draft in drafts:
-        if not isinstance(media, WebMedia):
-            yield draft
-            continue
-        for ref in draft.images:
-            media.ahead(ref.candidates)
-        waiting.append(draft)
-        if len(waiting) > pages:
+def asked_ahead(
+    items: Iterator[T], media: MediaSource, addresses: Callable[[T], Iterable[Sequence[str]]], ahead: int
+) -> Iterator[T]:
+    """The same items; images that the web must give are asked for `ahead` items early: nobody waits for the network."""
+    if not isinstance(media, WebMedia):
+        yield from items
+        return
+    waiting: deque[T] = deque()
+    for item in items:
+        for candidates in addresses(item):
+            media.ahead(candidates)
+        waiting.append(item)
+        if len(waiting) > ahead:
             yield waiting.popleft()
     yield from waiting
+
+
+def _addresses(draft: Draft) -> list[tuple[str, ...]]:
+    return [ref.candidates for ref in draft.images]
 
 
 def image_recipe(config: BuildConfig, media: Media) -> StoredImage:

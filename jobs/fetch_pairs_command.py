@@ -1,8 +1,12 @@
 """`weft fetch-pairs`."""
 
 import argparse
+from typing import TYPE_CHECKING
 
-from jobs.cli import fail
+from jobs.build_command import carry_out
+
+if TYPE_CHECKING:
+    from schemas.dataset import Dataset
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,36 +33,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from crawlers.inputs import InputError
-    from jobs.build import BuildError, funnel_lines
-    from jobs.config import load_config, read_lines
-    from jobs.engine import EngineSettings
-    from jobs.fetch_pairs import fetch_pairs
-    from model.scorers import BadModel
-    from schemas.drops import StepError
-    from schemas.settings import SettingsError
+    def work() -> "Dataset":
+        from jobs.config import load_config, read_lines
+        from jobs.engine import EngineSettings
+        from jobs.fetch_pairs import fetch_pairs
 
+        config = load_config(arguments.config, [*arguments.set, *_overrides(arguments)])
+        engine = EngineSettings(engine=arguments.engine, address=arguments.address, workers=arguments.workers)
+        dataset = fetch_pairs(arguments.output, arguments.lists, config, engine, read_lines(arguments.deny))
+        if not config.media.fetch.contact and config.lists.downloader == "weft":
+            print("nobody was told who is fetching: give --contact with an address where you can be reached")
+        return dataset
+
+    return carry_out(work, arguments.output)
+
+
+def _overrides(arguments: argparse.Namespace) -> list[str]:
     named = {
         "lists.downloader": arguments.downloader,
         "lists.read.url_column": arguments.url_column,
         "lists.read.caption_column": arguments.caption_column,
         "media.fetch.contact": arguments.contact,
     }
-    overrides = [*arguments.set, *(f"{path}={value!r}" for path, value in named.items() if value)]
-    engine = EngineSettings(engine=arguments.engine, address=arguments.address, workers=arguments.workers)
-    try:
-        config = load_config(arguments.config, overrides)
-        deny = read_lines(arguments.deny)
-        dataset = fetch_pairs(arguments.output, arguments.lists, config, engine, deny)
-    except (SettingsError, InputError, BadModel) as error:
-        return fail(error, 2)
-    except (BuildError, StepError) as error:
-        return fail(error, 1)
-    except OSError as error:
-        return fail(f"the storage failed: {error}. What is committed stays, the same command goes on", 1)
-    for line in funnel_lines(dataset):
-        print(line)
-    if not config.media.fetch.contact and config.lists.downloader == "weft":
-        print("  nobody was told who is fetching: give --contact with an address where you can be reached")
-    print(f"look at it: weft inspect {arguments.output}")
-    return 0
+    return [f"{path}={value!r}" for path, value in named.items() if value]

@@ -6,7 +6,7 @@ have it. *pair-images* opens the images, *pair-contents* finds equal pairs under
 scores and writes.
 """
 
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -19,8 +19,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from crawlers.captured import CapturedMedia, Location, Media, MediaSource
-from crawlers.web_media import WebMedia
-from jobs.assemble import open_media, read_locations
+from jobs.assemble import asked_ahead, open_media, read_locations
 from jobs.config import BuildConfig
 from jobs.dedup import open_writer, work_files
 from jobs.img2dataset_media import Img2datasetMedia
@@ -146,7 +145,10 @@ def fetch_pair_images(output: str, index: int) -> Commit:
             tally = Tally(drops.add)
             judge = _judge(store, plan, piece, deny, text_index(output))
             pairs = each(judge, counted(_pairs(store, plan, piece), tally), tally)
-            pairs = asked_ahead(pairs, media, config.media.pages_ahead)
+            if isinstance(media, Img2datasetMedia):
+                pairs = media.ahead_of(pairs)
+            else:
+                pairs = asked_ahead(pairs, media, lambda pair: [pair.candidates], config.media.pages_ahead)
             for fetched in each(partial(fetch_pair, media, decode, image_index(output)), pairs, tally):
                 tally.kept("pair")
                 staging.add(fetched)
@@ -220,23 +222,6 @@ def _judge(
         return ref
 
     return judge
-
-
-def asked_ahead(pairs: Iterator[PairRef], media: MediaSource, ahead: int) -> Iterator[PairRef]:
-    """The same pairs; those that the web must give are asked for some time before they are needed."""
-    if isinstance(media, Img2datasetMedia):
-        yield from media.ahead_of(pairs)
-        return
-    waiting: deque[PairRef] = deque()
-    for ref in pairs:
-        if not isinstance(media, WebMedia):
-            yield ref
-            continue
-        media.ahead(ref.candidates)
-        waiting.append(ref)
-        if len(waiting) > ahead:
-            yield waiting.popleft()
-    yield from waiting
 
 
 def pair_image_recipe(config: BuildConfig, media: Media) -> StoredImage:
