@@ -23,6 +23,10 @@ COMMANDS = {
         "one page, block by block: what is kept of it, and which rule lets the rest go",
     ),
     "show": ("jobs.show_command", "one sample in the terminal, its images in place"),
+    "view": ("jobs.view_command", "a web page on this machine to look through samples and what was let go"),
+    "report": ("jobs.report_command", "one HTML file that shows what is in a dataset and what was let go; two compared"),
+    "query": ("jobs.query_command", "SQL over the index and the drops of a dataset"),
+    "subset": ("jobs.subset_command", "the samples for which a condition holds, as a new dataset"),
 }
 
 

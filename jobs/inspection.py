@@ -1,11 +1,15 @@
 """What a dataset holds, told from its commit marks and parquet indexes; no tar is opened."""
 
+import math
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import msgspec
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from schemas.dataset import DATASET, read_dataset, totals
@@ -14,7 +18,9 @@ from schemas.storage import Store
 
 KINDS = ("interleaved", "pairs", "clips")
 _TOP = 10
-_COLUMNS = ("num_images", "num_words", "language", "domain")
+#: Columns whose values are counted, and those whose distribution is shown.
+_COUNTED = ("num_images", "language", "domain", "licence", "fetch_time", "caption_source", "scores")
+_NUMBERS = ("num_words", "duration_s", "height")
 
 
 class NotADataset(Exception):
@@ -39,12 +45,10 @@ def shards_of(store: Store, kind: str) -> Iterator[tuple[ShardMark, Shard]]:
 def summary(store: Store) -> dict[str, Any]:
     """Totals, distributions and drop reasons, as `weft inspect --json` prints them.
 
-    Memory grows with the number of domains and of samples' word counts, not with their texts.
+    Memory grows with the number of domains and with a few numbers a sample, not with texts.
     """
     finished = store.exists(DATASET)
     kinds = {kind: _kind_summary(store, kind) for kind in kinds_of(store)}
-    if "pairs" in kinds:
-        kinds["pairs"]["caption_sources"] = _caption_sources(store)
     report: dict[str, Any] = {"path": store.url, "finished": finished, "kinds": kinds}
     if finished:
         dataset = read_dataset(store)
@@ -58,41 +62,91 @@ def summary(store: Store) -> dict[str, Any]:
 
 
 def _kind_summary(store: Store, kind: str) -> dict[str, Any]:
-    counts: dict[str, Counter[Any]] = {name: Counter() for name in ("num_images", "language", "domain")}
-    words = []
-    infos = []
-    for mark, shard in shards_of(store, kind):
-        infos.append(mark.shard)
-        index = shard.index(_COLUMNS)
-        words.append(index.column("num_words").to_numpy())
+    """Columns that a dataset does not have, being of another kind or older, leave their part empty."""
+    counts: dict[str, Counter[Any]] = {name: Counter() for name in _COUNTED}
+    numbers: dict[str, list[Any]] = {name: [] for name in _NUMBERS}
+    marks = read_marks(store, kind)
+    for index in _indexes(store, kind, marks):
         for name, counter in counts.items():
-            for entry in index.column(name).value_counts().to_pylist():
-                counter[entry["values"]] += entry["counts"]
+            if name in index.column_names:
+                column = index.column(name)
+                if name == "fetch_time":
+                    column = pc.utf8_slice_codeunits(column, 0, 7)  # year and month
+                for entry in column.value_counts().to_pylist():
+                    counter[entry["values"]] += entry["counts"]
+        for name, values in numbers.items():
+            if name in index.column_names:
+                values.append(index.column(name).to_numpy())
+    words, seconds, heights = (np.concatenate(values) if values else np.zeros(0) for values in numbers.values())
     return {
-        **msgspec.to_builtins(totals(infos)),
+        **msgspec.to_builtins(totals([mark.shard for mark in marks])),
         "images_per_document": dict(sorted(counts["num_images"].items())),
-        "words_per_document": _quantiles(np.concatenate(words)) if words else {},
+        "words_per_document": quantiles(words),
+        "words_histogram": histogram(words),
+        **({"seconds_per_clip": quantiles(seconds), "seconds_histogram": histogram(seconds)} if len(seconds) else {}),
+        **({"height": quantiles(heights)} if len(heights) else {}),
+        **({"caption_sources": dict(counts["caption_source"].most_common())} if counts["caption_source"] else {}),
         "languages": dict(counts["language"].most_common(_TOP)),
         "domains": len(counts["domain"]),
         "top_domains": dict(counts["domain"].most_common(_TOP)),
+        "licences": dict(counts["licence"].most_common(_TOP)),
+        "captured": dict(sorted(counts["fetch_time"].items())),
+        "scores": _scorequantiles(counts["scores"]),
     }
 
 
-def _caption_sources(store: Store) -> dict[str, int]:
-    counts: Counter[str] = Counter()
-    for _, shard in shards_of(store, "pairs"):
-        for entry in shard.index(["caption_source"]).column(0).value_counts().to_pylist():
-            counts[entry["values"]] += entry["counts"]
-    return dict(counts.most_common())
+def _indexes(store: Store, kind: str, marks: list[ShardMark]) -> Iterator[pa.Table]:
+    """The columns that are looked at, shard by shard; on an object store several are fetched at a time."""
+    shards = [Shard(store, kind, mark.shard.name) for mark in marks]
+    with ThreadPoolExecutor(2 if store.is_local else 16) as pool:
+        yield from pool.map(lambda shard: shard.index((*_COUNTED, *_NUMBERS)), shards)
 
 
-def _quantiles(values: Any) -> dict[str, float]:
+def _scorequantiles(scores: Counter[str]) -> dict[str, dict[str, float]]:
+    values: dict[str, list[float]] = {}
+    for written, count in scores.items():
+        for name, value in msgspec.json.decode(written or "{}").items():
+            values.setdefault(name, []).extend([value] * count)
+    return {name: quantiles(np.array(of_name), 4) for name, of_name in sorted(values.items())}
+
+
+def quantiles(values: Any, digits: int = 1) -> dict[str, float]:
     if not len(values):
         return {}
     points = np.quantile(values, [0, 0.25, 0.5, 0.75, 1])
-    return {"mean": round(float(values.mean()), 1)} | dict(
-        zip(("min", "p25", "median", "p75", "max"), (float(point) for point in points), strict=True)
+    return {"mean": round(float(values.mean()), digits)} | dict(
+        zip(("min", "p25", "median", "p75", "max"), (round(float(point), digits) for point in points), strict=True)
     )
+
+
+def histogram(values: Any, bins: int = 12) -> list[tuple[float, float, int]]:
+    """Lower edge, upper edge and count of each bin; edges are round numbers, at equal ratios where values spread far."""
+    if not len(values):
+        return []
+    low, high = float(values.min()), float(values.max())
+    if high > 20 * max(low, 1.0):
+        edges = _round_edges(max(low, 1.0), high, bins)
+    else:
+        step = _round_up((high - low) / bins or 1.0)
+        edges = [step * number for number in range(int(low // step), int(high // step) + 2)]
+    counts, _ = np.histogram(np.maximum(values, edges[0]), edges)
+    return [(round(a, 6), round(b, 6), int(n)) for a, b, n in zip(edges, edges[1:], counts, strict=False)]
+
+
+def _round_edges(low: float, high: float, bins: int) -> list[float]:
+    """1, 2, 5, 10, 20, ... from below `low` to above `high`; every other one where these are too many."""
+    edges = [digit * 10.0**power for power in range(12) for digit in (1, 2, 5)]
+    first = max(number for number, edge in enumerate(edges) if edge <= low)
+    last = next((number for number, edge in enumerate(edges) if edge > high), len(edges) - 1)
+    step = -(-(last - first) // bins)
+    chosen = edges[first : last + 1 : step]
+    return chosen if chosen[-1] > high else [*chosen, edges[last]]
+
+
+def _round_up(step: float) -> float:
+    """The next of 1, 2, 5, 10, ... at any power of ten."""
+    power = 10.0 ** math.floor(math.log10(step))
+    return next(digit * power for digit in (1, 2, 5, 10) if digit * power >= step * 0.999)
 
 
 def _unfinished_drops(store: Store) -> dict[str, dict[str, int]]:

@@ -101,6 +101,8 @@ REASONS: dict[str, str] = {
     # samples, as the loader reads them
     "broken_sample": "what lies in the shard is not a whole sample of its kind",
     "broken_clip": "the clip does not decode",
+    # samples of a dataset that a subset is taken of
+    "not_selected": "the condition of weft subset does not hold for it",
     # any of them
     "timeout": "took longer than the time allowed for one item",
     "crashed": "the process that worked on it died",
