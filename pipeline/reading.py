@@ -50,6 +50,11 @@ class Reading:
             self.lead_at, self.lead = self._find_lead(self._markup, settings.min_declared_px)
 
     @property
+    def markup(self) -> Markup:
+        """The page as it was parsed; `walk.places` number its tags."""
+        return self._markup
+
+    @property
     def json_ld(self) -> list[str]:
         """The page's JSON-LD scripts, as they stand."""
         return self._markup.json_ld

@@ -164,4 +164,5 @@ class Shard:
 def read_marks(store: Store, folder: str) -> list[ShardMark]:
     """The commit marks of a kind, in order of their shards; a shard without one does not exist for a reader."""
     names = [name for name in store.list(f"{folder}/commit") if name.endswith(".json") and not name.startswith(".")]
-    return [msgspec.json.decode(store.read(f"{folder}/commit/{name}"), type=ShardMark) for name in names]
+    marks = store.read_all([f"{folder}/commit/{name}" for name in names])
+    return [msgspec.json.decode(mark, type=ShardMark) for mark in marks]

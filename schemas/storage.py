@@ -5,7 +5,7 @@ import io
 import os
 import posixpath
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import IO, Concatenate, ParamSpec, TypeVar, cast
 
 from fsspec import AbstractFileSystem
@@ -71,6 +71,27 @@ class Store:
     def read(self, name: str) -> bytes:
         with self.open(name) as file:
             return file.read()
+
+    @_lost_as_os_error
+    def read_range(self, name: str, start: int, size: int) -> bytes:
+        """Bytes from the middle of a file, by one positioned read or range request; fewer where the file ends."""
+        if not self.is_local:
+            return bytes(self.fs.cat_file(self.path(name), start, start + size))
+        with open(self.path(name), "rb", buffering=0) as file:
+            data = os.pread(file.fileno(), size, start)
+            while 0 < len(data) < size and (more := os.pread(file.fileno(), size - len(data), start + len(data))):
+                data += more
+        return data
+
+    @_lost_as_os_error
+    def read_all(self, names: Sequence[str]) -> list[bytes]:
+        """Several small files; an object store is asked for many at a time."""
+        if self.is_local:
+            return [self.read(name) for name in names]
+        found = self.fs.cat([self.path(name) for name in names])
+        if isinstance(found, bytes):  # some file systems give the one file itself
+            return [found]
+        return [bytes(found[self.fs._strip_protocol(self.path(name))]) for name in names]
 
     @_lost_as_os_error
     def put(self, name: str, data: bytes) -> None:

@@ -35,6 +35,7 @@ class Tokens:
         #: What fills a row. It is never predicted nor attended to, so any id would do.
         self.pad_id = self.end_of_chunk_id if self.eos_id is None else self.eos_id
         self._names = (bos, eos)
+        self.special_ids = frozenset({self.image_id, self.end_of_chunk_id, self.bos_id, self.eos_id} - {None})
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuilt, (self._tokenizer.to_str(), self.base_size, *self._names)
@@ -53,6 +54,16 @@ class Tokens:
         if found is None:
             raise SettingsError(f"the tokenizer has no token {name!r}")
         return found
+
+
+def byte_tokens() -> Tokens:
+    """A token for each byte of UTF-8, and an end of text: needs no file, and suits no model."""
+    letters = sorted(tokenizers.pre_tokenizers.ByteLevel.alphabet())
+    vocabulary = {letter: number for number, letter in enumerate([*letters, "<|endoftext|>"])}
+    tokenizer = tokenizers.Tokenizer(tokenizers.models.BPE(vocabulary, []))
+    tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    tokenizer.decoder = tokenizers.decoders.ByteLevel()
+    return Tokens(tokenizer, eos="<|endoftext|>")
 
 
 def load_tokens(path: str) -> Tokens:

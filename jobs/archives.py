@@ -1,0 +1,114 @@
+"""Pages and media as they were captured, looked up in the archives that a dataset was made of, if they are at hand."""
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+
+import fsspec
+import msgspec
+
+from crawlers.captured import CapturedMedia, Location, Media
+from crawlers.warc import WarcSettings, read_captures, read_response
+from schemas.documents import Page
+from schemas.drops import Drop, Tally
+from schemas.storage import Store
+from schemas.urls import media_key
+
+_KNOWN = 500_000  # places that are remembered; more are not looked for
+_PAGE_BYTES = 32 << 20
+
+
+class NotAtHand(Exception):
+    """The archive is not there any more, or does not hold the address, or was not searched to its end yet."""
+
+
+class Archives:
+    """Finds responses by address. Archives are read from the front, only as far as a search needs, and remembered."""
+
+    def __init__(self, urls: Sequence[str], settings: WarcSettings = WarcSettings()) -> None:
+        self.urls, self._settings = list(urls), settings
+        self._pages: dict[bytes, Location] = {}
+        self._media: dict[bytes, Location] = {}
+        self._walk = self._places()
+        self._is_done = False
+        self._missing: list[str] = []
+        self._lock = threading.Lock()
+
+    def page(
+        self, url: str, warc_file: str = "", offset: int = -1, length: int = -1, max_search_s: float = 20.0
+    ) -> Page:
+        """The page at an address; where its place is known nothing is searched. Raises `NotAtHand`, and `Drop`."""
+        if warc_file and offset >= 0:
+            return self._read_page(warc_file, offset, length, url)
+        place = self._find(url, self._pages, max_search_s)
+        return self._read_page(self.urls[place.archive], place.offset, place.length, url)
+
+    def media(self, url: str, max_search_s: float = 5.0) -> Media:
+        """An image or video. Raises `NotAtHand`, and `Drop`."""
+        place = self._find(url, self._media, max_search_s)
+        try:
+            with CapturedMedia(self.urls, {media_key(url): place}, self._settings.max_image_bytes) as media:
+                return media.get(url)
+        except OSError as error:
+            raise NotAtHand(str(error)) from None
+
+    def _find(self, url: str, places: dict[bytes, Location], max_search_s: float) -> Location:
+        key, deadline = media_key(url), time.monotonic() + max_search_s
+        with self._lock:
+            while key not in places and not self._is_done:
+                if time.monotonic() > deadline:
+                    raise NotAtHand(f"not among the {len(self._pages):,} pages that were searched so far; ask again")
+                if next(self._walk, None) is None:
+                    self._is_done = True
+            if key in places:
+                return places[key]
+        if self._missing:
+            raise NotAtHand(f"the archive is not at hand: {self._missing[0]}")
+        raise NotAtHand("it is not in the archives" if self.urls else "no archive is named")
+
+    def _places(self) -> Iterator[bool]:
+        """One step a record."""
+        for number, archive in enumerate(self.urls):
+            try:
+                with fsspec.open(archive, "rb") as file:
+                    size = file.seek(0, 2)
+                    file.seek(0)
+                    for capture in read_captures(file, archive, size, self._settings, Tally()):
+                        place = Location(number, capture.offset, capture.length, capture.stored_url or capture.url)
+                        known = self._media if capture.is_image else self._pages
+                        for url in (capture.url, *capture.redirected_from):
+                            if not capture.stored_in and len(known) < _KNOWN:
+                                known.setdefault(media_key(url), place)
+                        yield True
+            except Exception as error:  # clients of stores have error trees of their own
+                self._missing.append(f"{archive}: {error}")
+
+    def _read_page(self, archive: str, offset: int, length: int, url: str) -> Page:
+        try:
+            with fsspec.open(archive, "rb") as file:
+                file.seek(offset)
+                record = file.read(length if length > 0 else _PAGE_BYTES)
+        except Exception as error:  # as above
+            raise NotAtHand(f"the archive is not at hand: {archive}: {error}") from None
+        headers, body = read_response(record, url, _PAGE_BYTES)
+        _, _, charset = headers.get("content-type", "").partition("charset=")
+        return Page(
+            uid=0,
+            url=url,
+            html=body,
+            charset=charset.partition(";")[0].strip(" \"'"),
+            robots_header=tuple(headers["x-robots-tag"].split("\n")) if "x-robots-tag" in headers else (),
+            tdm_header=headers.get("tdm-reservation", ""),
+            tdm_policy_header=headers.get("tdm-policy", ""),
+            warc_file=archive,
+            warc_offset=offset,
+        )
+
+
+def archives_of(store: Store) -> list[str]:
+    """The archives that the plan of a build names; none where `work/` was deleted."""
+    try:
+        plan = msgspec.json.decode(store.read("work/plan.json"))
+        return [str(item["url"]) for item in plan["inputs"]]
+    except (FileNotFoundError, KeyError, TypeError, msgspec.DecodeError):
+        return []

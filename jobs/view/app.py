@@ -1,0 +1,131 @@
+"""The routes of the viewer, and how it is served."""
+
+import asyncio
+import logging
+import posixpath
+from collections.abc import Callable
+from importlib.resources import files
+from typing import Any
+
+import jinja2
+from aiohttp import web
+
+from jobs.archives import NotAtHand
+from jobs.index import QueryError
+from jobs.inspection import NotADataset
+from jobs.view import browse, captured, drops, media, samples, text
+from jobs.view.context import CONTEXT, Context
+from jobs.view.library import NoSample
+from jobs.view.security import Handler, guard
+from schemas.drops import Drop
+from schemas.storage import Store
+
+logger = logging.getLogger(__name__)
+_STATIC = {"weft.css": "text/css", "page.css": "text/css", "weft.js": "text/javascript", "icon.svg": "image/svg+xml"}
+
+
+def make_app(context: Context, host: str = "127.0.0.1") -> web.Application:
+    """The viewer of one dataset. `host` is the name that it may be asked for beside localhost and addresses."""
+    app = web.Application(middlewares=[guard(host), _told])
+    app[CONTEXT] = context
+    get = app.router.add_get
+    get("/", browse.overview)
+    get("/find", samples.find)
+    get("/random/{kind}", samples.random)
+    get("/browse/{kind}", browse.browse)
+    get("/sample/{kind}/{key}", samples.sample)
+    get("/sample/{kind}/{key}/attention", samples.attention)
+    get("/member/{kind}/{key}/{number:[0-9]+}", media.member)
+    get("/sheet/{key}", media.sheet)
+    get("/source", captured.source)
+    get("/captured/page", captured.page)
+    get("/captured/media", captured.media)
+    get("/drops", drops.drops)
+    get("/query", drops.query)
+    get("/report", drops.report)
+    get("/static/{name}", _static)
+    app.on_cleanup.append(_close)
+    return app
+
+
+async def serve(context: Context, host: str, port: int, ready: Callable[[str], None]) -> None:
+    """Serve until cancelled; `ready` is told the address. Raises `OSError` where the port is taken."""
+    runner = web.AppRunner(make_app(context, host), access_log=None)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, host, port)
+        await site.start()
+        address = runner.addresses[0]
+        name = f"[{address[0]}]" if ":" in str(address[0]) else address[0]
+        ready(f"http://{name}:{address[1]}/")
+        await asyncio.Event().wait()
+    finally:
+        await runner.cleanup()
+
+
+def open_context(url: str, tokenizers: list[str]) -> Context:
+    """Raises `NotADataset`, and `OSError`."""
+    return Context(Store(url), _environment(), tokenizers)
+
+
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("jobs.view"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    environment.filters |= {
+        "commas": lambda number: f"{number:,}",
+        "bytes": text.human_bytes,
+        "blocks": text.blocks,
+        "host": text.host,
+        "address": text.safe_address,
+        "number": text.number,
+    }
+    return environment
+
+
+async def _close(app: web.Application) -> None:
+    app[CONTEXT].close()
+
+
+@web.middleware
+async def _told(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """What goes wrong becomes a page that says so."""
+    try:
+        return await handler(request)
+    except web.HTTPException as error:
+        if error.status < 400:
+            raise
+        return _error(request, error.status, error.reason)
+    except NoSample as error:
+        return _error(request, 404, str(error))
+    except (NotAtHand, Drop) as error:
+        return _error(request, 404, f"{error.reason}: {error.detail}" if isinstance(error, Drop) else str(error))
+    except QueryError as error:
+        return _error(request, 400, str(error))
+    except (OSError, NotADataset) as error:
+        return _error(request, 502, f"the storage failed: {error}")
+    except asyncio.CancelledError:
+        raise
+    except Exception as error:  # one page that fails must not end the server
+        logger.exception("%s", request.path)
+        return _error(request, 500, f"{type(error).__name__}: {error}")
+
+
+def _error(request: web.Request, status: int, message: str) -> web.Response:
+    titles = {400: "That question has no answer", 404: "Nothing is there", 502: "The storage does not answer"}
+    title = titles.get(status, "That went wrong")
+    response = request.app[CONTEXT].render(request, "error.html", title=title, message=message)
+    response.set_status(status)
+    return response
+
+
+async def _static(request: web.Request) -> web.Response:
+    name = posixpath.basename(request.match_info["name"])
+    if name not in _STATIC:
+        raise web.HTTPNotFound
+    body: Any = files("jobs.view").joinpath("static", name).read_bytes()
+    return web.Response(body=body, content_type=_STATIC[name], charset="utf-8", headers={"Cache-Control": "no-cache"})

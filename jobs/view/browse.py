@@ -1,0 +1,139 @@
+"""The overview, and pages of samples."""
+
+import asyncio
+import time
+from functools import partial
+from typing import Any
+from urllib.parse import urlencode
+
+from aiohttp import web
+
+from jobs.view.context import CONTEXT, Context
+from jobs.view.filters import ORDERS, Filter, read_filter
+from jobs.view.library import FACETS, Library
+from schemas.drops import REASONS
+
+_PAGE = {"interleaved": 24, "pairs": 60, "clips": 24}
+_IMAGES = (".jpg", ".jpeg", ".png", ".webp", ".gif")
+
+
+async def overview(request: web.Request) -> web.Response:
+    """Totals, the funnel and the reasons: from the manifest alone, so that it is there at once."""
+    context = request.app[CONTEXT]
+    library = context.library
+    totals = {
+        kind: {
+            "samples": library.total(kind),
+            "images": sum(shard.images for shard in library.shards(kind)),
+            "bytes": sum(shard.tar_bytes for shard in library.shards(kind)),
+            "shards": len(library.shards(kind)),
+        }
+        for kind in library.kinds
+    }
+    drops = library.dataset.drops if library.dataset else await asyncio.to_thread(_counted_drops, library)
+    return context.render(
+        request,
+        "overview.html",
+        totals=totals,
+        phases=funnel(library),
+        drops={kind: sorted(of_kind.items(), key=lambda item: -item[1]) for kind, of_kind in drops.items()},
+        meanings=REASONS,
+        dataset=library.dataset,
+        has_report=context.store.exists("report.html"),
+    )
+
+
+def _counted_drops(library: Library) -> dict[str, dict[str, int]]:
+    drops: dict[str, dict[str, int]] = {}
+    for kind, reason, count in library.index.ask("SELECT kind, reason, count(*) FROM drops GROUP BY ALL").rows:
+        drops.setdefault(str(kind), {})[str(reason)] = int(count)
+    return drops
+
+
+def funnel(library: Library) -> list[dict[str, Any]]:
+    """For each phase and kind what came in, went on and was let go, and the widths of its bar in percent."""
+    if library.dataset is None:
+        return []
+    widest: dict[str, int] = {}
+    for counts in library.dataset.phases.values():
+        for kind, seen in counts.seen.items():
+            widest[kind] = max(widest.get(kind, 1), seen)
+    return [
+        {
+            "phase": phase,
+            "kind": kind,
+            "seen": seen,
+            "kept": counts.kept.get(kind, 0),
+            "width": 100 * counts.kept.get(kind, 0) / widest[kind],
+            "lost": 100 * (seen - counts.kept.get(kind, 0)) / widest[kind],
+            "drops": sorted(counts.drops.get(kind, {}).items(), key=lambda item: -item[1]),
+        }
+        for phase, counts in library.dataset.phases.items()
+        for kind, seen in counts.seen.items()
+        if seen and kind in ("page", "pair", "video", "clip")
+    ]
+
+
+async def browse(request: web.Request) -> web.Response:
+    """A page of a kind's samples, narrowed by what the address asks for."""
+    context = request.app[CONTEXT]
+    library, kind = context.library, request.match_info["kind"]
+    if kind not in library.kinds:
+        raise web.HTTPNotFound(reason=f"this dataset has no {kind}")
+    chosen = read_filter(request.query)
+    number = _page_number(request.query.get("page", "1"))
+    started = time.monotonic()
+    # The rows are what the reader waits for; how many there are in all is counted beside.
+    rows, count = await asyncio.gather(
+        asyncio.to_thread(library.page, kind, chosen, number - 1, _PAGE[kind]),
+        asyncio.to_thread(library.count, kind, chosen),
+    )
+    seconds = time.monotonic() - started
+    pages = max(1, -(-count // _PAGE[kind]))
+    return context.render(
+        request,
+        f"browse_{kind}.html",
+        kind=kind,
+        samples=[shown(kind, row) for row in rows],
+        chosen=chosen,
+        count=count,
+        total=library.total(kind),
+        number=number,
+        pages=pages,
+        first=(number - 1) * _PAGE[kind] + 1,
+        seconds=seconds,
+        link=partial(_link, kind, chosen),
+        orders=_orders(library, kind),
+        facets=await asyncio.to_thread(_facets, library, kind),
+        columns=library.columns[kind],
+    )
+
+
+def shown(kind: str, row: dict[str, Any]) -> dict[str, Any]:
+    """A row with the addresses of its first image or its clip."""
+    wanted = (".mp4", ".webm") if kind == "clips" else _IMAGES
+    media = [number for number, member in enumerate(row["members"]) if member["name"].lower().endswith(wanted)]
+    return {**row, "media": [f"/member/{kind}/{row['key']}/{number}" for number in media[:4]]}
+
+
+def _page_number(text: str) -> int:
+    return max(1, min(int(text), 10**9)) if text.isdigit() else 1
+
+
+def _link(kind: str, chosen: Filter, page: int) -> str:
+    query = "&".join(filter(None, (chosen.query(), urlencode({"page": page}) if page > 1 else "")))
+    return f"/browse/{kind}{'?' if query else ''}{query}"
+
+
+def _orders(library: Library, kind: str) -> dict[str, str]:
+    return {name: label for name, (label, sql) in ORDERS.items() if sql.split(" ")[0] in library.columns[kind]}
+
+
+def _facets(library: Library, kind: str) -> dict[str, list[tuple[str, int]]]:
+    return {column: library.facet(kind, column) for column in FACETS if column in library.columns[kind]}
+
+
+def counted_page(context: Context, sql: str, parameters: list[Any], number: int, size: int) -> tuple[Any, int]:
+    """A page of any query's rows, and how many rows it has."""
+    rows = context.library.index.ask(f"{sql} LIMIT {size} OFFSET {(number - 1) * size}", parameters, limit=size)
+    return rows, context.library.counted(f"SELECT count(*) FROM ({sql})", parameters)

@@ -1,0 +1,94 @@
+"""What all pages of the viewer share: the dataset, the templates, the processes that read hostile bytes."""
+
+import threading
+from collections.abc import Callable
+from functools import cached_property, partial
+from typing import Any, TypeVar
+
+import jinja2
+import msgspec
+from aiohttp import web
+
+from jobs.archives import Archives, archives_of
+from jobs.config import BuildConfig, load_config
+from jobs.isolation import Isolated, IsolationSettings
+from jobs.view.library import Library
+from jobs.view.work import Explained, draw_sheet, explain_captured
+from schemas.documents import Page
+from schemas.settings import SettingsError
+from schemas.storage import Store
+
+I = TypeVar("I")  # noqa: E741
+O = TypeVar("O")  # noqa: E741
+_BOUNDS = IsolationSettings(timeout_s=30.0)
+
+
+class Context:
+    """Opened once for a dataset; safe for several threads."""
+
+    def __init__(self, store: Store, templates: jinja2.Environment, tokenizers: list[str]) -> None:
+        """Raises `NotADataset`, and `OSError`."""
+        self.store, self.tokenizers = store, tokenizers
+        self.library = Library(store)
+        self._templates = templates
+        self._children: list[Isolated[Any, Any]] = []
+        self._lock = threading.Lock()
+
+    @cached_property
+    def archives(self) -> Archives:
+        return Archives(archives_of(self.store), self.config.warc)
+
+    @cached_property
+    def config(self) -> BuildConfig:
+        """The settings of the build; the default ones where those are of another version."""
+        try:
+            return msgspec.convert(self.library.dataset.config, BuildConfig) if self.library.dataset else _default()
+        except msgspec.ValidationError:
+            return _default()
+
+    @cached_property
+    def draw_sheet(self) -> Callable[[bytes], bytes]:
+        """The contact sheet of a clip."""
+        return self._isolated(draw_sheet)
+
+    @cached_property
+    def explain(self) -> Callable[[Page], Explained]:
+        """A page with the verdict on each of its parts."""
+        return self._isolated(partial(explain_captured, self.config))
+
+    def _isolated(self, step: Callable[[I], O]) -> Callable[[I], O]:
+        """`step` in a process of its own, one item at a time. Raises `Drop` when that dies or takes too long."""
+        child = Isolated(step, _BOUNDS)
+        self._children.append(child)
+
+        def run(item: I) -> O:
+            with self._lock:
+                return child(item)
+
+        return run
+
+    def render(self, request: web.Request, template: str, **values: Any) -> web.Response:
+        """A page by its template."""
+        html = self._templates.get_template(template).render(
+            dataset_url=self.store.url,
+            kinds=self.library.kinds,
+            path=request.path,
+            finished=self.library.dataset is not None,
+            **values,
+        )
+        return web.Response(text=html, content_type="text/html", charset="utf-8")
+
+    def close(self) -> None:
+        for child in self._children:
+            child.close()
+        self.library.index.close()
+
+
+def _default() -> BuildConfig:
+    try:
+        return load_config("default", [])
+    except SettingsError:
+        return BuildConfig()
+
+
+CONTEXT = web.AppKey("context", Context)

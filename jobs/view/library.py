@@ -1,0 +1,194 @@
+"""What the pages of the viewer show: rows of the index, and members of samples by positioned reads."""
+
+import posixpath
+import random
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from jobs.index import Index
+from jobs.view.filters import Filter
+from schemas.dataset import DATASET, Dataset, read_dataset
+from schemas.shards import ShardInfo
+from schemas.storage import Store
+
+_ROWS = 4096
+_COUNTS = 256
+_FACET = 200
+#: Columns whose most frequent values are offered to choose from.
+FACETS = ("language", "domain", "licence", "caption_source")
+
+
+class NoSample(Exception):
+    """No sample has that key or address."""
+
+
+class Member(msgspec.Struct, frozen=True):
+    """Where the bytes of one member lie."""
+
+    name: str
+    tar: str
+    offset: int
+    size: int
+    crc32: int
+
+
+class Library:
+    """One dataset, open for looking. Everything it remembers is bounded; safe for several threads."""
+
+    def __init__(self, store: Store) -> None:
+        """Raises `NotADataset`."""
+        self.store, self.index = store, Index(store)
+        self.dataset: Dataset | None = read_dataset(store) if store.exists(DATASET) else None
+        self.kinds = self.index.kinds
+        self.columns = {kind: self.index.columns(kind) for kind in self.kinds}
+        self._rows: OrderedDict[tuple[str, str], dict[str, Any]] = OrderedDict()
+        self._counts: OrderedDict[str, int] = OrderedDict()
+        self._facets: dict[tuple[str, str], list[tuple[str, int]]] = {}
+        self._lock = threading.Lock()
+
+    def shards(self, kind: str) -> list[ShardInfo]:
+        return [mark.shard for mark in self.index.marks.get(kind, [])]
+
+    def total(self, kind: str) -> int:
+        return sum(shard.samples for shard in self.shards(kind))
+
+    def page(self, kind: str, chosen: Filter, number: int, size: int) -> list[dict[str, Any]]:
+        """The rows of a page, counted from 0. Raises `QueryError`."""
+        wanted = [f'"{name}"' for name in self.columns[kind] if not name.startswith(("image_", "frame_hashes"))]
+        where, parameters = chosen.sql(self.columns[kind])
+        start = number * size
+        order = chosen.order_sql(self.columns[kind])
+        source, start = (kind, start) if where or order else self._skipped(kind, start)
+        sql = f"SELECT {', '.join(wanted)} FROM {source} {where} {order} LIMIT {size} OFFSET {start}"
+        rows = self.index.ask(sql, parameters, limit=size).dicts()
+        for row in rows:
+            self._remember(kind, row)
+        return rows
+
+    def _skipped(self, kind: str, start: int) -> tuple[str, int]:
+        """All rows in order: marks tell the shard in which a page starts, so that those before it are not opened."""
+        first = 0
+        for number, shard in enumerate(self.shards(kind)):
+            if start < first + shard.samples:
+                names = [f"'{info.name}'" for info in self.shards(kind)[number : number + 3]]
+                if sum(info.samples for info in self.shards(kind)[number : number + 3]) > start - first + 500:
+                    return f"(FROM {kind} WHERE shard IN ({', '.join(names)}))", start - first
+                return kind, start
+            first += shard.samples
+        return kind, start
+
+    def count(self, kind: str, chosen: Filter) -> int:
+        """How many rows a filter leaves. Raises `QueryError`."""
+        where, parameters = chosen.sql(self.columns[kind])
+        if not where:
+            return self.total(kind)
+        return self.counted(f"SELECT count(*) FROM {kind} {where}", parameters)
+
+    def counted(self, sql: str, parameters: Sequence[Any]) -> int:
+        """A count that is remembered. Raises `QueryError`."""
+        name = f"{sql} {list(parameters)!r}"
+        with self._lock:
+            if name in self._counts:
+                return self._counts[name]
+        count = int(self.index.ask(sql, parameters).rows[0][0])
+        with self._lock:
+            self._counts[name] = count
+            while len(self._counts) > _COUNTS:
+                self._counts.popitem(last=False)
+        return count
+
+    def facet(self, kind: str, column: str) -> list[tuple[str, int]]:
+        """The most frequent values of a column and how often they stand; asked once."""
+        if column not in self.columns.get(kind, ()):
+            return []
+        if (kind, column) not in self._facets:
+            sql = f"SELECT {column}, count(*) n FROM {kind} WHERE {column} <> '' GROUP BY 1 ORDER BY n DESC, 1"
+            self._facets[kind, column] = [(str(row[0]), int(row[1])) for row in self.index.ask(sql, limit=_FACET).rows]
+        return self._facets[kind, column]
+
+    def row(self, kind: str, key: str) -> dict[str, Any]:
+        """The index row of a sample. Raises `NoSample`."""
+        with self._lock:
+            if (kind, key) in self._rows:
+                self._rows.move_to_end((kind, key))
+                return self._rows[kind, key]
+        if kind not in self.kinds:
+            raise NoSample(f"this dataset has no {kind}")
+        found = self.index.ask(f"SELECT * FROM {kind} WHERE key = ? LIMIT 1", [key]).dicts()
+        if not found:
+            raise NoSample(f"no sample of {kind} has the key {key}")
+        self._remember(kind, found[0])
+        return found[0]
+
+    def find(self, wanted: str) -> tuple[str, str]:
+        """Kind and key of the first sample with this key, or address of its page or medium. Raises `NoSample`."""
+        for kind in self.kinds:
+            names = [name for name in ("key", "url", "page_url") if name in self.columns[kind]]
+            where = " OR ".join(f"{name} = ?" for name in names)
+            if rows := self.index.ask(f"SELECT key FROM {kind} WHERE {where} LIMIT 1", [wanted] * len(names)).rows:
+                return kind, str(rows[0][0])
+        raise NoSample(f"no sample has the key or address {wanted}")
+
+    def neighbour(self, kind: str, row: dict[str, Any], step: int) -> str:
+        """The key of the sample before (-1) or after (1) in the order of the shards; "" at the ends."""
+        shards = self.shards(kind)
+        place = next((number for number, shard in enumerate(shards) if shard.name == row["shard"]), -1)
+        number = row["row"] + step
+        if place < 0:
+            return ""
+        if number < 0 or number >= shards[place].samples:
+            place += step
+            if not 0 <= place < len(shards):
+                return ""
+            number = 0 if step > 0 else shards[place].samples - 1
+        sql = f"SELECT key FROM {kind} WHERE shard = ? AND row = ?"
+        found = self.index.ask(sql, [shards[place].name, number]).rows
+        return str(found[0][0]) if found else ""
+
+    def random_key(self, kind: str) -> str:
+        """Any sample, each as likely. Raises `NoSample` where there is none."""
+        shards = self.shards(kind)
+        if not shards:
+            raise NoSample(f"this dataset has no {kind}")
+        shard = random.choices(shards, [info.samples for info in shards])[0]
+        sql = f"SELECT key FROM {kind} WHERE shard = ? AND row = ?"
+        return str(self.index.ask(sql, [shard.name, random.randrange(shard.samples)]).rows[0][0])
+
+    def members(self, kind: str, row: dict[str, Any]) -> list[Member]:
+        tar = f"{kind}/shards/{row['shard']}.tar"
+        return [Member(m["name"], tar, m["offset"], m["size"], m["crc32"]) for m in row["members"]]
+
+    def read(self, member: Member, start: int = 0, size: int | None = None) -> bytes:
+        """The member's bytes, or a part of them. Raises `OSError`."""
+        size = member.size - start if size is None else size
+        return self.store.read_range(member.tar, member.offset + start, size)
+
+    def document(self, kind: str, row: dict[str, Any]) -> dict[str, Any]:
+        """The sample's JSON member. Raises `OSError`, and `NoSample` where it is damaged."""
+        for member in self.members(kind, row):
+            if member.name.endswith(".json"):
+                try:
+                    found = msgspec.json.decode(self.read(member))
+                except msgspec.DecodeError as error:
+                    raise NoSample(f"{member.name} is damaged: {error}") from None
+                if isinstance(found, dict):
+                    return found
+        raise NoSample(f"{row['key']} has no JSON")
+
+    def all_members(self, kind: str, row: dict[str, Any]) -> dict[str, bytes]:
+        """The members by field, as the loader has them, of one read."""
+        data = self.store.read_range(f"{kind}/shards/{row['shard']}.tar", row["offset"], row["size"])
+        return {
+            posixpath.basename(member["name"]).partition(".")[2]: data[member["offset"] - row["offset"] :][: member["size"]]
+            for member in row["members"]
+        }
+
+    def _remember(self, kind: str, row: dict[str, Any]) -> None:
+        with self._lock:
+            self._rows[kind, row["key"]] = row
+            while len(self._rows) > _ROWS:
+                self._rows.popitem(last=False)

@@ -1,0 +1,132 @@
+"""One sample: as a reader sees it, and as a model does."""
+
+import asyncio
+from functools import partial
+from typing import Any
+
+from aiohttp import web
+
+from jobs.view.attention import Choices, read_choices, tokenizer_names, window_of
+from jobs.view.captured import drops_on
+from jobs.view.context import CONTEXT, Context
+from schemas.drops import Drop
+
+#: Facts of the JSON beside a sample, in this order; others follow.
+_SHOWN_ELSEWHERE = frozenset(
+    "key url title texts images image_urls image_alts image_titles image_captions image_sizes image_formats image_sha256 "
+    "image_original_sizes image_original_formats image_original_sha256 image_phashes image_scores clip_similarity "
+    "clip_assignment caption captions subtitles frame_times_s frame_hashes page_url page_title status error_message".split()
+)
+
+
+async def find(request: web.Request) -> web.Response:
+    """To the sample with a key or address: the link that tools and people can make without knowing the kind."""
+    library = request.app[CONTEXT].library
+    kind, key = await asyncio.to_thread(library.find, request.query.get("key", "").strip())
+    raise web.HTTPFound(f"/sample/{kind}/{key}")
+
+
+async def random(request: web.Request) -> web.Response:
+    kind = request.match_info["kind"]
+    key = await asyncio.to_thread(request.app[CONTEXT].library.random_key, kind)
+    raise web.HTTPFound(f"/sample/{kind}/{key}")
+
+
+async def sample(request: web.Request) -> web.Response:
+    """The sample with all its facts, and where to go from it."""
+    context = request.app[CONTEXT]
+    kind, key = request.match_info["kind"], request.match_info["key"]
+    values = await asyncio.to_thread(_values, context, kind, key)
+    return context.render(request, f"sample_{kind}.html", kind=kind, key=key, tab="reader", **values)
+
+
+def _values(context: Context, kind: str, key: str) -> dict[str, Any]:
+    library = context.library
+    row = library.row(kind, key)
+    if "members" not in row or "row" not in row:
+        row = library.row(kind, key)
+    document = library.document(kind, row)
+    members = library.members(kind, row)
+    addresses = {member.name: f"/member/{kind}/{key}/{number}" for number, member in enumerate(members)}
+    page = str(document.get("url" if kind == "interleaved" else "page_url", ""))
+    return {
+        "row": row,
+        "document": document,
+        "parts": parts_of(document, addresses) if kind == "interleaved" else [],
+        "media": [address for name, address in addresses.items() if not name.endswith((".json", ".txt"))],
+        "members": [(member, addresses[member.name]) for member in members],
+        "facts": [(name, value) for name, value in document.items() if name not in _SHOWN_ELSEWHERE],
+        "previous": library.neighbour(kind, row, -1),
+        "next": library.neighbour(kind, row, 1),
+        "page": page,
+        "drops": drops_on(context, page) if page else [],
+    }
+
+
+def parts_of(document: dict[str, Any], addresses: dict[str, str]) -> list[dict[str, Any]]:
+    """Texts and images in reading order; an image with all that is said of it in the parallel lists."""
+    parts: list[dict[str, Any]] = []
+    number = 0
+    for text, name in zip(document.get("texts", []), document.get("images", []), strict=False):
+        if text is not None:
+            parts.append({"text": str(text)})
+        elif name is not None:
+            facts = {
+                field.removeprefix("image_"): values[number]
+                for field, values in document.items()
+                if field.startswith("image_") and isinstance(values, list) and number < len(values)
+            }
+            parts.append({"image": addresses.get(str(name), ""), "name": str(name), "number": number + 1, **facts})
+            number += 1
+    return parts
+
+
+async def attention(request: web.Request) -> web.Response:
+    """The token window as the loader would cut it, and for each token the medium it attends to."""
+    context = request.app[CONTEXT]
+    kind, key = request.match_info["kind"], request.match_info["key"]
+    choices = read_choices(request.query)
+    values = await asyncio.to_thread(_attention_values, context, kind, key, choices)
+    return context.render(
+        request,
+        "attention.html",
+        kind=kind,
+        key=key,
+        tab="attention",
+        choices=choices,
+        tokenizers=tokenizer_names(context.tokenizers),
+        **values,
+    )
+
+
+def _attention_values(context: Context, kind: str, key: str, choices: Choices) -> dict[str, Any]:
+    library = context.library
+    row = library.row(kind, key)
+    values: dict[str, Any] = {
+        "row": row,
+        "previous": library.neighbour(kind, row, -1),
+        "next": library.neighbour(kind, row, 1),
+        "window": None,
+        "wrong": "",
+        "page": str(row.get("page_url" if kind != "interleaved" else "url", "")),
+    }
+    try:
+        values["window"] = window_of(kind, key, library.all_members(kind, row), choices)
+    except Drop as drop:
+        values["wrong"] = f"The loader would let this sample go: {drop.reason}: {drop.detail}"
+    except ValueError as error:
+        values["wrong"] = str(error)
+    values["media_of"] = partial(_address_of, kind, row, library.document(kind, row))
+    return values
+
+
+def _address_of(kind: str, row: dict[str, Any], document: dict[str, Any], place: int) -> str:
+    """The address of the sample's medium number `place`."""
+    names = [member["name"] for member in row["members"]]
+    if kind == "interleaved":
+        wanted = [str(name) for name in document.get("images", []) if name is not None]
+    else:
+        wanted = [name for name in names if not name.endswith((".json", ".txt"))]
+    if place >= len(wanted) or wanted[place] not in names:
+        return ""
+    return f"/member/{kind}/{row['key']}/{names.index(wanted[place])}"

@@ -1,0 +1,50 @@
+"""Texts of samples and numbers as a page shows them. Nothing here makes HTML: templates escape all they are given."""
+
+import re
+from typing import Any
+from urllib.parse import urlsplit
+
+_HEADING = re.compile(r"(#{1,6}) (.+)")
+_ITEM = re.compile(r"(\s*)(?:-|\d+\.) (.*)", re.DOTALL)
+
+
+def blocks(text: str) -> list[dict[str, Any]]:
+    """A text of a document cut at empty lines: `heading`, `list`, `table` or `paragraph`, by its Markdown marks."""
+    return [_block(part) for part in re.split(r"\n{2,}", text) if part.strip()]
+
+
+def _block(part: str) -> dict[str, Any]:
+    lines = part.split("\n")
+    if len(lines) == 1 and (heading := _HEADING.fullmatch(part)):
+        return {"is": "heading", "level": min(6, len(heading[1]) + 1), "text": heading[2]}
+    if all(_ITEM.fullmatch(line) for line in lines):
+        items = [_ITEM.fullmatch(line) for line in lines]
+        ordered = not lines[0].lstrip().startswith("- ")
+        return {"is": "list", "ordered": ordered, "items": [item[2] for item in items if item]}
+    if all(" | " in line for line in lines) and len(lines) > 1:
+        return {"is": "table", "rows": [line.split(" | ") for line in lines]}
+    return {"is": "paragraph", "lines": lines}
+
+
+def human_bytes(size: float) -> str:
+    for unit in ("bytes", "KB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:,.0f} {unit}" if unit == "bytes" else f"{size:,.1f} {unit}"
+        size /= 1000
+    return f"{size:,.1f} TB"
+
+
+def number(value: float) -> str:
+    return f"{value:,.3g}" if isinstance(value, float) else f"{value:,}"
+
+
+def host(url: str) -> str:
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
+
+
+def safe_address(url: str) -> str:
+    """The address if it may stand in a link, else "": no `javascript:` and the like."""
+    return url if url.startswith(("http://", "https://")) else ""

@@ -1,0 +1,39 @@
+"""What the viewer does with hostile bytes in a process of its own."""
+
+from typing import Any
+from urllib.parse import urlencode
+
+import msgspec
+
+from jobs.config import BuildConfig
+from schemas.documents import Page
+
+
+class Explained(msgspec.Struct, frozen=True):
+    """A page with the verdicts on its parts: drawn again with marks, and as a list."""
+
+    report: dict[str, Any]  # as `weft explain --json` prints it
+    marked: str  # HTML for the body
+    plain: str  # the page as it was captured, as HTML that loads nothing from elsewhere
+
+
+def draw_sheet(data: bytes) -> bytes:
+    """The sampled frames of a clip as one JPEG."""
+    from pipeline.clips import contact_sheet, jpeg
+
+    return jpeg(contact_sheet(data))
+
+
+def explain_captured(config: BuildConfig, page: Page) -> Explained:
+    """Raises `Drop("hostile_html")`."""
+    from jobs.explain_command import explain
+    from pipeline.annotate import annotate_page, harmless_page
+
+    report = explain(page, config)
+    marked = annotate_page(page, config.extract, [item["reason"] for item in report["items"]], media_address)
+    return Explained(report, marked, harmless_page(page, media_address))
+
+
+def media_address(url: str) -> str:
+    """Where the viewer serves a captured image."""
+    return f"/captured/media?{urlencode({'url': url})}"
