@@ -19,9 +19,17 @@ NOT_APPLIED = (
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("page", metavar="FILE|URL", help="a saved page, or the address of one to fetch")
+    parser.add_argument(
+        "page",
+        metavar="FILE|URL|KEY",
+        help="a saved page, or the address of one to fetch; with --dataset a sample's key, or the address of a page "
+        "that the build saw",
+    )
+    parser.add_argument("--dataset", metavar="DIR", help="look the page up in the archives of this dataset")
     parser.add_argument("--url", metavar="BASE", default="", help="the address that a saved page was at")
-    parser.add_argument("--config", default="default", help="a YAML file or a preset: default, flamingo, obelics")
+    parser.add_argument(
+        "--config", help="a YAML file or a preset: default, flamingo, obelics; default: that of the dataset, if one is named"
+    )
     parser.add_argument(
         "--set", action="append", default=[], metavar="K=V", help="override a setting, as in weft build"
     )
@@ -31,15 +39,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     import msgspec
 
+    from jobs.archives import NotAtHand
     from jobs.config import load_config
+    from jobs.inspection import NotADataset
     from schemas.drops import Drop
     from schemas.settings import SettingsError
 
     try:
-        config = load_config(arguments.config, arguments.set)
-        report = explain(_read(arguments.page, arguments.url, config), config)
-    except (SettingsError, OSError) as error:
+        if arguments.dataset:
+            report = _explain_in_dataset(arguments.dataset, arguments.page, arguments.config, arguments.set)
+        else:
+            config = load_config(arguments.config or "default", arguments.set)
+            report = explain(_read(arguments.page, arguments.url, config), config)
+    except (NotADataset, SettingsError, OSError) as error:
         return fail(error, 2)
+    except NotAtHand as error:
+        return fail(f"{arguments.page}: {error}", 1)
     except Drop as drop:
         return fail(f"{arguments.page}: {drop.reason}: {drop.detail}", 1)
     if arguments.json:
@@ -60,6 +75,22 @@ def _read(source: str, base: str, config: "BuildConfig") -> "Page":
         return fetch_page(source, CrawlConfig(fetch=config.media.fetch, consent=config.consent))
     with open(source, "rb") as file:
         return Page(uid=0, url=base or "http://page.invalid/", html=file.read())
+
+
+def _explain_in_dataset(path: str, wanted: str, config_name: str | None, overrides: list[str]) -> dict[str, Any]:
+    """The same of a page that a build saw, with what that build let go of it. Raises `NotAtHand` and as `explain`."""
+    from jobs.archives import Archives, archives_of
+    from jobs.config import load_config
+    from jobs.dataset_page import build_config, drops_on, page_of
+    from jobs.index import Index
+    from schemas.storage import Store
+
+    store = Store(path)
+    with Index(store) as index:
+        config = load_config(config_name, overrides) if config_name else build_config(store, overrides)
+        page, sample = page_of(index, Archives(archives_of(store), config.warc), wanted)
+        report = explain(page, config)
+        return {**report, "sample": sample, "dropped_by_the_build": drops_on(index, page.url)}
 
 
 def explain(page: "Page", config: "BuildConfig") -> dict[str, Any]:
@@ -106,6 +137,12 @@ def _print(report: dict[str, Any]) -> None:
     console.print(
         Text("the page: kept" if verdict else f"the page: dropped, {reason}", style="green" if verdict else "red")
     )
+    if "dropped_by_the_build" in report:
+        sample = report["sample"]
+        console.print(Text(f"in the dataset: {f'sample {sample}' if sample else 'no sample'}", style="bold"))
+        for drop in report["dropped_by_the_build"]:
+            console.print(Text(f"- {drop['kind']} {drop['reason']}: {drop['url']} {drop['detail']}".rstrip(), style="red"))
+        return
     console.print(Text(f"not applied to a page alone: {'; '.join(NOT_APPLIED)}", style="dim"))
 
 

@@ -78,20 +78,22 @@ def _kind_summary(store: Store, kind: str) -> dict[str, Any]:
             if name in index.column_names:
                 values.append(index.column(name).to_numpy())
     words, seconds, heights = (np.concatenate(values) if values else np.zeros(0) for values in numbers.values())
+    scores = _scores(counts["scores"])
     return {
         **msgspec.to_builtins(totals([mark.shard for mark in marks])),
         "images_per_document": dict(sorted(counts["num_images"].items())),
         "words_per_document": quantiles(words),
         "words_histogram": histogram(words),
         **({"seconds_per_clip": quantiles(seconds), "seconds_histogram": histogram(seconds)} if len(seconds) else {}),
-        **({"height": quantiles(heights)} if len(heights) else {}),
+        **({"height": quantiles(heights), "height_histogram": histogram(heights)} if len(heights) else {}),
         **({"caption_sources": dict(counts["caption_source"].most_common())} if counts["caption_source"] else {}),
         "languages": dict(counts["language"].most_common(_TOP)),
         "domains": len(counts["domain"]),
         "top_domains": dict(counts["domain"].most_common(_TOP)),
         "licences": dict(counts["licence"].most_common(_TOP)),
         "captured": dict(sorted(counts["fetch_time"].items())),
-        "scores": _scorequantiles(counts["scores"]),
+        "scores": {name: quantiles(values, 4) for name, values in scores.items()},
+        "score_histograms": {name: histogram(values) for name, values in scores.items()},
     }
 
 
@@ -102,12 +104,13 @@ def _indexes(store: Store, kind: str, marks: list[ShardMark]) -> Iterator[pa.Tab
         yield from pool.map(lambda shard: shard.index((*_COUNTED, *_NUMBERS)), shards)
 
 
-def _scorequantiles(scores: Counter[str]) -> dict[str, dict[str, float]]:
+def _scores(written: Counter[str]) -> dict[str, Any]:
+    """The values of each score, from its JSON in the index."""
     values: dict[str, list[float]] = {}
-    for written, count in scores.items():
-        for name, value in msgspec.json.decode(written or "{}").items():
+    for scores, count in written.items():
+        for name, value in msgspec.json.decode(scores or "{}").items():
             values.setdefault(name, []).extend([value] * count)
-    return {name: quantiles(np.array(of_name), 4) for name, of_name in sorted(values.items())}
+    return {name: np.array(of_name) for name, of_name in sorted(values.items())}
 
 
 def quantiles(values: Any, digits: int = 1) -> dict[str, float]:

@@ -17,7 +17,7 @@ class Choices(msgspec.Struct, frozen=True):
     """What a reader chose, within what the loader takes."""
 
     tokenizer: str = BYTES
-    max_tokens: int = 256
+    max_tokens: int = 1024  # of bytes about as much text as 256 tokens of a model
     max_media: int = 5
     attends: str = "drawn"  # previous, next, or drawn as in training
     draw: int = 0  # which random window
@@ -54,9 +54,10 @@ def read_choices(query: Mapping[str, str]) -> Choices:
         return max(low, min(int(text), high)) if text.isdigit() else default
 
     attends = query.get("attends", "drawn")
+    tokenizer = query.get("path", "").strip() or query.get("tokenizer", "").strip() or BYTES
     return Choices(
-        tokenizer=query.get("path", "").strip() or query.get("tokenizer", "").strip() or BYTES,
-        max_tokens=number("tokens", 256, 4, _MAX_TOKENS),
+        tokenizer=tokenizer,
+        max_tokens=number("tokens", 1024 if tokenizer == BYTES else 256, 4, _MAX_TOKENS),
         max_media=number("media", 5, 1, 64),
         attends=attends if attends in ("previous", "next", "drawn") else "drawn",
         draw=number("draw", 0, 0, 10**6),

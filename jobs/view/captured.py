@@ -7,13 +7,13 @@ from urllib.parse import urlencode
 from aiohttp import web
 
 from jobs.archives import NotAtHand
+from jobs.dataset_page import drops_on, page_of
 from jobs.view.context import CONTEXT, Context
-from jobs.view.library import NoSample
 from jobs.view.security import DATA_POLICY, FRAME_POLICY
 from jobs.view.work import Explained
-from schemas.documents import Page
 from schemas.drops import REASONS
 
+_SEARCH_S = 20.0
 _IMAGES = ("image/jpeg", "image/png", "image/webp", "image/gif", "image/bmp", "image/avif")
 
 
@@ -24,10 +24,10 @@ async def source(request: web.Request) -> web.Response:
         raise web.HTTPBadRequest(reason="name a page: /source?url=...")
     mode = "plain" if request.query.get("as") == "captured" else "marked"
     sample = await asyncio.to_thread(_sample_of, context, url)
-    drops = await asyncio.to_thread(drops_on, context, url)
+    drops = await asyncio.to_thread(drops_on, context.library.index, url)
     explained, missing = None, ""
     try:
-        explained = await asyncio.to_thread(_explained, context, url, sample)
+        explained = await asyncio.to_thread(_explained, context, url)
     except NotAtHand as error:
         missing = str(error)
     return context.render(
@@ -41,15 +41,20 @@ async def source(request: web.Request) -> web.Response:
         report=explained.report if explained else None,
         frame="/captured/page?" + urlencode({"url": url, "as": mode}),
         other="/source?" + urlencode({"url": url, **({"as": "captured"} if mode == "marked" else {})}),
+        first_kept=_first_kept(explained) if explained and mode == "marked" else 0,
         meanings=REASONS,
     )
+
+
+def _first_kept(explained: Explained) -> int:
+    """The number of the first part that is kept, which the frame shows at once; 0 for the top."""
+    return next((number for number, item in enumerate(explained.report["items"]) if item["kept"]), 0)
 
 
 async def page(request: web.Request) -> web.Response:
     """The document in the frame."""
     context, url = request.app[CONTEXT], request.query.get("url", "")
-    sample = await asyncio.to_thread(_sample_of, context, url)
-    explained = await asyncio.to_thread(_explained, context, url, sample)
+    explained = await asyncio.to_thread(_explained, context, url)
     if request.query.get("as") == "plain":
         html = explained.plain
     else:
@@ -73,15 +78,6 @@ async def media(request: web.Request) -> web.Response:
     return web.Response(body=found.body, content_type=stated, headers=headers)
 
 
-def drops_on(context: Context, url: str) -> list[dict[str, Any]]:
-    """What the build let go of a page: the page itself, its images and paragraphs."""
-    sql = (
-        "SELECT url, kind, reason, detail FROM drops WHERE (url = ? AND kind IN ('page', 'paragraph', 'record')) "
-        "OR detail = ? OR suffix(detail, ?)"
-    )
-    return context.library.index.ask(sql, [url, f"on {url}", f", on {url}"], limit=500).dicts()
-
-
 def _sample_of(context: Context, url: str) -> dict[str, Any] | None:
     """The index row of the page's sample, if it was kept."""
     if "interleaved" not in context.library.kinds:
@@ -90,15 +86,6 @@ def _sample_of(context: Context, url: str) -> dict[str, Any] | None:
     return rows[0] if rows else None
 
 
-def _explained(context: Context, url: str, sample: dict[str, Any] | None) -> Explained:
-    found: Page
-    if sample is None:
-        found = context.archives.page(url)
-    else:
-        try:
-            document = context.library.document("interleaved", sample)
-        except NoSample:
-            document = {}
-        place = (sample["warc_file"], sample["warc_offset"], int(document.get("warc_length", -1)))
-        found = context.archives.page(url, *place)
-    return context.explain(found)
+def _explained(context: Context, url: str) -> Explained:
+    captured, _ = page_of(context.library.index, context.archives, url, _SEARCH_S)
+    return context.explain(captured)

@@ -6,16 +6,15 @@ from functools import cached_property, partial
 from typing import Any, TypeVar
 
 import jinja2
-import msgspec
 from aiohttp import web
 
 from jobs.archives import Archives, archives_of
-from jobs.config import BuildConfig, load_config
+from jobs.config import BuildConfig
+from jobs.dataset_page import build_config
 from jobs.isolation import Isolated, IsolationSettings
 from jobs.view.library import Library
 from jobs.view.work import Explained, draw_sheet, explain_captured
 from schemas.documents import Page
-from schemas.settings import SettingsError
 from schemas.storage import Store
 
 I = TypeVar("I")  # noqa: E741
@@ -40,11 +39,8 @@ class Context:
 
     @cached_property
     def config(self) -> BuildConfig:
-        """The settings of the build; the default ones where those are of another version."""
-        try:
-            return msgspec.convert(self.library.dataset.config, BuildConfig) if self.library.dataset else _default()
-        except msgspec.ValidationError:
-            return _default()
+        """The settings of the build."""
+        return build_config(self.store)
 
     @cached_property
     def draw_sheet(self) -> Callable[[bytes], bytes]:
@@ -82,13 +78,6 @@ class Context:
         for child in self._children:
             child.close()
         self.library.index.close()
-
-
-def _default() -> BuildConfig:
-    try:
-        return load_config("default", [])
-    except SettingsError:
-        return BuildConfig()
 
 
 CONTEXT = web.AppKey("context", Context)

@@ -6,8 +6,8 @@ from typing import Any
 
 from aiohttp import web
 
+from jobs.dataset_page import drops_on
 from jobs.view.attention import Choices, read_choices, tokenizer_names, window_of
-from jobs.view.captured import drops_on
 from jobs.view.context import CONTEXT, Context
 from schemas.drops import Drop
 
@@ -59,7 +59,7 @@ def _values(context: Context, kind: str, key: str) -> dict[str, Any]:
         "previous": library.neighbour(kind, row, -1),
         "next": library.neighbour(kind, row, 1),
         "page": page,
-        "drops": drops_on(context, page) if page else [],
+        "drops": drops_on(library.index, page) if page else [],
     }
 
 

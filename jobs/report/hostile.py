@@ -1,0 +1,46 @@
+"""What a report does with hostile bytes, in processes of their own: small pictures, and the text of pages."""
+
+import io
+
+from PIL import Image
+
+from jobs.config import BuildConfig
+from schemas.documents import Page
+
+_SIDE = 420  # pixels
+_QUALITY = 72
+_TEXT = 400  # characters
+_MAX_PIXELS = 100_000_000
+
+
+def thumbnail(data: bytes) -> bytes:
+    """A JPEG of at most 420 pixels a side: of an image, or of a clip's sampled frames. Raises what decoders raise."""
+    if data[4:8] == b"ftyp":
+        from pipeline.clips import contact_sheet
+
+        return _jpeg(contact_sheet(data))
+    with Image.open(io.BytesIO(data)) as image:
+        if image.width * image.height > _MAX_PIXELS:
+            raise ValueError("too many pixels")
+        image.draft("RGB", (_SIDE, _SIDE))
+        return _jpeg(image)
+
+
+def main_text(config: BuildConfig, page: Page) -> tuple[str, str]:
+    """Title and the start of the main text of a page. Raises `Drop("hostile_html")`."""
+    from jobs.explain_command import explain
+
+    report = explain(page, config)
+    texts = [part["text"] for part in report["items"] if part["kind"] == "text" and part["kept"]]
+    return str(report["title"]), " ".join(texts)[:_TEXT]
+
+
+def _jpeg(image: Image.Image) -> bytes:
+    if image.mode in ("RGBA", "LA", "P"):
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    small = image.convert("RGB")
+    small.thumbnail((_SIDE, _SIDE))
+    out = io.BytesIO()
+    small.save(out, "JPEG", quality=_QUALITY, optimize=True)
+    return out.getvalue()

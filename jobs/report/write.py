@@ -1,0 +1,80 @@
+"""The report as HTML."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import jinja2
+import numpy as np
+
+from jobs.inspection import histogram
+from jobs.report import charts
+from jobs.view.text import blocks, human_bytes, safe_address
+
+#: Of the plots of a kind: field of the summary, heading, unit.
+_PLOTS = {
+    "interleaved": (("words_histogram", "Words per document", "words"),),
+    "pairs": (("words_histogram", "Words per caption", "words"),),
+    "clips": (("seconds_histogram", "Length of clips", "seconds"), ("words_histogram", "Words per caption", "words")),
+}
+
+
+def render(datasets: Sequence[dict[str, Any]], version: str, made: str) -> str:
+    """One HTML file of what was collected of one dataset, or of two beside each other."""
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("jobs.report"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    environment.filters |= {"commas": lambda number: f"{number:,}", "bytes": human_bytes, "blocks": blocks,
+                            "address": safe_address}  # fmt: skip
+    for number, dataset in enumerate(datasets):
+        dataset["plots"] = {kind: _plots(f"{number}-{kind}", kind, dataset) for kind in dataset["summary"]["kinds"]}
+    kinds = list(dict.fromkeys(kind for dataset in datasets for kind in dataset["summary"]["kinds"]))
+    return environment.get_template("report.html").render(
+        datasets=datasets,
+        kinds=kinds,
+        changed=_changed([dataset["config"] for dataset in datasets]),
+        version=version,
+        made=made,
+    )
+
+
+def _plots(name: str, kind: str, dataset: dict[str, Any]) -> list[tuple[str, str]]:
+    """Headings and SVGs of what there is to plot."""
+    of_kind = dataset["summary"]["kinds"][kind]
+    plots = []
+    if kind == "interleaved" and (images := of_kind["images_per_document"]):
+        plots.append(("Images per document", _of_counts(f"{name}-images", images)))
+    for field, heading, unit in _PLOTS[kind]:
+        if bins := of_kind.get(field):
+            plots.append((heading, charts.histogram(f"{name}-{field}", bins, unit)))
+    heights = dataset["looked_at"][kind]["heights"] if kind in dataset["looked_at"] else []
+    if heights:
+        plots.append(("Height of images", charts.histogram(f"{name}-height", histogram(np.array(heights)), "pixels")))
+    elif bins := of_kind.get("height_histogram"):
+        plots.append(("Height", charts.histogram(f"{name}-height", bins, "pixels")))
+    if len(months := of_kind["captured"]) > 1:
+        plots.append(("Captured in", charts.bars(f"{name}-months", list(months), list(months.values()), "month")))
+    for score, bins in of_kind.get("score_histograms", {}).items():
+        plots.append((f"Score: {score}", charts.histogram(f"{name}-score-{score}", bins, score)))
+    return plots
+
+
+def _of_counts(name: str, images: dict[int, int]) -> str:
+    """Single numbers as long as they are few."""
+    if max(images) > 30:
+        values = np.repeat(np.array(list(images)), np.array(list(images.values())))
+        return charts.histogram(name, histogram(values), "images")
+    numbers = range(min(images), max(images) + 1)
+    return charts.bars(name, [str(number) for number in numbers], [images.get(number, 0) for number in numbers], "images")
+
+
+def _changed(configs: Sequence[dict[str, str]]) -> list[tuple[str, list[str]]]:
+    """Settings in which two runs differ."""
+    if len(configs) < 2:
+        return []
+    paths = sorted(set().union(*configs))
+    rows = [(path, [config.get(path, "–") for config in configs]) for path in paths]
+    return [(path, values) for path, values in rows if len(set(values)) > 1]
