@@ -10,7 +10,7 @@ import msgspec
 from crawlers.captured import CapturedMedia, Location, Media
 from crawlers.warc import WarcSettings, read_captures, read_response
 from schemas.documents import Page
-from schemas.drops import Drop, Tally
+from schemas.drops import Tally
 from schemas.storage import Store
 from schemas.urls import media_key
 

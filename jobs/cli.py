@@ -24,7 +24,10 @@ COMMANDS = {
     ),
     "show": ("jobs.show_command", "one sample in the terminal, its images in place"),
     "view": ("jobs.view_command", "a web page on this machine to look through samples and what was let go"),
-    "report": ("jobs.report_command", "one HTML file that shows what is in a dataset and what was let go; two compared"),
+    "report": (
+        "jobs.report_command",
+        "one HTML file that shows what is in a dataset and what was let go; two compared",
+    ),
     "query": ("jobs.query_command", "SQL over the index and the drops of a dataset"),
     "subset": ("jobs.subset_command", "the samples for which a condition holds, as a new dataset"),
 }

@@ -28,7 +28,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dataset", metavar="DIR", help="look the page up in the archives of this dataset")
     parser.add_argument("--url", metavar="BASE", default="", help="the address that a saved page was at")
     parser.add_argument(
-        "--config", help="a YAML file or a preset: default, flamingo, obelics; default: that of the dataset, if one is named"
+        "--config",
+        help="a YAML file or a preset: default, flamingo, obelics; default: that of the dataset, if one is named",
     )
     parser.add_argument(
         "--set", action="append", default=[], metavar="K=V", help="override a setting, as in weft build"
@@ -141,7 +142,9 @@ def _print(report: dict[str, Any]) -> None:
         sample = report["sample"]
         console.print(Text(f"in the dataset: {f'sample {sample}' if sample else 'no sample'}", style="bold"))
         for drop in report["dropped_by_the_build"]:
-            console.print(Text(f"- {drop['kind']} {drop['reason']}: {drop['url']} {drop['detail']}".rstrip(), style="red"))
+            console.print(
+                Text(f"- {drop['kind']} {drop['reason']}: {drop['url']} {drop['detail']}".rstrip(), style="red")
+            )
         return
     console.print(Text(f"not applied to a page alone: {'; '.join(NOT_APPLIED)}", style="dim"))
 

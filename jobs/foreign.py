@@ -68,9 +68,11 @@ def _files(path: str) -> tuple[Store, list[str], set[str]]:
     meant: list[str] = []
     for pattern in braceexpand.braceexpand(path):
         fs, place = url_to_fs(pattern)
-        meant += [posixpath.basename(str(found)) for found in fs.glob(place)] if "*" in pattern else [
-            posixpath.basename(pattern)
-        ]
+        meant += (
+            [posixpath.basename(str(found)) for found in fs.glob(place)]
+            if "*" in pattern
+            else [posixpath.basename(pattern)]
+        )
     beside = set(store.list(""))
     return store, [name for name in meant if name in beside], beside
 
@@ -215,7 +217,8 @@ def _counts(store: Store, tars: list[str], beside: set[str]) -> tuple[list[int |
 
 def _first_samples(store: Store, name: str) -> Iterator[tuple[str, dict[str, bytes]]]:
     """Key and members of samples from the front of a tar; one that breaks off ends."""
-    last, members = "", {}
+    last = ""
+    members: dict[str, bytes] = {}
     try:
         with store.open(name) as file, tarfile.open(fileobj=file, mode="r:") as tar:
             for member in tar:

@@ -38,8 +38,8 @@ class Rows(msgspec.Struct, frozen=True):
 class Index:
     """Tables `interleaved`, `pairs`, `clips` (those that are there), `samples` (what they have in common) and `drops`.
 
-    Beside the columns of docs/format.md a sample has `shard` and `row`, its number in the shard. Files are read in place,
-    where the dataset lies, and only as far as a query needs. A dataset that is still being built has the shards that
+    Beside the columns of docs/format.md a sample has `shard` and `row`, its number in the shard. Files are read where
+    the dataset lies, and only as far as a query needs. A dataset that is still being built has the shards that
     were committed when it was opened. Safe for several threads.
     """
 
@@ -62,8 +62,10 @@ class Index:
         self._connection.execute("SET parquet_metadata_cache = true")  # a committed file never changes
         if not store.is_local:
             self._connection.register_filesystem(store.fs)
-        files = {kind: [self._path(f"{kind}/shards/{mark.shard.name}.parquet") for mark in self.marks[kind]]
-                 for kind in self.kinds}
+        files = {
+            kind: [self._path(f"{kind}/shards/{mark.shard.name}.parquet") for mark in self.marks[kind]]
+            for kind in self.kinds
+        }
         files["drops"] = [self._path(name) for name in drops]
         for table, paths in files.items():
             self._define(table, paths)
@@ -71,7 +73,9 @@ class Index:
         if parts:
             self._connection.execute(f"CREATE VIEW samples AS {' UNION ALL BY NAME '.join(parts)}")
         # From here on nothing but these files can be opened, by whatever SQL.
-        self._connection.execute(f"SET allowed_paths = {_literals([path for paths in files.values() for path in paths])}")
+        self._connection.execute(
+            f"SET allowed_paths = {_literals([path for paths in files.values() for path in paths])}"
+        )
         self._connection.execute("SET enable_external_access = false")
         self._connection.execute("SET lock_configuration = true")
 
@@ -79,9 +83,7 @@ class Index:
         """Names of a table's columns."""
         return [str(row[0]) for row in self.ask(f"DESCRIBE {table}", limit=10_000).rows]
 
-    def ask(
-        self, sql: str, parameters: Sequence[Any] = (), limit: int = 1000, timeout_s: float | None = 30.0
-    ) -> Rows:
+    def ask(self, sql: str, parameters: Sequence[Any] = (), limit: int = 1000, timeout_s: float | None = 30.0) -> Rows:
         """The first `limit` rows of the answer. Raises `QueryError`."""
         with self._cursor(timeout_s) as cursor:
             _only_reading(cursor, sql)

@@ -149,7 +149,9 @@ def _counts(title: str, counts: dict[Any, int]) -> "RenderableType | None":
 
 def _bins(title: str, bins: list[tuple[float, float, int]], quantiles: dict[str, float]) -> "RenderableType | None":
     rows = [(f"{low:,g} – {high:,g}", count) for low, high, count in bins]
-    told = ", ".join(f"{name} {quantiles[name]:,.1f}".replace(".0", "") for name in ("min", "median", "max") if quantiles)
+    told = ", ".join(
+        f"{name} {quantiles[name]:,.1f}".replace(".0", "") for name in ("min", "median", "max") if quantiles
+    )
     return _bars(f"{title}: {told}", rows) if rows else None
 
 
@@ -167,7 +169,9 @@ def _bars(title: str, rows: list[tuple[str, int]]) -> "RenderableType":
     for name, count in rows:
         eighths = max(count > 0, round(8 * _BAR * count / most))
         bar = "█" * (eighths // 8) + ("", *"▏▎▍▌▋▊▉")[eighths % 8]
-        table.add_row(Text(name), bar, f"{count:,}", f"{count / total:.0%}" if count / total >= 0.005 or not count else "<1%")
+        table.add_row(
+            Text(name), bar, f"{count:,}", f"{count / total:.0%}" if count / total >= 0.005 or not count else "<1%"
+        )
     return table
 
 
@@ -179,7 +183,9 @@ def _quantile_table(totals: dict[str, Any]) -> "RenderableType | None":
     if not rows:
         return None
     names = ("min", "p25", "median", "p75", "max", "mean")
-    table = Table("", *names, title=Text("scores and sizes", style="bold"), title_justify="left", box=None, pad_edge=False)
+    table = Table(
+        "", *names, title=Text("scores and sizes", style="bold"), title_justify="left", box=None, pad_edge=False
+    )
     for column in table.columns[1:]:
         column.justify = "right"
     for name, quantiles in rows.items():

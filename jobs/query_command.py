@@ -26,7 +26,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--csv", action="store_true", help="print all rows as CSV")
     form.add_argument("--json", action="store_true", help="print all rows as JSON, one object a line")
-    parser.add_argument("--limit", type=int, default=100, metavar="N", help="rows of the table on a terminal; default 100")
+    parser.add_argument(
+        "--limit", type=int, default=100, metavar="N", help="rows of the table on a terminal; default 100"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:

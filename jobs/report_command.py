@@ -40,5 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
             Store(arguments.path).put("report.html", html)
     except OSError as error:
         return fail(f"the report cannot be written: {error}", 1)
-    print(f"{arguments.output or f'{arguments.path}/report.html'}: {len(html) / 1e6:.1f} MB, one file, needs no network")
+    print(
+        f"{arguments.output or f'{arguments.path}/report.html'}: {len(html) / 1e6:.1f} MB, one file, needs no network"
+    )
     return 0

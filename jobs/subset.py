@@ -136,7 +136,9 @@ def _write(
                     columns = {field.name: field.type for field in table.schema if field.name not in _BASE}
                     writer = ShardWriter(attempt, f"{kind}/shards", partition, columns, settings, finished.append)
                 _count(table, set(chosen), item, plan.where, tally)
-                for row, members in _samples(Shard(source, kind, mark.shard.name), table.take(pa.array(chosen, pa.int64()))):
+                for row, members in _samples(
+                    Shard(source, kind, mark.shard.name), table.take(pa.array(chosen, pa.int64()))
+                ):
                     writer.add(row["key"], members, {name: row.get(name) for name in columns})
             if writer is not None:
                 writer.close()

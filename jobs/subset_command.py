@@ -29,9 +29,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     settings = ShardSettings(max_bytes=arguments.shard_bytes) if arguments.shard_bytes > 0 else ShardSettings()
     try:
-        dataset = subset(
-            Store(arguments.path), Store(arguments.output), arguments.where, arguments.kind, settings
-        )
+        dataset = subset(Store(arguments.path), Store(arguments.output), arguments.where, arguments.kind, settings)
     except (NotADataset, QueryError, SubsetError) as error:
         return fail(error, 2)
     except DamagedShard as error:

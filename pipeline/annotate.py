@@ -1,4 +1,4 @@
-"""A captured page drawn again to be looked at: its parts marked as kept or let go, or as it was; harmless either way."""
+"""A captured page drawn again to be looked at, harmless: its parts marked as kept or let go, or as it was."""
 
 import html
 from bisect import bisect_left
@@ -8,9 +8,9 @@ from selectolax.lexbor import LexborHTMLParser
 
 from pipeline.charset import utf8_html
 from pipeline.elements import SKIPPED, VOID
+from pipeline.hostile import refuse_hostile
 from pipeline.leaves import Media, Text
 from pipeline.markup import unescape
-from pipeline.hostile import refuse_hostile
 from pipeline.reading import ExtractSettings, Reading
 from schemas.documents import Page
 from schemas.urls import resolve
@@ -31,9 +31,9 @@ def annotate_page(
 ) -> str:
     """HTML for the body of a document of its own.
 
-    `reasons` has an entry for each item of `explain_page`, in order, "" for what is kept. `address` gives where an image
-    is to be loaded from, "" for not at all. Each part is an element with the id `b{number of the item}`, the class `kept`
-    or `dropped`, and its reason in `data-why`. Raises `Drop("hostile_html")`.
+    `reasons` has an entry for each item of `explain_page`, in order, "" for what is kept. `address` gives where an
+    image is to be loaded from, "" for not at all. Each part is an element with the id `b{number of the item}`, the
+    class `kept` or `dropped`, and its reason in `data-why`. Raises `Drop("hostile_html")`.
     """
     reading = Reading(page, settings)
     walk, _ = reading.full()

@@ -3,6 +3,7 @@
 import io
 import re
 from collections.abc import Sequence
+from typing import Any
 
 import matplotlib
 from matplotlib.axes import Axes
@@ -13,7 +14,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 #: What matplotlib draws with -> the variable of the page that stands in its place.
 _COLOURS = {"#010101": "var(--ink)", "#020202": "var(--soft)", "#030303": "var(--line)", "#040404": "var(--accent)"}
 _INK, _SOFT, _LINE, _ACCENT = _COLOURS
-_STYLE = {
+_STYLE: Any = {
     "svg.fonttype": "none",  # text stays text: it can be searched, and is set in the page's font
     "font.family": "sans-serif",
     "font.size": 9.5,
@@ -40,7 +41,9 @@ def bars(name: str, labels: Sequence[str], counts: Sequence[int], unit: str) -> 
         drawn = io.StringIO()
         figure.patch.set_alpha(0)
         axes.patch.set_alpha(0)
-        canvas.print_svg(drawn, metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+        canvas.print_svg(  # type: ignore[no-untyped-call]
+            drawn, metadata={"Date": None, "Creator": None, "Format": None, "Type": None}
+        )
     return _of_page(drawn.getvalue())
 
 

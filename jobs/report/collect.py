@@ -202,11 +202,12 @@ def _look(documents: list[tuple[dict[str, Any], dict[str, Any]]]) -> dict[str, A
     consent: Counter[str] = Counter()
     screened: Counter[str] = Counter()
     for _, document in documents:
-        for size in document.get("image_sizes", []):
-            heights.append(int(size[1]))
+        heights.extend(int(size[1]) for size in document.get("image_sizes", []))
         formats.update(document.get("image_original_formats") or [document.get("original_format", "")])
         said = document.get("consent") or {}
-        consent.update([*said.get("robots", []), *(["tdm-reservation"] if "tdm_reservation" in said else [])] or ["none"])
+        consent.update(
+            [*said.get("robots", []), *(["tdm-reservation"] if "tdm_reservation" in said else [])] or ["none"]
+        )
         screened.update(document.get("screened") or ["nobody"])
     formats.pop("", None)
     return {
@@ -221,5 +222,7 @@ def _look(documents: list[tuple[dict[str, Any], dict[str, Any]]]) -> dict[str, A
 def flat(tree: Any, path: str = "") -> dict[str, str]:
     """Settings by their path, values as JSON."""
     if isinstance(tree, dict) and tree:
-        return {name: value for key, one in tree.items() for name, value in flat(one, f"{path}.{key}".lstrip(".")).items()}
+        return {
+            name: value for key, one in tree.items() for name, value in flat(one, f"{path}.{key}".lstrip(".")).items()
+        }
     return {path: msgspec.json.encode(tree).decode()} if path else {}

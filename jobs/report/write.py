@@ -27,8 +27,13 @@ def render(datasets: Sequence[dict[str, Any]], version: str, made: str) -> str:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    environment.filters |= {"commas": lambda number: f"{number:,}", "bytes": human_bytes, "blocks": blocks,
-                            "address": safe_address}  # fmt: skip
+    filters: dict[str, Any] = {
+        "commas": lambda number: f"{number:,}",
+        "bytes": human_bytes,
+        "blocks": blocks,
+        "address": safe_address,
+    }
+    environment.filters |= filters
     for number, dataset in enumerate(datasets):
         dataset["plots"] = {kind: _plots(f"{number}-{kind}", kind, dataset) for kind in dataset["summary"]["kinds"]}
     kinds = list(dict.fromkeys(kind for dataset in datasets for kind in dataset["summary"]["kinds"]))
@@ -68,7 +73,9 @@ def _of_counts(name: str, images: dict[int, int]) -> str:
         values = np.repeat(np.array(list(images)), np.array(list(images.values())))
         return charts.histogram(name, histogram(values), "images")
     numbers = range(min(images), max(images) + 1)
-    return charts.bars(name, [str(number) for number in numbers], [images.get(number, 0) for number in numbers], "images")
+    return charts.bars(
+        name, [str(number) for number in numbers], [images.get(number, 0) for number in numbers], "images"
+    )
 
 
 def _changed(configs: Sequence[dict[str, str]]) -> list[tuple[str, list[str]]]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import jinja2
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
 from jobs.archives import NotAtHand
 from jobs.index import QueryError
@@ -16,7 +17,7 @@ from jobs.inspection import NotADataset
 from jobs.view import browse, captured, drops, media, samples, text
 from jobs.view.context import CONTEXT, Context
 from jobs.view.library import NoSample
-from jobs.view.security import Handler, guard
+from jobs.view.security import guard
 from schemas.drops import Drop
 from schemas.storage import Store
 

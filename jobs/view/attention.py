@@ -2,7 +2,7 @@
 
 from collections import abc
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import msgspec
 
@@ -83,7 +83,9 @@ def window_of(kind: str, key: str, members: Mapping[str, bytes], choices: Choice
 
     sequence = drawn({"previous": 0.0, "next": 1.0, "drawn": 0.5}[choices.attends])
     attends_next = document.kind == "interleaved" and (sequence.media_index_T == drawn(1.0).media_index_T).all()
-    whole = make_sequence(document, tokens, rng_of("view", key), SequenceSettings(max_tokens=1 << 30, max_media=1 << 30))
+    whole = make_sequence(
+        document, tokens, rng_of("view", key), SequenceSettings(max_tokens=1 << 30, max_media=1 << 30)
+    )
     ids = sequence.tokens_T.tolist()
     media = [part for part in document.parts if isinstance(part, Medium)]
     inside = [next(n for n, one in enumerate(media) if one is medium) for medium in sequence.media]
@@ -129,4 +131,3 @@ def _tokens(name: str) -> "Tokens":
         return load_tokens(name)
     except (SettingsError, OSError) as error:
         raise NoTokenizer(str(error)) from None
-

@@ -94,9 +94,7 @@ async def query(request: web.Request) -> web.Response:
             wrong = str(error)
     tables = {name: await asyncio.to_thread(context.library.index.columns, name) for name in ("drops",)}
     tables = {**context.library.columns, **tables}
-    return context.render(
-        request, "query.html", sql=sql, answer=answer, wrong=wrong, tables=tables, examples=_EXAMPLES
-    )
+    return context.render(request, "query.html", sql=sql, answer=answer, wrong=wrong, tables=tables, examples=_EXAMPLES)
 
 
 async def report(request: web.Request) -> web.Response:

@@ -183,7 +183,9 @@ class Library:
         """The members by field, as the loader has them, of one read."""
         data = self.store.read_range(f"{kind}/shards/{row['shard']}.tar", row["offset"], row["size"])
         return {
-            posixpath.basename(member["name"]).partition(".")[2]: data[member["offset"] - row["offset"] :][: member["size"]]
+            posixpath.basename(member["name"]).partition(".")[2]: data[member["offset"] - row["offset"] :][
+                : member["size"]
+            ]
             for member in row["members"]
         }
 

@@ -11,11 +11,12 @@ from jobs.view.attention import Choices, read_choices, tokenizer_names, window_o
 from jobs.view.context import CONTEXT, Context
 from schemas.drops import Drop
 
-#: Facts of the JSON beside a sample, in this order; others follow.
+#: Facts of the JSON that a page shows at places of their own.
 _SHOWN_ELSEWHERE = frozenset(
-    "key url title texts images image_urls image_alts image_titles image_captions image_sizes image_formats image_sha256 "
-    "image_original_sizes image_original_formats image_original_sha256 image_phashes image_scores clip_similarity "
-    "clip_assignment caption captions subtitles frame_times_s frame_hashes page_url page_title status error_message".split()
+    "key url title texts images image_urls image_alts image_titles image_captions image_sizes image_formats "
+    "image_sha256 image_original_sizes image_original_formats image_original_sha256 image_phashes image_scores "
+    "clip_similarity clip_assignment caption captions subtitles frame_times_s frame_hashes page_url page_title status "
+    "error_message".split()
 )
 
 

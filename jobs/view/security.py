@@ -1,11 +1,9 @@
 """What keeps hostile content harmless in the viewer, and other web sites out of it."""
 
 import ipaddress
-from collections.abc import Awaitable, Callable
 
 from aiohttp import web
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+from aiohttp.typedefs import Handler, Middleware
 
 #: Nothing is loaded but what the viewer serves itself, and no script or style stands in a page.
 PAGE_POLICY = (
@@ -15,8 +13,8 @@ PAGE_POLICY = (
 #: For pages of others, shown in a frame: no scripts, no forms, nothing from elsewhere. Its images are the viewer's own,
 #: which is all that the origin serves for where no script runs.
 FRAME_POLICY = (
-    "sandbox allow-same-origin; default-src 'none'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; form-action 'none'; "
-    "base-uri 'none'; frame-ancestors 'self'"
+    "sandbox allow-same-origin; default-src 'none'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    "form-action 'none'; base-uri 'none'; frame-ancestors 'self'"
 )
 #: For bytes of samples.
 DATA_POLICY = "sandbox; default-src 'none'; frame-ancestors 'none'"
@@ -30,7 +28,7 @@ _HEADERS = {
 }
 
 
-def guard(host: str) -> Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]:
+def guard(host: str) -> Middleware:
     """A middleware that serves only who asks for this machine by address or as localhost, or as the `host` given.
 
     A name of a foreign site that resolves to 127.0.0.1 is refused (DNS rebinding), as are requests that another site's
