@@ -6,9 +6,9 @@ from typing import Protocol, TypeVar
 
 import msgspec
 
-#: What can be let go: a visit of the crawler to an address, a WARC record, a whole page, one text block of a page, or
-#: one image reference of a page.
-KINDS = ("visit", "record", "page", "paragraph", "image")
+#: What can be let go: a visit of the crawler to an address, a WARC record, a whole page, one text block of a page, one
+#: image reference of a page, a video, or one clip of a video.
+KINDS = ("visit", "record", "page", "paragraph", "image", "video", "clip")
 
 #: The closed list of reason codes. `docs/drop-reasons.md` is checked against it by a test.
 REASONS: dict[str, str] = {
@@ -86,6 +86,18 @@ REASONS: dict[str, str] = {
     "no_address": "the reference has no address but placeholders",
     "repeated_image": "the page shows the same image a second time",
     "icon": "declared or named as decoration: an icon, spacer, tracker or avatar",
+    # videos and clips
+    "no_video": "the page shows no video",
+    "duplicate_video": "another reference to the same video was taken",
+    "no_caption": "no text of the wanted sources goes with it",
+    "broken_video": "the container does not open, or too much of it does not decode",
+    "no_video_stream": "a file of sound or of a still picture",
+    "no_frames": "no frame could be read",
+    "too_long": "longer than the maximum",
+    "no_clip_left": "every clip of the video was let go",
+    "too_short": "shorter than the minimum",
+    "black": "all of it is dark",
+    "static": "nothing moves in it",
     # any of them
     "timeout": "took longer than the time allowed for one item",
     "crashed": "the process that worked on it died",
