@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from jobs.assemble import assemble
+from jobs.clips import make_clips
 from jobs.config import BuildConfig
 from jobs.dedup import dedup_texts, dedup_urls
 from jobs.engine import Engine, EngineSettings, Failure, RayEngine, open_engine
@@ -17,6 +18,7 @@ from jobs.extract import extract
 from jobs.frequency import compares_addresses, count_keys, find_frequent, find_frequent_content
 from jobs.metrics import Metrics
 from jobs.near import dedup_similar, group_pages, link_bands, round_phase, star_round
+from jobs.page_videos import read_list
 from jobs.plan import Plan, make_plan, other_settings
 from jobs.progress import progress
 from jobs.publish import KIND, publish
@@ -34,6 +36,9 @@ from schemas.storage import Store
 
 _MAX_ROUNDS = 60  # each pair of rounds at least halves the depth of what hangs together
 
+#: Kind of sample -> the phase that writes its shards.
+_PUBLISHED = {KIND: "publish", "clips": "clips"}
+
 logger = logging.getLogger(__name__)
 
 
@@ -42,7 +47,12 @@ class BuildError(Exception):
 
 
 def build(
-    output: str, inputs: Sequence[str], config: BuildConfig, engine: EngineSettings, deny: Sequence[str] = ()
+    output: str,
+    inputs: Sequence[str],
+    config: BuildConfig,
+    engine: EngineSettings,
+    deny: Sequence[str] = (),
+    videos: Sequence[str] = (),
 ) -> Dataset:
     """Build, or finish, the dataset at `output`, a path or fsspec URL.
 
@@ -61,7 +71,7 @@ def build(
             "%s is complete: %s", output, "nothing to do" if left == dataset else "what is denied was removed"
         )
         return left
-    plan = make_plan(store, inputs, config)
+    plan = make_plan(store, inputs, config, videos)
     with open_engine(engine) as runner:
         phases = Phases(runner, store, plan)
         phases.run_all()
@@ -78,13 +88,18 @@ class Phases:
 
     def run_all(self) -> None:
         self.read_archives()
-        self.compare_pages()
-        self.make_shards()
+        if "interleaved" in self._plan.config.kinds:
+            self.compare_pages()
+            self.make_shards()
+        if "clips" in self._plan.config.kinds:
+            self.make_clips()
 
     def read_archives(self) -> None:
         if self._plan.references:
             self._run("references", read_references, len(self._plan.references))
         self._run("extract", extract, len(self._plan.inputs))
+        if self._plan.video_lists:
+            self._run("lists", read_list, len(self._plan.video_lists))
 
     def compare_pages(self) -> None:
         """Let go what is repeated or too frequent, before any image is opened."""
@@ -109,6 +124,13 @@ class Phases:
             if self._plan.references and compares_embeddings(self._plan.config.scorers):
                 self._run("embeddings", embed_references, len(self._plan.references), actors)
             self._run("publish", publish, len(slices), actors)
+
+    def make_clips(self) -> None:
+        """Videos are found by address like images, then cut into clips, a task for each part of their addresses."""
+        if "urls" not in self.commits:
+            self._run("urls", dedup_urls, self._plan.buckets)
+        with scorer_pool(self._engine, self._plan.config.scorers) as actors:
+            self._run("clips", make_clips, self._plan.partitions, actors)
 
     def _find_components(self) -> int:
         """Run rounds until all components of near-duplicates are stars; returns the number of the last."""
@@ -165,11 +187,23 @@ def finish(store: Store, plan: Plan, commits: dict[str, list[Commit]]) -> Datase
     """Check that nothing was lost between phases, then write what readers open, `dataset.json` last."""
     counts = {name: sum((commit.counts for commit in done), Counts()) for name, done in commits.items()}
     _check_funnel(counts)
-    sweep(store, ["drops", *(f"work/{name}" for name in commits), f"{KIND}/shards", f"{KIND}/commit"])
-    shards = [shard for commit in commits["publish"] for shard in commit.shards]
-    write_reader_files(store, KIND, shards)
+    sweep(
+        store,
+        [
+            "drops",
+            *(f"work/{name}" for name in commits),
+            *(f"{kind}/{part}" for kind in _PUBLISHED for part in ("shards", "commit")),
+        ],
+    )
+    shards = {
+        kind: [shard for commit in commits[phase] for shard in commit.shards]
+        for kind, phase in _PUBLISHED.items()
+        if phase in commits
+    }
+    for kind, of_kind in shards.items():
+        write_reader_files(store, kind, of_kind)
     dataset = Dataset(
-        kinds={KIND: totals(shards)},
+        kinds={kind: totals(of_kind) for kind, of_kind in shards.items()},
         phases={name: count for name, count in counts.items() if count != Counts()},
         drops=sum(counts.values(), Counts()).drops,
         inputs=len(plan.inputs),
@@ -179,7 +213,7 @@ def finish(store: Store, plan: Plan, commits: dict[str, list[Commit]]) -> Datase
         weft_version=plan.weft_version,
     )
     store.put(DATASET, msgspec.json.format(msgspec.json.encode(dataset), indent=1))
-    for index in range(len(commits["publish"])):
+    for index in range(len(commits.get("publish", ()))):
         store.remove(staged_name(index))  # as large as the dataset itself
     return dataset
 
@@ -201,7 +235,8 @@ def funnel_lines(dataset: Dataset) -> Iterable[str]:
     """What a person wants to know at the end."""
     for kind, total in dataset.kinds.items():
         size = f"{total.shards} shards, {total.bytes / 1e6:,.1f} MB"
-        yield f"{kind}: {total.samples:,} samples, {total.images:,} images, {size}"
+        images = f"{total.images:,} images, " if kind != "clips" else ""
+        yield f"{kind}: {total.samples:,} samples, {images}{size}"
     if redacted := sum(dataset.phases.values(), Counts()).redacted:
         yield "  replaced by placeholders: " + ", ".join(f"{kind} {count:,}" for kind, count in redacted.items())
     for kind, reasons in dataset.drops.items():

@@ -21,7 +21,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--deny", metavar="FILE", help="addresses and domains that must not be in the dataset, one a line; also removed"
     )
-    parser.add_argument("--kinds", default="interleaved", help="what to make; interleaved is all there is yet")
+    parser.add_argument("--kinds", default="", help="what to make: interleaved, clips, or both with a comma")
+    parser.add_argument(
+        "--videos",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="LIST",
+        help="for clips: .jsonl, .csv, .tsv or .parquet files of url, text, and subtitles if there are",
+    )
     parser.add_argument("--engine", choices=("ray", "inline"), default="ray", help="inline works in this one process")
     parser.add_argument("--address", default="", help="of a Ray cluster; default RAY_ADDRESS, else this machine")
     parser.add_argument("--workers", type=int, default=0, help="partitions at a time on this machine; default its CPUs")
@@ -39,13 +47,12 @@ def run(arguments: argparse.Namespace) -> int:
     from schemas.drops import StepError
     from schemas.settings import SettingsError
 
-    if arguments.kinds != "interleaved":
-        return fail(f"--kinds {arguments.kinds}: only interleaved can be built yet", 2)
     engine = EngineSettings(engine=arguments.engine, address=arguments.address, workers=arguments.workers)
     try:
-        config = load_config(arguments.config, arguments.set)
+        kinds = [f"kinds=[{arguments.kinds}]"] if arguments.kinds else []
+        config = load_config(arguments.config, kinds + arguments.set)
         deny = read_lines(arguments.deny)
-        dataset = build(arguments.output, arguments.input, config, engine, deny)
+        dataset = build(arguments.output, arguments.input, config, engine, deny, arguments.videos)
     except (SettingsError, InputError, BadModel) as error:
         return fail(error, 2)
     except (BuildError, StepError) as error:

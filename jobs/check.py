@@ -16,8 +16,10 @@ from PIL import Image
 from jobs.inspection import kinds_of, shards_of
 from schemas.dataset import DATASET, read_dataset, totals
 from schemas.documents import Sample
+from schemas.drops import Drop
 from schemas.shards import Shard, ShardMark
 from schemas.storage import Store
+from schemas.videos import ClipSample
 
 _STEP = 4 << 20
 
@@ -70,7 +72,8 @@ def _shard_problems(store: Store, mark: ShardMark, shard: Shard) -> Iterator[str
         damaged = [place["name"] for place in row["members"] if zlib.crc32(members[place["name"]]) != place["crc32"]]
         yield from (f"{row['key']}: {name}: its bytes are not those that were written" for name in damaged)
         if not damaged:
-            yield from (f"{row['key']}: {problem}" for problem in sample_problems(row["key"], members))
+            judge = clip_problems if shard.folder == "clips" else sample_problems
+            yield from (f"{row['key']}: {problem}" for problem in judge(row["key"], members))
 
 
 def _index_problems(store: Store, shard: Shard, rows: list[dict[str, Any]]) -> Iterator[str]:
@@ -120,6 +123,28 @@ def sample_problems(key: str, members: Mapping[str, bytes]) -> Iterator[str]:
     for name, sha256, size in zip(listed, sample.image_sha256, sample.image_sizes, strict=True):
         if problem := _image_problem(members[name], sha256, size):
             yield f"{name}: {problem}"
+
+
+def clip_problems(key: str, members: Mapping[str, bytes]) -> Iterator[str]:
+    """What is wrong with one clip. Its packets are counted; that its bytes are those written, the hashes tell."""
+    from pipeline.video_probe import index_video
+
+    names = list(members)
+    if names != [f"{key}.{suffix}" for suffix in ("json", "mp4", "txt")]:
+        yield f"its members are {names}"
+        return
+    try:
+        sample = msgspec.json.decode(members[names[0]], type=ClipSample)
+        frames = len(index_video(members[names[1]]))
+    except (msgspec.DecodeError, UnicodeDecodeError, Drop) as error:
+        yield f"does not open: {error}"
+        return
+    if sample.key != key or sample.caption.encode() != members[names[2]]:
+        yield f"{names[0]}: key {sample.key}, or a caption that is not {names[2]}"
+    if hashlib.sha256(members[names[1]]).hexdigest() != sample.sha256:
+        yield f"{names[1]}: its sha256 is not the one in the document"
+    if frames != sample.num_frames:
+        yield f"{names[1]}: has {frames} frames, the document says {sample.num_frames}"
 
 
 def _image_problem(data: bytes, sha256: str, size: tuple[int, int]) -> str:

@@ -104,6 +104,13 @@ def _extracted(plan: Plan, name: str) -> list[str]:
     return work_files("extract", len(plan.inputs), name)
 
 
+def _wanted(plan: Plan) -> list[str]:
+    """The files that name the media of pages, and of videos where clips are made."""
+    of_videos = _extracted(plan, "wanted-videos") if "clips" in plan.config.kinds else []
+    of_videos += work_files("lists", len(plan.video_lists), "wanted-videos")
+    return _extracted(plan, "wanted") + of_videos
+
+
 def _bands(pages: pa.RecordBatch) -> pa.Table:
     """A row for each band of each page, in the form of `BANDS`."""
     pages = pages.filter(pc.greater(pc.binary_length(pages.column("bands")), 0))
@@ -115,7 +122,7 @@ def _bands(pages: pa.RecordBatch) -> pa.Table:
 
 def _locate(store: Store, plan: Plan, bucket: int) -> Iterator[Any]:
     """Join the wanted addresses of a bucket with the captured ones; of several captures the newest."""
-    wanted = read_bucket(store, _extracted(plan, "wanted"), bucket)
+    wanted = read_bucket(store, _wanted(plan), bucket)
     captures = read_bucket(store, _extracted(plan, "captures"), bucket)
     if wanted is None or captures is None:
         return

@@ -15,8 +15,9 @@ import pyarrow as pa
 
 from crawlers.inputs import Input
 from crawlers.warc import Capture, page_of, read_captures
-from jobs.config import BuildConfig
+from jobs.config import BuildConfig, warc_settings
 from jobs.isolation import Isolated
+from jobs.page_videos import find_clips
 from jobs.plan import Plan, read_plan
 from jobs.references import text_index
 from jobs.slices import sizes_name
@@ -87,6 +88,8 @@ def extract(output: str, index: int) -> Commit:
             tally = Tally(drops.add)
             captures = _captures(archive, config, tally)
             pages = _without_images(captures, index, _by_name(plan), shuffle, tally)
+            if "clips" in config.kinds:
+                pages = find_clips(pages, attempt, index, archive.url, plan, tally)
             drafts = each(partial(_draft, recipe, archive.url, index, config), pages, tally)
             drafts = _without_evaluation_texts(drafts, output, plan, tally)
             for draft in drafts:
@@ -100,7 +103,7 @@ def _captures(archive: Input, config: BuildConfig, tally: Tally) -> Iterator[Cap
     with fsspec.open(archive.url, "rb") as file:
         size = archive.size if archive.size >= 0 else file.seek(0, 2)
         file.seek(0)
-        yield from read_captures(file, archive.url, size, config.warc, tally)
+        yield from read_captures(file, archive.url, size, warc_settings(config), tally)
 
 
 def _by_name(plan: Plan) -> dict[str, int]:

@@ -15,6 +15,7 @@ from schemas.storage import Store
 KINDS = ("interleaved", "pairs", "clips")
 _TOP = 10
 _COLUMNS = ("num_images", "num_words", "language", "domain")
+_CLIP_COLUMNS = ("duration_s", "num_words", "language", "domain")
 
 
 class NotADataset(Exception):
@@ -57,19 +58,24 @@ def summary(store: Store) -> dict[str, Any]:
 
 def _kind_summary(store: Store, kind: str) -> dict[str, Any]:
     counts: dict[str, Counter[Any]] = {name: Counter() for name in ("num_images", "language", "domain")}
-    words = []
+    words, seconds = [], []
     infos = []
     for mark, shard in shards_of(store, kind):
         infos.append(mark.shard)
-        index = shard.index(_COLUMNS)
+        index = shard.index(_CLIP_COLUMNS if kind == "clips" else _COLUMNS)
         words.append(index.column("num_words").to_numpy())
+        if kind == "clips":
+            seconds.append(index.column("duration_s").to_numpy())
         for name, counter in counts.items():
+            if name not in index.column_names:
+                continue
             for entry in index.column(name).value_counts().to_pylist():
                 counter[entry["values"]] += entry["counts"]
     return {
         **msgspec.to_builtins(totals(infos)),
         "images_per_document": dict(sorted(counts["num_images"].items())),
         "words_per_document": _quantiles(np.concatenate(words)) if words else {},
+        **({"seconds_per_clip": _quantiles(np.concatenate(seconds))} if seconds else {}),
         "languages": dict(counts["language"].most_common(_TOP)),
         "domains": len(counts["domain"]),
         "top_domains": dict(counts["domain"].most_common(_TOP)),

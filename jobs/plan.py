@@ -21,6 +21,7 @@ _MAX_PARTITIONS = 4096
 _BYTES_A_BUCKET = 4 << 30
 _MAX_BUCKETS = 4096
 _IMAGES_A_TASK = 512
+_BYTES_A_LIST = 64 << 20  # a list of videos stands for more than it weighs
 
 logger = logging.getLogger(__name__)
 
@@ -42,9 +43,10 @@ class Plan(msgspec.Struct, frozen=True):
     config: BuildConfig
     config_hash: str
     weft_version: str
+    video_lists: list[Input] = []  # files that name videos and their texts
 
 
-def make_plan(store: Store, patterns: Sequence[str], config: BuildConfig) -> Plan:
+def make_plan(store: Store, patterns: Sequence[str], config: BuildConfig, videos: Sequence[str] = ()) -> Plan:
     """The plan of this output: the one that lies there, or a new one.
 
     Raises `SettingsError` when the output belongs to a build with other settings, `InputError` when a pattern matches
@@ -63,13 +65,16 @@ def make_plan(store: Store, patterns: Sequence[str], config: BuildConfig) -> Pla
         if patterns:
             _warn_of_new(plan, list_archives(patterns))
         return plan
-    inputs = list_archives(patterns)
-    total = sum(max(0, item.size) for item in inputs)
+    lists = [Input(url, -1) for url in list_files(videos)]
+    inputs = list_archives(patterns) if patterns or not lists else []
+    total = sum(max(0, item.size) for item in inputs) + _BYTES_A_LIST * len(lists)
     partitions = config.partitions or min(_MAX_PARTITIONS, max(1, math.ceil(total / _BYTES_A_PARTITION)))
     buckets = config.buckets or min(_MAX_BUCKETS, max(1, math.ceil(total / _BYTES_A_BUCKET)))
-    plan = Plan(inputs, _list_references(config), partitions, buckets, config, settings_hash(config), __version__)
+    plan = Plan(
+        inputs, _list_references(config), partitions, buckets, config, settings_hash(config), __version__, lists
+    )
     if not store.put_if_absent(PLAN, msgspec.json.format(msgspec.json.encode(plan), indent=1)):
-        return make_plan(store, patterns, config)
+        return make_plan(store, patterns, config, videos)
     store.put(CONFIG, dump_settings(config).encode())
     return plan
 

@@ -124,7 +124,10 @@ def _recounted(store: Store, dataset: Dataset) -> Dataset:
     others = {name: counts for name, counts in dataset.phases.items() if name != PHASE}
     phases = {**others, PHASE: removed}
     changed = msgspec.structs.replace(
-        dataset, kinds={KIND: totals(shards)}, phases=phases, drops=sum(phases.values(), Counts()).drops
+        dataset,
+        kinds={**dataset.kinds, KIND: totals(shards)},
+        phases=phases,
+        drops=sum(phases.values(), Counts()).drops,
     )
     write_reader_files(store, KIND, shards)
     store.put(DATASET, msgspec.json.format(msgspec.json.encode(changed), indent=1))

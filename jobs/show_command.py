@@ -17,7 +17,9 @@ _MAX_COLUMNS = 72
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("path", help="the folder or URL that weft build wrote")
     parser.add_argument("key", nargs="?", default="", help="a sample's key or its page's address; default the first")
-    parser.add_argument("--images", metavar="DIR", help="write the images to this folder")
+    parser.add_argument(
+        "--images", metavar="DIR", help="write the images, or the clip and its contact sheet, to this folder"
+    )
     parser.add_argument(
         "--draw",
         choices=("auto", "always", "never"),
@@ -30,6 +32,7 @@ def run(arguments: argparse.Namespace) -> int:
     import msgspec
 
     from jobs.inspection import NotADataset, kinds_of
+    from jobs.show_clip import show_clip
     from schemas.documents import Sample
     from schemas.storage import Store
 
@@ -38,14 +41,16 @@ def run(arguments: argparse.Namespace) -> int:
         kinds_of(store)
     except NotADataset as error:
         return fail(error, 2)
-    members = find_sample(store, arguments.key)
-    if members is None:
-        return fail(f"{arguments.path} has no sample {arguments.key or 'at all'}", 1)
-    sample = msgspec.json.decode(next(iter(members.values())), type=Sample)
     from rich.console import Console
 
     console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
     draw = arguments.draw == "always" or (arguments.draw == "auto" and sys.stdout.isatty())
+    members = find_sample(store, arguments.key)
+    if members is None:
+        if show_clip(store, arguments.key, console, draw, arguments.images or ""):
+            return 0
+        return fail(f"{arguments.path} has no sample {arguments.key or 'at all'}", 1)
+    sample = msgspec.json.decode(next(iter(members.values())), type=Sample)
     print_sample(console, sample, members, draw)
     if arguments.images:
         os.makedirs(arguments.images, exist_ok=True)
@@ -101,14 +106,14 @@ def _print_image(console: Any, sample: "Sample", number: int, name: str, data: b
     from rich.text import Text
 
     if draw:
-        console.print(_half_blocks(data, min(_MAX_COLUMNS, console.width)))
+        console.print(half_blocks(data, min(_MAX_COLUMNS, console.width)))
     width, height = sample.image_sizes[number]
     facts = [f"image {number + 1}: {width}x{height} {sample.image_formats[number]}", sample.image_alts[number]]
     facts += [sample.image_urls[number], name]
     console.print(Text("[" + " · ".join(fact for fact in facts if fact) + "]", style="cyan"))
 
 
-def _half_blocks(data: bytes, columns: int) -> Any:
+def half_blocks(data: bytes, columns: int) -> Any:
     """A picture of `columns` cells: each cell shows two pixels, one as colour and one as background."""
     import io
 

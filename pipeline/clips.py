@@ -161,11 +161,12 @@ def _clip(
         sha256=hashlib.sha256(cut.data).hexdigest(),
         frame_times_s=[round(float(time - own.times_F[0]), 6) for time in frames.times_F],
         frame_hashes=[perceptual_hash(picture) for picture in pictures],
-        frames=[_jpeg(picture) for picture in pictures] if with_frames else [],
+        frames=[jpeg(picture) for picture in pictures] if with_frames else [],
     )
 
 
-def _jpeg(picture: Image.Image) -> bytes:
+def jpeg(picture: Image.Image) -> bytes:
+    """A picture as a scorer or a person gets it."""
     file = io.BytesIO()
     picture.save(file, "JPEG", quality=_FRAME_QUALITY)
     return file.getvalue()

@@ -55,11 +55,12 @@ def write_reader_files(store: Store, kind: str, shards: Sequence[ShardInfo]) -> 
     sizes = {f"{shard.name}.tar": shard.samples for shard in shards}
     store.put(f"{kind}/shards/sizes.json", _pretty(sizes))
     counts = {f"shards/{name}": count for name, count in sizes.items()}
+    is_pages = kind == "interleaved"
     files = {
         ".info.json": _pretty({"energon_version": "7.4.1", "shard_counts": counts}),
         "split.yaml": _pretty({"split_parts": {"train": list(counts), "val": [], "test": []}, "exclude": []}),
-        "dataset.yaml": _ENERGON_DATASET.encode(),
-        "sample_loader.py": _ENERGON_LOADER.encode(),
+        "dataset.yaml": (_ENERGON_DATASET if is_pages else _ENERGON_CRUDE).encode(),
+        **({"sample_loader.py": _ENERGON_LOADER.encode()} if is_pages else {}),
         "index.uuid": str(_identity(shards)).encode(),
     }
     for name, data in files.items():
@@ -78,6 +79,10 @@ def _pretty(value: Any) -> bytes:
 _ENERGON_DATASET = """sample_type: {__module__: megatron.energon, __class__: InterleavedSample}
 sample_loader: sample_loader.py:sample_loader
 part_filter: sample_loader.py:part_filter
+"""
+
+_ENERGON_CRUDE = """__module__: megatron.energon
+__class__: CrudeWebdataset
 """
 
 _ENERGON_LOADER = '''"""Opens weft's shards as Energon's InterleavedSample: a sequence of texts and images."""
