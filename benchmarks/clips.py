@@ -21,7 +21,8 @@ import numpy as np
 from scenedetect import ContentDetector, detect
 
 from jobs.isolation import Isolated, IsolationSettings
-from pipeline.clips import ClipSettings, cut_video
+from pipeline.clip_settings import ClipSettings
+from pipeline.clips import cut_video
 from pipeline.scene_cuts import look_at
 from pipeline.video_probe import index_video
 from schemas.drops import Drop

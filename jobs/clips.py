@@ -21,7 +21,8 @@ from jobs.references import image_index
 from jobs.scoring import Score, evaluation_embeddings, judge_image, open_scorer, screened_by
 from model.scorers import Scored
 from pipeline.captions import choose_caption
-from pipeline.clips import Clip, ClipSettings, CutVideo, cut_video
+from pipeline.clip_settings import ClipSettings
+from pipeline.clips import Clip, CutVideo, cut_video
 from pipeline.consent import honour_image_consent
 from pipeline.decontamination import ImageIndex
 from pipeline.language import identify

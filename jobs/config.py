@@ -11,7 +11,7 @@ from crawlers.web_media import MediaSettings
 from jobs.isolation import IsolationSettings
 from model.scorers import ScorerSettings
 from pipeline.captions import CaptionRules
-from pipeline.clips import ClipSettings
+from pipeline.clip_settings import ClipSettings
 from pipeline.corpus_rules import CorpusRules
 from pipeline.decontamination import DecontaminationRules
 from pipeline.image_codec import ImageEncoding

@@ -13,29 +13,12 @@ import msgspec
 import numpy as np
 from av.container import OutputContainer
 
+from pipeline.clip_settings import ClipEncoding
 from pipeline.video_frames import upright
 from pipeline.video_probe import VideoIndex, decoded, index_video, open_video
 from schemas.drops import Drop
 
 _CLOCK = 90_000  # the clock of MPEG: its ticks fit all usual rates
-
-
-class ClipEncoding(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How clips are stored: MP4 with H.264 that browsers play, index first."""
-
-    max_height: int = 360
-    """Larger pictures are scaled down; smaller ones keep their size."""
-    crf: int = 23
-    """x264's rate factor: 18 looks like the source, 28 is small."""
-    preset: str = "veryfast"
-    max_fps: float = 30.0
-    """Frames that would come faster are left out; times stay those of the source."""
-    keyframe_s: float = 2.0
-    copy_within_s: float = 0.5
-    """Packets of H.264 sources that are small enough are copied if the clip's start moves later, and its end earlier,
-    by no more than this. 0 copies exact matches alone; negative never."""
-    audio: bool = False
-    """Keep the sound, as AAC."""
 
 
 class Cut(msgspec.Struct, frozen=True):

@@ -9,42 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from pipeline.clip_cutter import ClipEncoding, cut_clip
+from pipeline.clip_cutter import cut_clip
+from pipeline.clip_settings import ClipRules, ClipSettings, Sampling
 from pipeline.image_hash import perceptual_hash
-from pipeline.scene_cuts import Look, SceneSettings, look_at
-from pipeline.video_frames import Sampling, frames_at, read_frames, sample_times
+from pipeline.scene_cuts import Look, look_at
+from pipeline.video_frames import frames_at, read_frames, sample_times
 from pipeline.video_probe import VideoIndex, VideoInfo, index_video
 from schemas.drops import Drop
 
 _FRAME_QUALITY = 90
-
-
-class ClipRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Which stretches of a video become clips."""
-
-    min_s: float = 2.0
-    max_s: float = 30.0
-    target_s: float = 22.0
-    """Neighbouring scenes are joined up to this; the mean of VTP (Flamingo) is 22 s. 0: each scene is a clip."""
-    min_side_px: int = 120
-    max_aspect_ratio: float = 3.0
-    max_video_s: float = 3600.0
-    """A longer video is let go: it would take longer than `isolation`, below, allows."""
-    max_dark: float = 24.0
-    """A clip is black when none of its pictures has a brighter 95th percentile, of 0 to 255."""
-    min_motion: float = 1.0
-    """A clip is static when none of its pictures differs from its first by this mean difference, of 0 to 255."""
-    max_clips: int = 100
-    """Of one video: those that come first."""
-
-
-class ClipSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """All that decides what becomes of one video."""
-
-    rules: ClipRules = ClipRules()
-    scenes: SceneSettings = SceneSettings()
-    encoding: ClipEncoding = ClipEncoding()
-    sampling: Sampling = Sampling()
 
 
 class Clip(msgspec.Struct, frozen=True):

@@ -6,23 +6,13 @@ import numpy as np
 from av.video.reformatter import Interpolation
 from numpy.typing import NDArray
 
+from pipeline.clip_settings import SceneSettings
 from pipeline.video_probe import VideoIndex, decoded, open_video
 from schemas.drops import Drop
 
 _WIDTH, _HEIGHT = 64, 36
 _WINDOW = 12  # frames to either side that tell how much a scene moves
 _THUMB_S = 0.5
-
-
-class SceneSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What counts as a cut. The values were set on made videos and compared with PySceneDetect's."""
-
-    min_difference: float = 10.0
-    """Mean difference of neighbouring frames, of 64 x 36 pixels in Y, U and V, each 0 to 255."""
-    min_ratio: float = 3.0
-    """How many times the mean difference among the frames around it: fast camera work is no cut."""
-    min_scene_s: float = 0.6
-    """A scene shorter than this is part of the next: flashes."""
 
 
 class Look(msgspec.Struct, frozen=True):

@@ -7,13 +7,13 @@ do right, and its times are held against those of the packets.
 
 import io
 import itertools
-from typing import Literal
 
 import av
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.clip_settings import Sampling
 from pipeline.video_probe import VideoIndex, decoded, index_video, open_video
 from schemas.drops import Drop
 
@@ -22,16 +22,6 @@ _DECORD_CONTAINERS = ("mov", "matroska")
 _DECORD_FORMATS = ("yuv420p", "yuvj420p", "yuv422p", "yuv444p")
 _TOLERANCE_S = 1e-3
 _AHEAD_S = 1e-6  # a time that is a frame's own but for rounding is that frame's
-
-
-class Sampling(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Which frames stand for a clip."""
-
-    mode: Literal["rate", "uniform", "all"] = "rate"
-    """`rate`: `frames` of them at `fps` from the start, as Flamingo; `uniform`: `frames` of them, each the middle of an
-    equal part; `all`: at `fps` to the end."""
-    frames: int = 8
-    fps: float = 1.0
 
 
 class Frames(msgspec.Struct, frozen=True):

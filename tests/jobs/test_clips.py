@@ -19,7 +19,7 @@ from jobs.clips import CLIP_COLUMNS
 from jobs.config import BuildConfig
 from jobs.engine import EngineSettings
 from jobs.inspection import summary
-from pipeline.clips import ClipRules, ClipSettings
+from pipeline.clip_settings import ClipRules, ClipSettings
 from schemas.dataset import Dataset
 from schemas.storage import Store
 from tests.jobs.conftest import contents

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.clip_cutter import ClipEncoding
-from pipeline.clips import ClipRules, ClipSettings, Look, contact_sheet, cut_video, plan_clips
+from pipeline.clip_settings import ClipEncoding, ClipRules, ClipSettings
+from pipeline.clips import contact_sheet, cut_video, plan_clips
+from pipeline.scene_cuts import Look
 from pipeline.video_probe import index_video
 from schemas.drops import Drop
 from tests.pipeline.videos import cuts_of, decode_all, make_video, rotated

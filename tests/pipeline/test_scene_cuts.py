@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from pipeline.scene_cuts import SceneSettings, find_cuts, look_at
+from pipeline.clip_settings import SceneSettings
+from pipeline.scene_cuts import find_cuts, look_at
 from pipeline.video_probe import index_video
 from tests.pipeline.videos import cuts_of, make_video
 

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.video_frames import Sampling, decord_suits, frames_at, read_frames, sample_frames, sample_times
+from pipeline.clip_settings import Sampling
+from pipeline.video_frames import decord_suits, frames_at, read_frames, sample_frames, sample_times
 from pipeline.video_probe import index_video
 from schemas.drops import Drop
 from tests.pipeline.videos import decode_all, make_video, rotated
