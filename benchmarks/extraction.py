@@ -1,6 +1,6 @@
 """Text, images and their places: weft beside trafilatura, readability-lxml and resiliparse on pages with known answers.
 
-    python -m benchmarks.extraction PAGES [--only CONTENDER]... [--worst N]
+    python -m benchmarks.extraction PAGES [--only CONTENDER]... [--worst N] [--stages]
 
 PAGES holds NAME/source.html and NAME/expected.html: what a reader should see, images in place. Measures:
 
@@ -24,15 +24,22 @@ import statistics
 import time
 from collections import Counter
 from collections.abc import Callable
-from itertools import compress
+from itertools import compress, pairwise
 from pathlib import Path
 from typing import Any
 
 import msgspec
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
+from pipeline.charset import utf8_html
+from pipeline.content import judge
 from pipeline.extract import extract_page
+from pipeline.hostile import refuse_hostile
 from pipeline.image_refs import candidates
+from pipeline.markup import Markup
+from pipeline.metadata import read_metadata
+from pipeline.reading import ExtractSettings
+from pipeline.walk import Walk
 from schemas.documents import Draft, ImageRef, Page, TextBlock
 from schemas.drops import Drop
 
@@ -58,7 +65,11 @@ def main() -> None:
     parser.add_argument("pages", type=Path)
     parser.add_argument("--only", action="append", help="these contenders only", choices=list(CONTENDERS))
     parser.add_argument("--worst", type=int, default=0, help="list the pages of the tuned half that weft does worst on")
+    parser.add_argument("--stages", action="store_true", help="tell where weft's time goes, and nothing else")
     arguments = parser.parse_args()
+    if arguments.stages:
+        report_stages([(page / "source.html").read_bytes() for page in pages_in(arguments.pages)])
+        return
     contenders = arguments.only or list(CONTENDERS)
     pages, seconds = pages_in(arguments.pages), {}
     runs = {name: run_all(name, pages) for name in contenders}
@@ -194,6 +205,31 @@ def time_all(sources: list[bytes], contenders: list[str]) -> dict[str, float]:
                 run(source)
             seconds[name].append(time.process_time() - started)
     return {name: statistics.median(taken) for name, taken in seconds.items()}
+
+
+def report_stages(sources: list[bytes]) -> None:
+    """CPU milliseconds a page of each step of an extraction, the least of the rounds."""
+    settings, seconds = ExtractSettings(), Counter[str]()
+    for _ in range(ROUNDS):
+        taken = Counter[str]()
+        for source in sources:
+            clock = [time.process_time()]
+            html = utf8_html(source)
+            refuse_hostile(html)
+            clock.append(time.process_time())
+            markup = Markup(html)
+            clock.append(time.process_time())
+            metadata = read_metadata(markup, BASE)
+            clock.append(time.process_time())
+            walk = Walk(markup, metadata.base)
+            clock.append(time.process_time())
+            judge(walk, settings.content, metadata.title, metadata.author)
+            clock.append(time.process_time())
+            steps = ("charset and bounds", "parse, write out, cut", "metadata", "walk", "decide")
+            taken.update({step: end - start for step, (start, end) in zip(steps, pairwise(clock), strict=True)})
+        seconds = taken if not seconds or taken.total() < seconds.total() else seconds
+    for step, spent in seconds.items():
+        print(f"{step:<24}{1000 * spent / len(sources):>8.2f} ms a page")
 
 
 def run_weft(source: bytes) -> Draft | None:

@@ -24,6 +24,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 from PIL import Image
 
 from crawlers.captured import CapturedMedia
@@ -33,8 +34,10 @@ from crawlers.web_media import MediaSettings, WebMedia
 from jobs.assemble import image_recipe
 from jobs.config import BuildConfig
 from jobs.isolation import Isolated
-from pipeline.image_codec import ImageEncoding
+from pipeline.image_codec import ImageEncoding, decode_image
+from pipeline.image_rules import ImageRules
 from schemas.commits import Attempt
+from schemas.dataset import read_dataset
 from schemas.drops import Drop
 from schemas.shards import ShardInfo, ShardSettings, ShardWriter
 from schemas.storage import Store
@@ -51,6 +54,7 @@ def main(peer_python: str, rounds: int) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         make_certificates(folder)
+        print(reduced_scale_psnr(), flush=True)
         for scheme, width in ((scheme, width) for scheme in ("http", "https") for width in WIDTHS_PX):
             command = [sys.executable, "-m", "benchmarks.fetching", "serve", scheme, str(width), str(folder)]
             server = subprocess.Popen(command, stdout=subprocess.PIPE)
@@ -73,15 +77,22 @@ def compare(title: str, site: str, folder: Path, peer_python: str, rounds: int) 
     authority = str(folder / "authority.pem")
     ours = [sys.executable, "-m", "benchmarks.fetching", "weft"]
     theirs = [peer_python, str(Path(__file__).parent / "img2dataset_run.py")]
-    slopes: dict[str, list[float]] = {"weft": [], "img2dataset": []}
+    whole = [sys.executable, "-m", "benchmarks.fetching", "fetch-pairs"]
+    commands = {"weft": ours, "fetch-pairs": whole, "img2dataset": theirs}
+    slopes: dict[str, list[float]] = {name: [] for name in commands}
+    walls: dict[str, list[float]] = {name: [] for name in commands}
     fetched: dict[str, int] = {}
+    stored: dict[str, int] = {}
     for number in range(rounds):
-        for name, command in (("weft", ours), ("img2dataset", theirs)):
+        for name, command in commands.items():
             seconds = []
             for length, path in lists.items():
                 out = folder / f"{name}-{name_of_run}-{length}-{number}"
+                began = time.monotonic()
                 spent, fetched[name] = cpu_seconds([*command, str(path), str(out), authority], authority)
                 seconds.append(spent)
+            walls[name].append(time.monotonic() - began)
+            stored[name] = sum(tar.stat().st_size for tar in out.rglob("*.tar"))
             slopes[name].append((seconds[1] - seconds[0]) / (long - short))
     print(f"{title}: {long} images less {short}, medians of {rounds} rounds", flush=True)
     for name, taken in slopes.items():
@@ -89,7 +100,8 @@ def compare(title: str, site: str, folder: Path, peer_python: str, rounds: int) 
         ratio = statistics.median(slopes["img2dataset"]) / statistics.median(taken)
         print(
             f"  {name:<12} {1000 * statistics.median(taken):6.2f} ms an image, {a_second:6.0f} images a CPU second, "
-            f"{ratio:5.2f} x img2dataset, {fetched[name]} of {long} stored",
+            f"{ratio:5.2f} x img2dataset, {fetched[name]} of {long} stored in {stored[name] / 1e6:.1f} MB, "
+            f"end to end {statistics.median(walls[name]):.1f} s",
             flush=True,
         )
 
@@ -132,6 +144,37 @@ def fetch_with_weft(urls: list[str], out: str, authority: str) -> int:
             stored += 1
         writer.close()
     return stored
+
+
+def fetch_pairs(urls: list[str], out: str, authority: str) -> int:
+    """The command as a user gives it, in one process; returns pairs stored."""
+    from jobs.cli import main as weft
+
+    table = f"{out}.parquet"
+    pq.write_table(pa.table({"url": urls, "caption": [f"number {number}" for number in range(len(urls))]}), table)
+    settings = {
+        "media.fetch.allow_private": "[localhost, 127.0.0.1, '::1']",
+        "media.fetch.certificates": authority,
+        "media.pace.delay_s": 0,
+        "media.pace.concurrency_per_host": AT_ONCE,
+        "media.pages_ahead": AHEAD,
+        "pairs.encoding.size_px": SIZE_PX,
+    }
+    overrides = [word for path, value in settings.items() for word in ("--set", f"{path}={value}")]
+    weft(["fetch-pairs", table, "-o", out, "--engine", "inline", *overrides])
+    return read_dataset(Store(out)).kinds["pairs"].samples
+
+
+def reduced_scale_psnr(widths: tuple[int, ...] = WIDTHS_PX) -> str:
+    """dB between an image decoded at reduced scale, as weft does, and decoded whole and brought down by Lanczos."""
+    rules, encoding = ImageRules(), ImageEncoding(size_px=SIZE_PX, format="png")
+    values = []
+    for data in [photo for width in widths for photo in photographs(width, 8)]:
+        stored = np.asarray(Image.open(io.BytesIO(decode_image(data, rules, encoding).data)), np.float64)
+        whole = Image.open(io.BytesIO(data)).resize((stored.shape[1], stored.shape[0]), Image.Resampling.LANCZOS)
+        error = float(np.mean((stored - np.asarray(whole, np.float64)) ** 2))
+        values.append(10 * np.log10(255**2 / error))
+    return f"reduced-scale decoding: PSNR {min(values):.1f} dB at least, {statistics.median(values):.1f} dB median"
 
 
 def make_certificates(folder: Path) -> None:
@@ -197,6 +240,8 @@ if __name__ == "__main__":
             serve(scheme, int(width), Path(folder))
         case ["weft", urls, out, authority]:
             print(fetch_with_weft(Path(urls).read_text().split(), out, authority))
+        case ["fetch-pairs", urls, out, authority]:
+            print(fetch_pairs(Path(urls).read_text().split(), out, authority))
         case [peer_python, *rest]:
             began = time.monotonic()
             main(peer_python, int(rest[0]) if rest else 3)

@@ -48,6 +48,11 @@ def list_files(patterns: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(url for pattern in patterns for url, _ in _matches(pattern, "file")))
 
 
+def list_sized(patterns: Iterable[str]) -> list[Input]:
+    """The same with their sizes. Raises `InputError` as above."""
+    return list({url: Input(url, size) for pattern in patterns for url, size in _matches(pattern, "list")}.values())
+
+
 def _expand(pattern: str) -> list[tuple[str, int]]:
     if pattern.endswith(LIST_SUFFIXES):
         return [match for line in _read_list(pattern) for match in _expand(line)]

@@ -16,7 +16,7 @@ from fastwarc.warc import ArchiveIterator, WarcRecord, WarcRecordType
 
 from crawlers.framing import Damage, Frame, frames
 from crawlers.http import dechunk, decode_body, join_headers
-from crawlers.sniff import is_image, is_video
+from crawlers.sniff import is_image, is_subtitles, is_video
 from schemas.documents import Page
 from schemas.drops import Drop, DropRow, Tally
 from schemas.urls import media_key
@@ -270,7 +270,7 @@ def _kind(headers: dict[str, str], head: bytes, videos: bool) -> str:
         return "image"
     if videos and not encoded and is_video(head):
         return "video"
-    if videos and (stated in _TRACK_TYPES or start.startswith((b"webvtt", b"\xef\xbb\xbfwebvtt"))):
+    if videos and (stated in _TRACK_TYPES or is_subtitles(head)):
         return "video"
     if stated in _HTML_TYPES or (not stated and start.startswith((b"<!doctype html", b"<html"))):
         return "page"

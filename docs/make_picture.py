@@ -13,11 +13,11 @@ from jobs.show_command import find_sample, print_sample
 from schemas.documents import Sample
 from schemas.storage import Store
 
-PAGE = "https://fieldnotes.example/animals/portrait-of-a-cat.html"
+PAGE = "http://fieldnotes.example/animals/portrait-of-a-cat.html"
 
 
 def main(dataset: str) -> None:
-    members = find_sample(Store(dataset), PAGE)
+    _, members = find_sample(Store(dataset), PAGE, "interleaved")
     if members is None:
         raise SystemExit(f"{dataset} has no {PAGE}: run make demo first")
     sample = msgspec.json.decode(next(iter(members.values())), type=Sample)

@@ -1,9 +1,10 @@
 """The drafts of one slice get their images, from the archives; what was let go for its frequency is left out."""
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
+from typing import TypeVar
 
 from crawlers.captured import CapturedMedia, Location, Media, MediaSource
 from crawlers.web_media import WebMedia
@@ -29,6 +30,8 @@ from schemas.drops import Drop, DropRow, Tally, each, guarded
 from schemas.storage import Store
 from schemas.urls import media_key
 
+T = TypeVar("T")
+
 
 def assemble(output: str, index: int) -> Commit:
     """Run the phase on slice `index` of the build at `output`."""
@@ -36,11 +39,14 @@ def assemble(output: str, index: int) -> Commit:
     config, piece = plan.config, read_slices(output)[index]
     archives = [archive.url for archive in plan.inputs]
     deny = read_deny_list(store)
+    wanted = None if piece.is_whole else _wanted(store, plan, piece)
     with Attempt(store, "assemble", index) as attempt:
         with (
             DropFile(attempt, f"drops/assemble-{index:06d}.parquet") as drops,
-            CapturedMedia(archives, _locations(store, plan, piece), config.warc.max_image_bytes) as captured,
-            _media(captured, config, deny) as media,
+            CapturedMedia(
+                archives, read_locations(store, plan, piece, wanted), config.warc.max_image_bytes
+            ) as captured,
+            open_media(captured, config, deny) as media,
             Isolated(partial(image_recipe, config), config.isolation) as decode,
             Staging(attempt, index, plan) as staging,
         ):
@@ -48,7 +54,7 @@ def assemble(output: str, index: int) -> Commit:
             recipe = _checked(decode, image_index(output))
             drafts = each(partial(refuse_denied, deny), _drafts(store, plan, piece, tally), tally)
             drafts = each(_rule_on_frequency(store, plan, index, tally), drafts, tally)
-            drafts = _asked_ahead(drafts, media, config.media.pages_ahead)
+            drafts = asked_ahead(drafts, media, _addresses, config.media.pages_ahead)
             illustrated = each(partial(illustrate, media, recipe, tally, deny=deny), drafts, tally)
             for draft, illustrations in illustrated:
                 tally.kept("page")
@@ -61,7 +67,7 @@ def _checked(decode: Callable[[Media], StoredImage], images: ImageIndex | None) 
     return decode if images is None else lambda media: images.check(decode(media))
 
 
-def _media(captured: CapturedMedia, config: BuildConfig, deny: DenyList) -> AbstractContextManager[MediaSource]:
+def open_media(captured: CapturedMedia, config: BuildConfig, deny: DenyList) -> AbstractContextManager[MediaSource]:
     """The archives, and the web where the settings say so."""
     return WebMedia(captured, config.media, config.consent, deny) if config.media.from_web else nullcontext(captured)
 
@@ -73,19 +79,25 @@ def refuse_denied(deny: DenyList, draft: Draft) -> Draft:
     return draft
 
 
-def _asked_ahead(drafts: Iterator[Draft], media: MediaSource, pages: int) -> Iterator[Draft]:
-    """The same drafts; their images are asked for some pages before they are needed: the network is not waited for."""
-    waiting: deque[Draft] = deque()
-    for draft in drafts:
-        if not isinstance(media, WebMedia):
-            yield draft
-            continue
-        for ref in draft.images:
-            media.ahead(ref.candidates)
-        waiting.append(draft)
-        if len(waiting) > pages:
+def asked_ahead(
+    items: Iterator[T], media: MediaSource, addresses: Callable[[T], Iterable[Sequence[str]]], ahead: int
+) -> Iterator[T]:
+    """The same items; images that the web must give are asked for `ahead` items early: nobody waits for the network."""
+    if not isinstance(media, WebMedia):
+        yield from items
+        return
+    waiting: deque[T] = deque()
+    for item in items:
+        for candidates in addresses(item):
+            media.ahead(candidates)
+        waiting.append(item)
+        if len(waiting) > ahead:
             yield waiting.popleft()
     yield from waiting
+
+
+def _addresses(draft: Draft) -> list[tuple[str, ...]]:
+    return [ref.candidates for ref in draft.images]
 
 
 def image_recipe(config: BuildConfig, media: Media) -> StoredImage:
@@ -159,10 +171,9 @@ def _rule_on_frequency(store: Store, plan: Plan, index: int, tally: Tally) -> Ca
     return step
 
 
-def _locations(store: Store, plan: Plan, piece: Slice) -> dict[bytes, Location]:
-    """Where the images of a slice lie."""
+def read_locations(store: Store, plan: Plan, piece: Slice, wanted: set[bytes] | None) -> dict[bytes, Location]:
+    """Where the images of a slice lie; of these alone where they are named."""
     names = [f"work/urls/{bucket:06d}.locations.parquet" for bucket in range(plan.buckets)]
-    wanted = None if piece.is_whole else _wanted(store, plan, piece)
     found: dict[bytes, Location] = {}
     for table in read_groups(store, names, piece.partition):
         columns = (table.column(name).to_pylist() for name in ("key", "archive", "offset", "length", "record_url"))

@@ -18,10 +18,12 @@ from jobs.extract import extract
 from jobs.frequency import compares_addresses, count_keys, find_frequent, find_frequent_content
 from jobs.metrics import Metrics
 from jobs.near import dedup_similar, group_pages, link_bands, round_phase, star_round
-from jobs.page_videos import read_list
+from jobs.page_videos import LISTS, read_list
+from jobs.pair_publish import find_equal_pairs, publish_pairs
+from jobs.pairs import count_pair_keys, fetch_pair_images, find_rare_tokens, staged_pairs
 from jobs.plan import Plan, make_plan, other_settings
 from jobs.progress import progress
-from jobs.publish import KIND, publish
+from jobs.publish import publish
 from jobs.references import read_references
 from jobs.removal import remove_denied
 from jobs.scoring import compares_embeddings, embed_references, scorer_pool
@@ -34,10 +36,10 @@ from schemas.drops import Counts, StepError
 from schemas.settings import differences, settings_hash
 from schemas.storage import Store
 
+#: By kind of sample: the phase that writes its shards, and the name of what it reads.
+_LAST_PHASE = {"interleaved": "publish", "pairs": "pair-publish", "clips": "clips"}
+_STAGED = {"interleaved": staged_name, "pairs": staged_pairs}
 _MAX_ROUNDS = 60  # each pair of rounds at least halves the depth of what hangs together
-
-#: Kind of sample -> the phase that writes its shards.
-_PUBLISHED = {KIND: "publish", "clips": "clips"}
 
 logger = logging.getLogger(__name__)
 
@@ -54,7 +56,7 @@ def build(
     deny: Sequence[str] = (),
     videos: Sequence[str] = (),
 ) -> Dataset:
-    """Build, or finish, the dataset at `output`, a path or fsspec URL.
+    """Build, or finish, the dataset at `output`, a path or fsspec URL, of archives and of lists of `videos`.
 
     `deny` are lines of a `DenyList`, added to that of the output: nothing that it denies is kept, and samples of it
     that were collected before are removed.
@@ -65,13 +67,13 @@ def build(
     store = Store(output)
     denied = add_to_deny_list(store, deny)
     if store.exists(DATASET):
-        dataset = _finished(store, config)
+        dataset = finished(store, config)
         left = remove_denied(store, dataset, denied)
         logger.warning(
             "%s is complete: %s", output, "nothing to do" if left == dataset else "what is denied was removed"
         )
         return left
-    plan = make_plan(store, inputs, config, videos)
+    plan = make_plan(store, inputs, config, videos=videos)
     with open_engine(engine) as runner:
         phases = Phases(runner, store, plan)
         phases.run_all()
@@ -87,24 +89,31 @@ class Phases:
         self.commits: dict[str, list[Commit]] = {}
 
     def run_all(self) -> None:
+        kinds = self._plan.config.kinds
         self.read_archives()
-        if "interleaved" in self._plan.config.kinds:
+        self._run("urls", dedup_urls, self._plan.buckets)
+        if "interleaved" in kinds:
             self.compare_pages()
             self.make_shards()
-        if "clips" in self._plan.config.kinds:
-            self.make_clips()
+        if "pairs" in kinds:
+            self.make_pairs()
+        if "clips" in kinds:
+            self._score_and_write("clips", make_clips, self._plan.partitions)
 
     def read_archives(self) -> None:
         if self._plan.references:
             self._run("references", read_references, len(self._plan.references))
         self._run("extract", extract, len(self._plan.inputs))
         if self._plan.video_lists:
-            self._run("lists", read_list, len(self._plan.video_lists))
+            self._run(LISTS, read_list, len(self._plan.video_lists))
+
+    def read(self, name: str, work: Callable[[str, int], Commit]) -> None:
+        """The first phase, one task an input, where it is another than *extract*."""
+        self._run(name, work, len(self._plan.inputs))
 
     def compare_pages(self) -> None:
         """Let go what is repeated or too frequent, before any image is opened."""
         plan = self._plan
-        self._run("urls", dedup_urls, plan.buckets)
         self._run("texts", dedup_texts, plan.buckets)
         if plan.config.near_duplicates:
             self._run("bands", link_bands, plan.buckets)
@@ -120,17 +129,24 @@ class Phases:
         self._run("assemble", assemble, len(slices))
         if self._plan.config.corpus.max_image_places is not None:
             self._run("contents", find_frequent_content, self._plan.buckets)
+        self._score_and_write("publish", publish, len(slices))
+
+    def make_pairs(self) -> None:
+        """Compare pairs by what their pages say of them, open their images, and write those that are left."""
+        plan = self._plan
+        slices = make_slices(self._store, plan)
+        self._run("pair-counts", count_pair_keys, plan.buckets)
+        if plan.config.pairs.max_tokens is not None:
+            self._run("pair-words", find_rare_tokens, plan.buckets)
+        self._run("pair-images", fetch_pair_images, len(slices))
+        self._run("pair-contents", find_equal_pairs, plan.buckets)
+        self._score_and_write("pair-publish", publish_pairs, len(slices))
+
+    def _score_and_write(self, name: str, work: Callable[..., Commit], size: int) -> None:
         with scorer_pool(self._engine, self._plan.config.scorers) as actors:
             if self._plan.references and compares_embeddings(self._plan.config.scorers):
                 self._run("embeddings", embed_references, len(self._plan.references), actors)
-            self._run("publish", publish, len(slices), actors)
-
-    def make_clips(self) -> None:
-        """Videos are found by address like images, then cut into clips, a task for each part of their addresses."""
-        if "urls" not in self.commits:
-            self._run("urls", dedup_urls, self._plan.buckets)
-        with scorer_pool(self._engine, self._plan.config.scorers) as actors:
-            self._run("clips", make_clips, self._plan.partitions, actors)
+            self._run(name, work, size, actors)
 
     def _find_components(self) -> int:
         """Run rounds until all components of near-duplicates are stars; returns the number of the last."""
@@ -148,7 +164,7 @@ class Phases:
         return done
 
 
-def _finished(store: Store, config: BuildConfig) -> Dataset:
+def finished(store: Store, config: BuildConfig) -> Dataset:
     """The dataset that lies there; its `work/` may have been deleted since. Raises `SettingsError`."""
     dataset = read_dataset(store)
     if dataset.config_hash != settings_hash(config):
@@ -187,18 +203,10 @@ def finish(store: Store, plan: Plan, commits: dict[str, list[Commit]]) -> Datase
     """Check that nothing was lost between phases, then write what readers open, `dataset.json` last."""
     counts = {name: sum((commit.counts for commit in done), Counts()) for name, done in commits.items()}
     _check_funnel(counts)
-    sweep(
-        store,
-        [
-            "drops",
-            *(f"work/{name}" for name in commits),
-            *(f"{kind}/{part}" for kind in _PUBLISHED for part in ("shards", "commit")),
-        ],
-    )
+    folders = [f"{kind}/{folder}" for kind in plan.config.kinds for folder in ("shards", "commit")]
+    sweep(store, ["drops", "work/extract", *(f"work/{name}" for name in commits), *folders])
     shards = {
-        kind: [shard for commit in commits[phase] for shard in commit.shards]
-        for kind, phase in _PUBLISHED.items()
-        if phase in commits
+        kind: [shard for commit in commits[_LAST_PHASE[kind]] for shard in commit.shards] for kind in plan.config.kinds
     }
     for kind, of_kind in shards.items():
         write_reader_files(store, kind, of_kind)
@@ -213,8 +221,9 @@ def finish(store: Store, plan: Plan, commits: dict[str, list[Commit]]) -> Datase
         weft_version=plan.weft_version,
     )
     store.put(DATASET, msgspec.json.format(msgspec.json.encode(dataset), indent=1))
-    for index in range(len(commits.get("publish", ()))):
-        store.remove(staged_name(index))  # as large as the dataset itself
+    for written, staged in _STAGED.items():  # as large as the dataset itself
+        for index in range(len(commits.get(_LAST_PHASE[written], ()))):
+            store.remove(staged(index))
     return dataset
 
 
@@ -225,10 +234,15 @@ def _check_funnel(counts: dict[str, Counts]) -> None:
         for kind in counts[name].seen:
             if lost := counts[name].unaccounted(kind):
                 raise StepError(f"phase {name}: {lost} {kind}s neither kept nor let go")
-    for before, after in itertools.pairwise(name for name in names if "page" in counts[name].seen):
-        kept, seen = counts[before].kept.get("page", 0), counts[after].seen.get("page", 0)
-        if kept != seen:
-            raise StepError(f"phase {before} kept {kept} pages, phase {after} saw {seen}")
+    for kind in ("page", "pair"):
+        for before, after in itertools.pairwise(name for name in names if kind in counts[name].seen):
+            kept, seen = counts[before].kept.get(kind, 0), counts[after].seen.get(kind, 0)
+            if kept != seen:
+                raise StepError(f"phase {before} kept {kept} {kind}s, phase {after} saw {seen}")
+    if "clips" in counts:
+        named = sum(counts[name].kept.get("video", 0) for name in ("extract", LISTS) if name in counts)
+        if named != (seen := counts["clips"].seen.get("video", 0)):
+            raise StepError(f"pages and lists named {named} videos, phase clips saw {seen}")
 
 
 def funnel_lines(dataset: Dataset) -> Iterable[str]:

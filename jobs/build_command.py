@@ -1,13 +1,21 @@
 """`weft build`."""
 
 import argparse
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from jobs.cli import fail
+
+if TYPE_CHECKING:
+    from schemas.dataset import Dataset
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "config", nargs="?", default="default", help="a YAML file or a preset: default, flamingo, obelics"
+        "config",
+        nargs="?",
+        default="default",
+        help="a YAML file or a preset: default, flamingo, obelics; align, datacomp, laion, ltip for pairs",
     )
     parser.add_argument(
         "--input",
@@ -21,7 +29,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--deny", metavar="FILE", help="addresses and domains that must not be in the dataset, one a line; also removed"
     )
-    parser.add_argument("--kinds", default="", help="what to make: interleaved, clips, or both with a comma")
+    parser.add_argument(
+        "--kinds", help="what to make of each page, by commas: interleaved, pairs, clips; default: as the config"
+    )
     parser.add_argument(
         "--videos",
         nargs="+",
@@ -39,20 +49,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    def work() -> "Dataset":
+        from jobs.build import build
+        from jobs.config import load_config, read_lines
+        from jobs.engine import EngineSettings
+
+        engine = EngineSettings(engine=arguments.engine, address=arguments.address, workers=arguments.workers)
+        kinds = [f"kinds=[{arguments.kinds}]"] if arguments.kinds else []
+        config = load_config(arguments.config, [*arguments.set, *kinds])
+        return build(arguments.output, arguments.input, config, engine, read_lines(arguments.deny), arguments.videos)
+
+    return carry_out(work, arguments.output)
+
+
+def carry_out(work: Callable[[], "Dataset"], output: str) -> int:
+    """Do a build and print what became of its input; what stopped it is said by its message and exit code."""
     from crawlers.inputs import InputError
-    from jobs.build import BuildError, build, funnel_lines
-    from jobs.config import load_config, read_lines
-    from jobs.engine import EngineSettings
+    from jobs.build import BuildError, funnel_lines
     from model.scorers import BadModel
     from schemas.drops import StepError
     from schemas.settings import SettingsError
 
-    engine = EngineSettings(engine=arguments.engine, address=arguments.address, workers=arguments.workers)
     try:
-        kinds = [f"kinds=[{arguments.kinds}]"] if arguments.kinds else []
-        config = load_config(arguments.config, kinds + arguments.set)
-        deny = read_lines(arguments.deny)
-        dataset = build(arguments.output, arguments.input, config, engine, deny, arguments.videos)
+        dataset = work()
     except (SettingsError, InputError, BadModel) as error:
         return fail(error, 2)
     except (BuildError, StepError) as error:
@@ -61,5 +80,5 @@ def run(arguments: argparse.Namespace) -> int:
         return fail(f"the storage failed: {error}. What is committed stays, the same command goes on", 1)
     for line in funnel_lines(dataset):
         print(line)
-    print(f"look at it: weft inspect {arguments.output}")
+    print(f"look at it: weft inspect {output}")
     return 0

@@ -6,7 +6,7 @@ import io
 import tarfile
 import zlib
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -17,6 +17,7 @@ from jobs.inspection import kinds_of, shards_of
 from schemas.dataset import DATASET, read_dataset, totals
 from schemas.documents import Sample
 from schemas.drops import Drop
+from schemas.pairs import Pair
 from schemas.shards import Shard, ShardMark
 from schemas.storage import Store
 from schemas.videos import ClipSample
@@ -35,7 +36,7 @@ def problems(store: Store) -> Iterator[str]:
         for mark, shard in shards_of(store, kind):
             infos.append(mark.shard)
             names |= {f"{mark.shard.name}{suffix}" for suffix in (".tar", ".tar.idx", ".parquet")}
-            for problem in _shard_problems(store, mark, shard):
+            for problem in _shard_problems(store, mark, shard, _OF_SAMPLE[kind]):
                 yield f"{kind}/{mark.shard.name}: {problem}"
         for name in store.list(f"{kind}/shards"):
             if name not in names and name != "sizes.json":
@@ -46,7 +47,10 @@ def problems(store: Store) -> Iterator[str]:
         yield from _drop_problems(store)
 
 
-def _shard_problems(store: Store, mark: ShardMark, shard: Shard) -> Iterator[str]:
+Problems = Callable[[str, Mapping[str, bytes]], Iterator[str]]
+
+
+def _shard_problems(store: Store, mark: ShardMark, shard: Shard, of_sample: Problems) -> Iterator[str]:
     info = mark.shard
     for name, promised in (
         (shard.parquet_name, (info.parquet_bytes, info.parquet_sha256)),
@@ -72,8 +76,7 @@ def _shard_problems(store: Store, mark: ShardMark, shard: Shard) -> Iterator[str
         damaged = [place["name"] for place in row["members"] if zlib.crc32(members[place["name"]]) != place["crc32"]]
         yield from (f"{row['key']}: {name}: its bytes are not those that were written" for name in damaged)
         if not damaged:
-            judge = clip_problems if shard.folder == "clips" else sample_problems
-            yield from (f"{row['key']}: {problem}" for problem in judge(row["key"], members))
+            yield from (f"{row['key']}: {problem}" for problem in of_sample(row["key"], members))
 
 
 def _index_problems(store: Store, shard: Shard, rows: list[dict[str, Any]]) -> Iterator[str]:
@@ -125,6 +128,24 @@ def sample_problems(key: str, members: Mapping[str, bytes]) -> Iterator[str]:
             yield f"{name}: {problem}"
 
 
+def pair_problems(key: str, members: Mapping[str, bytes]) -> Iterator[str]:
+    """What is wrong with one pair."""
+    names = list(members)
+    try:
+        pair = msgspec.json.decode(members.get(f"{key}.json", b""), type=Pair)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        yield f"{key}.json: {error}"
+        return
+    image = f"{key}.{pair.format}"
+    if names != [image, f"{key}.json", f"{key}.txt"]:
+        yield f"{key}.json: the members are {names}"
+        return
+    if pair.key != key or members[f"{key}.txt"].decode("utf-8", "replace") != pair.caption:
+        yield f"{key}.json: key {pair.key}; the caption differs from that in {key}.txt, or the key from its own"
+    if problem := _image_problem(members[image], pair.stored_sha256, (pair.width, pair.height)):
+        yield f"{image}: {problem}"
+
+
 def clip_problems(key: str, members: Mapping[str, bytes]) -> Iterator[str]:
     """What is wrong with one clip. Its packets are counted; that its bytes are those written, the hashes tell."""
     from pipeline.video_probe import index_video
@@ -145,6 +166,9 @@ def clip_problems(key: str, members: Mapping[str, bytes]) -> Iterator[str]:
         yield f"{names[1]}: its sha256 is not the one in the document"
     if frames != sample.num_frames:
         yield f"{names[1]}: has {frames} frames, the document says {sample.num_frames}"
+
+
+_OF_SAMPLE: dict[str, Problems] = {"interleaved": sample_problems, "pairs": pair_problems, "clips": clip_problems}
 
 
 def _image_problem(data: bytes, sha256: str, size: tuple[int, int]) -> str:

@@ -13,6 +13,7 @@ from schemas import __version__
 COMMANDS = {
     "build": ("jobs.build_command", "archives in, sharded interleaved documents out"),
     "crawl": ("jobs.crawl_command", "seeds in, web archives of pages and their media out; polite and resumable"),
+    "fetch-pairs": ("jobs.fetch_pairs_command", "lists of image addresses and captions in, sharded pairs out"),
     "inspect": (
         "jobs.inspect_command",
         "totals, distributions and drop reasons of a dataset; --check verifies every byte",

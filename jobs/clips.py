@@ -9,62 +9,32 @@ from typing import Any
 import fsspec
 import msgspec
 import numpy as np
-import pyarrow as pa
 
 from crawlers.captured import CapturedMedia, Location, Media, MediaSource
 from crawlers.web_media import WebMedia
+from jobs.clip_shards import ClipShards
 from jobs.config import BuildConfig
 from jobs.isolation import Isolated
-from jobs.page_videos import located_as
+from jobs.page_videos import LISTS, located_as
 from jobs.plan import Plan, read_plan
 from jobs.references import image_index
-from jobs.scoring import Score, evaluation_embeddings, judge_image, open_scorer, screened_by
+from jobs.scoring import Score, evaluation_embeddings, judge_image, open_scorer
 from model.scorers import Scored
-from pipeline.captions import choose_caption
 from pipeline.clip_settings import ClipSettings
 from pipeline.clips import Clip, CutVideo, cut_video
 from pipeline.consent import honour_image_consent
 from pipeline.decontamination import ImageIndex
-from pipeline.language import identify
 from pipeline.subtitles import during, read_subtitles, spoken
-from schemas import __version__
+from pipeline.video_captions import choose_caption
 from schemas.buckets import read_groups
 from schemas.commits import Attempt, Commit
 from schemas.deny import DenyList, read_deny_list
 from schemas.documents import StoredImage
 from schemas.drop_files import DropFile
-from schemas.drops import Counts, Drop, DropRow, Tally, guarded
-from schemas.shards import ShardInfo, ShardMark, ShardWriter
+from schemas.drops import Drop, DropRow, Tally, guarded
 from schemas.storage import Store
-from schemas.urls import host_of, media_key, registered_domain
-from schemas.videos import ClipSample, Subtitle, VideoDraft, VideoText
-
-KIND = "clips"
-
-#: Columns of the parquet index beyond key, offset, size and members.
-CLIP_COLUMNS: dict[str, pa.DataType] = {
-    "url": pa.string(),
-    "page_url": pa.string(),
-    "domain": pa.string(),
-    "caption": pa.string(),
-    "caption_source": pa.string(),
-    "num_words": pa.int64(),
-    "start_s": pa.float64(),
-    "end_s": pa.float64(),
-    "duration_s": pa.float64(),
-    "width": pa.int32(),
-    "height": pa.int32(),
-    "num_frames": pa.int32(),
-    "cut_method": pa.string(),
-    "language": pa.string(),
-    "licence": pa.string(),
-    "sha256": pa.string(),
-    "original_sha256": pa.string(),
-    "frame_hashes": pa.list_(pa.string()),
-    "scores": pa.string(),
-    "screened": pa.list_(pa.string()),
-    "warc_file": pa.string(),
-}
+from schemas.urls import media_key
+from schemas.videos import KIND, Subtitle, VideoDraft, VideoText
 
 
 def make_clips(output: str, actors: tuple[Any, ...], partition: int) -> Commit:
@@ -194,8 +164,8 @@ class ClipJudge:
 
     def may_have_caption(self, video: VideoDraft) -> None:
         """Before anything is fetched. Raises `Drop` when no text, and no track, could give a caption."""
-        if not (video.tracks and "subtitles" in self._config.captions.sources):
-            choose_caption(video.texts, self._config.captions, self._config.language)
+        if not (video.tracks and "subtitles" in self._config.clips.caption.sources):
+            choose_caption(video.texts, self._config.clips.caption, self._config.language)
 
     def __call__(
         self, video: VideoDraft, clip: Clip, cues: list[Subtitle]
@@ -203,7 +173,7 @@ class ClipJudge:
         """Caption, cues of the clip, and scores. Raises `Drop`."""
         own = during(cues, clip.start_s, clip.end_s)
         texts = [*video.texts, *([VideoText("subtitles", spoken(own))] if own else [])]
-        caption = choose_caption(texts, self._config.captions, self._config.language)
+        caption = choose_caption(texts, self._config.clips.caption, self._config.language)
         if self._images is not None:
             for value in clip.frame_hashes:
                 self._images.check(StoredImage(b"", "jpg", 0, 0, "", 0, 0, "", "", value))
@@ -224,98 +194,6 @@ def _worst(scores: list[dict[str, float]]) -> dict[str, float]:
     return {name: max(of[name]) if name == "nsfw" else round(float(np.mean(of[name])), 4) for name in names}
 
 
-class ClipShards:
-    """Clips into shards, and what each shard's commit mark says."""
-
-    def __init__(self, attempt: Attempt, partition: int, plan: Plan, tally: Tally) -> None:
-        self._partition, self._plan, self._tally = partition, plan, tally
-        self._counted = Counts()
-        self.marks: list[ShardMark] = []
-        settings = plan.config.shards
-        self._writer = ShardWriter(attempt, f"{KIND}/shards", partition, CLIP_COLUMNS, settings, self._finished)
-
-    def add(
-        self,
-        number: int,
-        video: VideoDraft,
-        url: str,
-        whole: CutVideo,
-        clip: Clip,
-        caption: VideoText,
-        cues: list[Subtitle],
-        scores: dict[str, float],
-    ) -> None:
-        key = f"{self._partition:06d}{number:06d}_{clip.number:05d}"
-        language, certainty = identify(caption.text)
-        sample = ClipSample(
-            key=key,
-            url=url,
-            page_url=video.page_url,
-            page_title=video.page_title,
-            caption=caption.text,
-            caption_source=caption.source,
-            texts=list(video.texts),
-            subtitles=cues,
-            clip=clip.number,
-            start_s=clip.start_s,
-            end_s=clip.end_s,
-            requested=clip.requested,
-            cut_method=clip.method,
-            width=clip.info.width,
-            height=clip.info.height,
-            num_frames=clip.num_frames,
-            fps=round(clip.num_frames / clip.info.duration_s, 3),
-            codec=clip.info.codec,
-            has_audio=clip.info.has_audio,
-            sha256=clip.sha256,
-            frame_times_s=clip.frame_times_s,
-            frame_hashes=clip.frame_hashes,
-            original_container=whole.info.container,
-            original_codec=whole.info.codec,
-            original_size=(whole.info.width, whole.info.height),
-            original_rotation=whole.info.rotation,
-            original_duration_s=whole.info.duration_s,
-            original_sha256=whole.sha256,
-            language=language,
-            language_score=round(certainty, 4),
-            licence=video.licence,
-            consent=video.consent,
-            fetch_time=video.fetch_time,
-            warc_file=video.warc_file,
-            warc_offset=video.warc_offset,
-            redacted=video.redacted,
-            scores=scores,
-            screened=screened_by(self._plan.config.scorers),
-            weft_version=__version__,
-            config_hash=self._plan.config_hash,
-        )
-        members = [
-            (f"{key}.json", msgspec.json.encode(sample)),
-            (f"{key}.mp4", clip.data),
-            (f"{key}.txt", caption.text.encode()),
-        ]
-        self._writer.add(key, members, _index_row(sample))
-
-    def close(self) -> None:
-        self._writer.close()
-
-    def _finished(self, shard: ShardInfo) -> None:
-        counts = self._tally.counts()
-        stretch, self._counted = counts - self._counted, counts
-        self.marks.append(ShardMark(shard, self._partition, stretch.drops, self._plan.config_hash, __version__))
-
-
-def _index_row(sample: ClipSample) -> dict[str, Any]:
-    row = {name: getattr(sample, name) for name in CLIP_COLUMNS if hasattr(sample, name)}
-    address = sample.page_url or sample.url
-    return row | {
-        "domain": registered_domain(host_of(address)) if "://" in address else "",
-        "num_words": len(sample.caption.split()),
-        "duration_s": round(sample.end_s - sample.start_s, 6),
-        "scores": msgspec.json.encode(sample.scores).decode(),
-    }
-
-
 def _media(captured: CapturedMedia, config: BuildConfig, deny: DenyList) -> AbstractContextManager[MediaSource]:
     if not config.media.from_web:
         return nullcontext(captured)
@@ -325,7 +203,7 @@ def _media(captured: CapturedMedia, config: BuildConfig, deny: DenyList) -> Abst
 def _videos(store: Store, plan: Plan, partition: int, tally: Tally) -> Iterator[VideoDraft]:
     """The videos of a partition in seeded order; of several references to one, the one with most text."""
     names = [f"work/extract/{index:06d}.videos.parquet" for index in range(len(plan.inputs))]
-    names += [f"work/lists/{index:06d}.videos.parquet" for index in range(len(plan.video_lists))]
+    names += [f"work/{LISTS}/{index:06d}.videos.parquet" for index in range(len(plan.video_lists))]
     best: dict[bytes, VideoDraft] = {}
     for table in read_groups(store, names, partition):
         for packed in table.column("video").to_pylist():

@@ -8,9 +8,9 @@ import msgspec
 
 from crawlers.warc import WarcSettings
 from crawlers.web_media import MediaSettings
+from jobs.img2dataset_media import DownloaderSettings
 from jobs.isolation import IsolationSettings
 from model.scorers import ScorerSettings
-from pipeline.captions import CaptionRules
 from pipeline.clip_settings import ClipSettings
 from pipeline.corpus_rules import CorpusRules
 from pipeline.decontamination import DecontaminationRules
@@ -18,6 +18,7 @@ from pipeline.image_codec import ImageEncoding
 from pipeline.image_rules import ImageRules
 from pipeline.language import LanguageRules
 from pipeline.minhash import MinHashSettings
+from pipeline.pairs import PairRules
 from pipeline.pii import PiiRules
 from pipeline.reading import ExtractSettings
 from pipeline.text_rules import TextRules
@@ -30,8 +31,8 @@ from schemas.shards import ShardSettings
 class BuildConfig(Settings, frozen=True):
     """What decides the outcome of a build: the same input and config give the same bytes."""
 
-    kinds: tuple[Literal["interleaved", "clips"], ...] = ("interleaved",)
-    """What is made of the pages; `--kinds` on the command line."""
+    kinds: tuple[Literal["interleaved", "pairs", "clips"], ...] = ("interleaved",)
+    """What is made of the pages, from one parse."""
     seed: int = 0
     """Of the order of samples."""
     partitions: int = 0
@@ -58,9 +59,10 @@ class BuildConfig(Settings, frozen=True):
     image: ImageRules = ImageRules()
     scorers: ScorerSettings = ScorerSettings()
     encoding: ImageEncoding = ImageEncoding()
+    pairs: PairRules = PairRules()
+    lists: DownloaderSettings = DownloaderSettings()
     shards: ShardSettings = ShardSettings()
     isolation: IsolationSettings = IsolationSettings()
-    captions: CaptionRules = CaptionRules()
     clips: ClipSettings = ClipSettings()
     video_isolation: IsolationSettings = IsolationSettings(timeout_s=600.0, max_memory_bytes=4 << 30)
     """Bounds for one video."""

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from jobs.extract import PAGES
+from jobs.page_videos import LISTS
 from jobs.plan import Plan, read_plan
 from schemas.buckets import BucketWriter, buckets_of_digests, buckets_of_ints, first_of_each, read_bucket
 from schemas.commits import Attempt, Commit
@@ -105,10 +106,8 @@ def _extracted(plan: Plan, name: str) -> list[str]:
 
 
 def _wanted(plan: Plan) -> list[str]:
-    """The files that name the media of pages, and of videos where clips are made."""
-    of_videos = _extracted(plan, "wanted-videos") if "clips" in plan.config.kinds else []
-    of_videos += work_files("lists", len(plan.video_lists), "wanted-videos")
-    return _extracted(plan, "wanted") + of_videos
+    """The files that name the media of pages, and the videos of lists."""
+    return _extracted(plan, "wanted") + work_files(LISTS, len(plan.video_lists), "wanted")
 
 
 def _bands(pages: pa.RecordBatch) -> pa.Table:

@@ -12,30 +12,37 @@ import fsspec
 import msgspec
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from crawlers.inputs import Input
 from crawlers.warc import Capture, page_of, read_captures
 from jobs.config import BuildConfig, warc_settings
 from jobs.isolation import Isolated
-from jobs.page_videos import find_clips
+from jobs.page_videos import VideoShuffle
+from jobs.pair_shuffle import PairShuffle, count_pairs
 from jobs.plan import Plan, read_plan
 from jobs.references import text_index
 from jobs.slices import sizes_name
-from pipeline.consent import honour_consent
+from pipeline.consent import honour_consent, refuse_opt_out
 from pipeline.decontamination import decontaminate_text
-from pipeline.extract import extract_page
+from pipeline.extract import consent_of, draft_of, extract_page, paused_gc
 from pipeline.language import keep_language
 from pipeline.minhash import band_keys
+from pipeline.pairs import PagePairs, take_pairs
 from pipeline.pii import redact
+from pipeline.reading import Reading
 from pipeline.text_rules import text_rules
 from pipeline.url_rules import refuse_url
+from pipeline.video_refs import may_show_video, take_videos
 from schemas.buckets import BucketWriter, bucket_of
 from schemas.commits import Attempt, Commit
 from schemas.documents import Draft, Page
 from schemas.drop_files import DropFile
-from schemas.drops import Tally, each
+from schemas.drops import Drop, Tally, each
+from schemas.pairs import PairRef
 from schemas.storage import Store
 from schemas.urls import canonical_url, host_of, media_key, registered_domain
+from schemas.videos import VideoDraft
 
 DRAFTS = {"uid": pa.int64(), "order": pa.int64(), "url": pa.string(), "draft": pa.binary()}
 CAPTURES = {
@@ -75,6 +82,41 @@ def page_steps(config: BuildConfig) -> tuple[Callable[[Any], Any], ...]:
     )
 
 
+class Extracted(msgspec.Struct, frozen=True):
+    """What one parse of a page gave: its draft or why there is none, its pairs, its videos."""
+
+    draft: Draft | None = None
+    drop: tuple[str, str] = ("", "")
+    pairs: PagePairs = PagePairs()
+    videos: tuple[VideoDraft, ...] = ()
+
+
+def read_all_kinds(config: BuildConfig, page: Page) -> Extracted:
+    """The draft, the pairs and the videos of a page. Raises the `Drop` of a page that gives none of them."""
+    refuse_url(page, config.url)
+    only_clips = config.kinds == ("clips",)
+    if only_clips and not may_show_video(page.html):
+        raise Drop("no_video")
+    with paused_gc():
+        reading = Reading(page, config.extract)
+        consent = consent_of(reading, page)
+        refuse_opt_out(consent, config.consent)
+        pairs, videos = PagePairs(), tuple[VideoDraft, ...]()
+        if "pairs" in config.kinds:
+            pairs = take_pairs(reading, page, config.pairs, config.pii, consent)
+        if "clips" in config.kinds:
+            videos = take_videos(reading, page, config.pii, consent)
+        if only_clips and not videos:
+            raise Drop("no_video")
+        if "interleaved" not in config.kinds:
+            return Extracted(pairs=pairs, videos=videos)
+        try:
+            draft = _chain(page_steps(config)[2:], draft_of(reading, page))
+        except Drop as drop:
+            return Extracted(drop=(drop.reason, drop.detail), pairs=pairs, videos=videos)
+    return Extracted(draft, pairs=pairs, videos=videos)
+
+
 def extract(output: str, index: int) -> Commit:
     """Run phase 1 on input `index` of the plan of `output`."""
     plan, store = read_plan(output), Store(output)
@@ -83,19 +125,18 @@ def extract(output: str, index: int) -> Commit:
         with (
             DropFile(attempt, f"drops/extract-{index:06d}.parquet") as drops,
             Shuffle(attempt, index, plan) as shuffle,
-            Isolated(page_recipe(config), config.isolation) as recipe,
+            Isolated(_recipe(config), config.isolation) as recipe,
         ):
             tally = Tally(drops.add)
             captures = _captures(archive, config, tally)
             pages = _without_images(captures, index, _by_name(plan), shuffle, tally)
-            if "clips" in config.kinds:
-                pages = find_clips(pages, attempt, index, archive.url, plan, tally)
-            drafts = each(partial(_draft, recipe, archive.url, index, config), pages, tally)
-            drafts = _without_evaluation_texts(drafts, output, plan, tally)
-            for draft in drafts:
+            hand_on = partial(_others_aside, shuffle, tally)
+            found = each(partial(_draft, recipe, hand_on, archive.url, index, config), pages, tally)
+            drafts = (draft for draft in found if draft is not None)
+            for draft in _without_evaluation_texts(drafts, output, plan, tally):
                 _count(draft, tally)
                 shuffle.add_draft(draft)
-        attempt.put(sizes_name(index), shuffle.sizes.astype("<i8").tobytes())
+        attempt.put(sizes_name(index), shuffle.all_sizes.astype("<i8").tobytes())
         return attempt.commit(tally.counts())
 
 
@@ -125,9 +166,39 @@ def _without_images(
             yield capture
 
 
-def _draft(recipe: Callable[[Page], Draft], archive: str, index: int, config: BuildConfig, capture: Capture) -> Draft:
+def _recipe(config: BuildConfig) -> Callable[[Page], Draft | Extracted]:
+    return page_recipe(config) if config.kinds == ("interleaved",) else partial(read_all_kinds, config)
+
+
+def _draft(
+    recipe: Callable[[Page], Draft | Extracted],
+    hand_on: Callable[[Extracted], Draft | None],
+    archive: str,
+    index: int,
+    config: BuildConfig,
+    capture: Capture,
+) -> Draft | None:
     uid = index << 40 | capture.number
-    return recipe(page_of(capture, uid, archive, config.warc))
+    found = recipe(page_of(capture, uid, archive, config.warc))
+    return hand_on(found) if isinstance(found, Extracted) else found
+
+
+def _others_aside(shuffle: "Shuffle", tally: Tally, found: Extracted) -> Draft | None:
+    """The draft of a page whose other kinds are handed on; None where no drafts are made. Raises the draft's `Drop`."""
+    count_pairs(found.pairs, tally)
+    for ref in found.pairs.pairs:
+        shuffle.add_pair(ref)
+    for video in found.videos:
+        shuffle.add_video(video)
+        for what, count in video.redacted.items():
+            tally.redacted(what, count)
+    tally.saw("video", len(found.videos))
+    tally.kept("video", len(found.videos))
+    if found.drop[0]:
+        raise Drop(*found.drop)
+    if found.draft is None:
+        tally.kept("page")
+    return found.draft
 
 
 def _without_evaluation_texts(drafts: Iterator[Draft], output: str, plan: Plan, tally: Tally) -> Iterator[Draft]:
@@ -167,6 +238,12 @@ class Shuffle:
 
         self._drafts, self._captures = writer("drafts", DRAFTS, "order"), writer("captures", CAPTURES)
         self._wanted, self._pages = writer("wanted", WANTED), writer("pages", PAGES)
+        self._pairs: PairShuffle | None = None
+        if "pairs" in self._config.kinds:
+            self._pairs = self._stack.enter_context(PairShuffle(attempt, index, plan))
+        self._videos: VideoShuffle | None = None
+        if "clips" in self._config.kinds:
+            self._videos = self._stack.enter_context(VideoShuffle(attempt, f"work/extract/{index:06d}", plan))
 
     def add_draft(self, draft: Draft) -> None:
         """The draft, the images it wants, and the keys by which duplicates are found."""
@@ -182,6 +259,23 @@ class Shuffle:
         key = media_key(canonical_url(draft.canonical_url or draft.url))
         row = (key, text_key(text), bands, draft.fetch_time, draft.uid, partition, draft.url)
         self._pages.add(bucket_of(key, self._plan.buckets), *row, size=500)
+
+    def add_pair(self, ref: PairRef) -> None:
+        """A pair, and the images it wants."""
+        assert self._pairs is not None
+        for key, partition in self._pairs.add(ref):
+            self._wanted.add(bucket_of(key, self._plan.buckets), key, partition)
+
+    def add_video(self, video: VideoDraft) -> None:
+        """A video, and the files that it wants."""
+        assert self._videos is not None
+        for key, partition in self._videos.add(video):
+            self._wanted.add(bucket_of(key, self._plan.buckets), key, partition)
+
+    @property
+    def all_sizes(self) -> NDArray[np.int64]:
+        """Bytes of drafts and pairs by partition: where slices are cut depends on both."""
+        return self.sizes + self._pairs.sizes if self._pairs is not None else self.sizes
 
     def add_image(self, capture: Capture, archive: int) -> None:
         """Where an image lies, under its address and those that redirected to it."""

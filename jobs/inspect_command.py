@@ -57,12 +57,17 @@ def _print(report: dict[str, Any]) -> None:
         size = f"{totals['shards']} shards, {totals['bytes'] / 1e6:,.1f} MB"
         images = f"{totals['images']:,} images, " if kind != "clips" else ""
         console.print(f"{kind}: {totals['samples']:,} samples, {images}{size}\n")
-        _bars(console, "images per document", totals["images_per_document"])
+        if kind != "interleaved":
+            _bars(console, "caption from", totals["caption_sources"])
+        else:
+            _bars(console, "images per document", totals["images_per_document"])
         _bars(console, "language", totals["languages"])
         _bars(console, f"domain, top of {totals['domains']:,}", totals["top_domains"])
         if words := totals["words_per_document"]:
-            what = "caption" if "seconds_per_clip" in totals else "document"
-            console.print(f"words per {what}  " + "  ".join(f"{name} {value:,.0f}" for name, value in words.items()))
+            console.print(
+                f"words per {'document' if kind == 'interleaved' else 'caption'}  "
+                + "  ".join(f"{name} {value:,.0f}" for name, value in words.items())
+            )
         if seconds := totals.get("seconds_per_clip"):
             console.print("seconds per clip  " + "  ".join(f"{name} {value:,.1f}" for name, value in seconds.items()))
     table = Table("let go", "reason", "count", box=None, pad_edge=False, header_style="bold")

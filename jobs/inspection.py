@@ -44,6 +44,8 @@ def summary(store: Store) -> dict[str, Any]:
     """
     finished = store.exists(DATASET)
     kinds = {kind: _kind_summary(store, kind) for kind in kinds_of(store)}
+    for kind in kinds.keys() - {"interleaved"}:
+        kinds[kind]["caption_sources"] = _caption_sources(store, kind)
     report: dict[str, Any] = {"path": store.url, "finished": finished, "kinds": kinds}
     if finished:
         dataset = read_dataset(store)
@@ -80,6 +82,14 @@ def _kind_summary(store: Store, kind: str) -> dict[str, Any]:
         "domains": len(counts["domain"]),
         "top_domains": dict(counts["domain"].most_common(_TOP)),
     }
+
+
+def _caption_sources(store: Store, kind: str) -> dict[str, int]:
+    counts: Counter[str] = Counter()
+    for _, shard in shards_of(store, kind):
+        for entry in shard.index(["caption_source"]).column(0).value_counts().to_pylist():
+            counts[entry["values"]] += entry["counts"]
+    return dict(counts.most_common())
 
 
 def _quantiles(values: Any) -> dict[str, float]:

@@ -8,7 +8,7 @@ from typing import Literal
 
 import msgspec
 
-from crawlers.inputs import Input, list_archives, list_files
+from crawlers.inputs import Input, InputError, list_archives, list_files, list_sized
 from jobs.config import BuildConfig
 from schemas import __version__
 from schemas.settings import SettingsError, differences, dump_settings, settings_hash
@@ -16,12 +16,13 @@ from schemas.storage import Store
 
 PLAN = "work/plan.json"
 CONFIG = "work/config.yaml"  # the resolved settings, as `weft build` takes them
-_BYTES_A_PARTITION = 512 << 20
+#: A row of a list is some hundred bytes, and makes a sample of some tens of thousands.
+_BYTES_A_PARTITION = {"archives": 512 << 20, "lists": 1 << 20}
 _MAX_PARTITIONS = 4096
-_BYTES_A_BUCKET = 4 << 30
+_BYTES_A_BUCKET = {"archives": 4 << 30, "lists": 32 << 20}
 _MAX_BUCKETS = 4096
+_BYTES_A_VIDEO_LIST = 64 << 20  # it stands for more than it weighs
 _IMAGES_A_TASK = 512
-_BYTES_A_LIST = 64 << 20  # a list of videos stands for more than it weighs
 
 logger = logging.getLogger(__name__)
 
@@ -43,10 +44,22 @@ class Plan(msgspec.Struct, frozen=True):
     config: BuildConfig
     config_hash: str
     weft_version: str
+    source: Literal["archives", "lists"] = "archives"
     video_lists: list[Input] = []  # files that name videos and their texts
 
 
-def make_plan(store: Store, patterns: Sequence[str], config: BuildConfig, videos: Sequence[str] = ()) -> Plan:
+def make_list_plan(store: Store, patterns: Sequence[str], config: BuildConfig) -> Plan:
+    """The same for lists of addresses and captions: a partition for each few thousand rows."""
+    return make_plan(store, patterns, config, "lists")
+
+
+def make_plan(
+    store: Store,
+    patterns: Sequence[str],
+    config: BuildConfig,
+    source: Literal["archives", "lists"] = "archives",
+    videos: Sequence[str] = (),
+) -> Plan:
     """The plan of this output: the one that lies there, or a new one.
 
     Raises `SettingsError` when the output belongs to a build with other settings, `InputError` when a pattern matches
@@ -63,20 +76,38 @@ def make_plan(store: Store, patterns: Sequence[str], config: BuildConfig, videos
         if changed := differences(plan.config, config):
             raise other_settings(store.url, changed)
         if patterns:
-            _warn_of_new(plan, list_archives(patterns))
+            _warn_of_new(plan, _list_inputs(patterns, source))
         return plan
-    lists = [Input(url, -1) for url in list_files(videos)]
-    inputs = list_archives(patterns) if patterns or not lists else []
-    total = sum(max(0, item.size) for item in inputs) + _BYTES_A_LIST * len(lists)
-    partitions = config.partitions or min(_MAX_PARTITIONS, max(1, math.ceil(total / _BYTES_A_PARTITION)))
-    buckets = config.buckets or min(_MAX_BUCKETS, max(1, math.ceil(total / _BYTES_A_BUCKET)))
+    video_lists = [Input(url, -1) for url in list_files(videos)]
+    inputs = _list_inputs(patterns, source) if patterns or not video_lists else []
+    total = sum(max(0, item.size) for item in inputs) + _BYTES_A_VIDEO_LIST * len(video_lists)
+    partitions = config.partitions or min(_MAX_PARTITIONS, max(1, math.ceil(total / _BYTES_A_PARTITION[source])))
+    buckets = config.buckets or min(_MAX_BUCKETS, max(1, math.ceil(total / _BYTES_A_BUCKET[source])))
     plan = Plan(
-        inputs, _list_references(config), partitions, buckets, config, settings_hash(config), __version__, lists
+        inputs=inputs,
+        references=_list_references(config),
+        partitions=partitions,
+        buckets=buckets,
+        config=config,
+        config_hash=settings_hash(config),
+        weft_version=__version__,
+        source=source,
+        video_lists=video_lists,
     )
     if not store.put_if_absent(PLAN, msgspec.json.format(msgspec.json.encode(plan), indent=1)):
-        return make_plan(store, patterns, config, videos)
+        return make_plan(store, patterns, config, source, videos)
     store.put(CONFIG, dump_settings(config).encode())
     return plan
+
+
+def _list_inputs(patterns: Sequence[str], source: str) -> list[Input]:
+    """Raises `InputError`."""
+    if source == "archives":
+        return list_archives(patterns)
+    found = list_sized(patterns)
+    if not found:
+        raise InputError("no list given: name at least one .parquet, .csv or .jsonl file")
+    return found
 
 
 def _list_references(config: BuildConfig) -> list[References]:

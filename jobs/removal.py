@@ -10,8 +10,8 @@ from typing import Any
 
 import msgspec
 
-from jobs.publish import COLUMNS, KIND
-from schemas import __version__
+from jobs.publish import COLUMNS
+from schemas import __version__, pairs, videos
 from schemas.commits import Attempt, Commit, committed, publish, read_commit
 from schemas.dataset import DATASET, Dataset, totals, write_reader_files
 from schemas.deny import DenyList
@@ -22,6 +22,9 @@ from schemas.shards import Shard, ShardInfo, ShardMark, ShardSettings, ShardWrit
 from schemas.storage import Store
 
 PHASE = "remove"
+_COLUMNS = {"interleaved": COLUMNS, pairs.KIND: pairs.COLUMNS, videos.KIND: videos.COLUMNS}
+#: What an item of a kind is called in drops.
+_ITEMS = {"interleaved": "page", pairs.KIND: "pair", videos.KIND: "clip"}
 _NO_LIMIT = ShardSettings(max_bytes=1 << 62)
 
 
@@ -29,25 +32,37 @@ def remove_denied(store: Store, dataset: Dataset, deny: DenyList) -> Dataset:
     """The dataset without what the list denies; itself where nothing of it is denied."""
     if not deny:
         return dataset
-    for mark in read_marks(store, KIND):
-        phase = f"{PHASE}/{mark.shard.name}"
-        if committed(store, phase):  # an earlier run was killed before it deleted the old shard
-            commit = read_commit(store, phase, 0)
-            publish(store, commit)
-            _delete(store, mark.shard.name)
-            mark = _mark_of(store, commit) or mark
-        while (denied := _denied_rows(store, mark, deny)) and store.exists(_mark_name(mark.shard.name)):
-            commit = _replace(store, mark, denied)
-            _delete(store, mark.shard.name)
-            mark = _mark_of(store, commit) or mark
+    for kind in dataset.kinds:
+        _remove_of_kind(store, kind, deny)
     return _recounted(store, dataset)
 
 
-def _denied_rows(store: Store, mark: ShardMark, deny: DenyList) -> set[str]:
+def _remove_of_kind(store: Store, kind: str, deny: DenyList) -> None:
+    for mark in read_marks(store, kind):
+        phase = _phase(kind, mark.shard.name)
+        if committed(store, phase):  # an earlier run was killed before it deleted the old shard
+            commit = read_commit(store, phase, 0)
+            publish(store, commit)
+            _delete(store, kind, mark.shard.name)
+            mark = _mark_of(store, kind, commit) or mark
+        while (denied := _denied_rows(store, kind, mark, deny)) and store.exists(_mark_name(kind, mark.shard.name)):
+            commit = _replace(store, kind, mark, denied)
+            _delete(store, kind, mark.shard.name)
+            mark = _mark_of(store, kind, commit) or mark
+
+
+def _phase(kind: str, shard: str) -> str:
+    return f"{PHASE}/{shard}" if kind == "interleaved" else f"{PHASE}/{kind}-{shard}"
+
+
+def _denied_rows(store: Store, kind: str, mark: ShardMark, deny: DenyList) -> set[str]:
     """Keys of the samples that are denied, by the address of the page or of one of the images."""
-    if not store.exists(_mark_name(mark.shard.name)):
+    if not store.exists(_mark_name(kind, mark.shard.name)):
         return set()
-    shard, denied = Shard(store, KIND, mark.shard.name), set()
+    shard, denied = Shard(store, kind, mark.shard.name), set()
+    if kind != "interleaved":
+        rows = shard.index(["key", "url", "page_url"]).to_pylist()
+        return {row["key"] for row in rows if deny.denies(row["url"]) or deny.denies(row["page_url"])}
     with store.open(shard.tar_name) as tar:
         for row in shard.index(["key", "members"]).to_pylist():
             place = row["members"][0]
@@ -58,58 +73,59 @@ def _denied_rows(store: Store, mark: ShardMark, deny: DenyList) -> set[str]:
     return denied
 
 
-def _replace(store: Store, mark: ShardMark, denied: set[str]) -> Commit:
+def _replace(store: Store, kind: str, mark: ShardMark, denied: set[str]) -> Commit:
     """Commit a shard of the samples that may stay; none if none may."""
-    name = mark.shard.name
-    with Attempt(store, f"{PHASE}/{name}", 0) as attempt:
+    name, columns, item = mark.shard.name, _COLUMNS[kind], _ITEMS[kind]
+    phase = _phase(kind, name)
+    with Attempt(store, phase, 0) as attempt:
         finished: list[ShardInfo] = []
-        number = _next_number(store, mark.partition)
+        number = _next_number(store, kind, mark.partition)
         writer = ShardWriter(
-            attempt, f"{KIND}/shards", mark.partition, COLUMNS, _NO_LIMIT, finished.append, first_number=number
+            attempt, f"{kind}/shards", mark.partition, columns, _NO_LIMIT, finished.append, first_number=number
         )
-        with DropFile(attempt, f"drops/{PHASE}-{name}.parquet") as drops:
+        with DropFile(attempt, f"drops/{phase.replace('/', '-')}.parquet") as drops:
             tally = Tally(drops.add)
-            for row, members in _samples(store, name):
-                tally.saw("page")
+            for row, members in _samples(store, kind, name):
+                tally.saw(item)
                 if row["key"] in denied:
-                    tally.drop(DropRow(row["url"], "page", "denied", f"removed from {name}"))
+                    tally.drop(DropRow(row["url"], item, "denied", f"removed from {name}"))
                 else:
-                    tally.kept("page")
-                    writer.add(row["key"], members, {column: row[column] for column in COLUMNS})
+                    tally.kept(item)
+                    writer.add(row["key"], members, {column: row[column] for column in columns})
         writer.close()
         for shard in finished:
             replaced = ShardMark(shard, mark.partition, mark.drops, mark.config_hash, __version__)
-            attempt.put(_mark_name(shard.name), msgspec.json.encode(replaced))
+            attempt.put(_mark_name(kind, shard.name), msgspec.json.encode(replaced))
         return attempt.commit(tally.counts(), finished)
 
 
-def _samples(store: Store, name: str) -> Iterator[tuple[Mapping[str, Any], list[tuple[str, bytes]]]]:
-    shard = Shard(store, KIND, name)
+def _samples(store: Store, kind: str, name: str) -> Iterator[tuple[Mapping[str, Any], list[tuple[str, bytes]]]]:
+    shard = Shard(store, kind, name)
     rows = shard.index().to_pylist()
     for row, members in zip(rows, shard.members(rows), strict=True):
         yield row, list(members.items())
 
 
-def _next_number(store: Store, partition: int) -> int:
-    names = [name.partition(".")[0] for name in store.list(f"{KIND}/shards") if name.startswith(f"{partition:06d}-")]
+def _next_number(store: Store, kind: str, partition: int) -> int:
+    names = [name.partition(".")[0] for name in store.list(f"{kind}/shards") if name.startswith(f"{partition:06d}-")]
     return max((int(name.partition("-")[2]) for name in names), default=-1) + 1
 
 
-def _mark_of(store: Store, commit: Commit) -> ShardMark | None:
+def _mark_of(store: Store, kind: str, commit: Commit) -> ShardMark | None:
     """The mark of the shard that a commit made; None if no sample was left for one."""
-    names = [_mark_name(shard.name) for shard in commit.shards]
+    names = [_mark_name(kind, shard.name) for shard in commit.shards]
     return msgspec.json.decode(store.read(names[0]), type=ShardMark) if names else None
 
 
-def _mark_name(shard: str) -> str:
-    return f"{KIND}/commit/{shard}.json"
+def _mark_name(kind: str, shard: str) -> str:
+    return f"{kind}/commit/{shard}.json"
 
 
-def _delete(store: Store, shard: str) -> None:
+def _delete(store: Store, kind: str, shard: str) -> None:
     """The mark first: without it the other files are no data."""
-    store.remove(_mark_name(shard))
+    store.remove(_mark_name(kind, shard))
     for suffix in (".tar", ".tar.idx", ".parquet"):
-        store.remove(posixpath.join(KIND, "shards", shard + suffix))
+        store.remove(posixpath.join(kind, "shards", shard + suffix))
 
 
 def _recounted(store: Store, dataset: Dataset) -> Dataset:
@@ -118,17 +134,14 @@ def _recounted(store: Store, dataset: Dataset) -> Dataset:
     done = [read_commit(store, f"{PHASE}/{name}", 0) for name in folders if committed(store, f"{PHASE}/{name}")]
     removed = sum((commit.counts for commit in done), Counts())
     before = dataset.phases.get(PHASE, Counts())
-    shards = [mark.shard for mark in read_marks(store, KIND)]
-    if removed == before and dataset.kinds.get(KIND) == totals(shards):
+    shards = {kind: [mark.shard for mark in read_marks(store, kind)] for kind in dataset.kinds}
+    kinds = {kind: totals(of_kind) for kind, of_kind in shards.items()}
+    if removed == before and dataset.kinds == kinds:
         return dataset
     others = {name: counts for name, counts in dataset.phases.items() if name != PHASE}
     phases = {**others, PHASE: removed}
-    changed = msgspec.structs.replace(
-        dataset,
-        kinds={**dataset.kinds, KIND: totals(shards)},
-        phases=phases,
-        drops=sum(phases.values(), Counts()).drops,
-    )
-    write_reader_files(store, KIND, shards)
+    changed = msgspec.structs.replace(dataset, kinds=kinds, phases=phases, drops=sum(phases.values(), Counts()).drops)
+    for kind, of_kind in shards.items():
+        write_reader_files(store, kind, of_kind)
     store.put(DATASET, msgspec.json.format(msgspec.json.encode(changed), indent=1))
     return changed

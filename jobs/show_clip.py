@@ -1,59 +1,39 @@
-"""One clip for `weft show`: its texts, and a contact sheet of the frames that stand for it."""
+"""`weft show` of a clip: its texts, and a contact sheet of the frames that stand for it."""
 
+import argparse
 import os
-from typing import Any
+import sys
 
 import msgspec
+from rich.console import Console
+from rich.text import Text
 
-from schemas.storage import Store
+from jobs.show_command import half_blocks
+from pipeline.clips import contact_sheet, jpeg
 from schemas.videos import ClipSample
 
+_SHEET_COLUMNS = 100
 
-def show_clip(store: Store, wanted: str, console: Any, draw: bool, folder: str) -> bool:
-    """Print the first clip whose key, video or page is `wanted`; False if there is none.
 
-    `folder`, if given, gets the mp4 and the contact sheet.
-    """
-    members = _find(store, wanted)
-    if members is None:
-        return False
+def show_clip(members: dict[str, bytes], arguments: argparse.Namespace) -> int:
+    """Print a clip: the contact sheet, its caption, and all texts among which that was chosen."""
     sample = msgspec.json.decode(next(iter(members.values())), type=ClipSample)
     data = members[f"{sample.key}.mp4"]
+    console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    sheet = jpeg(contact_sheet(data))
+    if arguments.draw == "always" or (arguments.draw == "auto" and sys.stdout.isatty()):
+        console.print(half_blocks(sheet, min(_SHEET_COLUMNS, console.width)))
     _print(console, sample)
-    if draw or folder:
-        from jobs.show_command import half_blocks
-        from pipeline.clips import contact_sheet, jpeg
-
-        sheet = jpeg(contact_sheet(data))
-        if draw:
-            console.print(half_blocks(sheet, min(100, console.width)))
-        if folder:
-            os.makedirs(folder, exist_ok=True)
-            for name, content in ((f"{sample.key}.mp4", data), (f"{sample.key}.jpg", sheet)):
-                with open(os.path.join(folder, name), "wb") as file:
-                    file.write(content)
-            console.print(f"{sample.key}.mp4 and its contact sheet {sample.key}.jpg written to {folder}")
-    return True
+    if arguments.images:
+        os.makedirs(arguments.images, exist_ok=True)
+        for name, content in ((f"{sample.key}.mp4", data), (f"{sample.key}.jpg", sheet)):
+            with open(os.path.join(arguments.images, name), "wb") as file:
+                file.write(content)
+        print(f"{sample.key}.mp4 and its contact sheet {sample.key}.jpg written to {arguments.images}")
+    return 0
 
 
-def _find(store: Store, wanted: str) -> dict[str, bytes] | None:
-    import pyarrow.compute as pc
-
-    from jobs.inspection import shards_of
-
-    for _, shard in shards_of(store, "clips"):
-        index = shard.index(["key", "url", "page_url", "offset", "size", "members"])
-        if wanted:
-            named = [pc.field(name) == wanted for name in ("key", "url", "page_url")]
-            index = index.filter(named[0] | named[1] | named[2])
-        if len(index):
-            return next(shard.members(index.slice(0, 1).to_pylist()))
-    return None
-
-
-def _print(console: Any, sample: ClipSample) -> None:
-    from rich.text import Text
-
+def _print(console: Console, sample: ClipSample) -> None:
     console.print(Text(sample.caption, style="bold"))
     console.print(Text(f"caption by {sample.caption_source} · {sample.key}", style="dim"))
     facts = [

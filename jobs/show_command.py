@@ -9,17 +9,22 @@ from jobs.cli import fail
 
 if TYPE_CHECKING:
     from schemas.documents import Sample
+    from schemas.shards import Shard
     from schemas.storage import Store
 
-_MAX_COLUMNS = 72
+MAX_COLUMNS = 72
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("path", help="the folder or URL that weft build wrote")
-    parser.add_argument("key", nargs="?", default="", help="a sample's key or its page's address; default the first")
     parser.add_argument(
-        "--images", metavar="DIR", help="write the images, or the clip and its contact sheet, to this folder"
+        "key",
+        nargs="?",
+        default="",
+        help="a sample's key, or the address of its page or file; default the first",
     )
+    parser.add_argument("--kind", choices=("interleaved", "pairs", "clips"), help="default the first that has it")
+    parser.add_argument("--images", metavar="DIR", help="write the images, or clip and contact sheet, to this folder")
     parser.add_argument(
         "--draw",
         choices=("auto", "always", "never"),
@@ -32,7 +37,6 @@ def run(arguments: argparse.Namespace) -> int:
     import msgspec
 
     from jobs.inspection import NotADataset, kinds_of
-    from jobs.show_clip import show_clip
     from schemas.documents import Sample
     from schemas.storage import Store
 
@@ -41,16 +45,22 @@ def run(arguments: argparse.Namespace) -> int:
         kinds_of(store)
     except NotADataset as error:
         return fail(error, 2)
+    kind, members = find_sample(store, arguments.key, arguments.kind)
+    if members is None:
+        return fail(f"{arguments.path} has no sample {arguments.key or 'at all'}", 1)
+    if kind == "pairs":
+        from jobs.show_pair import show_pair
+
+        return show_pair(members, arguments)
+    if kind == "clips":
+        from jobs.show_clip import show_clip
+
+        return show_clip(members, arguments)
+    sample = msgspec.json.decode(next(iter(members.values())), type=Sample)
     from rich.console import Console
 
     console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
     draw = arguments.draw == "always" or (arguments.draw == "auto" and sys.stdout.isatty())
-    members = find_sample(store, arguments.key)
-    if members is None:
-        if show_clip(store, arguments.key, console, draw, arguments.images or ""):
-            return 0
-        return fail(f"{arguments.path} has no sample {arguments.key or 'at all'}", 1)
-    sample = msgspec.json.decode(next(iter(members.values())), type=Sample)
     print_sample(console, sample, members, draw)
     if arguments.images:
         os.makedirs(arguments.images, exist_ok=True)
@@ -61,21 +71,29 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def find_sample(store: "Store", wanted: str) -> dict[str, bytes] | None:
-    """The members of the first sample whose key or address is `wanted`; keys tell their partition."""
+def find_sample(store: "Store", wanted: str, kind: str | None = None) -> tuple[str, dict[str, bytes] | None]:
+    """Kind and members of the first sample whose key or address is `wanted`; keys tell their partition."""
+    from jobs.inspection import kinds_of, shards_of
+
+    for one in kinds_of(store):
+        if kind not in (None, one):
+            continue
+        for mark, shard in shards_of(store, one):
+            if wanted and "://" not in wanted and not wanted.startswith(f"{mark.partition:06d}"):
+                continue
+            if members := _members_of(shard, wanted, "url" if one == "interleaved" else "page_url"):
+                return one, members
+    return "", None
+
+
+def _members_of(shard: "Shard", wanted: str, page_column: str) -> dict[str, bytes] | None:
     import pyarrow.compute as pc
 
-    from jobs.inspection import shards_of
-
-    for mark, shard in shards_of(store, "interleaved"):
-        if wanted and "://" not in wanted and not wanted.startswith(f"{mark.partition:06d}"):
-            continue
-        index = shard.index(["key", "url", "offset", "size", "members"])
-        if wanted:
-            index = index.filter((pc.field("key") == wanted) | (pc.field("url") == wanted))
-        if len(index):
-            return next(shard.members(index.slice(0, 1).to_pylist()))
-    return None
+    index = shard.index(list(dict.fromkeys(("key", "url", page_column, "offset", "size", "members"))))
+    if wanted:
+        named = (pc.field("key") == wanted) | (pc.field("url") == wanted) | (pc.field(page_column) == wanted)
+        index = index.filter(named)
+    return next(shard.members(index.slice(0, 1).to_pylist())) if len(index) else None
 
 
 def print_sample(console: Any, sample: "Sample", members: dict[str, bytes], draw: bool) -> None:
@@ -106,7 +124,7 @@ def _print_image(console: Any, sample: "Sample", number: int, name: str, data: b
     from rich.text import Text
 
     if draw:
-        console.print(half_blocks(data, min(_MAX_COLUMNS, console.width)))
+        console.print(half_blocks(data, min(MAX_COLUMNS, console.width)))
     width, height = sample.image_sizes[number]
     facts = [f"image {number + 1}: {width}x{height} {sample.image_formats[number]}", sample.image_alts[number]]
     facts += [sample.image_urls[number], name]

@@ -63,9 +63,32 @@ class ClipRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Of one video: those that come first."""
 
 
+class VideoCaptionRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where captions of clips come from, and what they must be: those of LTIP and VTP (Flamingo) are long."""
+
+    sources: tuple[str, ...] = (
+        "list",
+        "figcaption",
+        "description",
+        "title",
+        "label",
+        "subtitles",
+        "name",
+        "paragraph",
+        "link",
+    )
+    """The first of these that has a fit text gives the caption; what is not named is kept beside it and never one."""
+    min_words: int = 10
+    max_words: int = 500
+    max_character_repetition: float = 0.2
+    """Share of the most frequent character 10-grams, as for paragraphs."""
+    max_special_characters: float = 0.4
+
+
 class ClipSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """All that decides what becomes of one video."""
 
+    caption: VideoCaptionRules = VideoCaptionRules()
     rules: ClipRules = ClipRules()
     scenes: SceneSettings = SceneSettings()
     encoding: ClipEncoding = ClipEncoding()

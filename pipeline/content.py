@@ -54,7 +54,8 @@ class ContentSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def judge(walk: Walk, settings: ContentSettings, title: str = "", author: str = "") -> Verdicts:
     """For each leaf of a page, in reading order, None if it belongs to the main content, else why it does not."""
-    sums, verdicts = _Sums(walk), leave_out_chrome(walk, settings)
+    sums = _Sums(walk)
+    verdicts = _chrome(walk, sums, settings)
     sums.leave_out(verdicts)
     region = _region(walk, sums, settings)
     _leave_out_teasers(walk, sums, region, settings, verdicts)
@@ -100,9 +101,14 @@ def _children(walk: Walk, at: int) -> Iterator[int]:
 
 
 def leave_out_chrome(walk: Walk, settings: ContentSettings) -> Verdicts:
+    """The verdicts of a page of which nothing is left out but chrome."""
+    return _chrome(walk, _Sums(walk), settings)
+
+
+def _chrome(walk: Walk, sums: _Sums, settings: ContentSettings) -> Verdicts:
     """Of what is hidden, what stands in a part that is chrome, and in a part that is if it holds little prose."""
     verdicts: Verdicts = [None] * len(walk.leaves)
-    settled = 0
+    settled = little = 0  # containers before these are decided on, or known to hold little prose
     for at in walk.flagged:
         container = walk.containers[at]
         first, last = container.first, container.last
@@ -111,11 +117,13 @@ def leave_out_chrome(walk: Walk, settings: ContentSettings) -> Verdicts:
         if container.names.is_hidden or container.chrome >= 0:
             rule, settled = "hidden" if container.names.is_hidden else "chrome", container.end
             verdicts[first:last] = [Verdict(rule, container.chrome, container)] * (last - first)
-        elif container.tag not in NEVER_CHROME and not container.names.comments:
-            prose = sum(_weight(leaf) for leaf in walk.leaves[first:last] if isinstance(leaf, Text))
-            for index in range(first, last) if prose <= settings.weak_chrome_characters else ():
-                if not _is_picture(walk.leaves[index], settings.min_weak_image_px):
-                    verdicts[index] = Verdict("little_prose", prose, container)
+        elif at >= little and container.tag not in NEVER_CHROME and not container.names.comments:
+            prose = sums.weight(at)
+            if prose <= settings.weak_chrome_characters:
+                little = container.end
+                for index in range(first, last):
+                    if not _is_picture(walk.leaves[index], settings.min_weak_image_px):
+                        verdicts[index] = Verdict("little_prose", prose, container)
     return verdicts
 
 

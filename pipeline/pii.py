@@ -13,7 +13,11 @@ from stdnum import iban, luhn
 from schemas.documents import Block, Draft, ImageRef, TextBlock
 
 _EMAIL = re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@(?:[\w-]{1,63}\.){1,8}[^\W\d_]{2,24}(?![\w-])")
-_IPV4 = re.compile(r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?![\w]|\.\d)")
+# Section numbers ("13.2.4.2. Light") and versions are taken whole first, so that they are no addresses.
+_IPV4 = re.compile(
+    r"(?m:^(?:\d{1,3}\.){4}(?=\s))|\b(?i:version|release|build|v)\.? ?(?:\d{1,3}\.){3}\d{1,3}"
+    r"|(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?![\w]|\.\d)"
+)
 _IPV6 = re.compile(r"(?<![\w:.])(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f]{1,4}(?![\w:])")
 _IBAN = re.compile(r"(?<!\w)[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?(?!\w)")
 _CARD = re.compile(r"(?<![\w.,+-])\d(?:[ -]?\d){12,18}(?![\w-]|[.,]\d)")

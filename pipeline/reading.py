@@ -49,6 +49,11 @@ class Reading:
         if settings.lead_image and any(isinstance(leaf, Text) for leaf in self.leaves):
             self.lead_at, self.lead = self._find_lead(self._markup, settings.min_declared_px)
 
+    @property
+    def json_ld(self) -> list[str]:
+        """The page's JSON-LD scripts, as they stand."""
+        return self._markup.json_ld
+
     def full(self) -> tuple[Walk, Verdicts]:
         """A walk that passes nothing over, and for its leaves the same verdicts."""
         walk, read = self._walk(passes_over=False), {}

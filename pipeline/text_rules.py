@@ -172,6 +172,11 @@ def judge(text: str, rules: ParagraphRules, language: str) -> None:
         _measure("spam_words", lambda: _share_in(bare, "spam_en"), rules.max_spam_words)
 
 
+def words_of(text: str) -> list[str]:
+    """Words as they stand; each character of a script without spaces is one. Marks that stand alone are none."""
+    return [word for word in _WORD.findall(text) if any(map(str.isalnum, word))]
+
+
 def _words(text: str, language: str) -> list[str]:
     words = _WORD.findall(text)
     if language in _SPACELESS:  # elsewhere punctuation clings to its word

@@ -1,5 +1,6 @@
 """Pages and images that their address alone rules out."""
 
+from collections.abc import Iterable
 from urllib.parse import unquote, urlsplit
 
 import msgspec
@@ -34,10 +35,14 @@ def blocked(url: str, rules: UrlRules) -> str:
     except ValueError:  # no browser could open it either
         return ""
     host = parts.hostname or ""
-    for domain in rules.blocked_domains:
-        if host == domain or host.endswith("." + domain):
-            return domain
+    if domain := in_domains(host, rules.blocked_domains):
+        return domain
     if not rules.blocked_words:
         return ""
     found = word_list(rules.blocked_words) & (tokens(host) | tokens(unquote(parts.path)))
     return min(found, default="")
+
+
+def in_domains(host: str, domains: Iterable[str]) -> str:
+    """The first of the domains that a host is or stands below; "" if none."""
+    return next((domain for domain in domains if host == domain or host.endswith("." + domain)), "")

@@ -7,11 +7,11 @@ from typing import Any
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from pipeline.charset import utf8_html
-from pipeline.hostile import refuse_hostile
-from pipeline.markup import Markup
-from pipeline.metadata import json_ld, read_metadata
-from schemas.consent import merge_consent, read_consent
-from schemas.documents import Page
+from pipeline.metadata import json_ld
+from pipeline.pii import PiiRules
+from pipeline.reading import Reading
+from pipeline.video_captions import without_personal_data
+from schemas.documents import Consent, Page
 from schemas.urls import resolve
 from schemas.videos import VideoDraft, VideoText
 
@@ -29,17 +29,16 @@ def may_show_video(html: bytes) -> bool:
     return any(sign.lower() in lowered for sign in _SIGNS)
 
 
-def find_videos(page: Page) -> list[VideoDraft]:
-    """The videos of a page, each once, in the order in which they are named. Raises `Drop("hostile_html")`."""
-    html = utf8_html(page.html, page.charset)
-    refuse_hostile(html)
-    markup = Markup(html)
-    metadata = read_metadata(markup, page.url)
-    tree = LexborHTMLParser(html)
+def take_videos(reading: Reading, page: Page, pii: PiiRules, consent: Consent) -> tuple[VideoDraft, ...]:
+    """The videos of a page, each once, in the order in which they are named, personal data taken from their texts."""
+    if not may_show_video(page.html):
+        return ()
+    metadata = reading.metadata
+    tree = LexborHTMLParser(utf8_html(page.html, page.charset))
     found: dict[str, tuple[list[str], list[VideoText], list[str]]] = {}
     for candidates, texts, tracks in (
         *_elements(tree, metadata.base),
-        *_stated(list(json_ld(markup.json_ld)), metadata.base),
+        *_stated(list(json_ld(reading.json_ld)), metadata.base),
         *_open_graph(tree, metadata.base),
         *_links(tree, metadata.base),
     ):
@@ -53,9 +52,8 @@ def find_videos(page: Page) -> list[VideoDraft]:
             known[2].extend(tracks)
             for url in urls:
                 found[url] = known
-    headers = read_consent(page.robots_header, page.tdm_header, page.tdm_policy_header)
     unique = {id(known): known for known in found.values()}.values()
-    return [
+    drafts = (
         VideoDraft(
             uid=page.uid,
             candidates=tuple(dict.fromkeys(urls)),
@@ -64,13 +62,14 @@ def find_videos(page: Page) -> list[VideoDraft]:
             page_url=page.url,
             page_title=metadata.title,
             licence=metadata.licence,
-            consent=merge_consent(headers, metadata.consent),
+            consent=consent,
             fetch_time=page.fetch_time,
             warc_file=page.warc_file,
             warc_offset=page.warc_offset,
         )
         for urls, texts, tracks in unique
-    ]
+    )
+    return tuple(without_personal_data(draft, pii) for draft in drafts)
 
 
 _Found = Iterator[tuple[list[str], list[VideoText], list[str]]]

@@ -144,8 +144,10 @@ class Walk:
         """A block. False if it is passed over."""
         if tag == "p" and self.containers[self._container].tag in CELLS and self._fills_cell():
             return True
-        if self._buffer:
-            self._flush()
+        self._flush()
+        return self._begin(tag, written)
+
+    def _begin(self, tag: str, written: str) -> bool:
         above = self._container
         role = ROLES.get(tag) or self.containers[above].role
         names = read_names(written) if written else UNNAMED
@@ -183,10 +185,8 @@ class Walk:
 
     def _open_special(self, tag: str, written: str) -> None:
         """A block of which something is to be remembered."""
-        if tag in CELLS and self._buffer:  # a row is one text
-            pending, self._buffer[:] = self._buffer[:], []
-            self._open(tag, written)
-            self._buffer[:] = pending
+        if tag in CELLS:  # a row is one text
+            self._begin(tag, written)
             return
         above = self.containers[self._container]
         if not self._open(tag, written):
@@ -235,20 +235,23 @@ class Walk:
         container = self.containers[self._container]
         if container.tag != tag[1:]:  # the end of something that was only text: see Markup
             return
-        if self._buffer:
-            self._flush()
+        self._flush()
+        self._end(container)
+
+    def _end(self, container: Container) -> None:
         if self._figures and self._figures[-1][0] == self._container:
             _, self._figure, self._caption_of = self._figures.pop()
         container.last, container.end = len(self.leaves), len(self.containers)
         self._container = container.parent
 
     def _close_special(self, tag: str, written: str) -> None:
-        if self.containers[self._container].tag != tag[1:]:
+        container = self.containers[self._container]
+        if container.tag != tag[1:]:
             return
-        if tag[1:] in CELLS and self._buffer:
-            pending, self._buffer[:] = [*self._buffer, _CELL_END], []
-            self._close(tag, written)
-            self._buffer[:] = pending
+        if container.tag in CELLS:
+            if self._buffer:
+                self._buffer.append(_CELL_END)
+            self._end(container)
             return
         self._close(tag, written)
         if tag in ("/pre", "/xmp"):

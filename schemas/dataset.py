@@ -55,16 +55,24 @@ def write_reader_files(store: Store, kind: str, shards: Sequence[ShardInfo]) -> 
     sizes = {f"{shard.name}.tar": shard.samples for shard in shards}
     store.put(f"{kind}/shards/sizes.json", _pretty(sizes))
     counts = {f"shards/{name}": count for name, count in sizes.items()}
-    is_pages = kind == "interleaved"
     files = {
         ".info.json": _pretty({"energon_version": "7.4.1", "shard_counts": counts}),
         "split.yaml": _pretty({"split_parts": {"train": list(counts), "val": [], "test": []}, "exclude": []}),
-        "dataset.yaml": (_ENERGON_DATASET if is_pages else _ENERGON_CRUDE).encode(),
-        **({"sample_loader.py": _ENERGON_LOADER.encode()} if is_pages else {}),
+        **_energon_files(kind),
         "index.uuid": str(_identity(shards)).encode(),
     }
     for name, data in files.items():
         store.put(posixpath.join(kind, ".nv-meta", name), data)
+
+
+def _energon_files(kind: str) -> dict[str, bytes]:
+    if kind not in _ENERGON:  # Energon has no type for a clip with its caption: its task encoder gets the members
+        return {"dataset.yaml": _ENERGON_CRUDE.encode()}
+    sample_type, loader = _ENERGON[kind]
+    return {
+        "dataset.yaml": _ENERGON_DATASET.format(sample_type=sample_type).encode(),
+        "sample_loader.py": loader.encode(),
+    }
 
 
 def _identity(shards: Sequence[ShardInfo]) -> uuid.UUID:
@@ -76,7 +84,7 @@ def _pretty(value: Any) -> bytes:
     return msgspec.json.format(msgspec.json.encode(value), indent=1)
 
 
-_ENERGON_DATASET = """sample_type: {__module__: megatron.energon, __class__: InterleavedSample}
+_ENERGON_DATASET = """sample_type: {{__module__: megatron.energon, __class__: {sample_type}}}
 sample_loader: sample_loader.py:sample_loader
 part_filter: sample_loader.py:part_filter
 """
@@ -102,3 +110,21 @@ def sample_loader(raw):
 def part_filter(part):
     return True
 '''
+
+_ENERGON_PAIR_LOADER = '''"""Opens weft's pairs as Energon's CaptioningSample: an image and its caption."""
+
+
+def sample_loader(raw):
+    image = next(raw[name] for name in ("jpg", "png", "webp") if name in raw)
+    return {"__key__": raw["__key__"], "image": image, "caption": raw["txt"]}
+
+
+def part_filter(part):
+    return part in ("jpg", "png", "webp", "txt")
+'''
+
+#: By kind of sample: Energon's type, and the code that makes it.
+_ENERGON = {
+    "interleaved": ("InterleavedSample", _ENERGON_LOADER),
+    "pairs": ("CaptioningSample", _ENERGON_PAIR_LOADER),
+}

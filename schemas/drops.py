@@ -7,8 +7,9 @@ from typing import Protocol, TypeVar
 import msgspec
 
 #: What can be let go: a visit of the crawler to an address, a WARC record, a whole page, one text block of a page, one
-#: image reference of a page, a video, or one clip of a video.
-KINDS = ("visit", "record", "page", "paragraph", "image", "video", "clip")
+#: image reference of a page, an image with its caption, a video, one clip of a video; when training, one sample of a
+#: shard.
+KINDS = ("visit", "record", "page", "paragraph", "image", "pair", "video", "clip", "sample")
 
 #: The closed list of reason codes. `docs/drop-reasons.md` is checked against it by a test.
 REASONS: dict[str, str] = {
@@ -89,7 +90,6 @@ REASONS: dict[str, str] = {
     # videos and clips
     "no_video": "the page shows no video",
     "duplicate_video": "another reference to the same video was taken",
-    "no_caption": "no text of the wanted sources goes with it",
     "broken_video": "the container does not open, or too much of it does not decode",
     "no_video_stream": "a file of sound or of a still picture",
     "no_frames": "no frame could be read",
@@ -98,6 +98,21 @@ REASONS: dict[str, str] = {
     "too_short": "shorter than the minimum",
     "black": "all of it is dark",
     "static": "nothing moves in it",
+    # pairs
+    "site_not_allowed": "the page is of none of the allowed domains",
+    "no_caption": "nothing is left of the texts that go with it",
+    "few_characters": "fewer characters than the minimum",
+    "not_fluent": "the caption does not read like a sentence",
+    "duplicate_pair": "another pair has the same image and caption",
+    "many_texts": "the image has more different captions than the maximum",
+    "frequent_text": "more images have the caption than the maximum",
+    "rare_words": "a word or two words in a row are not among the most frequent of all captions",
+    "few_bytes": "the image file is smaller than the minimum",
+    "bad_row": "the row of the list has no address or no caption",
+    "failed": "the downloader failed, for a reason that it does not say better",
+    # samples, as the loader reads them
+    "broken_sample": "what lies in the shard is not a whole sample of its kind",
+    "broken_clip": "the clip does not decode",
     # any of them
     "timeout": "took longer than the time allowed for one item",
     "crashed": "the process that worked on it died",

@@ -126,7 +126,7 @@ class _OpenShard:
             tar_sha256=tar.sha256,
             parquet_bytes=table.bytes,
             parquet_sha256=table.sha256,
-            inputs=sorted({row["warc_file"] for row in self._rows if "warc_file" in row}),
+            inputs=sorted({row["warc_file"] for row in self._rows if row.get("warc_file")}),
         )
 
 

@@ -3,8 +3,36 @@
 from typing import ClassVar
 
 import msgspec
+import pyarrow as pa
 
 from schemas.documents import Consent
+
+KIND = "clips"
+
+#: Columns of the parquet index beyond key, offset, size and members.
+COLUMNS: dict[str, pa.DataType] = {
+    "url": pa.string(),
+    "page_url": pa.string(),
+    "domain": pa.string(),
+    "caption": pa.string(),
+    "caption_source": pa.string(),
+    "num_words": pa.int64(),
+    "start_s": pa.float64(),
+    "end_s": pa.float64(),
+    "duration_s": pa.float64(),
+    "width": pa.int32(),
+    "height": pa.int32(),
+    "num_frames": pa.int32(),
+    "cut_method": pa.string(),
+    "language": pa.string(),
+    "licence": pa.string(),
+    "sha256": pa.string(),
+    "original_sha256": pa.string(),
+    "frame_hashes": pa.list_(pa.string()),
+    "scores": pa.string(),
+    "screened": pa.list_(pa.string()),
+    "warc_file": pa.string(),
+}
 
 
 class VideoText(msgspec.Struct, frozen=True):

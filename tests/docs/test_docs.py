@@ -10,9 +10,10 @@ import pytest
 import yaml
 
 from crawlers.crawl_config import CrawlConfig
-from jobs.clips import CLIP_COLUMNS
 from jobs.config import BuildConfig, load_config, presets
 from jobs.publish import COLUMNS
+from model.data.config import DatasetSettings, LoaderConfig
+from schemas import pairs, videos
 from schemas.documents import Sample
 from schemas.drops import KINDS, REASONS
 from schemas.videos import ClipSample
@@ -20,7 +21,7 @@ from schemas.videos import ClipSample
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", *sorted(DOCS.glob("*.md"))]
-PRESETS = ("default", "flamingo", "obelics")
+PRESETS = ("default", "flamingo", "obelics", "align", "ltip", "datacomp", "laion", "list")
 
 
 def settings_of(record: msgspec.Struct, path: str = "") -> Iterator[tuple[str, str]]:
@@ -59,6 +60,16 @@ def test_every_setting_of_a_crawl_is_documented_with_its_default() -> None:
     assert stated == dict(settings_of(CrawlConfig()))
 
 
+def test_every_setting_of_the_loader_is_documented_with_its_default() -> None:
+    stated = {row[0]: row[2] for heading, *rows in tables("settings.md") if heading[0] == "loader path" for row in rows}
+    known = dict(settings_of(LoaderConfig()))
+    del known["datasets"]
+    of_dataset = dict(settings_of(DatasetSettings(name="", shards="")))
+    known |= {f"datasets[].{name}": value for name, value in of_dataset.items()}
+    known |= {"datasets[].name": "required", "datasets[].shards": "required"}
+    assert stated == known
+
+
 def test_the_table_of_presets_shows_where_they_differ() -> None:
     assert set(presets()) == set(PRESETS)
     stated = {
@@ -80,7 +91,7 @@ def test_drop_reasons_have_a_table_for_each_kind() -> None:
 
 
 def test_settings_named_beside_drop_reasons_exist() -> None:
-    known = [path for config in (BuildConfig(), CrawlConfig()) for path, _ in settings_of(config)]
+    known = [path for config in (BuildConfig(), CrawlConfig(), LoaderConfig()) for path, _ in settings_of(config)]
     for heading, *rows in tables("drop-reasons.md"):
         if heading[0] == "code":
             for name in (name for row in rows for name in re.findall(r"[a-z_]+(?:\.[a-z_]+)+(?:\.\*)?", row[2])):
@@ -95,6 +106,12 @@ def test_the_fields_of_the_document_and_the_columns_of_the_index_are_documented(
     assert fields == list(Sample.__struct_fields__)
     of_samples = [name for name in columns if not name.startswith("members.")]
     assert of_samples == ["key", "offset", "size", "members", *COLUMNS]
+
+
+def test_the_fields_and_columns_of_pairs_are_documented() -> None:
+    stated = {heading[0]: [row[0] for row in rows] for heading, *rows in tables("format.md")}
+    assert stated["pair field"] == list(pairs.Pair.__struct_fields__)
+    assert stated["pair column"] == list(pairs.COLUMNS)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -114,4 +131,4 @@ def test_the_fields_and_columns_of_clips_are_documented() -> None:
     ]
     assert fields == list(ClipSample.__struct_fields__)
     stated = page[page.index("The index has") :].partition(".\n")[0]
-    assert re.findall(r"`(\w+)`", stated) == ["key", "offset", "size", "members", *CLIP_COLUMNS]
+    assert re.findall(r"`(\w+)`", stated) == ["key", "offset", "size", "members", *videos.COLUMNS]

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import av
 import msgspec
-import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import webdataset
@@ -15,13 +14,13 @@ import webdataset
 from jobs.build import build
 from jobs.check import problems
 from jobs.cli import main
-from jobs.clips import CLIP_COLUMNS
 from jobs.config import BuildConfig
 from jobs.engine import EngineSettings
 from jobs.inspection import summary
 from pipeline.clip_settings import ClipRules, ClipSettings
 from schemas.dataset import Dataset
 from schemas.storage import Store
+from schemas.videos import COLUMNS
 from tests.jobs.conftest import contents
 from tests.jobs.site import article, photo, write_archive
 from tests.pipeline.videos import make_video
@@ -130,7 +129,7 @@ def test_everything_let_go_is_counted_by_reason(dataset: tuple[Path, Dataset]) -
 def test_the_index_and_the_summary(dataset: tuple[Path, Dataset]) -> None:
     folder, _ = dataset
     rows = [row for path in (folder / "clips/shards").glob("*.parquet") for row in pq.read_table(path).to_pylist()]
-    assert {"key", "offset", "size", "members", *CLIP_COLUMNS} == set(rows[0])
+    assert {"key", "offset", "size", "members", *COLUMNS} == set(rows[0])
     assert {row["domain"] for row in rows} == {"bread.example"}
     report = summary(Store(str(folder)))["kinds"]["clips"]
     assert report["samples"] == 4
@@ -217,7 +216,7 @@ def test_noise_never_ends_a_build(tmp_path: Path) -> None:
         rows.append(json.dumps({"path": f"{number}.mp4", "text": CAPTION}))
     (tmp_path / "list.jsonl").write_text("\n".join(rows))
     totals = built(tmp_path / "out", [], videos=[tmp_path / "list.jsonl"])
-    kept = np.sum([count.kept.get("video", 0) for count in totals.phases.values()])
+    kept = totals.phases["clips"].kept.get("video", 0)
     assert kept + sum(totals.drops.get("video", {}).values()) == 12
 
 

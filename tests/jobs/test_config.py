@@ -6,7 +6,8 @@ from schemas.settings import SettingsError, differences, dump_settings, load_set
 
 
 def test_every_preset_loads() -> None:
-    assert set(presets()) == {"default", "flamingo", "obelics"}
+    pages, pairs = {"default", "flamingo", "obelics"}, {"align", "datacomp", "laion", "list", "ltip"}
+    assert set(presets()) == pages | pairs
     for name in presets():
         assert isinstance(load_config(name, []), BuildConfig)
 

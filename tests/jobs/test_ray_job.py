@@ -37,6 +37,17 @@ def read(url: str) -> str:
         return str(answer.read().decode())
 
 
+def submit(address: str, arguments: list[str], folder: Path) -> "subprocess.CompletedProcess[str]":
+    """`ray job submit`, again while the node's agent is not up yet: the dashboard answers before it."""
+    command = [RAY, "job", "submit", f"--address={address}", *arguments]
+    for _ in range(30):
+        done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=240, cwd=folder)
+        if "No available agent" not in done.stderr:
+            break
+        time.sleep(2)
+    return done
+
+
 @pytest.fixture(scope="module")
 def head() -> Iterator[tuple[str, int]]:
     """Address of the dashboard, and the port of the metrics. Ended by its process group: `ray stop` would end all."""
@@ -74,10 +85,9 @@ def test_a_build_as_a_ray_job_has_the_same_bytes_and_is_counted(
     package.mkdir()
     for name in ("schemas", "crawlers", "pipeline", "model", "jobs", "configs"):
         shutil.copytree(ROOT / name, package / name, ignore=shutil.ignore_patterns("__pycache__"))
-    submit = [RAY, "job", "submit", f"--address={address}", "--working-dir", str(package), "--"]
     call = ["python", "-m", "jobs.build", "--input", *map(str, site), "--output", str(tmp_path / "out")]
     settings = ["--set", "partitions=3", "--set", "buckets=2"]
-    done = subprocess.run([*submit, *call, *settings], env=ENVIRONMENT, capture_output=True, text=True, timeout=240)
+    done = submit(address, ["--working-dir", str(package), "--", *call, *settings], tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "24 samples" in done.stdout
     assert contents(tmp_path / "out") == contents(tmp_path / "peace")
@@ -91,7 +101,6 @@ def test_a_build_as_a_ray_job_has_the_same_bytes_and_is_counted(
 
 def test_a_bad_call_fails_the_job(tmp_path: Path, head: tuple[str, int]) -> None:
     call = ["python", "-m", "jobs.build", "--input", "/nowhere.warc.gz", "--output", str(tmp_path / "out")]
-    submit = [RAY, "job", "submit", f"--address={head[0]}", "--"]
-    done = subprocess.run([*submit, *call], env=ENVIRONMENT, capture_output=True, text=True, timeout=240, cwd=tmp_path)
+    done = submit(head[0], ["--", *call], tmp_path)
     assert done.returncode != 0
     assert "no such archive: /nowhere.warc.gz" in done.stdout + done.stderr

@@ -87,7 +87,7 @@ def test_killed_between_the_commit_and_the_removal_of_the_old_shard(
     class Killed(BaseException):
         pass
 
-    def die(store: Store, name: str) -> None:
+    def die(store: Store, kind: str, name: str) -> None:
         raise Killed
 
     with monkeypatch.context() as patch:

@@ -412,3 +412,22 @@ def test_any_soup_of_tags_gives_a_draft_or_a_drop(pieces):
     assert all(block.text.strip() for block in draft.texts)
     assert all(isinstance(row, DropRow) for row in draft.let_go)
     assert all(url.startswith(("http://", "https://")) for image in draft.images for url in image.candidates)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "<table><tr>" + "<td><p>a</p>" * 60_000,
+        "<div class=author>" * 1900 + "<p>t</p>" * 9000,
+        "<div class=sidebar>" * 1900 + "<p>x y z.</p>" * 3000,
+        "<div class=caption>" * 1900 + "<p>t</p>" * 9000,
+        "<p>" + "<span hidden>x</span>" * 60_000,
+    ],
+    ids=["cells", "weak names", "chrome", "captions", "hidden"],
+)
+def test_markup_that_repeats_itself_takes_no_more_than_its_length(body):
+    """These hang where a step looks at all of the page again for each of its elements."""
+    try:
+        extract(body)
+    except Drop as drop:
+        assert drop.reason == "no_text"  # noqa: PT017 - whether it is dropped is not the point

@@ -84,3 +84,14 @@ def test_cleaning_twice_changes_nothing_more(text: str) -> None:
 def test_hostile_texts_do_not_stall(text: str) -> None:
     """The suite's own time limit is the judge: quadratic patterns would take minutes here."""
     clean(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["13.2.4.2. Light Settings", "Version 8.8.4.4 is out", "since v8.8.4.4", "release 8.8.4.4"]
+)
+def test_section_numbers_and_versions_are_no_addresses(text: str) -> None:
+    assert redact_text(text, PiiRules(), Counter()) == text
+
+
+def test_an_address_at_the_start_of_a_sentence_is_one() -> None:
+    assert redact_text("8.8.4.4 answers.", PiiRules(), Counter()) == "<IP> answers."

@@ -1,9 +1,12 @@
 import pytest
 
-from pipeline.captions import CaptionRules, choose_caption, without_personal_data
+from pipeline.clip_settings import VideoCaptionRules
+from pipeline.extract import consent_of
 from pipeline.language import LanguageRules
 from pipeline.pii import PiiRules
-from pipeline.video_refs import find_videos, may_show_video
+from pipeline.reading import ExtractSettings, Reading
+from pipeline.video_captions import choose_caption, without_personal_data
+from pipeline.video_refs import may_show_video, take_videos
 from schemas.documents import Page
 from schemas.drops import Drop
 from schemas.videos import VideoDraft, VideoText
@@ -12,7 +15,9 @@ LONG = "A baker folds the dough by hand and leaves it to rest under a cloth"
 
 
 def videos(html: str) -> list[VideoDraft]:
-    return find_videos(Page(uid=7, url="https://a.example/recipes/bread.html", html=html.encode(), charset="utf-8"))
+    page = Page(uid=7, url="https://a.example/recipes/bread.html", html=html.encode(), charset="utf-8")
+    reading = Reading(page, ExtractSettings())
+    return list(take_videos(reading, page, PiiRules(), consent_of(reading, page)))
 
 
 def texts(draft: VideoDraft) -> set[tuple[str, str]]:
@@ -58,14 +63,14 @@ def test_players_of_other_sites_and_pages_without_video() -> None:
     assert may_show_video(b"<VIDEO src=x>")
 
 
-def choose(*pairs: tuple[str, str], rules: CaptionRules = CaptionRules()) -> VideoText:
+def choose(*pairs: tuple[str, str], rules: VideoCaptionRules = VideoCaptionRules()) -> VideoText:
     return choose_caption([VideoText(*pair) for pair in pairs], rules, LanguageRules())
 
 
 def test_the_first_source_with_a_fit_text_gives_the_caption() -> None:
     assert choose(("paragraph", LONG), ("title", "Folding"), ("figcaption", "short")).source == "paragraph"
     assert choose(("paragraph", LONG), ("figcaption", LONG)).source == "figcaption"
-    rules = CaptionRules(sources=("title",), min_words=1)
+    rules = VideoCaptionRules(sources=("title",), min_words=1)
     assert choose(("paragraph", LONG), ("title", "The folding of dough"), rules=rules).text == "The folding of dough"
 
 

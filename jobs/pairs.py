@@ -1,0 +1,301 @@
+"""Image-text pairs of pages: taken from the parse that gives the documents, compared over the corpus, made into shards.
+
+*extract* writes the pairs by the domain of their page, and for each a row by its image, by its caption and by its
+words. *pair-counts* and *pair-words* find what is repeated, too frequent or too rare, exactly, and tell the slices that
+have it. *pair-images* opens the images, *pair-contents* finds equal pairs under different addresses, *pair-publish*
+scores and writes.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from typing import Any
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from crawlers.captured import CapturedMedia, Location, Media, MediaSource
+from jobs.assemble import asked_ahead, open_media, read_locations
+from jobs.config import BuildConfig
+from jobs.dedup import open_writer, work_files
+from jobs.img2dataset_media import Img2datasetMedia
+from jobs.isolation import Isolated
+from jobs.pair_shards import FetchedPair
+from jobs.pair_shuffle import both_key, text_key, token_keys
+from jobs.plan import Plan, read_plan
+from jobs.references import image_index, text_index
+from jobs.slices import Slice, read_slices
+from pipeline.consent import honour_image_consent
+from pipeline.decontamination import ImageIndex, TextIndex
+from pipeline.image_codec import decode_image
+from pipeline.pairs import PairRules
+from schemas.buckets import BucketWriter, bucket_of, first_of_each, read_bucket, read_groups
+from schemas.commits import Attempt, Commit
+from schemas.deny import DenyList, read_deny_list
+from schemas.documents import StoredImage
+from schemas.drop_files import DropFile
+from schemas.drops import Counts, Drop, Tally, each, guarded
+from schemas.pairs import PairRef
+from schemas.storage import Store
+from schemas.urls import media_key
+
+LOST = {"id": pa.binary(), "reason": pa.string(), "detail": pa.string()}
+RARE = {"token": pa.int64()}
+CONTENTS = {"both": pa.binary(), "id": pa.binary(), "slice": pa.int32(), "time": pa.string(), "url": pa.string()}
+STAGED = pa.schema([("pair", pa.binary()), ("image", pa.binary())])
+_FLUSH_BYTES = 32 << 20
+
+
+def count_pair_keys(output: str, bucket: int) -> Commit:
+    """For one bucket of keys: repeated pairs, images and captions that are too frequent, and the counts of words."""
+    plan, store = read_plan(output), Store(output)
+    rules, inputs = plan.config.pairs, len(plan.inputs)
+    with Attempt(store, "pair-counts", bucket) as attempt:
+        with ExitStack() as stack:
+            lost = open_writer(attempt, stack, "pair-counts", bucket, "lost", LOST)
+            links = read_bucket(store, work_files("extract", inputs, "pair-images"), bucket)
+            if links is not None:
+                _lose(lost, _frequent(links, "image", "text", rules.max_texts_per_image), "many_texts", "captions")
+                repeated = first_of_each(links, "both", [("time", "descending"), ("id", "ascending")])
+                _lose(lost, repeated.filter(pc.invert(repeated.column("first"))), "duplicate_pair", "")
+            texts = read_bucket(store, work_files("extract", inputs, "pair-texts"), bucket)
+            if texts is not None:
+                _lose(lost, _frequent(texts, "text", "image", rules.max_images_per_text), "frequent_text", "images")
+        sums = _token_sums(store, plan, bucket)
+        values, numbers = np.unique(sums.column("count_sum").to_numpy(), return_counts=True)
+        attempt.put(f"work/pair-counts/{bucket:06d}.histogram", np.stack([values, numbers]).astype("<i8").tobytes())
+        return attempt.commit(Counts())
+
+
+def _frequent(links: pa.Table, key: str, other: str, limit: int | None) -> pa.Table:
+    """The rows whose key has more than `limit` different others, with their number as `count`."""
+    if limit is None:
+        return links.slice(0, 0)
+    counts = links.group_by(key).aggregate([(other, "count_distinct")])
+    counts = counts.filter(pc.field(f"{other}_count_distinct") > limit)
+    counts = counts.select([key, f"{other}_count_distinct"]).rename_columns([key, "count"])
+    return links.join(counts, key, join_type="inner").sort_by("id") if len(counts) else links.slice(0, 0)
+
+
+def _lose(lost: BucketWriter, rows: pa.Table, reason: str, what: str) -> None:
+    for start in range(0, len(rows), 100_000):
+        part = rows.slice(start, 100_000)
+        details = [f"{count} {what}" for count in part.column("count").to_pylist()] if what else [""] * len(part)
+        table = pa.table({"id": part.column("id"), "reason": [reason] * len(part), "detail": details})
+        lost.add_table(part.column("partition").to_numpy(), table)
+
+
+def _token_sums(store: Store, plan: Plan, bucket: int) -> pa.Table:
+    names = work_files("extract", len(plan.inputs), "pair-tokens")
+    rows = read_bucket(store, names, bucket)
+    if rows is None:
+        return pa.table({"token": pa.array([], pa.int64()), "count_sum": pa.array([], pa.int64())})
+    return rows.group_by("token").aggregate([("count", "sum")])
+
+
+def find_rare_tokens(output: str, bucket: int) -> Commit:
+    """For one bucket of words: which are not among the most frequent of all, for each partition that has them."""
+    plan, store = read_plan(output), Store(output)
+    with Attempt(store, "pair-words", bucket) as attempt:
+        with ExitStack() as stack:
+            rare = open_writer(attempt, stack, "pair-words", bucket, "rare", RARE)
+            names = work_files("extract", len(plan.inputs), "pair-tokens")
+            rows = read_bucket(store, names, bucket)
+            least = _least_count(store, plan)
+            if rows is not None and least > 1:
+                sums = _token_sums(store, plan, bucket)
+                few = sums.filter(pc.field("count_sum") < least).column("token").combine_chunks()
+                rows = rows.filter(pc.is_in(rows.column("token"), few)).group_by(["partition", "token"]).aggregate([])
+                rows = rows.sort_by([("partition", "ascending"), ("token", "ascending")])
+                rare.add_table(rows.column("partition").to_numpy(), rows)
+        return attempt.commit(Counts())
+
+
+def _least_count(store: Store, plan: Plan) -> int:
+    """How often a word must occur to be among the `max_tokens` most frequent, or as frequent as the last of them."""
+    most = plan.config.pairs.max_tokens
+    assert most is not None
+    numbers: Counter[int] = Counter()
+    for bucket in range(plan.buckets):
+        values, counts = np.frombuffer(store.read(f"work/pair-counts/{bucket:06d}.histogram"), "<i8").reshape(2, -1)
+        numbers.update(dict(zip(values.tolist(), counts.tolist(), strict=True)))
+    taken = 0
+    for value in sorted(numbers, reverse=True):
+        taken += numbers[value]
+        if taken >= most:
+            return value
+    return 1
+
+
+def fetch_pair_images(output: str, index: int) -> Commit:
+    """For one slice: leave out what counts decided, and give the rest their images."""
+    plan, store = read_plan(output), Store(output)
+    config, piece, deny = plan.config, read_slices(output)[index], read_deny_list(store)
+    with Attempt(store, "pair-images", index) as attempt:
+        with (
+            DropFile(attempt, f"drops/pair-images-{index:06d}.parquet") as drops,
+            _open_source(store, plan, piece, deny) as media,
+            Isolated(partial(pair_image_recipe, config), config.isolation) as decode,
+            PairStaging(attempt, index, plan) as staging,
+        ):
+            tally = Tally(drops.add)
+            judge = _judge(store, plan, piece, deny, text_index(output))
+            pairs = each(judge, counted(_pairs(store, plan, piece), tally), tally)
+            if isinstance(media, Img2datasetMedia):
+                pairs = media.ahead_of(pairs)
+            else:
+                pairs = asked_ahead(pairs, media, lambda pair: [pair.candidates], config.media.pages_ahead)
+            for fetched in each(partial(fetch_pair, media, decode, image_index(output)), pairs, tally):
+                tally.kept("pair")
+                staging.add(fetched)
+        return attempt.commit(tally.counts())
+
+
+@contextmanager
+def _open_source(store: Store, plan: Plan, piece: Slice, deny: DenyList) -> Iterator[MediaSource]:
+    """Where the images of a slice come from: archives, the web, or img2dataset."""
+    config = plan.config
+    if plan.source == "lists" and config.lists.downloader == "img2dataset":
+        yield Img2datasetMedia(config.lists, config.media.fetch)
+        return
+    archives: list[str] = []
+    locations: dict[bytes, Location] = {}
+    if plan.source == "archives":
+        archives = [archive.url for archive in plan.inputs]
+        refs = () if piece.is_whole else _pairs(store, plan, piece)
+        wanted = {media_key(url) for ref in refs for url in ref.candidates}
+        locations = read_locations(store, plan, piece, None if piece.is_whole else wanted)
+    with (
+        CapturedMedia(archives, locations, config.warc.max_image_bytes) as captured,
+        open_media(captured, config, deny) as media,
+    ):
+        yield media
+
+
+def _pairs(store: Store, plan: Plan, piece: Slice) -> Iterator[PairRef]:
+    """The pairs of a slice, in the order of their samples."""
+    names = work_files("extract", len(plan.inputs), "pairs")
+    within = None if piece.is_whole else ("order", piece.first, piece.last)
+    tables = list(read_groups(store, names, piece.partition, within))
+    if tables:
+        table = pa.concat_tables(tables).sort_by([("order", "ascending"), ("id", "ascending")])
+        for packed in table.column("pair"):
+            yield msgspec.json.decode(packed.as_py(), type=PairRef)
+
+
+def counted(items: Iterator[Any], tally: Tally) -> Iterator[Any]:
+    for item in items:
+        tally.saw("pair")
+        yield item
+
+
+def _judge(
+    store: Store, plan: Plan, piece: Slice, deny: DenyList, texts: TextIndex | None
+) -> Callable[[PairRef], PairRef]:
+    """The step that lets pairs go for what was counted, or for what lists and evaluation sets hold."""
+    lost: dict[bytes, tuple[str, str]] = {}
+    for table in read_groups(store, work_files("pair-counts", plan.buckets, "lost"), piece.partition):
+        for row in table.to_pylist():
+            lost.setdefault(row["id"], (row["reason"], row["detail"]))
+    rare: set[int] = set()
+    if plan.config.pairs.max_tokens is not None:
+        for table in read_groups(store, work_files("pair-words", plan.buckets, "rare"), piece.partition):
+            rare.update(table.column("token").to_pylist())
+    rules = plan.config.decontamination
+
+    def judge(ref: PairRef) -> PairRef:
+        if any(map(deny.denies, (ref.page_url, *ref.candidates))):
+            raise Drop("denied", f"on {ref.page_url}")
+        if ref.id in lost:
+            reason, detail = lost[ref.id]
+            raise Drop(reason, ", ".join(filter(None, (detail, ref.caption[:80], f"on {ref.page_url}"))))
+        if rare and not rare.isdisjoint(token_keys(ref.caption)):
+            raise Drop("rare_words", f"{ref.caption[:80]}, on {ref.page_url}")
+        if texts is not None:
+            shared, name = texts.shared(ref.caption)
+            if shared >= rules.min_shared:
+                raise Drop("evaluation_text", f"{shared} n-grams of {name}")
+        return ref
+
+    return judge
+
+
+def pair_image_recipe(config: BuildConfig, media: Media) -> StoredImage:
+    """All that is decided from one image alone."""
+    honour_image_consent(media.headers, config.consent)
+    return decode_pair_image(media.body, config.pairs)
+
+
+def decode_pair_image(data: bytes, rules: PairRules) -> StoredImage:
+    """Raises `Drop`: few_bytes, and those of `decode_image`."""
+    if len(data) < rules.min_image_bytes:
+        raise Drop("few_bytes", f"{len(data)} < {rules.min_image_bytes}")
+    return decode_image(data, rules.image, rules.encoding)
+
+
+def fetch_pair(
+    media: MediaSource, decode: Callable[[Media], StoredImage], images: ImageIndex | None, ref: PairRef
+) -> FetchedPair:
+    """The first of the candidates that gives an image. Raises the `Drop` that says most: bad over lost."""
+    failure = Drop("not_captured")
+    for url in media.order(ref.candidates):
+        try:
+            image = guarded(decode, media.get(url))
+            return FetchedPair(ref, url, images.check(image) if images is not None else image)
+        except Drop as drop:
+            failure = drop if failure.reason == "not_captured" else failure
+    where = f"on {ref.page_url}" if ref.page_url else ""
+    raise Drop(failure.reason, ", ".join(filter(None, (failure.detail, where))))
+
+
+class PairStaging:
+    """Pairs with their images between *pair-images* and *pair-publish*."""
+
+    def __init__(self, attempt: Attempt, index: int, plan: Plan) -> None:
+        self._index, self._plan = index, plan
+        self._stack = ExitStack()
+        self._writer = pq.ParquetWriter(attempt.create(staged_pairs(index)), STAGED, compression="none")
+        self._contents = open_writer(attempt, self._stack, "pair-images", index, "contents", CONTENTS)
+        self._rows: list[dict[str, bytes]] = []
+        self._held = 0
+
+    def add(self, fetched: FetchedPair) -> None:
+        image = fetched.image
+        bare = msgspec.structs.replace(fetched, image=msgspec.structs.replace(image, data=b""))
+        self._rows.append({"pair": msgspec.json.encode(bare), "image": image.data})
+        key = both_key(image.original_sha256.encode(), text_key(fetched.ref.caption))
+        row = (key, fetched.ref.id, self._index, fetched.ref.fetch_time, fetched.image_url)
+        self._contents.add(bucket_of(key, self._plan.buckets), *row, size=300)
+        self._held += len(image.data) + 2048
+        if self._held >= _FLUSH_BYTES:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._rows:
+            self._writer.write_table(pa.Table.from_pylist(self._rows, STAGED))
+        self._rows, self._held = [], 0
+
+    def __enter__(self) -> "PairStaging":
+        return self
+
+    def __exit__(self, failure: type[BaseException] | None, *details: Any) -> None:
+        if failure is None:
+            self._flush()
+        self._writer.close()
+        self._stack.__exit__(failure, *details)
+
+
+def staged_pairs(index: int) -> str:
+    return f"work/pair-images/{index:06d}.staged.parquet"
+
+
+def read_staged_pairs(store: Store, index: int) -> Iterator[FetchedPair]:
+    with store.open(staged_pairs(index)) as file, pq.ParquetFile(file) as parquet:
+        for batch in parquet.iter_batches(batch_size=64):
+            for row in batch.to_pylist():
+                bare = msgspec.json.decode(row["pair"], type=FetchedPair)
+                yield msgspec.structs.replace(bare, image=msgspec.structs.replace(bare.image, data=row["image"]))

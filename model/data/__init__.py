@@ -1,0 +1,1 @@
+"""Shards become batches: reading, order, sequences, packing, images, and the loader over them."""

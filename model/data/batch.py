@@ -1,0 +1,151 @@
+"""The ragged batch: what the network is given, with the mask as data.
+
+Shapes: B rows, T tokens a row, D documents, M media, F frames of all media, C channels, H and W pixels.
+"""
+
+from collections.abc import Callable
+from collections.abc import Sequence as Seq
+from dataclasses import dataclass, fields
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from model.data.sequences import Ints, Sequence
+
+Pixels = npt.NDArray[np.uint8]
+
+
+class Row(msgspec.Struct, frozen=True):
+    """The documents of one row, without padding. `frames_FHWC` holds the frames of all their media in order."""
+
+    sequences: tuple[Sequence, ...]
+    frames_FHWC: Pixels
+    frame_counts_M: Ints
+    source: int  # which of the loader's datasets
+    loss_weight: float  # that dataset's lambda
+
+    def __len__(self) -> int:
+        return sum(len(sequence) for sequence in self.sequences)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Rows of documents and the media they attend to. Media and documents are numbered over the whole batch.
+
+    A document's tokens follow each other in one row. `frames_FCHW` lies in memory with its channels last. A token with
+    `loss_weight_BT` 0 is not predicted; the others carry the lambda of their dataset, and are predicted from the token
+    before them.
+    """
+
+    tokens_BT: torch.Tensor  # int64
+    document_BT: torch.Tensor  # int32, -1 where padded
+    position_BT: torch.Tensor  # int64, from 0 in each document
+    media_index_BT: torch.Tensor  # int32, the one medium the token attends to, -1 none
+    loss_weight_BT: torch.Tensor  # float32
+    frames_FCHW: torch.Tensor  # uint8
+    frame_offsets_M1: torch.Tensor  # int32, medium m owns frames [m, m + 1) of them
+    source_D: torch.Tensor  # int64, index into `sources`
+    keys: tuple[str, ...]  # of the samples, one a document
+    sources: tuple[str, ...]  # names of the loader's datasets
+
+    @property
+    def fill(self) -> float:
+        """The part of the rows that holds tokens."""
+        return float((self.document_BT >= 0).float().mean())
+
+    def to(self, device: torch.device | str, non_blocking: bool = False) -> "Batch":
+        return self._mapped(lambda tensor: tensor.to(device, non_blocking=non_blocking))
+
+    def pin_memory(self) -> "Batch":
+        return self._mapped(torch.Tensor.pin_memory)
+
+    def check(self) -> None:
+        """Raises `ValueError` naming the invariant that does not hold. For tests, and for batches made by hand."""
+        held = {
+            "padding attends to nothing": (self.media_index_BT[self.document_BT < 0] == -1).all(),
+            "padding is not predicted": (self.loss_weight_BT[self.document_BT < 0] == 0).all(),
+            "the first token of a document is not predicted": (self.loss_weight_BT[self.position_BT == 0] == 0).all(),
+            "media are in range": (self.media_index_BT < len(self.frame_offsets_M1) - 1).all(),
+            "each medium has a frame": (self.frame_offsets_M1.diff() > 0).all(),
+            "frames are those of the media": self.frame_offsets_M1[-1] == len(self.frames_FCHW),
+            "each medium belongs to one document": _one_document_each(self.media_index_BT, self.document_BT),
+            "a key and a source for each document": len(self.keys) == len(self.source_D) == self._documents(),
+        }
+        if broken := [name for name, holds in held.items() if not bool(holds)]:
+            raise ValueError("; ".join(broken))
+
+    def _documents(self) -> int:
+        return int(self.document_BT.max()) + 1 if self.document_BT.numel() else 0
+
+    def _mapped(self, change: Callable[[torch.Tensor], torch.Tensor]) -> "Batch":
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        changed = {name: change(value) for name, value in values.items() if isinstance(value, torch.Tensor)}
+        return Batch(**{**values, **changed})
+
+
+def collate(rows: Seq[Row], row_tokens: int, pad_id: int, sources: tuple[str, ...]) -> Batch:
+    """The batch of some rows, padded to `row_tokens`; media are laid end to end, none is padded."""
+    shape = (len(rows), row_tokens)
+    tokens_BT = np.full(shape, pad_id, np.int64)
+    document_BT = np.full(shape, -1, np.int32)
+    position_BT = np.zeros(shape, np.int64)
+    media_index_BT = np.full(shape, -1, np.int32)
+    loss_weight_BT = np.zeros(shape, np.float32)
+    keys: list[str] = []
+    source_D: list[int] = []
+    num_media = 0
+    for b, row in enumerate(rows):
+        start = 0
+        for sequence in row.sequences:
+            place = (b, slice(start, start + len(sequence)))
+            tokens_BT[place] = sequence.tokens_T
+            document_BT[place] = len(keys)
+            position_BT[place] = np.arange(len(sequence))
+            media_index_BT[place] = np.where(sequence.media_index_T < 0, -1, sequence.media_index_T + num_media)
+            loss_weight_BT[place] = sequence.weight_T * np.float32(row.loss_weight)
+            num_media += len(sequence.media)
+            keys.append(sequence.key)
+            source_D.append(row.source)
+            start += len(sequence)
+    counts_M = np.concatenate([row.frame_counts_M for row in rows])
+    frames_FHWC = np.concatenate([row.frames_FHWC for row in rows])
+    return Batch(
+        tokens_BT=torch.from_numpy(tokens_BT),
+        document_BT=torch.from_numpy(document_BT),
+        position_BT=torch.from_numpy(position_BT),
+        media_index_BT=torch.from_numpy(media_index_BT),
+        loss_weight_BT=torch.from_numpy(loss_weight_BT),
+        frames_FCHW=torch.from_numpy(frames_FHWC).permute(0, 3, 1, 2),
+        frame_offsets_M1=torch.from_numpy(np.concatenate([[0], np.cumsum(counts_M)]).astype(np.int32)),
+        source_D=torch.tensor(source_D, dtype=torch.int64),
+        keys=tuple(keys),
+        sources=sources,
+    )
+
+
+def self_attention_mask(batch: Batch) -> torch.Tensor:
+    """Bool [B, T, T], true where row token may attend to column token: the same document, not later.
+
+    Padding attends to itself alone, so that no row is empty: a softmax over nothing is NaN.
+    """
+    same_BTT = batch.document_BT[:, :, None] == batch.document_BT[:, None, :]
+    length = batch.document_BT.shape[1]
+    causal_TT = torch.ones(length, length, dtype=torch.bool, device=same_BTT.device).tril()
+    real_BTT = (batch.document_BT >= 0)[:, :, None].expand_as(same_BTT)
+    diagonal_TT = torch.eye(length, dtype=torch.bool, device=same_BTT.device)
+    return (same_BTT & causal_TT & real_BTT) | diagonal_TT
+
+
+def normalise(frames_FCHW: torch.Tensor, mean: Seq[float], std: Seq[float]) -> torch.Tensor:
+    """uint8 frames as float32 by the mean and standard deviation of a vision encoder, given for pixels in 0 to 1."""
+    shift = torch.tensor(mean, device=frames_FCHW.device).view(1, -1, 1, 1) * 255
+    scale = torch.tensor(std, device=frames_FCHW.device).view(1, -1, 1, 1) * 255
+    return (frames_FCHW.float() - shift) / scale
+
+
+def _one_document_each(media_index_BT: torch.Tensor, document_BT: torch.Tensor) -> bool:
+    seen = media_index_BT >= 0
+    pairs = set(zip(media_index_BT[seen].tolist(), document_BT[seen].tolist(), strict=True))
+    return len(pairs) == len({medium for medium, _ in pairs})

@@ -1,0 +1,154 @@
+"""Encoded images and clips become frames of one size, without torchvision.
+
+JPEGs are decoded at the smallest scale that still covers the target, the aspect is kept, the rest is filled with the
+mean colour: as in the Flamingo paper (A.3.1).
+"""
+
+import io
+import random
+import warnings
+
+import numpy as np
+import numpy.typing as npt
+import simplejpeg
+from PIL import Image, ImageEnhance, ImageOps, UnidentifiedImageError
+
+from model.data.documents import Medium
+from schemas.drops import Drop
+from schemas.settings import Settings
+
+Pixels = npt.NDArray[np.uint8]
+_JPEG = b"\xff\xd8\xff"
+_EXIF_WITHIN_BYTES = 4096
+
+
+class ImageSettings(Settings, frozen=True):
+    """How images and frames are made ready. Evaluation sets `p_flip` and `colour` to 0."""
+
+    size_px: int = 320
+    """Width and height of every frame. The encoder decides: 224, 320, 336, 384, ..."""
+    fit: str = "pad"
+    """`pad` keeps the aspect and fills with `mean` (paper); `crop` cuts the middle; `stretch` changes the aspect."""
+    mean: tuple[float, float, float] = (0.48145466, 0.4578275, 0.40821073)
+    """What is filled in, 0 to 1: the mean that the vision encoder subtracts (default CLIP's), so that it sees zeros."""
+    p_flip: float = 0.5
+    """How often an image, or a clip as a whole, is mirrored left to right. 0 where there is writing to be read."""
+    colour: float = 0.1
+    """Brightness, contrast and saturation are each changed by up to this part, evenly drawn. 0 turns it off."""
+    max_pixels: int = 80_000_000
+    """An image over this is let go by its header, before it is decoded."""
+    clip_frames: int = 8
+    """Frames of a clip at most (paper: 8)."""
+    clip_fps: float = 1.0
+    """Frames taken of each second of a clip (paper: 1); of a longer clip a random stretch."""
+
+    def __post_init__(self) -> None:
+        if self.fit not in ("pad", "crop", "stretch"):
+            raise ValueError("fit must be pad, crop or stretch")
+        if self.size_px < 1 or self.clip_frames < 1 or self.clip_fps <= 0:
+            raise ValueError("size_px, clip_frames and clip_fps must be positive")
+
+
+def frames_of(medium: Medium, rng: random.Random, settings: ImageSettings) -> Pixels:
+    """Frames [F, H, W, C] of a medium, RGB.
+
+    The augmentation is drawn from `rng`, once for all frames of a clip. Raises `Drop`: broken_image,
+    unsupported_format, too_many_pixels, broken_clip.
+    """
+    flip = rng.random() < settings.p_flip
+    factors = [1 + settings.colour * rng.uniform(-1, 1) for _ in range(3)] if settings.colour else []
+    if medium.kind == "clip":
+        from model.data.clips import clip_frames  # loads FFmpeg, which images do not need
+
+        images = clip_frames(medium.data, rng, settings.clip_frames, settings.clip_fps)
+    else:
+        images = [open_image(medium.data, settings)]
+    return np.stack([_framed(_augmented(_fitted(image, settings), flip, factors), settings) for image in images])
+
+
+def open_image(data: bytes, settings: ImageSettings) -> Image.Image:
+    """An RGB image that still covers the target size, at a reduced scale where the format can. Raises `Drop`."""
+    if data.startswith(_JPEG) and b"Exif" not in data[:_EXIF_WITHIN_BYTES]:
+        try:
+            height, width, space, _ = simplejpeg.decode_jpeg_header(data)
+            _check_pixels(width, height, settings)
+            if space in ("YCbCr", "Gray", "RGB"):
+                low = _least(width, height, settings)
+                pixels = simplejpeg.decode_jpeg(data, "RGB", fastdct=True, min_width=low[0], min_height=low[1])
+                return Image.fromarray(pixels)
+        except ValueError as error:
+            raise Drop("broken_image", str(error)) from None
+    return _by_pillow(data, settings)
+
+
+def _by_pillow(data: bytes, settings: ImageSettings) -> Image.Image:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of odd metadata; the pixel cap is ours
+            with Image.open(io.BytesIO(data)) as image:
+                _check_pixels(*image.size, settings)
+                image.draft("RGB", _least(*image.size, settings))
+                image.load()
+                upright = ImageOps.exif_transpose(image)
+                if upright.mode in ("RGBA", "LA", "PA") or "transparency" in upright.info:
+                    upright = upright.convert("RGBA")
+                    white = Image.new("RGBA", upright.size, "white")
+                    white.alpha_composite(upright)
+                    upright = white
+                return upright.convert("RGB")
+    except UnidentifiedImageError:
+        raise Drop("unsupported_format", repr(data[:8])) from None
+    except Drop:
+        raise
+    except Exception as error:  # Pillow's decoders raise many kinds on damaged files
+        raise Drop("broken_image", f"{type(error).__name__}: {error}") from None
+
+
+def _check_pixels(width: int, height: int, settings: ImageSettings) -> None:
+    if width * height > settings.max_pixels:
+        raise Drop("too_many_pixels", f"{width} x {height}")
+
+
+def _least(width: int, height: int, settings: ImageSettings) -> tuple[int, int]:
+    """Width and height below which decoding would lose what the target shows."""
+    size = settings.size_px
+    scale = (max if settings.fit == "crop" else min)(size / width, size / height)
+    if settings.fit == "stretch":
+        return min(size, width), min(size, height)
+    return max(1, min(width, int(width * scale))), max(1, min(height, int(height * scale)))
+
+
+def _fitted(image: Image.Image, settings: ImageSettings) -> Image.Image:
+    size, (width, height) = settings.size_px, image.size
+    if settings.fit == "stretch":
+        return image.resize((size, size), Image.Resampling.BILINEAR)
+    if settings.fit == "crop":
+        side = min(width, height)
+        left, top = (width - side) / 2, (height - side) / 2
+        return image.resize((size, size), Image.Resampling.BILINEAR, (left, top, left + side, top + side))
+    scale = size / max(width, height)
+    fitted = max(1, round(width * scale)), max(1, round(height * scale))
+    return image if fitted == image.size else image.resize(fitted, Image.Resampling.BILINEAR)
+
+
+def _augmented(image: Image.Image, flip: bool, factors: list[float]) -> Image.Image:
+    """Brightness and contrast in one table, as they are both lines; saturation by Pillow."""
+    if factors:
+        brightness, contrast, saturation = factors
+        grey = 127.5 * (1 - contrast)
+        table = [min(255, max(0, round(value * brightness * contrast + grey))) for value in range(256)]
+        image = ImageEnhance.Color(image.point(table * 3)).enhance(saturation)
+    return image.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if flip else image
+
+
+def _framed(image: Image.Image, settings: ImageSettings) -> Pixels:
+    """The image in the middle of a square of the mean colour."""
+    size = settings.size_px
+    pixels = np.asarray(image)
+    if pixels.shape[:2] == (size, size):
+        return pixels
+    frame = np.empty((size, size, 3), np.uint8)
+    frame[:] = [round(255 * value) for value in settings.mean]
+    top, left = (size - pixels.shape[0]) // 2, (size - pixels.shape[1]) // 2
+    frame[top : top + pixels.shape[0], left : left + pixels.shape[1]] = pixels
+    return frame

@@ -1,0 +1,80 @@
+"""Which shards a dataset has, and how many samples each holds."""
+
+import json
+import posixpath
+from collections.abc import Iterable, Sequence
+
+import braceexpand
+from fsspec.core import url_to_fs
+
+from model.data.cache import Cache
+from model.data.reading import TarFile, offsets_of, retried
+from schemas.settings import SettingsError
+from schemas.shards import ShardMark, read_marks
+from schemas.storage import Store
+
+SIZES = "sizes.json"
+
+
+def list_shards(shards: str | Sequence[str], cache: Cache | None = None, tries: int = 5) -> list[TarFile]:
+    """The shards of a dataset, sorted, so that everybody numbers them alike.
+
+    `shards` is the folder of a kind (`out/interleaved`), a folder of tars, a `.tar` with `*` or `{000..099}` in its
+    name, or a list of these; local or any fsspec URL. Numbers of samples come from `sizes.json`, commit marks or offset
+    indexes; only a tar that has none of them is walked. Raises `SettingsError` where nothing is found.
+    """
+    if not isinstance(shards, str):
+        return [file for place in shards for file in list_shards(place, cache, tries)]
+    if not posixpath.basename(shards.rstrip("/")).endswith(".tar"):
+        return retried(lambda: _of_folder(shards.rstrip("/"), cache), tries)
+    found: list[TarFile] = []
+    for pattern in braceexpand.braceexpand(shards):
+        folder, name = posixpath.split(pattern)
+        store = Store(folder or ".")
+        names = _matching(pattern) if "*" in pattern else [name]
+        found += _counted(store, names, _sizes(store, ""), cache)
+    if not found:
+        raise SettingsError(f"no shard matches {shards}")
+    return sorted(found, key=lambda file: file.path)
+
+
+def _of_folder(url: str, cache: Cache | None) -> list[TarFile]:
+    store = Store(url)
+    for folder in ("shards", ""):
+        names = [name for name in store.list(folder) if name.endswith(".tar") and not name.startswith(".")]
+        sizes = _sizes(store, folder)
+        if folder and not sizes and (marks := _marks(url)):
+            # An unfinished build: what has no mark is not there yet.
+            sizes = {f"{mark.shard.name}.tar": mark.shard.samples for mark in marks}
+        # What sizes.json names and is not there is missed when it is read, and named then.
+        if listed := list(sizes) or names:
+            return _counted(store, (posixpath.join(folder, name) for name in listed), sizes, cache)
+    raise SettingsError(f"no shards in {url}: name the folder of a kind, such as out/interleaved, or tars")
+
+
+def _marks(url: str) -> list[ShardMark]:
+    parent, _, kind = url.rpartition("/")
+    return read_marks(Store(parent or "."), kind)
+
+
+def _counted(store: Store, names: Iterable[str], sizes: dict[str, int], cache: Cache | None) -> list[TarFile]:
+    files = []
+    for name in sorted(names):
+        count = sizes.get(posixpath.basename(name))
+        if count is None:
+            count = len(offsets_of(store, name, cache)) - 1
+        files.append(TarFile(store, name, count))
+    return files
+
+
+def _sizes(store: Store, folder: str) -> dict[str, int]:
+    try:
+        sizes = json.loads(store.read(posixpath.join(folder, SIZES)))
+    except FileNotFoundError:
+        return {}
+    return {str(name): int(count) for name, count in sizes.items()}
+
+
+def _matching(pattern: str) -> list[str]:
+    fs, path = url_to_fs(pattern)
+    return [posixpath.basename(str(found)) for found in fs.glob(path)]

@@ -1,0 +1,211 @@
+"""The loader: shards in, batches out, and at each step the state that gives exactly the next one.
+
+loader = Loader(load_settings(LoaderConfig, text), rank=rank, world=world)
+for step in loader:
+    loss = sum(model(batch) for batch in step.values())
+    ...
+    saved = loader.state_dict()
+"""
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from types import TracebackType
+from typing import Any
+
+import msgspec
+
+from model.data.batch import Batch, Row, collate
+from model.data.config import LoaderConfig, check_config
+from model.data.lanes import LaneState, LoaderError, open_cache
+from model.data.listing import list_shards
+from model.data.order import check_lanes, lanes_of
+from model.data.reading import TarFile
+from model.data.tokens import Tokens, load_tokens
+from model.data.turns import Taken, turns
+from model.data.workers import Job, Workers
+from schemas.drops import Counts, DropRow, Tally
+
+#: The name of the one batch of a step with `mix: sampled`.
+MIXED = "mixed"
+
+
+class LoaderState(msgspec.Struct, frozen=True):
+    """What one rank has used of its lanes. A few kilobytes, whatever the position; JSON by `state_dict`."""
+
+    content: str  # hash of the settings that decide what batches hold
+    shards: str  # hash of the shards' names and numbers of samples
+    rank: int
+    world: int
+    steps: int
+    taken: Taken
+    lanes: dict[str, dict[int, LaneState]]  # by dataset
+
+
+class Report(msgspec.Struct, frozen=True):
+    """What a loader saw since it was made: samples read and let go, tokens and their part of the rows, images."""
+
+    counts: Counts
+    rows: int
+    tokens: int
+    predicted: int
+    frames: int
+    fill: float  # tokens for each place in a row
+
+
+class Loader:
+    """Iterating gives steps: batches by dataset, or one batch `mixed`. Each iteration goes on where the last was left.
+
+    Raises `SettingsError` for settings that do not go together; while iterating, `LoaderError`. `drops` is called with
+    every sample that is let go.
+    """
+
+    def __init__(
+        self,
+        config: LoaderConfig,
+        tokens: Tokens | None = None,
+        rank: int = 0,
+        world: int = 1,
+        drops: Any = None,
+    ) -> None:
+        check_config(config)
+        self.config, self.rank, self.world = config, rank, world
+        self.tokens = load_tokens(config.tokenizer) if tokens is None else tokens
+        self._lanes = lanes_of(rank, world, config.order.lanes)
+        cache = open_cache(config)
+        self._files = [list_shards(dataset.shards, cache, config.read.tries) for dataset in config.datasets]
+        for files in self._files:
+            check_lanes(sum(file.samples for file in files), config.order.lanes)
+        self._names = tuple(dataset.name for dataset in config.datasets)
+        self._tally = Tally(drops)
+        self._rows = self._tokens = self._predicted = self._frames = self._steps = 0
+        self._taken = Taken([0] * len(self._names))
+        self._states: list[dict[int, LaneState]] = [{} for _ in self._names]
+        self._workers: Workers | None = None
+
+    def samples(self, name: str) -> int:
+        """Samples of an epoch of a dataset, over all ranks."""
+        return sum(file.samples for file in self._files[self._names.index(name)])
+
+    def __iter__(self) -> Iterator[dict[str, Batch]]:
+        self.close()
+        taken = Taken(list(self._taken.turns), self._taken.draws)
+        states = [dict(of_lane) for of_lane in self._states]
+        self._workers = workers = Workers(
+            Job(self.config, self.tokens, self._files, self.rank, self._lanes, taken, states)
+        )
+        try:
+            yield from self._steps_of(workers)
+        finally:
+            workers.close()
+
+    def close(self) -> None:
+        """Stop the workers. Leaving the iteration does it too, once the iterator is let go."""
+        if self._workers is not None:
+            self._workers.close()
+            self._workers = None
+
+    def __enter__(self) -> "Loader":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def state_dict(self) -> dict[str, Any]:
+        """The state after the step that was given last, as plain JSON values."""
+        lanes = {
+            name: {lane: of_lane.get(lane, LaneState()) for lane in self._lanes}
+            for name, of_lane in zip(self._names, self._states, strict=True)
+        }
+        content, shards = self._identity()
+        taken = Taken(list(self._taken.turns), self._taken.draws)
+        state = LoaderState(content, shards, self.rank, self.world, self._steps, taken, lanes)
+        built: dict[str, Any] = msgspec.to_builtins(state, str_keys=True)
+        return built
+
+    def load_state_dict(self, state: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> None:
+        """Go on after a state: that of this rank, of as many ranks, gives exactly the next step.
+
+        With another number of ranks give the states of all ranks that wrote them, of one step: no sample of the epoch
+        is lost or seen twice, and the rows of each lane are the same; which rank and step they fall to differs. The
+        number of workers may change always. Raises `LoaderError` where settings or shards differ.
+        """
+        given = [state] if isinstance(state, Mapping) else list(state)
+        states = [msgspec.convert(one, LoaderState, strict=False) for one in given]
+        content, shards = self._identity()
+        for one in states:
+            if one.content != content:
+                raise LoaderError("the state was written with other settings: it would not give the same batches")
+            if one.shards != shards:
+                raise LoaderError("the state was written with other shards, or they have changed")
+        same = [one for one in states if (one.rank, one.world) == (self.rank, self.world)]
+        self.close()
+        if same:
+            self._taken, self._steps = Taken(list(same[0].taken.turns), same[0].taken.draws), same[0].steps
+        else:
+            self._taken, self._steps = Taken([0] * len(self._names)), max(one.steps for one in states)
+        known = [
+            {lane: found for one in same or states for lane, found in one.lanes[name].items()} for name in self._names
+        ]
+        if missing := [lane for of_lane in known for lane in self._lanes if lane not in of_lane]:
+            raise LoaderError(
+                f"no state for lanes {missing[:8]}: {states[0].world} ranks wrote it; give the states of all of them"
+            )
+        self._states = [{lane: of_lane[lane] for lane in self._lanes} for of_lane in known]
+
+    def report(self) -> Report:
+        places = self._rows * self.config.packing.row_tokens
+        fill = self._tokens / places if places else 0.0
+        return Report(self._tally.counts(), self._rows, self._tokens, self._predicted, self._frames, fill)
+
+    def _steps_of(self, workers: Workers) -> Iterator[dict[str, Batch]]:
+        order = turns(self.config, self.rank, len(self._lanes), self._taken)
+        live = {(d, p) for d in range(len(self._names)) for p in range(len(self._lanes))}
+        while live:
+            step = {}
+            for name, wanted in self._wanted():
+                rows = self._next_rows(workers, order, live, wanted)
+                if rows:
+                    step[name] = collate(rows, self.config.packing.row_tokens, self.tokens.pad_id, self._names)
+            if step:
+                self._steps += 1
+                yield step
+
+    def _wanted(self) -> list[tuple[str, int]]:
+        if self.config.mix == "sampled":
+            return [(MIXED, self.config.batch_rows)]
+        return [(dataset.name, dataset.batch_rows) for dataset in self.config.datasets]
+
+    def _next_rows(
+        self, workers: Workers, order: Iterator[tuple[int, int]], live: set[tuple[int, int]], wanted: int
+    ) -> list[Row]:
+        rows: list[Row] = []
+        while len(rows) < wanted and live:
+            d, position = next(order)
+            if (d, position) not in live:
+                continue
+            made = workers.next(position)
+            self._states[d][self._lanes[position]] = made.state
+            self._tally.saw("sample", made.samples)
+            for drop in made.drops:
+                self._tally.drop(drop)
+            if made.row is None:
+                live.discard((d, position))
+            else:
+                self._count(made.row)
+                rows.append(made.row)
+        return rows
+
+    def _count(self, row: Row) -> None:
+        self._tally.kept("sample", len(row.sequences))
+        self._rows += 1
+        self._tokens += len(row)
+        self._predicted += sum(int((sequence.weight_T > 0).sum()) for sequence in row.sequences)
+        self._frames += len(row.frames_FHWC)
+
+    def _identity(self) -> tuple[str, str]:
+        """Hashes of settings and of shards. Where shards lie is not in it: they may be moved between runs."""
+        listed = [[(file.name, file.samples) for file in files] for files in self._files]
+        return self.config.content_hash, hashlib.sha256(msgspec.json.encode(listed)).hexdigest()[:16]
+
+
+__all__ = ["MIXED", "DropRow", "Loader", "LoaderError", "LoaderState", "Report", "TarFile"]

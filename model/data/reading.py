@@ -1,0 +1,242 @@
+"""Samples of webdataset tars by index: one positioned read each, wherever the tar lies."""
+
+import io
+import os
+import tarfile
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from model.data.cache import Cache
+from schemas.drops import Drop
+from schemas.storage import Store
+from schemas.tar import BLOCK
+
+Offsets = npt.NDArray[np.uint64]
+V = TypeVar("V")
+_REGULAR = (b"0", b"\0")
+_MAX_OPEN_FILES = 32
+_MAX_INDEXES = 256
+
+
+class TarFile(msgspec.Struct, frozen=True):
+    """A shard to read: where it is, and how many samples it holds."""
+
+    store: Store
+    name: str
+    samples: int
+
+    @property
+    def path(self) -> str:
+        return self.store.path(self.name)
+
+
+def split_field(name: str) -> tuple[str, str]:
+    """Key and field of a member's name, as webdataset has it: the key ends at the first dot after the last slash."""
+    folder, slash, base = name.rpartition("/")
+    stem, _, field = base.partition(".")
+    return f"{folder}{slash}{stem}", field.lower()
+
+
+def retried(read: Callable[[], V], tries: int, wait_s: float = 0.5) -> V:
+    """`read()`, tried again after an `OSError` with doubled waits; a file that is not there is not asked for again."""
+    for attempt in range(tries):
+        try:
+            return read()
+        except (FileNotFoundError, PermissionError, IsADirectoryError):
+            raise
+        except (OSError, TimeoutError):
+            if attempt == tries - 1:
+                raise
+            time.sleep(wait_s * 2**attempt)
+    raise AssertionError("tries is 1 or more")
+
+
+class Reader:
+    """Reads samples of `files` by number. Bounded: a few open files, a few offset indexes, nothing of samples.
+
+    With a `cache`, shards of other machines are fetched whole when first read; without, each sample is one range
+    request. Not for use by two threads at once.
+    """
+
+    def __init__(self, files: list[TarFile], cache: Cache | None = None, tries: int = 5) -> None:
+        self._files, self._cache, self._tries = files, cache, tries
+        self._descriptors: OrderedDict[int, int] = OrderedDict()
+        self._offsets: OrderedDict[int, Offsets] = OrderedDict()
+
+    def members(self, shard: int, sample: int) -> tuple[str, dict[str, bytes]]:
+        """Key of a sample, and its members by field. Raises `Drop("broken_sample")`, and `OSError` after all tries."""
+        offsets = self._index(shard)
+        if sample + 1 >= len(offsets):
+            raise Drop("broken_sample", f"the tar ends before sample {sample}")
+        start, end = int(offsets[sample]), int(offsets[sample + 1])
+        data = retried(lambda: self._read(shard, start, end - start), self._tries)
+        if len(data) < end - start:
+            raise Drop("broken_sample", f"the tar ends within sample {sample}")
+        return parse_sample(data)
+
+    def close(self) -> None:
+        while self._descriptors:
+            os.close(self._descriptors.popitem()[1])
+
+    def _read(self, shard: int, start: int, size: int) -> bytes:
+        file = self._files[shard]
+        if not file.store.is_local and self._cache is None:
+            return bytes(file.store.fs.cat_file(file.path, start, start + size))
+        data = os.pread(self._descriptor(shard), size, start)
+        while 0 < len(data) < size and (more := os.pread(self._descriptor(shard), size - len(data), start + len(data))):
+            data += more
+        return data
+
+    def _descriptor(self, shard: int) -> int:
+        if shard in self._descriptors:
+            self._descriptors.move_to_end(shard)
+            return self._descriptors[shard]
+        file = self._files[shard]
+        if file.store.is_local or self._cache is None:
+            descriptor = os.open(file.path, os.O_RDONLY)
+        else:
+            descriptor = self._cache.open(file.store, file.name)
+        self._descriptors[shard] = descriptor
+        if len(self._descriptors) > _MAX_OPEN_FILES:
+            os.close(self._descriptors.popitem(last=False)[1])
+        return descriptor
+
+    def _index(self, shard: int) -> Offsets:
+        if shard in self._offsets:
+            self._offsets.move_to_end(shard)
+            return self._offsets[shard]
+        file = self._files[shard]
+        offsets = retried(lambda: offsets_of(file.store, file.name, self._cache), self._tries)
+        self._offsets[shard] = offsets
+        if len(self._offsets) > _MAX_INDEXES:
+            self._offsets.popitem(last=False)
+        return offsets
+
+
+def offsets_of(store: Store, name: str, cache: Cache | None) -> Offsets:
+    """Where each sample starts, then where the last one ends: from `{name}.idx`, else by walking the tar's headers.
+
+    What was walked is kept in the cache. A remote tar without an index is fetched once, for which it needs a cache.
+    """
+    try:
+        return np.frombuffer(store.read(f"{name}.idx"), "<u8")
+    except FileNotFoundError:
+        pass
+    if cache is not None and (known := cache.index(store, name)) is not None:
+        return known
+    if store.is_local:
+        with open(store.path(name), "rb") as file:
+            offsets = walk(file)
+    elif cache is None:
+        with store.open(name) as remote:
+            offsets = walk(remote)
+    else:
+        with os.fdopen(cache.open(store, name), "rb") as file:
+            offsets = walk(file)
+    if cache is not None:
+        cache.keep_index(store, name, offsets)
+    return offsets
+
+
+def walk(file: io.IOBase | object) -> Offsets:
+    """The offsets of a tar's samples by its headers: members that follow each other and share a key are a sample.
+
+    A tar that breaks off gives the samples before the one it breaks in.
+    """
+    starts: list[int] = []
+    last_key, end = None, 0
+    for member, size in _headers(file):
+        key, _ = split_field(member.name)
+        if key != last_key:
+            starts.append(member.offset)
+            last_key = key
+        end = member.offset_data + member.size + -member.size % BLOCK
+        if member.offset_data + member.size > size:
+            end = starts.pop()
+            break
+    return np.array([*starts, end], np.uint64) if starts else np.zeros(1, np.uint64)
+
+
+def _headers(file: object) -> Iterator[tuple[tarfile.TarInfo, int]]:
+    """Headers of the regular members, each with the size of the file."""
+    stream: io.BufferedReader = file  # type: ignore[assignment]
+    size = stream.seek(0, os.SEEK_END)
+    stream.seek(0)
+    try:
+        with tarfile.open(fileobj=stream, mode="r:") as tar:
+            while (member := tar.next()) is not None:
+                tar.members.clear()  # type: ignore[attr-defined]  # the module keeps them all
+                if member.isreg():
+                    yield member, size
+    except tarfile.TarError:
+        return
+
+
+def parse_sample(data: bytes) -> tuple[str, dict[str, bytes]]:
+    """Key and members by field, of the bytes of one sample. Raises `Drop("broken_sample")`.
+
+    USTAR headers are read here; those of other dialects (long names) by the tarfile module.
+    """
+    members: dict[str, bytes] = {}
+    key, place = None, 0
+    while place + BLOCK <= len(data):
+        header = data[place : place + BLOCK]
+        if header[156:157] not in _REGULAR:
+            return _parse_dialect(data)
+        name, size = _name(header), _size(header)
+        start = place + BLOCK
+        if start + size > len(data):
+            raise Drop("broken_sample", f"{name} ends outside of its sample")
+        member_key, field = split_field(name)
+        if key not in (None, member_key) or field in members:
+            raise Drop("broken_sample", f"{name} does not belong to sample {key}")
+        key = member_key
+        members[field] = data[start : start + size]
+        place = start + size + -size % BLOCK
+    if key is None:
+        raise Drop("broken_sample", "no member")
+    return key, members
+
+
+def _name(header: bytes) -> str:
+    if sum(header[:148]) + sum(header[156:]) + 8 * 32 != _octal(header[148:156]):
+        raise Drop("broken_sample", "no tar header at its place")
+    try:
+        name = header[:100].split(b"\0", 1)[0].decode()
+        prefix = header[345:500].split(b"\0", 1)[0].decode() if header[257:263] == b"ustar\0" else ""
+    except UnicodeDecodeError:
+        raise Drop("broken_sample", "a member's name is not UTF-8") from None
+    return f"{prefix}/{name}" if prefix else name
+
+
+def _size(header: bytes) -> int:
+    return int.from_bytes(header[125:136], "big") if header[124] & 0x80 else _octal(header[124:136])
+
+
+def _octal(digits: bytes) -> int:
+    try:
+        return int(digits.strip(b" \0") or b"0", 8)
+    except ValueError:
+        raise Drop("broken_sample", "no tar header at its place") from None
+
+
+def _parse_dialect(data: bytes) -> tuple[str, dict[str, bytes]]:
+    members: dict[str, bytes] = {}
+    key = ""
+    try:
+        with tarfile.open(fileobj=io.BytesIO(data), mode="r:") as tar:
+            for member in tar:
+                if member.isreg() and (body := tar.extractfile(member)) is not None:
+                    key, field = split_field(member.name)
+                    members[field] = body.read()
+    except tarfile.TarError as error:
+        raise Drop("broken_sample", str(error)) from None
+    if not members:
+        raise Drop("broken_sample", "no member")
+    return key, members

@@ -1,0 +1,104 @@
+"""Any Hugging Face tokenizer from a local path, with the two tokens that interleaved sequences need."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import tokenizers
+
+from schemas.settings import SettingsError
+
+IMAGE = "<image>"
+END_OF_CHUNK = "<|endofchunk|>"
+
+
+class Tokens:
+    """Encodes text, and knows the ids of the special tokens.
+
+    Text never becomes a special token: a page that writes `<image>` gets the pieces of those characters. `base_size` is
+    the size of the vocabulary before the two were added; `size` the size after.
+    """
+
+    def __init__(self, tokenizer: tokenizers.Tokenizer, bos: str | None = None, eos: str | None = None) -> None:
+        # A copy: what is added here must not reach the caller's tokenizer.
+        self._tokenizer = tokenizers.Tokenizer.from_str(tokenizer.to_str())
+        self._tokenizer.no_truncation()
+        self._tokenizer.no_padding()
+        self.base_size = self._tokenizer.get_vocab_size()
+        added = [tokenizers.AddedToken(name, special=True, normalized=False) for name in (IMAGE, END_OF_CHUNK)]
+        self._tokenizer.add_special_tokens(added)
+        self._tokenizer.encode_special_tokens = True
+        self.size = self._tokenizer.get_vocab_size()
+        self.image_id, self.end_of_chunk_id = self._id(IMAGE), self._id(END_OF_CHUNK)
+        self.bos_id = None if bos is None else self._id(bos)
+        self.eos_id = None if eos is None else self._id(eos)
+        #: What fills a row. It is never predicted nor attended to, so any id would do.
+        self.pad_id = self.end_of_chunk_id if self.eos_id is None else self.eos_id
+        self._names = (bos, eos)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuilt, (self._tokenizer.to_str(), self.base_size, *self._names)
+
+    def encode(self, text: str) -> list[int]:
+        """Ids of the text alone: nothing is put before or after it."""
+        ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False).ids
+        return ids
+
+    def decode(self, ids: list[int]) -> str:
+        """The text of ids, special tokens written out."""
+        return str(self._tokenizer.decode(ids, skip_special_tokens=False))
+
+    def _id(self, name: str) -> int:
+        found: int | None = self._tokenizer.token_to_id(name)
+        if found is None:
+            raise SettingsError(f"the tokenizer has no token {name!r}")
+        return found
+
+
+def load_tokens(path: str) -> Tokens:
+    """The tokenizer of a local model folder, or of a `tokenizer.json`. Nothing is downloaded.
+
+    BOS and EOS are those that `tokenizer_config.json` or `special_tokens_map.json` beside it name, if any. A folder of
+    an older, slow tokenizer has no `tokenizer.json`; transformers converts it, if it is installed. Raises
+    `SettingsError`.
+    """
+    place = Path(path)
+    file = place / "tokenizer.json" if place.is_dir() else place
+    if not file.exists():
+        return _converted(place)
+    try:
+        tokenizer = tokenizers.Tokenizer.from_file(str(file))
+    except Exception as error:  # the library raises bare Exception
+        raise SettingsError(f"{file} is no tokenizer: {error}") from None
+    names = _special_names(file.parent)
+    return Tokens(tokenizer, names.get("bos_token"), names.get("eos_token"))
+
+
+def _special_names(folder: Path) -> dict[str, str]:
+    names: dict[str, str] = {}
+    for name in ("special_tokens_map.json", "tokenizer_config.json"):
+        if (folder / name).exists():
+            for role, token in json.loads((folder / name).read_text("utf-8")).items():
+                content = token.get("content") if isinstance(token, dict) else token
+                if role in ("bos_token", "eos_token") and isinstance(content, str):
+                    names[role] = content
+    return names
+
+
+def _converted(place: Path) -> Tokens:
+    if not place.is_dir():
+        raise SettingsError(f"no tokenizer at {place}: name a model folder or a tokenizer.json")
+    try:
+        from transformers import AutoTokenizer
+    except ImportError:
+        raise SettingsError(f"{place} has no tokenizer.json; pip install transformers to read older ones") from None
+    slow = AutoTokenizer.from_pretrained(str(place), local_files_only=True)
+    if not hasattr(slow, "backend_tokenizer"):
+        raise SettingsError(f"{place}: transformers cannot make a fast tokenizer of it")
+    return Tokens(slow.backend_tokenizer, slow.bos_token, slow.eos_token)
+
+
+def _rebuilt(text: str, base_size: int, bos: str | None, eos: str | None) -> Tokens:
+    tokens = Tokens(tokenizers.Tokenizer.from_str(text), bos, eos)
+    tokens.base_size = base_size
+    return tokens

@@ -1,0 +1,157 @@
+"""A page that has been read gives pairs: its images, and for each all texts that describe it."""
+
+from collections import Counter, deque
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import msgspec
+
+from pipeline.captions import CaptionRules, choose_caption, judge_caption
+from pipeline.image_codec import ImageEncoding
+from pipeline.image_rules import ImageRules
+from pipeline.leaves import Media, collapse
+from pipeline.pii import PiiRules, redact_text
+from pipeline.reading import Reading, captions_of, refuse_images
+from pipeline.url_rules import in_domains
+from schemas.documents import Consent, Page
+from schemas.drops import Drop, DropRow
+from schemas.pairs import Caption, PairRef
+from schemas.urls import host_of, media_key, resolve
+
+_MAX_THINGS = 10_000
+
+
+class PairRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What becomes a pair. The counts are over the whole input, before any image is opened; None turns a rule off."""
+
+    everywhere: bool = False
+    """Take all images of a page, as ALIGN does: also those outside its main content, those that are shown again, and
+    those that their markup calls icons."""
+    domains: tuple[str, ...] = ()
+    """Take only pages of these hosts, with everything below them. Empty: of all."""
+    caption: CaptionRules = CaptionRules()
+    max_texts_per_image: int | None = None
+    """An image with more different captions goes. ALIGN: 1,000."""
+    max_images_per_text: int | None = None
+    """A caption that more different images have goes. ALIGN: 10."""
+    max_tokens: int | None = None
+    """A caption with a word or pair of neighbouring words that is not among so many most frequent ones goes; those as
+    frequent as the last one count. ALIGN: 100,000,000."""
+    image: ImageRules = ImageRules()
+    min_image_bytes: int = 0
+    """An image file smaller than this goes. LAION: 5,000."""
+    encoding: ImageEncoding = ImageEncoding(format="jpg")
+    min_similarity: float | None = None
+    """The least cosine of image and caption, by `scorers.clip`. LAION-2B: 0.28 with CLIP ViT-B/32. Without a model
+    nothing is compared."""
+
+
+class PagePairs(msgspec.Struct, frozen=True):
+    """What one page gave."""
+
+    pairs: tuple[PairRef, ...] = ()
+    let_go: tuple[DropRow, ...] = ()
+    redacted: dict[str, int] = {}
+
+
+def take_pairs(reading: Reading, page: Page, rules: PairRules, pii: PiiRules, consent: Consent) -> PagePairs:
+    """The pairs of a page, by the rules that look at one alone.
+
+    With `everywhere` a second walk over the same markup shows what the first passed over.
+    """
+    if rules.domains and not in_domains(host_of(page.url), rules.domains):
+        return PagePairs(let_go=(DropRow(page.url, "pair", "site_not_allowed", host_of(page.url)),))
+    content = {id(leaf) for leaf in reading.leaves}
+    leaves = reading.full()[0].leaves if rules.everywhere else reading.leaves
+    if reading.lead is not None:
+        content.add(id(reading.lead))
+        leaves = [*leaves, reading.lead]  # in a full walk it stands already: then this one repeats it
+    stated = stated_captions(reading.json_ld, reading.metadata.base)
+    figures, refusals = captions_of(leaves), refuse_images(leaves)
+    redacted: Counter[str] = Counter()
+    pairs, let_go = [], []
+    for place, leaf in enumerate(leaves):
+        if not isinstance(leaf, Media) or leaf.kind != "image" or (leaf is reading.lead and id(leaf) in refusals):
+            continue
+        counts: Counter[str] = Counter()
+        try:
+            refusal = refusals.get(id(leaf))
+            if refusal is not None and (refusal.reason == "no_address" or not rules.everywhere):
+                raise refusal
+            captions = [
+                Caption(redact_text(text, pii, counts), source) for text, source in _texts(leaf, figures, stated)
+            ]
+            chosen = choose_caption(captions, rules.caption)
+            language, score = judge_caption(chosen.text, rules.caption)
+        except Drop as drop:
+            detail = ", ".join(filter(None, (drop.detail, f"on {page.url}")))
+            let_go.append(DropRow(leaf.candidates[0] if leaf.candidates else "", "pair", drop.reason, detail))
+            continue
+        redacted += counts
+        pairs.append(
+            PairRef(
+                uid=page.uid,
+                place=place,
+                candidates=leaf.candidates,
+                captions=tuple(captions),
+                caption=chosen.text,
+                caption_source=chosen.source,
+                page_url=page.url,
+                in_content=id(leaf) in content,
+                language=language,
+                language_score=score,
+                licence=reading.metadata.licence,
+                consent=consent,
+                fetch_time=page.fetch_time,
+                warc_file=page.warc_file,
+                warc_offset=page.warc_offset,
+                warc_length=page.warc_length,
+                redacted=dict(sorted(counts.items())),
+            )
+        )
+    return PagePairs(tuple(pairs), tuple(let_go), dict(sorted(redacted.items())))
+
+
+def _texts(leaf: Media, figures: Mapping[int, str], stated: Mapping[bytes, list[str]]) -> Iterator[tuple[str, str]]:
+    """All texts for an image, with their sources."""
+    if leaf.alt:
+        yield leaf.alt, "alt"
+    if leaf.title:
+        yield leaf.title, "title"
+    if caption := figures.get(leaf.figure):
+        yield caption, "figcaption"
+    found = dict.fromkeys(text for url in leaf.candidates for text in stated.get(media_key(url), ()))
+    yield from ((text, "schema_org") for text in found)
+
+
+def stated_captions(scripts: list[str], base: str) -> dict[bytes, list[str]]:
+    """Captions of schema.org's ImageObjects in JSON-LD, by `media_key` of their addresses; broken ones say nothing."""
+    found: dict[bytes, list[str]] = {}
+    for script in scripts:
+        if "ImageObject" not in script:
+            continue
+        try:
+            pending = deque([msgspec.json.decode(script.strip())])
+        except (msgspec.DecodeError, RecursionError):
+            continue
+        seen = 0
+        while pending and seen < _MAX_THINGS:
+            thing = pending.popleft()
+            seen += 1
+            if isinstance(thing, list):
+                pending.extend(thing)
+            elif isinstance(thing, dict):
+                pending.extend(value for value in thing.values() if isinstance(value, dict | list))
+                kinds = thing.get("@type")
+                if "ImageObject" in (kinds if isinstance(kinds, list) else [kinds]):
+                    _add_stated(found, thing, base)
+    return found
+
+
+def _add_stated(found: dict[bytes, list[str]], thing: dict[str, Any], base: str) -> None:
+    texts = [collapse(text) for name in ("caption", "description", "name") if isinstance(text := thing.get(name), str)]
+    text = next(filter(None, texts), "")
+    for name in ("contentUrl", "url", "@id"):
+        value = thing.get(name)
+        if text and isinstance(value, str) and (url := resolve(base, value)):
+            found.setdefault(media_key(url), []).append(text)

@@ -1,0 +1,68 @@
+import gzip
+import json
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from crawlers.inputs import InputError
+from crawlers.url_lists import Columns, ListSettings, Row, find_columns, read_rows
+
+ROWS = [("http://a.example/1.jpg", "A barn, red"), ("http://a.example/2.jpg", 'A "boat"'), ("", "")]
+
+
+def written(path: Path, url: str, caption: str) -> Path:
+    records = [{url: address, caption: text, "n": number} for number, (address, text) in enumerate(ROWS)]
+    match path.suffixes[0]:
+        case ".parquet":
+            pq.write_table(pa.Table.from_pylist(records), path)
+        case ".jsonl":
+            path.write_text("".join(json.dumps(record) + "\n" for record in records))
+        case ".csv":
+            lines = [f"{url},{caption},n"] + [
+                '{},"{}",{}'.format(address, text.replace('"', '""'), number)
+                for number, (address, text) in enumerate(ROWS)
+            ]
+            path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+@pytest.mark.parametrize("name", ["list.parquet", "list.csv", "list.jsonl"])
+@pytest.mark.parametrize(("url", "caption"), [("URL", "TEXT"), ("url", "text"), ("image_url", "caption")])
+def test_lists_are_read_by_the_names_their_publishers_use(tmp_path: Path, name: str, url: str, caption: str) -> None:
+    path = written(tmp_path / name, url, caption)  # LAION-400M, DataComp and COYO, and others
+    columns = find_columns(str(path), ListSettings())
+    assert columns == Columns(url, caption)
+    assert list(read_rows(str(path), columns)) == [Row(number, *row) for number, row in enumerate(ROWS)]
+
+
+def test_gzip_named_columns_and_others_handed_through(tmp_path: Path) -> None:
+    plain = written(tmp_path / "list.jsonl", "where", "what")
+    path = tmp_path / "list.jsonl.gz"
+    path.write_bytes(gzip.compress(plain.read_bytes()))
+    settings = ListSettings(url_column="where", caption_column="what", keep_columns=("n",))
+    rows = list(read_rows(str(path), find_columns(str(path), settings)))
+    assert [row.extra for row in rows] == [{"n": 0}, {"n": 1}, {"n": 2}]
+
+
+def test_a_missing_column_is_told_with_those_there_are(tmp_path: Path) -> None:
+    path = written(tmp_path / "list.csv", "where", "text")
+    with pytest.raises(InputError, match=r"no column for the address .* it has where, text, n: name it with --set"):
+        find_columns(str(path), ListSettings())
+    with pytest.raises(InputError, match="no column nothing; it has where, text, n"):
+        find_columns(str(path), ListSettings(url_column="nothing"))
+
+
+@pytest.mark.parametrize(("name", "data"), [("a.parquet", b"PAR1"), ("a.txt", b"x"), ("a.jsonl", b"{"), ("a.csv", b"")])
+def test_what_is_no_list_is_refused(tmp_path: Path, name: str, data: bytes) -> None:
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(InputError):
+        find_columns(str(tmp_path / name), ListSettings())
+
+
+def test_damage_further_on_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"url": "http://a.example/", "text": "x"}\n[1]\n')
+    with pytest.raises(InputError, match="damaged"):
+        list(read_rows(str(path), find_columns(str(path), ListSettings())))
