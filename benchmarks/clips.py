@@ -1,6 +1,6 @@
 """Scene cuts beside PySceneDetect, clips beside the plain FFmpeg route, and memory over many videos.
 
-`python -m benchmarks.clips [--memory N] [VIDEO ...]`; wants `pip install -e '.[dev,bench]'`. Videos are made where none
+`python -m benchmarks.clips [--memory N] [VIDEO ...]`; wants `pip install -e '.[dev,bench-clips]'`. Videos are made where none
 are named. CPU seconds of one thread each; the routes take turns on each video.
 """
 
