@@ -155,8 +155,10 @@ def compare_clips(videos: list[tuple[str, bytes, list[int] | None]]) -> None:
 
 def memory(count: int, data: bytes) -> None:
     """Resident memory of the child that cuts, after every tenth of `count` videos."""
+    from benchmarks.clips import _cut_and_weigh as step  # by the name under which the child finds it
+
     told = []
-    with Isolated(_cut_and_weigh, IsolationSettings(timeout_s=600, max_memory_bytes=4 << 30)) as cut:
+    with Isolated(step, IsolationSettings(timeout_s=600, max_memory_bytes=4 << 30)) as cut:
         for number in range(count):
             resident = cut(data)
             if number % max(1, count // 10) == max(1, count // 10) - 1:

@@ -8,8 +8,8 @@ from __future__ import annotations
 from io import BytesIO
 
 import av
-from PIL import Image
 from photos import SITE, Asset, made, source
+from PIL import Image
 
 Box = tuple[int, int, int, int]
 

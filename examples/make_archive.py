@@ -1,7 +1,7 @@
 """Pack the example site into one web archive: `python examples/make_archive.py OUT.warc.gz`.
 
-The bytes are the same on every run with the same Pillow, PyAV and zlib: dates are fixed, record ids are derived from what
-they name, and gzip members carry no time. Every record is a gzip member of its own, as crawlers write them.
+The bytes are the same on every run with the same Pillow, PyAV and zlib: dates are fixed, record ids are derived from
+what they name, and gzip members carry no time. Every record is a gzip member of its own, as crawlers write them.
 """
 
 from __future__ import annotations
