@@ -1,7 +1,7 @@
 """Scene cuts beside PySceneDetect, clips beside the plain FFmpeg route, and memory over many videos.
 
-`python -m benchmarks.clips [--memory N] [VIDEO ...]`; wants `pip install -e '.[dev,bench-clips]'`. Videos are made where none
-are named. CPU seconds of one thread each; the routes take turns on each video.
+`python -m benchmarks.clips [--memory N] [VIDEO ...]`; wants the extra `bench-clips`. Videos are made where none are
+named. CPU seconds of one thread each; the routes take turns on each video.
 """
 
 from __future__ import annotations
