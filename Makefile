@@ -7,7 +7,7 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 PIP := PIP_CONSTRAINT=constraints.txt .venv/bin/python -m pip install --quiet --disable-pip-version-check
 DEMO := demo-out
 
-.PHONY: help install img2dataset demo test check format bench bench-extract bench-fetch bench-corpus bench-load bench-clips clean
+.PHONY: help install img2dataset demo test check format bench bench-extract bench-fetch bench-corpus bench-load bench-clips bench-view browser clean
 help:
 	@sed -n 's/^# make/make/p' Makefile
 
@@ -45,8 +45,11 @@ demo: .venv/installed-demo
 	.venv/bin/weft show $(DEMO)/dataset http://fieldnotes.example/photo/moving-over-stills.html --images $(DEMO)/clip --draw never
 	.venv/bin/weft build align --input '$(DEMO)/crawl/warc/*.warc.gz' --output $(DEMO)/pairs
 	.venv/bin/weft show $(DEMO)/pairs http://fieldnotes.example/animals/portrait-of-a-cat.html --draw never
+	.venv/bin/weft report $(DEMO)/dataset
 	@echo
 	@echo "What to look at next:"
+	@echo "  .venv/bin/weft view $(DEMO)/dataset               all of it in the browser; docs/looking.md"
+	@echo "  $(DEMO)/dataset/report.html                       what was kept, what was let go and why, in one file"
 	@echo "  $(DEMO)/images/                                   the pictures of the page above, as they stand in the shard"
 	@echo "  $(DEMO)/clip/                                     a clip of its video page, and the contact sheet"
 	@echo "  .venv/bin/weft show $(DEMO)/dataset               another page; name a key or an address to choose"
@@ -57,7 +60,13 @@ demo: .venv/installed-demo
 	@echo "  .venv/bin/weft inspect $(DEMO)/pairs              images with their captions, as ALIGN takes them; docs/pairs.md"
 	@echo "  .venv/bin/weft build obelics --input '$(DEMO)/crawl/warc/*.warc.gz' --output $(DEMO)/obelics"
 
-test: .venv/installed-dev
+# The tests of the viewer open it in Chromium. Where there is none and none can be had, they say that they were skipped.
+browser:
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || \
+	  { command -v apt-get >/dev/null && $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq chromium; } || \
+	  echo "no Chromium, and none could be installed: the tests of the viewer in a browser are skipped"
+
+test: .venv/installed-dev browser
 	.venv/bin/python -m pytest
 
 check: .venv/installed-dev
@@ -106,6 +115,10 @@ bench-corpus: .venv/installed-dev
 	.venv/bin/python -m benchmarks.corpus
 	.venv/bin/python -m benchmarks.engine
 	.venv/bin/python -m benchmarks.faults
+
+# How long people wait for inspect and view on 100,000 made samples; SAMPLES="100000 1000000" for more.
+bench-view: .venv/installed-dev
+	.venv/bin/python -m benchmarks.viewer $(SAMPLES)
 
 # Energon brings much that weft does not use, so it lives apart.
 .venv-energon/installed:

@@ -41,14 +41,8 @@ async def source(request: web.Request) -> web.Response:
         report=explained.report if explained else None,
         frame="/captured/page?" + urlencode({"url": url, "as": mode}),
         other="/source?" + urlencode({"url": url, **({"as": "captured"} if mode == "marked" else {})}),
-        first_kept=_first_kept(explained) if explained and mode == "marked" else 0,
         meanings=REASONS,
     )
-
-
-def _first_kept(explained: Explained) -> int:
-    """The number of the first part that is kept, which the frame shows at once; 0 for the top."""
-    return next((number for number, item in enumerate(explained.report["items"]) if item["kept"]), 0)
 
 
 async def page(request: web.Request) -> web.Response:

@@ -1,0 +1,68 @@
+"""The report: one file, everything in it, nothing from elsewhere, nothing that runs."""
+
+import re
+import shutil
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from jobs.cli import main
+from tests.jobs.looked_at import SITE
+
+
+class Elements(HTMLParser):
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+
+
+@pytest.fixture(scope="module")
+def report(looked_at: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    out = tmp_path_factory.mktemp("report") / "report.html"
+    assert main(["report", str(looked_at), "-o", str(out)]) == 0
+    return out.read_text()
+
+
+def test_it_shows_funnel_distributions_samples_drops_and_settings(report: str) -> None:
+    for said in ("The funnel", "few_words", "Words per document", "Words per caption", "Length of clips", "Licence"):
+        assert said in report
+    assert report.count("data:image/jpeg;base64,") >= 7  # pictures of samples, sheets of clips
+    assert "a little too short" in report  # what was dropped, out of the archive
+    assert "text.gopher.min_words" in report
+    assert f"{SITE}/short.html" in report
+
+
+def test_nothing_in_it_runs_or_is_loaded(report: str) -> None:
+    elements = Elements(report).found
+    assert not {tag for tag, _ in elements} & {"script", "iframe", "link", "object", "embed", "form", "base"}
+    for tag, attributes in elements:
+        assert not [name for name in attributes if name.startswith("on")], tag
+        for name in ("src", "href", "xlink:href"):
+            assert (attributes.get(name) or "#").startswith(("#", "data:image/jpeg;base64,")), (tag, attributes)
+    assert not re.search(r"url\((?!#)", report)
+    assert "&lt;script&gt;" in report
+
+
+def test_two_runs_stand_beside_each_other(looked_at: Path, tmp_path: Path) -> None:
+    other, out = tmp_path / "other", tmp_path / "both.html"
+    assert main(["subset", str(looked_at), "--where", "url LIKE '%1%'", "-o", str(other)]) == 0
+    assert main(["report", str(looked_at), "--compare", str(other), "-o", str(out)]) == 0
+    html = out.read_text()
+    assert "not_selected" in html
+    assert "A · out" in html
+    assert "B · other" in html
+
+
+def test_it_is_written_into_the_dataset_also_of_an_unfinished_one(looked_at: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(looked_at, tmp_path / "copy"))
+    (copy / "dataset.json").unlink()
+    shutil.rmtree(copy / "work")
+    shutil.rmtree(copy / "drops")
+    assert main(["report", str(copy)]) == 0
+    assert "not finished" in (copy / "report.html").read_text()
+    assert main(["report", "/nowhere"]) == 2
