@@ -103,7 +103,7 @@ def harmless_page(page: Page, address: Callable[[str], str]) -> str:
     for node in tree.css("*"):
         source = _source_of(node.attributes) if node.tag == "img" else ""
         for name in list(node.attributes):
-            if name not in _KEPT_ATTRIBUTES:
+            if name not in _KEPT_ATTRIBUTES or "url(" in (node.attributes[name] or ""):
                 del node.attrs[name]
         if source and (url := resolve(page.url, source)):
             node.attrs["src"] = address(url)

@@ -8,7 +8,7 @@ import numpy as np
 
 from jobs.inspection import histogram
 from jobs.report import charts
-from jobs.view.text import blocks, human_bytes, safe_address
+from jobs.view.text import blocks, commas, human_bytes, safe_address
 
 #: Of the plots of a kind: field of the summary, heading, unit.
 _PLOTS = {
@@ -25,10 +25,10 @@ def render(datasets: Sequence[dict[str, Any]], version: str, made: str) -> str:
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
+        undefined=jinja2.ChainableUndefined,  # an older dataset lacks fields
     )
     filters: dict[str, Any] = {
-        "commas": lambda number: f"{number:,}",
+        "commas": commas,
         "bytes": human_bytes,
         "blocks": blocks,
         "address": safe_address,

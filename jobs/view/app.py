@@ -75,10 +75,10 @@ def _environment() -> jinja2.Environment:
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
+        undefined=jinja2.ChainableUndefined,  # an older dataset lacks fields
     )
     environment.filters |= {
-        "commas": lambda number: f"{number:,}",
+        "commas": text.commas,
         "bytes": text.human_bytes,
         "blocks": text.blocks,
         "host": text.host,

@@ -26,6 +26,11 @@ def _block(part: str) -> dict[str, Any]:
     return {"is": "paragraph", "lines": lines}
 
 
+def commas(value: Any) -> str:
+    """1234567 as 1,234,567; nothing for what is not there."""
+    return f"{value:,}" if isinstance(value, int | float) else ""
+
+
 def human_bytes(size: float) -> str:
     for unit in ("bytes", "KB", "MB", "GB"):
         if size < 1000:
@@ -35,6 +40,7 @@ def human_bytes(size: float) -> str:
 
 
 def number(value: float) -> str:
+    """Short, with separators."""
     return f"{value:,.3g}" if isinstance(value, float) else f"{value:,}"
 
 
@@ -45,6 +51,6 @@ def host(url: str) -> str:
         return ""
 
 
-def safe_address(url: str) -> str:
+def safe_address(url: Any) -> str:
     """The address if it may stand in a link, else "": no `javascript:` and the like."""
-    return url if url.startswith(("http://", "https://")) else ""
+    return url if isinstance(url, str) and url.startswith(("http://", "https://")) else ""

@@ -78,7 +78,7 @@ def test_a_dataset_that_lies_elsewhere_is_read_in_place(looked_at: Path) -> None
 def test_query_prints_a_table_csv_or_json(looked_at: Path, capsys: pytest.CaptureFixture[str]) -> None:
     sql = "select kind, count(*) n from samples group by 1 order by 1"
     assert main(["query", str(looked_at), sql]) == 0
-    assert "interleaved  7" in capsys.readouterr().out
+    assert "interleaved   7" in capsys.readouterr().out
     assert main(["query", str(looked_at), sql, "--csv"]) == 0
     assert list(csv.reader(io.StringIO(capsys.readouterr().out)))[:2] == [["kind", "n"], ["clips", "1"]]
     assert main(["query", str(looked_at), sql, "--json"]) == 0

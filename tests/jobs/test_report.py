@@ -29,7 +29,14 @@ def report(looked_at: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def test_it_shows_funnel_distributions_samples_drops_and_settings(report: str) -> None:
-    for said in ("The funnel", "few_words", "Words per document", "Words per caption", "Length of clips", "Licence"):
+    for said in (
+        "The funnel",
+        "few_words",
+        "Words per document",
+        "Words per caption",
+        "Length of clips",
+        "Domain, top of 1",
+    ):
         assert said in report
     assert report.count("data:image/jpeg;base64,") >= 7  # pictures of samples, sheets of clips
     assert "a little too short" in report  # what was dropped, out of the archive
