@@ -79,6 +79,10 @@ class Index:
         self._connection.execute("SET enable_external_access = false")
         self._connection.execute("SET lock_configuration = true")
 
+    def of_shards(self, kind: str, shards: Sequence[str]) -> str:
+        """What to write behind FROM in place of `kind` where only these of its shards are meant: no others are opened."""
+        return f"({self._select(kind, [self._path(f'{kind}/shards/{shard}.parquet') for shard in shards])})"
+
     def columns(self, table: str) -> list[str]:
         """Names of a table's columns."""
         return [str(row[0]) for row in self.ask(f"DESCRIBE {table}", limit=10_000).rows]
@@ -123,10 +127,13 @@ class Index:
         if table == "drops":
             self._connection.execute(f"CREATE VIEW drops AS SELECT * FROM read_parquet({_literals(paths)})")
             return
+        self._connection.execute(f"CREATE VIEW {table} AS {self._select(table, paths)}")
+
+    def _select(self, kind: str, paths: list[str]) -> str:
         # Shards of several versions may differ in their columns; to compare them each file is opened.
-        differ = len({mark.weft_version for mark in self.marks[table]}) > 1
-        self._connection.execute(
-            f"CREATE VIEW {table} AS SELECT * EXCLUDE (filename, file_row_number), "
+        differ = len({mark.weft_version for mark in self.marks[kind]}) > 1
+        return (
+            "SELECT * EXCLUDE (filename, file_row_number), "
             "parse_filename(filename, true) AS shard, file_row_number AS row "
             f"FROM read_parquet({_literals(paths)}, filename = true, file_row_number = true, "
             f"union_by_name = {str(differ).lower()})"

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from jobs.view.context import CONTEXT, Context
 from jobs.view.filters import ORDERS, Filter, read_filter
-from jobs.view.library import FACETS, Library
+from jobs.view.library import Library
 from schemas.drops import REASONS
 
 _PAGE = {"interleaved": 24, "pairs": 60, "clips": 24}
@@ -104,7 +104,7 @@ async def browse(request: web.Request) -> web.Response:
         seconds=seconds,
         link=partial(_link, kind, chosen),
         orders=_orders(library, kind),
-        facets=await asyncio.to_thread(_facets, library, kind),
+        facets=library.facets(kind),
         columns=library.columns[kind],
     )
 
@@ -127,10 +127,6 @@ def _link(kind: str, chosen: Filter, page: int) -> str:
 
 def _orders(library: Library, kind: str) -> dict[str, str]:
     return {name: label for name, (label, sql) in ORDERS.items() if sql.split(" ")[0] in library.columns[kind]}
-
-
-def _facets(library: Library, kind: str) -> dict[str, list[tuple[str, int]]]:
-    return {column: library.facet(kind, column) for column in FACETS if column in library.columns[kind]}
 
 
 def counted_page(context: Context, sql: str, parameters: list[Any], number: int, size: int) -> tuple[Any, int]:

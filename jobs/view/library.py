@@ -7,9 +7,10 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any
 
+import duckdb
 import msgspec
 
-from jobs.index import Index
+from jobs.index import Index, QueryError
 from jobs.view.filters import Filter
 from schemas.dataset import DATASET, Dataset, read_dataset
 from schemas.shards import ShardInfo
@@ -47,7 +48,7 @@ class Library:
         self.columns = {kind: self.index.columns(kind) for kind in self.kinds}
         self._rows: OrderedDict[tuple[str, str], dict[str, Any]] = OrderedDict()
         self._counts: OrderedDict[str, int] = OrderedDict()
-        self._facets: dict[tuple[str, str], list[tuple[str, int]]] = {}
+        self._facets: dict[str, dict[str, list[tuple[str, int]]]] = {}
         self._lock = threading.Lock()
 
     def shards(self, kind: str) -> list[ShardInfo]:
@@ -62,24 +63,22 @@ class Library:
         where, parameters = chosen.sql(self.columns[kind])
         start = number * size
         order = chosen.order_sql(self.columns[kind])
-        source, start = (kind, start) if where or order else self._skipped(kind, start)
+        source, start = (kind, start) if where or order else self._skipped(kind, start, size)
         sql = f"SELECT {', '.join(wanted)} FROM {source} {where} {order} LIMIT {size} OFFSET {start}"
         rows = self.index.ask(sql, parameters, limit=size).dicts()
         for row in rows:
             self._remember(kind, row)
         return rows
 
-    def _skipped(self, kind: str, start: int) -> tuple[str, int]:
-        """All rows in order: marks tell the shard in which a page starts, so that those before it are not opened."""
-        first = 0
-        for number, shard in enumerate(self.shards(kind)):
-            if start < first + shard.samples:
-                names = [f"'{info.name}'" for info in self.shards(kind)[number : number + 3]]
-                if sum(info.samples for info in self.shards(kind)[number : number + 3]) > start - first + 500:
-                    return f"(FROM {kind} WHERE shard IN ({', '.join(names)}))", start - first
-                return kind, start
+    def _skipped(self, kind: str, start: int, size: int) -> tuple[str, int]:
+        """Of all rows in order: marks tell in which shards a page lies, so that no others are opened."""
+        first, names, skip = 0, list[str](), 0
+        for shard in self.shards(kind):
+            if first < start + size and start < first + shard.samples:
+                skip = skip if names else start - first
+                names.append(shard.name)
             first += shard.samples
-        return kind, start
+        return (self.index.of_shards(kind, names), skip) if names else (kind, start)
 
     def count(self, kind: str, chosen: Filter) -> int:
         """How many rows a filter leaves. Raises `QueryError`."""
@@ -101,14 +100,27 @@ class Library:
                 self._counts.popitem(last=False)
         return count
 
-    def facet(self, kind: str, column: str) -> list[tuple[str, int]]:
-        """The most frequent values of a column and how often they stand; asked once."""
-        if column not in self.columns.get(kind, ()):
-            return []
-        if (kind, column) not in self._facets:
+    def facets(self, kind: str) -> dict[str, list[tuple[str, int]]]:
+        """The most frequent values of columns to choose from, and how often they stand.
+
+        They are counted beside: nobody waits for them, and until they are known there are none.
+        """
+        columns = [column for column in FACETS if column in self.columns[kind]]
+        with self._lock:
+            if kind not in self._facets:
+                self._facets[kind] = {column: [] for column in columns}
+                threading.Thread(target=self._count_facets, args=(kind, columns), daemon=True).start()
+            return dict(self._facets[kind])
+
+    def _count_facets(self, kind: str, columns: list[str]) -> None:
+        for column in columns:
             sql = f"SELECT {column}, count(*) n FROM {kind} WHERE {column} <> '' GROUP BY 1 ORDER BY n DESC, 1"
-            self._facets[kind, column] = [(str(row[0]), int(row[1])) for row in self.index.ask(sql, limit=_FACET).rows]
-        return self._facets[kind, column]
+            try:
+                rows = self.index.ask(sql, limit=_FACET).rows
+            except (QueryError, duckdb.Error):  # or the dataset was closed meanwhile
+                return
+            with self._lock:
+                self._facets[kind][column] = [(str(row[0]), int(row[1])) for row in rows]
 
     def row(self, kind: str, key: str) -> dict[str, Any]:
         """The index row of a sample. Raises `NoSample`."""
@@ -118,14 +130,24 @@ class Library:
                 return self._rows[kind, key]
         if kind not in self.kinds:
             raise NoSample(f"this dataset has no {kind}")
-        found = self.index.ask(f"SELECT * FROM {kind} WHERE key = ? LIMIT 1", [key]).dicts()
+        found = self.index.ask(f"SELECT * FROM {self._shards_with(kind, key)} WHERE key = ? LIMIT 1", [key]).dicts()
         if not found:
             raise NoSample(f"no sample of {kind} has the key {key}")
         self._remember(kind, found[0])
         return found[0]
 
+    def _shards_with(self, kind: str, key: str) -> str:
+        """Where a key may stand: its first digits tell the partition, and so do the names of shards."""
+        names = [shard.name for shard in self.shards(kind) if shard.name[:7] == f"{key[:6]}-"]
+        return self.index.of_shards(kind, names) if names else kind
+
     def find(self, wanted: str) -> tuple[str, str]:
         """Kind and key of the first sample with this key, or address of its page or medium. Raises `NoSample`."""
+        for kind in self.kinds if wanted[:6].isdigit() else ():
+            try:
+                return kind, str(self.row(kind, wanted)["key"])
+            except NoSample:
+                continue
         for kind in self.kinds:
             names = [name for name in ("key", "url", "page_url") if name in self.columns[kind]]
             where = " OR ".join(f"{name} = ?" for name in names)
@@ -145,9 +167,7 @@ class Library:
             if not 0 <= place < len(shards):
                 return ""
             number = 0 if step > 0 else shards[place].samples - 1
-        sql = f"SELECT key FROM {kind} WHERE shard = ? AND row = ?"
-        found = self.index.ask(sql, [shards[place].name, number]).rows
-        return str(found[0][0]) if found else ""
+        return self._key_at(kind, shards[place].name, number)
 
     def random_key(self, kind: str) -> str:
         """Any sample, each as likely. Raises `NoSample` where there is none."""
@@ -155,8 +175,11 @@ class Library:
         if not shards:
             raise NoSample(f"this dataset has no {kind}")
         shard = random.choices(shards, [info.samples for info in shards])[0]
-        sql = f"SELECT key FROM {kind} WHERE shard = ? AND row = ?"
-        return str(self.index.ask(sql, [shard.name, random.randrange(shard.samples)]).rows[0][0])
+        return self._key_at(kind, shard.name, random.randrange(shard.samples))
+
+    def _key_at(self, kind: str, shard: str, row: int) -> str:
+        found = self.index.ask(f"SELECT key FROM {self.index.of_shards(kind, [shard])} WHERE row = ?", [row]).rows
+        return str(found[0][0]) if found else ""
 
     def members(self, kind: str, row: dict[str, Any]) -> list[Member]:
         tar = f"{kind}/shards/{row['shard']}.tar"
