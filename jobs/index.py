@@ -80,7 +80,7 @@ class Index:
         self._connection.execute("SET lock_configuration = true")
 
     def of_shards(self, kind: str, shards: Sequence[str]) -> str:
-        """What to write behind FROM in place of `kind` where only these of its shards are meant: no others are opened."""
+        """What stands behind FROM in place of `kind` where only these of its shards are meant; no others are opened."""
         return f"({self._select(kind, [self._path(f'{kind}/shards/{shard}.parquet') for shard in shards])})"
 
     def columns(self, table: str) -> list[str]:
