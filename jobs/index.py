@@ -45,7 +45,7 @@ class Index:
 
     def __init__(self, store: Store, max_memory_mb: int = 1024, threads: int = 2) -> None:
         """Raises `NotADataset`, and `OSError` where the storage fails."""
-        self.store = store
+        self.store, self._lock = store, threading.Lock()
         self.marks: dict[str, list[ShardMark]] = {kind: read_marks(store, kind) for kind in kinds_of(store)}
         self.kinds = [kind for kind, marks in self.marks.items() if marks]
         drops = [f"drops/{name}" for name in store.list("drops") if name.endswith(".parquet") and name[0] != "."]
@@ -108,7 +108,8 @@ class Index:
                 raise _explained(error, None) from None
 
     def close(self) -> None:
-        self._connection.close()
+        with self._lock:
+            self._connection.close()
 
     def __enter__(self) -> "Index":
         return self
@@ -143,7 +144,8 @@ class Index:
         return [name for name in _COMMON if name in self.columns(kind)]
 
     def _cursor(self, timeout_s: float | None) -> "_Cursor":
-        return _Cursor(self._connection.cursor(), timeout_s)
+        with self._lock:  # a connection that is asked by two threads at once refuses one of them
+            return _Cursor(self._connection.cursor(), timeout_s)
 
 
 class _Cursor:

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import fsspec
@@ -57,6 +58,12 @@ def test_a_query_that_takes_too_long_is_ended(index: Index) -> None:
     with pytest.raises(QueryError, match=r"longer than 0\.3 s"):
         index.ask("SELECT count(*) FROM range(100000000) a, range(100000) b", timeout_s=0.3)
     assert index.ask("SELECT 1").rows == [(1,)]
+
+
+def test_many_threads_may_ask_at_once(index: Index) -> None:
+    with ThreadPoolExecutor(16) as pool:
+        found = list(pool.map(lambda n: index.ask("SELECT count(*) + ? FROM pairs", [n]).rows[0][0], range(200)))
+    assert found == [13 + number for number in range(200)]
 
 
 def test_an_answer_is_cut_at_its_limit_and_says_so(index: Index) -> None:
