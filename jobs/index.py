@@ -4,6 +4,7 @@ import os
 import tempfile
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import duckdb
@@ -17,6 +18,7 @@ from schemas.storage import Store
 #: What the tables of all kinds have in common, for the table `samples`.
 _COMMON = ("key", "url", "domain", "language", "licence", "num_words", "warc_file", "shard", "row")
 _MAX_SPILL_GB = 16
+_CLOSE_TRIES = 100
 _NO_DROPS = "SELECT NULL::VARCHAR url, NULL::VARCHAR kind, NULL::VARCHAR reason, NULL::VARCHAR detail WHERE false"
 
 
@@ -45,7 +47,9 @@ class Index:
 
     def __init__(self, store: Store, max_memory_mb: int = 1024, threads: int = 2) -> None:
         """Raises `NotADataset`, and `OSError` where the storage fails."""
-        self.store, self._lock = store, threading.Lock()
+        self.store, self._is_closed = store, False
+        self._cursors: list[duckdb.DuckDBPyConnection] = []
+        self._changed = threading.Condition()
         self.marks: dict[str, list[ShardMark]] = {kind: read_marks(store, kind) for kind in kinds_of(store)}
         self.kinds = [kind for kind, marks in self.marks.items() if marks]
         drops = [f"drops/{name}" for name in store.list("drops") if name.endswith(".parquet") and name[0] != "."]
@@ -108,8 +112,17 @@ class Index:
                 raise _explained(error, None) from None
 
     def close(self) -> None:
-        with self._lock:
-            self._connection.close()
+        """Ends the queries that run, then the database."""
+        with self._changed:
+            self._is_closed = True
+            for _ in range(_CLOSE_TRIES):
+                for cursor in self._cursors:
+                    cursor.interrupt()
+                try:
+                    self._connection.close()
+                    return
+                except duckdb.Error:  # refused while a query has not ended yet
+                    self._changed.wait(0.1)
 
     def __enter__(self) -> "Index":
         return self
@@ -143,28 +156,27 @@ class Index:
     def _common(self, kind: str) -> list[str]:
         return [name for name in _COMMON if name in self.columns(kind)]
 
-    def _cursor(self, timeout_s: float | None) -> "_Cursor":
-        with self._lock:  # a connection that is asked by two threads at once refuses one of them
-            return _Cursor(self._connection.cursor(), timeout_s)
-
-
-class _Cursor:
-    """A connection of its own to the tables, interrupted when its time is over."""
-
-    def __init__(self, cursor: duckdb.DuckDBPyConnection, timeout_s: float | None) -> None:
-        self._cursor = cursor
-        self._timer = threading.Timer(timeout_s, cursor.interrupt) if timeout_s is not None else None
-
-    def __enter__(self) -> duckdb.DuckDBPyConnection:
-        if self._timer is not None:
-            self._timer.daemon = True
-            self._timer.start()
-        return self._cursor
-
-    def __exit__(self, *_: object) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        self._cursor.close()
+    @contextmanager
+    def _cursor(self, timeout_s: float | None) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection of its own to the tables, interrupted when its time is over."""
+        with self._changed:  # a connection that two threads use at once refuses one of them
+            if self._is_closed:
+                raise QueryError("the dataset was closed")
+            cursor = self._connection.cursor()
+            self._cursors.append(cursor)
+        timer = threading.Timer(timeout_s, cursor.interrupt) if timeout_s is not None else None
+        try:
+            if timer is not None:
+                timer.daemon = True
+                timer.start()
+            yield cursor
+        finally:
+            if timer is not None:
+                timer.cancel()
+            with self._changed:
+                self._cursors.remove(cursor)
+                cursor.close()
+                self._changed.notify_all()
 
 
 def _only_reading(cursor: duckdb.DuckDBPyConnection, sql: str) -> None:

@@ -134,6 +134,7 @@ def histogram(values: Any, bins: int = 12) -> list[tuple[float, float, int]]:
         edges = _round_edges(max(low, 1.0), high, bins)
     else:
         step = _round_up((high - low) / bins or 1.0)
+        step = max(step, 1.0) if np.issubdtype(values.dtype, np.integer) else step
         edges = [step * number for number in range(int(low // step), int(high // step) + 2)]
     counts, _ = np.histogram(np.maximum(values, edges[0]), edges)
     return [(round(a, 6), round(b, 6), int(n)) for a, b, n in zip(edges, edges[1:], counts, strict=False)]

@@ -76,7 +76,7 @@ class Store:
     def read_range(self, name: str, start: int, size: int) -> bytes:
         """Bytes from the middle of a file, by one positioned read or range request; fewer where the file ends."""
         if not self.is_local:
-            return bytes(self.fs.cat_file(self.path(name), start, start + size))
+            return bytes(self.fs.cat_file(self.path(name), start=start, end=start + size))
         with open(self.path(name), "rb", buffering=0) as file:
             data = os.pread(file.fileno(), size, start)
             while 0 < len(data) < size and (more := os.pread(file.fileno(), size - len(data), start + len(data))):

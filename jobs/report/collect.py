@@ -10,12 +10,12 @@ from typing import Any
 import msgspec
 
 from jobs.archives import Archives, NotAtHand, archives_of
-from jobs.config import load_config
+from jobs.dataset_page import build_config
 from jobs.index import Index, QueryError
 from jobs.inspection import summary
 from jobs.isolation import Isolated, IsolationSettings
 from jobs.report.hostile import main_text, thumbnail
-from jobs.view.samples import parts_of
+from jobs.view.text import parts_of
 from schemas.dataset import DATASET, read_dataset
 from schemas.drops import KINDS, REASONS, Drop
 from schemas.shards import Shard
@@ -42,7 +42,7 @@ class Collector(AbstractContextManager["Collector"]):
         """Raises `NotADataset`, and `OSError`."""
         self._store, self._index = store, Index(store)
         self._thumbnail = Isolated(thumbnail, IsolationSettings(timeout_s=20.0))
-        self._main_text = Isolated(partial(main_text, load_config("default", [])), IsolationSettings(timeout_s=20.0))
+        self._main_text = Isolated(partial(main_text, build_config(store)), IsolationSettings(timeout_s=20.0))
         self._dataset = read_dataset(store) if store.exists(DATASET) else None
 
     def __exit__(self, *_: object) -> None:

@@ -7,7 +7,6 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any
 
-import duckdb
 import msgspec
 
 from jobs.index import Index, QueryError
@@ -117,7 +116,7 @@ class Library:
             sql = f"SELECT {column}, count(*) n FROM {kind} WHERE {column} <> '' GROUP BY 1 ORDER BY n DESC, 1"
             try:
                 rows = self.index.ask(sql, limit=_FACET).rows
-            except (QueryError, duckdb.Error):  # or the dataset was closed meanwhile
+            except QueryError:  # or the dataset was closed meanwhile
                 return
             with self._lock:
                 self._facets[kind][column] = [(str(row[0]), int(row[1])) for row in rows]

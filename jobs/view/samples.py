@@ -9,6 +9,7 @@ from aiohttp import web
 from jobs.dataset_page import drops_on
 from jobs.view.attention import Choices, read_choices, tokenizer_names, window_of
 from jobs.view.context import CONTEXT, Context
+from jobs.view.text import parts_of
 from schemas.drops import Drop
 
 #: Facts of the JSON that a page shows at places of their own.
@@ -62,24 +63,6 @@ def _values(context: Context, kind: str, key: str) -> dict[str, Any]:
         "page": page,
         "drops": drops_on(library.index, page) if page else [],
     }
-
-
-def parts_of(document: dict[str, Any], addresses: dict[str, str]) -> list[dict[str, Any]]:
-    """Texts and images in reading order; an image with all that is said of it in the parallel lists."""
-    parts: list[dict[str, Any]] = []
-    number = 0
-    for text, name in zip(document.get("texts", []), document.get("images", []), strict=False):
-        if text is not None:
-            parts.append({"text": str(text)})
-        elif name is not None:
-            facts = {
-                field.removeprefix("image_"): values[number]
-                for field, values in document.items()
-                if field.startswith("image_") and isinstance(values, list) and number < len(values)
-            }
-            parts.append({"image": addresses.get(str(name), ""), "name": str(name), "number": number + 1, **facts})
-            number += 1
-    return parts
 
 
 async def attention(request: web.Request) -> web.Response:

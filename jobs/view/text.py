@@ -54,3 +54,21 @@ def host(url: str) -> str:
 def safe_address(url: Any) -> str:
     """The address if it may stand in a link, else "": no `javascript:` and the like."""
     return url if isinstance(url, str) and url.startswith(("http://", "https://")) else ""
+
+
+def parts_of(document: dict[str, Any], addresses: dict[str, str]) -> list[dict[str, Any]]:
+    """Texts and images in reading order; an image with all that is said of it in the parallel lists."""
+    parts: list[dict[str, Any]] = []
+    number = 0
+    for text, name in zip(document.get("texts", []), document.get("images", []), strict=False):
+        if text is not None:
+            parts.append({"text": str(text)})
+        elif name is not None:
+            facts = {
+                field.removeprefix("image_"): values[number]
+                for field, values in document.items()
+                if field.startswith("image_") and isinstance(values, list) and number < len(values)
+            }
+            parts.append({"image": addresses.get(str(name), ""), "name": str(name), "number": number + 1, **facts})
+            number += 1
+    return parts

@@ -87,7 +87,7 @@ class Reader:
     def _read(self, shard: int, start: int, size: int) -> bytes:
         file = self._files[shard]
         if not file.store.is_local and self._cache is None:
-            return bytes(file.store.fs.cat_file(file.path, start, start + size))
+            return bytes(file.store.fs.cat_file(file.path, start=start, end=start + size))
         data = os.pread(self._descriptor(shard), size, start)
         while 0 < len(data) < size and (more := os.pread(self._descriptor(shard), size - len(data), start + len(data))):
             data += more

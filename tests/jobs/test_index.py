@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -64,6 +65,26 @@ def test_many_threads_may_ask_at_once(index: Index) -> None:
     with ThreadPoolExecutor(16) as pool:
         found = list(pool.map(lambda n: index.ask("SELECT count(*) + ? FROM pairs", [n]).rows[0][0], range(200)))
     assert found == [13 + number for number in range(200)]
+
+
+def test_closing_ends_a_query_that_runs(looked_at: Path) -> None:
+    index = Index(Store(str(looked_at)))
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(index.ask, "SELECT count(*) FROM range(100000000) a, range(100000) b", timeout_s=None)
+        while not index._cursors:
+            time.sleep(0.01)
+        index.close()
+        with pytest.raises(QueryError):
+            running.result(60)
+    with pytest.raises(QueryError, match="closed"):
+        index.ask("SELECT 1")
+
+
+def test_an_answer_that_nobody_reads_to_its_end_holds_nothing_up(looked_at: Path) -> None:
+    with Index(Store(str(looked_at))) as index:
+        batches = index.batches("SELECT * FROM range(1000000)", size=10)
+        assert len(next(batches)) > 0
+    batches.close()
 
 
 def test_an_answer_is_cut_at_its_limit_and_says_so(index: Index) -> None:

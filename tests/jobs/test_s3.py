@@ -1,6 +1,8 @@
 """Builds on an S3 server over the network, with requests that fail."""
 
+import json
 import logging
+import urllib.request
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,9 +12,11 @@ import pytest
 import s3fs
 
 from jobs.build import BuildError, build
+from jobs.cli import main
 from schemas.dataset import DATASET
 from schemas.storage import Store
 from tests.jobs.conftest import contents
+from tests.jobs.looked_at import viewer
 from tests.jobs.s3 import Faults, s3_server
 from tests.jobs.test_build import INLINE, SMALL
 
@@ -107,3 +111,23 @@ def test_a_store_that_is_lost_in_the_middle_leaves_nothing_that_looks_whole(
     assert not Store(f"{bucket}/out").exists(DATASET)
     build(f"{bucket}/out", [str(path) for path in site], SMALL, INLINE)
     assert read_all(f"{bucket}/out") == in_peace
+
+
+def test_people_look_into_a_dataset_on_s3(
+    bucket: str, looked_at: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    url = f"{bucket}/looked"
+    fsspec.filesystem("s3").put(str(looked_at), url, recursive=True)
+    assert main(["inspect", url, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["kinds"]["pairs"]["samples"] == 13
+    assert main(["query", url, "select count(*) n from interleaved", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"n": 7}
+    assert main(["subset", url, "--where", "num_words > 2", "--kind", "pairs", "-o", f"{bucket}/part"]) == 0
+    assert main(["inspect", f"{bucket}/part", "--check"]) == 0
+    assert main(["report", f"{bucket}/part"]) == 0
+    assert b"not_selected" in Store(f"{bucket}/part").read("report.html")
+    with viewer(url) as address, urllib.request.urlopen(f"{address}/browse/clips", timeout=60) as response:
+        assert b"<video src=" in response.read()
+    capsys.readouterr()
+    assert main(["inspect", f"{url}/pairs/shards", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["samples"] == 13  # as shards of anybody

@@ -11,6 +11,8 @@ from playwright.sync_api import Browser, Error, Page, expect, sync_playwright
 from tests.jobs.looked_at import EVIL, SITE, viewer
 from tests.jobs.test_view import keys
 
+expect.set_options(timeout=60_000)
+
 CHROMIUM = next(
     (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), ""
 )
