@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 
+from jobs.index import QueryError
 from jobs.view.context import CONTEXT, Context
 from jobs.view.filters import ORDERS, Filter, read_filter
 from jobs.view.library import Library
@@ -84,15 +85,20 @@ async def browse(request: web.Request) -> web.Response:
     number = _page_number(request.query.get("page", "1"))
     started = time.monotonic()
     # The rows are what the reader waits for; how many there are in all is counted beside.
-    rows, count = await asyncio.gather(
-        asyncio.to_thread(library.page, kind, chosen, number - 1, _PAGE[kind]),
-        asyncio.to_thread(library.count, kind, chosen),
-    )
+    try:
+        rows, count = await asyncio.gather(
+            asyncio.to_thread(library.page, kind, chosen, number - 1, _PAGE[kind]),
+            asyncio.to_thread(library.count, kind, chosen),
+        )
+        wrong = ""
+    except QueryError as error:
+        rows, count, wrong = [], 0, str(error)
     seconds = time.monotonic() - started
     pages = max(1, -(-count // _PAGE[kind]))
-    return context.render(
+    response = context.render(
         request,
         f"browse_{kind}.html",
+        wrong=wrong,
         kind=kind,
         samples=[shown(kind, row) for row in rows],
         chosen=chosen,
@@ -107,6 +113,8 @@ async def browse(request: web.Request) -> web.Response:
         facets=library.facets(kind),
         columns=library.columns[kind],
     )
+    response.set_status(400 if wrong else 200)
+    return response
 
 
 def shown(kind: str, row: dict[str, Any]) -> dict[str, Any]:
