@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from schemas.dataset import DATASET, read_dataset, totals
+from schemas.dataset import DATASET, Dataset, read_dataset, totals
 from schemas.shards import Shard, ShardMark, read_marks
 from schemas.storage import Store
 
@@ -154,6 +154,28 @@ def _round_up(step: float) -> float:
     """The next of 1, 2, 5, 10, ... at any power of ten."""
     power = 10.0 ** math.floor(math.log10(step))
     return next(digit * power for digit in (1, 2, 5, 10) if digit * power >= step * 0.999)
+
+
+def funnel(dataset: Dataset) -> list[dict[str, Any]]:
+    """What each phase saw, kept and let go, by kind of item; `width` and `lost` are percent of the kind's largest."""
+    widest: Counter[str] = Counter()
+    for counts in dataset.phases.values():
+        for kind, seen in counts.seen.items():
+            widest[kind] = max(widest[kind], seen)
+    return [
+        {
+            "phase": phase,
+            "kind": kind,
+            "seen": seen,
+            "kept": counts.kept.get(kind, 0),
+            "drops": sorted(counts.drops.get(kind, {}).items(), key=lambda one: -one[1]),
+            "width": 100 * counts.kept.get(kind, 0) / widest[kind],
+            "lost": 100 * (seen - counts.kept.get(kind, 0)) / widest[kind],
+        }
+        for phase, counts in dataset.phases.items()
+        for kind, seen in counts.seen.items()
+        if seen
+    ]
 
 
 def _unfinished_drops(store: Store) -> dict[str, dict[str, int]]:

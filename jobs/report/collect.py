@@ -12,13 +12,12 @@ import msgspec
 from jobs.archives import Archives, NotAtHand, archives_of
 from jobs.dataset_page import build_config
 from jobs.index import Index, QueryError
-from jobs.inspection import summary
+from jobs.inspection import funnel, summary
 from jobs.isolation import Isolated, IsolationSettings
+from jobs.pages import parts_of
 from jobs.report.hostile import main_text, thumbnail
-from jobs.view.text import parts_of
 from schemas.dataset import DATASET, read_dataset
 from schemas.drops import KINDS, REASONS, Drop
-from schemas.shards import Shard
 from schemas.storage import Store
 
 #: Reasons that mean that the same was there already.
@@ -73,25 +72,7 @@ class Collector(AbstractContextManager["Collector"]):
 
     def _funnel(self) -> list[tuple[str, list[dict[str, Any]]]]:
         """For each kind of item the phases that saw some, in order."""
-        phases = self._dataset.phases if self._dataset else {}
-        widest: Counter[str] = Counter()
-        for counts in phases.values():
-            for kind, seen in counts.seen.items():
-                widest[kind] = max(widest[kind], seen)
-        rows = [
-            {
-                "phase": phase,
-                "kind": kind,
-                "seen": seen,
-                "kept": counts.kept.get(kind, 0),
-                "drops": sorted(counts.drops.get(kind, {}).items(), key=lambda one: -one[1]),
-                "width": 100 * counts.kept.get(kind, 0) / widest[kind],
-                "lost": 100 * (seen - counts.kept.get(kind, 0)) / widest[kind],
-            }
-            for phase, counts in phases.items()
-            for kind, seen in counts.seen.items()
-            if seen
-        ]
+        rows = funnel(self._dataset) if self._dataset else []
         grouped = [(kind, [row for row in rows if row["kind"] == kind]) for kind in KINDS]
         return [(kind, of_kind) for kind, of_kind in grouped if of_kind]
 
@@ -113,24 +94,18 @@ class Collector(AbstractContextManager["Collector"]):
 
     def _documents(self, kind: str, count: int) -> list[tuple[dict[str, Any], dict[str, Any]]]:
         """Index row and JSON of some samples, chosen by the hash of their keys: the same ones in every report."""
-        sql = f"SELECT shard, row FROM {kind} ORDER BY hash(key), key LIMIT {count}"
-        places: dict[str, list[int]] = {}
-        for shard, row in self._index.ask(sql, limit=count, timeout_s=None).rows:
-            places.setdefault(str(shard), []).append(int(row))
+        sql = f"SELECT key, shard, members FROM {kind} ORDER BY hash(key), key LIMIT {count}"
         found = []
-        for name, rows in places.items():
-            shard = Shard(self._store, kind, name)
-            index = shard.index()
-            for row in index.take(sorted(rows)).to_pylist():
-                member = next((one for one in row["members"] if one["name"].endswith(".json")), None)
-                if member is None:
-                    continue
-                data = self._store.read_range(shard.tar_name, member["offset"], member["size"])
-                try:
-                    document = msgspec.json.decode(data)
-                except msgspec.DecodeError:
-                    continue
-                found.append(({**row, "shard": name}, document))
+        for row in self._index.ask(sql, limit=count, timeout_s=None).dicts():
+            member = next((one for one in row["members"] if one["name"].endswith(".json")), None)
+            if member is None:
+                continue
+            data = self._store.read_range(f"{kind}/shards/{row['shard']}.tar", member["offset"], member["size"])
+            try:
+                document = msgspec.json.decode(data)
+            except msgspec.DecodeError:
+                continue
+            found.append((row, document))
         return found
 
     def _samples(self, kind: str, documents: list[tuple[dict[str, Any], dict[str, Any]]]) -> list[dict[str, Any]]:

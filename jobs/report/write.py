@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
-import jinja2
 import numpy as np
 
 from jobs.inspection import histogram
+from jobs.pages import templates
 from jobs.report import charts
-from jobs.view.text import blocks, commas, human_bytes, safe_address
 
 #: Of the plots of a kind: field of the summary, heading, unit.
 _PLOTS = {
@@ -20,29 +19,19 @@ _PLOTS = {
 
 def render(datasets: Sequence[dict[str, Any]], version: str, made: str) -> str:
     """One HTML file of what was collected of one dataset, or of two beside each other."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("jobs.report"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.ChainableUndefined,  # an older dataset lacks fields
-    )
-    filters: dict[str, Any] = {
-        "commas": commas,
-        "bytes": human_bytes,
-        "blocks": blocks,
-        "address": safe_address,
-    }
-    environment.filters |= filters
     for number, dataset in enumerate(datasets):
         dataset["plots"] = {kind: _plots(f"{number}-{kind}", kind, dataset) for kind in dataset["summary"]["kinds"]}
     kinds = list(dict.fromkeys(kind for dataset in datasets for kind in dataset["summary"]["kinds"]))
-    return environment.get_template("report.html").render(
-        datasets=datasets,
-        kinds=kinds,
-        changed=_changed([dataset["config"] for dataset in datasets]),
-        version=version,
-        made=made,
+    return (
+        templates("jobs.report")
+        .get_template("report.html")
+        .render(
+            datasets=datasets,
+            kinds=kinds,
+            changed=_changed([dataset["config"] for dataset in datasets]),
+            version=version,
+            made=made,
+        )
     )
 
 

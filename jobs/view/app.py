@@ -7,14 +7,14 @@ from collections.abc import Callable
 from importlib.resources import files
 from typing import Any
 
-import jinja2
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from jobs.archives import NotAtHand
 from jobs.index import QueryError
 from jobs.inspection import NotADataset
-from jobs.view import browse, captured, drops, media, samples, text
+from jobs.pages import templates
+from jobs.view import browse, captured, drops, media, samples
 from jobs.view.context import CONTEXT, Context
 from jobs.view.library import NoSample
 from jobs.view.security import guard
@@ -66,26 +66,7 @@ async def serve(context: Context, host: str, port: int, ready: Callable[[str], N
 
 def open_context(url: str, tokenizers: list[str]) -> Context:
     """Raises `NotADataset`, and `OSError`."""
-    return Context(Store(url), _environment(), tokenizers)
-
-
-def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("jobs.view"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.ChainableUndefined,  # an older dataset lacks fields
-    )
-    environment.filters |= {
-        "commas": text.commas,
-        "bytes": text.human_bytes,
-        "blocks": text.blocks,
-        "host": text.host,
-        "address": text.safe_address,
-        "number": text.number,
-    }
-    return environment
+    return Context(Store(url), templates("jobs.view"), tokenizers)
 
 
 async def _close(app: web.Application) -> None:

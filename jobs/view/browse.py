@@ -9,12 +9,15 @@ from urllib.parse import urlencode
 from aiohttp import web
 
 from jobs.index import QueryError
+from jobs.inspection import funnel
 from jobs.view.context import CONTEXT, Context
 from jobs.view.filters import ORDERS, Filter, read_filter
 from jobs.view.library import Library
 from schemas.drops import REASONS
 
 _PAGE = {"interleaved": 24, "pairs": 60, "clips": 24}
+#: Items of which a sample is made; the others are counted in the report.
+_OF_SAMPLES = ("page", "pair", "video", "clip")
 _IMAGES = (".jpg", ".jpeg", ".png", ".webp", ".gif")
 
 
@@ -36,7 +39,7 @@ async def overview(request: web.Request) -> web.Response:
         request,
         "overview.html",
         totals=totals,
-        phases=funnel(library),
+        phases=[row for row in funnel(library.dataset) if row["kind"] in _OF_SAMPLES] if library.dataset else [],
         drops={kind: sorted(of_kind.items(), key=lambda item: -item[1]) for kind, of_kind in drops.items()},
         meanings=REASONS,
         dataset=library.dataset,
@@ -49,30 +52,6 @@ def _counted_drops(library: Library) -> dict[str, dict[str, int]]:
     for kind, reason, count in library.index.ask("SELECT kind, reason, count(*) FROM drops GROUP BY ALL").rows:
         drops.setdefault(str(kind), {})[str(reason)] = int(count)
     return drops
-
-
-def funnel(library: Library) -> list[dict[str, Any]]:
-    """For each phase and kind what came in, went on and was let go, and the widths of its bar in percent."""
-    if library.dataset is None:
-        return []
-    widest: dict[str, int] = {}
-    for counts in library.dataset.phases.values():
-        for kind, seen in counts.seen.items():
-            widest[kind] = max(widest.get(kind, 1), seen)
-    return [
-        {
-            "phase": phase,
-            "kind": kind,
-            "seen": seen,
-            "kept": counts.kept.get(kind, 0),
-            "width": 100 * counts.kept.get(kind, 0) / widest[kind],
-            "lost": 100 * (seen - counts.kept.get(kind, 0)) / widest[kind],
-            "drops": sorted(counts.drops.get(kind, {}).items(), key=lambda item: -item[1]),
-        }
-        for phase, counts in library.dataset.phases.items()
-        for kind, seen in counts.seen.items()
-        if seen and kind in ("page", "pair", "video", "clip")
-    ]
 
 
 async def browse(request: web.Request) -> web.Response:

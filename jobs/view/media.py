@@ -2,6 +2,7 @@
 
 import asyncio
 import posixpath
+import re
 
 from aiohttp import web
 
@@ -14,6 +15,7 @@ _TYPES = {
 }  # fmt: skip
 #: Of an answer without a range to a player that asks for the whole clip; it asks for the rest.
 _CHUNK = 4 << 20
+_UNSAFE = re.compile(r"[^\w.-]", re.ASCII)
 
 
 async def member(request: web.Request) -> web.Response:
@@ -32,7 +34,7 @@ async def member(request: web.Request) -> web.Response:
         "Cache-Control": "no-cache",
         "ETag": f'"{found.crc32:08x}-{found.size}"',
         "Accept-Ranges": "bytes",
-        "Content-Disposition": f'inline; filename="{posixpath.basename(found.name)}"',
+        "Content-Disposition": f'inline; filename="{_UNSAFE.sub("_", posixpath.basename(found.name))}"',
     }
     if request.headers.get("If-None-Match") == headers["ETag"]:
         return web.Response(status=304, headers=headers)

@@ -7,9 +7,9 @@ from typing import Any
 from aiohttp import web
 
 from jobs.dataset_page import drops_on
+from jobs.pages import parts_of
 from jobs.view.attention import Choices, read_choices, tokenizer_names, window_of
 from jobs.view.context import CONTEXT, Context
-from jobs.view.text import parts_of
 from schemas.drops import Drop
 
 #: Facts of the JSON that a page shows at places of their own.

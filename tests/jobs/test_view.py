@@ -16,9 +16,9 @@ import pytest
 
 from jobs.cli import main
 from jobs.index import Index
+from jobs.pages import blocks, safe_address
 from jobs.view.attention import Choices, texts_of, window_of
 from jobs.view.filters import read_filter
-from jobs.view.text import blocks, safe_address
 from model.data.tokens import byte_tokens
 from schemas.storage import Store
 from tests.jobs.looked_at import EVIL, SITE, viewer

@@ -1,11 +1,34 @@
-"""Texts of samples and numbers as a page shows them. Nothing here makes HTML: templates escape all they are given."""
+"""HTML pages of the viewer and the report: templates that escape all they are given, and what they show texts with."""
 
 import re
 from typing import Any
 from urllib.parse import urlsplit
 
+import jinja2
+
 _HEADING = re.compile(r"(#{1,6}) (.+)")
 _ITEM = re.compile(r"(\s*)(?:-|\d+\.) (.*)", re.DOTALL)
+
+
+def templates(package: str) -> jinja2.Environment:
+    """The templates of a package. A field that an older dataset lacks shows as nothing."""
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader(package),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.ChainableUndefined,
+    )
+    filters: dict[str, Any] = {
+        "commas": commas,
+        "bytes": human_bytes,
+        "blocks": blocks,
+        "host": host,
+        "address": safe_address,
+        "number": number,
+    }
+    environment.filters |= filters
+    return environment
 
 
 def blocks(text: str) -> list[dict[str, Any]]:
