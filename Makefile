@@ -114,8 +114,12 @@ bench-corpus: .venv/installed-dev
 	@touch $@
 
 # PHOTOS is a folder of .jpg files to make the samples of; without it they are made up.
-bench-load: .venv/installed-dev .venv-energon/installed
-	.venv/bin/python -m benchmarks.loading "$(PHOTOS)" .venv-energon/bin/python
+.venv-streaming/installed:
+	$(PYTHON) -m venv .venv-streaming
+	.venv-streaming/bin/python -m pip install --quiet --disable-pip-version-check torch==2.13.0 mosaicml-streaming==0.13.0
+	@touch $@
+bench-load: .venv/installed-dev .venv-energon/installed .venv-streaming/installed
+	.venv/bin/python -m benchmarks.loading "$(PHOTOS)" .venv-energon/bin/python .venv-streaming/bin/python
 
 clean:
-	rm -rf .venv .venv-img2dataset .venv-energon $(DEMO)
+	rm -rf .venv .venv-img2dataset .venv-energon .venv-streaming $(DEMO)
