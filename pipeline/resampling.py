@@ -1,5 +1,6 @@
 """Pixels brought to another size: the filters of Pillow, at a quarter of its time where SIMD code can be had."""
 
+import functools
 from typing import Literal
 
 import numpy as np
@@ -22,8 +23,13 @@ def resampled(pixels: Pixels, width: int, height: int, filter: Filter = "bicubic
     """
     if Resizer is None:
         return np.asarray(Image.fromarray(pixels).resize((width, height), Image.Resampling[filter.upper()]))
-    kernel = {"box": FilterType.box, "bicubic": FilterType.catmull_rom, "lanczos": FilterType.lanczos3}[filter]
     source = ImageData(pixels.shape[1], pixels.shape[0], PixelType.U8x3, pixels.tobytes())
     target = ImageData(width, height, PixelType.U8x3)
-    Resizer().resize(source, target, ResizeOptions(ResizeAlg.convolution(kernel), use_alpha=False))
+    Resizer().resize(source, target, _options(filter))
     return np.frombuffer(target.get_buffer(), np.uint8).reshape(height, width, 3)
+
+
+@functools.cache
+def _options(filter: Filter) -> "ResizeOptions":
+    kernel = {"box": FilterType.box, "bicubic": FilterType.catmull_rom, "lanczos": FilterType.lanczos3}[filter]
+    return ResizeOptions(ResizeAlg.convolution(kernel), use_alpha=False)
