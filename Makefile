@@ -91,6 +91,7 @@ img2dataset: .venv-img2dataset/installed
 
 bench-fetch: .venv/installed-dev .venv-img2dataset/installed
 	.venv/bin/python -m benchmarks.fetching .venv-img2dataset/bin/python
+	.venv/bin/python -m benchmarks.fetch_costs
 
 # What deduplication finds and costs at three sizes (about eight minutes), Ray beside a process pool, a soak of faults.
 bench-corpus: .venv/installed-dev

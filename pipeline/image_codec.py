@@ -105,7 +105,7 @@ def _pixels(data: bytes, header: Image.Image, target: tuple[int, int]) -> Pixels
                 least = {"min_width": -(-header.width // scale), "min_height": -(-header.height // scale)}
             # Strict: libjpeg alone takes damaged data for grey blocks.
             pixels: Pixels = simplejpeg.decode_jpeg(data, "RGB", strict=True, **least)
-            return np.asarray(_in_srgb(Image.fromarray(pixels), header)) if _has_profile(header) else pixels
+            return np.asarray(_in_srgb(Image.fromarray(pixels), header)) if _own_profile(header) else pixels
         if header.format == "PNG" and not is_sound_png(data):
             raise ValueError("a chunk without its checksum")
         header.load()
@@ -119,7 +119,8 @@ def _cheap_scale(size: tuple[int, int], target: tuple[int, int]) -> int:
 
     Other scales cost more than they save: libjpeg-turbo has fast code for these alone.
     """
-    return max(scale for scale in (1, 2, 4, 8) if scale == 1 or all(a >= scale * b for a, b in zip(size, target)))
+    spare = min(size[0] // target[0], size[1] // target[1])
+    return max(scale for scale in (1, 2, 4, 8) if scale <= max(1, spare))
 
 
 def _on_white(image: Image.Image) -> Image.Image:
@@ -134,20 +135,19 @@ def _on_white(image: Image.Image) -> Image.Image:
 
 def _in_srgb(image: Image.Image, header: Image.Image) -> Image.Image:
     """Colours of a wide-gamut profile as sRGB; a profile that cannot be read is ignored, as browsers do."""
-    if not _has_profile(header):
+    if not (profile := _own_profile(header)):
         return image
     try:
-        source = ImageCms.ImageCmsProfile(io.BytesIO(header.info["icc_profile"]))
-        converted = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"))
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        return ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB")) or image
     except (ImageCms.PyCMSError, OSError, ValueError):
         return image
-    return converted or image
 
 
-def _has_profile(header: Image.Image) -> bool:
-    """Whether the colours are said to be others than those of sRGB."""
-    profile = header.info.get("icc_profile")
-    return bool(profile) and header.mode in ("RGB", "RGBA", "P") and b"sRGB" not in profile[:1024]
+def _own_profile(header: Image.Image) -> bytes:
+    """The colour profile, if it may say that the colours are others than those of sRGB; else nothing."""
+    profile = header.info.get("icc_profile") or b""
+    return profile if header.mode in ("RGB", "RGBA", "P") and b"sRGB" not in profile[:1024] else b""
 
 
 def _orientation(header: Image.Image) -> int:

@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-try:
-    from cykooz_resizer import FilterType, ImageData, PixelType, ResizeAlg, Resizer, ResizeOptions
-except ImportError:  # its wheels leave out Linux on ARM: there Pillow does it, and bytes are a level apart here and there
+try:  # there are no wheels for Linux on ARM: there Pillow does it, and bytes are a level or two apart
+    from cykooz_resizer import FilterType, ImageData, PixelType, ResizeAlg, ResizeOptions, Resizer
+except ImportError:
     Resizer = None
 
 Pixels = NDArray[np.uint8]
