@@ -2,8 +2,8 @@
 
     python -m benchmarks.fetch_hazards [PYTHON_WITH_IMG2DATASET]
 
-The rows: a grey PNG of 20,000 x 20,000 pixels in half a MB, a redirect to a name on this machine that nobody allowed, a file of
-this machine, and one honest image. By `weft fetch-pairs` with either downloader, and by img2dataset alone.
+The rows: a grey PNG of 20,000 x 20,000 pixels in half a MB, a redirect to a name on this machine that nobody allowed, a
+file of this machine, and one honest image. By `weft fetch-pairs` with either downloader, and by img2dataset alone.
 """
 
 import io
