@@ -94,6 +94,7 @@ img2dataset: .venv-img2dataset/installed
 
 bench-fetch: .venv/installed-dev .venv-img2dataset/installed
 	.venv/bin/python -m benchmarks.fetching .venv-img2dataset/bin/python
+	.venv/bin/python -m benchmarks.fetch_costs
 
 # Cuts and clips of made videos, and of VIDEOS if they are named.
 bench-clips: .venv/installed-dev

@@ -46,7 +46,9 @@ def main(folder: str, size: int) -> None:
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as out:
         write(Path(folder), out)
-        loader = torch.utils.data.DataLoader(Images(out, size), batch_size=8, collate_fn=lambda samples: sum(samples, []))
+        loader = torch.utils.data.DataLoader(
+            Images(out, size), batch_size=8, collate_fn=lambda samples: sum(samples, [])
+        )
         start = time.process_time()
         images = sum(len(torch.stack(batch)) for batch in loader)
         print(time.process_time() - start, images)
