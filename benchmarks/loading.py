@@ -3,8 +3,9 @@
     python -m benchmarks.loading [FOLDER] [ENERGON_PYTHON] [STREAMING_PYTHON]
 
 FOLDER holds the photographs (.jpg) that samples are made of; without it they are made up. The others are Pythons that
-have megatron-energon and mosaicml-streaming, with torch; without them their rows are left out. Rounds of the compared things alternate in one
-run; times are CPU seconds of this process and its children, and the ratio is the figure to quote.
+have megatron-energon and mosaicml-streaming, with torch; without them their rows are left out. Rounds of the compared
+things alternate in one run; times are CPU seconds of this process and its children, and the ratio is the figure to
+quote.
 """
 
 import gc
@@ -48,12 +49,12 @@ def main(photos: Path | None, peers: dict[str, str]) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         images = _photos(photos)
-        write(folder / "pages", [page(n, images) for n in range(PAGES)])
+        write(folder / "interleaved", [page(n, images) for n in range(PAGES)])
         write(folder / "pairs", [pair(n, images) for n in range(PAIRS)])
         tokens = _tokens()
         for kind in ("pairs", "interleaved"):
-            compare(folder / ("pairs" if kind == "pairs" else "pages"), kind, tokens, peers)
-        memory(folder / "pages", tokens)
+            compare(folder / kind, kind, tokens, peers)
+        memory(folder / "interleaved", tokens)
 
 
 def compare(folder: Path, kind: str, tokens: Tokens, peers: dict[str, str]) -> None:

@@ -8,7 +8,7 @@ import sys
 import tarfile
 import tempfile
 import time
-from itertools import groupby
+from itertools import chain, groupby
 from pathlib import Path
 
 import numpy as np
