@@ -47,7 +47,7 @@ def main(folder: str, size: int) -> None:
     with tempfile.TemporaryDirectory() as out:
         write(Path(folder), out)
         loader = torch.utils.data.DataLoader(
-            Images(out, size), batch_size=8, collate_fn=lambda samples: sum(samples, [])
+            Images(out, size), batch_size=8, collate_fn=lambda rows: list(chain(*rows))
         )
         start = time.process_time()
         images = sum(len(torch.stack(batch)) for batch in loader)
