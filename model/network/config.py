@@ -94,7 +94,7 @@ class CrossAttentionSettings(Settings, frozen=True):
     """Width of the feed-forward layers over that of the language model."""
     kv_norm: bool = True
     """Whether latents are normalised before keys and values are made of them, as in the paper."""
-    backend: Literal["auto", "grouped", "chunked", "varlen", "dense"] = "auto"
+    backend: Literal["auto", "grouped", "chunked", "varlen"] = "auto"
     """How tokens attend to their medium; the result is the same. `auto` takes the fastest for the device."""
 
     def __post_init__(self) -> None:
