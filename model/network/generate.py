@@ -30,6 +30,7 @@ class GenerateSettings(Settings, frozen=True):
     """How text is generated."""
 
     max_new_tokens: int = 64
+    """Where it ends at the latest."""
     beams: int = 1
     """More than 1 searches for the likeliest text, keeping so many at a time (paper: 3)."""
     length_penalty: float = 1.0
