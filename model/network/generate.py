@@ -119,8 +119,10 @@ def score(
     """For each candidate the log-likelihood of each of its tokens after the prompt.
 
     The prompt is read once, and `batch_candidates` of them at a time continue a copy of what it left. The candidates
-    hold no media.
+    hold no media. Raises `ValueError` for an empty one.
     """
+    if not all(candidates):
+        raise ValueError("a candidate has no token")
     rows = _Rows.of([prompt], model.device)
     scores: list[list[float]] = []
     with _evaluating(model):

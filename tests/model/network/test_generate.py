@@ -193,6 +193,8 @@ def test_a_prompt_is_laid_out_as_a_page_is() -> None:
 
 
 def test_a_prompt_without_a_token_is_refused(model: Flamingo) -> None:
+    with pytest.raises(ValueError, match="candidate has no token"):
+        score(model, some_prompts()[0], [[1], []])
     with pytest.raises(ValueError, match="no token"):
         generate(model, [Prompt((), (), ())], [END])
 
