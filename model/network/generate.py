@@ -227,11 +227,14 @@ def _read(model: Flamingo, rows: _Rows, last_media_B: torch.Tensor) -> tuple[Any
 
 @contextmanager
 def _evaluating(model: Flamingo) -> Iterator[None]:
-    was_training = model.training
+    """In evaluation mode, and without what a model folder says of generation: it would mix with our settings."""
+    lm, was_training = _lm(model), model.training
+    theirs, lm.generation_config = lm.generation_config, import_transformers().GenerationConfig()
     model.eval()
     try:
         yield
     finally:
+        lm.generation_config = theirs
         model.train(was_training)
 
 
