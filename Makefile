@@ -118,6 +118,7 @@ bench-corpus: .venv/installed-dev
 .venv-streaming/installed:
 	$(PYTHON) -m venv .venv-streaming
 	.venv-streaming/bin/python -m pip install --quiet --disable-pip-version-check torch==2.13.0 mosaicml-streaming==0.13.0
+	.venv-streaming/bin/python -m pip uninstall --quiet --yes torchvision  # does not load beside a torch for CPUs
 	@touch $@
 bench-load: .venv/installed-dev .venv-energon/installed .venv-streaming/installed
 	.venv/bin/python -m benchmarks.loading "$(PHOTOS)" .venv-energon/bin/python .venv-streaming/bin/python

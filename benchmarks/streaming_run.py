@@ -8,25 +8,42 @@ import sys
 import tarfile
 import tempfile
 import time
+from importlib.machinery import ModuleSpec
 from itertools import chain, groupby
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import torch
 from PIL import Image
-from streaming import MDSWriter, StreamingDataset
+
+
+class _Stub(ModuleType):
+    """Stands for torchvision: imported for datasets that are not used here, it does not load beside a CPU torch."""
+
+    def __getattr__(self, name: str) -> type:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return type(name, (), {})
+
+
+for name in ("torchvision", "torchvision.datasets", "torchvision.transforms", "torchvision.transforms.functional"):
+    sys.modules[name] = _Stub(name)
+    sys.modules[name].__spec__, sys.modules[name].__path__ = ModuleSpec(name, None), []
+
+from streaming import MDSWriter, StreamingDataset  # noqa: E402
 
 
 class Images(StreamingDataset):
     """The images of a sample by Pillow, as its own vision datasets open them, brought to size as float tensors."""
 
     def __init__(self, folder: str, size: int) -> None:
-        super().__init__(local=folder, shuffle=True, batch_size=8)
-        self.size = size
+        super().__init__(local=folder, shuffle=True, batch_size=8, allow_unsafe_types=True)
+        self.side_px = size
 
     def __getitem__(self, at: int) -> list[torch.Tensor]:
         opened = (Image.open(io.BytesIO(data)).convert("RGB") for data in super().__getitem__(at)["images"])
-        resized = (image.resize((self.size, self.size), Image.Resampling.BILINEAR) for image in opened)
+        resized = (image.resize((self.side_px, self.side_px), Image.Resampling.BILINEAR) for image in opened)
         return [torch.from_numpy(np.array(image)).permute(2, 0, 1).float() / 255 for image in resized]
 
 
