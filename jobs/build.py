@@ -19,8 +19,9 @@ from jobs.frequency import compares_addresses, count_keys, find_frequent, find_f
 from jobs.metrics import Metrics
 from jobs.near import dedup_similar, group_pages, link_bands, round_phase, star_round
 from jobs.page_videos import LISTS, read_list
+from jobs.pair_counts import count_pair_keys, find_rare_tokens
 from jobs.pair_publish import find_equal_pairs, publish_pairs
-from jobs.pairs import count_pair_keys, fetch_pair_images, find_rare_tokens, staged_pairs
+from jobs.pairs import fetch_pair_images, staged_pairs
 from jobs.plan import Plan, make_plan, other_settings
 from jobs.progress import progress
 from jobs.publish import publish

@@ -13,6 +13,8 @@ from crawlers.crawl_config import CrawlConfig
 from jobs.config import BuildConfig, load_config, presets
 from jobs.publish import COLUMNS
 from model.data.config import DatasetSettings, LoaderConfig
+from model.network.config import FlamingoConfig
+from model.network.generate import GenerateSettings
 from schemas import pairs, videos
 from schemas.documents import Sample
 from schemas.drops import KINDS, REASONS
@@ -68,6 +70,12 @@ def test_every_setting_of_the_loader_is_documented_with_its_default() -> None:
     known |= {f"datasets[].{name}": value for name, value in of_dataset.items()}
     known |= {"datasets[].name": "required", "datasets[].shards": "required"}
     assert stated == known
+
+
+@pytest.mark.parametrize(("heading", "record"), [("network", FlamingoConfig()), ("generation", GenerateSettings())])
+def test_every_setting_of_the_network_is_documented_with_its_default(heading: str, record: msgspec.Struct) -> None:
+    stated = {row[0]: row[2] for first, *rows in tables("settings.md") if first[0] == f"{heading} path" for row in rows}
+    assert stated == dict(settings_of(record))
 
 
 def test_the_table_of_presets_shows_where_they_differ() -> None:
