@@ -86,11 +86,9 @@ class Store:
     @_lost_as_os_error
     def read_all(self, names: Sequence[str]) -> list[bytes]:
         """Several small files; an object store is asked for many at a time."""
-        if self.is_local:
+        if self.is_local or len(names) < 2:
             return [self.read(name) for name in names]
         found = self.fs.cat([self.path(name) for name in names])
-        if isinstance(found, bytes):  # some file systems give the one file itself
-            return [found]
         return [bytes(found[self.fs._strip_protocol(self.path(name))]) for name in names]
 
     @_lost_as_os_error

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -16,8 +17,9 @@ from schemas.storage import Store
 
 
 @pytest.fixture(scope="module")
-def index(looked_at: Path) -> Index:
-    return Index(Store(str(looked_at)))
+def index(looked_at: Path) -> Iterator[Index]:
+    with Index(Store(str(looked_at))) as opened:
+        yield opened
 
 
 def test_each_kind_is_a_table_with_the_place_of_its_samples(index: Index) -> None:

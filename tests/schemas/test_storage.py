@@ -181,3 +181,15 @@ def test_errors_of_a_stores_own_client_are_os_errors(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(type(store.fs), "exists", fail)
     with pytest.raises(OSError, match="memory://lost: ClientError: connection closed"):
         store.exists("a")
+
+
+def test_parts_of_files_and_several_files_are_read(store: Store) -> None:
+    for number in range(3):
+        store.put(f"folder/{number}", bytes([number]) * 1000)
+    store.put("folder/long", bytes(range(256)) * 4)
+    assert store.read_range("folder/long", 250, 10) == bytes([250, 251, 252, 253, 254, 255, 0, 1, 2, 3])
+    assert store.read_range("folder/long", 1020, 100) == bytes([252, 253, 254, 255])
+    for count in (0, 1, 3):
+        assert store.read_all([f"folder/{number}" for number in range(count)]) == [
+            bytes([number]) * 1000 for number in range(count)
+        ]
