@@ -10,6 +10,7 @@ quote.
 
 import gc
 import io
+import itertools
 import json
 import random
 import resource
@@ -54,7 +55,24 @@ def main(photos: Path | None, peers: dict[str, str]) -> None:
         tokens = _tokens()
         for kind in ("pairs", "interleaved"):
             compare(folder / kind, kind, tokens, peers)
+        running(folder / "interleaved", tokens)
         memory(folder / "interleaved", tokens)
+
+
+def running(folder: Path, tokens: Tokens, steps: int = 60) -> None:
+    """Threads beside processes once they run: images a second of wall time, without the start."""
+    print("\nwall time without the start, images/s:", end=" ")
+    rates: dict[str, list[float]] = {"threads": [], "processes": []}
+    for _, workers_are in itertools.product(range(ROUNDS), rates):
+        config = _config(folder, "interleaved", packed=True, workers_are=workers_are, epochs=None)
+        with Loader(config, tokens) as loader:
+            batches = iter(loader)
+            for _ in range(10):
+                next(batches)
+            start = time.perf_counter()
+            images = sum(len(batch.frames_FCHW) for _ in range(steps) for batch in next(batches).values())
+            rates[workers_are].append(images / (time.perf_counter() - start))
+    print(", ".join(f"{way} {statistics.median(found):.0f}" for way, found in rates.items()), flush=True)
 
 
 def compare(folder: Path, kind: str, tokens: Tokens, peers: dict[str, str]) -> None:
@@ -102,10 +120,12 @@ def ours(folder: Path, kind: str, tokens: Tokens, packed: bool, workers_are: str
     return report.tokens, report.frames
 
 
-def _config(folder: Path, kind: str, packed: bool, workers_are: str = "threads") -> LoaderConfig:
+def _config(
+    folder: Path, kind: str, packed: bool, workers_are: str = "threads", epochs: int | None = 1
+) -> LoaderConfig:
     return LoaderConfig(
         datasets=(DatasetSettings("x", str(folder), kind, batch_rows=8),),  # type: ignore[arg-type]
-        order=OrderSettings(lanes=4, epochs=1),
+        order=OrderSettings(lanes=4, epochs=epochs),
         packing=PackingSettings(enabled=packed),
         images=ImageSettings(size_px=SIZE, colour=0),
         read=ReadSettings(workers=2, workers_are=workers_are),  # type: ignore[arg-type]

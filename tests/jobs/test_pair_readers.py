@@ -92,6 +92,7 @@ def test_the_columns_of_img2dataset_are_there(fetched: Path) -> None:
     assert {"url", "caption", "key", "width", "height", "sha256"} <= set(table.column_names)
 
 
+@pytest.mark.filterwarnings("ignore:'pin_memory'")
 def test_energon_opens_them(fetched: Path) -> None:
     energon = pytest.importorskip("megatron.energon")
     dataset = energon.get_train_dataset(
