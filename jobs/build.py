@@ -37,6 +37,7 @@ from schemas.deny import add_to_deny_list
 from schemas.drops import Counts, StepError
 from schemas.settings import differences, settings_hash
 from schemas.storage import Store
+from schemas.versions import library_versions
 
 #: By kind of sample: the phase that writes its shards, and the name of what it reads.
 _LAST_PHASE = {"interleaved": "publish", "pairs": "pair-publish", "clips": "clips"}
@@ -225,6 +226,7 @@ def finish(store: Store, plan: Plan, commits: dict[str, list[Commit]]) -> Datase
         config=msgspec.to_builtins(plan.config, str_keys=True),
         config_hash=plan.config_hash,
         weft_version=plan.weft_version,
+        libraries=library_versions(),
     )
     store.put(DATASET, msgspec.json.format(msgspec.json.encode(dataset), indent=1))
     for written, staged in _STAGED.items():  # as large as the dataset itself

@@ -34,6 +34,7 @@ class Dataset(msgspec.Struct, frozen=True):
     config: dict[str, Any]
     config_hash: str
     weft_version: str
+    libraries: dict[str, str] = {}  # versions of those that its bytes depend on
 
 
 def read_dataset(store: Store) -> Dataset:

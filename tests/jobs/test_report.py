@@ -5,6 +5,7 @@ import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 
+import PIL
 import pytest
 
 from jobs.cli import main
@@ -42,6 +43,7 @@ def test_it_shows_funnel_distributions_samples_drops_and_settings(report: str) -
     assert "a little too short" in report  # what was dropped, out of the archive
     assert "text.gopher.min_words" in report
     assert f"{SITE}/short.html" in report
+    assert f"pillow {PIL.__version__}" in report
 
 
 def test_nothing_in_it_runs_or_is_loaded(report: str) -> None:
