@@ -1,0 +1,160 @@
+"""The settings of a Flamingo model."""
+
+from typing import Any, Literal
+
+from schemas.settings import Settings, SettingsError
+
+
+class LanguageSettings(Settings, frozen=True):
+    """The frozen language model: any Hugging Face causal LM. Nothing is downloaded."""
+
+    path: str | None = None
+    """A local model folder, as `save_pretrained` writes it."""
+    config: dict[str, Any] | None = None
+    """Instead of `path`: the config of a model with random weights, such as `{model_type: gpt2, n_layer: 4}`."""
+    layers: str | None = None
+    """Where its decoder layers are, such as `model.layers`. null finds them."""
+    attention: str = "sdpa"
+    """Its attention implementation in transformers: `sdpa` or `eager`."""
+    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    """In which its weights are held. On a GPU `bfloat16` halves their memory."""
+
+    def __post_init__(self) -> None:
+        if self.path is not None and self.config is not None:
+            raise ValueError("of path and config give one")
+
+
+class VisionSettings(Settings, frozen=True):
+    """The frozen vision encoder."""
+
+    kind: Literal["patch", "transformers", "open_clip", "timm"] = "patch"
+    """`patch` needs no weights: a fixed orthogonal projection of patches with their positions. The others are the
+    libraries of that name."""
+    path: str | None = None
+    """A local model folder (`transformers`), or a checkpoint file (`open_clip`, `timm`)."""
+    config: dict[str, Any] | None = None
+    """Of `transformers`, instead of `path`: a config for random weights, such as `{model_type: clip_vision_model}`."""
+    name: str = ""
+    """The architecture in `open_clip` or `timm`, such as ViT-L-14 or dm_nfnet_f6."""
+    image_px: int = 64
+    """Width and height of what `patch` takes, and `timm` where the architecture leaves it open. The loader's
+    `images.size_px` must be what the encoder takes."""
+    patch_px: int = 8
+    """Width and height of a patch, of `patch`."""
+    dim: int = 192
+    """Width of the features, of `patch`."""
+    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    """In which its weights are held."""
+    batch_frames: int = 256
+    """Frames that it sees at a time, while it is frozen. More take more memory."""
+
+    def __post_init__(self) -> None:
+        if min(self.image_px, self.patch_px, self.dim, self.batch_frames) < 1:
+            raise ValueError("image_px, patch_px, dim and batch_frames must be 1 or more")
+        if self.kind == "patch" and (self.image_px % self.patch_px or self.dim % 4):
+            raise ValueError("of patch, image_px must be a multiple of patch_px, and dim of 4")
+        if self.kind in ("open_clip", "timm") and not self.name:
+            raise ValueError(f"{self.kind} needs name, the architecture")
+        if self.kind == "transformers" and (self.path is None) == (self.config is None):
+            raise ValueError("transformers needs path or config, and not both")
+
+
+class ConnectorSettings(Settings, frozen=True):
+    """What makes of the features of an image or clip a fixed number of latents."""
+
+    kind: Literal["resampler", "transformer", "mlp"] = "resampler"
+    """`resampler`: the paper's. `transformer` and `mlp`: what its ablation compares it to."""
+    layers: int = 6
+    latents: int = 64
+    """Of a medium, however many frames it has."""
+    dim: int | None = None
+    """Width. null is that of the vision encoder; another is reached by a linear projection."""
+    heads: int = 16
+    head_dim: int = 96
+    ff_mult: int = 4
+    """Width of the feed-forward layers over `dim`."""
+    max_frames: int = 8
+    """Rows of the table of temporal embeddings. It is interpolated for a clip with more frames."""
+
+    def __post_init__(self) -> None:
+        if min(self.layers, self.latents, self.heads, self.head_dim, self.ff_mult, self.max_frames) < 1:
+            raise ValueError("layers, latents, heads, head_dim, ff_mult and max_frames must be 1 or more")
+
+
+class CrossAttentionSettings(Settings, frozen=True):
+    """The gated blocks between the layers of the language model."""
+
+    every: int = 4
+    """A block stands before the first layer and every so many further. The paper: 1 for 3B, 4 for 9B, 7 for 80B."""
+    heads: int | None = None
+    """null is that of the language model."""
+    head_dim: int | None = None
+    """null is the width of the language model over `heads`."""
+    ff_mult: int = 4
+    """Width of the feed-forward layers over that of the language model."""
+    kv_norm: bool = True
+    """Whether latents are normalised before keys and values are made of them, as in the paper."""
+    backend: Literal["auto", "grouped", "chunked", "varlen", "dense"] = "auto"
+    """How tokens attend to their medium; the result is the same. `auto` takes the fastest for the device."""
+
+    def __post_init__(self) -> None:
+        if min(self.every, self.heads or 1, self.head_dim or 1, self.ff_mult) < 1:
+            raise ValueError("every, heads, head_dim and ff_mult must be 1 or more")
+
+
+class FlamingoConfig(Settings, frozen=True):
+    """Everything that decides what a model is made of."""
+
+    lm: LanguageSettings = LanguageSettings()
+    vision: VisionSettings = VisionSettings()
+    connector: ConnectorSettings = ConnectorSettings()
+    cross_attention: CrossAttentionSettings = CrossAttentionSettings()
+    train_lm: bool = False
+    """Whether the language model is trained too. Not in the paper: it costs 8 % of the score."""
+    train_vision: bool = False
+    """Whether the vision encoder is trained too. The paper: only for fine-tuning, at a small learning rate."""
+
+
+def preset(name: str) -> FlamingoConfig:
+    """The settings of that name; raises `SettingsError`.
+
+    `flamingo-3b`, `flamingo-9b`, `flamingo-80b` have the published dimensions. Their language models have the size of
+    Chinchilla, which is not public, in the form of GPT-NeoX.
+    """
+    if name not in PRESETS:
+        raise SettingsError(f"no model preset {name!r}: {', '.join(PRESETS)}")
+    return PRESETS[name]
+
+
+def _published(layers: int, width: int, heads: int, every: int) -> FlamingoConfig:
+    """A model of the paper's table 4 (arXiv 2204.14198, A.1.4); vision by B.1.3."""
+    chinchilla = {
+        "model_type": "gpt_neox",
+        "vocab_size": 32_000,
+        "hidden_size": width,
+        "num_hidden_layers": layers,
+        "num_attention_heads": heads,
+        "intermediate_size": 4 * width,
+        "max_position_embeddings": 2048,
+        "use_parallel_residual": False,
+        "tie_word_embeddings": True,
+    }
+    return FlamingoConfig(
+        lm=LanguageSettings(config=chinchilla, dtype="bfloat16"),
+        vision=VisionSettings(kind="timm", name="dm_nfnet_f6", image_px=320, dtype="bfloat16", batch_frames=64),
+        connector=ConnectorSettings(dim=1536),
+        cross_attention=CrossAttentionSettings(every=every, heads=heads, head_dim=128),
+    )
+
+
+#: By name.
+PRESETS = {
+    "tiny": FlamingoConfig(
+        lm=LanguageSettings(config={"model_type": "gpt2", "n_layer": 4, "n_embd": 192, "n_head": 4}),
+        connector=ConnectorSettings(layers=2, latents=16, heads=4, head_dim=48),
+        cross_attention=CrossAttentionSettings(every=1),
+    ),
+    "flamingo-3b": _published(24, 2048, 16, every=1),
+    "flamingo-9b": _published(40, 4096, 32, every=4),
+    "flamingo-80b": _published(80, 8192, 64, every=7),
+}

@@ -1,0 +1,274 @@
+"""The Flamingo model (arXiv 2204.14198): a frozen language model that sees through gated cross-attention.
+
+Shapes: B rows, T tokens, V vocabulary with the new tokens, D width of the language model, F frames, C channels, H and W
+pixels, M media, L latents of a medium, I their width.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from model.data.batch import Batch, self_attention_mask
+from model.network.attention import Plan
+from model.network.block import Cached, GatedBlock
+from model.network.config import FlamingoConfig
+from model.network.connector import CONNECTORS, initialise
+from model.network.language import (
+    Wrap,
+    decoder_layers,
+    load_language_model,
+    self_attention,
+    text_config,
+)
+from model.network.new_tokens import NewEmbeddings, NewLogits, check_ids, start
+from model.network.vision.encoder import Encoder, make_encoder
+from schemas.settings import SettingsError
+
+
+class Sight:
+    """What the language model sees during one call: the latents and who attends to which, or what is cached of them."""
+
+    def __init__(self, latents_MLI: torch.Tensor, plan: Plan, cached: list[Cached] | None = None) -> None:
+        self.latents_MLI, self.plan, self.cached = latents_MLI, plan, cached
+        self.tokens_BT: torch.Tensor | None = None  # between the two hooks of the embedding
+
+
+class Flamingo(nn.Module):
+    """A language model of transformers with blocks before every k-th of its layers.
+
+    The language model itself is not changed: its classes, its weights and the keys of its `state_dict` stay.
+    Hooks on its layers call the blocks, and they do nothing outside of `with model.sight(...)`.
+    """
+
+    def __init__(self, config: FlamingoConfig, lm: nn.Module, vision: Encoder, new_token_ids: Sequence[int]) -> None:
+        super().__init__()
+        self.config = config
+        self.lm, self.vision = lm, vision
+        self.connector = CONNECTORS[config.connector.kind](config.connector, vision.dim)
+        initialise(self.connector)
+        self.layers = _layers(lm, config)
+        text = text_config(lm)
+        heads = config.cross_attention.heads or text.num_attention_heads
+        self.blocks = nn.ModuleList(
+            GatedBlock(
+                dim=text.hidden_size,
+                latent_dim=self.connector.dim,
+                heads=heads,
+                head_dim=config.cross_attention.head_dim or max(1, text.hidden_size // heads),
+                ff_mult=config.cross_attention.ff_mult,
+                kv_norm=config.cross_attention.kv_norm,
+                backend=config.cross_attention.backend,
+            )
+            for _ in range(0, len(self.layers), config.cross_attention.every)
+        )
+        initialise(self.blocks)
+        embedding, head = _embedding_and_head(lm)
+        check_ids(new_token_ids, head.out_features)
+        self.new_embeddings = NewEmbeddings(new_token_ids, _width(embedding))
+        self.new_logits = NewLogits(new_token_ids, head.in_features, head.out_features)
+        start(self.new_embeddings, self.new_logits, embedding, head)
+        self._sight: Sight | None = None
+        self._attach(embedding, head)
+        for frozen, trained in ((lm, config.train_lm), (vision, config.train_vision)):
+            frozen.requires_grad_(trained)
+        self.train(self.training)
+
+    @classmethod
+    def build(
+        cls,
+        config: FlamingoConfig,
+        new_token_ids: Sequence[int],
+        lm: nn.Module | None = None,
+        vision: Encoder | None = None,
+    ) -> "Flamingo":
+        """The model of these settings; `lm` and `vision` may be given ready made.
+
+        `new_token_ids` are `(tokens.image_id, tokens.end_of_chunk_id)`. Raises `SettingsError`.
+        """
+        return cls(
+            config,
+            lm=load_language_model(config.lm) if lm is None else lm,
+            vision=make_encoder(config.vision) if vision is None else vision,
+            new_token_ids=new_token_ids,
+        )
+
+    def forward(self, batch: Batch, plan: Plan | None = None, latents_MLI: torch.Tensor | None = None) -> torch.Tensor:
+        """Logits [B, T, V], float32; those at t are of token t + 1.
+
+        `plan`, made while the batch is in the CPU's memory, saves a wait for the GPU; `latents_MLI` saves the encoding.
+        """
+        plan = Plan.of(batch) if plan is None else plan
+        if latents_MLI is None:
+            latents_MLI = self.encode(batch.frames_FCHW, batch.frame_offsets_M1)
+        with self.sight(latents_MLI, plan):
+            out = self.lm(input_ids=batch.tokens_BT, use_cache=False, **self._inputs(batch, plan))
+        logits_BTV: torch.Tensor = out.logits
+        return logits_BTV.float()
+
+    def loss(self, batch: Batch, plan: Plan | None = None) -> torch.Tensor:
+        """Cross-entropy [B, T] of each token given those before it, without any weight: see `token_loss`."""
+        return token_loss(self(batch, plan), batch.tokens_BT)
+
+    def encode(self, frames_FCHW: torch.Tensor, frame_offsets_M1: torch.Tensor) -> torch.Tensor:
+        """Latents [M, L, I] of media, whose frames are uint8; vision runs without gradients while it is frozen.
+
+        Without any medium it gives the latents of one black frame, to which nothing attends: with several processes
+        each must run the same modules.
+        """
+        counts = frame_offsets_M1.diff().tolist()
+        if not counts:
+            frames_FCHW, counts = frames_FCHW.new_zeros(1, 3, self.vision.image_px, self.vision.image_px), [1]
+        if self.config.train_vision:
+            features_FVI = self.vision(frames_FCHW)
+        else:
+            with torch.no_grad():
+                parts = frames_FCHW.split(self.config.vision.batch_frames)
+                features_FVI = torch.cat([self.vision(part) for part in parts])
+        latents_MLI: torch.Tensor = self.connector(features_FVI, counts)
+        return latents_MLI
+
+    @contextmanager
+    def sight(self, latents_MLI: torch.Tensor, plan: Plan, cached: list[Cached] | None = None) -> Iterator[Sight]:
+        """Within it the language model sees; when it ends, by whatever is raised too, it is blind again."""
+        outer, self._sight = self._sight, Sight(latents_MLI, plan, cached)
+        try:
+            yield self._sight
+        finally:
+            self._sight = outer
+
+    def train(self, mode: bool = True) -> "Flamingo":
+        """As in torch, but what is frozen stays in evaluation mode: no dropout in it."""
+        super().train(mode)
+        self.lm.train(mode and self.config.train_lm)
+        self.vision.train(mode and self.config.train_vision)
+        return self
+
+    def trainable_parameters(self) -> dict[str, nn.Parameter]:
+        """By name."""
+        return {name: parameter for name, parameter in self.named_parameters() if parameter.requires_grad}
+
+    def parameter_groups(self, weight_decay: float) -> list[dict[str, Any]]:
+        """For an optimiser: decay for the matrices of the blocks (and of what was unfrozen), none for the rest.
+
+        The paper decays all but the resampler. Gates, norms, biases and the rows of new tokens are left out too, as is
+        the custom.
+        """
+        decayed: list[nn.Parameter] = []
+        others: list[nn.Parameter] = []
+        for name, parameter in self.trainable_parameters().items():
+            is_matrix = parameter.ndim >= 2 and name.split(".")[0] in ("blocks", "lm", "vision")
+            (decayed if is_matrix else others).append(parameter)
+        return [{"params": decayed, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
+
+    def trainable_state_dict(self) -> dict[str, torch.Tensor]:
+        """What a checkpoint holds: all that is trained, and nothing of what is frozen."""
+        names = self.trainable_parameters()
+        return {name: value for name, value in self.state_dict().items() if name in names}
+
+    def load_trainable_state_dict(self, state: dict[str, torch.Tensor]) -> None:
+        """Raises `ValueError` naming what is missing, unknown or of another shape."""
+        mine = self.trainable_parameters()
+        wrong = [f"{name} is missing" for name in mine if name not in state]
+        wrong += [f"{name} is unknown" for name in state if name not in mine]
+        wrong += [
+            f"{name} is {tuple(state[name].shape)}, not {tuple(mine[name].shape)}"
+            for name in mine
+            if name in state and state[name].shape != mine[name].shape
+        ]
+        if wrong:
+            more = f" and {len(wrong) - 5} more" if len(wrong) > 5 else ""
+            raise ValueError(f"the weights do not fit this model: {'; '.join(wrong[:5])}{more}")
+        self.load_state_dict(state, strict=False)
+
+    def wrap_layers(self, wrap: Wrap) -> None:
+        """Put `wrap` around the computation of every decoder layer and every block, for instance to checkpoint it.
+
+            model.wrap_layers(lambda forward: partial(checkpoint, forward, use_reentrant=False))
+            model.wrap_layers(torch.compile)
+
+        The hooks stay outside. Do it before FSDP.
+        """
+        for module in (*self.layers, *self.blocks):
+            module.forward = wrap(module.forward)
+
+    def _inputs(self, batch: Batch, plan: Plan) -> dict[str, torch.Tensor]:
+        """Positions and self-attention mask, where they are needed.
+
+        Rows of one document need none: padding stands behind it, and nothing looks back from there.
+        """
+        if not plan.packed:
+            return {}
+        dtype = next(self.lm.parameters()).dtype
+        mask = self_attention(self.lm, self_attention_mask(batch), dtype)
+        return {"attention_mask": mask, "position_ids": batch.position_BT}
+
+    def _attach(self, embedding: nn.Module, head: nn.Module) -> None:
+        every = self.config.cross_attention.every
+        for number, layer in enumerate(self.layers[::every]):
+            layer.register_forward_pre_hook(self._before_layer(number), with_kwargs=True)
+        embedding.register_forward_pre_hook(self._before_embedding)
+        embedding.register_forward_hook(self._after_embedding)
+        head.register_forward_hook(self._after_head)
+
+    def _before_layer(self, number: int) -> Any:
+        def hook(layer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+            if (sight := self._sight) is None:
+                return None
+            block = self.blocks[number]
+            hidden_BTD = args[0] if args else kwargs["hidden_states"]
+            if sight.cached is not None:
+                hidden_BTD = block(hidden_BTD, cached=sight.cached[number])
+            else:
+                hidden_BTD = block(hidden_BTD, sight.latents_MLI, sight.plan)
+            if args:
+                return (hidden_BTD, *args[1:]), kwargs
+            return args, {**kwargs, "hidden_states": hidden_BTD}
+
+        return hook
+
+    def _before_embedding(self, embedding: nn.Module, args: tuple[torch.Tensor]) -> Any:
+        if (sight := self._sight) is None:
+            return None
+        sight.tokens_BT = tokens_BT = args[0]
+        # The frozen table has no row for them.
+        return (tokens_BT.masked_fill(tokens_BT >= self.new_logits.vocabulary, 0),)
+
+    def _after_embedding(self, embedding: nn.Module, args: tuple[torch.Tensor], out: torch.Tensor) -> Any:
+        if (sight := self._sight) is None or sight.tokens_BT is None:
+            return None
+        return self.new_embeddings(sight.tokens_BT, out)
+
+    def _after_head(self, head: nn.Module, args: tuple[torch.Tensor], out: torch.Tensor) -> Any:
+        return None if self._sight is None else self.new_logits(args[0], out)
+
+
+def token_loss(logits_BTV: torch.Tensor, tokens_BT: torch.Tensor) -> torch.Tensor:
+    """Cross-entropy [B, T] of token t given the logits at t - 1; 0 at the first of a row.
+
+    The loss of a batch is its sum weighted by `loss_weight_BT`, which is 0 where a document or padding begins.
+    """
+    losses = F.cross_entropy(logits_BTV[:, :-1].flatten(0, 1), tokens_BT[:, 1:].flatten(), reduction="none")
+    return F.pad(losses.view(tokens_BT.shape[0], -1), (1, 0))
+
+
+def _layers(lm: nn.Module, config: FlamingoConfig) -> list[nn.Module]:
+    layers: Iterable[nn.Module] = decoder_layers(lm, config.lm.layers)
+    return list(layers)
+
+
+def _embedding_and_head(lm: nn.Module) -> tuple[nn.Module, nn.Linear]:
+    model: Any = lm
+    embedding, head = model.get_input_embeddings(), model.get_output_embeddings()
+    if embedding is None or not isinstance(head, nn.Linear):
+        raise SettingsError(f"{type(lm).__name__} has no input embeddings or no linear head: no causal language model")
+    return embedding, head
+
+
+def _width(embedding: nn.Module) -> int:
+    weight = embedding.weight
+    assert isinstance(weight, torch.Tensor)
+    return weight.shape[1]

@@ -1,0 +1,101 @@
+"""The frozen language model: where it comes from, where its layers are, and how documents are kept apart."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from model.network.config import LanguageSettings
+from schemas.settings import SettingsError
+
+
+def load_language_model(settings: LanguageSettings) -> nn.Module:
+    """A causal LM of transformers from a local folder, or with random weights from a config.
+
+    Raises `SettingsError`; nothing is downloaded.
+    """
+    transformers = import_transformers()
+    dtype = getattr(torch, settings.dtype)
+    options = {"attn_implementation": settings.attention, "dtype": dtype}
+    if settings.path is not None:
+        if not (Path(settings.path) / "config.json").is_file():
+            raise SettingsError(f"lm.path: no model folder at {settings.path}: it must hold a config.json")
+        try:
+            model: nn.Module = transformers.AutoModelForCausalLM.from_pretrained(
+                settings.path, local_files_only=True, **options
+            )
+        except (ValueError, OSError) as error:
+            raise SettingsError(f"lm.path: {settings.path} does not load as a causal LM: {error}") from None
+        return model
+    if settings.config is None:
+        raise SettingsError("lm.path must name a local model folder, or lm.config give a config for random weights")
+    config = auto_config(settings.config, "lm.config")
+    try:
+        model = transformers.AutoModelForCausalLM.from_config(config, **options)
+    except ValueError as error:
+        raise SettingsError(f"lm.config: {error}") from None
+    return model
+
+
+def import_transformers() -> Any:
+    try:
+        import transformers
+    except ImportError:
+        raise SettingsError("the package transformers is missing: pip install -e '.[train]'") from None
+    return transformers
+
+
+def auto_config(values: dict[str, Any], path: str) -> Any:
+    """The config of transformers that has these values. Raises `SettingsError`."""
+    values = dict(values)
+    if not (kind := values.pop("model_type", None)):
+        raise SettingsError(f"{path} needs model_type, such as gpt2 or llama")
+    try:
+        return import_transformers().AutoConfig.for_model(kind, **values)
+    except (ValueError, TypeError, KeyError) as error:
+        raise SettingsError(f"{path}: {error}") from None
+
+
+def text_config(lm: nn.Module) -> Any:
+    config: Any = lm.config
+    return config.get_text_config()
+
+
+def decoder_layers(lm: nn.Module, path: str | None = None) -> nn.ModuleList:
+    """The layers of the model: the one list of modules that is as long as its config says, or the one at `path`.
+
+    Raises `SettingsError`.
+    """
+    if path is not None:
+        try:
+            named = lm.get_submodule(path)
+        except AttributeError:
+            raise SettingsError(f"lm.layers: the language model has no {path}") from None
+        if not isinstance(named, nn.ModuleList):
+            raise SettingsError(f"lm.layers: {path} is no list of layers")
+        return named
+    count = text_config(lm).num_hidden_layers
+    found = {name: part for name, part in lm.named_modules() if isinstance(part, nn.ModuleList) and len(part) == count}
+    outermost = [name for name in found if not any(name.startswith(other + ".") for other in found)]
+    if len(outermost) != 1:
+        raise SettingsError(
+            f"the decoder layers are not plain to see (lists of {count} modules: {outermost or 'none'}): set lm.layers"
+        )
+    return found[outermost[0]]
+
+
+def self_attention(lm: nn.Module, mask_BTT: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """A bool mask [B, T, T] in the form [B, 1, T, T] that the model's attention takes."""
+    mask_B1TT = mask_BTT[:, None]
+    config: Any = lm.config
+    if config._attn_implementation != "eager":
+        return mask_B1TT
+    # Eager attention adds the mask to its scores, whatever its type.
+    return torch.zeros(mask_B1TT.shape, dtype=dtype, device=mask_BTT.device).masked_fill(
+        ~mask_B1TT, torch.finfo(dtype).min
+    )
+
+
+Wrap = Callable[[Callable[..., Any]], Callable[..., Any]]

@@ -1,0 +1,78 @@
+"""The embeddings of `<image>` and the end of a chunk: rows of their own beside a vocabulary that stays as it is.
+
+Shapes: B rows, T tokens, K new tokens, D width, V vocabulary with the new tokens.
+"""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from schemas.settings import SettingsError
+
+_SAMPLED_IDS = 4096
+
+
+class NewEmbeddings(nn.Module):
+    """Puts the rows of the new tokens in place of what the frozen embedding gave."""
+
+    def __init__(self, ids: Sequence[int], dim: int) -> None:
+        super().__init__()
+        self.ids = tuple(ids)
+        self.weight = nn.Parameter(torch.zeros(len(ids), dim))
+
+    def forward(self, tokens_BT: torch.Tensor, embedded_BTD: torch.Tensor) -> torch.Tensor:
+        for row_D, token in zip(self.weight.to(embedded_BTD.dtype).unbind(0), self.ids, strict=True):
+            embedded_BTD = torch.where((tokens_BT == token)[..., None], row_D, embedded_BTD)
+        return embedded_BTD
+
+
+class NewLogits(nn.Module):
+    """Adds the columns of the new tokens to the logits of the frozen head."""
+
+    def __init__(self, ids: Sequence[int], dim: int, vocabulary: int) -> None:
+        super().__init__()
+        self.ids, self.vocabulary = tuple(ids), vocabulary
+        self.weight = nn.Parameter(torch.zeros(len(ids), dim))
+        self.bias = nn.Parameter(torch.zeros(len(ids)))
+
+    def forward(self, hidden_BTD: torch.Tensor, logits_BTV: torch.Tensor) -> torch.Tensor:
+        hidden_BTD = hidden_BTD.to(self.weight.dtype)
+        new_BTK = F.linear(hidden_BTD, self.weight, self.bias).to(logits_BTV.dtype)
+        if self.ids == tuple(range(self.vocabulary, self.vocabulary + len(self.ids))):
+            return torch.cat([logits_BTV, new_BTK], dim=-1)
+        # A vocabulary padded to a round size has unused columns: the new tokens stand in them.
+        size = max(self.vocabulary, max(self.ids) + 1)
+        padded_BTV = F.pad(logits_BTV, (0, size - self.vocabulary))
+        return padded_BTV.index_copy(-1, torch.tensor(self.ids, device=padded_BTV.device), new_BTK)
+
+
+def check_ids(ids: Sequence[int], vocabulary: int) -> None:
+    """Raises `SettingsError` where the ids of new tokens leave a gap behind the model's vocabulary."""
+    beyond = sorted(token for token in ids if token >= vocabulary)
+    if (
+        len(set(ids)) < len(ids)
+        or min(ids, default=0) < 0
+        or beyond != list(range(vocabulary, vocabulary + len(beyond)))
+    ):
+        raise SettingsError(
+            f"the new tokens have ids {tuple(ids)}, but the language model knows {vocabulary} tokens: "
+            "tokenizer and model do not belong together"
+        )
+
+
+@torch.no_grad()
+def start(embeddings: NewEmbeddings, logits: NewLogits, embedding: nn.Module, head: nn.Linear) -> None:
+    """First values: in, drawn like the rows the model has (the paper: at random); out, their mean.
+
+    The mean gives a new token at most the share of an average one (J. Hewitt, Initializing new word embeddings, 2021).
+    """
+    known = torch.arange(min(logits.vocabulary, _SAMPLED_IDS), device=head.weight.device)
+    # What the module gives, not its weights: some models scale there.
+    rows = embedding(known).float()
+    drawn = rows.mean(0) + rows.std(0) * torch.randn_like(embeddings.weight)
+    embeddings.weight.copy_(drawn)
+    logits.weight.copy_(head.weight.float().mean(0).expand_as(logits.weight))
+    if head.bias is not None:
+        logits.bias.fill_(float(head.bias.float().mean()))
