@@ -32,7 +32,9 @@ from schemas.settings import SettingsError
 class Sight:
     """What the language model sees during one call: the latents and who attends to which, or what is cached of them."""
 
-    def __init__(self, latents_MLI: torch.Tensor, plan: Plan, cached: list[Cached] | None = None) -> None:
+    def __init__(
+        self, latents_MLI: torch.Tensor | None = None, plan: Plan | None = None, cached: list[Cached] | None = None
+    ) -> None:
         self.latents_MLI, self.plan, self.cached = latents_MLI, plan, cached
         self.tokens_BT: torch.Tensor | None = None  # between the two hooks of the embedding
 
@@ -131,8 +133,15 @@ class Flamingo(nn.Module):
         latents_MLI: torch.Tensor = self.connector(features_FVI, counts)
         return latents_MLI
 
+    def cached(self, latents_MLI: torch.Tensor, media_B: torch.Tensor) -> list[Cached]:
+        """For each block keys and values of one medium a row, -1 none: what generation needs of the images."""
+        chosen_BLI = latents_MLI[media_B.clamp(min=0)]
+        return [Cached(*block.keys_values(chosen_BLI), media_B >= 0) for block in self._gated_blocks()]
+
     @contextmanager
-    def sight(self, latents_MLI: torch.Tensor, plan: Plan, cached: list[Cached] | None = None) -> Iterator[Sight]:
+    def sight(
+        self, latents_MLI: torch.Tensor | None = None, plan: Plan | None = None, cached: list[Cached] | None = None
+    ) -> Iterator[Sight]:
         """Within it the language model sees; when it ends, by whatever is raised too, it is blind again."""
         outer, self._sight = self._sight, Sight(latents_MLI, plan, cached)
         try:
@@ -146,6 +155,10 @@ class Flamingo(nn.Module):
         self.lm.train(mode and self.config.train_lm)
         self.vision.train(mode and self.config.train_vision)
         return self
+
+    @property
+    def device(self) -> torch.device:
+        return self.connector.time.device
 
     def trainable_parameters(self) -> dict[str, nn.Parameter]:
         """By name."""
@@ -206,6 +219,11 @@ class Flamingo(nn.Module):
         mask = self_attention(self.lm, self_attention_mask(batch), dtype)
         return {"attention_mask": mask, "position_ids": batch.position_BT}
 
+    def _gated_blocks(self) -> Iterator[GatedBlock]:
+        for block in self.blocks:
+            assert isinstance(block, GatedBlock)
+            yield block
+
     def _attach(self, embedding: nn.Module, head: nn.Module) -> None:
         every = self.config.cross_attention.every
         for number, layer in enumerate(self.layers[::every]):
@@ -218,12 +236,9 @@ class Flamingo(nn.Module):
         def hook(layer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
             if (sight := self._sight) is None:
                 return None
-            block = self.blocks[number]
             hidden_BTD = args[0] if args else kwargs["hidden_states"]
-            if sight.cached is not None:
-                hidden_BTD = block(hidden_BTD, cached=sight.cached[number])
-            else:
-                hidden_BTD = block(hidden_BTD, sight.latents_MLI, sight.plan)
+            cached = sight.cached[number] if sight.cached is not None else None
+            hidden_BTD = self.blocks[number](hidden_BTD, sight.latents_MLI, sight.plan, cached)
             if args:
                 return (hidden_BTD, *args[1:]), kwargs
             return args, {**kwargs, "hidden_states": hidden_BTD}
