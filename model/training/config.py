@@ -26,10 +26,9 @@ class OptimiserSettings(Settings, frozen=True):
     clip_norm: float = 1.0
     """The global norm of the gradient is brought down to this, once a step. 0 leaves it."""
     vision_rate: float | None = None
-    """Trains the vision encoder too, at this rate; null leaves it frozen. The paper thaws it to fine-tune, at 3e-8 to
-    1e-5."""
+    """Of the vision encoder, where `model.train_vision` unfreezes it; null is that of all. The paper: 3e-8 to 1e-5."""
     lm_rate: float | None = None
-    """Trains the language model too, at this rate; null leaves it frozen. In the paper that costs 8 to 13 %."""
+    """Of the language model, where `model.train_lm` unfreezes it; null is that of all."""
 
     def __post_init__(self) -> None:
         if min(self.learning_rate, self.warmup_steps, self.final_steps, self.clip_norm, self.weight_decay) < 0:

@@ -79,11 +79,11 @@ def _some(dataset: DatasetSettings) -> Iterator[object]:
 
 
 def _token_stream(tokenizer: tokenizers.Tokenizer, pages: list[list[str]], seed: int) -> torch.Tensor:
-    """All pages in one line, shuffled: BOS, then each text and a line end."""
+    """All pages in one line, shuffled: BOS, the texts with line ends between them, EOS."""
     random.Random(seed).shuffle(pages)
-    bos = tokenizer.token_to_id(BOS)
-    encoded = tokenizer.encode_batch(["\n".join(page) + "\n" for page in pages], add_special_tokens=False)
-    return torch.tensor([token for page in encoded for token in (bos, *page.ids)])
+    bos, eos = tokenizer.token_to_id(BOS), tokenizer.token_to_id(EOS)
+    encoded = tokenizer.encode_batch(["\n".join(page) for page in pages], add_special_tokens=False)
+    return torch.tensor([token for page in encoded for token in (bos, *page.ids, eos)])
 
 
 def _train(
