@@ -14,8 +14,8 @@ class LanguageSettings(Settings, frozen=True):
     """Instead of `path`: the config of a model with random weights, such as `{model_type: gpt2, n_layer: 4}`."""
     layers: str | None = None
     """Where its decoder layers are, such as `model.layers`. null finds them."""
-    attention: str = "sdpa"
-    """Its attention implementation in transformers: `sdpa` or `eager`."""
+    attention: Literal["sdpa", "eager"] | None = None
+    """Its attention implementation in transformers. null is `sdpa` where the model has it, else `eager`."""
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
     """In which its weights are held. On a GPU `bfloat16` halves their memory."""
 
@@ -94,7 +94,7 @@ class CrossAttentionSettings(Settings, frozen=True):
     """Width of the feed-forward layers over that of the language model."""
     kv_norm: bool = True
     """Whether latents are normalised before keys and values are made of them, as in the paper."""
-    backend: Literal["auto", "grouped", "chunked", "varlen", "dense"] = "auto"
+    backend: Literal["auto", "grouped", "chunked", "varlen"] = "auto"
     """How tokens attend to their medium; the result is the same. `auto` takes the fastest for the device."""
 
     def __post_init__(self) -> None:

@@ -12,16 +12,17 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from model.data.batch import Batch, self_attention_mask
+from model.data.batch import Batch
 from model.network.attention import Plan
 from model.network.block import Cached, GatedBlock
 from model.network.config import FlamingoConfig
 from model.network.connector import CONNECTORS, initialise
 from model.network.language import (
     Wrap,
+    check_packing,
     decoder_layers,
     load_language_model,
-    self_attention,
+    packed_inputs,
     text_config,
 )
 from model.network.new_tokens import NewEmbeddings, NewLogits, check_ids, start
@@ -74,6 +75,7 @@ class Flamingo(nn.Module):
         self.new_logits = NewLogits(new_token_ids, head.in_features, head.out_features)
         start(self.new_embeddings, self.new_logits, embedding, head)
         self._sight: Sight | None = None
+        self._packs = False
         self._attach(embedding, head)
         for frozen, trained in ((lm, config.train_lm), (vision, config.train_vision)):
             frozen.requires_grad_(trained)
@@ -106,8 +108,13 @@ class Flamingo(nn.Module):
         plan = Plan.of(batch) if plan is None else plan
         if latents_MLI is None:
             latents_MLI = self.encode(batch.frames_FCHW, batch.frame_offsets_M1)
+        apart = {}
+        # Rows of one document need nothing: padding stands behind it, and no token looks ahead.
+        if plan.packed:
+            self.check_packing()
+            apart = packed_inputs(self.lm, batch)
         with self.sight(latents_MLI, plan):
-            out = self.lm(input_ids=batch.tokens_BT, use_cache=False, **self._inputs(batch, plan))
+            out = self.lm(input_ids=batch.tokens_BT, use_cache=False, **apart)
         logits_BTV: torch.Tensor = out.logits
         return logits_BTV.float()
 
@@ -136,7 +143,8 @@ class Flamingo(nn.Module):
     def cached(self, latents_MLI: torch.Tensor, media_B: torch.Tensor) -> list[Cached]:
         """For each block keys and values of one medium a row, -1 none: what generation needs of the images."""
         chosen_BLI = latents_MLI[media_B.clamp(min=0)]
-        return [Cached(*block.keys_values(chosen_BLI), media_B >= 0) for block in self._gated_blocks()]
+        made = [block.keys_values(chosen_BLI) for block in self._gated_blocks()]
+        return [Cached(k_BLHE, v_BLHE, media_B >= 0) for k_BLHE, v_BLHE in made]
 
     @contextmanager
     def sight(
@@ -155,6 +163,15 @@ class Flamingo(nn.Module):
         self.lm.train(mode and self.config.train_lm)
         self.vision.train(mode and self.config.train_vision)
         return self
+
+    def check_packing(self) -> None:
+        """Raises `SettingsError` if the language model mixes documents of one row. Tried once, at the first packed row.
+
+        With several processes, call it before the model is sharded.
+        """
+        if not self._packs:
+            check_packing(self.lm)
+            self._packs = True
 
     @property
     def device(self) -> torch.device:
@@ -207,17 +224,6 @@ class Flamingo(nn.Module):
         """
         for module in (*self.layers, *self.blocks):
             module.forward = wrap(module.forward)
-
-    def _inputs(self, batch: Batch, plan: Plan) -> dict[str, torch.Tensor]:
-        """Positions and self-attention mask, where they are needed.
-
-        Rows of one document need none: padding stands behind it, and nothing looks back from there.
-        """
-        if not plan.packed:
-            return {}
-        dtype = next(self.lm.parameters()).dtype
-        mask = self_attention(self.lm, self_attention_mask(batch), dtype)
-        return {"attention_mask": mask, "position_ids": batch.position_BT}
 
     def _gated_blocks(self) -> Iterator[GatedBlock]:
         for block in self.blocks:

@@ -3,13 +3,18 @@
 Shapes: F frames, C channels, H and W pixels, V features a frame, I their width.
 """
 
-from collections.abc import Callable
+import importlib
+from typing import Any
 
 import torch
 from torch import nn
 
 from model.data.batch import normalise
 from model.network.config import VisionSettings
+from schemas.settings import SettingsError
+
+CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
+CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 
 
 class Encoder(nn.Module):
@@ -27,7 +32,9 @@ class Encoder(nn.Module):
                 f"frames are {height} x {width} pixels, the vision encoder takes {self.image_px} x {self.image_px}: "
                 f"set the loader's images.size_px to {self.image_px}"
             )
-        return self.features(normalise(frames_FCHW, self.mean, self.std))
+        pixels_FCHW = normalise(frames_FCHW, self.mean, self.std)
+        weight = next(self.parameters(), None)
+        return self.features(pixels_FCHW if weight is None else pixels_FCHW.to(weight.dtype))
 
     def features(self, pixels_FCHW: torch.Tensor) -> torch.Tensor:
         """Features [F, V, I] of normalised pixels."""
@@ -36,13 +43,19 @@ class Encoder(nn.Module):
 
 def make_encoder(settings: VisionSettings) -> Encoder:
     """The encoder of these settings. Raises `SettingsError` for a path without a model or a library that is missing."""
-    return _MAKERS[settings.kind](settings)
+    name = "patch" if settings.kind == "patch" else f"{settings.kind}_encoder"
+    module = importlib.import_module(f"model.network.vision.{name}")
+    encoder: Encoder = module.load(settings)
+    return encoder.to(getattr(torch, settings.dtype))
 
 
-def _patch(settings: VisionSettings) -> Encoder:
-    from model.network.vision.patch import PatchEncoder
-
-    return PatchEncoder(settings.image_px, settings.patch_px, settings.dim)
-
-
-_MAKERS: dict[str, Callable[[VisionSettings], Encoder]] = {"patch": _patch}
+def import_extra(module: str, package: str) -> Any:
+    """A library that weft does not install. Raises `SettingsError` that says which and why it does not load."""
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name == module:
+            raise SettingsError(f"the package {package} is missing: pip install {package}") from None
+        raise SettingsError(f"{package} is installed, but needs {error.name}, which is missing") from None
+    except (ImportError, RuntimeError) as error:  # torchvision that does not fit torch raises RuntimeError
+        raise SettingsError(f"{package} is installed, but does not load: {error}") from None

@@ -5,6 +5,7 @@ Shapes: F frames, C channels, P patches a side, Q pixels of a patch a side, V = 
 
 import torch
 
+from model.network.config import VisionSettings
 from model.network.vision.encoder import Encoder
 
 _HALF = (0.5, 0.5, 0.5)
@@ -31,6 +32,10 @@ class PatchEncoder(Encoder):
         patches_FVQ = sides.permute(0, 2, 3, 1, 4, 5).flatten(3).flatten(1, 2)
         features_FVI: torch.Tensor = patches_FVQ @ self.projection_QI + self.positions_VI
         return features_FVI
+
+
+def load(settings: VisionSettings) -> PatchEncoder:
+    return PatchEncoder(settings.image_px, settings.patch_px, settings.dim)
 
 
 def _orthogonal(rows: int, columns: int) -> torch.Tensor:
