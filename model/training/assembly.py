@@ -10,12 +10,12 @@ from model.data.listing import list_shards
 from model.data.loader import Loader
 from model.data.tokens import Tokens, load_tokens
 from model.network.flamingo import Flamingo
+from model.network.flops import StepFlops, step_flops
+from model.training.checkpoints import SETTINGS
 from model.training.config import TrainConfig, check_train_config
 from model.training.optimiser import make_optimiser
 from model.training.parallel import Laid, Processes
 from schemas.settings import SettingsError, differences, load_settings
-
-SETTINGS = "settings.yaml"
 
 #: What may change when a run goes on: nothing that its losses depend on, but where things lie and what is told.
 _MAY_CHANGE = (
@@ -35,6 +35,7 @@ class Run:
     laid: Laid
     optimiser: torch.optim.AdamW
     loader: Loader
+    flops: StepFlops
     counted: dict[str, float] = field(default_factory=dict)  # since the first step: tokens, images, seconds
 
     def write_settings(self, text: str) -> None:
@@ -52,11 +53,12 @@ def assemble(config: TrainConfig, processes: Processes) -> Run:
     check_datasets(config)
     model = build_model(config, tokens)
     loader = Loader(config.data, tokens, processes.rank, processes.world)
+    flops = step_flops(model)
     laid = Laid(model, config.parallel, processes)
     optimiser = make_optimiser(laid.model, config.optimiser)
     # From here on each process draws for itself.
     torch.manual_seed(config.seed + 1 + processes.rank)
-    return Run(config, processes, tokens, model, laid, optimiser, loader)
+    return Run(config, processes, tokens, model, laid, optimiser, loader, flops)
 
 
 def build_model(config: TrainConfig, tokens: Tokens) -> Flamingo:

@@ -4,6 +4,7 @@
       .metadata  *.distcp        new weights and optimiser, by torch.distributed.checkpoint: for any number of processes
       process-00000.json         where each process's loader and random generators stand
       weights.safetensors        the new weights alone
+      settings.yaml              the resolved settings of the run
       checkpoint.json            step, counters, number of processes; written last
 
 A checkpoint is written aside and renamed when it is whole and on the disk. The frozen parts are not in it.
@@ -31,10 +32,12 @@ from torch.distributed.checkpoint.state_dict import (
 
 from model.training.config import CheckpointSettings
 from model.training.parallel import Laid, Processes
+from schemas.settings import Settings, SettingsError, dump_settings
 
 FOLDER = "checkpoints"
 WEIGHTS = "weights.safetensors"
-_MARK = "checkpoint.json"
+SETTINGS = "settings.yaml"
+MARK = "checkpoint.json"
 _NAME = "step-{:08d}"
 _TRAINED = StateDictOptions(ignore_frozen_params=True)
 
@@ -54,7 +57,7 @@ class Mark(msgspec.Struct, frozen=True):
 def steps_saved(output: str) -> list[int]:
     """The steps of whole checkpoints, ascending."""
     folder = Path(output) / FOLDER
-    names = (path.parent.name for path in folder.glob(f"step-*/{_MARK}"))
+    names = (path.parent.name for path in folder.glob(f"step-*/{MARK}"))
     return sorted(int(name.removeprefix("step-")) for name in names)
 
 
@@ -70,6 +73,7 @@ def save(
     loader_state: Mapping[str, Any],
     counters: Mapping[str, float],
     processes: Processes,
+    settings: Settings,
 ) -> Path:
     """Write the checkpoint of `step`; all processes call it. Raises `CheckpointError` on each of them alike."""
     final = folder_of(output, step)
@@ -90,7 +94,8 @@ def save(
     with _agreed(f"the checkpoint of step {step} could not be written", processes, aside):
         if processes.is_first:
             mark = Mark(step, processes.world, dict(counters))
-            (aside / _MARK).write_bytes(msgspec.json.encode(mark))
+            (aside / SETTINGS).write_text(dump_settings(settings), "utf-8")
+            (aside / MARK).write_bytes(msgspec.json.encode(mark))
             _sync_tree(aside)
             shutil.rmtree(final, ignore_errors=True)
             aside.rename(final)
@@ -107,7 +112,7 @@ def restore(
     """
     folder = folder_of(output, step)
     try:
-        mark = msgspec.json.decode((folder / _MARK).read_bytes(), type=Mark)
+        mark = msgspec.json.decode((folder / MARK).read_bytes(), type=Mark)
         own = [json.loads((folder / f"process-{rank:05d}.json").read_text()) for rank in range(mark.processes)]
         state = _state(laid, optimiser)
         dcp.load(state, checkpoint_id=folder, no_dist=processes.world == 1)
@@ -120,18 +125,22 @@ def restore(
     return mark, [one["loader"] for one in own]
 
 
-def read_weights(folder: str | Path) -> dict[str, torch.Tensor]:
-    """The new weights of a checkpoint, or of the last one of a run. Raises `CheckpointError`."""
+def find_checkpoint(folder: str | Path) -> Path:
+    """The checkpoint that `folder` is, or the last one of the run that lies there. Raises `SettingsError`."""
     place = Path(folder)
-    if not (place / WEIGHTS).exists():
-        saved = steps_saved(str(place))
-        if not saved:
-            raise CheckpointError(f"no checkpoint in {folder}: name the output of a run, or one of its checkpoints")
-        place = folder_of(str(place), saved[-1])
+    if (place / MARK).exists():
+        return place
+    if saved := steps_saved(str(place)):
+        return folder_of(str(place), saved[-1])
+    raise SettingsError(f"no checkpoint in {folder}: name the output of a run, or one of its checkpoints")
+
+
+def read_weights(checkpoint: Path) -> dict[str, torch.Tensor]:
+    """The new weights. Raises `CheckpointError`."""
     try:
-        return load_file(place / WEIGHTS)
+        return load_file(checkpoint / WEIGHTS)
     except Exception as error:  # the library raises errors of its own kind
-        raise CheckpointError(f"{place / WEIGHTS} cannot be read: {error}") from None
+        raise CheckpointError(f"{checkpoint / WEIGHTS} cannot be read: {error}") from None
 
 
 def let_go_old(output: str, settings: CheckpointSettings) -> None:

@@ -182,6 +182,7 @@ class _Loop:
                     run.loader.state_dict(),
                     self._meter.counters(),
                     self._processes,
+                    self._config,
                 )
         except CheckpointError as error:
             if must:

@@ -8,8 +8,18 @@ import torch
 
 from model.data.batch import Batch
 from model.training.assembly import Run
-from model.training.flops import flops_of, known_peak
 from model.training.step import Outcome
+
+#: Published dense peaks in TFLOPS, bfloat16 with float32 sums, by a part of what torch calls the device.
+_PEAKS = {"A100": 312.0, "H100 PCIe": 756.0, "H100": 989.0, "H200": 989.0, "B200": 2250.0, "L40S": 362.0}
+
+
+def known_peak(device: torch.device, precision: str) -> float | None:
+    """TFLOPS of a GPU that is known; None for others, and for float32."""
+    if device.type != "cuda" or precision != "bfloat16":
+        return None
+    name = torch.cuda.get_device_name(device)
+    return next((peak for part, peak in _PEAKS.items() if part in name), None)
 
 
 class Meter:
@@ -39,7 +49,7 @@ class Meter:
             self._places += batch.tokens_BT.numel()
             self._tokens += int((batch.document_BT >= 0).sum())
             self._images += len(batch.frames_FCHW)
-            self._flops += flops_of(self._run.model, batch)
+            self._flops += self._run.flops.of(batch)
         self._norm, self._steps = outcome.grad_norm, self._steps + 1
         self._skipped += not outcome.applied
         self._step_began = time.perf_counter()

@@ -101,6 +101,7 @@ def _train(
             num_attention_heads=settings.heads,
             max_position_embeddings=_POSITIONS,
             tie_word_embeddings=True,
+            initializer_range=0.08,
             bos_token_id=0,
             eos_token_id=1,
         )

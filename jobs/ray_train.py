@@ -1,0 +1,58 @@
+"""`weft train --engine ray`: the same loop in each worker of Ray Train, which starts it again where a worker dies."""
+
+import os
+from typing import Any
+
+import msgspec
+
+from jobs.engine import EngineSettings
+from jobs.train_command import quiet_libraries
+from model.training.config import TrainConfig
+from model.training.loop import Ended
+from schemas.drops import StepError
+from schemas.settings import load_settings
+
+_MAX_FAILURES = 3
+
+
+def train_on_ray(config: TrainConfig, workers: int, address: str = "") -> Ended:
+    """Train with so many workers, each with a GPU where the cluster has them and the settings do not forbid it.
+
+    `config.output` and the data must be reachable under the same paths from every node. A worker that dies is replaced,
+    and the run goes on after its last checkpoint. Raises `StepError` naming what stopped it.
+    """
+    import ray
+    from ray.train import FailureConfig, RunConfig, ScalingConfig
+    from ray.train.torch import TorchTrainer
+
+    _start_ray(EngineSettings(address=address, workers=0))
+    try:
+        has_gpus = ray.cluster_resources().get("GPU", 0) >= workers
+        trainer = TorchTrainer(
+            train_on_worker,
+            train_loop_config={"settings": msgspec.to_builtins(config, str_keys=True)},
+            scaling_config=ScalingConfig(num_workers=workers, use_gpu=has_gpus and config.parallel.device != "cpu"),
+            run_config=RunConfig(
+                name="ray",
+                storage_path=os.path.abspath(config.output),
+                failure_config=FailureConfig(max_failures=_MAX_FAILURES),
+            ),
+        )
+        result = trainer.fit()
+    except Exception as error:
+        raise StepError(f"Ray Train: {_root(error)}") from error
+    finally:
+        ray.shutdown()
+    return msgspec.convert(result.metrics, Ended)
+
+
+def train_on_worker(given: dict[str, Any]) -> None:
+    """What each worker does. Ray Train has made the process group."""
+    quiet_libraries()
+    import ray.train
+
+    from jobs.train import run_training
+
+    config = load_settings(TrainConfig, msgspec.json.encode(given["settings"]).decode())
+    ended = run_training(config)
+    ray.train.report(msgspec.to_builtins(ended))
