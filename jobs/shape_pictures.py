@@ -13,8 +13,8 @@ COLOURS = {
     "green": (44, 160, 68),
     "blue": (48, 88, 214),
     "yellow": (232, 200, 40),
-    "purple": (142, 60, 176),
-    "black": (24, 24, 24),
+    "white": (246, 246, 246),
+    "black": (16, 16, 16),
 }
 SHAPES = ("circle", "square", "triangle")
 NUMBERS = {1: "a", 2: "two", 3: "three"}
@@ -115,13 +115,13 @@ def _shape(pen: ImageDraw.ImageDraw, shape: str, x: float, y: float, r: float, c
 
 
 def _tint(colour: str, rng: random.Random) -> tuple[int, int, int]:
-    red, green, blue = (min(255, max(0, value + rng.randint(-18, 18))) for value in COLOURS[colour])
+    red, green, blue = (min(255, max(0, value + rng.randint(-12, 12))) for value in COLOURS[colour])
     return red, green, blue
 
 
 def _ground(rng: random.Random) -> tuple[int, int, int]:
-    """Light, nearly grey."""
-    grey = rng.randint(205, 245)
+    """Nearly grey."""
+    grey = rng.randint(115, 140)
     return grey + rng.randint(-8, 8), grey + rng.randint(-8, 8), grey + rng.randint(-8, 8)
 
 
