@@ -7,7 +7,7 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 PIP := PIP_CONSTRAINT=constraints.txt .venv/bin/python -m pip install --quiet --disable-pip-version-check
 DEMO := demo-out
 
-.PHONY: help install img2dataset demo test check format bench bench-extract bench-fetch bench-corpus bench-load clean
+.PHONY: help install img2dataset demo test check format bench bench-extract bench-fetch bench-corpus bench-load bench-network clean
 help:
 	@sed -n 's/^# make/make/p' Makefile
 
@@ -107,6 +107,10 @@ bench-corpus: .venv/installed-dev
 # PHOTOS is a folder of .jpg files to make the samples of; without it they are made up.
 bench-load: .venv/installed-dev .venv-energon/installed
 	.venv/bin/python -m benchmarks.loading "$(PHOTOS)" .venv-energon/bin/python
+
+# The network beside a dense mask and OpenFlamingo's block structure; without a GPU about five minutes on one thread.
+bench-network: .venv/installed-dev
+	.venv/bin/python -m benchmarks.network $(if $(DEVICE),--device $(DEVICE))
 
 clean:
 	rm -rf .venv .venv-img2dataset .venv-energon $(DEMO)

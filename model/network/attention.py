@@ -68,8 +68,8 @@ def image_attention(
     on a CPU (measured: benchmarks/network.py), varlen on CUDA where it can be, else chunked (not measured).
     """
     if not plan.sees_media:
-        # Keys and values get a gradient, of 0: with several processes each must have one for every parameter.
-        return torch.zeros_like(q_BTHE) + 0 * (k_MLHE.sum() + v_MLHE.sum())
+        # All get a gradient, of 0: with several processes each must have one for every parameter.
+        return q_BTHE * 0 + 0 * (k_MLHE.sum() + v_MLHE.sum())
     if backend == "auto":
         backend = _fastest(q_BTHE)
     return BACKENDS[backend](q_BTHE.flatten(0, 1), k_MLHE, v_MLHE, plan).view(q_BTHE.shape)

@@ -25,7 +25,7 @@ class Connector(nn.Module):
         super().__init__()
         self.dim = settings.dim or features_dim
         self.num_latents = settings.latents
-        self.project = nn.Identity() if self.dim == features_dim else nn.Linear(features_dim, self.dim)
+        self.project: nn.Module = nn.Identity() if self.dim == features_dim else nn.Linear(features_dim, self.dim)
         self.time = nn.Parameter(torch.randn(settings.max_frames, self.dim) * 0.02)
 
     def forward(self, features_FVI: torch.Tensor, frame_counts: list[int]) -> torch.Tensor:

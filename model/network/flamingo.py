@@ -143,7 +143,7 @@ class Flamingo(nn.Module):
     def cached(self, latents_MLI: torch.Tensor, media_B: torch.Tensor) -> list[Cached]:
         """For each block keys and values of one medium a row, -1 none: what generation needs of the images."""
         chosen_BLI = latents_MLI[media_B.clamp(min=0)]
-        made = [block.keys_values(chosen_BLI) for block in self._gated_blocks()]
+        made = [block.keys_values(chosen_BLI) for block in self.gated_blocks()]
         return [Cached(k_BLHE, v_BLHE, media_B >= 0) for k_BLHE, v_BLHE in made]
 
     @contextmanager
@@ -180,6 +180,17 @@ class Flamingo(nn.Module):
     def trainable_parameters(self) -> dict[str, nn.Parameter]:
         """By name."""
         return {name: parameter for name, parameter in self.named_parameters() if parameter.requires_grad}
+
+    def count_parameters(self) -> dict[str, int]:
+        """Of each part; tied weights count once."""
+        parts: dict[str, list[nn.Module]] = {
+            "language model": [self.lm],
+            "vision encoder": [self.vision],
+            "connector": [self.connector],
+            "cross-attention": [self.blocks],
+            "new tokens": [self.new_embeddings, self.new_logits],
+        }
+        return {name: sum(p.numel() for part in some for p in part.parameters()) for name, some in parts.items()}
 
     def parameter_groups(self, weight_decay: float) -> list[dict[str, Any]]:
         """For an optimiser: decay for the matrices of the blocks (and of what was unfrozen), none for the rest.
@@ -225,7 +236,7 @@ class Flamingo(nn.Module):
         for module in (*self.layers, *self.blocks):
             module.forward = wrap(module.forward)
 
-    def _gated_blocks(self) -> Iterator[GatedBlock]:
+    def gated_blocks(self) -> Iterator[GatedBlock]:
         for block in self.blocks:
             assert isinstance(block, GatedBlock)
             yield block

@@ -1,0 +1,165 @@
+"""Small models with random weights, and batches for them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+import torch
+from torch import nn
+
+from model.data.batch import Batch
+from model.network.config import (
+    ConnectorSettings,
+    CrossAttentionSettings,
+    FlamingoConfig,
+    LanguageSettings,
+    VisionSettings,
+)
+from model.network.flamingo import Flamingo
+from model.network.generate import Pixels, Prompt
+
+VOCABULARY, SIZE = 97, 16
+IMAGE, END = VOCABULARY, VOCABULARY + 1
+#: More than a window of 8, so that models with sliding windows show it.
+_LLAMA = {
+    "hidden_size": 32,
+    "intermediate_size": 48,
+    "num_hidden_layers": 4,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+}
+_NEOX = {"hidden_size": 32, "num_hidden_layers": 4, "num_attention_heads": 4, "intermediate_size": 48}
+LANGUAGE_MODELS: dict[str, dict[str, Any]] = {
+    "gpt2": {"n_layer": 4, "n_embd": 32, "n_head": 4},
+    "gpt_neo": {
+        "num_layers": 4,
+        "hidden_size": 32,
+        "num_heads": 4,
+        "attention_types": [[["global", "local"], 2]],
+        "window_size": 8,
+    },
+    "gpt_neox": _NEOX,
+    "gptj": {"n_layer": 4, "n_embd": 32, "n_head": 4, "rotary_dim": 4},
+    "llama": _LLAMA,
+    "mistral": {**_LLAMA, "sliding_window": 8},
+    "mixtral": {**_LLAMA, "num_local_experts": 4},
+    "qwen2": _LLAMA,
+    "qwen3": {**_LLAMA, "head_dim": 8},
+    "phi": _NEOX,
+    "phi3": _LLAMA,
+    "gemma": {**_LLAMA, "head_dim": 8},
+    "gemma2": {**_LLAMA, "head_dim": 8, "sliding_window": 8},
+    "gemma3_text": {**_LLAMA, "head_dim": 8, "sliding_window": 8},
+    "olmo2": _LLAMA,
+    "smollm3": _LLAMA,
+    "stablelm": _LLAMA,
+    "granite": _LLAMA,
+    "cohere": _LLAMA,
+    "starcoder2": _LLAMA,
+    "opt": {
+        "hidden_size": 32,
+        "num_hidden_layers": 4,
+        "num_attention_heads": 4,
+        "ffn_dim": 48,
+        "word_embed_proj_dim": 16,
+    },
+    "falcon": {"hidden_size": 32, "num_hidden_layers": 4, "num_attention_heads": 4},
+    "bloom": {"hidden_size": 32, "n_layer": 4, "n_head": 4},
+    "mpt": {"d_model": 32, "n_layers": 4, "n_heads": 4},
+}
+
+
+def lm_config(kind: str) -> dict[str, Any]:
+    ids = {"vocab_size": VOCABULARY, "bos_token_id": None, "eos_token_id": None, "pad_token_id": None}
+    return {"model_type": kind, **ids, **LANGUAGE_MODELS[kind]}
+
+
+def small(kind: str = "llama", **changes: Any) -> FlamingoConfig:
+    """A model of four layers with two blocks; `changes` are of the whole config."""
+    config = FlamingoConfig(
+        lm=LanguageSettings(config=lm_config(kind)),
+        vision=VisionSettings(image_px=SIZE, dim=32),
+        connector=ConnectorSettings(layers=2, latents=4, heads=2, head_dim=8),
+        cross_attention=CrossAttentionSettings(every=2),
+    )
+    return msgspec.structs.replace(config, **changes)
+
+
+def flamingo(config: FlamingoConfig | None = None, gates: float | None = 0.8, lm: nn.Module | None = None) -> Flamingo:
+    """A model with its gates opened, as after training; None leaves them at 0."""
+    torch.manual_seed(0)
+    model = Flamingo.build(small() if config is None else config, (IMAGE, END), lm=lm).eval()
+    if gates is not None:
+        with torch.no_grad():
+            for block in model.gated_blocks():
+                block.attention_gate.fill_(gates)
+                block.feed_forward_gate.fill_(gates)
+                # Wide enough for media to make a difference that can be seen.
+                for weight in (block.to_out.weight, block.keys_values.to_v.weight, block.keys_values.to_k.weight):
+                    weight.mul_(5)
+    return model
+
+
+def frames(count: int, seed: int = 0) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randint(0, 256, (count, 3, SIZE, SIZE), dtype=torch.uint8, generator=generator)
+
+
+def batch(rows: Sequence[Sequence[Sequence[int]]], length: int, seed: int = 0) -> Batch:
+    """Rows of documents, each the media that its tokens attend to, numbered in the document, -1 none.
+
+    Where a medium begins stands `<image>`, before it `<EOC>`. Medium m of the batch has m % 3 + 1 frames.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    shape = (len(rows), length)
+    tokens = torch.randint(0, VOCABULARY, shape, generator=generator)
+    document, media = torch.full(shape, -1, dtype=torch.int32), torch.full(shape, -1, dtype=torch.int32)
+    position, weight = torch.zeros(shape, dtype=torch.int64), torch.zeros(shape)
+    num_media = number = 0
+    for b, documents in enumerate(rows):
+        start = 0
+        for attends in documents:
+            place = (b, slice(start, start + len(attends)))
+            index = torch.tensor(attends)
+            document[place], position[place] = number, torch.arange(len(attends))
+            media[place] = torch.where(index < 0, -1, index + num_media).int()
+            weight[b, start + 1 : start + len(attends)] = 1
+            for t in range(len(attends)):
+                if attends[t] >= 0 and (t == 0 or attends[t] != attends[t - 1]):
+                    tokens[b, start + t] = IMAGE
+                    weight[b, start + t] = 0
+                    if t:
+                        tokens[b, start + t - 1] = END
+            num_media += len({m for m in attends if m >= 0})
+            number += 1
+            start += len(attends)
+    counts = [m % 3 + 1 for m in range(num_media)]
+    return Batch(
+        tokens_BT=tokens,
+        document_BT=document,
+        position_BT=position,
+        media_index_BT=media,
+        loss_weight_BT=weight,
+        frames_FCHW=frames(sum(counts), seed),
+        frame_offsets_M1=torch.tensor([0, *np.cumsum(counts)], dtype=torch.int32),
+        source_D=torch.zeros(number, dtype=torch.int64),
+        keys=tuple(str(document) for document in range(number)),
+        sources=("made",),
+    )
+
+
+def image(seed: int) -> Pixels:
+    pixels: Pixels = np.random.default_rng(seed).integers(0, 256, (1, SIZE, SIZE, 3), np.uint8)
+    return pixels
+
+
+def some_prompts() -> list[Prompt]:
+    """Of many lengths; with two media, none, one that is all of it, and one of several frames."""
+    clip = np.concatenate([image(seed) for seed in range(3, 6)])
+    return [
+        Prompt((IMAGE, 5, 6, 7, END, IMAGE, 8), (0, 0, 0, 0, 0, 1, 1), (image(0), image(1))),
+        Prompt((1, 2, 3), (-1, -1, -1), ()),
+        Prompt((IMAGE,), (0,), (image(2),)),
+        Prompt((1, 2, 3, END, IMAGE, 3, 6, 7, 4, 3, 3), (-1,) * 4 + (0,) * 7, (clip,)),
+    ]

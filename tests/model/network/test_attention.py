@@ -1,0 +1,111 @@
+"""Shapes as in model/network/attention.py."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.attention.varlen
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from model.network.attention import Plan, image_attention
+
+H, E, L = 2, 8, 5
+
+
+def dense(q_BTHE: torch.Tensor, k_MLHE: torch.Tensor, v_MLHE: torch.Tensor, media_BT: torch.Tensor) -> torch.Tensor:
+    """Every token against every latent of every medium under a mask, in single steps."""
+    scores = torch.einsum("bthe,mlhe->bthml", q_BTHE, k_MLHE) / q_BTHE.shape[-1] ** 0.5
+    hidden = media_BT[:, :, None, None, None] != torch.arange(len(k_MLHE))[:, None]
+    shares = scores.masked_fill(hidden, -torch.inf).flatten(-2).softmax(-1).nan_to_num(0).unflatten(-1, (-1, L))
+    return torch.einsum("bthml,mlhe->bthe", shares, v_MLHE)
+
+
+def kernel(
+    q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, ends_q: Any, ends_k: Any, longest_q: int, longest_k: int
+) -> torch.Tensor:
+    """What FlashAttention's kernel promises, which has no form for a CPU."""
+    assert ends_q.dtype == ends_k.dtype == torch.int32
+    assert int(ends_q.diff().max()) == longest_q
+    assert set(ends_k.diff().tolist()) == {longest_k}
+    assert (int(ends_q[-1]), int(ends_k[-1])) == (len(q), len(k) == len(v) and len(k))
+    outs = []
+    for n in range(len(ends_q) - 1):
+        of_q, of_k = slice(ends_q[n], ends_q[n + 1]), slice(ends_k[n], ends_k[n + 1])
+        scores = torch.einsum("ahe,lhe->hal", q[of_q], k[of_k]) / q.shape[-1] ** 0.5
+        outs.append(torch.einsum("hal,lhe->ahe", scores.softmax(-1), v[of_k]))
+    return torch.cat(outs)
+
+
+def tensors(media_BT: torch.Tensor, num_media: int) -> list[torch.Tensor]:
+    torch.manual_seed(0)
+    shapes = [(*media_BT.shape, H, E), (num_media, L, H, E), (num_media, L, H, E)]
+    return [torch.randn(shape, requires_grad=True) for shape in shapes]
+
+
+def compare(media: Sequence[Sequence[int]], num_media: int, backend: Any) -> None:
+    media_BT = torch.tensor(media)
+    q, k, v = tensors(media_BT, num_media)
+    expected = dense(q, k, v, media_BT)
+    out = image_attention(q, k, v, Plan.of_index(media_BT), backend)
+    assert (out - expected).abs().max() <= 1e-5
+    assert (out[media_BT < 0] == 0).all()
+    weight = torch.randn_like(out)
+    expected_grads = torch.autograd.grad((expected * weight).sum(), (q, k, v), allow_unused=True)
+    grads = torch.autograd.grad((out * weight).sum(), (q, k, v))
+    for mine, theirs in zip(grads, expected_grads, strict=True):
+        assert (mine - (0 if theirs is None else theirs)).abs().max() <= 1e-4
+
+
+@st.composite
+def indices(draw: st.DrawFn) -> tuple[list[list[int]], int]:
+    """Any index at all: media that come back, that nobody sees, that several rows share, stretches of one token."""
+    num_media = draw(st.integers(1, 6))
+    length = draw(st.integers(1, 12))
+    stretch = st.tuples(st.integers(-1, num_media - 1), st.integers(1, 40))
+    row = st.lists(stretch, min_size=1, max_size=5).map(lambda parts: [m for m, n in parts for _ in range(n)])
+    rows = draw(st.lists(row, min_size=1, max_size=3))
+    longest = max(length, *(len(each) for each in rows))
+    return [each + [-1] * (longest - len(each)) for each in rows], num_media
+
+
+@pytest.mark.parametrize("backend", ["auto", "grouped", "chunked", "varlen"])
+@given(index=indices())
+@settings(max_examples=25, deadline=None)
+def test_every_way_equals_attention_under_a_dense_mask(backend: str, index: tuple[list[list[int]], int]) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch.nn.attention.varlen, "varlen_attn", kernel)
+        compare(*index, backend)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize(("backend", "dtype"), [("varlen", torch.bfloat16), ("chunked", torch.float32)])
+def test_the_ways_of_a_gpu_equal_the_grouped_one(backend: Any, dtype: torch.dtype) -> None:
+    media_BT = torch.tensor([[-1] * 7 + [2] * 50 + [0] * 33 + [1] + [-1] * 3])
+    plan = Plan.of_index(media_BT)
+    q, k, v = (torch.randn(*shape, 4, 64) for shape in ((1, 94), (3, 64), (3, 64)))
+    out = image_attention(*(x.to("cuda", dtype) for x in (q, k, v)), plan, backend)
+    torch.testing.assert_close(out.float().cpu(), image_attention(q, k, v, plan), atol=2e-2, rtol=2e-2)
+
+
+@pytest.mark.parametrize("num_media", [1, 32])
+def test_many_media_and_few(num_media: int) -> None:
+    compare([[m for m in range(num_media) for _ in range(9)]], num_media, "grouped")
+
+
+def test_where_no_token_attends_the_result_is_zero_and_so_are_the_gradients() -> None:
+    media_BT = torch.full((2, 7), -1)
+    q, k, v = tensors(media_BT, 2)
+    out = image_attention(q, k, v, Plan.of_index(media_BT))
+    assert (out == 0).all()
+    out.sum().backward()
+    assert k.grad is not None
+    assert v.grad is not None
+    assert not k.grad.any()
+    assert not v.grad.any()
+
+
+def test_a_plan_says_which_stretches_attend_to_what() -> None:
+    plan = Plan.of_index(torch.tensor([[-1, 0, 0, 1], [1, 1, -1, 2]]))
+    assert plan == Plan((1, 2, 3, 1, 1), (-1, 0, 1, -1, 2))

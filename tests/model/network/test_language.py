@@ -1,0 +1,134 @@
+"""Every architecture with random weights: nothing here knows any of them by name."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+from transformers import AutoConfig, AutoModelForCausalLM
+
+from model.network.config import LanguageSettings
+from model.network.generate import GenerateSettings, generate
+from model.network.language import check_packing, decoder_layers, load_language_model
+from schemas.settings import SettingsError
+from tests.model.network.makers import END, LANGUAGE_MODELS, VOCABULARY, batch, flamingo, lm_config, small, some_prompts
+from tests.model.network.test_generate import without_cache
+
+#: Rows of several documents need a mask that this one does not take.
+NO_PACKING = ("bloom",)
+
+
+@pytest.fixture(params=LANGUAGE_MODELS)
+def kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@torch.no_grad()
+def test_the_logits_at_first_are_the_language_models(kind: str) -> None:
+    model = flamingo(small(kind), gates=None)
+    keys = set(AutoModelForCausalLM.from_config(AutoConfig.for_model(**lm_config(kind))).state_dict())
+    assert set(model.lm.state_dict()) == keys
+    given = batch([[[-1, -1, 0, 0, 0, 1, 1, 1, 1, 1, 2, 2]]], 14)
+    given.tokens_BT.clamp_(max=VOCABULARY - 1)
+    logits = model(given)[..., :VOCABULARY]
+    assert (logits - model.lm(given.tokens_BT, use_cache=False).logits).abs().max() == 0
+
+
+@torch.no_grad()
+def test_documents_of_a_row_are_kept_apart_or_the_model_is_refused(kind: str) -> None:
+    """The documents are longer than the windows of those that have one."""
+    model = flamingo(small(kind))
+    one, other = [-1] + [0] * 6 + [1] * 5, [0] * 10
+    packed = batch([[one, other]], 24)
+    if kind in NO_PACKING:
+        with pytest.raises(SettingsError, match=r"packing\.enabled"):
+            model(packed)
+        return
+    logits = model(packed)[:, :22]
+    alone = [model(each)[0, : len(attends)] for each, attends in zip(_apart(packed), (one, other), strict=True)]
+    torch.testing.assert_close(logits[0], torch.cat(alone), atol=1e-5, rtol=0)
+
+
+def _apart(packed: Any) -> list[Any]:
+    from tests.model.network.test_flamingo import _document
+
+    return [_document(packed, number, int((packed.document_BT == number).sum())) for number in (0, 1)]
+
+
+def test_generation_with_a_cache_is_that_without(kind: str) -> None:
+    model, settings = flamingo(small(kind)), GenerateSettings(max_new_tokens=4)
+    prompts = some_prompts()
+    assert generate(model, prompts, [END], settings) == without_cache(model, prompts, [END], settings)
+
+
+class Forgetful(nn.Module):
+    """A language model that looks at no mask but its own."""
+
+    def __init__(self, lm: Any) -> None:
+        super().__init__()
+        self.lm, self.config = lm, lm.config
+
+    def forward(self, input_ids: torch.Tensor, **_: Any) -> Any:
+        return self.lm(input_ids=input_ids, use_cache=False)
+
+
+class Misplacing(Forgetful):
+    """One that takes the mask, and numbers the places of a row on through its documents."""
+
+    def forward(self, input_ids: torch.Tensor, attention_mask: Any = None, **_: Any) -> Any:
+        return self.lm(input_ids=input_ids, attention_mask=attention_mask, use_cache=False)
+
+
+@pytest.mark.parametrize("fault", [Forgetful, Misplacing])
+def test_a_model_that_mixes_documents_is_found_out(fault: type[Forgetful]) -> None:
+    torch.manual_seed(0)
+    lm = load_language_model(LanguageSettings(config=lm_config("gpt2")))
+    with torch.no_grad():
+        lm.get_parameter("transformer.wpe.weight").mul_(20)
+    check_packing(lm)
+    with pytest.raises(SettingsError, match="keep the documents of a row apart"):
+        check_packing(fault(lm))
+
+
+def test_eager_attention_takes_the_mask_too() -> None:
+    check_packing(load_language_model(LanguageSettings(config=lm_config("llama"), attention="eager")))
+
+
+def test_layers_may_be_named_and_wrong_names_are_refused() -> None:
+    lm = load_language_model(LanguageSettings(config=lm_config("gpt_neox")))
+    assert decoder_layers(lm) is decoder_layers(lm, "gpt_neox.layers")
+    for path in ("gpt_neox.layer", "gpt_neox.embed_in"):
+        with pytest.raises(SettingsError, match=r"lm\.layers"):
+            decoder_layers(lm, path)
+    lm.twin = nn.ModuleList(nn.Identity() for _ in range(4))
+    with pytest.raises(SettingsError, match=r"set lm\.layers"):
+        decoder_layers(lm)
+
+
+def test_a_model_from_a_folder_is_that_model(tmp_path: Path) -> None:
+    lm: Any = load_language_model(LanguageSettings(config=lm_config("gpt2")))
+    lm.save_pretrained(tmp_path)
+    loaded = load_language_model(LanguageSettings(path=str(tmp_path)))
+    assert all(torch.equal(value, lm.state_dict()[name]) for name, value in loaded.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (LanguageSettings(), r"lm\.path must name a local model folder"),
+        (LanguageSettings(path="/nowhere"), r"no model folder at /nowhere"),
+        (LanguageSettings(config={"n_layer": 2}), r"lm\.config needs model_type"),
+        (LanguageSettings(config={"model_type": "nonsense"}), r"lm\.config"),
+        (LanguageSettings(config={"model_type": "clip_vision_model"}), r"lm\.config"),
+    ],
+)
+def test_what_is_no_language_model_is_refused(settings: LanguageSettings, message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        load_language_model(settings)
+
+
+def test_a_folder_without_weights_is_refused(tmp_path: Path) -> None:
+    AutoConfig.for_model(**lm_config("gpt2")).save_pretrained(tmp_path)
+    with pytest.raises(SettingsError, match="does not load as a causal LM"):
+        load_language_model(LanguageSettings(path=str(tmp_path)))
