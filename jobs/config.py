@@ -25,7 +25,7 @@ from schemas.settings import Settings, SettingsError, load_settings
 from schemas.shards import ShardSettings
 
 #: Of `configs/`, those that are no builds.
-TRAINING_PRESETS = ("tiny", "demo")
+TRAINING_PRESETS = ("tiny",)
 
 
 class BuildConfig(Settings, frozen=True):

@@ -1,6 +1,8 @@
 """`weft generate`."""
 
 import argparse
+import random
+from collections.abc import Sequence
 
 from jobs.cli import fail
 from jobs.train_command import quiet_libraries
@@ -23,6 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0, help="of what is drawn")
     parser.add_argument("--device", default="auto", help="cpu, cuda, ...")
     parser.add_argument("--picture", metavar="PNG", help="write the pictures with the text beneath")
+    parser.add_argument("--each", action="store_true", help="every picture by itself, not all of them in one prompt")
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
@@ -44,20 +47,42 @@ def run(arguments: argparse.Namespace) -> int:
             top_p=arguments.top_p,
             seed=arguments.seed,
         )
-        parts = split_prompt(arguments.prompt, arguments.image)
+        asked = [[path] for path in arguments.image] if arguments.each else [arguments.image]
+        prompts = [split_prompt(arguments.prompt, paths) for paths in asked]
         trained = load_trained(arguments.checkpoint, arguments.device)
-        text = speak(trained, parts, settings)
+        texts = [speak(trained, parts, settings) for parts in prompts]
+        if arguments.picture:
+            write_pictures(arguments.picture, asked, texts)
     except (SettingsError, ValueError, OSError) as error:
         return fail(error, 2)
     except (CheckpointError, BadMedium) as error:
         return fail(error, 1)
-    if arguments.json:
-        print(json.dumps({"prompt": arguments.prompt, "images": arguments.image, "text": text}))
-    else:
-        print(text)
+    for paths, text in zip(asked, texts, strict=True):
+        if arguments.json:
+            print(json.dumps({"images": paths, "prompt": arguments.prompt, "text": text}))
+        else:
+            print(f"{paths[0]}: {text}" if arguments.each else text)
     if arguments.picture:
-        from jobs.shape_sheet import write_sheet
-
-        write_sheet(arguments.picture, [(arguments.image, text)])
         print(f"written: {arguments.picture}")
     return 0
+
+
+def write_pictures(path: str, asked: Sequence[list[str]], texts: Sequence[str]) -> None:
+    """The pictures in a grid; a text stands beneath the last one of its prompt. Clips show their first frame."""
+    from PIL import Image
+
+    from jobs.sheet import write_sheet
+    from model.data.documents import CLIP_EXTENSIONS
+
+    cells = []
+    for paths, text in zip(asked, texts, strict=True):
+        for number, name in enumerate(paths):
+            if name.rpartition(".")[2].lower() in CLIP_EXTENSIONS:
+                from model.data.clips import clip_frames
+
+                with open(name, "rb") as file:
+                    image = clip_frames(file.read(), random.Random(0), 1, 1.0)[0]
+            else:
+                image = Image.open(name)
+            cells.append((image, text if number == len(paths) - 1 else ""))
+    write_sheet(path, cells)

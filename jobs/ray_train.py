@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from jobs.engine import EngineSettings
+from jobs.engine import EngineSettings, start_ray
 from jobs.train_command import quiet_libraries
 from model.training.config import TrainConfig
 from model.training.loop import Ended
@@ -25,7 +25,7 @@ def train_on_ray(config: TrainConfig, workers: int, address: str = "") -> Ended:
     from ray.train import FailureConfig, RunConfig, ScalingConfig
     from ray.train.torch import TorchTrainer
 
-    _start_ray(EngineSettings(address=address, workers=0))
+    start_ray(ray, EngineSettings(address=address, workers=0))
     try:
         has_gpus = ray.cluster_resources().get("GPU", 0) >= workers
         trainer = TorchTrainer(

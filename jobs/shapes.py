@@ -10,7 +10,6 @@ goes through, so `weft inspect` and `weft show` open it like any other.
 """
 
 import random
-from collections.abc import Iterator
 from functools import partial
 
 import msgspec
@@ -36,6 +35,7 @@ from schemas.storage import Store
 SPLITS = ("train", "held_out")
 KINDS = ("interleaved", "pairs", "clips")
 _SITE = "https://shapes.example"
+_GROUPS, _SUPPORT, _QUERIES = 16, 12, 6
 _UNCHANGED = ImageEncoding(resize="none", format="keep")
 
 
@@ -69,6 +69,8 @@ def _make_split(store: Store, split: str, settings: ShapeSettings) -> None:
         shards[kind], counts[kind] = commit.shards, commit.counts
         if kind != "clips":  # Energon has no type for a clip with its caption
             write_reader_files(store, kind, commit.shards)
+    if split == "held_out":
+        _write_tasks(store, settings)
     sweep(store, [f"{kind}/{folder}" for kind in KINDS for folder in ("shards", "commit")])
     dataset = Dataset(
         kinds={kind: totals(of_kind) for kind, of_kind in shards.items()},
@@ -138,6 +140,28 @@ def _page(
 def stored(scene: Scene, settings: ShapeSettings, rng: random.Random) -> StoredImage:
     """The picture of a scene as it stands in a shard."""
     return decode_image(draw(scene, settings.size_px, rng), encoding=_UNCHANGED)
+
+
+def _write_tasks(store: Store, settings: ShapeSettings) -> None:
+    """`tasks/`: what `weft evaluate` asks, as plain files.
+
+    In each group of `naming` two or three colours have made-up names that hold in this group only: what a picture is
+    called can be told from examples of its group and from nothing else.
+    """
+    rng = random.Random(f"{settings.seed}/tasks")
+    lines: dict[str, list[bytes]] = {"support": [], "query": []}
+    for group in range(_GROUPS):
+        colours = rng.sample(sorted(COLOURS), 3)
+        names = dict(zip(colours, rng.sample(NAMES, len(colours)), strict=True))
+        for role, count in (("support", _SUPPORT), ("query", _QUERIES)):
+            for number in range(count):
+                scene = random_scene(rng, colour=colours[number % len(colours)], number=1)
+                name = f"{group:02d}-{role}-{number:02d}.png"
+                store.put(f"tasks/{name}", draw(scene, settings.size_px, rng))
+                row = {"key": name, "image": name, "answer": naming_text(scene, names), "group": str(group)}
+                lines[role].append(msgspec.json.encode(row))
+    for role, rows in lines.items():
+        store.put(f"tasks/naming-{role}.jsonl", b"\n".join(rows) + b"\n")
 
 
 def random_scene(rng: random.Random, **fixed: str | int) -> Scene:

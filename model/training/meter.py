@@ -29,11 +29,11 @@ class Meter:
         self._run = run
         self._names = [dataset.name for dataset in run.config.data.datasets]
         self._peak = run.config.log.peak_tflops or known_peak(run.processes.device, run.config.parallel.precision)
-        self._paused_s = 0.0
         self._clear()
 
     def start(self) -> None:
         self._since = self._step_began = time.perf_counter()
+        self._paused_s = 0.0
 
     def waited(self) -> None:
         """The next batches are there."""
@@ -94,7 +94,6 @@ class Meter:
         if processes.device.type == "cuda":
             values["memory_gb"] = torch.cuda.max_memory_allocated() / 1e9
         self._clear()
-        self.start()
         return values
 
     def counters(self) -> dict[str, float]:
@@ -110,7 +109,6 @@ class Meter:
         self._predicted_S = torch.zeros(len(self._names), dtype=torch.float64)
         self._tokens = self._places = self._images = self._steps = self._skipped = 0
         self._flops = self._norm = self._wait_s = 0.0
-        self._paused_s = 0.0
         self.start()
 
 
