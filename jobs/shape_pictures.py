@@ -12,8 +12,8 @@ COLOURS = {
     "red": (214, 48, 48),
     "green": (44, 160, 68),
     "blue": (48, 88, 214),
-    "yellow": (232, 200, 40),
-    "white": (246, 246, 246),
+    "yellow": (214, 178, 30),
+    "purple": (142, 60, 176),
     "black": (16, 16, 16),
 }
 SHAPES = ("circle", "square", "triangle")
@@ -120,8 +120,8 @@ def _tint(colour: str, rng: random.Random) -> tuple[int, int, int]:
 
 
 def _ground(rng: random.Random) -> tuple[int, int, int]:
-    """Nearly grey."""
-    grey = rng.randint(115, 140)
+    """Nearly white: lighter than any of the colours."""
+    grey = rng.randint(225, 247)
     return grey + rng.randint(-8, 8), grey + rng.randint(-8, 8), grey + rng.randint(-8, 8)
 
 

@@ -14,6 +14,7 @@ import json
 import os
 import random
 import shutil
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -86,7 +87,8 @@ def save(
         laid.model, options=StateDictOptions(ignore_frozen_params=True, full_state_dict=True, cpu_offload=True)
     )
     with _agreed(f"the checkpoint of step {step} could not be written", processes, aside):
-        dcp.save(_state(laid, optimiser), checkpoint_id=aside, no_dist=processes.world == 1)
+        with _alone_is_meant():
+            dcp.save(_state(laid, optimiser), checkpoint_id=aside, no_dist=processes.world == 1)
         own = {"loader": loader_state, "random": _random_state()}
         (aside / f"process-{processes.rank:05d}.json").write_text(json.dumps(own))
         if processes.is_first:
@@ -115,7 +117,8 @@ def restore(
         mark = msgspec.json.decode((folder / MARK).read_bytes(), type=Mark)
         own = [json.loads((folder / f"process-{rank:05d}.json").read_text()) for rank in range(mark.processes)]
         state = _state(laid, optimiser)
-        dcp.load(state, checkpoint_id=folder, no_dist=processes.world == 1)
+        with _alone_is_meant():
+            dcp.load(state, checkpoint_id=folder, no_dist=processes.world == 1)
     except (OSError, ValueError, RuntimeError, dcp.api.CheckpointException) as error:
         raise CheckpointError(f"{folder} cannot be read: {_short(error)}") from error
     laid.model.load_state_dict(state["model"], strict=False)
@@ -181,6 +184,14 @@ def _agreed(what: str, processes: Processes, aside: Path) -> Iterator[None]:
         if processes.is_first:
             shutil.rmtree(aside, ignore_errors=True)
         raise CheckpointError(f"{what}: {failures[0]}")
+
+
+@contextmanager
+def _alone_is_meant() -> Iterator[None]:
+    """torch warns of a single process, though it is told so."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "torch.distributed is disabled", UserWarning)
+        yield
 
 
 def _short(error: BaseException) -> str:

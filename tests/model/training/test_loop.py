@@ -154,7 +154,7 @@ def test_steps_that_are_not_finite_change_nothing_and_name_their_samples(data: P
 
     config = micro(data, tmp_path, guard=GuardSettings(max_skipped_in_a_row=2))
     config = msgspec.structs.replace(
-        config, optimiser=msgspec.structs.replace(config.optimiser, learning_rate=1e38, warmup_steps=0, clip_norm=0.0)
+        config, optimiser=msgspec.structs.replace(config.optimiser, learning_rate=1e30, warmup_steps=0, clip_norm=0.0)
     )
     with pytest.raises(TrainingError, match=r"2 steps in a row were left out.*its samples begin with pages \d+"):
         quiet(config, told)
