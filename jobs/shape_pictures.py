@@ -17,7 +17,7 @@ COLOURS = {
     "black": (16, 16, 16),
 }
 SHAPES = ("circle", "square", "triangle")
-NUMBERS = {1: "a", 2: "two", 3: "three"}
+NUMBERS = {1: "a", 2: "two"}
 PLACES = ("top", "bottom", "left", "right")
 DIRECTIONS = {"left": (-1, 0), "right": (1, 0), "up": (0, -1), "down": (0, 1)}
 #: Words that mean nothing: on each page some of them name colours.
@@ -31,7 +31,7 @@ class Scene(msgspec.Struct, frozen=True):
 
     colour: str
     shape: str
-    number: int  # 1 to 3
+    number: int  # 1 or 2
     place: str  # of the group: in which half of the picture
 
     @property
@@ -47,7 +47,7 @@ class Scene(msgspec.Struct, frozen=True):
 def draw(scene: Scene, size_px: int, rng: random.Random) -> bytes:
     """A square PNG. Size, tint, ground and exact position are left to chance."""
     centres = _centres(scene, rng)
-    radius = rng.uniform(0.125, 0.155)
+    radius = rng.uniform(0.17, 0.2)
     return _png(_picture(scene, centres, radius, _tint(scene.colour, rng), _ground(rng), size_px))
 
 
@@ -58,7 +58,7 @@ def clip_of(scene: Scene, direction: str, size_px: int, seconds: int, rng: rando
     dx, dy = DIRECTIONS[direction]
     length = rng.uniform(0.4, 0.55)
     across = rng.uniform(0.25, 0.75)
-    radius, tint, ground = rng.uniform(0.13, 0.17), _tint(scene.colour, rng), _ground(rng)
+    radius, tint, ground = rng.uniform(0.17, 0.2), _tint(scene.colour, rng), _ground(rng)
     file = io.BytesIO()
     with av.open(file, "w", format="mp4") as container:
         stream = container.add_stream("mpeg4", rate=1)
@@ -78,7 +78,7 @@ def clip_of(scene: Scene, direction: str, size_px: int, seconds: int, rng: rando
 
 def _centres(scene: Scene, rng: random.Random) -> list[tuple[float, float]]:
     """Centres of a group that lies along the middle of its half, in parts of the side."""
-    gap = 0.33
+    gap = 0.48
     start = 0.5 - gap * (scene.number - 1) / 2 + rng.uniform(-0.03, 0.03)
     along = [start + gap * number for number in range(scene.number)]
     across = (0.25 if scene.place in ("top", "left") else 0.75) + rng.uniform(-0.04, 0.04)

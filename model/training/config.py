@@ -160,9 +160,9 @@ class TextModelSettings(Settings, frozen=True):
     vocabulary: int = 400
     """Of its byte-level BPE, the 256 bytes included."""
     width: int = 128
-    layers: int = 4
+    layers: int = 2
     heads: int = 4
-    steps: int = 400
+    steps: int = 150
     rows: int = 16
     row_tokens: int = 128
     learning_rate: float = 3e-3
