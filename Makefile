@@ -7,7 +7,7 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 PIP := PIP_CONSTRAINT=constraints.txt .venv/bin/python -m pip install --quiet --disable-pip-version-check
 DEMO := demo-out
 
-.PHONY: help install img2dataset demo test check format bench bench-extract bench-fetch bench-corpus bench-load bench-network clean
+.PHONY: help install img2dataset demo test check format bench bench-extract bench-fetch bench-corpus bench-load bench-clips bench-network clean
 help:
 	@sed -n 's/^# make/make/p' Makefile
 
@@ -39,14 +39,16 @@ demo: .venv/installed-demo
 	.venv/bin/python examples/serve.py .venv/bin/weft crawl http://fieldnotes.example/sitemap.xml -o $(DEMO)/crawl \
 	  --contact demo@fieldnotes.example --workers 1 --set pace.delay_s=0.02 \
 	  --set 'fetch.connect_to={fieldnotes.example: "ADDRESS", img.fieldnotes.example: "ADDRESS"}'
-	.venv/bin/weft build --input '$(DEMO)/crawl/warc/*.warc.gz' --output $(DEMO)/dataset
+	.venv/bin/weft build --kinds interleaved,clips --input '$(DEMO)/crawl/warc/*.warc.gz' --output $(DEMO)/dataset
 	.venv/bin/weft inspect $(DEMO)/dataset --check
 	.venv/bin/weft show $(DEMO)/dataset http://fieldnotes.example/animals/portrait-of-a-cat.html --images $(DEMO)/images
+	.venv/bin/weft show $(DEMO)/dataset http://fieldnotes.example/photo/moving-over-stills.html --images $(DEMO)/clip --draw never
 	.venv/bin/weft build align --input '$(DEMO)/crawl/warc/*.warc.gz' --output $(DEMO)/pairs
 	.venv/bin/weft show $(DEMO)/pairs http://fieldnotes.example/animals/portrait-of-a-cat.html --draw never
 	@echo
 	@echo "What to look at next:"
 	@echo "  $(DEMO)/images/                                   the pictures of the page above, as they stand in the shard"
+	@echo "  $(DEMO)/clip/                                     a clip of its video page, and the contact sheet"
 	@echo "  .venv/bin/weft show $(DEMO)/dataset               another page; name a key or an address to choose"
 	@echo "  tar -tvf $(DEMO)/dataset/interleaved/shards/000000-000.tar"
 	@echo "  examples/README.md                            what became of each page of the site, and why"
@@ -77,6 +79,7 @@ bench: .venv/installed-demo .venv/installed-dev
 
 # PAGES is a folder of NAME/source.html and NAME/expected.html, what a reader should see; default those of the tests.
 bench-extract: .venv/installed-dev
+	@$(PIP) --upgrade pip  # the one that comes with Python 3.11 mistakes lxml[html_clean] for another package
 	$(PIP) --editable '.[bench]'
 	.venv/bin/python -m benchmarks.extraction $(or $(PAGES),tests/pipeline/pages)
 
@@ -91,6 +94,12 @@ img2dataset: .venv-img2dataset/installed
 
 bench-fetch: .venv/installed-dev .venv-img2dataset/installed
 	.venv/bin/python -m benchmarks.fetching .venv-img2dataset/bin/python
+
+# Cuts and clips of made videos, and of VIDEOS if they are named.
+bench-clips: .venv/installed-dev
+	$(PIP) --editable '.[bench-clips]'
+	.venv/bin/python -m benchmarks.clips --memory 500
+	$(if $(VIDEOS),.venv/bin/python -m benchmarks.clips $(VIDEOS))
 
 # What deduplication finds and costs at three sizes (about eight minutes), Ray beside a process pool, a soak of faults.
 bench-corpus: .venv/installed-dev

@@ -79,7 +79,7 @@ def step(device: torch.device) -> None:
             batch = _batch(rows, tokens, images).to(device)
             plan = Plan.of(batch)
             runs = {name: _step(model, batch, plan, name) for name in ("grouped", "dense", "einsum")}
-            times = _least(runs, device, rounds=2)
+            times = _least(runs, device, rounds=1)
             for name, run in runs.items():
                 figures = f"{times[name]:9.0f} {_kept(run):8.0f} {times[name] / times['grouped']:6.2f}x"
                 print(f"  width {width}, {rows} x {tokens:>4}, {images:>2} images  {name:<8} {figures}", flush=True)
@@ -118,8 +118,8 @@ def packing(device: torch.device) -> None:
     """Useful tokens a second: documents packed into rows of 256, or a row each, padded to the longest of a batch."""
     print("packing: useful tokens a second, training step of a model of width 256")
     model, rng = _model(256, device), np.random.default_rng(0)
-    pairs = np.clip(rng.lognormal(np.log(17), 0.6, 256).astype(int) + 4, 6, 256)
-    pages = np.clip(rng.lognormal(np.log(650), 0.9, 32).astype(int), 20, 256)
+    pairs = np.clip(rng.lognormal(np.log(17), 0.6, 128).astype(int) + 4, 6, 256)
+    pages = np.clip(rng.lognormal(np.log(650), 0.9, 16).astype(int), 20, 256)
     for name, lengths, batch_rows in (("pairs", pairs, 64), ("pages", pages, 8)):
         packer: Packer[int] = Packer(PackingSettings(row_tokens=256))
         rows = [row for length in lengths.tolist() if (row := packer.add(length, length))]
@@ -132,7 +132,7 @@ def packing(device: torch.device) -> None:
         for way, batches in (("packed", packed), ("padded", padded)):
             moved = [(batch.to(device), Plan.of(batch)) for batch in batches]
             runs[way] = _steps([_step(model, batch, plan, "grouped") for batch, plan in moved])
-        times = _least(runs, device, rounds=2)
+        times = _least(runs, device, rounds=1)
         rates = {way: lengths.sum() / times[way] * 1000 for way in runs}
         fills = {way: np.mean([b.fill for b in batches]) for way, batches in (("packed", packed), ("padded", padded))}
         for way, rate in rates.items():

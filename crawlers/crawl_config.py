@@ -17,7 +17,7 @@ class CrawlConfig(Settings, frozen=True):
     images: bool = True
     """Fetch the images of pages."""
     videos: bool = True
-    """Fetch the videos that pages embed as files."""
+    """Fetch the videos that pages embed as files, and their subtitles."""
     sitemaps: bool = True
     """Read the sitemaps that robots.txt names, of hosts where the crawl takes pages."""
     max_in_flight: int = 128

@@ -35,7 +35,7 @@ class PageLinks(msgspec.Struct, frozen=True):
 
     pages: tuple[str, ...] = ()
     images: tuple[tuple[str, ...], ...] = ()  # of each image its candidates, the one to try first at the front
-    videos: tuple[tuple[str, ...], ...] = ()
+    videos: tuple[tuple[str, ...], ...] = ()  # and their subtitle tracks
     robots: tuple[str, ...] = ()  # contents of <meta name=robots> and of <meta name=weft>
     tdm_reservation: str = ""
     tdm_policy: str = ""
@@ -151,6 +151,9 @@ def _videos(tree: LexborHTMLParser, base: str) -> Iterator[tuple[str, ...]]:
         found = tuple(dict.fromkeys(url for value in listed if value and (url := resolve(base, value))))
         if found:
             yield found
+        for track in node.css("track"):
+            if url := resolve(base, track.attributes.get("src") or ""):
+                yield (url,)
 
 
 def _unique(items: Iterator[T], limit: int) -> tuple[T, ...]:

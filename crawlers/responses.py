@@ -8,7 +8,7 @@ from crawlers.frontier import Item
 from crawlers.links import Markup, PageLinks
 from crawlers.scope import crawl_url, in_scope
 from crawlers.sitemaps import MAX_SITEMAP_BYTES, read_sitemap
-from crawlers.sniff import is_avif, is_image, is_video
+from crawlers.sniff import is_avif, is_image, is_subtitles, is_video
 from schemas.consent import merge_consent, read_consent, refusal
 from schemas.documents import Consent
 from schemas.drops import Drop
@@ -20,7 +20,7 @@ ASKED_AS = {
     "page": ("text/html, application/xhtml+xml, */*;q=0.1", _ENCODED),
     "sitemap": ("application/xml, text/xml, text/plain, */*;q=0.1", _ENCODED),
     "image": ("image/avif, image/webp, image/*, */*;q=0.1", "identity"),
-    "video": ("video/*, */*;q=0.1", "identity"),
+    "video": ("video/*, text/vtt, */*;q=0.1", "identity"),  # and its subtitles
 }
 _MAX_SITEMAP_DEPTH = 3
 
@@ -65,7 +65,7 @@ def require_kind(kind: str, exchange: Exchange) -> None:
         case "image":
             is_good = is_image(head) or is_avif(head)
         case "video":
-            is_good = is_video(head)
+            is_good = is_video(head) or is_subtitles(head)
         case "page":
             is_good = not (is_image(head) or is_video(head) or head.startswith((b"%PDF", b"PK\x03\x04")))
         case _:

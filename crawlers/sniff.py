@@ -1,7 +1,10 @@
 """What a body is, by its first bytes."""
 
+import re
+
 _IMAGE_MAGIC = (b"\xff\xd8\xff", b"\x89PNG\r\n", b"GIF8", b"II*\0", b"MM\0*")
 _VIDEO_MAGIC = (b"\x1aE\xdf\xa3", b"OggS", b"FLV\x01", b"\x00\x00\x01\xba", b"\x00\x00\x01\xb3")
+_SRT = re.compile(rb"\s*\d+\s*\r?\n\s*\d+:\d\d:\d\d[,.]\d{3}\s*-->")
 _STILL_BRANDS = (b"avif", b"avis", b"heic", b"heix", b"mif1", b"msf1")
 
 
@@ -22,3 +25,8 @@ def is_video(head: bytes) -> bool:
     is_mp4 = head[4:8] in (b"ftyp", b"moov", b"mdat", b"wide") and not is_avif(head)
     is_avi = head[:4] == b"RIFF" and head[8:12] == b"AVI "
     return is_mp4 or is_avi or head.startswith(_VIDEO_MAGIC)
+
+
+def is_subtitles(head: bytes) -> bool:
+    """WebVTT or SubRip."""
+    return head.removeprefix(b"\xef\xbb\xbf").startswith(b"WEBVTT") or _SRT.match(head) is not None

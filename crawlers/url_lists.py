@@ -77,6 +77,19 @@ def read_rows(name: str, columns: Columns) -> Iterator[Row]:
         raise InputError(f"the list {name} is damaged: {error}") from None
 
 
+def read_fields(name: str, wanted: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """Of each row some fields, those that the list has. Raises `InputError`."""
+    if not _bare(name).endswith(_SUFFIXES):
+        raise InputError(f"{name}: a list is one of {', '.join(_SUFFIXES)}, or the same with .gz")
+    try:
+        if _bare(name).endswith(".parquet"):
+            wanted = [column for column in wanted if column in _column_names(name)]
+        for values in _records(name, wanted):
+            yield dict(zip(wanted, values, strict=True))
+    except (ValueError, csv.Error, msgspec.DecodeError, pa.ArrowException, EOFError) as error:
+        raise InputError(f"the list {name} is damaged: {error}") from None
+
+
 def _records(name: str, wanted: Sequence[str]) -> Iterator[Sequence[Any]]:
     with fsspec.open(name, "rb", compression="infer") as file:
         match _bare(name).rpartition(".")[2]:

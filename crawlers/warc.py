@@ -16,7 +16,7 @@ from fastwarc.warc import ArchiveIterator, WarcRecord, WarcRecordType
 
 from crawlers.framing import Damage, Frame, frames
 from crawlers.http import dechunk, decode_body, join_headers
-from crawlers.sniff import is_image
+from crawlers.sniff import is_image, is_subtitles, is_video
 from schemas.documents import Page
 from schemas.drops import Drop, DropRow, Tally
 from schemas.urls import media_key
@@ -24,6 +24,7 @@ from schemas.urls import media_key
 _HEAD = 512
 _HEADERS = 64 << 10  # bytes that the WARC and HTTP headers of a record may take beside its body
 _URI = re.compile(rb"^WARC-Target-URI:[ \t]*<?([^\r\n>]*)", re.IGNORECASE | re.MULTILINE)
+_TRACK_TYPES = ("text/vtt", "application/x-subrip")
 _HTML_TYPES = ("text/html", "application/xhtml+xml")
 
 
@@ -34,6 +35,14 @@ class WarcSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """HTML over this is dropped, on the wire and after decompression: the largest real articles stay under 5 MB."""
     max_image_bytes: int = 32 << 20
     """Image responses over this are not read."""
+    videos: bool = False
+    """Find videos and subtitle tracks, too; `--kinds clips` turns it on."""
+    max_video_bytes: int = 128 << 20
+    """Video responses over this are not read."""
+
+    def cap(self, kind: str) -> int:
+        """Bytes that a response may have."""
+        return {"image": self.max_image_bytes, "video": self.max_video_bytes}.get(kind, self.max_page_bytes)
 
 
 class Capture(msgspec.Struct, frozen=True):
@@ -45,7 +54,7 @@ class Capture(msgspec.Struct, frozen=True):
     offset: int  # bytes, of the compressed record
     length: int  # bytes; 0 where the archive is one gzip stream
     url: str
-    is_image: bool
+    is_image: bool  # or a video, or a subtitle track: read again by offset
     body: bytes
     headers: dict[str, str]  # names in lower case; repeated values joined by ", ", X-Robots-Tag by line ends
     charset: str
@@ -63,7 +72,7 @@ def read_captures(file: IO[bytes], name: str, size: int, settings: WarcSettings,
     """
     source, numbers = _Source(file), itertools.count()
     is_warc, unexplained = False, None
-    for frame in frames(source, size, max(settings.max_page_bytes, settings.max_image_bytes) + _HEADERS):
+    for frame in frames(source, size, _largest(settings) + _HEADERS):
         is_warc = is_warc or frame.data.startswith(b"WARC/")
         if frame.data.startswith(b"filedesc:") and not is_warc:
             _drop_record(tally, DropRow(name, "record", "arc_format"))
@@ -189,8 +198,8 @@ def _capture(record: WarcRecord, number: int, frame: Frame, settings: WarcSettin
         raise Drop("http_status", str(record.http_headers.status_code))
     headers = _headers(record)
     head = record.reader.read(_HEAD)
-    kind = _kind(headers, head)
-    cap = settings.max_image_bytes if kind == "image" else settings.max_page_bytes
+    kind = _kind(headers, head, settings.videos)
+    cap = settings.cap(kind)
     if not kind:
         raise Drop("unsupported_type", headers.get("content-type", "")[:80])
     if record.content_length > cap:
@@ -200,7 +209,7 @@ def _capture(record: WarcRecord, number: int, frame: Frame, settings: WarcSettin
         offset=frame.offset,
         length=frame.end - frame.offset,
         url=_target(record),
-        is_image=kind == "image",
+        is_image=kind != "page",
         body=head + record.reader.read() if kind == "page" else b"",
         headers=headers,
         charset=record.http_charset or "",
@@ -246,8 +255,12 @@ def _fetch_time(record: WarcRecord) -> str:
     return f"{record.record_date.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}" if record.record_date else ""
 
 
-def _kind(headers: dict[str, str], head: bytes) -> str:
-    """`page`, `image` or "", by the first bytes where they tell and by the header where they do not."""
+def _largest(settings: WarcSettings) -> int:
+    return max(map(settings.cap, ("page", "image", "video") if settings.videos else ("page", "image")))
+
+
+def _kind(headers: dict[str, str], head: bytes, videos: bool) -> str:
+    """`page`, `image`, `video` (or subtitle track) or "", by the first bytes where they tell, else by the header."""
     stated = headers.get("content-type", "").partition(";")[0].strip().lower()
     encoded = headers.get("content-encoding", "").strip().lower() not in ("", "identity", "none")
     if "chunked" in headers.get("transfer-encoding", "").lower():
@@ -255,6 +268,10 @@ def _kind(headers: dict[str, str], head: bytes) -> str:
     start = head.lstrip().lower()
     if not encoded and is_image(head):
         return "image"
+    if videos and not encoded and is_video(head):
+        return "video"
+    if videos and (stated in _TRACK_TYPES or is_subtitles(head)):
+        return "video"
     if stated in _HTML_TYPES or (not stated and start.startswith((b"<!doctype html", b"<html"))):
         return "page"
     is_vector = "svg" in stated

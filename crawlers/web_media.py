@@ -43,8 +43,14 @@ class WebMedia:
     """A `MediaSource` that gives what `captured` has, and fetches the rest. A context manager."""
 
     def __init__(
-        self, captured: CapturedMedia, settings: MediaSettings, consent: ConsentSettings, deny: DenyList = DenyList()
+        self,
+        captured: CapturedMedia,
+        settings: MediaSettings,
+        consent: ConsentSettings,
+        deny: DenyList = DenyList(),
+        kind: str = "image",
     ) -> None:
+        self._kind = kind
         self._captured, self._settings, self._deny = captured, settings, deny
         self._config = CrawlConfig(fetch=settings.fetch, pace=settings.pace, consent=consent)
         self._loop = asyncio.new_event_loop()
@@ -57,6 +63,11 @@ class WebMedia:
         self._gates: dict[str, asyncio.Semaphore] = {}
         self._learning: dict[str, asyncio.Lock] = {}
         self._next_request = 0.0
+
+    @property
+    def _max_bytes(self) -> int:
+        fetch = self._settings.fetch
+        return fetch.max_video_bytes if self._kind == "video" else fetch.max_image_bytes
 
     def order(self, candidates: Sequence[str]) -> list[str]:
         """What is captured comes first: it costs nobody anything."""
@@ -87,7 +98,7 @@ class WebMedia:
 
     async def _fetch(self, url: str) -> tuple[dict[str, str], int, int]:
         exchange = await self._follow(url)
-        body = exchange.decoded(self._settings.fetch.max_image_bytes)
+        body = exchange.decoded(self._max_bytes)
         offset, self._spool_end = self._spool_end, self._spool_end + len(body)
         with self._writing:
             self._spool.seek(offset)
@@ -101,7 +112,7 @@ class WebMedia:
             exchange = await self._persistently(url)
             if exchange.status not in REDIRECTS:
                 check_status(exchange)
-                require_kind("image", exchange)
+                require_kind(self._kind, exchange)
                 return exchange
             url = resolve(url, exchange.headers.get("location", ""))
             if not url:
@@ -142,7 +153,9 @@ class WebMedia:
                 raise Drop("host_down", f"{host.failures} failures in a row")
             await self._turn(url)
             try:
-                exchange: Exchange = await self._fetcher.get(url, judge_of("image", self._config), *ASKED_AS["image"])
+                exchange: Exchange = await self._fetcher.get(
+                    url, judge_of(self._kind, self._config), *ASKED_AS[self._kind]
+                )
             except Unfetched as failure:
                 if failure.passing:
                     host.failed(pace)

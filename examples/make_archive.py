@@ -1,7 +1,7 @@
 """Pack the example site into one web archive: `python examples/make_archive.py OUT.warc.gz`.
 
-The bytes are the same on every run with the same Pillow and zlib: dates are fixed, record ids are derived from what
-they name, and gzip members carry no time. Every record is a gzip member of its own, as crawlers write them.
+The bytes are the same on every run with the same Pillow, PyAV and zlib: dates are fixed, record ids are derived from
+what they name, and gzip members carry no time. Every record is a gzip member of its own, as crawlers write them.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO, Literal
 
+from films import FILMS
 from photos import ASSETS, SITE, Asset
 from warcio.statusandheaders import StatusAndHeaders  # type: ignore[import-untyped]
 from warcio.warcwriter import WARCWriter  # type: ignore[import-untyped]
@@ -73,6 +74,7 @@ PAGES = [
     Page("/photo/standing-still.html", "tripod.html", 2),
     Page("/print/article-0417.html", "dahlia-print.html", 2),
     Page("/shop/grass-seed.html", "seed-shop.html", 2),
+    Page("/photo/moving-over-stills.html", "moving-stills.html", 2),
     Page("/photo/gravel-and-grass.html", "textures.html", 2),
     Page("/garden/gravel-path.html", "gravel-path.html", 3),
     Page("/science/inside-the-eye.html", "fundus.html", 3),
@@ -115,7 +117,7 @@ class Archive:
     def __init__(self, out: BinaryIO) -> None:
         self.out = out
         self.now = FIRST_DAY
-        self.pending = list(ASSETS)
+        self.pending = [*ASSETS, *FILMS]
 
     def start_day(self, day: int) -> None:
         """A day starts once: going back (an earlier crawl is listed first) moves the clock, staying does not."""
@@ -237,7 +239,7 @@ def build(out: BinaryIO) -> None:
     fundus = next(page for page in PAGES if page.file == "fundus.html")
     archive.revisit(fundus, dates[fundus])
     if archive.pending:
-        raise SystemExit(f"no page names these images: {[asset.url for asset in archive.pending]}")
+        raise SystemExit(f"no page names these files: {[asset.url for asset in archive.pending]}")
 
 
 def main() -> None:

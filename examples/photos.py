@@ -43,7 +43,7 @@ SOURCES = {
 
 @dataclass(frozen=True)
 class Asset:
-    """One image of the site; `render` is called late, so that a missing package is reported by the name of its file."""
+    """A file of the site; `render` is called late, so that a missing package is reported by the name of its file."""
 
     url: str
     mention: str  # what a page's markup contains where it shows this image

@@ -15,6 +15,7 @@ from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import unquote, urlsplit
 
+from films import FILMS
 from make_archive import DAMAGED, PAGES, PAGES_AFTER_DAMAGE, PAGES_DIR, Page, Reply, asset_reply, page_reply, text_reply
 from photos import ASSETS
 
@@ -32,7 +33,7 @@ def routes() -> dict[str, Page | Reply]:
     listed = "".join(f"<url><loc>http://{HOSTS[0]}{page.path.partition('?')[0]}</loc></url>\n" for page in pages)
     moved = (("Location", "/garden/ball-dahlia.html"),)
     found: dict[str, Page | Reply] = {page.path.partition("?")[0]: page for page in pages}
-    found |= {unquote(urlsplit(asset.url).path): asset_reply(asset) for asset in ASSETS}
+    found |= {unquote(urlsplit(asset.url).path): asset_reply(asset) for asset in (*ASSETS, *FILMS)}
     return found | {
         "/robots.txt": text_reply(ROBOTS, "text/plain"),
         "/sitemap.xml": text_reply(f"<urlset>\n{listed}</urlset>\n", "application/xml"),

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from jobs.assemble import assemble
+from jobs.clips import make_clips
 from jobs.config import BuildConfig
 from jobs.dedup import dedup_texts, dedup_urls
 from jobs.engine import Engine, EngineSettings, Failure, RayEngine, open_engine
@@ -17,6 +18,7 @@ from jobs.extract import extract
 from jobs.frequency import compares_addresses, count_keys, find_frequent, find_frequent_content
 from jobs.metrics import Metrics
 from jobs.near import dedup_similar, group_pages, link_bands, round_phase, star_round
+from jobs.page_videos import LISTS, read_list
 from jobs.pair_publish import find_equal_pairs, publish_pairs
 from jobs.pairs import count_pair_keys, fetch_pair_images, find_rare_tokens, staged_pairs
 from jobs.plan import Plan, make_plan, other_settings
@@ -35,7 +37,7 @@ from schemas.settings import differences, settings_hash
 from schemas.storage import Store
 
 #: By kind of sample: the phase that writes its shards, and the name of what it reads.
-_LAST_PHASE = {"interleaved": "publish", "pairs": "pair-publish"}
+_LAST_PHASE = {"interleaved": "publish", "pairs": "pair-publish", "clips": "clips"}
 _STAGED = {"interleaved": staged_name, "pairs": staged_pairs}
 _MAX_ROUNDS = 60  # each pair of rounds at least halves the depth of what hangs together
 
@@ -47,9 +49,14 @@ class BuildError(Exception):
 
 
 def build(
-    output: str, inputs: Sequence[str], config: BuildConfig, engine: EngineSettings, deny: Sequence[str] = ()
+    output: str,
+    inputs: Sequence[str],
+    config: BuildConfig,
+    engine: EngineSettings,
+    deny: Sequence[str] = (),
+    videos: Sequence[str] = (),
 ) -> Dataset:
-    """Build, or finish, the dataset at `output`, a path or fsspec URL.
+    """Build, or finish, the dataset at `output`, a path or fsspec URL, of archives and of lists of `videos`.
 
     `deny` are lines of a `DenyList`, added to that of the output: nothing that it denies is kept, and samples of it
     that were collected before are removed.
@@ -66,7 +73,7 @@ def build(
             "%s is complete: %s", output, "nothing to do" if left == dataset else "what is denied was removed"
         )
         return left
-    plan = make_plan(store, inputs, config)
+    plan = make_plan(store, inputs, config, videos=videos)
     with open_engine(engine) as runner:
         phases = Phases(runner, store, plan)
         phases.run_all()
@@ -90,11 +97,15 @@ class Phases:
             self.make_shards()
         if "pairs" in kinds:
             self.make_pairs()
+        if "clips" in kinds:
+            self._score_and_write("clips", make_clips, self._plan.partitions)
 
     def read_archives(self) -> None:
         if self._plan.references:
             self._run("references", read_references, len(self._plan.references))
         self._run("extract", extract, len(self._plan.inputs))
+        if self._plan.video_lists:
+            self._run(LISTS, read_list, len(self._plan.video_lists))
 
     def read(self, name: str, work: Callable[[str, int], Commit]) -> None:
         """The first phase, one task an input, where it is another than *extract*."""
@@ -210,9 +221,9 @@ def finish(store: Store, plan: Plan, commits: dict[str, list[Commit]]) -> Datase
         weft_version=plan.weft_version,
     )
     store.put(DATASET, msgspec.json.format(msgspec.json.encode(dataset), indent=1))
-    for kind in plan.config.kinds:  # as large as the dataset itself
-        for index in range(len(commits[_LAST_PHASE[kind]])):
-            store.remove(_STAGED[kind](index))
+    for written, staged in _STAGED.items():  # as large as the dataset itself
+        for index in range(len(commits.get(_LAST_PHASE[written], ()))):
+            store.remove(staged(index))
     return dataset
 
 
@@ -228,13 +239,18 @@ def _check_funnel(counts: dict[str, Counts]) -> None:
             kept, seen = counts[before].kept.get(kind, 0), counts[after].seen.get(kind, 0)
             if kept != seen:
                 raise StepError(f"phase {before} kept {kept} {kind}s, phase {after} saw {seen}")
+    if "clips" in counts:
+        named = sum(counts[name].kept.get("video", 0) for name in ("extract", LISTS) if name in counts)
+        if named != (seen := counts["clips"].seen.get("video", 0)):
+            raise StepError(f"pages and lists named {named} videos, phase clips saw {seen}")
 
 
 def funnel_lines(dataset: Dataset) -> Iterable[str]:
     """What a person wants to know at the end."""
     for kind, total in dataset.kinds.items():
         size = f"{total.shards} shards, {total.bytes / 1e6:,.1f} MB"
-        yield f"{kind}: {total.samples:,} samples, {total.images:,} images, {size}"
+        images = f"{total.images:,} images, " if kind != "clips" else ""
+        yield f"{kind}: {total.samples:,} samples, {images}{size}"
     if redacted := sum(dataset.phases.values(), Counts()).redacted:
         yield "  replaced by placeholders: " + ", ".join(f"{kind} {count:,}" for kind, count in redacted.items())
     for kind, reasons in dataset.drops.items():

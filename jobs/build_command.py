@@ -30,7 +30,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--deny", metavar="FILE", help="addresses and domains that must not be in the dataset, one a line; also removed"
     )
     parser.add_argument(
-        "--kinds", help="what to make of each page, by commas: interleaved, pairs; default: as the config"
+        "--kinds", help="what to make of each page, by commas: interleaved, pairs, clips; default: as the config"
+    )
+    parser.add_argument(
+        "--videos",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="LIST",
+        help="for clips: .jsonl, .csv, .tsv or .parquet files of url, text, and subtitles if there are",
     )
     parser.add_argument("--engine", choices=("ray", "inline"), default="ray", help="inline works in this one process")
     parser.add_argument("--address", default="", help="of a Ray cluster; default RAY_ADDRESS, else this machine")
@@ -49,7 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
         engine = EngineSettings(engine=arguments.engine, address=arguments.address, workers=arguments.workers)
         kinds = [f"kinds=[{arguments.kinds}]"] if arguments.kinds else []
         config = load_config(arguments.config, [*arguments.set, *kinds])
-        return build(arguments.output, arguments.input, config, engine, read_lines(arguments.deny))
+        return build(arguments.output, arguments.input, config, engine, read_lines(arguments.deny), arguments.videos)
 
     return carry_out(work, arguments.output)
 

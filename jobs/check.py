@@ -16,9 +16,11 @@ from PIL import Image
 from jobs.inspection import kinds_of, shards_of
 from schemas.dataset import DATASET, read_dataset, totals
 from schemas.documents import Sample
+from schemas.drops import Drop
 from schemas.pairs import Pair
 from schemas.shards import Shard, ShardMark
 from schemas.storage import Store
+from schemas.videos import ClipSample
 
 _STEP = 4 << 20
 
@@ -34,7 +36,7 @@ def problems(store: Store) -> Iterator[str]:
         for mark, shard in shards_of(store, kind):
             infos.append(mark.shard)
             names |= {f"{mark.shard.name}{suffix}" for suffix in (".tar", ".tar.idx", ".parquet")}
-            for problem in _shard_problems(store, mark, shard, pair_problems if kind == "pairs" else sample_problems):
+            for problem in _shard_problems(store, mark, shard, _OF_SAMPLE[kind]):
                 yield f"{kind}/{mark.shard.name}: {problem}"
         for name in store.list(f"{kind}/shards"):
             if name not in names and name != "sizes.json":
@@ -142,6 +144,31 @@ def pair_problems(key: str, members: Mapping[str, bytes]) -> Iterator[str]:
         yield f"{key}.json: key {pair.key}; the caption differs from that in {key}.txt, or the key from its own"
     if problem := _image_problem(members[image], pair.stored_sha256, (pair.width, pair.height)):
         yield f"{image}: {problem}"
+
+
+def clip_problems(key: str, members: Mapping[str, bytes]) -> Iterator[str]:
+    """What is wrong with one clip. Its packets are counted; that its bytes are those written, the hashes tell."""
+    from pipeline.video_probe import index_video
+
+    names = list(members)
+    if names != [f"{key}.{suffix}" for suffix in ("json", "mp4", "txt")]:
+        yield f"its members are {names}"
+        return
+    try:
+        sample = msgspec.json.decode(members[names[0]], type=ClipSample)
+        frames = len(index_video(members[names[1]]))
+    except (msgspec.DecodeError, UnicodeDecodeError, Drop) as error:
+        yield f"does not open: {error}"
+        return
+    if sample.key != key or sample.caption.encode() != members[names[2]]:
+        yield f"{names[0]}: key {sample.key}, or a caption that is not {names[2]}"
+    if hashlib.sha256(members[names[1]]).hexdigest() != sample.sha256:
+        yield f"{names[1]}: its sha256 is not the one in the document"
+    if frames != sample.num_frames:
+        yield f"{names[1]}: has {frames} frames, the document says {sample.num_frames}"
+
+
+_OF_SAMPLE: dict[str, Problems] = {"interleaved": sample_problems, "pairs": pair_problems, "clips": clip_problems}
 
 
 def _image_problem(data: bytes, sha256: str, size: tuple[int, int]) -> str:

@@ -4,11 +4,14 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Literal
 
+import msgspec
+
 from crawlers.warc import WarcSettings
 from crawlers.web_media import MediaSettings
 from jobs.img2dataset_media import DownloaderSettings
 from jobs.isolation import IsolationSettings
 from model.scorers import ScorerSettings
+from pipeline.clip_settings import ClipSettings
 from pipeline.corpus_rules import CorpusRules
 from pipeline.decontamination import DecontaminationRules
 from pipeline.image_codec import ImageEncoding
@@ -31,7 +34,7 @@ TRAINING_PRESETS = ("tiny",)
 class BuildConfig(Settings, frozen=True):
     """What decides the outcome of a build: the same input and config give the same bytes."""
 
-    kinds: tuple[Literal["interleaved", "pairs"], ...] = ("interleaved",)
+    kinds: tuple[Literal["interleaved", "pairs", "clips"], ...] = ("interleaved",)
     """What is made of the pages, from one parse."""
     seed: int = 0
     """Of the order of samples."""
@@ -63,6 +66,15 @@ class BuildConfig(Settings, frozen=True):
     lists: DownloaderSettings = DownloaderSettings()
     shards: ShardSettings = ShardSettings()
     isolation: IsolationSettings = IsolationSettings()
+    clips: ClipSettings = ClipSettings()
+    video_isolation: IsolationSettings = IsolationSettings(timeout_s=600.0, max_memory_bytes=4 << 30)
+    """Bounds for one video."""
+
+
+def warc_settings(config: BuildConfig) -> WarcSettings:
+    """What is read from archives for the kinds of a build."""
+    wants_videos = config.warc.videos or "clips" in config.kinds
+    return msgspec.structs.replace(config.warc, videos=wants_videos)
 
 
 def load_config(name: str, overrides: list[str]) -> BuildConfig:

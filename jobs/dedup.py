@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from jobs.extract import PAGES
+from jobs.page_videos import LISTS
 from jobs.plan import Plan, read_plan
 from schemas.buckets import BucketWriter, buckets_of_digests, buckets_of_ints, first_of_each, read_bucket
 from schemas.commits import Attempt, Commit
@@ -104,6 +105,11 @@ def _extracted(plan: Plan, name: str) -> list[str]:
     return work_files("extract", len(plan.inputs), name)
 
 
+def _wanted(plan: Plan) -> list[str]:
+    """The files that name the media of pages, and the videos of lists."""
+    return _extracted(plan, "wanted") + work_files(LISTS, len(plan.video_lists), "wanted")
+
+
 def _bands(pages: pa.RecordBatch) -> pa.Table:
     """A row for each band of each page, in the form of `BANDS`."""
     pages = pages.filter(pc.greater(pc.binary_length(pages.column("bands")), 0))
@@ -115,7 +121,7 @@ def _bands(pages: pa.RecordBatch) -> pa.Table:
 
 def _locate(store: Store, plan: Plan, bucket: int) -> Iterator[Any]:
     """Join the wanted addresses of a bucket with the captured ones; of several captures the newest."""
-    wanted = read_bucket(store, _extracted(plan, "wanted"), bucket)
+    wanted = read_bucket(store, _wanted(plan), bucket)
     captures = read_bucket(store, _extracted(plan, "captures"), bucket)
     if wanted is None or captures is None:
         return

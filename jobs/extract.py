@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from crawlers.inputs import Input
 from crawlers.warc import Capture, page_of, read_captures
-from jobs.config import BuildConfig
+from jobs.config import BuildConfig, warc_settings
 from jobs.isolation import Isolated
+from jobs.page_videos import VideoShuffle
 from jobs.pair_shuffle import PairShuffle, count_pairs
 from jobs.plan import Plan, read_plan
 from jobs.references import text_index
@@ -32,6 +33,7 @@ from pipeline.pii import redact
 from pipeline.reading import Reading
 from pipeline.text_rules import text_rules
 from pipeline.url_rules import refuse_url
+from pipeline.video_refs import may_show_video, take_videos
 from schemas.buckets import BucketWriter, bucket_of
 from schemas.commits import Attempt, Commit
 from schemas.documents import Draft, Page
@@ -40,6 +42,7 @@ from schemas.drops import Drop, Tally, each
 from schemas.pairs import PairRef
 from schemas.storage import Store
 from schemas.urls import canonical_url, host_of, media_key, registered_domain
+from schemas.videos import VideoDraft
 
 DRAFTS = {"uid": pa.int64(), "order": pa.int64(), "url": pa.string(), "draft": pa.binary()}
 CAPTURES = {
@@ -80,28 +83,38 @@ def page_steps(config: BuildConfig) -> tuple[Callable[[Any], Any], ...]:
 
 
 class Extracted(msgspec.Struct, frozen=True):
-    """What one parse of a page gave: its draft or why there is none, and its pairs."""
+    """What one parse of a page gave: its draft or why there is none, its pairs, its videos."""
 
     draft: Draft | None = None
     drop: tuple[str, str] = ("", "")
     pairs: PagePairs = PagePairs()
+    videos: tuple[VideoDraft, ...] = ()
 
 
 def read_all_kinds(config: BuildConfig, page: Page) -> Extracted:
-    """The draft and the pairs of a page. Raises the `Drop` of a page that gives neither."""
+    """The draft, the pairs and the videos of a page. Raises the `Drop` of a page that gives none of them."""
     refuse_url(page, config.url)
+    only_clips = config.kinds == ("clips",)
+    if only_clips and not may_show_video(page.html):
+        raise Drop("no_video")
     with paused_gc():
         reading = Reading(page, config.extract)
         consent = consent_of(reading, page)
         refuse_opt_out(consent, config.consent)
-        pairs = take_pairs(reading, page, config.pairs, config.pii, consent)
+        pairs, videos = PagePairs(), tuple[VideoDraft, ...]()
+        if "pairs" in config.kinds:
+            pairs = take_pairs(reading, page, config.pairs, config.pii, consent)
+        if "clips" in config.kinds:
+            videos = take_videos(reading, page, config.pii, consent)
+        if only_clips and not videos:
+            raise Drop("no_video")
         if "interleaved" not in config.kinds:
-            return Extracted(pairs=pairs)
+            return Extracted(pairs=pairs, videos=videos)
         try:
             draft = _chain(page_steps(config)[2:], draft_of(reading, page))
         except Drop as drop:
-            return Extracted(drop=(drop.reason, drop.detail), pairs=pairs)
-    return Extracted(draft, pairs=pairs)
+            return Extracted(drop=(drop.reason, drop.detail), pairs=pairs, videos=videos)
+    return Extracted(draft, pairs=pairs, videos=videos)
 
 
 def extract(output: str, index: int) -> Commit:
@@ -117,7 +130,7 @@ def extract(output: str, index: int) -> Commit:
             tally = Tally(drops.add)
             captures = _captures(archive, config, tally)
             pages = _without_images(captures, index, _by_name(plan), shuffle, tally)
-            hand_on = partial(_pairs_aside, shuffle, tally)
+            hand_on = partial(_others_aside, shuffle, tally)
             found = each(partial(_draft, recipe, hand_on, archive.url, index, config), pages, tally)
             drafts = (draft for draft in found if draft is not None)
             for draft in _without_evaluation_texts(drafts, output, plan, tally):
@@ -131,7 +144,7 @@ def _captures(archive: Input, config: BuildConfig, tally: Tally) -> Iterator[Cap
     with fsspec.open(archive.url, "rb") as file:
         size = archive.size if archive.size >= 0 else file.seek(0, 2)
         file.seek(0)
-        yield from read_captures(file, archive.url, size, config.warc, tally)
+        yield from read_captures(file, archive.url, size, warc_settings(config), tally)
 
 
 def _by_name(plan: Plan) -> dict[str, int]:
@@ -154,7 +167,7 @@ def _without_images(
 
 
 def _recipe(config: BuildConfig) -> Callable[[Page], Draft | Extracted]:
-    return partial(read_all_kinds, config) if "pairs" in config.kinds else page_recipe(config)
+    return page_recipe(config) if config.kinds == ("interleaved",) else partial(read_all_kinds, config)
 
 
 def _draft(
@@ -170,11 +183,17 @@ def _draft(
     return hand_on(found) if isinstance(found, Extracted) else found
 
 
-def _pairs_aside(shuffle: "Shuffle", tally: Tally, found: Extracted) -> Draft | None:
-    """The draft of a page whose pairs are handed on; None where no drafts are made. Raises the draft's `Drop`."""
+def _others_aside(shuffle: "Shuffle", tally: Tally, found: Extracted) -> Draft | None:
+    """The draft of a page whose other kinds are handed on; None where no drafts are made. Raises the draft's `Drop`."""
     count_pairs(found.pairs, tally)
     for ref in found.pairs.pairs:
         shuffle.add_pair(ref)
+    for video in found.videos:
+        shuffle.add_video(video)
+        for what, count in video.redacted.items():
+            tally.redacted(what, count)
+    tally.saw("video", len(found.videos))
+    tally.kept("video", len(found.videos))
     if found.drop[0]:
         raise Drop(*found.drop)
     if found.draft is None:
@@ -222,6 +241,9 @@ class Shuffle:
         self._pairs: PairShuffle | None = None
         if "pairs" in self._config.kinds:
             self._pairs = self._stack.enter_context(PairShuffle(attempt, index, plan))
+        self._videos: VideoShuffle | None = None
+        if "clips" in self._config.kinds:
+            self._videos = self._stack.enter_context(VideoShuffle(attempt, f"work/extract/{index:06d}", plan))
 
     def add_draft(self, draft: Draft) -> None:
         """The draft, the images it wants, and the keys by which duplicates are found."""
@@ -242,6 +264,12 @@ class Shuffle:
         """A pair, and the images it wants."""
         assert self._pairs is not None
         for key, partition in self._pairs.add(ref):
+            self._wanted.add(bucket_of(key, self._plan.buckets), key, partition)
+
+    def add_video(self, video: VideoDraft) -> None:
+        """A video, and the files that it wants."""
+        assert self._videos is not None
+        for key, partition in self._videos.add(video):
             self._wanted.add(bucket_of(key, self._plan.buckets), key, partition)
 
     @property

@@ -55,8 +55,9 @@ def _print(report: dict[str, Any]) -> None:
     console.print(f"[bold]{report['path']}[/bold]{state}")
     for kind, totals in report["kinds"].items():
         size = f"{totals['shards']} shards, {totals['bytes'] / 1e6:,.1f} MB"
-        console.print(f"{kind}: {totals['samples']:,} samples, {totals['images']:,} images, {size}\n")
-        if kind == "pairs":
+        images = f"{totals['images']:,} images, " if kind != "clips" else ""
+        console.print(f"{kind}: {totals['samples']:,} samples, {images}{size}\n")
+        if kind != "interleaved":
             _bars(console, "caption from", totals["caption_sources"])
         else:
             _bars(console, "images per document", totals["images_per_document"])
@@ -64,9 +65,11 @@ def _print(report: dict[str, Any]) -> None:
         _bars(console, f"domain, top of {totals['domains']:,}", totals["top_domains"])
         if words := totals["words_per_document"]:
             console.print(
-                f"words per {'caption' if kind == 'pairs' else 'document'}  "
+                f"words per {'document' if kind == 'interleaved' else 'caption'}  "
                 + "  ".join(f"{name} {value:,.0f}" for name, value in words.items())
             )
+        if seconds := totals.get("seconds_per_clip"):
+            console.print("seconds per clip  " + "  ".join(f"{name} {value:,.1f}" for name, value in seconds.items()))
     table = Table("let go", "reason", "count", box=None, pad_edge=False, header_style="bold")
     table.columns[2].justify = "right"
     for kind, reasons in report["drops"].items():

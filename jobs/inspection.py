@@ -15,6 +15,7 @@ from schemas.storage import Store
 KINDS = ("interleaved", "pairs", "clips")
 _TOP = 10
 _COLUMNS = ("num_images", "num_words", "language", "domain")
+_CLIP_COLUMNS = ("duration_s", "num_words", "language", "domain")
 
 
 class NotADataset(Exception):
@@ -43,8 +44,8 @@ def summary(store: Store) -> dict[str, Any]:
     """
     finished = store.exists(DATASET)
     kinds = {kind: _kind_summary(store, kind) for kind in kinds_of(store)}
-    if "pairs" in kinds:
-        kinds["pairs"]["caption_sources"] = _caption_sources(store)
+    for kind in kinds.keys() - {"interleaved"}:
+        kinds[kind]["caption_sources"] = _caption_sources(store, kind)
     report: dict[str, Any] = {"path": store.url, "finished": finished, "kinds": kinds}
     if finished:
         dataset = read_dataset(store)
@@ -59,28 +60,33 @@ def summary(store: Store) -> dict[str, Any]:
 
 def _kind_summary(store: Store, kind: str) -> dict[str, Any]:
     counts: dict[str, Counter[Any]] = {name: Counter() for name in ("num_images", "language", "domain")}
-    words = []
+    words, seconds = [], []
     infos = []
     for mark, shard in shards_of(store, kind):
         infos.append(mark.shard)
-        index = shard.index(_COLUMNS)
+        index = shard.index(_CLIP_COLUMNS if kind == "clips" else _COLUMNS)
         words.append(index.column("num_words").to_numpy())
+        if kind == "clips":
+            seconds.append(index.column("duration_s").to_numpy())
         for name, counter in counts.items():
+            if name not in index.column_names:
+                continue
             for entry in index.column(name).value_counts().to_pylist():
                 counter[entry["values"]] += entry["counts"]
     return {
         **msgspec.to_builtins(totals(infos)),
         "images_per_document": dict(sorted(counts["num_images"].items())),
         "words_per_document": _quantiles(np.concatenate(words)) if words else {},
+        **({"seconds_per_clip": _quantiles(np.concatenate(seconds))} if seconds else {}),
         "languages": dict(counts["language"].most_common(_TOP)),
         "domains": len(counts["domain"]),
         "top_domains": dict(counts["domain"].most_common(_TOP)),
     }
 
 
-def _caption_sources(store: Store) -> dict[str, int]:
+def _caption_sources(store: Store, kind: str) -> dict[str, int]:
     counts: Counter[str] = Counter()
-    for _, shard in shards_of(store, "pairs"):
+    for _, shard in shards_of(store, kind):
         for entry in shard.index(["caption_source"]).column(0).value_counts().to_pylist():
             counts[entry["values"]] += entry["counts"]
     return dict(counts.most_common())

@@ -21,6 +21,7 @@ _BYTES_A_PARTITION = {"archives": 512 << 20, "lists": 1 << 20}
 _MAX_PARTITIONS = 4096
 _BYTES_A_BUCKET = {"archives": 4 << 30, "lists": 32 << 20}
 _MAX_BUCKETS = 4096
+_BYTES_A_VIDEO_LIST = 64 << 20  # it stands for more than it weighs
 _IMAGES_A_TASK = 512
 
 logger = logging.getLogger(__name__)
@@ -44,6 +45,7 @@ class Plan(msgspec.Struct, frozen=True):
     config_hash: str
     weft_version: str
     source: Literal["archives", "lists"] = "archives"
+    video_lists: list[Input] = []  # files that name videos and their texts
 
 
 def make_list_plan(store: Store, patterns: Sequence[str], config: BuildConfig) -> Plan:
@@ -56,6 +58,7 @@ def make_plan(
     patterns: Sequence[str],
     config: BuildConfig,
     source: Literal["archives", "lists"] = "archives",
+    videos: Sequence[str] = (),
 ) -> Plan:
     """The plan of this output: the one that lies there, or a new one.
 
@@ -75,15 +78,24 @@ def make_plan(
         if patterns:
             _warn_of_new(plan, _list_inputs(patterns, source))
         return plan
-    inputs = _list_inputs(patterns, source)
-    total = sum(max(0, item.size) for item in inputs)
+    video_lists = [Input(url, -1) for url in list_files(videos)]
+    inputs = _list_inputs(patterns, source) if patterns or not video_lists else []
+    total = sum(max(0, item.size) for item in inputs) + _BYTES_A_VIDEO_LIST * len(video_lists)
     partitions = config.partitions or min(_MAX_PARTITIONS, max(1, math.ceil(total / _BYTES_A_PARTITION[source])))
     buckets = config.buckets or min(_MAX_BUCKETS, max(1, math.ceil(total / _BYTES_A_BUCKET[source])))
     plan = Plan(
-        inputs, _list_references(config), partitions, buckets, config, settings_hash(config), __version__, source
+        inputs=inputs,
+        references=_list_references(config),
+        partitions=partitions,
+        buckets=buckets,
+        config=config,
+        config_hash=settings_hash(config),
+        weft_version=__version__,
+        source=source,
+        video_lists=video_lists,
     )
     if not store.put_if_absent(PLAN, msgspec.json.format(msgspec.json.encode(plan), indent=1)):
-        return make_plan(store, patterns, config, source)
+        return make_plan(store, patterns, config, source, videos)
     store.put(CONFIG, dump_settings(config).encode())
     return plan
 

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from jobs.publish import COLUMNS
-from schemas import __version__, pairs
+from schemas import __version__, pairs, videos
 from schemas.commits import Attempt, Commit, committed, publish, read_commit
 from schemas.dataset import DATASET, Dataset, totals, write_reader_files
 from schemas.deny import DenyList
@@ -22,9 +22,9 @@ from schemas.shards import Shard, ShardInfo, ShardMark, ShardSettings, ShardWrit
 from schemas.storage import Store
 
 PHASE = "remove"
-_COLUMNS = {"interleaved": COLUMNS, pairs.KIND: pairs.COLUMNS}
+_COLUMNS = {"interleaved": COLUMNS, pairs.KIND: pairs.COLUMNS, videos.KIND: videos.COLUMNS}
 #: What an item of a kind is called in drops.
-_ITEMS = {"interleaved": "page", pairs.KIND: "pair"}
+_ITEMS = {"interleaved": "page", pairs.KIND: "pair", videos.KIND: "clip"}
 _NO_LIMIT = ShardSettings(max_bytes=1 << 62)
 
 
@@ -60,7 +60,7 @@ def _denied_rows(store: Store, kind: str, mark: ShardMark, deny: DenyList) -> se
     if not store.exists(_mark_name(kind, mark.shard.name)):
         return set()
     shard, denied = Shard(store, kind, mark.shard.name), set()
-    if kind == pairs.KIND:
+    if kind != "interleaved":
         rows = shard.index(["key", "url", "page_url"]).to_pylist()
         return {row["key"] for row in rows if deny.denies(row["url"]) or deny.denies(row["page_url"])}
     with store.open(shard.tar_name) as tar:

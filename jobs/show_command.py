@@ -18,10 +18,13 @@ MAX_COLUMNS = 72
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("path", help="the folder or URL that weft build wrote")
     parser.add_argument(
-        "key", nargs="?", default="", help="a sample's key, or the address of its page or image; default the first"
+        "key",
+        nargs="?",
+        default="",
+        help="a sample's key, or the address of its page or file; default the first",
     )
-    parser.add_argument("--kind", choices=("interleaved", "pairs"), help="of which kind; default the first that has it")
-    parser.add_argument("--images", metavar="DIR", help="write the images to this folder")
+    parser.add_argument("--kind", choices=("interleaved", "pairs", "clips"), help="default the first that has it")
+    parser.add_argument("--images", metavar="DIR", help="write the images, or clip and contact sheet, to this folder")
     parser.add_argument(
         "--draw",
         choices=("auto", "always", "never"),
@@ -49,6 +52,10 @@ def run(arguments: argparse.Namespace) -> int:
         from jobs.show_pair import show_pair
 
         return show_pair(members, arguments)
+    if kind == "clips":
+        from jobs.show_clip import show_clip
+
+        return show_clip(members, arguments)
     sample = msgspec.json.decode(next(iter(members.values())), type=Sample)
     from rich.console import Console
 
@@ -74,7 +81,7 @@ def find_sample(store: "Store", wanted: str, kind: str | None = None) -> tuple[s
         for mark, shard in shards_of(store, one):
             if wanted and "://" not in wanted and not wanted.startswith(f"{mark.partition:06d}"):
                 continue
-            if members := _members_of(shard, wanted, "page_url" if one == "pairs" else "url"):
+            if members := _members_of(shard, wanted, "url" if one == "interleaved" else "page_url"):
                 return one, members
     return "", None
 

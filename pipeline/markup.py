@@ -13,6 +13,7 @@ from selectolax.lexbor import LexborHTMLParser
 
 _ATTRIBUTES = re.compile(r' (=?[^ \t\n\f\r>/=]*+)="([^"]*+)"')
 _TAG = re.compile(r"<(?:(/?[a-z][^ >]*+)([^>]*+)>|!--.*?-->|!doctype[^>]*>|\?[^>]*>)", re.DOTALL | re.IGNORECASE)
+_FRAME = re.compile(rb"<iframe", re.IGNORECASE)
 #: Elements nobody reads that hold text as it is, tags and all: written out, it could not be told from markup.
 _STRIPPED = ["script", "style", "noframes", "noembed", "plaintext"]
 
@@ -30,6 +31,10 @@ class Markup:
         tree = LexborHTMLParser(html)
         self.json_ld = _json_ld(tree) if b"ld+json" in html else []
         tree.strip_tags(_STRIPPED)
+        if _FRAME.search(html):
+            for frame in tree.css("iframe"):  # its address is wanted, what is in it is text as it is, too
+                for inside in list(frame.iter(include_text=True)):
+                    inside.decompose()
         self.html = tree.html or ""
         pieces = _TAG.split(self.html)
         self.texts: list[str] = pieces[0::3]

@@ -45,7 +45,7 @@ def read_metadata(markup: Markup, url: str) -> Metadata:
         next((resolve(url, some["href"]) for tag, some in stated if tag == "base" and "href" in some), "") or url
     )
     metas = _metas(stated)
-    things = list(_json_ld(markup.json_ld))
+    things = list(json_ld(markup.json_ld))
     found.title = _clean(_first(metas, "og:title") or _title(markup))
     found.author = _clean(_first(metas, "author", "article:author") or _name(things, "author"))
     found.date = _first(metas, "article:published_time", "date") or _string(things, "datePublished")
@@ -83,7 +83,7 @@ def _first(metas: dict[str, list[str]], *names: str) -> str:
     return next((value for name in names for value in metas.get(name, []) if value), "")
 
 
-def _json_ld(scripts: list[str]) -> Iterator[dict[str, Any]]:
+def json_ld(scripts: list[str]) -> Iterator[dict[str, Any]]:
     """The articles and other things described by JSON-LD scripts; broken scripts say nothing."""
     for script in scripts:
         try:

@@ -82,7 +82,8 @@ class Walk:
         self._pieces = zip(count(), markup.texts, lengths, markup.tags, markup.attributes, strict=False)
         self._run()
         self._flush()
-        self.containers[0].last, self.containers[0].end = len(self.leaves), len(self.containers)
+        while self._container >= 0:  # nothing stays open, whatever was taken for markup
+            self._end(self.containers[self._container])
 
     def _run(self) -> None:
         actions, buffer = self._actions(), self._buffer

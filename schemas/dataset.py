@@ -58,12 +58,21 @@ def write_reader_files(store: Store, kind: str, shards: Sequence[ShardInfo]) -> 
     files = {
         ".info.json": _pretty({"energon_version": "7.4.1", "shard_counts": counts}),
         "split.yaml": _pretty({"split_parts": {"train": list(counts), "val": [], "test": []}, "exclude": []}),
-        "dataset.yaml": _ENERGON_DATASET.format(sample_type=_ENERGON[kind][0]).encode(),
-        "sample_loader.py": _ENERGON[kind][1].encode(),
+        **_energon_files(kind),
         "index.uuid": str(_identity(shards)).encode(),
     }
     for name, data in files.items():
         store.put(posixpath.join(kind, ".nv-meta", name), data)
+
+
+def _energon_files(kind: str) -> dict[str, bytes]:
+    if kind not in _ENERGON:  # Energon has no type for a clip with its caption: its task encoder gets the members
+        return {"dataset.yaml": _ENERGON_CRUDE.encode()}
+    sample_type, loader = _ENERGON[kind]
+    return {
+        "dataset.yaml": _ENERGON_DATASET.format(sample_type=sample_type).encode(),
+        "sample_loader.py": loader.encode(),
+    }
 
 
 def _identity(shards: Sequence[ShardInfo]) -> uuid.UUID:
@@ -78,6 +87,10 @@ def _pretty(value: Any) -> bytes:
 _ENERGON_DATASET = """sample_type: {{__module__: megatron.energon, __class__: {sample_type}}}
 sample_loader: sample_loader.py:sample_loader
 part_filter: sample_loader.py:part_filter
+"""
+
+_ENERGON_CRUDE = """__module__: megatron.energon
+__class__: CrudeWebdataset
 """
 
 _ENERGON_LOADER = '''"""Opens weft's shards as Energon's InterleavedSample: a sequence of texts and images."""

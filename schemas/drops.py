@@ -7,8 +7,9 @@ from typing import Protocol, TypeVar
 import msgspec
 
 #: What can be let go: a visit of the crawler to an address, a WARC record, a whole page, one text block of a page, one
-#: image reference of a page, or an image with its caption; when training, one sample of a shard.
-KINDS = ("visit", "record", "page", "paragraph", "image", "pair", "sample")
+#: image reference of a page, an image with its caption, a video, one clip of a video; when training, one sample of a
+#: shard.
+KINDS = ("visit", "record", "page", "paragraph", "image", "pair", "video", "clip", "sample")
 
 #: The closed list of reason codes. `docs/drop-reasons.md` is checked against it by a test.
 REASONS: dict[str, str] = {
@@ -86,9 +87,20 @@ REASONS: dict[str, str] = {
     "no_address": "the reference has no address but placeholders",
     "repeated_image": "the page shows the same image a second time",
     "icon": "declared or named as decoration: an icon, spacer, tracker or avatar",
+    # videos and clips
+    "no_video": "the page shows no video",
+    "duplicate_video": "another reference to the same video was taken",
+    "broken_video": "the container does not open, or too much of it does not decode",
+    "no_video_stream": "a file of sound or of a still picture",
+    "no_frames": "no frame could be read",
+    "too_long": "longer than the maximum",
+    "no_clip_left": "every clip of the video was let go",
+    "too_short": "shorter than the minimum",
+    "black": "all of it is dark",
+    "static": "nothing moves in it",
     # pairs
     "site_not_allowed": "the page is of none of the allowed domains",
-    "no_caption": "nothing is left of the texts for the image once they are cleaned",
+    "no_caption": "nothing is left of the texts that go with it",
     "few_characters": "fewer characters than the minimum",
     "not_fluent": "the caption does not read like a sentence",
     "duplicate_pair": "another pair has the same image and caption",

@@ -37,8 +37,8 @@ class VisionSettings(Settings, frozen=True):
     name: str = ""
     """The architecture in `open_clip` or `timm`, such as ViT-L-14 or dm_nfnet_f6."""
     image_px: int = 64
-    """Width and height of what `patch` takes, and `timm` where the architecture leaves it open. The loader's
-    `images.size_px` must be what the encoder takes."""
+    """Width and height of what `patch` and `timm` take; the others know theirs. The loader's `images.size_px` must be
+    the same."""
     patch_px: int = 8
     """Width and height of a patch, of `patch`."""
     dim: int = 192
@@ -65,12 +65,15 @@ class ConnectorSettings(Settings, frozen=True):
     kind: Literal["resampler", "transformer", "mlp"] = "resampler"
     """`resampler`: the paper's. `transformer` and `mlp`: what its ablation compares it to."""
     layers: int = 6
+    """Of attention and feed-forward; of the latter alone in `mlp`."""
     latents: int = 64
     """Of a medium, however many frames it has."""
     dim: int | None = None
     """Width. null is that of the vision encoder; another is reached by a linear projection."""
     heads: int = 16
+    """Of its attention."""
     head_dim: int = 96
+    """Width of a head."""
     ff_mult: int = 4
     """Width of the feed-forward layers over `dim`."""
     max_frames: int = 8
@@ -95,7 +98,8 @@ class CrossAttentionSettings(Settings, frozen=True):
     kv_norm: bool = True
     """Whether latents are normalised before keys and values are made of them, as in the paper."""
     backend: Literal["auto", "grouped", "chunked", "varlen"] = "auto"
-    """How tokens attend to their medium; the result is the same. `auto` takes the fastest for the device."""
+    """How tokens attend to their medium; the result is the same. `auto`: `grouped` on a CPU, on CUDA `varlen` in half
+    precision, else `chunked`."""
 
     def __post_init__(self) -> None:
         if min(self.every, self.heads or 1, self.head_dim or 1, self.ff_mult) < 1:

@@ -6,6 +6,7 @@ pixels, M media, L latents of a medium, I their width.
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import torch
@@ -244,23 +245,21 @@ class Flamingo(nn.Module):
     def _attach(self, embedding: nn.Module, head: nn.Module) -> None:
         every = self.config.cross_attention.every
         for number, layer in enumerate(self.layers[::every]):
-            layer.register_forward_pre_hook(self._before_layer(number), with_kwargs=True)
+            # Not a closure: a copy of the model must have hooks of its own.
+            layer.register_forward_pre_hook(partial(self._before_layer, number), with_kwargs=True)
         embedding.register_forward_pre_hook(self._before_embedding)
         embedding.register_forward_hook(self._after_embedding)
         head.register_forward_hook(self._after_head)
 
-    def _before_layer(self, number: int) -> Any:
-        def hook(layer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-            if (sight := self._sight) is None:
-                return None
-            hidden_BTD = args[0] if args else kwargs["hidden_states"]
-            cached = sight.cached[number] if sight.cached is not None else None
-            hidden_BTD = self.blocks[number](hidden_BTD, sight.latents_MLI, sight.plan, cached)
-            if args:
-                return (hidden_BTD, *args[1:]), kwargs
-            return args, {**kwargs, "hidden_states": hidden_BTD}
-
-        return hook
+    def _before_layer(self, number: int, layer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if (sight := self._sight) is None:
+            return None
+        hidden_BTD = args[0] if args else kwargs["hidden_states"]
+        cached = sight.cached[number] if sight.cached is not None else None
+        hidden_BTD = self.blocks[number](hidden_BTD, sight.latents_MLI, sight.plan, cached)
+        if args:
+            return (hidden_BTD, *args[1:]), kwargs
+        return args, {**kwargs, "hidden_states": hidden_BTD}
 
     def _before_embedding(self, embedding: nn.Module, args: tuple[torch.Tensor]) -> Any:
         if (sight := self._sight) is None:

@@ -30,6 +30,7 @@ class GenerateSettings(Settings, frozen=True):
     """How text is generated."""
 
     max_new_tokens: int = 64
+    """Where it ends at the latest."""
     beams: int = 1
     """More than 1 searches for the likeliest text, keeping so many at a time (paper: 3)."""
     length_penalty: float = 1.0
@@ -118,8 +119,10 @@ def score(
     """For each candidate the log-likelihood of each of its tokens after the prompt.
 
     The prompt is read once, and `batch_candidates` of them at a time continue a copy of what it left. The candidates
-    hold no media.
+    hold no media. Raises `ValueError` for an empty one.
     """
+    if not all(candidates):
+        raise ValueError("a candidate has no token")
     rows = _Rows.of([prompt], model.device)
     scores: list[list[float]] = []
     with _evaluating(model):
@@ -224,11 +227,14 @@ def _read(model: Flamingo, rows: _Rows, last_media_B: torch.Tensor) -> tuple[Any
 
 @contextmanager
 def _evaluating(model: Flamingo) -> Iterator[None]:
-    was_training = model.training
+    """In evaluation mode, and without what a model folder says of generation: it would mix with our settings."""
+    lm, was_training = _lm(model), model.training
+    theirs, lm.generation_config = lm.generation_config, import_transformers().GenerationConfig()
     model.eval()
     try:
         yield
     finally:
+        lm.generation_config = theirs
         model.train(was_training)
 
 

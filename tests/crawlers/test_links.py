@@ -48,11 +48,10 @@ def test_images_with_their_candidates_the_best_first(html: str, candidates: tupl
     assert links(html).images == (tuple(f"http://a.example/dir/{name}" for name in candidates),)
 
 
-def test_videos() -> None:
-    html = "<video src=v.mp4><source src=w.webm></video><video><source src=v.mp4></video>"
-    assert links(html).videos == (
-        ("http://a.example/dir/v.mp4", "http://a.example/dir/w.webm"), ("http://a.example/dir/v.mp4",)
-    )  # fmt: skip
+def test_videos_and_their_subtitles() -> None:
+    html = "<video src=v.mp4><source src=w.webm><track src=v.vtt></video><video><source src=v.mp4></video>"
+    at = "http://a.example/dir/"
+    assert links(html).videos == ((f"{at}v.mp4", f"{at}w.webm"), (f"{at}v.vtt",), (f"{at}v.mp4",))
 
 
 def test_what_the_markup_says_of_use() -> None:

@@ -13,9 +13,12 @@ from crawlers.crawl_config import CrawlConfig
 from jobs.config import BuildConfig, load_config, presets
 from jobs.publish import COLUMNS
 from model.data.config import DatasetSettings, LoaderConfig
-from schemas import pairs
+from model.network.config import FlamingoConfig
+from model.network.generate import GenerateSettings
+from schemas import pairs, videos
 from schemas.documents import Sample
 from schemas.drops import KINDS, REASONS
+from schemas.videos import ClipSample
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -69,6 +72,12 @@ def test_every_setting_of_the_loader_is_documented_with_its_default() -> None:
     assert stated == known
 
 
+@pytest.mark.parametrize(("heading", "record"), [("network", FlamingoConfig()), ("generation", GenerateSettings())])
+def test_every_setting_of_the_network_is_documented_with_its_default(heading: str, record: msgspec.Struct) -> None:
+    stated = {row[0]: row[2] for first, *rows in tables("settings.md") if first[0] == f"{heading} path" for row in rows}
+    assert stated == dict(settings_of(record))
+
+
 def test_the_table_of_presets_shows_where_they_differ() -> None:
     assert set(presets()) == set(PRESETS)
     stated = {
@@ -118,3 +127,16 @@ def test_relative_links_lead_to_files(page: Path) -> None:
     links = re.findall(r"\]\(([^)\s]+)\)", page.read_text("utf-8"))
     relative = [link.partition("#")[0] for link in links if "://" not in link and not link.startswith(("#", "mailto:"))]
     assert [link for link in relative if not (page.parent / link).exists()] == []
+
+
+def test_the_fields_and_columns_of_clips_are_documented() -> None:
+    page = (DOCS / "clips.md").read_text("utf-8")
+    fields = [
+        name
+        for line in page.splitlines()
+        if line.startswith("| `")
+        for name in re.findall(r"`(\w+)`", line.split(" | ")[0])
+    ]
+    assert fields == list(ClipSample.__struct_fields__)
+    stated = page[page.index("The index has") :].partition(".\n")[0]
+    assert re.findall(r"`(\w+)`", stated) == ["key", "offset", "size", "members", *videos.COLUMNS]

@@ -431,3 +431,21 @@ def test_markup_that_repeats_itself_takes_no_more_than_its_length(body):
         extract(body)
     except Drop as drop:
         assert drop.reason == "no_text"  # noqa: PT017 - whether it is dropped is not the point
+
+
+@pytest.mark.parametrize("inside", ["<?pi", "<!--", "</div", "<p>a", "<iframe>", "<![CDATA["])
+@pytest.mark.parametrize("tag", ["iframe", "xmp", "noembed", "textarea", "title", "style"])
+def test_text_that_looks_like_markup_swallows_nothing_behind_it(tag, inside):
+    """What an element holds as it is, tags and all, must not be taken for the markup of the page."""
+    draft = extract(f"<div><p>{prose(1)}</p><{tag}>{inside}</{tag}></div><p>{prose(2)}</p>")
+    found = " ".join(block.text for block in draft.texts)
+    assert prose(1) in found
+    if tag != "xmp":  # its text is read, so what looks like markup in it counts as such
+        assert prose(2) in found
+
+
+def test_markup_that_only_lexbor_understands_ends():
+    """The processing instruction in the frame hides its end from the expression that cuts tags."""
+    html = "<html>&<img><iframe/src=f><table><?(u"
+    draft = attempt(extract_page, page(html.encode()))
+    assert [block.text for block in draft.texts] == ["&"]

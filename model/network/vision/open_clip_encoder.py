@@ -35,5 +35,5 @@ def load(settings: VisionSettings) -> OpenClipEncoder:
     except RuntimeError as error:
         raise SettingsError(f"vision: {settings.name} with {settings.path or 'random weights'}: {error}") from None
     if not hasattr(model.visual, "output_tokens"):
-        raise SettingsError(f"vision.name: the image tower of {settings.name} gives no tokens: take a ViT")
+        raise SettingsError(f"vision.name: the image tower of {settings.name} gives no tokens: try kind timm")
     return OpenClipEncoder(model.visual)

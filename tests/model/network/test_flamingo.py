@@ -228,6 +228,16 @@ def test_after_an_error_and_inside_another_call_it_sees_what_it_should() -> None
         assert torch.equal(model.lm(given.tokens_BT).logits, seeing)
 
 
+@torch.no_grad()
+def test_a_copy_sees_through_its_own_blocks() -> None:
+    model, given = flamingo(), batch([[ATTENDS]], len(ATTENDS))
+    expected, twin = model(given), copy.deepcopy(model)
+    for block in model.gated_blocks():
+        block.attention_gate.zero_()
+    assert torch.equal(twin(given), expected)
+    assert not torch.equal(model(given), expected)
+
+
 def test_a_batch_without_media_gives_every_parameter_a_gradient() -> None:
     model, given = flamingo(), batch([[[-1] * 8]], 10)
     model.loss(given).sum().backward()
@@ -250,8 +260,9 @@ def test_the_loss_of_a_token_is_under_the_one_before_it() -> None:
 @pytest.mark.parametrize("how", ["checkpoint", "compile"])
 def test_layers_can_be_checkpointed_and_compiled(how: str) -> None:
     given = batch([[ATTENDS], [ATTENDS[:9], ATTENDS[:5]]], len(ATTENDS))
-    losses, gradients = _losses_and_gradients(flamingo(), [given])
-    model = flamingo()
+    config = small(lm=LanguageSettings(config={**lm_config("llama"), "num_hidden_layers": 2}))
+    losses, gradients = _losses_and_gradients(flamingo(config), [given])
+    model = flamingo(config)
     # The compiler's own code is not under test, only that it can follow ours.
     wrap: Any = partial(torch.compile, backend="eager") if how == "compile" else _checkpointed
     model.wrap_layers(wrap)

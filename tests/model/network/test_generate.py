@@ -148,6 +148,17 @@ def test_drawing_depends_on_the_seed_alone(model: Flamingo) -> None:
     assert generate(model, some_prompts(), [END], other) != outs[0]
 
 
+@pytest.mark.parametrize("settings", [GREEDY, BEAM, DRAWN])
+def test_what_a_model_folder_says_of_generation_does_not_count(settings: GenerateSettings) -> None:
+    model = flamingo()
+    outs = generate(model, some_prompts(), [END], settings)
+    lm: Any = model.lm
+    theirs = {"repetition_penalty": 5.0, "no_repeat_ngram_size": 1, "suppress_tokens": [outs[0][0]], "temperature": 0.1}
+    lm.generation_config.update(**theirs)
+    assert generate(model, some_prompts(), [END], settings) == outs
+    assert lm.generation_config.repetition_penalty == 5.0
+
+
 def test_an_error_inside_leaves_nothing_behind() -> None:
     model, prompt = flamingo(), some_prompts()[0]
     model.train()
@@ -193,6 +204,8 @@ def test_a_prompt_is_laid_out_as_a_page_is() -> None:
 
 
 def test_a_prompt_without_a_token_is_refused(model: Flamingo) -> None:
+    with pytest.raises(ValueError, match="candidate has no token"):
+        score(model, some_prompts()[0], [[1], []])
     with pytest.raises(ValueError, match="no token"):
         generate(model, [Prompt((), (), ())], [END])
 

@@ -1,0 +1,152 @@
+"""What a video is, told from its packets; one frame is decoded. Times are timestamps, never index over rate."""
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+
+import av
+import msgspec
+import numpy as np
+from av.container import InputContainer
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+from numpy.typing import NDArray
+
+from schemas.drops import Drop
+
+#: Streams of one picture: album covers and the like.
+_STILLS = ("mjpeg", "png", "bmp", "gif", "webp")
+
+
+class VideoInfo(msgspec.Struct, frozen=True):
+    """The video stream that players choose. Sizes are as shown: pixels made square, rotation applied."""
+
+    container: str  # FFmpeg's names: "mov,mp4,m4a,3gp,3g2,mj2"
+    codec: str
+    pixel_format: str
+    width: int
+    height: int
+    rotation: int  # degrees clockwise by which the coded picture is turned for showing: 0, 90, 180 or 270
+    duration_s: float  # from the first frame to the end of the last
+    has_audio: bool
+
+
+class VideoIndex:
+    """The frames of a video in order of showing, without their pictures.
+
+    `pts_F` are in units of `time_base`, `times_F` seconds after the start of the container, `keyframes_F` tells which
+    can be decoded by themselves. `packets_F` is the place of each frame's packet in decoding order.
+    """
+
+    def __init__(self, info: VideoInfo, time_base: Fraction, start_s: float, packets: list[tuple[int, bool]]) -> None:
+        self.info, self.time_base, self.start_s = info, time_base, start_s
+        pts = np.array([pts for pts, _ in packets], np.int64)
+        self.packets_F: NDArray[np.int64] = np.argsort(pts, kind="stable")
+        self.pts_F: NDArray[np.int64] = pts[self.packets_F]
+        self.keyframes_F: NDArray[np.bool_] = np.array([is_key for _, is_key in packets], bool)[self.packets_F]
+        self.times_F: NDArray[np.float64] = self.pts_F.astype(np.float64) * float(time_base) - start_s
+
+    def __len__(self) -> int:
+        return len(self.pts_F)
+
+    @property
+    def end_s(self) -> float:
+        """When the last frame ceases to be shown."""
+        return float(self.times_F[0]) + self.info.duration_s
+
+
+@contextmanager
+def open_video(data: bytes) -> Iterator[tuple[InputContainer, VideoStream]]:
+    """The container and the video stream to look at, one thread. Raises `Drop`: broken_video, no_video_stream."""
+    try:
+        container = av.open(io.BytesIO(data), "r", metadata_errors="ignore")
+    except (av.FFmpegError, ValueError) as error:
+        raise Drop("broken_video", _said(error)) from None
+    with container:
+        stream = container.streams.best("video")
+        if not isinstance(stream, VideoStream) or stream.codec_context is None:
+            raise Drop("no_video_stream", container.format.name)
+        stream.thread_type, stream.codec_context.thread_count = "NONE", 1
+        yield container, stream
+
+
+def index_video(data: bytes) -> VideoIndex:
+    """Read all packets of a video. Raises `Drop`: broken_video, no_video_stream, no_frames."""
+    with open_video(data) as (container, stream):
+        packets: list[tuple[int, bool]] = []
+        try:
+            for packet in container.demux(stream):
+                if packet.size and not packet.is_discard:
+                    if packet.pts is None:
+                        return _index_by_decoding(data)
+                    packets.append((packet.pts, packet.is_keyframe))
+        except av.FFmpegError as error:  # what was read before may be sound
+            if not packets:
+                raise Drop("broken_video", _said(error)) from None
+        return _index(container, stream, packets)
+
+
+def _index_by_decoding(data: bytes) -> VideoIndex:
+    """The same for containers that store no times of showing."""
+    with open_video(data) as (container, stream):
+        packets = [(frame.pts, frame.key_frame) for frame in decoded(container, stream) if frame.pts is not None]
+        return _index(container, stream, packets)
+
+
+def decoded(container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
+    """The frames from here on; packets that do not decode are passed over."""
+    packets = container.demux(stream)
+    while True:
+        try:
+            packet = next(packets, None)
+        except av.FFmpegError:
+            return
+        if packet is None:
+            return
+        try:
+            yield from packet.decode()
+        except av.FFmpegError:
+            continue
+
+
+def _index(container: InputContainer, stream: VideoStream, packets: list[tuple[int, bool]]) -> VideoIndex:
+    if not packets or stream.time_base is None:
+        raise Drop("no_frames", container.format.name)
+    if len(packets) == 1 and stream.codec_context.name in _STILLS:
+        raise Drop("no_video_stream", f"a still, {stream.codec_context.name}")
+    start_s = (container.start_time or 0) / av.time_base
+    first, *_, last = sorted(pts for pts, _ in packets) if len(packets) > 1 else [packets[0][0]] * 2
+    step = (last - first) / (len(packets) - 1) if len(packets) > 1 else 0.0
+    rotation = _rotation(container, stream)
+    width, height = stream.codec_context.width, stream.codec_context.height
+    ratio = stream.sample_aspect_ratio
+    if ratio and ratio != 1:
+        width = round(width * ratio)
+    if width < 1 or height < 1:
+        raise Drop("broken_video", f"{width}x{height}")
+    info = VideoInfo(
+        container=container.format.name,
+        codec=stream.codec_context.name,
+        pixel_format=stream.codec_context.pix_fmt or "",
+        width=height if rotation % 180 else width,
+        height=width if rotation % 180 else height,
+        rotation=rotation,
+        duration_s=round(float((last - first + step) * stream.time_base), 6),
+        has_audio=bool(container.streams.audio),
+    )
+    return VideoIndex(info, stream.time_base, start_s, packets)
+
+
+def _rotation(container: InputContainer, stream: VideoStream) -> int:
+    """By the display matrix, which PyAV tells of frames only: one is decoded where the stream has side data."""
+    try:
+        container.seek(0)
+        frame = next(decoded(container, stream), None)
+    except av.FFmpegError:
+        return 0
+    return -frame.rotation % 360 if frame is not None else 0
+
+
+def _said(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"[:200]
