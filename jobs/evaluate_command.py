@@ -16,7 +16,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("checkpoint", help="the output of weft train, or one of its checkpoints")
     parser.add_argument("-o", "--output", metavar="JSON", help="write every score and answer there")
     parser.add_argument("--json", action="store_true", help="print the scores as JSON, not as a table")
-    parser.add_argument("--set", action="append", default=[], metavar="K=V", help="override a setting, such as shots=[0,4]")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="K=V", help="override a setting, such as shots=[0,4]"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -19,7 +19,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="text to go on from; `<image>` in it stands for the pictures in turn. Without one they stand before it",
     )
     parser.add_argument("--beams", type=int, default=1, help="search for the likeliest text, so many at a time")
-    parser.add_argument("--temperature", type=float, default=0.0, help="draw tokens; 0, the default, takes the likeliest")
+    parser.add_argument(
+        "--temperature", type=float, default=0.0, help="draw tokens; 0, the default, takes the likeliest"
+    )
     parser.add_argument("--top-p", type=float, default=1.0, help="draw from the likeliest that hold this probability")
     parser.add_argument("--max-new-tokens", type=int, default=64)
     parser.add_argument("--seed", type=int, default=0, help="of what is drawn")

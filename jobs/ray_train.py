@@ -22,7 +22,7 @@ def train_on_ray(config: TrainConfig, workers: int, address: str = "") -> Ended:
     and the run goes on after its last checkpoint. Raises `StepError` naming what stopped it.
     """
     import ray
-    from ray.train import FailureConfig, RunConfig, ScalingConfig
+    from ray.train import FailureConfig, RunConfig, ScalingConfig, TrainingFailedError
     from ray.train.torch import TorchTrainer
 
     start_ray(ray, EngineSettings(address=address, workers=0))
@@ -39,8 +39,8 @@ def train_on_ray(config: TrainConfig, workers: int, address: str = "") -> Ended:
             ),
         )
         result = trainer.fit()
-    except Exception as error:
-        raise StepError(f"Ray Train: {_root(error)}") from error
+    except TrainingFailedError as error:
+        raise StepError(f"Ray Train: {str(error).strip().splitlines()[-1]}") from error
     finally:
         ray.shutdown()
     return msgspec.convert(result.metrics, Ended)

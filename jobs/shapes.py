@@ -9,11 +9,13 @@ goes through, so `weft inspect` and `weft show` open it like any other.
   names that hold on this page only, so what the next one is called is known from the page's earlier pictures.
 """
 
+import hashlib
 import random
 from functools import partial
 
 import msgspec
 
+from jobs.clip_shards import index_row as clip_row
 from jobs.pair_shards import FetchedPair, PairShards
 from jobs.publish import COLUMNS as PAGE_COLUMNS
 from jobs.publish import index_row
@@ -24,13 +26,14 @@ from pipeline.interleave import Illustration, interleave
 from schemas import __version__
 from schemas.commits import Attempt, committed, publish, read_commit, sweep
 from schemas.dataset import DATASET, Dataset, totals, write_reader_files
-from schemas.documents import Draft, ImageRef, StoredImage, TextBlock
+from schemas.documents import Consent, Draft, ImageRef, StoredImage, TextBlock
 from schemas.drops import Counts, Tally
-from schemas.pairs import COLUMNS as PAIR_COLUMNS
 from schemas.pairs import Caption, PairRef
 from schemas.settings import settings_hash
 from schemas.shards import ShardInfo, ShardMark, ShardSettings, ShardWriter
 from schemas.storage import Store
+from schemas.videos import COLUMNS as CLIP_COLUMNS
+from schemas.videos import ClipSample, VideoText
 
 SPLITS = ("train", "held_out")
 KINDS = ("interleaved", "pairs", "clips")
@@ -72,8 +75,7 @@ def _make_split(store: Store, split: str, settings: ShapeSettings) -> None:
         commit = read_commit(store, kind, 0)
         publish(store, commit)
         shards[kind], counts[kind] = commit.shards, commit.counts
-        if kind != "clips":  # Energon has no type for a clip with its caption
-            write_reader_files(store, kind, commit.shards)
+        write_reader_files(store, kind, commit.shards)
     if split == "held_out":
         _write_tasks(store, settings)
     sweep(store, [f"{kind}/{folder}" for kind in KINDS for folder in ("shards", "commit")])
@@ -106,16 +108,12 @@ def _write_pages(
     return with_marks.finish()
 
 
-def _album(
-    number: int, settings: ShapeSettings, rng: random.Random
-) -> tuple[Draft, dict[ImageRef, Illustration]]:
+def _album(number: int, settings: ShapeSettings, rng: random.Random) -> tuple[Draft, dict[ImageRef, Illustration]]:
     scenes = [random_scene(rng) for _ in range(rng.randint(2, 4))]
     return _page(number, settings, rng, [(scene, scene.caption) for scene in scenes])
 
 
-def _naming(
-    number: int, settings: ShapeSettings, rng: random.Random
-) -> tuple[Draft, dict[ImageRef, Illustration]]:
+def _naming(number: int, settings: ShapeSettings, rng: random.Random) -> tuple[Draft, dict[ImageRef, Illustration]]:
     """Two or three colours, each with a name of its own on this page; more pictures than colours."""
     colours = rng.sample(sorted(COLOURS), rng.randint(2, 3))
     names = dict(zip(colours, rng.sample(NAMES, len(colours)), strict=True))
@@ -208,36 +206,76 @@ def _write_clips(
 ) -> list[ShardInfo]:
     """`{key}.json`, `{key}.mp4`, `{key}.txt`: what video2dataset writes."""
     with_marks = _Marks(attempt, "clips", settings)
-    columns = {name: PAIR_COLUMNS[name] for name in _CLIP_COLUMNS}
-    writer = ShardWriter(attempt, "clips/shards", 0, columns, ShardSettings(), with_marks.add)
+    writer = ShardWriter(attempt, "clips/shards", 0, CLIP_COLUMNS, ShardSettings(), with_marks.add)
     for number in range(size):
         scene = random_scene(rng, number=1)
         direction = rng.choice(sorted(DIRECTIONS))
         caption = f"{scene.thing} moving {direction}"
-        key = f"{0:06d}{number:06d}"
-        facts = {"key": key, "url": f"{_SITE}/clips/{number}.mp4", "caption": caption, "caption_source": "list"}
-        facts |= {"language": "en", "domain": "shapes.example"}
+        data = clip_of(scene, direction, settings.size_px, settings.clip_seconds, rng)
+        sample = _clip_sample(f"{0:06d}{number:06d}_00000", caption, data, settings)
         members = [
-            (f"{key}.json", msgspec.json.encode(facts)),
-            (f"{key}.mp4", clip_of(scene, direction, settings.size_px, settings.clip_seconds, rng)),
-            (f"{key}.txt", caption.encode()),
+            (f"{sample.key}.json", msgspec.json.encode(sample)),
+            (f"{sample.key}.mp4", data),
+            (f"{sample.key}.txt", caption.encode()),
         ]
-        row = {name: facts[name] for name in _CLIP_COLUMNS if name in facts}
-        writer.add(key, members, row | {"num_images": 0, "num_words": len(caption.split()), "num_chars": len(caption)})
+        writer.add(sample.key, members, clip_row(sample))
+        tally.saw("clip")
+        tally.kept("clip")
     writer.close()
     return with_marks.finish()
 
 
-_CLIP_COLUMNS = ("url", "domain", "caption", "caption_source", "num_images", "num_chars", "num_words", "language")
+def _clip_sample(key: str, caption: str, data: bytes, settings: ShapeSettings) -> ClipSample:
+    digest, seconds = hashlib.sha256(data).hexdigest(), settings.clip_seconds
+    return ClipSample(
+        key=key,
+        url=f"{_SITE}/clips/{key}.mp4",
+        page_url="",
+        page_title="",
+        caption=caption,
+        caption_source="list",
+        texts=[VideoText("list", caption)],
+        subtitles=[],
+        clip=0,
+        start_s=0.0,
+        end_s=float(seconds),
+        requested=(0.0, float(seconds)),
+        cut_method="encode",
+        width=settings.size_px,
+        height=settings.size_px,
+        num_frames=seconds,
+        fps=1.0,
+        codec="mpeg4",
+        has_audio=False,
+        sha256=digest,
+        frame_times_s=[float(second) for second in range(seconds)],
+        frame_hashes=[],
+        original_container="mp4",
+        original_codec="mpeg4",
+        original_size=(settings.size_px, settings.size_px),
+        original_rotation=0,
+        original_duration_s=float(seconds),
+        original_sha256=digest,
+        language="en",
+        language_score=1.0,
+        licence="",
+        consent=Consent(),
+        fetch_time="",
+        warc_file="",
+        warc_offset=-1,
+        redacted={},
+        scores={},
+        screened=[],
+        weft_version=__version__,
+        config_hash=hash_of(settings),
+    )
 
 
 class _Marks:
     """The commit marks of a kind's shards."""
 
     def __init__(self, attempt: Attempt, kind: str, settings: ShapeSettings) -> None:
-        self._mark = partial(
-            ShardMark, partition=0, drops={}, config_hash=hash_of(settings), weft_version=__version__
-        )
+        self._mark = partial(ShardMark, partition=0, drops={}, config_hash=hash_of(settings), weft_version=__version__)
         self._attempt, self._kind = attempt, kind
         self._shards: list[ShardInfo] = []
 
@@ -249,5 +287,3 @@ class _Marks:
             data = msgspec.json.encode(self._mark(shard=shard))
             self._attempt.put(f"{self._kind}/commit/{shard.name}.json", data)
         return self._shards
-
-

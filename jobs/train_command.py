@@ -7,14 +7,22 @@ from jobs.cli import fail
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("config", help="a YAML file, or tiny: a model that learns within minutes, without data of yours")
+    parser.add_argument("config", help="a YAML file, or tiny: learns within minutes, without data of yours")
     parser.add_argument("-o", "--output", metavar="DIR", help="the folder of the run, instead of the config's output")
-    parser.add_argument("--dry-run", action="store_true", help="parameters, memory and one batch; trains nothing")
     parser.add_argument(
-        "--set", action="append", default=[], metavar="K=V", help="override a setting, such as optimiser.learning_rate=3e-4"
+        "--dry-run", action="store_true", help="parameters, memory, a batch, and a step that is not kept"
+    )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="K=V",
+        help="override a setting, such as optimiser.learning_rate=3e-4",
     )
     parser.add_argument("--engine", choices=("local", "ray"), default="local", help="ray: as a job of Ray Train")
-    parser.add_argument("--workers", type=int, default=1, help="of Ray Train: processes, each with a GPU where there is one")
+    parser.add_argument(
+        "--workers", type=int, default=1, help="of Ray Train: processes, each with a GPU where there is one"
+    )
     parser.add_argument("--address", default="", help="of a Ray cluster; default RAY_ADDRESS, else this machine")
 
 

@@ -27,14 +27,17 @@ class EvaluateConfig(Settings, frozen=True):
     """What is evaluated, and how. The defaults are the paper's."""
 
     tasks: tuple[TaskSettings, ...] = ()
+    """At least one."""
     shots: tuple[int, ...] = (0, 4, 8, 16, 32)
     """Numbers of examples in context. 0 gives two examples without their media."""
     examples: Literal["random", "rices"] = "random"
     """`rices` takes the examples most alike to the query by the frozen vision encoder, the most alike last."""
     beams: int = 3
+    """Of what is generated."""
     seed: int = 0
     """Of the examples that are drawn."""
     device: str = "auto"
+    """`auto` takes the GPU if there is one."""
 
     def __post_init__(self) -> None:
         if any(shots < 0 for shots in self.shots) or not self.shots or self.beams < 1:
@@ -154,7 +157,7 @@ def _likeliest(
     shots: int,
     classes: Sequence[str],
 ) -> str:
-    """The class with the highest likelihood, averaged over orders of the examples. No text examples at 0 shots (A.2)."""
+    """The class with the highest likelihood, averaged over orders of the examples. At 0 shots no example (A.2)."""
     candidates = [trained.tokens.encode(answer_text(task.template, name)) for name in classes]
     totals = np.zeros(len(classes))
     for order in _orders(pick(number, shots), task.permutations, f"{config.seed}/{number}"):

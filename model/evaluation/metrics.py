@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from schemas.settings import SettingsError
 
 #: Replaced by nothing beside a space, or where the text has a number with commas, else by a space.
-_PUNCTUATION = ";/[]\"{}()=+\\_-><@`,?!"
+_PUNCTUATION = ';/[]"{}()=+\\_-><@`,?!'
 _COMMA_IN_NUMBER = re.compile(r"\d,\d")
 _PERIOD = re.compile(r"\.(?!\d)")
 _ARTICLES = {"a", "an", "the"}
@@ -18,11 +18,11 @@ _CONTRACTIONS = {
     whole.replace("'", ""): whole
     for whole in (
         "ain't aren't can't could've couldn't didn't doesn't don't hadn't hasn't haven't he'd he's how'd how'll how's "
-        "isn't it'd it'll i'm i've let's ma'am might've mightn't must've mustn't needn't not've o'clock oughtn't shan't "
-        "she'd've should've shouldn't somebody'd somebody'll somebody's someone'd someone'll someone's something'd "
-        "something'll something's that's there'd there're there's they'd they'll they're they've 'twas wasn't we've "
-        "weren't what'll what're what's what've when's where'd where's where've who'd who'll who's who've why'll why're "
-        "why's won't would've wouldn't y'all you'd you'll you're you've"
+        "isn't it'd it'll i'm i've let's ma'am might've mightn't must've mustn't needn't not've o'clock oughtn't "
+        "shan't she'd've should've shouldn't somebody'd somebody'll somebody's someone'd someone'll someone's "
+        "something'd something'll something's that's there'd there're there's they'd they'll they're they've 'twas wasn't we've "
+        "weren't what'll what're what's what've when's where'd where's where've who'd who'll who's who've why'll "
+        "why're why's won't would've wouldn't y'all you'd you'll you're you've"
     ).split()
 }
 _WORDS = re.compile(r"[a-z0-9]+(?:['.,:-][a-z0-9]+)*|n't|'[a-z]+")
@@ -30,7 +30,9 @@ _WORDS = re.compile(r"[a-z0-9]+(?:['.,:-][a-z0-9]+)*|n't|'[a-z]+")
 
 def exact(said: Sequence[str], answers: Sequence[Sequence[str]]) -> list[float]:
     """1 where what was said is one of the answers, spaces around it aside."""
-    return [float(text.strip() in {answer.strip() for answer in good}) for text, good in zip(said, answers, strict=True)]
+    return [
+        float(text.strip() in {answer.strip() for answer in good}) for text, good in zip(said, answers, strict=True)
+    ]
 
 
 def vqa(said: Sequence[str], answers: Sequence[Sequence[str]]) -> list[float]:

@@ -35,7 +35,9 @@ def decode(items: Sequence[Item], images: ImageSettings) -> list[Shown]:
     ]
 
 
-def in_context(examples: Sequence[Shown], query: Shown, template: str, tokens: Tokens, with_media: bool = True) -> Prompt:
+def in_context(
+    examples: Sequence[Shown], query: Shown, template: str, tokens: Tokens, with_media: bool = True
+) -> Prompt:
     """The prompt of a query after some examples; without `with_media` these are text alone."""
     builder = _Builder(tokens)
     for example in examples:
@@ -56,7 +58,7 @@ def query_text(template: str, item: Item) -> str:
 
 
 def answer_text(template: str, answer: str) -> str:
-    """An answer as it follows `query_text`: with the space before it, if the template has one, and what stands behind."""
+    """An answer as it follows `query_text`: with the template's space before it, and what stands behind."""
     before, _, after = template.partition("{answer}")
     return (" " if before.endswith(" ") else "") + answer + after
 
@@ -68,7 +70,9 @@ def choose(support: Sequence[Shown], query: Item, shots: int, seed: int) -> list
     return rng.sample(own, min(shots, len(own)))
 
 
-def nearest(support: Sequence[Shown], features: np.ndarray, query: Item, feature: np.ndarray, shots: int) -> list[Shown]:
+def nearest(
+    support: Sequence[Shown], features: np.ndarray, query: Item, feature: np.ndarray, shots: int
+) -> list[Shown]:
     """RICES: the examples most alike, the most alike last. `features` are of unit length, a row each."""
     order = np.argsort(features @ feature)
     own = [support[n] for n in order if support[n].item.group == query.group and support[n].item.key != query.key]

@@ -26,6 +26,7 @@ class TaskSettings(Settings, frozen=True):
     """One task."""
 
     name: str
+    """Of its row in the table."""
     query: ItemSource
     """What is asked."""
     support: ItemSource
@@ -42,6 +43,7 @@ class TaskSettings(Settings, frozen=True):
     permutations: int = 1
     """Of a classification: so many orders of the examples, their likelihoods averaged (paper: 6 with RICES)."""
     max_new_tokens: int = 32
+    """Of an answer."""
 
     def __post_init__(self) -> None:
         if "{answer}" not in self.template:

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import torch
 
-from model.data.config import LoaderConfig
 from model.data.listing import list_shards
 from model.data.loader import Loader
 from model.data.tokens import Tokens, load_tokens
@@ -112,5 +111,3 @@ def check_same_run(config: TrainConfig) -> None:
             f"the run in {config.output} has other settings: {'; '.join(changed[:5])}{more}. "
             "Go on with those, or take another output"
         )
-
-

@@ -22,7 +22,9 @@ class OptimiserSettings(Settings, frozen=True):
     """Of the matrices of cross-attention and feed-forward; the resampler, norms, biases, gates and new tokens have
     none."""
     betas: tuple[float, float] = (0.9, 0.95)
+    """How slowly the means of the gradient and of its square follow."""
     eps: float = 1e-8
+    """Added to the root of the latter."""
     clip_norm: float = 1.0
     """The global norm of the gradient is brought down to this, once a step. 0 leaves it."""
     vision_rate: float | None = None
@@ -46,7 +48,7 @@ class ParallelSettings(Settings, frozen=True):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """`auto` takes the GPU of this process if there is one."""
     micro_rows: int = 0
-    """Rows that go through the model at a time; a batch with more is cut, its gradients added up. 0: the whole batch."""
+    """Rows that go through the model at a time; a batch with more is cut, its gradients added up. 0: all of it."""
     activation_checkpointing: bool = False
     """Keep only what enters each layer of the language model, and compute the rest anew in the backward pass."""
     compile: bool = False
@@ -78,6 +80,7 @@ class LogSettings(Settings, frozen=True):
     """What the run tells of itself. `metrics.jsonl` is always written."""
 
     every_steps: int = 10
+    """A line of metrics, each the mean since the last."""
     tensorboard: bool = True
     """Into `tensorboard/` of the output, if the package is installed."""
     wandb_project: str = ""
@@ -101,6 +104,7 @@ class GuardSettings(Settings, frozen=True):
     spike_factor: float = 10.0
     """A gradient norm over so many times the median of the last `spike_window` steps is reported. 0 turns it off."""
     spike_window: int = 100
+    """Steps that the median is taken over; before there are so many nothing is a spike."""
     skip_spikes: bool = False
     """Leave out the steps that are reported, as those that are not finite."""
 
@@ -132,14 +136,21 @@ class ShapeSettings(Settings, frozen=True):
     folder: str
     """Where it lies; made where it is absent."""
     seed: int = 0
+    """Of what is drawn."""
     size_px: int = 64
-    """64 or more, as for any image."""
+    """Width and height; 64 or more, as for any image."""
     train_pages: int = 3000
+    """Pages of two to six pictures to train on."""
     train_pairs: int = 4000
+    """Pictures with their caption."""
     train_clips: int = 1000
+    """Clips of a moving shape."""
     held_out_pages: int = 200
+    """The same, drawn apart, to measure on."""
     held_out_pairs: int = 400
+    """The same."""
     held_out_clips: int = 200
+    """The same."""
     naming_share: float = 0.4
     """The part of the pages on which colours have made-up names."""
     naming_pictures: int = 6
@@ -160,13 +171,21 @@ class TextModelSettings(Settings, frozen=True):
     vocabulary: int = 400
     """Of its byte-level BPE, the 256 bytes included."""
     width: int = 128
+    """Of its hidden states."""
     layers: int = 2
+    """Of its decoder."""
     heads: int = 4
+    """Of its attention."""
     steps: int = 150
+    """It is trained for."""
     rows: int = 16
+    """Of a step."""
     row_tokens: int = 128
+    """Of a row: texts stand end to end."""
     learning_rate: float = 3e-3
+    """At the most; it rises for 50 steps, and falls to 0 in the second half."""
     seed: int = 0
+    """Of its weights and of the order of the texts."""
 
 
 class TrainConfig(Settings, frozen=True):

@@ -99,7 +99,8 @@ def _step_lines(run: Run, batches: Mapping[str, Batch]) -> Iterator[str]:
         peak = torch.cuda.max_memory_allocated()
     else:
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-    yield f"one step, not kept: loss {losses}, gradient norm {outcome.grad_norm:.3g}, {seconds:.2f} s, peak {_size(peak)}"
+    spent = f"{seconds:.2f} s, peak {_size(peak)}"
+    yield f"one step, not kept: loss {losses}, gradient norm {outcome.grad_norm:.3g}, {spent}"
 
 
 def _size(count: float) -> str:

@@ -58,9 +58,7 @@ def shuffled_media(batch: Batch) -> Batch:
 
 
 @torch.no_grad()
-def losses(
-    laid: Laid, batches: Iterable[Mapping[str, Batch]], processes: Processes
-) -> dict[str, dict[str, float]]:
+def losses(laid: Laid, batches: Iterable[Mapping[str, Batch]], processes: Processes) -> dict[str, dict[str, float]]:
     """By dataset: `loss`, the mean over its predicted tokens; `shuffled`, that with other pictures; `gap`, their
     difference. Over all processes."""
     laid.model.eval()
@@ -131,7 +129,9 @@ def captions_of(
     settings = GenerateSettings(max_new_tokens=max((len(tokens.encode(text)) for _, text in shown), default=0) + 4)
     said: list[str] = []
     for start in range(0, len(prompts), _AT_A_TIME):
-        said += [tokens.decode(ids).strip() for ids in generate(model, prompts[start : start + _AT_A_TIME], stops, settings)]
+        said += [
+            tokens.decode(ids).strip() for ids in generate(model, prompts[start : start + _AT_A_TIME], stops, settings)
+        ]
     return [(words, text) for words, (_, text) in zip(said, shown, strict=True)]
 
 

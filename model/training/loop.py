@@ -8,7 +8,6 @@
 Ray Train.
 """
 
-import math
 import time
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
@@ -18,7 +17,6 @@ import msgspec
 import torch
 
 from model.data.batch import Batch
-from model.data.loader import Loader
 from model.training import checkpoints
 from model.training.assembly import Run, assemble
 from model.training.checkpoints import CheckpointError
@@ -27,11 +25,11 @@ from model.training.guard import Guard, TrainingError
 from model.training.held_out import accuracy, caption_documents, captions_of, held_out_batches, losses
 from model.training.meter import Meter
 from model.training.optimiser import schedule, set_rates
-from model.training.parallel import Processes, join
+from model.training.parallel import join
 from model.training.records import Records
 from model.training.signals import Stop, stop_by_signal
 from model.training.step import counts, train_step
-from schemas.settings import SettingsError, dump_settings
+from schemas.settings import dump_settings
 
 Teller = Callable[[int, Mapping[str, float]], None]
 
@@ -250,7 +248,7 @@ def _resume(run: Run, say: Callable[[str], None]) -> int:
 
 
 def _open_records(run: Run, started_at: int) -> Records | None:
-    """Of the first process. The resolved settings lie beside the metrics, and must be those of the run that is there."""
+    """Of the first process. The resolved settings are put beside the metrics."""
     if not run.processes.is_first:
         return None
     resolved = msgspec.to_builtins(run.config, str_keys=True)
@@ -276,5 +274,3 @@ def _profile(config: TrainConfig) -> Any:
         schedule=torch.profiler.schedule(wait=9, warmup=1, active=steps, repeat=1),
         on_trace_ready=torch.profiler.tensorboard_trace_handler(f"{config.output}/profile"),
     )
-
-

@@ -52,8 +52,16 @@ def stop_at(step: int, number: signal.Signals) -> Any:
 
 def test_a_run_writes_metrics_checkpoints_and_settings(undisturbed: Path) -> None:
     assert [step for step, *_ in losses(undisturbed)] == [1, 2, 3, 4, 5, 6]
-    row = [row for row in read_metrics(str(undisturbed)) if row["step"] == 3][0]
-    for name in ("tokens_per_s", "images_per_s", "padding", "data_wait", "learning_rate", "tflops", "gates/0/attention"):
+    row = next(row for row in read_metrics(str(undisturbed)) if row["step"] == 3)
+    for name in (
+        "tokens_per_s",
+        "images_per_s",
+        "padding",
+        "data_wait",
+        "learning_rate",
+        "tflops",
+        "gates/0/attention",
+    ):
         assert math.isfinite(row[name])
     assert row["gates/0/attention"] > 0
     assert 0 <= row["padding"] < 1
@@ -217,5 +225,5 @@ def test_an_empty_dataset_is_named(data: Path, tmp_path: Path) -> None:
     (empty / "sizes.json").write_text('{"000000-000.tar": 0}')
     config = micro(data, tmp_path / "out")
     datasets = (msgspec.structs.replace(config.data.datasets[0], shards=str(tmp_path / "empty")),)
-    with pytest.raises(SettingsError, match="dataset pages: its shards in .*empty hold no sample"):
+    with pytest.raises(SettingsError, match=r"dataset pages: its shards in .*empty hold no sample"):
         quiet(msgspec.structs.replace(config, data=msgspec.structs.replace(config.data, datasets=datasets)))

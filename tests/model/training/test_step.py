@@ -28,9 +28,10 @@ def ready(config: TrainConfig) -> tuple[Run, dict[str, Batch]]:
 def gradients(run: Run, batches: dict[str, Batch], **options: object) -> dict[str, torch.Tensor]:
     """What a step would apply: seen by the judge, who then refuses it."""
     seen: dict[str, torch.Tensor] = {}
+    trained = run.model.trainable_parameters()
 
     def judge(norm: float) -> bool:
-        seen.update({name: p.grad.clone() for name, p in run.model.trainable_parameters().items() if p.grad is not None})
+        seen.update({name: p.grad.clone() for name, p in trained.items() if p.grad is not None})
         return False
 
     wanted = counts(batches, run.config.loss)
