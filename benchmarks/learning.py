@@ -5,6 +5,7 @@ a page, in order and swapped; and the learning curve as a picture, with --curve 
 """
 
 import argparse
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -33,9 +34,8 @@ def main() -> None:
     for dataset in trained.data.datasets:
         if dataset.kind == "interleaved":
             continue
-        shown = [seen(trained, document) for document in read_documents(dataset.shards, dataset.kind)][
-            : arguments.limit
-        ]
+        documents = itertools.islice(read_documents(dataset.shards, dataset.kind), arguments.limit)
+        shown = [seen(trained, document) for document in documents]
         pictures, texts = [picture for picture, _ in shown], [text for _, text in shown]
         blank = [np.full_like(picture, 236) for picture in pictures]
         for name, given in (("right", pictures), ("another", pictures[1:] + pictures[:1]), ("blank", blank)):
@@ -90,9 +90,8 @@ def curve(rows: list[dict[str, float]]) -> str:
     accuracy = {"pairs": "held_out/pairs/accuracy", "clips": "held_out/clips/accuracy"}
     losses = {name: f"held_out/{name}/loss" for name in ("pages", "pairs", "clips")}
     wrong = {f"{name}, other pictures": f"held_out/{name}/shuffled" for name in ("pages", "pairs", "clips")}
-    for number, (title, lines) in enumerate(
-        (("held-out captions word for word", accuracy), ("held-out loss", losses | wrong))
-    ):
+    charts = (("held-out captions word for word", accuracy), ("held-out loss", losses | wrong))
+    for number, (title, lines) in enumerate(charts):
         values = [row[name] for row in rows for name in lines.values() if row.get(name) is not None and row["step"] > 0]
         most = 1.0 if number == 0 else max(values, default=1.0)
         y0 = top + number * (high + 60)
