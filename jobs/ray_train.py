@@ -27,7 +27,8 @@ def train_on_ray(config: TrainConfig, workers: int, address: str = "") -> Ended:
 
     start_ray(ray, EngineSettings(address=address, workers=0))
     try:
-        has_gpus = ray.cluster_resources().get("GPU", 0) >= workers
+        cluster: Any = ray
+        has_gpus = cluster.cluster_resources().get("GPU", 0) >= workers
         trainer = TorchTrainer(
             train_on_worker,
             train_loop_config={"settings": msgspec.to_builtins(config, str_keys=True)},

@@ -3,6 +3,7 @@
 import io
 import math
 import random
+from typing import Any
 
 import msgspec
 from PIL import Image, ImageDraw
@@ -55,6 +56,8 @@ def clip_of(scene: Scene, direction: str, size_px: int, seconds: int, rng: rando
     """An MP4 of one frame a second in which the shape crosses the picture; where it starts is left to chance."""
     import av
 
+    frame_of: Any = av.VideoFrame.from_image
+
     dx, dy = DIRECTIONS[direction]
     length = rng.uniform(0.4, 0.55)
     across = rng.uniform(0.25, 0.75)
@@ -69,7 +72,7 @@ def clip_of(scene: Scene, direction: str, size_px: int, seconds: int, rng: rando
             way = (number / max(1, seconds - 1) - 0.5) * length
             centre = (0.5 + dx * way, across) if dx else (across, 0.5 + dy * way)
             image = _picture(scene, [centre], radius, tint, ground, size_px)
-            for packet in stream.encode(av.VideoFrame.from_image(image)):
+            for packet in stream.encode(frame_of(image)):
                 container.mux(packet)
         for packet in stream.encode():
             container.mux(packet)

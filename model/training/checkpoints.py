@@ -22,14 +22,16 @@ from typing import Any
 
 import msgspec
 import torch
-import torch.distributed.checkpoint as dcp
 from safetensors.torch import load_file, save_file
+from torch.distributed.checkpoint.api import CheckpointException
 from torch.distributed.checkpoint.state_dict import (
     StateDictOptions,
     get_model_state_dict,
     get_optimizer_state_dict,
     set_optimizer_state_dict,
 )
+from torch.distributed.checkpoint.state_dict_loader import load as load_distributed
+from torch.distributed.checkpoint.state_dict_saver import save as save_distributed
 
 from model.training.config import CheckpointSettings
 from model.training.parallel import Laid, Processes
@@ -83,12 +85,12 @@ def save(
         if processes.is_first:
             shutil.rmtree(aside, ignore_errors=True)
             aside.mkdir(parents=True)
-    weights = get_model_state_dict(
+    weights: dict[str, Any] = get_model_state_dict(
         laid.model, options=StateDictOptions(ignore_frozen_params=True, full_state_dict=True, cpu_offload=True)
     )
     with _agreed(f"the checkpoint of step {step} could not be written", processes, aside):
         with _alone_is_meant():
-            dcp.save(_state(laid, optimiser), checkpoint_id=aside, no_dist=processes.world == 1)
+            save_distributed(_state(laid, optimiser), checkpoint_id=aside, no_dist=processes.world == 1)
         own = {"loader": loader_state, "random": _random_state()}
         (aside / f"process-{processes.rank:05d}.json").write_text(json.dumps(own))
         if processes.is_first:
@@ -118,8 +120,8 @@ def restore(
         own = [json.loads((folder / f"process-{rank:05d}.json").read_text()) for rank in range(mark.processes)]
         state = _state(laid, optimiser)
         with _alone_is_meant():
-            dcp.load(state, checkpoint_id=folder, no_dist=processes.world == 1)
-    except (OSError, ValueError, RuntimeError, dcp.api.CheckpointException) as error:
+            load_distributed(state, checkpoint_id=folder, no_dist=processes.world == 1)
+    except (OSError, ValueError, RuntimeError, CheckpointException) as error:
         raise CheckpointError(f"{folder} cannot be read: {_short(error)}") from error
     laid.model.load_state_dict(state["model"], strict=False)
     set_optimizer_state_dict(laid.model, optimiser, state["optimiser"], options=_TRAINED)
@@ -177,7 +179,7 @@ def _agreed(what: str, processes: Processes, aside: Path) -> Iterator[None]:
     failure = ""
     try:
         yield
-    except (OSError, RuntimeError, dcp.api.CheckpointException) as error:
+    except (OSError, RuntimeError, CheckpointException) as error:
         failure = _short(error)
     failures = [text for text in processes.gather(failure) if text]
     if failures:
@@ -196,7 +198,7 @@ def _alone_is_meant() -> Iterator[None]:
 
 def _short(error: BaseException) -> str:
     """One line; the writer of torch wraps the errors of each process."""
-    if isinstance(error, dcp.api.CheckpointException) and error.failures:
+    if isinstance(error, CheckpointException) and error.failures:
         error = next(iter(error.failures.values()))[0]
     return f"{type(error).__name__}: {error}".splitlines()[0][:300]
 

@@ -154,17 +154,22 @@ class _Loop:
 
     def _tell(self) -> None:
         values = self._meter.read(self._step)
-        if self._records is not None:
-            _tolerant(lambda: self._records and self._records.write(self._step, values), self._say)
-        self._told(self._step, values)
+        self._write(values)
 
     def _measure(self) -> None:
         """Held-out losses, gaps and captions, into the metrics."""
         with self._meter.paused():
             self._measured = self._held_out.measure()
-        if self._records is not None:
-            _tolerant(lambda: self._records and self._records.write(self._step, self._measured), self._say)
-        self._told(self._step, self._measured)
+        self._write(self._measured)
+
+    def _write(self, values: dict[str, float]) -> None:
+        """A log that cannot be written must not end a run of days."""
+        try:
+            if self._records is not None:
+                self._records.write(self._step, values)
+        except OSError as error:
+            self._say(f"the metrics could not be written: {error}")
+        self._told(self._step, values)
 
     def _save(self, must: bool) -> None:
         """A save that fails costs nothing but itself, unless it is the last chance."""
@@ -256,14 +261,6 @@ def _open_records(run: Run, started_at: int) -> Records | None:
     checkpoints.sweep(run.config.output)
     run.write_settings(dump_settings(run.config))
     return records
-
-
-def _tolerant(write: Callable[[], object], say: Callable[[str], None]) -> None:
-    """A log that cannot be written must not end a run of days."""
-    try:
-        write()
-    except OSError as error:
-        say(f"the metrics could not be written: {error}")
 
 
 def _profile(config: TrainConfig) -> Any:

@@ -25,6 +25,18 @@ def known_peak(device: torch.device, precision: str) -> float | None:
 class Meter:
     """Adds up over the steps between two readings. Sums over processes are made when it is read, not at each step."""
 
+    _loss_S: torch.Tensor
+    _predicted_S: torch.Tensor
+    _tokens: int
+    _places: int
+    _images: int
+    _steps: int
+    _skipped: int
+    _flops: float
+    _norm: float
+    _wait_s: float
+    _paused_s: float
+
     def __init__(self, run: Run) -> None:
         self._run = run
         self._names = [dataset.name for dataset in run.config.data.datasets]

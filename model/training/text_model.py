@@ -10,11 +10,13 @@ import random
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import tokenizers
 import torch
 
 from model.data.config import DatasetSettings
+from model.data.documents import Document
 from model.data.plain import read_documents, text_of
 from model.training.config import TextModelSettings
 from schemas.settings import SettingsError
@@ -71,7 +73,7 @@ def train_tokenizer(texts: Iterator[str], vocabulary: int) -> tokenizers.Tokeniz
     return tokenizer
 
 
-def _some(dataset: DatasetSettings) -> Iterator[object]:
+def _some(dataset: DatasetSettings) -> Iterator[Document]:
     for number, document in enumerate(read_documents(dataset.shards, dataset.kind)):
         if number == _MAX_DOCUMENTS:
             return
@@ -88,7 +90,7 @@ def _token_stream(tokenizer: tokenizers.Tokenizer, pages: list[list[str]], seed:
 
 def _train(
     settings: TextModelSettings, vocabulary: int, stream: torch.Tensor, told: Callable[[int, float], None]
-) -> torch.nn.Module:
+) -> Any:
     from transformers import LlamaConfig, LlamaForCausalLM
 
     torch.manual_seed(settings.seed)
