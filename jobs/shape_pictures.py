@@ -48,7 +48,7 @@ class Scene(msgspec.Struct, frozen=True):
 def draw(scene: Scene, size_px: int, rng: random.Random) -> bytes:
     """A square PNG. Size, tint, ground and exact position are left to chance."""
     centres = _centres(scene, rng)
-    radius = rng.uniform(0.17, 0.2)
+    radius = rng.uniform(0.18, 0.21)
     return _png(_picture(scene, centres, radius, _tint(scene.colour, rng), _ground(rng), size_px))
 
 
@@ -61,7 +61,7 @@ def clip_of(scene: Scene, direction: str, size_px: int, seconds: int, rng: rando
     dx, dy = DIRECTIONS[direction]
     length = rng.uniform(0.4, 0.55)
     across = rng.uniform(0.25, 0.75)
-    radius, tint, ground = rng.uniform(0.17, 0.2), _tint(scene.colour, rng), _ground(rng)
+    radius, tint, ground = rng.uniform(0.18, 0.21), _tint(scene.colour, rng), _ground(rng)
     file = io.BytesIO()
     with av.open(file, "w", format="mp4") as container:
         stream = container.add_stream("mpeg4", rate=1)

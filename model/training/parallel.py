@@ -104,7 +104,7 @@ class Laid:
             _shard(model, lowered)
         elif processes.world > 1:
             devices = [processes.device] if processes.device.type == "cuda" else None
-            self.module = DistributedDataParallel(model, device_ids=devices, broadcast_buffers=False)
+            self.module = DistributedDataParallel(model, device_ids=devices)
 
     def summing(self, wanted: bool) -> None:
         """Whether the next backward pass sums gradients over processes."""
