@@ -94,7 +94,9 @@ def save(
         own = {"loader": loader_state, "random": _random_state()}
         (aside / f"process-{processes.rank:05d}.json").write_text(json.dumps(own))
         if processes.is_first:
-            save_file({name: value.contiguous() for name, value in weights.items()}, aside / WEIGHTS)
+            # torch takes the second name of a tied frozen matrix for something trained.
+            trained = laid.model.trainable_parameters()
+            save_file({name: weights[name].contiguous() for name in trained}, aside / WEIGHTS)
     with _agreed(f"the checkpoint of step {step} could not be written", processes, aside):
         if processes.is_first:
             mark = Mark(step, processes.world, dict(counters))

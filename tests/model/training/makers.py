@@ -34,6 +34,7 @@ LLAMA = {
     "num_attention_heads": 4,
     "num_key_value_heads": 4,
     "max_position_embeddings": 128,
+    "tie_word_embeddings": True,
     "initializer_range": 0.1,
 }
 
