@@ -1,4 +1,4 @@
-# make demo    a small site crawled over HTTP, made into shards, and a look at them
+# make demo    a small site crawled over HTTP, made into shards, and a look at them; a model that learns to see
 # make test    the tests
 # make check   lint, types, import directions
 # make bench   what the README's figures come from
@@ -7,7 +7,7 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 PIP := PIP_CONSTRAINT=constraints.txt .venv/bin/python -m pip install --quiet --disable-pip-version-check
 DEMO := demo-out
 
-.PHONY: help install img2dataset demo test check format bench bench-extract bench-fetch bench-corpus bench-load bench-clips bench-network clean
+.PHONY: help install img2dataset demo demo-train test check format bench bench-extract bench-fetch bench-corpus bench-load bench-clips bench-network clean
 help:
 	@sed -n 's/^# make/make/p' Makefile
 
@@ -39,10 +39,6 @@ help:
 
 install: .venv/installed
 
-# Of the run that docs/training.md shows, its first minute.
-SHORT := --set steps=300 --set optimiser.final_steps=100 --set held_out.every_steps=100 --set shapes.train_pages=1000 \
-  --set shapes.train_pairs=2000 --set shapes.train_clips=300
-
 demo: .venv/installed-demo .venv/installed-train
 	@rm -rf $(DEMO) && mkdir $(DEMO)
 	.venv/bin/python examples/serve.py .venv/bin/weft crawl http://fieldnotes.example/sitemap.xml -o $(DEMO)/crawl \
@@ -54,10 +50,7 @@ demo: .venv/installed-demo .venv/installed-train
 	.venv/bin/weft show $(DEMO)/dataset http://fieldnotes.example/photo/moving-over-stills.html --images $(DEMO)/clip --draw never
 	.venv/bin/weft build align --input '$(DEMO)/crawl/warc/*.warc.gz' --output $(DEMO)/pairs
 	.venv/bin/weft show $(DEMO)/pairs http://fieldnotes.example/animals/portrait-of-a-cat.html --draw never
-	cd $(DEMO) && ../.venv/bin/weft train ../configs/tiny.yaml $(SHORT)
-	cd $(DEMO) && ../.venv/bin/weft generate tiny-out --each --picture learnt.png \
-	  $(addprefix --image tiny-out/shapes/held_out/tasks/,$(addsuffix .png,00-query-00 01-query-01 02-query-02 03-query-03 \
-	  04-query-04 05-query-05 06-query-00 07-query-01))
+	@$(MAKE) --no-print-directory demo-train
 	@echo
 	@echo "What to look at next:"
 	@echo "  $(DEMO)/learnt.png                                pictures that the model had not seen, and what it says to them"
@@ -70,6 +63,15 @@ demo: .venv/installed-demo .venv/installed-train
 	@echo "  $(DEMO)/crawl/warc/                               the archive of the crawl, for any tool that reads WARC"
 	@echo "  .venv/bin/weft inspect $(DEMO)/pairs              images with their captions, as ALIGN takes them; docs/pairs.md"
 	@echo "  .venv/bin/weft build obelics --input '$(DEMO)/crawl/warc/*.warc.gz' --output $(DEMO)/obelics"
+
+# A shorter form of the run that docs/training.md shows; then pictures that the model has not seen, and what it says.
+SHORT := --set steps=400 --set optimiser.final_steps=150 --set held_out.every_steps=200 --set held_out.captions=50 \
+  --set shapes.train_pages=1000 --set shapes.train_pairs=2000 --set shapes.train_clips=300
+demo-train: .venv/installed-train
+	@mkdir -p $(DEMO)
+	cd $(DEMO) && ../.venv/bin/weft train ../configs/tiny.yaml $(SHORT)
+	cd $(DEMO) && ../.venv/bin/weft generate tiny-out --each --picture learnt.png $(foreach group,00 01 02 03 04 05 06 07, \
+	  --image tiny-out/shapes/held_out/tasks/$(group)-query-00.png)
 
 test: .venv/installed-dev
 	.venv/bin/python -m pytest

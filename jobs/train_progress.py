@@ -71,9 +71,10 @@ class TrainProgress:
             from rich.console import Console
             from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+            # The text comes last: it is what a narrow terminal cuts.
             columns = (
-                TextColumn("{task.description:<10}"), BarColumn(20), MofNCompleteColumn(),
-                TextColumn("{task.fields[text]}"), TimeRemainingColumn(),
+                TextColumn("{task.description}"), BarColumn(16), MofNCompleteColumn(), TimeRemainingColumn(),
+                TextColumn("{task.fields[text]}"),
             )  # fmt: skip
             self._bar = Progress(*columns, console=Console(file=self._stream))
             self._task = self._bar.add_task(name, total=steps, text=text)
