@@ -55,7 +55,8 @@ def import_extra(module: str, package: str) -> Any:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
         if error.name == module:
-            raise SettingsError(f"the package {package} is missing: pip install {package}") from None
+            needed = f"{package} and a torchvision that fits torch"
+            raise SettingsError(f"the package {package} is missing: install {needed}") from None
         raise SettingsError(f"{package} is installed, but needs {error.name}, which is missing") from None
     except (ImportError, RuntimeError) as error:  # torchvision that does not fit torch raises RuntimeError
         raise SettingsError(f"{package} is installed, but does not load: {error}") from None

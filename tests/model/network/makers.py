@@ -1,6 +1,7 @@
 """Small models with random weights, and batches for them."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -146,6 +147,30 @@ def batch(rows: Sequence[Sequence[Sequence[int]]], length: int, seed: int = 0) -
         source_D=torch.zeros(number, dtype=torch.int64),
         keys=tuple(str(document) for document in range(number)),
         sources=("made",),
+    )
+
+
+def alone(packed: Batch, number: int, length: int) -> Batch:
+    """A document of a batch in a row of its own, padded."""
+    mine = packed.document_BT == number
+    media = sorted({m for m in packed.media_index_BT[mine].tolist() if m >= 0})
+    offsets = packed.frame_offsets_M1.tolist()
+    parts = [packed.frames_FCHW[offsets[m] : offsets[m + 1]] for m in media]
+    counts = [len(part) for part in parts]
+
+    def row(values: torch.Tensor, pad: int) -> torch.Tensor:
+        return torch.nn.functional.pad(values[mine], (0, 3), value=pad)[None]
+
+    index = packed.media_index_BT - (media[0] if media else 0)
+    return replace(
+        packed,
+        tokens_BT=row(packed.tokens_BT, END),
+        document_BT=row(packed.document_BT * 0, -1),
+        position_BT=row(packed.position_BT, 0),
+        media_index_BT=row(torch.where(packed.media_index_BT < 0, -1, index), -1),
+        loss_weight_BT=row(packed.loss_weight_BT, 0),
+        frames_FCHW=torch.cat(parts) if parts else packed.frames_FCHW[:0],
+        frame_offsets_M1=torch.tensor([0, *torch.tensor(counts).cumsum(0).tolist()]) if counts else torch.tensor([0]),
     )
 
 

@@ -14,7 +14,7 @@ from model.network.config import LanguageSettings, VisionSettings
 from model.network.flamingo import Flamingo, token_loss
 from model.network.language import load_language_model
 from schemas.settings import SettingsError
-from tests.model.network.makers import END, IMAGE, VOCABULARY, batch, flamingo, frames, lm_config, small
+from tests.model.network.makers import END, IMAGE, VOCABULARY, alone, batch, flamingo, frames, lm_config, small
 
 #: Nothing, then medium 0, nothing again (as where text looks ahead and none follows), then 1 and 2.
 ATTENDS = [-1] * 3 + [0] * 6 + [-1] * 2 + [1] * 5 + [2] * 4
@@ -92,37 +92,13 @@ def test_packed_documents_give_what_they_give_alone() -> None:
     packed = batch([documents[:2], documents[2:]], 17)
     losses, gradients = _losses_and_gradients(model, [packed])
     assert Plan.of(packed).packed
-    apart = [_document(packed, number, length) for number, length in enumerate(map(len, documents))]
+    apart = [alone(packed, number, length) for number, length in enumerate(map(len, documents))]
     assert not any(Plan.of(each).packed for each in apart)
-    alone, gradients_alone = _losses_and_gradients(model, apart)
-    torch.testing.assert_close(losses, alone, atol=1e-5, rtol=0)
-    assert gradients.keys() == gradients_alone.keys()
+    losses_apart, gradients_apart = _losses_and_gradients(model, apart)
+    torch.testing.assert_close(losses, losses_apart, atol=1e-5, rtol=0)
+    assert gradients.keys() == gradients_apart.keys()
     for name, gradient in gradients.items():
-        torch.testing.assert_close(gradient, gradients_alone[name], atol=1e-4, rtol=1e-4, msg=name)
-
-
-def _document(packed: Batch, number: int, length: int) -> Batch:
-    """A document of a batch in a row of its own, padded."""
-    mine = packed.document_BT == number
-    media = sorted({m for m in packed.media_index_BT[mine].tolist() if m >= 0})
-    offsets = packed.frame_offsets_M1.tolist()
-    parts = [packed.frames_FCHW[offsets[m] : offsets[m + 1]] for m in media]
-    counts = [len(part) for part in parts]
-
-    def row(values: torch.Tensor, pad: int) -> torch.Tensor:
-        return torch.nn.functional.pad(values[mine], (0, 3), value=pad)[None]
-
-    index = packed.media_index_BT - (media[0] if media else 0)
-    return replace(
-        packed,
-        tokens_BT=row(packed.tokens_BT, END),
-        document_BT=row(packed.document_BT * 0, -1),
-        position_BT=row(packed.position_BT, 0),
-        media_index_BT=row(torch.where(packed.media_index_BT < 0, -1, index), -1),
-        loss_weight_BT=row(packed.loss_weight_BT, 0),
-        frames_FCHW=torch.cat(parts) if parts else packed.frames_FCHW[:0],
-        frame_offsets_M1=torch.tensor([0, *torch.tensor(counts).cumsum(0).tolist()]) if counts else torch.tensor([0]),
-    )
+        torch.testing.assert_close(gradient, gradients_apart[name], atol=1e-4, rtol=1e-4, msg=name)
 
 
 def _losses_and_gradients(model: Flamingo, batches: list[Batch]) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:

@@ -12,7 +12,17 @@ from model.network.config import LanguageSettings
 from model.network.generate import GenerateSettings, generate
 from model.network.language import check_packing, decoder_layers, load_language_model
 from schemas.settings import SettingsError
-from tests.model.network.makers import END, LANGUAGE_MODELS, VOCABULARY, batch, flamingo, lm_config, small, some_prompts
+from tests.model.network.makers import (
+    END,
+    LANGUAGE_MODELS,
+    VOCABULARY,
+    alone,
+    batch,
+    flamingo,
+    lm_config,
+    small,
+    some_prompts,
+)
 from tests.model.network.test_generate import without_cache
 
 #: Rows of several documents need a mask that this one does not take.
@@ -46,14 +56,8 @@ def test_documents_of_a_row_are_kept_apart_or_the_model_is_refused(kind: str) ->
             model(packed)
         return
     logits = model(packed)[:, :22]
-    alone = [model(each)[0, : len(attends)] for each, attends in zip(_apart(packed), (one, other), strict=True)]
-    torch.testing.assert_close(logits[0], torch.cat(alone), atol=1e-5, rtol=0)
-
-
-def _apart(packed: Any) -> list[Any]:
-    from tests.model.network.test_flamingo import _document
-
-    return [_document(packed, number, int((packed.document_BT == number).sum())) for number in (0, 1)]
+    apart = [model(alone(packed, n, len(each)))[0, : len(each)] for n, each in enumerate((one, other))]
+    torch.testing.assert_close(logits[0], torch.cat(apart), atol=1e-5, rtol=0)
 
 
 def test_generation_with_a_cache_is_that_without(kind: str) -> None:
