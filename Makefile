@@ -110,6 +110,7 @@ img2dataset: .venv-img2dataset/installed
 
 bench-fetch: .venv/installed-dev .venv-img2dataset/installed
 	.venv/bin/python -m benchmarks.fetching .venv-img2dataset/bin/python
+	.venv/bin/python -m benchmarks.fetch_costs
 
 # Cuts and clips of made videos, and of VIDEOS if they are named.
 bench-clips: .venv/installed-dev
@@ -130,12 +131,17 @@ bench-corpus: .venv/installed-dev
 	@touch $@
 
 # PHOTOS is a folder of .jpg files to make the samples of; without it they are made up.
-bench-load: .venv/installed-dev .venv-energon/installed
-	.venv/bin/python -m benchmarks.loading "$(PHOTOS)" .venv-energon/bin/python
+.venv-streaming/installed:
+	$(PYTHON) -m venv .venv-streaming
+	.venv-streaming/bin/python -m pip install --quiet --disable-pip-version-check torch==2.13.0 mosaicml-streaming==0.13.0
+	.venv-streaming/bin/python -m pip uninstall --quiet --yes torchvision  # does not load beside a torch for CPUs
+	@touch $@
+bench-load: .venv/installed-dev .venv-energon/installed .venv-streaming/installed
+	.venv/bin/python -m benchmarks.loading "$(PHOTOS)" .venv-energon/bin/python .venv-streaming/bin/python
 
 # The network beside a dense mask and OpenFlamingo's block structure; without a GPU about five minutes on one thread.
 bench-network: .venv/installed-dev
 	.venv/bin/python -m benchmarks.network $(if $(DEVICE),--device $(DEVICE))
 
 clean:
-	rm -rf .venv .venv-img2dataset .venv-energon $(DEMO)
+	rm -rf .venv .venv-img2dataset .venv-energon .venv-streaming $(DEMO)

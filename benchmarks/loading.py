@@ -1,14 +1,16 @@
 """Loading of batches beside the way of open_clip and OpenFlamingo, and a decode-only ceiling, on the same shards.
 
-    python -m benchmarks.loading [FOLDER] [ENERGON_PYTHON]
+    python -m benchmarks.loading [FOLDER] [ENERGON_PYTHON] [STREAMING_PYTHON]
 
-FOLDER holds the photographs (.jpg) that samples are made of; without it they are made up. ENERGON_PYTHON is a Python
-that has megatron-energon and torch; without it that row is left out. Rounds of the compared things alternate in one
-run; times are CPU seconds of this process and its children, and the ratio is the figure to quote.
+FOLDER holds the photographs (.jpg) that samples are made of; without it they are made up. The others are Pythons that
+have megatron-energon and mosaicml-streaming, with torch; without them their rows are left out. Rounds of the compared
+things alternate in one run; times are CPU seconds of this process and its children, and the ratio is the figure to
+quote.
 """
 
 import gc
 import io
+import itertools
 import json
 import random
 import resource
@@ -44,19 +46,36 @@ WORDS = (
 )
 
 
-def main(photos: Path | None, energon: str | None) -> None:
+def main(photos: Path | None, peers: dict[str, str]) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         images = _photos(photos)
-        write(folder / "pages", [page(n, images) for n in range(PAGES)])
+        write(folder / "interleaved", [page(n, images) for n in range(PAGES)])
         write(folder / "pairs", [pair(n, images) for n in range(PAIRS)])
         tokens = _tokens()
         for kind in ("pairs", "interleaved"):
-            compare(folder / ("pairs" if kind == "pairs" else "pages"), kind, tokens, energon)
-        memory(folder / "pages", tokens)
+            compare(folder / kind, kind, tokens, peers)
+        running(folder / "interleaved", tokens)
+        memory(folder / "interleaved", tokens)
 
 
-def compare(folder: Path, kind: str, tokens: Tokens, energon: str | None) -> None:
+def running(folder: Path, tokens: Tokens, steps: int = 60) -> None:
+    """Threads beside processes once they run: images a second of wall time, without the start."""
+    print("\nwall time without the start, images/s:", end=" ")
+    rates: dict[str, list[float]] = {"threads": [], "processes": []}
+    for _, workers_are in itertools.product(range(ROUNDS), rates):
+        config = _config(folder, "interleaved", packed=True, workers_are=workers_are, epochs=None)
+        with Loader(config, tokens) as loader:
+            batches = iter(loader)
+            for _ in range(10):
+                next(batches)
+            start = time.perf_counter()
+            images = sum(len(batch.frames_FCHW) for _ in range(steps) for batch in next(batches).values())
+            rates[workers_are].append(images / (time.perf_counter() - start))
+    print(", ".join(f"{way} {statistics.median(found):.0f}" for way, found in rates.items()), flush=True)
+
+
+def compare(folder: Path, kind: str, tokens: Tokens, peers: dict[str, str]) -> None:
     """One epoch each; what is counted are real tokens (no padding) and real images."""
     ways: dict[str, Callable[[], tuple[int, int]]] = {
         "ours, packed": lambda: ours(folder, kind, tokens, packed=True),
@@ -86,10 +105,10 @@ def compare(folder: Path, kind: str, tokens: Tokens, energon: str | None) -> Non
             print(
                 f"{name:40} {tokens_read / taken:12,.0f}  {images / taken:12,.0f}  {images / wall:13,.0f}", flush=True
             )
-    if energon:
-        for_energon(folder, kind)
-        rates = [by_energon(folder, kind, energon)[0] for _ in range(ROUNDS)]
-        print(f"{'energon, no tokens, no packing':40} {'':12}  {statistics.median(rates):12,.0f}", flush=True)
+    for_energon(folder, kind)
+    for name, python in peers.items():
+        rates = [by_peer(folder, kind, name, python) for _ in range(ROUNDS)]
+        print(f"{name + ', no tokens, no packing':40} {'':12}  {statistics.median(rates):12,.0f}", flush=True)
 
 
 def ours(folder: Path, kind: str, tokens: Tokens, packed: bool, workers_are: str = "threads") -> tuple[int, int]:
@@ -101,10 +120,12 @@ def ours(folder: Path, kind: str, tokens: Tokens, packed: bool, workers_are: str
     return report.tokens, report.frames
 
 
-def _config(folder: Path, kind: str, packed: bool, workers_are: str = "threads") -> LoaderConfig:
+def _config(
+    folder: Path, kind: str, packed: bool, workers_are: str = "threads", epochs: int | None = 1
+) -> LoaderConfig:
     return LoaderConfig(
         datasets=(DatasetSettings("x", str(folder), kind, batch_rows=8),),  # type: ignore[arg-type]
-        order=OrderSettings(lanes=4, epochs=1),
+        order=OrderSettings(lanes=4, epochs=epochs),
         packing=PackingSettings(enabled=packed),
         images=ImageSettings(size_px=SIZE, colour=0),
         read=ReadSettings(workers=2, workers_are=workers_are),  # type: ignore[arg-type]
@@ -195,14 +216,14 @@ def decode_only(folder: Path) -> tuple[int, int]:
     return 0, images
 
 
-def by_energon(folder: Path, kind: str, python: str) -> tuple[float, int]:
-    """Images a CPU second and images, of Energon over the same shards in its own environment: no text is tokenised."""
-    script = Path(__file__).with_name("energon_run.py")
+def by_peer(folder: Path, kind: str, name: str, python: str) -> float:
+    """Images a CPU second of another loader over the same samples in its own environment: no text is tokenised."""
+    script = Path(__file__).with_name(f"{name}_run.py")
     done = subprocess.run([python, str(script), str(folder), kind, str(SIZE)], capture_output=True, text=True)
     if done.returncode:
         raise SystemExit(done.stderr[-2000:])
     seconds, images = done.stdout.split()[-2:]
-    return int(images) / float(seconds), int(images)
+    return int(images) / float(seconds)
 
 
 def for_energon(folder: Path, kind: str) -> None:
@@ -307,5 +328,6 @@ def _cpu() -> float:
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    arguments = [*sys.argv[1:], "", ""]
-    main(Path(arguments[0]) if arguments[0] else None, arguments[1] or None)
+    folder, *pythons = [*sys.argv[1:], "", "", ""][:3]
+    named = {name: python for name, python in zip(("energon", "streaming"), pythons, strict=True) if python}
+    main(Path(folder) if folder else None, named)

@@ -52,17 +52,22 @@ class Columns(msgspec.Struct, frozen=True):
 
 def find_columns(name: str, settings: ListSettings) -> Columns:
     """The columns of a list, from its head alone. Raises `InputError` that names those it has."""
-    if not _bare(name).endswith(_SUFFIXES):
-        raise InputError(f"{name}: a list is one of {', '.join(_SUFFIXES)}, or the same with .gz")
-    try:
-        found = _column_names(name)
-    except (OSError, ValueError, csv.Error, msgspec.DecodeError, pa.ArrowException) as error:
-        raise InputError(f"cannot read the list {name}: {error}") from None
+    found = columns_of(name)
     url = _pick(name, found, settings.url_column, URL_COLUMNS, "address", "lists.url_column")
     caption = _pick(name, found, settings.caption_column, CAPTION_COLUMNS, "caption", "lists.caption_column")
     if missing := [column for column in settings.keep_columns if column not in found]:
         raise InputError(f"{name} has no column {missing[0]}; it has {', '.join(found)}")
     return Columns(url, caption, settings.keep_columns)
+
+
+def columns_of(name: str) -> list[str]:
+    """The names of a list's columns, from its head alone. Raises `InputError`."""
+    if not _bare(name).endswith(_SUFFIXES):
+        raise InputError(f"{name}: a list is one of {', '.join(_SUFFIXES)}, or the same with .gz")
+    try:
+        return _column_names(name)
+    except (OSError, ValueError, csv.Error, msgspec.DecodeError, pa.ArrowException) as error:
+        raise InputError(f"cannot read the list {name}: {error}") from None
 
 
 def read_rows(name: str, columns: Columns) -> Iterator[Row]:
@@ -79,11 +84,10 @@ def read_rows(name: str, columns: Columns) -> Iterator[Row]:
 
 def read_fields(name: str, wanted: Sequence[str]) -> Iterator[dict[str, Any]]:
     """Of each row some fields, those that the list has. Raises `InputError`."""
-    if not _bare(name).endswith(_SUFFIXES):
-        raise InputError(f"{name}: a list is one of {', '.join(_SUFFIXES)}, or the same with .gz")
+    if _bare(name).endswith(".parquet"):
+        found = columns_of(name)
+        wanted = [column for column in wanted if column in found]
     try:
-        if _bare(name).endswith(".parquet"):
-            wanted = [column for column in wanted if column in _column_names(name)]
         for values in _records(name, wanted):
             yield dict(zip(wanted, values, strict=True))
     except (ValueError, csv.Error, msgspec.DecodeError, pa.ArrowException, EOFError) as error:

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from crawlers.inputs import InputError
 from jobs.assemble import assemble
 from jobs.clips import make_clips
 from jobs.config import BuildConfig
@@ -18,9 +19,10 @@ from jobs.extract import extract
 from jobs.frequency import compares_addresses, count_keys, find_frequent, find_frequent_content
 from jobs.metrics import Metrics
 from jobs.near import dedup_similar, group_pages, link_bands, round_phase, star_round
-from jobs.page_videos import LISTS, read_list
+from jobs.page_videos import LISTS, check_list, read_list
+from jobs.pair_counts import count_pair_keys, find_rare_tokens
 from jobs.pair_publish import find_equal_pairs, publish_pairs
-from jobs.pairs import count_pair_keys, fetch_pair_images, find_rare_tokens, staged_pairs
+from jobs.pairs import fetch_pair_images, staged_pairs
 from jobs.plan import Plan, make_plan, other_settings
 from jobs.progress import progress
 from jobs.publish import publish
@@ -73,7 +75,11 @@ def build(
             "%s is complete: %s", output, "nothing to do" if left == dataset else "what is denied was removed"
         )
         return left
+    if videos and "clips" not in config.kinds:
+        raise InputError("lists of videos are for clips: add --kinds clips")
     plan = make_plan(store, inputs, config, videos=videos)
+    for videos_of in plan.video_lists:  # what is wrong with one is told before any work begins
+        check_list(videos_of.url)
     with open_engine(engine) as runner:
         phases = Phases(runner, store, plan)
         phases.run_all()

@@ -9,13 +9,14 @@ from typing import Any
 import msgspec
 import pyarrow as pa
 
-from crawlers.url_lists import read_fields
+from crawlers.inputs import InputError
+from crawlers.url_lists import columns_of, read_fields
 from jobs.plan import Plan, read_plan
 from pipeline.video_captions import without_personal_data
 from schemas.buckets import BucketWriter, bucket_of
 from schemas.commits import Attempt, Commit
 from schemas.drop_files import DropFile
-from schemas.drops import DropRow, Tally
+from schemas.drops import DropRow, StepError, Tally
 from schemas.storage import Store
 from schemas.urls import media_key
 from schemas.videos import VideoDraft, VideoText
@@ -56,6 +57,13 @@ def located_as(plan: Plan, partition: int) -> int:
     return plan.partitions + partition
 
 
+def check_list(url: str) -> None:
+    """Raises `InputError` if a list cannot be read, or names no videos."""
+    found = columns_of(url)
+    if not set(_ADDRESS_FIELDS) & set(found):
+        raise InputError(f"{url} has no column {' or '.join(_ADDRESS_FIELDS)}; it has {', '.join(found) or 'none'}")
+
+
 def read_list(output: str, index: int) -> Commit:
     """Read one list of videos: what of them is to be looked for in archives is asked for like that of pages."""
     plan, store = read_plan(output), Store(output)
@@ -67,17 +75,24 @@ def read_list(output: str, index: int) -> Commit:
             BucketWriter(attempt.create(f"{name}.wanted.parquet"), WANTED) as wanted,
         ):
             tally = Tally(drops.add)
-            for number, row in enumerate(read_fields(url, (*_ADDRESS_FIELDS, *_TEXT_FIELDS, *_OTHER_FIELDS))):
-                tally.saw("video")
-                address = str(row.get("url") or row.get("path") or "").strip()
-                if not address:
-                    tally.drop(DropRow("", "video", "bad_row", f"row {number} of {url}"))
-                    continue
-                tally.kept("video")
-                video = _listed(url, address, row, _LIST_UIDS | index << 40 | number)
+            for video in _videos_of(url, index, tally):
                 for key, partition in shuffle.add(without_personal_data(video, plan.config.pii)):
                     wanted.add(bucket_of(key, plan.buckets), key, partition)
         return attempt.commit(tally.counts())
+
+
+def _videos_of(url: str, index: int, tally: Tally) -> Iterator[VideoDraft]:
+    """Raises `StepError` where the list is damaged: another try would meet the same."""
+    try:
+        for number, row in enumerate(read_fields(url, (*_ADDRESS_FIELDS, *_TEXT_FIELDS, *_OTHER_FIELDS))):
+            tally.saw("video")
+            if address := str(row.get("url") or row.get("path") or "").strip():
+                tally.kept("video")
+                yield _listed(url, address, row, _LIST_UIDS | index << 40 | number)
+            else:
+                tally.drop(DropRow("", "video", "bad_row", f"row {number} of {url}"))
+    except InputError as error:
+        raise StepError(str(error)) from None
 
 
 def _listed(list_url: str, address: str, row: dict[str, Any], uid: int) -> VideoDraft:

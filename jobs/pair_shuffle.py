@@ -29,7 +29,9 @@ LINKS = {
     "time": pa.string(),
 }
 TOKENS = {"token": pa.int64(), "partition": pa.int32(), "count": pa.int64()}
-_MAX_HELD_TOKENS = 2_000_000
+#: A count of a word in a partition takes 200 bytes; a row of links, before it is packed, 500.
+_MAX_HELD_TOKENS = 250_000
+_FLUSH_BYTES = 16 << 20
 
 
 class PairShuffle:
@@ -41,7 +43,7 @@ class PairShuffle:
 
         def writer(name: str, columns: dict[str, pa.DataType], order: str | None = None) -> BucketWriter:
             file = attempt.create(f"work/extract/{index:06d}.{name}.parquet")
-            return self._stack.enter_context(BucketWriter(file, columns, order=order))
+            return self._stack.enter_context(BucketWriter(file, columns, _FLUSH_BYTES, order))
 
         self._pairs, self._images = writer("pairs", PAIRS, "order"), writer("pair-images", LINKS)
         self._texts, self._tokens = writer("pair-texts", LINKS), writer("pair-tokens", TOKENS)

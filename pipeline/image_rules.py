@@ -1,8 +1,8 @@
 """Images let go for what they are, with the numbers of the papers."""
 
 import msgspec
-from PIL import Image
 
+from pipeline.resampling import Pixels, resampled
 from schemas.drops import Drop
 
 
@@ -35,9 +35,9 @@ def size_rules(width: int, height: int, rules: ImageRules) -> None:
         raise Drop("bad_aspect_ratio", size)
 
 
-def color_rules(image: Image.Image, rules: ImageRules) -> None:
-    """Judge decoded pixels, mode RGB. Raises `Drop("single_color")`."""
-    ranges = image.resize((16, 16), Image.Resampling.BOX).getextrema()
-    widest = max(high - low for low, high in ranges)  # type: ignore[misc]  # RGB: one pair a channel
+def color_rules(pixels: Pixels, rules: ImageRules) -> None:
+    """Judge decoded pixels, RGB of shape (height, width, 3). Raises `Drop("single_color")`."""
+    thumbnail = resampled(pixels, 16, 16, "box").reshape(-1, 3)
+    widest = int((thumbnail.max(axis=0) - thumbnail.min(axis=0)).max())
     if widest < rules.min_color_range:
         raise Drop("single_color", f"range {widest} < {rules.min_color_range}")

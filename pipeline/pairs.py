@@ -1,24 +1,22 @@
 """A page that has been read gives pairs: its images, and for each all texts that describe it."""
 
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 import msgspec
 
 from pipeline.captions import CaptionRules, choose_caption, judge_caption
 from pipeline.image_codec import ImageEncoding
 from pipeline.image_rules import ImageRules
-from pipeline.leaves import Media, collapse
+from pipeline.leaves import Media
 from pipeline.pii import PiiRules, redact_text
 from pipeline.reading import Reading, captions_of, refuse_images
+from pipeline.stated_captions import stated_captions
 from pipeline.url_rules import in_domains
 from schemas.documents import Consent, Page
 from schemas.drops import Drop, DropRow
 from schemas.pairs import Caption, PairRef
-from schemas.urls import host_of, media_key, resolve
-
-_MAX_THINGS = 10_000
+from schemas.urls import host_of, media_key
 
 
 class PairRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -66,7 +64,7 @@ def take_pairs(reading: Reading, page: Page, rules: PairRules, pii: PiiRules, co
     if reading.lead is not None:
         content.add(id(reading.lead))
         leaves = [*leaves, reading.lead]  # in a full walk it stands already: then this one repeats it
-    stated = stated_captions(reading.json_ld, reading.metadata.base)
+    stated = stated_captions(reading.markup, reading.metadata.base)
     figures, refusals = captions_of(leaves), refuse_images(leaves)
     redacted: Counter[str] = Counter()
     pairs, let_go = [], []
@@ -122,36 +120,3 @@ def _texts(leaf: Media, figures: Mapping[int, str], stated: Mapping[bytes, list[
         yield caption, "figcaption"
     found = dict.fromkeys(text for url in leaf.candidates for text in stated.get(media_key(url), ()))
     yield from ((text, "schema_org") for text in found)
-
-
-def stated_captions(scripts: list[str], base: str) -> dict[bytes, list[str]]:
-    """Captions of schema.org's ImageObjects in JSON-LD, by `media_key` of their addresses; broken ones say nothing."""
-    found: dict[bytes, list[str]] = {}
-    for script in scripts:
-        if "ImageObject" not in script:
-            continue
-        try:
-            pending = deque([msgspec.json.decode(script.strip())])
-        except (msgspec.DecodeError, RecursionError):
-            continue
-        seen = 0
-        while pending and seen < _MAX_THINGS:
-            thing = pending.popleft()
-            seen += 1
-            if isinstance(thing, list):
-                pending.extend(thing)
-            elif isinstance(thing, dict):
-                pending.extend(value for value in thing.values() if isinstance(value, dict | list))
-                kinds = thing.get("@type")
-                if "ImageObject" in (kinds if isinstance(kinds, list) else [kinds]):
-                    _add_stated(found, thing, base)
-    return found
-
-
-def _add_stated(found: dict[bytes, list[str]], thing: dict[str, Any], base: str) -> None:
-    texts = [collapse(text) for name in ("caption", "description", "name") if isinstance(text := thing.get(name), str)]
-    text = next(filter(None, texts), "")
-    for name in ("contentUrl", "url", "@id"):
-        value = thing.get(name)
-        if text and isinstance(value, str) and (url := resolve(base, value)):
-            found.setdefault(media_key(url), []).append(text)

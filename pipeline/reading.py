@@ -37,8 +37,8 @@ class Reading:
         """Raises `Drop("hostile_html")`."""
         html = utf8_html(page.html, page.charset)
         refuse_hostile(html)
-        self._markup, self._settings = Markup(html), settings
-        self.metadata: Metadata = read_metadata(self._markup, page.url)
+        self.markup, self._settings = Markup(html), settings
+        self.metadata: Metadata = read_metadata(self.markup, page.url)
         self.walk = self._walk(passes_over=True)
         if len(self.walk.leaves) > settings.max_blocks:
             raise Drop("hostile_html", f"{len(self.walk.leaves)} blocks")
@@ -47,12 +47,7 @@ class Reading:
         self.leaves = [leaf for leaf, verdict in kept if verdict is None]
         self.lead_at, self.lead = -1, None
         if settings.lead_image and any(isinstance(leaf, Text) for leaf in self.leaves):
-            self.lead_at, self.lead = self._find_lead(self._markup, settings.min_declared_px)
-
-    @property
-    def json_ld(self) -> list[str]:
-        """The page's JSON-LD scripts, as they stand."""
-        return self._markup.json_ld
+            self.lead_at, self.lead = self._find_lead(self.markup, settings.min_declared_px)
 
     def full(self) -> tuple[Walk, Verdicts]:
         """A walk that passes nothing over, and for its leaves the same verdicts."""
@@ -67,9 +62,9 @@ class Reading:
 
     def _walk(self, passes_over: bool) -> Walk:
         content = self._settings.content
-        is_thread = any(sign in self._markup.html for sign in _THREADS)
+        is_thread = any(sign in self.markup.html for sign in _THREADS)
         return Walk(
-            self._markup,
+            self.markup,
             self.metadata.base,
             self._settings.min_declared_px,
             content.chrome_share,

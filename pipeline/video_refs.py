@@ -38,7 +38,7 @@ def take_videos(reading: Reading, page: Page, pii: PiiRules, consent: Consent) -
     found: dict[str, tuple[list[str], list[VideoText], list[str]]] = {}
     for candidates, texts, tracks in (
         *_elements(tree, metadata.base),
-        *_stated(list(json_ld(reading.json_ld)), metadata.base),
+        *_stated(list(json_ld(reading.markup.json_ld)), metadata.base),
         *_open_graph(tree, metadata.base),
         *_links(tree, metadata.base),
     ):

@@ -236,3 +236,32 @@ def test_show_and_inspect_tell_of_clips(
     told = capsys.readouterr().out
     assert "clips: 4 samples" in told
     assert "seconds per clip" in told
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("list.jsonl", '{"video": "a.mp4", "text": "A baker"}', "has no column url or path; it has video, text"),
+        ("list.jsonl", "no JSON", "cannot read the list"),
+        ("list.parquet", "no parquet", "cannot read the list"),
+        ("list.txt", "a.mp4", "a list is one of .parquet, .csv"),
+    ],
+)
+def test_a_wrong_list_is_told_before_any_work(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, content: str, message: str
+) -> None:
+    (tmp_path / name).write_text(content)
+    videos = str(tmp_path / name)
+    assert main(["build", "--kinds", "clips", "--videos", videos, "--output", str(tmp_path / "out")]) == 2
+    assert message in capsys.readouterr().err
+    assert main(["build", "--videos", videos, "--output", str(tmp_path / "pages")]) == 2
+    assert "add --kinds clips" in capsys.readouterr().err
+
+
+def test_rows_without_an_address_and_a_list_that_breaks_off(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "list.csv").write_text("url,text\n,nothing\nhttp://a.example/v.mp4,A baker\n")
+    assert built(tmp_path / "out", [], videos=[tmp_path / "list.csv"]).drops["video"]["bad_row"] == 1
+    (tmp_path / "list.jsonl").write_text('{"path": "a.mp4"}\n{"path"')
+    arguments = ["--kinds", "clips", "--videos", str(tmp_path / "list.jsonl"), "--output", str(tmp_path / "broken")]
+    assert main(["build", *arguments, "--engine", "inline"]) == 1
+    assert "is damaged" in capsys.readouterr().err

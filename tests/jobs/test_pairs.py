@@ -20,6 +20,7 @@ from schemas.dataset import Dataset
 from schemas.drops import Counts
 from tests.jobs.conftest import contents
 from tests.jobs.site import photo, prose, write_archive
+from tests.models import write_clip
 
 INLINE = EngineSettings(engine="inline")
 ALT = PairRules(caption=CaptionRules(sources=("alt",)))
@@ -211,6 +212,26 @@ def test_presets_build(tmp_path: Path, preset: str) -> None:
     dataset = built(tmp_path / "out", [path], load_config(preset, ["pairs.min_image_bytes=0"]))
     assert dataset.kinds["pairs"].samples == 1
     assert sum(dataset.drops["pair"].values()) == 1
+
+
+def test_clip_similarity_decides_where_a_model_is_named(tmp_path: Path) -> None:
+    """LAION's rule, with a small model of random weights: what is below the limit goes, and all else says its score."""
+    images = [(f"{number}.jpg", f"red barn number {number} by the sea", number) for number in range(8)]
+    path = archive(tmp_path, images)
+    overrides = [f"scorers.clip.path={write_clip(tmp_path / 'clip')}", "scorers.batch_size=3", "partitions=2"]
+
+    def similarities(name: str, limit: float) -> dict[str, float]:
+        config = load_config("laion", [*overrides, "pairs.min_image_bytes=0", f"pairs.min_similarity={limit}"])
+        built(tmp_path / name, [path], config)
+        return {document["url"]: document["scores"]["clip"] for _, _, document, _ in pairs(tmp_path / name)}
+
+    scores = similarities("all", -1.0)
+    assert len(scores) == len(images)
+    limit = sorted(scores.values())[4]
+    assert similarities("some", limit) == {url: score for url, score in scores.items() if score >= limit}
+    lost = {url.rpartition("/")[2] for url, score in scores.items() if score < limit}
+    assert drops(tmp_path / "some") == sorted((name, "unrelated") for name in lost)
+    assert lost
 
 
 def test_inspect_and_show_know_pairs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -50,6 +50,7 @@ def test_hugging_face_datasets_opens_pairs(shards: Path, monkeypatch: pytest.Mon
     assert all(row["jpg"].size == (96, 64) and row["txt"] == row["json"]["caption"] for row in rows)
 
 
+@pytest.mark.filterwarnings("ignore:'pin_memory'")
 def test_energon_opens_pages(shards: Path) -> None:
     energon = pytest.importorskip("megatron.energon")
     from schemas.dataset import write_reader_files
@@ -57,15 +58,16 @@ def test_energon_opens_pages(shards: Path) -> None:
     from schemas.storage import Store
 
     sizes = json.loads((shards / "pages" / "shards" / "sizes.json").read_text())
+    (shards / "interleaved").symlink_to(shards / "pages")  # kinds have folders of their names
     infos = [ShardInfo(name.removesuffix(".tar"), count, 0, 0, "", 0, "", []) for name, count in sizes.items()]
-    write_reader_files(Store(str(shards)), "pages", infos)
+    write_reader_files(Store(str(shards)), "interleaved", infos)
 
     class Documents(energon.DefaultTaskEncoder):  # type: ignore[name-defined, misc]
         def batch(self, samples: list[Any]) -> list[Any]:
             return samples
 
     dataset = energon.get_train_dataset(
-        str(shards / "pages"),
+        str(shards / "interleaved"),
         worker_config=energon.WorkerConfig(rank=0, world_size=1, num_workers=0),
         batch_size=4,
         repeat=False,

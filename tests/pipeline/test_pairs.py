@@ -2,11 +2,10 @@ import json
 
 from pipeline.captions import CaptionRules
 from pipeline.extract import consent_of
-from pipeline.pairs import PagePairs, PairRules, stated_captions, take_pairs
+from pipeline.pairs import PagePairs, PairRules, take_pairs
 from pipeline.pii import PiiRules
 from pipeline.reading import ExtractSettings, Reading
 from schemas.documents import Page
-from schemas.urls import media_key
 from tests.jobs.site import prose
 
 STATED = {"@type": "ImageObject", "contentUrl": "/barn.jpg", "caption": "Stated of the barn"}
@@ -66,10 +65,3 @@ def test_only_the_allowed_sites_are_taken() -> None:
     assert len(taken(PairRules(domains=("example.org", "farm.example"))).pairs) == 2
     other = taken(PairRules(domains=("example.org",)))
     assert (other.pairs, [row.reason for row in other.let_go]) == ((), ["site_not_allowed"])
-
-
-def test_broken_and_endless_statements_say_nothing() -> None:
-    nested = '[{"@type": "ImageObject", "x": ' * 2000
-    assert stated_captions(["{", nested, '{"@type": "ImageObject", "caption": 3}'], "https://a.example/") == {}
-    found = stated_captions([json.dumps({"a": {"b": [STATED]}})], "https://a.example/")
-    assert found == {media_key("https://a.example/barn.jpg"): ["Stated of the barn"]}
