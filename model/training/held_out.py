@@ -7,6 +7,7 @@ start it is 0 by construction: the gates are closed.
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
+import msgspec
 import torch
 
 from model.data.batch import Batch
@@ -29,7 +30,8 @@ _AT_A_TIME = 32
 def held_out_batches(config: LoaderConfig, tokens: Tokens, steps: int, processes: Processes) -> list[dict[str, Batch]]:
     """The first steps of the loader, once and for all: the same batches at each measurement."""
     if processes.world > config.order.lanes:  # each process needs a lane of its own
-        config = replace_lanes(config, processes.world)
+        order = msgspec.structs.replace(config.order, lanes=processes.world)
+        config = msgspec.structs.replace(config, order=order)
     with Loader(config, tokens, processes.rank, processes.world) as loader:
         found = []
         for step in loader:
@@ -37,12 +39,6 @@ def held_out_batches(config: LoaderConfig, tokens: Tokens, steps: int, processes
             if len(found) == steps:
                 break
         return found
-
-
-def replace_lanes(config: LoaderConfig, lanes: int) -> LoaderConfig:
-    import msgspec
-
-    return msgspec.structs.replace(config, order=msgspec.structs.replace(config.order, lanes=lanes))
 
 
 def shuffled_media(batch: Batch) -> Batch:
