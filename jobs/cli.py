@@ -22,6 +22,9 @@ COMMANDS = {
         "jobs.explain_command",
         "one page, block by block: what is kept of it, and which rule lets the rest go",
     ),
+    "train": ("jobs.train_command", "a Flamingo model from shards: resumable, on one process or many"),
+    "generate": ("jobs.generate_command", "what a trained model says to pictures and text"),
+    "evaluate": ("jobs.evaluate_command", "few-shot scores of a trained model on tasks of local data"),
     "show": ("jobs.show_command", "one sample in the terminal, its images in place"),
     "view": ("jobs.view_command", "a web page on this machine to look through samples and what was let go"),
     "report": (

@@ -86,7 +86,7 @@ class ClipShards:
             (f"{key}.mp4", clip.data),
             (f"{key}.txt", caption.text.encode()),
         ]
-        self._writer.add(key, members, _index_row(sample))
+        self._writer.add(key, members, index_row(sample))
 
     def close(self) -> None:
         self._writer.close()
@@ -97,7 +97,8 @@ class ClipShards:
         self.marks.append(ShardMark(shard, self._partition, stretch.drops, self._plan.config_hash, __version__))
 
 
-def _index_row(sample: ClipSample) -> dict[str, Any]:
+def index_row(sample: ClipSample) -> dict[str, Any]:
+    """The row of the parquet index for a clip."""
     row = {name: getattr(sample, name) for name in COLUMNS if hasattr(sample, name)}
     address = sample.page_url or sample.url
     return row | {

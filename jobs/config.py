@@ -27,6 +27,9 @@ from schemas.consent import ConsentSettings
 from schemas.settings import Settings, SettingsError, load_settings
 from schemas.shards import ShardSettings
 
+#: Of `configs/`, those that are no builds.
+TRAINING_PRESETS = ("tiny",)
+
 
 class BuildConfig(Settings, frozen=True):
     """What decides the outcome of a build: the same input and config give the same bytes."""
@@ -101,7 +104,17 @@ def read_lines(path: str | None) -> list[str]:
 
 
 def presets() -> dict[str, Path]:
-    """Presets by name: `configs/` of a source tree, or the copy of it inside an installed package."""
+    """Presets of builds by name."""
+    return {name: path for name, path in _shipped().items() if name not in TRAINING_PRESETS}
+
+
+def training_presets() -> dict[str, Path]:
+    """Presets of `weft train` by name."""
+    return {name: path for name, path in _shipped().items() if name in TRAINING_PRESETS}
+
+
+def _shipped() -> dict[str, Path]:
+    """`configs/` of a source tree, or the copy of it inside an installed package."""
     here = Path(str(files("jobs")))
     for folder in (here.parent / "configs", here / "configs"):
         if folder.is_dir():

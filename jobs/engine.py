@@ -69,7 +69,7 @@ def open_engine(settings: EngineSettings) -> Iterator[Engine]:
 
             started = not ray.is_initialized()
             if started:
-                _start_ray(ray, settings)
+                start_ray(ray, settings)
             try:
                 yield RayEngine(ray, settings)
             finally:
@@ -160,7 +160,7 @@ class RayEngine:
         return max(2, 2 * int(self.ray.cluster_resources().get("CPU", 1)))
 
 
-def _start_ray(ray: Any, settings: EngineSettings) -> None:
+def start_ray(ray: Any, settings: EngineSettings) -> None:
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # the default warns of a coming change
     address = settings.address or os.environ.get("RAY_ADDRESS", "")
     if address:

@@ -113,6 +113,9 @@ class FlamingoConfig(Settings, frozen=True):
     vision: VisionSettings = VisionSettings()
     connector: ConnectorSettings = ConnectorSettings()
     cross_attention: CrossAttentionSettings = CrossAttentionSettings()
+    init_std: float | None = 0.02
+    """Standard deviation of the new linear weights at the start. null is 1 / sqrt(width of what goes in), from which
+    narrow models learn faster by far."""
     train_lm: bool = False
     """Whether the language model is trained too. Not in the paper: it costs 8 % of the score."""
     train_vision: bool = False

@@ -143,10 +143,13 @@ def attention(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, heads: int) -> 
     return F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
 
 
-def initialise(module: nn.Module) -> None:
-    """Linear weights from a normal distribution of standard deviation 0.02, norms to the identity, the rest is left."""
+def initialise(module: nn.Module, std: float | None = 0.02) -> None:
+    """Linear weights from a normal distribution of this deviation, norms to the identity, the rest is left.
+
+    Without `std` it is 1 / sqrt(width of what goes in).
+    """
     for part in module.modules():
         if isinstance(part, nn.Linear):
-            nn.init.normal_(part.weight, std=0.02)
+            nn.init.normal_(part.weight, std=part.in_features**-0.5 if std is None else std)
             if part.bias is not None:
                 nn.init.zeros_(part.bias)

@@ -53,7 +53,7 @@ class Flamingo(nn.Module):
         self.config = config
         self.lm, self.vision = lm, vision
         self.connector = CONNECTORS[config.connector.kind](config.connector, vision.dim)
-        initialise(self.connector)
+        initialise(self.connector, config.init_std)
         self.layers = _layers(lm, config)
         text = text_config(lm)
         heads = config.cross_attention.heads or text.num_attention_heads
@@ -69,7 +69,7 @@ class Flamingo(nn.Module):
             )
             for _ in range(0, len(self.layers), config.cross_attention.every)
         )
-        initialise(self.blocks)
+        initialise(self.blocks, config.init_std)
         embedding, head = _embedding_and_head(lm)
         check_ids(new_token_ids, head.out_features)
         self.new_embeddings = NewEmbeddings(new_token_ids, _width(embedding))

@@ -13,8 +13,11 @@ from crawlers.crawl_config import CrawlConfig
 from jobs.config import BuildConfig, load_config, presets
 from jobs.publish import COLUMNS
 from model.data.config import DatasetSettings, LoaderConfig
+from model.evaluation.harness import EvaluateConfig
+from model.evaluation.tasks import ItemSource, TaskSettings
 from model.network.config import FlamingoConfig
 from model.network.generate import GenerateSettings
+from model.training.config import ShapeSettings, TextModelSettings, TrainConfig
 from schemas import pairs, videos
 from schemas.documents import Sample
 from schemas.drops import KINDS, REASONS
@@ -76,6 +79,34 @@ def test_every_setting_of_the_loader_is_documented_with_its_default() -> None:
 def test_every_setting_of_the_network_is_documented_with_its_default(heading: str, record: msgspec.Struct) -> None:
     stated = {row[0]: row[2] for first, *rows in tables("settings.md") if first[0] == f"{heading} path" for row in rows}
     assert stated == dict(settings_of(record))
+
+
+def stated_settings(heading: str) -> dict[str, str]:
+    return {row[0]: row[2] for first, *rows in tables("settings.md") if first[0] == heading for row in rows}
+
+
+def settings_under(prefix: str, record: msgspec.Struct, required: tuple[str, ...] = ()) -> dict[str, str]:
+    return {f"{prefix}{path}": "required" if path in required else value for path, value in settings_of(record)}
+
+
+def test_every_setting_of_training_is_documented_with_its_default() -> None:
+    elsewhere = ("model.", "data.", "held_out.datasets", "shapes", "text_model")
+    known = {
+        path: value
+        for path, value in settings_under("", TrainConfig(output=""), ("output",)).items()
+        if not path.startswith(elsewhere)
+    }
+    known |= settings_under("shapes.", ShapeSettings(folder=""), ("folder",))
+    known |= settings_under("text_model.", TextModelSettings(folder=""), ("folder",))
+    assert stated_settings("train path") == known
+
+
+def test_every_setting_of_evaluation_is_documented_with_its_default() -> None:
+    task = TaskSettings(name="", query=ItemSource(path=""), support=ItemSource(path=""))
+    known = settings_under("", EvaluateConfig())
+    del known["tasks"]
+    known |= settings_under("tasks[].", task, ("name", "query.path", "support.path"))
+    assert stated_settings("evaluate path") == known
 
 
 def test_the_table_of_presets_shows_where_they_differ() -> None:

@@ -50,7 +50,8 @@ def _orthogonal(rows: int, columns: int) -> torch.Tensor:
 def _positions(side: int, dim: int) -> torch.Tensor:
     """Sines and cosines [side * side, dim]: half of the width for the line, half for the column."""
     quarter = dim // 4
-    frequencies = 10_000.0 ** -(torch.arange(quarter, dtype=torch.float64) / quarter)
+    # Waves from 6 to 600 patches: those of a text's positions, up to 60,000, would be flat over a picture.
+    frequencies = 100.0 ** -(torch.arange(quarter, dtype=torch.float64) / quarter)
     angles = torch.arange(side, dtype=torch.float64)[:, None] * frequencies
     one = torch.cat([angles.sin(), angles.cos()], dim=1)
     both = torch.cat([one[:, None].expand(-1, side, -1), one[None].expand(side, -1, -1)], dim=2)

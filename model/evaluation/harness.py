@@ -1,0 +1,175 @@
+"""Few-shot evaluation: each query with examples in context, and what the model makes of it."""
+
+import itertools
+import random
+from collections.abc import Callable, Iterator, Sequence
+from typing import Literal
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from model.evaluation.metrics import METRICS
+from model.evaluation.prompts import TEXT_EXAMPLES, Shown, answer_text, choose, decode, in_context, nearest
+from model.evaluation.tasks import TaskSettings, read_items
+from model.evaluation.trained import Trained
+from model.network.generate import GenerateSettings, Prompt, generate, score
+from schemas.drops import Drop
+from schemas.settings import Settings, SettingsError
+
+Floats = npt.NDArray[np.float32]
+_AT_A_TIME = 16
+_FRAMES_AT_A_TIME = 64
+
+
+class EvaluateConfig(Settings, frozen=True):
+    """What is evaluated, and how. The defaults are the paper's."""
+
+    tasks: tuple[TaskSettings, ...] = ()
+    """At least one."""
+    shots: tuple[int, ...] = (0, 4, 8, 16, 32)
+    """Numbers of examples in context. 0 gives two examples without their media."""
+    examples: Literal["random", "rices"] = "random"
+    """`rices` takes the examples most alike to the query by the frozen vision encoder, the most alike last."""
+    beams: int = 3
+    """Of what is generated."""
+    seed: int = 0
+    """Of the examples that are drawn."""
+    device: str = "auto"
+    """`auto` takes the GPU if there is one."""
+
+    def __post_init__(self) -> None:
+        if any(shots < 0 for shots in self.shots) or not self.shots or self.beams < 1:
+            raise ValueError("shots are 0 or more, and there is one at least; beams is 1 or more")
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """What was said to a query, and its score."""
+
+    key: str
+    said: str
+    answers: tuple[str, ...]
+    score: float
+
+
+class Score(msgspec.Struct, frozen=True):
+    """A task at one number of shots; `score` is the mean over its queries, `error` its standard error."""
+
+    task: str
+    metric: str
+    shots: int
+    score: float
+    error: float
+    queries: int
+    answers: list[Answer]
+
+
+def evaluate(
+    trained: Trained, config: EvaluateConfig, told: Callable[[str, int, int, int], None] = lambda *args: None
+) -> Iterator[Score]:
+    """Scores, task by task. `told` hears of task, shots, queries done and queries in all. Raises `SettingsError`."""
+    if not config.tasks:
+        raise SettingsError("tasks: name at least one")
+    for task in config.tasks:
+        try:
+            support = decode(read_items(task.support), trained.data.images)
+            queries = decode(read_items(task.query), trained.data.images)
+        except Drop as drop:
+            raise SettingsError(f"task {task.name}: {drop.reason}: {drop.detail}") from None
+        pick = _picker(trained, config, support, queries)
+        for shots in config.shots:
+            yield _run(trained, config, task, pick, queries, shots, support, told)
+
+
+Pick = Callable[[int, int], list[Shown]]
+
+
+def _picker(trained: Trained, config: EvaluateConfig, support: list[Shown], queries: list[Shown]) -> Pick:
+    """Examples for query number n, so many shots."""
+    if config.examples == "random":
+        return lambda n, shots: choose(support, queries[n].item, shots, config.seed)
+    of_support, of_queries = features(trained, support), features(trained, queries)
+    return lambda n, shots: nearest(support, of_support, queries[n].item, of_queries[n], shots)
+
+
+@torch.no_grad()
+def features(trained: Trained, shown: Sequence[Shown]) -> Floats:
+    """[items, width], of unit length: the mean over the features of all frames, by the frozen vision encoder."""
+    found = []
+    for item in shown:
+        frames = np.concatenate(item.media)[:_FRAMES_AT_A_TIME]
+        frames_FCHW = torch.from_numpy(frames).permute(0, 3, 1, 2).to(trained.model.device)
+        mean = trained.model.vision(frames_FCHW).float().mean((0, 1)).cpu().numpy()
+        found.append(mean / max(1e-9, float(np.linalg.norm(mean))))
+    return np.stack(found).astype(np.float32)
+
+
+def _run(
+    trained: Trained,
+    config: EvaluateConfig,
+    task: TaskSettings,
+    pick: Pick,
+    queries: list[Shown],
+    shots: int,
+    support: list[Shown],
+    told: Callable[[str, int, int, int], None],
+) -> Score:
+    said: list[str] = []
+    for start in range(0, len(queries), _AT_A_TIME):
+        numbers = range(start, min(len(queries), start + _AT_A_TIME))
+        if task.metric == "classification":
+            classes = task.classes or tuple(sorted({answer for shown in support for answer in shown.item.answers}))
+            said += [_likeliest(trained, config, task, pick, queries, n, shots, classes) for n in numbers]
+        else:
+            prompts = [_prompt(trained, task, pick(n, shots or TEXT_EXAMPLES), queries[n], shots) for n in numbers]
+            settings = GenerateSettings(max_new_tokens=task.max_new_tokens, beams=config.beams)
+            made = generate(trained.model, prompts, trained.stop_ids, settings)
+            said += [_only_answer(trained.tokens.decode(ids), task.template) for ids in made]
+        told(task.name, shots, len(said), len(queries))
+    good = [shown.item.answers for shown in queries]
+    scores = METRICS["exact" if task.metric == "classification" else task.metric](said, good)
+    answers = [
+        Answer(shown.item.key, text, shown.item.answers, value)
+        for shown, text, value in zip(queries, said, scores, strict=True)
+    ]
+    error = float(np.std(scores) / np.sqrt(len(scores)))
+    return Score(task.name, task.metric, shots, float(np.mean(scores)), error, len(queries), answers)
+
+
+def _prompt(trained: Trained, task: TaskSettings, examples: list[Shown], query: Shown, shots: int) -> Prompt:
+    return in_context(examples, query, task.template, trained.tokens, with_media=shots > 0)
+
+
+def _only_answer(text: str, template: str) -> str:
+    """Without what the template says after the answer."""
+    after = template.partition("{answer}")[2].strip()
+    return (text.partition(after)[0] if after else text).strip()
+
+
+def _likeliest(
+    trained: Trained,
+    config: EvaluateConfig,
+    task: TaskSettings,
+    pick: Pick,
+    queries: list[Shown],
+    number: int,
+    shots: int,
+    classes: Sequence[str],
+) -> str:
+    """The class with the highest likelihood, averaged over orders of the examples. At 0 shots no example (A.2)."""
+    candidates = [trained.tokens.encode(answer_text(task.template, name)) for name in classes]
+    totals = np.zeros(len(classes))
+    for order in _orders(pick(number, shots), task.permutations, f"{config.seed}/{number}"):
+        prompt = _prompt(trained, task, order, queries[number], shots)
+        for n, of_tokens in enumerate(score(trained.model, prompt, candidates)):
+            totals[n] += float(np.mean(of_tokens) if task.mean_likelihood else np.sum(of_tokens))
+    return classes[int(totals.argmax())]
+
+
+def _orders(examples: list[Shown], count: int, seed: str) -> Iterator[list[Shown]]:
+    """The order given, then others at random."""
+    rng = random.Random(seed)
+    yield examples
+    for _ in itertools.repeat(None, count - 1):
+        yield rng.sample(examples, len(examples))

@@ -1,0 +1,48 @@
+"""A trained model from the output of a run, or from one of its checkpoints."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from model.data.config import LoaderConfig
+from model.data.tokens import Tokens, load_tokens
+from model.network.flamingo import Flamingo
+from model.training.assembly import build_model, tokenizer_of
+from model.training.checkpoints import SETTINGS, CheckpointError, find_checkpoint, read_weights
+from model.training.config import TrainConfig, held_out_loader
+from schemas.settings import SettingsError, load_settings
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A model in evaluation mode, with what reads its data as in training, but for the augmentation."""
+
+    model: Flamingo
+    tokens: Tokens
+    data: LoaderConfig
+    checkpoint: Path
+
+    @property
+    def stop_ids(self) -> list[int]:
+        """What ends an answer: the end of a chunk, and EOS where the tokenizer has it."""
+        return [self.tokens.end_of_chunk_id, *([] if self.tokens.eos_id is None else [self.tokens.eos_id])]
+
+
+def load_trained(folder: str, device: str = "auto") -> Trained:
+    """Raises `SettingsError` where nothing lies there, `CheckpointError` where what lies there does not load."""
+    place = find_checkpoint(folder)
+    config = load_settings(TrainConfig, (place / SETTINGS).read_text("utf-8"))
+    tokens = load_tokens(tokenizer_of(config))
+    model = build_model(config, tokens)
+    try:
+        model.load_trainable_state_dict(read_weights(place))
+    except ValueError as error:
+        raise CheckpointError(f"{place}: {error}") from None
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        model = model.to(device).eval()
+    except (RuntimeError, AssertionError) as error:
+        raise SettingsError(f"device {device}: {str(error).splitlines()[0]}") from None
+    return Trained(model, tokens, held_out_loader(config), place)

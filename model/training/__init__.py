@@ -1,0 +1,1 @@
+"""Batches become a trained model: the loop, its checkpoints and what it tells of itself."""

@@ -1,0 +1,113 @@
+"""From settings to a run that is ready for its first step; everything that does not fit together is told here."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+
+from model.data.listing import list_shards
+from model.data.loader import Loader
+from model.data.tokens import Tokens, load_tokens
+from model.network.flamingo import Flamingo
+from model.network.flops import StepFlops, step_flops
+from model.training.checkpoints import SETTINGS
+from model.training.config import TrainConfig, check_train_config
+from model.training.optimiser import make_optimiser
+from model.training.parallel import Laid, Processes
+from schemas.settings import SettingsError, differences, load_settings
+
+#: What may change when a run goes on: nothing that its losses depend on, but where things lie and what is told.
+_MAY_CHANGE = (
+    "output", "steps", "checkpoint.", "log.", "guard.", "held_out.", "parallel.", "data.read.", "data.tokenizer",
+    "model.lm.path", "model.vision.path", "shapes", "text_model",
+)  # fmt: skip
+
+
+@dataclass
+class Run:
+    """What a run works with, in one process."""
+
+    config: TrainConfig
+    processes: Processes
+    tokens: Tokens
+    model: Flamingo
+    laid: Laid
+    optimiser: torch.optim.AdamW
+    loader: Loader
+    flops: StepFlops
+    counted: dict[str, float] = field(default_factory=dict)  # since the first step: tokens, images, seconds
+
+    def write_settings(self, text: str) -> None:
+        path = Path(self.config.output) / SETTINGS
+        aside = path.with_name(f".{path.name}.tmp")
+        aside.write_text(text, "utf-8")
+        aside.replace(path)
+
+
+def assemble(config: TrainConfig, processes: Processes) -> Run:
+    """Raises `SettingsError` for what does not go together, naming the setting."""
+    check_train_config(config)
+    check_same_run(config)
+    tokens = load_tokens(tokenizer_of(config))
+    check_datasets(config)
+    model = build_model(config, tokens)
+    loader = Loader(config.data, tokens, processes.rank, processes.world)
+    flops = step_flops(model)
+    laid = Laid(model, config.parallel, processes)
+    optimiser = make_optimiser(laid.model, config.optimiser)
+    # From here on each process draws for itself.
+    torch.manual_seed(config.seed + 1 + processes.rank)
+    return Run(config, processes, tokens, model, laid, optimiser, loader, flops)
+
+
+def build_model(config: TrainConfig, tokens: Tokens) -> Flamingo:
+    """The model with its new weights drawn from `config.seed`: the same in every process."""
+    torch.manual_seed(config.seed)
+    model = Flamingo.build(config.model, (tokens.image_id, tokens.end_of_chunk_id))
+    known = model.new_logits.vocabulary
+    if tokens.base_size > known:
+        raise SettingsError(
+            f"the tokenizer has {tokens.base_size} tokens, the language model knows {known}: data.tokenizer "
+            f"({tokenizer_of(config)}) and model.lm do not belong together"
+        )
+    if (size := config.data.images.size_px) != model.vision.image_px:
+        raise SettingsError(
+            f"data.images.size_px is {size}, but the vision encoder takes {model.vision.image_px} pixels: "
+            f"set data.images.size_px to {model.vision.image_px}"
+        )
+    return model
+
+
+def tokenizer_of(config: TrainConfig) -> str:
+    """The tokenizer's path: the one that is set, else the language model's folder. Raises `SettingsError`."""
+    if config.data.tokenizer:
+        return config.data.tokenizer
+    if config.model.lm.path is None:
+        raise SettingsError("data.tokenizer must name a tokenizer where model.lm.path names no model folder")
+    return config.model.lm.path
+
+
+def check_datasets(config: TrainConfig) -> None:
+    """Raises `SettingsError` naming a dataset without a sample."""
+    for dataset in (*config.data.datasets, *config.held_out.datasets):
+        try:
+            samples = sum(file.samples for file in list_shards(dataset.shards))
+        except SettingsError as error:
+            raise SettingsError(f"dataset {dataset.name}: {error}") from None
+        if not samples:
+            raise SettingsError(f"dataset {dataset.name}: its shards in {dataset.shards} hold no sample")
+
+
+def check_same_run(config: TrainConfig) -> None:
+    """Raises `SettingsError` where the run in `output` was started with settings that its losses depend on."""
+    path = Path(config.output) / SETTINGS
+    if not path.exists():
+        return
+    before = load_settings(TrainConfig, path.read_text("utf-8"))
+    changed = [line for line in differences(before, config) if not line.startswith(_MAY_CHANGE)]
+    if changed:
+        more = f" and {len(changed) - 5} more" if len(changed) > 5 else ""
+        raise SettingsError(
+            f"the run in {config.output} has other settings: {'; '.join(changed[:5])}{more}. "
+            "Go on with those, or take another output"
+        )

@@ -1,0 +1,273 @@
+"""The training loop: read it top to bottom.
+
+    for batches in loader:
+        train_step(...)                  # the gradients of every dataset, one update
+        measure, tell, save              # as often as the settings say
+
+`train(config)` is all there is to call: in one process, in each process that `torchrun` starts, or in each worker of
+Ray Train.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
+from typing import Any
+
+import msgspec
+import torch
+
+from model.data.batch import Batch
+from model.training import checkpoints
+from model.training.assembly import Run, assemble
+from model.training.checkpoints import CheckpointError
+from model.training.config import TrainConfig, held_out_loader
+from model.training.guard import Guard, TrainingError
+from model.training.held_out import accuracy, caption_documents, captions_of, held_out_batches, losses
+from model.training.meter import Meter
+from model.training.optimiser import schedule, set_rates
+from model.training.parallel import join
+from model.training.records import Records
+from model.training.signals import Stop, stop_by_signal
+from model.training.step import counts, train_step
+from schemas.settings import dump_settings
+
+Teller = Callable[[int, Mapping[str, float]], None]
+
+
+class Ended(msgspec.Struct, frozen=True):
+    """How a run ended: at which step, whether that was the last one, and what was measured last."""
+
+    step: int
+    finished: bool
+    stopped_by: str
+    held_out: dict[str, float]
+
+
+def train(config: TrainConfig, told: Teller = lambda step, values: None, say: Callable[[str], None] = print) -> Ended:
+    """Train, or go on after the last checkpoint of `config.output`.
+
+    `told` hears of each step in the first process, `say` gets sentences. Raises `SettingsError`, `LoaderError`,
+    `TrainingError`, `CheckpointError`, `OSError`.
+    """
+    with join(config.parallel) as processes, stop_by_signal() as stop:
+        if not processes.is_first:
+            told, say = (lambda step, values: None), (lambda text: None)
+        run = assemble(config, processes)
+        started_at = _resume(run, say)
+        records = _open_records(run, started_at)
+        for note in records.notes if records else ():
+            say(note)
+        try:
+            return _Loop(run, records, stop, told, say, started_at).go()
+        finally:
+            run.loader.close()
+            if records is not None:
+                records.close()
+
+
+class _Loop:
+    """One run of the loop in one process."""
+
+    def __init__(
+        self, run: Run, records: Records | None, stop: Stop, told: Teller, say: Callable[[str], None], step: int
+    ) -> None:
+        self._run, self._records, self._stop, self._told, self._say = run, records, stop, told, say
+        self._config, self._processes = run.config, run.processes
+        self._step = step
+        self._saved_step, self._saved_at = step, time.monotonic()
+        self._guard = Guard(run.config.guard)
+        self._meter = Meter(run)
+        self._held_out = _HeldOut(run)
+        self._measured: dict[str, float] = {}
+
+    def go(self) -> Ended:
+        config, run = self._config, self._run
+        if self._step == 0:
+            self._measure()
+        run.model.train()
+        batches_of_steps = iter(run.loader)
+        self._meter.start()
+        with _profile(config) as profile:
+            while self._step < config.steps:
+                batches = next(batches_of_steps)
+                self._meter.waited()
+                wanted, stops, saves = self._agree(batches)
+                set_rates(run.optimiser, schedule(self._step, config.steps, config.optimiser))
+                outcome = train_step(
+                    run.laid,
+                    run.optimiser,
+                    batches,
+                    wanted,
+                    self._processes,
+                    config.optimiser.clip_norm,
+                    config.parallel.micro_rows,
+                    self._guard.judge,
+                )
+                self._step += 1
+                self._meter.add(batches, outcome)
+                self._look_after(batches)
+                if self._step % config.log.every_steps == 0 or self._step == config.steps:
+                    self._tell()
+                if self._is_due(config.held_out.every_steps) and self._step < config.steps:
+                    self._measure()
+                if saves or stops:
+                    self._save(must=bool(stops))
+                if stops:
+                    return Ended(self._step, False, self._stop.by or "another process", self._measured)
+                if profile is not None:
+                    profile.step()
+        self._measure()
+        if self._saved_step < self._step or not checkpoints.steps_saved(config.output):
+            self._save(must=True)
+        return Ended(self._step, True, "", self._measured)
+
+    def _agree(self, batches: Mapping[str, Batch]) -> tuple[torch.Tensor, bool, bool]:
+        """Over all processes: N of each dataset, whether to stop after this step, whether to save after it."""
+        mine = counts(batches, self._config.loss)
+        every = self._config.checkpoint
+        minutes = (time.monotonic() - self._saved_at) / 60
+        is_time = self._processes.is_first and 0 < every.every_minutes <= minutes
+        flags = torch.tensor([float(bool(self._stop.by)), float(is_time)], dtype=torch.float64)
+        *wanted, stops, saves = self._processes.sum(torch.cat([mine, flags])).cpu().tolist()
+        by_step = bool(every.every_steps) and (self._step + 1) % every.every_steps == 0
+        return torch.tensor(wanted, dtype=torch.float64), stops > 0, saves > 0 or by_step
+
+    def _look_after(self, batches: Mapping[str, Batch]) -> None:
+        """Name the samples of a step that went wrong; raises `TrainingError` after too many."""
+        if not self._guard.reason:
+            return
+        mine = {name: list(batch.keys) for name, batch in batches.items()}
+        everywhere: dict[str, list[str]] = {}
+        for of_process in self._processes.gather(mine):
+            for name, keys in of_process.items():
+                everywhere.setdefault(name, []).extend(keys)
+        if self._records is not None:
+            self._records.guard(self._step, self._guard.reason, everywhere)
+        self._say(f"step {self._step}: {self._guard.reason}; its samples are in guard.jsonl")
+        if self._guard.is_lost:
+            some = ", ".join(f"{name} {keys[0]}" for name, keys in everywhere.items() if keys)
+            raise TrainingError(
+                f"{self._config.guard.max_skipped_in_a_row} steps in a row were left out, the last at step "
+                f"{self._step} ({self._guard.reason}; its samples begin with {some}): lower optimiser.learning_rate, "
+                "or look at these samples"
+            )
+
+    def _tell(self) -> None:
+        values = self._meter.read(self._step)
+        self._write(values)
+
+    def _measure(self) -> None:
+        """Held-out losses, gaps and captions, into the metrics."""
+        with self._meter.paused():
+            self._measured = self._held_out.measure()
+        self._write(self._measured)
+
+    def _write(self, values: dict[str, float]) -> None:
+        """A log that cannot be written must not end a run of days."""
+        try:
+            if self._records is not None:
+                self._records.write(self._step, values)
+        except OSError as error:
+            self._say(f"the metrics could not be written: {error}")
+        self._told(self._step, values)
+
+    def _save(self, must: bool) -> None:
+        """A save that fails costs nothing but itself, unless it is the last chance."""
+        run = self._run
+        self._saved_at = time.monotonic()
+        try:
+            with self._meter.paused():
+                checkpoints.save(
+                    self._config.output,
+                    self._step,
+                    run.laid,
+                    run.optimiser,
+                    run.loader.state_dict(),
+                    self._meter.counters(),
+                    self._processes,
+                    self._config,
+                )
+        except CheckpointError as error:
+            if must:
+                raise
+            self._say(f"{error}; training goes on, the next try comes in its turn")
+            return
+        self._saved_step = self._step
+        if self._processes.is_first:
+            checkpoints.let_go_old(self._config.output, self._config.checkpoint)
+
+    def _is_due(self, every: int) -> bool:
+        return bool(every) and self._step % every == 0
+
+
+class _HeldOut:
+    """What is measured in between; its batches and documents are read once, at the first time."""
+
+    def __init__(self, run: Run) -> None:
+        self._run, self._settings = run, run.config.held_out
+        self._loader = held_out_loader(run.config)
+        self._batches: list[dict[str, Batch]] | None = None
+        self._documents: dict[str, list[Any]] = {}
+
+    def measure(self) -> dict[str, float]:
+        """`held_out/NAME/loss`, `.../shuffled`, `.../gap`, and for captions `.../accuracy`, `.../accuracy_shuffled`."""
+        run = self._run
+        if self._batches is None:
+            self._batches = held_out_batches(self._loader, run.tokens, self._settings.batches, run.processes)
+        found = losses(run.laid, self._batches, run.processes)
+        values = {f"held_out/{name}/{what}": value for name, of in found.items() for what, value in of.items()}
+        if self._settings.captions and run.config.parallel.strategy == "fsdp" and run.processes.world > 1:
+            return values  # generating takes another number of steps on each process
+        if self._settings.captions and run.processes.is_first:
+            values |= self._captions()
+        run.processes.wait()
+        return values
+
+    def _captions(self) -> dict[str, float]:
+        run, values = self._run, {}
+        for dataset in self._loader.datasets:
+            if dataset.kind == "interleaved":
+                continue
+            if dataset.name not in self._documents:
+                self._documents[dataset.name] = caption_documents(dataset, self._settings.captions)
+            documents = self._documents[dataset.name]
+            for shuffled in (False, True):
+                said = captions_of(run.model, run.tokens, self._loader, documents, shuffled)
+                name = f"held_out/{dataset.name}/accuracy{'_shuffled' if shuffled else ''}"
+                values[name] = accuracy(said)
+        return values
+
+
+def _resume(run: Run, say: Callable[[str], None]) -> int:
+    """Load the last checkpoint, if there is one; the step to go on from."""
+    saved = checkpoints.steps_saved(run.config.output)
+    if not saved:
+        return 0
+    mark, loader_states = checkpoints.restore(run.config.output, saved[-1], run.laid, run.optimiser, run.processes)
+    run.loader.load_state_dict(loader_states)
+    run.counted.update(mark.counters)
+    now = run.processes.world
+    others = f", written by {mark.processes} processes and read by {now}" if mark.processes != now else ""
+    say(f"goes on after step {mark.step} of {run.config.steps}{others}")
+    return mark.step
+
+
+def _open_records(run: Run, started_at: int) -> Records | None:
+    """Of the first process. The resolved settings are put beside the metrics."""
+    if not run.processes.is_first:
+        return None
+    resolved = msgspec.to_builtins(run.config, str_keys=True)
+    records = Records(run.config.output, run.config.log, started_at, resolved)
+    checkpoints.sweep(run.config.output)
+    run.write_settings(dump_settings(run.config))
+    return records
+
+
+def _profile(config: TrainConfig) -> Any:
+    steps = config.log.profile_steps
+    if not steps:
+        return nullcontext(None)
+    return torch.profiler.profile(
+        schedule=torch.profiler.schedule(wait=9, warmup=1, active=steps, repeat=1),
+        on_trace_ready=torch.profiler.tensorboard_trace_handler(f"{config.output}/profile"),
+    )

@@ -1,0 +1,142 @@
+"""The processes of a run: who they are, what they agree on, and how the model is laid out over them."""
+
+import datetime
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+from torch.utils.checkpoint import checkpoint
+
+from model.network.flamingo import Flamingo
+from model.training.config import ParallelSettings
+from schemas.settings import SettingsError
+
+
+class Processes:
+    """This process among those of the run. With one process every agreement is what that one says."""
+
+    def __init__(self, rank: int, world: int, device: torch.device) -> None:
+        self.rank, self.world, self.device = rank, world, device
+
+    @property
+    def is_first(self) -> bool:
+        return self.rank == 0
+
+    def sum(self, values: torch.Tensor) -> torch.Tensor:
+        """Of a small tensor, over all processes; the same on each."""
+        if self.world > 1:
+            values = values.to(self.device)
+            dist.all_reduce(values)
+        return values
+
+    def gather(self, value: Any) -> list[Any]:
+        """What each process gave, in order; on every process. Values are pickled: for what is small and rare."""
+        if self.world == 1:
+            return [value]
+        gathered: list[Any] = [None] * self.world
+        dist.all_gather_object(gathered, value)
+        return gathered
+
+    def wait(self) -> None:
+        if self.world > 1:
+            dist.barrier()
+
+
+@contextmanager
+def join(settings: ParallelSettings) -> Iterator[Processes]:
+    """This process as `torchrun` (or Ray Train) started it: RANK, WORLD_SIZE, LOCAL_RANK; alone without them.
+
+    A process group that exists already is used and left. Raises `SettingsError` for a device that is not there.
+    """
+    world, rank = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0"))
+    device = _device(settings, int(os.environ.get("LOCAL_RANK", "0")))
+    if settings.threads:
+        torch.set_num_threads(settings.threads)
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+    ours = world > 1 and not dist.is_initialized()
+    if ours:
+        timeout = datetime.timedelta(seconds=settings.timeout_s)
+        dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=timeout)
+    try:
+        yield Processes(rank, world, device)
+    finally:
+        if ours:
+            dist.destroy_process_group()
+
+
+def _device(settings: ParallelSettings, local_rank: int) -> torch.device:
+    has_gpu = torch.cuda.is_available()
+    if settings.device == "cuda" and not has_gpu:
+        raise SettingsError("parallel.device is cuda, but torch sees no GPU here")
+    if settings.device == "cpu" or not has_gpu:
+        return torch.device("cpu")
+    if local_rank >= torch.cuda.device_count():
+        raise SettingsError(f"{local_rank + 1} processes on this machine, but only {torch.cuda.device_count()} GPUs")
+    return torch.device("cuda", local_rank)
+
+
+class Laid:
+    """A model laid out over the processes: `module` is what is called, `model` holds the names.
+
+    Gradients are summed over processes only where they are asked for, at the last of the backward passes of a step.
+    """
+
+    def __init__(self, model: Flamingo, settings: ParallelSettings, processes: Processes) -> None:
+        self.model = model
+        self._settings, self._processes = settings, processes
+        lowered = torch.bfloat16 if settings.precision == "bfloat16" else None
+        if lowered is not None:
+            _store_frozen(model, lowered)
+        model.to(processes.device)
+        if settings.activation_checkpointing:
+            model.wrap_layers(lambda forward: partial(checkpoint, forward, use_reentrant=False))
+        if settings.compile:
+            model.wrap_layers(_compiled)
+        self.module: nn.Module = model
+        if processes.world > 1 and settings.strategy == "fsdp":
+            _shard(model, lowered)
+        elif processes.world > 1:
+            devices = [processes.device] if processes.device.type == "cuda" else None
+            self.module = DistributedDataParallel(model, device_ids=devices)
+
+    def summing(self, wanted: bool) -> None:
+        """Whether the next backward pass sums gradients over processes."""
+        if isinstance(self.module, DistributedDataParallel):
+            self.module.require_backward_grad_sync = wanted
+        elif self._processes.world > 1:
+            sharded: Any = self.module
+            sharded.set_requires_gradient_sync(wanted)
+
+    def autocast(self) -> torch.autocast:
+        enabled = self._settings.precision == "bfloat16"
+        return torch.autocast(self._processes.device.type, torch.bfloat16, enabled=enabled)
+
+
+def _store_frozen(model: Flamingo, dtype: torch.dtype) -> None:
+    for parameter in model.parameters():
+        if not parameter.requires_grad:
+            parameter.data = parameter.data.to(dtype)
+
+
+def _compiled(forward: Callable[..., Any]) -> Callable[..., Any]:
+    compiled: Callable[..., Any] = torch.compile(forward)
+    return compiled
+
+
+def _shard(model: Flamingo, lowered: torch.dtype | None) -> None:
+    """FSDP2: each layer, each block and the connector by itself, and what is left with the root.
+
+    What is trained is kept in float32 and gathered in the lower precision; gradients are summed in float32.
+    """
+    from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
+
+    policy = MixedPrecisionPolicy(param_dtype=lowered, reduce_dtype=torch.float32)
+    for part in (*model.layers, *model.blocks, model.connector, model):
+        fully_shard(part, mp_policy=policy)

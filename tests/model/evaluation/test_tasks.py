@@ -1,0 +1,85 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from model.data.images import ImageSettings
+from model.evaluation.prompts import answer_text, choose, decode, in_context, nearest, query_text
+from model.evaluation.tasks import Item, ItemSource, read_items
+from schemas.settings import SettingsError
+from tests.model.makers import pair, photo, some_tokens, write_dataset
+
+
+def write_jsonl(folder: Path, rows: list[dict[str, object]]) -> ItemSource:
+    for number in range(4):
+        (folder / f"{number}.jpg").write_bytes(photo(number))
+    (folder / "items.jsonl").write_text("\n".join(json.dumps(row) for row in rows) + "\n\n")
+    return ItemSource(str(folder / "items.jsonl"))
+
+
+def test_items_come_from_jsonl_and_from_shards(tmp_path: Path) -> None:
+    rows: list[dict[str, object]] = [
+        {"image": "0.jpg", "question": "what?", "answers": [{"answer": "cat"}, {"answer": "dog"}], "key": "k"},
+        {"images": ["1.jpg", "2.jpg"], "caption": "two"},
+        {"image": "3.jpg", "label": "cat", "group": "g"},
+    ]
+    first, second, third = read_items(write_jsonl(tmp_path, rows))
+    assert (first.key, first.question, first.answers) == ("k", "what?", ("cat", "dog"))
+    assert (second.key, len(second.media), second.answers) == ("2", 2, ("two",))
+    assert (third.group, third.answers) == ("g", ("cat",))
+    write_dataset(tmp_path / "pairs", [pair(n) for n in range(5)])
+    assert len(read_items(ItemSource(str(tmp_path / "pairs"), limit=3))) == 3
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [({"image": "9.jpg", "answer": "x"}, "line 1: FileNotFoundError"), ({"image": "0.jpg"}, "line 1: no answers")],
+)
+def test_a_line_that_cannot_be_used_is_named(tmp_path: Path, row: dict[str, object], message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        read_items(write_jsonl(tmp_path, [row]))
+
+
+def test_a_prompt_is_a_page_of_examples_that_ends_open(tmp_path: Path) -> None:
+    rows: list[dict[str, object]] = [{"image": f"{n}.jpg", "answer": f"the mat {n}"} for n in range(3)]
+    *examples, query = decode(read_items(write_jsonl(tmp_path, rows)), ImageSettings(size_px=16))
+    tokens = some_tokens()
+    prompt = in_context(examples, query, "Output: {answer}", tokens)
+    assert tokens.decode(list(prompt.tokens)) == (
+        "<s><image>Output: the mat 0<|endofchunk|><image>Output: the mat 1<|endofchunk|><image>Output:"
+    )
+    starts = [place for place, token in enumerate(prompt.tokens) if token == tokens.image_id]
+    expected = [-1] + [sum(start <= place for start in starts) - 1 for place in range(1, len(prompt.tokens))]
+    assert list(prompt.media_index) == expected
+    assert len(prompt.media) == 3
+    text_only = in_context(examples, query, "Output: {answer}", tokens, with_media=False)
+    assert tokens.decode(list(text_only.tokens)) == (
+        "<s>Output: the mat 0<|endofchunk|>Output: the mat 1<|endofchunk|><image>Output:"
+    )
+    assert len(text_only.media) == 1
+    assert max(text_only.media_index[: text_only.tokens.index(tokens.image_id)]) == -1
+
+
+def test_templates_are_cut_at_the_answer() -> None:
+    template = "Question: {question} Answer: {answer}."
+    item = Item("k", (), ("red",), "which?")
+    assert query_text(template, item) == "Question: which? Answer:"
+    assert answer_text(template, "red") == " red."
+    assert answer_text("{answer}", "red") == "red"
+
+
+def test_examples_are_of_the_querys_group_and_never_the_query(tmp_path: Path) -> None:
+    rows: list[dict[str, object]] = [
+        {"image": "0.jpg", "answer": str(n), "key": str(n), "group": str(n % 2)} for n in range(12)
+    ]
+    items = decode(read_items(write_jsonl(tmp_path, rows)), ImageSettings(size_px=16))
+    query = items[0].item
+    chosen = [shown.item.key for shown in choose(items, query, 4, seed=0)]
+    assert len(set(chosen)) == 4
+    assert set(chosen) < {"2", "4", "6", "8", "10"}
+    assert chosen == [shown.item.key for shown in choose(items, query, 4, seed=0)]
+    assert chosen != [shown.item.key for shown in choose(items, query, 4, seed=1)]
+    features = np.eye(12, dtype=np.float32)
+    like_four = np.array([0, 0, 0, 0, 1, 0, 0.5, 0.9, 0, 0, 0, 0], np.float32)
+    assert [shown.item.key for shown in nearest(items, features, query, like_four, 2)] == ["6", "4"]

@@ -1,0 +1,229 @@
+"""Runs of a few steps: what they write, how they stop, and that they go on as if nothing had happened."""
+
+import json
+import math
+import os
+import signal
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+import torch
+
+from model.training import checkpoints
+from model.training.checkpoints import CheckpointError, find_checkpoint, read_weights, steps_saved
+from model.training.config import CheckpointSettings, GuardSettings, HeldOutSettings, TrainConfig
+from model.training.guard import Guard, TrainingError
+from model.training.loop import Ended, train
+from model.training.records import GUARD, read_metrics
+from schemas.settings import SettingsError
+from tests.model.training.makers import micro
+
+
+def quiet(config: TrainConfig, told: Any = lambda step, values: None) -> Ended:
+    return train(config, told, lambda text: None)
+
+
+def losses(output: Path) -> list[tuple[int, float, float, float]]:
+    rows = [row for row in read_metrics(str(output)) if "grad_norm" in row]
+    return [(row["step"], row["loss/pages"], row["loss/pairs"], row["grad_norm"]) for row in rows]
+
+
+def weights(output: Path) -> dict[str, torch.Tensor]:
+    return read_weights(find_checkpoint(output))
+
+
+@pytest.fixture(scope="module")
+def undisturbed(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    output = tmp_path_factory.mktemp("undisturbed")
+    quiet(micro(data, output))
+    return output
+
+
+def stop_at(step: int, number: signal.Signals) -> Any:
+    def told(at: int, values: Mapping[str, float]) -> None:
+        if at == step and "grad_norm" in values:
+            os.kill(os.getpid(), number)
+
+    return told
+
+
+def test_a_run_writes_metrics_checkpoints_and_settings(undisturbed: Path) -> None:
+    assert [step for step, *_ in losses(undisturbed)] == [1, 2, 3, 4, 5, 6]
+    row = next(row for row in read_metrics(str(undisturbed)) if row["step"] == 3)
+    for name in (
+        "tokens_per_s",
+        "images_per_s",
+        "padding",
+        "data_wait",
+        "learning_rate",
+        "tflops",
+        "gates/0/attention",
+    ):
+        assert math.isfinite(row[name])
+    assert row["gates/0/attention"] > 0
+    assert 0 <= row["padding"] < 1
+    assert 0 <= row["data_wait"] <= 1
+    assert steps_saved(str(undisturbed)) == [2, 4, 6]
+    assert {path.name for path in find_checkpoint(undisturbed).iterdir()} >= {
+        ".metadata", "checkpoint.json", "process-00000.json", "settings.yaml", "weights.safetensors",
+    }  # fmt: skip
+    assert (undisturbed / "settings.yaml").exists()
+
+
+def test_pictures_mean_nothing_at_the_start(undisturbed: Path) -> None:
+    first = read_metrics(str(undisturbed))[0]
+    assert first["step"] == 0
+    assert first["held_out/pages/gap"] == 0.0
+    assert first["held_out/pairs/gap"] == 0.0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1])
+def test_a_signal_saves_after_the_step_and_the_run_goes_on_bit_for_bit(
+    undisturbed: Path, data: Path, tmp_path: Path, number: signal.Signals
+) -> None:
+    config = micro(data, tmp_path, checkpoint=CheckpointSettings(every_steps=0, every_minutes=0))
+    handler = signal.getsignal(number)
+    ended = quiet(config, stop_at(3, number))
+    assert signal.getsignal(number) == handler
+    assert (ended.step, ended.finished, ended.stopped_by) == (4, False, number.name)
+    assert steps_saved(str(tmp_path)) == [4]
+    assert quiet(config).finished
+    assert losses(tmp_path) == losses(undisturbed)
+    assert all(torch.equal(value, weights(undisturbed)[name]) for name, value in weights(tmp_path).items())
+
+
+def test_what_was_written_after_the_last_checkpoint_is_written_again(
+    undisturbed: Path, data: Path, tmp_path: Path
+) -> None:
+    """As after a kill: the metrics are ahead of the checkpoint, and end in half a line."""
+    config = micro(data, tmp_path)
+    quiet(msgspec.structs.replace(config, steps=2))
+    with (tmp_path / "metrics.jsonl").open("a") as file:
+        file.write('{"step": 3, "loss/pages": 99, "loss/pairs": 99, "grad_norm": 9}\n{"step": 4, "lo')
+    (tmp_path / "checkpoints" / ".step-00000003.tmp").mkdir()
+    quiet(config)
+    assert losses(tmp_path) == losses(undisturbed)
+    assert not list((tmp_path / "checkpoints").glob(".*"))
+
+
+def test_a_full_disk_costs_one_checkpoint_and_not_the_run(
+    undisturbed: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries = 0
+    write = checkpoints.save_file
+
+    def full(*arguments: Any) -> None:
+        nonlocal tries
+        tries += 1
+        if tries == 2:
+            raise OSError(28, "No space left on device")
+        write(*arguments)
+
+    monkeypatch.setattr(checkpoints, "save_file", full)
+    said: list[str] = []
+    assert train(micro(data, tmp_path), say=said.append).finished
+    assert steps_saved(str(tmp_path)) == [2, 6]
+    assert any("step 4 could not be written: OSError: [Errno 28]" in text for text in said)
+    assert not list((tmp_path / "checkpoints").glob(".*"))
+    assert losses(tmp_path) == losses(undisturbed)
+
+
+def test_a_last_checkpoint_that_cannot_be_written_is_an_error(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*arguments: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(checkpoints, "save_file", full)
+    with pytest.raises(CheckpointError, match="No space left"):
+        quiet(micro(data, tmp_path, steps=1))
+
+
+def test_old_checkpoints_go_and_some_stay_for_ever(data: Path, tmp_path: Path) -> None:
+    settings = CheckpointSettings(every_steps=1, keep_latest=2, keep_every_steps=3)
+    quiet(micro(data, tmp_path, checkpoint=settings))
+    assert steps_saved(str(tmp_path)) == [3, 5, 6]
+
+
+def test_other_settings_are_refused_and_more_steps_are_not(data: Path, tmp_path: Path) -> None:
+    config = micro(data, tmp_path, steps=1)
+    quiet(config)
+    with pytest.raises(SettingsError, match=r"other settings: loss: 'token_mean' -> 'sequence_sum'"):
+        quiet(msgspec.structs.replace(config, loss="sequence_sum"))
+    assert quiet(msgspec.structs.replace(config, steps=2)).step == 2
+
+
+def test_steps_that_are_not_finite_change_nothing_and_name_their_samples(data: Path, tmp_path: Path) -> None:
+    def told(step: int, values: Mapping[str, float]) -> None:
+        return None
+
+    config = micro(data, tmp_path, guard=GuardSettings(max_skipped_in_a_row=2))
+    config = msgspec.structs.replace(
+        config, optimiser=msgspec.structs.replace(config.optimiser, learning_rate=1e30, warmup_steps=0, clip_norm=0.0)
+    )
+    with pytest.raises(TrainingError, match=r"2 steps in a row were left out.*its samples begin with pages \d+"):
+        quiet(config, told)
+    rows = [json.loads(line) for line in (tmp_path / GUARD).read_text().splitlines()]
+    assert len(rows) == 2
+    assert "nan" in rows[0]["reason"] or "inf" in rows[0]["reason"]
+    assert len(rows[0]["samples"]["pages"]) > 1
+    assert set(rows[0]["samples"]) == {"pages", "pairs"}
+
+
+def test_spikes_are_told_and_left_out_if_wanted() -> None:
+    guard = Guard(GuardSettings(spike_factor=5, spike_window=3, skip_spikes=True, max_skipped_in_a_row=2))
+    assert [guard.judge(norm) for norm in (1.0, 1.2, 1.1, 100.0)] == [True, True, True, False]
+    assert "91 times the usual" in guard.reason
+    assert not guard.is_lost
+    assert not guard.judge(float("nan"))
+    assert guard.is_lost
+    watching = Guard(GuardSettings(spike_factor=5, spike_window=3))
+    assert all(watching.judge(norm) for norm in (1.0, 1.2, 1.1, 100.0))
+    assert watching.reason
+
+
+def test_captions_are_judged_on_held_out_data(data: Path, tmp_path: Path) -> None:
+    ended = quiet(micro(data, tmp_path, steps=1, held_out=HeldOutSettings(every_steps=0, batches=1, captions=2)))
+    assert ended.held_out["held_out/pairs/accuracy"] == 0.0
+    assert "held_out/pages/accuracy" not in ended.held_out
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"data.images.size_px": 32}, "data.images.size_px is 32, but the vision encoder takes 16 pixels"),
+        ({"data.datasets.0.shards": "/nowhere"}, "dataset pages: no shards in /nowhere"),
+        ({"data.tokenizer": "/nowhere"}, "no tokenizer at /nowhere"),
+        ({"model.lm.config.vocab_size": 50}, "do not belong together"),
+        ({"model.lm.path": "/nowhere", "model.lm.config": None}, "no model folder at /nowhere"),
+        ({"parallel.device": "cuda"}, "torch sees no GPU here"),
+    ],
+)
+def test_what_does_not_fit_is_told_with_its_setting(
+    data: Path, tmp_path: Path, changes: dict[str, Any], message: str
+) -> None:
+    if "parallel.device" in changes and torch.cuda.is_available():
+        pytest.skip("there is a GPU")
+    tree = msgspec.to_builtins(micro(data, tmp_path))
+    for path, value in changes.items():
+        *parents, leaf = path.split(".")
+        place: Any = tree
+        for name in parents:
+            place = place[int(name)] if name.isdigit() else place[name]
+        place[leaf] = value
+    with pytest.raises(SettingsError, match=message):
+        quiet(msgspec.convert(tree, TrainConfig))
+
+
+def test_an_empty_dataset_is_named(data: Path, tmp_path: Path) -> None:
+    empty = tmp_path / "empty" / "shards"
+    empty.mkdir(parents=True)
+    (empty / "000000-000.tar").write_bytes(b"\0" * 10240)
+    (empty / "sizes.json").write_text('{"000000-000.tar": 0}')
+    config = micro(data, tmp_path / "out")
+    datasets = (msgspec.structs.replace(config.data.datasets[0], shards=str(tmp_path / "empty")),)
+    with pytest.raises(SettingsError, match=r"dataset pages: its shards in .*empty hold no sample"):
+        quiet(msgspec.structs.replace(config, data=msgspec.structs.replace(config.data, datasets=datasets)))

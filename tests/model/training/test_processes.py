@@ -1,0 +1,76 @@
+"""Two processes over gloo give the losses of one, whatever the layout, and take up each other's checkpoints."""
+
+import os
+import socket
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+import torch
+import torch.multiprocessing as mp
+
+from model.training.config import TrainConfig
+from model.training.loop import train
+from model.training.records import read_metrics
+from tests.model.training.makers import micro
+
+LAYOUTS = ("ddp", "fsdp")
+
+
+def one_row_each(data: Path, output: Path, **changes: Any) -> TrainConfig:
+    """With four lanes and rows read in turn, two processes with one row each see what one process sees with two."""
+    config = micro(data, output, steps=4)
+    return msgspec.structs.replace(config, **changes)
+
+
+def in_each(rank: int, port: int, data: Path, folder: Path) -> None:
+    os.environ |= {"RANK": str(rank), "WORLD_SIZE": "2", "LOCAL_RANK": str(rank), "MASTER_ADDR": "127.0.0.1"}
+    os.environ["MASTER_PORT"] = str(port)
+    for layout in LAYOUTS:
+        config = one_row_each(data, folder / layout)
+        datasets = tuple(msgspec.structs.replace(dataset, batch_rows=1) for dataset in config.data.datasets)
+        config = msgspec.structs.replace(
+            config,
+            data=msgspec.structs.replace(config.data, datasets=datasets),
+            parallel=msgspec.structs.replace(config.parallel, strategy=layout, activation_checkpointing=True),
+        )
+        train(config, say=lambda text: None)
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def runs(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("processes")
+    train(one_row_each(data, folder / "one"), say=lambda text: None)
+    mp.spawn(in_each, (free_port(), data, folder), nprocs=2)  # type: ignore[no-untyped-call]
+    return folder
+
+
+def losses(output: Path) -> list[list[float]]:
+    rows = [row for row in read_metrics(str(output)) if "grad_norm" in row]
+    return [[row["loss/pages"], row["loss/pairs"], row["grad_norm"]] for row in rows]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="gloo on loopback")
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_two_processes_have_the_losses_of_one(runs: Path, layout: str) -> None:
+    one, two = torch.tensor(losses(runs / "one")), torch.tensor(losses(runs / layout))
+    assert one.shape == (4, 3)
+    assert torch.allclose(one, two, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_run_of_two_processes_goes_on_with_one(runs: Path, data: Path, layout: str) -> None:
+    config = one_row_each(data, runs / layout, steps=6)
+    datasets = tuple(msgspec.structs.replace(dataset, batch_rows=1) for dataset in config.data.datasets)
+    config = msgspec.structs.replace(config, data=msgspec.structs.replace(config.data, datasets=datasets))
+    said: list[str] = []
+    assert train(config, say=said.append).step == 6
+    assert said[0] == "goes on after step 4 of 6, written by 2 processes and read by 1"
