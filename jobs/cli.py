@@ -11,7 +11,7 @@ from schemas import __version__
 
 #: Command -> the module that has `add_arguments(parser)` and `run(arguments) -> int`, and its line of help.
 COMMANDS = {
-    "build": ("jobs.build_command", "archives in, sharded interleaved documents out"),
+    "build": ("jobs.build_command", "archives in, shards out: interleaved pages, pairs, clips"),
     "crawl": ("jobs.crawl_command", "seeds in, web archives of pages and their media out; polite and resumable"),
     "fetch-pairs": ("jobs.fetch_pairs_command", "lists of image addresses and captions in, sharded pairs out"),
     "inspect": (
