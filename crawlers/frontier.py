@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from crawlers.hosts import Host, PaceSettings, host_name
+from crawlers.hosts import Host, host_name
 from crawlers.scope import ScopeSettings, check_trap, shape_limit
 from crawlers.site_policy import SitePolicy
 from crawlers.warc_writer import Payload
@@ -70,7 +70,7 @@ class Visit(msgspec.Struct, frozen=True):
 class Frontier:
     """The state of a partition in `path`. Every change is made in a `transaction`; one process at a time."""
 
-    def __init__(self, path: Path, scope: ScopeSettings, pace: PaceSettings) -> None:
+    def __init__(self, path: Path, scope: ScopeSettings) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._path = path
         self._db = sqlite3.connect(path, isolation_level=None)
@@ -78,7 +78,7 @@ class Frontier:
         self._db.execute("PRAGMA synchronous = NORMAL")
         self._db.execute("PRAGMA cache_size = -32768")  # 32 MB
         self._db.executescript(_SCHEMA)
-        self._scope, self._pace = scope, pace
+        self._scope = scope
         self._hosts: dict[str, Host] = {}
         with self.transaction():  # what was in flight when the last process ended is to be visited again
             self._db.execute("UPDATE visits SET state = 0 WHERE state = 1")

@@ -64,7 +64,7 @@ class Spider:
         self._lock: IO[str] = open(base / f"{self._partition:03d}.lock", "w")  # noqa: SIM115 - held while this lives
         fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         config = self._config
-        self.frontier = Frontier(base / f"{self._partition:03d}.sqlite", config.scope, config.pace)
+        self.frontier = Frontier(base / f"{self._partition:03d}.sqlite", config.scope)
         if saved := self.frontier.fact("status"):
             self._status = msgspec.msgpack.decode(saved, type=Status)
         self._recorder = Recorder(self._folder, self._partition, config, self.frontier)
