@@ -57,6 +57,27 @@ def main(photos: Path | None, peers: dict[str, str]) -> None:
             compare(folder / kind, kind, tokens, peers)
         running(folder / "interleaved", tokens)
         memory(folder / "interleaved", tokens)
+        restoring(folder / "many", tokens)
+
+
+def restoring(folder: Path, tokens: Tokens, samples: int = 20_000) -> None:
+    """Seconds from a saved state to the next step, at the start, in the middle and near the end of an epoch."""
+    file = io.BytesIO()
+    _made(0).resize((96, 64)).save(file, "JPEG")
+    write(folder, [pair(number, [file.getvalue()]) for number in range(samples)])
+    config = _config(folder, "pairs", packed=True)
+    states, told = [], []
+    with Loader(config, tokens) as loader:
+        for step in loader:
+            states.append(loader.state_dict())
+            assert step
+    for part in (0.01, 0.5, 0.99):
+        start = time.perf_counter()
+        with Loader(config, tokens) as loader:
+            loader.load_state_dict(states[int(part * len(states))])
+            next(iter(loader))
+        told.append(f"{part:.0%} {time.perf_counter() - start:.2f}")
+    print(f"\nfrom a state to the next step, of {len(states)} steps, s: {', '.join(told)}", flush=True)
 
 
 def running(folder: Path, tokens: Tokens, steps: int = 60) -> None:
