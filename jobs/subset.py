@@ -84,7 +84,7 @@ def _try(index: Index, kind: str, where: str) -> None:
     try:
         index.ask(f"SELECT 1 FROM {kind} WHERE (\n{where}\n) LIMIT 0")
     except QueryError as error:
-        hint = f"\nkinds have columns of their own: --kind takes one kind alone" if "not found" in str(error) else ""
+        hint = "\nkinds have columns of their own: --kind takes one kind alone" if "not found" in str(error) else ""
         raise QueryError(f"of {kind}: {error}{hint}") from None
 
 
