@@ -23,10 +23,10 @@ from selectolax.lexbor import LexborHTMLParser
 from benchmarks.archives import pack_pages, repeat, responses
 from crawlers.warc import WarcSettings, page_of, read_captures
 from jobs.config import BuildConfig
-from jobs.extract import extract, page_recipe
-from jobs.plan import make_plan, read_plan
-from pipeline.charset import decode_html
-from pipeline.image_codec import decode_image
+from jobs.phases.extract import extract, page_recipe
+from jobs.phases.plan import make_plan, read_plan
+from pipeline.image.codec import decode_image
+from pipeline.page.charset import decode_html
 from schemas.drops import Drop, Tally
 from schemas.storage import Store
 

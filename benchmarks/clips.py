@@ -18,13 +18,13 @@ from typing import Any
 
 import av
 import numpy as np
+from jobs.engine.engine.isolation import Isolated, IsolationSettings
 from scenedetect import ContentDetector, detect
 
-from jobs.isolation import Isolated, IsolationSettings
-from pipeline.clip_settings import ClipSettings
-from pipeline.clips import cut_video
-from pipeline.scene_cuts import look_at
-from pipeline.video_probe import index_video
+from pipeline.video.clips import cut_video
+from pipeline.video.probe import index_video
+from pipeline.video.scene_cuts import look_at
+from pipeline.video.settings import ClipSettings
 from schemas.drops import Drop
 from tests.pipeline.videos import cuts_of, make_video
 

@@ -31,15 +31,15 @@ from typing import Any
 import msgspec
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-from pipeline.charset import utf8_html
-from pipeline.content import judge
-from pipeline.extract import extract_page
-from pipeline.hostile import refuse_hostile
-from pipeline.image_refs import candidates
-from pipeline.markup import Markup
-from pipeline.metadata import read_metadata
-from pipeline.reading import ExtractSettings
-from pipeline.walk import Walk
+from pipeline.image.refs import candidates
+from pipeline.page.charset import utf8_html
+from pipeline.page.content import judge
+from pipeline.page.extract import extract_page
+from pipeline.page.hostile import refuse_hostile
+from pipeline.page.markup import Markup
+from pipeline.page.metadata import read_metadata
+from pipeline.page.parsed import ExtractSettings
+from pipeline.page.walk import Walk
 from schemas.documents import Draft, ImageRef, Page, TextBlock
 from schemas.drops import Drop
 

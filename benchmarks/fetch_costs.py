@@ -23,10 +23,10 @@ import simplejpeg
 
 from benchmarks.fetching import SIZE_PX, fetch_pairs, make_certificates, photographs
 from crawlers.web_media import WebMedia
-from pipeline.image_codec import ImageEncoding, decode_image
-from pipeline.image_hash import perceptual_hash
-from pipeline.image_rules import ImageRules, color_rules
-from pipeline.resampling import resampled
+from pipeline.image.codec import ImageEncoding, decode_image
+from pipeline.image.hash import perceptual_hash
+from pipeline.image.resampling import resampled
+from pipeline.image.rules import ImageRules, color_rules
 
 WIDTH_PX = 640
 SHORT, LONG = 100, 1300

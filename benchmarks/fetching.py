@@ -25,17 +25,17 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from jobs.engine.engine.isolation import Isolated
 from PIL import Image
 
 from crawlers.captured import CapturedMedia
 from crawlers.fetch import FetchSettings
 from crawlers.hosts import PaceSettings
 from crawlers.web_media import MediaSettings, WebMedia
-from jobs.assemble import image_recipe
 from jobs.config import BuildConfig
-from jobs.isolation import Isolated
-from pipeline.image_codec import ImageEncoding, decode_image
-from pipeline.image_rules import ImageRules
+from jobs.kinds.interleaved.fetch import image_recipe
+from pipeline.image.codec import ImageEncoding, decode_image
+from pipeline.image.rules import ImageRules
 from schemas.commits import Attempt
 from schemas.dataset import read_dataset
 from schemas.drops import Drop

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from jobs.config import load_config
 from jobs.fetch_pairs import read_list
-from jobs.plan import make_list_plan
+from jobs.phases.plan import make_list_plan
 from schemas.storage import Store
 
 _HOSTS, _WORDS, _WORDS_A_CAPTION = 5000, 200_000, 8

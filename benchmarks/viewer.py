@@ -21,8 +21,8 @@ from aiohttp import web
 from PIL import Image
 
 from jobs.config import BuildConfig
-from jobs.inspection import summary
-from jobs.publish import COLUMNS, KIND, index_row
+from jobs.dataset.summary import summary
+from jobs.kinds.interleaved.write import COLUMNS, KIND, index_row
 from jobs.view.app import make_app, open_context
 from schemas import __version__
 from schemas.commits import Attempt

@@ -17,7 +17,7 @@ from urllib.parse import quote
 from bs4 import BeautifulSoup, Tag
 from PIL import Image
 
-from pipeline.explain import Explanation, ImageItem, Item, TextItem, explain_page
+from pipeline.page.explain import Explanation, ImageItem, Item, TextItem, explain_page
 from schemas.documents import Page
 
 PAGES = Path("tests/pipeline/pages")

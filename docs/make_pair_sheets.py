@@ -21,9 +21,9 @@ from urllib.parse import quote, unquote
 import fsspec
 
 from crawlers.warc import WarcSettings, page_of, read_captures, read_response
-from jobs.inspection import shards_of
-from jobs.plan import read_plan
-from pipeline.charset import utf8_html
+from jobs.dataset.summary import shards_of
+from jobs.phases.plan import read_plan
+from pipeline.page.charset import utf8_html
 from schemas.drops import Tally
 from schemas.storage import Store
 

@@ -9,7 +9,7 @@ import sys
 import msgspec
 from rich.console import Console
 
-from jobs.show_command import find_sample, print_sample
+from jobs.commands.show import find_sample, print_sample
 from schemas.documents import Sample
 from schemas.storage import Store
 

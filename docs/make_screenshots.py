@@ -13,7 +13,7 @@ from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
 from jobs.cli import main as weft
-from jobs.index import Index
+from jobs.dataset.index import Index
 from schemas.storage import Store
 
 SITE = "http://fieldnotes.example"

@@ -10,27 +10,27 @@ from typing import Any
 import msgspec
 
 from crawlers.inputs import InputError
-from jobs.assemble import assemble
-from jobs.clips import make_clips
 from jobs.config import BuildConfig
-from jobs.dedup import dedup_texts, dedup_urls
-from jobs.engine import Engine, EngineSettings, Failure, RayEngine, open_engine
-from jobs.extract import extract
-from jobs.frequency import compares_addresses, count_keys, find_frequent, find_frequent_content
-from jobs.metrics import Metrics
-from jobs.near import dedup_similar, group_pages, link_bands, round_phase, star_round
-from jobs.page_videos import LISTS, check_list, read_list
-from jobs.pair_counts import count_pair_keys, find_rare_tokens
-from jobs.pair_publish import find_equal_pairs, publish_pairs
-from jobs.pairs import fetch_pair_images, staged_pairs
-from jobs.plan import Plan, make_plan, other_settings
-from jobs.progress import progress
-from jobs.publish import publish
-from jobs.references import read_references
-from jobs.removal import remove_denied
-from jobs.scoring import compares_embeddings, embed_references, scorer_pool
-from jobs.slices import make_slices
-from jobs.staging import staged_name
+from jobs.dataset.removal import remove_denied
+from jobs.engine.engine import Engine, EngineSettings, Failure, RayEngine, open_engine
+from jobs.engine.metrics import Metrics
+from jobs.engine.progress import progress
+from jobs.kinds.clips.cut import make_clips
+from jobs.kinds.clips.take import LISTS, check_list, read_list
+from jobs.kinds.interleaved.fetch import assemble
+from jobs.kinds.interleaved.staging import staged_name
+from jobs.kinds.interleaved.write import publish
+from jobs.kinds.pairs.count import count_pair_keys, find_rare_tokens
+from jobs.kinds.pairs.fetch import fetch_pair_images, staged_pairs
+from jobs.kinds.pairs.write import find_equal_pairs, publish_pairs
+from jobs.phases.duplicates import dedup_texts, dedup_urls
+from jobs.phases.extract import extract
+from jobs.phases.frequency import compares_addresses, count_keys, find_frequent, find_frequent_content
+from jobs.phases.near_duplicates import dedup_similar, group_pages, link_bands, round_phase, star_round
+from jobs.phases.plan import Plan, make_plan, other_settings
+from jobs.phases.references import read_references
+from jobs.phases.scoring import compares_embeddings, embed_references, scorer_pool
+from jobs.phases.slices import make_slices
 from schemas.commits import Commit, committed, read_commit, roll_forward, sweep
 from schemas.dataset import DATASET, Dataset, read_dataset, totals, write_reader_files
 from schemas.deny import add_to_deny_list

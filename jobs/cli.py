@@ -11,28 +11,28 @@ from schemas import __version__
 
 #: Command -> the module that has `add_arguments(parser)` and `run(arguments) -> int`, and its line of help.
 COMMANDS = {
-    "build": ("jobs.build_command", "archives in, shards out: interleaved pages, pairs, clips"),
-    "crawl": ("jobs.crawl_command", "seeds in, web archives of pages and their media out; polite and resumable"),
-    "fetch-pairs": ("jobs.fetch_pairs_command", "lists of image addresses and captions in, sharded pairs out"),
+    "build": ("jobs.commands.build", "archives in, shards out: interleaved pages, pairs, clips"),
+    "crawl": ("jobs.commands.crawl", "seeds in, web archives of pages and their media out; polite and resumable"),
+    "fetch-pairs": ("jobs.commands.fetch_pairs", "lists of image addresses and captions in, sharded pairs out"),
     "inspect": (
-        "jobs.inspect_command",
+        "jobs.commands.inspect",
         "totals, distributions and drop reasons of a dataset; --check verifies every byte",
     ),
     "explain": (
-        "jobs.explain_command",
+        "jobs.commands.explain",
         "one page, block by block: what is kept of it, and which rule lets the rest go",
     ),
-    "train": ("jobs.train_command", "a Flamingo model from shards: resumable, on one process or many"),
-    "generate": ("jobs.generate_command", "what a trained model says to pictures and text"),
-    "evaluate": ("jobs.evaluate_command", "few-shot scores of a trained model on tasks of local data"),
-    "show": ("jobs.show_command", "one sample in the terminal, its images in place"),
-    "view": ("jobs.view_command", "a web page on this machine to look through samples and what was let go"),
+    "train": ("jobs.commands.train", "a Flamingo model from shards: resumable, on one process or many"),
+    "generate": ("jobs.commands.generate", "what a trained model says to pictures and text"),
+    "evaluate": ("jobs.commands.evaluate", "few-shot scores of a trained model on tasks of local data"),
+    "show": ("jobs.commands.show", "one sample in the terminal, its images in place"),
+    "view": ("jobs.commands.view", "a web page on this machine to look through samples and what was let go"),
     "report": (
-        "jobs.report_command",
+        "jobs.commands.report",
         "one HTML file that shows what is in a dataset and what was let go; two compared",
     ),
-    "query": ("jobs.query_command", "SQL over the index and the drops of a dataset"),
-    "subset": ("jobs.subset_command", "the samples for which a condition holds, as a new dataset"),
+    "query": ("jobs.commands.query", "SQL over the index and the drops of a dataset"),
+    "subset": ("jobs.commands.subset", "the samples for which a condition holds, as a new dataset"),
 }
 
 

@@ -6,23 +6,23 @@ from typing import Literal
 
 import msgspec
 
+from crawlers.img2dataset import DownloaderSettings
 from crawlers.warc import WarcSettings
 from crawlers.web_media import MediaSettings
-from jobs.img2dataset_media import DownloaderSettings
-from jobs.isolation import IsolationSettings
+from jobs.engine.isolation import IsolationSettings
 from model.scorers import ScorerSettings
-from pipeline.clip_settings import ClipSettings
 from pipeline.corpus_rules import CorpusRules
 from pipeline.decontamination import DecontaminationRules
-from pipeline.image_codec import ImageEncoding
-from pipeline.image_rules import ImageRules
-from pipeline.language import LanguageRules
-from pipeline.minhash import MinHashSettings
+from pipeline.image.codec import ImageEncoding
+from pipeline.image.rules import ImageRules
+from pipeline.page.parsed import ExtractSettings
 from pipeline.pairs import PairRules
-from pipeline.pii import PiiRules
-from pipeline.reading import ExtractSettings
-from pipeline.text_rules import TextRules
+from pipeline.text.language import LanguageRules
+from pipeline.text.minhash import MinHashSettings
+from pipeline.text.pii import PiiRules
+from pipeline.text.rules import TextRules
 from pipeline.url_rules import UrlRules
+from pipeline.video.settings import ClipSettings
 from schemas.consent import ConsentSettings
 from schemas.settings import Settings, SettingsError, load_settings
 from schemas.shards import ShardSettings

@@ -5,18 +5,18 @@ from collections.abc import Sequence
 
 import msgspec
 
+from crawlers.img2dataset import require_img2dataset
 from crawlers.inputs import InputError
 from crawlers.url_lists import Row, find_columns, read_rows
 from jobs.build import Phases, finish, finished
 from jobs.config import BuildConfig
-from jobs.engine import EngineSettings, open_engine
-from jobs.img2dataset_media import require_img2dataset
-from jobs.pair_shuffle import PairShuffle
-from jobs.plan import make_list_plan, read_plan
-from jobs.removal import remove_denied
-from jobs.slices import sizes_name
+from jobs.dataset.removal import remove_denied
+from jobs.engine.engine import EngineSettings, open_engine
+from jobs.kinds.pairs.take import PairShuffle
+from jobs.phases.plan import make_list_plan, read_plan
+from jobs.phases.slices import sizes_name
 from pipeline.captions import CaptionRules, choose_caption, judge_caption
-from pipeline.pii import PiiRules, redact_text
+from pipeline.text.pii import PiiRules, redact_text
 from schemas.commits import Attempt, Commit
 from schemas.dataset import DATASET, Dataset
 from schemas.deny import add_to_deny_list

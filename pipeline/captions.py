@@ -8,10 +8,10 @@ from typing import Literal
 
 import msgspec
 
-from pipeline.language import LanguageRules, identify
-from pipeline.ngrams import normal_words
-from pipeline.text_rules import words_of
-from pipeline.words import phrase_list, word_list
+from pipeline.text.language import LanguageRules, identify
+from pipeline.text.ngrams import normal_words
+from pipeline.text.rules import words_of
+from pipeline.text.words import phrase_list, word_list
 from schemas.drops import Drop
 from schemas.pairs import Caption
 

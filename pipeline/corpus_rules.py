@@ -5,7 +5,7 @@ from collections.abc import Iterator, Set
 
 import msgspec
 
-from pipeline.ngrams import normal_words
+from pipeline.text.ngrams import normal_words
 from schemas.documents import Block, Draft, ImageRef, TextBlock
 from schemas.drops import DropRow
 from schemas.urls import host_of, media_key, registered_domain

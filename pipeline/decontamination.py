@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.hash_index import HashIndex
-from pipeline.ngrams import ngram_hashes, normal_words
+from pipeline.text.ngrams import ngram_hashes, normal_words
 from schemas.documents import Draft, StoredImage
 from schemas.drops import Drop
 

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping
 import msgspec
 
 from pipeline.captions import CaptionRules, choose_caption, judge_caption
-from pipeline.image_codec import ImageEncoding
-from pipeline.image_rules import ImageRules
-from pipeline.leaves import Media
-from pipeline.pii import PiiRules, redact_text
-from pipeline.reading import Reading, captions_of, refuse_images
+from pipeline.image.codec import ImageEncoding
+from pipeline.image.rules import ImageRules
+from pipeline.page.leaves import Media
+from pipeline.page.parsed import Reading, captions_of, refuse_images
 from pipeline.stated_captions import stated_captions
+from pipeline.text.pii import PiiRules, redact_text
 from pipeline.url_rules import in_domains
 from schemas.documents import Consent, Page
 from schemas.drops import Drop, DropRow

@@ -7,10 +7,10 @@ from typing import Any
 
 import msgspec
 
-from pipeline.elements import VOID
-from pipeline.image_refs import candidates
-from pipeline.leaves import collapse
-from pipeline.markup import Markup, read_attributes, unescape
+from pipeline.image.refs import candidates
+from pipeline.page.elements import VOID
+from pipeline.page.leaves import collapse
+from pipeline.page.markup import Markup, read_attributes, unescape
 from schemas.urls import media_key, resolve
 
 _TEXTS = ("caption", "description", "name")  # the first that is there is taken

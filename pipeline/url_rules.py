@@ -5,8 +5,8 @@ from urllib.parse import unquote, urlsplit
 
 import msgspec
 
-from pipeline.tokens import tokens
-from pipeline.words import word_list
+from pipeline.text.tokens import tokens
+from pipeline.text.words import word_list
 from schemas.documents import Page
 from schemas.drops import Drop
 

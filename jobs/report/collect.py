@@ -9,12 +9,12 @@ from typing import Any
 
 import msgspec
 
-from jobs.archives import Archives, NotAtHand, archives_of
-from jobs.dataset_page import build_config
-from jobs.index import Index, QueryError
-from jobs.inspection import funnel, summary
-from jobs.isolation import Isolated, IsolationSettings
-from jobs.pages import parts_of
+from crawlers.archive_index import Archives, NotAtHand, archives_of
+from jobs.dataset.html import parts_of
+from jobs.dataset.index import Index, QueryError
+from jobs.dataset.page_lookup import build_config
+from jobs.dataset.summary import funnel, summary
+from jobs.engine.isolation import Isolated, IsolationSettings
 from jobs.report.hostile import main_text, thumbnail
 from schemas.dataset import DATASET, read_dataset
 from schemas.drops import KINDS, REASONS, Drop

@@ -16,7 +16,7 @@ _MAX_PIXELS = 100_000_000
 def thumbnail(data: bytes) -> bytes:
     """A JPEG of at most 420 pixels a side: of an image, or of a clip's sampled frames. Raises what decoders raise."""
     if data[4:8] == b"ftyp":
-        from pipeline.clips import contact_sheet
+        from pipeline.video.clips import contact_sheet
 
         return _jpeg(contact_sheet(data))
     with Image.open(io.BytesIO(data)) as image:
@@ -28,7 +28,7 @@ def thumbnail(data: bytes) -> bytes:
 
 def main_text(config: BuildConfig, page: Page) -> tuple[str, str]:
     """Title and the start of the main text of a page. Raises `Drop("hostile_html")`."""
-    from jobs.explain_command import explain
+    from jobs.commands.explain import explain
 
     report = explain(page, config)
     texts = [part["text"] for part in report["items"] if part["kind"] == "text" and part["kept"]]

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from jobs.inspection import histogram
-from jobs.pages import templates
+from jobs.dataset.html import templates
+from jobs.dataset.summary import histogram
 from jobs.report import charts
 
 #: Of the plots of a kind: field of the summary, heading, unit.

@@ -10,10 +10,10 @@ from typing import Any
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from jobs.archives import NotAtHand
-from jobs.index import QueryError
-from jobs.inspection import NotADataset
-from jobs.pages import templates
+from crawlers.archive_index import NotAtHand
+from jobs.dataset.html import templates
+from jobs.dataset.index import QueryError
+from jobs.dataset.summary import NotADataset
 from jobs.view import browse, captured, drops, media, samples
 from jobs.view.context import CONTEXT, Context
 from jobs.view.library import NoSample

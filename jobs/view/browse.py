@@ -8,8 +8,8 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 
-from jobs.index import QueryError
-from jobs.inspection import funnel
+from jobs.dataset.index import QueryError
+from jobs.dataset.summary import funnel
 from jobs.view.context import CONTEXT, Context
 from jobs.view.filters import ORDERS, Filter, read_filter
 from jobs.view.library import Library

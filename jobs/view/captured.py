@@ -6,8 +6,8 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 
-from jobs.archives import NotAtHand
-from jobs.dataset_page import drops_on, page_of
+from crawlers.archive_index import NotAtHand
+from jobs.dataset.page_lookup import drops_on, page_of
 from jobs.view.context import CONTEXT, Context
 from jobs.view.security import DATA_POLICY, FRAME_POLICY
 from jobs.view.work import Explained

@@ -8,10 +8,10 @@ from typing import Any, TypeVar
 import jinja2
 from aiohttp import web
 
-from jobs.archives import Archives, archives_of
+from crawlers.archive_index import Archives, archives_of
 from jobs.config import BuildConfig
-from jobs.dataset_page import build_config
-from jobs.isolation import Isolated, IsolationSettings
+from jobs.dataset.page_lookup import build_config
+from jobs.engine.isolation import Isolated, IsolationSettings
 from jobs.view.library import Library
 from jobs.view.work import Explained, draw_sheet, explain_captured
 from schemas.documents import Page

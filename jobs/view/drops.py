@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 
-from jobs.index import QueryError
+from jobs.dataset.index import QueryError
 from jobs.view.browse import counted_page
 from jobs.view.context import CONTEXT, Context
 from jobs.view.security import FRAME_POLICY

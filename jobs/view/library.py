@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from jobs.index import Index, QueryError
+from jobs.dataset.index import Index, QueryError
 from jobs.view.filters import Filter
 from schemas.dataset import DATASET, Dataset, read_dataset
 from schemas.shards import ShardInfo

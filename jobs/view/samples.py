@@ -6,8 +6,8 @@ from typing import Any
 
 from aiohttp import web
 
-from jobs.dataset_page import drops_on
-from jobs.pages import parts_of
+from jobs.dataset.html import parts_of
+from jobs.dataset.page_lookup import drops_on
 from jobs.view.attention import Choices, read_choices, tokenizer_names, window_of
 from jobs.view.context import CONTEXT, Context
 from schemas.drops import Drop

@@ -19,15 +19,15 @@ class Explained(msgspec.Struct, frozen=True):
 
 def draw_sheet(data: bytes) -> bytes:
     """The sampled frames of a clip as one JPEG."""
-    from pipeline.clips import contact_sheet, jpeg
+    from pipeline.video.clips import contact_sheet, jpeg
 
     return jpeg(contact_sheet(data))
 
 
 def explain_captured(config: BuildConfig, page: Page) -> Explained:
     """Raises `Drop("hostile_html")`."""
-    from jobs.explain_command import explain
-    from pipeline.annotate import annotate_page, harmless_page
+    from jobs.commands.explain import explain
+    from pipeline.page.annotate import annotate_page, harmless_page
 
     report = explain(page, config)
     marked = annotate_page(page, config.extract, [item["reason"] for item in report["items"]], media_address)

@@ -132,7 +132,7 @@ class HeldOutSettings(Settings, frozen=True):
 
 
 class ShapeSettings(Settings, frozen=True):
-    """Generated data: pictures of shapes (`jobs/shapes.py`)."""
+    """Generated data: pictures of shapes (`jobs/training/shapes.py`)."""
 
     folder: str
     """Where it lies; made where it is absent."""

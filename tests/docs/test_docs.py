@@ -11,7 +11,7 @@ import yaml
 
 from crawlers.crawl_config import CrawlConfig
 from jobs.config import BuildConfig, load_config, presets
-from jobs.publish import COLUMNS
+from jobs.kinds.interleaved.write import COLUMNS
 from model.data.config import DatasetSettings, LoaderConfig
 from model.evaluation.harness import EvaluateConfig
 from model.evaluation.tasks import ItemSource, TaskSettings

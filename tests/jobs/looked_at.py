@@ -10,9 +10,9 @@ import msgspec
 
 from jobs.build import build
 from jobs.config import BuildConfig
-from jobs.engine import EngineSettings
+from jobs.engine.engine import EngineSettings
 from jobs.view.app import open_context, serve
-from pipeline.clip_settings import ClipRules, ClipSettings
+from pipeline.video.settings import ClipRules, ClipSettings
 from tests.jobs.site import article, photo, prose, write_archive
 from tests.pipeline.videos import make_video
 

@@ -10,8 +10,8 @@ import webdataset
 
 from jobs.build import BuildError, build
 from jobs.config import BuildConfig, load_config
-from jobs.engine import EngineSettings
-from jobs.plan import make_plan
+from jobs.engine.engine import EngineSettings
+from jobs.phases.plan import make_plan
 from schemas.dataset import Dataset
 from schemas.settings import SettingsError
 from schemas.storage import Store

@@ -7,7 +7,7 @@ import pytest
 
 from jobs.build import build
 from jobs.cli import COMMANDS, main
-from jobs.engine import EngineSettings
+from jobs.engine.engine import EngineSettings
 from tests.jobs.test_build import SMALL
 
 

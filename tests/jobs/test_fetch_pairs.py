@@ -17,8 +17,8 @@ import pytest
 import webdataset
 from PIL import Image
 
+from crawlers.img2dataset import DownloaderSettings, read_output, reason_of, require_img2dataset
 from jobs.cli import main
-from jobs.img2dataset_media import DownloaderSettings, read_output, reason_of, require_img2dataset
 from schemas.drops import Drop
 from schemas.settings import SettingsError
 from tests.crawlers.servers import Reply, WebServer

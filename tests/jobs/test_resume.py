@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from jobs.build import build
-from jobs.engine import EngineSettings
+from jobs.engine.engine import EngineSettings
 from tests.jobs.conftest import contents
 from tests.jobs.test_build import SMALL
 

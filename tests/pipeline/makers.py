@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.extract import extract_page
-from pipeline.leaves import Media, Text
-from pipeline.markup import Markup
-from pipeline.reading import ExtractSettings
-from pipeline.walk import Walk
+from pipeline.page.extract import extract_page
+from pipeline.page.leaves import Media, Text
+from pipeline.page.markup import Markup
+from pipeline.page.parsed import ExtractSettings
+from pipeline.page.walk import Walk
 from schemas.documents import Draft, ImageRef, Page, TextBlock
 from schemas.drops import Drop
 

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.captions import CaptionRules, caption_tokens, choose_caption, clean_caption, is_fluent, judge_caption
-from pipeline.language import LanguageRules
+from pipeline.text.language import LanguageRules
 from schemas.drops import Drop
 from schemas.pairs import Caption
 

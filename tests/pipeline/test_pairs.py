@@ -1,10 +1,10 @@
 import json
 
 from pipeline.captions import CaptionRules
-from pipeline.extract import consent_of
+from pipeline.page.extract import consent_of
+from pipeline.page.parsed import ExtractSettings, Reading
 from pipeline.pairs import PagePairs, PairRules, take_pairs
-from pipeline.pii import PiiRules
-from pipeline.reading import ExtractSettings, Reading
+from pipeline.text.pii import PiiRules
 from schemas.documents import Page
 from tests.jobs.site import prose
 

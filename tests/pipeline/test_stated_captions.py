@@ -3,7 +3,7 @@ import time
 
 import pytest
 
-from pipeline.markup import Markup
+from pipeline.page.markup import Markup
 from pipeline.stated_captions import stated_captions
 from schemas.urls import media_key
 

@@ -1,7 +1,7 @@
 import pytest
 
+from pipeline.text.words import word_list
 from pipeline.url_rules import UrlRules, blocked, refuse_url
-from pipeline.words import word_list
 from schemas.drops import Drop
 from tests.pipeline.makers import dropped, page
 

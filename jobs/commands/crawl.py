@@ -1,0 +1,59 @@
+"""`weft crawl`."""
+
+import argparse
+
+from jobs.cli import fail
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "seeds", nargs="*", metavar="SEED", help="addresses, sitemaps (sitemap:URL, *.xml), or files of one a line"
+    )
+    parser.add_argument("-o", "--output", required=True, metavar="DIR", help="a local or shared folder; one crawl each")
+    parser.add_argument("--config", metavar="FILE", help="settings of the crawl, YAML")
+    parser.add_argument("--contact", default="", help="address or mail address sent in the user agent: who is crawling")
+    parser.add_argument("--deny", metavar="FILE", help="addresses and domains never to visit, one a line")
+    parser.add_argument(
+        "--max-pages", type=int, default=0, help="stop after about so many pages of this run; a rerun goes on"
+    )
+    parser.add_argument("--max-seconds", type=float, default=0.0, help="stop after so long; a rerun goes on")
+    parser.add_argument("--engine", choices=("ray", "inline"), default="ray", help="inline works in this one process")
+    parser.add_argument("--address", default="", help="of a Ray cluster; default RAY_ADDRESS, else this machine")
+    parser.add_argument(
+        "--workers", type=int, default=0, help="partitions of a new crawl, a worker each; default: CPUs"
+    )
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="K=V", help="override a setting, such as pace.delay_s=2"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from crawlers.crawl_config import CrawlConfig
+    from jobs.config import read_lines
+    from jobs.crawl.drive import CrawlError, crawl
+    from jobs.engine.engine import EngineSettings
+    from schemas.drops import StepError
+    from schemas.settings import SettingsError, load_settings
+
+    engine = EngineSettings(engine=arguments.engine, address=arguments.address, workers=arguments.workers)
+    overrides = [*arguments.set, *([f"fetch.contact={arguments.contact!r}"] if arguments.contact else [])]
+    try:
+        config = load_settings(CrawlConfig, "\n".join(read_lines(arguments.config)), overrides)
+        limits = (arguments.max_pages, arguments.max_seconds)
+        report = crawl(arguments.output, arguments.seeds, config, engine, read_lines(arguments.deny), *limits)
+    except SettingsError as error:
+        return fail(error, 2)
+    except (CrawlError, StepError) as error:
+        return fail(error, 1)
+    print(f"{report.pages:,} pages, {report.images:,} images, {report.videos:,} videos, {report.bytes / 1e6:,.1f} MB")
+    if report.drops:
+        worst = sorted(report.drops.items(), key=lambda item: (-item[1], item[0]))
+        print("  let go: " + ", ".join(f"{reason} {count:,}" for reason, count in worst))
+    if report.refused:
+        print("  never queued: " + ", ".join(f"{reason} {count:,}" for reason, count in report.refused.items()))
+    if not report.finished:
+        print(f"  {report.queued:,} left to visit: the same command goes on")
+    if not config.fetch.contact:
+        print("  nobody was told who is crawling: give --contact with an address where you can be reached")
+    print(f"next: weft build --input '{arguments.output}/warc/*.warc.gz' --output DATASET")
+    return 0

@@ -1,0 +1,81 @@
+"""`weft evaluate`."""
+
+import argparse
+import sys
+from typing import TYPE_CHECKING
+
+from jobs.cli import fail
+from jobs.commands.train import quiet_libraries
+
+if TYPE_CHECKING:
+    from model.evaluation.harness import Score
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("config", help="a YAML file of tasks")
+    parser.add_argument("checkpoint", help="the output of weft train, or one of its checkpoints")
+    parser.add_argument("-o", "--output", metavar="JSON", help="write every score and answer there")
+    parser.add_argument("--json", action="store_true", help="print the scores as JSON, not as a table")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="K=V", help="override a setting, such as shots=[0,4]"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    quiet_libraries()
+    from pathlib import Path
+
+    import msgspec
+
+    from jobs.config import read_lines
+    from model.evaluation.harness import EvaluateConfig, evaluate
+    from model.evaluation.trained import load_trained
+    from model.training.checkpoints import CheckpointError
+    from schemas.settings import SettingsError, load_settings
+
+    scores: list[Score] = []
+    try:
+        config = load_settings(EvaluateConfig, "\n".join(read_lines(arguments.config)), arguments.set)
+        trained = load_trained(arguments.checkpoint, config.device)
+        for found in evaluate(trained, config, _told):
+            scores.append(found)
+            print(f"{found.task}, {found.shots} shots: {found.metric} {found.score:.3f}", file=sys.stderr, flush=True)
+    except SettingsError as error:
+        return fail(error, 2)
+    except (CheckpointError, OSError) as error:
+        return fail(error, 1)
+    report = {"checkpoint": str(trained.checkpoint), "examples": config.examples, "scores": scores}
+    if arguments.output:
+        Path(arguments.output).parent.mkdir(parents=True, exist_ok=True)
+        Path(arguments.output).write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=1))
+    if arguments.json:
+        short = [{**msgspec.to_builtins(found), "answers": None} for found in scores]
+        for one in short:
+            del one["answers"]
+        print(msgspec.json.format(msgspec.json.encode({**report, "scores": short}), indent=1).decode())
+    else:
+        _print(scores)
+    return 0
+
+
+def _told(task: str, shots: int, done: int, total: int) -> None:
+    if sys.stderr.isatty():
+        ending = "\r" if done < total else "\r\033[K"
+        print(f"{task}, {shots} shots: {done}/{total}", end=ending, file=sys.stderr, flush=True)
+
+
+def _print(scores: "list[Score]") -> None:
+    """A row for each task, a column for each number of shots."""
+    from rich.console import Console
+    from rich.table import Table
+
+    shots = list(dict.fromkeys(found.shots for found in scores))
+    table = Table("task", "metric", "queries", *(f"{count} shots" for count in shots), box=None, pad_edge=False)
+    for column in table.columns[2:]:
+        column.justify = "right"
+    for task in dict.fromkeys(found.task for found in scores):
+        row = {found.shots: found for found in scores if found.task == task}
+        first = next(iter(row.values()))
+        cells = (f"{row[count].score:.3f} ± {row[count].error:.3f}" for count in shots)
+        table.add_row(task, first.metric, f"{first.queries:,}", *cells)
+    Console(highlight=False).print(table)

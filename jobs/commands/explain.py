@@ -1,0 +1,172 @@
+"""`weft explain`."""
+
+import argparse
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from jobs.cli import fail
+
+if TYPE_CHECKING:
+    from jobs.config import BuildConfig
+    from schemas.documents import Page
+
+#: What one page alone cannot tell.
+NOT_APPLIED = (
+    "duplicates of the page, its text or its images elsewhere",
+    "the size, shape, colours and content of images",
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "page",
+        metavar="FILE|URL|KEY",
+        help="a saved page, or the address of one to fetch; with --dataset a sample's key, or the address of a page "
+        "that the build saw",
+    )
+    parser.add_argument("--dataset", metavar="DIR", help="look the page up in the archives of this dataset")
+    parser.add_argument("--url", metavar="BASE", default="", help="the address that a saved page was at")
+    parser.add_argument(
+        "--config",
+        help="a YAML file or a preset: default, flamingo, obelics; default: that of the dataset, if one is named",
+    )
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="K=V", help="override a setting, as in weft build"
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    import msgspec
+
+    from crawlers.archive_index import NotAtHand
+    from jobs.config import load_config
+    from jobs.dataset.summary import NotADataset
+    from schemas.drops import Drop
+    from schemas.settings import SettingsError
+
+    try:
+        if arguments.dataset:
+            report = _explain_in_dataset(arguments.dataset, arguments.page, arguments.config, arguments.set)
+        else:
+            config = load_config(arguments.config or "default", arguments.set)
+            report = explain(_read(arguments.page, arguments.url, config), config)
+    except (NotADataset, SettingsError, OSError) as error:
+        return fail(error, 2)
+    except NotAtHand as error:
+        return fail(f"{arguments.page}: {error}", 1)
+    except Drop as drop:
+        return fail(f"{arguments.page}: {drop.reason}: {drop.detail}", 1)
+    if arguments.json:
+        print(msgspec.json.format(msgspec.json.encode(report), indent=2).decode())
+    else:
+        _print(report)
+    return 0
+
+
+def _read(source: str, base: str, config: "BuildConfig") -> "Page":
+    """The page in a file or at an address. Raises `OSError`, and `Drop` for what cannot or must not be fetched."""
+    from schemas.documents import Page
+
+    if source.startswith(("http://", "https://")):
+        from crawlers.crawl_config import CrawlConfig
+        from crawlers.one_page import fetch_page
+
+        return fetch_page(source, CrawlConfig(fetch=config.media.fetch, consent=config.consent))
+    with open(source, "rb") as file:
+        return Page(uid=0, url=base or "http://page.invalid/", html=file.read())
+
+
+def _explain_in_dataset(path: str, wanted: str, config_name: str | None, overrides: list[str]) -> dict[str, Any]:
+    """The same of a page that a build saw, with what that build let go of it. Raises `NotAtHand` and as `explain`."""
+    from crawlers.archive_index import Archives, archives_of
+    from jobs.config import load_config
+    from jobs.dataset.index import Index
+    from jobs.dataset.page_lookup import build_config, drops_on, page_of
+    from schemas.storage import Store
+
+    store = Store(path)
+    with Index(store) as index:
+        config = load_config(config_name, overrides) if config_name else build_config(store, overrides)
+        page, sample = page_of(index, Archives(archives_of(store), config.warc), wanted)
+        report = explain(page, config)
+        return {**report, "sample": sample, "dropped_by_the_build": drops_on(index, page.url)}
+
+
+def explain(page: "Page", config: "BuildConfig") -> dict[str, Any]:
+    """What `--json` prints. Raises `Drop("hostile_html")`."""
+    import msgspec
+
+    from jobs.phases.extract import page_steps
+    from pipeline.page.explain import explain_page, reason_of
+    from pipeline.text.rules import paragraph_fault
+    from schemas.documents import Draft, TextBlock
+    from schemas.drops import Drop
+
+    report: dict[str, Any] = msgspec.to_builtins(explain_page(page, config.extract))
+    language, dropped, item = "", "", page
+    try:
+        for step in page_steps(config):
+            item = step(item)
+            language = item.language if isinstance(item, Draft) else ""
+    except Drop as drop:
+        dropped = reason_of(drop)
+    for part in report["items"]:
+        if part["kind"] == "text" and part["kept"]:
+            fault = paragraph_fault(TextBlock(part["text"], part["role"]), config.text.paragraph, language)
+            if fault is not None:
+                part.update(kept=False, reason=reason_of(fault))
+    return {**report, "page": {"kept": not dropped, "reason": dropped}, "not_applied": NOT_APPLIED}
+
+
+def _print(report: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    console.print(Text(report["title"] or "(no title)", style="bold"))
+    console.print(Text(report["url"], style="dim"))
+    for line, style in _lines(report["items"]):
+        console.print(Text(line, style=style))
+    console.print()
+    for kind in ("text", "image", "video"):
+        of_kind = [item for item in report["items"] if item["kind"] == kind]
+        if of_kind:
+            console.print(f"{kind}: {sum(item['kept'] for item in of_kind)} of {len(of_kind)} kept")
+    verdict, reason = report["page"]["kept"], report["page"]["reason"]
+    console.print(
+        Text("the page: kept" if verdict else f"the page: dropped, {reason}", style="green" if verdict else "red")
+    )
+    if "dropped_by_the_build" in report:
+        sample = report["sample"]
+        console.print(Text(f"in the dataset: {f'sample {sample}' if sample else 'no sample'}", style="bold"))
+        for drop in report["dropped_by_the_build"]:
+            console.print(
+                Text(f"- {drop['kind']} {drop['reason']}: {drop['url']} {drop['detail']}".rstrip(), style="red")
+            )
+        return
+    console.print(Text(f"not applied to a page alone: {'; '.join(NOT_APPLIED)}", style="dim"))
+
+
+def _lines(items: list[dict[str, Any]]) -> Iterator[tuple[str, str]]:
+    """What is kept in full; what is not in one line, its reason first."""
+    for item in items:
+        if not item["kept"]:
+            yield f"\n- {item['reason']}\n  {' '.join(_shown(item).split())[:140]}", "red"
+        else:
+            yield f"\n{_shown(item)}", "" if item["kind"] == "text" else "cyan"
+
+
+def _shown(item: dict[str, Any]) -> str:
+    if item["kind"] == "text":
+        return f"{item['mark']}{item['text']}"
+    others = len(item["candidates"]) - 1
+    facts = [
+        item["kind"],
+        item["url"],
+        item.get("alt", ""),
+        item["caption"],
+        f"{others} more addresses" if others > 0 else "",
+    ]
+    return f"[{' · '.join(filter(None, facts))}]"

@@ -1,0 +1,90 @@
+"""`weft generate`."""
+
+import argparse
+import random
+from collections.abc import Sequence
+
+from jobs.cli import fail
+from jobs.commands.train import quiet_libraries
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("checkpoint", help="the output of weft train, or one of its checkpoints")
+    parser.add_argument(
+        "--image", action="append", default=[], metavar="FILE", help="a picture or clip; again for several, in order"
+    )
+    parser.add_argument(
+        "--prompt",
+        default="",
+        help="text to go on from; `<image>` in it stands for the pictures in turn. Without one they stand before it",
+    )
+    parser.add_argument("--beams", type=int, default=1, help="search for the likeliest text, so many at a time")
+    parser.add_argument(
+        "--temperature", type=float, default=0.0, help="draw tokens; 0, the default, takes the likeliest"
+    )
+    parser.add_argument("--top-p", type=float, default=1.0, help="draw from the likeliest that hold this probability")
+    parser.add_argument("--max-new-tokens", type=int, default=64)
+    parser.add_argument("--seed", type=int, default=0, help="of what is drawn")
+    parser.add_argument("--device", default="auto", help="cpu, cuda, ...")
+    parser.add_argument("--picture", metavar="PNG", help="write the pictures with the text beneath")
+    parser.add_argument("--each", action="store_true", help="every picture by itself, not all of them in one prompt")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    quiet_libraries()
+    import json
+
+    from model.evaluation.speak import BadMedium, speak, split_prompt
+    from model.evaluation.trained import load_trained
+    from model.network.generate import GenerateSettings
+    from model.training.checkpoints import CheckpointError
+    from schemas.settings import SettingsError
+
+    try:
+        settings = GenerateSettings(
+            max_new_tokens=arguments.max_new_tokens,
+            beams=arguments.beams,
+            temperature=arguments.temperature,
+            top_p=arguments.top_p,
+            seed=arguments.seed,
+        )
+        asked = [[path] for path in arguments.image] if arguments.each else [arguments.image]
+        prompts = [split_prompt(arguments.prompt, paths) for paths in asked]
+        trained = load_trained(arguments.checkpoint, arguments.device)
+        texts = [speak(trained, parts, settings) for parts in prompts]
+        if arguments.picture:
+            write_pictures(arguments.picture, asked, texts)
+    except (SettingsError, ValueError, OSError) as error:
+        return fail(error, 2)
+    except (CheckpointError, BadMedium) as error:
+        return fail(error, 1)
+    for paths, text in zip(asked, texts, strict=True):
+        if arguments.json:
+            print(json.dumps({"images": paths, "prompt": arguments.prompt, "text": text}))
+        else:
+            print(f"{paths[0]}: {text}" if arguments.each else text)
+    if arguments.picture:
+        print(f"written: {arguments.picture}")
+    return 0
+
+
+def write_pictures(path: str, asked: Sequence[list[str]], texts: Sequence[str]) -> None:
+    """The pictures in a grid; a text stands beneath the last one of its prompt. Clips show their first frame."""
+    from PIL import Image
+
+    from jobs.commands.contact_sheet import write_sheet
+    from model.data.documents import CLIP_EXTENSIONS
+
+    cells = []
+    for paths, text in zip(asked, texts, strict=True):
+        for number, name in enumerate(paths):
+            if name.rpartition(".")[2].lower() in CLIP_EXTENSIONS:
+                from model.data.clips import clip_frames
+
+                with open(name, "rb") as file:
+                    image = clip_frames(file.read(), random.Random(0), 1, 1.0)[0]
+            else:
+                image = Image.open(name)
+            cells.append((image, text if number == len(paths) - 1 else ""))
+    write_sheet(path, cells)

@@ -1,0 +1,93 @@
+"""`weft query`."""
+
+import argparse
+import csv
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from jobs.cli import fail
+
+if TYPE_CHECKING:
+    from jobs.dataset.index import Index
+
+_EXAMPLES = """tables: interleaved, pairs, clips (those that are there), samples (what they have in common), drops
+examples:
+  weft query out "select domain, count(*) n from interleaved group by 1 order by n desc"
+  weft query out "select reason, count(*) from drops where kind = 'image' group by 1"
+  weft query out "select key, url from pairs where (scores->>'clip')::float > 0.3" --csv"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = _EXAMPLES
+    parser.add_argument("path", help="the folder or URL that weft build wrote")
+    parser.add_argument("sql", help="one SELECT, in DuckDB's SQL")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--csv", action="store_true", help="print all rows as CSV")
+    form.add_argument("--json", action="store_true", help="print all rows as JSON, one object a line")
+    parser.add_argument(
+        "--limit", type=int, default=100, metavar="N", help="rows of the table on a terminal; default 100"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from jobs.dataset.index import Index, QueryError
+    from jobs.dataset.summary import NotADataset
+    from schemas.storage import Store
+
+    try:
+        with Index(Store(arguments.path)) as index:
+            if arguments.csv:
+                _print_csv(index, arguments.sql)
+            elif arguments.json:
+                _print_json(index, arguments.sql)
+            else:
+                _print_table(index, arguments.sql, max(0, arguments.limit))
+    except (NotADataset, QueryError) as error:
+        return fail(error, 2)
+    except OSError as error:
+        if isinstance(error, BrokenPipeError):
+            raise
+        return fail(f"the storage failed: {error}", 1)
+    return 0
+
+
+def _batches(index: "Index", sql: str) -> Iterator[tuple[list[str], list[dict[str, Any]]]]:
+    for batch in index.batches(sql):
+        yield batch.schema.names, batch.to_pylist()
+
+
+def _print_csv(index: "Index", sql: str) -> None:
+    out, header = csv.writer(sys.stdout), False
+    for names, rows in _batches(index, sql):
+        if not header:
+            out.writerow(names)
+            header = True
+        out.writerows([row[name] for name in names] for row in rows)
+
+
+def _print_json(index: "Index", sql: str) -> None:
+    import msgspec
+
+    for _, rows in _batches(index, sql):
+        for row in rows:
+            print(msgspec.json.encode(row, enc_hook=str).decode())
+
+
+def _print_table(index: "Index", sql: str, limit: int) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    found = index.ask(sql, limit=limit, timeout_s=None)
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for number, name in enumerate(found.columns):
+        numeric = all(isinstance(row[number], int | float) for row in found.rows) and bool(found.rows)
+        table.add_column(Text(name), justify="right" if numeric else "left", overflow="fold")
+    for row in found.rows:
+        table.add_row(*(Text("" if value is None else str(value)) for value in row))
+    console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    console.print(table)
+    if found.more:
+        console.print(f"the first {limit:,} rows; --limit, --csv or --json for more", style="dim")

@@ -1,0 +1,46 @@
+"""`weft report`."""
+
+import argparse
+from datetime import UTC, datetime
+from pathlib import Path
+
+from jobs.cli import fail
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("path", help="the folder or URL that weft build wrote")
+    parser.add_argument("--compare", metavar="OTHER", help="another dataset, shown beside it")
+    parser.add_argument("-o", "--output", metavar="FILE", help="default: report.html in the dataset")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from jobs.dataset.summary import NotADataset
+    from jobs.report.collect import Collector
+    from jobs.report.write import render
+    from schemas import __version__
+    from schemas.shards import DamagedShard
+    from schemas.storage import Store
+
+    datasets = []
+    try:
+        for path in filter(None, (arguments.path, arguments.compare)):
+            with Collector(Store(path)) as collector:
+                datasets.append(collector.collect())
+    except NotADataset as error:
+        return fail(error, 2)
+    except DamagedShard as error:
+        return fail(error, 1)
+    except OSError as error:
+        return fail(f"the storage failed: {error}", 1)
+    html = render(datasets, __version__, f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC").encode("utf-8", "replace")
+    try:
+        if arguments.output:
+            Path(arguments.output).write_bytes(html)
+        else:
+            Store(arguments.path).put("report.html", html)
+    except OSError as error:
+        return fail(f"the report cannot be written: {error}", 1)
+    print(
+        f"{arguments.output or f'{arguments.path}/report.html'}: {len(html) / 1e6:.1f} MB, one file, needs no network"
+    )
+    return 0

@@ -1,0 +1,42 @@
+"""`weft subset`."""
+
+import argparse
+
+from jobs.cli import fail
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = """examples:
+  weft subset out --where "language = 'en' and num_images >= 3" -o english
+  weft subset out --where "(scores->>'clip')::float > 0.3" --kind pairs -o good-pairs
+  weft subset out --where "hash(key) % 100 = 0" -o one-percent"""
+    parser.add_argument("path", help="the folder or URL of a finished dataset")
+    parser.add_argument("--where", required=True, metavar="SQL", help="a condition on the columns of the index")
+    parser.add_argument("-o", "--output", required=True, metavar="OUT", help="a new folder or fsspec URL")
+    parser.add_argument(
+        "--kind", action="append", default=[], choices=("interleaved", "pairs", "clips"), help="default: all it has"
+    )
+    parser.add_argument("--shard-bytes", type=int, default=0, metavar="N", help="of a shard at most; default 512 MB")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from jobs.dataset.index import QueryError
+    from jobs.dataset.subset import SubsetError, subset
+    from jobs.dataset.summary import NotADataset
+    from schemas.shards import DamagedShard, ShardSettings
+    from schemas.storage import Store
+
+    settings = ShardSettings(max_bytes=arguments.shard_bytes) if arguments.shard_bytes > 0 else ShardSettings()
+    try:
+        dataset = subset(Store(arguments.path), Store(arguments.output), arguments.where, arguments.kind, settings)
+    except (NotADataset, QueryError, SubsetError) as error:
+        return fail(error, 2)
+    except DamagedShard as error:
+        return fail(error, 1)
+    except OSError as error:
+        return fail(f"the storage failed: {error}. What is committed stays, the same command goes on", 1)
+    for kind, totals in dataset.kinds.items():
+        print(f"{kind}: {totals.samples:,} samples, {totals.shards} shards, {totals.bytes / 1e6:,.1f} MB")
+    print(f"look at it: weft view {arguments.output}")
+    return 0

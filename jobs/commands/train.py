@@ -1,0 +1,89 @@
+"""`weft train`."""
+
+import argparse
+import os
+
+from jobs.cli import fail
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("config", help="a YAML file, or tiny: learns within minutes, without data of yours")
+    parser.add_argument("-o", "--output", metavar="DIR", help="the folder of the run, instead of the config's output")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="parameters, memory, a batch, and a step that is not kept"
+    )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="K=V",
+        help="override a setting, such as optimiser.learning_rate=3e-4",
+    )
+    parser.add_argument("--engine", choices=("local", "ray"), default="local", help="ray: as a job of Ray Train")
+    parser.add_argument(
+        "--workers", type=int, default=1, help="of Ray Train: processes, each with a GPU where there is one"
+    )
+    parser.add_argument("--address", default="", help="of a Ray cluster; default RAY_ADDRESS, else this machine")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Settings that are wrong are told by the first process alone; under torchrun each of them would."""
+    quiet_libraries()
+    from jobs.training.config import load_train_config
+    from model.data.lanes import LoaderError
+    from model.training.checkpoints import CheckpointError
+    from model.training.guard import TrainingError
+    from schemas.drops import StepError
+    from schemas.settings import SettingsError
+
+    is_first = os.environ.get("RANK", "0") == "0"
+    overrides = [*arguments.set, *([f"output={arguments.output!r}"] if arguments.output else [])]
+    try:
+        config = load_train_config(arguments.config, overrides)
+        return _work(arguments, config, is_first)
+    except SettingsError as error:
+        return fail(error, 2) if is_first else 2
+    except (LoaderError, TrainingError, CheckpointError, StepError) as error:
+        return fail(error, 1)
+    except OSError as error:
+        return fail(f"the storage failed: {error}. Checkpoints stay, the same command goes on after the last", 1)
+
+
+def _work(arguments: argparse.Namespace, config: object, is_first: bool) -> int:
+    from jobs.training.progress import summary
+    from model.training.config import TrainConfig
+
+    assert isinstance(config, TrainConfig)
+    if arguments.dry_run:
+        from jobs.training.run import dry_run
+
+        for line in dry_run(config):
+            print(line)
+        return 0
+    if arguments.engine == "ray":
+        from jobs.training.ray import train_on_ray
+
+        ended = train_on_ray(config, arguments.workers, arguments.address)
+    else:
+        from jobs.training.run import run_training
+
+        ended = run_training(config)
+    if not is_first:
+        return 0
+    if not ended.finished:
+        print(f"stopped at step {ended.step} of {config.steps} by {ended.stopped_by}; the same command goes on")
+        return 0
+    print(f"trained {ended.step} steps: {config.output}")
+    if ended.held_out:
+        print(f"held out: {summary({name.removeprefix('held_out/'): v for name, v in ended.held_out.items()})}")
+    print(f"try it: weft generate {config.output} --image PICTURE")
+    return 0
+
+
+def quiet_libraries() -> None:
+    """No bars and hints of libraries between ours, and nothing of theirs is fetched."""
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")

@@ -1,0 +1,43 @@
+"""`weft view`."""
+
+import argparse
+import asyncio
+import webbrowser
+
+from jobs.cli import fail
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("path", help="the folder or URL that weft build wrote")
+    parser.add_argument("--port", type=int, default=8642, help="default 8642; 0 takes any that is free")
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="the address to listen at; any but 127.0.0.1 shows the dataset to others"
+    )
+    parser.add_argument(
+        "--tokenizer", action="append", default=[], metavar="PATH", help="a model folder or tokenizer.json to offer"
+    )
+    parser.add_argument("--open", action="store_true", help="open it in the browser")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from jobs.dataset.summary import NotADataset
+    from jobs.view.app import open_context, serve
+
+    def ready(address: str) -> None:
+        print(f"{arguments.path} is shown at {address}  (Ctrl-C ends it)", flush=True)
+        if arguments.open:
+            webbrowser.open(address)
+
+    try:
+        context = open_context(arguments.path, arguments.tokenizer)
+    except NotADataset as error:
+        return fail(error, 2)
+    except OSError as error:
+        return fail(f"the storage failed: {error}", 1)
+    try:
+        asyncio.run(serve(context, arguments.host, arguments.port, ready))
+    except OSError as error:
+        return fail(f"cannot listen at {arguments.host}:{arguments.port}: {error.strerror or error}; try --port 0", 2)
+    except KeyboardInterrupt:
+        print()
+    return 0

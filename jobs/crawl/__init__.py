@@ -1,0 +1,1 @@
+"""A crawl over partitions of its frontier."""

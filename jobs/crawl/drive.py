@@ -1,0 +1,324 @@
+"""`weft crawl`: seeds in, web archives out. One spider a partition of the frontier; a rerun goes on."""
+
+import asyncio
+import gzip
+import logging
+import os
+import sys
+import time
+from collections import Counter
+from collections.abc import Awaitable, Iterable, Iterator, Sequence
+from contextlib import AsyncExitStack
+from itertools import islice
+from pathlib import Path
+from typing import Any, Protocol
+
+import msgspec
+
+from crawlers.crawl_config import CrawlConfig
+from crawlers.crawl_status import Status
+from crawlers.frontier import Item
+from crawlers.scope import crawl_url, partition_of
+from jobs.crawl.progress import CrawlProgress
+from jobs.crawl.worker import SpiderWorker
+from jobs.engine.engine import EngineSettings, RayEngine, open_engine
+from schemas import __version__
+from schemas.deny import DenyList, add_to_deny_list
+from schemas.settings import SettingsError, differences
+from schemas.storage import Store
+from schemas.urls import resolve
+
+logger = logging.getLogger(__name__)
+
+PLAN, REPORT = "work/crawl-plan.json", "crawl.json"
+_POLL_S = 0.25
+_SEEDS_AT_A_TIME = 2000
+_MAX_RESTARTS = 20
+
+
+class CrawlError(Exception):
+    """The crawl cannot go on: a full disk, a worker that dies again and again. A rerun goes on from here."""
+
+
+class CrawlPlan(msgspec.Struct, frozen=True):
+    """`work/crawl-plan.json`: what must not change between runs."""
+
+    config: CrawlConfig
+    weft_version: str
+
+
+class CrawlReport(msgspec.Struct, frozen=True):
+    """`crawl.json`, written when a run ends. `finished`: nothing is left to visit."""
+
+    finished: bool
+    pages: int
+    images: int
+    videos: int
+    bytes: int  # of bodies
+    requests: int
+    statuses: dict[str, int]
+    drops: dict[str, int]  # visits let go, by reason
+    refused: dict[str, int]  # addresses that were not even queued, by reason
+    queued: int
+    archives: list[str]
+    seconds: float  # of the last run
+    config: CrawlConfig
+    weft_version: str
+
+
+class Worker(Protocol):
+    """One spider: in this process, or behind a Ray actor."""
+
+    def run(self) -> Awaitable[None]: ...
+    def offer(self, items: list[Item]) -> Awaitable[None]: ...
+    def outbox(self) -> Awaitable[list[tuple[int, int, Item]]]: ...
+    def delivered(self, ids: list[int]) -> Awaitable[None]: ...
+    def status(self) -> Awaitable[Status]: ...
+    def stop(self) -> Awaitable[None]: ...
+    def close(self) -> Awaitable[dict[str, int]]: ...
+
+
+def crawl(
+    output: str,
+    seeds: Sequence[str],
+    config: CrawlConfig,
+    engine: EngineSettings,
+    deny: Sequence[str] = (),
+    max_pages: int = 0,
+    max_seconds: float = 0.0,
+) -> CrawlReport:
+    """Crawl, or go on crawling, into the folder `output`, until nothing is left or a limit is reached (0: none).
+
+    The limits are looked at a few times a second, so a few pages more may come. Raises `SettingsError` when the call
+    is wrong, `CrawlError` when the crawl cannot go on, `StepError` when weft itself is at fault.
+    """
+    store = Store(output)
+    if not store.is_local:
+        raise SettingsError(f"{output}: a crawl keeps its frontier in a local or shared folder, not in an object store")
+    for _ in read_seeds(seed for seed in seeds if not Path(seed).is_file()):  # refused before anything is written
+        pass
+    plan = _plan(store, config, seeds, engine)
+    denied = add_to_deny_list(store, deny)
+    limits = (max_pages, max_seconds)
+    with open_engine(engine) as runner:
+        job = _Crawl(
+            Path(store.root).absolute(), plan.config, denied, runner if isinstance(runner, RayEngine) else None
+        )
+        try:
+            return asyncio.run(job.run(seeds, *limits))
+        except OSError as error:
+            raise _failure(error) from error
+
+
+def _plan(store: Store, config: CrawlConfig, seeds: Sequence[str], engine: EngineSettings) -> CrawlPlan:
+    """The plan that lies there, if it is for the same settings, or a new one. Raises `SettingsError`."""
+    if store.exists(PLAN):
+        plan = msgspec.json.decode(store.read(PLAN), type=CrawlPlan)
+        wanted = config if config.partitions else msgspec.structs.replace(config, partitions=plan.config.partitions)
+        if changed := differences(plan.config, wanted):
+            raise SettingsError(f"{store.url} holds a crawl with other settings; changed: {'; '.join(changed[:5])}")
+        return plan
+    if not seeds:
+        raise SettingsError("no seed given: name at least one address, sitemap, or file that lists them")
+    partitions = config.partitions or engine.workers or os.cpu_count() or 1
+    plan = CrawlPlan(msgspec.structs.replace(config, partitions=partitions), __version__)
+    store.put(PLAN, msgspec.json.format(msgspec.json.encode(plan), indent=1))
+    return plan
+
+
+class _Crawl:
+    """Starts the workers, carries items between them, and tells when all is done."""
+
+    def __init__(self, folder: Path, config: CrawlConfig, deny: DenyList, engine: RayEngine | None) -> None:
+        self._folder, self._config, self._deny, self._engine = folder, config, deny, engine
+        self._workers: list[Any] = []
+        self._runs: list[asyncio.Task[None]] = []
+        self._restarts: Counter[int] = Counter()
+
+    async def run(self, seeds: Sequence[str], max_pages: int, max_seconds: float) -> CrawlReport:
+        started = time.monotonic()
+        async with AsyncExitStack() as stack:
+            for partition in range(self._config.partitions):
+                self._workers.append(await self._start(partition))
+            stack.push_async_callback(self._close)
+            await self._seed(seeds)
+            self._runs = [asyncio.ensure_future(self._running(worker)) for worker in self._workers]
+            statuses = await self._drive(CrawlProgress(sys.stderr), started, max_pages, max_seconds)
+            for worker in self._workers:
+                await worker.stop()
+            await asyncio.gather(*self._runs)
+            statuses = await self._statuses()
+            refused: Counter[str] = Counter()
+            for worker in self._workers:
+                refused.update(await worker.export())
+        return self._report(statuses, refused, time.monotonic() - started)
+
+    async def _start(self, partition: int) -> Any:
+        arguments = (str(self._folder), partition, self._config, self._deny.lines)
+        if self._engine is None:
+            worker: Any = SpiderWorker(*arguments)
+        else:
+            worker = _Remote(self._engine.start_actor(SpiderWorker, arguments, of=self._config.partitions))
+        await worker.open()
+        return worker
+
+    async def _running(self, worker: Any) -> None:
+        await worker.run()
+
+    async def _close(self) -> None:
+        for run in self._runs:
+            run.cancel()
+        await asyncio.gather(*self._runs, return_exceptions=True)
+        for worker in self._workers:
+            try:
+                await worker.close()
+            except Exception as error:  # a dead actor has nothing left to close
+                logger.debug("closing a worker: %r", error)
+
+    async def _seed(self, seeds: Sequence[str]) -> None:
+        for batch in _batches(read_seeds(seeds), _SEEDS_AT_A_TIME):
+            homes: dict[int, list[Item]] = {}
+            for item in batch:
+                homes.setdefault(partition_of(item.url, self._config.partitions), []).append(item)
+            for partition, items in homes.items():
+                await self._workers[partition].offer(items)
+
+    async def _drive(self, progress: CrawlProgress, started: float, max_pages: int, max_seconds: float) -> list[Status]:
+        earlier: int | None = None  # pages of runs before this one
+        while True:
+            await self._revive()
+            try:
+                statuses = await self._statuses()
+                carried = await self._deliver()
+            except self._died:
+                continue
+            progress.show(statuses, time.monotonic() - started)
+            pages = sum(status.visits.get("page", 0) for status in statuses)
+            earlier = pages if earlier is None else earlier
+            is_over = (max_pages and pages - earlier >= max_pages) or (
+                max_seconds and time.monotonic() - started >= max_seconds
+            )
+            # What reaches a worker comes through here: idle, all of them, and nothing carried means that all is done.
+            if is_over or (not carried and all(status.is_idle for status in statuses)):
+                progress.show(statuses, time.monotonic() - started, last=True)
+                return statuses
+            await asyncio.sleep(_POLL_S)
+
+    async def _statuses(self) -> list[Status]:
+        return list(await asyncio.gather(*(worker.status() for worker in self._workers)))
+
+    async def _deliver(self) -> int:
+        """Carry what workers found for others; delivered twice is delivered once."""
+        carried = 0
+        for worker in self._workers:
+            waiting = await worker.outbox()
+            homes: dict[int, list[Item]] = {}
+            for _, partition, item in waiting:
+                homes.setdefault(partition, []).append(item)
+            for partition, items in homes.items():
+                await self._workers[partition].offer(items)
+            if waiting:
+                await worker.delivered([number for number, _, _ in waiting])
+            carried += len(waiting)
+        return carried
+
+    @property
+    def _died(self) -> type[Exception]:
+        return self._engine.actor_died if self._engine is not None else ConnectionError
+
+    async def _revive(self) -> None:
+        """Start workers anew that died; raise what ended the others."""
+        for partition, run in enumerate(self._runs):
+            if not run.done():
+                continue
+            error = run.exception()
+            if error is None or not isinstance(error, self._died):
+                raise _failure(error)
+            self._restarts[partition] += 1
+            if self._restarts[partition] > _MAX_RESTARTS:
+                raise CrawlError(f"the worker of partition {partition} died {_MAX_RESTARTS} times: {error}")
+            logger.warning("the worker of partition %d died and is started anew", partition)
+            self._workers[partition] = await self._start(partition)
+            self._runs[partition] = asyncio.ensure_future(self._running(self._workers[partition]))
+
+    def _report(self, statuses: list[Status], refused: Counter[str], seconds: float) -> CrawlReport:
+        def total(name: str) -> Counter[str]:
+            return sum((Counter(getattr(status, name)) for status in statuses), Counter())
+
+        visits, queued = total("visits"), sum(status.queued + status.unsent for status in statuses)
+        archives = sorted(path.name for path in (self._folder / "warc").glob("weft-*.warc.gz"))
+        report = CrawlReport(
+            finished=queued == 0,
+            pages=visits["page"],
+            images=visits["image"],
+            videos=visits["video"],
+            bytes=sum(status.bytes for status in statuses),
+            requests=sum(status.requests for status in statuses),
+            statuses=dict(sorted(total("statuses").items())),
+            drops=dict(sorted(total("drops").items())),
+            refused=dict(sorted(refused.items())),
+            queued=queued,
+            archives=archives,
+            seconds=round(seconds, 2),
+            config=self._config,
+            weft_version=__version__,
+        )
+        Store(str(self._folder)).put(REPORT, msgspec.json.format(msgspec.json.encode(report), indent=1))
+        return report
+
+
+class _Remote:
+    """A Ray actor, called like the worker itself."""
+
+    def __init__(self, actor: Any) -> None:
+        self._actor = actor
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._actor, name)
+
+        async def call(*arguments: Any) -> Any:
+            return await method.remote(*arguments)
+
+        return call
+
+
+def _failure(error: BaseException | None) -> BaseException:
+    cause = getattr(error, "cause", None) or error
+    if isinstance(cause, OSError):
+        return CrawlError(f"{type(cause).__name__}: {cause}. What was recorded stays; the same command goes on")
+    return cause or CrawlError("a worker ended before its time")
+
+
+def read_seeds(seeds: Iterable[str]) -> Iterator[Item]:
+    """Items from addresses, sitemaps, and files of one a line (gzipped or not). Raises `SettingsError`.
+
+    An address without scheme is taken for https. A sitemap is told by its name (`sitemap` in the file's name, or .xml
+    at its end), or by `sitemap:` before it.
+    """
+    for seed in seeds:
+        path = Path(seed)
+        if path.is_file():
+            opening = gzip.open if seed.endswith(".gz") else open
+            with opening(path, "rt", encoding="utf-8") as file:
+                for line in file:
+                    if line.strip() and not line.startswith("#"):
+                        yield _seed(line.strip())
+        else:
+            yield _seed(seed)
+
+
+def _seed(seed: str) -> Item:
+    is_sitemap = seed.startswith("sitemap:")
+    address = seed.removeprefix("sitemap:")
+    absolute = address if "://" in address else f"https://{address}"
+    url = resolve(absolute, absolute)
+    if not url or ("://" not in address and "." not in address.partition("/")[0]):
+        raise SettingsError(f"not an address, nor a file: {seed}")
+    name = url.partition("?")[0].rpartition("/")[2].lower()
+    is_sitemap = is_sitemap or name.endswith((".xml", ".xml.gz")) or "sitemap" in name
+    return Item(url, "sitemap") if is_sitemap else Item(crawl_url(url), "page")
+
+
+def _batches(items: Iterator[Item], size: int) -> Iterator[list[Item]]:
+    while batch := list(islice(items, size)):
+        yield batch

@@ -1,0 +1,85 @@
+"""A spider with its folder, its parser process and its lock: what runs in a Ray actor, or in this process."""
+
+import asyncio
+from pathlib import Path
+
+from crawlers.crawl_config import CrawlConfig
+from crawlers.crawl_status import Status
+from crawlers.frontier import Item
+from crawlers.links import Markup, PageLinks, find_links
+from crawlers.spider import Spider
+from jobs.engine.isolation import Isolated, IsolationSettings
+from schemas.commits import StagedFile
+from schemas.deny import DenyList
+from schemas.drop_files import DropFile
+from schemas.storage import Store, new_attempt
+
+_LOCK_WAIT_S = 120.0
+
+
+class SpiderWorker:
+    """Every method is a coroutine, so that a status can be had while pages are visited."""
+
+    def __init__(self, folder: str, partition: int, config: CrawlConfig, denied: list[str]) -> None:
+        self._folder, self._partition = folder, partition
+        self._parser: Isolated[Markup, PageLinks] = Isolated(find_links, IsolationSettings())
+        self._spider = Spider(Path(folder), partition, config, self._parser, DenyList(denied))
+
+    async def open(self) -> None:
+        """Take the partition. Workers of a driver that was killed live on for a moment: their lock is waited for."""
+        waited = 0.0
+        while True:
+            try:
+                await self._spider.__aenter__()
+                return
+            except BlockingIOError:
+                if waited >= _LOCK_WAIT_S:
+                    held = f"another process holds partition {self._partition} of {self._folder}"
+                    raise OSError(held) from None
+                waited += 0.2
+                await asyncio.sleep(0.2)
+
+    async def run(self) -> None:
+        await self._spider.run()
+
+    async def offer(self, items: list[Item]) -> None:
+        self._spider.offer(items)
+
+    async def outbox(self) -> list[tuple[int, int, Item]]:
+        return self._spider.outbox()
+
+    async def delivered(self, ids: list[int]) -> None:
+        self._spider.delivered(ids)
+
+    async def status(self) -> Status:
+        return self._spider.status()
+
+    async def stop(self) -> None:
+        self._spider.stop()
+
+    async def export(self) -> dict[str, int]:
+        """Write `drops/crawl-{partition}.parquet`; returns how many addresses were refused, by reason."""
+        store, aside = Store(self._folder), _Aside(Store(self._folder))
+        with DropFile(aside, f"drops/crawl-{self._partition:06d}.parquet") as drops:
+            for row in self._spider.frontier.drops():
+                drops.add(row)
+        for file in aside.files:
+            file.close()
+            store.move(file.info().staged, file.info().name)
+        return self._spider.frontier.refused()
+
+    async def close(self) -> None:
+        await self._spider.__aexit__()
+        self._parser.close()
+
+
+class _Aside:
+    """Files written aside, to be renamed by whoever made them: a rerun writes them anew."""
+
+    def __init__(self, store: Store) -> None:
+        self._store, self.files = store, list[StagedFile]()
+
+    def create(self, name: str) -> StagedFile:
+        staged = f"drops/.{new_attempt()}.tmp"
+        self.files.append(StagedFile(self._store.create(staged), name, staged))
+        return self.files[-1]

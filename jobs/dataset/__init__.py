@@ -1,0 +1,1 @@
+"""A dataset that was built: looked into, checked, cut down, explained."""

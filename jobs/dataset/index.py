@@ -1,0 +1,198 @@
+"""The parquet indexes of a dataset as tables for SQL, by DuckDB; what is asked can read them and nothing else."""
+
+import os
+import tempfile
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import duckdb
+import msgspec
+import pyarrow as pa
+
+from jobs.dataset.summary import kinds_of
+from schemas.shards import ShardMark, read_marks
+from schemas.storage import Store
+
+#: What the tables of all kinds have in common, for the table `samples`.
+_COMMON = ("key", "url", "domain", "language", "licence", "num_words", "warc_file", "shard", "row")
+_MAX_SPILL_GB = 16
+_CLOSE_TRIES = 100
+_NO_DROPS = "SELECT NULL::VARCHAR url, NULL::VARCHAR kind, NULL::VARCHAR reason, NULL::VARCHAR detail WHERE false"
+
+
+class QueryError(Exception):
+    """The query is wrong, is not one that only reads, or took too long. The message is for whoever wrote it."""
+
+
+class Rows(msgspec.Struct, frozen=True):
+    """An answer: names of the columns, and the rows. `more`: there are others, which were not asked for."""
+
+    columns: tuple[str, ...]
+    rows: list[tuple[Any, ...]]
+    more: bool = False
+
+    def dicts(self) -> list[dict[str, Any]]:
+        return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
+
+
+class Index:
+    """Tables `interleaved`, `pairs`, `clips` (those that are there), `samples` (what they have in common) and `drops`.
+
+    Beside the columns of docs/format.md a sample has `shard` and `row`, its number in the shard. Files are read where
+    the dataset lies, and only as far as a query needs. A dataset that is still being built has the shards that
+    were committed when it was opened. Safe for several threads.
+    """
+
+    def __init__(self, store: Store, max_memory_mb: int = 1024, threads: int = 2) -> None:
+        """Raises `NotADataset`, and `OSError` where the storage fails."""
+        self.store, self._is_closed = store, False
+        self._cursors: list[duckdb.DuckDBPyConnection] = []
+        self._changed = threading.Condition()
+        self.marks: dict[str, list[ShardMark]] = {kind: read_marks(store, kind) for kind in kinds_of(store)}
+        self.kinds = [kind for kind, marks in self.marks.items() if marks]
+        drops = [f"drops/{name}" for name in store.list("drops") if name.endswith(".parquet") and name[0] != "."]
+        self._connection = duckdb.connect(
+            config={
+                "memory_limit": f"{max_memory_mb}MB",
+                "threads": threads,
+                "autoinstall_known_extensions": False,
+                "autoload_known_extensions": False,
+                "temp_directory": os.path.join(tempfile.gettempdir(), f"weft-{os.getpid()}"),  # made if it is needed
+                "max_temp_directory_size": f"{_MAX_SPILL_GB}GB",
+            }
+        )
+        self._connection.execute("SET parquet_metadata_cache = true")  # a committed file never changes
+        if not store.is_local:
+            self._connection.register_filesystem(store.fs)
+        files = {
+            kind: [self._path(f"{kind}/shards/{mark.shard.name}.parquet") for mark in self.marks[kind]]
+            for kind in self.kinds
+        }
+        files["drops"] = [self._path(name) for name in drops]
+        for table, paths in files.items():
+            self._define(table, paths)
+        parts = [f"SELECT '{kind}' AS kind, {', '.join(self._common(kind))} FROM {kind}" for kind in self.kinds]
+        if parts:
+            self._connection.execute(f"CREATE VIEW samples AS {' UNION ALL BY NAME '.join(parts)}")
+        # From here on nothing but these files can be opened, by whatever SQL.
+        self._connection.execute(
+            f"SET allowed_paths = {_literals([path for paths in files.values() for path in paths])}"
+        )
+        self._connection.execute("SET enable_external_access = false")
+        self._connection.execute("SET lock_configuration = true")
+
+    def of_shards(self, kind: str, shards: Sequence[str]) -> str:
+        """What stands behind FROM in place of `kind` where only these of its shards are meant; no others are opened."""
+        return f"({self._select(kind, [self._path(f'{kind}/shards/{shard}.parquet') for shard in shards])})"
+
+    def columns(self, table: str) -> list[str]:
+        """Names of a table's columns."""
+        return [str(row[0]) for row in self.ask(f"DESCRIBE {table}", limit=10_000).rows]
+
+    def ask(self, sql: str, parameters: Sequence[Any] = (), limit: int = 1000, timeout_s: float | None = 30.0) -> Rows:
+        """The first `limit` rows of the answer. Raises `QueryError`."""
+        with self._cursor(timeout_s) as cursor:
+            _only_reading(cursor, sql)
+            try:
+                found = cursor.execute(sql, list(parameters))
+                rows = found.fetchmany(limit + 1)
+            except duckdb.Error as error:
+                raise _explained(error, timeout_s) from None
+            return Rows(tuple(column[0] for column in found.description or ()), rows[:limit], len(rows) > limit)
+
+    def batches(self, sql: str, parameters: Sequence[Any] = (), size: int = 10_000) -> Iterator[pa.RecordBatch]:
+        """The whole answer, in batches of so many rows; no more is held in memory. Raises `QueryError`."""
+        with self._cursor(None) as cursor:
+            _only_reading(cursor, sql)
+            try:
+                yield from cursor.sql(sql, params=list(parameters)).to_arrow_reader(size)
+            except duckdb.Error as error:
+                raise _explained(error, None) from None
+
+    def close(self) -> None:
+        """Ends the queries that run, then the database."""
+        with self._changed:
+            self._is_closed = True
+            for _ in range(_CLOSE_TRIES):
+                for cursor in self._cursors:
+                    cursor.interrupt()
+                try:
+                    self._connection.close()
+                    return
+                except duckdb.Error:  # refused while a query has not ended yet
+                    self._changed.wait(0.1)
+
+    def __enter__(self) -> "Index":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _path(self, name: str) -> str:
+        path = self.store.path(name)
+        return path if self.store.is_local else str(self.store.fs.unstrip_protocol(path))
+
+    def _define(self, table: str, paths: list[str]) -> None:
+        if not paths:
+            self._connection.execute(f"CREATE VIEW {table} AS {_NO_DROPS}")
+            return
+        if table == "drops":
+            self._connection.execute(f"CREATE VIEW drops AS SELECT * FROM read_parquet({_literals(paths)})")
+            return
+        self._connection.execute(f"CREATE VIEW {table} AS {self._select(table, paths)}")
+
+    def _select(self, kind: str, paths: list[str]) -> str:
+        # Shards of several versions may differ in their columns; to compare them each file is opened.
+        differ = len({mark.weft_version for mark in self.marks[kind]}) > 1
+        return (
+            "SELECT * EXCLUDE (filename, file_row_number), "
+            "parse_filename(filename, true) AS shard, file_row_number AS row "
+            f"FROM read_parquet({_literals(paths)}, filename = true, file_row_number = true, "
+            f"union_by_name = {str(differ).lower()})"
+        )
+
+    def _common(self, kind: str) -> list[str]:
+        return [name for name in _COMMON if name in self.columns(kind)]
+
+    @contextmanager
+    def _cursor(self, timeout_s: float | None) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection of its own to the tables, interrupted when its time is over."""
+        with self._changed:  # a connection that two threads use at once refuses one of them
+            if self._is_closed:
+                raise QueryError("the dataset was closed")
+            cursor = self._connection.cursor()
+            self._cursors.append(cursor)
+        timer = threading.Timer(timeout_s, cursor.interrupt) if timeout_s is not None else None
+        try:
+            if timer is not None:
+                timer.daemon = True
+                timer.start()
+            yield cursor
+        finally:
+            if timer is not None:
+                timer.cancel()
+            with self._changed:
+                self._cursors.remove(cursor)
+                cursor.close()
+                self._changed.notify_all()
+
+
+def _only_reading(cursor: duckdb.DuckDBPyConnection, sql: str) -> None:
+    try:
+        statements = cursor.extract_statements(sql)
+    except duckdb.Error as error:
+        raise _explained(error, None) from None
+    if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
+        raise QueryError("one SELECT is wanted: the dataset is only read")
+
+
+def _explained(error: duckdb.Error, timeout_s: float | None) -> QueryError:
+    if isinstance(error, duckdb.InterruptException):
+        return QueryError(f"took longer than {timeout_s:g} s" if timeout_s else "took too long")
+    return QueryError(str(error))
+
+
+def _literals(values: Sequence[str]) -> str:
+    return "[" + ", ".join("'" + value.replace("'", "''") + "'" for value in values) + "]"

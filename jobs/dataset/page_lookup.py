@@ -1,0 +1,69 @@
+"""A page as a build saw it: found by key or address, with what the build kept and let go of it."""
+
+from typing import Any
+
+import msgspec
+
+from crawlers.archive_index import Archives, NotAtHand
+from jobs.config import BuildConfig, load_config
+from jobs.dataset.index import Index
+from schemas.dataset import DATASET, read_dataset
+from schemas.documents import Page
+from schemas.settings import SettingsError, dump_settings, load_settings
+from schemas.storage import Store
+
+
+def build_config(store: Store, overrides: list[str] | None = None) -> BuildConfig:
+    """The settings of a build; the default ones where it is not finished or of another version.
+
+    Raises `SettingsError` for wrong overrides.
+    """
+    overrides = overrides or []
+    if store.exists(DATASET):
+        try:
+            config = msgspec.convert(read_dataset(store).config, BuildConfig)
+            return load_settings(BuildConfig, dump_settings(config), overrides)
+        except (msgspec.ValidationError, SettingsError):
+            pass
+    return load_config("default", overrides)
+
+
+def page_of(index: Index, archives: Archives, wanted: str, max_search_s: float = 60.0) -> tuple[Page, str]:
+    """The page with a sample's key or at an address, as captured; and the key of its sample, "" if it was not kept.
+
+    Raises `NotAtHand` and `Drop`.
+    """
+    for kind in index.kinds:
+        address = "page_url" if kind != "interleaved" else "url"
+        columns = index.columns(kind)
+        offset = "warc_offset" if "warc_offset" in columns else "-1"
+        sql = f"SELECT key, {address}, warc_file, {offset} FROM {kind} WHERE key = ? OR {address} = ? LIMIT 1"
+        if rows := index.ask(sql, [wanted, wanted]).rows:
+            key, url, file, place = rows[0]
+            length = _length(index, kind, str(key))
+            return archives.page(url, file or "", int(place), length, max_search_s), str(key)
+    if "://" not in wanted:
+        raise NotAtHand("no sample has this key")
+    return archives.page(wanted, max_search_s=max_search_s), ""
+
+
+def _length(index: Index, kind: str, key: str) -> int:
+    """Bytes of the page's record, which only the sample's JSON knows; -1 where it cannot be told."""
+    row = index.ask(f"SELECT shard, members FROM {kind} WHERE key = ?", [key]).dicts()[0]
+    for member in row["members"]:
+        if member["name"].endswith(".json"):
+            data = index.store.read_range(f"{kind}/shards/{row['shard']}.tar", member["offset"], member["size"])
+            try:
+                return int(msgspec.json.decode(data).get("warc_length", -1))
+            except (msgspec.DecodeError, AttributeError, TypeError, ValueError):
+                return -1
+    return -1
+
+
+def drops_on(index: Index, url: str) -> list[dict[str, Any]]:
+    """What the build let go of a page: the page itself, its images, pairs and paragraphs."""
+    sql = (
+        "SELECT url, kind, reason, detail FROM drops WHERE (url = ? AND kind IN ('page', 'paragraph', 'record')) "
+        "OR detail = ? OR suffix(detail, ?)"
+    )
+    return index.ask(sql, [url, f"on {url}", f", on {url}"], limit=500).dicts()

@@ -1,0 +1,202 @@
+"""The samples for which a condition holds, as a dataset of their own: shards written anew, samples unchanged.
+
+Keys, documents and images stay as they are, so that a sample can be matched with the dataset it comes from. Each
+partition of the source is read once and commits alone; the same command goes on where it was interrupted.
+"""
+
+import itertools
+import shutil
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+
+from jobs.dataset.index import Index, QueryError
+from schemas import __version__
+from schemas.commits import Attempt, committed, read_commit, sweep
+from schemas.dataset import DATASET, Dataset, read_dataset, totals, write_reader_files
+from schemas.drop_files import DropFile
+from schemas.drops import Counts, DropRow, Tally
+from schemas.shards import Shard, ShardInfo, ShardMark, ShardSettings, ShardWriter, read_marks
+from schemas.storage import Store, new_attempt
+
+SUBSET = "subset.json"
+#: What a sample of a kind is called in counts and drops.
+ITEMS = {"interleaved": "page", "pairs": "pair", "clips": "clip"}
+
+
+class SubsetError(Exception):
+    """There is nothing to take a subset of, or the output holds something else."""
+
+
+class SubsetPlan(msgspec.Struct, frozen=True):
+    """`subset.json`: what of which dataset. Written first; another subset in the same output is refused."""
+
+    source: str
+    where: str
+    kinds: tuple[str, ...]
+    source_config_hash: str
+    phase: str  # under which dataset.json counts what was left out
+
+
+def subset(source: Store, output: Store, where: str, kinds: Sequence[str], settings: ShardSettings) -> Dataset:
+    """Write the samples of `source` for which the SQL condition holds. Memory: the index rows of one shard.
+
+    Raises `SubsetError`, `QueryError` for a condition that is wrong, `NotADataset`, and `OSError`.
+    """
+    if not source.exists(DATASET):
+        raise SubsetError(f"{source.url} is not finished: what it keeps is not known yet")
+    dataset = read_dataset(source)
+    with Index(source) as index:
+        plan = _plan(source, output, where, tuple(kinds or index.kinds), dataset)
+        for kind in plan.kinds:
+            if kind not in index.kinds:
+                raise SubsetError(f"{source.url} has no {kind}; it has {', '.join(index.kinds) or 'no samples'}")
+            _try(index, kind, where)
+        if not output.put_if_absent(SUBSET, msgspec.json.format(msgspec.json.encode(plan), indent=1)):
+            _require_same(output, plan)
+        if output.exists(DATASET):
+            return read_dataset(output)
+        for kind in plan.kinds:
+            _subset_of_kind(index, output, plan, kind, settings)
+    return _finish(source, output, plan, dataset)
+
+
+def _plan(source: Store, output: Store, where: str, kinds: tuple[str, ...], dataset: Dataset) -> SubsetPlan:
+    taken = sum(name.partition("-")[0] == "subset" for name in dataset.phases)
+    phase = f"subset-{taken + 1}" if taken else "subset"
+    plan = SubsetPlan(source.url, where, kinds, dataset.config_hash, phase)
+    if output.exists(SUBSET):
+        _require_same(output, plan)
+    elif output.list(""):
+        raise SubsetError(f"{output.url} is not empty: choose another output")
+    return plan
+
+
+def _require_same(output: Store, plan: SubsetPlan) -> None:
+    there = msgspec.json.decode(output.read(SUBSET), type=SubsetPlan)
+    if there != plan:
+        raise SubsetError(f"{output.url} holds another subset: of {there.source}, where {there.where}")
+
+
+def _try(index: Index, kind: str, where: str) -> None:
+    try:
+        index.ask(f"SELECT 1 FROM {kind} WHERE (\n{where}\n) LIMIT 0")
+    except QueryError as error:
+        hint = "\nkinds have columns of their own: --kind takes one kind alone" if "not found" in str(error) else ""
+        raise QueryError(f"of {kind}: {error}{hint}") from None
+
+
+def _subset_of_kind(index: Index, output: Store, plan: SubsetPlan, kind: str, settings: ShardSettings) -> None:
+    """Chosen rows come in the order of the shards, so that each shard is opened once."""
+    phase = f"{plan.phase}/{kind}"
+    done = set(committed(output, phase))
+    chosen = _Chosen(index, kind, plan.where)
+    for partition, marks in itertools.groupby(index.marks[kind], key=lambda mark: mark.partition):
+        shards = [(mark, chosen.of_shard(mark.shard.name)) for mark in marks]
+        if partition not in done:
+            _write(index.store, output, plan, kind, partition, shards, settings)
+
+
+class _Chosen:
+    """The chosen rows of shard after shard; the shards must be asked for in their order."""
+
+    def __init__(self, index: Index, kind: str, where: str) -> None:
+        batches = index.batches(f"SELECT shard, row FROM {kind} WHERE (\n{where}\n) ORDER BY shard, row")
+        pairs = ((row["shard"], row["row"]) for batch in batches for row in batch.to_pylist())
+        self._groups = itertools.groupby(pairs, key=lambda pair: pair[0])
+        self._next = next(self._groups, None)
+
+    def of_shard(self, name: str) -> list[int]:
+        if self._next is None or self._next[0] != name:
+            return []
+        rows = [row for _, row in self._next[1]]
+        self._next = next(self._groups, None)
+        return rows
+
+
+def _write(
+    source: Store,
+    output: Store,
+    plan: SubsetPlan,
+    kind: str,
+    partition: int,
+    shards: list[tuple[ShardMark, list[int]]],
+    settings: ShardSettings,
+) -> None:
+    phase, item = f"{plan.phase}/{kind}", ITEMS[kind]
+    finished: list[ShardInfo] = []
+    with Attempt(output, phase, partition) as attempt:
+        with DropFile(attempt, f"drops/{plan.phase}-{kind}-{partition:06d}.parquet") as drops:
+            tally = Tally(drops.add)
+            writer: ShardWriter | None = None
+            for mark, chosen in shards:
+                table = Shard(source, kind, mark.shard.name).index()
+                if writer is None:
+                    columns = {field.name: field.type for field in table.schema if field.name not in _BASE}
+                    writer = ShardWriter(attempt, f"{kind}/shards", partition, columns, settings, finished.append)
+                _count(table, set(chosen), item, plan.where, tally)
+                for row, members in _samples(
+                    Shard(source, kind, mark.shard.name), table.take(pa.array(chosen, pa.int64()))
+                ):
+                    writer.add(row["key"], members, {name: row.get(name) for name in columns})
+            if writer is not None:
+                writer.close()
+        of_source = shards[0][0]
+        for info in finished:
+            made = ShardMark(info, partition, {}, of_source.config_hash, __version__)
+            attempt.put(f"{kind}/commit/{info.name}.json", msgspec.json.encode(made))
+        attempt.commit(tally.counts(), finished)
+
+
+_BASE = ("key", "offset", "size", "members")
+
+
+def _count(table: Any, chosen: set[int], item: str, where: str, tally: Tally) -> None:
+    for number, url in enumerate(table.column("url").to_pylist()):
+        tally.saw(item)
+        if number in chosen:
+            tally.kept(item)
+        else:
+            tally.drop(DropRow(url, item, "not_selected", where[:200]))
+
+
+def _samples(shard: Shard, table: Any) -> Iterator[tuple[dict[str, Any], list[tuple[str, bytes]]]]:
+    rows = table.to_pylist()
+    for row, members in zip(rows, shard.members(rows), strict=True):
+        yield row, list(members.items())
+
+
+def _finish(source: Store, output: Store, plan: SubsetPlan, dataset: Dataset) -> Dataset:
+    """What the source let go before is copied, so that the whole way of a sample can be told from the subset alone."""
+    counts = Counts()
+    kinds = {}
+    for kind in plan.kinds:
+        phase = f"{plan.phase}/{kind}"
+        counts = sum((read_commit(output, phase, number).counts for number in committed(output, phase)), counts)
+        infos = [mark.shard for mark in read_marks(output, kind)]
+        kinds[kind] = totals(infos)
+        if infos:
+            write_reader_files(output, kind, infos)
+    copied = _copy_drops(source, output)
+    phases = {**(dataset.phases if copied else {}), plan.phase: counts}
+    made = msgspec.structs.replace(
+        dataset, kinds=kinds, phases=phases, drops=sum(phases.values(), Counts()).drops, weft_version=__version__
+    )
+    if source.exists("deny.txt"):
+        output.put("deny.txt", source.read("deny.txt"))
+    sweep(output, ["drops", *(f"{kind}/{folder}" for kind in plan.kinds for folder in ("shards", "commit"))])
+    output.put(DATASET, msgspec.json.format(msgspec.json.encode(made), indent=1))
+    return made
+
+
+def _copy_drops(source: Store, output: Store) -> bool:
+    """False where the source has lost its own; then only the subset's are told."""
+    names = [name for name in source.list("drops") if name.endswith(".parquet") and not name.startswith(".")]
+    for name in names:
+        staged = f"drops/.{new_attempt()}.{name}.tmp"
+        with source.open(f"drops/{name}") as data, output.create(staged) as copy:
+            shutil.copyfileobj(data, copy, 1 << 20)
+        output.move(staged, f"drops/{name}")
+    return bool(names) or not read_dataset(source).drops

@@ -1,0 +1,1 @@
+"""Captioned pieces of videos."""

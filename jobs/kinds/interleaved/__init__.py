@@ -1,0 +1,1 @@
+"""Pages as texts and images in the order of a reader."""

@@ -1,0 +1,1 @@
+"""`weft train` around `model.training`: generated data, Ray Train, progress."""

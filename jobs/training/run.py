@@ -1,0 +1,54 @@
+"""`weft train`: what is missing of generated data and of the small language model is made, then the loop runs.
+
+By itself, under `torchrun`, and in each worker of Ray Train (`jobs/training/ray.py`).
+"""
+
+from collections.abc import Iterator
+
+from jobs.training.progress import TrainProgress
+from jobs.training.shapes import make_shapes
+from model.training.config import TrainConfig
+from model.training.dry_run import dry_run as dry_run_lines
+from model.training.loop import Ended, train
+from model.training.parallel import Processes, join
+from model.training.text_model import make_text_model
+from schemas.drops import StepError
+
+
+def run_training(config: TrainConfig, show: bool = True) -> Ended:
+    """Train, or go on. Raises what `model.training.loop.train` raises."""
+    with join(config.parallel) as processes, TrainProgress(config.steps, show and processes.is_first) as progress:
+        prepare(config, processes, progress)
+        return train(config, progress.told, progress.say)
+
+
+def dry_run(config: TrainConfig) -> Iterator[str]:
+    """What a run would be, as lines; what is missing of generated data and the small language model is made."""
+    with join(config.parallel) as processes, TrainProgress(config.steps, processes.is_first) as progress:
+        prepare(config, processes, progress)
+        yield from dry_run_lines(config, processes)
+
+
+def prepare(config: TrainConfig, processes: Processes, progress: TrainProgress) -> None:
+    """The first process makes what is missing, while the others wait; what stops it stops them."""
+    failure: BaseException | None = None
+    if processes.is_first:
+        try:
+            _make(config, progress)
+        except Exception as error:
+            failure = error
+    failures = [text for text in processes.gather("" if failure is None else str(failure)) if text]
+    if failure is not None:
+        raise failure
+    if failures:
+        raise StepError(f"the first process stopped: {failures[0]}")
+
+
+def _make(config: TrainConfig, progress: TrainProgress) -> None:
+    if config.shapes is not None and make_shapes(config.shapes):
+        progress.say(f"made a dataset of shapes in {config.shapes.folder}")
+    if config.text_model is not None:
+        with progress.phase("text model", config.text_model.steps) as told:
+            made = make_text_model(config.text_model, config.data.datasets, told)
+        if made:
+            progress.say(f"made a small language model in {config.text_model.folder}; it has seen texts, no pictures")

@@ -1,0 +1,1 @@
+"""One image: its reference in a page, rules, decoding, resizing, hashing."""

@@ -1,0 +1,207 @@
+"""Bytes from the web become an image of a shard: guarded, oriented, sized, hashed, without metadata."""
+
+import hashlib
+import io
+import warnings
+from typing import Literal
+
+import msgspec
+import numpy as np
+import simplejpeg
+from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+
+from pipeline.image.hash import perceptual_hash
+from pipeline.image.resampling import Pixels, resampled
+from pipeline.image.rules import ImageRules, color_rules, size_rules
+from pipeline.page.strip import is_sound_png, strip_jpeg, strip_png
+from schemas.documents import StoredImage
+from schemas.drops import Drop
+
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
+EXTENSIONS = {"JPEG": "jpg", "PNG": "png", "WEBP": "webp"}
+_MAX_WEBP_PX = 16_383
+_ORIENTATION = 0x0112
+_SIDEWAYS = (5, 6, 7, 8)
+
+
+class ImageEncoding(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How an image stands in the shard."""
+
+    resize: Literal["shortest", "longest", "none"] = "shortest"
+    """Which side is brought down to `size_px`. Images are never enlarged."""
+    size_px: int = 512
+    format: Literal["keep", "jpg", "png", "webp"] = "keep"
+    """`keep` leaves JPEG, PNG and WebP in their format, their very bytes where neither size nor metadata ask for more,
+    and makes the others JPEG."""
+    quality: int = 90
+    """Of JPEG and WebP, 1 to 100."""
+    keep_below_bytes: int = 1 << 20
+    """Original bytes larger than this are encoded again even if the size fits."""
+
+
+def decode_image(
+    data: bytes, rules: ImageRules = ImageRules(), encoding: ImageEncoding = ImageEncoding()
+) -> StoredImage:
+    """Raises `Drop`: too_large, unsupported_format, broken_image, single_color, and those of `size_rules`.
+
+    Of an animation the first frame is taken; transparency is laid on white; a colour profile is applied.
+    """
+    if len(data) > rules.max_bytes:
+        raise Drop("too_large", f"{len(data)} bytes, cap {rules.max_bytes}")
+    with _opened(data) as header:
+        original_format = header.format or ""
+        width, height = header.size
+        orientation = _orientation(header)
+        if orientation in _SIDEWAYS:
+            width, height = height, width
+        size_rules(width, height, rules)
+        target = _target(width, height, encoding)
+        pixels = _pixels(data, header, target[::-1] if orientation in _SIDEWAYS else target)
+        stored_as = encoding.format if encoding.format != "keep" else EXTENSIONS.get(original_format, "jpg")
+        untouched = orientation == 1 and target == (width, height) and len(data) <= encoding.keep_below_bytes
+        kept = _kept_bytes(data, header, stored_as) if untouched else None
+    pixels = _oriented(pixels, orientation)
+    if pixels.shape[1::-1] != target:
+        pixels = resampled(pixels, *target)
+    color_rules(pixels, rules)
+    stored = kept if kept is not None else _encode(pixels, stored_as, encoding.quality)
+    return StoredImage(
+        data=stored,
+        format=stored_as,
+        width=target[0],
+        height=target[1],
+        original_format=original_format.lower(),
+        original_width=width,
+        original_height=height,
+        original_sha256=hashlib.sha256(data).hexdigest(),
+        sha256=hashlib.sha256(stored).hexdigest(),
+        phash=perceptual_hash(pixels),
+    )
+
+
+def _opened(data: bytes) -> Image.Image:
+    """Only the header is read here."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow's own pixel warning and EXIF complaints: size_rules judges
+            return Image.open(io.BytesIO(data), formats=FORMATS)
+    except UnidentifiedImageError:
+        raise Drop("unsupported_format", repr(data[:8])) from None
+    except Image.DecompressionBombError as error:
+        raise Drop("too_many_pixels", str(error)) from None
+    except Exception as error:  # parsers of damaged headers raise whatever they stumble over
+        raise Drop("broken_image", f"{type(error).__name__}: {error}") from None
+
+
+def _pixels(data: bytes, header: Image.Image, target: tuple[int, int]) -> Pixels:
+    """The whole image in RGB, shape (height, width, 3), decoded at less than about twice `target` where that is cheap.
+
+    Raises `Drop("broken_image")`.
+    """
+    try:
+        if header.format == "JPEG" and header.mode in ("RGB", "L"):
+            least = {}
+            if (scale := _cheap_scale(header.size, target)) > 1:
+                least = {"min_width": -(-header.width // scale), "min_height": -(-header.height // scale)}
+            # Strict: libjpeg alone takes damaged data for grey blocks.
+            pixels: Pixels = simplejpeg.decode_jpeg(data, "RGB", strict=True, **least)
+            return np.asarray(_in_srgb(Image.fromarray(pixels), header)) if _own_profile(header) else pixels
+        if header.format == "PNG" and not is_sound_png(data):
+            raise ValueError("a chunk without its checksum")
+        header.load()
+        return np.asarray(_in_srgb(_on_white(header), header))
+    except Exception as error:  # as above: decoders of damaged data raise anything
+        raise Drop("broken_image", f"{type(error).__name__}: {error}") from None
+
+
+def _cheap_scale(size: tuple[int, int], target: tuple[int, int]) -> int:
+    """By how much a JPEG may be brought down inside the DCT: 1, 2, 4 or 8, and no further than to `target`.
+
+    Other scales cost more than they save: libjpeg-turbo has fast code for these alone.
+    """
+    spare = min(size[0] // target[0], size[1] // target[1])
+    return max(scale for scale in (1, 2, 4, 8) if scale <= max(1, spare))
+
+
+def _on_white(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I"):  # 16 bits of grey, which Pillow's convert would clip instead of scale
+        image = image.convert("F").point(lambda value: value * (255 / 65535)).convert("L")
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        white = Image.new("RGBA", image.size, (255, 255, 255, 255))
+        image = Image.alpha_composite(white, image)
+    return image.convert("RGB")
+
+
+def _in_srgb(image: Image.Image, header: Image.Image) -> Image.Image:
+    """Colours of a wide-gamut profile as sRGB; a profile that cannot be read is ignored, as browsers do."""
+    if not (profile := _own_profile(header)):
+        return image
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        return ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB")) or image
+    except (ImageCms.PyCMSError, OSError, ValueError):
+        return image
+
+
+def _own_profile(header: Image.Image) -> bytes:
+    """The colour profile, if it may say that the colours are others than those of sRGB; else nothing."""
+    profile = header.info.get("icc_profile") or b""
+    return profile if header.mode in ("RGB", "RGBA", "P") and b"sRGB" not in profile[:1024] else b""
+
+
+def _orientation(header: Image.Image) -> int:
+    if header.format == "TIFF":  # Pillow turns these itself
+        return 1
+    try:
+        value = header.getexif().get(_ORIENTATION, 1)
+    except Exception:  # EXIF is full of damage that no one needs to hear of
+        return 1
+    return value if value in range(1, 9) else 1
+
+
+def _oriented(pixels: Pixels, orientation: int) -> Pixels:
+    if orientation == 1:
+        return pixels
+    image = Image.fromarray(pixels)
+    image.getexif()[_ORIENTATION] = orientation
+    return np.asarray(ImageOps.exif_transpose(image))
+
+
+def _target(width: int, height: int, encoding: ImageEncoding) -> tuple[int, int]:
+    if encoding.resize == "none":
+        return width, height
+    side = min(width, height) if encoding.resize == "shortest" else max(width, height)
+    if side <= encoding.size_px:
+        return width, height
+    scale = encoding.size_px / side
+    return max(1, round(width * scale)), max(1, round(height * scale))
+
+
+def _kept_bytes(data: bytes, header: Image.Image, stored_as: str) -> bytes | None:
+    """The original bytes without metadata, if they may stand as they are."""
+    if EXTENSIONS.get(header.format or "") != stored_as or header.has_transparency_data:
+        return None
+    match header.format:
+        case "JPEG" if header.mode in ("RGB", "L"):
+            return strip_jpeg(data)
+        case "PNG" if header.mode in ("RGB", "L", "P", "RGBA"):
+            return strip_png(data)
+        case "WEBP" if not getattr(header, "is_animated", False):
+            return None if {"exif", "xmp"} & header.info.keys() else data
+    return None
+
+
+def _encode(pixels: Pixels, format: str, quality: int) -> bytes:
+    height, width = pixels.shape[:2]
+    if format == "jpg":
+        return bytes(simplejpeg.encode_jpeg(np.ascontiguousarray(pixels), quality, "RGB", "420"))
+    if format == "webp" and max(width, height) > _MAX_WEBP_PX:
+        raise Drop("too_big", f"{width}x{height}, WebP holds sides up to {_MAX_WEBP_PX}")
+    out = io.BytesIO()
+    image = Image.fromarray(pixels)
+    if format == "webp":
+        image.save(out, "WEBP", quality=quality, method=2)
+    else:
+        image.save(out, "PNG", compress_level=3)  # three times as fast as the default, a twentieth larger
+    return out.getvalue()

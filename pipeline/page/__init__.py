@@ -1,0 +1,1 @@
+"""One page: markup, walk, main content, metadata; what is kept of it and why."""

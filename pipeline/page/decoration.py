@@ -1,0 +1,35 @@
+"""What marks an image as an icon, spacer, tracker or avatar before anybody has seen it."""
+
+from collections.abc import Iterable
+
+from pipeline.text.tokens import tokens
+
+DECORATION = frozenset(
+    "avatar badge beacon button emoji emoticon favicon gravatar icon icons logo logos pixel smiley spacer sprite "
+    "rank tracker tracking".split()
+)
+
+#: Standard sizes of advertisements that no picture is likely to have.
+_BANNERS = frozenset(((468, 60), (728, 90), (970, 90), (234, 60), (120, 600), (160, 600), (320, 50)))
+
+
+def decoration(names: Iterable[str], sides: tuple[int, int], url: str, min_px: int) -> str:
+    """Why an image is decoration: a declared side (0: not declared) below `min_px`, its class or id, or its file name.
+
+    "" if nothing says so.
+    """
+    if sides in _BANNERS:
+        return f"declared size of an advertisement {sides[0]}x{sides[1]}"
+    for side, value in zip(("width", "height"), sides, strict=True):
+        if 0 < value < min_px:
+            return f"declared {side} {value}"
+    if named := DECORATION.intersection(names):
+        return f"named {min(named)}"
+    if named := DECORATION & tokens(file_name(url)):
+        return f"file named {min(named)}"
+    return ""
+
+
+def file_name(url: str) -> str:
+    """The last part of an address's path."""
+    return url.partition("?")[0].rpartition("/")[2]

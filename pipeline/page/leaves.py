@@ -1,0 +1,152 @@
+"""What a walk over a page finds: containers, and the texts and media they hold."""
+
+import re
+from typing import Any
+
+import msgspec
+
+from pipeline.image.refs import candidates
+from pipeline.page.decoration import decoration
+from pipeline.page.markup import read_attributes
+from pipeline.page.names import Names
+from pipeline.text.tokens import tokens
+from schemas.urls import resolve
+
+_PIXELS = re.compile(r"\s*(\d{1,5})(?:\.\d+)?\s*(?:px)?\s*$")
+
+
+class Container(msgspec.Struct, gc=False):
+    """A block element, and what its author named it by.
+
+    Containers and leaves are numbered in document order: what is inside this one are the containers up to `end` and
+    the leaves from `first` up to `last`, those two excluded.
+    """
+
+    tag: str
+    parent: int
+    role: str  # of the texts inside; see TextBlock
+    names: Names
+    first: int
+    last: int = 0
+    end: int = 0
+    chrome: float = -1.0  # its share of the page's prose if it is chrome
+    items: int = 0  # of an ordered list, met so far
+
+
+class Text(msgspec.Struct, gc=False):
+    """A run of text between two block boundaries."""
+
+    text: str
+    role: str
+    mark: str
+    container: int
+    link_chars: int
+    figure: int
+
+    @property
+    def kind(self) -> str:
+        return "text"
+
+
+class Media:
+    """An `<img>` or an embed where it stands.
+
+    Most images of a page are never asked for anything: what the attributes say is read when the first field is.
+    """
+
+    __slots__ = (
+        "_base",
+        "_min_px",
+        "_open_link",
+        "_sources",
+        "_written",
+        "alt",
+        "candidates",
+        "container",
+        "decoration",
+        "figure",
+        "has_twin",
+        "height",
+        "kind",
+        "link",
+        "title",
+        "width",
+    )
+
+    def __init__(self, kind: str, container: int, figure: int, base: str) -> None:
+        self.kind, self.container, self.figure, self._base = kind, container, figure, base
+        self._written: list[str] = []  # of the <img>, and of its twin
+        self._sources: list[str] = []
+        self._open_link, self._min_px = "", 0
+        self.has_twin = False  # its <noscript> twin was met, or it stands in <noscript> itself
+
+    @classmethod
+    def image(
+        cls, written: str, sources: list[str], link: str, base: str, place: tuple[int, int], min_px: int
+    ) -> "Media":
+        """Of an `<img>` as written, the `<source>`s of its `<picture>`, and the `<a>` around it.
+
+        One that declares a side below `min_px` is decoration.
+        """
+        media = cls("image", *place, base)
+        media._written.append(written)
+        media._sources, media._open_link, media._min_px = sources, link, min_px
+        return media
+
+    @classmethod
+    def video(cls, written: list[str], base: str, place: tuple[int, int]) -> "Media":
+        """Of a `<video>` and its sources, or an `<iframe>` or `<embed>`."""
+        media = cls("video", *place, base)
+        attributes, *sources = map(read_attributes, written)
+        stated = [attributes.get("src"), attributes.get("data-src"), *(source.get("src") for source in sources)]
+        media.candidates = tuple(dict.fromkeys(url for url in (resolve(base, src) for src in stated if src) if url))
+        media.alt = media.decoration = ""
+        media.title = collapse(attributes.get("title") or attributes.get("aria-label") or "")
+        media.link = resolve(base, attributes.get("poster", "")) if attributes.get("poster") else ""  # of the poster
+        media.width, media.height = pixels(attributes.get("width", "")), pixels(attributes.get("height", ""))
+        return media
+
+    def add_twin(self, written: str) -> None:
+        """The same image once more, in `<noscript>`."""
+        self._written.append(written)
+        self.has_twin = True
+
+    def mentions(self, text: str) -> bool:
+        """Whether an image's attributes contain this, without reading them."""
+        return any(text in written for written in (*self._written, *self._sources))
+
+    def __getattr__(self, name: str) -> Any:  # of a slot that is not filled yet
+        if name not in Media.__slots__ or name.startswith("_"):
+            raise AttributeError(name)
+        self._read()
+        return object.__getattribute__(self, name)
+
+    def _read(self) -> None:
+        attributes, *twins = map(read_attributes, self._written)
+        found = candidates(attributes, [read_attributes(source) for source in self._sources], self._base)
+        for twin in twins:
+            found = tuple(dict.fromkeys(found + candidates(twin, [], self._base)))
+        self.candidates = found
+        self.alt = collapse(attributes.get("alt") or next((twin["alt"] for twin in twins if "alt" in twin), ""))
+        self.title = collapse(attributes.get("title", ""))
+        self.width, self.height = pixels(attributes.get("width", "")), pixels(attributes.get("height", ""))
+        href = read_attributes(self._open_link).get("href")
+        self.link = resolve(self._base, href) if href else ""
+        named = f"{attributes.get('class', '')} {attributes.get('id', '')}"
+        sides = (self.width, self.height)
+        #: why it is an icon or the like; "" if it is not
+        self.decoration = decoration(tokens(named), sides, found[0] if found else "", self._min_px)
+
+
+Leaf = Text | Media
+
+
+def collapse(text: str) -> str:
+    """White space as a browser shows it: runs, no-break spaces among them, become one space, none at the ends."""
+    return " ".join(text.split())
+
+
+def pixels(value: str) -> int:
+    """A declared width or height in CSS pixels; 0 for another unit or none."""
+    match = _PIXELS.match(value)
+    return int(match[1]) if match else 0

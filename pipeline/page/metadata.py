@@ -1,0 +1,151 @@
+"""What a page says of itself: title, author, date, licence, canonical address, consent, lead images."""
+
+import re
+from collections import deque
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from pipeline.image.refs import is_placeholder
+from pipeline.page.markup import Markup, read_attributes, unescape
+from schemas.consent import read_consent
+from schemas.documents import Consent
+from schemas.urls import host_of, registered_domain, resolve
+
+_CREATIVE_COMMONS = re.compile(r"https?://(?:www\.)?creativecommons\.org/(?:licenses|publicdomain)/[\w./-]+")
+_STATING = ("html", "base", "meta", "link")
+_ROBOTS_NAMES = ("robots", "weft")
+
+_Stated = list[tuple[str, dict[str, str]]]  # tags that state something, and their attributes
+
+
+class Metadata(msgspec.Struct):
+    """Filled from `<head>`, `rel=license` links and JSON-LD. Absent values are ""."""
+
+    base: str
+    title: str = ""
+    author: str = ""
+    date: str = ""
+    language: str = ""
+    licence: str = ""
+    canonical_url: str = ""
+    consent: Consent = Consent()
+    lead_images: list[str] = []
+
+
+def read_metadata(markup: Markup, url: str) -> Metadata:
+    """Metadata of a page; `base` is what its relative addresses are resolved against."""
+    written = markup.attributes
+    stated = [(tag, read_attributes(written[at])) for tag in _STATING for at in markup.places(tag)]
+    if "icens" in markup.html or "creativecommons" in markup.html:
+        stated += [("a", read_attributes(written[at])) for at in markup.places("a") if _is_licence(written[at])]
+    found = Metadata(base=url)
+    found.base = (
+        next((resolve(url, some["href"]) for tag, some in stated if tag == "base" and "href" in some), "") or url
+    )
+    metas = _metas(stated)
+    things = list(json_ld(markup.json_ld))
+    found.title = _clean(_first(metas, "og:title") or _title(markup))
+    found.author = _clean(_first(metas, "author", "article:author") or _name(things, "author"))
+    found.date = _first(metas, "article:published_time", "date") or _string(things, "datePublished")
+    found.language = next((some.get("lang", "").strip() for tag, some in stated if tag == "html"), "")
+    found.licence = _licence(stated, things, found.base)
+    found.canonical_url = _canonical(stated, url, found.base)
+    found.consent = read_consent(
+        [value for name in _ROBOTS_NAMES for value in metas.get(name, [])],
+        _first(metas, "tdm-reservation"),
+        _first(metas, "tdm-policy"),
+    )
+    found.lead_images = _lead_images(metas, things, found.base)
+    return found
+
+
+def _is_licence(written: str) -> bool:
+    return "creativecommons" in written or ("rel=" in written and "licens" in written.lower())
+
+
+def _title(markup: Markup) -> str:
+    """The first `<title>`; those of drawings are inside `<svg>`."""
+    return unescape(markup.texts[markup.tags.index("/title")]) if "/title" in markup.tags else ""
+
+
+def _metas(stated: _Stated) -> dict[str, list[str]]:
+    metas: dict[str, list[str]] = {}
+    for tag, attributes in stated:
+        name = attributes.get("name") or attributes.get("property")
+        if tag == "meta" and name and "content" in attributes:
+            metas.setdefault(name.strip().lower(), []).append(attributes["content"].strip())
+    return metas
+
+
+def _first(metas: dict[str, list[str]], *names: str) -> str:
+    return next((value for name in names for value in metas.get(name, []) if value), "")
+
+
+def json_ld(scripts: list[str]) -> Iterator[dict[str, Any]]:
+    """The articles and other things described by JSON-LD scripts; broken scripts say nothing."""
+    for script in scripts:
+        try:
+            pending = deque([msgspec.json.decode(script.strip() or "null")])
+        except (msgspec.DecodeError, RecursionError):
+            continue
+        while pending:
+            thing = pending.popleft()
+            if isinstance(thing, list):
+                pending += thing
+            elif isinstance(thing, dict):
+                yield thing
+                pending.append(thing.get("@graph"))
+
+
+def _string(things: list[dict[str, Any]], name: str) -> str:
+    return next((value for thing in things if isinstance(value := thing.get(name), str) and value), "")
+
+
+def _name(things: list[dict[str, Any]], name: str) -> str:
+    for thing in things:
+        value = thing.get(name)
+        value = value[0] if isinstance(value, list) and value else value
+        value = value.get("name") if isinstance(value, dict) else value
+        if isinstance(value, str) and value:
+            return value
+    return ""
+
+
+def _licence(stated: _Stated, things: list[dict[str, Any]], base: str) -> str:
+    for tag, attributes in stated:
+        href, relations = attributes.get("href", "").strip(), attributes.get("rel", "").lower().split()
+        is_stated = tag in ("a", "link") and "license" in relations and href and href[0] != "#"
+        if is_stated and (licence := resolve(base, href)):
+            return licence
+    if licence := _string(things, "license"):
+        return licence
+    matches = (_CREATIVE_COMMONS.match(attributes.get("href", "")) for tag, attributes in stated if tag == "a")
+    return next((match[0] for match in matches if match), "")
+
+
+def _canonical(stated: _Stated, url: str, base: str) -> str:
+    """The stated canonical address, if it lies on the same registered domain: others are mistakes or claims."""
+    links = (attributes for tag, attributes in stated if tag == "link" and attributes.get("rel") == "canonical")
+    href = next(links, {}).get("href")
+    address = resolve(base, href) if href else ""
+    same = address and registered_domain(host_of(address)) == registered_domain(host_of(url))
+    return address if same else ""
+
+
+def _lead_images(metas: dict[str, list[str]], things: list[dict[str, Any]], base: str) -> list[str]:
+    stated = [value for name in ("og:image", "og:image:url", "twitter:image") for value in metas.get(name, [])]
+    for thing in things:
+        images = thing.get("image")
+        for image in images if isinstance(images, list) else [images]:
+            value = image.get("url") if isinstance(image, dict) else image
+            if isinstance(value, str):
+                stated.append(value)
+    return list(
+        dict.fromkeys(url for url in (resolve(base, value) for value in stated if not is_placeholder(value)) if url)
+    )
+
+
+def _clean(text: str) -> str:
+    return " ".join(text.split())

@@ -1,0 +1,65 @@
+"""What an element's class, id, role and the like say of it."""
+
+import functools
+import re
+
+from pipeline.text.tokens import names_of
+
+#: Names of parts that are never content, however much text they hold (short of most of the page).
+CHROME_NAMES = frozenset(
+    "breadcrumb breadcrumbs consent cookie cookies copyright disclaimer footer gdpr login masthead menu mobilenav "
+    "modal nav navbar navbox navigation newsletter noprint outbrain paywall popup printfooter promo promos "
+    "recirculation recommend recommendations recommended related relatedarticles relatedcontent relatedlinks "
+    "relatedposts relatedstories sidebar signup sponsor sponsored subscribe subscription tablist taboola "
+    "trending".split()
+)
+#: Names of what readers wrote below an article. It may be longer than the article, and in a forum it is the content.
+COMMENT_NAMES = frozenset("comment comments discussion disqus replies respond".split())
+#: Names that parts of the content bear too: such a part is chrome only while it holds little prose.
+WEAK_NAMES = frozenset(
+    "ad ads adsbygoogle adsense advert advertisement author avatar banner bio byline dateline hatnote infolinks "
+    "metadata pager pagination popular posted postmeta postprofile profile pubdate published rss search share "
+    "sharedaddy sharing signature skip social submeta tag tags teaser timestamp toc toolbar tools topbar widget "
+    "widgets".split()
+)
+_PANELS = frozenset(("tabpanel", "tabpane"))
+_CAPTION_NAMES = frozenset(("caption", "figcaption", "credit", "legend", "cutline"))
+_NAMED = re.compile(r' (?:class|id|role|itemprop|data-testid|data-component)="([^"]*+)"')
+_HIDING = re.compile(
+    r" hidden=|aria-hidden=\"true|display\s*:\s*none|visibility\s*:\s*hidden|"
+    r"[\" ](?:sr-only|screen-reader(?:-only|-text)|(?:visually|text)-?hidden|mw-editsection|speechify-ignore)[\" ]",
+    re.IGNORECASE,
+)
+
+
+class Names:
+    """The words of an element's names, and what follows from them."""
+
+    __slots__ = ("comments", "is_caption", "is_flagged", "is_hidden", "strong", "weak", "words")
+
+    def __init__(self, words: frozenset[str], is_hidden: bool) -> None:
+        self.words = words
+        self.is_hidden = is_hidden and _PANELS.isdisjoint(words)  # of tabs one is shown at a time
+        self.comments = not COMMENT_NAMES.isdisjoint(words)
+        self.strong = not CHROME_NAMES.isdisjoint(words)
+        self.weak = not WEAK_NAMES.isdisjoint(words)
+        self.is_flagged = self.is_hidden or self.strong or self.weak or self.comments
+        self.is_caption = not _CAPTION_NAMES.isdisjoint(words)
+
+
+UNNAMED = Names(frozenset(), False)
+
+
+@functools.lru_cache(maxsize=16384)
+def read_names(written: str) -> Names:
+    """The names among the attributes of a tag, as it is written."""
+    named = _NAMED.findall(written)
+    hidden = is_hidden(written)
+    return Names(names_of(" ".join(named)), hidden) if named or hidden else UNNAMED
+
+
+def is_hidden(written: str) -> bool:
+    """Whether attributes say that an element is not shown, or shown to screen readers only."""
+    maybe = "hidden" in written or "none" in written or "NONE" in written or "sr-only" in written
+    maybe = maybe or "screen-reader" in written or "mw-edit" in written or "speechify" in written
+    return maybe and bool(_HIDING.search(written))

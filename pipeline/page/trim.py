@@ -1,0 +1,130 @@
+"""What stands at the edges of the main content and is no part of it: its title, its byline, what follows its end."""
+
+import re
+
+from pipeline.image.refs import is_image_url
+from pipeline.page.elements import NARROW
+from pipeline.page.leaves import Container, Leaf, Media, Text
+from pipeline.page.verdicts import Verdict, Verdicts
+from pipeline.page.walk import Walk
+from pipeline.text.words import phrase_list
+
+#: The share of a heading's letters in words of the page's title that make it the title.
+_TITLE_SHARE = 0.75
+_BYLINE, _LABEL = 100, 40  # characters
+_DATE = re.compile(r"(?<!\d)(?:19|20)\d\d(?!\d)")
+_NUMBER = re.compile(r"\d+")
+_WORD = re.compile(r"\w+")
+_SENTENCE_ENDS = (".", "!", "?", "。", "！", "？", "।", "؟", "…", ":", "”", '"')
+
+
+def trim(walk: Walk, verdicts: Verdicts, title: str, author: str) -> None:
+    """Leaves out, of what is still kept, what stands before the prose and after it and does not belong to it."""
+    kept = [index for index, verdict in enumerate(verdicts) if verdict is None]
+    prose = [index for index in kept if is_prose(walk.leaves[index])]
+    for index in kept if author else ():
+        leaf = walk.leaves[index]
+        if isinstance(leaf, Media) and leaf.figure < 0 and author in (leaf.alt, leaf.title):
+            verdicts[index] = Verdict("author")  # their portrait
+    if not prose:
+        return
+    body = _body_of(walk, prose[0])
+    for index in kept:
+        leaf = walk.leaves[index]
+        if index < prose[0] and verdicts[index] is None:
+            verdicts[index] = _of_head(leaf, index >= body.first, title, author)
+        elif (
+            isinstance(leaf, Text)
+            and leaf.role == "heading"
+            and leaf.link_chars
+            and _shared(leaf.text, title) >= _TITLE_SHARE
+        ):
+            verdicts[index] = Verdict("title", 1.0)  # over each post of a thread
+        elif len(prose) > 1 and prose[0] < index < prose[1] and isinstance(leaf, Text):
+            verdicts[index] = verdicts[index] or _byline(leaf, author)  # under the first sentence in bold type
+    body = _body_of(walk, prose[-1])
+    for index in reversed(kept):
+        if index <= prose[-1]:
+            break
+        verdicts[index] = verdicts[index] or _of_tail(walk.leaves[index], index < body.last)
+    _leave_out_headings_of_nothing(walk, verdicts)
+
+
+def _of_head(leaf: Leaf, is_inside: bool, title: str, author: str) -> Verdict | None:
+    """The title is kept as such, as are author and date. A picture outside the body may be a link to elsewhere."""
+    if isinstance(leaf, Media):
+        return Verdict("head") if leaf.kind == "image" and not is_inside and leads_away(leaf) else None
+    if leaf.role not in ("heading", "paragraph", "list"):
+        return None
+    if leaf.role == "heading":
+        share = _shared(leaf.text, title)
+        return Verdict("title", share) if share >= _TITLE_SHARE else None
+    return _byline(leaf, author)
+
+
+def _byline(leaf: Text, author: str) -> Verdict | None:
+    if len(leaf.text) > _BYLINE or leaf.role not in ("paragraph", "list"):
+        return None
+    dated = _DATE.search(leaf.text) is not None and len(_NUMBER.findall(leaf.text)) > 1
+    return Verdict("byline", len(leaf.text)) if dated or (author and author in leaf.text) else None
+
+
+def _shared(heading: str, title: str) -> float:
+    """The share of a heading's letters that stand in words of the title too."""
+    words = [word.casefold() for word in _WORD.findall(heading)]
+    stated = set(map(str.casefold, _WORD.findall(title)))
+    shared = sum(len(word) for word in words if word in stated)
+    return shared / max(1, sum(map(len, words)))
+
+
+def _body_of(walk: Walk, index: int) -> Container:
+    """The container of a paragraph and its neighbours."""
+    at = walk.leaves[index].container
+    while at > 0 and walk.containers[at].tag in NARROW:
+        at = walk.containers[at].parent
+    return walk.containers[at]
+
+
+def _of_tail(leaf: Leaf, is_inside: bool) -> Verdict | None:
+    """After the last prose: pictures that invite to another page, and scraps and pictures outside its container."""
+    if isinstance(leaf, Media):
+        is_left_out = leaf.kind == "image" and (leads_away(leaf) or not (is_inside or leaf.figure >= 0))
+        return Verdict("tail") if is_left_out else None
+    is_scrap = len(leaf.text) < 80 and not leaf.text.endswith(_SENTENCE_ENDS)
+    return Verdict("tail") if is_scrap and not is_inside and leaf.role in ("heading", "paragraph") else None
+
+
+def _leave_out_headings_of_nothing(walk: Walk, verdicts: Verdicts) -> None:
+    """A heading at the end, or one whose section was left out."""
+    level_behind, index_behind = 0, len(verdicts)  # of what is kept next; 0 for anything but a heading, or the end
+    at_end = True
+    for index in range(len(verdicts) - 1, -1, -1):
+        leaf = walk.leaves[index]
+        if verdicts[index] is not None:
+            continue
+        is_heading = isinstance(leaf, Text) and leaf.role == "heading"
+        level = leaf.mark.count("#") if isinstance(leaf, Text) and is_heading else 0
+        ends_section = at_end or 0 < level_behind <= level
+        if is_heading and ends_section and (at_end or index_behind > index + 1):
+            verdicts[index] = Verdict("empty_section")
+            continue
+        level_behind, index_behind, at_end = level, index, False
+
+
+def leave_out_labels(walk: Walk, verdicts: Verdicts) -> None:
+    """A few words that are on every page: Advertisement, Read also."""
+    labels = phrase_list("labels")
+    for index, leaf in enumerate(walk.leaves):
+        is_short = verdicts[index] is None and isinstance(leaf, Text) and len(leaf.text) <= _LABEL
+        if is_short and isinstance(leaf, Text) and leaf.text.strip(" .:…!»›→*").lower() in labels:
+            verdicts[index] = Verdict("label", len(leaf.text))
+
+
+def leads_away(leaf: Media) -> bool:
+    """Whether an image outside figures is the link to another page, not to a larger copy of itself."""
+    return leaf.figure < 0 and bool(leaf.link) and not is_image_url(leaf.link)
+
+
+def is_prose(leaf: Leaf) -> bool:
+    """Whether a leaf is a paragraph or the like of some length outside links."""
+    return isinstance(leaf, Text) and leaf.role != "heading" and len(leaf.text) - 2 * leaf.link_chars >= 80

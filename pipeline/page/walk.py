@@ -1,0 +1,374 @@
+"""One pass over a page's markup, in reading order, into flat lists: the containers, and the texts and media they hold.
+
+Iterative, so that no depth of nesting overflows a stack. What is main content is not decided here; see
+`pipeline.page.content`.
+"""
+
+from collections.abc import Callable, Collection
+from itertools import count, islice, takewhile
+
+from pipeline.image.refs import is_image_url
+from pipeline.page.elements import (
+    BLOCKS,
+    CELLS,
+    CHROME_TAGS,
+    CONTENT_TAGS,
+    HEADINGS,
+    MEDIA,
+    NEVER_CHROME,
+    ROLES,
+    SECTIONS,
+    SKIPPED,
+    VOID,
+)
+from pipeline.page.leaves import Container, Leaf, Media, Text, collapse
+from pipeline.page.markup import Markup, escape, read_attributes, unescape
+from pipeline.page.names import UNNAMED, Names, is_hidden, read_names
+
+_SPECIAL = HEADINGS | CHROME_TAGS | CELLS | {"li", "ul", "ol", "pre", "xmp", "figure", "figcaption"}
+_BLOCK_ENDS = [f"/{tag}" for tag in BLOCKS]
+_SPECIAL_ENDS = [f"/{tag}" for tag in HEADINGS | CELLS | {"li", "ul", "ol", "pre", "xmp"}]
+_BREAK = "\u2028"  # a `<br>`, until line ends of the source have become spaces
+_CELL_END = "\u2029"  # of a table row
+_INVISIBLE = ("\u00ad", "\u200b", "\ufeff")  # soft hyphen, zero-width space, stray byte order mark
+#: How many tags are looked at for what an element holds.
+_LOOK_AHEAD = 300
+
+
+class Walk:
+    """Walks a page on construction; `containers` and `leaves` are its outcome, both in document order.
+
+    A part whose tag or names make it chrome is passed over unless it holds more than `chrome_share` of the page's
+    characters outside links, and one named as comments unless it holds more than `comment_share`. With `passes_over`
+    false they are walked all the same, so that they can be shown. `flagged`
+    has the containers that are hidden, chrome, or chrome if they hold little prose.
+    """
+
+    def __init__(
+        self,
+        markup: Markup,
+        base: str,
+        min_declared_px: int = 50,
+        chrome_share: float = 0.4,
+        comment_share: float = 0.75,
+        passes_over: bool = True,
+    ) -> None:
+        self.containers: list[Container] = [Container("root", -1, "paragraph", UNNAMED, 0)]
+        self.leaves: list[Leaf] = []
+        self.places: list[int] = []  # of the leaves: the number of the tag behind them
+        self.flagged: list[int] = []
+        self._markup, self._base, self._min_declared_px = markup, base, min_declared_px
+        self._chrome_share, self._comment_share, self._passes_over = chrome_share, comment_share, passes_over
+        self._at = 0  # of the tag that is looked at
+        self._container = 0
+        self._figure = -1
+        self._buffer: list[str] = []
+        self._link_chars = 0
+        self._link = ""  # attributes of the open <a>
+        self._is_linked = False  # inside one that leads away
+        self._preformatted = 0
+        self._noscript = 0
+        self._mute = 0  # open elements whose text is not for reading
+        self._lists = 0  # open ones
+        self._mark = ""  # of the heading or list item whose text has not begun
+        self._in_picture = False
+        self._video: list[str] | None = None  # the attributes of the open <video> and its sources
+        self._caption_of = -1  # container of the open caption
+        self._figures: list[tuple[int, int, int]] = []  # open ones: container, and the figure and caption around it
+        self._sources: list[str] = []
+        lengths = list(map(len, map(str.strip, markup.texts)))
+        self._lengths = lengths
+        self._prose = self._outside_links(-1, len(lengths))
+        self._pieces = zip(count(), markup.texts, lengths, markup.tags, markup.attributes, strict=False)
+        self._run()
+        self._flush()
+        while self._container >= 0:  # nothing stays open, whatever was taken for markup
+            self._end(self.containers[self._container])
+
+    def _run(self) -> None:
+        actions, buffer = self._actions(), self._buffer
+        for at, text, length, tag, written in self._pieces:
+            if text and (length or buffer or self._preformatted) and not self._mute:
+                buffer.append(text)
+                if self._is_linked:
+                    self._link_chars += length
+            if tag is None:
+                continue
+            action = actions.get(tag)
+            if action is not None:
+                self._at = at
+                action(tag, written)
+            elif tag in SKIPPED or (
+                written and is_hidden(written) and tag[0] != "/" and tag not in VOID and tag not in MEDIA
+            ):
+                self._at = at
+                self._pass_over(self._markup.end_of(at))
+                if tag == "iframe":
+                    self._embed([written])
+
+    def _pass_over(self, end: int) -> None:
+        """Goes on behind the tag `end`."""
+        next(islice(self._pieces, end - self._at, end - self._at), None)
+
+    def _outside_links(self, start: int, end: int) -> int:
+        """How many characters stand between two tags, but not right before the end of a link."""
+        links = takewhile(lambda at: at <= end, self._markup.places("/a", max(0, start)))
+        return sum(self._lengths[start + 1 : end + 1]) - sum(map(self._lengths.__getitem__, links))
+
+    def _actions(self) -> dict[str, Callable[[str, str], object]]:
+        """What to do at a tag; nothing is to be done at the others but to look whether they are hidden."""
+        actions: dict[str, Callable[[str, str], object]] = dict.fromkeys(BLOCKS, self._open)
+        actions |= dict.fromkeys(_SPECIAL, self._open_special)
+        actions |= dict.fromkeys(_BLOCK_ENDS, self._close)
+        actions |= dict.fromkeys(_SPECIAL_ENDS, self._close_special)
+        return actions | {
+            "a": self._open_link,
+            "/a": self._close_link,
+            "br": self._break,
+            **dict.fromkeys(("mi", "mn", "mo", "mtext"), self._space),  # the symbols of a formula
+            "hr": lambda *_: self._flush(),
+            "img": self._image,
+            "amp-img": self._image,
+            "source": self._source,
+            "picture": self._picture,
+            "/picture": self._picture,
+            "noscript": self._open_muted,
+            "/noscript": self._close_muted,
+            "button": self._open_muted,  # its words are for clicking; its image may be one that it enlarges
+            "/button": self._close_muted,
+            "video": self._open_video,
+            "/video": self._close_video,
+            "embed": lambda _, written: self._embed([written]),
+        }
+
+    def _open(self, tag: str, written: str) -> bool:
+        """A block. False if it is passed over."""
+        if tag == "p" and self.containers[self._container].tag in CELLS and self._fills_cell():
+            return True
+        self._flush()
+        return self._begin(tag, written)
+
+    def _begin(self, tag: str, written: str) -> bool:
+        above = self._container
+        role = ROLES.get(tag) or self.containers[above].role
+        names = read_names(written) if written else UNNAMED
+        self._container = len(self.containers)
+        self.containers.append(Container(tag, above, role, names, len(self.leaves)))
+        if names is UNNAMED:
+            return True
+        if names.is_caption and tag not in SECTIONS:
+            self._open_figure(tag, written)
+        if not names.is_flagged or (tag in HEADINGS and not names.is_hidden):  # a heading goes with its section
+            return True
+        return self._open_flagged(tag, names.strong, names)
+
+    def _fills_cell(self) -> bool:
+        """Whether the paragraph that opens here is all that its table cell holds: the row stays one text."""
+        tags, at, end = self._markup.tags, self._at, self._markup.end_of(self._at)
+        if end + 1 >= len(tags) or tags[at - 1] not in CELLS or tags[end + 1] not in ("/td", "/th"):
+            return False
+        return not self._lengths[at] and not self._lengths[end + 1]
+
+    def _open_flagged(self, tag: str, is_chrome: bool, names: Names) -> bool:
+        """A block that may be something other than content. False if it is passed over."""
+        self.flagged.append(self._container)
+        container, end = self.containers[self._container], 0
+        if (is_chrome or names.comments) and tag not in NEVER_CHROME:
+            end = self._markup.end_of(self._at)
+            share = self._outside_links(self._at, end) / max(1, self._prose)
+            if share <= max(is_chrome * self._chrome_share, names.comments * self._comment_share):
+                container.chrome = share
+        if self._passes_over and (container.chrome >= 0 or names.is_hidden):
+            self._pass_over(end or self._markup.end_of(self._at))
+            self._close(f"/{tag}", "")
+            return False
+        return True
+
+    def _open_special(self, tag: str, written: str) -> None:
+        """A block of which something is to be remembered."""
+        if tag in CELLS:  # a row is one text
+            self._begin(tag, written)
+            return
+        above = self.containers[self._container]
+        if not self._open(tag, written):
+            return
+        if tag == "li":
+            above.items += above.tag == "ol"
+            self._mark = "  " * (self._lists - 1) + (f"{above.items}. " if above.tag == "ol" else "- ")
+        elif tag in ("ul", "ol"):
+            self._lists += 1
+        elif tag in HEADINGS:
+            self._mark = "#" * int(tag[1]) + " "
+        elif tag in ("pre", "xmp"):
+            self._preformatted += 1
+        elif tag in CHROME_TAGS:
+            if tag != "header" or not self._is_in_article():
+                self._open_flagged(tag, True, UNNAMED)
+        elif not self.containers[-1].names.is_caption:
+            self._open_figure(tag, written)
+
+    def _is_in_article(self) -> bool:
+        at = self._container
+        while at >= 0 and self.containers[at].tag not in CONTENT_TAGS:
+            at = self.containers[at].parent
+        return at >= 0
+
+    def _open_figure(self, tag: str, written: str) -> None:
+        """A figure, its caption, or a part named caption: the caption itself, or what holds it with its image."""
+        self._figures.append((self._container, self._figure, self._caption_of))
+        if tag == "figure":
+            self._figure = self._at
+            self._image_of_empty_figure(written)
+        elif tag == "figcaption":
+            self._caption_of = self._container
+        elif self._caption_of < 0:
+            if not self._holds(("img",)):
+                self._caption_of = self._container
+            elif self._figure < 0:
+                self._figure = self._at
+
+    def _holds(self, tags: Collection[str]) -> bool:
+        """Whether one of these stands inside the element that opens here."""
+        end = self._markup.end_of(self._at, _LOOK_AHEAD)
+        return not set(tags).isdisjoint(self._markup.tags[self._at : end])
+
+    def _close(self, tag: str, _written: str) -> None:
+        container = self.containers[self._container]
+        if container.tag != tag[1:]:  # the end of something that was only text: see Markup
+            return
+        self._flush()
+        self._end(container)
+
+    def _end(self, container: Container) -> None:
+        if self._figures and self._figures[-1][0] == self._container:
+            _, self._figure, self._caption_of = self._figures.pop()
+        container.last, container.end = len(self.leaves), len(self.containers)
+        self._container = container.parent
+
+    def _close_special(self, tag: str, written: str) -> None:
+        container = self.containers[self._container]
+        if container.tag != tag[1:]:
+            return
+        if container.tag in CELLS:
+            if self._buffer:
+                self._buffer.append(_CELL_END)
+            self._end(container)
+            return
+        self._close(tag, written)
+        if tag in ("/pre", "/xmp"):
+            self._preformatted -= 1
+        elif tag in ("/ul", "/ol"):
+            self._lists -= 1
+        else:
+            self._mark = ""
+
+    def _flush(self) -> None:
+        """What was read since the last block boundary becomes a leaf."""
+        if not self._buffer:
+            return
+        text = unescape("".join(self._buffer))
+        if not text.isascii():
+            for invisible in _INVISIBLE:
+                text = text.replace(invisible, "")
+        link_chars, self._link_chars = self._link_chars, 0
+        self._buffer.clear()
+        if self._preformatted:
+            text = text.strip("\n").rstrip()
+        elif _BREAK in text:
+            text = "\n".join(line for line in map(_collapse_row, text.split(_BREAK)) if line)
+        else:
+            text = _collapse_row(text)
+        if text:
+            role = "caption" if self._caption_of >= 0 else self.containers[self._container].role
+            self._append(Text(text, role, self._mark, self._container, link_chars, self._figure))
+            self._mark = ""
+
+    def _append(self, leaf: Leaf) -> None:
+        self.leaves.append(leaf)
+        self.places.append(self._at)
+
+    def _open_link(self, _: str, written: str) -> None:
+        if is_hidden(written) and not self._holds(("img",)):  # that of a picture is often hidden from screen readers
+            self._pass_over(self._markup.end_of(self._at))
+            return
+        self._link = written
+        # a place in the same page, as of a footnote or heading, is not a way off
+        self._is_linked = ' href="#' not in written or ' href="#"' in written
+
+    def _close_link(self, *_: str) -> None:
+        self._link, self._is_linked = "", False
+
+    def _break(self, *_: str) -> None:
+        self._buffer.append("\n" if self._preformatted else _BREAK)
+
+    def _space(self, *_: str) -> None:
+        if self._buffer:
+            self._buffer.append(" ")
+
+    def _open_muted(self, tag: str, _: str) -> None:
+        self._mute += 1
+        self._noscript += tag == "noscript"
+
+    def _close_muted(self, tag: str, _: str) -> None:
+        self._mute -= 1
+        self._noscript -= tag == "/noscript"
+
+    def _picture(self, tag: str, _: str) -> None:
+        self._sources, self._in_picture = [], tag == "picture"
+
+    def _source(self, _: str, written: str) -> None:
+        if self._video is not None:
+            self._video.append(written)
+        elif self._in_picture:
+            self._sources.append(written)
+
+    def _image(self, _: str, written: str) -> None:
+        if self._video is not None:  # shown by browsers that play no video
+            return
+        last = self.leaves[-1] if self._noscript and self.leaves and not self._has_text() else None
+        if isinstance(last, Media) and last.kind == "image" and not last.has_twin:
+            last.add_twin(written)  # of a lazy image
+            return
+        place = (self._container, self._figure)
+        media = Media.image(written, self._sources, self._link, self._base, place, self._min_declared_px)
+        media.has_twin = bool(self._noscript)
+        if self._buffer and self._has_text() and not media.decoration:
+            self._flush()  # it cuts the paragraph it stands in; an icon does not
+        self._append(media)
+
+    def _image_of_empty_figure(self, written: str) -> None:
+        """A figure whose `<img>` a script will make often names its image in an attribute."""
+        named = [value for value in read_attributes(written).values() if is_image_url(value)]
+        if named and not self._holds(MEDIA):
+            self._image("img", f' src="{escape(named[0])}"')
+
+    def _open_video(self, _: str, written: str) -> None:
+        self._mute += 1
+        self._video = [written]
+
+    def _close_video(self, *_: str) -> None:
+        self._mute -= 1
+        if self._video:
+            self._embed(self._video)
+        self._video = None
+
+    def _embed(self, written: list[str]) -> None:
+        """A video or frame: its own attributes, and those of its sources."""
+        media = Media.video(written, self._base, (self._container, self._figure))
+        if media.candidates and not self._noscript:
+            if self._has_text():
+                self._flush()
+            self._append(media)
+
+    def _has_text(self) -> bool:
+        return any(part.strip() for part in self._buffer)
+
+
+def _collapse_row(text: str) -> str:
+    """The same; the cells of a table row are divided by bars."""
+    if _CELL_END not in text:
+        return collapse(text)
+    cells = [collapse(cell) for cell in text.split(_CELL_END)]
+    while cells and not cells[-1]:
+        cells.pop()
+    return " |".join(f" {cell}" if cell else "" for cell in cells).strip()

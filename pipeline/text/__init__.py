@@ -1,0 +1,1 @@
+"""Texts: rules, language, repetition, personal data, signatures."""

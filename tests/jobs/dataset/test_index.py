@@ -1,0 +1,118 @@
+"""SQL over the index: what it can see, and what it cannot do."""
+
+import csv
+import io
+import json
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import fsspec
+import pytest
+
+from jobs.cli import main
+from jobs.dataset.index import Index, QueryError
+from schemas.storage import Store
+
+
+@pytest.fixture(scope="module")
+def index(looked_at: Path) -> Iterator[Index]:
+    with Index(Store(str(looked_at))) as opened:
+        yield opened
+
+
+def test_each_kind_is_a_table_with_the_place_of_its_samples(index: Index) -> None:
+    assert index.kinds == ["interleaved", "pairs", "clips"]
+    rows = index.ask("SELECT key, shard, row FROM interleaved ORDER BY key").dicts()
+    assert len(rows) == 7
+    assert all(row["key"].startswith(row["shard"][:6]) for row in rows)
+    counts = dict(index.ask("SELECT kind, count(*) FROM samples GROUP BY 1").rows)
+    assert counts == {"interleaved": 7, "pairs": 13, "clips": 1}
+    assert index.ask("SELECT reason FROM drops WHERE kind = 'page' AND url LIKE '%short%'").rows == [("few_words",)]
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "COPY (SELECT 1 AS a) TO '{parquet}' (FORMAT parquet)",
+        "CREATE TABLE t AS SELECT 1",
+        "SELECT 1; SELECT 2",
+        "SET memory_limit = '100GB'",
+        "ATTACH '{folder}/x.db'",
+        "SELECT * FROM read_text('/etc/hostname')",
+        "SELECT * FROM '/etc/passwd'",
+        "SELECT * FROM glob('/*')",
+        "EXPLAIN ANALYZE COPY (SELECT 1) TO '{parquet}'",
+        "INSTALL httpfs",
+        "selekt",
+        "",
+    ],
+)
+def test_nothing_can_be_written_and_nothing_else_be_read(index: Index, looked_at: Path, sql: str) -> None:
+    parquet = next((looked_at / "interleaved/shards").glob("*.parquet"))
+    before = parquet.read_bytes()
+    with pytest.raises(QueryError):
+        index.ask(sql.format(parquet=parquet, folder=looked_at))
+    assert parquet.read_bytes() == before
+
+
+def test_a_query_that_takes_too_long_is_ended(index: Index) -> None:
+    with pytest.raises(QueryError, match=r"longer than 0\.3 s"):
+        index.ask("SELECT count(*) FROM range(100000000) a, range(100000) b", timeout_s=0.3)
+    assert index.ask("SELECT 1").rows == [(1,)]
+
+
+def test_many_threads_may_ask_at_once(index: Index) -> None:
+    with ThreadPoolExecutor(16) as pool:
+        found = list(pool.map(lambda n: index.ask("SELECT count(*) + ? FROM pairs", [n]).rows[0][0], range(200)))
+    assert found == [13 + number for number in range(200)]
+
+
+def test_closing_ends_a_query_that_runs(looked_at: Path) -> None:
+    index = Index(Store(str(looked_at)))
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(index.ask, "SELECT count(*) FROM range(100000000) a, range(100000) b", timeout_s=None)
+        while not index._cursors:
+            time.sleep(0.01)
+        index.close()
+        with pytest.raises(QueryError):
+            running.result(60)
+    with pytest.raises(QueryError, match="closed"):
+        index.ask("SELECT 1")
+
+
+def test_an_answer_that_nobody_reads_to_its_end_holds_nothing_up(looked_at: Path) -> None:
+    with Index(Store(str(looked_at))) as index:
+        batches = index.batches("SELECT * FROM range(1000000)", size=10)
+        assert len(next(batches)) > 0
+    batches.close()
+
+
+def test_an_answer_is_cut_at_its_limit_and_says_so(index: Index) -> None:
+    found = index.ask("SELECT key FROM pairs", limit=5)
+    assert (len(found.rows), found.more) == (5, True)
+    assert index.ask("SELECT key FROM pairs", limit=13).more is False
+
+
+def test_a_dataset_that_lies_elsewhere_is_read_in_place(looked_at: Path) -> None:
+    memory = fsspec.filesystem("memory")
+    memory.put(str(looked_at), "/elsewhere", recursive=True)
+    with Index(Store("memory://elsewhere")) as index:
+        assert index.ask("SELECT count(*) FROM pairs").rows == [(13,)]
+        with pytest.raises(QueryError):
+            index.ask("SELECT * FROM read_text('/etc/hostname')")
+    memory.rm("/elsewhere", recursive=True)
+
+
+def test_query_prints_a_table_csv_or_json(looked_at: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    sql = "select kind, count(*) n from samples group by 1 order by 1"
+    assert main(["query", str(looked_at), sql]) == 0
+    assert "interleaved   7" in capsys.readouterr().out
+    assert main(["query", str(looked_at), sql, "--csv"]) == 0
+    assert list(csv.reader(io.StringIO(capsys.readouterr().out)))[:2] == [["kind", "n"], ["clips", "1"]]
+    assert main(["query", str(looked_at), sql, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[0]) == {"kind": "clips", "n": 1}
+    assert main(["query", str(looked_at), "select nothing from pairs"]) == 2
+    assert "nothing" in capsys.readouterr().err
+    assert main(["query", "/nowhere", sql]) == 2

@@ -1,0 +1,113 @@
+"""Denied samples are not made, and leave a dataset that is finished."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from jobs.build import build
+from jobs.cli import main
+from jobs.config import load_config
+from jobs.dataset.check import problems
+from schemas.storage import Store
+from tests.jobs.conftest import contents
+from tests.jobs.test_build import INLINE, drops, samples
+
+CONFIG = load_config("default", ["partitions=2", "shards.max_bytes=60000"])
+DENY = ["https://site1.example/page1.html", "https://site2.example/img/2-a.jpg", "site3.example"]
+
+
+def urls(folder: Path) -> set[str]:
+    return {sample["document"]["url"] for sample in samples(folder)}
+
+
+def denied(url: str) -> bool:
+    return url in ("https://site1.example/page1.html", "https://site2.example/page2.html") or "site3." in url
+
+
+@pytest.fixture
+def finished(tmp_path: Path, site: list[Path]) -> Path:
+    build(str(tmp_path / "out"), [str(path) for path in site], CONFIG, INLINE)
+    return tmp_path / "out"
+
+
+def test_a_rerun_with_a_list_removes_what_was_collected(finished: Path, site: list[Path]) -> None:
+    before = urls(finished)
+    dataset = build(str(finished), [str(path) for path in site], CONFIG, INLINE, DENY)
+    assert urls(finished) == {url for url in before if not denied(url)}
+    assert len(before) > dataset.kinds["interleaved"].samples == len(urls(finished))
+    assert list(problems(Store(str(finished)))) == []
+    removed = [row["url"] for row in drops(finished) if row["reason"] == "denied"]
+    assert sorted(removed) == sorted(url for url in before if denied(url))
+    assert dataset.drops["page"]["denied"] == len(removed)
+    sizes = json.loads((finished / "interleaved/shards/sizes.json").read_text())
+    assert sum(sizes.values()) == dataset.kinds["interleaved"].samples
+
+
+def test_samples_that_stay_are_the_same_to_the_byte(finished: Path, site: list[Path]) -> None:
+    def members(folder: Path) -> dict[str, dict]:
+        return {one["document"]["url"]: {k: v for k, v in one.items() if k[:2] != "__"} for one in samples(folder)}
+
+    before = members(finished)
+    build(str(finished), [], CONFIG, INLINE, DENY)
+    after = members(finished)
+    assert all(before[url] == sample for url, sample in after.items())
+
+
+def test_the_list_stays_with_the_dataset_and_is_not_needed_again(finished: Path) -> None:
+    build(str(finished), [], CONFIG, INLINE, DENY)
+    once = contents(finished)
+    build(str(finished), [], CONFIG, INLINE)
+    assert contents(finished) == once
+    build(str(finished), [], CONFIG, INLINE, ["site0.example"])
+    assert not any("site0." in url or denied(url) for url in urls(finished))
+    assert list(problems(Store(str(finished)))) == []
+
+
+def test_a_new_build_never_makes_what_is_denied(tmp_path: Path, site: list[Path]) -> None:
+    out = tmp_path / "out"
+    dataset = build(str(out), [str(path) for path in site], CONFIG, INLINE, [DENY[0], DENY[2]])
+    assert not any(url == DENY[0] or "site3." in url for url in urls(out))
+    assert dataset.drops["page"]["denied"] > 1
+    assert list(problems(Store(str(out)))) == []
+
+
+def test_a_denied_image_leaves_its_page_in_a_new_build(tmp_path: Path, site: list[Path]) -> None:
+    dataset = build(str(tmp_path / "out"), [str(path) for path in site], CONFIG, INLINE, [DENY[1]])
+    (page,) = [one["document"] for one in samples(tmp_path / "out") if one["document"]["url"].endswith("/page2.html")]
+    assert page["image_urls"] == ["https://site2.example/img/2-b.jpg"]
+    assert dataset.drops["image"]["denied"] == 1
+
+
+def test_killed_between_the_commit_and_the_removal_of_the_old_shard(
+    finished: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import jobs.dataset.removal as removal
+
+    class Killed(BaseException):
+        pass
+
+    def die(store: Store, kind: str, name: str) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(removal, "_delete", die)
+        with pytest.raises(Killed):
+            build(str(finished), [], CONFIG, INLINE, DENY)
+    build(str(finished), [], CONFIG, INLINE)
+    assert not any(denied(url) for url in urls(finished))
+    assert list(problems(Store(str(finished)))) == []
+
+
+def test_everything_may_go(finished: Path) -> None:
+    dataset = build(str(finished), [], CONFIG, INLINE, [f"site{n}.example" for n in range(5)])
+    assert dataset.kinds["interleaved"].samples == 0
+    assert not list((finished / "interleaved/shards").glob("*.tar"))
+
+
+def test_the_command_takes_a_file(finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "deny.txt").write_text("# asked by mail\nsite3.example\n")
+    call = ["build", "--output", str(finished), "--set", "partitions=2", "--set", "shards.max_bytes=60000"]
+    assert main([*call, "--deny", str(tmp_path / "deny.txt"), "--engine", "inline"]) == 0
+    assert "denied" in capsys.readouterr().out
+    assert not any("site3." in url for url in urls(finished))

@@ -1,0 +1,85 @@
+"""Subsets are whole datasets: they pass every check, and tell where they come from."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from jobs.cli import main
+from jobs.dataset import subset as subset_module
+from jobs.dataset.check import problems
+from jobs.dataset.index import Index
+from schemas.dataset import read_dataset
+from schemas.storage import Store
+from tests.jobs.conftest import contents
+
+
+def test_a_subset_holds_what_was_asked_for_and_passes_the_check(
+    looked_at: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    where = "url LIKE '%/1.html' OR url LIKE '%/img/1a.jpg'"
+    assert main(["subset", str(looked_at), "--where", where, "-o", str(out)]) == 0
+    assert "interleaved: 1 samples" in capsys.readouterr().out
+    assert list(problems(Store(str(out)))) == []
+    with Index(Store(str(looked_at))) as source, Index(Store(str(out))) as made:
+        for kind in ("interleaved", "pairs"):
+            sql = f'SELECT * EXCLUDE (shard, row, "offset", members) FROM {kind} WHERE {where}'
+            assert made.ask(sql).rows == source.ask(sql).rows
+            assert len(made.ask(f"SELECT key FROM {kind}").rows) == 1
+    dataset, before = read_dataset(Store(str(out))), read_dataset(Store(str(looked_at)))
+    assert dataset.phases["subset"].seen == {"clip": 1, "page": 7, "pair": 13}
+    assert dataset.drops["page"] == {**before.drops["page"], "not_selected": 6}
+    assert list(dataset.phases)[:-1] == list(before.phases)
+    assert json.loads((out / "subset.json").read_text())["where"] == where
+
+
+def test_one_kind_and_a_subset_of_a_subset(looked_at: Path, tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    assert main(["subset", str(looked_at), "--where", "num_words > 0", "--kind", "pairs", "-o", str(first)]) == 0
+    assert list(read_dataset(Store(str(first))).kinds) == ["pairs"]
+    assert main(["subset", str(first), "--where", "num_words > 10000", "-o", str(second)]) == 0
+    assert list(read_dataset(Store(str(second))).phases)[-2:] == ["subset", "subset-2"]
+    assert list(problems(Store(str(second)))) == []
+
+
+def test_an_interrupted_subset_goes_on_and_ends_the_same(
+    looked_at: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    call = ["subset", str(looked_at), "--where", "num_words >= 1", "-o"]
+    assert main([*call, str(whole)]) == 0
+    write, calls = subset_module._write, []
+
+    def failing(*arguments: object) -> None:
+        calls.append(arguments)
+        if len(calls) == 2:
+            raise OSError("the disk is full")
+        write(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(subset_module, "_write", failing)
+    assert main([*call, str(broken)]) == 1
+    assert not (broken / "dataset.json").exists()
+    monkeypatch.setattr(subset_module, "_write", write)
+    assert main([*call, str(broken)]) == 0
+    assert contents(broken) == contents(whole)
+
+
+def test_wrong_calls_say_what_is_wrong(looked_at: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def said(*arguments: str) -> str:
+        assert main(["subset", *arguments]) == 2
+        return capsys.readouterr().err
+
+    out = str(tmp_path / "out")
+    assert "nonsense" in said(str(looked_at), "--where", "nonsense > 1", "-o", out)
+    assert "num_images" in said(str(looked_at), "--where", "num_images > 1", "-o", out)  # clips have none
+    assert not Path(out).exists()
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full/file").write_text("x")
+    assert "not empty" in said(str(looked_at), "--where", "true", "-o", str(tmp_path / "full"))
+    assert main(["subset", str(looked_at), "--where", "num_words > 5", "-o", out]) == 0
+    assert "another subset" in said(str(looked_at), "--where", "num_words > 6", "-o", out)
+    unfinished = Path(shutil.copytree(looked_at, tmp_path / "copy"))
+    (unfinished / "dataset.json").unlink()
+    assert "not finished" in said(str(unfinished), "--where", "true", "-o", str(tmp_path / "other"))

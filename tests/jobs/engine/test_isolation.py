@@ -1,0 +1,67 @@
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from jobs.engine.isolation import Isolated, IsolationSettings
+from schemas.drops import Drop, StepError
+from tests.jobs.steps import misbehave
+
+
+@pytest.fixture(scope="module")
+def step() -> Iterator[Isolated[str, object]]:
+    with Isolated(misbehave, IsolationSettings(timeout_s=2, max_memory_bytes=2 << 30)) as isolated:
+        yield isolated
+
+
+def test_results_come_back_from_another_process_that_is_kept(step: Isolated[str, object]) -> None:
+    first, second = step("pid"), step("pid")
+    assert first == second != os.getpid()
+
+
+def test_a_drop_comes_back_with_reason_and_detail(step: Isolated[str, object]) -> None:
+    with pytest.raises(Drop) as caught:
+        step("drop")
+    assert (caught.value.reason, caught.value.detail) == ("too_small", "3x4")
+
+
+@pytest.mark.parametrize(("how", "detail"), [("segfault", "SIGSEGV"), ("exit", "exit 3")])
+def test_a_dead_process_costs_one_item(step: Isolated[str, object], how: str, detail: str) -> None:
+    with pytest.raises(Drop) as caught:
+        step(how)
+    assert (caught.value.reason, caught.value.detail) == ("crashed", detail)
+    assert step("fine") == "fine"
+
+
+def test_a_hang_is_ended_and_costs_one_item(step: Isolated[str, object]) -> None:
+    with pytest.raises(Drop) as caught:
+        step("hang")
+    assert caught.value.reason == "timeout"
+    assert step("fine") == "fine"
+
+
+def test_memory_is_bounded_and_the_process_goes_on(step: Isolated[str, object]) -> None:
+    before = step("pid")
+    with pytest.raises(Drop) as caught:
+        step("bomb")
+    assert caught.value.reason == "out_of_memory"
+    assert step("pid") == before
+
+
+def test_errors_keep_their_type_so_that_bugs_stop_the_run_and_odd_data_does_not(step: Isolated[str, object]) -> None:
+    with pytest.raises(AttributeError, match="no such thing"):
+        step("bug")
+    with pytest.raises(ValueError, match="odd page"):
+        step("value")
+
+
+def test_an_error_that_cannot_travel_is_told_in_words(step: Isolated[str, object]) -> None:
+    with pytest.raises(RuntimeError, match="Picky: some"):
+        step("picky")
+
+
+def test_a_step_that_cannot_be_loaded_is_our_fault() -> None:
+    with Isolated(misbehave, IsolationSettings()) as isolated:
+        isolated._step = b"cnosuchmodule\nnothing\n."
+        with pytest.raises(StepError, match="nosuchmodule"):
+            isolated("fine")

@@ -1,0 +1,244 @@
+"""The viewer over HTTP: what it answers, and what it refuses."""
+
+import json
+import shutil
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from email.message import Message
+from pathlib import Path
+from urllib.parse import quote
+
+import fsspec
+import pytest
+
+from jobs.cli import main
+from jobs.dataset.html import blocks, safe_address
+from jobs.dataset.index import Index
+from jobs.view.attention import Choices, texts_of, window_of
+from jobs.view.filters import read_filter
+from model.data.tokens import byte_tokens
+from schemas.storage import Store
+from tests.jobs.looked_at import EVIL, SITE, viewer
+from tests.jobs.report.test_report import Elements
+from tests.model.makers import page, save_tokenizer
+
+
+@pytest.fixture(scope="module")
+def view(looked_at: Path) -> Iterator[str]:
+    with viewer(str(looked_at)) as address:
+        yield address
+
+
+def ask(url: str, **headers: str) -> tuple[int, Message, bytes]:
+    request = urllib.request.Request(url, headers={name.replace("_", "-"): value for name, value in headers.items()})
+    try:
+        with urllib.request.urlopen(request, timeout=60) as response:
+            return response.status, response.headers, response.read()
+    except urllib.error.HTTPError as error:
+        return error.code, error.headers, error.read()
+
+
+def keys(looked_at: Path, kind: str, where: str = "true") -> list[str]:
+    with Index(Store(str(looked_at))) as index:
+        return [str(row[0]) for row in index.ask(f"SELECT key FROM {kind} WHERE {where}").rows]
+
+
+def test_every_page_answers_with_a_strict_policy(view: str, looked_at: Path) -> None:
+    paths = ["/", "/drops", "/query?sql=SELECT+1", f"/source?url={SITE}/0.html"]
+    for kind in ("interleaved", "pairs", "clips"):
+        key = keys(looked_at, kind)[0]
+        paths += [f"/browse/{kind}", f"/sample/{kind}/{key}", f"/sample/{kind}/{key}/attention", f"/random/{kind}"]
+    for path in paths:
+        status, headers, body = ask(view + path)
+        assert status == 200, (path, body)
+        policy = headers["Content-Security-Policy"]
+        assert "default-src 'none'; script-src 'self'; style-src 'self'" in policy, path
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        assert headers["Referrer-Policy"] == "no-referrer"
+        assert EVIL.encode() not in body, path
+        assert b" style=" not in body, path  # the policy would not let it through
+
+
+def test_filters_narrow_a_kind_and_wrong_ones_say_so(view: str) -> None:
+    assert b"<b>7</b>" in ask(f"{view}/browse/interleaved")[2]
+    assert b"<b>1</b> (all: 7)" in ask(f"{view}/browse/interleaved?q=article+3")[2]
+    assert b"Nothing fits" in ask(f"{view}/browse/interleaved?images_min=50")[2]
+    assert b"<b>6</b> (all: 7)" in ask(f"{view}/browse/interleaved?images_min=2&order=words")[2]
+    assert b"<b>1</b> (all: 7)" in ask(f"{view}/browse/interleaved?where=" + quote("url LIKE '%/1.html' -- a"))[2]
+    status, _, body = ask(f"{view}/browse/interleaved?where=nonsense")
+    assert (status, b"nonsense" in body) == (400, True)
+    assert ask(f"{view}/browse/interleaved?page=99")[0] == 200
+    assert ask(f"{view}/browse/nothing")[0] == 404
+
+
+def test_text_in_a_filter_is_never_sql() -> None:
+    sql, values = read_filter({"q": "x') OR 1=1 --", "domain": "'; DROP", "score": "a'b", "score_min": "0"}).sql(
+        ["title", "domain", "scores"]
+    )
+    assert sql == "WHERE (contains(lower(title), ?)) AND domain = ?"
+    assert values == ["x') or 1=1 --", "'; DROP"]
+
+
+def test_a_member_is_served_whole_or_by_range(view: str, looked_at: Path) -> None:
+    key = keys(looked_at, "clips")[0]
+    with Index(Store(str(looked_at))) as index:
+        names = [one["name"] for one in index.ask("SELECT members FROM clips").dicts()[0]["members"]]
+    url = f"{view}/member/clips/{key}/{names.index(f'{key}.mp4')}"
+    status, headers, whole = ask(url)
+    assert (status, headers["Content-Type"], headers["Accept-Ranges"]) == (200, "video/mp4", "bytes")
+    assert headers["Content-Security-Policy"].startswith("sandbox")
+    status, headers, part = ask(url, Range="bytes=100-199")
+    assert (status, part, headers["Content-Range"]) == (206, whole[100:200], f"bytes 100-199/{len(whole)}")
+    assert ask(url, Range="bytes=-50")[2] == whole[-50:]
+    assert ask(url, Range=f"bytes={len(whole)}-")[0] == 416
+    assert ask(url, If_None_Match=ask(url)[1]["ETag"])[0] == 304
+    assert ask(f"{view}/member/clips/{key}/{names.index(f'{key}.json')}")[1]["Content-Type"].startswith("text/plain")
+    assert ask(f"{view}/member/clips/{key}/9")[0] == 404
+    assert ask(f"{view}/sheet/{key}")[2][:2] == b"\xff\xd8"
+
+
+@pytest.mark.parametrize(
+    ("headers", "path", "status"),
+    [
+        ({"Host": "evil.example"}, "/", 403),
+        ({"Host": "evil.example:8642"}, "/", 403),
+        ({"Host": "localhost:1234"}, "/", 200),
+        ({"Host": "[::1]:1234"}, "/", 200),
+        ({"Sec_Fetch_Site": "cross-site", "Sec_Fetch_Mode": "no-cors", "Sec_Fetch_Dest": "image"}, "/drops", 403),
+        ({"Sec_Fetch_Site": "cross-site", "Sec_Fetch_Mode": "navigate", "Sec_Fetch_Dest": "document"}, "/drops", 200),
+        ({"Sec_Fetch_Site": "cross-site", "Sec_Fetch_Mode": "navigate", "Sec_Fetch_Dest": "iframe"}, "/drops", 403),
+        (
+            {"Sec_Fetch_Site": "cross-site", "Sec_Fetch_Mode": "navigate", "Sec_Fetch_Dest": "document"},
+            "/query?sql=SELECT+1",
+            403,
+        ),
+        ({}, "/static/../library.py", 404),
+        ({}, "/static/%2e%2e%2flibrary.py", 404),
+        ({}, "/static/..%2f..%2fcli.py", 404),
+    ],
+)
+def test_other_sites_and_other_files_are_kept_out(view: str, headers: dict[str, str], path: str, status: int) -> None:
+    assert ask(view + path, **headers)[0] == status
+
+
+def test_only_reading_is_possible(view: str) -> None:
+    request = urllib.request.Request(view, data=b"x", method="POST")
+    with pytest.raises(urllib.error.HTTPError, match="405"):
+        urllib.request.urlopen(request, timeout=30)
+    assert b"dataset is only read" in ask(f"{view}/query?sql=" + quote("CREATE TABLE t AS SELECT 1"))[2]
+
+
+def test_a_captured_page_is_harmless(view: str) -> None:
+    for mode in ("marked", "plain"):
+        status, headers, body = ask(f"{view}/captured/page?url={SITE}/evil.html&as={mode}")
+        assert status == 200
+        assert headers["Content-Security-Policy"].startswith("sandbox allow-same-origin; default-src 'none'")
+        for tag, attributes in Elements(body.decode()).found:
+            assert tag not in ("script", "iframe", "base", "form", "object"), mode
+            assert "http-equiv" not in attributes, mode
+            assert not [name for name in attributes if name.startswith("on")], (mode, tag)
+            assert not [value for value in attributes.values() if "evil.example" in (value or "")], (mode, tag)
+            assert "javascript:" not in (attributes.get("href") or ""), mode
+    marked = ask(f"{view}/captured/page?url={SITE}/evil.html")[2]
+    assert b'class="kept"' in marked
+    assert b"chrome: &lt;nav&gt;" in marked
+    assert ask(f"{view}/captured/media?url={SITE}/img/evil.jpg")[2][:2] == b"\xff\xd8"
+    assert ask(f"{view}/captured/media?url={SITE}/evil.html")[0] == 404
+
+
+def test_a_dropped_page_is_shown_with_its_reason(view: str) -> None:
+    body = ask(f"{view}/source?url={SITE}/short.html")[2]
+    assert b"dropped: few_words 16 &lt; 50" in body
+    assert b"a little too short" in body
+    assert b"Nothing is known of this page" in ask(f"{view}/source?url={SITE}/never.html")[2]
+
+
+def test_find_leads_to_a_sample_by_key_or_address(view: str, looked_at: Path) -> None:
+    assert b"Article 2" in ask(f"{view}/find?key={SITE}/2.html")[2]
+    assert b"<video" in ask(f"{view}/find?key={keys(looked_at, 'clips')[0]}")[2]
+    assert ask(f"{view}/find?key=none")[0] == 404
+
+
+def test_datasets_that_are_old_unfinished_or_elsewhere_open(looked_at: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(looked_at, tmp_path / "copy"))
+    for name in ("dataset.json", "drops", "work", "clips"):
+        place = copy / name
+        shutil.rmtree(place) if place.is_dir() else place.unlink()
+    with viewer(str(copy)) as address:
+        for path in ("/", "/browse/pairs", "/drops", f"/sample/interleaved/{keys(copy, 'interleaved')[0]}"):
+            assert ask(address + path)[0] == 200, path
+    fsspec.filesystem("memory").put(str(looked_at), "/far", recursive=True)
+    with viewer("memory://far") as address:
+        key = keys(looked_at, "pairs")[0]
+        assert ask(f"{address}/browse/pairs")[0] == 200
+        assert ask(f"{address}/member/pairs/{key}/0")[2][:2] == b"\xff\xd8"
+    fsspec.filesystem("memory").rm("/far", recursive=True)
+
+
+def test_a_window_is_what_the_loader_cuts(tmp_path: Path) -> None:
+    key, named = page(3)
+    members = {name.partition(".")[2]: data for name, data in named}
+    window = window_of("interleaved", key, members, Choices(save_tokenizer_path(tmp_path), 40, 5, "previous"))
+    assert len(window.tokens) == 40 < window.length
+    assert window.attends_next is False
+    places = [number for number, token in enumerate(window.tokens) if token.text == "<image>"]
+    for number, token in enumerate(window.tokens):
+        before = [place for place in places if place <= number]
+        assert token.medium == len(before) - 1
+    after = window_of("interleaved", key, members, Choices(save_tokenizer_path(tmp_path), 40, 5, "next"))
+    assert after.attends_next is True
+    assert after.tokens[0].medium == 0
+
+
+def save_tokenizer_path(folder: Path) -> str:
+    return str(save_tokenizer(folder))
+
+
+def test_tokens_that_share_a_character_show_it_once() -> None:
+    tokens = byte_tokens()
+    ids = tokens.encode("aé日 b")
+    assert "".join(texts_of(ids, tokens)) == "aé日 b"
+    assert texts_of(ids, tokens) == ["a", "é", "", "日", "", "", " ", "b"]
+    assert tokens.decode([tokens.image_id]) == "<image>"
+
+
+def test_attention_without_the_tokenizers_package_says_what_to_install() -> None:
+    code = (
+        "import sys; sys.modules['tokenizers'] = None\n"
+        "from jobs.view.attention import Choices, NoTokenizer, window_of\n"
+        "try: window_of('pairs', 'k', {'jpg': b'x', 'txt': b'a cat'}, Choices())\n"
+        "except NoTokenizer as error: print(error, 'torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "[train]" in done.stdout
+    assert done.stdout.strip().endswith("False")
+
+
+def test_a_wrong_call_says_what_is_wrong(capsys: pytest.CaptureFixture[str], view: str, looked_at: Path) -> None:
+    assert main(["view", "/nowhere"]) == 2
+    assert "no dataset of weft" in capsys.readouterr().err
+    assert main(["view", str(looked_at), "--port", view.rpartition(":")[2]]) == 2
+    assert "--port 0" in capsys.readouterr().err
+
+
+def test_explain_finds_a_page_of_a_dataset(looked_at: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    key = keys(looked_at, "interleaved", "url LIKE '%/4.html'")[0]
+    for wanted in (key, f"{SITE}/4.html"):
+        assert main(["explain", wanted, "--dataset", str(looked_at), "--json"]) == 0
+        report = json.loads(capsys.readouterr().out)
+        assert (report["url"], report["sample"], report["page"]["kept"]) == (f"{SITE}/4.html", key, True)
+    assert main(["explain", f"{SITE}/short.html", "--dataset", str(looked_at)]) == 0
+    assert "few_words" in capsys.readouterr().out
+    assert main(["explain", "nokey", "--dataset", str(looked_at)]) == 1
+    assert main(["explain", f"{SITE}/never.html", "--dataset", str(looked_at)]) == 1
+    assert "not in the archives" in capsys.readouterr().err
+
+
+def test_texts_are_cut_into_blocks() -> None:
+    found = blocks("## Head\n\n- a\n- b\n\n1. one\n2. two\n\nx | y\nz | w\n\nplain\nlines")
+    assert [block["is"] for block in found] == ["heading", "list", "list", "table", "paragraph"]
+    assert (found[1]["items"], found[2]["ordered"]) == (["a", "b"], True)
+    assert safe_address("javascript:alert(1)") == ""

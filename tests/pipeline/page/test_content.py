@@ -1,0 +1,157 @@
+import pytest
+
+from pipeline.page.content import ContentSettings, judge
+from pipeline.page.leaves import Text
+from tests.pipeline.makers import paragraphs, prose, walk
+
+
+def content(body, **settings):
+    """The content's texts and the file names of its media."""
+    chosen = ContentSettings(**settings)
+    walked = walk(body, chrome_share=chosen.chrome_share, passes_over=True)
+    verdicts = judge(walked, chosen)
+    leaves = [leaf for leaf, verdict in zip(walked.leaves, verdicts, strict=True) if verdict is None]
+    return [leaf.text if isinstance(leaf, Text) else leaf.candidates[0].rsplit("/", 1)[1] for leaf in leaves]
+
+
+BODY = [prose(number) for number in range(6)]
+ARTICLE = f"<article>{paragraphs(6)}</article>"
+LINKS = "".join(f"<li><a href=/{number}>{prose(number + 50, 1)}</a></li>" for number in range(6))
+
+
+@pytest.mark.parametrize("tag", ["nav", "aside", "footer", "form", "menu", "header"])
+def test_page_furniture_is_left_out_by_its_element(tag):
+    assert content(f"<{tag}><p>{prose(90, 2)}</p><img src=x.jpg></{tag}>{ARTICLE}") == BODY
+    assert content(f"<article><{tag}><p>{prose(90, 2)}</p></{tag}>{paragraphs(6)}</article>")[-6:] == BODY
+
+
+@pytest.mark.parametrize(
+    "named",
+    [
+        "class=sidebar",
+        "class='box related-posts'",
+        "id=relatedPosts",
+        "class=share-bar",
+        "class=comments",
+        "id=comment-list",
+        "class='post__author'",
+        "class=newsletter-signup",
+        "class=breadcrumbs",
+        "class=cookie-notice",
+        "role=navigation",
+        "class=sharedaddy",
+    ],
+)
+def test_page_furniture_is_left_out_by_whole_words_of_its_names(named):
+    chrome = f"<div {named}><p>{prose(90, 2)}</p><img src=x.jpg></div>"
+    assert content(f"<div class=page>{paragraphs(3)}{chrome}{paragraphs(3, 3)}</div>") == BODY
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["silhouette", "headline", "shareholders", "administration", "socialism", "download", "navy-history", "stage"],
+)
+def test_a_word_that_contains_the_name_of_furniture_is_content(name):
+    inner = f"<div class={name}><p>{BODY[3]}</p></div>"
+    assert content(f"<div>{paragraphs(3)}{inner}{paragraphs(2, 4)}</div>") == BODY
+
+
+def test_a_wrapper_named_after_the_sidebar_it_holds_is_kept():
+    inner = f"<div class=entry>{paragraphs(6)}</div><div class=sidebar>{paragraphs(1, 80)}</div>"
+    assert content(f"<div class=has-sidebar>{inner}</div>") == BODY
+
+
+def test_a_body_whose_classes_name_everything_is_kept():
+    inner = f"{ARTICLE}<div class=widgets>{paragraphs(1, 80)}</div>"
+    assert content(f"<div class='page single-post with-widgets social sidebar-right'>{inner}</div>") == BODY
+
+
+def test_an_article_with_the_tags_and_categories_of_wordpress_in_its_class_is_content_beside_much_else():
+    article = f"<article class='post-7 post type-post tag-travel category-social hentry'>{paragraphs(6)}</article>"
+    other = f"<div class=reactions>{paragraphs(12, 40)}</div>"
+    assert content(article + other)[:6] == BODY
+
+
+def test_furniture_counts_as_content_only_over_its_share():
+    body = f"<div>{paragraphs(6)}</div><div class=related>{paragraphs(3, 60)}</div>"
+    assert content(body) == BODY
+    assert len(content(body, chrome_share=0.2)) == 9
+
+
+def test_hidden_blocks_are_left_out_with_all_they_hold():
+    hidden = f"<div hidden><p>{prose(90, 2)}</p><img src=x.jpg></div>"
+    assert content(f"<article>{paragraphs(3)}{hidden}{paragraphs(3, 3)}</article>") == BODY
+
+
+def test_the_header_of_an_article_is_content_and_the_banner_of_the_page_is_not():
+    banner = f"<header><p>{prose(95, 1)}</p><img src=banner.jpg></header>"
+    article = f"<article><header><h1>The title</h1><img src=hero.jpg></header>{paragraphs(6)}</article>"
+    assert content(banner + article) == ["The title", "hero.jpg", *BODY]
+
+
+@pytest.mark.parametrize("tag", ["article", "main"])
+def test_the_title_and_picture_above_the_text_column_are_content(tag):
+    body = f"<{tag}><header><h1>The title</h1><img src=hero.jpg></header><div class=entry>{paragraphs(6)}</div></{tag}>"
+    assert content(f"<div class=top>{prose(95, 1)}</div>{body}") == ["The title", "hero.jpg", *BODY]
+
+
+def test_a_column_beside_the_text_is_not_content_even_without_a_name():
+    assert content(f"<div><div>{paragraphs(6)}</div><div>{paragraphs(1, 80)}</div></div>") == BODY
+
+
+def test_text_in_two_halves_is_kept_whole():
+    assert content(f"<main><section>{paragraphs(3)}</section><section>{paragraphs(3, 3)}</section></main>") == BODY
+
+
+def test_one_long_paragraph_does_not_hide_its_neighbours():
+    long = prose(0, 40)
+    assert content(f"<div><p>{BODY[1]}</p><img src=a.jpg><p>{long}</p><p>{BODY[2]}</p></div>") == [
+        BODY[1],
+        "a.jpg",
+        long,
+        BODY[2],
+    ]
+
+
+@pytest.mark.parametrize("tag", ["ul", "blockquote", "table", "figure"])
+def test_the_region_is_never_as_narrow_as_a_list_or_quote(tag):
+    inner = {"ul": "<li>", "table": "<tr><td>"}.get(tag, "") + prose(0, 40)
+    found = content(f"<div><h2>Head</h2><{tag}>{inner}</{tag}><img src=a.jpg></div>")
+    assert (found[0], found[-1]) == ("Head", "a.jpg")
+
+
+def test_a_list_of_links_is_left_out_and_a_list_with_a_link_is_kept():
+    listed = [f"{prose(number, 1)} And more." for number in range(70, 73)]
+    items = "".join(f"<li>{text.replace('day', '<a href=x>day</a>')}</li>" for text in listed)
+    assert content(f"<article>{paragraphs(6)}<ul>{LINKS}</ul><ul>{items}</ul></article>") == BODY + listed
+
+
+def test_a_column_of_links_does_not_outweigh_a_shorter_article():
+    links = "".join(f"<p><a href=/{number}>{prose(number, 2)}</a></p>" for number in range(50, 70))
+    assert content(f"<div class=left>{links}</div><div class=right>{paragraphs(6)}</div>") == BODY
+
+
+def test_one_linked_item_stays_in_a_list_of_prose():
+    items = "".join(f"<li>{prose(number, 2)}</li>" for number in range(70, 74))
+    linked = f"<li><a href=x>{prose(74, 1)}</a></li>"
+    assert prose(74, 1) in content(f"<article>{paragraphs(6)}<ul>{items}{linked}</ul></article>")
+
+
+def test_a_linked_heading_is_kept():
+    assert (
+        content(f"<article><h2><a href=x>A linked heading</a></h2>{paragraphs(6)}</article>")[0] == "A linked heading"
+    )
+
+
+def test_a_block_of_links_may_be_allowed():
+    body = f"<article>{paragraphs(6)}<ul>{LINKS}</ul></article>"
+    assert len(content(body)) == 6
+    assert len(content(body, max_link_share=1.0)) == 12
+
+
+def test_a_page_without_text_keeps_its_images():
+    assert content("<div><img src=a.jpg></div><img src=b.jpg>") == ["a.jpg", "b.jpg"]
+
+
+def test_a_page_of_nothing_has_no_content():
+    assert content("") == []

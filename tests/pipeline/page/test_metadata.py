@@ -1,0 +1,220 @@
+import json
+
+import pytest
+
+from pipeline.page.markup import Markup
+from pipeline.page.metadata import Metadata, read_metadata
+
+URL = "https://www.example.co.uk/news/story.html"
+
+
+def read(head="", body="<p>x</p>", html_attributes="", url=URL) -> Metadata:
+    html = f"<!doctype html><html {html_attributes}><head>{head}</head><body>{body}</body></html>"
+    return read_metadata(Markup(html.encode()), url)
+
+
+def ld(thing):
+    text = thing if isinstance(thing, str) else json.dumps(thing)
+    return f'<script type="application/ld+json">{text}</script>'
+
+
+def test_a_page_that_says_nothing_gives_empty_values_and_its_own_address_as_base():
+    assert read() == Metadata(base=URL)
+
+
+# --- title, author, date, language
+
+
+def test_the_title_is_that_of_open_graph_else_of_the_element():
+    assert read("<title> A \n title </title>").title == "A title"
+    assert read("<title>A</title><meta property='og:title' content=' B  b '>").title == "B b"
+    assert read("<title>A</title><meta property='og:title' content=''>").title == "A"
+    assert read("<title>Q&amp;A &lt;b&gt;</title>").title == "Q&A <b>"
+
+
+def test_the_author_is_that_of_a_meta_else_of_json_ld():
+    assert read("<meta name=Author content=' Ann  Bee '>").author == "Ann Bee"
+    assert read("<meta property=article:author content=Ann>").author == "Ann"
+    assert read(ld({"author": {"@type": "Person", "name": "Cid"}})).author == "Cid"
+    assert read(ld({"author": [{"name": "Cid"}, {"name": "Dee"}]})).author == "Cid"
+    assert read(ld({"author": "Eve"})).author == "Eve"
+    assert read("<meta name=author content=Ann>" + ld({"author": "Eve"})).author == "Ann"
+
+
+def test_the_date_is_kept_as_the_page_states_it():
+    assert (
+        read("<meta property=article:published_time content='2024-05-01T10:00+02:00'>").date == "2024-05-01T10:00+02:00"
+    )
+    assert read("<meta name=date content='May 1st'>").date == "May 1st"
+    assert read(ld({"datePublished": "2024-05-01"})).date == "2024-05-01"
+
+
+def test_the_language_is_that_of_the_root_element():
+    assert read(html_attributes="lang=' de-AT '").language == "de-AT"
+    assert read(html_attributes="lang").language == ""
+
+
+# --- licence
+
+
+@pytest.mark.parametrize(
+    ("head", "body"),
+    [
+        ("<link rel=license href='/terms'>", ""),
+        ("", "<a rel='nofollow license' href='/terms'>x</a>"),
+        ("<base href='https://www.example.co.uk/'>", "<a rel=license href=terms>x</a>"),
+        ("<link rel=license href='/terms'>", "<a href='https://creativecommons.org/licenses/by/4.0/'>x</a>"),
+    ],
+)
+def test_a_link_marked_as_licence_is_the_licence(head, body):
+    assert read(head, body).licence == "https://www.example.co.uk/terms"
+
+
+def test_json_ld_may_name_the_licence():
+    assert read(ld({"license": "https://example.com/l"})).licence == "https://example.com/l"
+
+
+@pytest.mark.parametrize(
+    ("href", "licence"),
+    [
+        ("https://creativecommons.org/licenses/by-sa/4.0/", "https://creativecommons.org/licenses/by-sa/4.0/"),
+        ("http://www.creativecommons.org/licenses/by/3.0/de/", "http://www.creativecommons.org/licenses/by/3.0/de/"),
+        (
+            "https://creativecommons.org/publicdomain/zero/1.0/?ref=x",
+            "https://creativecommons.org/publicdomain/zero/1.0/",
+        ),
+        ("https://creativecommons.org/about/", ""),
+        ("https://evil.example/?u=https://creativecommons.org/licenses/by/4.0/", ""),
+    ],
+)
+def test_a_link_to_a_creative_commons_licence_is_the_licence(href, licence):
+    assert read(body=f"<a href='{href}'>CC</a>").licence == licence
+
+
+@pytest.mark.parametrize("href", ["", "javascript:void(0)", "mailto:a@b.c"])
+def test_a_licence_link_that_leads_nowhere_is_none(href):
+    assert read(body=f"<a rel=license href='{href}'>x</a>").licence == ""
+
+
+# --- canonical address
+
+
+@pytest.mark.parametrize(
+    ("href", "canonical"),
+    [
+        ("https://www.example.co.uk/s", "https://www.example.co.uk/s"),
+        ("https://example.co.uk/s", "https://example.co.uk/s"),
+        ("https://m.example.co.uk/s", "https://m.example.co.uk/s"),
+        ("/s?id=1", "https://www.example.co.uk/s?id=1"),
+        ("s", "https://www.example.co.uk/news/s"),
+        ("https://other.co.uk/s", ""),
+        ("https://example.com/s", ""),
+        ("https://example.co.uk.evil.com/s", ""),
+        ("", ""),
+        ("javascript:x", ""),
+        ("http://[broken", ""),
+    ],
+)
+def test_a_canonical_address_counts_on_the_same_registered_domain_only(href, canonical):
+    stated = read(f"<link rel=canonical href='{href}'>").canonical_url
+    assert stated == canonical or (href == "" and stated == URL)
+
+
+def test_two_tenants_of_one_host_are_different_domains():
+    link = "<link rel=canonical href='https://ann.github.io/s'>"
+    assert read(link, url="https://bob.github.io/s").canonical_url == ""
+    assert read(link, url="https://ann.github.io/other").canonical_url == "https://ann.github.io/s"
+
+
+# --- consent
+
+
+def test_robots_directives_of_all_metas_addressed_to_us_are_kept():
+    head = """<meta name=ROBOTS content='NoIndex, noai'><meta name=robots content=noimageai>
+              <meta name=weft content=none><meta name=otherbot content=nofollow>"""
+    assert read(head).consent.robots == ("noindex", "noai", "noimageai", "none")
+
+
+@pytest.mark.parametrize(("value", "reserved"), [("1", True), (" 1 ", True), ("0", False), ("", None), ("yes", None)])
+def test_the_tdm_reservation_of_a_meta_is_read(value, reserved):
+    consent = read(f"<meta name=tdm-reservation content='{value}'><meta name=tdm-policy content='https://x/p'>").consent
+    assert (consent.tdm_reservation, consent.tdm_policy) == (reserved, "https://x/p")
+
+
+# --- JSON-LD
+
+
+def test_things_are_found_in_lists_and_graphs():
+    things = [{"@type": "WebSite"}, {"@graph": [{"@type": "Org"}, {"@graph": [{"datePublished": "2020"}]}]}]
+    assert read(ld(things)).date == "2020"
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        "{",
+        "",
+        "   ",
+        "null",
+        "3",
+        '"text"',
+        "{'author': 'x'}",
+        '{"author": }',
+        "<!-- -->",
+        "[" * 5000,
+        '{"a":"\\ud800"}',
+    ],
+)
+def test_broken_json_ld_is_ignored_and_the_next_script_is_read(broken):
+    assert read(ld(broken) + ld({"author": "Ann"})).author == "Ann"
+
+
+@pytest.mark.parametrize("value", [None, 3, [], {}, [3], [None], {"name": 3}, {"name": ["x"]}, ""])
+def test_json_ld_of_other_shapes_says_nothing(value):
+    found = read(ld({"author": value, "datePublished": value, "license": value, "image": value, "@graph": value}))
+    assert (found.author, found.date, found.licence, found.lead_images) == ("", "", "", [])
+
+
+# --- lead images
+
+
+def test_lead_images_come_from_open_graph_twitter_and_json_ld_in_that_order_once_each():
+    head = """<meta name=twitter:image content=/t.jpg><meta property=og:image content=/o.jpg>
+              <meta property=og:image:url content='https://www.example.co.uk/o.jpg'>"""
+    head += (
+        ld({"image": ["/j.jpg", {"url": "/k.jpg"}, "/t.jpg"]})
+        + ld({"image": {"url": "/l.jpg"}})
+        + ld({"image": "/m.jpg"})
+    )
+    assert read(head).lead_images == [f"https://www.example.co.uk/{name}.jpg" for name in "otjklm"]
+
+
+@pytest.mark.parametrize("value", ["", "data:image/png;base64,AA", "/blank.gif", "javascript:x", "   "])
+def test_a_lead_image_without_a_picture_is_none(value):
+    assert read(f"<meta property=og:image content='{value}'>").lead_images == []
+
+
+def test_one_page_has_no_part_in_the_lead_images_of_another():
+    read("<meta property=og:image content=/o.jpg>")
+    assert read().lead_images == []
+
+
+# --- base
+
+
+@pytest.mark.parametrize(
+    ("base", "expected"),
+    [
+        ("https://cdn.example/x/", "https://cdn.example/x/"),
+        ("/deep/", "https://www.example.co.uk/deep/"),
+        ("data:text/plain,x", URL),
+        ("", URL),
+        ("http://[broken", URL),
+    ],
+)
+def test_the_base_is_resolved_against_the_page_and_ignored_if_it_leads_nowhere(base, expected):
+    assert read(f"<base href='{base}'>").base == expected
+
+
+def test_the_first_base_with_an_address_counts():
+    assert read("<base target=_blank><base href=/a/><base href=/b/>").base == "https://www.example.co.uk/a/"

@@ -1,0 +1,131 @@
+import pytest
+
+from pipeline.page.content import ContentSettings, judge
+from pipeline.page.leaves import Text
+from tests.pipeline.makers import paragraphs, prose, walk
+
+BODY = [prose(number) for number in range(4)]
+
+
+def kept(body, title="", author=""):
+    """The texts and the file names of the media that are kept, and the rules that left others out."""
+    walked = walk(body)
+    verdicts = judge(walked, ContentSettings(), title, author)
+    names = [leaf.text if isinstance(leaf, Text) else leaf.candidates[0].rsplit("/", 1)[1] for leaf in walked.leaves]
+    pairs = list(zip(names, verdicts, strict=True))
+    return [name for name, verdict in pairs if verdict is None], {name: v.rule for name, v in pairs if v is not None}
+
+
+@pytest.mark.parametrize("title", ["The old bridge", "The Old Bridge - Valley News", "Valley News | The old bridge"])
+def test_the_heading_that_says_the_title_is_left_to_the_title(title):
+    left, rules = kept(f"<article><h1>The old bridge</h1><h2>A story</h2>{paragraphs(4)}</article>", title)
+    assert left == ["A story", *BODY]
+    assert rules == {"The old bridge": "title"}
+
+
+def test_a_heading_like_the_title_further_down_is_content():
+    body = f"<article>{paragraphs(2)}<h2>The old bridge</h2>{paragraphs(2, 2)}</article>"
+    assert kept(body, "The old bridge")[0] == [*BODY[:2], "The old bridge", *BODY[2:]]
+
+
+def test_a_title_in_a_script_without_spaces_is_recognised():
+    assert kept(f"<article><h1>古い橋</h1>{paragraphs(4)}</article>", "古い橋 - 谷の新聞")[1] == {"古い橋": "title"}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "April 28, 2019 at 6:01 am",
+        "Par Martin — 24 novembre 2017 à 18:42",
+        "2016年10月14日07:17",
+        "28 апреля 2019 г.",
+        "By Jane Doe",
+    ],
+)
+def test_date_and_author_above_the_text_are_left_to_the_metadata(line):
+    left, rules = kept(f"<article><p>{line}</p>{paragraphs(4)}</article>", author="Jane Doe")
+    assert left == BODY
+    assert rules == {line: "byline"}
+
+
+def test_a_year_alone_or_a_date_inside_the_text_is_no_byline():
+    body = f"<article><p>A look at 2019</p>{paragraphs(2)}<p>Opened 3 May 1987</p>{paragraphs(2, 2)}</article>"
+    assert kept(body)[0] == ["A look at 2019", *BODY[:2], "Opened 3 May 1987", *BODY[2:]]
+
+
+def test_the_portrait_of_the_author_is_no_picture_of_the_article():
+    portrait = "<img src=jane.jpg alt='Jane Doe' width=70 height=70>"
+    figure = "<figure><img src=jane2.jpg alt='Jane Doe'><figcaption>The author.</figcaption></figure>"
+    left, rules = kept(f"<article>{portrait}{paragraphs(2)}{figure}{paragraphs(2, 2)}</article>", author="Jane Doe")
+    assert left == [*BODY[:2], "jane2.jpg", "The author.", *BODY[2:]]
+    assert rules == {"jane.jpg": "author"}
+
+
+def test_scraps_behind_the_text_are_left_out_and_its_last_short_lines_are_not():
+    text = f"<div class=entry>{paragraphs(4)}<p>Jane, Paris</p></div>"
+    left, rules = kept(f"<article>{text}<div>View discussion</div><h4>Get our letters</h4></article>")
+    assert left == [*BODY, "Jane, Paris"]
+    assert rules == {"View discussion": "tail", "Get our letters": "tail"}
+
+
+def test_a_picture_behind_the_text_is_left_out_if_it_stands_outside_or_leads_away():
+    text = f"<div class=entry>{paragraphs(4)}<img src=in.jpg><a href=/next><img src=next.jpg></a></div>"
+    left, rules = kept(f"<article>{text}<div><img src=badge-like.jpg></div></article>")
+    assert left == [*BODY, "in.jpg"]
+    assert set(rules.values()) == {"tail"}
+
+
+def test_a_heading_whose_section_was_left_out_goes_too():
+    links = "".join(f"<li><a href=/{number}>Another story of the valley</a></li>" for number in range(4))
+    body = f"<article>{paragraphs(2)}<h2>From the valley</h2><ul>{links}</ul><h2>More</h2>{paragraphs(2, 2)}</article>"
+    left, rules = kept(body)
+    assert left == [*BODY[:2], "More", *BODY[2:]]
+    assert rules["From the valley"] == "empty_section"
+
+
+def test_a_heading_with_subsections_only_is_kept():
+    body = f"<article>{paragraphs(2)}<h2>Part</h2><h3>Section</h3>{paragraphs(2, 2)}</article>"
+    assert kept(body)[0] == [*BODY[:2], "Part", "Section", *BODY[2:]]
+
+
+def test_a_page_of_fragments_is_not_trimmed():
+    assert kept("<h1>Menu of the day</h1><p>Soup</p><p>Bread</p>", "Menu of the day")[0] == [
+        "Menu of the day",
+        "Soup",
+        "Bread",
+    ]
+
+
+def test_references_are_content_and_link_lists_are_not():
+    cited = "".join(
+        f"<li>Miller, J. ({1980 + number}). <a href=/{number}>{prose(number + 30, 1)}</a> The Valley Press.</li>"
+        for number in range(5)
+    )
+    links = "".join(f"<li><a href=/{number}>{prose(number + 60, 1)}</a></li>" for number in range(5))
+    left, rules = kept(f"<article>{paragraphs(4)}<ol>{cited}</ol><ul>{links}</ul></article>")
+    assert len(left) == 4 + 5
+    assert set(rules.values()) == {"links"}
+
+
+def test_a_picture_among_linked_words_is_a_card():
+    card = "<div><a href=/other><img src=other.jpg></a><p><a href=/other>Another story of the valley</a></p></div>"
+    left, rules = kept(f"<article>{paragraphs(2)}{card}{paragraphs(2, 2)}</article>")
+    assert left == BODY
+    assert rules["other.jpg"] == "links"
+
+
+def test_a_label_of_an_advertisement_or_link_is_left_out_and_its_words_in_a_sentence_are_not():
+    body = f"<article>{paragraphs(2)}<p>Реклама</p><p>Read more:</p><p>Read more books.</p>{paragraphs(2, 2)}</article>"
+    left, rules = kept(body)
+    assert left == [*BODY[:2], "Read more books.", *BODY[2:]]
+    assert rules == {"Реклама": "label", "Read more:": "label"}
+
+
+def test_the_title_over_each_post_of_a_thread_is_left_out():
+    posts = "".join(f"<h3><a href=/p{n}>Re: The bridge</a></h3><p>{prose(n)}</p>" for n in range(4))
+    assert kept(f"<div class=topic>{posts}</div>", "The bridge - Forum")[0] == BODY
+
+
+def test_a_byline_under_the_standfirst_is_left_out():
+    body = f"<article><p>{prose(0)}</p><p>27 February 2024, 10.41</p>{paragraphs(3, 1)}</article>"
+    assert kept(body)[1] == {"27 February 2024, 10.41": "byline"}

@@ -1,0 +1,555 @@
+import re
+
+import pytest
+from bs4 import BeautifulSoup, NavigableString, Tag
+from bs4.element import PreformattedString
+
+from pipeline.page.leaves import Media, Text
+from tests.pipeline.makers import walk, walked_images, walked_texts
+
+
+def order(body):
+    """The leaves as words: a text by itself, media by file name."""
+    return [
+        leaf.text if isinstance(leaf, Text) else leaf.candidates[0].split("/")[-1] if leaf.candidates else "?"
+        for leaf in walk(body).leaves
+    ]
+
+
+def roles(body):
+    return [(leaf.role, leaf.text) for leaf in walk(body).leaves if isinstance(leaf, Text)]
+
+
+def videos(body):
+    return [leaf for leaf in walk(body).leaves if isinstance(leaf, Media) and leaf.kind == "video"]
+
+
+# --- order
+
+
+def test_texts_and_images_come_in_reading_order():
+    body = "<h1>T</h1><p>One.</p><img src=a.jpg><div>Two.<img src=b.jpg>Three.</div><ul><li>Four.</ul><img src=c.jpg>"
+    assert order(body) == ["T", "One.", "a.jpg", "Two.", "b.jpg", "Three.", "Four.", "c.jpg"]
+
+
+def test_an_image_inside_a_paragraph_cuts_it_where_it_stands():
+    assert order("<p>Before <b>it</b> <a href=x><img src=a.jpg></a> and after.</p>") == [
+        "Before it",
+        "a.jpg",
+        "and after.",
+    ]
+
+
+def test_images_inside_links_spans_and_table_cells_are_seen():
+    body = "<a href=1><span><img src=a.jpg></span></a><table><tr><td><img src=b.jpg><td>x</table>"
+    assert order(body) == ["a.jpg", "b.jpg", "x"]
+
+
+def test_text_directly_in_the_body_is_text():
+    assert order("Loose.<p>In.</p>Loose again.") == ["Loose.", "In.", "Loose again."]
+
+
+def test_a_body_without_anything_has_no_leaves():
+    assert order("") == []
+    assert order("  \n\t <div> <p>\u00a0</p></div>") == []
+
+
+# --- spacing
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ("<p>foo<b>bar</b>baz</p>", "foobarbaz"),
+        ("<p>foo <b>bar</b> <i>baz</i></p>", "foo bar baz"),
+        ("<p>foo<b> bar</b></p>", "foo bar"),
+        ("<p>H<sub>2</sub>O and E=mc<sup>2</sup></p>", "H2O and E=mc2"),
+        ("<p>an <a href=x>inline</a>, <code>linked</code> word</p>", "an inline, linked word"),
+        ("<p>super<wbr>cali<wbr>fragilistic</p>", "supercalifragilistic"),
+        ("<p>one<!-- a comment -->two</p>", "onetwo"),
+        ("<p>one <x-custom>two</x-custom> three</p>", "one two three"),
+        ("<p>&amp;&lt;b&gt; &eacute;&#8212;&#x4e2d;</p>", "&<b> é—中"),
+    ],
+)
+def test_inline_tags_neither_glue_nor_split_words(body, expected):
+    assert walked_texts(body) == [expected]
+
+
+def test_whitespace_of_the_source_collapses():
+    assert walked_texts("<p>\n  one\t two \r\n three\u00a0\u00a0four \f</p>") == ["one two three four"]
+
+
+def test_a_line_break_is_a_line_end_and_a_source_line_end_is_a_space():
+    assert walked_texts("<p>Roses are red,<br>violets\nare blue.<br/><br>End.</p>") == [
+        "Roses are red,\nviolets are blue.\nEnd."
+    ]
+
+
+def test_a_break_does_not_part_the_blocks():
+    assert walked_texts("<p>a<br></p><p><br>b</p><p><br></p>") == ["a", "b"]
+
+
+def test_blocks_part_texts():
+    assert walked_texts("<div>a<div>b</div>c</div><section>d</section>e") == ["a", "b", "c", "d", "e"]
+
+
+def test_preformatted_text_keeps_its_whitespace():
+    code = "def f(x):\n    if x:\n\treturn  1\n\n    return 2"
+    assert roles(f"<pre><code>\n{code}\n</code></pre><p>a  b</p>") == [("code", code), ("paragraph", "a b")]
+
+
+def test_a_break_in_preformatted_text_is_a_line_end():
+    assert walked_texts("<pre>a<br>  b</pre>") == ["a\n  b"]
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("hy&shy;phen&shy;ation", "hyphenation"),
+        ("zero\u200bwidth", "zerowidth"),
+        ("\u200b \u00ad", None),
+    ],
+)
+def test_soft_hyphens_and_zero_width_spaces_vanish(source, expected):
+    assert walked_texts(f"<p>{source}</p>") == ([expected] if expected else [])
+
+
+@pytest.mark.parametrize(
+    "source", ["\u200b Hello there", "Hello \u200b there", "Hello there \u200b", "\u200b\nHello there"]
+)
+def test_no_space_is_left_where_a_zero_width_space_vanished(source):
+    assert walked_texts(f"<p>{source}</p>") == ["Hello there"]
+
+
+def test_joiners_that_shape_letters_stay():
+    assert walked_texts("<p>می\u200cخواهم</p>") == ["می\u200cخواهم"]
+
+
+def test_nul_bytes_do_not_reach_the_text():
+    assert walked_texts("<p>He\x00llo</p>") in (["Hello"], ["He\ufffdllo"])
+
+
+def test_a_numeric_reference_to_half_a_character_does_not_reach_the_text():
+    for text in walked_texts("<p>a&#xD800;b</p>"):
+        text.encode("utf-8")
+
+
+def test_bars_at_the_ends_of_a_paragraph_are_its_own():
+    assert walked_texts("<p>|x| is never more than |x| + |y|</p>") == ["|x| is never more than |x| + |y|"]
+
+
+# --- tables, lists, roles
+
+
+def test_a_table_row_becomes_one_line_of_cells():
+    head = "<thead><tr><th>City</th><th>People</th></tr></thead>"
+    body = f"<table>{head}<tr><td>Ur<td>65,000<tr> <td>Uruk</td> <td>40,000</td> </tr></table>"
+    assert roles(body) == [("table", "City | People"), ("table", "Ur | 65,000"), ("table", "Uruk | 40,000")]
+
+
+def test_an_empty_cell_in_the_middle_keeps_its_place():
+    assert walked_texts("<table><tr><td>a<td><td>c</table>") == ["a | | c"]
+
+
+def test_text_after_a_table_is_not_part_of_it():
+    assert walked_texts("<table><tr><td>a<td>b</table>after") == ["a | b", "after"]
+
+
+def test_list_items_are_blocks_of_their_own_at_every_depth():
+    assert roles("<ul><li>a<ul><li>b</li></ul></li><li>c</li></ul><dl><dt>d</dt><dd>e</dd></dl>") == [
+        ("list", "a"),
+        ("list", "b"),
+        ("list", "c"),
+        ("list", "d"),
+        ("list", "e"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("body", "role"),
+    [
+        ("<h1>x</h1>", "heading"),
+        ("<h6><span>x</span></h6>", "heading"),
+        ("<p>x</p>", "paragraph"),
+        ("<div>x</div>", "paragraph"),
+        ("<blockquote><p>x</p></blockquote>", "quote"),
+        ("<li><p>x</p></li>", "list"),
+        ("<pre>x</pre>", "code"),
+        ("<figure><figcaption>x</figcaption></figure>", "caption"),
+        ("<figure><figcaption><p>x</p></figcaption></figure>", "caption"),
+        ("<div class=wp-caption-text>x</div>", "caption"),
+        ("<li><article><p>x</p></article></li>", "paragraph"),
+    ],
+)
+def test_the_role_of_a_text_is_that_of_the_nearest_element_that_gives_one(body, role):
+    assert roles(body) == [(role, "x")]
+
+
+def test_a_caption_ends_with_its_element():
+    assert roles("<figure><figcaption>a</figcaption><p>b</p></figure><p>c</p>") == [
+        ("caption", "a"),
+        ("paragraph", "b"),
+        ("paragraph", "c"),
+    ]
+
+
+@pytest.mark.parametrize("name", ["category-credit", "tag-legend-of-zelda", "has-caption"])
+def test_an_article_whose_class_mentions_captions_is_no_caption(name):
+    body = f"<article class='post {name}'><h2>T</h2><p>One.</p><p>Two.</p></article>"
+    assert roles(body) == [("heading", "T"), ("paragraph", "One."), ("paragraph", "Two.")]
+
+
+# --- what is skipped
+
+
+@pytest.mark.parametrize(
+    "element",
+    [
+        "<script>var a = 'x'</script>",
+        "<style>p { color: red }</style>",
+        "<template><p>x</p></template>",
+        "<svg><text>x</text></svg>",
+        "<button>x</button>",
+        "<select><option>x</select>",
+        "<textarea>x</textarea>",
+        "<iframe src='about:blank'>x</iframe>",
+        "<video><p>x</p></video>",
+        "<audio controls>x</audio>",
+        "<object>x</object>",
+        "<canvas>x</canvas>",
+        "<noscript>x</noscript>",
+        "<!-- x -->",
+    ],
+)
+def test_what_is_not_text_of_the_page_is_skipped(element):
+    assert walked_texts(f"<p>a</p>{element}<p>b</p>") == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    "markup", ["<?php echo 1 ?>", "<?xml version='1.0'?>", "<!-- c -->", "<![CDATA[ c ]]>", "<!x>", "</>"]
+)
+def test_markup_that_is_no_element_is_passed_over(markup):
+    assert walked_texts(f"<p>a{markup}b</p>{markup}<p>c{markup}</p>") == ["ab", "c"]
+
+
+def test_an_image_inside_a_button_that_enlarges_it_is_seen():
+    assert order("<figure><button><img src=a.jpg></button><figcaption>c</figcaption></figure>") == ["a.jpg", "c"]
+
+
+@pytest.mark.parametrize(
+    "attribute", ["hidden", "style='display:none'", "style='color:red; DISPLAY : none'", "aria-hidden=true"]
+)
+def test_a_hidden_block_is_marked_as_hidden(attribute):
+    containers = walk(f"<div {attribute}>x</div><div style='display:block' aria-hidden=false>y</div>").containers
+    assert [container.names.is_hidden for container in containers if container.tag == "div"] == [True, False]
+
+
+@pytest.mark.parametrize("attribute", ["hidden", "style='display: none'"])
+def test_hidden_words_inside_a_paragraph_are_not_read(attribute):
+    assert walked_texts(f"<p>Seen <span {attribute}>unseen </span>words.</p>") == ["Seen words."]
+
+
+# --- figures and captions
+
+
+def test_an_image_and_its_caption_share_their_figure():
+    leaves = walk("<figure><a href=x><img src=a.jpg></a><figcaption>A cat.</figcaption></figure><img src=b.jpg>").leaves
+    image, caption, other = leaves
+    assert image.figure == caption.figure >= 0
+    assert other.figure == -1
+
+
+def test_figures_inside_figures_have_figures_of_their_own():
+    body = """<figure><figure><img src=a.jpg><figcaption>A</figcaption></figure>
+              <figure><img src=b.jpg><figcaption>B</figcaption></figure><figcaption>Both</figcaption></figure>"""
+    a, caption_a, b, caption_b, both = walk(body).leaves
+    assert a.figure == caption_a.figure != b.figure == caption_b.figure
+    assert both.figure not in (a.figure, b.figure)
+
+
+def test_a_wordpress_caption_is_a_figure_with_a_caption():
+    body = "<div class='wp-caption alignleft'><img src=a.jpg><p class=wp-caption-text>A cat.</p></div><p>Text.</p>"
+    image, caption, text = walk(body).leaves
+    assert (caption.role, caption.text) == ("caption", "A cat.")
+    assert image.figure == caption.figure >= 0
+    assert (text.role, text.figure) == ("paragraph", -1)
+
+
+# --- images
+
+
+def test_what_an_image_says_of_itself_is_kept():
+    (image,) = walked_images(
+        "<a href='/big'><img src=a.jpg alt=' A\n cat ' title='T  t' width=640 height='480px'"
+        " class='wp-image-7 fitPage'></a>"
+    )
+    assert (image.alt, image.title, image.width, image.height) == ("A cat", "T t", 640, 480)
+    assert image.link == "https://site.example/big"
+
+
+@pytest.mark.parametrize(
+    ("value", "pixels"),
+    [
+        ("640", 640),
+        (" 640px ", 640),
+        ("640.5", 640),
+        ("100%", 0),
+        ("auto", 0),
+        ("", 0),
+        ("-5", 0),
+        ("9" * 30, 0),
+        ("12em", 0),
+    ],
+)
+def test_a_declared_size_is_read_in_pixels_or_not_at_all(value, pixels):
+    (image,) = walked_images(f"<img src=a.jpg width='{value}'>")
+    assert image.width == pixels
+
+
+def test_a_link_ends_with_its_element():
+    first, second = walked_images("<a href=x><img src=a.jpg></a><img src=b.jpg>")
+    assert first.link == "https://site.example/news/x"
+    assert second.link == ""
+
+
+def test_addresses_are_resolved_against_the_base():
+    (image,) = walked_images("<a href=l><img src=a.jpg></a>", base="https://cdn.example/x/")
+    assert (image.candidates, image.link) == (("https://cdn.example/x/a.jpg",), "https://cdn.example/x/l")
+
+
+def test_the_sources_of_a_picture_belong_to_its_image_alone():
+    body = """<picture><source srcset="a.webp 1200w"><source srcset="a.avif 800w"><img src=a.jpg></picture>
+              <img src=b.jpg><picture><source srcset="c.webp 900w"><img src=c.jpg></picture>"""
+    names = [[url.rsplit("/", 1)[1] for url in image.candidates] for image in walked_images(body)]
+    assert names == [["a.webp", "a.avif", "a.jpg"], ["b.jpg"], ["c.webp", "c.jpg"]]
+
+
+def test_a_source_outside_of_a_picture_belongs_to_no_image():
+    (image,) = walked_images("<div><source srcset='wrong.jpg 800w'></div><img src=a.jpg>")
+    assert image.candidates == ("https://site.example/news/a.jpg",)
+
+
+def test_a_lazy_image_and_its_noscript_twin_are_one_image_at_the_real_address():
+    body = "<p><img src='data:image/gif;base64,R0' class=lazy><noscript><img src=real.jpg alt='A cat'></noscript></p>"
+    (image,) = walked_images(body)
+    assert image.candidates == ("https://site.example/news/real.jpg",)
+    assert image.alt == "A cat"
+
+
+def test_a_noscript_twin_adds_its_address_after_those_of_the_image():
+    (image,) = walked_images("<img data-src=a.jpg alt=own>\n <noscript> <img src=a-full.jpg alt=twin> </noscript>")
+    assert [url.rsplit("/", 1)[1] for url in image.candidates] == ["a.jpg", "a-full.jpg"]
+    assert image.alt == "own"
+
+
+def test_a_noscript_image_after_text_is_an_image_of_its_own():
+    assert order("<img src=a.jpg><p>Text.</p><noscript><img src=b.jpg></noscript>") == ["a.jpg", "Text.", "b.jpg"]
+
+
+def test_images_that_stand_in_noscript_alone_are_as_many_images():
+    body = "<div><noscript><img src=a.jpg></noscript></div>\n<div><noscript><img src=b.jpg></noscript></div>"
+    assert order(body) == ["a.jpg", "b.jpg"]
+
+
+def test_a_twin_is_the_twin_of_one_image_only():
+    body = "<img data-src=a.jpg><noscript><img src=a.jpg></noscript><noscript><img src=b.jpg></noscript>"
+    assert order(body) == ["a.jpg", "b.jpg"]
+
+
+def test_the_sources_of_a_picture_in_noscript_do_not_leak():
+    body = "<noscript><picture><source srcset='a.webp 900w'><img src=a.jpg></picture></noscript><p>x</p><img src=b.jpg>"
+    assert [len(image.candidates) for image in walked_images(body)] == [2, 1]
+
+
+def test_an_amp_image_is_an_image():
+    (image,) = walked_images(
+        "<amp-img src=a.jpg alt=x width=600 height=400><noscript><img src=a.jpg></noscript></amp-img>"
+    )
+    assert (image.candidates, image.alt, image.width) == (("https://site.example/news/a.jpg",), "x", 600)
+
+
+# --- videos
+
+
+def test_videos_and_embeds_are_recorded_where_they_stand():
+    body = """<p>One.</p><video poster=p.jpg title="T  t"><source src=v.webm><source src=v.mp4></video><p>Two.</p>
+              <iframe src="//www.youtube.com/embed/xyz" title=Film></iframe><p>Three.</p>"""
+    assert order(body) == ["One.", "v.webm", "Two.", "xyz", "Three."]
+    video, frame = videos(body)
+    assert video.candidates == ("https://site.example/news/v.webm", "https://site.example/news/v.mp4")
+    assert (video.title, video.link) == ("T t", "https://site.example/news/p.jpg")
+    assert (frame.candidates, frame.title) == (("https://www.youtube.com/embed/xyz",), "Film")
+
+
+def test_a_lazy_iframe_and_an_embed_are_videos_and_an_audio_is_not():
+    assert (
+        len(videos("<iframe data-src='https://v.example/1'></iframe><embed src=m.swf><audio src=a.mp3></audio>")) == 2
+    )
+
+
+def test_an_embed_without_an_address_is_none():
+    assert videos("<iframe></iframe><video></video><iframe src='about:blank'></iframe>") == []
+
+
+# --- links
+
+
+def test_the_characters_inside_links_are_counted():
+    (leaf,) = walk("<p>See <a href=x> the <b>report</b> </a> now, or <a href=y>later</a>.</p>").leaves
+    assert leaf.text == "See the report now, or later."
+    assert leaf.link_chars == len("the") + len("report") + len("later")
+
+
+def test_link_characters_do_not_run_over_into_the_next_block():
+    first, second = walk("<p><a href=x>link</a></p><p>plain</p>").leaves
+    assert (first.link_chars, second.link_chars) == (4, 0)
+
+
+# --- depth
+
+
+@pytest.mark.parametrize("tag", ["div", "span", "b", "section", "blockquote"])
+def test_no_depth_overflows_a_stack(tag):
+    leaves = walk(f"<{tag}>" * 3000 + "deep" + f"</{tag}>" * 3000 + "after").leaves
+    assert "".join(leaf.text for leaf in leaves) == "deepafter"
+
+
+# --- against another parser
+
+SKIPPED = {"script", "style", "template", "svg", "math", "noscript", "iframe", "video", "audio", "button", "select"}
+SKIPPED |= {"textarea", "object", "canvas", "title", "head"}
+
+PAGES = {
+    "article": """<header><a href=/>Home</a></header><main><article><h1>Title <small>sub</small></h1>
+        <p class=lede>First <em>paragraph</em>, with <a href=x>a link</a>.</p><img src=1.jpg alt=one>
+        <p>Second<br>line.</p><figure><img src=2.jpg><figcaption>Cap &mdash; tion</figcaption></figure></article></main>
+        <footer>&copy; us</footer>""",
+    "table": """<table><caption>Cap</caption><thead><tr><th>A</th><th>B</th></tr></thead><tbody><tr><td>1</td>
+        <td><img src=1.png>2</td></tr><tr><td colspan=2><p>three</p><p>four</p></td></tr></tbody></table>after""",
+    "lists": """<ol><li>one<ul><li>two</li><li><p>three</p></li></ul>tail</li></ol><dl><dt>t</dt><dd>d</dd></dl>""",
+    "scripts": """<p>a</p><script>if (a < b) { document.write("<p>no</p>") }</script><style>p > a {}</style>
+        <p>b<svg><title>no</title><text>no</text></svg>c</p><template><p>no</p></template>""",
+    "media": """<p>see <a href=y><img src=1.jpg></a> and <video src=v.mp4>no</video> and</p>
+        <iframe src=f.html>no</iframe><picture><source srcset="9.webp"><img src=2.jpg></picture>end<img src=3.jpg>""",
+    "forms": """<form><label>Name <input value=no></label><select><option>no</option></select><button>no</button>
+        <textarea>no</textarea><fieldset><legend>Leg</legend>yes</fieldset></form>""",
+    "pre": """<pre>  code   here\n\tand <b>here</b></pre><p>x<code> y </code>z</p><blockquote>q<p>r</p></blockquote>""",
+    "entities": """<p>&lt;tag&gt; &amp;amp; &nbsp;&#169; caf&eacute; 中文 العربية 🙂</p><p title="no">1 &lt; 2</p>""",
+    "comments": """<!-- no <p>no</p> --><div>a<!-- no -->b<div></div><!-- no -->c<img src=1.jpg><!--no--></div>""",
+    "loose": """text<div>in</div>text <span>span<div>block in span</div>tail</span><section>s<hr>t</section>
+        <details><summary>sum</summary>det</details><ruby>漢<rt>kan</rt></ruby><address>adr</address>""",
+    "images": "".join(f"<div><p>p{i}</p><a href={i}><span><img src={i}.jpg></span></a></div>" for i in range(40)),
+}
+
+
+def reference(body):
+    """What BeautifulSoup finds: all characters of the page but spaces, and the `src` of every image."""
+    soup = BeautifulSoup(f"<html><body>{body}</body></html>", "html.parser")
+    characters, images = [], []
+    for node in soup.body.descendants:
+        if any(parent.name in SKIPPED for parent in node.parents):
+            continue
+        if isinstance(node, Tag) and node.name == "img":
+            images.append(node["src"])
+        elif isinstance(node, NavigableString) and not isinstance(node, PreformattedString):
+            characters.append(str(node))
+    return re.sub(r"\s+", "", "".join(characters)), images
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_the_walk_finds_what_another_parser_finds_in_the_same_order(name):
+    leaves = walk(PAGES[name], "https://site.example/").leaves
+    seen = "".join(leaf.text for leaf in leaves if isinstance(leaf, Text))
+    images = [leaf.candidates[-1] for leaf in leaves if isinstance(leaf, Media) and leaf.kind == "image"]
+    expected_text, expected_images = reference(PAGES[name])
+    assert "no" not in expected_text
+    assert re.sub(r"[\s|]+", "", seen) == expected_text
+    if name != "media":
+        assert images == [f"https://site.example/{src}" for src in expected_images]
+    else:
+        assert [image.rsplit("/", 1)[1] for image in images] == ["1.jpg", "9.webp", "3.jpg"]
+
+
+def test_texts_and_images_interleave_as_in_another_parser():
+    body = PAGES["images"] + PAGES["article"]
+    soup = BeautifulSoup(body, "html.parser")
+    expected = []
+    for node in soup.descendants:
+        if isinstance(node, Tag) and node.name == "img":
+            expected.append(node["src"])
+        elif isinstance(node, NavigableString) and node.strip():
+            expected += node.split()
+    seen = []
+    for leaf in walk(body, "https://site.example/").leaves:
+        seen += leaf.text.split() if isinstance(leaf, Text) else [leaf.candidates[0].rsplit("/", 1)[1]]
+    assert "".join(seen) == "".join(expected)
+
+
+# --- marks
+
+
+def marks(body):
+    return [(leaf.mark, leaf.text) for leaf in walk(body).leaves if isinstance(leaf, Text)]
+
+
+def test_headings_and_list_items_bear_marks():
+    body = "<h1>a</h1><p>b</p><h3>c</h3><ul><li>d<li><p>e</p><p>f</p></ul><ol><li>g<li>h</ol><p>i</p>"
+    expected = [("# ", "a"), ("", "b"), ("### ", "c"), ("- ", "d"), ("- ", "e"), ("", "f"), ("1. ", "g"), ("2. ", "h")]
+    assert marks(body) == [*expected, ("", "i")]
+
+
+def test_a_list_inside_an_item_is_indented_and_counts_for_itself():
+    body = "<ol><li>a<ul><li>b</ul><li>c<ol><li>d</ol><li>e</ol>"
+    assert marks(body) == [("1. ", "a"), ("  - ", "b"), ("2. ", "c"), ("  1. ", "d"), ("3. ", "e")]
+
+
+def test_an_item_without_text_gives_its_mark_to_nobody():
+    assert marks("<ul><li><img src=a.jpg></ul><p>b</p>") == [("", "b")]
+
+
+# --- formulas, and words for screen readers
+
+
+def test_the_symbols_of_a_formula_are_words():
+    body = "<p>so <math><mi>a</mi><mo>=</mo><mn>2</mn><annotation encoding=tex>no</annotation></math>.</p>"
+    assert walked_texts(body) == ["so a = 2."]
+
+
+@pytest.mark.parametrize("name", ["sr-only", "screen-reader-text", "x visually-hidden", "visuallyhidden y"])
+def test_words_for_screen_readers_only_are_not_shown(name):
+    assert walked_texts(f"<p>word<span class='{name}'>opens a window</span></p>") == ["word"]
+
+
+def test_a_class_that_only_speaks_of_hiding_hides_nothing():
+    assert walked_texts("<p>word<span class='no-hidden-fees'>s</span></p>") == ["words"]
+
+
+# --- what is passed over
+
+
+def test_chrome_is_passed_over_unless_it_holds_most_of_the_page():
+    body = "<p>Here we are.</p><nav>Menu</nav><div class=sidebar><p>More<div>and more</div></div><p>There.</p>"
+    passed = [leaf.text for leaf in walk(body, passes_over=True).leaves]
+    assert passed == ["Here we are.", "There."]
+    assert [leaf.text for leaf in walk(body, passes_over=True, chrome_share=0.0).leaves] == walked_texts(body)
+
+
+def test_a_container_that_is_passed_over_ends_before_its_neighbour():
+    seen = walk("<div>a</div><nav><ul><li>x</ul></nav><div>b</div>", passes_over=True)
+    nav = next(container for container in seen.containers if container.tag == "nav")
+    assert (nav.first, nav.last) == (1, 1)
+    assert [seen.containers[leaf.container].tag for leaf in seen.leaves] == ["div", "div"]
+
+
+def test_a_cell_that_holds_one_paragraph_is_a_cell_of_its_row():
+    body = "<table><tr><th>Material</th><td><p>Linen</p></td></tr><tr><td>a</td><td><p>b</p><p>c</p></td></tr></table>"
+    assert walked_texts(body) == ["Material | Linen", "a", "b", "c"]
+
+
+def test_panels_of_tabs_are_shown_though_hidden_until_chosen():
+    assert walked_texts("<div role=tabpanel style='display:none'>Size</div><div style='display:none'>no</div>") == [
+        "Size",
+        "no",
+    ]
+    names = [container.names for container in walk("<div role=tabpanel hidden>x</div>").containers]
+    assert not any(name.is_hidden for name in names)
