@@ -24,6 +24,7 @@ from crawlers.http import decode_body, join_headers
 from schemas import __version__
 from schemas.consent import AGENT
 from schemas.drops import Drop
+from schemas.settings import Settings
 
 #: Statuses after which the same request can succeed later.
 PASSING_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
@@ -32,7 +33,7 @@ _RATE_JUDGED_AFTER_S = 10.0
 _ERROR_BYTES = 64 << 10
 
 
-class FetchSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class FetchSettings(Settings, frozen=True):
     """Limits of an exchange, and who we say that we are."""
 
     contact: str = ""
@@ -55,7 +56,7 @@ class FetchSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """For failures that may pass: no connection, broken responses, 429 and 5xx."""
     allow_private: tuple[str, ...] = ()
     """Hosts that may lie on private or loopback addresses: your own, or those of a test."""
-    connect_to: dict[str, str] = {}
+    connect_to: dict[str, str] = msgspec.field(default_factory=dict)
     """Host to `address:port`: sites that are served somewhere else than their name says."""
     certificates: str = ""
     """A PEM file of certificate authorities to trust beside the system's."""

@@ -13,10 +13,11 @@ import msgspec
 from crawlers.fetch import REDIRECTS, Exchange, Fetcher, FetchSettings, Unfetched, retry_after
 from crawlers.site_policy import AI, MAX_POLICY_BYTES, ROBOTS, TDMREP, SitePolicy, read_rules, read_tdmrep
 from schemas.drops import Drop
+from schemas.settings import Settings
 from schemas.urls import resolve
 
 
-class PaceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class PaceSettings(Settings, frozen=True):
     """How a host is treated. A host is a name and port; robots.txt may ask for more delay, never for less."""
 
     delay_s: float = 1.0

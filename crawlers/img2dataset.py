@@ -17,7 +17,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
-import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -27,7 +26,7 @@ from crawlers.fetch import FetchSettings
 from crawlers.url_lists import ListSettings
 from schemas.drops import Drop, StepError
 from schemas.pairs import PairRef
-from schemas.settings import SettingsError
+from schemas.settings import Settings, SettingsError
 from schemas.urls import host_of
 
 _CHILD = str(Path(__file__).with_name("img2dataset_child.py"))
@@ -46,7 +45,7 @@ _REASONS = (
 )
 
 
-class DownloaderSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class DownloaderSettings(Settings, frozen=True):
     """What `weft fetch-pairs` reads, and what fetches the images."""
 
     read: ListSettings = ListSettings()

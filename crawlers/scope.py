@@ -6,10 +6,9 @@ from collections import Counter
 from typing import Literal
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-import msgspec
-
 from schemas.buckets import bucket_of
 from schemas.drops import Drop
+from schemas.settings import Settings
 from schemas.urls import TRACKING_PARAMETERS, host_of, registered_domain
 
 _SESSION_NAMES = frozenset(
@@ -24,7 +23,7 @@ _CALENDAR = re.compile(
 _DIGITS = re.compile(r"\d+")
 
 
-class ScopeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class ScopeSettings(Settings, frozen=True):
     """Where a crawl goes, from its seeds on. Media are fetched wherever they lie."""
 
     follow: Literal["host", "domain", "any"] = "domain"

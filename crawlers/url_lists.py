@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from crawlers.inputs import InputError
+from schemas.settings import Settings
 
 #: Names that columns have in public lists; the first that a list has is taken, whatever its case.
 URL_COLUMNS = ("url", "image_url", "img_url", "image_link", "link")
@@ -20,7 +21,7 @@ _BATCH = 10_000
 _MAX_FIELD = 1 << 20
 
 
-class ListSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class ListSettings(Settings, frozen=True):
     """How a list of addresses and captions is read, and what fetches its images."""
 
     url_column: str = ""

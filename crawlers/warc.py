@@ -19,6 +19,7 @@ from crawlers.http import dechunk, decode_body, join_headers
 from crawlers.sniff import is_image, is_subtitles, is_video
 from schemas.documents import Page
 from schemas.drops import Drop, DropRow, Tally
+from schemas.settings import Settings
 from schemas.urls import media_key
 
 _HEAD = 512
@@ -28,7 +29,7 @@ _TRACK_TYPES = ("text/vtt", "application/x-subrip")
 _HTML_TYPES = ("text/html", "application/xhtml+xml")
 
 
-class WarcSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class WarcSettings(Settings, frozen=True):
     """What is read from an archive."""
 
     max_page_bytes: int = 10 << 20

@@ -13,8 +13,6 @@ import time
 from collections.abc import Coroutine, Sequence
 from typing import Any
 
-import msgspec
-
 from crawlers.captured import CapturedMedia, Media
 from crawlers.crawl_config import CrawlConfig
 from crawlers.fetch import REDIRECTS, Exchange, Fetcher, FetchSettings, Unfetched, check_status, retry_after
@@ -24,10 +22,11 @@ from crawlers.site_policy import SitePolicy
 from schemas.consent import ConsentSettings
 from schemas.deny import DenyList
 from schemas.drops import Drop
+from schemas.settings import Settings
 from schemas.urls import media_key, resolve
 
 
-class MediaSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class MediaSettings(Settings, frozen=True):
     """Where the images of pages come from."""
 
     from_web: bool = False

@@ -15,11 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from schemas.settings import Settings
+
 Floats = NDArray[np.float32]
 _MAX_TOKENS = 77
 
 
-class ModelSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class ModelSettings(Settings, frozen=True):
     """Where a model lies. An empty path: there is none."""
 
     path: str = ""
@@ -29,7 +31,7 @@ class ModelSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Of `open_clip`, such as ViT-B-32."""
 
 
-class ScorerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class ScorerSettings(Settings, frozen=True):
     """Which models look at what, and what they let go. Scores are kept whether or not anything is let go."""
 
     clip: ModelSettings = ModelSettings()

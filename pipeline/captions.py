@@ -6,14 +6,13 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
-import msgspec
-
 from pipeline.text.language import LanguageRules, identify
 from pipeline.text.ngrams import normal_words
 from pipeline.text.rules import words_of
 from pipeline.text.words import phrase_list, word_list
 from schemas.drops import Drop
 from schemas.pairs import Caption
+from schemas.settings import Settings
 
 _TAG = re.compile(r"<[/!]?[A-Za-z][^<>]{0,2000}>")
 _SHORTCODE = re.compile(r"\[/?[a-z_-]+(?:\s[^\[\]]{0,500})?\]")  # [caption id="..."] of blog software
@@ -33,7 +32,7 @@ _EDGES = " \t-–—|•·:;,>»«_*#/\\"
 _ENDS = (".", "!", "?", "…", "”", '"', ")", "’")
 
 
-class CaptionRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class CaptionRules(Settings, frozen=True):
     """Which text becomes the caption of an image, and what it must be like. None turns a rule off."""
 
     sources: tuple[str, ...] = ("figcaption", "schema_org", "alt", "title")

@@ -8,10 +8,11 @@ import msgspec
 from pipeline.text.ngrams import normal_words
 from schemas.documents import Block, Draft, ImageRef, TextBlock
 from schemas.drops import DropRow
+from schemas.settings import Settings
 from schemas.urls import host_of, media_key, registered_domain
 
 
-class CorpusRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class CorpusRules(Settings, frozen=True):
     """Counts over all pages that are left when duplicates of pages are gone. None turns a rule off."""
 
     max_paragraph_repeats: int | None = 2
@@ -53,19 +54,19 @@ def image_set_key(keys: Set[bytes]) -> bytes:
 
 
 def without_frequent(draft: Draft, paragraphs: Set[bytes], images: Set[bytes]) -> Draft:
-    """The draft less the paragraphs and images with these keys; `let_go` names them, in place of what stood there."""
+    """The draft less the paragraphs and images with these keys; `dropped` names them, in place of what stood there."""
     domain = registered_domain(host_of(draft.url))
     kept: list[Block] = []
-    let_go: list[DropRow] = []
+    dropped: list[DropRow] = []
     for block in draft.blocks:
         match block:
             case TextBlock() if paragraphs and not is_exempt(block) and paragraph_key(domain, block) in paragraphs:
-                let_go.append(DropRow(draft.url, "paragraph", "boilerplate", block.text[:80]))
+                dropped.append(DropRow(draft.url, "paragraph", "boilerplate", block.text[:80]))
             case ImageRef() if images and media_key(block.url) in images:
-                let_go.append(DropRow(block.url, "image", "frequent_image", f"on {draft.url}"))
+                dropped.append(DropRow(block.url, "image", "frequent_image", f"on {draft.url}"))
             case _:
                 kept.append(block)
-    return msgspec.structs.replace(draft, blocks=tuple(kept), let_go=tuple(let_go))
+    return msgspec.structs.replace(draft, blocks=tuple(kept), dropped=tuple(dropped))
 
 
 def _digest(text: str) -> bytes:

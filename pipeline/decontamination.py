@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -10,9 +9,10 @@ from pipeline.hash_index import HashIndex
 from pipeline.text.ngrams import ngram_hashes, normal_words
 from schemas.documents import Draft, StoredImage
 from schemas.drops import Drop
+from schemas.settings import Settings
 
 
-class DecontaminationRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class DecontaminationRules(Settings, frozen=True):
     """Files of evaluation sets, and what counts as repeating them. Empty lists turn the rules off."""
 
     texts: tuple[str, ...] = ()

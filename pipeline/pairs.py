@@ -9,17 +9,18 @@ from pipeline.captions import CaptionRules, choose_caption, judge_caption
 from pipeline.image.codec import ImageEncoding
 from pipeline.image.rules import ImageRules
 from pipeline.page.leaves import Media
-from pipeline.page.parsed import Reading, captions_of, refuse_images
+from pipeline.page.parsed import ParsedPage, captions_of, refuse_images
 from pipeline.stated_captions import stated_captions
 from pipeline.text.pii import PiiRules, redact_text
 from pipeline.url_rules import in_domains
 from schemas.documents import Consent, Page
 from schemas.drops import Drop, DropRow
 from schemas.pairs import Caption, PairRef
+from schemas.settings import Settings
 from schemas.urls import host_of, media_key
 
 
-class PairRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class PairRules(Settings, frozen=True):
     """What becomes a pair. The counts are over the whole input, before any image is opened; None turns a rule off."""
 
     everywhere: bool = False
@@ -48,28 +49,28 @@ class PagePairs(msgspec.Struct, frozen=True):
     """What one page gave."""
 
     pairs: tuple[PairRef, ...] = ()
-    let_go: tuple[DropRow, ...] = ()
+    dropped: tuple[DropRow, ...] = ()
     redacted: dict[str, int] = {}
 
 
-def take_pairs(reading: Reading, page: Page, rules: PairRules, pii: PiiRules, consent: Consent) -> PagePairs:
+def take_pairs(parsed: ParsedPage, page: Page, rules: PairRules, pii: PiiRules, consent: Consent) -> PagePairs:
     """The pairs of a page, by the rules that look at one alone.
 
     With `everywhere` a second walk over the same markup shows what the first passed over.
     """
     if rules.domains and not in_domains(host_of(page.url), rules.domains):
-        return PagePairs(let_go=(DropRow(page.url, "pair", "site_not_allowed", host_of(page.url)),))
-    content = {id(leaf) for leaf in reading.leaves}
-    leaves = reading.full()[0].leaves if rules.everywhere else reading.leaves
-    if reading.lead is not None:
-        content.add(id(reading.lead))
-        leaves = [*leaves, reading.lead]  # in a full walk it stands already: then this one repeats it
-    stated = stated_captions(reading.markup, reading.metadata.base)
+        return PagePairs(dropped=(DropRow(page.url, "pair", "site_not_allowed", host_of(page.url)),))
+    content = {id(leaf) for leaf in parsed.leaves}
+    leaves = parsed.full()[0].leaves if rules.everywhere else parsed.leaves
+    if parsed.lead is not None:
+        content.add(id(parsed.lead))
+        leaves = [*leaves, parsed.lead]  # in a full walk it stands already: then this one repeats it
+    stated = stated_captions(parsed.markup, parsed.metadata.base)
     figures, refusals = captions_of(leaves), refuse_images(leaves)
     redacted: Counter[str] = Counter()
-    pairs, let_go = [], []
+    pairs, dropped = [], []
     for place, leaf in enumerate(leaves):
-        if not isinstance(leaf, Media) or leaf.kind != "image" or (leaf is reading.lead and id(leaf) in refusals):
+        if not isinstance(leaf, Media) or leaf.kind != "image" or (leaf is parsed.lead and id(leaf) in refusals):
             continue
         counts: Counter[str] = Counter()
         try:
@@ -83,7 +84,7 @@ def take_pairs(reading: Reading, page: Page, rules: PairRules, pii: PiiRules, co
             language, score = judge_caption(chosen.text, rules.caption)
         except Drop as drop:
             detail = ", ".join(filter(None, (drop.detail, f"on {page.url}")))
-            let_go.append(DropRow(leaf.candidates[0] if leaf.candidates else "", "pair", drop.reason, detail))
+            dropped.append(DropRow(leaf.candidates[0] if leaf.candidates else "", "pair", drop.reason, detail))
             continue
         redacted += counts
         pairs.append(
@@ -98,7 +99,7 @@ def take_pairs(reading: Reading, page: Page, rules: PairRules, pii: PiiRules, co
                 in_content=id(leaf) in content,
                 language=language,
                 language_score=score,
-                licence=reading.metadata.licence,
+                licence=parsed.metadata.licence,
                 consent=consent,
                 fetch_time=page.fetch_time,
                 warc_file=page.warc_file,
@@ -107,7 +108,7 @@ def take_pairs(reading: Reading, page: Page, rules: PairRules, pii: PiiRules, co
                 redacted=dict(sorted(counts.items())),
             )
         )
-    return PagePairs(tuple(pairs), tuple(let_go), dict(sorted(redacted.items())))
+    return PagePairs(tuple(pairs), tuple(dropped), dict(sorted(redacted.items())))
 
 
 def _texts(leaf: Media, figures: Mapping[int, str], stated: Mapping[bytes, list[str]]) -> Iterator[tuple[str, str]]:

@@ -3,15 +3,14 @@
 from collections.abc import Iterable
 from urllib.parse import unquote, urlsplit
 
-import msgspec
-
 from pipeline.text.tokens import tokens
 from pipeline.text.words import word_list
 from schemas.documents import Page
 from schemas.drops import Drop
+from schemas.settings import Settings
 
 
-class UrlRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class UrlRules(Settings, frozen=True):
     """Block lists for addresses."""
 
     blocked_words: str = "url_blocked"

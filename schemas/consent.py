@@ -7,9 +7,8 @@ them); `tdm-reservation` is the W3C community group's TDM Reservation Protocol.
 import re
 from collections.abc import Iterable
 
-import msgspec
-
 from schemas.documents import Consent
+from schemas.settings import Settings
 
 #: weft's name towards servers: in its user agent, and in rules that are addressed to it.
 AGENT = "weft"
@@ -21,7 +20,7 @@ AGENTS = frozenset({AGENT})
 _WITH_VALUE = ("unavailable_after", "max-snippet", "max-image-preview", "max-video-preview")
 
 
-class ConsentSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class ConsentSettings(Settings, frozen=True):
     """Which signals end a page or an image."""
 
     page_directives: tuple[str, ...] = ("noai", "noimageai", "none", "noindex", "noimageindex")

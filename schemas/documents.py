@@ -81,7 +81,7 @@ Block = TextBlock | ImageRef | VideoRef
 class Draft(msgspec.Struct, frozen=True):
     """A page reduced to what may become a sample: blocks in reading order, and where it came from.
 
-    `let_go` lists the paragraphs and images that single-page rules removed from `blocks`.
+    `dropped` lists the paragraphs and images that single-page rules removed from `blocks`.
     """
 
     kind: ClassVar[str] = "page"
@@ -102,7 +102,7 @@ class Draft(msgspec.Struct, frozen=True):
     warc_file: str = ""
     warc_offset: int = -1
     warc_length: int = -1
-    let_go: tuple[DropRow, ...] = ()
+    dropped: tuple[DropRow, ...] = ()
     redacted: dict[str, int] = {}  # placeholders in the texts, by kind
 
     @property

@@ -10,6 +10,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from schemas.settings import Settings
 from schemas.storage import Store
 from schemas.tar import BLOCK, TarWriter, member_bytes
 
@@ -18,7 +19,7 @@ MEMBERS = pa.list_(
 )
 
 
-class ShardSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class ShardSettings(Settings, frozen=True):
     """How samples are cut into shards."""
 
     max_bytes: int = 512 << 20

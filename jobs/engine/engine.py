@@ -16,6 +16,7 @@ from typing import Any, Literal, Protocol, TypeVar
 import msgspec
 
 from schemas.drops import CODE_ERRORS, StepError
+from schemas.settings import Settings
 
 R = TypeVar("R")
 Work = Callable[[int], R]
@@ -23,7 +24,7 @@ Work = Callable[[int], R]
 logger = logging.getLogger(__name__)
 
 
-class EngineSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class EngineSettings(Settings, frozen=True):
     """Where and how wide a job runs; without influence on its outcome."""
 
     engine: Literal["ray", "inline"] = "ray"

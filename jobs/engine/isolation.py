@@ -17,9 +17,8 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import Any, Generic, TypeVar, cast
 
-import msgspec
-
 from schemas.drops import CODE_ERRORS, Drop, StepError
+from schemas.settings import Settings
 
 I = TypeVar("I")  # noqa: E741
 O = TypeVar("O")  # noqa: E741
@@ -27,7 +26,7 @@ O = TypeVar("O")  # noqa: E741
 _KEPT_BYTES = 32 << 20  # the largest threshold that glibc takes; elsewhere it says nothing
 
 
-class IsolationSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class IsolationSettings(Settings, frozen=True):
     """Bounds for one item."""
 
     timeout_s: float = 30.0

@@ -26,7 +26,7 @@ from jobs.phases.slices import sizes_name
 from pipeline.consent import honour_consent, refuse_opt_out
 from pipeline.decontamination import decontaminate_text
 from pipeline.page.extract import consent_of, draft_of, extract_page, paused_gc
-from pipeline.page.parsed import Reading
+from pipeline.page.parsed import ParsedPage
 from pipeline.pairs import PagePairs, take_pairs
 from pipeline.text.language import keep_language
 from pipeline.text.minhash import band_keys
@@ -98,20 +98,20 @@ def read_all_kinds(config: BuildConfig, page: Page) -> Extracted:
     if only_clips and not may_show_video(page.html):
         raise Drop("no_video")
     with paused_gc():
-        reading = Reading(page, config.extract)
-        consent = consent_of(reading, page)
+        parsed = ParsedPage(page, config.extract)
+        consent = consent_of(parsed, page)
         refuse_opt_out(consent, config.consent)
         pairs, videos = PagePairs(), tuple[VideoDraft, ...]()
         if "pairs" in config.kinds:
-            pairs = take_pairs(reading, page, config.pairs, config.pii, consent)
+            pairs = take_pairs(parsed, page, config.pairs, config.pii, consent)
         if "clips" in config.kinds:
-            videos = take_videos(reading, page, config.pii, consent)
+            videos = take_videos(parsed, page, config.pii, consent)
         if only_clips and not videos:
             raise Drop("no_video")
         if "interleaved" not in config.kinds:
             return Extracted(pairs=pairs, videos=videos)
         try:
-            draft = _chain(page_steps(config)[2:], draft_of(reading, page))
+            draft = _chain(page_steps(config)[2:], draft_of(parsed, page))
         except Drop as drop:
             return Extracted(drop=(drop.reason, drop.detail), pairs=pairs, videos=videos)
     return Extracted(draft, pairs=pairs, videos=videos)
@@ -212,7 +212,7 @@ def _count(draft: Draft, tally: Tally) -> None:
     tally.kept("page")
     for what, count in draft.redacted.items():
         tally.redacted(what, count)
-    for row in draft.let_go:
+    for row in draft.dropped:
         tally.saw(row.kind)
         tally.drop(row)
     for kind, kept in (("image", len(draft.images)), ("paragraph", len(draft.texts))):

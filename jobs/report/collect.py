@@ -66,7 +66,7 @@ class Collector(AbstractContextManager["Collector"]):
             "formats": {kind: self._formats(kind) for kind in self._index.kinds},
             "looked_at": {kind: _look(documents) for kind, documents in looked_at.items()},
             "samples": {kind: self._samples(kind, looked_at[kind]) for kind in self._index.kinds},
-            "let_go": self._let_go(),
+            "dropped": self._dropped(),
             "config": flat(self._dataset.config if self._dataset else {}),
         }
 
@@ -134,7 +134,7 @@ class Collector(AbstractContextManager["Collector"]):
             return ""
         return f"data:image/jpeg;base64,{base64.b64encode(small).decode()}"
 
-    def _let_go(self) -> list[dict[str, Any]]:
+    def _dropped(self) -> list[dict[str, Any]]:
         """For each kind and reason some that were let go, and where the archive is at hand what they were."""
         sql = (
             "SELECT kind, reason, count(*) AS n, "

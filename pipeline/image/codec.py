@@ -5,7 +5,6 @@ import io
 import warnings
 from typing import Literal
 
-import msgspec
 import numpy as np
 import simplejpeg
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
@@ -16,6 +15,7 @@ from pipeline.image.rules import ImageRules, color_rules, size_rules
 from pipeline.page.strip import is_sound_png, strip_jpeg, strip_png
 from schemas.documents import StoredImage
 from schemas.drops import Drop
+from schemas.settings import Settings
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 EXTENSIONS = {"JPEG": "jpg", "PNG": "png", "WEBP": "webp"}
@@ -24,7 +24,7 @@ _ORIENTATION = 0x0112
 _SIDEWAYS = (5, 6, 7, 8)
 
 
-class ImageEncoding(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class ImageEncoding(Settings, frozen=True):
     """How an image stands in the shard."""
 
     resize: Literal["shortest", "longest", "none"] = "shortest"

@@ -1,12 +1,11 @@
 """Images let go for what they are, with the numbers of the papers."""
 
-import msgspec
-
 from pipeline.image.resampling import Pixels, resampled
 from schemas.drops import Drop
+from schemas.settings import Settings
 
 
-class ImageRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class ImageRules(Settings, frozen=True):
     """Sizes are those of the original, after its orientation is applied."""
 
     max_bytes: int = 32 << 20

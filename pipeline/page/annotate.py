@@ -11,7 +11,7 @@ from pipeline.page.elements import SKIPPED, VOID
 from pipeline.page.hostile import refuse_hostile
 from pipeline.page.leaves import Media, Text
 from pipeline.page.markup import unescape
-from pipeline.page.parsed import ExtractSettings, Reading
+from pipeline.page.parsed import ExtractSettings, ParsedPage
 from schemas.documents import Page
 from schemas.urls import resolve
 
@@ -35,15 +35,15 @@ def annotate_page(
     image is to be loaded from, "" for not at all. Each part is an element with the id `b{number of the item}`, the
     class `kept` or `dropped`, and its reason in `data-why`. Raises `Drop("hostile_html")`.
     """
-    reading = Reading(page, settings)
-    walk, _ = reading.full()
+    parsed = ParsedPage(page, settings)
+    walk, _ = parsed.full()
     texts = [number for number, leaf in enumerate(walk.leaves) if isinstance(leaf, Text)]
     ends = [walk.places[number] for number in texts]
     media: dict[int, list[int]] = {}
     for number, (leaf, place) in enumerate(zip(walk.leaves, walk.places, strict=True)):
         if isinstance(leaf, Media):
             media.setdefault(place, []).append(number)
-    markup, out = reading.markup, list[str]()
+    markup, out = parsed.markup, list[str]()
     met: set[int] = set()
     unread_until = -1
 

@@ -11,13 +11,12 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from itertools import accumulate, islice
 
-import msgspec
-
 from pipeline.page.elements import CONTENT_TAGS, NARROW, NEVER_CHROME
 from pipeline.page.leaves import Container, Leaf, Media, Text
 from pipeline.page.trim import leads_away, leave_out_labels, trim
 from pipeline.page.verdicts import Verdict, Verdicts
 from pipeline.page.walk import Walk
+from schemas.settings import Settings
 
 _ITEMS = frozenset(("li", "dd", "dt", "tr", "tbody", "td", "p"))
 _TEASER = 200  # characters of prose for each linked heading that still make a teaser
@@ -27,7 +26,7 @@ _NEIGHBOURHOOD = 3  # how many levels up neighbours of the region are looked for
 _SENTENCE_ENDS = (".", "!", "?", "。", "！", "？", "।", "؟", "…", ":", "”", '"')
 
 
-class ContentSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class ContentSettings(Settings, frozen=True):
     """How the content region is found. Weights are in characters."""
 
     chrome_share: float = 0.4

@@ -4,7 +4,7 @@ import msgspec
 
 from pipeline.page.leaves import Leaf, Text
 from pipeline.page.names import CHROME_NAMES, COMMENT_NAMES, WEAK_NAMES
-from pipeline.page.parsed import ExtractSettings, Reading, captions_of, figures_without_image, refuse_images
+from pipeline.page.parsed import ExtractSettings, ParsedPage, captions_of, figures_without_image, refuse_images
 from pipeline.page.verdicts import Verdict
 from schemas.documents import Page
 from schemas.drops import Drop
@@ -57,10 +57,10 @@ class Explanation(msgspec.Struct, frozen=True):
 
 def explain_page(page: Page, settings: ExtractSettings = ExtractSettings()) -> Explanation:
     """What `extract_page` keeps of a page, and why not the rest. Raises `Drop("hostile_html")`."""
-    reading = Reading(page, settings)
-    walk, verdicts = reading.full()
+    parsed = ParsedPage(page, settings)
+    walk, verdicts = parsed.full()
     for index, (leaf, at) in enumerate(zip(walk.leaves, walk.places, strict=True)):
-        if at == reading.lead_at and leaf.kind == "image":
+        if at == parsed.lead_at and leaf.kind == "image":
             verdicts[index] = None  # shown where it stands
     kept = [leaf for leaf, verdict in zip(walk.leaves, verdicts, strict=True) if verdict is None]
     refusals, captions = refuse_images(kept), captions_of(walk.leaves)
@@ -76,7 +76,7 @@ def explain_page(page: Page, settings: ExtractSettings = ExtractSettings()) -> E
         else:
             reason = ""
         items.append(_item(leaf, reason, captions))
-    return Explanation(page.url, reading.metadata.title, items)
+    return Explanation(page.url, parsed.metadata.title, items)
 
 
 def _item(leaf: Leaf, reason: str, captions: dict[int, str]) -> Item:

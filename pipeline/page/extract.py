@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from pipeline.page.leaves import Leaf, Media, Text
-from pipeline.page.parsed import ExtractSettings, Reading, captions_of, figures_without_image, refuse_images
+from pipeline.page.parsed import ExtractSettings, ParsedPage, captions_of, figures_without_image, refuse_images
 from schemas.consent import merge_consent, read_consent
 from schemas.documents import Block, Consent, Draft, ImageRef, Page, TextBlock, VideoRef
 from schemas.drops import Drop, DropRow
@@ -26,13 +26,13 @@ def paused_gc() -> Iterator[None]:
 @paused_gc()
 def extract_page(page: Page, settings: ExtractSettings = ExtractSettings()) -> Draft:
     """Parse a page and keep its main content. Raises `Drop`: hostile_html, no_text."""
-    return draft_of(Reading(page, settings), page)
+    return draft_of(ParsedPage(page, settings), page)
 
 
-def draft_of(reading: Reading, page: Page) -> Draft:
+def draft_of(parsed: ParsedPage, page: Page) -> Draft:
     """The main content of a page that has been read. Raises `Drop("no_text")`."""
-    leaves, metadata = reading.leaves, reading.metadata
-    blocks, let_go = _blocks([reading.lead, *leaves] if reading.lead else leaves, reading.lead, page.url)
+    leaves, metadata = parsed.leaves, parsed.metadata
+    blocks, dropped = _blocks([parsed.lead, *leaves] if parsed.lead else leaves, parsed.lead, page.url)
     if not any(isinstance(block, TextBlock) for block in blocks):
         raise Drop("no_text")
     return Draft(
@@ -45,26 +45,26 @@ def draft_of(reading: Reading, page: Page) -> Draft:
         date=metadata.date,
         language_hint=metadata.language,
         licence=metadata.licence,
-        consent=consent_of(reading, page),
+        consent=consent_of(parsed, page),
         fetch_time=page.fetch_time,
         warc_file=page.warc_file,
         warc_offset=page.warc_offset,
         warc_length=page.warc_length,
-        let_go=tuple(let_go),
+        dropped=tuple(dropped),
     )
 
 
-def consent_of(reading: Reading, page: Page) -> Consent:
+def consent_of(parsed: ParsedPage, page: Page) -> Consent:
     """What a page says about its use, by header or markup."""
     headers = read_consent(page.robots_header, page.tdm_header, page.tdm_policy_header)
-    return merge_consent(headers, reading.metadata.consent)
+    return merge_consent(headers, parsed.metadata.consent)
 
 
 def _blocks(leaves: list[Leaf], lead: Media | None, page_url: str) -> tuple[list[Block], list[DropRow]]:
     captions, refusals = captions_of(leaves), refuse_images(leaves)
     bare = figures_without_image(leaves, refusals)
     blocks: list[Block] = []
-    let_go: list[DropRow] = []
+    dropped: list[DropRow] = []
     for leaf in leaves:
         if isinstance(leaf, Text):
             if leaf.role != "caption" or leaf.figure not in bare:
@@ -72,12 +72,12 @@ def _blocks(leaves: list[Leaf], lead: Media | None, page_url: str) -> tuple[list
         elif drop := refusals.get(id(leaf)):
             url = leaf.candidates[0] if leaf.candidates else ""
             detail = ", ".join(filter(None, (drop.detail, f"on {page_url}")))
-            let_go.append(DropRow(url, "image", drop.reason, detail))
+            dropped.append(DropRow(url, "image", drop.reason, detail))
         elif leaf.kind == "video":
             blocks.append(VideoRef(leaf.candidates, leaf.link, captions.get(leaf.figure, ""), leaf.title))
         else:
             blocks.append(_image_ref(leaf, captions.get(leaf.figure, ""), "lead" if leaf is lead else "body"))
-    return blocks, let_go
+    return blocks, dropped
 
 
 def _image_ref(leaf: Media, caption: str, source: str) -> ImageRef:

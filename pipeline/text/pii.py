@@ -11,6 +11,7 @@ import phonenumbers
 from stdnum import iban, luhn
 
 from schemas.documents import Block, Draft, ImageRef, TextBlock
+from schemas.settings import Settings
 
 _EMAIL = re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@(?:[\w-]{1,63}\.){1,8}[^\W\d_]{2,24}(?![\w-])")
 # Section numbers ("13.2.4.2. Light") and versions are taken whole first, so that they are no addresses.
@@ -29,7 +30,7 @@ _ISSUERS = re.compile(
 _MAY_BE_PHONE = re.compile(r"\d(?:[\s().\-/]{0,3}\d){6}")
 
 
-class PiiRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class PiiRules(Settings, frozen=True):
     """Which personal data is replaced in texts, titles, alt texts and captions."""
 
     email: bool = True

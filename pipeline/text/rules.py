@@ -11,6 +11,7 @@ from pipeline.text.repetition import Ngrams, duplicate_shares
 from pipeline.text.words import word_list
 from schemas.documents import Block, Draft, TextBlock
 from schemas.drops import Drop, DropRow
+from schemas.settings import Settings
 
 # Words by spaces; a character of a script written without spaces counts as a word of its own.
 _SPACELESS_RANGES = "\u0e00-\u0eff\u1000-\u109f\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
@@ -21,7 +22,7 @@ _PUNCTUATION = frozenset(string.punctuation + "“”‘’…—–、。，！
 _GOPHER_STOP_WORDS = frozenset("the be to of and that have with".split())
 
 
-class ParagraphRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class ParagraphRules(Settings, frozen=True):
     """Rules for one text block, or for the whole text. A value of None turns a rule off.
 
     The measures are those of OBELICS (Laurençon et al. 2023, appendix A.2.3). Captions and headings are exempt when
@@ -50,7 +51,7 @@ class ParagraphRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 _NO_RULES = ParagraphRules()
 
 
-class GopherRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class GopherRules(Settings, frozen=True):
     """Quality rules of Gopher (Rae et al. 2021, section A.1.1), with the values datatrove and DCLM use."""
 
     min_words: int | None = 50
@@ -68,7 +69,7 @@ class GopherRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How many of the, be, to, of, and, that, have, with must occur. English only."""
 
 
-class RepetitionRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class RepetitionRules(Settings, frozen=True):
     """Repetition rules of Gopher (Rae et al. 2021, table A1): the largest shares allowed. None turns a rule off."""
 
     duplicate_lines: float | None = 0.30
@@ -83,7 +84,7 @@ class RepetitionRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Characters of words in n-grams that occurred before, by n."""
 
 
-class TextRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class TextRules(Settings, frozen=True):
     """All rules on the text of a page. The order is the cheapest first."""
 
     paragraph: ParagraphRules = ParagraphRules()
@@ -197,15 +198,15 @@ def paragraph_fault(block: TextBlock, rules: ParagraphRules, language: str) -> D
 
 def _without_bad_paragraphs(draft: Draft, rules: ParagraphRules) -> Draft:
     kept: list[Block] = []
-    let_go: list[DropRow] = []
+    dropped: list[DropRow] = []
     for block in draft.blocks:
         if isinstance(block, TextBlock) and (drop := paragraph_fault(block, rules, draft.language)):
-            let_go.append(DropRow(draft.url, "paragraph", drop.reason, f"{drop.detail}: {block.text[:80]}"))
+            dropped.append(DropRow(draft.url, "paragraph", drop.reason, f"{drop.detail}: {block.text[:80]}"))
         else:
             kept.append(block)
-    if not let_go:
+    if not dropped:
         return draft
-    return msgspec.structs.replace(draft, blocks=tuple(kept), let_go=draft.let_go + tuple(let_go))
+    return msgspec.structs.replace(draft, blocks=tuple(kept), dropped=draft.dropped + tuple(dropped))
 
 
 def _character_repetition(text: str, n: int = 10) -> float:

@@ -46,7 +46,7 @@ class CutVideo(msgspec.Struct, frozen=True):
     info: VideoInfo
     sha256: str
     clips: list[Clip]
-    let_go: list[tuple[float, float, str, str]]
+    dropped: list[tuple[float, float, str, str]]
 
 
 def cut_video(data: bytes, settings: ClipSettings = ClipSettings(), with_frames: bool = False) -> CutVideo:
@@ -58,7 +58,7 @@ def cut_video(data: bytes, settings: ClipSettings = ClipSettings(), with_frames:
     if len(look.times_F) < len(index) / 2:
         raise Drop("broken_video", f"{len(look.times_F)} of {len(index)} frames decode")
     clips: list[Clip] = []
-    let_go: list[tuple[float, float, str, str]] = []
+    dropped: list[tuple[float, float, str, str]] = []
     for start, end in plan_clips(look, index.end_s, rules):
         try:
             judge_look(look.thumbs(start, end), end - start, rules)
@@ -66,8 +66,8 @@ def cut_video(data: bytes, settings: ClipSettings = ClipSettings(), with_frames:
                 raise Drop("too_long", f"over {rules.max_clips} clips")
             clips.append(_clip(data, index, start, end, len(clips), settings, with_frames))
         except Drop as drop:
-            let_go.append((round(start, 6), round(end, 6), drop.reason, drop.detail))
-    return CutVideo(info, hashlib.sha256(data).hexdigest(), clips, let_go)
+            dropped.append((round(start, 6), round(end, 6), drop.reason, drop.detail))
+    return CutVideo(info, hashlib.sha256(data).hexdigest(), clips, dropped)
 
 
 def _judge_video(info: VideoInfo, rules: ClipRules) -> None:

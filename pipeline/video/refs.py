@@ -8,7 +8,7 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from pipeline.page.charset import utf8_html
 from pipeline.page.metadata import json_ld
-from pipeline.page.parsed import Reading
+from pipeline.page.parsed import ParsedPage
 from pipeline.text.pii import PiiRules
 from pipeline.video.captions import without_personal_data
 from schemas.documents import Consent, Page
@@ -29,16 +29,16 @@ def may_show_video(html: bytes) -> bool:
     return any(sign.lower() in lowered for sign in _SIGNS)
 
 
-def take_videos(reading: Reading, page: Page, pii: PiiRules, consent: Consent) -> tuple[VideoDraft, ...]:
+def take_videos(parsed: ParsedPage, page: Page, pii: PiiRules, consent: Consent) -> tuple[VideoDraft, ...]:
     """The videos of a page, each once, in the order in which they are named, personal data taken from their texts."""
     if not may_show_video(page.html):
         return ()
-    metadata = reading.metadata
+    metadata = parsed.metadata
     tree = LexborHTMLParser(utf8_html(page.html, page.charset))
     found: dict[str, tuple[list[str], list[VideoText], list[str]]] = {}
     for candidates, texts, tracks in (
         *_elements(tree, metadata.base),
-        *_stated(list(json_ld(reading.markup.json_ld)), metadata.base),
+        *_stated(list(json_ld(parsed.markup.json_ld)), metadata.base),
         *_open_graph(tree, metadata.base),
         *_links(tree, metadata.base),
     ):

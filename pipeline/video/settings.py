@@ -2,10 +2,10 @@
 
 from typing import Literal
 
-import msgspec
+from schemas.settings import Settings
 
 
-class SceneSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class SceneSettings(Settings, frozen=True):
     """What counts as a cut. The values were set on made videos and compared with PySceneDetect's."""
 
     min_difference: float = 10.0
@@ -16,7 +16,7 @@ class SceneSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A scene shorter than this is part of the next: flashes."""
 
 
-class ClipEncoding(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class ClipEncoding(Settings, frozen=True):
     """How clips are stored: MP4 with H.264 that browsers play, index first."""
 
     max_height: int = 360
@@ -34,7 +34,7 @@ class ClipEncoding(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Keep the sound, as AAC."""
 
 
-class Sampling(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Sampling(Settings, frozen=True):
     """Which frames stand for a clip."""
 
     mode: Literal["rate", "uniform", "all"] = "rate"
@@ -44,7 +44,7 @@ class Sampling(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     fps: float = 1.0
 
 
-class ClipRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class ClipRules(Settings, frozen=True):
     """Which stretches of a video become clips."""
 
     min_s: float = 2.0
@@ -63,7 +63,7 @@ class ClipRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Of one video: those that come first."""
 
 
-class VideoCaptionRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class VideoCaptionRules(Settings, frozen=True):
     """Where captions of clips come from, and what they must be: those of LTIP and VTP (Flamingo) are long."""
 
     sources: tuple[str, ...] = (
@@ -85,7 +85,7 @@ class VideoCaptionRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
     max_special_characters: float = 0.4
 
 
-class ClipSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class ClipSettings(Settings, frozen=True):
     """All that decides what becomes of one video."""
 
     caption: VideoCaptionRules = VideoCaptionRules()

@@ -32,11 +32,11 @@ def test_frequent_blocks_go_by_name_and_headings_stay() -> None:
         "A river runs.",
         "image",
     ]
-    assert [(row.kind, row.reason) for row in left.let_go] == [
+    assert [(row.kind, row.reason) for row in left.dropped] == [
         ("image", "frequent_image"),
         ("paragraph", "boilerplate"),
     ]
-    assert left.let_go[0].url == "https://a.com/logo.png"
+    assert left.dropped[0].url == "https://a.com/logo.png"
 
 
 def test_a_page_without_anything_frequent_is_left_as_it_is() -> None:

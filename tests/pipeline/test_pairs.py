@@ -2,7 +2,7 @@ import json
 
 from pipeline.captions import CaptionRules
 from pipeline.page.extract import consent_of
-from pipeline.page.parsed import ExtractSettings, Reading
+from pipeline.page.parsed import ExtractSettings, ParsedPage
 from pipeline.pairs import PagePairs, PairRules, take_pairs
 from pipeline.text.pii import PiiRules
 from schemas.documents import Page
@@ -21,8 +21,8 @@ HTML = f"""<html><head><title>Barns</title>
 
 def taken(rules: PairRules, html: str = HTML, url: str = "https://farm.example/barns") -> PagePairs:
     page = Page(uid=7, url=url, html=html.encode())
-    reading = Reading(page, ExtractSettings())
-    return take_pairs(reading, page, rules, PiiRules(), consent_of(reading, page))
+    parsed = ParsedPage(page, ExtractSettings())
+    return take_pairs(parsed, page, rules, PiiRules(), consent_of(parsed, page))
 
 
 def test_all_texts_for_an_image_are_kept_with_their_sources() -> None:
@@ -50,7 +50,7 @@ def test_images_outside_the_content_are_taken_when_asked_for() -> None:
 
 
 def test_every_image_without_a_pair_has_its_reason() -> None:
-    rows = {row.url.rpartition("/")[2]: row.reason for row in taken(PairRules()).let_go}
+    rows = {row.url.rpartition("/")[2]: row.reason for row in taken(PairRules()).dropped}
     assert rows == {"silent.jpg": "no_caption", "logo.png": "icon"}
 
 
@@ -64,4 +64,4 @@ def test_personal_data_is_replaced_and_counted() -> None:
 def test_only_the_allowed_sites_are_taken() -> None:
     assert len(taken(PairRules(domains=("example.org", "farm.example"))).pairs) == 2
     other = taken(PairRules(domains=("example.org",)))
-    assert (other.pairs, [row.reason for row in other.let_go]) == ((), ["site_not_allowed"])
+    assert (other.pairs, [row.reason for row in other.dropped]) == ((), ["site_not_allowed"])

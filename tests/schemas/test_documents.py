@@ -15,7 +15,7 @@ DRAFT = Draft(
         TextBlock("Two."),
     ),
     consent=Consent(("noai",), True, "policy"),
-    let_go=(DropRow("u", "image", "icon", "16x16"),),
+    dropped=(DropRow("u", "image", "icon", "16x16"),),
 )
 
 

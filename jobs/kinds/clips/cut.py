@@ -89,8 +89,8 @@ def _make(
     media = source.get(video)
     whole = guarded(cut, media)
     cues = source.subtitles(video)
-    tally.saw("clip", len(whole.clips) + len(whole.let_go))
-    for start, end, reason, detail in whole.let_go:
+    tally.saw("clip", len(whole.clips) + len(whole.dropped))
+    for start, end, reason, detail in whole.dropped:
         tally.drop(DropRow(video.url, "clip", reason, f"{start:g} to {end:g} s: {detail}"))
     kept = 0
     for clip in whole.clips:

@@ -164,9 +164,9 @@ def _rule_on_frequency(store: Store, plan: Plan, index: int, tally: Tally) -> Ca
         tally.saw("paragraph", len(draft.texts))
         tally.kept("paragraph", len(left.texts))
         tally.saw("image", len(draft.images) - len(left.images))
-        for row in left.let_go:
+        for row in left.dropped:
             tally.drop(row)
-        return text_rules(left, config.text) if left.let_go else left
+        return text_rules(left, config.text) if left.dropped else left
 
     return step
 

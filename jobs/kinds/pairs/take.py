@@ -94,9 +94,9 @@ class PairShuffle:
 
 def count_pairs(found: PagePairs, tally: Tally) -> None:
     """What one page gave, into the tally."""
-    tally.saw("pair", len(found.pairs) + len(found.let_go))
+    tally.saw("pair", len(found.pairs) + len(found.dropped))
     tally.kept("pair", len(found.pairs))
-    for row in found.let_go:
+    for row in found.dropped:
         tally.drop(row)
     for what, count in found.redacted.items():
         tally.redacted(what, count)

@@ -72,7 +72,7 @@ def test_relative_addresses_follow_the_base_element():
 def test_an_image_shown_twice_is_referred_to_once():
     draft = extract(f"<img src=a.jpg>{paragraphs(3)}<img src='./a.jpg#again'>")
     assert images(draft) == ["https://site.example/news/a.jpg"]
-    assert draft.let_go == (DropRow("https://site.example/news/a.jpg", "image", "repeated_image", f"on {URL}"),)
+    assert draft.dropped == (DropRow("https://site.example/news/a.jpg", "image", "repeated_image", f"on {URL}"),)
 
 
 def test_a_lazy_image_with_its_noscript_twin_counts_once():
@@ -90,7 +90,7 @@ def test_a_twin_before_its_lazy_image_counts_once():
 def test_an_image_that_is_only_a_placeholder_is_none():
     draft = extract(f"{paragraphs(3)}<img src='data:image/gif;base64,R0'><img src=/blank.gif><img>")
     assert draft.images == []
-    assert draft.let_go == (DropRow("", "image", "no_address", f"on {URL}"),) * 3
+    assert draft.dropped == (DropRow("", "image", "no_address", f"on {URL}"),) * 3
 
 
 def test_videos_keep_their_place_poster_and_caption():
@@ -120,7 +120,7 @@ def test_videos_keep_their_place_poster_and_caption():
 def test_decoration_is_let_go_with_a_row_that_says_why(img, detail):
     draft = extract(f"{paragraphs(2)}{img}<img src=real.jpg>{paragraphs(2, 2)}")
     assert images(draft) == ["https://site.example/news/real.jpg"]
-    (row,) = draft.let_go
+    (row,) = draft.dropped
     assert (row.kind, row.reason, row.detail) == ("image", "icon", f"{detail}, on {URL}")
     assert row.url.startswith("https://site.example/")
 
@@ -139,19 +139,21 @@ def test_decoration_is_let_go_with_a_row_that_says_why(img, detail):
 def test_an_image_that_merely_resembles_decoration_is_kept(img):
     draft = extract(f"{paragraphs(3)}{img}")
     assert len(draft.images) == 1
-    assert draft.let_go == ()
+    assert draft.dropped == ()
 
 
 def test_only_the_file_name_decides_and_not_what_follows_the_question_mark():
     draft = extract(f"{paragraphs(3)}<img src='/photos/cat.jpg?fallback=/img/logo.png'>")
-    assert draft.let_go == ()
+    assert draft.dropped == ()
     assert images(draft) == ["https://site.example/photos/cat.jpg?fallback=/img/logo.png"]
 
 
 def test_the_smallest_declared_side_is_a_setting():
     body = f"{paragraphs(3)}<img src=a.jpg width=99>"
-    assert extract(body, settings=ExtractSettings(min_declared_px=100)).let_go[0].detail.startswith("declared width 99")
-    assert extract(body, settings=ExtractSettings(min_declared_px=99)).let_go == ()
+    assert (
+        extract(body, settings=ExtractSettings(min_declared_px=100)).dropped[0].detail.startswith("declared width 99")
+    )
+    assert extract(body, settings=ExtractSettings(min_declared_px=99)).dropped == ()
 
 
 def test_an_icon_inside_a_sentence_does_not_cut_it_in_two():
@@ -410,7 +412,7 @@ def test_any_soup_of_tags_gives_a_draft_or_a_drop(pieces):
         return
     assert isinstance(draft, Draft)
     assert all(block.text.strip() for block in draft.texts)
-    assert all(isinstance(row, DropRow) for row in draft.let_go)
+    assert all(isinstance(row, DropRow) for row in draft.dropped)
     assert all(url.startswith(("http://", "https://")) for image in draft.images for url in image.candidates)
 
 

@@ -384,10 +384,10 @@ def test_no_image_may_be_asked_for():
 def test_bad_paragraphs_go_with_a_row_each_and_the_rest_stays_in_order():
     bad = "Buy now " * 20
     earlier = DropRow("https://site.example/i.png", "image", "icon", "why")
-    given = draft("Click.", TEXT, image_ref("a.jpg"), bad, TEXT[::-1], language="en", let_go=(earlier,))
+    given = draft("Click.", TEXT, image_ref("a.jpg"), bad, TEXT[::-1], language="en", dropped=(earlier,))
     kept = text_rules(given, TextRules(ParagraphRules(min_words=4, max_word_repetition=0.5)))
     assert kept.blocks == (given.blocks[1], given.blocks[2], given.blocks[4])
-    assert kept.let_go == (
+    assert kept.dropped == (
         earlier,
         DropRow(URL, "paragraph", "few_words", "1 < 4: Click."),
         DropRow(URL, "paragraph", "repetitive", f"word 5-grams 1 > 0.5: {bad[:80]}"),
@@ -399,13 +399,13 @@ def test_captions_and_headings_are_exempt_from_paragraph_rules(role):
     given = draft(TextBlock("Short.", role), TEXT, image_ref("a.jpg"), language="en")
     kept = text_rules(given, TextRules(ParagraphRules(min_words=4)))
     assert kept.blocks == given.blocks
-    assert kept.let_go == ()
+    assert kept.dropped == ()
 
 
 @pytest.mark.parametrize("role", ["paragraph", "list", "table", "code", "quote"])
 def test_every_other_block_is_judged(role):
     given = draft(TextBlock("Short.", role), TEXT, image_ref("a.jpg"), language="en")
-    (row,) = text_rules(given, TextRules(ParagraphRules(min_words=4))).let_go
+    (row,) = text_rules(given, TextRules(ParagraphRules(min_words=4))).dropped
     assert (row.kind, row.reason) == ("paragraph", "few_words")
 
 
@@ -434,4 +434,4 @@ def test_any_text_is_kept_or_dropped_for_a_reason(blocks, language):
     if isinstance(result, Drop):
         assert result.detail
     else:
-        assert len(result.blocks) + len(result.let_go) == len(blocks) + 1
+        assert len(result.blocks) + len(result.dropped) == len(blocks) + 1

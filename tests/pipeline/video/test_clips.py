@@ -94,7 +94,7 @@ def test_clips_open_with_their_index_first_and_are_the_same_each_time() -> None:
 def test_black_and_static_clips_are_let_go(look: str, reason: str) -> None:
     video = cut_video(make_video(scenes=(75,), size=(320, 240), look=look))
     assert video.clips == []
-    assert [row[2] for row in video.let_go] == [reason]
+    assert [row[2] for row in video.dropped] == [reason]
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 import pytest
 
 from pipeline.page.extract import consent_of
-from pipeline.page.parsed import ExtractSettings, Reading
+from pipeline.page.parsed import ExtractSettings, ParsedPage
 from pipeline.text.language import LanguageRules
 from pipeline.text.pii import PiiRules
 from pipeline.video.captions import choose_caption, without_personal_data
@@ -16,8 +16,8 @@ LONG = "A baker folds the dough by hand and leaves it to rest under a cloth"
 
 def videos(html: str) -> list[VideoDraft]:
     page = Page(uid=7, url="https://a.example/recipes/bread.html", html=html.encode(), charset="utf-8")
-    reading = Reading(page, ExtractSettings())
-    return list(take_videos(reading, page, PiiRules(), consent_of(reading, page)))
+    parsed = ParsedPage(page, ExtractSettings())
+    return list(take_videos(parsed, page, PiiRules(), consent_of(parsed, page)))
 
 
 def texts(draft: VideoDraft) -> set[tuple[str, str]]:
