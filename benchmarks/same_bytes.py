@@ -31,7 +31,7 @@ PAGE_PRESETS, PAIR_PRESETS = ("default", "flamingo", "obelics"), ("align", "ltip
 #: Archives of a few kilobytes are cut as large ones would be.
 CUT = ["partitions=3", "buckets=4", "max_slice_bytes=60000", "shards.max_bytes=400000"]
 #: Real pages of 2008 that the presets would drop nearly all.
-LOOSE = ["text.gopher.min_words=5", "text.min_stop_words=0", "language.keep=[]"]
+LOOSE = ["text.gopher.min_words=5", "text.gopher.min_stop_words=0", "language.keep=[]"]
 
 
 def main() -> int:
@@ -87,7 +87,7 @@ def builds(inputs: Path) -> dict[str, list[str]]:
     found |= {f"site-all-{name}": ["build", name, *site, *every] for name in PAGE_PRESETS}
     found["site-clips"] = ["build", *site, "--kinds", "clips"]
     found["synthetic"] = ["build", *synthetic, *sets(CUT)]
-    found["synthetic-pairs"] = ["build", "align", *synthetic, *sets(CUT)]
+    found["synthetic-pairs"] = ["build", "laion", *synthetic, *sets(CUT)]
     found["synthetic-all"] = ["build", *synthetic, *sets(CUT), "--kinds", "interleaved,pairs"]
     web = ["media.fetch.allow_private=[127.0.0.1]", "media.pace.delay_s=0.0", "partitions=2", "lists.read.spread=url"]
     found["list"] = ["fetch-pairs", "input/list.jsonl", *sets(web)]
