@@ -18,9 +18,9 @@ from typing import Any
 
 import av
 import numpy as np
-from jobs.engine.engine.isolation import Isolated, IsolationSettings
 from scenedetect import ContentDetector, detect
 
+from jobs.engine.isolation import Isolated, IsolationSettings
 from pipeline.video.clips import cut_video
 from pipeline.video.probe import index_video
 from pipeline.video.scene_cuts import look_at

@@ -23,13 +23,13 @@ from typing import Any
 
 import msgspec
 import pyarrow.parquet as pq
-from jobs.engine.engine.engine import EngineSettings, open_engine
 
 from benchmarks.build import cpu_seconds
 from benchmarks.synthetic import BLOCK, ROLES, make_draft, write_archive
 from crawlers.inputs import Input
 from jobs.build import Phases, finish
 from jobs.config import BuildConfig
+from jobs.engine.engine import EngineSettings, open_engine
 from jobs.phases.extract import Shuffle
 from jobs.phases.plan import PLAN, Plan, make_plan
 from jobs.phases.slices import sizes_name

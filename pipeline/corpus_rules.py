@@ -7,7 +7,7 @@ import msgspec
 
 from pipeline.text.ngrams import normal_words
 from schemas.documents import Block, Draft, ImageRef, TextBlock
-from schemas.drops import DropRow
+from schemas.drops import DropRow, on_page
 from schemas.settings import Settings
 from schemas.urls import host_of, media_key, registered_domain
 
@@ -63,7 +63,7 @@ def without_frequent(draft: Draft, paragraphs: Set[bytes], images: Set[bytes]) -
             case TextBlock() if paragraphs and not is_exempt(block) and paragraph_key(domain, block) in paragraphs:
                 dropped.append(DropRow(draft.url, "paragraph", "boilerplate", block.text[:80]))
             case ImageRef() if images and media_key(block.url) in images:
-                dropped.append(DropRow(block.url, "image", "frequent_image", f"on {draft.url}"))
+                dropped.append(DropRow(block.url, "image", "frequent_image", on_page("", draft.url), draft.url))
             case _:
                 kept.append(block)
     return msgspec.structs.replace(draft, blocks=tuple(kept), dropped=tuple(dropped))

@@ -1,6 +1,7 @@
 """What repeats evaluation sets is let go: texts by shared n-grams, images by their perceptual hash."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +11,8 @@ from pipeline.text.ngrams import ngram_hashes, normal_words
 from schemas.documents import Draft, StoredImage
 from schemas.drops import Drop
 from schemas.settings import Settings
+
+I = TypeVar("I")  # noqa: E741
 
 
 class DecontaminationRules(Settings, frozen=True):
@@ -88,3 +91,8 @@ class ImageIndex:
             place, distance = found
             raise Drop("evaluation_image", f"{self._names[place]}, {distance} bits away")
         return image
+
+
+def checked(decode: Callable[[I], StoredImage], images: ImageIndex | None) -> Callable[[I], StoredImage]:
+    """`decode`, and refuse what evaluation sets hold, where there are any."""
+    return decode if images is None else lambda item: images.check(decode(item))

@@ -3,7 +3,7 @@
 import hashlib
 import re
 from collections.abc import Iterable
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import msgspec
 import yaml
@@ -15,6 +15,8 @@ class SettingsError(Exception):
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Base of all settings records."""
+
+    hashed_if_set: ClassVar[tuple[str, ...]] = ()
 
 
 S = TypeVar("S", bound=Settings)
@@ -45,8 +47,15 @@ def dump_settings(settings: Settings) -> str:
 
 
 def settings_hash(settings: Settings) -> str:
-    """16 hex digits that are equal exactly when the resolved settings are."""
-    return hashlib.sha256(msgspec.json.encode(_tree(settings), order="sorted")).hexdigest()[:16]
+    """16 hex digits that are equal exactly when the resolved settings are.
+
+    What a record names in `hashed_if_set` counts only where it is not empty.
+    """
+    tree = _tree(settings)
+    for name in settings.hashed_if_set:
+        if not tree[name]:
+            del tree[name]
+    return hashlib.sha256(msgspec.json.encode(tree, order="sorted")).hexdigest()[:16]
 
 
 def differences(old: Settings, new: Settings) -> list[str]:

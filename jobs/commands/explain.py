@@ -98,20 +98,16 @@ def explain(page: "Page", config: "BuildConfig") -> dict[str, Any]:
     """What `--json` prints. Raises `Drop("hostile_html")`."""
     import msgspec
 
-    from jobs.phases.extract import page_steps
+    from jobs.phases.recipe import Recipe
     from pipeline.page.explain import explain_page, reason_of
     from pipeline.text.rules import paragraph_fault
-    from schemas.documents import Draft, TextBlock
-    from schemas.drops import Drop
+    from schemas.documents import TextBlock
 
     report: dict[str, Any] = msgspec.to_builtins(explain_page(page, config.extract))
-    language, dropped, item = "", "", page
-    try:
-        for step in page_steps(config):
-            item = step(item)
-            language = item.language if isinstance(item, Draft) else ""
-    except Drop as drop:
-        dropped = reason_of(drop)
+    language, dropped = "", ""
+    for _, draft, drop in Recipe.of(config).explain(page):
+        language = draft.language if draft is not None else language
+        dropped = reason_of(drop) if drop is not None else ""
     for part in report["items"]:
         if part["kind"] == "text" and part["kept"]:
             fault = paragraph_fault(TextBlock(part["text"], part["role"]), config.text.paragraph, language)

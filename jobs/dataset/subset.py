@@ -18,12 +18,11 @@ from schemas.commits import Attempt, committed, read_commit, sweep
 from schemas.dataset import DATASET, Dataset, read_dataset, totals, write_reader_files
 from schemas.drop_files import DropFile
 from schemas.drops import Counts, DropRow, Tally
+from schemas.kinds import KINDS
 from schemas.shards import Shard, ShardInfo, ShardMark, ShardSettings, ShardWriter, read_marks
 from schemas.storage import Store, new_attempt
 
 SUBSET = "subset.json"
-#: What a sample of a kind is called in counts and drops.
-ITEMS = {"interleaved": "page", "pairs": "pair", "clips": "clip"}
 
 
 class SubsetError(Exception):
@@ -125,7 +124,7 @@ def _write(
     shards: list[tuple[ShardMark, list[int]]],
     settings: ShardSettings,
 ) -> None:
-    phase, item = f"{plan.phase}/{kind}", ITEMS[kind]
+    phase, item = f"{plan.phase}/{kind}", KINDS[kind].item
     finished: list[ShardInfo] = []
     with Attempt(output, phase, partition) as attempt:
         with DropFile(attempt, f"drops/{plan.phase}-{kind}-{partition:06d}.parquet") as drops:

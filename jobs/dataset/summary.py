@@ -14,10 +14,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from schemas.dataset import DATASET, Dataset, read_dataset, totals
+from schemas.kinds import KINDS
 from schemas.shards import Shard, ShardMark, read_marks
 from schemas.storage import Store
 
-KINDS = ("interleaved", "pairs", "clips")
 _TOP = 10
 #: Columns whose values are counted, and those whose distribution is shown.
 _COUNTED = ("num_images", "language", "domain", "licence", "fetch_time", "caption_source")

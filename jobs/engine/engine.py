@@ -9,8 +9,9 @@ import math
 import os
 import sys
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar
 
 import msgspec
@@ -58,7 +59,7 @@ class Engine(Protocol):
 
 
 @contextmanager
-def open_engine(settings: EngineSettings) -> Iterator[Engine]:
+def open_engine(settings: EngineSettings, modules: Sequence[Path] = ()) -> Iterator[Engine]:
     """The engine that the settings name, ready; ended with the block if it was started here."""
     match settings.engine:
         case "inline":

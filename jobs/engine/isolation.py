@@ -17,6 +17,8 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import Any, Generic, TypeVar, cast
 
+import cloudpickle
+
 from schemas.drops import CODE_ERRORS, Drop, StepError
 from schemas.settings import Settings
 
@@ -42,7 +44,7 @@ class Isolated(Generic[I, O]):
     """
 
     def __init__(self, step: Callable[[I], O], settings: IsolationSettings) -> None:
-        self._step, self._settings = pickle.dumps(step), settings
+        self._step, self._settings = cloudpickle.dumps(step), settings  # also what was typed into a session
         self._child: subprocess.Popen[bytes] | None = None
         self._pipe: Connection | None = None
 

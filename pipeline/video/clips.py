@@ -3,6 +3,7 @@
 import hashlib
 import io
 import itertools
+from typing import ClassVar
 
 import msgspec
 import numpy as np
@@ -23,6 +24,8 @@ _FRAME_QUALITY = 90
 class Clip(msgspec.Struct, frozen=True):
     """A clip as it will stand in the shard. Times are seconds of the source; `end_s` is when the last frame ends."""
 
+    kind: ClassVar[str] = "clip"
+
     number: int
     requested: tuple[float, float]
     start_s: float
@@ -35,6 +38,11 @@ class Clip(msgspec.Struct, frozen=True):
     frame_times_s: list[float]  # of the sampled frames, from the clip's first
     frame_hashes: list[str]
     frames: list[bytes] = []  # JPEG; only where somebody asks for them
+
+    @property
+    def url(self) -> str:
+        """What names it in messages: its time in the video."""
+        return f"{self.start_s:.3f}-{self.end_s:.3f} s"
 
     def __repr__(self) -> str:
         return f"Clip({self.start_s:.3f}-{self.end_s:.3f} s, {self.info.width}x{self.info.height}, {self.method})"

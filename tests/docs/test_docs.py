@@ -11,16 +11,16 @@ import yaml
 
 from crawlers.crawl_config import CrawlConfig
 from jobs.config import BuildConfig, load_config, presets
-from jobs.kinds.interleaved.write import COLUMNS
 from model.data.config import DatasetSettings, LoaderConfig
 from model.evaluation.harness import EvaluateConfig
 from model.evaluation.tasks import ItemSource, TaskSettings
 from model.network.config import FlamingoConfig
 from model.network.generate import GenerateSettings
 from model.training.config import ShapeSettings, TextModelSettings, TrainConfig
-from schemas import pairs, videos
+from schemas import pairs
 from schemas.documents import Sample
 from schemas.drops import KINDS, REASONS
+from schemas.kinds import CLIPS, INTERLEAVED, PAIRS
 from schemas.videos import ClipSample
 
 ROOT = Path(__file__).parents[2]
@@ -144,13 +144,13 @@ def test_the_fields_of_the_document_and_the_columns_of_the_index_are_documented(
     )
     assert fields == list(Sample.__struct_fields__)
     of_samples = [name for name in columns if not name.startswith("members.")]
-    assert of_samples == ["key", "offset", "size", "members", *COLUMNS]
+    assert of_samples == ["key", "offset", "size", "members", *INTERLEAVED.columns]
 
 
 def test_the_fields_and_columns_of_pairs_are_documented() -> None:
     stated = {heading[0]: [row[0] for row in rows] for heading, *rows in tables("format.md")}
     assert stated["pair field"] == list(pairs.Pair.__struct_fields__)
-    assert stated["pair column"] == list(pairs.COLUMNS)
+    assert stated["pair column"] == list(PAIRS.columns)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -170,4 +170,4 @@ def test_the_fields_and_columns_of_clips_are_documented() -> None:
     ]
     assert fields == list(ClipSample.__struct_fields__)
     stated = page[page.index("The index has") :].partition(".\n")[0]
-    assert re.findall(r"`(\w+)`", stated) == ["key", "offset", "size", "members", *videos.COLUMNS]
+    assert re.findall(r"`(\w+)`", stated) == ["key", "offset", "size", "members", *CLIPS.columns]

@@ -15,7 +15,7 @@ from PIL.PngImagePlugin import PngInfo
 from pipeline.image.codec import ImageEncoding, decode_image
 from pipeline.image.hash import hamming, perceptual_hash
 from pipeline.image.rules import ImageRules
-from pipeline.page.strip import strip_jpeg, strip_png
+from pipeline.image.strip import strip_jpeg, strip_png
 from schemas.drops import Drop
 from tests.pipeline.makers import attempt, blobs, dropped, encoded, far_apart, noise, opened, picture, pixels, png_chunk
 
