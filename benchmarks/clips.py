@@ -23,7 +23,7 @@ from scenedetect import ContentDetector, detect
 
 from pipeline.video.clips import cut_video
 from pipeline.video.probe import index_video
-from pipeline.video.scene_cuts import look_at
+from pipeline.video.scene_cuts import scan_frames
 from pipeline.video.settings import ClipSettings
 from schemas.drops import Drop
 from tests.pipeline.videos import cuts_of, make_video
@@ -38,7 +38,7 @@ def cpu(work: Callable[[], Any]) -> tuple[float, Any]:
 
 
 def scene_cuts(data: bytes) -> list[int]:
-    return look_at(data, index_video(data)).starts_S[1:].tolist()
+    return scan_frames(data, index_video(data)).starts_S[1:].tolist()
 
 
 def peer_cuts(data: bytes) -> list[int]:

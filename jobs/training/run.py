@@ -19,7 +19,7 @@ def run_training(config: TrainConfig, show: bool = True) -> Ended:
     """Train, or go on. Raises what `model.training.loop.train` raises."""
     with join(config.parallel) as processes, TrainProgress(config.steps, show and processes.is_first) as progress:
         prepare(config, processes, progress)
-        return train(config, progress.told, progress.say)
+        return train(config, progress.on_metrics, progress.on_message)
 
 
 def dry_run(config: TrainConfig) -> Iterator[str]:
@@ -46,9 +46,11 @@ def prepare(config: TrainConfig, processes: Processes, progress: TrainProgress) 
 
 def _make(config: TrainConfig, progress: TrainProgress) -> None:
     if config.shapes is not None and make_shapes(config.shapes):
-        progress.say(f"made a dataset of shapes in {config.shapes.folder}")
+        progress.on_message(f"made a dataset of shapes in {config.shapes.folder}")
     if config.text_model is not None:
-        with progress.phase("text model", config.text_model.steps) as told:
-            made = make_text_model(config.text_model, config.data.datasets, told)
+        with progress.phase("text model", config.text_model.steps) as on_loss:
+            made = make_text_model(config.text_model, config.data.datasets, on_loss)
         if made:
-            progress.say(f"made a small language model in {config.text_model.folder}; it has seen texts, no pictures")
+            progress.on_message(
+                f"made a small language model in {config.text_model.folder}; it has seen texts, no pictures"
+            )

@@ -45,7 +45,7 @@ class Sampling(Settings, frozen=True):
 
 
 class ClipRules(Settings, frozen=True):
-    """Which stretches of a video become clips."""
+    """Which spans of a video become clips."""
 
     min_s: float = 2.0
     max_s: float = 30.0

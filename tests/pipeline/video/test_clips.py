@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from pipeline.video.clips import contact_sheet, cut_video, plan_clips
 from pipeline.video.probe import index_video
-from pipeline.video.scene_cuts import Look
+from pipeline.video.scene_cuts import FrameScan
 from pipeline.video.settings import ClipEncoding, ClipRules, ClipSettings
 from schemas.drops import Drop
 from tests.pipeline.videos import cuts_of, decode_all, make_video, rotated
@@ -124,8 +124,8 @@ def test_sampled_frames_have_hashes_that_differ_by_scene() -> None:
 def test_planned_clips_cover_the_video_and_keep_to_the_maximum(lengths: list[float], target: float) -> None:
     edges = np.concatenate([[0.0], np.cumsum(lengths)])
     times = np.unique(np.concatenate([edges[:-1], np.linspace(0, edges[-1], 500, endpoint=False)]))
-    look = Look(times, np.searchsorted(times, edges[:-1]), times[:0], np.zeros((0, 36, 64), np.uint8))
-    planned = plan_clips(look, float(edges[-1]), ClipRules(target_s=target))
+    scan = FrameScan(times, np.searchsorted(times, edges[:-1]), times[:0], np.zeros((0, 36, 64), np.uint8))
+    planned = plan_clips(scan, float(edges[-1]), ClipRules(target_s=target))
     assert planned[0][0] == 0
     assert planned[-1][1] == pytest.approx(edges[-1])
     assert all(end == pytest.approx(start) for (_, end), (start, _) in itertools.pairwise(planned))
