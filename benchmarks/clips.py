@@ -175,7 +175,7 @@ def _cut_and_weigh(data: bytes) -> int:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("videos", nargs="*", type=Path)
-    parser.add_argument("--memory", type=int, default=0, metavar="N", help="also cut N videos and tell the memory")
+    parser.add_argument("--memory", type=int, default=0, metavar="N", help="also cut N videos and report the memory")
     arguments = parser.parse_args()
     rng = np.random.default_rng(1)
     videos: list[tuple[str, bytes, list[int] | None]] = []

@@ -292,7 +292,7 @@ class Frontier:
                 self._db.execute(
                     "UPDATE hosts SET queued = (SELECT count(*) FROM visits WHERE host = name AND state = 0)"
                 )
-                self._db.execute("DELETE FROM payloads")  # some may lie where nothing is any more
+                self._db.execute("DELETE FROM payloads")  # some may point at what is no longer there
         return lost
 
     def queued(self) -> int:
@@ -310,7 +310,7 @@ class Frontier:
         )
 
     def drops(self) -> Iterator[DropRow]:
-        """Every visit that was let go, for `drops/`."""
+        """Every visit that was dropped, for `drops/`."""
         for item, reason, detail in self._db.execute(
             "SELECT item, reason, detail FROM visits WHERE state = 3 ORDER BY id"
         ):

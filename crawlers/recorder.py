@@ -30,7 +30,7 @@ class Recorder:
             frontier.requeue_lost(*self._warc.position)
 
     def record(self, exchange: Exchange, item: Item | None = None, policy: SitePolicy | None = None) -> tuple[str, int]:
-        """Write an exchange; of a payload of media met before only that it was met again. Returns file and offset."""
+        """Write an exchange; a media payload that was met before is only referred to. Returns file and offset."""
         digest = payload_digest(exchange.body)
         fields: list[tuple[str, str]] = []
         if item is not None and policy is not None:

@@ -121,7 +121,7 @@ class WarcWriter:
         return self._append(_record("revisit", _new_id(), all_fields, "application/http; msgtype=response", block))
 
     def sync(self) -> None:
-        """Have what was written on the disk."""
+        """Force what was written to the disk."""
         if self._file is not None:
             os.fsync(self._file)
 
@@ -195,7 +195,7 @@ def _record(kind: str, record_id: str, fields: Fields, content_type: str, block:
 
 
 def _stored_head(exchange: Exchange) -> bytes:
-    """The response's head, true of the body beside it: chunk framing is undone, so its header says what was.
+    """The response's head, made true of the body beside it: chunk framing is undone, so its header is renamed.
 
     The name is that of Common Crawl's and Nutch's archives.
     """

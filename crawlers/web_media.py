@@ -1,4 +1,4 @@
-"""Media from the live web, for pages whose archives hold them not: the fetcher, the manners and the consent of a crawl.
+"""Media from the live web, for pages whose archives lack them: the fetcher, the manners and the consent of a crawl.
 
 Everything of a partition is asked for once; its bytes wait in a temporary file. The loop runs in a thread of its own,
 so that the caller can work on one image while others come.

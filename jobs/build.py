@@ -263,7 +263,7 @@ def funnel_lines(dataset: Dataset) -> Iterable[str]:
         yield "  replaced by placeholders: " + ", ".join(f"{kind} {count:,}" for kind, count in redacted.items())
     for kind, reasons in dataset.drops.items():
         worst = sorted(reasons.items(), key=lambda item: (-item[1], item[0]))
-        yield f"  {kind}s let go: " + ", ".join(f"{reason} {count:,}" for reason, count in worst)
+        yield f"  {kind}s dropped: " + ", ".join(f"{reason} {count:,}" for reason, count in worst)
 
 
 if __name__ == "__main__":  # the same as a Ray job: python -m jobs.build CONFIG --input ... --output ...

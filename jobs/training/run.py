@@ -1,4 +1,4 @@
-"""`weft train`: what is missing of generated data and of the small language model is made, then the loop runs.
+"""`weft train`: missing generated data and the small language model are made, then the loop runs.
 
 By itself, under `torchrun`, and in each worker of Ray Train (`jobs/training/ray.py`).
 """
@@ -23,7 +23,7 @@ def run_training(config: TrainConfig, show: bool = True) -> Ended:
 
 
 def dry_run(config: TrainConfig) -> Iterator[str]:
-    """What a run would be, as lines; what is missing of generated data and the small language model is made."""
+    """What a run would be, as lines; missing generated data and the small language model are made first."""
     with join(config.parallel) as processes, TrainProgress(config.steps, processes.is_first) as progress:
         prepare(config, processes, progress)
         yield from dry_run_lines(config, processes)

@@ -50,7 +50,7 @@ def make_app(context: Context, host: str = "127.0.0.1") -> web.Application:
 
 
 async def serve(context: Context, host: str, port: int, ready: Callable[[str], None]) -> None:
-    """Serve until cancelled; `ready` is told the address. Raises `OSError` where the port is taken."""
+    """Serve until cancelled; `ready` gets the address. Raises `OSError` where the port is taken."""
     runner = web.AppRunner(make_app(context, host), access_log=None)
     await runner.setup()
     try:

@@ -33,7 +33,7 @@ class LaneState(msgspec.Struct, frozen=True):
 
 
 class LaneOutput(msgspec.Struct, frozen=True):
-    """What a lane gives at its turn: a row, or None where it has ended; the state after it; what was let go for it."""
+    """What a lane gives at its turn: a row, or None where it has ended; the state after it; what was dropped for it."""
 
     row: Row | None
     state: LaneState
@@ -109,14 +109,14 @@ class Lane:
         return self._packer.flush()
 
     def _sequence_at(self, position: Position) -> _Waiting | None:
-        """The sequence of the sample at a position; None where it is let go, which is counted."""
+        """The sequence of the sample at a position; None where it is dropped, which is counted."""
         shard, sample = self._order.sample(self._lane, position)
         self._read += 1
         url = f"{self._files[shard].path}#{sample}"
         try:
             waiting = guarded(lambda ref: self._sequence(ref, shard, sample), _Ref(url, position))
         except Drop as drop:
-            self._let_go(url, drop, "read")
+            self._drop(url, drop, "read")
             return None
         self._in_a_row["read"] = 0
         return waiting
@@ -145,7 +145,7 @@ class Lane:
             try:
                 decoded = [frames_of(medium, rng, self._config.images) for medium in item.sequence.media]
             except Drop as drop:
-                self._let_go(item.url, drop, "decode")
+                self._drop(item.url, drop, "decode")
                 continue
             self._in_a_row["decode"] = 0
             frames += decoded
@@ -160,13 +160,13 @@ class Lane:
         weight = self._settings.weight
         return Row(tuple(sequences), frames_FHWC, np.array(counts, np.int32), self._source, weight)
 
-    def _let_go(self, url: str, drop: Drop, stage: str) -> None:
+    def _drop(self, url: str, drop: Drop, stage: str) -> None:
         if drop.detail != _MISSING:  # counted once, when it was found missing
             self._in_a_row[stage] += 1
         self._drops.append(DropRow(url, "sample", drop.reason, drop.detail))
         if self._in_a_row[stage] >= self._config.read.max_failures_in_a_row:
             count = self._in_a_row[stage]
-            raise LoaderError(f"{count} samples in a row let go, last {url}: {drop.reason}: {drop.detail}")
+            raise LoaderError(f"{count} samples in a row dropped, last {url}: {drop.reason}: {drop.detail}")
 
     def _rng(self, purpose: str, position: Position) -> random.Random:
         return rng_of(self._config.order.seed, purpose, self._settings.name, self._lane, *position)

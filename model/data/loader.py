@@ -42,7 +42,7 @@ class LoaderState(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct, frozen=True):
-    """What a loader saw since it was made: samples read and let go, tokens and their part of the rows, images."""
+    """What a loader saw since it was made: samples read and dropped, tokens and their part of the rows, images."""
 
     counts: Counts
     rows: int
@@ -56,7 +56,7 @@ class Loader:
     """Iterating gives steps: batches by dataset, or one batch `mixed`. Each iteration goes on where the last was left.
 
     Raises `SettingsError` for settings that do not go together; while iterating, `LoaderError`. `drops` is called with
-    every sample that is let go.
+    every sample that is dropped.
     """
 
     def __init__(
@@ -99,7 +99,7 @@ class Loader:
             workers.close()
 
     def close(self) -> None:
-        """Stop the workers. Leaving the iteration does it too, once the iterator is let go."""
+        """Stop the workers. Leaving the iteration does it too, once nothing holds the iterator."""
         if self._workers is not None:
             self._workers.close()
             self._workers = None

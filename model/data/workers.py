@@ -65,7 +65,7 @@ class Workers:
                 found = self._queues[number].get(timeout=_LOOK_S)
             except queue.Empty:
                 if not self._workers[number].is_alive() and self._queues[number].empty():
-                    raise LoaderError(f"worker {number} died, perhaps for want of memory") from None
+                    raise LoaderError(f"worker {number} died, perhaps out of memory") from None
                 continue
             if isinstance(found, BaseException):
                 raise found
@@ -73,7 +73,7 @@ class Workers:
             return found
 
     def close(self) -> None:
-        """Stop all workers and wait for them; rows that they were ahead are let go."""
+        """Stop all workers and wait for them; rows that they made ahead are thrown away."""
         self._stop.set()
         for worker, ahead in zip(self._workers, self._queues, strict=True):
             if self._processes:
@@ -90,7 +90,7 @@ class Workers:
 
 
 def _work(job: Job, number: int, count: int, ahead: Any, stop: Signal) -> None:
-    """Rows of lanes `number`, `number + count`, ... in the order of their turns, until told to stop."""
+    """Rows of lanes `number`, `number + count`, ... in the order of their turns, until asked to stop."""
     try:
         for output in _outputs_in_turn(job, number, count):
             if not _put(ahead, output, stop):

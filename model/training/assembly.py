@@ -1,4 +1,4 @@
-"""From settings to a run that is ready for its first step; everything that does not fit together is told here."""
+"""From settings to a run that is ready for its first step; everything that does not fit together is refused here."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +16,7 @@ from model.training.optimiser import make_optimiser
 from model.training.parallel import ParallelModel, Processes
 from schemas.settings import SettingsError, differences, load_settings
 
-#: What may change when a run goes on: nothing that its losses depend on, but where things lie and what is told.
+#: What may change when a run goes on: nothing that its losses depend on, but where things lie and what is reported.
 _MAY_CHANGE = (
     "output", "steps", "checkpoint.", "log.", "guard.", "held_out.", "parallel.", "data.read.", "data.tokenizer",
     "model.lm.path", "model.vision.path", "shapes", "text_model",

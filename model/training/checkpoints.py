@@ -150,7 +150,7 @@ def read_weights(checkpoint: Path) -> dict[str, torch.Tensor]:
         raise CheckpointError(f"{checkpoint / WEIGHTS} cannot be read: {error}") from None
 
 
-def let_go_old(output: str, settings: CheckpointSettings) -> None:
+def remove_old(output: str, settings: CheckpointSettings) -> None:
     """Remove checkpoints over `keep_latest`, but not those that stay for ever, and what a kill left of a save."""
     every = settings.keep_every_steps
     for step in steps_saved(output)[: -settings.keep_latest]:
@@ -192,7 +192,7 @@ def _agreed(what: str, processes: Processes, aside: Path) -> Iterator[None]:
 
 @contextmanager
 def _alone_is_meant() -> Iterator[None]:
-    """torch warns of a single process, though it is told so."""
+    """torch warns of a single process, though it is asked for."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "torch.distributed is disabled", UserWarning)
         yield

@@ -2,7 +2,7 @@
 
     for batches in loader:
         train_step(...)                  # the gradients of every dataset, one update
-        measure, tell, save              # as often as the settings say
+        measure, report, save            # as often as the settings say
 
 `train(config)` is all there is to call: in one process, in each process that `torchrun` starts, or in each worker of
 Ray Train.
@@ -194,11 +194,11 @@ class _Loop:
         except CheckpointError as error:
             if must:
                 raise
-            self._on_message(f"{error}; training goes on, the next try comes in its turn")
+            self._on_message(f"{error}; training goes on, the next save is tried when it is due")
             return
         self._saved_step = self._step
         if self._processes.is_first:
-            checkpoints.let_go_old(self._config.output, self._config.checkpoint)
+            checkpoints.remove_old(self._config.output, self._config.checkpoint)
 
     def _is_due(self, every: int) -> bool:
         return bool(every) and self._step % every == 0

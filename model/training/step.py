@@ -107,7 +107,7 @@ def train_step(
 ) -> Outcome:
     """One update; `counts_S` are those of `counts`, summed over all processes.
 
-    `judge` is told the global norm of the gradient, the same on every process, and says whether it is applied.
+    `judge` gets the global norm of the gradient, the same on every process, and decides whether it is applied.
     """
     parts = list(micro_batches(batches, micro_rows))
     # Gradients are averaged over processes: what is wanted is their sum.

@@ -41,7 +41,7 @@ class Clip(msgspec.Struct, frozen=True):
 
 
 class CutVideo(msgspec.Struct, frozen=True):
-    """What one video gave: its clips, and (start, end, reason, detail) of those let go."""
+    """What one video gave: its clips, and (start, end, reason, detail) of those dropped."""
 
     info: VideoInfo
     sha256: str

@@ -80,7 +80,7 @@ def find_cuts(
     for place in candidates.tolist():
         first, last = max(1, place - _WINDOW), place + _WINDOW + 1
         around = np.delete(differences_F[first:last], place - first)
-        # of neighbours that are cuts themselves the mean must not speak
+        # the median: neighbours may be cuts themselves
         usual = float(np.median(around)) if len(around) else 0.0
         if differences_F[place] < settings.min_ratio * usual:
             continue

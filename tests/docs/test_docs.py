@@ -50,6 +50,20 @@ def tables(page: str) -> Iterator[list[list[str]]]:
         yield [rows[0], *rows[2:]]
 
 
+def test_what_was_left_out_is_called_dropped_wherever_people_read_of_it() -> None:
+    """One word for it, that of the field, of the codes and of the files."""
+    read = [
+        *PAGES,
+        ROOT / "CHANGELOG.md",
+        *(ROOT / "jobs").glob("*/templates/*.html"),
+        *(ROOT / "jobs").glob("c*/*.py"),
+    ]
+    assert len(read) > 40
+    assert [
+        path.name for path in read if re.search(r"\blet(s|ting)? (it |them )?go\b", path.read_text("utf-8"), re.I)
+    ] == []
+
+
 def test_every_setting_is_documented_with_its_default() -> None:
     stated = {
         row[0]: row[2]

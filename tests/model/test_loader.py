@@ -259,7 +259,7 @@ def test_many_damaged_samples_in_a_row_stop_the_run_with_a_name(tmp_path: Path, 
     samples = [(key, [(name, b"no image") for name, _ in members]) for key, members in map(page, range(30))]
     write_dataset(tmp_path / "pages", samples)
     read = ReadSettings(workers_are=workers_are, max_failures_in_a_row=5)
-    with pytest.raises(LoaderError, match=r"5 samples in a row let go, last .*\.tar#\d+: broken_sample"):
+    with pytest.raises(LoaderError, match=r"5 samples in a row dropped, last .*\.tar#\d+: broken_sample"):
         steps(Loader(config(tmp_path, read=read), some_tokens()))
 
 

@@ -91,7 +91,7 @@ def test_clips_open_with_their_index_first_and_are_the_same_each_time() -> None:
 
 
 @pytest.mark.parametrize(("look", "reason"), [("black", "black"), ("static", "static")])
-def test_black_and_static_clips_are_let_go(look: str, reason: str) -> None:
+def test_black_and_static_clips_are_dropped(look: str, reason: str) -> None:
     video = cut_video(make_video(scenes=(75,), size=(320, 240), look=look))
     assert video.clips == []
     assert [row[2] for row in video.dropped] == [reason]
@@ -107,7 +107,7 @@ def test_black_and_static_clips_are_let_go(look: str, reason: str) -> None:
     ],
     ids=["small", "wide", "short", "broken"],
 )
-def test_videos_are_let_go_by_reason(data: bytes, reason: str) -> None:
+def test_videos_are_dropped_by_reason(data: bytes, reason: str) -> None:
     with pytest.raises(Drop) as caught:
         cut_video(data)
     assert caught.value.reason == reason
