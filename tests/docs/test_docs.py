@@ -86,6 +86,23 @@ def test_what_contributing_says_can_be_done() -> None:
     assert len(page.splitlines()) <= 70  # one page
 
 
+def test_the_glossary_is_in_order_and_has_the_words_of_the_code() -> None:
+    page = (DOCS / "glossary.md").read_text("utf-8")
+    words = re.findall(r"^\*\*(.+?)\.\*\*", page, re.MULTILINE)
+    assert words == sorted(words, key=str.lower)
+    ours = "attempt|candidate|captioner|check|conditioning|draft|funnel|gate|kind|lane|media span|own step|page|recipe"
+    assert {*ours.split("|"), "room", "scorer", "slice", "step", "tally"} <= {*words}
+
+
+def test_the_glossary_names_every_phase_that_is_counted() -> None:
+    page = (DOCS / "glossary.md").read_text("utf-8")
+    named = re.findall(r"\*([a-zN-]+)\*|`(remove|subset)`", page.partition("**phase.**")[2].partition("\n\n")[0])
+    (counted,) = (row[1] for heading, *rows in tables("format.md") for row in rows if row[0] == "phases")
+    phases = re.findall(r"`([a-z-]+)`", counted.partition("what was `seen`")[0])
+    assert len(phases) > 12
+    assert {*phases} <= {one or other for one, other in named}
+
+
 def test_every_setting_is_documented_with_its_default() -> None:
     stated = {
         row[0]: row[2]
