@@ -187,14 +187,14 @@ def print_found(out: Path, size: int, kind: str) -> None:
             "frequent_content",
         ):  # later phases apply them
             continue
-        share = f"{found / there:.4f} of {there:,}" if there else f"{found / (blocks * len(groups)):.4f} let go"
+        share = f"{found / there:.4f} of {there:,}" if there else f"{found / (blocks * len(groups)):.4f} dropped"
         print(f"  {name:<36} {share}")
     for reason, count in sorted(Counter(why for _, _, why in rows).items()):
-        print(f"  precision of {reason:<23} {explained[reason] / count:.4f} ({count:,} let go)")
+        print(f"  precision of {reason:<23} {explained[reason] / count:.4f} ({count:,} dropped)")
 
 
 def read_drops(out: Path) -> list[tuple[int, int, str]]:
-    """Block, index and reason of everything that was let go; of paragraphs and images those of their page."""
+    """Block, index and reason of everything that was dropped; of paragraphs and images those of their page."""
     rows = []
     for path in sorted((out / "drops").glob("*.parquet")):
         for row in pq.read_table(path).to_pylist():

@@ -153,7 +153,7 @@ class Img2datasetMedia:
 def read_output(folder: Path, urls: Sequence[str], ended: str) -> dict[str, tuple[Path, int, int, str] | Drop]:
     """Where the bytes of each address lie, or why there are none; what it left half done counts as lost.
 
-    Nothing is believed: a member must be there whole, and its hash is compared when it is read.
+    Nothing is taken on trust: a member must be there whole, and its hash is compared when it is read.
     """
     lost = (
         Drop("timeout", "img2dataset did not end") if ended == "timeout" else Drop("failed", "img2dataset left it out")

@@ -1,4 +1,4 @@
-"""Pages and images that ask not to be used are not."""
+"""Pages and images that ask not to be used are left alone."""
 
 from schemas.consent import AGENTS, ConsentSettings, read_consent, refusal
 from schemas.documents import Consent

@@ -1,4 +1,4 @@
-"""What is let go because the corpus has it too often: keys to count by, and the rules that the counts decide."""
+"""What is dropped because the corpus has it too often: keys to count by, and the rules that the counts decide."""
 
 import hashlib
 from collections.abc import Iterator, Set
@@ -23,8 +23,8 @@ class CorpusRules(Settings, frozen=True):
     min_image_set: int | None = 2
     """Of pages that refer to the same set of images, at least this many, only the newest stays. OBELICS: 1."""
     max_image_places: int | None = 10
-    """An image that stands in more places of the corpus goes, told by its bytes and by its perceptual hash, whatever
-    its addresses. OmniCorpus: 10."""
+    """An image that stands in more places of the corpus goes, compared by bytes and by perceptual hash, whatever its
+    addresses. OmniCorpus: 10."""
 
 
 def is_exempt(block: TextBlock) -> bool:

@@ -1,4 +1,4 @@
-"""What repeats evaluation sets is let go: texts by shared n-grams, images by their perceptual hash."""
+"""What repeats evaluation sets is dropped: texts by shared n-grams, images by their perceptual hash."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
@@ -26,7 +26,7 @@ class DecontaminationRules(Settings, frozen=True):
     ngram: int = 13
     """Words in a row that a page may not share with an item. GPT-3 and after: 13."""
     min_words: int = 8
-    """An item with fewer words than `ngram` must be repeated whole; one with fewer than this cannot be told."""
+    """An item with fewer words than `ngram` must be repeated whole; one with fewer than this is ignored."""
     min_shared: int = 1
     """Different n-grams that must be shared before the page goes."""
     max_image_distance: int = 6
@@ -57,7 +57,7 @@ class TextIndex:
 
 
 def item_ngrams(text: str, rules: DecontaminationRules) -> tuple[int, NDArray[np.uint64]]:
-    """The length and the hashes of the n-grams by which an item is told; none if it is too short."""
+    """The length and the hashes of the n-grams by which an item is recognised; none if it is too short."""
     words = normal_words(text)
     if len(words) < rules.min_words:
         return 0, np.zeros(0, np.uint64)

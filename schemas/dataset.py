@@ -29,7 +29,7 @@ class Dataset(msgspec.Struct, frozen=True):
     """`dataset.json`: written last, when every partition is committed."""
 
     kinds: dict[str, KindTotals]
-    phases: dict[str, Counts]  # what each phase saw, kept and let go, in order
+    phases: dict[str, Counts]  # what each phase saw, kept and dropped, in order
     drops: dict[str, dict[str, int]]  # by kind and reason, all phases together
     inputs: int
     input_bytes: int

@@ -1,4 +1,4 @@
-"""Why things are let go. Every loss has a code from `REASONS`, a count in a `Tally`, a row in `drops/*.parquet`."""
+"""Why things are dropped. Every loss has a code from `REASONS`, a count in a `Tally`, a row in `drops/*.parquet`."""
 
 import re
 from collections import Counter
@@ -7,7 +7,7 @@ from typing import Generic, Protocol, TypeVar
 
 import msgspec
 
-#: What can be let go: a visit of the crawler to an address, a WARC record, a whole page, one text block of a page, one
+#: What can be dropped: a visit of the crawler to an address, a WARC record, a whole page, one text block of a page, one
 #: image reference of a page, an image with its caption, a video, one clip of a video; when training, one sample of a
 #: shard.
 KINDS = ("visit", "record", "page", "paragraph", "image", "pair", "video", "clip", "sample")
@@ -67,7 +67,7 @@ REASONS: dict[str, str] = {
     "duplicate_text": "another page has the same normalised text",
     "near_duplicate": "a newer page has nearly the same text",
     "same_images": "a newer page shows the same set of images",
-    "no_image_left": "every image of the page was let go",
+    "no_image_left": "every image of the page was dropped",
     # paragraphs
     "boilerplate": "the paragraph stands on its domain more often than the maximum",
     # images
@@ -95,7 +95,7 @@ REASONS: dict[str, str] = {
     "no_video_stream": "a file of sound or of a still picture",
     "no_frames": "no frame could be read",
     "too_long": "longer than the maximum",
-    "no_clip_left": "every clip of the video was let go",
+    "no_clip_left": "every clip of the video was dropped",
     "too_short": "shorter than the minimum",
     "black": "all of it is dark",
     "static": "nothing moves in it",
@@ -152,7 +152,7 @@ CODE_ERRORS = (
 
 
 class Drop(Exception):
-    """Raised by a step to let the item go. Raises `UnknownReason`."""
+    """Raised by a step to drop the item. Raises `UnknownReason`."""
 
     def __init__(self, reason: str, detail: str = "") -> None:
         if reason not in REASONS and not _OWN_REASON.fullmatch(reason):
@@ -182,7 +182,7 @@ def on_page(detail: str, page_url: str) -> str:
 
 
 class Counts(msgspec.Struct, frozen=True):
-    """What a `Tally` adds up to: per kind what came in and went on, and per kind and reason what was let go."""
+    """What a `Tally` adds up to: per kind what came in and went on, and per kind and reason what was dropped."""
 
     seen: dict[str, int] = {}
     kept: dict[str, int] = {}
@@ -214,7 +214,7 @@ class Counts(msgspec.Struct, frozen=True):
         )
 
     def unaccounted(self, kind: str) -> int:
-        """Items of a kind that came in and neither went on nor were let go; anything but 0 is a defect."""
+        """Items of a kind that came in and neither went on nor were dropped; anything but 0 is a defect."""
         return self.seen.get(kind, 0) - self.kept.get(kind, 0) - sum(self.drops.get(kind, {}).values())
 
 
@@ -249,7 +249,7 @@ class Tally:
 
 
 class Item(Protocol):
-    """What `each` needs to know of an item in order to say who was let go."""
+    """What `each` needs to know of an item in order to say what was dropped."""
 
     @property
     def kind(self) -> str: ...

@@ -79,7 +79,7 @@ def _read(source: str, base: str, config: "BuildConfig") -> "Page":
 
 
 def _explain_in_dataset(path: str, wanted: str, config_name: str | None, overrides: list[str]) -> dict[str, Any]:
-    """The same of a page that a build saw, with what that build let go of it. Raises `NotAtHand` and as `explain`."""
+    """The same of a page that a build saw, with what that build dropped of it. Raises `NotAtHand` and as `explain`."""
     from crawlers.archive_index import Archives, archives_of
     from jobs.config import load_config
     from jobs.dataset.index import Index

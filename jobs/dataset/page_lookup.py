@@ -1,4 +1,4 @@
-"""A page as a build saw it: found by key or address, with what the build kept and let go of it."""
+"""A page as a build saw it: found by key or address, with what the build kept and dropped of it."""
 
 from typing import Any
 
@@ -48,7 +48,7 @@ def page_of(index: Index, archives: Archives, wanted: str, max_search_s: float =
 
 
 def _length(index: Index, kind: str, key: str) -> int:
-    """Bytes of the page's record, which only the sample's JSON knows; -1 where it cannot be told."""
+    """Bytes of the page's record, which only the sample's JSON knows; -1 where it is unknown."""
     row = index.ask(f"SELECT shard, members FROM {kind} WHERE key = ?", [key]).dicts()[0]
     for member in row["members"]:
         if member["name"].endswith(".json"):
@@ -61,7 +61,7 @@ def _length(index: Index, kind: str, key: str) -> int:
 
 
 def drops_on(index: Index, url: str) -> list[dict[str, Any]]:
-    """What the build let go of a page: the page itself, its images, pairs and paragraphs."""
+    """What the build dropped of a page: the page itself, its images, pairs and paragraphs."""
     sql = (
         "SELECT url, kind, reason, detail FROM drops WHERE (url = ? AND kind IN ('page', 'paragraph', 'record')) "
         "OR detail = ? OR suffix(detail, ?)"

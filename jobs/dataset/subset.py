@@ -168,7 +168,7 @@ def _samples(shard: Shard, table: Any) -> Iterator[tuple[dict[str, Any], list[tu
 
 
 def _finish(source: Store, output: Store, plan: SubsetPlan, dataset: Dataset) -> Dataset:
-    """What the source let go before is copied, so that the whole way of a sample can be told from the subset alone."""
+    """What the source had dropped before is copied, so that the subset alone shows what became of every item."""
     counts = Counts()
     kinds = {}
     for kind in plan.kinds:
@@ -191,7 +191,7 @@ def _finish(source: Store, output: Store, plan: SubsetPlan, dataset: Dataset) ->
 
 
 def _copy_drops(source: Store, output: Store) -> bool:
-    """False where the source has lost its own; then only the subset's are told."""
+    """False where the source has lost its own; then only the subset's are there."""
     names = [name for name in source.list("drops") if name.endswith(".parquet") and not name.startswith(".")]
     for name in names:
         staged = f"drops/.{new_attempt()}.{name}.tmp"

@@ -1,4 +1,4 @@
-"""What a dataset holds, told from its commit marks and parquet indexes; no tar is opened."""
+"""What a dataset holds, by its commit marks and parquet indexes; no tar is opened."""
 
 import array
 import math
@@ -157,7 +157,7 @@ def _round_up(step: float) -> float:
 
 
 def funnel(dataset: Dataset) -> list[dict[str, Any]]:
-    """What each phase saw, kept and let go, by kind of item; `width` and `lost` are percent of the kind's largest."""
+    """What each phase saw, kept and dropped, by kind of item; `width` and `lost` are percent of the kind's largest."""
     widest: Counter[str] = Counter()
     for counts in dataset.phases.values():
         for kind, seen in counts.seen.items():

@@ -66,7 +66,7 @@ class Isolated(Generic[I, O]):
         ours, theirs = socket.socketpair()
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
         environment |= {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}  # threads only take address space here
-        # Each image takes and frees some megabytes: kept, they need not be had from the kernel again, page by page.
+        # Each image takes and frees some megabytes: kept, they need not be asked of the kernel again, page by page.
         environment |= {"MALLOC_MMAP_THRESHOLD_": str(_KEPT_BYTES), "MALLOC_TRIM_THRESHOLD_": str(_KEPT_BYTES)}
         with theirs:
             self._child = subprocess.Popen(
@@ -116,10 +116,10 @@ def _serve(descriptor: int) -> None:
     try:
         step: Callable[[Any], Any] = pickle.loads(pickled)
         resource.setrlimit(resource.RLIMIT_AS, (max_memory_bytes, max_memory_bytes))
-    except Exception as error:  # told to the parent, which raises it
+    except Exception as error:  # passed to the parent, which raises it
         pipe.send(error)
         return
-    gc.set_threshold(100_000)  # a page's DOM and blocks are many small objects in no cycles: fewer vain searches
+    gc.set_threshold(100_000)  # a page's DOM and blocks are many small objects in no cycles: collect less often
     pipe.send("ready")
     while True:
         try:
@@ -136,7 +136,7 @@ def _answer(step: Callable[[Any], Any], item: Any) -> tuple[str, Any]:
         return "raise", _portable(error)
     except MemoryError:
         return "raise", Drop("out_of_memory")
-    except OSError as error:  # a step reads no storage: this is a library's word for odd data
+    except OSError as error:  # a step reads no storage: this is how a library reports odd data
         return "raise", RuntimeError(f"{type(error).__name__}: {error}")
     except Exception as error:  # counted by the parent as internal_error
         return "raise", _portable(error)

@@ -1,4 +1,4 @@
-"""What a report says of one dataset: from manifest, index and drops, and a look at a few samples."""
+"""What a report says of one dataset: from manifest, index and drops, and from a few samples."""
 
 import base64
 import time
@@ -20,12 +20,12 @@ from schemas.dataset import DATASET, read_dataset
 from schemas.drops import KINDS, REASONS, Drop
 from schemas.storage import Store
 
-#: Reasons that mean that the same was there already.
+#: Reasons that mean a duplicate.
 DUPLICATES = (
     "duplicate_url", "duplicate_text", "near_duplicate", "same_images", "boilerplate", "frequent_image",
     "frequent_content", "repeated_image", "duplicate_pair", "many_texts", "frequent_text", "duplicate_video",
 )  # fmt: skip
-#: Reasons by which somebody said no.
+#: Reasons that mean a refusal.
 REFUSALS = ("opt_out", "robots", "denied", "robots_unavailable", "site_not_allowed")
 _LOOK = 300  # samples whose JSON is read for what the index does not say
 _SHOWN = {"interleaved": 3, "pairs": 18, "clips": 6}
@@ -135,7 +135,7 @@ class Collector(AbstractContextManager["Collector"]):
         return f"data:image/jpeg;base64,{base64.b64encode(small).decode()}"
 
     def _dropped(self) -> list[dict[str, Any]]:
-        """For each kind and reason some that were let go, and where the archive is at hand what they were."""
+        """For each kind and reason some that were dropped, and where the archive is at hand what they were."""
         sql = (
             "SELECT kind, reason, count(*) AS n, "
             f"min_by({{'url': url, 'detail': detail}}, hash(url, detail), {_OF_REASON}) AS some FROM drops GROUP BY ALL"

@@ -1,6 +1,6 @@
-"""A dataset of drawn shapes, all three kinds: what is said of a picture can be known from that picture alone.
+"""A dataset of drawn shapes, all three kinds: what the text says of a picture can be known from that picture alone.
 
-It lets a model be seen to learn within minutes, without any download. Written with the shard writers that real data
+A model can be watched learning it within minutes, without any download. Written with the shard writers that real data
 goes through, so `weft inspect` and `weft show` open it like any other.
 
 * **pairs**: a picture, "two red circles at the top": number, colour, shape and place are independent and evenly drawn.
@@ -142,7 +142,7 @@ def _write_tasks(store: Store, settings: ShapeSettings) -> None:
     """`tasks/`: what `weft evaluate` asks, as plain files.
 
     In each group of `naming` two or three colours have made-up names that hold in this group only: what a picture is
-    called can be told from examples of its group and from nothing else.
+    called can be known from examples of its group and from nothing else.
     """
     rng = random.Random(f"{settings.seed}/tasks")
     lines: dict[str, list[bytes]] = {"support": [], "query": []}

@@ -63,7 +63,7 @@ async def browse(request: web.Request) -> web.Response:
     chosen = read_filter(request.query)
     number = _page_number(request.query.get("page", "1"))
     started = time.monotonic()
-    # The rows are what the reader waits for; how many there are in all is counted beside.
+    # The rows are what the reader waits for; how many there are in all is counted in the background.
     try:
         rows, count = await asyncio.gather(
             asyncio.to_thread(library.page, kind, chosen, number - 1, _PAGE[kind]),

@@ -18,7 +18,7 @@ _IMAGES = ("image/jpeg", "image/png", "image/webp", "image/gif", "image/bmp", "i
 
 
 async def source(request: web.Request) -> web.Response:
-    """A page, its blocks coloured, beside the list of them and of all that a build let go of it."""
+    """A page, its blocks coloured, beside the list of them and of all that a build dropped of it."""
     context, url = request.app[CONTEXT], request.query.get("url", "")
     if not url:
         raise web.HTTPBadRequest(reason="name a page: /source?url=...")

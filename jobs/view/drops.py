@@ -1,4 +1,4 @@
-"""What was let go, queries, and the report."""
+"""What was dropped, queries, and the report."""
 
 import asyncio
 import re
@@ -75,7 +75,7 @@ def _counts(context: Context) -> dict[str, list[tuple[str, int]]]:
 
 
 def page_of_drop(row: dict[str, Any]) -> str:
-    """The address of the page that something let go stood on; "" where none is named."""
+    """The address of the page that something dropped stood on; "" where none is named."""
     if row["kind"] in ("page", "paragraph"):
         return str(row["url"])
     found = _ON_PAGE.search(row["detail"] or "")

@@ -202,7 +202,7 @@ def _orientation(header: Image.Image) -> int:
         return 1
     try:
         value = header.getexif().get(_ORIENTATION, 1)
-    except Exception:  # EXIF is full of damage that no one needs to hear of
+    except Exception:  # EXIF is often damaged, and nobody needs the warnings
         return 1
     return value if value in range(1, 9) else 1
 

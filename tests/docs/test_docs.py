@@ -1,6 +1,8 @@
 """The documentation says what the code does: settings, drop reasons and links are compared."""
 
+import hashlib
 import re
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -25,7 +27,7 @@ from schemas.videos import ClipSample
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
-PAGES = [ROOT / "README.md", *sorted(DOCS.glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.glob("*.md"))]
 PRESETS = ("default", "flamingo", "obelics", "align", "ltip", "datacomp", "laion", "list")
 
 
@@ -48,6 +50,57 @@ def tables(page: str) -> Iterator[list[list[str]]]:
     for block in re.findall(r"(?:^\|.*\|\n)+", (DOCS / page).read_text("utf-8"), re.MULTILINE):
         rows = [[cell.strip().strip("`") for cell in line.strip("| ").split(" | ")] for line in block.splitlines()]
         yield [rows[0], *rows[2:]]
+
+
+def test_what_was_left_out_is_called_dropped_wherever_people_read_of_it() -> None:
+    """One word for it, that of the field, of the codes and of the files."""
+    read = [
+        *PAGES,
+        ROOT / "CHANGELOG.md",
+        *(ROOT / "jobs").glob("*/templates/*.html"),
+        *(ROOT / "jobs").glob("c*/*.py"),
+    ]
+    assert len(read) > 40
+    assert [
+        path.name for path in read if re.search(r"\blet(s|ting)? (it |them )?go\b", path.read_text("utf-8"), re.I)
+    ] == []
+
+
+def test_the_licence_is_the_whole_of_apache_2_and_the_one_that_the_package_states() -> None:
+    """Byte for byte https://www.apache.org/licenses/LICENSE-2.0.txt."""
+    text = (ROOT / "LICENSE").read_bytes()
+    assert hashlib.sha256(text).hexdigest() == "cfc7749b96f63bd31c3c42b5c471bf756814053e847c10f3eb003417bc523d30"
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert (project["license"], project["license-files"]) == ("Apache-2.0", ["LICENSE"])
+
+
+def test_what_contributing_says_can_be_done() -> None:
+    page = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    modules = re.findall(r"-m (benchmarks\.\w+)", page)
+    paths = re.findall(r"(?:tests|pipeline|model|jobs|crawlers|schemas|benchmarks)/[\w/.]*\w", page)
+    assert set(re.findall(r"make ([a-z-]+)", page)) <= targets
+    assert modules
+    assert all((ROOT / f"{name.replace('.', '/')}.py").exists() for name in modules)
+    assert [path for path in paths if not (ROOT / path.removesuffix("/NAME")).exists()] == []
+    assert len(page.splitlines()) <= 70  # one page
+
+
+def test_the_glossary_is_in_order_and_has_the_words_of_the_code() -> None:
+    page = (DOCS / "glossary.md").read_text("utf-8")
+    words = re.findall(r"^\*\*(.+?)\.\*\*", page, re.MULTILINE)
+    assert words == sorted(words, key=str.lower)
+    ours = "attempt|candidate|captioner|check|conditioning|draft|funnel|gate|kind|lane|media span|own step|page|recipe"
+    assert {*ours.split("|"), "room", "scorer", "slice", "step", "tally"} <= {*words}
+
+
+def test_the_glossary_names_every_phase_that_is_counted() -> None:
+    page = (DOCS / "glossary.md").read_text("utf-8")
+    named = re.findall(r"\*([a-zN-]+)\*|`(remove|subset)`", page.partition("**phase.**")[2].partition("\n\n")[0])
+    (counted,) = (row[1] for heading, *rows in tables("format.md") for row in rows if row[0] == "phases")
+    phases = re.findall(r"`([a-z-]+)`", counted.partition("what was `seen`")[0])
+    assert len(phases) > 12
+    assert {*phases} <= {one or other for one, other in named}
 
 
 def test_every_setting_is_documented_with_its_default() -> None:

@@ -117,7 +117,7 @@ def sound_alone(video_track: bool = False) -> bytes:
     ],
     ids=["empty", "a page", "truncated MP4", "no frames", "sound"],
 )
-def test_files_without_frames_are_let_go_by_reason(data: bytes, reason: str) -> None:
+def test_files_without_frames_are_dropped_by_reason(data: bytes, reason: str) -> None:
     with pytest.raises(Drop) as caught:
         sample_frames(data)
     assert caught.value.reason == reason
