@@ -4,8 +4,9 @@ from typing import Any
 
 import msgspec
 
-from crawlers.archive_index import Archives, NotAtHand
+from crawlers.archive_index import Archives, NotAtHand, archives_of
 from jobs.config import BuildConfig, load_config
+from jobs.dataset.explain import explain
 from jobs.dataset.index import Index
 from schemas.dataset import DATASET, read_dataset
 from schemas.documents import Page
@@ -67,3 +68,16 @@ def drops_on(index: Index, url: str) -> list[dict[str, Any]]:
         "OR detail = ? OR suffix(detail, ?)"
     )
     return index.ask(sql, [url, f"on {url}", f", on {url}"], limit=500).dicts()
+
+
+def explain_in_dataset(path: str, wanted: str, config_name: str | None, overrides: list[str]) -> dict[str, Any]:
+    """What `explain` says of a page that a build saw, and what that build let go of it.
+
+    Raises `NotAtHand`, `SettingsError`, `NotADataset`, and as `explain`.
+    """
+    store = Store(path)
+    with Index(store) as index:
+        config = load_config(config_name, overrides) if config_name else build_config(store, overrides)
+        page, sample = page_of(index, Archives(archives_of(store), config.warc), wanted)
+        report = explain(page, config)
+        return {**report, "sample": sample, "dropped_by_the_build": drops_on(index, page.url)}

@@ -28,7 +28,7 @@ def thumbnail(data: bytes) -> bytes:
 
 def main_text(config: BuildConfig, page: Page) -> tuple[str, str]:
     """Title and the start of the main text of a page. Raises `Drop("hostile_html")`."""
-    from jobs.commands.explain import explain
+    from jobs.dataset.explain import explain
 
     report = explain(page, config)
     texts = [part["text"] for part in report["items"] if part["kind"] == "text" and part["kept"]]

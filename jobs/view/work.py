@@ -26,7 +26,7 @@ def draw_sheet(data: bytes) -> bytes:
 
 def explain_captured(config: BuildConfig, page: Page) -> Explained:
     """Raises `Drop("hostile_html")`."""
-    from jobs.commands.explain import explain
+    from jobs.dataset.explain import explain
     from pipeline.page.annotate import annotate_page, harmless_page
 
     report = explain(page, config)
