@@ -111,6 +111,15 @@ class Index:
             except duckdb.Error as error:
                 raise _explained(error, None) from None
 
+    def table(self, sql: str, parameters: Sequence[Any] = ()) -> pa.Table:
+        """The whole answer, in memory; one without rows has its columns all the same. Raises `QueryError`."""
+        with self._cursor(None) as cursor:
+            _only_reading(cursor, sql)
+            try:
+                return cursor.sql(sql, params=list(parameters)).to_arrow_table()
+            except duckdb.Error as error:
+                raise _explained(error, None) from None
+
     def close(self) -> None:
         """Ends the queries that run, then the database."""
         with self._changed:
