@@ -3,7 +3,6 @@
 import hashlib
 import io
 import warnings
-from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -80,7 +79,7 @@ def decode_image(
     )
 
 
-def open_image(data: bytes, formats: Sequence[str] = FORMATS) -> Image.Image:
+def open_image(data: bytes, formats: tuple[str, ...] = FORMATS) -> Image.Image:
     """Only the header is read here. Raises `Drop`: unsupported_format, too_many_pixels, broken_image."""
     try:
         with warnings.catch_warnings():
