@@ -79,6 +79,11 @@ class Dataset(Generic[S]):
         return list(self._source.index.kinds)
 
     @property
+    def total(self) -> int:
+        """The samples of this kind in the whole dataset."""
+        return self._source.total(self._kind)
+
+    @property
     def columns(self) -> list[str]:
         """What `where` and `to_arrow` know of each sample: the columns of the index, and `shard` and `row` in it."""
         return list(self._source.columns(self._kind))
@@ -185,7 +190,7 @@ class Dataset(Generic[S]):
         """
         if columns is None:
             columns = [name for name in self.columns if name not in PLACES or name == "key"]
-        return self._source.table(self._kind, self._numbers, columns)
+        return self._source.table(self._kind, self._numbers, columns) if columns else pa.table({})
 
     def to_pandas(self, columns: Sequence[str] | None = None) -> Frame:
         """The same as a DataFrame. Raises `ModuleNotFoundError` without pandas, else as `to_arrow`."""
@@ -202,8 +207,7 @@ class Dataset(Generic[S]):
         self.close()
 
     def __repr__(self) -> str:
-        total = self._source.total(self._kind)
-        count = f"{len(self):,}" if len(self) == total else f"{len(self):,} of {total:,}"
+        count = f"{len(self):,}" if len(self) == self.total else f"{len(self):,} of {self.total:,}"
         others = [f"{kind} {self._source.total(kind):,}" for kind in self.kinds if kind != self._kind]
         beside = f"; beside them {', '.join(others)}" if others else ""
         return f"<weft.Dataset {self.path}: {self._kind}, {count} samples{beside}>"
@@ -222,7 +226,7 @@ class Dataset(Generic[S]):
 
     def _totals(self, counted: Counter[str]) -> dict[str, int]:
         """Of all samples as their commit marks have it; of a view what its rows add up to."""
-        if len(self) == self._source.total(self._kind):
+        if len(self) == self.total:
             return dict(msgspec.to_builtins(totals([mark.shard for mark in self._source.marks(self._kind)])))
         return {"samples": len(self), "images": counted["num_images"], "bytes": counted["size"]}
 

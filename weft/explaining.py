@@ -1,5 +1,6 @@
 """`weft.explain`: one page, part by part, with the rule that decided."""
 
+import itertools
 import os
 from collections.abc import Mapping
 from typing import Any
@@ -22,6 +23,7 @@ class Part(msgspec.Struct, frozen=True):
     reason: str  # code or rule, and the number that decided
     text: str = ""
     role: str = ""  # of a text: paragraph, heading, list, table, code, quote or caption
+    mark: str = ""  # what stands before it as in Markdown: "## " of a heading, "- " or "3. " of a list item
     url: str = ""  # of an image or video: the address to try first
     alt: str = ""
     caption: str = ""
@@ -30,7 +32,7 @@ class Part(msgspec.Struct, frozen=True):
     def shown(self) -> str:
         """The part as one line or more of text."""
         if self.kind == "text":
-            return self.text
+            return self.mark + self.text if self.kept else self.text
         return f"[{' · '.join(filter(None, (self.kind, self.url, self.alt, self.caption)))}]"
 
 
@@ -56,12 +58,21 @@ class Verdicts(msgspec.Struct, frozen=True):
         of_kind = {kind: [part.kept for part in self.parts if part.kind == kind] for kind in kinds}
         return [f"{kind}: {sum(kept)} of {len(kept)} kept" for kind, kept in of_kind.items()]
 
+    @property
+    def stretches(self) -> list[tuple[str, str]]:
+        """What is shown of the parts, and the reason: those that follow one another and go for one reason together."""
+        found: list[tuple[str, str]] = []
+        for reason, parts in itertools.groupby(self.parts, key=lambda part: part.reason):
+            shown = [part.shown for part in parts]
+            found += [(" · ".join(shown), reason)] if reason else [(one, "") for one in shown]
+        return found
+
     def __repr__(self) -> str:
         lines = [self.title or "(no title)", self.url, ""]
-        for part in self.parts:
-            text = " ".join(part.shown.split())
-            shown = text if len(text) <= _SHOWN else f"{text[:_SHOWN]} …"
-            lines.append(f"+ {shown}" if part.kept else f"- {shown}\n    {part.reason}")
+        for shown, reason in self.stretches:
+            text = " ".join(shown.split())
+            text = text if len(text) <= _SHOWN else f"{text[:_SHOWN]} …"
+            lines.append(f"- {text}\n    {reason}" if reason else f"+ {text}")
         verdict = "kept" if self.kept else f"let go, {self.reason}"
         return "\n".join([*lines, "", f"the page: {verdict}; {'; '.join(self.counts) or 'nothing in it'}"])
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from weft.dataset import Dataset
     from weft.explaining import Verdicts
 
-_CARDS = 8
+_CARDS = 10
 _PARTS = 24
 _PICTURES = 12
 _TEXT = 700  # characters of one text
@@ -34,12 +34,12 @@ _VERDICT_TEXT = 300
 
 def dataset_html(dataset: "Dataset[Any]") -> str:
     """Totals and the first samples."""
-    others = [(kind, len(dataset.of(kind))) for kind in dataset.kinds if kind != dataset.kind]
+    others = [(kind, dataset.of(kind).total) for kind in dataset.kinds if kind != dataset.kind]
     return _template("dataset.html").render(
         path=dataset.path,
         kind=dataset.kind,
         count=len(dataset),
-        total=len(dataset.of(dataset.kind)),
+        total=dataset.total,
         others=others,
         finished=dataset.is_finished,
         cards=list(_cards(dataset)),
@@ -71,9 +71,10 @@ def sample_html(sample: Any) -> str:
 
 def verdicts_html(verdicts: "Verdicts") -> str:
     """The parts of a page, each with its mark; nothing of the page itself is loaded."""
+    stretches = verdicts.stretches
     parts = [
-        {"kept": part.kept, "reason": part.reason, "shown": _short(part.shown, _VERDICT_TEXT)}
-        for part in verdicts.parts[:_VERDICTS]
+        {"kept": not reason, "reason": reason, "shown": _short(shown, _VERDICT_TEXT)}
+        for shown, reason in stretches[:_VERDICTS]
     ]
     return _template("verdicts.html").render(
         title=verdicts.title,
@@ -82,7 +83,7 @@ def verdicts_html(verdicts: "Verdicts") -> str:
         reason=verdicts.reason,
         counts=verdicts.counts,
         parts=parts,
-        more=max(0, len(verdicts.parts) - _VERDICTS),
+        more=max(0, len(stretches) - _VERDICTS),
         not_applied=verdicts.not_applied,
     )
 
@@ -95,7 +96,7 @@ def _page(sample: InterleavedSample) -> dict[str, Any]:
             break
         if isinstance(part, Picture):
             pictures += 1
-            says = [part.caption or part.alt, f"{part.width}x{part.height} {part.format}"]
+            says = [part.alt or part.caption, f"{part.width}x{part.height} {part.format}"]
             parts.append(_small(part.data, part.alt) | {"says": " · ".join(filter(None, says))})
         else:
             parts.append({"text": _short(part, _TEXT)})
@@ -148,7 +149,10 @@ def _card(sample: Any) -> dict[str, Any]:
         case InterleavedSample():
             words = sum(len(text.split()) for text in sample.texts)
             first = sample.pictures[0] if sample.pictures else None
-            card |= {"text": sample.title or "(no title)", "facts": f"{len(sample.pictures)} images, {words:,} words"}
+            card |= {
+                "text": sample.title or "(no title)",
+                "facts": f"{_count(len(sample.pictures), 'image')}, {_count(words, 'word')}",
+            }
             card |= {"picture": _small(first.data, first.alt) if first else None}
         case PairSample():
             record = sample.record
@@ -170,6 +174,10 @@ def _small(picture: bytes | Image.Image | Callable[[], bytes], alt: str) -> dict
 
 def _said(error: Exception) -> str:
     return f"{error.reason}: {error.detail}" if isinstance(error, Drop) else str(error)
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'s' if number != 1 else ''}"
 
 
 def _short(text: str, characters: int) -> str:

@@ -71,8 +71,11 @@ class Index:
             for kind in self.kinds
         }
         files["drops"] = [self._path(name) for name in drops]
-        for table, paths in files.items():
-            self._define(table, paths)
+        try:
+            for table, paths in files.items():
+                self._define(table, paths)
+        except duckdb.IOException as error:
+            raise OSError(str(error)) from None
         parts = [f"SELECT '{kind}' AS kind, {', '.join(self._common(kind))} FROM {kind}" for kind in self.kinds]
         if parts:
             self._connection.execute(f"CREATE VIEW samples AS {' UNION ALL BY NAME '.join(parts)}")
