@@ -34,7 +34,7 @@ def fetch_pairs(
     recipe = Recipe.of(recipe)
     media = msgspec.structs.replace(recipe.config.media, from_web=True)
     config = msgspec.structs.replace(recipe.config, kinds=("pairs",), media=media)
-    recipe, store = Recipe(config, recipe.given), Store(output)
+    recipe, store = Recipe(config, given=recipe.given), Store(output)
     denied = add_to_deny_list(store, deny)
     if store.exists(DATASET):
         return remove_denied(store, finished(store, recipe), denied)

@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, TypeVar
 
 import msgspec
@@ -39,6 +39,14 @@ def load_settings(kind: type[S], text: str = "", overrides: Iterable[str] = ()) 
         return msgspec.convert(tree, kind, str_keys=True)
     except msgspec.ValidationError as error:
         raise SettingsError(str(error)) from None
+
+
+def changed(settings: S, changes: Mapping[str, Any]) -> S:
+    """The same with other values by path, such as `{"text.gopher.min_words": 30}`. Raises `SettingsError`."""
+    if not changes:
+        return settings
+    lines = [f"{path}={msgspec.json.encode(value).decode()}" for path, value in changes.items()]  # JSON is YAML too
+    return load_settings(type(settings), dump_settings(settings), lines)
 
 
 def dump_settings(settings: Settings) -> str:

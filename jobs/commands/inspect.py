@@ -196,7 +196,7 @@ def _quantile_table(totals: dict[str, Any]) -> "RenderableType | None":
 def _print_drops(console: "Console", drops: dict[str, dict[str, int]]) -> None:
     from rich.table import Table
 
-    from schemas.drops import REASONS
+    from schemas.drops import meaning_of
 
     wide = sys.stdout.isatty() and console.width >= 110
     table = Table("dropped", "reason", "count", *(["what it means"] if wide else []), box=None, pad_edge=False,
@@ -204,7 +204,7 @@ def _print_drops(console: "Console", drops: dict[str, dict[str, int]]) -> None:
     table.columns[2].justify = "right"
     for kind, reasons in drops.items():
         for reason, count in sorted(reasons.items(), key=lambda item: -item[1]):
-            table.add_row(kind, reason, f"{count:,}", *([f"[dim]{REASONS.get(reason, '')}[/dim]"] if wide else []))
+            table.add_row(kind, reason, f"{count:,}", *([f"[dim]{meaning_of(reason)}[/dim]"] if wide else []))
             kind = ""
     console.print()
     console.print(table if drops else "nothing was dropped")

@@ -15,7 +15,7 @@ import msgspec
 from crawlers.captured import Media
 from jobs.config import BuildConfig, OwnModel, OwnScorer, OwnStep, load_config
 from jobs.phases.own_models import check_models
-from jobs.phases.own_steps import How, OwnCode, OwnFunction, check_settings, find, find_step, own_code
+from jobs.phases.own_steps import How, OwnCode, OwnFunction, check_settings, find, find_step, import_file, own_code
 from pipeline.consent import honour_image_consent, may_state_consent, refuse_opt_out
 from pipeline.image.codec import ImageEncoding, decode, store
 from pipeline.image.rules import ImageRules
@@ -32,7 +32,7 @@ from schemas.consent import ConsentSettings
 from schemas.documents import Draft, Page, StoredImage
 from schemas.drops import Drop, DropRow, on_page
 from schemas.pairs import PairRef
-from schemas.settings import SettingsError, settings_hash
+from schemas.settings import SettingsError, changed, dump_settings, load_settings, settings_hash
 from schemas.videos import VideoDraft
 
 
@@ -55,10 +55,10 @@ class Extracted(msgspec.Struct, frozen=True):
 
 
 class Recipe:
-    """Settings and own steps; every method that adds something returns a new recipe.
+    """Settings and steps of yours; every method that adds something returns a new recipe.
 
-    `Recipe("obelics")` is a preset, `Recipe("my.yaml")` a file, `Recipe()` the preset `default`; keywords override
-    settings by their path, dots written as two underscores: `Recipe(text__gopher__min_words=20)`.
+    `Recipe("obelics")` is a preset, `Recipe("my.yaml")` a file, `Recipe()` the preset `default`; `settings` change some
+    by their path: `Recipe("obelics", {"text.gopher.min_words": 20})`.
 
     Raises `SettingsError` for settings and steps that are wrong, in one line.
     """
@@ -66,13 +66,14 @@ class Recipe:
     def __init__(
         self,
         config: "BuildConfig | str | Path" = "default",
+        settings: Mapping[str, Any] | None = None,
         given: Mapping[str, Callable[..., Any]] | None = None,
-        **settings: Any,
     ) -> None:
+        """`given` are functions that were handed over, by their names in the settings."""
         if not isinstance(config, BuildConfig):
             config = load_config(str(config), [])
-        self.config = _with_settings(config, settings) if settings else config
-        self.given = dict(given or {})  # functions that were handed over, by their names in the settings
+        self.config = changed(config, settings or {})
+        self.given = dict(given or {})
         self._own: dict[tuple[str, How], list[OwnFunction]] = {}
         for step in self.config.steps:
             place, how, function = find_step(step, self.given)
@@ -112,10 +113,27 @@ class Recipe:
         own = OwnModel(name, use_of(captioner), settings)
         return self._replaced(captioner, own.use, caption_with=(*self.config.caption_with, own))
 
+    def changed(self, settings: Mapping[str, Any]) -> "Recipe":
+        """The recipe with other settings, by their paths."""
+        return Recipe(self.config, settings, self.given) if settings else self
+
     @classmethod
     def of(cls, config: "BuildConfig | Recipe") -> "Recipe":
         """A recipe as it is, or that of settings."""
         return config if isinstance(config, Recipe) else cls(config)
+
+    @classmethod
+    def named(cls, name: str, overrides: list[str]) -> "Recipe":
+        """Of a preset, a YAML file, or a Python file that has a `recipe`; with `a.b=value` overrides."""
+        if not name.endswith(".py"):
+            return cls(load_config(name, overrides))
+        if not Path(name).is_file():
+            raise SettingsError(f"no such file: {name}")
+        recipe = getattr(import_file(Path(name)), "recipe", None)
+        if not isinstance(recipe, Recipe):
+            raise SettingsError(f"{name}: it has no `recipe`, made by weft.Recipe(...)")
+        config = load_settings(BuildConfig, dump_settings(recipe.config), overrides)
+        return cls(config, given=recipe.given)
 
     @property
     def hash(self) -> str:
@@ -286,8 +304,8 @@ class Recipe:
     def _with(self, function: Callable[..., Any], step: OwnStep) -> "Recipe":
         return self._replaced(function, step.use, steps=(*self.config.steps, step))
 
-    def _replaced(self, function: Callable[..., Any], use: str, **changed: Any) -> "Recipe":
-        return Recipe(msgspec.structs.replace(self.config, **changed), {**self.given, use: function})
+    def _replaced(self, function: Callable[..., Any], use: str, **new: Any) -> "Recipe":
+        return Recipe(msgspec.structs.replace(self.config, **new), given={**self.given, use: function})
 
 
 def use_of(function: Callable[..., Any]) -> str:
@@ -296,22 +314,6 @@ def use_of(function: Callable[..., Any]) -> str:
     if name is None:
         raise SettingsError(f"{function!r} is no function: a step is a plain function or a class")
     return f"{function.__module__}:{name}"
-
-
-def _with_settings(config: BuildConfig, settings: Mapping[str, Any]) -> BuildConfig:
-    tree: Any = msgspec.to_builtins(config, str_keys=True)
-    for path, value in settings.items():
-        *parents, leaf = path.split("__")
-        branch = tree
-        for name in parents:
-            branch = branch.get(name) if isinstance(branch, dict) else None
-        if not isinstance(branch, dict):
-            raise SettingsError(f"there is no setting {'.'.join([*parents, leaf])}")
-        branch[leaf] = value
-    try:
-        return msgspec.convert(tree, BuildConfig, str_keys=True)
-    except msgspec.ValidationError as error:
-        raise SettingsError(str(error)) from None
 
 
 def _own_step(function: OwnFunction) -> Step:

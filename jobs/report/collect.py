@@ -17,7 +17,7 @@ from jobs.dataset.summary import funnel, summary
 from jobs.engine.isolation import Isolated, IsolationSettings
 from jobs.report.hostile import main_text, thumbnail
 from schemas.dataset import DATASET, read_dataset
-from schemas.drops import KINDS, REASONS, Drop
+from schemas.drops import KINDS, Drop, meaning_of
 from schemas.storage import Store
 
 #: Reasons that mean a duplicate.
@@ -79,7 +79,7 @@ class Collector(AbstractContextManager["Collector"]):
     def _refused_by(self) -> list[tuple[str, str, int]]:
         """Which signals refused: the detail without the page it was on."""
         sql = (
-            "SELECT kind, regexp_replace(detail, ',? ?on https?://.*$', '') AS signal, count(*) AS n FROM drops "
+            "SELECT kind, rtrim(replace(detail, 'on ' || page_url, ''), ', ') AS signal, count(*) AS n FROM drops "
             f"WHERE reason IN ({', '.join('?' * 2)}) GROUP BY ALL ORDER BY n DESC"
         )
         rows = self._index.ask(sql, ["opt_out", "robots"], limit=20).rows
@@ -147,7 +147,7 @@ class Collector(AbstractContextManager["Collector"]):
         archives = Archives(archives_of(self._store))
         deadline = time.monotonic() + _PICTURES_S
         for row in rows:
-            row["meaning"] = REASONS.get(row["reason"], "")
+            row["meaning"] = meaning_of(row["reason"])
             row["some"] = [self._with_content(row["kind"], one, archives, deadline) for one in row["some"]]
         return rows
 

@@ -13,7 +13,7 @@ from jobs.dataset.summary import funnel
 from jobs.view.context import CONTEXT, Context
 from jobs.view.filters import ORDERS, Filter, read_filter
 from jobs.view.library import Library
-from schemas.drops import REASONS
+from schemas.drops import meaning_of
 
 _PAGE = {"interleaved": 24, "pairs": 60, "clips": 24}
 #: Items of which a sample is made; the others are counted in the report.
@@ -41,7 +41,7 @@ async def overview(request: web.Request) -> web.Response:
         totals=totals,
         phases=[row for row in funnel(library.dataset) if row["kind"] in _OF_SAMPLES] if library.dataset else [],
         drops={kind: sorted(of_kind.items(), key=lambda item: -item[1]) for kind, of_kind in drops.items()},
-        meanings=REASONS,
+        meaning_of=meaning_of,
         dataset=library.dataset,
         has_report=context.store.exists("report.html"),
     )

@@ -11,7 +11,7 @@ from jobs.dataset.page_lookup import drops_on, page_of
 from jobs.view.context import CONTEXT, Context
 from jobs.view.security import DATA_POLICY, FRAME_POLICY
 from jobs.view.work import Explained
-from schemas.drops import REASONS
+from schemas.drops import meaning_of
 
 _SEARCH_S = 20.0
 _IMAGES = ("image/jpeg", "image/png", "image/webp", "image/gif", "image/bmp", "image/avif")
@@ -41,7 +41,7 @@ async def source(request: web.Request) -> web.Response:
         report=explained.report if explained else None,
         frame="/captured/page?" + urlencode({"url": url, "as": mode}),
         other="/source?" + urlencode({"url": url, **({"as": "captured"} if mode == "marked" else {})}),
-        meanings=REASONS,
+        meaning_of=meaning_of,
     )
 
 

@@ -90,7 +90,7 @@ def decode(
     """
     if len(data) > rules.max_bytes:
         raise Drop("too_large", f"{len(data)} bytes, cap {rules.max_bytes}")
-    with _opened(data) as header:
+    with open_image(data) as header:
         original_format = header.format or ""
         width, height = header.size
         orientation = _orientation(header)
@@ -126,12 +126,12 @@ def store(image: DecodedImage, encoding: ImageEncoding = ImageEncoding()) -> Sto
     )
 
 
-def _opened(data: bytes) -> Image.Image:
-    """Only the header is read here."""
+def open_image(data: bytes, formats: tuple[str, ...] = FORMATS) -> Image.Image:
+    """Only the header is read here. Raises `Drop`: unsupported_format, too_many_pixels, broken_image."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow's own pixel warning and EXIF complaints: size_rules judges
-            return Image.open(io.BytesIO(data), formats=FORMATS)
+            return Image.open(io.BytesIO(data), formats=formats)
     except UnidentifiedImageError:
         raise Drop("unsupported_format", repr(data[:8])) from None
     except Image.DecompressionBombError as error:
@@ -156,7 +156,7 @@ def _pixels(data: bytes, header: Image.Image, target: tuple[int, int]) -> Pixels
         if header.format == "PNG" and not is_sound_png(data):
             raise ValueError("a chunk without its checksum")
         header.load()
-        return np.asarray(_in_srgb(_on_white(header), header))
+        return np.asarray(_in_srgb(on_white(header), header))
     except Exception as error:  # as above: decoders of damaged data raise anything
         raise Drop("broken_image", f"{type(error).__name__}: {error}") from None
 
@@ -170,7 +170,8 @@ def _cheap_scale(size: tuple[int, int], target: tuple[int, int]) -> int:
     return max(scale for scale in (1, 2, 4, 8) if scale <= max(1, spare))
 
 
-def _on_white(image: Image.Image) -> Image.Image:
+def on_white(image: Image.Image) -> Image.Image:
+    """The image in RGB, transparency laid on white, 16 bits brought to 8."""
     if image.mode.startswith("I"):  # 16 bits of grey, which Pillow's convert would clip instead of scale
         image = image.convert("F").point(lambda value: value * (255 / 65535)).convert("L")
     if image.has_transparency_data:
