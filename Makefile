@@ -82,8 +82,10 @@ browser:
 	  { command -v apt-get >/dev/null && $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq chromium; } || \
 	  echo "no Chromium, and none could be installed: the tests of the viewer in a browser are skipped"
 
+# WORKERS processes share the tests; those that start a Ray all fall to one of them (tests/conftest.py).
+WORKERS ?= 2
 test: .venv/installed-dev browser
-	.venv/bin/python -m pytest
+	.venv/bin/python -m pytest -n $(WORKERS)
 
 check: .venv/installed-dev
 	.venv/bin/ruff format --check --quiet .
