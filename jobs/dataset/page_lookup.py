@@ -44,7 +44,7 @@ def build_recipe(store: Store, overrides: list[str] | None = None) -> tuple[Reci
     return recipe, [f"changed since the build: {one}" for one in changed_code(built_with, recipe.own)]
 
 
-def page_of(index: Index, archives: Archives, wanted: str, max_search_s: float = 60.0) -> tuple[Page, str]:
+def find_page(index: Index, archives: Archives, wanted: str, max_search_s: float = 60.0) -> tuple[Page, str]:
     """The page with a sample's key or at an address, as captured; and the key of its sample, "" if it was not kept.
 
     Raises `NotAtHand` and `Drop`.
@@ -90,6 +90,6 @@ def explain_in_dataset(path: str, wanted: str, config_name: str | None, override
     store = Store(path)
     with Index(store) as index:
         recipe, notes = (Recipe.named(config_name, overrides), []) if config_name else build_recipe(store, overrides)
-        page, sample = page_of(index, Archives(archives_of(store), recipe.config.warc), wanted)
+        page, sample = find_page(index, Archives(archives_of(store), recipe.config.warc), wanted)
         report = explain(page, recipe)
         return {**report, "sample": sample, "dropped_by_the_build": drops_on(index, page.url), "notes": notes}

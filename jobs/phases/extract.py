@@ -14,7 +14,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from crawlers.inputs import Input
-from crawlers.warc import Capture, page_of, read_captures
+from crawlers.warc import Capture, page_of_capture, read_captures
 from jobs.config import BuildConfig, warc_settings
 from jobs.engine.isolation import Isolated
 from jobs.phases.plan import Plan
@@ -100,7 +100,7 @@ def extract(task: Task, recipe: Recipe, takers: Sequence[Callable[[Task, Wanted]
 def _take(
     task: Task, archive: str, read: Callable[[Page], Extracted], takers: Sequence[Taker], capture: Capture
 ) -> None:
-    page = page_of(capture, task.index << 40 | capture.number, archive, task.config.warc)
+    page = page_of_capture(capture, task.index << 40 | capture.number, archive, task.config.warc)
     found = read(page)
     for taker in takers:
         taker.take(found)

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 from aiohttp import web
 
 from crawlers.archive_index import NotAtHand
-from jobs.dataset.page_lookup import drops_on, page_of
+from jobs.dataset.page_lookup import drops_on, find_page
 from jobs.view.context import CONTEXT, Context
 from jobs.view.security import DATA_POLICY, FRAME_POLICY
 from jobs.view.work import Explained
@@ -81,5 +81,5 @@ def _sample_of(context: Context, url: str) -> dict[str, Any] | None:
 
 
 def _explained(context: Context, url: str) -> Explained:
-    captured, _ = page_of(context.library.index, context.archives, url, _SEARCH_S)
+    captured, _ = find_page(context.library.index, context.archives, url, _SEARCH_S)
     return context.explain(captured)
