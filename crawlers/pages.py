@@ -20,7 +20,7 @@ def page_of(
 ) -> Page:
     """The page of a response: its headers (names in lower case), and its body with the encodings undone.
 
-    `charset` is given where a reader of archives has found it in the headers already. `tdm` is reservation and policy by
+    `charset` is given where a reader of archives has found it already. `tdm` is reservation and policy by
     the site's tdmrep.json, as weft's crawler notes them beside the response.
     """
     return Page(

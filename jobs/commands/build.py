@@ -15,7 +15,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "config",
         nargs="?",
         default="default",
-        help="a YAML file or a preset: default, flamingo, obelics; align, datacomp, laion, ltip for pairs",
+        help="a YAML file, a Python file that has a `recipe`, or a preset: default, "
+        " flamingo, obelics; align, datacomp, laion, ltip for pairs",
     )
     parser.add_argument(
         "--input",
@@ -51,13 +52,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     def work() -> "Dataset":
         from jobs.build import build
-        from jobs.config import load_config, read_lines
+        from jobs.config import read_lines
         from jobs.engine.engine import EngineSettings
+        from jobs.phases.recipe import Recipe
 
         engine = EngineSettings(engine=arguments.engine, address=arguments.address, workers=arguments.workers)
         kinds = [f"kinds=[{arguments.kinds}]"] if arguments.kinds else []
-        config = load_config(arguments.config, [*arguments.set, *kinds])
-        return build(arguments.output, arguments.input, config, engine, read_lines(arguments.deny), arguments.videos)
+        recipe = Recipe.named(arguments.config, [*arguments.set, *kinds])
+        return build(arguments.output, arguments.input, recipe, engine, read_lines(arguments.deny), arguments.videos)
 
     return carry_out(work, arguments.output)
 

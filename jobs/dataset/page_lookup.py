@@ -25,7 +25,7 @@ def build_config(store: Store, overrides: list[str] | None = None) -> BuildConfi
     overrides = overrides or []
     if store.exists(DATASET):
         try:
-            config = msgspec.convert(read_dataset(store).config, BuildConfig)
+            config = msgspec.convert(read_dataset(store).config, BuildConfig, str_keys=True)
             return load_settings(BuildConfig, dump_settings(config), overrides)
         except (msgspec.ValidationError, SettingsError):
             pass

@@ -15,6 +15,7 @@ from typing import Any, Literal
 import msgspec
 
 from jobs.config import BuildConfig, OwnModel, OwnStep
+from jobs.phases.own_trial import wrong_result
 from pipeline.image.codec import DecodedImage
 from pipeline.video.clips import Clip
 from schemas.documents import Draft, Page
@@ -115,6 +116,8 @@ def find_step(step: OwnStep, given: Mapping[str, Callable[..., Any]]) -> tuple[s
     taken = hints.get(first, takes)
     if isinstance(taken, type) and not issubclass(takes, taken):
         raise SettingsError(f"step {step.use}: {how} {place} it is given a {takes.__name__}, not a {taken.__name__}")
+    if "return" not in hints and (wrong := wrong_result(function, settings, takes, gives)) is not None:
+        raise SettingsError(_wrong_result(step.use, wrong, gives))
     return place, how, OwnFunction(step.use, function, settings, gives)
 
 
