@@ -16,16 +16,22 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from crawlers.inputs import InputError
-    from jobs.build import BuildError
     from jobs.config import BuildConfig
     from jobs.crawl.drive import CrawlError
     from jobs.dataset.index import QueryError
     from jobs.dataset.summary import NotADataset
+    from jobs.phases.recipe import Recipe
+    from jobs.phases.run import BuildError
     from model.data.config import LoaderConfig
+    from pipeline.image.codec import DecodedImage
+    from pipeline.video.clips import Clip as CutClip
     from schemas import __version__
+    from schemas.documents import Draft, Page
     from schemas.drops import Drop, StepError
+    from schemas.pairs import PairRef
     from schemas.settings import SettingsError
     from schemas.shards import DamagedShard
+    from schemas.videos import VideoDraft
     from weft.building import build, crawl
     from weft.dataset import Dataset
     from weft.dataset import open_dataset as open
@@ -40,6 +46,12 @@ _PLACES = {
     "Recipe": "jobs.phases.recipe",
     "BuildConfig": "jobs.config",
     "Drop": "schemas.drops",
+    "Page": "schemas.documents",
+    "Draft": "schemas.documents",
+    "DecodedImage": "pipeline.image.codec",
+    "PairRef": "schemas.pairs",
+    "VideoDraft": "schemas.videos",
+    "CutClip": "pipeline.video.clips:Clip",
     "explain": "weft.explaining",
     "Verdicts": "weft.explaining",
     "open": "weft.dataset:open_dataset",
@@ -58,7 +70,7 @@ _PLACES = {
     "DamagedShard": "schemas.shards",
     "SettingsError": "schemas.settings",
     "InputError": "crawlers.inputs",
-    "BuildError": "jobs.build",
+    "BuildError": "jobs.phases.run",
     "CrawlError": "jobs.crawl.drive",
     "StepError": "schemas.drops",
     "__version__": "schemas",
@@ -69,8 +81,11 @@ __all__ = [
     "BuildError",
     "Clip",
     "CrawlError",
+    "CutClip",
     "DamagedShard",
     "Dataset",
+    "DecodedImage",
+    "Draft",
     "Drop",
     "InputError",
     "InterleavedSample",
@@ -78,6 +93,8 @@ __all__ = [
     "LoaderConfig",
     "Model",
     "NotADataset",
+    "Page",
+    "PairRef",
     "PairSample",
     "Picture",
     "Provenance",
@@ -86,6 +103,7 @@ __all__ = [
     "SettingsError",
     "StepError",
     "Verdicts",
+    "VideoDraft",
     "__version__",
     "build",
     "crawl",

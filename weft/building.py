@@ -10,7 +10,7 @@ from jobs.crawl import drive
 from jobs.crawl.drive import CrawlReport
 from weft.dataset import Dataset, open_dataset
 from weft.notebooks import outside_a_loop
-from weft.settings import build_config, engine_settings, listed, settings_of
+from weft.settings import engine_settings, listed, recipe_of, settings_of
 
 AnyPath = str | os.PathLike[str]
 
@@ -32,7 +32,8 @@ def build(
 
     output     a folder or fsspec URL; one build each
     inputs     archives: a path, glob, URL, or text file that lists them; or several of these
-    config     a preset (`default`, `flamingo`, `obelics`, `align`, ...), a path to YAML, a `BuildConfig` or a `Recipe`
+    config     a preset (`default`, `flamingo`, `obelics`, `align`, ...), a path to YAML or to Python with a `recipe`,
+               a `BuildConfig` or a `Recipe`
     kinds      what to make of each page: `interleaved`, `pairs`, `clips`; one or several; default: as the config
     settings   what to change: `{"text.gopher.min_words": 30}`; paths as in docs/settings.md
     videos     lists of videos, for clips
@@ -49,7 +50,7 @@ def build(
     building.build(
         os.fspath(output),
         listed(inputs),
-        build_config(config, overrides),
+        recipe_of(config, overrides),
         engine_settings(engine, workers, address),
         listed(deny),
         listed(videos),

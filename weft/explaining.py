@@ -10,7 +10,7 @@ import msgspec
 from jobs.dataset import explain as explaining
 from schemas.settings import SettingsError
 from weft.notebooks import outside_a_loop
-from weft.settings import build_config
+from weft.settings import recipe_of
 
 _SHOWN = 100  # characters of a part in the plain form
 
@@ -42,7 +42,7 @@ class Verdicts(msgspec.Struct, frozen=True):
     url: str
     title: str
     kept: bool
-    reason: str  # why the page is let go; "" for one that is kept
+    reason: str  # why the page is dropped; "" for one that is kept
     parts: list[Part]
     not_applied: tuple[str, ...]  # what one page alone cannot tell
 
@@ -73,7 +73,7 @@ class Verdicts(msgspec.Struct, frozen=True):
             text = " ".join(shown.split())
             text = text if len(text) <= _SHOWN else f"{text[:_SHOWN]} …"
             lines.append(f"- {text}\n    {reason}" if reason else f"+ {text}")
-        verdict = "kept" if self.kept else f"let go, {self.reason}"
+        verdict = "kept" if self.kept else f"dropped, {self.reason}"
         return "\n".join([*lines, "", f"the page: {verdict}; {'; '.join(self.counts) or 'nothing in it'}"])
 
     def _repr_html_(self) -> str:
@@ -99,12 +99,12 @@ def explain(
     Raises `Drop` for a page that cannot or must not be fetched, or whose HTML means harm; `SettingsError` for a wrong
     call; `OSError` for a file that is not there.
     """
-    wanted = build_config(config, settings or {})
+    recipe = recipe_of(config, settings or {})
     if isinstance(page, str) and page.startswith(("http://", "https://")):
-        read = outside_a_loop(lambda: explaining.page_at(page, wanted))
+        read = outside_a_loop(lambda: explaining.page_at(page, recipe.config))
     else:
         read = explaining.page_of_html(_html(page), url)
-    report = explaining.explain(read, wanted)
+    report = explaining.explain(read, recipe)
     parts = [msgspec.convert(item, Part) for item in report["items"]]
     verdict = report["page"]
     return Verdicts(report["url"], report["title"], verdict["kept"], verdict["reason"], parts, report["not_applied"])

@@ -7,24 +7,27 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from jobs.config import BuildConfig, load_config
+from jobs.config import BuildConfig
 from jobs.engine.engine import EngineSettings
-from schemas.settings import Settings, SettingsError, dump_settings, load_settings
+from jobs.phases.recipe import Recipe
+from schemas.settings import Settings, SettingsError, changed, load_settings
 
 S = TypeVar("S", bound=Settings)
 Overrides = Mapping[str, Any]
 
 
-def build_config(config: Any, overrides: Overrides) -> BuildConfig:
-    """The settings of a build: of a preset's name, a path to YAML, a `BuildConfig`, or a recipe that bears one.
+def recipe_of(config: Any, overrides: Overrides) -> Recipe:
+    """The recipe of a build: of a preset's name, a path to YAML or Python, a `BuildConfig`, or itself.
 
     Raises `SettingsError`.
     """
-    if isinstance(found := getattr(config, "config", config), BuildConfig):
-        return changed(found, overrides)
-    if isinstance(found, str | os.PathLike):
-        return load_config(os.fspath(found), as_lines(overrides))
-    raise SettingsError(f"a preset, a path to YAML, a BuildConfig or a Recipe is wanted, not {type(config).__name__}")
+    if isinstance(config, Recipe):
+        return config.changed(overrides)
+    if isinstance(config, BuildConfig):
+        return Recipe(config, overrides)
+    if isinstance(config, str | os.PathLike):
+        return Recipe.named(os.fspath(config), []).changed(overrides)
+    raise SettingsError(f"a preset, a path, a BuildConfig or a Recipe is wanted, not {type(config).__name__}")
 
 
 def settings_of(kind: type[S], given: S | Mapping[str, Any] | str | os.PathLike[str] | None, overrides: Overrides) -> S:
@@ -33,22 +36,12 @@ def settings_of(kind: type[S], given: S | Mapping[str, Any] | str | os.PathLike[
         return changed(given, overrides)
     if isinstance(given, str | os.PathLike):
         try:
-            return load_settings(kind, Path(given).read_text("utf-8"), as_lines(overrides))
+            return changed(load_settings(kind, Path(given).read_text("utf-8")), overrides)
         except (OSError, UnicodeDecodeError) as error:
             raise SettingsError(f"cannot read {os.fspath(given)}: {error}") from None
     if given is None or isinstance(given, Mapping):
-        return load_settings(kind, msgspec.json.encode(given or {}).decode(), as_lines(overrides))
+        return changed(load_settings(kind, msgspec.json.encode(given or {}).decode()), overrides)
     raise SettingsError(f"a {kind.__name__}, a mapping or a path to YAML is wanted, not {type(given).__name__}")
-
-
-def changed(settings: S, overrides: Overrides) -> S:
-    """The same with some settings changed. Raises `SettingsError`."""
-    return load_settings(type(settings), dump_settings(settings), as_lines(overrides)) if overrides else settings
-
-
-def as_lines(overrides: Overrides) -> list[str]:
-    """`{"text.gopher.min_words": 30}` as `--set` has it: JSON is YAML too."""
-    return [f"{path}={msgspec.json.encode(value).decode()}" for path, value in overrides.items()]
 
 
 def engine_settings(engine: str, workers: int, address: str) -> EngineSettings:

@@ -14,7 +14,7 @@ from model.data.documents import CLIP_EXTENSIONS, Medium
 from model.data.images import Pixels, frames_of
 from model.data.sequences import rng_of
 from model.data.tokens import Tokens
-from model.evaluation.trained import Trained, load_trained
+from model.evaluation import loaded as loading
 from model.network.generate import GenerateSettings, generate, make_prompt
 from schemas.drops import DropRow
 from schemas.settings import SettingsError
@@ -30,7 +30,7 @@ class Loader(loader.Loader):
     config    a `LoaderConfig`, a mapping or a path to YAML; settings as in docs/settings.md
     tokens    the tokenizer, if not the one that the config names
     rank, world  the part of the samples that this process gets
-    drops     called with a `DropRow` for each sample that is let go
+    drops     called with a `DropRow` for each sample that is dropped
     settings  what to change: `{"order.seed": 1}`
 
     Iterating gives steps: a dict of `Batch` by dataset, rows x tokens; fields and shapes in docs/training-data.md.
@@ -55,13 +55,13 @@ def load_model(checkpoint: str | os.PathLike[str], device: str = "auto") -> "Mod
     `device` is one of torch; `auto` takes CUDA where it is. Raises `SettingsError` where nothing lies there or the
     device is none, `CheckpointError` where what lies there does not load.
     """
-    return Model(load_trained(os.fspath(checkpoint), device))
+    return Model(loading.load_model(os.fspath(checkpoint), device))
 
 
 class Model:
     """A Flamingo model in evaluation mode. `loaded` has its parts: the network, the tokenizer, the data settings."""
 
-    def __init__(self, loaded: Trained) -> None:
+    def __init__(self, loaded: loading.LoadedModel) -> None:
         self.loaded = loaded
 
     def caption(self, shown: Shown, **settings: Any) -> str:

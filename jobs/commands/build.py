@@ -63,9 +63,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def carry_out(work: Callable[[], "Dataset"], output: str) -> int:
-    """Do a build and print what became of its input; what stopped it is said by its message and exit code."""
+    """Do a build and print what became of its input; an error becomes a message and an exit code."""
     from crawlers.inputs import InputError
-    from jobs.build import BuildError, funnel_lines
+    from jobs.kinds.finish import funnel_lines
+    from jobs.phases.run import BuildError
     from model.scorers import BadModel
     from schemas.drops import StepError
     from schemas.settings import SettingsError

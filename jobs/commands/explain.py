@@ -35,10 +35,10 @@ def run(arguments: argparse.Namespace) -> int:
     import msgspec
 
     from crawlers.archive_index import NotAtHand
-    from jobs.config import load_config
     from jobs.dataset.explain import explain
     from jobs.dataset.page_lookup import explain_in_dataset
     from jobs.dataset.summary import NotADataset
+    from jobs.phases.recipe import Recipe
     from schemas.drops import Drop
     from schemas.settings import SettingsError
 
@@ -46,8 +46,8 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.dataset:
             report = explain_in_dataset(arguments.dataset, arguments.page, arguments.config, arguments.set)
         else:
-            config = load_config(arguments.config or "default", arguments.set)
-            report = explain(_read(arguments.page, arguments.url, config), config)
+            recipe = Recipe.named(arguments.config or "default", arguments.set)
+            report = explain(_read(arguments.page, arguments.url, recipe.config), recipe)
     except (NotADataset, SettingsError, OSError) as error:
         return fail(error, 2)
     except NotAtHand as error:
@@ -85,6 +85,10 @@ def _print(report: dict[str, Any]) -> None:
         of_kind = [item for item in report["items"] if item["kind"] == kind]
         if of_kind:
             console.print(f"{kind}: {sum(item['kept'] for item in of_kind)} of {len(of_kind)} kept")
+    for step in report["steps"]:
+        if step["own"]:
+            said = "kept" if step["kept"] else f"dropped, {step['reason']}"
+            console.print(Text(f"your step {step['name']}: {said}", style="green" if step["kept"] else "red"))
     verdict, reason = report["page"]["kept"], report["page"]["reason"]
     console.print(
         Text("the page: kept" if verdict else f"the page: dropped, {reason}", style="green" if verdict else "red")
@@ -96,6 +100,8 @@ def _print(report: dict[str, Any]) -> None:
             console.print(
                 Text(f"- {drop['kind']} {drop['reason']}: {drop['url']} {drop['detail']}".rstrip(), style="red")
             )
+        for note in report["notes"]:
+            console.print(Text(note, style="yellow"))
         return
     console.print(Text(f"not applied to a page alone: {'; '.join(report['not_applied'])}", style="dim"))
 

@@ -42,7 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
         engine = EngineSettings(engine=arguments.engine, address=arguments.address, workers=arguments.workers)
         dataset = fetch_pairs(arguments.output, arguments.lists, config, engine, read_lines(arguments.deny))
         if not config.media.fetch.contact and config.lists.downloader == "weft":
-            print("nobody was told who is fetching: give --contact with an address where you can be reached")
+            print("sites could not see who is fetching: give --contact with an address where you can be reached")
         return dataset
 
     return carry_out(work, arguments.output)

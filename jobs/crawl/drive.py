@@ -57,7 +57,7 @@ class CrawlReport(msgspec.Struct, frozen=True):
     bytes: int  # of bodies
     requests: int
     statuses: dict[str, int]
-    drops: dict[str, int]  # visits let go, by reason
+    drops: dict[str, int]  # visits dropped, by reason
     refused: dict[str, int]  # addresses that were not even queued, by reason
     queued: int
     archives: list[str]
@@ -127,7 +127,7 @@ def _plan(store: Store, config: CrawlConfig, seeds: Sequence[str], engine: Engin
 
 
 class _Crawl:
-    """Starts the workers, carries items between them, and tells when all is done."""
+    """Starts the workers, carries items between them, and knows when all is done."""
 
     def __init__(self, folder: Path, config: CrawlConfig, deny: DenyList, engine: RayEngine | None) -> None:
         self._folder, self._config, self._deny, self._engine = folder, config, deny, engine
@@ -286,13 +286,13 @@ def _failure(error: BaseException | None) -> BaseException:
     cause = getattr(error, "cause", None) or error
     if isinstance(cause, OSError):
         return CrawlError(f"{type(cause).__name__}: {cause}. What was recorded stays; the same command goes on")
-    return cause or CrawlError("a worker ended before its time")
+    return cause or CrawlError("a worker ended too early")
 
 
 def read_seeds(seeds: Iterable[str]) -> Iterator[Item]:
     """Items from addresses, sitemaps, and files of one a line (gzipped or not). Raises `SettingsError`.
 
-    An address without scheme is taken for https. A sitemap is told by its name (`sitemap` in the file's name, or .xml
+    An address without scheme is taken for https. A sitemap is known by its name (`sitemap` in the file's name, or .xml
     at its end), or by `sitemap:` before it.
     """
     for seed in seeds:

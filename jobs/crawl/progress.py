@@ -1,4 +1,4 @@
-"""How far a crawl is: one line, again and again on a terminal, now and then in a log."""
+"""Progress of a crawl: one line, again and again on a terminal, now and then in a log."""
 
 import time
 from collections import Counter
@@ -47,5 +47,5 @@ class CrawlProgress:
         parts += [f"{sum(status.in_flight for status in statuses):,} in flight"]
         slowest = sorted((host for status in statuses for host in status.slowest), key=lambda host: -host[1])
         parts += [f"most left: {name} {queued:,}" for name, queued, _ in slowest[:2]]
-        parts += [f"let go: {reason} {count:,}" for reason, count in drops.most_common(3)]
+        parts += [f"dropped: {reason} {count:,}" for reason, count in drops.most_common(3)]
         return f"crawl {elapsed:.0f} s: " + ", ".join(parts)

@@ -1,4 +1,4 @@
-"""One page alone: what the rules of a build keep of it, what they let go, and why."""
+"""One page alone: what the rules of a build keep of it, what they drop, and why."""
 
 from typing import Any
 
@@ -7,11 +7,10 @@ import msgspec
 from crawlers.crawl_config import CrawlConfig
 from crawlers.one_page import fetch_page
 from jobs.config import BuildConfig
-from jobs.phases.extract import page_steps
+from jobs.phases.recipe import Recipe
 from pipeline.page.explain import explain_page, reason_of
 from pipeline.text.rules import paragraph_fault
-from schemas.documents import Draft, Page, TextBlock
-from schemas.drops import Drop
+from schemas.documents import Page, TextBlock
 
 #: What one page alone cannot tell.
 NOT_APPLIED = (
@@ -21,22 +20,25 @@ NOT_APPLIED = (
 _NOWHERE = "http://page.invalid/"
 
 
-def explain(page: Page, config: BuildConfig) -> dict[str, Any]:
-    """What `weft explain --json` prints. Raises `Drop("hostile_html")`."""
+def explain(page: Page, recipe: Recipe) -> dict[str, Any]:
+    """What `weft explain --json` prints. `steps` are those that the page came to; the last may have ended it.
+
+    Raises `Drop("hostile_html")`.
+    """
+    config = recipe.config
     report: dict[str, Any] = msgspec.to_builtins(explain_page(page, config.extract))
-    language, dropped, item = "", "", page
-    try:
-        for step in page_steps(config):
-            item = step(item)
-            language = item.language if isinstance(item, Draft) else ""
-    except Drop as drop:
-        dropped = reason_of(drop)
+    language, dropped, steps = "", "", []
+    for step, draft, drop in recipe.explain(page):
+        language = draft.language if draft is not None else language
+        dropped = reason_of(drop) if drop is not None else ""
+        steps.append({"name": step.name, "own": step.is_own, "kept": not dropped, "reason": dropped})
     for part in report["items"]:
         if part["kind"] == "text" and part["kept"]:
             fault = paragraph_fault(TextBlock(part["text"], part["role"]), config.text.paragraph, language)
             if fault is not None:
                 part.update(kept=False, reason=reason_of(fault))
-    return {**report, "page": {"kept": not dropped, "reason": dropped}, "not_applied": NOT_APPLIED}
+    verdict = {"kept": not dropped, "reason": dropped}
+    return {**report, "page": verdict, "steps": steps, "not_applied": NOT_APPLIED}
 
 
 def page_at(url: str, config: BuildConfig) -> Page:

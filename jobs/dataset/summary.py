@@ -1,4 +1,4 @@
-"""What a dataset holds, told from its commit marks and parquet indexes; no tar is opened."""
+"""What a dataset holds, by its commit marks and parquet indexes; no tar is opened."""
 
 import array
 import math
@@ -14,10 +14,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from schemas.dataset import DATASET, Dataset, read_dataset, totals
+from schemas.kinds import KINDS
 from schemas.shards import Shard, ShardMark, read_marks
 from schemas.storage import Store
 
-KINDS = ("interleaved", "pairs", "clips")
 _TOP = 10
 #: Columns whose values are counted, and those whose distribution is shown.
 _COUNTED = ("num_images", "language", "domain", "licence", "fetch_time", "caption_source")
@@ -166,7 +166,7 @@ def _round_up(step: float) -> float:
 
 
 def funnel(dataset: Dataset) -> list[dict[str, Any]]:
-    """What each phase saw, kept and let go, by kind of item; `width` and `lost` are percent of the kind's largest."""
+    """What each phase saw, kept and dropped, by kind of item; `width` and `lost` are percent of the kind's largest."""
     widest: Counter[str] = Counter()
     for counts in dataset.phases.values():
         for kind, seen in counts.seen.items():

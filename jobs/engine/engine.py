@@ -9,8 +9,9 @@ import math
 import os
 import sys
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar
 
 import msgspec
@@ -35,7 +36,7 @@ class EngineSettings(Settings, frozen=True):
     max_attempts: int = 3
     """How often a partition is tried when its worker dies or its storage fails."""
     task_memory_bytes: int = 1 << 30
-    """What Ray sets aside for a task when it decides how many fit on a node; less where a node has not so much."""
+    """What Ray sets aside for a task when it decides how many fit on a node; less where a node has less."""
     object_store_bytes: int = 256 << 20
     """Of a Ray started here. Only small records pass through it."""
 
@@ -58,13 +59,15 @@ class Engine(Protocol):
 
 
 @contextmanager
-def open_engine(settings: EngineSettings) -> Iterator[Engine]:
+def open_engine(settings: EngineSettings, modules: Sequence[Path] = ()) -> Iterator[Engine]:
     """The engine that the settings name, ready; ended with the block if it was started here."""
     match settings.engine:
         case "inline":
             yield InlineEngine(settings)
         case "ray":
-            if "ray" not in sys.modules:  # Ray reads it once, on import; its own default, said aloud, does not warn
+            if (
+                "ray" not in sys.modules
+            ):  # Ray reads it once, on import; setting its default explicitly avoids a warning
                 os.environ.setdefault("RAY_AUTH_MODE", "token")
             import ray
 

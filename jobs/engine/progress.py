@@ -1,4 +1,4 @@
-"""How far a job is: a bar on a terminal, a plain line now and then in a log."""
+"""Progress of a job: a bar on a terminal, a plain line now and then in a log."""
 
 import sys
 import time

@@ -1,4 +1,4 @@
-"""How far a training run is: a bar on a terminal, a plain line now and then in a log."""
+"""Progress of a training run: a bar on a terminal, a plain line now and then in a log."""
 
 import sys
 import time
@@ -19,19 +19,19 @@ class TrainProgress:
         self._started = self._last = time.monotonic()
         self._first_step: int | None = None
 
-    def told(self, step: int, values: Mapping[str, float]) -> None:
-        """Hears of readings and of measurements on held-out data."""
+    def on_metrics(self, step: int, values: Mapping[str, float]) -> None:
+        """Takes readings and measurements on held-out data."""
         if not self._show:
             return
         held_out = {name.removeprefix("held_out/"): value for name, value in values.items() if "held_out/" in name}
         if held_out:
-            self.say(f"step {step}: held out: {summary(held_out)}")
+            self.on_message(f"step {step}: held out: {summary(held_out)}")
             return
         if self._first_step is None:
             self._first_step, self._started = step, time.monotonic()
         self._advance("train", step, self._steps, self._text(values))
 
-    def say(self, text: str) -> None:
+    def on_message(self, text: str) -> None:
         """A sentence, above the bar if there is one."""
         if self._show and self._bar is not None:
             self._bar.console.print(text, highlight=False)
@@ -40,7 +40,7 @@ class TrainProgress:
 
     @contextmanager
     def phase(self, name: str, steps: int) -> Iterator[Callable[[int, float], None]]:
-        """A phase of its own before the training, such as the text model's; hears of steps and losses."""
+        """A phase of its own before the training, such as the text model's; what it gives takes steps and losses."""
         self._started = self._last = time.monotonic()
         yield lambda step, loss: self._advance(name, step, steps, f"loss {loss:.3f}") if self._show else None
         self._end_bar()

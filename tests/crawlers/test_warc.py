@@ -227,7 +227,7 @@ def test_an_address_in_angle_brackets_is_bare() -> None:
     assert capture.url == "https://example.org/0"
 
 
-# What is let go, and why.
+# What is dropped, and why.
 
 
 @compressed_or_not
@@ -247,7 +247,7 @@ def test_an_address_in_angle_brackets_is_bare() -> None:
     ],
     ids=lambda value: value.kind if isinstance(value, Record) else str(value),
 )
-def test_what_is_let_go_is_counted_by_its_reason(gz: bool, record: Record, reason: str, detail: str) -> None:
+def test_what_is_dropped_is_counted_by_its_reason(gz: bool, record: Record, reason: str, detail: str) -> None:
     captures, rows, counts = read(warc_bytes([page(0), record, page(2)], gz))
     assert numbers(captures) == [0, 2]
     assert rows == [DropRow(record.url, "record", reason, detail)]

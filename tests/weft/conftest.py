@@ -22,5 +22,5 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.set_num_threads(1)
     folder = tmp_path_factory.mktemp("checkpoint")
     write_data(folder)
-    train(micro(folder, folder / "run", steps=2), say=lambda text: None)
+    train(micro(folder, folder / "run", steps=2), on_message=lambda text: None)
     return folder / "run"

@@ -8,7 +8,7 @@ import yaml
 
 import weft
 from model.data.tokens import byte_tokens
-from model.evaluation.speak import speak
+from model.evaluation.text_generation import generate_text
 
 SETTINGS = {
     "order": {"lanes": 2, "epochs": 1},
@@ -43,7 +43,7 @@ def test_a_trained_model_says_the_same_to_a_picture_in_any_form(
     model = weft.load_model(checkpoint, "cpu")
     pair = weft.open(looked_at, "pairs")[0]
     (tmp_path / "picture.jpg").write_bytes(pair.data)
-    said = speak(model.loaded, [tmp_path / "picture.jpg", "the cat"])
+    said = generate_text(model.loaded, [tmp_path / "picture.jpg", "the cat"])
     forms = (pair, pair.data, tmp_path / "picture.jpg")
     assert [model.generate(form, "the cat", max_new_tokens=64) for form in forms] == [said] * 3
     assert model.caption(pair.image, max_new_tokens=4) == model.generate(pair.image, max_new_tokens=4)
