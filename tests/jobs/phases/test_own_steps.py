@@ -183,7 +183,7 @@ def test_steps_take_videos_and_clips(tmp_path: Path) -> None:
             for number, name in enumerate(("bread", "soup"))
         )
     )
-    film = make_video(seconds=3)
+    film = make_video(scenes=(75,))
     archive = write_archive(
         tmp_path / "a.warc.gz",
         [
