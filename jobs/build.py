@@ -12,8 +12,7 @@ import msgspec
 from crawlers.inputs import InputError
 from jobs.config import BuildConfig
 from jobs.dataset.removal import remove_denied
-from jobs.engine.engine import Engine, EngineSettings, Failure, RayEngine, open_engine
-from jobs.engine.metrics import Metrics
+from jobs.engine.engine import Engine, EngineSettings, Failure, open_engine
 from jobs.engine.progress import progress
 from jobs.kinds.clips.cut import make_clips
 from jobs.kinds.clips.take import LISTS, check_list, read_list
@@ -186,17 +185,14 @@ def _run_phase(engine: Engine, store: Store, name: str, work: Callable[[int], Co
     roll_forward(store, (read_commit(store, name, partition) for partition in done))
     missing = sorted(set(range(size)) - set(done))
     failures: list[Failure] = []
-    metrics = Metrics() if isinstance(engine, RayEngine) else None
     with progress(name, size, len(done)) as bar:
         for outcome in engine.run(name, work, missing):
             if isinstance(outcome, Failure):
                 failures.append(outcome)
-                if metrics is not None:
-                    metrics.failed(name)
+                engine.metrics.failed(name)
             else:
                 bar.advance(outcome.counts)
-                if metrics is not None:
-                    metrics.done(name, outcome.counts)
+                engine.metrics.done(name, outcome.counts)
     if failures:
         first = failures[0]
         raise BuildError(

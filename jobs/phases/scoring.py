@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from jobs.engine.engine import Engine, RayEngine
+from jobs.engine.engine import Engine, WorkerDied
 from jobs.kinds.interleaved.staging import Illustrated
 from jobs.phases.plan import read_plan
 from jobs.phases.references import read_images
@@ -24,61 +24,26 @@ from schemas.storage import Store
 Score = Callable[[Sequence[bytes], Sequence[str]], Scored]
 
 
-@functools.lru_cache(maxsize=1)
-def _models(settings: ScorerSettings) -> Models:
-    """The models in this process, loaded once."""
-    return Models(settings)
-
-
-class _Actor:
-    """Holds the models of one process; batches of all tasks come one after the other."""
-
-    def __init__(self, settings: ScorerSettings) -> None:
-        self._models = Models(settings)
-
-    def score(self, images: Sequence[bytes], texts: Sequence[str]) -> Scored:
-        return self._models.score(images, texts)
+def _load(settings: ScorerSettings) -> Score:
+    return Models(settings).score
 
 
 @contextmanager
-def scorer_pool(engine: Engine, settings: ScorerSettings) -> Iterator[tuple[Any, ...]]:
-    """Actors that hold the models, on Ray; none elsewhere, where each process loads them. Raises `BadModel`."""
+def scorer_pool(engine: Engine, settings: ScorerSettings) -> Iterator[tuple[Score, ...]]:
+    """What scores, in processes that hold the models; nothing without any model. Raises `BadModel`."""
     if not settings.is_on:
         yield ()
         return
-    if not isinstance(engine, RayEngine):
-        _models(settings)  # a model that cannot be loaded is told before the work begins
-        yield ()
-        return
-    ray = engine.ray
-    actor = ray.remote(num_cpus=1, num_gpus=settings.gpus_per_actor, max_restarts=-1, max_task_retries=3)(_Actor)
-    actors = tuple(actor.remote(settings) for _ in range(max(1, settings.actors)))
     try:
-        try:
-            ray.get([one.__ray_ready__.remote() for one in actors])
-        except ray.exceptions.RayActorError as error:
-            raise BadModel(str(error)) from None
-        yield actors
-    finally:
-        for one in actors:
-            ray.kill(one)
+        with engine.pool(_load, (settings,), settings.actors, settings.gpus_per_actor) as actors:
+            yield actors
+    except WorkerDied as error:
+        raise BadModel(f"the process that loads the models died: {error}") from error
 
 
-def open_scorer(settings: ScorerSettings, actors: tuple[Any, ...], index: int) -> Score | None:
+def open_scorer(settings: ScorerSettings, actors: tuple[Score, ...], index: int) -> Score | None:
     """The function by which task `index` scores; None without any model."""
-    if not settings.is_on:
-        return None
-    if not actors:
-        return _models(settings).score
-    import ray
-
-    actor = actors[index % len(actors)]
-
-    def score(images: Sequence[bytes], texts: Sequence[str]) -> Scored:
-        answer: Scored = ray.get(actor.score.remote(images, texts))
-        return answer
-
-    return score
+    return actors[index % len(actors)] if actors else None
 
 
 def embed_references(output: str, actors: tuple[Any, ...], index: int) -> Commit:
