@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import os
-import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -21,6 +20,7 @@ from jobs.crawl.progress import CrawlProgress
 from jobs.crawl.seeds import read_seeds
 from jobs.crawl.worker import SpiderWorker
 from jobs.engine.engine import Engine, EngineSettings, WorkerDied, open_engine
+from jobs.engine.progress import Progress
 from schemas import __version__
 from schemas.deny import DenyList, add_to_deny_list
 from schemas.settings import SettingsError, differences
@@ -127,7 +127,8 @@ class _Crawl:
                 self._workers.append(await self._start(partition))
             await self._seed(seeds)
             self._runs = [asyncio.create_task(worker.run()) for worker in self._workers]
-            statuses = await self._drive(CrawlProgress(sys.stderr), started, max_pages, max_seconds)
+            with Progress("crawl") as progress:
+                statuses = await self._drive(CrawlProgress(progress), started, max_pages, max_seconds)
             for worker in self._workers:
                 await worker.stop()
             await asyncio.gather(*self._runs)
@@ -171,7 +172,7 @@ class _Crawl:
                 carried = await self._deliver()
             except WorkerDied:
                 continue
-            progress.show(statuses, time.monotonic() - started)
+            progress.show(statuses)
             pages = sum(status.visits.get("page", 0) for status in statuses)
             earlier = pages if earlier is None else earlier
             is_over = (max_pages and pages - earlier >= max_pages) or (
@@ -179,7 +180,7 @@ class _Crawl:
             )
             # What reaches a worker comes through here: idle, all of them, and nothing carried means that all is done.
             if is_over or (not carried and all(status.is_idle for status in statuses)):
-                progress.show(statuses, time.monotonic() - started, last=True)
+                progress.show(statuses, last=True)
                 return statuses
             await asyncio.sleep(_POLL_S)
 
