@@ -1,32 +1,30 @@
 """`weft crawl`: seeds in, web archives out. One spider a partition of the frontier; a rerun goes on."""
 
 import asyncio
-import gzip
 import logging
 import os
-import sys
 import time
 from collections import Counter
-from collections.abc import Awaitable, Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from itertools import islice
 from pathlib import Path
-from typing import Any, Protocol
 
 import msgspec
 
 from crawlers.crawl_config import CrawlConfig
 from crawlers.crawl_status import Status
 from crawlers.frontier import Item
-from crawlers.scope import crawl_url, partition_of
+from crawlers.scope import partition_of
 from jobs.crawl.progress import CrawlProgress
+from jobs.crawl.seeds import read_seeds
 from jobs.crawl.worker import SpiderWorker
-from jobs.engine.engine import EngineSettings, RayEngine, open_engine
+from jobs.engine.engine import Engine, EngineSettings, WorkerDied, open_engine
+from jobs.engine.progress import Progress
 from schemas import __version__
 from schemas.deny import DenyList, add_to_deny_list
 from schemas.settings import SettingsError, differences
 from schemas.storage import Store
-from schemas.urls import resolve
 
 logger = logging.getLogger(__name__)
 
@@ -66,18 +64,6 @@ class CrawlReport(msgspec.Struct, frozen=True):
     weft_version: str
 
 
-class Worker(Protocol):
-    """One spider: in this process, or behind a Ray actor."""
-
-    def run(self) -> Awaitable[None]: ...
-    def offer(self, items: list[Item]) -> Awaitable[None]: ...
-    def outbox(self) -> Awaitable[list[tuple[int, int, Item]]]: ...
-    def delivered(self, ids: list[int]) -> Awaitable[None]: ...
-    def status(self) -> Awaitable[Status]: ...
-    def stop(self) -> Awaitable[None]: ...
-    def close(self) -> Awaitable[dict[str, int]]: ...
-
-
 def crawl(
     output: str,
     seeds: Sequence[str],
@@ -101,12 +87,10 @@ def crawl(
     denied = add_to_deny_list(store, deny)
     limits = (max_pages, max_seconds)
     with open_engine(engine) as runner:
-        job = _Crawl(
-            Path(store.root).absolute(), plan.config, denied, runner if isinstance(runner, RayEngine) else None
-        )
+        job = _Crawl(Path(store.root).absolute(), plan.config, denied, runner)
         try:
             return asyncio.run(job.run(seeds, *limits))
-        except OSError as error:
+        except (OSError, WorkerDied) as error:
             raise _failure(error) from error
 
 
@@ -129,21 +113,22 @@ def _plan(store: Store, config: CrawlConfig, seeds: Sequence[str], engine: Engin
 class _Crawl:
     """Starts the workers, carries items between them, and knows when all is done."""
 
-    def __init__(self, folder: Path, config: CrawlConfig, deny: DenyList, engine: RayEngine | None) -> None:
+    def __init__(self, folder: Path, config: CrawlConfig, deny: DenyList, engine: Engine) -> None:
         self._folder, self._config, self._deny, self._engine = folder, config, deny, engine
-        self._workers: list[Any] = []
+        self._workers: list[SpiderWorker] = []
         self._runs: list[asyncio.Task[None]] = []
         self._restarts: Counter[int] = Counter()
 
     async def run(self, seeds: Sequence[str], max_pages: int, max_seconds: float) -> CrawlReport:
         started = time.monotonic()
         async with AsyncExitStack() as stack:
+            stack.push_async_callback(self._close)
             for partition in range(self._config.partitions):
                 self._workers.append(await self._start(partition))
-            stack.push_async_callback(self._close)
             await self._seed(seeds)
-            self._runs = [asyncio.ensure_future(self._running(worker)) for worker in self._workers]
-            statuses = await self._drive(CrawlProgress(sys.stderr), started, max_pages, max_seconds)
+            self._runs = [asyncio.create_task(worker.run()) for worker in self._workers]
+            with Progress("crawl") as progress:
+                statuses = await self._drive(CrawlProgress(progress), started, max_pages, max_seconds)
             for worker in self._workers:
                 await worker.stop()
             await asyncio.gather(*self._runs)
@@ -153,17 +138,11 @@ class _Crawl:
                 refused.update(await worker.export())
         return self._report(statuses, refused, time.monotonic() - started)
 
-    async def _start(self, partition: int) -> Any:
+    async def _start(self, partition: int) -> SpiderWorker:
         arguments = (str(self._folder), partition, self._config, self._deny.lines)
-        if self._engine is None:
-            worker: Any = SpiderWorker(*arguments)
-        else:
-            worker = _Remote(self._engine.start_actor(SpiderWorker, arguments, of=self._config.partitions))
+        worker = self._engine.start_worker(SpiderWorker, arguments, of=self._config.partitions)
         await worker.open()
         return worker
-
-    async def _running(self, worker: Any) -> None:
-        await worker.run()
 
     async def _close(self) -> None:
         for run in self._runs:
@@ -172,16 +151,17 @@ class _Crawl:
         for worker in self._workers:
             try:
                 await worker.close()
-            except Exception as error:  # a dead actor has nothing left to close
+            except Exception as error:  # a dead worker has nothing left to close
                 logger.debug("closing a worker: %r", error)
 
     async def _seed(self, seeds: Sequence[str]) -> None:
-        for batch in _batches(read_seeds(seeds), _SEEDS_AT_A_TIME):
+        items = read_seeds(seeds)
+        while batch := list(islice(items, _SEEDS_AT_A_TIME)):
             homes: dict[int, list[Item]] = {}
             for item in batch:
                 homes.setdefault(partition_of(item.url, self._config.partitions), []).append(item)
-            for partition, items in homes.items():
-                await self._workers[partition].offer(items)
+            for partition, own in homes.items():
+                await self._workers[partition].offer(own)
 
     async def _drive(self, progress: CrawlProgress, started: float, max_pages: int, max_seconds: float) -> list[Status]:
         earlier: int | None = None  # pages of runs before this one
@@ -190,9 +170,9 @@ class _Crawl:
             try:
                 statuses = await self._statuses()
                 carried = await self._deliver()
-            except self._died:
+            except WorkerDied:
                 continue
-            progress.show(statuses, time.monotonic() - started)
+            progress.show(statuses)
             pages = sum(status.visits.get("page", 0) for status in statuses)
             earlier = pages if earlier is None else earlier
             is_over = (max_pages and pages - earlier >= max_pages) or (
@@ -200,7 +180,7 @@ class _Crawl:
             )
             # What reaches a worker comes through here: idle, all of them, and nothing carried means that all is done.
             if is_over or (not carried and all(status.is_idle for status in statuses)):
-                progress.show(statuses, time.monotonic() - started, last=True)
+                progress.show(statuses, last=True)
                 return statuses
             await asyncio.sleep(_POLL_S)
 
@@ -222,24 +202,20 @@ class _Crawl:
             carried += len(waiting)
         return carried
 
-    @property
-    def _died(self) -> type[Exception]:
-        return self._engine.actor_died if self._engine is not None else ConnectionError
-
     async def _revive(self) -> None:
         """Start workers anew that died; raise what ended the others."""
         for partition, run in enumerate(self._runs):
             if not run.done():
                 continue
             error = run.exception()
-            if error is None or not isinstance(error, self._died):
+            if error is None or not isinstance(error, WorkerDied):
                 raise _failure(error)
             self._restarts[partition] += 1
             if self._restarts[partition] > _MAX_RESTARTS:
                 raise CrawlError(f"the worker of partition {partition} died {_MAX_RESTARTS} times: {error}")
             logger.warning("the worker of partition %d died and is started anew", partition)
             self._workers[partition] = await self._start(partition)
-            self._runs[partition] = asyncio.ensure_future(self._running(self._workers[partition]))
+            self._runs[partition] = asyncio.create_task(self._workers[partition].run())
 
     def _report(self, statuses: list[Status], refused: Counter[str], seconds: float) -> CrawlReport:
         def total(name: str) -> Counter[str]:
@@ -267,58 +243,7 @@ class _Crawl:
         return report
 
 
-class _Remote:
-    """A Ray actor, called like the worker itself."""
-
-    def __init__(self, actor: Any) -> None:
-        self._actor = actor
-
-    def __getattr__(self, name: str) -> Any:
-        method = getattr(self._actor, name)
-
-        async def call(*arguments: Any) -> Any:
-            return await method.remote(*arguments)
-
-        return call
-
-
 def _failure(error: BaseException | None) -> BaseException:
-    cause = getattr(error, "cause", None) or error
-    if isinstance(cause, OSError):
-        return CrawlError(f"{type(cause).__name__}: {cause}. What was recorded stays; the same command goes on")
-    return cause or CrawlError("a worker ended too early")
-
-
-def read_seeds(seeds: Iterable[str]) -> Iterator[Item]:
-    """Items from addresses, sitemaps, and files of one a line (gzipped or not). Raises `SettingsError`.
-
-    An address without scheme is taken for https. A sitemap is known by its name (`sitemap` in the file's name, or .xml
-    at its end), or by `sitemap:` before it.
-    """
-    for seed in seeds:
-        path = Path(seed)
-        if path.is_file():
-            opening = gzip.open if seed.endswith(".gz") else open
-            with opening(path, "rt", encoding="utf-8") as file:
-                for line in file:
-                    if line.strip() and not line.startswith("#"):
-                        yield _seed(line.strip())
-        else:
-            yield _seed(seed)
-
-
-def _seed(seed: str) -> Item:
-    is_sitemap = seed.startswith("sitemap:")
-    address = seed.removeprefix("sitemap:")
-    absolute = address if "://" in address else f"https://{address}"
-    url = resolve(absolute, absolute)
-    if not url or ("://" not in address and "." not in address.partition("/")[0]):
-        raise SettingsError(f"not an address, nor a file: {seed}")
-    name = url.partition("?")[0].rpartition("/")[2].lower()
-    is_sitemap = is_sitemap or name.endswith((".xml", ".xml.gz")) or "sitemap" in name
-    return Item(url, "sitemap") if is_sitemap else Item(crawl_url(url), "page")
-
-
-def _batches(items: Iterator[Item], size: int) -> Iterator[list[Item]]:
-    while batch := list(islice(items, size)):
-        yield batch
+    if isinstance(error, OSError | WorkerDied):
+        return CrawlError(f"{type(error).__name__}: {error}. What was recorded stays; the same command goes on")
+    return error or CrawlError("a worker ended too early")

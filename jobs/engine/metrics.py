@@ -1,4 +1,4 @@
-"""Counters for Prometheus, exported by Ray on each node's metrics port as `ray_weft_*`."""
+"""What a job has done so far, counted for whoever watches it: on Ray for Prometheus, on each node's metrics port."""
 
 from typing import Any
 
@@ -6,7 +6,17 @@ from schemas.drops import Counts
 
 
 class Metrics:
-    """What a build has done so far, by phase. Only for a process that is connected to Ray."""
+    """Partitions and items by phase. This one counts nothing: in one process the progress says it."""
+
+    def failed(self, phase: str) -> None:
+        """A partition failed in every attempt."""
+
+    def done(self, phase: str, counts: Counts) -> None:
+        """A partition is committed."""
+
+
+class RayMetrics(Metrics):
+    """Exported by Ray as `ray_weft_*`. Only for a process that is connected to Ray."""
 
     def __init__(self) -> None:
         from ray.util.metrics import Counter
@@ -17,11 +27,9 @@ class Metrics:
         )
 
     def failed(self, phase: str) -> None:
-        """A partition failed in every attempt."""
         self._partitions.inc(1, {"phase": phase, "outcome": "failed"})
 
     def done(self, phase: str, counts: Counts) -> None:
-        """A partition is committed."""
         self._partitions.inc(1, {"phase": phase, "outcome": "done"})
         for kind, kept in counts.kept.items():
             self._add(phase, kind, "kept", kept)

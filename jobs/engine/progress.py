@@ -1,10 +1,12 @@
 """Progress of a job: a bar on a terminal, a plain line now and then in a log."""
 
+import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TextIO
+from types import TracebackType
+from typing import Any, TextIO
 
 from schemas.drops import Counts
 
@@ -12,70 +14,107 @@ _LINE_EVERY_S = 10.0
 
 
 class Progress:
-    """One phase. `advance` is called as partitions end."""
+    """Of something with a name, counted in `unit`s up to `total`, or without an end. A context manager, which stops it.
 
-    def __init__(self, phase: str, total: int, done: int, stream: TextIO) -> None:
-        self._phase, self._total, self._done, self._stream = phase, total, done, stream
-        self._counts = Counts()
+    `done` was done before, and says nothing about the pace. Shown on stderr if no stream is given.
+    """
+
+    def __init__(
+        self, name: str, total: int | None = None, unit: str = "", done: int = 0, stream: TextIO | None = None
+    ) -> None:
+        self._name, self._total, self._unit, self._before = name, total, unit, done
+        self._stream = stream or sys.stderr
         self._started = self._last = time.monotonic()
-        self._already = done
+        self._bar: Any = None
+        if self._stream.isatty() and os.environ.get("TERM") != "dumb":
+            self._bar, self._task = _open_bar(name, total, done, self._stream)
+
+    def show(self, done: int, text: Callable[[], str], last: bool = False) -> None:
+        """So much is done. `text` is asked for only when it is to be seen; what is `last`, or complete, always is."""
+        if self._bar is not None:
+            self._bar.update(self._task, completed=done, text=text())
+            return
+        now = time.monotonic()
+        if last or done == self._total or now - self._last >= _LINE_EVERY_S:
+            self._last = now
+            self.say(self.line(done, text(), now - self._started))
+
+    def line(self, done: int, text: str, elapsed_s: float) -> str:
+        """`extract 12/80 partitions, 3,410 pages in, 512 kept, 41 s, about 230 s left`."""
+        if self._total is None:
+            return f"{self._name} {elapsed_s:.0f} s: {text}"
+        parts = [f"{self._name} {done}/{self._total} {self._unit}", *([text] if text else [])]
+        ending = f"{elapsed_s:.0f} s"
+        if self._before < done < self._total:
+            left_s = elapsed_s / (done - self._before) * (self._total - done)
+            ending += f", about {left_s:.0f} s left"
+        return ", ".join([*parts, ending])
+
+    def say(self, text: str) -> None:
+        """A sentence of its own, above the bar if there is one."""
+        if self._bar is not None:
+            self._bar.console.print(text, highlight=False, markup=False, soft_wrap=True)
+        else:
+            print(text, file=self._stream, flush=True)
+
+    def stop(self) -> None:
+        """End the bar; it stays to be seen as it is."""
+        if self._bar is not None:
+            self._bar.stop()
+
+    def __enter__(self) -> "Progress":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.stop()
+
+
+def _open_bar(name: str, total: int | None, done: int, stream: TextIO) -> tuple[Any, Any]:
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        SpinnerColumn,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+    from rich.progress import Progress as Bar
+    from rich.table import Column
+
+    # The text comes last: it is what a narrow terminal cuts, or puts on more lines where there is nothing else to see.
+    text = TextColumn("{task.fields[text]}", markup=False, table_column=Column(no_wrap=total is not None, ratio=1))
+    named: tuple[Any, ...] = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    if total is not None:
+        counted = BarColumn(16), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn()
+        named = (TextColumn("{task.description:<9}"), *counted)
+    bar = Bar(*named, text, console=Console(file=stream), expand=True)
+    task = bar.add_task(name, total=total, completed=done, text="")
+    bar.start()
+    return bar, task
+
+
+class PhaseProgress:
+    """Of a phase of a build. `advance` is called as partitions end."""
+
+    def __init__(self, progress: Progress, done: int) -> None:
+        self._progress, self._done, self._counts = progress, done, Counts()
 
     def advance(self, counts: Counts) -> None:
         self._done += 1
         self._counts = self._counts + counts
-        now = time.monotonic()
-        if now - self._last >= _LINE_EVERY_S or self._done == self._total:
-            self._last = now
-            print(self.line(now), file=self._stream, flush=True)
+        self._progress.show(self._done, self._text)
 
-    def line(self, now: float) -> str:
-        """`extract 12/80 partitions, 3,410 pages in, 512 kept, few_words 210, ... 41 s, about 230 s left`."""
+    def _text(self) -> str:
+        """`3,410 pages in, 512 kept, few_words 210, ...`; nothing of phases that only count."""
         pages, kept = self._counts.seen.get("page", 0), self._counts.kept.get("page", 0)
-        parts = [f"{self._phase} {self._done}/{self._total} partitions"]
-        if pages:  # some phases only count
-            parts.append(f"{pages:,} pages in, {kept:,} kept")
-        reasons = self._counts.drops.get("page", {})
-        worst = sorted(reasons.items(), key=lambda item: -item[1])[:3]
-        parts += [f"{reason} {count:,}" for reason, count in worst]
-        elapsed = now - self._started
-        left = elapsed / max(1, self._done - self._already) * (self._total - self._done)
-        parts.append(f"{elapsed:.0f} s" + (f", about {left:.0f} s left" if self._done < self._total else ""))
-        return ", ".join(parts)
-
-
-class _Bar(Progress):
-    def __init__(self, phase: str, total: int, done: int, stream: TextIO) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-        from rich.progress import Progress as RichProgress
-
-        super().__init__(phase, total, done, stream)
-        columns = (
-            TextColumn("{task.description:<9}"), BarColumn(), MofNCompleteColumn(),
-            TextColumn("{task.fields[pages]}"), TimeElapsedColumn(), TimeRemainingColumn(),
-        )  # fmt: skip
-        self._bar = RichProgress(*columns, console=Console(file=stream))
-        self._task = self._bar.add_task(phase, total=total, completed=done, pages="")
-        self._bar.start()
-
-    def advance(self, counts: Counts) -> None:
-        self._counts = self._counts + counts
-        pages, kept = self._counts.seen.get("page", 0), self._counts.kept.get("page", 0)
-        self._bar.update(self._task, advance=1, pages=f"{kept:,} of {pages:,} pages" if pages else "")
-
-    def stop(self) -> None:
-        self._bar.stop()
+        worst = sorted(self._counts.drops.get("page", {}).items(), key=lambda item: -item[1])[:3]
+        parts = [f"{pages:,} pages in, {kept:,} kept"] if pages else []
+        return ", ".join([*parts, *(f"{reason} {count:,}" for reason, count in worst)])
 
 
 @contextmanager
-def progress(phase: str, total: int, done: int, stream: TextIO | None = None) -> Iterator[Progress]:
-    """A bar if `stream` (stderr) is a terminal, else lines."""
-    stream = stream or sys.stderr
-    if stream.isatty():
-        bar = _Bar(phase, total, done, stream)
-        try:
-            yield bar
-        finally:
-            bar.stop()
-    else:
-        yield Progress(phase, total, done, stream)
+def progress(phase: str, total: int, done: int, stream: TextIO | None = None) -> Iterator[PhaseProgress]:
+    """Of a phase of a build, of whose partitions so many were done before."""
+    with Progress(phase, total, "partitions", done, stream) as shown:
+        yield PhaseProgress(shown, done)

@@ -5,12 +5,11 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
-from jobs.engine.engine import Engine, Failure, RayEngine
-from jobs.engine.metrics import Metrics
+from jobs.engine.engine import Engine, Failure
 from jobs.engine.progress import progress
 from jobs.phases.plan import Plan
 from jobs.phases.recipe import Recipe
-from jobs.phases.scoring import EMBEDDINGS, compares_embeddings, model_pool
+from jobs.phases.scoring import EMBEDDINGS, Hosts, compares_embeddings, model_pool
 from jobs.phases.slices import make_slices
 from jobs.phases.task import Memory, Phase, Run, run_task
 from schemas.commits import Commit, committed, read_commit, roll_forward
@@ -38,17 +37,14 @@ class Phases:
         roll_forward(self.store, (read_commit(self.store, phase.name, index) for index in done))
         missing = sorted(set(range(size)) - set(done))
         failures: list[Failure] = []
-        metrics = Metrics() if isinstance(self._engine, RayEngine) else None
         with progress(phase.name, size, len(done)) as bar:
             for outcome in self._engine.run(phase.name, work, missing):
                 if isinstance(outcome, Failure):
                     failures.append(outcome)
-                    if metrics is not None:
-                        metrics.failed(phase.name)
+                    self._engine.metrics.failed(phase.name)
                 else:
                     bar.advance(outcome.counts)
-                    if metrics is not None:
-                        metrics.done(phase.name, outcome.counts)
+                    self._engine.metrics.done(phase.name, outcome.counts)
         if failures:
             first = failures[0]
             raise BuildError(
@@ -63,9 +59,9 @@ class Phases:
         make_slices(self.store, self.plan)
 
     @contextmanager
-    def models(self) -> Iterator[tuple[Any, ...]]:
-        """What a phase that scores is run with beside the recipe; evaluation images are embedded first."""
-        with model_pool(self._engine, self.recipe) as actors:
+    def models(self) -> Iterator[Hosts]:
+        """What a phase that scores is run with; evaluation images are embedded first."""
+        with model_pool(self._engine, self.recipe) as hosts:
             if self.plan.references and compares_embeddings(self.plan.config.scorers):
-                self.run(EMBEDDINGS, self.recipe, actors)
-            yield actors
+                self.run(EMBEDDINGS, hosts)
+            yield hosts

@@ -1,8 +1,7 @@
-"""Scores of images and texts: the models in a pool of Ray actors or in this process, and what their scores decide."""
+"""Scores of images and texts: the models in a pool of processes or in this one, and what their scores decide."""
 
-import functools
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -10,13 +9,16 @@ import msgspec
 import numpy as np
 
 from jobs.config import BuildConfig
-from jobs.engine.engine import Engine, RayEngine
+from jobs.engine.engine import Engine, WorkerDied
 from jobs.phases.own_models import Answer, OwnModels, judge_scores
 from jobs.phases.recipe import Recipe
 from jobs.phases.references import read_images, reference_names
 from jobs.phases.task import Memory, Phase, Task, file_of
 from model.scorers import BadModel, Floats, Models, Scored, ScorerSettings
 from schemas.drops import Drop
+
+#: What a pool of processes that hold the models gives: functions.
+Hosts = tuple[Callable[..., Any], ...]
 
 
 class Seen(msgspec.Struct, frozen=True):
@@ -53,68 +55,56 @@ class ModelHost:
         """For each image what the user's captioners say of it."""
         return self._own.caption(images, beside)
 
+    def __call__(self, method: str, *arguments: Any) -> Any:
+        """What a pool calls."""
+        return getattr(self, method)(*arguments)
+
+
+class ModelClient:
+    """A host, here or in another process, as a task uses it."""
+
+    def __init__(self, call: Callable[..., Any]) -> None:
+        self._call = call
+
+    def score(self, images: Sequence[bytes], texts: Sequence[str], beside: Sequence[str]) -> Seen:
+        found: Seen = self._call("score", images, texts, beside)
+        return found
+
+    def caption(self, images: Sequence[bytes], beside: Sequence[str]) -> list[dict[str, Answer]]:
+        found: list[dict[str, Answer]] = self._call("caption", images, beside)
+        return found
+
 
 def wants_models(config: BuildConfig) -> bool:
     """Whether any model looks at the samples of a build."""
     return config.scorers.is_on or bool(config.score_with or config.caption_with)
 
 
-@functools.lru_cache(maxsize=1)
-def _host(recipe: Recipe) -> ModelHost:
-    return ModelHost(recipe)
-
-
 @contextmanager
-def model_pool(engine: Engine, recipe: Recipe) -> Iterator[tuple[Any, ...]]:
-    """Actors that hold the models, on Ray; none elsewhere, where each process loads them. Raises `BadModel`."""
+def model_pool(engine: Engine, recipe: Recipe) -> Iterator[Hosts]:
+    """What looks at images, in processes that hold the models; nothing without any model.
+
+    Raises `BadModel`, and `SettingsError` for models of the user's that cannot be made.
+    """
     settings = recipe.config.scorers
     if not wants_models(recipe.config):
         yield ()
         return
-    if not isinstance(engine, RayEngine):
-        _host(recipe)  # a model that cannot be loaded is told before the work begins
-        yield ()
-        return
-    ray = engine.ray
-    actor = ray.remote(num_cpus=1, num_gpus=settings.gpus_per_actor, max_restarts=-1, max_task_retries=3)(ModelHost)
-    actors = tuple(actor.remote(recipe) for _ in range(max(1, settings.actors)))
     try:
-        try:
-            ray.get([one.__ray_ready__.remote() for one in actors])
-        except ray.exceptions.RayActorError as error:
-            raise BadModel(str(error)) from None
-        yield actors
-    finally:
-        for one in actors:
-            ray.kill(one)
+        with engine.pool(ModelHost, (recipe,), settings.actors, settings.gpus_per_actor) as hosts:
+            yield hosts
+    except WorkerDied as error:
+        raise BadModel(f"the process that loads the models died: {error}") from error
 
 
-class _Remote:
-    """An actor, called like the host itself."""
-
-    def __init__(self, actor: Any) -> None:
-        self._actor = actor
-
-    def __getattr__(self, name: str) -> Any:
-        import ray
-
-        return lambda *arguments: ray.get(getattr(self._actor, name).remote(*arguments))
-
-
-def open_models(task: Task, actors: tuple[Any, ...], recipe: Recipe) -> "ModelHost | None":
+def open_models(task: Task, hosts: Hosts) -> ModelClient | None:
     """What scores and captions for a task; None without any model."""
-    if not wants_models(task.config):
-        return None
-    if not actors:
-        return _host(recipe)
-    remote: Any = _Remote(actors[task.index % len(actors)])
-    found: ModelHost = remote
-    return found
+    return ModelClient(hosts[task.index % len(hosts)]) if hosts else None
 
 
-def embed_references(task: Task, recipe: Recipe, actors: tuple[Any, ...]) -> None:
+def embed_references(task: Task, hosts: Hosts) -> None:
     """Embeddings of one list of evaluation images."""
-    references, models = task.plan.references[task.index], open_models(task, actors, recipe)
+    references, models = task.plan.references[task.index], open_models(task, hosts)
     if references.kind == "images" and models is not None:
         images = [image.data for _, image in read_images(references, task.config)]
         file = io.BytesIO()

@@ -1,13 +1,12 @@
-"""Progress of a training run: a bar on a terminal, a plain line now and then in a log."""
+"""What a training run says of its progress."""
 
 import sys
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Any, TextIO
+from typing import TextIO
 
-_LINE_EVERY_S = 10.0
+from jobs.engine.progress import Progress
 
 
 class TrainProgress:
@@ -15,82 +14,55 @@ class TrainProgress:
 
     def __init__(self, steps: int, show: bool = True, stream: TextIO | None = None) -> None:
         self._steps, self._show, self._stream = steps, show, stream or sys.stderr
-        self._bar: Any = None
-        self._started = self._last = time.monotonic()
-        self._first_step: int | None = None
+        self._shown: Progress | None = None
 
     def on_metrics(self, step: int, values: Mapping[str, float]) -> None:
-        """Takes readings and measurements on held-out data."""
-        if not self._show:
-            return
+        """Hears of readings and of measurements on held-out data."""
         held_out = {name.removeprefix("held_out/"): value for name, value in values.items() if "held_out/" in name}
         if held_out:
             self.on_message(f"step {step}: held out: {summary(held_out)}")
-            return
-        if self._first_step is None:
-            self._first_step, self._started = step, time.monotonic()
-        self._advance("train", step, self._steps, self._text(values))
+        else:
+            self._advance("train", step, self._steps, lambda: readings(values))
 
     def on_message(self, text: str) -> None:
         """A sentence, above the bar if there is one."""
-        if self._show and self._bar is not None:
-            self._bar.console.print(text, highlight=False)
+        if self._show and self._shown is not None:
+            self._shown.say(text)
         elif self._show:
             print(text, file=self._stream, flush=True)
 
     @contextmanager
     def phase(self, name: str, steps: int) -> Iterator[Callable[[int, float], None]]:
-        """A phase of its own before the training, such as the text model's; what it gives takes steps and losses."""
-        self._started = self._last = time.monotonic()
-        yield lambda step, loss: self._advance(name, step, steps, f"loss {loss:.3f}") if self._show else None
-        self._end_bar()
-        self._started = self._last = time.monotonic()
+        """A phase of its own before the training, such as the text model's; hears of steps and losses."""
+        yield lambda step, loss: self._advance(name, step, steps, lambda: f"loss {loss:.3f}")
+        self._stop()
 
-    def _advance(self, name: str, step: int, steps: int, text: str) -> None:
-        if self._stream.isatty():
-            self._move_bar(name, step, steps, text)
+    def _advance(self, name: str, step: int, steps: int, text: Callable[[], str]) -> None:
+        if not self._show:
             return
-        now = time.monotonic()
-        if now - self._last >= _LINE_EVERY_S or step == steps:
-            self._last = now
-            elapsed = now - self._started
-            done = step - (self._first_step or 0) if name == "train" else step
-            left = elapsed / max(1, done) * (steps - step)
-            ending = f"{elapsed:.0f} s" + (f", about {left:.0f} s left" if step < steps and done > 0 else "")
-            print(f"{name} {step}/{steps} steps, {text}, {ending}", file=self._stream, flush=True)
+        if self._shown is None:  # the pace is that of the steps after the first, which may be slow
+            self._shown = Progress(name, steps, "steps", step, self._stream)
+        self._shown.show(step, text)
 
-    def _text(self, values: Mapping[str, float]) -> str:
-        losses = [f"{name.removeprefix('loss/')} {value:.3f}" for name, value in values.items() if "loss/" in name]
-        speed = [f"{values['tokens_per_s']:,.0f} tokens/s", f"{values['images_per_s']:,.0f} images/s"]
-        speed += [f"MFU {values['mfu']:.0%}"] if "mfu" in values else []
-        speed += [f"waiting for data {values['data_wait']:.0%}"] if values["data_wait"] > 0.05 else []
-        return ", ".join(["loss " + ", ".join(losses), *speed])
-
-    def _move_bar(self, name: str, step: int, steps: int, text: str) -> None:
-        if self._bar is None:
-            from rich.console import Console
-            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-            # The text comes last: it is what a narrow terminal cuts.
-            columns = (
-                TextColumn("{task.description}"), BarColumn(16), MofNCompleteColumn(), TimeRemainingColumn(),
-                TextColumn("{task.fields[text]}"),
-            )  # fmt: skip
-            self._bar = Progress(*columns, console=Console(file=self._stream))
-            self._task = self._bar.add_task(name, total=steps, text=text)
-            self._bar.start()
-        self._bar.update(self._task, completed=step, text=text)
-
-    def _end_bar(self) -> None:
-        if self._bar is not None:
-            self._bar.stop()
-            self._bar = None
+    def _stop(self) -> None:
+        if self._shown is not None:
+            self._shown.stop()
+            self._shown = None
 
     def __enter__(self) -> "TrainProgress":
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._end_bar()
+        self._stop()
+
+
+def readings(values: Mapping[str, float]) -> str:
+    """`loss pages 0.412, pairs 1.203, 12,345 tokens/s, 67 images/s, MFU 41%, waiting for data 12%`."""
+    losses = [f"{name.removeprefix('loss/')} {value:.3f}" for name, value in values.items() if "loss/" in name]
+    speed = [f"{values['tokens_per_s']:,.0f} tokens/s", f"{values['images_per_s']:,.0f} images/s"]
+    speed += [f"MFU {values['mfu']:.0%}"] if "mfu" in values else []
+    speed += [f"waiting for data {values['data_wait']:.0%}"] if values["data_wait"] > 0.05 else []
+    return ", ".join(["loss " + ", ".join(losses), *speed])
 
 
 def summary(held_out: Mapping[str, float]) -> str:

@@ -6,15 +6,12 @@ from typing import Any
 import msgspec
 
 from jobs.commands.train import quiet_libraries
-from jobs.engine.engine import EngineSettings, start_ray
+from jobs.engine.ray_train import run_in_workers
 from model.training.checkpoints import steps_saved
 from model.training.config import TrainConfig
 from model.training.loop import Ended
 from model.training.records import read_metrics
-from schemas.drops import StepError
-from schemas.settings import SettingsError, load_settings
-
-_MAX_FAILURES = 3
+from schemas.settings import load_settings
 
 
 def train_on_ray(config: TrainConfig, workers: int, address: str = "") -> Ended:
@@ -24,46 +21,20 @@ def train_on_ray(config: TrainConfig, workers: int, address: str = "") -> Ended:
     and the run goes on after its last checkpoint. Raises `StepError` naming what stopped it, and
     `SettingsError` where the extra `train` is not installed.
     """
-    import ray
-
-    try:
-        from ray.train import FailureConfig, RunConfig, ScalingConfig, TrainingFailedError
-        from ray.train.torch import TorchTrainer
-    except ImportError as error:
-        raise SettingsError(f"Ray Train: {error}; pip install -c constraints.txt -e '.[train]'") from None
-
-    start_ray(ray, EngineSettings(address=address, workers=0))
-    try:
-        cluster: Any = ray
-        has_gpus = cluster.cluster_resources().get("GPU", 0) >= workers
-        trainer = TorchTrainer(
-            train_on_worker,
-            train_loop_config={"settings": msgspec.to_builtins(config, str_keys=True)},
-            scaling_config=ScalingConfig(num_workers=workers, use_gpu=has_gpus and config.parallel.device != "cpu"),
-            run_config=RunConfig(
-                name="ray",
-                storage_path=os.path.abspath(config.output),
-                failure_config=FailureConfig(max_failures=_MAX_FAILURES),
-            ),
-        )
-        trainer.fit()
-    except TrainingFailedError as error:
-        raise StepError(f"Ray Train: {str(error).strip().splitlines()[-1]}") from error
-    finally:
-        ray.shutdown()
+    given = {"settings": msgspec.to_builtins(config, str_keys=True)}
+    folder, may_use_gpus = os.path.abspath(config.output), config.parallel.device != "cpu"
+    run_in_workers(train_on_worker, given, workers, folder, address, may_use_gpus)
     return _how_it_ended(config)
 
 
-def train_on_worker(given: dict[str, Any]) -> None:
+def train_on_worker(given: dict[str, Any]) -> dict[str, Any]:
     """What each worker does. Ray Train has made the process group."""
     quiet_libraries()
-    import ray.train
-
     from jobs.training.run import run_training
 
     config = load_settings(TrainConfig, msgspec.json.encode(given["settings"]).decode())
-    ended = run_training(config)
-    ray.train.report(msgspec.to_builtins(ended))  # for Ray's own view of the run
+    ended: dict[str, Any] = msgspec.to_builtins(run_training(config))
+    return ended
 
 
 def _how_it_ended(config: TrainConfig) -> Ended:

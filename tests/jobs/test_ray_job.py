@@ -1,5 +1,6 @@
 """`ray job submit` on a cluster started with `ray start`, as docs/cluster.md says."""
 
+import json
 import os
 import shutil
 import signal
@@ -104,3 +105,30 @@ def test_a_bad_call_fails_the_job(tmp_path: Path, head: tuple[str, int]) -> None
     done = submit(head[0], ["--", *call], tmp_path)
     assert done.returncode != 0
     assert "no such archive: /nowhere.warc.gz" in done.stdout + done.stderr
+
+
+MAIN = """
+import sys
+from jobs.engine.engine import EngineSettings, open_engine
+
+with open_engine(EngineSettings(), modules=[sys.argv[1]]) as engine:
+    import cooking
+
+    print(list(engine.run("stir", cooking.stir, [5])))
+"""
+
+
+def test_modules_are_added_to_those_of_the_job(tmp_path: Path, head: tuple[str, int]) -> None:
+    """A file that neither the job nor its nodes know, and that needs one which the job brought."""
+    for folder, name, text in [
+        ("job", "main.py", MAIN),
+        ("pots", "__init__.py", "size = 3"),
+        ("elsewhere", "cooking.py", "import pots\n\ndef stir(partition): return partition * pots.size"),
+    ]:
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / name).write_text(text)
+    job = ["--working-dir", str(tmp_path / "job")]
+    job += ["--runtime-env-json", json.dumps({"py_modules": [str(tmp_path / "pots")]})]
+    done = submit(head[0], [*job, "--", "python", "main.py", str(tmp_path / "elsewhere/cooking.py")], tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "[15]" in done.stdout

@@ -82,7 +82,7 @@ def test_energon_opens_pages(shards: Path) -> None:
 
 def test_ray_data_reads_pages_and_pairs(shards: Path) -> None:
     pytest.importorskip("pandas")  # Ray Data needs it, weft does not
-    importlib.import_module("jobs.engine.engine")  # sets what must be set before Ray is imported
+    importlib.import_module("jobs.engine.on_ray")  # sets what must be set before Ray is imported
     ray = importlib.import_module("ray")
     ray.init("local", num_cpus=1, object_store_memory=200 << 20, include_dashboard=False, log_to_driver=False)
     try:

@@ -21,7 +21,7 @@ from crawlers.frontier import Item
 from jobs.build import build
 from jobs.cli import main
 from jobs.config import load_config
-from jobs.crawl.drive import read_seeds
+from jobs.crawl.seeds import read_seeds
 from jobs.engine.engine import EngineSettings
 from schemas.settings import SettingsError
 from tests.crawlers.servers import Reply, WebServer, page

@@ -1,0 +1,40 @@
+"""Where a crawl begins: addresses, sitemaps, and files that list them."""
+
+import gzip
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from crawlers.frontier import Item
+from crawlers.scope import crawl_url
+from schemas.settings import SettingsError
+from schemas.urls import resolve
+
+
+def read_seeds(seeds: Iterable[str]) -> Iterator[Item]:
+    """Items from addresses, sitemaps, and files of one a line (gzipped or not). Raises `SettingsError`.
+
+    An address without scheme is taken for https. A sitemap is known by its name (`sitemap` in the file's name, or .xml
+    at its end), or by `sitemap:` before it.
+    """
+    for seed in seeds:
+        path = Path(seed)
+        if path.is_file():
+            opening = gzip.open if seed.endswith(".gz") else open
+            with opening(path, "rt", encoding="utf-8") as file:
+                for line in file:
+                    if line.strip() and not line.startswith("#"):
+                        yield _seed(line.strip())
+        else:
+            yield _seed(seed)
+
+
+def _seed(seed: str) -> Item:
+    is_sitemap = seed.startswith("sitemap:")
+    address = seed.removeprefix("sitemap:")
+    absolute = address if "://" in address else f"https://{address}"
+    url = resolve(absolute, absolute)
+    if not url or ("://" not in address and "." not in address.partition("/")[0]):
+        raise SettingsError(f"not an address, nor a file: {seed}")
+    name = url.partition("?")[0].rpartition("/")[2].lower()
+    is_sitemap = is_sitemap or name.endswith((".xml", ".xml.gz")) or "sitemap" in name
+    return Item(url, "sitemap") if is_sitemap else Item(crawl_url(url), "page")

@@ -1,0 +1,38 @@
+"""One partition after the other, in this process: for debugging, and for small inputs."""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from jobs.engine.metrics import Metrics
+from jobs.engine.protocol import EngineSettings, Failure, P, R, W, Work, problem_of, warn
+
+
+class InlineEngine:
+    """What is behind `Engine` without Ray."""
+
+    def __init__(self, settings: EngineSettings) -> None:
+        self._settings, self.metrics = settings, Metrics()
+
+    def run(self, name: str, work: Work[R], partitions: Iterable[int]) -> Iterator[R | Failure]:
+        for partition in partitions:
+            yield self._try(name, work, partition)
+
+    def _try(self, name: str, work: Work[R], partition: int) -> R | Failure:
+        for attempt in range(1, self._settings.max_attempts + 1):
+            try:
+                return work(partition)
+            except Exception as error:  # judged by problem_of, which raises what is our own fault
+                problem = problem_of(name, partition, error)
+                warn(name, partition, attempt, self._settings, problem)
+        return Failure(partition, problem)
+
+    @contextmanager
+    def pool(
+        self, factory: Callable[..., Callable[P, R]], arguments: tuple[Any, ...], size: int, gpus: float = 0.0
+    ) -> Iterator[tuple[Callable[P, R], ...]]:
+        """One function, whatever `size` says: calls come one after the other anyhow."""
+        yield (factory(*arguments),)
+
+    def start_worker(self, kind: type[W], arguments: tuple[Any, ...], of: int) -> W:
+        return kind(*arguments)

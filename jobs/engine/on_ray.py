@@ -1,0 +1,236 @@
+"""The engine on Ray: tasks and actors on this machine or a cluster."""
+
+import importlib
+import logging
+import os
+import sys
+from collections import Counter, deque
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any, cast
+
+if "ray" not in sys.modules:  # read once, on import; setting its default avoids a warning
+    os.environ.setdefault("RAY_AUTH_MODE", "token")
+import ray as typed_ray
+
+from jobs.engine.metrics import Metrics, RayMetrics
+from jobs.engine.protocol import EngineSettings, Failure, P, R, W, Work, WorkerDied, problem_of, warn
+from jobs.engine.ray_modules import RayModules
+from schemas.settings import SettingsError
+
+ray: Any = typed_ray  # half of it has types that are not its own
+
+_JOB_OF_OTHERS = "RAY_JOB_CONFIG_JSON_ENV_VAR"  # set by `ray job submit`
+_PATIENCE_S = 60.0
+
+logger = logging.getLogger(__name__)
+
+
+@contextmanager
+def open_ray(settings: EngineSettings, modules: Sequence[Path] = ()) -> Iterator["RayEngine"]:
+    """Ray as it is in this process, or started or joined for the block; its workers can import `modules`.
+
+    Raises `SettingsError` if they cannot, because every task would fail of it, again and again.
+    """
+    started = not ray.is_initialized()
+    # Files travel with the job, if it is ours to make; `ray job submit` and notebooks have made theirs.
+    with_job = started and _JOB_OF_OTHERS not in os.environ
+    if modules and not with_job and ray.util.client.ray.is_connected():
+        raise SettingsError("Ray's client is connected already: name the files in its runtime_env, as py_modules")
+    if started:
+        _start(settings, modules if with_job else ())
+    try:
+        engine = RayEngine(settings, () if with_job else modules)
+        engine.check_imports([path.name.removesuffix(".py") for path in modules])
+        yield engine
+    finally:
+        if started:
+            ray.shutdown()
+
+
+def _start(settings: EngineSettings, modules: Sequence[Path]) -> None:
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # the default warns of a coming change
+    address = settings.address or os.environ.get("RAY_ADDRESS", "")
+    options: dict[str, Any] = {"address": address or "local", "logging_level": logging.WARNING}
+    if not address:
+        options |= {"num_cpus": settings.workers or None, "object_store_memory": settings.object_store_bytes}
+        options |= {"include_dashboard": False}
+    if modules:
+        options |= {"runtime_env": {"py_modules": [str(path) for path in modules]}}
+    ray.init(**options)
+
+
+class RayEngine:
+    """One Ray task a partition, a bounded number in flight, retried on any node."""
+
+    def __init__(self, settings: EngineSettings, modules: Sequence[Path]) -> None:
+        self._settings, self._modules = settings, RayModules(modules)
+        self.metrics: Metrics = RayMetrics()
+
+    def check_imports(self, names: Sequence[str]) -> None:
+        if names:
+            try:
+                ray.get(ray.remote(num_cpus=1, **self._modules.options())(import_all).remote(names))
+            except ray.exceptions.RayTaskError as error:
+                problem = f"{type(error.cause).__name__}: {error.cause}"
+                advice = "what they import must be named like them, or be installed on every node"
+                raise SettingsError(f"{', '.join(names)} on Ray: {problem} ({advice})") from error
+
+    def run(self, name: str, work: Work[R], partitions: Iterable[int]) -> Iterator[R | Failure]:
+        def partition_task(partition: int) -> R:
+            return work(partition)
+
+        # Retries are ours: Ray's would hide from us which partition kills its workers.
+        options = {"num_cpus": 1, "max_retries": 0, "scheduling_strategy": "SPREAD", **self._modules.options()}
+        task = ray.remote(**options)(partition_task)
+        waiting = deque(partitions)
+        attempts: Counter[int] = Counter()
+        flying: dict[Any, int] = {}
+        while waiting or flying:
+            while waiting and len(flying) < self._max_in_flight():
+                partition = waiting.popleft()
+                attempts[partition] += 1
+                self._modules.keep()
+                named = task.options(name=f"{name} {partition:06d}", memory=self._task_memory())
+                flying[named.remote(partition)] = partition
+            done, _ = ray.wait(list(flying), num_returns=1, timeout=10)
+            for reference in done:
+                partition = flying.pop(reference)
+                try:
+                    result: R = ray.get(reference)
+                except ray.exceptions.RayTaskError as error:
+                    problem = problem_of(name, partition, _plain(error))
+                except ray.exceptions.RayError as error:  # the worker or its node died
+                    problem = f"{type(error).__name__}: {_first_line(error)}"
+                else:
+                    yield result
+                    continue
+                warn(name, partition, attempts[partition], self._settings, problem)
+                if attempts[partition] < self._settings.max_attempts:
+                    waiting.append(partition)
+                else:
+                    yield Failure(partition, problem)
+
+    def _task_memory(self) -> int:
+        """Never more than the smallest node has: such a task would wait for ever."""
+        nodes = (node["Resources"] for node in ray.nodes() if node["Alive"])
+        sizes = [int(has["memory"]) for has in nodes if has.get("CPU") and "memory" in has]
+        return min([self._settings.task_memory_bytes, *sizes])
+
+    def _max_in_flight(self) -> int:
+        """Twice the CPUs keeps them fed; asked each time, because a cluster grows and shrinks."""
+        return max(2, 2 * _cpus(otherwise=1))
+
+    @contextmanager
+    def pool(
+        self, factory: Callable[..., Callable[P, R]], arguments: tuple[Any, ...], size: int, gpus: float = 0.0
+    ) -> Iterator[tuple[Callable[P, R], ...]]:
+        # As many actors as CPUs would leave none for the tasks that call them, and wait for these for ever.
+        cpus = 0 if 0 < _cpus(otherwise=0) <= size else 1
+        options = {"num_cpus": cpus, "num_gpus": gpus, "max_restarts": -1, "max_task_retries": 3}
+        kind = ray.remote(**options, **self._modules.options())(PoolActor)
+        actors = [kind.remote(factory, arguments) for _ in range(max(1, size))]
+        try:
+            _wait_until_ready(actors)
+            yield tuple(_PoolFunction(actor) for actor in actors)
+        finally:
+            for actor in actors:
+                ray.kill(actor)
+
+    def start_worker(self, kind: type[W], arguments: tuple[Any, ...], of: int) -> W:
+        """On any node. More workers than CPUs share these."""
+        share = int(100 * min(1.0, _cpus(otherwise=1) / max(1, of))) / 100  # rounded up, the last would wait for ever
+        options = {"num_cpus": share, "max_restarts": 0, "scheduling_strategy": "SPREAD"}
+        remote = ray.remote(**options, **self._modules.options())(kind)
+        return cast(W, _Worker(remote.remote(*arguments)))
+
+
+def import_all(names: Sequence[str]) -> None:
+    """A task."""
+    for name in names:
+        importlib.import_module(name)
+
+
+class PoolActor:
+    """Makes what it holds when it is first asked: what an actor's constructor raises, Ray tells in words only."""
+
+    def __init__(self, factory: Callable[..., Callable[..., Any]], arguments: tuple[Any, ...]) -> None:
+        self._make: Callable[[], Callable[..., Any]] = partial(factory, *arguments)
+        self._function: Callable[..., Any] | None = None
+
+    def get_ready(self) -> None:
+        if self._function is None:
+            self._function = self._make()
+
+    def call(self, *arguments: Any, **named: Any) -> Any:
+        self.get_ready()  # an actor that was started again has not been asked
+        assert self._function is not None
+        return self._function(*arguments, **named)
+
+
+class _PoolFunction:
+    """What an actor of a pool holds, called as if it were here. Pickles."""
+
+    def __init__(self, actor: Any) -> None:
+        self._actor = actor
+
+    def __call__(self, *arguments: Any, **named: Any) -> Any:
+        return _answer(self._actor.call.remote(*arguments, **named))
+
+
+class _Worker:
+    """An actor, called like the worker in it."""
+
+    def __init__(self, actor: Any) -> None:
+        self._actor = actor
+
+    def __getattr__(self, name: str) -> Callable[..., Awaitable[Any]]:
+        method = getattr(self._actor, name)
+
+        async def call(*arguments: Any) -> Any:
+            try:
+                return await method.remote(*arguments)
+            except ray.exceptions.RayError as error:
+                raise _plain(error) from error
+
+        return call
+
+
+def _wait_until_ready(actors: Sequence[Any]) -> None:
+    starting = [actor.get_ready.remote() for actor in actors]
+    while starting:
+        done, starting = ray.wait(starting, num_returns=1, timeout=_PATIENCE_S)
+        if not done:
+            logger.warning(
+                "%d of %d actors are not ready: are there CPUs and GPUs for them?", len(starting), len(actors)
+            )
+        for reference in done:
+            _answer(reference)
+
+
+def _answer(reference: Any) -> Any:
+    """Of an actor. Raises what it raised, and `WorkerDied`."""
+    try:
+        return ray.get(reference)
+    except ray.exceptions.RayError as error:
+        raise _plain(error) from error
+
+
+def _plain(error: Any) -> BaseException:
+    """What is behind an error of Ray: what was raised on the other side, or that there is no other side."""
+    if isinstance(error, ray.exceptions.RayTaskError) and error.cause is not None:
+        return cast(BaseException, error.cause)
+    if isinstance(error, ray.exceptions.RayActorError):
+        return WorkerDied(_first_line(error))
+    return cast(BaseException, error)
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [""])[0]
+
+
+def _cpus(otherwise: int) -> int:
+    """Of the whole cluster, `otherwise` where it has none yet."""
+    return int(ray.cluster_resources().get("CPU", otherwise))

@@ -1,0 +1,47 @@
+"""What only actors can do: die."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Iterator
+
+import pytest
+
+from jobs.engine.engine import Engine, EngineSettings, WorkerDied, open_engine
+from tests.jobs.engine import things
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[Engine]:
+    with open_engine(EngineSettings(workers=2, object_store_bytes=80 << 20)) as engine:
+        yield engine
+
+
+def test_an_actor_of_a_pool_that_dies_is_made_anew(engine: Engine) -> None:
+    with engine.pool(things.holder, (), size=1) as (ask,):
+        before = ask()
+        os.kill(before, signal.SIGKILL)
+        assert ask() not in (before, os.getpid())
+
+
+def test_a_pool_whose_process_dies_while_it_starts_says_so(engine: Engine) -> None:
+    with pytest.raises(WorkerDied), engine.pool(os._exit, (3,), size=1):
+        raise AssertionError("work has begun")
+
+
+def test_the_death_of_a_worker_is_told(engine: Engine) -> None:
+    async def work() -> None:
+        worker = engine.start_worker(things.Counter, (0,), of=1)
+        os.kill(await worker.process(), signal.SIGKILL)
+        with pytest.raises(WorkerDied):
+            await worker.add(1)
+
+    asyncio.run(work())
+
+
+def test_more_workers_than_cpus_run_side_by_side(engine: Engine) -> None:
+    async def work() -> list[int]:
+        workers = [engine.start_worker(things.Counter, (start,), of=3) for start in range(3)]
+        return list(await asyncio.gather(*(worker.add(1) for worker in workers)))
+
+    assert asyncio.run(work()) == [1, 2, 3]

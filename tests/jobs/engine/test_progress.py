@@ -1,0 +1,103 @@
+import io
+import os
+import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TextIO
+
+import pytest
+
+from crawlers.crawl_status import Status
+from jobs.crawl.progress import CrawlProgress
+from jobs.engine.progress import Progress, progress
+from jobs.training.progress import TrainProgress
+from schemas.drops import Counts
+
+PAGES = Counts({"page": 1000}, {"page": 150}, {"page": {"few_words": 800, "language": 30, "no_image": 15, "spam": 5}})
+READINGS = {"loss/pages": 2.0, "loss/pairs": 1.0, "tokens_per_s": 12345.0, "images_per_s": 67.0, "data_wait": 0.1}
+
+
+@contextmanager
+def terminal_of(columns: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[TextIO, list[str]]]:
+    """A pseudo-terminal, and the lines that were written to it, without the codes that move the cursor, at the end."""
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setenv("TERM", "xterm")
+    ours, theirs = os.openpty()
+    lines: list[str] = []
+
+    def read() -> None:
+        written = b""
+        try:
+            while some := os.read(ours, 1 << 16):
+                written += some
+        except OSError:  # how a terminal ends
+            pass
+        plain = re.sub(r"\x1b\[[?0-9;]*[a-zA-Z]", "", written.decode())
+        lines.extend(line.rstrip() for line in re.split(r"[\r\n]+", plain) if line)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    with os.fdopen(theirs, "w") as stream:
+        yield stream, lines
+    reader.join()
+    os.close(ours)
+
+
+def test_a_log_has_a_line_at_the_end_and_not_one_for_each_partition() -> None:
+    log = io.StringIO()
+    with progress("extract", 3, 0, log) as shown:
+        for _ in range(3):
+            shown.advance(PAGES)
+    assert log.getvalue() == (
+        "extract 3/3 partitions, 3,000 pages in, 450 kept, few_words 2,400, language 90, no_image 45, 0 s\n"
+    )
+
+
+def test_what_earlier_runs_did_says_nothing_about_the_pace() -> None:
+    shown = Progress("extract", 80, "partitions", done=20, stream=io.StringIO())
+    assert shown.line(40, "", 10.0) == "extract 40/80 partitions, 10 s, about 20 s left"
+    assert shown.line(20, "", 10.0) == "extract 20/80 partitions, 10 s"
+
+
+def test_text_is_only_made_where_it_is_seen() -> None:
+    shown = Progress("train", 80, "steps", stream=io.StringIO())
+    shown.show(1, lambda: pytest.fail("nobody sees it"))
+
+
+def test_a_crawl_shows_the_sum_of_its_partitions() -> None:
+    log = io.StringIO()
+    one = Status({"page": 20, "image": 30}, {"200": 50}, {"opt_out": 2}, 4_000_000, 60, 7, 1, slowest=[("a.com", 5, 0)])
+    with Progress("crawl", stream=log) as shown:
+        CrawlProgress(shown).show([one, one])
+        CrawlProgress(shown).show([one, one], last=True)
+    line = re.sub(r"[\d.,]+ requests/s", "N requests/s", log.getvalue())
+    assert line == (
+        "crawl 0 s: 40 pages, 60 images, 8.0 MB, N requests/s, 200 100, 14 queued, 2 in flight, most left: a.com 5, "
+        "most left: a.com 5, dropped: opt_out 4\n"
+    )
+
+
+def test_on_a_terminal_sentences_stand_above_the_bar(monkeypatch: pytest.MonkeyPatch) -> None:
+    with terminal_of(100, monkeypatch) as (stream, lines), TrainProgress(40, stream=stream) as shown:
+        shown.told(1, READINGS)
+        shown.say("a checkpoint [0] was written")
+        shown.told(40, READINGS)
+    assert "a checkpoint [0] was written" in lines
+    assert re.fullmatch(r"train +━+ 40/40 0:00:\d\d 0:00:00 loss pages 2.000, pairs 1.000, 12,345 token.*", lines[-1])
+
+
+def test_a_narrow_terminal_cuts_the_text_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    with terminal_of(60, monkeypatch) as (stream, lines), progress("extract", 8, 2, stream) as shown:
+        for _ in range(6):
+            shown.advance(PAGES)
+    assert re.fullmatch(r"extract +━+ 8/8 0:00:\d\d 0:00:00 6,000 pages …", lines[-1])
+
+
+def test_a_process_that_is_not_the_first_says_nothing() -> None:
+    log = io.StringIO()
+    with TrainProgress(1, show=False, stream=log) as shown:
+        shown.say("made")
+        shown.told(1, READINGS)
+        shown.told(1, {"held_out/pages/loss": 0.4, "held_out/pages/shuffled": 1.0})
+    assert log.getvalue() == ""
