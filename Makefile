@@ -55,7 +55,7 @@ demo: .venv/installed-demo .venv/installed-train
 	@echo
 	@echo "What to look at next:"
 	@echo "  .venv/bin/weft view $(DEMO)/dataset               all of it in the browser; docs/looking.md"
-	@echo "  $(DEMO)/dataset/report.html                       what was kept, what was let go and why, in one file"
+	@echo "  $(DEMO)/dataset/report.html                       what was kept, what was dropped and why, in one file"
 	@echo "  $(DEMO)/learnt.png                                pictures that the model had not seen, and what it says to them"
 	@echo "  $(DEMO)/images/                                   the pictures of the page above, as they stand in the shard"
 	@echo "  $(DEMO)/clip/                                     a clip of its video page, and the contact sheet"
@@ -82,8 +82,10 @@ browser:
 	  { command -v apt-get >/dev/null && $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq chromium; } || \
 	  echo "no Chromium, and none could be installed: the tests of the viewer in a browser are skipped"
 
+# WORKERS processes share the tests; those that start a Ray all fall to one of them (tests/conftest.py).
+WORKERS ?= 2
 test: .venv/installed-dev browser
-	.venv/bin/python -m pytest
+	.venv/bin/python -m pytest -n $(WORKERS)
 
 check: .venv/installed-dev
 	.venv/bin/ruff format --check --quiet .

@@ -21,7 +21,7 @@ import msgspec
 from selectolax.lexbor import LexborHTMLParser
 
 from benchmarks.archives import pack_pages, repeat, responses
-from crawlers.warc import WarcSettings, page_of, read_captures
+from crawlers.warc import WarcSettings, page_of_capture, read_captures
 from jobs.config import BuildConfig
 from jobs.phases.extract import extract, page_recipe
 from jobs.phases.plan import make_plan, read_plan
@@ -66,14 +66,14 @@ def compare_extraction(source: Path, folder: Path) -> None:
         for capture in read_captures(io.BytesIO(data), "", len(data), WarcSettings(), Tally()):
             if not capture.is_image:
                 try:
-                    recipe(page_of(capture, 0, "", config.warc))
+                    recipe(page_of_capture(capture, 0, "", config.warc))
                 except Drop:
                     pass
 
     def parse_only() -> None:
         for capture in read_captures(io.BytesIO(data), "", len(data), WarcSettings(), Tally()):
             if not capture.is_image:
-                page = page_of(capture, 0, "", config.warc)
+                page = page_of_capture(capture, 0, "", config.warc)
                 LexborHTMLParser(decode_html(page.html, page.charset))
 
     pages = sum(not c.is_image for c in read_captures(io.BytesIO(data), "", len(data), WarcSettings(), Tally()))

@@ -18,12 +18,12 @@ from typing import Any
 
 import av
 import numpy as np
-from jobs.engine.engine.isolation import Isolated, IsolationSettings
 from scenedetect import ContentDetector, detect
 
+from jobs.engine.isolation import Isolated, IsolationSettings
 from pipeline.video.clips import cut_video
 from pipeline.video.probe import index_video
-from pipeline.video.scene_cuts import look_at
+from pipeline.video.scene_cuts import scan_frames
 from pipeline.video.settings import ClipSettings
 from schemas.drops import Drop
 from tests.pipeline.videos import cuts_of, make_video
@@ -38,7 +38,7 @@ def cpu(work: Callable[[], Any]) -> tuple[float, Any]:
 
 
 def scene_cuts(data: bytes) -> list[int]:
-    return look_at(data, index_video(data)).starts_S[1:].tolist()
+    return scan_frames(data, index_video(data)).starts_S[1:].tolist()
 
 
 def peer_cuts(data: bytes) -> list[int]:
@@ -175,7 +175,7 @@ def _cut_and_weigh(data: bytes) -> int:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("videos", nargs="*", type=Path)
-    parser.add_argument("--memory", type=int, default=0, metavar="N", help="also cut N videos and tell the memory")
+    parser.add_argument("--memory", type=int, default=0, metavar="N", help="also cut N videos and report the memory")
     arguments = parser.parse_args()
     rng = np.random.default_rng(1)
     videos: list[tuple[str, bytes, list[int] | None]] = []

@@ -23,13 +23,13 @@ from typing import Any
 
 import msgspec
 import pyarrow.parquet as pq
-from jobs.engine.engine.engine import EngineSettings, open_engine
 
 from benchmarks.build import cpu_seconds
 from benchmarks.synthetic import BLOCK, ROLES, make_draft, write_archive
 from crawlers.inputs import Input
 from jobs.build import Phases, finish
 from jobs.config import BuildConfig
+from jobs.engine.engine import EngineSettings, open_engine
 from jobs.phases.extract import Shuffle
 from jobs.phases.plan import PLAN, Plan, make_plan
 from jobs.phases.slices import sizes_name
@@ -187,14 +187,14 @@ def print_found(out: Path, size: int, kind: str) -> None:
             "frequent_content",
         ):  # later phases apply them
             continue
-        share = f"{found / there:.4f} of {there:,}" if there else f"{found / (blocks * len(groups)):.4f} let go"
+        share = f"{found / there:.4f} of {there:,}" if there else f"{found / (blocks * len(groups)):.4f} dropped"
         print(f"  {name:<36} {share}")
     for reason, count in sorted(Counter(why for _, _, why in rows).items()):
-        print(f"  precision of {reason:<23} {explained[reason] / count:.4f} ({count:,} let go)")
+        print(f"  precision of {reason:<23} {explained[reason] / count:.4f} ({count:,} dropped)")
 
 
 def read_drops(out: Path) -> list[tuple[int, int, str]]:
-    """Block, index and reason of everything that was let go; of paragraphs and images those of their page."""
+    """Block, index and reason of everything that was dropped; of paragraphs and images those of their page."""
     rows = []
     for path in sorted((out / "drops").glob("*.parquet")):
         for row in pq.read_table(path).to_pylist():

@@ -16,10 +16,9 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from jobs.engine.engine.engine import EngineSettings, Failure, open_engine
-
 from benchmarks.synthetic import write_archive
 from jobs.config import BuildConfig
+from jobs.engine.engine import EngineSettings, Failure, open_engine
 from jobs.phases.extract import extract
 from jobs.phases.plan import make_plan, read_plan
 from schemas.storage import Store

@@ -65,7 +65,7 @@ def main() -> None:
     parser.add_argument("pages", type=Path)
     parser.add_argument("--only", action="append", help="these contenders only", choices=list(CONTENDERS))
     parser.add_argument("--worst", type=int, default=0, help="list the pages of the tuned half that weft does worst on")
-    parser.add_argument("--stages", action="store_true", help="tell where weft's time goes, and nothing else")
+    parser.add_argument("--stages", action="store_true", help="show where weft's time goes, and nothing else")
     arguments = parser.parse_args()
     if arguments.stages:
         report_stages([(page / "source.html").read_bytes() for page in pages_in(arguments.pages)])

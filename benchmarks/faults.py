@@ -16,10 +16,10 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from jobs.engine.engine.engine import EngineSettings
-
-from jobs.build import BuildError, build
+from jobs.build import build
 from jobs.config import load_config
+from jobs.engine.engine import EngineSettings
+from jobs.phases.run import BuildError
 from tests.jobs.clusters import FAULTS, BuildCluster, can_mount, disturbed_build, running_cluster
 from tests.jobs.conftest import contents
 from tests.jobs.s3 import Faults, s3_server

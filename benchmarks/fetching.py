@@ -25,7 +25,6 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from jobs.engine.engine.isolation import Isolated
 from PIL import Image
 
 from crawlers.captured import CapturedMedia
@@ -33,6 +32,7 @@ from crawlers.fetch import FetchSettings
 from crawlers.hosts import PaceSettings
 from crawlers.web_media import MediaSettings, WebMedia
 from jobs.config import BuildConfig
+from jobs.engine.isolation import Isolated
 from jobs.kinds.interleaved.fetch import image_recipe
 from pipeline.image.codec import ImageEncoding, decode_image
 from pipeline.image.rules import ImageRules

@@ -14,7 +14,7 @@ from model.data.documents import Document, Medium
 from model.data.images import Pixels, frames_of
 from model.data.plain import read_documents
 from model.data.sequences import rng_of
-from model.evaluation.trained import Trained, load_trained
+from model.evaluation.loaded import LoadedModel, load_model
 from model.network.generate import GenerateSettings, generate, make_prompt
 from model.training.records import read_metrics
 
@@ -30,28 +30,28 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.curve:
         Path(arguments.curve).write_text(curve(read_metrics(arguments.run)), "utf-8")
-    trained = load_trained(arguments.run, "cpu")
-    for dataset in trained.data.datasets:
+    loaded = load_model(arguments.run, "cpu")
+    for dataset in loaded.data.datasets:
         if dataset.kind == "interleaved":
             continue
         documents = itertools.islice(read_documents(dataset.shards, dataset.kind), arguments.limit)
-        shown = [seen(trained, document) for document in documents]
+        shown = [seen(loaded, document) for document in documents]
         pictures, texts = [picture for picture, _ in shown], [text for _, text in shown]
         blank = [np.full_like(picture, 236) for picture in pictures]
         for name, given in (("right", pictures), ("another", pictures[1:] + pictures[:1]), ("blank", blank)):
-            said = say(trained, [[picture] for picture in given])
+            said = texts_after(loaded, [[picture] for picture in given])
             right = np.mean([a == b for a, b in zip(said, texts, strict=True)])
             print(f"{dataset.name}, {name} picture: {right:.3f} of {len(said)} captions word for word")
         if dataset.kind == "pairs":
-            print_swapped(trained, pictures, texts)
-            print_words(say(trained, [[picture] for picture in pictures]), texts)
+            print_swapped(loaded, pictures, texts)
+            print_words(texts_after(loaded, [[picture] for picture in pictures]), texts)
 
 
-def print_swapped(trained: Trained, pictures: list[Pixels], texts: list[str]) -> None:
+def print_swapped(loaded: LoadedModel, pictures: list[Pixels], texts: list[str]) -> None:
     """The page `picture A, text A, picture B`, and the same with its pictures swapped and its text left."""
     pages = [(n, n + 1) for n in range(0, len(pictures) - 1, 2) if texts[n] != texts[n + 1]]
-    plain = say(trained, [[pictures[a], texts[a], pictures[b]] for a, b in pages])
-    swapped = say(trained, [[pictures[b], texts[a], pictures[a]] for a, b in pages])
+    plain = texts_after(loaded, [[pictures[a], texts[a], pictures[b]] for a, b in pages])
+    swapped = texts_after(loaded, [[pictures[b], texts[a], pictures[a]] for a, b in pages])
     follows = [x == texts[b] and y == texts[a] for (a, b), x, y in zip(pages, plain, swapped, strict=True)]
     first = np.mean([x == texts[b] for (_, b), x in zip(pages, plain, strict=True)])
     print(f"two pictures on a page: the second described in {first:.3f} of {len(pages)} pages")
@@ -66,19 +66,19 @@ def print_words(said: list[str], texts: list[str]) -> None:
     print("words right by place: " + ", ".join(f"{place:.2f}" for place in places))
 
 
-def seen(trained: Trained, document: Document) -> tuple[Pixels, str]:
+def seen(loaded: LoadedModel, document: Document) -> tuple[Pixels, str]:
     medium = next(part for part in document.parts if isinstance(part, Medium))
-    frames = frames_of(medium, rng_of("learning", document.key), trained.data.images)
+    frames = frames_of(medium, rng_of("learning", document.key), loaded.data.images)
     return frames, "".join(part for part in document.parts if isinstance(part, str))
 
 
-def say(trained: Trained, pages: list[list[str | Pixels]]) -> list[str]:
+def texts_after(loaded: LoadedModel, pages: list[list[str | Pixels]]) -> list[str]:
     """What the model says after each page, greedily."""
     said: list[str] = []
     for start in range(0, len(pages), _AT_A_TIME):
-        prompts = [make_prompt(parts, trained.tokens) for parts in pages[start : start + _AT_A_TIME]]
-        made = generate(trained.model, prompts, trained.stop_ids, GenerateSettings(max_new_tokens=12))
-        said += [trained.tokens.decode(ids).strip() for ids in made]
+        prompts = [make_prompt(parts, loaded.tokens) for parts in pages[start : start + _AT_A_TIME]]
+        made = generate(loaded.model, prompts, loaded.stop_ids, GenerateSettings(max_new_tokens=12))
+        said += [loaded.tokens.decode(ids).strip() for ids in made]
     return said
 
 

@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from model.data.batch import Batch
 from model.data.packing import Packer, PackingSettings
 from model.network import attention
-from model.network.attention import Plan, image_attention
+from model.network.attention import MediaSpans, image_attention
 from model.network.block import Cached, GatedBlock
 from model.network.config import ConnectorSettings, CrossAttentionSettings, FlamingoConfig, LanguageSettings
 from model.network.flamingo import Flamingo
@@ -53,13 +53,13 @@ def core(device: torch.device) -> None:
     if device.type == "cuda":
         ways["varlen"] = lambda *args: image_attention(*args, "varlen")
     for rows, tokens, images in SHAPES:
-        plan, index = _plan(rows, tokens, images)
+        spans, index = _spans(rows, tokens, images)
         q = torch.randn(rows, tokens, 8, 64, device=device, dtype=half, requires_grad=True)
         k, v = (torch.randn(rows * images, LATENTS, 8, 64, device=device, dtype=half) for _ in "kv")
         k.requires_grad_()
         v.requires_grad_()
-        _check(ways, (q, k, v, plan), index)
-        forward = {name: _call(way, q, k, v, plan) for name, way in ways.items()}
+        _check(ways, (q, k, v, spans), index)
+        forward = {name: _call(way, q, k, v, spans) for name, way in ways.items()}
         both = {name: _backward(call, q, k, v) for name, call in forward.items()}
         times, of_both = _least(forward, device), _least(both, device)
         for name in ways:
@@ -77,8 +77,8 @@ def step(device: torch.device) -> None:
         model = _model(width, device)
         for rows, tokens, images in (SHAPES[0], SHAPES[2], SHAPES[3], SHAPES[-1]) if width == 256 else SHAPES[-1:]:
             batch = _batch(rows, tokens, images).to(device)
-            plan = Plan.of(batch)
-            runs = {name: _step(model, batch, plan, name) for name in ("grouped", "dense", "einsum")}
+            spans = MediaSpans.of(batch)
+            runs = {name: _step(model, batch, spans, name) for name in ("grouped", "dense", "einsum")}
             times = _least(runs, device, rounds=1)
             for name, run in runs.items():
                 figures = f"{times[name]:9.0f} {_kept(run):8.0f} {times[name] / times['grouped']:6.2f}x"
@@ -98,12 +98,12 @@ def decode(device: torch.device) -> None:
 @torch.no_grad()
 def _decode(blocks: list[GatedBlock], device: torch.device, name: str) -> None:
     latents, hidden = torch.randn(33, LATENTS, 1024, device=device), torch.randn(1, 1, 1024, device=device)
-    plan, last = Plan.of_index(torch.tensor([[32]])), torch.tensor([True], device=device)
+    spans, last = MediaSpans.of_index(torch.tensor([[32]])), torch.tensor([True], device=device)
     caches = [Cached(*block.keys_values(latents[-1:]), last) for block in blocks]
 
     def again() -> None:
         for block in blocks:
-            block(hidden, latents, plan)
+            block(hidden, latents, spans)
 
     def kept() -> None:
         for block, cached in zip(blocks, caches, strict=True):
@@ -130,8 +130,8 @@ def packing(device: torch.device) -> None:
         padded = [_documents([[length] for length in some], max(some)) for some in each]
         runs = {}
         for way, batches in (("packed", packed), ("padded", padded)):
-            moved = [(batch.to(device), Plan.of(batch)) for batch in batches]
-            runs[way] = _steps([_step(model, batch, plan, "grouped") for batch, plan in moved])
+            moved = [(batch.to(device), MediaSpans.of(batch)) for batch in batches]
+            runs[way] = _steps([_step(model, batch, spans, "grouped") for batch, spans in moved])
         times = _least(runs, device, rounds=1)
         rates = {way: lengths.sum() / times[way] * 1000 for way in runs}
         fills = {way: np.mean([b.fill for b in batches]) for way, batches in (("packed", packed), ("padded", padded))}
@@ -139,18 +139,18 @@ def packing(device: torch.device) -> None:
             print(f"  {name}: {way} {rate:6.0f} tokens/s, {rate / rates['padded']:.2f}x, rows filled {fills[way]:.2f}")
 
 
-def dense(q_BTHE: torch.Tensor, k_MLHE: torch.Tensor, v_MLHE: torch.Tensor, plan: Plan) -> torch.Tensor:
+def dense(q_BTHE: torch.Tensor, k_MLHE: torch.Tensor, v_MLHE: torch.Tensor, spans: MediaSpans) -> torch.Tensor:
     """SDPA of every token with the latents of all images of its row, under a mask."""
-    mask_BTNL, k, v = _of_rows(q_BTHE, k_MLHE, v_MLHE, plan)
+    mask_BTNL, k, v = _of_rows(q_BTHE, k_MLHE, v_MLHE, spans)
     blind_BT = ~mask_BTNL.any(-1).any(-1)
     mask = (mask_BTNL.flatten(2) | blind_BT[..., None])[:, None]
     out = F.scaled_dot_product_attention(q_BTHE.transpose(1, 2), k, v, attn_mask=mask).transpose(1, 2)
     return out.masked_fill(blind_BT[..., None, None], 0)
 
 
-def einsum(q_BTHE: torch.Tensor, k_MLHE: torch.Tensor, v_MLHE: torch.Tensor, plan: Plan) -> torch.Tensor:
+def einsum(q_BTHE: torch.Tensor, k_MLHE: torch.Tensor, v_MLHE: torch.Tensor, spans: MediaSpans) -> torch.Tensor:
     """OpenFlamingo's: scores of all pairs held, filled where masked, the maximum taken away, softmax, zeroed."""
-    mask_BTNL, k, v = _of_rows(q_BTHE, k_MLHE, v_MLHE, plan)
+    mask_BTNL, k, v = _of_rows(q_BTHE, k_MLHE, v_MLHE, spans)
     blind_BT = ~mask_BTNL.any(-1).any(-1)
     q = q_BTHE.transpose(1, 2) * q_BTHE.shape[-1] ** -0.5
     scores = torch.einsum("... i d, ... j d -> ... i j", q, k)
@@ -160,10 +160,10 @@ def einsum(q_BTHE: torch.Tensor, k_MLHE: torch.Tensor, v_MLHE: torch.Tensor, pla
     return torch.einsum("... i j, ... j d -> ... i d", shares, v).transpose(1, 2)
 
 
-def _of_rows(q_BTHE: torch.Tensor, k_MLHE: torch.Tensor, v_MLHE: torch.Tensor, plan: Plan) -> Any:
+def _of_rows(q_BTHE: torch.Tensor, k_MLHE: torch.Tensor, v_MLHE: torch.Tensor, spans: MediaSpans) -> Any:
     """The mask, made anew in every layer as they do, and keys and values of each row, padded to most images."""
     rows, tokens = q_BTHE.shape[:2]
-    index_BT = torch.tensor(np.repeat(plan.media, plan.lengths)).view(rows, tokens).to(q_BTHE.device)
+    index_BT = torch.tensor(np.repeat(spans.media, spans.lengths)).view(rows, tokens).to(q_BTHE.device)
     first_B = torch.where(index_BT < 0, len(k_MLHE), index_BT).amin(1, keepdim=True)
     count_B = (index_BT.amax(1, keepdim=True) - first_B + 1).clamp(min=0)
     most = int(count_B.max())
@@ -176,8 +176,8 @@ def _of_rows(q_BTHE: torch.Tensor, k_MLHE: torch.Tensor, v_MLHE: torch.Tensor, p
 def _flat(way: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
     """As a backend of the model, whose rows are laid end to end."""
 
-    def run(q_NHE: torch.Tensor, k_MLHE: torch.Tensor, v_MLHE: torch.Tensor, plan: Plan) -> torch.Tensor:
-        return way(q_NHE.unflatten(0, (_rows, -1)), k_MLHE, v_MLHE, plan).flatten(0, 1)
+    def run(q_NHE: torch.Tensor, k_MLHE: torch.Tensor, v_MLHE: torch.Tensor, spans: MediaSpans) -> torch.Tensor:
+        return way(q_NHE.unflatten(0, (_rows, -1)), k_MLHE, v_MLHE, spans).flatten(0, 1)
 
     return run
 
@@ -196,9 +196,9 @@ def _model(width: int, device: torch.device) -> Flamingo:
     return Flamingo.build(config, (VOCABULARY, VOCABULARY + 1)).to(device).train()
 
 
-def _plan(rows: int, tokens: int, images: int) -> tuple[Plan, torch.Tensor]:
+def _spans(rows: int, tokens: int, images: int) -> tuple[MediaSpans, torch.Tensor]:
     batch = _batch(rows, tokens, images)
-    return Plan.of(batch), batch.media_index_BT
+    return MediaSpans.of(batch), batch.media_index_BT
 
 
 def _batch(rows: int, tokens: int, images: int) -> Batch:
@@ -244,14 +244,14 @@ def _made(index: torch.Tensor, document: torch.Tensor, images: int) -> Batch:
     )
 
 
-def _step(model: Flamingo, batch: Batch, plan: Plan, backend: Any) -> Callable[[], torch.Tensor]:
+def _step(model: Flamingo, batch: Batch, spans: MediaSpans, backend: Any) -> Callable[[], torch.Tensor]:
     def run() -> torch.Tensor:
         global _rows
         _rows = len(batch.tokens_BT)
         for block in model.gated_blocks():
             block.backend = backend
         model.zero_grad(set_to_none=True)
-        loss = (model.loss(batch, plan) * batch.loss_weight_BT).sum()
+        loss = (model.loss(batch, spans) * batch.loss_weight_BT).sum()
         loss.backward()
         return loss
 

@@ -8,7 +8,7 @@ import itertools
 import random
 
 from model.data.config import OrderSettings
-from model.data.order import Order, Place
+from model.data.order import Order, Position
 
 SHARDS, SAMPLES, WINDOW = 100, 1000, 256
 
@@ -17,11 +17,11 @@ def epoch(order: OrderSettings) -> list[int]:
     """The shard of each sample of an epoch; lanes take turns."""
     found = Order([SAMPLES] * SHARDS, order.seed, order.lanes, order.shuffle_block, order.shuffle)
     longest = max(map(found.length, range(order.lanes)))
-    places = [(lane, n) for n in range(longest) for lane in range(order.lanes) if n < found.length(lane)]
-    return [found.sample(lane, Place(0, n))[0] for lane, n in places]
+    positions = [(lane, n) for n in range(longest) for lane in range(order.lanes) if n < found.length(lane)]
+    return [found.sample(lane, Position(0, n))[0] for lane, n in positions]
 
 
-def told(name: str, shards: list[int]) -> None:
+def print_mixing(name: str, shards: list[int]) -> None:
     windows = [shards[start : start + WINDOW] for start in range(0, len(shards) - WINDOW, WINDOW)]
     distinct = sum(len(set(window)) for window in windows) / len(windows)
     same = sum(one == other for one, other in itertools.pairwise(shards)) / len(shards)
@@ -31,10 +31,10 @@ def told(name: str, shards: list[int]) -> None:
 def main() -> None:
     perfect = [shard for shard in range(SHARDS) for _ in range(SAMPLES)]
     random.Random(0).shuffle(perfect)
-    told("perfect", perfect)
+    print_mixing("perfect", perfect)
     for lanes in (1, 4, 16, 64):
-        told(f"{lanes} lanes, blocks of 4096", epoch(OrderSettings(lanes=lanes)))
-    told("16 lanes, not shuffled", epoch(OrderSettings(shuffle=False)))
+        print_mixing(f"{lanes} lanes, blocks of 4096", epoch(OrderSettings(lanes=lanes)))
+    print_mixing("16 lanes, not shuffled", epoch(OrderSettings(shuffle=False)))
 
 
 if __name__ == "__main__":

@@ -131,7 +131,7 @@ async def _measure_viewer(folder: str) -> None:
             "ordered by words": "/browse/interleaved?order=words",
             "one domain": "/browse/interleaved?domain=site77.example",
             "a sample by its key": f"/sample/interleaved/{key}",
-            "what was let go, by reason": "/drops?reason=language",
+            "what was dropped, by reason": "/drops?reason=language",
         }
         for name, path in pages.items():
             await _tell_page(session, name, path)

@@ -8,7 +8,7 @@ import fsspec
 import msgspec
 
 from crawlers.captured import CapturedMedia, Location, Media
-from crawlers.warc import WarcSettings, read_captures, read_response
+from crawlers.warc import WarcSettings, read_captures, read_page
 from schemas.documents import Page
 from schemas.drops import Tally
 from schemas.storage import Store
@@ -90,19 +90,7 @@ class Archives:
                 record = file.read(length if length > 0 else _PAGE_BYTES)
         except Exception as error:  # as above
             raise NotAtHand(f"the archive is not at hand: {archive}: {error}") from None
-        headers, body = read_response(record, url, _PAGE_BYTES)
-        _, _, charset = headers.get("content-type", "").partition("charset=")
-        return Page(
-            uid=0,
-            url=url,
-            html=body,
-            charset=charset.partition(";")[0].strip(" \"'"),
-            robots_header=tuple(headers["x-robots-tag"].split("\n")) if "x-robots-tag" in headers else (),
-            tdm_header=headers.get("tdm-reservation", ""),
-            tdm_policy_header=headers.get("tdm-policy", ""),
-            warc_file=archive,
-            warc_offset=offset,
-        )
+        return read_page(record, url, archive, offset, self._settings)
 
 
 def archives_of(store: Store) -> list[str]:

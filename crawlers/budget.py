@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 
 class ByteBudget:
-    """At most `total` bytes reserved at a time; who asks for more waits, in order. One larger than all gets all."""
+    """At most `total` bytes reserved at a time; what is over it waits, in order. One over `total` takes it all."""
 
     def __init__(self, total: int) -> None:
         self._total = self._free = total

@@ -1,8 +1,8 @@
 """Media from the archives themselves, read by offset."""
 
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
-from typing import IO, ClassVar, Protocol
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import IO, ClassVar, Protocol, TypeVar
 
 import fsspec
 import msgspec
@@ -10,6 +10,8 @@ import msgspec
 from crawlers.warc import read_response
 from schemas.drops import Drop
 from schemas.urls import media_key
+
+T = TypeVar("T")
 
 _OPEN_FILES = 8
 
@@ -39,6 +41,9 @@ class MediaSource(Protocol):
     def order(self, candidates: Sequence[str]) -> Sequence[str]:
         """The addresses of one image in the order in which to ask for them."""
 
+    def prefetch(self, items: Iterator[T], addresses: Callable[[T], Iterable[Sequence[str]]]) -> Iterator[T]:
+        """The same items, each after what its images (by their candidates) need has been begun ahead of time."""
+
     def get(self, url: str) -> Media:
         """Raises `Drop` with the reason why there is nothing to give."""
 
@@ -55,6 +60,9 @@ class CapturedMedia:
 
     def order(self, candidates: Sequence[str]) -> Sequence[str]:
         return candidates
+
+    def prefetch(self, items: Iterator[T], addresses: Callable[[T], Iterable[Sequence[str]]]) -> Iterator[T]:
+        return items  # nobody waits for a disk
 
     def has(self, url: str) -> bool:
         return media_key(url) in self._locations

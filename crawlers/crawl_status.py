@@ -1,10 +1,10 @@
-"""How far a crawl is."""
+"""The progress of a crawl."""
 
 import msgspec
 
 
 class Status(msgspec.Struct):
-    """How far a partition is."""
+    """The progress of a partition."""
 
     visits: dict[str, int] = {}  # by kind, recorded with status 200
     statuses: dict[str, int] = {}  # of all responses

@@ -95,7 +95,7 @@ class Exchange(msgspec.Struct, frozen=True):
 
 
 class _Response(aiohttp.ClientResponse):
-    """Remembers whom it came from: a short response has given its connection back before it can be asked."""
+    """Remembers its server's address: a short response has given its connection back before it can be asked."""
 
     peer = ""
 

@@ -1,8 +1,8 @@
 """Where the records of an archive begin and end, through whatever damage lies between.
 
 Each place is looked at afresh: a gzip member must decompress to its checksum, a plain record must end where another
-begins. What does not is damage, told once however long it is, and the search goes on behind its first byte: bytes that
-were not hit are never lost to those that were.
+begins. What does not is damage, counted once however long it is, and the search goes on behind its first byte: bytes
+that were not hit are never lost to those that were.
 """
 
 import re

@@ -1,8 +1,7 @@
 """The frontier of one partition of a crawl: what is to be visited, what was, and how each host is to be treated.
 
 One SQLite file: memory stays the same however long the crawl. A visit ends in one transaction, which records its
-outcome, the place that the archive has reached, and the links found: after `kill -9` the file holds either all of it or
-none.
+outcome, how far the archive has come, and the links found: after `kill -9` the file holds either all of it or none.
 """
 
 import sqlite3
@@ -216,14 +215,14 @@ class Frontier:
         for name in [name for name, host in self._hosts.items() if not host.in_flight]:
             del self._hosts[name]
 
-    def done(self, visit: Visit, place: tuple[str, int] = ("", -1)) -> None:
-        """The visit's record begins at `place`."""
-        self._db.execute("UPDATE visits SET state = ?, file = ?, offset = ? WHERE id = ?", (DONE, *place, visit.id))
+    def done(self, visit: Visit, position: tuple[str, int] = ("", -1)) -> None:
+        """The visit's record begins at `position`."""
+        self._db.execute("UPDATE visits SET state = ?, file = ?, offset = ? WHERE id = ?", (DONE, *position, visit.id))
 
-    def drop(self, visit: Visit, reason: str, detail: str, place: tuple[str, int] = ("", -1)) -> None:
+    def drop(self, visit: Visit, reason: str, detail: str, position: tuple[str, int] = ("", -1)) -> None:
         self._db.execute(
             "UPDATE visits SET state = ?, reason = ?, detail = ?, file = ?, offset = ? WHERE id = ?",
-            (DROPPED, reason, detail[:500], *place, visit.id),
+            (DROPPED, reason, detail[:500], *position, visit.id),
         )
 
     def again(self, visit: Visit, not_before: float, tried: bool = True) -> None:
@@ -284,7 +283,7 @@ class Frontier:
         self._db.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, value))
 
     def requeue_lost(self, file: str, offset: int) -> int:
-        """Visit again what was recorded at or behind a place that the archive no longer reaches (after a power cut)."""
+        """Visit again what was recorded where the archive no longer reaches (after a power cut)."""
         with self.transaction():
             lost = self._db.execute(
                 "UPDATE visits SET state = 0, reason = '', detail = '' WHERE file = ? AND offset >= ?", (file, offset)
@@ -293,7 +292,7 @@ class Frontier:
                 self._db.execute(
                     "UPDATE hosts SET queued = (SELECT count(*) FROM visits WHERE host = name AND state = 0)"
                 )
-                self._db.execute("DELETE FROM payloads")  # some may lie where nothing is any more
+                self._db.execute("DELETE FROM payloads")  # some may point at what is no longer there
         return lost
 
     def queued(self) -> int:
@@ -311,7 +310,7 @@ class Frontier:
         )
 
     def drops(self) -> Iterator[DropRow]:
-        """Every visit that was let go, for `drops/`."""
+        """Every visit that was dropped, for `drops/`."""
         for item, reason, detail in self._db.execute(
             "SELECT item, reason, detail FROM visits WHERE state = 3 ORDER BY id"
         ):

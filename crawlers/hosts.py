@@ -1,6 +1,6 @@
 """Manners towards one host: how fast, how many at a time, when to hold off, and what its policy files say.
 
-Pace is told by the clock of the world, not of the process: it is kept over restarts.
+Pace is kept by wall-clock time, so that it holds over restarts.
 """
 
 import random
@@ -55,7 +55,7 @@ class Host(msgspec.Struct):
         return policy if fresh else None
 
     def learned(self, scheme: str, policy: SitePolicy, settings: PaceSettings) -> None:
-        """Keep the policy of an origin. One whose robots.txt failed too often is let go: the other scheme may live."""
+        """Keep the policy of an origin. One whose robots.txt failed too often is given up; the other scheme stays."""
         if policy.robots is None:
             failures = self.policies[scheme].failures + 1 if scheme in self.policies else 1
             self.failed(settings, policy.after_s)

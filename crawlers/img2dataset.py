@@ -5,6 +5,7 @@ network is its own: it follows redirects wherever they lead, knows no robots.txt
 """
 
 import hashlib
+import itertools
 import os
 import re
 import signal
@@ -12,10 +13,10 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -25,9 +26,10 @@ from crawlers.captured import Media
 from crawlers.fetch import FetchSettings
 from crawlers.url_lists import ListSettings
 from schemas.drops import Drop, StepError
-from schemas.pairs import PairRef
 from schemas.settings import Settings, SettingsError
 from schemas.urls import host_of
+
+T = TypeVar("T")
 
 _CHILD = str(Path(__file__).with_name("img2dataset_child.py"))
 _ROWS_AT_A_TIME = 5_000
@@ -73,23 +75,17 @@ def require_img2dataset(settings: DownloaderSettings) -> str:
 
 
 class Img2datasetMedia:
-    """A `MediaSource` over what img2dataset fetched of the rows in hand. A context manager."""
+    """A `MediaSource` over what img2dataset fetched of the rows in hand."""
 
     def __init__(self, settings: DownloaderSettings, fetch: FetchSettings) -> None:
         self._settings, self._fetch = settings, fetch
         self._python = require_img2dataset(settings)
         self._found: dict[str, tuple[Path, int, int, str] | Drop] = {}
 
-    def ahead_of(self, pairs: Iterator[PairRef]) -> Iterator[PairRef]:
-        """The same pairs, some thousands fetched at a time."""
-        batch: list[PairRef] = []
-        for ref in pairs:
-            batch.append(ref)
-            if len(batch) >= _ROWS_AT_A_TIME:
-                yield from self._fetched(batch)
-                batch = []
-        if batch:
-            yield from self._fetched(batch)
+    def prefetch(self, items: Iterator[T], addresses: Callable[[T], Iterable[Sequence[str]]]) -> Iterator[T]:
+        """The same items, some thousands fetched at a time; of the candidates of each image the first."""
+        while batch := list(itertools.islice(items, _ROWS_AT_A_TIME)):
+            yield from self._fetched(batch, [one[0] for item in batch for one in addresses(item)])
 
     def order(self, candidates: Sequence[str]) -> Sequence[str]:
         return candidates
@@ -107,11 +103,11 @@ class Img2datasetMedia:
             raise Drop("failed", "its bytes are not those that img2dataset hashed")
         return Media(url, {}, body)
 
-    def _fetched(self, batch: list[PairRef]) -> Iterator[PairRef]:
+    def _fetched(self, batch: list[T], wanted: list[str]) -> Iterator[T]:
         with tempfile.TemporaryDirectory(prefix="weft-img2dataset-") as scratch:
             folder = Path(scratch)
-            self._found = {ref.url: drop for ref in batch if (drop := self._refused(ref.url)) is not None}
-            urls = list(dict.fromkeys(ref.url for ref in batch if ref.url not in self._found))
+            self._found = {url: drop for url in wanted if (drop := self._refused(url)) is not None}
+            urls = list(dict.fromkeys(url for url in wanted if url not in self._found))
             if urls:
                 pq.write_table(pa.table({"url": urls}), folder / "urls.parquet")
                 ended = self._run(folder)
@@ -157,7 +153,7 @@ class Img2datasetMedia:
 def read_output(folder: Path, urls: Sequence[str], ended: str) -> dict[str, tuple[Path, int, int, str] | Drop]:
     """Where the bytes of each address lie, or why there are none; what it left half done counts as lost.
 
-    Nothing is believed: a member must be there whole, and its hash is compared when it is read.
+    Nothing is taken on trust: a member must be there whole, and its hash is compared when it is read.
     """
     lost = (
         Drop("timeout", "img2dataset did not end") if ended == "timeout" else Drop("failed", "img2dataset left it out")

@@ -8,6 +8,7 @@ import msgspec
 from crawlers.crawl_config import CrawlConfig
 from crawlers.fetch import REDIRECTS, Exchange, Fetcher, check_status
 from crawlers.hosts import learn_policy
+from crawlers.pages import page_of
 from crawlers.responses import ASKED_AS, judge_of, require_kind
 from schemas.documents import Page
 from schemas.drops import Drop
@@ -27,11 +28,13 @@ def fetch_page(url: str, config: CrawlConfig = CrawlConfig()) -> Page:
 async def _fetch(url: str, config: CrawlConfig) -> Page:
     async with Fetcher(config.fetch) as fetcher:
         for _ in range(config.fetch.max_redirects + 1):
-            exchange = await _ask(fetcher, url, config)
+            exchange, tdm = await _ask(fetcher, url, config)
             if exchange.status not in REDIRECTS:
                 check_status(exchange)
                 require_kind("page", exchange)
-                return _page(exchange, config.fetch.max_page_bytes)
+                html = exchange.decoded(config.fetch.max_page_bytes)
+                fetch_time = f"{exchange.started:%Y-%m-%dT%H:%M:%SZ}"
+                return page_of(exchange.url, exchange.headers, html, fetch_time=fetch_time, tdm=tdm)
             location = exchange.headers.get("location", "")
             url = resolve(url, location)
             if not url:
@@ -39,29 +42,18 @@ async def _fetch(url: str, config: CrawlConfig) -> Page:
     raise Drop("too_many_redirects", f"over {config.fetch.max_redirects}")
 
 
-async def _ask(fetcher: Fetcher, url: str, config: CrawlConfig) -> Exchange:
-    """One exchange, if the site's robots.txt and the like allow it. No pace is kept: a handful of requests is made."""
+async def _ask(fetcher: Fetcher, url: str, config: CrawlConfig) -> tuple[Exchange, tuple[str, str]]:
+    """One exchange, if the site's robots.txt and the like allow it, and what its tdmrep.json says of the address.
+
+    No pace is kept: a handful of requests is made.
+    """
 
     async def turn(_: str) -> None:
         return None
 
     policy = await learn_policy(fetcher, url, config.fetch, turn, lambda _: None)
     policy.check(url)
-    if policy.tdm_signals(url)[0] == "1" and config.consent.tdm_reservation:
+    tdm = policy.tdm_signals(url)
+    if tdm[0] == "1" and config.consent.tdm_reservation:
         raise Drop("opt_out", "tdmrep.json")
-    return await fetcher.get(url, judge_of("page", config), *ASKED_AS["page"])
-
-
-def _page(exchange: Exchange, max_bytes: int) -> Page:
-    headers = exchange.headers
-    _, _, charset = headers.get("content-type", "").partition("charset=")
-    return Page(
-        uid=0,
-        url=exchange.url,
-        html=exchange.decoded(max_bytes),
-        charset=charset.partition(";")[0].strip(" \"'"),
-        fetch_time=f"{exchange.started:%Y-%m-%dT%H:%M:%SZ}",
-        robots_header=tuple(headers["x-robots-tag"].split("\n")) if "x-robots-tag" in headers else (),
-        tdm_header=headers.get("tdm-reservation", ""),
-        tdm_policy_header=headers.get("tdm-policy", ""),
-    )
+    return await fetcher.get(url, judge_of("page", config), *ASKED_AS["page"]), tdm

@@ -10,11 +10,11 @@ from crawlers.frontier import Frontier, Item
 from crawlers.site_policy import SitePolicy
 from crawlers.warc_writer import WarcWriter, payload_digest
 
-_PLACE = "place"
+_POSITION = "place"  # its name in frontiers that were written
 
 
 class Recorder:
-    """Writes exchanges to `warc/` and keeps the place that was reached in the frontier.
+    """Writes exchanges to `warc/` and keeps the position that was reached in the frontier.
 
     Continues the file that a killed process left, up to the last record that the frontier knows of. What the frontier
     takes for recorded but the disk has lost (a power cut) is queued again.
@@ -22,15 +22,15 @@ class Recorder:
 
     def __init__(self, folder: Path, partition: int, config: CrawlConfig, frontier: Frontier) -> None:
         self._frontier = frontier
-        known = frontier.fact(_PLACE)
+        known = frontier.fact(_POSITION)
         resume = msgspec.msgpack.decode(known, type=tuple[str, int]) if known else ("", 0)
         info = [("robots", "obey"), *([("operator", config.fetch.contact)] if config.fetch.contact else [])]
         self._warc = WarcWriter(folder / "warc", f"weft-{partition:03d}", config.max_warc_bytes, info, resume)
-        if self._warc.place[1] < resume[1]:
-            frontier.requeue_lost(*self._warc.place)
+        if self._warc.position[1] < resume[1]:
+            frontier.requeue_lost(*self._warc.position)
 
     def record(self, exchange: Exchange, item: Item | None = None, policy: SitePolicy | None = None) -> tuple[str, int]:
-        """Write an exchange; of a payload of media met before only that it was met again. Returns file and offset."""
+        """Write an exchange; a media payload that was met before is only referred to. Returns file and offset."""
         digest = payload_digest(exchange.body)
         fields: list[tuple[str, str]] = []
         if item is not None and policy is not None:
@@ -41,17 +41,17 @@ class Recorder:
         is_media = item is not None and item.kind in ("image", "video")
         first = self._frontier.payload(digest) if is_media and exchange.body else None
         if first is not None:
-            place = self._warc.write_revisit(exchange, digest, first, fields)
+            position = self._warc.write_revisit(exchange, digest, first, fields)
         else:
             payload = self._warc.write(exchange, digest, fields)
-            place = payload.place
+            position = payload.position
             if is_media:
                 self._frontier.add_payload(digest, payload)
-        return place.file, place.offset
+        return position.file, position.offset
 
-    def keep_place(self) -> None:
+    def keep_position(self) -> None:
         """Remember how far the archive is good; in the transaction that counts the visit."""
-        self._frontier.set_fact(_PLACE, msgspec.msgpack.encode(self._warc.place))
+        self._frontier.set_fact(_POSITION, msgspec.msgpack.encode(self._warc.position))
 
     def finish(self) -> None:
         """Give the file in hand its name."""

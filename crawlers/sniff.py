@@ -9,7 +9,7 @@ _STILL_BRANDS = (b"avif", b"avis", b"heic", b"heix", b"mif1", b"msf1")
 
 
 def is_image(head: bytes) -> bool:
-    """JPEG, PNG, GIF, WebP, BMP or TIFF; AVIF is told by its header."""
+    """JPEG, PNG, GIF, WebP, BMP or TIFF; AVIF is known by its header."""
     is_webp = head[:4] == b"RIFF" and head[8:12] == b"WEBP"
     is_bmp = head[:2] == b"BM" and head[6:10] == bytes(4)  # the reserved field: BMW begins like a bitmap, too
     return is_webp or is_bmp or head.startswith(_IMAGE_MAGIC)

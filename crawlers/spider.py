@@ -160,7 +160,7 @@ class Spider:
                 return
             url = visit.item.url
             if self._deny.denies(url):
-                self._let_go(visit, Drop("denied"))
+                self._drop(visit, Drop("denied"))
                 continue
             policy = host.policy(url.partition("://")[0], pace, time.time())
             if policy is None:
@@ -171,7 +171,7 @@ class Spider:
             try:
                 self._check(visit.item, policy)
             except Drop as drop:
-                self._let_go(visit, drop)
+                self._drop(visit, drop)
                 continue
             host.started(pace)
             self._spend()
@@ -297,43 +297,43 @@ class Spider:
         else:
             host.answered()
 
-    def _failed(self, visit: Visit, failure: Drop, place: tuple[str, int]) -> None:
-        """Try again later what may pass; else let go, or turn to the next address of an image."""
+    def _failed(self, visit: Visit, failure: Drop, position: tuple[str, int]) -> None:
+        """Try again later what may pass; else drop it, or turn to the next address of an image."""
         config = self._config
         if isinstance(failure, Unfetched) and failure.passing and visit.tries + 1 < config.fetch.max_attempts:
             wait = max(failure.after_s, config.pace.backoff_s * 2**visit.tries)
             self.frontier.again(visit, time.time() + wait)
             return
-        self._let_go(visit, failure, place)
+        self._drop(visit, failure, position)
 
-    def _let_go(self, visit: Visit, drop: Drop, place: tuple[str, int] = NOWHERE) -> None:
+    def _drop(self, visit: Visit, drop: Drop, position: tuple[str, int] = NOWHERE) -> None:
         count(self._status.drops, drop.reason)
-        self.frontier.drop(visit, drop.reason, drop.detail, place)
+        self.frontier.drop(visit, drop.reason, drop.detail, position)
         item = visit.item
         if item.fallbacks:
             self._route([msgspec.structs.replace(item, url=item.fallbacks[0], fallbacks=item.fallbacks[1:])])
 
     def _redirected(self, visit: Visit, exchange: Exchange) -> None:
         """Keep the redirect, and go where it leads: as another visit, with its own consent and its own host's pace."""
-        place, item = self._recorder.record(exchange), visit.item
+        position, item = self._recorder.record(exchange), visit.item
         target = resolve(item.url, exchange.headers.get("location", ""))
         via = (*item.via, item.url) if item.kind in ("image", "video") else ()
         moved = msgspec.structs.replace(item, url=crawl_url(target or item.url), redirects=item.redirects + 1, via=via)
         if not target:
-            self._let_go(visit, Drop("bad_address", exchange.headers.get("location", "")[:200]), place)
+            self._drop(visit, Drop("bad_address", exchange.headers.get("location", "")[:200]), position)
         elif moved.redirects > self._config.fetch.max_redirects or moved.url == item.url:
-            self._let_go(visit, Drop("too_many_redirects", moved.url[:200]), place)
+            self._drop(visit, Drop("too_many_redirects", moved.url[:200]), position)
         elif item.kind == "page" and item.depth and not in_scope(moved.url, item.url, self._config.scope):
-            self.frontier.done(visit, place)
+            self.frontier.done(visit, position)
         elif moved.key == item.key and partition_of(moved.url, self._config.partitions) == self._partition:
             self.frontier.moved(visit, moved)
         else:
-            self.frontier.done(visit, place)
+            self.frontier.done(visit, position)
             self._route([moved])
 
     def _save(self) -> None:
         """Keep with the outcome how far the archive reaches, and the counts."""
-        self._recorder.keep_place()
+        self._recorder.keep_position()
         self.frontier.set_fact("status", msgspec.msgpack.encode(self._status))
 
     def _route(self, items: Iterable[Item]) -> None:

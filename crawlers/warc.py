@@ -16,6 +16,7 @@ from fastwarc.warc import ArchiveIterator, WarcRecord, WarcRecordType
 
 from crawlers.framing import Damage, Frame, frames
 from crawlers.http import dechunk, decode_body, join_headers
+from crawlers.pages import page_of
 from crawlers.sniff import is_image, is_subtitles, is_video
 from schemas.documents import Page
 from schemas.drops import Drop, DropRow, Tally
@@ -121,28 +122,40 @@ def _parse(
         _count_damage(Damage(frame.offset, str(error)), name, tally)
 
 
-def page_of(capture: Capture, uid: int, warc_file: str, settings: WarcSettings) -> Page:
+def page_of_capture(capture: Capture, uid: int, warc_file: str, settings: WarcSettings) -> Page:
     """The page in a capture, its encodings undone. Raises `Drop` as `decode_body` does."""
-    headers = capture.headers
-    html = decode_body(
-        capture.body,
-        headers.get("transfer-encoding", ""),
-        headers.get("content-encoding", ""),
-        settings.max_page_bytes,
-    )
-    return Page(
+    transfer, content = (capture.headers.get(f"{name}-encoding", "") for name in ("transfer", "content"))
+    return page_of(
+        capture.url,
+        capture.headers,
+        decode_body(capture.body, transfer, content, settings.max_page_bytes),
         uid=uid,
-        url=capture.url,
-        html=html,
         charset=capture.charset,
         fetch_time=capture.fetch_time,
-        robots_header=tuple(headers["x-robots-tag"].split("\n")) if "x-robots-tag" in headers else (),
-        tdm_header=", ".join(filter(None, (headers.get("tdm-reservation", ""), capture.tdm[0]))),
-        tdm_policy_header=headers.get("tdm-policy", "") or capture.tdm[1],
+        tdm=capture.tdm,
         warc_file=warc_file,
         warc_offset=capture.offset,
         warc_length=capture.length,
     )
+
+
+def read_page(record: bytes, url: str, warc_file: str, offset: int, settings: WarcSettings) -> Page:
+    """The page for `url` that the bytes of a WARC record, compressed or not, hold: the one that a build saw there.
+
+    Raises `Drop` as `read_response`, and for what is no page.
+    """
+    frame = Frame(offset, offset + len(record), b"", True)
+    try:
+        for found in ArchiveIterator(io.BytesIO(record), parse_http=False, auto_decode="none", quirks_mode=True):
+            if media_key(_target(found)) != media_key(url):
+                raise Drop("not_seekable", f"{_target(found)} lies there")
+            capture = _capture(found, 0, frame, settings)
+            if capture is None or capture.is_image:
+                raise Drop("unsupported_type")
+            return page_of_capture(capture, 0, warc_file, settings)
+    except OSError as error:
+        raise Drop("broken_record", str(error)) from None
+    raise Drop("broken_record", "no record at this offset")
 
 
 def read_response(record: bytes, url: str, max_bytes: int) -> tuple[dict[str, str], bytes]:

@@ -1,6 +1,6 @@
 """WARC 1.1 (ISO 28500:2017): one gzip member a record, files rotated by size, each under its name only when whole.
 
-A file being written is called `.{name}.tmp`. Its owner remembers how far it is known to be good (`WarcWriter.place`)
+A file being written is called `.{name}.tmp`. Its owner remembers how far it is known to be good (`WarcWriter.position`)
 and goes on from there after a kill; what lies behind is cut off.
 """
 
@@ -27,7 +27,7 @@ _UNPACKED_IMAGES = ("svg", "bmp", "tiff")
 Fields = Iterable[tuple[str, str]]
 
 
-class Place(msgspec.Struct, frozen=True):
+class Position(msgspec.Struct, frozen=True):
     """Where a record lies."""
 
     file: str  # name of the archive
@@ -41,13 +41,13 @@ class Payload(msgspec.Struct, frozen=True):
     url: str
     date: str
     record_id: str
-    place: Place
+    position: Position = msgspec.field(name="place")  # `place` in frontiers that were written
 
 
 class WarcWriter:
     """Appends records to `{prefix}-{number:06d}.warc.gz` in `folder`.
 
-    `resume` is the place that the last writer reached, as file name and offset: a file of that name that is not
+    `resume` is the position that the last writer reached, as file name and offset: a file of that name that is not
     finished is cut there and continued.
     """
 
@@ -65,7 +65,7 @@ class WarcWriter:
             os.ftruncate(self._file, self._offset)
 
     @property
-    def place(self) -> tuple[str, int]:
+    def position(self) -> tuple[str, int]:
         """Name of the file in hand and where its next record will begin."""
         return self._name, self._offset
 
@@ -89,14 +89,14 @@ class WarcWriter:
             level=1 if _is_packed(exchange) else 6,
         )
         self._make_room()
-        place = self._append(response)
+        position = self._append(response)
         request = [*common, ("WARC-Concurrent-To", ids[0])]
         self._append(
             _record("request", ids[1], request, "application/http; msgtype=request", exchange.request_head + b"\r\n")
         )
-        return Payload(exchange.url, date, ids[0], place)
+        return Payload(exchange.url, date, ids[0], position)
 
-    def write_revisit(self, exchange: Exchange, digest: str, first: Payload, fields: Fields = ()) -> Place:
+    def write_revisit(self, exchange: Exchange, digest: str, first: Payload, fields: Fields = ()) -> Position:
         """A revisit record: the payload is that of `first`, and is not repeated.
 
         `WARC-Refers-To-Filename` and `-File-Offset` are Heritrix's; with the length beside them the payload can be
@@ -111,9 +111,9 @@ class WarcWriter:
             ("WARC-Refers-To", first.record_id),
             ("WARC-Refers-To-Target-URI", first.url),
             ("WARC-Refers-To-Date", first.date),
-            ("WARC-Refers-To-Filename", first.place.file),
-            ("WARC-Refers-To-File-Offset", str(first.place.offset)),
-            ("WARC-Refers-To-File-Length", str(first.place.length)),
+            ("WARC-Refers-To-Filename", first.position.file),
+            ("WARC-Refers-To-File-Offset", str(first.position.offset)),
+            ("WARC-Refers-To-File-Length", str(first.position.length)),
             ("WARC-Payload-Digest", digest),
         ]
         block = exchange.response_head + b"\r\n"
@@ -121,7 +121,7 @@ class WarcWriter:
         return self._append(_record("revisit", _new_id(), all_fields, "application/http; msgtype=response", block))
 
     def sync(self) -> None:
-        """Have what was written on the disk."""
+        """Force what was written to the disk."""
         if self._file is not None:
             os.fsync(self._file)
 
@@ -164,14 +164,14 @@ class WarcWriter:
         dated = [("WARC-Date", _date(datetime.now(UTC))), ("WARC-Filename", self._name)]
         self._append(_record("warcinfo", _new_id(), dated, "application/warc-fields", block))
 
-    def _append(self, record: bytes) -> Place:
+    def _append(self, record: bytes) -> Position:
         assert self._file is not None
         view = memoryview(record)
         while view:  # a nearly full disk takes a part, then fails
             view = view[os.write(self._file, view) :]
-        place = Place(self._name, self._offset, len(record))
+        position = Position(self._name, self._offset, len(record))
         self._offset += len(record)
-        return place
+        return position
 
 
 def payload_digest(payload: bytes) -> str:
@@ -195,7 +195,7 @@ def _record(kind: str, record_id: str, fields: Fields, content_type: str, block:
 
 
 def _stored_head(exchange: Exchange) -> bytes:
-    """The response's head, true of the body beside it: chunk framing is undone, so its header says what was.
+    """The response's head, made true of the body beside it: chunk framing is undone, so its header is renamed.
 
     The name is that of Common Crawl's and Nutch's archives.
     """

@@ -1,4 +1,4 @@
-"""Media from the live web, for pages whose archives hold them not: the fetcher, the manners and the consent of a crawl.
+"""Media from the live web, for pages whose archives lack them: the fetcher, the manners and the consent of a crawl.
 
 Everything of a partition is asked for once; its bytes wait in a temporary file. The loop runs in a thread of its own,
 so that the caller can work on one image while others come.
@@ -10,8 +10,9 @@ import random
 import tempfile
 import threading
 import time
-from collections.abc import Coroutine, Sequence
-from typing import Any
+from collections import deque
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
+from typing import Any, TypeVar
 
 from crawlers.captured import CapturedMedia, Media
 from crawlers.crawl_config import CrawlConfig
@@ -24,6 +25,8 @@ from schemas.deny import DenyList
 from schemas.drops import Drop
 from schemas.settings import Settings
 from schemas.urls import media_key, resolve
+
+T = TypeVar("T")
 
 
 class MediaSettings(Settings, frozen=True):
@@ -76,6 +79,17 @@ class WebMedia:
         """Begin to fetch the image that will be asked for by these addresses, unless one of them is captured."""
         if candidates and not any(self._captured.has(url) for url in candidates):
             self._ask(candidates[0])
+
+    def prefetch(self, items: Iterator[T], addresses: Callable[[T], Iterable[Sequence[str]]]) -> Iterator[T]:
+        """The same items; their images are asked for `pages_ahead` items early: nobody waits for the network."""
+        waiting: deque[T] = deque()
+        for item in items:
+            for candidates in addresses(item):
+                self.ahead(candidates)
+            waiting.append(item)
+            if len(waiting) > self._settings.pages_ahead:
+                yield waiting.popleft()
+        yield from waiting
 
     def get(self, url: str) -> Media:
         """Raises `Drop` with the reason of the last attempt."""

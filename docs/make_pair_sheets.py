@@ -20,7 +20,7 @@ from urllib.parse import quote, unquote
 
 import fsspec
 
-from crawlers.warc import WarcSettings, page_of, read_captures, read_response
+from crawlers.warc import WarcSettings, page_of_capture, read_captures, read_response
 from jobs.dataset.summary import shards_of
 from jobs.phases.plan import read_plan
 from pipeline.page.charset import utf8_html
@@ -76,7 +76,7 @@ def read_archives(urls: list[str]) -> Archive:
             captures = list(read_captures(file, url, size, settings, Tally()))
             for capture in captures:
                 if not capture.is_image:
-                    html_text = utf8_html(page_of(capture, 0, url, settings).html, capture.charset)
+                    html_text = utf8_html(page_of_capture(capture, 0, url, settings).html, capture.charset)
                     found.setdefault(bare(capture.url), ("text/html; charset=utf-8", html_text))
                 elif capture.length and not capture.stored_in:
                     file.seek(capture.offset)

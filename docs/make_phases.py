@@ -5,12 +5,12 @@ python docs/make_phases.py
 
 from pathlib import Path
 
-#: Phase, what one task of it is, what it does, and what it lets go.
+#: Phase, what one task of it is, what it does, and what it drops.
 PHASES = [
     ("extract", "an archive", "pages become drafts; images are indexed", "page rules, evaluation texts"),
     ("urls", "a bucket of addresses", "newest capture of each page; where wanted images lie", "duplicate_url"),
     ("texts", "a bucket of texts", "newest page of each text; bands of its signature", "duplicate_text"),
-    ("bands, stars", "a bucket of bands, of pages", "who shares a band; who hangs together", ""),
+    ("bands, stars", "a bucket of bands, of pages", "who shares a band; who is connected", ""),
     ("groups, similar", "a bucket of pages, of groups", "newest page of each group", "near_duplicate"),
     ("counts", "a slice of domains", "keys of paragraphs, images and sets of images", ""),
     ("frequent", "a bucket of keys", "exact counts; newest page of each set", "same_images"),
@@ -36,7 +36,7 @@ def main() -> None:
         '<path d="M0,0 L6,3 L0,6 z" fill="#64748b"/></marker></defs>',
         _text(40, 36, "archives *.warc.gz", bold=True),
         _text(330, 36, "one task", dim=True),
-        _text(690, 36, "what is let go", dim=True),
+        _text(690, 36, "what is dropped", dim=True),
         _arrow(120, 44, TOP - 4),
     ]
     for number, (name, task, does, drops) in enumerate(PHASES):

@@ -1,8 +1,9 @@
 """The settings of a build, and the presets that ship."""
 
+from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
-from typing import Literal
+from typing import Any, ClassVar, Literal
 
 import msgspec
 
@@ -31,8 +32,40 @@ from schemas.shards import ShardSettings
 TRAINING_PRESETS = ("tiny",)
 
 
+class OwnStep(Settings, frozen=True):
+    """A step of yours among weft's own: docs/own-steps.md. One of `before`, `after` and `instead` names where."""
+
+    use: str
+    """`module:function`, importable where the build is started."""
+    before: str = ""
+    after: str = ""
+    instead: str = ""
+    settings: Mapping[str, Any] = msgspec.field(default_factory=dict)
+    """Of the function, by the names of its parameters."""
+
+
+class OwnModel(Settings, frozen=True):
+    """A scorer or captioner of yours, which sees images and texts in batches."""
+
+    name: str
+    """Of the score in `scores`, or of the source of the captions."""
+    use: str
+    """`module:function`, or `module:Class` whose instances are made once a process and called."""
+    settings: Mapping[str, Any] = msgspec.field(default_factory=dict)
+
+
+class OwnScorer(OwnModel, frozen=True):
+    """Numbers for images, beside those of `scorers`. An image outside the limits is dropped."""
+
+    at_least: float | None = None
+    at_most: float | None = None
+
+
 class BuildConfig(Settings, frozen=True):
     """What decides the outcome of a build: the same input and config give the same bytes."""
+
+    #: Added since configs are hashed; a build without them has the hash that it always had.
+    hashed_if_set: ClassVar[tuple[str, ...]] = ("steps", "score_with", "caption_with")
 
     kinds: tuple[Literal["interleaved", "pairs", "clips"], ...] = ("interleaved",)
     """What is made of the pages, from one parse."""
@@ -69,6 +102,12 @@ class BuildConfig(Settings, frozen=True):
     clips: ClipSettings = ClipSettings()
     video_isolation: IsolationSettings = IsolationSettings(timeout_s=600.0, max_memory_bytes=4 << 30)
     """Bounds for one video."""
+    steps: tuple[OwnStep, ...] = ()
+    """Steps of yours."""
+    score_with: tuple[OwnScorer, ...] = ()
+    """Scorers of yours."""
+    caption_with: tuple[OwnModel, ...] = ()
+    """Captioners of yours, for pairs and clips: each adds a caption candidate with its name as the source."""
 
 
 def warc_settings(config: BuildConfig) -> WarcSettings:

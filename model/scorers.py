@@ -32,7 +32,7 @@ class ModelSettings(Settings, frozen=True):
 
 
 class ScorerSettings(Settings, frozen=True):
-    """Which models look at what, and what they let go. Scores are kept whether or not anything is let go."""
+    """Which models look at what, and what they drop. Scores are kept whether or not anything is dropped."""
 
     clip: ModelSettings = ModelSettings()
     """Image-text similarity. ONNX: vision_model.onnx, text_model.onnx, tokenizer.json, preprocessor_config.json."""

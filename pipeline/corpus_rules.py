@@ -1,4 +1,4 @@
-"""What is let go because the corpus has it too often: keys to count by, and the rules that the counts decide."""
+"""What is dropped because the corpus has it too often: keys to count by, and the rules that the counts decide."""
 
 import hashlib
 from collections.abc import Iterator, Set
@@ -7,7 +7,7 @@ import msgspec
 
 from pipeline.text.ngrams import normal_words
 from schemas.documents import Block, Draft, ImageRef, TextBlock
-from schemas.drops import DropRow
+from schemas.drops import DropRow, on_page
 from schemas.settings import Settings
 from schemas.urls import host_of, media_key, registered_domain
 
@@ -23,8 +23,8 @@ class CorpusRules(Settings, frozen=True):
     min_image_set: int | None = 2
     """Of pages that refer to the same set of images, at least this many, only the newest stays. OBELICS: 1."""
     max_image_places: int | None = 10
-    """An image that stands in more places of the corpus goes, told by its bytes and by its perceptual hash, whatever
-    its addresses. OmniCorpus: 10."""
+    """An image that stands in more places of the corpus goes, compared by bytes and by perceptual hash, whatever its
+    addresses. OmniCorpus: 10."""
 
 
 def is_exempt(block: TextBlock) -> bool:
@@ -63,7 +63,7 @@ def without_frequent(draft: Draft, paragraphs: Set[bytes], images: Set[bytes]) -
             case TextBlock() if paragraphs and not is_exempt(block) and paragraph_key(domain, block) in paragraphs:
                 dropped.append(DropRow(draft.url, "paragraph", "boilerplate", block.text[:80]))
             case ImageRef() if images and media_key(block.url) in images:
-                dropped.append(DropRow(block.url, "image", "frequent_image", f"on {draft.url}"))
+                dropped.append(DropRow(block.url, "image", "frequent_image", on_page("", draft.url), draft.url))
             case _:
                 kept.append(block)
     return msgspec.structs.replace(draft, blocks=tuple(kept), dropped=tuple(dropped))

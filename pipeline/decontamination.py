@@ -1,6 +1,7 @@
-"""What repeats evaluation sets is let go: texts by shared n-grams, images by their perceptual hash."""
+"""What repeats evaluation sets is dropped: texts by shared n-grams, images by their perceptual hash."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +11,8 @@ from pipeline.text.ngrams import ngram_hashes, normal_words
 from schemas.documents import Draft, StoredImage
 from schemas.drops import Drop
 from schemas.settings import Settings
+
+I = TypeVar("I")  # noqa: E741
 
 
 class DecontaminationRules(Settings, frozen=True):
@@ -23,7 +26,7 @@ class DecontaminationRules(Settings, frozen=True):
     ngram: int = 13
     """Words in a row that a page may not share with an item. GPT-3 and after: 13."""
     min_words: int = 8
-    """An item with fewer words than `ngram` must be repeated whole; one with fewer than this cannot be told."""
+    """An item with fewer words than `ngram` must be repeated whole; one with fewer than this is ignored."""
     min_shared: int = 1
     """Different n-grams that must be shared before the page goes."""
     max_image_distance: int = 6
@@ -54,7 +57,7 @@ class TextIndex:
 
 
 def item_ngrams(text: str, rules: DecontaminationRules) -> tuple[int, NDArray[np.uint64]]:
-    """The length and the hashes of the n-grams by which an item is told; none if it is too short."""
+    """The length and the hashes of the n-grams by which an item is recognised; none if it is too short."""
     words = normal_words(text)
     if len(words) < rules.min_words:
         return 0, np.zeros(0, np.uint64)
@@ -88,3 +91,8 @@ class ImageIndex:
             place, distance = found
             raise Drop("evaluation_image", f"{self._names[place]}, {distance} bits away")
         return image
+
+
+def checked(decode: Callable[[I], StoredImage], images: ImageIndex | None) -> Callable[[I], StoredImage]:
+    """`decode`, and refuse what evaluation sets hold, where there are any."""
+    return decode if images is None else lambda item: images.check(decode(item))

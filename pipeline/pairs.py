@@ -14,7 +14,7 @@ from pipeline.stated_captions import stated_captions
 from pipeline.text.pii import PiiRules, redact_text
 from pipeline.url_rules import in_domains
 from schemas.documents import Consent, Page
-from schemas.drops import Drop, DropRow
+from schemas.drops import Drop, DropRow, on_page
 from schemas.pairs import Caption, PairRef
 from schemas.settings import Settings
 from schemas.urls import host_of, media_key
@@ -59,7 +59,7 @@ def take_pairs(parsed: ParsedPage, page: Page, rules: PairRules, pii: PiiRules, 
     With `everywhere` a second walk over the same markup shows what the first passed over.
     """
     if rules.domains and not in_domains(host_of(page.url), rules.domains):
-        return PagePairs(dropped=(DropRow(page.url, "pair", "site_not_allowed", host_of(page.url)),))
+        return PagePairs(dropped=(DropRow(page.url, "pair", "site_not_allowed", host_of(page.url), page.url),))
     content = {id(leaf) for leaf in parsed.leaves}
     leaves = parsed.full()[0].leaves if rules.everywhere else parsed.leaves
     if parsed.lead is not None:
@@ -83,8 +83,8 @@ def take_pairs(parsed: ParsedPage, page: Page, rules: PairRules, pii: PiiRules, 
             chosen = choose_caption(captions, rules.caption)
             language, score = judge_caption(chosen.text, rules.caption)
         except Drop as drop:
-            detail = ", ".join(filter(None, (drop.detail, f"on {page.url}")))
-            dropped.append(DropRow(leaf.candidates[0] if leaf.candidates else "", "pair", drop.reason, detail))
+            url = leaf.candidates[0] if leaf.candidates else ""
+            dropped.append(DropRow(url, "pair", drop.reason, on_page(drop.detail, page.url), page.url))
             continue
         redacted += counts
         pairs.append(

@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 from schemas.storage import Store
 
 _ROWS_A_GROUP = 4096
+#: What a writer holds before it sorts and writes a run.
+FLUSH_BYTES = 64 << 20
 
 
 def bucket_of(key: bytes, num_buckets: int) -> int:
@@ -53,7 +55,7 @@ class BucketWriter:
     """
 
     def __init__(
-        self, file: Any, columns: dict[str, pa.DataType], flush_bytes: int = 64 << 20, order: str | None = None
+        self, file: Any, columns: dict[str, pa.DataType], flush_bytes: int = FLUSH_BYTES, order: str | None = None
     ) -> None:
         self._schema = pa.schema([("bucket", pa.int32()), *columns.items()])
         self._writer = pq.ParquetWriter(file, self._schema, compression="zstd")

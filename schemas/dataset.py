@@ -8,6 +8,8 @@ from typing import Any
 import msgspec
 
 from schemas.drops import Counts
+from schemas.energon import CRUDE
+from schemas.kinds import KINDS
 from schemas.shards import ShardInfo
 from schemas.storage import Store
 
@@ -27,7 +29,7 @@ class Dataset(msgspec.Struct, frozen=True):
     """`dataset.json`: written last, when every partition is committed."""
 
     kinds: dict[str, KindTotals]
-    phases: dict[str, Counts]  # what each phase saw, kept and let go, in order
+    phases: dict[str, Counts]  # what each phase saw, kept and dropped, in order
     drops: dict[str, dict[str, int]]  # by kind and reason, all phases together
     inputs: int
     input_bytes: int
@@ -35,6 +37,7 @@ class Dataset(msgspec.Struct, frozen=True):
     config_hash: str
     weft_version: str
     libraries: dict[str, str] = {}  # versions of those that its bytes depend on
+    own_code: list[dict[str, str]] = []  # steps, scorers and captioners of the user's own: use, sha256 of the source
 
 
 def read_dataset(store: Store) -> Dataset:
@@ -53,27 +56,18 @@ def totals(shards: Sequence[ShardInfo]) -> KindTotals:
 
 def write_reader_files(store: Store, kind: str, shards: Sequence[ShardInfo]) -> None:
     """`sizes.json` for open_clip and OpenFlamingo, `.nv-meta/` for Megatron Energon."""
+    energon = KINDS[kind].energon
     sizes = {f"{shard.name}.tar": shard.samples for shard in shards}
     store.put(f"{kind}/shards/sizes.json", _pretty(sizes))
     counts = {f"shards/{name}": count for name, count in sizes.items()}
     files = {
         ".info.json": _pretty({"energon_version": "7.4.1", "shard_counts": counts}),
         "split.yaml": _pretty({"split_parts": {"train": list(counts), "val": [], "test": []}, "exclude": []}),
-        **_energon_files(kind),
+        **(energon.files() if energon else CRUDE),
         "index.uuid": str(_identity(shards)).encode(),
     }
     for name, data in files.items():
         store.put(posixpath.join(kind, ".nv-meta", name), data)
-
-
-def _energon_files(kind: str) -> dict[str, bytes]:
-    if kind not in _ENERGON:  # Energon has no type for a clip with its caption: its task encoder gets the members
-        return {"dataset.yaml": _ENERGON_CRUDE.encode()}
-    sample_type, loader = _ENERGON[kind]
-    return {
-        "dataset.yaml": _ENERGON_DATASET.format(sample_type=sample_type).encode(),
-        "sample_loader.py": loader.encode(),
-    }
 
 
 def _identity(shards: Sequence[ShardInfo]) -> uuid.UUID:
@@ -83,49 +77,3 @@ def _identity(shards: Sequence[ShardInfo]) -> uuid.UUID:
 
 def _pretty(value: Any) -> bytes:
     return msgspec.json.format(msgspec.json.encode(value), indent=1)
-
-
-_ENERGON_DATASET = """sample_type: {{__module__: megatron.energon, __class__: {sample_type}}}
-sample_loader: sample_loader.py:sample_loader
-part_filter: sample_loader.py:part_filter
-"""
-
-_ENERGON_CRUDE = """__module__: megatron.energon
-__class__: CrudeWebdataset
-"""
-
-_ENERGON_LOADER = '''"""Opens weft's shards as Energon's InterleavedSample: a sequence of texts and images."""
-
-
-def sample_loader(raw):
-    document = raw["json"]
-    return {
-        "__key__": raw["__key__"],
-        "sequence": [
-            text if text is not None else raw[name.split(".", 1)[1]]
-            for text, name in zip(document["texts"], document["images"])
-        ],
-    }
-
-
-def part_filter(part):
-    return True
-'''
-
-_ENERGON_PAIR_LOADER = '''"""Opens weft's pairs as Energon's CaptioningSample: an image and its caption."""
-
-
-def sample_loader(raw):
-    image = next(raw[name] for name in ("jpg", "png", "webp") if name in raw)
-    return {"__key__": raw["__key__"], "image": image, "caption": raw["txt"]}
-
-
-def part_filter(part):
-    return part in ("jpg", "png", "webp", "txt")
-'''
-
-#: By kind of sample: Energon's type, and the code that makes it.
-_ENERGON = {
-    "interleaved": ("InterleavedSample", _ENERGON_LOADER),
-    "pairs": ("CaptioningSample", _ENERGON_PAIR_LOADER),
-}

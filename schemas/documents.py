@@ -1,10 +1,12 @@
 """The records that travel from an archive to a sample."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import msgspec
+import pyarrow as pa
 
 from schemas.drops import DropRow
+from schemas.urls import host_of, registered_domain
 
 
 class Consent(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -172,3 +174,47 @@ class Sample(msgspec.Struct, frozen=True):
     screened: list[str]  # the safety scorers that looked at the sample; empty: not screened
     weft_version: str
     config_hash: str
+
+
+#: Columns of the parquet index beyond key, offset, size and members.
+COLUMNS: dict[str, pa.DataType] = {
+    "url": pa.string(),
+    "domain": pa.string(),
+    "title": pa.string(),
+    "num_images": pa.int32(),
+    "num_chars": pa.int64(),
+    "num_words": pa.int64(),
+    "language": pa.string(),
+    "language_score": pa.float32(),
+    "licence": pa.string(),
+    "fetch_time": pa.string(),
+    "image_sha256": pa.list_(pa.string()),
+    "image_phashes": pa.list_(pa.string()),
+    "scores": pa.string(),  # a JSON object: the scorers differ from build to build
+    "screened": pa.list_(pa.string()),
+    "warc_file": pa.string(),
+    "warc_offset": pa.int64(),
+}
+
+
+def index_row(sample: Sample) -> dict[str, Any]:
+    """The row of the parquet index for a sample."""
+    texts = [text for text in sample.texts if text is not None]
+    return {
+        "url": sample.url,
+        "domain": registered_domain(host_of(sample.url)),
+        "title": sample.title,
+        "num_images": len(sample.image_sha256),
+        "num_chars": sum(map(len, texts)),
+        "num_words": sum(len(text.split()) for text in texts),
+        "language": sample.language,
+        "language_score": sample.language_score,
+        "licence": sample.licence,
+        "fetch_time": sample.fetch_time,
+        "image_sha256": sample.image_sha256,
+        "image_phashes": sample.image_phashes,
+        "scores": msgspec.json.encode(sample.scores).decode(),
+        "screened": sample.screened,
+        "warc_file": sample.warc_file,
+        "warc_offset": sample.warc_offset,
+    }

@@ -1,4 +1,4 @@
-"""`drops/*.parquet`: url, kind, reason, detail of everything that was let go."""
+"""`drops/*.parquet`: url, kind, reason, detail and page of everything that was dropped."""
 
 from typing import Any, Protocol
 
@@ -33,7 +33,8 @@ class DropFile:
     def _flush(self) -> None:
         if self._writer is None:
             self._writer = pq.ParquetWriter(self._files.create(self._name), SCHEMA, compression="zstd")
-        columns = {name: [_storable(getattr(row, name)) for row in self._rows] for name in SCHEMA.names}
+        columns = {name: [_storable(getattr(row, name)) for row in self._rows] for name in SCHEMA.names[:-1]}
+        columns["page_url"] = [_storable(_page_of(row)) for row in self._rows]
         self._writer.write_table(pa.table(columns, schema=SCHEMA))
         self._rows = []
 
@@ -45,6 +46,10 @@ class DropFile:
             self._flush()
         if self._writer is not None:
             self._writer.close()
+
+
+def _page_of(row: DropRow) -> str:
+    return row.page_url or (row.url if row.kind in ("page", "paragraph") else "")
 
 
 def _storable(text: str) -> str:

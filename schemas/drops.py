@@ -1,12 +1,13 @@
-"""Why things are let go. Every loss has a code from `REASONS`, a count in a `Tally`, a row in `drops/*.parquet`."""
+"""Why things are dropped. Every loss has a code from `REASONS`, a count in a `Tally`, a row in `drops/*.parquet`."""
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from typing import Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 import msgspec
 
-#: What can be let go: a visit of the crawler to an address, a WARC record, a whole page, one text block of a page, one
+#: What can be dropped: a visit of the crawler to an address, a WARC record, a whole page, one text block of a page, one
 #: image reference of a page, an image with its caption, a video, one clip of a video; when training, one sample of a
 #: shard.
 KINDS = ("visit", "record", "page", "paragraph", "image", "pair", "video", "clip", "sample")
@@ -66,7 +67,7 @@ REASONS: dict[str, str] = {
     "duplicate_text": "another page has the same normalised text",
     "near_duplicate": "a newer page has nearly the same text",
     "same_images": "a newer page shows the same set of images",
-    "no_image_left": "every image of the page was let go",
+    "no_image_left": "every image of the page was dropped",
     # paragraphs
     "boilerplate": "the paragraph stands on its domain more often than the maximum",
     # images
@@ -94,7 +95,7 @@ REASONS: dict[str, str] = {
     "no_video_stream": "a file of sound or of a still picture",
     "no_frames": "no frame could be read",
     "too_long": "longer than the maximum",
-    "no_clip_left": "every clip of the video was let go",
+    "no_clip_left": "every clip of the video was dropped",
     "too_short": "shorter than the minimum",
     "black": "all of it is dark",
     "static": "nothing moves in it",
@@ -115,12 +116,23 @@ REASONS: dict[str, str] = {
     "broken_clip": "the clip does not decode",
     # samples of a dataset that a subset is taken of
     "not_selected": "the condition of weft subset does not hold for it",
+    # of a step of yours
+    "step_failed": "a step of yours ended in an error",
     # any of them
     "timeout": "took longer than the time allowed for one item",
     "crashed": "the process that worked on it died",
     "out_of_memory": "needed more memory than one item may take",
     "internal_error": "an unexpected error; the detail names it",
 }
+
+
+#: A reason with a prefix is the user's own: `cooking:few_lists`.
+_OWN_REASON = re.compile(r"[a-z][a-z0-9_]*(?::[a-z0-9_]+)+")
+
+
+def meaning_of(reason: str) -> str:
+    """What a reason code means, in words; of a reason of the user's own that it is one."""
+    return REASONS.get(reason) or ("a reason of your own" if _OWN_REASON.fullmatch(reason) else "")
 
 
 class UnknownReason(KeyError):
@@ -140,11 +152,11 @@ CODE_ERRORS = (
 
 
 class Drop(Exception):
-    """Raised by a step to let the item go. Raises `UnknownReason`."""
+    """Raised by a step to drop the item. Raises `UnknownReason`."""
 
     def __init__(self, reason: str, detail: str = "") -> None:
-        if reason not in REASONS:
-            raise UnknownReason(reason)
+        if reason not in REASONS and not _OWN_REASON.fullmatch(reason):
+            raise UnknownReason(f"{reason!r}: neither in REASONS nor of the form `mine:too_short`")
         super().__init__(reason, detail)
         self.reason = reason
         self.detail = detail
@@ -161,10 +173,16 @@ class DropRow(msgspec.Struct, frozen=True):
     kind: str
     reason: str
     detail: str = ""
+    page_url: str = ""  # of the page that it stood on
+
+
+def on_page(detail: str, page_url: str) -> str:
+    """A drop's detail that names the page, as `drops/*.parquet` has always had it beside `page_url`."""
+    return ", ".join(filter(None, (detail, page_url and f"on {page_url}")))
 
 
 class Counts(msgspec.Struct, frozen=True):
-    """What a `Tally` adds up to: per kind what came in and went on, and per kind and reason what was let go."""
+    """What a `Tally` adds up to: per kind what came in and went on, and per kind and reason what was dropped."""
 
     seen: dict[str, int] = {}
     kept: dict[str, int] = {}
@@ -196,7 +214,7 @@ class Counts(msgspec.Struct, frozen=True):
         )
 
     def unaccounted(self, kind: str) -> int:
-        """Items of a kind that came in and neither went on nor were let go; anything but 0 is a defect."""
+        """Items of a kind that came in and neither went on nor were dropped; anything but 0 is a defect."""
         return self.seen.get(kind, 0) - self.kept.get(kind, 0) - sum(self.drops.get(kind, {}).values())
 
 
@@ -231,7 +249,7 @@ class Tally:
 
 
 class Item(Protocol):
-    """What `each` needs to know of an item in order to say who was let go."""
+    """What `each` needs to know of an item in order to say what was dropped."""
 
     @property
     def kind(self) -> str: ...
@@ -243,26 +261,50 @@ I = TypeVar("I", bound=Item)  # noqa: E741 - the conventional name would shadow 
 O = TypeVar("O")  # noqa: E741
 V = TypeVar("V")
 
+#: More unexpected errors one after the other are no longer bad data.
+MAX_FAILURES_IN_A_ROW = 20
 
-def each(step: Callable[[I], O], items: Iterable[I], tally: Tally, max_failures_in_a_row: int = 20) -> Iterator[O]:
+
+def each(
+    step: Callable[[I], O], items: Iterable[I], tally: Tally, max_failures_in_a_row: int = MAX_FAILURES_IN_A_ROW
+) -> Iterator[O]:
     """Apply `step` to every item, lazily; a `Drop` ends that item alone.
 
-    Raises `StepError` naming the item when the step itself is wrong (`CODE_ERRORS`), or when
-    `max_failures_in_a_row` items end in an unexpected error: that is no longer bad data. Lets `OSError` through: the
-    partition is to be tried again.
+    Raises what `Guarded` raises for steps that are wrong or fail too often, and lets `OSError` through: the partition
+    is to be tried again.
     """
-    in_a_row = 0
+    watched = Guarded(step, max_failures_in_a_row)
     for item in items:
         try:
-            result = guarded(step, item)
+            result = watched(item)
         except Drop as drop:
-            in_a_row = in_a_row + 1 if drop.reason == "internal_error" else 0
-            if in_a_row >= max_failures_in_a_row:
-                raise StepError(f"{in_a_row} failures in a row, last {item.kind} {item.url}: {drop.detail}") from drop
-            tally.drop(DropRow(item.url, item.kind, drop.reason, drop.detail))
+            tally.drop(DropRow(item.url, item.kind, drop.reason, drop.detail, getattr(item, "page_url", "")))
         else:
-            in_a_row = 0
             yield result
+
+
+class Guarded(Generic[I, O]):
+    """`step` under the eye of `guarded`; raises `StepError` when so many items in a row end in an unexpected error.
+
+    Wherever many items pass one step, one of these counts: that the page of an image was dropped for some reason of its
+    own says nothing of the decoder that failed on the image.
+    """
+
+    def __init__(self, step: Callable[[I], O], max_failures_in_a_row: int = MAX_FAILURES_IN_A_ROW) -> None:
+        self._step, self._max, self._failures = step, max_failures_in_a_row, 0
+
+    def __call__(self, item: I) -> O:
+        try:
+            result = guarded(self._step, item)
+        except Drop as drop:
+            self._failures = self._failures + 1 if drop.reason == "internal_error" else 0
+            if self._failures >= self._max:
+                raise StepError(
+                    f"{self._failures} failures in a row, last {item.kind} {item.url}: {drop.detail}"
+                ) from drop
+            raise
+        self._failures = 0
+        return result
 
 
 def guarded(step: Callable[[I], O], item: I) -> O:

@@ -1,39 +1,12 @@
 """An image and its caption, from the reference in a page or a list to the JSON of the shard."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import msgspec
 import pyarrow as pa
 
 from schemas.documents import Consent
-
-KIND = "pairs"
-
-#: Columns of the parquet index beyond key, offset, size and members.
-COLUMNS: dict[str, pa.DataType] = {
-    "url": pa.string(),
-    "page_url": pa.string(),
-    "domain": pa.string(),
-    "caption": pa.string(),
-    "caption_source": pa.string(),
-    "num_images": pa.int32(),  # always 1: what all kinds have can be counted without knowing them
-    "num_chars": pa.int64(),
-    "num_words": pa.int64(),
-    "width": pa.int32(),
-    "height": pa.int32(),
-    "original_width": pa.int32(),
-    "original_height": pa.int32(),
-    "language": pa.string(),
-    "language_score": pa.float32(),
-    "licence": pa.string(),
-    "fetch_time": pa.string(),
-    "sha256": pa.string(),
-    "phash": pa.string(),
-    "scores": pa.string(),  # a JSON object
-    "screened": pa.list_(pa.string()),
-    "warc_file": pa.string(),
-    "warc_offset": pa.int64(),
-}
+from schemas.urls import host_of, registered_domain
 
 
 class Caption(msgspec.Struct, frozen=True):
@@ -115,3 +88,42 @@ class Pair(msgspec.Struct, frozen=True):
     screened: list[str]
     weft_version: str
     config_hash: str
+
+
+#: Columns of the parquet index beyond key, offset, size and members.
+COLUMNS: dict[str, pa.DataType] = {
+    "url": pa.string(),
+    "page_url": pa.string(),
+    "domain": pa.string(),
+    "caption": pa.string(),
+    "caption_source": pa.string(),
+    "num_images": pa.int32(),  # always 1: what all kinds have can be counted without knowing them
+    "num_chars": pa.int64(),
+    "num_words": pa.int64(),
+    "width": pa.int32(),
+    "height": pa.int32(),
+    "original_width": pa.int32(),
+    "original_height": pa.int32(),
+    "language": pa.string(),
+    "language_score": pa.float32(),
+    "licence": pa.string(),
+    "fetch_time": pa.string(),
+    "sha256": pa.string(),
+    "phash": pa.string(),
+    "scores": pa.string(),  # a JSON object
+    "screened": pa.list_(pa.string()),
+    "warc_file": pa.string(),
+    "warc_offset": pa.int64(),
+}
+
+
+def index_row(pair: Pair) -> dict[str, Any]:
+    """The row of the parquet index for a pair."""
+    row = {name: getattr(pair, name) for name in COLUMNS if hasattr(pair, name)}
+    return row | {
+        "domain": registered_domain(host_of(pair.page_url or pair.url)),
+        "num_images": 1,
+        "num_chars": len(pair.caption),
+        "num_words": len(pair.caption.split()),
+        "scores": msgspec.json.encode(pair.scores).decode(),
+    }

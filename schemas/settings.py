@@ -2,8 +2,8 @@
 
 import hashlib
 import re
-from collections.abc import Iterable
-from typing import Any, TypeVar
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar, TypeVar
 
 import msgspec
 import yaml
@@ -15,6 +15,8 @@ class SettingsError(Exception):
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Base of all settings records."""
+
+    hashed_if_set: ClassVar[tuple[str, ...]] = ()
 
 
 S = TypeVar("S", bound=Settings)
@@ -39,14 +41,29 @@ def load_settings(kind: type[S], text: str = "", overrides: Iterable[str] = ()) 
         raise SettingsError(str(error)) from None
 
 
+def changed(settings: S, changes: Mapping[str, Any]) -> S:
+    """The same with other values by path, such as `{"text.gopher.min_words": 30}`. Raises `SettingsError`."""
+    if not changes:
+        return settings
+    lines = [f"{path}={msgspec.json.encode(value).decode()}" for path, value in changes.items()]  # JSON is YAML too
+    return load_settings(type(settings), dump_settings(settings), lines)
+
+
 def dump_settings(settings: Settings) -> str:
     """The settings resolved, every default written out, as YAML that `load_settings` reads back."""
     return yaml.dump(_tree(settings), Dumper=_Dumper, sort_keys=False, allow_unicode=True)
 
 
 def settings_hash(settings: Settings) -> str:
-    """16 hex digits that are equal exactly when the resolved settings are."""
-    return hashlib.sha256(msgspec.json.encode(_tree(settings), order="sorted")).hexdigest()[:16]
+    """16 hex digits that are equal exactly when the resolved settings are.
+
+    What a record names in `hashed_if_set` counts only where it is not empty.
+    """
+    tree = _tree(settings)
+    for name in settings.hashed_if_set:
+        if not tree[name]:
+            del tree[name]
+    return hashlib.sha256(msgspec.json.encode(tree, order="sorted")).hexdigest()[:16]
 
 
 def differences(old: Settings, new: Settings) -> list[str]:

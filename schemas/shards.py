@@ -150,16 +150,25 @@ class Shard:
         except (OSError, pa.ArrowException) as error:
             raise DamagedShard(f"{self.parquet_name}: {error}") from None
 
+    def sample(self, row: Mapping[str, Any]) -> dict[str, bytes]:
+        """The members of one sample by one positioned read: name to data, in tar order. Raises `DamagedShard`."""
+        data = self._store.read_range(self.tar_name, row["offset"], row["size"])
+        if len(data) < row["size"]:
+            raise DamagedShard(f"{self.tar_name} ends within a sample, at {row['offset'] + len(data)} bytes")
+        return _cut(data, row)
+
     def members(self, rows: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, bytes]]:
         """The members of samples given by their index rows: name to data, in tar order."""
         with self._store.open(self.tar_name) as file:
             for row in rows:
                 file.seek(row["offset"])
-                data = file.read(row["size"])
-                yield {
-                    member["name"]: data[member["offset"] - row["offset"] :][: member["size"]]
-                    for member in row["members"]
-                }
+                yield _cut(file.read(row["size"]), row)
+
+
+def _cut(data: bytes, row: Mapping[str, Any]) -> dict[str, bytes]:
+    """The stretch of a tar that is a sample, by its members. Headers are not read: the index says where they lie."""
+    start = row["offset"]
+    return {one["name"]: data[one["offset"] - start : one["offset"] - start + one["size"]] for one in row["members"]}
 
 
 def read_marks(store: Store, folder: str) -> list[ShardMark]:

@@ -1,38 +1,12 @@
 """The records that travel from a page or a list to a clip."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import msgspec
 import pyarrow as pa
 
 from schemas.documents import Consent
-
-KIND = "clips"
-
-#: Columns of the parquet index beyond key, offset, size and members.
-COLUMNS: dict[str, pa.DataType] = {
-    "url": pa.string(),
-    "page_url": pa.string(),
-    "domain": pa.string(),
-    "caption": pa.string(),
-    "caption_source": pa.string(),
-    "num_words": pa.int64(),
-    "start_s": pa.float64(),
-    "end_s": pa.float64(),
-    "duration_s": pa.float64(),
-    "width": pa.int32(),
-    "height": pa.int32(),
-    "num_frames": pa.int32(),
-    "cut_method": pa.string(),
-    "language": pa.string(),
-    "licence": pa.string(),
-    "sha256": pa.string(),
-    "original_sha256": pa.string(),
-    "frame_hashes": pa.list_(pa.string()),
-    "scores": pa.string(),
-    "screened": pa.list_(pa.string()),
-    "warc_file": pa.string(),
-}
+from schemas.urls import host_of, registered_domain
 
 
 class VideoText(msgspec.Struct, frozen=True):
@@ -118,3 +92,41 @@ class ClipSample(msgspec.Struct, frozen=True):
     screened: list[str]
     weft_version: str
     config_hash: str
+
+
+#: Columns of the parquet index beyond key, offset, size and members.
+COLUMNS: dict[str, pa.DataType] = {
+    "url": pa.string(),
+    "page_url": pa.string(),
+    "domain": pa.string(),
+    "caption": pa.string(),
+    "caption_source": pa.string(),
+    "num_words": pa.int64(),
+    "start_s": pa.float64(),
+    "end_s": pa.float64(),
+    "duration_s": pa.float64(),
+    "width": pa.int32(),
+    "height": pa.int32(),
+    "num_frames": pa.int32(),
+    "cut_method": pa.string(),
+    "language": pa.string(),
+    "licence": pa.string(),
+    "sha256": pa.string(),
+    "original_sha256": pa.string(),
+    "frame_hashes": pa.list_(pa.string()),
+    "scores": pa.string(),
+    "screened": pa.list_(pa.string()),
+    "warc_file": pa.string(),
+}
+
+
+def index_row(sample: ClipSample) -> dict[str, Any]:
+    """The row of the parquet index for a clip."""
+    row = {name: getattr(sample, name) for name in COLUMNS if hasattr(sample, name)}
+    address = sample.page_url or sample.url
+    return row | {
+        "domain": registered_domain(host_of(address)) if "://" in address else "",
+        "num_words": len(sample.caption.split()),
+        "duration_s": round(sample.end_s - sample.start_s, 6),
+        "scores": msgspec.json.encode(sample.scores).decode(),
+    }

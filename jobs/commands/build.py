@@ -15,7 +15,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "config",
         nargs="?",
         default="default",
-        help="a YAML file or a preset: default, flamingo, obelics; align, datacomp, laion, ltip for pairs",
+        help="a YAML file, a Python file that has a `recipe`, or a preset: default, "
+        " flamingo, obelics; align, datacomp, laion, ltip for pairs",
     )
     parser.add_argument(
         "--input",
@@ -51,21 +52,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     def work() -> "Dataset":
         from jobs.build import build
-        from jobs.config import load_config, read_lines
+        from jobs.config import read_lines
         from jobs.engine.engine import EngineSettings
+        from jobs.phases.recipe import Recipe
 
         engine = EngineSettings(engine=arguments.engine, address=arguments.address, workers=arguments.workers)
         kinds = [f"kinds=[{arguments.kinds}]"] if arguments.kinds else []
-        config = load_config(arguments.config, [*arguments.set, *kinds])
-        return build(arguments.output, arguments.input, config, engine, read_lines(arguments.deny), arguments.videos)
+        recipe = Recipe.named(arguments.config, [*arguments.set, *kinds])
+        return build(arguments.output, arguments.input, recipe, engine, read_lines(arguments.deny), arguments.videos)
 
     return carry_out(work, arguments.output)
 
 
 def carry_out(work: Callable[[], "Dataset"], output: str) -> int:
-    """Do a build and print what became of its input; what stopped it is said by its message and exit code."""
+    """Do a build and print what became of its input; an error becomes a message and an exit code."""
     from crawlers.inputs import InputError
-    from jobs.build import BuildError, funnel_lines
+    from jobs.kinds.finish import funnel_lines
+    from jobs.phases.run import BuildError
     from model.scorers import BadModel
     from schemas.drops import StepError
     from schemas.settings import SettingsError

@@ -48,12 +48,12 @@ def run(arguments: argparse.Namespace) -> int:
     print(f"{report.pages:,} pages, {report.images:,} images, {report.videos:,} videos, {report.bytes / 1e6:,.1f} MB")
     if report.drops:
         worst = sorted(report.drops.items(), key=lambda item: (-item[1], item[0]))
-        print("  let go: " + ", ".join(f"{reason} {count:,}" for reason, count in worst))
+        print("  dropped: " + ", ".join(f"{reason} {count:,}" for reason, count in worst))
     if report.refused:
         print("  never queued: " + ", ".join(f"{reason} {count:,}" for reason, count in report.refused.items()))
     if not report.finished:
         print(f"  {report.queued:,} left to visit: the same command goes on")
     if not config.fetch.contact:
-        print("  nobody was told who is crawling: give --contact with an address where you can be reached")
+        print("  sites could not see who is crawling: give --contact with an address where you can be reached")
     print(f"next: weft build --input '{arguments.output}/warc/*.warc.gz' --output DATASET")
     return 0

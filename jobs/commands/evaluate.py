@@ -29,22 +29,22 @@ def run(arguments: argparse.Namespace) -> int:
 
     from jobs.config import read_lines
     from model.evaluation.harness import EvaluateConfig, evaluate
-    from model.evaluation.trained import load_trained
+    from model.evaluation.loaded import load_model
     from model.training.checkpoints import CheckpointError
     from schemas.settings import SettingsError, load_settings
 
     scores: list[Score] = []
     try:
         config = load_settings(EvaluateConfig, "\n".join(read_lines(arguments.config)), arguments.set)
-        trained = load_trained(arguments.checkpoint, config.device)
-        for found in evaluate(trained, config, _told):
+        loaded = load_model(arguments.checkpoint, config.device)
+        for found in evaluate(loaded, config, _on_progress):
             scores.append(found)
             print(f"{found.task}, {found.shots} shots: {found.metric} {found.score:.3f}", file=sys.stderr, flush=True)
     except SettingsError as error:
         return fail(error, 2)
     except (CheckpointError, OSError) as error:
         return fail(error, 1)
-    report = {"checkpoint": str(trained.checkpoint), "examples": config.examples, "scores": scores}
+    report = {"checkpoint": str(loaded.checkpoint), "examples": config.examples, "scores": scores}
     if arguments.output:
         Path(arguments.output).parent.mkdir(parents=True, exist_ok=True)
         Path(arguments.output).write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=1))
@@ -58,7 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _told(task: str, shots: int, done: int, total: int) -> None:
+def _on_progress(task: str, shots: int, done: int, total: int) -> None:
     if sys.stderr.isatty():
         ending = "\r" if done < total else "\r\033[K"
         print(f"{task}, {shots} shots: {done}/{total}", end=ending, file=sys.stderr, flush=True)

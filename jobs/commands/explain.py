@@ -11,12 +11,6 @@ if TYPE_CHECKING:
     from jobs.config import BuildConfig
     from schemas.documents import Page
 
-#: What one page alone cannot tell.
-NOT_APPLIED = (
-    "duplicates of the page, its text or its images elsewhere",
-    "the size, shape, colours and content of images",
-)
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
@@ -41,17 +35,19 @@ def run(arguments: argparse.Namespace) -> int:
     import msgspec
 
     from crawlers.archive_index import NotAtHand
-    from jobs.config import load_config
+    from jobs.dataset.explain import explain
+    from jobs.dataset.page_lookup import explain_in_dataset
     from jobs.dataset.summary import NotADataset
+    from jobs.phases.recipe import Recipe
     from schemas.drops import Drop
     from schemas.settings import SettingsError
 
     try:
         if arguments.dataset:
-            report = _explain_in_dataset(arguments.dataset, arguments.page, arguments.config, arguments.set)
+            report = explain_in_dataset(arguments.dataset, arguments.page, arguments.config, arguments.set)
         else:
-            config = load_config(arguments.config or "default", arguments.set)
-            report = explain(_read(arguments.page, arguments.url, config), config)
+            recipe = Recipe.named(arguments.config or "default", arguments.set)
+            report = explain(_read(arguments.page, arguments.url, recipe.config), recipe)
     except (NotADataset, SettingsError, OSError) as error:
         return fail(error, 2)
     except NotAtHand as error:
@@ -67,57 +63,12 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _read(source: str, base: str, config: "BuildConfig") -> "Page":
     """The page in a file or at an address. Raises `OSError`, and `Drop` for what cannot or must not be fetched."""
-    from schemas.documents import Page
+    from jobs.dataset.explain import page_at, page_of_html
 
     if source.startswith(("http://", "https://")):
-        from crawlers.crawl_config import CrawlConfig
-        from crawlers.one_page import fetch_page
-
-        return fetch_page(source, CrawlConfig(fetch=config.media.fetch, consent=config.consent))
+        return page_at(source, config)
     with open(source, "rb") as file:
-        return Page(uid=0, url=base or "http://page.invalid/", html=file.read())
-
-
-def _explain_in_dataset(path: str, wanted: str, config_name: str | None, overrides: list[str]) -> dict[str, Any]:
-    """The same of a page that a build saw, with what that build let go of it. Raises `NotAtHand` and as `explain`."""
-    from crawlers.archive_index import Archives, archives_of
-    from jobs.config import load_config
-    from jobs.dataset.index import Index
-    from jobs.dataset.page_lookup import build_config, drops_on, page_of
-    from schemas.storage import Store
-
-    store = Store(path)
-    with Index(store) as index:
-        config = load_config(config_name, overrides) if config_name else build_config(store, overrides)
-        page, sample = page_of(index, Archives(archives_of(store), config.warc), wanted)
-        report = explain(page, config)
-        return {**report, "sample": sample, "dropped_by_the_build": drops_on(index, page.url)}
-
-
-def explain(page: "Page", config: "BuildConfig") -> dict[str, Any]:
-    """What `--json` prints. Raises `Drop("hostile_html")`."""
-    import msgspec
-
-    from jobs.phases.extract import page_steps
-    from pipeline.page.explain import explain_page, reason_of
-    from pipeline.text.rules import paragraph_fault
-    from schemas.documents import Draft, TextBlock
-    from schemas.drops import Drop
-
-    report: dict[str, Any] = msgspec.to_builtins(explain_page(page, config.extract))
-    language, dropped, item = "", "", page
-    try:
-        for step in page_steps(config):
-            item = step(item)
-            language = item.language if isinstance(item, Draft) else ""
-    except Drop as drop:
-        dropped = reason_of(drop)
-    for part in report["items"]:
-        if part["kind"] == "text" and part["kept"]:
-            fault = paragraph_fault(TextBlock(part["text"], part["role"]), config.text.paragraph, language)
-            if fault is not None:
-                part.update(kept=False, reason=reason_of(fault))
-    return {**report, "page": {"kept": not dropped, "reason": dropped}, "not_applied": NOT_APPLIED}
+        return page_of_html(file.read(), base)
 
 
 def _print(report: dict[str, Any]) -> None:
@@ -134,6 +85,10 @@ def _print(report: dict[str, Any]) -> None:
         of_kind = [item for item in report["items"] if item["kind"] == kind]
         if of_kind:
             console.print(f"{kind}: {sum(item['kept'] for item in of_kind)} of {len(of_kind)} kept")
+    for step in report["steps"]:
+        if step["own"]:
+            said = "kept" if step["kept"] else f"dropped, {step['reason']}"
+            console.print(Text(f"your step {step['name']}: {said}", style="green" if step["kept"] else "red"))
     verdict, reason = report["page"]["kept"], report["page"]["reason"]
     console.print(
         Text("the page: kept" if verdict else f"the page: dropped, {reason}", style="green" if verdict else "red")
@@ -145,8 +100,10 @@ def _print(report: dict[str, Any]) -> None:
             console.print(
                 Text(f"- {drop['kind']} {drop['reason']}: {drop['url']} {drop['detail']}".rstrip(), style="red")
             )
+        for note in report["notes"]:
+            console.print(Text(note, style="yellow"))
         return
-    console.print(Text(f"not applied to a page alone: {'; '.join(NOT_APPLIED)}", style="dim"))
+    console.print(Text(f"not applied to a page alone: {'; '.join(report['not_applied'])}", style="dim"))
 
 
 def _lines(items: list[dict[str, Any]]) -> Iterator[tuple[str, str]]:

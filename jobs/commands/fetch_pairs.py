@@ -34,15 +34,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     def work() -> "Dataset":
-        from jobs.config import load_config, read_lines
+        from jobs.config import read_lines
         from jobs.engine.engine import EngineSettings
         from jobs.fetch_pairs import fetch_pairs
+        from jobs.phases.recipe import Recipe
 
-        config = load_config(arguments.config, [*arguments.set, *_overrides(arguments)])
+        recipe = Recipe.named(arguments.config, [*arguments.set, *_overrides(arguments)])
+        config = recipe.config
         engine = EngineSettings(engine=arguments.engine, address=arguments.address, workers=arguments.workers)
-        dataset = fetch_pairs(arguments.output, arguments.lists, config, engine, read_lines(arguments.deny))
+        dataset = fetch_pairs(arguments.output, arguments.lists, recipe, engine, read_lines(arguments.deny))
         if not config.media.fetch.contact and config.lists.downloader == "weft":
-            print("nobody was told who is fetching: give --contact with an address where you can be reached")
+            print("sites could not see who is fetching: give --contact with an address where you can be reached")
         return dataset
 
     return carry_out(work, arguments.output)

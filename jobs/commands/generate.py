@@ -35,8 +35,8 @@ def run(arguments: argparse.Namespace) -> int:
     quiet_libraries()
     import json
 
-    from model.evaluation.speak import BadMedium, speak, split_prompt
-    from model.evaluation.trained import load_trained
+    from model.evaluation.loaded import load_model
+    from model.evaluation.text_generation import BadMedium, generate_text, split_prompt
     from model.network.generate import GenerateSettings
     from model.training.checkpoints import CheckpointError
     from schemas.settings import SettingsError
@@ -51,8 +51,8 @@ def run(arguments: argparse.Namespace) -> int:
         )
         asked = [[path] for path in arguments.image] if arguments.each else [arguments.image]
         prompts = [split_prompt(arguments.prompt, paths) for paths in asked]
-        trained = load_trained(arguments.checkpoint, arguments.device)
-        texts = [speak(trained, parts, settings) for parts in prompts]
+        loaded = load_model(arguments.checkpoint, arguments.device)
+        texts = [generate_text(loaded, parts, settings) for parts in prompts]
         if arguments.picture:
             write_pictures(arguments.picture, asked, texts)
     except (SettingsError, ValueError, OSError) as error:

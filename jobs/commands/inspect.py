@@ -105,7 +105,7 @@ def _print_foreign(report: dict[str, Any]) -> None:
     console.print(f"{samples} samples, {report['shards']:,} files, {report['bytes'] / 1e6:,.1f} MB")
     if report["samples"] is None and report["shards_counted"]:
         console.print(f"only {report['shards_counted']} of the files say how many they hold", style="yellow")
-    console.print(f"what follows is from a look at {report['looked_at']:,} samples", style="dim")
+    console.print(f"what follows is estimated from {report['looked_at']:,} samples", style="dim")
     loader = ", ".join(f"{name} {count:,}" for name, count in report["loader"].items())
     for title, counts in (("kind", report["kinds_seen"]), ("members", report["members"])):
         if counts:
@@ -114,7 +114,7 @@ def _print_foreign(report: dict[str, Any]) -> None:
         console.print(Text(f"read by weft's loader: {loader}"))
     _print_distributions(console, next(iter(report["kinds_seen"]), ""), report)
     if statuses := {name: count for name, count in report["statuses"].items() if name != "success"}:
-        console.print(_counts("not downloaded, by the downloader's word", statuses))
+        console.print(_counts("not downloaded, as the downloader reports", statuses))
 
 
 def _print_distributions(console: "Console", kind: str, totals: dict[str, Any]) -> None:
@@ -196,15 +196,15 @@ def _quantile_table(totals: dict[str, Any]) -> "RenderableType | None":
 def _print_drops(console: "Console", drops: dict[str, dict[str, int]]) -> None:
     from rich.table import Table
 
-    from schemas.drops import REASONS
+    from schemas.drops import meaning_of
 
     wide = sys.stdout.isatty() and console.width >= 110
-    table = Table("let go", "reason", "count", *(["what it means"] if wide else []), box=None, pad_edge=False,
+    table = Table("dropped", "reason", "count", *(["what it means"] if wide else []), box=None, pad_edge=False,
                   header_style="bold")  # fmt: skip
     table.columns[2].justify = "right"
     for kind, reasons in drops.items():
         for reason, count in sorted(reasons.items(), key=lambda item: -item[1]):
-            table.add_row(kind, reason, f"{count:,}", *([f"[dim]{REASONS.get(reason, '')}[/dim]"] if wide else []))
+            table.add_row(kind, reason, f"{count:,}", *([f"[dim]{meaning_of(reason)}[/dim]"] if wide else []))
             kind = ""
     console.print()
-    console.print(table if drops else "nothing was let go")
+    console.print(table if drops else "nothing was dropped")

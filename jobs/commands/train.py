@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Settings that are wrong are told by the first process alone; under torchrun each of them would."""
+    """Wrong settings are reported by the first process alone; under torchrun every process would report them."""
     quiet_libraries()
     from jobs.training.config import load_train_config
     from model.data.lanes import LoaderError
@@ -81,7 +81,7 @@ def _work(arguments: argparse.Namespace, config: object, is_first: bool) -> int:
 
 
 def quiet_libraries() -> None:
-    """No bars and hints of libraries between ours, and nothing of theirs is fetched."""
+    """No progress bars or hints of libraries between ours, and no downloads by them."""
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")

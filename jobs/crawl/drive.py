@@ -55,7 +55,7 @@ class CrawlReport(msgspec.Struct, frozen=True):
     bytes: int  # of bodies
     requests: int
     statuses: dict[str, int]
-    drops: dict[str, int]  # visits let go, by reason
+    drops: dict[str, int]  # visits dropped, by reason
     refused: dict[str, int]  # addresses that were not even queued, by reason
     queued: int
     archives: list[str]
@@ -111,7 +111,7 @@ def _plan(store: Store, config: CrawlConfig, seeds: Sequence[str], engine: Engin
 
 
 class _Crawl:
-    """Starts the workers, carries items between them, and tells when all is done."""
+    """Starts the workers, carries items between them, and knows when all is done."""
 
     def __init__(self, folder: Path, config: CrawlConfig, deny: DenyList, engine: Engine) -> None:
         self._folder, self._config, self._deny, self._engine = folder, config, deny, engine

@@ -18,7 +18,7 @@ _LOCK_WAIT_S = 120.0
 
 
 class SpiderWorker:
-    """Every method is a coroutine, so that a status can be had while pages are visited."""
+    """Every method is a coroutine, so that the status can be read while pages are visited."""
 
     def __init__(self, folder: str, partition: int, config: CrawlConfig, denied: list[str]) -> None:
         self._folder, self._partition = folder, partition

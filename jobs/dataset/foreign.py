@@ -1,7 +1,7 @@
 """What datasets of other tools hold, as far as their layout tells: img2dataset, OBELICS, MINT-1T, mmc4, any webdataset.
 
 Numbers of samples come from the small files that lie beside the shards; where there are none, headers of local tars are
-walked. All else is told from a look at the first samples of a few shards.
+walked. All else is estimated from the first samples of a few shards.
 """
 
 import io
@@ -28,8 +28,7 @@ from schemas.drops import Drop
 from schemas.storage import Store
 from schemas.urls import host_of, registered_domain
 
-LOOK = 1000
-_SHARDS_LOOKED_AT = 10
+_SAMPLES, _SHARDS = 1000, 10  # read at most, so many samples from so many shards
 _WALKED_BYTES = 20 << 30
 _TABLES = (".parquet", ".jsonl", ".jsonl.gz", ".jsonl.zip", ".json.gz")
 _TOP = 10
@@ -77,7 +76,7 @@ def _files(path: str) -> tuple[Store, list[str], set[str]]:
     return store, [name for name in meant if name in beside], beside
 
 
-class Look:
+class SampleStats:
     """Counts of what samples hold, added up one by one."""
 
     def __init__(self) -> None:
@@ -91,7 +90,7 @@ class Look:
         self.words: list[int] = []
         self.heights: list[int] = []
 
-    def at_members(self, key: str, members: Mapping[str, bytes]) -> None:
+    def add_members(self, key: str, members: Mapping[str, bytes]) -> None:
         """A sample of a tar, its members by field."""
         self.samples += 1
         self.members.update(field.rpartition(".")[2] for field in members)
@@ -114,7 +113,7 @@ class Look:
             if medium.kind == "image" and (height := _height(medium.data)):
                 self.heights.append(height)
 
-    def at_row(self, row: Mapping[str, Any]) -> None:
+    def add_row(self, row: Mapping[str, Any]) -> None:
         """A row of a table, which holds texts and addresses but no bytes of images."""
         self.samples += 1
         self._facts(row)
@@ -169,12 +168,12 @@ def _kind_of(members: Mapping[str, bytes], meta: Mapping[str, Any]) -> Kind | No
 
 def _of_tars(store: Store, tars: list[str], beside: set[str]) -> dict[str, Any]:
     counts, statuses = _counts(store, tars, beside)
-    look = Look()
-    step = max(1, len(tars) // _SHARDS_LOOKED_AT)
-    looked_at = tars[::step][:_SHARDS_LOOKED_AT]
-    for name in looked_at:
-        for key, members in itertools.islice(_first_samples(store, name), LOOK // len(looked_at)):
-            look.at_members(key, members)
+    stats = SampleStats()
+    step = max(1, len(tars) // _SHARDS)
+    chosen = tars[::step][:_SHARDS]
+    for name in chosen:
+        for key, members in itertools.islice(_first_samples(store, name), _SAMPLES // len(chosen)):
+            stats.add_members(key, members)
     known = [count for count in counts if count is not None]
     layout = "img2dataset" if statuses else "webdataset"
     return {
@@ -184,7 +183,7 @@ def _of_tars(store: Store, tars: list[str], beside: set[str]) -> dict[str, Any]:
         "samples": sum(known) if len(known) == len(tars) else None,
         "shards_counted": len(known),
         "statuses": dict(statuses.most_common()),
-        **look.report(),
+        **stats.report(),
     }
 
 
@@ -236,20 +235,20 @@ def _first_samples(store: Store, name: str) -> Iterator[tuple[str, dict[str, byt
 
 
 def _of_tables(store: Store, tables: list[str]) -> dict[str, Any]:
-    look, samples, layout = Look(), 0, ""
+    stats, samples, layout = SampleStats(), 0, ""
     exact = True
-    step = max(1, len(tables) // _SHARDS_LOOKED_AT)
-    looked_at = tables[::step][:_SHARDS_LOOKED_AT]
+    step = max(1, len(tables) // _SHARDS)
+    chosen = tables[::step][:_SHARDS]
     for name in tables:
         if name.endswith(".parquet"):
             with store.open(name) as file:
                 samples += pq.ParquetFile(file).metadata.num_rows
         else:
             exact = False
-    for name in looked_at:
-        for row in itertools.islice(_rows(store, name), LOOK // len(looked_at)):
+    for name in chosen:
+        for row in itertools.islice(_rows(store, name), _SAMPLES // len(chosen)):
             layout = layout or _table_layout(row)
-            look.at_row(row)
+            stats.add_row(row)
     return {
         "layout": layout or "table",
         "shards": len(tables),
@@ -257,7 +256,7 @@ def _of_tables(store: Store, tables: list[str]) -> dict[str, Any]:
         "samples": samples if exact else None,
         "shards_counted": len(tables) if exact else 0,
         "statuses": {},
-        **look.report(),
+        **stats.report(),
     }
 
 

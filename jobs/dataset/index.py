@@ -12,6 +12,7 @@ import msgspec
 import pyarrow as pa
 
 from jobs.dataset.summary import kinds_of
+from schemas.drop_files import SCHEMA as DROPS
 from schemas.shards import ShardMark, read_marks
 from schemas.storage import Store
 
@@ -19,7 +20,7 @@ from schemas.storage import Store
 _COMMON = ("key", "url", "domain", "language", "licence", "num_words", "warc_file", "shard", "row")
 _MAX_SPILL_GB = 16
 _CLOSE_TRIES = 100
-_NO_DROPS = "SELECT NULL::VARCHAR url, NULL::VARCHAR kind, NULL::VARCHAR reason, NULL::VARCHAR detail WHERE false"
+_NO_DROPS = f"SELECT {', '.join(f'NULL::VARCHAR {name}' for name in DROPS.names)} WHERE false"
 
 
 class QueryError(Exception):
@@ -71,8 +72,11 @@ class Index:
             for kind in self.kinds
         }
         files["drops"] = [self._path(name) for name in drops]
-        for table, paths in files.items():
-            self._define(table, paths)
+        try:
+            for table, paths in files.items():
+                self._define(table, paths)
+        except duckdb.IOException as error:
+            raise OSError(str(error)) from None
         parts = [f"SELECT '{kind}' AS kind, {', '.join(self._common(kind))} FROM {kind}" for kind in self.kinds]
         if parts:
             self._connection.execute(f"CREATE VIEW samples AS {' UNION ALL BY NAME '.join(parts)}")
@@ -111,6 +115,15 @@ class Index:
             except duckdb.Error as error:
                 raise _explained(error, None) from None
 
+    def table(self, sql: str, parameters: Sequence[Any] = ()) -> pa.Table:
+        """The whole answer, in memory; one without rows has its columns all the same. Raises `QueryError`."""
+        with self._cursor(None) as cursor:
+            _only_reading(cursor, sql)
+            try:
+                return cursor.sql(sql, params=list(parameters)).to_arrow_table()
+            except duckdb.Error as error:
+                raise _explained(error, None) from None
+
     def close(self) -> None:
         """Ends the queries that run, then the database."""
         with self._changed:
@@ -139,7 +152,10 @@ class Index:
             self._connection.execute(f"CREATE VIEW {table} AS {_NO_DROPS}")
             return
         if table == "drops":
-            self._connection.execute(f"CREATE VIEW drops AS SELECT * FROM read_parquet({_literals(paths)})")
+            # Datasets of before have no `page_url`. All files of one dataset have the columns of the first, or more.
+            described = self._connection.execute(f"DESCRIBE SELECT * FROM read_parquet({_literals(paths[:1])})")
+            missing = "" if "page_url" in [row[0] for row in described.fetchall()] else ", '' AS page_url"
+            self._connection.execute(f"CREATE VIEW drops AS SELECT *{missing} FROM read_parquet({_literals(paths)})")
             return
         self._connection.execute(f"CREATE VIEW {table} AS {self._select(table, paths)}")
 

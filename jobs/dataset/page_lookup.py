@@ -1,12 +1,16 @@
-"""A page as a build saw it: found by key or address, with what the build kept and let go of it."""
+"""A page as a build saw it: found by key or address, with what the build kept and dropped of it."""
 
 from typing import Any
 
 import msgspec
 
-from crawlers.archive_index import Archives, NotAtHand
+from crawlers.archive_index import Archives, NotAtHand, archives_of
 from jobs.config import BuildConfig, load_config
+from jobs.dataset.explain import explain
 from jobs.dataset.index import Index
+from jobs.phases.own_steps import OwnCode
+from jobs.phases.plan import changed_code
+from jobs.phases.recipe import Recipe
 from schemas.dataset import DATASET, read_dataset
 from schemas.documents import Page
 from schemas.settings import SettingsError, dump_settings, load_settings
@@ -21,14 +25,26 @@ def build_config(store: Store, overrides: list[str] | None = None) -> BuildConfi
     overrides = overrides or []
     if store.exists(DATASET):
         try:
-            config = msgspec.convert(read_dataset(store).config, BuildConfig)
+            config = msgspec.convert(read_dataset(store).config, BuildConfig, str_keys=True)
             return load_settings(BuildConfig, dump_settings(config), overrides)
         except (msgspec.ValidationError, SettingsError):
             pass
     return load_config("default", overrides)
 
 
-def page_of(index: Index, archives: Archives, wanted: str, max_search_s: float = 60.0) -> tuple[Page, str]:
+def build_recipe(store: Store, overrides: list[str] | None = None) -> tuple[Recipe, list[str]]:
+    """The recipe of a build, and what of it cannot be had here: its own steps need not be importable everywhere."""
+    config = build_config(store, overrides)
+    try:
+        recipe = Recipe(config)
+    except SettingsError as error:
+        bare = msgspec.structs.replace(config, steps=(), score_with=(), caption_with=())
+        return Recipe(bare), [f"{error}: steps of yours are left out"]
+    built_with = msgspec.convert(read_dataset(store).own_code, list[OwnCode]) if recipe.own else []
+    return recipe, [f"changed since the build: {one}" for one in changed_code(built_with, recipe.own)]
+
+
+def find_page(index: Index, archives: Archives, wanted: str, max_search_s: float = 60.0) -> tuple[Page, str]:
     """The page with a sample's key or at an address, as captured; and the key of its sample, "" if it was not kept.
 
     Raises `NotAtHand` and `Drop`.
@@ -48,7 +64,7 @@ def page_of(index: Index, archives: Archives, wanted: str, max_search_s: float =
 
 
 def _length(index: Index, kind: str, key: str) -> int:
-    """Bytes of the page's record, which only the sample's JSON knows; -1 where it cannot be told."""
+    """Bytes of the page's record, which only the sample's JSON knows; -1 where it is unknown."""
     row = index.ask(f"SELECT shard, members FROM {kind} WHERE key = ?", [key]).dicts()[0]
     for member in row["members"]:
         if member["name"].endswith(".json"):
@@ -61,9 +77,19 @@ def _length(index: Index, kind: str, key: str) -> int:
 
 
 def drops_on(index: Index, url: str) -> list[dict[str, Any]]:
-    """What the build let go of a page: the page itself, its images, pairs and paragraphs."""
-    sql = (
-        "SELECT url, kind, reason, detail FROM drops WHERE (url = ? AND kind IN ('page', 'paragraph', 'record')) "
-        "OR detail = ? OR suffix(detail, ?)"
-    )
-    return index.ask(sql, [url, f"on {url}", f", on {url}"], limit=500).dicts()
+    """What the build dropped of a page: the page itself, its images, pairs and paragraphs."""
+    sql = "SELECT url, kind, reason, detail FROM drops WHERE page_url = ? OR (url = ? AND kind = 'record')"
+    return index.ask(sql, [url, url], limit=500).dicts()
+
+
+def explain_in_dataset(path: str, wanted: str, config_name: str | None, overrides: list[str]) -> dict[str, Any]:
+    """What `explain` says of a page that a build saw, and what that build let go of it.
+
+    Raises `NotAtHand`, `SettingsError`, `NotADataset`, and as `explain`.
+    """
+    store = Store(path)
+    with Index(store) as index:
+        recipe, notes = (Recipe.named(config_name, overrides), []) if config_name else build_recipe(store, overrides)
+        page, sample = find_page(index, Archives(archives_of(store), recipe.config.warc), wanted)
+        report = explain(page, recipe)
+        return {**report, "sample": sample, "dropped_by_the_build": drops_on(index, page.url), "notes": notes}

@@ -10,21 +10,18 @@ from typing import Any
 
 import msgspec
 
-from jobs.kinds.interleaved.write import COLUMNS
-from schemas import __version__, pairs, videos
+from schemas import __version__
 from schemas.commits import Attempt, Commit, committed, publish, read_commit
 from schemas.dataset import DATASET, Dataset, totals, write_reader_files
 from schemas.deny import DenyList
 from schemas.documents import Sample
 from schemas.drop_files import DropFile
 from schemas.drops import Counts, DropRow, Tally
+from schemas.kinds import INTERLEAVED, KINDS
 from schemas.shards import Shard, ShardInfo, ShardMark, ShardSettings, ShardWriter, read_marks
 from schemas.storage import Store
 
 PHASE = "remove"
-_COLUMNS = {"interleaved": COLUMNS, pairs.KIND: pairs.COLUMNS, videos.KIND: videos.COLUMNS}
-#: What an item of a kind is called in drops.
-_ITEMS = {"interleaved": "page", pairs.KIND: "pair", videos.KIND: "clip"}
 _NO_LIMIT = ShardSettings(max_bytes=1 << 62)
 
 
@@ -52,7 +49,7 @@ def _remove_of_kind(store: Store, kind: str, deny: DenyList) -> None:
 
 
 def _phase(kind: str, shard: str) -> str:
-    return f"{PHASE}/{shard}" if kind == "interleaved" else f"{PHASE}/{kind}-{shard}"
+    return f"{PHASE}/{shard}" if kind == INTERLEAVED.name else f"{PHASE}/{kind}-{shard}"
 
 
 def _denied_rows(store: Store, kind: str, mark: ShardMark, deny: DenyList) -> set[str]:
@@ -60,7 +57,7 @@ def _denied_rows(store: Store, kind: str, mark: ShardMark, deny: DenyList) -> se
     if not store.exists(_mark_name(kind, mark.shard.name)):
         return set()
     shard, denied = Shard(store, kind, mark.shard.name), set()
-    if kind != "interleaved":
+    if kind != INTERLEAVED.name:
         rows = shard.index(["key", "url", "page_url"]).to_pylist()
         return {row["key"] for row in rows if deny.denies(row["url"]) or deny.denies(row["page_url"])}
     with store.open(shard.tar_name) as tar:
@@ -75,7 +72,7 @@ def _denied_rows(store: Store, kind: str, mark: ShardMark, deny: DenyList) -> se
 
 def _replace(store: Store, kind: str, mark: ShardMark, denied: set[str]) -> Commit:
     """Commit a shard of the samples that may stay; none if none may."""
-    name, columns, item = mark.shard.name, _COLUMNS[kind], _ITEMS[kind]
+    name, columns, item = mark.shard.name, KINDS[kind].columns, KINDS[kind].item
     phase = _phase(kind, name)
     with Attempt(store, phase, 0) as attempt:
         finished: list[ShardInfo] = []

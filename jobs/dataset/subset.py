@@ -18,12 +18,11 @@ from schemas.commits import Attempt, committed, read_commit, sweep
 from schemas.dataset import DATASET, Dataset, read_dataset, totals, write_reader_files
 from schemas.drop_files import DropFile
 from schemas.drops import Counts, DropRow, Tally
+from schemas.kinds import KINDS
 from schemas.shards import Shard, ShardInfo, ShardMark, ShardSettings, ShardWriter, read_marks
 from schemas.storage import Store, new_attempt
 
 SUBSET = "subset.json"
-#: What a sample of a kind is called in counts and drops.
-ITEMS = {"interleaved": "page", "pairs": "pair", "clips": "clip"}
 
 
 class SubsetError(Exception):
@@ -125,7 +124,7 @@ def _write(
     shards: list[tuple[ShardMark, list[int]]],
     settings: ShardSettings,
 ) -> None:
-    phase, item = f"{plan.phase}/{kind}", ITEMS[kind]
+    phase, item = f"{plan.phase}/{kind}", KINDS[kind].item
     finished: list[ShardInfo] = []
     with Attempt(output, phase, partition) as attempt:
         with DropFile(attempt, f"drops/{plan.phase}-{kind}-{partition:06d}.parquet") as drops:
@@ -169,7 +168,7 @@ def _samples(shard: Shard, table: Any) -> Iterator[tuple[dict[str, Any], list[tu
 
 
 def _finish(source: Store, output: Store, plan: SubsetPlan, dataset: Dataset) -> Dataset:
-    """What the source let go before is copied, so that the whole way of a sample can be told from the subset alone."""
+    """What the source had dropped before is copied, so that the subset alone shows what became of every item."""
     counts = Counts()
     kinds = {}
     for kind in plan.kinds:
@@ -192,7 +191,7 @@ def _finish(source: Store, output: Store, plan: SubsetPlan, dataset: Dataset) ->
 
 
 def _copy_drops(source: Store, output: Store) -> bool:
-    """False where the source has lost its own; then only the subset's are told."""
+    """False where the source has lost its own; then only the subset's are there."""
     names = [name for name in source.list("drops") if name.endswith(".parquet") and not name.startswith(".")]
     for name in names:
         staged = f"drops/.{new_attempt()}.{name}.tmp"

@@ -1,9 +1,9 @@
-"""What a dataset holds, told from its commit marks and parquet indexes; no tar is opened."""
+"""What a dataset holds, by its commit marks and parquet indexes; no tar is opened."""
 
 import array
 import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -14,15 +14,17 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from schemas.dataset import DATASET, Dataset, read_dataset, totals
+from schemas.kinds import KINDS
 from schemas.shards import Shard, ShardMark, read_marks
 from schemas.storage import Store
 
-KINDS = ("interleaved", "pairs", "clips")
 _TOP = 10
 #: Columns whose values are counted, and those whose distribution is shown.
 _COUNTED = ("num_images", "language", "domain", "licence", "fetch_time", "caption_source")
 _NUMBERS = ("num_words", "duration_s", "height")
 _SCORES = "scores"
+#: The columns of an index that `distributions` looks at.
+LOOKED_AT = (*_COUNTED, *_NUMBERS, _SCORES)
 
 
 class NotADataset(Exception):
@@ -64,12 +66,20 @@ def summary(store: Store) -> dict[str, Any]:
 
 
 def _kind_summary(store: Store, kind: str) -> dict[str, Any]:
-    """Columns that a dataset does not have, being of another kind or older, leave their part empty."""
+    marks = read_marks(store, kind)
+    counted = msgspec.to_builtins(totals([mark.shard for mark in marks]))
+    return {**counted, **distributions(_indexes(store, kind, marks))}
+
+
+def distributions(indexes: Iterable[pa.Table]) -> dict[str, Any]:
+    """What the rows of some shards' indexes add up to; of each only the columns `LOOKED_AT` are wanted.
+
+    Columns that a dataset does not have, being of another kind or older, leave their part empty.
+    """
     counts: dict[str, Counter[Any]] = {name: Counter() for name in _COUNTED}
     numbers: dict[str, list[Any]] = {name: [] for name in _NUMBERS}
     scores: dict[str, Any] = {}
-    marks = read_marks(store, kind)
-    for index in _indexes(store, kind, marks):
+    for index in indexes:
         for name, counter in counts.items():
             if name in index.column_names:
                 column = index.column(name)
@@ -84,7 +94,6 @@ def _kind_summary(store: Store, kind: str) -> dict[str, Any]:
             _add_scores(index.column(_SCORES), scores)
     words, seconds, heights = (np.concatenate(values) if values else np.zeros(0) for values in numbers.values())
     return {
-        **msgspec.to_builtins(totals([mark.shard for mark in marks])),
         "images_per_document": dict(sorted(counts["num_images"].items())),
         "words_per_document": quantiles(words),
         "words_histogram": histogram(words),
@@ -105,7 +114,7 @@ def _indexes(store: Store, kind: str, marks: list[ShardMark]) -> Iterator[pa.Tab
     """The columns that are looked at, shard by shard; on an object store several are fetched at a time."""
     shards = [Shard(store, kind, mark.shard.name) for mark in marks]
     with ThreadPoolExecutor(2 if store.is_local else 16) as pool:
-        yield from pool.map(lambda shard: shard.index((*_COUNTED, *_NUMBERS, _SCORES)), shards)
+        yield from pool.map(lambda shard: shard.index(LOOKED_AT), shards)
 
 
 def _add_scores(column: Any, values: dict[str, Any]) -> None:
@@ -157,7 +166,7 @@ def _round_up(step: float) -> float:
 
 
 def funnel(dataset: Dataset) -> list[dict[str, Any]]:
-    """What each phase saw, kept and let go, by kind of item; `width` and `lost` are percent of the kind's largest."""
+    """What each phase saw, kept and dropped, by kind of item; `width` and `lost` are percent of the kind's largest."""
     widest: Counter[str] = Counter()
     for counts in dataset.phases.values():
         for kind, seen in counts.seen.items():

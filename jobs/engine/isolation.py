@@ -4,26 +4,23 @@ Native parsers and decoders crash, hang and swallow memory. The child works on o
 limit; the parent waits no longer than `timeout_s`. What the child raises comes back as it would from a call.
 """
 
-import ctypes
 import gc
-import os
 import pickle
 import resource
 import signal
 import socket
-import subprocess
-import sys
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import Any, Generic, TypeVar, cast
 
+import cloudpickle
+
+from jobs.engine.fork_server import Child, fork_server
 from schemas.drops import CODE_ERRORS, Drop, StepError
 from schemas.settings import Settings
 
 I = TypeVar("I")  # noqa: E741
 O = TypeVar("O")  # noqa: E741
-
-_KEPT_BYTES = 32 << 20  # the largest threshold that glibc takes; elsewhere it says nothing
 
 
 class IsolationSettings(Settings, frozen=True):
@@ -42,8 +39,8 @@ class Isolated(Generic[I, O]):
     """
 
     def __init__(self, step: Callable[[I], O], settings: IsolationSettings) -> None:
-        self._step, self._settings = pickle.dumps(step), settings
-        self._child: subprocess.Popen[bytes] | None = None
+        self._step, self._settings = cloudpickle.dumps(step), settings  # also what was typed into a session
+        self._child: Child | None = None
         self._pipe: Connection | None = None
 
     def __call__(self, item: I) -> O:
@@ -62,23 +59,15 @@ class Isolated(Generic[I, O]):
 
     def _start(self) -> Connection:
         ours, theirs = socket.socketpair()
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-        environment |= {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}  # threads only take address space here
-        # Each image takes and frees some megabytes: kept, they need not be had from the kernel again, page by page.
-        environment |= {"MALLOC_MMAP_THRESHOLD_": str(_KEPT_BYTES), "MALLOC_TRIM_THRESHOLD_": str(_KEPT_BYTES)}
-        with theirs:
-            self._child = subprocess.Popen(
-                [sys.executable, "-m", "jobs.engine.isolation", str(theirs.fileno())],
-                pass_fds=[theirs.fileno()],
-                env=environment,
-                stdin=subprocess.DEVNULL,
-            )
-        self._pipe = Connection(ours.detach())
         try:
+            with theirs:
+                self._child = fork_server().fork(self._step, theirs)
+            self._pipe = Connection(ours.detach())
             self._pipe.send((self._step, self._settings.max_memory_bytes))
             ready = self._pipe.recv()
         except (EOFError, ConnectionError):
-            raise StepError(f"the worker process did not start (exit {self._child.wait()})") from None
+            self.close()
+            raise StepError("the worker process did not start") from None
         if isinstance(ready, BaseException):
             raise StepError(f"the worker process could not load its step: {ready!r}") from ready
         return self._pipe
@@ -96,7 +85,6 @@ class Isolated(Generic[I, O]):
             self._pipe.close()
         if self._child is not None:
             self._child.kill()
-            self._child.wait()
         self._pipe = self._child = None
 
     def __enter__(self) -> "Isolated[I, O]":
@@ -106,10 +94,9 @@ class Isolated(Generic[I, O]):
         self.close()
 
 
-def _serve(descriptor: int) -> None:
+def serve(descriptor: int) -> None:
     """The child's life: load the step, then answer items until the parent is gone."""
     pipe = Connection(descriptor)
-    _die_with_parent()
     pickled, max_memory_bytes = pipe.recv()
     try:
         step: Callable[[Any], Any] = pickle.loads(pickled)
@@ -147,14 +134,3 @@ def _portable(error: Exception) -> Exception:
     except Exception:  # exceptions whose constructor wants more than their args
         return RuntimeError(f"{type(error).__name__}: {error}")
     return error
-
-
-def _die_with_parent() -> None:
-    """Have the kernel end this process with its parent, even in the middle of a hang (Linux)."""
-    if sys.platform == "linux":
-        pr_set_pdeathsig = 1
-        ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
-
-
-if __name__ == "__main__":
-    _serve(int(sys.argv[1]))

@@ -4,22 +4,17 @@ Map/reduce steps over hash buckets: by address, then by text among what the firs
 page must not be dropped in favour of one that is itself dropped.
 """
 
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from jobs.kinds.clips.take import LISTS
-from jobs.phases.extract import PAGES
-from jobs.phases.plan import Plan, read_plan
+from jobs.phases.extract import EXTRACT, PAGES
+from jobs.phases.task import Phase, Task
 from schemas.buckets import BucketWriter, buckets_of_digests, buckets_of_ints, first_of_each, read_bucket
-from schemas.commits import Attempt, Commit
-from schemas.drop_files import DropFile
 from schemas.drops import DropRow, Tally
-from schemas.storage import Store
 
 LOCATIONS = {
     "key": pa.binary(),
@@ -34,54 +29,31 @@ LEFT = {"uid": pa.int64(), "time": pa.string(), "partition": pa.int32(), "url": 
 BANDS = {"band": pa.int64(), "uid": pa.int64()}
 
 
-def dedup_urls(output: str, bucket: int) -> Commit:
-    """For one bucket of addresses: keep the newest capture of each page, and tell partitions where their images lie."""
-    plan, store = read_plan(output), Store(output)
-    with Attempt(store, "urls", bucket) as attempt:
-        with DropFile(attempt, f"drops/urls-{bucket:06d}.parquet") as drops, ExitStack() as stack:
-            tally = Tally(drops.add)
-            losers = open_writer(attempt, stack, "urls", bucket, "losers", LOSERS)
-            survivors = open_writer(attempt, stack, "urls", bucket, "pages", PAGES)
-            locations = open_writer(attempt, stack, "urls", bucket, "locations", LOCATIONS)
-            pages = read_bucket(store, _extracted(plan, "pages"), bucket)
-            if pages is not None:
-                pages = keep_newest(pages, "key", "duplicate_url", losers, tally)
-                survivors.add_table(buckets_of_digests(pages.column("text_key"), plan.buckets), pages)
-            for found in _locate(store, plan, bucket):
-                locations.add_table(found.column("partition").to_numpy(), found)
-        return attempt.commit(tally.counts())
+def dedup_urls(task: Task, wanting: Sequence[Phase]) -> None:
+    """For one bucket of addresses: keep the newest capture of each page, and tell partitions where their media lie.
+
+    `wanting` are the phases whose tasks have written which partition wants what.
+    """
+    losers, survivors = task.writer("losers", LOSERS), task.writer("pages", PAGES)
+    locations = task.writer("locations", LOCATIONS)
+    pages = task.rows(EXTRACT, "pages") if "interleaved" in task.config.kinds else None
+    if pages is not None:
+        pages = keep_newest(pages, "key", "duplicate_url", losers, task.tally)
+        survivors.add_table(buckets_of_digests(pages.column("text_key"), task.plan.buckets), pages)
+    for found in _locate(task, wanting):
+        locations.add_table(found.column("partition").to_numpy(), found)
 
 
-def dedup_texts(output: str, bucket: int) -> Commit:
+def dedup_texts(task: Task) -> None:
     """For one bucket of texts: keep the newest page of each, and hand on the bands of those left."""
-    plan, store = read_plan(output), Store(output)
-    with Attempt(store, "texts", bucket) as attempt:
-        with DropFile(attempt, f"drops/texts-{bucket:06d}.parquet") as drops, ExitStack() as stack:
-            tally = Tally(drops.add)
-            losers = open_writer(attempt, stack, "texts", bucket, "losers", LOSERS)
-            left = open_writer(attempt, stack, "texts", bucket, "pages", LEFT)
-            bands = open_writer(attempt, stack, "texts", bucket, "bands", BANDS)
-            pages = read_bucket(store, work_files("urls", plan.buckets, "pages"), bucket)
-            if pages is not None:
-                pages = keep_newest(pages, "text_key", "duplicate_text", losers, tally)
-                left.add_table(buckets_of_ints(pages.column("uid").to_numpy(), plan.buckets), pages)
-                for part in pages.select(["uid", "bands"]).to_batches(max_chunksize=100_000):
-                    rows = _bands(part)
-                    bands.add_table(buckets_of_ints(rows.column("band").to_numpy(), plan.buckets), rows)
-        return attempt.commit(tally.counts())
-
-
-def work_files(phase: str, count: int, name: str) -> list[str]:
-    """What each of the `count` tasks of a phase calls `name`."""
-    return [f"work/{phase}/{index:06d}.{name}.parquet" for index in range(count)]
-
-
-def open_writer(
-    attempt: Attempt, stack: ExitStack, phase: str, index: int, name: str, columns: dict[str, pa.DataType]
-) -> BucketWriter:
-    """A file of `work_files`, closed with the stack."""
-    file = attempt.create(f"work/{phase}/{index:06d}.{name}.parquet")
-    return stack.enter_context(BucketWriter(file, columns))
+    losers, left, bands = task.writer("losers", LOSERS), task.writer("pages", LEFT), task.writer("bands", BANDS)
+    pages = task.rows(URLS, "pages")
+    if pages is not None:
+        pages = keep_newest(pages, "text_key", "duplicate_text", losers, task.tally)
+        left.add_table(buckets_of_ints(pages.column("uid").to_numpy(), task.plan.buckets), pages)
+        for part in pages.select(["uid", "bands"]).to_batches(max_chunksize=100_000):
+            rows = _bands(part)
+            bands.add_table(buckets_of_ints(rows.column("band").to_numpy(), task.plan.buckets), rows)
 
 
 def keep_newest(pages: pa.Table, key: str, reason: str, losers: BucketWriter, tally: Tally) -> pa.Table:
@@ -101,15 +73,6 @@ def keep_newest(pages: pa.Table, key: str, reason: str, losers: BucketWriter, ta
     return pages.filter(pages.column("first"))
 
 
-def _extracted(plan: Plan, name: str) -> list[str]:
-    return work_files("extract", len(plan.inputs), name)
-
-
-def _wanted(plan: Plan) -> list[str]:
-    """The files that name the media of pages, and the videos of lists."""
-    return _extracted(plan, "wanted") + work_files(LISTS, len(plan.video_lists), "wanted")
-
-
 def _bands(pages: pa.RecordBatch) -> pa.Table:
     """A row for each band of each page, in the form of `BANDS`."""
     pages = pages.filter(pc.greater(pc.binary_length(pages.column("bands")), 0))
@@ -119,10 +82,10 @@ def _bands(pages: pa.RecordBatch) -> pa.Table:
     return pa.table({"band": keys, "uid": uids}, schema=pa.schema(list(BANDS.items())))
 
 
-def _locate(store: Store, plan: Plan, bucket: int) -> Iterator[Any]:
+def _locate(task: Task, wanting: Sequence[Phase]) -> Iterator[Any]:
     """Join the wanted addresses of a bucket with the captured ones; of several captures the newest."""
-    wanted = read_bucket(store, _wanted(plan), bucket)
-    captures = read_bucket(store, _extracted(plan, "captures"), bucket)
+    names = [name for phase in wanting for name in task.files(phase, "wanted")]
+    wanted, captures = read_bucket(task.store, names, task.index), task.rows(EXTRACT, "captures")
     if wanted is None or captures is None:
         return
     order = [("time", "descending"), ("archive", "ascending"), ("offset", "ascending")]
@@ -130,3 +93,7 @@ def _locate(store: Store, plan: Plan, bucket: int) -> Iterator[Any]:
     captures = captures.filter(pc.field("first")).select(list(LOCATIONS))
     wanted = wanted.select(["key", "partition"]).group_by(["key", "partition"]).aggregate([])
     yield wanted.join(captures, "key", join_type="inner").sort_by([("partition", "ascending"), ("key", "ascending")])
+
+
+URLS = Phase("urls", "buckets", dedup_urls)
+TEXTS = Phase("texts", "buckets", dedup_texts)

@@ -1,93 +1,67 @@
-"""Near-duplicate pages: which share a band of their signatures, which hang together by that, and which of them stays.
+"""Near-duplicate pages: which share a band of their signatures, which are connected by that, and which of them stays.
 
 Pages are nodes, and an edge joins two that share a band. The connected components are found by alternating large-star
 and small-star rounds (Kiveris et al. 2014), each a map/reduce step over the edges: no task holds more than the edges of
 its bucket of nodes. At the end every node has one edge, to the smallest node of its component.
 """
 
-from contextlib import ExitStack
-
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from jobs.phases.duplicates import LEFT, LOSERS, keep_newest, open_writer, work_files
-from jobs.phases.plan import read_plan
-from schemas.buckets import BucketWriter, buckets_of_ints, read_bucket
-from schemas.commits import Attempt, Commit
-from schemas.drop_files import DropFile
-from schemas.drops import Counts, Tally
-from schemas.storage import Store
+from jobs.phases.duplicates import LEFT, LOSERS, TEXTS, keep_newest
+from jobs.phases.run import Phases
+from jobs.phases.task import Phase, Task
+from schemas.buckets import BucketWriter, buckets_of_ints
+from schemas.drops import StepError
 
 EDGES = {"node": pa.int64(), "other": pa.int64()}
 Ints = NDArray[np.int64]
+_MAX_ROUNDS = 60  # each pair of rounds at least halves the depth of a component
 
 
-def link_bands(output: str, bucket: int) -> Commit:
+def link_bands(task: Task) -> None:
     """For one bucket of bands: join the pages that share one to the smallest of them."""
-    plan, store = read_plan(output), Store(output)
-    with Attempt(store, "bands", bucket) as attempt:
-        with ExitStack() as stack:
-            edges = open_writer(attempt, stack, "bands", bucket, "edges", EDGES)
-            rows = read_bucket(store, work_files("texts", plan.buckets, "bands"), bucket)
-            if rows is not None:
-                nodes, smallest = share_a_key(rows.column("band").to_numpy(), rows.column("uid").to_numpy())
-                _add(edges, *both_ways(nodes, smallest), plan.buckets)
-        return attempt.commit(Counts())
+    edges, rows = task.writer("edges", EDGES), task.rows(TEXTS, "bands")
+    if rows is not None:
+        nodes, smallest = share_a_key(rows.column("band").to_numpy(), rows.column("uid").to_numpy())
+        _add(edges, *both_ways(nodes, smallest), task.plan.buckets)
 
 
-def round_phase(number: int) -> str:
+def stars(number: int) -> Phase:
     """The phase of a round: even numbers are large-star rounds, odd ones small-star."""
-    return f"stars-{number:02d}"
+    return Phase(f"stars-{number:02d}", "buckets", star_round)
 
 
-def star_round(output: str, number: int, bucket: int) -> Commit:
+def star_round(task: Task, number: int) -> None:
     """One round for one bucket of nodes. `unfinished` of a large-star round tells nodes that do not form stars yet."""
-    plan, store = read_plan(output), Store(output)
-    phase = round_phase(number)
-    source = round_phase(number - 1) if number else "bands"
-    with Attempt(store, phase, bucket) as attempt:
-        with ExitStack() as stack:
-            edges = open_writer(attempt, stack, phase, bucket, "edges", EDGES)
-            nodes, others = _read_edges(store, work_files(source, plan.buckets, "edges"), bucket)
-            unfinished = 0
-            if number % 2 == 0:
-                unfinished = count_unfinished(nodes, others)
-                _add(edges, *large_star(nodes, others), plan.buckets)
-            else:
-                _add(edges, *both_ways(*small_star(nodes, others)), plan.buckets)
-        return attempt.commit(Counts(), unfinished=unfinished)
+    edges = task.writer("edges", EDGES)
+    nodes, others = _read_edges(task, stars(number - 1) if number else LINKS)
+    if number % 2 == 0:
+        task.unfinished = count_unfinished(nodes, others)
+        _add(edges, *large_star(nodes, others), task.plan.buckets)
+    else:
+        _add(edges, *both_ways(*small_star(nodes, others)), task.plan.buckets)
 
 
-def group_pages(output: str, last_round: int, bucket: int) -> Commit:
+def group_pages(task: Task, last_round: int) -> None:
     """For one bucket of pages: give each the smallest page of its component, itself where it is alone."""
-    plan, store = read_plan(output), Store(output)
-    with Attempt(store, "groups", bucket) as attempt:
-        with ExitStack() as stack:
-            groups = open_writer(attempt, stack, "groups", bucket, "pages", {"root": pa.int64(), **LEFT})
-            pages = read_bucket(store, work_files("texts", plan.buckets, "pages"), bucket)
-            names = work_files(round_phase(last_round), plan.buckets, "edges")
-            leaves, roots = _read_edges(store, names, bucket)
-            if pages is not None:
-                root = pages.column("uid").to_numpy().copy()
-                if len(leaves):
-                    place = np.minimum(np.searchsorted(leaves, root), len(leaves) - 1)
-                    root = np.where(leaves[place] == root, roots[place], root)
-                groups.add_table(buckets_of_ints(root, plan.buckets), pages.append_column("root", pa.array(root)))
-        return attempt.commit(Counts())
+    groups, pages = task.writer("pages", {"root": pa.int64(), **LEFT}), task.rows(TEXTS, "pages")
+    leaves, roots = _read_edges(task, stars(last_round))
+    if pages is not None:
+        root = pages.column("uid").to_numpy().copy()
+        if len(leaves):
+            position = np.minimum(np.searchsorted(leaves, root), len(leaves) - 1)
+            root = np.where(leaves[position] == root, roots[position], root)
+        buckets = buckets_of_ints(root, task.plan.buckets)
+        groups.add_table(buckets, pages.append_column("root", pa.array(root)))
 
 
-def dedup_similar(output: str, bucket: int) -> Commit:
+def dedup_similar(task: Task) -> None:
     """For one bucket of components: keep the newest page of each."""
-    plan, store = read_plan(output), Store(output)
-    with Attempt(store, "similar", bucket) as attempt:
-        with DropFile(attempt, f"drops/similar-{bucket:06d}.parquet") as drops, ExitStack() as stack:
-            tally = Tally(drops.add)
-            losers = open_writer(attempt, stack, "similar", bucket, "losers", LOSERS)
-            pages = read_bucket(store, work_files("groups", plan.buckets, "pages"), bucket)
-            if pages is not None:
-                keep_newest(pages, "root", "near_duplicate", losers, tally)
-        return attempt.commit(tally.counts())
+    losers, pages = task.writer("losers", LOSERS), task.rows(GROUPS, "pages")
+    if pages is not None:
+        keep_newest(pages, "root", "near_duplicate", losers, task.tally)
 
 
 def share_a_key(keys: Ints, nodes: Ints) -> tuple[Ints, Ints]:
@@ -142,8 +116,8 @@ def _starts_of(values: Ints) -> Ints:
     return np.maximum.accumulate(np.where(_is_start(values), np.arange(len(values)), 0))
 
 
-def _read_edges(store: Store, names: list[str], bucket: int) -> tuple[Ints, Ints]:
-    rows = read_bucket(store, names, bucket)
+def _read_edges(task: Task, phase: Phase) -> tuple[Ints, Ints]:
+    rows = task.rows(phase, "edges")
     if rows is None:
         return np.zeros(0, np.int64), np.zeros(0, np.int64)
     return _distinct(rows.column("node").to_numpy(), rows.column("other").to_numpy())
@@ -152,3 +126,24 @@ def _read_edges(store: Store, names: list[str], bucket: int) -> tuple[Ints, Ints
 def _add(edges: BucketWriter, nodes: Ints, others: Ints, buckets: int) -> None:
     rows = pa.table({"node": nodes, "other": others}, schema=pa.schema(list(EDGES.items())))
     edges.add_table(buckets_of_ints(nodes, buckets), rows)
+
+
+LINKS = Phase("bands", "buckets", link_bands)
+GROUPS = Phase("groups", "buckets", group_pages)
+SIMILAR = Phase("similar", "buckets", dedup_similar)
+
+
+def find_near_duplicates(phases: Phases) -> None:
+    """Run the phases that find them: rounds until all components are stars, two in most corpora."""
+    phases.run(LINKS)
+    phases.run(GROUPS, _find_components(phases))
+    phases.run(SIMILAR)
+
+
+def _find_components(phases: Phases) -> int:
+    """The number of the last round."""
+    for number in range(0, _MAX_ROUNDS, 2):
+        if not any(commit.unfinished for commit in phases.run(stars(number), number)):
+            return number
+        phases.run(stars(number + 1), number + 1)
+    raise StepError(f"near-duplicates do not settle in {_MAX_ROUNDS} rounds")

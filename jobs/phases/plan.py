@@ -1,6 +1,5 @@
 """What a build will do, frozen before it starts, so that an interrupted one goes on with the same work."""
 
-import functools
 import logging
 import math
 from collections.abc import Sequence
@@ -10,8 +9,10 @@ import msgspec
 
 from crawlers.inputs import Input, InputError, list_archives, list_files, list_sized
 from jobs.config import BuildConfig
+from jobs.phases.own_steps import OwnCode
+from jobs.phases.recipe import Recipe
 from schemas import __version__
-from schemas.settings import SettingsError, differences, dump_settings, settings_hash
+from schemas.settings import SettingsError, differences, dump_settings
 from schemas.storage import Store
 
 PLAN = "work/plan.json"
@@ -46,38 +47,33 @@ class Plan(msgspec.Struct, frozen=True):
     weft_version: str
     source: Literal["archives", "lists"] = "archives"
     video_lists: list[Input] = []  # files that name videos and their texts
+    own: list[OwnCode] = []  # the user's own steps, scorers and captioners, in the order of the settings
 
-
-def make_list_plan(store: Store, patterns: Sequence[str], config: BuildConfig) -> Plan:
-    """The same for lists of addresses and captions: a partition for each few thousand rows."""
-    return make_plan(store, patterns, config, "lists")
+    @property
+    def first_phase(self) -> str:
+        """The phase that reads the inputs."""
+        return "extract" if self.source == "archives" else "lists"
 
 
 def make_plan(
     store: Store,
     patterns: Sequence[str],
-    config: BuildConfig,
+    recipe: Recipe,
     source: Literal["archives", "lists"] = "archives",
     videos: Sequence[str] = (),
 ) -> Plan:
     """The plan of this output: the one that lies there, or a new one.
 
-    Raises `SettingsError` when the output belongs to a build with other settings, `InputError` when a pattern matches
-    nothing.
+    Raises `SettingsError` when the output belongs to a build with other settings or other code, `InputError` when a
+    pattern matches nothing.
     """
-    read_plan.cache_clear()  # the output may have been deleted and begun anew since
     if store.exists(PLAN):
-        plan = read_plan(store.url)
-        if plan.weft_version != __version__:
-            raise SettingsError(
-                f"{store.url} was begun by weft {plan.weft_version}, this is {__version__}; "
-                "finish it with that version or choose another --output"
-            )
-        if changed := differences(plan.config, config):
-            raise other_settings(store.url, changed)
+        plan = read_plan(store)
+        _require_same(store, plan, recipe)
         if patterns:
             _warn_of_new(plan, _list_inputs(patterns, source))
         return plan
+    config = recipe.config
     video_lists = [Input(url, -1) for url in list_files(videos)]
     inputs = _list_inputs(patterns, source) if patterns or not video_lists else []
     total = sum(max(0, item.size) for item in inputs) + _BYTES_A_VIDEO_LIST * len(video_lists)
@@ -89,15 +85,36 @@ def make_plan(
         partitions=partitions,
         buckets=buckets,
         config=config,
-        config_hash=settings_hash(config),
+        config_hash=recipe.hash,
         weft_version=__version__,
         source=source,
         video_lists=video_lists,
+        own=recipe.own,
     )
     if not store.put_if_absent(PLAN, msgspec.json.format(msgspec.json.encode(plan), indent=1)):
-        return make_plan(store, patterns, config, source, videos)
+        return make_plan(store, patterns, recipe, source, videos)
     store.put(CONFIG, dump_settings(config).encode())
     return plan
+
+
+def _require_same(store: Store, plan: Plan, recipe: Recipe) -> None:
+    """Raises `SettingsError` for what would make two builds of one."""
+    if plan.weft_version != __version__:
+        raise SettingsError(
+            f"{store.url} was begun by weft {plan.weft_version}, this is {__version__}; "
+            "finish it with that version or choose another --output"
+        )
+    if changed := [*differences(plan.config, recipe.config), *changed_code(plan.own, recipe.own)]:
+        raise other_settings(store.url, changed)
+
+
+def changed_code(old: Sequence[OwnCode], new: Sequence[OwnCode]) -> list[str]:
+    """The steps whose source is another now; which steps there are, the settings tell."""
+    return [
+        f"the source of {now.use}: sha256 {then.sha256[:12]} -> {now.sha256[:12]}"
+        for then, now in zip(old, new, strict=False)
+        if then.use == now.use and then.sha256 != now.sha256
+    ]
 
 
 def _list_inputs(patterns: Sequence[str], source: str) -> list[Input]:
@@ -141,7 +158,6 @@ def _warn_of_new(plan: Plan, inputs: Sequence[Input]) -> None:
         )
 
 
-@functools.lru_cache(maxsize=4)
-def read_plan(output: str) -> Plan:
-    """The plan of an output; each process reads it once."""
-    return msgspec.json.decode(Store(output).read(PLAN), type=Plan)
+def read_plan(store: Store) -> Plan:
+    """The plan of an output."""
+    return msgspec.json.decode(store.read(PLAN), type=Plan)

@@ -1,7 +1,6 @@
 """Evaluation sets: read once, kept as hashes, and looked up by the tasks that extract pages and decode images."""
 
 import csv
-import functools
 import io
 import itertools
 import tarfile
@@ -15,14 +14,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from jobs.config import BuildConfig
-from jobs.phases.plan import References, read_plan
+from jobs.phases.plan import References
+from jobs.phases.task import Memory, Phase, Task, file_of
 from pipeline.decontamination import ImageIndex, TextIndex, item_ngrams
 from pipeline.image.codec import decode_image
 from pipeline.image.rules import ImageRules
-from schemas.commits import Attempt, Commit
 from schemas.documents import StoredImage
-from schemas.drops import Counts, Drop
-from schemas.storage import Store
+from schemas.drops import Drop
 
 _COLUMNS = pa.schema([("n", pa.int16()), ("hash", pa.int64()), ("item", pa.int64())])
 _ITEMS_A_BATCH = 10_000
@@ -33,65 +31,66 @@ class BadReference(Exception):
     """An evaluation file cannot be read: to go on without it would be to let its items into the data."""
 
 
-def read_references(output: str, index: int) -> Commit:
+def read_references(task: Task) -> None:
     """Hash the items of some evaluation files. Raises `BadReference`."""
-    plan, store = read_plan(output), Store(output)
-    references = plan.references[index]
+    references = task.plan.references[task.index]
     read = _image_hashes if references.kind == "images" else _text_hashes
-    with Attempt(store, "references", index) as attempt:
-        names: list[str] = []
-        file = attempt.create(f"work/references/{index:06d}.hashes.parquet")
-        with pq.ParquetWriter(file, _COLUMNS, compression="zstd") as writer:
-            items = read(references, plan.config)
-            while batch := list(itertools.islice(items, _ITEMS_A_BATCH)):
-                sizes = [len(hashes) for _, _, hashes in batch]
-                columns = [
-                    np.repeat(np.array([n for _, n, _ in batch], np.int16), sizes),
-                    np.concatenate([hashes for _, _, hashes in batch]).view(np.int64),
-                    np.repeat(np.arange(len(names), len(names) + len(batch)), sizes),
-                ]
-                writer.write_table(pa.table(columns, schema=_COLUMNS))
-                names += [name for name, _, _ in batch]
-        attempt.put(f"work/references/{index:06d}.names.json", msgspec.json.encode(names))
-        return attempt.commit(Counts())
+    names: list[str] = []
+    with pq.ParquetWriter(task.create("hashes.parquet"), _COLUMNS, compression="zstd") as writer:
+        items = read(references, task.config)
+        while batch := list(itertools.islice(items, _ITEMS_A_BATCH)):
+            sizes = [len(hashes) for _, _, hashes in batch]
+            columns = [
+                np.repeat(np.array([n for _, n, _ in batch], np.int16), sizes),
+                np.concatenate([hashes for _, _, hashes in batch]).view(np.int64),
+                np.repeat(np.arange(len(names), len(names) + len(batch)), sizes),
+            ]
+            writer.write_table(pa.table(columns, schema=_COLUMNS))
+            names += [name for name, _, _ in batch]
+    task.put("names.json", msgspec.json.encode(names))
 
 
-@functools.lru_cache(maxsize=2)
-def text_index(output: str) -> TextIndex | None:
-    """The index over all evaluation texts; None where there are none. Each process loads it once."""
-    rows, names = _load(output, "texts")
+REFERENCES = Phase("references", "references", read_references)
+
+
+def text_index(memory: Memory) -> TextIndex | None:
+    """The index over all evaluation texts; None where there are none. For `Memory.once`."""
+    rows, names = _load(memory, "texts")
     if rows is None:
         return None
     grams = {}
     lengths = rows.column("n").to_numpy()
     for n in np.unique(lengths).tolist():
         part = rows.filter(pa.array(lengths == n))
-        hashes, places = np.unique(part.column("hash").to_numpy().view(np.uint64), return_index=True)
-        grams[int(n)] = (hashes, part.column("item").to_numpy()[places])
+        hashes, positions = np.unique(part.column("hash").to_numpy().view(np.uint64), return_index=True)
+        grams[int(n)] = (hashes, part.column("item").to_numpy()[positions])
     return TextIndex(grams, names)
 
 
-@functools.lru_cache(maxsize=2)
-def image_index(output: str) -> ImageIndex | None:
+def image_index(memory: Memory) -> ImageIndex | None:
     """The same for evaluation images."""
-    rows, names = _load(output, "images")
+    rows, names = _load(memory, "images")
     if rows is None:
         return None
-    return ImageIndex(rows.column("hash").to_numpy().view(np.uint64), names, read_plan(output).config.decontamination)
+    return ImageIndex(rows.column("hash").to_numpy().view(np.uint64), names, memory.plan.config.decontamination)
 
 
-def _load(output: str, kind: str) -> tuple[pa.Table | None, list[str]]:
-    plan, store = read_plan(output), Store(output)
+def _load(memory: Memory, kind: str) -> tuple[pa.Table | None, list[str]]:
     tables: list[pa.Table] = []
     names: list[str] = []
-    for index, references in enumerate(plan.references):
+    for index, references in enumerate(memory.plan.references):
         if references.kind == kind:
-            with store.open(f"work/references/{index:06d}.hashes.parquet") as file:
+            with memory.store.open(file_of(REFERENCES, index, "hashes.parquet")) as file:
                 table = pq.read_table(file)
             item = pa.array(table.column("item").to_numpy() + len(names))
             tables.append(table.set_column(2, "item", item))
-            names += msgspec.json.decode(store.read(f"work/references/{index:06d}.names.json"), type=list[str])
+            names += reference_names(memory, index)
     return (pa.concat_tables(tables).combine_chunks() if tables else None), names
+
+
+def reference_names(memory: Memory, index: int) -> list[str]:
+    """The names of the items that one task hashed."""
+    return msgspec.json.decode(memory.store.read(file_of(REFERENCES, index, "names.json")), type=list[str])
 
 
 def _text_hashes(references: References, config: BuildConfig) -> Iterator[tuple[str, int, Any]]:

@@ -1,181 +1,129 @@
 """Scores of images and texts: the models in a pool of Ray actors or in this process, and what their scores decide."""
 
-import functools
 import io
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
 from typing import Any
 
 import msgspec
 import numpy as np
 
+from jobs.config import BuildConfig
 from jobs.engine.engine import Engine, WorkerDied
-from jobs.kinds.interleaved.staging import Illustrated
-from jobs.phases.plan import read_plan
-from jobs.phases.references import read_images
+from jobs.phases.own_models import Answer, OwnModels, judge_scores
+from jobs.phases.recipe import Recipe
+from jobs.phases.references import read_images, reference_names
+from jobs.phases.task import Memory, Phase, Task, file_of
 from model.scorers import BadModel, Floats, Models, Scored, ScorerSettings
-from pipeline.alignment import assign, paragraphs, similarity_matrix
-from pipeline.interleave import Screening, lay_out
-from schemas.commits import Attempt, Commit
-from schemas.drops import Counts, Drop, DropRow, Tally, each
-from schemas.storage import Store
-
-Score = Callable[[Sequence[bytes], Sequence[str]], Scored]
+from schemas.drops import Drop
 
 
-def _load(settings: ScorerSettings) -> Score:
-    return Models(settings).score
+class Seen(msgspec.Struct, frozen=True):
+    """What all scorers say of a batch: weft's own, and for each image the answers of the user's."""
+
+    scored: Scored
+    own: list[dict[str, Answer]]
+
+    def only(self, images: slice, texts: slice) -> "Seen":
+        """Of these images and texts alone."""
+        scored = self.scored
+        part = Scored(
+            scored.image_embeddings[images],
+            scored.text_embeddings[texts],
+            scored.nsfw[images],
+            scored.aesthetic[images],
+        )
+        return Seen(part, self.own[images])
+
+
+class ModelHost:
+    """The models of a build in one process; batches of all tasks come one after the other."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        """Raises `BadModel`, and `SettingsError` for models of the user's that cannot be made."""
+        self._models = Models(recipe.config.scorers)
+        self._own = OwnModels(recipe.config, recipe.given)
+
+    def score(self, images: Sequence[bytes], texts: Sequence[str], beside: Sequence[str]) -> Seen:
+        """`beside` has for each image the text that stands with it; the user's own models see that one."""
+        return Seen(self._models.score(images, texts), self._own.score(images, beside))
+
+    def caption(self, images: Sequence[bytes], beside: Sequence[str]) -> list[dict[str, Answer]]:
+        """For each image what the user's captioners say of it."""
+        return self._own.caption(images, beside)
+
+
+def wants_models(config: BuildConfig) -> bool:
+    """Whether any model looks at the samples of a build."""
+    return config.scorers.is_on or bool(config.score_with or config.caption_with)
 
 
 @contextmanager
-def scorer_pool(engine: Engine, settings: ScorerSettings) -> Iterator[tuple[Score, ...]]:
-    """What scores, in processes that hold the models; nothing without any model. Raises `BadModel`."""
-    if not settings.is_on:
+def model_pool(engine: Engine, recipe: Recipe) -> Iterator[tuple[ModelHost, ...]]:
+    """What holds the models, for all tasks; nothing without any model. Raises what `ModelHost` raises."""
+    if not wants_models(recipe.config):
         yield ()
         return
+    settings = recipe.config.scorers
     try:
-        with engine.pool(_load, (settings,), settings.actors, settings.gpus_per_actor) as actors:
-            yield actors
+        with engine.pool(ModelHost, (recipe,), settings.actors, settings.gpus_per_actor) as hosts:
+            yield hosts
     except WorkerDied as error:
         raise BadModel(f"the process that loads the models died: {error}") from error
 
 
-def open_scorer(settings: ScorerSettings, actors: tuple[Score, ...], index: int) -> Score | None:
-    """The function by which task `index` scores; None without any model."""
-    return actors[index % len(actors)] if actors else None
+def open_models(task: Task, actors: tuple[ModelHost, ...], recipe: Recipe) -> ModelHost | None:
+    """What scores and captions for a task; None without any model."""
+    return actors[task.index % len(actors)] if actors else None
 
 
-def embed_references(output: str, actors: tuple[Any, ...], index: int) -> Commit:
+def embed_references(task: Task, recipe: Recipe, actors: tuple[Any, ...]) -> None:
     """Embeddings of one list of evaluation images."""
-    plan, store = read_plan(output), Store(output)
-    references = plan.references[index]
-    score = open_scorer(plan.config.scorers, actors, index)
-    with Attempt(store, "embeddings", index) as attempt:
-        if references.kind == "images" and score is not None:
-            images = [image.data for _, image in read_images(references, plan.config)]
-            file = io.BytesIO()
-            np.save(file, score(images, []).image_embeddings)
-            attempt.put(f"work/embeddings/{index:06d}.npy", file.getvalue())
-        return attempt.commit(Counts())
+    references, models = task.plan.references[task.index], open_models(task, actors, recipe)
+    if references.kind == "images" and models is not None:
+        images = [image.data for _, image in read_images(references, task.config)]
+        file = io.BytesIO()
+        np.save(file, models.score(images, [], [""] * len(images)).scored.image_embeddings)
+        task.put("embeddings.npy", file.getvalue())
 
 
-@functools.lru_cache(maxsize=2)
-def evaluation_embeddings(output: str) -> tuple[Floats, list[str]] | None:
-    """Embeddings and names of all evaluation images; None where they are not compared. Each process loads them once."""
-    plan, store = read_plan(output), Store(output)
-    if not compares_embeddings(plan.config.scorers) or not plan.config.decontamination.images:
+def evaluation_embeddings(memory: Memory) -> tuple[Floats, list[str]] | None:
+    """Embeddings and names of all evaluation images; None where they are not compared. For `Memory.once`."""
+    config = memory.plan.config
+    if not compares_embeddings(config.scorers) or not config.decontamination.images:
         return None
     arrays, names = [], []
-    for index, references in enumerate(plan.references):
+    for index, references in enumerate(memory.plan.references):
         if references.kind == "images":
-            arrays.append(np.load(io.BytesIO(store.read(f"work/embeddings/{index:06d}.npy"))))
-            names += msgspec.json.decode(store.read(f"work/references/{index:06d}.names.json"), type=list[str])
+            arrays.append(np.load(io.BytesIO(memory.store.read(file_of(EMBEDDINGS, index, "embeddings.npy")))))
+            names += reference_names(memory, index)
     return np.concatenate(arrays), names
+
+
+EMBEDDINGS = Phase("embeddings", "references", embed_references)
 
 
 def compares_embeddings(settings: ScorerSettings) -> bool:
     return bool(settings.clip.path) and settings.max_evaluation_similarity is not None
 
 
-def score_pages(
-    pages: Iterator[Illustrated], output: str, actors: tuple[Any, ...], index: int, tally: Tally
-) -> Iterator[Illustrated]:
-    """Pages with their scores, less the images that these let go; as they are where no model is configured."""
-    settings = read_plan(output).config.scorers
-    score = open_scorer(settings, actors, index)
-    if score is None:
-        yield from pages
-        return
-    judge = partial(judge_page, settings, score, evaluation_embeddings(output), tally)
-    for batch in _batches(pages, settings.batch_size):
-        texts = [paragraphs(lay_out(page.draft, page.illustrations)[0]) for page in batch]
-        images = [item.image.data for page in batch for item in page.shown]
-        scored = score(images, [text for own in texts for text in own])
-        yield from each(judge, _by_page(batch, texts, scored), tally)
+class Judge:
+    """What the scores of one image decide, by the settings of a build."""
+
+    def __init__(self, task: Task, settings: ScorerSettings | None = None) -> None:
+        """`settings`, where a kind has limits of its own, in place of those of the build."""
+        self.settings = settings or task.config.scorers
+        self._own, self._evaluation = task.config.score_with, task.memory.once(evaluation_embeddings)
+
+    def __call__(self, seen: Seen, place: int) -> dict[str, float]:
+        """The scores of the image in this place of a batch. Raises the `Drop` of the first that it falls short of."""
+        scores = judge_image(self.settings, self._evaluation, seen.scored, place)
+        return scores | judge_scores(self._own, seen.own[place]) if self._own else scores
 
 
-class ScoredPage(msgspec.Struct, frozen=True):
-    """One page of a batch and what the models say of it."""
-
-    page: Illustrated
-    texts: list[str]
-    scored: Scored
-
-    @property
-    def kind(self) -> str:
-        return self.page.kind
-
-    @property
-    def url(self) -> str:
-        return self.page.url
-
-
-def _batches(pages: Iterator[Illustrated], num_images: int) -> Iterator[list[Illustrated]]:
-    """Pages until they have as many images as a model sees at a time."""
-    batch: list[Illustrated] = []
-    for page in pages:
-        batch.append(page)
-        if sum(len(one.shown) for one in batch) >= num_images:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
-
-
-def _by_page(batch: list[Illustrated], texts: list[list[str]], scored: Scored) -> Iterator[ScoredPage]:
-    image, text = 0, 0
-    for page, own in zip(batch, texts, strict=True):
-        images = slice(image, image + len(page.shown))
-        part = Scored(
-            scored.image_embeddings[images],
-            scored.text_embeddings[text : text + len(own)],
-            scored.nsfw[images],
-            scored.aesthetic[images],
-        )
-        yield ScoredPage(page, own, part)
-        image, text = image + len(page.shown), text + len(own)
-
-
-def judge_page(
-    settings: ScorerSettings,
-    score: Score,
-    evaluation: tuple[Floats, list[str]] | None,
-    tally: Tally,
-    item: ScoredPage,
-) -> Illustrated:
-    """Let single images go by their scores, and note those of the rest. Raises `Drop("no_image_left")`."""
-    kept, image_scores, rows = [], [], []
-    for place, shown in enumerate(item.page.shown):
-        try:
-            image_scores.append(judge_image(settings, evaluation, item.scored, place))
-        except Drop as drop:
-            tally.drop(DropRow(shown.url, "image", drop.reason, f"{drop.detail}, on {item.url}"))
-        else:
-            kept.append(shown)
-            rows.append(place)
-    if not kept:
-        raise Drop("no_image_left", f"of {len(item.page.shown)}")
-    page = msgspec.structs.replace(item.page, shown=kept)
-    similarity: list[list[float]] = []
-    if settings.clip.path:
-        texts, embeddings = paragraphs(lay_out(page.draft, page.illustrations)[0]), item.scored.text_embeddings
-        if texts != item.texts:  # captions went with their images
-            embeddings = score([], texts).text_embeddings
-        similarity = similarity_matrix(item.scored.image_embeddings[rows], embeddings)
-    screening = Screening(
-        image_scores,
-        _of_page(image_scores),
-        screened_by(settings),
-        similarity,
-        assign(similarity) if similarity else [],
-    )
-    return msgspec.structs.replace(page, screening=screening)
-
-
-def _of_page(image_scores: list[dict[str, float]]) -> dict[str, float]:
-    """The worst of nsfw, the means of the others."""
-    names = list(image_scores[0])
+def of_all_images(image_scores: Sequence[dict[str, float]]) -> dict[str, float]:
+    """Of a page or clip: the worst of nsfw, the means of the others."""
+    names = image_scores[0] if image_scores else ()
     of = {name: [scores[name] for scores in image_scores] for name in names}
     return {name: max(of[name]) if name == "nsfw" else round(float(np.mean(of[name])), 4) for name in names}
 

@@ -1,4 +1,4 @@
-"""What a report says of one dataset: from manifest, index and drops, and a look at a few samples."""
+"""What a report says of one dataset: from manifest, index and drops, and from a few samples."""
 
 import base64
 import time
@@ -17,15 +17,15 @@ from jobs.dataset.summary import funnel, summary
 from jobs.engine.isolation import Isolated, IsolationSettings
 from jobs.report.hostile import main_text, thumbnail
 from schemas.dataset import DATASET, read_dataset
-from schemas.drops import KINDS, REASONS, Drop
+from schemas.drops import KINDS, Drop, meaning_of
 from schemas.storage import Store
 
-#: Reasons that mean that the same was there already.
+#: Reasons that mean a duplicate.
 DUPLICATES = (
     "duplicate_url", "duplicate_text", "near_duplicate", "same_images", "boilerplate", "frequent_image",
     "frequent_content", "repeated_image", "duplicate_pair", "many_texts", "frequent_text", "duplicate_video",
 )  # fmt: skip
-#: Reasons by which somebody said no.
+#: Reasons that mean a refusal.
 REFUSALS = ("opt_out", "robots", "denied", "robots_unavailable", "site_not_allowed")
 _LOOK = 300  # samples whose JSON is read for what the index does not say
 _SHOWN = {"interleaved": 3, "pairs": 18, "clips": 6}
@@ -79,7 +79,7 @@ class Collector(AbstractContextManager["Collector"]):
     def _refused_by(self) -> list[tuple[str, str, int]]:
         """Which signals refused: the detail without the page it was on."""
         sql = (
-            "SELECT kind, regexp_replace(detail, ',? ?on https?://.*$', '') AS signal, count(*) AS n FROM drops "
+            "SELECT kind, rtrim(replace(detail, 'on ' || page_url, ''), ', ') AS signal, count(*) AS n FROM drops "
             f"WHERE reason IN ({', '.join('?' * 2)}) GROUP BY ALL ORDER BY n DESC"
         )
         rows = self._index.ask(sql, ["opt_out", "robots"], limit=20).rows
@@ -135,7 +135,7 @@ class Collector(AbstractContextManager["Collector"]):
         return f"data:image/jpeg;base64,{base64.b64encode(small).decode()}"
 
     def _dropped(self) -> list[dict[str, Any]]:
-        """For each kind and reason some that were let go, and where the archive is at hand what they were."""
+        """For each kind and reason some that were dropped, and where the archive is at hand what they were."""
         sql = (
             "SELECT kind, reason, count(*) AS n, "
             f"min_by({{'url': url, 'detail': detail}}, hash(url, detail), {_OF_REASON}) AS some FROM drops GROUP BY ALL"
@@ -147,7 +147,7 @@ class Collector(AbstractContextManager["Collector"]):
         archives = Archives(archives_of(self._store))
         deadline = time.monotonic() + _PICTURES_S
         for row in rows:
-            row["meaning"] = REASONS.get(row["reason"], "")
+            row["meaning"] = meaning_of(row["reason"])
             row["some"] = [self._with_content(row["kind"], one, archives, deadline) for one in row["some"]]
         return rows
 

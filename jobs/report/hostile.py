@@ -2,6 +2,7 @@
 
 import io
 
+import msgspec
 from PIL import Image
 
 from jobs.config import BuildConfig
@@ -27,10 +28,11 @@ def thumbnail(data: bytes) -> bytes:
 
 
 def main_text(config: BuildConfig, page: Page) -> tuple[str, str]:
-    """Title and the start of the main text of a page. Raises `Drop("hostile_html")`."""
-    from jobs.commands.explain import explain
+    """Title and the start of the main text of a page, by weft's own steps alone. Raises `Drop("hostile_html")`."""
+    from jobs.dataset.explain import explain
+    from jobs.phases.recipe import Recipe
 
-    report = explain(page, config)
+    report = explain(page, Recipe(msgspec.structs.replace(config, steps=(), score_with=(), caption_with=())))
     texts = [part["text"] for part in report["items"] if part["kind"] == "text" and part["kept"]]
     return str(report["title"]), " ".join(texts)[:_TEXT]
 

@@ -16,15 +16,15 @@ class TrainProgress:
         self._steps, self._show, self._stream = steps, show, stream or sys.stderr
         self._shown: Progress | None = None
 
-    def told(self, step: int, values: Mapping[str, float]) -> None:
-        """Hears of readings and of measurements on held-out data."""
+    def on_metrics(self, step: int, values: Mapping[str, float]) -> None:
+        """Takes readings and measurements on held-out data."""
         held_out = {name.removeprefix("held_out/"): value for name, value in values.items() if "held_out/" in name}
         if held_out:
-            self.say(f"step {step}: held out: {summary(held_out)}")
+            self.on_message(f"step {step}: held out: {summary(held_out)}")
         else:
             self._advance("train", step, self._steps, lambda: readings(values))
 
-    def say(self, text: str) -> None:
+    def on_message(self, text: str) -> None:
         """A sentence, above the bar if there is one."""
         if self._show and self._shown is not None:
             self._shown.say(text)
@@ -33,7 +33,7 @@ class TrainProgress:
 
     @contextmanager
     def phase(self, name: str, steps: int) -> Iterator[Callable[[int, float], None]]:
-        """A phase of its own before the training, such as the text model's; hears of steps and losses."""
+        """A phase of its own before the training, such as the text model's; what it gives takes steps and losses."""
         yield lambda step, loss: self._advance(name, step, steps, lambda: f"loss {loss:.3f}")
         self._stop()
 

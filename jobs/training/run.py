@@ -1,4 +1,4 @@
-"""`weft train`: what is missing of generated data and of the small language model is made, then the loop runs.
+"""`weft train`: missing generated data and the small language model are made, then the loop runs.
 
 By itself, under `torchrun`, and in each worker of Ray Train (`jobs/training/ray.py`).
 """
@@ -19,11 +19,11 @@ def run_training(config: TrainConfig, show: bool = True) -> Ended:
     """Train, or go on. Raises what `model.training.loop.train` raises."""
     with join(config.parallel) as processes, TrainProgress(config.steps, show and processes.is_first) as progress:
         prepare(config, processes, progress)
-        return train(config, progress.told, progress.say)
+        return train(config, progress.on_metrics, progress.on_message)
 
 
 def dry_run(config: TrainConfig) -> Iterator[str]:
-    """What a run would be, as lines; what is missing of generated data and the small language model is made."""
+    """What a run would be, as lines; missing generated data and the small language model are made first."""
     with join(config.parallel) as processes, TrainProgress(config.steps, processes.is_first) as progress:
         prepare(config, processes, progress)
         yield from dry_run_lines(config, processes)
@@ -46,9 +46,11 @@ def prepare(config: TrainConfig, processes: Processes, progress: TrainProgress) 
 
 def _make(config: TrainConfig, progress: TrainProgress) -> None:
     if config.shapes is not None and make_shapes(config.shapes):
-        progress.say(f"made a dataset of shapes in {config.shapes.folder}")
+        progress.on_message(f"made a dataset of shapes in {config.shapes.folder}")
     if config.text_model is not None:
-        with progress.phase("text model", config.text_model.steps) as told:
-            made = make_text_model(config.text_model, config.data.datasets, told)
+        with progress.phase("text model", config.text_model.steps) as on_loss:
+            made = make_text_model(config.text_model, config.data.datasets, on_loss)
         if made:
-            progress.say(f"made a small language model in {config.text_model.folder}; it has seen texts, no pictures")
+            progress.on_message(
+                f"made a small language model in {config.text_model.folder}; it has seen texts, no pictures"
+            )

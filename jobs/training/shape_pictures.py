@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from PIL import Image, ImageDraw
 
-#: Hues far enough apart to be told from a few pixels.
+#: Hues far enough apart to be recognised by a few pixels.
 COLOURS = {
     "red": (214, 48, 48),
     "green": (44, 160, 68),

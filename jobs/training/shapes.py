@@ -1,6 +1,6 @@
-"""A dataset of drawn shapes, all three kinds: what is said of a picture can be known from that picture alone.
+"""A dataset of drawn shapes, all three kinds: what the text says of a picture can be known from that picture alone.
 
-It lets a model be seen to learn within minutes, without any download. Written with the shard writers that real data
+A model can be watched learning it within minutes, without any download. Written with the shard writers that real data
 goes through, so `weft inspect` and `weft show` open it like any other.
 
 * **pairs**: a picture, "two red circles at the top": number, colour, shape and place are independent and evenly drawn.
@@ -11,14 +11,11 @@ goes through, so `weft inspect` and `weft show` open it like any other.
 
 import hashlib
 import random
-from functools import partial
 
 import msgspec
 
-from jobs.kinds.clips.write import index_row as clip_row
-from jobs.kinds.interleaved.write import COLUMNS as PAGE_COLUMNS
-from jobs.kinds.interleaved.write import index_row
-from jobs.kinds.pairs.shards import FetchedPair, PairShards
+from jobs.kinds.pairs.pair import FetchedPair, add_pair
+from jobs.kinds.shards import Shards
 from jobs.training.shape_pictures import COLOURS, DIRECTIONS, NAMES, PLACES, SHAPES, Scene, clip_of, draw
 from model.training.config import ShapeSettings
 from pipeline.image.codec import ImageEncoding, decode_image
@@ -28,15 +25,14 @@ from schemas.commits import Attempt, committed, publish, read_commit, sweep
 from schemas.dataset import DATASET, Dataset, totals, write_reader_files
 from schemas.documents import Consent, Draft, ImageRef, StoredImage, TextBlock
 from schemas.drops import Counts, Tally
+from schemas.kinds import CLIPS, INTERLEAVED, KINDS, PAIRS, Kind
 from schemas.pairs import Caption, PairRef
 from schemas.settings import settings_hash
-from schemas.shards import ShardInfo, ShardMark, ShardSettings, ShardWriter
+from schemas.shards import ShardInfo, ShardSettings
 from schemas.storage import Store
-from schemas.videos import COLUMNS as CLIP_COLUMNS
 from schemas.videos import ClipSample, VideoText
 
 SPLITS = ("train", "held_out")
-KINDS = ("interleaved", "pairs", "clips")
 _SITE = "https://shapes.example"
 _GROUPS, _SUPPORT, _QUERIES = 16, 12, 6
 _UNCHANGED = ImageEncoding(resize="none", format="keep")
@@ -95,17 +91,14 @@ def _make_split(store: Store, split: str, settings: ShapeSettings) -> None:
 def _write_pages(
     attempt: Attempt, settings: ShapeSettings, size: int, rng: random.Random, tally: Tally
 ) -> list[ShardInfo]:
-    with_marks = _Marks(attempt, "interleaved", settings)
-    writer = ShardWriter(attempt, "interleaved/shards", 0, PAGE_COLUMNS, ShardSettings(), with_marks.add)
+    shards = _shards(attempt, INTERLEAVED, settings, tally)
     for number in range(size):
         naming = rng.random() < settings.naming_share
         draft, pictures = (_naming if naming else _album)(number, settings, rng)
-        sample, members = interleave(draft, pictures, f"{0:06d}{number:06d}", hash_of(settings))
-        writer.add(sample.key, members, index_row(sample))
+        shards.add(shards.next_key, *interleave(draft, pictures, shards.next_key, hash_of(settings)))
         tally.saw("page")
         tally.kept("page")
-    writer.close()
-    return with_marks.finish()
+    return shards.finish()
 
 
 def _album(number: int, settings: ShapeSettings, rng: random.Random) -> tuple[Draft, dict[ImageRef, Illustration]]:
@@ -149,7 +142,7 @@ def _write_tasks(store: Store, settings: ShapeSettings) -> None:
     """`tasks/`: what `weft evaluate` asks, as plain files.
 
     In each group of `naming` two or three colours have made-up names that hold in this group only: what a picture is
-    called can be told from examples of its group and from nothing else.
+    called can be known from examples of its group and from nothing else.
     """
     rng = random.Random(f"{settings.seed}/tasks")
     lines: dict[str, list[bytes]] = {"support": [], "query": []}
@@ -181,7 +174,7 @@ def random_scene(rng: random.Random, **fixed: str | int) -> Scene:
 def _write_pairs(
     attempt: Attempt, settings: ShapeSettings, size: int, rng: random.Random, tally: Tally
 ) -> list[ShardInfo]:
-    shards = PairShards(attempt, 0, ShardSettings(), hash_of(settings), tally)
+    shards = _shards(attempt, PAIRS, settings, tally)
     for number in range(size):
         scene = random_scene(rng)
         url = f"{_SITE}/pairs/{number}.png"
@@ -195,7 +188,7 @@ def _write_pairs(
             language="en",
             language_score=1.0,
         )
-        shards.add(FetchedPair(ref, url, stored(scene, settings, rng)))
+        add_pair(shards, FetchedPair(ref, url, stored(scene, settings, rng)), hash_of(settings))
         tally.saw("pair")
         tally.kept("pair")
     return shards.finish()
@@ -205,8 +198,7 @@ def _write_clips(
     attempt: Attempt, settings: ShapeSettings, size: int, rng: random.Random, tally: Tally
 ) -> list[ShardInfo]:
     """`{key}.json`, `{key}.mp4`, `{key}.txt`: what video2dataset writes."""
-    with_marks = _Marks(attempt, "clips", settings)
-    writer = ShardWriter(attempt, "clips/shards", 0, CLIP_COLUMNS, ShardSettings(), with_marks.add)
+    shards = _shards(attempt, CLIPS, settings, tally)
     for number in range(size):
         scene = random_scene(rng, number=1)
         direction = rng.choice(sorted(DIRECTIONS))
@@ -218,11 +210,10 @@ def _write_clips(
             (f"{sample.key}.mp4", data),
             (f"{sample.key}.txt", caption.encode()),
         ]
-        writer.add(sample.key, members, clip_row(sample))
+        shards.add(sample.key, sample, members)
         tally.saw("clip")
         tally.kept("clip")
-    writer.close()
-    return with_marks.finish()
+    return shards.finish()
 
 
 def _clip_sample(key: str, caption: str, data: bytes, settings: ShapeSettings) -> ClipSample:
@@ -271,19 +262,5 @@ def _clip_sample(key: str, caption: str, data: bytes, settings: ShapeSettings) -
     )
 
 
-class _Marks:
-    """The commit marks of a kind's shards."""
-
-    def __init__(self, attempt: Attempt, kind: str, settings: ShapeSettings) -> None:
-        self._mark = partial(ShardMark, partition=0, drops={}, config_hash=hash_of(settings), weft_version=__version__)
-        self._attempt, self._kind = attempt, kind
-        self._shards: list[ShardInfo] = []
-
-    def add(self, shard: ShardInfo) -> None:
-        self._shards.append(shard)
-
-    def finish(self) -> list[ShardInfo]:
-        for shard in self._shards:
-            data = msgspec.json.encode(self._mark(shard=shard))
-            self._attempt.put(f"{self._kind}/commit/{shard.name}.json", data)
-        return self._shards
+def _shards(attempt: Attempt, kind: Kind, settings: ShapeSettings, tally: Tally) -> Shards:
+    return Shards(attempt, kind, 0, ShardSettings(), hash_of(settings), tally)

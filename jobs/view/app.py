@@ -27,7 +27,7 @@ _STATIC = {"weft.css": "text/css", "page.css": "text/css", "weft.js": "text/java
 
 def make_app(context: Context, host: str = "127.0.0.1") -> web.Application:
     """The viewer of one dataset. `host` is the name that it may be asked for beside localhost and addresses."""
-    app = web.Application(middlewares=[guard(host), _told])
+    app = web.Application(middlewares=[guard(host), _error_pages])
     app[CONTEXT] = context
     get = app.router.add_get
     get("/", browse.overview)
@@ -50,7 +50,7 @@ def make_app(context: Context, host: str = "127.0.0.1") -> web.Application:
 
 
 async def serve(context: Context, host: str, port: int, ready: Callable[[str], None]) -> None:
-    """Serve until cancelled; `ready` is told the address. Raises `OSError` where the port is taken."""
+    """Serve until cancelled; `ready` gets the address. Raises `OSError` where the port is taken."""
     runner = web.AppRunner(make_app(context, host), access_log=None)
     await runner.setup()
     try:
@@ -74,7 +74,7 @@ async def _close(app: web.Application) -> None:
 
 
 @web.middleware
-async def _told(request: web.Request, handler: Handler) -> web.StreamResponse:
+async def _error_pages(request: web.Request, handler: Handler) -> web.StreamResponse:
     """What goes wrong becomes a page that says so."""
     try:
         return await handler(request)

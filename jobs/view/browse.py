@@ -13,7 +13,7 @@ from jobs.dataset.summary import funnel
 from jobs.view.context import CONTEXT, Context
 from jobs.view.filters import ORDERS, Filter, read_filter
 from jobs.view.library import Library
-from schemas.drops import REASONS
+from schemas.drops import meaning_of
 
 _PAGE = {"interleaved": 24, "pairs": 60, "clips": 24}
 #: Items of which a sample is made; the others are counted in the report.
@@ -41,7 +41,7 @@ async def overview(request: web.Request) -> web.Response:
         totals=totals,
         phases=[row for row in funnel(library.dataset) if row["kind"] in _OF_SAMPLES] if library.dataset else [],
         drops={kind: sorted(of_kind.items(), key=lambda item: -item[1]) for kind, of_kind in drops.items()},
-        meanings=REASONS,
+        meaning_of=meaning_of,
         dataset=library.dataset,
         has_report=context.store.exists("report.html"),
     )
@@ -63,7 +63,7 @@ async def browse(request: web.Request) -> web.Response:
     chosen = read_filter(request.query)
     number = _page_number(request.query.get("page", "1"))
     started = time.monotonic()
-    # The rows are what the reader waits for; how many there are in all is counted beside.
+    # The rows are what the reader waits for; how many there are in all is counted in the background.
     try:
         rows, count = await asyncio.gather(
             asyncio.to_thread(library.page, kind, chosen, number - 1, _PAGE[kind]),

@@ -7,18 +7,18 @@ from urllib.parse import urlencode
 from aiohttp import web
 
 from crawlers.archive_index import NotAtHand
-from jobs.dataset.page_lookup import drops_on, page_of
+from jobs.dataset.page_lookup import drops_on, find_page
 from jobs.view.context import CONTEXT, Context
 from jobs.view.security import DATA_POLICY, FRAME_POLICY
 from jobs.view.work import Explained
-from schemas.drops import REASONS
+from schemas.drops import meaning_of
 
 _SEARCH_S = 20.0
 _IMAGES = ("image/jpeg", "image/png", "image/webp", "image/gif", "image/bmp", "image/avif")
 
 
 async def source(request: web.Request) -> web.Response:
-    """A page, its blocks coloured, beside the list of them and of all that a build let go of it."""
+    """A page, its blocks coloured, beside the list of them and of all that a build dropped of it."""
     context, url = request.app[CONTEXT], request.query.get("url", "")
     if not url:
         raise web.HTTPBadRequest(reason="name a page: /source?url=...")
@@ -41,7 +41,7 @@ async def source(request: web.Request) -> web.Response:
         report=explained.report if explained else None,
         frame="/captured/page?" + urlencode({"url": url, "as": mode}),
         other="/source?" + urlencode({"url": url, **({"as": "captured"} if mode == "marked" else {})}),
-        meanings=REASONS,
+        meaning_of=meaning_of,
     )
 
 
@@ -81,5 +81,5 @@ def _sample_of(context: Context, url: str) -> dict[str, Any] | None:
 
 
 def _explained(context: Context, url: str) -> Explained:
-    captured, _ = page_of(context.library.index, context.archives, url, _SEARCH_S)
+    captured, _ = find_page(context.library.index, context.archives, url, _SEARCH_S)
     return context.explain(captured)

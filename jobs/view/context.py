@@ -10,7 +10,7 @@ from aiohttp import web
 
 from crawlers.archive_index import Archives, archives_of
 from jobs.config import BuildConfig
-from jobs.dataset.page_lookup import build_config
+from jobs.dataset.page_lookup import build_config, build_recipe
 from jobs.engine.isolation import Isolated, IsolationSettings
 from jobs.view.library import Library
 from jobs.view.work import Explained, draw_sheet, explain_captured
@@ -50,7 +50,8 @@ class Context:
     @cached_property
     def explain(self) -> Callable[[Page], Explained]:
         """A page with the verdict on each of its parts."""
-        return self._isolated(partial(explain_captured, self.config))
+        recipe, notes = build_recipe(self.store)
+        return self._isolated(partial(explain_captured, recipe, notes))
 
     def _isolated(self, step: Callable[[I], O]) -> Callable[[I], O]:
         """`step` in a process of its own, one item at a time. Raises `Drop` when that dies or takes too long."""

@@ -1,7 +1,6 @@
-"""What was let go, queries, and the report."""
+"""What was dropped, queries, and the report."""
 
 import asyncio
-import re
 from typing import Any
 from urllib.parse import urlencode
 
@@ -11,10 +10,9 @@ from jobs.dataset.index import QueryError
 from jobs.view.browse import counted_page
 from jobs.view.context import CONTEXT, Context
 from jobs.view.security import FRAME_POLICY
-from schemas.drops import REASONS
+from schemas.drops import meaning_of
 
 _PAGE = 100
-_ON_PAGE = re.compile(r"(?:^|, )on (https?://\S+)$")
 _QUERY_ROWS = 500
 _EXAMPLES = (
     "SELECT domain, count(*) AS samples, avg(num_words) AS words FROM samples GROUP BY 1 ORDER BY 2 DESC",
@@ -41,14 +39,14 @@ async def drops(request: web.Request) -> web.Response:
     return context.render(
         request,
         "drops.html",
-        rows=[{**row, "page": page_of_drop(row)} for row in rows],
+        rows=rows,
         chosen=chosen,
         counts=counts,
         count=count,
         number=number,
         pages=max(1, -(-count // _PAGE)),
         link=link,
-        meanings=REASONS,
+        meaning_of=meaning_of,
     )
 
 
@@ -62,7 +60,9 @@ def _page_of(context: Context, chosen: dict[str, str], number: int) -> tuple[lis
         parts.append("(contains(lower(url), ?) OR contains(lower(detail), ?))")
         values += [chosen["q"].lower()] * 2
     where = f"WHERE {' AND '.join(parts)}" if parts else ""
-    rows, count = counted_page(context, f"SELECT url, kind, reason, detail FROM drops {where}", values, number, _PAGE)
+    rows, count = counted_page(
+        context, f"SELECT url, kind, reason, detail, page_url AS page FROM drops {where}", values, number, _PAGE
+    )
     return rows.dicts(), count
 
 
@@ -72,14 +72,6 @@ def _counts(context: Context) -> dict[str, list[tuple[str, int]]]:
     for kind, reason, count in context.library.index.ask(sql).rows:
         counts.setdefault(str(kind), []).append((str(reason), int(count)))
     return counts
-
-
-def page_of_drop(row: dict[str, Any]) -> str:
-    """The address of the page that something let go stood on; "" where none is named."""
-    if row["kind"] in ("page", "paragraph"):
-        return str(row["url"])
-    found = _ON_PAGE.search(row["detail"] or "")
-    return found[1] if found else ""
 
 
 async def query(request: web.Request) -> web.Response:

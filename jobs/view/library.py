@@ -102,7 +102,7 @@ class Library:
     def facets(self, kind: str) -> dict[str, list[tuple[str, int]]]:
         """The most frequent values of columns to choose from, and how often they stand.
 
-        They are counted beside: nobody waits for them, and until they are known there are none.
+        They are counted in the background: no page waits for them, and until they are known there are none.
         """
         columns = [column for column in FACETS if column in self.columns[kind]]
         with self._lock:

@@ -97,7 +97,7 @@ def _attention_values(context: Context, kind: str, key: str, choices: Choices) -
     try:
         values["window"] = window_of(kind, key, library.all_members(kind, row), choices)
     except Drop as drop:
-        values["wrong"] = f"The loader would let this sample go: {drop.reason}: {drop.detail}"
+        values["wrong"] = f"The loader would drop this sample: {drop.reason}: {drop.detail}"
     except ValueError as error:
         values["wrong"] = str(error)
     values["media_of"] = partial(_address_of, kind, row, library.document(kind, row))

@@ -5,7 +5,7 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from jobs.config import BuildConfig
+from jobs.phases.recipe import Recipe
 from schemas.documents import Page
 
 
@@ -24,13 +24,13 @@ def draw_sheet(data: bytes) -> bytes:
     return jpeg(contact_sheet(data))
 
 
-def explain_captured(config: BuildConfig, page: Page) -> Explained:
+def explain_captured(recipe: Recipe, notes: list[str], page: Page) -> Explained:
     """Raises `Drop("hostile_html")`."""
-    from jobs.commands.explain import explain
+    from jobs.dataset.explain import explain
     from pipeline.page.annotate import annotate_page, harmless_page
 
-    report = explain(page, config)
-    marked = annotate_page(page, config.extract, [item["reason"] for item in report["items"]], media_address)
+    report = {**explain(page, recipe), "notes": notes}
+    marked = annotate_page(page, recipe.config.extract, [item["reason"] for item in report["items"]], media_address)
     return Explained(report, marked, harmless_page(page, media_address))
 
 

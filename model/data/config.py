@@ -68,7 +68,7 @@ class ReadSettings(Settings, frozen=True):
     tries: int = 5
     """How often a failed read is tried, with doubled waits from half a second on."""
     max_failures_in_a_row: int = 100
-    """So many samples let go one after another in a lane stop the run; a missing tar counts as one."""
+    """So many samples dropped one after another in a lane stop the run; a missing tar counts as one."""
 
     def __post_init__(self) -> None:
         if min(self.workers, self.prefetch_rows, self.tries, self.max_failures_in_a_row) < 1:

@@ -37,7 +37,7 @@ class ImageSettings(Settings, frozen=True):
     colour: float = 0.1
     """Brightness, contrast and saturation are each changed by up to this part, evenly drawn. 0 turns it off."""
     max_pixels: int = 80_000_000
-    """An image over this is let go by its header, before it is decoded."""
+    """An image over this is dropped by its header, before it is decoded."""
     clip_frames: int = 8
     """Frames of a clip at most (paper: 8)."""
     clip_fps: float = 1.0

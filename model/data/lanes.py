@@ -11,7 +11,7 @@ from model.data.cache import Cache
 from model.data.config import LoaderConfig
 from model.data.documents import Medium, to_document
 from model.data.images import frames_of
-from model.data.order import Order, Place
+from model.data.order import Order, Position
 from model.data.packing import Packer
 from model.data.reading import Reader, TarFile
 from model.data.sequences import Sequence, make_sequence, rng_of
@@ -26,14 +26,14 @@ class LoaderError(StepError):
 
 
 class LaneState(msgspec.Struct, frozen=True):
-    """What of a lane was used: all before `place` is in rows that were given out, or waits in `open_rows`."""
+    """What of a lane was used: all before `position` is in rows that were given out, or waits in `open_rows`."""
 
-    place: Place = Place(0, 0)
-    open_rows: tuple[tuple[Place, ...], ...] = ()
+    position: Position = msgspec.field(name="place", default=Position(0, 0))  # `place` in states that were saved
+    open_rows: tuple[tuple[Position, ...], ...] = ()
 
 
-class Made(msgspec.Struct, frozen=True):
-    """What a lane gives at its turn: a row, or None where it has ended; the state after it; what was let go for it."""
+class LaneOutput(msgspec.Struct, frozen=True):
+    """What a lane gives at its turn: a row, or None where it has ended; the state after it; what was dropped for it."""
 
     row: Row | None
     state: LaneState
@@ -45,12 +45,12 @@ class _Ref(msgspec.Struct, frozen=True):
     """A sample, as `guarded` names it."""
 
     url: str
-    place: Place
+    position: Position
     kind: str = "sample"
 
 
 class _Waiting(msgspec.Struct, frozen=True):
-    place: Place
+    position: Position
     url: str
     sequence: Sequence
 
@@ -74,48 +74,52 @@ class Lane:
         counts = [file.samples for file in files]
         self._order = Order(counts, order.seed, order.lanes, order.shuffle_block, order.shuffle)
         self._reader = reader
-        self._place = state.place
+        self._position = state.position
         self._packer: Packer[_Waiting] = Packer(config.packing)
         self._drops: list[DropRow] = []
         self._in_a_row = {"read": 0, "decode": 0}
         self._read = 0
         self._missing: set[int] = set()
-        self._packer.reopen([[(w, len(w.sequence)) for p in row if (w := self._made(p))] for row in state.open_rows])
+        self._packer.reopen(
+            [[(w, len(w.sequence)) for p in row if (w := self._sequence_at(p))] for row in state.open_rows]
+        )
         self._read = 0
 
-    def rows(self) -> Iterator[Made]:
-        """Rows, then, where epochs are numbered, one `Made` without a row. Raises `LoaderError`, and `OSError`."""
+    def rows(self) -> Iterator[LaneOutput]:
+        """Rows, then, where epochs are numbered, one output without a row. Raises `LoaderError`, and `OSError`."""
         while items := self._next_items():
             if (row := self._decoded(items)) is not None:
-                yield self._report(row)
-        yield self._report(None)
+                yield self._output(row)
+        yield self._output(None)
 
-    def _report(self, row: Row | None) -> Made:
-        state = LaneState(self._place, tuple(tuple(w.place for w in items) for items in self._packer.open_items()))
-        made = Made(row, state, tuple(self._drops), self._read)
+    def _output(self, row: Row | None) -> LaneOutput:
+        state = LaneState(
+            self._position, tuple(tuple(w.position for w in items) for items in self._packer.open_items())
+        )
+        output = LaneOutput(row, state, tuple(self._drops), self._read)
         self._drops, self._read = [], 0
-        return made
+        return output
 
     def _next_items(self) -> list[_Waiting] | None:
-        while self._config.order.epochs is None or self._place.epoch < self._config.order.epochs:
-            place = self._place
-            self._place = self._order.after(self._lane, place)
-            if (made := self._made(place)) and (items := self._packer.add(made, len(made.sequence))):
+        while self._config.order.epochs is None or self._position.epoch < self._config.order.epochs:
+            position = self._position
+            self._position = self._order.after(self._lane, position)
+            if (waiting := self._sequence_at(position)) and (items := self._packer.add(waiting, len(waiting.sequence))):
                 return items
         return self._packer.flush()
 
-    def _made(self, place: Place) -> _Waiting | None:
-        """The sequence of the sample at a place; None where it is let go, which is counted."""
-        shard, sample = self._order.sample(self._lane, place)
+    def _sequence_at(self, position: Position) -> _Waiting | None:
+        """The sequence of the sample at a position; None where it is dropped, which is counted."""
+        shard, sample = self._order.sample(self._lane, position)
         self._read += 1
         url = f"{self._files[shard].path}#{sample}"
         try:
-            made = guarded(lambda ref: self._sequence(ref, shard, sample), _Ref(url, place))
+            waiting = guarded(lambda ref: self._sequence(ref, shard, sample), _Ref(url, position))
         except Drop as drop:
-            self._let_go(url, drop, "read")
+            self._drop(url, drop, "read")
             return None
         self._in_a_row["read"] = 0
-        return made
+        return waiting
 
     def _sequence(self, ref: _Ref, shard: int, sample: int) -> _Waiting:
         if shard in self._missing:
@@ -130,18 +134,18 @@ class Lane:
             tries = self._config.read.tries
             raise LoaderError(f"{ref.url} cannot be read after {tries} tries: {error}") from error
         document = to_document(self._settings.kind, key, members)
-        rng = self._rng("sequence", ref.place)
-        return _Waiting(ref.place, ref.url, make_sequence(document, self._tokens, rng, self._config.sequence))
+        rng = self._rng("sequence", ref.position)
+        return _Waiting(ref.position, ref.url, make_sequence(document, self._tokens, rng, self._config.sequence))
 
     def _decoded(self, items: list[_Waiting]) -> Row | None:
         """The row of some sequences with their media decoded; one with a medium that does not decode is left out."""
         sequences, frames, counts = [], [], []
         for item in items:
-            rng = self._rng("media", item.place)
+            rng = self._rng("media", item.position)
             try:
                 decoded = [frames_of(medium, rng, self._config.images) for medium in item.sequence.media]
             except Drop as drop:
-                self._let_go(item.url, drop, "decode")
+                self._drop(item.url, drop, "decode")
                 continue
             self._in_a_row["decode"] = 0
             frames += decoded
@@ -156,16 +160,16 @@ class Lane:
         weight = self._settings.weight
         return Row(tuple(sequences), frames_FHWC, np.array(counts, np.int32), self._source, weight)
 
-    def _let_go(self, url: str, drop: Drop, stage: str) -> None:
+    def _drop(self, url: str, drop: Drop, stage: str) -> None:
         if drop.detail != _MISSING:  # counted once, when it was found missing
             self._in_a_row[stage] += 1
         self._drops.append(DropRow(url, "sample", drop.reason, drop.detail))
         if self._in_a_row[stage] >= self._config.read.max_failures_in_a_row:
             count = self._in_a_row[stage]
-            raise LoaderError(f"{count} samples in a row let go, last {url}: {drop.reason}: {drop.detail}")
+            raise LoaderError(f"{count} samples in a row dropped, last {url}: {drop.reason}: {drop.detail}")
 
-    def _rng(self, purpose: str, place: Place) -> random.Random:
-        return rng_of(self._config.order.seed, purpose, self._settings.name, self._lane, *place)
+    def _rng(self, purpose: str, position: Position) -> random.Random:
+        return rng_of(self._config.order.seed, purpose, self._settings.name, self._lane, *position)
 
 
 def open_reader(config: LoaderConfig, files: list[TarFile]) -> Reader:

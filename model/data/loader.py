@@ -20,8 +20,8 @@ from model.data.lanes import LaneState, LoaderError, open_cache
 from model.data.listing import list_shards
 from model.data.order import check_lanes, lanes_of
 from model.data.reading import TarFile
+from model.data.schedule import Taken, schedule
 from model.data.tokens import Tokens, load_tokens
-from model.data.turns import Taken, turns
 from model.data.workers import Job, Workers
 from schemas.drops import Counts, DropRow, Tally
 
@@ -42,7 +42,7 @@ class LoaderState(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct, frozen=True):
-    """What a loader saw since it was made: samples read and let go, tokens and their part of the rows, images."""
+    """What a loader saw since it was made: samples read and dropped, tokens and their part of the rows, images."""
 
     counts: Counts
     rows: int
@@ -56,7 +56,7 @@ class Loader:
     """Iterating gives steps: batches by dataset, or one batch `mixed`. Each iteration goes on where the last was left.
 
     Raises `SettingsError` for settings that do not go together; while iterating, `LoaderError`. `drops` is called with
-    every sample that is let go.
+    every sample that is dropped.
     """
 
     def __init__(
@@ -99,7 +99,7 @@ class Loader:
             workers.close()
 
     def close(self) -> None:
-        """Stop the workers. Leaving the iteration does it too, once the iterator is let go."""
+        """Stop the workers. Leaving the iteration does it too, once nothing holds the iterator."""
         if self._workers is not None:
             self._workers.close()
             self._workers = None
@@ -158,7 +158,7 @@ class Loader:
         return Report(self._tally.counts(), self._rows, self._tokens, self._predicted, self._frames, fill)
 
     def _steps_of(self, workers: Workers) -> Iterator[dict[str, Batch]]:
-        order = turns(self.config, self.rank, len(self._lanes), self._taken)
+        order = schedule(self.config, self.rank, len(self._lanes), self._taken)
         live = {(d, p) for d in range(len(self._names)) for p in range(len(self._lanes))}
         while live:
             step = {}
@@ -180,19 +180,19 @@ class Loader:
     ) -> list[Row]:
         rows: list[Row] = []
         while len(rows) < wanted and live:
-            d, position = next(order)
-            if (d, position) not in live:
+            d, index = next(order)
+            if (d, index) not in live:
                 continue
-            made = workers.next(position)
-            self._states[d][self._lanes[position]] = made.state
-            self._tally.saw("sample", made.samples)
-            for drop in made.drops:
+            output = workers.next(index)
+            self._states[d][self._lanes[index]] = output.state
+            self._tally.saw("sample", output.samples)
+            for drop in output.drops:
                 self._tally.drop(drop)
-            if made.row is None:
-                live.discard((d, position))
+            if output.row is None:
+                live.discard((d, index))
             else:
-                self._count(made.row)
-                rows.append(made.row)
+                self._count(output.row)
+                rows.append(output.row)
         return rows
 
     def _count(self, row: Row) -> None:

@@ -19,7 +19,7 @@ from schemas.settings import SettingsError
 Longs = npt.NDArray[np.int64]
 
 
-class Place(NamedTuple):
+class Position(NamedTuple):
     """A position in a lane: sample `number` of the lane's piece of `epoch`."""
 
     epoch: int
@@ -41,28 +41,28 @@ class Order:
         """Samples of a lane in an epoch: the same in every epoch."""
         return self._start(lane + 1) - self._start(lane)
 
-    def sample(self, lane: int, place: Place) -> tuple[int, int]:
+    def sample(self, lane: int, position: Position) -> tuple[int, int]:
         """Shard and number of the sample in it. The same arguments give the same sample, at any time, anywhere."""
-        place_in_line = self._start(lane) + self._shuffled(lane, place)
-        shards_S, ends_S = self._shards(place.epoch)
-        position = int(np.searchsorted(ends_S, place_in_line, "right"))
-        shard = int(shards_S[position])
-        return shard, place_in_line - int(ends_S[position]) + int(self.counts_S[shard])
+        in_line = self._start(lane) + self._shuffled(lane, position)
+        shards_S, ends_S = self._shards(position.epoch)
+        nth = int(np.searchsorted(ends_S, in_line, "right"))
+        shard = int(shards_S[nth])
+        return shard, in_line - int(ends_S[nth]) + int(self.counts_S[shard])
 
-    def after(self, lane: int, place: Place) -> Place:
-        """The place that follows, in the next epoch where the lane ends."""
-        if place.number + 1 < self.length(lane):
-            return Place(place.epoch, place.number + 1)
-        return Place(place.epoch + 1, 0)
+    def after(self, lane: int, position: Position) -> Position:
+        """The position that follows, in the next epoch where the lane ends."""
+        if position.number + 1 < self.length(lane):
+            return Position(position.epoch, position.number + 1)
+        return Position(position.epoch + 1, 0)
 
     def _start(self, lane: int) -> int:
         return self.samples * lane // self.lanes
 
-    def _shuffled(self, lane: int, place: Place) -> int:
+    def _shuffled(self, lane: int, position: Position) -> int:
         if not self.shuffle:
-            return place.number
-        block, within = divmod(place.number, self.block)
-        identity = (place.epoch, lane, block)
+            return position.number
+        block, within = divmod(position.number, self.block)
+        identity = (position.epoch, lane, block)
         if self._permutation is None or self._permutation[0] != identity:
             size = min(self.block, self.length(lane) - block * self.block)
             rng = np.random.default_rng([self.seed, *identity, 1])

@@ -21,7 +21,7 @@ def media_string(batch: Batch, row: int) -> str:
 
 
 def render_text(batch: Batch, row: int, tokens: Tokens) -> str:
-    """A line for each stretch of tokens that share document and medium: both, how many predicted, and the text.
+    """A line for each span of tokens that share document and medium: both, how many predicted, and the text.
 
     As in `doc 3  image 1    9 of 11 predicted  <image>Two cats.<|endofchunk|>`.
     """

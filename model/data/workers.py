@@ -10,10 +10,10 @@ from typing import Any, Protocol
 import msgspec
 
 from model.data.config import LoaderConfig
-from model.data.lanes import Lane, LaneState, LoaderError, Made, open_reader
+from model.data.lanes import Lane, LaneOutput, LaneState, LoaderError, open_reader
 from model.data.reading import TarFile
+from model.data.schedule import Taken, schedule
 from model.data.tokens import Tokens
-from model.data.turns import Taken, turns
 
 _LOOK_S = 0.5
 _END_S = 5
@@ -39,7 +39,7 @@ class Signal(Protocol):
 
 
 class Workers:
-    """Row for row in turn, whoever makes it. Lanes are dealt out by position, so each worker knows its own turns."""
+    """Row for row in turn, whoever makes it. Lanes are dealt out by their index, so each worker knows its own turns."""
 
     def __init__(self, job: Job) -> None:
         read = job.config.read
@@ -57,23 +57,23 @@ class Workers:
         for worker in self._workers:
             worker.start()
 
-    def next(self, position: int) -> Made:
-        """What the lane at a position among the rank's gives at its turn. Raises `LoaderError`."""
-        number = position % self._count
+    def next(self, index: int) -> LaneOutput:
+        """What lane number `index` of the rank's gives at its turn. Raises `LoaderError`."""
+        number = index % self._count
         while True:
             try:
                 found = self._queues[number].get(timeout=_LOOK_S)
             except queue.Empty:
                 if not self._workers[number].is_alive() and self._queues[number].empty():
-                    raise LoaderError(f"worker {number} died, perhaps for want of memory") from None
+                    raise LoaderError(f"worker {number} died, perhaps out of memory") from None
                 continue
             if isinstance(found, BaseException):
                 raise found
-            assert isinstance(found, Made)
+            assert isinstance(found, LaneOutput)
             return found
 
     def close(self) -> None:
-        """Stop all workers and wait for them; rows that they were ahead are let go."""
+        """Stop all workers and wait for them; rows that they made ahead are thrown away."""
         self._stop.set()
         for worker, ahead in zip(self._workers, self._queues, strict=True):
             if self._processes:
@@ -90,10 +90,10 @@ class Workers:
 
 
 def _work(job: Job, number: int, count: int, ahead: Any, stop: Signal) -> None:
-    """Rows of lanes `number`, `number + count`, ... in the order of their turns, until told to stop."""
+    """Rows of lanes `number`, `number + count`, ... in the order of their turns, until asked to stop."""
     try:
-        for made in _made_in_turn(job, number, count):
-            if not _put(ahead, made, stop):
+        for output in _outputs_in_turn(job, number, count):
+            if not _put(ahead, output, stop):
                 break
     except Exception as error:
         message = error if isinstance(error, LoaderError) else LoaderError(f"{type(error).__name__}: {error}")
@@ -112,25 +112,25 @@ def _put(ahead: Any, item: object, stop: Signal) -> bool:
     return False
 
 
-def _made_in_turn(job: Job, number: int, count: int) -> Iterator[Made]:
+def _outputs_in_turn(job: Job, number: int, count: int) -> Iterator[LaneOutput]:
     readers = [open_reader(job.config, files) for files in job.files]
-    streams: dict[tuple[int, int], Iterator[Made]] = {}
+    streams: dict[tuple[int, int], Iterator[LaneOutput]] = {}
     live = {(d, p) for d in range(len(job.files)) for p in range(number, len(job.lanes), count)}
     taken = Taken(list(job.taken.turns), job.taken.draws)
     try:
-        for d, position in turns(job.config, job.rank, len(job.lanes), taken):
-            if (d, position) not in live:
+        for d, index in schedule(job.config, job.rank, len(job.lanes), taken):
+            if (d, index) not in live:
                 if not live:
                     return
                 continue
-            if (d, position) not in streams:
-                lane = job.lanes[position]
+            if (d, index) not in streams:
+                lane = job.lanes[index]
                 state = job.states[d].get(lane, LaneState())
-                streams[d, position] = Lane(job.config, job.tokens, d, job.files[d], lane, state, readers[d]).rows()
-            made = next(streams[d, position])
-            if made.row is None:
-                live.discard((d, position))
-            yield made
+                streams[d, index] = Lane(job.config, job.tokens, d, job.files[d], lane, state, readers[d]).rows()
+            output = next(streams[d, index])
+            if output.row is None:
+                live.discard((d, index))
+            yield output
     finally:
         for reader in readers:
             reader.close()

@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from model.evaluation.loaded import LoadedModel
 from model.evaluation.metrics import METRICS
 from model.evaluation.prompts import TEXT_EXAMPLES, Shown, answer_text, choose, decode, in_context, nearest
 from model.evaluation.tasks import TaskSettings, read_items
-from model.evaluation.trained import Trained
 from model.network.generate import GenerateSettings, Prompt, generate, score
 from schemas.drops import Drop
 from schemas.settings import Settings, SettingsError
@@ -66,67 +66,67 @@ class Score(msgspec.Struct, frozen=True):
 
 
 def evaluate(
-    trained: Trained, config: EvaluateConfig, told: Callable[[str, int, int, int], None] = lambda *args: None
+    loaded: LoadedModel, config: EvaluateConfig, on_progress: Callable[[str, int, int, int], None] = lambda *args: None
 ) -> Iterator[Score]:
-    """Scores, task by task. `told` hears of task, shots, queries done and queries in all. Raises `SettingsError`."""
+    """Scores, task by task. `on_progress` gets task, shots, queries done and queries in all. Raises `SettingsError`."""
     if not config.tasks:
         raise SettingsError("tasks: name at least one")
     for task in config.tasks:
         try:
-            support = decode(read_items(task.support), trained.data.images)
-            queries = decode(read_items(task.query), trained.data.images)
+            support = decode(read_items(task.support), loaded.data.images)
+            queries = decode(read_items(task.query), loaded.data.images)
         except Drop as drop:
             raise SettingsError(f"task {task.name}: {drop.reason}: {drop.detail}") from None
-        pick = _picker(trained, config, support, queries)
+        pick = _picker(loaded, config, support, queries)
         for shots in config.shots:
-            yield _run(trained, config, task, pick, queries, shots, support, told)
+            yield _run(loaded, config, task, pick, queries, shots, support, on_progress)
 
 
 Pick = Callable[[int, int], list[Shown]]
 
 
-def _picker(trained: Trained, config: EvaluateConfig, support: list[Shown], queries: list[Shown]) -> Pick:
+def _picker(loaded: LoadedModel, config: EvaluateConfig, support: list[Shown], queries: list[Shown]) -> Pick:
     """Examples for query number n, so many shots."""
     if config.examples == "random":
         return lambda n, shots: choose(support, queries[n].item, shots, config.seed)
-    of_support, of_queries = features(trained, support), features(trained, queries)
+    of_support, of_queries = features(loaded, support), features(loaded, queries)
     return lambda n, shots: nearest(support, of_support, queries[n].item, of_queries[n], shots)
 
 
 @torch.no_grad()
-def features(trained: Trained, shown: Sequence[Shown]) -> Floats:
+def features(loaded: LoadedModel, shown: Sequence[Shown]) -> Floats:
     """[items, width], of unit length: the mean over the features of all frames, by the frozen vision encoder."""
     found = []
     for item in shown:
         frames = np.concatenate(item.media)[:_FRAMES_AT_A_TIME]
-        frames_FCHW = torch.from_numpy(frames).permute(0, 3, 1, 2).to(trained.model.device)
-        mean = trained.model.vision(frames_FCHW).float().mean((0, 1)).cpu().numpy()
+        frames_FCHW = torch.from_numpy(frames).permute(0, 3, 1, 2).to(loaded.model.device)
+        mean = loaded.model.vision(frames_FCHW).float().mean((0, 1)).cpu().numpy()
         found.append(mean / max(1e-9, float(np.linalg.norm(mean))))
     return np.stack(found).astype(np.float32)
 
 
 def _run(
-    trained: Trained,
+    loaded: LoadedModel,
     config: EvaluateConfig,
     task: TaskSettings,
     pick: Pick,
     queries: list[Shown],
     shots: int,
     support: list[Shown],
-    told: Callable[[str, int, int, int], None],
+    on_progress: Callable[[str, int, int, int], None],
 ) -> Score:
     said: list[str] = []
     for start in range(0, len(queries), _AT_A_TIME):
         numbers = range(start, min(len(queries), start + _AT_A_TIME))
         if task.metric == "classification":
             classes = task.classes or tuple(sorted({answer for shown in support for answer in shown.item.answers}))
-            said += [_likeliest(trained, config, task, pick, queries, n, shots, classes) for n in numbers]
+            said += [_likeliest(loaded, config, task, pick, queries, n, shots, classes) for n in numbers]
         else:
-            prompts = [_prompt(trained, task, pick(n, shots or TEXT_EXAMPLES), queries[n], shots) for n in numbers]
+            prompts = [_prompt(loaded, task, pick(n, shots or TEXT_EXAMPLES), queries[n], shots) for n in numbers]
             settings = GenerateSettings(max_new_tokens=task.max_new_tokens, beams=config.beams)
-            made = generate(trained.model, prompts, trained.stop_ids, settings)
-            said += [_only_answer(trained.tokens.decode(ids), task.template) for ids in made]
-        told(task.name, shots, len(said), len(queries))
+            made = generate(loaded.model, prompts, loaded.stop_ids, settings)
+            said += [_only_answer(loaded.tokens.decode(ids), task.template) for ids in made]
+        on_progress(task.name, shots, len(said), len(queries))
     good = [shown.item.answers for shown in queries]
     scores = METRICS["exact" if task.metric == "classification" else task.metric](said, good)
     answers = [
@@ -137,8 +137,8 @@ def _run(
     return Score(task.name, task.metric, shots, float(np.mean(scores)), error, len(queries), answers)
 
 
-def _prompt(trained: Trained, task: TaskSettings, examples: list[Shown], query: Shown, shots: int) -> Prompt:
-    return in_context(examples, query, task.template, trained.tokens, with_media=shots > 0)
+def _prompt(loaded: LoadedModel, task: TaskSettings, examples: list[Shown], query: Shown, shots: int) -> Prompt:
+    return in_context(examples, query, task.template, loaded.tokens, with_media=shots > 0)
 
 
 def _only_answer(text: str, template: str) -> str:
@@ -148,7 +148,7 @@ def _only_answer(text: str, template: str) -> str:
 
 
 def _likeliest(
-    trained: Trained,
+    loaded: LoadedModel,
     config: EvaluateConfig,
     task: TaskSettings,
     pick: Pick,
@@ -158,11 +158,11 @@ def _likeliest(
     classes: Sequence[str],
 ) -> str:
     """The class with the highest likelihood, averaged over orders of the examples. At 0 shots no example (A.2)."""
-    candidates = [trained.tokens.encode(answer_text(task.template, name)) for name in classes]
+    candidates = [loaded.tokens.encode(answer_text(task.template, name)) for name in classes]
     totals = np.zeros(len(classes))
     for order in _orders(pick(number, shots), task.permutations, f"{config.seed}/{number}"):
-        prompt = _prompt(trained, task, order, queries[number], shots)
-        for n, of_tokens in enumerate(score(trained.model, prompt, candidates)):
+        prompt = _prompt(loaded, task, order, queries[number], shots)
+        for n, of_tokens in enumerate(score(loaded.model, prompt, candidates)):
             totals[n] += float(np.mean(of_tokens) if task.mean_likelihood else np.sum(of_tokens))
     return classes[int(totals.argmax())]
 

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from model.network.attention import Backend, Plan, image_attention
+from model.network.attention import Backend, MediaSpans, image_attention
 
 
 class FeedForward(nn.Module):
@@ -88,10 +88,10 @@ class GatedBlock(nn.Module):
         self,
         hidden_BTD: torch.Tensor,
         latents_MLC: torch.Tensor | None = None,
-        plan: Plan | None = None,
+        spans: MediaSpans | None = None,
         cached: Cached | None = None,
     ) -> torch.Tensor:
-        """Attends to `latents_MLC` by `plan`, or to what is `cached`."""
+        """Attends to `latents_MLC` by `spans`, or to what is `cached`."""
         # A language model in half precision meets weights in full: outside of autocast the block decides.
         y_BTD = hidden_BTD.to(self.norm.weight.dtype)
         q_BTHE = self.to_q(self.norm(y_BTD)).unflatten(-1, self.shape)
@@ -99,9 +99,9 @@ class GatedBlock(nn.Module):
             attended_BTHE = cached.attention(q_BTHE)
         else:
             assert latents_MLC is not None
-            assert plan is not None
+            assert spans is not None
             k_MLHE, v_MLHE = self.keys_values(latents_MLC)
-            attended_BTHE = image_attention(q_BTHE, k_MLHE, v_MLHE, plan, self.backend)
+            attended_BTHE = image_attention(q_BTHE, k_MLHE, v_MLHE, spans, self.backend)
         y_BTD = y_BTD + self.attention_gate.tanh() * self.to_out(attended_BTHE.flatten(2))
         out_BTD: torch.Tensor = y_BTD + self.feed_forward_gate.tanh() * self.feed_forward(y_BTD)
         return out_BTD.to(hidden_BTD.dtype)

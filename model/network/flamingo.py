@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from model.data.batch import Batch
-from model.network.attention import Plan
+from model.network.attention import MediaSpans
 from model.network.block import Cached, GatedBlock
 from model.network.config import FlamingoConfig
 from model.network.connector import CONNECTORS, initialise
@@ -31,13 +31,16 @@ from model.network.vision.encoder import Encoder, make_encoder
 from schemas.settings import SettingsError
 
 
-class Sight:
+class Conditioning:
     """What the language model sees during one call: the latents and who attends to which, or what is cached of them."""
 
     def __init__(
-        self, latents_MLI: torch.Tensor | None = None, plan: Plan | None = None, cached: list[Cached] | None = None
+        self,
+        latents_MLI: torch.Tensor | None = None,
+        spans: MediaSpans | None = None,
+        cached: list[Cached] | None = None,
     ) -> None:
-        self.latents_MLI, self.plan, self.cached = latents_MLI, plan, cached
+        self.latents_MLI, self.spans, self.cached = latents_MLI, spans, cached
         self.tokens_BT: torch.Tensor | None = None  # between the two hooks of the embedding
 
 
@@ -45,7 +48,7 @@ class Flamingo(nn.Module):
     """A language model of transformers with blocks before every k-th of its layers.
 
     The language model itself is not changed: its classes, its weights and the keys of its `state_dict` stay.
-    Hooks on its layers call the blocks, and they do nothing outside of `with model.sight(...)`.
+    Hooks on its layers call the blocks, and they do nothing outside of `with model.conditioning(...)`.
     """
 
     def __init__(self, config: FlamingoConfig, lm: nn.Module, vision: Encoder, new_token_ids: Sequence[int]) -> None:
@@ -75,7 +78,7 @@ class Flamingo(nn.Module):
         self.new_embeddings = NewEmbeddings(new_token_ids, _width(embedding))
         self.new_logits = NewLogits(new_token_ids, head.in_features, head.out_features)
         start(self.new_embeddings, self.new_logits, embedding, head)
-        self._sight: Sight | None = None
+        self._conditioning: Conditioning | None = None
         self._packs = False
         self._attach(embedding, head)
         for frozen, trained in ((lm, config.train_lm), (vision, config.train_vision)):
@@ -101,27 +104,29 @@ class Flamingo(nn.Module):
             new_token_ids=new_token_ids,
         )
 
-    def forward(self, batch: Batch, plan: Plan | None = None, latents_MLI: torch.Tensor | None = None) -> torch.Tensor:
+    def forward(
+        self, batch: Batch, spans: MediaSpans | None = None, latents_MLI: torch.Tensor | None = None
+    ) -> torch.Tensor:
         """Logits [B, T, V], float32; those at t are of token t + 1.
 
-        `plan`, made while the batch is in the CPU's memory, saves a wait for the GPU; `latents_MLI` saves the encoding.
+        `spans`, made while the batch is in the CPU's memory, save a wait for the GPU; `latents_MLI` save the encoding.
         """
-        plan = Plan.of(batch) if plan is None else plan
+        spans = MediaSpans.of(batch) if spans is None else spans
         if latents_MLI is None:
             latents_MLI = self.encode(batch.frames_FCHW, batch.frame_offsets_M1)
         apart = {}
         # Rows of one document need nothing: padding stands behind it, and no token looks ahead.
-        if plan.packed:
+        if spans.packed:
             self.check_packing()
             apart = packed_inputs(self.lm, batch)
-        with self.sight(latents_MLI, plan):
+        with self.conditioning(latents_MLI, spans):
             out = self.lm(input_ids=batch.tokens_BT, use_cache=False, **apart)
         logits_BTV: torch.Tensor = out.logits
         return logits_BTV.float()
 
-    def loss(self, batch: Batch, plan: Plan | None = None) -> torch.Tensor:
+    def loss(self, batch: Batch, spans: MediaSpans | None = None) -> torch.Tensor:
         """Cross-entropy [B, T] of each token given those before it, without any weight: see `token_loss`."""
-        return token_loss(self(batch, plan), batch.tokens_BT)
+        return token_loss(self(batch, spans), batch.tokens_BT)
 
     def encode(self, frames_FCHW: torch.Tensor, frame_offsets_M1: torch.Tensor) -> torch.Tensor:
         """Latents [M, L, I] of media, whose frames are uint8; vision runs without gradients while it is frozen.
@@ -148,15 +153,18 @@ class Flamingo(nn.Module):
         return [Cached(k_BLHE, v_BLHE, media_B >= 0) for k_BLHE, v_BLHE in made]
 
     @contextmanager
-    def sight(
-        self, latents_MLI: torch.Tensor | None = None, plan: Plan | None = None, cached: list[Cached] | None = None
-    ) -> Iterator[Sight]:
+    def conditioning(
+        self,
+        latents_MLI: torch.Tensor | None = None,
+        spans: MediaSpans | None = None,
+        cached: list[Cached] | None = None,
+    ) -> Iterator[Conditioning]:
         """Within it the language model sees; when it ends, by whatever is raised too, it is blind again."""
-        outer, self._sight = self._sight, Sight(latents_MLI, plan, cached)
+        outer, self._conditioning = self._conditioning, Conditioning(latents_MLI, spans, cached)
         try:
-            yield self._sight
+            yield self._conditioning
         finally:
-            self._sight = outer
+            self._conditioning = outer
 
     def train(self, mode: bool = True) -> "Flamingo":
         """As in torch, but what is frozen stays in evaluation mode: no dropout in it."""
@@ -252,29 +260,29 @@ class Flamingo(nn.Module):
         head.register_forward_hook(self._after_head)
 
     def _before_layer(self, number: int, layer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        if (sight := self._sight) is None:
+        if (conditioning := self._conditioning) is None:
             return None
         hidden_BTD = args[0] if args else kwargs["hidden_states"]
-        cached = sight.cached[number] if sight.cached is not None else None
-        hidden_BTD = self.blocks[number](hidden_BTD, sight.latents_MLI, sight.plan, cached)
+        cached = conditioning.cached[number] if conditioning.cached is not None else None
+        hidden_BTD = self.blocks[number](hidden_BTD, conditioning.latents_MLI, conditioning.spans, cached)
         if args:
             return (hidden_BTD, *args[1:]), kwargs
         return args, {**kwargs, "hidden_states": hidden_BTD}
 
     def _before_embedding(self, embedding: nn.Module, args: tuple[torch.Tensor]) -> Any:
-        if (sight := self._sight) is None:
+        if (conditioning := self._conditioning) is None:
             return None
-        sight.tokens_BT = tokens_BT = args[0]
+        conditioning.tokens_BT = tokens_BT = args[0]
         # The frozen table has no row for them.
         return (tokens_BT.masked_fill(tokens_BT >= self.new_logits.vocabulary, 0),)
 
     def _after_embedding(self, embedding: nn.Module, args: tuple[torch.Tensor], out: torch.Tensor) -> Any:
-        if (sight := self._sight) is None or sight.tokens_BT is None:
+        if (conditioning := self._conditioning) is None or conditioning.tokens_BT is None:
             return None
-        return self.new_embeddings(sight.tokens_BT, out)
+        return self.new_embeddings(conditioning.tokens_BT, out)
 
     def _after_head(self, head: nn.Module, args: tuple[torch.Tensor], out: torch.Tensor) -> Any:
-        return None if self._sight is None else self.new_logits(args[0], out)
+        return None if self._conditioning is None else self.new_logits(args[0], out)
 
 
 def token_loss(logits_BTV: torch.Tensor, tokens_BT: torch.Tensor) -> torch.Tensor:

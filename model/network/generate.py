@@ -17,7 +17,7 @@ import numpy.typing as npt
 import torch
 
 from model.data.tokens import Tokens
-from model.network.attention import Plan
+from model.network.attention import MediaSpans
 from model.network.block import Cached
 from model.network.flamingo import Flamingo
 from model.network.language import import_transformers
@@ -101,7 +101,7 @@ def generate(
         cached = [layer.repeat(settings.beams) for layer in cached]
         if cache is not None and settings.beams > 1:
             cache.batch_repeat_interleave(settings.beams)
-        with model.sight(cached=cached), torch.random.fork_rng():
+        with model.conditioning(cached=cached), torch.random.fork_rng():
             torch.manual_seed(settings.seed)
             out_BT = _lm(model).generate(
                 input_ids=rows.tokens_BT,
@@ -148,7 +148,7 @@ def _continue(
     for row, candidate in zip(tokens_CT, candidates, strict=True):
         row[1 : 1 + len(candidate)] = torch.tensor(candidate)
     tokens_CT = tokens_CT.to(model.device)
-    with model.sight(cached=cached):
+    with model.conditioning(cached=cached):
         out = model.lm(
             input_ids=tokens_CT[:, :-1],
             attention_mask=torch.ones(len(candidates), start + longest, dtype=torch.int64, device=model.device),
@@ -215,7 +215,7 @@ def _read(model: Flamingo, rows: _Rows, last_media_B: torch.Tensor) -> tuple[Any
     cached = model.cached(latents_MLI, last_media_B.to(model.device))
     if rows.tokens_BT.shape[1] == 0:
         return None, cached
-    with model.sight(latents_MLI, Plan.of_index(rows.media_index_BT)):
+    with model.conditioning(latents_MLI, MediaSpans.of_index(rows.media_index_BT)):
         out = model.lm(
             input_ids=rows.tokens_BT,
             attention_mask=rows.real_BT,

@@ -1,1 +1,1 @@
-"""Batches become a trained model: the loop, its checkpoints and what it tells of itself."""
+"""Batches become a trained model: the loop, its checkpoints and its metrics."""

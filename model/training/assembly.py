@@ -1,4 +1,4 @@
-"""From settings to a run that is ready for its first step; everything that does not fit together is told here."""
+"""From settings to a run that is ready for its first step; everything that does not fit together is refused here."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,10 +13,10 @@ from model.network.flops import StepFlops, step_flops
 from model.training.checkpoints import SETTINGS
 from model.training.config import TrainConfig, check_train_config
 from model.training.optimiser import make_optimiser
-from model.training.parallel import Laid, Processes
+from model.training.parallel import ParallelModel, Processes
 from schemas.settings import SettingsError, differences, load_settings
 
-#: What may change when a run goes on: nothing that its losses depend on, but where things lie and what is told.
+#: What may change when a run goes on: nothing that its losses depend on, but where things lie and what is reported.
 _MAY_CHANGE = (
     "output", "steps", "checkpoint.", "log.", "guard.", "held_out.", "parallel.", "data.read.", "data.tokenizer",
     "model.lm.path", "model.vision.path", "shapes", "text_model",
@@ -31,7 +31,7 @@ class Run:
     processes: Processes
     tokens: Tokens
     model: Flamingo
-    laid: Laid
+    parallel: ParallelModel
     optimiser: torch.optim.AdamW
     loader: Loader
     flops: StepFlops
@@ -53,11 +53,11 @@ def assemble(config: TrainConfig, processes: Processes) -> Run:
     model = build_model(config, tokens)
     loader = Loader(config.data, tokens, processes.rank, processes.world)
     flops = step_flops(model)
-    laid = Laid(model, config.parallel, processes)
-    optimiser = make_optimiser(laid.model, config.optimiser)
+    parallel = ParallelModel(model, config.parallel, processes)
+    optimiser = make_optimiser(parallel.model, config.optimiser)
     # From here on each process draws for itself.
     torch.manual_seed(config.seed + 1 + processes.rank)
-    return Run(config, processes, tokens, model, laid, optimiser, loader, flops)
+    return Run(config, processes, tokens, model, parallel, optimiser, loader, flops)
 
 
 def build_model(config: TrainConfig, tokens: Tokens) -> Flamingo:

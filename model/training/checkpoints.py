@@ -34,7 +34,7 @@ from torch.distributed.checkpoint.state_dict_loader import load as load_distribu
 from torch.distributed.checkpoint.state_dict_saver import save as save_distributed
 
 from model.training.config import CheckpointSettings
-from model.training.parallel import Laid, Processes
+from model.training.parallel import ParallelModel, Processes
 from schemas.settings import Settings, SettingsError, dump_settings
 
 FOLDER = "checkpoints"
@@ -71,7 +71,7 @@ def folder_of(output: str, step: int) -> Path:
 def save(
     output: str,
     step: int,
-    laid: Laid,
+    parallel: ParallelModel,
     optimiser: torch.optim.Optimizer,
     loader_state: Mapping[str, Any],
     counters: Mapping[str, float],
@@ -86,16 +86,16 @@ def save(
             shutil.rmtree(aside, ignore_errors=True)
             aside.mkdir(parents=True)
     weights: dict[str, Any] = get_model_state_dict(
-        laid.model, options=StateDictOptions(ignore_frozen_params=True, full_state_dict=True, cpu_offload=True)
+        parallel.model, options=StateDictOptions(ignore_frozen_params=True, full_state_dict=True, cpu_offload=True)
     )
     with _agreed(f"the checkpoint of step {step} could not be written", processes, aside):
         with _alone_is_meant():
-            save_distributed(_state(laid, optimiser), checkpoint_id=aside, no_dist=processes.world == 1)
+            save_distributed(_state(parallel, optimiser), checkpoint_id=aside, no_dist=processes.world == 1)
         own = {"loader": loader_state, "random": _random_state()}
         (aside / f"process-{processes.rank:05d}.json").write_text(json.dumps(own))
         if processes.is_first:
             # torch takes the second name of a tied frozen matrix for something trained.
-            trained = laid.model.trainable_parameters()
+            trained = parallel.model.trainable_parameters()
             save_file({name: weights[name].contiguous() for name in trained}, aside / WEIGHTS)
     with _agreed(f"the checkpoint of step {step} could not be written", processes, aside):
         if processes.is_first:
@@ -110,7 +110,7 @@ def save(
 
 
 def restore(
-    output: str, step: int, laid: Laid, optimiser: torch.optim.Optimizer, processes: Processes
+    output: str, step: int, parallel: ParallelModel, optimiser: torch.optim.Optimizer, processes: Processes
 ) -> tuple[Mark, list[dict[str, Any]]]:
     """Load weights and optimiser, and the random generators where the number of processes is the same.
 
@@ -120,13 +120,13 @@ def restore(
     try:
         mark = msgspec.json.decode((folder / MARK).read_bytes(), type=Mark)
         own = [json.loads((folder / f"process-{rank:05d}.json").read_text()) for rank in range(mark.processes)]
-        state = _state(laid, optimiser)
+        state = _state(parallel, optimiser)
         with _alone_is_meant():
             load_distributed(state, checkpoint_id=folder, no_dist=processes.world == 1)
     except (OSError, ValueError, RuntimeError, CheckpointException) as error:
         raise CheckpointError(f"{folder} cannot be read: {_short(error)}") from error
-    laid.model.load_state_dict(state["model"], strict=False)
-    set_optimizer_state_dict(laid.model, optimiser, state["optimiser"], options=_TRAINED)
+    parallel.model.load_state_dict(state["model"], strict=False)
+    set_optimizer_state_dict(parallel.model, optimiser, state["optimiser"], options=_TRAINED)
     if mark.processes == processes.world:
         _set_random_state(own[processes.rank]["random"])
     return mark, [one["loader"] for one in own]
@@ -150,7 +150,7 @@ def read_weights(checkpoint: Path) -> dict[str, torch.Tensor]:
         raise CheckpointError(f"{checkpoint / WEIGHTS} cannot be read: {error}") from None
 
 
-def let_go_old(output: str, settings: CheckpointSettings) -> None:
+def remove_old(output: str, settings: CheckpointSettings) -> None:
     """Remove checkpoints over `keep_latest`, but not those that stay for ever, and what a kill left of a save."""
     every = settings.keep_every_steps
     for step in steps_saved(output)[: -settings.keep_latest]:
@@ -168,10 +168,10 @@ def sweep(output: str) -> None:
         shutil.rmtree(left, ignore_errors=True)
 
 
-def _state(laid: Laid, optimiser: torch.optim.Optimizer) -> dict[str, Any]:
+def _state(parallel: ParallelModel, optimiser: torch.optim.Optimizer) -> dict[str, Any]:
     return {
-        "model": laid.model.trainable_state_dict(),
-        "optimiser": get_optimizer_state_dict(laid.model, optimiser, options=_TRAINED),
+        "model": parallel.model.trainable_state_dict(),
+        "optimiser": get_optimizer_state_dict(parallel.model, optimiser, options=_TRAINED),
     }
 
 
@@ -192,7 +192,7 @@ def _agreed(what: str, processes: Processes, aside: Path) -> Iterator[None]:
 
 @contextmanager
 def _alone_is_meant() -> Iterator[None]:
-    """torch warns of a single process, though it is told so."""
+    """torch warns of a single process, though it is asked for."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "torch.distributed is disabled", UserWarning)
         yield

@@ -79,7 +79,7 @@ def _step_lines(run: Run, batches: Mapping[str, Batch]) -> Iterator[str]:
     wanted = run.processes.sum(counts(batches, run.config.loss)).cpu()
     began = time.perf_counter()
     outcome = train_step(
-        run.laid,
+        run.parallel,
         run.optimiser,
         batches,
         wanted,

@@ -20,7 +20,7 @@ from model.data.sequences import rng_of
 from model.data.tokens import Tokens
 from model.network.flamingo import Flamingo, token_loss
 from model.network.generate import GenerateSettings, Prompt, generate, make_prompt
-from model.training.parallel import Laid, Processes
+from model.training.parallel import ParallelModel, Processes
 from model.training.step import predicted, source_of_tokens
 from schemas.drops import Drop
 
@@ -54,10 +54,12 @@ def shuffled_media(batch: Batch) -> Batch:
 
 
 @torch.no_grad()
-def losses(laid: Laid, batches: Iterable[Mapping[str, Batch]], processes: Processes) -> dict[str, dict[str, float]]:
+def losses(
+    parallel: ParallelModel, batches: Iterable[Mapping[str, Batch]], processes: Processes
+) -> dict[str, dict[str, float]]:
     """By dataset: `loss`, the mean over its predicted tokens; `shuffled`, that with other pictures; `gap`, their
     difference. Over all processes."""
-    laid.model.eval()
+    parallel.model.eval()
     names: tuple[str, ...] = ()
     sums: torch.Tensor | None = None
     for step in batches:
@@ -65,10 +67,10 @@ def losses(laid: Laid, batches: Iterable[Mapping[str, Batch]], processes: Proces
             names = batch.sources
             sums = torch.zeros(3, len(names), dtype=torch.float64) if sums is None else sums
             for row, seen in ((0, batch), (1, shuffled_media(batch))):
-                sums[row] += _sums(laid, seen, processes)
+                sums[row] += _sums(parallel, seen, processes)
             sources = source_of_tokens(batch)[predicted(batch)]
             sums[2] += torch.bincount(sources, minlength=len(names))
-    laid.model.train()
+    parallel.model.train()
     if sums is None:
         return {}
     right, wrong, tokens = processes.sum(sums).cpu()
@@ -83,10 +85,10 @@ def losses(laid: Laid, batches: Iterable[Mapping[str, Batch]], processes: Proces
     }
 
 
-def _sums(laid: Laid, batch: Batch, processes: Processes) -> torch.Tensor:
+def _sums(parallel: ParallelModel, batch: Batch, processes: Processes) -> torch.Tensor:
     moved = batch.to(processes.device)
-    with laid.autocast():
-        loss_BT = token_loss(laid.module(moved), moved.tokens_BT)
+    with parallel.autocast():
+        loss_BT = token_loss(parallel.module(moved), moved.tokens_BT)
     mask = predicted(moved)
     summed = torch.zeros(len(batch.sources), dtype=torch.float64)
     return summed.index_add_(0, source_of_tokens(moved)[mask].cpu(), loss_BT[mask].double().cpu())

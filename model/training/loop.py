@@ -2,7 +2,7 @@
 
     for batches in loader:
         train_step(...)                  # the gradients of every dataset, one update
-        measure, tell, save              # as often as the settings say
+        measure, report, save            # as often as the settings say
 
 `train(config)` is all there is to call: in one process, in each process that `torchrun` starts, or in each worker of
 Ray Train.
@@ -31,7 +31,8 @@ from model.training.signals import Stop, stop_by_signal
 from model.training.step import counts, train_step
 from schemas.settings import dump_settings
 
-Teller = Callable[[int, Mapping[str, float]], None]
+OnMetrics = Callable[[int, Mapping[str, float]], None]
+OnMessage = Callable[[str], None]
 
 
 class Ended(msgspec.Struct, frozen=True):
@@ -43,22 +44,24 @@ class Ended(msgspec.Struct, frozen=True):
     held_out: dict[str, float]
 
 
-def train(config: TrainConfig, told: Teller = lambda step, values: None, say: Callable[[str], None] = print) -> Ended:
+def train(
+    config: TrainConfig, on_metrics: OnMetrics = lambda step, values: None, on_message: OnMessage = print
+) -> Ended:
     """Train, or go on after the last checkpoint of `config.output`.
 
-    `told` hears of each step in the first process, `say` gets sentences. Raises `SettingsError`, `LoaderError`,
-    `TrainingError`, `CheckpointError`, `OSError`.
+    `on_metrics` gets the step and what was measured, in the first process only; `on_message` gets sentences. Raises
+    `SettingsError`, `LoaderError`, `TrainingError`, `CheckpointError`, `OSError`.
     """
     with join(config.parallel) as processes, stop_by_signal() as stop:
         if not processes.is_first:
-            told, say = (lambda step, values: None), (lambda text: None)
+            on_metrics, on_message = (lambda step, values: None), (lambda text: None)
         run = assemble(config, processes)
-        started_at = _resume(run, say)
+        started_at = _resume(run, on_message)
         records = _open_records(run, started_at)
         for note in records.notes if records else ():
-            say(note)
+            on_message(note)
         try:
-            return _Loop(run, records, stop, told, say, started_at).go()
+            return _Loop(run, records, stop, on_metrics, on_message, started_at).go()
         finally:
             run.loader.close()
             if records is not None:
@@ -69,9 +72,10 @@ class _Loop:
     """One run of the loop in one process."""
 
     def __init__(
-        self, run: Run, records: Records | None, stop: Stop, told: Teller, say: Callable[[str], None], step: int
+        self, run: Run, records: Records | None, stop: Stop, on_metrics: OnMetrics, on_message: OnMessage, step: int
     ) -> None:
-        self._run, self._records, self._stop, self._told, self._say = run, records, stop, told, say
+        self._run, self._records, self._stop = run, records, stop
+        self._on_metrics, self._on_message = on_metrics, on_message
         self._config, self._processes = run.config, run.processes
         self._step = step
         self._saved_step, self._saved_at = step, time.monotonic()
@@ -94,7 +98,7 @@ class _Loop:
                 wanted, stops, saves = self._agree(batches)
                 set_rates(run.optimiser, schedule(self._step, config.steps, config.optimiser))
                 outcome = train_step(
-                    run.laid,
+                    run.parallel,
                     run.optimiser,
                     batches,
                     wanted,
@@ -143,7 +147,7 @@ class _Loop:
                 everywhere.setdefault(name, []).extend(keys)
         if self._records is not None:
             self._records.guard(self._step, self._guard.reason, everywhere)
-        self._say(f"step {self._step}: {self._guard.reason}; its samples are in guard.jsonl")
+        self._on_message(f"step {self._step}: {self._guard.reason}; its samples are in guard.jsonl")
         if self._guard.is_lost:
             some = ", ".join(f"{name} {keys[0]}" for name, keys in everywhere.items() if keys)
             raise TrainingError(
@@ -168,8 +172,8 @@ class _Loop:
             if self._records is not None:
                 self._records.write(self._step, values)
         except OSError as error:
-            self._say(f"the metrics could not be written: {error}")
-        self._told(self._step, values)
+            self._on_message(f"the metrics could not be written: {error}")
+        self._on_metrics(self._step, values)
 
     def _save(self, must: bool) -> None:
         """A save that fails costs nothing but itself, unless it is the last chance."""
@@ -180,7 +184,7 @@ class _Loop:
                 checkpoints.save(
                     self._config.output,
                     self._step,
-                    run.laid,
+                    run.parallel,
                     run.optimiser,
                     run.loader.state_dict(),
                     self._meter.counters(),
@@ -190,11 +194,11 @@ class _Loop:
         except CheckpointError as error:
             if must:
                 raise
-            self._say(f"{error}; training goes on, the next try comes in its turn")
+            self._on_message(f"{error}; training goes on, the next save is tried when it is due")
             return
         self._saved_step = self._step
         if self._processes.is_first:
-            checkpoints.let_go_old(self._config.output, self._config.checkpoint)
+            checkpoints.remove_old(self._config.output, self._config.checkpoint)
 
     def _is_due(self, every: int) -> bool:
         return bool(every) and self._step % every == 0
@@ -214,7 +218,7 @@ class _HeldOut:
         run = self._run
         if self._batches is None:
             self._batches = held_out_batches(self._loader, run.tokens, self._settings.batches, run.processes)
-        found = losses(run.laid, self._batches, run.processes)
+        found = losses(run.parallel, self._batches, run.processes)
         values = {f"held_out/{name}/{what}": value for name, of in found.items() for what, value in of.items()}
         if self._settings.captions and run.config.parallel.strategy == "fsdp" and run.processes.world > 1:
             return values  # generating takes another number of steps on each process
@@ -238,17 +242,17 @@ class _HeldOut:
         return values
 
 
-def _resume(run: Run, say: Callable[[str], None]) -> int:
+def _resume(run: Run, on_message: OnMessage) -> int:
     """Load the last checkpoint, if there is one; the step to go on from."""
     saved = checkpoints.steps_saved(run.config.output)
     if not saved:
         return 0
-    mark, loader_states = checkpoints.restore(run.config.output, saved[-1], run.laid, run.optimiser, run.processes)
+    mark, loader_states = checkpoints.restore(run.config.output, saved[-1], run.parallel, run.optimiser, run.processes)
     run.loader.load_state_dict(loader_states)
     run.counted.update(mark.counters)
     now = run.processes.world
     others = f", written by {mark.processes} processes and read by {now}" if mark.processes != now else ""
-    say(f"goes on after step {mark.step} of {run.config.steps}{others}")
+    on_message(f"goes on after step {mark.step} of {run.config.steps}{others}")
     return mark.step
 
 

@@ -82,7 +82,7 @@ def _device(settings: ParallelSettings, local_rank: int) -> torch.device:
     return torch.device("cuda", local_rank)
 
 
-class Laid:
+class ParallelModel:
     """A model laid out over the processes: `module` is what is called, `model` holds the names.
 
     Gradients are summed over processes only where they are asked for, at the last of the backward passes of a step.

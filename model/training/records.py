@@ -16,7 +16,7 @@ GUARD = "guard.jsonl"
 class Records:
     """Writers of one process; the others have none. `resumed_at` cuts off what a killed run wrote after its checkpoint.
 
-    Raises `OSError` at the start; later a full disk is told once by `warn`, and training goes on.
+    Raises `OSError` at the start; later a full disk is reported once by `warn`, and training goes on.
     """
 
     def __init__(self, output: str, settings: LogSettings, resumed_at: int, run_config: Mapping[str, Any]) -> None:

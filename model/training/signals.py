@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-#: SIGUSR1 is what Slurm can be told to send ahead of the end of a job.
+#: SIGUSR1 is what Slurm can be asked to send before a job ends.
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
 
 

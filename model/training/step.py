@@ -14,9 +14,9 @@ from typing import Literal
 import torch
 
 from model.data.batch import Batch
-from model.network.attention import Plan
+from model.network.attention import MediaSpans
 from model.network.flamingo import token_loss
-from model.training.parallel import Laid, Processes
+from model.training.parallel import ParallelModel, Processes
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def rows_of(batch: Batch, start: int, stop: int) -> Batch:
     kept = torch.unique(document_BT[document_BT >= 0]).long()
     first = int(kept[0]) if len(kept) else 0
     media_BT = batch.media_index_BT[start:stop]
-    # The media of a document follow each other, and so do documents: what the rows hold is one stretch.
+    # The media of a document follow each other, and so do documents: what the rows hold is one span.
     seen = media_BT[media_BT >= 0]
     before = batch.media_index_BT[:start]
     low = int(before.max()) + 1 if before.numel() and int(before.max()) >= 0 else 0
@@ -96,7 +96,7 @@ def rows_of(batch: Batch, start: int, stop: int) -> Batch:
 
 
 def train_step(
-    laid: Laid,
+    parallel: ParallelModel,
     optimiser: torch.optim.Optimizer,
     batches: Mapping[str, Batch],
     counts_S: torch.Tensor,
@@ -107,18 +107,18 @@ def train_step(
 ) -> Outcome:
     """One update; `counts_S` are those of `counts`, summed over all processes.
 
-    `judge` is told the global norm of the gradient, the same on every process, and says whether it is applied.
+    `judge` gets the global norm of the gradient, the same on every process, and decides whether it is applied.
     """
     parts = list(micro_batches(batches, micro_rows))
     # Gradients are averaged over processes: what is wanted is their sum.
     weight_S = (processes.world / counts_S.clamp(min=1)).float().to(processes.device)
     losses, tokens = torch.zeros_like(weight_S), torch.zeros_like(weight_S)
     for number, part in enumerate(parts):
-        plan = Plan.of(part)  # while it is in the CPU's memory: no wait for the device
+        spans = MediaSpans.of(part)  # while it is in the CPU's memory: no wait for the device
         batch = part.to(processes.device, non_blocking=True)
-        laid.summing(number == len(parts) - 1)
-        with laid.autocast():
-            loss_BT = token_loss(laid.module(batch, plan), batch.tokens_BT)
+        parallel.summing(number == len(parts) - 1)
+        with parallel.autocast():
+            loss_BT = token_loss(parallel.module(batch, spans), batch.tokens_BT)
         source_BT = source_of_tokens(batch)
         (loss_BT * batch.loss_weight_BT * weight_S[source_BT]).sum().backward()
         mask = predicted(batch)

@@ -31,9 +31,9 @@ _CLIP = 1.0
 def make_text_model(
     settings: TextModelSettings,
     datasets: Sequence[DatasetSettings],
-    told: Callable[[int, float], None] = lambda step, loss: None,
+    on_loss: Callable[[int, float], None] = lambda step, loss: None,
 ) -> bool:
-    """Train and write the model to `settings.folder`; False if it is there. `told` hears of steps and losses.
+    """Train and write the model to `settings.folder`; False if it is there. `on_loss` gets steps and losses.
 
     Raises `SettingsError` where the datasets hold too little text.
     """
@@ -47,7 +47,7 @@ def make_text_model(
     stream = _token_stream(tokenizer, pages, settings.seed)
     if len(stream) < 2 * settings.row_tokens:
         raise SettingsError(f"the datasets hold {len(stream)} tokens, too few to train a language model on")
-    model = _train(settings, tokenizer.get_vocab_size(), stream, told)
+    model = _train(settings, tokenizer.get_vocab_size(), stream, on_loss)
     aside = folder.with_name(f".{new_attempt()}.{folder.name}.tmp")
     aside.mkdir(parents=True)
     model.save_pretrained(aside)
@@ -89,7 +89,7 @@ def _token_stream(tokenizer: tokenizers.Tokenizer, pages: list[list[str]], seed:
 
 
 def _train(
-    settings: TextModelSettings, vocabulary: int, stream: torch.Tensor, told: Callable[[int, float], None]
+    settings: TextModelSettings, vocabulary: int, stream: torch.Tensor, on_loss: Callable[[int, float], None]
 ) -> Any:
     from transformers import LlamaConfig, LlamaForCausalLM
 
@@ -122,5 +122,5 @@ def _train(
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), _CLIP)
         optimiser.step()
-        told(step + 1, loss.detach().item())
+        on_loss(step + 1, loss.detach().item())
     return model.eval()

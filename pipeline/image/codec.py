@@ -3,8 +3,9 @@
 import hashlib
 import io
 import warnings
-from typing import Literal
+from typing import ClassVar, Literal
 
+import msgspec
 import numpy as np
 import simplejpeg
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
@@ -12,7 +13,7 @@ from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 from pipeline.image.hash import perceptual_hash
 from pipeline.image.resampling import Pixels, resampled
 from pipeline.image.rules import ImageRules, color_rules, size_rules
-from pipeline.page.strip import is_sound_png, strip_jpeg, strip_png
+from pipeline.image.strip import is_sound_png, strip_jpeg, strip_png
 from schemas.documents import StoredImage
 from schemas.drops import Drop
 from schemas.settings import Settings
@@ -39,16 +40,57 @@ class ImageEncoding(Settings, frozen=True):
     """Original bytes larger than this are encoded again even if the size fits."""
 
 
+class DecodedImage(msgspec.Struct, frozen=True):
+    """An image as it will be stored, before it is encoded.
+
+    `pixels` are uint8 RGB of shape (height, width, 3), at the size that the settings ask for and not to be written to:
+    a step that changes an image returns `with_pixels`.
+    """
+
+    kind: ClassVar[str] = "image"
+
+    url: str
+    pixels: Pixels
+    original_format: str  # jpeg, png, ...
+    original_width: int  # px, after orientation is applied
+    original_height: int
+    data: bytes  # as it was served
+    stored_as: str  # jpg, png or webp
+    kept: bytes | None = None  # the bytes to store as they are, where nothing asks for others
+
+    @property
+    def image(self) -> Image.Image:
+        """The pixels as a Pillow image, mode RGB."""
+        return Image.fromarray(self.pixels)
+
+    def with_pixels(self, pixels: "Pixels | Image.Image") -> "DecodedImage":
+        """The same with other pixels: RGB of any size. Raises `ValueError` for another shape or type."""
+        array = np.asarray(pixels.convert("RGB") if isinstance(pixels, Image.Image) else pixels)
+        if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 3 or 0 in array.shape:
+            raise ValueError(f"pixels are uint8 of shape (height, width, 3), not {array.dtype} of {array.shape}")
+        return msgspec.structs.replace(self, pixels=array, kept=None)
+
+    def __repr__(self) -> str:
+        return f"DecodedImage({self.pixels.shape[1]}x{self.pixels.shape[0]}, {self.url})"
+
+
 def decode_image(
     data: bytes, rules: ImageRules = ImageRules(), encoding: ImageEncoding = ImageEncoding()
 ) -> StoredImage:
+    """What `decode` and `store` give, one after the other; raises what they raise."""
+    return store(decode(data, rules, encoding), encoding)
+
+
+def decode(
+    data: bytes, rules: ImageRules = ImageRules(), encoding: ImageEncoding = ImageEncoding(), url: str = ""
+) -> DecodedImage:
     """Raises `Drop`: too_large, unsupported_format, broken_image, single_color, and those of `size_rules`.
 
     Of an animation the first frame is taken; transparency is laid on white; a colour profile is applied.
     """
     if len(data) > rules.max_bytes:
         raise Drop("too_large", f"{len(data)} bytes, cap {rules.max_bytes}")
-    with _opened(data) as header:
+    with open_image(data) as header:
         original_format = header.format or ""
         width, height = header.size
         orientation = _orientation(header)
@@ -64,27 +106,32 @@ def decode_image(
     if pixels.shape[1::-1] != target:
         pixels = resampled(pixels, *target)
     color_rules(pixels, rules)
-    stored = kept if kept is not None else _encode(pixels, stored_as, encoding.quality)
+    return DecodedImage(url, pixels, original_format.lower(), width, height, data, stored_as, kept)
+
+
+def store(image: DecodedImage, encoding: ImageEncoding = ImageEncoding()) -> StoredImage:
+    """Encoded and hashed. Raises `Drop("too_big")`."""
+    stored = image.kept if image.kept is not None else _encode(image.pixels, image.stored_as, encoding.quality)
     return StoredImage(
         data=stored,
-        format=stored_as,
-        width=target[0],
-        height=target[1],
-        original_format=original_format.lower(),
-        original_width=width,
-        original_height=height,
-        original_sha256=hashlib.sha256(data).hexdigest(),
+        format=image.stored_as,
+        width=image.pixels.shape[1],
+        height=image.pixels.shape[0],
+        original_format=image.original_format,
+        original_width=image.original_width,
+        original_height=image.original_height,
+        original_sha256=hashlib.sha256(image.data).hexdigest(),
         sha256=hashlib.sha256(stored).hexdigest(),
-        phash=perceptual_hash(pixels),
+        phash=perceptual_hash(image.pixels),
     )
 
 
-def _opened(data: bytes) -> Image.Image:
-    """Only the header is read here."""
+def open_image(data: bytes, formats: tuple[str, ...] = FORMATS) -> Image.Image:
+    """Only the header is read here. Raises `Drop`: unsupported_format, too_many_pixels, broken_image."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow's own pixel warning and EXIF complaints: size_rules judges
-            return Image.open(io.BytesIO(data), formats=FORMATS)
+            return Image.open(io.BytesIO(data), formats=formats)
     except UnidentifiedImageError:
         raise Drop("unsupported_format", repr(data[:8])) from None
     except Image.DecompressionBombError as error:
@@ -109,7 +156,7 @@ def _pixels(data: bytes, header: Image.Image, target: tuple[int, int]) -> Pixels
         if header.format == "PNG" and not is_sound_png(data):
             raise ValueError("a chunk without its checksum")
         header.load()
-        return np.asarray(_in_srgb(_on_white(header), header))
+        return np.asarray(_in_srgb(on_white(header), header))
     except Exception as error:  # as above: decoders of damaged data raise anything
         raise Drop("broken_image", f"{type(error).__name__}: {error}") from None
 
@@ -123,7 +170,8 @@ def _cheap_scale(size: tuple[int, int], target: tuple[int, int]) -> int:
     return max(scale for scale in (1, 2, 4, 8) if scale <= max(1, spare))
 
 
-def _on_white(image: Image.Image) -> Image.Image:
+def on_white(image: Image.Image) -> Image.Image:
+    """The image in RGB, transparency laid on white, 16 bits brought to 8."""
     if image.mode.startswith("I"):  # 16 bits of grey, which Pillow's convert would clip instead of scale
         image = image.convert("F").point(lambda value: value * (255 / 65535)).convert("L")
     if image.has_transparency_data:
@@ -155,7 +203,7 @@ def _orientation(header: Image.Image) -> int:
         return 1
     try:
         value = header.getexif().get(_ORIENTATION, 1)
-    except Exception:  # EXIF is full of damage that no one needs to hear of
+    except Exception:  # EXIF is often damaged, and nobody needs the warnings
         return 1
     return value if value in range(1, 9) else 1
 

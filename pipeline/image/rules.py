@@ -1,4 +1,4 @@
-"""Images let go for what they are, with the numbers of the papers."""
+"""Images dropped for what they are, with the numbers of the papers."""
 
 from pipeline.image.resampling import Pixels, resampled
 from schemas.drops import Drop

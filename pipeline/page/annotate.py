@@ -1,4 +1,4 @@
-"""A captured page drawn again to be looked at, harmless: its parts marked as kept or let go, or as it was."""
+"""A captured page drawn again to be looked at, harmless: its parts marked as kept or dropped, or as it was."""
 
 import html
 from bisect import bisect_left

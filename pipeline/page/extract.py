@@ -8,7 +8,7 @@ from pipeline.page.leaves import Leaf, Media, Text
 from pipeline.page.parsed import ExtractSettings, ParsedPage, captions_of, figures_without_image, refuse_images
 from schemas.consent import merge_consent, read_consent
 from schemas.documents import Block, Consent, Draft, ImageRef, Page, TextBlock, VideoRef
-from schemas.drops import Drop, DropRow
+from schemas.drops import Drop, DropRow, on_page
 
 
 @contextmanager
@@ -54,10 +54,14 @@ def draft_of(parsed: ParsedPage, page: Page) -> Draft:
     )
 
 
+def header_consent(page: Page) -> Consent:
+    """What a page says about its use by its headers."""
+    return read_consent(page.robots_header, page.tdm_header, page.tdm_policy_header)
+
+
 def consent_of(parsed: ParsedPage, page: Page) -> Consent:
-    """What a page says about its use, by header or markup."""
-    headers = read_consent(page.robots_header, page.tdm_header, page.tdm_policy_header)
-    return merge_consent(headers, parsed.metadata.consent)
+    """The same by header or markup."""
+    return merge_consent(header_consent(page), parsed.metadata.consent)
 
 
 def _blocks(leaves: list[Leaf], lead: Media | None, page_url: str) -> tuple[list[Block], list[DropRow]]:
@@ -71,8 +75,7 @@ def _blocks(leaves: list[Leaf], lead: Media | None, page_url: str) -> tuple[list
                 blocks.append(TextBlock(leaf.text, leaf.role, leaf.mark))
         elif drop := refusals.get(id(leaf)):
             url = leaf.candidates[0] if leaf.candidates else ""
-            detail = ", ".join(filter(None, (drop.detail, f"on {page_url}")))
-            dropped.append(DropRow(url, "image", drop.reason, detail))
+            dropped.append(DropRow(url, "image", drop.reason, on_page(drop.detail, page_url), page_url))
         elif leaf.kind == "video":
             blocks.append(VideoRef(leaf.candidates, leaf.link, captions.get(leaf.figure, ""), leaf.title))
         else:

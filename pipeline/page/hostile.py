@@ -34,13 +34,13 @@ def refuse_hostile(html: bytes) -> None:
 
 
 def _has_long_tag(html: bytes) -> bool:
-    """Whether anything may lie as far from the next "<" as that: it fills a stretch of half its length."""
+    """Whether anything may lie as far from the next "<" as that: it fills a span of half its length."""
     half = _LONG_TAG // 2
     return any(html.find(b"<", start, start + half) < 0 for start in range(0, len(html) - half + 1, half))
 
 
 def _depth(html: bytes) -> int:
-    """About how deep the elements of a page nest, told from its tags alone; stops counting beyond the cap."""
+    """About how deep the elements of a page nest, estimated from its tags alone; stops counting beyond the cap."""
     still_open: Counter[bytes] = Counter()  # by name: an end tag that ends nothing is ignored
     depth = deepest = 0
     inside = b""  # the script or style whose text this is

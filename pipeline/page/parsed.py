@@ -1,4 +1,4 @@
-"""A page is read: parsed, walked, and its main content told from the rest."""
+"""A page is read: parsed, walked, and its main content separated from the rest."""
 
 from pipeline.page.charset import utf8_html
 from pipeline.page.content import ContentSettings, judge, leave_out_chrome

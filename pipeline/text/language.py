@@ -1,4 +1,4 @@
-"""Which language a draft is in, told offline by fastText's compact model, which ships in a wheel."""
+"""Which language a draft is in, identified offline by fastText's compact model, which ships in a wheel."""
 
 import functools
 

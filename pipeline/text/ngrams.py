@@ -1,4 +1,4 @@
-"""Word n-grams as 64-bit numbers, the same on every machine: what near-duplicates and overlaps are told by."""
+"""Word n-grams as 64-bit numbers, the same on every machine: what near-duplicates and overlaps are found by."""
 
 import re
 import unicodedata

@@ -1,8 +1,9 @@
-"""A video becomes clips: stretches on scene bounds, cut to the frame, with hashes of frames that stand for them."""
+"""A video becomes clips: spans on scene bounds, cut to the frame, with hashes of frames that stand for them."""
 
 import hashlib
 import io
 import itertools
+from typing import ClassVar
 
 import msgspec
 import numpy as np
@@ -13,7 +14,7 @@ from pipeline.image.hash import perceptual_hash
 from pipeline.video.cutter import cut_clip
 from pipeline.video.frames import frames_at, read_frames, sample_times
 from pipeline.video.probe import VideoIndex, VideoInfo, index_video
-from pipeline.video.scene_cuts import Look, look_at
+from pipeline.video.scene_cuts import FrameScan, scan_frames
 from pipeline.video.settings import ClipRules, ClipSettings, Sampling
 from schemas.drops import Drop
 
@@ -22,6 +23,8 @@ _FRAME_QUALITY = 90
 
 class Clip(msgspec.Struct, frozen=True):
     """A clip as it will stand in the shard. Times are seconds of the source; `end_s` is when the last frame ends."""
+
+    kind: ClassVar[str] = "clip"
 
     number: int
     requested: tuple[float, float]
@@ -36,12 +39,17 @@ class Clip(msgspec.Struct, frozen=True):
     frame_hashes: list[str]
     frames: list[bytes] = []  # JPEG; only where somebody asks for them
 
+    @property
+    def url(self) -> str:
+        """What names it in messages: its time in the video."""
+        return f"{self.start_s:.3f}-{self.end_s:.3f} s"
+
     def __repr__(self) -> str:
         return f"Clip({self.start_s:.3f}-{self.end_s:.3f} s, {self.info.width}x{self.info.height}, {self.method})"
 
 
 class CutVideo(msgspec.Struct, frozen=True):
-    """What one video gave: its clips, and (start, end, reason, detail) of those let go."""
+    """What one video gave: its clips, and (start, end, reason, detail) of those dropped."""
 
     info: VideoInfo
     sha256: str
@@ -54,14 +62,14 @@ def cut_video(data: bytes, settings: ClipSettings = ClipSettings(), with_frames:
     index = index_video(data)
     rules, info = settings.rules, index.info
     _judge_video(info, rules)
-    look = look_at(data, index, settings.scenes)
-    if len(look.times_F) < len(index) / 2:
-        raise Drop("broken_video", f"{len(look.times_F)} of {len(index)} frames decode")
+    scan = scan_frames(data, index, settings.scenes)
+    if len(scan.times_F) < len(index) / 2:
+        raise Drop("broken_video", f"{len(scan.times_F)} of {len(index)} frames decode")
     clips: list[Clip] = []
     dropped: list[tuple[float, float, str, str]] = []
-    for start, end in plan_clips(look, index.end_s, rules):
+    for start, end in plan_clips(scan, index.end_s, rules):
         try:
-            judge_look(look.thumbs(start, end), end - start, rules)
+            judge_thumbs(scan.thumbs(start, end), end - start, rules)
             if len(clips) >= rules.max_clips:
                 raise Drop("too_long", f"over {rules.max_clips} clips")
             clips.append(_clip(data, index, start, end, len(clips), settings, with_frames))
@@ -82,25 +90,25 @@ def _judge_video(info: VideoInfo, rules: ClipRules) -> None:
         raise Drop("too_long", f"{info.duration_s:.0f} s")
 
 
-def plan_clips(look: Look, end_s: float, rules: ClipRules) -> list[tuple[float, float]]:
-    """Stretches between scene bounds: neighbours joined up to the target, those over the maximum cut in equal parts."""
-    bounds = [*look.times_F[look.starts_S].tolist(), end_s]
-    stretches: list[tuple[float, float]] = []
+def plan_clips(scan: FrameScan, end_s: float, rules: ClipRules) -> list[tuple[float, float]]:
+    """Spans between scene bounds: neighbours joined up to the target, those over the maximum cut in equal parts."""
+    bounds = [*scan.times_F[scan.starts_S].tolist(), end_s]
+    spans: list[tuple[float, float]] = []
     for start, end in itertools.pairwise(bounds):
-        joins = stretches and rules.target_s and end - stretches[-1][0] <= rules.target_s
+        joins = spans and rules.target_s and end - spans[-1][0] <= rules.target_s
         if joins:
-            stretches[-1] = (stretches[-1][0], end)
+            spans[-1] = (spans[-1][0], end)
         else:
-            stretches.append((start, end))
+            spans.append((start, end))
     planned = []
-    for start, end in stretches:
+    for start, end in spans:
         parts = max(1, int(np.ceil((end - start) / rules.max_s - 1e-9)))
         edges = [start + (end - start) * part / parts for part in range(parts + 1)]
         planned += list(itertools.pairwise(edges))
     return planned
 
 
-def judge_look(thumbs_THW: NDArray[np.uint8], length_s: float, rules: ClipRules) -> None:
+def judge_thumbs(thumbs_THW: NDArray[np.uint8], length_s: float, rules: ClipRules) -> None:
     """Raises `Drop`: too_short, black, static."""
     if length_s < rules.min_s - 1e-6:
         raise Drop("too_short", f"{length_s:.2f} s")

@@ -1,4 +1,4 @@
-"""What a video is, told from its packets; one frame is decoded. Times are timestamps, never index over rate."""
+"""What a video is, read from its packets; one frame is decoded. Times are timestamps, never index over rate."""
 
 import io
 from collections.abc import Iterator
@@ -139,7 +139,7 @@ def _index(container: InputContainer, stream: VideoStream, packets: list[tuple[i
 
 
 def _rotation(container: InputContainer, stream: VideoStream) -> int:
-    """By the display matrix, which PyAV tells of frames only: one is decoded where the stream has side data."""
+    """By the display matrix, which PyAV gives for frames only: one is decoded where the stream has side data."""
     try:
         container.seek(0)
         frame = next(decoded(container, stream), None)

@@ -24,7 +24,7 @@ _SIGNS = (b"<video", b"og:video", b"VideoObject", b".mp4", b".webm", b".mov", b"
 
 
 def may_show_video(html: bytes) -> bool:
-    """Whether it is worth while to look."""
+    """Whether a search is worthwhile."""
     lowered = html.lower()
     return any(sign.lower() in lowered for sign in _SIGNS)
 

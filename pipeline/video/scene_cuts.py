@@ -15,7 +15,7 @@ _WINDOW = 12  # frames to either side that tell how much a scene moves
 _THUMB_S = 0.5
 
 
-class Look(msgspec.Struct, frozen=True):
+class FrameScan(msgspec.Struct, frozen=True):
     """What one pass over the pictures of a video tells. `starts_S` are the frames that begin a scene, 0 the first.
 
     `times_F` are those of the frames that decode, `thumbs_THW` grey pictures at `thumb_times_T`.
@@ -30,7 +30,7 @@ class Look(msgspec.Struct, frozen=True):
         return self.thumbs_THW[(self.thumb_times_T >= start_s - 1e-6) & (self.thumb_times_T < end_s - 1e-6)]
 
 
-def look_at(data: bytes, index: VideoIndex, settings: SceneSettings = SceneSettings()) -> Look:
+def scan_frames(data: bytes, index: VideoIndex, settings: SceneSettings = SceneSettings()) -> FrameScan:
     """Decode a video once, small. Raises `Drop("no_frames")`."""
     times: list[float] = []
     differences: list[float] = []
@@ -55,7 +55,7 @@ def look_at(data: bytes, index: VideoIndex, settings: SceneSettings = SceneSetti
     if not times:
         raise Drop("no_frames", "none decodes")
     starts = find_cuts(np.array(times), np.array(differences), np.array(returns), settings)
-    return Look(np.array(times), starts, np.array(thumb_times), np.stack(thumbs))
+    return FrameScan(np.array(times), starts, np.array(thumb_times), np.stack(thumbs))
 
 
 def small(frame: av.VideoFrame) -> NDArray[np.int16]:
@@ -80,7 +80,7 @@ def find_cuts(
     for place in candidates.tolist():
         first, last = max(1, place - _WINDOW), place + _WINDOW + 1
         around = np.delete(differences_F[first:last], place - first)
-        # of neighbours that are cuts themselves the mean must not speak
+        # the median: neighbours may be cuts themselves
         usual = float(np.median(around)) if len(around) else 0.0
         if differences_F[place] < settings.min_ratio * usual:
             continue

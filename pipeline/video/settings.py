@@ -45,7 +45,7 @@ class Sampling(Settings, frozen=True):
 
 
 class ClipRules(Settings, frozen=True):
-    """Which stretches of a video become clips."""
+    """Which spans of a video become clips."""
 
     min_s: float = 2.0
     max_s: float = 30.0
@@ -54,7 +54,7 @@ class ClipRules(Settings, frozen=True):
     min_side_px: int = 120
     max_aspect_ratio: float = 3.0
     max_video_s: float = 3600.0
-    """A longer video is let go: it would take longer than `isolation`, below, allows."""
+    """A longer video is dropped: it would take longer than `isolation`, below, allows."""
     max_dark: float = 24.0
     """A clip is black when none of its pictures has a brighter 95th percentile, of 0 to 255."""
     min_motion: float = 1.0

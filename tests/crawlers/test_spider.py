@@ -399,7 +399,7 @@ def test_a_seed_may_redirect_to_another_form_of_itself(web: WebServer, tmp_path:
 
 
 def test_an_origin_that_cannot_be_reached_leaves_the_host_its_other_one(web: WebServer, tmp_path: Path) -> None:
-    """The server does not speak TLS: what is linked as https is let go, http goes on."""
+    """The server does not speak TLS: what is linked as https is dropped, http goes on."""
     web.routes |= {"/": Reply(page("https://a.example/x", "/y", "https://a.example/z")), "/y": Reply(page())}
     settings = config(web, msgspec.structs.replace(FAST, max_failures=2))
     fetch = msgspec.structs.replace(settings.fetch, connect_timeout_s=0.5)

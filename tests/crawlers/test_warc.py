@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from crawlers.http import decode_body
-from crawlers.warc import Capture, WarcSettings, page_of, read_captures, read_response
+from crawlers.warc import Capture, WarcSettings, page_of_capture, read_captures, read_response
 from schemas.drops import Counts, Drop, DropRow, Tally
 from tests.crawlers.warcs import (
     Record,
@@ -163,7 +163,7 @@ def test_a_page_is_decoded_when_it_is_asked_for(encoding: str) -> None:
         headers["Transfer-Encoding"] = "chunked"
     (capture,), _, _ = read(warc_bytes([response("https://example.org/0", wire, headers=headers)]))
     assert capture.body == wire
-    found = page_of(capture, 77, "w.warc.gz", SETTINGS)
+    found = page_of_capture(capture, 77, "w.warc.gz", SETTINGS)
     assert (found.html, found.uid, found.warc_file, found.warc_offset) == (html, 77, "w.warc.gz", 0)
     assert (found.url, found.charset, found.fetch_time) == ("https://example.org/0", "utf-8", "2026-01-02T03:04:05Z")
     assert found.warc_length == capture.length > 0
@@ -173,7 +173,7 @@ def test_a_page_that_explodes_is_too_large() -> None:
     bomb = response("https://example.org/0", gzip.compress(bytes(64 << 20)), headers={"Content-Encoding": "gzip"})
     (capture,), _, _ = read(warc_bytes([bomb]))
     with pytest.raises(Drop) as drop:
-        page_of(capture, 0, "", SETTINGS)
+        page_of_capture(capture, 0, "", SETTINGS)
     assert drop.value.reason == "too_large"
 
 
@@ -186,7 +186,7 @@ def test_header_names_are_lower_case_and_repeated_values_joined() -> None:
 def test_signals_about_use_reach_the_page() -> None:
     headers = {"X-Robots-Tag": "noai", "TDM-Reservation": "1", "TDM-Policy": "https://example.org/policy"}
     (capture,), _, _ = read(warc_bytes([response("https://example.org/0", "<html>", headers=headers)]))
-    found = page_of(capture, 0, "", SETTINGS)
+    found = page_of_capture(capture, 0, "", SETTINGS)
     assert found.robots_header == ("noai",)
     assert (found.tdm_header, found.tdm_policy_header) == ("1", "https://example.org/policy")
 
@@ -195,7 +195,7 @@ def test_a_robots_header_for_another_bot_does_not_hide_the_next_one() -> None:
     """Joined into one value, `googlebot: noindex, noai` would be addressed to googlebot whole."""
     headers = [("X-Robots-Tag", "googlebot: noindex"), ("X-Robots-Tag", "noai")]
     (capture,), _, _ = read(warc_bytes([response("https://example.org/0", "<html>", headers=headers)]))
-    assert page_of(capture, 0, "", SETTINGS).robots_header == ("googlebot: noindex", "noai")
+    assert page_of_capture(capture, 0, "", SETTINGS).robots_header == ("googlebot: noindex", "noai")
 
 
 @pytest.mark.parametrize(
@@ -227,7 +227,7 @@ def test_an_address_in_angle_brackets_is_bare() -> None:
     assert capture.url == "https://example.org/0"
 
 
-# What is let go, and why.
+# What is dropped, and why.
 
 
 @compressed_or_not
@@ -247,7 +247,7 @@ def test_an_address_in_angle_brackets_is_bare() -> None:
     ],
     ids=lambda value: value.kind if isinstance(value, Record) else str(value),
 )
-def test_what_is_let_go_is_counted_by_its_reason(gz: bool, record: Record, reason: str, detail: str) -> None:
+def test_what_is_dropped_is_counted_by_its_reason(gz: bool, record: Record, reason: str, detail: str) -> None:
     captures, rows, counts = read(warc_bytes([page(0), record, page(2)], gz))
     assert numbers(captures) == [0, 2]
     assert rows == [DropRow(record.url, "record", reason, detail)]

@@ -2,6 +2,7 @@ import gzip
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
 import pytest
 from warcio.archiveiterator import ArchiveIterator
 from warcio.checker import Checker
@@ -66,9 +67,16 @@ def test_each_record_is_a_gzip_member_at_the_place_that_was_told(tmp_path: Path)
     writer.finish()
     data = (tmp_path / "x-000000.warc.gz").read_bytes()
     for number, payload in enumerate(payloads):
-        record = gzip.decompress(data[payload.place.offset :][: payload.place.length])
+        record = gzip.decompress(data[payload.position.offset :][: payload.position.length])
         assert record.startswith(b"WARC/1.1\r\n")
         assert record.endswith(b"%d" % number * 10 + b"\r\n\r\n")
+
+
+def test_a_payload_is_kept_under_the_names_that_frontiers_hold(tmp_path: Path) -> None:
+    payload = WarcWriter(tmp_path, "x", 1 << 20).write(exchange("http://a.example/", b"x"), "sha256:x")
+    kept = msgspec.msgpack.decode(msgspec.msgpack.encode(payload))
+    assert list(kept) == ["url", "date", "record_id", "place"]
+    assert list(kept["place"]) == ["file", "offset", "length"]
 
 
 def test_chunk_framing_is_undone_and_its_header_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -115,7 +123,7 @@ def test_what_was_written_after_the_last_known_place_is_cut_off(
 ) -> None:
     writer = WarcWriter(tmp_path, "x", 1 << 20)
     write(writer, exchange("http://a.example/1", b"1"))
-    known = writer.place
+    known = writer.position
     write(writer, exchange("http://a.example/2", b"2"))
     writer.close()
     again = WarcWriter(tmp_path, "x", 1 << 20, resume=known)
@@ -135,14 +143,14 @@ def test_a_file_shorter_than_was_reported_goes_on_after_its_last_whole_record(
 ) -> None:
     writer = WarcWriter(tmp_path, "x", 1 << 20)
     write(writer, exchange("http://a.example/1", b"1"))
-    after_first = writer.place
+    after_first = writer.position
     write(writer, exchange("http://a.example/2", b"2" * 5000))
-    known = writer.place
+    known = writer.position
     writer.close()
     staged = tmp_path / ".x-000000.warc.gz.tmp"
     staged.write_bytes(staged.read_bytes()[: after_first[1] + 40])
     again = WarcWriter(tmp_path, "x", 1 << 20, resume=known)
-    assert again.place == after_first
+    assert again.position == after_first
     again.finish()
     check(tmp_path / "x-000000.warc.gz", capsys)
 

@@ -79,6 +79,8 @@ def test_the_image_holds_every_package_and_the_extras_exist() -> None:
     lines = (DEPLOY / "Dockerfile").read_text().splitlines()
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     copied = {words[1] for line in lines if (words := line.split())[:1] == ["COPY"] and len(words) == 3}
+    stated = {project["project"]["readme"], *project["project"]["license-files"]}
+    assert stated <= {name for line in lines if line.startswith("COPY") for name in line.split()}
     assert copied >= {*project["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"], "configs"}
     extras = re.search(r"'\.\[(.*)\]'", "\n".join(lines))
     assert extras is not None

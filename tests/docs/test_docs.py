@@ -1,6 +1,8 @@
 """The documentation says what the code does: settings, drop reasons and links are compared."""
 
+import hashlib
 import re
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,21 +13,21 @@ import yaml
 
 from crawlers.crawl_config import CrawlConfig
 from jobs.config import BuildConfig, load_config, presets
-from jobs.kinds.interleaved.write import COLUMNS
 from model.data.config import DatasetSettings, LoaderConfig
 from model.evaluation.harness import EvaluateConfig
 from model.evaluation.tasks import ItemSource, TaskSettings
 from model.network.config import FlamingoConfig
 from model.network.generate import GenerateSettings
 from model.training.config import ShapeSettings, TextModelSettings, TrainConfig
-from schemas import pairs, videos
+from schemas import pairs
 from schemas.documents import Sample
 from schemas.drops import KINDS, REASONS
+from schemas.kinds import CLIPS, INTERLEAVED, PAIRS
 from schemas.videos import ClipSample
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
-PAGES = [ROOT / "README.md", *sorted(DOCS.glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.glob("*.md"))]
 PRESETS = ("default", "flamingo", "obelics", "align", "ltip", "datacomp", "laion", "list")
 
 
@@ -48,6 +50,57 @@ def tables(page: str) -> Iterator[list[list[str]]]:
     for block in re.findall(r"(?:^\|.*\|\n)+", (DOCS / page).read_text("utf-8"), re.MULTILINE):
         rows = [[cell.strip().strip("`") for cell in line.strip("| ").split(" | ")] for line in block.splitlines()]
         yield [rows[0], *rows[2:]]
+
+
+def test_what_was_left_out_is_called_dropped_wherever_people_read_of_it() -> None:
+    """One word for it, that of the field, of the codes and of the files."""
+    read = [
+        *PAGES,
+        ROOT / "CHANGELOG.md",
+        *(ROOT / "jobs").glob("*/templates/*.html"),
+        *(ROOT / "jobs").glob("c*/*.py"),
+    ]
+    assert len(read) > 40
+    assert [
+        path.name for path in read if re.search(r"\blet(s|ting)? (it |them )?go\b", path.read_text("utf-8"), re.I)
+    ] == []
+
+
+def test_the_licence_is_the_whole_of_apache_2_and_the_one_that_the_package_states() -> None:
+    """Byte for byte https://www.apache.org/licenses/LICENSE-2.0.txt."""
+    text = (ROOT / "LICENSE").read_bytes()
+    assert hashlib.sha256(text).hexdigest() == "cfc7749b96f63bd31c3c42b5c471bf756814053e847c10f3eb003417bc523d30"
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert (project["license"], project["license-files"]) == ("Apache-2.0", ["LICENSE"])
+
+
+def test_what_contributing_says_can_be_done() -> None:
+    page = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    modules = re.findall(r"-m (benchmarks\.\w+)", page)
+    paths = re.findall(r"(?:tests|pipeline|model|jobs|crawlers|schemas|benchmarks)/[\w/.]*\w", page)
+    assert set(re.findall(r"make ([a-z-]+)", page)) <= targets
+    assert modules
+    assert all((ROOT / f"{name.replace('.', '/')}.py").exists() for name in modules)
+    assert [path for path in paths if not (ROOT / path.removesuffix("/NAME")).exists()] == []
+    assert len(page.splitlines()) <= 70  # one page
+
+
+def test_the_glossary_is_in_order_and_has_the_words_of_the_code() -> None:
+    page = (DOCS / "glossary.md").read_text("utf-8")
+    words = re.findall(r"^\*\*(.+?)\.\*\*", page, re.MULTILINE)
+    assert words == sorted(words, key=str.lower)
+    ours = "attempt|candidate|captioner|check|conditioning|draft|funnel|gate|kind|lane|media span|own step|page|recipe"
+    assert {*ours.split("|"), "room", "scorer", "slice", "step", "tally"} <= {*words}
+
+
+def test_the_glossary_names_every_phase_that_is_counted() -> None:
+    page = (DOCS / "glossary.md").read_text("utf-8")
+    named = re.findall(r"\*([a-zN-]+)\*|`(remove|subset)`", page.partition("**phase.**")[2].partition("\n\n")[0])
+    (counted,) = (row[1] for heading, *rows in tables("format.md") for row in rows if row[0] == "phases")
+    phases = re.findall(r"`([a-z-]+)`", counted.partition("what was `seen`")[0])
+    assert len(phases) > 12
+    assert {*phases} <= {one or other for one, other in named}
 
 
 def test_every_setting_is_documented_with_its_default() -> None:
@@ -144,13 +197,13 @@ def test_the_fields_of_the_document_and_the_columns_of_the_index_are_documented(
     )
     assert fields == list(Sample.__struct_fields__)
     of_samples = [name for name in columns if not name.startswith("members.")]
-    assert of_samples == ["key", "offset", "size", "members", *COLUMNS]
+    assert of_samples == ["key", "offset", "size", "members", *INTERLEAVED.columns]
 
 
 def test_the_fields_and_columns_of_pairs_are_documented() -> None:
     stated = {heading[0]: [row[0] for row in rows] for heading, *rows in tables("format.md")}
     assert stated["pair field"] == list(pairs.Pair.__struct_fields__)
-    assert stated["pair column"] == list(pairs.COLUMNS)
+    assert stated["pair column"] == list(PAIRS.columns)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -170,4 +223,4 @@ def test_the_fields_and_columns_of_clips_are_documented() -> None:
     ]
     assert fields == list(ClipSample.__struct_fields__)
     stated = page[page.index("The index has") :].partition(".\n")[0]
-    assert re.findall(r"`(\w+)`", stated) == ["key", "offset", "size", "members", *videos.COLUMNS]
+    assert re.findall(r"`(\w+)`", stated) == ["key", "offset", "size", "members", *CLIPS.columns]

@@ -2,7 +2,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.jobs.looked_at import build_looked_at
 from tests.jobs.site import write_site
 
 
@@ -18,9 +17,3 @@ def contents(folder: Path) -> dict[str, bytes]:
         for path in sorted(folder.rglob("*"))
         if path.is_file() and path.relative_to(folder).parts[0] != "work"
     }
-
-
-@pytest.fixture(scope="session")
-def looked_at(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A finished dataset of three kinds; not to be written to."""
-    return build_looked_at(tmp_path_factory.mktemp("looked"))

@@ -1,4 +1,4 @@
-"""An S3 server on loopback whose connections fail now and then, told by a seed."""
+"""An S3 server on loopback whose connections fail now and then, as a seed decides."""
 
 import random
 import socket

@@ -6,6 +6,8 @@ import time
 
 from schemas.drops import Drop
 
+_MARKS: list[int] = []
+
 
 class Picky(Exception):
     """Does not survive pickling: its constructor wants two arguments and passes on one."""
@@ -34,4 +36,9 @@ def misbehave(how: str) -> object:
             raise Picky("some", "thing")
         case "value":
             raise ValueError("odd page")
+        case "mark":
+            _MARKS.append(os.getpid())
+            return len(_MARKS)
+        case "surroundings":
+            return os.getcwd(), os.environ.get("WEFT_TEST_WORD")
     return how

@@ -8,10 +8,12 @@ import pyarrow.parquet as pq
 import pytest
 import webdataset
 
-from jobs.build import BuildError, build
+from jobs.build import build
 from jobs.config import BuildConfig, load_config
 from jobs.engine.engine import EngineSettings
 from jobs.phases.plan import make_plan
+from jobs.phases.recipe import Recipe
+from jobs.phases.run import BuildError
 from schemas.dataset import Dataset
 from schemas.settings import SettingsError
 from schemas.storage import Store
@@ -166,7 +168,7 @@ def test_a_vanished_archive_fails_its_partition_alone_and_a_rerun_finishes(tmp_p
         copy.write_bytes(source.read_bytes())
     hidden = tmp_path / "hidden"
     out = tmp_path / "out"
-    make_plan(Store(str(out)), [str(path) for path in archives], SMALL)
+    make_plan(Store(str(out)), [str(path) for path in archives], Recipe(SMALL))
     archives[1].rename(hidden)
     with pytest.raises(BuildError, match=r"1 of 3 partitions of phase extract failed, first 1: FileNotFoundError"):
         build(str(out), [], SMALL, INLINE)

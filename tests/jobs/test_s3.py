@@ -11,8 +11,9 @@ import fsspec
 import pytest
 import s3fs
 
-from jobs.build import BuildError, build
+from jobs.build import build
 from jobs.cli import main
+from jobs.phases.run import BuildError
 from schemas.dataset import DATASET
 from schemas.storage import Store
 from tests.jobs.conftest import contents

@@ -59,7 +59,7 @@ def test_mmc4_images_stand_before_their_sentences_in_the_order_of_the_sentences(
         ("clips", {"jpg": b"I", "txt": b"a"}, "broken_sample"),
     ],
 )
-def test_a_sample_that_is_none_of_its_kind_is_let_go(kind: Kind, members: dict[str, bytes], reason: str) -> None:
+def test_a_sample_that_is_none_of_its_kind_is_dropped(kind: Kind, members: dict[str, bytes], reason: str) -> None:
     with pytest.raises(Drop) as drop:
         to_document(kind, "k", members)
     assert drop.value.reason == reason

@@ -96,7 +96,7 @@ def test_the_orientation_of_foreign_jpegs_is_applied() -> None:
         (b"", "unsupported_format"),
     ],
 )
-def test_what_does_not_decode_is_let_go(data: bytes, reason: str) -> None:
+def test_what_does_not_decode_is_dropped(data: bytes, reason: str) -> None:
     with pytest.raises(Drop) as drop:
         frame(data)
     assert drop.value.reason == reason
@@ -135,7 +135,7 @@ def test_frames_of_one_clip_are_augmented_alike() -> None:
     assert np.ptp(found[0][20:40, 10:50].astype(int), axis=(0, 1)).max() < 12
 
 
-def test_a_broken_clip_is_let_go() -> None:
+def test_a_broken_clip_is_dropped() -> None:
     for data in (b"no clip", clip(2)[:200]):
         with pytest.raises(Drop) as drop:
             frames_of(Medium(data, "clip"), random.Random(0), PLAIN)

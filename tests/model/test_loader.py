@@ -111,6 +111,17 @@ def test_packing_fills_rows_that_windows_leave_empty(shards: Path) -> None:
     assert fills[0] > 0.9 > 0.5 > fills[1]
 
 
+def test_a_state_is_written_as_the_runs_that_were_saved_hold_it(shards: Path) -> None:
+    """Whatever the classes are called: a run of last month goes on with the weft of today."""
+    loader = Loader(one_epoch(shards), some_tokens())
+    steps(loader, 2)
+    state = loader.state_dict()
+    assert list(state) == ["content", "shards", "rank", "world", "steps", "taken", "lanes"]
+    assert json.dumps(state["taken"]) == '{"turns": [6], "draws": 0}'
+    first = '{"place": [0, 9], "open_rows": [[[0, 0], [0, 1]], [[0, 5], [0, 7]], [[0, 8]]]}'
+    assert json.dumps(state["lanes"]["pages"]["0"]) == first
+
+
 @pytest.mark.parametrize("mix", ["each", "sampled"])
 @pytest.mark.parametrize("packed", [True, False])
 def test_a_state_gives_the_next_step_bit_for_bit_wherever_it_was_taken(shards: Path, mix: str, packed: bool) -> None:
@@ -248,7 +259,7 @@ def test_many_damaged_samples_in_a_row_stop_the_run_with_a_name(tmp_path: Path, 
     samples = [(key, [(name, b"no image") for name, _ in members]) for key, members in map(page, range(30))]
     write_dataset(tmp_path / "pages", samples)
     read = ReadSettings(workers_are=workers_are, max_failures_in_a_row=5)
-    with pytest.raises(LoaderError, match=r"5 samples in a row let go, last .*\.tar#\d+: broken_sample"):
+    with pytest.raises(LoaderError, match=r"5 samples in a row dropped, last .*\.tar#\d+: broken_sample"):
         steps(Loader(config(tmp_path, read=read), some_tokens()))
 
 

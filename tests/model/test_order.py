@@ -3,12 +3,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model.data.order import Order, Place, lanes_of
+from model.data.order import Order, Position, lanes_of
 from schemas.settings import SettingsError
 
 
 def epoch_of(order: Order, epoch: int, lanes: list[int]) -> list[tuple[int, int]]:
-    return [order.sample(lane, Place(epoch, n)) for lane in lanes for n in range(order.length(lane))]
+    return [order.sample(lane, Position(epoch, n)) for lane in lanes for n in range(order.length(lane))]
 
 
 @given(
@@ -37,17 +37,17 @@ def test_each_sample_once_an_epoch_for_any_shards_lanes_and_ranks(
 
 def test_a_place_gives_its_sample_whatever_was_asked_before() -> None:
     order = Order([7, 9, 4], 1, 2, 4)
-    places = [(lane, Place(epoch, n)) for epoch in (0, 1, 2) for lane in (0, 1) for n in range(10)]
-    forward = [order.sample(*place) for place in places]
-    assert [order.sample(*place) for place in reversed(places)] == forward[::-1]
-    assert [Order([7, 9, 4], 1, 2, 4).sample(*place) for place in places] == forward
+    positions = [(lane, Position(epoch, n)) for epoch in (0, 1, 2) for lane in (0, 1) for n in range(10)]
+    forward = [order.sample(*position) for position in positions]
+    assert [order.sample(*position) for position in reversed(positions)] == forward[::-1]
+    assert [Order([7, 9, 4], 1, 2, 4).sample(*position) for position in positions] == forward
 
 
 def test_places_follow_each_other_into_the_next_epoch() -> None:
     order = Order([5], 0, 2, 4)
     assert [order.length(lane) for lane in (0, 1)] == [2, 3]
-    assert order.after(0, Place(0, 0)) == Place(0, 1)
-    assert order.after(0, Place(0, 1)) == Place(1, 0)
+    assert order.after(0, Position(0, 0)) == Position(0, 1)
+    assert order.after(0, Position(0, 1)) == Position(1, 0)
 
 
 def test_epochs_and_seeds_have_their_own_order() -> None:

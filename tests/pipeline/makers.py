@@ -82,7 +82,7 @@ def image_ref(name: str, **fields: Any) -> ImageRef:
 
 
 def attempt(step: Callable[..., Any], *args: Any, **options: Any) -> Any:
-    """What a step gives, or the `Drop` by which it lets its item go."""
+    """What a step gives, or the `Drop` by which it drops its item."""
     try:
         return step(*args, **options)
     except Drop as drop:

@@ -100,7 +100,7 @@ def test_without_a_text_there_is_no_pair() -> None:
         (CaptionRules(language=LanguageRules(keep=("en",))), "Ein roter Stall steht am Rande des Feldes", "language"),
     ],
 )
-def test_each_rule_lets_go_what_it_is_for(rules: CaptionRules, text: str, reason: str) -> None:
+def test_each_rule_drops_what_it_is_for(rules: CaptionRules, text: str, reason: str) -> None:
     with pytest.raises(Drop) as drop:
         judge_caption(text, rules)
     assert drop.value.reason == reason

@@ -1,22 +1,22 @@
 import pytest
 
-from pipeline.consent import honour_consent, honour_image_consent
+from pipeline.consent import honour_image_consent, may_state_consent, refuse_opt_out
 from schemas.consent import ConsentSettings
 from schemas.documents import Consent
 from schemas.drops import Drop
-from tests.pipeline.makers import draft, dropped
+from tests.pipeline.makers import dropped
 
 
 @pytest.mark.parametrize("directive", ["noai", "noimageai", "none", "noindex", "noimageindex"])
 def test_a_page_that_opts_out_is_dropped_with_its_signal(directive):
     with pytest.raises(Drop) as caught:
-        honour_consent(draft("x", consent=Consent(robots=("follow", directive))))
+        refuse_opt_out(Consent(robots=("follow", directive)))
     assert dropped(caught) == ("opt_out", f"robots: {directive}")
 
 
 def test_a_page_that_reserves_text_and_data_mining_is_dropped():
     with pytest.raises(Drop) as caught:
-        honour_consent(draft("x", consent=Consent(tdm_reservation=True, tdm_policy="https://site.example/p")))
+        refuse_opt_out(Consent(tdm_reservation=True, tdm_policy="https://site.example/p"))
     assert dropped(caught) == ("opt_out", "tdm-reservation: 1")
 
 
@@ -29,17 +29,15 @@ def test_a_page_that_reserves_text_and_data_mining_is_dropped():
         Consent(tdm_policy="https://site.example/p"),
     ],
 )
-def test_a_page_without_such_a_signal_passes_unchanged(consent):
-    page = draft("x", consent=consent)
-    assert honour_consent(page) is page
+def test_a_page_without_such_a_signal_passes(consent):
+    refuse_opt_out(consent)
 
 
 def test_which_signals_are_honoured_is_a_setting():
     settings = ConsentSettings(page_directives=("nosnippet",), tdm_reservation=False)
-    page = draft("x", consent=Consent(robots=("noai",), tdm_reservation=True))
-    assert honour_consent(page, settings) is page
+    refuse_opt_out(Consent(robots=("noai",), tdm_reservation=True), settings)
     with pytest.raises(Drop) as caught:
-        honour_consent(draft("x", consent=Consent(robots=("nosnippet",))), settings)
+        refuse_opt_out(Consent(robots=("nosnippet",)), settings)
     assert dropped(caught) == ("opt_out", "robots: nosnippet")
 
 
@@ -78,4 +76,13 @@ def test_pages_and_images_have_directives_of_their_own():
     settings = ConsentSettings(image_directives=())
     honour_image_consent({"x-robots-tag": "noai"}, settings)
     with pytest.raises(Drop):
-        honour_consent(draft("x", consent=Consent(robots=("noai",))), settings)
+        refuse_opt_out(Consent(robots=("noai",)), settings)
+
+
+@pytest.mark.parametrize(
+    "markup",
+    ["<META NAME=Robots CONTENT=noai>", "<meta name=weft content=noindex>", "<meta name='TDM-Reservation' content=1>"],
+)
+def test_a_quick_look_finds_every_signal_that_markup_can_hold(markup):
+    assert may_state_consent(markup.encode())
+    assert not may_state_consent(b"<html><title>A page that says nothing</title>")

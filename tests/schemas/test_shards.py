@@ -13,7 +13,7 @@ import webdataset
 
 from schemas.commits import Attempt
 from schemas.drops import Counts
-from schemas.shards import Shard, ShardInfo, ShardMark, ShardSettings, ShardWriter, read_marks
+from schemas.shards import DamagedShard, Shard, ShardInfo, ShardMark, ShardSettings, ShardWriter, read_marks
 from schemas.storage import Store
 from schemas.tar import BLOCK, member_bytes
 
@@ -122,6 +122,19 @@ def test_the_table_holds_the_columns_asked_for(store: Store) -> None:
         {"key": "000000000001", "num_images": 2},
     ]
     assert shard.index().schema.names == ["key", "offset", "size", "members", "num_images", "warc_file"]
+
+
+def test_one_sample_is_read_alone_and_one_that_is_cut_off_is_no_sample(folder: Store) -> None:
+    samples = [sample(number) for number in range(3)]
+    write(folder, samples)
+    shard = Shard(folder, "interleaved", "000000-000")
+    rows = shard.index().to_pylist()
+    assert [list(shard.sample(row).items()) for row in reversed(rows)] == [one[1] for one in reversed(samples)]
+    with open(folder.path(shard.tar_name), "r+b") as file:
+        file.truncate(rows[2]["offset"] + rows[2]["size"] - 1)
+    assert list(shard.sample(rows[1]).items()) == samples[1][1]
+    with pytest.raises(DamagedShard, match=r"000000-000\.tar ends within a sample"):
+        shard.sample(rows[2])
 
 
 def test_what_is_said_of_a_shard_is_true(store: Store) -> None:

@@ -3,53 +3,58 @@
 import os
 import posixpath
 from collections.abc import Iterator
-from contextlib import ExitStack
 from typing import Any
 
 import msgspec
+import numpy as np
 import pyarrow as pa
 
 from crawlers.inputs import InputError
 from crawlers.url_lists import columns_of, read_fields
-from jobs.phases.plan import Plan, read_plan
+from jobs.engine.isolation import Isolated
+from jobs.phases.extract import Wanted
+from jobs.phases.plan import Plan
+from jobs.phases.recipe import Extracted, Recipe
+from jobs.phases.task import Phase, Task
 from pipeline.video.captions import without_personal_data
-from schemas.buckets import BucketWriter, bucket_of
-from schemas.commits import Attempt, Commit
-from schemas.drop_files import DropFile
-from schemas.drops import DropRow, StepError, Tally
-from schemas.storage import Store
+from schemas.buckets import bucket_of
+from schemas.drops import Drop, DropRow, Guarded, StepError, Tally, on_page
 from schemas.urls import media_key
 from schemas.videos import VideoDraft, VideoText
 
-LISTS = "video-lists"
 VIDEOS = {"uid": pa.int64(), "video": pa.binary()}
-WANTED = {"key": pa.binary(), "partition": pa.int32()}
 _LIST_UIDS = 1 << 62  # above those of pages
 _ADDRESS_FIELDS = ("url", "path")
 _TEXT_FIELDS = ("text", "caption", "txt")
 _OTHER_FIELDS = ("title", "subtitles", "page_url", "licence", "license")
 
 
-class VideoShuffle:
-    """Writes videos to the partition of their address."""
+class TakeVideos:
+    """Videos in the bucket of their address, and the files that they want."""
 
-    def __init__(self, attempt: Attempt, name: str, plan: Plan) -> None:
-        self._plan, self._stack = plan, ExitStack()
-        self._videos = self._stack.enter_context(BucketWriter(attempt.create(f"{name}.videos.parquet"), VIDEOS))
+    def __init__(self, task: Task, wanted: Wanted) -> None:
+        self._task, self._wanted, self._videos = task, wanted, task.writer("videos", VIDEOS)
+        self.sizes = np.zeros(task.plan.partitions, np.int64)  # they are not cut into slices
 
-    def add(self, video: VideoDraft) -> Iterator[tuple[bytes, int]]:
-        """Add a video; gives the keys of the files that it wants, and the partition that wants them."""
-        partition = bucket_of(media_key(video.url), self._plan.partitions)
+    def take(self, found: Extracted) -> None:
+        """What one page gave."""
+        tally = self._task.tally
+        for video in found.videos:
+            self.add(video)
+            for what, count in video.redacted.items():
+                tally.redacted(what, count)
+        for row in found.dropped_videos:
+            tally.drop(row)
+        tally.saw("video", len(found.videos) + len(found.dropped_videos))
+        tally.kept("video", len(found.videos))
+
+    def add(self, video: VideoDraft) -> None:
+        """Hand on a video."""
+        plan = self._task.plan
+        partition = bucket_of(media_key(video.url), plan.partitions)
         packed = msgspec.json.encode(video)
         self._videos.add(partition, video.uid, packed, size=len(packed) + 100)
-        for key in dict.fromkeys(map(media_key, (*video.candidates, *video.tracks))):
-            yield key, located_as(self._plan, partition)
-
-    def __enter__(self) -> "VideoShuffle":
-        return self
-
-    def __exit__(self, failure: type[BaseException] | None, *details: Any) -> None:
-        self._stack.__exit__(failure, *details)
+        self._wanted.add((*video.candidates, *video.tracks), located_as(plan, partition))
 
 
 def located_as(plan: Plan, partition: int) -> int:
@@ -64,21 +69,23 @@ def check_list(url: str) -> None:
         raise InputError(f"{url} has no column {' or '.join(_ADDRESS_FIELDS)}; it has {', '.join(found) or 'none'}")
 
 
-def read_list(output: str, index: int) -> Commit:
+def read_video_list(task: Task, recipe: Recipe) -> None:
     """Read one list of videos: what of them is to be looked for in archives is asked for like that of pages."""
-    plan, store = read_plan(output), Store(output)
-    url, name = plan.video_lists[index].url, f"work/{LISTS}/{index:06d}"
-    with Attempt(store, LISTS, index) as attempt:
-        with (
-            DropFile(attempt, f"drops/{LISTS}-{index:06d}.parquet") as drops,
-            VideoShuffle(attempt, name, plan) as shuffle,
-            BucketWriter(attempt.create(f"{name}.wanted.parquet"), WANTED) as wanted,
-        ):
-            tally = Tally(drops.add)
-            for video in _videos_of(url, index, tally):
-                for key, partition in shuffle.add(without_personal_data(video, plan.config.pii)):
-                    wanted.add(bucket_of(key, plan.buckets), key, partition)
-        return attempt.commit(tally.counts())
+    taker, judge = TakeVideos(task, Wanted(task)), None
+    if recipe.has_video_steps:
+        judge = Guarded(task.enter(Isolated(recipe.judge_video, task.config.isolation)))
+    for video in _videos_of(task.plan.video_lists[task.index].url, task.index, task.tally):
+        try:
+            video = without_personal_data(video, task.config.pii)
+            taker.add(judge(video) if judge is not None else video)
+            task.tally.kept("video")
+        except Drop as drop:
+            task.tally.drop(
+                DropRow(video.url, "video", drop.reason, on_page(drop.detail, video.page_url), video.page_url)
+            )
+
+
+VIDEO_LISTS = Phase("video-lists", "video_lists", read_video_list)
 
 
 def _videos_of(url: str, index: int, tally: Tally) -> Iterator[VideoDraft]:
@@ -87,7 +94,6 @@ def _videos_of(url: str, index: int, tally: Tally) -> Iterator[VideoDraft]:
         for number, row in enumerate(read_fields(url, (*_ADDRESS_FIELDS, *_TEXT_FIELDS, *_OTHER_FIELDS))):
             tally.saw("video")
             if address := str(row.get("url") or row.get("path") or "").strip():
-                tally.kept("video")
                 yield _listed(url, address, row, _LIST_UIDS | index << 40 | number)
             else:
                 tally.drop(DropRow("", "video", "bad_row", f"row {number} of {url}"))

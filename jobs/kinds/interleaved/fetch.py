@@ -1,75 +1,47 @@
-"""The drafts of one slice get their images, from the archives; what was let go for its frequency is left out."""
+"""The drafts of one slice get their images; what the counts over the corpus found too often is left out before."""
 
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections import Counter
+from collections.abc import Callable, Iterator
 from functools import partial
-from typing import TypeVar
 
-from crawlers.captured import CapturedMedia, Location, Media, MediaSource
-from crawlers.web_media import WebMedia
-from jobs.config import BuildConfig
+from crawlers.captured import Media, MediaSource
 from jobs.engine.isolation import Isolated
-from jobs.kinds.interleaved.staging import Staging
-from jobs.phases.frequency import compares_addresses, frequent_keys, losing_phases
-from jobs.phases.plan import Plan, read_plan
+from jobs.kinds.interleaved.page import PageWithImages, content_keys, stage
+from jobs.kinds.staging import Staging
+from jobs.phases.frequency import FREQUENT_KEYS, add_counts, compares_addresses, frequent_keys, losing_phases
+from jobs.phases.media import first_good, open_media, read_locations
+from jobs.phases.recipe import Recipe
 from jobs.phases.references import image_index
-from jobs.phases.slices import Slice, read_drafts, read_slices
-from pipeline.consent import honour_image_consent
+from jobs.phases.slices import read_drafts
+from jobs.phases.task import Phase, Task
 from pipeline.corpus_rules import without_frequent
-from pipeline.decontamination import ImageIndex
-from pipeline.image.codec import decode_image
+from pipeline.decontamination import checked
 from pipeline.interleave import Illustration
 from pipeline.text.rules import text_rules
-from schemas.buckets import read_groups
-from schemas.commits import Attempt, Commit
 from schemas.deny import DenyList, read_deny_list
-from schemas.documents import Draft, ImageRef, StoredImage
-from schemas.drop_files import DropFile
-from schemas.drops import Drop, DropRow, Tally, each, guarded
-from schemas.storage import Store
+from schemas.documents import Draft, StoredImage
+from schemas.drops import Drop, DropRow, Guarded, Tally, each, on_page
 from schemas.urls import media_key
 
-T = TypeVar("T")
 
+def fetch_images(task: Task, recipe: Recipe) -> None:
+    """Give the pages of one slice their images."""
+    tally, deny = task.tally, read_deny_list(task.store)
+    wanted = None if task.slice.is_whole else _wanted(task)
+    media = open_media(task, read_locations(task, task.slice.partition, wanted), deny)
+    decode = Guarded(task.enter(Isolated(recipe.page_image(), task.config.isolation)))
+    use = checked(decode, task.memory.once(image_index))
+    staging, contents = Staging(task), Counter[bytes]()
 
-def assemble(output: str, index: int) -> Commit:
-    """Run the phase on slice `index` of the build at `output`."""
-    plan, store = read_plan(output), Store(output)
-    config, piece = plan.config, read_slices(output)[index]
-    archives = [archive.url for archive in plan.inputs]
-    deny = read_deny_list(store)
-    wanted = None if piece.is_whole else _wanted(store, plan, piece)
-    with Attempt(store, "assemble", index) as attempt:
-        with (
-            DropFile(attempt, f"drops/assemble-{index:06d}.parquet") as drops,
-            CapturedMedia(
-                archives, read_locations(store, plan, piece, wanted), config.warc.max_image_bytes
-            ) as captured,
-            open_media(captured, config, deny) as media,
-            Isolated(partial(image_recipe, config), config.isolation) as decode,
-            Staging(attempt, index, plan) as staging,
-        ):
-            tally = Tally(drops.add)
-            recipe = _checked(decode, image_index(output))
-            drafts = each(partial(refuse_denied, deny), _drafts(store, plan, piece, tally), tally)
-            drafts = each(_rule_on_frequency(store, plan, index, tally), drafts, tally)
-            drafts = asked_ahead(drafts, media, _addresses, config.media.pages_ahead)
-            illustrated = each(partial(illustrate, media, recipe, tally, deny=deny), drafts, tally)
-            for draft, illustrations in illustrated:
-                tally.kept("page")
-                staging.add(draft, illustrations)
-        return attempt.commit(tally.counts())
-
-
-def _checked(decode: Callable[[Media], StoredImage], images: ImageIndex | None) -> Callable[[Media], StoredImage]:
-    """Decode, and refuse what evaluation sets hold."""
-    return decode if images is None else lambda media: images.check(decode(media))
-
-
-def open_media(captured: CapturedMedia, config: BuildConfig, deny: DenyList) -> AbstractContextManager[MediaSource]:
-    """The archives, and the web where the settings say so."""
-    return WebMedia(captured, config.media, config.consent, deny) if config.media.from_web else nullcontext(captured)
+    drafts = each(partial(refuse_denied, deny), _drafts(task), tally)
+    drafts = each(_rule_on_frequency(task), drafts, tally)
+    drafts = media.prefetch(drafts, lambda draft: [ref.candidates for ref in draft.images])
+    for page in each(partial(attach_images, media, use, tally, deny=deny), drafts, tally):
+        tally.kept("page")
+        stage(staging, page)
+        for item in page.shown:
+            contents.update(content_keys(item.image))
+    add_counts(task, "places", contents)
 
 
 def refuse_denied(deny: DenyList, draft: Draft) -> Draft:
@@ -79,85 +51,46 @@ def refuse_denied(deny: DenyList, draft: Draft) -> Draft:
     return draft
 
 
-def asked_ahead(
-    items: Iterator[T], media: MediaSource, addresses: Callable[[T], Iterable[Sequence[str]]], ahead: int
-) -> Iterator[T]:
-    """The same items; images that the web must give are asked for `ahead` items early: nobody waits for the network."""
-    if not isinstance(media, WebMedia):
-        yield from items
-        return
-    waiting: deque[T] = deque()
-    for item in items:
-        for candidates in addresses(item):
-            media.ahead(candidates)
-        waiting.append(item)
-        if len(waiting) > ahead:
-            yield waiting.popleft()
-    yield from waiting
-
-
-def _addresses(draft: Draft) -> list[tuple[str, ...]]:
-    return [ref.candidates for ref in draft.images]
-
-
-def image_recipe(config: BuildConfig, media: Media) -> StoredImage:
-    """All that is decided from one image alone."""
-    honour_image_consent(media.headers, config.consent)
-    return decode_image(media.body, config.image, config.encoding)
-
-
-def illustrate(
+def attach_images(
     media: MediaSource,
-    recipe: Callable[[Media], StoredImage],
+    use: Callable[[Media], StoredImage],
     tally: Tally,
     draft: Draft,
     deny: DenyList = DenyList(),
-) -> tuple[Draft, dict[ImageRef, Illustration]]:
-    """Give a draft its images. One that fails is let go alone; raises `Drop("no_image_left")` when none is left."""
-    illustrations: dict[ImageRef, Illustration] = {}
+) -> PageWithImages:
+    """Give a draft its images. One that fails is dropped alone; raises `Drop("no_image_left")` when none is left."""
+    shown = {}
     tally.saw("image", len(draft.images))
     for ref in draft.images:
         try:
             if any(deny.denies(url) for url in ref.candidates):
                 raise Drop("denied")
-            illustrations[ref] = _first_good(media, recipe, ref)
+            url, image = first_good(media, use, ref.candidates)
         except Drop as drop:
-            tally.drop(
-                DropRow(ref.url, "image", drop.reason, ", ".join(filter(None, (drop.detail, f"on {draft.url}"))))
-            )
+            tally.drop(DropRow(ref.url, "image", drop.reason, on_page(drop.detail, draft.url), draft.url))
         else:
             tally.kept("image")
-    if not illustrations:
+            shown[ref] = Illustration(ref, url, image)
+    if not shown:
         raise Drop("no_image_left", f"of {len(draft.images)}")
-    return draft, illustrations
+    return PageWithImages(draft, [shown[ref] for ref in draft.images if ref in shown])
 
 
-def _first_good(media: MediaSource, recipe: Callable[[Media], StoredImage], ref: ImageRef) -> Illustration:
-    """The first of the candidates that gives an image. Raises the `Drop` that says most: bad over lost."""
-    failure = Drop("not_captured")
-    for url in media.order(ref.candidates):
-        try:
-            return Illustration(ref, url, guarded(recipe, media.get(url)))
-        except Drop as drop:
-            failure = drop if failure.reason == "not_captured" else failure
-    raise failure
-
-
-def _drafts(store: Store, plan: Plan, piece: Slice, tally: Tally) -> Iterator[Draft]:
+def _drafts(task: Task) -> Iterator[Draft]:
     """The drafts of a slice that comparing pages left, in the order of their samples."""
-    phases = losing_phases(plan.config) + (["frequent"] if compares_addresses(plan.config) else [])
-    for draft in read_drafts(store, plan, piece, phases):
-        tally.saw("page")
+    losing = losing_phases(task.config) + ([FREQUENT_KEYS] if compares_addresses(task.config) else [])
+    for draft in read_drafts(task, losing):
+        task.tally.saw("page")
         yield draft
 
 
-def _rule_on_frequency(store: Store, plan: Plan, index: int, tally: Tally) -> Callable[[Draft], Draft]:
+def _rule_on_frequency(task: Task) -> Callable[[Draft], Draft]:
     """The step that takes frequent paragraphs and images from drafts, and judges anew what it has changed."""
-    config = plan.config
+    config, tally = task.config, task.tally
     if not compares_addresses(config):
         return lambda draft: draft
-    paragraphs = frequent_keys(store, plan, "frequent", "paragraphs", index)
-    images = frequent_keys(store, plan, "frequent", "images", index)
+    paragraphs = frequent_keys(task, FREQUENT_KEYS, "paragraphs")
+    images = frequent_keys(task, FREQUENT_KEYS, "images")
 
     def step(draft: Draft) -> Draft:
         left = without_frequent(draft, paragraphs, images)
@@ -171,19 +104,10 @@ def _rule_on_frequency(store: Store, plan: Plan, index: int, tally: Tally) -> Ca
     return step
 
 
-def read_locations(store: Store, plan: Plan, piece: Slice, wanted: set[bytes] | None) -> dict[bytes, Location]:
-    """Where the images of a slice lie; of these alone where they are named."""
-    names = [f"work/urls/{bucket:06d}.locations.parquet" for bucket in range(plan.buckets)]
-    found: dict[bytes, Location] = {}
-    for table in read_groups(store, names, piece.partition):
-        columns = (table.column(name).to_pylist() for name in ("key", "archive", "offset", "length", "record_url"))
-        for key, *place in zip(*columns, strict=True):
-            if wanted is None or key in wanted:
-                found[key] = Location(*place)
-    return found
-
-
-def _wanted(store: Store, plan: Plan, piece: Slice) -> set[bytes]:
+def _wanted(task: Task) -> set[bytes]:
     """The images that a part of a partition asks for: the locations of the whole may be many times more."""
-    drafts = read_drafts(store, plan, piece, losing_phases(plan.config))
+    drafts = read_drafts(task, losing_phases(task.config))
     return {media_key(url) for draft in drafts for image in draft.images for url in image.candidates}
+
+
+ASSEMBLE = Phase("assemble", "slices", fetch_images)

@@ -1,7 +1,7 @@
 """The last phases of pairs: those that are equal by their bytes go, scorers judge the rest, and shards are written."""
 
+import itertools
 from collections.abc import Iterator
-from contextlib import ExitStack
 from functools import partial
 from typing import Any
 
@@ -9,92 +9,113 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from jobs.kinds.pairs.fetch import counted, read_staged_pairs
-from jobs.kinds.pairs.shards import FetchedPair, PairShards
-from jobs.phases.duplicates import open_writer, work_files
-from jobs.phases.plan import read_plan
-from jobs.phases.scoring import evaluation_embeddings, judge_image, open_scorer, screened_by
-from jobs.phases.slices import read_slices
-from model.scorers import Scored
-from schemas.buckets import first_of_each, read_bucket, read_groups
-from schemas.commits import Attempt, Commit
-from schemas.drop_files import DropFile
-from schemas.drops import Counts, Drop, DropRow, Tally, each
-from schemas.storage import Store
+from jobs.kinds.pairs.fetch import PAIR_IMAGES, counted
+from jobs.kinds.pairs.pair import FetchedPair, add_pair, staged_pairs
+from jobs.kinds.shards import Shards
+from jobs.phases.own_models import Answer
+from jobs.phases.recipe import Recipe
+from jobs.phases.scoring import Judge, ModelHost, open_models, screened_by
+from jobs.phases.task import Phase, Task
+from pipeline.captions import CaptionRules, choose_caption, judge_caption
+from schemas.buckets import first_of_each
+from schemas.drops import Drop, DropRow, each, on_page
+from schemas.kinds import PAIRS
+from schemas.pairs import Caption
 
 
-def find_equal_pairs(output: str, bucket: int) -> Commit:
+def find_equal_pairs(task: Task) -> None:
     """For one bucket of contents: of pairs with the same bytes and caption all but the newest are lost."""
-    store = Store(output)
-    names = work_files("pair-images", len(read_slices(output)), "contents")
-    with Attempt(store, "pair-contents", bucket) as attempt:
-        with ExitStack() as stack:
-            lost = open_writer(attempt, stack, "pair-contents", bucket, "lost", {"id": pa.binary()})
-            rows = read_bucket(store, names, bucket)
-            if rows is not None:
-                rows = first_of_each(rows, "both", [("time", "descending"), ("id", "ascending")])
-                again = rows.filter(pc.invert(rows.column("first")))
-                lost.add_table(again.column("slice").to_numpy(), again)
-        return attempt.commit(Counts())
+    lost, rows = task.writer("lost", {"id": pa.binary()}), task.rows(PAIR_IMAGES, "contents")
+    if rows is not None:
+        rows = first_of_each(rows, "both", [("time", "descending"), ("id", "ascending")])
+        again = rows.filter(pc.invert(rows.column("first")))
+        lost.add_table(again.column("slice").to_numpy(), again)
 
 
-def publish_pairs(output: str, actors: tuple[Any, ...], index: int) -> Commit:
-    """For one slice: pairs into shards, less what repeats others by its content, and what scorers refuse."""
-    plan, store = read_plan(output), Store(output)
-    with Attempt(store, "pair-publish", index) as attempt:
-        with DropFile(attempt, f"drops/pair-publish-{index:06d}.parquet") as drops:
-            tally = Tally(drops.add)
-            shards = PairShards(attempt, index, plan.config.shards, plan.config_hash, tally)
-            again: set[bytes] = set()
-            for table in read_groups(store, work_files("pair-contents", plan.buckets, "lost"), index):
-                again.update(table.column("id").to_pylist())
-            staged = counted(read_staged_pairs(store, index), tally)
-            pairs = each(partial(_refuse_again, again), staged, tally)
-            for pair in score_pairs(pairs, output, actors, index, tally):
-                tally.kept("pair")
-                shards.add(pair)
-            finished = shards.finish()
-        return attempt.commit(tally.counts(), finished)
+PAIR_CONTENTS = Phase("pair-contents", "buckets", find_equal_pairs)
+
+
+def write_pairs(task: Task, recipe: Recipe, actors: tuple[Any, ...]) -> None:
+    """Write the pairs of one slice, less what repeats others by its content, and what scorers refuse."""
+    plan, tally = task.plan, task.tally
+    shards = Shards(task.attempt, PAIRS, task.index, plan.config.shards, plan.config_hash, tally)
+    task.finish_shards = shards.finish
+    again: set[bytes] = set()
+    for table in task.groups(PAIR_CONTENTS, "lost"):
+        again.update(table.column("id").to_pylist())
+    staged = counted(staged_pairs(task, PAIR_IMAGES), tally)
+    pairs = each(partial(_refuse_again, again), staged, tally)
+    for pair in score_pairs(task, pairs, actors, recipe):
+        tally.kept("pair")
+        add_pair(shards, pair, plan.config_hash)
 
 
 def _refuse_again(again: set[bytes], pair: FetchedPair) -> FetchedPair:
     if pair.ref.id in again:
-        raise Drop("duplicate_pair", f"by its bytes, on {pair.ref.page_url}")
+        raise Drop("duplicate_pair", on_page("by its bytes", pair.page_url))
     return pair
 
 
 def score_pairs(
-    pairs: Iterator[FetchedPair], output: str, actors: tuple[Any, ...], index: int, tally: Tally
+    task: Task, pairs: Iterator[FetchedPair], actors: tuple[Any, ...], recipe: Recipe
 ) -> Iterator[FetchedPair]:
-    """Pairs with their scores, less those that these let go; as they are where no model is configured."""
-    config = read_plan(output).config
-    score = open_scorer(config.scorers, actors, index)
-    if score is None:
+    """Pairs with their scores, less those that these drop; as they are where no model is configured."""
+    config, models = task.config, open_models(task, actors, recipe)
+    if models is None:
         yield from pairs
         return
-    evaluation = evaluation_embeddings(output)
     # a caption is what a paragraph is to a page: one row of text for one of images
-    rules = msgspec.structs.replace(config.scorers, min_similarity=config.pairs.min_similarity)
-    batch: list[FetchedPair] = []
-
-    def judged() -> Iterator[FetchedPair]:
-        scored = score([pair.image.data for pair in batch], [pair.ref.caption for pair in batch])
+    judge = Judge(task, msgspec.structs.replace(config.scorers, min_similarity=config.pairs.min_similarity))
+    while batch := list(itertools.islice(pairs, config.scorers.batch_size)):
+        if config.caption_with:
+            batch = _captioned(task, batch, models)
+        if not batch:
+            continue
+        captions = [pair.ref.caption for pair in batch]
+        seen = models.score([pair.image.data for pair in batch], captions, captions)
         for place, pair in enumerate(batch):
             own = slice(place, place + 1)
-            one = Scored(
-                scored.image_embeddings[own], scored.text_embeddings[own], scored.nsfw[own], scored.aesthetic[own]
-            )
             try:
-                scores = judge_image(rules, evaluation, one, 0)
+                scores = judge(seen.only(own, own), 0)
             except Drop as drop:
-                tally.drop(DropRow(pair.url, "pair", drop.reason, f"{drop.detail}: {pair.ref.caption[:80]}"))
+                _drop(task, pair, drop)
             else:
-                yield msgspec.structs.replace(pair, scores=scores, screened=screened_by(rules))
+                yield msgspec.structs.replace(pair, scores=scores, screened=screened_by(judge.settings))
 
-    for pair in pairs:
-        batch.append(pair)
-        if len(batch) >= rules.batch_size:
-            yield from judged()
-            batch.clear()
-    if batch:
-        yield from judged()
+
+def _captioned(task: Task, batch: list[FetchedPair], models: ModelHost) -> list[FetchedPair]:
+    """Pairs with the candidates of the user's captioners, and the caption that is chosen among all."""
+    answers = models.caption([pair.image.data for pair in batch], [pair.ref.caption for pair in batch])
+    kept = []
+    for pair, own in zip(batch, answers, strict=True):
+        try:
+            kept.append(_with_candidates(pair, own, task.config.pairs.caption))
+        except Drop as drop:
+            _drop(task, pair, drop)
+    return kept
+
+
+def _with_candidates(pair: FetchedPair, own: dict[str, Answer], rules: CaptionRules) -> FetchedPair:
+    """Raises `Drop`: step_failed, and those of captions."""
+    if failed := [answer.failure for answer in own.values() if answer.failure]:
+        raise Drop("step_failed", failed[0])
+    found = [Caption(answer.value, name) for name, answer in own.items() if answer.value]
+    captions = (*pair.ref.captions, *found)
+    chosen = choose_caption(captions, rules) if any(one.source in rules.sources for one in found) else None
+    ref = msgspec.structs.replace(pair.ref, captions=captions)
+    if chosen is not None:
+        language, score = judge_caption(chosen.text, rules)
+        ref = msgspec.structs.replace(
+            ref, caption=chosen.text, caption_source=chosen.source, language=language, language_score=score
+        )
+    if not ref.caption:
+        raise Drop("no_caption")
+    return msgspec.structs.replace(pair, ref=ref)
+
+
+def _drop(task: Task, pair: FetchedPair, drop: Drop) -> None:
+    detail = f"{drop.detail}: {pair.ref.caption[:80]}"
+    task.tally.drop(DropRow(pair.url, "pair", drop.reason, detail, pair.page_url))
+
+
+PAIR_PUBLISH = Phase("pair-publish", "slices", write_pairs)

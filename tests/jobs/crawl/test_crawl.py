@@ -219,7 +219,7 @@ def ray_actors(driver: int) -> list[int]:
     return found
 
 
-def test_what_was_let_go_has_a_row(web: WebServer, tmp_path: Path) -> None:
+def test_what_was_dropped_has_a_row(web: WebServer, tmp_path: Path) -> None:
     web.routes[f"{HOSTS[0]}/0"] = Reply(page("/gone", images=("/noai.jpg",)))
     web.routes["/noai.jpg"] = Reply(photo(1), "image/jpeg", headers=(("X-Robots-Tag", "noai"),))
     assert main(arguments(web, tmp_path, "--engine", "inline")) == 0

@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 
 from crawlers.inputs import InputError
-from jobs.build import BuildError
 from jobs.phases.references import BadReference, _items
+from jobs.phases.run import BuildError
 from tests.jobs.phases.test_duplicates import built, drops, kept, page, story
 from tests.jobs.site import photo, prose
 

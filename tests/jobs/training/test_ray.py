@@ -27,7 +27,7 @@ def with_rows(config: TrainConfig, rows: int) -> TrainConfig:
 def test_two_workers_have_the_losses_of_one_process(tmp_path: Path) -> None:
     write_data(tmp_path)
     alone = with_rows(micro(tmp_path, tmp_path / "alone", steps=2), 2)
-    train(alone, say=lambda text: None)
+    train(alone, on_message=lambda text: None)
     together = with_rows(micro(tmp_path, tmp_path / "together", steps=2), 1)
     ended = train_on_ray(together, workers=2)
     assert (ended.step, ended.finished) == (2, True)

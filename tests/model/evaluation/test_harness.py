@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from model.evaluation.harness import EvaluateConfig, Score, evaluate, features
+from model.evaluation.loaded import LoadedModel, load_model
 from model.evaluation.prompts import answer_text, choose, decode, in_context
-from model.evaluation.speak import speak, split_prompt
 from model.evaluation.tasks import ItemSource, TaskSettings, read_items
-from model.evaluation.trained import Trained, load_trained
+from model.evaluation.text_generation import generate_text, split_prompt
 from model.network.generate import Prompt, score
 from model.training.checkpoints import CheckpointError, find_checkpoint
 from model.training.loop import train
@@ -19,12 +19,12 @@ from tests.model.training.makers import micro, write_data
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+def loaded(tmp_path_factory: pytest.TempPathFactory) -> LoadedModel:
     torch.set_num_threads(1)
     folder = tmp_path_factory.mktemp("evaluation")
     write_data(folder)
-    train(micro(folder, folder / "run", steps=2), say=lambda text: None)
-    return load_trained(str(folder / "run"), "cpu")
+    train(micro(folder, folder / "run", steps=2), on_message=lambda text: None)
+    return load_model(str(folder / "run"), "cpu")
 
 
 @pytest.fixture
@@ -37,73 +37,73 @@ def items(tmp_path: Path) -> ItemSource:
     return ItemSource(str(tmp_path / "items.jsonl"))
 
 
-def scores(trained: Trained, items: ItemSource, **task: object) -> list[Score]:
+def scores(loaded: LoadedModel, items: ItemSource, **task: object) -> list[Score]:
     settings = TaskSettings("t", items, items, **task)  # type: ignore[arg-type]
-    return list(evaluate(trained, EvaluateConfig(tasks=(settings,), shots=(0, 2), beams=2)))
+    return list(evaluate(loaded, EvaluateConfig(tasks=(settings,), shots=(0, 2), beams=2)))
 
 
-def test_generated_answers_are_judged_at_each_number_of_shots(trained: Trained, items: ItemSource) -> None:
-    zero, two = scores(trained, items, metric="exact", max_new_tokens=4)
+def test_generated_answers_are_judged_at_each_number_of_shots(loaded: LoadedModel, items: ItemSource) -> None:
+    zero, two = scores(loaded, items, metric="exact", max_new_tokens=4)
     assert (zero.shots, two.shots, zero.queries) == (0, 2, 6)
     assert [answer.key for answer in two.answers] == ["1", "2", "3", "4", "5", "6"]
     assert 0 <= two.score <= 1
     assert two.score == pytest.approx(np.mean([answer.score for answer in two.answers]))
 
 
-def test_the_likeliest_class_is_that_of_full_passes(trained: Trained, items: ItemSource) -> None:
+def test_the_likeliest_class_is_that_of_full_passes(loaded: LoadedModel, items: ItemSource) -> None:
     """One pass over prompt and class, nothing cached; and the order of the classes does not matter."""
-    _, two = scores(trained, items, metric="classification", template="Output: {answer}")
-    shown = decode(read_items(items), trained.data.images)
+    _, two = scores(loaded, items, metric="classification", template="Output: {answer}")
+    shown = decode(read_items(items), loaded.data.images)
     classes = ["a mat", "the cat"]
     for n, answer in enumerate(two.answers):
-        prompt = in_context(choose(shown, shown[n].item, 2, 0), shown[n], "Output: {answer}", trained.tokens)
-        totals = [full(trained, prompt, trained.tokens.encode(answer_text("Output: {answer}", c))) for c in classes]
+        prompt = in_context(choose(shown, shown[n].item, 2, 0), shown[n], "Output: {answer}", loaded.tokens)
+        totals = [full(loaded, prompt, loaded.tokens.encode(answer_text("Output: {answer}", c))) for c in classes]
         assert answer.said == classes[int(np.argmax(totals))]
-    _, turned = scores(trained, items, metric="classification", classes=("the cat", "a mat"))
+    _, turned = scores(loaded, items, metric="classification", classes=("the cat", "a mat"))
     assert [answer.said for answer in turned.answers] == [answer.said for answer in two.answers]
 
 
-def full(trained: Trained, prompt: Prompt, candidate: list[int]) -> float:
+def full(loaded: LoadedModel, prompt: Prompt, candidate: list[int]) -> float:
     longer = Prompt(prompt.tokens + tuple(candidate[:-1]), prompt.media_index + (prompt.media_index[-1],) * (len(candidate) - 1), prompt.media)  # fmt: skip # noqa: E501
-    total = score(trained.model, prompt, [candidate[:1]])[0][0]
+    total = score(loaded.model, prompt, [candidate[:1]])[0][0]
     for n in range(1, len(candidate)):
         cut = len(prompt.tokens) + n
         before = Prompt(longer.tokens[:cut], longer.media_index[:cut], longer.media)
-        total += score(trained.model, before, [[candidate[n]]])[0][0]
+        total += score(loaded.model, before, [[candidate[n]]])[0][0]
     return total
 
 
-def test_orders_of_the_examples_are_averaged(trained: Trained, items: ItemSource) -> None:
-    once, more = (scores(trained, items, metric="classification", permutations=n)[1] for n in (1, 3))
+def test_orders_of_the_examples_are_averaged(loaded: LoadedModel, items: ItemSource) -> None:
+    once, more = (scores(loaded, items, metric="classification", permutations=n)[1] for n in (1, 3))
     assert len(once.answers) == len(more.answers) == 6
 
 
-def test_rices_takes_what_looks_alike(trained: Trained, items: ItemSource) -> None:
-    shown = decode(read_items(items), trained.data.images)
-    found = features(trained, shown)
+def test_rices_takes_what_looks_alike(loaded: LoadedModel, items: ItemSource) -> None:
+    shown = decode(read_items(items), loaded.data.images)
+    found = features(loaded, shown)
     assert np.allclose(np.linalg.norm(found, axis=1), 1)
     assert (found @ found.T).argmax(1).tolist() == list(range(6))
     settings = TaskSettings("t", items, items, metric="exact", max_new_tokens=2)
-    (only,) = evaluate(trained, EvaluateConfig(tasks=(settings,), shots=(2,), beams=1, examples="rices"))
+    (only,) = evaluate(loaded, EvaluateConfig(tasks=(settings,), shots=(2,), beams=1, examples="rices"))
     assert only.queries == 6
 
 
-def test_a_checkpoint_speaks_alike_each_time(trained: Trained, tmp_path: Path) -> None:
+def test_a_checkpoint_answers_the_same_each_time(loaded: LoadedModel, tmp_path: Path) -> None:
     (tmp_path / "a.jpg").write_bytes(photo(1))
     parts = split_prompt("The cat <image> is", [str(tmp_path / "a.jpg")])
     assert [str(part) for part in parts] == ["The cat ", str(tmp_path / "a.jpg"), " is"]
-    assert speak(trained, parts) == speak(trained, parts)
+    assert generate_text(loaded, parts) == generate_text(loaded, parts)
     with pytest.raises(SettingsError, match="2 <image>, but 1 pictures"):
         split_prompt("<image><image>", ["a.jpg"])
 
 
-def test_what_is_no_checkpoint_is_told(trained: Trained, tmp_path: Path) -> None:
+def test_what_is_no_checkpoint_is_told(loaded: LoadedModel, tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="no checkpoint in"):
-        load_trained(str(tmp_path))
+        load_model(str(tmp_path))
     damaged = tmp_path / "damaged"
     damaged.mkdir()
     for name in ("checkpoint.json", "settings.yaml"):
-        (damaged / name).write_bytes((find_checkpoint(trained.checkpoint) / name).read_bytes())
+        (damaged / name).write_bytes((find_checkpoint(loaded.checkpoint) / name).read_bytes())
     (damaged / "weights.safetensors").write_bytes(b"nonsense")
     with pytest.raises(CheckpointError, match="cannot be read"):
-        load_trained(str(damaged))
+        load_model(str(damaged))

@@ -9,7 +9,7 @@ import torch.nn.attention.varlen
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model.network.attention import Plan, image_attention
+from model.network.attention import MediaSpans, image_attention
 
 H, E, L = 2, 8, 5
 
@@ -48,7 +48,7 @@ def compare(media: Sequence[Sequence[int]], num_media: int, backend: Any) -> Non
     media_BT = torch.tensor(media)
     q, k, v = tensors(media_BT, num_media)
     expected = dense(q, k, v, media_BT)
-    out = image_attention(q, k, v, Plan.of_index(media_BT), backend)
+    out = image_attention(q, k, v, MediaSpans.of_index(media_BT), backend)
     assert (out - expected).abs().max() <= 1e-5
     assert (out[media_BT < 0] == 0).all()
     weight = torch.randn_like(out)
@@ -60,11 +60,11 @@ def compare(media: Sequence[Sequence[int]], num_media: int, backend: Any) -> Non
 
 @st.composite
 def indices(draw: st.DrawFn) -> tuple[list[list[int]], int]:
-    """Any index at all: media that come back, that nobody sees, that several rows share, stretches of one token."""
+    """Any index at all: media that come back, that nobody sees, that several rows share, spans of one token."""
     num_media = draw(st.integers(1, 6))
     length = draw(st.integers(1, 12))
-    stretch = st.tuples(st.integers(-1, num_media - 1), st.integers(1, 40))
-    row = st.lists(stretch, min_size=1, max_size=5).map(lambda parts: [m for m, n in parts for _ in range(n)])
+    span = st.tuples(st.integers(-1, num_media - 1), st.integers(1, 40))
+    row = st.lists(span, min_size=1, max_size=5).map(lambda parts: [m for m, n in parts for _ in range(n)])
     rows = draw(st.lists(row, min_size=1, max_size=3))
     longest = max(length, *(len(each) for each in rows))
     return [each + [-1] * (longest - len(each)) for each in rows], num_media
@@ -83,10 +83,10 @@ def test_every_way_equals_attention_under_a_dense_mask(backend: str, index: tupl
 @pytest.mark.parametrize(("backend", "dtype"), [("varlen", torch.bfloat16), ("chunked", torch.float32)])
 def test_the_ways_of_a_gpu_equal_the_grouped_one(backend: Any, dtype: torch.dtype) -> None:
     media_BT = torch.tensor([[-1] * 7 + [2] * 50 + [0] * 33 + [1] + [-1] * 3])
-    plan = Plan.of_index(media_BT)
+    spans = MediaSpans.of_index(media_BT)
     q, k, v = (torch.randn(*shape, 4, 64) for shape in ((1, 94), (3, 64), (3, 64)))
-    out = image_attention(*(x.to("cuda", dtype) for x in (q, k, v)), plan, backend)
-    torch.testing.assert_close(out.float().cpu(), image_attention(q, k, v, plan), atol=2e-2, rtol=2e-2)
+    out = image_attention(*(x.to("cuda", dtype) for x in (q, k, v)), spans, backend)
+    torch.testing.assert_close(out.float().cpu(), image_attention(q, k, v, spans), atol=2e-2, rtol=2e-2)
 
 
 @pytest.mark.parametrize("num_media", [1, 32])
@@ -97,7 +97,7 @@ def test_many_media_and_few(num_media: int) -> None:
 def test_where_no_token_attends_the_result_is_zero_and_so_are_the_gradients() -> None:
     media_BT = torch.full((2, 7), -1)
     q, k, v = tensors(media_BT, 2)
-    out = image_attention(q, k, v, Plan.of_index(media_BT))
+    out = image_attention(q, k, v, MediaSpans.of_index(media_BT))
     assert (out == 0).all()
     out.sum().backward()
     assert k.grad is not None
@@ -107,5 +107,5 @@ def test_where_no_token_attends_the_result_is_zero_and_so_are_the_gradients() ->
 
 
 def test_a_plan_says_which_stretches_attend_to_what() -> None:
-    plan = Plan.of_index(torch.tensor([[-1, 0, 0, 1], [1, 1, -1, 2]]))
-    assert plan == Plan((1, 2, 3, 1, 1), (-1, 0, 1, -1, 2))
+    spans = MediaSpans.of_index(torch.tensor([[-1, 0, 0, 1], [1, 1, -1, 2]]))
+    assert spans == MediaSpans((1, 2, 3, 1, 1), (-1, 0, 1, -1, 2))

@@ -9,7 +9,7 @@ import torch
 from torch.utils.checkpoint import checkpoint
 
 from model.data.batch import Batch
-from model.network.attention import Plan
+from model.network.attention import MediaSpans
 from model.network.config import LanguageSettings, VisionSettings
 from model.network.flamingo import Flamingo, token_loss
 from model.network.language import load_language_model
@@ -60,7 +60,7 @@ def test_the_cross_attention_of_a_token_sees_its_medium_and_no_other(medium: int
     model, given = flamingo(), batch([[ATTENDS]], len(ATTENDS))
     (block, *_), hidden = model.blocks, torch.randn(1, len(ATTENDS), 32)
     outs = [
-        block(hidden, model.encode(each.frames_FCHW, each.frame_offsets_M1), Plan.of(each))
+        block(hidden, model.encode(each.frames_FCHW, each.frame_offsets_M1), MediaSpans.of(each))
         for each in (given, with_medium_changed(given, medium))
     ]
     assert differing(*outs) == {t for t, attends in enumerate(ATTENDS) if attends == medium}
@@ -71,7 +71,7 @@ def test_text_without_a_medium_gets_nothing_from_the_cross_attention() -> None:
     model, given = flamingo(), batch([[ATTENDS]], len(ATTENDS))
     (block, *_), hidden = model.gated_blocks(), torch.randn(1, len(ATTENDS), 32)
     latents = model.encode(given.frames_FCHW, given.frame_offsets_M1)
-    out = block(hidden, latents, Plan.of(given))
+    out = block(hidden, latents, MediaSpans.of(given))
     alone = hidden + block.feed_forward_gate.tanh() * block.feed_forward(hidden)
     blind = torch.tensor(ATTENDS) < 0
     assert (out[0, blind] == alone[0, blind]).all()
@@ -91,9 +91,9 @@ def test_packed_documents_give_what_they_give_alone() -> None:
     model = flamingo()
     packed = batch([documents[:2], documents[2:]], 17)
     losses, gradients = _losses_and_gradients(model, [packed])
-    assert Plan.of(packed).packed
+    assert MediaSpans.of(packed).packed
     apart = [alone(packed, number, length) for number, length in enumerate(map(len, documents))]
-    assert not any(Plan.of(each).packed for each in apart)
+    assert not any(MediaSpans.of(each).packed for each in apart)
     losses_apart, gradients_apart = _losses_and_gradients(model, apart)
     torch.testing.assert_close(losses, losses_apart, atol=1e-5, rtol=0)
     assert gradients.keys() == gradients_apart.keys()
@@ -198,7 +198,7 @@ def test_after_an_error_and_inside_another_call_it_sees_what_it_should() -> None
         model(replace(given, tokens_BT=given.tokens_BT - VOCABULARY - 5))
     assert torch.equal(model.lm(plain).logits, blind)
     latents = model.encode(given.frames_FCHW, given.frame_offsets_M1)
-    with model.sight(latents, Plan.of(given)):
+    with model.conditioning(latents, MediaSpans.of(given)):
         seeing = model.lm(given.tokens_BT).logits
         model(with_medium_changed(given, 0))
         assert torch.equal(model.lm(given.tokens_BT).logits, seeing)

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from model.data.batch import Batch
-from model.network.attention import Plan
-from model.network.flamingo import Flamingo, Sight
+from model.network.attention import MediaSpans
+from model.network.flamingo import Conditioning, Flamingo
 from model.network.generate import GenerateSettings, Prompt, generate, make_prompt, score
 from tests.model.makers import some_tokens
 from tests.model.network.makers import END, batch, flamingo, image, some_prompts
@@ -54,7 +54,7 @@ def without_cache(
     return outs
 
 
-class Growing(Sight):
+class Growing(Conditioning):
     """What is seen where every step computes the whole row again, however long it has become."""
 
     def __init__(self, model: Flamingo, prompt: Prompt) -> None:
@@ -63,20 +63,20 @@ class Growing(Sight):
         super().__init__(model.encode(given.frames_FCHW, given.frame_offsets_M1))
 
     @property
-    def plan(self) -> Plan:
+    def spans(self) -> MediaSpans:
         assert self.tokens_BT is not None
         rows, length = self.tokens_BT.shape
         row = self.index + self.index[-1:] * (length - len(self.index))
-        return Plan.of_index(torch.tensor([row] * rows))
+        return MediaSpans.of_index(torch.tensor([row] * rows))
 
-    @plan.setter
-    def plan(self, _: Any) -> None: ...
+    @spans.setter
+    def spans(self, _: Any) -> None: ...
 
 
 @torch.no_grad()
 def beams_without_cache(model: Flamingo, prompt: Prompt) -> list[int]:
     lm: Any = model.lm
-    model._sight = Growing(model, prompt)
+    model._conditioning = Growing(model, prompt)
     try:
         out = lm.generate(
             input_ids=torch.tensor([prompt.tokens]),
@@ -89,7 +89,7 @@ def beams_without_cache(model: Flamingo, prompt: Prompt) -> list[int]:
             pad_token_id=END,
         )
     finally:
-        model._sight = None
+        model._conditioning = None
     ids = out[0, len(prompt.tokens) :].tolist()
     return ids[: ids.index(END)] if END in ids else ids
 
@@ -167,7 +167,7 @@ def test_an_error_inside_leaves_nothing_behind() -> None:
     with pytest.raises(IndexError):
         generate(model, [wrong], [END], GREEDY)
     assert model.training
-    assert model._sight is None
+    assert model._conditioning is None
     assert generate(model, [prompt], [END], GREEDY) == [expected]
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 import torch
 
-from model.network.attention import Plan
+from model.network.attention import MediaSpans
 from model.network.block import GatedBlock
 from model.network.config import ConnectorSettings
 from model.network.connector import Resampler
@@ -101,7 +101,7 @@ def test_the_gated_block_is_the_papers() -> None:
     phi = [0, 0, 1, 1, 1, 2, 2, 0, 3, 3]
     media, y = torch.randn(3, 5, 10), torch.randn(2, 10, 12)
     phis = [phi, phi[::-1]]
-    out = block(y, media, Plan.of_index(torch.tensor(phis) - 1))
+    out = block(y, media, MediaSpans.of_index(torch.tensor(phis) - 1))
     for mine, of_row, attends in zip(out, y, phis, strict=True):
         expected = gated_xattn_dense(of_row, list(media), attends, weights, 3)
         torch.testing.assert_close(mine, expected, atol=1e-4, rtol=1e-4)

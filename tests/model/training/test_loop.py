@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 import torch
+from torch.distributed.checkpoint import FileSystemReader
 
 from model.training import checkpoints
 from model.training.checkpoints import CheckpointError, find_checkpoint, read_weights, steps_saved
@@ -22,8 +23,8 @@ from schemas.settings import SettingsError
 from tests.model.training.makers import micro
 
 
-def quiet(config: TrainConfig, told: Any = lambda step, values: None) -> Ended:
-    return train(config, told, lambda text: None)
+def quiet(config: TrainConfig, on_metrics: Any = lambda step, values: None) -> Ended:
+    return train(config, on_metrics, lambda text: None)
 
 
 def losses(output: Path) -> list[tuple[int, float, float, float]]:
@@ -43,11 +44,11 @@ def undisturbed(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def stop_at(step: int, number: signal.Signals) -> Any:
-    def told(at: int, values: Mapping[str, float]) -> None:
+    def on_metrics(at: int, values: Mapping[str, float]) -> None:
         if at == step and "grad_norm" in values:
             os.kill(os.getpid(), number)
 
-    return told
+    return on_metrics
 
 
 def test_a_run_writes_metrics_checkpoints_and_settings(undisturbed: Path) -> None:
@@ -71,6 +72,18 @@ def test_a_run_writes_metrics_checkpoints_and_settings(undisturbed: Path) -> Non
         ".metadata", "checkpoint.json", "process-00000.json", "settings.yaml", "weights.safetensors",
     }  # fmt: skip
     assert (undisturbed / "settings.yaml").exists()
+
+
+def test_a_checkpoint_keeps_its_names(undisturbed: Path) -> None:
+    """Those of the runs that were saved already, whatever the classes are called today."""
+    folder = find_checkpoint(undisturbed)
+    assert list(json.loads((folder / "checkpoint.json").read_text())) == ["step", "processes", "counters"]
+    assert list(json.loads((folder / "process-00000.json").read_text())) == ["loader", "random"]
+    distributed = FileSystemReader(folder).read_metadata().state_dict_metadata
+    assert {name.partition(".")[0] for name in distributed} == {"model", "optimiser"}
+    parts = {"connector", "blocks", "new_embeddings", "new_logits"}
+    assert {name.partition(".")[0] for name in weights(undisturbed)} == parts
+    assert {name.split(".")[1] for name in distributed if name.startswith("model.")} == parts
 
 
 def test_pictures_mean_nothing_at_the_start(undisturbed: Path) -> None:
@@ -124,7 +137,7 @@ def test_a_full_disk_costs_one_checkpoint_and_not_the_run(
 
     monkeypatch.setattr(checkpoints, "save_file", full)
     said: list[str] = []
-    assert train(micro(data, tmp_path), say=said.append).finished
+    assert train(micro(data, tmp_path), on_message=said.append).finished
     assert steps_saved(str(tmp_path)) == [2, 6]
     assert any("step 4 could not be written: OSError: [Errno 28]" in text for text in said)
     assert not list((tmp_path / "checkpoints").glob(".*"))
@@ -157,7 +170,7 @@ def test_other_settings_are_refused_and_more_steps_are_not(data: Path, tmp_path:
 
 
 def test_steps_that_are_not_finite_change_nothing_and_name_their_samples(data: Path, tmp_path: Path) -> None:
-    def told(step: int, values: Mapping[str, float]) -> None:
+    def on_metrics(step: int, values: Mapping[str, float]) -> None:
         return None
 
     config = micro(data, tmp_path, guard=GuardSettings(max_skipped_in_a_row=2))
@@ -165,7 +178,7 @@ def test_steps_that_are_not_finite_change_nothing_and_name_their_samples(data: P
         config, optimiser=msgspec.structs.replace(config.optimiser, learning_rate=1e30, warmup_steps=0, clip_norm=0.0)
     )
     with pytest.raises(TrainingError, match=r"2 steps in a row were left out.*its samples begin with pages \d+"):
-        quiet(config, told)
+        quiet(config, on_metrics)
     rows = [json.loads(line) for line in (tmp_path / GUARD).read_text().splitlines()]
     assert len(rows) == 2
     assert "nan" in rows[0]["reason"] or "inf" in rows[0]["reason"]

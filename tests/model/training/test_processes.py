@@ -36,7 +36,7 @@ def in_each(rank: int, port: int, data: Path, folder: Path) -> None:
             data=msgspec.structs.replace(config.data, datasets=datasets),
             parallel=msgspec.structs.replace(config.parallel, strategy=layout, activation_checkpointing=True),
         )
-        train(config, say=lambda text: None)
+        train(config, on_message=lambda text: None)
 
 
 def free_port() -> int:
@@ -48,7 +48,7 @@ def free_port() -> int:
 @pytest.fixture(scope="module")
 def runs(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("processes")
-    train(one_row_each(data, folder / "one"), say=lambda text: None)
+    train(one_row_each(data, folder / "one"), on_message=lambda text: None)
     mp.spawn(in_each, (free_port(), data, folder), nprocs=2)  # type: ignore[no-untyped-call]
     return folder
 
@@ -72,5 +72,5 @@ def test_a_run_of_two_processes_goes_on_with_one(runs: Path, data: Path, layout:
     datasets = tuple(msgspec.structs.replace(dataset, batch_rows=1) for dataset in config.data.datasets)
     config = msgspec.structs.replace(config, data=msgspec.structs.replace(config.data, datasets=datasets))
     said: list[str] = []
-    assert train(config, say=said.append).step == 6
+    assert train(config, on_message=said.append).step == 6
     assert said[0] == "goes on after step 4 of 6, written by 2 processes and read by 1"

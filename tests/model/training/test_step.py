@@ -35,7 +35,7 @@ def gradients(run: Run, batches: dict[str, Batch], **options: object) -> dict[st
         return False
 
     wanted = counts(batches, run.config.loss)
-    train_step(run.laid, run.optimiser, batches, wanted, ALONE, judge=judge, **options)  # type: ignore[arg-type]
+    train_step(run.parallel, run.optimiser, batches, wanted, ALONE, judge=judge, **options)  # type: ignore[arg-type]
     return seen
 
 
@@ -104,7 +104,7 @@ def test_only_what_is_new_changes(data: Path, tmp_path: Path) -> None:
     run, batches = ready(micro(data, tmp_path))
     before = {name: value.clone() for name, value in run.model.state_dict().items()}
     for _ in range(2):
-        train_step(run.laid, run.optimiser, batches, counts(batches, "token_mean"), ALONE, clip_norm=1.0)
+        train_step(run.parallel, run.optimiser, batches, counts(batches, "token_mean"), ALONE, clip_norm=1.0)
     changed = {name for name, value in run.model.state_dict().items() if not torch.equal(value, before[name])}
     trained = set(run.model.trainable_parameters())
     assert changed <= trained

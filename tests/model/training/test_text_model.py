@@ -16,11 +16,11 @@ def test_a_text_model_learns_and_loads_as_any_other(data: Path, tmp_path: Path) 
     settings = TextModelSettings(
         folder=str(tmp_path / "lm"), vocabulary=300, width=32, layers=1, heads=2, steps=60, rows=4, row_tokens=32
     )
-    told: list[float] = []
+    losses: list[float] = []
     datasets = [DatasetSettings("pages", str(data / "pages")), DatasetSettings("pairs", str(data / "pairs"), "pairs")]
-    assert make_text_model(settings, datasets, lambda step, loss: told.append(loss))
-    assert len(told) == 60
-    assert told[-1] < told[0] - 0.5
+    assert make_text_model(settings, datasets, lambda step, loss: losses.append(loss))
+    assert len(losses) == 60
+    assert losses[-1] < losses[0] - 0.5
     assert not make_text_model(settings, datasets)
     tokens = load_tokens(settings.folder)
     assert tokens.base_size <= 300

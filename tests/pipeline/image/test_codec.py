@@ -15,7 +15,7 @@ from PIL.PngImagePlugin import PngInfo
 from pipeline.image.codec import ImageEncoding, decode_image
 from pipeline.image.hash import hamming, perceptual_hash
 from pipeline.image.rules import ImageRules
-from pipeline.page.strip import strip_jpeg, strip_png
+from pipeline.image.strip import strip_jpeg, strip_png
 from schemas.drops import Drop
 from tests.pipeline.makers import attempt, blobs, dropped, encoded, far_apart, noise, opened, picture, pixels, png_chunk
 
@@ -292,7 +292,7 @@ def test_the_quality_is_a_setting():
         assert len(low) < len(high) / 2
 
 
-def test_a_webp_that_would_be_longer_than_webp_allows_is_let_go():
+def test_a_webp_that_would_be_longer_than_webp_allows_is_dropped():
     data = encoded(picture(100, 16_384), "PNG")
     with pytest.raises(Drop) as caught:
         decode_image(data, ImageRules(max_aspect_ratio=999, min_color_range=0), ImageEncoding("none", format="webp"))
@@ -471,16 +471,16 @@ def test_a_file_over_the_byte_cap_is_too_large_before_anything_is_read():
 @pytest.mark.parametrize(
     ("size", "reason"), [((63, 100), "too_small"), ((100, 301), "bad_aspect_ratio"), ((301, 100), "bad_aspect_ratio")]
 )
-def test_an_image_is_let_go_for_its_size(size, reason):
+def test_an_image_is_dropped_for_its_size(size, reason):
     assert refused(encoded(picture(*size), "PNG")) == (reason, f"{size[0]}x{size[1]}")
 
 
-def test_an_image_is_let_go_for_its_longest_side():
+def test_an_image_is_dropped_for_its_longest_side():
     assert refused(encoded(picture(200, 150), "PNG"), max_side_px=199) == ("too_big", "200x150")
 
 
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "GIF"])
-def test_an_image_of_one_colour_is_let_go(format):
+def test_an_image_of_one_colour_is_dropped(format):
     reason, detail = refused(encoded(Image.new("RGB", (100, 100), (40, 90, 200)), format))
     assert reason == "single_color"
     assert int(detail.removeprefix("range ").removesuffix(" < 12")) < 5  # lossy formats round

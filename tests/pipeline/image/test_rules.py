@@ -20,7 +20,7 @@ from tests.pipeline.makers import dropped, noise, picture
         ((100_000, 1), {"max_pixels": 99_999}, "too_many_pixels"),
     ],
 )
-def test_an_image_is_let_go_for_the_rule_its_size_breaks(size, rules, reason):
+def test_an_image_is_dropped_for_the_rule_its_size_breaks(size, rules, reason):
     with pytest.raises(Drop) as caught:
         size_rules(*size, ImageRules(**rules))
     assert dropped(caught) == (reason, f"{size[0]}x{size[1]}")
@@ -43,7 +43,7 @@ def test_an_image_at_the_edge_of_every_rule_passes(size, rules):
 
 
 @pytest.mark.parametrize("color", [(0, 0, 0), (255, 255, 255), (12, 200, 90)])
-def test_an_image_of_one_colour_is_let_go(color):
+def test_an_image_of_one_colour_is_dropped(color):
     with pytest.raises(Drop) as caught:
         color_rules(np.asarray(Image.new("RGB", (200, 100), color)), ImageRules())
     assert dropped(caught) == ("single_color", "range 0 < 12")

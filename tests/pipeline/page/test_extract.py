@@ -117,7 +117,7 @@ def test_videos_keep_their_place_poster_and_caption():
         ("<img src='/img/logo.svg?v=2'>", "file named logo"),
     ],
 )
-def test_decoration_is_let_go_with_a_row_that_says_why(img, detail):
+def test_decoration_is_dropped_with_a_row_that_says_why(img, detail):
     draft = extract(f"{paragraphs(2)}{img}<img src=real.jpg>{paragraphs(2, 2)}")
     assert images(draft) == ["https://site.example/news/real.jpg"]
     (row,) = draft.dropped

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from pipeline.video.clips import contact_sheet, cut_video, plan_clips
 from pipeline.video.probe import index_video
-from pipeline.video.scene_cuts import Look
+from pipeline.video.scene_cuts import FrameScan
 from pipeline.video.settings import ClipEncoding, ClipRules, ClipSettings
 from schemas.drops import Drop
 from tests.pipeline.videos import cuts_of, decode_all, make_video, rotated
@@ -91,7 +91,7 @@ def test_clips_open_with_their_index_first_and_are_the_same_each_time() -> None:
 
 
 @pytest.mark.parametrize(("look", "reason"), [("black", "black"), ("static", "static")])
-def test_black_and_static_clips_are_let_go(look: str, reason: str) -> None:
+def test_black_and_static_clips_are_dropped(look: str, reason: str) -> None:
     video = cut_video(make_video(scenes=(75,), size=(320, 240), look=look))
     assert video.clips == []
     assert [row[2] for row in video.dropped] == [reason]
@@ -107,7 +107,7 @@ def test_black_and_static_clips_are_let_go(look: str, reason: str) -> None:
     ],
     ids=["small", "wide", "short", "broken"],
 )
-def test_videos_are_let_go_by_reason(data: bytes, reason: str) -> None:
+def test_videos_are_dropped_by_reason(data: bytes, reason: str) -> None:
     with pytest.raises(Drop) as caught:
         cut_video(data)
     assert caught.value.reason == reason
@@ -124,8 +124,8 @@ def test_sampled_frames_have_hashes_that_differ_by_scene() -> None:
 def test_planned_clips_cover_the_video_and_keep_to_the_maximum(lengths: list[float], target: float) -> None:
     edges = np.concatenate([[0.0], np.cumsum(lengths)])
     times = np.unique(np.concatenate([edges[:-1], np.linspace(0, edges[-1], 500, endpoint=False)]))
-    look = Look(times, np.searchsorted(times, edges[:-1]), times[:0], np.zeros((0, 36, 64), np.uint8))
-    planned = plan_clips(look, float(edges[-1]), ClipRules(target_s=target))
+    scan = FrameScan(times, np.searchsorted(times, edges[:-1]), times[:0], np.zeros((0, 36, 64), np.uint8))
+    planned = plan_clips(scan, float(edges[-1]), ClipRules(target_s=target))
     assert planned[0][0] == 0
     assert planned[-1][1] == pytest.approx(edges[-1])
     assert all(end == pytest.approx(start) for (_, end), (start, _) in itertools.pairwise(planned))

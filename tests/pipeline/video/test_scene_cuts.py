@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from pipeline.video.probe import index_video
-from pipeline.video.scene_cuts import find_cuts, look_at
+from pipeline.video.scene_cuts import find_cuts, scan_frames
 from pipeline.video.settings import SceneSettings
 from tests.pipeline.videos import cuts_of, make_video
 
@@ -11,8 +11,8 @@ from tests.pipeline.videos import cuts_of, make_video
 @pytest.mark.parametrize("scenes", [(40, 30, 50, 25), (20, 20, 60), (90,)])
 def test_cuts_are_found_to_the_frame(codec: str, scenes: tuple[int, ...]) -> None:
     data = make_video(codec, "matroska", scenes, (320, 180))
-    look = look_at(data, index_video(data))
-    assert look.starts_S.tolist() == [0, *cuts_of(scenes)]
+    scan = scan_frames(data, index_video(data))
+    assert scan.starts_S.tolist() == [0, *cuts_of(scenes)]
 
 
 def cuts(differences: list[float], returns: list[float] | None = None, **settings: float) -> list[int]:
@@ -43,6 +43,6 @@ def test_scenes_have_a_least_length() -> None:
 
 def test_thumbs_of_a_stretch() -> None:
     data = make_video(scenes=(50,))
-    look = look_at(data, index_video(data))
-    assert look.thumb_times_T.tolist() == pytest.approx([0, 0.52, 1.04, 1.56], abs=0.01)
-    assert len(look.thumbs(0.5, 1.5)) == 2
+    scan = scan_frames(data, index_video(data))
+    assert scan.thumb_times_T.tolist() == pytest.approx([0, 0.52, 1.04, 1.56], abs=0.01)
+    assert len(scan.thumbs(0.5, 1.5)) == 2

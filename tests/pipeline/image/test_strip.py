@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from pipeline.page.strip import strip_jpeg, strip_png
+from pipeline.image.strip import strip_jpeg, strip_png
 from tests.pipeline.makers import encoded, jpeg_segment, noise, opened, picture, png_chunk
 
 SECRET = b"TAKEN-AT-HOME"

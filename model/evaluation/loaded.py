@@ -15,7 +15,7 @@ from schemas.settings import SettingsError, load_settings
 
 
 @dataclass(frozen=True)
-class Trained:
+class LoadedModel:
     """A model in evaluation mode, with what reads its data as in training, but for the augmentation."""
 
     model: Flamingo
@@ -29,7 +29,7 @@ class Trained:
         return [self.tokens.end_of_chunk_id, *([] if self.tokens.eos_id is None else [self.tokens.eos_id])]
 
 
-def load_trained(folder: str, device: str = "auto") -> Trained:
+def load_model(folder: str, device: str = "auto") -> LoadedModel:
     """Raises `SettingsError` where nothing lies there, `CheckpointError` where what lies there does not load."""
     place = find_checkpoint(folder)
     config = load_settings(TrainConfig, (place / SETTINGS).read_text("utf-8"))
@@ -45,4 +45,4 @@ def load_trained(folder: str, device: str = "auto") -> Trained:
         model = model.to(device).eval()
     except (RuntimeError, AssertionError) as error:
         raise SettingsError(f"device {device}: {str(error).splitlines()[0]}") from None
-    return Trained(model, tokens, held_out_loader(config), place)
+    return LoadedModel(model, tokens, held_out_loader(config), place)

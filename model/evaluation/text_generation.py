@@ -6,7 +6,7 @@ from model.data.documents import CLIP_EXTENSIONS, Medium
 from model.data.images import Pixels, frames_of
 from model.data.sequences import rng_of
 from model.data.tokens import IMAGE
-from model.evaluation.trained import Trained
+from model.evaluation.loaded import LoadedModel
 from model.network.generate import GenerateSettings, generate, make_prompt
 from schemas.drops import Drop
 from schemas.settings import SettingsError
@@ -33,21 +33,21 @@ def split_prompt(prompt: str, paths: list[str]) -> list[str | Path]:
     return parts
 
 
-def speak(trained: Trained, parts: list[str | Path], settings: GenerateSettings = GenerateSettings()) -> str:
+def generate_text(loaded: LoadedModel, parts: list[str | Path], settings: GenerateSettings = GenerateSettings()) -> str:
     """The text that follows. Raises `BadMedium`, `OSError` for a file that is not there, `SettingsError`."""
-    shown: list[str | Pixels] = [part if isinstance(part, str) else read_medium(trained, part) for part in parts]
-    prompt = make_prompt(shown, trained.tokens)
+    shown: list[str | Pixels] = [part if isinstance(part, str) else read_medium(loaded, part) for part in parts]
+    prompt = make_prompt(shown, loaded.tokens)
     if not prompt.tokens:
         raise SettingsError("there is nothing to go on from: give a picture or a prompt")
-    (ids,) = generate(trained.model, [prompt], trained.stop_ids, settings)
-    return trained.tokens.decode(ids).strip()
+    (ids,) = generate(loaded.model, [prompt], loaded.stop_ids, settings)
+    return loaded.tokens.decode(ids).strip()
 
 
-def read_medium(trained: Trained, path: Path) -> Pixels:
+def read_medium(loaded: LoadedModel, path: Path) -> Pixels:
     """Frames [F, H, W, C] as the model was trained on them, without augmentation. Raises `BadMedium`, `OSError`."""
     is_clip = path.suffix.lower().lstrip(".") in CLIP_EXTENSIONS
     medium = Medium(path.read_bytes(), "clip" if is_clip else "image")
     try:
-        return frames_of(medium, rng_of("generate", path.name), trained.data.images)
+        return frames_of(medium, rng_of("generate", path.name), loaded.data.images)
     except Drop as drop:
         raise BadMedium(f"{path}: {drop.reason}: {drop.detail}") from None

@@ -15,8 +15,8 @@ class Taken(msgspec.Struct):
     draws: int = 0
 
 
-def turns(config: LoaderConfig, rank: int, lanes: int, taken: Taken) -> Iterator[tuple[int, int]]:
-    """Dataset and position among the rank's `lanes` of each next row, for ever; counts in `taken`.
+def schedule(config: LoaderConfig, rank: int, lanes: int, taken: Taken) -> Iterator[tuple[int, int]]:
+    """Dataset, and which of the rank's `lanes`, of each next row, for ever; counts in `taken`.
 
     Each dataset goes round its lanes. A lane that has ended keeps its turn, which gives nothing.
     """

@@ -1,0 +1,67 @@
+"""What is decided of a clip beside its look: caption, evaluation sets, scores of its frames."""
+
+import msgspec
+
+from jobs.phases.own_models import Answer
+from jobs.phases.references import image_index
+from jobs.phases.scoring import Judge, ModelHost, of_all_images
+from jobs.phases.task import Task
+from pipeline.video.captions import choose_caption
+from pipeline.video.clips import Clip
+from pipeline.video.subtitles import during, spoken
+from schemas.documents import StoredImage
+from schemas.drops import Drop
+from schemas.videos import Subtitle, VideoDraft, VideoText
+
+
+class JudgedClip(msgspec.Struct, frozen=True):
+    """What was decided of a clip that stays."""
+
+    caption: VideoText
+    texts: list[VideoText]  # all candidates, those that stand with the video and those of captioners
+    cues: list[Subtitle]  # while the clip lasts, from its start
+    scores: dict[str, float]
+
+
+class ClipJudge:
+    """Judges one clip after the other. Raises `Drop`."""
+
+    def __init__(self, task: Task, models: ModelHost | None) -> None:
+        self._config, self._models = task.config, models
+        self._images = task.memory.once(image_index)
+        self._judge = Judge(task)
+
+    def may_have_caption(self, video: VideoDraft) -> None:
+        """Before anything is fetched. Raises `Drop` when no text, no track and no captioner could give a caption."""
+        sources = self._config.clips.caption.sources
+        comes_later = any(one.name in sources for one in self._config.caption_with)
+        if not comes_later and not (video.tracks and "subtitles" in sources):
+            choose_caption(video.texts, self._config.clips.caption, self._config.language)
+
+    def __call__(self, video: VideoDraft, clip: Clip, cues: list[Subtitle]) -> JudgedClip:
+        own = during(cues, clip.start_s, clip.end_s)
+        found = [*video.texts, *self._captions(video, clip)]
+        texts = [*found, *([VideoText("subtitles", spoken(own))] if own else [])]
+        caption = choose_caption(texts, self._config.clips.caption, self._config.language)
+        if self._images is not None:
+            for value in clip.frame_hashes:
+                self._images.check(StoredImage(b"", "jpg", 0, 0, "", 0, 0, "", "", value))
+        scores: list[dict[str, float]] = []
+        if self._models is not None and clip.frames:
+            seen = self._models.score(clip.frames, [caption.text], [caption.text] * len(clip.frames))
+            scores = [self._judge(seen, place) for place in range(len(clip.frames))]
+        return JudgedClip(caption, found, own, of_all_images(scores))
+
+    def _captions(self, video: VideoDraft, clip: Clip) -> list[VideoText]:
+        """What the user's captioners say of the frame in the middle."""
+        if self._models is None or not self._config.caption_with or not clip.frames:
+            return []
+        beside = video.texts[0].text if video.texts else ""
+        (answers,) = self._models.caption([clip.frames[len(clip.frames) // 2]], [beside])
+        return [_text_of(name, answer) for name, answer in answers.items() if answer.value or answer.failure]
+
+
+def _text_of(name: str, answer: Answer) -> VideoText:
+    if answer.failure:
+        raise Drop("step_failed", answer.failure)
+    return VideoText(name, answer.value)

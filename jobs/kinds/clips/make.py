@@ -1,0 +1,10 @@
+"""The phase that makes clips of videos."""
+
+from jobs.kinds.clips.cut import CLIPS_PHASE
+from jobs.phases.run import Phases
+
+
+def make_clips(phases: Phases) -> None:
+    """Fetch, cut, judge and write."""
+    with phases.models() as actors:
+        phases.run(CLIPS_PHASE, phases.recipe, actors)

@@ -1,0 +1,79 @@
+"""When all phases are done: counts are checked, and what readers open is written."""
+
+import itertools
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from jobs.kinds.clips.cut import CLIPS_PHASE
+from jobs.kinds.clips.take import VIDEO_LISTS
+from jobs.kinds.staging import remove_staged
+from jobs.kinds.table import KindJob
+from jobs.phases.extract import EXTRACT
+from jobs.phases.plan import Plan
+from schemas.commits import Commit, sweep
+from schemas.dataset import DATASET, Dataset, totals, write_reader_files
+from schemas.drops import Counts, StepError
+from schemas.kinds import KINDS
+from schemas.storage import Store
+from schemas.versions import library_versions
+
+
+def finish(store: Store, plan: Plan, jobs: Sequence[KindJob], commits: dict[str, list[Commit]]) -> Dataset:
+    """Check that nothing was lost between phases, then write what readers open, `dataset.json` last."""
+    counts = {name: sum((commit.counts for commit in done), Counts()) for name, done in commits.items()}
+    _check_funnel(counts)
+    folders = [f"{kind}/{folder}" for kind in plan.config.kinds for folder in ("shards", "commit")]
+    sweep(store, ["drops", *(f"work/{name}" for name in commits), *folders])
+    written = {job.kind.name: commits[job.writes.name] for job in jobs}
+    shards = {kind: [shard for commit in written[kind] for shard in commit.shards] for kind in plan.config.kinds}
+    for kind, of_kind in shards.items():
+        write_reader_files(store, kind, of_kind)
+    dataset = Dataset(
+        kinds={kind: totals(of_kind) for kind, of_kind in shards.items()},
+        phases={name: count for name, count in counts.items() if count != Counts()},
+        drops=sum(counts.values(), Counts()).drops,
+        inputs=len(plan.inputs),
+        input_bytes=sum(max(0, item.size) for item in plan.inputs),
+        config=msgspec.to_builtins(plan.config, str_keys=True),
+        config_hash=plan.config_hash,
+        weft_version=plan.weft_version,
+        libraries=library_versions(),
+        own_code=[msgspec.to_builtins(one) for one in plan.own],
+    )
+    store.put(DATASET, msgspec.json.format(msgspec.json.encode(dataset), indent=1))
+    for job in jobs:
+        if job.staged is not None:
+            remove_staged(store, job.staged, len(commits[job.staged.name]))
+    return dataset
+
+
+def _check_funnel(counts: dict[str, Counts]) -> None:
+    """Every page goes on or is dropped for a reason, and each phase gets what the one before kept."""
+    names = list(counts)
+    for name in names:
+        for kind in counts[name].seen:
+            if lost := counts[name].unaccounted(kind):
+                raise StepError(f"phase {name}: {lost} {kind}s neither kept nor dropped")
+    for kind in ("page", "pair"):
+        for before, after in itertools.pairwise(name for name in names if kind in counts[name].seen):
+            kept, seen = counts[before].kept.get(kind, 0), counts[after].seen.get(kind, 0)
+            if kept != seen:
+                raise StepError(f"phase {before} kept {kept} {kind}s, phase {after} saw {seen}")
+    if CLIPS_PHASE.name in counts:
+        named = sum(counts[phase.name].kept.get("video", 0) for phase in (EXTRACT, VIDEO_LISTS) if phase.name in counts)
+        if named != (seen := counts[CLIPS_PHASE.name].seen.get("video", 0)):
+            raise StepError(f"pages and lists named {named} videos, phase {CLIPS_PHASE.name} saw {seen}")
+
+
+def funnel_lines(dataset: Dataset) -> Iterable[str]:
+    """What a person wants to know at the end."""
+    for kind, total in dataset.kinds.items():
+        size = f"{total.shards} shards, {total.bytes / 1e6:,.1f} MB"
+        images = f"{total.images:,} images, " if "num_images" in KINDS[kind].columns else ""
+        yield f"{kind}: {total.samples:,} samples, {images}{size}"
+    if redacted := sum(dataset.phases.values(), Counts()).redacted:
+        yield "  replaced by placeholders: " + ", ".join(f"{kind} {count:,}" for kind, count in redacted.items())
+    for kind, reasons in dataset.drops.items():
+        worst = sorted(reasons.items(), key=lambda item: (-item[1], item[0]))
+        yield f"  {kind}s dropped: " + ", ".join(f"{reason} {count:,}" for reason, count in worst)

@@ -1,0 +1,25 @@
+"""The phases that make interleaved samples of drafts."""
+
+from jobs.kinds.interleaved.fetch import ASSEMBLE
+from jobs.kinds.interleaved.write import PUBLISH
+from jobs.phases.duplicates import TEXTS
+from jobs.phases.frequency import CONTENTS, COUNTS, FREQUENT_KEYS, compares_addresses
+from jobs.phases.near_duplicates import find_near_duplicates
+from jobs.phases.run import Phases
+
+
+def make_pages(phases: Phases) -> None:
+    """Drop what is repeated or too frequent before any image is opened; open images; score and write."""
+    config = phases.plan.config
+    phases.run(TEXTS)
+    if config.near_duplicates:
+        find_near_duplicates(phases)
+    phases.cut_slices()
+    if compares_addresses(config):
+        phases.run(COUNTS)
+        phases.run(FREQUENT_KEYS)
+    phases.run(ASSEMBLE, phases.recipe)
+    if config.corpus.max_image_places is not None:
+        phases.run(CONTENTS, ASSEMBLE)
+    with phases.models() as actors:
+        phases.run(PUBLISH, phases.recipe, actors)

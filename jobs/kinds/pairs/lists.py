@@ -1,0 +1,77 @@
+"""The phase that reads lists of addresses and captions, in place of archives: their rows become pairs."""
+
+from collections import Counter
+
+import msgspec
+
+from crawlers.inputs import InputError
+from crawlers.url_lists import Row, find_columns, read_rows
+from jobs.engine.isolation import Isolated
+from jobs.kinds.pairs.take import TakePairs
+from jobs.phases.extract import EXTRACT, Wanted, write_sizes
+from jobs.phases.plan import Plan
+from jobs.phases.recipe import Recipe
+from jobs.phases.task import Phase, Task
+from pipeline.captions import CaptionRules, choose_caption, judge_caption
+from pipeline.text.pii import PiiRules, redact_text
+from schemas.drops import Drop, DropRow, Guarded, StepError
+from schemas.pairs import Caption, PairRef
+
+
+def first_phase(plan: Plan) -> Phase:
+    """The phase that has read the inputs."""
+    return LISTS if plan.source == "lists" else EXTRACT
+
+
+def read_list(task: Task, recipe: Recipe) -> None:
+    """Hand on the rows of one list to the partitions of their images."""
+    config, tally, source = task.config, task.tally, task.plan.inputs[task.index].url
+    rules = msgspec.structs.replace(config.pairs.caption, sources=("list",))
+    taker, judge = TakePairs(task, Wanted(task)), None
+    if recipe.has_pair_steps:
+        judge = Guarded(task.enter(Isolated(recipe.judge_pair, config.isolation)))
+    try:
+        for row in read_rows(source, find_columns(source, config.lists.read)):
+            tally.saw("pair")
+            try:
+                ref = pair_of(row, task.index, rules, config.pii)
+                ref = judge(ref) if judge is not None else ref
+            except Drop as drop:
+                where = f"row {row.number} of {source}"
+                tally.drop(DropRow(row.url, "pair", drop.reason, ", ".join(filter(None, (drop.detail, where)))))
+                continue
+            for what, count in ref.redacted.items():
+                tally.redacted(what, count)
+            tally.kept("pair")
+            taker.add(ref)
+    except InputError as error:
+        raise StepError(str(error)) from None
+    write_sizes(task, [taker])
+
+
+def pair_of(row: Row, index: int, rules: CaptionRules, pii: PiiRules) -> PairRef:
+    """Raises `Drop`: bad_row, bad_address, and those of captions."""
+    if not row.url or not row.caption.strip():
+        raise Drop("bad_row", "no address" if not row.url else "no caption")
+    if not row.url.lower().startswith(("http://", "https://")):
+        raise Drop("bad_address", row.url[:200])
+    counts: Counter[str] = Counter()
+    captions = (Caption(redact_text(row.caption, pii, counts), "list"),)
+    chosen = choose_caption(captions, rules)
+    language, score = judge_caption(chosen.text, rules)
+    return PairRef(
+        uid=index << 40 | row.number,
+        place=0,
+        candidates=(row.url,),
+        captions=captions,
+        caption=chosen.text,
+        caption_source=chosen.source,
+        in_content=False,
+        language=language,
+        language_score=score,
+        redacted=dict(sorted(counts.items())),
+        extra=row.extra,
+    )
+
+
+LISTS = Phase("lists", "inputs", read_list)

@@ -1,0 +1,50 @@
+"""What a build does for each kind of sample."""
+
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from jobs.kinds.clips.cut import CLIPS_PHASE
+from jobs.kinds.clips.make import make_clips
+from jobs.kinds.clips.take import TakeVideos
+from jobs.kinds.interleaved.fetch import ASSEMBLE
+from jobs.kinds.interleaved.make import make_pages
+from jobs.kinds.interleaved.take import TakeDrafts
+from jobs.kinds.interleaved.write import PUBLISH
+from jobs.kinds.pairs.fetch import PAIR_IMAGES
+from jobs.kinds.pairs.make import make_pairs
+from jobs.kinds.pairs.take import TakePairs
+from jobs.kinds.pairs.write import PAIR_PUBLISH
+from jobs.phases.extract import Taker, Wanted
+from jobs.phases.run import Phases
+from jobs.phases.task import Phase, Task
+from schemas.kinds import CLIPS, INTERLEAVED, KINDS, PAIRS, Kind
+
+
+class KindJob(msgspec.Struct, frozen=True):
+    """A kind of sample in a build."""
+
+    kind: Kind
+    take: Callable[[Task, Wanted], Taker]  # opens what *extract* hands the results of a page to
+    make: Callable[[Phases], None]  # runs its phases
+    writes: Phase  # the one that writes its shards
+    staged: Phase | None = None  # the one whose staged images may go when the dataset is complete
+
+
+#: In the order in which a page's results are taken: drafts come last, since with them the page itself may be dropped.
+_JOBS = (
+    KindJob(PAIRS, TakePairs, make_pairs, PAIR_PUBLISH, PAIR_IMAGES),
+    KindJob(CLIPS, TakeVideos, make_clips, CLIPS_PHASE),
+    KindJob(INTERLEAVED, TakeDrafts, make_pages, PUBLISH, ASSEMBLE),
+)
+
+
+def jobs_of(kinds: Sequence[str]) -> list[KindJob]:
+    """The jobs of these kinds, in the order in which their phases are run."""
+    order = list(KINDS)
+    return sorted(takers_of(kinds), key=lambda job: order.index(job.kind.name))
+
+
+def takers_of(kinds: Sequence[str]) -> list[KindJob]:
+    """The same in the order in which they take what a page gives."""
+    return [job for job in _JOBS if job.kind.name in kinds]

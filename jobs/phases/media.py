@@ -1,0 +1,50 @@
+"""Images and videos for the phases that open them: where they lie, who is asked, and which address gives one."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import TypeVar
+
+from crawlers.captured import CapturedMedia, Location, Media, MediaSource
+from crawlers.web_media import WebMedia
+from jobs.phases.duplicates import URLS
+from jobs.phases.task import Task
+from schemas.deny import DenyList
+from schemas.drops import Drop
+
+T = TypeVar("T")
+
+
+def read_locations(task: Task, partition: int, wanted: Collection[bytes] | None = None) -> dict[bytes, Location]:
+    """Where the media of a partition lie; of these alone where they are named."""
+    found: dict[bytes, Location] = {}
+    for table in task.groups(URLS, "locations", partition):
+        columns = (table.column(name).to_pylist() for name in ("key", "archive", "offset", "length", "record_url"))
+        for key, *place in zip(*columns, strict=True):
+            if wanted is None or key in wanted:
+                found[key] = Location(*place)
+    return found
+
+
+def open_media(task: Task, locations: Mapping[bytes, Location], deny: DenyList, kind: str = "image") -> MediaSource:
+    """What gives media of a kind while the task lasts: the archives, and the web where the settings say so."""
+    config = task.config
+    archives = [archive.url for archive in task.plan.inputs] if task.plan.source == "archives" else []
+    captured = task.enter(CapturedMedia(archives, locations, config.warc.cap(kind)))
+    source: AbstractContextManager[MediaSource] = nullcontext(captured)
+    if config.media.from_web:
+        source = WebMedia(captured, config.media, config.consent, deny, kind)
+    return task.enter(source)
+
+
+def first_good(media: MediaSource, use: Callable[[Media], T], candidates: Sequence[str]) -> tuple[str, T]:
+    """The first address whose response `use` takes, and what that gives.
+
+    Raises the `Drop` that says most: one that is bad says more than that others are not there.
+    """
+    failure = Drop("not_captured")
+    for url in media.order(candidates):
+        try:
+            return url, use(media.get(url))
+        except Drop as drop:
+            failure = drop if failure.reason == "not_captured" else failure
+    raise failure

@@ -1,0 +1,357 @@
+"""The recipe of a build: what is done with a page, an image, a pair, a video, in order, and whether it is used at all.
+
+One parse of a page gives its draft, its pairs and its videos. Consent comes before everything else: no step sees an
+item that asks not to be used.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial, reduce
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from crawlers.captured import Media
+from jobs.config import BuildConfig, OwnModel, OwnScorer, OwnStep, load_config
+from jobs.phases.own_models import check_models
+from jobs.phases.own_steps import How, OwnCode, OwnFunction, check_settings, find, find_step, import_file, own_code
+from pipeline.consent import honour_image_consent, may_state_consent, refuse_opt_out
+from pipeline.image.codec import ImageEncoding, decode, store
+from pipeline.image.rules import ImageRules
+from pipeline.page.extract import consent_of, draft_of, header_consent, paused_gc
+from pipeline.page.parsed import ParsedPage
+from pipeline.pairs import PagePairs, take_pairs
+from pipeline.text.language import keep_language
+from pipeline.text.pii import redact
+from pipeline.text.rules import text_rules
+from pipeline.url_rules import refuse_url
+from pipeline.video.clips import CutVideo, cut_video
+from pipeline.video.refs import may_show_video, take_videos
+from schemas.consent import ConsentSettings
+from schemas.documents import Draft, Page, StoredImage
+from schemas.drops import Drop, DropRow, on_page
+from schemas.pairs import PairRef
+from schemas.settings import SettingsError, changed, dump_settings, load_settings, settings_hash
+from schemas.videos import VideoDraft
+
+
+class Step(msgspec.Struct, frozen=True):
+    """A step by its name: a place of weft's, or the `module:function` of an own one."""
+
+    name: str
+    function: Callable[[Any], Any]
+    is_own: bool = False
+
+
+class Extracted(msgspec.Struct, frozen=True):
+    """What one parse of a page gave: its draft or why there is none, its pairs, its videos."""
+
+    draft: Draft | None = None
+    drop: tuple[str, str] = ("", "")
+    pairs: PagePairs = PagePairs()
+    videos: tuple[VideoDraft, ...] = ()
+    dropped_videos: tuple[DropRow, ...] = ()
+
+
+class Recipe:
+    """Settings and steps of yours; every method that adds something returns a new recipe.
+
+    `Recipe("obelics")` is a preset, `Recipe("my.yaml")` a file, `Recipe()` the preset `default`; `settings` change some
+    by their path: `Recipe("obelics", {"text.gopher.min_words": 20})`.
+
+    Raises `SettingsError` for settings and steps that are wrong, in one line.
+    """
+
+    def __init__(
+        self,
+        config: "BuildConfig | str | Path" = "default",
+        settings: Mapping[str, Any] | None = None,
+        given: Mapping[str, Callable[..., Any]] | None = None,
+    ) -> None:
+        """`given` are functions that were handed over, by their names in the settings."""
+        if not isinstance(config, BuildConfig):
+            config = load_config(str(config), [])
+        self.config = changed(config, settings or {})
+        self.given = dict(given or {})
+        self._own: dict[tuple[str, How], list[OwnFunction]] = {}
+        for step in self.config.steps:
+            place, how, function = find_step(step, self.given)
+            self._own.setdefault((place, how), []).append(function)
+        for model in (*self.config.score_with, *self.config.caption_with):
+            made = find(model.use, self.given)
+            check_settings(model.use, made, model.settings, skip=0 if isinstance(made, type) else 2)
+        check_models(self.config)
+        self.own: list[OwnCode] = own_code(self.config, self.given)
+
+    def before(self, place: str, step: Callable[..., Any], **settings: Any) -> "Recipe":
+        """The recipe with a step of yours before one of weft's: docs/own-steps.md names the places."""
+        return self._with(step, OwnStep(use_of(step), before=place, settings=settings))
+
+    def after(self, place: str, step: Callable[..., Any], **settings: Any) -> "Recipe":
+        """The same, after it."""
+        return self._with(step, OwnStep(use_of(step), after=place, settings=settings))
+
+    def instead(self, place: str, step: Callable[..., Any], **settings: Any) -> "Recipe":
+        """The same, in its place."""
+        return self._with(step, OwnStep(use_of(step), instead=place, settings=settings))
+
+    def score(
+        self,
+        name: str,
+        scorer: Callable[..., Any],
+        at_least: float | None = None,
+        at_most: float | None = None,
+        **settings: Any,
+    ) -> "Recipe":
+        """The recipe with a scorer of yours, whose numbers stand in `scores` under `name`."""
+        own = OwnScorer(name, use_of(scorer), settings, at_least, at_most)
+        return self._replaced(scorer, own.use, score_with=(*self.config.score_with, own))
+
+    def caption(self, name: str, captioner: Callable[..., Any], **settings: Any) -> "Recipe":
+        """The recipe with a captioner of yours, whose texts are caption candidates of source `name`."""
+        own = OwnModel(name, use_of(captioner), settings)
+        return self._replaced(captioner, own.use, caption_with=(*self.config.caption_with, own))
+
+    def changed(self, settings: Mapping[str, Any]) -> "Recipe":
+        """The recipe with other settings, by their paths."""
+        return Recipe(self.config, settings, self.given) if settings else self
+
+    @classmethod
+    def of(cls, config: "BuildConfig | Recipe") -> "Recipe":
+        """A recipe as it is, or that of settings."""
+        return config if isinstance(config, Recipe) else cls(config)
+
+    @classmethod
+    def named(cls, name: str, overrides: list[str]) -> "Recipe":
+        """Of a preset, a YAML file, or a Python file that has a `recipe`; with `a.b=value` overrides."""
+        if not name.endswith(".py"):
+            return cls(load_config(name, overrides))
+        if not Path(name).is_file():
+            raise SettingsError(f"no such file: {name}")
+        recipe = getattr(import_file(Path(name)), "recipe", None)
+        if not isinstance(recipe, Recipe):
+            raise SettingsError(f"{name}: it has no `recipe`, made by weft.Recipe(...)")
+        config = load_settings(BuildConfig, dump_settings(recipe.config), overrides)
+        return cls(config, given=recipe.given)
+
+    @property
+    def hash(self) -> str:
+        """16 hex digits, those of the settings where no step is the user's own; else also of the sources of these."""
+        of_settings = settings_hash(self.config)
+        if not self.own:
+            return of_settings
+        return hashlib.sha256(msgspec.json.encode([of_settings, self.own])).hexdigest()[:16]
+
+    @property
+    def functions(self) -> list[Callable[..., Any]]:
+        """All that is the user's own: what workers elsewhere must be able to import."""
+        return [find(one.use, self.given) for one in self.own]
+
+    def steps(self) -> list[Step]:
+        """The steps of a page that becomes a sample, in order, from the page to the draft."""
+        return [*self._page_steps(), *self._draft_steps()]
+
+    def read(self, page: Page) -> Extracted:
+        """The draft, the pairs and the videos of a page. Raises the `Drop` of a page that gives none of them."""
+        config = self.config
+        with paused_gc():
+            page, parsed, consent = self._read(page)
+            pairs, videos, dropped = PagePairs(), list[VideoDraft](), list[DropRow]()
+            if "pairs" in config.kinds:
+                pairs = self._judge_pairs(take_pairs(parsed, page, config.pairs, config.pii, consent))
+            if "clips" in config.kinds:
+                found = take_videos(parsed, page, config.pii, consent)
+                videos, dropped = self._judged("videos", found)
+            if config.kinds == ("clips",) and not videos and not dropped:
+                raise Drop("no_video")
+            if "interleaved" not in config.kinds:
+                return Extracted(pairs=pairs, videos=tuple(videos), dropped_videos=tuple(dropped))
+            try:
+                draft = self._draft(page, parsed)
+            except Drop as drop:
+                if config.kinds == ("interleaved",):
+                    raise
+                return Extracted(None, (drop.reason, drop.detail), pairs, tuple(videos), tuple(dropped))
+        return Extracted(draft, ("", ""), pairs, tuple(videos), tuple(dropped))
+
+    def explain(self, page: Page) -> Iterator[tuple[Step, Draft | None, Drop | None]]:
+        """Step by step: the draft after it, if there is one yet, or why it ends the page."""
+        item: Page | Draft = page
+        for step in (Step("consent", self._ask_consent), *self.steps()):
+            try:
+                item = step.function(item)
+            except Drop as drop:
+                yield step, None, drop
+                return
+            yield step, item if isinstance(item, Draft) else None, None
+
+    def judge_pair(self, ref: PairRef) -> PairRef:
+        """The steps of the user's own that take pairs. Raises `Drop`."""
+        found: PairRef = _chain(self._own_of("pairs"), ref)
+        return found
+
+    def judge_video(self, video: VideoDraft) -> VideoDraft:
+        """The same of those that take videos."""
+        found: VideoDraft = _chain(self._own_of("videos"), video)
+        return found
+
+    @property
+    def has_pair_steps(self) -> bool:
+        return bool(self._own_of("pairs"))
+
+    @property
+    def has_video_steps(self) -> bool:
+        return bool(self._own_of("videos"))
+
+    def page_image(self) -> Callable[[Media], StoredImage]:
+        """All that is decided from one image of a page alone."""
+        config = self.config
+        return partial(_image, config.consent, config.image, config.encoding, 0, self._own_of("images"))
+
+    def pair_image(self) -> Callable[[Media], StoredImage]:
+        """The same of an image of a pair."""
+        consent, rules = self.config.consent, self.config.pairs
+        return partial(_image, consent, rules.image, rules.encoding, rules.min_image_bytes, self._own_of("images"))
+
+    def cut(self, with_frames: bool) -> Callable[[Media], CutVideo]:
+        """All that is decided from one video alone; `with_frames` where somebody looks at clips later."""
+        return partial(_cut, self.config, with_frames, self._own_of("clips"))
+
+    def _read(self, page: Page) -> tuple[Page, ParsedPage, Any]:
+        """The page after the steps that take pages, and its parse. Raises `Drop`, that of consent before any other."""
+        settings, steps = self.config.consent, self._page_steps()
+        refuse_opt_out(header_consent(page), settings)
+        early: Drop | None = None
+        if not any(step.is_own for step in steps):  # then what is cheap may spare the parse
+            try:
+                self._cheap(page)
+            except Drop as drop:
+                if not may_state_consent(page.html):
+                    raise
+                early = drop
+        parsed = ParsedPage(page, self.config.extract)
+        consent = consent_of(parsed, page)
+        refuse_opt_out(consent, settings)
+        if early is not None:
+            raise early
+        changed = _chain([step.function for step in steps], page)
+        if changed is not page:
+            parsed = ParsedPage(changed, self.config.extract)
+            consent = consent_of(parsed, changed)
+        return changed, parsed, consent
+
+    def _cheap(self, page: Page) -> None:
+        refuse_url(page, self.config.url)
+        if self.config.kinds == ("clips",) and not may_show_video(page.html):
+            raise Drop("no_video")
+
+    def _ask_consent(self, page: Page) -> Page:
+        refuse_opt_out(consent_of(ParsedPage(page, self.config.extract), page), self.config.consent)
+        return page
+
+    def _draft(self, page: Page, parsed: ParsedPage) -> Draft:
+        own = self._own.get(("extract", "instead"))
+        draft = _chain(own, page) if own else draft_of(parsed, page)
+        found: Draft = _chain([step.function for step in self._draft_steps()[1:]], draft)
+        return found
+
+    def _page_steps(self) -> list[Step]:
+        before = self._own.get(("extract", "before"), [])
+        return [*self._place("url", partial(refuse_url, rules=self.config.url)), *map(_own_step, before)]
+
+    def _draft_steps(self) -> list[Step]:
+        config = self.config
+        own = self._own.get(("extract", "instead"))
+        extract = list(map(_own_step, own)) if own else [Step("extract", partial(_extract, config))]
+        after = self._own.get(("extract", "after"), [])
+        return [
+            *extract,
+            *map(_own_step, after),
+            *self._place("language", partial(keep_language, rules=config.language)),
+            *self._place("text_rules", partial(text_rules, rules=config.text)),
+            *self._place("pii", partial(redact, rules=config.pii)),
+        ]
+
+    def _place(self, name: str, function: Callable[[Any], Any]) -> list[Step]:
+        """One of weft's steps with those of the user's that stand beside it or in its place."""
+        before, after = self._own.get((name, "before"), []), self._own.get((name, "after"), [])
+        instead = self._own.get((name, "instead"))
+        middle = list(map(_own_step, instead)) if instead else [Step(name, function)]
+        return [*map(_own_step, before), *middle, *map(_own_step, after)]
+
+    def _own_of(self, place: str) -> tuple[OwnFunction, ...]:
+        return tuple(self._own.get((place, "after"), ()))
+
+    def _judge_pairs(self, found: PagePairs) -> PagePairs:
+        pairs, dropped = self._judged("pairs", found.pairs)
+        return msgspec.structs.replace(found, pairs=tuple(pairs), dropped=(*found.dropped, *dropped))
+
+    def _judged(self, place: str, items: Sequence[Any]) -> tuple[list[Any], list[DropRow]]:
+        """Items of a page after the user's own steps, and the rows of those that these dropped."""
+        own = self._own_of(place)
+        if not own:
+            return list(items), []
+        kept, dropped = [], []
+        for item in items:
+            try:
+                kept.append(_chain(own, item))
+            except Drop as drop:
+                detail = on_page(drop.detail, item.page_url)
+                dropped.append(DropRow(item.url, item.kind, drop.reason, detail, item.page_url))
+        return kept, dropped
+
+    def _with(self, function: Callable[..., Any], step: OwnStep) -> "Recipe":
+        return self._replaced(function, step.use, steps=(*self.config.steps, step))
+
+    def _replaced(self, function: Callable[..., Any], use: str, **new: Any) -> "Recipe":
+        return Recipe(msgspec.structs.replace(self.config, **new), given={**self.given, use: function})
+
+
+def use_of(function: Callable[..., Any]) -> str:
+    """How settings name a function."""
+    name = getattr(function, "__qualname__", None)
+    if name is None:
+        raise SettingsError(f"{function!r} is no function: a step is a plain function or a class")
+    return f"{function.__module__}:{name}"
+
+
+def _own_step(function: OwnFunction) -> Step:
+    return Step(function.use, function, is_own=True)
+
+
+def _extract(config: BuildConfig, page: Page) -> Draft:
+    return draft_of(ParsedPage(page, config.extract), page)
+
+
+def _image(
+    consent: ConsentSettings,
+    rules: ImageRules,
+    encoding: ImageEncoding,
+    min_bytes: int,
+    own: Sequence[OwnFunction],
+    media: Media,
+) -> StoredImage:
+    """Raises `Drop`: opt_out, few_bytes, and those of `decode`."""
+    honour_image_consent(media.headers, consent)
+    if len(media.body) < min_bytes:
+        raise Drop("few_bytes", f"{len(media.body)} < {min_bytes}")
+    return store(_chain(own, decode(media.body, rules, encoding, media.url)), encoding)
+
+
+def _cut(config: BuildConfig, with_frames: bool, own: Sequence[OwnFunction], media: Media) -> CutVideo:
+    whole = cut_video(media.body, config.clips, with_frames or bool(own))
+    if not own:
+        return whole
+    clips, dropped = [], list(whole.dropped)
+    for clip in whole.clips:
+        try:
+            kept = _chain(own, clip)
+            clips.append(kept if with_frames else msgspec.structs.replace(kept, frames=[]))
+        except Drop as drop:
+            dropped.append((clip.start_s, clip.end_s, drop.reason, drop.detail))
+    return msgspec.structs.replace(whole, clips=clips, dropped=dropped)
+
+
+def _chain(steps: Sequence[Callable[[Any], Any]], item: Any) -> Any:
+    return reduce(lambda value, step: step(value), steps, item)

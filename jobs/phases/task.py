@@ -1,0 +1,181 @@
+"""What every phase of a build has in common: its name, what it runs over, and how one of its tasks begins and ends.
+
+A phase is a function of a `Task`. The task reads files of earlier phases, writes its own, counts, and commits: all of
+it or nothing (`schemas.commits`).
+"""
+
+import functools
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack
+from typing import Any, Literal, TypeVar
+
+import msgspec
+import pyarrow as pa
+
+from jobs.config import BuildConfig
+from jobs.phases.plan import Plan, read_plan
+from schemas.buckets import FLUSH_BYTES, BucketWriter, read_bucket, read_groups
+from schemas.commits import Attempt, Commit, StagedFile
+from schemas.drop_files import DropFile
+from schemas.drops import Tally
+from schemas.shards import ShardInfo
+from schemas.storage import Store, new_attempt
+
+T = TypeVar("T")
+
+SLICES = "work/slices.json"
+FIRST, LAST = -(1 << 63), (1 << 63) - 1
+
+
+class Slice(msgspec.Struct, frozen=True):
+    """The pages of a partition whose position in the seeded order is within a range, both ends included."""
+
+    partition: int
+    first: int = FIRST
+    last: int = LAST
+
+    @property
+    def is_whole(self) -> bool:
+        return (self.first, self.last) == (FIRST, LAST)
+
+
+class Run(msgspec.Struct, frozen=True):
+    """One call of `build`. Its id is new each time: what a process remembers of a build ends with the run."""
+
+    output: str
+    id: str
+
+    @classmethod
+    def new(cls, output: str) -> "Run":
+        return cls(output, new_attempt())
+
+
+class Memory:
+    """What a process reads once of a run, however many tasks it does: the plan, the slices, evaluation sets."""
+
+    def __init__(self, run: Run) -> None:
+        self.store = Store(run.output)
+        self._loaded: dict[Any, Any] = {}
+
+    @functools.cached_property
+    def plan(self) -> Plan:
+        return read_plan(self.store)
+
+    @functools.cached_property
+    def slices(self) -> list[Slice]:
+        return msgspec.json.decode(self.store.read(SLICES), type=list[Slice])
+
+    def once(self, load: Callable[["Memory"], T]) -> T:
+        """What `load`, a function of a module, gives; it is called the first time only."""
+        if load not in self._loaded:
+            self._loaded[load] = load(self)
+        found: T = self._loaded[load]
+        return found
+
+
+@functools.lru_cache(maxsize=1)
+def _memory(run: Run) -> Memory:
+    """Of the run that this process works for: a run is never come back to."""
+    return Memory(run)
+
+
+class Phase(msgspec.Struct, frozen=True):
+    """A phase: its name in `work/`, `drops/` and `dataset.json`, how many tasks it has, and what each does."""
+
+    name: str
+    over: Literal["inputs", "references", "video_lists", "partitions", "buckets", "slices"]
+    body: Callable[..., None]  # of the task, and of the arguments that the phase is run with
+
+    def size(self, memory: Memory) -> int:
+        """The number of tasks."""
+        if self.over == "slices":
+            return len(memory.slices)
+        count: int | list[Any] = getattr(memory.plan, self.over)
+        return count if isinstance(count, int) else len(count)
+
+
+class Task:
+    """One attempt at one part of a phase. Files have the names that they will have once it is committed."""
+
+    def __init__(
+        self, phase: Phase, index: int, memory: Memory, attempt: Attempt, tally: Tally, stack: ExitStack
+    ) -> None:
+        self.phase, self.index, self.memory, self.attempt, self.tally = phase, index, memory, attempt, tally
+        self._stack = stack
+        self.finish_shards: Callable[[], list[ShardInfo]] = list  # of a task that writes samples
+        self.unfinished = 0  # of a phase that is one round of several: what calls for another
+
+    @property
+    def store(self) -> Store:
+        return self.memory.store
+
+    @property
+    def plan(self) -> Plan:
+        return self.memory.plan
+
+    @property
+    def config(self) -> BuildConfig:
+        return self.memory.plan.config
+
+    @property
+    def slice(self) -> Slice:
+        """Of a phase that runs over slices."""
+        return self.memory.slices[self.index]
+
+    def enter(self, manager: AbstractContextManager[T]) -> T:
+        """Enter a context that ends with the task, before it commits."""
+        return self._stack.enter_context(manager)
+
+    def at_end(self, work: Callable[[], None]) -> None:
+        """Do this when the body has ended well, before the files and contexts that were opened earlier are closed."""
+
+        def end(failure: type[BaseException] | None, *_: object) -> None:
+            if failure is None:
+                work()
+
+        self._stack.push(end)
+
+    def create(self, name: str) -> StagedFile:
+        """A file of the task's own in `work/`, for later phases."""
+        return self.attempt.create(file_of(self.phase, self.index, name))
+
+    def put(self, name: str, data: bytes) -> None:
+        """A small file of the task's own, whole."""
+        self.attempt.put(file_of(self.phase, self.index, name), data)
+
+    def writer(
+        self, name: str, columns: dict[str, pa.DataType], order: str | None = None, flush_bytes: int = FLUSH_BYTES
+    ) -> BucketWriter:
+        """Rows for tasks of later phases, each in the bucket of the one that will read it; ends with the task."""
+        return self.enter(BucketWriter(self.create(f"{name}.parquet"), columns, flush_bytes, order))
+
+    def files(self, phase: Phase, name: str) -> list[str]:
+        """What each task of an earlier phase calls `name`."""
+        return [file_of(phase, index, f"{name}.parquet") for index in range(phase.size(self.memory))]
+
+    def rows(self, phase: Phase, name: str, bucket: int | None = None) -> pa.Table | None:
+        """The rows that an earlier phase has for a bucket, by default that of this task; None where there are none."""
+        return read_bucket(self.store, self.files(phase, name), self.index if bucket is None else bucket)
+
+    def groups(
+        self, phase: Phase, name: str, bucket: int | None = None, within: tuple[str, int, int] | None = None
+    ) -> Iterator[pa.Table]:
+        """The same rows, some at a time."""
+        return read_groups(self.store, self.files(phase, name), self.index if bucket is None else bucket, within)
+
+
+def run_task(phase: Phase, run: Run, arguments: Sequence[Any], index: int) -> Commit:
+    """Do task `index` of a phase; what an engine is given."""
+    memory = _memory(run)
+    with Attempt(memory.store, phase.name, index) as attempt:
+        drops = DropFile(attempt, f"drops/{phase.name}-{index:06d}.parquet")
+        with drops, ExitStack() as stack:
+            task = Task(phase, index, memory, attempt, Tally(drops.add), stack)
+            phase.body(task, *arguments)
+        shards = task.finish_shards()  # their marks come last of all files: from then on a reader may trust a shard
+        return attempt.commit(task.tally.counts(), shards, task.unfinished)
+
+
+def file_of(phase: Phase, index: int, name: str) -> str:
+    """What a task of a phase calls `name`."""
+    return f"work/{phase.name}/{index:06d}.{name}"
