@@ -1,4 +1,4 @@
-"""Takes the pictures of README.md and docs/looking.md: the viewer and the report of the demo, in Chromium.
+"""Takes the pictures of README.md, docs/looking.md and docs/python.md: viewer, report and notebook, in Chromium.
 
 python docs/make_screenshots.py [DATASET] [CHROMIUM]; make demo builds the first
 """
@@ -12,7 +12,8 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
-from jobs.cli import main as weft
+import weft
+from jobs.cli import main as run
 from jobs.dataset.index import Index
 from schemas.storage import Store
 
@@ -37,7 +38,12 @@ def main(dataset: str = "demo-out/dataset", chromium: str = "/usr/bin/chromium")
             shoot(page, f"{address}sample/interleaved/{key}/attention?tokens=1900&attends=previous", "view-attention")
             shoot(page, f"{address}source?url={SITE}/animals/portrait-of-a-cat.html", "view-source", 820)
             report = Path(folder) / "report.html"
-            weft(["report", dataset, "-o", str(report)])
+            run(["report", dataset, "-o", str(report)])
+            with weft.open(dataset) as opened:
+                shown = f"{opened._repr_html_()}<br>{opened[1]._repr_html_()}"
+            notebook = Path(folder) / "notebook.html"
+            notebook.write_text(f"<meta charset=utf-8><body style='margin: 1.5rem'>{shown}", "utf-8")
+            shoot(page, notebook.as_uri(), "notebook")
             dark = browser.new_context(viewport=SIZE, device_scale_factor=1.5, color_scheme="dark")  # type: ignore[arg-type]
             shoot(dark.new_page(), report.as_uri(), "report")
             browser.close()

@@ -1,7 +1,7 @@
 """A page that has been read gives pairs: its images, and for each all texts that describe it."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -53,9 +53,17 @@ class PagePairs(msgspec.Struct, frozen=True):
     redacted: dict[str, int] = {}
 
 
-def take_pairs(parsed: ParsedPage, page: Page, rules: PairRules, pii: PiiRules, consent: Consent) -> PagePairs:
+def take_pairs(
+    parsed: ParsedPage,
+    page: Page,
+    rules: PairRules,
+    pii: PiiRules,
+    consent: Consent,
+    may_be_captioned: bool = False,
+) -> PagePairs:
     """The pairs of a page, by the rules that look at one alone.
 
+    Where an image may be captioned later, one without a caption stays.
     With `everywhere` a second walk over the same markup shows what the first passed over.
     """
     if rules.domains and not in_domains(host_of(page.url), rules.domains):
@@ -80,8 +88,8 @@ def take_pairs(parsed: ParsedPage, page: Page, rules: PairRules, pii: PiiRules, 
             captions = [
                 Caption(redact_text(text, pii, counts), source) for text, source in _texts(leaf, figures, stated)
             ]
-            chosen = choose_caption(captions, rules.caption)
-            language, score = judge_caption(chosen.text, rules.caption)
+            chosen = _choose(captions, rules.caption, may_be_captioned)
+            language, score = judge_caption(chosen.text, rules.caption) if chosen.text else ("", 0.0)
         except Drop as drop:
             url = leaf.candidates[0] if leaf.candidates else ""
             dropped.append(DropRow(url, "pair", drop.reason, on_page(drop.detail, page.url), page.url))
@@ -109,6 +117,15 @@ def take_pairs(parsed: ParsedPage, page: Page, rules: PairRules, pii: PiiRules, 
             )
         )
     return PagePairs(tuple(pairs), tuple(dropped), dict(sorted(redacted.items())))
+
+
+def _choose(captions: Sequence[Caption], rules: CaptionRules, may_be_captioned: bool) -> Caption:
+    try:
+        return choose_caption(captions, rules)
+    except Drop as drop:
+        if may_be_captioned and drop.reason == "no_caption":
+            return Caption("", "")
+        raise
 
 
 def _texts(leaf: Media, figures: Mapping[int, str], stated: Mapping[bytes, list[str]]) -> Iterator[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""`weft.open`: a dataset as a sequence of samples, with SQL for what it holds and what it let go."""
+"""`weft.open`: a dataset as a sequence of samples, with SQL for what it holds and what was dropped."""
 
 import operator
 import os
@@ -166,8 +166,8 @@ class Dataset(Generic[S]):
         return _frame(pa.Table.from_pylist(rows, schema))
 
     def drops(self, condition: str = "", *values: object) -> Frame:
-        """What the build let go, of the whole dataset: url, kind, reason and detail, as a DataFrame (without pandas a
-        pyarrow Table).
+        """What the build dropped, of the whole dataset, as a DataFrame (without pandas a pyarrow Table): url, kind,
+        reason, detail and page_url, which older datasets lack.
 
         All of it is held in memory: of a large build ask for a part, `drops("kind = 'image'")`, or count by `query`.
         Raises `QueryError`.

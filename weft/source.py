@@ -9,7 +9,6 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
 
 import numpy as np
 import pyarrow as pa
@@ -35,7 +34,7 @@ class Source:
         self.store, self.index = store, Index(store)
         self._places: OrderedDict[tuple[str, int], pa.Table] = OrderedDict()
         self._lock = threading.Lock()
-        self.columns = cache(self._columns)
+        self._columns: dict[str, list[str]] = {}
         self._starts = {
             kind: np.cumsum([0, *(mark.shard.samples for mark in marks)], dtype=np.int64)
             for kind, marks in self.index.marks.items()
@@ -47,6 +46,12 @@ class Source:
 
     def total(self, kind: str) -> int:
         return sum(mark.shard.samples for mark in self.marks(kind))
+
+    def columns(self, kind: str) -> list[str]:
+        """Names of the columns of the index, and `shard` and `row`; none where the kind has no sample."""
+        if kind not in self._columns:
+            self._columns[kind] = self.index.columns(kind) if kind in self.index.kinds else []
+        return self._columns[kind]
 
     def samples(self, kind: str, numbers: Numbers) -> Iterator[dict[str, bytes]]:
         """The members of samples, in the order given: one positioned read each. Raises `DamagedShard`, `OSError`."""
@@ -99,9 +104,6 @@ class Source:
 
     def close(self) -> None:
         self.index.close()
-
-    def _columns(self, kind: str) -> list[str]:
-        return self.index.columns(kind) if kind in self.index.kinds else []
 
     def _shard(self, kind: str, place: int) -> Shard:
         return Shard(self.store, kind, self.marks(kind)[place].shard.name)

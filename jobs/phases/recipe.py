@@ -159,10 +159,11 @@ class Recipe:
             page, parsed, consent = self._read(page)
             pairs, videos, dropped = PagePairs(), list[VideoDraft](), list[DropRow]()
             if "pairs" in config.kinds:
-                pairs = self._judge_pairs(take_pairs(parsed, page, config.pairs, config.pii, consent))
+                later = any(one.name in config.pairs.caption.sources for one in config.caption_with)
+                found = take_pairs(parsed, page, config.pairs, config.pii, consent, later)
+                pairs = self._judge_pairs(found)
             if "clips" in config.kinds:
-                found = take_videos(parsed, page, config.pii, consent)
-                videos, dropped = self._judged("videos", found)
+                videos, dropped = self._judged("videos", take_videos(parsed, page, config.pii, consent))
             if config.kinds == ("clips",) and not videos and not dropped:
                 raise Drop("no_video")
             if "interleaved" not in config.kinds:

@@ -4,11 +4,15 @@ import random
 import re
 import time
 from collections.abc import Iterable
+from pathlib import Path
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from warcio.statusandheaders import StatusAndHeaders
+from warcio.warcwriter import WARCWriter
 
+from crawlers.archive_index import Archives
 from crawlers.http import decode_body
 from crawlers.warc import Capture, WarcSettings, page_of_capture, read_captures, read_response
 from schemas.drops import Counts, Drop, DropRow, Tally
@@ -642,3 +646,25 @@ def test_a_file_that_fails_while_one_gzip_stream_is_read_is_not_taken_for_damage
     with pytest.raises(OSError, match="lost connection"):
         list(read_captures(FailingLater(data, int(len(data) * share)), "a", len(data), SMALL, tally))
     assert tally.counts().drops == {}
+
+
+def test_one_record_read_again_gives_the_page_that_the_archive_gave(tmp_path: Path) -> None:
+    """With what weft's crawler noted beside the response: the site's tdmrep.json."""
+    headers = [("Content-Type", "text/html; charset=latin-1"), ("X-Robots-Tag", "noarchive"), ("tdm-policy", "/p")]
+    noted = {"WARC-TDM-Reservation": "1", "WARC-TDM-Policy": "https://a.example/q", "WARC-Date": "2026-03-01T10:00:00Z"}
+    path = tmp_path / "a.warc.gz"
+    with path.open("wb") as file:
+        writer = WARCWriter(file, gzip=True)
+        http = StatusAndHeaders("200 OK", headers, protocol="HTTP/1.1")
+        body = io.BytesIO(b"<p>text")
+        writer.write_record(
+            writer.create_warc_record(
+                "https://a.example/", "response", body, http_headers=http, warc_headers_dict=noted
+            )
+        )
+    data = path.read_bytes()
+    (capture,) = read_captures(io.BytesIO(data), "a", len(data), WarcSettings(), Tally())
+    read = page_of_capture(capture, 0, str(path), WarcSettings())
+    again = Archives([str(path)]).page("https://a.example/", str(path), capture.offset, capture.length)
+    assert again == read
+    assert (again.tdm_header, again.tdm_policy_header, again.fetch_time) == ("1", "/p", "2026-03-01T10:00:00Z")

@@ -1,8 +1,11 @@
+import sys
 from pathlib import Path
 
 import pytest
 
-from tests.jobs.site import write_site
+from tests.jobs.site import photo, write_archive, write_site
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
 @pytest.fixture(scope="session")
@@ -17,3 +20,18 @@ def contents(folder: Path) -> dict[str, bytes]:
         for path in sorted(folder.rglob("*"))
         if path.is_file() and path.relative_to(folder).parts[0] != "work"
     }
+
+
+@pytest.fixture(scope="session")
+def example_archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The pages of the example site; in place of its photographs, which other packages carry, made ones."""
+    sys.path.append(str(EXAMPLES))
+    try:
+        from make_archive import PAGES
+        from photos import ASSETS, SITE
+    finally:
+        sys.path.remove(str(EXAMPLES))
+    html = "text/html; charset=utf-8"
+    records = [(f"{SITE}{page.path}", (EXAMPLES / "site" / page.file).read_bytes(), html) for page in PAGES]
+    records += [(asset.url, photo(number), "image/jpeg") for number, asset in enumerate(ASSETS)]
+    return write_archive(tmp_path_factory.mktemp("example") / "example.warc.gz", records)

@@ -16,7 +16,7 @@ from tests.crawlers.servers import Reply, WebServer
 from tests.jobs.conftest import contents
 from tests.jobs.site import article, photo, write_archive
 from weft.notebooks import outside_a_loop
-from weft.settings import build_config, engine_settings, settings_of
+from weft.settings import engine_settings, recipe_of, settings_of
 
 SITE = "https://built.example"
 SMALL = {"partitions": 1, "buckets": 1}
@@ -105,21 +105,15 @@ def test_outside_a_loop_work_stays_in_its_thread_and_raises_what_it_raises() -> 
         asyncio.run(cell())
 
 
-class Recipe:
-    """What bears a config, as recipes do."""
-
-    config = load_config("obelics", [])
-
-
 def test_a_config_is_a_preset_a_file_a_record_or_a_recipe(tmp_path: Path) -> None:
-    obelics = load_config("obelics", [])
+    obelics, recipe = load_config("obelics", []), weft.Recipe("obelics")
     (tmp_path / "mine.yaml").write_text("seed: 5\ntext: {gopher: {min_words: 7}}")
-    assert build_config("obelics", {}) == build_config(obelics, {}) == build_config(Recipe(), {}) == obelics
-    assert build_config(tmp_path / "mine.yaml", {}) == load_config(str(tmp_path / "mine.yaml"), [])
-    for config in ("obelics", obelics, Recipe()):
-        assert build_config(config, {"seed": 9, "kinds": ["pairs"]}) == load_config(
-            "obelics", ["seed=9", "kinds=[pairs]"]
-        )
+    (tmp_path / "mine.py").write_text("import weft\n\nrecipe = weft.Recipe('obelics')\n")
+    for config in ("obelics", obelics, recipe, tmp_path / "mine.py"):
+        assert recipe_of(config, {}).config == obelics
+        changed = load_config("obelics", ["seed=9", "kinds=[pairs]"])
+        assert recipe_of(config, {"seed": 9, "kinds": ["pairs"]}).config == changed
+    assert recipe_of(tmp_path / "mine.yaml", {}).config == load_config(str(tmp_path / "mine.yaml"), [])
 
 
 @pytest.mark.parametrize(
@@ -133,7 +127,7 @@ def test_a_config_is_a_preset_a_file_a_record_or_a_recipe(tmp_path: Path) -> Non
     ],
 )
 def test_a_setting_given_as_a_python_value_is_that_value(path: str, value: object) -> None:
-    found: object = build_config("default", {path: value})
+    found: object = recipe_of("default", {path: value}).config
     for name in path.split("."):
         found = getattr(found, name)
     assert (list(found) if isinstance(found, tuple) else found) == value

@@ -142,6 +142,13 @@ def test_a_sample_is_read_without_any_other_shard(made: Path, tmp_path: Path) ->
         pages[-1]
 
 
+def test_a_dataset_without_one_of_its_files_is_a_failure_of_the_storage(made: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(made, tmp_path / "out")
+    (folder / "interleaved/shards/000001-000.parquet").unlink()
+    with pytest.raises(OSError, match=r"000001-000\.parquet"):
+        weft.open(folder)
+
+
 def test_the_index_of_a_view_is_a_table(pages: weft.Dataset) -> None:
     table = pages[2:5].to_arrow()
     assert isinstance(table, pa.Table)

@@ -60,7 +60,7 @@ def test_an_address_is_fetched_from_a_notebook_too() -> None:
     [
         ("page.html", "default", "neither HTML nor an address: 'page.html'"),
         (PAGE, "obelix", "no such config file or preset: obelix"),
-        (PAGE, 7, "a preset, a path to YAML, a BuildConfig or a Recipe is wanted, not int"),
+        (PAGE, 7, "a preset, a path, a BuildConfig or a Recipe is wanted, not int"),
     ],
 )
 def test_a_wrong_call_says_what_is_wrong(page: str, config: object, said: str) -> None:
@@ -79,7 +79,7 @@ def test_the_plain_form_marks_what_is_kept_and_names_the_reason_of_the_rest() ->
     assert "- Menu" in lines
     assert lines[lines.index("- Menu") + 1].startswith("    chrome: <nav>")
     assert f"+ {PROSE[:100]} …" in lines
-    assert lines[-1].startswith("the page: let go, repetitive: ")
+    assert lines[-1].startswith("the page: dropped, repetitive: ")
     assert lines[-1].endswith("text: 3 of 5 kept; image: 1 of 1 kept")
 
 

@@ -11,8 +11,6 @@ import pytest
 import weft
 
 OURS = ("weft", "schemas", "crawlers", "pipeline", "model", "jobs")
-#: jobs/phases/recipe.py is still to come.
-NAMES = [name for name in weft.__all__ if name != "Recipe"]
 
 
 def loaded_after(code: str) -> set[str]:
@@ -38,7 +36,7 @@ def test_opening_and_looking_imports_neither_torch_nor_ray(made: Path) -> None:
     assert "duckdb" in loaded
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", weft.__all__)
 def test_every_name_is_there_and_says_what_it_is(name: str) -> None:
     assert getattr(weft, name).__doc__
     assert name in dir(weft)

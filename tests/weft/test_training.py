@@ -4,14 +4,11 @@ from pathlib import Path
 
 import msgspec
 import pytest
-import torch
 import yaml
-from model.evaluation.speak import speak
 
 import weft
 from model.data.tokens import byte_tokens
-from model.training.loop import train
-from tests.model.training.makers import micro, write_data
+from model.evaluation.text_generation import generate_text
 
 SETTINGS = {
     "order": {"lanes": 2, "epochs": 1},
@@ -40,20 +37,13 @@ def test_the_loader_reads_a_dataset_by_settings_in_any_form(looked_at: Path, tmp
         weft.Loader({"order": {"lanes": "many"}}, byte_tokens())
 
 
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    torch.set_num_threads(1)
-    folder = tmp_path_factory.mktemp("run")
-    write_data(folder)
-    train(micro(folder, folder / "run", steps=2), say=lambda text: None)
-    return folder / "run"
-
-
-def test_a_trained_model_says_the_same_to_a_picture_in_any_form(run: Path, looked_at: Path, tmp_path: Path) -> None:
-    model = weft.load_model(run, "cpu")
+def test_a_trained_model_says_the_same_to_a_picture_in_any_form(
+    checkpoint: Path, looked_at: Path, tmp_path: Path
+) -> None:
+    model = weft.load_model(checkpoint, "cpu")
     pair = weft.open(looked_at, "pairs")[0]
     (tmp_path / "picture.jpg").write_bytes(pair.data)
-    said = speak(model.loaded, [tmp_path / "picture.jpg", "the cat"])
+    said = generate_text(model.loaded, [tmp_path / "picture.jpg", "the cat"])
     forms = (pair, pair.data, tmp_path / "picture.jpg")
     assert [model.generate(form, "the cat", max_new_tokens=64) for form in forms] == [said] * 3
     assert model.caption(pair.image, max_new_tokens=4) == model.generate(pair.image, max_new_tokens=4)
@@ -61,8 +51,8 @@ def test_a_trained_model_says_the_same_to_a_picture_in_any_form(run: Path, looke
     assert isinstance(model.generate("the", page.pictures[0], "a mat", clip, max_new_tokens=2), str)
 
 
-def test_what_cannot_be_shown_to_a_model_is_named(run: Path, tmp_path: Path) -> None:
-    model = weft.load_model(run, "cpu")
+def test_what_cannot_be_shown_to_a_model_is_named(checkpoint: Path, tmp_path: Path) -> None:
+    model = weft.load_model(checkpoint, "cpu")
     with pytest.raises(weft.Drop, match="unsupported_format"):
         model.caption(b"no picture")
     with pytest.raises(weft.SettingsError, match="max_tokens"):

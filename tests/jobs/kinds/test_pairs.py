@@ -274,3 +274,11 @@ def test_kinds_are_named_on_the_command_line(
 def test_counts_of_phases_add_up(tmp_path: Path, site: list[Path]) -> None:
     dataset = built(tmp_path / "out", site)
     assert sum(dataset.phases.values(), Counts()).drops == dataset.drops
+
+
+def test_captions_that_differ_in_their_unicode_form_count_as_one(tmp_path: Path) -> None:
+    """As texts of pages do: there is one key for both."""
+    source = archive(tmp_path, [("1.jpg", "a café by the river", 1), ("1.jpg", "A  cafe\u0301 by the river", 1)])
+    rules = with_rules(caption=CaptionRules(sources=("alt",), clean=False), everywhere=True)
+    built(tmp_path / "out", [source], rules)
+    assert drops(tmp_path / "out") == [("1.jpg", "duplicate_pair")]
