@@ -84,6 +84,8 @@ browser:
 
 # WORKERS processes share the tests; those that start a Ray all fall to one of them (tests/conftest.py).
 WORKERS ?= 2
+# What is compiled is kept, whatever the environment says: hundreds of processes import it.
+test: export PYTHONDONTWRITEBYTECODE =
 test: .venv/installed-dev browser
 	.venv/bin/python -m pytest -n $(WORKERS)
 

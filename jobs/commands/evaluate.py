@@ -5,7 +5,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from jobs.cli import fail
-from jobs.commands.train import quiet_libraries
+from jobs.training.libraries import quiet_libraries
 
 if TYPE_CHECKING:
     from model.evaluation.harness import Score

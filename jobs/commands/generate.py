@@ -5,7 +5,7 @@ import random
 from collections.abc import Sequence
 
 from jobs.cli import fail
-from jobs.commands.train import quiet_libraries
+from jobs.training.libraries import quiet_libraries
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -4,6 +4,7 @@ import argparse
 import os
 
 from jobs.cli import fail
+from jobs.training.libraries import quiet_libraries
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -78,12 +79,3 @@ def _work(arguments: argparse.Namespace, config: object, is_first: bool) -> int:
         print(f"held out: {summary({name.removeprefix('held_out/'): v for name, v in ended.held_out.items()})}")
     print(f"try it: weft generate {config.output} --image PICTURE")
     return 0
-
-
-def quiet_libraries() -> None:
-    """No progress bars or hints of libraries between ours, and no downloads by them."""
-    os.environ.setdefault("HF_HUB_OFFLINE", "1")
-    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
-    os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")
-    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")

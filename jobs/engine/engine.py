@@ -6,7 +6,6 @@ only has to call it until it succeeds or has failed too often; nothing is lost o
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 
 from jobs.engine.modules import importable
 from jobs.engine.protocol import Engine, EngineSettings, Failure, WorkerDied
@@ -15,7 +14,7 @@ __all__ = ["Engine", "EngineSettings", "Failure", "WorkerDied", "open_engine"]
 
 
 @contextmanager
-def open_engine(settings: EngineSettings, modules: Sequence[Path] = ()) -> Iterator[Engine]:
+def open_engine(settings: EngineSettings, modules: Sequence[str] = ()) -> Iterator[Engine]:
     """The engine that the settings name, ready; ended with the block if it was started here.
 
     `modules` are paths of Python files and packages of the user's. `import` finds them by their names wherever work

@@ -11,7 +11,7 @@ from schemas.settings import SettingsError
 
 
 @contextmanager
-def importable(modules: Sequence[Path]) -> Iterator[list[Path]]:
+def importable(modules: Sequence[str]) -> Iterator[list[Path]]:
     """Put the folders of these Python files and packages at the end of `sys.path`; yields where the modules lie.
 
     Children of `jobs.engine.isolation` that start within the block find them too. Raises `SettingsError` for what is

@@ -24,6 +24,9 @@ from schemas.pairs import PairRef
 from schemas.settings import SettingsError
 from schemas.videos import VideoDraft
 
+#: Modules that every worker has: those of Python and weft; and what is pickled by value.
+_EVERYWHERE = {*sys.stdlib_module_names, "schemas", "crawlers", "pipeline", "model", "jobs", "weft", "__main__"}
+
 How = Literal["before", "after", "instead"]
 
 
@@ -182,14 +185,14 @@ def source_hash(function: Callable[..., Any]) -> str:
         return hashlib.sha256(code.co_code + repr(code.co_consts).encode() if code else b"").hexdigest()
 
 
-def files_of(functions: list[Callable[..., Any]]) -> list[Path]:
+def files_of(functions: list[Callable[..., Any]]) -> list[str]:
     """The files and packages that hold the functions, for machines that do not have them; none of installed ones."""
-    found: dict[Path, None] = {}
+    found: dict[str, None] = {}
     for function in functions:
         top = function.__module__.partition(".")[0]
         path = getattr(sys.modules.get(top), "__file__", None)
-        if top != "__main__" and path and "site-packages" not in Path(path).parts:
-            found[Path(path).parent if Path(path).name == "__init__.py" else Path(path)] = None
+        if path and top not in _EVERYWHERE and "site-packages" not in Path(path).parts:
+            found[str(Path(path).parent if Path(path).name == "__init__.py" else path)] = None
     return list(found)
 
 

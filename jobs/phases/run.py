@@ -9,7 +9,7 @@ from jobs.engine.engine import Engine, Failure
 from jobs.engine.progress import progress
 from jobs.phases.plan import Plan
 from jobs.phases.recipe import Recipe
-from jobs.phases.scoring import EMBEDDINGS, compares_embeddings, model_pool
+from jobs.phases.scoring import EMBEDDINGS, Hosts, compares_embeddings, model_pool
 from jobs.phases.slices import make_slices
 from jobs.phases.task import Memory, Phase, Run, run_task
 from schemas.commits import Commit, committed, read_commit, roll_forward
@@ -59,9 +59,9 @@ class Phases:
         make_slices(self.store, self.plan)
 
     @contextmanager
-    def models(self) -> Iterator[tuple[Any, ...]]:
-        """What a phase that scores is run with beside the recipe; evaluation images are embedded first."""
-        with model_pool(self._engine, self.recipe) as actors:
+    def models(self) -> Iterator[Hosts]:
+        """What a phase that scores is run with; evaluation images are embedded first."""
+        with model_pool(self._engine, self.recipe) as hosts:
             if self.plan.references and compares_embeddings(self.plan.config.scorers):
-                self.run(EMBEDDINGS, self.recipe, actors)
-            yield actors
+                self.run(EMBEDDINGS, hosts)
+            yield hosts

@@ -1,7 +1,7 @@
-"""Scores of images and texts: the models in a pool of Ray actors or in this process, and what their scores decide."""
+"""Scores of images and texts: the models in a pool of processes or in this one, and what their scores decide."""
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -16,6 +16,9 @@ from jobs.phases.references import read_images, reference_names
 from jobs.phases.task import Memory, Phase, Task, file_of
 from model.scorers import BadModel, Floats, Models, Scored, ScorerSettings
 from schemas.drops import Drop
+
+#: What a pool of processes that hold the models gives: functions.
+Hosts = tuple[Callable[..., Any], ...]
 
 
 class Seen(msgspec.Struct, frozen=True):
@@ -52,6 +55,25 @@ class ModelHost:
         """For each image what the user's captioners say of it."""
         return self._own.caption(images, beside)
 
+    def __call__(self, method: str, *arguments: Any) -> Any:
+        """What a pool calls."""
+        return getattr(self, method)(*arguments)
+
+
+class ModelClient:
+    """A host, here or in another process, as a task uses it."""
+
+    def __init__(self, call: Callable[..., Any]) -> None:
+        self._call = call
+
+    def score(self, images: Sequence[bytes], texts: Sequence[str], beside: Sequence[str]) -> Seen:
+        found: Seen = self._call("score", images, texts, beside)
+        return found
+
+    def caption(self, images: Sequence[bytes], beside: Sequence[str]) -> list[dict[str, Answer]]:
+        found: list[dict[str, Answer]] = self._call("caption", images, beside)
+        return found
+
 
 def wants_models(config: BuildConfig) -> bool:
     """Whether any model looks at the samples of a build."""
@@ -59,12 +81,15 @@ def wants_models(config: BuildConfig) -> bool:
 
 
 @contextmanager
-def model_pool(engine: Engine, recipe: Recipe) -> Iterator[tuple[ModelHost, ...]]:
-    """What holds the models, for all tasks; nothing without any model. Raises what `ModelHost` raises."""
+def model_pool(engine: Engine, recipe: Recipe) -> Iterator[Hosts]:
+    """What looks at images, in processes that hold the models; nothing without any model.
+
+    Raises `BadModel`, and `SettingsError` for models of the user's that cannot be made.
+    """
+    settings = recipe.config.scorers
     if not wants_models(recipe.config):
         yield ()
         return
-    settings = recipe.config.scorers
     try:
         with engine.pool(ModelHost, (recipe,), settings.actors, settings.gpus_per_actor) as hosts:
             yield hosts
@@ -72,14 +97,14 @@ def model_pool(engine: Engine, recipe: Recipe) -> Iterator[tuple[ModelHost, ...]
         raise BadModel(f"the process that loads the models died: {error}") from error
 
 
-def open_models(task: Task, actors: tuple[ModelHost, ...], recipe: Recipe) -> ModelHost | None:
+def open_models(task: Task, hosts: Hosts) -> ModelClient | None:
     """What scores and captions for a task; None without any model."""
-    return actors[task.index % len(actors)] if actors else None
+    return ModelClient(hosts[task.index % len(hosts)]) if hosts else None
 
 
-def embed_references(task: Task, recipe: Recipe, actors: tuple[Any, ...]) -> None:
+def embed_references(task: Task, hosts: Hosts) -> None:
     """Embeddings of one list of evaluation images."""
-    references, models = task.plan.references[task.index], open_models(task, actors, recipe)
+    references, models = task.plan.references[task.index], open_models(task, hosts)
     if references.kind == "images" and models is not None:
         images = [image.data for _, image in read_images(references, task.config)]
         file = io.BytesIO()

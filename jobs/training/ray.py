@@ -5,8 +5,8 @@ from typing import Any
 
 import msgspec
 
-from jobs.commands.train import quiet_libraries
 from jobs.engine.ray_train import run_in_workers
+from jobs.training.libraries import quiet_libraries
 from model.training.checkpoints import steps_saved
 from model.training.config import TrainConfig
 from model.training.loop import Ended

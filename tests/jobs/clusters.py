@@ -17,6 +17,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.jobs.processes import ray_processes
+
 DEADLINE_S = 90.0
 FAULTS = ("worker", "node", "driver", "disk")
 _ENVIRONMENT = {"RAY_AUTH_MODE": "disabled", "RAY_health_check_period_ms": "500"}
@@ -40,17 +42,7 @@ class BuildCluster:
 
     def workers(self) -> list[int]:
         """Processes of this cluster that run a task of a build."""
-        found = []
-        for entry in Path("/proc").iterdir():
-            if entry.name.isdigit():
-                try:
-                    title = (entry / "cmdline").read_bytes()
-                    session = os.getsid(int(entry.name))
-                except (OSError, ProcessLookupError):
-                    continue
-                if title.startswith(b"ray::") and b" 0" in title and session == self._process.pid:
-                    found.append(int(entry.name))
-        return sorted(found)
+        return ray_processes(".* 0", self._process.pid)
 
 
 @contextmanager

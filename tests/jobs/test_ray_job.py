@@ -109,10 +109,9 @@ def test_a_bad_call_fails_the_job(tmp_path: Path, head: tuple[str, int]) -> None
 
 MAIN = """
 import sys
-from pathlib import Path
 from jobs.engine.engine import EngineSettings, open_engine
 
-with open_engine(EngineSettings(), modules=[Path(sys.argv[1])]) as engine:
+with open_engine(EngineSettings(), modules=[sys.argv[1]]) as engine:
     import cooking
 
     print(list(engine.run("stir", cooking.stir, [5])))

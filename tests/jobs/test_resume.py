@@ -14,6 +14,7 @@ import pytest
 from jobs.build import build
 from jobs.engine.engine import EngineSettings
 from tests.jobs.conftest import contents
+from tests.jobs.processes import ray_processes
 from tests.jobs.test_build import SMALL
 
 _DEADLINE_S = 120.0
@@ -99,28 +100,13 @@ def test_a_kill_while_a_shard_is_being_written_leaves_nothing_that_looks_like_da
     assert contents(out) == in_peace
 
 
-def ray_workers(phase: str, driver: int) -> list[int]:
-    """Processes of the driver's session whose title says that they run a task of this phase."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                title = (entry / "cmdline").read_bytes()
-                session = os.getsid(int(entry.name))
-            except (OSError, ProcessLookupError):
-                continue
-            if title.startswith(b"ray::" + phase.encode()) and session == driver:
-                found.append(int(entry.name))
-    return found
-
-
 @pytest.mark.parametrize("phase", ["extract", "assemble"])
 def test_a_killed_ray_worker_costs_one_attempt(
     tmp_path: Path, site: list[Path], in_peace: dict[str, bytes], phase: str
 ) -> None:
     out = tmp_path / "out"
     process = start(out, site, "ray")
-    found = wait_for(lambda: ray_workers(phase, process.pid), process)
+    found = wait_for(lambda: ray_processes(phase, process.pid), process)
     assert isinstance(found, list), "no worker was seen"
     os.kill(found[0], signal.SIGKILL)
     _, errors = process.communicate(timeout=_DEADLINE_S)

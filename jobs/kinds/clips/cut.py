@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import msgspec
 
@@ -16,7 +15,7 @@ from jobs.kinds.shards import Shards
 from jobs.phases.extract import EXTRACT
 from jobs.phases.media import first_good, open_media, read_locations
 from jobs.phases.recipe import Recipe
-from jobs.phases.scoring import open_models
+from jobs.phases.scoring import Hosts, open_models
 from jobs.phases.task import Phase, Task
 from pipeline.consent import honour_image_consent
 from pipeline.video.clips import CutVideo
@@ -28,12 +27,12 @@ from schemas.urls import media_key
 from schemas.videos import VideoDraft
 
 
-def make_clips(task: Task, recipe: Recipe, actors: tuple[Any, ...]) -> None:
+def make_clips(task: Task, recipe: Recipe, hosts: Hosts) -> None:
     """Make the clips of one part of the videos."""
     plan, config, deny = task.plan, task.config, read_deny_list(task.store)
     shards = Shards(task.attempt, CLIPS, task.index, config.shards, plan.config_hash, task.tally)
     task.finish_shards = shards.finish
-    models = open_models(task, actors, recipe)
+    models = open_models(task, hosts)
     locations = read_locations(task, located_as(plan, task.index))
     media = ListedFiles(open_media(task, locations, deny, "video"), config.warc.max_video_bytes)
     cut = Guarded(task.enter(Isolated(recipe.cut(with_frames=models is not None), config.video_isolation)))

@@ -6,5 +6,5 @@ from jobs.phases.run import Phases
 
 def make_clips(phases: Phases) -> None:
     """Fetch, cut, judge and write."""
-    with phases.models() as actors:
-        phases.run(CLIPS_PHASE, phases.recipe, actors)
+    with phases.models() as hosts:
+        phases.run(CLIPS_PHASE, phases.recipe, hosts)

@@ -21,5 +21,5 @@ def make_pages(phases: Phases) -> None:
     phases.run(ASSEMBLE, phases.recipe)
     if config.corpus.max_image_places is not None:
         phases.run(CONTENTS, ASSEMBLE)
-    with phases.models() as actors:
-        phases.run(PUBLISH, phases.recipe, actors)
+    with phases.models() as hosts:
+        phases.run(PUBLISH, hosts)

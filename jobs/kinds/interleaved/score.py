@@ -2,13 +2,11 @@
 
 from collections.abc import Iterator
 from functools import partial
-from typing import Any
 
 import msgspec
 
 from jobs.kinds.interleaved.page import PageWithImages
-from jobs.phases.recipe import Recipe
-from jobs.phases.scoring import Judge, ModelHost, Seen, of_all_images, open_models, screened_by
+from jobs.phases.scoring import Hosts, Judge, ModelClient, Seen, of_all_images, open_models, screened_by
 from jobs.phases.task import Task
 from pipeline.alignment import assign, paragraphs, similarity_matrix
 from pipeline.interleave import Illustration, Screening, lay_out
@@ -31,11 +29,9 @@ class ScoredPage(msgspec.Struct, frozen=True):
         return self.page.url
 
 
-def score_pages(
-    task: Task, pages: Iterator[PageWithImages], actors: tuple[Any, ...], recipe: Recipe
-) -> Iterator[PageWithImages]:
+def score_pages(task: Task, pages: Iterator[PageWithImages], hosts: Hosts) -> Iterator[PageWithImages]:
     """Pages with their scores, less the images that these drop; as they are where no model is configured."""
-    models = open_models(task, actors, recipe)
+    models = open_models(task, hosts)
     if models is None:
         yield from pages
         return
@@ -48,7 +44,7 @@ def score_pages(
         yield from each(judge, _by_page(batch, texts, seen), task.tally)
 
 
-def judge_page(task: Task, judge: Judge, models: ModelHost, item: ScoredPage) -> PageWithImages:
+def judge_page(task: Task, judge: Judge, models: ModelClient, item: ScoredPage) -> PageWithImages:
     """Drop single images by their scores, and note those of the rest. Raises `Drop("no_image_left")`."""
     kept, image_scores, rows = [], [], []
     for place, shown in enumerate(item.page.shown):

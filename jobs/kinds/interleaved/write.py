@@ -1,7 +1,6 @@
 """The last phase of pages: images that stand in too many places go, scorers judge the rest, and samples are written."""
 
 from functools import partial
-from typing import Any
 
 import msgspec
 
@@ -10,15 +9,15 @@ from jobs.kinds.interleaved.page import PageWithImages, is_frequent, staged_page
 from jobs.kinds.interleaved.score import score_pages
 from jobs.kinds.shards import Shards
 from jobs.phases.frequency import CONTENTS, frequent_keys
-from jobs.phases.recipe import Recipe
+from jobs.phases.scoring import Hosts
 from jobs.phases.task import Phase, Task
 from pipeline.interleave import interleave
 from schemas.drops import Drop, DropRow, Tally, each, on_page
 from schemas.kinds import INTERLEAVED
 
 
-def write_pages(task: Task, recipe: Recipe, actors: tuple[Any, ...]) -> None:
-    """Write the samples of one slice; `actors` hold the models, if any do."""
+def write_pages(task: Task, hosts: Hosts) -> None:
+    """Write the samples of one slice; `hosts` hold the models, if any do."""
     plan, tally = task.plan, task.tally
     shards = Shards(task.attempt, INTERLEAVED, task.index, plan.config.shards, plan.config_hash, tally)
     task.finish_shards = shards.finish
@@ -26,7 +25,7 @@ def write_pages(task: Task, recipe: Recipe, actors: tuple[Any, ...]) -> None:
     if plan.config.corpus.max_image_places is not None:
         frequent = frequent_keys(task, CONTENTS, "images")
     pages = each(partial(without_frequent_content, frequent, tally), staged_pages(task, ASSEMBLE), tally)
-    for page in score_pages(task, pages, actors, recipe):
+    for page in score_pages(task, pages, hosts):
         tally.kept("page")
         tally.kept("image", len(page.shown))
         key = shards.next_key

@@ -14,5 +14,5 @@ def make_pairs(phases: Phases) -> None:
         phases.run(PAIR_WORDS)
     phases.run(PAIR_IMAGES, phases.recipe)
     phases.run(PAIR_CONTENTS)
-    with phases.models() as actors:
-        phases.run(PAIR_PUBLISH, phases.recipe, actors)
+    with phases.models() as hosts:
+        phases.run(PAIR_PUBLISH, hosts)

@@ -3,7 +3,6 @@
 import itertools
 from collections.abc import Iterator
 from functools import partial
-from typing import Any
 
 import msgspec
 import pyarrow as pa
@@ -13,8 +12,7 @@ from jobs.kinds.pairs.fetch import PAIR_IMAGES, counted
 from jobs.kinds.pairs.pair import FetchedPair, add_pair, staged_pairs
 from jobs.kinds.shards import Shards
 from jobs.phases.own_models import Answer
-from jobs.phases.recipe import Recipe
-from jobs.phases.scoring import Judge, ModelHost, open_models, screened_by
+from jobs.phases.scoring import Hosts, Judge, ModelClient, open_models, screened_by
 from jobs.phases.task import Phase, Task
 from pipeline.captions import CaptionRules, choose_caption, judge_caption
 from schemas.buckets import first_of_each
@@ -35,7 +33,7 @@ def find_equal_pairs(task: Task) -> None:
 PAIR_CONTENTS = Phase("pair-contents", "buckets", find_equal_pairs)
 
 
-def write_pairs(task: Task, recipe: Recipe, actors: tuple[Any, ...]) -> None:
+def write_pairs(task: Task, hosts: Hosts) -> None:
     """Write the pairs of one slice, less what repeats others by its content, and what scorers refuse."""
     plan, tally = task.plan, task.tally
     shards = Shards(task.attempt, PAIRS, task.index, plan.config.shards, plan.config_hash, tally)
@@ -45,7 +43,7 @@ def write_pairs(task: Task, recipe: Recipe, actors: tuple[Any, ...]) -> None:
         again.update(table.column("id").to_pylist())
     staged = counted(staged_pairs(task, PAIR_IMAGES), tally)
     pairs = each(partial(_refuse_again, again), staged, tally)
-    for pair in score_pairs(task, pairs, actors, recipe):
+    for pair in score_pairs(task, pairs, hosts):
         tally.kept("pair")
         add_pair(shards, pair, plan.config_hash)
 
@@ -56,11 +54,9 @@ def _refuse_again(again: set[bytes], pair: FetchedPair) -> FetchedPair:
     return pair
 
 
-def score_pairs(
-    task: Task, pairs: Iterator[FetchedPair], actors: tuple[Any, ...], recipe: Recipe
-) -> Iterator[FetchedPair]:
+def score_pairs(task: Task, pairs: Iterator[FetchedPair], hosts: Hosts) -> Iterator[FetchedPair]:
     """Pairs with their scores, less those that these drop; as they are where no model is configured."""
-    config, models = task.config, open_models(task, actors, recipe)
+    config, models = task.config, open_models(task, hosts)
     if models is None:
         yield from pairs
         return
@@ -83,7 +79,7 @@ def score_pairs(
                 yield msgspec.structs.replace(pair, scores=scores, screened=screened_by(judge.settings))
 
 
-def _captioned(task: Task, batch: list[FetchedPair], models: ModelHost) -> list[FetchedPair]:
+def _captioned(task: Task, batch: list[FetchedPair], models: ModelClient) -> list[FetchedPair]:
     """Pairs with the candidates of the user's captioners, and the caption that is chosen among all."""
     answers = models.caption([pair.image.data for pair in batch], [pair.ref.caption for pair in batch])
     kept = []

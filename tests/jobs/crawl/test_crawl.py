@@ -25,6 +25,7 @@ from jobs.crawl.seeds import read_seeds
 from jobs.engine.engine import EngineSettings
 from schemas.settings import SettingsError
 from tests.crawlers.servers import Reply, WebServer, page
+from tests.jobs.processes import ray_processes
 from tests.jobs.site import article, photo
 
 HOSTS = [f"site{number}.example" for number in range(4)]
@@ -183,7 +184,9 @@ def test_a_full_disk_ends_the_crawl_with_an_error_and_a_rerun_finishes_it(web: W
 def test_a_killed_ray_worker_is_replaced(web: WebServer, tmp_path: Path) -> None:
     running = start(arguments(web, tmp_path, "--engine", "ray", "--workers", "2", delay_s=0.05))
     end, victims = time.monotonic() + _DEADLINE_S, list[int]()
-    while time.monotonic() < end and not (len(web.paths()) > 8 and (victims := ray_actors(running.pid))):
+    while time.monotonic() < end and not (
+        len(web.paths()) > 8 and (victims := ray_processes("SpiderWorker", running.pid))
+    ):
         time.sleep(0.01)
     os.kill(victims[0], signal.SIGKILL)
     _, errors = running.communicate(timeout=_DEADLINE_S)
@@ -207,16 +210,6 @@ def test_a_killed_ray_driver_loses_nothing(web: WebServer, tmp_path: Path) -> No
         with contextlib.suppress(ProcessLookupError):  # what the dead driver's Ray left behind
             os.killpg(killed.pid, signal.SIGKILL)
     assert recorded(tmp_path) == Counter(EVERYTHING)
-
-
-def ray_actors(driver: int) -> list[int]:
-    found = []
-    for entry in Path("/proc").iterdir():
-        with contextlib.suppress(OSError, ValueError):
-            title, number = (entry / "cmdline").read_bytes(), int(entry.name)
-            if title.startswith(b"ray::SpiderWorker") and os.getsid(number) == driver:
-                found.append(number)
-    return found
 
 
 def test_what_was_dropped_has_a_row(web: WebServer, tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ def season(partition):
 
 
 @pytest.fixture
-def kitchen(tmp_path: Path) -> Iterator[list[Path]]:
+def kitchen(tmp_path: Path) -> Iterator[list[str]]:
     """A file and a package with data in it."""
     (tmp_path / "cooking.py").write_text(FILE)
     spices = tmp_path / "spices"
@@ -42,7 +42,7 @@ def kitchen(tmp_path: Path) -> Iterator[list[Path]]:
     (spices / "__init__.py").write_text(PACKAGE)
     (spices / "salt.py").write_text("grains = 7")
     (spices / "kind.txt").write_text("sea salt")
-    yield [tmp_path / "cooking.py", spices]
+    yield [str(tmp_path / "cooking.py"), str(spices)]
     for name in ("cooking", "spices", "spices.salt"):
         sys.modules.pop(name, None)
 
@@ -61,7 +61,7 @@ def child(step: Callable[[int], str], partition: int) -> str:
         return isolated(partition)
 
 
-def test_tasks_actors_and_guarded_children_import_them(settings: EngineSettings, kitchen: list[Path]) -> None:
+def test_tasks_actors_and_guarded_children_import_them(settings: EngineSettings, kitchen: list[str]) -> None:
     with open_engine(settings, modules=kitchen) as engine:
         cooking, spices = importlib.import_module("cooking"), importlib.import_module("spices")
         assert sorted(map(str, engine.run("stir", cooking.stir, range(2)))) == [
@@ -75,9 +75,9 @@ def test_tasks_actors_and_guarded_children_import_them(settings: EngineSettings,
         assert baked == [["bread at 200"]]
 
 
-def test_without_being_named_they_are_not_found(kitchen: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_being_named_they_are_not_found(kitchen: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """Or the test above would prove nothing."""
-    monkeypatch.syspath_prepend(str(kitchen[0].parent))
+    monkeypatch.syspath_prepend(str(Path(kitchen[0]).parent))
     cooking = importlib.import_module("cooking")
     with open_engine(RAY) as engine:
         (outcome,) = engine.run("stir", cooking.stir, [0])
@@ -90,24 +90,24 @@ def test_what_a_node_cannot_import_is_said_before_any_work(tmp_path: Path) -> No
     (tmp_path / "roasting.py").write_text("import tongs")
     (tmp_path / "tongs.py").touch()
     message = "roasting on Ray: ModuleNotFoundError: No module named 'tongs'"
-    with pytest.raises(SettingsError, match=message), open_engine(RAY, modules=[tmp_path / "roasting.py"]):
+    with pytest.raises(SettingsError, match=message), open_engine(RAY, modules=[str(tmp_path / "roasting.py")]):
         raise AssertionError("opened")
 
 
-def test_a_changed_file_is_sent_anew(kitchen: list[Path]) -> None:
-    file = kitchen[0]
+def test_a_changed_file_is_sent_anew(kitchen: list[str]) -> None:
+    file = Path(kitchen[0])
     with open_engine(RAY):
         for version in ("once", "twice"):
             file.write_text(FILE.replace("VERSION", version))
-            with open_engine(RAY, modules=[file]) as engine:
+            with open_engine(RAY, modules=[str(file)]) as engine:
                 cooking = importlib.import_module("cooking")
                 assert list(engine.run("stir", cooking.stir, [0])) == [f"0 stirred {version}"]
 
 
-def test_paths_are_left_as_they_were(kitchen: list[Path]) -> None:
+def test_paths_are_left_as_they_were(kitchen: list[str]) -> None:
     before = list(sys.path)
     with importable(kitchen):
-        assert sys.path == [*before, str(kitchen[0].parent)]
+        assert sys.path == [*before, str(Path(kitchen[0]).parent)]
     assert sys.path == before
 
 
@@ -125,5 +125,5 @@ def test_what_cannot_be_imported_by_its_name_is_refused(tmp_path: Path, name: st
     (tmp_path / "folder").mkdir()
     if name != "nowhere.py" and name != "folder":
         (tmp_path / name).touch()
-    with pytest.raises(SettingsError, match=message), open_engine(INLINE, modules=[tmp_path / name]):
+    with pytest.raises(SettingsError, match=message), open_engine(INLINE, modules=[str(tmp_path / name)]):
         raise AssertionError("opened")
