@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from jobs.engine.metrics import Metrics
-from jobs.engine.protocol import EngineSettings, Failure, P, R, W, Work, problem_of, warn
+from jobs.engine.protocol import EngineSettings, Failure, R, W, Work, problem_of, warn
 
 
 class InlineEngine:
@@ -29,10 +29,10 @@ class InlineEngine:
 
     @contextmanager
     def pool(
-        self, factory: Callable[..., Callable[P, R]], arguments: tuple[Any, ...], size: int, gpus: float = 0.0
-    ) -> Iterator[tuple[Callable[P, R], ...]]:
-        """One function, whatever `size` says: calls come one after the other anyhow."""
-        yield (factory(*arguments),)
+        self, kind: Callable[..., W], arguments: tuple[Any, ...], size: int, gpus: float = 0.0
+    ) -> Iterator[tuple[W, ...]]:
+        """One object, whatever `size` says: calls come one after the other anyhow."""
+        yield (kind(*arguments),)
 
     def start_worker(self, kind: type[W], arguments: tuple[Any, ...], of: int) -> W:
         return kind(*arguments)

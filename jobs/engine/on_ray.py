@@ -16,7 +16,7 @@ if "ray" not in sys.modules:  # read once, on import; setting its default avoids
 import ray as typed_ray
 
 from jobs.engine.metrics import Metrics, RayMetrics
-from jobs.engine.protocol import EngineSettings, Failure, P, R, W, Work, WorkerDied, problem_of, warn
+from jobs.engine.protocol import EngineSettings, Failure, R, W, Work, WorkerDied, problem_of, warn
 from jobs.engine.ray_modules import RayModules
 from schemas.settings import SettingsError
 
@@ -125,16 +125,16 @@ class RayEngine:
 
     @contextmanager
     def pool(
-        self, factory: Callable[..., Callable[P, R]], arguments: tuple[Any, ...], size: int, gpus: float = 0.0
-    ) -> Iterator[tuple[Callable[P, R], ...]]:
+        self, kind: Callable[..., W], arguments: tuple[Any, ...], size: int, gpus: float = 0.0
+    ) -> Iterator[tuple[W, ...]]:
         # As many actors as CPUs would leave none for the tasks that call them, and wait for these for ever.
         cpus = 0 if 0 < _cpus(otherwise=0) <= size else 1
         options = {"num_cpus": cpus, "num_gpus": gpus, "max_restarts": -1, "max_task_retries": 3}
-        kind = ray.remote(**options, **self._modules.options())(PoolActor)
-        actors = [kind.remote(factory, arguments) for _ in range(max(1, size))]
+        remote = ray.remote(**options, **self._modules.options())(PoolActor)
+        actors = [remote.remote(kind, arguments) for _ in range(max(1, size))]
         try:
             _wait_until_ready(actors)
-            yield tuple(_PoolFunction(actor) for actor in actors)
+            yield tuple(cast(W, _PoolMember(actor)) for actor in actors)
         finally:
             for actor in actors:
                 ray.kill(actor)
@@ -154,30 +154,33 @@ def import_all(names: Sequence[str]) -> None:
 
 
 class PoolActor:
-    """Makes what it holds when it is first asked: what an actor's constructor raises, Ray tells in words only."""
+    """Makes its object when it is first asked: what an actor's constructor raises, Ray tells in words only."""
 
-    def __init__(self, factory: Callable[..., Callable[..., Any]], arguments: tuple[Any, ...]) -> None:
-        self._make: Callable[[], Callable[..., Any]] = partial(factory, *arguments)
-        self._function: Callable[..., Any] | None = None
+    def __init__(self, kind: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+        self._make, self._object = partial(kind, *arguments), None
 
     def get_ready(self) -> None:
-        if self._function is None:
-            self._function = self._make()
+        if self._object is None:
+            self._object = self._make()
 
-    def call(self, *arguments: Any, **named: Any) -> Any:
+    def call(self, name: str, arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:
         self.get_ready()  # an actor that was started again has not been asked
-        assert self._function is not None
-        return self._function(*arguments, **named)
+        return getattr(self._object, name)(*arguments, **named)
 
 
-class _PoolFunction:
-    """What an actor of a pool holds, called as if it were here. Pickles."""
+class _PoolMember:
+    """An actor of a pool, called like the object in it. Pickles."""
 
     def __init__(self, actor: Any) -> None:
         self._actor = actor
 
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        if name.startswith("__"):  # asked for by pickle, when there is no actor yet
+            raise AttributeError(name)
+        return lambda *arguments, **named: _answer(self._actor.call.remote(name, arguments, named))
+
     def __call__(self, *arguments: Any, **named: Any) -> Any:
-        return _answer(self._actor.call.remote(*arguments, **named))
+        return _answer(self._actor.call.remote("__call__", arguments, named))
 
 
 class _Worker:

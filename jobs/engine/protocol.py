@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
-from typing import Any, Literal, ParamSpec, Protocol, TypeVar
+from typing import Any, Literal, Protocol, TypeVar
 
 import msgspec
 
@@ -13,7 +13,6 @@ from schemas.settings import Settings
 
 R = TypeVar("R")
 W = TypeVar("W")
-P = ParamSpec("P")
 Work = Callable[[int], R]
 
 logger = logging.getLogger(__name__)
@@ -58,15 +57,15 @@ class Engine(Protocol):
         """
 
     def pool(
-        self, factory: Callable[..., Callable[P, R]], arguments: tuple[Any, ...], size: int, gpus: float = 0.0
-    ) -> AbstractContextManager[tuple[Callable[P, R], ...]]:
-        """Functions that hold something heavy, such as a model; for work in batches.
+        self, kind: Callable[..., W], arguments: tuple[Any, ...], size: int, gpus: float = 0.0
+    ) -> AbstractContextManager[tuple[W, ...]]:
+        """Objects that hold something heavy, such as a model, for work in batches.
 
-        Each is what `factory(*arguments)` returns, in an actor of its own with `gpus` GPUs, or the only one in this
-        process. The tuple travels with the work, whose task takes `functions[partition % len(functions)]`; calls of
-        all tasks come one after the other. An actor that dies is made anew.
+        Each is `kind(*arguments)`, in an actor of its own with `gpus` GPUs, or the only one in this process. The tuple
+        travels with the work, whose task takes `members[partition % len(members)]` and calls its methods; calls of all
+        tasks come one after the other. An actor that dies is made again.
 
-        Raises what `factory` raises, before the block begins. A call raises what the function raises, and `WorkerDied`.
+        Raises what `kind` raises, before the block begins. A call raises what the method raises, and `WorkerDied`.
         """
 
     def start_worker(self, kind: type[W], arguments: tuple[Any, ...], of: int) -> W:

@@ -62,6 +62,8 @@ class Recipe:
             made = find(model.use, self.given)
             check_settings(model.use, made, model.settings, skip=0 if isinstance(made, type) else 2)
         check_models(self.config)
+        self._on_page, self._on_draft = self._page_steps(), self._draft_steps()
+        self._has_own_on_page = any(step.is_own for step in self._on_page)
         self.own: list[OwnCode] = own_code(self.config, self.given)
 
     def before(self, place: str, step: Callable[..., Any], **settings: Any) -> "Recipe":
@@ -130,7 +132,9 @@ class Recipe:
 
     def steps(self) -> list[Step]:
         """The steps of a page that becomes a sample, in order, from the page to the draft."""
-        return [*self._page_steps(), *self._draft_steps()]
+        own = self._own.get(("extract", "instead"))
+        extract = list(map(own_step, own)) if own else [Step("extract", partial(extract_draft, self.config))]
+        return [*self._on_page, *extract, *self._on_draft]
 
     def read(self, page: Page) -> Extracted:
         """The draft, the pairs and the videos of a page. Raises the `Drop` of a page that gives none of them."""
@@ -201,31 +205,35 @@ class Recipe:
 
     def _read(self, page: Page) -> tuple[Page, ParsedPage, Any]:
         """The page after the steps that take pages, and its parse. Raises `Drop`, that of consent before any other."""
-        settings, steps = self.config.consent, self._page_steps()
-        refuse_opt_out(header_consent(page), settings)
-        early: Drop | None = None
-        if not any(step.is_own for step in steps):  # then what is cheap may spare the parse
-            try:
-                self._cheap(page)
-            except Drop as drop:
-                if not may_state_consent(page.html):
-                    raise
-                early = drop
-        parsed = ParsedPage(page, self.config.extract)
+        settings, early = self.config.consent, self._refused_at_a_look(page)
+        if early is not None and not may_state_consent(page.html):
+            refuse_opt_out(header_consent(page), settings)
+            raise early
+        try:
+            parsed = ParsedPage(page, self.config.extract)
+        except Drop as drop:  # markup that cannot be read hides nothing that the headers say
+            refuse_opt_out(header_consent(page), settings)
+            raise early or drop from None
         consent = consent_of(parsed, page)
         refuse_opt_out(consent, settings)
         if early is not None:
             raise early
-        changed = chain([step.function for step in steps], page)
+        changed = chain(self._on_page, page) if self._has_own_on_page else page
         if changed is not page:
             parsed = ParsedPage(changed, self.config.extract)
             consent = consent_of(parsed, changed)
         return changed, parsed, consent
 
-    def _cheap(self, page: Page) -> None:
-        refuse_url(page, self.config.url)
-        if self.config.kinds == ("clips",) and not may_show_video(page.html):
-            raise Drop("no_video")
+    def _refused_at_a_look(self, page: Page) -> Drop | None:
+        """Why a page will be dropped once consent is asked, where that can be told without a parse."""
+        if self._has_own_on_page:
+            return None  # these must be asked in their order
+        try:
+            refuse_url(page, self.config.url)
+        except Drop as drop:
+            return drop
+        only_clips = self.config.kinds == ("clips",)
+        return Drop("no_video") if only_clips and not may_show_video(page.html) else None
 
     def _ask_consent(self, page: Page) -> Page:
         refuse_opt_out(consent_of(ParsedPage(page, self.config.extract), page), self.config.consent)
@@ -233,8 +241,7 @@ class Recipe:
 
     def _draft(self, page: Page, parsed: ParsedPage) -> Draft:
         own = self._own.get(("extract", "instead"))
-        draft = chain(own, page) if own else draft_of(parsed, page)
-        found: Draft = chain([step.function for step in self._draft_steps()[1:]], draft)
+        found: Draft = chain(self._on_draft, chain(own, page) if own else draft_of(parsed, page))
         return found
 
     def _page_steps(self) -> list[Step]:
@@ -242,12 +249,8 @@ class Recipe:
         return [*self._place("url", partial(refuse_url, rules=self.config.url)), *map(own_step, before)]
 
     def _draft_steps(self) -> list[Step]:
-        config = self.config
-        own = self._own.get(("extract", "instead"))
-        extract = list(map(own_step, own)) if own else [Step("extract", partial(extract_draft, config))]
-        after = self._own.get(("extract", "after"), [])
+        config, after = self.config, self._own.get(("extract", "after"), [])
         return [
-            *extract,
             *map(own_step, after),
             *self._place("language", partial(keep_language, rules=config.language)),
             *self._place("text_rules", partial(text_rules, rules=config.text)),
@@ -286,6 +289,8 @@ class Recipe:
         return self._replaced(function, step.use, steps=(*self.config.steps, step))
 
     def _replaced(self, function: Callable[..., Any], use: str, **new: Any) -> "Recipe":
+        if self.given.get(use, function) is not function:
+            raise SettingsError(f"two functions are called {use}: give each a name of its own")
         return Recipe(msgspec.structs.replace(self.config, **new), given={**self.given, use: function})
 
 

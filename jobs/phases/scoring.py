@@ -1,9 +1,8 @@
 """Scores of images and texts: the models in a pool of processes or in this one, and what their scores decide."""
 
 import io
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 import msgspec
 import numpy as np
@@ -16,9 +15,6 @@ from jobs.phases.references import read_images, reference_names
 from jobs.phases.task import Memory, Phase, Task, file_of
 from model.scorers import BadModel, Floats, Models, Scored, ScorerSettings
 from schemas.drops import Drop
-
-#: What a pool of processes that hold the models gives: functions.
-Hosts = tuple[Callable[..., Any], ...]
 
 
 class Seen(msgspec.Struct, frozen=True):
@@ -55,24 +51,9 @@ class ModelHost:
         """For each image what the user's captioners say of it."""
         return self._own.caption(images, beside)
 
-    def __call__(self, method: str, *arguments: Any) -> Any:
-        """What a pool calls."""
-        return getattr(self, method)(*arguments)
 
-
-class ModelClient:
-    """A host, here or in another process, as a task uses it."""
-
-    def __init__(self, call: Callable[..., Any]) -> None:
-        self._call = call
-
-    def score(self, images: Sequence[bytes], texts: Sequence[str], beside: Sequence[str]) -> Seen:
-        found: Seen = self._call("score", images, texts, beside)
-        return found
-
-    def caption(self, images: Sequence[bytes], beside: Sequence[str]) -> list[dict[str, Answer]]:
-        found: list[dict[str, Answer]] = self._call("caption", images, beside)
-        return found
+#: What a pool gives: as many as there are processes that hold the models, or the one of this process.
+Hosts = tuple[ModelHost, ...]
 
 
 def wants_models(config: BuildConfig) -> bool:
@@ -97,9 +78,9 @@ def model_pool(engine: Engine, recipe: Recipe) -> Iterator[Hosts]:
         raise BadModel(f"the process that loads the models died: {error}") from error
 
 
-def open_models(task: Task, hosts: Hosts) -> ModelClient | None:
+def open_models(task: Task, hosts: Hosts) -> ModelHost | None:
     """What scores and captions for a task; None without any model."""
-    return ModelClient(hosts[task.index % len(hosts)]) if hosts else None
+    return hosts[task.index % len(hosts)] if hosts else None
 
 
 def embed_references(task: Task, hosts: Hosts) -> None:

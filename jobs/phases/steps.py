@@ -29,6 +29,9 @@ class Step(msgspec.Struct, frozen=True):
     function: Callable[[Any], Any]
     is_own: bool = False
 
+    def __call__(self, item: Any) -> Any:
+        return self.function(item)
+
 
 class Extracted(msgspec.Struct, frozen=True):
     """What one parse of a page gave: its draft or why there is none, its pairs, its videos."""
@@ -78,4 +81,5 @@ def cut_step(config: BuildConfig, with_frames: bool, own: Sequence[OwnFunction],
 
 
 def chain(steps: Sequence[Callable[[Any], Any]], item: Any) -> Any:
+    """The item after all steps. Raises the `Drop` of the one that ends it."""
     return reduce(lambda value, step: step(value), steps, item)

@@ -17,7 +17,7 @@ class TrainProgress:
         self._shown: Progress | None = None
 
     def on_metrics(self, step: int, values: Mapping[str, float]) -> None:
-        """Hears of readings and of measurements on held-out data."""
+        """Takes readings and measurements on held-out data."""
         held_out = {name.removeprefix("held_out/"): value for name, value in values.items() if "held_out/" in name}
         if held_out:
             self.on_message(f"step {step}: held out: {summary(held_out)}")
@@ -33,7 +33,7 @@ class TrainProgress:
 
     @contextmanager
     def phase(self, name: str, steps: int) -> Iterator[Callable[[int, float], None]]:
-        """A phase of its own before the training, such as the text model's; hears of steps and losses."""
+        """A phase of its own before the training, such as the text model's; what it gives takes steps and losses."""
         yield lambda step, loss: self._advance(name, step, steps, lambda: f"loss {loss:.3f}")
         self._stop()
 

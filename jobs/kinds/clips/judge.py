@@ -4,7 +4,7 @@ import msgspec
 
 from jobs.phases.own_models import Answer
 from jobs.phases.references import image_index
-from jobs.phases.scoring import Judge, ModelClient, of_all_images
+from jobs.phases.scoring import Judge, ModelHost, of_all_images
 from jobs.phases.task import Task
 from pipeline.video.captions import choose_caption
 from pipeline.video.clips import Clip
@@ -26,7 +26,7 @@ class JudgedClip(msgspec.Struct, frozen=True):
 class ClipJudge:
     """Judges one clip after the other. Raises `Drop`."""
 
-    def __init__(self, task: Task, models: ModelClient | None) -> None:
+    def __init__(self, task: Task, models: ModelHost | None) -> None:
         self._config, self._models = task.config, models
         self._images = task.memory.once(image_index)
         self._judge = Judge(task)

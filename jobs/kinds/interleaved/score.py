@@ -6,7 +6,7 @@ from functools import partial
 import msgspec
 
 from jobs.kinds.interleaved.page import PageWithImages
-from jobs.phases.scoring import Hosts, Judge, ModelClient, Seen, of_all_images, open_models, screened_by
+from jobs.phases.scoring import Hosts, Judge, ModelHost, Seen, of_all_images, open_models, screened_by
 from jobs.phases.task import Task
 from pipeline.alignment import assign, paragraphs, similarity_matrix
 from pipeline.interleave import Illustration, Screening, lay_out
@@ -44,7 +44,7 @@ def score_pages(task: Task, pages: Iterator[PageWithImages], hosts: Hosts) -> It
         yield from each(judge, _by_page(batch, texts, seen), task.tally)
 
 
-def judge_page(task: Task, judge: Judge, models: ModelClient, item: ScoredPage) -> PageWithImages:
+def judge_page(task: Task, judge: Judge, models: ModelHost, item: ScoredPage) -> PageWithImages:
     """Drop single images by their scores, and note those of the rest. Raises `Drop("no_image_left")`."""
     kept, image_scores, rows = [], [], []
     for place, shown in enumerate(item.page.shown):

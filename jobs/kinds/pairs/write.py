@@ -12,7 +12,7 @@ from jobs.kinds.pairs.fetch import PAIR_IMAGES, counted
 from jobs.kinds.pairs.pair import FetchedPair, add_pair, staged_pairs
 from jobs.kinds.shards import Shards
 from jobs.phases.own_models import Answer
-from jobs.phases.scoring import Hosts, Judge, ModelClient, open_models, screened_by
+from jobs.phases.scoring import Hosts, Judge, ModelHost, open_models, screened_by
 from jobs.phases.task import Phase, Task
 from pipeline.captions import CaptionRules, choose_caption, judge_caption
 from schemas.buckets import first_of_each
@@ -79,7 +79,7 @@ def score_pairs(task: Task, pairs: Iterator[FetchedPair], hosts: Hosts) -> Itera
                 yield msgspec.structs.replace(pair, scores=scores, screened=screened_by(judge.settings))
 
 
-def _captioned(task: Task, batch: list[FetchedPair], models: ModelClient) -> list[FetchedPair]:
+def _captioned(task: Task, batch: list[FetchedPair], models: ModelHost) -> list[FetchedPair]:
     """Pairs with the candidates of the user's captioners, and the caption that is chosen among all."""
     answers = models.caption([pair.image.data for pair in batch], [pair.ref.caption for pair in batch])
     kept = []

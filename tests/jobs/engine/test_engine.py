@@ -58,29 +58,29 @@ def test_a_bug_stops_the_run_at_once_naming_phase_and_partition(engine: Engine, 
 def test_tasks_share_what_a_pool_holds(engine: Engine, tmp_path: Path) -> None:
     """As many actors as CPUs: they leave room for the tasks that wait for them."""
     (tmp_path / "model").write_text("10")
-    with engine.pool(things.load, (str(tmp_path / "model"),), size=2) as functions:
-        done = sorted(map(list, engine.run("score", partial(things.times, functions), range(6))))
-    assert done == [[10 * number, 10 * number + 10] for number in range(6)]
+    with engine.pool(things.Model, (str(tmp_path / "model"),), size=2) as models:
+        done = sorted(map(list, engine.run("score", partial(things.ask_twice, models), range(6))))
+    assert done == [[10 * number, 10 * number + 1] for number in range(6)]
 
 
 def test_a_pool_that_is_made_again_looks_at_its_file_again(engine: Engine, tmp_path: Path) -> None:
     for factor in (2, 3):
         (tmp_path / "model").write_text(str(factor))
-        with engine.pool(things.load, (str(tmp_path / "model"),), size=1) as functions:
-            assert functions[0]([5]) == [5 * factor]
+        with engine.pool(things.Model, (str(tmp_path / "model"),), size=1) as (model,):
+            assert model.multiply([5]) == [5 * factor]
 
 
 def test_what_keeps_a_pool_from_starting_is_told_as_it_is_before_any_work(engine: Engine) -> None:
-    with pytest.raises(BadModel, match=r"^no model at /nowhere$"), engine.pool(things.load, ("/nowhere",), size=2):
+    with pytest.raises(BadModel, match=r"^no model at /nowhere$"), engine.pool(things.Model, ("/nowhere",), size=2):
         raise AssertionError("work has begun")
 
 
 def test_what_a_pool_raises_reaches_the_task_as_it_is(engine: Engine, tmp_path: Path) -> None:
     (tmp_path / "model").write_text("1")
-    with engine.pool(things.load, (str(tmp_path / "model"),), size=1) as functions:
-        outcomes = list(engine.run("score", partial(things.times, functions), [13]))
+    with engine.pool(things.Model, (str(tmp_path / "model"),), size=1) as models:
+        outcomes = list(engine.run("score", partial(things.ask_twice, models), [13]))
         assert outcomes == [Failure(13, "LookupError: 13")]
-        assert functions[0]([4]) == [4]
+        assert models[0].multiply([4]) == [4]
 
 
 def test_a_worker_is_asked_alike_wherever_it_is(engine: Engine) -> None:
@@ -94,6 +94,6 @@ def test_a_worker_is_asked_alike_wherever_it_is(engine: Engine) -> None:
     assert asyncio.run(work()) == [2, 12, 1]
 
 
-def test_inline_is_this_process(tmp_path: Path) -> None:
-    with open_engine(INLINE) as engine, engine.pool(things.holder, (), size=4) as functions:
-        assert [function() for function in functions] == [os.getpid()]
+def test_inline_is_this_process() -> None:
+    with open_engine(INLINE) as engine, engine.pool(things.process, (), size=4) as members:
+        assert [member() for member in members] == [os.getpid()]

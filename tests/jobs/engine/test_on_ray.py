@@ -18,7 +18,7 @@ def engine() -> Iterator[Engine]:
 
 
 def test_an_actor_of_a_pool_that_dies_is_made_anew(engine: Engine) -> None:
-    with engine.pool(things.holder, (), size=1) as (ask,):
+    with engine.pool(things.process, (), size=1) as (ask,):
         before = ask()
         os.kill(before, signal.SIGKILL)
         assert ask() not in (before, os.getpid())

@@ -80,9 +80,9 @@ def test_a_crawl_shows_the_sum_of_its_partitions() -> None:
 
 def test_on_a_terminal_sentences_stand_above_the_bar(monkeypatch: pytest.MonkeyPatch) -> None:
     with terminal_of(100, monkeypatch) as (stream, lines), TrainProgress(40, stream=stream) as shown:
-        shown.told(1, READINGS)
-        shown.say("a checkpoint [0] was written")
-        shown.told(40, READINGS)
+        shown.on_metrics(1, READINGS)
+        shown.on_message("a checkpoint [0] was written")
+        shown.on_metrics(40, READINGS)
     assert "a checkpoint [0] was written" in lines
     assert re.fullmatch(r"train +━+ 40/40 0:00:\d\d 0:00:00 loss pages 2.000, pairs 1.000, 12,345 token.*", lines[-1])
 
@@ -97,7 +97,7 @@ def test_a_narrow_terminal_cuts_the_text_and_nothing_else(monkeypatch: pytest.Mo
 def test_a_process_that_is_not_the_first_says_nothing() -> None:
     log = io.StringIO()
     with TrainProgress(1, show=False, stream=log) as shown:
-        shown.say("made")
-        shown.told(1, READINGS)
-        shown.told(1, {"held_out/pages/loss": 0.4, "held_out/pages/shuffled": 1.0})
+        shown.on_message("made")
+        shown.on_metrics(1, READINGS)
+        shown.on_metrics(1, {"held_out/pages/loss": 0.4, "held_out/pages/shuffled": 1.0})
     assert log.getvalue() == ""

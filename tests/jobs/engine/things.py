@@ -6,30 +6,30 @@ from collections.abc import Callable, Sequence
 from model.scorers import BadModel
 
 
-def load(path: str) -> Callable[[Sequence[int]], list[int]]:
-    """A model that multiplies by what stands in its file, and does not like 13."""
-    if not os.path.exists(path):
-        raise BadModel(f"no model at {path}")
-    with open(path) as file:
-        factor = int(file.read())
+class Model:
+    """Multiplies by what stands in its file, and does not like 13."""
 
-    def multiply(batch: Sequence[int]) -> list[int]:
+    def __init__(self, path: str) -> None:
+        if not os.path.exists(path):
+            raise BadModel(f"no model at {path}")
+        with open(path) as file:
+            self._factor = int(file.read())
+
+    def multiply(self, batch: Sequence[int], more: int = 0) -> list[int]:
         if 13 in batch:
             raise LookupError("13")
-        return [factor * number for number in batch]
-
-    return multiply
+        return [self._factor * number + more for number in batch]
 
 
-def holder() -> Callable[[], int]:
+def ask_twice(models: Sequence[Model], partition: int) -> list[int]:
+    """A task."""
+    model = models[partition % len(models)]
+    return model.multiply([partition]) + model.multiply([partition], more=1)
+
+
+def process() -> Callable[[], int]:
     """Tells in which process it is."""
     return os.getpid
-
-
-def times(functions: tuple[Callable[[Sequence[int]], list[int]], ...], partition: int) -> list[int]:
-    """A task that asks its actor twice."""
-    function = functions[partition % len(functions)]
-    return function([partition]) + function([partition + 1])
 
 
 class Counter:
