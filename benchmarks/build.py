@@ -23,8 +23,11 @@ from selectolax.lexbor import LexborHTMLParser
 from benchmarks.archives import pack_pages, repeat, responses
 from crawlers.warc import WarcSettings, page_of_capture, read_captures
 from jobs.config import BuildConfig
-from jobs.phases.extract import extract, page_recipe
-from jobs.phases.plan import make_plan, read_plan
+from jobs.kinds.interleaved.take import TakeDrafts
+from jobs.phases.extract import EXTRACT
+from jobs.phases.plan import make_plan
+from jobs.phases.recipe import Recipe
+from jobs.phases.task import Run, run_task
 from pipeline.image.codec import decode_image
 from pipeline.page.charset import decode_html
 from schemas.drops import Drop, Tally
@@ -50,23 +53,21 @@ def compare_extraction(source: Path, folder: Path) -> None:
     archive = folder / "many.warc.gz"
     repeat(source, archive, 10)
     data = archive.read_bytes()
-    config = BuildConfig()
-    recipe = page_recipe(config)
-    number = 0
+    recipe = Recipe(BuildConfig())
+    config, number = recipe.config, 0
 
     def phase() -> None:
         nonlocal number
         number += 1
-        read_plan.cache_clear()
         out = str(folder / f"out-{number}")
-        make_plan(Store(out), [str(archive)], config)
-        extract(out, 0)
+        make_plan(Store(out), [str(archive)], recipe)
+        run_task(EXTRACT, Run.new(out), (recipe, [TakeDrafts]), 0)
 
     def in_process() -> None:
         for capture in read_captures(io.BytesIO(data), "", len(data), WarcSettings(), Tally()):
             if not capture.is_image:
                 try:
-                    recipe(page_of_capture(capture, 0, "", config.warc))
+                    recipe.read(page_of_capture(capture, 0, "", config.warc))
                 except Drop:
                     pass
 

@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,16 +27,21 @@ import pyarrow.parquet as pq
 from benchmarks.build import cpu_seconds
 from benchmarks.synthetic import BLOCK, ROLES, make_draft, write_archive
 from crawlers.inputs import Input
-from jobs.build import Phases, finish
+from jobs.build import read_inputs
 from jobs.config import BuildConfig
 from jobs.engine.engine import EngineSettings, open_engine
-from jobs.phases.extract import Shuffle
+from jobs.kinds.finish import finish
+from jobs.kinds.interleaved.make import compare_pages
+from jobs.kinds.interleaved.take import TakeDrafts
+from jobs.kinds.table import jobs_of
+from jobs.phases.duplicates import URLS
+from jobs.phases.extract import EXTRACT, Captures, Wanted, write_sizes
 from jobs.phases.plan import PLAN, Plan, make_plan
-from jobs.phases.slices import sizes_name
+from jobs.phases.recipe import Recipe
+from jobs.phases.run import Phases
+from jobs.phases.task import Phase, Run, Task, run_task
 from schemas import __version__
-from schemas.commits import Attempt, Commit
-from schemas.drops import Counts
-from schemas.settings import settings_hash
+from schemas.commits import Commit
 from schemas.storage import Store
 
 PAGES_AN_ARCHIVE = 1000
@@ -58,12 +63,12 @@ class TimedPhases(Phases):
 
     seconds: dict[str, float]
 
-    def _run(self, name: str, work: Callable[..., Commit], size: int, *arguments: Any) -> list[Commit]:
+    def run(self, phase: Phase, *arguments: Any) -> list[Commit]:
         before = cpu_seconds()
         try:
-            return super()._run(name, work, size, *arguments)
+            return super().run(phase, *arguments)
         finally:
-            group = "stars" if name.startswith("stars") else name
+            group = "stars" if phase.name.startswith("stars") else phase.name
             self.seconds[group] = self.seconds.get(group, 0.0) + cpu_seconds() - before
 
 
@@ -106,9 +111,10 @@ def make_input(kind: str, size: int, folder: Path) -> None:
             tasks = [(folder / f"{start:07d}.warc.gz", start, min(PAGES_AN_ARCHIVE, size - start)) for start in starts]
             pool.starmap(write_archive, tasks)
         else:
-            out = str(folder / "out")
-            Store(out).put(PLAN, msgspec.json.encode(plan_of_drafts(size)))
-            pool.map(partial(write_drafts, out, size), range((size - 1) // DRAFTS_AN_ARCHIVE + 1))
+            store, plan = Store(str(folder / "out")), plan_of_drafts(size)
+            store.put(PLAN, msgspec.json.encode(plan))
+            phase = Phase(EXTRACT.name, EXTRACT.over, write_drafts)
+            pool.map(partial(run_task, phase, Run.new(store.url), (size,)), range(len(plan.inputs)))
 
 
 def measure(kind: str, size: int, folder: Path) -> Measured:
@@ -116,18 +122,23 @@ def measure(kind: str, size: int, folder: Path) -> Measured:
     store, started = Store(out), time.monotonic()
     if kind == "pages":
         cuts = {"partitions": max(1, size // 2000), "buckets": max(1, size // 10_000), "max_slice_bytes": SLICE_BYTES}
-        config = msgspec.structs.replace(BuildConfig(), **cuts)
-        plan = make_plan(store, [str(folder / "*.warc.gz")], config)
+        recipe = Recipe(msgspec.structs.replace(BuildConfig(), **cuts))
+        plan = make_plan(store, [str(folder / "*.warc.gz")], recipe)
     else:
         plan = plan_of_drafts(size)
+        recipe = Recipe(plan.config)
     with open_engine(EngineSettings(engine="inline")) as engine:
-        phases = TimedPhases(engine, store, plan)
+        phases = TimedPhases(engine, store, plan, recipe)
         phases.seconds = {}
         if kind == "pages":
-            phases.run_all()
-            finish(store, plan, phases.commits)
+            read_inputs(phases)
+            jobs = jobs_of(plan.config.kinds)
+            for job in jobs:
+                job.make(phases)
+            finish(store, plan, jobs, phases.commits)
         else:
-            phases.compare_pages()
+            phases.run(URLS, [EXTRACT])
+            compare_pages(phases)
     peak = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     milliseconds = {name: 1000 * seconds / size for name, seconds in phases.seconds.items()}
     return Measured(size, milliseconds, peak * 1024, time.monotonic() - started)
@@ -138,19 +149,16 @@ def plan_of_drafts(size: int) -> Plan:
     archives = (size - 1) // DRAFTS_AN_ARCHIVE + 1
     inputs = [Input(f"synthetic-{index}", 0) for index in range(archives)]
     partitions, buckets = max(1, size // 20_000), max(1, size // 100_000)
-    return Plan(inputs, [], partitions, buckets, config, settings_hash(config), __version__)
+    return Plan(inputs, [], partitions, buckets, config, Recipe(config).hash, __version__)
 
 
-def write_drafts(out: str, size: int, index: int) -> None:
+def write_drafts(task: Task, size: int) -> None:
     """What *extract* would leave of one archive."""
-    store, plan = Store(out), plan_of_drafts(size)
-    first = index * DRAFTS_AN_ARCHIVE
-    with Attempt(store, "extract", index) as attempt:
-        with Shuffle(attempt, index, plan) as shuffle:
-            for number in range(first, min(size, first + DRAFTS_AN_ARCHIVE)):
-                shuffle.add_draft(make_draft(number))
-        attempt.put(sizes_name(index), shuffle.sizes.astype("<i8").tobytes())
-        attempt.commit(Counts())
+    taker, _ = TakeDrafts(task, Wanted(task)), Captures(task)
+    first = task.index * DRAFTS_AN_ARCHIVE
+    for number in range(first, min(size, first + DRAFTS_AN_ARCHIVE)):
+        taker.add(make_draft(number))
+    write_sizes(task, [taker])
 
 
 #: Rule -> the reason of its drops, and the groups of pages of a block of which all but one are to go (or, where the

@@ -19,8 +19,11 @@ from pathlib import Path
 from benchmarks.synthetic import write_archive
 from jobs.config import BuildConfig
 from jobs.engine.engine import EngineSettings, Failure, open_engine
-from jobs.phases.extract import extract
-from jobs.phases.plan import make_plan, read_plan
+from jobs.kinds.interleaved.take import TakeDrafts
+from jobs.phases.extract import EXTRACT
+from jobs.phases.plan import make_plan
+from jobs.phases.recipe import Recipe
+from jobs.phases.task import Run, run_task
 from schemas.storage import Store
 
 CPUS = 2
@@ -57,13 +60,13 @@ def compare(
 ) -> None:
     seconds: dict[str, list[float]] = {name: [] for name in contenders}
     empty: dict[str, float] = {}
+    recipe = Recipe(BuildConfig())
     for number in range(-1, rounds):
         for name, run in contenders.items():
             out = str(folder / f"{name} {number}")
-            read_plan.cache_clear()
-            make_plan(Store(out), [str(folder / "*.warc.gz")], BuildConfig())
+            make_plan(Store(out), [str(folder / "*.warc.gz")], recipe)
             started = time.monotonic()
-            run(partial(extract, out), archives)
+            run(partial(run_task, EXTRACT, Run.new(out), (recipe, [TakeDrafts])), archives)
             if number >= 0:  # the round before warms the workers
                 seconds[name].append(time.monotonic() - started)
     for name, run in contenders.items():

@@ -17,7 +17,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +32,7 @@ from crawlers.hosts import PaceSettings
 from crawlers.web_media import MediaSettings, WebMedia
 from jobs.config import BuildConfig
 from jobs.engine.isolation import Isolated
-from jobs.kinds.interleaved.fetch import image_recipe
+from jobs.phases.recipe import Recipe
 from pipeline.image.codec import ImageEncoding, decode_image
 from pipeline.image.rules import ImageRules
 from schemas.commits import Attempt
@@ -126,7 +125,7 @@ def fetch_with_weft(urls: list[str], out: str, authority: str) -> int:
         Attempt(Store(out), "fetch", 0) as attempt,
         CapturedMedia([], {}, 1 << 25) as captured,
         WebMedia(captured, settings, config.consent) as media,
-        Isolated(partial(image_recipe, config), config.isolation) as recipe,
+        Isolated(Recipe(config).page_image(), config.isolation) as decode,
     ):
         writer = ShardWriter(attempt, "shards", 0, columns, ShardSettings(), shards.append)
         for url in urls[:AHEAD]:
@@ -135,7 +134,7 @@ def fetch_with_weft(urls: list[str], out: str, authority: str) -> int:
             for later in urls[number + AHEAD : number + AHEAD + 1]:
                 media.ahead([later])
             try:
-                image = recipe(media.get(url))
+                image = decode(media.get(url))
             except Drop as drop:
                 print(drop, file=sys.stderr)
                 continue

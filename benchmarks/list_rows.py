@@ -18,8 +18,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from jobs.config import load_config
-from jobs.fetch_pairs import read_list
-from jobs.phases.plan import make_list_plan
+from jobs.kinds.pairs.lists import LISTS
+from jobs.phases.plan import make_plan
+from jobs.phases.recipe import Recipe
+from jobs.phases.task import Run, run_task
 from schemas.storage import Store
 
 _HOSTS, _WORDS, _WORDS_A_CAPTION = 5000, 200_000, 8
@@ -48,10 +50,10 @@ def write_list(path: Path, rows: int) -> None:
 
 
 def read(path: str, preset: str, out: str) -> None:
-    config, store = msgspec.structs.replace(load_config(preset, []), kinds=("pairs",)), Store(out)
-    plan = make_list_plan(store, [path], config)
+    recipe = Recipe(msgspec.structs.replace(load_config(preset, []), kinds=("pairs",)))
+    plan = make_plan(Store(out), [path], recipe, "lists")
     began, before = time.process_time(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    commit = read_list(store.url, 0)
+    commit = run_task(LISTS, Run.new(out), (recipe,), 0)
     after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     kept = commit.counts.kept.get("pair", 0)
     print(

@@ -22,15 +22,16 @@ from PIL import Image
 
 from jobs.config import BuildConfig
 from jobs.dataset.summary import summary
-from jobs.kinds.interleaved.write import COLUMNS, KIND, index_row
+from jobs.kinds.shards import Shards
 from jobs.view.app import make_app, open_context
 from schemas import __version__
 from schemas.commits import Attempt
 from schemas.dataset import DATASET, Dataset, totals, write_reader_files
 from schemas.documents import Consent, Sample
 from schemas.drop_files import DropFile
-from schemas.drops import Counts, DropRow
-from schemas.shards import ShardInfo, ShardMark, ShardSettings, ShardWriter
+from schemas.drops import Counts, DropRow, Tally
+from schemas.kinds import INTERLEAVED
+from schemas.shards import ShardInfo, ShardSettings
 from schemas.storage import Store
 
 _A_SHARD = 10_000
@@ -58,26 +59,21 @@ def make_dataset(store: Store, samples: int) -> None:
     rng, infos = random.Random(0), list[ShardInfo]()
     for partition in range(-(-samples // _A_SHARD)):
         count = min(_A_SHARD, samples - partition * _A_SHARD)
-        finished: list[ShardInfo] = []
         with Attempt(store, "publish", partition) as attempt:
-            settings = ShardSettings(max_bytes=1 << 40)
-            writer = ShardWriter(attempt, f"{KIND}/shards", partition, COLUMNS, settings, finished.append)
             with DropFile(attempt, f"drops/publish-{partition:06d}.parquet") as drops:
+                settings, tally = ShardSettings(max_bytes=1 << 40), Tally(drops.add)
+                shards = Shards(attempt, INTERLEAVED, partition, settings, "0" * 16, tally)
                 for number in range(count):
-                    sample = _sample(f"{partition:06d}{number:06d}", rng)
+                    sample = _sample(shards.next_key, rng)
                     members = [(f"{sample.key}.json", msgspec.json.encode(sample))]
                     members += [(name, picture.getvalue()) for name in sample.images if name]
-                    writer.add(sample.key, members, index_row(sample))
+                    shards.add(sample.key, sample, members)
                     if number % 5 == 0:
-                        drops.add(DropRow(sample.url, "page", rng.choice(("few_words", "language")), "3 < 50"))
-            writer.close()
-            mark = ShardMark(finished[0], partition, {}, "0" * 16, __version__)
-            attempt.put(f"{KIND}/commit/{finished[0].name}.json", msgspec.json.encode(mark))
-            attempt.commit(Counts(), finished)
-        infos += finished
-    write_reader_files(store, KIND, infos)
+                        tally.drop(DropRow(sample.url, "page", rng.choice(("few_words", "language")), "3 < 50"))
+            infos += attempt.commit(Counts(), shards.finish()).shards
+    write_reader_files(store, INTERLEAVED.name, infos)
     config = msgspec.to_builtins(BuildConfig(), str_keys=True)
-    dataset = Dataset({KIND: totals(infos)}, {}, {}, 1, 1, config, "0" * 16, __version__)
+    dataset = Dataset({INTERLEAVED.name: totals(infos)}, {}, {}, 1, 1, config, "0" * 16, __version__)
     store.put(DATASET, msgspec.json.encode(dataset))
 
 

@@ -48,7 +48,7 @@ Archive = dict[str, tuple[str, bytes]]  # address without scheme, to content typ
 
 def main(dataset: str, out: str, count: str = "20", seed: str = "0", chromium: str = "chromium") -> None:
     store = Store(dataset)
-    archive = read_archives([source.url for source in read_plan(store.url).inputs])
+    archive = read_archives([source.url for source in read_plan(store).inputs])
     pairs = sample(store, int(count), int(seed))
     proxy = ThreadingHTTPServer(("127.0.0.1", 0), handler(archive))
     threading.Thread(target=proxy.serve_forever, daemon=True).start()

@@ -10,6 +10,16 @@ from jobs.phases.run import Phases
 
 def make_pages(phases: Phases) -> None:
     """Drop what is repeated or too frequent before any image is opened; open images; score and write."""
+    compare_pages(phases)
+    phases.run(ASSEMBLE, phases.recipe)
+    if phases.plan.config.corpus.max_image_places is not None:
+        phases.run(CONTENTS, ASSEMBLE)
+    with phases.models() as hosts:
+        phases.run(PUBLISH, hosts)
+
+
+def compare_pages(phases: Phases) -> None:
+    """Find which pages repeat another, and what is too frequent in those that are left."""
     config = phases.plan.config
     phases.run(TEXTS)
     if config.near_duplicates:
@@ -18,8 +28,3 @@ def make_pages(phases: Phases) -> None:
     if compares_addresses(config):
         phases.run(COUNTS)
         phases.run(FREQUENT_KEYS)
-    phases.run(ASSEMBLE, phases.recipe)
-    if config.corpus.max_image_places is not None:
-        phases.run(CONTENTS, ASSEMBLE)
-    with phases.models() as hosts:
-        phases.run(PUBLISH, hosts)
