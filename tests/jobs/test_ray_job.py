@@ -82,10 +82,7 @@ def test_a_build_as_a_ray_job_has_the_same_bytes_and_is_counted(
 ) -> None:
     address, metrics = head
     build(str(tmp_path / "peace"), [str(path) for path in site], SMALL, INLINE)
-    package = tmp_path / "package"  # what --working-dir . would send of a checkout, without its .venv
-    package.mkdir()
-    for name in ("schemas", "crawlers", "pipeline", "model", "jobs", "configs"):
-        shutil.copytree(ROOT / name, package / name, ignore=shutil.ignore_patterns("__pycache__"))
+    package = checkout(tmp_path / "package")
     call = ["python", "-m", "jobs.build", "--input", *map(str, site), "--output", str(tmp_path / "out")]
     settings = ["--set", "partitions=3", "--set", "buckets=2"]
     done = submit(address, ["--working-dir", str(package), "--", *call, *settings], tmp_path)
@@ -98,6 +95,30 @@ def test_a_build_as_a_ray_job_has_the_same_bytes_and_is_counted(
             return
         time.sleep(0.5)
     raise AssertionError(exported)
+
+
+def test_own_steps_travel_with_a_ray_job(tmp_path: Path, site: list[Path], head: tuple[str, int]) -> None:
+    package = checkout(tmp_path / "package")
+    (package / "cooking.py").write_text(
+        "import weft\n"
+        "def first_pages(draft: weft.Draft, most: int) -> weft.Draft:\n"
+        "    if int(draft.title.split()[1]) >= most:\n        raise weft.Drop('cooking:late_page')\n"
+        "    return draft\n"
+        "recipe = weft.Recipe('default').after('language', first_pages, most=5)\n"
+    )
+    call = ["python", "-m", "jobs.build", "cooking.py", "--input", *map(str, site), "--output", str(tmp_path / "out")]
+    done = submit(head[0], ["--working-dir", str(package), "--", *call], tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "interleaved: 5 samples" in done.stdout
+    assert "cooking:late_page 19" in done.stdout
+
+
+def checkout(folder: Path) -> Path:
+    """What --working-dir . would send of a checkout, without its .venv."""
+    folder.mkdir()
+    for name in ("schemas", "crawlers", "pipeline", "model", "jobs", "weft", "configs"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    return folder
 
 
 def test_a_bad_call_fails_the_job(tmp_path: Path, head: tuple[str, int]) -> None:

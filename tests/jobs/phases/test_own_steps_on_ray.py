@@ -1,49 +1,54 @@
-"""Steps and models of a file to which no path of Ray's workers leads: the bytes are those of one process."""
+"""Own steps, scorers and captioners on Ray: the bytes are those of one process, and the module travels."""
 
+import os
+import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
-from jobs.build import build
-from jobs.engine.engine import EngineSettings
-from jobs.phases.own_steps import import_file
-from jobs.phases.recipe import Recipe
 from tests.jobs.conftest import contents
-from tests.jobs.test_build import INLINE, SMALL, samples
 
-FILE = """
-import msgspec
-import numpy as np
+COOKING = """
+import numpy
+
 import weft
 
-def shouts(draft: weft.Draft) -> weft.Draft:
-    return msgspec.structs.replace(draft, title=draft.title.upper())
 
-def only_even(draft: weft.Draft) -> weft.Draft:
-    if int(draft.title.split()[1]) % 2:
-        raise weft.Drop("mine:odd")
+def odd_pages(draft: weft.Draft, parity: int = 1) -> weft.Draft:
+    if int(draft.title.split()[1]) % 2 != parity:
+        raise weft.Drop("cooking:even_page")
     return draft
 
-class Redness:
-    def __init__(self, channel: int):
-        self._channel = channel
 
+class Brightness:
     def __call__(self, images, texts):
-        return [np.asarray(image)[:, :, self._channel].mean() / 255 for image in images]
+        return [numpy.asarray(image).mean() / 255 for image in images]
+
+
+def says_size(images, texts):
+    return [f"a picture of {image.width} by {image.height}" for image in images]
+
+
+settings = {"partitions": 3, "buckets": 2, "kinds": ["interleaved", "pairs"]}
+settings |= {"pairs.caption.sources": ["size", "alt"], "scorers.actors": 1}
+recipe = (
+    weft.Recipe("default", settings)
+    .after("text_rules", odd_pages)
+    .score("brightness", Brightness, at_least=0.1)
+    .caption("size", says_size)
+)
 """
 
 
-def test_a_file_of_steps_goes_with_the_build(tmp_path: Path, site: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "path", list(sys.path))  # import_file adds to it
-    (tmp_path / "own_on_ray.py").write_text(FILE)
-    own = import_file(tmp_path / "own_on_ray.py")
-    recipe = Recipe(SMALL).after("text_rules", own.only_even).after("pii", own.shouts)
-    recipe = recipe.score("red", own.Redness, channel=0)
-    archives = [str(path) for path in site]
-    build(str(tmp_path / "inline"), archives, recipe, INLINE)
-    build(str(tmp_path / "ray"), archives, recipe, EngineSettings(workers=2))
-    read = [sample["document"] for sample in samples(tmp_path / "ray")]
-    assert {document["title"] for document in read} == {f"ARTICLE {number}" for number in range(0, 24, 2)}
-    assert all("red" in scores for document in read for scores in document["image_scores"])
+def test_own_code_on_ray_has_the_bytes_of_one_process(tmp_path: Path, site: list[Path]) -> None:
+    """The file lies where neither the folder nor the path of a worker would find it."""
+    (tmp_path / "recipes").mkdir()
+    (tmp_path / "recipes/cooking.py").write_text(COOKING)
+    (tmp_path / "elsewhere").mkdir()
+    for engine in ("inline", "ray"):
+        command = [sys.executable, "-m", "jobs.cli", "build", str(tmp_path / "recipes/cooking.py"), "--engine", engine]
+        command += ["--workers", "2", "--output", str(tmp_path / engine), "--input", *map(str, site)]
+        done = subprocess.run(command, cwd=tmp_path / "elsewhere", env=os.environ, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        assert "cooking:even_page 12" in done.stdout
+        assert "interleaved: 12 samples" in done.stdout
     assert contents(tmp_path / "ray") == contents(tmp_path / "inline")
