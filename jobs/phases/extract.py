@@ -18,7 +18,8 @@ from crawlers.warc import Capture, page_of_capture, read_captures
 from jobs.config import BuildConfig, warc_settings
 from jobs.engine.isolation import Isolated
 from jobs.phases.plan import Plan
-from jobs.phases.recipe import Extracted, Recipe
+from jobs.phases.recipe import Recipe
+from jobs.phases.steps import Extracted
 from jobs.phases.task import Phase, Task
 from schemas.buckets import bucket_of
 from schemas.documents import Page

@@ -110,6 +110,8 @@ def find_step(step: OwnStep, given: Mapping[str, Callable[..., Any]]) -> tuple[s
         raise SettingsError(f"step {step.use}: it can stand {' or '.join(PLACES[place].allows)} {place}, not {how} it")
     takes, gives = PLACES[place].types(how)
     function = find(step.use, given)
+    if isinstance(function, type):
+        raise SettingsError(f"step {step.use}: a step is a plain function, not a class")
     settings = check_settings(step.use, function, step.settings, skip=1)
     hints = _hints(function)
     returned = hints.get("return", gives)
@@ -135,7 +137,7 @@ def find(use: str, given: Mapping[str, Callable[..., Any]]) -> Callable[..., Any
         _make_importable(os.getcwd())
         found: Any = importlib.import_module(module)
     except Exception as error:  # the import runs the user's code
-        raise SettingsError(f"step {use}: cannot import {module}: {type(error).__name__}: {error}") from None
+        raise SettingsError(f"step {use}: cannot import {module}: {_first_line(error)}") from None
     for part in name.split("."):
         found = getattr(found, part, None)
     if not callable(found):
@@ -145,9 +147,13 @@ def find(use: str, given: Mapping[str, Callable[..., Any]]) -> Callable[..., Any
 
 def check_settings(use: str, function: Callable[..., Any], settings: Mapping[str, Any], skip: int) -> dict[str, Any]:
     """The settings by the types of the function's parameters after the first `skip`. Raises `SettingsError`."""
-    parameters = list(inspect.signature(function).parameters.values())[skip:]
-    names = [one.name for one in parameters if one.kind is not one.VAR_KEYWORD]
-    takes_any = len(names) < len(parameters)
+    try:
+        parameters = list(inspect.signature(function).parameters.values())[skip:]
+        msgspec.json.encode(settings)
+    except (TypeError, ValueError) as error:
+        raise SettingsError(f"step {use}: {_first_line(error)}") from None
+    names = [one.name for one in parameters if one.kind not in (one.VAR_KEYWORD, one.VAR_POSITIONAL)]
+    takes_any = any(one.kind is one.VAR_KEYWORD for one in parameters)
     hints = _hints(function)
     for name in settings:
         if name not in names and not takes_any:
@@ -215,7 +221,7 @@ def import_file(path: Path) -> Any:
         spec.loader.exec_module(module)
     except Exception as error:  # the user's code
         del sys.modules[name]
-        raise SettingsError(f"{path}: {type(error).__name__}: {error}") from None
+        raise SettingsError(f"{path}: {_first_line(error)}") from None
     return module
 
 
@@ -237,6 +243,10 @@ def _hints(function: Callable[..., Any]) -> dict[str, Any]:
         return typing.get_type_hints(getattr(function, "__init__") if isinstance(function, type) else function)  # noqa: B009
     except Exception:  # names that only a type checker imports
         return {}
+
+
+def _first_line(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}".splitlines()[0]
 
 
 def _wrong_result(use: str, got: type, wanted: type) -> str:

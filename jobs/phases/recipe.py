@@ -6,7 +6,7 @@ item that asks not to be used.
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial, reduce
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,8 @@ from crawlers.captured import Media
 from jobs.config import BuildConfig, OwnModel, OwnScorer, OwnStep, load_config
 from jobs.phases.own_models import check_models
 from jobs.phases.own_steps import How, OwnCode, OwnFunction, check_settings, find, find_step, import_file, own_code
-from pipeline.consent import honour_image_consent, may_state_consent, refuse_opt_out
-from pipeline.image.codec import ImageEncoding, decode, store
-from pipeline.image.rules import ImageRules
+from jobs.phases.steps import Extracted, Step, chain, cut_step, extract_draft, image_step, own_step
+from pipeline.consent import may_state_consent, refuse_opt_out
 from pipeline.page.extract import consent_of, draft_of, header_consent, paused_gc
 from pipeline.page.parsed import ParsedPage
 from pipeline.pairs import PagePairs, take_pairs
@@ -26,32 +25,13 @@ from pipeline.text.language import keep_language
 from pipeline.text.pii import redact
 from pipeline.text.rules import text_rules
 from pipeline.url_rules import refuse_url
-from pipeline.video.clips import CutVideo, cut_video
+from pipeline.video.clips import CutVideo
 from pipeline.video.refs import may_show_video, take_videos
-from schemas.consent import ConsentSettings
 from schemas.documents import Draft, Page, StoredImage
 from schemas.drops import Drop, DropRow, on_page
 from schemas.pairs import PairRef
 from schemas.settings import SettingsError, changed, dump_settings, load_settings, settings_hash
 from schemas.videos import VideoDraft
-
-
-class Step(msgspec.Struct, frozen=True):
-    """A step by its name: a place of weft's, or the `module:function` of an own one."""
-
-    name: str
-    function: Callable[[Any], Any]
-    is_own: bool = False
-
-
-class Extracted(msgspec.Struct, frozen=True):
-    """What one parse of a page gave: its draft or why there is none, its pairs, its videos."""
-
-    draft: Draft | None = None
-    drop: tuple[str, str] = ("", "")
-    pairs: PagePairs = PagePairs()
-    videos: tuple[VideoDraft, ...] = ()
-    dropped_videos: tuple[DropRow, ...] = ()
 
 
 class Recipe:
@@ -82,6 +62,8 @@ class Recipe:
             made = find(model.use, self.given)
             check_settings(model.use, made, model.settings, skip=0 if isinstance(made, type) else 2)
         check_models(self.config)
+        self._on_page, self._on_draft = self._page_steps(), self._draft_steps()
+        self._has_own_on_page = any(step.is_own for step in self._on_page)
         self.own: list[OwnCode] = own_code(self.config, self.given)
 
     def before(self, place: str, step: Callable[..., Any], **settings: Any) -> "Recipe":
@@ -150,7 +132,9 @@ class Recipe:
 
     def steps(self) -> list[Step]:
         """The steps of a page that becomes a sample, in order, from the page to the draft."""
-        return [*self._page_steps(), *self._draft_steps()]
+        own = self._own.get(("extract", "instead"))
+        extract = list(map(own_step, own)) if own else [Step("extract", partial(extract_draft, self.config))]
+        return [*self._on_page, *extract, *self._on_draft]
 
     def read(self, page: Page) -> Extracted:
         """The draft, the pairs and the videos of a page. Raises the `Drop` of a page that gives none of them."""
@@ -189,12 +173,12 @@ class Recipe:
 
     def judge_pair(self, ref: PairRef) -> PairRef:
         """The steps of the user's own that take pairs. Raises `Drop`."""
-        found: PairRef = _chain(self._own_of("pairs"), ref)
+        found: PairRef = chain(self._own_of("pairs"), ref)
         return found
 
     def judge_video(self, video: VideoDraft) -> VideoDraft:
         """The same of those that take videos."""
-        found: VideoDraft = _chain(self._own_of("videos"), video)
+        found: VideoDraft = chain(self._own_of("videos"), video)
         return found
 
     @property
@@ -208,44 +192,48 @@ class Recipe:
     def page_image(self) -> Callable[[Media], StoredImage]:
         """All that is decided from one image of a page alone."""
         config = self.config
-        return partial(_image, config.consent, config.image, config.encoding, 0, self._own_of("images"))
+        return partial(image_step, config.consent, config.image, config.encoding, 0, self._own_of("images"))
 
     def pair_image(self) -> Callable[[Media], StoredImage]:
         """The same of an image of a pair."""
         consent, rules = self.config.consent, self.config.pairs
-        return partial(_image, consent, rules.image, rules.encoding, rules.min_image_bytes, self._own_of("images"))
+        return partial(image_step, consent, rules.image, rules.encoding, rules.min_image_bytes, self._own_of("images"))
 
     def cut(self, with_frames: bool) -> Callable[[Media], CutVideo]:
         """All that is decided from one video alone; `with_frames` where somebody looks at clips later."""
-        return partial(_cut, self.config, with_frames, self._own_of("clips"))
+        return partial(cut_step, self.config, with_frames, self._own_of("clips"))
 
     def _read(self, page: Page) -> tuple[Page, ParsedPage, Any]:
         """The page after the steps that take pages, and its parse. Raises `Drop`, that of consent before any other."""
-        settings, steps = self.config.consent, self._page_steps()
-        refuse_opt_out(header_consent(page), settings)
-        early: Drop | None = None
-        if not any(step.is_own for step in steps):  # then what is cheap may spare the parse
-            try:
-                self._cheap(page)
-            except Drop as drop:
-                if not may_state_consent(page.html):
-                    raise
-                early = drop
-        parsed = ParsedPage(page, self.config.extract)
+        settings, early = self.config.consent, self._refused_at_a_look(page)
+        if early is not None and not may_state_consent(page.html):
+            refuse_opt_out(header_consent(page), settings)
+            raise early
+        try:
+            parsed = ParsedPage(page, self.config.extract)
+        except Drop as drop:  # markup that cannot be read hides nothing that the headers say
+            refuse_opt_out(header_consent(page), settings)
+            raise early or drop from None
         consent = consent_of(parsed, page)
         refuse_opt_out(consent, settings)
         if early is not None:
             raise early
-        changed = _chain([step.function for step in steps], page)
+        changed = chain(self._on_page, page) if self._has_own_on_page else page
         if changed is not page:
             parsed = ParsedPage(changed, self.config.extract)
             consent = consent_of(parsed, changed)
         return changed, parsed, consent
 
-    def _cheap(self, page: Page) -> None:
-        refuse_url(page, self.config.url)
-        if self.config.kinds == ("clips",) and not may_show_video(page.html):
-            raise Drop("no_video")
+    def _refused_at_a_look(self, page: Page) -> Drop | None:
+        """Why a page will be dropped once consent is asked, where that can be told without a parse."""
+        if self._has_own_on_page:
+            return None  # these must be asked in their order
+        try:
+            refuse_url(page, self.config.url)
+        except Drop as drop:
+            return drop
+        only_clips = self.config.kinds == ("clips",)
+        return Drop("no_video") if only_clips and not may_show_video(page.html) else None
 
     def _ask_consent(self, page: Page) -> Page:
         refuse_opt_out(consent_of(ParsedPage(page, self.config.extract), page), self.config.consent)
@@ -253,22 +241,17 @@ class Recipe:
 
     def _draft(self, page: Page, parsed: ParsedPage) -> Draft:
         own = self._own.get(("extract", "instead"))
-        draft = _chain(own, page) if own else draft_of(parsed, page)
-        found: Draft = _chain([step.function for step in self._draft_steps()[1:]], draft)
+        found: Draft = chain(self._on_draft, chain(own, page) if own else draft_of(parsed, page))
         return found
 
     def _page_steps(self) -> list[Step]:
         before = self._own.get(("extract", "before"), [])
-        return [*self._place("url", partial(refuse_url, rules=self.config.url)), *map(_own_step, before)]
+        return [*self._place("url", partial(refuse_url, rules=self.config.url)), *map(own_step, before)]
 
     def _draft_steps(self) -> list[Step]:
-        config = self.config
-        own = self._own.get(("extract", "instead"))
-        extract = list(map(_own_step, own)) if own else [Step("extract", partial(_extract, config))]
-        after = self._own.get(("extract", "after"), [])
+        config, after = self.config, self._own.get(("extract", "after"), [])
         return [
-            *extract,
-            *map(_own_step, after),
+            *map(own_step, after),
             *self._place("language", partial(keep_language, rules=config.language)),
             *self._place("text_rules", partial(text_rules, rules=config.text)),
             *self._place("pii", partial(redact, rules=config.pii)),
@@ -278,8 +261,8 @@ class Recipe:
         """One of weft's steps with those of the user's that stand beside it or in its place."""
         before, after = self._own.get((name, "before"), []), self._own.get((name, "after"), [])
         instead = self._own.get((name, "instead"))
-        middle = list(map(_own_step, instead)) if instead else [Step(name, function)]
-        return [*map(_own_step, before), *middle, *map(_own_step, after)]
+        middle = list(map(own_step, instead)) if instead else [Step(name, function)]
+        return [*map(own_step, before), *middle, *map(own_step, after)]
 
     def _own_of(self, place: str) -> tuple[OwnFunction, ...]:
         return tuple(self._own.get((place, "after"), ()))
@@ -296,7 +279,7 @@ class Recipe:
         kept, dropped = [], []
         for item in items:
             try:
-                kept.append(_chain(own, item))
+                kept.append(chain(own, item))
             except Drop as drop:
                 detail = on_page(drop.detail, item.page_url)
                 dropped.append(DropRow(item.url, item.kind, drop.reason, detail, item.page_url))
@@ -306,6 +289,8 @@ class Recipe:
         return self._replaced(function, step.use, steps=(*self.config.steps, step))
 
     def _replaced(self, function: Callable[..., Any], use: str, **new: Any) -> "Recipe":
+        if self.given.get(use, function) is not function:
+            raise SettingsError(f"two functions are called {use}: give each a name of its own")
         return Recipe(msgspec.structs.replace(self.config, **new), given={**self.given, use: function})
 
 
@@ -315,44 +300,3 @@ def use_of(function: Callable[..., Any]) -> str:
     if name is None:
         raise SettingsError(f"{function!r} is no function: a step is a plain function or a class")
     return f"{function.__module__}:{name}"
-
-
-def _own_step(function: OwnFunction) -> Step:
-    return Step(function.use, function, is_own=True)
-
-
-def _extract(config: BuildConfig, page: Page) -> Draft:
-    return draft_of(ParsedPage(page, config.extract), page)
-
-
-def _image(
-    consent: ConsentSettings,
-    rules: ImageRules,
-    encoding: ImageEncoding,
-    min_bytes: int,
-    own: Sequence[OwnFunction],
-    media: Media,
-) -> StoredImage:
-    """Raises `Drop`: opt_out, few_bytes, and those of `decode`."""
-    honour_image_consent(media.headers, consent)
-    if len(media.body) < min_bytes:
-        raise Drop("few_bytes", f"{len(media.body)} < {min_bytes}")
-    return store(_chain(own, decode(media.body, rules, encoding, media.url)), encoding)
-
-
-def _cut(config: BuildConfig, with_frames: bool, own: Sequence[OwnFunction], media: Media) -> CutVideo:
-    whole = cut_video(media.body, config.clips, with_frames or bool(own))
-    if not own:
-        return whole
-    clips, dropped = [], list(whole.dropped)
-    for clip in whole.clips:
-        try:
-            kept = _chain(own, clip)
-            clips.append(kept if with_frames else msgspec.structs.replace(kept, frames=[]))
-        except Drop as drop:
-            dropped.append((clip.start_s, clip.end_s, drop.reason, drop.detail))
-    return msgspec.structs.replace(whole, clips=clips, dropped=dropped)
-
-
-def _chain(steps: Sequence[Callable[[Any], Any]], item: Any) -> Any:
-    return reduce(lambda value, step: step(value), steps, item)

@@ -14,7 +14,8 @@ from crawlers.url_lists import columns_of, read_fields
 from jobs.engine.isolation import Isolated
 from jobs.phases.extract import Wanted
 from jobs.phases.plan import Plan
-from jobs.phases.recipe import Extracted, Recipe
+from jobs.phases.recipe import Recipe
+from jobs.phases.steps import Extracted
 from jobs.phases.task import Phase, Task
 from pipeline.video.captions import without_personal_data
 from schemas.buckets import bucket_of

@@ -4,9 +4,9 @@ import msgspec
 import numpy as np
 
 from jobs.phases.extract import DRAFTS, PAGES, Wanted
-from jobs.phases.recipe import Extracted
 from jobs.phases.references import text_index
 from jobs.phases.slices import order_of
+from jobs.phases.steps import Extracted
 from jobs.phases.task import Task
 from pipeline.decontamination import decontaminate_text
 from pipeline.text.keys import text_key

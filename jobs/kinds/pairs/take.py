@@ -8,8 +8,8 @@ import numpy as np
 import pyarrow as pa
 
 from jobs.phases.extract import Wanted
-from jobs.phases.recipe import Extracted
 from jobs.phases.slices import order_of
+from jobs.phases.steps import Extracted
 from jobs.phases.task import Task
 from pipeline.captions import caption_tokens
 from pipeline.text.keys import text_key

@@ -304,6 +304,7 @@ def _first_pair(folder: Path) -> dict:
         ({"use": f"{__name__}:short_captions", "after": "pairs"}, "the setting most is missing"),
         ({"use": f"{__name__}:even_pages", "after": "images"}, "must return a DecodedImage or raise weft.Drop"),
         ({"use": "copy:copy", "after": "pii", "settings": {}}, ""),
+        ({"use": f"{__name__}:Redness", "after": "pii"}, "a step is a plain function, not a class"),
         ({"use": "builtins:repr", "after": "pii"}, "it must return a Draft or raise weft.Drop, not return str"),
     ],
 )
@@ -316,6 +317,43 @@ def test_a_step_that_is_wrong_is_refused_at_the_door_with_one_line(step: dict, m
         Recipe(config)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_two_functions_of_one_name_are_refused() -> None:
+    with pytest.raises(SettingsError, match=r"two functions are called .*<lambda>: give each a name of its own"):
+        Recipe(SMALL).after("pii", lambda draft: draft).after("pii", lambda draft: draft)
+
+
+def test_what_no_plan_can_hold_is_no_setting() -> None:
+    with pytest.raises(SettingsError, match="even_pages: TypeError: Encoding objects of type"):
+        Recipe(SMALL).after("pii", even_pages, parity=Path())
+
+
+def test_functions_that_were_typed_into_a_session_are_steps_too(tmp_path: Path, site: list[Path]) -> None:
+    """No child process could import them."""
+
+    def local(draft: weft.Draft, wanted: str = "Article 3") -> weft.Draft:
+        if draft.title != wanted:
+            raise weft.Drop("mine:another")
+        return draft
+
+    dataset = built(tmp_path / "out", site, Recipe(SMALL).after("extract", local))
+    assert dataset.drops["page"]["mine:another"] > 20
+    assert dataset.kinds["interleaved"].samples == 1
+
+
+def test_a_file_is_read_anew_for_each_build_of_a_process(tmp_path: Path, site: list[Path]) -> None:
+    """The process that children are forks of has not kept what it said before."""
+    file = tmp_path / "own_anew.py"
+    for number in (3, 5):
+        file.write_text(
+            "import weft\n"
+            "def one(draft: weft.Draft) -> weft.Draft:\n"
+            f"    if draft.title != 'Article {number}':\n        raise weft.Drop('mine:other')\n    return draft\n"
+            "recipe = weft.Recipe('default').after('extract', one)\n"
+        )
+        built(tmp_path / str(number), site, Recipe.named(str(file), []))
+        assert [sample["document"]["title"] for sample in samples(tmp_path / str(number))] == [f"Article {number}"]
 
 
 @pytest.mark.parametrize("name", ["Red", "nsfw", "a b", ""])

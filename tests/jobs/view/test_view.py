@@ -14,15 +14,19 @@ from urllib.parse import quote
 import fsspec
 import pytest
 
+from jobs.build import build
 from jobs.cli import main
 from jobs.dataset.html import blocks, safe_address
 from jobs.dataset.index import Index
+from jobs.phases.recipe import Recipe
 from jobs.view.attention import Choices, texts_of, window_of
 from jobs.view.filters import read_filter
 from model.data.tokens import byte_tokens
 from schemas.storage import Store
 from tests.jobs.looked_at import EVIL, SITE, viewer
+from tests.jobs.phases.test_own_steps import even_pages
 from tests.jobs.report.test_report import Elements
+from tests.jobs.test_build import INLINE, SMALL
 from tests.model.makers import page, save_tokenizer
 
 
@@ -242,3 +246,17 @@ def test_texts_are_cut_into_blocks() -> None:
     assert [block["is"] for block in found] == ["heading", "list", "list", "table", "paragraph"]
     assert (found[1]["items"], found[2]["ordered"]) == (["a", "b"], True)
     assert safe_address("javascript:alert(1)") == ""
+
+
+def test_a_captured_page_shows_the_verdict_of_own_steps_beside_ours(tmp_path: Path, site: list[Path]) -> None:
+    recipe = Recipe(SMALL).after("text_rules", even_pages, parity=1)
+    build(str(tmp_path / "out"), [str(path) for path in site], recipe, INLINE)
+    with viewer(tmp_path / "out") as address:
+        _, _, dropped = ask(f"{address}/source?url={quote('https://site2.example/page2.html')}")
+        _, _, kept = ask(f"{address}/source?url={quote('https://site1.example/page1.html')}")
+        _, _, drops = ask(f"{address}/drops?kind=page&reason=mine:odd_page")
+    step = f"{even_pages.__module__}:even_pages"
+    assert f"{step}: mine:odd_page: 2" in dropped.decode()
+    assert f"{step}: kept" in kept.decode()
+    assert "a reason of your own" in drops.decode()
+    assert "https://site2.example/page2.html" in drops.decode()

@@ -1,0 +1,85 @@
+"""The steps of a recipe: what has a name, and what is done with one image or video."""
+
+from collections.abc import Callable, Sequence
+from functools import reduce
+from typing import Any
+
+import msgspec
+
+from crawlers.captured import Media
+from jobs.config import BuildConfig
+from jobs.phases.own_steps import OwnFunction
+from pipeline.consent import honour_image_consent
+from pipeline.image.codec import ImageEncoding, decode, store
+from pipeline.image.rules import ImageRules
+from pipeline.page.extract import draft_of
+from pipeline.page.parsed import ParsedPage
+from pipeline.pairs import PagePairs
+from pipeline.video.clips import CutVideo, cut_video
+from schemas.consent import ConsentSettings
+from schemas.documents import Draft, Page, StoredImage
+from schemas.drops import Drop, DropRow
+from schemas.videos import VideoDraft
+
+
+class Step(msgspec.Struct, frozen=True):
+    """A step by its name: a place of weft's, or the `module:function` of an own one."""
+
+    name: str
+    function: Callable[[Any], Any]
+    is_own: bool = False
+
+    def __call__(self, item: Any) -> Any:
+        return self.function(item)
+
+
+class Extracted(msgspec.Struct, frozen=True):
+    """What one parse of a page gave: its draft or why there is none, its pairs, its videos."""
+
+    draft: Draft | None = None
+    drop: tuple[str, str] = ("", "")
+    pairs: PagePairs = PagePairs()
+    videos: tuple[VideoDraft, ...] = ()
+    dropped_videos: tuple[DropRow, ...] = ()
+
+
+def own_step(function: OwnFunction) -> Step:
+    return Step(function.use, function, is_own=True)
+
+
+def extract_draft(config: BuildConfig, page: Page) -> Draft:
+    return draft_of(ParsedPage(page, config.extract), page)
+
+
+def image_step(
+    consent: ConsentSettings,
+    rules: ImageRules,
+    encoding: ImageEncoding,
+    min_bytes: int,
+    own: Sequence[OwnFunction],
+    media: Media,
+) -> StoredImage:
+    """Raises `Drop`: opt_out, few_bytes, and those of `decode`."""
+    honour_image_consent(media.headers, consent)
+    if len(media.body) < min_bytes:
+        raise Drop("few_bytes", f"{len(media.body)} < {min_bytes}")
+    return store(chain(own, decode(media.body, rules, encoding, media.url)), encoding)
+
+
+def cut_step(config: BuildConfig, with_frames: bool, own: Sequence[OwnFunction], media: Media) -> CutVideo:
+    whole = cut_video(media.body, config.clips, with_frames or bool(own))
+    if not own:
+        return whole
+    clips, dropped = [], list(whole.dropped)
+    for clip in whole.clips:
+        try:
+            kept = chain(own, clip)
+            clips.append(kept if with_frames else msgspec.structs.replace(kept, frames=[]))
+        except Drop as drop:
+            dropped.append((clip.start_s, clip.end_s, drop.reason, drop.detail))
+    return msgspec.structs.replace(whole, clips=clips, dropped=dropped)
+
+
+def chain(steps: Sequence[Callable[[Any], Any]], item: Any) -> Any:
+    """The item after all steps. Raises the `Drop` of the one that ends it."""
+    return reduce(lambda value, step: step(value), steps, item)
