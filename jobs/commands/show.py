@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from jobs.cli import fail
+from schemas.kinds import KINDS
 
 if TYPE_CHECKING:
     from schemas.documents import Sample
@@ -23,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="",
         help="a sample's key, or the address of its page or file; default the first",
     )
-    parser.add_argument("--kind", choices=("interleaved", "pairs", "clips"), help="default the first that has it")
+    parser.add_argument("--kind", choices=list(KINDS), help="default the first that has it")
     parser.add_argument("--images", metavar="DIR", help="write the images, or clip and contact sheet, to this folder")
     parser.add_argument(
         "--draw",
@@ -81,7 +82,7 @@ def find_sample(store: "Store", wanted: str, kind: str | None = None) -> tuple[s
         for mark, shard in shards_of(store, one):
             if wanted and "://" not in wanted and not wanted.startswith(f"{mark.partition:06d}"):
                 continue
-            if members := _members_of(shard, wanted, "url" if one == "interleaved" else "page_url"):
+            if members := _members_of(shard, wanted, KINDS[one].page_column):
                 return one, members
     return "", None
 

@@ -3,6 +3,7 @@
 import argparse
 
 from jobs.cli import fail
+from schemas.kinds import KINDS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -14,9 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("path", help="the folder or URL of a finished dataset")
     parser.add_argument("--where", required=True, metavar="SQL", help="a condition on the columns of the index")
     parser.add_argument("-o", "--output", required=True, metavar="OUT", help="a new folder or fsspec URL")
-    parser.add_argument(
-        "--kind", action="append", default=[], choices=("interleaved", "pairs", "clips"), help="default: all it has"
-    )
+    parser.add_argument("--kind", action="append", default=[], choices=list(KINDS), help="default: all it has")
     parser.add_argument("--shard-bytes", type=int, default=0, metavar="N", help="of a shard at most; default 512 MB")
 
 

@@ -13,6 +13,7 @@ from jobs.phases.plan import changed_code
 from jobs.phases.recipe import Recipe
 from schemas.dataset import DATASET, read_dataset
 from schemas.documents import Page
+from schemas.kinds import KINDS
 from schemas.settings import SettingsError, dump_settings, load_settings
 from schemas.storage import Store
 
@@ -50,7 +51,7 @@ def find_page(index: Index, archives: Archives, wanted: str, max_search_s: float
     Raises `NotAtHand` and `Drop`.
     """
     for kind in index.kinds:
-        address = "page_url" if kind != "interleaved" else "url"
+        address = KINDS[kind].page_column
         columns = index.columns(kind)
         offset = "warc_offset" if "warc_offset" in columns else "-1"
         sql = f"SELECT key, {address}, warc_file, {offset} FROM {kind} WHERE key = ? OR {address} = ? LIMIT 1"

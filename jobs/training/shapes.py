@@ -60,8 +60,8 @@ def hash_of(settings: ShapeSettings) -> str:
 def _make_split(store: Store, split: str, settings: ShapeSettings) -> None:
     shards: dict[str, list[ShardInfo]] = {}
     counts: dict[str, Counts] = {}
-    for kind, write in {"interleaved": _write_pages, "pairs": _write_pairs, "clips": _write_clips}.items():
-        size = getattr(settings, f"{split}_{'pages' if kind == 'interleaved' else kind}")
+    for kind, write in zip(KINDS, (_write_pages, _write_pairs, _write_clips), strict=True):
+        size = getattr(settings, f"{split}_{'pages' if kind == INTERLEAVED.name else kind}")
         if 0 not in committed(store, kind):
             with Attempt(store, kind, 0) as attempt:
                 rng = random.Random(f"{settings.seed}/{split}/{kind}")

@@ -11,6 +11,7 @@ from jobs.dataset.page_lookup import drops_on
 from jobs.view.attention import Choices, read_choices, tokenizer_names, window_of
 from jobs.view.context import CONTEXT, Context
 from schemas.drops import Drop
+from schemas.kinds import KINDS
 
 #: Facts of the JSON that a page shows at places of their own.
 _SHOWN_ELSEWHERE = frozenset(
@@ -50,7 +51,7 @@ def _values(context: Context, kind: str, key: str) -> dict[str, Any]:
     document = library.document(kind, row)
     members = library.members(kind, row)
     addresses = {member.name: f"/member/{kind}/{key}/{number}" for number, member in enumerate(members)}
-    page = str(document.get("url" if kind == "interleaved" else "page_url", ""))
+    page = str(document.get(KINDS[kind].page_column, ""))
     return {
         "row": row,
         "document": document,
@@ -92,7 +93,7 @@ def _attention_values(context: Context, kind: str, key: str, choices: Choices) -
         "next": library.neighbour(kind, row, 1),
         "window": None,
         "wrong": "",
-        "page": str(row.get("page_url" if kind != "interleaved" else "url", "")),
+        "page": str(row.get(KINDS[kind].page_column, "")),
     }
     try:
         values["window"] = window_of(kind, key, library.all_members(kind, row), choices)
