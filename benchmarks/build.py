@@ -8,7 +8,6 @@ the figure to quote: seconds are CPU seconds of this process and its children, o
 """
 
 import io
-import resource
 import statistics
 import subprocess
 import sys
@@ -21,6 +20,7 @@ import msgspec
 from selectolax.lexbor import LexborHTMLParser
 
 from benchmarks.archives import pack_pages, repeat, responses
+from benchmarks.cpu import cpu_seconds
 from crawlers.warc import WarcSettings, page_of_capture, read_captures
 from jobs.config import BuildConfig
 from jobs.kinds.interleaved.take import TakeDrafts
@@ -134,11 +134,6 @@ def alternate(contenders: dict[str, Callable[[], None]]) -> dict[str, list[float
             run()
             seconds[name].append(cpu_seconds() - before)
     return seconds
-
-
-def cpu_seconds() -> float:
-    usages = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
 
 
 if __name__ == "__main__":

@@ -38,7 +38,8 @@ def cpu(work: Callable[[], Any]) -> tuple[float, Any]:
 
 
 def scene_cuts(data: bytes) -> list[int]:
-    return scan_frames(data, index_video(data)).starts_S[1:].tolist()
+    found: list[int] = scan_frames(data, index_video(data)).starts_S[1:].tolist()
+    return found
 
 
 def peer_cuts(data: bytes) -> list[int]:
@@ -68,7 +69,7 @@ def compare_cuts(videos: list[tuple[str, bytes, list[int] | None]]) -> None:
 
 def plain_route(data: bytes) -> int:
     """FFmpeg's scene filter, each segment encoded at the same size, eight frames of each decoded."""
-    with av.open(io.BytesIO(data)) as container:
+    with av.open(io.BytesIO(data), "r") as container:
         stream = container.streams.video[0]
         stream.codec_context.thread_count = 1
         graph = av.filter.Graph()
@@ -82,7 +83,7 @@ def plain_route(data: bytes) -> int:
             end = frame.time
             graph.push(frame)
             try:
-                cuts.append(graph.pull().time)
+                cuts.append(graph.pull().time or 0.0)
             except (av.BlockingIOError, av.EOFError):
                 pass
     bounds = [0.0]
@@ -92,7 +93,7 @@ def plain_route(data: bytes) -> int:
             bounds += [bounds[-1] + (cut - bounds[-1]) * part / parts for part in range(1, parts + 1)]
     clips = [_segment(data, start, stop) for start, stop in itertools.pairwise(bounds) if stop - start >= 2]
     for clip in clips:
-        with av.open(io.BytesIO(clip)) as container:
+        with av.open(io.BytesIO(clip), "r") as container:
             wanted = 0.0
             for frame in container.decode(video=0):
                 if frame.time >= wanted and wanted < 8:
@@ -103,7 +104,7 @@ def plain_route(data: bytes) -> int:
 
 def _segment(data: bytes, start: float, stop: float) -> bytes:
     file = io.BytesIO()
-    with av.open(io.BytesIO(data)) as container, av.open(file, "w", format="mp4") as output:
+    with av.open(io.BytesIO(data), "r") as container, av.open(file, "w", format="mp4") as output:
         stream = container.streams.video[0]
         stream.codec_context.thread_count = 1
         height = min(360, stream.height)

@@ -24,12 +24,13 @@ from typing import Any
 import msgspec
 import pyarrow.parquet as pq
 
-from benchmarks.build import cpu_seconds
+from benchmarks.cpu import cpu_seconds
 from benchmarks.synthetic import BLOCK, ROLES, make_draft, write_archive
 from crawlers.inputs import Input
 from jobs.build import read_inputs
 from jobs.config import BuildConfig
 from jobs.engine.engine import EngineSettings, open_engine
+from jobs.engine.fork_server import fork_server
 from jobs.kinds.finish import finish
 from jobs.kinds.interleaved.make import compare_pages
 from jobs.kinds.interleaved.take import TakeDrafts
@@ -139,6 +140,7 @@ def measure(kind: str, size: int, folder: Path) -> Measured:
         else:
             phases.run(URLS, [EXTRACT])
             compare_pages(phases)
+    fork_server().close()  # what ends counts: the largest of its children too
     peak = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     milliseconds = {name: 1000 * seconds / size for name, seconds in phases.seconds.items()}
     return Measured(size, milliseconds, peak * 1024, time.monotonic() - started)

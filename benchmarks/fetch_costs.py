@@ -23,6 +23,7 @@ import simplejpeg
 
 from benchmarks.fetching import SIZE_PX, fetch_pairs, make_certificates, photographs
 from crawlers.web_media import WebMedia
+from jobs.engine.fork_server import fork_server
 from pipeline.image.codec import ImageEncoding, decode_image
 from pipeline.image.hash import perceptual_hash
 from pipeline.image.resampling import resampled
@@ -73,6 +74,7 @@ def _run(site: str, length: int, folder: Path) -> dict[str, float]:
             fetch_pairs(urls, str(folder / str(length)), str(folder / "authority.pem"))
     finally:
         WebMedia.__exit__ = leave  # type: ignore[method-assign]
+    fork_server().close()  # its children count when it has ended
     after = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     own, child = (b.ru_utime + b.ru_stime - a.ru_utime - a.ru_stime for a, b in zip(before, after, strict=True))
     return {

@@ -82,7 +82,7 @@ def serve() -> int:
             redirects = self.path == "/inside.jpg"
             self.send_response(302 if redirects else 200 if body else 404)
             if redirects:
-                self.send_header("Location", f"http://localhost:{self.server.server_address[1]}/secret.jpg")
+                self.send_header("Location", f"http://localhost:{server.server_port}/secret.jpg")
             self.send_header("Content-Type", "image/png" if self.path.endswith("png") else "image/jpeg")
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()

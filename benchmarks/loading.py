@@ -278,11 +278,13 @@ def memory(folder: Path, tokens: Tokens) -> None:
 
 def page(number: int, images: list[bytes]) -> tuple[str, list[tuple[str, bytes]]]:
     rng = random.Random(number)
-    key, texts, names, members = f"{number:012d}", [], [], []
+    key, texts, members = f"{number:012d}", list[str | None](), list[tuple[str, bytes]]()
+    names: list[str | None] = []
     for _ in range(min(12, 1 + int(rng.expovariate(0.4)))):
         texts += [" ".join(rng.choices(WORDS, k=rng.randint(20, 150))), None]
-        names += [None, f"{key}.{len(names) + 1}.jpg"]
-        members.append((names[-1], rng.choice(images)))
+        name = f"{key}.{len(names) + 1}.jpg"
+        names += [None, name]
+        members.append((name, rng.choice(images)))
     document = json.dumps({"key": key, "texts": texts, "images": names}).encode()
     return key, [(f"{key}.json", document), *members]
 

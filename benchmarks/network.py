@@ -99,7 +99,8 @@ def decode(device: torch.device) -> None:
 def _decode(blocks: list[GatedBlock], device: torch.device, name: str) -> None:
     latents, hidden = torch.randn(33, LATENTS, 1024, device=device), torch.randn(1, 1, 1024, device=device)
     spans, last = MediaSpans.of_index(torch.tensor([[32]])), torch.tensor([True], device=device)
-    caches = [Cached(*block.keys_values(latents[-1:]), last) for block in blocks]
+    made = [block.keys_values(latents[-1:]) for block in blocks]
+    caches = [Cached(keys, values, last) for keys, values in made]
 
     def again() -> None:
         for block in blocks:

@@ -46,7 +46,7 @@ def main() -> int:
         return compare(*(json.loads(path.read_text()) for path in arguments.compare))
     arguments.folder.mkdir(parents=True, exist_ok=True)
     make_inputs(arguments.folder / "input", arguments.data)
-    found = {}
+    found: dict[str, str] = {}
     for name, command in builds(arguments.folder / "input").items():
         started = time.monotonic()
         output = arguments.folder / "output" / name

@@ -20,6 +20,7 @@ import msgspec
 from aiohttp import web
 from PIL import Image
 
+from benchmarks.cpu import cpu_seconds
 from jobs.config import BuildConfig
 from jobs.dataset.summary import summary
 from jobs.kinds.shards import Shards
@@ -150,16 +151,11 @@ def _tell(name: str, run: Callable[[], object]) -> None:
     """Wall time and CPU time, children's included: on a machine with others the second says what it costs."""
     walls, costs = [], []
     for _ in range(_ROUNDS):
-        started, before = time.perf_counter(), _cpu_s()
+        started, before = time.perf_counter(), cpu_seconds()
         run()
         walls.append(1000 * (time.perf_counter() - started))
-        costs.append(1000 * (_cpu_s() - before))
+        costs.append(1000 * (cpu_seconds() - before))
     print(f"  {name:<58} {walls[0]:8,.0f} ms, then {statistics.median(walls[1:]):,.0f} ms; CPU {min(costs):,.0f} ms")
-
-
-def _cpu_s() -> float:
-    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(one.ru_utime + one.ru_stime for one in used)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote, unquote
 
 import fsspec
@@ -85,7 +86,7 @@ def read_archives(urls: list[str]) -> Archive:
     return found
 
 
-def sample(store: Store, count: int, seed: int) -> list[tuple[dict, bytes]]:
+def sample(store: Store, count: int, seed: int) -> list[tuple[dict[str, Any], bytes]]:
     """Pairs at random, each once: the JSON and the image."""
     places = [(shard, row) for _, shard in shards_of(store, "pairs") for row in shard.index().to_pylist()]
     drawn = random.Random(seed).sample(places, min(count, len(places)))
@@ -97,7 +98,7 @@ def sample(store: Store, count: int, seed: int) -> list[tuple[dict, bytes]]:
     return pairs
 
 
-def row(number: int, pair: dict, image: bytes) -> str:
+def row(number: int, pair: dict[str, Any], image: bytes) -> str:
     name = quote(unquote(pair["url"].rpartition("/")[2].partition("?")[0]), safe="")
     page = html.escape(pair["page_url"].replace("https://", "http://").partition("#")[0])
     sources = "".join(f"<small>{c['source']}: {html.escape(c['text'][:160])}</small>" for c in pair["captions"])

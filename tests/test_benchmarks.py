@@ -1,10 +1,14 @@
 """Benchmarks and the scripts that draw for docs/ are run by hand and seldom: a rename must not break them unseen."""
 
 import ast
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from benchmarks.cpu import cpu_seconds
+from jobs.engine.isolation import Isolated, IsolationSettings
 
 ROOT = Path(__file__).parents[1]
 OURS = ("benchmarks", "docs", "tests", "weft", "schemas", "crawlers", "pipeline", "model", "jobs")
@@ -28,3 +32,17 @@ def test_a_script_that_is_run_by_hand_finds_all_that_it_imports(script: Path) ->
             if (error.name or "").partition(".")[0] in OURS:
                 raise
             pytest.skip(f"{error.name} is not installed")
+
+
+def burn(seconds: float) -> None:
+    end = time.process_time() + seconds
+    while time.process_time() < end:
+        pass
+
+
+def test_the_time_of_an_isolated_step_counts_though_its_fork_server_runs_on() -> None:
+    with Isolated(burn, IsolationSettings()) as step:
+        before = cpu_seconds()
+        step(1.0)
+        assert cpu_seconds() - before > 0.9
+    assert cpu_seconds() - before > 0.9
