@@ -146,9 +146,16 @@ def hashes(output: Path) -> dict[str, str]:
 
 
 def compare(before: dict[str, str], after: dict[str, str]) -> int:
-    """Print what differs, by what kind of file it is; 1 if anything does."""
+    """Print a row for each output, then what differs; 1 if anything does.
+
+    A row has one hash over all that readers open, and one over the drops by column, but for columns that are new.
+    """
     same = sum(before.get(name) == value for name, value in after.items())
     print(f"{len(before)} before, {len(after)} after, {same} the same")
+    for output in sorted({name.partition("/")[0] for name in before}):
+        rows = [_digests(hashes, before, output) for hashes in (before, after)]
+        verdict = "same" if rows[0] == rows[1] else "DIFFERS"
+        print(f"| {output} | {' | '.join(' '.join(row) for row in rows)} | {verdict} |")
     for name in sorted(before.keys() | after.keys()):
         if before.get(name) != after.get(name):
             how = "gone" if name not in after else "new" if name not in before else "differs"
@@ -156,6 +163,16 @@ def compare(before: dict[str, str], after: dict[str, str]) -> int:
             if how == "differs" and "dataset.json#" in name:
                 print(f"   {before[name][:300]}\n   {after[name][:300]}")
     return int(same != len(before) or same != len(after))
+
+
+def _digests(hashes: dict[str, str], before: dict[str, str], output: str) -> list[str]:
+    own = {name: hashes.get(name, "") for name in before if name.startswith(f"{output}/")}
+    files = {name: value for name, value in own.items() if "/drops/" not in name and "dataset.json" not in name}
+    drops = {name: value for name, value in own.items() if "/drops/" in name and "#" in name}
+    return [
+        f"{len(part)}: {hashlib.sha256(json.dumps(part, sort_keys=True).encode()).hexdigest()[:12]}"
+        for part in (files, drops)
+    ]
 
 
 if __name__ == "__main__":
