@@ -1,6 +1,10 @@
 """What all tests share: how they are spread over processes, and what property tests are told."""
 
+import os
 import re
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +15,8 @@ from hypothesis import settings
 settings.register_profile("weft", deadline=None)
 settings.load_profile("weft")
 
-_STARTS_RAY = re.compile(r"(?<![a-z])(ray|cluster)(?![a-z])")
+_STARTS_RAY = re.compile(r"(?<![a-z])(ray|cluster)(?![a-z])", re.IGNORECASE)
+_shared_ray = ExitStack()
 
 
 def lane(nodeid: str) -> str:
@@ -21,6 +26,16 @@ def lane(nodeid: str) -> str:
     or `cluster` in its name, or in that of its file.
     """
     return "ray" if _STARTS_RAY.search(nodeid) else nodeid.partition("::")[0]
+
+
+def _no_ray_elsewhere(event: str, arguments: tuple[Any, ...]) -> None:
+    """What Ray starts first is refused outside of its lane. Of commands that start one nobody watches."""
+    if event == "subprocess.Popen" and "gcs_server" in str(arguments[0]):
+        running = os.environ.get("PYTEST_CURRENT_TEST", "ray")
+        assert lane(running) == "ray", f"{running} starts a Ray: its name must say so, see tests/conftest.py"
+
+
+sys.addaudithook(_no_ray_elsewhere)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -38,7 +53,33 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Where processes share the work: the longest lanes first, so that none is left alone with one at the end."""
     if hasattr(config, "workerinput"):
-        items.sort(key=lambda item: (lane(item.nodeid) != "ray", not item.nodeid.startswith("tests/jobs/")))
+        items.sort(
+            key=lambda item: (
+                lane(item.nodeid) != "ray",
+                not _shares_ray(item),
+                not item.nodeid.startswith("tests/jobs/"),
+            )
+        )
+
+
+def _shares_ray(item: pytest.Item | None) -> bool:
+    """A Ray takes some seconds to start: tests with this mark that follow one another find one that is there."""
+    return item is not None and lane(item.nodeid) == "ray" and item.get_closest_marker("shares_ray") is not None
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if _shares_ray(item) and not ("ray" in sys.modules and sys.modules["ray"].is_initialized()):
+        from jobs.engine.engine import EngineSettings, open_engine
+
+        _shared_ray.enter_context(open_engine(EngineSettings(workers=2)))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Iterator[None]:
+    yield
+    if _shares_ray(item) and not _shares_ray(nextitem):
+        _shared_ray.close()
 
 
 @pytest.fixture(scope="session")

@@ -16,6 +16,7 @@ from tests.jobs.engine import things
 
 INLINE = EngineSettings(engine="inline", max_attempts=3)
 RAY = EngineSettings(workers=2, object_store_bytes=80 << 20)
+pytestmark = pytest.mark.shares_ray
 
 
 @pytest.fixture(scope="module", params=[INLINE, RAY], ids=lambda settings: settings.engine)

@@ -75,7 +75,8 @@ def test_tasks_actors_and_guarded_children_import_them(settings: EngineSettings,
         assert baked == [["bread at 200"]]
 
 
-def test_without_being_named_they_are_not_found(kitchen: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.shares_ray
+def test_without_being_named_ray_does_not_find_them(kitchen: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """Or the test above would prove nothing."""
     monkeypatch.syspath_prepend(str(Path(kitchen[0]).parent))
     cooking = importlib.import_module("cooking")
@@ -85,7 +86,7 @@ def test_without_being_named_they_are_not_found(kitchen: list[str], monkeypatch:
     assert "No module named 'cooking'" in outcome.error
 
 
-def test_what_a_node_cannot_import_is_said_before_any_work(tmp_path: Path) -> None:
+def test_what_a_node_of_ray_cannot_import_is_said_before_any_work(tmp_path: Path) -> None:
     """It lies beside the file, and so this process has it."""
     (tmp_path / "roasting.py").write_text("import tongs")
     (tmp_path / "tongs.py").touch()
@@ -94,7 +95,8 @@ def test_what_a_node_cannot_import_is_said_before_any_work(tmp_path: Path) -> No
         raise AssertionError("opened")
 
 
-def test_a_changed_file_is_sent_anew(kitchen: list[str]) -> None:
+@pytest.mark.shares_ray
+def test_a_changed_file_is_sent_to_ray_anew(kitchen: list[str]) -> None:
     file = Path(kitchen[0])
     with open_engine(RAY):
         for version in ("once", "twice"):

@@ -10,6 +10,8 @@ import pytest
 from jobs.engine.engine import Engine, EngineSettings, WorkerDied, open_engine
 from tests.jobs.engine import things
 
+pytestmark = pytest.mark.shares_ray
+
 
 @pytest.fixture(scope="module")
 def engine() -> Iterator[Engine]:

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import msgspec
+import pytest
 
 from jobs.build import build
 from jobs.engine.engine import EngineSettings
@@ -21,6 +22,7 @@ BOTH = msgspec.structs.replace(SMALL, kinds=("interleaved", "pairs"))
 COUNT = 40
 
 
+@pytest.mark.shares_ray
 def test_both_kinds_on_ray_have_the_bytes_of_one_process(tmp_path: Path, site: list[Path]) -> None:
     archives = [str(path) for path in site]
     build(str(tmp_path / "inline"), archives, BOTH, INLINE)

@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 
 import msgspec
-import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
@@ -21,92 +20,32 @@ from pipeline.pairs import PairRules
 from pipeline.video.settings import ClipRules, ClipSettings, VideoCaptionRules
 from schemas.drops import StepError
 from schemas.settings import SettingsError
+from tests.jobs.phases import own_code
+from tests.jobs.phases.own_code import (
+    Redness,
+    black,
+    caption_lengths,
+    colour_namer,
+    even_pages,
+    fails_always,
+    fails_on_bridges,
+    fails_on_three,
+    no_bread,
+    only_first_image,
+    only_long,
+    short_captions,
+    shouts,
+    turns_bad,
+)
 from tests.jobs.site import photo, prose, write_archive
 from tests.jobs.test_build import INLINE, SMALL, drops, samples
 from tests.pipeline.videos import make_video
 
 ROOT = Path(__file__).parents[3]
+OWN = own_code.__name__
 PAIRS = msgspec.structs.replace(
     SMALL, kinds=("pairs",), pairs=PairRules(caption=CaptionRules(sources=("alt", "colour_namer")))
 )
-
-
-def even_pages(draft: weft.Draft, parity: int = 0) -> weft.Draft:
-    number = int(draft.title.split()[1])
-    if number % 2 != parity:
-        raise weft.Drop("mine:odd_page", str(number))
-    return draft
-
-
-def shouts(draft: weft.Draft) -> weft.Draft:
-    return msgspec.structs.replace(draft, title=draft.title.upper())
-
-
-def only_first_image(image: weft.DecodedImage) -> weft.DecodedImage:
-    assert image.pixels.shape == (240, 320, 3)
-    if image.url.endswith("-b.jpg"):
-        raise weft.Drop("mine:second_image")
-    return image
-
-
-def black(image: weft.DecodedImage) -> weft.DecodedImage:
-    return image.with_pixels(np.zeros((100, 120, 3), np.uint8))
-
-
-def short_captions(pair: weft.PairRef, most: int) -> weft.PairRef:
-    if len(pair.caption) > most:
-        raise weft.Drop("mine:long_caption", f"{len(pair.caption)} > {most}")
-    return pair
-
-
-def no_bread(video: weft.VideoDraft) -> weft.VideoDraft:
-    if "bread" in video.url:
-        raise weft.Drop("mine:bread")
-    return video
-
-
-def only_long(clip: weft.CutClip, least_s: float = 100.0) -> weft.CutClip:
-    if clip.end_s - clip.start_s < least_s:
-        raise weft.Drop("mine:short_clip")
-    return clip
-
-
-def fails_on_three(draft: weft.Draft) -> weft.Draft:
-    if draft.title == "Article 3":
-        raise KeyError("three")
-    return draft
-
-
-def fails_always(page: weft.Page) -> weft.Page:
-    raise KeyError(page.url)
-
-
-def turns_bad(draft: weft.Draft) -> "weft.Draft":
-    return draft if draft.title.startswith("Trial") else None  # type: ignore[return-value]
-
-
-class Redness:
-    """A scorer with something to load."""
-
-    def __init__(self, channel: int = 0) -> None:
-        self._channel = channel
-
-    def __call__(self, images, texts):
-        return [np.asarray(image)[:, :, self._channel].mean() / 255 for image in images]
-
-
-def caption_lengths(images, texts):
-    return [len(text) for text in texts]
-
-
-def fails_on_bridges(images, texts):
-    if any("bridge" in text for text in texts):
-        raise ValueError("a bridge")
-    return [1.0] * len(images)
-
-
-def colour_namer(images, texts):
-    return [f"a picture of {image.width} by {image.height} in colours" for image in images]
 
 
 def built(folder: Path, archives: list[Path], recipe: Recipe, videos: tuple[str, ...] = ()):
@@ -213,7 +152,7 @@ def test_a_step_that_fails_costs_the_item(tmp_path: Path, site: list[Path]) -> N
     dataset = built(tmp_path / "out", site, Recipe(SMALL).after("pii", fails_on_three))
     assert dataset.kinds["interleaved"].samples == 23
     (row,) = [row for row in drops(tmp_path / "out") if row["reason"] == "step_failed"]
-    assert row["detail"] == f"{__name__}:fails_on_three: KeyError: 'three'"
+    assert row["detail"] == f"{OWN}:fails_on_three: KeyError: 'three'"
 
 
 def test_twenty_failures_in_a_row_stop_the_run_and_name_the_item(tmp_path: Path) -> None:
@@ -231,7 +170,7 @@ def test_another_result_than_is_asked_for_stops_the_run(tmp_path: Path, site: li
 def test_scores_land_in_the_sample_and_can_be_ruled_on(tmp_path: Path, site: list[Path]) -> None:
     recipe = Recipe(SMALL).score("red", Redness).score("green", Redness, channel=1, at_most=0.5)
     dataset = built(tmp_path / "out", site, recipe)
-    assert 0 < dataset.drops["image"][f"{__name__.rpartition('.')[2]}:green"] < 48
+    assert 0 < dataset.drops["image"][f"{OWN.rpartition('.')[2]}:green"] < 48
     for sample in samples(tmp_path / "out"):
         document = sample["document"]
         assert all(0.3 < scores["red"] < 0.7 and scores["green"] <= 0.5 for scores in document["image_scores"])
@@ -296,15 +235,21 @@ def _first_pair(folder: Path) -> dict:
         ({"use": "json:loads", "after": "pii", "before": "url"}, "one of before, after and instead"),
         ({"use": "json:loads", "before": "consent"}, "consent comes before everything"),
         ({"use": "json:loads", "instead": "images"}, "it can stand after images, not instead it"),
-        ({"use": f"{__name__}:even_pages", "after": "pii", "settings": {"odd": 1}}, "no setting odd; it has parity"),
         (
-            {"use": f"{__name__}:even_pages", "after": "pii", "settings": {"parity": "x"}},
+            {"use": f"{OWN}:even_pages", "after": "pii", "settings": {"odd": 1}},
+            "no setting odd; it has parity",
+        ),
+        (
+            {"use": f"{OWN}:even_pages", "after": "pii", "settings": {"parity": "x"}},
             "setting parity: Expected `int`",
         ),
-        ({"use": f"{__name__}:short_captions", "after": "pairs"}, "the setting most is missing"),
-        ({"use": f"{__name__}:even_pages", "after": "images"}, "must return a DecodedImage or raise weft.Drop"),
+        ({"use": f"{OWN}:short_captions", "after": "pairs"}, "the setting most is missing"),
+        (
+            {"use": f"{OWN}:even_pages", "after": "images"},
+            "must return a DecodedImage or raise weft.Drop",
+        ),
         ({"use": "copy:copy", "after": "pii", "settings": {}}, ""),
-        ({"use": f"{__name__}:Redness", "after": "pii"}, "a step is a plain function, not a class"),
+        ({"use": f"{OWN}:Redness", "after": "pii"}, "a step is a plain function, not a class"),
         ({"use": "builtins:repr", "after": "pii"}, "it must return a Draft or raise weft.Drop, not return str"),
     ],
 )

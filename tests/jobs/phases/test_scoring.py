@@ -104,6 +104,7 @@ def test_a_model_that_is_missing_ends_the_build_by_name(tmp_path: Path) -> None:
         built(tmp_path, pages, images, "scorers.nsfw.path=/nowhere")
 
 
+@pytest.mark.shares_ray
 def test_actors_on_ray_score_as_this_process_does(tmp_path: Path) -> None:
     pages, images = web()
     clip, nsfw = write_clip(tmp_path / "clip"), write_classifier(tmp_path / "nsfw")
