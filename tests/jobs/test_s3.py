@@ -13,7 +13,8 @@ import s3fs
 
 from jobs.build import build
 from jobs.cli import main
-from jobs.phases.run import BuildError
+from jobs.phases.run import BuildError, Phases
+from jobs.phases.task import Phase
 from schemas.dataset import DATASET
 from schemas.storage import Store
 from tests.jobs.conftest import contents
@@ -96,16 +97,14 @@ def test_errors_and_cut_connections_cost_time_and_nothing_else(
 def test_a_store_that_is_lost_in_the_middle_leaves_nothing_that_looks_whole(
     bucket: str, faults: Faults, site: list[Path], in_peace: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import jobs.build
+    run = Phases.run
 
-    run = jobs.build.Phases._run
-
-    def lose_the_store(self: jobs.build.Phases, name: str, *details: object) -> object:
-        faults.cut = 1.0 if name == "publish" else 0.0
-        return run(self, name, *details)  # type: ignore[arg-type]
+    def lose_the_store(self: Phases, phase: Phase, *arguments: object) -> object:
+        faults.cut = 1.0 if phase.name == "publish" else 0.0
+        return run(self, phase, *arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(jobs.build.Phases, "_run", lose_the_store)
+        patch.setattr(Phases, "run", lose_the_store)
         with pytest.raises((BuildError, OSError)):
             build(f"{bucket}/out", [str(path) for path in site], SMALL, INLINE)
     faults.cut = 0.0

@@ -2,7 +2,9 @@
 
 import io
 import json
+import os
 import random
+from collections.abc import Sequence
 from pathlib import Path
 
 import av
@@ -11,12 +13,16 @@ import pyarrow.parquet as pq
 import pytest
 import webdataset
 
+from crawlers.captured import Media
 from jobs.build import build
 from jobs.cli import main
 from jobs.config import BuildConfig
 from jobs.dataset.check import problems
 from jobs.dataset.summary import summary
 from jobs.engine.engine import EngineSettings
+from jobs.phases.own_steps import OwnFunction
+from jobs.phases.steps import cut_step
+from pipeline.video.clips import CutVideo
 from pipeline.video.settings import ClipRules, ClipSettings
 from schemas.dataset import Dataset
 from schemas.storage import Store
@@ -187,21 +193,17 @@ def test_pages_and_clips_in_one_build(tmp_path: Path) -> None:
 def test_a_crash_of_the_decoder_costs_one_video(
     archives: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("jobs.kinds.clips.cut.cut_step", crash_on_webm)
+    monkeypatch.setattr("jobs.phases.recipe.cut_step", crash_on_webm)
     totals = built(tmp_path / "out", archives)
     assert totals.drops["video"]["crashed"] == 1
     assert totals.kinds["clips"].samples == 3
 
 
-def crash_on_webm(settings: ClipSettings, with_frames: bool, media: object) -> object:
+def crash_on_webm(config: BuildConfig, with_frames: bool, own: Sequence[OwnFunction], media: Media) -> CutVideo:
     """Stands for a decoder that crashes; runs in the child."""
-    import os
-
-    from pipeline.video.clips import cut_video
-
     if media.url.endswith("webm"):
         os.abort()
-    return cut_video(media.body, settings, with_frames)
+    return cut_step(config, with_frames, own, media)
 
 
 def test_noise_never_ends_a_build(tmp_path: Path) -> None:
