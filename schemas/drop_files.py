@@ -18,7 +18,7 @@ class Files(Protocol):
 
 
 class DropFile:
-    """Writes rows as they come; a partition that lets nothing go leaves no file."""
+    """Writes rows as they come; a partition that drops nothing leaves no file."""
 
     def __init__(self, files: Files, name: str) -> None:
         self._files, self._name = files, name

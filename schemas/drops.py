@@ -219,7 +219,7 @@ class Counts(msgspec.Struct, frozen=True):
 
 
 class Tally:
-    """Counts what a partition sees, keeps and lets go; passes each `DropRow` to `sink` as it happens."""
+    """Counts what a partition sees, keeps and drops; passes each `DropRow` to `sink` as it happens."""
 
     def __init__(self, sink: Callable[[DropRow], None] | None = None) -> None:
         self._seen: Counter[str] = Counter()

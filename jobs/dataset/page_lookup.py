@@ -84,7 +84,7 @@ def drops_on(index: Index, url: str) -> list[dict[str, Any]]:
 
 
 def explain_in_dataset(path: str, wanted: str, config_name: str | None, overrides: list[str]) -> dict[str, Any]:
-    """What `explain` says of a page that a build saw, and what that build let go of it.
+    """What `explain` says of a page that a build saw, and what that build dropped of it.
 
     Raises `NotAtHand`, `SettingsError`, `NotADataset`, and as `explain`.
     """
