@@ -5,7 +5,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.drops import REASONS, Counts, Drop, DropRow, StepError, Tally, each
+from schemas.drops import (
+    REASONS,
+    Counts,
+    Drop,
+    DropRow,
+    Guarded,
+    StepError,
+    Tally,
+    UnknownReason,
+    each,
+    meaning_of,
+)
 
 
 @dataclass(frozen=True)
@@ -244,3 +255,29 @@ def test_a_reason_that_nobody_documented_stops_the_run() -> None:
 
     with pytest.raises(StepError, match="UnknownReason"):
         list(each(step, [DropRow("https://a.org", "page", "")], Tally()))
+
+
+def test_what_one_step_fails_on_is_counted_whatever_becomes_of_the_pages_around_it() -> None:
+    """The page of each image drops for a reason of its own; the decoder has failed all the same."""
+
+    def decode(item: Item) -> None:
+        raise ValueError("broken")
+
+    watched = Guarded(decode, max_failures_in_a_row=3)
+    for _ in range(2):
+        with pytest.raises(Drop, match="internal_error"):
+            watched(Item("u"))
+    with pytest.raises(StepError, match="3 failures in a row, last page u: ValueError: broken"):
+        watched(Item("u"))
+
+
+@pytest.mark.parametrize("reason", ["mine:few_lists", "a:b:c_1"])
+def test_a_reason_with_a_prefix_is_the_users_own(reason: str) -> None:
+    assert Drop(reason, "1 < 2").reason == reason
+    assert meaning_of(reason) == "a reason of your own"
+
+
+@pytest.mark.parametrize("reason", ["few lists", "Mine:few", "mine:", ":few", "mine", "mine:few-lists"])
+def test_other_unknown_reasons_are_refused(reason: str) -> None:
+    with pytest.raises(UnknownReason):
+        Drop(reason)

@@ -72,7 +72,7 @@ def test_relative_addresses_follow_the_base_element():
 def test_an_image_shown_twice_is_referred_to_once():
     draft = extract(f"<img src=a.jpg>{paragraphs(3)}<img src='./a.jpg#again'>")
     assert images(draft) == ["https://site.example/news/a.jpg"]
-    assert draft.dropped == (DropRow("https://site.example/news/a.jpg", "image", "repeated_image", f"on {URL}"),)
+    assert draft.dropped == (DropRow("https://site.example/news/a.jpg", "image", "repeated_image", f"on {URL}", URL),)
 
 
 def test_a_lazy_image_with_its_noscript_twin_counts_once():
@@ -90,7 +90,7 @@ def test_a_twin_before_its_lazy_image_counts_once():
 def test_an_image_that_is_only_a_placeholder_is_none():
     draft = extract(f"{paragraphs(3)}<img src='data:image/gif;base64,R0'><img src=/blank.gif><img>")
     assert draft.images == []
-    assert draft.dropped == (DropRow("", "image", "no_address", f"on {URL}"),) * 3
+    assert draft.dropped == (DropRow("", "image", "no_address", f"on {URL}", URL),) * 3
 
 
 def test_videos_keep_their_place_poster_and_caption():
