@@ -3,10 +3,10 @@
 import functools
 import hashlib
 import re
+from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import ada_url
-import tldextract
 
 #: Query parameters that say where a reader came from and never what is shown.
 TRACKING_PARAMETERS = frozenset(
@@ -15,9 +15,6 @@ TRACKING_PARAMETERS = frozenset(
 
 _WWW = re.compile(r"^(?:www\.)+")
 _INDEXES = ("/index.html", "/index.htm", "/index.php")
-
-# The snapshot of the public suffix list that ships in the wheel: nothing is fetched.
-_extract_domain = tldextract.TLDExtract(suffix_list_urls=(), cache_dir=None, include_psl_private_domains=True)
 
 
 def resolve(base: str, reference: str) -> str:
@@ -76,7 +73,15 @@ def media_key(url: str) -> bytes:
 def registered_domain(host: str) -> str:
     """`news.example.co.uk` -> `example.co.uk`, `ann.github.io` itself, by the public suffix list with its private part;
     the host where no rule applies."""
-    return _extract_domain(host).top_domain_under_public_suffix or host
+    return _suffixes()(host).top_domain_under_public_suffix or host
+
+
+@functools.cache
+def _suffixes() -> Any:
+    """The snapshot of the public suffix list that ships in the wheel: nothing is fetched."""
+    import tldextract  # brings requests, a sixth of a second that who only reads records need not wait
+
+    return tldextract.TLDExtract(suffix_list_urls=(), cache_dir=None, include_psl_private_domains=True)
 
 
 def host_of(url: str) -> str:

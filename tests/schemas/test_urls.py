@@ -202,3 +202,9 @@ print(registered_domain("news.example.co.uk"))
 )
 def test_the_host_comes_without_port_and_user(url: str, host: str) -> None:
     assert host_of(url) == host
+
+
+def test_who_only_reads_records_does_not_wait_for_the_suffix_list() -> None:
+    code = "import sys, schemas.kinds; print([name for name in ('tldextract', 'requests') if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
