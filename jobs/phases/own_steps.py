@@ -1,5 +1,6 @@
 """Steps of the user's own: found by name, checked before any work begins, and run so that an error costs one item."""
 
+import contextlib
 import hashlib
 import importlib
 import inspect
@@ -217,6 +218,9 @@ def import_file(path: Path) -> Any:
     module = module_from_spec(spec)
     sys.modules[name] = module
     _make_importable(str(path.parent))
+    # Python takes compiled code for current if its source has the same size and second: not after a quick edit.
+    with contextlib.suppress(OSError):
+        Path(importlib.util.cache_from_source(str(path))).unlink(missing_ok=True)
     try:
         spec.loader.exec_module(module)
     except Exception as error:  # the user's code
