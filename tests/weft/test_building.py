@@ -71,6 +71,8 @@ INTERRUPTED = """
 import asyncio, os, signal, threading
 from weft.notebooks import outside_a_loop
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # as in a notebook; what runs in the background ignores it
+
 async def work():
     threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
     try:
