@@ -3,6 +3,7 @@
 import os
 import socket
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +26,11 @@ def one_row_each(data: Path, output: Path, **changes: Any) -> TrainConfig:
     return msgspec.structs.replace(config, **changes)
 
 
-def in_each(rank: int, port: int, data: Path, folder: Path) -> None:
+def in_each(rank: int, ports: list[int], data: Path, folder: Path) -> None:
     os.environ |= {"RANK": str(rank), "WORLD_SIZE": "2", "LOCAL_RANK": str(rank), "MASTER_ADDR": "127.0.0.1"}
-    os.environ["MASTER_PORT"] = str(port)
-    for layout in LAYOUTS:
+    for layout, port in zip(LAYOUTS, ports, strict=True):
+        # On one port the second group of a process would find the first of another that has not left it yet.
+        os.environ["MASTER_PORT"] = str(port)
         config = one_row_each(data, folder / layout)
         datasets = tuple(msgspec.structs.replace(dataset, batch_rows=1) for dataset in config.data.datasets)
         config = msgspec.structs.replace(
@@ -39,17 +41,19 @@ def in_each(rank: int, port: int, data: Path, folder: Path) -> None:
         train(config, on_message=lambda text: None)
 
 
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
+def free_ports(number: int) -> list[int]:
+    with ExitStack() as stack:
+        found = [stack.enter_context(socket.socket()) for _ in range(number)]
+        for each in found:
+            each.bind(("127.0.0.1", 0))
+        return [int(each.getsockname()[1]) for each in found]
 
 
 @pytest.fixture(scope="module")
 def runs(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("processes")
     train(one_row_each(data, folder / "one"), on_message=lambda text: None)
-    mp.spawn(in_each, (free_port(), data, folder), nprocs=2)  # type: ignore[no-untyped-call]
+    mp.spawn(in_each, (free_ports(len(LAYOUTS)), data, folder), nprocs=2)  # type: ignore[no-untyped-call]
     return folder
 
 
