@@ -15,7 +15,7 @@ import msgspec
 from fastwarc.warc import ArchiveIterator, WarcRecord, WarcRecordType
 
 from crawlers.framing import Damage, Frame, frames
-from crawlers.http import dechunk, decode_body, join_headers
+from crawlers.http import dechunk_beginning, decode_body, join_headers
 from crawlers.pages import page_of
 from crawlers.sniff import is_image, is_subtitles, is_video
 from schemas.documents import Page
@@ -278,7 +278,7 @@ def _kind(headers: dict[str, str], head: bytes, videos: bool) -> str:
     stated = headers.get("content-type", "").partition(";")[0].strip().lower()
     encoded = headers.get("content-encoding", "").strip().lower() not in ("", "identity", "none")
     if "chunked" in headers.get("transfer-encoding", "").lower():
-        head = dechunk(head)
+        head = dechunk_beginning(head)
     start = head.lstrip().lower()
     if not encoded and is_image(head):
         return "image"

@@ -40,6 +40,7 @@ REASONS: dict[str, str] = {
     "unsupported_type": "neither a page nor an image",
     "too_large": "over the size cap, on the wire or after decompression",
     "bad_encoding": "the HTTP content encoding could not be undone",
+    "truncated_body": "the body stops before its end, by its encoding, its stated length or the archive's word",
     "not_seekable": "an image inside an archive that is one single gzip stream, so it cannot be read by offset",
     # pages
     "opt_out": "the page or image asks not to be used (robots meta or header, TDM reservation)",
