@@ -30,10 +30,11 @@ REASONS: dict[str, str] = {
     "host_budget": "over the number of pages or requests that one host may take",
     "host_down": "the host failed too often in a row",
     # records
-    "arc_format": "the archive is in the older ARC format, which weft does not read",
     "broken_record": "the archive is damaged here; reading went on at the next sound record",
     "truncated_record": "the record ends before its stated length",
-    "not_warc": "no WARC record was found in the file",
+    "not_warc": "no record of a WARC or ARC was found in the file",
+    "no_responses": "the archive holds extracts of responses, not the responses (WET, WAT)",
+    "digest_mismatch": "the bytes are not those of which the record states the digest",
     "revisit": "a revisit record: the payload is stored elsewhere",
     "not_http": "a response that is not HTTP, such as a DNS answer",
     "http_status": "the server did not answer 200",
