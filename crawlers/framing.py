@@ -8,6 +8,7 @@ its first byte: bytes that were not hit are never lost to those that were. Recor
 import re
 import zlib
 from collections.abc import Callable, Iterator
+from functools import cached_property
 from typing import IO, cast
 
 import msgspec
@@ -25,7 +26,7 @@ _VERSION = re.compile(rb"WARC/[01]\.\d{1,3}[ \t]*\r?\n")
 _LENGTH = re.compile(rb"^content-length:[ \t]*(\d{1,15})[ \t]*\r?$", re.IGNORECASE | re.MULTILINE)
 _LONGEST_MAGIC = 9
 _BLOCK = 1 << 20
-_FIRST_STEP, _STEP = 8 << 10, 64 << 10
+_FIRST_STEP, _STEP = 16 << 10, 64 << 10
 _SILENCE = 128 << 10  # bytes of a gzip member that give nothing: a header has no name of this length
 _SHORT_TRY = 4 << 10
 _ZSTD_WINDOW = 128 << 20
@@ -39,6 +40,7 @@ class Frame(msgspec.Struct, frozen=True):
     data: bytes
     whole: bool
     packing: str = ""  # `zstd`; `arc` of records that were told as WARC
+    length: int = 0  # bytes of the first record in `data`, as it states; 0: not known
 
 
 class Damage(msgspec.Struct, frozen=True):
@@ -101,8 +103,8 @@ def record_length(data: bytes) -> int:
 
 def _record_length(data: bytes, header: int, block: int) -> int:
     """The same, where its header ends and its block begins; 0 if it states two lengths."""
-    stated = set(_LENGTH.findall(data, 0, header + 1))
-    return block + int(stated.pop()) if len(stated) == 1 else 0
+    stated = _LENGTH.findall(data, 0, header + 1)
+    return block + int(stated[0]) if stated and stated.count(stated[0]) == len(stated) else 0
 
 
 class _Finder:
@@ -113,7 +115,7 @@ class _Finder:
         is_arc = self.window.at(0, len(arc.FIRST)) == arc.FIRST
         self.start = _START_OF_ARC if is_arc else _START
         self._is_arc = is_arc
-        self._unpacker = unpacker(dictionary or (read_dictionary(file) if self._begins_with_dictionary() else b""))
+        self._file, self._dictionary = file, dictionary
 
     def frame(self, offset: int) -> Frame | Damage:
         start = self.window.at(offset, _LONGEST_MAGIC)
@@ -127,23 +129,26 @@ class _Finder:
             return self._plain_arc(offset)
         return Damage(offset, f"neither a record nor a gzip member, but {start!r}", data=self.window.at(offset, 64))
 
-    def _begins_with_dictionary(self) -> bool:
-        return self.window.at(0, 4) == zstd.DICTIONARY
+    @cached_property
+    def _unpacker(self) -> zstandard.ZstdDecompressor:
+        return unpacker(self._dictionary or read_dictionary(self._file))
 
     def _gzip_record(self, offset: int) -> Frame | Damage:
         """A member, or the members over which some writers spread one record."""
         found = self._gzip_member(offset, self._max_bytes, is_first=True)
         if isinstance(found, Damage) or not found.data.startswith(b"WARC/"):
             return found if isinstance(found, Damage) else _of_arc(found, self._max_bytes)
-        length, data = record_length(found.data), bytearray(found.data)
-        end, whole = found.end, found.whole
+        length = record_length(found.data)
+        if not found.whole or len(found.data) >= length:
+            return msgspec.structs.replace(found, length=length)
+        data, end, whole = bytearray(found.data), found.end, True
         while whole and len(data) < length:
             more = self._gzip_member(end, self._max_bytes - len(data), is_first=False)
             if isinstance(more, Damage) or more.data.startswith(b"WARC/"):
                 break
             data += more.data
             end, whole = more.end, more.whole
-        return Frame(offset, end, bytes(data), whole)
+        return Frame(offset, end, bytes(data), whole, length=length)
 
     def _gzip_member(self, offset: int, max_bytes: int, is_first: bool) -> Frame | Damage:
         stream, data, total, position, step = zlib.decompressobj(31), bytearray(), 0, offset, _FIRST_STEP
@@ -196,7 +201,7 @@ class _Finder:
         if not _may_begin(data):
             self.window.waste(end - offset)
             return Damage(offset, f"a zstd frame of {data[:16]!r}, not of a record", data=data[:64])
-        found = Frame(offset, end, data[: self._max_bytes], len(data) <= self._max_bytes, "zstd")
+        found = Frame(offset, end, data[: self._max_bytes], len(data) <= self._max_bytes, "zstd", record_length(data))
         return found if data.startswith(b"WARC/") else _of_arc(found, self._max_bytes)
 
     def _counted_peek(self, offset: int) -> Callable[[int, int], bytes]:
@@ -247,7 +252,8 @@ class _Finder:
             detail = f"its Content-Length leads to {behind[:7]!r}, not to a record"
             return Damage(offset, detail, data=head[:64])
         following = end + len(after) - len(behind)
-        return Frame(offset, following, window.at(offset, min(length, self._max_bytes)), length <= self._max_bytes)
+        data = window.at(offset, min(length, self._max_bytes))
+        return Frame(offset, following, data, length <= self._max_bytes, length=length)
 
     def _plain_arc(self, offset: int) -> Frame | Damage:
         window = self.window
@@ -270,7 +276,7 @@ class _Finder:
 
 
 def _may_begin(data: bytes | bytearray) -> bool:
-    return data.startswith(b"WARC/") or arc.may_begin(bytes(data[:17]))
+    return data[:5] == b"WARC/" or arc.may_begin(bytes(data[:17]))
 
 
 def _of_arc(found: Frame, max_bytes: int) -> Frame | Damage:

@@ -15,7 +15,7 @@ import msgspec
 from fastwarc.warc import ArchiveIterator, WarcRecord, WarcRecordType
 from zstandard import ZstdError
 
-from crawlers.framing import Damage, Frame, frames, read_dictionary, record_length, unpacker
+from crawlers.framing import GZIP_MAGIC, Damage, Frame, frames, read_dictionary, unpacker
 from crawlers.http import dechunk_beginning, decode_body, join_headers
 from crawlers.pages import page_of
 from crawlers.sniff import is_image, is_subtitles, is_video
@@ -171,9 +171,8 @@ def read_page(
 
     Raises `Drop` as `read_response`, and for what is no page.
     """
-    frame, found = _only_record(record, url, settings.max_page_bytes, dictionary)
-    frame = msgspec.structs.replace(frame, offset=offset, end=offset + len(record))
-    capture = _capture(found, 0, frame, settings)
+    found, block = _only_record(record, url, settings.max_page_bytes, dictionary)
+    capture = _capture(found, 0, Frame(offset, offset + len(record), block, True, length=len(block)), settings)
     if capture is None or capture.is_image:
         raise Drop("unsupported_type")
     return page_of_capture(capture, 0, warc_file, settings)
@@ -187,15 +186,11 @@ def read_response(
     `dictionary` is that of its archive (`read_dictionary`). Raises `Drop`: broken_record, truncated_record, too_large,
     bad_encoding, truncated_body, digest_mismatch, and not_seekable when another record lies there.
     """
-    frame, found = _only_record(record, url, max_bytes, dictionary)
-    block = _block(frame, found)
+    found, block = _only_record(record, url, max_bytes, dictionary)
     found.parse_http(auto_decode="none", quirks_mode=True)
     if found.content_length > max_bytes:
         raise Drop("too_large", f"{found.content_length} bytes, cap {max_bytes}")
-    body = found.reader.read()
-    if len(body) < found.content_length:
-        raise Drop("truncated_record", f"{len(body)} of {found.content_length} bytes")
-    headers = _headers(found)
+    body, headers = found.reader.read(), _headers(found)
     require_whole(found.headers, headers, len(body))
     if verify_digests:
         require_sound(found.headers, headers, block, body, max_bytes)
@@ -204,27 +199,41 @@ def read_response(
     )
 
 
-def _only_record(record: bytes, url: str, max_bytes: int, dictionary: bytes) -> tuple[Frame, WarcRecord]:
-    """The record for `url` in these bytes, and the frame around it. Raises `Drop`."""
-    frame = next(frames(io.BytesIO(record), len(record), max_bytes + _HEADERS, dictionary), None)
-    if isinstance(frame, Damage):
-        raise Drop("truncated_record" if frame.truncated else "broken_record", frame.detail)
+def _only_record(record: bytes, url: str, max_bytes: int, dictionary: bytes) -> tuple[WarcRecord, bytes]:
+    """The record for `url` in these bytes, and its block. Raises `Drop`."""
+    found = None
+    if not record.startswith(GZIP_MAGIC) or (found := _first(record)) is None:  # FastWARC unpacks gzip fastest
+        frame = next(frames(io.BytesIO(record), len(record), max_bytes + _HEADERS, dictionary), None)
+        if isinstance(frame, Damage):
+            raise Drop("truncated_record" if frame.truncated else "broken_record", frame.detail)
+        found = _first(frame.data if frame else b"")
+    if found is None:
+        raise Drop("broken_record", "no record at this offset")
+    if media_key(_target(found)) != media_key(url):
+        raise Drop("not_seekable", f"{_target(found)} lies there")
+    stated = found.content_length
     try:
-        for found in ArchiveIterator(
-            io.BytesIO(frame.data if frame else b""), parse_http=False, auto_decode="none", quirks_mode=True
-        ):
-            if media_key(_target(found)) != media_key(url):
-                raise Drop("not_seekable", f"{_target(found)} lies there")
-            assert frame is not None
-            return frame, found
+        block = found.reader.read(min(stated, max_bytes + _HEADERS))
     except OSError as error:
         raise Drop("broken_record", str(error)) from None
-    raise Drop("broken_record", "no record at this offset")
+    if len(block) < stated and stated > max_bytes + _HEADERS:
+        raise Drop("too_large", f"{stated} bytes, cap {max_bytes}")
+    if len(block) < stated:
+        raise Drop("truncated_record", f"{len(block)} of {stated} bytes")
+    found.set_bytes_content(block)
+    return found, block
+
+
+def _first(data: bytes) -> WarcRecord | None:
+    try:
+        return next(ArchiveIterator(io.BytesIO(data), parse_http=False, auto_decode="none", quirks_mode=True), None)
+    except OSError:
+        return None
 
 
 def _block(frame: Frame, record: WarcRecord) -> bytes | memoryview:
     """All of a record behind its own header, whose HTTP header was not read yet; b"" if its frame holds others, too."""
-    length = record_length(frame.data) if frame.whole else 0
+    length = frame.length if frame.whole else 0
     is_alone = length <= len(frame.data) <= length + _LINE_ENDS
     return memoryview(frame.data)[length - record.content_length : length] if length and is_alone else b""
 
