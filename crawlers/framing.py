@@ -30,6 +30,7 @@ _FIRST_STEP, _STEP = 16 << 10, 64 << 10
 _SILENCE = 128 << 10  # bytes of a gzip member that give nothing: a header has no name of this length
 _SHORT_TRY = 4 << 10
 _ZSTD_WINDOW = 128 << 20
+_LARGEST_DICTIONARY = 32 << 20
 
 
 class Frame(msgspec.Struct, frozen=True):
@@ -78,11 +79,11 @@ def read_dictionary(file: File) -> bytes:
     if head[:4] != zstd.DICTIONARY:
         return b""
     size = int.from_bytes(head[4:8], "little")
-    data = file.read(size) if size <= _ZSTD_WINDOW else b""
+    data = file.read(size) if size <= _LARGEST_DICTIONARY else b""
     try:
         if data[:4] == zstd.MAGIC:
             with zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW).stream_reader(data) as stream:
-                data = stream.read(_ZSTD_WINDOW)
+                data = stream.read(_LARGEST_DICTIONARY)
         zstandard.ZstdDecompressor(zstandard.ZstdCompressionDict(data))
     except (zstandard.ZstdError, MemoryError, ValueError):
         return b""  # its frames say what they miss
@@ -188,13 +189,14 @@ class _Finder:
         try:
             end = zstd.frame_end(self._counted_peek(offset), offset)
         except zstd.CutOff as cut:
-            data = self._unpacked(offset, self.window.size)
+            data = self._unpacked(offset, min(offset + _STEP, self.window.size), _STEP)
+            self.window.waste(_STEP)
             return Damage(offset, f"zstd: cut off {cut}", True, data if isinstance(data, bytes) else b"")
         except zstd.NotZstd as wrong:
             return Damage(offset, f"zstd: {wrong}")
         if zstd.is_skippable(self.window.peek(offset, 4)):
             return Frame(offset, end, b"", True)
-        data = self._unpacked(offset, end)
+        data = self._unpacked(offset, end, self._max_bytes)
         if isinstance(data, zstandard.ZstdError):
             self.window.waste(end - offset)
             return Damage(offset, str(data))
@@ -215,18 +217,16 @@ class _Finder:
 
         return peek
 
-    def _unpacked(self, offset: int, end: int) -> bytes | zstandard.ZstdError:
-        """What a frame holds: a byte more than is wanted, if there is more."""
+    def _unpacked(self, offset: int, end: int, max_bytes: int) -> bytes | zstandard.ZstdError:
+        """What a frame holds, or gives before it fails: a byte more than is wanted, if there is more."""
         data = bytearray()
         section = cast(IO[bytes], Section(self.window.at, offset, end))
         try:
             with self._unpacker.stream_reader(section) as stream:
-                while len(data) <= self._max_bytes and (
-                    out := stream.read(min(_BLOCK, self._max_bytes + 1 - len(data)))
-                ):
+                while len(data) <= max_bytes and (out := stream.read(min(_BLOCK, max_bytes + 1 - len(data)))):
                     data += out
         except zstandard.ZstdError as error:
-            return error if end < self.window.size else bytes(data) or error
+            return error
         return bytes(data)
 
     def _plain_record(self, offset: int) -> Frame | Damage:

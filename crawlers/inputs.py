@@ -44,7 +44,7 @@ def list_archives(patterns: Iterable[str]) -> list[Input]:
 
     A list file is a text of one path or URL a line, gzipped or not, such as Common Crawl's `warc.paths.gz`; relative
     lines are taken from the folder of the list, those that start with `crawl-data/` from Common Crawl's server.
-    Raises `InputError` for a pattern that matches nothing and a name that cannot be stored, `NoResponses` for WET and WAT.
+    Raises `InputError` for a pattern that matches nothing and a name that cannot be stored, `NoResponses` for extracts.
     """
     found: dict[str, Input] = {}
     for pattern in patterns:

@@ -200,3 +200,19 @@ def test_many_records_in_one_zstd_frame_are_read_in_passing() -> None:
     small = WarcSettings(max_page_bytes=100, max_image_bytes=100)
     large = zstandard.compress(warc_bytes(records * 10, gzip=False))  # over any cap: it is streamed
     assert len(list(read_captures(io.BytesIO(large), "a", len(large), small, Tally()))) == 500
+
+
+@pytest.mark.parametrize(
+    "dictionary", [b"\xff\xff\xff\xff", b"\x09\0\0\0" + zstandard.MAGIC_NUMBER.to_bytes(4, "little")]
+)
+def test_a_dictionary_that_is_none_costs_the_frames_that_need_it(dictionary: bytes) -> None:
+    frame = zstandard.compress(record_bytes(response("https://example.org/1", "<html>"), gzip=False))
+    captures, rows = read(b"\x5d\x2a\x4d\x18" + dictionary.ljust(13, b"x") + frame)
+    assert [capture.url for capture in captures] == ["https://example.org/1"]
+    assert len(rows) <= 1
+
+
+def test_a_zstd_frame_cut_off_names_its_address() -> None:
+    frame = zstandard.compress(record_bytes(response("https://example.org/1", b"x" * 9000), gzip=False), 1)
+    (row,) = read(frame[:-5])[1]
+    assert (row.url, row.reason) == ("https://example.org/1", "truncated_record")

@@ -1,3 +1,4 @@
+import contextlib
 import gzip
 import time
 import tracemalloc
@@ -262,3 +263,24 @@ def test_a_page_whose_first_line_is_a_number_is_not_chunked() -> None:
 
 def test_a_chunk_that_claims_the_world_takes_no_memory() -> None:
     assert reason(b"ffffffffffff\r\nabc", "chunked", "") == "truncated_body"
+
+
+@given(
+    st.sampled_from(
+        [
+            b"",
+            b"\x1f\x8b\x08",
+            b"\x78\x9c",
+            b"\x28\xb5\x2f\xfd",
+            b"\x50\x2a\x4d\x18",
+            b"5\r\n",
+            gzip.compress(PAGE)[:99],
+        ]
+    ),
+    st.binary(max_size=200),
+    st.sampled_from(["", "chunked", "gzip, chunked"]),
+    st.sampled_from(["", "gzip", "deflate", "br", "zstd", "zstd, br, deflate, gzip"]),
+)
+def test_whatever_comes_is_a_body_or_a_drop(start: bytes, rest: bytes, transfer: str, content: str) -> None:
+    with contextlib.suppress(Drop):
+        assert len(decode_body(start + rest, transfer, content, 10_000)) <= 10_000
