@@ -207,10 +207,10 @@ class _Finder:
         return found if data.startswith(b"WARC/") else _of_arc(found, self._max_bytes)
 
     def _counted_peek(self, offset: int) -> Callable[[int, int], bytes]:
-        limit = offset + _SHORT_TRY if self.window.is_spent(offset) else self.window.size
+        is_spent = self.window.is_spent(offset)
 
         def peek(position: int, length: int) -> bytes:
-            if position > limit:
+            if is_spent and position > offset + _SHORT_TRY:
                 raise zstd.NotZstd("a frame among too many that fail")
             self.window.waste(length)
             return self.window.peek(position, length)
