@@ -7,7 +7,9 @@ from collections.abc import Iterator, Sequence
 import fsspec
 import msgspec
 
+from crawlers import zstd
 from crawlers.captured import CapturedMedia, Location, Media
+from crawlers.framing import read_dictionary
 from crawlers.warc import WarcSettings, read_captures, read_page
 from schemas.documents import Page
 from schemas.drops import Tally
@@ -45,9 +47,9 @@ class Archives:
 
     def media(self, url: str, max_search_s: float = 5.0) -> Media:
         """An image or video. Raises `NotAtHand`, and `Drop`."""
-        place = self._find(url, self._media, max_search_s)
+        place, verify = self._find(url, self._media, max_search_s), self._settings.verify_digests
         try:
-            with CapturedMedia(self.urls, {media_key(url): place}, self._settings.max_image_bytes) as media:
+            with CapturedMedia(self.urls, {media_key(url): place}, self._settings.max_image_bytes, verify) as media:
                 return media.get(url)
         except OSError as error:
             raise NotAtHand(str(error)) from None
@@ -88,9 +90,10 @@ class Archives:
             with fsspec.open(archive, "rb") as file:
                 file.seek(offset)
                 record = file.read(length if length > 0 else _PAGE_BYTES)
+                dictionary = read_dictionary(file) if record.startswith(zstd.MAGIC) else b""
         except Exception as error:  # as above
             raise NotAtHand(f"the archive is not at hand: {archive}: {error}") from None
-        return read_page(record, url, archive, offset, self._settings)
+        return read_page(record, url, archive, offset, self._settings, dictionary)
 
 
 def archives_of(store: Store) -> list[str]:

@@ -7,6 +7,8 @@ from typing import IO, ClassVar, Protocol, TypeVar
 import fsspec
 import msgspec
 
+from crawlers import zstd
+from crawlers.framing import read_dictionary
 from crawlers.warc import read_response
 from schemas.drops import Drop
 from schemas.urls import media_key
@@ -54,9 +56,17 @@ class CapturedMedia:
     `locations` maps `media_key(url)` to its place; only the keys that the caller's pages ask for need be there.
     """
 
-    def __init__(self, archives: Sequence[str], locations: Mapping[bytes, Location], max_bytes: int) -> None:
+    def __init__(
+        self,
+        archives: Sequence[str],
+        locations: Mapping[bytes, Location],
+        max_bytes: int,
+        verify_digests: bool = True,
+    ) -> None:
         self._archives, self._locations, self._max_bytes = archives, locations, max_bytes
+        self._verify_digests = verify_digests
         self._files: OrderedDict[int, IO[bytes]] = OrderedDict()
+        self._dictionaries: dict[int, bytes] = {}
 
     def order(self, candidates: Sequence[str]) -> Sequence[str]:
         return candidates
@@ -74,14 +84,21 @@ class CapturedMedia:
             raise Drop("not_captured")
         if location.length <= 0:
             raise Drop("not_seekable", self._archives[location.archive])
-        headers, body = read_response(self._read(location), location.record_url or url, self._max_bytes)
+        record, dictionary = self._read(location)
+        headers, body = read_response(
+            record, location.record_url or url, self._max_bytes, dictionary, self._verify_digests
+        )
         return Media(url, headers, body)
 
-    def _read(self, location: Location) -> bytes:
+    def _read(self, location: Location) -> tuple[bytes, bytes]:
+        """The bytes of a record, and the dictionary of its archive."""
         try:
             file = self._open(location.archive)
             file.seek(location.offset)
-            return file.read(location.length)
+            record = file.read(location.length)
+            if record.startswith(zstd.MAGIC) and location.archive not in self._dictionaries:
+                self._dictionaries[location.archive] = read_dictionary(file)
+            return record, self._dictionaries.get(location.archive, b"")
         except OSError:
             raise
         except Exception as error:  # HTTP and cloud clients have error trees of their own

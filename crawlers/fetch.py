@@ -87,7 +87,7 @@ class Exchange(msgspec.Struct, frozen=True):
     truncated: bool = False  # a long body of another status than 200: only its beginning was read
 
     def decoded(self, max_bytes: int) -> bytes:
-        """Raises `Drop`: too_large, bad_encoding."""
+        """Raises `Drop`: too_large, truncated_body, bad_encoding."""
         return decode_body(self.body, "", self.headers.get("content-encoding", ""), max_bytes)
 
     def __repr__(self) -> str:

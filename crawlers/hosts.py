@@ -129,7 +129,9 @@ async def learn_policy(
     for path in (AI, TDMREP):
         try:
             texts[path] = await _policy_file(fetcher, base + path, settings, turn, seen) or b""
-        except Drop:  # nothing was said
+        except Drop as failure:
+            if failure.reason in ("truncated_body", "bad_encoding"):  # something was said
+                return SitePolicy(None, fetched_at=time.time())
             texts[path] = b""
     return SitePolicy(robots, read_rules(texts[AI]), read_tdmrep(texts[TDMREP]), time.time())
 
@@ -150,8 +152,8 @@ async def _policy_file(
         if exchange.status == 200:
             try:
                 return exchange.decoded(MAX_POLICY_BYTES)
-            except Drop:
-                return None
+            except Drop as drop:  # what cannot be read may forbid everything
+                raise Unfetched(drop.reason, drop.detail, passing=True) from None
         if exchange.status == 429 or exchange.status >= 500:
             raise Unfetched("http_status", str(exchange.status), passing=True, after_s=retry_after(exchange))
         return None

@@ -3,7 +3,7 @@
 import glob
 import os
 import posixpath
-import zlib
+import re
 from collections.abc import Iterable
 
 import fsspec
@@ -15,9 +15,21 @@ LIST_SUFFIXES = (".txt", ".paths", ".txt.gz", ".paths.gz")
 #: Common Crawl's lists hold paths relative to this.
 COMMON_CRAWL = "https://data.commoncrawl.org/"
 
+_EXTRACT = re.compile(r"\.(wet|wat)(?:\.(?:gz|zst))?$", re.IGNORECASE)
+_WHAT_EXTRACTS_ARE = {
+    "wet": "{} is a WET file: texts taken out of web pages. weft needs the pages: the WARC files of the crawl",
+    "wat": "{} is a WAT file: metadata of web pages. weft needs the pages: the WARC files of the crawl",
+}
+_LONGEST_SHOWN = 200
+_DEEPEST_LIST = 8
+
 
 class InputError(Exception):
     """An input names nothing that can be read."""
+
+
+class NoResponses(InputError):
+    """An input is no archive of responses, but what somebody made of one."""
 
 
 class Input(msgspec.Struct, frozen=True):
@@ -32,14 +44,16 @@ def list_archives(patterns: Iterable[str]) -> list[Input]:
 
     A list file is a text of one path or URL a line, gzipped or not, such as Common Crawl's `warc.paths.gz`; relative
     lines are taken from the folder of the list, those that start with `crawl-data/` from Common Crawl's server.
-    Raises `InputError` for a pattern that matches nothing.
+    Raises `InputError` for a pattern that matches nothing and a name that cannot be stored, `NoResponses` for extracts.
     """
     found: dict[str, Input] = {}
     for pattern in patterns:
-        for url, size in _expand(pattern):
+        for url, size in _expand(pattern, ()):
+            if extract := _EXTRACT.search(url):
+                raise NoResponses(_WHAT_EXTRACTS_ARE[extract[1].lower()].format(shown(url)))
             found.setdefault(url, Input(url, size))
     if not found:
-        raise InputError("no input given: name at least one .warc or .warc.gz file")
+        raise InputError("no input given: name at least one .warc, .warc.gz, .warc.zst or .arc.gz file")
     return list(found.values())
 
 
@@ -53,22 +67,56 @@ def list_sized(patterns: Iterable[str]) -> list[Input]:
     return list({url: Input(url, size) for pattern in patterns for url, size in _matches(pattern, "list")}.values())
 
 
-def _expand(pattern: str) -> list[tuple[str, int]]:
-    if pattern.endswith(LIST_SUFFIXES):
-        return [match for line in _read_list(pattern) for match in _expand(line)]
-    return _matches(pattern)
+def shown(name: str) -> str:
+    """A name as it can be printed in one line, whatever is in it."""
+    short = name if len(name) < _LONGEST_SHOWN else f"{name[:_LONGEST_SHOWN]}..."
+    return short if short.isprintable() and short.strip() else ascii(short)
+
+
+def _expand(pattern: str, lists: tuple[str, ...]) -> list[tuple[str, int]]:
+    if not pattern.endswith(LIST_SUFFIXES):
+        return _matches(pattern)
+    if pattern in lists or len(lists) > _DEEPEST_LIST:
+        raise InputError(f"the list {shown(pattern)} leads back to itself, over {shown(lists[-1])}")
+    return [match for line in _read_list(pattern) for match in _expand(line, (*lists, pattern))]
 
 
 def _matches(pattern: str, what: str = "archive") -> list[tuple[str, int]]:
-    matches = _expand_url(pattern) if "://" in pattern else _expand_path(pattern)
+    try:
+        matches = _expand_url(pattern) if "://" in pattern else _expand_path(pattern)
+    except InputError:
+        raise
+    except Exception as error:  # clients of stores have error trees of their own
+        raise InputError(f"cannot look for {shown(pattern)}: {shown(str(error) or repr(error))}") from None
     if not matches:
-        raise InputError(f"nothing matches {pattern}" if glob.has_magic(pattern) else f"no such {what}: {pattern}")
+        nothing = "nothing matches" if glob.has_magic(pattern) else f"no such {what}:"
+        raise InputError(f"{nothing} {shown(pattern)}")
+    for name, _ in matches:
+        try:
+            name.encode()
+        except UnicodeEncodeError:  # plans, samples and drops name it
+            raise InputError(f"the name {shown(name)} is not UTF-8: rename it, or leave it out") from None
     return matches
 
 
 def _expand_path(pattern: str) -> list[tuple[str, int]]:
-    paths = glob.glob(pattern, recursive=True) if glob.has_magic(pattern) else [pattern]
-    return [(path, os.path.getsize(path)) for path in sorted(paths) if os.path.isfile(path)]
+    if glob.has_magic(pattern):
+        found = ((path, _file_size(path)) for path in sorted(glob.glob(pattern, recursive=True)))
+        return [(path, size) for path, size in found if size is not None]
+    if os.path.isdir(pattern):
+        raise InputError(f"{shown(pattern)} is a folder: name the files in it")
+    size = _file_size(pattern)
+    if size is not None and not os.access(pattern, os.R_OK):
+        raise InputError(f"{shown(pattern)} may not be read")
+    return [] if size is None else [(pattern, size)]
+
+
+def _file_size(path: str) -> int | None:
+    """In bytes; None of what is no file, or is not there any more."""
+    try:
+        return os.path.getsize(path) if os.path.isfile(path) else None
+    except OSError:
+        return None
 
 
 def _expand_url(pattern: str) -> list[tuple[str, int]]:
@@ -88,8 +136,8 @@ def _read_list(name: str) -> list[str]:
     try:
         with fsspec.open(name, "rb", compression="gzip" if name.endswith(".gz") else None) as file:
             lines = file.read().decode().splitlines()
-    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
-        raise InputError(f"cannot read the list of archives {name}: {error}") from None
+    except Exception as error:  # as above
+        raise InputError(f"cannot read the list of archives {shown(name)}: {shown(str(error))}") from None
     return [_beside(name, line.strip()) for line in lines if line.strip() and not line.startswith("#")]
 
 

@@ -31,7 +31,7 @@ async def _fetch(url: str, config: CrawlConfig) -> Page:
             exchange, tdm = await _ask(fetcher, url, config)
             if exchange.status not in REDIRECTS:
                 check_status(exchange)
-                require_kind("page", exchange)
+                require_kind("page", exchange, config.fetch.max_page_bytes)
                 html = exchange.decoded(config.fetch.max_page_bytes)
                 fetch_time = f"{exchange.started:%Y-%m-%dT%H:%M:%SZ}"
                 return page_of(exchange.url, exchange.headers, html, fetch_time=fetch_time, tdm=tdm)

@@ -56,11 +56,11 @@ def header_consent(headers: dict[str, str]) -> Consent:
     return read_consent(robots, headers.get("tdm-reservation", ""), headers.get("tdm-policy", ""))
 
 
-def require_kind(kind: str, exchange: Exchange) -> None:
-    """Whether a body is what was asked for, by its bytes. Raises `Drop("unsupported_type")`."""
+def require_kind(kind: str, exchange: Exchange, max_bytes: int) -> None:
+    """Whether a body is what was asked for, by its bytes. Raises `Drop`: unsupported_type, and those of `decoded`."""
     head, encoding = exchange.body[:64], exchange.headers.get("content-encoding", "identity").strip().lower()
     if encoding not in ("", "identity", "none") and kind in ("image", "video"):
-        head = exchange.decoded(1 << 30)[:64]
+        head = exchange.decoded(max_bytes)[:64]
     match kind:
         case "image":
             is_good = is_image(head) or is_avif(head)
@@ -76,7 +76,7 @@ def require_kind(kind: str, exchange: Exchange) -> None:
 
 
 def markup_of(exchange: Exchange, max_bytes: int) -> Markup:
-    """The markup of a page. Raises `Drop`: too_large, bad_encoding."""
+    """The markup of a page. Raises `Drop`: too_large, truncated_body, bad_encoding."""
     _, _, parameters = exchange.headers.get("content-type", "").partition(";")
     _, _, charset = parameters.partition("charset=")
     return Markup(exchange.url, exchange.decoded(max_bytes), charset.partition(";")[0].strip(" \"'"))

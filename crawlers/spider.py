@@ -271,7 +271,7 @@ class Spider:
 
     async def _read(self, item: Item, exchange: Exchange) -> Found:
         """What a response of status 200 leads to. Raises `Drop` where it is not what was asked for."""
-        require_kind(item.kind, exchange)
+        require_kind(item.kind, exchange, judge_of(item.kind, self._config)(200, exchange.headers))
         if item.kind == "sitemap":
             return in_sitemap(item, exchange, self._config)
         if item.kind != "page":

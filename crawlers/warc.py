@@ -1,7 +1,7 @@
-"""WARC archives: every sound record is read, whatever stands between them.
+"""WARC and ARC archives: every sound record is read, whatever stands between them.
 
-`crawlers.framing` finds the records, FastWARC parses each. Left to itself it stops at damage and says nothing of a
-record cut short.
+`crawlers.framing` finds the records and tells those of ARC as WARC, FastWARC parses each. Left to itself it stops at
+damage and says nothing of a record cut short.
 """
 
 import io
@@ -9,15 +9,18 @@ import itertools
 import re
 from collections.abc import Iterable, Iterator
 from datetime import UTC
-from typing import IO, ClassVar
+from typing import IO, ClassVar, cast
 
 import msgspec
 from fastwarc.warc import ArchiveIterator, WarcRecord, WarcRecordType
+from zstandard import ZstdError
 
-from crawlers.framing import Damage, Frame, frames
-from crawlers.http import dechunk, decode_body, join_headers
+from crawlers.framing import GZIP_MAGIC, Damage, Frame, frames, read_dictionary, unpacker
+from crawlers.http import dechunk_beginning, decode_body, join_headers
 from crawlers.pages import page_of
 from crawlers.sniff import is_image, is_subtitles, is_video
+from crawlers.soundness import require_sound, require_whole
+from crawlers.window import Section, Source
 from schemas.documents import Page
 from schemas.drops import Drop, DropRow, Tally
 from schemas.settings import Settings
@@ -25,6 +28,10 @@ from schemas.urls import media_key
 
 _HEAD = 512
 _HEADERS = 64 << 10  # bytes that the WARC and HTTP headers of a record may take beside its body
+_LINE_ENDS = 4  # bytes between two records
+_EXTRACTS = {int(WarcRecordType.conversion), int(WarcRecordType.metadata)}
+_ANSWERS = {int(WarcRecordType.response), int(WarcRecordType.revisit)}
+_EXTRACT_HINT = "text or metadata that somebody took from an archive (WET, WAT): weft needs the WARC itself"
 _URI = re.compile(rb"^WARC-Target-URI:[ \t]*<?([^\r\n>]*)", re.IGNORECASE | re.MULTILINE)
 _TRACK_TYPES = ("text/vtt", "application/x-subrip")
 _HTML_TYPES = ("text/html", "application/xhtml+xml")
@@ -41,6 +48,8 @@ class WarcSettings(Settings, frozen=True):
     """Find videos and subtitle tracks, too; `--kinds clips` turns it on."""
     max_video_bytes: int = 128 << 20
     """Video responses over this are not read."""
+    verify_digests: bool = True
+    """Drop responses whose bytes do not give the digests that their records state."""
 
     def cap(self, kind: str) -> int:
         """Bytes that a response may have."""
@@ -72,13 +81,11 @@ def read_captures(file: IO[bytes], name: str, size: int, settings: WarcSettings,
 
     `file` is open for reading and seekable, `size` in bytes. Raises `OSError` only when `file` itself fails.
     """
-    source, numbers = _Source(file), itertools.count()
+    source, numbers, kinds = Source(file), itertools.count(), set[int]()
+    reader = _Reader(source, name, numbers, settings, tally, kinds)
     is_warc, unexplained = False, None
     for frame in frames(source, size, _largest(settings) + _HEADERS):
         is_warc = is_warc or frame.data.startswith(b"WARC/")
-        if frame.data.startswith(b"filedesc:") and not is_warc:
-            _drop_record(tally, DropRow(name, "record", "arc_format"))
-            return
         if not is_warc:
             unexplained = frame  # counted if records follow; else the file is something other than a WARC
             continue
@@ -86,40 +93,58 @@ def read_captures(file: IO[bytes], name: str, size: int, settings: WarcSettings,
             if isinstance(piece, Damage):
                 _count_damage(piece, name, tally)
             else:
-                yield from _captures(piece, name, source, numbers, settings, tally)
+                yield from reader.captures(piece)
         unexplained = None
     if not is_warc:
         _drop_record(tally, DropRow(name, "record", "not_warc"))
+    elif kinds & _EXTRACTS and not kinds & _ANSWERS:
+        _drop_record(tally, DropRow(name, "record", "no_responses", _EXTRACT_HINT))
 
 
-def _captures(
-    frame: Frame, name: str, source: "_Source", numbers: Iterator[int], settings: WarcSettings, tally: Tally
-) -> Iterator[Capture]:
-    parsed: Iterable[Capture | None]
-    if frame.whole:
-        parsed = list(_parse(io.BytesIO(frame.data), frame, name, numbers, settings, tally))
-        is_shared = len(parsed) > 1
-    else:  # one huge record, or an archive in one gzip stream: its records are taken in passing
-        section = _Section(source, frame.offset, frame.end)
-        parsed, is_shared = _parse(section, frame, name, numbers, settings, tally), True
-    for capture in parsed:
-        if capture is not None:  # of several records in a frame none can be found again by its offset
-            yield msgspec.structs.replace(capture, length=0) if is_shared and not capture.stored_in else capture
+class _Reader:
+    """Reads the frames of one archive."""
 
+    def __init__(
+        self,
+        source: Source,
+        name: str,
+        numbers: Iterator[int],
+        settings: WarcSettings,
+        tally: Tally,
+        kinds: set[int],
+    ) -> None:
+        self._source, self._name, self._numbers, self._kinds = source, name, numbers, kinds
+        self._settings, self._tally = settings, tally
 
-def _parse(
-    data: "io.BytesIO | _Section", frame: Frame, name: str, numbers: Iterator[int], settings: WarcSettings, tally: Tally
-) -> Iterator[Capture | None]:
-    """For each record in `data` its capture, or None; every response is counted."""
-    try:
-        for record in ArchiveIterator(
-            data, record_types=WarcRecordType.any_type, parse_http=False, auto_decode="none", quirks_mode=True
-        ):
-            yield _counted(record, next(numbers), frame, settings, tally)
-    except OSError as error:
-        if isinstance(data, _Section) and data.source.failed:
-            raise
-        _count_damage(Damage(frame.offset, str(error)), name, tally)
+    def captures(self, frame: Frame) -> Iterator[Capture]:
+        parsed: Iterable[Capture | None]
+        if frame.whole or frame.packing == "arc":
+            parsed = list(self._parse(io.BytesIO(frame.data), frame))
+            is_shared = len(parsed) > 1
+        else:  # one huge record, or an archive in one stream: its records are taken in passing
+            parsed, is_shared = self._parse(self._stream(frame), frame), True
+        for capture in parsed:
+            if capture is not None:  # of several records in a frame none can be found again by its offset
+                yield msgspec.structs.replace(capture, length=0) if is_shared and not capture.stored_in else capture
+
+    def _stream(self, frame: Frame) -> IO[bytes]:
+        section = cast(IO[bytes], Section(self._source.at, frame.offset, frame.end))
+        if frame.packing == "zstd":
+            return cast(IO[bytes], unpacker(read_dictionary(self._source)).stream_reader(section))
+        return section
+
+    def _parse(self, data: IO[bytes], frame: Frame) -> Iterator[Capture | None]:
+        """For each record in `data` its capture, or None; every response is counted."""
+        try:
+            for record in ArchiveIterator(
+                data, record_types=WarcRecordType.any_type, parse_http=False, auto_decode="none", quirks_mode=True
+            ):
+                self._kinds.add(int(record.record_type))
+                yield _counted(record, next(self._numbers), frame, self._settings, self._tally)
+        except (OSError, ZstdError) as error:
+            if self._source.failed:
+                raise
+            _count_damage(Damage(frame.offset, str(error)), self._name, self._tally)
 
 
 def page_of_capture(capture: Capture, uid: int, warc_file: str, settings: WarcSettings) -> Page:
@@ -139,48 +164,78 @@ def page_of_capture(capture: Capture, uid: int, warc_file: str, settings: WarcSe
     )
 
 
-def read_page(record: bytes, url: str, warc_file: str, offset: int, settings: WarcSettings) -> Page:
-    """The page for `url` that the bytes of a WARC record, compressed or not, hold: the one that a build saw there.
+def read_page(
+    record: bytes, url: str, warc_file: str, offset: int, settings: WarcSettings, dictionary: bytes = b""
+) -> Page:
+    """The page for `url` that the bytes of a record, compressed or not, hold: the one that a build saw there.
 
     Raises `Drop` as `read_response`, and for what is no page.
     """
-    frame = Frame(offset, offset + len(record), b"", True)
-    try:
-        for found in ArchiveIterator(io.BytesIO(record), parse_http=False, auto_decode="none", quirks_mode=True):
-            if media_key(_target(found)) != media_key(url):
-                raise Drop("not_seekable", f"{_target(found)} lies there")
-            capture = _capture(found, 0, frame, settings)
-            if capture is None or capture.is_image:
-                raise Drop("unsupported_type")
-            return page_of_capture(capture, 0, warc_file, settings)
-    except OSError as error:
-        raise Drop("broken_record", str(error)) from None
-    raise Drop("broken_record", "no record at this offset")
+    found, block = _only_record(record, url, settings.max_page_bytes, dictionary)
+    capture = _capture(found, 0, Frame(offset, offset + len(record), block, True, length=len(block)), settings)
+    if capture is None or capture.is_image:
+        raise Drop("unsupported_type")
+    return page_of_capture(capture, 0, warc_file, settings)
 
 
-def read_response(record: bytes, url: str, max_bytes: int) -> tuple[dict[str, str], bytes]:
-    """Headers and decoded body of the response for `url` that the bytes of a WARC record, compressed or not, hold.
+def read_response(
+    record: bytes, url: str, max_bytes: int, dictionary: bytes = b"", verify_digests: bool = True
+) -> tuple[dict[str, str], bytes]:
+    """Headers and decoded body of the response for `url` that the bytes of a record, compressed or not, hold.
 
-    Raises `Drop`: broken_record, truncated_record, too_large, bad_encoding, and not_seekable when another record lies
-    there.
+    `dictionary` is that of its archive (`read_dictionary`). Raises `Drop`: broken_record, truncated_record, too_large,
+    bad_encoding, truncated_body, digest_mismatch, and not_seekable when another record lies there.
     """
+    found, block = _only_record(record, url, max_bytes, dictionary)
+    found.parse_http(auto_decode="none", quirks_mode=True)
+    if found.content_length > max_bytes:
+        raise Drop("too_large", f"{found.content_length} bytes, cap {max_bytes}")
+    body, headers = found.reader.read(), _headers(found)
+    require_whole(found.headers, headers, len(body))
+    if verify_digests:
+        require_sound(found.headers, headers, block, body, max_bytes)
+    return headers, decode_body(
+        body, headers.get("transfer-encoding", ""), headers.get("content-encoding", ""), max_bytes
+    )
+
+
+def _only_record(record: bytes, url: str, max_bytes: int, dictionary: bytes) -> tuple[WarcRecord, bytes]:
+    """The record for `url` in these bytes, and its block. Raises `Drop`."""
+    found = None
+    if not record.startswith(GZIP_MAGIC) or (found := _first(record)) is None:  # FastWARC unpacks gzip fastest
+        frame = next(frames(io.BytesIO(record), len(record), max_bytes + _HEADERS, dictionary), None)
+        if isinstance(frame, Damage):
+            raise Drop("truncated_record" if frame.truncated else "broken_record", frame.detail)
+        found = _first(frame.data if frame else b"")
+    if found is None:
+        raise Drop("broken_record", "no record at this offset")
+    if media_key(_target(found)) != media_key(url):
+        raise Drop("not_seekable", f"{_target(found)} lies there")
+    stated = found.content_length
     try:
-        for found in ArchiveIterator(io.BytesIO(record), parse_http=False, auto_decode="none", quirks_mode=True):
-            if media_key(_target(found)) != media_key(url):
-                raise Drop("not_seekable", f"{_target(found)} lies there")
-            found.parse_http(auto_decode="none", quirks_mode=True)
-            if found.content_length > max_bytes:
-                raise Drop("too_large", f"{found.content_length} bytes, cap {max_bytes}")
-            body = found.reader.read()
-            if len(body) < found.content_length:
-                raise Drop("truncated_record", f"{len(body)} of {found.content_length} bytes")
-            headers = _headers(found)
-            return headers, decode_body(
-                body, headers.get("transfer-encoding", ""), headers.get("content-encoding", ""), max_bytes
-            )
+        block = found.reader.read(min(stated, max_bytes + _HEADERS))
     except OSError as error:
         raise Drop("broken_record", str(error)) from None
-    raise Drop("broken_record", "no record at this offset")
+    if len(block) < stated and stated > max_bytes + _HEADERS:
+        raise Drop("too_large", f"{stated} bytes, cap {max_bytes}")
+    if len(block) < stated:
+        raise Drop("truncated_record", f"{len(block)} of {stated} bytes")
+    found.set_bytes_content(block)
+    return found, block
+
+
+def _first(data: bytes) -> WarcRecord | None:
+    try:
+        return next(ArchiveIterator(io.BytesIO(data), parse_http=False, auto_decode="none", quirks_mode=True), None)
+    except OSError:
+        return None
+
+
+def _block(frame: Frame, record: WarcRecord) -> bytes | memoryview:
+    """All of a record behind its own header, whose HTTP header was not read yet; b"" if its frame holds others, too."""
+    length = frame.length if frame.whole else 0
+    is_alone = length <= len(frame.data) <= length + _LINE_ENDS
+    return memoryview(frame.data)[length - record.content_length : length] if length and is_alone else b""
 
 
 def _counted(record: WarcRecord, number: int, frame: Frame, settings: WarcSettings, tally: Tally) -> Capture | None:
@@ -205,6 +260,7 @@ def _capture(record: WarcRecord, number: int, frame: Frame, settings: WarcSettin
         return _revisit(record, number)
     if record.record_type != WarcRecordType.response:
         return None
+    block = _block(frame, record) if settings.verify_digests else b""
     record.parse_http(auto_decode="none", quirks_mode=True)
     if not record.is_http or record.http_headers is None:
         raise Drop("not_http")
@@ -218,13 +274,17 @@ def _capture(record: WarcRecord, number: int, frame: Frame, settings: WarcSettin
         raise Drop("unsupported_type", headers.get("content-type", "")[:80])
     if record.content_length > cap:
         raise Drop("too_large", f"{record.content_length} bytes, cap {cap}")
+    require_whole(record.headers, headers, record.content_length)
+    body = head + record.reader.read() if kind == "page" else b""
+    if body and settings.verify_digests and len(body) == record.content_length:  # of media when they are read
+        require_sound(record.headers, headers, block, body, settings.max_page_bytes)
     return Capture(
         number=number,
         offset=frame.offset,
         length=frame.end - frame.offset,
         url=_target(record),
         is_image=kind != "page",
-        body=head + record.reader.read() if kind == "page" else b"",
+        body=body,
         headers=headers,
         charset=record.http_charset or "",
         fetch_time=_fetch_time(record),
@@ -278,7 +338,7 @@ def _kind(headers: dict[str, str], head: bytes, videos: bool) -> str:
     stated = headers.get("content-type", "").partition(";")[0].strip().lower()
     encoded = headers.get("content-encoding", "").strip().lower() not in ("", "identity", "none")
     if "chunked" in headers.get("transfer-encoding", "").lower():
-        head = dechunk(head)
+        head = dechunk_beginning(head)
     start = head.lstrip().lower()
     if not encoded and is_image(head):
         return "image"
@@ -310,41 +370,3 @@ def _count_damage(damage: Damage, name: str, tally: Tally) -> None:
 def _drop_record(tally: Tally, row: DropRow) -> None:
     tally.saw("record")
     tally.drop(row)
-
-
-class _Source:
-    """An archive's file; remembers that it was the file itself that failed, in whatever words its client has."""
-
-    def __init__(self, file: IO[bytes]) -> None:
-        self._file = file
-        self.failed = False
-
-    def seek(self, offset: int) -> int:
-        return self._file.seek(offset)
-
-    def read(self, size: int = -1) -> bytes:
-        try:
-            return self._file.read(size)
-        except Exception as error:  # HTTP and cloud clients have error trees of their own
-            self.failed = True
-            raise error if isinstance(error, OSError) else OSError(repr(error)) from error
-
-
-class _Section(io.RawIOBase):
-    """The bytes of a file from `start` to `end`, as FastWARC reads them."""
-
-    def __init__(self, source: _Source, start: int, end: int) -> None:
-        self.source, self._start, self._end, self._position = source, start, end, start
-
-    def readable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._position - self._start
-
-    def read(self, size: int = -1) -> bytes:
-        left = self._end - self._position
-        self.source.seek(self._position)
-        data = self.source.read(left if size < 0 else min(size, left))
-        self._position += len(data)
-        return data

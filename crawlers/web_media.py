@@ -125,7 +125,7 @@ class WebMedia:
             exchange = await self._persistently(url)
             if exchange.status not in REDIRECTS:
                 check_status(exchange)
-                require_kind(self._kind, exchange)
+                require_kind(self._kind, exchange, self._max_bytes)
                 return exchange
             url = resolve(url, exchange.headers.get("location", ""))
             if not url:

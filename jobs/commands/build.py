@@ -66,7 +66,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def carry_out(work: Callable[[], "Dataset"], output: str) -> int:
     """Do a build and print what became of its input; an error becomes a message and an exit code."""
-    from crawlers.inputs import InputError
+    from crawlers.inputs import InputError, NoResponses
     from jobs.kinds.finish import funnel_lines
     from jobs.phases.run import BuildError
     from model.scorers import BadModel
@@ -75,6 +75,8 @@ def carry_out(work: Callable[[], "Dataset"], output: str) -> int:
 
     try:
         dataset = work()
+    except NoResponses as error:
+        return fail(error, 1)
     except (SettingsError, InputError, BadModel) as error:
         return fail(error, 2)
     except (BuildError, StepError) as error:

@@ -29,7 +29,7 @@ def open_media(task: Task, locations: Mapping[bytes, Location], deny: DenyList, 
     """What gives media of a kind while the task lasts: the archives, and the web where the settings say so."""
     config = task.config
     archives = [archive.url for archive in task.plan.inputs] if task.plan.source == "archives" else []
-    captured = task.enter(CapturedMedia(archives, locations, config.warc.cap(kind)))
+    captured = task.enter(CapturedMedia(archives, locations, config.warc.cap(kind), config.warc.verify_digests))
     source: AbstractContextManager[MediaSource] = nullcontext(captured)
     if config.media.from_web:
         source = WebMedia(captured, config.media, config.consent, deny, kind)

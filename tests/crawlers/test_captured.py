@@ -6,12 +6,23 @@ from typing import Any
 import fsspec
 import pytest
 
+from crawlers.archive_index import Archives
 from crawlers.captured import CapturedMedia, Location
 from crawlers.warc import WarcSettings, read_captures
 from schemas.drops import Drop, Tally
 from schemas.urls import media_key
 from tests.crawlers.conftest import Site
-from tests.crawlers.warcs import Record, chunked, damaged, record_bytes, response, warc_bytes, write_warc
+from tests.crawlers.warcs import (
+    Record,
+    arc_bytes,
+    chunked,
+    damaged,
+    record_bytes,
+    response,
+    warc_bytes,
+    write_warc,
+    zst_bytes,
+)
 
 CAP = 1 << 20
 
@@ -167,3 +178,31 @@ def test_damage_made_by_the_helper_is_damage() -> None:
     member = record_bytes(image(0))
     assert len(damaged(member)) == len(member)
     assert damaged(member) != member
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_media_and_pages_of_a_zst_are_found_by_offset_with_its_dictionary(tmp_path: Path, packed: bool) -> None:
+    html = response("https://example.org/p", "<!doctype html>" + "words " * 50)
+    path = str(tmp_path / "a.warc.zst")
+    samples = [record_bytes(image(number), gzip=False) for number in range(9)]
+    parts = zst_bytes([image(0), html, image(1)], b"".join(samples), packed)
+    Path(path).write_bytes(b"".join(parts))
+    locations = located([path])
+    assert [place.length for place in locations.values()] == [len(part) for part in parts[1:]]
+    with CapturedMedia([path], locations, CAP) as media:
+        for number in (1, 0):
+            assert media.get(f"https://example.org/{number}.jpg").body == image(number).payload
+    archives, place = Archives([path]), locations[media_key(html.url)]
+    assert archives.page(html.url).html == html.payload
+    assert archives.page(html.url, path, place.offset, place.length).html == html.payload
+    assert archives.media(image(1).url).body == image(1).payload
+
+
+@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize("gz", [True, False])
+def test_media_of_an_arc_are_found_by_offset(tmp_path: Path, version: int, gz: bool) -> None:
+    path = str(tmp_path / "a.arc")
+    Path(path).write_bytes(b"".join(arc_bytes([image(0), image(1)], gz, version)))
+    with CapturedMedia([path], located([path]), CAP) as media:
+        for number in (1, 0):
+            assert media.get(f"https://example.org/{number}.jpg").body == image(number).payload

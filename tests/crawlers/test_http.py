@@ -1,4 +1,6 @@
+import contextlib
 import gzip
+import time
 import tracemalloc
 import zlib
 from collections.abc import Callable
@@ -9,7 +11,7 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawlers.http import dechunk, decode_body
+from crawlers.http import dechunk, dechunk_beginning, decode_body
 from schemas.drops import Drop
 from tests.crawlers.warcs import chunked
 
@@ -102,14 +104,79 @@ def test_a_damaged_body_is_a_bad_encoding(name: str, encode: Callable[[bytes], b
     assert drop.value.detail
 
 
+def reason(body: bytes, transfer: str, content: str) -> str:
+    with pytest.raises(Drop) as drop:
+        decode_body(body, transfer, content, CAP)
+    return drop.value.reason
+
+
 @every_encoding
-def test_a_body_cut_short_gives_what_came(name: str, encode: Callable[[bytes], bytes]) -> None:
-    """As browsers do: archives cut long bodies, and the beginning of a page is a page."""
-    words = b"".join(b"%d words " % (i * i) for i in range(20_000))
+def test_a_body_cut_short_anywhere_is_a_truncated_body(name: str, encode: Callable[[bytes], bytes]) -> None:
+    """Down to the last byte of a checksum: a half page must never pass as whole."""
+    words = b"".join(b"%d words " % (i * i) for i in range(3_000))
     whole = encode(words)
-    begun = decode_body(whole[: len(whole) // 2], "", name, CAP)
-    assert begun
-    assert words.startswith(begun)
+    length = len(whole)
+    for end in {*range(1, 40), *range(40, length, 997), *range(length - 12, length)}:
+        if end < {"deflate": 4, "zstd": 2}.get(name, 0):
+            continue  # may be text
+        assert reason(whole[:end], "", name) == "truncated_body", end
+
+
+ONE, TWO = PAGE[: LENGTH // 2], PAGE[LENGTH // 2 :]
+PARTED = [pytest.param(*ENCODERS[key], id=key) for key in ("gzip", "zstd", "zstd, size unknown")]
+
+
+@pytest.mark.parametrize(("name", "encode"), PARTED)
+def test_all_members_and_frames_are_read(name: str, encode: Callable[[bytes], bytes]) -> None:
+    parts = encode(ONE) + encode(b"") + encode(TWO)
+    assert decode_body(parts, "", name, LENGTH) == PAGE
+    assert decode_body(chunked(parts, 7), "chunked", name, LENGTH) == PAGE
+    assert reason(parts[:-1], "", name) == "truncated_body"
+    with pytest.raises(Drop, match="too_large"):
+        decode_body(parts, "", name, LENGTH - 1)
+
+
+def test_padding_between_gzip_members_and_skippable_frames_of_zstd_are_passed_over() -> None:
+    assert decode_body(gzip.compress(ONE) + bytes(512) + gzip.compress(TWO) + bytes(99), "", "gzip", CAP) == PAGE
+    skipped = b"\x5e\x2a\x4d\x18" + (5).to_bytes(4, "little") + b"notes"
+    frames = [zstandard.compress(part) for part in (ONE, TWO)]
+    assert decode_body(skipped + frames[0] + skipped + frames[1] + skipped, "", "zstd", CAP) == PAGE
+    assert reason(skipped + frames[0] + skipped[:-1], "", "zstd") == "truncated_body"
+
+
+@every_encoding
+@pytest.mark.parametrize("junk", [b"\r\n", b"<!-- a proxy was here -->", bytes(70), b"\xff" * 70_000])
+def test_junk_behind_a_sound_body_is_ignored_as_browsers_do(
+    name: str, encode: Callable[[bytes], bytes], junk: bytes
+) -> None:
+    assert decode_body(encode(PAGE) + junk, "", name, CAP) == PAGE
+
+
+@pytest.mark.parametrize(("name", "encode"), PARTED)
+def test_a_bomb_in_many_parts_is_too_large(name: str, encode: Callable[[bytes], bytes]) -> None:
+    assert reason(encode(bytes(CAP // 4)) * 5, "", name) == "too_large"
+
+
+@pytest.mark.parametrize(("name", "encode"), PARTED)
+def test_many_small_parts_take_time_in_proportion(name: str, encode: Callable[[bytes], bytes]) -> None:
+    def seconds(count: int) -> float:
+        body = encode(b"") * count
+        began = time.process_time()
+        assert decode_body(body, "", name, CAP) == b""
+        return time.process_time() - began
+
+    seconds(1000)
+    assert seconds(40_000) < 12 * seconds(10_000) + 0.1
+
+
+def test_more_encodings_than_anybody_needs_are_refused() -> None:
+    assert reason(PAGE, "", ", ".join(["gzip"] * 6)) == "bad_encoding"
+    assert decode_body(PAGE, "", ", ".join(["identity"] * 60), CAP) == PAGE
+
+
+def test_a_transfer_coding_is_undone_below_its_chunks() -> None:
+    assert decode_body(chunked(gzip.compress(PAGE)), "gzip, chunked", "", CAP) == PAGE
+    assert decode_body(chunked(gzip.compress(brotli.compress(PAGE))), "gzip, chunked", "br", CAP) == PAGE
 
 
 def test_encodings_are_undone_in_reverse_order() -> None:
@@ -154,11 +221,31 @@ def test_extensions_and_trailers_of_chunks_are_passed_over() -> None:
     assert dechunk(b'5;name="x"\r\nhello\r\n6 \r\n world\r\n0\r\nExpires: never\r\n\r\n') == b"hello world"
 
 
-def test_chunks_cut_off_give_what_came_whole_or_begun() -> None:
+def test_chunks_cut_off_anywhere_are_a_truncated_body() -> None:
     whole = chunked(b"abcdefghij", 5)
-    assert dechunk(whole[:-5]) == b"abcdefghij"
-    assert dechunk(whole[: whole.index(b"fgh") + 2]) == b"abcdefg"
-    assert dechunk(whole[: whole.index(b"fgh") - 2]) == b"abcde"
+    for end in range(3, len(whole) - 3):
+        assert reason(whole[:end], "chunked", "") == "truncated_body", end
+    assert dechunk(whole[:-2]) == b"abcdefghij", "the line end after the trailers is missed by nobody"
+
+
+def test_a_beginning_is_dechunked_as_far_as_it_goes() -> None:
+    whole = chunked(b"abcdefghij", 5)
+    assert dechunk_beginning(whole[: whole.index(b"fgh") + 2]) == b"abcdefg"
+    assert dechunk_beginning(b"ffff\r\nabc") == b"abc"
+
+
+@pytest.mark.parametrize(
+    "line", [b"5\r\n", b"005\r\n", b" 5 \r\n", b"5\n", b"5;a=b\r\n", b"5;" + b"x" * 1000 + b"\r\n"]
+)
+def test_the_size_of_a_chunk_may_be_written_in_many_ways(line: bytes) -> None:
+    assert dechunk(line + b"hello\r\n0\r\n\r\n") == b"hello"
+    assert dechunk(line + b"hello\n0\n\n") == b"hello"
+
+
+@pytest.mark.parametrize("line", [b"+5", b"0x5", b"1_0", b"-5", "\uff15".encode(), b"11111111111111111"])
+def test_what_python_alone_takes_for_a_number_is_no_size(line: bytes) -> None:
+    body = line + b"\r\nhello\r\n0\r\n\r\n"
+    assert dechunk(body) == body
 
 
 @pytest.mark.parametrize("body", [PAGE, b"-5\r\nabcde\r\n", b"zz\r\nabc", b"no line end", b"", b"\r\n\r\n<html>"])
@@ -166,9 +253,34 @@ def test_a_body_that_is_not_chunked_is_kept(body: bytes) -> None:
     assert dechunk(body) == body
 
 
-def test_damage_between_chunks_keeps_what_came_before() -> None:
-    assert dechunk(b"5\r\nhello\r\nzz\r\nworld\r\n0\r\n\r\n") == b"hello"
+def test_damage_between_chunks_is_a_bad_encoding() -> None:
+    assert reason(b"5\r\nhello\r\nzz\r\nworld, and more\r\n0\r\n\r\n", "chunked", "") == "bad_encoding"
+
+
+def test_a_page_whose_first_line_is_a_number_is_not_chunked() -> None:
+    assert dechunk(b"5\r\n" + PAGE) == b"5\r\n" + PAGE
 
 
 def test_a_chunk_that_claims_the_world_takes_no_memory() -> None:
-    assert dechunk(b"ffffffffffff\r\nabc") == b"abc"
+    assert reason(b"ffffffffffff\r\nabc", "chunked", "") == "truncated_body"
+
+
+@given(
+    st.sampled_from(
+        [
+            b"",
+            b"\x1f\x8b\x08",
+            b"\x78\x9c",
+            b"\x28\xb5\x2f\xfd",
+            b"\x50\x2a\x4d\x18",
+            b"5\r\n",
+            gzip.compress(PAGE)[:99],
+        ]
+    ),
+    st.binary(max_size=200),
+    st.sampled_from(["", "chunked", "gzip, chunked"]),
+    st.sampled_from(["", "gzip", "deflate", "br", "zstd", "zstd, br, deflate, gzip"]),
+)
+def test_whatever_comes_is_a_body_or_a_drop(start: bytes, rest: bytes, transfer: str, content: str) -> None:
+    with contextlib.suppress(Drop):
+        assert len(decode_body(start + rest, transfer, content, 10_000)) <= 10_000

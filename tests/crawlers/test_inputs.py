@@ -1,10 +1,11 @@
 import gzip
+import os
 from pathlib import Path
 
 import fsspec
 import pytest
 
-from crawlers.inputs import COMMON_CRAWL, Input, InputError, _beside, list_archives
+from crawlers.inputs import COMMON_CRAWL, Input, InputError, NoResponses, _beside, list_archives
 from tests.crawlers.conftest import Site
 
 
@@ -46,7 +47,7 @@ def test_archives_come_in_the_order_given_each_once(folder: Path) -> None:
 
 @pytest.mark.parametrize(
     ("pattern", "message"),
-    [("missing.warc", "no such archive: "), ("*.arc", "nothing matches "), ("deep", "no such archive: ")],
+    [("missing.warc", "no such archive: "), ("*.arc", "nothing matches ")],
 )
 def test_a_pattern_that_names_nothing_is_an_error_that_names_it(folder: Path, pattern: str, message: str) -> None:
     with pytest.raises(InputError) as error:
@@ -168,3 +169,92 @@ def test_an_object_store_is_listed_and_globbed(memory: str) -> None:
         list_archives([f"{memory}/*.arc"])
     with pytest.raises(InputError, match="no such archive"):
         list_archives([f"{memory}/missing.warc.gz"])
+
+
+# Names that nobody chose with care.
+
+
+@pytest.mark.parametrize(
+    "pattern", ["{}/caf\udce9.warc.gz", "{}/c*.warc.gz", "{}/*.warc.gz", "file://{}/caf\udce9.warc.gz"]
+)
+def test_a_name_that_is_not_utf_8_is_said_in_one_line(tmp_path: Path, pattern: str) -> None:
+    (tmp_path / os.fsdecode(b"caf\xe9.warc.gz")).write_bytes(b"x")
+    with pytest.raises(InputError, match="is not UTF-8") as caught:
+        list_archives([pattern.format(tmp_path)])
+    assert str(caught.value).encode().isascii()
+    assert "\n" not in str(caught.value)
+
+
+ODD = ["", " ", "\0", "a\0b.warc.gz", "new\nline", "x" * 5000, "~nobody/x", "[", "a.warc.gz/b"]
+ODD_URLS = [
+    "s3://",
+    "http://",
+    "http://[::1",
+    "foo://bar/x",
+    "://",
+    "file://",
+    "http://127.0.0.1:1/a.warc.gz",
+    "memory://\0",
+]
+
+
+@pytest.mark.parametrize("pattern", [*ODD, *ODD_URLS, "caf\udce9", "http://127.0.0.1:1/\udce9.warc.gz"])
+@pytest.mark.parametrize("form", ["{}", "{}.txt", "{}.paths.gz"])
+def test_a_name_of_nothing_is_an_input_error_in_one_line(folder: Path, pattern: str, form: str) -> None:
+    with pytest.raises(InputError) as caught:
+        list_archives([form.format(pattern)])
+    assert str(caught.value)
+    assert len(str(caught.value)) < 800
+    assert "\n" not in str(caught.value)
+    str(caught.value).encode()
+
+
+def test_a_folder_says_what_to_name_instead(folder: Path) -> None:
+    with pytest.raises(InputError, match="is a folder: name the files in it"):
+        list_archives([str(folder)])
+
+
+def test_a_name_with_a_line_end_is_a_name(tmp_path: Path) -> None:
+    (tmp_path / "a\nb.warc.gz").write_bytes(b"xy")
+    assert list_archives([str(tmp_path / "*.warc.gz")]) == [Input(str(tmp_path / "a\nb.warc.gz"), 2)]
+
+
+def test_what_vanishes_while_a_glob_is_read_is_left_out(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = os.path.getsize
+
+    def getsize(path: str) -> int:
+        if path.endswith("a.warc.gz"):
+            raise FileNotFoundError(path)
+        return sizes(path)
+
+    monkeypatch.setattr(os.path, "getsize", getsize)
+    assert names(list_archives([str(folder / "*.warc.gz")])) == ["b.warc.gz"]
+
+
+def test_a_link_to_nothing_is_no_archive(folder: Path) -> None:
+    (folder / "z.warc.gz").symlink_to("nowhere")
+    assert "z.warc.gz" not in names(list_archives([str(folder / "*.warc.gz")]))
+    with pytest.raises(InputError, match="no such archive"):
+        list_archives([str(folder / "z.warc.gz")])
+
+
+def test_what_may_not_be_read_is_said_before_a_build_begins(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may read everything
+    with pytest.raises(InputError, match="may not be read"):
+        list_archives([str(folder / "a.warc.gz")])
+
+
+def test_lists_that_lead_back_to_themselves_end(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("b.paths\n")
+    (tmp_path / "b.paths").write_text("a.txt\n")
+    with pytest.raises(InputError, match="leads back to itself"):
+        list_archives([str(tmp_path / "a.txt")])
+
+
+@pytest.mark.parametrize("name", ["x.warc.wet.gz", "x.wet", "X.WARC.WET.GZ", "x.warc.wat.gz", "x.wat.zst"])
+def test_extracts_are_refused_by_their_names(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"x")
+    (tmp_path / "all.paths").write_text(f"{name}\n")
+    for pattern in (name, "x*" if name[0] == "x" else "X*", "all.paths"):
+        with pytest.raises(NoResponses, match=r"is a W[EA]T file: .* weft needs the pages"):
+            list_archives([str(tmp_path / pattern)])

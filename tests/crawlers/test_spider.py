@@ -1,6 +1,7 @@
 """A spider against servers on this machine; the servers' own logs say how it behaved."""
 
 import asyncio
+import gzip
 import itertools
 import time
 from collections import Counter
@@ -252,6 +253,30 @@ def test_a_host_whose_robots_txt_never_comes_is_given_up(web: WebServer, tmp_pat
     )
     assert web.paths() == []
     assert done.reasons() == {"http://a.example/": "robots_unavailable"}
+
+
+CUT = gzip.compress(b"User-agent: *\n" + b"# " + bytes(range(33, 127)) * 9 + b"\nDisallow: /\n")[:-12]
+
+
+@pytest.mark.parametrize("path", ["/robots.txt", "/ai.txt", "/.well-known/tdmrep.json"])
+@pytest.mark.parametrize("body", [CUT, b"\x1f\x8b\x08 not gzip"])
+def test_a_policy_file_that_cannot_be_read_allows_nothing(
+    web: WebServer, tmp_path: Path, path: str, body: bytes
+) -> None:
+    web.routes |= {path: Reply(body, "text/plain", headers=(("Content-Encoding", "gzip"),)), "/": Reply(page())}
+    done = crawl(
+        tmp_path, config(web, msgspec.structs.replace(FAST, backoff_s=0.01, max_failures=3)), "http://a.example/"
+    )
+    assert web.paths() == []
+    assert done.reasons() == {"http://a.example/": "robots_unavailable"}
+
+
+def test_a_page_cut_off_in_its_encoding_is_no_page(web: WebServer, tmp_path: Path) -> None:
+    headers = (("Content-Encoding", "gzip"),)
+    web.routes |= {"/": Reply(gzip.compress(page("/b"))[:-9], headers=headers), "/b": Reply(page())}
+    done = crawl(tmp_path, config(web), "http://a.example/")
+    assert web.paths() == ["/"]
+    assert done.reasons() == {"http://a.example/": "truncated_body"}
 
 
 def test_robots_rules_hold_for_images_on_their_own_host(web: WebServer, tmp_path: Path) -> None:

@@ -285,15 +285,13 @@ def test_pages_and_images_have_caps_of_their_own(gz: bool) -> None:
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        (ARC, "arc_format"),
-        (gzip.compress(ARC, mtime=0), "arc_format"),
         (b"", "not_warc"),
         (b"hello world\n" * 100, "not_warc"),
         (gzip.compress(b"hello world\n" * 100, mtime=0), "not_warc"),
         (b"\x1f\x8b\x08 but no gzip", "not_warc"),
         (bytes(5000), "not_warc"),
     ],
-    ids=["arc", "arc.gz", "empty", "text", "text.gz", "broken gzip", "zeros"],
+    ids=["empty", "text", "text.gz", "broken gzip", "zeros"],
 )
 def test_a_file_without_a_record_says_what_it_is(data: bytes, reason: str) -> None:
     captures, rows, _ = read(data)
@@ -402,7 +400,7 @@ def test_a_response_cut_short_is_a_truncated_record(gz: bool) -> None:
     assert drop.value.reason == "truncated_record"
 
 
-@pytest.mark.parametrize("data", [b"", b"nothing of the kind", gzip.compress(b"nothing of the kind", mtime=0), ARC])
+@pytest.mark.parametrize("data", [b"", b"nothing of the kind", gzip.compress(b"nothing of the kind", mtime=0)])
 def test_bytes_that_are_no_record_are_a_broken_record(data: bytes) -> None:
     with pytest.raises(Drop) as drop:
         read_response(data, "https://example.org/1", CAP)

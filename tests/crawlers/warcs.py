@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import IO
 
+import zstandard
 from warcio.statusandheaders import StatusAndHeaders
 from warcio.warcwriter import WARCWriter
 
@@ -116,3 +117,26 @@ def chunked(body: bytes, size: int = 1000) -> bytes:
     """Transfer-Encoding: chunked."""
     parts = [body[at : at + size] for at in range(0, len(body), size)]
     return b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in parts) + b"0\r\n\r\n"
+
+
+def zst_bytes(records: Iterable[Record], dictionary: bytes = b"", packed: bool = True) -> list[bytes]:
+    """A `.warc.zst` as ArchiveTeam writes it, in parts: its dictionary in a frame to be skipped, a frame a record."""
+    known = zstandard.ZstdCompressionDict(dictionary) if dictionary else None
+    packer = zstandard.ZstdCompressor(dict_data=known, write_checksum=True)
+    stored = zstandard.compress(dictionary) if packed else dictionary
+    first = [b"\x5d\x2a\x4d\x18" + len(stored).to_bytes(4, "little") + stored] if dictionary else []
+    return first + [packer.compress(record_bytes(record, gzip=False)) for record in records]
+
+
+def arc_bytes(records: Iterable[Record], gzip: bool, version: int = 1) -> list[bytes]:
+    """An ARC, record by record; the first describes it."""
+    about = f"{version} 0 Somebody\nURL IP-address Archive-date Content-type Archive-length\n\n".encode()
+    rest = {1: "text/plain", 2: "text/plain 200 - - 0 a.arc"}[version]
+    parts = [f"filedesc://a.arc 0.0.0.0 20260102030405 {rest} {len(about)}\n".encode() + about + b"\n"]
+    for record in records:
+        plain = record_bytes(record, gzip=False)
+        block = plain[plain.index(b"\r\n\r\n") + 4 : -4]
+        date = "".join(filter(str.isdigit, record.date))
+        fields = {1: "text/html", 2: "text/html 200 - - 0 a.arc"}[version]
+        parts.append(f"{record.url} 1.2.3.4 {date} {fields} {len(block)}\n".encode() + block + b"\n")
+    return [gzip_module.compress(part, mtime=0) for part in parts] if gzip else parts
