@@ -25,6 +25,7 @@ from schemas import __version__
 from schemas.consent import AGENT
 from schemas.drops import Drop
 from schemas.settings import Settings
+from schemas.urls import host_named, host_of
 
 #: Statuses after which the same request can succeed later.
 PASSING_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
@@ -128,6 +129,8 @@ class Fetcher:
         started = datetime.now(UTC)
         try:
             target = URL(url, encoded=True)
+            if host_named(target.host or "") != host_of(url):  # two readings of one address: it is judged by the other
+                raise Unfetched("bad_address", url[:200])
             self.resolver.check_literal(target.host or "")
             async with asyncio.timeout(self._settings.deadline_s):
                 return await self._exchange(target, url, judge, accept, encodings, started)

@@ -14,7 +14,7 @@ from crawlers.fetch import REDIRECTS, Exchange, Fetcher, FetchSettings, Unfetche
 from crawlers.site_policy import AI, MAX_POLICY_BYTES, ROBOTS, TDMREP, SitePolicy, read_rules, read_tdmrep
 from schemas.drops import Drop
 from schemas.settings import Settings
-from schemas.urls import resolve
+from schemas.urls import host_of, resolve
 
 
 class PaceSettings(Settings, frozen=True):
@@ -93,8 +93,7 @@ class Host(msgspec.Struct):
 
 def host_name(url: str) -> str:
     """Host and port, the port left out where it is the scheme's own."""
-    parts = urlsplit(url)
-    host = parts.hostname or ""
+    parts, host = urlsplit(url), host_of(url)
     host = f"[{host}]" if ":" in host else host
     standard = {"http": 80, "https": 443}.get(parts.scheme)
     return host if parts.port in (None, standard) else f"{host}:{parts.port}"

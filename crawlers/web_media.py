@@ -24,7 +24,7 @@ from schemas.consent import ConsentSettings
 from schemas.deny import DenyList
 from schemas.drops import Drop
 from schemas.settings import Settings
-from schemas.urls import media_key, resolve
+from schemas.urls import absolute_url, media_key, resolve
 
 T = TypeVar("T")
 
@@ -110,7 +110,10 @@ class WebMedia:
         return asyncio.run_coroutine_threadsafe(work, self._loop)
 
     async def _fetch(self, url: str) -> tuple[dict[str, str], int, int]:
-        exchange = await self._follow(url)
+        address = absolute_url(url)  # in one reading from here on: policies, pace and connection are of the same host
+        if not address:
+            raise Drop("bad_address", url[:200])
+        exchange = await self._follow(address)
         body = exchange.decoded(self._max_bytes)
         offset, self._spool_end = self._spool_end, self._spool_end + len(body)
         with self._writing:
