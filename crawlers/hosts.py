@@ -3,6 +3,7 @@
 Pace is kept by wall-clock time, so that it holds over restarts.
 """
 
+import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable
@@ -130,7 +131,11 @@ async def learn_policy(
             texts[path] = await _policy_file(fetcher, base + path, settings, turn, seen) or b""
         except Drop:  # nothing was said
             texts[path] = b""
-    return SitePolicy(robots, read_rules(texts[AI]), read_tdmrep(texts[TDMREP]), time.time())
+    return await asyncio.to_thread(_policy, robots, texts[AI], texts[TDMREP])
+
+
+def _policy(robots: str, ai: bytes, tdmrep: bytes) -> SitePolicy:
+    return SitePolicy(robots, read_rules(ai), read_tdmrep(tdmrep), time.time()).read()
 
 
 async def _policy_file(

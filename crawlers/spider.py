@@ -27,7 +27,7 @@ from schemas.deny import DenyList
 from schemas.drops import Drop
 from schemas.urls import resolve
 
-_SKIPPED_IN_A_ROW = 200
+_SKIPPED_IN_A_ROW, _SKIPPING_S = 200, 0.05
 _HOST_FAILURES = ("connect", "dns", "slow", "bad_response")
 NOWHERE = ("", -1)
 
@@ -154,7 +154,10 @@ class Spider:
         if host.over_budget(pace):
             self._give_up(host, "host_budget", f"{host.requests} requests")
             return
+        began = time.monotonic()
         for _ in range(_SKIPPED_IN_A_ROW):
+            if time.monotonic() - began > _SKIPPING_S:  # so many rules that others would wait
+                return
             visit = self.frontier.take(host)
             if visit is None:
                 return
