@@ -13,6 +13,7 @@ from typing import IO, Any
 
 import msgspec
 
+from crawlers.clock import now
 from crawlers.crawl_config import CrawlConfig
 from crawlers.crawl_status import Status, count
 from crawlers.fetch import REDIRECTS, Exchange, Fetcher, Unfetched, check_status, retry_after
@@ -125,10 +126,10 @@ class Spider:
     async def _wait(self) -> None:
         """Until something ends or arrives, or the next host is ready."""
         due = self.frontier.next_due()
-        now = time.time()
-        wait = 1.0 if due is None or len(self._tasks) >= self._config.max_in_flight else due - now
+        at = now()
+        wait = 1.0 if due is None or len(self._tasks) >= self._config.max_in_flight else due - at
         if wait <= 0:  # its requests in flight are as many as it may have
-            wait = max(0.02, self._next_request - now)
+            wait = max(0.02, self._next_request - at)
         try:
             await asyncio.wait_for(self._changed.wait(), min(wait, 1.0))
         except TimeoutError:
@@ -139,8 +140,8 @@ class Spider:
         if room <= 0:
             return
         with self.frontier.transaction():
-            for host in self.frontier.due_hosts(time.time(), 2 * room + len(self._tasks)):
-                if len(self._tasks) >= self._config.max_in_flight or time.time() < self._next_request:
+            for host in self.frontier.due_hosts(now(), 2 * room + len(self._tasks)):
+                if len(self._tasks) >= self._config.max_in_flight or now() < self._next_request:
                     return
                 if host.in_flight < self._config.pace.concurrency_per_host and host.name not in self._learning:
                     self._start(host)
@@ -165,7 +166,7 @@ class Spider:
             if self._deny.denies(url):
                 self._drop(visit, Drop("denied"))
                 continue
-            policy = host.policy(url.partition("://")[0], pace, time.time())
+            policy = host.policy(url.partition("://")[0], pace, now())
             if policy is None:
                 self.frontier.again(visit, 0.0, tried=False)
                 self._learning.add(host.name)
@@ -212,11 +213,11 @@ class Spider:
         self._status.requests += 1
         rate = self._config.pace.max_requests_per_s / max(1, self._config.partitions)
         if rate:
-            self._next_request = max(self._next_request, time.time()) + 1 / rate
+            self._next_request = max(self._next_request, now()) + 1 / rate
 
     async def _turn(self, url: str) -> None:
         host = self.frontier.host(host_name(url))
-        while (wait := max(host.ready_at, self._next_request) - time.time()) > 0:
+        while (wait := max(host.ready_at, self._next_request) - now()) > 0:
             await asyncio.sleep(wait)
         host.started(self._config.pace)
         self._spend()
@@ -305,7 +306,7 @@ class Spider:
         config = self._config
         if isinstance(failure, Unfetched) and failure.passing and visit.tries + 1 < config.fetch.max_attempts:
             wait = max(failure.after_s, config.pace.backoff_s * 2**visit.tries)
-            self.frontier.again(visit, time.time() + wait)
+            self.frontier.again(visit, now() + wait)
             return
         self._drop(visit, failure, position)
 
@@ -337,6 +338,7 @@ class Spider:
     def _save(self) -> None:
         """Keep with the outcome how far the archive reaches, and the counts."""
         self._recorder.keep_position()
+        self.frontier.keep_clock()
         self.frontier.set_fact("status", msgspec.msgpack.encode(self._status))
 
     def _route(self, items: Iterable[Item]) -> None:

@@ -9,12 +9,12 @@ import concurrent.futures
 import random
 import tempfile
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
 from crawlers.captured import CapturedMedia, Media
+from crawlers.clock import now
 from crawlers.crawl_config import CrawlConfig
 from crawlers.fetch import REDIRECTS, Exchange, Fetcher, FetchSettings, Unfetched, check_status, retry_after
 from crawlers.hosts import Host, PaceSettings, host_name, learn_policy
@@ -185,7 +185,7 @@ class WebMedia:
     async def _policy(self, host: Host, url: str) -> SitePolicy:
         scheme = url.partition("://")[0]
         async with self._learning.setdefault(host.name, asyncio.Lock()):
-            policy = host.policy(scheme, self._settings.pace, time.time())
+            policy = host.policy(scheme, self._settings.pace, now())
             if policy is None:
                 policy = await learn_policy(self._fetcher, url, self._settings.fetch, self._turn, lambda _: None)
                 host.learned(scheme, policy, self._settings.pace)
@@ -196,11 +196,11 @@ class WebMedia:
     async def _turn(self, url: str) -> None:
         name = host_name(url)
         host, pace = self._hosts.setdefault(name, Host(name)), self._settings.pace
-        while (wait := max(host.ready_at, self._next_request) - time.time()) > 0:
+        while (wait := max(host.ready_at, self._next_request) - now()) > 0:
             await asyncio.sleep(wait)
         host.started(pace)
         if pace.max_requests_per_s:
-            self._next_request = max(self._next_request, time.time()) + 1 / pace.max_requests_per_s
+            self._next_request = max(self._next_request, now()) + 1 / pace.max_requests_per_s
 
     def __enter__(self) -> "WebMedia":
         self._thread.start()
