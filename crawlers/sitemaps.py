@@ -21,6 +21,13 @@ _STEP = 64 << 10
 _MAX_DEPTH, _MAX_ADDRESS = 100, 10_000
 
 
+class Sitemap(msgspec.Struct, frozen=True):
+    """A sitemap as it was sent, the encoding of HTTP undone."""
+
+    url: str
+    body: bytes
+
+
 class SitemapEntry(msgspec.Struct, frozen=True):
     """An address of a sitemap. `kind`: page, sitemap, image or video."""
 
@@ -39,6 +46,10 @@ def read_sitemap(body: bytes, base: str) -> Iterator[SitemapEntry]:
             return
         if url := resolve(base, address):
             yield SitemapEntry(kind, url)
+
+
+def entries_of(sitemap: Sitemap) -> list[SitemapEntry]:
+    return list(read_sitemap(sitemap.body, sitemap.url))
 
 
 def _unzipped(body: bytes) -> bytes:
