@@ -144,7 +144,8 @@ def _is_image_address(value: str) -> bool:
 
 def _srcset(value: str) -> list[tuple[int, str]]:
     """Width and address of each entry; densities on the scale of a 600-pixel column. Commas in addresses are legal."""
-    pairs, position = [], 0
+    pairs: list[tuple[int, str]] = []
+    position = 0
     while (entry := _SRCSET_ADDRESS.match(value, position)) and len(pairs) < _SRCSET_LIMIT:
         address, position = entry[1], entry.end()
         size = None
