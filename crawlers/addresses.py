@@ -13,30 +13,11 @@ from typing import Any
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import ThreadedResolver
 
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
-IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
+from crawlers.special_addresses import is_public
 
 
 class BlockedAddress(OSError):
     """A host whose address is not of the public internet."""
-
-
-def is_public(address: str) -> bool:
-    """Whether an IP address is one of the public internet.
-
-    Private, loopback, link-local (cloud metadata among them), shared, multicast and reserved ones are not, nor are IPv6
-    forms that carry such an IPv4 address: mapped, 6to4, Teredo, NAT64.
-    """
-    ip: IPAddress = ipaddress.ip_address(address.partition("%")[0])
-    if isinstance(ip, ipaddress.IPv6Address):
-        if ip in _NAT64 or (int(ip) >> 32) == 0:  # the last 32 bits are an IPv4 address; ::a.b.c.d is long deprecated
-            return is_public(str(ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)))
-        if ip.teredo is not None:
-            return False
-        inner = ip.ipv4_mapped or ip.sixtofour
-        if inner is not None:
-            return is_public(str(inner))
-    return ip.is_global and not ip.is_multicast
 
 
 def literal_address(host: str) -> str:

@@ -2,6 +2,7 @@
 
 from crawlers.fetch import FetchSettings
 from crawlers.hosts import PaceSettings
+from crawlers.parsing import ParseSettings
 from crawlers.scope import ScopeSettings
 from schemas.consent import ConsentSettings
 from schemas.settings import Settings
@@ -25,4 +26,5 @@ class CrawlConfig(Settings, frozen=True):
     fetch: FetchSettings = FetchSettings()
     pace: PaceSettings = PaceSettings()
     scope: ScopeSettings = ScopeSettings()
+    parse: ParseSettings = ParseSettings()
     consent: ConsentSettings = ConsentSettings()

@@ -25,12 +25,14 @@ from schemas import __version__
 from schemas.consent import AGENT
 from schemas.drops import Drop
 from schemas.settings import Settings
+from schemas.urls import host_named, host_of
 
 #: Statuses after which the same request can succeed later.
 PASSING_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _RATE_JUDGED_AFTER_S = 10.0
 _ERROR_BYTES = 64 << 10
+_LONGEST_WAIT_S = 30 * 86400
 
 
 class FetchSettings(Settings, frozen=True):
@@ -128,6 +130,8 @@ class Fetcher:
         started = datetime.now(UTC)
         try:
             target = URL(url, encoded=True)
+            if host_named(target.host or "") != host_of(url):  # two readings of one address: it is judged by the other
+                raise Unfetched("bad_address", url[:200])
             self.resolver.check_literal(target.host or "")
             async with asyncio.timeout(self._settings.deadline_s):
                 return await self._exchange(target, url, judge, accept, encodings, started)
@@ -231,13 +235,20 @@ def check_status(exchange: Exchange) -> None:
 def retry_after(exchange: Exchange) -> float:
     """Seconds that a response asks us to wait, by its `Retry-After`: a number of seconds, or a date."""
     value = exchange.headers.get("retry-after", "").strip()
-    if value.isdigit():
-        return float(min(int(value[:9]), 30 * 86400))
-    try:
-        date = datetime.strptime(value, "%a, %d %b %Y %H:%M:%S GMT").replace(tzinfo=UTC)
-    except ValueError:
+    if value.isascii() and value.isdigit():
+        return float(min(int(value[:9]), _LONGEST_WAIT_S))
+    date = _http_date(value)
+    if date is None:
         return 0.0
-    return max(0.0, (date - datetime.now(UTC)).total_seconds())
+    sent = _http_date(exchange.headers.get("date", "")) or exchange.started  # by the server's clock, if it says it
+    return min(max(0.0, (date - sent).total_seconds()), _LONGEST_WAIT_S)
+
+
+def _http_date(value: str) -> datetime | None:
+    try:
+        return datetime.strptime(value.strip(), "%a, %d %b %Y %H:%M:%S GMT").replace(tzinfo=UTC)
+    except ValueError:
+        return None
 
 
 async def _beginning(response: aiohttp.ClientResponse) -> tuple[bytes, bool]:

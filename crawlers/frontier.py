@@ -5,13 +5,13 @@ outcome, how far the archive has come, and the links found: after `kill -9` the 
 """
 
 import sqlite3
-import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import msgspec
 
+from crawlers.clock import now
 from crawlers.hosts import Host, host_name
 from crawlers.scope import ScopeSettings, check_trap, shape_limit
 from crawlers.site_policy import SitePolicy
@@ -21,6 +21,7 @@ from schemas.urls import canonical_url, media_key
 
 QUEUED, IN_FLIGHT, DONE, DROPPED = range(4)
 _HOSTS_IN_MEMORY = 20_000
+_CLOCK = "clock"  # the name of the time when the last visit ended
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS visits (
     id INTEGER PRIMARY KEY, key BLOB NOT NULL UNIQUE, host TEXT NOT NULL, item BLOB NOT NULL, depth INTEGER NOT NULL,
@@ -82,6 +83,19 @@ class Frontier:
         with self.transaction():  # what was in flight when the last process ended is to be visited again
             self._db.execute("UPDATE visits SET state = 0 WHERE state = 1")
             self._db.execute("UPDATE hosts SET queued = (SELECT count(*) FROM visits WHERE host = name AND state = 0)")
+            self._set_clock_back()
+
+    def _set_clock_back(self) -> None:
+        """Where the clock was set back since the last run, all that waits for a time waits for that much less."""
+        last = self.fact(_CLOCK)
+        ahead_s = msgspec.msgpack.decode(last, type=float) - now() if last else 0.0
+        if ahead_s > 0:
+            self._db.execute("UPDATE hosts SET ready_at = ready_at - ?", (ahead_s,))
+            self._db.execute("UPDATE visits SET not_before = not_before - ? WHERE state = 0", (ahead_s,))
+
+    def keep_clock(self) -> None:
+        """Remember what time it is; in the transaction that ends a visit."""
+        self.set_fact(_CLOCK, msgspec.msgpack.encode(now()))
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -162,7 +176,7 @@ class Frontier:
         row = self._db.execute(
             "SELECT id, item, tries FROM visits WHERE state = 0 AND host = ? AND not_before <= ? "
             "ORDER BY depth, id LIMIT 1",
-            (host.name, time.time()),
+            (host.name, now()),
         ).fetchone()
         if row is None:
             self._wait_for_first(host)

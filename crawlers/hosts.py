@@ -1,20 +1,21 @@
 """Manners towards one host: how fast, how many at a time, when to hold off, and what its policy files say.
 
-Pace is kept by wall-clock time, so that it holds over restarts.
+Pace is kept in seconds since 1970, so that it holds over restarts, by a clock that nobody sets (`crawlers/clock.py`).
 """
 
+import asyncio
 import random
-import time
 from collections.abc import Awaitable, Callable
 from urllib.parse import urlsplit
 
 import msgspec
 
+from crawlers.clock import now
 from crawlers.fetch import REDIRECTS, Exchange, Fetcher, FetchSettings, Unfetched, retry_after
 from crawlers.site_policy import AI, MAX_POLICY_BYTES, ROBOTS, TDMREP, SitePolicy, read_rules, read_tdmrep
 from schemas.drops import Drop
 from schemas.settings import Settings
-from schemas.urls import resolve
+from schemas.urls import host_of, resolve
 
 
 class PaceSettings(Settings, frozen=True):
@@ -48,11 +49,13 @@ class Host(msgspec.Struct):
     requests: int = 0
     policies: dict[str, SitePolicy] = {}  # by scheme
 
-    def policy(self, scheme: str, settings: PaceSettings, now: float) -> SitePolicy | None:
+    def policy(self, scheme: str, settings: PaceSettings, at: float) -> SitePolicy | None:
         """The policy that holds; None if it is to be fetched (again)."""
         policy = self.policies.get(scheme)
-        fresh = policy is not None and policy.robots is not None and now - policy.fetched_at < settings.policy_age_s
-        return policy if fresh else None
+        if policy is None or policy.robots is None:
+            return None
+        # One of the future was fetched before the clock was set back: nobody knows how long ago.
+        return policy if 0 <= at - policy.fetched_at < settings.policy_age_s else None
 
     def learned(self, scheme: str, policy: SitePolicy, settings: PaceSettings) -> None:
         """Keep the policy of an origin. One whose robots.txt failed too often is given up; the other scheme stays."""
@@ -62,7 +65,7 @@ class Host(msgspec.Struct):
             policy = msgspec.structs.replace(policy, failures=failures)
             if failures >= settings.max_failures:
                 detail = f"{failures} times in a row"
-                policy = SitePolicy("", fetched_at=time.time(), refusal="robots_unavailable", refusal_detail=detail)
+                policy = SitePolicy("", fetched_at=now(), refusal="robots_unavailable", refusal_detail=detail)
         if policy.robots is not None:
             self.answered()
         self.policies = {**self.policies, scheme: policy}
@@ -73,7 +76,7 @@ class Host(msgspec.Struct):
     def started(self, settings: PaceSettings) -> None:
         """Count a request that begins now."""
         self.requests += 1
-        self.ready_at = max(self.ready_at, time.time() + self.delay_s(settings))
+        self.ready_at = max(self.ready_at, now() + self.delay_s(settings))
 
     def answered(self) -> None:
         self.failures = 0
@@ -82,7 +85,7 @@ class Host(msgspec.Struct):
         """Hold off after an answer that asks for it, or none at all."""
         self.failures += 1
         wait = min(settings.max_backoff_s, settings.backoff_s * 2 ** min(self.failures - 1, 20))
-        self.ready_at = max(self.ready_at, time.time() + max(after_s, wait * random.uniform(1.0, 1.25)))
+        self.ready_at = max(self.ready_at, now() + max(after_s, wait * random.uniform(1.0, 1.25)))
 
     def over_budget(self, settings: PaceSettings) -> bool:
         return 0 < settings.max_requests_per_host <= self.requests
@@ -93,8 +96,7 @@ class Host(msgspec.Struct):
 
 def host_name(url: str) -> str:
     """Host and port, the port left out where it is the scheme's own."""
-    parts = urlsplit(url)
-    host = parts.hostname or ""
+    parts, host = urlsplit(url), host_of(url)
     host = f"[{host}]" if ":" in host else host
     standard = {"http": 80, "https": 443}.get(parts.scheme)
     return host if parts.port in (None, standard) else f"{host}:{parts.port}"
@@ -123,8 +125,8 @@ async def learn_policy(
         robots = "" if body is None else read_rules(body)
     except Unfetched as failure:
         if not failure.passing and failure.reason != "too_large":
-            return SitePolicy("", fetched_at=time.time(), refusal=failure.reason, refusal_detail=failure.detail)
-        return SitePolicy(None, fetched_at=time.time(), after_s=failure.after_s)
+            return SitePolicy("", fetched_at=now(), refusal=failure.reason, refusal_detail=failure.detail)
+        return SitePolicy(None, fetched_at=now(), after_s=failure.after_s)
     texts: dict[str, bytes] = {}
     for path in (AI, TDMREP):
         try:
@@ -133,7 +135,11 @@ async def learn_policy(
             if failure.reason in ("truncated_body", "bad_encoding"):  # something was said
                 return SitePolicy(None, fetched_at=time.time())
             texts[path] = b""
-    return SitePolicy(robots, read_rules(texts[AI]), read_tdmrep(texts[TDMREP]), time.time())
+    return await asyncio.to_thread(_policy, robots, texts[AI], texts[TDMREP])
+
+
+def _policy(robots: str, ai: bytes, tdmrep: bytes) -> SitePolicy:
+    return SitePolicy(robots, read_rules(ai), read_tdmrep(tdmrep), now()).read()
 
 
 async def _policy_file(

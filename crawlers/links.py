@@ -17,7 +17,10 @@ _MEDIA_LIMIT = 500
 _LINK_LIMIT = 5000
 _LONGEST_TAG = 100_000
 _BEST_WIDTH = 1600
-_IMAGE_ADDRESS = re.compile(r"^[^\s\"'<>{}]+\.(?:jpe?g|png|webp|gif|avif)(?:[?#]\S*)?$", re.IGNORECASE)
+_IMAGE_ENDING = re.compile(r"\.(?:jpe?g|png|webp|gif|avif)(?:[?#]|$)", re.IGNORECASE)
+_SPACE, _NO_ADDRESS = re.compile(r"\s"), re.compile(r"[\"'<>{}]")
+_SRCSET_ADDRESS, _SRCSET_SIZE = re.compile(r"[\s,]*([^\s,]\S*)"), re.compile(r"\s*([\d.]{1,8})([wx])")
+_SRCSET_LIMIT = 100
 _META_CHARSET = re.compile(rb"<meta[^>]{0,200}charset=[\"']?\s*([\w-]+)", re.IGNORECASE)
 #: Lazy-loading attributes of images in use, the largest version first.
 _LAZY = ("data-full", "data-hi-res-src", "data-orig-file", "data-large-file", "data-original", "data-lazy-src")
@@ -122,7 +125,7 @@ def _candidates(nodes: list[LexborNode], base: str) -> tuple[str, ...]:
         single += [
             value
             for name, value in attributes.items()
-            if value and name.startswith("data-") and name not in known and _IMAGE_ADDRESS.match(value.strip())
+            if value and name.startswith("data-") and name not in known and _is_image_address(value.strip())
         ]
         single.append((attributes.get("src") or "") if node.tag == "img" else "")
     fits = sorted((pair for pair in sized if 0 < pair[0] <= _BEST_WIDTH), key=lambda pair: -pair[0])
@@ -133,15 +136,28 @@ def _candidates(nodes: list[LexborNode], base: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(url for url in resolved if url))
 
 
+def _is_image_address(value: str) -> bool:
+    """Whether the value of any attribute looks like an address: it ends as images do, before or without a query."""
+    ending = None if _SPACE.search(value) else _IMAGE_ENDING.search(value, 1)
+    return ending is not None and not _NO_ADDRESS.search(value, 0, ending.start())
+
+
 def _srcset(value: str) -> list[tuple[int, str]]:
     """Width and address of each entry; densities on the scale of a 600-pixel column. Commas in addresses are legal."""
-    pairs = []
-    for match in re.finditer(r"([^\s,]\S*[^\s,])(?:\s+([\d.]{1,8})([wx])[^,]*)?\s*(?:,|$)", value):
+    pairs: list[tuple[int, str]] = []
+    position = 0
+    while (entry := _SRCSET_ADDRESS.match(value, position)) and len(pairs) < _SRCSET_LIMIT:
+        address, position = entry[1], entry.end()
+        size = None
+        if not address.endswith(","):
+            end = value.find(",", position)
+            end = len(value) if end < 0 else end
+            size, position = _SRCSET_SIZE.match(value, position, end), end
         try:
-            number = float(match[2] or 0)
+            number = float(size[1]) if size else 0.0
         except ValueError:
             number = 0.0
-        pairs.append((int(number if match[3] == "w" else 600 * number), match[1]))
+        pairs.append((int(number if size and size[2] == "w" else 600 * number), address.rstrip(",")))
     return pairs
 
 

@@ -1,5 +1,7 @@
 """What a response means to a crawl: whether it may be read and kept, and where it leads."""
 
+from collections.abc import Iterable
+
 import msgspec
 
 from crawlers.crawl_config import CrawlConfig
@@ -7,7 +9,7 @@ from crawlers.fetch import Exchange, Judge
 from crawlers.frontier import Item
 from crawlers.links import Markup, PageLinks
 from crawlers.scope import crawl_url, in_scope
-from crawlers.sitemaps import MAX_SITEMAP_BYTES, read_sitemap
+from crawlers.sitemaps import MAX_SITEMAP_BYTES, SitemapEntry
 from crawlers.sniff import is_avif, is_image, is_subtitles, is_video
 from schemas.consent import merge_consent, read_consent, refusal
 from schemas.documents import Consent
@@ -26,10 +28,12 @@ _MAX_SITEMAP_DEPTH = 3
 
 
 class Found(msgspec.Struct, frozen=True):
-    """Where a response leads. `refusal`: the signal by which it asks not to be used; its links may be followed."""
+    """Where a response leads. `refusal`: the signal by which it asks not to be used; its links may be followed.
+    `unread`: why the links of a page were not looked for."""
 
     items: tuple[Item, ...] = ()
     refusal: str = ""
+    unread: str = ""
 
 
 def judge_of(kind: str, config: CrawlConfig) -> Judge:
@@ -100,10 +104,10 @@ def in_page(item: Item, exchange: Exchange, links: PageLinks, config: CrawlConfi
     return Found(tuple(items), signal)
 
 
-def in_sitemap(item: Item, exchange: Exchange, config: CrawlConfig) -> Found:
-    """What a sitemap lists: pages in the scope of its host, further sitemaps, media. Raises `Drop`."""
+def in_sitemap(item: Item, entries: Iterable[SitemapEntry], config: CrawlConfig) -> Found:
+    """What a sitemap lists: pages in the scope of its host, further sitemaps, media."""
     items = []
-    for entry in read_sitemap(exchange.decoded(MAX_SITEMAP_BYTES), item.url):
+    for entry in entries:
         match entry.kind:
             case "page" if in_scope(entry.url, item.url, config.scope):
                 items.append(Item(crawl_url(entry.url), "page", item.depth + 1, found_on=item.url))

@@ -3,8 +3,10 @@
 import functools
 import re
 from collections import Counter
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+import re2
 
 from schemas.buckets import bucket_of
 from schemas.drops import Drop
@@ -21,6 +23,8 @@ _CALENDAR = re.compile(
     re.IGNORECASE,
 )
 _DIGITS = re.compile(r"\d+")
+_QUIET = re2.Options()
+_QUIET.log_errors = False
 
 
 class ScopeSettings(Settings, frozen=True):
@@ -31,9 +35,9 @@ class ScopeSettings(Settings, frozen=True):
     max_depth: int = 100
     """Links away from a seed."""
     include: tuple[str, ...] = ()
-    """Regular expressions; a page's address must match one of them somewhere. Empty: all do."""
+    """Regular expressions of RE2; a page's address must match one of them somewhere. Empty: all do."""
     exclude: tuple[str, ...] = ()
-    """Regular expressions; an address that matches one somewhere is not visited, media included."""
+    """Regular expressions of RE2; an address that matches one somewhere is not visited, media included."""
     max_pages_per_host: int = 100_000
     """Addresses of pages that are taken up for one host."""
     max_url_characters: int = 2000
@@ -45,6 +49,16 @@ class ScopeSettings(Settings, frozen=True):
     """Addresses with a query that differ in numbers only, such as `?id=17`, of one host."""
     max_same_calendar: int = 100
     """The same for addresses that speak of dates: calendars go on for ever."""
+
+    def __post_init__(self) -> None:
+        for pattern in (*self.include, *self.exclude):
+            try:
+                _compiled(pattern)
+            except (re2.error, ValueError) as error:
+                reason = error.args[0].decode("utf-8", "replace") if isinstance(error, re2.error) else str(error)
+                raise ValueError(
+                    f"`{pattern}` is no pattern of RE2, which has no look-around and no back-references: {reason}"
+                ) from None
 
 
 def crawl_url(url: str) -> str:
@@ -73,6 +87,7 @@ def in_scope(url: str, found_on: str, settings: ScopeSettings) -> bool:
 
 def is_wanted(url: str, is_page: bool, settings: ScopeSettings) -> bool:
     """Whether the patterns of the settings let an address through."""
+    url = url if url.isascii() else url.encode("utf-8", "replace").decode()  # a lone surrogate is no text to RE2
     if any(_compiled(pattern).search(url) for pattern in settings.exclude):
         return False
     return not is_page or not settings.include or any(_compiled(pattern).search(url) for pattern in settings.include)
@@ -116,5 +131,6 @@ def _is_noise(name: str) -> bool:
 
 
 @functools.lru_cache(maxsize=256)
-def _compiled(pattern: str) -> re.Pattern[str]:
-    return re.compile(pattern)
+def _compiled(pattern: str) -> Any:
+    """In an engine that takes linear time: addresses are written by whoever wants the crawl to stop."""
+    return re2.compile(pattern, _QUIET)

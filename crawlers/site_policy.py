@@ -6,13 +6,11 @@ until it can be read. ai.txt (Spawning's) has the same form and speaks of use in
 """
 
 import functools
-import math
-import re
-from urllib.parse import urlsplit
 
 import msgspec
-from protego import Protego
 
+from crawlers.path_patterns import PathPattern, path_of, read_patterns
+from crawlers.robots import Robots
 from schemas.consent import AGENT
 from schemas.drops import Drop
 
@@ -31,7 +29,7 @@ class TdmRule(msgspec.Struct, frozen=True):
     policy: str = ""
 
 
-class SitePolicy(msgspec.Struct, frozen=True):
+class SitePolicy(msgspec.Struct, frozen=True, dict=True):  # which keeps what was read of tdmrep.json
     """The files of one origin. `robots` is None while the server fails to give it; `refusal` and `refusal_detail` say
     why nothing of an origin can be fetched: a blocked address, a bad certificate, a robots.txt that never came."""
 
@@ -50,35 +48,40 @@ class SitePolicy(msgspec.Struct, frozen=True):
             raise Drop(self.refusal, self.refusal_detail)
         if self.robots is None:
             raise Drop("robots_unavailable")
-        if self.robots and not _parsed(self.robots).can_fetch(url, AGENT):
+        if self.robots and not _parsed(self.robots).may_visit(url):
             raise Drop("robots", "robots.txt")
-        if self.ai and not _parsed(self.ai).can_fetch(url, AGENT):
+        if self.ai and not _parsed(self.ai).may_visit(url):
             raise Drop("robots", "ai.txt")
+
+    def read(self) -> "SitePolicy":
+        """Itself, its files parsed: a hostile one takes a second, for which nobody else should wait."""
+        for text in filter(None, (self.robots, self.ai)):
+            _parsed(text)
+        _ = self._tdm_patterns
+        return self
 
     @property
     def delay_s(self) -> float:
         """`Crawl-delay`, or what `Request-rate` amounts to; 0 if nothing sensible is said."""
-        if not self.robots:
-            return 0.0
-        rules = _parsed(self.robots)
-        delay, rate = rules.crawl_delay(AGENT), rules.request_rate(AGENT)
-        stated = [float(delay)] if delay is not None else []
-        if rate is not None and rate.requests:
-            stated.append(rate.seconds / rate.requests)
-        return max((value for value in stated if math.isfinite(value) and value > 0), default=0.0)
+        return _parsed(self.robots).delay_s if self.robots else 0.0
 
     @property
     def sitemaps(self) -> list[str]:
-        return list(_parsed(self.robots).sitemaps) if self.robots else []
+        return _parsed(self.robots).sitemaps if self.robots else []
+
+    @functools.cached_property
+    def _tdm_patterns(self) -> list[tuple[TdmRule, tuple[PathPattern, ...]]]:
+        return [(rule, read_patterns(rule.location)) for rule in self.tdm]
 
     def tdm_signals(self, url: str) -> tuple[str, str]:
         """Reservation ("1", "0" or "") and policy that tdmrep.json states for an address.
 
         Where several entries match, one that reserves stands: the protocol's readers disagree on precedence.
         """
-        parts = urlsplit(url)
-        path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        matching = [rule for rule in self.tdm if _matches(rule.location, path)]
+        if not self.tdm:
+            return "", ""
+        path = path_of(url)
+        matching = [rule for rule, patterns in self._tdm_patterns if any(pattern.matches(path) for pattern in patterns)]
         if not matching:
             return "", ""
         reserving = [rule for rule in matching if rule.reservation]
@@ -110,18 +113,5 @@ def read_rules(body: bytes) -> str:
 
 
 @functools.lru_cache(maxsize=1024)
-def _parsed(text: str) -> Protego:
-    return Protego.parse(text)
-
-
-@functools.lru_cache(maxsize=4096)
-def _pattern(location: str) -> re.Pattern[str]:
-    """As in robots.txt: a prefix, in which * stands for anything and a last $ for the end."""
-    anchored = location.endswith("$")
-    pieces = [re.escape(piece) for piece in re.split(r"\*+", location.removesuffix("$"))]
-    # Lazy and bounded: a pattern of many stars must not take forever on an address that nearly fits.
-    return re.compile("[^\n]*?".join(pieces[:8]) + ("$" if anchored else ""))
-
-
-def _matches(location: str, path: str) -> bool:
-    return bool(_pattern(location).match(path[:2048]))
+def _parsed(text: str) -> Robots:
+    return Robots(text, AGENT)

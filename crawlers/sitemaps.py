@@ -7,8 +7,7 @@ import gzip
 import io
 import zlib
 from collections.abc import Iterator
-from typing import Any
-from xml.etree import ElementTree
+from xml.parsers import expat
 
 import msgspec
 
@@ -19,6 +18,14 @@ from schemas.urls import resolve
 MAX_SITEMAP_BYTES = 50 << 20
 MAX_ENTRIES = 50_000
 _STEP = 64 << 10
+_MAX_DEPTH, _MAX_ADDRESS = 100, 10_000
+
+
+class Sitemap(msgspec.Struct, frozen=True):
+    """A sitemap as it was sent, the encoding of HTTP undone."""
+
+    url: str
+    body: bytes
 
 
 class SitemapEntry(msgspec.Struct, frozen=True):
@@ -41,6 +48,10 @@ def read_sitemap(body: bytes, base: str) -> Iterator[SitemapEntry]:
             yield SitemapEntry(kind, url)
 
 
+def entries_of(sitemap: Sitemap) -> list[SitemapEntry]:
+    return list(read_sitemap(sitemap.body, sitemap.url))
+
+
 def _unzipped(body: bytes) -> bytes:
     try:
         with gzip.open(io.BytesIO(body)) as file:
@@ -57,7 +68,8 @@ def _unzipped(body: bytes) -> bytes:
 
 
 def _lines(body: bytes) -> Iterator[tuple[str, str]]:
-    for line in body.decode("utf-8", "replace").removeprefix("\ufeff").splitlines():
+    text = body.decode("utf-8", "replace").removeprefix("\ufeff")
+    for line in io.StringIO(text, newline=None):
         if line.strip().startswith(("http://", "https://")):
             yield "page", line.strip()
 
@@ -65,25 +77,55 @@ def _lines(body: bytes) -> Iterator[tuple[str, str]]:
 def _entries(body: bytes) -> Iterator[tuple[str, str]]:
     """Entries by the local names of elements: half of all sitemaps have a namespace of their own spelling.
 
-    Expat does no network and stops entity bombs.
+    Expat does no network and stops entity bombs. No tree is built: a sitemap takes the memory of an entry, not its own.
     """
-    parser: Any = ElementTree.XMLPullParser(("start", "end"))
-    path: list[str] = []
+    reader = _Reader()
     for position in range(0, len(body), _STEP):
         try:
-            parser.feed(body[position : position + _STEP])
-            events = list(parser.read_events())
-        except ElementTree.ParseError:
+            reader.parser.Parse(body[position : position + _STEP], False)
+        except (expat.ExpatError, _TooDeep, ValueError, LookupError):  # not XML, or in an encoding that is none
+            yield from reader.taken()
             return
-        for event, element in events:
-            if event == "start":
-                path.append(str(element.tag).rpartition("}")[2].lower())
-                continue
-            text, kind = (element.text or "").strip(), _kind(path)
-            if text and kind:
-                yield kind, text
-            path.pop()
-            element.clear()
+        yield from reader.taken()
+
+
+class _TooDeep(Exception):
+    pass
+
+
+class _Reader:
+    """What Expat calls."""
+
+    def __init__(self) -> None:
+        self.parser = expat.ParserCreate()
+        self.parser.buffer_text = True
+        self.parser.StartElementHandler = self._start
+        self.parser.EndElementHandler = self._end
+        self.parser.CharacterDataHandler = self._text
+        self._path: list[str] = []
+        self._said = ""
+        self._found: list[tuple[str, str]] = []
+
+    def taken(self) -> list[tuple[str, str]]:
+        """What was found since it was last asked for."""
+        found, self._found = self._found, []
+        return found
+
+    def _start(self, name: str, _: dict[str, str]) -> None:
+        if len(self._path) >= _MAX_DEPTH:
+            raise _TooDeep
+        self._path.append(name.rpartition(":")[2].lower())
+        self._said = ""
+
+    def _text(self, text: str) -> None:
+        if len(self._said) < _MAX_ADDRESS:
+            self._said += text
+
+    def _end(self, _: str) -> None:
+        if (address := self._said.strip()) and len(address) < _MAX_ADDRESS and (kind := _kind(self._path)):
+            self._found.append((kind, address))
+        self._path.pop()
+        self._said = ""
 
 
 def _kind(path: list[str]) -> str:

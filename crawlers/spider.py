@@ -7,27 +7,31 @@ are. What a page leads to in other partitions is left in an outbox, which the jo
 import asyncio
 import fcntl
 import time
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from pathlib import Path
 from typing import IO, Any
 
 import msgspec
 
+from crawlers.clock import now
 from crawlers.crawl_config import CrawlConfig
 from crawlers.crawl_status import Status, count
 from crawlers.fetch import REDIRECTS, Exchange, Fetcher, Unfetched, check_status, retry_after
 from crawlers.frontier import Frontier, Item, Visit
 from crawlers.hosts import Host, host_name, learn_policy, origin
 from crawlers.links import Markup, PageLinks
+from crawlers.reading import Reader
 from crawlers.recorder import Recorder
-from crawlers.responses import ASKED_AS, Found, in_page, in_sitemap, judge_of, markup_of, require_kind
+from crawlers.responses import ASKED_AS, Found, judge_of
 from crawlers.scope import crawl_url, in_scope, is_wanted, partition_of
 from crawlers.site_policy import SitePolicy
+from crawlers.sitemaps import Sitemap, SitemapEntry, entries_of
 from schemas.deny import DenyList
 from schemas.drops import Drop
 from schemas.urls import resolve
 
-_SKIPPED_IN_A_ROW = 200
+_SKIPPED_IN_A_ROW, _SKIPPING_S = 200, 0.05
+_ROUTED_AT_ONCE = 500
 _HOST_FAILURES = ("connect", "dns", "slow", "bad_response")
 NOWHERE = ("", -1)
 
@@ -35,8 +39,8 @@ NOWHERE = ("", -1)
 class Spider:
     """Crawls one partition in `folder`, as number `partition` of `config.partitions`. An async context manager.
 
-    `parse` finds the links of a page; it may raise `Drop`. Raises `BlockingIOError` on entry while another process
-    holds the partition.
+    `parse` finds the links of a page, `read_sitemap` what a sitemap lists: see `Reader`. Raises `BlockingIOError` on
+    entry while another process holds the partition.
     """
 
     def __init__(
@@ -46,13 +50,13 @@ class Spider:
         config: CrawlConfig,
         parse: Callable[[Markup], PageLinks],
         deny: DenyList = DenyList(),
+        read_sitemap: Callable[[Sitemap], Sequence[SitemapEntry]] = entries_of,
     ) -> None:
         self._folder, self._partition, self._config = folder, partition, config
-        self._parse, self._deny = parse, deny
+        self._reader, self._deny = Reader(config, parse, read_sitemap), deny
         self._status = Status()
         self._tasks: set[asyncio.Task[None]] = set()
         self._learning: set[str] = set()
-        self._parser = asyncio.Lock()
         self._changed = asyncio.Event()
         self._next_request = 0.0
         self._stopping = False
@@ -125,10 +129,10 @@ class Spider:
     async def _wait(self) -> None:
         """Until something ends or arrives, or the next host is ready."""
         due = self.frontier.next_due()
-        now = time.time()
-        wait = 1.0 if due is None or len(self._tasks) >= self._config.max_in_flight else due - now
+        at = now()
+        wait = 1.0 if due is None or len(self._tasks) >= self._config.max_in_flight else due - at
         if wait <= 0:  # its requests in flight are as many as it may have
-            wait = max(0.02, self._next_request - now)
+            wait = max(0.02, self._next_request - at)
         try:
             await asyncio.wait_for(self._changed.wait(), min(wait, 1.0))
         except TimeoutError:
@@ -139,8 +143,8 @@ class Spider:
         if room <= 0:
             return
         with self.frontier.transaction():
-            for host in self.frontier.due_hosts(time.time(), 2 * room + len(self._tasks)):
-                if len(self._tasks) >= self._config.max_in_flight or time.time() < self._next_request:
+            for host in self.frontier.due_hosts(now(), 2 * room + len(self._tasks)):
+                if len(self._tasks) >= self._config.max_in_flight or now() < self._next_request:
                     return
                 if host.in_flight < self._config.pace.concurrency_per_host and host.name not in self._learning:
                     self._start(host)
@@ -154,7 +158,10 @@ class Spider:
         if host.over_budget(pace):
             self._give_up(host, "host_budget", f"{host.requests} requests")
             return
+        began = time.monotonic()
         for _ in range(_SKIPPED_IN_A_ROW):
+            if time.monotonic() - began > _SKIPPING_S:  # so many rules that others would wait
+                return
             visit = self.frontier.take(host)
             if visit is None:
                 return
@@ -162,7 +169,7 @@ class Spider:
             if self._deny.denies(url):
                 self._drop(visit, Drop("denied"))
                 continue
-            policy = host.policy(url.partition("://")[0], pace, time.time())
+            policy = host.policy(url.partition("://")[0], pace, now())
             if policy is None:
                 self.frontier.again(visit, 0.0, tried=False)
                 self._learning.add(host.name)
@@ -209,11 +216,11 @@ class Spider:
         self._status.requests += 1
         rate = self._config.pace.max_requests_per_s / max(1, self._config.partitions)
         if rate:
-            self._next_request = max(self._next_request, time.time()) + 1 / rate
+            self._next_request = max(self._next_request, now()) + 1 / rate
 
     async def _turn(self, url: str) -> None:
         host = self.frontier.host(host_name(url))
-        while (wait := max(host.ready_at, self._next_request) - time.time()) > 0:
+        while (wait := max(host.ready_at, self._next_request) - now()) > 0:
             await asyncio.sleep(wait)
         host.started(self._config.pace)
         self._spend()
@@ -230,7 +237,7 @@ class Spider:
                 self._recorder.record(exchange)
             host.learned(url.partition("://")[0], policy, self._config.pace)
             if self._config.sitemaps and self.frontier.has_pages(host):
-                found = (resolve(origin(url), address) for address in policy.sitemaps)
+                found = (resolve(origin(url), address) for address in policy.sitemaps[:_ROUTED_AT_ONCE])
                 self._route(Item(sitemap, "sitemap", 0, found_on=url) for sitemap in found if sitemap)
             self.frontier.save(host)
             self._save()
@@ -247,14 +254,17 @@ class Spider:
             exchange = await self._fetcher.get(item.url, judge_of(item.kind, config), *ASKED_AS[item.kind])
             if exchange.status not in REDIRECTS:
                 check_status(exchange)
-                found = await self._read(item, exchange)
+                found = await self._reader.read(item, exchange)
         except Drop as drop:
             failure = drop
+        if found.unread:
+            count(self._status.drops, f"links of a page: {found.unread}")
         if found.refusal:
             failure = Drop("opt_out", found.refusal)
+        await self._route_most(found.items)
         with self.frontier.transaction():
             self._paced(host, exchange, failure)
-            self._route(found.items)
+            self._route(found.items[-_ROUTED_AT_ONCE:])
             if failure is not None:
                 # What is not to be used is not kept; what the server said when it failed is.
                 kept = exchange is not None and exchange.status != 200
@@ -268,22 +278,6 @@ class Spider:
                 self.frontier.done(visit, self._recorder.record(exchange, item, policy))
             self.frontier.save(host)
             self._save()
-
-    async def _read(self, item: Item, exchange: Exchange) -> Found:
-        """What a response of status 200 leads to. Raises `Drop` where it is not what was asked for."""
-        require_kind(item.kind, exchange, judge_of(item.kind, self._config)(200, exchange.headers))
-        if item.kind == "sitemap":
-            return in_sitemap(item, exchange, self._config)
-        if item.kind != "page":
-            return Found()
-        markup = markup_of(exchange, self._config.fetch.max_page_bytes)
-        try:
-            async with self._parser:
-                links = await asyncio.to_thread(self._parse, markup)
-        except Drop as drop:  # the page is kept; nothing can be followed
-            count(self._status.drops, f"links of a page: {drop.reason}")
-            links = PageLinks()
-        return in_page(item, exchange, links, self._config)
 
     def _paced(self, host: Host, exchange: Exchange | None, failure: Drop | None) -> None:
         """Tell the host's pace how it answered."""
@@ -302,7 +296,7 @@ class Spider:
         config = self._config
         if isinstance(failure, Unfetched) and failure.passing and visit.tries + 1 < config.fetch.max_attempts:
             wait = max(failure.after_s, config.pace.backoff_s * 2**visit.tries)
-            self.frontier.again(visit, time.time() + wait)
+            self.frontier.again(visit, now() + wait)
             return
         self._drop(visit, failure, position)
 
@@ -334,7 +328,15 @@ class Spider:
     def _save(self) -> None:
         """Keep with the outcome how far the archive reaches, and the counts."""
         self._recorder.keep_position()
+        self.frontier.keep_clock()
         self.frontier.set_fact("status", msgspec.msgpack.encode(self._status))
+
+    async def _route_most(self, items: Sequence[Item]) -> None:
+        """All but the last of very many, with room between for the visits of others. Met again, they are known."""
+        for start in range(0, len(items) - _ROUTED_AT_ONCE, _ROUTED_AT_ONCE):
+            with self.frontier.transaction():
+                self._route(items[start : min(start + _ROUTED_AT_ONCE, len(items) - _ROUTED_AT_ONCE)])
+            await asyncio.sleep(0)
 
     def _route(self, items: Iterable[Item]) -> None:
         """Queue items here, or leave them for the partition that they belong to."""

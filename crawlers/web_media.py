@@ -9,12 +9,12 @@ import concurrent.futures
 import random
 import tempfile
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
 from crawlers.captured import CapturedMedia, Media
+from crawlers.clock import now
 from crawlers.crawl_config import CrawlConfig
 from crawlers.fetch import REDIRECTS, Exchange, Fetcher, FetchSettings, Unfetched, check_status, retry_after
 from crawlers.hosts import Host, PaceSettings, host_name, learn_policy
@@ -24,7 +24,7 @@ from schemas.consent import ConsentSettings
 from schemas.deny import DenyList
 from schemas.drops import Drop
 from schemas.settings import Settings
-from schemas.urls import media_key, resolve
+from schemas.urls import absolute_url, media_key, resolve
 
 T = TypeVar("T")
 
@@ -110,7 +110,10 @@ class WebMedia:
         return asyncio.run_coroutine_threadsafe(work, self._loop)
 
     async def _fetch(self, url: str) -> tuple[dict[str, str], int, int]:
-        exchange = await self._follow(url)
+        address = absolute_url(url)  # in one reading from here on: policies, pace and connection are of the same host
+        if not address:
+            raise Drop("bad_address", url[:200])
+        exchange = await self._follow(address)
         body = exchange.decoded(self._max_bytes)
         offset, self._spool_end = self._spool_end, self._spool_end + len(body)
         with self._writing:
@@ -182,7 +185,7 @@ class WebMedia:
     async def _policy(self, host: Host, url: str) -> SitePolicy:
         scheme = url.partition("://")[0]
         async with self._learning.setdefault(host.name, asyncio.Lock()):
-            policy = host.policy(scheme, self._settings.pace, time.time())
+            policy = host.policy(scheme, self._settings.pace, now())
             if policy is None:
                 policy = await learn_policy(self._fetcher, url, self._settings.fetch, self._turn, lambda _: None)
                 host.learned(scheme, policy, self._settings.pace)
@@ -193,11 +196,11 @@ class WebMedia:
     async def _turn(self, url: str) -> None:
         name = host_name(url)
         host, pace = self._hosts.setdefault(name, Host(name)), self._settings.pace
-        while (wait := max(host.ready_at, self._next_request) - time.time()) > 0:
+        while (wait := max(host.ready_at, self._next_request) - now()) > 0:
             await asyncio.sleep(wait)
         host.started(pace)
         if pace.max_requests_per_s:
-            self._next_request = max(self._next_request, time.time()) + 1 / pace.max_requests_per_s
+            self._next_request = max(self._next_request, now()) + 1 / pace.max_requests_per_s
 
     def __enter__(self) -> "WebMedia":
         self._thread.start()

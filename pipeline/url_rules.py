@@ -8,6 +8,7 @@ from pipeline.text.words import word_list
 from schemas.documents import Page
 from schemas.drops import Drop
 from schemas.settings import Settings
+from schemas.urls import host_named, host_of
 
 
 class UrlRules(Settings, frozen=True):
@@ -29,19 +30,19 @@ def refuse_url(page: Page, rules: UrlRules = UrlRules()) -> Page:
 
 def blocked(url: str, rules: UrlRules) -> str:
     """The word or domain that rules an address out; "" if none does."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:  # no browser could open it either
-        return ""
-    host = parts.hostname or ""
+    host = host_of(url)
     if domain := in_domains(host, rules.blocked_domains):
         return domain
     if not rules.blocked_words:
         return ""
-    found = word_list(rules.blocked_words) & (tokens(host) | tokens(unquote(parts.path)))
+    try:
+        path = urlsplit(url).path
+    except ValueError:  # no browser could open it either
+        return ""
+    found = word_list(rules.blocked_words) & (tokens(host) | tokens(unquote(path)))
     return min(found, default="")
 
 
 def in_domains(host: str, domains: Iterable[str]) -> str:
-    """The first of the domains that a host is or stands below; "" if none."""
-    return next((domain for domain in domains if host == domain or host.endswith("." + domain)), "")
+    """The first of the domains that a host is or stands below, however that is written; "" if none."""
+    return next((domain for domain in domains if f".{host}".endswith(f".{host_named(domain)}")), "")

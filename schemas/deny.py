@@ -1,43 +1,76 @@
 """The list of addresses and domains that must not be used: never fetched, never kept, removed where they are."""
 
+import re
 from collections.abc import Iterable
 
+import ada_url
+
 from schemas.storage import Store
-from schemas.urls import canonical_url, host_of
+from schemas.urls import canonical_url, comparable_url, host_named, host_of
 
 #: The list that an output honours, in its root; one entry a line.
 DENY_LIST = "deny.txt"
+
+_SCHEME = re.compile(r"https?:[/\\]*", re.IGNORECASE)
+_HOST_ALONE = re.compile(r"https?:[/\\]*[^/\\?#]*", re.IGNORECASE)
+#: A name or an IP address, with a standard port or none; all below a name may be written `*.name`.
+_DOMAIN = re.compile(r"(?:\*\.)?(?:[^:/\\?#*]+(?::(?:80|443))?|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*|\[[^\]]*\])/?")
+_PORT_AT_END = re.compile(r":\d+/?$")
+_WWW = re.compile(r"^(?:www\.)+")
 
 
 class DenyList:
     """Addresses, and domains with all below them.
 
     A line is an address (`https://a.example/page`) or a domain (`b.example`); empty lines and lines that start with #
-    say nothing. Addresses match by their canonical form, so http, `www.` and tracking parameters do not hide one; a
-    line that ends in `*` denies every address that begins so.
+    say nothing. However an address is spelt, it is the same (`comparable_url`), and http, `www.` and tracking
+    parameters do not hide one; a line that ends in `*` denies every address that begins so. The scheme may be left out.
     """
 
     def __init__(self, lines: Iterable[str] = ()) -> None:
         self._urls: set[str] = set()
+        self._hosts: set[str] = set()
         self._domains: set[str] = set()
-        self._prefixes: list[str] = []
+        self._prefixes: tuple[str, ...] = ()
+        self._host_prefixes: tuple[str, ...] = ()
         self.lines = sorted({line for raw in lines if (line := raw.strip()) and not line.startswith("#")})
         for line in self.lines:
-            if "://" not in line:
-                self._domains.add(line.lower().strip("."))
-            elif line.endswith("*"):
-                self._prefixes.append(_bare(line[:-1]))
-            else:
-                self._urls.add(canonical_url(line))
+            self._read(line)
+
+    def _read(self, line: str) -> None:
+        if "://" not in line and not _SCHEME.match(line):
+            if _DOMAIN.fullmatch(line):
+                name = host_named(line)
+                self._domains.add(name)
+                self._hosts.add(_WWW.sub("", name))  # the site of that name, not what may lie below it
+                return
+            line = f"https:{line}" if line.startswith(("/", "\\")) else f"https://{line}"
+            if _PORT_AT_END.search(line):
+                line += "/*"
+        if not line.endswith("*"):
+            self._urls.add(canonical_url(comparable_url(line)))
+        elif _HOST_ALONE.fullmatch(beginning := line.rstrip("*")):
+            self._host_prefixes += (_WWW.sub("", _SCHEME.sub("", beginning).lower()),)
+        else:
+            # With a letter behind, so that a beginning such as `/.` is no segment that goes.
+            self._prefixes += (_bare(comparable_url(beginning + "x"))[:-1],)
 
     def denies(self, url: str) -> bool:
         if not self.lines:
             return False
-        return (
-            canonical_url(url) in self._urls
-            or any(name in self._domains for name in _with_parents(host_of(url)))
-            or (bool(self._prefixes) and _bare(url).startswith(tuple(self._prefixes)))
-        )
+        if self._domains:
+            host = host_of(url)
+            if host in self._hosts or any(name in self._domains for name in _with_parents(host)):
+                return True
+        if not self._urls and not self._prefixes and not self._host_prefixes:
+            return False
+        comparable = comparable_url(url)
+        canonical = canonical_url(comparable)
+        if canonical in self._urls:
+            return True
+        if self._prefixes and any(_bare(form).startswith(self._prefixes) for form in (comparable, canonical)):
+            return True
+        return bool(self._host_prefixes) and _readable_host(canonical).startswith(self._host_prefixes)
 
     def __bool__(self) -> bool:
         return bool(self.lines)
@@ -61,10 +94,15 @@ def add_to_deny_list(store: Store, lines: Iterable[str]) -> DenyList:
 
 
 def _bare(url: str) -> str:
-    scheme_less = url.partition("://")[2].lower()
-    return scheme_less.removeprefix("www.")
+    return _WWW.sub("", url.partition("://")[2].lower())
+
+
+def _readable_host(url: str) -> str:
+    """The host with its port, in letters: what a name begins with is not what its punycode begins with."""
+    host, colon, port = _bare(url).partition("/")[0].partition(":")
+    return str(ada_url.idna_to_unicode(host)) + colon + port if host.isascii() else host + colon + port
 
 
 def _with_parents(host: str) -> Iterable[str]:
-    labels = host.strip(".").split(".")
+    labels = host.split(".")
     return (".".join(labels[start:]) for start in range(len(labels)))

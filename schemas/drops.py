@@ -29,6 +29,7 @@ REASONS: dict[str, str] = {
     "trap": "the address looks made up by a crawler trap: endless paths, calendars, sessions",
     "host_budget": "over the number of pages or requests that one host may take",
     "host_down": "the host failed too often in a row",
+    "parse_budget": "the pages of its site took so long to parse that they are not parsed any more",
     # records
     "broken_record": "the archive is damaged here; reading went on at the next sound record",
     "truncated_record": "the record ends before its stated length",

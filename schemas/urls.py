@@ -2,9 +2,10 @@
 
 import functools
 import hashlib
+import ipaddress
 import re
 from typing import Any
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, unquote_to_bytes, urlencode, urlsplit, urlunsplit
 
 import ada_url
 
@@ -15,6 +16,13 @@ TRACKING_PARAMETERS = frozenset(
 
 _WWW = re.compile(r"^(?:www\.)+")
 _INDEXES = ("/index.html", "/index.htm", "/index.php")
+# Names whose last label begins with a letter are no spelling of an IPv4 address.
+_NAME = r"(?:[a-z0-9_-]+\.)*[a-z_][a-z0-9_-]*"
+_ORDINARY_HOST = re.compile(_NAME)
+_ORDINARY_PATH = r"/(?:[\w~-][\w.~-]*(?:/[\w~-][\w.~-]*)*/?)?"
+_ORDINARY_URL = re.compile(
+    rf"https?://{_NAME}{_ORDINARY_PATH}(?:\?[\w.~-]+=[\w.~-]*(?:&[\w.~-]+=[\w.~-]*)*)?", re.ASCII
+)
 
 
 def resolve(base: str, reference: str) -> str:
@@ -29,6 +37,12 @@ def resolve(base: str, reference: str) -> str:
     if not url.startswith(("http://", "https://")):
         return ""
     return url.partition("#")[0]
+
+
+def absolute_url(url: str) -> str:
+    """An address that stands for itself, in a list or archive, as `resolve` gives it; "" if it is none of the web."""
+    parsed = _as_browsers_do(url)
+    return parsed.href.partition("#")[0] if parsed else ""
 
 
 def canonical_url(url: str) -> str:
@@ -85,8 +99,70 @@ def _suffixes() -> Any:
 
 
 def host_of(url: str) -> str:
-    """The host name in lower case, without port; "" if there is none."""
+    """The host by the WHATWG URL standard, without port: lower case, punycode, IPv4 addresses as four numbers, IPv6
+    without brackets, no dot at the end; "" if there is none."""
     try:
-        return urlsplit(url).hostname or ""
+        host = urlsplit(url).hostname or ""
     except ValueError:
-        return ""
+        host = ""
+    if "\\" not in url and _ORDINARY_HOST.fullmatch(host):
+        return host
+    parsed = _as_browsers_do(url)
+    return _plain_host(parsed.hostname) if parsed else host.rstrip(".")
+
+
+@functools.lru_cache(maxsize=4096)
+def host_named(name: str) -> str:
+    """The host that somebody writes in a list or a setting, in the form of `host_of`: `*.Bücher.example.`, `::1`."""
+    name = name.strip().removeprefix("*.").strip("./")
+    address = f"[{name}]" if name.count(":") > 1 and "[" not in name else name
+    return host_of(f"https://{address}/") or name.lower()
+
+
+def comparable_url(url: str) -> str:
+    """`url` in the form in which rules and addresses are compared: what browsers and servers take for one is one.
+
+    Beyond what a browser does with an address (host names in punycode, IP addresses in any notation, dot segments,
+    backslashes, tabs), user, fragment, standard ports, repeated slashes and the host's last dot are gone, and
+    percent-encoding is the same throughout. Never a key of something stored: that is `canonical_url`. What no browser
+    would open is returned as it is.
+    """
+    if _ORDINARY_URL.fullmatch(url):
+        return url
+    parsed = _as_browsers_do(url)
+    if not parsed:
+        return url.strip()
+    host = _plain_host(parsed.hostname)
+    host = f"[{host}]" if ":" in host else host
+    port = f":{parsed.port}" if parsed.port not in ("", "80", "443") else ""
+    segments = [_encoded_once(segment) for segment in parsed.pathname.split("/") if segment]
+    path = "/".join(["", *segments, *([""] if parsed.pathname.endswith("/") or not segments else [])])
+    query = "&".join(_encoded_field(field) for field in parsed.search[1:].split("&") if field)
+    return f"{parsed.protocol}//{host}{port}{path}" + (f"?{query}" if query else "")
+
+
+def _as_browsers_do(url: str) -> ada_url.URL | None:
+    """None for what is no address of the web."""
+    try:
+        parsed = ada_url.URL(url, "https://none.invalid" if url.lstrip()[:2] in _SCHEMELESS else None)
+    except ValueError:
+        return None
+    return parsed if parsed.protocol in ("http:", "https:") else None
+
+
+_SCHEMELESS = ("//", "\\\\", "/\\", "\\/")
+
+
+def _plain_host(host: str) -> str:
+    host = host.strip("[]").rstrip(".")
+    mapped = ipaddress.IPv6Address(host).ipv4_mapped if ":" in host else None
+    return str(mapped or host)
+
+
+def _encoded_once(text: str) -> str:
+    return quote(unquote_to_bytes(text), safe="")
+
+
+def _encoded_field(field: str) -> str:
+    name, equals, value = field.replace("+", " ").partition("=")
+    return _encoded_once(name) + equals + _encoded_once(value)

@@ -1,14 +1,18 @@
-"""A spider with its folder, its parser process and its lock: what runs in a Ray actor, or in this process."""
+"""A spider with its folder, its parser processes and its lock: what runs in a Ray actor, or in this process."""
 
 import asyncio
 from pathlib import Path
+from typing import Any, cast
 
 from crawlers.crawl_config import CrawlConfig
 from crawlers.crawl_status import Status
 from crawlers.frontier import Item
-from crawlers.links import Markup, PageLinks, find_links
+from crawlers.links import Markup, PageLinks
+from crawlers.parsing import AT_A_TIME
+from crawlers.sitemaps import Sitemap, SitemapEntry
 from crawlers.spider import Spider
-from jobs.engine.isolation import Isolated, IsolationSettings
+from jobs.crawl.parse import read_document
+from jobs.engine.isolation import IsolatedPool, IsolationSettings
 from schemas.commits import StagedFile
 from schemas.deny import DenyList
 from schemas.drop_files import DropFile
@@ -22,8 +26,15 @@ class SpiderWorker:
 
     def __init__(self, folder: str, partition: int, config: CrawlConfig, denied: list[str]) -> None:
         self._folder, self._partition = folder, partition
-        self._parser: Isolated[Markup, PageLinks] = Isolated(find_links, IsolationSettings())
-        self._spider = Spider(Path(folder), partition, config, self._parser, DenyList(denied))
+        limits = IsolationSettings(timeout_s=config.parse.timeout_s)
+        self._parsers: IsolatedPool[Markup | Sitemap, Any] = IsolatedPool(read_document, limits, AT_A_TIME)
+        self._spider = Spider(Path(folder), partition, config, self._links, DenyList(denied), self._entries)
+
+    def _links(self, page: Markup) -> PageLinks:
+        return cast(PageLinks, self._parsers(page))
+
+    def _entries(self, sitemap: Sitemap) -> list[SitemapEntry]:
+        return cast(list[SitemapEntry], self._parsers(sitemap))
 
     async def open(self) -> None:
         """Take the partition. Workers of a driver that was killed live on for a moment: their lock is waited for."""
@@ -70,7 +81,7 @@ class SpiderWorker:
 
     async def close(self) -> None:
         await self._spider.__aexit__()
-        self._parser.close()
+        self._parsers.close()
 
 
 class _Aside:

@@ -6,6 +6,7 @@ limit; the parent waits no longer than `timeout_s`. What the child raises comes 
 
 import gc
 import pickle
+import queue
 import resource
 import signal
 import socket
@@ -92,6 +93,28 @@ class Isolated(Generic[I, O]):
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+class IsolatedPool(Generic[I, O]):
+    """The same in so many children, for calls from several threads; a child starts when one is needed."""
+
+    def __init__(self, step: Callable[[I], O], settings: IsolationSettings, size: int) -> None:
+        self._all = [Isolated(step, settings) for _ in range(size)]
+        self._free: queue.LifoQueue[Isolated[I, O]] = queue.LifoQueue()
+        for child in self._all:
+            self._free.put(child)
+
+    def __call__(self, item: I) -> O:
+        """Waits for a child that is free. Raises as `Isolated` does."""
+        child = self._free.get()
+        try:
+            return child(item)
+        finally:
+            self._free.put(child)
+
+    def close(self) -> None:
+        for child in self._all:
+            child.close()
 
 
 def serve(descriptor: int) -> None:

@@ -69,6 +69,13 @@ def test_only_http_and_https(url: str) -> None:
     assert refused(url).reason == "bad_address"
 
 
+@pytest.mark.parametrize("url", ["http://a.example\\@{}/", "http:\\\\{}/", "http:/{}/", "http://{}:99999/"])
+def test_an_address_that_two_readers_take_for_two_is_not_fetched(web: WebServer, url: str) -> None:
+    """The deny list and robots.txt judged one of them, the connection would go to the other."""
+    assert refused(url.format(web.address), FetchSettings(allow_private=("127.0.0.1",))).reason == "bad_address"
+    assert web.log == []
+
+
 @pytest.mark.parametrize(
     "host",
     ["127.0.0.1", "localhost", "[::1]", "169.254.169.254", "10.0.0.1", "2130706433", "0x7f.1", "[::ffff:7f00:1]"],

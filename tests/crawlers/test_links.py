@@ -1,8 +1,11 @@
+import subprocess
+import sys
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawlers.links import Markup, PageLinks, find_links
+from crawlers.links import Markup, PageLinks, _srcset, find_links
 
 URL = "http://a.example/dir/page.html"
 
@@ -79,3 +82,35 @@ def test_a_tag_that_no_parser_survives() -> None:
 @given(st.binary(max_size=400))
 def test_no_bytes_break_it(html: bytes) -> None:
     find_links(Markup(URL, b"<img srcset='" + html + b"'>" + html))
+
+
+_TAGS = ["<img srcset='{}'>", "<img data-x='{}'>", "<img data-x=' {} y'>", "<a href='{}'>"]
+_UNITS = ["a", "a ", ",", "1x ", ".jpg?", "a.jpg#", "a.jpg 1x ", "1", " ", "a,", "a, ", ".", "9w,"]
+
+
+@pytest.mark.parametrize("tag", _TAGS)
+def test_no_attribute_takes_long(tag: str) -> None:
+    """In a process of its own: a pattern that backtracks without end could not be stopped in this one."""
+    program = f"""
+from crawlers.links import Markup, find_links
+for unit in {_UNITS!r}:
+    for end in ("", " x y", "!", ","):
+        html = {tag!r}.format(unit * (90_000 // len(unit)) + end)
+        find_links(Markup("http://a.example/", html.encode()))
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=20)
+
+
+@pytest.mark.parametrize(
+    ("value", "entries"),
+    [
+        ("a.jpg", [(0, "a.jpg")]),
+        ("a.jpg 2x,b.jpg 1.5x", [(1200, "a.jpg"), (900, "b.jpg")]),
+        (" a.jpg  400w , b.jpg 800w, ", [(400, "a.jpg"), (800, "b.jpg")]),
+        ("a,b.jpg, c.jpg 1x", [(0, "a,b.jpg"), (600, "c.jpg")]),
+        ("a.jpg 400w 300h, b.jpg ..x", [(400, "a.jpg"), (0, "b.jpg")]),
+        (", ,", []),
+    ],
+)
+def test_a_srcset_is_read_as_browsers_do(value: str, entries: list[tuple[int, str]]) -> None:
+    assert _srcset(value) == entries

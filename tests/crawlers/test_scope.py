@@ -1,9 +1,14 @@
+import subprocess
+import sys
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from crawlers.crawl_config import CrawlConfig
 from crawlers.scope import ScopeSettings, check_trap, crawl_url, in_scope, is_wanted, partition_of, shape_limit
 from schemas.drops import Drop
+from schemas.settings import SettingsError, load_settings
 
 RULES = ScopeSettings()
 
@@ -83,3 +88,29 @@ def test_patterns() -> None:
 @given(st.sampled_from(["www.a.co.uk", "a.co.uk", "img.a.co.uk:8080"]), st.integers(1, 64))
 def test_all_hosts_of_a_domain_are_in_one_partition(host: str, partitions: int) -> None:
     assert partition_of(f"http://{host}/x", partitions) == partition_of("https://a.co.uk/", partitions)
+
+
+@pytest.mark.parametrize("pattern", ["(a+)+$", "(a|a)+$", "a*a*a*a*a*a*a*a*b$", "(?:a?){30}a{30}$"])
+def test_no_pattern_of_the_user_takes_long_on_an_address(pattern: str) -> None:
+    program = f"""
+from crawlers.scope import ScopeSettings, is_wanted
+settings = ScopeSettings(exclude=({pattern!r},))
+assert is_wanted("http://x.example/" + "a" * 2000 + "!", True, settings)
+"""
+    subprocess.run([sys.executable, "-c", program], timeout=20, check=True)
+
+
+@pytest.mark.parametrize("pattern", ["(?!a)b", r"(a)\1", "(", "a{2000}", "[", "*"])
+@pytest.mark.parametrize("name", ["include", "exclude"])
+def test_a_pattern_that_cannot_be_taken_is_refused_in_one_line(pattern: str, name: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load_settings(CrawlConfig, overrides=[f"scope.{name}=['{pattern}']"])
+    assert pattern in str(caught.value)
+    assert "$.scope" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_no_address_breaks_a_pattern() -> None:
+    settings = ScopeSettings(include=("ä", "."))
+    assert is_wanted("http://a.example/\ud800ä", True, settings)
+    assert is_wanted("http://a.example/\0", True, settings)

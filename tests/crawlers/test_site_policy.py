@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -50,6 +53,21 @@ def test_tdmrep_locations_match_as_robots_paths_do(path: str, signals: tuple[str
                {"location": "/closed/", "tdm-reservation": 1},
                {"location": "/*.pdf$", "tdm-reservation": "1", "tdm-policy": "q"}]"""
     assert SitePolicy(tdm=read_tdmrep(body)).tdm_signals(f"http://a.example{path}") == signals
+
+
+@pytest.mark.parametrize("location", ["/*a*a*a*a*a*a*ab", "/" + "*a" * 500 + "$", "/*" + "a*" * 60 + "b$"])
+def test_no_pattern_takes_long_on_an_address_that_nearly_fits(location: str) -> None:
+    body = f'[{{"location": "{location}", "tdm-reservation": 1}}]'.encode()
+    rules = f"User-agent: *\nDisallow: {location}\n"
+    program = f"""
+from crawlers.site_policy import SitePolicy, read_tdmrep
+policy = SitePolicy({rules!r}, {rules!r}, read_tdmrep({body!r}))
+for length in (60, 300, 2000):
+    policy.check("http://a.example/" + "a" * length + "/c")
+    print(policy.tdm_signals("http://a.example/" + "a" * length + "/c"))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=20, check=True)
+    assert done.stdout == "('', '')\n" * 3
 
 
 @pytest.mark.parametrize(

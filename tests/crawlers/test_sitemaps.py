@@ -1,4 +1,5 @@
 import gzip
+import tracemalloc
 
 import pytest
 from hypothesis import given
@@ -67,3 +68,20 @@ def test_a_sitemap_has_so_many_entries_and_no_more() -> None:
 def test_no_bytes_break_the_reader(noise: bytes, position: int) -> None:
     read(noise)
     read(URLS[:position] + noise + URLS[position:])
+
+
+def test_deep_long_and_odd_sitemaps_end_early() -> None:
+    assert read(b"<a>" * 1_000_000 + b"<url><loc>http://a.example/</loc></url>") == []
+    assert read(URLS.replace(b"<url>", b"<url><loc>" + b"x" * 1_000_000 + b"</loc>", 1)) == FOUND
+    assert read(b'<?xml version="1.0" encoding="no-such"?><urlset/>') == []
+    before = b"<urlset><url><loc>http://a.example/1</loc></url>"
+    assert read(before + b"<a>" * 200) == [("page", "http://a.example/1")]
+
+
+def test_a_sitemap_takes_no_more_memory_than_an_entry() -> None:
+    body = b"<urlset>" + b"<a/>" * 1_000_000
+    tracemalloc.start()
+    assert read(body) == []
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2 << 20

@@ -16,11 +16,12 @@ from crawlers.crawl_status import Status
 from crawlers.fetch import FetchSettings
 from crawlers.frontier import Item
 from crawlers.hosts import PaceSettings
-from crawlers.links import find_links
+from crawlers.links import Markup, PageLinks, find_links
+from crawlers.parsing import ParseSettings
 from crawlers.scope import ScopeSettings
 from crawlers.spider import Spider
 from schemas.deny import DenyList
-from schemas.drops import DropRow
+from schemas.drops import Drop, DropRow
 from tests.crawlers.servers import Reply, Request, WebServer, drip, page
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"picture " * 50
@@ -609,3 +610,50 @@ def test_what_belongs_to_others_waits_in_the_outbox(web: WebServer, tmp_path: Pa
             await running
 
     asyncio.run(run())
+
+
+def test_a_site_beyond_its_budget_is_recorded_and_not_parsed(web: WebServer, tmp_path: Path) -> None:
+    def parse(markup: Markup) -> PageLinks:
+        if markup.url.startswith("http://a."):
+            raise Drop("timeout")
+        return find_links(markup)
+
+    web.routes |= {f"/{number}": Reply(page()) for number in range(9)}
+    web.routes["b.example/"] = Reply(page("/1", "/2"))
+    settings = config(web, parse=ParseSettings(max_failures=3))
+
+    async def run() -> Outcome:
+        async with Spider(tmp_path, 0, settings, parse) as spider:
+            spider.offer(
+                [Item(f"http://a.example/{n}", "page") for n in range(9)] + [Item("http://b.example/", "page")]
+            )
+            running = asyncio.create_task(spider.run())
+            while not spider.status().is_idle:
+                await asyncio.sleep(0.01)
+            spider.stop()
+            await running
+            return Outcome(tmp_path, spider.status(), list(spider.frontier.drops()), spider.frontier.refused())
+
+    outcome = asyncio.run(run())
+    assert len(outcome.urls()) == 9 + 3
+    counts = outcome.status.drops
+    assert counts["links of a page: timeout"] == 3
+    assert counts["links of a page: parse_budget"] == 6
+
+
+def test_a_sitemap_of_very_many_pages_is_taken_whole(web: WebServer, tmp_path: Path) -> None:
+    addresses = "".join(f"<url><loc>/p{number}</loc></url>" for number in range(1501))
+    web.routes["/sitemap.xml"] = Reply(f"<urlset>{addresses}</urlset>".encode(), "application/xml")
+    settings = config(web)
+
+    async def run() -> int:
+        async with Spider(tmp_path, 0, settings, find_links) as spider:
+            spider.offer([Item("http://a.example/sitemap.xml", "sitemap")])
+            running = asyncio.create_task(spider.run())
+            while spider.status().visits.get("sitemap", 0) == 0:
+                await asyncio.sleep(0.01)
+            spider.stop()
+            await running
+            return spider.frontier._db.execute("SELECT count(*) FROM visits").fetchone()[0]
+
+    assert asyncio.run(run()) == 1502

@@ -103,6 +103,19 @@ def test_what_is_denied_is_not_asked_for(web: WebServer, settings: MediaSettings
     assert web.log == []
 
 
+@pytest.mark.parametrize(
+    "url", ["http://ａ.example/i.png", "http:\\\\a.example\\b\\..\\%69.png", "http://a.example.\\@b/"]
+)
+def test_a_list_hides_a_denied_host_in_no_spelling(web: WebServer, settings: MediaSettings, url: str) -> None:
+    with (
+        CapturedMedia([], {}, 1 << 20) as captured,
+        WebMedia(captured, settings, ConsentSettings(), DenyList(["a.example"])) as media,
+    ):
+        assert reason(media, url) == "denied"
+        assert reason(media, "http://a b/") == "bad_address"
+    assert web.log == []
+
+
 def test_leaving_does_not_wait_for_what_is_still_coming(web: WebServer, settings: MediaSettings) -> None:
     web.routes["/drip.png"] = Reply(pieces=drip, content_type="image/png")
     patient = msgspec.structs.replace(settings, fetch=msgspec.structs.replace(settings.fetch, deadline_s=600.0))

@@ -50,13 +50,18 @@ def test_a_whole_word_of_host_or_path_blocks_and_is_named(url, word):
         ("https://a.b.bad.example:8080/x", "bad.example"),
         ("https://BAD.example/x", "bad.example"),
         ("https://user@bad.example/x", "bad.example"),
+        ("https://b%61d.ｅxample./x", "bad.example"),
+        ("https://site.example\\@bad.example/x", ""),
+        ("https://bad.example\\@site.example/x", "bad.example"),
+        ("https://xn--bser-5qa.example/x", "*.böser.example"),
+        ("https://BÖSER.example/x", "*.böser.example"),
         ("https://notbad.example/x", ""),
         ("https://bad.example.org/x", ""),
         ("https://site.example/bad.example", ""),
     ],
 )
 def test_a_domain_is_blocked_with_everything_below_it_and_nothing_else(url, expected):
-    assert blocked(url, UrlRules(blocked_domains=("other.example", "bad.example"))) == expected
+    assert blocked(url, UrlRules(blocked_domains=("other.example", "bad.example", "*.böser.example"))) == expected
 
 
 def test_the_word_list_can_be_turned_off_and_domains_stay():

@@ -198,7 +198,19 @@ print(registered_domain("news.example.co.uk"))
 
 @pytest.mark.parametrize(
     ("url", "host"),
-    [("https://News.Example.org:8080/x", "news.example.org"), ("http://u:p@a.org/", "a.org"), ("http://[bad/", "")],
+    [
+        ("https://News.Example.org:8080/x", "news.example.org"),
+        ("http://u:p@a.org/", "a.org"),
+        ("http://[bad/", ""),
+        ("https://Bücher.example./x", "xn--bcher-kva.example"),
+        ("https://ｎews.ex%61mple.org/", "news.example.org"),
+        ("http://0x7f.1/", "127.0.0.1"),
+        ("http://[2001:DB8:0::1]/", "2001:db8::1"),
+        ("http://a.org\\@b.org/", "a.org"),
+        ("http:/a.org", "a.org"),
+        ("http://ª.org/", "a.org"),
+        ("dns:a.org", ""),
+    ],
 )
 def test_the_host_comes_without_port_and_user(url: str, host: str) -> None:
     assert host_of(url) == host

@@ -1,0 +1,51 @@
+"""A response of status 200 read: where it leads, by what is handed in to parse it."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from crawlers.crawl_config import CrawlConfig
+from crawlers.fetch import Exchange
+from crawlers.frontier import Item
+from crawlers.links import Markup, PageLinks
+from crawlers.parsing import Parsing
+from crawlers.responses import Found, in_page, in_sitemap, judge_of, markup_of, require_kind
+from crawlers.sitemaps import MAX_SITEMAP_BYTES, Sitemap, SitemapEntry, entries_of
+from schemas.drops import Drop
+
+
+class Reader:
+    """`parse` finds the links of a page, `read_sitemap` what a sitemap lists; both are called in threads."""
+
+    def __init__(
+        self,
+        config: CrawlConfig,
+        parse: Callable[[Markup], PageLinks],
+        read_sitemap: Callable[[Sitemap], Sequence[SitemapEntry]] = entries_of,
+    ) -> None:
+        self._config, self._parse, self._read_sitemap = config, parse, read_sitemap
+        self._parsing = Parsing(config.parse)
+
+    async def read(self, item: Item, exchange: Exchange) -> Found:
+        """What it leads to. Raises `Drop` where it is not what was asked for, and for a sitemap that cannot be read."""
+        max_bytes = judge_of(item.kind, self._config)(200, exchange.headers)
+        await asyncio.to_thread(require_kind, item.kind, exchange, max_bytes)
+        match item.kind:
+            case "sitemap":
+                sitemap = Sitemap(item.url, await asyncio.to_thread(exchange.decoded, MAX_SITEMAP_BYTES))
+                entries = await self._parsing.run(item.url, lambda: self._read_sitemap(sitemap))
+                return in_sitemap(item, entries, self._config)
+            case "page":
+                return await self._page(item, exchange)
+        return Found()
+
+    async def _page(self, item: Item, exchange: Exchange) -> Found:
+        """A page whose links cannot be found is kept all the same."""
+        markup = await asyncio.to_thread(markup_of, exchange, self._config.fetch.max_page_bytes)
+        links, unread = PageLinks(), ""
+        try:
+            links = await self._parsing.run(item.url, lambda: self._parse(markup))
+        except Drop as drop:
+            unread = drop.reason
+        return msgspec.structs.replace(in_page(item, exchange, links, self._config), unread=unread)

@@ -1,0 +1,145 @@
+"""robots.txt and ai.txt by RFC 9309: the group that speaks to a crawler, and its verdict on an address.
+
+What is written for older readers is understood too: `Crawl-delay`, `Request-rate`, missing colons, the usual slips of
+the pen. No text raises an error, and none takes long: see `PathRules`.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from itertools import groupby
+
+from crawlers.path_patterns import PathPattern, path_of, read_patterns
+
+_LINE_END = re.compile(r"\r\n|\r|\n")
+_NAME = re.compile(r"[a-z_-]+")
+_NUMBER = re.compile(r"[0-9]{1,9}(?:\.[0-9]{0,9})?|\.[0-9]{1,9}")
+_RATE = re.compile(r"([0-9]{1,9})\s*/\s*([0-9]{1,9})\s*([smhd]?)", re.IGNORECASE)
+_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+_FIELDS = {
+    "user-agent": "agent", "useragent": "agent", "user agent": "agent",
+    "disallow": "disallow", "dissallow": "disallow", "dissalow": "disallow", "disalow": "disallow",
+    "diasllow": "disallow", "disallaw": "disallow",
+    "allow": "allow",
+    "crawl-delay": "delay", "crawl delay": "delay", "crawldelay": "delay",
+    "request-rate": "rate", "request rate": "rate",
+    "visit-time": "time", "visit time": "time",
+    "sitemap": "sitemap", "sitemaps": "sitemap", "site-map": "sitemap",
+}  # fmt: skip
+_WORDS = re.compile(r"(user agent|crawl delay|request rate|visit time|[a-z-]+)\s+(.*)", re.IGNORECASE)
+Line = tuple[str, str]
+
+
+class PathRules:
+    """What may be visited of a site: of all patterns that match the longest decides, `allow` before `disallow`.
+
+    Rules without wildcards are looked up by the beginnings of a path, however many there are. The others are tried
+    from the longest down to what was found so far.
+    """
+
+    def __init__(self, rules: Iterable[Line]) -> None:
+        self._plain: dict[str, tuple[int, bool]] = {}  # length of the rule and whether it allows, by beginning
+        others: list[tuple[int, bool, PathPattern]] = []
+        for field, text in rules:
+            allows = field == "allow"
+            if allows and text.endswith("/index.html"):  # the same page has a shorter name
+                others.append((len(text), True, PathPattern(text.removesuffix("index.html") + "$")))
+            for pattern in read_patterns(text):
+                if pattern.is_plain:
+                    _, known = self._plain.get(pattern.head, (0, False))
+                    self._plain[pattern.head] = pattern.length, allows or known
+                else:
+                    others.append((pattern.length, allows, pattern))
+        self._lengths = sorted({len(head) for head in self._plain}, reverse=True)
+        self._others = sorted(others, key=lambda rule: rule[:2], reverse=True)
+
+    def allow(self, path: str) -> bool:
+        """Whether a path, as `path_of` gives it, may be visited."""
+        length, allows = self._longest(path)
+        for other, other_allows, pattern in self._others:
+            if other < length or (other == length and allows >= other_allows):
+                break
+            if pattern.matches(path):
+                return other_allows
+        return allows
+
+    def _longest(self, path: str) -> tuple[int, bool]:
+        """Length and verdict of the longest rule without wildcards that matches."""
+        beginnings = (path[:length] for length in self._lengths if length <= len(path))
+        return next((self._plain[beginning] for beginning in beginnings if beginning in self._plain), (0, True))
+
+
+class Robots:
+    """A robots.txt as far as it concerns a crawler of the given name.
+
+    All groups for that name hold; those for `*`, if there is none. `delay_s`: by `Crawl-delay` or `Request-rate`, the
+    longest; 0 if nothing sensible is said.
+    """
+
+    def __init__(self, text: str, name: str) -> None:
+        self.sitemaps: list[str] = []
+        own: list[Line] = []
+        general: list[Line] = []
+        self._is_named = False
+        for agents, lines in self._groups(_read(text)):
+            if name in agents:
+                self._is_named = True
+                own += lines
+            if "*" in agents:
+                general += lines
+        rules = own if self._is_named else general
+        self._rules = PathRules((field, value) for field, value in rules if field in ("allow", "disallow") and value)
+        self.delay_s = max(map(_delay_s, rules), default=0.0)
+
+    def may_visit(self, url: str) -> bool:
+        path = path_of(url)
+        return path == "/robots.txt" or self._rules.allow(path)
+
+    def _groups(self, lines: Iterable[Line]) -> Iterator[tuple[set[str], list[Line]]]:
+        """Names and rules of each group; a name that comes after a rule begins the next."""
+        agents: set[str] = set()
+        for is_agent, run in groupby(self._without_sitemaps(lines), lambda line: line[0] == "agent"):
+            if is_agent:
+                agents = {_agent(value) for _, value in run}
+            else:
+                yield agents, list(run)
+                agents = set()
+        if agents:
+            yield agents, []
+
+    def _without_sitemaps(self, lines: Iterable[Line]) -> Iterator[Line]:
+        """They stand anywhere and belong to no group."""
+        for field, value in lines:
+            if field != "sitemap":
+                yield field, value
+            elif value:
+                self.sitemaps.append(value)
+
+
+def _read(text: str) -> Iterator[Line]:
+    """Field and value of each line that has a known field."""
+    for line in filter(None, _LINE_END.split(text.removeprefix("\ufeff"))):
+        line = line.partition("#")[0].strip()
+        name, colon, value = line.partition(":")
+        field = _FIELDS.get(name.strip().lower(), "") if colon else ""
+        if not field and (words := _WORDS.match(line)):  # `Disallow /private`
+            field, value = _FIELDS.get(words[1].lower(), ""), words[2]
+        if field:
+            yield field, value.strip()
+
+
+def _agent(value: str) -> str:
+    """The product token of a line `User-agent: Weft/1.0 (...)`; "" for none, which is no crawler's."""
+    if value.startswith("*") and not value[1:].strip("*"):
+        return "*"
+    token = _NAME.match(value.lower())
+    return token[0] if token else ""
+
+
+def _delay_s(line: Line) -> float:
+    field, value = line
+    match field:
+        case "delay" if number := _NUMBER.fullmatch(value):
+            return float(number[0])
+        case "rate" if (rate := _RATE.match(value)) and int(rate[1]):
+            return int(rate[2]) * _SECONDS[rate[3].lower()] / int(rate[1])
+    return 0.0
