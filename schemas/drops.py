@@ -80,6 +80,8 @@ REASONS: dict[str, str] = {
     "not_captured": "none of the image's addresses is in the archives",
     "unsupported_format": "not JPEG, PNG, WebP, AVIF, GIF, BMP or TIFF by its content",
     "broken_image": "the image does not decode to its end",
+    "too_many_scans": "a JPEG of more scans than the maximum, told before decoding",
+    "hdr": "brighter than a page: PQ or HLG",
     "too_many_pixels": "over the pixel cap, told from the header before decoding",
     "too_small": "a side is shorter than the minimum",
     "too_big": "a side is longer than the maximum",

@@ -11,6 +11,8 @@ class ImageRules(Settings, frozen=True):
     max_bytes: int = 32 << 20
     max_pixels: int = 64_000_000
     """Width times height, read from the header: no pixel of a larger image is decoded. 64 million take 190 MB."""
+    max_scans: int = 100
+    """Of a progressive JPEG; ordinary ones have about ten. Each takes as long as the image is large."""
     min_side_px: int = 64
     """Flamingo: 64. OBELICS: 150."""
     max_side_px: int = 20_000
