@@ -82,7 +82,7 @@ REASONS: dict[str, str] = {
     "broken_image": "the image does not decode to its end",
     "too_many_scans": "a JPEG of more scans than the maximum, told before decoding",
     "hdr": "brighter than a page: PQ or HLG",
-    "too_many_pixels": "over the pixel cap, told from the header before decoding",
+    "too_many_pixels": "over the pixel cap, or that of memory, told from the header before decoding",
     "too_small": "a side is shorter than the minimum",
     "too_big": "a side is longer than the maximum",
     "bad_aspect_ratio": "longer than it is wide, or wider than it is tall, beyond the maximum ratio",

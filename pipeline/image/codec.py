@@ -10,7 +10,8 @@ import simplejpeg
 from PIL import Image, ImageOps
 
 from pipeline.image.hash import perceptual_hash
-from pipeline.image.pixels import Decoded, decoded
+from pipeline.image.memory import refuse_hungry
+from pipeline.image.pixels import Decoded, decoded, scaled
 from pipeline.image.resampling import Pixels, resampled
 from pipeline.image.rules import ImageRules, color_rules, size_rules
 from pipeline.image.strip import strip
@@ -103,10 +104,13 @@ def decode(
         size_rules(width, height, rules)
         target = _target(width, height, encoding)
         is_opaque = not header.has_transparency_data
-        found = decoded(source, header, stripped, target[::-1] if orientation in _SIDEWAYS else target)
+        lying = target[::-1] if orientation in _SIDEWAYS else target
+        refuse_hungry(header, stripped, scaled(header.size, lying), rules.max_decode_bytes)
+        found = decoded(source, header, stripped, lying)
         stored_as = encoding.format if encoding.format != "keep" else EXTENSIONS.get(original_format, "jpg")
         untouched = orientation == 1 and target == (width, height) and len(data) <= encoding.keep_below_bytes
         kept = _kept_bytes(found, header, stored_as) if untouched and is_opaque else None
+    del header  # and Pillow's own copy of the pixels
     pixels = _oriented(found.pixels, orientation)
     if pixels.shape[1::-1] != target:
         pixels = resampled(pixels, *target)

@@ -87,8 +87,8 @@ def _jpeg(
     """Strictly: libjpeg alone takes damaged data for grey blocks."""
     inks = {"CMYK": "CMYK", "L": "GRAY"}.get(apply.mode, "RGB") if apply else "CMYK" if header.mode == "CMYK" else "RGB"
     least = {}
-    if (scale := _cheap_scale(header.size, target)) > 1:
-        least = {"min_width": -(-header.width // scale), "min_height": -(-header.height // scale)}
+    if (size := scaled(header.size, target)) != header.size:
+        least = {"min_width": size[0], "min_height": size[1]}
     try:
         pixels: Pixels = simplejpeg.decode_jpeg(data, inks, strict=True, **least)
     except ValueError as error:
@@ -135,37 +135,51 @@ def _converted(pixels: Pixels, inks: str, apply: Conversion | None) -> Pixels:
 def _flat(data: bytes, image: Image.Image, apply: Conversion | None) -> Pixels:
     """A loaded image in RGB on white."""
     out = np.empty((image.height, image.width, 3), np.uint8)
-    hidden = _hidden(data, image)
+    key = _ColourKey(data, image) if image.format == "PNG" and data[25] in (_GREY, _COLOUR) else None
+    if key:
+        image.info.pop("transparency", None)
     for rows in _strips(image.height, image.width):
         strip = image.crop((0, rows.start, image.width, rows.stop)) if len(out) > rows.stop - rows.start else image
-        if hidden is not None:
-            strip.info.pop("transparency", None)
         out[rows] = np.asarray(on_white(strip, apply))
-        if hidden is not None:
-            out[rows][hidden[rows]] = 255
+        if key and (hidden := key.hides(strip, rows)) is not None:
+            out[rows][hidden] = 255
     return out
 
 
-def _hidden(data: bytes, image: Image.Image) -> NDArray[np.bool_] | None:
-    """Where a PNG of grey or RGB has the one colour that it calls transparent: compared at the depth of the file."""
-    if image.format != "PNG" or data[25] not in (_GREY, _COLOUR) or "transparency" not in image.info:
-        return None
-    stated, depth = image.info["transparency"], data[24]
-    if data[25] == _GREY:
-        values = np.asarray(image)
-        return values == (stated if depth == 16 else stated * (1 if depth == 1 else 255 // ((1 << depth) - 1)))
-    high = np.asarray(image)
-    if depth == 8:
-        return (high == np.asarray(stated)).all(axis=2)
-    low = open_image(data, ("PNG",))  # Pillow drops the lower bytes, so they are decoded by themselves
-    low.tile = [tile._replace(args="RGB;16L") for tile in low.tile]
-    return ((high == np.asarray(stated) >> 8) & (np.asarray(low) == np.asarray(stated) & 255)).all(axis=2)
+class _ColourKey:
+    """The one colour that a PNG of grey or RGB may call transparent, compared at the depth of the file."""
+
+    def __init__(self, data: bytes, image: Image.Image) -> None:
+        self._stated, self._depth = image.info.get("transparency"), data[24]
+        self._low: Image.Image | None = None
+        if self._stated is not None and data[25] == _COLOUR and self._depth == 16:
+            self._low = open_image(data, ("PNG",))  # Pillow drops the lower bytes, so they are decoded by themselves
+            self._low.tile = [tile._replace(args="RGB;16L") for tile in self._low.tile]
+
+    def hides(self, strip: Image.Image, rows: slice) -> NDArray[np.bool_] | None:
+        """Where some rows are transparent, shape (rows, width)."""
+        if self._stated is None:
+            return None
+        values, stated = np.asarray(strip), np.asarray(self._stated)
+        if values.ndim == 2:
+            scale = 1 if self._depth in (1, 16) else 255 // ((1 << self._depth) - 1)
+            return np.asarray(values == stated * scale)
+        if self._low is None:
+            return np.asarray((values == stated).all(axis=2))
+        low = np.asarray(self._low.crop((0, rows.start, self._low.width, rows.stop)))
+        return np.asarray(((values == stated >> 8) & (low == stated & 255)).all(axis=2))
 
 
 def _strips(height: int, width: int) -> Iterator[slice]:
     rows = max(1, _STRIP_PIXELS // width)
     for top in range(0, height, rows):
         yield slice(top, min(height, top + rows))
+
+
+def scaled(size: tuple[int, int], target: tuple[int, int]) -> tuple[int, int]:
+    """To what a JPEG is brought down inside the DCT."""
+    scale = _cheap_scale(size, target)
+    return -(-size[0] // scale), -(-size[1] // scale)
 
 
 def _cheap_scale(size: tuple[int, int], target: tuple[int, int]) -> int:

@@ -60,7 +60,7 @@ def strip_jpeg(data: bytes, max_scans: int = MAX_SCANS, with_profile: bool = Tru
             kept[place] = b""
     if _APP14 in places:
         kept[places[_APP14]] = _sound_adobe(kept[places[_APP14]], frame)
-    return Stripped(b"".join([*kept, b"\xff\xd9"]), exif, profile)
+    return Stripped(b"".join([*kept, b"\xff\xd9"]), exif, profile, len(scans))
 
 
 def without_padding(data: bytes, zeros: int) -> bytes | None:

@@ -16,6 +16,7 @@ class Stripped(msgspec.Struct, frozen=True):
     data: bytes | None
     exif: bytes = b""  # a TIFF file
     profile: bytes = b""  # ICC: of the file, or made of what it says of its colours otherwise
+    scans: int = 1  # of a JPEG
 
 
 def sized_profile(profile: bytes) -> bytes:
