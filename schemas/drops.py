@@ -122,6 +122,7 @@ REASONS: dict[str, str] = {
     "step_failed": "a step of yours ended in an error",
     # any of them
     "timeout": "took longer than the time allowed for one item",
+    "site_budget": "others of its site took too long, one after the other",
     "crashed": "the process that worked on it died",
     "out_of_memory": "needed more memory than one item may take",
     "internal_error": "an unexpected error; the detail names it",
