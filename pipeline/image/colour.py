@@ -34,7 +34,7 @@ class Conversion:
 
     def __call__(self, image: Image.Image) -> Image.Image:
         """RGB of an image of `mode`."""
-        return ImageCms.applyTransform(image, self._transform)
+        return ImageCms.applyTransform(image, self._transform) or image  # None is of transforms in place
 
     def _shift_is_small(self) -> bool:
         sample = _sample().convert(self.mode) if self.mode == "L" else _sample()

@@ -34,4 +34,4 @@ def _coefficients(header: Image.Image, stripped: Stripped) -> int:
     factors = [(across, down) for _, across, down, _ in getattr(header, "layer", ())]
     whole = max((across for across, _ in factors), default=1) * max((down for _, down in factors), default=1)
     samples = sum(across * down for across, down in factors) / whole
-    return round(header.width * header.height * samples * 2)
+    return int(header.width * header.height * samples * 2)

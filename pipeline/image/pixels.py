@@ -7,13 +7,13 @@ import msgspec
 import numpy as np
 import simplejpeg
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageFile
 
 from pipeline.image.avif import avif_profile
 from pipeline.image.colour import Conversion, conversion, without_black
 from pipeline.image.resampling import Pixels
-from pipeline.image.strip import Stripped
 from pipeline.image.strip_jpeg import without_padding
+from pipeline.image.stripped import Stripped
 from schemas.drops import Drop
 from schemas.images import open_image
 
@@ -153,8 +153,10 @@ class _ColourKey:
         self._stated, self._depth = image.info.get("transparency"), data[24]
         self._low: Image.Image | None = None
         if self._stated is not None and data[25] == _COLOUR and self._depth == 16:
-            self._low = open_image(data, ("PNG",))  # Pillow drops the lower bytes, so they are decoded by themselves
-            self._low.tile = [tile._replace(args="RGB;16L") for tile in self._low.tile]
+            low = open_image(data, ("PNG",))  # Pillow drops the lower bytes, so they are decoded by themselves
+            assert isinstance(low, ImageFile.ImageFile)
+            low.tile = [tile._replace(args="RGB;16L") for tile in low.tile]
+            self._low = low
 
     def hides(self, strip: Image.Image, rows: slice) -> NDArray[np.bool_] | None:
         """Where some rows are transparent, shape (rows, width)."""

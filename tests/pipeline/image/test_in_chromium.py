@@ -26,7 +26,8 @@ from tests.pipeline.colours import (
     profile,
     table_profile,
 )
-from tests.pipeline.makers import encoded, picture, png_chunk
+from tests.pipeline.image.test_mutants import sampled
+from tests.pipeline.makers import encoded, jpeg_segment, picture, png_chunk
 
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="no Chromium: apt-get install chromium")
 
@@ -120,6 +121,21 @@ def palette(transparency: bytes | int | None = None) -> bytes:
     return encoded(_PIXELS.quantize(200), "PNG", **options)
 
 
+def turned(orientation: int) -> bytes:
+    return b"MM\x00*\x00\x00\x00\x08\x00\x01\x01\x12\x00\x03\x00\x00\x00\x01\x00" + bytes((orientation,)) + bytes(6)
+
+
+def turned_twice(first: int, second: int) -> bytes:
+    data = jpeg(exif=b"Exif\x00\x00" + turned(first))
+    return before(b"\xff\xdb", jpeg_segment(0xE1, b"Exif\x00\x00" + turned(second)), data)
+
+
+def before(marker: bytes, inserted: bytes, data: bytes | None = None) -> bytes:
+    data = jpeg() if data is None else data
+    at = data.index(marker)
+    return data[:at] + inserted + data[at:]
+
+
 def half_clear(image: Image.Image = _PIXELS) -> Image.Image:
     clear = image.convert("RGBA")
     clear.putalpha(Image.fromarray(np.tile(np.linspace(0, 255, 96).astype(np.uint8), (72, 1))))
@@ -127,6 +143,7 @@ def half_clear(image: Image.Image = _PIXELS) -> Image.Image:
 
 
 _GREY = _PIXELS.convert("L")
+_XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><a tiff:Orientation="6"/></x:xmpmeta>'
 
 #: What makes the bytes, and by how much the mean may be off: lossy formats round.
 MATRIX: dict[str, tuple[str, Callable[[], bytes], float]] = {
@@ -205,6 +222,18 @@ MATRIX: dict[str, tuple[str, Callable[[], bytes], float]] = {
     "jpeg CMYK with profile": ("jpeg", lambda: cmyk(icc_profile=cmyk_profile()), 2),
     "jpeg YCCK with profile": ("jpeg", lambda: ycck(icc_profile=cmyk_profile()), 2),
     "jpeg CMYK, profile of RGB": ("jpeg", lambda: cmyk(icc_profile=profile(*P3)), 2),
+    "jpeg on its side": ("jpeg", lambda: jpeg(exif=b"Exif\x00\x00" + turned(6)), 1),
+    "jpeg on its side, by the first of two": ("jpeg", lambda: turned_twice(6, 3), 1),
+    "jpeg on its side by XMP alone": ("jpeg", lambda: jpeg(xmp=_XMP), 1),
+    "jpeg junk between segments": ("jpeg", lambda: before(b"\xff\xdb", b"junk"), 1),
+    "jpeg comment of no length": ("jpeg", lambda: before(b"\xff\xdb", b"\xff\xfe\x00\x00"), 1),
+    "jpeg half a profile": ("jpeg", lambda: before(b"\xff\xdb", b"\xff\xe2\x00\x14ICC_PROFILE\x00\x01\x02half"), 1),
+    "jpeg unknown JFIF": ("jpeg", lambda: jpeg().replace(b"JFIF\x00\x01", b"JFIF\x00\x09"), 1),
+    "jpeg padding before its end": ("jpeg", lambda: jpeg()[:-2] + bytes(50) + b"\xff\xd9", 1),
+    "jpeg odd sampling": ("jpeg", lambda: sampled(0x31), 1),
+    "png on its side": ("png", lambda: encoded(_PIXELS, "PNG", exif=turned(8)), 0),
+    "png damaged text": ("png", lambda: png(png_chunk(b"tEXt", b"a\x00b")[:-1] + b"?"), 0),
+    "png behind its end": ("png", lambda: png() + b"more", 0),
     "webp P3": ("webp", lambda: encoded(_PIXELS, "WEBP", lossless=True, icc_profile=profile(*P3)), 2),
     "webp half clear": ("webp", lambda: encoded(half_clear(), "WEBP", lossless=True), 2),
     "gif": ("gif", lambda: encoded(_PIXELS, "GIF"), 2),
