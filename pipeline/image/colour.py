@@ -14,6 +14,7 @@ Pixels = NDArray[np.uint8]
 
 #: How far a profile may move colours, of 255, and still count as sRGB: less than the curve of gamma 2.2 does.
 _MAX_MEAN_SHIFT, _MAX_SHIFT = 1.5, 12
+_MAX_BYTES = 4 << 20  # the largest of printers have under three million
 _OTHER_TABLES = (b"A2B1", b"A2B2", b"D2B0", b"D2B1", b"D2B2", b"D2B3")
 _SPACES = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK"}
 
@@ -45,7 +46,9 @@ class Conversion:
 
 @functools.lru_cache(maxsize=16)
 def conversion(profile: bytes) -> Conversion | None:
-    """None for a profile that cannot be used: it is ignored, as browsers do."""
+    """None for a profile that cannot be used, or is too large to: it is ignored, as browsers do."""
+    if len(profile) > _MAX_BYTES:
+        return None
     try:
         return Conversion(profile)
     except ValueError:
