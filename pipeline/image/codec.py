@@ -103,7 +103,7 @@ def decode(
             width, height = height, width
         size_rules(width, height, rules)
         target = _target(width, height, encoding)
-        is_opaque = not header.has_transparency_data
+        is_opaque = not _has_transparency(header)
         lying = target[::-1] if orientation in _SIDEWAYS else target
         refuse_hungry(header, stripped, scaled(header.size, lying), rules.max_decode_bytes)
         found = decoded(source, header, stripped, lying)
@@ -138,8 +138,19 @@ def store(image: DecodedImage, encoding: ImageEncoding = ImageEncoding()) -> Sto
 def _orientation(header: Image.Image, exif: bytes) -> int:
     if header.format != "AVIF":  # Pillow turns TIFF itself; the others have none
         return stated_orientation(exif)
-    value = header.getexif().get(_ORIENTATION, 1)  # made of the container's own properties
+    try:
+        value = header.getexif().get(_ORIENTATION, 1)  # with the container's own properties put in
+    except Exception:  # EXIF is often damaged, and parsed by Pillow here
+        return 1
     return value if value in range(1, 9) else 1
+
+
+def _has_transparency(header: Image.Image) -> bool:
+    """Raises `Drop("broken_image")`."""
+    try:
+        return header.has_transparency_data
+    except Exception as error:  # Pillow asserts a palette, which a damaged file may lack
+        raise Drop("broken_image", f"{type(error).__name__}: {error}") from None
 
 
 def _oriented(pixels: Pixels, orientation: int) -> Pixels:

@@ -33,5 +33,5 @@ def _coefficients(header: Image.Image, stripped: Stripped) -> int:
         return 0
     factors = [(across, down) for _, across, down, _ in getattr(header, "layer", ())]
     whole = max((across for across, _ in factors), default=1) * max((down for _, down in factors), default=1)
-    samples = sum(across * down for across, down in factors) / whole
+    samples = sum(across * down for across, down in factors) / (whole or 1)  # of a damaged frame, which none decodes
     return int(header.width * header.height * samples * 2)

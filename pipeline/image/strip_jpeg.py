@@ -114,9 +114,15 @@ def _sound_scan(segment: bytes, frame: bytes) -> bytes:
 
 
 def _refuse_cut(frame: bytes, scans: list[bytes]) -> None:
-    """Without an end, only what lies in one scan can be known to be all there: the decoder misses what it lacks."""
-    is_sequential = len(frame) > 9 and frame[1] in _SEQUENTIAL
-    if not (is_sequential and len(scans) == 1 and len(scans[0]) > 4 and scans[0][4] == frame[9]):
+    """Raises `Drop` where a file without an end lacks scans. Whether the last one is whole the decoder will tell."""
+    missing = {component: [1] * 64 for component in frame[10::3]}  # bits of each coefficient that are not there yet
+    for scan in scans:
+        if len(frame) < 13 or len(scan) < 10 or len(scan) != 8 + 2 * scan[4]:
+            raise Drop("broken_image", "no end of image, and a damaged header")
+        first, last, low = (0, 63, 0) if frame[1] in _SEQUENTIAL else (scan[-3], scan[-2], scan[-1] & 15)
+        for component in scan[5:-3:2]:
+            missing.setdefault(component, [1] * 64)[first : last + 1] = [low] * (min(last, 63) + 1 - first)
+    if not scans or any(map(any, missing.values())):
         raise Drop("broken_image", "no end of image")
 
 

@@ -8,6 +8,7 @@ from pipeline.image.stripped import Stripped, sized_profile
 from schemas.drops import Drop
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_END = b"\x00\x00\x00\x00IEND\xae\x42\x60\x82"
 _CRITICAL = (b"IHDR", b"PLTE", b"IDAT", b"IEND")
 _LENGTHS = {
     b"tRNS": range(1, 257),
@@ -21,6 +22,7 @@ _LENGTHS = {
 }
 _BEFORE_PALETTE = (b"gAMA", b"cHRM", b"sRGB", b"cICP", b"iCCP", b"sBIT")
 _MAX_PROFILE_BYTES = 1 << 20  # what Pillow reads too
+_PALETTE = 3  # a colour type
 _USUAL_GAMMA = 45_455
 _SCREEN_GAMMA = 2.4  # BT.1886
 
@@ -47,8 +49,10 @@ def strip_png(data: bytes, with_profile: bool = True) -> Stripped:
             colour[kind] = body
             if kind != b"iCCP" or (with_profile and _profile(body)[1]):
                 kept.append(chunk)
-    else:
-        raise Drop("broken_image", "no IEND")
+    else:  # cut behind its pixels, or within them: that the decoder notices
+        kept.append(_END)
+    if not has_pixels or (data[25] == _PALETTE and not has_palette):
+        raise Drop("broken_image", "no IDAT, or no PLTE")
     return Stripped(b"".join(kept), exif, _stated_profile(colour))
 
 

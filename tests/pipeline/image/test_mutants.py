@@ -90,6 +90,22 @@ def test_junk_between_the_segments_of_a_jpeg_costs_nothing(segment: bytes, befor
     assert np.array_equal(decode(data, _RULES).pixels, decode(plain, _RULES).pixels)
 
 
+def test_a_progressive_jpeg_without_its_end_is_whole_where_no_scan_is_missing() -> None:
+    plain = BASES["jpeg progressive"]
+    assert check_stored(plain[:-2])
+    assert np.array_equal(decode(plain[:-2], _RULES).pixels, decode(plain, _RULES).pixels)
+    places = [at for at in range(len(plain) - 1) if plain[at : at + 2] in (b"\xff\xda", b"\xff\xc4")]
+    for at in (*places[1:], len(plain) - 9):
+        assert attempt(decode, plain[:at], _RULES).reason == "broken_image"
+
+
+def test_a_png_without_its_end_is_whole_where_no_pixel_is_missing() -> None:
+    plain = BASES["png"]
+    assert decode(plain[:-12], _RULES).kept == decode(plain[:-5], _RULES).kept == plain
+    for short in (13, 20, 60, 400):
+        assert attempt(decode, plain[:-short], _RULES).reason == "broken_image"
+
+
 def test_what_decoders_only_complain_of_is_put_right() -> None:
     plain = BASES["jpeg"]
     scan = plain.index(b"\xff\xda")
