@@ -25,7 +25,8 @@ def strip_jpeg(data: bytes, max_scans: int = MAX_SCANS, with_profile: bool = Tru
 
     Raises `Drop`: broken_image for what libjpeg would not read and what ends before its image, too_many_scans.
     """
-    kept, scans, frame, exif = [data[:2]], list[bytes](), b"", b""
+    kept: list[bytes | memoryview] = [data[:2]]
+    scans, frame, exif = list[bytes](), b"", b""
     places: dict[int, int] = {}  # of the segments of colour that are kept
     icc: dict[int, bytes] = {}
     for marker, segment, body in _segments(data):
@@ -59,7 +60,7 @@ def strip_jpeg(data: bytes, max_scans: int = MAX_SCANS, with_profile: bool = Tru
         for place in icc:
             kept[place] = b""
     if _APP14 in places:
-        kept[places[_APP14]] = _sound_adobe(kept[places[_APP14]], frame)
+        kept[places[_APP14]] = _sound_adobe(bytes(kept[places[_APP14]]), frame)
     return Stripped(b"".join([*kept, b"\xff\xd9"]), exif, profile, len(scans))
 
 
@@ -69,23 +70,23 @@ def without_padding(data: bytes, zeros: int) -> bytes | None:
     return data[: end - zeros] + data[end:] if data.endswith(bytes(zeros), 0, end) else None
 
 
-def _segments(data: bytes) -> Iterator[tuple[int, bytes, bytes]]:
+def _segments(data: bytes) -> Iterator[tuple[int, bytes, memoryview]]:
     """Marker, marker with what its length covers, and compressed data after it."""
-    position = 2
+    view, position = memoryview(data), 2
     while found := _MARKER.search(data, position):
         at, marker = found.start(), data[found.start() + 1]
         position = at + 2
         if marker in _ALONE:
             continue
         if marker in (_START, _END):
-            yield marker, data[at:position], b""
+            yield marker, data[at:position], view[:0]
             continue
         end = position + max(2, int.from_bytes(data[position : position + 2], "big"))
         position = end
         if marker == _SCAN:
             after = _AFTER_SCAN.search(data, end)
             position = after.start() if after else len(data)
-        yield marker, data[at:end], data[end:position]
+        yield marker, data[at:end], view[end:position]
 
 
 def _of_colour(marker: int, segment: bytes) -> bytes:
