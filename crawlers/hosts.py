@@ -133,7 +133,7 @@ async def learn_policy(
             texts[path] = await _policy_file(fetcher, base + path, settings, turn, seen) or b""
         except Drop as failure:
             if failure.reason in ("truncated_body", "bad_encoding"):  # something was said
-                return SitePolicy(None, fetched_at=time.time())
+                return SitePolicy(None, fetched_at=now())
             texts[path] = b""
     return await asyncio.to_thread(_policy, robots, texts[AI], texts[TDMREP])
 

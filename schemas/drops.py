@@ -83,7 +83,9 @@ REASONS: dict[str, str] = {
     "not_captured": "none of the image's addresses is in the archives",
     "unsupported_format": "not JPEG, PNG, WebP, AVIF, GIF, BMP or TIFF by its content",
     "broken_image": "the image does not decode to its end",
-    "too_many_pixels": "over the pixel cap, told from the header before decoding",
+    "too_many_scans": "a JPEG of more scans than the maximum, told before decoding",
+    "hdr": "brighter than a page: PQ or HLG",
+    "too_many_pixels": "over the pixel cap, or that of memory, told from the header before decoding",
     "too_small": "a side is shorter than the minimum",
     "too_big": "a side is longer than the maximum",
     "bad_aspect_ratio": "longer than it is wide, or wider than it is tall, beyond the maximum ratio",
@@ -123,6 +125,7 @@ REASONS: dict[str, str] = {
     "step_failed": "a step of yours ended in an error",
     # any of them
     "timeout": "took longer than the time allowed for one item",
+    "site_budget": "others of its site took too long, one after the other",
     "crashed": "the process that worked on it died",
     "out_of_memory": "needed more memory than one item may take",
     "internal_error": "an unexpected error; the detail names it",

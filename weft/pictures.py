@@ -5,11 +5,10 @@ import io
 
 from PIL import Image
 
-from pipeline.image.codec import on_white, open_image
+from pipeline.image.pixels import on_white
 from schemas.drops import Drop
+from schemas.images import STORED_FORMATS, open_image
 
-#: What may stand in a shard. Pillow's other decoders, some of them old, never see its bytes.
-FORMATS = ("JPEG", "PNG", "WEBP")
 _MAX_PIXELS = 100_000_000
 _QUALITY = 75
 
@@ -19,7 +18,7 @@ def open_picture(data: bytes) -> Image.Image:
 
     Raises `Drop`: unsupported_format, too_many_pixels, broken_image.
     """
-    image = open_image(data, FORMATS)
+    image = open_image(data, STORED_FORMATS)
     if image.width * image.height > _MAX_PIXELS:
         raise Drop("too_many_pixels", f"{image.width} x {image.height}")
     return image

@@ -71,10 +71,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 def write_pictures(path: str, asked: Sequence[list[str]], texts: Sequence[str]) -> None:
     """The pictures in a grid; a text stands beneath the last one of its prompt. Clips show their first frame."""
-    from PIL import Image
-
     from jobs.commands.contact_sheet import write_sheet
     from model.data.documents import CLIP_EXTENSIONS
+    from schemas.images import open_image
 
     cells = []
     for paths, text in zip(asked, texts, strict=True):
@@ -85,6 +84,7 @@ def write_pictures(path: str, asked: Sequence[list[str]], texts: Sequence[str]) 
                 with open(name, "rb") as file:
                     image = clip_frames(file.read(), random.Random(0), 1, 1.0)[0]
             else:
-                image = Image.open(name)
+                with open(name, "rb") as file:
+                    image = open_image(file.read())
             cells.append((image, text if number == len(paths) - 1 else ""))
     write_sheet(path, cells)

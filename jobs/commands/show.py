@@ -133,14 +133,22 @@ def _print_image(console: Any, sample: "Sample", number: int, name: str, data: b
 
 
 def half_blocks(data: bytes, columns: int) -> Any:
-    """A picture of `columns` cells: each cell shows two pixels, one as colour and one as background."""
-    import io
+    """A picture of `columns` cells: each cell shows two pixels, one as colour and one as background.
 
-    from PIL import Image
+    A line that says why, where it cannot be shown.
+    """
     from rich.text import Text
 
-    with Image.open(io.BytesIO(data)) as opened:
-        image = opened.convert("RGB")
+    from schemas.drops import Drop
+    from schemas.images import open_image
+
+    try:
+        with open_image(data) as opened:
+            image = opened.convert("RGB")
+    except Drop as drop:
+        return Text(f"({drop.reason}: {drop.detail})")
+    except OSError as error:
+        return Text(f"(broken_image: {error})")
     columns = min(columns, image.width)
     rows = max(1, round(image.height * columns / image.width / 2))
     image = image.resize((columns, 2 * rows))

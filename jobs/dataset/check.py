@@ -2,7 +2,6 @@
 
 import array
 import hashlib
-import io
 import tarfile
 import zlib
 from collections import Counter
@@ -11,12 +10,12 @@ from typing import Any
 
 import msgspec
 import pyarrow.parquet as pq
-from PIL import Image
 
 from jobs.dataset.summary import kinds_of, shards_of
 from schemas.dataset import DATASET, read_dataset, totals
 from schemas.documents import Sample
 from schemas.drops import Drop
+from schemas.images import STORED_FORMATS, open_image
 from schemas.pairs import Pair
 from schemas.shards import Shard, ShardMark
 from schemas.storage import Store
@@ -175,7 +174,7 @@ def _image_problem(data: bytes, sha256: str, size: tuple[int, int]) -> str:
     if hashlib.sha256(data).hexdigest() != sha256:
         return "its sha256 is not the one in the document"
     try:
-        with Image.open(io.BytesIO(data)) as image:
+        with open_image(data, STORED_FORMATS) as image:
             image.load()
             found = image.size
     except Exception as error:  # decoders raise anything on damaged data

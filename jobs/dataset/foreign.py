@@ -4,7 +4,6 @@ Numbers of samples come from the small files that lie beside the shards; where t
 walked. All else is estimated from the first samples of a few shards.
 """
 
-import io
 import itertools
 import json
 import posixpath
@@ -19,12 +18,12 @@ import msgspec
 import numpy as np
 import pyarrow.parquet as pq
 from fsspec.core import url_to_fs
-from PIL import Image
 
 from jobs.dataset.summary import histogram, quantiles
 from model.data.documents import CLIP_EXTENSIONS, IMAGE_EXTENSIONS, Kind, Medium, to_document
 from model.data.reading import split_field, walk
 from schemas.drops import Drop
+from schemas.images import open_image
 from schemas.storage import Store
 from schemas.urls import host_of, registered_domain
 
@@ -292,7 +291,7 @@ def _decoded(data: bytes) -> dict[str, Any]:
 
 def _height(data: bytes) -> int:
     try:
-        with Image.open(io.BytesIO(data)) as image:
+        with open_image(data) as image:
             return int(image.height)
     except Exception:  # decoders raise anything
         return 0

@@ -10,6 +10,8 @@ import queue
 import resource
 import signal
 import socket
+import time
+from collections import Counter
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import Any, Generic, TypeVar, cast
@@ -19,6 +21,7 @@ import cloudpickle
 from jobs.engine.fork_server import Child, fork_server
 from schemas.drops import CODE_ERRORS, Drop, StepError
 from schemas.settings import Settings
+from schemas.urls import host_of, registered_domain
 
 I = TypeVar("I")  # noqa: E741
 O = TypeVar("O")  # noqa: E741
@@ -31,20 +34,35 @@ class IsolationSettings(Settings, frozen=True):
     """Wall-clock seconds for one page or image. The slowest real ones take under one; a busy machine needs slack."""
     max_memory_bytes: int = 3 << 30
     """Address space of the child, libraries included (they take about 0.7 GB)."""
+    max_slow_per_site: int = 3
+    """Items of one registered domain that may take more than half of `timeout_s`; in the same task its others are then
+    dropped untried."""
 
 
 class Isolated(Generic[I, O]):
     """`step`, run in a child. Call it like the step; a context manager that ends the child.
 
-    Raises what the step raises, and `Drop`: timeout, crashed, out_of_memory. `step` must pickle.
+    Raises what the step raises, and `Drop`: timeout, crashed, out_of_memory, site_budget. `step` must pickle.
     """
 
     def __init__(self, step: Callable[[I], O], settings: IsolationSettings) -> None:
         self._step, self._settings = cloudpickle.dumps(step), settings  # also what was typed into a session
         self._child: Child | None = None
         self._pipe: Connection | None = None
+        self._slow = Counter[str]()  # by site
 
     def __call__(self, item: I) -> O:
+        long_s = self._settings.timeout_s / 2
+        if self._slow and self._slow[site := _site(item)] >= self._settings.max_slow_per_site:
+            raise Drop("site_budget", f"{self._slow[site]} of {site} took over {long_s:g} s each")
+        began = time.monotonic()
+        try:
+            return self._asked(item)
+        finally:
+            if time.monotonic() - began > long_s and (site := _site(item)):
+                self._slow[site] += 1
+
+    def _asked(self, item: I) -> O:
         pipe = self._pipe or self._start()
         try:
             pipe.send(item)
@@ -115,6 +133,11 @@ class IsolatedPool(Generic[I, O]):
     def close(self) -> None:
         for child in self._all:
             child.close()
+
+
+def _site(item: Any) -> str:
+    """The registered domain of an item that has an address."""
+    return registered_domain(host_of(getattr(item, "url", "")))
 
 
 def serve(descriptor: int) -> None:

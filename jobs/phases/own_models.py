@@ -1,6 +1,5 @@
 """Scorers and captioners of the user's own: functions of a batch of images and texts, run where the models are."""
 
-import io
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -12,9 +11,9 @@ from PIL import Image
 from jobs.config import BuildConfig, OwnModel, OwnScorer
 from jobs.phases.own_steps import check_settings, find
 from schemas.drops import MAX_FAILURES_IN_A_ROW, Drop, StepError
+from schemas.images import STORED_FORMATS, open_image
 from schemas.settings import SettingsError
 
-FORMATS = ("JPEG", "PNG", "WEBP")  # what weft stores
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 #: Scores that weft's own scorers have.
 _TAKEN = ("nsfw", "aesthetic", "clip")
@@ -105,7 +104,7 @@ def _by_image(
 ) -> list[dict[str, Answer]]:
     answers: list[dict[str, Answer]] = [{} for _ in images]
     if models and images:
-        opened = [Image.open(io.BytesIO(data), formats=FORMATS).convert("RGB") for data in images]
+        opened = [open_image(data, STORED_FORMATS).convert("RGB") for data in images]
         for name, model in models:
             for place, answer in enumerate(model(opened, texts)):
                 answers[place][name] = answer

@@ -7,6 +7,7 @@ from PIL import Image
 
 from jobs.config import BuildConfig
 from schemas.documents import Page
+from schemas.images import open_image
 
 _SIDE = 420  # pixels
 _QUALITY = 72
@@ -20,7 +21,7 @@ def thumbnail(data: bytes) -> bytes:
         from pipeline.video.clips import contact_sheet
 
         return _jpeg(contact_sheet(data))
-    with Image.open(io.BytesIO(data)) as image:
+    with open_image(data) as image:
         if image.width * image.height > _MAX_PIXELS:
             raise ValueError("too many pixels")
         image.draft("RGB", (_SIDE, _SIDE))

@@ -5,17 +5,17 @@ mean colour: as in the Flamingo paper (A.3.1).
 """
 
 import functools
-import io
 import random
 import warnings
 
 import numpy as np
 import numpy.typing as npt
 import simplejpeg
-from PIL import Image, ImageEnhance, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageEnhance, ImageOps
 
 from model.data.documents import Medium
 from schemas.drops import Drop
+from schemas.images import open_image as _opened
 from schemas.settings import Settings
 
 Pixels = npt.NDArray[np.uint8]
@@ -73,6 +73,12 @@ def open_image(data: bytes, settings: ImageSettings) -> Image.Image:
     if data.startswith(_JPEG) and b"Exif" not in data[:_EXIF_WITHIN_BYTES]:
         try:
             height, width, space, _ = simplejpeg.decode_jpeg_header(data)
+        except ValueError as error:
+            try:
+                return _by_pillow(data, settings)  # which knows odd sampling factors
+            except Drop:
+                raise Drop("broken_image", str(error)) from None
+        try:
             _check_pixels(width, height, settings)
             if space in ("YCbCr", "Gray", "RGB"):
                 low = _least(width, height, settings)
@@ -85,21 +91,18 @@ def open_image(data: bytes, settings: ImageSettings) -> Image.Image:
 
 def _by_pillow(data: bytes, settings: ImageSettings) -> Image.Image:
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of odd metadata; the pixel cap is ours
-            with Image.open(io.BytesIO(data)) as image:
-                _check_pixels(*image.size, settings)
-                image.draft("RGB", _least(*image.size, settings))
-                image.load()
-                upright = ImageOps.exif_transpose(image)
-                if upright.mode in ("RGBA", "LA", "PA") or "transparency" in upright.info:
-                    upright = upright.convert("RGBA")
-                    white = Image.new("RGBA", upright.size, "white")
-                    white.alpha_composite(upright)
-                    upright = white
-                return upright.convert("RGB")
-    except UnidentifiedImageError:
-        raise Drop("unsupported_format", repr(data[:8])) from None
+        with warnings.catch_warnings(), _opened(data) as image:
+            warnings.simplefilter("ignore")  # of odd metadata
+            _check_pixels(*image.size, settings)
+            image.draft("RGB", _least(*image.size, settings))
+            image.load()
+            upright = ImageOps.exif_transpose(image)
+            if upright.mode in ("RGBA", "LA", "PA") or "transparency" in upright.info:
+                upright = upright.convert("RGBA")
+                white = Image.new("RGBA", upright.size, "white")
+                white.alpha_composite(upright)
+                upright = white
+            return upright.convert("RGB")
     except Drop:
         raise
     except Exception as error:  # Pillow's decoders raise many kinds on damaged files

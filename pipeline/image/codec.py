@@ -2,27 +2,30 @@
 
 import hashlib
 import io
-import warnings
 from typing import ClassVar, Literal
 
 import msgspec
 import numpy as np
 import simplejpeg
-from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 
 from pipeline.image.hash import perceptual_hash
+from pipeline.image.memory import refuse_hungry
+from pipeline.image.pixels import Decoded, decoded, scaled
 from pipeline.image.resampling import Pixels, resampled
 from pipeline.image.rules import ImageRules, color_rules, size_rules
-from pipeline.image.strip import is_sound_png, strip_jpeg, strip_png
+from pipeline.image.strip import strip
+from pipeline.image.stripped import stated_orientation
 from schemas.documents import StoredImage
 from schemas.drops import Drop
+from schemas.images import open_image
 from schemas.settings import Settings
 
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 EXTENSIONS = {"JPEG": "jpg", "PNG": "png", "WEBP": "webp"}
 _MAX_WEBP_PX = 16_383
 _ORIENTATION = 0x0112
 _SIDEWAYS = (5, 6, 7, 8)
+_KEPT_MODES = ("RGB", "L", "P", "RGBA")
 
 
 class ImageEncoding(Settings, frozen=True):
@@ -90,19 +93,25 @@ def decode(
     """
     if len(data) > rules.max_bytes:
         raise Drop("too_large", f"{len(data)} bytes, cap {rules.max_bytes}")
-    with open_image(data) as header:
+    stripped = strip(data, rules.max_scans)
+    source = data if stripped.data is None else stripped.data
+    with open_image(source) as header:
         original_format = header.format or ""
         width, height = header.size
-        orientation = _orientation(header)
+        orientation = _orientation(header, stripped.exif)
         if orientation in _SIDEWAYS:
             width, height = height, width
         size_rules(width, height, rules)
         target = _target(width, height, encoding)
-        pixels = _pixels(data, header, target[::-1] if orientation in _SIDEWAYS else target)
+        is_opaque = not _has_transparency(header)
+        lying = target[::-1] if orientation in _SIDEWAYS else target
+        refuse_hungry(header, stripped, scaled(header.size, lying), rules.max_decode_bytes)
+        found = decoded(source, header, stripped, lying)
         stored_as = encoding.format if encoding.format != "keep" else EXTENSIONS.get(original_format, "jpg")
         untouched = orientation == 1 and target == (width, height) and len(data) <= encoding.keep_below_bytes
-        kept = _kept_bytes(data, header, stored_as) if untouched else None
-    pixels = _oriented(pixels, orientation)
+        kept = _kept_bytes(found, header, stored_as) if untouched and is_opaque else None
+    del header  # and Pillow's own copy of the pixels
+    pixels = _oriented(found.pixels, orientation)
     if pixels.shape[1::-1] != target:
         pixels = resampled(pixels, *target)
     color_rules(pixels, rules)
@@ -126,86 +135,22 @@ def store(image: DecodedImage, encoding: ImageEncoding = ImageEncoding()) -> Sto
     )
 
 
-def open_image(data: bytes, formats: tuple[str, ...] = FORMATS) -> Image.Image:
-    """Only the header is read here. Raises `Drop`: unsupported_format, too_many_pixels, broken_image."""
+def _orientation(header: Image.Image, exif: bytes) -> int:
+    if header.format != "AVIF":  # Pillow turns TIFF itself; the others have none
+        return stated_orientation(exif)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow's own pixel warning and EXIF complaints: size_rules judges
-            return Image.open(io.BytesIO(data), formats=formats)
-    except UnidentifiedImageError:
-        raise Drop("unsupported_format", repr(data[:8])) from None
-    except Image.DecompressionBombError as error:
-        raise Drop("too_many_pixels", str(error)) from None
-    except Exception as error:  # parsers of damaged headers raise whatever they stumble over
-        raise Drop("broken_image", f"{type(error).__name__}: {error}") from None
-
-
-def _pixels(data: bytes, header: Image.Image, target: tuple[int, int]) -> Pixels:
-    """The whole image in RGB, shape (height, width, 3), decoded at less than about twice `target` where that is cheap.
-
-    Raises `Drop("broken_image")`.
-    """
-    try:
-        if header.format == "JPEG" and header.mode in ("RGB", "L"):
-            least = {}
-            if (scale := _cheap_scale(header.size, target)) > 1:
-                least = {"min_width": -(-header.width // scale), "min_height": -(-header.height // scale)}
-            # Strict: libjpeg alone takes damaged data for grey blocks.
-            pixels: Pixels = simplejpeg.decode_jpeg(data, "RGB", strict=True, **least)
-            return np.asarray(_in_srgb(Image.fromarray(pixels), header)) if _own_profile(header) else pixels
-        if header.format == "PNG" and not is_sound_png(data):
-            raise ValueError("a chunk without its checksum")
-        header.load()
-        return np.asarray(_in_srgb(on_white(header), header))
-    except Exception as error:  # as above: decoders of damaged data raise anything
-        raise Drop("broken_image", f"{type(error).__name__}: {error}") from None
-
-
-def _cheap_scale(size: tuple[int, int], target: tuple[int, int]) -> int:
-    """By how much a JPEG may be brought down inside the DCT: 1, 2, 4 or 8, and no further than to `target`.
-
-    Other scales cost more than they save: libjpeg-turbo has fast code for these alone.
-    """
-    spare = min(size[0] // target[0], size[1] // target[1])
-    return max(scale for scale in (1, 2, 4, 8) if scale <= max(1, spare))
-
-
-def on_white(image: Image.Image) -> Image.Image:
-    """The image in RGB, transparency laid on white, 16 bits brought to 8."""
-    if image.mode.startswith("I"):  # 16 bits of grey, which Pillow's convert would clip instead of scale
-        image = image.convert("F").point(lambda value: value * (255 / 65535)).convert("L")
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        white = Image.new("RGBA", image.size, (255, 255, 255, 255))
-        image = Image.alpha_composite(white, image)
-    return image.convert("RGB")
-
-
-def _in_srgb(image: Image.Image, header: Image.Image) -> Image.Image:
-    """Colours of a wide-gamut profile as sRGB; a profile that cannot be read is ignored, as browsers do."""
-    if not (profile := _own_profile(header)):
-        return image
-    try:
-        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        return ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB")) or image
-    except (ImageCms.PyCMSError, OSError, ValueError):
-        return image
-
-
-def _own_profile(header: Image.Image) -> bytes:
-    """The colour profile, if it may say that the colours are others than those of sRGB; else nothing."""
-    profile = header.info.get("icc_profile") or b""
-    return profile if header.mode in ("RGB", "RGBA", "P") and b"sRGB" not in profile[:1024] else b""
-
-
-def _orientation(header: Image.Image) -> int:
-    if header.format == "TIFF":  # Pillow turns these itself
-        return 1
-    try:
-        value = header.getexif().get(_ORIENTATION, 1)
-    except Exception:  # EXIF is often damaged, and nobody needs the warnings
+        value = header.getexif().get(_ORIENTATION, 1)  # with the container's own properties put in
+    except Exception:  # EXIF is often damaged, and parsed by Pillow here
         return 1
     return value if value in range(1, 9) else 1
+
+
+def _has_transparency(header: Image.Image) -> bool:
+    """Raises `Drop("broken_image")`."""
+    try:
+        return header.has_transparency_data
+    except Exception as error:  # Pillow asserts a palette, which a damaged file may lack
+        raise Drop("broken_image", f"{type(error).__name__}: {error}") from None
 
 
 def _oriented(pixels: Pixels, orientation: int) -> Pixels:
@@ -226,18 +171,11 @@ def _target(width: int, height: int, encoding: ImageEncoding) -> tuple[int, int]
     return max(1, round(width * scale)), max(1, round(height * scale))
 
 
-def _kept_bytes(data: bytes, header: Image.Image, stored_as: str) -> bytes | None:
-    """The original bytes without metadata, if they may stand as they are."""
-    if EXTENSIONS.get(header.format or "") != stored_as or header.has_transparency_data:
+def _kept_bytes(found: Decoded, header: Image.Image, stored_as: str) -> bytes | None:
+    """The bytes that were decoded, if they may stand as they are."""
+    if EXTENSIONS.get(header.format or "") != stored_as or header.mode not in _KEPT_MODES or found.data is None:
         return None
-    match header.format:
-        case "JPEG" if header.mode in ("RGB", "L"):
-            return strip_jpeg(data)
-        case "PNG" if header.mode in ("RGB", "L", "P", "RGBA"):
-            return strip_png(data)
-        case "WEBP" if not getattr(header, "is_animated", False):
-            return None if {"exif", "xmp"} & header.info.keys() else data
-    return None
+    return strip(found.data, with_profile=False).data if found.has_profile else found.data
 
 
 def _encode(pixels: Pixels, format: str, quality: int) -> bytes:

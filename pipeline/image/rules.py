@@ -10,7 +10,13 @@ class ImageRules(Settings, frozen=True):
 
     max_bytes: int = 32 << 20
     max_pixels: int = 64_000_000
-    """Width times height, read from the header: no pixel of a larger image is decoded. 64 million take 190 MB."""
+    """Width times height, read from the header: no pixel of a larger image is decoded. 64 million take 190 MB as they
+    are judged, and up to `max_decode_bytes` while they are decoded."""
+    max_decode_bytes: int = 600_000_000
+    """Memory that decoding may take besides the file, estimated from the header. Per pixel: JPEG 9 bytes of what is
+    left after scaling, and up to 8 where it is progressive; PNG, GIF, BMP and TIFF 9; AVIF 16; WebP 17."""
+    max_scans: int = 100
+    """Of a progressive JPEG; ordinary ones have about ten. Each takes as long as the image is large."""
     min_side_px: int = 64
     """Flamingo: 64. OBELICS: 150."""
     max_side_px: int = 20_000

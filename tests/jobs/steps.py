@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from typing import NamedTuple
 
 from schemas.drops import Drop
 
@@ -14,6 +15,17 @@ class Picky(Exception):
 
     def __init__(self, first: str, second: str) -> None:
         super().__init__(first)
+
+
+class Located(NamedTuple):
+    """Something to be done with what lies at an address."""
+
+    url: str
+    how: str
+
+
+def misbehave_at(item: Located) -> object:
+    return misbehave(item.how)
 
 
 def misbehave(how: str) -> object:

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pipeline.image.strip_jpeg import strip_jpeg
+from pipeline.image.strip_png import strip_png
 from pipeline.page.extract import extract_page
 from pipeline.page.leaves import Media, Text
 from pipeline.page.markup import Markup
@@ -140,6 +142,14 @@ def pixels(image: Image.Image | bytes) -> np.ndarray:
 def far_apart(left: Image.Image | bytes, right: Image.Image | bytes) -> float:
     """The mean absolute difference of two pictures of one size, of 255."""
     return float(np.abs(pixels(left) - pixels(right)).mean())
+
+
+def clean_jpeg(data: bytes) -> bytes:
+    return strip_jpeg(data).data or b""
+
+
+def clean_png(data: bytes) -> bytes:
+    return strip_png(data).data or b""
 
 
 def png_chunk(kind: bytes, body: bytes) -> bytes:

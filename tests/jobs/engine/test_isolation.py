@@ -5,7 +5,7 @@ import pytest
 
 from jobs.engine.isolation import Isolated, IsolationSettings
 from schemas.drops import Drop, StepError
-from tests.jobs.steps import misbehave
+from tests.jobs.steps import Located, misbehave, misbehave_at
 
 
 @pytest.fixture(scope="module")
@@ -65,3 +65,16 @@ def test_a_step_that_cannot_be_loaded_is_our_fault() -> None:
         isolated._step = b"cnosuchmodule\nnothing\n."
         with pytest.raises(StepError, match="nosuchmodule"):
             isolated("fine")
+
+
+def test_a_site_whose_items_hang_costs_a_few_of_them_and_not_the_time_of_all() -> None:
+    with Isolated(misbehave_at, IsolationSettings(timeout_s=0.4, max_slow_per_site=2)) as isolated:
+        reasons = []
+        for number in range(6):
+            with pytest.raises(Drop) as caught:
+                isolated(Located(f"https://img{number}.slow.com/{number}.jpg", "hang"))
+            reasons.append(caught.value.reason)
+        assert reasons == ["timeout"] * 2 + ["site_budget"] * 4
+        assert caught.value.detail == "2 of slow.com took over 0.2 s each"
+        assert isolated(Located("https://other.example/1.jpg", "fine")) == "fine"
+        assert isolated(Located("", "fine")) == "fine"

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from pipeline.image import resampling
-from pipeline.image.codec import _cheap_scale
+from pipeline.image.pixels import _cheap_scale
 from pipeline.image.resampling import resampled
 from tests.pipeline.makers import blobs
 
