@@ -91,6 +91,7 @@ REASONS: dict[str, str] = {
     # videos and clips
     "no_video": "the page shows no video",
     "duplicate_video": "another reference to the same video was taken",
+    "unsupported_container": "not a container of videos by its first bytes: a playlist, a page, text",
     "broken_video": "the container does not open, or too much of it does not decode",
     "no_video_stream": "a file of sound or of a still picture",
     "no_frames": "no frame could be read",

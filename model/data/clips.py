@@ -1,12 +1,12 @@
 """Frames of a clip, by PyAV."""
 
-import io
 import random
 from typing import Any
 
 import av
 from PIL import Image
 
+from schemas.containers import open_bytes
 from schemas.drops import Drop
 
 
@@ -16,10 +16,12 @@ def clip_frames(data: bytes, rng: random.Random, max_frames: int, fps: float) ->
     A clip shorter than one step gives its first frame.
     """
     try:
-        with av.open(io.BytesIO(data), metadata_errors="ignore") as container:
+        with open_bytes(data) as container:
             seconds = (getattr(container, "duration", 0) or 0) / 1_000_000
             start = rng.uniform(0, max(0.0, seconds - max_frames / fps))
             return _taken(container, start, max_frames, fps)
+    except Drop as drop:
+        raise Drop("broken_clip", drop.detail) from None
     except (av.FFmpegError, IndexError, ValueError) as error:
         raise Drop("broken_clip", f"{type(error).__name__}: {error}") from None
 

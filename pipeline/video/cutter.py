@@ -16,6 +16,7 @@ from av.container import OutputContainer
 from pipeline.video.frames import upright
 from pipeline.video.probe import VideoIndex, decoded, index_video, open_video
 from pipeline.video.settings import ClipEncoding
+from schemas.containers import open_bytes
 from schemas.drops import Drop
 
 _CLOCK = 90_000  # the clock of MPEG: its ticks fit all usual rates
@@ -193,7 +194,7 @@ def _encode_sound(data: bytes, output: OutputContainer, sound: Any, start: float
     """The sound from `start` to `end`, seconds of the source's clock, to within one packet."""
     resampler = av.AudioResampler("fltp", "stereo", 44100)
     written = 0
-    with av.open(io.BytesIO(data), "r", metadata_errors="ignore") as container:
+    with open_bytes(data) as container:
         source = container.streams.audio[0]
         container.seek(max(0, int((start - 0.5) * av.time_base)))
         for packet in container.demux(source):

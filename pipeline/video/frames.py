@@ -2,7 +2,8 @@
 
 decord 0.6 knows no AV1, gives wrong pictures for more than 8 bits a channel and for AVI, counts the frames that an edit
 list hides, and repeats a frame in place of one that is broken, all without a word. So it gets only what it is known to
-do right, and its times are held against those of the packets.
+do right, and its times are held against those of the packets. It cannot be told a demuxer either: it gets nothing that
+could pass for a list of other files.
 """
 
 import io
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from pipeline.video.probe import VideoIndex, decoded, index_video, open_video
 from pipeline.video.settings import Sampling
+from schemas.containers import is_never_text
 from schemas.drops import Drop
 
 _DECORD_CODECS = ("h264", "hevc", "vp8", "vp9", "mpeg4")
@@ -65,7 +67,7 @@ def read_frames(data: bytes, index: VideoIndex, places: NDArray[np.int64], decod
 
     `decoder` forces one of them. Raises `Drop("no_frames")` when none decodes.
     """
-    if decoder != "pyav" and decord_suits(index):
+    if decoder != "pyav" and decord_suits(index) and is_never_text(data):
         frames = _by_decord(data, index, places)
         if frames is not None:
             return frames

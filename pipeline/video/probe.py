@@ -1,6 +1,5 @@
 """What a video is, read from its packets; one frame is decoded. Times are timestamps, never index over rate."""
 
-import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
@@ -13,6 +12,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
+from schemas.containers import FULL_NAMES, open_bytes
 from schemas.drops import Drop
 
 #: Streams of one picture: album covers and the like.
@@ -58,12 +58,8 @@ class VideoIndex:
 
 @contextmanager
 def open_video(data: bytes) -> Iterator[tuple[InputContainer, VideoStream]]:
-    """The container and the video stream to look at, one thread. Raises `Drop`: broken_video, no_video_stream."""
-    try:
-        container = av.open(io.BytesIO(data), "r", metadata_errors="ignore")
-    except (av.FFmpegError, ValueError) as error:
-        raise Drop("broken_video", _said(error)) from None
-    with container:
+    """The container and the video stream to look at, one thread. Raises `Drop`: unsupported_container, broken_video, no_video_stream."""
+    with open_bytes(data) as container:
         stream = container.streams.best("video")
         if not isinstance(stream, VideoStream) or stream.codec_context is None:
             raise Drop("no_video_stream", container.format.name)
@@ -72,7 +68,7 @@ def open_video(data: bytes) -> Iterator[tuple[InputContainer, VideoStream]]:
 
 
 def index_video(data: bytes) -> VideoIndex:
-    """Read all packets of a video. Raises `Drop`: broken_video, no_video_stream, no_frames."""
+    """Read all packets of a video. Raises `Drop`: no_frames, and those of `open_video`."""
     with open_video(data) as (container, stream):
         packets: list[tuple[int, bool]] = []
         try:
@@ -126,7 +122,7 @@ def _index(container: InputContainer, stream: VideoStream, packets: list[tuple[i
     if width < 1 or height < 1:
         raise Drop("broken_video", f"{width}x{height}")
     info = VideoInfo(
-        container=container.format.name,
+        container=FULL_NAMES.get(container.format.name, container.format.name),
         codec=stream.codec_context.name,
         pixel_format=stream.codec_context.pix_fmt or "",
         width=height if rotation % 180 else width,

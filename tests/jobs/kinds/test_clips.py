@@ -176,6 +176,19 @@ def test_a_list_of_files_with_texts(tmp_path: Path) -> None:
     assert totals.drops == {"video": {"few_words": 1, "not_captured": 1}}
 
 
+@pytest.mark.parametrize("body", [b"ffconcat version 1.0\nfile private.mp4\n", b"#EXTM3U\n#EXTINF:3,\nprivate.mp4\n"])
+def test_web_content_reaches_no_file_of_the_working_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, body: bytes
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "private.mp4").write_bytes(make_video(scenes=(75,), size=(320, 240)))
+    site = "https://bread.example"
+    records = [(f"{site}/1.html", page(1, "/v.mp4"), "text/html"), (f"{site}/v.mp4", body, "text/vtt")]
+    totals = built(tmp_path / "out", [write_archive(tmp_path / "a.warc.gz", records)])
+    assert totals.kinds["clips"].samples == 0
+    assert totals.drops["video"] in ({"unsupported_container": 1}, {"not_captured": 1})
+
+
 def test_pages_and_clips_in_one_build(tmp_path: Path) -> None:
     site = "https://bread.example"
     body = article(1, ["/a.jpg"]).replace("<article>", f"<article><video src='/v.mp4' title='{CAPTION}'></video>")
