@@ -85,7 +85,7 @@ def is_never_text(data: bytes) -> bool:
     What does so is text, told by its first characters or by those after a line's end, and read up to the first NUL.
     """
     head, nul, _ = data[:64].partition(b"\0")
-    is_known = data[4:8] == b"ftyp" and not head or data.startswith(b"\x1aE\xdf\xa3")
+    is_known = (data[4:8] == b"ftyp" and not head) or data.startswith(b"\x1aE\xdf\xa3")
     return is_known and bool(nul) and not re.search(rb"[\r\n<#]", head)
 
 

@@ -110,7 +110,8 @@ REASONS: dict[str, str] = {
     "frequent_text": "more images have the caption than the maximum",
     "rare_words": "a word or two words in a row are not among the most frequent of all captions",
     "few_bytes": "the image file is smaller than the minimum",
-    "bad_row": "the row of the list has no address or no caption",
+    "bad_row": "the row of the list has no address or no caption, or cannot be read",
+    "file_not_allowed": "the row of the list names a file that does not lie below the folder that the settings name",
     "failed": "the downloader failed, for a reason that it does not say better",
     # samples, as the loader reads them
     "broken_sample": "what lies in the shard is not a whole sample of its kind",

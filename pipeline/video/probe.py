@@ -58,7 +58,10 @@ class VideoIndex:
 
 @contextmanager
 def open_video(data: bytes) -> Iterator[tuple[InputContainer, VideoStream]]:
-    """The container and the video stream to look at, one thread. Raises `Drop`: unsupported_container, broken_video, no_video_stream."""
+    """The container and the video stream to look at, one thread.
+
+    Raises `Drop`: unsupported_container, broken_video, no_video_stream.
+    """
     with open_bytes(data) as container:
         stream = container.streams.best("video")
         if not isinstance(stream, VideoStream) or stream.codec_context is None:
