@@ -94,6 +94,8 @@ REASONS: dict[str, str] = {
     "unsupported_container": "not a container of videos by its first bytes: a playlist, a page, text",
     "broken_video": "the container does not open, or too much of it does not decode",
     "no_video_stream": "a file of sound or of a still picture",
+    "unsupported_color": "colours of high dynamic range, or coded as players do not agree to show",
+    "bad_timestamps": "most of its frames have the time of another frame",
     "no_frames": "no frame could be read",
     "too_long": "longer than the maximum",
     "no_clip_left": "every clip of the video was dropped",

@@ -8,6 +8,7 @@ from PIL import Image
 
 from schemas.containers import open_bytes
 from schemas.drops import Drop
+from schemas.pictures import shown, size_as_shown, turn_of
 
 
 def clip_frames(data: bytes, rng: random.Random, max_frames: int, fps: float) -> list[Image.Image]:
@@ -30,13 +31,14 @@ def _taken(container: Any, start: float, max_frames: int, fps: float) -> list[Im
     """The first frame at or after `start`, and at each step from there; seconds from the clip's first frame."""
     images: list[Image.Image] = []
     first: float | None = None
-    for frame in container.decode(container.streams.video[0]):
+    stream = container.streams.video[0]
+    for frame in container.decode(stream):
         if frame.time is None:
             continue
         first = frame.time if first is None else first
         if frame.time - first + 1e-6 >= start + len(images) / fps:
-            image = frame.to_image()
-            images.append(image.rotate(frame.rotation, expand=True) if frame.rotation else image)
+            size = size_as_shown((frame.width, frame.height), stream.sample_aspect_ratio, turn_of(frame))
+            images.append(Image.fromarray(shown(frame, *size)))
             if len(images) == max_frames:
                 break
     if not images:
