@@ -75,7 +75,7 @@ def make_inputs(folder: Path, data: Path | None) -> None:
     rows += [{"url": "", "caption": "no address"}, {"url": "ftp://a.example/b.jpg", "caption": "of another scheme"}]
     (folder / "list.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
     videos = sorted((folder / "video").glob("*.*")) if data is not None else []
-    rows = [{"url": f"input/video/{path.name}", "text": f"A film of {path.stem}"} for path in videos]
+    rows = [{"url": path.name, "text": f"A film of {path.stem}"} for path in videos]
     (folder / "videos.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
 
 
@@ -96,6 +96,7 @@ def builds(inputs: Path) -> dict[str, list[str]]:
         found["warc"] = ["build", *warc, *every]
         found["warc-loose"] = ["build", *warc, *every, *sets(LOOSE)]
         found["videos"] = ["build", "--kinds", "clips", "--videos", "input/videos.jsonl"]
+        found["videos"] += sets(["videos_folder=input/video"])
     return found
 
 

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import zlib
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
@@ -19,6 +20,7 @@ CAPTION_COLUMNS = ("caption", "text", "top_caption", "alt_text", "alt", "descrip
 _SUFFIXES = (".parquet", ".csv", ".tsv", ".jsonl", ".ndjson")
 _BATCH = 10_000
 _MAX_FIELD = 1 << 20
+_MAX_LINE = 16 << 20  # characters or bytes; of a longer one the rest is passed over
 
 
 class ListSettings(Settings, frozen=True):
@@ -41,6 +43,13 @@ class Row(msgspec.Struct, frozen=True):
     url: str
     caption: str
     extra: dict[str, Any] = {}
+    fault: str = ""  # why the row cannot be read; the other fields are empty then
+
+
+class BadRow(msgspec.Struct, frozen=True):
+    """A row that cannot be read, and why: whoever wrote the list is not whoever reads it."""
+
+    fault: str
 
 
 class Columns(msgspec.Struct, frozen=True):
@@ -67,50 +76,117 @@ def columns_of(name: str) -> list[str]:
         raise InputError(f"{name}: a list is one of {', '.join(_SUFFIXES)}, or the same with .gz")
     try:
         return _column_names(name)
-    except (OSError, ValueError, csv.Error, msgspec.DecodeError, pa.ArrowException) as error:
+    except (OSError, EOFError, ValueError, RecursionError, csv.Error, pa.ArrowException, zlib.error) as error:
         raise InputError(f"cannot read the list {name}: {error}") from None
 
 
 def read_rows(name: str, columns: Columns) -> Iterator[Row]:
     """All rows, in order. An absent address or caption is "". Raises `InputError` where the file is damaged."""
-    wanted = [columns.url, columns.caption, *columns.extra]
-    try:
-        for number, values in enumerate(_records(name, wanted)):
+    for number, values in enumerate(_sound(name, [columns.url, columns.caption, *columns.extra])):
+        if isinstance(values, BadRow):
+            yield Row(number, "", "", fault=values.fault)
+            continue
+        try:
             url, caption, *extra = values
             extras = dict(zip(columns.extra, map(_plain, extra), strict=True))
-            yield Row(number, _text(url).strip(), _text(caption), extras)
-    except (ValueError, csv.Error, msgspec.DecodeError, pa.ArrowException, EOFError) as error:
-        raise InputError(f"the list {name} is damaged: {error}") from None
+            yield Row(number, text_of(url).strip(), text_of(caption), extras)
+        except ValueError as error:
+            yield Row(number, "", "", fault=str(error)[:200])
 
 
-def read_fields(name: str, wanted: Sequence[str]) -> Iterator[dict[str, Any]]:
-    """Of each row some fields, those that the list has. Raises `InputError`."""
+def read_fields(name: str, wanted: Sequence[str]) -> Iterator[dict[str, Any] | BadRow]:
+    """Of each row some fields, those that the list has. Raises `InputError` where the file is damaged."""
     if _bare(name).endswith(".parquet"):
         found = columns_of(name)
         wanted = [column for column in wanted if column in found]
+    for values in _sound(name, wanted):
+        yield values if isinstance(values, BadRow) else dict(zip(wanted, values, strict=True))
+
+
+def text_of(value: Any) -> str:
+    """A field as text; "" if it is absent. Raises `ValueError` for what is neither text nor a number."""
+    match value:
+        case None:
+            return ""
+        case str():
+            value.encode()  # half a surrogate pair can be written nowhere
+            return value
+        case bytes():
+            return value.decode()
+        case int() | float():
+            return str(value)
+    raise ValueError(f"{type(value).__name__} in place of text")
+
+
+def _sound(name: str, wanted: Sequence[str]) -> Iterator[Sequence[Any] | BadRow]:
+    """Raises `InputError` where a list breaks off or is packed wrongly: another try would meet the same."""
     try:
-        for values in _records(name, wanted):
-            yield dict(zip(wanted, values, strict=True))
-    except (ValueError, csv.Error, msgspec.DecodeError, pa.ArrowException, EOFError) as error:
+        yield from _records(name, wanted)
+    except (ValueError, csv.Error, pa.ArrowException, EOFError, zlib.error) as error:
         raise InputError(f"the list {name} is damaged: {error}") from None
 
 
-def _records(name: str, wanted: Sequence[str]) -> Iterator[Sequence[Any]]:
+def _records(name: str, wanted: Sequence[str]) -> Iterator[Sequence[Any] | BadRow]:
     with fsspec.open(name, "rb", compression="infer") as file:
         match _bare(name).rpartition(".")[2]:
             case "parquet":
                 for batch in pq.ParquetFile(file).iter_batches(_BATCH, columns=list(dict.fromkeys(wanted))):
-                    yield from zip(*(batch.column(column).to_pylist() for column in wanted), strict=True)
+                    yield from map(_whole, zip(*(_values(batch.column(column)) for column in wanted), strict=True))
             case "csv" | "tsv" as kind:
-                for record in _csv(file, kind):
-                    yield [record.get(column) for column in wanted]
+                yield from _csv_records(_csv(file, kind), wanted)
             case _:
-                for line in file:
+                for line in _lines(file):
                     if line.strip():
-                        record = msgspec.json.decode(line)
-                        if not isinstance(record, dict):
-                            raise ValueError(f"a line is no object: {line[:80]!r}")
-                        yield [record.get(column) for column in wanted]
+                        yield _json_record(line, wanted)
+
+
+def _values(column: pa.Array) -> list[Any]:
+    try:
+        return list(column.to_pylist())
+    except ValueError:  # one of them is no UTF-8, or a time beyond those of Python
+        return list(map(_value, column))
+
+
+def _value(scalar: pa.Scalar) -> Any:
+    try:
+        return scalar.as_py()
+    except ValueError as error:
+        return BadRow(str(error)[:200])
+
+
+def _whole(values: Sequence[Any]) -> Sequence[Any] | BadRow:
+    return next((value for value in values if isinstance(value, BadRow)), values)
+
+
+def _csv_records(reader: "csv.DictReader[str]", wanted: Sequence[str]) -> Iterator[Sequence[Any] | BadRow]:
+    while True:
+        try:
+            record = next(reader, None)
+        except csv.Error as error:  # a field over the limit, say; the next line begins anew
+            yield BadRow(str(error))
+            continue
+        if record is None:
+            return
+        yield [record.get(column) for column in wanted]
+
+
+def _json_record(line: bytes, wanted: Sequence[str]) -> Sequence[Any] | BadRow:
+    try:
+        record = msgspec.json.decode(line)
+    except (ValueError, RecursionError) as error:  # msgspec's own among them
+        return BadRow(str(error)[:200])
+    if not isinstance(record, dict):
+        return BadRow(f"a line is no object: {line[:80]!r}")
+    return [record.get(column) for column in wanted]
+
+
+def _lines(file: Any) -> Iterator[Any]:
+    """The lines of a file of bytes or text, none longer than the limit."""
+    while line := file.readline(_MAX_LINE):
+        yield line
+        end = "\n" if isinstance(line, str) else b"\n"
+        while not line.endswith(end) and len(line) == _MAX_LINE:
+            line = file.readline(_MAX_LINE)
 
 
 def _column_names(name: str) -> list[str]:
@@ -121,14 +197,14 @@ def _column_names(name: str) -> list[str]:
             case "csv" | "tsv" as kind:
                 return list(_csv(file, kind).fieldnames or ())
             case _:
-                first = msgspec.json.decode(file.readline() or b"{}")
+                first = msgspec.json.decode(file.readline(_MAX_LINE) or b"{}")
                 return list(first) if isinstance(first, dict) else []
 
 
 def _csv(file: Any, kind: str) -> "csv.DictReader[str]":
     csv.field_size_limit(_MAX_FIELD)
     lines = io.TextIOWrapper(file, "utf-8-sig", errors="replace", newline="")
-    return csv.DictReader(lines, delimiter="\t" if kind == "tsv" else ",")
+    return csv.DictReader(_lines(lines), delimiter="\t" if kind == "tsv" else ",")
 
 
 def _pick(name: str, found: Sequence[str], asked: str, known: Sequence[str], what: str, setting: str) -> str:
@@ -150,9 +226,9 @@ def _bare(name: str) -> str:
     return name.lower().removesuffix(".gz")
 
 
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else "" if value is None else str(value)
-
-
 def _plain(value: Any) -> Any:
-    return value if isinstance(value, str | int | float | bool | None) else str(value)
+    """A field that is handed through, as JSON can hold it. Raises `ValueError`."""
+    if isinstance(value, str):
+        return text_of(value)
+    is_plain = isinstance(value, float | bool | None) or (isinstance(value, int) and -(1 << 63) <= value < 1 << 64)
+    return value if is_plain else str(value)

@@ -65,7 +65,7 @@ class BuildConfig(Settings, frozen=True):
     """What decides the outcome of a build: the same input and config give the same bytes."""
 
     #: Added since configs are hashed; a build without them has the hash that it always had.
-    hashed_if_set: ClassVar[tuple[str, ...]] = ("steps", "score_with", "caption_with")
+    hashed_if_set: ClassVar[tuple[str, ...]] = ("steps", "score_with", "caption_with", "videos_folder")
 
     kinds: tuple[Literal["interleaved", "pairs", "clips"], ...] = ("interleaved",)
     """What is made of the pages, from one parse."""
@@ -102,6 +102,9 @@ class BuildConfig(Settings, frozen=True):
     clips: ClipSettings = ClipSettings()
     video_isolation: IsolationSettings = IsolationSettings(timeout_s=600.0, max_memory_bytes=4 << 30)
     """Bounds for one video."""
+    videos_folder: str = ""
+    """Lists of videos may name files that lie below this folder, from which relative names are taken: a path, or an
+    address of a store such as s3://bucket/films. Empty: rows that name files are dropped."""
     steps: tuple[OwnStep, ...] = ()
     """Steps of yours."""
     score_with: tuple[OwnScorer, ...] = ()

@@ -96,8 +96,11 @@ REASONS: dict[str, str] = {
     # videos and clips
     "no_video": "the page shows no video",
     "duplicate_video": "another reference to the same video was taken",
+    "unsupported_container": "not a container of videos by its first bytes: a playlist, a page, text",
     "broken_video": "the container does not open, or too much of it does not decode",
     "no_video_stream": "a file of sound or of a still picture",
+    "unsupported_color": "colours of high dynamic range, or coded as players do not agree to show",
+    "bad_timestamps": "most of its frames have the time of another frame",
     "no_frames": "no frame could be read",
     "too_long": "longer than the maximum",
     "no_clip_left": "every clip of the video was dropped",
@@ -114,7 +117,8 @@ REASONS: dict[str, str] = {
     "frequent_text": "more images have the caption than the maximum",
     "rare_words": "a word or two words in a row are not among the most frequent of all captions",
     "few_bytes": "the image file is smaller than the minimum",
-    "bad_row": "the row of the list has no address or no caption",
+    "bad_row": "the row of the list has no address or no caption, or cannot be read",
+    "file_not_allowed": "the row of the list names a file that does not lie below the folder that the settings name",
     "failed": "the downloader failed, for a reason that it does not say better",
     # samples, as the loader reads them
     "broken_sample": "what lies in the shard is not a whole sample of its kind",

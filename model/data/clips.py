@@ -1,13 +1,14 @@
 """Frames of a clip, by PyAV."""
 
-import io
 import random
 from typing import Any
 
 import av
 from PIL import Image
 
+from schemas.containers import open_bytes
 from schemas.drops import Drop
+from schemas.pictures import shown, size_as_shown, turn_of
 
 
 def clip_frames(data: bytes, rng: random.Random, max_frames: int, fps: float) -> list[Image.Image]:
@@ -16,10 +17,12 @@ def clip_frames(data: bytes, rng: random.Random, max_frames: int, fps: float) ->
     A clip shorter than one step gives its first frame.
     """
     try:
-        with av.open(io.BytesIO(data), metadata_errors="ignore") as container:
+        with open_bytes(data) as container:
             seconds = (getattr(container, "duration", 0) or 0) / 1_000_000
             start = rng.uniform(0, max(0.0, seconds - max_frames / fps))
             return _taken(container, start, max_frames, fps)
+    except Drop as drop:
+        raise Drop("broken_clip", drop.detail) from None
     except (av.FFmpegError, IndexError, ValueError) as error:
         raise Drop("broken_clip", f"{type(error).__name__}: {error}") from None
 
@@ -28,13 +31,14 @@ def _taken(container: Any, start: float, max_frames: int, fps: float) -> list[Im
     """The first frame at or after `start`, and at each step from there; seconds from the clip's first frame."""
     images: list[Image.Image] = []
     first: float | None = None
-    for frame in container.decode(container.streams.video[0]):
+    stream = container.streams.video[0]
+    for frame in container.decode(stream):
         if frame.time is None:
             continue
         first = frame.time if first is None else first
         if frame.time - first + 1e-6 >= start + len(images) / fps:
-            image = frame.to_image()
-            images.append(image.rotate(frame.rotation, expand=True) if frame.rotation else image)
+            size = size_as_shown((frame.width, frame.height), stream.sample_aspect_ratio, turn_of(frame))
+            images.append(Image.fromarray(shown(frame, *size)))
             if len(images) == max_frames:
                 break
     if not images:

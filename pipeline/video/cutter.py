@@ -11,12 +11,14 @@ from typing import Any
 import av
 import msgspec
 import numpy as np
-from av.container import OutputContainer
+from av.container import InputContainer, OutputContainer
+from av.video.stream import VideoStream
 
-from pipeline.video.frames import upright
 from pipeline.video.probe import VideoIndex, decoded, index_video, open_video
 from pipeline.video.settings import ClipEncoding
+from schemas.containers import open_bytes
 from schemas.drops import Drop
+from schemas.pictures import recoded, tag_recoded
 
 _CLOCK = 90_000  # the clock of MPEG: its ticks fit all usual rates
 
@@ -32,17 +34,23 @@ class Cut(msgspec.Struct, frozen=True):
 
 
 def cut_clip(data: bytes, index: VideoIndex, start: float, end: float, encoding: ClipEncoding) -> Cut:
-    """The frames from `start` up to, and without, `end`. Raises `Drop`: no_frames, or broken_video if others result."""
+    """The frames from `start` up to, and without, `end`.
+
+    Raises `Drop`: no_frames, unsupported_color; broken_video if others result, or no MP4 can hold them.
+    """
     first, last = np.searchsorted(index.times_F, [start - 1e-6, end - 1e-6]).tolist()
     if last <= first:
         raise Drop("no_frames", f"{start:.3f} to {end:.3f} s")
     span = _copyable(index, first, last, encoding)
     if span is not None:
-        copied = _copy(data, index, *span, encoding)
+        copied = _copy(data, index, *span)
         own = _index_or_none(copied)
-        if own is not None and _shows(own, index, *span):
+        if own is not None and own.colors == index.colors and _shows(own, index, *span):
             return Cut(copied, own, float(index.times_F[span[0]]), _end_of(index, span[1]), "copy")
-    encoded, times = _encode(data, index, first, last, encoding)
+    try:
+        encoded, times = _encode(data, index, first, last, encoding)
+    except (av.FFmpegError, ValueError, OverflowError, ZeroDivisionError) as error:
+        raise Drop("broken_video", f"{type(error).__name__}: {error}"[:200]) from None
     own = index_video(encoded)
     if len(own) != len(times) or np.abs(own.times_F - own.times_F[0] - np.array(times) + times[0]).max() > 2e-3:
         raise Drop("broken_video", f"{len(own)} frames written of {len(times)}")
@@ -57,7 +65,7 @@ def _end_of(index: VideoIndex, last: int) -> float:
 def _copyable(index: VideoIndex, first: int, last: int, encoding: ClipEncoding) -> tuple[int, int] | None:
     """The frames near the wanted ones that can be copied: from a keyframe, to where decoding order agrees."""
     info = index.info
-    suits = info.codec == "h264" and info.pixel_format == "yuv420p" and not info.rotation
+    suits = info.codec == "h264" and info.pixel_format == "yuv420p" and not info.rotation and not info.mirrored
     if encoding.copy_within_s < 0 or not suits or info.height > encoding.max_height or encoding.audio:
         return None
     step = info.duration_s / len(index)
@@ -77,23 +85,33 @@ def _copyable(index: VideoIndex, first: int, last: int, encoding: ClipEncoding) 
     return None
 
 
-def _copy(data: bytes, index: VideoIndex, first: int, last: int, encoding: ClipEncoding) -> bytes:
-    origin, end = int(index.pts_F[first]), int(index.pts_F[last - 1])
+def _copy(data: bytes, index: VideoIndex, first: int, last: int) -> bytes:
+    """The packets in an MP4 of their own; nothing where their times are such as no MP4 can hold."""
     file = io.BytesIO()
-    with open_video(data) as (container, stream), _mp4(file) as output:
-        copy = output.add_stream_from_template(stream)
-        container.seek(origin, stream=stream)
-        left = last - first
-        for packet in container.demux(stream):
-            if packet.pts is None or packet.dts is None or not origin <= packet.pts <= end or packet.is_discard:
-                continue
-            packet.pts, packet.dts = packet.pts - origin, packet.dts - origin
-            packet.stream = copy
-            output.mux(packet)
-            left -= 1
-            if not left:
-                break
+    try:
+        with open_video(data) as (container, stream), _mp4(file) as output:
+            _copy_packets(container, stream, output, index, first, last)
+    except (av.FFmpegError, ValueError, OverflowError):
+        return b""
     return file.getvalue()
+
+
+def _copy_packets(
+    container: InputContainer, stream: VideoStream, output: OutputContainer, index: VideoIndex, first: int, last: int
+) -> None:
+    origin, end = int(index.pts_F[first]), int(index.pts_F[last - 1])
+    copy = output.add_stream_from_template(stream)
+    container.seek(origin, stream=stream)
+    left = last - first
+    for packet in container.demux(stream):
+        if packet.pts is None or packet.dts is None or not origin <= packet.pts <= end or packet.is_discard:
+            continue
+        packet.pts, packet.dts = packet.pts - origin, packet.dts - origin
+        packet.stream = copy
+        output.mux(packet)
+        left -= 1
+        if not left:
+            break
 
 
 def _shows(own: VideoIndex, index: VideoIndex, first: int, last: int) -> bool:
@@ -124,6 +142,7 @@ def _encode(data: bytes, index: VideoIndex, first: int, last: int, encoding: Cli
         x264.gop_size = max(1, round(encoding.keyframe_s * min(float(rate), encoding.max_fps)))
         x264.codec_context.thread_count = 1  # the same bytes on every machine
         x264.codec_context.time_base = Fraction(1, _CLOCK)
+        tag_recoded(x264.codec_context, index.colors)
         sound = _add_sound(container, output, encoding)
         _seek(container, stream, index, first)
         for frame in decoded(container, stream):
@@ -165,9 +184,7 @@ def _size(index: VideoIndex, encoding: ClipEncoding) -> tuple[int, int]:
 
 
 def _scaled(frame: av.VideoFrame, width: int, height: int, time: float) -> av.VideoFrame:
-    if round(frame.rotation / 90) % 4:
-        frame = av.VideoFrame.from_ndarray(upright(frame), format="rgb24")
-    small = frame.reformat(width, height, "yuv420p", interpolation="AREA")
+    small = recoded(frame, width, height)
     small.pts, small.time_base = round(time * _CLOCK), Fraction(1, _CLOCK)
     small.pict_type = 0
     return small
@@ -193,7 +210,7 @@ def _encode_sound(data: bytes, output: OutputContainer, sound: Any, start: float
     """The sound from `start` to `end`, seconds of the source's clock, to within one packet."""
     resampler = av.AudioResampler("fltp", "stereo", 44100)
     written = 0
-    with av.open(io.BytesIO(data), "r", metadata_errors="ignore") as container:
+    with open_bytes(data) as container:
         source = container.streams.audio[0]
         container.seek(max(0, int((start - 0.5) * av.time_base)))
         for packet in container.demux(source):

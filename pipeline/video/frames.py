@@ -2,7 +2,8 @@
 
 decord 0.6 knows no AV1, gives wrong pictures for more than 8 bits a channel and for AVI, counts the frames that an edit
 list hides, and repeats a frame in place of one that is broken, all without a word. So it gets only what it is known to
-do right, and its times are held against those of the packets.
+do right, and its times are held against those of the packets. It knows no tags of colour, and cannot be told a demuxer:
+it gets BT.601 alone, and nothing that could pass for a list of other files.
 """
 
 import io
@@ -15,11 +16,13 @@ from numpy.typing import NDArray
 
 from pipeline.video.probe import VideoIndex, decoded, index_video, open_video
 from pipeline.video.settings import Sampling
+from schemas.containers import is_never_text
 from schemas.drops import Drop
+from schemas.pictures import shown
 
 _DECORD_CODECS = ("h264", "hevc", "vp8", "vp9", "mpeg4")
 _DECORD_CONTAINERS = ("mov", "matroska")
-_DECORD_FORMATS = ("yuv420p", "yuvj420p", "yuv422p", "yuv444p")
+_DECORD_FORMATS = ("yuv420p", "yuv422p", "yuv444p")
 _TOLERANCE_S = 1e-3
 _AHEAD_S = 1e-6  # a time that is a frame's own but for rounding is that frame's
 
@@ -65,7 +68,7 @@ def read_frames(data: bytes, index: VideoIndex, places: NDArray[np.int64], decod
 
     `decoder` forces one of them. Raises `Drop("no_frames")` when none decodes.
     """
-    if decoder != "pyav" and decord_suits(index):
+    if decoder != "pyav" and decord_suits(index) and is_never_text(data):
         frames = _by_decord(data, index, places)
         if frames is not None:
             return frames
@@ -78,7 +81,10 @@ def decord_suits(index: VideoIndex) -> bool:
     """Whether decord is known to read this kind of video right."""
     info = index.info
     return (
-        info.codec in _DECORD_CODECS
+        index.colors is not None
+        and index.colors.is_plain
+        and not info.mirrored
+        and info.codec in _DECORD_CODECS
         and info.container.startswith(_DECORD_CONTAINERS)
         and info.pixel_format in _DECORD_FORMATS
     )
@@ -101,18 +107,11 @@ def _by_decord(data: bytes, index: VideoIndex, places: NDArray[np.int64]) -> Fra
         rgb = reader.get_batch(places.tolist()).asnumpy()
     except (decord.DECORDError, RuntimeError, IndexError, TypeError):
         return None
-    if rgb.shape[1:3] != _coded_as_shown(index, rgb) or any(
+    if rgb.shape[1:3] != (index.info.height, index.info.width) or any(
         np.array_equal(one, other) for one, other in itertools.pairwise(rgb)
     ):
         return None
     return Frames(index.times_F[places], rgb, "decord")
-
-
-def _coded_as_shown(index: VideoIndex, rgb: NDArray[np.uint8]) -> tuple[int, int]:
-    """Height and width that frames must have; pixels that are not square are left as they are coded."""
-    height, width = rgb.shape[1:3]
-    info = index.info
-    return (info.height, width) if not info.rotation % 180 else (height, info.width)
 
 
 def _by_pyav(data: bytes, index: VideoIndex, places: NDArray[np.int64]) -> Frames:
@@ -144,7 +143,7 @@ def _read(
                     continue
             for frame in decoded(container, stream):
                 if frame.pts in wanted and wanted[frame.pts] not in found:
-                    found[wanted[frame.pts]] = upright(frame)
+                    found[wanted[frame.pts]] = shown(frame, index.info.width, index.info.height)
                 reached = frame.pts is not None and frame.pts >= index.pts_F[place]
                 if seeks and reached and not _is_near(index, place, places, found):
                     break
@@ -158,10 +157,3 @@ def _is_near(index: VideoIndex, place: int, places: NDArray[np.int64], found: di
     """Whether the next frame that is wanted comes before the next keyframe: then to read on beats seeking."""
     missing = [other for other in places.tolist() if other > place and other not in found]
     return bool(missing) and not index.keyframes_F[place + 1 : missing[0] + 1].any()
-
-
-def upright(frame: av.VideoFrame) -> NDArray[np.uint8]:
-    """The picture of a frame as it is shown, shape HWC."""
-    rgb = frame.to_ndarray(format="rgb24").astype(np.uint8, copy=False)
-    turns = round(frame.rotation / 90) % 4
-    return np.ascontiguousarray(np.rot90(rgb, turns)) if turns else rgb

@@ -1,6 +1,5 @@
 """What a video is, read from its packets; one frame is decoded. Times are timestamps, never index over rate."""
 
-import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
@@ -13,7 +12,9 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
+from schemas.containers import FULL_NAMES, open_bytes
 from schemas.drops import Drop
+from schemas.pictures import Colors, Turn, colors_of, size_as_shown, turn_of
 
 #: Streams of one picture: album covers and the like.
 _STILLS = ("mjpeg", "png", "bmp", "gif", "webp")
@@ -30,17 +31,26 @@ class VideoInfo(msgspec.Struct, frozen=True):
     rotation: int  # degrees clockwise by which the coded picture is turned for showing: 0, 90, 180 or 270
     duration_s: float  # from the first frame to the end of the last
     has_audio: bool
+    mirrored: bool = False  # left to right, before it is turned
 
 
 class VideoIndex:
     """The frames of a video in order of showing, without their pictures.
 
     `pts_F` are in units of `time_base`, `times_F` seconds after the start of the container, `keyframes_F` tells which
-    can be decoded by themselves. `packets_F` is the place of each frame's packet in decoding order.
+    can be decoded by themselves. `packets_F` is the place of each frame's packet in decoding order. A time may
+    repeat itself. `colors` are those of the first frame; None if that does not decode.
     """
 
-    def __init__(self, info: VideoInfo, time_base: Fraction, start_s: float, packets: list[tuple[int, bool]]) -> None:
-        self.info, self.time_base, self.start_s = info, time_base, start_s
+    def __init__(
+        self,
+        info: VideoInfo,
+        time_base: Fraction,
+        start_s: float,
+        packets: list[tuple[int, bool]],
+        colors: Colors | None = None,
+    ) -> None:
+        self.info, self.time_base, self.start_s, self.colors = info, time_base, start_s, colors
         pts = np.array([pts for pts, _ in packets], np.int64)
         self.packets_F: NDArray[np.int64] = np.argsort(pts, kind="stable")
         self.pts_F: NDArray[np.int64] = pts[self.packets_F]
@@ -58,12 +68,11 @@ class VideoIndex:
 
 @contextmanager
 def open_video(data: bytes) -> Iterator[tuple[InputContainer, VideoStream]]:
-    """The container and the video stream to look at, one thread. Raises `Drop`: broken_video, no_video_stream."""
-    try:
-        container = av.open(io.BytesIO(data), "r", metadata_errors="ignore")
-    except (av.FFmpegError, ValueError) as error:
-        raise Drop("broken_video", _said(error)) from None
-    with container:
+    """The container and the video stream to look at, one thread.
+
+    Raises `Drop`: unsupported_container, broken_video, no_video_stream.
+    """
+    with open_bytes(data) as container:
         stream = container.streams.best("video")
         if not isinstance(stream, VideoStream) or stream.codec_context is None:
             raise Drop("no_video_stream", container.format.name)
@@ -72,7 +81,8 @@ def open_video(data: bytes) -> Iterator[tuple[InputContainer, VideoStream]]:
 
 
 def index_video(data: bytes) -> VideoIndex:
-    """Read all packets of a video. Raises `Drop`: broken_video, no_video_stream, no_frames."""
+    """Read all packets of a video. Raises `Drop`: no_frames, bad_timestamps, unsupported_color, and those of
+    `open_video`."""
     with open_video(data) as (container, stream):
         packets: list[tuple[int, bool]] = []
         try:
@@ -115,37 +125,37 @@ def _index(container: InputContainer, stream: VideoStream, packets: list[tuple[i
         raise Drop("no_frames", container.format.name)
     if len(packets) == 1 and stream.codec_context.name in _STILLS:
         raise Drop("no_video_stream", f"a still, {stream.codec_context.name}")
+    pts = [pts for pts, _ in packets]
+    if len(packets) > 1 and len(set(pts)) < max(2, len(packets) / 2):
+        raise Drop("bad_timestamps", f"{len(packets)} frames, {len(set(pts))} times")
     start_s = (container.start_time or 0) / av.time_base
-    first, *_, last = sorted(pts for pts, _ in packets) if len(packets) > 1 else [packets[0][0]] * 2
-    step = (last - first) / (len(packets) - 1) if len(packets) > 1 else 0.0
-    rotation = _rotation(container, stream)
-    width, height = stream.codec_context.width, stream.codec_context.height
-    ratio = stream.sample_aspect_ratio
-    if ratio and ratio != 1:
-        width = round(width * ratio)
-    if width < 1 or height < 1:
-        raise Drop("broken_video", f"{width}x{height}")
+    length = max(pts) - min(pts)
+    step = length / (len(pts) - 1) if len(pts) > 1 else 0.0
+    picture = _first_picture(container, stream)
+    turn, colors = (turn_of(picture), colors_of(picture)) if picture is not None else (Turn(), None)
+    coded = (stream.codec_context.width, stream.codec_context.height)
+    width, height = size_as_shown(coded, stream.sample_aspect_ratio, turn)
     info = VideoInfo(
-        container=container.format.name,
+        container=FULL_NAMES.get(container.format.name, container.format.name),
         codec=stream.codec_context.name,
         pixel_format=stream.codec_context.pix_fmt or "",
-        width=height if rotation % 180 else width,
-        height=width if rotation % 180 else height,
-        rotation=rotation,
-        duration_s=round(float((last - first + step) * stream.time_base), 6),
+        width=width,
+        height=height,
+        rotation=turn.degrees,
+        duration_s=round(float((length + step) * stream.time_base), 6),
         has_audio=bool(container.streams.audio),
+        mirrored=turn.mirrored,
     )
-    return VideoIndex(info, stream.time_base, start_s, packets)
+    return VideoIndex(info, stream.time_base, start_s, packets, colors)
 
 
-def _rotation(container: InputContainer, stream: VideoStream) -> int:
-    """By the display matrix, which PyAV gives for frames only: one is decoded where the stream has side data."""
+def _first_picture(container: InputContainer, stream: VideoStream) -> VideoFrame | None:
+    """How a video is turned and coloured, PyAV tells of frames only."""
     try:
         container.seek(0)
-        frame = next(decoded(container, stream), None)
+        return next(decoded(container, stream), None)
     except av.FFmpegError:
-        return 0
-    return -frame.rotation % 360 if frame is not None else 0
+        return None
 
 
 def _said(error: Exception) -> str:

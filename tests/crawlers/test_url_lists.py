@@ -62,7 +62,7 @@ def test_what_is_no_list_is_refused(tmp_path: Path, name: str, data: bytes) -> N
 
 
 def test_damage_further_on_is_told(tmp_path: Path) -> None:
-    path = tmp_path / "a.jsonl"
-    path.write_text('{"url": "http://a.example/", "text": "x"}\n[1]\n')
+    path = tmp_path / "a.jsonl.gz"
+    path.write_bytes(gzip.compress(b'{"url": "http://a.example/", "text": "x"}\n' * 1000)[:-12])
     with pytest.raises(InputError, match="damaged"):
         list(read_rows(str(path), find_columns(str(path), ListSettings())))

@@ -34,7 +34,8 @@ def make_clips(task: Task, recipe: Recipe, hosts: Hosts) -> None:
     task.finish_shards = shards.finish
     models = open_models(task, hosts)
     locations = read_locations(task, located_as(plan, task.index))
-    media = ListedFiles(open_media(task, locations, deny, "video"), config.warc.max_video_bytes)
+    source = open_media(task, locations, deny, "video")
+    media = ListedFiles(source, config.warc.max_video_bytes, config.videos_folder)
     cut = Guarded(task.enter(Isolated(recipe.cut(with_frames=models is not None), config.video_isolation)))
     make = _Make(task, media, deny, cut, ClipJudge(task, models), shards)
     for number, video in enumerate(_videos(task)):

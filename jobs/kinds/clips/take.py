@@ -1,7 +1,5 @@
 """Videos of pages and of lists, on their way to the task that cuts them: all references to one meet in one task."""
 
-import os
-import posixpath
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,8 +8,9 @@ import numpy as np
 import pyarrow as pa
 
 from crawlers.inputs import InputError
-from crawlers.url_lists import columns_of, read_fields
+from crawlers.url_lists import BadRow, columns_of, read_fields, text_of
 from jobs.engine.isolation import Isolated
+from jobs.kinds.clips.source import address_of
 from jobs.phases.extract import Wanted
 from jobs.phases.plan import Plan
 from jobs.phases.recipe import Recipe
@@ -72,10 +71,10 @@ def check_list(url: str) -> None:
 
 def read_video_list(task: Task, recipe: Recipe) -> None:
     """Read one list of videos: what of them is to be looked for in archives is asked for like that of pages."""
-    taker, judge = TakeVideos(task, Wanted(task)), None
+    taker, judge, folder = TakeVideos(task, Wanted(task)), None, task.config.videos_folder
     if recipe.has_video_steps:
         judge = Guarded(task.enter(Isolated(recipe.judge_video, task.config.isolation)))
-    for video in _videos_of(task.plan.video_lists[task.index].url, task.index, task.tally):
+    for video in _videos_of(task.plan.video_lists[task.index].url, task.index, folder, task.tally):
         try:
             video = without_personal_data(video, task.config.pii)
             taker.add(judge(video) if judge is not None else video)
@@ -89,37 +88,40 @@ def read_video_list(task: Task, recipe: Recipe) -> None:
 VIDEO_LISTS = Phase("video-lists", "video_lists", read_video_list)
 
 
-def _videos_of(url: str, index: int, tally: Tally) -> Iterator[VideoDraft]:
+def _videos_of(url: str, index: int, folder: str, tally: Tally) -> Iterator[VideoDraft]:
     """Raises `StepError` where the list is damaged: another try would meet the same."""
     try:
         for number, row in enumerate(read_fields(url, (*_ADDRESS_FIELDS, *_TEXT_FIELDS, *_OTHER_FIELDS))):
             tally.saw("video")
-            if address := str(row.get("url") or row.get("path") or "").strip():
-                yield _listed(url, address, row, _LIST_UIDS | index << 40 | number)
-            else:
-                tally.drop(DropRow("", "video", "bad_row", f"row {number} of {url}"))
+            try:
+                yield _listed(row, _LIST_UIDS | index << 40 | number, folder)
+            except Drop as drop:
+                where = f"row {number} of {url}"
+                tally.drop(DropRow("", "video", drop.reason, ", ".join(filter(None, (drop.detail, where)))))
     except InputError as error:
         raise StepError(str(error)) from None
 
 
-def _listed(list_url: str, address: str, row: dict[str, Any], uid: int) -> VideoDraft:
-    texts = [("list", str(row[name])) for name in _TEXT_FIELDS if row.get(name)]
-    texts += [("title", str(row["title"]))] if row.get("title") else []
-    tracks = str(row.get("subtitles") or "").strip()
+def _listed(row: dict[str, Any] | BadRow, uid: int, folder: str) -> VideoDraft:
+    """Raises `Drop`: bad_row, bad_address, file_not_allowed."""
+    if isinstance(row, BadRow):
+        raise Drop("bad_row", row.fault)
+    try:
+        said = {name: text_of(value) for name, value in row.items()}
+    except ValueError as error:
+        raise Drop("bad_row", str(error)[:200]) from None
+    address = (said.get("url") or said.get("path") or "").strip()
+    if not address:
+        raise Drop("bad_row")
+    texts = [("list", said[name]) for name in _TEXT_FIELDS if said.get(name)]
+    texts += [("title", said["title"])] if said.get("title") else []
+    tracks = (said.get("subtitles") or "").strip()
     return VideoDraft(
         uid=uid,
-        candidates=(_beside(list_url, address),),
+        candidates=(address_of(address, folder),),
         texts=tuple(VideoText(source, " ".join(text.split())) for source, text in texts),
-        tracks=(_beside(list_url, tracks),) if tracks else (),
-        page_url=str(row.get("page_url") or ""),
-        page_title=str(row.get("title") or ""),
-        licence=str(row.get("licence") or row.get("license") or ""),
+        tracks=(address_of(tracks, folder),) if tracks else (),
+        page_url=said.get("page_url") or "",
+        page_title=said.get("title") or "",
+        licence=said.get("licence") or said.get("license") or "",
     )
-
-
-def _beside(list_url: str, address: str) -> str:
-    """Relative names are taken from the folder of the list."""
-    if "://" in address or address.startswith("/"):
-        return address
-    folder = posixpath.dirname(list_url) if "://" in list_url else os.path.dirname(os.path.abspath(list_url))
-    return posixpath.join(folder, address)

@@ -1,5 +1,6 @@
 """Whole builds of clips, in this process."""
 
+import gzip
 import io
 import json
 import os
@@ -79,6 +80,8 @@ def archives(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 def built(folder: Path, inputs: list[Path], config: BuildConfig = CLIPS, videos: list[Path] | None = None) -> Dataset:
     lists = [str(path) for path in videos or []]
+    if lists:
+        config = msgspec.structs.replace(config, videos_folder=str(videos[0].parent))
     return build(str(folder), [str(path) for path in inputs], config, INLINE, videos=lists)
 
 
@@ -176,6 +179,19 @@ def test_a_list_of_files_with_texts(tmp_path: Path) -> None:
     assert totals.drops == {"video": {"few_words": 1, "not_captured": 1}}
 
 
+@pytest.mark.parametrize("body", [b"ffconcat version 1.0\nfile private.mp4\n", b"#EXTM3U\n#EXTINF:3,\nprivate.mp4\n"])
+def test_web_content_reaches_no_file_of_the_working_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, body: bytes
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "private.mp4").write_bytes(make_video(scenes=(75,), size=(320, 240)))
+    site = "https://bread.example"
+    records = [(f"{site}/1.html", page(1, "/v.mp4"), "text/html"), (f"{site}/v.mp4", body, "text/vtt")]
+    totals = built(tmp_path / "out", [write_archive(tmp_path / "a.warc.gz", records)])
+    assert totals.kinds["clips"].samples == 0
+    assert totals.drops["video"] in ({"unsupported_container": 1}, {"not_captured": 1})
+
+
 def test_pages_and_clips_in_one_build(tmp_path: Path) -> None:
     site = "https://bread.example"
     body = article(1, ["/a.jpg"]).replace("<article>", f"<article><video src='/v.mp4' title='{CAPTION}'></video>")
@@ -263,7 +279,7 @@ def test_a_wrong_list_is_told_before_any_work(
 def test_rows_without_an_address_and_a_list_that_breaks_off(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "list.csv").write_text("url,text\n,nothing\nhttp://a.example/v.mp4,A baker\n")
     assert built(tmp_path / "out", [], videos=[tmp_path / "list.csv"]).drops["video"]["bad_row"] == 1
-    (tmp_path / "list.jsonl").write_text('{"path": "a.mp4"}\n{"path"')
-    arguments = ["--kinds", "clips", "--videos", str(tmp_path / "list.jsonl"), "--output", str(tmp_path / "broken")]
+    (tmp_path / "list.jsonl.gz").write_bytes(gzip.compress(b'{"path": "a.mp4"}\n' * 1000)[:-12])
+    arguments = ["--kinds", "clips", "--videos", str(tmp_path / "list.jsonl.gz"), "--output", str(tmp_path / "broken")]
     assert main(["build", *arguments, "--engine", "inline"]) == 1
     assert "is damaged" in capsys.readouterr().err

@@ -55,7 +55,12 @@ def config(*settings: str) -> BuildConfig:
 
 
 def made(folder: Path, videos: str, *settings: str, deny: tuple[str, ...] = ()) -> Dataset:
-    return build(str(folder), [], config(*settings), INLINE, deny, [videos])
+    return build(str(folder), [], config(files_of(videos), *settings), INLINE, deny, [videos])
+
+
+def files_of(videos: str) -> str:
+    """The setting that lets a list name files beside it."""
+    return f"videos_folder={Path(videos).parent}"
 
 
 def clips(folder: Path) -> list[ClipSample]:
@@ -133,7 +138,7 @@ def test_killed_in_one_process_and_finished_on_ray(tmp_path: Path) -> None:
     made(tmp_path / "peace", videos)
     out = tmp_path / "out"
     command = [sys.executable, "-m", "jobs.build", "--videos", videos, "--output", str(out), "--workers", "2"]
-    command += [word for setting in SMALL for word in ("--set", setting)]
+    command += [word for setting in (files_of(videos), *SMALL) for word in ("--set", setting)]
     killed = subprocess.Popen([*command, "--engine", "inline"], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     while not (found := (out / "work/clips/000000.json").exists()) and killed.poll() is None:
         time.sleep(0.005)

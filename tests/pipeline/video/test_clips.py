@@ -103,7 +103,7 @@ def test_black_and_static_clips_are_dropped(look: str, reason: str) -> None:
         (make_video(size=(96, 64)), "too_small"),
         (make_video(size=(640, 128)), "bad_aspect_ratio"),
         (make_video(scenes=(25,)), "too_short"),
-        (b"nothing", "broken_video"),
+        (b"nothing", "unsupported_container"),
     ],
     ids=["small", "wide", "short", "broken"],
 )

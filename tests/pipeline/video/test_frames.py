@@ -111,7 +111,7 @@ def sound_alone(video_track: bool = False) -> bytes:
     ("data", "reason"),
     [
         (b"", "broken_video"),
-        (b"<html>no video</html>" * 50, "broken_video"),
+        (b"<html>no video</html>" * 50, "unsupported_container"),
         (make_video()[: len(make_video()) // 2], "broken_video"),  # the index of an MP4 stands at its end
         (sound_alone(video_track=True), "no_frames"),
         (sound_alone(), "no_video_stream"),
