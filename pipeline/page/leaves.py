@@ -12,7 +12,7 @@ from pipeline.page.names import Names
 from pipeline.text.tokens import tokens
 from schemas.urls import resolve
 
-_PIXELS = re.compile(r"\s*(\d{1,5})(?:\.\d+)?\s*(?:px)?\s*$")
+_PIXELS = re.compile(r"\s*+(\d{1,5})(?:\.\d++)?\s*+(?:px)?\s*+")
 
 
 class Container(msgspec.Struct, gc=False):
@@ -148,5 +148,5 @@ def collapse(text: str) -> str:
 
 def pixels(value: str) -> int:
     """A declared width or height in CSS pixels; 0 for another unit or none."""
-    match = _PIXELS.match(value)
+    match = _PIXELS.fullmatch(value)
     return int(match[1]) if match else 0

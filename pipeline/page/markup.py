@@ -12,8 +12,14 @@ from collections.abc import Iterator
 from selectolax.lexbor import LexborHTMLParser
 
 _ATTRIBUTES = re.compile(r' (=?[^ \t\n\f\r>/=]*+)="([^"]*+)"')
-_TAG = re.compile(r"<(?:(/?[a-z][^ >]*+)([^>]*+)>|!--.*?-->|!doctype[^>]*>|\?[^>]*>)", re.DOTALL | re.IGNORECASE)
+# What has no end ends with the page: nothing is searched for twice.
+_END = r"(?:>|\Z)"
+_TAG = re.compile(
+    rf"<(?:(/?[a-z][^ >]*+)([^>]*+){_END}|!--.*?(?:-->|\Z)|!doctype[^>]*+{_END}|\?[^>]*+{_END})",
+    re.DOTALL | re.IGNORECASE,
+)
 _FRAME = re.compile(rb"<iframe", re.IGNORECASE)
+_EXAMPLE = re.compile(rb"<xmp", re.IGNORECASE)
 #: Elements nobody reads that hold text as it is, tags and all: written out, it could not be told from markup.
 _STRIPPED = ["script", "style", "noframes", "noembed", "plaintext"]
 
@@ -35,6 +41,8 @@ class Markup:
             for frame in tree.css("iframe"):  # its address is wanted, what is in it is text as it is, too
                 for inside in list(frame.iter(include_text=True)):
                     inside.decompose()
+        if _EXAMPLE.search(html):
+            _escape_examples(tree)
         self.html = tree.html or ""
         pieces = _TAG.split(self.html)
         self.texts: list[str] = pieces[0::3]
@@ -81,6 +89,16 @@ def unescape(text: str) -> str:
         text = text.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", '"').replace("&nbsp;", "\u00a0")
         return text.replace("&amp;", "&")
     return text
+
+
+def _escape_examples(tree: LexborHTMLParser) -> None:
+    """An `<xmp>` becomes a `<pre>`, whose text is written out as any other."""
+    for example in tree.css("xmp"):
+        pre = tree.create_node("pre")
+        pre.insert_child(example.text())
+        for name, value in example.attributes.items():
+            pre.attrs[name] = value or ""
+        example.replace_with(pre)
 
 
 def _json_ld(tree: LexborHTMLParser) -> list[str]:

@@ -25,9 +25,9 @@ from pipeline.page.leaves import Container, Leaf, Media, Text, collapse
 from pipeline.page.markup import Markup, escape, read_attributes, unescape
 from pipeline.page.names import UNNAMED, Names, is_hidden, read_names
 
-_SPECIAL = HEADINGS | CHROME_TAGS | CELLS | {"li", "ul", "ol", "pre", "xmp", "figure", "figcaption"}
+_SPECIAL = HEADINGS | CHROME_TAGS | CELLS | {"li", "ul", "ol", "pre", "figure", "figcaption"}
 _BLOCK_ENDS = [f"/{tag}" for tag in BLOCKS]
-_SPECIAL_ENDS = [f"/{tag}" for tag in HEADINGS | CELLS | {"li", "ul", "ol", "pre", "xmp"}]
+_SPECIAL_ENDS = [f"/{tag}" for tag in HEADINGS | CELLS | {"li", "ul", "ol", "pre"}]
 _BREAK = "\u2028"  # a `<br>`, until line ends of the source have become spaces
 _CELL_END = "\u2029"  # of a table row
 _INVISIBLE = ("\u00ad", "\u200b", "\ufeff")  # soft hyphen, zero-width space, stray byte order mark
@@ -199,7 +199,7 @@ class Walk:
             self._lists += 1
         elif tag in HEADINGS:
             self._mark = "#" * int(tag[1]) + " "
-        elif tag in ("pre", "xmp"):
+        elif tag == "pre":
             self._preformatted += 1
         elif tag in CHROME_TAGS:
             if tag != "header" or not self._is_in_article():
@@ -255,7 +255,7 @@ class Walk:
             self._end(container)
             return
         self._close(tag, written)
-        if tag in ("/pre", "/xmp"):
+        if tag == "/pre":
             self._preformatted -= 1
         elif tag in ("/ul", "/ol"):
             self._lists -= 1
