@@ -150,7 +150,9 @@ class Hard:
         letters = [self._letters[kind] for kind in kinds]
         ends = dict.fromkeys(("", letters[-1], "\n", "!", letters[0], f" {letters[0]}", " !"))
         found = {("", letter, end) for letter in letters for end in ends}
-        found |= {("", "".join(pair), end) for pair in itertools.permutations(letters[:8], 2) for end in ("", letters[-1])}
+        found |= {
+            ("", "".join(pair), end) for pair in itertools.permutations(letters[:8], 2) for end in ("", letters[-1])
+        }
         for before, repeated in self._repeats(self._tree, [""]):
             found |= {(before, repeated, end) for end in ends} | {("", before + repeated, end) for end in ends}
             found |= {(before + first * 500, repeated, letters[-1]) for first in letters[:4]}

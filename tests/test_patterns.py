@@ -2,44 +2,59 @@
 
 import random
 import re
-import signal
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
+from tests.linear import grows_faster
 from tests.patterns import SCANNING, Hard, Used, patterns_of_weft
 
 _LENGTH = 4096  # characters; a pattern that tries again from each of them takes some ten milliseconds
-_QUICK_S = 0.002  # of CPU: below, no one looks closer
-_GENERIC = ("a_a_", "a-", "a ", " ", "\n", "\t \n", "\r\n", "0", "0.", "1 2", "a", "A", "é", "<", "<a ", "<!--", "</", "a=")
-_GENERIC += ("(", "[", "{", '"', "'", "\\", "%20", "&amp;", "http://", "a@a.", "a.jpg", "/a", "//", "#", "::", "a,", ";", "**")
+_GENERIC = (
+    "a_a_",
+    "a-",
+    "a ",
+    " ",
+    "\n",
+    "\t \n",
+    "\r\n",
+    "0",
+    "0.",
+    "1 2",
+    "a",
+    "A",
+    "é",
+    "<",
+    "<a ",
+    "<!--",
+    "</",
+    "a=",
+)
+_GENERIC += (
+    "(",
+    "[",
+    "{",
+    '"',
+    "'",
+    "\\",
+    "%20",
+    "&amp;",
+    "http://",
+    "a@a.",
+    "a.jpg",
+    "/a",
+    "//",
+    "#",
+    "::",
+    "a,",
+    ";",
+    "**",
+)
 
 _STRINGS = 3000  # of the comparison with the plain forms
 
 USED, UNKNOWN = patterns_of_weft()
-
-
-class TooLong(Exception):
-    pass
-
-
-@contextmanager
-def at_most(seconds: float) -> Iterator[None]:
-    """Raises `TooLong` after so many seconds of CPU, out of a running match too."""
-
-    def end(*_: object) -> None:
-        raise TooLong
-
-    before = signal.signal(signal.SIGPROF, end)
-    signal.setitimer(signal.ITIMER_PROF, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_PROF, 0)
-        signal.signal(signal.SIGPROF, before)
 
 
 def ways(used: Used) -> Iterator[Callable[[Any], object]]:
@@ -49,30 +64,12 @@ def ways(used: Used) -> Iterator[Callable[[Any], object]]:
         yield lambda text: sum(1 for _ in used.pattern.finditer(text))
 
 
-def cpu_s(way: Callable[[Any], object], text: Any) -> float:
-    start = time.thread_time()
-    way(text)
-    return time.thread_time() - start
-
-
-def grows_faster(way: Callable[[Any], object], make: Callable[[int], Any]) -> str:
-    """How the time grows with the length, if it does so faster than by half more than it; else ""."""
-    with at_most(20.0):
-        try:
-            if cpu_s(way, make(64)) > 0.2 or min(cpu_s(way, make(_LENGTH)) for _ in range(2)) < _QUICK_S:
-                return ""
-            times = [min(cpu_s(way, make(length)) for _ in range(2)) for length in (2 * _LENGTH, 8 * _LENGTH)]
-        except TooLong:
-            return "is endless"
-    return f"{times[1] / times[0]:.0f} times as long for 4 times the length" if times[1] > 8 * times[0] else ""
-
-
 @pytest.mark.parametrize("used", USED, ids=lambda used: used.name)
 def test_a_pattern_is_linear(used: Used) -> None:
     hard = Hard(used.pattern)
     for parts in sorted(hard.parts() | {("", part, end) for part in _GENERIC for end in ("", "!", "\0")}):
         for way in ways(used):
-            found = grows_faster(way, lambda length: hard.text(parts, length))  # noqa: B023
+            found = grows_faster(way, lambda length: hard.text(parts, length), _LENGTH)  # noqa: B023
             assert not found, f"{used.name} {used.pattern.pattern!r}: {found} on {parts}"
 
 
@@ -86,7 +83,9 @@ PLAIN = {
     r"\.(?:gif|png|svg)(?:[?#]|$)",
     "pipeline.page.leaves._PIXELS": r"\s*(\d{1,5})(?:\.\d+)?\s*(?:px)?\s*",
 }
-_PIECES = "a b 1 12 é 字 _ - + % . .. / : ? # ' < > ( ) x px image img gif .jpg .png .gif .jpeg .JPG .svg blank 1x1".split()
+_PIECES = (
+    "a b 1 12 é 字 _ - + % . .. / : ? # ' < > ( ) x px image img gif .jpg .png .gif .jpeg .JPG .svg blank 1x1".split()
+)
 _PIECES += ["placeholder", "loading", "lazy", "load", "spacer", "http://a.b/", " ", "\n", "\t", "\u00a0"]
 
 

@@ -31,7 +31,7 @@ class Markup:
     comment both are None. References such as `&amp;` are not undone: see `unescape`. `html` is all of it, repaired.
     """
 
-    __slots__ = ("attributes", "html", "json_ld", "tags", "texts")
+    __slots__ = ("_ends", "_sought", "attributes", "html", "json_ld", "tags", "texts")
 
     def __init__(self, html: bytes) -> None:
         tree = LexborHTMLParser(html)
@@ -48,6 +48,8 @@ class Markup:
         self.texts: list[str] = pieces[0::3]
         self.tags: list[str | None] = pieces[1::3]
         self.attributes: list[str] = pieces[2::3]
+        self._ends: dict[int, int] | None = None
+        self._sought = 0
 
     def places(self, tag: str, start: int = 0) -> Iterator[int]:
         """Where a tag stands, from `start` on."""
@@ -61,6 +63,8 @@ class Markup:
         """Where the element that opens at `at` ends: the index of its end tag, or `at` plus `most` if that is less."""
         tags, tag, end = self.tags, self.tags[at], f"/{self.tags[at]}"
         last = len(tags) if most is None else min(len(tags), at + most)
+        if self._ends is not None:
+            return min(self._ends.get(at, last), last)
         still_open, position = 1, at + 1
         with contextlib.suppress(ValueError):
             while True:
@@ -69,7 +73,25 @@ class Markup:
                 if not still_open:
                     return found
                 position = found + 1
+                self._sought += 1
+                if self._sought > len(tags):  # each within the other: look once for all of them
+                    self._ends = _ends(tags)
+                    return min(self._ends.get(at, last), last)
         return last
+
+
+def _ends(tags: list[str | None]) -> dict[int, int]:
+    """Where each element ends that does."""
+    still_open: dict[str, list[int]] = {}
+    ends: dict[int, int] = {}
+    for at, tag in enumerate(tags):
+        if tag is None:
+            continue
+        if tag[0] != "/":
+            still_open.setdefault(tag, []).append(at)
+        elif opened := still_open.get(tag[1:]):
+            ends[opened.pop()] = at
+    return ends
 
 
 def read_attributes(written: str) -> dict[str, str]:

@@ -1,10 +1,10 @@
 """Personal data in texts becomes typed placeholders: e-mail addresses, public IPs, phone, account and card numbers."""
 
-import functools
 import ipaddress
 import re
+from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import msgspec
 import phonenumbers
@@ -50,7 +50,14 @@ class PiiRules(Settings, frozen=True):
 def redact(draft: Draft, rules: PiiRules = PiiRules()) -> Draft:
     """The draft with placeholders; `redacted` counts them by kind."""
     counts: Counter[str] = Counter()
-    clean = functools.partial(redact_text, rules=rules, counts=counts)
+    known: dict[str, tuple[str, Counter[str]]] = {}  # thousands of images may share a caption
+
+    def clean(text: str) -> str:
+        if text not in known:
+            found: Counter[str] = Counter()
+            known[text] = redact_text(text, rules, found), found
+        counts.update(known[text][1])
+        return known[text][0]
 
     def clean_block(block: Block) -> Block:
         match block:
@@ -112,17 +119,21 @@ def _is_public(address: str) -> bool:
 
 
 def _without_phones(text: str, regions: tuple[str, ...], counts: Counter[str]) -> str:
-    for start, end in sorted(_phones(text, regions), reverse=True):
-        text = f"{text[:start]}<PHONE>{text[end:]}"
+    pieces, at = [], 0
+    for start, end in _phones(text, regions):
+        pieces += [text[at:start], "<PHONE>"]
+        at = end
         counts["phone"] += 1
-    return text
+    return "".join([*pieces, text[at:]])
 
 
-def _phones(text: str, regions: tuple[str, ...]) -> Iterator[tuple[int, int]]:
-    """Spans of valid numbers, no two of which overlap."""
+def _phones(text: str, regions: tuple[str, ...]) -> list[tuple[int, int]]:
+    """Spans of valid numbers in order, no two of which overlap: what an earlier region has found stays."""
     taken: list[tuple[int, int]] = []
     for region in regions or (None,):
         for match in phonenumbers.PhoneNumberMatcher(text, region):
-            if all(match.end <= start or match.start >= end for start, end in taken):
-                taken.append((match.start, match.end))
-    yield from taken
+            place = bisect_left(taken, (match.start, match.end))
+            is_behind = place == 0 or taken[place - 1][1] <= match.start
+            if is_behind and (place == len(taken) or match.end <= taken[place][0]):
+                taken.insert(place, (match.start, match.end))
+    return taken

@@ -1,0 +1,48 @@
+"""Whether time grows faster than what is given to work on: by CPU, so that a busy machine changes nothing."""
+
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+_QUICK_S = 0.002  # below, no one looks closer
+_ENDLESS_S = 20.0
+
+
+class TooLong(BaseException):
+    """Of no kind that code under test would catch."""
+
+
+@contextmanager
+def at_most(seconds: float) -> Iterator[None]:
+    """Raises `TooLong` after so many seconds of CPU, out of a running match too."""
+
+    def end(*_: object) -> None:
+        raise TooLong
+
+    before = signal.signal(signal.SIGPROF, end)
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
+
+
+def cpu_s(way: Callable[[Any], object], text: Any) -> float:
+    start = time.thread_time()
+    way(text)
+    return time.thread_time() - start
+
+
+def grows_faster(way: Callable[[Any], object], make: Callable[[int], Any], length: int) -> str:
+    """How the time grows with the length, if it does so by twice as much or more; else ""."""
+    with at_most(_ENDLESS_S):
+        try:
+            if cpu_s(way, make(64)) > 0.2 or min(cpu_s(way, make(length)) for _ in range(2)) < _QUICK_S:
+                return ""
+            times = [min(cpu_s(way, make(n)) for _ in range(2)) for n in (2 * length, 8 * length)]
+        except TooLong:
+            return "is endless"
+    return f"{times[1] / times[0]:.0f} times as long for 4 times the length" if times[1] > 8 * times[0] else ""
