@@ -192,7 +192,7 @@ class Hard:
         if name in _REPEATS:
             least, most = node[1][0], node[1][1]
             repeated = [sample * max(1, least) for sample in inner] if most else []
-            return (repeated + [""] if not least else repeated)[:_MOST]
+            return (repeated if least else [*repeated, ""])[:_MOST]
         return [""] if name in ("ASSERT", "ASSERT_NOT", "AT") else inner[:_MOST] or [""]
 
     def _accepts(self, node: tuple[Any, Any], letter: str) -> bool:

@@ -46,7 +46,7 @@ SHAPES: dict[str, Callable[[int], str]] = {
     "captions of one image": lambda n: (
         _LD
         + "["
-        + "".join('{"@type":"ImageObject","url":"a.jpg","caption":"c %d"},' % i for i in range(n))
+        + "".join(f'{{"@type":"ImageObject","url":"a.jpg","caption":"c {i}"}},' for i in range(n))
         + "{}]</script>"
         + _PROSE
         + "<img src=a.jpg>" * n
