@@ -11,9 +11,10 @@ import webdataset
 from jobs.build import build
 from jobs.config import BuildConfig, load_config
 from jobs.engine.engine import EngineSettings
-from jobs.phases.plan import make_plan
+from jobs.phases.plan import make_plan, read_plan
 from jobs.phases.recipe import Recipe
 from jobs.phases.run import BuildError
+from pipeline.video.settings import ClipRules, ClipSettings
 from schemas.dataset import Dataset
 from schemas.settings import SettingsError
 from schemas.storage import Store
@@ -145,6 +146,13 @@ def test_the_resolved_settings_lie_beside_the_plan_and_build_again(tmp_path: Pat
     config = load_config("obelics", ["partitions=2", "seed=7"])
     built(tmp_path / "out", site, config)
     assert load_config(str(tmp_path / "out/work/config.yaml"), []) == config
+
+
+def test_a_build_has_its_plan_as_one_that_goes_on_reads_it(tmp_path: Path, site: list[Path]) -> None:
+    """A number that Python wrote without a point came out of the plan with one, and `dataset.json` differed."""
+    config = msgspec.structs.replace(BuildConfig(), clips=ClipSettings(rules=ClipRules(target_s=0)))
+    plan = make_plan(Store(str(tmp_path)), [str(site[0])], Recipe(config))
+    assert msgspec.json.encode(plan) == msgspec.json.encode(read_plan(Store(str(tmp_path))))
 
 
 def test_only_what_is_missing_is_done_again(tmp_path: Path, site: list[Path]) -> None:
