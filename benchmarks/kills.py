@@ -3,8 +3,8 @@
     python -m benchmarks.kills [build] [pairs] [clips] [crawl] [training] [--kills 1000] [--seed 1] [--minutes 60]
                                [--log kills.jsonl]
 
-A case is a job of the smallest size: it is started, killed by SIGKILL after a time that the seed draws, alone or with all
-its processes, up to four times, and then left in peace. Datasets are compared byte for byte, crawls by what they
+A case is a job of the smallest size: it is started, killed by SIGKILL after a time that the seed draws, alone or with
+all its processes, up to four times, and then left in peace. Datasets are compared byte for byte, crawls by what they
 captured, training by weights and losses. With `--log` the cases are written down, and those written down are not done
 again: the same command goes on where it was stopped. A job is a fork of a process that has imported everything, as are
 the children that guard it; nothing else is other than in a run from a shell. Kills of Ray's workers and of nodes, full
@@ -241,8 +241,8 @@ def main() -> int:
             given, peace = Given(folder, (folder / "port").read_text()), {}
             for kind in kinds:
                 run, outcome = JOBS[kind]
-                out = folder / f"peace-{kind}"
-                for out in (folder / f"peace-{kind}-first", out):  # the first reads much from disk that stays in memory
+                for name in ("first", "peace"):  # the first reads much from disk that stays in memory
+                    out = folder / f"{kind}-{name}"
                     takes_s = left_in_peace(functools.partial(run, given, out), out.with_suffix(".log"))
                 peace[kind] = takes_s, outcome(out)
                 print(f"{kind}: {takes_s:.2f} s in peace", flush=True)

@@ -35,7 +35,8 @@ class _Forked:
     """What `ForkServer` wants of a `Popen`."""
 
     def __init__(self, pid: int) -> None:
-        self._pid, self._code = pid, None
+        self._pid = pid
+        self._code: int | None = None
 
     def poll(self) -> int | None:
         if self._code is None:

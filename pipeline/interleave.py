@@ -67,7 +67,7 @@ def lay_out(
         elif isinstance(block, ImageRef) and block in illustrations:
             shown.append(illustrations[block])
             texts.append(None)
-    return [text and "".join(text) for text in texts], shown
+    return [None if text is None else "".join(text) for text in texts], shown
 
 
 def _orphaned_captions(draft: Draft, illustrations: Mapping[ImageRef, Illustration]) -> set[str]:

@@ -56,7 +56,7 @@ def _respelt(rng: random.Random, url: str) -> str:
     return f"{scheme}{between}{host}/{path}{question}{query}" + rng.choice(("", "", "#x"))
 
 
-_PRIVATE = (
+_PRIVATE: tuple[str, ...] = (
     "127.0.0.1",
     "10.1.2.3",
     "172.16.0.9",

@@ -45,7 +45,7 @@ def _place(rng: random.Random, data: bytearray) -> int:
     return min(len(data), int(len(data) * rng.random() ** rng.choice((1, 3, 6))))
 
 
-def _flip(rng: random.Random, data: bytearray, _: Sequence[bytes]) -> None:
+def _flip(rng: random.Random, data: bytearray, others: Sequence[bytes]) -> None:
     for _ in range(rng.choice((1, 1, 8, 64))):
         if data:
             data[_place(rng, data) % len(data)] ^= 1 << rng.randrange(8)

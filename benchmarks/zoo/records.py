@@ -82,7 +82,7 @@ def judge_archive(data: bytes) -> str:
     return "captures" if found else "nothing"
 
 
-_HOSTILE_VALUES = [
+_HOSTILE_VALUES: list[object] = [
     "http://a.example/1.jpg",
     "HTTP://A.EXAMPLE/2.JPG",
     "file:///etc/passwd",

@@ -11,7 +11,7 @@ from pathlib import Path
 from benchmarks.zoo.canary import Canary, canary
 from benchmarks.zoo.classes import CLASSES
 from benchmarks.zoo.minimise import minimise
-from benchmarks.zoo.species import Judged, Species, slug
+from benchmarks.zoo.species import Species, judged, slug
 from jobs.engine.isolation import Isolated, IsolationSettings
 from schemas.drops import CODE_ERRORS, Drop
 
@@ -46,7 +46,7 @@ class Keeper:
         self._kept[kind] += 1
         if self._folder is None or self._kept[kind] > _KEPT_OF_A_KIND:
             return
-        small = minimise(data, lambda shorter: slug(judge(shorter)) == kind[1], _MINIMISE_S)
+        small = minimise(data, lambda shorter: slug(judge(species, shorter)) == kind[1], _MINIMISE_S)
         self._folder.mkdir(parents=True, exist_ok=True)
         path = self._folder / f"{species.name}-{kind[1]}-{hashlib.sha256(small).hexdigest()[:6]}.bin"
         path.write_bytes(small)
@@ -55,17 +55,16 @@ class Keeper:
 
 
 class ItemJudge:
-    """Judges items of a class; "" for what is fine, else the finding. A context manager that ends its child."""
+    """Judges items; "" for what is fine, else the finding. A context manager that ends its child."""
 
-    def __init__(self, species: Species, bird: Canary) -> None:
-        settings = IsolationSettings(timeout_s=species.limit_s, max_memory_bytes=species.max_memory_bytes)
-        self._isolated, self._bird = Isolated(Judged(species.name), settings), bird
-        self.ended = ""  # what the last item was
+    def __init__(self, bird: Canary, limit_s: float) -> None:
+        self._isolated, self._bird = Isolated(judged, IsolationSettings(timeout_s=limit_s)), bird
+        self.ended = ""  # what became of the last item
 
-    def __call__(self, data: bytes) -> str:
+    def __call__(self, species: Species, data: bytes) -> str:
         self._bird.touched()
         try:
-            answer = self._isolated(data)
+            answer = self._isolated((species.name, data))
         except Drop as drop:  # the child died, hung, or grew
             answer = drop.reason if drop.reason == "timeout" else f"{drop.reason} {drop.detail}"
         except CODE_ERRORS as error:
@@ -94,12 +93,12 @@ def judged_items(
     outcome, end = Outcome(species.name), time.monotonic() + seconds
     with ExitStack() as stack:
         bird = stack.enter_context(canary(scratch))
-        judge = stack.enter_context(ItemJudge(species, bird))
-        judge(item(species, seed, -1))  # what is imported and made once counts towards no item
+        judge = stack.enter_context(ItemJudge(bird, species.limit_s))
+        judge(species, item(species, seed, -1))  # what is imported and made once counts towards no item
         while time.monotonic() < end and outcome.tried < most:
             data = item(species, seed, outcome.tried)
             started = time.monotonic()
-            finding = judge(data)
+            finding = judge(species, data)
             outcome.slowest_s = max(outcome.slowest_s, time.monotonic() - started)
             outcome.tried += 1
             if finding:
@@ -113,5 +112,9 @@ def judged_items(
 def replay(path: Path) -> str:
     """Judge a kept file again; its name begins with its class. "" if it is fine now."""
     species = CLASSES[path.name.partition("-")[0]]
-    with tempfile.TemporaryDirectory() as scratch, canary(Path(scratch)) as bird, ItemJudge(species, bird) as judge:
-        return judge(path.read_bytes())
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        canary(Path(scratch)) as bird,
+        ItemJudge(bird, species.limit_s) as judge,
+    ):
+        return judge(species, path.read_bytes())

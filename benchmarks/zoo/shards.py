@@ -9,6 +9,7 @@ from pathlib import Path
 from benchmarks.zoo.mutants import mutant
 from benchmarks.zoo.species import require
 from jobs.dataset.check import problems
+from schemas.shards import DamagedShard
 from schemas.storage import Store
 from tests.weft.makers import make_dataset as written
 
@@ -40,6 +41,8 @@ def judge_dataset(data: bytes) -> str:
             (root / path).write_bytes(content)
         try:
             found = list(problems(Store(str(root))))
+        except DamagedShard as error:
+            found = [str(error)]
         finally:
             shutil.rmtree(root)
         is_promised = file.endswith((".tar", ".parquet")) and changed != files[file]

@@ -20,35 +20,30 @@ class Species(NamedTuple):
     """A class of input.
 
     `make` draws an item; `judge` does with it what weft does, returns for what, and raises `Finding` where a promise
-    does not hold. `limit_s` and `max_memory_bytes` bound one item.
+    does not hold. `limit_s` is what one item may take.
     """
 
     name: str
     make: Callable[[random.Random], bytes]
     judge: Callable[[bytes], str]
     limit_s: float = 10.0
-    max_memory_bytes: int = 3 << 30
 
 
-class Judged:
+def judged(item: tuple[str, bytes]) -> str:
     """The oracle of a class as it runs in a child: `ok:` and what became of the item, or the finding."""
+    from benchmarks.zoo.classes import CLASSES
 
-    def __init__(self, species: str) -> None:
-        self._species = species
-
-    def __call__(self, data: bytes) -> str:
-        from benchmarks.zoo.classes import CLASSES
-
-        try:
-            return f"ok: {CLASSES[self._species].judge(data)}"
-        except Drop as drop:
-            return f"ok: {drop.reason}" if drop.reason != "internal_error" else f"internal error {drop.detail[:60]}"
-        except Finding as finding:
-            return str(finding)
-        except MemoryError:
-            return "out of memory"
-        except Exception as error:
-            return f"{type(error).__name__} in {_place_of(error)}"
+    name, data = item
+    try:
+        return f"ok: {CLASSES[name].judge(data)}"
+    except Drop as drop:
+        return f"ok: {drop.reason}" if drop.reason != "internal_error" else f"internal error {drop.detail[:60]}"
+    except Finding as finding:
+        return str(finding)
+    except MemoryError:
+        return "out of memory"
+    except Exception as error:
+        return f"{type(error).__name__} in {_place_of(error)}"
 
 
 def _place_of(error: Exception) -> str:

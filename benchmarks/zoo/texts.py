@@ -34,13 +34,25 @@ _SOUP = (
     "<ul> </ul> <img/src=a.jpg> <img/srcset=,,b.jpg_2x> <a/href=x> </a> <noscript> </noscript> <picture> </picture> "
     "<source/srcset=b.jpg> <!-- --> <? <svg> </svg> <math> <mtext> <![CDATA[ ]]> <video/src=v.mp4> </video> <iframe> "
     "<select> <option> <h1> </h2> <base/href=//x/> <template> <form> <button> <frameset> <plaintext> <textarea> "
-    "<title> <xmp> </xmp> <style> <script> </script> <noembed> <font/color=1> <font/color=2> <nobr> <input> <object> <body> "
-    "&amp; &# &#x110000; &#0; \x00 < > \" ' word 字 +44_20_7946_0958 a@b.example 4111111111111111 192.0.2.1 "
+    "<title> <xmp> </xmp> <style> <script> </script> <noembed> <font/color=1> <font/color=2> <nobr> "
+    "<input> <object> <body> &amp; &# &#x110000; &#0; \x00 < > \" ' word 字 "
+    "+44_20_7946_0958 a@b.example 4111111111111111 192.0.2.1 "
     '<script/type="application/ld+json">{"@type":"ImageObject","url":[{}],"caption":{}} '
     '<script/type="application/ld+json">{"@graph":[{"@type":["VideoObject"],"contentUrl":1,"video":[1,{}]}]} '
     "<meta/name=robots/content=noai> <meta/charset=utf-7> <meta/property=og:image/content=a.jpg> <html/lang=x>"
 ).split(" ")
-_CHARSETS = ("", "utf-8", "utf-16", "utf-16le", "iso-2022-jp", "gbk", "shift_jis", "x-user-defined", "koi8-r", "utf-7")
+_CHARSETS: tuple[str, ...] = (
+    "",
+    "utf-8",
+    "utf-16",
+    "utf-16le",
+    "iso-2022-jp",
+    "gbk",
+    "shift_jis",
+    "x-user-defined",
+    "koi8-r",
+    "utf-7",
+)
 _CHARSETS += (
     "hz-gb-2312",
     "unicode-1-1",
@@ -160,7 +172,14 @@ def judge_subtitles(data: bytes) -> str:
     return "cues" if cues else "none"
 
 
-_ROBOTS = ("User-agent: *", "User-agent: weft", "Disallow: /", "Disallow: /*a*a*a*b", "Allow: /$", "Crawl-delay: 1e999")
+_ROBOTS: tuple[str, ...] = (
+    "User-agent: *",
+    "User-agent: weft",
+    "Disallow: /",
+    "Disallow: /*a*a*a*b",
+    "Allow: /$",
+    "Crawl-delay: 1e999",
+)
 _ROBOTS += (
     "Request-rate: 1/0",
     "Sitemap: x",
