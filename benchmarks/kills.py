@@ -42,8 +42,8 @@ from model.training.checkpoints import find_checkpoint, read_weights
 from model.training.loop import train
 from model.training.records import read_metrics
 from pipeline.video.settings import ClipRules, ClipSettings
+from tests.crawlers.captures import captured_addresses
 from tests.crawlers.servers import Reply, WebServer
-from tests.crawlers.warcs import captured_addresses
 from tests.jobs.conftest import contents
 from tests.jobs.site import article, photo, write_archive, write_site
 from tests.model.training.makers import micro, write_data

@@ -4,13 +4,10 @@ import gzip as gzip_module
 import io
 import os
 import uuid
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import IO
 
-from warcio.archiveiterator import ArchiveIterator
 from warcio.statusandheaders import StatusAndHeaders
 from warcio.warcwriter import WARCWriter
 
@@ -119,15 +116,3 @@ def chunked(body: bytes, size: int = 1000) -> bytes:
     """Transfer-Encoding: chunked."""
     parts = [body[at : at + size] for at in range(0, len(body), size)]
     return b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in parts) + b"0\r\n\r\n"
-
-
-def captured_addresses(folder: str | os.PathLike[str]) -> Counter[str]:
-    """How often each address stands in the archives of a crawl, policy files left out."""
-    found: Counter[str] = Counter()
-    for path in sorted(Path(folder).glob("warc/*.warc.gz")):
-        with path.open("rb") as file:
-            for record in ArchiveIterator(file):
-                uri = record.rec_headers.get_header("WARC-Target-URI") or ""
-                if record.rec_type in ("response", "revisit") and not uri.endswith((".txt", "tdmrep.json")):
-                    found[uri] += 1
-    return found

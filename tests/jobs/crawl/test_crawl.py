@@ -23,8 +23,8 @@ from jobs.config import load_config
 from jobs.crawl.seeds import read_seeds
 from jobs.engine.engine import EngineSettings
 from schemas.settings import SettingsError
+from tests.crawlers.captures import captured_addresses
 from tests.crawlers.servers import Reply, WebServer, page
-from tests.crawlers.warcs import captured_addresses
 from tests.jobs.processes import ray_processes
 from tests.jobs.site import article, photo
 
