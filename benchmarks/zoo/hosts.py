@@ -52,7 +52,7 @@ def _respelt(rng: random.Random, url: str) -> str:
         path = path.replace("ä", "%C3%A4")
     if 7 in steps:
         scheme = rng.choice((scheme.upper(), scheme))
-    between = rng.choice(("://", ":/", ":\\\\", ":///")) if 8 in steps else "://"
+    between = rng.choice(("://", ":\\\\", ":///")) if 8 in steps else "://"
     return f"{scheme}{between}{host}/{path}{question}{query}" + rng.choice(("", "", "#x"))
 
 
