@@ -16,6 +16,7 @@ from jobs.engine.isolation import Isolated, IsolationSettings
 from schemas.drops import CODE_ERRORS, Drop
 
 _MINIMISE_S = 60.0
+_SMALL = 200  # bytes
 _KEPT_OF_A_KIND = 2
 
 
@@ -46,7 +47,9 @@ class Keeper:
         self._kept[kind] += 1
         if self._folder is None or self._kept[kind] > _KEPT_OF_A_KIND:
             return
-        small = minimise(data, lambda shorter: slug(judge(species, shorter)) == kind[1], _MINIMISE_S)
+        small = data
+        if len(data) > _SMALL:
+            small = minimise(data, lambda shorter: slug(judge(species, shorter)) == kind[1], _MINIMISE_S)
         self._folder.mkdir(parents=True, exist_ok=True)
         path = self._folder / f"{species.name}-{kind[1]}-{hashlib.sha256(small).hexdigest()[:6]}.bin"
         path.write_bytes(small)

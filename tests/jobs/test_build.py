@@ -155,6 +155,16 @@ def test_a_build_has_its_plan_as_one_that_goes_on_reads_it(tmp_path: Path, site:
     assert msgspec.json.encode(plan) == msgspec.json.encode(read_plan(Store(str(tmp_path))))
 
 
+def test_nothing_is_left_of_files_whose_writer_was_killed(tmp_path: Path, site: list[Path]) -> None:
+    """Wherever a build writes: those of `dataset.json` itself and of the files for other readers stayed."""
+    names = ("", "work", "drops", "interleaved", "interleaved/shards", "interleaved/commit", "interleaved/.nv-meta")
+    for name in names:
+        (tmp_path / name).mkdir(parents=True, exist_ok=True)
+        (tmp_path / name / ".0123456789ab.some.json.tmp").write_bytes(b"{")
+    built(tmp_path, site)
+    assert list(tmp_path.rglob(".*.tmp")) == []
+
+
 def test_only_what_is_missing_is_done_again(tmp_path: Path, site: list[Path]) -> None:
     out = tmp_path / "out"
     built(out, site)
