@@ -14,8 +14,8 @@ from benchmarks.zoo.species import Finding, require
 from pipeline.image.codec import ImageEncoding, decode, store
 from pipeline.image.rules import ImageRules
 from pipeline.video.clips import cut_video
-from pipeline.video.frames import scan_frames
 from pipeline.video.probe import index_video
+from pipeline.video.scene_cuts import scan_frames
 from pipeline.video.settings import ClipEncoding, ClipRules, ClipSettings
 from schemas.drops import Drop
 from tests.pipeline.makers import blobs, encoded, noise, picture
