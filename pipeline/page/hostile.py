@@ -14,7 +14,7 @@ _TAG = re.compile(rb"<(/?)([a-zA-Z][^\s/>]*)")
 _TAG_TO_ITS_END = re.compile(rb"[a-zA-Z](?:[^>\"']|\"[^\"]*\"|'[^']*'|[\"'])*")  # a quote left open is a character
 _QUOTED = re.compile(rb"\"[^\"]*\"|'[^']*'")
 # Left open, each is opened again in every block that follows; of those that are equal, the last three.
-_STYLING = re.compile(rb"<(?:b|big|code|em|font|i|s|small|strike|strong|tt|u)[\s/][^>]*+", re.IGNORECASE)
+_STYLING = re.compile(rb"<(?i:b|big|code|em|font|i|s|small|strike|strong|tt|u)[\s/][^>]*+")
 _STYLES = frozenset(b"b big code em font i s small strike strong tt u".split())
 _WHOLE_TAG = re.compile(rb"<(/?)([a-zA-Z][^\s/>]*)([^>]*+)")
 _EQUAL = 3
@@ -33,7 +33,7 @@ def refuse_hostile(html: bytes) -> None:
     tags = np.count_nonzero(np.frombuffer(html, np.uint8) == ord("<"))  # five times as fast as bytes.count
     if tags > _MANY_TAGS and _depth(html) > _MAX_DEPTH:
         raise Drop("hostile_html", f"more than {_MAX_DEPTH} elements deep")
-    styles = len(set(_STYLING.findall(html)))
+    styles = len(set(_STYLING.findall(html))) if tags * _EQUAL * tags > _MAX_OPENED_AGAIN else 0
     if styles * _EQUAL * tags > _MAX_OPENED_AGAIN and _opened_again(html) > _MAX_OPENED_AGAIN:
         raise Drop("hostile_html", f"more than {_MAX_OPENED_AGAIN} elements opened again")
     if _has_long_tag(html):

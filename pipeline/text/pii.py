@@ -1,5 +1,6 @@
 """Personal data in texts becomes typed placeholders: e-mail addresses, public IPs, phone, account and card numbers."""
 
+import functools
 import ipaddress
 import re
 from bisect import bisect_left
@@ -50,9 +51,10 @@ class PiiRules(Settings, frozen=True):
 def redact(draft: Draft, rules: PiiRules = PiiRules()) -> Draft:
     """The draft with placeholders; `redacted` counts them by kind."""
     counts: Counter[str] = Counter()
-    known: dict[str, tuple[str, Counter[str]]] = {}  # thousands of images may share a caption
+    known: dict[str, tuple[str, Counter[str]]] = {}
+    clean = functools.partial(redact_text, rules=rules, counts=counts)
 
-    def clean(text: str) -> str:
+    def clean_caption(text: str) -> str:  # thousands of images may share one
         if text not in known:
             found: Counter[str] = Counter()
             known[text] = redact_text(text, rules, found), found
@@ -64,8 +66,8 @@ def redact(draft: Draft, rules: PiiRules = PiiRules()) -> Draft:
             case TextBlock():
                 return msgspec.structs.replace(block, text=clean(block.text))
             case ImageRef():
-                texts = {name: clean(getattr(block, name)) for name in ("alt", "title", "caption")}
-                return msgspec.structs.replace(block, **texts)
+                caption = clean_caption(block.caption) if block.caption else ""
+                return msgspec.structs.replace(block, alt=clean(block.alt), title=clean(block.title), caption=caption)
         return block
 
     blocks = tuple(clean_block(block) for block in draft.blocks)
