@@ -1,10 +1,11 @@
 """A soak: builds disturbed at random moments, many times; each must end with the bytes of a build left in peace.
 
-    python -m benchmarks.faults [--rounds 25] [--seed 1] [--nodes 2]
+    python -m benchmarks.faults [--rounds 25] [--seed 1] [--nodes 2] [--fault store ...]
 
-Each round draws a fault (a worker, a node or the driver killed, a disk that fills up, an S3 server whose requests fail)
-and its moment from the seed. A round that leaves a difference is named with its seed, and the exit code is 1. The full
-disk needs the right to mount, and is left out without it.
+Each round draws a fault (a worker, a node or the driver killed, a disk that fills up, an S3 server that answers 500 or
+503, resets connections, cuts answers in their middle, or is slow) and its moment from the seed. A round that leaves a
+difference is named with its seed, and the exit code is 1. The full disk needs the right to mount, and is left out
+without it. `--fault store` runs one of them alone. Kills of crawls, lists, clips and training: `benchmarks.kills`.
 """
 
 import argparse
@@ -14,6 +15,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from contextlib import ExitStack
 from pathlib import Path
 
 from jobs.build import build
@@ -22,7 +24,7 @@ from jobs.engine.engine import EngineSettings
 from jobs.phases.run import BuildError
 from tests.jobs.clusters import FAULTS, BuildCluster, can_mount, disturbed_build, running_cluster
 from tests.jobs.conftest import contents
-from tests.jobs.s3 import Faults, s3_server
+from tests.jobs.s3 import KINDS, Faults, s3_server
 from tests.jobs.site import write_site
 
 SETTINGS = ("partitions=3", "buckets=2", "max_slice_bytes=20000")
@@ -33,11 +35,13 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=25)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--nodes", type=int, default=2)
+    parser.add_argument("--fault", nargs="*", default=(*FAULTS, "store"))
     arguments = parser.parse_args()
-    faults = [fault for fault in (*FAULTS, "store") if fault != "disk" or can_mount()]
+    faults = [fault for fault in arguments.fault if fault != "disk" or can_mount()]
     met: Counter[str] = Counter()
-    with tempfile.TemporaryDirectory() as scratch, running_cluster(arguments.nodes) as cluster:
-        folder = Path(scratch)
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        cluster = stack.enter_context(running_cluster(arguments.nodes)) if set(faults) - {"store"} else None
         archives = write_site(folder / "site")
         build_inline(str(folder / "peace"), archives)
         expected = contents(folder / "peace")
@@ -56,11 +60,12 @@ def main() -> int:
 
 
 def one_round(
-    fault: str, rng: random.Random, out: Path, archives: list[Path], cluster: BuildCluster
+    fault: str, rng: random.Random, out: Path, archives: list[Path], cluster: BuildCluster | None
 ) -> tuple[dict[str, bytes], str]:
     """What readers find after the fault and the reruns, and the phase that the fault met."""
     if fault == "store":
         return on_a_failing_store(rng, out, archives), ""
+    assert cluster is not None
     phase = disturbed_build(fault, rng, out, archives, cluster, SETTINGS)
     return contents(out), phase
 
@@ -76,14 +81,15 @@ def on_a_failing_store(rng: random.Random, out: Path, archives: list[Path]) -> d
         s3fs.S3FileSystem.clear_instance_cache()
         fs = s3fs.S3FileSystem()
         fs.mkdir(out.name)
-        faults.unavailable, faults.cut = rng.uniform(0, 0.05), rng.uniform(0, 0.05)
+        for kind in rng.sample(KINDS, rng.randrange(1, len(KINDS) + 1)):
+            setattr(faults, kind, rng.uniform(0, 0.05))
         for _ in range(20):
             try:
                 build_inline(f"s3://{out.name}/out", archives)
                 break
             except (BuildError, OSError):
                 continue
-        faults.unavailable = faults.cut = 0.0
+        faults.heal()
         names = [path.removeprefix(f"{out.name}/out/") for path in fs.find(f"{out.name}/out")]
         return {name: fs.cat_file(f"{out.name}/out/{name}") for name in names if not name.startswith("work/")}
 

@@ -60,6 +60,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("interrupted; what is committed stays, the same command goes on", file=sys.stderr)
         return 130
+    except Exception as error:
+        from schemas.shards import DamagedShard  # not before it is needed: it brings pyarrow
+
+        if isinstance(error, DamagedShard):
+            return fail(error, 1)
+        raise
 
 
 class _StandardError(logging.StreamHandler[TextIO]):

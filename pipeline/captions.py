@@ -17,11 +17,14 @@ from schemas.settings import Settings
 _TAG = re.compile(r"<[/!]?[A-Za-z][^<>]{0,2000}>")
 _SHORTCODE = re.compile(r"\[/?[a-z_-]+(?:\s[^\[\]]{0,500})?\]")  # [caption id="..."] of blog software
 _URL = re.compile(r"(?:https?://|www\.)\S+", re.IGNORECASE)
-_FILE = re.compile(r"\S+\.(?:jpe?g|png|gif|webp|avif|bmp|tiff?|svg|heic)\b", re.IGNORECASE)
+# A word up to the last such ending; looked for from its first character alone.
+_FILE = re.compile(r"(?<!\S)\S(?:\S*?\.(?:jpe?g|png|gif|webp|avif|bmp|tiff?|svg|heic)\b)++", re.IGNORECASE)
 _FILE_WORD = re.compile(
     r"(?:img|dsc[nf]?|pict?|image|screenshot|photo|pxl|wp|untitled)?[-_\s]*\d[\d\W_]*", re.IGNORECASE
 )
-_SLUG = re.compile(r"[\w%]+(?:[-_+][\w%]+)+")
+# Words joined by hyphens, or by an underscore, which is a character of words itself: two forms, so that there is one
+# way alone to read a text.
+_SLUG = re.compile(r"[\w%]++(?:[-+][\w%]++)++|[\w%](?:[^\W_]|%)*+_[\w%]++")
 _SIZE = re.compile(r"[(\[]?\b\d{2,5}\s*[x×X]\s*\d{2,5}\b\s*(?:px|pixels)?[)\]]?")
 _LEAD = re.compile(
     r"^(?:an?\s+|the\s+)?(?:stock\s+)?(?:image|photo|photograph|picture|pic|thumbnail|screenshot)\s+(?:of|for|showing)\s*:?\s+",
@@ -30,6 +33,7 @@ _LEAD = re.compile(
 _LABEL = re.compile(r"^(?:image|photo|picture|alt|caption)\s*:\s+", re.IGNORECASE)
 _EDGES = " \t-–—|•·:;,>»«_*#/\\"
 _ENDS = (".", "!", "?", "…", "”", '"', ")", "’")
+_MAX_LEADS = 20  # no author puts more before a caption
 
 
 class CaptionRules(Settings, frozen=True):
@@ -60,8 +64,10 @@ def clean_caption(text: str) -> str:
         text = _SHORTCODE.sub(" ", text)
     text = _SIZE.sub(" ", _FILE.sub(" ", _URL.sub(" ", text)))
     text = _trim(text)
-    while (shorter := _trim(_LABEL.sub("", _LEAD.sub("", text)))) != text:
-        text = shorter
+    for _ in range(_MAX_LEADS):
+        text, longer = _trim(_LABEL.sub("", _LEAD.sub("", text))), text
+        if text == longer:
+            break
     if _FILE_WORD.fullmatch(text) or text.lower().rstrip(".!") in phrase_list("captions"):
         return ""
     if " " not in text and _SLUG.fullmatch(text):  # the name of a file without its ending

@@ -52,26 +52,22 @@ def lay_out(
     draft: Draft, illustrations: Mapping[ImageRef, Illustration]
 ) -> tuple[list[str | None], list[Illustration]]:
     """The texts of a sample, None where an image stands, and its images in order."""
-    orphaned = _orphaned_captions(draft, illustrations)
-    texts: list[str | None] = []
+    orphaned = "\0".join(_orphaned_captions(draft, illustrations))
+    texts: list[list[str] | None] = []
     shown: list[Illustration] = []
     role = ""
     for block in draft.blocks:
-        if isinstance(block, TextBlock) and not (block.role == "caption" and _is_part(block.text, orphaned)):
+        if isinstance(block, TextBlock) and not (block.role == "caption" and block.text in orphaned):
             if texts and texts[-1] is not None:
                 gap = "\n" if block.role == role and role in ("list", "table") else "\n\n"
-                texts[-1] += f"{gap}{block.mark}{block.text}"
+                texts[-1] += [gap, block.mark, block.text]
             else:
-                texts.append(block.mark + block.text)
+                texts.append([block.mark, block.text])
             role = block.role
         elif isinstance(block, ImageRef) and block in illustrations:
             shown.append(illustrations[block])
             texts.append(None)
-    return texts, shown
-
-
-def _is_part(text: str, captions: set[str]) -> bool:
-    return any(text in caption for caption in captions)
+    return [None if text is None else "".join(text) for text in texts], shown
 
 
 def _orphaned_captions(draft: Draft, illustrations: Mapping[ImageRef, Illustration]) -> set[str]:

@@ -17,6 +17,7 @@ _TEXTS = ("caption", "description", "name")  # the first that is there is taken
 _ADDRESSES = ("contentUrl", "url", "@id")
 _MAX_THINGS = 10_000
 _MAX_SCOPES = 1000
+_MAX_TEXTS = 20  # of one image
 _MAX_TAGS = 200  # of one image's markup
 
 Stated = dict[bytes, list[str]]
@@ -96,4 +97,6 @@ def _add(found: Stated, thing: dict[str, Any] | dict[str, str], addresses: Itera
     texts = [collapse(text) for name in _TEXTS if isinstance(text := thing.get(name), str)]
     if text := next(filter(None, texts), ""):
         for key in dict.fromkeys(media_key(url) for url in addresses if url):
-            found.setdefault(key, []).append(text)
+            known = found.setdefault(key, [])
+            if len(known) < _MAX_TEXTS and text not in known:
+                known.append(text)

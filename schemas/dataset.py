@@ -10,7 +10,7 @@ import msgspec
 from schemas.drops import Counts
 from schemas.energon import CRUDE
 from schemas.kinds import KINDS
-from schemas.shards import ShardInfo
+from schemas.shards import ShardInfo, promised
 from schemas.storage import Store
 
 DATASET = "dataset.json"
@@ -41,8 +41,8 @@ class Dataset(msgspec.Struct, frozen=True):
 
 
 def read_dataset(store: Store) -> Dataset:
-    """Raises `FileNotFoundError` when the dataset is not finished."""
-    return msgspec.json.decode(store.read(DATASET), type=Dataset)
+    """Raises `FileNotFoundError` when the dataset is not finished, and `DamagedShard`."""
+    return promised(DATASET, store.read(DATASET), Dataset)
 
 
 def totals(shards: Sequence[ShardInfo]) -> KindTotals:

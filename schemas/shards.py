@@ -4,7 +4,7 @@ import array
 import posixpath
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 import pyarrow as pa
@@ -13,6 +13,8 @@ import pyarrow.parquet as pq
 from schemas.settings import Settings
 from schemas.storage import Store
 from schemas.tar import BLOCK, TarWriter, member_bytes
+
+T = TypeVar("T")
 
 MEMBERS = pa.list_(
     pa.struct([("name", pa.string()), ("offset", pa.int64()), ("size", pa.int64()), ("crc32", pa.uint32())])
@@ -172,7 +174,18 @@ def _cut(data: bytes, row: Mapping[str, Any]) -> dict[str, bytes]:
 
 
 def read_marks(store: Store, folder: str) -> list[ShardMark]:
-    """The commit marks of a kind, in order of their shards; a shard without one does not exist for a reader."""
+    """The commit marks of a kind, in order of their shards; a shard without one does not exist for a reader.
+
+    Raises `DamagedShard`.
+    """
     names = [name for name in store.list(f"{folder}/commit") if name.endswith(".json") and not name.startswith(".")]
     marks = store.read_all([f"{folder}/commit/{name}" for name in names])
-    return [msgspec.json.decode(mark, type=ShardMark) for mark in marks]
+    return [promised(f"{folder}/commit/{name}", mark, ShardMark) for name, mark in zip(names, marks, strict=True)]
+
+
+def promised(name: str, data: bytes, kind: type[T]) -> T:
+    """What a file of weft's own holds. Raises `DamagedShard` if it is not what weft wrote."""
+    try:
+        return msgspec.json.decode(data, type=kind)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise DamagedShard(f"{name} is damaged: {error}") from None

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import msgspec
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from jobs.dataset.summary import kinds_of, shards_of
@@ -28,7 +29,8 @@ def problems(store: Store) -> Iterator[str]:
     """Everything that is wrong, each naming shard, key and member; nothing if all is well.
 
     Every file is hashed, every member found where the index says, every document decoded, every image decoded to its
-    last pixel, and the totals of `dataset.json` and `drops/` counted again.
+    last pixel, and the totals of `dataset.json` and `drops/` counted again. Raises `DamagedShard` where a commit mark
+    or `dataset.json` itself cannot be read.
     """
     for kind in kinds_of(store):
         infos, names = [], set()
@@ -40,7 +42,7 @@ def problems(store: Store) -> Iterator[str]:
         for name in store.list(f"{kind}/shards"):
             if name not in names and name != "sizes.json":
                 yield f"{kind}/shards/{name}: no commit mark names it"
-        if store.exists(DATASET) and totals(infos) != (stated := read_dataset(store).kinds[kind]):
+        if store.exists(DATASET) and totals(infos) != (stated := read_dataset(store).kinds.get(kind)):
             yield f"{DATASET}: states {stated} for {kind}, the shards hold {totals(infos)}"
     if store.exists(DATASET):
         yield from _drop_problems(store)
@@ -195,8 +197,12 @@ def _drop_problems(store: Store) -> Iterator[str]:
     stated = read_dataset(store).drops
     found: dict[str, Counter[str]] = {}
     for name in store.list("drops"):
-        with store.open(f"drops/{name}") as file:
-            table = pq.read_table(file, columns=["kind", "reason"])
+        try:
+            with store.open(f"drops/{name}") as file:
+                table = pq.read_table(file, columns=["kind", "reason"])
+        except (OSError, ValueError, pa.ArrowException) as error:
+            yield f"drops/{name} is damaged: {error}"
+            continue
         for kind, reason in zip(*(table.column(column).to_pylist() for column in ("kind", "reason")), strict=True):
             found.setdefault(kind, Counter())[reason] += 1
     if {kind: dict(sorted(reasons.items())) for kind, reasons in found.items()} != stated:

@@ -94,7 +94,7 @@ def make_plan(
     if not store.put_if_absent(PLAN, msgspec.json.format(msgspec.json.encode(plan), indent=1)):
         return make_plan(store, patterns, recipe, source, videos)
     store.put(CONFIG, dump_settings(config).encode())
-    return plan
+    return read_plan(store)  # as those have it who go on: a number written 0 becomes 0.0 there
 
 
 def _require_same(store: Store, plan: Plan, recipe: Recipe) -> None:

@@ -65,7 +65,8 @@ def histogram(name: str, bins: Sequence[tuple[float, float, int]], unit: str) ->
 
 def _of_page(svg: str) -> str:
     svg = svg[svg.index("<svg") :]
-    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    before, _, described = svg.partition("<metadata>")
+    svg = before + described.partition("</metadata>")[2]
     svg = re.sub(r' (?:width|height)="[\d.]+pt"', "", svg, count=2)
     svg = re.sub(r"font: ([\d.]+)px [^;\"]*", r"font: \1px var(--ui)", svg)
     for colour, variable in _COLOURS.items():

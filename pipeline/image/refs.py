@@ -23,10 +23,16 @@ LAZY_SRCSETS = ("data-srcset", "data-lazy-srcset")
 #: A candidate wider than this is taken only after those below it: it costs more than it gives.
 BEST_WIDTH = 1600
 
-_IMAGE_URL = re.compile(r"^(?:https?:)?/?[^\s\"'<>{}]+\.(?:jpe?g|png|webp|gif|avif)(?:[?#][^\s]*)?$", re.IGNORECASE)
+_IMAGE_URL = re.compile(
+    r"[^\s\"'<>{}](?:[^\s\"'<>{}.]|\.(?!(?:jpe?g|png|webp|gif|avif)(?:[?#]|\Z)))*+"
+    r"\.(?:jpe?g|png|webp|gif|avif)(?:[?#]\S*+)?",
+    re.IGNORECASE,
+)
+# The whole name comes first: it is read again for each of its words, and so may not be of any length.
 _PLACEHOLDER = re.compile(
-    r"(?:^|[/_.-])(?:blank|spacer|pixel|transparent|placeholder[\w-]*|clear|1x1|loading|loader|lazy[_-]?load)"
-    r"\d*(?:x\d+)?(?:[_-]?(?:image|img|gif|dot|px|white)|[_-]\d+x\d+)*\.(?:gif|png|svg)(?:[?#]|$)",
+    r"(?<![\w-])(?=[\w-]{1,255}+\.(?:gif|png|svg)(?:[?#]|$))(?:^|(?<=[/.])|[\w-]*[_-])"
+    r"(?:blank|spacer|pixel|transparent|placeholder[\w-]*+|clear|1x1|loading|loader|lazy[_-]?load)"
+    r"\d*(?:x\d+)?(?:[_-]?(?:image|img|gif|dot|px|white)|[_-]\d+x\d+)*\.",
     re.IGNORECASE,
 )
 _ASCII_SPACE = " \t\n\f\r"
@@ -81,7 +87,7 @@ def is_placeholder(url: str) -> bool:
 
 def is_image_url(value: str) -> bool:
     """Whether an attribute's value is an address that ends like an image's."""
-    return bool(_IMAGE_URL.match(value.strip()))
+    return bool(_IMAGE_URL.fullmatch(value.strip()))
 
 
 def _single(img: Mapping[str, str | None]) -> Iterator[str]:

@@ -244,13 +244,25 @@ def _are_links(walk: Walk, container: Container, most: float) -> Verdict | None:
 
 def _leave_out_cards(walk: Walk, verdicts: Verdicts) -> None:
     """Pictures that lead away, as do all the words around them."""
-    for index, leaf in enumerate(walk.leaves):
-        if verdicts[index] is None and isinstance(leaf, Media) and leaf.kind == "image" and leads_away(leaf):
-            for at in islice(_upward(walk, leaf.container), _CARD):
-                container = walk.containers[at]
-                words = [other for other in range(container.first, container.last) if walk.leaves[other].kind == "text"]
-                if words:
-                    rules = {verdict.rule if (verdict := verdicts[word]) else "" for word in words}
-                    if "links" in rules and rules <= {"links", "label"}:
-                        verdicts[index] = Verdict("links", 1.0, container)
-                    break
+    leading_away = [
+        index
+        for index, leaf in enumerate(walk.leaves)
+        if verdicts[index] is None and isinstance(leaf, Media) and leaf.kind == "image" and leads_away(leaf)
+    ]
+    if not leading_away:
+        return
+    rules = [
+        (verdict.rule if verdict else "") if isinstance(leaf, Text) else None
+        for leaf, verdict in zip(walk.leaves, verdicts, strict=True)
+    ]
+    words = list(accumulate((rule is not None for rule in rules), initial=0))
+    links, labels = (list(accumulate((rule == name for rule in rules), initial=0)) for name in ("links", "label"))
+    for index in leading_away:
+        for at in islice(_upward(walk, walk.leaves[index].container), _CARD):
+            container = walk.containers[at]
+            first, last = container.first, container.last
+            if words[last] > words[first]:
+                led_away = links[last] - links[first]
+                if led_away and words[last] - words[first] == led_away + labels[last] - labels[first]:
+                    verdicts[index] = Verdict("links", 1.0, container)
+                break

@@ -19,7 +19,7 @@ BLOCKS = (
     frozenset(
         "address article aside blockquote body center dd details div dl dt fieldset figcaption figure footer form "
         "header hgroup html legend li main menu nav ol p pre search section summary table tbody td tfoot th thead "
-        "tr ul caption colgroup xmp".split()
+        "tr ul caption colgroup".split()
     )
     | HEADINGS
 )
@@ -33,6 +33,5 @@ ROLES = {
     **dict.fromkeys((*SECTIONS, "td"), "paragraph"),
     "tr": "table",
     "pre": "code",
-    "xmp": "code",
     "blockquote": "quote",
 }

@@ -8,10 +8,16 @@ import numpy as np
 from schemas.drops import Drop
 
 _MAX_DEPTH, _MAX_ATTRIBUTES = 2_000, 5_000  # no real page comes near; parsers take a second at ten times as much
-_MANY_TAGS, _LONG_TAG = 10_000, 1 << 16  # bytes; below, no page is looked at closer
+_MANY_TAGS, _LONG_TAG = 4_000, 1 << 16  # bytes; below, no page is looked at closer
+_MAX_OPENED_AGAIN = 300_000  # elements
 _TAG = re.compile(rb"<(/?)([a-zA-Z][^\s/>]*)")
 _TAG_TO_ITS_END = re.compile(rb"[a-zA-Z](?:[^>\"']|\"[^\"]*\"|'[^']*'|[\"'])*")  # a quote left open is a character
 _QUOTED = re.compile(rb"\"[^\"]*\"|'[^']*'")
+# Left open, each is opened again in every block that follows; of those that are equal, the last three.
+_STYLING = re.compile(rb"<(?i:b|big|code|em|font|i|s|small|strike|strong|tt|u)[\s/][^>]*+")
+_STYLES = frozenset(b"b big code em font i s small strike strong tt u".split())
+_WHOLE_TAG = re.compile(rb"<(/?)([a-zA-Z][^\s/>]*)([^>]*+)")
+_EQUAL = 3
 #: Elements that hold nothing, or that the next of their kind ends: left open by the thousand, they nest nowhere.
 _NEVER_DEEP = frozenset(
     b"area base br col embed hr img input link meta param source track wbr p li dt dd tr td th tbody thead tfoot "
@@ -27,6 +33,9 @@ def refuse_hostile(html: bytes) -> None:
     tags = np.count_nonzero(np.frombuffer(html, np.uint8) == ord("<"))  # five times as fast as bytes.count
     if tags > _MANY_TAGS and _depth(html) > _MAX_DEPTH:
         raise Drop("hostile_html", f"more than {_MAX_DEPTH} elements deep")
+    styles = len(set(_STYLING.findall(html))) if tags * _EQUAL * tags > _MAX_OPENED_AGAIN else 0
+    if styles * _EQUAL * tags > _MAX_OPENED_AGAIN and _opened_again(html) > _MAX_OPENED_AGAIN:
+        raise Drop("hostile_html", f"more than {_MAX_OPENED_AGAIN} elements opened again")
     if _has_long_tag(html):
         for piece in html.split(b"<"):
             if len(piece) > _LONG_TAG and _attributes(piece) > _MAX_ATTRIBUTES:
@@ -56,6 +65,26 @@ def _depth(html: bytes) -> int:
             if deepest > _MAX_DEPTH:
                 break
     return deepest
+
+
+def _opened_again(html: bytes) -> int:
+    """About how many elements a parser adds for styles that are left open; stops counting beyond the cap."""
+    still_open: dict[bytes, list[bytes]] = {}  # attributes by name
+    equal: Counter[tuple[bytes, bytes]] = Counter()
+    active = again = 0
+    for end, name, attributes in _WHOLE_TAG.findall(html):
+        name = name.lower()
+        again += active
+        if again > _MAX_OPENED_AGAIN:
+            break
+        if name in _STYLES and (not end or still_open.get(name)):
+            style = (name, still_open[name].pop() if end else attributes)
+            before = min(equal[style], _EQUAL)
+            equal[style] += -1 if end else 1
+            active += min(equal[style], _EQUAL) - before
+            if not end:
+                still_open.setdefault(name, []).append(attributes)
+    return again
 
 
 def _attributes(piece: bytes) -> int:

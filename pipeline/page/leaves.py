@@ -1,5 +1,6 @@
 """What a walk over a page finds: containers, and the texts and media they hold."""
 
+import functools
 import re
 from typing import Any
 
@@ -12,7 +13,9 @@ from pipeline.page.names import Names
 from pipeline.text.tokens import tokens
 from schemas.urls import resolve
 
-_PIXELS = re.compile(r"\s*(\d{1,5})(?:\.\d+)?\s*(?:px)?\s*$")
+_PIXELS = re.compile(r"\s*+(\d{1,5})(?:\.\d++)?\s*+(?:px)?\s*+")
+
+_MAX_LINK = 4_096  # characters
 
 
 class Container(msgspec.Struct, gc=False):
@@ -130,12 +133,19 @@ class Media:
         self.alt = collapse(attributes.get("alt") or next((twin["alt"] for twin in twins if "alt" in twin), ""))
         self.title = collapse(attributes.get("title", ""))
         self.width, self.height = pixels(attributes.get("width", "")), pixels(attributes.get("height", ""))
-        href = read_attributes(self._open_link).get("href")
-        self.link = resolve(self._base, href) if href else ""
+        self.link = _address_of(self._open_link, self._base)
         named = f"{attributes.get('class', '')} {attributes.get('id', '')}"
         sides = (self.width, self.height)
         #: why it is an icon or the like; "" if it is not
         self.decoration = decoration(tokens(named), sides, found[0] if found else "", self._min_px)
+
+
+@functools.lru_cache(maxsize=8)
+def _address_of(link: str, base: str) -> str:
+    """Where an `<a>` leads; thousands of images may stand in one."""
+    href = read_attributes(link).get("href")
+    address = resolve(base, href) if href else ""
+    return address if len(address) <= _MAX_LINK else ""
 
 
 Leaf = Text | Media
@@ -148,5 +158,5 @@ def collapse(text: str) -> str:
 
 def pixels(value: str) -> int:
     """A declared width or height in CSS pixels; 0 for another unit or none."""
-    match = _PIXELS.match(value)
+    match = _PIXELS.fullmatch(value)
     return int(match[1]) if match else 0

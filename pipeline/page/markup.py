@@ -12,8 +12,14 @@ from collections.abc import Iterator
 from selectolax.lexbor import LexborHTMLParser
 
 _ATTRIBUTES = re.compile(r' (=?[^ \t\n\f\r>/=]*+)="([^"]*+)"')
-_TAG = re.compile(r"<(?:(/?[a-z][^ >]*+)([^>]*+)>|!--.*?-->|!doctype[^>]*>|\?[^>]*>)", re.DOTALL | re.IGNORECASE)
+# What has no end ends with the page: nothing is searched for twice.
+_END = r"(?:>|\Z)"
+_TAG = re.compile(
+    rf"<(?:(/?[a-z][^ >]*+)([^>]*+){_END}|!--.*?(?:-->|\Z)|!doctype[^>]*+{_END}|\?[^>]*+{_END})",
+    re.DOTALL | re.IGNORECASE,
+)
 _FRAME = re.compile(rb"<iframe", re.IGNORECASE)
+_EXAMPLE = re.compile(rb"<xmp", re.IGNORECASE)
 #: Elements nobody reads that hold text as it is, tags and all: written out, it could not be told from markup.
 _STRIPPED = ["script", "style", "noframes", "noembed", "plaintext"]
 
@@ -25,7 +31,7 @@ class Markup:
     comment both are None. References such as `&amp;` are not undone: see `unescape`. `html` is all of it, repaired.
     """
 
-    __slots__ = ("attributes", "html", "json_ld", "tags", "texts")
+    __slots__ = ("_ends", "_sought", "attributes", "html", "json_ld", "tags", "texts")
 
     def __init__(self, html: bytes) -> None:
         tree = LexborHTMLParser(html)
@@ -35,11 +41,15 @@ class Markup:
             for frame in tree.css("iframe"):  # its address is wanted, what is in it is text as it is, too
                 for inside in list(frame.iter(include_text=True)):
                     inside.decompose()
+        if _EXAMPLE.search(html):
+            _escape_examples(tree)
         self.html = tree.html or ""
         pieces = _TAG.split(self.html)
         self.texts: list[str] = pieces[0::3]
         self.tags: list[str | None] = pieces[1::3]
         self.attributes: list[str] = pieces[2::3]
+        self._ends: dict[int, int] | None = None
+        self._sought = 0
 
     def places(self, tag: str, start: int = 0) -> Iterator[int]:
         """Where a tag stands, from `start` on."""
@@ -53,6 +63,8 @@ class Markup:
         """Where the element that opens at `at` ends: the index of its end tag, or `at` plus `most` if that is less."""
         tags, tag, end = self.tags, self.tags[at], f"/{self.tags[at]}"
         last = len(tags) if most is None else min(len(tags), at + most)
+        if self._ends is not None:
+            return min(self._ends.get(at, last), last)
         still_open, position = 1, at + 1
         with contextlib.suppress(ValueError):
             while True:
@@ -61,7 +73,25 @@ class Markup:
                 if not still_open:
                     return found
                 position = found + 1
+                self._sought += 1
+                if self._sought > len(tags):  # each within the other: look once for all of them
+                    self._ends = _ends(tags)
+                    return min(self._ends.get(at, last), last)
         return last
+
+
+def _ends(tags: list[str | None]) -> dict[int, int]:
+    """Where each element ends that does."""
+    still_open: dict[str, list[int]] = {}
+    ends: dict[int, int] = {}
+    for at, tag in enumerate(tags):
+        if tag is None:
+            continue
+        if tag[0] != "/":
+            still_open.setdefault(tag, []).append(at)
+        elif opened := still_open.get(tag[1:]):
+            ends[opened.pop()] = at
+    return ends
 
 
 def read_attributes(written: str) -> dict[str, str]:
@@ -81,6 +111,16 @@ def unescape(text: str) -> str:
         text = text.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", '"').replace("&nbsp;", "\u00a0")
         return text.replace("&amp;", "&")
     return text
+
+
+def _escape_examples(tree: LexborHTMLParser) -> None:
+    """An `<xmp>` becomes a `<pre>`, whose text is written out as any other."""
+    for example in tree.css("xmp"):
+        pre = tree.create_node("pre")
+        pre.insert_child(example.text())
+        for name, value in example.attributes.items():
+            pre.attrs[name] = value or ""
+        example.replace_with(pre)
 
 
 def _json_ld(tree: LexborHTMLParser) -> list[str]:

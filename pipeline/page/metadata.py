@@ -15,6 +15,7 @@ from schemas.urls import host_of, registered_domain, resolve
 
 _CREATIVE_COMMONS = re.compile(r"https?://(?:www\.)?creativecommons\.org/(?:licenses|publicdomain)/[\w./-]+")
 _STATING = ("html", "base", "meta", "link")
+_MAX_BASE = 4_096  # characters, which every relative address of the page would have
 _ROBOTS_NAMES = ("robots", "weft")
 
 _Stated = list[tuple[str, dict[str, str]]]  # tags that state something, and their attributes
@@ -44,6 +45,8 @@ def read_metadata(markup: Markup, url: str) -> Metadata:
     found.base = (
         next((resolve(url, some["href"]) for tag, some in stated if tag == "base" and "href" in some), "") or url
     )
+    if len(found.base) > _MAX_BASE:
+        found.base = url
     metas = _metas(stated)
     things = list(json_ld(markup.json_ld))
     found.title = _clean(_first(metas, "og:title") or _title(markup))

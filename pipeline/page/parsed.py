@@ -16,6 +16,9 @@ from schemas.settings import Settings
 #: Pages that say of themselves that what readers wrote is their content.
 _THREADS = ("DiscussionForumPosting", 'name="generator" content="Discourse', 'id="phpbb"')
 
+_MAX_CAPTION = 5_000  # characters; a longer text is none, and each image of its figure would bear it
+_MAX_LEADS = 100
+
 
 class ExtractSettings(Settings, frozen=True):
     """What of a page becomes its draft."""
@@ -76,7 +79,7 @@ class ParsedPage:
 
         With the number of its tag. Its part of the page may have been passed over: it is looked for in the markup.
         """
-        stated = {name for url in self.metadata.lead_images if (name := file_name(url))}
+        stated = {name for url in self.metadata.lead_images[:_MAX_LEADS] if (name := file_name(url))}
         if not stated or any(isinstance(leaf, Media) and _file_names(leaf) & stated for leaf in self.leaves):
             return -1, None
         content_at = self.walk.places[self.verdicts.index(None)]
@@ -118,12 +121,15 @@ def figures_without_image(leaves: list[Leaf], refusals: dict[int, Drop]) -> set[
 
 
 def captions_of(leaves: list[Leaf]) -> dict[int, str]:
-    """The caption of each figure, by the number of its tag; text that stands in no figure belongs to none."""
-    captions: dict[int, str] = {}
+    """The caption of each figure, by the number of its tag; text that stands in no figure belongs to none.
+
+    Nor is it one if it is longer than any caption.
+    """
+    captions: dict[int, list[str]] = {}
     for leaf in leaves:
         if isinstance(leaf, Text) and leaf.role == "caption" and leaf.figure >= 0:
-            captions[leaf.figure] = f"{captions[leaf.figure]} {leaf.text}" if leaf.figure in captions else leaf.text
-    return captions
+            captions.setdefault(leaf.figure, []).append(leaf.text)
+    return {figure: " ".join(texts) for figure, texts in captions.items() if sum(map(len, texts)) <= _MAX_CAPTION}
 
 
 def _file_names(leaf: Media) -> set[str]:

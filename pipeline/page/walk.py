@@ -5,7 +5,7 @@ Iterative, so that no depth of nesting overflows a stack. What is main content i
 """
 
 from collections.abc import Callable, Collection
-from itertools import count, islice, takewhile
+from itertools import accumulate, count, islice, zip_longest
 
 from pipeline.image.refs import is_image_url
 from pipeline.page.elements import (
@@ -25,14 +25,15 @@ from pipeline.page.leaves import Container, Leaf, Media, Text, collapse
 from pipeline.page.markup import Markup, escape, read_attributes, unescape
 from pipeline.page.names import UNNAMED, Names, is_hidden, read_names
 
-_SPECIAL = HEADINGS | CHROME_TAGS | CELLS | {"li", "ul", "ol", "pre", "xmp", "figure", "figcaption"}
+_SPECIAL = HEADINGS | CHROME_TAGS | CELLS | {"li", "ul", "ol", "pre", "figure", "figcaption"}
 _BLOCK_ENDS = [f"/{tag}" for tag in BLOCKS]
-_SPECIAL_ENDS = [f"/{tag}" for tag in HEADINGS | CELLS | {"li", "ul", "ol", "pre", "xmp"}]
+_SPECIAL_ENDS = [f"/{tag}" for tag in HEADINGS | CELLS | {"li", "ul", "ol", "pre"}]
 _BREAK = "\u2028"  # a `<br>`, until line ends of the source have become spaces
 _CELL_END = "\u2029"  # of a table row
 _INVISIBLE = ("\u00ad", "\u200b", "\ufeff")  # soft hyphen, zero-width space, stray byte order mark
 #: How many tags are looked at for what an element holds.
 _LOOK_AHEAD = 300
+_MAX_SOURCES = 100  # of a `<picture>`: each image in it has all of them
 
 
 class Walk:
@@ -63,6 +64,8 @@ class Walk:
         self._container = 0
         self._figure = -1
         self._buffer: list[str] = []
+        self._blank = 0  # so many parts of it are known to be blank
+        self._articles = 0  # open ones
         self._link_chars = 0
         self._link = ""  # attributes of the open <a>
         self._is_linked = False  # inside one that leads away
@@ -78,6 +81,8 @@ class Walk:
         self._sources: list[str] = []
         lengths = list(map(len, map(str.strip, markup.texts)))
         self._lengths = lengths
+        unlinked = (0 if tag == "/a" else length for tag, length in zip_longest(markup.tags, lengths))
+        self._unlinked = list(accumulate(unlinked, initial=0))
         self._prose = self._outside_links(-1, len(lengths))
         self._pieces = zip(count(), markup.texts, lengths, markup.tags, markup.attributes, strict=False)
         self._run()
@@ -112,8 +117,8 @@ class Walk:
 
     def _outside_links(self, start: int, end: int) -> int:
         """How many characters stand between two tags, but not right before the end of a link."""
-        links = takewhile(lambda at: at <= end, self._markup.places("/a", max(0, start)))
-        return sum(self._lengths[start + 1 : end + 1]) - sum(map(self._lengths.__getitem__, links))
+        last = len(self._unlinked) - 1
+        return self._unlinked[min(end + 1, last)] - self._unlinked[min(start + 1, last)]
 
     def _actions(self) -> dict[str, Callable[[str, str], object]]:
         """What to do at a tag; nothing is to be done at the others but to look whether they are hidden."""
@@ -154,6 +159,7 @@ class Walk:
         names = read_names(written) if written else UNNAMED
         self._container = len(self.containers)
         self.containers.append(Container(tag, above, role, names, len(self.leaves)))
+        self._articles += tag in CONTENT_TAGS
         if names is UNNAMED:
             return True
         if names.is_caption and tag not in SECTIONS:
@@ -199,19 +205,13 @@ class Walk:
             self._lists += 1
         elif tag in HEADINGS:
             self._mark = "#" * int(tag[1]) + " "
-        elif tag in ("pre", "xmp"):
+        elif tag == "pre":
             self._preformatted += 1
         elif tag in CHROME_TAGS:
-            if tag != "header" or not self._is_in_article():
+            if tag != "header" or not self._articles:
                 self._open_flagged(tag, True, UNNAMED)
         elif not self.containers[-1].names.is_caption:
             self._open_figure(tag, written)
-
-    def _is_in_article(self) -> bool:
-        at = self._container
-        while at >= 0 and self.containers[at].tag not in CONTENT_TAGS:
-            at = self.containers[at].parent
-        return at >= 0
 
     def _open_figure(self, tag: str, written: str) -> None:
         """A figure, its caption, or a part named caption: the caption itself, or what holds it with its image."""
@@ -243,6 +243,7 @@ class Walk:
         if self._figures and self._figures[-1][0] == self._container:
             _, self._figure, self._caption_of = self._figures.pop()
         container.last, container.end = len(self.leaves), len(self.containers)
+        self._articles -= container.tag in CONTENT_TAGS
         self._container = container.parent
 
     def _close_special(self, tag: str, written: str) -> None:
@@ -255,7 +256,7 @@ class Walk:
             self._end(container)
             return
         self._close(tag, written)
-        if tag in ("/pre", "/xmp"):
+        if tag == "/pre":
             self._preformatted -= 1
         elif tag in ("/ul", "/ol"):
             self._lists -= 1
@@ -272,6 +273,7 @@ class Walk:
                 text = text.replace(invisible, "")
         link_chars, self._link_chars = self._link_chars, 0
         self._buffer.clear()
+        self._blank = 0
         if self._preformatted:
             text = text.strip("\n").rstrip()
         elif _BREAK in text:
@@ -319,7 +321,7 @@ class Walk:
     def _source(self, _: str, written: str) -> None:
         if self._video is not None:
             self._video.append(written)
-        elif self._in_picture:
+        elif self._in_picture and len(self._sources) < _MAX_SOURCES:
             self._sources.append(written)
 
     def _image(self, _: str, written: str) -> None:
@@ -361,7 +363,9 @@ class Walk:
             self._append(media)
 
     def _has_text(self) -> bool:
-        return any(part.strip() for part in self._buffer)
+        while self._blank < len(self._buffer) and not self._buffer[self._blank].strip():
+            self._blank += 1
+        return self._blank < len(self._buffer)
 
 
 def _collapse_row(text: str) -> str:

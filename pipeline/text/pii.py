@@ -3,8 +3,9 @@
 import functools
 import ipaddress
 import re
+from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import msgspec
 import phonenumbers
@@ -50,15 +51,23 @@ class PiiRules(Settings, frozen=True):
 def redact(draft: Draft, rules: PiiRules = PiiRules()) -> Draft:
     """The draft with placeholders; `redacted` counts them by kind."""
     counts: Counter[str] = Counter()
+    known: dict[str, tuple[str, Counter[str]]] = {}
     clean = functools.partial(redact_text, rules=rules, counts=counts)
+
+    def clean_caption(text: str) -> str:  # thousands of images may share one
+        if text not in known:
+            found: Counter[str] = Counter()
+            known[text] = redact_text(text, rules, found), found
+        counts.update(known[text][1])
+        return known[text][0]
 
     def clean_block(block: Block) -> Block:
         match block:
             case TextBlock():
                 return msgspec.structs.replace(block, text=clean(block.text))
             case ImageRef():
-                texts = {name: clean(getattr(block, name)) for name in ("alt", "title", "caption")}
-                return msgspec.structs.replace(block, **texts)
+                caption = clean_caption(block.caption) if block.caption else ""
+                return msgspec.structs.replace(block, alt=clean(block.alt), title=clean(block.title), caption=caption)
         return block
 
     blocks = tuple(clean_block(block) for block in draft.blocks)
@@ -112,17 +121,21 @@ def _is_public(address: str) -> bool:
 
 
 def _without_phones(text: str, regions: tuple[str, ...], counts: Counter[str]) -> str:
-    for start, end in sorted(_phones(text, regions), reverse=True):
-        text = f"{text[:start]}<PHONE>{text[end:]}"
+    pieces, at = [], 0
+    for start, end in _phones(text, regions):
+        pieces += [text[at:start], "<PHONE>"]
+        at = end
         counts["phone"] += 1
-    return text
+    return "".join([*pieces, text[at:]])
 
 
-def _phones(text: str, regions: tuple[str, ...]) -> Iterator[tuple[int, int]]:
-    """Spans of valid numbers, no two of which overlap."""
+def _phones(text: str, regions: tuple[str, ...]) -> list[tuple[int, int]]:
+    """Spans of valid numbers in order, no two of which overlap: what an earlier region has found stays."""
     taken: list[tuple[int, int]] = []
     for region in regions or (None,):
         for match in phonenumbers.PhoneNumberMatcher(text, region):
-            if all(match.end <= start or match.start >= end for start, end in taken):
-                taken.append((match.start, match.end))
-    yield from taken
+            place = bisect_left(taken, (match.start, match.end))
+            is_behind = place == 0 or taken[place - 1][1] <= match.start
+            if is_behind and (place == len(taken) or match.end <= taken[place][0]):
+                taken.insert(place, (match.start, match.end))
+    return taken

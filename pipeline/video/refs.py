@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
@@ -17,7 +18,9 @@ from schemas.videos import VideoDraft, VideoText
 
 _VIDEO_FILE = re.compile(r"\.(?:mp4|m4v|webm|mkv|mov|ogv|avi|mpe?g)(?:[?#]|$)", re.IGNORECASE)
 _MAX_VIDEOS = 200
+_MAX_ELEMENTS, _MAX_SOURCES = 200, 50
 _MAX_CHARACTERS = 5_000
+_MAX_BETWEEN = 50  # line breaks and the like between a video and its text
 _TEXT_TAGS = ("p", "h1", "h2", "h3", "h4", "blockquote", "dd", "li")
 #: A page without any of these shows no video.
 _SIGNS = (b"<video", b"og:video", b"VideoObject", b".mp4", b".webm", b".mov", b".m4v", b".mkv", b".ogv")
@@ -76,8 +79,8 @@ _Found = Iterator[tuple[list[str], list[VideoText], list[str]]]
 
 
 def _elements(tree: LexborHTMLParser, base: str) -> _Found:
-    for node in tree.css("video"):
-        sources = [node, *node.css("source")]
+    for node in islice(tree.css("video"), _MAX_ELEMENTS):
+        sources = [node, *islice(node.css("source"), _MAX_SOURCES)]
         urls = [resolve(base, value) for one in sources for name in ("src", "data-src") if (value := _of(one, name))]
         texts = [("title", _of(node, "title")), ("label", _of(node, "aria-label"))]
         figure = _above(node, "figure")
@@ -134,8 +137,12 @@ def _neighbours(node: LexborNode) -> list[str]:
         found = []
         for step in ("next", "prev"):
             other = getattr(place, step)
-            while other is not None and not (other.tag in _TEXT_TAGS and other.text(strip=True)):
+            for _ in range(_MAX_BETWEEN):
+                if other is None or (other.tag in _TEXT_TAGS and other.text(strip=True)):
+                    break
                 other = getattr(other, step) if other.tag in ("-text", "_comment", "br", "script", "-comment") else None
+            else:
+                other = None
             if other is not None:
                 found.append(other.text(separator=" "))
         if found:

@@ -3,6 +3,7 @@
 import random
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
@@ -12,12 +13,20 @@ from moto.server import DomainDispatcherApplication, create_backend_app
 _BUSY = [("Content-Type", "application/xml")]
 
 
+KINDS = ("unavailable", "failing", "cut", "short", "slow")
+
+
 class Faults:
-    """What the server does to requests: answers 503 or 500, or cuts the connection, each with its probability."""
+    """What the server does to requests, each with its probability.
+
+    It answers 503 SlowDown (`unavailable`) or 500 (`failing`), cuts the connection before the answer (`cut`: the
+    request may have been carried out), cuts the answer in its middle (`short`), or waits a third of a second (`slow`).
+    """
 
     def __init__(self, seed: int = 0, unavailable: float = 0.0, cut: float = 0.0) -> None:
         self._rng, self._lock = random.Random(seed), threading.Lock()
         self.unavailable, self.cut = unavailable, cut
+        self.failing = self.short = self.slow = 0.0
         self.injected = 0
         self.requests = 0
 
@@ -25,10 +34,22 @@ class Faults:
         with self._lock:
             self.requests += 1
             draw = self._rng.random()
-            fault = "unavailable" if draw < self.unavailable else ""
-            fault = "cut" if self.unavailable <= draw < self.unavailable + self.cut else fault
-            self.injected += bool(fault)
-            return fault
+            for kind in KINDS:
+                draw -= getattr(self, kind)
+                if draw < 0:
+                    self.injected += 1
+                    return kind
+            return ""
+
+    def heal(self) -> None:
+        """From now on all is well."""
+        for kind in KINDS:
+            setattr(self, kind, 0.0)
+
+
+def _cut_short(body: bytes, connection: socket.socket) -> Iterator[bytes]:
+    yield body[: len(body) // 2]
+    connection.shutdown(socket.SHUT_RDWR)
 
 
 @contextmanager
@@ -41,9 +62,17 @@ def s3_server(faults: Faults) -> Iterator[str]:
         if fault == "unavailable":
             start_response("503 Service Unavailable", _BUSY)
             return [b"<Error><Code>SlowDown</Code><Message>again</Message></Error>"]
+        if fault == "failing":
+            start_response("500 Internal Server Error", _BUSY)
+            return [b"<Error><Code>InternalError</Code><Message>again</Message></Error>"]
+        if fault == "slow":
+            time.sleep(0.3)
         if fault == "cut":
             environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
-        return moto(environ, start_response)
+        answer = moto(environ, start_response)
+        if fault == "short":
+            return _cut_short(b"".join(answer), environ["werkzeug.socket"])
+        return answer
 
     class Quiet(werkzeug.serving.WSGIRequestHandler):
         def log(self, *_: object) -> None:

@@ -11,9 +11,10 @@ import webdataset
 from jobs.build import build
 from jobs.config import BuildConfig, load_config
 from jobs.engine.engine import EngineSettings
-from jobs.phases.plan import make_plan
+from jobs.phases.plan import make_plan, read_plan
 from jobs.phases.recipe import Recipe
 from jobs.phases.run import BuildError
+from pipeline.video.settings import ClipRules, ClipSettings
 from schemas.dataset import Dataset
 from schemas.settings import SettingsError
 from schemas.storage import Store
@@ -145,6 +146,23 @@ def test_the_resolved_settings_lie_beside_the_plan_and_build_again(tmp_path: Pat
     config = load_config("obelics", ["partitions=2", "seed=7"])
     built(tmp_path / "out", site, config)
     assert load_config(str(tmp_path / "out/work/config.yaml"), []) == config
+
+
+def test_a_build_has_its_plan_as_one_that_goes_on_reads_it(tmp_path: Path, site: list[Path]) -> None:
+    """A number that Python wrote without a point came out of the plan with one, and `dataset.json` differed."""
+    config = msgspec.structs.replace(BuildConfig(), clips=ClipSettings(rules=ClipRules(target_s=0)))
+    plan = make_plan(Store(str(tmp_path)), [str(site[0])], Recipe(config))
+    assert msgspec.json.encode(plan) == msgspec.json.encode(read_plan(Store(str(tmp_path))))
+
+
+def test_nothing_is_left_of_files_whose_writer_was_killed(tmp_path: Path, site: list[Path]) -> None:
+    """Wherever a build writes: those of `dataset.json` itself and of the files for other readers stayed."""
+    names = ("", "work", "drops", "interleaved", "interleaved/shards", "interleaved/commit", "interleaved/.nv-meta")
+    for name in names:
+        (tmp_path / name).mkdir(parents=True, exist_ok=True)
+        (tmp_path / name / ".0123456789ab.some.json.tmp").write_bytes(b"{")
+    built(tmp_path, site)
+    assert list(tmp_path.rglob(".*.tmp")) == []
 
 
 def test_only_what_is_missing_is_done_again(tmp_path: Path, site: list[Path]) -> None:

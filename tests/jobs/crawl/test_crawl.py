@@ -14,7 +14,6 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from warcio.archiveiterator import ArchiveIterator
 from warcio.checker import Checker
 
 from crawlers.frontier import Item
@@ -24,6 +23,7 @@ from jobs.config import load_config
 from jobs.crawl.seeds import read_seeds
 from jobs.engine.engine import EngineSettings
 from schemas.settings import SettingsError
+from tests.crawlers.captures import captured_addresses
 from tests.crawlers.servers import Reply, WebServer, page
 from tests.jobs.processes import ray_processes
 from tests.jobs.site import article, photo
@@ -80,14 +80,7 @@ def recorded(out: Path) -> Counter[str]:
         verbose = False
 
     assert Checker(Arguments()).process_all() == 0
-    found: Counter[str] = Counter()
-    for path in archives(out):
-        with path.open("rb") as file:
-            for record in ArchiveIterator(file):
-                uri = record.rec_headers.get_header("WARC-Target-URI") or ""
-                if record.rec_type in ("response", "revisit") and not uri.endswith((".txt", "tdmrep.json")):
-                    found[uri] += 1
-    return found
+    return captured_addresses(out)
 
 
 EVERYTHING = {
