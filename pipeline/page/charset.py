@@ -10,11 +10,17 @@ _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs
 _UTF16_BOMS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 # Python's names for what browsers decode under these.
-_CODECS = {"gbk": "gb18030", "shift_jis": "cp932", "euc-kr": "cp949"}
+_CODECS = {"gbk": "gb18030", "shift_jis": "cp932", "euc-kr": "cp949", "big5": "big5hkscs"}
+
+# One bad byte turns the guess to a set that no page is in, and that has the same small letters.
+_RARE = {"maccyrillic": "windows-1251"}
 
 # Multi-byte UTF-8 sequences that make a chance match impossible in practice: two bytes of another encoding look like
 # one about once in ten, so a few characters prove nothing ("模" in GBK is "ģ" in UTF-8) and many prove it.
 _SURELY_UTF8 = 6
+
+_BAD = "\ufffd"
+_FEW = 3  # bad places that prove nothing against what was declared: a slip of the keyboard, a text pasted in
 
 
 def utf8_html(html: bytes, header_charset: str = "") -> bytes:
@@ -27,37 +33,37 @@ def utf8_html(html: bytes, header_charset: str = "") -> bytes:
 
 
 def decode_html(html: bytes, header_charset: str = "") -> str:
-    """The text of a page.
+    """The text of a page. Bytes that mean nothing in its encoding become U+FFFD, as the WHATWG's standard has it.
 
     A byte order mark decides; then bytes that can only be UTF-8, whatever they are said to be; then the charset of the
-    header, the charset of the markup, a guess from the bytes, and windows-1252 with replacement characters.
+    header and the charset of the markup, unless the bytes plainly belie them; then UTF-8 if most of what is not ASCII
+    is sound in it, a guess from the bytes, and windows-1252.
     """
     for mark, name in _BOMS:
         if html.startswith(mark):
             return html[len(mark) :].decode(name, "replace")
-    declared = [header_charset] if header_charset else []
     if header_charset.lower().startswith("utf-16") and (text := _decode(html, header_charset)) is not None:
         return text
     if _is_iso_2022(html) and (text := _decode(html, "iso-2022-jp")) is not None:
         return text
-    utf8 = _decode(html, "utf-8")
-    if utf8 is not None and _is_surely_utf8(html, utf8):
+    utf8 = html.decode("utf-8", "replace")
+    if _is_surely_utf8(html, utf8):
         return utf8
-    in_markup = EncodingDetector.find_declared_encoding(html[:8192], is_html=True)
-    if in_markup:  # markup that could be read at all is not UTF-16, whatever it says
-        declared.append("utf-8" if in_markup.lower().startswith("utf-16") else in_markup)
-    for label in declared:
-        text = _decode(html, label)
-        if text is not None:
+    for label in _declared(html, header_charset):
+        if (text := _credible(html, label)) is not None:
             return text
-    if utf8 is not None:
+    if (bad := _bad_places(html, utf8)) <= _not_ascii(utf8) - bad:
         return utf8
     guess = cchardet.detect(html[:200_000]).get("encoding") or ""
-    for label, errors in ((guess, "strict"), *((label, "replace") for label in declared)):
-        text = _decode(html, label, errors)
-        if text is not None:
-            return text
-    return html.decode("windows-1252", "replace")
+    text = _credible(html, _RARE.get(guess.lower(), guess))
+    return html.decode("windows-1252", "replace") if text is None else text
+
+
+def _declared(html: bytes, header_charset: str) -> list[str]:
+    in_markup = EncodingDetector.find_declared_encoding(html[:8192], is_html=True) or ""
+    if in_markup.lower().startswith("utf-16"):  # markup that could be read at all is not UTF-16, whatever it says
+        in_markup = "utf-8"
+    return [label for label in (header_charset, in_markup) if label]
 
 
 def _is_iso_2022(html: bytes) -> bool:
@@ -65,7 +71,34 @@ def _is_iso_2022(html: bytes) -> bool:
 
 
 def _is_surely_utf8(html: bytes, text: str) -> bool:
+    """Whether bytes can be nothing else: there are enough sound sequences, and not half as many bad ones."""
+    if bad := _bad_places(html, text):
+        return _not_ascii(text) - bad >= max(_SURELY_UTF8, 2 * bad)
     return len(html) - len(text) >= _SURELY_UTF8 or len(html) == len(text)
+
+
+def _is_credible(html: bytes, text: str, label: str) -> bool:
+    """Whether `text` may be what `html` says: very little is bad in it, or little beside what is sound and not ASCII.
+
+    Of bytes that are not UTF-8 a tenth passes for it; most pairs of bytes are some character of the large sets.
+    """
+    bad = _bad_places(html, text)
+    share = 2 if label.strip("\"' ").lower() in ("utf-8", "utf8") else 0.1
+    return bad <= _FEW or bad <= share * (_not_ascii(text) - bad)
+
+
+def _not_ascii(text: str) -> int:
+    return len(text) - len(text.encode("ascii", "ignore"))
+
+
+def _bad_places(html: bytes, text: str) -> int:
+    """Replacement characters that are not in the page itself."""
+    return max(0, text.count(_BAD) - html.count(b"\xef\xbf\xbd")) if _BAD in text else 0
+
+
+def _credible(html: bytes, label: str) -> str | None:
+    text = _decode(html, label, "replace")
+    return text if text is not None and _is_credible(html, text, label) else None
 
 
 def _decode(html: bytes, label: str, errors: str = "strict") -> str | None:

@@ -154,6 +154,60 @@ def test_a_declared_charset_with_a_little_damage_still_gives_its_text():
     assert "孩子们在那里玩" in text
 
 
+# --- damage
+
+
+BAD = st.sampled_from([b"\xff", b"\x92", b"\xe9", b"\xc3", b"\xf5", b"\xed\xa0\x80"])
+SENTENCE = "<p>Der Müller in Zürich trinkt Café.</p>"
+
+
+@given(st.lists(st.tuples(st.integers(0, 40), BAD), min_size=1, max_size=5), st.sampled_from(["header", "markup", ""]))
+def test_bad_bytes_cost_themselves_in_utf_8(damage, declared_by):
+    pieces = [SENTENCE.encode()] * 41
+    for place, bad in damage:
+        pieces[place] += bad
+    html = (b"<meta charset=utf-8>" if declared_by == "markup" else b"") + b"".join(pieces)
+    text = decode_html(html, "utf-8" if declared_by == "header" else "")
+    assert text.count(SENTENCE) == 41
+
+
+@pytest.mark.parametrize("declared", [True, False])
+@pytest.mark.parametrize(
+    ("label", "codec", "text"),
+    [
+        ("windows-1251", "cp1251", RUSSIAN),
+        ("gbk", "gbk", CHINESE),
+        ("shift_jis", "cp932", JAPANESE),
+        ("euc-jp", "euc_jp", JAPANESE),
+        ("euc-kr", "cp949", KOREAN),
+    ],
+)
+def test_bad_bytes_cost_no_more_than_their_line_in_other_charsets(label, codec, text, declared):
+    lines = [text.encode(codec)] * 9
+    lines[4] = lines[4].replace(b"</p>", b"\x98\xff</p>")
+    assert decode_html(b"".join(lines), label if declared else "").count(text) == 8
+
+
+def test_one_bad_byte_in_a_page_of_ascii_is_what_browsers_make_of_it():
+    assert decode_html(b"<p>caf\xe9 and cafe", "utf-8") == "<p>caf\ufffd and cafe"
+    assert decode_html(b"<p>caf\xe9 and cafe") == "<p>café and cafe"
+
+
+def test_a_declaration_that_the_bytes_belie_is_not_believed():
+    html = declaring("utf-8", RUSSIAN)
+    assert decode_html(html.encode("cp1251"), "utf-8") == html
+    html = declaring("utf-8", CHINESE * 20)
+    assert decode_html(html.encode("gbk")) == html
+    quotes = declaring(
+        "utf-8", "<p>“One”, “two”, “three”: it’s English with quotes of windows-1252.</p>"
+    )
+    assert decode_html(quotes.encode("cp1252")) == quotes
+
+
+def test_characters_of_hong_kong_are_in_big5():
+    assert decode_html("<p>佢哋喺香港嘅屋企食飯".encode("big5hkscs"), "big5") == "<p>佢哋喺香港嘅屋企食飯"
+
+
 # --- anything at all
 
 
