@@ -50,11 +50,12 @@ demo: .venv/installed-demo .venv/installed-train
 	.venv/bin/weft show $(DEMO)/dataset http://fieldnotes.example/photo/moving-over-stills.html --images $(DEMO)/clip --draw never
 	.venv/bin/weft build align --input '$(DEMO)/crawl/warc/*.warc.gz' --output $(DEMO)/pairs
 	.venv/bin/weft show $(DEMO)/pairs http://fieldnotes.example/animals/portrait-of-a-cat.html --draw never
-	.venv/bin/weft report $(DEMO)/dataset
+	.venv/bin/weft report $(DEMO)/dataset --input '$(DEMO)/crawl/warc/*.warc.gz'
 	@$(MAKE) --no-print-directory demo-train
 	@echo
 	@echo "What to look at next:"
-	@echo "  .venv/bin/weft view $(DEMO)/dataset               all of it in the browser; docs/looking.md"
+	@echo "  .venv/bin/weft view $(DEMO)/dataset --input '$(DEMO)/crawl/warc/*.warc.gz'"
+	@echo "                                                all of it in the browser; docs/looking.md"
 	@echo "  $(DEMO)/dataset/report.html                       what was kept, what was dropped and why, in one file"
 	@echo "  $(DEMO)/learnt.png                                pictures that the model had not seen, and what it says to them"
 	@echo "  $(DEMO)/images/                                   the pictures of the page above, as they stand in the shard"

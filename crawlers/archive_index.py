@@ -1,11 +1,14 @@
-"""Pages and media as they were captured, looked up in the archives that a dataset was made of, if they are at hand."""
+"""Pages and media as they were captured, looked up in the archives that a dataset was made of.
 
+Only archives that the user names are opened: what a dataset says of where it comes from may be anybody's word.
+"""
+
+import posixpath
 import threading
 import time
 from collections.abc import Iterator, Sequence
 
 import fsspec
-import msgspec
 
 from crawlers import zstd
 from crawlers.captured import CapturedMedia, Location, Media
@@ -13,7 +16,6 @@ from crawlers.framing import read_dictionary
 from crawlers.warc import WarcSettings, read_captures, read_page
 from schemas.documents import Page
 from schemas.drops import Tally
-from schemas.storage import Store
 from schemas.urls import media_key
 
 _KNOWN = 500_000  # places that are remembered; more are not looked for
@@ -39,9 +41,10 @@ class Archives:
     def page(
         self, url: str, warc_file: str = "", offset: int = -1, length: int = -1, max_search_s: float = 20.0
     ) -> Page:
-        """The page at an address; where its place is known nothing is searched. Raises `NotAtHand`, and `Drop`."""
-        if warc_file and offset >= 0:
-            return self._read_page(warc_file, offset, length, url)
+        """The page at an address; where its place in a named archive is known nothing is searched. The archive may
+        lie elsewhere than it did: its name decides. Raises `NotAtHand`, and `Drop`."""
+        if offset >= 0 and (archive := self._named(warc_file)):
+            return self._read_page(archive, offset, length, url)
         place = self._find(url, self._pages, max_search_s)
         return self._read_page(self.urls[place.archive], place.offset, place.length, url)
 
@@ -53,6 +56,14 @@ class Archives:
                 return media.get(url)
         except OSError as error:
             raise NotAtHand(str(error)) from None
+
+    def _named(self, warc_file: str) -> str:
+        """The archive that a sample means; "" where none is named, or several have its name."""
+        if warc_file in self.urls:
+            return warc_file
+        name = posixpath.basename(warc_file)
+        same = [url for url in self.urls if posixpath.basename(url) == name]
+        return same[0] if len(same) == 1 else ""
 
     def _find(self, url: str, places: dict[bytes, Location], max_search_s: float) -> Location:
         key, deadline = media_key(url), time.monotonic() + max_search_s
@@ -66,7 +77,9 @@ class Archives:
                 return places[key]
         if self._missing:
             raise NotAtHand(f"the archive is not at hand: {self._missing[0]}")
-        raise NotAtHand("it is not in the archives" if self.urls else "no archive is named")
+        raise NotAtHand(
+            "it is not in the archives" if self.urls else "no archive is named: --input takes those of the build"
+        )
 
     def _places(self) -> Iterator[bool]:
         """One step a record."""
@@ -94,12 +107,3 @@ class Archives:
         except Exception as error:  # as above
             raise NotAtHand(f"the archive is not at hand: {archive}: {error}") from None
         return read_page(record, url, archive, offset, self._settings, dictionary)
-
-
-def archives_of(store: Store) -> list[str]:
-    """The archives that the plan of a build names; none where `work/` was deleted."""
-    try:
-        plan = msgspec.json.decode(store.read("work/plan.json"))
-        return [str(item["url"]) for item in plan["inputs"]]
-    except (FileNotFoundError, KeyError, TypeError, msgspec.DecodeError):
-        return []

@@ -4,7 +4,7 @@ import glob
 import os
 import posixpath
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import fsspec
 import msgspec
@@ -55,6 +55,11 @@ def list_archives(patterns: Iterable[str]) -> list[Input]:
     if not found:
         raise InputError("no input given: name at least one .warc, .warc.gz, .warc.zst or .arc.gz file")
     return list(found.values())
+
+
+def named_archives(patterns: Sequence[str]) -> list[str]:
+    """The addresses of the same; none where none is named. Raises as `list_archives`."""
+    return [archive.url for archive in list_archives(patterns)] if patterns else []
 
 
 def list_files(patterns: Iterable[str]) -> list[str]:

@@ -76,6 +76,19 @@ class _StandardError(logging.StreamHandler[TextIO]):
         super().emit(record)
 
 
+def add_archives(parser: argparse.ArgumentParser) -> None:
+    """The option of commands that show a dataset's pages as they were captured."""
+    parser.add_argument(
+        "--input",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="GLOB",
+        help="the archives of the build, as weft build takes them, to show pages as they were captured; no others are "
+        "opened, whatever the dataset names",
+    )
+
+
 def fail(message: object, code: int) -> int:
     """Print an error as every command does; returns the exit code."""
     print(f"weft: {message}", file=sys.stderr)

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from jobs.cli import fail
+from jobs.cli import add_archives, fail
 
 if TYPE_CHECKING:
     from jobs.config import BuildConfig
@@ -19,7 +19,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a saved page, or the address of one to fetch; with --dataset a sample's key, or the address of a page "
         "that the build saw",
     )
-    parser.add_argument("--dataset", metavar="DIR", help="look the page up in the archives of this dataset")
+    parser.add_argument(
+        "--dataset", metavar="DIR", help="look the page up in this dataset, and in the archives of --input"
+    )
+    add_archives(parser)
     parser.add_argument("--url", metavar="BASE", default="", help="the address that a saved page was at")
     parser.add_argument(
         "--config",
@@ -35,6 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
     import msgspec
 
     from crawlers.archive_index import NotAtHand
+    from crawlers.inputs import InputError, named_archives
     from jobs.dataset.explain import explain
     from jobs.dataset.page_lookup import explain_in_dataset
     from jobs.dataset.summary import NotADataset
@@ -44,11 +48,12 @@ def run(arguments: argparse.Namespace) -> int:
 
     try:
         if arguments.dataset:
-            report = explain_in_dataset(arguments.dataset, arguments.page, arguments.config, arguments.set)
+            archives = named_archives(arguments.input)
+            report = explain_in_dataset(arguments.dataset, arguments.page, arguments.config, arguments.set, archives)
         else:
             recipe = Recipe.named(arguments.config or "default", arguments.set)
             report = explain(_read(arguments.page, arguments.url, recipe.config), recipe)
-    except (NotADataset, SettingsError, OSError) as error:
+    except (NotADataset, InputError, SettingsError, OSError) as error:
         return fail(error, 2)
     except NotAtHand as error:
         return fail(f"{arguments.page}: {error}", 1)

@@ -4,16 +4,18 @@ import argparse
 from datetime import UTC, datetime
 from pathlib import Path
 
-from jobs.cli import fail
+from jobs.cli import add_archives, fail
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("path", help="the folder or URL that weft build wrote")
     parser.add_argument("--compare", metavar="OTHER", help="another dataset, shown beside it")
+    add_archives(parser)
     parser.add_argument("-o", "--output", metavar="FILE", help="default: report.html in the dataset")
 
 
 def run(arguments: argparse.Namespace) -> int:
+    from crawlers.inputs import InputError, named_archives
     from jobs.dataset.summary import NotADataset
     from jobs.report.collect import Collector
     from jobs.report.write import render
@@ -23,10 +25,11 @@ def run(arguments: argparse.Namespace) -> int:
 
     datasets = []
     try:
+        archives = named_archives(arguments.input)
         for path in filter(None, (arguments.path, arguments.compare)):
-            with Collector(Store(path)) as collector:
+            with Collector(Store(path), archives) as collector:
                 datasets.append(collector.collect())
-    except NotADataset as error:
+    except (NotADataset, InputError) as error:
         return fail(error, 2)
     except DamagedShard as error:
         return fail(error, 1)

@@ -4,7 +4,7 @@ import argparse
 import asyncio
 import webbrowser
 
-from jobs.cli import fail
+from jobs.cli import add_archives, fail
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -16,10 +16,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--tokenizer", action="append", default=[], metavar="PATH", help="a model folder or tokenizer.json to offer"
     )
+    add_archives(parser)
     parser.add_argument("--open", action="store_true", help="open it in the browser")
 
 
 def run(arguments: argparse.Namespace) -> int:
+    from crawlers.inputs import InputError
     from jobs.dataset.summary import NotADataset
     from jobs.view.app import open_context, serve
 
@@ -29,8 +31,8 @@ def run(arguments: argparse.Namespace) -> int:
             webbrowser.open(address)
 
     try:
-        context = open_context(arguments.path, arguments.tokenizer)
-    except NotADataset as error:
+        context = open_context(arguments.path, arguments.tokenizer, arguments.input)
+    except (NotADataset, InputError) as error:
         return fail(error, 2)
     except OSError as error:
         return fail(f"the storage failed: {error}", 1)

@@ -1,10 +1,11 @@
 """A page as a build saw it: found by key or address, with what the build kept and dropped of it."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
-from crawlers.archive_index import Archives, NotAtHand, archives_of
+from crawlers.archive_index import Archives, NotAtHand
 from jobs.config import BuildConfig, load_config
 from jobs.dataset.explain import explain
 from jobs.dataset.index import Index
@@ -83,14 +84,16 @@ def drops_on(index: Index, url: str) -> list[dict[str, Any]]:
     return index.ask(sql, [url, url], limit=500).dicts()
 
 
-def explain_in_dataset(path: str, wanted: str, config_name: str | None, overrides: list[str]) -> dict[str, Any]:
-    """What `explain` says of a page that a build saw, and what that build dropped of it.
+def explain_in_dataset(
+    path: str, wanted: str, config_name: str | None, overrides: list[str], archives: Sequence[str] = ()
+) -> dict[str, Any]:
+    """What `explain` says of a page that a build saw in one of `archives`, and what that build dropped of it.
 
     Raises `NotAtHand`, `SettingsError`, `NotADataset`, and as `explain`.
     """
     store = Store(path)
     with Index(store) as index:
         recipe, notes = (Recipe.named(config_name, overrides), []) if config_name else build_recipe(store, overrides)
-        page, sample = find_page(index, Archives(archives_of(store), recipe.config.warc), wanted)
+        page, sample = find_page(index, Archives(archives, recipe.config.warc), wanted)
         report = explain(page, recipe)
         return {**report, "sample": sample, "dropped_by_the_build": drops_on(index, page.url), "notes": notes}

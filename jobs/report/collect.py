@@ -3,13 +3,14 @@
 import base64
 import time
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any
 
 import msgspec
 
-from crawlers.archive_index import Archives, NotAtHand, archives_of
+from crawlers.archive_index import Archives, NotAtHand
 from jobs.dataset.html import parts_of
 from jobs.dataset.index import Index, QueryError
 from jobs.dataset.page_lookup import build_config
@@ -37,9 +38,9 @@ _PICTURES_S = 30.0  # what is spent on finding pictures of what was dropped
 class Collector(AbstractContextManager["Collector"]):
     """One dataset, opened for a report. Memory and time do not grow with it but for reading its index once."""
 
-    def __init__(self, store: Store) -> None:
-        """Raises `NotADataset`, and `OSError`."""
-        self._store, self._index = store, Index(store)
+    def __init__(self, store: Store, archives: Sequence[str] = ()) -> None:
+        """`archives`: where what was dropped can be looked up. Raises `NotADataset`, and `OSError`."""
+        self._store, self._index, self._archives = store, Index(store), Archives(archives)
         self._thumbnail = Isolated(thumbnail, IsolationSettings(timeout_s=20.0))
         self._main_text = Isolated(partial(main_text, build_config(store)), IsolationSettings(timeout_s=20.0))
         self._dataset = read_dataset(store) if store.exists(DATASET) else None
@@ -144,22 +145,21 @@ class Collector(AbstractContextManager["Collector"]):
             rows = self._index.ask(f"{sql} ORDER BY kind, n DESC", limit=500, timeout_s=None).dicts()
         except QueryError:
             return []
-        archives = Archives(archives_of(self._store))
         deadline = time.monotonic() + _PICTURES_S
         for row in rows:
             row["meaning"] = meaning_of(row["reason"])
-            row["some"] = [self._with_content(row["kind"], one, archives, deadline) for one in row["some"]]
+            row["some"] = [self._with_content(row["kind"], one, deadline) for one in row["some"]]
         return rows
 
-    def _with_content(self, kind: str, one: dict[str, str], archives: Archives, deadline: float) -> dict[str, str]:
+    def _with_content(self, kind: str, one: dict[str, str], deadline: float) -> dict[str, str]:
         left = deadline - time.monotonic()
         if left <= 0:
             return one
         try:
             if kind in ("image", "pair"):
-                return {**one, "picture": self._data_uri(archives.media(one["url"], left).body)}
+                return {**one, "picture": self._data_uri(self._archives.media(one["url"], left).body)}
             if kind == "page":
-                title, text = self._main_text(archives.page(one["url"], max_search_s=left))
+                title, text = self._main_text(self._archives.page(one["url"], max_search_s=left))
                 return {**one, "title": title, "text": text}
         except (NotAtHand, Drop, OSError, RuntimeError):
             pass

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import posixpath
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.resources import files
 from typing import Any
 
@@ -11,6 +11,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from crawlers.archive_index import NotAtHand
+from crawlers.inputs import named_archives
 from jobs.dataset.html import templates
 from jobs.dataset.index import QueryError
 from jobs.dataset.summary import NotADataset
@@ -64,9 +65,9 @@ async def serve(context: Context, host: str, port: int, ready: Callable[[str], N
         await runner.cleanup()
 
 
-def open_context(url: str, tokenizers: list[str]) -> Context:
-    """Raises `NotADataset`, and `OSError`."""
-    return Context(Store(url), templates("jobs.view"), tokenizers)
+def open_context(url: str, tokenizers: list[str], inputs: Sequence[str] = ()) -> Context:
+    """`inputs` name the archives to look captured pages up in. Raises `NotADataset`, `InputError`, and `OSError`."""
+    return Context(Store(url), templates("jobs.view"), tokenizers, named_archives(inputs))
 
 
 async def _close(app: web.Application) -> None:

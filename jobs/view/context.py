@@ -1,14 +1,14 @@
 """What all pages of the viewer share: the dataset, the templates, the processes that read hostile bytes."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property, partial
 from typing import Any, TypeVar
 
 import jinja2
 from aiohttp import web
 
-from crawlers.archive_index import Archives, archives_of
+from crawlers.archive_index import Archives
 from jobs.config import BuildConfig
 from jobs.dataset.page_lookup import build_config, build_recipe
 from jobs.engine.isolation import Isolated, IsolationSettings
@@ -25,9 +25,11 @@ _BOUNDS = IsolationSettings(timeout_s=30.0)
 class Context:
     """Opened once for a dataset; safe for several threads."""
 
-    def __init__(self, store: Store, templates: jinja2.Environment, tokenizers: list[str]) -> None:
-        """Raises `NotADataset`, and `OSError`."""
-        self.store, self.tokenizers = store, tokenizers
+    def __init__(
+        self, store: Store, templates: jinja2.Environment, tokenizers: list[str], archives: Sequence[str] = ()
+    ) -> None:
+        """`archives`: where captured pages are looked up. Raises `NotADataset`, and `OSError`."""
+        self.store, self.tokenizers, self._named = store, tokenizers, archives
         self.library = Library(store)
         self._templates = templates
         self._children: list[Isolated[Any, Any]] = []
@@ -35,7 +37,7 @@ class Context:
 
     @cached_property
     def archives(self) -> Archives:
-        return Archives(archives_of(self.store), self.config.warc)
+        return Archives(self._named, self.config.warc)
 
     @cached_property
     def config(self) -> BuildConfig:

@@ -18,6 +18,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import msgspec
@@ -33,6 +34,7 @@ from torch.distributed.checkpoint.state_dict import (
 from torch.distributed.checkpoint.state_dict_loader import load as load_distributed
 from torch.distributed.checkpoint.state_dict_saver import save as save_distributed
 
+from model.training.checkpoint_reading import Planner, Reader
 from model.training.config import CheckpointSettings
 from model.training.parallel import ParallelModel, Processes
 from schemas.settings import Settings, SettingsError, dump_settings
@@ -122,8 +124,8 @@ def restore(
         own = [json.loads((folder / f"process-{rank:05d}.json").read_text()) for rank in range(mark.processes)]
         state = _state(parallel, optimiser)
         with _alone_is_meant():
-            load_distributed(state, checkpoint_id=folder, no_dist=processes.world == 1)
-    except (OSError, ValueError, RuntimeError, CheckpointException) as error:
+            load_distributed(state, storage_reader=Reader(folder), planner=Planner(), no_dist=processes.world == 1)
+    except (OSError, ValueError, RuntimeError, UnpicklingError, CheckpointException) as error:
         raise CheckpointError(f"{folder} cannot be read: {_short(error)}") from error
     parallel.model.load_state_dict(state["model"], strict=False)
     set_optimizer_state_dict(parallel.model, optimiser, state["optimiser"], options=_TRAINED)

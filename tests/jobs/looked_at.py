@@ -1,7 +1,7 @@
 """A dataset of all three kinds for the tests of what people look with; some of its pages mean harm."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from html import escape
 from pathlib import Path
@@ -66,12 +66,17 @@ def build_looked_at(folder: Path) -> Path:
     return folder / "out"
 
 
+def archive_of(looked_at: Path) -> str:
+    """What the dataset was made of."""
+    return str(looked_at.parent / "looked.warc.gz")
+
+
 @contextmanager
-def viewer(url: str, *tokenizers: str) -> Iterator[str]:
+def viewer(url: str, *tokenizers: str, inputs: Sequence[str] = ()) -> Iterator[str]:
     """`weft view` in a thread; the address without the last slash."""
     import asyncio
 
-    context, loop, ready = open_context(url, list(tokenizers)), asyncio.new_event_loop(), threading.Event()
+    context, loop, ready = open_context(url, list(tokenizers), inputs), asyncio.new_event_loop(), threading.Event()
     address: list[str] = []
 
     def told(where: str) -> None:

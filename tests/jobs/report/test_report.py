@@ -9,7 +9,7 @@ import PIL
 import pytest
 
 from jobs.cli import main
-from tests.jobs.looked_at import SITE
+from tests.jobs.looked_at import SITE, archive_of
 
 
 class Elements(HTMLParser):
@@ -25,7 +25,7 @@ class Elements(HTMLParser):
 @pytest.fixture(scope="module")
 def report(looked_at: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
     out = tmp_path_factory.mktemp("report") / "report.html"
-    assert main(["report", str(looked_at), "-o", str(out)]) == 0
+    assert main(["report", str(looked_at), "--input", archive_of(looked_at), "-o", str(out)]) == 0
     return out.read_text()
 
 

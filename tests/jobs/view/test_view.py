@@ -23,7 +23,7 @@ from jobs.view.attention import Choices, texts_of, window_of
 from jobs.view.filters import read_filter
 from model.data.tokens import byte_tokens
 from schemas.storage import Store
-from tests.jobs.looked_at import EVIL, SITE, viewer
+from tests.jobs.looked_at import EVIL, SITE, archive_of, viewer
 from tests.jobs.phases.test_own_steps import even_pages
 from tests.jobs.report.test_report import Elements
 from tests.jobs.test_build import INLINE, SMALL
@@ -32,7 +32,7 @@ from tests.model.makers import page, save_tokenizer
 
 @pytest.fixture(scope="module")
 def view(looked_at: Path) -> Iterator[str]:
-    with viewer(str(looked_at)) as address:
+    with viewer(str(looked_at), inputs=[archive_of(looked_at)]) as address:
         yield address
 
 
@@ -230,15 +230,42 @@ def test_a_wrong_call_says_what_is_wrong(capsys: pytest.CaptureFixture[str], vie
 
 def test_explain_finds_a_page_of_a_dataset(looked_at: Path, capsys: pytest.CaptureFixture[str]) -> None:
     key = keys(looked_at, "interleaved", "url LIKE '%/4.html'")[0]
+    there = ["--dataset", str(looked_at), "--input", archive_of(looked_at)]
     for wanted in (key, f"{SITE}/4.html"):
-        assert main(["explain", wanted, "--dataset", str(looked_at), "--json"]) == 0
+        assert main(["explain", wanted, *there, "--json"]) == 0
         report = json.loads(capsys.readouterr().out)
         assert (report["url"], report["sample"], report["page"]["kept"]) == (f"{SITE}/4.html", key, True)
-    assert main(["explain", f"{SITE}/short.html", "--dataset", str(looked_at)]) == 0
+    assert main(["explain", f"{SITE}/short.html", *there]) == 0
     assert "few_words" in capsys.readouterr().out
     assert main(["explain", "nokey", "--dataset", str(looked_at)]) == 1
-    assert main(["explain", f"{SITE}/never.html", "--dataset", str(looked_at)]) == 1
+    assert main(["explain", f"{SITE}/never.html", *there]) == 1
     assert "not in the archives" in capsys.readouterr().err
+    assert main(["explain", key, "--dataset", str(looked_at), "--input", "/nowhere.warc"]) == 2
+    assert "no such archive: /nowhere.warc" in capsys.readouterr().err
+
+
+def test_archives_are_opened_that_the_user_names_and_no_others(
+    looked_at: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A dataset of others names what it likes: a private server, a file of this machine."""
+    key, opened = keys(looked_at, "interleaved", "url LIKE '%/4.html'")[0], []
+    monkeypatch.setattr("crawlers.archive_index.fsspec.open", lambda url, *_: opened.append(url))
+    assert main(["explain", key, "--dataset", str(looked_at)]) == 1
+    assert "--input takes those of the build" in capsys.readouterr().err
+    assert main(["report", str(looked_at), "-o", str(tmp_path / "report.html")]) == 0
+    with viewer(str(looked_at)) as address:
+        assert b"--input takes those of the build" in ask(f"{address}/source?url={quote(f'{SITE}/4.html')}")[2]
+        assert ask(f"{address}/captured/media?url={quote(f'{SITE}/img/4a.jpg')}")[0] == 404
+    assert opened == []
+
+
+def test_archives_that_moved_are_found_by_their_names(
+    looked_at: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    moved = shutil.copy(archive_of(looked_at), tmp_path / "looked.warc.gz")
+    key = keys(looked_at, "interleaved", "url LIKE '%/4.html'")[0]
+    assert main(["explain", key, "--dataset", str(looked_at), "--input", str(moved), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["url"] == f"{SITE}/4.html"
 
 
 def test_texts_are_cut_into_blocks() -> None:
@@ -251,7 +278,7 @@ def test_texts_are_cut_into_blocks() -> None:
 def test_a_captured_page_shows_the_verdict_of_own_steps_beside_ours(tmp_path: Path, site: list[Path]) -> None:
     recipe = Recipe(SMALL).after("text_rules", even_pages, parity=1)
     build(str(tmp_path / "out"), [str(path) for path in site], recipe, INLINE)
-    with viewer(tmp_path / "out") as address:
+    with viewer(str(tmp_path / "out"), inputs=[str(path) for path in site]) as address:
         _, _, dropped = ask(f"{address}/source?url={quote('https://site2.example/page2.html')}")
         _, _, kept = ask(f"{address}/source?url={quote('https://site1.example/page1.html')}")
         _, _, drops = ask(f"{address}/drops?kind=page&reason=mine:odd_page")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Error, Page, expect, sync_playwright
 
-from tests.jobs.looked_at import EVIL, SITE, viewer
+from tests.jobs.looked_at import EVIL, SITE, archive_of, viewer
 from tests.jobs.view.test_view import keys
 
 expect.set_options(timeout=60_000)
@@ -27,7 +27,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def address(looked_at: Path) -> Iterator[str]:
-    with viewer(str(looked_at)) as found:
+    with viewer(str(looked_at), inputs=[archive_of(looked_at)]) as found:
         yield found
 
 

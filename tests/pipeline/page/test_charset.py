@@ -198,9 +198,7 @@ def test_a_declaration_that_the_bytes_belie_is_not_believed():
     assert decode_html(html.encode("cp1251"), "utf-8") == html
     html = declaring("utf-8", CHINESE * 20)
     assert decode_html(html.encode("gbk")) == html
-    quotes = declaring(
-        "utf-8", "<p>“One”, “two”, “three”: it’s English with quotes of windows-1252.</p>"
-    )
+    quotes = declaring("utf-8", "<p>“One”, “two”, “three”: it’s English with quotes of windows-1252.</p>")
     assert decode_html(quotes.encode("cp1252")) == quotes
 
 
