@@ -36,15 +36,15 @@ _CHILD = str(Path(__file__).with_name("img2dataset_child.py"))
 _ROWS_AT_A_TIME = 5_000
 #: What its messages mean; the first that matches.
 _REASONS = (
-    (r"HTTP Error \d+", "http_status"),
-    (r"X-Robots-Tag", "opt_out"),
-    (r"Name or service not known|name resolution|nodename|No address associated", "dns"),
-    (r"CERTIFICATE|SSL|TLS", "tls"),
-    (r"timed out|timeout", "slow"),
-    (r"Connection refused|No route to host|unreachable|Connection reset", "connect"),
-    (r"RemoteDisconnected|Remote end closed|IncompleteRead|BadStatusLine", "bad_response"),
-    (r"unknown url type|URL can't contain|no host given", "bad_address"),
-    (r"redirect", "too_many_redirects"),
+    (re.compile(r"HTTP Error \d+", re.I), "http_status"),
+    (re.compile(r"X-Robots-Tag", re.I), "opt_out"),
+    (re.compile(r"Name or service not known|name resolution|nodename|No address associated", re.I), "dns"),
+    (re.compile(r"CERTIFICATE|SSL|TLS", re.I), "tls"),
+    (re.compile(r"timed out|timeout", re.I), "slow"),
+    (re.compile(r"Connection refused|No route to host|unreachable|Connection reset", re.I), "connect"),
+    (re.compile(r"RemoteDisconnected|Remote end closed|IncompleteRead|BadStatusLine", re.I), "bad_response"),
+    (re.compile(r"unknown url type|URL can't contain|no host given", re.I), "bad_address"),
+    (re.compile(r"redirect", re.I), "too_many_redirects"),
 )
 
 
@@ -179,7 +179,7 @@ def read_output(folder: Path, urls: Sequence[str], ended: str) -> dict[str, tupl
 
 def reason_of(message: str) -> Drop:
     """The reason code of one of its messages."""
-    reason = next((reason for pattern, reason in _REASONS if re.search(pattern, message, re.IGNORECASE)), "failed")
+    reason = next((reason for pattern, reason in _REASONS if pattern.search(message)), "failed")
     return Drop(reason, message[:300])
 
 

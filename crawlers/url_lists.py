@@ -1,6 +1,7 @@
 """Lists of image addresses and captions, as LAION, DataComp and COYO publish them: parquet, CSV or JSON lines."""
 
 import csv
+import gzip
 import io
 import zlib
 from collections.abc import Iterator, Sequence
@@ -11,7 +12,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from crawlers.inputs import InputError
+from crawlers.inputs import InputError, shown
 from schemas.settings import Settings
 
 #: Names that columns have in public lists; the first that a list has is taken, whatever its case.
@@ -77,7 +78,7 @@ def columns_of(name: str) -> list[str]:
     try:
         return _column_names(name)
     except (OSError, EOFError, ValueError, RecursionError, csv.Error, pa.ArrowException, zlib.error) as error:
-        raise InputError(f"cannot read the list {name}: {error}") from None
+        raise InputError(f"cannot read the list {name}: {shown(str(error))}") from None
 
 
 def read_rows(name: str, columns: Columns) -> Iterator[Row]:
@@ -122,22 +123,49 @@ def _sound(name: str, wanted: Sequence[str]) -> Iterator[Sequence[Any] | BadRow]
     """Raises `InputError` where a list breaks off or is packed wrongly: another try would meet the same."""
     try:
         yield from _records(name, wanted)
-    except (ValueError, csv.Error, pa.ArrowException, EOFError, zlib.error) as error:
-        raise InputError(f"the list {name} is damaged: {error}") from None
+    except (ValueError, csv.Error, pa.ArrowException, EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise InputError(f"the list {name} is damaged: {shown(str(error))}") from None
 
 
 def _records(name: str, wanted: Sequence[str]) -> Iterator[Sequence[Any] | BadRow]:
     with fsspec.open(name, "rb", compression="infer") as file:
         match _bare(name).rpartition(".")[2]:
             case "parquet":
-                for batch in pq.ParquetFile(file).iter_batches(_BATCH, columns=list(dict.fromkeys(wanted))):
-                    yield from map(_whole, zip(*(_values(batch.column(column)) for column in wanted), strict=True))
+                yield from _parquet_records(file, wanted)
             case "csv" | "tsv" as kind:
                 yield from _csv_records(_csv(file, kind), wanted)
             case _:
                 for line in _lines(file):
                     if line.strip():
                         yield _json_record(line, wanted)
+
+
+class _Storage:
+    """A file that remembers whether reading it failed: pyarrow raises `OSError` for damaged pages as well."""
+
+    def __init__(self, file: Any) -> None:
+        self._file, self.failed = file, False
+
+    def read(self, *size: int) -> Any:
+        try:
+            return self._file.read(*size)
+        except Exception:
+            self.failed = True
+            raise
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
+
+
+def _parquet_records(file: Any, wanted: Sequence[str]) -> Iterator[Sequence[Any] | BadRow]:
+    storage = _Storage(file)
+    try:
+        for batch in pq.ParquetFile(storage).iter_batches(_BATCH, columns=list(dict.fromkeys(wanted))):
+            yield from map(_whole, zip(*(_values(batch.column(column)) for column in wanted), strict=True))
+    except OSError as error:
+        if storage.failed:
+            raise
+        raise ValueError(str(error)) from None
 
 
 def _values(column: pa.Array) -> list[Any]:

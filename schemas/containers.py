@@ -33,12 +33,12 @@ _SYNC = 0x47
 _PACKETS = 5  # that must begin with the sync byte, of those that are there
 #: What text that FFmpeg would follow looks like; only to say in the detail what was refused.
 _PLAYLISTS = (
-    (rb"ffconcat", "a list of files"),
-    (rb"#EXTM3U", "an HLS playlist"),
-    (rb"<\?xml[^>]{0,200}>\s*<MPD|<MPD", "a DASH manifest"),
-    (rb"v=0\r?\n|(?:[a-z]=[^\n]{0,200}\n)", "a session description"),
-    (rb"WEBVTT|\d+\s*\r?\n\d+:\d\d:\d\d", "subtitles"),
-    (rb"(?i:<!doctype html|<html)", "a web page"),
+    (re.compile(rb"ffconcat"), "a list of files"),
+    (re.compile(rb"#EXTM3U"), "an HLS playlist"),
+    (re.compile(rb"<\?xml[^>]{0,200}>\s*<MPD|<MPD"), "a DASH manifest"),
+    (re.compile(rb"v=0\r?\n|(?:[a-z]=[^\n]{0,200}\n)"), "a session description"),
+    (re.compile(rb"WEBVTT|\d{1,9}\s{0,8}\n\d{1,4}:\d\d:\d\d"), "subtitles"),
+    (re.compile(rb"(?i:<!doctype html|<html)"), "a web page"),
 )
 _OPENS_NOTHING = {
     "protocol_whitelist": "none",
@@ -101,5 +101,5 @@ def _is_transport(data: bytes, size: int, at: int) -> bool:
 
 def _what(data: bytes) -> str:
     head = data[:1024].removeprefix(b"\xef\xbb\xbf").lstrip()
-    found = next((what for pattern, what in _PLAYLISTS if re.match(pattern, head)), "")
+    found = next((what for pattern, what in _PLAYLISTS if pattern.match(head)), "")
     return f"{found}: {head[:40]!r}" if found else repr(head[:16])

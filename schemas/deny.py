@@ -14,7 +14,7 @@ DENY_LIST = "deny.txt"
 _SCHEME = re.compile(r"https?:[/\\]*", re.IGNORECASE)
 _HOST_ALONE = re.compile(r"https?:[/\\]*[^/\\?#]*", re.IGNORECASE)
 #: A name or an IP address, with a standard port or none; all below a name may be written `*.name`.
-_DOMAIN = re.compile(r"(?:\*\.)?(?:[^:/\\?#*]+(?::(?:80|443))?|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*|\[[^\]]*\])/?")
+_DOMAIN = re.compile(r"(?:\*\.)?(?:[^:/\\?#*]+(?::(?:80|443))?|[0-9a-fA-F.]*:[0-9a-fA-F:.]*|\[[^\]]*\])/?")
 _PORT_AT_END = re.compile(r":\d+/?$")
 _WWW = re.compile(r"^(?:www\.)+")
 

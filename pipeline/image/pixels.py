@@ -18,7 +18,7 @@ from schemas.drops import Drop
 from schemas.images import open_image
 
 _STRIP_PIXELS = 1 << 20  # what is converted at a time
-_PADDING = re.compile(r"(\d+) extraneous bytes before marker 0xd9")
+_PADDING = re.compile(r"(?<!\d)(\d{1,10}) extraneous bytes before marker 0xd9")
 _FILLER = bytes(range(1, 250)) * 2
 _ODD_SAMPLING = "Could not determine subsampling level"
 _GREY, _COLOUR = 0, 2  # colour types of PNG

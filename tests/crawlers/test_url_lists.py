@@ -66,3 +66,37 @@ def test_damage_further_on_is_told(tmp_path: Path) -> None:
     path.write_bytes(gzip.compress(b'{"url": "http://a.example/", "text": "x"}\n' * 1000)[:-12])
     with pytest.raises(InputError, match="damaged"):
         list(read_rows(str(path), find_columns(str(path), ListSettings())))
+
+
+def read_damaged(path: Path, at: int) -> str:
+    """What is said of a list one of whose bytes is changed; "" if it can be read all the same."""
+    data = bytearray(path.read_bytes())
+    data[at] ^= 0xFF
+    damaged = path.with_name(f"damaged{path.suffix}")
+    damaged.write_bytes(data)
+    try:
+        list(read_rows(str(damaged), find_columns(str(damaged), ListSettings())))
+    except InputError as error:
+        return str(error)
+    return ""
+
+
+def test_no_damage_to_a_parquet_list_counts_as_a_failing_storage(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.parquet", "url", "text")
+    said = [read_damaged(path, at) for at in range(0, path.stat().st_size, 3)]
+    assert any(" is damaged: " in text for text in said)
+    assert all(text.isprintable() for text in said)
+
+
+def test_a_storage_that_fails_below_a_parquet_list_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = written(tmp_path / "a.parquet", "url", "text")
+    columns = find_columns(str(path), ListSettings())
+    monkeypatch.setattr("fsspec.implementations.local.LocalFileOpener.read", failing, raising=False)
+    with pytest.raises(OSError, match="no route"):
+        list(read_rows(str(path), columns))
+
+
+def failing(*_: object) -> bytes:
+    raise OSError("no route to the store")
