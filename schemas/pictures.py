@@ -87,12 +87,12 @@ class Turn(msgspec.Struct, frozen=True):
 
 
 def colors_of(frame: VideoFrame) -> Colors:
-    """Raises `Drop("unsupported_color")`: HDR, BT.2020, and what nobody shows alike."""
+    """Raises `Drop`: hdr, and unsupported_color for BT.2020 and what nobody shows alike."""
     matrix, primaries, transfer = int(frame.colorspace), int(frame.color_primaries), int(frame.color_trc)
     if transfer in _HDR:
-        raise Drop("unsupported_color", f"HDR: {_HDR[transfer]}")
+        raise Drop("hdr", _HDR[transfer])
     if not _DOLBY.isdisjoint(_side_data(frame)):
-        raise Drop("unsupported_color", "HDR: Dolby Vision")
+        raise Drop("hdr", "Dolby Vision")
     is_rgb = frame.format.is_rgb or frame.format.has_palette
     if 9 in (primaries, matrix) or not (is_rgb or matrix in _MATRICES or matrix in _UNSAID):
         raise Drop("unsupported_color", f"matrix {matrix}, primaries {primaries}")
@@ -138,14 +138,14 @@ def size_as_shown(size: tuple[int, int], pixel_ratio: Fraction | None, turn: Tur
 
 
 def shown(frame: VideoFrame, width: int, height: int) -> NDArray[np.uint8]:
-    """The picture in sRGB, `width` and `height` as it is shown, shape HWC. Raises `Drop("unsupported_color")`."""
+    """The picture in sRGB, `width` and `height` as it is shown, shape HWC. Raises `Drop`: hdr, unsupported_color."""
     return _shown(frame, width, height, Interpolation.BILINEAR)
 
 
 def recoded(frame: VideoFrame, width: int, height: int) -> VideoFrame:
     """The frame for an encoder, scaled: yuv420p as every reader takes it, BT.601 of limited range.
 
-    `width` and `height` are as it is shown. Raises `Drop("unsupported_color")`.
+    `width` and `height` are as it is shown. Raises `Drop`: hdr, unsupported_color.
     """
     colors, turn = colors_of(frame), turn_of(frame)
     if turn or not colors.is_usual:

@@ -36,7 +36,7 @@ class Cut(msgspec.Struct, frozen=True):
 def cut_clip(data: bytes, index: VideoIndex, start: float, end: float, encoding: ClipEncoding) -> Cut:
     """The frames from `start` up to, and without, `end`.
 
-    Raises `Drop`: no_frames, unsupported_color; broken_video if others result, or no MP4 can hold them.
+    Raises `Drop`: no_frames, hdr, unsupported_color; broken_video if others result, or no MP4 can hold them.
     """
     first, last = np.searchsorted(index.times_F, [start - 1e-6, end - 1e-6]).tolist()
     if last <= first:

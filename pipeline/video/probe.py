@@ -81,7 +81,7 @@ def open_video(data: bytes) -> Iterator[tuple[InputContainer, VideoStream]]:
 
 
 def index_video(data: bytes) -> VideoIndex:
-    """Read all packets of a video. Raises `Drop`: no_frames, bad_timestamps, unsupported_color, and those of
+    """Read all packets of a video. Raises `Drop`: no_frames, bad_timestamps, hdr, unsupported_color, and those of
     `open_video`."""
     with open_video(data) as (container, stream):
         packets: list[tuple[int, bool]] = []

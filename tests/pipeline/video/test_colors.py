@@ -206,11 +206,11 @@ def test_a_display_matrix_is_a_mirror_and_a_turn(name: str) -> None:
     [((9, 9, 16), "PQ"), ((9, 9, 18), "HLG"), ((1, 1, 16), "PQ"), ((9, 9, 1), "primaries 9"), ((8, 1, 1), "matrix 8"),
      ((1, 11, 1), "primaries 11"), ((1, 1, 8), "curve 8"), ((14, 9, 18), "HLG")],
 )  # fmt: skip
-def test_high_dynamic_range_is_dropped_by_a_reason_of_its_own(tags: tuple[int, int, int], detail: str) -> None:
+def test_colours_that_cannot_be_shown_alike_have_their_reasons(tags: tuple[int, int, int], detail: str) -> None:
     data = patched(1, tags=tags, pixel_format="yuv420p10le")
     with pytest.raises(Drop) as caught:
         index_video(data)
-    assert caught.value.reason == "unsupported_color"
+    assert caught.value.reason == ("hdr" if tags[2] in (16, 18) else "unsupported_color")
     assert detail in caught.value.detail
 
 
