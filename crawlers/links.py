@@ -20,6 +20,7 @@ _BEST_WIDTH = 1600
 _IMAGE_ENDING = re.compile(r"\.(?:jpe?g|png|webp|gif|avif)(?:[?#]|$)", re.IGNORECASE)
 _SPACE, _NO_ADDRESS = re.compile(r"\s"), re.compile(r"[\"'<>{}]")
 _SRCSET_ADDRESS, _SRCSET_SIZE = re.compile(r"[\s,]*([^\s,]\S*)"), re.compile(r"\s*([\d.]{1,8})([wx])")
+_MAX_SOURCES = 100  # of a `<picture>`: each image in it has all of them
 _SRCSET_LIMIT = 100
 _META_CHARSET = re.compile(rb"<meta[^>]{0,200}charset=[\"']?\s*([\w-]+)", re.IGNORECASE)
 #: Lazy-loading attributes of images in use, the largest version first.
@@ -99,7 +100,7 @@ def _page_links(tree: LexborHTMLParser, base: str) -> Iterator[str]:
 def _images(tree: LexborHTMLParser, base: str, metas: list[dict[str, str]]) -> Iterator[tuple[str, ...]]:
     for node in tree.css("img"):
         picture = node.parent if node.parent is not None and node.parent.tag == "picture" else None
-        sources = picture.css("source") if picture is not None else []
+        sources = picture.css("source")[:_MAX_SOURCES] if picture is not None else []
         if candidates := _candidates([*sources, node], base):
             yield candidates
     for node in tree.css("noscript"):  # scripting is off for this parser's users: its content may be plain text

@@ -2,13 +2,15 @@
 
 import re
 from collections import Counter
+from collections.abc import Iterable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from schemas.drops import Drop
 
 _MAX_DEPTH, _MAX_ATTRIBUTES = 2_000, 5_000  # no real page comes near; parsers take a second at ten times as much
-_MANY_TAGS, _LONG_TAG = 4_000, 1 << 16  # bytes; below, no page is looked at closer
+_LONG_TAG = 1 << 16  # bytes; below, no tag is looked at closer
 _MAX_OPENED_AGAIN = 300_000  # elements
 _TAG = re.compile(rb"<(/?)([a-zA-Z][^\s/>]*)")
 _TAG_TO_ITS_END = re.compile(rb"[a-zA-Z](?:[^>\"']|\"[^\"]*\"|'[^']*'|[\"'])*")  # a quote left open is a character
@@ -25,16 +27,53 @@ _NEVER_DEEP = frozenset(
 )
 
 
+def _table(names: Iterable[bytes]) -> NDArray[np.bool_]:
+    """By two bytes: those that a tag begins with behind its "<", if it has one of these names or one that begins so."""
+    table = np.zeros(1 << 16, np.bool_)
+    for name in names:
+        second = (name[1:2], name[1:2].upper()) if len(name) > 1 else _ENDS
+        table[[int.from_bytes(one + two) for one in (name[:1], name[:1].upper()) for two in second]] = True
+    return table
+
+
+_ENDS = (b" ", b"\t", b"\n", b"\r", b"\f", b"\v", b"/", b">")
+_IS_END = np.isin(np.arange(256), [ord(end) for end in _ENDS])
+_IS_LETTER = np.isin(np.arange(256), list(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"))
+_NEVER_DEEP_OF_1, _NEVER_DEEP_OF_2 = (_table(name for name in _NEVER_DEEP if len(name) == n) for n in (1, 2))
+_STYLE_BEGINS = _table(_STYLES)
+
+
+class _Tags:
+    """Where tags may begin in a page, and counts of them, which no tag is read for."""
+
+    def __init__(self, html: bytes) -> None:
+        self._html, letters = html, np.frombuffer(html, np.uint8)
+        self._at = np.flatnonzero(letters[:-3] == ord("<"))
+        self._begins = letters[self._at + 1].astype(np.uint16) << 8 | letters[self._at + 2]
+        self._third = letters[self._at + 3]
+        self.count = len(self._at)
+
+    def deepest(self) -> int:
+        """No more elements than this nest."""
+        never_deep = _NEVER_DEEP_OF_1[self._begins] | (_NEVER_DEEP_OF_2[self._begins] & _IS_END[self._third])
+        return int(np.count_nonzero(_IS_LETTER[self._begins >> 8] & ~never_deep))
+
+    def styles(self) -> int:
+        """How many kinds of tags style what follows."""
+        places = self._at[_STYLE_BEGINS[self._begins]].tolist()
+        return len({found[0] for place in places if (found := _STYLING.match(self._html, place))})
+
+
 def refuse_hostile(html: bytes) -> None:
     """Raise `Drop("hostile_html")` for markup that takes every parser minutes.
 
     100,000 attributes in one tag take more than a minute, 100,000 nested elements half of one.
     """
-    tags = np.count_nonzero(np.frombuffer(html, np.uint8) == ord("<"))  # five times as fast as bytes.count
-    if tags > _MANY_TAGS and _depth(html) > _MAX_DEPTH:
+    tags = _Tags(html)
+    if tags.deepest() > _MAX_DEPTH and _depth(html) > _MAX_DEPTH:
         raise Drop("hostile_html", f"more than {_MAX_DEPTH} elements deep")
-    styles = len(set(_STYLING.findall(html))) if tags * _EQUAL * tags > _MAX_OPENED_AGAIN else 0
-    if styles * _EQUAL * tags > _MAX_OPENED_AGAIN and _opened_again(html) > _MAX_OPENED_AGAIN:
+    most = _MAX_OPENED_AGAIN // _EQUAL  # tags times kinds of styles
+    if tags.count**2 > most and tags.styles() * tags.count > most and _opened_again(html) > _MAX_OPENED_AGAIN:
         raise Drop("hostile_html", f"more than {_MAX_OPENED_AGAIN} elements opened again")
     if _has_long_tag(html):
         for piece in html.split(b"<"):
