@@ -67,7 +67,7 @@ def find_columns(name: str, settings: ListSettings) -> Columns:
     url = _pick(name, found, settings.url_column, URL_COLUMNS, "address", "lists.url_column")
     caption = _pick(name, found, settings.caption_column, CAPTION_COLUMNS, "caption", "lists.caption_column")
     if missing := [column for column in settings.keep_columns if column not in found]:
-        raise InputError(f"{name} has no column {missing[0]}; it has {', '.join(found)}")
+        raise InputError(f"{name} has no column {missing[0]}; it has {shown(', '.join(found))}")
     return Columns(url, caption, settings.keep_columns)
 
 
@@ -238,14 +238,14 @@ def _csv(file: Any, kind: str) -> "csv.DictReader[str]":
 def _pick(name: str, found: Sequence[str], asked: str, known: Sequence[str], what: str, setting: str) -> str:
     if asked:
         if asked not in found:
-            raise InputError(f"{name} has no column {asked}; it has {', '.join(found) or 'none'}")
+            raise InputError(f"{name} has no column {asked}; it has {shown(', '.join(found)) if found else 'none'}")
         return asked
     by_name = {column.lower(): column for column in reversed(found)}
     for column in known:
         if column in by_name:
             return by_name[column]
     raise InputError(
-        f"{name} has no column for the {what} ({', '.join(known)}); it has {', '.join(found) or 'none'}: "
+        f"{name} has no column for the {what} ({', '.join(known)}); it has {shown(', '.join(found)) if found else 'none'}: "
         f"name it with --set {setting}=..."
     )
 
