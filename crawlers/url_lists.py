@@ -245,8 +245,8 @@ def _pick(name: str, found: Sequence[str], asked: str, known: Sequence[str], wha
         if column in by_name:
             return by_name[column]
     raise InputError(
-        f"{name} has no column for the {what} ({', '.join(known)}); it has {shown(', '.join(found)) if found else 'none'}: "
-        f"name it with --set {setting}=..."
+        f"{name} has no column for the {what} ({', '.join(known)}); "
+        f"it has {shown(', '.join(found)) if found else 'none'}: name it with --set {setting}=..."
     )
 
 
