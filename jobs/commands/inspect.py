@@ -121,15 +121,16 @@ def _print_distributions(console: "Console", kind: str, totals: dict[str, Any]) 
     """Two columns of small tables where the terminal is wide enough."""
     from rich.columns import Columns
 
+    samples = totals.get("samples") if "looked_at" not in totals else totals["looked_at"]  # those counted
     what = "caption" if kind in ("pairs", "clips") else "document"
     tables = [
         _counts("images per document", totals["images_per_document"]) if kind == "interleaved" else None,
         _counts("caption from", totals.get("caption_sources", {})),
         _bins(f"words per {what}", totals["words_histogram"], totals["words_per_document"]),
         _bins("seconds per clip", totals.get("seconds_histogram", []), totals.get("seconds_per_clip", {})),
-        _counts("language", totals["languages"]),
-        _counts(f"domain, top of {totals['domains']:,}", totals["top_domains"]),
-        _counts("licence, as stated", totals.get("licences", {})),
+        _counts("language", totals["languages"], samples),
+        _counts(f"domain, top of {totals['domains']:,}", totals["top_domains"], samples),
+        _counts("licence, as stated", totals.get("licences", {}), samples),
         _counts("captured in", totals.get("captured", {})),
         _quantile_table(totals),
     ]
@@ -142,9 +143,10 @@ def _print_distributions(console: "Console", kind: str, totals: dict[str, Any]) 
             console.print(table)
 
 
-def _counts(title: str, counts: dict[Any, int]) -> "RenderableType | None":
+def _counts(title: str, counts: dict[Any, int], of: int | None = None) -> "RenderableType | None":
+    """Percentages are of all samples that were counted, `of`, where only the most frequent values are shown."""
     rows = [(str(name) if name not in ("", None) else "(none)", count) for name, count in counts.items()]
-    return _bars(title, rows) if rows and list(counts) != [""] else None
+    return _bars(title, rows, of) if rows and list(counts) != [""] else None
 
 
 def _bins(title: str, bins: list[tuple[float, float, int]], quantiles: dict[str, float]) -> "RenderableType | None":
@@ -155,12 +157,12 @@ def _bins(title: str, bins: list[tuple[float, float, int]], quantiles: dict[str,
     return _bars(f"{title}: {told}", rows) if rows else None
 
 
-def _bars(title: str, rows: list[tuple[str, int]]) -> "RenderableType":
+def _bars(title: str, rows: list[tuple[str, int]], of: int | None = None) -> "RenderableType":
     """A histogram, the longest bar `_BAR` cells; eighths of a cell tell small differences."""
     from rich.table import Table
     from rich.text import Text
 
-    most, total = max(count for _, count in rows) or 1, sum(count for _, count in rows) or 1
+    most, total = max(count for _, count in rows) or 1, of or sum(count for _, count in rows) or 1
     table = Table(title=Text(title, style="bold"), title_justify="left", box=None, pad_edge=False, show_header=False)
     table.add_column(justify="right", overflow="ellipsis", max_width=40, no_wrap=True)
     table.add_column(style="cyan", no_wrap=True)
@@ -170,7 +172,7 @@ def _bars(title: str, rows: list[tuple[str, int]]) -> "RenderableType":
         eighths = max(count > 0, round(8 * _BAR * count / most))
         bar = "█" * (eighths // 8) + ("", *"▏▎▍▌▋▊▉")[eighths % 8]
         table.add_row(
-            Text(name), bar, f"{count:,}", f"{count / total:.0%}" if count / total >= 0.005 or not count else "<1%"
+            Text(name), bar, f"{count:,}", f"{count / total:.0%}" if count / total >= 0.01 or not count else "<1%"
         )
     return table
 

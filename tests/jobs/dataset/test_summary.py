@@ -1,17 +1,21 @@
 """Figures of `weft inspect`."""
 
+import io
 import itertools
 import json
 import shutil
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 
 from jobs.cli import main
-from jobs.dataset.summary import histogram
+from jobs.commands.inspect import _print_distributions
+from jobs.dataset.summary import distributions, histogram
 
 
 @given(st.lists(st.integers(0, 10**7), min_size=1, max_size=200), st.booleans())
@@ -53,3 +57,13 @@ def test_an_index_without_some_columns_is_read_as_far_as_it_goes(looked_at: Path
         pq.write_table(table.drop_columns(["licence", "scores", "fetch_time"]), path)
     assert main(["inspect", str(copy)]) == 0
     assert main(["report", str(copy), "-o", str(tmp_path / "report.html")]) == 0
+
+
+def test_percentages_are_of_all_samples_though_only_the_most_frequent_values_are_shown() -> None:
+    domains = ["big.example"] * 10 + [f"{number}.example" for number in range(190)]
+    index = pa.table({"domain": domains, "language": ["en"] * 50 + [""] * 150, "licence": [""] * 200})
+    written = io.StringIO()
+    console = Console(file=written, width=100)
+    _print_distributions(console, "interleaved", {**distributions([index]), "samples": 200})
+    lines = {line.split()[0]: line.split()[-1] for line in written.getvalue().splitlines() if line.strip()}
+    assert (lines["big.example"], lines["0.example"], lines["en"]) == ("5%", "<1%", "25%")
