@@ -76,6 +76,22 @@ class _StandardError(logging.StreamHandler[TextIO]):
         super().emit(record)
 
 
+def positive(text: str) -> int:
+    """The type of options that count something."""
+    number = int(text) if text.strip().lstrip("+-").isdigit() else 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"a number of 1 or more is wanted, not {text!r}")
+    return number
+
+
+def port(text: str) -> int:
+    """The type of `--port`."""
+    number = int(text) if text.strip().isdecimal() else -1
+    if not 0 <= number < 1 << 16:
+        raise argparse.ArgumentTypeError(f"a port from 0 to 65535 is wanted, not {text!r}")
+    return number
+
+
 def add_archives(parser: argparse.ArgumentParser) -> None:
     """The option of commands that show a dataset's pages as they were captured."""
     parser.add_argument(

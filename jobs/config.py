@@ -132,9 +132,10 @@ def load_config(name: str, overrides: list[str]) -> BuildConfig:
     else:
         raise SettingsError(f"no such config file or preset: {name} (presets: {', '.join(sorted(names))})")
     try:
-        return load_settings(BuildConfig, text, overrides)
+        config = load_settings(BuildConfig, text)
     except SettingsError as error:
         raise SettingsError(f"{name}: {error}") from None
+    return load_settings(BuildConfig, text, overrides) if overrides else config
 
 
 def read_lines(path: str | None) -> list[str]:

@@ -8,6 +8,8 @@ from typing import Any, ClassVar, TypeVar
 import msgspec
 import yaml
 
+from schemas.setting_checks import hint, out_of_range
+
 
 class SettingsError(Exception):
     """A setting is unknown, of the wrong type or out of range. The message names its path."""
@@ -28,17 +30,21 @@ def load_settings(kind: type[S], text: str = "", overrides: Iterable[str] = ()) 
     Raises `SettingsError`, for instance ``Expected `int`, got `str` - at `$.text.min_words` ``.
     """
     try:
-        tree = _load_yaml(text) or {}
+        tree = _load_yaml(text)
     except yaml.YAMLError as error:
         raise SettingsError(f"not valid YAML: {error}") from None
+    tree = {} if tree is None else tree
     if not isinstance(tree, dict):
         raise SettingsError(f"settings must be a mapping, not {type(tree).__name__}")
     for override in overrides:
         _override(tree, override)
     try:
-        return msgspec.convert(tree, kind, str_keys=True)
+        settings = msgspec.convert(tree, kind, str_keys=True)
     except msgspec.ValidationError as error:
-        raise SettingsError(str(error)) from None
+        raise SettingsError(f"{error}{hint(str(error), kind)}") from None
+    if said := out_of_range(settings):
+        raise SettingsError(said)
+    return settings
 
 
 def changed(settings: S, changes: Mapping[str, Any]) -> S:

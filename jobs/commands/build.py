@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from jobs.cli import fail
+from jobs.cli import fail, positive
 
 if TYPE_CHECKING:
     from schemas.dataset import Dataset
@@ -43,7 +43,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--engine", choices=("ray", "inline"), default="ray", help="inline works in this one process")
     parser.add_argument("--address", default="", help="of a Ray cluster; default RAY_ADDRESS, else this machine")
-    parser.add_argument("--workers", type=int, default=0, help="partitions at a time on this machine; default its CPUs")
+    parser.add_argument(
+        "--workers", type=positive, default=0, help="partitions at a time on this machine; default its CPUs"
+    )
     parser.add_argument(
         "--set", action="append", default=[], metavar="K=V", help="override a setting, such as text.gopher.min_words=30"
     )
@@ -85,5 +87,7 @@ def carry_out(work: Callable[[], "Dataset"], output: str) -> int:
         return fail(f"the storage failed: {error}. What is committed stays, the same command goes on", 1)
     for line in funnel_lines(dataset):
         print(line)
+    if not any(totals.samples for totals in dataset.kinds.values()):
+        return fail("no sample was made: the lines above say what was dropped and why", 1)
     print(f"look at it: weft inspect {output}")
     return 0

@@ -2,7 +2,7 @@
 
 import argparse
 
-from jobs.cli import fail
+from jobs.cli import fail, positive
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -14,13 +14,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--contact", default="", help="address or mail address sent in the user agent: who is crawling")
     parser.add_argument("--deny", metavar="FILE", help="addresses and domains never to visit, one a line")
     parser.add_argument(
-        "--max-pages", type=int, default=0, help="stop after about so many pages of this run; a rerun goes on"
+        "--max-pages", type=positive, default=0, help="stop after about so many pages of this run; a rerun goes on"
     )
     parser.add_argument("--max-seconds", type=float, default=0.0, help="stop after so long; a rerun goes on")
     parser.add_argument("--engine", choices=("ray", "inline"), default="ray", help="inline works in this one process")
     parser.add_argument("--address", default="", help="of a Ray cluster; default RAY_ADDRESS, else this machine")
     parser.add_argument(
-        "--workers", type=int, default=0, help="partitions of a new crawl, a worker each; default: CPUs"
+        "--workers", type=positive, default=0, help="partitions of a new crawl, a worker each; default: CPUs"
     )
     parser.add_argument(
         "--set", action="append", default=[], metavar="K=V", help="override a setting, such as pace.delay_s=2"
@@ -51,6 +51,8 @@ def run(arguments: argparse.Namespace) -> int:
         print("  dropped: " + ", ".join(f"{reason} {count:,}" for reason, count in worst))
     if report.refused:
         print("  never queued: " + ", ".join(f"{reason} {count:,}" for reason, count in report.refused.items()))
+    if report.finished and not report.pages:
+        return fail("no page was fetched: the lines above say why", 1)
     if not report.finished:
         print(f"  {report.queued:,} left to visit: the same command goes on")
     if not config.fetch.contact:

@@ -43,7 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
     from jobs.dataset.page_lookup import explain_in_dataset
     from jobs.dataset.summary import NotADataset
     from jobs.phases.recipe import Recipe
-    from schemas.drops import Drop
+    from schemas.drops import Drop, meaning_of
     from schemas.settings import SettingsError
 
     try:
@@ -58,7 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
     except NotAtHand as error:
         return fail(f"{arguments.page}: {error}", 1)
     except Drop as drop:
-        return fail(f"{arguments.page}: {drop.reason}: {drop.detail}", 1)
+        return fail(f"{arguments.page}: {drop.reason}: {drop.detail or meaning_of(drop.reason)}", 1)
     if arguments.json:
         print(msgspec.json.format(msgspec.json.encode(report), indent=2).decode())
     else:

@@ -3,6 +3,7 @@
 import argparse
 from typing import TYPE_CHECKING
 
+from jobs.cli import positive
 from jobs.commands.build import carry_out
 
 if TYPE_CHECKING:
@@ -26,7 +27,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--deny", metavar="FILE", help="addresses and domains never to fetch, one a line; also removed")
     parser.add_argument("--engine", choices=("ray", "inline"), default="ray", help="inline works in this one process")
     parser.add_argument("--address", default="", help="of a Ray cluster; default RAY_ADDRESS, else this machine")
-    parser.add_argument("--workers", type=int, default=0, help="partitions at a time on this machine; default its CPUs")
+    parser.add_argument(
+        "--workers", type=positive, default=0, help="partitions at a time on this machine; default its CPUs"
+    )
     parser.add_argument(
         "--set", action="append", default=[], metavar="K=V", help="override a setting, such as media.pace.delay_s=0.1"
     )

@@ -43,12 +43,13 @@ def run(arguments: argparse.Namespace) -> int:
 
     store = Store(arguments.path)
     try:
-        kinds_of(store)
+        kinds = kinds_of(store)
     except NotADataset as error:
         return fail(error, 2)
     kind, members = find_sample(store, arguments.key, arguments.kind)
     if members is None:
-        return fail(f"{arguments.path} has no sample {arguments.key or 'at all'}", 1)
+        of_kind = f" of kind {arguments.kind}; it holds {', '.join(kinds) or 'none'}" if arguments.kind else ""
+        return fail(f"{arguments.path} has no sample {arguments.key or 'at all'}{of_kind}", 1)
     if kind == "pairs":
         from jobs.commands.show_pair import show_pair
 

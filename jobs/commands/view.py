@@ -4,12 +4,12 @@ import argparse
 import asyncio
 import webbrowser
 
-from jobs.cli import add_archives, fail
+from jobs.cli import add_archives, fail, port
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("path", help="the folder or URL that weft build wrote")
-    parser.add_argument("--port", type=int, default=8642, help="default 8642; 0 takes any that is free")
+    parser.add_argument("--port", type=port, default=8642, help="default 8642; 0 takes any that is free")
     parser.add_argument(
         "--host", default="127.0.0.1", help="the address to listen at; any but 127.0.0.1 shows the dataset to others"
     )

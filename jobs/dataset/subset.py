@@ -52,7 +52,7 @@ def subset(source: Store, output: Store, where: str, kinds: Sequence[str], setti
         for kind in plan.kinds:
             if kind not in index.kinds:
                 raise SubsetError(f"{source.url} has no {kind}; it has {', '.join(index.kinds) or 'no samples'}")
-            _try(index, kind, where)
+        _require_columns(index, plan.kinds, where)
         if not output.put_if_absent(SUBSET, msgspec.json.format(msgspec.json.encode(plan), indent=1)):
             _require_same(output, plan)
         if output.exists(DATASET):
@@ -79,12 +79,22 @@ def _require_same(output: Store, plan: SubsetPlan) -> None:
         raise SubsetError(f"{output.url} holds another subset: of {there.source}, where {there.where}")
 
 
-def _try(index: Index, kind: str, where: str) -> None:
+def _require_columns(index: Index, kinds: Sequence[str], where: str) -> None:
+    """Raises `QueryError` for a condition that is wrong, and names the kinds that it can be asked of."""
+    wrong = {kind: said for kind in kinds if (said := _what_is_wrong(index, kind, where))}
+    if wrong:
+        able = [kind for kind in kinds if kind not in wrong]
+        kind, said = next(iter(wrong.items()))
+        hint = f": of {' and '.join(able)} it can be asked, --kind {able[0]}" if able else f"\n{said}"
+        raise QueryError(f"{kind} cannot be asked for {where}{hint}")
+
+
+def _what_is_wrong(index: Index, kind: str, where: str) -> str:
     try:
         index.ask(f"SELECT 1 FROM {kind} WHERE (\n{where}\n) LIMIT 0")
     except QueryError as error:
-        hint = "\nkinds have columns of their own: --kind takes one kind alone" if "not found" in str(error) else ""
-        raise QueryError(f"of {kind}: {error}{hint}") from None
+        return str(error)
+    return ""
 
 
 def _subset_of_kind(index: Index, output: Store, plan: SubsetPlan, kind: str, settings: ShardSettings) -> None:

@@ -35,9 +35,15 @@ def kinds_of(store: Store) -> list[str]:
     """The kinds of sample in a dataset. Raises `NotADataset`."""
     kinds = [kind for kind in KINDS if store.exists(f"{kind}/commit")]
     if not kinds and not store.exists(DATASET):
-        reason = "a build has started but committed no shard yet" if store.exists("work") else "no dataset of weft"
-        raise NotADataset(f"{store.url}: {reason}")
+        raise NotADataset(f"{store.url}: {_what_else(store)}")
     return kinds
+
+
+def _what_else(store: Store) -> str:
+    """What lies where no dataset is, as far as weft wrote it."""
+    if store.exists("warc"):
+        return f"a crawl: weft build --input '{store.url}/warc/*.warc.gz' makes a dataset of it"
+    return "a build has started but committed no shard yet" if store.exists("work") else "no dataset of weft"
 
 
 def shards_of(store: Store, kind: str) -> Iterator[tuple[ShardMark, Shard]]:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 import torch
 
 from model.data.config import LoaderConfig
@@ -32,7 +33,7 @@ class LoadedModel:
 def load_model(folder: str, device: str = "auto") -> LoadedModel:
     """Raises `SettingsError` where nothing lies there, `CheckpointError` where what lies there does not load."""
     place = find_checkpoint(folder)
-    config = load_settings(TrainConfig, (place / SETTINGS).read_text("utf-8"))
+    config = _moved(load_settings(TrainConfig, (place / SETTINGS).read_text("utf-8")), place.parents[1])
     tokens = load_tokens(tokenizer_of(config))
     model = build_model(config, tokens)
     try:
@@ -46,3 +47,17 @@ def load_model(folder: str, device: str = "auto") -> LoadedModel:
     except (RuntimeError, AssertionError) as error:
         raise SettingsError(f"device {device}: {str(error).splitlines()[0]}") from None
     return LoadedModel(model, tokens, held_out_loader(config), place)
+
+
+def _moved(config: TrainConfig, run: Path) -> TrainConfig:
+    """The settings of a run that lies in the folder `run` now: what lay in its output is looked for there."""
+
+    def here(path: str | None) -> str | None:
+        if path is None or Path(path).exists() or not Path(path).is_relative_to(config.output):
+            return path
+        return str(run / Path(path).relative_to(config.output))
+
+    replace, network = msgspec.structs.replace, config.model
+    language, vision = (replace(part, path=here(part.path)) for part in (network.lm, network.vision))
+    data = replace(config.data, tokenizer=here(config.data.tokenizer or None) or "")
+    return replace(config, model=replace(network, lm=language, vision=vision), data=data)

@@ -151,13 +151,52 @@ def test_show_draws_images_as_coloured_blocks(dataset: Path, capsys: pytest.Capt
             2,
             "Expected `int`, got `str` - at `$.seed`",
         ),
+        (
+            ["build", "--input", "x", "--output", "/tmp/never", "--set", "text.gopher.min_wrds=3"],
+            2,
+            "the nearest setting is text.gopher.min_words",
+        ),
+        (["build", "--input", "x", "--output", "/tmp/never", "--set", "min_side_px=-1"], 2, "image.min_side_px"),
+        (["inspect", "CRAWL"], 2, "a crawl: weft build --input 'CRAWL/warc/*.warc.gz' makes a dataset of it"),
+        (["show", "DATASET", "--kind", "clips"], 1, "no sample at all of kind clips; it holds interleaved"),
     ],
 )
 def test_a_wrong_call_says_what_is_wrong(
-    capsys: pytest.CaptureFixture[str], arguments: list[str], code: int, message: str
+    dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], code: int, message: str
 ) -> None:
-    assert main(arguments) == code
+    (tmp_path / "warc").mkdir()
+    stands_for = {"DATASET": str(dataset), "CRAWL": str(tmp_path)}
+    assert main([stands_for.get(argument, argument) for argument in arguments]) == code
+    assert message.replace("CRAWL", str(tmp_path)) in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["build", "--input", "x", "--output", "y", "--workers", "0"], "1 or more is wanted, not '0'"),
+        (["crawl", "https://a.example/", "-o", "y", "--max-pages", "-4"], "1 or more is wanted, not '-4'"),
+        (["view", "x", "--port", "99999"], "a port from 0 to 65535 is wanted, not '99999'"),
+    ],
+)
+def test_a_number_that_cannot_be_meant_is_refused(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 2
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("data", [b"", b"# A readme\n"])
+def test_a_build_that_makes_nothing_fails_and_says_why(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], data: bytes
+) -> None:
+    (tmp_path / "a.warc").write_bytes(data)
+    words = ["--input", str(tmp_path / "a.warc"), "--output", str(tmp_path / "out"), "--engine", "inline"]
+    assert main(["build", *words]) == 1
+    said = capsys.readouterr()
+    assert "not_warc 1" in said.out
+    assert "no sample was made" in said.err
 
 
 def test_show_of_an_unknown_key_is_bad_data(dataset: Path, capsys: pytest.CaptureFixture[str]) -> None:

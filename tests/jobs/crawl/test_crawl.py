@@ -241,6 +241,14 @@ def test_a_wrong_call_says_what_is_wrong(
     assert not (tmp_path / "out" / "warc").exists()
 
 
+def test_a_crawl_that_reaches_nobody_fails_and_says_why(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["-o", str(tmp_path / "out"), "--engine", "inline", "--set", "fetch.max_attempts=1"]
+    assert main(["crawl", "http://nobody.invalid/", *words]) == 1
+    said = capsys.readouterr()
+    assert "dropped: dns 1" in said.out
+    assert "no page was fetched" in said.err
+
+
 def test_a_crawl_does_not_go_into_an_object_store(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["crawl", "https://a.example/", "-o", "memory://x", "--engine", "inline"]) == 2
     assert "local or shared folder" in capsys.readouterr().err

@@ -1,4 +1,5 @@
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,9 @@ from model.evaluation.tasks import ItemSource, TaskSettings, read_items
 from model.evaluation.text_generation import generate_text, split_prompt
 from model.network.generate import Prompt, score
 from model.training.checkpoints import CheckpointError, find_checkpoint
+from model.training.config import TrainConfig
 from model.training.loop import train
-from schemas.settings import SettingsError
+from schemas.settings import SettingsError, changed, dump_settings, load_settings
 from tests.model.makers import photo
 from tests.model.training.makers import micro, write_data
 
@@ -95,6 +97,22 @@ def test_a_checkpoint_answers_the_same_each_time(loaded: LoadedModel, tmp_path: 
     assert generate_text(loaded, parts) == generate_text(loaded, parts)
     with pytest.raises(SettingsError, match="2 <image>, but 1 pictures"):
         split_prompt("<image><image>", ["a.jpg"])
+
+
+def test_a_run_is_loaded_from_where_it_lies_now(
+    loaded: LoadedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its settings name what lies in its output, such as the tokenizer, from the folder where it ran."""
+    monkeypatch.chdir(tmp_path)
+    run = Path("run")
+    shutil.copytree(loaded.checkpoint, run / "checkpoints" / loaded.checkpoint.name)
+    shutil.copytree(loaded.checkpoint.parents[2] / "tokenizer", run / "tokenizer")
+    settings = run / "checkpoints" / loaded.checkpoint.name / "settings.yaml"
+    config = load_settings(TrainConfig, settings.read_text())
+    config = changed(config, {"output": "run", "data.tokenizer": "run/tokenizer"})
+    settings.write_text(dump_settings(config))
+    run.rename("moved")
+    assert load_model("moved", "cpu").tokens.base_size == loaded.tokens.base_size
 
 
 def test_what_is_no_checkpoint_is_told(loaded: LoadedModel, tmp_path: Path) -> None:
