@@ -48,10 +48,10 @@ def core(device: torch.device) -> None:
         "cross-attention alone: forward, forward and backward (ms), kept (MB); ratio of forward and backward to dense"
     )
     ways: dict[str, Callable[..., torch.Tensor]] = {"dense": dense, "einsum": einsum, "grouped": image_attention}
-    ways["chunked"] = lambda *args: image_attention(*args, "chunked")
+    ways["chunked"] = lambda q, k, v, spans: image_attention(q, k, v, spans, "chunked")
     half = torch.bfloat16 if device.type == "cuda" else torch.float32
     if device.type == "cuda":
-        ways["varlen"] = lambda *args: image_attention(*args, "varlen")
+        ways["varlen"] = lambda q, k, v, spans: image_attention(q, k, v, spans, "varlen")
     for rows, tokens, images in SHAPES:
         spans, index = _spans(rows, tokens, images)
         q = torch.randn(rows, tokens, 8, 64, device=device, dtype=half, requires_grad=True)

@@ -5,7 +5,7 @@ Shapes: B rows, T tokens a row, D documents, M media, F frames of all media, C c
 
 from collections.abc import Callable
 from collections.abc import Sequence as Seq
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import msgspec
 import numpy as np
@@ -36,7 +36,7 @@ class Batch:
 
     A document's tokens follow each other in one row. `frames_FCHW` lies in memory with its channels last. A token with
     `loss_weight_BT` 0 is not predicted; the others carry the lambda of their dataset, and are predicted from the token
-    before them.
+    before them. `frame_offsets_M1` stays in the CPU's memory: by it the host cuts frames into media.
     """
 
     tokens_BT: torch.Tensor  # int64
@@ -55,11 +55,14 @@ class Batch:
         """The part of the rows that holds tokens."""
         return float((self.document_BT >= 0).float().mean())
 
-    def to(self, device: torch.device | str, non_blocking: bool = False) -> "Batch":
-        return self._mapped(lambda tensor: tensor.to(device, non_blocking=non_blocking))
+    def to(self, device: torch.device | str) -> "Batch":
+        """There, without waiting for what the device has still to do."""
+        moved = self._mapped(lambda tensor: moved_to(tensor, torch.device(device)))
+        return replace(moved, frame_offsets_M1=self.frame_offsets_M1)
 
     def pin_memory(self) -> "Batch":
-        return self._mapped(torch.Tensor.pin_memory)
+        """In memory that a GPU copies from by itself, made by whoever calls this."""
+        return replace(self._mapped(torch.Tensor.pin_memory), frame_offsets_M1=self.frame_offsets_M1)
 
     def check(self) -> None:
         """Raises `ValueError` naming the invariant that does not hold. For tests, and for batches made by hand."""
@@ -138,10 +141,16 @@ def self_attention_mask(batch: Batch) -> torch.Tensor:
     return (same_BTT & causal_TT & real_BTT) | diagonal_TT
 
 
+def moved_to(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """To a GPU from pinned memory: from other memory the copy waits until all before it is done."""
+    if device.type == "cuda" and tensor.device.type == "cpu" and not tensor.is_pinned():
+        tensor = tensor.pin_memory()
+    return tensor.to(device, non_blocking=True)
+
+
 def normalise(frames_FCHW: torch.Tensor, mean: Seq[float], std: Seq[float]) -> torch.Tensor:
     """uint8 frames as float32 by the mean and standard deviation of a vision encoder, given for pixels in 0 to 1."""
-    shift = torch.tensor(mean, device=frames_FCHW.device).view(1, -1, 1, 1) * 255
-    scale = torch.tensor(std, device=frames_FCHW.device).view(1, -1, 1, 1) * 255
+    shift, scale = (moved_to(torch.tensor(of).view(1, -1, 1, 1) * 255, frames_FCHW.device) for of in (mean, std))
     return (frames_FCHW.float() - shift) / scale
 
 

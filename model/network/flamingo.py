@@ -14,21 +14,17 @@ import torch.nn.functional as F
 from torch import nn
 
 from model.data.batch import Batch
+from model.network.apart import Apart
 from model.network.attention import MediaSpans
 from model.network.block import Cached, GatedBlock
 from model.network.config import FlamingoConfig
 from model.network.connector import CONNECTORS, initialise
-from model.network.language import (
-    Wrap,
-    check_packing,
-    decoder_layers,
-    load_language_model,
-    packed_inputs,
-    text_config,
-)
+from model.network.language import Wrap, decoder_layers, load_language_model, text_config
 from model.network.new_tokens import NewEmbeddings, NewLogits, check_ids, start
 from model.network.vision.encoder import Encoder, make_encoder
 from schemas.settings import SettingsError
+
+_NOTHING = -100  # no token
 
 
 class Conditioning:
@@ -79,7 +75,8 @@ class Flamingo(nn.Module):
         self.new_logits = NewLogits(new_token_ids, head.in_features, head.out_features)
         start(self.new_embeddings, self.new_logits, embedding, head)
         self._conditioning: Conditioning | None = None
-        self._packs = False
+        self._apart = Apart(lm)
+        self._token_loss = token_loss
         self._attach(embedding, head)
         for frozen, trained in ((lm, config.train_lm), (vision, config.train_vision)):
             frozen.requires_grad_(trained)
@@ -105,28 +102,29 @@ class Flamingo(nn.Module):
         )
 
     def forward(
-        self, batch: Batch, spans: MediaSpans | None = None, latents_MLI: torch.Tensor | None = None
+        self,
+        batch: Batch,
+        spans: MediaSpans | None = None,
+        latents_MLI: torch.Tensor | None = None,
+        losses: bool = False,
     ) -> torch.Tensor:
-        """Logits [B, T, V], float32; those at t are of token t + 1.
+        """Logits [B, T, V], float32; those at t are of token t + 1. Or the `losses` [B, T] of `token_loss`.
 
         `spans`, made while the batch is in the CPU's memory, save a wait for the GPU; `latents_MLI` save the encoding.
         """
-        spans = MediaSpans.of(batch) if spans is None else spans
+        spans = (MediaSpans.of(batch) if spans is None else spans).to(batch.tokens_BT.device)
         if latents_MLI is None:
             latents_MLI = self.encode(batch.frames_FCHW, batch.frame_offsets_M1)
-        apart = {}
-        # Rows of one document need nothing: padding stands behind it, and no token looks ahead.
-        if spans.packed:
-            self.check_packing()
-            apart = packed_inputs(self.lm, batch)
+        apart = self._apart.inputs(batch, spans)
         with self.conditioning(latents_MLI, spans):
             out = self.lm(input_ids=batch.tokens_BT, use_cache=False, **apart)
         logits_BTV: torch.Tensor = out.logits
-        return logits_BTV.float()
+        return self._token_loss(logits_BTV, batch.tokens_BT) if losses else logits_BTV.float()
 
     def loss(self, batch: Batch, spans: MediaSpans | None = None) -> torch.Tensor:
         """Cross-entropy [B, T] of each token given those before it, without any weight: see `token_loss`."""
-        return token_loss(self(batch, spans), batch.tokens_BT)
+        losses_BT: torch.Tensor = self(batch, spans, losses=True)
+        return losses_BT
 
     def encode(self, frames_FCHW: torch.Tensor, frame_offsets_M1: torch.Tensor) -> torch.Tensor:
         """Latents [M, L, I] of media, whose frames are uint8; vision runs without gradients while it is frozen.
@@ -173,14 +171,13 @@ class Flamingo(nn.Module):
         self.vision.train(mode and self.config.train_vision)
         return self
 
-    def check_packing(self) -> None:
-        """Raises `SettingsError` if the language model mixes documents of one row. Tried once, at the first packed row.
+    def settle_packing(self, packed: bool = True) -> None:
+        """Find how documents of one row are kept apart. Raises `SettingsError` where rows are `packed` and no way is.
 
-        With several processes, call it before the model is sharded.
+        Else it is done at the first packed row. With several processes, call it before the model is laid out: it runs
+        the language model, and all of them must do that together.
         """
-        if not self._packs:
-            check_packing(self.lm)
-            self._packs = True
+        self._apart.settle(packed)
 
     @property
     def device(self) -> torch.device:
@@ -238,12 +235,22 @@ class Flamingo(nn.Module):
         """Put `wrap` around the computation of every decoder layer and every block, for instance to checkpoint it.
 
             model.wrap_layers(lambda forward: partial(checkpoint, forward, use_reentrant=False))
-            model.wrap_layers(torch.compile)
 
         The hooks stay outside. Do it before FSDP.
         """
         for module in (*self.layers, *self.blocks):
             module.forward = wrap(module.forward)
+
+    def compile_layers(self) -> None:
+        """Compile each layer by itself, and the loss. Layers alike are compiled once, whatever their number.
+
+        Before FSDP, and after `wrap_layers`.
+        """
+        compiled: Any = torch.compile
+        self.wrap_layers(compiled)
+        for module in (*repeated(self.vision), *repeated(self.connector)):
+            module.forward = compiled(module.forward)
+        self._token_loss = compiled(token_loss)
 
     def gated_blocks(self) -> Iterator[GatedBlock]:
         for block in self.blocks:
@@ -290,8 +297,18 @@ def token_loss(logits_BTV: torch.Tensor, tokens_BT: torch.Tensor) -> torch.Tenso
 
     The loss of a batch is its sum weighted by `loss_weight_BT`, which is 0 where a document or padding begins.
     """
-    losses = F.cross_entropy(logits_BTV[:, :-1].flatten(0, 1), tokens_BT[:, 1:].flatten(), reduction="none")
-    return F.pad(losses.view(tokens_BT.shape[0], -1), (1, 0))
+    # Tokens are moved to the logits, which are large, and not these to them. The last of a row predict nothing.
+    next_BT = F.pad(tokens_BT[:, 1:], (0, 1), value=_NOTHING)
+    losses = F.cross_entropy(
+        logits_BTV.flatten(0, 1).float(), next_BT.flatten(), reduction="none", ignore_index=_NOTHING
+    )
+    return F.pad(losses.view(tokens_BT.shape)[:, :-1], (1, 0))
+
+
+def repeated(module: nn.Module) -> Iterator[nn.Module]:
+    """The modules of its outermost lists: the layers of a transformer."""
+    for child in module.children():
+        yield from child if isinstance(child, nn.ModuleList) else repeated(child)
 
 
 def _layers(lm: nn.Module, config: FlamingoConfig) -> list[nn.Module]:

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.func import functional_call
 from torch.utils.flop_counter import FlopCounterMode
 
 from model.data.batch import Batch
@@ -76,10 +77,12 @@ def _of_connector(connector: Any) -> tuple[int, int]:
 
 @torch.no_grad()
 def _of_frame(model: Flamingo) -> tuple[int, int]:
-    """Features that the encoder gives of a frame, and what it computes for them."""
-    frame = torch.zeros(1, 3, model.vision.image_px, model.vision.image_px, dtype=torch.uint8, device=model.device)
+    """Features that the encoder gives of a frame, and what it computes for them, counted by shapes alone."""
+    vision = model.vision
+    weights = {name: value.to("meta") for name, value in (*vision.named_parameters(), *vision.named_buffers())}
+    frame = torch.zeros(1, 3, vision.image_px, vision.image_px, dtype=torch.uint8, device="meta")
     with FlopCounterMode(display=False) as counter:
-        features = model.vision(frame).shape[1]
+        features = functional_call(vision, weights, (frame,)).shape[1]
     return features, counter.get_total_flops()
 
 

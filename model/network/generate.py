@@ -20,7 +20,7 @@ from model.data.tokens import Tokens
 from model.network.attention import MediaSpans
 from model.network.block import Cached
 from model.network.flamingo import Flamingo
-from model.network.language import import_transformers
+from model.network.language import import_transformers, text_config
 from schemas.settings import Settings
 
 Pixels = npt.NDArray[np.uint8]
@@ -227,14 +227,18 @@ def _read(model: Flamingo, rows: _Rows, last_media_B: torch.Tensor) -> tuple[Any
 
 @contextmanager
 def _evaluating(model: Flamingo) -> Iterator[None]:
-    """In evaluation mode, and without what a model folder says of generation: it would mix with our settings."""
-    lm, was_training = _lm(model), model.training
+    """In evaluation mode, and without what a model folder says of generation: it would mix with our settings.
+
+    The new tokens count as part of the vocabulary: transformers before 5.20 takes its size from the config for beams.
+    """
+    lm, was_training, text = _lm(model), model.training, text_config(model.lm)
     theirs, lm.generation_config = lm.generation_config, import_transformers().GenerationConfig()
+    vocabulary, text.vocab_size = text.vocab_size, model.new_logits.size
     model.eval()
     try:
         yield
     finally:
-        lm.generation_config = theirs
+        lm.generation_config, text.vocab_size = theirs, vocabulary
         model.train(was_training)
 
 

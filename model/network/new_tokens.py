@@ -31,9 +31,13 @@ class NewEmbeddings(nn.Module):
 class NewLogits(nn.Module):
     """Adds the columns of the new tokens to the logits of the frozen head."""
 
+    ids_K: torch.Tensor
+
     def __init__(self, ids: Sequence[int], dim: int, vocabulary: int) -> None:
         super().__init__()
         self.ids, self.vocabulary = tuple(ids), vocabulary
+        self.size = max(vocabulary, max(ids) + 1)  # of the logits with the new tokens
+        self.register_buffer("ids_K", torch.tensor(self.ids), persistent=False)
         self.weight = nn.Parameter(torch.zeros(len(ids), dim))
         self.bias = nn.Parameter(torch.zeros(len(ids)))
 
@@ -43,9 +47,8 @@ class NewLogits(nn.Module):
         if self.ids == tuple(range(self.vocabulary, self.vocabulary + len(self.ids))):
             return torch.cat([logits_BTV, new_BTK], dim=-1)
         # A vocabulary padded to a round size has unused columns: the new tokens stand in them.
-        size = max(self.vocabulary, max(self.ids) + 1)
-        padded_BTV = F.pad(logits_BTV, (0, size - self.vocabulary))
-        return padded_BTV.index_copy(-1, torch.tensor(self.ids, device=padded_BTV.device), new_BTK)
+        padded_BTV = F.pad(logits_BTV, (0, self.size - self.vocabulary))
+        return padded_BTV.index_copy(-1, self.ids_K, new_BTK)
 
 
 def check_ids(ids: Sequence[int], vocabulary: int) -> None:

@@ -53,7 +53,7 @@ def assemble(config: TrainConfig, processes: Processes) -> Run:
     model = build_model(config, tokens)
     loader = Loader(config.data, tokens, processes.rank, processes.world)
     flops = step_flops(model)
-    parallel = ParallelModel(model, config.parallel, processes)
+    parallel = ParallelModel(model, config.parallel, processes, packed=config.data.packing.enabled)
     optimiser = make_optimiser(parallel.model, config.optimiser)
     # From here on each process draws for itself.
     torch.manual_seed(config.seed + 1 + processes.rank)

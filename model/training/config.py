@@ -52,7 +52,9 @@ class ParallelSettings(Settings, frozen=True):
     activation_checkpointing: bool = False
     """Keep only what enters each layer of the language model, and compute the rest anew in the backward pass."""
     compile: bool = False
-    """Compile each layer with `torch.compile`; on a CPU it needs a C++ compiler."""
+    """Compile each layer and the loss with `torch.compile`; on a CPU it needs a C++ compiler."""
+    reduce: Literal["float32", "bfloat16"] = "float32"
+    """In which gradients are summed over processes; `bfloat16` sends half as much."""
     timeout_s: float = 1800.0
     """A process that waits longer than this for the others ends the run."""
     threads: int = 0

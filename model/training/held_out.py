@@ -18,7 +18,8 @@ from model.data.loader import Loader
 from model.data.plain import read_documents
 from model.data.sequences import rng_of
 from model.data.tokens import Tokens
-from model.network.flamingo import Flamingo, token_loss
+from model.network.attention import MediaSpans
+from model.network.flamingo import Flamingo
 from model.network.generate import GenerateSettings, Prompt, generate, make_prompt
 from model.training.parallel import ParallelModel, Processes
 from model.training.step import predicted, source_of_tokens
@@ -86,9 +87,9 @@ def losses(
 
 
 def _sums(parallel: ParallelModel, batch: Batch, processes: Processes) -> torch.Tensor:
-    moved = batch.to(processes.device)
+    spans, moved = MediaSpans.of(batch), batch.to(processes.device)
     with parallel.autocast():
-        loss_BT = token_loss(parallel.module(moved), moved.tokens_BT)
+        loss_BT = parallel.module(moved, spans, losses=True)
     mask = predicted(moved)
     summed = torch.zeros(len(batch.sources), dtype=torch.float64)
     return summed.index_add_(0, source_of_tokens(moved)[mask].cpu(), loss_BT[mask].double().cpu())

@@ -55,8 +55,8 @@ class Meter:
         """A step was made of these batches."""
         totals = outcome.totals
         if outcome.applied:
-            self._loss_S = totals.loss_S.double() + self._loss_S
-            self._predicted_S = totals.tokens_S.double() + self._predicted_S
+            self._loss_S += totals.loss_S
+            self._predicted_S += totals.tokens_S
         for batch in batches.values():
             self._places += batch.tokens_BT.numel()
             self._tokens += int((batch.document_BT >= 0).sum())
@@ -117,8 +117,9 @@ class Meter:
             self._run.counted[name] = self._run.counted.get(name, 0.0) + value
 
     def _clear(self) -> None:
-        self._loss_S = torch.zeros(len(self._names), dtype=torch.float64)
-        self._predicted_S = torch.zeros(len(self._names), dtype=torch.float64)
+        device = self._run.processes.device
+        self._loss_S = torch.zeros(len(self._names), dtype=torch.float64, device=device)
+        self._predicted_S = torch.zeros_like(self._loss_S)
         self._tokens = self._places = self._images = self._steps = self._skipped = 0
         self._flops = self._norm = self._wait_s = 0.0
         self.start()

@@ -25,7 +25,8 @@ def make_optimiser(model: Flamingo, settings: OptimiserSettings) -> torch.optim.
         {"params": parameters, "lr": rate, "rate": rate, "weight_decay": decay}
         for (rate, decay), parameters in groups.items()
     ]
-    return torch.optim.AdamW(made, betas=settings.betas, eps=settings.eps)
+    on_gpu = next(model.parameters()).device.type == "cuda"  # one kernel for all parameters
+    return torch.optim.AdamW(made, betas=settings.betas, eps=settings.eps, fused=on_gpu or None)
 
 
 def schedule(step: int, steps: int, settings: OptimiserSettings) -> float:

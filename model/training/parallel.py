@@ -2,14 +2,15 @@
 
 import datetime
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch import nn
+from torch.distributed.algorithms.ddp_comm_hooks.default_hooks import bf16_compress_hook
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.checkpoint import checkpoint
 
@@ -88,23 +89,28 @@ class ParallelModel:
     Gradients are summed over processes only where they are asked for, at the last of the backward passes of a step.
     """
 
-    def __init__(self, model: Flamingo, settings: ParallelSettings, processes: Processes) -> None:
+    def __init__(self, model: Flamingo, settings: ParallelSettings, processes: Processes, packed: bool = True) -> None:
+        """`packed`: whether rows hold several documents. Raises `SettingsError` where the language model mixes them."""
         self.model = model
         self._settings, self._processes = settings, processes
         lowered = torch.bfloat16 if settings.precision == "bfloat16" else None
         if lowered is not None:
             _store_frozen(model, lowered)
         model.to(processes.device)
+        with self.autocast():
+            model.settle_packing(packed)
         if settings.activation_checkpointing:
             model.wrap_layers(lambda forward: partial(checkpoint, forward, use_reentrant=False))
         if settings.compile:
-            model.wrap_layers(_compiled)
+            model.compile_layers()
         self.module: nn.Module = model
         if processes.world > 1 and settings.strategy == "fsdp":
-            _shard(model, lowered)
+            _shard(model, lowered, getattr(torch, settings.reduce), processes)
         elif processes.world > 1:
             devices = [processes.device] if processes.device.type == "cuda" else None
             self.module = DistributedDataParallel(model, device_ids=devices)
+            if settings.reduce == "bfloat16":
+                self.module.register_comm_hook(None, bf16_compress_hook)
 
     def summing(self, wanted: bool) -> None:
         """Whether the next backward pass sums gradients over processes."""
@@ -114,9 +120,10 @@ class ParallelModel:
             sharded: Any = self.module
             sharded.set_requires_gradient_sync(wanted)
 
-    def autocast(self) -> torch.autocast:
-        enabled = self._settings.precision == "bfloat16"
-        return torch.autocast(self._processes.device.type, torch.bfloat16, enabled=enabled)
+    def autocast(self) -> AbstractContextManager[object]:
+        if self._settings.precision == "float32":
+            return nullcontext()
+        return torch.autocast(self._processes.device.type, torch.bfloat16)
 
 
 def _store_frozen(model: Flamingo, dtype: torch.dtype) -> None:
@@ -125,18 +132,16 @@ def _store_frozen(model: Flamingo, dtype: torch.dtype) -> None:
             parameter.data = parameter.data.to(dtype)
 
 
-def _compiled(forward: Callable[..., Any]) -> Callable[..., Any]:
-    compiled: Callable[..., Any] = torch.compile(forward)
-    return compiled
-
-
-def _shard(model: Flamingo, lowered: torch.dtype | None) -> None:
+def _shard(model: Flamingo, lowered: torch.dtype | None, summed: torch.dtype, processes: Processes) -> None:
     """FSDP2: each layer, each block and the connector by itself, and what is left with the root.
 
-    What is trained is kept in float32 and gathered in the lower precision; gradients are summed in float32.
+    What is trained is kept in float32 and gathered in the lower precision; gradients are summed in `summed`.
     """
+    from torch.distributed.device_mesh import init_device_mesh
     from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
 
-    policy = MixedPrecisionPolicy(param_dtype=lowered, reduce_dtype=torch.float32)
+    # Without a mesh it takes the GPU of a machine that has one, though the model lies on the CPU.
+    mesh = init_device_mesh(processes.device.type, (processes.world,))
+    policy = MixedPrecisionPolicy(param_dtype=lowered, reduce_dtype=summed)
     for part in (*model.layers, *model.blocks, model.connector, model):
-        fully_shard(part, mp_policy=policy)
+        fully_shard(part, mesh=mesh, mp_policy=policy)

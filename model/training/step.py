@@ -13,9 +13,8 @@ from typing import Literal
 
 import torch
 
-from model.data.batch import Batch
+from model.data.batch import Batch, moved_to
 from model.network.attention import MediaSpans
-from model.network.flamingo import token_loss
 from model.training.parallel import ParallelModel, Processes
 
 
@@ -111,20 +110,21 @@ def train_step(
     """
     parts = list(micro_batches(batches, micro_rows))
     # Gradients are averaged over processes: what is wanted is their sum.
-    weight_S = (processes.world / counts_S.clamp(min=1)).float().to(processes.device)
+    weight_S = moved_to((processes.world / counts_S.clamp(min=1)).float(), processes.device)
     losses, tokens = torch.zeros_like(weight_S), torch.zeros_like(weight_S)
     for number, part in enumerate(parts):
         spans = MediaSpans.of(part)  # while it is in the CPU's memory: no wait for the device
-        batch = part.to(processes.device, non_blocking=True)
+        batch = part.to(processes.device)
         parallel.summing(number == len(parts) - 1)
         with parallel.autocast():
-            loss_BT = token_loss(parallel.module(batch, spans), batch.tokens_BT)
+            loss_BT = parallel.module(batch, spans, losses=True)
         source_BT = source_of_tokens(batch)
         (loss_BT * batch.loss_weight_BT * weight_S[source_BT]).sum().backward()
-        mask = predicted(batch)
-        losses.index_add_(0, source_BT[mask], loss_BT.detach()[mask].float())
-        tokens.index_add_(0, source_BT[mask], torch.ones_like(loss_BT[mask], dtype=tokens.dtype))
-    norm = gradient_norm(optimiser, clip_norm)
+        # All tokens, those that are not predicted as 0: to choose some by a mask the host would have to count them.
+        mask_BT, source_N = predicted(batch), source_BT.flatten()
+        losses.index_add_(0, source_N, loss_BT.detach().float().where(mask_BT, 0).flatten())
+        tokens.index_add_(0, source_N, mask_BT.to(tokens.dtype).flatten())
+    norm = looked_at(gradient_norm(optimiser, clip_norm))
     applied = judge(norm)
     if applied:
         optimiser.step()
@@ -132,12 +132,17 @@ def train_step(
     return Outcome(Totals(losses, tokens), norm, applied)
 
 
-def gradient_norm(optimiser: torch.optim.Optimizer, clip_norm: float) -> float:
+def looked_at(norm: torch.Tensor) -> float:
+    """The one place of a step that waits for the device: all that it has to do was asked for before."""
+    return float(norm)
+
+
+def gradient_norm(optimiser: torch.optim.Optimizer, clip_norm: float) -> torch.Tensor:
     """The global norm of the gradients, which are brought down to `clip_norm` if that is not 0."""
     parameters = [parameter for group in optimiser.param_groups for parameter in group["params"]]
     norm = torch.nn.utils.clip_grad_norm_(parameters, clip_norm or float("inf"))
-    full = norm.full_tensor() if hasattr(norm, "full_tensor") else norm
-    return float(full)
+    full: torch.Tensor = norm.full_tensor() if hasattr(norm, "full_tensor") else norm
+    return full
 
 
 def _num_sources(batches: Mapping[str, Batch]) -> int:

@@ -188,3 +188,32 @@ def some_prompts() -> list[Prompt]:
         Prompt((IMAGE,), (0,), (image(2),)),
         Prompt((1, 2, 3, END, IMAGE, 3, 6, 7, 4, 3, 3), (-1,) * 4 + (0,) * 7, (clip,)),
     ]
+
+
+def flash_kernel(
+    q: torch.Tensor,
+    k: torch.Tensor,
+    v: torch.Tensor,
+    ends_q: torch.Tensor,
+    ends_k: torch.Tensor,
+    longest_q: int,
+    longest_k: int,
+    scale: float | None = None,
+    window_size: tuple[int, int] = (-1, -1),
+) -> torch.Tensor:
+    """What FlashAttention's kernel promises, which has no form for a CPU."""
+    assert ends_q.dtype == ends_k.dtype == torch.int32
+    assert int(ends_q.diff().max()) == longest_q
+    assert set(ends_k.diff().tolist()) <= ({0, longest_k} if window_size == (-1, -1) else set(range(longest_k + 1)))
+    assert (int(ends_q[-1]), int(ends_k[-1])) == (len(q), len(k) == len(v) and len(k))
+    k, v = (x.repeat_interleave(q.shape[1] // x.shape[1], 1) for x in (k, v))
+    outs = []
+    for n in range(len(ends_q) - 1):
+        of_q, of_k = slice(ends_q[n], ends_q[n + 1]), slice(ends_k[n], ends_k[n + 1])
+        scores = torch.einsum("ahe,lhe->hal", q[of_q], k[of_k]) * (scale or q.shape[-1] ** -0.5)
+        back = torch.arange(scores.shape[1])[:, None] - torch.arange(scores.shape[2])
+        left, right = window_size
+        hidden = ((back > left) & (left >= 0)) | ((-back > right) & (right >= 0))
+        shares = scores.masked_fill(hidden, -torch.inf).softmax(-1)
+        outs.append(torch.einsum("hal,lhe->ahe", shares, v[of_k]))  # 0 where there are no keys
+    return torch.cat(outs)

@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 import torch
-import torch.nn.attention.varlen
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from model.network import varlen
 from model.network.attention import MediaSpans, image_attention
+from tests.model.network.makers import flash_kernel
 
 H, E, L = 2, 8, 5
 
@@ -20,22 +21,6 @@ def dense(q_BTHE: torch.Tensor, k_MLHE: torch.Tensor, v_MLHE: torch.Tensor, medi
     hidden = media_BT[:, :, None, None, None] != torch.arange(len(k_MLHE))[:, None]
     shares = scores.masked_fill(hidden, -torch.inf).flatten(-2).softmax(-1).nan_to_num(0).unflatten(-1, (-1, L))
     return torch.einsum("bthml,mlhe->bthe", shares, v_MLHE)
-
-
-def kernel(
-    q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, ends_q: Any, ends_k: Any, longest_q: int, longest_k: int
-) -> torch.Tensor:
-    """What FlashAttention's kernel promises, which has no form for a CPU."""
-    assert ends_q.dtype == ends_k.dtype == torch.int32
-    assert int(ends_q.diff().max()) == longest_q
-    assert set(ends_k.diff().tolist()) == {longest_k}
-    assert (int(ends_q[-1]), int(ends_k[-1])) == (len(q), len(k) == len(v) and len(k))
-    outs = []
-    for n in range(len(ends_q) - 1):
-        of_q, of_k = slice(ends_q[n], ends_q[n + 1]), slice(ends_k[n], ends_k[n + 1])
-        scores = torch.einsum("ahe,lhe->hal", q[of_q], k[of_k]) / q.shape[-1] ** 0.5
-        outs.append(torch.einsum("hal,lhe->ahe", scores.softmax(-1), v[of_k]))
-    return torch.cat(outs)
 
 
 def tensors(media_BT: torch.Tensor, num_media: int) -> list[torch.Tensor]:
@@ -75,7 +60,7 @@ def indices(draw: st.DrawFn) -> tuple[list[list[int]], int]:
 @settings(max_examples=25, deadline=None)
 def test_every_way_equals_attention_under_a_dense_mask(backend: str, index: tuple[list[list[int]], int]) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(torch.nn.attention.varlen, "varlen_attn", kernel)
+        patch.setattr(varlen, "KERNEL", flash_kernel)
         compare(*index, backend)
 
 

@@ -10,7 +10,7 @@ from model.network.attention import MediaSpans
 from model.network.flamingo import Conditioning, Flamingo
 from model.network.generate import GenerateSettings, Prompt, generate, make_prompt, score
 from tests.model.makers import some_tokens
-from tests.model.network.makers import END, batch, flamingo, image, some_prompts
+from tests.model.network.makers import END, VOCABULARY, batch, flamingo, image, some_prompts
 
 GREEDY = GenerateSettings(max_new_tokens=6)
 BEAM = GenerateSettings(max_new_tokens=6, beams=3)
@@ -78,6 +78,7 @@ def beams_without_cache(model: Flamingo, prompt: Prompt) -> list[int]:
     lm: Any = model.lm
     model._conditioning = Growing(model, prompt)
     try:
+        lm.config.vocab_size += 2  # some versions of transformers lay out beams by it
         out = lm.generate(
             input_ids=torch.tensor([prompt.tokens]),
             attention_mask=torch.ones(1, len(prompt.tokens), dtype=torch.int64),
@@ -90,6 +91,7 @@ def beams_without_cache(model: Flamingo, prompt: Prompt) -> list[int]:
         )
     finally:
         model._conditioning = None
+        lm.config.vocab_size -= 2
     ids = out[0, len(prompt.tokens) :].tolist()
     return ids[: ids.index(END)] if END in ids else ids
 
@@ -214,3 +216,13 @@ def test_a_prompt_without_a_token_is_refused(model: Flamingo) -> None:
 def test_settings_that_do_not_go_together_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="must be"):
         GenerateSettings(**wrong)
+
+
+def test_while_it_generates_the_language_model_counts_the_new_tokens_to_its_vocabulary() -> None:
+    """Some versions of transformers lay out beams by it; afterwards its config is as before."""
+    model: Any = flamingo()
+    seen: list[tuple[int, int]] = []
+    model.lm.register_forward_hook(lambda lm, args, out: seen.append((lm.config.vocab_size, out.logits.shape[-1])))
+    generate(model, some_prompts()[:1], [END], GenerateSettings(max_new_tokens=2, beams=2))
+    assert set(seen) == {(VOCABULARY + 2, VOCABULARY + 2)}
+    assert model.lm.config.vocab_size == VOCABULARY

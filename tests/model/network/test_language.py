@@ -8,9 +8,12 @@ import torch
 from torch import nn
 from transformers import AutoConfig, AutoModelForCausalLM
 
+from model.data.batch import Batch
+from model.network import apart, varlen
+from model.network.apart import check_packing
 from model.network.config import LanguageSettings
 from model.network.generate import GenerateSettings, generate
-from model.network.language import check_packing, decoder_layers, load_language_model
+from model.network.language import decoder_layers, load_language_model
 from schemas.settings import SettingsError
 from tests.model.network.makers import (
     END,
@@ -19,6 +22,7 @@ from tests.model.network.makers import (
     alone,
     batch,
     flamingo,
+    flash_kernel,
     lm_config,
     small,
     some_prompts,
@@ -27,6 +31,8 @@ from tests.model.network.test_generate import without_cache
 
 #: Rows of several documents need a mask that this one does not take.
 NO_PACKING = ("bloom",)
+#: What transformers has no other attention for, or scores that FlashAttention does not know.
+BY_MASK = ("gpt_neo", "gptj", "stablelm", "bloom", "mpt", "falcon", "gemma2")
 
 
 @pytest.fixture(params=LANGUAGE_MODELS)
@@ -58,6 +64,47 @@ def test_documents_of_a_row_are_kept_apart_or_the_model_is_refused(kind: str) ->
     logits = model(packed)[:, :22]
     apart = [model(alone(packed, n, len(each)))[0, : len(each)] for n, each in enumerate((one, other))]
     torch.testing.assert_close(logits[0], torch.cat(apart), atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in LANGUAGE_MODELS if kind not in (*NO_PACKING, *BY_MASK)])
+def test_told_where_documents_end_a_model_says_what_it_says_by_a_mask(kind: str, monkeypatch: Any) -> None:
+    """With a stand-in for FlashAttention; rows with padding and without, with several documents and one."""
+    given = batch([[[-1] + [0] * 6 + [1] * 5, [0] * 12], [[-1] * 3 + [0] * 9], [[0] * 11, [-1] * 2 + [0] * 11]], 24)
+    expected, wanted = losses_and_gradients(flamingo(small(kind)), given)
+    monkeypatch.setattr(apart, "takes", lambda *of: True)
+    monkeypatch.setattr(varlen, "KERNEL", flash_kernel)
+    model: Any = flamingo(small(kind))
+    losses_BT, gradients = losses_and_gradients(model, given)
+    assert model.lm.config._attn_implementation == apart.BY_ENDS
+    torch.testing.assert_close(losses_BT, expected, atol=1e-5, rtol=1e-5)
+    for name, gradient in wanted.items():
+        torch.testing.assert_close(gradients[name], gradient, atol=1e-4, rtol=1e-3, msg=name)
+    prompts, settings = some_prompts(), GenerateSettings(max_new_tokens=4)
+    assert generate(model, prompts, [END], settings) == without_cache(model, prompts, [END], settings)
+
+
+def losses_and_gradients(model: Any, given: Batch) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+    losses_BT = model.loss(given) * (given.loss_weight_BT > 0)
+    losses_BT.sum().backward()
+    gradients = {name: p.grad for name, p in model.trainable_parameters().items() if p.grad is not None}
+    return losses_BT.detach(), gradients
+
+
+@pytest.mark.parametrize("kind", BY_MASK)
+def test_a_model_that_cannot_be_told_so_gets_a_mask(kind: str, monkeypatch: Any) -> None:
+    monkeypatch.setattr(apart, "takes", lambda *of: True)
+    monkeypatch.setattr(varlen, "KERNEL", flash_kernel)
+    model: Any = flamingo(small(kind))
+    model.settle_packing(packed=kind not in NO_PACKING)
+    assert model.lm.config._attn_implementation != apart.BY_ENDS
+
+
+def test_a_model_that_forgets_where_documents_end_gets_a_mask(monkeypatch: Any) -> None:
+    monkeypatch.setattr(apart, "takes", lambda *of: True)
+    monkeypatch.setattr(varlen, "KERNEL", lambda q, k, v, *of, **more: v.repeat_interleave(len(q[0]) // len(v[0]), 1))
+    model: Any = flamingo()
+    model.settle_packing()
+    assert model.lm.config._attn_implementation == "sdpa"
 
 
 def test_generation_with_a_cache_is_that_without(kind: str) -> None:

@@ -1,14 +1,17 @@
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 import torch
+from torch._dynamo.utils import counters
 
 from model.data.batch import Batch
 from model.training.assembly import Run, assemble
 from model.training.config import OptimiserSettings, TrainConfig
 from model.training.optimiser import schedule
-from model.training.parallel import Processes
+from model.training.parallel import ParallelModel, Processes
 from model.training.step import counts, micro_batches, source_of_tokens, train_step
 from tests.model.training.makers import micro
 
@@ -143,3 +146,19 @@ def test_the_rate_rises_stays_and_may_fall() -> None:
     assert [schedule(step, 100, settings) for step in (0, 1, 3, 50, 99)] == [0.25, 0.5, 1.0, 1.0, 1.0]
     falling = OptimiserSettings(warmup_steps=0, final_steps=10)
     assert [schedule(step, 100, falling) for step in (0, 90, 95, 99)] == [1.0, 1.0, 0.5, 0.1]
+
+
+@pytest.mark.filterwarnings("ignore:The .grad attribute", "ignore::DeprecationWarning")  # of the compiler's own code
+@pytest.mark.parametrize("recompute", [False, True])
+def test_a_compiled_step_has_no_graph_breaks(data: Path, tmp_path: Path, recompute: bool, monkeypatch: Any) -> None:
+    """Its gradients are those of the plain one. What is under test is that the compiler can follow our code."""
+    run, batches = ready(micro(data, tmp_path))
+    plain = gradients(run, batches)
+    torch._dynamo.reset()
+    counters.clear()
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="eager"))
+    settings = msgspec.structs.replace(run.config.parallel, compile=True, activation_checkpointing=recompute)
+    run.parallel = ParallelModel(run.model, settings, ALONE)
+    assert close(plain, gradients(run, batches))
+    assert counters["stats"]["unique_graphs"] > 4
+    assert not counters["graph_break"]

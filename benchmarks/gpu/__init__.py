@@ -1,0 +1,1 @@
+"""What one GPU makes of the network and of training: `python -m benchmarks.gpu`."""

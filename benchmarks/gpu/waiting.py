@@ -1,0 +1,136 @@
+"""A run of `model.training.loop.train` over shards of photographs: what part of the time waits for data."""
+
+import dataclasses
+import io
+import json
+import random
+import shutil
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import torch
+from PIL import Image
+
+from benchmarks.gpu.sizes import Size, build
+from model.data.config import DatasetSettings, LoaderConfig, OrderSettings, ReadSettings
+from model.data.images import ImageSettings
+from model.data.packing import PackingSettings
+from model.data.sequences import SequenceSettings
+from model.training.config import CheckpointSettings, HeldOutSettings, LogSettings, ParallelSettings, TrainConfig
+from model.training.loop import train
+from model.training.text_model import BOS, EOS, train_tokenizer
+from schemas.tar import TarWriter
+
+WORDS = (
+    "the of and a to in is was he for it with as his on be at by had not are but from or have they which one".split()
+)
+_PAGES, _PER_SHARD, _PHOTOS = 600, 50, 200
+
+
+def waiting(size: Size, device: torch.device, workers: int) -> list[dict[str, Any]]:
+    """A line for each shape, of the second half of the run."""
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        _write_pages(folder / "pages")
+        size = _saved(size, folder, device)
+        tokenizer = train_tokenizer(iter([" ".join(WORDS)] * 4), 300)
+        tokenizer.save(str(folder / "tokenizer.json"))
+        (folder / "tokenizer_config.json").write_text(json.dumps({"bos_token": BOS, "eos_token": EOS}))
+        rows = []
+        for number, shape in enumerate(size.shapes):
+            read = ReadSettings(workers=workers, prefetch_rows=2 * shape.rows)
+            config = _config(size, folder, shape.tokens, shape.images, shape.rows, read, device)
+            found = _run(msgspec.structs.replace(config, output=str(folder / str(number))))
+            rows.append({"shape": str(shape), "workers": workers, **found})
+        return rows
+
+
+def _saved(size: Size, folder: Path, device: torch.device) -> Size:
+    """The same models in folders, as a run has them: drawn on a CPU they would take longer than the run."""
+    model: Any = build(size, device)
+    model.lm.save_pretrained(folder / "lm")
+    model.vision.model.save_pretrained(folder / "vision")
+    lm = msgspec.structs.replace(size.model.lm, config=None, path=str(folder / "lm"))
+    vision = msgspec.structs.replace(
+        size.model.vision, config=None, path=str(folder / "vision"), image_px=model.vision.image_px
+    )
+    return dataclasses.replace(size, model=msgspec.structs.replace(size.model, lm=lm, vision=vision))
+
+
+def _run(config: TrainConfig) -> dict[str, Any]:
+    lines: list[dict[str, float]] = []
+    start = time.perf_counter()
+    train(config, lambda step, values: lines.append(dict(values)), lambda text: None)
+    measured = [line for line in lines if "data_wait" in line][-1]
+    shutil.rmtree(config.output)
+    names = ("data_wait", "tokens_per_s", "images_per_s", "mfu", "padding", "memory_gb")
+    return {"run_s": time.perf_counter() - start, **{name: measured.get(name) for name in names}}
+
+
+def _config(
+    size: Size, folder: Path, tokens: int, images: int, rows: int, read: ReadSettings, device: torch.device
+) -> TrainConfig:
+    on_gpu = device.type == "cuda"
+    return TrainConfig(
+        output="",
+        steps=size.steps,
+        model=size.model,
+        data=LoaderConfig(
+            tokenizer=str(folder),
+            datasets=(DatasetSettings("pages", str(folder / "pages"), batch_rows=rows),),
+            order=OrderSettings(lanes=read.workers),
+            sequence=SequenceSettings(max_tokens=tokens, max_media=images),
+            packing=PackingSettings(row_tokens=tokens, open_rows=8),
+            images=ImageSettings(size_px=size.model.vision.image_px),
+            read=read,
+        ),
+        held_out=HeldOutSettings(every_steps=0, batches=1),
+        parallel=ParallelSettings(precision="bfloat16" if on_gpu else "float32", device="cuda" if on_gpu else "cpu"),
+        checkpoint=CheckpointSettings(every_steps=0, every_minutes=0),
+        log=LogSettings(every_steps=max(1, size.steps // 2), tensorboard=False),
+    )
+
+
+def _write_pages(folder: Path) -> None:
+    """Pages of one to four photographs and some 60 tokens an image, as one finds them: 300 to 500 pixels wide."""
+    rng, photos = random.Random(0), [_photo(n) for n in range(_PHOTOS)]
+    (folder / "shards").mkdir(parents=True)
+    sizes = {}
+    for shard in range(0, _PAGES, _PER_SHARD):
+        name, starts = f"{shard // _PER_SHARD:06d}-000.tar", []
+        with (folder / "shards" / name).open("wb") as file:
+            writer = TarWriter(file)
+            for number in range(shard, shard + _PER_SHARD):
+                starts.append(writer.size)
+                for member, data in _page(number, rng, photos):
+                    writer.add(member, data)
+            starts.append(writer.size)
+            writer.close()
+        (folder / "shards" / f"{name}.idx").write_bytes(np.array(starts, "<u8").tobytes())
+        sizes[name] = _PER_SHARD
+    (folder / "shards" / "sizes.json").write_text(json.dumps(sizes))
+
+
+def _page(number: int, rng: random.Random, photos: list[bytes]) -> list[tuple[str, bytes]]:
+    key = f"{number:012d}"
+    texts: list[str | None] = []
+    names: list[str | None] = []
+    members = []
+    for _ in range(rng.randint(1, 4)):
+        texts += [" ".join(rng.choices(WORDS, k=rng.randint(20, 40))), None]
+        names += [None, f"{key}.{len(names) + 1}.jpg"]
+        members.append((str(names[-1]), rng.choice(photos)))
+    document = {"key": key, "texts": texts, "images": names}
+    return [(f"{key}.json", json.dumps(document).encode()), *members]
+
+
+def _photo(seed: int) -> bytes:
+    rng = np.random.default_rng(seed)
+    width, height = (int(side) for side in rng.integers(300, 500, 2))
+    coarse, file = rng.integers(0, 255, (24, 32, 3), np.uint8), io.BytesIO()
+    Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC).save(file, "JPEG", quality=90)
+    return file.getvalue()
