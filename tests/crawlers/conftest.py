@@ -18,6 +18,7 @@ class Site:
         self.files: dict[str, bytes] = {}
         self.tells_length = True
         self.requests: list[str] = []
+        self.sent: list[int] = []  # bytes of the bodies that were asked for
 
 
 @pytest.fixture
@@ -48,6 +49,7 @@ def site() -> Iterator[Site]:
                 self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             if not head_only:
+                site.sent.append(len(body))
                 self.wfile.write(body)
 
         def log_message(self, *args: object) -> None:
