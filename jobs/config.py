@@ -83,7 +83,7 @@ class BuildConfig(Settings, frozen=True):
     of archives, 4096 at most."""
     buckets: int = 0
     """Into how many parts the keys of deduplication are hashed; each is one task, which holds its rows in memory.
-    0: one for each 4 GB of archives, 4096 at most."""
+    0: one for each 16 GB of archives, 4096 at most."""
     archives_a_task: int = 0
     """How many inputs one task of the first phase reads, one after the other. 0: one for each 64 inputs, 16 at most."""
     keep_work: bool = False

@@ -22,7 +22,7 @@ CONFIG = "work/config.yaml"  # the resolved settings, as `weft build` takes them
 #: A row of a list is some hundred bytes, and makes a sample of some tens of thousands.
 _BYTES_A_PARTITION = {"archives": 512 << 20, "lists": 1 << 20}
 _MAX_PARTITIONS = 4096
-_BYTES_A_BUCKET = {"archives": 4 << 30, "lists": 32 << 20}
+_BYTES_A_BUCKET = {"archives": 16 << 30, "lists": 32 << 20}
 _MAX_BUCKETS = 4096
 #: More inputs a task make fewer files; fewer tasks than these would leave machines without work.
 _LEAST_TASKS, _MAX_ARCHIVES_A_TASK = 64, 16
@@ -88,7 +88,7 @@ def make_plan(
         plan = read_plan(store)
         _require_same(store, plan, recipe)
         if patterns:
-            _warn_of_new(plan, _list_inputs(patterns, source))
+            _warn_of_new(plan, _list_inputs(patterns, source, sized=False))
         return plan
     config = recipe.config
     video_lists = [Input(url, -1) for url in list_files(videos)]
@@ -141,11 +141,11 @@ def changed_code(old: Sequence[OwnCode], new: Sequence[OwnCode]) -> list[str]:
     ]
 
 
-def _list_inputs(patterns: Sequence[str], source: str) -> list[Input]:
+def _list_inputs(patterns: Sequence[str], source: str, sized: bool = True) -> list[Input]:
     """Raises `InputError`."""
     if source == "archives":
-        return list_archives(patterns)
-    found = list_sized(patterns)
+        return list_archives(patterns, sized)
+    found = list_sized(patterns, sized)
     if not found:
         raise InputError("no list given: name at least one .parquet, .csv or .jsonl file")
     return found
