@@ -37,7 +37,7 @@ from jobs.kinds.interleaved.take import TakeDrafts
 from jobs.kinds.table import jobs_of
 from jobs.phases.duplicates import URLS
 from jobs.phases.extract import EXTRACT, Captures, Wanted, write_sizes
-from jobs.phases.plan import PLAN, Plan, make_plan
+from jobs.phases.plan import LAYOUT, PLAN, Plan, make_plan
 from jobs.phases.recipe import Recipe
 from jobs.phases.run import Phases
 from jobs.phases.task import Phase, Run, Task, run_task
@@ -151,7 +151,7 @@ def plan_of_drafts(size: int) -> Plan:
     archives = (size - 1) // DRAFTS_AN_ARCHIVE + 1
     inputs = [Input(f"synthetic-{index}", 0) for index in range(archives)]
     partitions, buckets = max(1, size // 20_000), max(1, size // 100_000)
-    return Plan(inputs, [], partitions, buckets, config, Recipe(config).hash, __version__)
+    return Plan(inputs, [], partitions, buckets, config, Recipe(config).hash, __version__, layout=LAYOUT)
 
 
 def write_drafts(task: Task, size: int) -> None:

@@ -2,10 +2,13 @@
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import IO, ClassVar, Protocol, TypeVar
+from typing import IO, Any, ClassVar, Protocol, TypeVar, cast
 
 import fsspec
 import msgspec
+from fsspec import AbstractFileSystem
+from fsspec.core import url_to_fs
+from fsspec.implementations.http import HTTPFileSystem
 
 from crawlers import zstd
 from crawlers.framing import read_dictionary
@@ -16,6 +19,8 @@ from schemas.urls import media_key
 T = TypeVar("T")
 
 _OPEN_FILES = 8
+#: What is asked for ahead of time at once, whichever comes first.
+_ITEMS_AHEAD, _BYTES_AHEAD = 256, 32 << 20
 
 
 class Location(msgspec.Struct, frozen=True):
@@ -51,9 +56,10 @@ class MediaSource(Protocol):
 
 
 class CapturedMedia:
-    """Reads media out of archives, keeping a few of them open. A context manager.
+    """Reads media out of archives: of files of this machine a few are kept open, others are asked for ranges.
 
-    `locations` maps `media_key(url)` to its place; only the keys that the caller's pages ask for need be there.
+    A context manager. `locations` maps `media_key(url)` to its place; only the keys that the caller's pages ask for
+    need be there.
     """
 
     def __init__(
@@ -67,12 +73,42 @@ class CapturedMedia:
         self._verify_digests = verify_digests
         self._files: OrderedDict[int, IO[bytes]] = OrderedDict()
         self._dictionaries: dict[int, bytes] = {}
+        self._ahead: dict[Location, bytes] = {}
 
     def order(self, candidates: Sequence[str]) -> Sequence[str]:
         return candidates
 
     def prefetch(self, items: Iterator[T], addresses: Callable[[T], Iterable[Sequence[str]]]) -> Iterator[T]:
-        return items  # nobody waits for a disk
+        """Of archives elsewhere, what some items need first is asked for at once, by archive and offset."""
+        wanted: dict[Location, None] = {}
+        held: list[T] = []
+        for item in items:
+            found = (self._first(candidates) for candidates in addresses(item))
+            wanted.update((place, None) for place in found if place is not None and self._is_far(place.archive))
+            held.append(item)
+            if not wanted or len(held) >= _ITEMS_AHEAD or sum(place.length for place in wanted) >= _BYTES_AHEAD:
+                yield from self._fetched(held, wanted)
+                wanted, held = {}, []
+        yield from self._fetched(held, wanted)
+
+    def _first(self, candidates: Sequence[str]) -> Location | None:
+        """Where the first of these addresses lies that is captured."""
+        places = filter(None, (self._locations.get(media_key(url)) for url in candidates))
+        return next((place for place in places if place.length > 0), None)
+
+    def _fetched(self, items: Iterable[T], wanted: Iterable[Location]) -> Iterator[T]:
+        """These items, while what they want is held. What cannot be had is asked for again by `get`, which says why."""
+        by_store: dict[Any, list[Location]] = {}
+        for place in sorted(wanted, key=lambda place: (place.archive, place.offset)):
+            by_store.setdefault(self._store(place.archive)[0], []).append(place)
+        for fs, places in by_store.items():
+            paths = [self._store(place.archive)[1] for place in places]
+            starts, ends = [place.offset for place in places], [place.offset + place.length for place in places]
+            for place, data in zip(places, fs.cat_ranges(paths, starts, ends, on_error="return"), strict=True):
+                if isinstance(data, bytes):
+                    self._ahead[place] = data
+        yield from items
+        self._ahead.clear()
 
     def has(self, url: str) -> bool:
         return media_key(url) in self._locations
@@ -92,25 +128,50 @@ class CapturedMedia:
 
     def _read(self, location: Location) -> tuple[bytes, bytes]:
         """The bytes of a record, and the dictionary of its archive."""
+        number = location.archive
         try:
-            file = self._open(location.archive)
-            file.seek(location.offset)
-            record = file.read(location.length)
-            if record.startswith(zstd.MAGIC) and location.archive not in self._dictionaries:
-                self._dictionaries[location.archive] = read_dictionary(file)
-            return record, self._dictionaries.get(location.archive, b"")
+            record = self._ahead.get(location)
+            if record is None:
+                record = self._range(location)
+            if record.startswith(zstd.MAGIC) and number not in self._dictionaries:
+                self._dictionaries[number] = read_dictionary(self._open(number))
+            return record, self._dictionaries.get(number, b"")
         except OSError:
             raise
         except Exception as error:  # HTTP and cloud clients have error trees of their own
-            raise OSError(f"{self._archives[location.archive]}: {error!r}") from error
+            raise OSError(f"{self._archives[number]}: {error!r}") from error
+
+    def _range(self, place: Location) -> bytes:
+        if self._is_far(place.archive):
+            fs, path = self._store(place.archive)
+            return bytes(fs.cat_file(path, start=place.offset, end=place.offset + place.length))
+        file = self._open(place.archive)
+        file.seek(place.offset)
+        return file.read(place.length)
+
+    def _is_far(self, archive: int) -> bool:
+        """Whether an archive lies in a store of objects; a web server may know no ranges, which its files notice."""
+        fs = self._store(archive)[0]
+        return bool(fs.async_impl) and not isinstance(fs, HTTPFileSystem)
+
+    def _store(self, archive: int) -> tuple[AbstractFileSystem, str]:
+        fs, path = url_to_fs(self._archives[archive])
+        return fs, path
 
     def _open(self, archive: int) -> IO[bytes]:
         if archive not in self._files:
             if len(self._files) >= _OPEN_FILES:
                 self._files.popitem(last=False)[1].close()
-            self._files[archive] = fsspec.open(self._archives[archive], "rb").open()
+            self._files[archive] = self._opened(archive)
         self._files.move_to_end(archive)
         return self._files[archive]
+
+    def _opened(self, archive: int) -> IO[bytes]:
+        """Without reading ahead: what stands beside an image is another, of some other page."""
+        fs, path = self._store(archive)
+        if fs.async_impl:
+            return cast(IO[bytes], fs.open(path, "rb", cache_type="none"))
+        return cast(IO[bytes], fsspec.open(self._archives[archive], "rb").open())
 
     def __enter__(self) -> "CapturedMedia":
         return self
@@ -119,3 +180,4 @@ class CapturedMedia:
         for file in self._files.values():
             file.close()
         self._files.clear()
+        self._ahead.clear()

@@ -5,6 +5,8 @@ import os
 import posixpath
 import re
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import fsspec
 import msgspec
@@ -22,6 +24,7 @@ _WHAT_EXTRACTS_ARE = {
 }
 _LONGEST_SHOWN = 200
 _DEEPEST_LIST = 8
+_IN_FLIGHT = 32
 
 
 class InputError(Exception):
@@ -39,16 +42,17 @@ class Input(msgspec.Struct, frozen=True):
     size: int  # bytes; -1 if the server does not say
 
 
-def list_archives(patterns: Iterable[str]) -> list[Input]:
+def list_archives(patterns: Iterable[str], sized: bool = True) -> list[Input]:
     """The archives that paths, globs, URLs and list files name, in the order given, each once.
 
     A list file is a text of one path or URL a line, gzipped or not, such as Common Crawl's `warc.paths.gz`; relative
-    lines are taken from the folder of the list, those that start with `crawl-data/` from Common Crawl's server.
+    lines are taken from the folder of the list, those that start with `crawl-data/` from Common Crawl's server. Where
+    it need not be `sized`, no server is asked for an archive that is named in full, and its size is -1.
     Raises `InputError` for a pattern that matches nothing and a name that cannot be stored, `NoResponses` for extracts.
     """
     found: dict[str, Input] = {}
     for pattern in patterns:
-        for url, size in _expand(pattern, ()):
+        for url, size in _expand(pattern, (), sized):
             if extract := _EXTRACT.search(url):
                 raise NoResponses(_WHAT_EXTRACTS_ARE[extract[1].lower()].format(shown(url)))
             found.setdefault(url, Input(url, size))
@@ -67,9 +71,10 @@ def list_files(patterns: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(url for pattern in patterns for url, _ in _matches(pattern, "file")))
 
 
-def list_sized(patterns: Iterable[str]) -> list[Input]:
-    """The same with their sizes. Raises `InputError` as above."""
-    return list({url: Input(url, size) for pattern in patterns for url, size in _matches(pattern, "list")}.values())
+def list_sized(patterns: Iterable[str], sized: bool = True) -> list[Input]:
+    """The same with their sizes, `sized` as above. Raises `InputError` as above."""
+    found = (match for pattern in patterns for match in _matches(pattern, "list", sized))
+    return list({url: Input(url, size) for url, size in found}.values())
 
 
 def shown(name: str) -> str:
@@ -78,17 +83,22 @@ def shown(name: str) -> str:
     return short if short.isprintable() and short.strip() else ascii(short)
 
 
-def _expand(pattern: str, lists: tuple[str, ...]) -> list[tuple[str, int]]:
+def _expand(pattern: str, lists: tuple[str, ...], sized: bool) -> list[tuple[str, int]]:
     if not pattern.endswith(LIST_SUFFIXES):
-        return _matches(pattern)
+        return _matches(pattern, sized=sized)
     if pattern in lists or len(lists) > _DEEPEST_LIST:
         raise InputError(f"the list {shown(pattern)} leads back to itself, over {shown(lists[-1])}")
-    return [match for line in _read_list(pattern) for match in _expand(line, (*lists, pattern))]
+    lines = _read_list(pattern)
+    expand = partial(_expand, lists=(*lists, pattern), sized=sized)
+    if not any("://" in line for line in lines):
+        return [match for line in lines for match in expand(line)]
+    with ThreadPoolExecutor(_IN_FLIGHT) as pool:  # a server is asked for each, and answers take their time
+        return [match for matches in pool.map(expand, lines) for match in matches]
 
 
-def _matches(pattern: str, what: str = "archive") -> list[tuple[str, int]]:
+def _matches(pattern: str, what: str = "archive", sized: bool = True) -> list[tuple[str, int]]:
     try:
-        matches = _expand_url(pattern) if "://" in pattern else _expand_path(pattern)
+        matches = _expand_url(pattern, sized) if "://" in pattern else _expand_path(pattern)
     except InputError:
         raise
     except Exception as error:  # clients of stores have error trees of their own
@@ -124,8 +134,10 @@ def _file_size(path: str) -> int | None:
         return None
 
 
-def _expand_url(pattern: str) -> list[tuple[str, int]]:
+def _expand_url(pattern: str, sized: bool) -> list[tuple[str, int]]:
     fs, path = url_to_fs(pattern)
+    if not sized and not glob.has_magic(path):
+        return [(str(fs.unstrip_protocol(path)), -1)]
     try:
         found = fs.glob(path, detail=True) if glob.has_magic(path) else {path: fs.info(path)}
     except FileNotFoundError:

@@ -65,7 +65,14 @@ class BuildConfig(Settings, frozen=True):
     """What decides the outcome of a build: the same input and config give the same bytes."""
 
     #: Added since configs are hashed; a build without them has the hash that it always had.
-    hashed_if_set: ClassVar[tuple[str, ...]] = ("steps", "score_with", "caption_with", "videos_folder")
+    hashed_if_set: ClassVar[tuple[str, ...]] = (
+        "steps",
+        "score_with",
+        "caption_with",
+        "videos_folder",
+        "archives_a_task",
+        "keep_work",
+    )
 
     kinds: tuple[Literal["interleaved", "pairs", "clips"], ...] = ("interleaved",)
     """What is made of the pages, from one parse."""
@@ -76,7 +83,11 @@ class BuildConfig(Settings, frozen=True):
     of archives, 4096 at most."""
     buckets: int = 0
     """Into how many parts the keys of deduplication are hashed; each is one task, which holds its rows in memory.
-    0: one for each 4 GB of archives, 4096 at most."""
+    0: one for each 16 GB of archives, 4096 at most."""
+    archives_a_task: int = 0
+    """How many inputs one task of the first phase reads, one after the other. 0: one for each 64 inputs, 16 at most."""
+    keep_work: bool = False
+    """Keep files in `work/` that were merged into others and are not read again."""
     max_slice_bytes: int = 256 << 20
     """A partition with more bytes of drafts, such as one with a giant domain, is split into tasks of this size."""
     warc: WarcSettings = WarcSettings()

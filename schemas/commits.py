@@ -9,7 +9,7 @@ its own files.
 
 import hashlib
 import posixpath
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import IO
 
@@ -18,6 +18,10 @@ import msgspec
 from schemas.drops import Counts
 from schemas.shards import ShardInfo
 from schemas.storage import Store, new_attempt, sync
+
+_SUMMARY = "all.json"  # of a phase that is complete: its commits
+_RECORDS_AT_A_TIME = 1000
+_OF_WORK = ("work/", "drops/")
 
 
 class FileInfo(msgspec.Struct, frozen=True):
@@ -102,8 +106,7 @@ class Attempt:
 
     def commit(self, counts: Counts, shards: Iterable[ShardInfo] = (), unfinished: int = 0) -> Commit:
         """Decide and publish; returns the commit that counts, which is another attempt's if that one was first."""
-        for file in self._files:
-            file.close()
+        self._store.each(StagedFile.close, self._files)  # an object store is given them now
         files = [file.info() for file in self._files]
         commit = Commit(self._phase, self._partition, self._id, files, counts, list(shards), unfinished)
         self._is_decided = True  # from here on the files may count, even if the answer to the put is lost
@@ -133,20 +136,71 @@ def read_commit(store: Store, phase: str, partition: int) -> Commit:
     return msgspec.json.decode(store.read(_record_name(phase, partition)), type=Commit)
 
 
+def read_commits(store: Store, phase: str, partitions: Sequence[int]) -> list[Commit]:
+    """The commits of these partitions, many asked for at a time."""
+    found: list[Commit] = []
+    for start in range(0, len(partitions), _RECORDS_AT_A_TIME):
+        names = [_record_name(phase, partition) for partition in partitions[start : start + _RECORDS_AT_A_TIME]]
+        found += [msgspec.json.decode(data, type=Commit) for data in store.read_all(names)]
+    return found
+
+
+def read_done(store: Store, phase: str) -> dict[int, Commit]:
+    """The commits of the partitions of a phase that are done, their files in place.
+
+    Of a phase that was complete it takes a listing and the reading of one file.
+    """
+    names = store.list(f"work/{phase}")
+    numbers = _numbers(names)
+    known: dict[int, Commit] = {}
+    if _SUMMARY in names:
+        found = msgspec.json.decode(store.read(f"work/{phase}/{_SUMMARY}"), type=list[Commit])
+        known = {commit.partition: commit for commit in found}
+        if known.keys() != set(numbers):  # somebody took records away: those that are made anew are to count
+            store.remove(f"work/{phase}/{_SUMMARY}")
+            known = {}
+    if not known:
+        new = read_commits(store, phase, numbers)
+        roll_forward(store, new)
+        known = {commit.partition: commit for commit in new}
+    return known
+
+
+def write_summary(store: Store, phase: str, commits: Sequence[Commit]) -> None:
+    """When all partitions of a phase are committed and published: `read_done` will ask for nothing else."""
+    store.put(f"work/{phase}/{_SUMMARY}", msgspec.json.encode(commits))
+
+
 def committed(store: Store, phase: str) -> list[int]:
     """The partitions of a phase that are done."""
-    names = (name.removesuffix(".json") for name in store.list(f"work/{phase}") if name.endswith(".json"))
-    return sorted(int(name) for name in names if name.isdigit())
+    return _numbers(store.list(f"work/{phase}"))
+
+
+def _numbers(names: Iterable[str]) -> list[int]:
+    """Of records, by their names."""
+    bare = (name.removesuffix(".json") for name in names if name.endswith(".json"))
+    return sorted(int(name) for name in bare if name.isdigit())
 
 
 def publish(store: Store, commit: Commit) -> None:
-    """Give the files of a commit their final names, in order; safe to repeat after a kill at any point."""
-    for file in commit.files:
+    """Give the files of a commit their final names; safe to repeat after a kill at any point.
+
+    Those of a dataset in order, which is what their readers go by; those that the build itself reads before them, many
+    at a time: it reads them when the phase is complete.
+    """
+
+    def move(file: FileInfo) -> None:
         try:
             store.move(file.staged, file.name)
         except FileNotFoundError:
             if not store.exists(file.name):
                 raise
+
+    of_work = [file for file in commit.files if file.name.startswith(_OF_WORK)]
+    store.each(move, of_work)
+    for file in commit.files:
+        if not file.name.startswith(_OF_WORK):
+            move(file)
 
 
 def roll_forward(store: Store, commits: Iterable[Commit]) -> None:
@@ -164,13 +218,15 @@ def roll_forward(store: Store, commits: Iterable[Commit]) -> None:
 
 def sweep(store: Store, folders: Iterable[str]) -> int:
     """Remove files that attempts left aside; only to be called when every partition is committed and published."""
-    swept = 0
-    for folder in folders:
-        for name in store.list(folder):
-            if name.startswith(".") and name.endswith(".tmp"):
-                store.remove(posixpath.join(folder, name))
-                swept += 1
-    return swept
+    left: list[str] = []
+
+    def look(folder: str) -> None:
+        names = (name for name in store.list(folder) if name.startswith(".") and name.endswith(".tmp"))
+        left.extend(posixpath.join(folder, name) for name in names)
+
+    store.each(look, folders)
+    store.remove_all(left)
+    return len(left)
 
 
 def _record_name(phase: str, partition: int) -> str:

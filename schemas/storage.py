@@ -5,7 +5,8 @@ import io
 import os
 import posixpath
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import IO, Concatenate, ParamSpec, TypeVar, cast
 
 from fsspec import AbstractFileSystem
@@ -15,6 +16,11 @@ from schemas.drops import CODE_ERRORS
 
 P = ParamSpec("P")
 R = TypeVar("R")
+T = TypeVar("T")
+
+#: A file, and the first byte and the number of bytes wanted of it; a start below 0 counts from its end.
+Range = tuple[str, int, int]
+_IN_FLIGHT = 64
 
 
 def new_attempt() -> str:
@@ -48,6 +54,7 @@ class Store:
         self.url = url
         self.fs: AbstractFileSystem = fs
         self.root: str = root.rstrip("/") or "/"
+        self._made: set[str] = set()  # folders that are known to be there; of no use where folders cost nothing
         self.is_local = "file" in ([fs.protocol] if isinstance(fs.protocol, str) else fs.protocol)
 
     def __reduce__(self) -> tuple[type["Store"], tuple[str]]:
@@ -64,8 +71,14 @@ class Store:
     @_lost_as_os_error
     def create(self, name: str) -> IO[bytes]:
         """Open for writing, folders made as needed. On an object store the file appears when it is closed."""
-        self.fs.makedirs(posixpath.dirname(self.path(name)), exist_ok=True)
+        self._make_folder_of(name)
         return cast(IO[bytes], self.fs.open(self.path(name), "wb"))
+
+    def _make_folder_of(self, name: str) -> None:
+        folder = posixpath.dirname(self.path(name))
+        if self.is_local or folder not in self._made:
+            self.fs.makedirs(folder, exist_ok=True)
+            self._made.add(folder)
 
     @_lost_as_os_error
     def read(self, name: str) -> bytes:
@@ -77,11 +90,7 @@ class Store:
         """Bytes from the middle of a file, by one positioned read or range request; fewer where the file ends."""
         if not self.is_local:
             return bytes(self.fs.cat_file(self.path(name), start=start, end=start + size))
-        with open(self.path(name), "rb", buffering=0) as file:
-            data = os.pread(file.fileno(), size, start)
-            while 0 < len(data) < size and (more := os.pread(file.fileno(), size - len(data), start + len(data))):
-                data += more
-        return data
+        return self._read_local(name, start, size)
 
     @_lost_as_os_error
     def read_all(self, names: Sequence[str]) -> list[bytes]:
@@ -92,8 +101,38 @@ class Store:
         return [bytes(found[self.fs._strip_protocol(self.path(name))]) for name in names]
 
     @_lost_as_os_error
+    def read_ranges(self, ranges: Sequence[Range]) -> list[bytes]:
+        """Bytes from the middle of many files, in their order; an object store is asked for many at a time.
+
+        Raises `OSError` where a file ends before the last byte, except for ranges from its end, which give what is
+        there.
+        """
+        if self.is_local:
+            found = [self._read_local(*wanted) for wanted in ranges]
+        else:
+            ends = [start + size if start >= 0 else None for _, start, size in ranges]
+            paths, starts = [self.path(name) for name, _, _ in ranges], [start for _, start, _ in ranges]
+            found = [bytes(data) for data in self.fs.cat_ranges(paths, starts, ends, on_error="raise")]
+        for (name, start, size), data in zip(ranges, found, strict=True):
+            if start >= 0 and len(data) != size:
+                raise OSError(f"{self.url}: {name} has {len(data)} of the {size} bytes at {start}")
+        return found
+
+    def _read_local(self, name: str, start: int, size: int) -> bytes:
+        with open(self.path(name), "rb", buffering=0) as file:
+            start = start if start >= 0 else max(0, os.fstat(file.fileno()).st_size + start)
+            data = os.pread(file.fileno(), size, start)
+            while 0 < len(data) < size and (more := os.pread(file.fileno(), size - len(data), start + len(data))):
+                data += more
+        return data
+
+    @_lost_as_os_error
     def put(self, name: str, data: bytes) -> None:
         """Write a small file whole: readers see the old one or the new one, never a part."""
+        if self.fs.async_impl:  # a store of objects does so by itself
+            self._make_folder_of(name)
+            self.fs.pipe_file(self.path(name), data)
+            return
         staged = posixpath.join(posixpath.dirname(name), f".{new_attempt()}.{posixpath.basename(name)}.tmp")
         with self.create(staged) as file:
             file.write(data)
@@ -108,7 +147,7 @@ class Store:
         store's own exclusive put (`If-None-Match` on S3), which fsspec calls `mode="create"`.
         """
         if not self.is_local:
-            self.fs.makedirs(posixpath.dirname(self.path(name)), exist_ok=True)
+            self._make_folder_of(name)
             try:
                 self.fs.pipe_file(self.path(name), data, mode="create")
             except FileExistsError:
@@ -133,10 +172,13 @@ class Store:
     @_lost_as_os_error
     def move(self, source: str, target: str) -> None:
         """Give a file its final name. Atomic locally; on an object store a server-side copy, then a delete."""
-        self.fs.makedirs(posixpath.dirname(self.path(target)), exist_ok=True)
+        self._make_folder_of(target)
         if self.is_local:
             os.replace(self.path(source), self.path(target))
             _sync_folder(posixpath.dirname(self.path(target)))
+        elif self.fs.async_impl:  # a store of objects: `mv` would first look for folders
+            self.fs.cp_file(self.path(source), self.path(target))
+            self.fs.rm_file(self.path(source))
         else:
             self.fs.mv(self.path(source), self.path(target))
 
@@ -155,6 +197,23 @@ class Store:
             self.fs.rm_file(self.path(name))
         except FileNotFoundError:
             pass
+
+    def remove_all(self, names: Sequence[str]) -> None:
+        """Delete many files, some at a time; those that are not there are no error."""
+        self.each(self.remove, names)
+
+    def each(self, function: Callable[[T], object], items: Iterable[T]) -> None:
+        """Call a function that asks this store for something, for many items at a time where answers take long.
+
+        Raises what one of the calls raises, when all have ended.
+        """
+        if self.is_local:
+            for item in items:
+                function(item)
+            return
+        with ThreadPoolExecutor(_IN_FLIGHT) as pool:
+            for _ in pool.map(function, items):
+                pass
 
     @_lost_as_os_error
     def list(self, folder: str) -> list[str]:

@@ -54,10 +54,9 @@ def read_staged(task: Task, phase: Phase) -> Iterator[tuple[bytes, list[bytes]]]
 
 def remove_staged(store: Store, phase: Phase, tasks: int) -> None:
     """When the dataset is complete: what is staged is as large as the dataset itself."""
-    for index in range(tasks):
-        store.remove(staged_name(phase, index))
+    store.remove_all([staged_name(phase, index) for index in range(tasks)])
 
 
 def staged_name(phase: Phase, index: int) -> str:
     """The file of one task."""
-    return file_of(phase, index, "staged.parquet")
+    return file_of(phase.name, index, "staged.parquet")

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from jobs.phases.extract import EXTRACT, PAGES
 from jobs.phases.task import Phase, Task
-from schemas.buckets import BucketWriter, buckets_of_digests, buckets_of_ints, first_of_each, read_bucket
+from schemas.buckets import BucketWriter, buckets_of_digests, buckets_of_ints, first_of_each
 from schemas.drops import DropRow, Tally
 
 LOCATIONS = {
@@ -84,8 +84,7 @@ def _bands(pages: pa.RecordBatch) -> pa.Table:
 
 def _locate(task: Task, wanting: Sequence[Phase]) -> Iterator[Any]:
     """Join the wanted addresses of a bucket with the captured ones; of several captures the newest."""
-    names = [name for phase in wanting for name in task.files(phase, "wanted")]
-    wanted, captures = read_bucket(task.store, names, task.index), task.rows(EXTRACT, "captures")
+    wanted, captures = task.rows(wanting, "wanted"), task.rows(EXTRACT, "captures")
     if wanted is None or captures is None:
         return
     order = [("time", "descending"), ("archive", "ascending"), ("offset", "ascending")]

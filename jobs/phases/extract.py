@@ -1,4 +1,4 @@
-"""The first phase: one archive is read; each page passes the recipe, and what it gives is taken by kind of sample.
+"""The first phase: archives are read; each page passes the recipe, and what it gives is taken by kind of sample.
 
 Images and videos are only indexed by address: where they lie, and which partition wants them.
 """
@@ -17,10 +17,9 @@ from crawlers.inputs import Input
 from crawlers.warc import Capture, page_of_capture, read_captures
 from jobs.config import BuildConfig, warc_settings
 from jobs.engine.isolation import Isolated
-from jobs.phases.plan import Plan
 from jobs.phases.recipe import Recipe
 from jobs.phases.steps import Extracted
-from jobs.phases.task import Phase, Task
+from jobs.phases.task import Memory, Phase, Task
 from schemas.buckets import bucket_of
 from schemas.documents import Page
 from schemas.drops import Tally, each
@@ -87,21 +86,23 @@ class Captures:
 
 
 def extract(task: Task, recipe: Recipe, takers: Sequence[Callable[[Task, Wanted], Taker]]) -> None:
-    """Read one archive of the plan. Of the takers the last may drop pages that those before it have taken from."""
-    archive, wanted = task.plan.inputs[task.index], Wanted(task)
+    """Read some archives of the plan. Of the takers the last may drop pages that those before it have taken from."""
+    wanted, places, numbers = Wanted(task), Captures(task), task.memory.once(_by_name)
     opened = [taker(task, wanted) for taker in takers]
-    captures = read_archive(archive, task.config, task.tally)
-    pages = _without_images(captures, task.index, _by_name(task.plan), Captures(task), task.tally)
     read = task.enter(Isolated(recipe.read, task.config.isolation))
-    for _ in each(partial(_take, task, archive.url, read, opened), pages, task.tally):
-        task.tally.kept("page")
+    for number in task.plan.inputs_of(task.index):
+        captures = read_archive(task.plan.inputs[number], task.config, task.tally)
+        pages = _without_images(captures, number, numbers, places, task.tally)
+        for _ in each(partial(_take, task, number, read, opened), pages, task.tally):
+            task.tally.kept("page")
     write_sizes(task, opened)
 
 
 def _take(
-    task: Task, archive: str, read: Callable[[Page], Extracted], takers: Sequence[Taker], capture: Capture
+    task: Task, number: int, read: Callable[[Page], Extracted], takers: Sequence[Taker], capture: Capture
 ) -> None:
-    page = page_of_capture(capture, task.index << 40 | capture.number, archive, task.config.warc)
+    """Of the page of a capture in archive `number`."""
+    page = page_of_capture(capture, number << 40 | capture.number, task.plan.inputs[number].url, task.config.warc)
     found = read(page)
     for taker in takers:
         taker.take(found)
@@ -121,9 +122,9 @@ def read_archive(archive: Input, config: BuildConfig, tally: Tally) -> Iterator[
         yield from read_captures(file, archive.url, size, warc_settings(config), tally)
 
 
-def _by_name(plan: Plan) -> dict[str, int]:
+def _by_name(memory: Memory) -> dict[str, int]:
     """The inputs by the last part of their names, as revisit records of one archive name another."""
-    return {posixpath.basename(archive.url): number for number, archive in enumerate(plan.inputs)}
+    return {posixpath.basename(archive.url): number for number, archive in enumerate(memory.plan.inputs)}
 
 
 def _without_images(

@@ -16,12 +16,16 @@ from schemas.settings import SettingsError, differences, dump_settings
 from schemas.storage import Store
 
 PLAN = "work/plan.json"
+#: How files in `work/` are laid out. Another number is another layout, which no build can go on with.
+LAYOUT = 2
 CONFIG = "work/config.yaml"  # the resolved settings, as `weft build` takes them
 #: A row of a list is some hundred bytes, and makes a sample of some tens of thousands.
 _BYTES_A_PARTITION = {"archives": 512 << 20, "lists": 1 << 20}
 _MAX_PARTITIONS = 4096
-_BYTES_A_BUCKET = {"archives": 4 << 30, "lists": 32 << 20}
+_BYTES_A_BUCKET = {"archives": 16 << 30, "lists": 32 << 20}
 _MAX_BUCKETS = 4096
+#: More inputs a task make fewer files; fewer tasks than these would leave machines without work.
+_LEAST_TASKS, _MAX_ARCHIVES_A_TASK = 64, 16
 _BYTES_A_VIDEO_LIST = 64 << 20  # it stands for more than it weighs
 _IMAGES_A_TASK = 512
 
@@ -49,6 +53,19 @@ class Plan(msgspec.Struct, frozen=True):
     video_lists: list[Input] = []  # files that name videos and their texts
     own: list[OwnCode] = []  # the user's own steps, scorers and captioners, in the order of the settings
 
+    layout: int = 1
+    archives_a_task: int = 1  # of inputs, those that one task of the first phase reads
+
+    @property
+    def input_tasks(self) -> int:
+        """The number of tasks of the first phase."""
+        return math.ceil(len(self.inputs) / self.archives_a_task)
+
+    def inputs_of(self, task: int) -> range:
+        """The numbers of the inputs that a task of the first phase reads."""
+        start = task * self.archives_a_task
+        return range(start, min(len(self.inputs), start + self.archives_a_task))
+
     @property
     def first_phase(self) -> str:
         """The phase that reads the inputs."""
@@ -71,7 +88,7 @@ def make_plan(
         plan = read_plan(store)
         _require_same(store, plan, recipe)
         if patterns:
-            _warn_of_new(plan, _list_inputs(patterns, source))
+            _warn_of_new(plan, _list_inputs(patterns, source, sized=False))
         return plan
     config = recipe.config
     video_lists = [Input(url, -1) for url in list_files(videos)]
@@ -90,6 +107,8 @@ def make_plan(
         source=source,
         video_lists=video_lists,
         own=recipe.own,
+        layout=LAYOUT,
+        archives_a_task=config.archives_a_task or min(_MAX_ARCHIVES_A_TASK, max(1, len(inputs) // _LEAST_TASKS)),
     )
     if not store.put_if_absent(PLAN, msgspec.json.format(msgspec.json.encode(plan), indent=1)):
         return make_plan(store, patterns, recipe, source, videos)
@@ -104,6 +123,11 @@ def _require_same(store: Store, plan: Plan, recipe: Recipe) -> None:
             f"{store.url} was begun by weft {plan.weft_version}, this is {__version__}; "
             "finish it with that version or choose another --output"
         )
+    if plan.layout != LAYOUT:
+        raise SettingsError(
+            f"{store.url} was begun by a weft that laid out work/ otherwise; "
+            "finish it with that one, or choose another --output"
+        )
     if changed := [*differences(plan.config, recipe.config), *changed_code(plan.own, recipe.own)]:
         raise other_settings(store.url, changed)
 
@@ -117,11 +141,11 @@ def changed_code(old: Sequence[OwnCode], new: Sequence[OwnCode]) -> list[str]:
     ]
 
 
-def _list_inputs(patterns: Sequence[str], source: str) -> list[Input]:
+def _list_inputs(patterns: Sequence[str], source: str, sized: bool = True) -> list[Input]:
     """Raises `InputError`."""
     if source == "archives":
-        return list_archives(patterns)
-    found = list_sized(patterns)
+        return list_archives(patterns, sized)
+    found = list_sized(patterns, sized)
     if not found:
         raise InputError("no list given: name at least one .parquet, .csv or .jsonl file")
     return found

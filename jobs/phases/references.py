@@ -80,7 +80,7 @@ def _load(memory: Memory, kind: str) -> tuple[pa.Table | None, list[str]]:
     names: list[str] = []
     for index, references in enumerate(memory.plan.references):
         if references.kind == kind:
-            with memory.store.open(file_of(REFERENCES, index, "hashes.parquet")) as file:
+            with memory.store.open(file_of(REFERENCES.name, index, "hashes.parquet")) as file:
                 table = pq.read_table(file)
             item = pa.array(table.column("item").to_numpy() + len(names))
             tables.append(table.set_column(2, "item", item))
@@ -90,7 +90,7 @@ def _load(memory: Memory, kind: str) -> tuple[pa.Table | None, list[str]]:
 
 def reference_names(memory: Memory, index: int) -> list[str]:
     """The names of the items that one task hashed."""
-    return msgspec.json.decode(memory.store.read(file_of(REFERENCES, index, "names.json")), type=list[str])
+    return msgspec.json.decode(memory.store.read(file_of(REFERENCES.name, index, "names.json")), type=list[str])
 
 
 def _text_hashes(references: References, config: BuildConfig) -> Iterator[tuple[str, int, Any]]:

@@ -1,18 +1,21 @@
 """Phases are run one after the other; of each only what is missing."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
+import msgspec
+
 from jobs.engine.engine import Engine, Failure
 from jobs.engine.progress import progress
+from jobs.phases.merge import merged_names, merging, plan_merge
 from jobs.phases.plan import Plan
 from jobs.phases.recipe import Recipe
 from jobs.phases.scoring import EMBEDDINGS, Hosts, compares_embeddings, model_pool
 from jobs.phases.slices import make_slices
-from jobs.phases.task import Memory, Phase, Run, run_task
-from schemas.commits import Commit, committed, read_commit, roll_forward
+from jobs.phases.task import ROWS, Memory, Merged, Phase, Run, run_task
+from schemas.commits import Commit, read_done, write_summary
 from schemas.storage import Store
 
 
@@ -27,15 +30,23 @@ class Phases:
         self._engine, self.store, self.plan, self.recipe = engine, store, plan, recipe
         self._run = Run.new(store.url)
         self._memory = Memory(self._run)
+        self._merged: dict[str, Merged] = {}
+        self._has_slices = False
         self.commits: dict[str, list[Commit]] = {}
 
     def run(self, phase: Phase, *arguments: Any) -> list[Commit]:
         """Run what is missing of a phase; returns the commits of all its tasks, in order. Raises `BuildError`."""
-        work = partial(run_task, phase, self._run, arguments)
-        size = phase.size(self._memory)
-        done = committed(self.store, phase.name)
-        roll_forward(self.store, (read_commit(self.store, phase.name, index) for index in done))
-        missing = sorted(set(range(size)) - set(done))
+        commits, is_new = self._complete(phase, phase.size(self._memory), arguments)
+        if is_new:
+            write_summary(self.store, phase.name, commits)
+        self._merge(phase, commits)
+        return self._keep(phase, commits)
+
+    def _complete(self, phase: Phase, size: int, arguments: Sequence[Any]) -> tuple[list[Commit], bool]:
+        """The commits of all tasks, and whether any was done just now. Raises `BuildError`."""
+        done = read_done(self.store, phase.name)
+        missing = [index for index in range(size) if index not in done]
+        work = partial(run_task, phase, self._run, arguments, merged=dict(self._merged))
         failures: list[Failure] = []
         with progress(phase.name, size, len(done)) as bar:
             for outcome in self._engine.run(phase.name, work, missing):
@@ -43,6 +54,7 @@ class Phases:
                     failures.append(outcome)
                     self._engine.metrics.failed(phase.name)
                 else:
+                    done[outcome.partition] = outcome
                     bar.advance(outcome.counts)
                     self._engine.metrics.done(phase.name, outcome.counts)
         if failures:
@@ -51,12 +63,34 @@ class Phases:
                 f"{len(failures)} of {size} partitions of phase {phase.name} failed, first {first.partition}: "
                 f"{first.error}. All else is committed: the same command tries them again."
             )
-        self.commits[phase.name] = [read_commit(self.store, phase.name, index) for index in range(size)]
+        return [done[index] for index in range(size)], bool(missing)
+
+    def _merge(self, phase: Phase, commits: Sequence[Commit]) -> None:
+        """Merge the files of a phase that has many tasks; what was merged is removed, and nobody reads it again."""
+        slices = len(self._memory.slices) if self._has_slices else 0
+        merged = plan_merge(phase.name, commits, max(self.plan.partitions, self.plan.buckets, slices))
+        if merged is None:
+            return
+        names = merged_names(commits)
+        merger = merging(merged)
+        done, is_new = self._complete(merger, merged.groups * merged.ranges, (merged, len(commits), names))
+        if is_new:
+            if not self.plan.config.keep_work:
+                files = (file.name for commit in commits for file in commit.files)
+                self.store.remove_all([name for name in files if name.endswith(ROWS)])
+            write_summary(self.store, merger.name, done)
+        self._merged[phase.name] = merged
+        self._keep(merger, done)
+
+    def _keep(self, phase: Phase, commits: Sequence[Commit]) -> list[Commit]:
+        """What is asked for later: not the names of files, of which there may be millions."""
+        self.commits[phase.name] = [msgspec.structs.replace(commit, files=[]) for commit in commits]
         return self.commits[phase.name]
 
     def cut_slices(self) -> None:
         """Decide on the slices, when the first phase is complete; cut again in the same places they are the same."""
         make_slices(self.store, self.plan)
+        self._has_slices = True
 
     @contextmanager
     def models(self) -> Iterator[Hosts]:

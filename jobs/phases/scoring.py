@@ -101,7 +101,7 @@ def evaluation_embeddings(memory: Memory) -> tuple[Floats, list[str]] | None:
     arrays, names = [], []
     for index, references in enumerate(memory.plan.references):
         if references.kind == "images":
-            arrays.append(np.load(io.BytesIO(memory.store.read(file_of(EMBEDDINGS, index, "embeddings.npy")))))
+            arrays.append(np.load(io.BytesIO(memory.store.read(file_of(EMBEDDINGS.name, index, "embeddings.npy")))))
             names += reference_names(memory, index)
     return np.concatenate(arrays), names
 

@@ -17,18 +17,22 @@ from numpy.typing import NDArray
 from jobs.phases.extract import EXTRACT
 from jobs.phases.plan import Plan
 from jobs.phases.task import FIRST, LAST, SLICES, Phase, Slice, Task
-from schemas.buckets import read_groups
 from schemas.documents import Draft
 from schemas.storage import Store
 
 _DRAFTS_AT_A_TIME = 256
+_SIZES_AT_A_TIME = 256
 
 
 def make_slices(store: Store, plan: Plan) -> list[Slice]:
     """The slices of a build whose first phase is complete; each is one task of the phases that open drafts."""
+    if store.exists(SLICES):
+        return msgspec.json.decode(store.read(SLICES), type=list[Slice])
     sizes = np.zeros(plan.partitions, np.int64)
-    for index in range(len(plan.inputs)):
-        sizes += np.frombuffer(store.read(f"work/{plan.first_phase}/{index:06d}.sizes"), "<i8")
+    names = [f"work/{plan.first_phase}/{index:06d}.sizes" for index in range(plan.input_tasks)]
+    for start in range(0, len(names), _SIZES_AT_A_TIME):
+        for data in store.read_all(names[start : start + _SIZES_AT_A_TIME]):
+            sizes += np.frombuffer(data, "<i8")
     # Slices of one domain run side by side: images from the web would then be asked for faster than its pace allows.
     max_bytes = LAST if plan.config.media.from_web else plan.config.max_slice_bytes
     slices = list(cut(sizes.tolist(), max_bytes))
@@ -74,6 +78,5 @@ def rows_of_slice(task: Task, phase: Phase, name: str) -> Iterator[pa.Table]:
 
 def _lost_uids(task: Task, losing: Sequence[Phase]) -> NDArray[np.int64]:
     """The pages of the slice's partition that these phases dropped."""
-    names = [name for phase in losing for name in task.files(phase, "losers")]
-    parts = [table.column("uid").to_numpy() for table in read_groups(task.store, names, task.slice.partition)]
+    parts = [table.column("uid").to_numpy() for table in task.groups(losing, "losers", task.slice.partition)]
     return np.concatenate(parts) if parts else np.zeros(0, np.int64)

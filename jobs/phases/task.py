@@ -5,8 +5,8 @@ it or nothing (`schemas.commits`).
 """
 
 import functools
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any, Literal, TypeVar
 
 import msgspec
@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from jobs.config import BuildConfig
 from jobs.phases.plan import Plan, read_plan
-from schemas.buckets import FLUSH_BYTES, BucketWriter, read_bucket, read_groups
+from schemas.buckets import FLUSH_BYTES, BucketReader, BucketWriter
 from schemas.commits import Attempt, Commit, StagedFile
 from schemas.drop_files import DropFile
 from schemas.drops import Tally
@@ -24,6 +24,8 @@ from schemas.storage import Store, new_attempt
 T = TypeVar("T")
 
 SLICES = "work/slices.json"
+ROWS = ".arrow"  # how files end whose rows are grouped by bucket
+NONE_MERGED: Mapping[str, "Merged"] = {}
 FIRST, LAST = -(1 << 63), (1 << 63) - 1
 
 
@@ -55,6 +57,7 @@ class Memory:
 
     def __init__(self, run: Run) -> None:
         self.store = Store(run.output)
+        self.rows = BucketReader(self.store)
         self._loaded: dict[Any, Any] = {}
 
     @functools.cached_property
@@ -79,17 +82,39 @@ def _memory(run: Run) -> Memory:
     return Memory(run)
 
 
+class Merged(msgspec.Struct, frozen=True):
+    """How the files of a phase were merged: those of `group` tasks, side by side, became files of `width` buckets."""
+
+    phase: str
+    group: int
+    groups: int
+    width: int
+    ranges: int
+
+    @property
+    def name(self) -> str:
+        """Of the phase that merges."""
+        return f"{self.phase}-merged"
+
+    def files(self, name: str, bucket: int) -> list[str]:
+        """The files that hold the rows of a bucket, in the order of the tasks that wrote them."""
+        place = bucket // self.width
+        return [file_of(self.name, group * self.ranges + place, f"{name}{ROWS}") for group in range(self.groups)]
+
+
 class Phase(msgspec.Struct, frozen=True):
     """A phase: its name in `work/`, `drops/` and `dataset.json`, how many tasks it has, and what each does."""
 
     name: str
-    over: Literal["inputs", "references", "video_lists", "partitions", "buckets", "slices"]
+    over: Literal["inputs", "references", "video_lists", "partitions", "buckets", "slices", "merged"]
     body: Callable[..., None]  # of the task, and of the arguments that the phase is run with
 
     def size(self, memory: Memory) -> int:
         """The number of tasks."""
         if self.over == "slices":
             return len(memory.slices)
+        if self.over == "inputs":
+            return memory.plan.input_tasks
         count: int | list[Any] = getattr(memory.plan, self.over)
         return count if isinstance(count, int) else len(count)
 
@@ -98,10 +123,17 @@ class Task:
     """One attempt at one part of a phase. Files have the names that they will have once it is committed."""
 
     def __init__(
-        self, phase: Phase, index: int, memory: Memory, attempt: Attempt, tally: Tally, stack: ExitStack
+        self,
+        phase: Phase,
+        index: int,
+        memory: Memory,
+        merged: Mapping[str, Merged],
+        attempt: Attempt,
+        tally: Tally,
+        stack: ExitStack,
     ) -> None:
         self.phase, self.index, self.memory, self.attempt, self.tally = phase, index, memory, attempt, tally
-        self._stack = stack
+        self._merged, self._stack = merged, stack
         self.finish_shards: Callable[[], list[ShardInfo]] = list  # of a task that writes samples
         self.unfinished = 0  # of a phase that is one round of several: what calls for another
 
@@ -137,45 +169,66 @@ class Task:
 
     def create(self, name: str) -> StagedFile:
         """A file of the task's own in `work/`, for later phases."""
-        return self.attempt.create(file_of(self.phase, self.index, name))
+        return self.attempt.create(file_of(self.phase.name, self.index, name))
+
+    @contextmanager
+    def created(self, name: str) -> Iterator[StagedFile]:
+        """The same, closed at the end of the block: of many files only one need be open."""
+        file = self.create(name)
+        yield file
+        file.close()
 
     def put(self, name: str, data: bytes) -> None:
         """A small file of the task's own, whole."""
-        self.attempt.put(file_of(self.phase, self.index, name), data)
+        self.attempt.put(file_of(self.phase.name, self.index, name), data)
 
     def writer(
         self, name: str, columns: dict[str, pa.DataType], order: str | None = None, flush_bytes: int = FLUSH_BYTES
     ) -> BucketWriter:
         """Rows for tasks of later phases, each in the bucket of the one that will read it; ends with the task."""
-        return self.enter(BucketWriter(self.create(f"{name}.parquet"), columns, flush_bytes, order))
+        return self.enter(BucketWriter(self.create(f"{name}{ROWS}"), columns, flush_bytes, order))
 
-    def files(self, phase: Phase, name: str) -> list[str]:
-        """What each task of an earlier phase calls `name`."""
-        return [file_of(phase, index, f"{name}.parquet") for index in range(phase.size(self.memory))]
-
-    def rows(self, phase: Phase, name: str, bucket: int | None = None) -> pa.Table | None:
-        """The rows that an earlier phase has for a bucket, by default that of this task; None where there are none."""
-        return read_bucket(self.store, self.files(phase, name), self.index if bucket is None else bucket)
+    def rows(self, phases: Phase | Sequence[Phase], name: str, bucket: int | None = None) -> pa.Table | None:
+        """The rows that earlier phases have for a bucket, by default that of this task; None where there are none."""
+        bucket = self.index if bucket is None else bucket
+        return self.memory.rows.table(self._files(phases, name, bucket), bucket)
 
     def groups(
-        self, phase: Phase, name: str, bucket: int | None = None, within: tuple[str, int, int] | None = None
+        self,
+        phases: Phase | Sequence[Phase],
+        name: str,
+        bucket: int | None = None,
+        within: tuple[str, int, int] | None = None,
     ) -> Iterator[pa.Table]:
         """The same rows, some at a time."""
-        return read_groups(self.store, self.files(phase, name), self.index if bucket is None else bucket, within)
+        bucket = self.index if bucket is None else bucket
+        return self.memory.rows.groups(self._files(phases, name, bucket), bucket, within)
+
+    def _files(self, phases: Phase | Sequence[Phase], name: str, bucket: int) -> list[str]:
+        """Where the rows lie that tasks of earlier phases have written under `name`."""
+        found = []
+        for phase in [phases] if isinstance(phases, Phase) else phases:
+            if merged := self._merged.get(phase.name):
+                found += merged.files(name, bucket)
+            else:
+                found += [file_of(phase.name, index, f"{name}{ROWS}") for index in range(phase.size(self.memory))]
+        return found
 
 
-def run_task(phase: Phase, run: Run, arguments: Sequence[Any], index: int) -> Commit:
-    """Do task `index` of a phase; what an engine is given."""
+def run_task(
+    phase: Phase, run: Run, arguments: Sequence[Any], index: int, merged: Mapping[str, Merged] = NONE_MERGED
+) -> Commit:
+    """Do task `index` of a phase; what an engine is given. `merged` are the earlier phases whose files were merged."""
     memory = _memory(run)
     with Attempt(memory.store, phase.name, index) as attempt:
         drops = DropFile(attempt, f"drops/{phase.name}-{index:06d}.parquet")
         with drops, ExitStack() as stack:
-            task = Task(phase, index, memory, attempt, Tally(drops.add), stack)
+            task = Task(phase, index, memory, merged, attempt, Tally(drops.add), stack)
             phase.body(task, *arguments)
         shards = task.finish_shards()  # their marks come last of all files: from then on a reader may trust a shard
         return attempt.commit(task.tally.counts(), shards, task.unfinished)
 
 
-def file_of(phase: Phase, index: int, name: str) -> str:
+def file_of(phase: str, index: int, name: str) -> str:
     """What a task of a phase calls `name`."""
-    return f"work/{phase.name}/{index:06d}.{name}"
+    return f"work/{phase}/{index:06d}.{name}"

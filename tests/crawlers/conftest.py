@@ -1,5 +1,6 @@
 import re
 import threading
+import time
 import uuid
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -17,7 +18,9 @@ class Site:
         self.url = url
         self.files: dict[str, bytes] = {}
         self.tells_length = True
+        self.delay_s = 0.0
         self.requests: list[str] = []
+        self.sent: list[int] = []  # bytes of the bodies that were asked for
 
 
 @pytest.fixture
@@ -31,6 +34,7 @@ def site() -> Iterator[Site]:
 
         def answer(self, head_only: bool) -> None:
             site.requests.append(f"{self.command} {self.path}")
+            time.sleep(site.delay_s)
             body = site.files.get(self.path.partition("?")[0])
             if body is None:
                 self.send_error(404)
@@ -48,6 +52,7 @@ def site() -> Iterator[Site]:
                 self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             if not head_only:
+                site.sent.append(len(body))
                 self.wfile.write(body)
 
         def log_message(self, *args: object) -> None:

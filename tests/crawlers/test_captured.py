@@ -1,10 +1,11 @@
 import io
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import fsspec
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
 
 from crawlers.archive_index import Archives
 from crawlers.captured import CapturedMedia, Location
@@ -206,3 +207,86 @@ def test_media_of_an_arc_are_found_by_offset(tmp_path: Path, version: int, gz: b
     with CapturedMedia([path], located([path]), CAP) as media:
         for number in (1, 0):
             assert media.get(f"https://example.org/{number}.jpg").body == image(number).payload
+
+
+def test_of_an_archive_on_a_web_server_only_the_record_is_asked_for(archives: list[str], site: Site) -> None:
+    padding = [image(number) for number in range(10, 2000)]
+    write_warc(archives[0], [image(0), *padding, image(1)], gzip=False)
+    site.files["/a.warc"] = Path(archives[0]).read_bytes()
+    with CapturedMedia([f"{site.url}/a.warc"], located(archives[:1]), CAP) as media:
+        for number in (1, 0, 500):
+            assert media.get(f"https://example.org/{number}.jpg").body == image(number).payload
+    assert sum(site.sent) < 20_000
+
+
+class ObjectStore(MemoryFileSystem):
+    """Objects in memory, asked as those of a network are."""
+
+    protocol = "objects"
+    async_impl = True
+    cachable = False
+    store: ClassVar[dict[str, Any]] = {}
+    asked: ClassVar[list[list[tuple[str, int, int]]]] = []
+    broken: ClassVar[set[str]] = set()
+
+    @classmethod
+    def _strip_protocol(cls, path: str) -> str:
+        return str(super()._strip_protocol(path.replace("objects://", "memory://")))
+
+    def cat_ranges(self, paths: list[str], starts: Any, ends: Any, **_: Any) -> list[Any]:  # type: ignore[override]
+        self.asked.append(list(zip(paths, starts, ends, strict=True)))
+        return [
+            OSError("lost") if path in self.broken else self.cat_file(path, start, end)
+            for path, start, end in self.asked[-1]
+        ]
+
+
+@pytest.fixture
+def objects(archives: list[str], monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The same archives in a store of objects."""
+    fsspec.register_implementation("objects", ObjectStore, clobber=True)
+    monkeypatch.setattr(ObjectStore, "asked", [])
+    monkeypatch.setattr(ObjectStore, "broken", set())
+    for path in archives:
+        ObjectStore().pipe_file(f"/{Path(path).name}", Path(path).read_bytes())
+    return [f"objects://{Path(path).name}" for path in archives]
+
+
+def asked_of(numbers: list[int]) -> list[list[str]]:
+    return [[f"https://example.org/{number}.jpg"] for number in numbers]
+
+
+def test_what_pages_need_of_a_store_of_objects_is_asked_for_at_once_in_its_order(
+    archives: list[str], objects: list[str]
+) -> None:
+    pages = [[3, 0], [2], [9, 1], []]
+    with CapturedMedia(objects, located(archives), CAP) as media:
+        seen = []
+        for page in media.prefetch(iter(pages), asked_of):
+            found = [media.get(f"https://example.org/{number}.jpg").body for number in page if number < 4]
+            assert found == [image(number).payload for number in page if number < 4]
+            seen.append(page)
+    assert seen == pages
+    (ranges,) = ObjectStore.asked
+    assert ranges == sorted(ranges)
+    assert len(ranges) == 4
+
+
+def test_no_more_is_held_than_is_said(archives: list[str], objects: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("crawlers.captured._BYTES_AHEAD", 100)
+    with CapturedMedia(objects, located(archives), CAP) as media:
+        assert list(media.prefetch(iter([[0], [1], [2]]), asked_of)) == [[0], [1], [2]]
+    assert [len(ranges) for ranges in ObjectStore.asked] == [1, 1, 1]
+
+
+def test_a_range_that_failed_ahead_of_time_is_asked_for_again_when_it_is_needed(
+    archives: list[str], objects: list[str]
+) -> None:
+    ObjectStore.broken.add(ObjectStore._strip_protocol(objects[0]))
+    with CapturedMedia(objects, located(archives), CAP) as media:
+        for _ in media.prefetch(iter([[0], [2]]), asked_of):
+            pass
+        assert media.get("https://example.org/0.jpg").body == image(0).payload
+        ObjectStore().rm_file(ObjectStore._strip_protocol(objects[0]))
+        with pytest.raises(FileNotFoundError):
+            media.get("https://example.org/0.jpg")

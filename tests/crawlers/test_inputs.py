@@ -1,5 +1,6 @@
 import gzip
 import os
+import time
 from pathlib import Path
 
 import fsspec
@@ -258,3 +259,28 @@ def test_extracts_are_refused_by_their_names(tmp_path: Path, name: str) -> None:
     for pattern in (name, "x*" if name[0] == "x" else "X*", "all.paths"):
         with pytest.raises(NoResponses, match=r"is a W[EA]T file: .* weft needs the pages"):
             list_archives([str(tmp_path / pattern)])
+
+
+def test_many_sizes_are_asked_for_at_a_time_and_stay_in_the_order_of_the_list(site: Site, tmp_path: Path) -> None:
+    for number in range(60):
+        site.files[f"/{number}.warc.gz"] = b"x" * number
+    (tmp_path / "all.txt").write_text("".join(f"{site.url}/{number}.warc.gz\n" for number in range(60)))
+    site.delay_s = 0.1
+    started = time.monotonic()
+    found = list_archives([str(tmp_path / "all.txt")])
+    assert [(item.url, item.size) for item in found] == [(f"{site.url}/{n}.warc.gz", n) for n in range(60)]
+    assert time.monotonic() - started < 60 * 0.1
+
+
+def test_a_line_among_many_that_names_nothing_is_said(site: Site, tmp_path: Path) -> None:
+    site.files["/0.warc.gz"] = b"x"
+    (tmp_path / "all.txt").write_text("".join(f"{site.url}/{number}.warc.gz\n" for number in range(3)))
+    with pytest.raises(InputError, match=r"no such archive: .*/1\.warc\.gz"):
+        list_archives([str(tmp_path / "all.txt")])
+
+
+def test_nobody_is_asked_for_sizes_that_are_not_wanted(site: Site, tmp_path: Path) -> None:
+    urls = [f"{site.url}/{number}.warc.gz" for number in range(3)]
+    (tmp_path / "all.txt").write_text("\n".join(urls))
+    assert list_archives([str(tmp_path / "all.txt")], sized=False) == [Input(url, -1) for url in urls]
+    assert site.requests == []

@@ -1,15 +1,16 @@
 import io
 import uuid
 from collections import Counter
+from collections.abc import Sequence
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.buckets import BucketWriter, bucket_of, first_of_each, read_bucket
-from schemas.storage import Store
+from schemas.buckets import BucketReader, BucketWriter, bucket_of, first_of_each, read_indexes
+from schemas.merging import merge_files
+from schemas.storage import Range, Store
 
 COLUMNS = {"name": pa.string(), "data": pa.binary(), "n": pa.int64()}
 Row = tuple[int, str, bytes, int]
@@ -27,8 +28,8 @@ def write(store: Store, name: str, rows: list[Row], flush_bytes: int = 1 << 20, 
 
 
 def read(store: Store, names: list[str], bucket: int) -> list[Row]:
-    table = read_bucket(store, names, bucket)
-    return [] if table is None else [tuple(row.values()) for row in table.to_pylist()]
+    table = BucketReader(store).table(names, bucket)
+    return [] if table is None else [(bucket, *row.values()) for row in table.to_pylist()]
 
 
 @given(st.lists(_rows, min_size=1, max_size=3), st.integers(1, 10))
@@ -43,45 +44,132 @@ def test_every_bucket_gives_back_exactly_the_rows_that_went_in_in_order(files: l
         store.remove(name)
 
 
-def test_a_row_group_holds_one_bucket(store: Store) -> None:
-    rows = [(i % 3, "", b"", i) for i in range(60)]
-    write(store, "a", rows, flush_bytes=30 * 64)
-    with store.open("a") as file, pq.ParquetFile(file) as parquet:
-        groups = [set(parquet.read_row_group(i).column("bucket").to_pylist()) for i in range(parquet.num_row_groups)]
-    assert all(len(group) == 1 for group in groups)
-    assert len(groups) == 6, "two runs of three buckets"
+def test_a_file_is_an_arrow_stream_in_the_order_of_buckets(store: Store) -> None:
+    write(store, "a", [(i % 3, "", b"", i) for i in range(60)], flush_bytes=30 * 64)
+    with store.open("a") as file, pa.ipc.open_stream(file) as stream:
+        assert stream.read_all().column("n").to_pylist() == [i for bucket in range(3) for i in range(bucket, 60, 3)]
 
 
-def test_rows_are_flushed_by_the_size_they_are_said_to_have(folder: Store) -> None:
-    with folder.create("a") as file, BucketWriter(file, COLUMNS, flush_bytes=1000) as writer:
-        for i in range(4):
-            writer.add(0, "", b"", i, size=500)
-    with folder.open("a") as file:
-        assert pq.ParquetFile(file).num_row_groups == 2
+def test_the_bytes_of_a_bucket_lie_together_however_many_runs_it_came_in(store: Store) -> None:
+    write(store, "a", [(i % 3, "", b"", i) for i in range(60)], flush_bytes=10 * 64)
+    (index,) = read_indexes(store, ["a"])
+    assert index.buckets.tolist() == [bucket for bucket in range(3) for _ in range(6)], "six runs of three buckets"
+    assert index.starts[1:].tolist() == index.ends[:-1].tolist()
 
 
 def test_a_bucket_that_nobody_wrote_is_none(store: Store) -> None:
     write(store, "a", [(1, "x", b"y", 2)])
     write(store, "empty", [])
-    assert read_bucket(store, ["a", "empty"], 0) is None
-    assert read_bucket(store, [], 1) is None
+    assert BucketReader(store).table(["a", "empty"], 0) is None
+    assert BucketReader(store).table([], 1) is None
     assert read(store, ["empty", "a"], 1) == [(1, "x", b"y", 2)]
 
 
-def test_only_the_row_groups_of_the_bucket_are_read(folder: Store) -> None:
+def test_only_the_bytes_of_the_bucket_are_read(folder: Store) -> None:
     """What makes the shuffle affordable: one bucket costs its own bytes, not the file's."""
     write(folder, "a", [(bucket, "", bytes([bucket]) * 50, 0) for bucket in range(200)], flush_bytes=1 << 30)
-    path = folder.path("a")
-    with pq.ParquetFile(path) as parquet:
-        group = parquet.metadata.row_group(100)
-        last = max(group.column(i).data_page_offset for i in range(group.num_columns))
-        next_group = parquet.metadata.row_group(101).column(0)
-        start = min(next_group.dictionary_page_offset or next_group.data_page_offset, next_group.data_page_offset)
-    assert last < start
+    (index,) = read_indexes(folder, ["a"])
     data = bytearray(folder.read("a"))
-    data[start : start + 200] = b"\xff" * 200  # the groups after it are damaged: nobody may look
+    data[index.ends[100] : index.ends[199]] = b"\xff" * int(index.ends[199] - index.ends[100])
+    data[: index.starts[100]] = b"\xff" * int(index.starts[100])  # all others are damaged: nobody may look
     folder.put("a", bytes(data))
     assert read(folder, ["a"], 100) == [(100, "", b"d" * 50, 0)]
+
+
+def test_a_file_costs_one_request_for_its_index_and_one_for_each_bucket(
+    folder: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a", "b"):
+        write(folder, name, [(bucket, "", b"", 0) for bucket in range(20)])
+    asked: list[Range] = []
+    read_ranges = Store.read_ranges
+
+    def noted(store: Store, ranges: Sequence[Range]) -> list[bytes]:
+        asked.extend(ranges)
+        return read_ranges(store, ranges)
+
+    monkeypatch.setattr(Store, "read_ranges", noted)
+    reader = BucketReader(folder)
+    for bucket in (3, 4, 99):
+        reader.table(["a", "b"], bucket)
+    assert [name for name, start, _ in asked if start < 0] == ["a", "b"]
+    assert [name for name, start, _ in asked if start >= 0] == ["a", "b"] * 2
+
+
+def test_indexes_are_forgotten_when_there_are_too_many(folder: Store) -> None:
+    for name in map(str, range(9)):
+        write(folder, name, [(bucket, name, b"", 0) for bucket in range(20)])
+    reader = BucketReader(folder, cache_bytes=600)
+    for _ in range(2):
+        table = reader.table(list(map(str, range(9))), 7)
+        assert table is not None
+        assert table.column("name").to_pylist() == list("012345678")
+
+
+def test_an_index_that_is_longer_than_what_is_read_first_is_read_whole(folder: Store) -> None:
+    write(folder, "a", [(bucket, "", b"", bucket) for bucket in range(40_000)], flush_bytes=1 << 30)
+    assert read(folder, ["a"], 39_999) == [(39_999, "", b"", 39_999)]
+
+
+@pytest.mark.parametrize("damage", [b"", b"PAR1", b"no index at all, whatever the name says"])
+def test_a_file_of_another_form_is_an_error_that_names_it(folder: Store, damage: bytes) -> None:
+    folder.put("a", damage)
+    with pytest.raises(OSError, match="a has no index at its end"):
+        read(folder, ["a"], 0)
+
+
+def test_a_range_of_the_order_leaves_out_blocks_and_rows(folder: Store) -> None:
+    rows = [(0, "", b"", n * 7 % 20_011) for n in range(20_011)]
+    with folder.create("a") as file, BucketWriter(file, COLUMNS, order="n") as writer:
+        for row in rows:
+            writer.add(*row)
+    (index,) = read_indexes(folder, ["a"])
+    assert len(list(index.within(0, 5, 100, 200))) == 1
+    found = list(BucketReader(folder).groups(["a"], 0, ("n", 4000, 4200)))
+    assert [n for table in found for n in table.column("n").to_pylist()] == list(range(4000, 4201))
+
+
+@given(
+    st.lists(_rows, min_size=1, max_size=6),
+    st.integers(1, 10),
+    st.integers(1, 4),
+    st.sampled_from([100, 3000, 1 << 20]),
+)
+def test_merged_files_hold_the_same_rows_in_the_same_order(
+    files: list[list[Row]], run: int, width: int, memory: int
+) -> None:
+    store = Store(f"memory://{uuid.uuid4().hex}")
+    names = [f"{i}.arrow" for i in range(len(files))]
+    for name, rows in zip(names, files, strict=True):
+        write(store, name, rows, flush_bytes=run * 64)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("schemas.merging.MERGE_BYTES", memory)
+        for first in range(0, 6, width):
+            with store.create(f"merged-{first}") as file:
+                merge_files(store, names, first, first + width, file)
+    for bucket in range(6):
+        merged = read(store, [f"merged-{bucket // width * width}"], bucket)
+        assert merged == [row for rows in files for row in rows if row[0] == bucket]
+
+
+@pytest.mark.parametrize("memory", [100, 1 << 20])
+def test_merged_rows_of_an_ordered_file_stand_in_their_order_where_they_fit(
+    folder: Store, monkeypatch: pytest.MonkeyPatch, memory: int
+) -> None:
+    monkeypatch.setattr("schemas.merging.MERGE_BYTES", memory)
+    for name in "ab":
+        with folder.create(name) as file, BucketWriter(file, COLUMNS, 2000, "n") as writer:
+            for n in range(200):
+                writer.add(n % 2, name, b"", n * 37 % 101)
+    with folder.create("merged") as file:
+        merge_files(folder, ["a", "b"], 0, 2, file)
+    for bucket in range(2):
+        rows, expected = read(folder, ["merged"], bucket), read(folder, ["a", "b"], bucket)
+        assert sorted(rows) == sorted(expected)
+        assert rows == (expected if memory == 100 else sorted(expected, key=lambda row: row[3]))
+        within = BucketReader(folder).groups(["merged"], bucket, ("n", 30, 40))
+        found = sorted(n for table in within for n in table.column("n").to_pylist())
+        assert found == sorted(row[3] for row in expected if 30 <= row[3] <= 40)
 
 
 def test_a_failing_body_does_not_write_what_it_still_held() -> None:
@@ -94,7 +182,7 @@ def test_a_failing_body_does_not_write_what_it_still_held() -> None:
 
     with pytest.raises(ValueError, match="bad data"):
         work()
-    assert pq.read_metadata(io.BytesIO(out.getvalue())).num_rows == 0
+    assert out.getvalue() == b""
 
 
 def test_a_wrong_value_is_refused() -> None:

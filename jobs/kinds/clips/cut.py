@@ -19,7 +19,6 @@ from jobs.phases.scoring import Hosts, open_models
 from jobs.phases.task import Phase, Task
 from pipeline.consent import honour_image_consent
 from pipeline.video.clips import CutVideo
-from schemas.buckets import read_groups
 from schemas.deny import DenyList, read_deny_list
 from schemas.drops import Drop, DropRow, Guarded, on_page
 from schemas.kinds import CLIPS
@@ -98,9 +97,8 @@ class _Make:
 
 def _videos(task: Task) -> Iterator[VideoDraft]:
     """The videos of a partition in seeded order; of several references to one, the one with most text."""
-    names = [name for phase in (EXTRACT, VIDEO_LISTS) for name in task.files(phase, "videos")]
     best: dict[bytes, VideoDraft] = {}
-    for table in read_groups(task.store, names, task.index):
+    for table in task.groups([EXTRACT, VIDEO_LISTS], "videos"):
         for packed in table.column("video").to_pylist():
             video = msgspec.json.decode(packed, type=VideoDraft)
             task.tally.saw("video")

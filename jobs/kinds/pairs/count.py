@@ -75,8 +75,7 @@ def _least_count(task: Task) -> int:
     most = task.config.pairs.max_tokens
     assert most is not None
     numbers: Counter[int] = Counter()
-    for bucket in range(task.plan.buckets):
-        data = task.store.read(file_of(PAIR_COUNTS, bucket, "histogram"))
+    for data in task.store.read_all([file_of(PAIR_COUNTS.name, n, "histogram") for n in range(task.plan.buckets)]):
         values, counts = np.frombuffer(data, "<i8").reshape(2, -1)
         numbers.update(dict(zip(values.tolist(), counts.tolist(), strict=True)))
     taken = 0

@@ -1,6 +1,7 @@
 """The phase that reads lists of addresses and captions, in place of archives: their rows become pairs."""
 
 from collections import Counter
+from collections.abc import Callable
 
 import msgspec
 
@@ -25,29 +26,35 @@ def first_phase(plan: Plan) -> Phase:
 
 
 def read_list(task: Task, recipe: Recipe) -> None:
-    """Hand on the rows of one list to the partitions of their images."""
-    config, tally, source = task.config, task.tally, task.plan.inputs[task.index].url
-    rules = msgspec.structs.replace(config.pairs.caption, sources=("list",))
+    """Hand on the rows of some lists to the partitions of their images."""
     taker, judge = TakePairs(task, Wanted(task)), None
     if recipe.has_pair_steps:
-        judge = Guarded(task.enter(Isolated(recipe.judge_pair, config.isolation)))
-    try:
-        for row in read_rows(source, find_columns(source, config.lists.read)):
-            tally.saw("pair")
-            try:
-                ref = pair_of(row, task.index, rules, config.pii)
-                ref = judge(ref) if judge is not None else ref
-            except Drop as drop:
-                where = f"row {row.number} of {source}"
-                tally.drop(DropRow(row.url, "pair", drop.reason, ", ".join(filter(None, (drop.detail, where)))))
-                continue
-            for what, count in ref.redacted.items():
-                tally.redacted(what, count)
-            tally.kept("pair")
-            taker.add(ref)
-    except InputError as error:
-        raise StepError(str(error)) from None
+        judge = Guarded(task.enter(Isolated(recipe.judge_pair, task.config.isolation)))
+    for number in task.plan.inputs_of(task.index):
+        try:
+            _take_rows(task, number, taker, judge)
+        except InputError as error:
+            raise StepError(str(error)) from None
     write_sizes(task, [taker])
+
+
+def _take_rows(task: Task, number: int, taker: TakePairs, judge: Callable[[PairRef], PairRef] | None) -> None:
+    """Of list `number`."""
+    config, tally, source = task.config, task.tally, task.plan.inputs[number].url
+    rules = msgspec.structs.replace(config.pairs.caption, sources=("list",))
+    for row in read_rows(source, find_columns(source, config.lists.read)):
+        tally.saw("pair")
+        try:
+            ref = pair_of(row, number, rules, config.pii)
+            ref = judge(ref) if judge is not None else ref
+        except Drop as drop:
+            where = f"row {row.number} of {source}"
+            tally.drop(DropRow(row.url, "pair", drop.reason, ", ".join(filter(None, (drop.detail, where)))))
+            continue
+        for what, count in ref.redacted.items():
+            tally.redacted(what, count)
+        tally.kept("pair")
+        taker.add(ref)
 
 
 def pair_of(row: Row, index: int, rules: CaptionRules, pii: PiiRules) -> PairRef:

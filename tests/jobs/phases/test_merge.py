@@ -1,0 +1,184 @@
+"""Files of phases with many tasks are merged; nothing of it shows in the dataset, whenever a build was stopped."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from jobs.build import build
+from jobs.phases import merge
+from jobs.phases.merge import plan_merge
+from schemas.commits import Attempt, Commit, FileInfo
+from schemas.drops import Counts
+from schemas.merging import MERGE_BYTES
+from schemas.settings import SettingsError
+from schemas.storage import Store
+from tests.jobs.conftest import contents
+from tests.jobs.test_build import INLINE, SMALL, built
+
+CUT = msgspec.structs.replace(SMALL, partitions=4, buckets=3, max_slice_bytes=6000)
+
+
+class Stopped(BaseException):
+    """Not to be caught, as a kill is not."""
+
+
+@pytest.fixture
+def merging(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All phases are merged that have two tasks, in groups of two, and in more than one range."""
+    monkeypatch.setattr(merge, "MERGE_ABOVE", 1)
+    monkeypatch.setattr(merge, "_LEAST_GROUP", 2)
+    monkeypatch.setattr(merge, "_LARGEST_GROUP", 2)
+    monkeypatch.setattr(merge, "_BLOCKS_A_TASK", 4)
+
+
+@pytest.fixture(scope="module")
+def in_peace(tmp_path_factory: pytest.TempPathFactory, site: list[Path]) -> dict[str, bytes]:
+    out = tmp_path_factory.mktemp("peace") / "out"
+    built(out, site, CUT)
+    return contents(out)
+
+
+def phases_of(out: Path) -> set[str]:
+    return {path.name for path in (out / "work").iterdir() if path.is_dir()}
+
+
+@pytest.mark.usefixtures("merging")
+def test_merged_files_give_the_same_bytes(tmp_path: Path, site: list[Path], in_peace: dict[str, bytes]) -> None:
+    out = tmp_path / "out"
+    built(out, site, CUT)
+    assert contents(out) == in_peace
+    assert {"extract-merged", "urls-merged", "counts-merged", "assemble-merged"} <= phases_of(out)
+    assert not list((out / "work/extract").glob("*.arrow")), "what was merged is not read again"
+
+
+@pytest.mark.usefixtures("merging")
+def test_what_was_merged_is_kept_where_the_setting_says_so(tmp_path: Path, site: list[Path]) -> None:
+    built(tmp_path / "out", site, msgspec.structs.replace(CUT, keep_work=True))
+    assert len(list((tmp_path / "out/work/extract").glob("*.drafts.arrow"))) == 3
+
+
+@pytest.mark.usefixtures("merging")
+@pytest.mark.parametrize("nth", [3, 5, 9, 30])
+def test_a_build_stopped_at_any_commit_goes_on(
+    tmp_path: Path, site: list[Path], in_peace: dict[str, bytes], monkeypatch: pytest.MonkeyPatch, nth: int
+) -> None:
+    commits, commit = [0], Attempt.commit
+
+    def stop(self: Attempt, *arguments: Any) -> Commit:
+        commits[0] += 1
+        if commits[0] == nth:
+            raise Stopped
+        return commit(self, *arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Attempt, "commit", stop)
+        with pytest.raises(Stopped):
+            built(tmp_path / "out", site, CUT)
+    built(tmp_path / "out", site, CUT)
+    assert contents(tmp_path / "out") == in_peace
+
+
+@pytest.mark.usefixtures("merging")
+@pytest.mark.parametrize("nth", [1, 5])
+def test_a_build_stopped_while_it_removes_what_was_merged_goes_on(
+    tmp_path: Path, site: list[Path], in_peace: dict[str, bytes], monkeypatch: pytest.MonkeyPatch, nth: int
+) -> None:
+    removed, remove = [0], Store.remove
+
+    def stop(self: Store, name: str) -> None:
+        if name.endswith(".arrow"):
+            removed[0] += 1
+            if removed[0] == nth:
+                raise Stopped
+        remove(self, name)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "remove", stop)
+        with pytest.raises(Stopped):
+            built(tmp_path / "out", site, CUT)
+    built(tmp_path / "out", site, CUT)
+    assert contents(tmp_path / "out") == in_peace
+
+
+def test_a_phase_that_was_complete_is_known_by_a_listing_and_one_file(
+    tmp_path: Path, site: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built(tmp_path / "out", site, CUT)
+    (tmp_path / "out/dataset.json").unlink()
+    asked: list[str] = []
+    for name in ("read", "list"):
+        method = getattr(Store, name)
+
+        def noted(self: Store, what: str, method: Any = method) -> Any:
+            asked.append(what)
+            return method(self, what)
+
+        monkeypatch.setattr(Store, name, noted)
+    built(tmp_path / "out", site, CUT)
+    of_extract = [what for what in asked if what.startswith("work/extract")]
+    assert of_extract == ["work/extract", "work/extract/all.json", "work/extract"], "the last is the sweep"
+
+
+def test_records_that_were_taken_away_are_made_anew(tmp_path: Path, site: list[Path]) -> None:
+    built(tmp_path / "out", site, CUT)
+    whole = contents(tmp_path / "out")
+    (tmp_path / "out/dataset.json").unlink()
+    (tmp_path / "out/work/urls/000001.json").unlink()
+    built(tmp_path / "out", site, CUT)
+    summary = json.loads((tmp_path / "out/work/urls/all.json").read_bytes())
+    record = json.loads((tmp_path / "out/work/urls/000001.json").read_bytes())
+    assert summary[1] == record
+    assert contents(tmp_path / "out") == whole
+
+
+@pytest.mark.parametrize("archives", [2, 7])
+def test_archives_in_one_task_are_archives_of_their_own(
+    tmp_path: Path, site: list[Path], in_peace: dict[str, bytes], archives: int
+) -> None:
+    """What a sample says of its archive, and its place in the order, does not depend on who read it."""
+    out = tmp_path / "out"
+    built(out, site, msgspec.structs.replace(CUT, archives_a_task=archives))
+    assert len(list((out / "work/extract").glob("0*.json"))) == math.ceil(3 / archives)
+    found = contents(out)
+    hashes = [json.loads(data["dataset.json"])["config_hash"].encode() for data in (found, in_peace)]
+    shards = [name for name in in_peace if name.endswith(".tar")]
+    assert shards
+    assert [found[name].replace(*hashes) for name in shards] == [in_peace[name] for name in shards]
+
+
+def test_a_build_that_was_begun_with_another_layout_is_refused_in_one_line(tmp_path: Path, site: list[Path]) -> None:
+    (tmp_path / "out/work").mkdir(parents=True)
+    built(tmp_path / "done", site, SMALL)
+    plan = json.loads((tmp_path / "done/work/plan.json").read_bytes())
+    del plan["layout"], plan["archives_a_task"]
+    (tmp_path / "out/work/plan.json").write_text(json.dumps(plan))
+    with pytest.raises(SettingsError, match=r"laid out work/ otherwise; finish it with that one") as refusal:
+        build(str(tmp_path / "out"), [], SMALL, INLINE)
+    assert "\n" not in str(refusal.value)
+
+
+def commits_of(tasks: int, size: int) -> list[Commit]:
+    file = FileInfo("work/urls/000000.pages.arrow", "", size, "")
+    return [Commit("urls", index, "", [file], Counts()) for index in range(tasks)]
+
+
+def test_few_tasks_are_not_merged() -> None:
+    assert plan_merge("urls", commits_of(merge.MERGE_ABOVE, 1 << 20), 4096) is None
+    assert plan_merge("publish", [Commit("publish", 0, "", [], Counts())] * 5000, 4096) is None
+
+
+@pytest.mark.parametrize("tasks", [9, 50, 1000, 5625, 17_000])
+@pytest.mark.parametrize("size", [1, 1 << 12, 1 << 20, 300 << 20])
+@pytest.mark.parametrize("buckets", [1, 200, 4096, 17_000])
+def test_merges_hold_every_bucket_of_every_task_once_and_fit(tasks: int, size: int, buckets: int) -> None:
+    merged = plan_merge("urls", commits_of(tasks, size), buckets)
+    assert merged is not None
+    assert merged.group * (merged.groups - 1) < tasks <= merged.group * merged.groups
+    assert merged.width * (merged.ranges - 1) < buckets <= merged.width * merged.ranges
+    assert merged.group * merged.width <= merge._BLOCKS_A_TASK, "places of blocks in memory"
+    requests = merged.groups * buckets + tasks * max(merged.ranges, merged.group * size // MERGE_BYTES)
+    assert requests < max(100_000, tasks * buckets // 8), "or a direct read would be as good"
