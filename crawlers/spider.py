@@ -19,7 +19,6 @@ from crawlers.crawl_status import Status, count
 from crawlers.fetch import REDIRECTS, Exchange, Fetcher, Unfetched, check_status, retry_after
 from crawlers.frontier import Frontier, Item, Visit
 from crawlers.hosts import Host, host_name, learn_policy, origin
-from crawlers.links import Markup, PageLinks
 from crawlers.reading import Reader
 from crawlers.recorder import Recorder
 from crawlers.responses import ASKED_AS, Found, judge_of
@@ -28,6 +27,7 @@ from crawlers.site_policy import SitePolicy
 from crawlers.sitemaps import Sitemap, SitemapEntry, entries_of
 from schemas.deny import DenyList
 from schemas.drops import Drop
+from schemas.links import PageLinks, PageSource
 from schemas.urls import resolve
 
 _SKIPPED_IN_A_ROW, _SKIPPING_S = 200, 0.05
@@ -48,7 +48,7 @@ class Spider:
         folder: Path,
         partition: int,
         config: CrawlConfig,
-        parse: Callable[[Markup], PageLinks],
+        parse: Callable[[PageSource], PageLinks],
         deny: DenyList = DenyList(),
         read_sitemap: Callable[[Sitemap], Sequence[SitemapEntry]] = entries_of,
     ) -> None:
@@ -259,6 +259,8 @@ class Spider:
             failure = drop
         if found.unread:
             count(self._status.drops, f"links of a page: {found.unread}")
+        if found.cut:
+            count(self._status.drops, "links of a page: too_many", found.cut)
         if found.refusal:
             failure = Drop("opt_out", found.refusal)
         await self._route_most(found.items)
