@@ -39,6 +39,7 @@ class SitePolicy(msgspec.Struct, frozen=True, dict=True):  # which keeps what wa
     fetched_at: float = 0.0  # seconds since 1970
     failures: int = 0  # of robots.txt, in a row
     after_s: float = 0.0  # how long its server asked us to wait before the next try
+    unreached: bool = False  # nobody answered at this port
     refusal: str = ""
     refusal_detail: str = ""
 

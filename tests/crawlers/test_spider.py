@@ -64,8 +64,15 @@ class Outcome:
 
 
 def crawl(
-    folder: Path, settings: CrawlConfig, *seeds: str, deny: tuple[str, ...] = (), limit_s: float = 20.0
+    folder: Path,
+    settings: CrawlConfig,
+    *seeds: str,
+    deny: tuple[str, ...] = (),
+    limit_s: float = 20.0,
+    wait: bool = True,
 ) -> Outcome:
+    """Until nothing is left, for `limit_s` seconds at most; without `wait` what is in flight then is cut off."""
+
     async def run() -> Outcome:
         async with Spider(folder, 0, settings, find_links, DenyList(deny)) as spider:
             spider.offer([Item(seed, "page") for seed in seeds])
@@ -73,6 +80,10 @@ def crawl(
             end = time.monotonic() + limit_s
             while not running.done() and not spider.status().is_idle and time.monotonic() < end:
                 await asyncio.sleep(0.01)
+            if not wait:
+                running.cancel()
+                await asyncio.gather(running, return_exceptions=True)
+                return Outcome(folder, spider.status(), list(spider.frontier.drops()), spider.frontier.refused())
             spider.stop()
             await running
             return Outcome(folder, spider.status(), list(spider.frontier.drops()), spider.frontier.refused())
