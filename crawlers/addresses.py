@@ -4,15 +4,14 @@ A name is resolved once; the addresses that come back are judged, and the connec
 that resolves to something else a moment later gains nothing. Every redirect is a new request and is judged anew.
 """
 
-import asyncio
 import ipaddress
 import socket
 from collections.abc import Collection, Mapping
 from typing import Any
 
 from aiohttp.abc import AbstractResolver, ResolveResult
-from aiohttp.resolver import ThreadedResolver
 
+from crawlers.names import Names
 from crawlers.special_addresses import is_public
 
 
@@ -39,9 +38,11 @@ class GuardedResolver(AbstractResolver):
     machine; such a name is allowed, too.
     """
 
-    def __init__(self, allowed: Collection[str] = (), connect_to: Mapping[str, str] = {}) -> None:
+    def __init__(
+        self, allowed: Collection[str] = (), connect_to: Mapping[str, str] = {}, names: Names | None = None
+    ) -> None:
         self._allowed, self._connect_to = frozenset(allowed), dict(connect_to)
-        self._system: ThreadedResolver | None = None
+        self._names = names or Names()
         self._vouched: set[str] = set()  # addresses of allowed hosts
 
     def check_literal(self, host: str) -> None:
@@ -61,15 +62,27 @@ class GuardedResolver(AbstractResolver):
             address, _, to_port = self._connect_to[host].rpartition(":")
             self._vouched.add(address.strip("[]"))
             return [_result(host, address.strip("[]"), int(to_port))]
-        self._system = self._system or ThreadedResolver(asyncio.get_running_loop())
-        found = await self._system.resolve(host, port, family)
+        addresses = await self._names.addresses(host)
         if host in self._allowed:
-            self._vouched.update(result["host"] for result in found)
-            return found
-        for result in found:
-            if not is_public(result["host"]):
-                raise BlockedAddress(f"{host} resolves to {result['host']}")
-        return found
+            self._vouched.update(addresses)
+        elif blocked := next((address for address in addresses if not is_public(address)), ""):
+            raise BlockedAddress(f"{host} resolves to {blocked}")
+        wanted = [
+            address
+            for address in addresses
+            if family == socket.AF_UNSPEC or (":" in address) == (family == socket.AF_INET6)
+        ]
+        return [_result(host, address, port) for address in wanted]
+
+    async def paced_address(self, host: str) -> str:
+        """The address by which the pace of a host is kept beside its own; "" for your own hosts, and where there is
+        none: that is found out when the host is asked."""
+        if host in self._allowed or host in self._connect_to:
+            return ""
+        try:
+            return literal_address(host) or (await self._names.addresses(host))[0]
+        except OSError:
+            return ""
 
     def make_socket(self, info: tuple[Any, ...]) -> socket.socket:
         """Create the socket for a connection, the last moment at which its address can be judged."""
@@ -79,8 +92,7 @@ class GuardedResolver(AbstractResolver):
         return socket.socket(family, kind, protocol)
 
     async def close(self) -> None:
-        if self._system is not None:
-            await self._system.close()
+        await self._names.close()
 
 
 def _result(host: str, address: str, port: int) -> ResolveResult:

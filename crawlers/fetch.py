@@ -20,6 +20,7 @@ from yarl import URL
 
 from crawlers.addresses import BlockedAddress, GuardedResolver
 from crawlers.budget import ByteBudget
+from crawlers.clock import now
 from crawlers.http import decode_body, join_headers
 from schemas import __version__
 from schemas.consent import AGENT
@@ -42,8 +43,10 @@ class FetchSettings(Settings, frozen=True):
     """An address or mail address, sent in the user agent, where a webmaster reaches whoever runs this."""
     deadline_s: float = 120.0
     """For one exchange as a whole, from the resolution of the name to the last byte."""
-    connect_timeout_s: float = 15.0
+    connect_timeout_s: float = 10.0
     """For name, connection and TLS together."""
+    answer_timeout_s: float = 15.0
+    """So long may a server be silent: until the first byte of its answer, and again until the next ones."""
     min_bytes_per_s: int = 1000
     """A body that comes slower, on average after ten seconds, is given up. 0: only the deadline counts."""
     max_page_bytes: int = 10 << 20
@@ -52,7 +55,8 @@ class FetchSettings(Settings, frozen=True):
     max_video_bytes: int = 128 << 20
     max_bytes_in_flight: int = 512 << 20
     """Of all bodies being read at a time, by what they state or, where they do not, by their cap."""
-    max_connections: int = 256
+    max_connections: int = 512
+    """Of one worker, those to hosts that do not answer included."""
     max_redirects: int = 5
     max_attempts: int = 3
     """For failures that may pass: no connection, broken responses, 429 and 5xx."""
@@ -86,6 +90,7 @@ class Exchange(msgspec.Struct, frozen=True):
     body: bytes
     address: str  # IP address of the server
     started: datetime  # UTC
+    sent_at: float = 0.0  # when the request was sent, by `clock.now`
     truncated: bool = False  # a long body of another status than 200: only its beginning was read
 
     def decoded(self, max_bytes: int) -> bytes:
@@ -100,8 +105,10 @@ class _Response(aiohttp.ClientResponse):
     """Remembers its server's address: a short response has given its connection back before it can be asked."""
 
     peer = ""
+    sent_at = 0.0
 
     async def start(self, connection: Any) -> aiohttp.ClientResponse:
+        self.sent_at = now()
         if connection.transport is not None:
             self.peer = str(connection.transport.get_extra_info("peername", ("",))[0])
         return await super().start(connection)
@@ -169,6 +176,7 @@ class Fetcher:
                 headers=joined,
                 body=body,
                 address=response.peer if isinstance(response, _Response) else "",
+                sent_at=response.sent_at if isinstance(response, _Response) else now(),
                 started=started,
                 truncated=truncated,
             )
@@ -199,7 +207,7 @@ class Fetcher:
             socket_factory=self.resolver.make_socket,
             ssl=context,
             limit=settings.max_connections,
-            ttl_dns_cache=300,
+            use_dns_cache=False,  # the resolver remembers
             keepalive_timeout=30,
         )
         self._session = aiohttp.ClientSession(
@@ -208,7 +216,9 @@ class Fetcher:
             auto_decompress=False,
             response_class=_Response,
             headers={"User-Agent": user_agent(settings.contact)},
-            timeout=aiohttp.ClientTimeout(total=None, connect=settings.connect_timeout_s),
+            timeout=aiohttp.ClientTimeout(
+                total=None, connect=settings.connect_timeout_s, sock_read=settings.answer_timeout_s
+            ),
             trust_env=False,
         )
         return self
@@ -280,6 +290,8 @@ def _unfetched(error: Exception, settings: FetchSettings) -> Unfetched:
             return Unfetched("tls", detail)
         case aiohttp.ClientConnectorError() | aiohttp.ConnectionTimeoutError():
             return Unfetched("connect", detail, passing=True)
+        case aiohttp.SocketTimeoutError():
+            return Unfetched("slow", f"nothing came for {settings.answer_timeout_s:g} s", passing=True)
         case TimeoutError():
             return Unfetched("slow", f"not finished after {settings.deadline_s:g} s", passing=True)
         case aiohttp.InvalidURL() | ValueError():

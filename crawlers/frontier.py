@@ -166,6 +166,10 @@ class Frontier:
         ).fetchall()
         return [self.host(name) for (name,) in rows]
 
+    def defer(self, host: Host, until: float) -> None:
+        """Have `due_hosts` not name a host for a moment, which changes nothing about when it may be asked."""
+        self._db.execute("UPDATE hosts SET ready_at = ? WHERE name = ?", (until, host.name))
+
     def next_due(self) -> float | None:
         """When the next host may be asked; None if nothing is queued. Hosts in flight count, too."""
         row = self._db.execute("SELECT min(ready_at) FROM hosts WHERE queued > 0").fetchone()

@@ -15,14 +15,37 @@ from crawlers.fetch import REDIRECTS, Exchange, Fetcher, FetchSettings, Unfetche
 from crawlers.site_policy import AI, MAX_POLICY_BYTES, ROBOTS, TDMREP, SitePolicy, read_rules, read_tdmrep
 from schemas.drops import Drop
 from schemas.settings import Settings
-from schemas.urls import host_of, resolve
+from schemas.urls import host_named, host_of, resolve
+
+_LONGEST_REST_S = 30.0
+#: After so many failures in a row a host is left alone for a while.
+PARKED_AFTER = 2
+_PARKED = 12  # times the first wait
+
+
+class HostPace(Settings, frozen=True):
+    """What is different for some hosts; None: as for the others."""
+
+    delay_s: float | None = None
+    concurrency_per_host: int | None = None
+    max_requests_per_host: int | None = None
+    max_delay_s: float | None = None
 
 
 class PaceSettings(Settings, frozen=True):
     """How a host is treated. A host is a name and port; robots.txt may ask for more delay, never for less."""
 
     delay_s: float = 1.0
-    """Least time between the starts of two requests to a host."""
+    """Least time between two requests to a host, from the sending of one to that of the next."""
+    rest_factor: float = 1.0
+    """After a response a host rests for so many times as long as it took, 30 seconds at most; not where no delay is
+    set, by us or by robots.txt."""
+    address_delay_s: float = 0.1
+    """Least time between two requests to one IP address, whatever hosts lie there. 0: hosts alone count."""
+    max_delay_s: float = 300.0
+    """A host whose robots.txt asks for a longer delay is not crawled."""
+    hosts: dict[str, HostPace] = msgspec.field(default_factory=dict)
+    """What is different for some: by host (`a.example`) or with all below it (`*.a.example`); the longest counts."""
     concurrency_per_host: int = 1
     """Requests to a host at a time."""
     max_requests_per_s: float = 0.0
@@ -30,13 +53,30 @@ class PaceSettings(Settings, frozen=True):
     max_requests_per_host: int = 0
     """Budget of a host over the whole job, policy files included; 0: no limit."""
     backoff_s: float = 5.0
-    """Wait after a host answered 429 or 503, or did not answer; doubled each time in a row, with jitter."""
+    """Wait after a host answered 429 or 503, or did not answer; doubled each time in a row, with jitter. From the
+    second time in a row on it is twelve times as long at least."""
     max_backoff_s: float = 3600.0
     """A longer `Retry-After` than this is obeyed all the same."""
     max_failures: int = 8
     """So many failures of a host in a row, and it is given up."""
     policy_age_s: float = 86400.0
     """robots.txt and the other policy files are fetched anew after this; RFC 9309 asks for a day at most."""
+
+    def of(self, host: str) -> "PaceSettings":
+        """Those that hold for a host, by its name and port."""
+        name = host.rpartition(":")[0] if ":" in host and not host.endswith("]") else host
+        fits = [pattern for pattern in self.hosts if _is_below(name, pattern)]
+        if not fits:
+            return self
+        special = msgspec.structs.asdict(
+            self.hosts[max(fits, key=lambda pattern: (not pattern.startswith("*"), len(pattern)))]
+        )
+        return msgspec.structs.replace(self, **{name: value for name, value in special.items() if value is not None})
+
+
+def _is_below(host: str, pattern: str) -> bool:
+    name = host_named(pattern)
+    return host == name or (pattern.startswith("*.") and host.endswith(f".{name}"))
 
 
 class Host(msgspec.Struct):
@@ -48,6 +88,13 @@ class Host(msgspec.Struct):
     failures: int = 0  # in a row
     requests: int = 0
     policies: dict[str, SitePolicy] = {}  # by scheme
+    silent: set[str] = set()  # schemes at which nobody answers, while the other may
+    address: str = ""  # by which its pace is kept, too
+    has_place: bool = False  # it waits until its address may be asked
+
+    @property
+    def has_answered(self) -> bool:
+        return any(policy.robots is not None for policy in self.policies.values())
 
     def policy(self, scheme: str, settings: PaceSettings, at: float) -> SitePolicy | None:
         """The policy that holds; None if it is to be fetched (again)."""
@@ -78,13 +125,23 @@ class Host(msgspec.Struct):
         self.requests += 1
         self.ready_at = max(self.ready_at, now() + self.delay_s(settings))
 
+    def ended(self, settings: PaceSettings, sent_at: float) -> None:
+        """Let a host rest after a response. Only now is it known when its request was really sent."""
+        delay_s = self.delay_s(settings)
+        if delay_s:
+            took_s = max(0.0, now() - sent_at) / settings.concurrency_per_host
+            rest_s = min(_LONGEST_REST_S, took_s * settings.rest_factor)
+            self.ready_at = max(self.ready_at, sent_at + delay_s, now() + rest_s)
+
     def answered(self) -> None:
         self.failures = 0
 
     def failed(self, settings: PaceSettings, after_s: float = 0.0) -> None:
         """Hold off after an answer that asks for it, or none at all."""
         self.failures += 1
-        wait = min(settings.max_backoff_s, settings.backoff_s * 2 ** min(self.failures - 1, 20))
+        times = 2 ** min(self.failures - 1, 20)
+        wait = settings.backoff_s * (max(times, _PARKED) if self.failures >= PARKED_AFTER else times)
+        wait = min(settings.max_backoff_s, wait)
         self.ready_at = max(self.ready_at, now() + max(after_s, wait * random.uniform(1.0, 1.25)))
 
     def over_budget(self, settings: PaceSettings) -> bool:
@@ -100,6 +157,14 @@ def host_name(url: str) -> str:
     host = f"[{host}]" if ":" in host else host
     standard = {"http": 80, "https": 443}.get(parts.scheme)
     return host if parts.port in (None, standard) else f"{host}:{parts.port}"
+
+
+def other_scheme(url: str) -> str:
+    """The address in https for http and the other way round; "" where a port is written, which speaks one of them."""
+    if urlsplit(url).port is not None:
+        return ""
+    scheme, _, rest = url.partition("://")
+    return f"{'http' if scheme == 'https' else 'https'}://{rest}"
 
 
 def origin(url: str) -> str:
@@ -126,7 +191,8 @@ async def learn_policy(
     except Unfetched as failure:
         if not failure.passing and failure.reason != "too_large":
             return SitePolicy("", fetched_at=now(), refusal=failure.reason, refusal_detail=failure.detail)
-        return SitePolicy(None, fetched_at=now(), after_s=failure.after_s)
+        unreached = failure.reason == "connect"
+        return SitePolicy(None, fetched_at=now(), after_s=failure.after_s, unreached=unreached)
     texts: dict[str, bytes] = {}
     for path in (AI, TDMREP):
         try:

@@ -8,11 +8,11 @@ import msgspec
 from crawlers.crawl_config import CrawlConfig
 from crawlers.fetch import Exchange
 from crawlers.frontier import Item
-from crawlers.links import Markup, PageLinks
 from crawlers.parsing import Parsing
 from crawlers.responses import Found, in_page, in_sitemap, judge_of, markup_of, require_kind
 from crawlers.sitemaps import MAX_SITEMAP_BYTES, Sitemap, SitemapEntry, entries_of
 from schemas.drops import Drop
+from schemas.links import PageLinks, PageSource
 
 
 class Reader:
@@ -21,7 +21,7 @@ class Reader:
     def __init__(
         self,
         config: CrawlConfig,
-        parse: Callable[[Markup], PageLinks],
+        parse: Callable[[PageSource], PageLinks],
         read_sitemap: Callable[[Sitemap], Sequence[SitemapEntry]] = entries_of,
     ) -> None:
         self._config, self._parse, self._read_sitemap = config, parse, read_sitemap

@@ -7,13 +7,13 @@ import msgspec
 from crawlers.crawl_config import CrawlConfig
 from crawlers.fetch import Exchange, Judge
 from crawlers.frontier import Item
-from crawlers.links import Markup, PageLinks
 from crawlers.scope import crawl_url, in_scope
 from crawlers.sitemaps import MAX_SITEMAP_BYTES, SitemapEntry
 from crawlers.sniff import is_avif, is_image, is_subtitles, is_video
 from schemas.consent import merge_consent, read_consent, refusal
 from schemas.documents import Consent
 from schemas.drops import Drop
+from schemas.links import PageLinks, PageSource, refresh_target
 
 _HTML_TYPES = ("text/html", "application/xhtml+xml", "")
 _ENCODED = "gzip, br, zstd"
@@ -29,11 +29,12 @@ _MAX_SITEMAP_DEPTH = 3
 
 class Found(msgspec.Struct, frozen=True):
     """Where a response leads. `refusal`: the signal by which it asks not to be used; its links may be followed.
-    `unread`: why the links of a page were not looked for."""
+    `unread`: why the links of a page were not looked for. `cut`: so many of them were left out."""
 
     items: tuple[Item, ...] = ()
     refusal: str = ""
     unread: str = ""
+    cut: int = 0
 
 
 def judge_of(kind: str, config: CrawlConfig) -> Judge:
@@ -79,11 +80,11 @@ def require_kind(kind: str, exchange: Exchange, max_bytes: int) -> None:
         raise Drop("unsupported_type", f"not a{'n' * (kind == 'image')} {kind}: {head[:16]!r}, {stated}")
 
 
-def markup_of(exchange: Exchange, max_bytes: int) -> Markup:
+def markup_of(exchange: Exchange, max_bytes: int) -> PageSource:
     """The markup of a page. Raises `Drop`: too_large, truncated_body, bad_encoding."""
     _, _, parameters = exchange.headers.get("content-type", "").partition(";")
     _, _, charset = parameters.partition("charset=")
-    return Markup(exchange.url, exchange.decoded(max_bytes), charset.partition(";")[0].strip(" \"'"))
+    return PageSource(exchange.url, exchange.decoded(max_bytes), charset.partition(";")[0].strip(" \"'"))
 
 
 def in_page(item: Item, exchange: Exchange, links: PageLinks, config: CrawlConfig) -> Found:
@@ -92,7 +93,13 @@ def in_page(item: Item, exchange: Exchange, links: PageLinks, config: CrawlConfi
     consent = merge_consent(header_consent(exchange.headers), markup)
     signal = refusal(consent, config.consent.page_directives, config.consent.tdm_reservation)
     items: list[Item] = []
-    if not {"nofollow", "none"} & set(consent.robots) and item.depth < config.scope.max_depth:
+    follows = not {"nofollow", "none"} & set(consent.robots)
+    refresh = links.refresh or refresh_target(exchange.headers.get("refresh", ""), item.url)
+    if follows and refresh and item.redirects < config.fetch.max_redirects:
+        moved = Item(crawl_url(refresh), "page", item.depth, item.redirects + 1, found_on=item.url)
+        if not item.depth or in_scope(moved.url, item.url, config.scope):  # a seed may have moved anywhere
+            items.append(moved)
+    if follows and item.depth < config.scope.max_depth:
         items += [
             Item(crawl_url(url), "page", item.depth + 1, found_on=item.url)
             for url in links.pages
@@ -101,7 +108,7 @@ def in_page(item: Item, exchange: Exchange, links: PageLinks, config: CrawlConfi
     if not signal:
         for kind, wanted, media in (("image", config.images, links.images), ("video", config.videos, links.videos)):
             items += [Item(first, kind, item.depth, 0, tuple(others), item.url) for first, *others in media if wanted]
-    return Found(tuple(items), signal)
+    return Found(tuple(items), signal, cut=links.cut)
 
 
 def in_sitemap(item: Item, entries: Iterable[SitemapEntry], config: CrawlConfig) -> Found:

@@ -6,12 +6,14 @@ the pen. No text raises an error, and none takes long: see `PathRules`.
 
 import re
 from collections.abc import Iterable, Iterator
-from itertools import groupby
 
 from crawlers.path_patterns import PathPattern, path_of, read_patterns
 
 _LINE_END = re.compile(r"\r\n|\r|\n")
 _NAME = re.compile(r"[a-z_-]+")
+_ITEM = re.compile(r"(?:^|,)\s*+(\*+(?![a-z])|[a-z_-]+)")
+_RULES = ("allow", "disallow")
+_LONGEST_AGENT = 10_000
 _NUMBER = re.compile(r"[0-9]{1,9}(?:\.[0-9]{0,9})?|\.[0-9]{1,9}")
 _RATE = re.compile(r"([0-9]{1,9})\s*/\s*([0-9]{1,9})\s*([smhd]?)", re.IGNORECASE)
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -79,32 +81,45 @@ class Robots:
         self.sitemaps: list[str] = []
         own: list[Line] = []
         general: list[Line] = []
+        doubtful: list[Line] = []
         self._is_named = False
         for agents, lines in self._groups(_read(text)):
-            if name in agents:
+            spoken_to = [_agents(value) for value in agents]
+            if any(name in sure for sure, _ in spoken_to):
                 self._is_named = True
                 own += lines
-            if "*" in agents:
+            elif any(name in words for _, words in spoken_to):
+                doubtful += lines
+            if any("*" in sure for sure, _ in spoken_to):
                 general += lines
         rules = own if self._is_named else general
-        self._rules = PathRules((field, value) for field, value in rules if field in ("allow", "disallow") and value)
-        self.delay_s = max(map(_delay_s, rules), default=0.0)
+        self._rules = _path_rules(rules)
+        self._doubtful = _path_rules(doubtful) if doubtful else None
+        self.delay_s = max(map(_delay_s, [*rules, *doubtful]), default=0.0)
 
     def may_visit(self, url: str) -> bool:
+        """Where it is in doubt whether a group speaks to us, both readings must allow it."""
         path = path_of(url)
-        return path == "/robots.txt" or self._rules.allow(path)
+        if path == "/robots.txt":
+            return True
+        return self._rules.allow(path) and (self._doubtful is None or self._doubtful.allow(path))
 
-    def _groups(self, lines: Iterable[Line]) -> Iterator[tuple[set[str], list[Line]]]:
-        """Names and rules of each group; a name that comes after a rule begins the next."""
-        agents: set[str] = set()
-        for is_agent, run in groupby(self._without_sitemaps(lines), lambda line: line[0] == "agent"):
-            if is_agent:
-                agents = {_agent(value) for _, value in run}
+    def _groups(self, lines: Iterable[Line]) -> Iterator[tuple[list[str], list[Line]]]:
+        """Names and rules of each group. A name after an `Allow` or `Disallow` begins the next; no other line ends
+        one: RFC 9309, section 2.2.4."""
+        agents: list[str] = []
+        rules: list[Line] = []
+        is_ruled = False
+        for field, value in self._without_sitemaps(lines):
+            if field != "agent":
+                rules.append((field, value))
+                is_ruled = is_ruled or field in _RULES
+            elif is_ruled:
+                yield agents, rules
+                agents, rules, is_ruled = [value], [], False
             else:
-                yield agents, list(run)
-                agents = set()
-        if agents:
-            yield agents, []
+                agents.append(value)
+        yield agents, rules
 
     def _without_sitemaps(self, lines: Iterable[Line]) -> Iterator[Line]:
         """They stand anywhere and belong to no group."""
@@ -127,12 +142,18 @@ def _read(text: str) -> Iterator[Line]:
             yield field, value.strip()
 
 
-def _agent(value: str) -> str:
-    """The product token of a line `User-agent: Weft/1.0 (...)`; "" for none, which is no crawler's."""
-    if value.startswith("*") and not value[1:].strip("*"):
-        return "*"
-    token = _NAME.match(value.lower())
-    return token[0] if token else ""
+def _path_rules(lines: Iterable[Line]) -> PathRules:
+    return PathRules((field, value) for field, value in lines if field in _RULES and value)
+
+
+def _agents(value: str) -> tuple[set[str], set[str]]:
+    """The product tokens that a line `User-agent: Weft/1.0, OtherBot` names, and all the words in it, in lower case.
+
+    A token begins a list's item, whatever follows it. `Mozilla/5.0 (compatible; Weft/1.0)` names it as a word alone.
+    """
+    value = value.lower()[:_LONGEST_AGENT]
+    tokens = {"*" if not item.strip("*") else item for item in _ITEM.findall(value)}
+    return tokens, set(_NAME.findall(value))
 
 
 def _delay_s(line: Line) -> float:

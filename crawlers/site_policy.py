@@ -5,6 +5,7 @@ until it can be read. ai.txt (Spawning's) has the same form and speaks of use in
 `/.well-known/tdmrep.json` is the file of the TDM Reservation Protocol.
 """
 
+import codecs
 import functools
 
 import msgspec
@@ -39,6 +40,7 @@ class SitePolicy(msgspec.Struct, frozen=True, dict=True):  # which keeps what wa
     fetched_at: float = 0.0  # seconds since 1970
     failures: int = 0  # of robots.txt, in a row
     after_s: float = 0.0  # how long its server asked us to wait before the next try
+    unreached: bool = False  # nobody answered at this port
     refusal: str = ""
     refusal_detail: str = ""
 
@@ -108,8 +110,19 @@ def read_tdmrep(body: bytes) -> tuple[TdmRule, ...]:
 
 def read_rules(body: bytes) -> str:
     """The text of a robots.txt or ai.txt; "" for what is rather a web page."""
-    text = body[:MAX_POLICY_BYTES].decode("utf-8", "replace").removeprefix("\ufeff")
+    text = body[:MAX_POLICY_BYTES].decode(_encoding(body[:1000]), "replace").removeprefix("\ufeff")
     return "" if text.lstrip()[:1] == "<" else text
+
+
+def _encoding(head: bytes) -> str:
+    """UTF-8, or UTF-16 where a mark or every other byte says so."""
+    for mark, name in ((codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be")):
+        if head.startswith(mark):
+            return name
+    even, odd = head[0::2].count(0), head[1::2].count(0)
+    if max(even, odd) * 4 > len(head) and min(even, odd) * 4 < max(even, odd):
+        return "utf-16-le" if odd > even else "utf-16-be"
+    return "utf-8"
 
 
 @functools.lru_cache(maxsize=1024)

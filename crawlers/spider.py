@@ -8,6 +8,7 @@ import asyncio
 import fcntl
 import time
 from collections.abc import Callable, Coroutine, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -17,22 +18,26 @@ from crawlers.clock import now
 from crawlers.crawl_config import CrawlConfig
 from crawlers.crawl_status import Status, count
 from crawlers.fetch import REDIRECTS, Exchange, Fetcher, Unfetched, check_status, retry_after
+from crawlers.flights import Flight, Flights
 from crawlers.frontier import Frontier, Item, Visit
-from crawlers.hosts import Host, host_name, learn_policy, origin
-from crawlers.links import Markup, PageLinks
+from crawlers.hosts import Host, host_name, learn_policy, origin, other_scheme
 from crawlers.reading import Reader
 from crawlers.recorder import Recorder
 from crawlers.responses import ASKED_AS, Found, judge_of
 from crawlers.scope import crawl_url, in_scope, is_wanted, partition_of
 from crawlers.site_policy import SitePolicy
 from crawlers.sitemaps import Sitemap, SitemapEntry, entries_of
+from crawlers.turns import Turns
 from schemas.deny import DenyList
 from schemas.drops import Drop
+from schemas.links import PageLinks, PageSource
 from schemas.urls import resolve
 
 _SKIPPED_IN_A_ROW, _SKIPPING_S = 200, 0.05
 _ROUTED_AT_ONCE = 500
 _HOST_FAILURES = ("connect", "dns", "slow", "bad_response")
+_LOOKED_AT_AGAIN_S = 0.25
+_MOST_TASKS = 20_000
 NOWHERE = ("", -1)
 
 
@@ -48,7 +53,7 @@ class Spider:
         folder: Path,
         partition: int,
         config: CrawlConfig,
-        parse: Callable[[Markup], PageLinks],
+        parse: Callable[[PageSource], PageLinks],
         deny: DenyList = DenyList(),
         read_sitemap: Callable[[Sitemap], Sequence[SitemapEntry]] = entries_of,
     ) -> None:
@@ -58,8 +63,7 @@ class Spider:
         self._tasks: set[asyncio.Task[None]] = set()
         self._learning: set[str] = set()
         self._changed = asyncio.Event()
-        self._next_request = 0.0
-        self._stopping = False
+        self._stopping = self._is_paused = False
         self._failure: BaseException | None = None
 
     async def __aenter__(self) -> "Spider":
@@ -71,8 +75,18 @@ class Spider:
         self.frontier = Frontier(base / f"{self._partition:03d}.sqlite", config.scope)
         if saved := self.frontier.fact("status"):
             self._status = msgspec.msgpack.decode(saved, type=Status)
+        self._requests_before = self._status.requests
         self._recorder = Recorder(self._folder, self._partition, config, self.frontier)
         self._fetcher = await Fetcher(config.fetch).__aenter__()
+        self._flights = Flights(config.max_in_flight, config.fetch.max_connections)
+        self._turns = Turns(
+            config.pace,
+            self._flights,
+            self._fetcher.resolver,
+            self.frontier.host,
+            self.frontier.touch,
+            config.partitions,
+        )
         return self
 
     async def __aexit__(self, *failure: object) -> None:
@@ -102,6 +116,7 @@ class Spider:
 
     def status(self) -> Status:
         status = self._status
+        status.requests = self._requests_before + self._turns.requests
         status.queued, status.unsent = self.frontier.queued(), self.frontier.unsent()
         status.in_flight, status.slowest = len(self._tasks), self.frontier.slowest_hosts()
         return status
@@ -109,6 +124,11 @@ class Spider:
     def stop(self) -> None:
         """Have `run` end: what is in flight is finished, what is queued stays queued."""
         self._stopping = True
+        self._changed.set()
+
+    def pause(self, is_paused: bool) -> None:
+        """Begin no visit any more, or go on; what is in flight is finished."""
+        self._is_paused = is_paused
         self._changed.set()
 
     async def run(self) -> None:
@@ -130,33 +150,40 @@ class Spider:
         """Until something ends or arrives, or the next host is ready."""
         due = self.frontier.next_due()
         at = now()
-        wait = 1.0 if due is None or len(self._tasks) >= self._config.max_in_flight else due - at
-        if wait <= 0:  # its requests in flight are as many as it may have
-            wait = max(0.02, self._next_request - at)
+        wait = 1.0 if due is None else due - at
+        if wait <= 0 or self._flights.room <= 0:
+            wait = max(0.02, self._turns.next_request - at)
         try:
             await asyncio.wait_for(self._changed.wait(), min(wait, 1.0))
         except TimeoutError:
             pass
 
     def _start_due(self) -> None:
-        room = self._config.max_in_flight - len(self._tasks)
-        if room <= 0:
+        self._flights.wake()
+        room = min(self._flights.room, _MOST_TASKS - len(self._tasks))
+        if room <= 0 or self._is_paused:
             return
         with self.frontier.transaction():
-            for host in self.frontier.due_hosts(now(), 2 * room + len(self._tasks)):
-                if len(self._tasks) >= self._config.max_in_flight or now() < self._next_request:
+            for host in self.frontier.due_hosts(now(), 2 * room):
+                if self._flights.room <= 0 or now() < self._turns.next_request:
                     return
-                if host.in_flight < self._config.pace.concurrency_per_host and host.name not in self._learning:
+                is_full = host.in_flight >= self._turns.pace(host).concurrency_per_host or host.name in self._learning
+                if is_full or (self._flights.are_strained and not host.has_answered):
+                    self.frontier.defer(host, now() + _LOOKED_AT_AGAIN_S)
+                elif self._turns.may_start(host):
                     self._start(host)
 
     def _start(self, host: Host) -> None:
         """Begin the next request to a host, unless nothing of it may be requested."""
-        pace = self._config.pace
+        pace = self._turns.pace(host)
         if host.is_down(pace):
             self._give_up(host, "host_down", f"{host.failures} failures in a row")
             return
         if host.over_budget(pace):
             self._give_up(host, "host_budget", f"{host.requests} requests")
+            return
+        if host.delay_s(pace) > pace.max_delay_s:
+            self._give_up(host, "crawl_delay", f"{host.delay_s(pace):g} s")
             return
         began = time.monotonic()
         for _ in range(_SKIPPED_IN_A_ROW):
@@ -169,35 +196,40 @@ class Spider:
             if self._deny.denies(url):
                 self._drop(visit, Drop("denied"))
                 continue
-            policy = host.policy(url.partition("://")[0], pace, now())
+            scheme = url.partition("://")[0]
+            if scheme in host.silent and (other := other_scheme(url)):
+                self.frontier.moved(visit, msgspec.structs.replace(visit.item, url=other))
+                continue
+            policy = host.policy(scheme, pace, now())
             if policy is None:
                 self.frontier.again(visit, 0.0, tried=False)
                 self._learning.add(host.name)
-                self._launch(host, self._learn(host, url))
+                self._launch(host, partial(self._learn, host, visit.item))
                 return
             try:
                 self._check(visit.item, policy)
             except Drop as drop:
                 self._drop(visit, drop)
                 continue
-            host.started(pace)
-            self._spend()
-            self.frontier.touch(host)
-            self._launch(host, self._visit(visit, host, policy))
+            self._turns.start(host)
+            self._launch(host, partial(self._visit, visit, host, policy))
             return
 
-    def _launch(self, host: Host, work: Coroutine[Any, Any, None]) -> None:
+    def _launch(self, host: Host, work: Callable[[Flight], Coroutine[Any, Any, None]]) -> None:
         host.in_flight += 1
+        flight = Flight()
+        self._flights.ask(flight)
 
         async def guarded() -> None:
             try:
-                await work
+                await work(flight)
             except asyncio.CancelledError:
                 raise
             except BaseException as error:  # no visit's fault: the run ends with it
                 self._failure = self._failure or error
             finally:
                 host.in_flight -= 1
+                self._flights.rest(flight)
                 self._changed.set()
 
         task = asyncio.create_task(guarded())
@@ -206,52 +238,66 @@ class Spider:
 
     def _check(self, item: Item, policy: SitePolicy) -> None:
         """What forbids a visit without a look at the page. Raises `Drop`."""
+        if not is_wanted(item.url, item.kind == "page", self._config.scope):  # the settings have changed
+            raise Drop("out_of_scope")
         policy.check(item.url)
         reserved, _ = policy.tdm_signals(item.url)
         if reserved == "1" and self._config.consent.tdm_reservation and item.kind != "sitemap":
             raise Drop("opt_out", "tdmrep.json")
 
-    def _spend(self) -> None:
-        """Count a request against the rate of the whole crawl, of which each partition has an equal part."""
-        self._status.requests += 1
-        rate = self._config.pace.max_requests_per_s / max(1, self._config.partitions)
-        if rate:
-            self._next_request = max(self._next_request, now()) + 1 / rate
-
-    async def _turn(self, url: str) -> None:
-        host = self.frontier.host(host_name(url))
-        while (wait := max(host.ready_at, self._next_request) - now()) > 0:
-            await asyncio.sleep(wait)
-        host.started(self._config.pace)
-        self._spend()
-
-    async def _learn(self, host: Host, url: str) -> None:
+    async def _learn(self, host: Host, item: Item, flight: Flight) -> None:
         """Fetch the policy files of an origin, and keep them with the host."""
-        exchanges: list[Exchange] = []
+        url, exchanges = item.url, list[Exchange]()
+
+        def seen(exchange: Exchange) -> None:
+            exchanges.append(exchange)
+            asked = self.frontier.host(host_name(exchange.url))
+            asked.ended(self._turns.pace(asked), exchange.sent_at)
+
         try:
-            policy = await learn_policy(self._fetcher, url, self._config.fetch, self._turn, exchanges.append)
+            policy = await learn_policy(
+                self._fetcher, url, self._config.fetch, lambda url: self._turns.wait(flight, url), seen
+            )
         finally:
             self._learning.discard(host.name)
         with self.frontier.transaction():
             for exchange in exchanges:
                 self._recorder.record(exchange)
-            host.learned(url.partition("://")[0], policy, self._config.pace)
+            self._learned(host, item, policy)
             if self._config.sitemaps and self.frontier.has_pages(host):
                 found = (resolve(origin(url), address) for address in policy.sitemaps[:_ROUTED_AT_ONCE])
                 self._route(Item(sitemap, "sitemap", 0, found_on=url) for sitemap in found if sitemap)
             self.frontier.save(host)
             self._save()
 
+    def _learned(self, host: Host, item: Item, policy: SitePolicy) -> None:
+        """Where nobody answers to http, https is tried before the host is left alone; for a seed the other way, too."""
+        scheme, other = item.url.partition("://")[0], other_scheme(item.url)
+        may_change = other and (scheme == "http" or not item.found_on)
+        if policy.unreached and may_change and other.partition("://")[0] not in host.silent:
+            host.silent = host.silent | {scheme}
+            return
+        if policy.unreached:
+            host.silent = set()
+        host.learned(scheme, policy, self._turns.pace(host))
+
     def _give_up(self, host: Host, reason: str, detail: str) -> None:
         count(self._status.drops, reason, self.frontier.give_up_host(host, reason, detail))
 
-    async def _visit(self, visit: Visit, host: Host, policy: SitePolicy) -> None:
+    async def _visit(self, visit: Visit, host: Host, policy: SitePolicy, flight: Flight) -> None:
         """One request, and all that follows from its answer, kept in one transaction."""
         item, config = visit.item, self._config
         exchange: Exchange | None = None
         found, failure = Found(), None
         try:
-            exchange = await self._fetcher.get(item.url, judge_of(item.kind, config), *ASKED_AS[item.kind])
+            judge = judge_of(item.kind, config)
+
+            def answered(status: int, headers: dict[str, str]) -> int:
+                self._flights.answered(flight)
+                return judge(status, headers)
+
+            exchange = await self._fetcher.get(item.url, answered, *ASKED_AS[item.kind])
+            host.ended(self._turns.pace(host), exchange.sent_at)
             if exchange.status not in REDIRECTS:
                 check_status(exchange)
                 found = await self._reader.read(item, exchange)
@@ -259,6 +305,8 @@ class Spider:
             failure = drop
         if found.unread:
             count(self._status.drops, f"links of a page: {found.unread}")
+        if found.cut:
+            count(self._status.drops, "links of a page: too_many", found.cut)
         if found.refusal:
             failure = Drop("opt_out", found.refusal)
         await self._route_most(found.items)
@@ -284,10 +332,11 @@ class Spider:
         if exchange is not None:
             count(self._status.statuses, str(exchange.status))
             self._status.bytes += len(exchange.body)
+        pace = self._turns.pace(host)
         if exchange is not None and exchange.status in (429, 503):
-            host.failed(self._config.pace, retry_after(exchange))
+            host.failed(pace, retry_after(exchange))
         elif exchange is None and isinstance(failure, Unfetched) and failure.reason in _HOST_FAILURES:
-            host.failed(self._config.pace)
+            host.failed(pace)
         else:
             host.answered()
 
@@ -329,6 +378,7 @@ class Spider:
         """Keep with the outcome how far the archive reaches, and the counts."""
         self._recorder.keep_position()
         self.frontier.keep_clock()
+        self._status.requests = self._requests_before + self._turns.requests
         self.frontier.set_fact("status", msgspec.msgpack.encode(self._status))
 
     async def _route_most(self, items: Sequence[Item]) -> None:

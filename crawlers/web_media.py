@@ -11,15 +11,18 @@ import tempfile
 import threading
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 from crawlers.captured import CapturedMedia, Media
 from crawlers.clock import now
 from crawlers.crawl_config import CrawlConfig
 from crawlers.fetch import REDIRECTS, Exchange, Fetcher, FetchSettings, Unfetched, check_status, retry_after
-from crawlers.hosts import Host, PaceSettings, host_name, learn_policy
+from crawlers.flights import Flight, Flights
+from crawlers.hosts import PARKED_AFTER, Host, PaceSettings, host_name, learn_policy, other_scheme
 from crawlers.responses import ASKED_AS, judge_of, require_kind
 from crawlers.site_policy import SitePolicy
+from crawlers.turns import Turns
 from schemas.consent import ConsentSettings
 from schemas.deny import DenyList
 from schemas.drops import Drop
@@ -27,6 +30,8 @@ from schemas.settings import Settings
 from schemas.urls import absolute_url, media_key, resolve
 
 T = TypeVar("T")
+_FURTHER = 20  # times as many pages are looked ahead while one waits
+_UNANSWERED = ("connect", "slow", "robots_unavailable")
 
 
 class MediaSettings(Settings, frozen=True):
@@ -64,7 +69,6 @@ class WebMedia:
         self._hosts: dict[str, Host] = {}
         self._gates: dict[str, asyncio.Semaphore] = {}
         self._learning: dict[str, asyncio.Lock] = {}
-        self._next_request = 0.0
 
     @property
     def _max_bytes(self) -> int:
@@ -81,15 +85,25 @@ class WebMedia:
             self._ask(candidates[0])
 
     def prefetch(self, items: Iterator[T], addresses: Callable[[T], Iterable[Sequence[str]]]) -> Iterator[T]:
-        """The same items; their images are asked for `pages_ahead` items early: nobody waits for the network."""
-        waiting: deque[T] = deque()
+        """The same items; their images are asked for `pages_ahead` items early: nobody waits for the network.
+
+        While the first item's images have not come, more are asked for: a host that does not answer stops no other.
+        """
+        waiting: deque[tuple[T, list[Sequence[str]]]] = deque()
         for item in items:
-            for candidates in addresses(item):
+            wanted = list(addresses(item))
+            for candidates in wanted:
                 self.ahead(candidates)
-            waiting.append(item)
-            if len(waiting) > self._settings.pages_ahead:
-                yield waiting.popleft()
-        yield from waiting
+            waiting.append((item, wanted))
+            ahead = self._settings.pages_ahead
+            while len(waiting) > ahead and (len(waiting) > ahead * _FURTHER or self._is_there(waiting[0][1])):
+                yield waiting.popleft()[0]
+        yield from (item for item, _ in waiting)
+
+    def _is_there(self, wanted: Iterable[Sequence[str]]) -> bool:
+        """Whether nothing of this is still on its way."""
+        asked = (self._found.get(media_key(candidates[0])) for candidates in wanted if candidates)
+        return all(future is None or future.done() for future in asked)
 
     def get(self, url: str) -> Media:
         """Raises `Drop` with the reason of the last attempt."""
@@ -137,45 +151,56 @@ class WebMedia:
 
     async def _persistently(self, url: str) -> Exchange:
         """An exchange, tried again while its failure may pass."""
-        attempts = self._settings.fetch.max_attempts
-        for attempt in range(1, attempts + 1):
+        attempts, attempt = self._settings.fetch.max_attempts, 0
+        while True:
+            attempt += 1
             try:
                 exchange = await self._politely(url)
                 if exchange.status not in REDIRECTS:
                     check_status(exchange)
                 return exchange
             except Unfetched as failure:
+                if failure.reason == "connect" and url.startswith("http://") and other_scheme(url):
+                    url, attempt = other_scheme(url), 0  # many a host speaks https alone
+                    continue
                 if not failure.passing or attempt == attempts:
+                    raise
+                if failure.reason in _UNANSWERED and self._host(host_name(url)).failures >= PARKED_AFTER:
                     raise
                 wait = max(failure.after_s, self._settings.pace.backoff_s * 2 ** (attempt - 1))
                 await asyncio.sleep(wait * random.uniform(1.0, 1.25))
-        raise AssertionError("unreachable")
 
     async def _politely(self, url: str) -> Exchange:
         """One exchange in its turn, if nothing forbids it."""
         if self._deny.denies(url):
             raise Drop("denied")
-        pace, name = self._settings.pace, host_name(url)
-        host = self._hosts.setdefault(name, Host(name))
+        name = host_name(url)
+        host = self._host(name)
+        pace = self._turns.pace(host)
         gate = self._gates.setdefault(name, asyncio.Semaphore(pace.concurrency_per_host))
         async with gate:
             policy = await self._policy(host, url)
             policy.check(url)
             if policy.tdm_signals(url)[0] == "1" and self._config.consent.tdm_reservation:
                 raise Drop("opt_out", "tdmrep.json")
+            if host.delay_s(pace) > pace.max_delay_s:
+                raise Drop("crawl_delay", f"{host.delay_s(pace):g} s")
             if host.over_budget(pace):
                 raise Drop("host_budget", f"{host.requests} requests")
             if host.is_down(pace):
                 raise Drop("host_down", f"{host.failures} failures in a row")
-            await self._turn(url)
+            flight = Flight()
+            await self._turns.wait(flight, url)
             try:
-                exchange: Exchange = await self._fetcher.get(
-                    url, judge_of(self._kind, self._config), *ASKED_AS[self._kind]
-                )
+                exchange = await self._get(flight, url)
             except Unfetched as failure:
-                if failure.passing:
+                is_tried_in_https = failure.reason == "connect" and url.startswith("http://") and other_scheme(url)
+                if failure.passing and not is_tried_in_https:
                     host.failed(pace)
                 raise
+            finally:
+                self._turns.flights.rest(flight)
+            host.ended(pace, exchange.sent_at)
             if exchange.status in (429, 503):
                 host.failed(pace, retry_after(exchange))
             else:
@@ -187,24 +212,44 @@ class WebMedia:
         async with self._learning.setdefault(host.name, asyncio.Lock()):
             policy = host.policy(scheme, self._settings.pace, now())
             if policy is None:
-                policy = await learn_policy(self._fetcher, url, self._settings.fetch, self._turn, lambda _: None)
-                host.learned(scheme, policy, self._settings.pace)
+                flight, pace = Flight(), self._turns.pace(host)
+                if host.is_down(pace):
+                    raise Drop("host_down", f"{host.failures} failures in a row")
+                try:
+                    policy = await learn_policy(
+                        self._fetcher, url, self._settings.fetch, partial(self._turns.wait, flight), self._ended
+                    )
+                finally:
+                    self._turns.flights.rest(flight)
+                if policy.unreached and scheme == "http" and other_scheme(url):
+                    raise Unfetched("connect", passing=True)
+                host.learned(scheme, policy, pace)
                 if policy.robots is None:
                     raise Unfetched("robots_unavailable", passing=True)
             return policy
 
-    async def _turn(self, url: str) -> None:
-        name = host_name(url)
-        host, pace = self._hosts.setdefault(name, Host(name)), self._settings.pace
-        while (wait := max(host.ready_at, self._next_request) - now()) > 0:
-            await asyncio.sleep(wait)
-        host.started(pace)
-        if pace.max_requests_per_s:
-            self._next_request = max(self._next_request, now()) + 1 / pace.max_requests_per_s
+    async def _get(self, flight: Flight, url: str) -> Exchange:
+        judge = judge_of(self._kind, self._config)
+
+        def answered(status: int, headers: dict[str, str]) -> int:
+            self._turns.flights.answered(flight)
+            return judge(status, headers)
+
+        return await self._fetcher.get(url, answered, *ASKED_AS[self._kind])
+
+    def _ended(self, exchange: Exchange) -> None:
+        host = self._host(host_name(exchange.url))
+        host.ended(self._turns.pace(host), exchange.sent_at)
+
+    def _host(self, name: str) -> Host:
+        return self._hosts.setdefault(name, Host(name))
 
     def __enter__(self) -> "WebMedia":
         self._thread.start()
-        self._fetcher = self._start(Fetcher(self._settings.fetch).__aenter__()).result()
+        fetch = self._settings.fetch
+        self._fetcher: Fetcher = self._start(Fetcher(fetch).__aenter__()).result()
+        flights = Flights(self._config.max_in_flight, fetch.max_connections)
+        self._turns = Turns(self._settings.pace, flights, self._fetcher.resolver, self._host)
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -18,6 +18,7 @@ AGENTS = frozenset({AGENT})
 
 # Directives that hold a colon of their own; elsewhere a colon ends the name of an agent.
 _WITH_VALUE = ("unavailable_after", "max-snippet", "max-image-preview", "max-video-preview")
+_BEFORE_VALUE = re.compile(rf"({'|'.join(_WITH_VALUE)})\s*+:\s*+")  # `max-image-preview: none` is no `none`
 
 
 class ConsentSettings(Settings, frozen=True):
@@ -63,4 +64,5 @@ def _directives(value: str) -> list[str]:
         if agent not in AGENTS:
             return []
         value = rest
-    return [word for word in re.split(r"[,\s]+", value.strip().lower()) if word]
+    joined = _BEFORE_VALUE.sub(r"\1:", value.strip().lower())
+    return [word for word in re.split(r"[,\s]+", joined) if word]

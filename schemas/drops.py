@@ -27,6 +27,8 @@ REASONS: dict[str, str] = {
     "slow": "the exchange took longer than its deadline, or came slower than the minimum rate",
     "too_many_redirects": "more redirects than the limit, or in a circle",
     "trap": "the address looks made up by a crawler trap: endless paths, calendars, sessions",
+    "crawl_delay": "robots.txt asks for longer waits than the settings allow",
+    "out_of_scope": "the settings of the crawl were changed since the address was found",
     "host_budget": "over the number of pages or requests that one host may take",
     "host_down": "the host failed too often in a row",
     "parse_budget": "the pages of its site took so long to parse that they are not parsed any more",

@@ -30,6 +30,8 @@ def resolve(base: str, reference: str) -> str:
 
     Host names come out in lower case and punycode, spaces and non-ASCII percent-encoded, the fragment removed.
     """
+    if "xn--" not in reference and _ORDINARY_URL.fullmatch(reference):  # absolute, and nothing of it changes
+        return reference
     try:
         url = str(ada_url.join_url(base, reference.strip()))
     except ValueError:

@@ -13,10 +13,10 @@ from benchmarks.zoo.canary import canary_port
 from benchmarks.zoo.species import require
 from crawlers.addresses import literal_address
 from crawlers.fetch import Exchange, Fetcher, FetchSettings, check_status
-from crawlers.links import find_links
 from crawlers.responses import markup_of
 from crawlers.scope import crawl_url
 from crawlers.special_addresses import is_public
+from pipeline.page.links import find_links
 from schemas.deny import DenyList
 from schemas.urls import canonical_url, resolve
 from tests.crawlers.servers import Reply, WebServer, drip, endless, page

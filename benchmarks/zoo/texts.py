@@ -9,8 +9,6 @@ from urllib.parse import urlsplit
 from benchmarks.zoo.mutants import mutant
 from benchmarks.zoo.shapes import SHAPES
 from benchmarks.zoo.species import require
-from crawlers.links import Markup as LinkMarkup
-from crawlers.links import find_links
 from crawlers.scope import crawl_url
 from crawlers.site_policy import SitePolicy, read_rules, read_tdmrep
 from crawlers.sitemaps import read_sitemap
@@ -18,6 +16,7 @@ from pipeline.captions import CaptionRules, caption_tokens, clean_caption, is_fl
 from pipeline.interleave import lay_out
 from pipeline.page.charset import decode_html, utf8_html
 from pipeline.page.extract import draft_of
+from pipeline.page.links import find_links
 from pipeline.page.parsed import ExtractSettings, ParsedPage
 from pipeline.pairs import PairRules, take_pairs
 from pipeline.text.pii import PiiRules, redact, redact_text
@@ -26,6 +25,7 @@ from pipeline.video.refs import take_videos
 from pipeline.video.subtitles import read_subtitles
 from schemas.documents import Consent, Page
 from schemas.drops import Drop
+from schemas.links import PageSource
 from tests.pipeline.makers import paragraphs
 
 _PAGES = Path(__file__).parents[2] / "tests/pipeline/pages"
@@ -94,7 +94,7 @@ def judge_page(data: bytes) -> str:
     page = Page(uid=1, url="http://a.example/x/y.html", html=html, charset=charset.decode("latin-1"))
     decode_html(html, page.charset)
     parsed = ParsedPage(page, ExtractSettings())
-    find_links(LinkMarkup(page.url, html, page.charset))
+    find_links(PageSource(page.url, html, page.charset))
     try:
         draft = draft_of(parsed, page)
         require(all(block.text.strip() for block in draft.texts), "a text block without text")

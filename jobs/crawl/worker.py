@@ -7,7 +7,6 @@ from typing import Any, cast
 from crawlers.crawl_config import CrawlConfig
 from crawlers.crawl_status import Status
 from crawlers.frontier import Item
-from crawlers.links import Markup, PageLinks
 from crawlers.parsing import AT_A_TIME
 from crawlers.sitemaps import Sitemap, SitemapEntry
 from crawlers.spider import Spider
@@ -16,6 +15,7 @@ from jobs.engine.isolation import IsolatedPool, IsolationSettings
 from schemas.commits import StagedFile
 from schemas.deny import DenyList
 from schemas.drop_files import DropFile
+from schemas.links import PageLinks, PageSource
 from schemas.storage import Store, new_attempt
 
 _LOCK_WAIT_S = 120.0
@@ -27,10 +27,10 @@ class SpiderWorker:
     def __init__(self, folder: str, partition: int, config: CrawlConfig, denied: list[str]) -> None:
         self._folder, self._partition = folder, partition
         limits = IsolationSettings(timeout_s=config.parse.timeout_s)
-        self._parsers: IsolatedPool[Markup | Sitemap, Any] = IsolatedPool(read_document, limits, AT_A_TIME)
+        self._parsers: IsolatedPool[PageSource | Sitemap, Any] = IsolatedPool(read_document, limits, AT_A_TIME)
         self._spider = Spider(Path(folder), partition, config, self._links, DenyList(denied), self._entries)
 
-    def _links(self, page: Markup) -> PageLinks:
+    def _links(self, page: PageSource) -> PageLinks:
         return cast(PageLinks, self._parsers(page))
 
     def _entries(self, sitemap: Sitemap) -> list[SitemapEntry]:

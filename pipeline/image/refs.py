@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 
+from pipeline.image.srcset import parse_srcset
 from schemas.urls import resolve
 
 #: Lazy-loading attributes that hold one address, the largest version first.
@@ -35,30 +36,6 @@ _PLACEHOLDER = re.compile(
     r"\d*(?:x\d+)?(?:[_-]?(?:image|img|gif|dot|px|white)|[_-]\d+x\d+)*\.",
     re.IGNORECASE,
 )
-_ASCII_SPACE = " \t\n\f\r"
-
-
-def parse_srcset(value: str) -> list[tuple[str, str]]:
-    """(address, descriptor) pairs of a srcset, by the WHATWG algorithm: commas inside addresses are legal."""
-    pairs, position, end = [], 0, len(value)
-    while position < end:
-        while position < end and value[position] in _ASCII_SPACE + ",":
-            position += 1
-        start = position
-        while position < end and value[position] not in _ASCII_SPACE:
-            position += 1
-        url = value[start:position]
-        if not url:
-            break
-        if url.endswith(","):
-            pairs.append((url.rstrip(","), ""))
-            continue
-        start, inside = position, False
-        while position < end and (inside or value[position] != ","):
-            inside = value[position] == "(" or (inside and value[position] != ")")
-            position += 1
-        pairs.append((url, value[start:position].strip(_ASCII_SPACE)))
-    return pairs
 
 
 def candidates(img: Mapping[str, str | None], sources: list[Mapping[str, str | None]], base: str) -> tuple[str, ...]:
@@ -103,8 +80,7 @@ def _single(img: Mapping[str, str | None]) -> Iterator[str]:
 
 def _width(descriptor: str) -> int:
     """CSS pixels of a `640w` descriptor; densities are turned into widths on the scale of a 600-pixel column."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)([wx])(?:\s+\d+h)?", descriptor)
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([wx])", descriptor)
     if match is None:
         return 0
-    number = min(float(match[1]), 100_000.0)
-    return int(number) if match[2] == "w" else int(600 * number)
+    return int(match[1]) if match[2] == "w" else int(600 * float(match[1]))

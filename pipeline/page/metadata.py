@@ -2,7 +2,7 @@
 
 import re
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import msgspec
@@ -14,7 +14,7 @@ from schemas.documents import Consent
 from schemas.urls import host_of, registered_domain, resolve
 
 _CREATIVE_COMMONS = re.compile(r"https?://(?:www\.)?creativecommons\.org/(?:licenses|publicdomain)/[\w./-]+")
-_STATING = ("html", "base", "meta", "link")
+_STATING = ("html", "meta", "link")
 _MAX_BASE = 4_096  # characters, which every relative address of the page would have
 _ROBOTS_NAMES = ("robots", "weft")
 
@@ -41,12 +41,8 @@ def read_metadata(markup: Markup, url: str) -> Metadata:
     stated = [(tag, read_attributes(written[at])) for tag in _STATING for at in markup.places(tag)]
     if "icens" in markup.html or "creativecommons" in markup.html:
         stated += [("a", read_attributes(written[at])) for at in markup.places("a") if _is_licence(written[at])]
-    found = Metadata(base=url)
-    found.base = (
-        next((resolve(url, some["href"]) for tag, some in stated if tag == "base" and "href" in some), "") or url
-    )
-    if len(found.base) > _MAX_BASE:
-        found.base = url
+    bases = (read_attributes(written[at]).get("href") for at in markup.places("base"))
+    found = Metadata(base=base_of(bases, url))
     metas = _metas(stated)
     things = list(json_ld(markup.json_ld))
     found.title = _clean(_first(metas, "og:title") or _title(markup))
@@ -62,6 +58,13 @@ def read_metadata(markup: Markup, url: str) -> Metadata:
     )
     found.lead_images = _lead_images(metas, things, found.base)
     return found
+
+
+def base_of(hrefs: Iterable[str | None], url: str) -> str:
+    """What the relative addresses of a page are resolved against, by the `href`s of its `<base>`s."""
+    href = next((href for href in hrefs if href is not None), "")
+    base = (resolve(url, href) if href else "") or url
+    return base if len(base) <= _MAX_BASE else url
 
 
 def _is_licence(written: str) -> bool:

@@ -16,7 +16,7 @@ from schemas.documents import Consent, Page
 from schemas.urls import resolve
 from schemas.videos import VideoDraft, VideoText
 
-_VIDEO_FILE = re.compile(r"\.(?:mp4|m4v|webm|mkv|mov|ogv|avi|mpe?g)(?:[?#]|$)", re.IGNORECASE)
+VIDEO_FILE = re.compile(r"\.(?:mp4|m4v|webm|mkv|mov|ogv|avi|mpe?g)(?:[?#]|$)", re.IGNORECASE)
 _MAX_VIDEOS = 200
 _MAX_ELEMENTS, _MAX_SOURCES = 200, 50
 _MAX_CHARACTERS = 5_000
@@ -41,7 +41,7 @@ def take_videos(parsed: ParsedPage, page: Page, pii: PiiRules, consent: Consent)
     found: dict[str, tuple[list[str], list[VideoText], list[str]]] = {}
     for candidates, texts, tracks in (
         *_elements(tree, metadata.base),
-        *_stated(list(json_ld(parsed.markup.json_ld)), metadata.base),
+        *stated_videos(list(json_ld(parsed.markup.json_ld)), metadata.base),
         *_open_graph(tree, metadata.base),
         *_links(tree, metadata.base),
     ):
@@ -91,7 +91,8 @@ def _elements(tree: LexborHTMLParser, base: str) -> _Found:
         yield urls, _texts(texts), [resolve(base, src) for track in kept if (src := _of(track, "src"))]
 
 
-def _stated(things: list[dict[str, Any]], base: str) -> _Found:
+def stated_videos(things: list[dict[str, Any]], base: str) -> _Found:
+    """Addresses and texts of the VideoObjects of JSON-LD."""
     nested = [part for thing in things for part in _videos_of(thing)]
     for thing in [*things, *nested]:
         kinds = thing.get("@type")
@@ -112,14 +113,14 @@ def _open_graph(tree: LexborHTMLParser, base: str) -> _Found:
     for node in tree.css("meta[property]"):
         metas.setdefault(_of(node, "property").lower(), []).append(_of(node, "content"))
     names = ("og:video:secure_url", "og:video:url", "og:video")
-    urls = [resolve(base, value) for name in names for value in metas.get(name, []) if _VIDEO_FILE.search(value)]
+    urls = [resolve(base, value) for name in names for value in metas.get(name, []) if VIDEO_FILE.search(value)]
     texts = [("description", value) for value in metas.get("og:description", [])]
     yield urls, _texts(texts + [("name", value) for value in metas.get("og:title", [])]) if urls else [], []
 
 
 def _links(tree: LexborHTMLParser, base: str) -> _Found:
     for node in tree.css("a[href]"):
-        if _VIDEO_FILE.search(_of(node, "href")):
+        if VIDEO_FILE.search(_of(node, "href")):
             texts = [("title", _of(node, "title")), ("link", node.text(separator=" "))]
             yield [resolve(base, _of(node, "href"))], _texts(texts), []
 

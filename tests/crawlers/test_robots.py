@@ -1,3 +1,4 @@
+import codecs
 import random
 import time
 
@@ -8,6 +9,7 @@ from protego import Protego
 
 from crawlers.path_patterns import encoded, path_of, read_patterns
 from crawlers.robots import PathRules, Robots
+from crawlers.site_policy import read_rules
 
 SITE = "http://a.example"
 
@@ -102,7 +104,20 @@ def test_the_longest_decides_and_allow_before_disallow(rules: str, path: str, is
         ("User-agent: *\nSitemap: http://a.example/s.xml\nDisallow: /x", False),
         ("User-agent: a\nSitemap: http://a.example/s.xml\nUser-agent: weft\nDisallow: /x", False),
         ("User-agent: weft\nNoindex: /y\nUser-agent: other\nDisallow: /x", False),
-        ("User-agent: weft\nCrawl-delay: 2\nUser-agent: *\nDisallow: /x", True),
+        ("User-agent: weft\nCrawl-delay: 2\nUser-agent: *\nDisallow: /x", False),
+        ("User-agent: weft\nCrawl-delay: 2\nUser-agent: other\nDisallow: /x", False),
+        ("User-agent: weft\nDisallow:\nUser-agent: *\nDisallow: /x", True),
+        ("User-agent: weft/0.1.0\nDisallow: /x", False),
+        ("User-agent: weft crawler\nDisallow: /x", False),
+        ("User-agent: GPTBot, weft, CCBot\nDisallow: /x", False),
+        ("User-agent: GPTBot,weft/2\nDisallow: /x", False),
+        ("User-agent: GPTBot, *\nDisallow: /x", False),
+        ("User-agent: weft*\nDisallow: /x", False),
+        ("User-agent: Mozilla/5.0 (compatible; weft/0.1.0; +http://x)\nDisallow: /x", False),
+        ("User-agent: *\nDisallow: /x\nUser-agent: not weft\nAllow: /x", False),
+        ("User-agent: *\nDisallow: /x\nUser-agent: GPTBot, weft\nAllow: /x", True),
+        ("User-agent: wefter, my-weft, weft-x\nDisallow: /x", True),
+        ("User-agent: w\nDisallow: /x", True),
         ("User-agent: * \nDisallow: /x", False),
         ("User-agent:\nDisallow: /x", True),
     ],
@@ -221,3 +236,10 @@ def test_a_megabyte_is_read_in_a_moment(text: str) -> None:
     began = time.process_time()
     Robots(text, "weft").may_visit(f"{SITE}/{'a' * 2000}")
     assert time.process_time() - began < 10.0
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "latin-1"])
+def test_any_encoding(encoding: str) -> None:
+    body = "# \u00fcber\r\nUser-agent: weft\r\nDisallow: /x\r\n".encode(encoding)
+    bodies = [body, codecs.BOM_UTF16_BE + body] if encoding == "utf-16-be" else [body]
+    assert [allowed(read_rules(body), "/x") for body in bodies] == [False] * len(bodies)

@@ -16,12 +16,13 @@ from crawlers.crawl_status import Status
 from crawlers.fetch import FetchSettings
 from crawlers.frontier import Item
 from crawlers.hosts import PaceSettings
-from crawlers.links import Markup, PageLinks, find_links
 from crawlers.parsing import ParseSettings
 from crawlers.scope import ScopeSettings
 from crawlers.spider import Spider
+from pipeline.page.links import find_links
 from schemas.deny import DenyList
 from schemas.drops import Drop, DropRow
+from schemas.links import PageLinks, PageSource
 from tests.crawlers.servers import Reply, Request, WebServer, drip, page
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"picture " * 50
@@ -63,8 +64,15 @@ class Outcome:
 
 
 def crawl(
-    folder: Path, settings: CrawlConfig, *seeds: str, deny: tuple[str, ...] = (), limit_s: float = 20.0
+    folder: Path,
+    settings: CrawlConfig,
+    *seeds: str,
+    deny: tuple[str, ...] = (),
+    limit_s: float = 20.0,
+    wait: bool = True,
 ) -> Outcome:
+    """Until nothing is left, for `limit_s` seconds at most; without `wait` what is in flight then is cut off."""
+
     async def run() -> Outcome:
         async with Spider(folder, 0, settings, find_links, DenyList(deny)) as spider:
             spider.offer([Item(seed, "page") for seed in seeds])
@@ -72,6 +80,10 @@ def crawl(
             end = time.monotonic() + limit_s
             while not running.done() and not spider.status().is_idle and time.monotonic() < end:
                 await asyncio.sleep(0.01)
+            if not wait:
+                running.cancel()
+                await asyncio.gather(running, return_exceptions=True)
+                return Outcome(folder, spider.status(), list(spider.frontier.drops()), spider.frontier.refused())
             spider.stop()
             await running
             return Outcome(folder, spider.status(), list(spider.frontier.drops()), spider.frontier.refused())
@@ -506,6 +518,28 @@ def test_include_and_exclude_patterns(web: WebServer, tmp_path: Path) -> None:
     assert web.paths() == ["/in/", "/in/1"]
 
 
+def test_refreshes_and_frames_are_followed(web: WebServer, tmp_path: Path) -> None:
+    web.routes |= {
+        "/": Reply(page(head="<meta http-equiv=refresh content='0; url=http://b.example/moved'>")),
+        "/moved": Reply(page("/1"), headers=(("Refresh", "3; url=/next"),)),
+        "/next": Reply(b"<frameset><frame src=/frame></frameset>"),
+        "/frame": Reply(page(head="<meta name=robots content=nofollow><meta http-equiv=refresh content='0; url=/no'>")),
+        "/1": Reply(page(head="<meta http-equiv=refresh content='0; url=http://c.example/out'>")),
+        "c.example/out": Reply(page()),
+    }  # fmt: skip
+    done = crawl(tmp_path, config(web), "http://a.example/")
+    assert done.urls() == [
+        "http://a.example/", "http://b.example/1", "http://b.example/frame", "http://b.example/moved",
+        "http://b.example/next",
+    ]  # fmt: skip
+
+
+def test_what_is_cut_off_a_page_is_counted(web: WebServer, tmp_path: Path) -> None:
+    web.routes["/"] = Reply(page(images=tuple(f"http://b.example/{n}.png" for n in range(503))))
+    done = crawl(tmp_path, config(web, videos=False), "http://a.example/", limit_s=10)
+    assert done.status.drops["links of a page: too_many"] == 3
+
+
 def test_depth_and_pages_per_host_are_limited(web: WebServer, tmp_path: Path) -> None:
     web.routes |= {f"/{n}": Reply(page(f"/{n + 1}")) for n in range(20)}
     crawl(tmp_path / "depth", config(web, scope=ScopeSettings(max_depth=3)), "http://a.example/0")
@@ -613,7 +647,7 @@ def test_what_belongs_to_others_waits_in_the_outbox(web: WebServer, tmp_path: Pa
 
 
 def test_a_site_beyond_its_budget_is_recorded_and_not_parsed(web: WebServer, tmp_path: Path) -> None:
-    def parse(markup: Markup) -> PageLinks:
+    def parse(markup: PageSource) -> PageLinks:
         if markup.url.startswith("http://a."):
             raise Drop("timeout")
         return find_links(markup)

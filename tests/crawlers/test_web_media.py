@@ -1,11 +1,14 @@
 import itertools
+import socket
+import time
 from collections.abc import Iterator
+from typing import Any
 
 import msgspec
 import pytest
 
 from crawlers.captured import CapturedMedia
-from crawlers.fetch import FetchSettings
+from crawlers.fetch import Fetcher, FetchSettings, Unfetched
 from crawlers.hosts import PaceSettings
 from crawlers.web_media import MediaSettings, WebMedia
 from schemas.consent import ConsentSettings
@@ -123,3 +126,43 @@ def test_leaving_does_not_wait_for_what_is_still_coming(web: WebServer, settings
         media.ahead(["http://a.example/drip.png"])
         media.ahead(["http://b.example/i.png"])
         assert reason(media, "http://b.example/i.png") == "http_status"
+
+
+def test_hosts_that_never_answer_hold_up_no_other_row(web: WebServer, settings: MediaSettings) -> None:
+    """Each costs a time-out, side by side with the others, however many rows lie between them."""
+    web.routes["/i.png"] = image()
+    with socket.create_server(("127.0.0.1", 0), backlog=100) as silent:
+        address = f"127.0.0.1:{silent.getsockname()[1]}"
+        names = [f"{'hung' if n % 20 == 0 else 'well'}{n}.example" for n in range(120)]
+        hosts = {name: address if name.startswith("hung") else web.address for name in names}
+        fetch = FetchSettings(connect_to=hosts, answer_timeout_s=1.0, deadline_s=30.0)
+        several = msgspec.structs.replace(settings, fetch=fetch, pages_ahead=5)
+        began = time.monotonic()
+        with CapturedMedia([], {}, 1 << 20) as captured, WebMedia(captured, several, ConsentSettings()) as source:
+            rows = source.prefetch(iter(names), lambda name: [[f"http://{name}/i.png"]])
+            outcome = []
+            for name in rows:
+                try:
+                    outcome.append((name, len(source.get(f"http://{name}/i.png").body)))
+                except Drop as drop:
+                    outcome.append((name, drop.reason))
+        took = time.monotonic() - began
+    assert [name for name, _ in outcome] == names
+    assert [what for name, what in outcome if name.startswith("well")] == [len(PNG)] * 114
+    assert {what for name, what in outcome if name.startswith("hung")} <= {"robots_unavailable", "slow", "host_down"}
+    assert took < 2 * 1.0 + 3
+
+
+def test_an_image_linked_in_http_comes_from_a_host_that_speaks_https_alone(
+    web: WebServer, media: WebMedia, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    web.routes["/i.png"] = image()
+    get = Fetcher.get
+
+    async def by_scheme(self: Fetcher, url: str, *arguments: Any) -> Any:
+        if url.startswith("http://"):
+            raise Unfetched("connect", "refused", passing=True)
+        return await get(self, url.replace("https://", "http://"), *arguments)
+
+    monkeypatch.setattr(Fetcher, "get", by_scheme)
+    assert media.get("http://a.example/i.png").body == PNG

@@ -93,3 +93,11 @@ def test_what_does_not_refuse_does_not_refuse(consent: Consent) -> None:
 
 def test_directives_that_are_not_asked_about_do_not_refuse() -> None:
     assert refusal(Consent(("noindex",)), ("noai",), True) == ""
+
+
+@pytest.mark.parametrize("name", ["unavailable_after", "max-snippet", "max-image-preview", "max-video-preview"])
+@pytest.mark.parametrize("colon", [":", ": ", " : "])
+def test_the_value_of_a_directive_is_no_directive(name: str, colon: str) -> None:
+    for value in (f"{name}{colon}none", f"index, {name}{colon}none", f"weft: {name}{colon}none, follow"):
+        assert "none" not in read_consent([value]).robots
+        assert "noai" in read_consent([f"{value}, noai"]).robots

@@ -1,0 +1,82 @@
+"""Whose turn it is: by the pace of a host, that of its address, and that of the crawl as a whole."""
+
+import asyncio
+from collections.abc import Callable
+
+from crawlers.addresses import GuardedResolver
+from crawlers.clock import now
+from crawlers.flights import Flight, Flights
+from crawlers.hosts import Host, PaceSettings, host_name
+from schemas.urls import host_of
+
+_MOST_PACES = 20_000
+
+
+class Turns:
+    """Gives turns to the hosts of one crawler, of which there are `sharing` that share the rate of the whole crawl.
+
+    `host` finds a host by its name and port, `keep` writes down when it may be asked next.
+    """
+
+    def __init__(
+        self,
+        settings: PaceSettings,
+        flights: Flights,
+        resolver: GuardedResolver,
+        host: Callable[[str], Host],
+        keep: Callable[[Host], None] = lambda _: None,
+        sharing: int = 1,
+    ) -> None:
+        self.flights = flights
+        self.next_request = 0.0  # of the whole crawl
+        self.requests = 0  # turns that were taken
+        self._settings, self._resolver, self._host, self._keep = settings, resolver, host, keep
+        self._rate = settings.max_requests_per_s / max(1, sharing)
+        self._paces: dict[str, PaceSettings] = {}
+        self._addresses: dict[str, float] = {}  # when each may be asked next
+
+    def pace(self, host: Host) -> PaceSettings:
+        """The settings that hold for a host."""
+        if not self._settings.hosts:
+            return self._settings
+        if host.name not in self._paces:
+            if len(self._paces) >= _MOST_PACES:
+                self._paces.clear()
+            self._paces[host.name] = self._settings.of(host.name)
+        return self._paces[host.name]
+
+    def may_start(self, host: Host) -> bool:
+        """Whether the address of a host may be asked now. Else it has a place in the row of those that wait for it."""
+        gap_s = self._settings.address_delay_s
+        if not host.address or not gap_s or host.has_place:
+            host.has_place = False
+            return True
+        free_at = self._addresses.get(host.address, 0.0)
+        self._addresses[host.address] = max(free_at, now()) + gap_s
+        if free_at <= now():
+            return True
+        host.has_place, host.ready_at = True, max(host.ready_at, free_at)
+        self._keep(host)
+        return False
+
+    def start(self, host: Host) -> None:
+        """A request to a host begins."""
+        host.started(self.pace(host))
+        self._keep(host)
+        self.requests += 1
+        if self._rate:
+            self.next_request = max(self.next_request, now()) + 1 / self._rate
+
+    async def wait(self, flight: Flight, url: str) -> None:
+        """Until the host of an address may be asked, in no slot, and then until there is one."""
+        self.flights.rest(flight)
+        host = self._host(host_name(url))
+        if not host.address:
+            host.address = await self._resolver.paced_address(host_of(url))
+        while True:
+            if (wait := max(host.ready_at, self.next_request) - now()) > 0:
+                await asyncio.sleep(wait)
+            elif self.may_start(host):
+                break
+        self.start(host)
+        await self.flights.take(flight)

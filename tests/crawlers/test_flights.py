@@ -1,0 +1,223 @@
+"""What waits takes no slot: for pace, for a name, for a host that never answers."""
+
+import asyncio
+import itertools
+import socket
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from crawlers.fetch import FetchSettings
+from crawlers.flights import Flight, Flights
+from crawlers.hosts import Host, HostPace, PaceSettings
+from tests.crawlers.servers import Reply, Request, WebServer, page
+from tests.crawlers.test_spider import FAST, config, crawl
+
+
+@contextmanager
+def silent_server() -> Iterator[str]:
+    """Takes connections, and never says a word."""
+    with socket.create_server(("127.0.0.1", 0), backlog=2000) as listener:
+        yield f"127.0.0.1:{listener.getsockname()[1]}"
+
+
+def test_a_flight_takes_a_slot_while_its_host_is_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    at = [0.0]
+    monkeypatch.setattr("crawlers.flights.time.monotonic", lambda: at[0])
+    flights = Flights(2, 5)
+    first, second, third = Flight(), Flight(), Flight()
+    flights.ask(first)
+    flights.ask(second)
+    assert flights.room == 0
+    at[0] = 2.0  # both are silent for too long
+    assert flights.room == 2
+    flights.answered(first)
+    assert flights.room == 1
+    flights.ask(third)
+    assert flights.room == 0
+    flights.rest(first)
+    flights.rest(third)
+    assert flights.room == 2
+    for _ in range(4):
+        flights.ask(Flight())
+        at[0] += 2.0
+    assert flights.room == 0  # all connections are taken by hosts that do not answer
+    assert flights.are_strained
+
+
+def test_who_waits_for_a_slot_gets_it_in_order_and_gives_it_back_when_cancelled() -> None:
+    async def run() -> list[str]:
+        flights, order = Flights(1, 9), list[str]()
+        first = Flight()
+        flights.ask(first)
+
+        async def wait(name: str) -> None:
+            flight = Flight()
+            try:
+                await flights.take(flight)
+                order.append(name)
+            finally:
+                flights.rest(flight)
+
+        tasks = [asyncio.create_task(wait(name)) for name in "abc"]
+        await asyncio.sleep(0)
+        assert flights.room == -3
+        tasks[0].cancel()
+        await asyncio.sleep(0)
+        flights.rest(first)
+        await asyncio.gather(*tasks, return_exceptions=True)
+        assert flights.room == 1
+        return order
+
+    assert asyncio.run(run()) == ["b", "c"]
+
+
+def test_hosts_that_never_answer_stop_nobody(web: WebServer, tmp_path: Path) -> None:
+    web.routes["/"] = Reply(page())
+    with silent_server() as silent:
+        hung = {f"h{n}.example": silent for n in range(160)}
+        well = {f"w{n}.example": web.address for n in range(40)}
+        fetch = FetchSettings(connect_to=hung | well, answer_timeout_s=30.0)
+        settings = config(web, fetch=fetch, max_in_flight=32)
+        seeds = [f"http://{name}/" for name in (*hung, *well)]
+        began = time.monotonic()
+        done = crawl(tmp_path, settings, *seeds, limit_s=9.0, wait=False)
+        assert done.status.visits == {"page": 40}
+        assert time.monotonic() - began < 15
+
+
+def test_a_host_that_does_not_answer_twice_is_parked() -> None:
+    settings = PaceSettings(backoff_s=1.0)
+    host, waits = Host("a.example"), []
+    for _ in range(6):
+        host.ready_at = 0.0
+        before = time.time()
+        host.failed(settings)
+        waits.append(host.ready_at - before)
+    assert waits[0] < 1.5
+    assert all(wait >= 11.9 for wait in waits[1:])
+    assert waits[5] > 31
+
+
+def test_learning_what_sites_allow_takes_no_slot_while_it_waits(web: WebServer, tmp_path: Path) -> None:
+    """Each host gets a request whenever its pace lets it, however few slots there are."""
+    web.routes["/"] = Reply(page())
+    hosts = {f"s{n}.example": web.address for n in range(100)}
+    settings = config(web, PaceSettings(delay_s=1.0), fetch=FetchSettings(connect_to=hosts), max_in_flight=8)
+    began = time.monotonic()
+    done = crawl(tmp_path, settings, *(f"http://{name}/" for name in hosts), limit_s=20.0)
+    assert done.status.visits == {"page": 100}
+    assert time.monotonic() - began < 3.0 / 0.6  # three waits of a second
+
+
+def _gaps(log: list[Request]) -> list[float]:
+    times: dict[str, list[float]] = {}
+    for line in log:
+        times.setdefault(line.host, []).append(line.time)
+    return [later - earlier for one in times.values() for earlier, later in itertools.pairwise(sorted(one))]
+
+
+def test_a_slow_host_rests_as_long_as_it_worked(web: WebServer, tmp_path: Path) -> None:
+    web.routes |= {"/": Reply(page("/1"), delay_s=0.6), "/1": Reply(page(), delay_s=0.6)}
+    crawl(tmp_path, config(web, PaceSettings(delay_s=0.1)), "http://a.example/")
+    first, second = (next(line.time for line in web.log if line.path == path) for path in ("/", "/1"))
+    assert second - first > 1.15
+
+
+def test_no_rest_where_no_pace_is_asked_for() -> None:
+    host = Host("a.example")
+    host.ended(PaceSettings(delay_s=0.0), time.time() - 5)
+    assert host.ready_at == 0.0
+    host.ended(PaceSettings(delay_s=0.1), time.time() - 500)
+    assert 29 < host.ready_at - time.time() < 31
+
+
+def test_gaps_are_kept_however_busy_the_crawler_is(
+    web: WebServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What stalls the crawler before a request is sent must not shorten the way to the next one."""
+    web.routes |= {"/": Reply(page(*(f"/{n}" for n in range(8))))} | {f"/{n}": Reply(page()) for n in range(8)}
+    from crawlers.fetch import Fetcher
+
+    get, stalls = Fetcher.get, itertools.cycle([0.25, 0.0, 0.1, 0.0])
+
+    async def late(self: Fetcher, *arguments: object) -> object:
+        time.sleep(next(stalls))
+        return await get(self, *arguments)
+
+    monkeypatch.setattr(Fetcher, "get", late)
+    crawl(tmp_path, config(web, PaceSettings(delay_s=0.3)), "http://a.example/")
+    assert len(web.log) == 12
+    assert min(_gaps(web.log)) > 0.29
+
+
+def test_hosts_at_one_address_share_its_pace(web: WebServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from crawlers.addresses import GuardedResolver
+
+    async def address(self: GuardedResolver, host: str) -> str:
+        return "192.0.2.1"
+
+    monkeypatch.setattr(GuardedResolver, "paced_address", address)
+    web.routes["/"] = Reply(page())
+    settings = config(web, PaceSettings(delay_s=0.0, address_delay_s=0.05))
+    began = time.monotonic()
+    crawl(tmp_path, settings, *(f"http://{name}.example/" for name in "abcdefgh"))
+    assert len(web.log) == 32
+    assert time.monotonic() - began > 31 * 0.05
+    times = sorted(line.time for line in web.log)
+    assert sorted(later - earlier for earlier, later in itertools.pairwise(times))[5] > 0.03
+
+
+def test_a_name_with_a_pace_of_its_own(web: WebServer, tmp_path: Path) -> None:
+    pace = PaceSettings(
+        delay_s=0.0,
+        hosts={"*.example": HostPace(delay_s=0.05), "a.example": HostPace(delay_s=0.2), "x.org": HostPace()},
+    )
+    assert [pace.of(name).delay_s for name in ("a.example", "b.example", "b.example:8080", "example.org")] == [
+        0.2, 0.05, 0.05, 0.0,
+    ]  # fmt: skip
+    web.routes["/"] = Reply(page())
+    crawl(tmp_path, config(web, pace), "http://a.example/", "http://b.example/")
+    gaps = {host: min(_gaps([line for line in web.log if line.host == host])) for host in ("a.example", "b.example")}
+    assert gaps["a.example"] > 0.19
+    assert 0.04 < gaps["b.example"] < 0.19
+
+
+def test_a_delay_without_end_is_none_that_is_waited_for(web: WebServer, tmp_path: Path) -> None:
+    web.routes |= {
+        "a.example/robots.txt": Reply(b"User-agent: *\nCrawl-delay: 86400\n", "text/plain"), "/": Reply(page()),
+    }  # fmt: skip
+    done = crawl(tmp_path, config(web), "http://a.example/", "http://b.example/", limit_s=10)
+    assert done.reasons() == {"http://a.example/": "crawl_delay"}
+    assert done.status.visits == {"page": 1}
+
+
+def test_a_host_that_speaks_https_alone_is_visited_at_once(web: WebServer, tmp_path: Path) -> None:
+    """One link in http would have it left alone for minutes."""
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        nobody = f"127.0.0.1:{closed.getsockname()[1]}"
+    web.routes |= {"/": Reply(page("/1"), headers=(("X", "y"),)), "/1": Reply(page())}
+    settings = config(web, msgspec.structs.replace(FAST, backoff_s=60.0))
+
+    from crawlers.fetch import Fetcher
+
+    get, asked = Fetcher.get, Counter[str]()
+
+    async def by_scheme(self: Fetcher, url: str, *arguments: object) -> object:
+        asked[url.partition("://")[0]] += 1
+        if url.startswith("http://"):
+            return await get(self, url.replace("a.example", "nobody.example"), *arguments)
+        exchange = await get(self, url.replace("https://", "http://"), *arguments)
+        return msgspec.structs.replace(exchange, url=url)
+
+    fetch = msgspec.structs.replace(settings.fetch, connect_to=settings.fetch.connect_to | {"nobody.example": nobody})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Fetcher, "get", by_scheme)
+        done = crawl(tmp_path, msgspec.structs.replace(settings, fetch=fetch), "http://a.example/", limit_s=10)
+    assert done.urls() == ["https://a.example/", "https://a.example/1"]
+    assert asked["http"] == 1
