@@ -328,9 +328,8 @@ class Walk:
         if self._video is not None:  # shown by browsers that play no video
             return
         last = self.leaves[-1] if self._noscript and self.leaves and not self._has_text() else None
-        if isinstance(last, Media) and last.kind == "image" and not last.has_twin:
-            last.add_twin(written)  # of a lazy image
-            return
+        if isinstance(last, Media) and last.kind == "image" and not last.has_twin and last.take_twin(written):
+            return  # of a lazy image
         place = (self._container, self._figure)
         media = Media.image(written, self._sources, self._link, self._base, place, self._min_declared_px)
         media.has_twin = bool(self._noscript)
