@@ -46,7 +46,6 @@ _SERVERS = frozenset(
 _PHOTON = re.compile(r"i\d\.wp\.com")
 
 _EXTENSION = r"\.(?:jpe?g|jfif|a?png|gif|webp|avif|jxl|heic|svgz?|tiff?|bmp)"
-_FILE = re.compile(rf"[^/]+{_EXTENSION}", re.IGNORECASE)
 _LAST_EXTENSION = re.compile(rf"{_EXTENSION}\Z", re.IGNORECASE)
 _WRAPPED = re.compile(r"https?(?::|%3a|%253a)(?:/|%2f|%252f)+(?=[\w%[])", re.IGNORECASE)
 _FOLDER = re.compile(
@@ -54,11 +53,11 @@ _FOLDER = re.compile(
     r"[sp]\d{3,4}|s\d{2,4}(?:-[a-z]+)+|w\d{2,4}-h\d{2,4}(?:-[a-z]+)*|[\w-]{27,28}=|\d+x\d+:\d+x\d+",
     re.IGNORECASE,
 )
-_OPTION = re.compile(r"([a-z][a-z-]*?)[_=:-]+(.+)|\$s_.*", re.IGNORECASE)
+_OPTION = re.compile(r"([a-z][a-z-]{0,24}?)[_=:-](.+)|\$s_.*", re.IGNORECASE | re.DOTALL)
 _TAIL = re.compile(
     r"(?:[-_.@](?:\d{2,5}x\d{0,5}|x\d{2,5})(?:_crop_[a-z]+|[-_]c)?|[-_]\d{2,4}(?:w|px)|[-_](?:w|h|width|height)[-_=]?\d{2,4}|"
     r"[@_-][1-4](?:\.\d)?x|[-_](?:scaled|thumb|thumbnail|lqip|preview|blurred)|=[swh]\d{2,4}(?:-\w+)*|\._[\w,+-]+_|"
-    r"_hu[0-9a-f]{6,64}(?:_\w+)?|_next_image)\Z",
+    r"_hu[0-9a-f]{6,64}(?:_[a-z0-9]+){0,8}|_next_image)\Z",
     re.IGNORECASE,
 )
 _HEAD = re.compile(r"(?:\d{2,4}px-|thumb(?:nail)?[-_]|il_(?:\d+|full)x(?:\d+|n|full)\.)", re.IGNORECASE)
@@ -90,6 +89,7 @@ _COPY = re.compile(
 )
 _MAX_LENGTH = 2_048  # characters; a longer address names only itself
 _MAX_WRAPPED = 3
+_MAX_TAILS = 6
 
 
 @functools.lru_cache(maxsize=65536)
@@ -149,12 +149,12 @@ def _wrapped_in(url: str) -> str:
         if "%" in match[0]:
             inner = unquote(unquote(inner) if "%25" in match[0].lower() else inner)
         scheme, _, rest = inner.partition(":")
-        outer_is_file = _FILE.fullmatch(url[path_at:].partition("?")[0].rpartition("/")[2]) if asks else None
+        outer_is_file = _LAST_EXTENSION.search(url[path_at:].partition("?")[0]) if asks else None
         return f"{scheme.lower()}://{rest.lstrip('/')}" if not outer_is_file else ""
     if "?" in url:
         for part in url.partition("?")[2].split("&"):
             key, _, value = part.partition("=")
-            if key.lower() in _INNER_PARAMETERS and _FILE.search(value := unquote(value)):
+            if key.lower() in _INNER_PARAMETERS and _LAST_EXTENSION.search((value := unquote(value)).partition("?")[0]):
                 return urljoin(url, value)
     return _decoded(url, path_at)
 
@@ -177,7 +177,7 @@ def _decoded(url: str, path_at: int) -> str:
 
 def _folders_and_name(parts: list[str]) -> tuple[list[str], str, bool]:
     """The folders that tell pictures apart, the name, and whether it is a file's; sizes may follow a file."""
-    end = next((at for at, part in enumerate(parts) if "." in part and _FILE.fullmatch(part)), -1)
+    end = next((at for at, part in enumerate(parts) if part.find(".") > 0 and _LAST_EXTENSION.search(part)), -1)
     is_file, end = end >= 0, len(parts) - 1 if end < 0 else end
     *folders, name = parts[: end + 1]
     kept: list[str] = []
@@ -207,7 +207,7 @@ def _is_option(written: str, is_alone: bool) -> bool:
     match = _OPTION.fullmatch(written)
     if match is None or match[1] is None:
         return match is not None
-    name, value = match[1].lower(), match[2]
+    name, value = match[1].lower(), match[2].lstrip("_=:-")
     if name not in _OPTIONS:
         return False
     is_number = value.replace(".", "").isdecimal()
@@ -219,8 +219,9 @@ def _is_option(written: str, is_alone: bool) -> bool:
 def _stem(name: str) -> str:
     """A file's name without extensions, and without sizes before and behind it."""
     name = _STYLED.sub("", name)
-    while match := _LAST_EXTENSION.search(name) or _TAIL.search(name):
-        if not match.start():
+    for _ in range(_MAX_TAILS):
+        match = _LAST_EXTENSION.search(name) or _TAIL.search(name)
+        if not match or not match.start():
             break
         name = name[: match.start()]
     match = _HEAD.match(name)

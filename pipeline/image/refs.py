@@ -109,12 +109,9 @@ def fill_template(url: str, img: Mapping[str, str | None]) -> str:
     fits = [width for width in widths if width <= BEST_WIDTH]
     width = max(fits) if fits else min(widths, default=_DEFAULT_WIDTH)
     written = {"width": f"{width}", "w": f"{width}", "size": f"{width}x"}
-    for colon, name in set(_TEMPLATE.findall(url)):
-        if name.lower() not in written:
-            return ""
-        value = f"{width}w" if colon else written[name.lower()]
-        url = re.sub(rf"(?:\{{|%7b){colon}{name}(?:\}}|%7d)", value, url, flags=re.IGNORECASE)
-    return url
+    if any(name.lower() not in written for _, name in _TEMPLATE.findall(url)):
+        return ""
+    return _TEMPLATE.sub(lambda found: f"{width}w" if found[1] else written[found[2].lower()], url)
 
 
 def is_placeholder(url: str) -> bool:
