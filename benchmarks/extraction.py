@@ -8,7 +8,7 @@ PAGES holds NAME/source.html and NAME/expected.html: what a reader should see, i
 * images: precision, recall and F1 over the images of all pages. An image is found when one of its addresses is one of
   the expected image's addresses (src, srcset, lazy attributes). Expected images without any address but `data:` are
   left out, and repetitions on one page count once; so are those that declare a side under 50 pixels: icons are no
-  content.
+  content. Images of formulas count as the text that they show, in answers and in what is given.
 * false images: on pages whose answer has none.
 * places: of the images found, the share whose offset in the text is within 2 % of the text's length.
 * pages per CPU second, rounds of all contenders interleaved.
@@ -35,8 +35,9 @@ from pipeline.image.refs import candidates
 from pipeline.page.charset import utf8_html
 from pipeline.page.content import judge
 from pipeline.page.extract import extract_page
+from pipeline.page.formulas import formula_of_image
 from pipeline.page.hostile import refuse_hostile
-from pipeline.page.markup import Markup
+from pipeline.page.markup import Markup, escape
 from pipeline.page.metadata import read_metadata
 from pipeline.page.parsed import ExtractSettings
 from pipeline.page.walk import Walk
@@ -299,6 +300,8 @@ def shown_by_html(html: str) -> Shown:
             pending += " "
         elif node.tag == "-text":
             pending += node.text_content or ""
+        elif node.tag == "img" and (formula := formula_of_image(written(node))):
+            pending += formula
         elif node.tag == "img":
             shown.tokens += tokens(pending)
             pending = ""
@@ -313,6 +316,11 @@ def shown_by_html(html: str) -> Shown:
             stack += reversed(list(node.iter(include_text=True)))
     shown.tokens += tokens(pending)
     return shown
+
+
+def written(node: LexborNode) -> str:
+    """The attributes of a tag as markup writes them."""
+    return "".join(f' {name}="{escape(value or "")}"' for name, value in node.attributes.items())
 
 
 def tokens(text: str) -> list[str]:

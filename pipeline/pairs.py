@@ -8,8 +8,9 @@ import msgspec
 from pipeline.captions import CaptionRules, choose_caption, judge_caption
 from pipeline.image.codec import ImageEncoding
 from pipeline.image.rules import ImageRules
+from pipeline.page.images import refuse_images
 from pipeline.page.leaves import Media
-from pipeline.page.parsed import ParsedPage, captions_of, refuse_images
+from pipeline.page.parsed import ParsedPage, captions_of
 from pipeline.stated_captions import stated_captions
 from pipeline.text.pii import PiiRules, redact_text
 from pipeline.url_rules import in_domains
@@ -70,15 +71,12 @@ def take_pairs(
         return PagePairs(dropped=(DropRow(page.url, "pair", "site_not_allowed", host_of(page.url), page.url),))
     content = {id(leaf) for leaf in parsed.leaves}
     leaves = parsed.full()[0].leaves if rules.everywhere else parsed.leaves
-    if parsed.lead is not None:
-        content.add(id(parsed.lead))
-        leaves = [*leaves, parsed.lead]  # in a full walk it stands already: then this one repeats it
     stated = stated_captions(parsed.markup, parsed.metadata.base)
     figures, refusals = captions_of(leaves), refuse_images(leaves)
     redacted: Counter[str] = Counter()
     pairs, dropped = [], []
     for place, leaf in enumerate(leaves):
-        if not isinstance(leaf, Media) or leaf.kind != "image" or (leaf is parsed.lead and id(leaf) in refusals):
+        if not isinstance(leaf, Media) or leaf.kind != "image":
             continue
         counts: Counter[str] = Counter()
         try:

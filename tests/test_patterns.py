@@ -80,7 +80,7 @@ PLAIN = {
     "pipeline.image.refs._IMAGE_URL": r"[^\s\"'<>{}]+\.(?:jpe?g|png|webp|gif|avif)(?:[?#]\S*)?",
     "pipeline.image.refs._PLACEHOLDER": r"(?:^|[/_.-])(?:blank|spacer|pixel|transparent|placeholder[\w-]*|clear|1x1|"
     r"loading|loader|lazy[_-]?load)\d*(?:x\d+)?(?:[_-]?(?:image|img|gif|dot|px|white)|[_-]\d+x\d+)*"
-    r"\.(?:gif|png|svg)(?:[?#]|$)",
+    r"\.(?:gif|png|svg|webp)(?:[?#]|$)",
     "pipeline.page.leaves._PIXELS": r"\s*(\d{1,5})(?:\.\d+)?\s*(?:px)?\s*",
 }
 _PIECES = (

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 
+from pipeline.image.assets import told_width
 from pipeline.image.srcset import parse_srcset
 from schemas.urls import resolve
 
@@ -19,7 +20,8 @@ LAZY_URLS = (
     "data-url",
     "data-medium-file",
 )
-LAZY_SRCSETS = ("data-srcset", "data-lazy-srcset")
+#: How the names of attributes end that hold a srcset.
+_SRCSETS = ("srcset", "src-set", "lazyset")
 
 #: A candidate wider than this is taken only after those below it: it costs more than it gives.
 BEST_WIDTH = 1600
@@ -31,11 +33,23 @@ _IMAGE_URL = re.compile(
 )
 # The whole name comes first: it is read again for each of its words, and so may not be of any length.
 _PLACEHOLDER = re.compile(
-    r"(?<![\w-])(?=[\w-]{1,255}+\.(?:gif|png|svg)(?:[?#]|$))(?:^|(?<=[/.])|[\w-]*[_-])"
+    r"(?<![\w-])(?=[\w-]{1,255}+\.(?:gif|png|svg|webp)(?:[?#]|$))(?:^|(?<=[/.])|[\w-]*[_-])"
     r"(?:blank|spacer|pixel|transparent|placeholder[\w-]*+|clear|1x1|loading|loader|lazy[_-]?load)"
     r"\d*(?:x\d+)?(?:[_-]?(?:image|img|gif|dot|px|white)|[_-]\d+x\d+)*\.",
     re.IGNORECASE,
 )
+#: The same with the hash that a build of the site adds, and what shops show of goods without a picture.
+_PLACEHOLDER_FILE = re.compile(
+    r"(?:(?:blank|spacer|pixel|transparent|placeholder|clear|1x1|loading|loader|lazy-?load)"
+    r"[-_.](?=[a-z]{0,64}\d)[0-9a-z]{6,64}|no[-_]?(?:image|img|photo|picture|thumb|thumbnail)(?:[-_]available)?|"
+    r"(?:image|img|product)?[-_]?placeholder)(?:[-_.]?\d+x\d+)?\.(?:gif|png|svg|webp|jpe?g)",
+    re.IGNORECASE,
+)
+_NOT_ADDRESSES = frozenset(("", "true", "false", "null", "none", "undefined", "lazy", "auto", "0", "1"))
+_TEMPLATE = re.compile(r"(?:\{|%7b)(:?)([a-z_]{1,32})(?:\}|%7d)", re.IGNORECASE)
+_DEFAULT_WIDTH = 1024
+_PREVIEW = 100  # pixels; below this width an image is a blurred preview of another
+_IMAGE_PAGE = re.compile(r"[^/]*\.(?:jpe?g|png|webp|gif|avif|svg|tiff?|bmp|jxl|heic)", re.IGNORECASE)
 
 
 def candidates(img: Mapping[str, str | None], sources: list[Mapping[str, str | None]], base: str) -> tuple[str, ...]:
@@ -46,20 +60,50 @@ def candidates(img: Mapping[str, str | None], sources: list[Mapping[str, str | N
     """
     sized: list[tuple[int, str]] = []
     for attributes in (*sources, img):
-        for name in ("srcset", *LAZY_SRCSETS):
-            if value := attributes.get(name):
+        for name, value in attributes.items():
+            if value and name.endswith(_SRCSETS) and (name == "srcset" or name.startswith("data-")):
                 sized += [(_width(descriptor), url) for url, descriptor in parse_srcset(value)]
     fits = sorted((pair for pair in sized if 0 < pair[0] <= BEST_WIDTH), key=lambda pair: -pair[0])
     over = sorted((pair for pair in sized if pair[0] > BEST_WIDTH), key=lambda pair: pair[0])
     unsized = [pair for pair in sized if pair[0] == 0]
     ordered = [url for _, url in (*fits, *over)] + list(_single(img)) + [url for _, url in unsized]
-    resolved = (resolve(base, url) for url in dict.fromkeys(ordered) if not is_placeholder(url))
-    return tuple(dict.fromkeys(url for url in resolved if url))
+    filled = (fill_template(url, img) for url in dict.fromkeys(ordered))
+    resolved = (resolve(base, url) for url in filled if not is_placeholder(url))
+    found = tuple(dict.fromkeys(url for url in resolved if url))
+    if len(found) > 1 and 0 < told_width(found[0]) < _PREVIEW:
+        found = tuple(sorted(found, key=lambda url: 0 < told_width(url) < _PREVIEW))
+    return found
+
+
+def is_image_page(url: str) -> bool:
+    """Whether an address ends like a picture's: that of its file, or of the page about it, as `/wiki/File:Flag.svg`."""
+    return (
+        bool(_IMAGE_PAGE.fullmatch(url.partition("#")[0].partition("?")[0].rpartition("/")[2]))
+        or "attachment_id=" in url
+    )
+
+
+def fill_template(url: str, img: Mapping[str, str | None]) -> str:
+    """An address in which a script would write a width, of those in `data-widths`; "" if it would write others."""
+    if "{" not in url and "%7" not in url:
+        return url
+    if "{{" in url or "${" in url:
+        return ""
+    widths = [int(width) for width in re.findall(r"\d{2,5}", img.get("data-widths") or "")]
+    fits = [width for width in widths if width <= BEST_WIDTH]
+    width = max(fits) if fits else min(widths, default=_DEFAULT_WIDTH)
+    written = {"width": f"{width}", "w": f"{width}", "size": f"{width}x"}
+    if any(name.lower() not in written for _, name in _TEMPLATE.findall(url)):
+        return ""
+    return _TEMPLATE.sub(lambda found: f"{width}w" if found[1] else written[found[2].lower()], url)
 
 
 def is_placeholder(url: str) -> bool:
     """Whether an address stands in for an image that a script will load."""
-    return not url or url.startswith(("data:", "about:", "javascript:", "blob:", "#")) or bool(_PLACEHOLDER.search(url))
+    if url in _NOT_ADDRESSES or url.startswith(("data:", "about:", "javascript:", "blob:", "#")):
+        return True
+    name = url.partition("#")[0].partition("?")[0].rpartition("/")[2]
+    return bool(_PLACEHOLDER.search(url) or _PLACEHOLDER_FILE.fullmatch(name))
 
 
 def is_image_url(value: str) -> bool:
@@ -72,10 +116,14 @@ def _single(img: Mapping[str, str | None]) -> Iterator[str]:
         if value := img.get(name):
             yield value.strip()
     for name, value in img.items():
-        if value and name.startswith("data-") and name not in LAZY_URLS and is_image_url(value):
+        if value and name.startswith("data-") and name not in LAZY_URLS and _is_address(name, value):
             yield value.strip()
     if src := img.get("src"):
         yield src.strip()
+
+
+def _is_address(name: str, value: str) -> bool:
+    return is_image_url(value) or (name.endswith("src") and value.lstrip().startswith(("http://", "https://", "/")))
 
 
 def _width(descriptor: str) -> int:

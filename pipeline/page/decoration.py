@@ -9,12 +9,16 @@ DECORATION = frozenset(
     "rank tracker tracking".split()
 )
 
+#: Folders that hold nothing else, and those that hold nothing else in SVG.
+_FOLDERS = frozenset("avatar avatars emoji emojis emoticons favicons gravatars smileys smilies".split())
+_FOLDERS_OF_DRAWINGS = frozenset("icon icons logo logos badges".split())
+
 #: Standard sizes of advertisements that no picture is likely to have.
 _BANNERS = frozenset(((468, 60), (728, 90), (970, 90), (234, 60), (120, 600), (160, 600), (320, 50)))
 
 
 def decoration(names: Iterable[str], sides: tuple[int, int], url: str, min_px: int) -> str:
-    """Why an image is decoration: a declared side (0: not declared) below `min_px`, its class or id, or its file name.
+    """Why an image is decoration: a declared side (0: not declared) below `min_px`, its class, id, file or folder.
 
     "" if nothing says so.
     """
@@ -25,11 +29,9 @@ def decoration(names: Iterable[str], sides: tuple[int, int], url: str, min_px: i
             return f"declared {side} {value}"
     if named := DECORATION.intersection(names):
         return f"named {min(named)}"
-    if named := DECORATION & tokens(file_name(url)):
+    path, _, name = url.partition("?")[0].rpartition("/")
+    if named := DECORATION & tokens(name):
         return f"file named {min(named)}"
-    return ""
-
-
-def file_name(url: str) -> str:
-    """The last part of an address's path."""
-    return url.partition("?")[0].rpartition("/")[2]
+    folder = tokens(path.rpartition("/")[2])
+    named = folder & (_FOLDERS | _FOLDERS_OF_DRAWINGS if name.endswith(".svg") else _FOLDERS)
+    return f"folder named {min(named)}" if named else ""

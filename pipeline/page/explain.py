@@ -2,9 +2,10 @@
 
 import msgspec
 
+from pipeline.page.images import figures_without_image, refuse_images
 from pipeline.page.leaves import Leaf, Text
 from pipeline.page.names import CHROME_NAMES, COMMENT_NAMES, WEAK_NAMES
-from pipeline.page.parsed import ExtractSettings, ParsedPage, captions_of, figures_without_image, refuse_images
+from pipeline.page.parsed import ExtractSettings, ParsedPage, captions_of
 from pipeline.page.verdicts import Verdict
 from schemas.documents import Page
 from schemas.drops import Drop
@@ -59,9 +60,6 @@ def explain_page(page: Page, settings: ExtractSettings = ExtractSettings()) -> E
     """What `extract_page` keeps of a page, and why not the rest. Raises `Drop("hostile_html")`."""
     parsed = ParsedPage(page, settings)
     walk, verdicts = parsed.full()
-    for index, (leaf, at) in enumerate(zip(walk.leaves, walk.places, strict=True)):
-        if at == parsed.lead_at and leaf.kind == "image":
-            verdicts[index] = None  # shown where it stands
     kept = [leaf for leaf, verdict in zip(walk.leaves, verdicts, strict=True) if verdict is None]
     refusals, captions = refuse_images(kept), captions_of(walk.leaves)
     bare = figures_without_image(kept, refusals)

@@ -4,8 +4,9 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from pipeline.page.images import figures_without_image, refuse_images
 from pipeline.page.leaves import Leaf, Media, Text
-from pipeline.page.parsed import ExtractSettings, ParsedPage, captions_of, figures_without_image, refuse_images
+from pipeline.page.parsed import ExtractSettings, ParsedPage, captions_of
 from schemas.consent import merge_consent, read_consent
 from schemas.documents import Block, Consent, Draft, ImageRef, Page, TextBlock, VideoRef
 from schemas.drops import Drop, DropRow, on_page
@@ -31,8 +32,8 @@ def extract_page(page: Page, settings: ExtractSettings = ExtractSettings()) -> D
 
 def draft_of(parsed: ParsedPage, page: Page) -> Draft:
     """The main content of a page that has been read. Raises `Drop("no_text")`."""
-    leaves, metadata = parsed.leaves, parsed.metadata
-    blocks, dropped = _blocks([parsed.lead, *leaves] if parsed.lead else leaves, parsed.lead, page.url)
+    metadata = parsed.metadata
+    blocks, dropped = _blocks(parsed.leaves, parsed.lead, page.url)
     if not any(isinstance(block, TextBlock) for block in blocks):
         raise Drop("no_text")
     return Draft(

@@ -6,7 +6,8 @@ from typing import Any
 
 import msgspec
 
-from pipeline.image.refs import candidates
+from pipeline.image.assets import asset_of, look_of, told_width
+from pipeline.image.refs import BEST_WIDTH, candidates
 from pipeline.page.decoration import decoration
 from pipeline.page.markup import read_attributes
 from pipeline.page.names import Names
@@ -76,6 +77,10 @@ class Media:
         "width",
     )
 
+    alt: str
+    title: str
+    candidates: tuple[str, ...]
+
     def __init__(self, kind: str, container: int, figure: int, base: str) -> None:
         self.kind, self.container, self.figure, self._base = kind, container, figure, base
         self._written: list[str] = []  # of the <img>, and of its twin
@@ -109,10 +114,32 @@ class Media:
         media.width, media.height = pixels(attributes.get("width", "")), pixels(attributes.get("height", ""))
         return media
 
-    def add_twin(self, written: str) -> None:
-        """The same image once more, in `<noscript>`."""
+    def take_twin(self, written: str) -> bool:
+        """Whether an `<img>` in the `<noscript>` behind an image is that image once more; then its addresses join."""
+        twin = Media("image", self.container, self.figure, self._base)
+        twin._written.append(written)
+        if self.candidates and twin.candidates and not self._shows(twin):
+            return False
         self._written.append(written)
         self.has_twin = True
+        self._read_words()
+        self._read_addresses()
+        return True
+
+    def _shows(self, twin: "Media") -> bool:
+        """Whether its address is of the same asset, or stands in for it until a script has run."""
+        if len(self.candidates) == 1 and "lazy" in self._written[0]:
+            return True
+        looks = {look_of(asset_of(url)) for url in self.candidates}
+        return any(look_of(asset_of(url)) in looks for url in twin.candidates)
+
+    def absorb(self, copy: "Media") -> None:
+        """Another image of the same asset: its addresses follow, or come first if they say to be of a better size."""
+        mine, others = self.candidates, copy.candidates
+        if others and (not mine or _size(others[0]) > _size(mine[0])):
+            mine, others = others, mine
+        self.candidates = tuple(dict.fromkeys(mine + others))
+        self.alt, self.title = self.alt or copy.alt, self.title or copy.title
 
     def mentions(self, text: str) -> bool:
         """Whether an image's attributes contain this, without reading them."""
@@ -121,23 +148,36 @@ class Media:
     def __getattr__(self, name: str) -> Any:  # of a slot that is not filled yet
         if name not in Media.__slots__ or name.startswith("_"):
             raise AttributeError(name)
-        self._read()
+        if name == "link":
+            self.link = _address_of(self._open_link, self._base)
+        elif name in ("candidates", "decoration"):
+            self._read_addresses()
+        else:
+            self._read_words()
         return object.__getattribute__(self, name)
 
-    def _read(self) -> None:
+    def _read_words(self) -> None:
+        attributes, *twins = map(read_attributes, self._written)
+        self.alt = collapse(attributes.get("alt") or next((twin["alt"] for twin in twins if "alt" in twin), ""))
+        self.title = collapse(attributes.get("title", ""))
+        self.width, self.height = pixels(attributes.get("width", "")), pixels(attributes.get("height", ""))
+
+    def _read_addresses(self) -> None:
         attributes, *twins = map(read_attributes, self._written)
         found = candidates(attributes, [read_attributes(source) for source in self._sources], self._base)
         for twin in twins:
             found = tuple(dict.fromkeys(found + candidates(twin, [], self._base)))
         self.candidates = found
-        self.alt = collapse(attributes.get("alt") or next((twin["alt"] for twin in twins if "alt" in twin), ""))
-        self.title = collapse(attributes.get("title", ""))
-        self.width, self.height = pixels(attributes.get("width", "")), pixels(attributes.get("height", ""))
-        self.link = _address_of(self._open_link, self._base)
         named = f"{attributes.get('class', '')} {attributes.get('id', '')}"
         sides = (self.width, self.height)
         #: why it is an icon or the like; "" if it is not
         self.decoration = decoration(tokens(named), sides, found[0] if found else "", self._min_px)
+
+
+def _size(url: str) -> int:
+    """What an address is worth by the width that it tells; one that tells none is likely to be the original."""
+    told = told_width(url) or BEST_WIDTH // 2
+    return told if told <= BEST_WIDTH else BEST_WIDTH - 1
 
 
 @functools.lru_cache(maxsize=8)

@@ -18,6 +18,8 @@ _STATING = ("html", "meta", "link")
 _MAX_BASE = 4_096  # characters, which every relative address of the page would have
 _ROBOTS_NAMES = ("robots", "weft")
 
+_MAKERS = frozenset("Person Organization NewsMediaOrganization Corporation WebSite Brand".split())
+
 _Stated = list[tuple[str, dict[str, str]]]  # tags that state something, and their attributes
 
 
@@ -143,14 +145,20 @@ def _canonical(stated: _Stated, url: str, base: str) -> str:
 def _lead_images(metas: dict[str, list[str]], things: list[dict[str, Any]], base: str) -> list[str]:
     stated = [value for name in ("og:image", "og:image:url", "twitter:image") for value in metas.get(name, [])]
     for thing in things:
-        images = thing.get("image")
+        images = thing.get("image") if not _is_maker(thing) else None
         for image in images if isinstance(images, list) else [images]:
-            value = image.get("url") if isinstance(image, dict) else image
+            value = image.get("url") or image.get("contentUrl") if isinstance(image, dict) else image
             if isinstance(value, str):
                 stated.append(value)
     return list(
         dict.fromkeys(url for url in (resolve(base, value) for value in stated if not is_placeholder(value)) if url)
     )
+
+
+def _is_maker(thing: dict[str, Any]) -> bool:
+    """Whether a thing is who made the page, or the whole site: its image is a portrait or a logo."""
+    kinds = thing.get("@type")
+    return any(isinstance(kind, str) and kind in _MAKERS for kind in (kinds if isinstance(kinds, list) else [kinds]))
 
 
 def _clean(text: str) -> str:

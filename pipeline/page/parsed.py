@@ -2,8 +2,8 @@
 
 from pipeline.page.charset import utf8_html
 from pipeline.page.content import ContentSettings, judge, leave_out_chrome
-from pipeline.page.decoration import file_name
 from pipeline.page.hostile import refuse_hostile
+from pipeline.page.images import is_among, stated_images
 from pipeline.page.leaves import Leaf, Media, Text
 from pipeline.page.markup import Markup
 from pipeline.page.metadata import Metadata, read_metadata
@@ -17,7 +17,6 @@ from schemas.settings import Settings
 _THREADS = ("DiscussionForumPosting", 'name="generator" content="Discourse', 'id="phpbb"')
 
 _MAX_CAPTION = 5_000  # characters; a longer text is none, and each image of its figure would bear it
-_MAX_LEADS = 100
 
 
 class ExtractSettings(Settings, frozen=True):
@@ -27,7 +26,7 @@ class ExtractSettings(Settings, frozen=True):
     min_declared_px: int = 50
     """An image that declares a side below this is an icon or a tracker. Undeclared sizes are judged after decoding."""
     lead_image: bool = True
-    """Keep the image that og:image or JSON-LD name when it stands above the content region."""
+    """Keep the images that og:image or JSON-LD name, wherever the page shows them, if its content has none of them."""
     max_blocks: int = 20_000
     """A page of more texts and images than this is dropped as hostile."""
 
@@ -45,11 +44,11 @@ class ParsedPage:
         if len(self.walk.leaves) > settings.max_blocks:
             raise Drop("hostile_html", f"{len(self.walk.leaves)} blocks")
         self.verdicts: Verdicts = judge(self.walk, settings.content, self.metadata.title, self.metadata.author)
-        kept = zip(self.walk.leaves, self.verdicts, strict=True)
-        self.leaves = [leaf for leaf, verdict in kept if verdict is None]
-        self.lead_at, self.lead = -1, None
-        if settings.lead_image and any(isinstance(leaf, Text) for leaf in self.leaves):
-            self.lead_at, self.lead = self._find_lead(self.markup, settings.min_declared_px)
+        self.lead: Media | None = None  # stated by the page, and shown above its content
+        self._stated: list[tuple[int, Media]] = []  # and shown in a part that was passed over, by the number of the tag
+        if settings.lead_image:
+            self._keep_stated()
+        self.leaves = self._kept()
 
     def full(self) -> tuple[Walk, Verdicts]:
         """A walk that passes nothing over, and for its leaves the same verdicts."""
@@ -57,6 +56,7 @@ class ParsedPage:
         for leaf, at, verdict in zip(self.walk.leaves, self.walk.places, self.verdicts, strict=True):
             read[at, leaf.kind] = leaf, verdict
         verdicts = leave_out_chrome(walk, self._settings.content)
+        read |= {(at, image.kind): (image, None) for at, image in self._stated}
         for index, (leaf, at) in enumerate(zip(walk.leaves, walk.places, strict=True)):
             if (at, leaf.kind) in read:
                 walk.leaves[index], verdicts[index] = read[at, leaf.kind]
@@ -74,50 +74,41 @@ class ParsedPage:
             passes_over,
         )
 
-    def _find_lead(self, markup: Markup, min_px: int) -> tuple[int, Media | None]:
-        """The image that the page states as its own, if it is shown above the content, wherever, and not in it.
+    def _keep_stated(self) -> None:
+        """Where the content has none of the images that the page states as its own, those that it shows are kept.
 
-        With the number of its tag. Its part of the page may have been passed over: it is looked for in the markup.
+        They may stand in a part that was passed over, and so are looked for in the markup.
         """
-        stated = {name for url in self.metadata.lead_images[:_MAX_LEADS] if (name := file_name(url))}
-        if not stated or any(isinstance(leaf, Media) and _file_names(leaf) & stated for leaf in self.leaves):
-            return -1, None
-        content_at = self.walk.places[self.verdicts.index(None)]
-        for at in markup.places("img"):
-            if at >= content_at:
-                break
-            first = at
-            while markup.tags[first - 1] == "source":
-                first -= 1
-            *sources, written = markup.attributes[first : at + 1]
-            if any(name in attributes for name in stated for attributes in (written, *sources)):
-                leaf = Media.image(written, sources, "", self.metadata.base, (0, -1), min_px)
-                if _file_names(leaf) & stated:
-                    return at, leaf
-        return -1, None
-
-
-def refuse_images(leaves: list[Leaf]) -> dict[int, Drop]:
-    """The image references that are not taken, by the id of their leaf, and why by what their markup says."""
-    refusals: dict[int, Drop] = {}
-    seen: set[str] = set()
-    for leaf in leaves:
-        if isinstance(leaf, Media) and leaf.kind == "image":
-            if not leaf.candidates:
-                refusals[id(leaf)] = Drop("no_address")
-            elif leaf.decoration:
-                refusals[id(leaf)] = Drop("icon", leaf.decoration)
-            elif leaf.candidates[0] in seen:
-                refusals[id(leaf)] = Drop("repeated_image")
+        walk, verdicts = self.walk, self.verdicts
+        texts = [
+            at
+            for leaf, at, verdict in zip(walk.leaves, walk.places, verdicts, strict=True)
+            if verdict is None and isinstance(leaf, Text)
+        ]
+        stated = texts and stated_images(
+            self.markup, self.metadata.lead_images, self.metadata.base, self._settings.min_declared_px
+        )
+        if not stated or is_among([image for _, image in stated], self._kept()):
+            return
+        walked = {at: index for index, at in enumerate(walk.places) if isinstance(walk.leaves[index], Media)}
+        for at, image in stated:
+            index = walked.get(at, -1)
+            shown = walk.leaves[index] if index >= 0 else None
+            if isinstance(shown, Media):
+                shown.absorb(image)
+                verdicts[index], image = None, shown
             else:
-                seen.update(leaf.candidates)
-    return refusals
+                self._stated.append((at, image))
+            if at < texts[0] and self.lead is None:
+                self.lead = image
 
-
-def figures_without_image(leaves: list[Leaf], refusals: dict[int, Drop]) -> set[int]:
-    """Figures all of whose images were refused: their captions go with them."""
-    shown = {leaf.figure for leaf in leaves if isinstance(leaf, Media) and id(leaf) not in refusals}
-    return {leaf.figure for leaf in leaves if id(leaf) in refusals} - shown
+    def _kept(self) -> list[Leaf]:
+        """What is content, in reading order."""
+        kept = zip(self.walk.places, self.walk.leaves, self.verdicts, strict=True)
+        leaves: list[tuple[int, Leaf]] = [(at, leaf) for at, leaf, verdict in kept if verdict is None]
+        if self._stated:
+            leaves = sorted([*leaves, *self._stated], key=lambda placed: placed[0])
+        return [leaf for _, leaf in leaves]
 
 
 def captions_of(leaves: list[Leaf]) -> dict[int, str]:
@@ -130,7 +121,3 @@ def captions_of(leaves: list[Leaf]) -> dict[int, str]:
         if isinstance(leaf, Text) and leaf.role == "caption" and leaf.figure >= 0:
             captions.setdefault(leaf.figure, []).append(leaf.text)
     return {figure: " ".join(texts) for figure, texts in captions.items() if sum(map(len, texts)) <= _MAX_CAPTION}
-
-
-def _file_names(leaf: Media) -> set[str]:
-    return {file_name(url) for url in leaf.candidates}

@@ -2,7 +2,7 @@
 
 import re
 
-from pipeline.image.refs import is_image_url
+from pipeline.image.refs import is_image_page
 from pipeline.page.elements import NARROW
 from pipeline.page.leaves import Container, Leaf, Media, Text
 from pipeline.page.verdicts import Verdict, Verdicts
@@ -121,8 +121,8 @@ def leave_out_labels(walk: Walk, verdicts: Verdicts) -> None:
 
 
 def leads_away(leaf: Media) -> bool:
-    """Whether an image outside figures is the link to another page, not to a larger copy of itself."""
-    return leaf.figure < 0 and bool(leaf.link) and not is_image_url(leaf.link)
+    """Whether an image outside figures is the link to another page, not to a larger copy of it or a page about it."""
+    return leaf.figure < 0 and bool(leaf.link) and not is_image_page(leaf.link)
 
 
 def is_prose(leaf: Leaf) -> bool:

@@ -6,6 +6,7 @@ Iterative, so that no depth of nesting overflows a stack. What is main content i
 
 from collections.abc import Callable, Collection
 from itertools import accumulate, count, islice, zip_longest
+from urllib.parse import urlsplit
 
 from pipeline.image.refs import is_image_url
 from pipeline.page.elements import (
@@ -21,6 +22,7 @@ from pipeline.page.elements import (
     SKIPPED,
     VOID,
 )
+from pipeline.page.formulas import formula_of_image, formula_of_mathml
 from pipeline.page.leaves import Container, Leaf, Media, Text, collapse
 from pipeline.page.markup import Markup, escape, read_attributes, unescape
 from pipeline.page.names import UNNAMED, Names, is_hidden, read_names
@@ -33,6 +35,7 @@ _CELL_END = "\u2029"  # of a table row
 _INVISIBLE = ("\u00ad", "\u200b", "\ufeff")  # soft hyphen, zero-width space, stray byte order mark
 #: How many tags are looked at for what an element holds.
 _LOOK_AHEAD = 300
+_LINE = 12  # tags that are looked at for words behind a drawing
 _MAX_SOURCES = 100  # of a `<picture>`: each image in it has all of them
 
 
@@ -130,6 +133,7 @@ class Walk:
             "a": self._open_link,
             "/a": self._close_link,
             "br": self._break,
+            "math": self._math,
             **dict.fromkeys(("mi", "mn", "mo", "mtext"), self._space),  # the symbols of a formula
             "hr": lambda *_: self._flush(),
             "img": self._image,
@@ -327,16 +331,54 @@ class Walk:
     def _image(self, _: str, written: str) -> None:
         if self._video is not None:  # shown by browsers that play no video
             return
-        last = self.leaves[-1] if self._noscript and self.leaves and not self._has_text() else None
-        if isinstance(last, Media) and last.kind == "image" and not last.has_twin:
-            last.add_twin(written)  # of a lazy image
+        if formula := formula_of_image(written):
+            self._write_formula(formula)
             return
+        last = self.leaves[-1] if self._noscript and self.leaves and not self._has_text() else None
+        if isinstance(last, Media) and last.kind == "image" and not last.has_twin and last.take_twin(written):
+            return  # of a lazy image
         place = (self._container, self._figure)
         media = Media.image(written, self._sources, self._link, self._base, place, self._min_declared_px)
         media.has_twin = bool(self._noscript)
+        if ".svg" in written and self._is_drawing_between_words(media):
+            media.decoration = "a drawing between words"
         if self._buffer and self._has_text() and not media.decoration:
             self._flush()  # it cuts the paragraph it stands in; an icon does not
         self._append(media)
+
+    def _is_drawing_between_words(self, media: Media) -> bool:
+        """Whether an SVG of no declared size stands in a line of text, as icons do."""
+        if media.figure >= 0 or media.width or media.height or not media.candidates or media.decoration:
+            return False
+        if not urlsplit(media.candidates[0]).path.endswith(".svg"):
+            return False
+        behind = self._text_behind()
+        return self._has_text() or (behind and not self._preformatted)
+
+    def _text_behind(self) -> bool:
+        """Whether words follow the tag that is looked at before a block or line ends."""
+        tags, last = self._markup.tags, self._at + _LINE
+        for at in range(self._at + 1, min(last, len(tags))):
+            if self._lengths[at]:
+                return True
+            tag = (tags[at] or "").removeprefix("/")
+            if tag in BLOCKS or tag in ("br", "img", "hr"):
+                return False
+        return False
+
+    def _math(self, _: str, written: str) -> None:
+        end = self._markup.end_of(self._at)
+        formula = formula_of_mathml(self._markup, self._at, end)
+        if formula or is_hidden(written):
+            self._pass_over(end)
+        if formula and not is_hidden(written):
+            self._write_formula(formula)
+
+    def _write_formula(self, formula: str) -> None:
+        """Into the line of text; once, where MathML and an image of it stand side by side."""
+        last = next((piece for piece in reversed(self._buffer) if piece.strip()), "")
+        if not self._mute and last != formula:
+            self._buffer.append(formula)
 
     def _image_of_empty_figure(self, written: str) -> None:
         """A figure whose `<img>` a script will make often names its image in an attribute."""

@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.image.refs import LAZY_SRCSETS, LAZY_URLS
+from pipeline.image.refs import LAZY_URLS
 from pipeline.page.extract import extract_page
+from pipeline.page.images import refuse_images
 from pipeline.page.links import find_links
-from pipeline.page.parsed import ExtractSettings, ParsedPage, refuse_images
+from pipeline.page.parsed import ExtractSettings, ParsedPage
 from pipeline.text.pii import PiiRules
 from pipeline.video.refs import take_videos
 from schemas.documents import Consent, ImageRef, Page
@@ -179,7 +180,10 @@ def test_no_page_that_lies_here_lacks_anything(path: Path) -> None:
         "<picture><source srcset=a.webp><picture><source srcset=b.webp><img src=c.jpg></picture></picture>",
         "<picture><source srcset=a.webp></picture><img src=c.jpg>",
         *(f"<img {name}='l.jpg' src='data:image/gif;base64,R0'>" for name in LAZY_URLS),
-        *(f"<img {name}='l.jpg 400w, m.jpg 800w' src=x.jpg>" for name in LAZY_SRCSETS if name.startswith("data-")),
+        *(
+            f"<img {name}='l.jpg 400w, m.jpg 800w' src=x.jpg>"
+            for name in ("data-srcset", "data-lazy-srcset", "data-src-set")
+        ),
         "<img data-anything=l.jpg?x=1 src=blank.gif>",
         "<img src=blank.gif class=lazy><noscript><img src=real.jpg></noscript>",
         "<noscript><p>x</p><img src=real.jpg></noscript>",

@@ -511,7 +511,7 @@ def test_an_item_without_text_gives_its_mark_to_nobody():
 
 
 def test_the_symbols_of_a_formula_are_words():
-    body = "<p>so <math><mi>a</mi><mo>=</mo><mn>2</mn><annotation encoding=tex>no</annotation></math>.</p>"
+    body = "<p>so <math><mi>a</mi><mo>=</mo><mn>2</mn><annotation encoding=other>no</annotation></math>.</p>"
     assert walked_texts(body) == ["so a = 2."]
 
 

@@ -1,0 +1,50 @@
+"""Formulas: the LaTeX that an image of one, or its MathML, was made of."""
+
+import re
+from urllib.parse import unquote
+
+from pipeline.page.markup import Markup, escape, read_attributes
+
+#: Images that renderers of formulas make, by their class or address.
+_RENDERED = re.compile(
+    r' class="(?:[^"]*[ ])?(?:mwe-math[\w-]*|tex|latex|math|formula|equation|mathjax|eq-image)[ "]|'
+    r"/math/render/|latex\.codecogs\.com|latex\.php\?|[?&;]cht=tx|(?:math|mime)tex(?:\.cgi|\?)",
+    re.IGNORECASE,
+)
+_ALT = re.compile(r' alt="(?:\{\\|\${1,2}[^"$]+\$|\\[a-zA-Z(\[])')
+_IN_ADDRESS = re.compile(r"(?:[?&](?:latex|chl|tex)=|(?:codecogs\.com/[\w.]+|(?:math|mime)tex(?:\.cgi)?)\?)([^&]+)")
+_LIKE_LATEX = re.compile(r"[\\^_={}<>+]|\A[A-Za-z]\Z|\A[-\d.,]+\Z")
+_WRAPPERS = (("$$", "$$"), ("$", "$"), ("\\(", "\\)"), ("\\[", "\\]"))
+_STYLE = re.compile(r"\{\\(?:displaystyle|textstyle|scriptstyle)\s?(.*)\}", re.DOTALL)
+_MAX_LENGTH = 2_000  # characters
+
+
+def formula_of_image(written: str) -> str:
+    """What stands in a text instead of an `<img>` of a formula, as markup writes it: `$x^2$`. "" if it is none."""
+    if not (_RENDERED.search(written) or _ALT.search(written)):
+        return ""
+    attributes = read_attributes(written)
+    said = attributes.get("alt", "").strip()
+    if not _LIKE_LATEX.search(said):
+        match = _IN_ADDRESS.search(attributes.get("src", ""))
+        said = unquote(match[1].replace("+", " ")) if match else ""
+    return escape(_inline(said))
+
+
+def formula_of_mathml(markup: Markup, at: int, end: int) -> str:
+    """The same of the `<math>` that opens at `at` and ends at `end`, where it is annotated with its LaTeX."""
+    for place in range(at + 1, min(end, len(markup.tags))):
+        if markup.tags[place] == "annotation" and "tex" in markup.attributes[place].lower():
+            return _inline(markup.texts[place + 1])
+    return escape(_inline(read_attributes(markup.attributes[at]).get("alttext", "")))
+
+
+def _inline(latex: str) -> str:
+    latex = " ".join(latex.split())
+    for opening, closing in _WRAPPERS:
+        if latex.startswith(opening) and latex.endswith(closing) and len(latex) > len(opening + closing):
+            latex = latex[len(opening) : -len(closing)].strip()
+            break
+    if match := _STYLE.fullmatch(latex):
+        latex = match[1].strip()
+    return f"${latex}$" if 0 < len(latex) <= _MAX_LENGTH else ""

@@ -1,0 +1,96 @@
+"""Which images of a page are taken: each asset once, no decoration, and those that the page states as its own."""
+
+import re
+
+from pipeline.image.assets import asset_of, look_of, name_of
+from pipeline.page.decoration import DECORATION
+from pipeline.page.leaves import Leaf, Media
+from pipeline.page.markup import Markup
+from pipeline.text.tokens import tokens
+from schemas.drops import Drop
+
+_MAX_STATED = 100
+_LEAST_NAME = 4  # characters; a shorter name says nothing of what it names
+#: Other pictures of a page have these names, too.
+_COMMON_NAMES = frozenset(
+    "image photo picture cover main hero default header banner featured large original file".split()
+)
+_WORD = re.compile(r"[A-Za-z0-9_-]+")
+
+
+def refuse_images(leaves: list[Leaf]) -> dict[int, Drop]:
+    """The image references that are not taken, by the id of their leaf, and why by what their markup says.
+
+    A copy of an image before it gives that its addresses: the best of both come first.
+    """
+    refusals: dict[int, Drop] = {}
+    seen: dict[str, Media] = {}  # by address, and by asset
+    last, last_at = "", -2  # of the image before: what it looks like, and its place
+    for at, leaf in enumerate(leaves):
+        if not isinstance(leaf, Media) or leaf.kind != "image":
+            continue
+        if not leaf.candidates:
+            refusals[id(leaf)] = Drop("no_address")
+            continue
+        if leaf.decoration:
+            refusals[id(leaf)] = Drop("icon", leaf.decoration)
+            continue
+        first = leaf.candidates[0]
+        asset = asset_of(first)
+        look = look_of(asset)
+        is_beside = look == last and last_at == at - 1  # with no word between them
+        copied = seen.get(first) or seen.get(asset) or seen.get(f"{look} {leaf.alt}" if leaf.alt else "")
+        copied = copied or (seen[look] if is_beside else None)
+        last, last_at = look, at
+        if copied:
+            refusals[id(leaf)] = Drop("repeated_image")
+            copied.absorb(leaf)
+        else:
+            seen.update(dict.fromkeys(leaf.candidates, leaf))
+            seen.update(dict.fromkeys(map(asset_of, leaf.candidates), leaf))
+            seen[f"{look} {leaf.alt}"] = leaf
+        seen.setdefault(look, copied or leaf)
+    return refusals
+
+
+def figures_without_image(leaves: list[Leaf], refusals: dict[int, Drop]) -> set[int]:
+    """Figures all of whose images were refused: their captions go with them."""
+    shown = {leaf.figure for leaf in leaves if isinstance(leaf, Media) and id(leaf) not in refusals}
+    return {leaf.figure for leaf in leaves if id(leaf) in refusals} - shown
+
+
+def stated_images(markup: Markup, stated: list[str], base: str, min_px: int) -> list[tuple[int, Media]]:
+    """The images that a page shows and states as its own, each once where it stands first, with the number of its tag.
+
+    Marks of the site are not among them. Where no image shown has an address that is a size of a stated one, one of
+    the same name is taken for it.
+    """
+    assets = {asset: name_of(asset) for asset in map(asset_of, stated[:_MAX_STATED])}
+    assets = {asset: name for asset, name in assets.items() if not DECORATION & tokens(name)}
+    probes = {max(_WORD.findall(name), key=len, default="") for name in assets.values()}
+    same: dict[str, tuple[int, Media]] = {}
+    alike: dict[str, tuple[int, Media]] = {}
+    for at in markup.places("img") if assets else ():
+        first = at
+        while markup.tags[first - 1] == "source":
+            first -= 1
+        *sources, written = markup.attributes[first : at + 1]
+        if not any(probe in attributes for probe in probes for attributes in (written, *sources)):
+            continue
+        image = Media.image(written, sources, "", base, (0, -1), min_px)
+        if not image.candidates or image.decoration:
+            continue
+        shown = set(map(asset_of, image.candidates))
+        for asset, name in assets.items():
+            if asset in shown:
+                same.setdefault(asset, (at, image))[1].absorb(image)
+            elif len(name) >= _LEAST_NAME and name.lower() not in _COMMON_NAMES and name in map(name_of, shown):
+                alike.setdefault(name, (at, image))[1].absorb(image)
+    return list((same or alike).values())
+
+
+def is_among(images: list[Media], leaves: list[Leaf]) -> bool:
+    """Whether one of the images stands among these leaves, in whatever size."""
+    assets = {asset_of(url) for image in images for url in image.candidates}
+    shown = (leaf for leaf in leaves if isinstance(leaf, Media) and leaf.kind == "image" and not leaf.decoration)
+    return any(not assets.isdisjoint(map(asset_of, leaf.candidates)) for leaf in shown)

@@ -1,0 +1,147 @@
+"""Which images of a page are taken: each asset once, by its best address, and those that the page states as its own."""
+
+import pytest
+
+from tests.pipeline.makers import extract, outline, paragraphs, prose, texts
+
+
+def images(draft):
+    return [image.url for image in draft.images]
+
+
+def shown(body, head=""):
+    return images(extract(f"<article>{paragraphs(2)}{body}{paragraphs(2, 2)}</article>", head))
+
+
+# --- one asset is one image
+
+
+def test_mobile_and_desktop_variants_of_a_figure_are_one_image():
+    body = """<figure><img class=mobile src="https://x.example/c/1440x1440/DSC00889.jpg">
+        <img class=desktop src="https://x.example/c/1440x960/DSC00889.jpg">
+        <figcaption>Image: V. Pavic</figcaption></figure>"""
+    draft = extract(paragraphs(2) + body + paragraphs(2, 2))
+    assert images(draft) == ["https://x.example/c/1440x1440/DSC00889.jpg"]
+    assert draft.images[0].caption == "Image: V. Pavic"
+
+
+def test_variants_whose_names_only_look_alike_are_one_image_where_no_word_parts_them():
+    pair = "<img src=/hero-mobile.jpg><img src=/hero-desktop.jpg>"
+    assert shown(pair) == ["https://site.example/hero-mobile.jpg"]
+    assert len(shown(pair.replace("><", f">{prose(7)}<"))) == 2
+
+
+def test_a_blurred_preview_and_its_noscript_twin_are_one_image_the_best_address_first():
+    body = """<figure><div><img src="https://miro.example/max/60/1*a.png?q=20" width=1894 height=970></div>
+        <img width=1894 height=970><noscript><img src="https://miro.example/max/1400/1*a.png"></noscript></figure>"""
+    draft = extract(paragraphs(2) + body + paragraphs(2, 2))
+    assert [image.candidates for image in draft.images] == [
+        ("https://miro.example/max/1400/1*a.png", "https://miro.example/max/60/1*a.png?q=20")
+    ]
+    assert {row.reason for row in draft.dropped} == {"repeated_image"}
+
+
+def test_a_gallery_whose_images_each_stand_in_noscript_too_keeps_them_apart():
+    body = "".join(
+        f"<img class=slide src=/g/view-{n}.jpg><noscript><img src=/g/view-{n}.jpg></noscript>" for n in "abc"
+    )
+    assert [url[-10:] for url in shown(body)] == ["view-a.jpg", "view-b.jpg", "view-c.jpg"]
+
+
+def test_a_noscript_image_of_another_asset_is_an_image_of_its_own():
+    assert len(shown("<img src=/g/one.jpg><noscript><img src=/g/two.jpg></noscript>")) == 2
+
+
+def test_thumbnails_of_a_gallery_are_no_second_copies():
+    body = "<img src=/g/cat-1200x900.jpg><ul><li><img src=/g/cat-120x90.jpg><li><img src=/g/dog-120x90.jpg></ul>"
+    assert [url.rpartition("/")[2] for url in shown(body)] == ["cat-1200x900.jpg", "dog-120x90.jpg"]
+
+
+def test_a_width_that_a_script_would_write_is_filled_in():
+    img = '<img src="//cdn.shop.example/a_300x.jpg" '
+    img += 'data-src="//cdn.shop.example/a_{width}x.jpg" data-widths="[180,720,2048]">'
+    draft = extract(paragraphs(3) + img)
+    assert draft.images[0].candidates == ("https://cdn.shop.example/a_720x.jpg", "https://cdn.shop.example/a_300x.jpg")
+
+
+@pytest.mark.parametrize("src", ["{{ image.src }}", "/a-{format}.jpg", "${photo}"])
+def test_what_a_script_would_write_and_nobody_can_guess_is_no_address(src):
+    assert shown(f'<img src="{src}">') == []
+
+
+@pytest.mark.parametrize(
+    "src",
+    [
+        "/img/blank-3f9a1c2b.png",
+        "/blank.3fk29x.svg",
+        "/no-image.jpg",
+        "/img/placeholder.jpg",
+        "/no_photo_available.png",
+    ],
+)
+def test_placeholders_go_with_the_hash_that_a_build_gave_them(src):
+    assert shown(f"<img src={src}>") == []
+
+
+@pytest.mark.parametrize("value", ["false", "true", "null"])
+def test_a_lazy_attribute_that_is_a_switch_is_no_address(value):
+    assert shown(f"<img src=/a.jpg data-src={value}>") == ["https://site.example/a.jpg"]
+
+
+# --- stated images
+
+HEAD = '<meta property="og:image" content="https://site.example/img/ferry-1200x630.jpg">'
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "<aside><img src=/img/ferry-300x200.jpg></aside><main>{}</main>",
+        "<main>{}</main><aside><img src=/img/ferry-300x200.jpg></aside>",
+        "<div class=gallery-nav><img src=/img/ferry.jpg></div><main>{}</main>",
+        "<main>{}<p><a href=/next><img src=/img/ferry.webp></a></p></main>",
+    ],
+)
+def test_an_image_that_the_page_states_is_kept_wherever_it_is_shown(page):
+    draft = extract(page.format(paragraphs(4)), HEAD)
+    assert [url.partition("/img/")[2][:5] for url in images(draft)] == ["ferry"]
+
+
+def test_a_stated_image_below_the_text_stays_below_it():
+    draft = extract(f"<main>{paragraphs(3)}</main><aside><img src=/img/ferry.jpg></aside>", HEAD)
+    assert outline(draft)[-1] == "ferry.jpg"
+    assert draft.images[0].source == "body"
+
+
+def test_of_a_stated_image_the_best_of_all_its_addresses_comes_first():
+    small, large = "<img src=/img/ferry-80x60.jpg>", "<img src=/img/ferry-640x480.jpg>"
+    body = f"<aside>{small}</aside><main>{paragraphs(3)}</main><footer>{large}</footer>"
+    assert images(extract(body, HEAD)) == ["https://site.example/img/ferry-640x480.jpg"]
+
+
+@pytest.mark.parametrize("kind", ["Person", "Organization", "WebSite"])
+def test_the_portrait_or_logo_of_who_made_the_page_is_not_its_image(kind):
+    head = f'<script type="application/ld+json">{{"@type": "{kind}", "image": "/img/ferry.jpg"}}</script>'
+    assert images(extract(f"<aside><img src=/img/ferry.jpg></aside><main>{paragraphs(3)}</main>", head)) == []
+
+
+# --- links
+
+
+@pytest.mark.parametrize(
+    "href", ["/wiki/File:New_Zealand.svg", "/wiki/Datei:Karte.tif", "/full.png", "/?attachment_id=7"]
+)
+def test_the_page_about_a_picture_is_no_way_off(href):
+    picture = f'<a href="{href}"><img src=/p.png width=560 height=400></a>'
+    body = f"<div class=thumb>{picture}<div><a href=/x>A pyramid</a></div></div>"
+    assert shown(body) == ["https://site.example/p.png"]
+
+
+# --- icons
+
+
+@pytest.mark.parametrize("src", ["/ng-assets/icons-svg/rating-full.svg?v=1", "/img/avatars/4711.png"])
+def test_icons_are_known_by_their_folder(src):
+    draft = extract(f"{paragraphs(3)}<p>Rated <img src={src} alt=x> by all.</p>")
+    assert images(draft) == []
+    assert "Rated by all." in texts(draft)
