@@ -108,10 +108,11 @@ bench: .venv/installed-demo .venv/installed-dev
 	.venv/bin/python -m benchmarks.build $(ARCHIVE) $(PAGES)
 
 # PAGES is a folder of NAME/source.html and NAME/expected.html, what a reader should see; default those of the tests.
+# Or it is a truth.jsonl.gz: pages by kind with their main text, of which HALF (tuned, held-out, all) is measured.
 bench-extract: .venv/installed-dev
 	@$(PIP) --upgrade pip  # the one that comes with Python 3.11 mistakes lxml[html_clean] for another package
 	$(PIP) --editable '.[bench]'
-	.venv/bin/python -m benchmarks.extraction $(or $(PAGES),tests/pipeline/pages)
+	.venv/bin/python -m $(if $(filter %.jsonl.gz,$(PAGES)),benchmarks.extraction_by_kind $(PAGES) --half $(or $(HALF),tuned),benchmarks.extraction $(or $(PAGES),tests/pipeline/pages))
 
 # img2dataset pins old versions of what weft uses, so it lives apart.
 .venv-img2dataset/installed:

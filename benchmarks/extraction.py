@@ -33,10 +33,10 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from pipeline.image.refs import candidates
 from pipeline.page.charset import utf8_html
-from pipeline.page.content import judge
 from pipeline.page.extract import extract_page
 from pipeline.page.formulas import formula_of_image
 from pipeline.page.hostile import refuse_hostile
+from pipeline.page.judgement import weigh
 from pipeline.page.markup import Markup, escape
 from pipeline.page.metadata import read_metadata
 from pipeline.page.parsed import ExtractSettings
@@ -224,7 +224,7 @@ def report_stages(sources: list[bytes]) -> None:
             clock.append(time.process_time())
             walk = Walk(markup, metadata.base)
             clock.append(time.process_time())
-            judge(walk, settings.content, metadata.title, metadata.author)
+            weigh(walk, settings.content, metadata)
             clock.append(time.process_time())
             steps = ("charset and bounds", "parse, write out, cut", "metadata", "walk", "decide")
             taken.update({step: end - start for step, (start, end) in zip(steps, pairwise(clock), strict=True)})

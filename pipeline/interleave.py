@@ -115,6 +115,7 @@ def _sample(
         warc_length=draft.warc_length,
         consent=draft.consent,
         redacted=draft.redacted,
+        confidence=draft.confidence,
         scores=screening.scores,
         screened=screening.screened,
         weft_version=__version__,

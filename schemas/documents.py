@@ -106,6 +106,7 @@ class Draft(msgspec.Struct, frozen=True):
     warc_length: int = -1
     dropped: tuple[DropRow, ...] = ()
     redacted: dict[str, int] = {}  # placeholders in the texts, by kind
+    confidence: float = 0.0  # how clear it was what of the page is content, from 0 to 1
 
     @property
     def texts(self) -> list[TextBlock]:
@@ -174,6 +175,7 @@ class Sample(msgspec.Struct, frozen=True):
     screened: list[str]  # the safety scorers that looked at the sample; empty: not screened
     weft_version: str
     config_hash: str
+    confidence: float = 0.0  # how clear it was what of the page is content: the text F1 to be expected
 
 
 #: Columns of the parquet index beyond key, offset, size and members.
@@ -184,6 +186,7 @@ COLUMNS: dict[str, pa.DataType] = {
     "num_images": pa.int32(),
     "num_chars": pa.int64(),
     "num_words": pa.int64(),
+    "confidence": pa.float32(),
     "language": pa.string(),
     "language_score": pa.float32(),
     "licence": pa.string(),
@@ -207,6 +210,7 @@ def index_row(sample: Sample) -> dict[str, Any]:
         "num_images": len(sample.image_sha256),
         "num_chars": sum(map(len, texts)),
         "num_words": sum(len(text.split()) for text in texts),
+        "confidence": sample.confidence,
         "language": sample.language,
         "language_score": sample.language_score,
         "licence": sample.licence,

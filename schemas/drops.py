@@ -51,6 +51,7 @@ REASONS: dict[str, str] = {
     "url_blocked": "a token of the address is on the block list",
     "hostile_html": "markup that would exhaust the parser: too deep, or a tag too long",
     "no_text": "no main text was found",
+    "unclear_content": "what of the page is content was less clear than the minimum",
     "language": "not one of the wanted languages, or not surely enough",
     "few_words": "fewer words than the minimum",
     "many_words": "more words than the maximum",

@@ -13,7 +13,8 @@ from itertools import accumulate, islice
 
 from pipeline.page.elements import CONTENT_TAGS, NARROW, NEVER_CHROME
 from pipeline.page.leaves import Container, Leaf, Media, Text
-from pipeline.page.trim import leads_away, leave_out_labels, trim
+from pipeline.page.names import CHROME_NAMES
+from pipeline.page.trim import SENTENCE_ENDS, leads_away, leave_out_labels, trim
 from pipeline.page.verdicts import Verdict, Verdicts
 from pipeline.page.walk import Walk
 from schemas.settings import Settings
@@ -21,9 +22,8 @@ from schemas.settings import Settings
 _ITEMS = frozenset(("li", "dd", "dt", "tr", "tbody", "td", "p"))
 _TEASER = 200  # characters of prose for each linked heading that still make a teaser
 _REFERENCES, _REFERENCE = 0.8, 10  # of references at most this share is links, and so many characters each are not
-_CARD = 3  # how many levels up the words of a picture are looked for
+CARD = 3  # how many levels up the words of a picture are looked for
 _NEIGHBOURHOOD = 3  # how many levels up neighbours of the region are looked for
-_SENTENCE_ENDS = (".", "!", "?", "。", "！", "？", "।", "؟", "…", ":", "”", '"')
 
 
 class ContentSettings(Settings, frozen=True):
@@ -47,12 +47,25 @@ class ContentSettings(Settings, frozen=True):
     """A part of linked headings with little text each is left out up to this share of the region's weight."""
     max_link_share: float = 0.6
     """A list or short block is left out when more than this share of its characters stands in links."""
+    min_texts: int = 12
+    """A page of fewer texts is judged by the rules alone."""
+    min_gain: float = 0.02
+    """The evidence decides instead of the rules where the F1 to be expected is higher by more than this."""
+    article_gain: float = 0.05
+    """The same on pages that call themselves articles, for which the rules were made."""
     min_weak_image_px: int = 200
     """An image in a weakly named part stays when it declares this width, or stands in a figure."""
 
 
 def judge(walk: Walk, settings: ContentSettings, title: str = "", author: str = "") -> Verdicts:
-    """For each leaf of a page, in reading order, None if it belongs to the main content, else why it does not."""
+    """For each leaf of a page, in reading order, None if the rules take it for main content, else why they do not."""
+    verdicts, _ = by_rules(walk, settings)
+    trim(walk, verdicts, title, author)
+    return verdicts
+
+
+def by_rules(walk: Walk, settings: ContentSettings) -> tuple[Verdicts, int]:
+    """What tags, names, weights and links say, and the region."""
     sums = _Sums(walk)
     verdicts = _chrome(walk, sums, settings)
     sums.leave_out(verdicts)
@@ -62,8 +75,7 @@ def judge(walk: Walk, settings: ContentSettings, title: str = "", author: str = 
     leave_out_labels(walk, verdicts)
     _leave_out_links(walk, settings, verdicts)
     _leave_out_cards(walk, verdicts)
-    trim(walk, verdicts, title, author)
-    return verdicts
+    return verdicts, region
 
 
 class _Sums:
@@ -73,11 +85,18 @@ class _Sums:
         self._containers = walk.containers
         self._own = [_weight(leaf) if isinstance(leaf, Text) else 0 for leaf in walk.leaves]
         self._weight = list(accumulate(self._own, initial=0))
+        outside = (len(leaf.text) - leaf.link_chars if isinstance(leaf, Text) else 0 for leaf in walk.leaves)
+        self._unlinked = list(accumulate(outside, initial=0))
 
     def leave_out(self, chrome: Verdicts) -> None:
         """Chrome weighs nothing from now on."""
         weights = (0 if verdict else own for verdict, own in zip(chrome, self._own, strict=True))
         self._weight = list(accumulate(weights, initial=0))
+
+    def unlinked(self, at: int) -> float:
+        """A container's share of the characters outside links."""
+        container = self._containers[at]
+        return (self._unlinked[container.last] - self._unlinked[container.first]) / max(1, self._unlinked[-1])
 
     def weight(self, at: int) -> int:
         container = self._containers[at]
@@ -87,7 +106,7 @@ class _Sums:
 def _weight(leaf: Text) -> int:
     """How much a text speaks for being content: its characters, less those in links; fragments count little."""
     characters = max(0.0, len(leaf.text) - 1.5 * leaf.link_chars)
-    is_prose = len(leaf.text) >= 80 or leaf.text.endswith(_SENTENCE_ENDS)
+    is_prose = len(leaf.text) >= 80 or leaf.text.endswith(SENTENCE_ENDS)
     return int(characters if is_prose else 0.3 * characters)
 
 
@@ -113,17 +132,35 @@ def _chrome(walk: Walk, sums: _Sums, settings: ContentSettings) -> Verdicts:
         first, last = container.first, container.last
         if at < settled or first == last:
             continue
-        if container.names.is_hidden or container.chrome >= 0:
-            rule, settled = "hidden" if container.names.is_hidden else "chrome", container.end
+        names = container.names
+        if names.strong and not names.is_hidden and _is_box(walk, at):
+            continue
+        if container.chrome < 0 and (names.strong or names.comments) and container.tag not in NEVER_CHROME:
+            share = sums.unlinked(at)
+            if share <= max(names.strong * settings.chrome_share, names.comments * settings.comment_share):
+                container.chrome = share
+        if names.is_hidden or container.chrome >= 0:
+            rule, settled = "hidden" if names.is_hidden else "chrome", container.end
             verdicts[first:last] = [Verdict(rule, container.chrome, container)] * (last - first)
         elif at >= little and container.tag not in NEVER_CHROME and not container.names.comments:
             prose = sums.weight(at)
-            if prose <= settings.weak_chrome_characters:
+            if prose <= settings.weak_chrome_characters and not _holds_quote(walk, at):
                 little = container.end
                 for index in range(first, last):
                     if not _is_picture(walk.leaves[index], settings.min_weak_image_px):
                         verdicts[index] = Verdict("little_prose", prose, container)
     return verdicts
+
+
+def _is_box(walk: Walk, at: int) -> bool:
+    """Whether a part is named sidebar and is none: it has a title of its own."""
+    named = walk.containers[at].names.words & CHROME_NAMES
+    inside = walk.containers[at + 1 : at + 3]
+    return named == {"sidebar"} and any("title" in part.names.words for part in inside if part.parent >= at)
+
+
+def _holds_quote(walk: Walk, at: int) -> bool:
+    return any(part.tag == "blockquote" for part in walk.containers[at : walk.containers[at].end])
 
 
 def _is_picture(leaf: Leaf, min_px: int) -> bool:
@@ -160,7 +197,7 @@ def _article_around(walk: Walk, sums: _Sums, region: int, share: float) -> int:
 def _leave_out_teasers(walk: Walk, sums: _Sums, region: int, settings: ContentSettings, verdicts: Verdicts) -> None:
     """Chrome, too: a small part of several linked headings with a line or a picture each."""
     linked = [index for index, leaf in enumerate(walk.leaves) if isinstance(leaf, Text) and _is_linked_heading(leaf)]
-    around = set(_upward(walk, region))
+    around = set(upward(walk, region))
     if len(linked) < 2 or not around:
         return
     most = settings.teaser_share * max(map(sums.weight, around))
@@ -179,7 +216,7 @@ def _is_linked_heading(leaf: Text) -> bool:
     return leaf.role == "heading" and leaf.link_chars > 0.5 * len(leaf.text)
 
 
-def _upward(walk: Walk, at: int) -> Iterator[int]:
+def upward(walk: Walk, at: int) -> Iterator[int]:
     """A container and those around it, the root left out."""
     while at > 0:
         yield at
@@ -190,7 +227,7 @@ def _parts(walk: Walk, sums: _Sums, region: int, settings: ContentSettings) -> I
     """The containers that make up the content: the region and what joins it."""
     yield region
     least = max(80.0, settings.neighbour_share * sums.weight(region))
-    for at in islice(_upward(walk, region), _NEIGHBOURHOOD):
+    for at in islice(upward(walk, region), _NEIGHBOURHOOD):
         if walk.containers[at].tag in NEVER_CHROME:
             break
         for sibling in _children(walk, walk.containers[at].parent):
@@ -258,7 +295,7 @@ def _leave_out_cards(walk: Walk, verdicts: Verdicts) -> None:
     words = list(accumulate((rule is not None for rule in rules), initial=0))
     links, labels = (list(accumulate((rule == name for rule in rules), initial=0)) for name in ("links", "label"))
     for index in leading_away:
-        for at in islice(_upward(walk, walk.leaves[index].container), _CARD):
+        for at in islice(upward(walk, walk.leaves[index].container), CARD):
             container = walk.containers[at]
             first, last = container.first, container.last
             if words[last] > words[first]:

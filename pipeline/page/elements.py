@@ -9,7 +9,7 @@ NEVER_CHROME = frozenset(("article", "main", "body", "html"))
 #: Elements whose inside nobody reads, or that say what a plug-in would show.
 SKIPPED = frozenset(
     "head title template svg annotation annotation-xml select option textarea object applet canvas datalist dialog map "
-    "progress meter audio iframe".split()
+    "progress meter audio iframe rt rp rtc".split()
 )
 VOID = frozenset(
     "area base basefont bgsound br col embed frame hr img input keygen link meta param source track wbr".split()

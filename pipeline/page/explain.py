@@ -2,10 +2,12 @@
 
 import msgspec
 
+from pipeline.page.evidence import Floats
 from pipeline.page.images import figures_without_image, refuse_images
 from pipeline.page.leaves import Leaf, Text
 from pipeline.page.names import CHROME_NAMES, COMMENT_NAMES, WEAK_NAMES
 from pipeline.page.parsed import ExtractSettings, ParsedPage, captions_of
+from pipeline.page.scorer import telling
 from pipeline.page.verdicts import Verdict
 from schemas.documents import Page
 from schemas.drops import Drop
@@ -49,11 +51,12 @@ Item = TextItem | ImageItem | VideoItem
 
 
 class Explanation(msgspec.Struct, frozen=True):
-    """A page's parts in reading order."""
+    """A page's parts in reading order, and how clear the decision on them was, from 0 to 1."""
 
     url: str
     title: str
     items: list[Item]
+    confidence: float = 0.0
 
 
 def explain_page(page: Page, settings: ExtractSettings = ExtractSettings()) -> Explanation:
@@ -63,9 +66,12 @@ def explain_page(page: Page, settings: ExtractSettings = ExtractSettings()) -> E
     kept = [leaf for leaf, verdict in zip(walk.leaves, verdicts, strict=True) if verdict is None]
     refusals, captions = refuse_images(kept), captions_of(walk.leaves)
     bare = figures_without_image(kept, refusals)
+    rows = {id(parsed.walk.leaves[index]): row for index, row in parsed.rows.items()}
     items: list[Item] = []
     for leaf, verdict in zip(walk.leaves, verdicts, strict=True):
-        if verdict is not None:
+        if verdict is not None and verdict.rule == "evidence":
+            reason = _weighed(verdict, rows.get(id(leaf)))
+        elif verdict is not None:
             reason = _describe(verdict, settings)
         elif drop := refusals.get(id(leaf)):
             reason = reason_of(drop)
@@ -74,7 +80,7 @@ def explain_page(page: Page, settings: ExtractSettings = ExtractSettings()) -> E
         else:
             reason = ""
         items.append(_item(leaf, reason, captions))
-    return Explanation(page.url, parsed.metadata.title, items)
+    return Explanation(page.url, parsed.metadata.title, items, parsed.confidence)
 
 
 def _item(leaf: Leaf, reason: str, captions: dict[int, str]) -> Item:
@@ -89,6 +95,16 @@ def _item(leaf: Leaf, reason: str, captions: dict[int, str]) -> Item:
 def reason_of(drop: Drop) -> str:
     """A drop as one line: its reason code, and its number."""
     return f"{drop.reason}: {drop.detail}" if drop.detail else drop.reason
+
+
+def _weighed(verdict: Verdict, row: Floats | None) -> str:
+    """What the evidence says of a text, and which of it most; an image goes with the texts around it."""
+    if row is None:
+        return "evidence: none of the texts around it is content"
+    if not verdict.number:
+        return "evidence: what it stands in is no part of an article"
+    column, value = telling(row, verdict.number)
+    return f"evidence: its chance to be content is {verdict.number:.2f}, most against it: {column}, {value:.2f}"
 
 
 def _describe(verdict: Verdict, settings: ExtractSettings) -> str:
@@ -110,6 +126,7 @@ def _describe(verdict: Verdict, settings: ExtractSettings) -> str:
         "outside": "outside the part that holds the main content",
         "links": f"{number:.2f} of the characters in {element} stand in links,"
         f" at most {content.max_link_share:g} may (max_link_share)",
+        "repeated_text": f"{number:.0f} characters that stand on the page before, in another part",
         "title": f"{number:.2f} of its letters are in words of the page's title",
         "byline": f"{number:.0f} characters before the text that hold a date or the author",
         "label": "words of an advertisement or of a link to elsewhere, by themselves",

@@ -26,7 +26,7 @@ def paused_gc() -> Iterator[None]:
 
 @paused_gc()
 def extract_page(page: Page, settings: ExtractSettings = ExtractSettings()) -> Draft:
-    """Parse a page and keep its main content. Raises `Drop`: hostile_html, no_text."""
+    """Parse a page and keep its main content. Raises `Drop`: hostile_html, unclear_content, no_text."""
     return draft_of(ParsedPage(page, settings), page)
 
 
@@ -52,6 +52,7 @@ def draft_of(parsed: ParsedPage, page: Page) -> Draft:
         warc_offset=page.warc_offset,
         warc_length=page.warc_length,
         dropped=tuple(dropped),
+        confidence=round(parsed.confidence, 3),
     )
 
 

@@ -12,7 +12,9 @@ from schemas.drops import Drop
 _MAX_DEPTH, _MAX_ATTRIBUTES = 2_000, 5_000  # no real page comes near; parsers take a second at ten times as much
 _LONG_TAG = 1 << 16  # bytes; below, no tag is looked at closer
 _MAX_OPENED_AGAIN = 300_000  # elements
-_TAG = re.compile(rb"<(/?)([a-zA-Z][^\s/>]*)")
+_NESTING = re.compile(rb"<(/?)([a-z][^\s/>]*)")
+_DRAWING = re.compile(rb"<svg[\s>](?:[^<]|<(?!/svg|foreignobject|desc|title))*+")
+_CLOSED = re.compile(rb"<[a-z][^<>]*/>")
 _TAG_TO_ITS_END = re.compile(rb"[a-zA-Z](?:[^>\"']|\"[^\"]*\"|'[^']*'|[\"'])*")  # a quote left open is a character
 _QUOTED = re.compile(rb"\"[^\"]*\"|'[^']*'")
 # Left open, each is opened again in every block that follows; of those that are equal, the last three.
@@ -76,7 +78,7 @@ def refuse_hostile(html: bytes) -> None:
     if tags.count**2 > most and tags.styles() * tags.count > most and _opened_again(html) > _MAX_OPENED_AGAIN:
         raise Drop("hostile_html", f"more than {_MAX_OPENED_AGAIN} elements opened again")
     if _has_long_tag(html):
-        for piece in html.split(b"<"):
+        for piece in _without_scripts(html.lower()).split(b"<"):
             if len(piece) > _LONG_TAG and _attributes(piece) > _MAX_ATTRIBUTES:
                 raise Drop("hostile_html", f"a tag of more than {_MAX_ATTRIBUTES} attributes")
 
@@ -88,22 +90,39 @@ def _has_long_tag(html: bytes) -> bool:
 
 
 def _depth(html: bytes) -> int:
-    """About how deep the elements of a page nest, estimated from its tags alone; stops counting beyond the cap."""
-    still_open: Counter[bytes] = Counter()  # by name: an end tag that ends nothing is ignored
-    depth = deepest = 0
-    inside = b""  # the script or style whose text this is
-    for end, name in _TAG.findall(html):
-        name = name.lower()
-        if inside or name in (b"script", b"style"):
-            inside = b"" if end and name == inside else inside or (b"" if end else name)
-        elif name not in _NEVER_DEEP and (not end or still_open[name]):
-            step = -1 if end else 1
-            still_open[name] += step
-            depth += step
-            deepest = max(deepest, depth)
-            if deepest > _MAX_DEPTH:
-                break
-    return deepest
+    """About how deep the elements of a page nest, estimated from its tags alone."""
+    numbers: dict[bytes, int] = {}
+    tags = [
+        (numbers.setdefault(name, len(numbers)), -1 if end else 1)
+        for end, name in _NESTING.findall(_without_drawings(_without_scripts(html.lower())))
+        if name not in _NEVER_DEEP
+    ]
+    if len(tags) <= _MAX_DEPTH:
+        return len(tags)
+    kinds, steps = np.array(tags, np.int32).T
+    for kind in range(len(numbers)):
+        at = np.flatnonzero(kinds == kind)
+        level = steps[at].cumsum()
+        level -= np.minimum(0, np.minimum.accumulate(level))  # an end tag that ends nothing is ignored
+        steps[at] = np.diff(level, prepend=0)
+    return int(steps.cumsum().max())
+
+
+def _without_scripts(html: bytes) -> bytes:
+    """A page in small letters without what its scripts and styles say: a "<" in them begins no tag."""
+    for name in (b"script", b"style"):
+        parts, at = list[bytes](), 0
+        while (start := html.find(b"<" + name, at)) >= 0:
+            parts.append(html[at:start])
+            end = html.find(b"</" + name, start)
+            at = len(html) if end < 0 else end + len(name) + 2
+        html = b"".join((*parts, html[at:])) if parts else html
+    return html
+
+
+def _without_drawings(html: bytes) -> bytes:
+    """The same without what `/>` closes inside `<svg>`: a drawing may have 12,000 paths, side by side."""
+    return _DRAWING.sub(lambda found: _CLOSED.sub(b"", found[0]), html) if b"<svg" in html else html
 
 
 def _opened_again(html: bytes) -> int:

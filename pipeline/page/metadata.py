@@ -14,6 +14,9 @@ from schemas.documents import Consent
 from schemas.urls import host_of, registered_domain, resolve
 
 _CREATIVE_COMMONS = re.compile(r"https?://(?:www\.)?creativecommons\.org/(?:licenses|publicdomain)/[\w./-]+")
+_MICRODATA = re.compile(r'itemtype="https?://schema\.org/(\w+)"')
+_ARTICLES = frozenset("Article BlogPosting NewsArticle ReportageNewsArticle Recipe".split())
+_THREADS = frozenset(("DiscussionForumPosting",))
 _STATING = ("html", "meta", "link")
 _MAX_BASE = 4_096  # characters, which every relative address of the page would have
 _ROBOTS_NAMES = ("robots", "weft")
@@ -35,6 +38,18 @@ class Metadata(msgspec.Struct):
     canonical_url: str = ""
     consent: Consent = Consent()
     lead_images: list[str] = []
+    page_type: str = ""
+    """What Open Graph calls it: article, website, product."""
+    kinds: frozenset[str] = frozenset()
+    """The types of the things that JSON-LD and microdata describe."""
+
+    is_thread: bool = False
+    """Whether it says that what readers wrote is its content."""
+
+    @property
+    def says_article(self) -> bool:
+        """Whether the page calls itself an article."""
+        return not self.is_thread and (self.page_type == "article" or not _ARTICLES.isdisjoint(self.kinds))
 
 
 def read_metadata(markup: Markup, url: str) -> Metadata:
@@ -58,6 +73,10 @@ def read_metadata(markup: Markup, url: str) -> Metadata:
         _first(metas, "tdm-reservation"),
         _first(metas, "tdm-policy"),
     )
+    found.page_type = _first(metas, "og:type").lower()
+    found.kinds = frozenset(_kinds(things, markup.html))
+    is_forum = "Discourse" in _first(metas, "generator") or 'id="phpbb"' in markup.html
+    found.is_thread = is_forum or not _THREADS.isdisjoint(found.kinds)
     found.lead_images = _lead_images(metas, things, found.base)
     return found
 
@@ -67,6 +86,14 @@ def base_of(hrefs: Iterable[str | None], url: str) -> str:
     href = next((href for href in hrefs if href is not None), "")
     base = (resolve(url, href) if href else "") or url
     return base if len(base) <= _MAX_BASE else url
+
+
+def _kinds(things: list[dict[str, Any]], html: str) -> Iterator[str]:
+    for thing in things:
+        kinds = thing.get("@type")
+        yield from (kind for kind in (kinds if isinstance(kinds, list) else [kinds]) if isinstance(kind, str))
+    if "schema.org/" in html:
+        yield from _MICRODATA.findall(html)
 
 
 def _is_licence(written: str) -> bool:

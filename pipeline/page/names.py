@@ -2,6 +2,10 @@
 
 import functools
 import re
+from collections.abc import Iterable
+from importlib.resources import files
+
+import msgspec
 
 from pipeline.text.tokens import names_of
 
@@ -22,7 +26,9 @@ WEAK_NAMES = frozenset(
     "sharedaddy sharing signature skip social submeta tag tags teaser timestamp toc toolbar tools topbar widget "
     "widgets".split()
 )
-_PANELS = frozenset(("tabpanel", "tabpane"))
+#: What a reader opens: of tabs one is shown at a time, of questions none of the answers.
+_PANELS = frozenset("accordion answer collapse collapsible faq tabpane tabpanel".split())
+_STREAMED = ' id="S:'  # React streams a part hidden, and a script moves it into place
 _CAPTION_NAMES = frozenset(("caption", "figcaption", "credit", "legend", "cutline"))
 _NAMED = re.compile(r' (?:class|id|role|itemprop|data-testid|data-component)="([^"]*+)"')
 _HIDING = re.compile(
@@ -32,14 +38,24 @@ _HIDING = re.compile(
 )
 
 
+@functools.cache
+def name_hints() -> dict[str, float]:
+    """For words of names how much more likely than not what bears them is content: the logarithm of the odds."""
+    return msgspec.json.decode((files("pipeline.page") / "name_hints.json").read_bytes(), type=dict[str, float])
+
+
 class Names:
     """The words of an element's names, and what follows from them."""
 
-    __slots__ = ("comments", "is_caption", "is_flagged", "is_hidden", "strong", "weak", "words")
+    __slots__ = ("comments", "hint", "is_caption", "is_flagged", "is_hidden", "strong", "weak", "words")
 
     def __init__(self, words: frozenset[str], is_hidden: bool) -> None:
+        told = name_hints()
         self.words = words
-        self.is_hidden = is_hidden and _PANELS.isdisjoint(words)  # of tabs one is shown at a time
+        #: how much its words speak for content, or against it: the strongest each way
+        hints = [told[word] for word in words if word in told]
+        self.hint = max(0.0, *hints) + min(0.0, *hints) if hints else 0.0
+        self.is_hidden = is_hidden and _PANELS.isdisjoint(words)
         self.comments = not COMMENT_NAMES.isdisjoint(words)
         self.strong = not CHROME_NAMES.isdisjoint(words)
         self.weak = not WEAK_NAMES.isdisjoint(words)
@@ -62,4 +78,10 @@ def is_hidden(written: str) -> bool:
     """Whether attributes say that an element is not shown, or shown to screen readers only."""
     maybe = "hidden" in written or "none" in written or "NONE" in written or "sr-only" in written
     maybe = maybe or "screen-reader" in written or "mw-edit" in written or "speechify" in written
-    return maybe and bool(_HIDING.search(written))
+    return maybe and _STREAMED not in written and bool(_HIDING.search(written))
+
+
+def is_titled(written: Iterable[str]) -> bool:
+    """Whether the first named of some tags is a title: a box of the text, as DocBook writes them, and no column."""
+    first = next((names.words for names in map(read_names, written) if names.words), frozenset[str]())
+    return "title" in first or "titlepage" in first

@@ -1,9 +1,10 @@
 """A page is read: parsed, walked, and its main content separated from the rest."""
 
 from pipeline.page.charset import utf8_html
-from pipeline.page.content import ContentSettings, judge, leave_out_chrome
+from pipeline.page.content import ContentSettings, leave_out_chrome
 from pipeline.page.hostile import refuse_hostile
 from pipeline.page.images import is_among, stated_images
+from pipeline.page.judgement import rules_for, weigh
 from pipeline.page.leaves import Leaf, Media, Text
 from pipeline.page.markup import Markup
 from pipeline.page.metadata import Metadata, read_metadata
@@ -12,9 +13,6 @@ from pipeline.page.walk import Walk
 from schemas.documents import Page
 from schemas.drops import Drop
 from schemas.settings import Settings
-
-#: Pages that say of themselves that what readers wrote is their content.
-_THREADS = ("DiscussionForumPosting", 'name="generator" content="Discourse', 'id="phpbb"')
 
 _MAX_CAPTION = 5_000  # characters; a longer text is none, and each image of its figure would bear it
 
@@ -27,6 +25,8 @@ class ExtractSettings(Settings, frozen=True):
     """An image that declares a side below this is an icon or a tracker. Undeclared sizes are judged after decoding."""
     lead_image: bool = True
     """Keep the images that og:image or JSON-LD name, wherever the page shows them, if its content has none of them."""
+    min_confidence: float = 0.0
+    """A page whose content is less clear than this is dropped."""
     max_blocks: int = 20_000
     """A page of more texts and images than this is dropped as hostile."""
 
@@ -35,7 +35,7 @@ class ParsedPage:
     """What was read of a page: `verdicts` has for each leaf of `walk` why it is not content, None if it is."""
 
     def __init__(self, page: Page, settings: ExtractSettings) -> None:
-        """Raises `Drop("hostile_html")`."""
+        """Raises `Drop`: hostile_html, unclear_content."""
         html = utf8_html(page.html, page.charset)
         refuse_hostile(html)
         self.markup, self._settings = Markup(html), settings
@@ -43,7 +43,11 @@ class ParsedPage:
         self.walk = self._walk(passes_over=True)
         if len(self.walk.leaves) > settings.max_blocks:
             raise Drop("hostile_html", f"{len(self.walk.leaves)} blocks")
-        self.verdicts: Verdicts = judge(self.walk, settings.content, self.metadata.title, self.metadata.author)
+        judgement = weigh(self.walk, settings.content, self.metadata)
+        self.verdicts: Verdicts = judgement.verdicts
+        self.confidence, self.rows = judgement.confidence, judgement.rows
+        if self.confidence < settings.min_confidence:
+            raise Drop("unclear_content", f"{self.confidence:.2f}")
         self.lead: Media | None = None  # stated by the page, and shown above its content
         self._stated: list[tuple[int, Media]] = []  # and shown in a part that was passed over, by the number of the tag
         if settings.lead_image:
@@ -55,7 +59,7 @@ class ParsedPage:
         walk, read = self._walk(passes_over=False), {}
         for leaf, at, verdict in zip(self.walk.leaves, self.walk.places, self.verdicts, strict=True):
             read[at, leaf.kind] = leaf, verdict
-        verdicts = leave_out_chrome(walk, self._settings.content)
+        verdicts = leave_out_chrome(walk, rules_for(self.metadata, self._settings.content))
         read |= {(at, image.kind): (image, None) for at, image in self._stated}
         for index, (leaf, at) in enumerate(zip(walk.leaves, walk.places, strict=True)):
             if (at, leaf.kind) in read:
@@ -64,13 +68,11 @@ class ParsedPage:
 
     def _walk(self, passes_over: bool) -> Walk:
         content = self._settings.content
-        is_thread = any(sign in self.markup.html for sign in _THREADS)
         return Walk(
             self.markup,
             self.metadata.base,
             self._settings.min_declared_px,
             content.chrome_share,
-            0.0 if is_thread else content.comment_share,
             passes_over,
         )
 

@@ -10,12 +10,12 @@ from pipeline.page.walk import Walk
 from pipeline.text.words import phrase_list
 
 #: The share of a heading's letters in words of the page's title that make it the title.
-_TITLE_SHARE = 0.75
+TITLE_SHARE = 0.75
 _BYLINE, _LABEL = 100, 40  # characters
-_DATE = re.compile(r"(?<!\d)(?:19|20)\d\d(?!\d)")
+DATE = re.compile(r"(?<!\d)(?:19|20)\d\d(?!\d)")
 _NUMBER = re.compile(r"\d+")
 _WORD = re.compile(r"\w+")
-_SENTENCE_ENDS = (".", "!", "?", "。", "！", "？", "।", "؟", "…", ":", "”", '"')
+SENTENCE_ENDS = (".", "!", "?", "。", "！", "？", "।", "؟", "…", ":", "”", '"')
 
 
 def trim(walk: Walk, verdicts: Verdicts, title: str, author: str) -> None:
@@ -37,7 +37,7 @@ def trim(walk: Walk, verdicts: Verdicts, title: str, author: str) -> None:
             isinstance(leaf, Text)
             and leaf.role == "heading"
             and leaf.link_chars
-            and _shared(leaf.text, title) >= _TITLE_SHARE
+            and shared(leaf.text, title) >= TITLE_SHARE
         ):
             verdicts[index] = Verdict("title", 1.0)  # over each post of a thread
         elif len(prose) > 1 and prose[0] < index < prose[1] and isinstance(leaf, Text):
@@ -57,19 +57,19 @@ def _of_head(leaf: Leaf, is_inside: bool, title: str, author: str) -> Verdict | 
     if leaf.role not in ("heading", "paragraph", "list"):
         return None
     if leaf.role == "heading":
-        share = _shared(leaf.text, title)
-        return Verdict("title", share) if share >= _TITLE_SHARE else None
+        share = shared(leaf.text, title)
+        return Verdict("title", share) if share >= TITLE_SHARE else None
     return _byline(leaf, author)
 
 
 def _byline(leaf: Text, author: str) -> Verdict | None:
     if len(leaf.text) > _BYLINE or leaf.role not in ("paragraph", "list"):
         return None
-    dated = _DATE.search(leaf.text) is not None and len(_NUMBER.findall(leaf.text)) > 1
+    dated = DATE.search(leaf.text) is not None and len(_NUMBER.findall(leaf.text)) > 1
     return Verdict("byline", len(leaf.text)) if dated or (author and author in leaf.text) else None
 
 
-def _shared(heading: str, title: str) -> float:
+def shared(heading: str, title: str) -> float:
     """The share of a heading's letters that stand in words of the title too."""
     words = [word.casefold() for word in _WORD.findall(heading)]
     stated = set(map(str.casefold, _WORD.findall(title)))
@@ -90,7 +90,7 @@ def _of_tail(leaf: Leaf, is_inside: bool) -> Verdict | None:
     if isinstance(leaf, Media):
         is_left_out = leaf.kind == "image" and (leads_away(leaf) or not (is_inside or leaf.figure >= 0))
         return Verdict("tail") if is_left_out else None
-    is_scrap = len(leaf.text) < 80 and not leaf.text.endswith(_SENTENCE_ENDS)
+    is_scrap = len(leaf.text) < 80 and not leaf.text.endswith(SENTENCE_ENDS)
     return Verdict("tail") if is_scrap and not is_inside and leaf.role in ("heading", "paragraph") else None
 
 
@@ -113,11 +113,13 @@ def _leave_out_headings_of_nothing(walk: Walk, verdicts: Verdicts) -> None:
 
 def leave_out_labels(walk: Walk, verdicts: Verdicts) -> None:
     """A few words that are on every page: Advertisement, Read also."""
-    labels = phrase_list("labels")
     for index, leaf in enumerate(walk.leaves):
-        is_short = verdicts[index] is None and isinstance(leaf, Text) and len(leaf.text) <= _LABEL
-        if is_short and isinstance(leaf, Text) and leaf.text.strip(" .:…!»›→*").lower() in labels:
+        if verdicts[index] is None and isinstance(leaf, Text) and is_label(leaf.text):
             verdicts[index] = Verdict("label", len(leaf.text))
+
+
+def is_label(text: str) -> bool:
+    return len(text) <= _LABEL and text.strip(" .:…!»›→*").lower() in phrase_list("labels")
 
 
 def leads_away(leaf: Media) -> bool:

@@ -4,8 +4,9 @@ Iterative, so that no depth of nesting overflows a stack. What is main content i
 `pipeline.page.content`.
 """
 
+import re
 from collections.abc import Callable, Collection
-from itertools import accumulate, count, islice, zip_longest
+from itertools import accumulate, count, islice
 from urllib.parse import urlsplit
 
 from pipeline.image.refs import is_image_url
@@ -25,7 +26,7 @@ from pipeline.page.elements import (
 from pipeline.page.formulas import formula_of_image, formula_of_mathml
 from pipeline.page.leaves import Container, Leaf, Media, Text, collapse
 from pipeline.page.markup import Markup, escape, read_attributes, unescape
-from pipeline.page.names import UNNAMED, Names, is_hidden, read_names
+from pipeline.page.names import UNNAMED, Names, is_hidden, is_titled, read_names
 
 _SPECIAL = HEADINGS | CHROME_TAGS | CELLS | {"li", "ul", "ol", "pre", "figure", "figcaption"}
 _BLOCK_ENDS = [f"/{tag}" for tag in BLOCKS]
@@ -36,16 +37,21 @@ _INVISIBLE = ("\u00ad", "\u200b", "\ufeff")  # soft hyphen, zero-width space, st
 #: How many tags are looked at for what an element holds.
 _LOOK_AHEAD = 300
 _LINE = 12  # tags that are looked at for words behind a drawing
+_TOLD, _SCRAP = -1.6, 0.02  # names that are hardly ever of content, and a share of the page nobody would miss
+_NEAR = 12  # tags behind an element that tell what it is
+_START, _VALUE = re.compile(r' start="(\d{1,6})"'), re.compile(r' value="(\d{1,6})"')
+_WORD = 5  # letters: fewer may be the sign of a unit
+_OPENERS = HEADINGS | {"dt", "summary"}  # whose button opens a section and is its heading
 _MAX_SOURCES = 100  # of a `<picture>`: each image in it has all of them
 
 
 class Walk:
     """Walks a page on construction; `containers` and `leaves` are its outcome, both in document order.
 
-    A part whose tag or names make it chrome is passed over unless it holds more than `chrome_share` of the page's
-    characters outside links, and one named as comments unless it holds more than `comment_share`. With `passes_over`
-    false they are walked all the same, so that they can be shown. `flagged`
-    has the containers that are hidden, chrome, or chrome if they hold little prose.
+    A part whose tag makes it chrome is passed over unless it holds more than `chrome_share` of the page's characters
+    outside links. With `passes_over` false it is walked all the same, so that it can be shown. A part whose names alone
+    make it chrome, or that is hidden, is walked: what it holds decides. `flagged` has the containers that are any of
+    these. A `<noscript>` is read only on a page that shows less outside it than inside.
     """
 
     def __init__(
@@ -54,7 +60,6 @@ class Walk:
         base: str,
         min_declared_px: int = 50,
         chrome_share: float = 0.4,
-        comment_share: float = 0.75,
         passes_over: bool = True,
     ) -> None:
         self.containers: list[Container] = [Container("root", -1, "paragraph", UNNAMED, 0)]
@@ -62,7 +67,7 @@ class Walk:
         self.places: list[int] = []  # of the leaves: the number of the tag behind them
         self.flagged: list[int] = []
         self._markup, self._base, self._min_declared_px = markup, base, min_declared_px
-        self._chrome_share, self._comment_share, self._passes_over = chrome_share, comment_share, passes_over
+        self._chrome_share, self._passes_over = chrome_share, passes_over
         self._at = 0  # of the tag that is looked at
         self._container = 0
         self._figure = -1
@@ -75,6 +80,7 @@ class Walk:
         self._preformatted = 0
         self._noscript = 0
         self._mute = 0  # open elements whose text is not for reading
+        self._muted: list[bool] = []  # of the open elements that may be such: whether they are
         self._lists = 0  # open ones
         self._mark = ""  # of the heading or list item whose text has not begun
         self._in_picture = False
@@ -84,9 +90,12 @@ class Walk:
         self._sources: list[str] = []
         lengths = list(map(len, map(str.strip, markup.texts)))
         self._lengths = lengths
-        unlinked = (0 if tag == "/a" else length for tag, length in zip_longest(markup.tags, lengths))
+        unlinked = lengths.copy()
+        for at in markup.places("/a"):
+            unlinked[at] = 0
         self._unlinked = list(accumulate(unlinked, initial=0))
         self._prose = self._outside_links(-1, len(lengths))
+        self._reads_noscript = self._is_in_noscript()
         self._pieces = zip(count(), markup.texts, lengths, markup.tags, markup.attributes, strict=False)
         self._run()
         self._flush()
@@ -106,13 +115,29 @@ class Walk:
             if action is not None:
                 self._at = at
                 action(tag, written)
-            elif tag in SKIPPED or (
+                continue
+            if tag == "span" and not text and buffer and written and self._parts_figures(at):
+                buffer.append(" ")
+            if tag in SKIPPED or (
                 written and is_hidden(written) and tag[0] != "/" and tag not in VOID and tag not in MEDIA
             ):
                 self._at = at
                 self._pass_over(self._markup.end_of(at))
                 if tag == "iframe":
                     self._embed([written])
+
+    def _parts_figures(self, at: int) -> bool:
+        """Whether the `<span>` that opens here only parts a word from a number, as in <span>10</span><span>minutes.
+
+        The sign of a unit, as in 268kcal, is no word.
+        """
+        if self._markup.tags[at - 1] != "/span" or self._preformatted:
+            return False
+        before, behind = self._buffer[-1][-1:], self._markup.texts[at + 1]
+        is_number = before.isdigit()
+        return (is_number and behind[:_WORD].isalpha() and len(behind) >= _WORD) or (
+            before.isalpha() and behind[:1].isdigit()
+        )
 
     def _pass_over(self, end: int) -> None:
         """Goes on behind the tag `end`."""
@@ -143,7 +168,7 @@ class Walk:
             "/picture": self._picture,
             "noscript": self._open_muted,
             "/noscript": self._close_muted,
-            "button": self._open_muted,  # its words are for clicking; its image may be one that it enlarges
+            "button": self._open_muted,  # its words are for clicking, but what opens a section is its heading
             "/button": self._close_muted,
             "video": self._open_video,
             "/video": self._close_video,
@@ -170,7 +195,7 @@ class Walk:
             self._open_figure(tag, written)
         if not names.is_flagged or (tag in HEADINGS and not names.is_hidden):  # a heading goes with its section
             return True
-        return self._open_flagged(tag, names.strong, names)
+        return self._open_flagged(tag, False, names)
 
     def _fills_cell(self) -> bool:
         """Whether the paragraph that opens here is all that its table cell holds: the row stays one text."""
@@ -182,17 +207,28 @@ class Walk:
     def _open_flagged(self, tag: str, is_chrome: bool, names: Names) -> bool:
         """A block that may be something other than content. False if it is passed over."""
         self.flagged.append(self._container)
-        container, end = self.containers[self._container], 0
-        if (is_chrome or names.comments) and tag not in NEVER_CHROME:
-            end = self._markup.end_of(self._at)
-            share = self._outside_links(self._at, end) / max(1, self._prose)
-            if share <= max(is_chrome * self._chrome_share, names.comments * self._comment_share):
-                container.chrome = share
-        if self._passes_over and (container.chrome >= 0 or names.is_hidden):
-            self._pass_over(end or self._markup.end_of(self._at))
+        is_told = names.strong and names.hint <= _TOLD and tag not in NEVER_CHROME and "sidebar" not in names.words
+        if not is_chrome and not is_told:
+            return True
+        end = self._markup.end_of(self._at)
+        share = self._outside_links(self._at, end) / max(1, self._prose)
+        if share > (self._chrome_share if is_chrome else _SCRAP):
+            return True
+        self.containers[self._container].chrome = share
+        if self._passes_over:
+            self._pass_over(end)
             self._close(f"/{tag}", "")
             return False
         return True
+
+    def _is_in_noscript(self) -> bool:
+        """Whether most of what the page says stands in `<noscript>`, as in forums that scripts draw."""
+        inside, end = 0, -1
+        for at in self._markup.places("noscript"):
+            if at > end:
+                end = self._markup.end_of(at)
+                inside += self._outside_links(at, end)
+        return inside > 0.5 * self._prose
 
     def _open_special(self, tag: str, written: str) -> None:
         """A block of which something is to be remembered."""
@@ -200,22 +236,48 @@ class Walk:
             self._begin(tag, written)
             return
         above = self.containers[self._container]
+        if tag == "pre" and above.tag in CELLS and self._is_one_line():
+            return  # code in a table: the row stays one text
         if not self._open(tag, written):
             return
         if tag == "li":
-            above.items += above.tag == "ol"
+            stated = _VALUE.search(written) if above.tag == "ol" and written else None
+            above.items = int(stated[1]) if stated else above.items + (above.tag == "ol")
             self._mark = "  " * (self._lists - 1) + (f"{above.items}. " if above.tag == "ol" else "- ")
         elif tag in ("ul", "ol"):
             self._lists += 1
+            stated = _START.search(written) if tag == "ol" and written else None
+            self.containers[-1].items = int(stated[1]) - 1 if stated else 0
         elif tag in HEADINGS:
             self._mark = "#" * int(tag[1]) + " "
         elif tag == "pre":
             self._preformatted += 1
         elif tag in CHROME_TAGS:
-            if tag != "header" or not self._articles:
+            if not self._is_content(tag, written):
                 self._open_flagged(tag, True, UNNAMED)
         elif not self.containers[-1].names.is_caption:
             self._open_figure(tag, written)
+
+    def _is_content(self, tag: str, written: str) -> bool:
+        """Whether an element that is chrome elsewhere is none here.
+
+        That is the header of an article, the form around a whole page of ASP.NET, and a box of the text with a title.
+        """
+        if tag == "header":
+            return self._articles > 0
+        if tag not in ("form", "aside"):
+            return False
+        near = (written, *filter(None, self._markup.attributes[self._at + 1 : self._at + _NEAR]))
+        return (
+            any("aspnetForm" in said or "__VIEWSTATE" in said for said in near)
+            if tag == "form"
+            else is_titled(near[1:])
+        )
+
+    def _is_one_line(self) -> bool:
+        """Whether the element that opens here holds a line of text."""
+        end = self._markup.end_of(self._at, _LOOK_AHEAD)
+        return not any("\n" in text.strip() for text in self._markup.texts[self._at + 1 : end + 1])
 
     def _open_figure(self, tag: str, written: str) -> None:
         """A figure, its caption, or a part named caption: the caption itself, or what holds it with its image."""
@@ -312,12 +374,15 @@ class Walk:
             self._buffer.append(" ")
 
     def _open_muted(self, tag: str, _: str) -> None:
-        self._mute += 1
-        self._noscript += tag == "noscript"
+        is_read = self._reads_noscript if tag == "noscript" else self.containers[self._container].tag in _OPENERS
+        self._muted.append(not is_read)
+        self._mute += not is_read
+        self._noscript += tag == "noscript" and not is_read
 
     def _close_muted(self, tag: str, _: str) -> None:
-        self._mute -= 1
-        self._noscript -= tag == "/noscript"
+        was_muted = self._muted.pop() if self._muted else False
+        self._mute -= was_muted
+        self._noscript -= tag == "/noscript" and was_muted
 
     def _picture(self, tag: str, _: str) -> None:
         self._sources, self._in_picture = [], tag == "picture"

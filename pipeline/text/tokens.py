@@ -9,6 +9,11 @@ _CUTS = re.compile(r"[^0-9A-Za-z]+|(?<=[a-z])(?=[A-Z])|(?<=[A-Za-z])(?=\d)|(?<=\
 
 #: In a class they speak of what an element has or lacks, not of what it is: `has-sidebar`, `anchorWithStickyNavbar`.
 _STATES = frozenset("has no with without not is hide show contains".split())
+_MODULES = frozenset(("widget", "widgets"))  # in Elementor everything is one
+_SPLIT = re.compile(r"[^0-9A-Za-z]+")
+#: What a tool made up: `1ad9x` and `a4nav2`, but not `ad300x250`; and whatever follows the marks of such tools.
+_HASH = re.compile(r"\d+(?!x\d)[A-Za-z]|[A-Za-z]++\d+(?!x\d)[A-Za-z]")
+_HASHING = frozenset(("css", "sc", "jsx", "jss", "emotion"))
 #: `meta` names the line of date and author in these, and in itself; `recipe-meta` and `product-meta` are content.
 _ARTICLES = frozenset("article blog content crawler entry item meta news page post single story".split())
 
@@ -24,8 +29,20 @@ def names_of(classes: str) -> frozenset[str]:
     """The tokens of a class attribute, each class only as far as it says what its element is."""
     found: set[str] = set()
     for name in classes.split():
+        if any(map(str.isdigit, name)):
+            name = _without_hashes(name)
         said = list(takewhile(lambda token: token not in _STATES, (cut.lower() for cut in _CUTS.split(name) if cut)))
+        if name.startswith("elementor"):
+            said = [word for word in said if word not in _MODULES]
         found.update(said)
         if "meta" in said and _ARTICLES.issuperset(said):
             found.add("postmeta")
     return frozenset(found)
+
+
+def _without_hashes(name: str) -> str:
+    pieces, kept = _SPLIT.split(name), []
+    for before, piece in zip(["", *pieces], pieces, strict=False):
+        if not _HASH.match(piece) and before not in _HASHING:
+            kept.append(piece)
+    return "-".join(kept)

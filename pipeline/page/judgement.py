@@ -1,0 +1,120 @@
+"""What of a page is its main content: the rules say, and the evidence corrects them.
+
+`pipeline.page.content` reads a page by rules, which say of each text why it is left out. `pipeline.page.evidence` has
+what there is to see of each text, `pipeline.page.scorer` how likely that makes it content. The best page by these
+chances is taken where it is likely better than what the rules keep; how good it likely is, is the page's confidence.
+"""
+
+from bisect import bisect_left
+from collections.abc import Collection
+from itertools import accumulate, islice
+
+import msgspec
+import numpy as np
+
+from pipeline.page.content import CARD, ContentSettings, by_rules, upward
+from pipeline.page.evidence import Floats, evidence
+from pipeline.page.leaves import Text
+from pipeline.page.metadata import Metadata
+from pipeline.page.scorer import chances, choose, expected_f1
+from pipeline.page.trim import trim
+from pipeline.page.verdicts import Verdict, Verdicts
+from pipeline.page.walk import Walk
+
+_REPEATED = 60  # characters of a text that nobody writes twice
+
+
+class Judgement(msgspec.Struct):
+    """Of a page's leaves, in reading order: None if one belongs to the main content, else why it does not."""
+
+    verdicts: Verdicts
+    confidence: float
+    """The text F1 to be expected, from 0 to 1: how clear the decision was."""
+    rows: dict[int, Floats] = {}
+    """The evidence on a text, by its index."""
+
+
+def weigh(walk: Walk, settings: ContentSettings, metadata: Metadata) -> Judgement:
+    """What of a page is its main content, and how clear that is."""
+    verdicts, region = by_rules(walk, rules_for(metadata, settings))
+    texts = [index for index, leaf in enumerate(walk.leaves) if isinstance(leaf, Text)]
+    confidence, rows = 0.0, dict[int, Floats]()
+    if texts:
+        evident, _ = evidence(walk, texts, metadata, verdicts, region)
+        confidence = _weigh_evidence(walk, texts, evident, settings, metadata, verdicts)
+        rows = dict(zip(texts, evident, strict=True))
+    if len(texts) >= settings.min_texts:
+        _leave_out_repetitions(walk, verdicts)
+    trim(walk, verdicts, metadata.title, metadata.author)
+    return Judgement(verdicts, confidence, rows)
+
+
+def rules_for(metadata: Metadata, settings: ContentSettings) -> ContentSettings:
+    """In a thread what readers wrote is the content, whatever share of the page it has."""
+    return msgspec.structs.replace(settings, comment_share=0.0) if metadata.is_thread else settings
+
+
+def _weigh_evidence(
+    walk: Walk, texts: list[int], rows: Floats, settings: ContentSettings, metadata: Metadata, verdicts: Verdicts
+) -> float:
+    """Keeps the texts that make the best page by the evidence, and what stands with them. Gives the F1 to be expected.
+
+    What the rules keep stays where that is as good, and on pages too small to tell.
+    """
+    chance = chances(rows)
+    chance[[_is_settled(verdicts[index], metadata.says_article) for index in texts]] = 0.0
+    sizes = np.array([len(walk.leaves[index].text) for index in texts], float)
+    ruled = np.array([verdicts[index] is None for index in texts])
+    kept, best = choose(chance, sizes)
+    as_ruled = expected_f1(ruled, chance, sizes)
+    least = settings.article_gain if metadata.says_article else settings.min_gain
+    if len(texts) < settings.min_texts or best - as_ruled <= least:
+        return as_ruled
+    changed: set[int] = set()  # the containers of texts that are kept now and were not, or were and are not
+    for index, likely, is_kept, was_kept in zip(texts, chance.tolist(), kept.tolist(), ruled.tolist(), strict=True):
+        if is_kept != was_kept:
+            verdicts[index] = None if is_kept else Verdict("evidence", likely)
+            changed.add(walk.leaves[index].container)
+    _let_images_follow(walk, verdicts, changed)
+    return best
+
+
+def _is_settled(verdict: Verdict | None, is_article: bool) -> bool:
+    """Labels are what the list says; of an article neither comments nor what is named as chrome is a part."""
+    return verdict is not None and (verdict.rule == "label" or (is_article and verdict.rule == "chrome"))
+
+
+def _let_images_follow(walk: Walk, verdicts: Verdicts, changed: Collection[int]) -> None:
+    """Images are kept with the texts around them, and left out with them, where the evidence changed what is kept."""
+    kept = [
+        int(verdict is None and isinstance(leaf, Text)) for leaf, verdict in zip(walk.leaves, verdicts, strict=True)
+    ]
+    texts = [int(isinstance(leaf, Text)) for leaf in walk.leaves]
+    kept_sums, sums = list(accumulate(kept, initial=0)), list(accumulate(texts, initial=0))
+    homes = sorted(changed)
+    for index, leaf in enumerate(walk.leaves):
+        if isinstance(leaf, Text):
+            continue
+        for at in islice(upward(walk, leaf.container), CARD):
+            first, last = walk.containers[at].first, walk.containers[at].last
+            count = sums[last] - sums[first]
+            if not count:
+                continue
+            here = bisect_left(homes, at)
+            if here < len(homes) and homes[here] < walk.containers[at].end:
+                share = (kept_sums[last] - kept_sums[first]) / count
+                if share > 0.5 and verdicts[index] is not None:
+                    verdicts[index] = None
+                elif not share and verdicts[index] is None:
+                    verdicts[index] = Verdict("evidence", 0.0)
+            break
+
+
+def _leave_out_repetitions(walk: Walk, verdicts: Verdicts) -> None:
+    """The second copy of a text, in another part: for small screens, in a quotation, in a dialog."""
+    seen: dict[str, int] = {}
+    for index, leaf in enumerate(walk.leaves):
+        if isinstance(leaf, Text) and verdicts[index] is None and len(leaf.text) >= _REPEATED and leaf.role != "code":
+            part = walk.containers[leaf.container].parent
+            if seen.setdefault(leaf.text, part) != part:
+                verdicts[index] = Verdict("repeated_text", len(leaf.text))
