@@ -84,6 +84,7 @@ REASONS: dict[str, str] = {
     "unaesthetic": "the aesthetic score is below the minimum",
     "unrelated": "the image suits no paragraph of its page, by CLIP",
     "not_captured": "none of the image's addresses is in the archives",
+    "vector_image": "all its addresses are of SVG, which is not drawn",
     "unsupported_format": "not JPEG, PNG, WebP, AVIF, GIF, BMP or TIFF by its content",
     "broken_image": "the image does not decode to its end",
     "too_many_scans": "a JPEG of more scans than the maximum, told before decoding",

@@ -147,7 +147,9 @@ def _chrome(walk: Walk, sums: _Sums, settings: ContentSettings) -> Verdicts:
             if prose <= settings.weak_chrome_characters and not _holds_quote(walk, at):
                 little = container.end
                 for index in range(first, last):
-                    if not _is_picture(walk.leaves[index], settings.min_weak_image_px):
+                    leaf = walk.leaves[index]
+                    is_quote = isinstance(leaf, Text) and leaf.role == "quote"  # as that of an embedded post
+                    if not is_quote and not _is_picture(leaf, settings.min_weak_image_px):
                         verdicts[index] = Verdict("little_prose", prose, container)
     return verdicts
 

@@ -11,6 +11,8 @@ _RENDERED = re.compile(
     r"/math/render/|latex\.codecogs\.com|latex\.php\?|[?&;]cht=tx|(?:math|mime)tex(?:\.cgi|\?)",
     re.IGNORECASE,
 )
+#: One of these stands in each of them: most images need no closer look.
+_SIGNS = ("\\", "$", "math", "Math", "tex", "TeX", "formula", "equation", "eq-image", "cht=tx")
 _ALT = re.compile(r' alt="(?:\{\\|\${1,2}[^"$]+\$|\\[a-zA-Z(\[])')
 _IN_ADDRESS = re.compile(r"(?:[?&](?:latex|chl|tex)=|(?:codecogs\.com/[\w.]+|(?:math|mime)tex(?:\.cgi)?)\?)([^&]+)")
 _LIKE_LATEX = re.compile(r"[\\^_={}<>+]|\A[A-Za-z]\Z|\A[-\d.,]+\Z")
@@ -21,7 +23,7 @@ _MAX_LENGTH = 2_000  # characters
 
 def formula_of_image(written: str) -> str:
     """What stands in a text instead of an `<img>` of a formula, as markup writes it: `$x^2$`. "" if it is none."""
-    if not (_RENDERED.search(written) or _ALT.search(written)):
+    if not any(sign in written for sign in _SIGNS) or not (_RENDERED.search(written) or _ALT.search(written)):
         return ""
     attributes = read_attributes(written)
     said = attributes.get("alt", "").strip()

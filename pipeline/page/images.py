@@ -21,7 +21,8 @@ _WORD = re.compile(r"[A-Za-z0-9_-]+")
 def refuse_images(leaves: list[Leaf]) -> dict[int, Drop]:
     """The image references that are not taken, by the id of their leaf, and why by what their markup says.
 
-    A copy of an image before it gives that its addresses: the best of both come first.
+    A copy of an image before it gives that its addresses: the best of both come first. An address of another scheme
+    names another image.
     """
     refusals: dict[int, Drop] = {}
     seen: dict[str, Media] = {}  # by address, and by asset
@@ -36,7 +37,7 @@ def refuse_images(leaves: list[Leaf]) -> dict[int, Drop]:
             refusals[id(leaf)] = Drop("icon", leaf.decoration)
             continue
         first = leaf.candidates[0]
-        asset = asset_of(first)
+        asset = f"{first[:5]}{asset_of(first)}"
         look = look_of(asset)
         is_beside = look == last and last_at == at - 1  # with no word between them
         copied = seen.get(first) or seen.get(asset) or seen.get(f"{look} {leaf.alt}" if leaf.alt else "")
@@ -47,7 +48,7 @@ def refuse_images(leaves: list[Leaf]) -> dict[int, Drop]:
             copied.absorb(leaf)
         else:
             seen.update(dict.fromkeys(leaf.candidates, leaf))
-            seen.update(dict.fromkeys(map(asset_of, leaf.candidates), leaf))
+            seen.update((f"{url[:5]}{asset_of(url)}", leaf) for url in leaf.candidates)
             seen[f"{look} {leaf.alt}"] = leaf
         seen.setdefault(look, copied or leaf)
     return refusals

@@ -36,6 +36,12 @@ _CELL_END = "\u2029"  # of a table row
 _INVISIBLE = ("\u00ad", "\u200b", "\ufeff")  # soft hyphen, zero-width space, stray byte order mark
 #: How many tags are looked at for what an element holds.
 _LOOK_AHEAD = 300
+#: Frames by which sites talk to each other, count, and ask to be liked.
+_SHOWS_NOTHING = re.compile(
+    r' (?:width|height)="[01](?:px)?"|xd_arbiter|/plugins/(?:like|share|follow|page)|googletagmanager|doubleclick|'
+    r"recaptcha|/tweet_button|/follow_button|about:blank",
+    re.IGNORECASE,
+)
 _LINE = 12  # tags that are looked at for words behind a drawing
 _TOLD, _SCRAP = -1.6, 0.02  # names that are hardly ever of content, and a share of the page nobody would miss
 _NEAR = 12  # tags behind an element that tell what it is
@@ -462,7 +468,9 @@ class Walk:
         self._video = None
 
     def _embed(self, written: list[str]) -> None:
-        """A video or frame: its own attributes, and those of its sources."""
+        """A video or frame: its own attributes, and those of its sources. Frames that show nothing are none."""
+        if _SHOWS_NOTHING.search(written[0]) or is_hidden(written[0]):
+            return
         media = Media.video(written, self._base, (self._container, self._figure))
         if media.candidates and not self._noscript:
             if self._has_text():

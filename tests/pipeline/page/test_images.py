@@ -2,6 +2,7 @@
 
 import pytest
 
+from schemas.documents import TextBlock
 from tests.pipeline.makers import extract, outline, paragraphs, prose, texts
 
 
@@ -145,3 +146,31 @@ def test_icons_are_known_by_their_folder(src):
     draft = extract(f"{paragraphs(3)}<p>Rated <img src={src} alt=x> by all.</p>")
     assert images(draft) == []
     assert "Rated by all." in texts(draft)
+
+
+# --- what is embedded
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        "src=https://static.facebook.example/connect/xd_arbiter/r/ZTj.js?version=41",
+        "src=https://a.example/player width=1 height=1",
+        "src=https://a.example/player style='display:none'",
+        "src=https://www.facebook.example/plugins/like.php?href=x",
+    ],
+)
+def test_a_frame_that_shows_nothing_is_no_video(attributes):
+    draft = extract(f"{paragraphs(2)}<iframe {attributes}></iframe>{paragraphs(2, 2)}")
+    assert all(isinstance(block, TextBlock) for block in draft.blocks)
+
+
+def test_a_quoted_post_stays_in_a_part_that_is_named_like_buttons_for_sharing():
+    post = "<blockquote class=twitter-tweet><p>South Dakota: hold my beer.</p></blockquote>"
+    assert "South Dakota: hold my beer." in texts(
+        extract(f"{paragraphs(2)}<div class='embed media social'>{post}<p>Share this</p></div>{paragraphs(2, 2)}")
+    )
+
+
+def test_an_address_of_another_scheme_is_another_image():
+    assert len(shown("<img src=http://a.example/cat.jpg><img src=https://a.example/cat.jpg>")) == 2
