@@ -131,7 +131,10 @@ def _store_frozen(model: Flamingo, dtype: torch.dtype) -> None:
             parameter.data = parameter.data.to(dtype)
 
 
-def _mean_in_half(state: object, bucket: dist.GradBucket) -> torch.futures.Future[torch.Tensor]:
+def _mean_in_half(
+    state: object,
+    bucket: dist.GradBucket,  # type: ignore[name-defined]
+) -> torch.futures.Future[torch.Tensor]:
     """PyTorch's own hook for it wants NCCL; this one is the same over gloo."""
     half = bucket.buffer().to(torch.bfloat16) / dist.get_world_size()
     whole: Any = dist.all_reduce(half, async_op=True)
