@@ -7,7 +7,7 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 PIP := PIP_CONSTRAINT=constraints.txt .venv/bin/python -m pip install --quiet --disable-pip-version-check
 DEMO := demo-out
 
-.PHONY: help install img2dataset demo demo-train test check format bench bench-extract bench-fetch bench-corpus bench-load bench-clips bench-network bench-view browser clean
+.PHONY: help install img2dataset demo demo-train test check format bench bench-extract bench-fetch bench-corpus bench-load bench-clips bench-network bench-gpu bench-view browser clean
 help:
 	@sed -n 's/^# make/make/p' Makefile
 
@@ -157,6 +157,10 @@ bench-view: .venv/installed-dev
 	@touch $@
 bench-load: .venv/installed-dev .venv-energon/installed .venv-streaming/installed
 	.venv/bin/python -m benchmarks.loading "$(PHOTOS)" .venv-energon/bin/python .venv-streaming/bin/python
+
+# Where torch sees no GPU it says so; `.venv/bin/python -m benchmarks.gpu --device cpu` only shows that it runs.
+bench-gpu: .venv/installed-train
+	.venv/bin/python -m benchmarks.gpu
 
 # The network beside a dense mask and OpenFlamingo's block structure; without a GPU about five minutes on one thread.
 bench-network: .venv/installed-dev

@@ -72,6 +72,12 @@ def settings_hash(settings: Settings) -> str:
     return hashlib.sha256(msgspec.json.encode(tree, order="sorted")).hexdigest()[:16]
 
 
+def check_local(name: str, folder: str | None) -> None:
+    """Raises `ValueError` for a URL where only a folder can be: as a path it would be made beside the program."""
+    if folder is not None and "://" in folder:
+        raise ValueError(f"{name} {folder} is no local folder: name one, or where such a storage is mounted")
+
+
 def differences(old: Settings, new: Settings) -> list[str]:
     """The settings in which two records of one type differ, as `path: old -> new`."""
     left, right = _flatten(_tree(old)), _flatten(_tree(new))

@@ -8,7 +8,7 @@ from model.data.documents import Kind
 from model.data.images import ImageSettings
 from model.data.packing import PackingSettings
 from model.data.sequences import SequenceSettings
-from schemas.settings import Settings, SettingsError, settings_hash
+from schemas.settings import Settings, SettingsError, check_local, settings_hash
 
 
 class DatasetSettings(Settings, frozen=True):
@@ -71,6 +71,7 @@ class ReadSettings(Settings, frozen=True):
     """So many samples dropped one after another in a lane stop the run; a missing tar counts as one."""
 
     def __post_init__(self) -> None:
+        check_local("cache", self.cache)
         if min(self.workers, self.prefetch_rows, self.tries, self.max_failures_in_a_row) < 1:
             raise ValueError("workers, prefetch_rows, tries and max_failures_in_a_row must be 1 or more")
 

@@ -14,9 +14,10 @@ from typing import Any
 
 import msgspec
 
+from model.data.ahead import Ahead
 from model.data.batch import Batch, Row, collate
 from model.data.config import LoaderConfig, check_config
-from model.data.lanes import LaneState, LoaderError, open_cache
+from model.data.lanes import LaneOutput, LaneState, LoaderError, open_cache
 from model.data.listing import list_shards
 from model.data.order import check_lanes, lanes_of
 from model.data.reading import TarFile
@@ -52,6 +53,14 @@ class Report(msgspec.Struct, frozen=True):
     fill: float  # tokens for each place in a row
 
 
+class _Made(msgspec.Struct, frozen=True):
+    """A step made ahead, and what the loader's state is once it is given out. The last may hold no batch."""
+
+    step: dict[str, Batch]
+    outputs: list[tuple[int, int, LaneOutput]]  # dataset, index of the lane, what it gave
+    taken: Taken
+
+
 class Loader:
     """Iterating gives steps: batches by dataset, or one batch `mixed`. Each iteration goes on where the last was left.
 
@@ -66,8 +75,11 @@ class Loader:
         rank: int = 0,
         world: int = 1,
         drops: Any = None,
+        pin: bool = False,
     ) -> None:
+        """`pin`: batches lie in memory that a GPU copies from by itself."""
         check_config(config)
+        self._pin = pin
         self.config, self.rank, self.world = config, rank, world
         self.tokens = load_tokens(config.tokenizer) if tokens is None else tokens
         self._lanes = lanes_of(rank, world, config.order.lanes)
@@ -93,10 +105,14 @@ class Loader:
         self._workers = workers = Workers(
             Job(self.config, self.tokens, self._files, self.rank, self._lanes, taken, states)
         )
+        ahead = Ahead(self._made(workers, Taken(list(taken.turns), taken.draws)), release=workers.close)
         try:
-            yield from self._steps_of(workers)
+            for made in ahead:
+                self._saw(made)
+                if made.step:
+                    yield made.step
         finally:
-            workers.close()
+            ahead.close()
 
     def close(self) -> None:
         """Stop the workers. Leaving the iteration does it too, once nothing holds the iterator."""
@@ -157,43 +173,53 @@ class Loader:
         fill = self._tokens / places if places else 0.0
         return Report(self._tally.counts(), self._rows, self._tokens, self._predicted, self._frames, fill)
 
-    def _steps_of(self, workers: Workers) -> Iterator[dict[str, Batch]]:
-        order = schedule(self.config, self.rank, len(self._lanes), self._taken)
+    def _made(self, workers: Workers, taken: Taken) -> Iterator["_Made"]:
+        """Steps as they will be given out. It runs ahead in a thread, and touches nothing of the loader's state."""
+        order = schedule(self.config, self.rank, len(self._lanes), taken)
         live = {(d, p) for d in range(len(self._names)) for p in range(len(self._lanes))}
         while live:
-            step = {}
+            step, outputs = {}, []
             for name, wanted in self._wanted():
-                rows = self._next_rows(workers, order, live, wanted)
-                if rows:
-                    step[name] = collate(rows, self.config.packing.row_tokens, self.tokens.pad_id, self._names)
-            if step:
-                self._steps += 1
-                yield step
+                found = self._next_outputs(workers, order, live, wanted)
+                outputs += found
+                if rows := [output.row for _, _, output in found if output.row is not None]:
+                    batch = collate(rows, self.config.packing.row_tokens, self.tokens.pad_id, self._names)
+                    step[name] = batch.pin_memory() if self._pin else batch
+            yield _Made(step, outputs, Taken(list(taken.turns), taken.draws))
+
+    def _saw(self, made: "_Made") -> None:
+        """From here on what went into a step counts as used."""
+        self._taken = made.taken
+        self._steps += bool(made.step)
+        for d, index, output in made.outputs:
+            self._states[d][self._lanes[index]] = output.state
+            self._tally.saw("sample", output.samples)
+            for drop in output.drops:
+                self._tally.drop(drop)
+            if output.row is not None:
+                self._count(output.row)
 
     def _wanted(self) -> list[tuple[str, int]]:
         if self.config.mix == "sampled":
             return [(MIXED, self.config.batch_rows)]
         return [(dataset.name, dataset.batch_rows) for dataset in self.config.datasets]
 
-    def _next_rows(
+    def _next_outputs(
         self, workers: Workers, order: Iterator[tuple[int, int]], live: set[tuple[int, int]], wanted: int
-    ) -> list[Row]:
-        rows: list[Row] = []
-        while len(rows) < wanted and live:
+    ) -> list[tuple[int, int, LaneOutput]]:
+        """Of so many rows, with those of lanes that have ended meanwhile."""
+        outputs: list[tuple[int, int, LaneOutput]] = []
+        while wanted and live:
             d, index = next(order)
             if (d, index) not in live:
                 continue
             output = workers.next(index)
-            self._states[d][self._lanes[index]] = output.state
-            self._tally.saw("sample", output.samples)
-            for drop in output.drops:
-                self._tally.drop(drop)
+            outputs.append((d, index, output))
             if output.row is None:
                 live.discard((d, index))
             else:
-                self._count(output.row)
-                rows.append(output.row)
-        return rows
+                wanted -= 1
+        return outputs
 
     def _count(self, row: Row) -> None:
         self._tally.kept("sample", len(row.sequences))

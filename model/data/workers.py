@@ -64,6 +64,8 @@ class Workers:
             try:
                 found = self._queues[number].get(timeout=_LOOK_S)
             except queue.Empty:
+                if self._stop.is_set():
+                    raise LoaderError("the loader was closed") from None
                 if not self._workers[number].is_alive() and self._queues[number].empty():
                     raise LoaderError(f"worker {number} died, perhaps out of memory") from None
                 continue

@@ -99,7 +99,7 @@ class CrossAttentionSettings(Settings, frozen=True):
     """Whether latents are normalised before keys and values are made of them, as in the paper."""
     backend: Literal["auto", "grouped", "chunked", "varlen"] = "auto"
     """How tokens attend to their medium; the result is the same. `auto`: `grouped` on a CPU, on CUDA `varlen` in half
-    precision, else `chunked`."""
+    precision with heads of up to 256, else `chunked`."""
 
     def __post_init__(self) -> None:
         if min(self.every, self.heads or 1, self.head_dim or 1, self.ff_mult) < 1:

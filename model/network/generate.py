@@ -229,7 +229,7 @@ def _read(model: Flamingo, rows: _Rows, last_media_B: torch.Tensor) -> tuple[Any
 def _evaluating(model: Flamingo) -> Iterator[None]:
     """In evaluation mode, and without what a model folder says of generation: it would mix with our settings.
 
-    The new tokens count as part of the vocabulary: transformers before 5.20 takes its size from the config for beams.
+    The new tokens count as part of the vocabulary: transformers 5.17 takes its size from the config for beams.
     """
     lm, was_training, text = _lm(model), model.training, text_config(model.lm)
     theirs, lm.generation_config = lm.generation_config, import_transformers().GenerationConfig()

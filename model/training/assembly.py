@@ -51,7 +51,8 @@ def assemble(config: TrainConfig, processes: Processes) -> Run:
     tokens = load_tokens(tokenizer_of(config))
     check_datasets(config)
     model = build_model(config, tokens)
-    loader = Loader(config.data, tokens, processes.rank, processes.world)
+    on_gpu = processes.device.type == "cuda"
+    loader = Loader(config.data, tokens, processes.rank, processes.world, pin=on_gpu)
     flops = step_flops(model)
     parallel = ParallelModel(model, config.parallel, processes, packed=config.data.packing.enabled)
     optimiser = make_optimiser(parallel.model, config.optimiser)

@@ -6,7 +6,7 @@ import msgspec
 
 from model.data.config import DatasetSettings, LoaderConfig, check_config
 from model.network.config import FlamingoConfig
-from schemas.settings import Settings, SettingsError
+from schemas.settings import Settings, SettingsError, check_local
 
 
 class OptimiserSettings(Settings, frozen=True):
@@ -190,6 +190,9 @@ class TextModelSettings(Settings, frozen=True):
     seed: int = 0
     """Of its weights and of the order of the texts."""
 
+    def __post_init__(self) -> None:
+        check_local("folder", self.folder)
+
 
 class TrainConfig(Settings, frozen=True):
     """Everything that decides a training run."""
@@ -218,6 +221,7 @@ class TrainConfig(Settings, frozen=True):
     """Trains a small language model where it is absent; name its folder in `model.lm` too."""
 
     def __post_init__(self) -> None:
+        check_local("output", self.output)
         if self.steps < 0:
             raise ValueError("steps is 0 or more")
 

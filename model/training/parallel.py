@@ -10,7 +10,6 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from torch import nn
-from torch.distributed.algorithms.ddp_comm_hooks.default_hooks import bf16_compress_hook
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.checkpoint import checkpoint
 
@@ -110,7 +109,7 @@ class ParallelModel:
             devices = [processes.device] if processes.device.type == "cuda" else None
             self.module = DistributedDataParallel(model, device_ids=devices)
             if settings.reduce == "bfloat16":
-                self.module.register_comm_hook(None, bf16_compress_hook)
+                self.module.register_comm_hook(None, _mean_in_half)
 
     def summing(self, wanted: bool) -> None:
         """Whether the next backward pass sums gradients over processes."""
@@ -130,6 +129,17 @@ def _store_frozen(model: Flamingo, dtype: torch.dtype) -> None:
     for parameter in model.parameters():
         if not parameter.requires_grad:
             parameter.data = parameter.data.to(dtype)
+
+
+def _mean_in_half(
+    state: object,
+    bucket: dist.GradBucket,  # type: ignore[name-defined]
+) -> torch.futures.Future[torch.Tensor]:
+    """PyTorch's own hook for it wants NCCL; this one is the same over gloo."""
+    half = bucket.buffer().to(torch.bfloat16) / dist.get_world_size()
+    whole: Any = dist.all_reduce(half, async_op=True)
+    future: torch.futures.Future[torch.Tensor] = whole.get_future().then(lambda done: done.value()[0].float())
+    return future
 
 
 def _shard(model: Flamingo, lowered: torch.dtype | None, summed: torch.dtype, processes: Processes) -> None:

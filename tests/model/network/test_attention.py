@@ -1,6 +1,7 @@
 """Shapes as in model/network/attention.py."""
 
 from collections.abc import Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model.network import varlen
-from model.network.attention import MediaSpans, image_attention
+from model.network.attention import MediaSpans, _fastest, image_attention
 from tests.model.network.makers import flash_kernel
 
 H, E, L = 2, 8, 5
@@ -94,3 +95,24 @@ def test_where_no_token_attends_the_result_is_zero_and_so_are_the_gradients() ->
 def test_a_plan_says_which_stretches_attend_to_what() -> None:
     spans = MediaSpans.of_index(torch.tensor([[-1, 0, 0, 1], [1, 1, -1, 2]]))
     assert spans == MediaSpans((1, 2, 3, 1, 1), (-1, 0, 1, -1, 2))
+
+
+@pytest.mark.parametrize(
+    ("dtype", "width", "capability", "takes"),
+    [
+        (torch.bfloat16, 64, (9, 0), True),
+        (torch.float16, 256, (8, 0), True),
+        (torch.bfloat16, 288, (9, 0), False),  # Gemma 2 2B and Gemma 3 1B: hidden size over heads
+        (torch.bfloat16, 320, (9, 0), False),
+        (torch.bfloat16, 60, (9, 0), False),
+        (torch.float32, 64, (9, 0), False),
+        (torch.bfloat16, 64, (7, 5), False),
+    ],
+)
+def test_what_flash_attention_does_not_take_goes_another_way(
+    dtype: torch.dtype, width: int, capability: tuple[int, int], takes: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
+    monkeypatch.setattr(varlen, "KERNEL", flash_kernel)
+    q: Any = SimpleNamespace(device=torch.device("cuda"), dtype=dtype, shape=(1, 1, 1, width))
+    assert _fastest(q) == ("varlen" if takes else "chunked")

@@ -14,6 +14,8 @@ from model.network.apart import check_packing
 from model.network.config import LanguageSettings
 from model.network.generate import GenerateSettings, generate
 from model.network.language import decoder_layers, load_language_model
+from model.training.config import ParallelSettings
+from model.training.parallel import ParallelModel, Processes
 from schemas.settings import SettingsError
 from tests.model.network.makers import (
     END,
@@ -97,6 +99,14 @@ def test_a_model_that_cannot_be_told_so_gets_a_mask(kind: str, monkeypatch: Any)
     model: Any = flamingo(small(kind))
     model.settle_packing(packed=kind not in NO_PACKING)
     assert model.lm.config._attn_implementation != apart.BY_ENDS
+
+
+def test_what_cannot_pack_is_refused_before_it_is_laid_out_unless_no_row_is_packed() -> None:
+    """Tried in the forward pass it would run on those processes alone whose rows are packed."""
+    alone, settings = Processes(0, 1, torch.device("cpu")), ParallelSettings()
+    with pytest.raises(SettingsError, match=r"packing\.enabled"):
+        ParallelModel(flamingo(small("bloom")), settings, alone)
+    ParallelModel(flamingo(small("bloom")), settings, alone, packed=False)
 
 
 def test_a_model_that_forgets_where_documents_end_gets_a_mask(monkeypatch: Any) -> None:

@@ -15,11 +15,11 @@ from torch.distributed.checkpoint import FileSystemReader
 
 from model.training import checkpoints
 from model.training.checkpoints import CheckpointError, find_checkpoint, read_weights, steps_saved
-from model.training.config import CheckpointSettings, GuardSettings, HeldOutSettings, TrainConfig
+from model.training.config import CheckpointSettings, GuardSettings, HeldOutSettings, TextModelSettings, TrainConfig
 from model.training.guard import Guard, TrainingError
 from model.training.loop import Ended, train
 from model.training.records import GUARD, read_metrics
-from schemas.settings import SettingsError
+from schemas.settings import SettingsError, dump_settings, load_settings
 from tests.model.training.makers import micro
 
 
@@ -240,3 +240,16 @@ def test_an_empty_dataset_is_named(data: Path, tmp_path: Path) -> None:
     datasets = (msgspec.structs.replace(config.data.datasets[0], shards=str(tmp_path / "empty")),)
     with pytest.raises(SettingsError, match=r"dataset pages: its shards in .*empty hold no sample"):
         quiet(msgspec.structs.replace(config, data=msgspec.structs.replace(config.data, datasets=datasets)))
+
+
+@pytest.mark.parametrize("url", ["s3://bucket/run", "gs://bucket/run", "file:///tmp/run"])
+@pytest.mark.parametrize("path", ["output", "text_model.folder", "data.read.cache"])
+def test_a_folder_that_is_written_to_is_no_url(
+    url: str, path: str, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A path of that name would be a folder `s3:` beside the program."""
+    monkeypatch.chdir(tmp_path)
+    config = micro(data, tmp_path, text_model=TextModelSettings("lm"))
+    with pytest.raises(SettingsError, match="is no local folder"):
+        load_settings(TrainConfig, dump_settings(config), [f"{path}={url}"])
+    assert not list(tmp_path.iterdir())

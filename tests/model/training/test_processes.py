@@ -18,6 +18,8 @@ from model.training.records import read_metrics
 from tests.model.training.makers import micro
 
 LAYOUTS = ("ddp", "fsdp")
+#: The same, with gradients summed in half precision.
+COARSE = ("ddp-bfloat16", "fsdp-bfloat16")
 
 
 def one_row_each(data: Path, output: Path, **changes: Any) -> TrainConfig:
@@ -28,7 +30,7 @@ def one_row_each(data: Path, output: Path, **changes: Any) -> TrainConfig:
 
 def in_each(rank: int, ports: list[int], data: Path, folder: Path) -> None:
     os.environ |= {"RANK": str(rank), "WORLD_SIZE": "2", "LOCAL_RANK": str(rank), "MASTER_ADDR": "127.0.0.1"}
-    for layout, port in zip(LAYOUTS, ports, strict=True):
+    for layout, port in zip((*LAYOUTS, *COARSE), ports, strict=True):
         # On one port the second group of a process would find the first of another that has not left it yet.
         os.environ["MASTER_PORT"] = str(port)
         config = one_row_each(data, folder / layout)
@@ -36,7 +38,12 @@ def in_each(rank: int, ports: list[int], data: Path, folder: Path) -> None:
         config = msgspec.structs.replace(
             config,
             data=msgspec.structs.replace(config.data, datasets=datasets),
-            parallel=msgspec.structs.replace(config.parallel, strategy=layout, activation_checkpointing=True),
+            parallel=msgspec.structs.replace(
+                config.parallel,
+                strategy=layout.partition("-")[0],
+                reduce=layout.partition("-")[2] or "float32",
+                activation_checkpointing=True,
+            ),
         )
         train(config, on_message=lambda text: None)
 
@@ -53,7 +60,7 @@ def free_ports(number: int) -> list[int]:
 def runs(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("processes")
     train(one_row_each(data, folder / "one"), on_message=lambda text: None)
-    mp.spawn(in_each, (free_ports(len(LAYOUTS)), data, folder), nprocs=2)  # type: ignore[no-untyped-call]
+    mp.spawn(in_each, (free_ports(len(LAYOUTS) + len(COARSE)), data, folder), nprocs=2)  # type: ignore[no-untyped-call]
     return folder
 
 
@@ -68,6 +75,14 @@ def test_two_processes_have_the_losses_of_one(runs: Path, layout: str) -> None:
     one, two = torch.tensor(losses(runs / "one")), torch.tensor(losses(runs / layout))
     assert one.shape == (4, 3)
     assert torch.allclose(one, two, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="gloo on loopback")
+@pytest.mark.parametrize("layout", COARSE)
+def test_gradients_summed_in_half_precision_are_rounded_and_no_more(runs: Path, layout: str) -> None:
+    exact, coarse = (torch.tensor(losses(runs / name)) for name in ("one", layout))
+    assert torch.allclose(exact, coarse, rtol=3e-2, atol=1e-3)
+    assert not torch.equal(torch.tensor(losses(runs / layout.partition("-")[0])), coarse)
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
