@@ -20,7 +20,7 @@ from schemas.shards import ShardInfo
 from schemas.storage import Store, new_attempt, sync
 
 _SUMMARY = "all.json"  # of a phase that is complete: its commits
-_RECORDS_AT_A_TIME = 1000
+_RECORDS_AT_A_TIME = 200
 _OF_WORK = ("work/", "drops/")
 
 
@@ -137,16 +137,22 @@ def read_commit(store: Store, phase: str, partition: int) -> Commit:
 
 
 def read_commits(store: Store, phase: str, partitions: Sequence[int]) -> list[Commit]:
-    """The commits of these partitions, many asked for at a time."""
+    """The commits of these partitions, many asked for at a time, as `lean` leaves them."""
     found: list[Commit] = []
     for start in range(0, len(partitions), _RECORDS_AT_A_TIME):
         names = [_record_name(phase, partition) for partition in partitions[start : start + _RECORDS_AT_A_TIME]]
-        found += [msgspec.json.decode(data, type=Commit) for data in store.read_all(names)]
+        found += [lean(msgspec.json.decode(data, type=Commit)) for data in store.read_all(names)]
     return found
 
 
+def lean(commit: Commit) -> Commit:
+    """Without the archives that each shard comes from, which its mark names too: of a large input most of a record."""
+    shards = [msgspec.structs.replace(shard, inputs=[]) for shard in commit.shards]
+    return msgspec.structs.replace(commit, shards=shards)
+
+
 def read_done(store: Store, phase: str) -> dict[int, Commit]:
-    """The commits of the partitions of a phase that are done, their files in place.
+    """The commits of the partitions of a phase that are done, as `lean` leaves them, their files in place.
 
     Of a phase that was complete it takes a listing and the reading of one file.
     """

@@ -15,7 +15,7 @@ import pyarrow as pa
 from jobs.config import BuildConfig
 from jobs.phases.plan import Plan, read_plan
 from schemas.buckets import FLUSH_BYTES, BucketReader, BucketWriter
-from schemas.commits import Attempt, Commit, StagedFile
+from schemas.commits import Attempt, Commit, StagedFile, lean
 from schemas.drop_files import DropFile
 from schemas.drops import Tally
 from schemas.shards import ShardInfo
@@ -226,7 +226,7 @@ def run_task(
             task = Task(phase, index, memory, merged, attempt, Tally(drops.add), stack)
             phase.body(task, *arguments)
         shards = task.finish_shards()  # their marks come last of all files: from then on a reader may trust a shard
-        return attempt.commit(task.tally.counts(), shards, task.unfinished)
+        return lean(attempt.commit(task.tally.counts(), shards, task.unfinished))
 
 
 def file_of(phase: str, index: int, name: str) -> str:
