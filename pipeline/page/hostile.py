@@ -38,9 +38,8 @@ def refuse_hostile(html: bytes) -> None:
     styles = len(set(_STYLING.findall(html))) if tags * _EQUAL * tags > _MAX_OPENED_AGAIN else 0
     if styles * _EQUAL * tags > _MAX_OPENED_AGAIN and _opened_again(html) > _MAX_OPENED_AGAIN:
         raise Drop("hostile_html", f"more than {_MAX_OPENED_AGAIN} elements opened again")
-    if _has_long_tag(html):
-        if _has_long_list(html) and _has_long_list(_without_scripts(html.lower())):
-            raise Drop("hostile_html", f"a tag of more than {_MAX_ATTRIBUTES} attributes")
+    if _has_long_tag(html) and _has_long_list(html) and _has_long_list(_without_scripts(html.lower())):
+        raise Drop("hostile_html", f"a tag of more than {_MAX_ATTRIBUTES} attributes")
 
 
 def _has_long_list(html: bytes) -> bool:

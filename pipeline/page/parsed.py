@@ -36,7 +36,7 @@ class ParsedPage:
     """What was read of a page: `verdicts` has for each leaf of `walk` why it is not content, None if it is."""
 
     def __init__(self, page: Page, settings: ExtractSettings) -> None:
-        """Raises `Drop`: hostile_html, unclear_content."""
+        """Raises `Drop("hostile_html")`."""
         html = utf8_html(page.html, page.charset)
         refuse_hostile(html)
         self.markup, self._settings = Markup(html), settings
@@ -49,11 +49,14 @@ class ParsedPage:
         self.confidence, self.rows = judgement.confidence, judgement.rows
         kept = zip(self.walk.leaves, self.verdicts, strict=True)
         self.leaves = [leaf for leaf, verdict in kept if verdict is None]
-        if self.confidence < settings.min_confidence:
-            raise Drop("unclear_content", f"{self.confidence:.2f}")
         self.lead_at, self.lead = -1, None
         if settings.lead_image and any(isinstance(leaf, Text) for leaf in self.leaves):
             self.lead_at, self.lead = self._find_lead(self.markup, settings.min_declared_px)
+
+    def require_clear(self) -> None:
+        """Raise `Drop("unclear_content")` for a page whose content is less clear than the settings ask."""
+        if self.confidence < self._settings.min_confidence:
+            raise Drop("unclear_content", f"{self.confidence:.2f}")
 
     def full(self) -> tuple[Walk, Verdicts]:
         """A walk that passes nothing over, and for its leaves the same verdicts."""
