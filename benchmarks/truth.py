@@ -42,7 +42,7 @@ def known_pages(truth: Path, half: str) -> Iterator[KnownPage]:
             if half in ("all", "tuned" if hashed[1] % 2 == 0 else "held-out"):
                 html = gzip.decompress((truth.parent / f"{said['id']}.html.gz").read_bytes())
                 fold = hashed[3] % 5
-                yield KnownPage(said["id"], said["kind"], said["url"], html, said["main_content"], domain, fold)
+                yield KnownPage(said["id"], said["kind"], said["url"], html, said["main_content"] or "", domain, fold)
 
 
 def words(text: str) -> "Counter[str]":

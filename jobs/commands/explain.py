@@ -98,6 +98,7 @@ def _print(report: dict[str, Any]) -> None:
     console.print(
         Text("the page: kept" if verdict else f"the page: dropped, {reason}", style="green" if verdict else "red")
     )
+    console.print(f"confidence: {report['confidence']:.2f}, how clear it was what of the page is content")
     if "dropped_by_the_build" in report:
         sample = report["sample"]
         console.print(Text(f"in the dataset: {f'sample {sample}' if sample else 'no sample'}", style="bold"))

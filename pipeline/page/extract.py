@@ -26,16 +26,17 @@ def paused_gc() -> Iterator[None]:
 
 @paused_gc()
 def extract_page(page: Page, settings: ExtractSettings = ExtractSettings()) -> Draft:
-    """Parse a page and keep its main content. Raises `Drop`: hostile_html, unclear_content, no_text."""
+    """Parse a page and keep its main content. Raises `Drop`: hostile_html, no_text, unclear_content."""
     return draft_of(ParsedPage(page, settings), page)
 
 
 def draft_of(parsed: ParsedPage, page: Page) -> Draft:
-    """The main content of a page that has been read. Raises `Drop("no_text")`."""
+    """The main content of a page that has been read. Raises `Drop`: no_text, unclear_content."""
     metadata = parsed.metadata
     blocks, dropped = _blocks(parsed.leaves, parsed.lead, page.url)
     if not any(isinstance(block, TextBlock) for block in blocks):
         raise Drop("no_text")
+    parsed.require_clear()
     return Draft(
         uid=page.uid,
         url=page.url,

@@ -77,10 +77,13 @@ def refuse_hostile(html: bytes) -> None:
     most = _MAX_OPENED_AGAIN // _EQUAL  # tags times kinds of styles
     if tags.count**2 > most and tags.styles() * tags.count > most and _opened_again(html) > _MAX_OPENED_AGAIN:
         raise Drop("hostile_html", f"more than {_MAX_OPENED_AGAIN} elements opened again")
-    if _has_long_tag(html):
-        for piece in _without_scripts(html.lower()).split(b"<"):
-            if len(piece) > _LONG_TAG and _attributes(piece) > _MAX_ATTRIBUTES:
-                raise Drop("hostile_html", f"a tag of more than {_MAX_ATTRIBUTES} attributes")
+    if _has_long_tag(html) and _has_long_list(html) and _has_long_list(_without_scripts(html.lower())):
+        raise Drop("hostile_html", f"a tag of more than {_MAX_ATTRIBUTES} attributes")
+
+
+def _has_long_list(html: bytes) -> bool:
+    pieces = (piece for piece in html.split(b"<") if len(piece) > _LONG_TAG)
+    return any(_attributes(piece) > _MAX_ATTRIBUTES for piece in pieces)
 
 
 def _has_long_tag(html: bytes) -> bool:
@@ -92,16 +95,18 @@ def _has_long_tag(html: bytes) -> bool:
 def _depth(html: bytes) -> int:
     """About how deep the elements of a page nest, estimated from its tags alone."""
     numbers: dict[bytes, int] = {}
-    tags = [
-        (numbers.setdefault(name, len(numbers)), -1 if end else 1)
+    number = numbers.setdefault
+    codes = [
+        2 * number(name, len(numbers)) + (end == b"/")
         for end, name in _NESTING.findall(_without_drawings(_without_scripts(html.lower())))
         if name not in _NEVER_DEEP
     ]
-    if len(tags) <= _MAX_DEPTH:
-        return len(tags)
-    kinds, steps = np.array(tags, np.int32).T
-    for kind in range(len(numbers)):
-        at = np.flatnonzero(kinds == kind)
+    if len(codes) <= _MAX_DEPTH:
+        return len(codes)
+    told = np.array(codes, np.int32)
+    kinds, steps = told >> 1, 1 - 2 * (told & 1)
+    order = np.argsort(kinds, kind="stable")
+    for at in np.split(order, np.flatnonzero(np.diff(kinds[order])) + 1):
         level = steps[at].cumsum()
         level -= np.minimum(0, np.minimum.accumulate(level))  # an end tag that ends nothing is ignored
         steps[at] = np.diff(level, prepend=0)

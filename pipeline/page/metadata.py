@@ -92,7 +92,7 @@ def _kinds(things: list[dict[str, Any]], html: str) -> Iterator[str]:
     for thing in things:
         kinds = thing.get("@type")
         yield from (kind for kind in (kinds if isinstance(kinds, list) else [kinds]) if isinstance(kind, str))
-    if "schema.org/" in html:
+    if "itemtype=" in html:
         yield from _MICRODATA.findall(html)
 
 

@@ -50,10 +50,9 @@ class Names:
     __slots__ = ("comments", "hint", "is_caption", "is_flagged", "is_hidden", "strong", "weak", "words")
 
     def __init__(self, words: frozenset[str], is_hidden: bool) -> None:
-        told = name_hints()
         self.words = words
+        hints = [hint for hint in map(name_hints().get, words) if hint]
         #: how much its words speak for content, or against it: the strongest each way
-        hints = [told[word] for word in words if word in told]
         self.hint = max(0.0, *hints) + min(0.0, *hints) if hints else 0.0
         self.is_hidden = is_hidden and _PANELS.isdisjoint(words)
         self.comments = not COMMENT_NAMES.isdisjoint(words)
@@ -74,6 +73,7 @@ def read_names(written: str) -> Names:
     return Names(names_of(" ".join(named)), hidden) if named or hidden else UNNAMED
 
 
+@functools.lru_cache(maxsize=16384)
 def is_hidden(written: str) -> bool:
     """Whether attributes say that an element is not shown, or shown to screen readers only."""
     maybe = "hidden" in written or "none" in written or "NONE" in written or "sr-only" in written

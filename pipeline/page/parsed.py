@@ -35,7 +35,7 @@ class ParsedPage:
     """What was read of a page: `verdicts` has for each leaf of `walk` why it is not content, None if it is."""
 
     def __init__(self, page: Page, settings: ExtractSettings) -> None:
-        """Raises `Drop`: hostile_html, unclear_content."""
+        """Raises `Drop("hostile_html")`."""
         html = utf8_html(page.html, page.charset)
         refuse_hostile(html)
         self.markup, self._settings = Markup(html), settings
@@ -46,13 +46,16 @@ class ParsedPage:
         judgement = weigh(self.walk, settings.content, self.metadata)
         self.verdicts: Verdicts = judgement.verdicts
         self.confidence, self.rows = judgement.confidence, judgement.rows
-        if self.confidence < settings.min_confidence:
-            raise Drop("unclear_content", f"{self.confidence:.2f}")
         self.lead: Media | None = None  # stated by the page, and shown above its content
         self._stated: list[tuple[int, Media]] = []  # and shown in a part that was passed over, by the number of the tag
         if settings.lead_image:
             self._keep_stated()
         self.leaves = self._kept()
+
+    def require_clear(self) -> None:
+        """Raise `Drop("unclear_content")` for a page whose content is less clear than the settings ask."""
+        if self.confidence < self._settings.min_confidence:
+            raise Drop("unclear_content", f"{self.confidence:.2f}")
 
     def full(self) -> tuple[Walk, Verdicts]:
         """A walk that passes nothing over, and for its leaves the same verdicts."""

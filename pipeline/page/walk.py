@@ -43,7 +43,7 @@ _SHOWS_NOTHING = re.compile(
     re.IGNORECASE,
 )
 _LINE = 12  # tags that are looked at for words behind a drawing
-_TOLD, _SCRAP = -1.6, 0.02  # names that are hardly ever of content, and a share of the page nobody would miss
+_SCRAP = 0.02  # a share of the page nobody would miss in a part that is named as hardly ever content
 _NEAR = 12  # tags behind an element that tell what it is
 _START, _VALUE = re.compile(r' start="(\d{1,6})"'), re.compile(r' value="(\d{1,6})"')
 _WORD = 5  # letters: fewer may be the sign of a unit
@@ -56,7 +56,8 @@ class Walk:
 
     A part whose tag makes it chrome is passed over unless it holds more than `chrome_share` of the page's characters
     outside links. With `passes_over` false it is walked all the same, so that it can be shown. A part whose names alone
-    make it chrome, or that is hidden, is walked: what it holds decides. `flagged` has the containers that are any of
+    make it chrome, or that is hidden, is walked: what it holds decides; but not a scrap whose names speak as clearly
+    against it as `told`. `flagged` has the containers that are any of
     these. A `<noscript>` is read only on a page that shows less outside it than inside.
     """
 
@@ -67,13 +68,14 @@ class Walk:
         min_declared_px: int = 50,
         chrome_share: float = 0.4,
         passes_over: bool = True,
+        told: float = -1.2,
     ) -> None:
         self.containers: list[Container] = [Container("root", -1, "paragraph", UNNAMED, 0)]
         self.leaves: list[Leaf] = []
         self.places: list[int] = []  # of the leaves: the number of the tag behind them
         self.flagged: list[int] = []
         self._markup, self._base, self._min_declared_px = markup, base, min_declared_px
-        self._chrome_share, self._passes_over = chrome_share, passes_over
+        self._chrome_share, self._passes_over, self._told = chrome_share, passes_over, told
         self._at = 0  # of the tag that is looked at
         self._container = 0
         self._figure = -1
@@ -213,7 +215,7 @@ class Walk:
     def _open_flagged(self, tag: str, is_chrome: bool, names: Names) -> bool:
         """A block that may be something other than content. False if it is passed over."""
         self.flagged.append(self._container)
-        is_told = names.strong and names.hint <= _TOLD and tag not in NEVER_CHROME and "sidebar" not in names.words
+        is_told = names.strong and names.hint <= self._told and tag not in NEVER_CHROME and "sidebar" not in names.words
         if not is_chrome and not is_told:
             return True
         end = self._markup.end_of(self._at)

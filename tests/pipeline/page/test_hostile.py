@@ -44,3 +44,11 @@ def test_styles_left_open_are_refused_before_every_block_opens_them_again() -> N
     refuse_hostile(
         "".join(f"<p><i class=icon-{i}></i> x</p>" for i in range(3_000)).encode()
     )  # and none that is closed
+
+
+def test_a_drawing_of_many_paths_is_not_deep():
+    refuse_hostile(b"<svg>" + b'<path d="M0 0"/>' * 12_000 + b"</svg>")
+
+
+def test_a_script_that_compares_is_no_tag_of_attributes():
+    refuse_hostile(b"<script>if (a<b) {" + b"x = y + z; " * 9_000 + b"}</script><p>Text.</p>")

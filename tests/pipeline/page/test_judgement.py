@@ -1,0 +1,90 @@
+"""What the evidence corrects in what the rules say."""
+
+import numpy as np
+import pytest
+
+from pipeline.page.explain import TextItem, explain_page
+from pipeline.page.extract import extract_page
+from pipeline.page.metadata import Metadata
+from pipeline.page.parsed import ExtractSettings
+from pipeline.page.scorer import choose, expected_f1, scorer
+from schemas.drops import Drop
+from tests.pipeline.makers import page, paragraphs, prose
+
+MENU = "<nav>" + "".join(f"<a href=/{number}>Part {number}</a> " for number in range(9)) + "</nav>"
+POSTS = "".join(
+    f"<div class=comment><div class=author><a href=/u/{n}>user{n}</a></div>"
+    f"<div class=body>{paragraphs(2, 3 * n)}</div></div>"
+    for n in range(8)
+)
+
+
+def texts(body: str, head: str = "") -> list[str]:
+    return [block.text for block in extract_page(page(body, head)).texts]
+
+
+def test_a_page_of_posts_keeps_them_whatever_they_are_named() -> None:
+    found = texts(f"{MENU}<div id=comments>{POSTS}</div><footer>{prose(90, 2)}</footer>")
+    assert [prose(3 * n + k) in found for n in range(8) for k in range(2)] == [True] * 16
+
+
+def test_what_readers_wrote_below_an_article_is_no_part_of_it() -> None:
+    head = '<meta property="og:type" content="article">'
+    found = texts(f"{MENU}<article>{paragraphs(12, 40)}</article><div id=comments>{POSTS}</div>", head)
+    assert found == [prose(number) for number in range(40, 52)]
+
+
+def test_a_page_that_scripts_draw_is_read_in_noscript() -> None:
+    assert texts(f"<div id=app></div><noscript><div>{paragraphs(6)}</div></noscript>") == [prose(n) for n in range(6)]
+
+
+def test_a_noscript_beside_text_is_not_read() -> None:
+    assert texts(f"<div>{paragraphs(6)}</div><noscript><p>{prose(90)}</p></noscript>") == [prose(n) for n in range(6)]
+
+
+def test_the_second_copy_of_a_text_in_another_part_is_left_out() -> None:
+    body = f"<div class=wide>{paragraphs(14)}</div><div class=narrow><p>{prose(3)}</p><p>{prose(50)}</p></div>"
+    assert texts(body).count(prose(3)) == 1
+
+
+def test_the_confidence_of_a_clear_article_is_high_and_can_be_asked_for() -> None:
+    made = page(f"{MENU}<article><h1>Head</h1>{paragraphs(30)}</article>")
+    sure = extract_page(made).confidence
+    assert 0.8 < sure <= 1
+    with pytest.raises(Drop, match="unclear_content"):
+        extract_page(made, ExtractSettings(min_confidence=min(1.0, sure + 0.01)))
+
+
+def test_a_drop_by_evidence_names_it_in_one_line() -> None:
+    rows = "".join(
+        f"<div class=card><a href=/{n}><h3>Story {n}</h3></a><p>{prose(60 + n, 3)}</p><a href=/{n}>Read on</a></div>"
+        for n in range(12)
+    )
+    explained = explain_page(page(f"{MENU}<article>{paragraphs(4)}</article><div>{rows}</div>"))
+    reasons = [item.reason for item in explained.items if isinstance(item, TextItem) and item.reason]
+    assert reasons
+    assert all("\n" not in reason and len(reason) < 200 for reason in reasons)
+    assert 0 <= explained.confidence <= 1
+
+
+def test_where_all_is_clear_a_doubtful_text_is_left_out_and_where_little_is_it_is_kept() -> None:
+    sizes = np.full(5, 100.0)
+    kept, sure = choose(np.array([0.99, 0.99, 0.99, 0.99, 0.4]), sizes)
+    assert kept.tolist() == [True] * 4 + [False]
+    assert sure > 0.9
+    kept, sure = choose(np.array([0.45, 0.4, 0.4, 0.05, 0.05]), sizes)
+    assert kept.tolist() == [True] * 3 + [False] * 2
+    assert sure == pytest.approx(expected_f1(kept, np.array([0.45, 0.4, 0.4, 0.05, 0.05]), sizes))
+
+
+def test_the_model_that_ships_asks_of_columns_that_there_are() -> None:
+    model = scorer()
+    assert len(model.columns) == len(model.typical)
+    assert max(map(max, model.questions)) < len(model.columns)
+    assert len(model.questions) == len(model.limits) == len(model.answers)
+    assert all(len(answers) == 2 ** len(asked) for asked, answers in zip(model.questions, model.answers, strict=True))
+
+
+def test_a_thread_is_no_article_whatever_else_it_says() -> None:
+    said = Metadata(base="", page_type="article", is_thread=True)
+    assert not said.says_article
