@@ -7,7 +7,7 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 PIP := PIP_CONSTRAINT=constraints.txt .venv/bin/python -m pip install --quiet --disable-pip-version-check
 DEMO := demo-out
 
-.PHONY: help install img2dataset demo demo-train test check format bench bench-extract bench-fetch bench-corpus bench-load bench-clips bench-network bench-gpu bench-view browser clean
+.PHONY: help install img2dataset demo demo-train test check format bench bench-extract bench-fetch bench-corpus bench-scale bench-load bench-clips bench-network bench-gpu bench-view browser clean
 help:
 	@sed -n 's/^# make/make/p' Makefile
 
@@ -138,6 +138,13 @@ bench-corpus: .venv/installed-dev
 	.venv/bin/python -m benchmarks.corpus
 	.venv/bin/python -m benchmarks.engine
 	.venv/bin/python -m benchmarks.faults
+
+# How files and requests grow with the archives, and what a whole snapshot asks of the driver and of each task.
+bench-scale: .venv/installed-dev
+	.venv/bin/python -m benchmarks.scale
+	.venv/bin/python -m benchmarks.scale --archives 8 --s3
+	.venv/bin/python -m benchmarks.scale_driver
+	.venv/bin/python -m benchmarks.scale_tasks
 
 # How long people wait for inspect and view on 100,000 made samples; SAMPLES="100000 1000000" for more.
 bench-view: .venv/installed-dev

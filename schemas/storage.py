@@ -21,6 +21,7 @@ T = TypeVar("T")
 #: A file, and the first byte and the number of bytes wanted of it; a start below 0 counts from its end.
 Range = tuple[str, int, int]
 _IN_FLIGHT = 64
+_OBJECT_STORES = {"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az"}
 
 
 def new_attempt() -> str:
@@ -54,8 +55,10 @@ class Store:
         self.url = url
         self.fs: AbstractFileSystem = fs
         self.root: str = root.rstrip("/") or "/"
-        self._made: set[str] = set()  # folders that are known to be there; of no use where folders cost nothing
-        self.is_local = "file" in ([fs.protocol] if isinstance(fs.protocol, str) else fs.protocol)
+        self._made: set[str] = set()  # folders that are known to be there
+        protocols = {fs.protocol} if isinstance(fs.protocol, str) else set(fs.protocol)
+        self._has_objects = bool(protocols & _OBJECT_STORES)
+        self.is_local = "file" in protocols
 
     def __reduce__(self) -> tuple[type["Store"], tuple[str]]:
         return Store, (self.url,)
@@ -76,6 +79,8 @@ class Store:
 
     def _make_folder_of(self, name: str) -> None:
         folder = posixpath.dirname(self.path(name))
+        if self._has_objects:  # a folder is a part of names there, and a bucket is asked for once
+            folder = folder.partition("/")[0]
         if self.is_local or folder not in self._made:
             self.fs.makedirs(folder, exist_ok=True)
             self._made.add(folder)
@@ -129,7 +134,7 @@ class Store:
     @_lost_as_os_error
     def put(self, name: str, data: bytes) -> None:
         """Write a small file whole: readers see the old one or the new one, never a part."""
-        if self.fs.async_impl:  # a store of objects does so by itself
+        if self._has_objects:  # it does so by itself
             self._make_folder_of(name)
             self.fs.pipe_file(self.path(name), data)
             return
@@ -176,7 +181,7 @@ class Store:
         if self.is_local:
             os.replace(self.path(source), self.path(target))
             _sync_folder(posixpath.dirname(self.path(target)))
-        elif self.fs.async_impl:  # a store of objects: `mv` would first look for folders
+        elif self._has_objects:  # `mv` would first look for folders
             self.fs.cp_file(self.path(source), self.path(target))
             self.fs.rm_file(self.path(source))
         else:
