@@ -33,6 +33,7 @@ PASSING_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _RATE_JUDGED_AFTER_S = 10.0
 _ERROR_BYTES = 64 << 10
+_MAX_HEADER, _MAX_HEADERS = 64 << 10, 1000  # bytes of a line; cookies and policies of real sites come to 20 KB
 _LONGEST_WAIT_S = 30 * 86400
 
 
@@ -220,6 +221,9 @@ class Fetcher:
                 total=None, connect=settings.connect_timeout_s, sock_read=settings.answer_timeout_s
             ),
             trust_env=False,
+            max_line_size=_MAX_HEADER,
+            max_field_size=_MAX_HEADER,
+            max_headers=_MAX_HEADERS,
         )
         return self
 

@@ -21,6 +21,8 @@ from schemas.urls import canonical_url, media_key
 
 QUEUED, IN_FLIGHT, DONE, DROPPED = range(4)
 _HOSTS_IN_MEMORY = 20_000
+_MOST_ALIASES = 8
+_OF_THE_HOST = ("host_down", "host_budget", "crawl_delay", "denied")  # another address would fare no better
 _CLOCK = "clock"  # the name of the time when the last visit ended
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS visits (
@@ -35,6 +37,10 @@ CREATE TABLE IF NOT EXISTS hosts (
     policies BLOB);
 CREATE INDEX IF NOT EXISTS due ON hosts (ready_at) WHERE queued > 0;
 CREATE TABLE IF NOT EXISTS shapes (host TEXT, shape BLOB, n INTEGER NOT NULL, PRIMARY KEY (host, shape)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS aliases (
+    visit INTEGER NOT NULL, url TEXT NOT NULL, item BLOB NOT NULL, tried INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (visit, url)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS dead (url TEXT NOT NULL, reason TEXT NOT NULL, detail TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS payloads (digest TEXT PRIMARY KEY, payload BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS outbox (id INTEGER PRIMARY KEY, partition INTEGER NOT NULL, item BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS refused (reason TEXT PRIMARY KEY, n INTEGER NOT NULL);
@@ -116,8 +122,9 @@ class Frontier:
         host = host_name(item.url)
         if not host:
             return False
-        if self._db.execute("SELECT 1 FROM visits WHERE key = ?", (item.key,)).fetchone():
-            return False
+        known = self._db.execute("SELECT id, state, item, reason FROM visits WHERE key = ?", (item.key,)).fetchone()
+        if known:
+            return known[1] != DONE and self._add_alias(item, *known)
         refusal = self._refusal(item, host)
         if refusal is not None:
             self._refuse(refusal.reason)
@@ -131,6 +138,44 @@ class Frontier:
             "ON CONFLICT (name) DO UPDATE SET queued = queued + 1, pages = pages + excluded.pages",
             (host, item.kind == "page"),
         )
+        return True
+
+    def _add_alias(self, item: Item, visit: int, state: int, first: bytes, reason: str) -> bool:
+        """Remember another address for what is likely to be the same: the first may lead nowhere, and only a success
+        settles that. Returns whether it is queued now."""
+        if msgspec.msgpack.decode(first, type=Item).url == item.url:
+            return False
+        (known,) = self._db.execute("SELECT count(*) FROM aliases WHERE visit = ?", (visit,)).fetchone()
+        if known >= _MOST_ALIASES:
+            return False
+        try:
+            check_trap(item.url, self._scope)
+        except Drop:
+            return False
+        self._db.execute(
+            "INSERT OR IGNORE INTO aliases (visit, url, item) VALUES (?, ?, ?)",
+            (visit, item.url, msgspec.msgpack.encode(item)),
+        )
+        return state == DROPPED and reason not in _OF_THE_HOST and self._try_alias(visit)
+
+    def _try_alias(self, visit: int) -> bool:
+        """Queue a visit that led nowhere under its next address, if it has one."""
+        row = self._db.execute(
+            "SELECT url, item FROM aliases WHERE visit = ? AND tried = 0 LIMIT 1", (visit,)
+        ).fetchone()
+        if row is None:
+            return False
+        self._db.execute("UPDATE aliases SET tried = 1 WHERE visit = ? AND url = ?", (visit, row[0]))
+        first, reason, detail = self._db.execute(
+            "SELECT item, reason, detail FROM visits WHERE id = ?", (visit,)
+        ).fetchone()
+        dead = msgspec.msgpack.decode(first, type=Item).url
+        self._db.execute("INSERT INTO dead VALUES (?, ?, ?)", (dead, reason, detail))
+        self._db.execute("INSERT OR REPLACE INTO aliases VALUES (?, ?, ?, 1)", (visit, dead, first))
+        self._db.execute(
+            "UPDATE visits SET state = 0, tries = 0, not_before = 0, reason = '', detail = '' WHERE id = ?", (visit,)
+        )
+        self._go_on_at(visit, msgspec.msgpack.decode(row[1], type=Item))
         return True
 
     def _refusal(self, item: Item, host: str) -> Drop | None:
@@ -242,6 +287,8 @@ class Frontier:
             "UPDATE visits SET state = ?, reason = ?, detail = ?, file = ?, offset = ? WHERE id = ?",
             (DROPPED, reason, detail[:500], *position, visit.id),
         )
+        if reason not in _OF_THE_HOST:
+            self._try_alias(visit.id)
 
     def again(self, visit: Visit, not_before: float, tried: bool = True) -> None:
         """Queue a visit again."""
@@ -253,10 +300,13 @@ class Frontier:
 
     def moved(self, visit: Visit, item: Item) -> None:
         """A redirect to another form of the same address: the visit goes on there."""
+        self._go_on_at(visit.id, item)
+
+    def _go_on_at(self, visit: int, item: Item) -> None:
         host = host_name(item.url)
         self._db.execute(
             "UPDATE visits SET state = 0, item = ?, host = ? WHERE id = ?",
-            (msgspec.msgpack.encode(item), host, visit.id),
+            (msgspec.msgpack.encode(item), host, visit),
         )
         self._db.execute(
             "INSERT INTO hosts (name, queued, pages) VALUES (?, 1, 1) "
@@ -333,6 +383,8 @@ class Frontier:
             "SELECT item, reason, detail FROM visits WHERE state = 3 ORDER BY id"
         ):
             yield DropRow(msgspec.msgpack.decode(item, type=Item).url, "visit", reason, detail)
+        for url, reason, detail in self._db.execute("SELECT url, reason, detail FROM dead ORDER BY rowid"):
+            yield DropRow(url, "visit", reason, detail)
 
     def refused(self) -> dict[str, int]:
         """By reason, how many addresses were not even queued."""

@@ -1,13 +1,15 @@
 """Sitemaps (sitemaps.org): lists of pages with their images and videos, lists of lists, plain texts, and feeds.
 
-What is damaged gives what stands before the damage.
+What is damaged costs itself alone: what stands before and behind it is read.
 """
 
+import codecs
 import gzip
+import html
 import io
+import re
 import zlib
 from collections.abc import Iterator
-from xml.parsers import expat
 
 import msgspec
 
@@ -17,8 +19,23 @@ from schemas.urls import resolve
 #: The protocol's own limit, uncompressed.
 MAX_SITEMAP_BYTES = 50 << 20
 MAX_ENTRIES = 50_000
-_STEP = 64 << 10
-_MAX_DEPTH, _MAX_ADDRESS = 100, 10_000
+_HEAD = 10_000  # bytes in which the first element stands, whatever is before it
+_KEPT, _MAX_ADDRESS = 8, 10_000  # elements around the one in hand, bytes
+_AN_ELEMENT = re.compile(
+    rb"<(?:\?xml|!--|!doctype|(?:[a-z]++:)?(?:urlset|sitemapindex|url|sitemap|rss|rdf|feed|channel)\b)", re.I
+)
+# Comments, plain text, declarations and the like, tags. What has no end ends with the sitemap, and only once.
+_MARKUP = re.compile(
+    rb"<!--(?:(?!-->).)*+(?:-->|\Z)|<!\[CDATA\[((?:(?!\]\]>).)*+)(?:\]\]>|\Z)|<[!?][^>]*+(?:>|\Z)|"
+    rb"<(/?)([A-Za-z_][\w:.-]*+)([^<>]*+)(?:>|(?=<)|\Z)",
+    re.DOTALL,
+)
+_REFERENCES = re.compile(rb"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z]{1,8});")
+_ENTITY = re.compile(rb"<!ENTITY", re.IGNORECASE)
+_HREF = re.compile(rb"(?<![\w:-])href\s*+=\s*+([\"'])(.*?)\1", re.IGNORECASE | re.DOTALL)
+_REL = re.compile(rb"(?<![\w:-])rel\s*+=\s*+[\"']([^\"']*+)", re.IGNORECASE)
+_DECLARED = re.compile(rb"<\?xml[^>]{0,100}?encoding\s*+=\s*+[\"']([\w.-]{1,40})", re.IGNORECASE)
+_FALSE_CHARSET = re.compile(rb"<\?xml[^>]{0,200}\?>", re.IGNORECASE)
 
 
 class Sitemap(msgspec.Struct, frozen=True):
@@ -39,8 +56,8 @@ def read_sitemap(body: bytes, base: str) -> Iterator[SitemapEntry]:
     """The entries of a sitemap, gzipped or not, in its order, at most `MAX_ENTRIES`. Raises `Drop("too_large")`."""
     if body[:2] == b"\x1f\x8b":
         body = _unzipped(body)
-    start = body[:1000].lstrip(b"\xef\xbb\xbf \t\r\n")
-    found = _entries(body) if start.startswith(b"<") else _lines(body)
+    body = _as_utf8(body)
+    found = _entries(body) if _AN_ELEMENT.search(body[:_HEAD]) else _lines(body)
     for number, (kind, address) in enumerate(found):
         if number >= MAX_ENTRIES:
             return
@@ -68,74 +85,89 @@ def _unzipped(body: bytes) -> bytes:
 
 
 def _lines(body: bytes) -> Iterator[tuple[str, str]]:
-    text = body.decode("utf-8", "replace").removeprefix("\ufeff")
+    text = body.decode("utf-8", "replace")
     for line in io.StringIO(text, newline=None):
-        if line.strip().startswith(("http://", "https://")):
-            yield "page", line.strip()
+        address = line.strip(" \t\r\n\ufeff")
+        if address.startswith(("http://", "https://")):
+            yield "page", address
 
 
 def _entries(body: bytes) -> Iterator[tuple[str, str]]:
     """Entries by the local names of elements: half of all sitemaps have a namespace of their own spelling.
 
-    Expat does no network and stops entity bombs. No tree is built: a sitemap takes the memory of an entry, not its own.
+    Not a reader of XML: what is damaged costs itself, and what stands before and behind it is read. No entity is looked
+    up, and no tree is built: a sitemap takes the memory of an entry beside its own.
     """
-    reader = _Reader()
-    for position in range(0, len(body), _STEP):
-        try:
-            reader.parser.Parse(body[position : position + _STEP], False)
-        except (expat.ExpatError, _TooDeep, ValueError, LookupError):  # not XML, or in an encoding that is none
-            yield from reader.taken()
-            return
-        yield from reader.taken()
+    charset, unknown = _charset(body), _ENTITY.search(body) and _REFERENCES
+    path: list[bytes] = []
+    said: list[bytes] = []
+    length, at = 0, 0
+    for found in _MARKUP.finditer(body):
+        if path and length < _MAX_ADDRESS and (text := body[at : found.start()]):
+            said.append(_REFERENCES.sub(_referred, text))
+            length += len(text)
+        at = found.end()
+        plain, end, name, attributes = found.groups()
+        if plain is not None:
+            said.append(plain[:_MAX_ADDRESS])
+            length += len(plain)
+        if name is None:
+            continue
+        name = name.rpartition(b":")[2].lower()
+        if not end:
+            if name == b"link" and path[-1:] == [b"entry"] and (href := _alternate(attributes)):
+                yield "page", html.unescape(href.decode(charset, "replace")).strip()
+            if not attributes.endswith(b"/"):
+                path = [*path[-_KEPT:], name]
+        elif name in path:
+            written = b"".join(said)
+            address = "" if unknown and unknown.search(written) else written.decode(charset, "replace").strip()
+            if path[-1] == name and 0 < len(address) < _MAX_ADDRESS and (kind := _kind(path)):
+                yield kind, address
+            while path.pop() != name:
+                pass
+        said, length = [], 0
 
 
-class _TooDeep(Exception):
-    pass
+def _alternate(attributes: bytes) -> bytes:
+    """Where a link of Atom leads, if it leads to the page itself."""
+    relation, href = _REL.search(attributes), _HREF.search(attributes)
+    return href[2] if href and (not relation or relation[1].strip().lower() == b"alternate") else b""
 
 
-class _Reader:
-    """What Expat calls."""
-
-    def __init__(self) -> None:
-        self.parser = expat.ParserCreate()
-        self.parser.buffer_text = True
-        self.parser.StartElementHandler = self._start
-        self.parser.EndElementHandler = self._end
-        self.parser.CharacterDataHandler = self._text
-        self._path: list[str] = []
-        self._said = ""
-        self._found: list[tuple[str, str]] = []
-
-    def taken(self) -> list[tuple[str, str]]:
-        """What was found since it was last asked for."""
-        found, self._found = self._found, []
-        return found
-
-    def _start(self, name: str, _: dict[str, str]) -> None:
-        if len(self._path) >= _MAX_DEPTH:
-            raise _TooDeep
-        self._path.append(name.rpartition(":")[2].lower())
-        self._said = ""
-
-    def _text(self, text: str) -> None:
-        if len(self._said) < _MAX_ADDRESS:
-            self._said += text
-
-    def _end(self, _: str) -> None:
-        if (address := self._said.strip()) and len(address) < _MAX_ADDRESS and (kind := _kind(self._path)):
-            self._found.append((kind, address))
-        self._path.pop()
-        self._said = ""
+def _referred(found: re.Match[bytes]) -> bytes:
+    return html.unescape(found[0].decode("ascii", "replace")).encode("utf-8", "replace")
 
 
-def _kind(path: list[str]) -> str:
+def _charset(body: bytes) -> str:
+    declared = _DECLARED.search(body[:200])
+    try:
+        return codecs.lookup(declared[1].decode("ascii")).name if declared else "utf-8"
+    except (LookupError, ValueError):
+        return "utf-8"
+
+
+def _as_utf8(body: bytes) -> bytes:
+    """A sitemap in an encoding whose ASCII is that of UTF-8."""
+    head = body[:1000]
+    for mark, name in ((codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be")):
+        if head.startswith(mark):
+            return _FALSE_CHARSET.sub(b"", body[2:].decode(name, "replace").encode("utf-8", "replace"), count=1)
+    even, odd = head[0::2].count(0), head[1::2].count(0)
+    if max(even, odd) * 4 > len(head) and min(even, odd) * 4 < max(even, odd):
+        name = "utf-16-le" if odd > even else "utf-16-be"
+        return _FALSE_CHARSET.sub(b"", body.decode(name, "replace").encode("utf-8", "replace"), count=1)
+    return body
+
+
+def _kind(path: list[bytes]) -> str:
     match path[-2:]:
-        case ["sitemap", "loc"]:
+        case [b"sitemap", b"loc"]:
             return "sitemap"
-        case ["url", "loc"] | ["item", "link"]:
+        case [b"url", b"loc"] | [b"item", b"link"]:
             return "page"
-        case ["image", "loc"]:
+        case [b"image", b"loc"]:
             return "image"
-        case ["video", "content_loc"]:
+        case [b"video", b"content_loc"]:
             return "video"
     return ""

@@ -8,6 +8,7 @@ import asyncio
 import fcntl
 import time
 from collections.abc import Callable, Coroutine, Iterable, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import IO, Any
@@ -153,10 +154,9 @@ class Spider:
         wait = 1.0 if due is None else due - at
         if wait <= 0 or self._flights.room <= 0:
             wait = max(0.02, self._turns.next_request - at)
-        try:
-            await asyncio.wait_for(self._changed.wait(), min(wait, 1.0))
-        except TimeoutError:
-            pass
+        with suppress(TimeoutError):
+            async with asyncio.timeout(min(wait, 1.0)):  # `wait_for` of Python 3.11 may lose a cancellation
+                await self._changed.wait()
 
     def _start_due(self) -> None:
         self._flights.wake()
@@ -298,6 +298,7 @@ class Spider:
 
             exchange = await self._fetcher.get(item.url, answered, *ASKED_AS[item.kind])
             host.ended(self._turns.pace(host), exchange.sent_at)
+            await self._turns.find_address(host, item.url)
             if exchange.status not in REDIRECTS:
                 check_status(exchange)
                 found = await self._reader.read(item, exchange)

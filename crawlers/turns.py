@@ -67,12 +67,16 @@ class Turns:
         if self._rate:
             self.next_request = max(self.next_request, now()) + 1 / self._rate
 
+    async def find_address(self, host: Host, url: str) -> None:
+        """Learn by which address the pace of a host is kept, too. Names that were looked up are remembered."""
+        if not host.address and self._settings.address_delay_s:
+            host.address = await self._resolver.paced_address(host_of(url))
+
     async def wait(self, flight: Flight, url: str) -> None:
         """Until the host of an address may be asked, in no slot, and then until there is one."""
         self.flights.rest(flight)
         host = self._host(host_name(url))
-        if not host.address:
-            host.address = await self._resolver.paced_address(host_of(url))
+        await self.find_address(host, url)
         while True:
             if (wait := max(host.ready_at, self.next_request) - now()) > 0:
                 await asyncio.sleep(wait)

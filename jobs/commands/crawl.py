@@ -10,6 +10,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "seeds", nargs="*", metavar="SEED", help="addresses, sitemaps (sitemap:URL, *.xml), or files of one a line"
     )
     parser.add_argument("-o", "--output", required=True, metavar="DIR", help="a local or shared folder; one crawl each")
+    asked = parser.add_mutually_exclusive_group()
+    for wish, meaning in (
+        ("stop", "end the run that works on the folder; the same command without this goes on"),
+        ("pause", "have it begin no visit"),
+        ("resume", "have it go on"),
+    ):
+        asked.add_argument(f"--{wish}", dest="wish", action="store_const", const=wish, help=meaning)
     parser.add_argument("--config", metavar="FILE", help="settings of the crawl, YAML")
     parser.add_argument("--contact", default="", help="address or mail address sent in the user agent: who is crawling")
     parser.add_argument("--deny", metavar="FILE", help="addresses and domains never to visit, one a line")
@@ -30,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from crawlers.crawl_config import CrawlConfig
     from jobs.config import read_lines
-    from jobs.crawl.drive import CrawlError, crawl
+    from jobs.crawl.drive import CrawlError, ask, crawl
     from jobs.engine.engine import EngineSettings
     from schemas.drops import StepError
     from schemas.settings import SettingsError, load_settings
@@ -38,6 +45,9 @@ def run(arguments: argparse.Namespace) -> int:
     engine = EngineSettings(engine=arguments.engine, address=arguments.address, workers=arguments.workers)
     overrides = [*arguments.set, *([f"fetch.contact={arguments.contact!r}"] if arguments.contact else [])]
     try:
+        if arguments.wish:
+            ask(arguments.output, arguments.wish)
+            return 0
         config = load_settings(CrawlConfig, "\n".join(read_lines(arguments.config)), overrides)
         limits = (arguments.max_pages, arguments.max_seconds)
         report = crawl(arguments.output, arguments.seeds, config, engine, read_lines(arguments.deny), *limits)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from itertools import islice
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
@@ -29,6 +30,7 @@ from schemas.storage import Store
 logger = logging.getLogger(__name__)
 
 PLAN, REPORT = "work/crawl-plan.json", "crawl.json"
+STOP, PAUSE = "stop", "pause"  # files by which a run is asked to end, and to rest
 _POLL_S = 0.25
 _SEEDS_AT_A_TIME = 2000
 _MAX_RESTARTS = 20
@@ -39,7 +41,7 @@ class CrawlError(Exception):
 
 
 class CrawlPlan(msgspec.Struct, frozen=True):
-    """`work/crawl-plan.json`: what must not change between runs."""
+    """`work/crawl-plan.json`: the settings of the last run; `partitions` is that of all."""
 
     config: CrawlConfig
     weft_version: str
@@ -98,16 +100,39 @@ def _plan(store: Store, config: CrawlConfig, seeds: Sequence[str], engine: Engin
     """The plan that lies there, if it is for the same settings, or a new one. Raises `SettingsError`."""
     if store.exists(PLAN):
         plan = msgspec.json.decode(store.read(PLAN), type=CrawlPlan)
-        wanted = config if config.partitions else msgspec.structs.replace(config, partitions=plan.config.partitions)
+        kept = plan.config.partitions
+        if config.partitions not in (0, kept):
+            raise SettingsError(
+                f"{store.url} holds a crawl in {kept} partitions, not {config.partitions}: where an address belongs "
+                "follows from their number, which stays; everything else may be changed"
+            )
+        wanted = msgspec.structs.replace(config, partitions=kept)
         if changed := differences(plan.config, wanted):
-            raise SettingsError(f"{store.url} holds a crawl with other settings; changed: {'; '.join(changed[:5])}")
+            logger.warning("goes on under other settings: %s", "; ".join(changed))
+            plan = CrawlPlan(wanted, __version__)
+            store.put(PLAN, _indented(plan))
         return plan
     if not seeds:
         raise SettingsError("no seed given: name at least one address, sitemap, or file that lists them")
     partitions = config.partitions or engine.workers or os.cpu_count() or 1
     plan = CrawlPlan(msgspec.structs.replace(config, partitions=partitions), __version__)
-    store.put(PLAN, msgspec.json.format(msgspec.json.encode(plan), indent=1))
+    store.put(PLAN, _indented(plan))
     return plan
+
+
+def _indented(plan: CrawlPlan) -> bytes:
+    return msgspec.json.format(msgspec.json.encode(plan), indent=1)
+
+
+def ask(output: str, wish: Literal["stop", "pause", "resume"]) -> None:
+    """Ask the crawl that works on `output` for something; it looks a few times a second. Raises `SettingsError`."""
+    folder = Path(Store(output).root)
+    if not (folder / PLAN).is_file():
+        raise SettingsError(f"{output} holds no crawl")
+    if wish == "resume":
+        (folder / PAUSE).unlink(missing_ok=True)
+    else:
+        (folder / wish).touch()
 
 
 class _Crawl:
@@ -118,9 +143,11 @@ class _Crawl:
         self._workers: list[SpiderWorker] = []
         self._runs: list[asyncio.Task[None]] = []
         self._restarts: Counter[int] = Counter()
+        self._is_paused = False
 
     async def run(self, seeds: Sequence[str], max_pages: int, max_seconds: float) -> CrawlReport:
         started = time.monotonic()
+        (self._folder / STOP).unlink(missing_ok=True)  # it was meant for a run before
         async with AsyncExitStack() as stack:
             stack.push_async_callback(self._close)
             for partition in range(self._config.partitions):
@@ -173,16 +200,24 @@ class _Crawl:
             except WorkerDied:
                 continue
             progress.show(statuses)
+            await self._pause((self._folder / PAUSE).exists())
             pages = sum(status.visits.get("page", 0) for status in statuses)
             earlier = pages if earlier is None else earlier
             is_over = (max_pages and pages - earlier >= max_pages) or (
                 max_seconds and time.monotonic() - started >= max_seconds
             )
+            is_over = is_over or (self._folder / STOP).exists()
             # What reaches a worker comes through here: idle, all of them, and nothing carried means that all is done.
             if is_over or (not carried and all(status.is_idle for status in statuses)):
                 progress.show(statuses, last=True)
                 return statuses
             await asyncio.sleep(_POLL_S)
+
+    async def _pause(self, is_paused: bool) -> None:
+        if is_paused != self._is_paused:
+            self._is_paused = is_paused
+            for worker in self._workers:
+                await worker.pause(is_paused)
 
     async def _statuses(self) -> list[Status]:
         return list(await asyncio.gather(*(worker.status() for worker in self._workers)))
@@ -216,6 +251,7 @@ class _Crawl:
             logger.warning("the worker of partition %d died and is started anew", partition)
             self._workers[partition] = await self._start(partition)
             self._runs[partition] = asyncio.create_task(self._workers[partition].run())
+            await self._workers[partition].pause(self._is_paused)
 
     def _report(self, statuses: list[Status], refused: Counter[str], seconds: float) -> CrawlReport:
         def total(name: str) -> Counter[str]:

@@ -65,6 +65,9 @@ class SpiderWorker:
     async def status(self) -> Status:
         return self._spider.status()
 
+    async def pause(self, is_paused: bool) -> None:
+        self._spider.pause(is_paused)
+
     async def stop(self) -> None:
         self._spider.stop()
 

@@ -225,3 +225,21 @@ def test_bodies_in_flight_share_a_budget(web: WebServer) -> None:
             return await asyncio.gather(*(fetcher.get(web.url + "/", cap) for _ in range(4)))
 
     assert [len(exchange.body) for exchange in asyncio.run(run())] == [300_000] * 4
+
+
+def test_long_headers_and_many_are_those_of_real_sites(web: WebServer) -> None:
+    long = (("Set-Cookie", "a" * 20_000), *((f"X-{n}", "y") for n in range(400)))
+    web.routes["/"] = Reply(b"here", headers=long)
+    exchange = fetch(web.url + "/")
+    assert exchange.body == b"here"
+    assert len(exchange.headers["set-cookie"]) == 20_000
+    web.routes["/"] = Reply(b"here", headers=(("X", "a" * 200_000),))
+    assert refused(web.url + "/").reason == "bad_response"
+
+
+def test_a_server_that_says_nothing_is_left_after_a_while(web: WebServer) -> None:
+    web.routes["/"] = Reply(b"late", delay_s=5.0)
+    began = time.monotonic()
+    failure = refused(web.url + "/", msgspec.structs.replace(LOCAL, answer_timeout_s=0.3, deadline_s=60.0))
+    assert (failure.reason, failure.passing) == ("slow", True)
+    assert time.monotonic() - began < 3

@@ -1,4 +1,5 @@
 import gzip
+import time
 import tracemalloc
 
 import pytest
@@ -48,6 +49,71 @@ def test_what_stands_before_the_damage_is_taken() -> None:
     assert read(URLS[: URLS.index(b"<video:video>")])[:2] == FOUND[:2]
     packed = gzip.compress(URLS + b" " * 100_000)
     assert read(packed[: len(packed) // 2])[:1] == FOUND[:1] or read(packed[: len(packed) // 2]) == []
+
+
+_TWO = "<urlset><url><loc>http://a.example/1</loc></url><url><loc>http://a.example/2</loc></url></urlset>"
+_HEAD = "<?xml version='1.0' encoding='UTF-8'?>"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        _TWO,
+        _HEAD + _TWO,
+        "\n\n  " + _HEAD + _TWO,
+        "\ufeff" + _HEAD + _TWO,
+        "\ufeff\n" + _TWO,
+        "junk " + _TWO + "\n<br>junk & more",
+        _TWO + "<!-- 17 ms -->\n<script>x</script>",
+        _HEAD + _TWO.replace("<url><loc>http://a.example/1",
+            "<url><title>a & b</title><loc>http://a.example/1"),
+        _TWO.replace("<loc>", "<loc>\n  <![CDATA[ ").replace("</loc>", " ]]>\n</loc>"),
+        _TWO.replace("urlset>", "urlset xmlns='http://x'>").replace("</urlset xmlns='http://x'>", "</urlset>"),
+        _TWO.replace("<url>", "<ns:url>").replace("</url>", "</ns:url>").replace("loc>", "ns:loc>"),
+        _TWO.upper().replace("HTTP://A.EXAMPLE", "http://a.example"),
+        _TWO.replace("</url><url>", "<lastmod>2020</url><priority><url>"),
+        _TWO.replace("</urlset>", ""),
+        _TWO.replace("</url>", ""),
+        _TWO.replace("<url>", "<url><!-- <loc>http://a.example/no</loc> -->"),
+        _TWO + _TWO,
+        _HEAD + _HEAD + _TWO,
+        "<rss><channel><item><title>x & y</title><link>http://a.example/1</link></item>"
+        "<item><link>http://a.example/2</link></item></channel></rss>",
+        "<feed xmlns='http://www.w3.org/2005/Atom'><link rel=self href='/feed'/>"
+        "<entry><link href='http://a.example/1'/></entry>"
+        "<entry><link rel='enclosure' href='/x.mp3'/>"
+        "<link rel=\"alternate\" type='text/html' href=\"/2\"></link></entry></feed>",
+        "http://a.example/1\r\n\r\nhttp://a.example/2\r\n",
+        "\ufeffhttp://a.example/1\nhttp://a.example/2",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-16-be", "gzip"])
+def test_what_stands_around_the_damage_is_taken(body: str, encoding: str) -> None:
+    data = gzip.compress(body.encode()) if encoding == "gzip" else body.encode(encoding)
+    found = [entry.url for entry in read_sitemap(data, "http://a.example/s.xml")]
+    assert list(dict.fromkeys(found)) == ["http://a.example/1", "http://a.example/2"]
+
+
+def test_references_are_undone_and_what_is_none_stays() -> None:
+    body = b"<urlset><url><loc>/a?b=1&amp;c=2&d=3&#47;&#x2f;&nosuch;&amp;amp;</loc></url></urlset>"
+    assert [entry.url for entry in read_sitemap(body, "http://a.example/")] == [
+        "http://a.example/a?b=1&c=2&d=3//&nosuch;&amp;"
+    ]
+
+
+@pytest.mark.parametrize("name", ["windows-1251", "iso-8859-1", "no-such"])
+def test_the_charset_that_is_declared(name: str) -> None:
+    body = f"<?xml version='1.0' encoding='{name}'?><urlset><url><loc>/x</loc></url></urlset>".encode()
+    assert [entry.url for entry in read_sitemap(body, "http://a.example/")] == ["http://a.example/x"]
+
+
+@pytest.mark.parametrize(
+    "unit", ["<", "<a", "<a ", "<!--", "<![CDATA[", "&", "<url><loc>", "<a><", "<link href='", "<?xml "]
+)
+def test_damage_takes_time_in_proportion(unit: str) -> None:
+    began = time.process_time()
+    list(read_sitemap(("<urlset>" + unit * (2_000_000 // len(unit))).encode(), "http://a.example/"))
+    assert time.process_time() - began < 10
 
 
 def test_bombs_are_stopped() -> None:

@@ -518,6 +518,37 @@ def test_include_and_exclude_patterns(web: WebServer, tmp_path: Path) -> None:
     assert web.paths() == ["/in/", "/in/1"]
 
 
+@pytest.mark.parametrize(
+    ("dead", "live"),
+    [("/a/index.html", "/a/"), ("/docs", "/docs/"), ("/docs/", "/docs"), ("/q?b=1&a=2", "/q?a=2&b=1"),
+     ("/x?utm_source=m", "/x"), ("/a/index.php", "/a/index.html")],
+)  # fmt: skip
+@pytest.mark.parametrize("is_later", [False, True])
+def test_an_address_that_leads_nowhere_does_not_hide_one_like_it(
+    web: WebServer, tmp_path: Path, dead: str, live: str, is_later: bool
+) -> None:
+    """Whether the two are one page is a guess; only a success settles it."""
+
+    def answer(request: Request) -> Reply:
+        return Reply(page("/end")) if request.path == live else Reply(b"gone", status=404)
+
+    first = page(dead, "/next") if is_later else page(dead, live, "/next")
+    web.routes |= {"/": Reply(first), "/next": Reply(page(live)), "/end": Reply(page())}
+    web.routes |= {path.partition("?")[0]: answer for path in (dead, live)}
+    done = crawl(tmp_path, config(web), "http://a.example/")
+    assert web.paths().count(live) == 1
+    assert done.status.visits["page"] == 4
+    if "utm" not in dead:
+        assert done.reasons() == {f"http://a.example{dead}": "http_status"}
+
+
+def test_an_address_that_is_there_is_visited_under_one_name(web: WebServer, tmp_path: Path) -> None:
+    links = ("/a/index.html", "/a/", "/a", "/a/index.php", "http://www.a.example/a")
+    web.routes |= {"/": Reply(page(*links, "/n")), "/a/index.html": Reply(page()), "/n": Reply(page(*links))}
+    crawl(tmp_path, config(web), "http://a.example/")
+    assert sorted(web.paths()) == ["/", "/a/index.html", "/n"]
+
+
 def test_refreshes_and_frames_are_followed(web: WebServer, tmp_path: Path) -> None:
     web.routes |= {
         "/": Reply(page(head="<meta http-equiv=refresh content='0; url=http://b.example/moved'>")),

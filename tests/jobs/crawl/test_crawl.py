@@ -7,9 +7,10 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -216,12 +217,54 @@ def test_what_was_dropped_has_a_row(web: WebServer, tmp_path: Path) -> None:
     }
 
 
-def test_other_settings_on_an_existing_crawl_are_refused(
+def test_a_crawl_goes_on_under_other_settings_and_says_so(
+    web: WebServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert main(arguments(web, tmp_path, "--engine", "inline", "--max-pages", "1")) == 0
+    assert main(arguments(web, tmp_path, "--engine", "inline", "--set", "pace.delay_s=0.02", "--contact", "me")) == 0
+    assert "pace.delay_s: 0.0 -> 0.02" in caplog.text
+    report = json.loads((tmp_path / "crawl.json").read_text())
+    assert (report["config"]["fetch"]["contact"], report["queued"]) == ("me", 0)
+
+
+def test_the_number_of_partitions_stays(web: WebServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(arguments(web, tmp_path, "--engine", "inline")) == 0
+    assert main(arguments(web, tmp_path, "--engine", "inline", "--set", "partitions=7")) == 2
+    assert "partitions, not 7: where an address belongs follows from their number" in capsys.readouterr().err
+
+
+def test_a_run_is_paused_resumed_and_stopped(
     web: WebServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(arguments(web, tmp_path, "--engine", "inline")) == 0
-    assert main(arguments(web, tmp_path, "--engine", "inline", "--set", "scope.max_depth=1")) == 2
-    assert "scope.max_depth: 100 -> 1" in capsys.readouterr().err
+    assert main(["crawl", "-o", str(tmp_path), "--stop"]) == 2
+    assert "holds no crawl" in capsys.readouterr().err
+    web.routes |= {"/": Reply(page(*(f"/n{n}" for n in range(400))))} | {f"/n{n}": Reply(page()) for n in range(400)}
+    settings = arguments(web, tmp_path, "--engine", "inline", "--set", "pace.delay_s=0.03")
+    codes: list[int] = []
+    run = threading.Thread(target=lambda: codes.append(main(settings)))
+    run.start()
+
+    def asked() -> int:
+        return len(web.log)
+
+    def wait_for(is_there: Callable[[], bool]) -> None:
+        end = time.monotonic() + 15
+        while not is_there() and time.monotonic() < end:
+            time.sleep(0.05)
+        assert is_there()
+
+    wait_for(lambda: asked() > 10)
+    assert main(["crawl", "-o", str(tmp_path), "--pause"]) == 0
+    time.sleep(1.0)
+    before = asked()
+    time.sleep(1.0)
+    assert asked() == before
+    assert main(["crawl", "-o", str(tmp_path), "--resume"]) == 0
+    wait_for(lambda: asked() > before + 5)
+    assert main(["crawl", "-o", str(tmp_path), "--stop"]) == 0
+    run.join(20)
+    assert codes == [0]
+    assert 0 < json.loads((tmp_path / "crawl.json").read_text())["queued"] < 400
 
 
 @pytest.mark.parametrize(
