@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Iterator
+from typing import NoReturn
 
 import msgspec
 import numpy as np
@@ -80,6 +81,7 @@ class Lane:
         self._in_a_row = {"read": 0, "decode": 0}
         self._read = 0
         self._missing: set[int] = set()
+        self._missed = 0  # samples of missing tars since one was read
         self._packer.reopen(
             [[(w, len(w.sequence)) for p in row if (w := self._sequence_at(p))] for row in state.open_rows]
         )
@@ -123,19 +125,43 @@ class Lane:
 
     def _sequence(self, ref: _Ref, shard: int, sample: int) -> _Waiting:
         if shard in self._missing:
-            raise Drop("broken_sample", _MISSING)
+            self._miss()
         try:
             key, members = self._reader.members(shard, sample)
         except FileNotFoundError:
             self._missing.add(shard)
             self._in_a_row["read"] += 1
-            raise Drop("broken_sample", _MISSING) from None
+            self._miss()
         except OSError as error:
             tries = self._config.read.tries
             raise LoaderError(f"{ref.url} cannot be read after {tries} tries: {error}") from error
+        self._missed = 0
         document = to_document(self._settings.kind, key, members)
         rng = self._rng("sequence", ref.position)
         return _Waiting(ref.position, ref.url, make_sequence(document, self._tokens, rng, self._config.sequence))
+
+    def _miss(self) -> NoReturn:
+        """A sample of a missing tar. Once an epoch of the lane held no other, one tar at least must still be there."""
+        self._missed += 1
+        if self._missed >= self._order.length(self._lane):
+            self._missed = 0
+            if not any(map(self._is_there, range(len(self._files)))):
+                raise LoaderError(
+                    f"no tar of {self._settings.name} is there any more: {self._files[0].path} and others"
+                )
+        raise Drop("broken_sample", _MISSING) from None
+
+    def _is_there(self, shard: int) -> bool:
+        if shard in self._missing or not self._files[shard].samples:
+            return False
+        try:
+            self._reader.members(shard, 0)
+        except FileNotFoundError:
+            self._missing.add(shard)
+            return False
+        except Drop:  # damaged, but there
+            return True
+        return True
 
     def _decoded(self, items: list[_Waiting]) -> Row | None:
         """The row of some sequences with their media decoded; one with a medium that does not decode is left out."""

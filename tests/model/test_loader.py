@@ -279,3 +279,25 @@ def test_settings_that_do_not_go_together_are_refused(shards: Path) -> None:
 def test_the_tokenizer_may_come_from_the_settings(shards: Path, tmp_path: Path) -> None:
     path = str(save_tokenizer(tmp_path / "lm"))
     assert same(steps(Loader(config(shards, tokenizer=path)), 1)[0], steps(Loader(config(shards), some_tokens()), 1)[0])
+
+
+def test_a_dataset_whose_tars_are_all_gone_ends_the_run_and_one_that_has_a_tar_left_does_not(tmp_path: Path) -> None:
+    """Without an error the lanes would look for samples for ever, each miss counted and no step made."""
+    write_dataset(tmp_path / "pairs", [pair(n) for n in range(40)], per_shard=10)
+    config = LoaderConfig(
+        datasets=(DatasetSettings("pairs", str(tmp_path / "pairs"), "pairs", batch_rows=1),),
+        order=OrderSettings(lanes=4),
+        packing=PackingSettings(enabled=False, row_tokens=64),
+        sequence=SequenceSettings(max_tokens=64),
+        images=ImageSettings(size_px=16),
+    )
+    loader = Loader(config, some_tokens())
+    tars = sorted((tmp_path / "pairs" / "shards").glob("*.tar"))
+    for tar in tars[1:]:
+        tar.unlink()
+    with loader:
+        steps = [step for step, _ in zip(loader, range(12), strict=False)]
+    assert len(steps) == 12
+    tars[0].unlink()
+    with loader, pytest.raises(LoaderError, match="no tar of pairs is there"):
+        next(iter(loader))

@@ -11,6 +11,16 @@ from model.network.language import auto_config, import_transformers
 from model.network.vision.encoder import CLIP_MEAN, CLIP_STD, Encoder
 from schemas.settings import SettingsError
 
+Three = tuple[float, ...]
+_HALF: tuple[Three, Three] = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+_IMAGENET: tuple[Three, Three] = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+#: What the image processors of transformers take where nothing is said, by the type of a model.
+_FAMILIES: dict[str, tuple[Three, Three]] = {
+    **dict.fromkeys(("clip", "clip_vision_model"), (CLIP_MEAN, CLIP_STD)),
+    **dict.fromkeys(("siglip", "siglip_vision_model", "siglip2", "siglip2_vision_model", "vit"), _HALF),
+    **dict.fromkeys(("dinov2", "dinov2_with_registers", "dinov3_vit", "dinov3_convnext"), _IMAGENET),
+}
+
 
 class TransformersEncoder(Encoder):
     """The last hidden states, the class token too if there is one. Of a model of images and texts, the image side."""
@@ -29,7 +39,7 @@ class TransformersEncoder(Encoder):
 def load(settings: VisionSettings) -> TransformersEncoder:
     """From a local folder, or with random weights from a config. Raises `SettingsError`."""
     transformers = import_transformers()
-    mean, std = CLIP_MEAN, CLIP_STD
+    mean_and_std: tuple[Three, Three] = (CLIP_MEAN, CLIP_STD)
     if settings.path is None:
         model = transformers.AutoModel.from_config(auto_config(settings.config or {}, "vision.config"))
     else:
@@ -40,10 +50,24 @@ def load(settings: VisionSettings) -> TransformersEncoder:
             model = transformers.AutoModel.from_pretrained(str(folder), local_files_only=True)
         except (ValueError, OSError) as error:
             raise SettingsError(f"vision.path: {folder} does not load: {error}") from None
-        if (folder / "preprocessor_config.json").is_file():
-            preparing = json.loads((folder / "preprocessor_config.json").read_text("utf-8"))
-            mean, std = tuple(preparing.get("image_mean", mean)), tuple(preparing.get("image_std", std))
+        mean_and_std = _mean_and_std(folder, getattr(model, "vision_model", model).config.model_type)
     try:
-        return TransformersEncoder(model, mean, std)
+        return TransformersEncoder(model, *mean_and_std)
     except AttributeError as error:
         raise SettingsError(f"vision: a {type(model).__name__} is no vision encoder that weft knows: {error}") from None
+
+
+def _mean_and_std(folder: Path, model_type: str) -> tuple[Three, Three]:
+    """As the folder says; transformers 5 writes `processor_config.json`. Raises `SettingsError` where nobody knows."""
+    for name in ("preprocessor_config.json", "processor_config.json"):
+        if (folder / name).is_file():
+            said = json.loads((folder / name).read_text("utf-8"))
+            said = said.get("image_processor", said)
+            if "image_mean" in said and "image_std" in said:
+                return tuple(said["image_mean"]), tuple(said["image_std"])
+    if model_type in _FAMILIES:
+        return _FAMILIES[model_type]
+    raise SettingsError(
+        f"vision.path: nothing in {folder} says with which mean and deviation of pixels it was trained: "
+        "put its preprocessor_config.json there"
+    )

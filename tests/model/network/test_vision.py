@@ -69,6 +69,36 @@ def test_from_a_folder_they_take_its_mean_and_deviation(tmp_path: Path) -> None:
     torch.testing.assert_close(encoder(frames(2)), made(frames(2)))
 
 
+HALF = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+
+
+@pytest.mark.parametrize("name", ["preprocessor_config.json", "processor_config.json"])
+def test_mean_and_deviation_may_stand_in_either_file(name: str, tmp_path: Path) -> None:
+    """Transformers 5 writes the second, in a group of its own."""
+    made: Any = make_encoder(VisionSettings(kind="transformers", config=CLIP))
+    made.model.save_pretrained(tmp_path)
+    prepared = {"image_mean": [0.1, 0.2, 0.3], "image_std": [0.5, 0.6, 0.7]}
+    (tmp_path / name).write_text(json.dumps({"image_processor": prepared} if name[:4] == "proc" else prepared))
+    encoder = make_encoder(VisionSettings(kind="transformers", path=str(tmp_path)))
+    assert (encoder.mean, encoder.std) == ((0.1, 0.2, 0.3), (0.5, 0.6, 0.7))
+
+
+@pytest.mark.parametrize("said", [None, {"do_resize": True}])
+def test_where_no_file_says_it_the_family_does_or_the_folder_is_refused(said: Any, tmp_path: Path) -> None:
+    """Pixels of another mean would be taken without a word, and every feature be a little wrong."""
+    siglip: Any = make_encoder(VisionSettings(kind="transformers", config=SIGLIP))
+    siglip.model.save_pretrained(tmp_path / "siglip")
+    other: Any = make_encoder(VisionSettings(kind="transformers", config={**CLIP, "model_type": "ijepa"}))
+    other.model.save_pretrained(tmp_path / "other")
+    if said is not None:
+        for folder in ("siglip", "other"):
+            (tmp_path / folder / "preprocessor_config.json").write_text(json.dumps(said))
+    encoder = make_encoder(VisionSettings(kind="transformers", path=str(tmp_path / "siglip")))
+    assert (encoder.mean, encoder.std) == HALF
+    with pytest.raises(SettingsError, match=r"preprocessor_config\.json"):
+        make_encoder(VisionSettings(kind="transformers", path=str(tmp_path / "other")))
+
+
 def test_weights_may_be_in_half_precision() -> None:
     encoder = make_encoder(VisionSettings(kind="transformers", config=CLIP, dtype="bfloat16"))
     assert encoder(frames(1)).dtype == torch.bfloat16
