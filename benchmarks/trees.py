@@ -70,7 +70,7 @@ def _edges(values: Floats, most: int) -> Floats:
     """Limits between the values of a column."""
     distinct = np.unique(values)
     if len(distinct) <= most:
-        return (distinct[1:] + distinct[:-1]) / 2
+        return np.asarray((distinct[1:] + distinct[:-1]) / 2)
     return np.unique(np.quantile(values, np.linspace(0, 1, most + 1)[1:-1]))
 
 
