@@ -1,0 +1,147 @@
+"""The part of a walk that reads images, videos, frames and formulas; see `pipeline.page.walk`."""
+
+import re
+from collections.abc import Collection
+from urllib.parse import urlsplit
+
+from pipeline.image.refs import is_image_url
+from pipeline.page.elements import BLOCKS, MEDIA
+from pipeline.page.formulas import formula_of_image, formula_of_mathml
+from pipeline.page.leaves import Leaf, Media
+from pipeline.page.markup import Markup, escape, read_attributes
+from pipeline.page.names import is_hidden
+
+#: Frames by which sites talk to each other, count, and ask to be liked.
+_SHOWS_NOTHING = re.compile(
+    r' (?:width|height)="[01](?:px)?"|xd_arbiter|/plugins/(?:like|share|follow|page)|googletagmanager|doubleclick|'
+    r"recaptcha|/tweet_button|/follow_button|about:blank",
+    re.IGNORECASE,
+)
+_LINE = 12  # tags that are looked at for words behind a drawing
+_MAX_SOURCES = 100  # of a `<picture>`: each image in it has all of them
+
+
+class MediaOfWalk:
+    """What a walk does at the tags of media and formulas: each becomes a leaf, or words of the text it stands in."""
+
+    leaves: list[Leaf]
+    _markup: Markup
+    _base: str
+    _min_declared_px: int
+    _lengths: list[int]  # characters of the text before each tag
+    _at: int
+    _container: int
+    _figure: int
+    _buffer: list[str]
+    _blank: int
+    _link: str
+    _preformatted: int
+    _noscript: int
+    _mute: int
+    _in_picture: bool
+    _video: list[str] | None
+    _sources: list[str]
+
+    def _flush(self) -> None:
+        raise NotImplementedError
+
+    def _append(self, leaf: Leaf) -> None:
+        raise NotImplementedError
+
+    def _pass_over(self, end: int) -> None:
+        raise NotImplementedError
+
+    def _holds(self, tags: Collection[str]) -> bool:
+        raise NotImplementedError
+
+    def _picture(self, tag: str, _: str) -> None:
+        self._sources, self._in_picture = [], tag == "picture"
+
+    def _source(self, _: str, written: str) -> None:
+        if self._video is not None:
+            self._video.append(written)
+        elif self._in_picture and len(self._sources) < _MAX_SOURCES:
+            self._sources.append(written)
+
+    def _image(self, _: str, written: str) -> None:
+        if self._video is not None:  # shown by browsers that play no video
+            return
+        if formula := formula_of_image(written):
+            self._write_formula(formula)
+            return
+        last = self.leaves[-1] if self._noscript and self.leaves and not self._has_text() else None
+        if isinstance(last, Media) and last.kind == "image" and not last.has_twin and last.take_twin(written):
+            return  # of a lazy image
+        place = (self._container, self._figure)
+        media = Media.image(written, self._sources, self._link, self._base, place, self._min_declared_px)
+        media.has_twin = bool(self._noscript)
+        if ".svg" in written and self._is_drawing_between_words(media):
+            media.decoration = "a drawing between words"
+        if self._buffer and self._has_text() and not media.decoration:
+            self._flush()  # it cuts the paragraph it stands in; an icon does not
+        self._append(media)
+
+    def _is_drawing_between_words(self, media: Media) -> bool:
+        """Whether an SVG of no declared size stands in a line of text, as icons do."""
+        if media.figure >= 0 or media.width or media.height or not media.candidates or media.decoration:
+            return False
+        if not urlsplit(media.candidates[0]).path.endswith(".svg"):
+            return False
+        behind = self._text_behind()
+        return self._has_text() or (behind and not self._preformatted)
+
+    def _text_behind(self) -> bool:
+        """Whether words follow the tag that is looked at before a block or line ends."""
+        tags, last = self._markup.tags, self._at + _LINE
+        for at in range(self._at + 1, min(last, len(tags))):
+            if self._lengths[at]:
+                return True
+            tag = (tags[at] or "").removeprefix("/")
+            if tag in BLOCKS or tag in ("br", "img", "hr"):
+                return False
+        return False
+
+    def _math(self, _: str, written: str) -> None:
+        end = self._markup.end_of(self._at)
+        formula = formula_of_mathml(self._markup, self._at, end)
+        if formula or is_hidden(written):
+            self._pass_over(end)
+        if formula and not is_hidden(written):
+            self._write_formula(formula)
+
+    def _write_formula(self, formula: str) -> None:
+        """Into the line of text; once, where MathML and an image of it stand side by side."""
+        last = next((piece for piece in reversed(self._buffer) if piece.strip()), "")
+        if not self._mute and last != formula:
+            self._buffer.append(formula)
+
+    def _image_of_empty_figure(self, written: str) -> None:
+        """A figure whose `<img>` a script will make often names its image in an attribute."""
+        named = [value for value in read_attributes(written).values() if is_image_url(value)]
+        if named and not self._holds(MEDIA):
+            self._image("img", f' src="{escape(named[0])}"')
+
+    def _open_video(self, _: str, written: str) -> None:
+        self._mute += 1
+        self._video = [written]
+
+    def _close_video(self, *_: str) -> None:
+        self._mute -= 1
+        if self._video:
+            self._embed(self._video)
+        self._video = None
+
+    def _embed(self, written: list[str]) -> None:
+        """A video or frame: its own attributes, and those of its sources. Frames that show nothing are none."""
+        if _SHOWS_NOTHING.search(written[0]) or is_hidden(written[0]):
+            return
+        media = Media.video(written, self._base, (self._container, self._figure))
+        if media.candidates and not self._noscript:
+            if self._has_text():
+                self._flush()
+            self._append(media)
+
+    def _has_text(self) -> bool:
+        while self._blank < len(self._buffer) and not self._buffer[self._blank].strip():
+            self._blank += 1
+        return self._blank < len(self._buffer)
