@@ -142,7 +142,7 @@ bench-corpus: .venv/installed-dev
 # How files and requests grow with the archives, and what a whole snapshot asks of the driver and of each task.
 bench-scale: .venv/installed-dev
 	.venv/bin/python -m benchmarks.scale
-	.venv/bin/python -m benchmarks.scale --archives 8 --s3
+	.venv/bin/python -m benchmarks.scale --archives 40 --s3
 	.venv/bin/python -m benchmarks.scale_driver
 	.venv/bin/python -m benchmarks.scale_tasks
 

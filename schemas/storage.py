@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 #: A file, and the first byte and the number of bytes wanted of it; a start below 0 counts from its end.
 Range = tuple[str, int, int]
-_IN_FLIGHT = 64
+_IN_FLIGHT, _DELETED_AT_A_TIME = 64, 1000
 _OBJECT_STORES = {"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az"}
 
 
@@ -203,9 +203,18 @@ class Store:
         except FileNotFoundError:
             pass
 
+    @_lost_as_os_error
     def remove_all(self, names: Sequence[str]) -> None:
         """Delete many files, some at a time; those that are not there are no error."""
-        self.each(self.remove, names)
+        if not self._has_objects:
+            self.each(self.remove, names)
+            return
+        for start in range(0, len(names), _DELETED_AT_A_TIME):
+            some = names[start : start + _DELETED_AT_A_TIME]
+            try:
+                self.fs.rm([self.path(name) for name in some])  # one request
+            except FileNotFoundError:  # some stores say so
+                self.each(self.remove, some)
 
     def each(self, function: Callable[[T], object], items: Iterable[T]) -> None:
         """Call a function that asks this store for something, for many items at a time where answers take long.

@@ -79,6 +79,17 @@ def test_only_one_of_two_attempts_can_commit(bucket: str) -> None:
     assert store.read("work/mark.json") == b"first"
 
 
+def test_many_files_are_deleted_at_once_and_those_that_are_not_there_are_no_error(bucket: str, faults: Faults) -> None:
+    store = Store(f"{bucket}/many")
+    names = [f"work/{number}" for number in range(30)]
+    store.each(lambda name: store.put(name, b"x"), names)
+    before = faults.requests
+    store.remove_all([*names[1:], "work/never"])
+    assert faults.requests - before < 5
+    assert store.list("work") == ["0"]
+    store.remove_all(["work/never"])
+
+
 def test_errors_and_cut_connections_cost_time_and_nothing_else(
     bucket: str, faults: Faults, site: list[Path], in_peace: dict[str, bytes]
 ) -> None:
