@@ -97,7 +97,7 @@ def test_every_row_is_stored_or_let_go_for_a_reason(tmp_path: Path, web: WebServ
 
 
 def test_loopback_is_refused_by_default(tmp_path: Path, web: WebServer) -> None:
-    assert fetch(written(tmp_path, [(f"{web.url}/0.jpg", "x")]), tmp_path / "out", None) == 0
+    assert fetch(written(tmp_path, [(f"{web.url}/0.jpg", "x")]), tmp_path / "out", None) == 1
     assert drops(tmp_path / "out") == [("0.jpg", "blocked_address")]
     assert web.log == []
 
