@@ -27,9 +27,10 @@ class _Stub(ModuleType):
         return type(name, (), {})
 
 
-for name in ("torchvision", "torchvision.datasets", "torchvision.transforms", "torchvision.transforms.functional"):
-    sys.modules[name] = _Stub(name)
-    sys.modules[name].__spec__, sys.modules[name].__path__ = ModuleSpec(name, None), []
+if __name__ == "__main__":  # a program of its own: where it is only imported, nobody else is to meet the stubs
+    for name in ("torchvision", "torchvision.datasets", "torchvision.transforms", "torchvision.transforms.functional"):
+        sys.modules[name] = _Stub(name)
+        sys.modules[name].__spec__, sys.modules[name].__path__ = ModuleSpec(name, None), []
 
 from streaming import MDSWriter, StreamingDataset  # noqa: E402
 
