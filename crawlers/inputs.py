@@ -22,6 +22,7 @@ _WHAT_EXTRACTS_ARE = {
     "wet": "{} is a WET file: texts taken out of web pages. weft needs the pages: the WARC files of the crawl",
     "wat": "{} is a WAT file: metadata of web pages. weft needs the pages: the WARC files of the crawl",
 }
+_DEEP = re.compile(r"(?<![^/])(?:\*\*/)++")
 _LONGEST_SHOWN = 200
 _DEEPEST_LIST = 8
 _IN_FLIGHT = 32
@@ -116,7 +117,9 @@ def _matches(pattern: str, what: str = "archive", sized: bool = True) -> list[tu
 
 def _expand_path(pattern: str) -> list[tuple[str, int]]:
     if glob.has_magic(pattern):
-        found = ((path, _file_size(path)) for path in sorted(glob.glob(pattern, recursive=True)))
+        # One `**/` after the other finds what one does, and takes twice as long for each.
+        once = _DEEP.sub("**/", pattern)
+        found = ((path, _file_size(path)) for path in sorted(set(glob.glob(once, recursive=True))))
         return [(path, size) for path, size in found if size is not None]
     if os.path.isdir(pattern):
         raise InputError(f"{shown(pattern)} is a folder: name the files in it")

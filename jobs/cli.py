@@ -92,15 +92,16 @@ def port(text: str) -> int:
     return number
 
 
+def add_inputs(parser: argparse.ArgumentParser, text: str) -> None:
+    """The option that names archives."""
+    parser.add_argument("--input", nargs="+", action="extend", default=[], metavar="GLOB", help=text)
+
+
 def add_archives(parser: argparse.ArgumentParser) -> None:
     """The option of commands that show a dataset's pages as they were captured."""
-    parser.add_argument(
-        "--input",
-        nargs="+",
-        action="extend",
-        default=[],
-        metavar="GLOB",
-        help="the archives of the build, as weft build takes them, to show pages as they were captured; no others are "
+    add_inputs(
+        parser,
+        "the archives of the build, as weft build takes them, to show pages as they were captured; no others are "
         "opened, whatever the dataset names",
     )
 

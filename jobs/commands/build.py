@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from jobs.cli import fail, positive
+from jobs.cli import add_inputs, fail, positive
 
 if TYPE_CHECKING:
     from schemas.dataset import Dataset
@@ -18,13 +18,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a YAML file, a Python file that has a `recipe`, or a preset: default, "
         " flamingo, obelics; align, datacomp, laion, ltip for pairs",
     )
-    parser.add_argument(
-        "--input",
-        nargs="+",
-        action="extend",
-        default=[],
-        metavar="GLOB",
-        help="archives: paths, globs, URLs (s3://, https://, ...), or .txt and .paths.gz files that list them",
+    add_inputs(
+        parser, "archives: paths, globs, URLs (s3://, https://, ...), or .txt and .paths.gz files that list them"
     )
     parser.add_argument("--output", required=True, metavar="DIR", help="a folder or an fsspec URL; one build each")
     parser.add_argument(

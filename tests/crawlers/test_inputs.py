@@ -284,3 +284,12 @@ def test_nobody_is_asked_for_sizes_that_are_not_wanted(site: Site, tmp_path: Pat
     (tmp_path / "all.txt").write_text("\n".join(urls))
     assert list_archives([str(tmp_path / "all.txt")], sized=False) == [Input(url, -1) for url in urls]
     assert site.requests == []
+
+
+def test_a_pattern_that_repeats_itself_ends_and_finds_the_same(tmp_path: Path) -> None:
+    (tmp_path / "a/b/c/d").mkdir(parents=True)
+    for place in ("x.warc", "a/x.warc", "a/b/c/d/x.warc"):
+        (tmp_path / place).write_bytes(b"WARC/1.0")
+    once = list_archives([f"{tmp_path}/**/*.warc"])
+    assert list_archives([f"{tmp_path}/{'**/' * 40}*.warc"]) == once
+    assert len(once) == 3
