@@ -2,6 +2,7 @@
 
 import os
 import resource
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -13,11 +14,20 @@ def cpu_seconds() -> float:
 
 def _running(process: str) -> float:
     """Of a process that runs, of its children that have ended, and of those that run."""
-    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
-    ticks = sum(map(int, fields[11:15]))  # utime, stime, cutime, cstime: proc_pid_stat(5)
+    stat = _read(Path(f"/proc/{process}/stat"))
+    ticks = sum(map(int, stat.rpartition(")")[2].split()[11:15]))  # utime, stime, cutime, cstime: proc_pid_stat(5)
     return ticks / os.sysconf("SC_CLK_TCK") + sum(map(_running, _children(process)))
 
 
 def _children(process: str) -> list[str]:
-    tasks = Path(f"/proc/{process}/task").iterdir()
-    return [child for task in tasks for child in (task / "children").read_text().split()]
+    with suppress(FileNotFoundError, ProcessLookupError):
+        threads = list(Path(f"/proc/{process}/task").iterdir())
+        return [child for thread in threads for child in _read(thread / "children").split()]
+    return []
+
+
+def _read(path: Path) -> str:
+    """Nothing of a thread or process that has ended since it was listed."""
+    with suppress(FileNotFoundError, ProcessLookupError):
+        return path.read_text()
+    return ""
