@@ -183,14 +183,16 @@ def measure(
         recipe = Recipe(msgspec.structs.replace(BuildConfig(), **cuts(cut, archives, pages)))
         store = Store(output)
         plan = make_plan(store, [str(folder / "warc/*.warc.gz")], recipe)
-        with open_engine(EngineSettings(engine="inline")) as engine:
-            phases = CountedPhases(engine, store, plan, recipe)
+        with (
+            open_engine(EngineSettings(engine="inline")) as engine,
+            CountedPhases(engine, store, plan, recipe) as phases,
+        ):
             phases.meter, phases.rows = meter, {}
             read_inputs(phases)
             jobs = jobs_of(plan.config.kinds)
             for job in jobs:
                 job.make(phases)
-            finish(store, plan, jobs, phases.commits)
+        finish(store, plan, jobs, phases.commits)
     whole.cpu_s, whole.wall_s = cpu_seconds() - before[0], time.monotonic() - before[1]
     whole.in_tasks_s, whole.opens, whole.requests = meter.task_s, meter.opens(), meter.requests() - before[2]
     print(f"\n{archives} archives: {dict(sorted(meter.calls.items()))}")

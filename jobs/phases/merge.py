@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 
+from jobs.phases.sizes import put_sizes, read_sizes, sizes_of
 from jobs.phases.task import ROWS, Merged, Phase, Task, file_of
 from schemas.commits import Commit
 from schemas.merging import MERGE_BYTES, merge_files
@@ -48,6 +49,8 @@ def merge_rows(task: Task, merged: Merged, tasks: int, names: Sequence[str]) -> 
         files = [file_of(merged.phase, index, f"{name}{ROWS}") for index in of_group]
         with task.created(f"{name}{ROWS}") as file:
             merge_files(task.store, files, first, stop, file)
+    if merged.phase == task.plan.first_phase and place == 0:
+        put_sizes(task, read_sizes(task.store, sizes_of(merged.phase, of_group), task.plan.partitions))
 
 
 def merging(merged: Merged) -> Phase:

@@ -62,6 +62,39 @@ def test_what_was_merged_is_kept_where_the_setting_says_so(tmp_path: Path, site:
     assert len(list((tmp_path / "out/work/extract").glob("*.drafts.arrow"))) == 3
 
 
+@pytest.mark.parametrize("is_merged", [False, True])
+def test_rows_that_no_phase_reads_any_more_are_removed(
+    tmp_path: Path, site: list[Path], request: pytest.FixtureRequest, is_merged: bool
+) -> None:
+    if is_merged:
+        request.getfixturevalue("merging")
+    config = msgspec.structs.replace(CUT, kinds=("interleaved", "pairs", "clips"))
+    built(tmp_path / "out", site, config)
+    left = {path.name.split(".", 1)[1] for path in (tmp_path / "out/work").rglob("*.arrow")}
+    assert left == {"locations.arrow", "videos.arrow"}, "what several kinds read"
+
+
+def test_all_rows_are_kept_where_the_setting_says_so(tmp_path: Path, site: list[Path]) -> None:
+    built(tmp_path / "out", site, msgspec.structs.replace(SMALL, keep_work=True))
+    names = {path.name.split(".", 1)[1] for path in (tmp_path / "out/work").rglob("*.arrow")}
+    assert {"drafts.arrow", "pages.arrow", "losers.arrow", "paragraphs.arrow", "edges.arrow"} <= names
+
+
+@pytest.mark.parametrize("is_merged", [False, True])
+def test_slices_are_cut_by_the_bytes_of_all_tasks(
+    tmp_path: Path, site: list[Path], request: pytest.FixtureRequest, is_merged: bool
+) -> None:
+    """Their sums are read of few files, however many tasks there were."""
+    built(tmp_path / "plain", site, CUT)
+    if is_merged:
+        request.getfixturevalue("merging")
+    built(tmp_path / "out", site, CUT)
+    slices = [(folder / "work/slices.json").read_bytes() for folder in (tmp_path / "plain", tmp_path / "out")]
+    assert slices[0] == slices[1]
+    assert slices[0].count(b"partition") > CUT.partitions
+    assert bool(list((tmp_path / "out/work/extract").glob("*.sizes"))) is not is_merged
+
+
 @pytest.mark.usefixtures("merging")
 @pytest.mark.parametrize("nth", [3, 5, 9, 30])
 def test_a_build_stopped_at_any_commit_goes_on(
@@ -111,7 +144,7 @@ def test_a_phase_that_was_complete_is_known_by_a_listing_and_one_file(
     built(tmp_path / "out", site, CUT)
     (tmp_path / "out/dataset.json").unlink()
     asked: list[str] = []
-    for name in ("read", "list"):
+    for name in ("read", "list", "read_all"):
         method = getattr(Store, name)
 
         def noted(self: Store, what: str, method: Any = method) -> Any:
@@ -120,16 +153,34 @@ def test_a_phase_that_was_complete_is_known_by_a_listing_and_one_file(
 
         monkeypatch.setattr(Store, name, noted)
     built(tmp_path / "out", site, CUT)
-    of_extract = [what for what in asked if what.startswith("work/extract")]
+    of_extract = [what for what in asked if what[:12] == "work/extract"]
     assert of_extract == ["work/extract", "work/extract/all.json", "work/extract"], "the last is the sweep"
 
 
-def test_records_that_were_taken_away_are_made_anew(tmp_path: Path, site: list[Path]) -> None:
+def test_a_new_build_lists_and_reads_what_it_must(
+    tmp_path: Path, site: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing can be there of a phase that nobody has begun, and nothing left of attempts of which none failed."""
+    listed: list[str] = []
+    names_in = Store.list
+
+    def noted(self: Store, folder: str) -> list[str]:
+        listed.append(folder)
+        return names_in(self, folder)
+
+    monkeypatch.setattr(Store, "list", noted)
     built(tmp_path / "out", site, CUT)
+    assert listed == ["work"]
+
+
+def test_records_that_were_taken_away_are_made_anew(tmp_path: Path, site: list[Path]) -> None:
+    """Where what they were made of was kept."""
+    kept = msgspec.structs.replace(CUT, keep_work=True)
+    built(tmp_path / "out", site, kept)
     whole = contents(tmp_path / "out")
     (tmp_path / "out/dataset.json").unlink()
     (tmp_path / "out/work/urls/000001.json").unlink()
-    built(tmp_path / "out", site, CUT)
+    built(tmp_path / "out", site, kept)
     summary = json.loads((tmp_path / "out/work/urls/all.json").read_bytes())
     record = json.loads((tmp_path / "out/work/urls/000001.json").read_bytes())
     assert summary[1] == record
