@@ -30,7 +30,7 @@ from jobs.kinds.table import jobs_of
 from jobs.phases.plan import CONFIG, make_plan
 from jobs.phases.recipe import Recipe
 from jobs.phases.run import Phases
-from jobs.phases.task import NONE_MERGED, ROWS, Merged, Phase, Run
+from jobs.phases.task import NONE_MERGED, ROWS, SIZES, Merged, Phase, Run, file_of
 from schemas.commits import Commit, FileInfo
 from schemas.drops import Counts
 from schemas.shards import ShardInfo
@@ -59,6 +59,12 @@ class Tasks:
 
     def __init__(self) -> None:
         self.seconds, self.records, self.archives_a_task = 0.0, 0, 1
+        self.partitions = 1
+
+    @property
+    def drafts_a_task(self) -> int:
+        """Bytes."""
+        return DRAFT_BYTES * self.archives_a_task
 
     def __call__(
         self, phase: Phase, run: Run, arguments: Sequence[Any], index: int, merged: Mapping[str, Merged] = NONE_MERGED
@@ -77,6 +83,12 @@ class Tasks:
         shards = []
         if phase.name == "publish":
             shards = [ShardInfo(f"{index:06d}-{n:03d}", 3000, 9000, 1 << 28, sha256, 1 << 20, sha256) for n in range(2)]
+        if phase.name == "extract-merged":
+            merged_extract: Merged = arguments[0]
+            if index % merged_extract.ranges == 0:
+                write_sizes(
+                    store, file_of(phase.name, index, SIZES), self.drafts_a_task * merged_extract.group, self.partitions
+                )
         commit = Commit(phase.name, index, "0123456789ab", files, Counts(), shards)
         store.put_if_absent(f"{folder}/{index:06d}.json", msgspec.json.encode(commit))
         self.records += 1
@@ -109,15 +121,14 @@ def drive(folder: Path, archives: int) -> None:
     with patch("jobs.phases.plan._list_inputs", lambda *_, **__: inputs), patch("jobs.phases.run.run_task", tasks):
         plan = make_plan(store, ["all"], recipe)
         assert store.exists(CONFIG)
-        tasks.archives_a_task = plan.archives_a_task
-        write_sizes(store, plan.input_tasks, plan.partitions, archives)
+        tasks.archives_a_task, tasks.partitions = plan.archives_a_task, plan.partitions
         began = time.monotonic()
         with open_engine(EngineSettings(engine="inline")) as engine, Phases(engine, store, plan, recipe) as phases:
             read_inputs(phases)
             for job in jobs_of(config.kinds):
                 job.make(phases)
-            with patch("jobs.kinds.finish.DATASET", "work/dataset.json"):
-                finish(store, plan, jobs_of(config.kinds), phases.commits)
+        with patch("jobs.kinds.finish.DATASET", "work/dataset.json"):
+            finish(store, plan, jobs_of(config.kinds), phases.commits)
     tasks_of = {name: len(commits) for name, commits in phases.commits.items()}
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(f"  tasks: {', '.join(f'{name} {count:,}' for name, count in tasks_of.items())}")
@@ -126,14 +137,10 @@ def drive(folder: Path, archives: int) -> None:
     print(f"  driver beside it {time.monotonic() - began - tasks.seconds:.1f} s, memory {peak:,.0f} MB", flush=True)
 
 
-def write_sizes(store: Store, tasks: int, partitions: int, archives: int) -> None:
-    """Bytes of drafts by partition, as the tasks of *extract* leave them."""
-    if store.exists("work/extract/000000.sizes"):
-        return
-    each = np.full(partitions, DRAFT_BYTES * archives // tasks // partitions, "<i8").tobytes()
-    for index in range(tasks):
-        with store.create(f"work/extract/{index:06d}.sizes") as file:
-            file.write(each)
+def write_sizes(store: Store, name: str, size: int, partitions: int) -> None:
+    """Bytes of drafts by partition, as a merge of what tasks of *extract* leave sums them up."""
+    with store.create(name) as file:
+        file.write(np.full(partitions, size // partitions, "<i8").tobytes())
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import urllib.request
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import fsspec
 import pytest
@@ -110,9 +111,9 @@ def test_a_store_that_is_lost_in_the_middle_leaves_nothing_that_looks_whole(
 ) -> None:
     run = Phases.run
 
-    def lose_the_store(self: Phases, phase: Phase, *arguments: object) -> object:
+    def lose_the_store(self: Phases, phase: Phase, *arguments: object, **named: Any) -> object:
         faults.cut = 1.0 if phase.name == "publish" else 0.0
-        return run(self, phase, *arguments)
+        return run(self, phase, *arguments, **named)
 
     with monkeypatch.context() as patch:
         patch.setattr(Phases, "run", lose_the_store)
