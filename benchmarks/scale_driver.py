@@ -1,26 +1,30 @@
 """What the driver of a build does at the size of a whole snapshot: its plan, its records, its memory and its time.
 
     python -m benchmarks.scale_driver [--archives 90000]
+    python -m benchmarks.scale_driver --archives 200 --s3
 
 Tasks only write the record of what they would have written, at the sizes that full-size archives give (6,000 pages kept
 of each, 8 KB a draft); everything else is the driver's own: plan, listings, slices, how files are merged and removed,
-and `dataset.json`. Then the same command again, as after a kill at the very end. Records lie in memory (`/dev/shm`).
+and `dataset.json`. Then the same command again, as after a kill at the very end. Records lie in memory (`/dev/shm`),
+or on an S3 server in this process that takes 20 ms for each answer.
 """
 
 import argparse
+import io
 import resource
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from contextlib import redirect_stderr
 from typing import Any
 from unittest.mock import patch
 
 import msgspec
 import numpy as np
 
+from benchmarks.scale import slow_bucket
 from crawlers.inputs import Input
 from jobs.build import read_inputs
 from jobs.config import BuildConfig
@@ -35,6 +39,7 @@ from schemas.commits import Commit, FileInfo
 from schemas.drops import Counts
 from schemas.shards import ShardInfo
 from schemas.storage import Store
+from tests.jobs.s3 import Faults
 
 ARCHIVE_BYTES = 1 << 30
 DRAFT_BYTES = 48_000_000  # of one archive, before they are encoded
@@ -54,12 +59,16 @@ WRITES: Mapping[str, Mapping[str, int]] = {
 }
 
 
+WHAT = ("from the start", "again, when all phases are done")
+
+
 class Tasks:
     """In place of what an engine runs."""
 
     def __init__(self) -> None:
         self.seconds, self.records, self.archives_a_task = 0.0, 0, 1
         self.partitions = 1
+        self._stores: dict[str, Store] = {}
 
     @property
     def drafts_a_task(self) -> int:
@@ -70,7 +79,7 @@ class Tasks:
         self, phase: Phase, run: Run, arguments: Sequence[Any], index: int, merged: Mapping[str, Merged] = NONE_MERGED
     ) -> Commit:
         started = time.monotonic()
-        store = Store(run.output)
+        store = self._stores.setdefault(run.output, Store(run.output))
         folder, sha256 = f"work/{phase.name}", "0" * 64
         names = WRITES.get(phase.name.removesuffix("-merged"), {})
         times = self.archives_a_task if phase.name == "extract" else 1
@@ -99,21 +108,31 @@ class Tasks:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--archives", type=int, default=90_000)
-    parser.add_argument("--child", type=Path)
+    parser.add_argument("--s3", action="store_true")
+    parser.add_argument("--child")
     arguments = parser.parse_args()
     if arguments.child:
         drive(arguments.child, arguments.archives)
         return
+    if arguments.s3:
+        faults = Faults()
+        with slow_bucket(faults, 0.02) as bucket, redirect_stderr(io.StringIO()):
+            for what in WHAT:
+                print(f"{arguments.archives:,} archives on S3, {what}:", flush=True)
+                before = faults.requests
+                drive(f"{bucket}/out", arguments.archives)
+                print(f"  {faults.requests - before:,} requests, those of the tasks too", flush=True)
+        return
     with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
-        for what in ("from the start", "again, when all phases are done"):
+        for what in WHAT:
             print(f"{arguments.archives:,} archives, {what}:", flush=True)
             command = [sys.executable, "-m", "benchmarks.scale_driver", "--archives", str(arguments.archives)]
             subprocess.run([*command, "--child", folder], check=True, stderr=subprocess.DEVNULL)
 
 
-def drive(folder: Path, archives: int) -> None:
+def drive(url: str, archives: int) -> None:
     """One run of the driver, and what it took."""
-    store, tasks, started = Store(str(folder)), Tasks(), time.monotonic()
+    store, tasks, started = Store(url), Tasks(), time.monotonic()
     config = msgspec.structs.replace(BuildConfig(), archives_a_task=16 if archives >= 1024 else 0)
     recipe = Recipe(config)
     inputs = [Input(f"s3://commoncrawl/crawl-data/CC-MAIN-2026-43/segments/{n:013d}.warc.gz", ARCHIVE_BYTES)
@@ -134,7 +153,9 @@ def drive(folder: Path, archives: int) -> None:
     print(f"  tasks: {', '.join(f'{name} {count:,}' for name, count in tasks_of.items())}")
     print(f"  {sum(tasks_of.values()):,} tasks, {tasks.records:,} records written now in {tasks.seconds:.0f} s")
     print(f"  plan {began - started:.1f} s, {(store.size('work/plan.json')) / 1e6:.1f} MB")
-    print(f"  driver beside it {time.monotonic() - began - tasks.seconds:.1f} s, memory {peak:,.0f} MB", flush=True)
+    beside = time.monotonic() - began - tasks.seconds
+    each = 1000 * beside / archives
+    print(f"  driver beside it {beside:.1f} s, {each:.1f} ms an archive, memory {peak:,.0f} MB", flush=True)
 
 
 def write_sizes(store: Store, name: str, size: int, partitions: int) -> None:

@@ -145,22 +145,27 @@ def read_commits(store: Store, phase: str, partitions: Sequence[int]) -> list[Co
     return found
 
 
-def read_done(store: Store, phase: str) -> tuple[dict[int, Commit], bool]:
-    """The commits of the partitions of a phase that are done, their files in place; and whether the phase is closed.
+class Done(msgspec.Struct):
+    """What is done of a phase."""
 
-    Of a phase that was closed (`write_summary`) it takes a listing and the reading of one file.
-    """
+    commits: dict[int, Commit]  # by partition
+    is_closed: bool = False  # all of it: `write_summary`
+    left: list[str] = []  # files of attempts, of a phase that is closed: nobody commits them any more
+
+
+def read_done(store: Store, phase: str) -> Done:
+    """What is done of a phase, its files in place. Of one that was closed it takes a listing and reading one file."""
     names = store.list(f"work/{phase}")
     numbers = _numbers(names)
     if _SUMMARY in names:
         found = msgspec.json.decode(store.read(f"work/{phase}/{_SUMMARY}"), type=list[Commit])
         known = {commit.partition: commit for commit in found}
         if known.keys() == set(numbers):
-            return known, True
+            return Done(known, True, [f"work/{phase}/{name}" for name in names if _is_staged(name)])
         store.remove(f"work/{phase}/{_SUMMARY}")  # somebody took records away: those that are made anew are to count
     done = read_commits(store, phase, numbers)
     roll_forward(store, done)
-    return {commit.partition: commit for commit in done}, False
+    return Done({commit.partition: commit for commit in done})
 
 
 def write_summary(store: Store, phase: str, commits: Sequence[Commit]) -> None:
@@ -208,12 +213,15 @@ def sweep(store: Store, folders: Iterable[str]) -> int:
     left: list[str] = []
 
     def look(folder: str) -> None:
-        names = (name for name in store.list(folder) if name.startswith(".") and name.endswith(".tmp"))
-        left.extend(posixpath.join(folder, name) for name in names)
+        left.extend(posixpath.join(folder, name) for name in store.list(folder) if _is_staged(name))
 
     store.each(look, folders)
     store.remove_all(left)
     return len(left)
+
+
+def _is_staged(name: str) -> bool:
+    return name.startswith(".") and name.endswith(".tmp")
 
 
 def _record_name(phase: str, partition: int) -> str:

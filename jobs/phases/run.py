@@ -16,7 +16,7 @@ from jobs.phases.recipe import Recipe
 from jobs.phases.scoring import EMBEDDINGS, Hosts, compares_embeddings, model_pool
 from jobs.phases.slices import make_slices
 from jobs.phases.task import ROWS, SIZES, Memory, Merged, Phase, Run, file_of, run_task
-from schemas.commits import Commit, read_done, sweep, write_summary
+from schemas.commits import Commit, Done, read_done, sweep, write_summary
 from schemas.storage import Store
 
 #: Rows that no task reads any more: their names, by the phase that wrote them.
@@ -43,6 +43,8 @@ class Phases:
         self._memory.plan = plan
         self._begun = {name for name in store.list("work") if "." not in name}  # phases, by those that ran before
         self._is_resumed = bool(self._begun)
+        self._worked_on: list[str] = []  # phases that were not closed
+        self._left: list[str] = []  # files of attempts at those that were
         self._behind = Behind(store)
         self._merged: dict[str, Merged] = {}
         self._has_slices = False
@@ -63,7 +65,12 @@ class Phases:
 
     def _complete(self, phase: Phase, size: int, arguments: Sequence[Any]) -> tuple[list[Commit], bool]:
         """The commits of all tasks, and whether an earlier run has closed the phase. Raises `BuildError`."""
-        done, is_closed = read_done(self.store, phase.name) if phase.name in self._begun else ({}, False)
+        found = read_done(self.store, phase.name) if phase.name in self._begun else Done({})
+        done = found.commits
+        if found.is_closed:
+            self._left += found.left
+        else:
+            self._worked_on.append(phase.name)
         missing = [index for index in range(size) if index not in done]
         work = partial(run_task, phase, self._run, arguments, merged=dict(self._merged))
         may_repeat = phase.over in _OF_STORE_ALONE or not self.plan.config.media.from_web
@@ -83,7 +90,7 @@ class Phases:
                 f"{len(failures)} of {size} partitions of phase {phase.name} failed, first {first.partition}: "
                 f"{first.error}. All else is committed: the same command tries them again."
             )
-        return [done[index] for index in range(size)], is_closed
+        return [done[index] for index in range(size)], found.is_closed
 
     def _merge(self, phase: Phase, commits: Sequence[Commit]) -> None:
         """Merge the files of a phase that has many tasks; what was merged is removed, and nobody reads it again."""
@@ -144,7 +151,8 @@ class Phases:
         if self._is_resumed or self._engine.has_lost_attempts:
             kinds = self.plan.config.kinds
             folders = [f"{kind}{folder}" for kind in kinds for folder in ("", "/shards", "/commit", "/.nv-meta")]
-            sweep(self.store, ["", "work", "drops", *(f"work/{name}" for name in self.commits), *folders])
+            sweep(self.store, ["", "work", "drops", *(f"work/{name}" for name in self._worked_on), *folders])
+            self.store.remove_all(self._left)
 
     def __enter__(self) -> Self:
         return self

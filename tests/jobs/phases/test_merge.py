@@ -154,7 +154,7 @@ def test_a_phase_that_was_complete_is_known_by_a_listing_and_one_file(
         monkeypatch.setattr(Store, name, noted)
     built(tmp_path / "out", site, CUT)
     of_extract = [what for what in asked if what[:12] == "work/extract"]
-    assert of_extract == ["work/extract", "work/extract/all.json", "work/extract"], "the last is the sweep"
+    assert of_extract == ["work/extract", "work/extract/all.json"]
 
 
 def test_a_new_build_lists_and_reads_what_it_must(
@@ -245,3 +245,12 @@ def test_merged_on_ray_the_bytes_are_those_of_one_process(tmp_path: Path, site: 
     build(str(tmp_path / "ray"), [str(path) for path in site], both, EngineSettings(workers=2))
     assert contents(tmp_path / "ray") == contents(tmp_path / "inline")
     assert "pair-counts-merged" in phases_of(tmp_path / "ray")
+
+
+def test_what_attempts_at_a_closed_phase_have_left_is_swept(tmp_path: Path, site: list[Path]) -> None:
+    built(tmp_path / "out", site, CUT)
+    (tmp_path / "out/dataset.json").unlink()
+    left = tmp_path / "out/work/urls/.0123456789ab.000000.pages.arrow.tmp"
+    left.write_bytes(b"half")
+    built(tmp_path / "out", site, CUT)
+    assert not left.exists()
