@@ -106,6 +106,16 @@ def add_archives(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_own_steps(parser: argparse.ArgumentParser) -> None:
+    """The option of commands that judge a dataset's pages anew."""
+    parser.add_argument(
+        "--own-steps",
+        action="store_true",
+        help="import and run the steps of their own that the builder of the dataset named, on pages shown as captured: "
+        "they are code, so only for a dataset that you trust",
+    )
+
+
 def fail(message: object, code: int) -> int:
     """Print an error as every command does; returns the exit code."""
     print(f"weft: {message}", file=sys.stderr)

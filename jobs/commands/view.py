@@ -4,7 +4,7 @@ import argparse
 import asyncio
 import webbrowser
 
-from jobs.cli import add_archives, fail, port
+from jobs.cli import add_archives, add_own_steps, fail, port
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,6 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--tokenizer", action="append", default=[], metavar="PATH", help="a model folder or tokenizer.json to offer"
     )
     add_archives(parser)
+    add_own_steps(parser)
     parser.add_argument("--open", action="store_true", help="open it in the browser")
 
 
@@ -31,7 +32,7 @@ def run(arguments: argparse.Namespace) -> int:
             webbrowser.open(address)
 
     try:
-        context = open_context(arguments.path, arguments.tokenizer, arguments.input)
+        context = open_context(arguments.path, arguments.tokenizer, arguments.input, arguments.own_steps)
     except (NotADataset, InputError) as error:
         return fail(error, 2)
     except OSError as error:

@@ -65,9 +65,12 @@ async def serve(context: Context, host: str, port: int, ready: Callable[[str], N
         await runner.cleanup()
 
 
-def open_context(url: str, tokenizers: list[str], inputs: Sequence[str] = ()) -> Context:
-    """`inputs` name the archives to look captured pages up in. Raises `NotADataset`, `InputError`, and `OSError`."""
-    return Context(Store(url), templates("jobs.view"), tokenizers, named_archives(inputs))
+def open_context(url: str, tokenizers: list[str], inputs: Sequence[str] = (), own_steps: bool = False) -> Context:
+    """`inputs` name the archives to look captured pages up in; `own_steps`: run what the dataset's builder wrote.
+
+    Raises `NotADataset`, `InputError`, and `OSError`.
+    """
+    return Context(Store(url), templates("jobs.view"), tokenizers, named_archives(inputs), own_steps)
 
 
 async def _close(app: web.Application) -> None:

@@ -26,10 +26,18 @@ class Context:
     """Opened once for a dataset; safe for several threads."""
 
     def __init__(
-        self, store: Store, templates: jinja2.Environment, tokenizers: list[str], archives: Sequence[str] = ()
+        self,
+        store: Store,
+        templates: jinja2.Environment,
+        tokenizers: list[str],
+        archives: Sequence[str] = (),
+        own_steps: bool = False,
     ) -> None:
-        """`archives`: where captured pages are looked up. Raises `NotADataset`, and `OSError`."""
-        self.store, self.tokenizers, self._named = store, tokenizers, archives
+        """`archives`: where captured pages are looked up; `own_steps`: run what the dataset's builder wrote.
+
+        Raises `NotADataset`, and `OSError`.
+        """
+        self.store, self.tokenizers, self._named, self._own_steps = store, tokenizers, archives, own_steps
         self.library = Library(store)
         self._templates = templates
         self._children: list[Isolated[Any, Any]] = []
@@ -52,7 +60,7 @@ class Context:
     @cached_property
     def explain(self) -> Callable[[Page], Explained]:
         """A page with the verdict on each of its parts."""
-        recipe, notes = build_recipe(self.store)
+        recipe, notes = build_recipe(self.store, own_steps=self._own_steps)
         return self._isolated(partial(explain_captured, recipe, notes))
 
     def _isolated(self, step: Callable[[I], O]) -> Callable[[I], O]:

@@ -278,7 +278,7 @@ def test_texts_are_cut_into_blocks() -> None:
 def test_a_captured_page_shows_the_verdict_of_own_steps_beside_ours(tmp_path: Path, site: list[Path]) -> None:
     recipe = Recipe(SMALL).after("text_rules", even_pages, parity=1)
     build(str(tmp_path / "out"), [str(path) for path in site], recipe, INLINE)
-    with viewer(str(tmp_path / "out"), inputs=[str(path) for path in site]) as address:
+    with viewer(str(tmp_path / "out"), inputs=[str(path) for path in site], own_steps=True) as address:
         _, _, dropped = ask(f"{address}/source?url={quote('https://site2.example/page2.html')}")
         _, _, kept = ask(f"{address}/source?url={quote('https://site1.example/page1.html')}")
         _, _, drops = ask(f"{address}/drops?kind=page&reason=mine:odd_page")
