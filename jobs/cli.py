@@ -35,6 +35,7 @@ COMMANDS = {
         "one HTML file that shows what is in a dataset and what was dropped; two compared",
     ),
     "query": ("jobs.commands.query", "SQL over the index and the drops of a dataset"),
+    "config": ("jobs.commands.config", "the settings of a preset or a file, all of them, with what each is for"),
     "subset": ("jobs.commands.subset", "the samples for which a condition holds, as a new dataset"),
 }
 
