@@ -80,6 +80,7 @@ async def browse(request: web.Request) -> web.Response:
         wrong=wrong,
         kind=kind,
         samples=[shown(kind, row) for row in rows],
+        asked=asked(chosen),
         chosen=chosen,
         count=count,
         total=library.total(kind),
@@ -94,6 +95,17 @@ async def browse(request: web.Request) -> web.Response:
     )
     response.set_status(400 if wrong else 200)
     return response
+
+
+def asked(chosen: Filter) -> str:
+    """`?...` of links to samples, so that they are walked as the list is; "" where nothing is asked."""
+    query = chosen.query()
+    return f"?{query}" if query else ""
+
+
+def list_link(kind: str, chosen: Filter, number: int) -> str:
+    """The page of the list on which the sample of that number stands."""
+    return _link(kind, chosen, max(1, -(-number // _PAGE[kind])))
 
 
 def shown(kind: str, row: dict[str, Any]) -> dict[str, Any]:

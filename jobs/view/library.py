@@ -168,6 +168,15 @@ class Library:
             number = 0 if step > 0 else shards[place].samples - 1
         return self._key_at(kind, shards[place].name, number)
 
+    def number(self, kind: str, row: dict[str, Any]) -> int:
+        """The place of a sample in the order of the shards, counted from 1."""
+        before = 0
+        for shard in self.shards(kind):
+            if shard.name == row["shard"]:
+                return before + int(row["row"]) + 1
+            before += shard.samples
+        return 0
+
     def random_key(self, kind: str) -> str:
         """Any sample, each as likely. Raises `NoSample` where there is none."""
         shards = self.shards(kind)
