@@ -81,6 +81,7 @@ async def browse(request: web.Request) -> web.Response:
         kind=kind,
         samples=[shown(kind, row) for row in rows],
         asked=asked(chosen),
+        flag_of=partial(context.flags.of, kind),
         chosen=chosen,
         count=count,
         total=library.total(kind),
