@@ -73,13 +73,14 @@ async def browse(request: web.Request) -> web.Response:
     except QueryError as error:
         rows, count, wrong = [], 0, str(error)
     seconds = time.monotonic() - started
+    beginnings = await asyncio.to_thread(library.beginnings, kind, rows)
     pages = max(1, -(-count // _PAGE[kind]))
     response = context.render(
         request,
         f"browse_{kind}.html",
         wrong=wrong,
         kind=kind,
-        samples=[shown(kind, row) for row in rows],
+        samples=[{**shown(kind, row), "beginning": text} for row, text in zip(rows, beginnings, strict=True)],
         asked=asked(chosen),
         flag_of=partial(context.flags.of, kind),
         chosen=chosen,

@@ -90,7 +90,7 @@ async def attention(request: web.Request) -> web.Response:
     """The token window as the loader would cut it, and for each token the medium it attends to."""
     context = request.app[CONTEXT]
     kind, key = request.match_info["kind"], request.match_info["key"]
-    choices = read_choices(request.query)
+    choices = read_choices(request.query, context.tokenizers)
     values = await asyncio.to_thread(_attention_values, context, kind, key, choices, request)
     return context.render(
         request,
