@@ -1,5 +1,6 @@
 """Phases are run one after the other; of each only what is missing."""
 
+import posixpath
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -11,7 +12,7 @@ from jobs.engine.engine import Engine, Failure
 from jobs.engine.progress import progress
 from jobs.phases.behind import Behind
 from jobs.phases.merge import merged_names, merging, plan_merge
-from jobs.phases.plan import Plan
+from jobs.phases.plan import CONFIG, PLAN, Plan
 from jobs.phases.recipe import Recipe
 from jobs.phases.scoring import EMBEDDINGS, Hosts, compares_embeddings, model_pool
 from jobs.phases.slices import make_slices
@@ -22,6 +23,7 @@ from schemas.storage import Store
 #: Rows that no task reads any more: their names, by the phase that wrote them.
 Spent = Mapping[Phase, Sequence[str]]
 _NOTHING: Spent = {}
+_OF_PLAN = {posixpath.basename(PLAN), posixpath.basename(CONFIG)}
 #: What never asks a server of the web for anything, and so may be done twice at the same time.
 _OF_STORE_ALONE = ("inputs", "buckets", "merged")
 
@@ -41,7 +43,7 @@ class Phases:
         self._run = Run.new(store.url)
         self._memory = Memory(self._run)
         self._memory.plan = plan
-        self._begun = {name for name in store.list("work") if "." not in name}  # phases, by those that ran before
+        self._begun = set(store.list("work")) - _OF_PLAN  # phases by an earlier run, and what it may have left
         self._is_resumed = bool(self._begun)
         self._worked_on: list[str] = []  # phases that were not closed
         self._left: list[str] = []  # files of attempts at those that were
