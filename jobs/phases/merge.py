@@ -43,7 +43,7 @@ def merged_names(commits: Sequence[Commit]) -> list[str]:
 def merge_rows(task: Task, merged: Merged, tasks: int, names: Sequence[str]) -> None:
     """Merge a range of buckets of the files of a group; `tasks` is their number in the whole phase."""
     group, place = divmod(task.index, merged.ranges)
-    first, stop = place * merged.width, (place + 1) * merged.width
+    first, stop = place * merged.width, None if place + 1 == merged.ranges else (place + 1) * merged.width
     of_group = range(group * merged.group, min(tasks, (group + 1) * merged.group))
     for name in names:
         files = [file_of(merged.phase, index, f"{name}{ROWS}") for index in of_group]

@@ -99,7 +99,7 @@ class Merged(msgspec.Struct, frozen=True):
 
     def files(self, name: str, bucket: int) -> list[str]:
         """The files that hold the rows of a bucket, in the order of the tasks that wrote them."""
-        return self.of_place(bucket // self.width, f"{name}{ROWS}")
+        return self.of_place(min(bucket // self.width, self.ranges - 1), f"{name}{ROWS}")  # the last has all beyond it
 
     def of_place(self, place: int, name: str) -> list[str]:
         """The files of this name that hold a range of buckets: one of each group."""

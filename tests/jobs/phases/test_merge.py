@@ -12,6 +12,7 @@ from jobs.build import build
 from jobs.engine.engine import EngineSettings
 from jobs.phases import merge
 from jobs.phases.merge import plan_merge
+from jobs.phases.task import Merged
 from schemas.commits import Attempt, Commit, FileInfo
 from schemas.drops import Counts
 from schemas.merging import MERGE_BYTES
@@ -216,6 +217,12 @@ def test_a_build_that_was_begun_with_another_layout_is_refused_in_one_line(tmp_p
 def commits_of(tasks: int, size: int) -> list[Commit]:
     file = FileInfo("work/urls/000000.pages.arrow", "", size, "")
     return [Commit("urls", index, "", [file], Counts()) for index in range(tasks)]
+
+
+def test_buckets_that_the_plan_did_not_know_of_are_in_the_last_range() -> None:
+    merged = Merged("urls", group=3, groups=2, width=4, ranges=2)
+    assert merged.files("pages", 3) == [f"work/urls-merged/{index:06d}.pages.arrow" for index in (0, 2)]
+    assert merged.files("pages", 7) == merged.files("pages", 8) == merged.files("pages", 99)
 
 
 def test_few_tasks_are_not_merged() -> None:
