@@ -128,6 +128,9 @@ async def _measure_viewer(folder: str) -> None:
             "ordered by words": "/browse/interleaved?order=words",
             "one domain": "/browse/interleaved?domain=site77.example",
             "a sample by its key": f"/sample/interleaved/{key}",
+            "a sample among those of a search, ordered": f"/sample/interleaved/{key}?q=harbour&order=words",
+            "distributions of all": "/distributions/interleaved",
+            "distributions of a search": "/distributions/interleaved?q=harbour+winter",
             "what was dropped, by reason": "/drops?reason=language",
         }
         for name, path in pages.items():
