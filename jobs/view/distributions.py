@@ -121,7 +121,7 @@ def _with_condition(chosen: Filter, condition: str) -> Filter:
 
 def _in_steps(library: Library, kind: str, chosen: Filter, column: str, bounds: Sequence[float]) -> dict[int, int]:
     """How many lie from bound n - 1 on, and below the next, by n; 0: below all, or unknown."""
-    where, values = chosen.sql(library.columns[kind])
+    where, values = library.where(kind, chosen)
     sql = f"SELECT len(list_filter(?, lambda bound: bound <= {column})) AS n, count(*) FROM {kind} {where} GROUP BY 1"
     rows = library.index.ask(sql, [[float(bound) for bound in bounds], *values]).rows
     counts: dict[int, int] = {}
@@ -131,7 +131,7 @@ def _in_steps(library: Library, kind: str, chosen: Filter, column: str, bounds: 
 
 
 def _named(library: Library, kind: str, chosen: Filter, column: str, words: str) -> Distribution:
-    where, values = chosen.sql(library.columns[kind])
+    where, values = library.where(kind, chosen)
     sql = f"SELECT {column}, count(*) n FROM {kind} {where} GROUP BY 1 ORDER BY n DESC, 1"
     rows = library.index.ask(sql, values, limit=_BARS).rows
     bars = []
@@ -143,7 +143,7 @@ def _named(library: Library, kind: str, chosen: Filter, column: str, words: str)
 
 
 def _months(library: Library, kind: str, chosen: Filter) -> Distribution:
-    where, values = chosen.sql(library.columns[kind])
+    where, values = library.where(kind, chosen)
     sql = f"SELECT substr(fetch_time, 1, 7) AS month, count(*) FROM {kind} {where} GROUP BY 1 ORDER BY 1 DESC"
     bars = []
     for month, count in reversed(library.index.ask(sql, values, limit=_MONTHS).rows):

@@ -30,7 +30,7 @@ class Walk:
     def place(self, row: dict[str, Any]) -> Place:
         """Raises `QueryError` for a condition that is none."""
         library = self._library
-        if not self.chosen.sql(self._columns)[0] and not self._order:
+        if not self._library.where(self.kind, self.chosen)[0] and not self._order:
             # marks tell where rows lie: no filter, no scan
             before, after = (library.neighbour(self.kind, row, step) for step in (-1, 1))
             return Place(before, after, library.number(self.kind, row), library.total(self.kind))
@@ -43,7 +43,7 @@ class Walk:
 
     def random_key(self) -> str:
         """Any of them, each as likely. Raises `NoSample` where there is none, and `QueryError`."""
-        if not self.chosen.sql(self._columns)[0]:
+        if not self._library.where(self.kind, self.chosen)[0]:
             return self._library.random_key(self.kind)
         count = self._library.count(self.kind, self.chosen)
         if not count:
@@ -59,7 +59,7 @@ class Walk:
         self, what: str, condition: str = "", ending: str = "", values: Sequence[Any] = (), after: Sequence[Any] = ()
     ) -> list[tuple[Any, ...]]:
         """`values` belong to what is asked, `after` to the condition beside that of the filter."""
-        where, of_filter = self.chosen.sql(self._columns)
+        where, of_filter = self._library.where(self.kind, self.chosen)
         if condition:
             where = f"{where} AND {condition}" if where else f"WHERE {condition}"
         sql = f"SELECT {what} FROM {self.kind} {where} {ending}"
