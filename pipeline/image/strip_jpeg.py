@@ -29,7 +29,7 @@ def strip_jpeg(data: bytes, max_scans: int = MAX_SCANS, with_profile: bool = Tru
     scans, frame, exif = list[bytes](), b"", b""
     places: dict[int, int] = {}  # of the segments of colour that are kept
     icc: dict[int, bytes] = {}
-    for marker, segment, body in _segments(data):
+    for marker, segment, body in segments(data):
         if marker == _SCAN:
             scans.append(segment)
             if len(scans) > max_scans:
@@ -70,7 +70,7 @@ def without_padding(data: bytes, zeros: int) -> bytes | None:
     return data[: end - zeros] + data[end:] if data.endswith(bytes(zeros), 0, end) else None
 
 
-def _segments(data: bytes) -> Iterator[tuple[int, bytes, memoryview]]:
+def segments(data: bytes) -> Iterator[tuple[int, bytes, memoryview]]:
     """Marker, marker with what its length covers, and compressed data after it."""
     view, position = memoryview(data), 2
     while found := _MARKER.search(data, position):
