@@ -13,6 +13,7 @@ from pipeline.c2pa import c2pa_signals
 from pipeline.consent import honour_image_consent
 from pipeline.image.codec import ImageEncoding, decode, store
 from pipeline.image.rights import read_rights
+from pipeline.image.rights_back import with_rights
 from pipeline.image.rules import ImageRules
 from pipeline.page.extract import draft_of
 from pipeline.page.parsed import ParsedPage
@@ -68,7 +69,8 @@ def image_step(
     if len(media.body) < min_bytes:
         raise Drop("few_bytes", f"{len(media.body)} < {min_bytes}")
     stored = store(chain(own, decode(media.body, rules, encoding, media.url)), encoding)
-    return msgspec.structs.replace(stored, signals=signals, rights=rights)
+    stored = msgspec.structs.replace(stored, signals=signals, rights=rights)
+    return with_rights(stored) if encoding.keep_rights else stored
 
 
 def cut_step(config: BuildConfig, with_frames: bool, own: Sequence[OwnFunction], media: Media) -> CutVideo:
