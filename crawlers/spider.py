@@ -34,6 +34,7 @@ from schemas.consent import refusal_by
 from schemas.deny import DenyList
 from schemas.documents import Consent
 from schemas.drops import Drop
+from schemas.hash_lists import refuse_listed
 from schemas.links import PageLinks, PageSource
 from schemas.response_signals import linked_licences
 from schemas.signals import Signal
@@ -50,7 +51,8 @@ NOWHERE = ("", -1)
 class Spider:
     """Crawls one partition in `folder`, as number `partition` of `config.partitions`. An async context manager.
 
-    `parse` finds the links of a page, `read_sitemap` what a sitemap lists: see `Reader`. Raises `BlockingIOError` on
+    `parse` finds the links of a page, `read_sitemap` what a sitemap lists: see `Reader`. `refuse_look` raises
+    `Drop("hash_listed")` for an image that a list knows by its look. Raises `BlockingIOError` on
     entry while another process holds the partition.
     """
 
@@ -62,9 +64,10 @@ class Spider:
         parse: Callable[[PageSource], PageLinks],
         deny: DenyList = DenyList(),
         read_sitemap: Callable[[Sitemap], Sequence[SitemapEntry]] = entries_of,
+        refuse_look: Callable[[bytes], None] = lambda _: None,
     ) -> None:
         self._folder, self._partition, self._config = folder, partition, config
-        self._reader, self._deny = Reader(config, parse, read_sitemap), deny
+        self._reader, self._deny, self._refuse_look = Reader(config, parse, read_sitemap), deny, refuse_look
         self._status, self._licences = Status(), Licences()
         self._tasks: set[asyncio.Task[None]] = set()
         self._learning: set[str] = set()
@@ -304,6 +307,7 @@ class Spider:
             exchange = await self._fetcher.get(item.url, answered, *ASKED_AS[item.kind])
             host.ended(self._turns.pace(host), exchange.sent_at)
             await self._turns.find_address(host, item.url)
+            await self._refuse_listed(item, exchange)
             if exchange.status not in REDIRECTS:
                 check_status(exchange)
                 found = await self._reader.read(item, exchange)
@@ -326,7 +330,7 @@ class Spider:
             self._route(found.items[-_ROUTED_AT_ONCE:])
             if failure is not None:
                 # What is not to be used is not kept; what the server said when it failed is.
-                kept = exchange is not None and exchange.status != 200
+                kept = exchange is not None and exchange.status != 200 and failure.reason != "hash_listed"
                 self._failed(
                     visit, failure, self._recorder.record(exchange) if exchange is not None and kept else NOWHERE
                 )
@@ -337,6 +341,22 @@ class Spider:
                 self.frontier.done(visit, self._recorder.record(exchange, item, policy, licences))
             self.frontier.save(host)
             self._save()
+
+    async def _refuse_listed(self, item: Item, exchange: Exchange) -> None:
+        """Before anything of a response is stored. Raises `Drop("hash_listed")`."""
+        lists, body = self._config.consent.hash_lists, exchange.body
+        if not lists or not body:
+            return
+        await asyncio.to_thread(refuse_listed, body, lists)
+        if exchange.headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
+            fetch = self._config.fetch
+            try:
+                body = await asyncio.to_thread(exchange.decoded, max(fetch.max_page_bytes, fetch.max_image_bytes))
+            except Drop:  # nobody can read it
+                return
+            await asyncio.to_thread(refuse_listed, body, lists)
+        if item.kind == "image" and lists.pdq:
+            await asyncio.to_thread(self._refuse_look, body)
 
     async def _read_licences(
         self, item: Item, exchange: Exchange, found: Found, flight: Flight, others: list[Exchange]

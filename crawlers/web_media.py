@@ -30,6 +30,7 @@ from schemas.consent import ConsentSettings, refusal_by
 from schemas.deny import DenyList
 from schemas.documents import Consent
 from schemas.drops import Drop
+from schemas.hash_lists import refuse_listed
 from schemas.response_signals import linked_licences
 from schemas.settings import Settings
 from schemas.signals import Signal
@@ -138,6 +139,7 @@ class WebMedia:
         exchange = await self._follow(address)
         signals = await self._site_signals(exchange)
         body = exchange.decoded(self._max_bytes)
+        refuse_listed(body, self._config.consent.hash_lists)
         offset, self._spool_end = self._spool_end, self._spool_end + len(body)
         with self._writing:
             self._spool.seek(offset)

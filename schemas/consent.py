@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import Literal
 
 from schemas.documents import Consent
+from schemas.hash_lists import HashListSettings
 from schemas.settings import Settings
 from schemas.signals import SIGNALS, decide
 
@@ -46,6 +47,8 @@ class ConsentSettings(Settings, frozen=True):
     """Honour `tdm-reservation: 1`, also where a policy offers a licence."""
     honour: tuple[str, ...] = tuple(signal for signal in SIGNALS if signal not in _OTHERWISE)
     """Further signals whose refusal drops. What is not named here is recorded all the same."""
+    hash_lists: HashListSettings = HashListSettings()
+    """What must be kept nowhere, whatever it is and whoever allows it (`hash_listed`)."""
     conditional: Literal["refuse", "pass"] = "refuse"
     """What an allowance under conditions means: an RSL licence that asks for payment, `constrained` of C2PA."""
     require_yes: bool = False

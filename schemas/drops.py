@@ -48,6 +48,7 @@ REASONS: dict[str, str] = {
     "not_seekable": "an image inside an archive that is one single gzip stream, so it cannot be read by offset",
     # pages
     "opt_out": "the page or image asks not to be used (robots meta or header, TDM reservation)",
+    "hash_listed": "its bytes or its look are on a list of what nobody may keep",
     "no_opt_in": "nothing says that the page or image may be used, and the settings ask for that",
     "url_blocked": "a token of the address is on the block list",
     "hostile_html": "markup that would exhaust the parser: too deep, or a tag too long",

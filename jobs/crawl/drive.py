@@ -24,6 +24,7 @@ from jobs.engine.engine import Engine, EngineSettings, WorkerDied, open_engine
 from jobs.engine.progress import Progress
 from schemas import __version__
 from schemas.deny import DenyList, add_to_deny_list
+from schemas.hash_lists import check_hash_lists
 from schemas.settings import SettingsError, differences
 from schemas.storage import Store
 
@@ -86,6 +87,7 @@ def crawl(
     for _ in read_seeds(seed for seed in seeds if not Path(seed).is_file()):  # refused before anything is written
         pass
     plan = _plan(store, config, seeds, engine)
+    check_hash_lists(config.consent.hash_lists)
     denied = add_to_deny_list(store, deny)
     limits = (max_pages, max_seconds)
     with open_engine(engine) as runner:
