@@ -25,6 +25,7 @@ from crawlers.http import decode_body, join_headers
 from schemas import __version__
 from schemas.consent import AGENT
 from schemas.drops import Drop
+from schemas.presigned import is_presigned
 from schemas.settings import Settings
 from schemas.urls import host_named, host_of
 
@@ -135,6 +136,8 @@ class Fetcher:
         """
         if not url.startswith(("http://", "https://")):
             raise Unfetched("bad_address", url[:200])
+        if is_presigned(url):
+            raise Unfetched("presigned")
         started = datetime.now(UTC)
         try:
             target = URL(url, encoded=True)

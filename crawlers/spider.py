@@ -36,6 +36,7 @@ from schemas.documents import Consent
 from schemas.drops import Drop
 from schemas.hash_lists import refuse_listed
 from schemas.links import PageLinks, PageSource
+from schemas.presigned import is_presigned
 from schemas.response_signals import linked_licences
 from schemas.signals import Signal
 from schemas.urls import resolve
@@ -415,8 +416,12 @@ class Spider:
 
     def _redirected(self, visit: Visit, exchange: Exchange) -> None:
         """Keep the redirect, and go where it leads: as another visit, with its own consent and its own host's pace."""
-        position, item = self._recorder.record(exchange), visit.item
+        item = visit.item
         target = resolve(item.url, exchange.headers.get("location", ""))
+        if is_presigned(target):  # nor is the redirect kept, which holds the key
+            self._drop(visit, Drop("presigned"))
+            return
+        position = self._recorder.record(exchange)
         via = (*item.via, item.url) if item.kind in ("image", "video") else ()
         moved = msgspec.structs.replace(item, url=crawl_url(target or item.url), redirects=item.redirects + 1, via=via)
         if not target:

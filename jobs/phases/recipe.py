@@ -31,6 +31,7 @@ from schemas.documents import Draft, Page, StoredImage
 from schemas.drops import Drop, DropRow, on_page
 from schemas.hash_lists import check_hash_lists, refuse_listed
 from schemas.pairs import PairRef
+from schemas.presigned import is_presigned
 from schemas.settings import SettingsError, changed, dump_settings, load_settings, settings_hash
 from schemas.videos import VideoDraft
 
@@ -207,6 +208,8 @@ class Recipe:
 
     def _read(self, page: Page) -> tuple[Page, ParsedPage, Any]:
         """The page after the steps that take pages, and its parse. Raises `Drop`, that of consent before any other."""
+        if is_presigned(page.url):
+            raise Drop("presigned")
         settings, early = self.config.consent, self._refused_at_a_look(page)
         refuse_listed(page.html, settings.hash_lists)
         if early is not None and not may_state_consent(page.html):

@@ -16,6 +16,7 @@ from pipeline.page.hostile import refuse_hostile
 from pipeline.page.metadata import base_of, json_ld
 from pipeline.video.refs import VIDEO_FILE, stated_videos
 from schemas.links import PageLinks, PageSource, refresh_target
+from schemas.presigned import is_presigned
 from schemas.response_signals import ROBOTS_NAMES, RSL_TYPE, Statements
 from schemas.urls import resolve
 
@@ -181,7 +182,11 @@ class _Links:
             self._add_video(references)
 
     def _add_video(self, references: list[str]) -> None:
-        urls = tuple(dict.fromkeys(url for value in references if value and (url := resolve(self._base, value))))
+        urls = tuple(
+            dict.fromkeys(
+                url for value in references if value and (url := resolve(self._base, value)) and not is_presigned(url)
+            )
+        )
         if urls:
             self._videos.add(urls)
 

@@ -271,3 +271,19 @@ def test_a_paid_licence_is_refused_or_passed_by_setting(
     web.routes |= {"/p": Reply(page(), headers=(LINK,)), "/rsl.xml": Reply(paid)}
     settings = ConsentSettings(conditional=conditional)  # type: ignore[arg-type]
     assert crawl(tmp_path, config(web, consent=settings), URL).reasons() == reasons
+
+
+# --- addresses that hold a key
+
+
+def test_an_address_with_a_key_is_neither_asked_for_nor_stored(web: WebServer, tmp_path: Path) -> None:
+    key = "X-Amz-Signature=0123456789abcdef"
+    web.routes |= {
+        "/p": Reply(page("/moved", f"/q?{key}", images=(f"/i.png?{key}", "/j.png"))), "/j.png": image(),
+        "/moved": Reply(status=302, headers=(("Location", f"/secret?{key}"),)), "/q": Reply(page()),
+    }  # fmt: skip
+    done = crawl(tmp_path, config(web), URL)
+    assert sorted(web.paths()) == ["/j.png", "/moved", "/p"]
+    assert done.reasons() == {"http://a.example/moved": "presigned"}
+    assert done.refused == {"presigned": 1}
+    assert all(key not in url for url in done.urls())
