@@ -12,10 +12,13 @@ from typing import Any
 
 import msgspec
 
+from pipeline.image.strip_jpeg import head_segments
+from pipeline.image.strip_png import SIGNATURE, chunks_of
 from schemas.signals import Signal, Verdict, most_restrictive, said
 
 #: What stands in the label of each manifest store, whatever the container; other files are not looked at.
 _SIGN = b"c2pa"
+_APP11 = 0xEB
 _ASSERTIONS = ("c2pa.training-mining", "cawg.training-mining")
 #: Entries that training a model is, or needs.
 _ENTRIES = ("ai_training", "ai_generative_training", "data_mining")
@@ -33,7 +36,7 @@ _SETTINGS = {
 
 def c2pa_signals(data: bytes, time: str = "") -> tuple[Signal, ...]:
     """What all manifests of a file say. A yes counts of the active manifest alone, if its hashes and signature hold."""
-    if _SIGN not in data:
+    if not _may_hold(data):
         return ()
     store = _read(data)
     active = store.get("active_manifest", "")
@@ -48,6 +51,15 @@ def c2pa_signals(data: bytes, time: str = "") -> tuple[Signal, ...]:
             words = ", ".join(f"{entry}={use}" for entry, use in stated.items())
             found.append(said(name, where, words, verdict, time))
     return tuple(found)
+
+
+def _may_hold(data: bytes) -> bool:
+    """A quick look, where a container says where manifests lie; elsewhere for a word that each of them has."""
+    if data.startswith(b"\xff\xd8\xff"):
+        return any(marker == _APP11 and _SIGN in segment for marker, segment in head_segments(data))
+    if data.startswith(SIGNATURE):
+        return any(chunks_of(data, b"caBX"))
+    return _SIGN in data
 
 
 def _read(data: bytes) -> dict[str, Any]:

@@ -29,7 +29,7 @@ def strip_jpeg(data: bytes, max_scans: int = MAX_SCANS, with_profile: bool = Tru
     scans, frame, exif = list[bytes](), b"", b""
     places: dict[int, int] = {}  # of the segments of colour that are kept
     icc: dict[int, bytes] = {}
-    for marker, segment, body in segments(data):
+    for marker, segment, body in _segments(data):
         if marker == _SCAN:
             scans.append(segment)
             if len(scans) > max_scans:
@@ -64,13 +64,26 @@ def strip_jpeg(data: bytes, max_scans: int = MAX_SCANS, with_profile: bool = Tru
     return Stripped(b"".join([*kept, b"\xff\xd9"]), exif, profile, len(scans))
 
 
+def head_segments(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Marker, and marker with what its length covers, of all that stands before the first scan."""
+    position = 2
+    while found := _MARKER.search(data, position):
+        at, marker = found.start(), data[found.start() + 1]
+        position = at + 2
+        if marker in (_SCAN, _END):
+            return
+        if marker not in _ALONE and marker != _START:
+            position += max(2, int.from_bytes(data[position : position + 2], "big"))
+            yield marker, data[at:position]
+
+
 def without_padding(data: bytes, zeros: int) -> bytes | None:
     """A stripped file without so many zeros before its end; None where it has fewer."""
     end = len(data) - 2
     return data[: end - zeros] + data[end:] if data.endswith(bytes(zeros), 0, end) else None
 
 
-def segments(data: bytes) -> Iterator[tuple[int, bytes, memoryview]]:
+def _segments(data: bytes) -> Iterator[tuple[int, bytes, memoryview]]:
     """Marker, marker with what its length covers, and compressed data after it."""
     view, position = memoryview(data), 2
     while found := _MARKER.search(data, position):

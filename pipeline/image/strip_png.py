@@ -30,7 +30,7 @@ _SCREEN_GAMMA = 2.4  # BT.1886
 def strip_png(data: bytes, with_profile: bool = True) -> Stripped:
     """Of an animation the first frame is left. Raises `Drop`: broken_image for damage in what is needed, hdr."""
     kept, colour, exif, has_palette, has_pixels = [data[:8]], dict[bytes, bytes](), b"", False, False
-    for kind, chunk, is_sound in chunks(data):
+    for kind, chunk, is_sound in _chunks(data):
         body = chunk[8:-4]
         if kind in _CRITICAL or kind[:1].isupper():
             if not is_sound or kind not in _CRITICAL:
@@ -56,7 +56,7 @@ def strip_png(data: bytes, with_profile: bool = True) -> Stripped:
     return Stripped(b"".join(kept), exif, _stated_profile(colour))
 
 
-def chunks(data: bytes) -> Iterator[tuple[bytes, bytes, bool]]:
+def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes, bool]]:
     """Kind, the whole chunk, and whether it has its checksum."""
     position = 8
     while position + 12 <= len(data):
@@ -66,6 +66,16 @@ def chunks(data: bytes) -> Iterator[tuple[bytes, bytes, bool]]:
         chunk = data[position:end]
         yield chunk[4:8], chunk, zlib.crc32(memoryview(chunk)[4:-4]) == int.from_bytes(chunk[-4:], "big")
         position = end
+
+
+def chunks_of(data: bytes, wanted: bytes) -> Iterator[bytes]:
+    """The bodies of the chunks of a kind; whether they are sound is not asked."""
+    position = 8
+    while position + 12 <= len(data):
+        end = position + 8 + int.from_bytes(data[position : position + 4], "big")
+        if data[position + 4 : position + 8] == wanted:
+            yield data[position + 8 : end]
+        position = end + 4
 
 
 def _stated_profile(colour: dict[bytes, bytes]) -> bytes:

@@ -5,32 +5,30 @@ Metadata is hostile input: packets are bounded, and never unpacked beyond that.
 
 import zlib
 
-from pipeline.image.strip_jpeg import segments
-from pipeline.image.strip_png import SIGNATURE, chunks
+from pipeline.image.strip_jpeg import head_segments
+from pipeline.image.strip_png import SIGNATURE, chunks_of
 from pipeline.image.strip_webp import riff_chunks
 from schemas.drops import Drop
 from schemas.images import open_image
 
 #: Of one packet; editors write histories of a megabyte. What is longer is looked through, and not parsed.
 MAX_PACKET_BYTES = 2 << 20
-_APP1, _SCAN = 0xE1, 0xDA
+_APP1 = 0xE1
 _MAIN, _EXTENSION = b"http://ns.adobe.com/xap/1.0/\0", b"http://ns.adobe.com/xmp/extension/\0"
 _KEYWORD = b"XML:com.adobe.xmp\0"
-#: Something of each packet stands in its file as it is, except where a PNG packs it.
-_SIGNS = (b"ns.adobe.com/x", b"adobe:ns:meta", b"XMP", b"rdf-syntax-ns", b"com.adobe.xmp")
+#: Stands in each packet, whose text other formats do not pack; every second byte of UTF-16.
+_SIGNS = (b"rdf-syntax-ns", "rdf-syntax-ns".encode("utf-16-le"), "rdf-syntax-ns".encode("utf-16-be"))
 
 
 def xmp_packets(data: bytes) -> list[bytes]:
     """All packets of a file, each at most a byte longer than `MAX_PACKET_BYTES`; none where it is damaged."""
-    if not any(sign in data for sign in _SIGNS):
-        return []
     if data.startswith(b"\xff\xd8\xff"):
         return _of_jpeg(data)
     if data.startswith(SIGNATURE):
-        return [packet for kind, chunk, _ in chunks(data) if kind == b"iTXt" and (packet := _of_itxt(chunk[8:-4]))]
+        return [packet for body in chunks_of(data, b"iTXt") if (packet := _of_itxt(body))]
     if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
         return [body[: MAX_PACKET_BYTES + 1] for kind, body in riff_chunks(data) if kind == b"XMP "]
-    return _by_pillow(data)
+    return _by_pillow(data) if any(sign in data for sign in _SIGNS) else []
 
 
 def _of_jpeg(data: bytes) -> list[bytes]:
@@ -38,9 +36,7 @@ def _of_jpeg(data: bytes) -> list[bytes]:
     packets: list[bytes] = []
     parts: dict[bytes, dict[int, bytes]] = {}
     held = 0
-    for marker, segment, _ in segments(data):
-        if marker == _SCAN:
-            break
+    for marker, segment in head_segments(data):
         if marker != _APP1:
             continue
         if segment.startswith(_MAIN, 4):
