@@ -2,7 +2,7 @@
 
     python -m benchmarks.consent [FOLDER of NAME/source.html]
 
-In CPU seconds of one process; the pages are those of the tests unless a folder is named, with headers that speak of use.
+In CPU seconds of one process; the pages are those of the tests unless a folder is named, with headers about use.
 Images are JPEGs of 640 x 480 pixels: plain, with XMP of 40 properties, with a C2PA manifest as the tests sign it.
 """
 

@@ -17,6 +17,7 @@ from crawlers.crawl_config import CrawlConfig
 from crawlers.crawl_status import Status
 from crawlers.frontier import Item
 from crawlers.scope import partition_of
+from crawlers.web_bot_auth import check_bot_auth
 from jobs.crawl.progress import CrawlProgress
 from jobs.crawl.seeds import read_seeds
 from jobs.crawl.worker import SpiderWorker
@@ -88,6 +89,7 @@ def crawl(
         pass
     plan = _plan(store, config, seeds, engine)
     check_hash_lists(config.consent.hash_lists)
+    check_bot_auth(config.fetch.bot_auth_key, config.fetch.bot_auth_agent)
     denied = add_to_deny_list(store, deny)
     limits = (max_pages, max_seconds)
     with open_engine(engine) as runner:

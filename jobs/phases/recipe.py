@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from crawlers.captured import Media
+from crawlers.web_bot_auth import check_bot_auth
 from jobs.config import BuildConfig, OwnModel, OwnScorer, OwnStep, load_config
 from jobs.phases.own_models import check_models
 from jobs.phases.own_steps import How, OwnCode, OwnFunction, check_settings, find, find_step, import_file, own_code
@@ -65,6 +66,7 @@ class Recipe:
             check_settings(model.use, made, model.settings, skip=0 if isinstance(made, type) else 2)
         check_models(self.config)
         check_hash_lists(self.config.consent.hash_lists)
+        check_bot_auth(self.config.media.fetch.bot_auth_key, self.config.media.fetch.bot_auth_agent)
         self._on_page, self._on_draft = self._page_steps(), self._draft_steps()
         self._has_own_on_page = any(step.is_own for step in self._on_page)
         self.own: list[OwnCode] = own_code(self.config, self.given)
