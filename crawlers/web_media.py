@@ -150,7 +150,8 @@ class WebMedia:
     async def _site_signals(self, exchange: Exchange) -> tuple[Signal, ...]:
         """What the site's files, and the licences that a response names, say of its use. Raises `Drop("opt_out")`."""
         url, flight = exchange.url, Flight()
-        policy = await self._policy(self._host(host_name(url)), url)
+        policies = self._host(host_name(url)).policies  # one of them has just let it be asked for
+        policy = policies.get(url.partition("://")[0]) or next(iter(policies.values()))
 
         async def fetch(address: str) -> bytes | None:
             wait = partial(self._turns.wait, flight)

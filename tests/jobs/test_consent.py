@@ -7,13 +7,20 @@ from pathlib import Path
 import msgspec
 import pyarrow.parquet as pq
 import pyexiv2
+import pytest
 from warcio.statusandheaders import StatusAndHeaders
 from warcio.warcwriter import WARCWriter
 
+from crawlers.captured import Media
+from jobs.kinds.clips.source import subtitles_of
+from jobs.phases.recipe import Recipe
 from schemas.consent import ConsentSettings
+from schemas.drops import Drop
+from schemas.videos import VideoDraft
 from tests.jobs.site import article, photo
 from tests.jobs.test_build import SMALL, built, drops, samples
 from tests.pipeline.signed import signed
+from tests.pipeline.test_c2pa import media
 
 PAGE = "https://site.example/page"
 SITE = [{"signal": "content-signal", "origin": "/robots.txt", "value": "ai-train=yes", "verdict": "yes"}]
@@ -111,3 +118,30 @@ def test_pairs_have_the_signals_of_page_and_image(tmp_path: Path) -> None:
     (index,) = (tmp_path / "out/pairs/shards").glob("*.parquet")
     (row,) = pq.read_table(index).to_pylist()
     assert [one["subject"] for one in row["signals"]] == ["page", "0"]
+
+
+class Tracks:
+    """Gives one subtitle track with some headers."""
+
+    def __init__(self, headers: dict[str, str]) -> None:
+        self._headers = headers
+
+    def get(self, url: str) -> Media:
+        return Media(url, self._headers, b"WEBVTT\n\n00:01.000 --> 00:02.000\nHello")
+
+
+@pytest.mark.parametrize(
+    ("headers", "cues"), [({}, 1), ({"content-usage": "train-ai=n"}, 0), ({"x-robots-tag": "noai"}, 0)]
+)
+def test_subtitles_that_ask_to_be_left_alone_are(headers: dict[str, str], cues: int) -> None:
+    video = VideoDraft(1, ("https://a.example/v.mp4",), (), tracks=("https://a.example/v.vtt",))
+    assert len(subtitles_of(Tracks(headers), video)) == cues  # type: ignore[arg-type]
+
+
+def test_a_video_is_dropped_by_its_manifest() -> None:
+    data = signed(media("video/mp4"), "video/mp4", "cawg.training-mining", {"cawg.data_mining": "notAllowed"})
+    with pytest.raises(Drop) as caught:
+        Recipe(SMALL).cut(with_frames=False)(Media("https://a.example/v.mp4", {}, data))
+    assert (caught.value.reason, caught.value.detail) == (
+        "opt_out", "cawg.training-mining: data_mining=notAllowed (C2PA manifest)",
+    )  # fmt: skip
