@@ -51,6 +51,16 @@ def read_builds(store: Store) -> list[Build]:
     return promised(DATASET, data, _History).builds
 
 
+def added_to(store: Store) -> Store:
+    """The dataset to which is to be added what is made in `store`, a folder of it."""
+    return Store(store.url.rstrip("/").removesuffix(f"/{APPENDING}"))
+
+
+def inputs_name(number: int) -> str:
+    """The file that names the inputs of a build."""
+    return f"inputs/{number:03d}.json"
+
+
 def is_published(builds: list[Build], kind: str, shard: str) -> bool:
     """Whether a shard, or a file of one, is of the dataset as far as its builds tell, and not of one still going on."""
     digits = shard.partition("-")[0]

@@ -165,6 +165,10 @@ class Shard:
             raise DamagedShard(f"{self.tar_name} ends within a sample, at {row['offset'] + len(data)} bytes")
         return _cut(data, row)
 
+    def member(self, place: Mapping[str, Any]) -> bytes:
+        """One member, given by its entry in an index row."""
+        return self._store.read_range(self.tar_name, place["offset"], place["size"])
+
     def members(self, rows: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, bytes]]:
         """The members of samples given by their index rows: name to data, in tar order."""
         with self._store.open(self.tar_name) as file:

@@ -30,15 +30,26 @@ def read_superseded(store: Store, kind: str) -> dict[str, Superseded]:
 
     Raises `DamagedShard`.
     """
+    latest = latest_lists(store, kind)
+    names = [list_name(kind, shard, build) for shard, build in latest.items()]
+    return dict(zip(latest, read_lists(store, names), strict=True))
+
+
+def latest_lists(store: Store, kind: str) -> dict[str, int]:
+    """By shard, the last published build that replaced any of its samples."""
     published = len(read_builds(store))
     latest: dict[str, int] = {}
     for name in store.list(f"{kind}/superseded") if published else ():
         shard, _, build = name.removesuffix(".json").rpartition("-")
         if name.endswith(".json") and not name.startswith(".") and int(build) < published:
             latest[shard] = max(int(build), latest.get(shard, 0))
-    names = [list_name(kind, shard, build) for shard, build in latest.items()]
-    found = zip(latest, names, store.read_all(names), strict=True)
-    return {shard: promised(name, data, Superseded) for shard, name, data in found}
+    return latest
+
+
+def read_lists(store: Store, names: Sequence[str]) -> list[Superseded]:
+    """Raises `DamagedShard`."""
+    found = zip(names, store.read_all(names), strict=True)
+    return [promised(name, data, Superseded) for name, data in found]
 
 
 class LiveShards:

@@ -23,6 +23,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--output", required=True, metavar="DIR", help="a folder or an fsspec URL; one build each")
     parser.add_argument(
+        "--append",
+        action="store_true",
+        help="add the inputs to the finished dataset that lies there: new shards, compared with what it has; without "
+        "--input finish what was begun",
+    )
+    parser.add_argument(
         "--deny", metavar="FILE", help="addresses and domains that must not be in the dataset, one a line; also removed"
     )
     parser.add_argument(
@@ -48,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     def work() -> "Dataset":
-        from jobs.build import build
+        from jobs.build import append, build
         from jobs.config import read_lines
         from jobs.engine.engine import EngineSettings
         from jobs.phases.recipe import Recipe
@@ -56,7 +62,8 @@ def run(arguments: argparse.Namespace) -> int:
         engine = EngineSettings(engine=arguments.engine, address=arguments.address, workers=arguments.workers)
         kinds = [f"kinds=[{arguments.kinds}]"] if arguments.kinds else []
         recipe = Recipe.named(arguments.config, [*arguments.set, *kinds])
-        return build(arguments.output, arguments.input, recipe, engine, read_lines(arguments.deny), arguments.videos)
+        make = append if arguments.append else build
+        return make(arguments.output, arguments.input, recipe, engine, read_lines(arguments.deny), arguments.videos)
 
     return carry_out(work, arguments.output)
 

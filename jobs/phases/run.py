@@ -68,7 +68,7 @@ class Phases:
     def _merge(self, phase: Phase, commits: Sequence[Commit]) -> None:
         """Merge the files of a phase that has many tasks; what was merged is removed, and nobody reads it again."""
         slices = len(self._memory.slices) if self._has_slices else 0
-        merged = plan_merge(phase.name, commits, max(self.plan.partitions, self.plan.buckets, slices))
+        merged = plan_merge(phase.name, commits, max(self.plan.most_buckets, slices))
         if merged is None:
             return
         names = merged_names(commits)

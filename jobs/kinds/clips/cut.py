@@ -8,11 +8,13 @@ import msgspec
 from crawlers.captured import Media, MediaSource
 from jobs.engine.isolation import Isolated
 from jobs.kinds.clips.judge import ClipJudge
+from jobs.kinds.clips.known import KnownVideos, characters_of, clip_keys_writer
 from jobs.kinds.clips.source import ListedFiles, subtitles_of
 from jobs.kinds.clips.take import VIDEO_LISTS, located_as
 from jobs.kinds.clips.write import WrittenClip, add_clip
 from jobs.kinds.shards import Shards
 from jobs.phases.extract import EXTRACT
+from jobs.phases.known import KeysWriter
 from jobs.phases.media import first_good, open_media, read_locations
 from jobs.phases.recipe import Recipe
 from jobs.phases.scoring import Hosts, open_models
@@ -29,14 +31,15 @@ from schemas.videos import VideoDraft
 def make_clips(task: Task, recipe: Recipe, hosts: Hosts) -> None:
     """Make the clips of one part of the videos."""
     plan, config, deny = task.plan, task.config, read_deny_list(task.store)
-    shards = Shards(task.attempt, CLIPS, task.index, config.shards, plan.config_hash, task.tally)
+    partition = plan.partition_of(CLIPS.name, task.index)
+    shards = Shards(task.attempt, CLIPS, partition, config.shards, plan.config_hash, task.tally)
     task.finish_shards = shards.finish
     models = open_models(task, hosts)
     locations = read_locations(task, located_as(plan, task.index))
     source = open_media(task, locations, deny, "video")
     media = ListedFiles(source, config.warc.max_video_bytes, config.videos_folder)
     cut = Guarded(task.enter(Isolated(recipe.cut(with_frames=models is not None), config.video_isolation)))
-    make = _Make(task, media, deny, cut, ClipJudge(task, models), shards)
+    make = _Make(task, media, deny, cut, ClipJudge(task, models), shards, clip_keys_writer(task))
     for number, video in enumerate(_videos(task)):
         try:
             make(number, video)
@@ -57,9 +60,10 @@ class _Make:
         cut: Callable[[Media], CutVideo],
         judge: ClipJudge,
         shards: Shards,
+        keys: KeysWriter,
     ) -> None:
         self._task, self._media, self._deny, self._cut, self._judge = task, media, deny, cut, judge
-        self._shards = shards
+        self._shards, self._keys = shards, keys
 
     def __call__(self, number: int, video: VideoDraft) -> None:
         """Raises `Drop` of the video."""
@@ -81,7 +85,8 @@ class _Make:
                 self._drop_clip(video, clip.start_s, clip.end_s, drop.reason, drop.detail)
             else:
                 tally.kept("clip")
-                add_clip(self._shards, self._task, WrittenClip(number, video, url, whole, clip, judged))
+                key = add_clip(self._shards, self._task, WrittenClip(number, video, url, whole, clip, judged))
+                self._keys.add(sample=key, video=media_key(video.url), characters=characters_of(video.texts))
                 kept += 1
         if not kept:
             raise Drop("no_clip_left")
@@ -105,15 +110,17 @@ def _videos(task: Task) -> Iterator[VideoDraft]:
             key = media_key(video.url)
             other = best.get(key)
             if other is not None:
-                video, other = sorted((video, other), key=lambda one: (-_characters(one), one.uid))
+                video, other = sorted((video, other), key=lambda one: (-characters_of(one.texts), one.uid))
                 _drop(task, other, "duplicate_video", f"taken from {video.page_url}")
             best[key] = video
+    known = KnownVideos(task, set(best))
+    for key, video in list(best.items()):
+        if known.stays(key, characters_of(video.texts)):
+            _drop(task, best.pop(key), "duplicate_video", "its clips are there")
+        else:
+            known.replace(key, video.page_url)
     order = sorted(best, key=lambda key: hashlib.blake2b(b"%d/%b" % (task.config.seed, key)).digest())
     yield from (best[key] for key in order)
-
-
-def _characters(video: VideoDraft) -> int:
-    return sum(len(text.text) for text in video.texts)
 
 
 def _drop(task: Task, video: VideoDraft, reason: str, detail: str) -> None:

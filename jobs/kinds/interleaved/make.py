@@ -3,9 +3,18 @@
 from jobs.kinds.interleaved.fetch import ASSEMBLE
 from jobs.kinds.interleaved.write import PUBLISH
 from jobs.phases.duplicates import TEXTS
-from jobs.phases.frequency import CONTENTS, COUNTS, FREQUENT_KEYS, compares_addresses
+from jobs.phases.frequency import (
+    CONTENTS,
+    COUNTS,
+    FREQUENT_KEYS,
+    KNOWN_COUNTS,
+    all_losing_phases,
+    compares_addresses,
+)
+from jobs.phases.known import SUPERSEDE
 from jobs.phases.near_duplicates import find_near_duplicates
 from jobs.phases.run import Phases
+from schemas.kinds import INTERLEAVED
 
 
 def make_pages(phases: Phases) -> None:
@@ -16,6 +25,8 @@ def make_pages(phases: Phases) -> None:
         phases.run(CONTENTS, ASSEMBLE)
     with phases.models() as hosts:
         phases.run(PUBLISH, hosts)
+    if phases.plan.onto is not None:
+        phases.run(SUPERSEDE, INTERLEAVED.name, all_losing_phases(phases.plan.config))
 
 
 def compare_pages(phases: Phases) -> None:
@@ -25,6 +36,8 @@ def compare_pages(phases: Phases) -> None:
     if config.near_duplicates:
         find_near_duplicates(phases)
     phases.cut_slices()
+    if phases.plan.onto is not None:
+        phases.run(KNOWN_COUNTS)
     if compares_addresses(config):
         phases.run(COUNTS)
         phases.run(FREQUENT_KEYS)

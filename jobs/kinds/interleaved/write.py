@@ -5,10 +5,11 @@ from functools import partial
 import msgspec
 
 from jobs.kinds.interleaved.fetch import ASSEMBLE
-from jobs.kinds.interleaved.page import PageWithImages, is_frequent, staged_pages
+from jobs.kinds.interleaved.page import PageWithImages, is_frequent, keys_of_image, staged_pages
 from jobs.kinds.interleaved.score import score_pages
 from jobs.kinds.shards import Shards
-from jobs.phases.frequency import CONTENTS, frequent_keys
+from jobs.phases.frequency import CONTENTS, COUNTS, compares_addresses, frequent_keys
+from jobs.phases.known_pages import PageKeysWriter
 from jobs.phases.scoring import Hosts
 from jobs.phases.task import Phase, Task
 from pipeline.interleave import interleave
@@ -19,8 +20,10 @@ from schemas.kinds import INTERLEAVED
 def write_pages(task: Task, hosts: Hosts) -> None:
     """Write the samples of one slice; `hosts` hold the models, if any do."""
     plan, tally = task.plan, task.tally
-    shards = Shards(task.attempt, INTERLEAVED, task.index, plan.config.shards, plan.config_hash, tally)
+    partition = plan.partition_of(INTERLEAVED.name, task.index)
+    shards = Shards(task.attempt, INTERLEAVED, partition, plan.config.shards, plan.config_hash, tally)
     task.finish_shards = shards.finish
+    keys = PageKeysWriter(task, COUNTS if compares_addresses(plan.config) else None)
     frequent: set[bytes] = set()
     if plan.config.corpus.max_image_places is not None:
         frequent = frequent_keys(task, CONTENTS, "images")
@@ -29,6 +32,7 @@ def write_pages(task: Task, hosts: Hosts) -> None:
         tally.kept("page")
         tally.kept("image", len(page.shown))
         key = shards.next_key
+        keys.add(key, page.draft, page.contents)
         shards.add(key, *interleave(page.draft, page.illustrations, key, plan.config_hash, page.screening))
 
 
@@ -45,7 +49,8 @@ def without_frequent_content(frequent: set[bytes], tally: Tally, page: PageWithI
             kept.append(item)
     if not kept:
         raise Drop("no_image_left", f"of {len(page.shown)}")
-    return msgspec.structs.replace(page, shown=kept)
+    contents = [key for item in page.shown for key in keys_of_image(item.image)]
+    return msgspec.structs.replace(page, shown=kept, contents=contents)
 
 
 PUBLISH = Phase("publish", "slices", write_pages)

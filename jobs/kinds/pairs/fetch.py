@@ -11,6 +11,7 @@ from crawlers.captured import Location, Media, MediaSource
 from crawlers.img2dataset import Img2datasetMedia
 from jobs.engine.isolation import Isolated
 from jobs.kinds.pairs.count import PAIR_COUNTS, PAIR_WORDS
+from jobs.kinds.pairs.known import CONTENTS
 from jobs.kinds.pairs.lists import first_phase
 from jobs.kinds.pairs.pair import FetchedPair, stage
 from jobs.kinds.pairs.take import image_text_key, token_keys
@@ -28,8 +29,6 @@ from schemas.documents import StoredImage
 from schemas.drops import Drop, Guarded, Tally, each, on_page
 from schemas.pairs import PairRef
 from schemas.urls import media_key
-
-CONTENTS = {"both": pa.binary(), "id": pa.binary(), "slice": pa.int32(), "time": pa.string(), "url": pa.string()}
 
 
 def fetch_pair_images(task: Task, recipe: Recipe) -> None:

@@ -9,8 +9,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from jobs.kinds.pairs.fetch import PAIR_IMAGES, counted
+from jobs.kinds.pairs.known import KNOWN_CONTENTS, PairKeysWriter, sample_of, slice_of_known
 from jobs.kinds.pairs.pair import FetchedPair, add_pair, staged_pairs
 from jobs.kinds.shards import Shards
+from jobs.phases.known import bucket_of_known, superseded_writer
 from jobs.phases.own_models import Answer
 from jobs.phases.scoring import Hosts, Judge, ModelHost, open_models, screened_by
 from jobs.phases.task import Phase, Task
@@ -23,11 +25,18 @@ from schemas.pairs import Caption
 
 def find_equal_pairs(task: Task) -> None:
     """For one bucket of contents: of pairs with the same bytes and caption all but the newest are lost."""
-    lost, rows = task.writer("lost", {"id": pa.binary()}), task.rows(PAIR_IMAGES, "contents")
+    lost, rows = task.writer("lost", {"id": pa.binary()}), task.rows([PAIR_IMAGES, KNOWN_CONTENTS], "contents")
+    superseded = superseded_writer(task)
     if rows is not None:
         rows = first_of_each(rows, "both", [("time", "descending"), ("id", "ascending")])
         again = rows.filter(pc.invert(rows.column("first")))
-        lost.add_table(again.column("slice").to_numpy(), again)
+        new = again.filter(pc.field("slice") >= 0)
+        lost.add_table(new.column("slice").to_numpy(), new)
+        if superseded is not None:
+            for row in again.filter(pc.field("slice") < 0).select(["slice", "id"]).to_pylist():
+                bucket = bucket_of_known(task, slice_of_known(row["slice"]))
+                detail = "a newer one has the same bytes and its caption"
+                superseded.add(bucket, sample_of(row["id"]), "duplicate_pair", detail, size=100)
 
 
 PAIR_CONTENTS = Phase("pair-contents", "buckets", find_equal_pairs)
@@ -36,8 +45,10 @@ PAIR_CONTENTS = Phase("pair-contents", "buckets", find_equal_pairs)
 def write_pairs(task: Task, hosts: Hosts) -> None:
     """Write the pairs of one slice, less what repeats others by its content, and what scorers refuse."""
     plan, tally = task.plan, task.tally
-    shards = Shards(task.attempt, PAIRS, task.index, plan.config.shards, plan.config_hash, tally)
+    partition = plan.partition_of(PAIRS.name, task.index)
+    shards = Shards(task.attempt, PAIRS, partition, plan.config.shards, plan.config_hash, tally)
     task.finish_shards = shards.finish
+    keys = PairKeysWriter(task)
     again: set[bytes] = set()
     for table in task.groups(PAIR_CONTENTS, "lost"):
         again.update(table.column("id").to_pylist())
@@ -45,6 +56,7 @@ def write_pairs(task: Task, hosts: Hosts) -> None:
     pairs = each(partial(_refuse_again, again), staged, tally)
     for pair in score_pairs(task, pairs, hosts):
         tally.kept("pair")
+        keys.add_pair(shards.next_key, pair)
         add_pair(shards, pair, plan.config_hash)
 
 
