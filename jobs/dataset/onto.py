@@ -25,7 +25,7 @@ FREE = (
     "seed", "partitions", "buckets", "archives_a_task", "max_slice_bytes", "keep_work", "without_keys", "shards", "media",
     "lists", "isolation", "video_isolation", "videos_folder", "warc",
 )  # fmt: skip
-_SAMPLES_A_GROUP = 100_000
+_SAMPLES_A_GROUP = 50_000
 
 
 def require_agreement(store: Store, dataset: Dataset, recipe: Recipe) -> list[str]:

@@ -129,6 +129,9 @@ def _delete(store: Store, kind: str, shard: str) -> None:
     store.remove(_mark_name(kind, shard))
     for suffix in (".tar", ".tar.idx", ".parquet"):
         store.remove(posixpath.join(kind, "shards", shard + suffix))
+    for name in store.list(f"{kind}/superseded"):  # a later shard may get the number
+        if name.rpartition("-")[0] == shard:
+            store.remove(f"{kind}/superseded/{name}")
 
 
 def _recounted(store: Store, dataset: Dataset) -> Dataset:

@@ -17,7 +17,7 @@ from schemas.storage import Store
 
 PLAN = "work/plan.json"
 #: How files in `work/` are laid out. Another number is another layout, which no build can go on with.
-LAYOUT = 2
+LAYOUT = 3
 CONFIG = "work/config.yaml"  # the resolved settings, as `weft build` takes them
 #: A row of a list is some hundred bytes, and makes a sample of some tens of thousands.
 _BYTES_A_PARTITION = {"archives": 512 << 20, "lists": 1 << 20}

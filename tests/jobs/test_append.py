@@ -79,13 +79,18 @@ def corpus(seed: int, count: int = 24) -> list[Page]:
                     images = other.images
                 case _:
                     url, paragraphs[0] = f"{other.url}/{number}", other.paragraphs[0]
+        home = url.split("/")[2]
+        if rng.random() < 0.35:  # stands on more pages of its domain than a paragraph may
+            paragraphs.append(prose(len(home) + ord(home[1]), 6))
+        if rng.random() < 0.25:  # is on more pages than an image may be
+            images = (*images, 999)
         hour = times[number]
         time = f"2026-02-{1 + hour // 24:02d}T{hour % 24:02d}:00:00Z"
         pages.append(Page(url, time, tuple(paragraphs), images))
     return pages
 
 
-CONFIG = load_config("default", ["partitions=2", "buckets=3", "decontamination.texts=[]"])
+CONFIG = load_config("default", ["partitions=2", "buckets=3", "corpus.max_image_documents=3"])
 
 
 def live(folder: Path) -> dict[tuple[str, str], Sample]:
@@ -108,7 +113,7 @@ def lost(folder: Path, reasons: tuple[str, ...]) -> list[dict]:
     return [row for row in drops(folder) if row["kind"] == "page" and row["reason"] in reasons]
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(4))
 def test_what_is_added_becomes_what_a_build_of_it_and_of_all_that_is_there_would_make(
     tmp_path: Path, seed: int
 ) -> None:
@@ -121,6 +126,7 @@ def test_what_is_added_becomes_what_a_build_of_it_and_of_all_that_is_there_would
     archives = [write(tmp_path / f"{number}.warc.gz", part) for number, part in enumerate(parts)]
     out = tmp_path / "out"
     build(str(out), archives[:1], CONFIG, INLINE)
+    counted = 0
     for number in (1, 2):
         before = live(out)
         append(str(out), archives[number : number + 1], CONFIG, INLINE)
@@ -129,6 +135,7 @@ def test_what_is_added_becomes_what_a_build_of_it_and_of_all_that_is_there_would
         once = tmp_path / f"once-{number}"
         build(str(once), [there, archives[number]], CONFIG, INLINE)
         expected = live(once)
+        counted += sum(row["reason"] in ("boilerplate", "frequent_image") for row in drops(once))
         new = {name: says(sample) for name, sample in after.items() if name not in before}
         assert new == {name: says(sample) for name, sample in expected.items() if name not in before}
         replaced = {row["url"] for row in lost(once, DUPLICATES)}
@@ -141,11 +148,12 @@ def test_what_is_added_becomes_what_a_build_of_it_and_of_all_that_is_there_would
         gone_by_counts = {name for name in before if name in after and name not in expected}
         dropped_for = {row["url"]: row["reason"] for row in drops(once) if row["kind"] == "page"}
         assert all(dropped_for[url] not in DUPLICATES for url, _ in gone_by_counts)
+    assert counted
     assert list(problems(Store(str(out)))) == []
     assert read_dataset(Store(str(out))).kinds["interleaved"].samples == len(live(out))
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(3))
 def test_it_differs_from_a_build_of_everything_at_once_only_by_what_an_earlier_build_dropped(
     tmp_path: Path, seed: int
 ) -> None:
