@@ -22,9 +22,21 @@ from schemas.superseded import LiveShards, latest_lists
 
 #: Settings that say how work is cut up, where media come from and what that may take, not what a sample is.
 FREE = (
-    "seed", "partitions", "buckets", "archives_a_task", "max_slice_bytes", "keep_work", "without_keys", "shards", "media",
-    "lists", "isolation", "video_isolation", "videos_folder", "warc",
-)  # fmt: skip
+    "seed",
+    "partitions",
+    "buckets",
+    "archives_a_task",
+    "max_slice_bytes",
+    "keep_work",
+    "without_keys",
+    "shards",
+    "media",
+    "lists",
+    "isolation",
+    "video_isolation",
+    "videos_folder",
+    "warc",
+)
 _SAMPLES_A_GROUP = 50_000
 
 
