@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from jobs.phases.extract import EXTRACT, PAGES
-from jobs.phases.known import is_known, superseded_writer
+from jobs.phases.known import is_known, key_of_known, superseded_writer
 from jobs.phases.known_pages import KNOWN_PAGES
 from jobs.phases.task import Phase, Task
 from schemas.buckets import buckets_of_digests, buckets_of_ints, first_of_each
@@ -26,6 +26,8 @@ LOCATIONS = {
     "record_url": pa.string(),
 }
 LOSERS = {"uid": pa.int64()}
+#: In a build that adds to a dataset: who lost to whom.
+BEATEN = {"winner": pa.int64(), "uid": pa.int64(), "partition": pa.int32()}
 #: Rows by page, of those that exact rules leave; and a row for each band of each text.
 LEFT = {"uid": pa.int64(), "time": pa.string(), "partition": pa.int32(), "url": pa.string()}
 BANDS = {"band": pa.int64(), "uid": pa.int64()}
@@ -64,6 +66,7 @@ class Losers:
 
     def __init__(self, task: Task) -> None:
         self._task, self._losers, self._superseded = task, task.writer("losers", LOSERS), superseded_writer(task)
+        self._beaten = task.writer("beaten", BEATEN) if task.plan.onto is not None else None
 
     def keep_newest(self, pages: pa.Table, key: str, reason: str) -> pa.Table:
         """The newest page of each key. Equal times are decided by the higher uid."""
@@ -75,18 +78,22 @@ class Losers:
         winners = np.maximum.accumulate(np.where(first, np.arange(len(first)), 0))[places]
         for start in range(0, len(places), 10_000):
             some = slice(start, start + 10_000)
-            self._lose(pages.take(places[some]), pages.select(["url", "time"]).take(winners[some]), reason)
+            self._lose(pages.take(places[some]), pages.select(["uid", "url", "time"]).take(winners[some]), reason)
         return pages.filter(pages.column("first"))
 
     def _lose(self, lost: pa.Table, won: pa.Table, reason: str) -> None:
         partitions = lost.column("partition").to_numpy()
         self._losers.add_table(partitions, lost)
+        if self._beaten is not None:
+            rows = lost.select(["uid", "partition"]).append_column("winner", won.column("uid"))
+            buckets = buckets_of_ints(won.column("uid").to_numpy(), self._task.plan.buckets)
+            self._beaten.add_table(buckets, rows)
         known = is_known(self._task, lost.column("uid").to_numpy()).tolist()
         rows = zip(known, partitions.tolist(), lost.select(["uid", "url"]).to_pylist(), won.to_pylist(), strict=True)
         for is_there, partition, row, winner in rows:
             detail = f"same as {winner['url']} of {winner['time']}"
             if is_there and self._superseded is not None:
-                self._superseded.add(partition, f"{row['uid']:012d}", reason, detail, size=200)
+                self._superseded.add(partition, key_of_known(row["uid"]), reason, detail, size=200)
             else:
                 self._task.tally.drop(DropRow(row["url"], "page", reason, detail))
 

@@ -34,6 +34,11 @@ def is_known(task: Task, uids: NDArray[np.int64]) -> NDArray[np.bool_]:
     return uids < FIRST_UID if task.plan.onto is not None else np.zeros(len(uids), np.bool_)
 
 
+def key_of_known(uid: int) -> str:
+    """The key of the sample that a uid stands for."""
+    return f"{uid:012d}"
+
+
 def bucket_of_known(task: Task, group: int) -> int:
     """The bucket of what concerns the samples of a group of shards: those below are of partitions."""
     return task.plan.partitions + group
@@ -142,12 +147,16 @@ def joined(rows: pa.Table, keys: pa.Table) -> pa.Table:
     return rows
 
 
-def supersede(task: Task, kind: str, phases: Sequence[Phase]) -> None:
-    """For one group of shards: list the samples that these phases replaced, and count them as dropped."""
+def supersede(task: Task, kind: str, phases: Sequence[Phase], sparing: Sequence[Phase] = ()) -> None:
+    """For one group of shards: list the samples that these phases replaced and the others did not spare, and count them
+    as dropped."""
     lost: dict[str, tuple[str, str]] = {}
     for table in task.groups(phases, "superseded", bucket_of_known(task, task.index)):
         for row in table.to_pylist():
             lost.setdefault(row["sample"], (row["reason"], row["detail"]))
+    for table in task.groups(sparing, "spared", bucket_of_known(task, task.index)):
+        for uid in table.column("uid").to_pylist():
+            lost.pop(key_of_known(uid), None)
     item = KINDS[kind].item
     for shard in task.plan.known(kind)[task.index] if lost else ():
         columns = [

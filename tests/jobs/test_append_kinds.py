@@ -34,7 +34,7 @@ def live_pairs(folder: Path) -> set[tuple[str, str, str]]:
         for members in shard.members(shard.index().to_pylist()):
             data = next(data for name, data in members.items() if name.endswith(".json"))
             pair = msgspec.json.decode(data, type=Pair)
-            found.add((*(url.rpartition("/")[2] for url in (pair.page_url, pair.url)), pair.caption))
+            found.add((pair.page_url.rpartition("/")[2], pair.url.rpartition("/")[2], pair.caption))
     return found
 
 
@@ -65,6 +65,27 @@ def test_of_equal_pairs_the_newer_stays(tmp_path: Path, newer: bool, without_key
     assert dataset.kinds["pairs"].samples == 4
     assert dataset.drops["pair"] == {"duplicate_pair": 2}
     assert dataset.builds[1].superseded["pairs"].samples == (2 if newer else 0)
+    assert list(problems(Store(str(tmp_path / "out")))) == []
+
+
+def test_a_pair_stays_where_the_newer_one_cannot_be_had(tmp_path: Path) -> None:
+    """And goes where that one repeats a third by its bytes, which is written in its place."""
+    first = archive(tmp_path / "1.warc.gz", "old", "01-01", OLD)
+    gone = archive(tmp_path / "2.warc.gz", "new", "01-02", NEW)
+    path = tmp_path / "3.warc.gz"
+    html = "".join(f"<p>{prose(n)}</p><img src='/{name}' alt='{alt}'>" for n, (name, alt, _) in enumerate(OLD))
+    page = ("https://a.example/later", f"<html><body><article>{html}</article></body></html>".encode(), "text/html")
+    lost = str(write_archive(path, [page], "2026-01-03T00:00:00Z"))
+    build(str(tmp_path / "out"), [first], SMALL, INLINE)
+    dataset = append(str(tmp_path / "out"), [lost], SMALL, INLINE)
+    assert {page for page, _, _ in live_pairs(tmp_path / "out")} == {"old"}
+    assert dataset.drops["pair"] == {"not_captured": 3}
+    assert append(str(tmp_path / "out"), [gone], SMALL, INLINE).kinds["pairs"].samples == 4
+    twice = [("alone.jpg", "a lonely house on a hill", 2), ("again.jpg", "a lonely house on a hill", 2)]
+    both = archive(tmp_path / "4.warc.gz", "both", "01-04", twice)
+    append(str(tmp_path / "out"), [both], SMALL, INLINE)
+    assert len({image for _, image, caption in live_pairs(tmp_path / "out") if "lonely" in caption}) == 1
+    assert {page for page, _, caption in live_pairs(tmp_path / "out") if "lonely" in caption} == {"both"}
     assert list(problems(Store(str(tmp_path / "out")))) == []
 
 
@@ -102,6 +123,10 @@ def test_of_references_to_a_video_the_one_with_most_text_stays(tmp_path: Path, b
     }
     assert dataset.kinds["clips"].samples == 4
     assert dataset.builds[1].superseded["clips"].samples == (2 if better else 0)
+    (tmp_path / "0.mp4").unlink()  # a third reference, with most text, to what is there no more
+    third = tmp_path / "third.jsonl"
+    third.write_text(json.dumps({"path": "0.mp4", "text": f"{CAPTION} with both of them, slowly"}))
+    assert append(str(tmp_path / "out"), [], settings, INLINE, videos=[str(third)]).kinds == dataset.kinds
     assert list(problems(Store(str(tmp_path / "out")))) == []
     keys = [clip.key for clip in clips(tmp_path / "out")]
     assert len(set(keys)) == len(keys)

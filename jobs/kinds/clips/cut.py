@@ -1,7 +1,7 @@
 """Videos become clips: fetched, cut, judged, written to shards."""
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import msgspec
 
@@ -40,13 +40,19 @@ def make_clips(task: Task, recipe: Recipe, hosts: Hosts) -> None:
     media = ListedFiles(source, config.warc.max_video_bytes, config.videos_folder)
     cut = Guarded(task.enter(Isolated(recipe.cut(with_frames=models is not None), config.video_isolation)))
     make = _Make(task, media, deny, cut, ClipJudge(task, models), shards, clip_keys_writer(task))
-    for number, video in enumerate(_videos(task)):
+    videos = _videos(task)
+    known = KnownVideos(task, {media_key(video.url) for video in videos})
+    for number, video in enumerate(videos):
+        key = media_key(video.url)
         try:
+            if known.stays(key, characters_of(video.texts)):
+                raise Drop("duplicate_video", "its clips are there")
             make(number, video)
         except Drop as drop:
             _drop(task, video, drop.reason, drop.detail)
         else:
             task.tally.kept("video")
+            known.replace(key, video.page_url)
 
 
 class _Make:
@@ -100,7 +106,7 @@ class _Make:
         self._task.tally.drop(row)
 
 
-def _videos(task: Task) -> Iterator[VideoDraft]:
+def _videos(task: Task) -> list[VideoDraft]:
     """The videos of a partition in seeded order; of several references to one, the one with most text."""
     best: dict[bytes, VideoDraft] = {}
     for table in task.groups([EXTRACT, VIDEO_LISTS], "videos"):
@@ -113,14 +119,8 @@ def _videos(task: Task) -> Iterator[VideoDraft]:
                 video, other = sorted((video, other), key=lambda one: (-characters_of(one.texts), one.uid))
                 _drop(task, other, "duplicate_video", f"taken from {video.page_url}")
             best[key] = video
-    known = KnownVideos(task, set(best))
-    for key, video in list(best.items()):
-        if known.stays(key, characters_of(video.texts)):
-            _drop(task, best.pop(key), "duplicate_video", "its clips are there")
-        else:
-            known.replace(key, video.page_url)
     order = sorted(best, key=lambda key: hashlib.blake2b(b"%d/%b" % (task.config.seed, key)).digest())
-    yield from (best[key] for key in order)
+    return [best[key] for key in order]
 
 
 def _drop(task: Task, video: VideoDraft, reason: str, detail: str) -> None:

@@ -4,6 +4,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import partial
 
+import msgspec
+
 from crawlers.captured import Media, MediaSource
 from jobs.engine.isolation import Isolated
 from jobs.kinds.interleaved.page import PageWithImages, keys_of_image, stage
@@ -85,9 +87,13 @@ def attach_images(
 
 def _drafts(task: Task) -> Iterator[Draft]:
     """The drafts of a slice that comparing pages left, in the order of their samples."""
+    seen = []
     for draft in read_drafts(task, all_losing_phases(task.config)):
         task.tally.saw("page")
+        seen.append(draft.uid)
         yield draft
+    if task.plan.onto is not None:
+        task.put("uids", msgspec.json.encode(seen))
 
 
 def _rule_on_frequency(task: Task) -> Callable[[Draft], Draft]:

@@ -14,6 +14,7 @@ from jobs.phases.frequency import (
 from jobs.phases.known import SUPERSEDE
 from jobs.phases.near_duplicates import find_near_duplicates
 from jobs.phases.run import Phases
+from jobs.phases.spared import SPARED
 from schemas.kinds import INTERLEAVED
 
 
@@ -26,7 +27,16 @@ def make_pages(phases: Phases) -> None:
     with phases.models() as hosts:
         phases.run(PUBLISH, hosts)
     if phases.plan.onto is not None:
-        phases.run(SUPERSEDE, INTERLEAVED.name, all_losing_phases(phases.plan.config))
+        replace_pages(phases)
+
+
+def replace_pages(phases: Phases) -> None:
+    """List the pages of the dataset that is added to which others have replaced."""
+    losing, unwritten = all_losing_phases(phases.plan.config), PUBLISH
+    for phase in SPARED:
+        phases.run(phase, unwritten, losing)
+        unwritten = phase
+    phases.run(SUPERSEDE, INTERLEAVED.name, losing, SPARED)
 
 
 def compare_pages(phases: Phases) -> None:

@@ -11,7 +11,8 @@ from jobs.kinds.shards import Shards
 from jobs.phases.frequency import CONTENTS, COUNTS, compares_addresses, frequent_keys
 from jobs.phases.known_pages import PageKeysWriter
 from jobs.phases.scoring import Hosts
-from jobs.phases.task import Phase, Task
+from jobs.phases.spared import tell_unwritten
+from jobs.phases.task import Phase, Task, file_of
 from pipeline.interleave import interleave
 from schemas.drops import Drop, DropRow, Tally, each, on_page
 from schemas.kinds import INTERLEAVED
@@ -24,7 +25,7 @@ def write_pages(task: Task, hosts: Hosts) -> None:
     shards = Shards(task.attempt, INTERLEAVED, partition, plan.config.shards, plan.config_hash, tally)
     task.finish_shards = shards.finish
     keys = PageKeysWriter(task, COUNTS if compares_addresses(plan.config) else None)
-    frequent: set[bytes] = set()
+    frequent, written = set[bytes](), list[int]()
     if plan.config.corpus.max_image_places is not None:
         frequent = frequent_keys(task, CONTENTS, "images")
     pages = each(partial(without_frequent_content, frequent, tally), staged_pages(task, ASSEMBLE), tally)
@@ -33,7 +34,11 @@ def write_pages(task: Task, hosts: Hosts) -> None:
         tally.kept("image", len(page.shown))
         key = shards.next_key
         keys.add(key, page.draft, page.contents)
+        written.append(page.draft.uid)
         shards.add(key, *interleave(page.draft, page.illustrations, key, plan.config_hash, page.screening))
+    if plan.onto is not None:
+        seen = msgspec.json.decode(task.store.read(file_of(ASSEMBLE.name, task.index, "uids")), type=list[int])
+        tell_unwritten(task, seen, written)
 
 
 def without_frequent_content(frequent: set[bytes], tally: Tally, page: PageWithImages) -> PageWithImages:

@@ -9,9 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from jobs.kinds.pairs.known import KNOWN_PAIRS, sample_of
+from jobs.kinds.pairs.known import KNOWN_PAIRS, REPLACES, lost_known, sample_of
 from jobs.kinds.pairs.lists import first_phase
-from jobs.phases.known import superseded_writer
 from jobs.phases.task import Phase, Task, file_of
 from schemas.buckets import first_of_each
 
@@ -27,6 +26,7 @@ def count_pair_keys(task: Task) -> None:
         lost.add(_frequent(links, "image", "text", rules.max_texts_per_image), "many_texts", "captions")
         repeated = first_of_each(links, "both", [("time", "descending"), ("id", "ascending")])
         lost.add(repeated.filter(pc.invert(repeated.column("first"))), "duplicate_pair", "")
+        lost.tell_known(repeated)
     texts = task.rows(taken, "pair-texts")
     if texts is not None:
         lost.add(_frequent(texts, "text", "image", rules.max_images_per_text), "frequent_text", "images")
@@ -50,17 +50,27 @@ class _Lost:
     decide on new pairs."""
 
     def __init__(self, task: Task) -> None:
-        self._lost, self._superseded = task.writer("lost", LOST), superseded_writer(task)
-        self._partitions = task.plan.partitions
+        self._lost, self._partitions, self._adds = (
+            task.writer("lost", LOST),
+            task.plan.partitions,
+            task.plan.onto is not None,
+        )
+        if self._adds:
+            self._replaces = task.writer("replaces", REPLACES)
+            self._known = task.writer("lost-known", {"sample": pa.string()})
+
+    def tell_known(self, repeated: pa.Table) -> None:
+        """Of rows with the same image and caption, the first of each the newest: which samples it replaces."""
+        if self._adds:
+            for place, winner in lost_known(repeated, repeated.column("partition").to_numpy() >= self._partitions):
+                row, by = (repeated.select(["partition", "id"]).slice(one, 1).to_pylist()[0] for one in (place, winner))
+                sample, detail = sample_of(row["id"]), "a newer one has its image and its caption"
+                self._known.add(row["partition"], sample)
+                self._replaces.add(by["partition"], by["id"], row["partition"], sample, detail, size=200)
 
     def add(self, rows: pa.Table, reason: str, what: str) -> None:
-        if self._superseded is not None:
-            known = rows.filter(pc.field("partition") >= self._partitions)
+        if self._adds:
             rows = rows.filter(pc.field("partition") < self._partitions)
-            if reason == "duplicate_pair":
-                for row in known.select(["partition", "id"]).to_pylist():
-                    detail = "a newer one has its image and its caption"
-                    self._superseded.add(row["partition"], sample_of(row["id"]), reason, detail, size=100)
         for start in range(0, len(rows), 100_000):
             part = rows.slice(start, 100_000)
             details = [f"{count} {what}" for count in part.column("count").to_pylist()] if what else [""] * len(part)

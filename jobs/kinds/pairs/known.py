@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from jobs.config import BuildConfig
 from jobs.kinds.pairs.pair import FetchedPair
@@ -27,7 +28,16 @@ KEYS = pa.schema(
         ("tokens", pa.binary()),  # 8 bytes each, where words are counted
     ]
 )
-CONTENTS = {"both": pa.binary(), "id": pa.binary(), "slice": pa.int32(), "time": pa.string(), "url": pa.string()}
+CONTENTS = {
+    "both": pa.binary(),
+    "id": pa.binary(),
+    "slice": pa.int32(),
+    "time": pa.string(),
+    "url": pa.string(),
+    "replaces": pa.binary(),  # JSON of (group, sample), where it is not empty: what the pair replaces by its address
+}
+#: What a new pair replaces if it becomes a sample.
+REPLACES = {"winner": pa.binary(), "group": pa.int32(), "sample": pa.string(), "detail": pa.string()}
 NO_PARTITION = -1  # in `TOKENS`, of what is there already and is not judged anew
 _INDEX = ("key", "url", "fetch_time")
 
@@ -94,9 +104,9 @@ def tell_known_pairs(task: Task) -> None:
 
 
 def tell_known_contents(task: Task, counted: Phase) -> None:
-    """For one group of shards: the contents of the pairs that the phase `counted` has not replaced."""
+    """For one group of shards: the contents of the pairs that lost to none in the phase `counted`."""
     writer, lost = task.writer("contents", CONTENTS), set[str]()
-    for table in task.groups(counted, "superseded", bucket_of_known(task, task.index)):
+    for table in task.groups(counted, "lost-known", bucket_of_known(task, task.index)):
         lost.update(table.column("sample").to_pylist())
     for rows in _rows(task, ("content",)):
         for row in rows.to_pylist():
@@ -107,8 +117,33 @@ def tell_known_contents(task: Task, counted: Phase) -> None:
                     slice_of_known(task.index),
                     row["fetch_time"],
                     row["url"],
+                    b"",
                 )
                 writer.add(bucket_of(row["content"], task.plan.buckets), *content, size=300)
+
+
+def lost_known(repeated: pa.Table, known: NDArray[np.bool_]) -> Iterator[tuple[int, int]]:
+    """Of rows by key, `first` the newest of each: the places of those that are known and lost, and of the winner."""
+    first = repeated.column("first").to_numpy()
+    winners = np.maximum.accumulate(np.where(first, np.arange(len(first)), 0))
+    for place in np.flatnonzero(~first & known).tolist():
+        yield place, int(winners[place])
+
+
+class Replacing:
+    """What the pairs of a task replace, should they become samples."""
+
+    def __init__(self, task: Task, told: Sequence[tuple[Phase, int]]) -> None:
+        """`told` are phases that wrote `REPLACES`, each with the bucket that is the task's."""
+        self._of: dict[bytes, list[tuple[int, str, str]]] = {}
+        for phase, bucket in told if task.plan.onto is not None else ():
+            for table in task.groups(phase, "replaces", bucket):
+                for row in table.to_pylist():
+                    self._of.setdefault(row["winner"], []).append((row["group"], row["sample"], row["detail"]))
+
+    def of(self, pair: bytes) -> list[tuple[int, str, str]]:
+        """Group, sample and detail of each that a pair replaces."""
+        return self._of.get(pair, [])
 
 
 def slice_of_known(group: int) -> int:

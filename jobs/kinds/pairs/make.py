@@ -22,4 +22,4 @@ def make_pairs(phases: Phases) -> None:
     with phases.models() as hosts:
         phases.run(PAIR_PUBLISH, hosts)
     if phases.plan.onto is not None:
-        phases.run(SUPERSEDE_PAIRS, PAIRS.name, [PAIR_COUNTS, PAIR_CONTENTS])
+        phases.run(SUPERSEDE_PAIRS, PAIRS.name, [PAIR_PUBLISH])
