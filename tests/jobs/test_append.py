@@ -123,7 +123,7 @@ def named(detail: str) -> tuple[str, str]:
 
 
 class Losses:
-    """Who lost to whom in a build, as its drops tell. All captures of an address lose to the newest, and that to others."""
+    """Who lost to whom in a build, as its drops tell: captures of an address to the newest, and that to others."""
 
     def __init__(self, folder: Path) -> None:
         rows = lost(folder, DUPLICATES)
