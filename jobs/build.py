@@ -94,6 +94,8 @@ def append(
     if is_appending(store):
         plan = make_plan(part, inputs, recipe, videos=videos, leave_out=there)
     else:
+        if not inputs and not videos:
+            raise InputError(f"nothing is being added to {output}: name what to add by --input")
         named = named_inputs(inputs, videos)
         if already := [url for url in named if url in there]:
             logger.warning(

@@ -11,6 +11,7 @@ import posixpath
 import msgspec
 
 from schemas.builds import APPENDING, Amount, Build, drop_prefix
+from schemas.commits import sweep
 from schemas.dataset import DATASET, Dataset, KindTotals, read_dataset, write_reader_files
 from schemas.drops import Counts
 from schemas.shards import read_marks
@@ -62,6 +63,8 @@ def publish(store: Store) -> Dataset:
         _write_reader_files(store, build)
         dataset = _joined(dataset, added, builds)
         _write(store, dataset)
+    folders = [f"{kind}/{folder}" for kind in build.partitions for folder in (*_FOLDERS_OF_KIND, ".nv-meta")]
+    sweep(store, ["", "drops", "inputs", *folders])
     clear(store)
     return dataset
 

@@ -110,7 +110,7 @@ def funnel_lines(dataset: Dataset) -> Iterable[str]:
     for build in dataset.builds[-1:]:
         for kind, written in build.written.items():
             replaced = build.superseded.get(kind, Amount(0, 0)).samples
-            yield f"added by build {build.number}: {written.samples:,} {kind} samples, which replace {replaced:,}"
+            yield f"build {build.number} added {written.samples:,} samples of {kind}, which replace {replaced:,}"
     for kind, total in dataset.kinds.items():
         size = f"{total.shards} shards, {total.bytes / 1e6:,.1f} MB"
         images = f"{total.images:,} images, " if "num_images" in KINDS[kind].columns else ""

@@ -1,8 +1,10 @@
 """Archives added to a finished dataset: in what it equals a build of everything at once, and in what not."""
 
 import contextlib
+import json
 import os
 import random
+import shutil
 import subprocess
 import sys
 import time
@@ -283,6 +285,8 @@ def test_settings_that_say_what_a_sample_is_must_agree(tmp_path: Path, two: list
         append(str(tmp_path / "out"), [str(two[1])], other, INLINE)
     with pytest.raises(InputError, match="is no finished dataset"):
         append(str(tmp_path / "none"), [str(two[1])], SMALL, INLINE)
+    with pytest.raises(InputError, match="nothing is being added"):
+        append(str(tmp_path / "out"), [], SMALL, INLINE)
     assert contents(tmp_path / "out") == before
 
 
@@ -303,6 +307,23 @@ def test_without_keys_it_is_compared_by_what_samples_show(tmp_path: Path, two: l
         "2025-01-01T00:00:00Z",
     )
     assert append(str(tmp_path / "bare"), [str(text)], bare, INLINE).drops["page"]["duplicate_text"] == 1
+
+
+def test_a_dataset_from_before_there_was_any_appending_grows_too(
+    tmp_path: Path, two: list[Path], caplog: pytest.LogCaptureFixture
+) -> None:
+    out = tmp_path / "out"
+    grown(tmp_path / "new", two)
+    build(str(out), [str(two[0])], SMALL, INLINE)
+    for folder in ("work", "inputs", "interleaved/keys"):
+        shutil.rmtree(out / folder)
+    stated = json.loads((out / "dataset.json").read_bytes())
+    del stated["builds"], stated["config"]["without_keys"]
+    (out / "dataset.json").write_text(json.dumps(stated))
+    append(str(out), [str(path) for path in two], SMALL, INLINE)
+    assert "1 of 2 inputs" in caplog.text
+    assert live(out).keys() == live(tmp_path / "new").keys()
+    assert list(problems(Store(str(out)))) == []
 
 
 def test_an_unfinished_append_is_gone_on_with_and_nothing_else_is_done(tmp_path: Path, two: list[Path]) -> None:
