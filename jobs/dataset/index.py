@@ -106,6 +106,11 @@ class Index:
         """The values of `row` that a shard has, in order; None where they are all from 0."""
         return self._live[kind].rows(name)
 
+    def place(self, kind: str, name: str, row: int) -> int:
+        """The number of a row among those that a shard has."""
+        live = self.rows(kind, name)
+        return row if live is None else int(live.searchsorted(row))
+
     def columns(self, table: str) -> list[str]:
         """Names of a table's columns."""
         return [str(row[0]) for row in self.ask(f"DESCRIBE {table}", limit=10_000).rows]

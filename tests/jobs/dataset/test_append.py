@@ -89,8 +89,10 @@ def keys_by_reader(store: Store) -> dict[str, list[str]]:
         sql = [row[0] for row in index.ask("SELECT key FROM interleaved ORDER BY key").rows]
     library = Library(store)
     walked, row = [], library.row("interleaved", library.find(LEFT[0])[1])
+    first = library.number("interleaved", row)
     while True:
         walked.append(row["key"])
+        assert library.number("interleaved", row) == first + len(walked) - 1
         if not (following := library.neighbour("interleaved", row, 1)):
             break
         row = library.row("interleaved", following)
