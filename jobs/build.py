@@ -11,7 +11,7 @@ from crawlers.inputs import InputError
 from jobs.config import BuildConfig
 from jobs.dataset.append import aside, clear, history, is_appending, publish
 from jobs.dataset.onto import known_inputs, look_at, named_inputs, planned, require_agreement
-from jobs.dataset.removal import remove_denied
+from jobs.dataset.removal import remove_denied, rewrite_superseded
 from jobs.engine.engine import EngineSettings, open_engine
 from jobs.kinds.clips.take import VIDEO_LISTS, check_list
 from jobs.kinds.finish import finish
@@ -24,11 +24,13 @@ from jobs.phases.recipe import Recipe
 from jobs.phases.references import REFERENCES
 from jobs.phases.run import Phases
 from schemas.dataset import DATASET, Dataset, read_dataset
-from schemas.deny import add_to_deny_list
+from schemas.deny import add_to_deny_list, read_deny_list
 from schemas.settings import differences
 from schemas.storage import Store
 
 logger = logging.getLogger(__name__)
+
+_NO_CLIPS = "lists of videos are for clips: add --kinds clips"
 
 
 def build(
@@ -63,7 +65,7 @@ def build(
             _tell_of_new(store, dataset, named_inputs(inputs, videos))
         return left
     if videos and "clips" not in recipe.config.kinds:
-        raise InputError("lists of videos are for clips: add --kinds clips")
+        raise InputError(_NO_CLIPS)
     made = carry_out(store, make_plan(store, inputs, recipe, videos=videos), recipe, engine)
     return remove_denied(store, made, denied)  # partitions may have been done before something was denied
 
@@ -75,14 +77,34 @@ def append(
     engine: EngineSettings,
     deny: Sequence[str] = (),
     videos: Sequence[str] = (),
+    rewrite: bool = False,
 ) -> Dataset:
     """Add archives and lists of `videos` to the finished dataset at `output`, or finish adding them; without any, what
     was begun. Inputs that it has already are left out.
 
     New items are compared with each other and with what is there; until all is done, readers have the old dataset.
-    Raises what `build` raises.
+    `rewrite`: shards that hold samples that were replaced are written anew without them. Raises what `build` raises.
     """
-    recipe, store = Recipe.of(recipe), Store(output)
+    store = Store(output)
+    dataset = _append(store, inputs, Recipe.of(recipe), engine, deny, videos, rewrite)
+    dataset = remove_denied(store, dataset, read_deny_list(store))
+    return rewrite_superseded(store, dataset) if rewrite else dataset
+
+
+def _append(
+    store: Store,
+    inputs: Sequence[str],
+    recipe: Recipe,
+    engine: EngineSettings,
+    deny: Sequence[str],
+    videos: Sequence[str],
+    may_be_none: bool,
+) -> Dataset:
+    """The same without what is done to shards that are there. Without any inputs there need be nothing that was begun
+    where that is not all that is asked for: `may_be_none`."""
+    output = store.url
+    if videos and "clips" not in recipe.config.kinds:
+        raise InputError(_NO_CLIPS)
     if not store.exists(DATASET):
         raise InputError(f"{output} is no finished dataset: --append adds to one; the same command without it makes it")
     dataset = read_dataset(store)
@@ -94,6 +116,8 @@ def append(
     if is_appending(store):
         plan = make_plan(part, inputs, recipe, videos=videos, leave_out=there)
     else:
+        if not inputs and not videos and may_be_none:
+            return dataset
         if not inputs and not videos:
             raise InputError(f"nothing is being added to {output}: name what to add by --input")
         named = named_inputs(inputs, videos)
@@ -103,13 +127,13 @@ def append(
             )
         if len(already) == len(named):
             logger.warning("nothing to add")
-            return remove_denied(store, dataset, denied)
+            return dataset
         onto = look_at(store, dataset, changed)
         plan = make_plan(part, inputs, recipe, videos=videos, onto=onto, leave_out=there)
     add_to_deny_list(part, denied.lines)
     if not part.exists(DATASET):
         carry_out(part, plan, recipe, engine)
-    return remove_denied(store, publish(store), denied)
+    return publish(store)
 
 
 def carry_out(store: Store, plan: Plan, recipe: Recipe, engine: EngineSettings) -> Dataset:

@@ -29,6 +29,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--input finish what was begun",
     )
     parser.add_argument(
+        "--rewrite",
+        action="store_true",
+        help="with --append: write shards anew that hold samples which newer ones have replaced, without these",
+    )
+    parser.add_argument(
         "--deny", metavar="FILE", help="addresses and domains that must not be in the dataset, one a line; also removed"
     )
     parser.add_argument(
@@ -62,9 +67,11 @@ def run(arguments: argparse.Namespace) -> int:
         engine = EngineSettings(engine=arguments.engine, address=arguments.address, workers=arguments.workers)
         kinds = [f"kinds=[{arguments.kinds}]"] if arguments.kinds else []
         recipe = Recipe.named(arguments.config, [*arguments.set, *kinds])
-        make = append if arguments.append else build
-        return make(arguments.output, arguments.input, recipe, engine, read_lines(arguments.deny), arguments.videos)
+        given = (arguments.output, arguments.input, recipe, engine, read_lines(arguments.deny), arguments.videos)
+        return append(*given, rewrite=arguments.rewrite) if arguments.append else build(*given)
 
+    if arguments.rewrite and not arguments.append:
+        return fail("--rewrite is for --append", 2)
     return carry_out(work, arguments.output)
 
 

@@ -1,6 +1,6 @@
 """Samples taken out of a finished dataset, because their page or one of their images is denied.
 
-What a later build replaced goes with them where a shard is written anew.
+What a later build replaced goes with them where a shard is written anew, and alone where that is asked for.
 
 A shard is replaced by one without them: written aside, committed under the next free number of its partition, then the
 old one's mark and files are deleted. Killed at any moment, the same command finishes it.
@@ -22,7 +22,7 @@ from schemas.drops import Counts, DropRow, Tally
 from schemas.kinds import INTERLEAVED, KINDS
 from schemas.shards import Shard, ShardInfo, ShardMark, ShardSettings, ShardWriter, read_marks
 from schemas.storage import Store
-from schemas.superseded import NONE, read_superseded
+from schemas.superseded import NONE, latest_lists, read_superseded
 
 PHASE = "remove"
 _NO_LIMIT = ShardSettings(max_bytes=1 << 62)
@@ -34,6 +34,17 @@ def remove_denied(store: Store, dataset: Dataset, deny: DenyList) -> Dataset:
         return dataset
     for kind in dataset.kinds:
         _remove_of_kind(store, kind, deny)
+    return _recounted(store, dataset)
+
+
+def rewrite_superseded(store: Store, dataset: Dataset) -> Dataset:
+    """The dataset with shards of which all samples count; itself where nothing was superseded."""
+    for kind in dataset.kinds:
+        marks = {mark.shard.name: mark for mark in read_marks(store, kind)}
+        for name in latest_lists(store, kind):
+            if name in marks:
+                _replace(store, kind, marks[name], set())
+                _delete(store, kind, name)
     return _recounted(store, dataset)
 
 

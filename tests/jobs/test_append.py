@@ -309,6 +309,25 @@ def test_without_keys_it_is_compared_by_what_samples_show(tmp_path: Path, two: l
     assert append(str(tmp_path / "bare"), [str(text)], bare, INLINE).drops["page"]["duplicate_text"] == 1
 
 
+def test_shards_are_written_anew_where_that_is_asked_for(tmp_path: Path, two: list[Path]) -> None:
+    out, store = tmp_path / "out", Store(str(tmp_path / "out"))
+    dataset = grown(out, two)
+    before = live(out)
+    rewritten = append(str(out), [], SMALL, INLINE, rewrite=True)
+    assert {name: says(sample) for name, sample in live(out).items()} == {n: says(s) for n, s in before.items()}
+    assert list((out / "interleaved/superseded").iterdir()) == []
+    sizes = json.loads((out / "interleaved/shards/sizes.json").read_text())
+    assert sum(sizes.values()) == dataset.kinds["interleaved"].samples == rewritten.kinds["interleaved"].samples
+    assert list(problems(store)) == []
+    again = contents(out)
+    append(str(out), [], SMALL, INLINE, rewrite=True)
+    assert contents(out) == again
+    three = small_site(tmp_path, range(4, 9), "2026-03-01T00:00:00Z", "3.warc.gz")
+    assert append(str(out), [str(three)], SMALL, INLINE).builds[2].superseded["interleaved"].samples == 5
+    assert len(live(out)) == 16
+    assert list(problems(store)) == []
+
+
 def test_a_dataset_from_before_there_was_any_appending_grows_too(
     tmp_path: Path, two: list[Path], caplog: pytest.LogCaptureFixture
 ) -> None:
