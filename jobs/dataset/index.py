@@ -111,6 +111,12 @@ class Index:
         live = self.rows(kind, name)
         return row if live is None else int(live.searchsorted(row))
 
+    def hold(self, table: str, keys: Sequence[str]) -> None:
+        """Make a table of one column, `key`, or fill it anew, for conditions on a set that was found elsewhere."""
+        with self._cursor(None) as cursor:
+            cursor.execute(f"CREATE OR REPLACE TABLE {table} (key VARCHAR)")
+            cursor.execute(f"INSERT INTO {table} SELECT unnest(CAST(? AS VARCHAR[]))", [list(keys)])
+
     def columns(self, table: str) -> list[str]:
         """Names of a table's columns."""
         return [str(row[0]) for row in self.ask(f"DESCRIBE {table}", limit=10_000).rows]
