@@ -27,7 +27,7 @@ import pyarrow as pa
 
 from benchmarks.cpu import cpu_seconds
 from benchmarks.memory import peak_while
-from jobs.phases.duplicates import LOCATIONS, _locate, keep_newest
+from jobs.phases.duplicates import LOCATIONS, Losers, _locate
 from schemas.buckets import first_of_each
 from schemas.drops import Tally
 
@@ -83,8 +83,13 @@ def ours(tables: Tables, partitions: int = 0) -> dict[str, pa.Table]:
     """The functions that the phase calls."""
     lost: list[pa.Table] = []
     writer: Any = SimpleNamespace(add_table=lambda buckets, rows: lost.append(rows))
-    kept = keep_newest(tables["pages"], "key", "duplicate_url", writer, Tally())
-    task: Any = SimpleNamespace(rows=lambda phase, name: tables[name])
+    task: Any = SimpleNamespace(
+        rows=lambda phase, name: tables[name],
+        writer=lambda name, columns: writer,
+        plan=SimpleNamespace(onto=None),
+        tally=Tally(),
+    )
+    kept = Losers(task).keep_newest(tables["pages"], "key", "duplicate_url")
     (located,) = _locate(task, ())
     return {"kept": kept.select(["uid"]), "lost": pa.concat_tables(lost).select(["uid"]), "located": located}
 

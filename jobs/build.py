@@ -3,30 +3,35 @@
 import logging
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
 import msgspec
 
 from crawlers.inputs import InputError
 from jobs.config import BuildConfig
-from jobs.dataset.removal import remove_denied
+from jobs.dataset.append import aside, clear, history, is_appending, publish
+from jobs.dataset.onto import known_inputs, look_at, named_inputs, planned, require_agreement
+from jobs.dataset.removal import remove_denied, rewrite_superseded
 from jobs.engine.engine import EngineSettings, open_engine
 from jobs.kinds.clips.take import VIDEO_LISTS, check_list
 from jobs.kinds.finish import finish
-from jobs.kinds.table import jobs_of, takers_of
+from jobs.kinds.table import jobs_of, known_phases, takers_of
 from jobs.phases.duplicates import URLS
 from jobs.phases.extract import EXTRACT
 from jobs.phases.own_steps import OwnCode, files_of
-from jobs.phases.plan import changed_code, make_plan, other_settings
+from jobs.phases.plan import Plan, changed_code, make_plan, other_settings
 from jobs.phases.recipe import Recipe
 from jobs.phases.references import REFERENCES
 from jobs.phases.run import Phases
 from jobs.phases.task import Phase
 from schemas.dataset import DATASET, Dataset, read_dataset
-from schemas.deny import add_to_deny_list
+from schemas.deny import add_to_deny_list, read_deny_list
 from schemas.settings import differences
 from schemas.storage import Store
 
 logger = logging.getLogger(__name__)
+
+_NO_CLIPS = "lists of videos are for clips: add --kinds clips"
 
 
 def build(
@@ -47,16 +52,93 @@ def build(
     """
     recipe, store = Recipe.of(recipe), Store(output)
     denied = add_to_deny_list(store, deny)
+    if is_appending(store):
+        raise InputError(
+            f"something is being added to {output}: the same command with --append, without --input, goes on"
+        )
     if store.exists(DATASET):
         dataset = finished(store, recipe)
         left = remove_denied(store, dataset, denied)
         logger.warning(
             "%s is complete: %s", output, "nothing to do" if left == dataset else "what is denied was removed"
         )
+        with suppress(InputError):  # they may have vanished since
+            _tell_of_new(store, dataset, named_inputs(inputs, videos))
         return left
     if videos and "clips" not in recipe.config.kinds:
-        raise InputError("lists of videos are for clips: add --kinds clips")
-    plan = make_plan(store, inputs, recipe, videos=videos)
+        raise InputError(_NO_CLIPS)
+    made = carry_out(store, make_plan(store, inputs, recipe, videos=videos), recipe, engine)
+    return remove_denied(store, made, denied)  # partitions may have been done before something was denied
+
+
+def append(
+    output: str,
+    inputs: Sequence[str],
+    recipe: "Recipe | BuildConfig",
+    engine: EngineSettings,
+    deny: Sequence[str] = (),
+    videos: Sequence[str] = (),
+    rewrite: bool = False,
+) -> Dataset:
+    """Add archives and lists of `videos` to the finished dataset at `output`, or finish adding them; without any, what
+    was begun. Inputs that it has already are left out.
+
+    New items are compared with each other and with what is there; until all is done, readers have the old dataset.
+    `rewrite`: shards that hold samples that were replaced are written anew without them. Raises what `build` raises.
+    """
+    store = Store(output)
+    dataset = _append(store, inputs, Recipe.of(recipe), engine, deny, videos, rewrite)
+    dataset = remove_denied(store, dataset, read_deny_list(store))
+    return rewrite_superseded(store, dataset) if rewrite else dataset
+
+
+def _append(
+    store: Store,
+    inputs: Sequence[str],
+    recipe: Recipe,
+    engine: EngineSettings,
+    deny: Sequence[str],
+    videos: Sequence[str],
+    may_be_none: bool,
+) -> Dataset:
+    """The same without what is done to shards that are there. Without any inputs there need be nothing that was begun
+    where that is not all that is asked for: `may_be_none`."""
+    output = store.url
+    if videos and "clips" not in recipe.config.kinds:
+        raise InputError(_NO_CLIPS)
+    if not store.exists(DATASET):
+        raise InputError(f"{output} is no finished dataset: --append adds to one; the same command without it makes it")
+    dataset = read_dataset(store)
+    changed = require_agreement(store, dataset, recipe)
+    denied, number = add_to_deny_list(store, deny), len(history(store, dataset))
+    there, part = known_inputs(store, dataset), aside(store)
+    if is_appending(store) and planned(part) < number:  # it was published, and killed while it was cleared away
+        clear(store)
+    if is_appending(store):
+        plan = make_plan(part, inputs, recipe, videos=videos, leave_out=there)
+    else:
+        if not inputs and not videos and may_be_none:
+            return dataset
+        if not inputs and not videos:
+            raise InputError(f"nothing is being added to {output}: name what to add by --input")
+        named = named_inputs(inputs, videos)
+        if already := [url for url in named if url in there]:
+            logger.warning(
+                "%d of %d inputs, such as %s, are in %s already", len(already), len(named), already[0], output
+            )
+        if len(already) == len(named):
+            logger.warning("nothing to add")
+            return dataset
+        onto = look_at(store, dataset, changed)
+        plan = make_plan(part, inputs, recipe, videos=videos, onto=onto, leave_out=there)
+    add_to_deny_list(part, denied.lines)
+    if not part.exists(DATASET):
+        carry_out(part, plan, recipe, engine)
+    return publish(store)
+
+
+def carry_out(store: Store, plan: Plan, recipe: Recipe, engine: EngineSettings) -> Dataset:
+    """Do what is missing of a planned build."""
     for videos_of in plan.video_lists:  # what is wrong with one is told before any work begins
         check_list(videos_of.url)
     jobs = jobs_of(recipe.config.kinds)
@@ -64,8 +146,7 @@ def build(
         read_inputs(phases)
         for job in jobs:
             job.make(phases)
-    # partitions may have been done before something was denied
-    return remove_denied(store, finish(store, plan, jobs, phases.commits), denied)
+    return finish(store, plan, jobs, phases.commits)
 
 
 def read_inputs(phases: Phases) -> None:
@@ -79,7 +160,15 @@ def read_inputs(phases: Phases) -> None:
         phases.run(VIDEO_LISTS, recipe)
         wanting.append(VIDEO_LISTS)
         spent[VIDEO_LISTS] = ["wanted"]
+    for phase in known_phases(plan):
+        phases.run(phase)
     phases.run(URLS, wanting, spent=spent)
+
+
+def _tell_of_new(store: Store, dataset: Dataset, named: Sequence[str]) -> None:
+    there = known_inputs(store, dataset)
+    if new := [url for url in named if url not in there]:
+        logger.warning("%d inputs, such as %s, are not in it: --append adds them", len(new), new[0])
 
 
 def finished(store: Store, recipe: Recipe) -> Dataset:

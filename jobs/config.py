@@ -68,6 +68,7 @@ class BuildConfig(Settings, frozen=True):
         "videos_folder",
         "archives_a_task",
         "keep_work",
+        "without_keys",
     )
 
     kinds: tuple[Literal["interleaved", "pairs", "clips"], ...] = ("interleaved",)
@@ -84,6 +85,9 @@ class BuildConfig(Settings, frozen=True):
     """How many inputs one task of the first phase reads, one after the other. 0: one for each 64 inputs, 16 at most."""
     keep_work: bool = False
     """Keep files in `work/` that no phase reads any more."""
+    without_keys: bool = False
+    """Leave no `keys/` beside the shards, some hundred bytes a sample by which it is compared with what `--append`
+    adds; then it is compared by what the sample itself shows."""
     max_slice_bytes: int = 256 << 20
     """A partition with more bytes of drafts, such as one with a giant domain, is split into tasks of this size."""
     warc: WarcSettings = WarcSettings()

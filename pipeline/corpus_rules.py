@@ -53,6 +53,11 @@ def image_set_key(keys: Set[bytes]) -> bytes:
     return hashlib.blake2b(b"".join(sorted(keys)), digest_size=16).digest()
 
 
+def content_keys(original_sha256: str, phash: str) -> tuple[bytes, bytes]:
+    """16 bytes each by which an image is counted: of its bytes as served, and of its look."""
+    return _digest(f"sha256{original_sha256}"), _digest(f"phash{phash}")
+
+
 def without_frequent(draft: Draft, paragraphs: Set[bytes], images: Set[bytes]) -> Draft:
     """The draft less the paragraphs and images with these keys; `dropped` names them, in place of what stood there."""
     domain = registered_domain(host_of(draft.url))

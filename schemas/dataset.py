@@ -7,17 +7,18 @@ from typing import Any
 
 import msgspec
 
+from schemas.builds import DATASET as DATASET
+from schemas.builds import Build
 from schemas.drops import Counts
 from schemas.energon import CRUDE
 from schemas.kinds import KINDS
 from schemas.shards import ShardInfo, promised
 from schemas.storage import Store
-
-DATASET = "dataset.json"
+from schemas.superseded import LiveShards
 
 
 class KindTotals(msgspec.Struct, frozen=True):
-    """What a kind of sample adds up to."""
+    """What a kind of sample adds up to: samples and images without those that a later build replaced."""
 
     shards: int
     samples: int
@@ -38,6 +39,7 @@ class Dataset(msgspec.Struct, frozen=True):
     weft_version: str
     libraries: dict[str, str] = {}  # versions of those that its bytes depend on
     own_code: list[dict[str, str]] = []  # steps, scorers and captioners of the user's own: use, sha256 of the source
+    builds: list[Build] = []  # once something was added: all builds, the first one first
 
 
 def read_dataset(store: Store) -> Dataset:
@@ -52,6 +54,13 @@ def totals(shards: Sequence[ShardInfo]) -> KindTotals:
         images=sum(shard.images for shard in shards),
         bytes=sum(shard.tar_bytes for shard in shards),
     )
+
+
+def live_totals(store: Store, kind: str) -> KindTotals:
+    """What a kind adds up to for readers, as its marks and removal lists are now. Raises `DamagedShard`."""
+    live = LiveShards(store, kind)
+    whole, left = (totals([mark.shard for mark in marks]) for marks in (live.whole, live.marks))
+    return msgspec.structs.replace(whole, samples=left.samples, images=left.images)
 
 
 def write_reader_files(store: Store, kind: str, shards: Sequence[ShardInfo]) -> None:

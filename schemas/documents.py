@@ -85,6 +85,14 @@ class VideoRef(msgspec.Struct, frozen=True, tag="video", tag_field="type", omit_
 Block = TextBlock | ImageRef | VideoRef
 
 
+class PageKeys(msgspec.Struct, frozen=True):
+    """By what a page is compared with others."""
+
+    url: bytes  # 16 bytes, of its canonical address
+    text: bytes  # 16 bytes
+    bands: bytes = b""  # of its MinHash signature; empty where near-duplicates may stay
+
+
 class Draft(msgspec.Struct, frozen=True):
     """A page reduced to what may become a sample: blocks in reading order, and where it came from.
 
@@ -112,6 +120,7 @@ class Draft(msgspec.Struct, frozen=True):
     dropped: tuple[DropRow, ...] = ()
     redacted: dict[str, int] = {}  # placeholders in the texts, by kind
     confidence: float = 0.0  # how clear it was what of the page is content, from 0 to 1
+    keys: PageKeys | None = None  # once they are known
 
     @property
     def texts(self) -> list[TextBlock]:

@@ -7,9 +7,11 @@ from contextlib import closing
 from typing import Any, Protocol, TypeVar
 
 import msgspec
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from schemas.builds import is_published, read_builds
 from schemas.settings import Settings
 from schemas.storage import Store
 from schemas.tar import BLOCK, TarWriter, member_bytes
@@ -136,19 +138,23 @@ class DamagedShard(Exception):
 
 
 class Shard:
-    """A committed shard, opened for reading. Samples are read by offset; a tar is never unpacked."""
+    """A committed shard, opened for reading. Samples are read by offset; a tar is never unpacked.
 
-    def __init__(self, store: Store, folder: str, name: str) -> None:
-        self._store, self.folder, self.name = store, folder, name
+    `gone` are rows that its readers pass over (`schemas.superseded`).
+    """
+
+    def __init__(self, store: Store, folder: str, name: str, gone: Sequence[int] = ()) -> None:
+        self._store, self.folder, self.name, self._gone = store, folder, name, gone
         self.tar_name, self.parquet_name = f"{folder}/shards/{name}.tar", f"{folder}/shards/{name}.parquet"
 
     def index(self, columns: Sequence[str] | None = None) -> pa.Table:
         """The parquet index, one row a sample. Raises `DamagedShard`."""
         try:
             with self._store.open(self.parquet_name) as file:
-                return pq.ParquetFile(file).read(columns=None if columns is None else list(columns))
+                rows = pq.ParquetFile(file).read(columns=None if columns is None else list(columns))
         except (OSError, pa.ArrowException) as error:
             raise DamagedShard(f"{self.parquet_name}: {error}") from None
+        return rows.filter(~np.isin(np.arange(len(rows)), self._gone)) if len(self._gone) else rows
 
     def sample(self, row: Mapping[str, Any]) -> dict[str, bytes]:
         """The members of one sample by one positioned read: name to data, in tar order. Raises `DamagedShard`."""
@@ -156,6 +162,10 @@ class Shard:
         if len(data) < row["size"]:
             raise DamagedShard(f"{self.tar_name} ends within a sample, at {row['offset'] + len(data)} bytes")
         return _cut(data, row)
+
+    def member(self, place: Mapping[str, Any]) -> bytes:
+        """One member, given by its entry in an index row."""
+        return self._store.read_range(self.tar_name, place["offset"], place["size"])
 
     def members(self, rows: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, bytes]]:
         """The members of samples given by their index rows: name to data, in tar order."""
@@ -171,12 +181,19 @@ def _cut(data: bytes, row: Mapping[str, Any]) -> dict[str, bytes]:
     return {one["name"]: data[one["offset"] - start : one["offset"] - start + one["size"]] for one in row["members"]}
 
 
-def read_marks(store: Store, folder: str) -> list[ShardMark]:
+def read_marks(store: Store, folder: str, before: int | None = None) -> list[ShardMark]:
     """The commit marks of a kind, in order of their shards; a shard without one does not exist for a reader.
 
-    Raises `DamagedShard`.
+    Of a finished dataset to which something is being added they are those of before, until all of it is there. What
+    these shards hold that a later build replaced, `schemas.superseded` tells. `before` names the first partition that
+    is not asked for, whatever is published. Raises `DamagedShard`.
     """
     names = [name for name in store.list(f"{folder}/commit") if name.endswith(".json") and not name.startswith(".")]
+    if before is not None:
+        names = [name for name in names if int(name.partition("-")[0]) < before]
+    else:
+        builds = read_builds(store)
+        names = [name for name in names if is_published(builds, folder, name)]
     marks = store.read_all([f"{folder}/commit/{name}" for name in names])
     return [promised(f"{folder}/commit/{name}", mark, ShardMark) for name, mark in zip(names, marks, strict=True)]
 

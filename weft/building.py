@@ -24,6 +24,8 @@ def build(
     settings: Mapping[str, Any] | None = None,
     videos: AnyPath | Iterable[AnyPath] = (),
     deny: str | Iterable[str] = (),
+    append: bool = False,
+    rewrite: bool = False,
     engine: str = "ray",
     workers: int = 0,
     address: str = "",
@@ -38,6 +40,8 @@ def build(
     settings   what to change: `{"text.gopher.min_words": 30}`; paths as in docs/settings.md
     videos     lists of videos, for clips
     deny       addresses and domains that must not be in the dataset; those that are there are removed
+    append     add the inputs to the finished dataset that lies there; without inputs go on with what was begun
+    rewrite    with `append`: write shards anew that hold samples which newer ones have replaced, without these
     engine     `ray`, here or on the cluster at `address`; `inline` works in this process
     workers    partitions at a time on a Ray that is started here; 0: one for each CPU
 
@@ -47,7 +51,7 @@ def build(
     overrides = dict(settings or {})
     if kinds is not None:
         overrides["kinds"] = listed(kinds)
-    building.build(
+    given = (
         os.fspath(output),
         listed(inputs),
         recipe_of(config, overrides),
@@ -55,6 +59,10 @@ def build(
         listed(deny),
         listed(videos),
     )
+    if append:
+        building.append(*given, rewrite=rewrite)
+    else:
+        building.build(*given)
     return open_dataset(output)
 
 

@@ -283,9 +283,12 @@ def read_sample(kind: str, members: Mapping[str, bytes]) -> Sample:
 
 
 def _is_parallel(record: InterleavedRecord) -> bool:
+    """Lists that came to samples later are empty in older ones."""
     pictures = sum(name is not None for name in record.images)
-    of_pictures = (getattr(record, name) for name in record.__struct_fields__ if name.startswith("image_"))
-    return len(record.texts) == len(record.images) and all(len(values) == pictures for values in of_pictures)
+    lists = [field for field in msgspec.structs.fields(record) if field.name.startswith("image_")]
+    return len(record.texts) == len(record.images) and all(
+        len(values := getattr(record, field.name)) == pictures or (not field.required and not values) for field in lists
+    )
 
 
 def _member(members: Mapping[str, bytes], name: str, key: str) -> bytes:

@@ -106,7 +106,7 @@ class Source:
         self.index.close()
 
     def _shard(self, kind: str, place: int) -> Shard:
-        return Shard(self.store, kind, self.marks(kind)[place].shard.name)
+        return self.index.shard(kind, self.marks(kind)[place].shard.name)
 
     def _matching(self, kind: str, where: str, values: Sequence[object], shards: Sequence[int]) -> NDArray[np.int64]:
         marks = self.marks(kind)
@@ -117,9 +117,15 @@ class Source:
         found = [np.zeros(0, np.int64)]
         for batch in self.index.batches(sql, values):
             shard = batch.column("shard").dictionary_encode()
-            firsts = np.array([first_of[name] for name in shard.dictionary.to_pylist()], np.int64)
+            names = shard.dictionary.to_pylist()
+            firsts = np.array([first_of[name] for name in names], np.int64)
             # By DLPack, since `to_numpy` imports pandas where that is installed: half a second.
-            found.append(firsts[np.from_dlpack(shard.indices)] + np.from_dlpack(batch.column("row")))
+            places, rows = np.from_dlpack(shard.indices), np.array(np.from_dlpack(batch.column("row")))
+            for number, name in enumerate(names):
+                if (live := self.index.rows(kind, name)) is not None:
+                    own = places == number
+                    rows[own] = np.searchsorted(live, rows[own])
+            found.append(firsts[places] + rows)
         return np.sort(np.concatenate(found))
 
     def _by_shard(self, kind: str, numbers: NDArray[np.int64]) -> Iterator[tuple[int, NDArray[np.int64]]]:
@@ -154,7 +160,8 @@ class Source:
         if "shard" in columns:
             table = table.append_column("shard", pa.repeat(shard.name, len(table)))
         if "row" in columns:
-            table = table.append_column("row", _as_arrow(np.arange(len(table))))
+            live = self.index.rows(kind, shard.name)
+            table = table.append_column("row", _as_arrow(np.arange(len(table)) if live is None else live))
         return table if rows is None else _taken(table, rows, shard)
 
     def _places_in(self, kind: str, place: int) -> pa.Table:

@@ -23,6 +23,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--output", required=True, metavar="DIR", help="a folder or an fsspec URL; one build each")
     parser.add_argument(
+        "--append",
+        action="store_true",
+        help="add the inputs to the finished dataset that lies there: new shards, compared with what it has; without "
+        "--input finish what was begun",
+    )
+    parser.add_argument(
+        "--rewrite",
+        action="store_true",
+        help="with --append: write shards anew that hold samples which newer ones have replaced, without these",
+    )
+    parser.add_argument(
         "--deny", metavar="FILE", help="addresses and domains that must not be in the dataset, one a line; also removed"
     )
     parser.add_argument(
@@ -54,7 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     def work() -> "Dataset":
-        from jobs.build import build
+        from jobs.build import append, build
         from jobs.engine.engine import EngineSettings
         from jobs.phases.recipe import Recipe
         from jobs.settings_files import read_lines
@@ -67,8 +78,11 @@ def run(arguments: argparse.Namespace) -> int:
         )
         kinds = [f"kinds=[{arguments.kinds}]"] if arguments.kinds else []
         recipe = Recipe.named(arguments.config, [*arguments.set, *kinds])
-        return build(arguments.output, arguments.input, recipe, engine, read_lines(arguments.deny), arguments.videos)
+        given = (arguments.output, arguments.input, recipe, engine, read_lines(arguments.deny), arguments.videos)
+        return append(*given, rewrite=arguments.rewrite) if arguments.append else build(*given)
 
+    if arguments.rewrite and not arguments.append:
+        return fail("--rewrite is for --append", 2)
     return carry_out(work, arguments.output)
 
 

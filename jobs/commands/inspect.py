@@ -94,6 +94,11 @@ def _print(report: dict[str, Any]) -> None:
         console.print(Text(f"\n{kind}: {totals['samples']:,} samples, {images}{size}", style="bold cyan"))
         _print_distributions(console, kind, totals)
     _print_drops(console, report["drops"])
+    for build in report.get("builds", ()):
+        written = ", ".join(f"{amount['samples']:,} {kind}" for kind, amount in build["written"].items())
+        replaced = sum(amount["samples"] for amount in build["superseded"].values())
+        told = f"build {build['number']}: {build['inputs']:,} inputs, {written}, {replaced:,} replaced  {build['time']}"
+        console.print(Text(told.rstrip(), style="dim"))
 
 
 def _print_foreign(report: dict[str, Any]) -> None:

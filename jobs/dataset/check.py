@@ -5,21 +5,23 @@ import hashlib
 import tarfile
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from jobs.dataset.summary import kinds_of, shards_of
-from schemas.dataset import DATASET, read_dataset, totals
+from jobs.dataset.summary import kinds_of
+from schemas.builds import drop_files, is_published, read_builds
+from schemas.dataset import DATASET, live_totals, read_dataset
 from schemas.documents import Sample
 from schemas.drops import Drop
 from schemas.images import STORED_FORMATS, open_image
 from schemas.pairs import Pair
-from schemas.shards import Shard, ShardMark
+from schemas.shards import Shard, ShardInfo, ShardMark, read_marks
 from schemas.storage import Store
+from schemas.superseded import read_superseded
 from schemas.videos import ClipSample
 
 _STEP = 4 << 20
@@ -33,22 +35,36 @@ def problems(store: Store) -> Iterator[str]:
     or `dataset.json` itself cannot be read.
     """
     for kind in kinds_of(store):
-        infos, names = [], set()
-        for mark, shard in shards_of(store, kind):
+        infos: list[ShardInfo] = []
+        names: set[str] = set()
+        for mark in read_marks(store, kind):
             infos.append(mark.shard)
             names |= {f"{mark.shard.name}{suffix}" for suffix in (".tar", ".tar.idx", ".parquet")}
-            for problem in _shard_problems(store, mark, shard, _OF_SAMPLE[kind]):
+            for problem in _shard_problems(store, mark, Shard(store, kind, mark.shard.name), _OF_SAMPLE[kind]):
                 yield f"{kind}/{mark.shard.name}: {problem}"
+        builds = read_builds(store)
         for name in store.list(f"{kind}/shards"):
-            if name not in names and name != "sizes.json":
+            if name not in names and name != "sizes.json" and is_published(builds, kind, name):
                 yield f"{kind}/shards/{name}: no commit mark names it"
-        if store.exists(DATASET) and totals(infos) != (stated := read_dataset(store).kinds.get(kind)):
-            yield f"{DATASET}: states {stated} for {kind}, the shards hold {totals(infos)}"
+        yield from _superseded_problems(store, kind, infos)
+        if store.exists(DATASET) and (found := live_totals(store, kind)) != (
+            stated := read_dataset(store).kinds.get(kind)
+        ):
+            yield f"{DATASET}: states {stated} for {kind}, the shards hold {found}"
     if store.exists(DATASET):
         yield from _drop_problems(store)
 
 
 Problems = Callable[[str, Mapping[str, bytes]], Iterator[str]]
+
+
+def _superseded_problems(store: Store, kind: str, shards: Sequence[ShardInfo]) -> Iterator[str]:
+    """Whether the lists of what later builds replaced name samples that are there."""
+    samples = {shard.name: shard.samples for shard in shards}
+    for name, gone in read_superseded(store, kind).items():
+        rows = gone.rows
+        if name in samples and (rows != sorted(set(rows)) or (rows and not 0 <= rows[0] <= rows[-1] < samples[name])):
+            yield f"{kind}/superseded/{name}: names rows that the shard does not have"
 
 
 def _shard_problems(store: Store, mark: ShardMark, shard: Shard, of_sample: Problems) -> Iterator[str]:
@@ -196,7 +212,7 @@ def _digest(store: Store, name: str) -> tuple[int, str]:
 def _drop_problems(store: Store) -> Iterator[str]:
     stated = read_dataset(store).drops
     found: dict[str, Counter[str]] = {}
-    for name in store.list("drops"):
+    for name in drop_files(store):
         try:
             with store.open(f"drops/{name}") as file:
                 table = pq.read_table(file, columns=["kind", "reason"])

@@ -9,12 +9,16 @@ from typing import Any
 
 import duckdb
 import msgspec
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from jobs.dataset.summary import kinds_of
+from schemas.builds import drop_files
 from schemas.drop_files import SCHEMA as DROPS
-from schemas.shards import ShardMark, read_marks
+from schemas.shards import Shard, ShardMark
 from schemas.storage import Store
+from schemas.superseded import LiveShards
 
 #: What the tables of all kinds have in common, for the table `samples`.
 _COMMON = ("key", "url", "domain", "language", "licence", "num_words", "warc_file", "shard", "row")
@@ -43,7 +47,7 @@ class Index:
 
     Beside the columns of docs/format.md a sample has `shard` and `row`, its number in the shard. Files are read where
     the dataset lies, and only as far as a query needs. A dataset that is still being built has the shards that
-    were committed when it was opened. Safe for several threads.
+    were committed when it was opened. Samples that a later build replaced are in no table. Safe for several threads.
     """
 
     def __init__(self, store: Store, max_memory_mb: int = 1024, threads: int = 2) -> None:
@@ -51,9 +55,10 @@ class Index:
         self.store, self._is_closed = store, False
         self._cursors: list[duckdb.DuckDBPyConnection] = []
         self._changed = threading.Condition()
-        self.marks: dict[str, list[ShardMark]] = {kind: read_marks(store, kind) for kind in kinds_of(store)}
+        self._live = {kind: LiveShards(store, kind) for kind in kinds_of(store)}
+        self.marks: dict[str, list[ShardMark]] = {kind: live.marks for kind, live in self._live.items()}
         self.kinds = [kind for kind, marks in self.marks.items() if marks]
-        drops = [f"drops/{name}" for name in store.list("drops") if name.endswith(".parquet") and name[0] != "."]
+        drops = [f"drops/{name}" for name in drop_files(store)]
         self._connection = duckdb.connect(
             config={
                 "memory_limit": f"{max_memory_mb}MB",
@@ -72,6 +77,8 @@ class Index:
             for kind in self.kinds
         }
         files["drops"] = [self._path(name) for name in drops]
+        for kind in self.kinds:
+            self._define_gone(kind)
         try:
             for table, paths in files.items():
                 self._define(table, paths)
@@ -90,6 +97,19 @@ class Index:
     def of_shards(self, kind: str, shards: Sequence[str]) -> str:
         """What stands behind FROM in place of `kind` where only these of its shards are meant; no others are opened."""
         return f"({self._select(kind, [self._path(f'{kind}/shards/{shard}.parquet') for shard in shards])})"
+
+    def shard(self, kind: str, name: str) -> Shard:
+        """A shard whose index has the rows that its kind's table has, in their order."""
+        return self._live[kind].open(name)
+
+    def rows(self, kind: str, name: str) -> NDArray[np.int64] | None:
+        """The values of `row` that a shard has, in order; None where they are all from 0."""
+        return self._live[kind].rows(name)
+
+    def place(self, kind: str, name: str, row: int) -> int:
+        """The number of a row among those that a shard has."""
+        live = self.rows(kind, name)
+        return row if live is None else int(live.searchsorted(row))
 
     def hold(self, table: str, keys: Sequence[str]) -> None:
         """Make a table of one column, `key`, or fill it anew, for conditions on a set that was found elsewhere."""
@@ -153,6 +173,18 @@ class Index:
         path = self.store.path(name)
         return path if self.store.is_local else str(self.store.fs.unstrip_protocol(path))
 
+    def _define_gone(self, kind: str) -> None:
+        """The rows of shards that no table has, where there are any."""
+        gone = self._live[kind].superseded
+        if gone:
+            counts = [len(one.rows) for one in gone.values()]
+            rows = np.concatenate([np.array(one.rows, np.int64) for one in gone.values()])
+            names = pa.array(np.repeat(np.array(list(gone)), counts).tolist(), pa.string())
+            found = pa.table({"shard": names, "row": rows})
+            self._connection.register("gone_rows", found)
+            self._connection.execute(f"CREATE TABLE gone_{kind} AS SELECT * FROM gone_rows")
+            self._connection.unregister("gone_rows")
+
     def _define(self, table: str, paths: list[str]) -> None:
         if not paths:
             self._connection.execute(f"CREATE VIEW {table} AS {_NO_DROPS}")
@@ -168,12 +200,13 @@ class Index:
     def _select(self, kind: str, paths: list[str]) -> str:
         # Shards of several versions may differ in their columns; to compare them each file is opened.
         differ = len({mark.weft_version for mark in self.marks[kind]}) > 1
-        return (
+        select = (
             "SELECT * EXCLUDE (filename, file_row_number), "
             "parse_filename(filename, true) AS shard, file_row_number AS row "
             f"FROM read_parquet({_literals(paths)}, filename = true, file_row_number = true, "
             f"union_by_name = {str(differ).lower()})"
         )
+        return f"FROM ({select}) ANTI JOIN gone_{kind} USING (shard, row)" if self._live[kind].superseded else select
 
     def _common(self, kind: str) -> list[str]:
         return [name for name in _COMMON if name in self.columns(kind)]

@@ -1,18 +1,20 @@
 """Samples taken out of a finished dataset, because their page or one of their images is denied.
 
+What a later build replaced goes with them where a shard is written anew, and alone where that is asked for.
+
 A shard is replaced by one without them: written aside, committed under the next free number of its partition, then the
 old one's mark and files are deleted. Killed at any moment, the same command finishes it.
 """
 
 import posixpath
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from schemas import __version__
 from schemas.commits import Attempt, Commit, committed, publish, read_commit
-from schemas.dataset import DATASET, Dataset, totals, write_reader_files
+from schemas.dataset import DATASET, Dataset, live_totals, write_reader_files
 from schemas.deny import DenyList
 from schemas.documents import Sample
 from schemas.drop_files import DropFile
@@ -20,6 +22,7 @@ from schemas.drops import Counts, DropRow, Tally
 from schemas.kinds import INTERLEAVED, KINDS
 from schemas.shards import Shard, ShardInfo, ShardMark, ShardSettings, ShardWriter, read_marks
 from schemas.storage import Store
+from schemas.superseded import NONE, latest_lists, read_superseded
 
 PHASE = "remove"
 _NO_LIMIT = ShardSettings(max_bytes=1 << 62)
@@ -31,6 +34,17 @@ def remove_denied(store: Store, dataset: Dataset, deny: DenyList) -> Dataset:
         return dataset
     for kind in dataset.kinds:
         _remove_of_kind(store, kind, deny)
+    return _recounted(store, dataset)
+
+
+def rewrite_superseded(store: Store, dataset: Dataset) -> Dataset:
+    """The dataset with shards of which all samples count; itself where nothing was superseded."""
+    for kind in dataset.kinds:
+        marks = {mark.shard.name: mark for mark in read_marks(store, kind)}
+        for name in latest_lists(store, kind):
+            if name in marks:
+                _replace(store, kind, marks[name], set())
+                _delete(store, kind, name)
     return _recounted(store, dataset)
 
 
@@ -80,9 +94,10 @@ def _replace(store: Store, kind: str, mark: ShardMark, denied: set[str]) -> Comm
         writer = ShardWriter(
             attempt, f"{kind}/shards", mark.partition, columns, _NO_LIMIT, finished.append, first_number=number
         )
+        gone = read_superseded(store, kind).get(name, NONE).rows  # its list is of this shard, not of the next
         with DropFile(attempt, f"drops/{phase.replace('/', '-')}.parquet") as drops:
             tally = Tally(drops.add)
-            for row, members in _samples(store, kind, name):
+            for row, members in _samples(store, kind, name, gone):
                 tally.saw(item)
                 if row["key"] in denied:
                     tally.drop(DropRow(row["url"], item, "denied", f"removed from {name}"))
@@ -96,8 +111,10 @@ def _replace(store: Store, kind: str, mark: ShardMark, denied: set[str]) -> Comm
         return attempt.commit(tally.counts(), finished)
 
 
-def _samples(store: Store, kind: str, name: str) -> Iterator[tuple[Mapping[str, Any], list[tuple[str, bytes]]]]:
-    shard = Shard(store, kind, name)
+def _samples(
+    store: Store, kind: str, name: str, gone: Sequence[int]
+) -> Iterator[tuple[Mapping[str, Any], list[tuple[str, bytes]]]]:
+    shard = Shard(store, kind, name, gone)
     rows = shard.index().to_pylist()
     for row, members in zip(rows, shard.members(rows), strict=True):
         yield row, list(members.items())
@@ -123,6 +140,9 @@ def _delete(store: Store, kind: str, shard: str) -> None:
     store.remove(_mark_name(kind, shard))
     for suffix in (".tar", ".tar.idx", ".parquet"):
         store.remove(posixpath.join(kind, "shards", shard + suffix))
+    for name in store.list(f"{kind}/superseded"):  # a later shard may get the number
+        if name.rpartition("-")[0] == shard:
+            store.remove(f"{kind}/superseded/{name}")
 
 
 def _recounted(store: Store, dataset: Dataset) -> Dataset:
@@ -132,7 +152,7 @@ def _recounted(store: Store, dataset: Dataset) -> Dataset:
     removed = sum((commit.counts for commit in done), Counts())
     before = dataset.phases.get(PHASE, Counts())
     shards = {kind: [mark.shard for mark in read_marks(store, kind)] for kind in dataset.kinds}
-    kinds = {kind: totals(of_kind) for kind, of_kind in shards.items()}
+    kinds = {kind: live_totals(store, kind) for kind in shards}
     if removed == before and dataset.kinds == kinds:
         return dataset
     others = {name: counts for name, counts in dataset.phases.items() if name != PHASE}

@@ -10,10 +10,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from jobs.dataset.index import Index, QueryError
 from schemas import __version__
+from schemas.builds import drop_files
 from schemas.commits import Attempt, committed, read_commit, sweep
 from schemas.dataset import DATASET, Dataset, read_dataset, totals, write_reader_files
 from schemas.drop_files import DropFile
@@ -110,9 +113,9 @@ def _subset_of_kind(index: Index, output: Store, plan: SubsetPlan, kind: str, se
     done = set(committed(output, phase))
     chosen = _Chosen(index, kind, plan.where)
     for partition, marks in itertools.groupby(index.marks[kind], key=lambda mark: mark.partition):
-        shards = [(mark, chosen.of_shard(mark.shard.name)) for mark in marks]
+        shards = [(mark, chosen.of_shard(mark.shard.name, index.rows(kind, mark.shard.name))) for mark in marks]
         if partition not in done:
-            _write(index.store, output, plan, kind, partition, shards, settings)
+            _write(index, output, plan, kind, partition, shards, settings)
 
 
 class _Chosen:
@@ -124,16 +127,17 @@ class _Chosen:
         self._groups = itertools.groupby(pairs, key=lambda pair: pair[0])
         self._next = next(self._groups, None)
 
-    def of_shard(self, name: str) -> list[int]:
+    def of_shard(self, name: str, live: NDArray[np.int64] | None) -> list[int]:
+        """Their places among the rows of the shard's index that are `live`; None: all are."""
         if self._next is None or self._next[0] != name:
             return []
         rows = [row for _, row in self._next[1]]
         self._next = next(self._groups, None)
-        return rows
+        return rows if live is None else [int(place) for place in np.searchsorted(live, rows)]
 
 
 def _write(
-    source: Store,
+    index: Index,
     output: Store,
     plan: SubsetPlan,
     kind: str,
@@ -148,14 +152,13 @@ def _write(
             tally = Tally(drops.add)
             writer: ShardWriter | None = None
             for mark, chosen in shards:
-                table = Shard(source, kind, mark.shard.name).index()
+                shard = index.shard(kind, mark.shard.name)
+                table = shard.index()
                 if writer is None:
                     columns = {field.name: field.type for field in table.schema if field.name not in _BASE}
                     writer = ShardWriter(attempt, f"{kind}/shards", partition, columns, settings, finished.append)
                 _count(table, set(chosen), item, plan.where, tally)
-                for row, members in _samples(
-                    Shard(source, kind, mark.shard.name), table.take(pa.array(chosen, pa.int64()))
-                ):
+                for row, members in _samples(shard, table.take(pa.array(chosen, pa.int64()))):
                     writer.add(row["key"], members, {name: row.get(name) for name in columns})
             if writer is not None:
                 writer.close()
@@ -209,7 +212,7 @@ def _finish(source: Store, output: Store, plan: SubsetPlan, dataset: Dataset) ->
 
 def _copy_drops(source: Store, output: Store) -> bool:
     """False where the source has lost its own; then only the subset's are there."""
-    names = [name for name in source.list("drops") if name.endswith(".parquet") and not name.startswith(".")]
+    names = drop_files(source)
     for name in names:
         staged = f"drops/.{new_attempt()}.{name}.tmp"
         with source.open(f"drops/{name}") as data, output.create(staged) as copy:

@@ -13,10 +13,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from schemas.dataset import DATASET, Dataset, read_dataset, totals
+from schemas.builds import drop_files
+from schemas.dataset import DATASET, Dataset, live_totals, read_dataset
 from schemas.kinds import KINDS
-from schemas.shards import Shard, ShardMark, read_marks
+from schemas.shards import Shard, ShardMark
 from schemas.storage import Store
+from schemas.superseded import LiveShards
 
 _TOP = 10
 #: Columns whose values are counted, and those whose distribution is shown.
@@ -47,9 +49,10 @@ def _what_else(store: Store) -> str:
 
 
 def shards_of(store: Store, kind: str) -> Iterator[tuple[ShardMark, Shard]]:
-    """The committed shards of a kind, in order."""
-    for mark in read_marks(store, kind):
-        yield mark, Shard(store, kind, mark.shard.name)
+    """The committed shards of a kind, in order, with the samples that no later build replaced."""
+    live = LiveShards(store, kind)
+    for mark in live.marks:
+        yield mark, live.open(mark.shard.name)
 
 
 def summary(store: Store) -> dict[str, Any]:
@@ -66,15 +69,14 @@ def summary(store: Store) -> dict[str, Any]:
         report["phases"] = msgspec.to_builtins(dataset.phases)
         report |= {"inputs": dataset.inputs, "input_bytes": dataset.input_bytes}
         report |= {"config_hash": dataset.config_hash, "weft_version": dataset.weft_version}
+        report["builds"] = msgspec.to_builtins(dataset.builds)
     else:
         report["drops"] = _unfinished_drops(store)
     return report
 
 
 def _kind_summary(store: Store, kind: str) -> dict[str, Any]:
-    marks = read_marks(store, kind)
-    counted = msgspec.to_builtins(totals([mark.shard for mark in marks]))
-    return {**counted, **distributions(_indexes(store, kind, marks))}
+    return {**msgspec.to_builtins(live_totals(store, kind)), **distributions(_indexes(store, kind))}
 
 
 def distributions(indexes: Iterable[pa.Table]) -> dict[str, Any]:
@@ -116,9 +118,9 @@ def distributions(indexes: Iterable[pa.Table]) -> dict[str, Any]:
     }
 
 
-def _indexes(store: Store, kind: str, marks: list[ShardMark]) -> Iterator[pa.Table]:
+def _indexes(store: Store, kind: str) -> Iterator[pa.Table]:
     """The columns that are looked at, shard by shard; on an object store several are fetched at a time."""
-    shards = [Shard(store, kind, mark.shard.name) for mark in marks]
+    shards = [shard for _, shard in shards_of(store, kind)]
     with ThreadPoolExecutor(2 if store.is_local else 16) as pool:
         yield from pool.map(lambda shard: shard.index(LOOKED_AT), shards)
 
@@ -196,10 +198,9 @@ def funnel(dataset: Dataset) -> list[dict[str, Any]]:
 def _unfinished_drops(store: Store) -> dict[str, dict[str, int]]:
     """Counted from the drop files: there is no `dataset.json` yet."""
     counts: dict[str, Counter[str]] = {}
-    for name in store.list("drops"):
-        if name.endswith(".parquet") and not name.startswith("."):
-            with store.open(f"drops/{name}") as file:
-                table = pq.read_table(file, columns=["kind", "reason"])
-            for entry in table.group_by(["kind", "reason"]).aggregate([([], "count_all")]).to_pylist():
-                counts.setdefault(entry["kind"], Counter())[entry["reason"]] += entry["count_all"]
+    for name in drop_files(store):
+        with store.open(f"drops/{name}") as file:
+            table = pq.read_table(file, columns=["kind", "reason"])
+        for entry in table.group_by(["kind", "reason"]).aggregate([([], "count_all")]).to_pylist():
+            counts.setdefault(entry["kind"], Counter())[entry["reason"]] += entry["count_all"]
     return {kind: dict(reasons.most_common()) for kind, reasons in sorted(counts.items())}

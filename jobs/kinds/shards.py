@@ -17,7 +17,7 @@ class Shards:
     def __init__(
         self, attempt: Attempt, kind: Kind, partition: int, settings: ShardSettings, config_hash: str, tally: Tally
     ) -> None:
-        self._attempt, self._kind, self._partition = attempt, kind, partition
+        self._attempt, self._kind, self.partition = attempt, kind, partition
         self._config_hash, self._tally = config_hash, tally
         folder = f"{kind.name}/shards"
         self._writer = ShardWriter(attempt, folder, partition, kind.columns, settings, self._finished)
@@ -28,7 +28,7 @@ class Shards:
     @property
     def next_key(self) -> str:
         """The key of the next sample, where samples are simply numbered: 6 digits of the partition, 6 of the sample."""
-        return f"{self._partition:06d}{self._num_samples:06d}"
+        return f"{self.partition:06d}{self._num_samples:06d}"
 
     def add(self, key: str, sample: msgspec.Struct, members: Sequence[tuple[str, bytes]]) -> None:
         """Add a sample: its record, and its members by name in the order of the tar."""
@@ -45,4 +45,4 @@ class Shards:
     def _finished(self, shard: ShardInfo) -> None:
         counts = self._tally.counts()
         span, self._counted = counts - self._counted, counts
-        self._marks.append(ShardMark(shard, self._partition, span.drops, self._config_hash, __version__))
+        self._marks.append(ShardMark(shard, self.partition, span.drops, self._config_hash, __version__))

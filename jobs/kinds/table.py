@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from jobs.kinds.clips.cut import CLIPS_PHASE
+from jobs.kinds.clips.known import KNOWN_CLIPS
 from jobs.kinds.clips.make import make_clips
 from jobs.kinds.clips.take import TakeVideos
 from jobs.kinds.interleaved.fetch import ASSEMBLE
@@ -12,10 +13,13 @@ from jobs.kinds.interleaved.make import make_pages
 from jobs.kinds.interleaved.take import TakeDrafts
 from jobs.kinds.interleaved.write import PUBLISH
 from jobs.kinds.pairs.fetch import PAIR_IMAGES
+from jobs.kinds.pairs.known import KNOWN_PAIRS
 from jobs.kinds.pairs.make import make_pairs
 from jobs.kinds.pairs.take import TakePairs
 from jobs.kinds.pairs.write import PAIR_PUBLISH
 from jobs.phases.extract import Taker, Wanted
+from jobs.phases.known_pages import KNOWN_PAGES
+from jobs.phases.plan import Plan
 from jobs.phases.run import Phases
 from jobs.phases.task import Phase, Task
 from schemas.kinds import CLIPS, INTERLEAVED, KINDS, PAIRS, Kind
@@ -29,13 +33,14 @@ class KindJob(msgspec.Struct, frozen=True):
     make: Callable[[Phases], None]  # runs its phases
     writes: Phase  # the one that writes its shards
     staged: Phase | None = None  # the one whose staged images may go when the dataset is complete
+    known: Phase | None = None  # reads what the dataset has that is added to, before anything is compared
 
 
 #: In the order in which a page's results are taken: drafts come last, since with them the page itself may be dropped.
 _JOBS = (
-    KindJob(PAIRS, TakePairs, make_pairs, PAIR_PUBLISH, PAIR_IMAGES),
-    KindJob(CLIPS, TakeVideos, make_clips, CLIPS_PHASE),
-    KindJob(INTERLEAVED, TakeDrafts, make_pages, PUBLISH, ASSEMBLE),
+    KindJob(PAIRS, TakePairs, make_pairs, PAIR_PUBLISH, PAIR_IMAGES, KNOWN_PAIRS),
+    KindJob(CLIPS, TakeVideos, make_clips, CLIPS_PHASE, known=KNOWN_CLIPS),
+    KindJob(INTERLEAVED, TakeDrafts, make_pages, PUBLISH, ASSEMBLE, KNOWN_PAGES),
 )
 
 
@@ -48,3 +53,10 @@ def jobs_of(kinds: Sequence[str]) -> list[KindJob]:
 def takers_of(kinds: Sequence[str]) -> list[KindJob]:
     """The same in the order in which they take what a page gives."""
     return [job for job in _JOBS if job.kind.name in kinds]
+
+
+def known_phases(plan: Plan) -> list[Phase]:
+    """Of a build that adds to a dataset, the phases that read what is there of its kinds."""
+    if plan.onto is None:
+        return []
+    return [job.known for job in jobs_of(plan.config.kinds) if job.known is not None]

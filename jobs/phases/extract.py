@@ -103,7 +103,9 @@ def _take(
     task: Task, number: int, read: Callable[[Page], Extracted], takers: Sequence[Taker], capture: Capture
 ) -> None:
     """Of the page of a capture in archive `number`."""
-    page = page_of_capture(capture, number << 40 | capture.number, task.plan.inputs[number].url, task.config.warc)
+    page = page_of_capture(
+        capture, task.plan.uid_of(number, capture.number), task.plan.inputs[number].url, task.config.warc
+    )
     found = read(page)
     for taker in takers:
         taker.take(found)

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from jobs.phases.duplicates import LEFT, LOSERS, TEXTS, keep_newest
+from jobs.phases.duplicates import LEFT, TEXTS, Losers
 from jobs.phases.run import Phases
 from jobs.phases.task import Phase, Task
 from schemas.buckets import BucketWriter, buckets_of_ints
@@ -59,9 +59,9 @@ def group_pages(task: Task, last_round: int) -> None:
 
 def dedup_similar(task: Task) -> None:
     """For one bucket of components: keep the newest page of each."""
-    losers, pages = task.writer("losers", LOSERS), task.rows(GROUPS, "pages")
+    losers, pages = Losers(task), task.rows(GROUPS, "pages")
     if pages is not None:
-        keep_newest(pages, "root", "near_duplicate", losers, task.tally)
+        losers.keep_newest(pages, "root", "near_duplicate")
 
 
 def share_a_key(keys: Ints, nodes: Ints) -> tuple[Ints, Ints]:

@@ -2,12 +2,12 @@
 
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Literal
 
 import msgspec
 
-from crawlers.inputs import Input, InputError, list_archives, list_files, list_sized
+from crawlers.inputs import Input, InputError, list_archives, list_files, list_sized, shown
 from jobs.config import BuildConfig
 from jobs.phases.own_steps import OwnCode
 from jobs.phases.recipe import Recipe
@@ -26,6 +26,8 @@ _BYTES_A_BUCKET = {"archives": 16 << 30, "lists": 32 << 20}
 _MAX_BUCKETS = 4096
 #: More inputs a task make fewer files; fewer tasks than these would leave machines without work.
 _LEAST_TASKS, _MAX_ARCHIVES_A_TASK = 64, 16
+#: Of a dataset that is added to. One of 16 GiB of archives makes as many.
+_SAMPLES_A_BUCKET = 100_000
 _BYTES_A_VIDEO_LIST = 64 << 20  # it stands for more than it weighs
 _IMAGES_A_TASK = 512
 
@@ -37,6 +39,32 @@ class References(msgspec.Struct, frozen=True):
 
     kind: Literal["texts", "images"]
     files: list[str]
+
+
+class KnownShard(msgspec.Struct, frozen=True, array_like=True):
+    """A published shard, and the build whose list says what of it counts no more; 0: all of it does."""
+
+    name: str
+    list: int = 0
+
+    @property
+    def partition(self) -> int:
+        return int(self.name.partition("-")[0])
+
+
+class Onto(msgspec.Struct, frozen=True):
+    """The finished dataset that a build adds to, as it was when that began."""
+
+    number: int  # of the build in the dataset's history
+    partitions: dict[str, int]  # by kind: the first number that is free
+    samples: int
+    known: dict[str, list[list[KnownShard]]]  # by kind its shards, those that one task reads together
+    time: str  # of the beginning
+    changed: list[str] = []  # settings that are not those of the dataset
+
+
+#: Below it are uids that stand for samples of the dataset that is added to: their keys. An input has 2^40 of its own.
+FIRST_UID = 1 << 40
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -55,11 +83,38 @@ class Plan(msgspec.Struct, frozen=True):
 
     layout: int = 1
     archives_a_task: int = 1  # of inputs, those that one task of the first phase reads
+    onto: Onto | None = None  # of a build that adds to a dataset
+
+    def uid_of(self, number: int, item: int) -> int:
+        """Unique in the build: of a record or row of input `number`; in the order of the inputs."""
+        return (number + (self.onto is not None)) << 40 | item
+
+    def partition_of(self, kind: str, task: int) -> int:
+        """The number under which a task of the last phase writes its shards."""
+        return task + (self.onto.partitions.get(kind, 0) if self.onto is not None else 0)
+
+    def known(self, kind: str) -> list[list[KnownShard]]:
+        """The shards that are there already, a list a task."""
+        return self.onto.known.get(kind, []) if self.onto is not None else []
 
     @property
-    def places(self) -> int:
-        """How many lists there are of where media lie: one of images for each partition, then one of videos."""
-        return self.partitions * (2 if "clips" in self.config.kinds else 1)
+    def known_pages(self) -> int:
+        """The number of tasks over the pages that are there already."""
+        return len(self.known("interleaved"))
+
+    @property
+    def known_pairs(self) -> int:
+        return len(self.known("pairs"))
+
+    @property
+    def known_clips(self) -> int:
+        return len(self.known("clips"))
+
+    @property
+    def most_buckets(self) -> int:
+        """No file of rows has more: places of videos follow those of pages, and tasks over what is there partitions."""
+        known = max(self.known_pages, self.known_pairs, self.known_clips)
+        return max(self.buckets, self.partitions + max(known, self.partitions if "clips" in self.config.kinds else 0))
 
     @property
     def input_tasks(self) -> int:
@@ -83,8 +138,10 @@ def make_plan(
     recipe: Recipe,
     source: Literal["archives", "lists"] = "archives",
     videos: Sequence[str] = (),
+    onto: Onto | None = None,
+    leave_out: Collection[str] = (),
 ) -> Plan:
-    """The plan of this output: the one that lies there, or a new one.
+    """The plan of this output: the one that lies there, or a new one, of all inputs but those that are to be left out.
 
     Raises `SettingsError` when the output belongs to a build with other settings or other code, `InputError` when a
     pattern matches nothing.
@@ -92,14 +149,17 @@ def make_plan(
     if plan := _found_plan(store):
         _require_same(store, plan, recipe)
         if patterns:
-            _warn_of_new(plan, _list_inputs(patterns, source, sized=False))
+            inputs = _list_inputs(patterns, source, sized=False)
+            _tell_of_new(plan, [item.url for item in inputs if item.url not in leave_out])
         return plan
     config = recipe.config
-    video_lists = [Input(url, -1) for url in list_files(videos)]
+    video_lists = [Input(url, -1) for url in list_files(videos) if url not in leave_out]
     inputs = _list_inputs(patterns, source) if patterns or not video_lists else []
+    inputs = [item for item in inputs if item.url not in leave_out]
     total = sum(max(0, item.size) for item in inputs) + _BYTES_A_VIDEO_LIST * len(video_lists)
     partitions = config.partitions or min(_MAX_PARTITIONS, max(1, math.ceil(total / _BYTES_A_PARTITION[source])))
-    buckets = config.buckets or min(_MAX_BUCKETS, max(1, math.ceil(total / _BYTES_A_BUCKET[source])))
+    least = onto.samples // _SAMPLES_A_BUCKET if onto is not None else 0
+    buckets = config.buckets or min(_MAX_BUCKETS, max(1, least, math.ceil(total / _BYTES_A_BUCKET[source])))
     plan = Plan(
         inputs=inputs,
         references=_list_references(config),
@@ -113,10 +173,11 @@ def make_plan(
         own=recipe.own,
         layout=LAYOUT,
         archives_a_task=config.archives_a_task or min(_MAX_ARCHIVES_A_TASK, max(1, len(inputs) // _LEAST_TASKS)),
+        onto=onto,
     )
     data = msgspec.json.format(msgspec.json.encode(plan), indent=1)
     if not store.put_if_absent(PLAN, data):
-        return make_plan(store, patterns, recipe, source, videos)
+        return make_plan(store, patterns, recipe, source, videos, onto, leave_out)
     store.put(CONFIG, dump_settings(config).encode())
     return msgspec.json.decode(data, type=Plan)  # as those have it who go on: a number written 0 becomes 0.0 there
 
@@ -174,14 +235,22 @@ def other_settings(output: str, changed: Sequence[str]) -> SettingsError:
     )
 
 
-def _warn_of_new(plan: Plan, inputs: Sequence[Input]) -> None:
-    """Resuming never lists inputs anew: a build of half old and half new would be neither."""
+def _tell_of_new(plan: Plan, inputs: Sequence[str]) -> None:
+    """Resuming never lists inputs anew: a build of half old and half new would be neither.
+
+    Raises `InputError` where they were to be added: they would be taken for added.
+    """
     known = {item.url for item in plan.inputs}
-    new = [item.url for item in inputs if item.url not in known]
+    new = [url for url in inputs if url not in known]
+    if new and plan.onto is not None:
+        raise InputError(
+            f"an append of {len(plan.inputs)} other inputs is unfinished: finish it first, by --append "
+            f"without --input; then add {shown(new[0])}"
+        )
     if new:
         logger.warning(
             "%d inputs, such as %s, are not in the plan of this output and are left out; "
-            "build them into another output",
+            "add them with --append when it is finished",
             len(new),
             new[0],
         )

@@ -24,6 +24,7 @@ from schemas.storage import Store
 Spent = Mapping[Phase, Sequence[str]]
 _NOTHING: Spent = {}
 _OF_PLAN = {posixpath.basename(PLAN), posixpath.basename(CONFIG)}
+_FOLDERS_OF_KIND = ("", "/shards", "/commit", "/keys", "/superseded", "/.nv-meta")
 #: What never asks a server of the web for anything, and so may be done twice at the same time.
 _OF_STORE_ALONE = ("inputs", "buckets", "merged")
 
@@ -97,7 +98,7 @@ class Phases:
     def _merge(self, phase: Phase, commits: Sequence[Commit]) -> None:
         """Merge the files of a phase that has many tasks; what was merged is removed, and nobody reads it again."""
         slices = len(self._memory.slices) if self._has_slices else 0
-        merged = plan_merge(phase.name, commits, max(self.plan.places, self.plan.buckets, slices))
+        merged = plan_merge(phase.name, commits, max(self.plan.most_buckets, slices))
         if merged is None:
             return
         merger = merging(merged)
@@ -120,7 +121,9 @@ class Phases:
         self._behind.do(close)
 
     def _names_of(self, spent: Spent) -> list[str]:
-        """The files in which these rows lie."""
+        """The files in which these rows lie. A build that adds to a dataset reads all of them to its end."""
+        if self.plan.onto is not None:
+            return []
         found = []
         for phase, names in spent.items():
             merged = self._merged.get(phase.name)
@@ -152,8 +155,8 @@ class Phases:
         """Remove what attempts have left that were killed; where none can have been, nothing is looked for."""
         if self._is_resumed or self._engine.has_lost_attempts:
             kinds = self.plan.config.kinds
-            folders = [f"{kind}{folder}" for kind in kinds for folder in ("", "/shards", "/commit", "/.nv-meta")]
-            sweep(self.store, ["", "work", "drops", *(f"work/{name}" for name in self._worked_on), *folders])
+            folders = [f"{kind}{folder}" for kind in kinds for folder in _FOLDERS_OF_KIND]
+            sweep(self.store, ["", "work", "drops", "inputs", *(f"work/{name}" for name in self._worked_on), *folders])
             self.store.remove_all(self._left)
 
     def __enter__(self) -> Self:

@@ -15,6 +15,7 @@ import pyarrow as pa
 from jobs.config import BuildConfig
 from jobs.phases.plan import Plan, read_plan
 from schemas.buckets import FLUSH_BYTES, BucketReader, BucketWriter
+from schemas.builds import added_to
 from schemas.commits import Attempt, Commit, StagedFile
 from schemas.drop_files import DropFile
 from schemas.drops import Tally
@@ -69,6 +70,11 @@ class Memory:
     def slices(self) -> list[Slice]:
         return msgspec.json.decode(self.store.read(SLICES), type=list[Slice])
 
+    @functools.cached_property
+    def onto(self) -> Store:
+        """The dataset that the build adds to: what is made lies in a folder of it."""
+        return added_to(self.store)
+
     def once(self, load: Callable[["Memory"], T]) -> T:
         """What `load`, a function of a module, gives; it is called the first time only."""
         if load not in self._loaded:
@@ -110,7 +116,10 @@ class Phase(msgspec.Struct, frozen=True):
     """A phase: its name in `work/`, `drops/` and `dataset.json`, how many tasks it has, and what each does."""
 
     name: str
-    over: Literal["inputs", "references", "video_lists", "partitions", "buckets", "slices", "merged"]
+    over: Literal[
+        "inputs", "references", "video_lists", "partitions", "buckets", "slices", "merged",
+        "known_pages", "known_pairs", "known_clips",
+    ]  # fmt: skip
     body: Callable[..., None]  # of the task, and of the arguments that the phase is run with
 
     def size(self, memory: Memory) -> int:

@@ -208,9 +208,9 @@ class Library:
         """The key of the sample before (-1) or after (1) in the order of the shards; "" at the ends."""
         shards = self.shards(kind)
         place = next((number for number, shard in enumerate(shards) if shard.name == row["shard"]), -1)
-        number = row["row"] + step
         if place < 0:
             return ""
+        number = self.index.place(kind, shards[place].name, row["row"]) + step
         if number < 0 or number >= shards[place].samples:
             place += step
             if not 0 <= place < len(shards):
@@ -223,7 +223,7 @@ class Library:
         before = 0
         for shard in self.shards(kind):
             if shard.name == row["shard"]:
-                return before + int(row["row"]) + 1
+                return before + self.index.place(kind, shard.name, row["row"]) + 1
             before += shard.samples
         return 0
 
@@ -235,7 +235,10 @@ class Library:
         shard = random.choices(shards, [info.samples for info in shards])[0]
         return self._key_at(kind, shard.name, random.randrange(shard.samples))
 
-    def _key_at(self, kind: str, shard: str, row: int) -> str:
+    def _key_at(self, kind: str, shard: str, number: int) -> str:
+        """Of the sample of this number among those of a shard that count."""
+        live = self.index.rows(kind, shard)
+        row = number if live is None else int(live[number])
         found = self.index.ask(f"SELECT key FROM {self.index.of_shards(kind, [shard])} WHERE row = ?", [row]).rows
         return str(found[0][0]) if found else ""
 

@@ -9,9 +9,12 @@ from fsspec.core import url_to_fs
 
 from model.data.cache import Cache
 from model.data.reading import TarFile, offsets_of, retried
+from schemas.builds import is_published, read_builds
+from schemas.kinds import KINDS
 from schemas.settings import SettingsError
 from schemas.shards import ShardMark, read_marks
 from schemas.storage import Store
+from schemas.superseded import read_superseded
 
 SIZES = "sizes.json"
 
@@ -31,8 +34,8 @@ def list_shards(shards: str | Sequence[str], cache: Cache | None = None, tries: 
     for pattern in braceexpand.braceexpand(shards):
         folder, name = posixpath.split(pattern)
         store = Store(folder or ".")
-        names = _matching(pattern) if "*" in pattern else [name]
-        found += _counted(store, names, _sizes(store, ""), cache)
+        names, home = _matching(pattern) if "*" in pattern else [name], posixpath.dirname(folder)
+        found += _counted(store, _published(home, names), _sizes(store, ""), _gone(home), cache)
     if not found:
         raise SettingsError(f"no shard matches {shards}")
     return sorted(found, key=lambda file: file.path)
@@ -48,7 +51,9 @@ def _of_folder(url: str, cache: Cache | None) -> list[TarFile]:
             sizes = {f"{mark.shard.name}.tar": mark.shard.samples for mark in marks}
         # What sizes.json names and is not there is missed when it is read, and named then.
         if listed := list(sizes) or names:
-            return _counted(store, (posixpath.join(folder, name) for name in listed), sizes, cache)
+            home = url if folder else posixpath.dirname(url)
+            published = [posixpath.join(folder, name) for name in _published(home, listed)]
+            return _counted(store, published, sizes, _gone(home), cache)
     raise SettingsError(f"no shards in {url}: name the folder of a kind, such as out/interleaved, or tars")
 
 
@@ -57,13 +62,34 @@ def _marks(url: str) -> list[ShardMark]:
     return read_marks(Store(parent or "."), kind)
 
 
-def _counted(store: Store, names: Iterable[str], sizes: dict[str, int], cache: Cache | None) -> list[TarFile]:
+def _published(url: str, names: Sequence[str]) -> list[str]:
+    """Those of the shards of a kind that are not of a build still going on."""
+    parent, _, kind = url.rpartition("/")
+    builds = read_builds(Store(parent or ".")) if kind in KINDS else []
+    return [name for name in names if is_published(builds, kind, name)]
+
+
+def _gone(url: str) -> dict[str, tuple[int, ...]]:
+    """What later builds replaced in the shards of a kind, by the name of the tar; nothing where weft wrote no kind."""
+    parent, _, kind = url.rpartition("/")
+    if kind not in KINDS:
+        return {}
+    found = read_superseded(Store(parent or "."), kind)
+    return {f"{shard}.tar": tuple(gone.rows) for shard, gone in found.items()}
+
+
+def _counted(
+    store: Store, names: Iterable[str], sizes: dict[str, int], gone: dict[str, tuple[int, ...]], cache: Cache | None
+) -> list[TarFile]:
     files = []
     for name in sorted(names):
-        count = sizes.get(posixpath.basename(name))
+        base = posixpath.basename(name)
+        count = sizes.get(base)
         if count is None:
             count = len(offsets_of(store, name, cache)) - 1
-        files.append(TarFile(store, name, count))
+        passed_over = gone.get(base, ())
+        if not passed_over or count > len(passed_over):
+            files.append(TarFile(store, name, count - len(passed_over), passed_over))
     return files
 
 

@@ -25,11 +25,12 @@ _MAX_INDEXES = 256
 
 
 class TarFile(msgspec.Struct, frozen=True):
-    """A shard to read: where it is, and how many samples it holds."""
+    """A shard to read: where it is, and how many samples it holds, those aside that readers pass over."""
 
     store: Store
     name: str
     samples: int
+    gone: tuple[int, ...] = ()  # the numbers of these, in the order of the tar
 
     @property
     def path(self) -> str:
@@ -67,14 +68,14 @@ class Reader:
     def __init__(self, files: list[TarFile], cache: Cache | None = None, tries: int = 5) -> None:
         self._files, self._cache, self._tries = files, cache, tries
         self._descriptors: OrderedDict[int, int] = OrderedDict()
-        self._offsets: OrderedDict[int, Offsets] = OrderedDict()
+        self._spans: OrderedDict[int, Offsets] = OrderedDict()
 
     def members(self, shard: int, sample: int) -> tuple[str, dict[str, bytes]]:
         """Key of a sample, and its members by field. Raises `Drop("broken_sample")`, and `OSError` after all tries."""
-        offsets = self._index(shard)
-        if sample + 1 >= len(offsets):
+        spans = self._index(shard)
+        if sample >= len(spans):
             raise Drop("broken_sample", f"the tar ends before sample {sample}")
-        start, end = int(offsets[sample]), int(offsets[sample + 1])
+        start, end = (int(place) for place in spans[sample])
         data = retried(lambda: self._read(shard, start, end - start), self._tries)
         if len(data) < end - start:
             raise Drop("broken_sample", f"the tar ends within sample {sample}")
@@ -108,15 +109,19 @@ class Reader:
         return descriptor
 
     def _index(self, shard: int) -> Offsets:
-        if shard in self._offsets:
-            self._offsets.move_to_end(shard)
-            return self._offsets[shard]
+        """Start and end of each sample."""
+        if shard in self._spans:
+            self._spans.move_to_end(shard)
+            return self._spans[shard]
         file = self._files[shard]
         offsets = retried(lambda: offsets_of(file.store, file.name, self._cache), self._tries)
-        self._offsets[shard] = offsets
-        if len(self._offsets) > _MAX_INDEXES:
-            self._offsets.popitem(last=False)
-        return offsets
+        spans = np.stack([offsets[:-1], offsets[1:]], axis=1)
+        if file.gone:
+            spans = spans[~np.isin(np.arange(len(spans)), file.gone)]
+        self._spans[shard] = spans
+        if len(self._spans) > _MAX_INDEXES:
+            self._spans.popitem(last=False)
+        return spans
 
 
 def offsets_of(store: Store, name: str, cache: Cache | None) -> Offsets:

@@ -2,6 +2,7 @@
 
 import io
 import random
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -45,8 +46,13 @@ def article(seed: int, images: list[str]) -> str:
     return f"<html>{head}<body><article><h1>Article {seed}</h1>{body}</article></body></html>"
 
 
-def write_archive(path: Path, records: list[tuple[str, bytes, str]], date: str = "2026-03-01T10:00:00Z") -> Path:
-    """Records are (address, body, content type); the body of a page is HTML."""
+def write_archive(
+    path: Path,
+    records: list[tuple[str, bytes, str]],
+    date: str = "2026-03-01T10:00:00Z",
+    dates: Sequence[str] = (),
+) -> Path:
+    """Records are (address, body, content type); the body of a page is HTML. `dates`: one for each."""
     with path.open("wb") as file:
         writer = WARCWriter(file, gzip=path.name.endswith(".gz"))
         for number, (url, body, content_type) in enumerate(records):
@@ -57,7 +63,7 @@ def write_archive(path: Path, records: list[tuple[str, bytes, str]], date: str =
                 payload=io.BytesIO(body),
                 http_headers=headers,
                 warc_headers_dict={
-                    "WARC-Date": date,
+                    "WARC-Date": dates[number] if dates else date,
                     "WARC-Record-ID": f"<urn:uuid:00000000-0000-0000-0000-{number:012d}>",
                 },
             )

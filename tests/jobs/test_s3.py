@@ -12,7 +12,7 @@ import fsspec
 import pytest
 import s3fs
 
-from jobs.build import build
+from jobs.build import append, build
 from jobs.cli import main
 from jobs.phases.run import BuildError, Phases
 from jobs.phases.task import Phase
@@ -71,6 +71,16 @@ def test_a_build_on_s3_has_the_bytes_of_one_in_a_folder(
 ) -> None:
     build(f"{bucket}/out", [str(path) for path in site], SMALL, INLINE)
     assert read_all(f"{bucket}/out") == in_peace
+
+
+def test_what_is_added_on_s3_has_the_bytes_of_what_is_added_in_a_folder(
+    bucket: str, tmp_path: Path, site: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1767225600")
+    for out in (f"{bucket}/out", str(tmp_path / "out")):
+        build(out, [str(site[0])], SMALL, INLINE)
+        append(out, [str(path) for path in site[1:]], SMALL, INLINE)
+    assert read_all(f"{bucket}/out") == contents(tmp_path / "out")
 
 
 def test_only_one_of_two_attempts_can_commit(bucket: str) -> None:

@@ -1,18 +1,20 @@
 """Videos become clips: fetched, cut, judged, written to shards."""
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import msgspec
 
 from crawlers.captured import Media, MediaSource
 from jobs.engine.isolation import Isolated
 from jobs.kinds.clips.judge import ClipJudge
+from jobs.kinds.clips.known import KnownVideos, characters_of, clip_keys_writer
 from jobs.kinds.clips.source import ListedFiles, subtitles_of
 from jobs.kinds.clips.take import VIDEO_LISTS, located_as
 from jobs.kinds.clips.write import WrittenClip, add_clip
 from jobs.kinds.shards import Shards
 from jobs.phases.extract import EXTRACT
+from jobs.phases.known import KeysWriter
 from jobs.phases.media import first_good, open_media, read_locations
 from jobs.phases.recipe import Recipe
 from jobs.phases.scoring import Hosts, open_models
@@ -29,21 +31,28 @@ from schemas.videos import VideoDraft
 def make_clips(task: Task, recipe: Recipe, hosts: Hosts) -> None:
     """Make the clips of one part of the videos."""
     plan, config, deny = task.plan, task.config, read_deny_list(task.store)
-    shards = Shards(task.attempt, CLIPS, task.index, config.shards, plan.config_hash, task.tally)
+    partition = plan.partition_of(CLIPS.name, task.index)
+    shards = Shards(task.attempt, CLIPS, partition, config.shards, plan.config_hash, task.tally)
     task.finish_shards = shards.finish
     models = open_models(task, hosts)
     locations = read_locations(task, located_as(plan, task.index))
     source = open_media(task, locations, deny, "video")
     media = ListedFiles(source, config.warc.max_video_bytes, config.videos_folder)
     cut = Guarded(task.enter(Isolated(recipe.cut(with_frames=models is not None), config.video_isolation)))
-    make = _Make(task, media, deny, cut, ClipJudge(task, models), shards)
-    for number, video in enumerate(_videos(task)):
+    make = _Make(task, media, deny, cut, ClipJudge(task, models), shards, clip_keys_writer(task))
+    videos = _videos(task)
+    known = KnownVideos(task, {media_key(video.url) for video in videos})
+    for number, video in enumerate(videos):
+        key = media_key(video.url)
         try:
+            if known.stays(key, characters_of(video.texts)):
+                raise Drop("duplicate_video", "its clips are there")
             make(number, video)
         except Drop as drop:
             _drop(task, video, drop.reason, drop.detail)
         else:
             task.tally.kept("video")
+            known.replace(key, video.page_url)
 
 
 class _Make:
@@ -57,9 +66,10 @@ class _Make:
         cut: Callable[[Media], CutVideo],
         judge: ClipJudge,
         shards: Shards,
+        keys: KeysWriter,
     ) -> None:
         self._task, self._media, self._deny, self._cut, self._judge = task, media, deny, cut, judge
-        self._shards = shards
+        self._shards, self._keys = shards, keys
 
     def __call__(self, number: int, video: VideoDraft) -> None:
         """Raises `Drop` of the video."""
@@ -81,7 +91,8 @@ class _Make:
                 self._drop_clip(video, clip.start_s, clip.end_s, drop.reason, drop.detail)
             else:
                 tally.kept("clip")
-                add_clip(self._shards, self._task, WrittenClip(number, video, url, whole, clip, judged))
+                key = add_clip(self._shards, self._task, WrittenClip(number, video, url, whole, clip, judged))
+                self._keys.add(sample=key, video=media_key(video.url), characters=characters_of(video.texts))
                 kept += 1
         if not kept:
             raise Drop("no_clip_left")
@@ -97,7 +108,7 @@ class _Make:
         self._task.tally.drop(row)
 
 
-def _videos(task: Task) -> Iterator[VideoDraft]:
+def _videos(task: Task) -> list[VideoDraft]:
     """The videos of a partition in seeded order; of several references to one, the one with most text."""
     best: dict[bytes, VideoDraft] = {}
     for table in task.groups([EXTRACT, VIDEO_LISTS], "videos"):
@@ -107,15 +118,11 @@ def _videos(task: Task) -> Iterator[VideoDraft]:
             key = media_key(video.url)
             other = best.get(key)
             if other is not None:
-                video, other = sorted((video, other), key=lambda one: (-_characters(one), one.uid))
+                video, other = sorted((video, other), key=lambda one: (-characters_of(one.texts), one.uid))
                 _drop(task, other, "duplicate_video", f"taken from {video.page_url}")
             best[key] = video
     order = sorted(best, key=lambda key: hashlib.blake2b(b"%d/%b" % (task.config.seed, key)).digest())
-    yield from (best[key] for key in order)
-
-
-def _characters(video: VideoDraft) -> int:
-    return sum(len(text.text) for text in video.texts)
+    return [best[key] for key in order]
 
 
 def _drop(task: Task, video: VideoDraft, reason: str, detail: str) -> None:

@@ -23,9 +23,9 @@ class WrittenClip(msgspec.Struct, frozen=True):
     judged: JudgedClip
 
 
-def add_clip(shards: Shards, task: Task, written: WrittenClip) -> None:
-    """Write a clip."""
-    key = f"{task.index:06d}{written.number:06d}_{written.clip.number:05d}"
+def add_clip(shards: Shards, task: Task, written: WrittenClip) -> str:
+    """Write a clip; returns its key."""
+    key = f"{shards.partition:06d}{written.number:06d}_{written.clip.number:05d}"
     sample = to_sample(written, key, task)
     members = [
         (f"{key}.json", msgspec.json.encode(sample)),
@@ -33,6 +33,7 @@ def add_clip(shards: Shards, task: Task, written: WrittenClip) -> None:
         (f"{key}.txt", sample.caption.encode()),
     ]
     shards.add(key, sample, members)
+    return key
 
 
 def to_sample(written: WrittenClip, key: str, task: Task) -> ClipSample:

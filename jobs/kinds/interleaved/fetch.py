@@ -4,11 +4,20 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import partial
 
+import msgspec
+
 from crawlers.captured import Media, MediaSource
 from jobs.engine.isolation import Isolated
-from jobs.kinds.interleaved.page import PageWithImages, content_keys, stage
+from jobs.kinds.interleaved.page import PageWithImages, keys_of_image, stage
 from jobs.kinds.staging import Staging
-from jobs.phases.frequency import FREQUENT_KEYS, add_counts, compares_addresses, frequent_keys, losing_phases
+from jobs.phases.frequency import (
+    FREQUENT_KEYS,
+    add_counts,
+    all_losing_phases,
+    compares_addresses,
+    frequent_keys,
+    losing_phases,
+)
 from jobs.phases.media import first_good, open_media, read_locations
 from jobs.phases.recipe import Recipe
 from jobs.phases.references import image_index
@@ -40,7 +49,7 @@ def fetch_images(task: Task, recipe: Recipe) -> None:
         tally.kept("page")
         stage(staging, page)
         for item in page.shown:
-            contents.update(content_keys(item.image))
+            contents.update(keys_of_image(item.image))
     add_counts(task, "places", contents)
 
 
@@ -78,10 +87,13 @@ def attach_images(
 
 def _drafts(task: Task) -> Iterator[Draft]:
     """The drafts of a slice that comparing pages left, in the order of their samples."""
-    losing = losing_phases(task.config) + ([FREQUENT_KEYS] if compares_addresses(task.config) else [])
-    for draft in read_drafts(task, losing):
+    seen = []
+    for draft in read_drafts(task, all_losing_phases(task.config)):
         task.tally.saw("page")
+        seen.append(draft.uid)
         yield draft
+    if task.plan.onto is not None:
+        task.put("uids", msgspec.json.encode(seen))
 
 
 def _rule_on_frequency(task: Task) -> Callable[[Draft], Draft]:

@@ -1,12 +1,12 @@
 """A page with its images: what is handed from the phase that opens images to the one that writes samples."""
 
-import hashlib
 from collections.abc import Iterator, Set
 
 import msgspec
 
 from jobs.kinds.staging import Staging, read_staged
 from jobs.phases.task import Phase, Task
+from pipeline.corpus_rules import content_keys
 from pipeline.interleave import Illustration, Screening
 from schemas.documents import Draft, ImageRef, StoredImage
 
@@ -17,6 +17,7 @@ class PageWithImages(msgspec.Struct, frozen=True):
     draft: Draft
     shown: list[Illustration]
     screening: Screening = Screening()
+    contents: list[bytes] = []  # keys of all images that were fetched, once some of them are dropped as frequent
 
     @property
     def kind(self) -> str:
@@ -45,19 +46,15 @@ def staged_pages(task: Task, phase: Phase) -> Iterator[PageWithImages]:
         yield msgspec.structs.replace(bare, shown=shown)
 
 
-def content_keys(image: StoredImage) -> tuple[bytes, bytes]:
-    """The keys by which an image is counted: of its bytes as served, and of its look."""
-    return _key(b"sha256", image.original_sha256), _key(b"phash", image.phash)
+def keys_of_image(image: StoredImage) -> tuple[bytes, bytes]:
+    """The keys by which an image is counted."""
+    return content_keys(image.original_sha256, image.phash)
 
 
 def is_frequent(image: StoredImage, keys: Set[bytes]) -> str:
     """Which of the keys of an image is among the frequent: sha256, phash, or "" if none."""
-    of_bytes, of_look = content_keys(image)
+    of_bytes, of_look = keys_of_image(image)
     return "sha256" if of_bytes in keys else "phash" if of_look in keys else ""
-
-
-def _key(kind: bytes, value: str) -> bytes:
-    return hashlib.blake2b(kind + value.encode(), digest_size=16).digest()
 
 
 def _with_data(item: Illustration, data: bytes) -> Illustration:

@@ -4,17 +4,16 @@ import msgspec
 import numpy as np
 
 from jobs.phases.extract import DRAFTS, PAGES, Wanted
+from jobs.phases.known_pages import page_keys
 from jobs.phases.references import text_index
 from jobs.phases.slices import order_of
 from jobs.phases.steps import Extracted
 from jobs.phases.task import Task
 from pipeline.decontamination import decontaminate_text
-from pipeline.text.keys import text_key
-from pipeline.text.minhash import band_keys
 from schemas.buckets import bucket_of
 from schemas.documents import Draft
 from schemas.drops import Drop
-from schemas.urls import canonical_url, host_of, media_key, registered_domain
+from schemas.urls import host_of, registered_domain
 
 
 class TakeDrafts:
@@ -41,16 +40,15 @@ class TakeDrafts:
         """Hand on a draft."""
         plan, config = self._task.plan, self._task.config
         partition = bucket_of(registered_domain(host_of(draft.url)).encode(), plan.partitions)
+        keys = page_keys(draft, config)
+        draft = draft if config.without_keys else msgspec.structs.replace(draft, keys=keys)
         packed = msgspec.json.encode(draft)
         order = order_of(config.seed, b"%d" % draft.uid)
         self._drafts.add(partition, draft.uid, order, draft.url, packed, size=len(packed) + 200)
         self.sizes[partition] += len(packed)
         self._wanted.add((url for image in draft.images for url in image.candidates), partition)
-        text = " ".join(block.text for block in draft.texts)
-        bands = band_keys(text, config.minhash) if config.near_duplicates else b""
-        key = media_key(canonical_url(draft.canonical_url or draft.url))
-        row = (key, text_key(text), bands, draft.fetch_time, draft.uid, partition, draft.url)
-        self._pages.add(bucket_of(key, plan.buckets), *row, size=500)
+        row = (keys.url, keys.text, keys.bands, draft.fetch_time, draft.uid, partition, draft.url)
+        self._pages.add(bucket_of(keys.url, plan.buckets), *row, size=500)
 
     def _count(self, draft: Draft) -> None:
         tally = self._task.tally

@@ -5,12 +5,14 @@ from functools import partial
 import msgspec
 
 from jobs.kinds.interleaved.fetch import ASSEMBLE
-from jobs.kinds.interleaved.page import PageWithImages, is_frequent, staged_pages
+from jobs.kinds.interleaved.page import PageWithImages, is_frequent, keys_of_image, staged_pages
 from jobs.kinds.interleaved.score import score_pages
 from jobs.kinds.shards import Shards
-from jobs.phases.frequency import CONTENTS, frequent_keys
+from jobs.phases.frequency import CONTENTS, COUNTS, compares_addresses, frequent_keys
+from jobs.phases.known_pages import PageKeysWriter
 from jobs.phases.scoring import Hosts
-from jobs.phases.task import Phase, Task
+from jobs.phases.spared import tell_unwritten
+from jobs.phases.task import Phase, Task, file_of
 from pipeline.interleave import interleave
 from schemas.drops import Drop, DropRow, Tally, each, on_page
 from schemas.kinds import INTERLEAVED
@@ -19,9 +21,11 @@ from schemas.kinds import INTERLEAVED
 def write_pages(task: Task, hosts: Hosts) -> None:
     """Write the samples of one slice; `hosts` hold the models, if any do."""
     plan, tally = task.plan, task.tally
-    shards = Shards(task.attempt, INTERLEAVED, task.index, plan.config.shards, plan.config_hash, tally)
+    partition = plan.partition_of(INTERLEAVED.name, task.index)
+    shards = Shards(task.attempt, INTERLEAVED, partition, plan.config.shards, plan.config_hash, tally)
     task.finish_shards = shards.finish
-    frequent: set[bytes] = set()
+    keys = PageKeysWriter(task, COUNTS if compares_addresses(plan.config) else None)
+    frequent, written = set[bytes](), list[int]()
     if plan.config.corpus.max_image_places is not None:
         frequent = frequent_keys(task, CONTENTS, "images")
     pages = each(partial(without_frequent_content, frequent, tally), staged_pages(task, ASSEMBLE), tally)
@@ -29,7 +33,12 @@ def write_pages(task: Task, hosts: Hosts) -> None:
         tally.kept("page")
         tally.kept("image", len(page.shown))
         key = shards.next_key
+        keys.add(key, page.draft, page.contents)
+        written.append(page.draft.uid)
         shards.add(key, *interleave(page.draft, page.illustrations, key, plan.config_hash, page.screening))
+    if plan.onto is not None:
+        seen = msgspec.json.decode(task.store.read(file_of(ASSEMBLE.name, task.index, "uids")), type=list[int])
+        tell_unwritten(task, seen, written)
 
 
 def without_frequent_content(frequent: set[bytes], tally: Tally, page: PageWithImages) -> PageWithImages:
@@ -45,7 +54,8 @@ def without_frequent_content(frequent: set[bytes], tally: Tally, page: PageWithI
             kept.append(item)
     if not kept:
         raise Drop("no_image_left", f"of {len(page.shown)}")
-    return msgspec.structs.replace(page, shown=kept)
+    contents = [key for item in page.shown for key in keys_of_image(item.image)]
+    return msgspec.structs.replace(page, shown=kept, contents=contents)
 
 
 PUBLISH = Phase("publish", "slices", write_pages)

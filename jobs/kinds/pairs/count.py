@@ -9,9 +9,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from jobs.kinds.pairs.known import KNOWN_PAIRS, REPLACES, lost_known, sample_of
 from jobs.kinds.pairs.lists import first_phase
 from jobs.phases.task import Memory, Phase, Task, file_of
-from schemas.buckets import BucketWriter, first_of_each
+from schemas.buckets import first_of_each
 
 LOST = {"id": pa.binary(), "reason": pa.string(), "detail": pa.string()}
 RARE = {"token": pa.int64()}
@@ -19,15 +20,16 @@ RARE = {"token": pa.int64()}
 
 def count_pair_keys(task: Task) -> None:
     """For one bucket of keys: repeated pairs, images and captions that are too frequent, and the counts of words."""
-    rules, first = task.config.pairs, first_phase(task.plan)
-    lost, links = task.writer("lost", LOST), task.rows(first, "pair-images")
+    rules, taken = task.config.pairs, [first_phase(task.plan), KNOWN_PAIRS]
+    lost, links = _Lost(task), task.rows(taken, "pair-images")
     if links is not None:
-        _lose(lost, _frequent(links, "image", "text", rules.max_texts_per_image), "many_texts", "captions")
+        lost.add(_frequent(links, "image", "text", rules.max_texts_per_image), "many_texts", "captions")
         repeated = first_of_each(links, "both", [("time", "descending"), ("id", "ascending")])
-        _lose(lost, repeated.filter(pc.invert(repeated.column("first"))), "duplicate_pair", "")
-    texts = task.rows(first, "pair-texts")
+        lost.add(repeated.filter(pc.invert(repeated.column("first"))), "duplicate_pair", "")
+        lost.tell_known(repeated)
+    texts = task.rows(taken, "pair-texts")
     if texts is not None:
-        _lose(lost, _frequent(texts, "text", "image", rules.max_images_per_text), "frequent_text", "images")
+        lost.add(_frequent(texts, "text", "image", rules.max_images_per_text), "frequent_text", "images")
     sums = _token_sums(task)
     values, numbers = np.unique(sums.column("count_sum").to_numpy(), return_counts=True)
     task.put("histogram", np.stack([values, numbers]).astype("<i8").tobytes())
@@ -43,16 +45,41 @@ def _frequent(links: pa.Table, key: str, other: str, limit: int | None) -> pa.Ta
     return links.join(counts, key, join_type="inner").sort_by("id") if len(counts) else links.slice(0, 0)
 
 
-def _lose(lost: BucketWriter, rows: pa.Table, reason: str, what: str) -> None:
-    for start in range(0, len(rows), 100_000):
-        part = rows.slice(start, 100_000)
-        details = [f"{count} {what}" for count in part.column("count").to_pylist()] if what else [""] * len(part)
-        table = pa.table({"id": part.column("id"), "reason": [reason] * len(part), "detail": details})
-        lost.add_table(part.column("partition").to_numpy(), table)
+class _Lost:
+    """Tells slices what they must drop. Of the dataset that a build adds to only what is repeated is replaced: counts
+    decide on new pairs."""
+
+    def __init__(self, task: Task) -> None:
+        self._lost, self._partitions, self._adds = (
+            task.writer("lost", LOST),
+            task.plan.partitions,
+            task.plan.onto is not None,
+        )
+        if self._adds:
+            self._replaces = task.writer("replaces", REPLACES)
+            self._known = task.writer("lost-known", {"sample": pa.string()})
+
+    def tell_known(self, repeated: pa.Table) -> None:
+        """Of rows with the same image and caption, the first of each the newest: which samples it replaces."""
+        if self._adds:
+            for place, winner in lost_known(repeated, repeated.column("partition").to_numpy() >= self._partitions):
+                row, by = (repeated.select(["partition", "id"]).slice(one, 1).to_pylist()[0] for one in (place, winner))
+                sample, detail = sample_of(row["id"]), "a newer one has its image and its caption"
+                self._known.add(row["partition"], sample)
+                self._replaces.add(by["partition"], by["id"], row["partition"], sample, detail, size=200)
+
+    def add(self, rows: pa.Table, reason: str, what: str) -> None:
+        if self._adds:
+            rows = rows.filter(pc.field("partition") < self._partitions)
+        for start in range(0, len(rows), 100_000):
+            part = rows.slice(start, 100_000)
+            details = [f"{count} {what}" for count in part.column("count").to_pylist()] if what else [""] * len(part)
+            table = pa.table({"id": part.column("id"), "reason": [reason] * len(part), "detail": details})
+            self._lost.add_table(part.column("partition").to_numpy(), table)
 
 
 def _token_sums(task: Task) -> pa.Table:
-    rows = task.rows(first_phase(task.plan), "pair-tokens")
+    rows = task.rows([first_phase(task.plan), KNOWN_PAIRS], "pair-tokens")
     if rows is None:
         return pa.table({"token": pa.array([], pa.int64()), "count_sum": pa.array([], pa.int64())})
     return rows.group_by("token").aggregate([("count", "sum")])

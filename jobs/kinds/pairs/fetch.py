@@ -11,6 +11,7 @@ from crawlers.captured import Location, Media, MediaSource
 from crawlers.img2dataset import Img2datasetMedia
 from jobs.engine.isolation import Isolated
 from jobs.kinds.pairs.count import PAIR_COUNTS, PAIR_WORDS
+from jobs.kinds.pairs.known import CONTENTS, Replacing
 from jobs.kinds.pairs.lists import first_phase
 from jobs.kinds.pairs.pair import FetchedPair, stage
 from jobs.kinds.pairs.take import image_text_key, token_keys
@@ -29,8 +30,6 @@ from schemas.drops import Drop, Guarded, Tally, each, on_page
 from schemas.pairs import PairRef
 from schemas.urls import media_key
 
-CONTENTS = {"both": pa.binary(), "id": pa.binary(), "slice": pa.int32(), "time": pa.string(), "url": pa.string()}
-
 
 def fetch_pair_images(task: Task, recipe: Recipe) -> None:
     """Leave out what is denied or was counted, and give the rest their images."""
@@ -39,6 +38,7 @@ def fetch_pair_images(task: Task, recipe: Recipe) -> None:
     decode = Guarded(task.enter(Isolated(recipe.pair_image(), task.config.isolation)))
     use = checked(decode, task.memory.once(image_index))
     staging, contents = Staging(task), task.writer("contents", CONTENTS)
+    replacing = Replacing(task, [(PAIR_COUNTS, task.slice.partition)])
 
     pairs = each(_judge(task, deny), counted(_pairs(task), tally), tally)
     pairs = media.prefetch(pairs, lambda ref: [ref.candidates])
@@ -46,7 +46,9 @@ def fetch_pair_images(task: Task, recipe: Recipe) -> None:
         tally.kept("pair")
         stage(staging, fetched)
         key = image_text_key(fetched.image.original_sha256.encode(), text_key(fetched.ref.caption))
-        row = (key, fetched.ref.id, task.index, fetched.ref.fetch_time, fetched.image_url)
+        replaced = [one[:2] for one in replacing.of(fetched.ref.id)]
+        packed = msgspec.json.encode(replaced) if replaced else b""
+        row = (key, fetched.ref.id, task.index, fetched.ref.fetch_time, fetched.image_url, packed)
         contents.add(bucket_of(key, task.plan.buckets), *row, size=300)
 
 

@@ -46,7 +46,7 @@ def _take_rows(task: Task, number: int, taker: TakePairs, judge: Callable[[PairR
     for row in read_rows(source, find_columns(source, config.lists.read)):
         tally.saw("pair")
         try:
-            ref = pair_of(row, number, rules, config.pii)
+            ref = pair_of(row, task.plan.uid_of(number, row.number), rules, config.pii)
             ref = judge(ref) if judge is not None else ref
         except Drop as drop:
             where = f"row {row.number} of {source}"
@@ -58,7 +58,7 @@ def _take_rows(task: Task, number: int, taker: TakePairs, judge: Callable[[PairR
         taker.add(ref)
 
 
-def pair_of(row: Row, index: int, rules: CaptionRules, pii: PiiRules) -> PairRef:
+def pair_of(row: Row, uid: int, rules: CaptionRules, pii: PiiRules) -> PairRef:
     """Raises `Drop`: bad_row, bad_address, presigned, and those of captions."""
     if row.fault:
         raise Drop("bad_row", row.fault)
@@ -73,7 +73,7 @@ def pair_of(row: Row, index: int, rules: CaptionRules, pii: PiiRules) -> PairRef
     chosen = choose_caption(captions, rules)
     language, score = judge_caption(chosen.text, rules)
     return PairRef(
-        uid=index << 40 | row.number,
+        uid=uid,
         place=0,
         candidates=(row.url,),
         captions=captions,

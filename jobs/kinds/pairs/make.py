@@ -2,9 +2,12 @@
 
 from jobs.kinds.pairs.count import PAIR_COUNTS, PAIR_WORDS
 from jobs.kinds.pairs.fetch import PAIR_IMAGES
+from jobs.kinds.pairs.known import KNOWN_CONTENTS
 from jobs.kinds.pairs.lists import first_phase
 from jobs.kinds.pairs.write import PAIR_CONTENTS, PAIR_PUBLISH
+from jobs.phases.known import SUPERSEDE_PAIRS
 from jobs.phases.run import Phases
+from schemas.kinds import PAIRS
 
 
 def make_pairs(phases: Phases) -> None:
@@ -16,6 +19,10 @@ def make_pairs(phases: Phases) -> None:
         phases.run(PAIR_WORDS)
     spent = {first: ["pairs", "pair-tokens"], PAIR_COUNTS: ["lost"], PAIR_WORDS: ["rare"]}
     phases.run(PAIR_IMAGES, phases.recipe, spent=spent)
+    if phases.plan.onto is not None:
+        phases.run(KNOWN_CONTENTS, PAIR_COUNTS)
     phases.run(PAIR_CONTENTS, spent={PAIR_IMAGES: ["contents"]})
     with phases.models() as hosts:
-        phases.run(PAIR_PUBLISH, hosts, spent={PAIR_CONTENTS: ["lost"]})
+        phases.run(PAIR_PUBLISH, hosts, spent={PAIR_CONTENTS: ["lost", "replaces"]})
+    if phases.plan.onto is not None:
+        phases.run(SUPERSEDE_PAIRS, PAIRS.name, [PAIR_PUBLISH])

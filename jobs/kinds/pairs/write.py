@@ -5,17 +5,21 @@ from collections.abc import Iterator
 from functools import partial
 
 import msgspec
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from jobs.kinds.pairs.count import PAIR_COUNTS
 from jobs.kinds.pairs.fetch import PAIR_IMAGES, counted
+from jobs.kinds.pairs.known import KNOWN_CONTENTS, REPLACES, PairKeysWriter, Replacing, sample_of, slice_of_known
 from jobs.kinds.pairs.pair import FetchedPair, add_pair, staged_pairs
 from jobs.kinds.shards import Shards
+from jobs.phases.known import bucket_of_known, superseded_writer
 from jobs.phases.own_models import Answer
 from jobs.phases.scoring import Hosts, Judge, ModelHost, open_models, screened_by
 from jobs.phases.task import Phase, Task
 from pipeline.captions import CaptionRules, choose_caption, judge_caption
-from schemas.buckets import first_of_each
+from schemas.buckets import BucketWriter, first_of_each
 from schemas.drops import Drop, DropRow, each, on_page
 from schemas.kinds import PAIRS
 from schemas.pairs import Caption
@@ -23,11 +27,31 @@ from schemas.pairs import Caption
 
 def find_equal_pairs(task: Task) -> None:
     """For one bucket of contents: of pairs with the same bytes and caption all but the newest are lost."""
-    lost, rows = task.writer("lost", {"id": pa.binary()}), task.rows(PAIR_IMAGES, "contents")
+    lost, rows = task.writer("lost", {"id": pa.binary()}), task.rows([PAIR_IMAGES, KNOWN_CONTENTS], "contents")
+    replaces = task.writer("replaces", REPLACES)
     if rows is not None:
         rows = first_of_each(rows, "both", [("time", "descending"), ("id", "ascending")])
         again = rows.filter(pc.invert(rows.column("first")))
-        lost.add_table(again.column("slice").to_numpy(), again)
+        new = again.filter(pc.field("slice") >= 0)
+        lost.add_table(new.column("slice").to_numpy(), new)
+        if task.plan.onto is not None:
+            _tell_replaced(task, rows, replaces)
+
+
+def _tell_replaced(task: Task, rows: pa.Table, replaces: BucketWriter) -> None:
+    """Which samples the newest pair of each content replaces; also those that one which lost to it would have."""
+    slices, first = rows.column("slice").to_numpy(), rows.column("first").to_numpy()
+    winners = np.maximum.accumulate(np.where(first, np.arange(len(first)), 0)).tolist()
+    ids, inherited = rows.column("id"), rows.column("replaces")
+    for place in np.flatnonzero(~first).tolist():
+        by = winners[place]
+        if slices[place] < 0:
+            there = [(bucket_of_known(task, slice_of_known(int(slices[place]))), sample_of(ids[place].as_py()))]
+        else:
+            there = msgspec.json.decode(inherited[place].as_py() or b"[]", type=list[tuple[int, str]])
+        for group, sample in there if slices[by] >= 0 else ():
+            detail = "a newer one has the same bytes and its caption"
+            replaces.add(int(slices[by]), ids[by].as_py(), group, sample, detail, size=200)
 
 
 PAIR_CONTENTS = Phase("pair-contents", "buckets", find_equal_pairs)
@@ -36,8 +60,12 @@ PAIR_CONTENTS = Phase("pair-contents", "buckets", find_equal_pairs)
 def write_pairs(task: Task, hosts: Hosts) -> None:
     """Write the pairs of one slice, less what repeats others by its content, and what scorers refuse."""
     plan, tally = task.plan, task.tally
-    shards = Shards(task.attempt, PAIRS, task.index, plan.config.shards, plan.config_hash, tally)
+    partition = plan.partition_of(PAIRS.name, task.index)
+    shards = Shards(task.attempt, PAIRS, partition, plan.config.shards, plan.config_hash, tally)
     task.finish_shards = shards.finish
+    keys = PairKeysWriter(task)
+    told = [(PAIR_COUNTS, task.slice.partition), (PAIR_CONTENTS, task.index)]
+    replacing, superseded = Replacing(task, told), superseded_writer(task)
     again: set[bytes] = set()
     for table in task.groups(PAIR_CONTENTS, "lost"):
         again.update(table.column("id").to_pylist())
@@ -45,7 +73,11 @@ def write_pairs(task: Task, hosts: Hosts) -> None:
     pairs = each(partial(_refuse_again, again), staged, tally)
     for pair in score_pairs(task, pairs, hosts):
         tally.kept("pair")
+        keys.add_pair(shards.next_key, pair)
         add_pair(shards, pair, plan.config_hash)
+        for group, sample, detail in replacing.of(pair.ref.id):
+            if superseded is not None:
+                superseded.add(group, sample, "duplicate_pair", detail, size=100)
 
 
 def _refuse_again(again: set[bytes], pair: FetchedPair) -> FetchedPair:

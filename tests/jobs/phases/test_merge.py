@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from jobs.build import build
+from jobs.build import append, build
+from jobs.dataset import onto
 from jobs.engine.engine import EngineSettings
 from jobs.phases import merge
 from jobs.phases.merge import plan_merge
@@ -19,7 +20,10 @@ from schemas.merging import MERGE_BYTES
 from schemas.settings import SettingsError
 from schemas.storage import Store
 from tests.jobs.conftest import contents
+from tests.jobs.kinds.test_clips import CLIPS, page
+from tests.jobs.site import write_archive
 from tests.jobs.test_build import INLINE, SMALL, built
+from tests.pipeline.videos import make_video
 
 CUT = msgspec.structs.replace(SMALL, partitions=4, buckets=3, max_slice_bytes=6000)
 
@@ -261,3 +265,27 @@ def test_what_attempts_at_a_closed_phase_have_left_is_swept(tmp_path: Path, site
     left.write_bytes(b"half")
     built(tmp_path / "out", site, CUT)
     assert not left.exists()
+
+
+def test_places_of_videos_are_merged_like_those_of_images(tmp_path: Path) -> None:
+    """They lie in buckets behind those of the partitions: with more than eight tasks of *urls* none was found."""
+    site, video = "https://bread.example", make_video(size=(320, 240))
+    records = [(f"{site}/{n}.html", page(n, f"/v/{n}.mp4"), "text/html") for n in range(3)]
+    records += [(f"{site}/v/{n}.mp4", video, "video/mp4") for n in range(3)]
+    archive = write_archive(tmp_path / "a.warc.gz", records)
+    config = msgspec.structs.replace(CLIPS, partitions=12, buckets=9)
+    assert built(tmp_path / "out", [archive], config).kinds["clips"].samples == 3
+
+
+@pytest.mark.usefixtures("merging")
+def test_what_is_added_is_the_same_when_merged(
+    tmp_path: Path, site: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1767225600")
+    for above in (1, 1000):
+        monkeypatch.setattr(merge, "MERGE_ABOVE", above)
+        monkeypatch.setattr(onto, "_SAMPLES_A_GROUP", 2)
+        out = tmp_path / str(above)
+        built(out, site[:1], CUT)
+        append(str(out), [str(path) for path in site[1:]], CUT, INLINE)
+    assert contents(tmp_path / "1") == contents(tmp_path / "1000")
