@@ -71,7 +71,7 @@ def serve(listener: socket.socket, folder: str) -> None:
 
 
 def make_archives(folder: Path, records: int) -> list[dict[str, str | int]]:
-    """Archives of made pages of some 60 KB, 15 KB packed, and their rows."""
+    """Archives of made pages of some 60 KB, 28 KB packed, and their rows."""
     words = [f"{random.Random(n).getrandbits(40):x}" for n in range(3000)]
     rows: list[dict[str, str | int]] = []
     for archive in range(_ARCHIVES):
@@ -126,9 +126,7 @@ def main() -> None:
             n, took, cpu_s = map(
                 float, subprocess.run(command, capture_output=True, check=True, text=True).stdout.split()
             )
-            print(
-                f"cdx_toolkit: {n:,.0f} records, {n / took:,.0f} a second, {n / cpu_s:,.0f} a CPU second, 1 request a record"
-            )
+            print(f"peer: {n:,.0f} records, {n / took:,.0f} a second, {n / cpu_s:,.0f} a CPU second, 1 request each")
         server.terminate()
 
 

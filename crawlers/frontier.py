@@ -46,6 +46,20 @@ CREATE TABLE IF NOT EXISTS outbox (id INTEGER PRIMARY KEY, partition INTEGER NOT
 CREATE TABLE IF NOT EXISTS refused (reason TEXT PRIMARY KEY, n INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value BLOB);
 """
+# What a status asks for several times a second is counted as it changes: nothing is scanned for it.
+_TOTALS = """
+CREATE INDEX IF NOT EXISTS fullest ON hosts (queued) WHERE queued > 0;
+CREATE TABLE IF NOT EXISTS totals (name TEXT PRIMARY KEY, n INTEGER NOT NULL) WITHOUT ROWID;
+INSERT OR IGNORE INTO totals VALUES ('queued', 0), ('unsent', (SELECT count(*) FROM outbox));
+CREATE TRIGGER IF NOT EXISTS host_added AFTER INSERT ON hosts WHEN NEW.queued <> 0 BEGIN
+    UPDATE totals SET n = n + NEW.queued WHERE name = 'queued'; END;
+CREATE TRIGGER IF NOT EXISTS host_queued AFTER UPDATE OF queued ON hosts WHEN NEW.queued <> OLD.queued BEGIN
+    UPDATE totals SET n = n + NEW.queued - OLD.queued WHERE name = 'queued'; END;
+CREATE TRIGGER IF NOT EXISTS posted AFTER INSERT ON outbox BEGIN
+    UPDATE totals SET n = n + 1 WHERE name = 'unsent'; END;
+CREATE TRIGGER IF NOT EXISTS sent AFTER DELETE ON outbox BEGIN
+    UPDATE totals SET n = n - 1 WHERE name = 'unsent'; END;
+"""
 
 
 class Item(msgspec.Struct, frozen=True, array_like=True):
@@ -83,12 +97,13 @@ class Frontier:
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = NORMAL")
         self._db.execute("PRAGMA cache_size = -32768")  # 32 MB
-        self._db.executescript(_SCHEMA)
+        self._db.executescript(_SCHEMA + _TOTALS)
         self._scope = scope
         self._hosts: dict[str, Host] = {}
         with self.transaction():  # what was in flight when the last process ended is to be visited again
             self._db.execute("UPDATE visits SET state = 0 WHERE state = 1")
             self._db.execute("UPDATE hosts SET queued = (SELECT count(*) FROM visits WHERE host = name AND state = 0)")
+            self._db.execute("UPDATE totals SET n = (SELECT total(queued) FROM hosts) WHERE name = 'queued'")
             self._set_clock_back()
 
     def _set_clock_back(self) -> None:
@@ -364,10 +379,13 @@ class Frontier:
         return lost
 
     def queued(self) -> int:
-        return int(self._db.execute("SELECT coalesce(sum(queued), 0) FROM hosts").fetchone()[0])
+        return self._total("queued")
 
     def unsent(self) -> int:
-        return int(self._db.execute("SELECT count(*) FROM outbox").fetchone()[0])
+        return self._total("unsent")
+
+    def _total(self, name: str) -> int:
+        return int(self._db.execute("SELECT n FROM totals WHERE name = ?", (name,)).fetchone()[0])
 
     def slowest_hosts(self, limit: int = 3) -> list[tuple[str, int, float]]:
         """Name, queued visits and next time of the hosts that will take longest."""
