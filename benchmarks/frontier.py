@@ -1,7 +1,7 @@
 """What a frontier costs as it grows: python -m benchmarks.frontier --addresses 10000000 --max-s 900
 
-Addresses of made sites, 500 a transaction, as a spider adds them. Now and then prints microseconds of CPU for an address,
-those of a status, the memory of this process and the size of the file.
+Addresses of made sites, 500 a transaction, as a spider adds them. Now and then prints microseconds of CPU for an
+address, those of a status, the memory of this process and the size of the file.
 """
 
 import argparse

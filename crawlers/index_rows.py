@@ -81,6 +81,8 @@ def select_rows(
     globs or URLs. Raises `InputError` where it cannot be read or lacks a column, or the condition is wrong.
     """
     files = list_files(patterns)
+    if odd := [file for file in files if _form(file) != _form(files[0])]:
+        raise InputError(f"{shown(odd[0])} is of another form than {shown(files[0])}: give one of them at a time")
     folder.mkdir(parents=True, exist_ok=True)
     base = folder / "selection.duckdb"
     for left in (base, Path(f"{base}.wal")):  # of a run that was killed
@@ -117,7 +119,7 @@ def _select(
     connection: duckdb.DuckDBPyConnection, files: list[str], selection: Selection, archives_at: str, partitions: int
 ) -> Selected:
     """Make the table `wanted`. Raises `InputError`, `duckdb.Error`."""
-    of_lines = not files[0].removesuffix(".gz").endswith((".parquet", ".csv"))
+    of_lines = _form(files[0]) == "lines"
     connection.execute(f"CREATE VIEW source AS {_lines(files) if of_lines else _table(files)}")
     known = [str(row[0]) for row in connection.execute("DESCRIBE source").fetchall()]
     taken = {ours: found for ours, names in _NAMES.items() if (found := [name for name in names if name in known])}
@@ -150,6 +152,10 @@ def _select(
     return Selected(total, fitting, records, bad)
 
 
+def _form(file: str) -> str:
+    return next((form for form in ("parquet", "csv") if file.removesuffix(".gz").endswith(f".{form}")), "lines")
+
+
 def _column(name: str, found: Sequence[str]) -> str:
     """Of a row the first that is there, as text; a key as it is, so that parts of a file can be passed over."""
     if name == "urlkey" and found:
@@ -158,7 +164,7 @@ def _column(name: str, found: Sequence[str]) -> str:
 
 
 def _table(files: list[str]) -> str:
-    if files[0].endswith(".parquet"):
+    if _form(files[0]) == "parquet":
         return f"SELECT * FROM read_parquet({_literals(files)}, union_by_name = true)"
     return f"SELECT * FROM read_csv({_literals(files)}, all_varchar = true, header = true, union_by_name = true)"
 

@@ -4,6 +4,7 @@ import gzip
 import json
 from pathlib import Path
 
+import fsspec
 import pytest
 
 from crawlers.index_rows import Row, Selected, Selection, read_selected, select_rows
@@ -136,3 +137,17 @@ def test_a_file_that_is_no_parquet_is_said_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "i.parquet").write_bytes(b"nothing of the kind")
     with pytest.raises(InputError, match="cannot be read"):
         selected(tmp_path, str(tmp_path / "i.parquet"))
+
+
+def test_an_index_in_a_store_is_read_and_another_form_beside_it_refused(tmp_path: Path) -> None:
+    write_index(tmp_path / "i.parquet", [ROW])
+    (tmp_path / "i.csv").write_text(
+        "url,warc_filename,warc_record_offset,warc_record_length\nhttps://c.example/,c,1,2\n"
+    )
+    store = fsspec.filesystem("memory")
+    for name in ("i.parquet", "i.csv"):
+        store.put(str(tmp_path / name), f"/index/{name}")
+    assert [row.url for row in selected(tmp_path, "memory://index/*.parquet")] == [ROW["url"]]
+    assert selected(tmp_path, "memory://index/i.csv") == [Row(0, "https://c.example/", "c", 1, 2)]
+    with pytest.raises(InputError, match="another form"):
+        selected(tmp_path, "memory://index/*")
