@@ -116,8 +116,10 @@ def _plan(
         asked = (index or plan.index, selection, archives_at, config.partitions or plan.partitions)
         if asked != (plan.index, plan.selection, plan.archives_at, plan.partitions):
             raise SettingsError(f"{store.url} holds records of another index or selection: choose another folder")
+        _require_connections(plan.partitions, config)
         return plan
-    partitions = config.partitions or engine.workers or os.cpu_count() or 1
+    partitions = config.partitions or engine.workers or min(os.cpu_count() or 1, config.ranges.connections)
+    _require_connections(partitions, config)
     selected = select_rows(index, selection, archives_at, folder / "work" / "records", partitions)
     if not selected.records:
         raise SettingsError(
@@ -126,6 +128,14 @@ def _plan(
     plan = RecordsPlan(index, selection, archives_at, partitions, __version__, selected)
     store.put(PLAN, msgspec.json.format(msgspec.json.encode(plan), indent=1))
     return plan
+
+
+def _require_connections(partitions: int, config: CrawlConfig) -> None:
+    """Raises `SettingsError` where the workers together would ask more at a time than they may."""
+    if partitions > config.ranges.connections:
+        raise SettingsError(
+            f"{partitions} workers need a connection each, ranges.connections is {config.ranges.connections}"
+        )
 
 
 async def _run(folder: Path, plan: RecordsPlan, config: CrawlConfig, engine: Engine) -> RecordsReport:

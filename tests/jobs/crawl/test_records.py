@@ -145,6 +145,7 @@ def test_another_index_or_choice_is_refused_and_another_pace_is_not(
         (["crawl", "--from-index", "INDEX", "-o", "OUT", "https://a.example/"], "takes no seeds"),
         (["crawl", "--from-index", "INDEX", "-o", "OUT", "--domain", "none.example"], "none of 27 rows"),
         (["crawl", "--from-index", "INDEX", "-o", "OUT", "--where", "nothing"], "cannot be read"),
+        (["crawl", "--from-index", "INDEX", "-o", "OUT", "--set", "partitions=11"], "ranges.connections is 10"),
         (["crawl", "--from-index", "NONE", "-o", "OUT"], "no such file"),
         (["build", "--records", "INDEX", "--output", "memory://x"], "local or shared folder"),
     ],
