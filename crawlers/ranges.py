@@ -19,7 +19,7 @@ from schemas.settings import Settings
 from schemas.urls import host_of
 
 _CONTENT_RANGE = re.compile(r"bytes\s+(\d+)-(\d+)/(\d+|\*)", re.IGNORECASE)
-_STRAINED = re.compile("slow ?down|throttl|too many requests|503|429", re.IGNORECASE)
+_UNSATISFIABLE = re.compile(r"InvalidRange|not satisfiable", re.IGNORECASE)
 _REGAINED_AFTER = 50  # answers for each connection that was given up
 _ASKED_AGAIN_S = 0.05
 
@@ -133,19 +133,25 @@ class StoredRanges:
     async def read(self, archive: str, start: int, length: int) -> bytes:
         path = f"{self._root.rstrip('/')}/{archive}"
         try:
-            data = await asyncio.get_running_loop().run_in_executor(
-                self._threads, lambda: self._fs.cat_file(path, start=start, end=start + length)
-            )
+            return await asyncio.get_running_loop().run_in_executor(self._threads, self._read, path, start, length)
+        except Drop:
+            raise
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             raise Drop("no_such_archive", archive) from None
         except Exception as error:  # clients of stores have error trees of their own
-            if "InvalidRange" in repr(error) or "416" in str(error):
+            told = f"{error!r} {error.__cause__!r}"
+            if _UNSATISFIABLE.search(told):
                 raise Drop("no_such_range", f"{start}+{length} of {archive}") from None
-            reason = "http_status" if _STRAINED.search(repr(error)) else "bad_response"
-            raise Unfetched(reason, repr(error)[:200], passing=True) from None
+            raise Unfetched("bad_response", told[:200], passing=True) from None
+
+    def _read(self, path: str, start: int, length: int) -> bytes:
+        """In a thread. Raises what the store raises, `Drop`, `Unfetched`."""
+        data = bytes(self._fs.cat_file(path, start=start, end=start + length))
+        if len(data) < length and start + len(data) < (size := int(self._fs.size(path))):
+            raise Unfetched("bad_response", f"{len(data)} of {length} bytes, {size} in all", passing=True)
         if not data:
-            raise Drop("no_such_range", f"{start}+{length} of {archive}")
-        return bytes(data)
+            raise Drop("no_such_range", f"{start}+{length} of {path}")
+        return data
 
     async def __aenter__(self) -> "StoredRanges":
         return self
