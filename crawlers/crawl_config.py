@@ -3,6 +3,7 @@
 from crawlers.fetch import FetchSettings
 from crawlers.hosts import PaceSettings
 from crawlers.parsing import ParseSettings
+from crawlers.ranges import RangeSettings
 from crawlers.scope import ScopeSettings
 from schemas.consent import ConsentSettings
 from schemas.settings import Settings
@@ -28,3 +29,4 @@ class CrawlConfig(Settings, frozen=True):
     scope: ScopeSettings = ScopeSettings()
     parse: ParseSettings = ParseSettings()
     consent: ConsentSettings = ConsentSettings()
+    ranges: RangeSettings = RangeSettings()

@@ -9,9 +9,9 @@ import asyncio
 import socket
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any
 
 import aiohttp
@@ -35,6 +35,7 @@ PASSING_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _RATE_JUDGED_AFTER_S = 10.0
 _ERROR_BYTES = 64 << 10
+NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 _MAX_HEADER, _MAX_HEADERS = 64 << 10, 1000  # bytes of a line; cookies and policies of real sites come to 20 KB
 _LONGEST_WAIT_S = 30 * 86400
 
@@ -135,8 +136,16 @@ class Fetcher:
         self._session: aiohttp.ClientSession | None = None
         self._bot_auth = BotAuth(settings.bot_auth_key, settings.bot_auth_agent) if settings.bot_auth_key else None
 
-    async def get(self, url: str, judge: Judge, accept: str = "*/*", encodings: str = "gzip, br, zstd") -> Exchange:
-        """One exchange, whatever its status; of another than 200 the first 64 KiB of the body.
+    async def get(
+        self,
+        url: str,
+        judge: Judge,
+        accept: str = "*/*",
+        encodings: str = "gzip, br, zstd",
+        more: Mapping[str, str] = NO_HEADERS,
+    ) -> Exchange:
+        """One exchange, whatever its status; of another than 200 and 206 the first 64 KiB of the body. `more` are
+        further headers of the request.
 
         Raises `Unfetched`, and what `judge` raises.
         """
@@ -151,25 +160,25 @@ class Fetcher:
                 raise Unfetched("bad_address", url[:200])
             self.resolver.check_literal(target.host or "")
             async with asyncio.timeout(self._settings.deadline_s):
-                return await self._exchange(target, url, judge, accept, encodings, started)
+                headers = {"Accept": accept, "Accept-Encoding": encodings, **more}
+                return await self._exchange(target, url, judge, headers, started)
         except Drop:
             raise
         except Exception as error:
             raise _unfetched(error, self._settings) from error
 
     async def _exchange(
-        self, target: URL, url: str, judge: Judge, accept: str, encodings: str, started: datetime
+        self, target: URL, url: str, judge: Judge, headers: Mapping[str, str], started: datetime
     ) -> Exchange:
         assert self._session is not None, "a Fetcher is used inside its `async with`"
-        headers = {"Accept": accept, "Accept-Encoding": encodings}
         if self._bot_auth is not None:
-            headers |= self._bot_auth.headers("GET", str(target))
+            headers = {**headers, **self._bot_auth.headers("GET", str(target))}
         async with self._session.get(target, headers=headers, allow_redirects=False) as response:
             try:
                 pairs = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in response.raw_headers]
                 joined = join_headers(pairs)
                 max_bytes = judge(response.status, joined)
-                if response.status == 200:
+                if response.status in (200, 206):
                     body, truncated = await self._body(response, max_bytes), False
                 else:
                     body, truncated = await _beginning(response)

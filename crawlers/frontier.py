@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 from crawlers.clock import now
+from crawlers.frontier_tables import TABLES, TOTALS
 from crawlers.hosts import Host, host_name
 from crawlers.scope import ScopeSettings, check_trap, shape_limit
 from crawlers.site_policy import SitePolicy
@@ -25,28 +26,6 @@ _HOSTS_IN_MEMORY = 20_000
 _MOST_ALIASES = 8
 _OF_THE_HOST = ("host_down", "host_budget", "crawl_delay", "denied")  # another address would fare no better
 _CLOCK = "clock"  # the name of the time when the last visit ended
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS visits (
-    id INTEGER PRIMARY KEY, key BLOB NOT NULL UNIQUE, host TEXT NOT NULL, item BLOB NOT NULL, depth INTEGER NOT NULL,
-    state INTEGER NOT NULL DEFAULT 0, tries INTEGER NOT NULL DEFAULT 0, not_before REAL NOT NULL DEFAULT 0,
-    reason TEXT NOT NULL DEFAULT '', detail TEXT NOT NULL DEFAULT '', file TEXT NOT NULL DEFAULT '',
-    offset INTEGER NOT NULL DEFAULT -1);
-CREATE INDEX IF NOT EXISTS queue ON visits (host, depth, id) WHERE state = 0;
-CREATE TABLE IF NOT EXISTS hosts (
-    name TEXT PRIMARY KEY, queued INTEGER NOT NULL DEFAULT 0, pages INTEGER NOT NULL DEFAULT 0,
-    ready_at REAL NOT NULL DEFAULT 0, failures INTEGER NOT NULL DEFAULT 0, requests INTEGER NOT NULL DEFAULT 0,
-    policies BLOB);
-CREATE INDEX IF NOT EXISTS due ON hosts (ready_at) WHERE queued > 0;
-CREATE TABLE IF NOT EXISTS shapes (host TEXT, shape BLOB, n INTEGER NOT NULL, PRIMARY KEY (host, shape)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS aliases (
-    visit INTEGER NOT NULL, url TEXT NOT NULL, item BLOB NOT NULL, tried INTEGER NOT NULL DEFAULT 0,
-    PRIMARY KEY (visit, url)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS dead (url TEXT NOT NULL, reason TEXT NOT NULL, detail TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS payloads (digest TEXT PRIMARY KEY, payload BLOB NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS outbox (id INTEGER PRIMARY KEY, partition INTEGER NOT NULL, item BLOB NOT NULL);
-CREATE TABLE IF NOT EXISTS refused (reason TEXT PRIMARY KEY, n INTEGER NOT NULL);
-CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value BLOB);
-"""
 
 
 class Item(msgspec.Struct, frozen=True, array_like=True):
@@ -84,12 +63,13 @@ class Frontier:
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = NORMAL")
         self._db.execute("PRAGMA cache_size = -32768")  # 32 MB
-        self._db.executescript(_SCHEMA)
+        self._db.executescript(TABLES + TOTALS)
         self._scope = scope
         self._hosts: dict[str, Host] = {}
         with self.transaction():  # what was in flight when the last process ended is to be visited again
             self._db.execute("UPDATE visits SET state = 0 WHERE state = 1")
             self._db.execute("UPDATE hosts SET queued = (SELECT count(*) FROM visits WHERE host = name AND state = 0)")
+            self._db.execute("UPDATE totals SET n = (SELECT total(queued) FROM hosts) WHERE name = 'queued'")
             self._set_clock_back()
 
     def _set_clock_back(self) -> None:
@@ -367,10 +347,13 @@ class Frontier:
         return lost
 
     def queued(self) -> int:
-        return int(self._db.execute("SELECT coalesce(sum(queued), 0) FROM hosts").fetchone()[0])
+        return self._total("queued")
 
     def unsent(self) -> int:
-        return int(self._db.execute("SELECT count(*) FROM outbox").fetchone()[0])
+        return self._total("unsent")
+
+    def _total(self, name: str) -> int:
+        return int(self._db.execute("SELECT n FROM totals WHERE name = ?", (name,)).fetchone()[0])
 
     def slowest_hosts(self, limit: int = 3) -> list[tuple[str, int, float]]:
         """Name, queued visits and next time of the hosts that will take longest."""

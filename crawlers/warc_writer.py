@@ -120,6 +120,11 @@ class WarcWriter:
         self._make_room()
         return self._append(_record("revisit", _new_id(), all_fields, "application/http; msgtype=response", block))
 
+    def copy(self, member: bytes) -> Position:
+        """A record of another archive as it stands there: one gzip member."""
+        self._make_room()
+        return self._append(member)
+
     def sync(self) -> None:
         """Force what was written to the disk."""
         if self._file is not None:

@@ -5,8 +5,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from jobs.cli import add_inputs, fail, not_negative, positive
+from jobs.commands.records import add_records, copy, is_asked_for
 
 if TYPE_CHECKING:
+    from jobs.engine.engine import EngineSettings
     from schemas.dataset import Dataset
 
 
@@ -61,6 +63,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--set", action="append", default=[], metavar="K=V", help="override a setting, such as text.gopher.min_words=30"
     )
+    add_records(parser, "--records")
+    parser.add_argument("--contact", default="", help="with --records: who is asking, sent in the user agent")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -78,7 +82,8 @@ def run(arguments: argparse.Namespace) -> int:
         )
         kinds = [f"kinds=[{arguments.kinds}]"] if arguments.kinds else []
         recipe = Recipe.named(arguments.config, [*arguments.set, *kinds])
-        given = (arguments.output, arguments.input, recipe, engine, read_lines(arguments.deny), arguments.videos)
+        inputs = [*arguments.input, *_copied(arguments, engine)]
+        given = (arguments.output, inputs, recipe, engine, read_lines(arguments.deny), arguments.videos)
         return append(*given, rewrite=arguments.rewrite) if arguments.append else build(*given)
 
     if arguments.rewrite and not arguments.append:
@@ -86,9 +91,28 @@ def run(arguments: argparse.Namespace) -> int:
     return carry_out(work, arguments.output)
 
 
+def _copied(arguments: argparse.Namespace, engine: "EngineSettings") -> list[str]:
+    """The archives of records that an index names, copied beside the dataset. Raises `SettingsError`, `InputError`."""
+    from crawlers.crawl_config import CrawlConfig
+    from crawlers.fetch import FetchSettings
+    from crawlers.inputs import InputError
+    from schemas.settings import SettingsError
+
+    if not arguments.index:
+        if option := is_asked_for(arguments) or ("--contact" if arguments.contact else ""):
+            raise SettingsError(f"{option} goes with --records")
+        return []
+    folder = f"{arguments.output.rstrip('/')}/records"
+    config = CrawlConfig(fetch=FetchSettings(contact=arguments.contact))
+    if not copy(folder, arguments, config, engine).copied:
+        raise InputError("no record was copied: the lines above say why")
+    return [f"{folder}/warc/*.warc.gz"]
+
+
 def carry_out(work: Callable[[], "Dataset"], output: str) -> int:
     """Do a build and print what became of its input; an error becomes a message and an exit code."""
     from crawlers.inputs import InputError, NoResponses
+    from jobs.crawl.drive import CrawlError
     from jobs.kinds.finish import funnel_lines
     from jobs.phases.run import BuildError
     from model.scorers import BadModel
@@ -101,7 +125,7 @@ def carry_out(work: Callable[[], "Dataset"], output: str) -> int:
         return fail(error, 1)
     except (SettingsError, InputError, BadModel) as error:
         return fail(error, 2)
-    except (BuildError, StepError) as error:
+    except (BuildError, CrawlError, StepError) as error:
         return fail(error, 1)
     except OSError as error:
         return fail(f"the storage failed: {error}. What is committed stays, the same command goes on", 1)

@@ -1,8 +1,14 @@
 """`weft crawl`."""
 
 import argparse
+from typing import TYPE_CHECKING
 
 from jobs.cli import fail, positive
+from jobs.commands.records import add_records, copy, is_asked_for
+
+if TYPE_CHECKING:
+    from crawlers.crawl_config import CrawlConfig
+    from jobs.engine.engine import EngineSettings
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,10 +38,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--set", action="append", default=[], metavar="K=V", help="override a setting, such as pace.delay_s=2"
     )
+    add_records(parser, "--from-index")
 
 
 def run(arguments: argparse.Namespace) -> int:
     from crawlers.crawl_config import CrawlConfig
+    from crawlers.inputs import InputError
     from jobs.crawl.drive import CrawlError, ask, crawl
     from jobs.engine.engine import EngineSettings
     from jobs.settings_files import load_file, read_lines
@@ -49,9 +57,13 @@ def run(arguments: argparse.Namespace) -> int:
             ask(arguments.output, arguments.wish)
             return 0
         config = load_file(CrawlConfig, arguments.config, overrides, {})
+        if arguments.index:
+            return _from_index(arguments, config, engine)
+        if option := is_asked_for(arguments):
+            return fail(f"{option} goes with --from-index", 2)
         limits = (arguments.max_pages, arguments.max_seconds)
         report = crawl(arguments.output, arguments.seeds, config, engine, read_lines(arguments.deny), *limits)
-    except SettingsError as error:
+    except (SettingsError, InputError) as error:
         return fail(error, 2)
     except (CrawlError, StepError) as error:
         return fail(error, 1)
@@ -67,5 +79,15 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"  {report.queued:,} left to visit: the same command goes on")
     if not config.fetch.contact:
         print("  sites could not see who is crawling: give --contact with an address where you can be reached")
+    print(f"next: weft build --input '{arguments.output}/warc/*.warc.gz' --output DATASET")
+    return 0
+
+
+def _from_index(arguments: argparse.Namespace, config: "CrawlConfig", engine: "EngineSettings") -> int:
+    if arguments.seeds or arguments.deny or arguments.max_pages or arguments.max_seconds:
+        return fail("--from-index takes no seeds, no --deny and no limits: it copies the records that rows name", 2)
+    report = copy(arguments.output, arguments, config, engine)
+    if not report.copied:
+        return fail("no record was copied: the lines above say why", 1)
     print(f"next: weft build --input '{arguments.output}/warc/*.warc.gz' --output DATASET")
     return 0

@@ -12,12 +12,18 @@ import fsspec
 import pytest
 import s3fs
 
+from crawlers.crawl_config import CrawlConfig
+from crawlers.index_rows import Selection
+from crawlers.ranges import RangeSettings
 from jobs.build import append, build
 from jobs.cli import main
+from jobs.crawl.records import copy_records
 from jobs.phases.run import BuildError, Phases
 from jobs.phases.task import Phase
 from schemas.dataset import DATASET
 from schemas.storage import Store
+from tests.crawlers.archive_server import FOLDER, write_archives, write_index
+from tests.crawlers.warcs import response
 from tests.jobs.conftest import contents
 from tests.jobs.looked_at import viewer
 from tests.jobs.s3 import Faults, s3_server
@@ -179,3 +185,26 @@ def test_people_look_into_a_dataset_on_s3(
     capsys.readouterr()
     assert main(["inspect", f"{url}/pairs/shards", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["samples"] == 13  # as shards of anybody
+
+
+def test_records_named_by_an_index_on_s3_are_read_by_ranges_whatever_the_store_does_now_and_then(
+    bucket: str, faults: Faults, tmp_path: Path
+) -> None:
+    made = [response(f"https://a.example/{number}", f"page {number} " * 200) for number in range(40)]
+    rows = write_archives(tmp_path / "s", {"a.warc.gz": made})
+    wrong = [{**rows[0], "warc_filename": "none"}, {**rows[1], "warc_record_offset": 10**8}]
+    write_index(tmp_path / "i.parquet", [*rows, *wrong])
+    store = fsspec.filesystem("s3")
+    store.put(str(tmp_path / "s" / FOLDER / "a.warc.gz"), f"{bucket}/{FOLDER}/a.warc.gz")
+    store.put(str(tmp_path / "i.parquet"), f"{bucket}/index/i.parquet")
+    faults.unavailable = faults.short = 0.1
+    ranges = RangeSettings(max_range_bytes=1, backoff_s=0.01, max_backoff_s=0.05, max_attempts=30)
+    report = copy_records(
+        str(tmp_path / "r"),
+        [f"{bucket}/index/*.parquet"],
+        Selection(),
+        bucket,
+        CrawlConfig(partitions=1, ranges=ranges),
+        INLINE,
+    )
+    assert (report.copied, report.drops) == (40, {"no_such_archive": 1, "no_such_range": 1})

@@ -1,0 +1,38 @@
+"""The tables of a frontier: one SQLite file a partition."""
+
+TABLES = """
+CREATE TABLE IF NOT EXISTS visits (
+    id INTEGER PRIMARY KEY, key BLOB NOT NULL UNIQUE, host TEXT NOT NULL, item BLOB NOT NULL, depth INTEGER NOT NULL,
+    state INTEGER NOT NULL DEFAULT 0, tries INTEGER NOT NULL DEFAULT 0, not_before REAL NOT NULL DEFAULT 0,
+    reason TEXT NOT NULL DEFAULT '', detail TEXT NOT NULL DEFAULT '', file TEXT NOT NULL DEFAULT '',
+    offset INTEGER NOT NULL DEFAULT -1);
+CREATE INDEX IF NOT EXISTS queue ON visits (host, depth, id) WHERE state = 0;
+CREATE TABLE IF NOT EXISTS hosts (
+    name TEXT PRIMARY KEY, queued INTEGER NOT NULL DEFAULT 0, pages INTEGER NOT NULL DEFAULT 0,
+    ready_at REAL NOT NULL DEFAULT 0, failures INTEGER NOT NULL DEFAULT 0, requests INTEGER NOT NULL DEFAULT 0,
+    policies BLOB);
+CREATE INDEX IF NOT EXISTS due ON hosts (ready_at) WHERE queued > 0;
+CREATE TABLE IF NOT EXISTS shapes (host TEXT, shape BLOB, n INTEGER NOT NULL, PRIMARY KEY (host, shape)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS aliases (
+    visit INTEGER NOT NULL, url TEXT NOT NULL, item BLOB NOT NULL, tried INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (visit, url)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS dead (url TEXT NOT NULL, reason TEXT NOT NULL, detail TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS payloads (digest TEXT PRIMARY KEY, payload BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS outbox (id INTEGER PRIMARY KEY, partition INTEGER NOT NULL, item BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS refused (reason TEXT PRIMARY KEY, n INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value BLOB);
+"""
+# What a status asks for several times a second is counted as it changes: nothing is scanned for it.
+TOTALS = """
+CREATE INDEX IF NOT EXISTS fullest ON hosts (queued) WHERE queued > 0;
+CREATE TABLE IF NOT EXISTS totals (name TEXT PRIMARY KEY, n INTEGER NOT NULL) WITHOUT ROWID;
+INSERT OR IGNORE INTO totals VALUES ('queued', 0), ('unsent', (SELECT count(*) FROM outbox));
+CREATE TRIGGER IF NOT EXISTS host_added AFTER INSERT ON hosts WHEN NEW.queued <> 0 BEGIN
+    UPDATE totals SET n = n + NEW.queued WHERE name = 'queued'; END;
+CREATE TRIGGER IF NOT EXISTS host_queued AFTER UPDATE OF queued ON hosts WHEN NEW.queued <> OLD.queued BEGIN
+    UPDATE totals SET n = n + NEW.queued - OLD.queued WHERE name = 'queued'; END;
+CREATE TRIGGER IF NOT EXISTS posted AFTER INSERT ON outbox BEGIN
+    UPDATE totals SET n = n + 1 WHERE name = 'unsent'; END;
+CREATE TRIGGER IF NOT EXISTS sent AFTER DELETE ON outbox BEGIN
+    UPDATE totals SET n = n - 1 WHERE name = 'unsent'; END;
+"""

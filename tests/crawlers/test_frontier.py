@@ -1,0 +1,71 @@
+"""The frontier's own counts, which a status reads several times a second."""
+
+import random
+import sqlite3
+from pathlib import Path
+
+from crawlers.frontier import Frontier, Item
+from crawlers.scope import ScopeSettings
+
+
+def counted(path: Path) -> tuple[int, int]:
+    """Queued and unsent, as a look at every row finds them."""
+    with sqlite3.connect(path) as db:
+        (queued,) = db.execute("SELECT count(*) FROM visits WHERE state = 0").fetchone()
+        (unsent,) = db.execute("SELECT count(*) FROM outbox").fetchone()
+        return int(queued), int(unsent)
+
+
+def test_totals_are_those_of_the_rows_whatever_was_done(tmp_path: Path) -> None:
+    draw, path = random.Random(3), tmp_path / "f.sqlite"
+    frontier = Frontier(path, ScopeSettings())
+    for step in range(400):
+        host = frontier.host(f"h{draw.randrange(5)}.example")
+        try:
+            with frontier.transaction():
+                match draw.randrange(6):
+                    case 0 | 1:
+                        for _ in range(3):
+                            url = f"http://h{draw.randrange(5)}.example/{draw.randrange(90)}"
+                            frontier.add(Item(url, draw.choice(("page", "image")), step % 4))
+                    case 2 | 3:
+                        if visit := frontier.take(host):
+                            match draw.randrange(4):
+                                case 0:
+                                    frontier.done(visit)
+                                case 1:
+                                    frontier.drop(visit, "http_status", "404")
+                                case 2:
+                                    frontier.again(visit, 0.0)
+                                case 3:
+                                    frontier.moved(visit, Item(f"http://h9.example/{step}", "page"))
+                    case 4:
+                        frontier.post(1, Item("http://far.example/", "page"))
+                        frontier.delivered([number for number, _, _ in frontier.outbox(1)] * draw.randrange(2))
+                    case 5 if not draw.randrange(8):
+                        frontier.give_up_host(host, "host_down", "")
+                if not draw.randrange(10):
+                    raise KeyError  # all of it is taken back
+        except KeyError:
+            pass
+        assert (frontier.queued(), frontier.unsent()) == counted(path)
+        if step % 50 == 49:
+            frontier.close()
+            frontier = Frontier(path, ScopeSettings())
+            assert (frontier.queued(), frontier.unsent()) == counted(path)
+    frontier.close()
+
+
+def test_a_status_scans_no_hosts(tmp_path: Path) -> None:
+    asked: list[str] = []
+    frontier = Frontier(tmp_path / "f.sqlite", ScopeSettings())
+    frontier._db.set_trace_callback(asked.append)
+    frontier.queued()
+    frontier.unsent()
+    frontier.slowest_hosts()
+    frontier._db.set_trace_callback(None)
+    assert len(asked) == 3
+    for sql in asked:
+        plan = " ".join(row[3] for row in frontier._db.execute(f"EXPLAIN QUERY PLAN {sql}"))
+        assert "USE TEMP B-TREE" not in plan, plan
+        assert "SEARCH" in plan or "USING INDEX fullest" in plan, plan
