@@ -81,7 +81,7 @@ _WIDTHS = re.compile(
 )
 #: Ends and beginnings of names that copies of one picture bear, but other pictures too: words for sizes, usual widths.
 _COPY = re.compile(
-    r"[-_.](?:small|medium|large|xlarge|grande|compact|full|fullsize|original|tiny|mini|lowres|hires|retina|blur|mobile|"
+    r"[-_.](?:small|medium|large|xlarge|grande|compact|full|fullsize|original|tiny|mini|lowres|hires|retina|blur|dark|light|mobile|"
     r"tablet|desktop|portrait|landscape|square|wide|sm|md|lg|xs|xl|160|240|320|360|400|480|600|640|720|750|768|800|828|900|"
     r"960|1024|1080|1200|1280|1366|1440|1536|1600|1920|2000|2048|2400|2560|3840)(?=\?)|"
     r"(?<=/)(?:small|medium|large|mobile|desktop)[-_](?=[^/]+\Z)",

@@ -141,6 +141,34 @@ def test_the_page_about_a_picture_is_no_way_off(href):
 # --- icons
 
 
+@pytest.mark.parametrize(
+    "img",
+    [
+        "<img src=/ui/arrow-right.svg>",
+        "<img src=/files/Personal_Sound.svg width=200 height=200 alt=icon>",
+        "<img src=/up/footer-linkedin-2.svg alt='LinkedIn logo'>",
+        "<img src=/flags/de.svg alt=de>",
+    ],
+)
+def test_a_drawing_whose_name_or_alt_text_is_that_of_a_sign_is_an_icon(img):
+    assert shown(f"<div>{img}</div>") == []
+    assert shown(f"<figure>{img}<figcaption>How it is done</figcaption></figure>") != [] or "flags" in img
+
+
+@pytest.mark.parametrize(
+    "img",
+    [
+        "<img src=/blog/architecture.svg>",
+        "<img src=/x/Flag_of_New_Zealand.svg width=200 height=100>",
+        "<img src=/x/search-index.svg width=640 height=400>",
+        "<img src=/x/flow.svg alt='How an icon finds its way into the cache of a browser'>",
+        "<img src=/x/arrow.png alt='The icon of a saint'>",
+    ],
+)
+def test_other_drawings_are_pictures(img):
+    assert len(shown(f"<div>{img}</div>")) == 1
+
+
 @pytest.mark.parametrize("src", ["/ng-assets/icons-svg/rating-full.svg?v=1", "/img/avatars/4711.png"])
 def test_icons_are_known_by_their_folder(src):
     draft = extract(f"{paragraphs(3)}<p>Rated <img src={src} alt=x> by all.</p>")
