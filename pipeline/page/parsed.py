@@ -8,6 +8,7 @@ from pipeline.page.judgement import rules_for, weigh
 from pipeline.page.leaves import Leaf, Media, Text
 from pipeline.page.markup import Markup
 from pipeline.page.metadata import Metadata, read_metadata
+from pipeline.page.pictures import keep_galleries, keep_pictures_of_items
 from pipeline.page.verdicts import Verdicts
 from pipeline.page.walk import Walk
 from schemas.documents import Page
@@ -46,10 +47,12 @@ class ParsedPage:
         judgement = weigh(self.walk, settings.content, self.metadata)
         self.verdicts: Verdicts = judgement.verdicts
         self.confidence, self.rows = judgement.confidence, judgement.rows
+        keep_pictures_of_items(self.walk, self.verdicts, self.metadata)
         self.lead: Media | None = None  # stated by the page, and shown above its content
         self._stated: list[tuple[int, Media]] = []  # and shown in a part that was passed over, by the number of the tag
         if settings.lead_image:
             self._keep_stated()
+            keep_galleries(self.walk, self.verdicts, self.metadata)
         self.leaves = self._kept()
 
     def require_clear(self) -> None:
