@@ -16,9 +16,9 @@ _FOLDERS_OF_DRAWINGS = frozenset("icon icons logo logos badges flags".split())
 _SIGNS = frozenset(
     "arrow arrows bullet burger caret cart check checkmark chevron close cross divider download facebook hamburger "
     "instagram linkedin menu minus pinterest play plus quote quotes rating search star stars tick tiktok twitter "
-    "whatsapp x youtube".split()
+    "whatsapp youtube".split()
 )
-_SAID = 4  # words; a longer alt text says what is shown
+_SAID = 4  # words; a longer alt text or name says what is shown
 
 #: Standard sizes of advertisements that no picture is likely to have.
 _BANNERS = frozenset(((468, 60), (728, 90), (970, 90), (234, 60), (120, 600), (160, 600), (320, 50)))
@@ -49,5 +49,6 @@ def _of_drawing(name: str, alt: str, sides: tuple[int, int]) -> str:
     said = tokens(alt) if len(alt.split()) <= _SAID else frozenset[str]()
     if named := said & DECORATION:
         return f"called {min(named)}"
-    named = tokens(name.removesuffix(".svg")) & _SIGNS
+    words = tokens(name.removesuffix(".svg"))
+    named = words & _SIGNS if len(words) <= _SAID else frozenset[str]()
     return f"drawing named {min(named)}" if named and not any(sides) else ""
