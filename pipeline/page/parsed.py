@@ -39,7 +39,7 @@ class ParsedPage:
         """Raises `Drop("hostile_html")`."""
         html = utf8_html(page.html, page.charset)
         refuse_hostile(html)
-        self.markup, self._settings = Markup(html), settings
+        self.markup, self.settings = Markup(html), settings
         self.metadata: Metadata = read_metadata(self.markup, page.url)
         self.walk = self._walk(passes_over=True)
         if len(self.walk.leaves) > settings.max_blocks:
@@ -57,7 +57,7 @@ class ParsedPage:
 
     def require_clear(self) -> None:
         """Raise `Drop("unclear_content")` for a page whose content is less clear than the settings ask."""
-        if self.confidence < self._settings.min_confidence:
+        if self.confidence < self.settings.min_confidence:
             raise Drop("unclear_content", f"{self.confidence:.2f}")
 
     def full(self) -> tuple[Walk, Verdicts]:
@@ -65,7 +65,7 @@ class ParsedPage:
         walk, read = self._walk(passes_over=False), {}
         for leaf, at, verdict in zip(self.walk.leaves, self.walk.places, self.verdicts, strict=True):
             read[at, leaf.kind] = leaf, verdict
-        verdicts = leave_out_chrome(walk, rules_for(self.metadata, self._settings.content))
+        verdicts = leave_out_chrome(walk, rules_for(self.metadata, self.settings.content))
         read |= {(at, image.kind): (image, None) for at, image in self._stated}
         for index, (leaf, at) in enumerate(zip(walk.leaves, walk.places, strict=True)):
             if (at, leaf.kind) in read:
@@ -73,11 +73,11 @@ class ParsedPage:
         return walk, verdicts
 
     def _walk(self, passes_over: bool) -> Walk:
-        content = self._settings.content
+        content = self.settings.content
         return Walk(
             self.markup,
             self.metadata.base,
-            self._settings.min_declared_px,
+            self.settings.min_declared_px,
             content.chrome_share,
             passes_over,
         )
@@ -94,7 +94,7 @@ class ParsedPage:
             if verdict is None and isinstance(leaf, Text)
         ]
         stated = texts and stated_images(
-            self.markup, self.metadata.lead_images, self.metadata.base, self._settings.min_declared_px
+            self.markup, self.metadata.lead_images, self.metadata.base, self.settings.min_declared_px
         )
         if not stated or is_among([image for _, image in stated], self._kept()):
             return
