@@ -34,7 +34,7 @@ def templates(package: str) -> jinja2.Environment:
 
 
 def blocks(text: str) -> list[dict[str, Any]]:
-    """A text of a document cut at empty lines: `heading`, `list`, `table`, `code` or `paragraph`, by its Markdown marks."""
+    """A text of a document cut at empty lines: heading, list, table, code or paragraph, by its Markdown marks."""
     return [_block(part) for part in _parts(text) if part.strip()]
 
 

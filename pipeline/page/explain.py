@@ -14,7 +14,7 @@ from schemas.drops import Drop
 
 
 class TextItem(msgspec.Struct, frozen=True, tag="text", tag_field="kind"):
-    """A block of text; `reason` is "" for what is kept. `likely`: its chance to be content, where evidence was weighed."""
+    """A block of text; `reason` is "" for what is kept. `likely`: its chance to be content, if it was weighed."""
 
     text: str
     kept: bool
