@@ -27,6 +27,7 @@ _PARAMETERS = frozenset(
     "ixlib ixid ixjsv itok sig signature impolicy derivative x-oss-process x-image-process width_descriptor usm fp-x "
     "fp-y fp-z max".split()
 )
+_MEASURING = ("width", "height", "quality", "bg", "bgcolor", "background-color", "backgroundcolor")
 #: The same where the path names an image file, which says by itself what is shown.
 _PARAMETERS_OF_FILES = frozenset(
     "c cb v ver version rev ts timestamp t s token expires expiry hmac policy hash cache nocache cachebuster mtime "
@@ -43,6 +44,7 @@ _PAIRED = frozenset("max width height w h s size resize fit fill crop scale squa
 _SERVERS = frozenset(
     "www m cdn img image images static media asset assets thumb thumbs pic pics photo photos i s".split()
 )
+_SERVING = re.compile(r"cdn|cache|(?:\A|-)(?:images?|img|media|static|assets?)(?:-|\Z)")
 _PHOTON = re.compile(r"i\d\.wp\.com")
 
 _EXTENSION = r"\.(?:jpe?g|jfif|a?png|gif|webp|avif|jxl|heic|svgz?|tiff?|bmp)"
@@ -234,6 +236,7 @@ def _identifying(query: str, is_file: bool) -> Iterator[str]:
         key, _, value = part.partition("=")
         key = key.lower()
         how = key in _PARAMETERS or key.startswith(("x-amz-", "imageview", "imagemogr", "$", "utm_"))
+        how = how or key.endswith(_MEASURING)  # `odnWidth`, `max_height`; a colour asked for is another picture
         how = how or value.lower() in _SIZES or (is_file and key in _PARAMETERS_OF_FILES)
         if part and not how:
             yield part
@@ -242,6 +245,6 @@ def _identifying(query: str, is_file: bool) -> Iterator[str]:
 def _site(host: str) -> str:
     """A host without the labels that only name one of its servers."""
     labels = host.lower().split(".")
-    while len(labels) > 2 and labels[0].rstrip("-0123456789") in _SERVERS:
+    while len(labels) > 2 and (labels[0].rstrip("-0123456789") in _SERVERS or _SERVING.search(labels[0])):
         del labels[0]
     return ".".join(labels)
