@@ -107,8 +107,11 @@ def explain_in_dataset(
     """
     store = Store(path)
     with Index(store) as index:
-        named = (Recipe.named(config_name, overrides), []) if config_name else None
-        recipe, notes = named or build_recipe(store, overrides, own_steps)
+        notes: list[str] = []
+        if config_name:
+            recipe = Recipe.named(config_name, overrides)
+        else:
+            recipe, notes = build_recipe(store, overrides, own_steps)
         page, sample = find_page(index, Archives(archives, recipe.config.warc), wanted)
         report = explain(page, recipe)
         return {**report, "sample": sample, "dropped_by_the_build": drops_on(index, page.url), "notes": notes}
