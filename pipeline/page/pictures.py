@@ -1,16 +1,18 @@
 """Pictures that belong to what is kept though no rule for texts says so: galleries of a product, pictures of items."""
 
+import re
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from itertools import accumulate, islice
 
-from pipeline.image.assets import asset_of
+from pipeline.image.assets import asset_of, name_of
 from pipeline.page.content import upward
-from pipeline.page.leaves import Leaf, Media, Text
+from pipeline.page.leaves import Media, Text
 from pipeline.page.metadata import Metadata
 from pipeline.page.verdicts import Verdicts
 from pipeline.page.walk import Walk
 
+_WORD = re.compile(r"[A-Za-z0-9_-]+")
 #: What a page about a thing says that it is about.
 _THINGS = frozenset("Product ProductGroup IndividualProduct SomeProducts ProductModel Vehicle Accommodation".split())
 _MOST = 30  # pictures of a gallery; more are of all that there is
@@ -30,8 +32,13 @@ def keep_galleries(walk: Walk, verdicts: Verdicts, metadata: Metadata) -> None:
     if metadata.says_article and not says_product(metadata):
         return
     stated = set(map(asset_of, metadata.lead_images))
+    probes = {max(_WORD.findall(name_of(asset)), key=len, default="") for asset in stated}
+    shown = [leaf for leaf in walk.leaves if isinstance(leaf, Media) and any(map(leaf.mentions, probes))]
+    shown = [leaf for leaf in shown if _is_picture(leaf) and _is_stated(leaf, stated)]
+    if not shown:
+        return
     sums = _Sums(walk)
-    for at in {_gallery_around(walk, sums, leaf) for leaf in _images(walk.leaves) if _is_stated(leaf, stated)} - {-1}:
+    for at in {_gallery_around(walk, sums, leaf) for leaf in shown} - {-1}:
         for index in range(walk.containers[at].first, walk.containers[at].last):
             if isinstance(leaf := walk.leaves[index], Media) and _is_picture(leaf):
                 verdicts[index] = None
@@ -60,10 +67,6 @@ class _Sums:
         return images <= _MOST and not has_headings and self._chars[last] - self._chars[first] <= _LABEL * images
 
 
-def _images(leaves: list[Leaf]) -> Iterator[Media]:
-    return (leaf for leaf in leaves if isinstance(leaf, Media) and _is_picture(leaf))
-
-
 def _is_picture(leaf: Media) -> bool:
     return leaf.kind == "image" and bool(leaf.candidates) and not leaf.decoration
 
@@ -89,7 +92,7 @@ def keep_pictures_of_items(walk: Walk, verdicts: Verdicts, metadata: Metadata) -
     left_out = [
         index
         for index, leaf in enumerate(walk.leaves)
-        if (verdict := verdicts[index]) and verdict.rule in _OF_PLACE and isinstance(leaf, Media) and _is_picture(leaf)
+        if (verdict := verdicts[index]) and verdict.rule in _OF_PLACE and isinstance(leaf, Media)
     ]
     if not left_out:
         return
@@ -101,7 +104,8 @@ def keep_pictures_of_items(walk: Walk, verdicts: Verdicts, metadata: Metadata) -
     kept = list(accumulate(kept_texts, initial=0))
     media = list(accumulate((isinstance(leaf, Media) for leaf in walk.leaves), initial=0))
     for index in left_out:
-        for at in islice(upward(walk, walk.leaves[index].container), _CARD):
+        leaf = walk.leaves[index]
+        for at in islice(upward(walk, leaf.container), _CARD):
             first, last = walk.containers[at].first, walk.containers[at].last
             if not (count := texts[last] - texts[first]):
                 continue
@@ -109,6 +113,8 @@ def keep_pictures_of_items(walk: Walk, verdicts: Verdicts, metadata: Metadata) -
                 rows[walk.containers[part].parent, walk.containers[part].tag] >= _ITEMS
                 for part in islice(upward(walk, at), 2)
             )
-            if is_item and kept[last] - kept[first] > 0.5 * count and media[last] - media[first] <= _PICTURES:
+            is_kept = kept[last] - kept[first] > 0.5 * count
+            is_small = media[last] - media[first] <= _PICTURES
+            if is_item and is_kept and is_small and isinstance(leaf, Media) and _is_picture(leaf):
                 verdicts[index] = None
             break

@@ -183,7 +183,7 @@ class Walk(RowsOfWalk, MediaOfWalk):
 
     def _open(self, tag: str, written: str) -> bool:
         """A block. False if it is passed over."""
-        if self._is_part_of_text(tag, written):
+        if (self._preformatted or self._data_tables) and self._is_part_of_text(tag, written):
             return False
         if tag == "table":
             self._data_tables.append(is_data_table(self._markup, self._at))
