@@ -13,6 +13,7 @@ from crawlers.sniff import is_avif, is_image, is_subtitles, is_video
 from schemas.consent import merge_consent, read_consent, refusal_by
 from schemas.documents import Consent
 from schemas.drops import Drop
+from schemas.images import is_svg
 from schemas.links import PageLinks, PageSource, refresh_target
 from schemas.response_signals import header_signals, markup_signals
 
@@ -26,6 +27,7 @@ ASKED_AS = {
     "video": ("video/*, text/vtt, */*;q=0.1", "identity"),  # and its subtitles
 }
 _MAX_SITEMAP_DEPTH = 3
+_HEAD = 1_024  # bytes that tell what a body is
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -66,12 +68,12 @@ def header_consent(headers: dict[str, str], url: str = "") -> Consent:
 
 def require_kind(kind: str, exchange: Exchange, max_bytes: int) -> None:
     """Whether a body is what was asked for, by its bytes. Raises `Drop`: unsupported_type, and those of `decoded`."""
-    head, encoding = exchange.body[:64], exchange.headers.get("content-encoding", "identity").strip().lower()
+    head, encoding = exchange.body[:_HEAD], exchange.headers.get("content-encoding", "identity").strip().lower()
     if encoding not in ("", "identity", "none") and kind in ("image", "video"):
-        head = exchange.decoded(max_bytes)[:64]
+        head = exchange.decoded(max_bytes)[:_HEAD]
     match kind:
         case "image":
-            is_good = is_image(head) or is_avif(head)
+            is_good = is_image(head) or is_avif(head) or is_svg(head)
         case "video":
             is_good = is_video(head) or is_subtitles(head)
         case "page":

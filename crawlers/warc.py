@@ -23,6 +23,7 @@ from crawlers.soundness import require_sound, require_whole
 from crawlers.window import Section, Source
 from schemas.documents import Page
 from schemas.drops import Drop, DropRow, Tally
+from schemas.images import is_svg
 from schemas.settings import Settings
 from schemas.signals import Signal, bounded
 from schemas.urls import media_key
@@ -372,8 +373,7 @@ def _kind(headers: dict[str, str], head: bytes, videos: bool) -> str:
         return "video"
     if stated in _HTML_TYPES or (not stated and start.startswith((b"<!doctype html", b"<html"))):
         return "page"
-    is_vector = "svg" in stated
-    return "image" if stated.startswith("image/") and not is_vector else ""
+    return "image" if stated.startswith("image/") or (not encoded and is_svg(head)) else ""
 
 
 def _headers(record: WarcRecord) -> dict[str, str]:

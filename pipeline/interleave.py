@@ -7,6 +7,8 @@ import msgspec
 from schemas import __version__
 from schemas.documents import Draft, ImageRef, Sample, StoredImage, TextBlock
 
+_FENCE = "```"  # around code whose language is known
+
 
 class Illustration(msgspec.Struct, frozen=True):
     """An image of a sample: the reference, the address that gave it, and the image."""
@@ -60,14 +62,19 @@ def lay_out(
         if isinstance(block, TextBlock) and not (block.role == "caption" and block.text in orphaned):
             if texts and texts[-1] is not None:
                 gap = "\n" if block.role == role and role in ("list", "table") else "\n\n"
-                texts[-1] += [gap, block.mark, block.text]
+                texts[-1] += [gap, _written(block)]
             else:
-                texts.append([block.mark, block.text])
+                texts.append([_written(block)])
             role = block.role
         elif isinstance(block, ImageRef) and block in illustrations:
             shown.append(illustrations[block])
             texts.append(None)
     return [None if text is None else "".join(text) for text in texts], shown
+
+
+def _written(block: TextBlock) -> str:
+    """As Markdown writes it: code whose language is known stands between fences."""
+    return f"{block.mark}{block.text}" + ("\n" + _FENCE if block.mark.startswith(_FENCE) else "")
 
 
 def _orphaned_captions(draft: Draft, illustrations: Mapping[ImageRef, Illustration]) -> set[str]:

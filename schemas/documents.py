@@ -48,7 +48,9 @@ class TextBlock(msgspec.Struct, frozen=True, tag="text", tag_field="type", omit_
 
     text: str
     role: str = "paragraph"  # paragraph, heading, list, table, code, quote, caption
-    mark: str = ""  # what stands before it as in Markdown: "## " of a heading, "- " or "3. " of a list item
+    mark: str = ""
+    """What stands before it as in Markdown: `## ` of a heading, `- ` or `3. ` of a list item, the fence of code whose
+    language is known."""
 
 
 class ImageRef(msgspec.Struct, frozen=True, tag="image", tag_field="type", omit_defaults=True):

@@ -4,6 +4,7 @@ Pillow knows dozens of others. Some start programs (EPS: Ghostscript), and none 
 """
 
 import io
+import re
 import warnings
 from collections.abc import Sequence
 
@@ -13,6 +14,17 @@ from schemas.drops import Drop
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 STORED_FORMATS = ("JPEG", "PNG", "WEBP")  # what weft stores
+#: What stands before the root of a drawing: a mark, the declaration, comments, a document type that is no other's.
+_SVG = re.compile(
+    rb"(?:\xef\xbb\xbf)?(?:\s++|<\?[^>]*+>|<!--(?:[^-]|-(?!->))*+-->|<!DOCTYPE\s++(?:\w{1,9}:)?svg\b[^>\[]*+(?:\[[^\]]*+\]\s*+)?+>)*+"
+    rb"<(?:\w{1,9}:)?svg[\s>/]"
+)
+_SVG_HEAD = 8_192  # bytes: editors write long comments
+
+
+def is_svg(data: bytes) -> bool:
+    """Whether the first bytes are those of a drawing in SVG, which `pipeline.image.svg` draws."""
+    return _SVG.match(data[:_SVG_HEAD]) is not None
 
 
 def open_image(data: bytes, formats: Sequence[str] = FORMATS) -> Image.Image:

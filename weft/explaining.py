@@ -27,6 +27,7 @@ class Part(msgspec.Struct, frozen=True):
     url: str = ""  # of an image or video: the address to try first
     alt: str = ""
     caption: str = ""
+    likely: float | None = None  # of a text: its chance to be content by all evidence, where the page has enough
 
     @property
     def shown(self) -> str:
@@ -45,6 +46,7 @@ class Verdicts(msgspec.Struct, frozen=True):
     reason: str  # why the page is dropped; "" for one that is kept
     parts: list[Part]
     not_applied: tuple[str, ...]  # what one page alone cannot tell
+    confidence: float = 0.0  # how clear it was what of the page is content: the text F1 to be expected
 
     @property
     def text(self) -> str:
@@ -105,9 +107,15 @@ def explain(
     else:
         read = explaining.page_of_html(_html(page), url)
     report = explaining.explain(read, recipe)
-    parts = [msgspec.convert(item, Part) for item in report["items"]]
-    verdict = report["page"]
-    return Verdicts(report["url"], report["title"], verdict["kept"], verdict["reason"], parts, report["not_applied"])
+    return Verdicts(
+        report["url"],
+        report["title"],
+        report["page"]["kept"],
+        report["page"]["reason"],
+        [msgspec.convert(item, Part) for item in report["items"]],
+        report["not_applied"],
+        report["confidence"],
+    )
 
 
 def _html(page: str | bytes | os.PathLike[str]) -> bytes:

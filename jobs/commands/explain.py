@@ -119,9 +119,15 @@ def _lines(items: list[dict[str, Any]]) -> Iterator[tuple[str, str]]:
     """What is kept in full; what is not in one line, its reason first."""
     for item in items:
         if not item["kept"]:
-            yield f"\n- {item['reason']}\n  {' '.join(_shown(item).split())[:140]}", "red"
+            weighed = f" ({item['likely']:.0%} likely to be content by all evidence)" if _adds(item) else ""
+            yield f"\n- {item['reason']}{weighed}\n  {' '.join(_shown(item).split())[:140]}", "red"
         else:
             yield f"\n{_shown(item)}", "" if item["kind"] == "text" else "cyan"
+
+
+def _adds(item: dict[str, Any]) -> bool:
+    """Whether the chance of a part is known and its reason does not say it."""
+    return item.get("likely") is not None and not item["reason"].startswith("evidence")
 
 
 def _shown(item: dict[str, Any]) -> str:

@@ -1,12 +1,14 @@
 """HTML pages of the viewer and the report: templates that escape all they are given, and what they show texts with."""
 
 import re
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
 import jinja2
 
 _HEADING = re.compile(r"(#{1,6}) (.+)")
+_FENCE = "```"
 _ITEM = re.compile(r"(\s*)(?:-|\d+\.) (.*)", re.DOTALL)
 
 
@@ -32,12 +34,28 @@ def templates(package: str) -> jinja2.Environment:
 
 
 def blocks(text: str) -> list[dict[str, Any]]:
-    """A text of a document cut at empty lines: `heading`, `list`, `table` or `paragraph`, by its Markdown marks."""
-    return [_block(part) for part in re.split(r"\n{2,}", text) if part.strip()]
+    """A text of a document cut at empty lines: heading, list, table, code or paragraph, by its Markdown marks."""
+    return [_block(part) for part in _parts(text) if part.strip()]
+
+
+def _parts(text: str) -> Iterator[str]:
+    """The empty lines of code between fences cut nothing."""
+    fenced: list[str] = []
+    for part in text.split("\n\n"):
+        if fenced or part.startswith(_FENCE):
+            fenced.append(part)
+            if part.endswith(f"\n{_FENCE}"):
+                yield "\n\n".join(fenced)
+                fenced = []
+        else:
+            yield part.strip("\n")
+    yield from fenced  # that nothing closes
 
 
 def _block(part: str) -> dict[str, Any]:
     lines = part.split("\n")
+    if lines[0].startswith(_FENCE) and lines[-1] == _FENCE and len(lines) > 1:
+        return {"is": "code", "language": lines[0].removeprefix(_FENCE), "text": "\n".join(lines[1:-1])}
     if len(lines) == 1 and (heading := _HEADING.fullmatch(part)):
         return {"is": "heading", "level": min(6, len(heading[1]) + 1), "text": heading[2]}
     if all(_ITEM.fullmatch(line) for line in lines):

@@ -44,8 +44,7 @@ def open_media(task: Task, locations: Mapping[bytes, Location], deny: DenyList, 
 def first_good(media: MediaSource, use: Callable[[Media], T], candidates: Sequence[str]) -> tuple[str, T]:
     """The first address whose response `use` takes, and what that gives.
 
-    Raises the `Drop` that says most: one that is bad says more than that others are not there, and that all are
-    drawings, which nothing decodes, more than that they are not there.
+    Raises the `Drop` that says most: that one is bad says more than that others are not there.
     """
     failure = Drop("not_captured")
     for url in media.order(candidates):
@@ -53,10 +52,4 @@ def first_good(media: MediaSource, use: Callable[[Media], T], candidates: Sequen
             return url, use(media.get(url))
         except Drop as drop:
             failure = drop if failure.reason == "not_captured" else failure
-    if failure.reason in ("not_captured", "unsupported_type", "unsupported_format") and all(map(_is_svg, candidates)):
-        failure = Drop("vector_image")
     raise failure
-
-
-def _is_svg(url: str) -> bool:
-    return url.partition("?")[0].lower().endswith((".svg", ".svgz"))

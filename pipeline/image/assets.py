@@ -27,6 +27,7 @@ _PARAMETERS = frozenset(
     "ixlib ixid ixjsv itok sig signature impolicy derivative x-oss-process x-image-process width_descriptor usm fp-x "
     "fp-y fp-z max".split()
 )
+_MEASURING = ("width", "height", "quality", "bg", "bgcolor", "background-color", "backgroundcolor")
 #: The same where the path names an image file, which says by itself what is shown.
 _PARAMETERS_OF_FILES = frozenset(
     "c cb v ver version rev ts timestamp t s token expires expiry hmac policy hash cache nocache cachebuster mtime "
@@ -43,6 +44,7 @@ _PAIRED = frozenset("max width height w h s size resize fit fill crop scale squa
 _SERVERS = frozenset(
     "www m cdn img image images static media asset assets thumb thumbs pic pics photo photos i s".split()
 )
+_SERVING = re.compile(r"cdn|cache|(?:\A|-)(?:images?|img|media|static|assets?)(?:-|\Z)")
 _PHOTON = re.compile(r"i\d\.wp\.com")
 
 _EXTENSION = r"\.(?:jpe?g|jfif|a?png|gif|webp|avif|jxl|heic|svgz?|tiff?|bmp)"
@@ -81,7 +83,7 @@ _WIDTHS = re.compile(
 )
 #: Ends and beginnings of names that copies of one picture bear, but other pictures too: words for sizes, usual widths.
 _COPY = re.compile(
-    r"[-_.](?:small|medium|large|xlarge|grande|compact|full|fullsize|original|tiny|mini|lowres|hires|retina|blur|mobile|"
+    r"[-_.](?:small|medium|large|xlarge|grande|compact|full|fullsize|original|tiny|mini|lowres|hires|retina|blur|dark|light|mobile|"
     r"tablet|desktop|portrait|landscape|square|wide|sm|md|lg|xs|xl|160|240|320|360|400|480|600|640|720|750|768|800|828|900|"
     r"960|1024|1080|1200|1280|1366|1440|1536|1600|1920|2000|2048|2400|2560|3840)(?=\?)|"
     r"(?<=/)(?:small|medium|large|mobile|desktop)[-_](?=[^/]+\Z)",
@@ -234,6 +236,7 @@ def _identifying(query: str, is_file: bool) -> Iterator[str]:
         key, _, value = part.partition("=")
         key = key.lower()
         how = key in _PARAMETERS or key.startswith(("x-amz-", "imageview", "imagemogr", "$", "utm_"))
+        how = how or key.endswith(_MEASURING)  # `odnWidth`, `max_height`; a colour asked for is another picture
         how = how or value.lower() in _SIZES or (is_file and key in _PARAMETERS_OF_FILES)
         if part and not how:
             yield part
@@ -242,6 +245,6 @@ def _identifying(query: str, is_file: bool) -> Iterator[str]:
 def _site(host: str) -> str:
     """A host without the labels that only name one of its servers."""
     labels = host.lower().split(".")
-    while len(labels) > 2 and labels[0].rstrip("-0123456789") in _SERVERS:
+    while len(labels) > 2 and (labels[0].rstrip("-0123456789") in _SERVERS or _SERVING.search(labels[0])):
         del labels[0]
     return ".".join(labels)

@@ -16,6 +16,7 @@ from pipeline.image.resampling import Pixels, resampled
 from pipeline.image.rules import ImageRules, color_rules, size_rules
 from pipeline.image.strip import strip
 from pipeline.image.stripped import stated_orientation
+from pipeline.image.svg import draw, is_drawing, read_drawing
 from schemas.documents import StoredImage
 from schemas.drops import Drop
 from schemas.images import open_image
@@ -89,12 +90,14 @@ def decode_image(
 def decode(
     data: bytes, rules: ImageRules = ImageRules(), encoding: ImageEncoding = ImageEncoding(), url: str = ""
 ) -> DecodedImage:
-    """Raises `Drop`: too_large, unsupported_format, broken_image, single_color, and those of `size_rules`.
+    """Raises `Drop`: too_large, unsupported_format, vector_image, broken_image, single_color, those of `size_rules`.
 
-    Of an animation the first frame is taken; transparency is laid on white; a colour profile is applied.
+    Of an animation the first frame is taken; transparency is laid on white; a colour profile is applied; SVG is drawn.
     """
     if len(data) > rules.max_bytes:
         raise Drop("too_large", f"{len(data)} bytes, cap {rules.max_bytes}")
+    if is_drawing(data):
+        return _drawn(data, rules, encoding, url)
     stripped = strip(data, rules.max_scans)
     source = data if stripped.data is None else stripped.data
     with open_image(source) as header:
@@ -118,6 +121,21 @@ def decode(
         pixels = resampled(pixels, *target)
     color_rules(pixels, rules)
     return DecodedImage(url, pixels, original_format.lower(), width, height, data, stored_as, kept)
+
+
+def _drawn(data: bytes, rules: ImageRules, encoding: ImageEncoding, url: str) -> DecodedImage:
+    """A drawing of lines and letters, which JPEG would blur: stored as PNG unless the settings name a format."""
+    if not rules.svg_px:
+        raise Drop("vector_image")
+    drawing = read_drawing(data)
+    size_rules(drawing.width, drawing.height, rules)
+    pixels = draw(drawing, rules.svg_px)
+    height, width = pixels.shape[:2]
+    if (target := _target(width, height, encoding)) != (width, height):
+        pixels = resampled(pixels, *target)
+    color_rules(pixels, rules)
+    stored_as = encoding.format if encoding.format != "keep" else "png"
+    return DecodedImage(url, pixels, "svg", drawing.width, drawing.height, data, stored_as)
 
 
 def store(image: DecodedImage, encoding: ImageEncoding = ImageEncoding()) -> StoredImage:

@@ -23,6 +23,9 @@ class ImageRules(Settings, frozen=True):
     """OBELICS: 20,000."""
     max_aspect_ratio: float = 3.0
     """Longer over shorter side. Flamingo: 3. OBELICS: 2."""
+    svg_px: int = 1024
+    """A drawing in SVG is judged by the size that it declares, and drawn with so many pixels on its longer side.
+    0: it is dropped."""
     min_color_range: int = 12
     """The widest range of a channel, of 255, over a 16 x 16 thumbnail; below it the image is single-coloured."""
 

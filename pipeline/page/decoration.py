@@ -11,16 +11,23 @@ DECORATION = frozenset(
 
 #: Folders that hold nothing else, and those that hold nothing else in SVG.
 _FOLDERS = frozenset("avatar avatars emoji emojis emoticons favicons gravatars smileys smilies".split())
-_FOLDERS_OF_DRAWINGS = frozenset("icon icons logo logos badges".split())
+_FOLDERS_OF_DRAWINGS = frozenset("icon icons logo logos badges flags".split())
+#: What a drawing of no declared size outside figures is, by the words of its name: a sign of the page's own.
+_SIGNS = frozenset(
+    "arrow arrows bullet burger caret cart check checkmark chevron close cross divider download facebook hamburger "
+    "instagram linkedin menu minus pinterest play plus quote quotes rating search star stars tick tiktok twitter "
+    "whatsapp youtube".split()
+)
+_SAID = 4  # words; a longer alt text or name says what is shown
 
 #: Standard sizes of advertisements that no picture is likely to have.
 _BANNERS = frozenset(((468, 60), (728, 90), (970, 90), (234, 60), (120, 600), (160, 600), (320, 50)))
 
 
-def decoration(names: Iterable[str], sides: tuple[int, int], url: str, min_px: int) -> str:
+def decoration(names: Iterable[str], sides: tuple[int, int], url: str, min_px: int, alt: str | None = None) -> str:
     """Why an image is decoration: a declared side (0: not declared) below `min_px`, its class, id, file or folder.
 
-    "" if nothing says so.
+    Of drawings in SVG outside figures the alt text tells too, and their names tell more. "" if nothing says so.
     """
     if sides in _BANNERS:
         return f"declared size of an advertisement {sides[0]}x{sides[1]}"
@@ -32,6 +39,16 @@ def decoration(names: Iterable[str], sides: tuple[int, int], url: str, min_px: i
     path, _, name = url.partition("?")[0].rpartition("/")
     if named := DECORATION & tokens(name):
         return f"file named {min(named)}"
-    folder = tokens(path.rpartition("/")[2])
-    named = folder & (_FOLDERS | _FOLDERS_OF_DRAWINGS if name.endswith(".svg") else _FOLDERS)
-    return f"folder named {min(named)}" if named else ""
+    folder, is_drawing = tokens(path.rpartition("/")[2]), name.endswith(".svg")
+    if named := folder & (_FOLDERS | _FOLDERS_OF_DRAWINGS if is_drawing else _FOLDERS):
+        return f"folder named {min(named)}"
+    return _of_drawing(name, alt, sides) if is_drawing and alt is not None else ""
+
+
+def _of_drawing(name: str, alt: str, sides: tuple[int, int]) -> str:
+    said = tokens(alt) if len(alt.split()) <= _SAID else frozenset[str]()
+    if named := said & DECORATION:
+        return f"called {min(named)}"
+    words = tokens(name.removesuffix(".svg"))
+    named = words & _SIGNS if len(words) <= _SAID else frozenset[str]()
+    return f"drawing named {min(named)}" if named and not any(sides) else ""

@@ -1,26 +1,27 @@
 """One page, block by block: what is kept of it, what is not, and the rule and number that decided."""
 
 import msgspec
+import numpy as np
 
-from pipeline.page.evidence import Floats
 from pipeline.page.images import figures_without_image, refuse_images
 from pipeline.page.leaves import Leaf, Text
-from pipeline.page.names import CHROME_NAMES, COMMENT_NAMES, WEAK_NAMES
 from pipeline.page.parsed import ExtractSettings, ParsedPage, captions_of
-from pipeline.page.scorer import telling
+from pipeline.page.reasons import of_evidence, why
+from pipeline.page.scorer import chances, telling
 from pipeline.page.verdicts import Verdict
 from schemas.documents import Page
 from schemas.drops import Drop
 
 
 class TextItem(msgspec.Struct, frozen=True, tag="text", tag_field="kind"):
-    """A block of text; `reason` is "" for what is kept."""
+    """A block of text; `reason` is "" for what is kept. `likely`: its chance to be content, if it was weighed."""
 
     text: str
     kept: bool
     reason: str
     role: str
     mark: str
+    likely: float | None = None
 
 
 class ImageItem(msgspec.Struct, frozen=True, tag="image", tag_field="kind"):
@@ -66,26 +67,24 @@ def explain_page(page: Page, settings: ExtractSettings = ExtractSettings()) -> E
     kept = [leaf for leaf, verdict in zip(walk.leaves, verdicts, strict=True) if verdict is None]
     refusals, captions = refuse_images(kept), captions_of(walk.leaves)
     bare = figures_without_image(kept, refusals)
-    rows = {id(parsed.walk.leaves[index]): row for index, row in parsed.rows.items()}
+    weighed = _Weighed(parsed)
     items: list[Item] = []
     for leaf, verdict in zip(walk.leaves, verdicts, strict=True):
-        if verdict is not None and verdict.rule == "evidence":
-            reason = _weighed(verdict, rows.get(id(leaf)))
-        elif verdict is not None:
-            reason = _describe(verdict, settings)
+        if verdict is not None:
+            reason = weighed.why(leaf, verdict)
         elif drop := refusals.get(id(leaf)):
             reason = reason_of(drop)
         elif isinstance(leaf, Text) and leaf.role == "caption" and leaf.figure in bare:
             reason = "caption: no image of its figure is kept"
         else:
             reason = ""
-        items.append(_item(leaf, reason, captions))
+        items.append(_item(leaf, reason, captions, weighed.chance_of(leaf)))
     return Explanation(page.url, parsed.metadata.title, items, parsed.confidence)
 
 
-def _item(leaf: Leaf, reason: str, captions: dict[int, str]) -> Item:
+def _item(leaf: Leaf, reason: str, captions: dict[int, str], likely: float | None) -> Item:
     if isinstance(leaf, Text):
-        return TextItem(leaf.text, not reason, reason, leaf.role, leaf.mark)
+        return TextItem(leaf.text, not reason, reason, leaf.role, leaf.mark, likely)
     url, caption = leaf.candidates[0] if leaf.candidates else "", captions.get(leaf.figure, "")
     if leaf.kind == "video":
         return VideoItem(url, leaf.candidates, caption, not reason, reason, leaf.title, leaf.link)
@@ -97,42 +96,28 @@ def reason_of(drop: Drop) -> str:
     return f"{drop.reason}: {drop.detail}" if drop.detail else drop.reason
 
 
-def _weighed(verdict: Verdict, row: Floats | None) -> str:
-    """What the evidence says of a text, and which of it most; an image goes with the texts around it."""
-    if row is None:
-        return "evidence: none of the texts around it is content"
-    if not verdict.number:
-        return "evidence: what it stands in is no part of an article"
-    column, value = telling(row, verdict.number)
-    return f"evidence: its chance to be content is {verdict.number:.2f}, most against it: {column}, {value:.2f}"
+class _Weighed:
+    """What the evidence says of the texts of a page, beside what the rules say."""
 
+    def __init__(self, parsed: ParsedPage) -> None:
+        self._settings = parsed.settings.content
+        leaves, rows = parsed.walk.leaves, parsed.rows
+        self._rows = {id(leaves[index]): row for index, row in rows.items()}
+        found = chances(np.array(list(rows.values()))).tolist() if rows else []
+        self._chances = {id(leaves[index]): chance for index, chance in zip(rows, found, strict=True)}
+        kept = (self._chances[id(leaves[index])] for index in rows if parsed.verdicts[index] is None)
+        self._least = min(kept, default=1.0)
+        self._decides = len(rows) >= self._settings.min_texts
 
-def _describe(verdict: Verdict, settings: ExtractSettings) -> str:
-    """The rule, what it looked at, and the limit, by the name of its setting where it has one."""
-    content, number = settings.content, verdict.number
-    element = f"<{verdict.container.tag}>" if verdict.container else ""
-    telling = WEAK_NAMES if verdict.rule == "little_prose" else CHROME_NAMES | COMMENT_NAMES
-    if verdict.container and (names := verdict.container.names.words & telling):
-        element += f" named {' '.join(sorted(names))}"
-    of_comments = verdict.container and verdict.container.names.comments
-    share = f"{content.comment_share:g} (comment_share)" if of_comments else f"{content.chrome_share:g} (chrome_share)"
-    said = {
-        "hidden": f"{element} is not shown",
-        "chrome": f"{element} holds {number:.2f} of the page's text outside links, content would be more than {share}",
-        "little_prose": f"{element} holds {number:.0f} characters of prose,"
-        f" content would be more than {content.weak_chrome_characters:g} (weak_chrome_characters)",
-        "teasers": f"{number:.0f} linked headings with little text in {element},"
-        f" at most {content.teaser_share:g} of the content's weight (teaser_share)",
-        "outside": "outside the part that holds the main content",
-        "links": f"{number:.2f} of the characters in {element} stand in links,"
-        f" at most {content.max_link_share:g} may (max_link_share)",
-        "repeated_text": f"{number:.0f} characters that stand on the page before, in another part",
-        "title": f"{number:.2f} of its letters are in words of the page's title",
-        "byline": f"{number:.0f} characters before the text that hold a date or the author",
-        "label": "words of an advertisement or of a link to elsewhere, by themselves",
-        "author": "its words are the author's name",
-        "head": "a picture before the text, in another part, that links to another page",
-        "tail": "after the text, and a scrap or a link to another page",
-        "empty_section": "nothing of its section is kept",
-    }
-    return f"{verdict.rule}: {said[verdict.rule]}"
+    def chance_of(self, leaf: Leaf) -> float | None:
+        """None on a page too small for evidence, and of what is no text or was passed over."""
+        chance = self._chances.get(id(leaf))
+        return round(chance, 3) if chance is not None and self._decides else None
+
+    def why(self, leaf: Leaf, verdict: Verdict) -> str:
+        chance = self._chances.get(id(leaf))
+        if verdict.rule != "evidence" or chance is None:
+            return why(verdict, self._settings)
+        if not verdict.number:
+            return "evidence: what it stands in is no part of an article, and all else does not speak for it"
+        return of_evidence(chance, self._least, *telling(self._rows[id(leaf)], chance))

@@ -171,7 +171,8 @@ class Media:
         named = f"{attributes.get('class', '')} {attributes.get('id', '')}"
         sides = (self.width, self.height)
         #: why it is an icon or the like; "" if it is not
-        self.decoration = decoration(tokens(named), sides, found[0] if found else "", self._min_px)
+        alt = self.alt if self.figure < 0 else None
+        self.decoration = decoration(tokens(named), sides, found[0] if found else "", self._min_px, alt)
 
 
 def _size(url: str) -> int:

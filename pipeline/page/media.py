@@ -51,6 +51,9 @@ class MediaOfWalk:
     def _pass_over(self, end: int) -> None:
         raise NotImplementedError
 
+    def _is_in_data(self) -> bool:
+        raise NotImplementedError
+
     def _holds(self, tags: Collection[str]) -> bool:
         raise NotImplementedError
 
@@ -77,8 +80,8 @@ class MediaOfWalk:
         media.has_twin = bool(self._noscript)
         if ".svg" in written and self._is_drawing_between_words(media):
             media.decoration = "a drawing between words"
-        if self._buffer and self._has_text() and not media.decoration:
-            self._flush()  # it cuts the paragraph it stands in; an icon does not
+        if self._buffer and self._has_text() and not media.decoration and not self._is_in_data():
+            self._flush()  # it cuts the paragraph it stands in; an icon does not, nor does a picture in a row of data
         self._append(media)
 
     def _is_drawing_between_words(self, media: Media) -> bool:

@@ -19,6 +19,7 @@ _MICRODATA = re.compile(r'itemtype="https?://schema\.org/(\w+)"')
 _ARTICLES = frozenset("Article BlogPosting NewsArticle ReportageNewsArticle Recipe".split())
 _THREADS = frozenset(("DiscussionForumPosting",))
 _STATING = ("html", "meta", "link")
+_MAX_MARKED = 12  # images by microdata; more are of a list
 _MAX_BASE = 4_096  # characters, which every relative address of the page would have
 
 _MAKERS = frozenset("Person Organization NewsMediaOrganization Corporation WebSite Brand".split())
@@ -81,7 +82,7 @@ def read_metadata(markup: Markup, url: str) -> Metadata:
     found.kinds = frozenset(_kinds(things, markup.html))
     is_forum = "Discourse" in _first(metas, "generator") or 'id="phpbb"' in markup.html
     found.is_thread = is_forum or not _THREADS.isdisjoint(found.kinds)
-    found.lead_images = _lead_images(metas, things, found.base)
+    found.lead_images = _lead_images(metas, things, found.base) or _marked_images(markup, stated, found.base)
     return found
 
 
@@ -202,6 +203,22 @@ def _lead_images(metas: dict[str, list[str]], things: list[dict[str, Any]], base
     return list(
         dict.fromkeys(url for url in (resolve(base, value) for value in stated if not is_placeholder(value)) if url)
     )
+
+
+def _marked_images(markup: Markup, stated: _Stated, base: str) -> list[str]:
+    """Those that microdata calls the image of what the page is about: a list of things has one for each of them."""
+    if 'itemprop="image"' not in markup.html and 'rel="image_src"' not in markup.html:
+        return []
+    written = [read_attributes(markup.attributes[at]) for at in markup.places("img")]
+    tags = [attributes for _, attributes in stated if attributes.get("rel") == "image_src"]
+    tags += [
+        attributes for attributes in written + [some for _, some in stated] if attributes.get("itemprop") == "image"
+    ]
+    values = (some.get("content") or some.get("href") or some.get("src") or "" for some in tags)
+    found = list(
+        dict.fromkeys(url for url in (resolve(base, value) for value in values if not is_placeholder(value)) if url)
+    )
+    return found if len(found) <= _MAX_MARKED else []
 
 
 def _is_maker(thing: dict[str, Any]) -> bool:

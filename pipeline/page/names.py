@@ -28,6 +28,15 @@ WEAK_NAMES = frozenset(
 )
 #: What a reader opens: of tabs one is shown at a time, of questions none of the answers.
 _PANELS = frozenset("accordion answer collapse collapsible faq tabpane tabpanel".split())
+#: What scripts draw: players of videos, whose words are on buttons, and charts, whose labels stand there twice.
+_DRAWN = frozenset(
+    "vjs videojs jw jwplayer mejs plyr flowplayer bmpui shaka highcharts echarts apexcharts amcharts "
+    "recharts plotly".split()
+)
+#: What an `<aside>` within a text is called that belongs to it.
+_BOXES = frozenset(
+    "admonition alert callout caution example hint important info note notice remark tip warning".split()
+)
 _STREAMED = ' id="S:'  # React streams a part hidden, and a script moves it into place
 _CAPTION_NAMES = frozenset(("caption", "figcaption", "credit", "legend", "cutline"))
 _NAMED = re.compile(r' (?:class|id|role|itemprop|data-testid|data-component)="([^"]*+)"')
@@ -47,7 +56,7 @@ def name_hints() -> dict[str, float]:
 class Names:
     """The words of an element's names, and what follows from them."""
 
-    __slots__ = ("comments", "hint", "is_caption", "is_flagged", "is_hidden", "strong", "weak", "words")
+    __slots__ = ("comments", "hint", "is_caption", "is_drawn", "is_flagged", "is_hidden", "strong", "weak", "words")
 
     def __init__(self, words: frozenset[str], is_hidden: bool) -> None:
         self.words = words
@@ -59,6 +68,7 @@ class Names:
         self.strong = not CHROME_NAMES.isdisjoint(words)
         self.weak = not WEAK_NAMES.isdisjoint(words)
         self.is_flagged = self.is_hidden or self.strong or self.weak or self.comments
+        self.is_drawn = not _DRAWN.isdisjoint(words)
         self.is_caption = not _CAPTION_NAMES.isdisjoint(words)
 
 
@@ -79,6 +89,11 @@ def is_hidden(written: str) -> bool:
     maybe = "hidden" in written or "none" in written or "NONE" in written or "sr-only" in written
     maybe = maybe or "screen-reader" in written or "mw-edit" in written or "speechify" in written
     return maybe and _STREAMED not in written and bool(_HIDING.search(written))
+
+
+def is_box(written: str) -> bool:
+    """Whether attributes name an element as a box of the text: a note, a tip, a warning."""
+    return not _BOXES.isdisjoint(read_names(written).words)
 
 
 def is_titled(written: Iterable[str]) -> bool:

@@ -8,6 +8,7 @@ from pipeline.page.judgement import rules_for, weigh
 from pipeline.page.leaves import Leaf, Media, Text
 from pipeline.page.markup import Markup
 from pipeline.page.metadata import Metadata, read_metadata
+from pipeline.page.pictures import keep_galleries, keep_pictures_of_items
 from pipeline.page.verdicts import Verdicts
 from pipeline.page.walk import Walk
 from schemas.documents import Page
@@ -38,7 +39,7 @@ class ParsedPage:
         """Raises `Drop("hostile_html")`."""
         html = utf8_html(page.html, page.charset)
         refuse_hostile(html)
-        self.markup, self._settings = Markup(html), settings
+        self.markup, self.settings = Markup(html), settings
         self.metadata: Metadata = read_metadata(self.markup, page.url)
         self.walk = self._walk(passes_over=True)
         if len(self.walk.leaves) > settings.max_blocks:
@@ -46,15 +47,17 @@ class ParsedPage:
         judgement = weigh(self.walk, settings.content, self.metadata)
         self.verdicts: Verdicts = judgement.verdicts
         self.confidence, self.rows = judgement.confidence, judgement.rows
+        keep_pictures_of_items(self.walk, self.verdicts, self.metadata)
         self.lead: Media | None = None  # stated by the page, and shown above its content
         self._stated: list[tuple[int, Media]] = []  # and shown in a part that was passed over, by the number of the tag
         if settings.lead_image:
             self._keep_stated()
+            keep_galleries(self.walk, self.verdicts, self.metadata)
         self.leaves = self._kept()
 
     def require_clear(self) -> None:
         """Raise `Drop("unclear_content")` for a page whose content is less clear than the settings ask."""
-        if self.confidence < self._settings.min_confidence:
+        if self.confidence < self.settings.min_confidence:
             raise Drop("unclear_content", f"{self.confidence:.2f}")
 
     def full(self) -> tuple[Walk, Verdicts]:
@@ -62,7 +65,7 @@ class ParsedPage:
         walk, read = self._walk(passes_over=False), {}
         for leaf, at, verdict in zip(self.walk.leaves, self.walk.places, self.verdicts, strict=True):
             read[at, leaf.kind] = leaf, verdict
-        verdicts = leave_out_chrome(walk, rules_for(self.metadata, self._settings.content))
+        verdicts = leave_out_chrome(walk, rules_for(self.metadata, self.settings.content))
         read |= {(at, image.kind): (image, None) for at, image in self._stated}
         for index, (leaf, at) in enumerate(zip(walk.leaves, walk.places, strict=True)):
             if (at, leaf.kind) in read:
@@ -70,11 +73,11 @@ class ParsedPage:
         return walk, verdicts
 
     def _walk(self, passes_over: bool) -> Walk:
-        content = self._settings.content
+        content = self.settings.content
         return Walk(
             self.markup,
             self.metadata.base,
-            self._settings.min_declared_px,
+            self.settings.min_declared_px,
             content.chrome_share,
             passes_over,
         )
@@ -91,7 +94,7 @@ class ParsedPage:
             if verdict is None and isinstance(leaf, Text)
         ]
         stated = texts and stated_images(
-            self.markup, self.metadata.lead_images, self.metadata.base, self._settings.min_declared_px
+            self.markup, self.metadata.lead_images, self.metadata.base, self.settings.min_declared_px
         )
         if not stated or is_among([image for _, image in stated], self._kept()):
             return

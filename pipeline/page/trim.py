@@ -11,7 +11,7 @@ from pipeline.text.words import phrase_list
 
 #: The share of a heading's letters in words of the page's title that make it the title.
 TITLE_SHARE = 0.75
-_BYLINE, _LABEL = 100, 40  # characters
+_BYLINE, _LABEL, _FACE = 100, 40, 600  # characters
 DATE = re.compile(r"(?<!\d)(?:19|20)\d\d(?!\d)")
 _NUMBER = re.compile(r"\d+")
 _WORD = re.compile(r"\w+")
@@ -112,7 +112,16 @@ def _leave_out_headings_of_nothing(walk: Walk, verdicts: Verdicts) -> None:
 
 
 def leave_out_labels(walk: Walk, verdicts: Verdicts) -> None:
-    """A few words that are on every page: Advertisement, Read also."""
+    """A few words that are on every page, Advertisement or Read also, and those on the face of a player or chart."""
+    for at in walk.drawn:
+        container = walk.containers[at]
+        inside = range(container.first, container.last)
+        texts = [leaf for leaf in walk.leaves[container.first : container.last] if isinstance(leaf, Text)]
+        if sum(len(text.text) for text in texts) > _FACE or any(text.role == "table" for text in texts):
+            continue  # a page in a player, or data that are to be read
+        for index in inside:
+            if isinstance(walk.leaves[index], Text):
+                verdicts[index] = verdicts[index] or Verdict("label", 0, container)
     for index, leaf in enumerate(walk.leaves):
         if verdicts[index] is None and isinstance(leaf, Text) and is_label(leaf.text):
             verdicts[index] = Verdict("label", len(leaf.text))

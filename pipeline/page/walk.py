@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Collection
 from itertools import accumulate, count, islice
 
+from pipeline.page.code import is_gutter, is_line_number, language_of
 from pipeline.page.elements import (
     BLOCKS,
     CELLS,
@@ -21,27 +22,28 @@ from pipeline.page.elements import (
     SKIPPED,
     VOID,
 )
-from pipeline.page.leaves import Container, Leaf, Text, collapse
+from pipeline.page.leaves import Container, Leaf, Text
 from pipeline.page.markup import Markup, unescape
 from pipeline.page.media import MediaOfWalk
-from pipeline.page.names import UNNAMED, Names, is_hidden, is_titled, read_names
+from pipeline.page.names import UNNAMED, Names, is_box, is_hidden, is_titled, read_names
+from pipeline.page.tables import CELL_END, RowsOfWalk, collapse_row, is_data_table
 
 _SPECIAL = HEADINGS | CHROME_TAGS | CELLS | {"li", "ul", "ol", "pre", "figure", "figcaption"}
 _BLOCK_ENDS = [f"/{tag}" for tag in BLOCKS]
 _SPECIAL_ENDS = [f"/{tag}" for tag in HEADINGS | CELLS | {"li", "ul", "ol", "pre"}]
 _BREAK = "\u2028"  # a `<br>`, until line ends of the source have become spaces
-_CELL_END = "\u2029"  # of a table row
 _INVISIBLE = ("\u00ad", "\u200b", "\ufeff")  # soft hyphen, zero-width space, stray byte order mark
 #: How many tags are looked at for what an element holds.
 _LOOK_AHEAD = 300
 _SCRAP = 0.02  # a share of the page nobody would miss in a part that is named as hardly ever content
+_UNNAMED = HEADINGS | {"pre"}  # what these are does not depend on names: a heading goes with its section
 _NEAR = 12  # tags behind an element that tell what it is
 _START, _VALUE = re.compile(r' start="(\d{1,6})"'), re.compile(r' value="(\d{1,6})"')
 _WORD = 5  # letters: fewer may be the sign of a unit
 _OPENERS = HEADINGS | {"dt", "summary"}  # whose button opens a section and is its heading
 
 
-class Walk(MediaOfWalk):
+class Walk(RowsOfWalk, MediaOfWalk):
     """Walks a page on construction; `containers` and `leaves` are its outcome, both in document order.
 
     A part whose tag makes it chrome is passed over unless it holds more than `chrome_share` of the page's characters
@@ -64,6 +66,7 @@ class Walk(MediaOfWalk):
         self.leaves: list[Leaf] = []
         self.places: list[int] = []  # of the leaves: the number of the tag behind them
         self.flagged: list[int] = []
+        self.drawn: list[int] = []  # the containers of players and charts
         self._markup, self._base, self._min_declared_px = markup, base, min_declared_px
         self._chrome_share, self._passes_over, self._told = chrome_share, passes_over, told
         self._at = 0  # of the tag that is looked at
@@ -76,6 +79,7 @@ class Walk(MediaOfWalk):
         self._link = ""  # attributes of the open <a>
         self._is_linked = False  # inside one that leads away
         self._preformatted = 0
+        self._data_tables: list[bool] = []  # of the open tables: whether they hold data
         self._noscript = 0
         self._mute = 0  # open elements whose text is not for reading
         self._muted: list[bool] = []  # of the open elements that may be such: whether they are
@@ -113,6 +117,10 @@ class Walk(MediaOfWalk):
             if action is not None:
                 self._at = at
                 action(tag, written)
+                continue
+            if tag == "span" and written and self._preformatted and is_line_number(written, self._markup.texts[at + 1]):
+                self._at = at
+                self._pass_over(self._markup.end_of(at))
                 continue
             if tag == "span" and not text and buffer and written and self._parts_figures(at):
                 buffer.append(" ")
@@ -157,7 +165,7 @@ class Walk(MediaOfWalk):
             "/a": self._close_link,
             "br": self._break,
             "math": self._math,
-            **dict.fromkeys(("mi", "mn", "mo", "mtext"), self._space),  # the symbols of a formula
+            **dict.fromkeys(("mi", "mn", "mo", "mtext"), self._append_space),  # the symbols of a formula
             "hr": lambda *_: self._flush(),
             "img": self._image,
             "amp-img": self._image,
@@ -175,6 +183,10 @@ class Walk(MediaOfWalk):
 
     def _open(self, tag: str, written: str) -> bool:
         """A block. False if it is passed over."""
+        if (self._preformatted or self._data_tables) and self._is_part_of_text(tag, written):
+            return False
+        if tag == "table":
+            self._data_tables.append(is_data_table(self._markup, self._at))
         if tag == "p" and self.containers[self._container].tag in CELLS and self._fills_cell():
             return True
         self._flush()
@@ -189,18 +201,13 @@ class Walk(MediaOfWalk):
         self._articles += tag in CONTENT_TAGS
         if names is UNNAMED:
             return True
+        if names.is_drawn:
+            self.drawn.append(self._container)
         if names.is_caption and tag not in SECTIONS:
             self._open_figure(tag, written)
-        if not names.is_flagged or (tag in HEADINGS and not names.is_hidden):  # a heading goes with its section
+        if not names.is_flagged or (tag in _UNNAMED and not names.is_hidden):
             return True
         return self._open_flagged(tag, False, names)
-
-    def _fills_cell(self) -> bool:
-        """Whether the paragraph that opens here is all that its table cell holds: the row stays one text."""
-        tags, at, end = self._markup.tags, self._at, self._markup.end_of(self._at)
-        if end + 1 >= len(tags) or tags[at - 1] not in CELLS or tags[end + 1] not in ("/td", "/th"):
-            return False
-        return not self._lengths[at] and not self._lengths[end + 1]
 
     def _open_flagged(self, tag: str, is_chrome: bool, names: Names) -> bool:
         """A block that may be something other than content. False if it is passed over."""
@@ -235,7 +242,8 @@ class Walk(MediaOfWalk):
             return
         above = self.containers[self._container]
         if tag == "pre" and above.tag in CELLS and self._is_one_line():
-            return  # code in a table: the row stays one text
+            self._append_space()  # code in a table: the row stays one text
+            return
         if not self._open(tag, written):
             return
         if tag == "li":
@@ -250,6 +258,8 @@ class Walk(MediaOfWalk):
             self._mark = "#" * int(tag[1]) + " "
         elif tag == "pre":
             self._preformatted += 1
+            if language := language_of(self._markup, self._at):
+                self._mark = f"```{language}\n"
         elif tag in CHROME_TAGS:
             if not self._is_content(tag, written):
                 self._open_flagged(tag, True, UNNAMED)
@@ -269,13 +279,8 @@ class Walk(MediaOfWalk):
         return (
             any("aspnetForm" in said or "__VIEWSTATE" in said for said in near)
             if tag == "form"
-            else is_titled(near[1:])
+            else is_box(written) or is_titled(near[1:])
         )
-
-    def _is_one_line(self) -> bool:
-        """Whether the element that opens here holds a line of text."""
-        end = self._markup.end_of(self._at, _LOOK_AHEAD)
-        return not any("\n" in text.strip() for text in self._markup.texts[self._at + 1 : end + 1])
 
     def _open_figure(self, tag: str, written: str) -> None:
         """A figure, its caption, or a part named caption: the caption itself, or what holds it with its image."""
@@ -301,6 +306,8 @@ class Walk(MediaOfWalk):
         if container.tag != tag[1:]:  # the end of something that was only text: see Markup
             return
         self._flush()
+        if tag == "/table" and self._data_tables:
+            self._data_tables.pop()
         self._end(container)
 
     def _end(self, container: Container) -> None:
@@ -315,13 +322,13 @@ class Walk(MediaOfWalk):
         if container.tag != tag[1:]:
             return
         if container.tag in CELLS:
-            if self._buffer:
-                self._buffer.append(_CELL_END)
+            self._buffer.append(CELL_END)
             self._end(container)
             return
         self._close(tag, written)
         if tag == "/pre":
             self._preformatted -= 1
+            self._mark = ""
         elif tag in ("/ul", "/ol"):
             self._lists -= 1
         else:
@@ -339,11 +346,11 @@ class Walk(MediaOfWalk):
         self._buffer.clear()
         self._blank = 0
         if self._preformatted:
-            text = text.strip("\n").rstrip()
+            text = "" if is_gutter(text) else text.strip("\n").rstrip()
         elif _BREAK in text:
-            text = "\n".join(line for line in map(_collapse_row, text.split(_BREAK)) if line)
+            text = "\n".join(line for line in map(collapse_row, text.split(_BREAK)) if line)
         else:
-            text = _collapse_row(text)
+            text = collapse_row(text)
         if text:
             role = "caption" if self._caption_of >= 0 else self.containers[self._container].role
             self._append(Text(text, role, self._mark, self._container, link_chars, self._figure))
@@ -365,9 +372,9 @@ class Walk(MediaOfWalk):
         self._link, self._is_linked = "", False
 
     def _break(self, *_: str) -> None:
-        self._buffer.append("\n" if self._preformatted else _BREAK)
+        self._buffer.append("\n" if self._preformatted else " " if self._is_in_data() else _BREAK)
 
-    def _space(self, *_: str) -> None:
+    def _append_space(self, *_: str) -> None:
         if self._buffer:
             self._buffer.append(" ")
 
@@ -381,13 +388,3 @@ class Walk(MediaOfWalk):
         was_muted = self._muted.pop() if self._muted else False
         self._mute -= was_muted
         self._noscript -= tag == "/noscript" and was_muted
-
-
-def _collapse_row(text: str) -> str:
-    """The same; the cells of a table row are divided by bars."""
-    if _CELL_END not in text:
-        return collapse(text)
-    cells = [collapse(cell) for cell in text.split(_CELL_END)]
-    while cells and not cells[-1]:
-        cells.pop()
-    return " |".join(f" {cell}" if cell else "" for cell in cells).strip()

@@ -463,6 +463,17 @@ def test_hostile_servers_cost_only_themselves(web: WebServer, tmp_path: Path) ->
     }
 
 
+def test_drawings_are_images_of_a_crawl(web: WebServer, tmp_path: Path) -> None:
+    drawing = b"<?xml version='1.0'?><!-- drawn by hand, and said so at length --><svg width='200' height='100'></svg>"
+    web.routes |= {
+        "/": Reply(page(images=("/map.svg", "/none.svg"))),
+        "/map.svg": Reply(drawing, "image/svg+xml"), "/none.svg": Reply(b"<html>no such map</html>", "image/svg+xml"),
+    }  # fmt: skip
+    done = crawl(tmp_path, config(web, FAST), "http://a.example/")
+    assert done.urls() == ["http://a.example/", "http://a.example/map.svg"]
+    assert done.reasons() == {"http://a.example/none.svg": "unsupported_type"}
+
+
 def test_a_crawler_trap_is_left(web: WebServer, tmp_path: Path) -> None:
     """A calendar without end, a path that grows, session ids: each page leads to the next."""
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 import pytest
 
 from jobs.engine.isolation import Isolated, IsolationSettings
+from pipeline.image.codec import decode_image
 from schemas.drops import Drop, StepError
 from tests.jobs.steps import Located, misbehave, misbehave_at
 
@@ -78,3 +79,18 @@ def test_a_site_whose_items_hang_costs_a_few_of_them_and_not_the_time_of_all() -
         assert caught.value.detail == "2 of slow.com took over 0.2 s each"
         assert isolated(Located("https://other.example/1.jpg", "fine")) == "fine"
         assert isolated(Located("", "fine")) == "fine"
+
+
+def test_a_drawing_that_takes_an_age_to_draw_costs_itself() -> None:
+    noise = (
+        b"<filter id='f'><feTurbulence numOctaves='1000000'/></filter><rect filter='url(#f)' width='900' height='900'/>"
+    )
+    hanging = b"<svg xmlns='http://www.w3.org/2000/svg' width='900' height='900'>" + noise + b"</svg>"
+    with Isolated(decode_image, IsolationSettings(timeout_s=1)) as drawn:
+        with pytest.raises(Drop) as drop:
+            drawn(hanging)
+        assert drop.value.reason == "timeout"
+        plain = hanging.replace(b" filter='url(#f)'", b"").replace(
+            b"width='900' height='900'/>", b"width='300' height='900'/>"
+        )
+        assert drawn(plain).original_format == "svg"

@@ -1,6 +1,7 @@
 """The viewer over HTTP: what it answers, and what it refuses."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -153,6 +154,11 @@ def test_a_captured_page_is_harmless(view: str) -> None:
     assert ask(f"{view}/captured/media?url={SITE}/evil.html")[0] == 404
 
 
+def test_a_captured_page_says_how_sure_its_extraction_was(view: str) -> None:
+    body = ask(f"{view}/source?url={SITE}/evil.html")[2].decode()
+    assert re.search(r">confidence 0\.\d\d<|>confidence 1\.00<", body)
+
+
 def test_a_dropped_page_is_shown_with_its_reason(view: str) -> None:
     body = ask(f"{view}/source?url={SITE}/short.html")[2]
     assert b"dropped: few_words 16 &lt; 50" in body
@@ -269,6 +275,10 @@ def test_archives_that_moved_are_found_by_their_names(
 
 
 def test_texts_are_cut_into_blocks() -> None:
+    code = blocks("a\n\n```python\nx = 1\n\n\n  y - 2\n```\n\nb")
+    assert [part["is"] for part in code] == ["paragraph", "code", "paragraph"]
+    assert (code[1]["language"], code[1]["text"]) == ("python", "x = 1\n\n\n  y - 2")
+    assert [part["is"] for part in blocks("```open\n\nand never closed")] == ["paragraph", "paragraph"]
     found = blocks("## Head\n\n- a\n- b\n\n1. one\n2. two\n\nx | y\nz | w\n\nplain\nlines")
     assert [block["is"] for block in found] == ["heading", "list", "list", "table", "paragraph"]
     assert (found[1]["items"], found[2]["ordered"]) == (["a", "b"], True)

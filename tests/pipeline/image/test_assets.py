@@ -84,6 +84,12 @@ def test_sizes_of_one_picture_are_one_asset_and_other_pictures_are_others(style,
             "https://d.example/a/cat.jpg",
         ),
         ("https://i.ytimg.com/vi/dQw4w9WgXcQ/hqdefault.jpg", "https://i.ytimg.com/vi/dQw4w9WgXcQ/maxresdefault.jpg"),
+        ("https://a.example/seo/A_1.jpeg?odnHeight=573&odnWidth=573&odnBg=FFFFFF", "https://a.example/seo/A_1.jpeg"),
+        (
+            "https://wwwcache.a.example/b/9112/c-640x360.jpg",
+            "https://images.a.example/b/9112/c-1280x720.jpg?w=640&height=3",
+        ),
+        ("https://img-eu2.a.example/b/c.jpg?maxHeight=80", "https://a.example/b/c.jpg"),
         ("https://a.example/products/shelf__108_s5.jpg?f=u", "https://a.example/products/shelf__108_s5.jpg?f=xl"),
     ],
 )
@@ -110,6 +116,8 @@ def test_a_copy_is_the_asset_it_was_made_of(copy, original):
         ("https://a.example/map.png?lat=1&lon=2", "https://a.example/map.png?lat=1&lon=3"),
         ("https://a.example/0123456789abcdef/101.jpg", "https://a.example/0123456789abcdef/102.jpg"),
         ("https://a.example/cat.jpg", "https://b.example/cat.jpg"),
+        ("https://a.example/boot.jpg?color=red", "https://a.example/boot.jpg?color=blue"),
+        ("https://a.example/render/boot?colour=0a0&view=1", "https://a.example/render/boot?colour=00a&view=1"),
     ],
 )
 def test_what_resembles_a_size_tells_pictures_apart_all_the_same(one, another):
@@ -120,6 +128,9 @@ def test_names_that_may_be_of_sizes_look_alike_and_are_two_assets():
     one, another = asset_of("https://a.example/cat-mobile.jpg"), asset_of("https://a.example/cat-desktop.jpg")
     assert one != another
     assert look_of(one) == look_of(another)
+    dark, light = asset_of("https://a.example/flow-min-dark.svg"), asset_of("https://a.example/flow-min.svg")
+    assert dark != light
+    assert look_of(dark) == look_of(light)
 
 
 @pytest.mark.parametrize(

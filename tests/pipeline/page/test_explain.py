@@ -1,9 +1,13 @@
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.page.explain import ImageItem, TextItem, VideoItem, explain_page
 from pipeline.page.extract import extract_page
+from pipeline.page.reasons import of_evidence, said_of
+from pipeline.page.scorer import scorer
 from schemas.documents import ImageRef, TextBlock
 from schemas.drops import Drop
 from tests.pipeline.makers import page, paragraphs, prose
@@ -26,13 +30,17 @@ def reasons(body, head=""):
 @pytest.mark.parametrize(
     ("part", "name", "reason"),
     [
-        ("<nav>Menu here</nav>", "Menu here", "chrome: <nav> holds 0.0"),
-        ("<div class='post-sidebar x7'>Side</div>", "Side", "chrome: <div> named sidebar holds 0.0"),
+        ("<nav>Menu here</nav>", "Menu here", "chrome: <nav> is the furniture of the site, with less than 1 %"),
+        ("<div class='post-sidebar x7'>Side</div>", "Side", "chrome: <div> named sidebar is the furniture of the site"),
         ("<div class=tags>Some tag</div>", "Some tag", "little_prose: <div> named tags holds 2 characters"),
-        ("<div hidden>Unseen</div>", "Unseen", "hidden: <div> is not shown"),
+        ("<div hidden>Unseen</div>", "Unseen", "hidden: <div> is not shown to readers"),
         ("<img src=a.png width=16>", "a.png", "icon: declared width 16"),
         ("<img src=a.png><img src=a.png>", "a.png", "repeated_image"),
-        ("<ul><li><a href=/x>Go here</a><li><a href=/y>Go there</a></ul>", "Go here", "links: 1.00 of the characters"),
+        (
+            "<ul><li><a href=/x>Go here</a><li><a href=/y>Go there</a></ul>",
+            "Go here",
+            "links: 100 % of <ul> is in links; of content at most 60 %",
+        ),
     ],
 )
 def test_the_rule_and_its_number_are_named(part, name, reason):
@@ -41,7 +49,46 @@ def test_the_rule_and_its_number_are_named(part, name, reason):
 
 def test_every_limit_that_is_a_setting_is_named_by_it():
     nav = reasons(f"<nav>Menu</nav><article>{paragraphs(4)}</article>")["Menu"]
-    assert nav.endswith("content would be more than 0.4 (chrome_share)")
+    assert nav.endswith("content would have more than 40 % (chrome_share)")
+
+
+def shop() -> str:
+    cards = "".join(
+        f"<div class=card><h3><a href=/p{n}>Product {n}</a></h3><p>{prose(n, 1)}</p><span>$ {n}.00</span></div>"
+        for n in range(8)
+    )
+    legal = (
+        "<div><h4>Help</h4><p>Contact us any day at our shop in the town, or write at any time of the year.</p></div>"
+    )
+    parts = {"text": paragraphs(6), "newsletter-list": cards, "legal": legal * 3}
+    return "".join(f"<div class={name}>{part}</div>" for name, part in parts.items())
+
+
+def test_a_text_that_the_evidence_leaves_out_says_how_likely_it_was_and_what_speaks_against_it():
+    for item in items(shop()):
+        if item.reason.startswith("evidence"):
+            assert re.fullmatch(r"evidence: .*\d %.* this page keeps what is .*\d %.* against it: .+", item.reason)
+    said = "12 % likely to be content, this page keeps what is 50 % and more; most against it: 90 % of it is in links"
+    assert of_evidence(0.123, 0.5, "links", 0.9) == f"evidence: {said}"
+
+
+def test_every_text_of_a_page_that_is_weighed_has_its_chance_kept_or_not():
+    found = [item for item in items(shop()) if isinstance(item, TextItem)]
+    assert all(item.likely is not None for item in found if "Product" in item.text)
+    assert all(0 <= item.likely <= 1 for item in found if item.likely is not None)
+    assert [item.likely for item in items(f"<article>{paragraphs(4)}</article>")] == [None] * 4
+
+
+@pytest.mark.parametrize("column", [name for name in scorer().columns if not name.startswith("page:")])
+@pytest.mark.parametrize("value", [-1.0, 0.0, 0.004, 0.7, 1.0, 3.0, 60.0])
+def test_every_number_of_the_evidence_is_said_in_words(column, value):
+    said = said_of(column, value)
+    assert "nan" not in said
+    assert not said.startswith(column + ",")
+
+
+def test_what_has_no_words_yet_is_said_by_its_column():
+    assert said_of("moons above it", 2) == "moons above it, 2.00"
 
 
 def test_items_stand_in_reading_order_whether_kept_or_not():

@@ -2,7 +2,7 @@
 
 import pytest
 
-from schemas.documents import TextBlock
+from schemas.documents import TextBlock, VideoRef
 from tests.pipeline.makers import extract, outline, paragraphs, prose, texts
 
 
@@ -141,6 +141,34 @@ def test_the_page_about_a_picture_is_no_way_off(href):
 # --- icons
 
 
+@pytest.mark.parametrize(
+    "img",
+    [
+        "<img src=/ui/arrow-right.svg>",
+        "<img src=/files/Personal_Sound.svg width=200 height=200 alt=icon>",
+        "<img src=/up/footer-linkedin-2.svg alt='LinkedIn logo'>",
+        "<img src=/flags/de.svg alt=de>",
+    ],
+)
+def test_a_drawing_whose_name_or_alt_text_is_that_of_a_sign_is_an_icon(img):
+    assert shown(f"<div>{img}</div>") == []
+    assert shown(f"<figure>{img}<figcaption>How it is done</figcaption></figure>") != [] or "flags" in img
+
+
+@pytest.mark.parametrize(
+    "img",
+    [
+        "<img src=/blog/architecture.svg>",
+        "<img src=/x/Flag_of_New_Zealand.svg width=200 height=100>",
+        "<img src=/x/search-index.svg width=640 height=400>",
+        "<img src=/x/flow.svg alt='How an icon finds its way into the cache of a browser'>",
+        "<img src=/x/arrow.png alt='The icon of a saint'>",
+    ],
+)
+def test_other_drawings_are_pictures(img):
+    assert len(shown(f"<div>{img}</div>")) == 1
+
+
 @pytest.mark.parametrize("src", ["/ng-assets/icons-svg/rating-full.svg?v=1", "/img/avatars/4711.png"])
 def test_icons_are_known_by_their_folder(src):
     draft = extract(f"{paragraphs(3)}<p>Rated <img src={src} alt=x> by all.</p>")
@@ -163,6 +191,40 @@ def test_icons_are_known_by_their_folder(src):
 def test_a_frame_that_shows_nothing_is_no_video(attributes):
     draft = extract(f"{paragraphs(2)}<iframe {attributes}></iframe>{paragraphs(2, 2)}")
     assert all(isinstance(block, TextBlock) for block in draft.blocks)
+
+
+@pytest.mark.parametrize(
+    "player",
+    [
+        "<div class=video-js><video class=vjs-tech src=/film.mp4></video><div class=vjs-control-bar>{}</div></div>",
+        "<div class='jwplayer jw-skin'><video src=/film.mp4></video><div class=jw-controls>{}</div></div>",
+        "<div class=highcharts-container><div class=highcharts-axis-labels>{}</div><div>{}</div></div>",
+    ],
+)
+def test_the_words_on_a_player_or_chart_are_no_text(player):
+    labels = "<button>Play</button><span>0:00</span><div>Loaded: 0%</div><div role=slider>Volume</div>"
+    draft = extract(f"<article>{paragraphs(3)}{player.replace('{}', labels)}{paragraphs(3, 3)}</article>")
+    assert [text for text in texts(draft) if "the end of day" not in text] == []
+    assert sum(isinstance(block, VideoRef) for block in draft.blocks) == ("film" in player)
+
+
+def test_data_that_a_chart_shows_in_a_table_are_read():
+    table = "<table><tr><th>Year<th>Sales<tr><td>2019<td>5</table>"
+    draft = extract(
+        f"<article>{paragraphs(3)}<div class=highcharts-container>{table}</div>{paragraphs(3, 3)}</article>"
+    )
+    assert "2019 | 5" in texts(draft)
+
+
+@pytest.mark.parametrize("named", ["admonition tip", "callout", "note"])
+def test_a_box_of_the_text_in_an_aside_is_text(named):
+    tip = "A tip on how to do it better."
+    assert tip in texts(
+        extract(f"<article>{paragraphs(3)}<aside class='{named}'><p>{tip}</p></aside>{paragraphs(3, 3)}")
+    )
+    assert tip not in texts(
+        extract(f"<article>{paragraphs(3)}<aside class=more><p>{tip}</p></aside>{paragraphs(3, 3)}")
+    )
 
 
 def test_a_quoted_post_stays_in_a_part_that_is_named_like_buttons_for_sharing():

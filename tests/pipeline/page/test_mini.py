@@ -10,6 +10,7 @@ from schemas.documents import ImageRef, Page, TextBlock
 PAGES = Path(__file__).with_name("mini")
 
 EXPECTED = {
+    "art": ["DSC00889.jpg", "Image: V. Pavic"],
     "dlist": [
         "Term",
         "Its definition",
@@ -31,6 +32,7 @@ EXPECTED = {
         "This paragraph stands in a hashed class and is of normal length, no chrome at all.",
         "Prose in a hashed footer div, which nobody would call a footer, really.",
     ],
+    "lqip": ["1*a.png", "Memory leak in action"],
     "pageform": ["Short events page.", "All of it stands in a form, as in ASP.NET pages."],
     "react": [
         "React streams the content of a suspense boundary in a hidden part and a script moves it into place: this is "
@@ -38,9 +40,16 @@ EXPECTED = {
         "photo.jpg",
     ],
     "ruby": ["虐待をなくすための法律ができて、親が子どもを教育するために"],
+    "svgicon": ["Rated by all.", "Time 60 min."],
     "tablecode": ["Tense | Example", "Past | I fed the baby", "Present | I feed the baby"],
     "tweet": ["Florida man exists. South Dakota: hold my beer.", "— Cooper Lund (@cooperlund) November 18, 2019"],
+    "wikisvg": [
+        "Before.",
+        "560px-New_Zealandpop.svg.png",
+        "After this there is more prose.",
+    ],
     "wprm": ["Prep Time 10 minutes"],
+    "xsmall": ["1.jpg", "2.jpg", "3.jpg"],
 }
 
 

@@ -1,0 +1,120 @@
+"""Pictures that belong to what is kept though no rule for texts says so: galleries of a product, pictures of items."""
+
+import re
+from collections import Counter
+from collections.abc import Collection
+from itertools import accumulate, islice
+
+from pipeline.image.assets import asset_of, name_of
+from pipeline.page.content import upward
+from pipeline.page.leaves import Media, Text
+from pipeline.page.metadata import Metadata
+from pipeline.page.verdicts import Verdicts
+from pipeline.page.walk import Walk
+
+_WORD = re.compile(r"[A-Za-z0-9_-]+")
+#: What a page about a thing says that it is about.
+_THINGS = frozenset("Product ProductGroup IndividualProduct SomeProducts ProductModel Vehicle Accommodation".split())
+_MOST = 30  # pictures of a gallery; more are of all that there is
+_LABEL = 25  # characters of text for each picture of a gallery that are still labels and buttons
+_CARD = 4  # levels up that an item's words are looked for
+_ITEMS = 3  # so many alike siblings are items of a list
+_PICTURES = 4  # an item has at most so many
+#: Verdicts on a picture that follow from where it leads or stands, and not from what it stands in.
+_OF_PLACE = frozenset("teasers head tail links outside little_prose evidence".split())
+
+
+def keep_galleries(walk: Walk, verdicts: Verdicts, metadata: Metadata) -> None:
+    """The pictures that stand with one that the page states, and nothing to read between them, as those of a product.
+
+    Beside the picture of an article others are of other articles.
+    """
+    if metadata.says_article and not says_product(metadata):
+        return
+    stated = set(map(asset_of, metadata.lead_images))
+    probes = {max(_WORD.findall(name_of(asset)), key=len, default="") for asset in stated}
+    shown = [leaf for leaf in walk.leaves if isinstance(leaf, Media) and any(map(leaf.mentions, probes))]
+    shown = [leaf for leaf in shown if _is_picture(leaf) and _is_stated(leaf, stated)]
+    if not shown:
+        return
+    sums = _Sums(walk)
+    for at in {_gallery_around(walk, sums, leaf) for leaf in shown} - {-1}:
+        for index in range(walk.containers[at].first, walk.containers[at].last):
+            if isinstance(leaf := walk.leaves[index], Media) and _is_picture(leaf):
+                verdicts[index] = None
+
+
+def says_product(metadata: Metadata) -> bool:
+    return metadata.page_type in ("product", "og:product") or not _THINGS.isdisjoint(metadata.kinds)
+
+
+class _Sums:
+    """How many images and characters of text a container holds."""
+
+    def __init__(self, walk: Walk) -> None:
+        self._walk = walk
+        chars = (len(leaf.text) if isinstance(leaf, Text) else 0 for leaf in walk.leaves)
+        headings = (isinstance(leaf, Text) and leaf.role == "heading" for leaf in walk.leaves)
+        self._chars, self._headings = list(accumulate(chars, initial=0)), list(accumulate(headings, initial=0))
+        images = (isinstance(leaf, Media) and leaf.kind == "image" for leaf in walk.leaves)
+        self._images = list(accumulate(images, initial=0))
+
+    def is_gallery(self, at: int) -> bool:
+        """Whether a container holds pictures, and between them labels at most."""
+        first, last = self._walk.containers[at].first, self._walk.containers[at].last
+        images = self._images[last] - self._images[first]
+        has_headings = self._headings[last] > self._headings[first]
+        return images <= _MOST and not has_headings and self._chars[last] - self._chars[first] <= _LABEL * images
+
+
+def _is_picture(leaf: Media) -> bool:
+    return leaf.kind == "image" and bool(leaf.candidates) and not leaf.decoration
+
+
+def _is_stated(leaf: Media, stated: Collection[str]) -> bool:
+    return any(asset_of(url) in stated for url in leaf.candidates)
+
+
+def _gallery_around(walk: Walk, sums: _Sums, leaf: Media) -> int:
+    """The widest container around a picture that is a gallery; -1 for none."""
+    widest = -1
+    for at in upward(walk, leaf.container):
+        if not sums.is_gallery(at):
+            break
+        widest = at
+    return widest
+
+
+def keep_pictures_of_items(walk: Walk, verdicts: Verdicts, metadata: Metadata) -> None:
+    """Where a page keeps the words of an item of a list, its picture stays too, wherever it leads."""
+    if metadata.says_article and not says_product(metadata):
+        return
+    left_out = [
+        index
+        for index, leaf in enumerate(walk.leaves)
+        if (verdict := verdicts[index]) and verdict.rule in _OF_PLACE and isinstance(leaf, Media)
+    ]
+    if not left_out:
+        return
+    rows = Counter((container.parent, container.tag) for container in walk.containers)
+    texts = list(accumulate((isinstance(leaf, Text) for leaf in walk.leaves), initial=0))
+    kept_texts = (
+        verdict is None and isinstance(leaf, Text) for leaf, verdict in zip(walk.leaves, verdicts, strict=True)
+    )
+    kept = list(accumulate(kept_texts, initial=0))
+    media = list(accumulate((isinstance(leaf, Media) for leaf in walk.leaves), initial=0))
+    for index in left_out:
+        leaf = walk.leaves[index]
+        for at in islice(upward(walk, leaf.container), _CARD):
+            first, last = walk.containers[at].first, walk.containers[at].last
+            if not (count := texts[last] - texts[first]):
+                continue
+            is_item = any(
+                rows[walk.containers[part].parent, walk.containers[part].tag] >= _ITEMS
+                for part in islice(upward(walk, at), 2)
+            )
+            is_kept = kept[last] - kept[first] > 0.5 * count
+            is_small = media[last] - media[first] <= _PICTURES
+            if is_item and is_kept and is_small and isinstance(leaf, Media) and _is_picture(leaf):
+                verdicts[index] = None
+            break

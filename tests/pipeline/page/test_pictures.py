@@ -1,0 +1,94 @@
+"""Pictures that belong to what is kept: galleries beside the text, pictures of items."""
+
+import pytest
+
+from tests.pipeline.makers import extract, paragraphs
+
+STATED = '<meta property="og:image" content="https://site.example/shop/boot-front.jpg">'
+PRODUCT = '<script type="application/ld+json">{"@type": "Product", "name": "Boot"}</script>'
+VIEWS = ("front", "side", "back", "sole")
+
+
+def names(draft):
+    return [image.url.rpartition("/")[2] for image in draft.images]
+
+
+def gallery(*views, button="Zoom"):
+    slides = "".join(
+        f"<li><a href=/big><img src=/shop/boot-{view}.jpg></a><button>{button}</button></li>" for view in views
+    )
+    return f"<div class=gallery><div><ul>{slides}</ul></div><span>1 / 4</span></div>"
+
+
+def shop(pictures, head=STATED + PRODUCT):
+    others = "".join(f"<li><h3><a href=/o{n}>Other {n}</a></h3><img src=/shop/other-{n}.jpg></li>" for n in range(4))
+    text = f"<div class=text><h1>Boot</h1>{paragraphs(4)}</div>"
+    return extract(f"<div class=top>{pictures}</div>{text}<div class=related><ul>{others}</ul></div>", head)
+
+
+def test_the_gallery_of_a_product_is_kept_with_the_picture_that_the_page_states():
+    assert names(shop(gallery(*VIEWS))) == [f"boot-{view}.jpg" for view in VIEWS]
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        '<script type="application/ld+json">{"@type": "Product", "image": ["/shop/boot-front.jpg"]}</script>',
+        '<link rel="image_src" href="/shop/boot-front.jpg">',
+        '<meta itemprop="image" content="/shop/boot-front.jpg"><meta property="og:type" content="product">',
+    ],
+)
+def test_however_it_states_its_picture(head):
+    assert len(names(shop(gallery(*VIEWS), head))) == 4
+
+
+def test_microdata_on_the_picture_itself_states_it():
+    marked = gallery(*VIEWS).replace("<img ", '<img itemprop="image" ', 1)
+    assert len(names(shop(marked, PRODUCT))) == 4
+
+
+def test_hidden_slides_of_a_gallery_are_pictures_too():
+    assert (
+        len(
+            names(
+                shop(
+                    gallery(*VIEWS)
+                    .replace("<li>", "<li style='display:none'>")
+                    .replace("<li style='display:none'>", "<li>", 1)
+                )
+            )
+        )
+        == 4
+    )
+
+
+def test_beside_the_picture_of_an_article_others_are_of_others():
+    assert names(shop(gallery(*VIEWS), STATED + '<meta property="og:type" content="article">')) == ["boot-front.jpg"]
+
+
+def test_what_stands_beside_a_stated_picture_with_words_of_its_own_is_no_gallery():
+    cards = gallery(*VIEWS).replace("</a>", "</a><h3>Another boot that is also for sale here</h3>")
+    assert names(shop(cards)) == ["boot-front.jpg"]
+
+
+def test_a_wall_of_pictures_is_not_the_gallery_of_one_of_them():
+    assert names(shop(gallery("front", *(f"n{n}" for n in range(60))))) == ["boot-front.jpg"]
+
+
+def listing(head=""):
+    items = "".join(
+        f"<div class=item><a href=/i{n} class=thumb><img src=/item-{n}.jpg></a>"
+        f"<div class=caption><div>Lamp with a shade of linen, number {n}</div><div>Maker: Brand</div>"
+        f"<div>Price: ${n}9.00</div></div></div>"
+        for n in range(12)
+    )
+    after = f"<div class=about>{paragraphs(2, sentences=3)}</div>"
+    return names(extract(f"<main><h1>All lamps</h1><div class=items>{items}</div>{after}</main>", head))
+
+
+def test_items_of_a_list_whose_words_are_kept_keep_their_pictures():
+    assert listing() == [f"item-{n}.jpg" for n in range(12)]
+
+
+def test_before_an_article_pictures_that_lead_away_are_of_others():
+    assert listing('<meta property="og:type" content="article">') == []

@@ -1,0 +1,68 @@
+"""Tables of data keep their rows, their heads and their columns; tables that lay out a page are no tables."""
+
+import pytest
+
+from tests.pipeline.makers import extract, outline, paragraphs
+
+
+def between(body):
+    found = outline(extract(f"<article>{paragraphs(2)}{body}{paragraphs(2, 2)}</article>"))
+    return [text for text in found if "the end of day" not in text]
+
+
+HEAD = "<tr><th>Tense<th>Example</tr>"
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "I fed <b>it</b>",
+        "<p>I fed it</p>",
+        "<div><div>I</div><div>fed it</div></div>",
+        "<p>I fed</p><p>it</p>",
+        "<ul><li>I fed<li>it</ul>",
+        "<pre>I fed it</pre>",
+        "<pre>I fed\n   it</pre>",
+        "I fed<br>it",
+        "I fed it<span style='display:none'>0003</span>",
+        "I fed it<div hidden>0003</div>",
+    ],
+)
+def test_whatever_stands_in_a_cell_a_row_of_data_is_one_text(cell):
+    body = f"<table>{HEAD}<tr><td><div>Past</div><td>{cell}</tr><tr><td>Present<td>I feed it</tr></table>"
+    assert between(body) == ["Tense | Example", "Past | I fed it", "Present | I feed it"]
+
+
+def test_empty_cells_keep_the_columns_of_others():
+    body = "<table><tr><td><th>2020<th>2021</tr><tr><th>Wood<td><td>5</tr><tr><th>Coal<td>7<td></tr></table>"
+    assert between(body) == ["| 2020 | 2021", "Wood | | 5", "Coal | 7"]
+
+
+def test_a_picture_in_a_row_cuts_no_row():
+    picture = "<img src=/map.png width=200 height=100>"
+    body = f"<table>{HEAD}<tr><td>Past<td>I fed {picture} it</tr></table>"
+    assert between(body) == ["Tense | Example", "map.png", "Past | I fed it"]
+
+
+@pytest.mark.parametrize(
+    "layout",
+    [
+        "<table><tr><td>{0}<td>{1}</tr></table>",
+        "<table><tr><td></td><td>{0}{1}</td></tr></table>",
+        "<table><tr><th>Menu</th></tr><tr><td><h3>News</h3>{0}</td><td>{1}</td></tr></table>",
+    ],
+)
+def test_tables_that_lay_out_a_page_hold_texts_of_their_own(layout):
+    text = paragraphs(3, 4)
+    found = extract(layout.format(text, paragraphs(3, 8))).texts
+    assert sum("the end of day" in block.text for block in found) == 6
+    assert not any(block.text.startswith("|") for block in found)
+
+
+def test_definitions_and_steps_stay_in_order():
+    body = """<dl><dt>Term<dd>Meaning<dd>Another<dt>Next<dd>Last</dl>
+        <ol><li>One<ol><li>a<li>b</ol><li><p>Two</p><pre>code</pre><p>then</p><li>Three</ol>"""
+    found = extract(f"<article>{paragraphs(2)}{body}{paragraphs(2, 2)}</article>").texts
+    said = [block.mark + block.text for block in found if "the end of day" not in block.text]
+    steps = ["1. One", "  1. a", "  2. b", "2. Two", "code", "then", "3. Three"]
+    assert said == ["Term", "Meaning", "Another", "Next", "Last", *steps]
