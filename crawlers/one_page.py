@@ -53,7 +53,6 @@ async def _ask(fetcher: Fetcher, url: str, config: CrawlConfig) -> tuple[Exchang
 
     policy = await learn_policy(fetcher, url, config.fetch, turn, lambda _: None)
     policy.check(url)
-    tdm = policy.tdm_signals(url)
-    if tdm[0] == "1" and config.consent.tdm_reservation:
-        raise Drop("opt_out", "tdmrep.json")
-    return await fetcher.get(url, judge_of("page", config), *ASKED_AS["page"]), tdm
+    if signal := policy.refusal_of_use(url, config.consent):
+        raise Drop("opt_out", signal)
+    return await fetcher.get(url, judge_of("page", config), *ASKED_AS["page"]), policy.tdm_signals(url)

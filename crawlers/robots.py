@@ -1,10 +1,12 @@
 """robots.txt and ai.txt by RFC 9309: the group that speaks to a crawler, and its verdict on an address.
 
-What is written for older readers is understood too: `Crawl-delay`, `Request-rate`, missing colons, the usual slips of
-the pen. No text raises an error, and none takes long: see `PathRules`.
+What is written for older readers is understood too: `Crawl-delay`, `Request-rate`, `Noindex`, missing colons, slips of
+the pen; and what newer files say of training: `Content-Signal: ai-train=no`, `Content-Usage: train-ai=n`. No text
+raises an error, and none takes long: see `PathRules`.
 """
 
 import re
+import string
 from collections.abc import Iterable, Iterator
 
 from crawlers.path_patterns import PathPattern, path_of, read_patterns
@@ -17,16 +19,32 @@ _LONGEST_AGENT = 10_000
 _NUMBER = re.compile(r"[0-9]{1,9}(?:\.[0-9]{0,9})?|\.[0-9]{1,9}")
 _RATE = re.compile(r"([0-9]{1,9})\s*/\s*([0-9]{1,9})\s*([smhd]?)", re.IGNORECASE)
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+_TRAINING = re.compile(r"(?:^|[\s,;])(?:ai-train|train-ai)\s*=\s*(no?|y(?:es)?)(?![a-z])", re.IGNORECASE)
 _FIELDS = {
-    "user-agent": "agent", "useragent": "agent", "user agent": "agent",
-    "disallow": "disallow", "dissallow": "disallow", "dissalow": "disallow", "disalow": "disallow",
-    "diasllow": "disallow", "disallaw": "disallow",
-    "allow": "allow",
+    "user-agent": "agent",
+    "disallow": "disallow", "dissalow": "disallow", "dssalow": "disallow",
+    "allow": "allow", "noindex": "noindex",
     "crawl-delay": "delay", "crawl delay": "delay", "crawldelay": "delay",
     "request-rate": "rate", "request rate": "rate",
     "visit-time": "time", "visit time": "time",
+    "content-signal": "signal", "content-signals": "signal", "content-usage": "signal",
     "sitemap": "sitemap", "sitemaps": "sitemap", "site-map": "sitemap",
 }  # fmt: skip
+
+
+def _slips(word: str) -> Iterator[str]:
+    """What one slip of the pen makes of a word: a letter too many, too few, another, or two that changed places."""
+    for at in range(len(word) + 1):
+        before, after = word[:at], word[at:]
+        yield before + after[1:]
+        yield before + after[1:2] + after[:1] + after[2:]
+        for letter in f"{string.ascii_lowercase}-_ ":
+            yield before + letter + after
+            yield before + letter + after[1:]
+
+
+#: Of the fields that forbid: one that is misread would open what its author closed.
+_MISSPELT = {slip: _FIELDS[word] for word in ("user-agent", "disallow") for slip in _slips(word)}
 _WORDS = re.compile(r"(user agent|crawl delay|request rate|visit time|[a-z-]+)\s+(.*)", re.IGNORECASE)
 Line = tuple[str, str]
 
@@ -78,7 +96,8 @@ class Robots:
     """
 
     def __init__(self, text: str, name: str) -> None:
-        self.sitemaps: list[str] = []
+        self._sitemaps: dict[str, None] = {}
+        self._said_to_all: list[Line] = []
         own: list[Line] = []
         general: list[Line] = []
         doubtful: list[Line] = []
@@ -95,6 +114,7 @@ class Robots:
         rules = own if self._is_named else general
         self._rules = _path_rules(rules)
         self._doubtful = _path_rules(doubtful) if doubtful else None
+        self._training = _training_rules([*self._said_to_all, *rules, *doubtful])
         self.delay_s = max(map(_delay_s, [*rules, *doubtful]), default=0.0)
 
     def may_visit(self, url: str) -> bool:
@@ -104,6 +124,15 @@ class Robots:
             return True
         return self._rules.allow(path) and (self._doubtful is None or self._doubtful.allow(path))
 
+    def may_train(self, url: str) -> bool:
+        """Whether nothing is said against training with what lies at an address; that it may be visited is another
+        question."""
+        return self._training.allow(path_of(url))
+
+    @property
+    def sitemaps(self) -> list[str]:
+        return list(self._sitemaps)
+
     def _groups(self, lines: Iterable[Line]) -> Iterator[tuple[list[str], list[Line]]]:
         """Names and rules of each group. A name after an `Allow` or `Disallow` begins the next; no other line ends
         one: RFC 9309, section 2.2.4."""
@@ -111,7 +140,9 @@ class Robots:
         rules: list[Line] = []
         is_ruled = False
         for field, value in self._without_sitemaps(lines):
-            if field != "agent":
+            if field == "signal" and not agents:  # before all groups
+                self._said_to_all.append((field, value))
+            elif field != "agent":
                 rules.append((field, value))
                 is_ruled = is_ruled or field in _RULES
             elif is_ruled:
@@ -127,7 +158,7 @@ class Robots:
             if field != "sitemap":
                 yield field, value
             elif value:
-                self.sitemaps.append(value)
+                self._sitemaps[value] = None
 
 
 def _read(text: str) -> Iterator[Line]:
@@ -135,15 +166,33 @@ def _read(text: str) -> Iterator[Line]:
     for line in filter(None, _LINE_END.split(text.removeprefix("\ufeff"))):
         line = line.partition("#")[0].strip()
         name, colon, value = line.partition(":")
-        field = _FIELDS.get(name.strip().lower(), "") if colon else ""
+        field = _field(name.strip()) if colon else ""
         if not field and (words := _WORDS.match(line)):  # `Disallow /private`
-            field, value = _FIELDS.get(words[1].lower(), ""), words[2]
+            field, value = _field(words[1]), words[2]
         if field:
             yield field, value.strip()
 
 
+def _field(name: str) -> str:
+    name = name.lower()
+    return _FIELDS.get(name) or _MISSPELT.get(name, "")
+
+
+def _training_rules(lines: Iterable[Line]) -> PathRules:
+    """Of `Content-Signal: /path ai-train=no` a rule for the path, without one for all; a no stands against any yes."""
+    forbidden, allowed = set[str](), set[str]()
+    for value in (value for field, value in lines if field == "signal"):
+        path = value.partition(" ")[0] if value.startswith("/") else "/"
+        for said in _TRAINING.findall(value):
+            (forbidden if said.lower().startswith("n") else allowed).add(path)
+    rules = [*(("disallow", path) for path in forbidden), *(("allow", path) for path in allowed - forbidden)]
+    return PathRules(rules)
+
+
 def _path_rules(lines: Iterable[Line]) -> PathRules:
-    return PathRules((field, value) for field, value in lines if field in _RULES and value)
+    """`Noindex` forbids as `Disallow` does: what no search may show is not to be learnt from."""
+    fields = (("disallow" if field == "noindex" else field, value) for field, value in lines if value)
+    return PathRules((field, value) for field, value in fields if field in _RULES)
 
 
 def _agents(value: str) -> tuple[set[str], set[str]]:

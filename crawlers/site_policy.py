@@ -7,12 +7,13 @@ until it can be read. ai.txt (Spawning's) has the same form and speaks of use in
 
 import codecs
 import functools
+import re
 
 import msgspec
 
 from crawlers.path_patterns import PathPattern, path_of, read_patterns
 from crawlers.robots import Robots
-from schemas.consent import AGENT
+from schemas.consent import AGENT, ConsentSettings
 from schemas.drops import Drop
 
 ROBOTS, AI, TDMREP = "/robots.txt", "/ai.txt", "/.well-known/tdmrep.json"
@@ -20,6 +21,8 @@ ROBOTS, AI, TDMREP = "/robots.txt", "/ai.txt", "/.well-known/tdmrep.json"
 POLICY_FILES = (ROBOTS, AI, TDMREP)
 #: RFC 9309 asks for at least 500 KiB.
 MAX_POLICY_BYTES = 1 << 20
+
+_TAG = re.compile(r"<[^<>]*+>")
 
 
 class TdmRule(msgspec.Struct, frozen=True):
@@ -54,6 +57,16 @@ class SitePolicy(msgspec.Struct, frozen=True, dict=True):  # which keeps what wa
             raise Drop("robots", "robots.txt")
         if self.ai and not _parsed(self.ai).may_visit(url):
             raise Drop("robots", "ai.txt")
+
+    def refusal_of_use(self, url: str, settings: ConsentSettings) -> str:
+        """The signal by which the site keeps an address from us, for the drop's detail; "" if none does."""
+        if settings.tdm_reservation and self.tdm_signals(url)[0] == "1":
+            return "tdmrep.json"
+        if settings.content_signals:
+            files = (("robots.txt", self.robots), ("ai.txt", self.ai))
+            refusing = (name for name, text in files if text and not _parsed(text).may_train(url))
+            return next((f"{name}: ai-train=no" for name in refusing), "")
+        return ""
 
     def read(self) -> "SitePolicy":
         """Itself, its files parsed: a hostile one takes a second, for which nobody else should wait."""
@@ -109,9 +122,9 @@ def read_tdmrep(body: bytes) -> tuple[TdmRule, ...]:
 
 
 def read_rules(body: bytes) -> str:
-    """The text of a robots.txt or ai.txt; "" for what is rather a web page."""
+    """The text of a robots.txt or ai.txt; of a web page what stands between its tags, which may be rules."""
     text = body[:MAX_POLICY_BYTES].decode(_encoding(body[:1000]), "replace").removeprefix("\ufeff")
-    return "" if text.lstrip()[:1] == "<" else text
+    return _TAG.sub("\n", text) if text.lstrip()[:1] == "<" else text
 
 
 def _encoding(head: bytes) -> str:

@@ -241,9 +241,8 @@ class Spider:
         if not is_wanted(item.url, item.kind == "page", self._config.scope):  # the settings have changed
             raise Drop("out_of_scope")
         policy.check(item.url)
-        reserved, _ = policy.tdm_signals(item.url)
-        if reserved == "1" and self._config.consent.tdm_reservation and item.kind != "sitemap":
-            raise Drop("opt_out", "tdmrep.json")
+        if item.kind != "sitemap" and (signal := policy.refusal_of_use(item.url, self._config.consent)):
+            raise Drop("opt_out", signal)
 
     async def _learn(self, host: Host, item: Item, flight: Flight) -> None:
         """Fetch the policy files of an origin, and keep them with the host."""

@@ -181,8 +181,8 @@ class WebMedia:
         async with gate:
             policy = await self._policy(host, url)
             policy.check(url)
-            if policy.tdm_signals(url)[0] == "1" and self._config.consent.tdm_reservation:
-                raise Drop("opt_out", "tdmrep.json")
+            if signal := policy.refusal_of_use(url, self._config.consent):
+                raise Drop("opt_out", signal)
             if host.delay_s(pace) > pace.max_delay_s:
                 raise Drop("crawl_delay", f"{host.delay_s(pace):g} s")
             if host.over_budget(pace):

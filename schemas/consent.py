@@ -31,6 +31,8 @@ class ConsentSettings(Settings, frozen=True):
     """Robots directives of an image's own response that drop the image."""
     tdm_reservation: bool = True
     """Honour `tdm-reservation: 1`, also where a policy offers a licence."""
+    content_signals: bool = True
+    """Honour `Content-Signal: ai-train=no` and `Content-Usage: train-ai=n` in robots.txt."""
 
 
 def read_consent(robots: Iterable[str], tdm_reservation: str = "", tdm_policy: str = "") -> Consent:
