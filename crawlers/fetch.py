@@ -11,6 +11,7 @@ import ssl
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from types import TracebackType
 from typing import Any
 
@@ -21,6 +22,7 @@ from yarl import URL
 from crawlers.addresses import BlockedAddress, GuardedResolver
 from crawlers.budget import ByteBudget
 from crawlers.clock import now
+from crawlers.heads import LenientHandler
 from crawlers.http import decode_body, join_headers
 from schemas import __version__
 from schemas.consent import AGENT
@@ -65,6 +67,8 @@ class FetchSettings(Settings, frozen=True):
     """Hosts that may lie on private or loopback addresses: your own, or those of a test."""
     connect_to: dict[str, str] = msgspec.field(default_factory=dict)
     """Host to `address:port`: sites that are served somewhere else than their name says."""
+    cookies: bool = False
+    """Bring back the cookies of a site that redirects a page to itself until they come; each visit forgets them."""
     certificates: str = ""
     """A PEM file of certificate authorities to trust beside the system's."""
 
@@ -128,7 +132,9 @@ class Fetcher:
         self._budget = ByteBudget(settings.max_bytes_in_flight)
         self._session: aiohttp.ClientSession | None = None
 
-    async def get(self, url: str, judge: Judge, accept: str = "*/*", encodings: str = "gzip, br, zstd") -> Exchange:
+    async def get(
+        self, url: str, judge: Judge, accept: str = "*/*", encodings: str = "gzip, br, zstd", cookie: str = ""
+    ) -> Exchange:
         """One exchange, whatever its status; of another than 200 the first 64 KiB of the body.
 
         Raises `Unfetched`, and what `judge` raises.
@@ -142,17 +148,17 @@ class Fetcher:
                 raise Unfetched("bad_address", url[:200])
             self.resolver.check_literal(target.host or "")
             async with asyncio.timeout(self._settings.deadline_s):
-                return await self._exchange(target, url, judge, accept, encodings, started)
+                headers = {"Accept": accept, "Accept-Encoding": encodings} | ({"Cookie": cookie} if cookie else {})
+                return await self._exchange(target, url, judge, headers, started)
         except Drop:
             raise
         except Exception as error:
             raise _unfetched(error, self._settings) from error
 
     async def _exchange(
-        self, target: URL, url: str, judge: Judge, accept: str, encodings: str, started: datetime
+        self, target: URL, url: str, judge: Judge, headers: dict[str, str], started: datetime
     ) -> Exchange:
         assert self._session is not None, "a Fetcher is used inside its `async with`"
-        headers = {"Accept": accept, "Accept-Encoding": encodings}
         async with self._session.get(target, headers=headers, allow_redirects=False) as response:
             try:
                 pairs = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in response.raw_headers]
@@ -211,6 +217,8 @@ class Fetcher:
             use_dns_cache=False,  # the resolver remembers
             keepalive_timeout=30,
         )
+        make: Any = partial(LenientHandler, asyncio.get_running_loop())
+        connector._factory = make  # there is no public way
         self._session = aiohttp.ClientSession(
             connector=connector,
             cookie_jar=aiohttp.DummyCookieJar(),

@@ -16,9 +16,10 @@ from typing import IO, Any
 import msgspec
 
 from crawlers.clock import now
+from crawlers.cookie_walls import behind_wall
 from crawlers.crawl_config import CrawlConfig
 from crawlers.crawl_status import Status, count
-from crawlers.fetch import REDIRECTS, Exchange, Fetcher, Unfetched, check_status, retry_after
+from crawlers.fetch import REDIRECTS, Exchange, Fetcher, Judge, Unfetched, check_status, retry_after
 from crawlers.flights import Flight, Flights
 from crawlers.frontier import Frontier, Item, Visit
 from crawlers.hosts import Host, host_name, learn_policy, origin, other_scheme
@@ -287,7 +288,7 @@ class Spider:
         """One request, and all that follows from its answer, kept in one transaction."""
         item, config = visit.item, self._config
         exchange: Exchange | None = None
-        found, failure = Found(), None
+        found, failure, walls = Found(), None, list[Exchange]()
         try:
             judge = judge_of(item.kind, config)
 
@@ -298,6 +299,9 @@ class Spider:
             exchange = await self._fetcher.get(item.url, answered, *ASKED_AS[item.kind])
             host.ended(self._turns.pace(host), exchange.sent_at)
             await self._turns.find_address(host, item.url)
+            if config.fetch.cookies and item.kind == "page" and "set-cookie" in exchange.headers:
+                walls = [exchange, *await self._behind_wall(item, host, policy, flight, answered, exchange)]
+                exchange = walls.pop()
             if exchange.status not in REDIRECTS:
                 check_status(exchange)
                 found = await self._reader.read(item, exchange)
@@ -312,6 +316,8 @@ class Spider:
         await self._route_most(found.items)
         with self.frontier.transaction():
             self._paced(host, exchange, failure)
+            for passed in walls:
+                self._recorder.record(passed)
             self._route(found.items[-_ROUTED_AT_ONCE:])
             if failure is not None:
                 # What is not to be used is not kept; what the server said when it failed is.
@@ -326,6 +332,22 @@ class Spider:
                 self.frontier.done(visit, self._recorder.record(exchange, item, policy))
             self.frontier.save(host)
             self._save()
+
+    async def _behind_wall(
+        self, item: Item, host: Host, policy: SitePolicy, flight: Flight, judge: Judge, first: Exchange
+    ) -> list[Exchange]:
+        """See `behind_wall`: each request in its turn, and none that the site forbids."""
+
+        async def get(url: str, cookie: str) -> Exchange:
+            if self._deny.denies(url):
+                raise Drop("denied")
+            self._check(msgspec.structs.replace(item, url=url), policy)
+            await self._turns.wait(flight, url)
+            exchange = await self._fetcher.get(url, judge, *ASKED_AS[item.kind], cookie=cookie)
+            host.ended(self._turns.pace(host), exchange.sent_at)
+            return exchange
+
+        return await behind_wall(first, get, self._config.fetch.max_redirects)
 
     def _paced(self, host: Host, exchange: Exchange | None, failure: Drop | None) -> None:
         """Tell the host's pace how it answered."""
