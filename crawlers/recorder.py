@@ -10,6 +10,8 @@ from crawlers.frontier import Frontier, Item
 from crawlers.site_policy import SitePolicy
 from crawlers.warc_writer import WarcWriter, payload_digest
 
+#: The field of a response behind which a conversion record holds what its scripts made of it.
+RENDERED = "WARC-Rendered"
 _POSITION = "place"  # its name in frontiers that were written
 
 
@@ -29,8 +31,17 @@ class Recorder:
         if self._warc.position[1] < resume[1]:
             frontier.requeue_lost(*self._warc.position)
 
-    def record(self, exchange: Exchange, item: Item | None = None, policy: SitePolicy | None = None) -> tuple[str, int]:
-        """Write an exchange; a media payload that was met before is only referred to. Returns file and offset."""
+    def record(
+        self,
+        exchange: Exchange,
+        item: Item | None = None,
+        policy: SitePolicy | None = None,
+        rendered: bytes = b"",
+    ) -> tuple[str, int]:
+        """Write an exchange; a media payload that was met before is only referred to. Returns file and offset.
+
+        `rendered` is what the scripts of a page made of it: it is written behind it, and read in its place.
+        """
         digest = payload_digest(exchange.body)
         fields: list[tuple[str, str]] = []
         if item is not None and policy is not None:
@@ -43,7 +54,10 @@ class Recorder:
         if first is not None:
             position = self._warc.write_revisit(exchange, digest, first, fields)
         else:
-            payload = self._warc.write(exchange, digest, fields)
+            read_instead = [(RENDERED, "follows")] if rendered else []
+            payload = self._warc.write(exchange, digest, [*fields, *read_instead])
+            if rendered:
+                self._warc.write_rendered(exchange, rendered, payload, fields)
             position = payload.position
             if is_media:
                 self._frontier.add_payload(digest, payload)

@@ -29,12 +29,14 @@ _MAX_SITEMAP_DEPTH = 3
 
 class Found(msgspec.Struct, frozen=True):
     """Where a response leads. `refusal`: the signal by which it asks not to be used; its links may be followed.
-    `unread`: why the links of a page were not looked for. `cut`: so many of them were left out."""
+    `unread`: why the links of a page were not looked for. `cut`: so many of them were left out. `bare`: its markup,
+    where its scripts are to be run."""
 
     items: tuple[Item, ...] = ()
     refusal: str = ""
     unread: str = ""
     cut: int = 0
+    bare: PageSource | None = None
 
 
 def judge_of(kind: str, config: CrawlConfig) -> Judge:

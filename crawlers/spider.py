@@ -19,12 +19,14 @@ from crawlers.clock import now
 from crawlers.cookie_walls import behind_wall
 from crawlers.crawl_config import CrawlConfig
 from crawlers.crawl_status import Status, count
-from crawlers.fetch import REDIRECTS, Exchange, Fetcher, Judge, Unfetched, check_status, retry_after
+from crawlers.fetch import REDIRECTS, Exchange, Fetcher, Judge, Unfetched, check_status, retry_after, user_agent
 from crawlers.flights import Flight, Flights
 from crawlers.frontier import Frontier, Item, Visit
 from crawlers.hosts import Host, host_name, learn_policy, origin, other_scheme
+from crawlers.loading import Loader
 from crawlers.reading import Reader
 from crawlers.recorder import Recorder
+from crawlers.rendering import Rendered, Renderer
 from crawlers.responses import ASKED_AS, Found, judge_of
 from crawlers.scope import crawl_url, in_scope, is_wanted, partition_of
 from crawlers.site_policy import SitePolicy
@@ -78,6 +80,7 @@ class Spider:
         if saved := self.frontier.fact("status"):
             self._status = msgspec.msgpack.decode(saved, type=Status)
         self._requests_before = self._status.requests
+        self._renderer = Renderer(config.render, user_agent(config.fetch.contact))
         self._recorder = Recorder(self._folder, self._partition, config, self.frontier)
         self._fetcher = await Fetcher(config.fetch).__aenter__()
         self._flights = Flights(config.max_in_flight, config.fetch.max_connections)
@@ -89,12 +92,14 @@ class Spider:
             self.frontier.touch,
             config.partitions,
         )
+        self._loader = Loader(config, self._fetcher, self._turns, self.frontier.host, self._deny)
         return self
 
     async def __aexit__(self, *failure: object) -> None:
         for task in self._tasks:
             task.cancel()  # their visits stay queued
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._renderer.close()
         await self._fetcher.__aexit__(None, None, None)
         self._recorder.close()
         self.frontier.close()
@@ -288,7 +293,7 @@ class Spider:
         """One request, and all that follows from its answer, kept in one transaction."""
         item, config = visit.item, self._config
         exchange: Exchange | None = None
-        found, failure, walls = Found(), None, list[Exchange]()
+        found, failure, walls, rendered = Found(), None, list[Exchange](), Rendered()
         try:
             judge = judge_of(item.kind, config)
 
@@ -305,6 +310,14 @@ class Spider:
             if exchange.status not in REDIRECTS:
                 check_status(exchange)
                 found = await self._reader.read(item, exchange)
+            if found.bare is not None:
+                self._flights.rest(flight)
+                rendered = await self._renderer.render(found.bare, self._loader.load)
+                walls += self._loader.new(rendered.loaded)
+                if rendered.problem:
+                    count(self._status.drops, f"rendering of a page: {rendered.problem}")
+                if rendered.html:
+                    found = await self._reader.read_rendered(item, exchange, rendered.html, found)
         except Drop as drop:
             failure = drop
         if found.unread:
@@ -329,7 +342,7 @@ class Spider:
                 self._redirected(visit, exchange)
             elif exchange is not None:
                 count(self._status.visits, item.kind)
-                self.frontier.done(visit, self._recorder.record(exchange, item, policy))
+                self.frontier.done(visit, self._recorder.record(exchange, item, policy, rendered.html))
             self.frontier.save(host)
             self._save()
 

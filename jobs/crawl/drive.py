@@ -85,6 +85,7 @@ def crawl(
         raise SettingsError(f"{output}: a crawl keeps its frontier in a local or shared folder, not in an object store")
     for _ in read_seeds(seed for seed in seeds if not Path(seed).is_file()):  # refused before anything is written
         pass
+    config.render.require_browser()
     plan = _plan(store, config, seeds, engine)
     denied = add_to_deny_list(store, deny)
     limits = (max_pages, max_seconds)
