@@ -30,6 +30,7 @@ REASONS: dict[str, str] = {
     "crawl_delay": "robots.txt asks for longer waits than the settings allow",
     "out_of_scope": "the settings of the crawl were changed since the address was found",
     "host_budget": "over the number of pages or requests that one host may take",
+    "domain_budget": "over the number of pages that may be taken of one registered domain",
     "host_down": "the host failed too often in a row",
     "parse_budget": "the pages of its site took so long to parse that they are not parsed any more",
     # records

@@ -511,6 +511,36 @@ def test_sitemaps_that_robots_txt_names_are_read(web: WebServer, tmp_path: Path)
     assert "http://b.example/x" not in done.urls()
 
 
+def test_a_domain_has_a_budget_over_all_its_hosts(web: WebServer, tmp_path: Path) -> None:
+    links = page(*(f"/{number}" for number in range(9)), *(f"http://www.a.example/w{number}" for number in range(9)))
+    web.routes |= {"/": Reply(links)} | {f"/{number}": Reply(page()) for number in range(9)}
+    web.routes |= {f"/w{number}": Reply(page()) for number in range(9)}
+    settings = config(web, scope=ScopeSettings(max_pages_per_domain=4))
+    settings.fetch.connect_to["www.a.example"] = web.address
+    outcome = crawl(tmp_path, settings, "http://a.example/", "http://b.example/")
+    assert outcome.status.visits == {"page": 8}
+    assert set(outcome.refused) == {"domain_budget"}
+
+
+@pytest.mark.parametrize("most", [2, 7])
+def test_a_seed_may_have_a_budget_of_its_own_that_outlives_the_run(web: WebServer, tmp_path: Path, most: int) -> None:
+    web.routes |= {"/": Reply(page(*(f"/{number}" for number in range(9))))}
+    web.routes |= {f"/{number}": Reply(page()) for number in range(9)}
+
+    async def run() -> int:
+        async with Spider(tmp_path, 0, config(web), find_links) as spider:
+            spider.offer([Item("http://a.example/", "page", most_pages=most)])
+        async with Spider(tmp_path, 0, config(web), find_links) as spider:
+            running = asyncio.create_task(spider.run())
+            while not spider.status().is_idle:
+                await asyncio.sleep(0.01)
+            spider.stop()
+            await running
+            return spider.status().visits["page"]
+
+    assert asyncio.run(run()) == most
+
+
 def test_include_and_exclude_patterns(web: WebServer, tmp_path: Path) -> None:
     web.routes |= {"/in/": Reply(page("/in/1", "/out", "/in/x-2", images=("/i.png",))), "/in/1": Reply(page())}
     scope = ScopeSettings(include=(r"/in/",), exclude=(r"x-\d", r"\.png$"))
