@@ -49,9 +49,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     def work() -> "Dataset":
         from jobs.build import build
-        from jobs.config import read_lines
         from jobs.engine.engine import EngineSettings
         from jobs.phases.recipe import Recipe
+        from jobs.settings_files import read_lines
 
         engine = EngineSettings(engine=arguments.engine, address=arguments.address, workers=arguments.workers)
         kinds = [f"kinds=[{arguments.kinds}]"] if arguments.kinds else []

@@ -37,10 +37,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     def work() -> "Dataset":
-        from jobs.config import read_lines
         from jobs.engine.engine import EngineSettings
         from jobs.fetch_pairs import fetch_pairs
         from jobs.phases.recipe import Recipe
+        from jobs.settings_files import read_lines
 
         recipe = Recipe.named(arguments.config, [*arguments.set, *_overrides(arguments)])
         config = recipe.config

@@ -17,6 +17,7 @@ import ray as typed_ray
 
 from jobs.engine.metrics import Metrics, RayMetrics
 from jobs.engine.protocol import EngineSettings, Failure, R, W, Work, WorkerDied, problem_of, warn
+from jobs.engine.ray_address import check_address
 from jobs.engine.ray_modules import RayModules
 from schemas.settings import SettingsError
 
@@ -32,7 +33,8 @@ logger = logging.getLogger(__name__)
 def open_ray(settings: EngineSettings, modules: Sequence[Path] = ()) -> Iterator["RayEngine"]:
     """Ray as it is in this process, or started or joined for the block; its workers can import `modules`.
 
-    Raises `SettingsError` if they cannot, because every task would fail of it, again and again.
+    Raises `SettingsError` if they cannot, because every task would fail of it, again and again, and where Ray does not
+    start or nobody answers at its address.
     """
     started = not ray.is_initialized()
     # Files travel with the job, if it is ours to make; `ray job submit` and notebooks have made theirs.
@@ -59,7 +61,13 @@ def _start(settings: EngineSettings, modules: Sequence[Path]) -> None:
         options |= {"include_dashboard": False}
     if modules:
         options |= {"runtime_env": {"py_modules": [str(path) for path in modules]}}
-    ray.init(**options)
+    check_address(address)
+    try:
+        ray.init(**options)
+    except Exception as error:  # of many kinds, all of them before any work
+        reason = _first_line(error) or type(error).__name__
+        where = f"at {address}" if address else "on this machine"
+        raise SettingsError(f"Ray does not start {where}: {reason}; --engine inline needs none") from error
 
 
 class RayEngine:
