@@ -313,7 +313,6 @@ class Spider:
             if found.bare is not None:
                 self._flights.rest(flight)
                 rendered = await self._renderer.render(found.bare, self._loader.load)
-                walls += self._loader.new(rendered.loaded)
                 if rendered.problem:
                     count(self._status.drops, f"rendering of a page: {rendered.problem}")
                 if rendered.html:
@@ -331,6 +330,8 @@ class Spider:
             self._paced(host, exchange, failure)
             for passed in walls:
                 self._recorder.record(passed)
+            for loaded in self._loader.new(rendered.loaded):
+                self._recorder.record(loaded, loaded_for=item.url)
             self._route(found.items[-_ROUTED_AT_ONCE:])
             if failure is not None:
                 # What is not to be used is not kept; what the server said when it failed is.

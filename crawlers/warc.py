@@ -260,6 +260,8 @@ def _capture(record: WarcRecord, number: int, frame: Frame, settings: WarcSettin
         return _revisit(record, number)
     if record.record_type == WarcRecordType.response and record.headers.get("WARC-Rendered"):
         raise Drop("rendered")
+    if page := record.headers.get("WARC-Loaded-For"):
+        raise Drop("rendered", f"loaded for {page}")
     if record.record_type != WarcRecordType.response and not _is_rendered(record):
         return None
     block = _block(frame, record) if settings.verify_digests else b""

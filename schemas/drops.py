@@ -40,7 +40,7 @@ REASONS: dict[str, str] = {
     "no_responses": "the archive holds extracts of responses, not the responses (WET, WAT)",
     "digest_mismatch": "the bytes are not those of which the record states the digest",
     "revisit": "a revisit record: the payload is stored elsewhere",
-    "rendered": "the page as its scripts made it, which lies behind it in the archive, is read in its place",
+    "rendered": "the page as its scripts made it is read in its place; or it was loaded for such a page",
     "not_http": "a response that is not HTTP, such as a DNS answer",
     "http_status": "the server did not answer 200",
     "unsupported_type": "neither a page nor an image",

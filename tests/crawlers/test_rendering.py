@@ -165,6 +165,19 @@ def test_the_archive_holds_both_and_what_was_loaded(web: WebServer, tmp_path: Pa
 
 
 @needs_chromium
+def test_markup_that_a_page_loads_is_no_page_of_its_own(web: WebServer, tmp_path: Path) -> None:
+    call = b"fetch('/part.html').then(answer => answer.text()).then(text => { root.innerHTML = text; });"
+    web.routes |= {
+        "/": Reply(b"<div id=root></div><script>" + call + b"</script>"),
+        "/part.html": Reply(b"<p>part</p>"),
+    }
+    crawl(tmp_path / "alone", rendering(web), "http://a.example/", limit_s=60)
+    assert list(pages_of(tmp_path / "alone")) == ["http://a.example/"]
+    crawl(tmp_path / "both", rendering(web, max_words=0), "http://a.example/", "http://a.example/part.html", limit_s=60)
+    assert set(pages_of(tmp_path / "both")) == {"http://a.example/", "http://a.example/part.html"}
+
+
+@needs_chromium
 def test_images_that_load_as_they_come_into_view_are_asked_for(web: WebServer, tmp_path: Path) -> None:
     web.routes |= {"/": Reply(GALLERY)} | {
         f"/photo-{n}.jpg": image(f"\x89PNG\r\n\x1a\n{n}".encode("latin-1")) for n in range(12)
