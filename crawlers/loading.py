@@ -51,8 +51,7 @@ class Loader:
             try:
                 policy = await self._policy(host, url, flight)
                 policy.check(url)
-                if signal := policy.refusal_of_use(url, self._config.consent):
-                    raise Drop("opt_out", signal)
+                policy.refuse_use(url, self._config.consent)
                 await self._turns.wait(flight, url)
                 exchange = await self._fetcher.get(url, self._answered(flight))
                 host.ended(pace, exchange.sent_at)

@@ -60,4 +60,8 @@ class Reader:
         except Drop as drop:
             return msgspec.structs.replace(raw, unread=drop.reason)
         found = in_page(item, exchange, links, self._config)
-        return msgspec.structs.replace(found, items=tuple(dict.fromkeys((*found.items, *raw.items))))
+        return msgspec.structs.replace(
+            found,
+            items=tuple(dict.fromkeys((*found.items, *raw.items))),
+            licences=tuple(dict.fromkeys((*found.licences, *raw.licences))),
+        )

@@ -1,5 +1,6 @@
 """What a partition of a crawl writes to its archives, and how it knows after a kill how far they are good."""
 
+import json
 from pathlib import Path
 
 import msgspec
@@ -8,7 +9,9 @@ from crawlers.crawl_config import CrawlConfig
 from crawlers.fetch import Exchange
 from crawlers.frontier import Frontier, Item
 from crawlers.site_policy import SitePolicy
+from crawlers.warc import SITE_SIGNALS
 from crawlers.warc_writer import WarcWriter, payload_digest
+from schemas.signals import Signal
 
 #: The field of a response behind which a conversion record holds what its scripts made of it.
 RENDERED = "WARC-Rendered"
@@ -38,11 +41,13 @@ class Recorder:
         exchange: Exchange,
         item: Item | None = None,
         policy: SitePolicy | None = None,
+        licences: tuple[Signal, ...] = (),
         rendered: bytes = b"",
         loaded_for: str = "",
     ) -> tuple[str, int]:
         """Write an exchange; a media payload that was met before is only referred to. Returns file and offset.
 
+        What the site's files say of its use, and the `licences` that it names itself, are noted beside it.
         `rendered` is what the scripts of a page made of it: it is written behind it, and read in its place.
         `loaded_for` is the address of a page that is rendered: what it loads is no page by itself.
         """
@@ -51,6 +56,8 @@ class Recorder:
         if item is not None and policy is not None:
             names = ("WARC-TDM-Reservation", "WARC-TDM-Policy")  # the site's file says it, the response does not
             fields = [pair for pair in zip(names, policy.tdm_signals(item.url), strict=True) if pair[1]]
+            if signals := policy.signals(item.url) + licences:
+                fields.append((SITE_SIGNALS, json.dumps(msgspec.to_builtins(signals))))
         if item is not None:
             fields += [("WARC-Redirected-From", url) for url in item.via]
         is_media = item is not None and item.kind in ("image", "video")

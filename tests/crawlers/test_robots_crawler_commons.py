@@ -202,12 +202,6 @@ _DELAYED = [
     (f"User-agent: foobot;Crawl-delay: 20;{_ALL}Disallow:/baz", "bixo", 20),
     (f"User-agent: bingbot;Crawl-delay: 1;;User-agent: msnbot;Crawl-delay: 2;;{_ALL}Disallow: /login", "bingbot", 2),
 ]  # fmt: skip
-_SIGNALS = (
-    f"{_ALL}Content-Signal: search=yes,ai-train=no;Disallow:;;"
-    "User-agent: mybot;Content-Signal: search=yes,ai-train=yes;Disallow: /private/;;"
-    "User-agent: yourbot;User-agent: mybot;Content-Signal: ai-input=yes;Disallow: /login/;;"
-    "User-agent: otherbot;Content-Signal: search=no,ai-train=no;Disallow: /"
-)
 
 
 def _forbidden(text: str, agent: str, paths: str) -> list[str]:
@@ -292,33 +286,3 @@ def test_where_they_visit_and_we_do_not(text: str, agent: str) -> None:
     """A name in the midst of a line may mean us; what must not be shown in a search is not to be learnt from; and an
     encoded slash behind a `*` may stand in a query, where it is a slash."""
     assert not Robots(text, agent).may_visit("http://a.example/a/index.html")
-
-
-@pytest.mark.parametrize(
-    ("lines", "agent", "may_train"),
-    [
-        (_SIGNALS, "mybot", True),
-        (_SIGNALS, "somebot", False),
-        (_SIGNALS, "otherbot", False),
-        (
-            f"{_ALL}Content-Signals: ai-train=no;Disallow:;;User-agent: mybot;Content-Signals: ai-train=yes",
-            "mybot",
-            True,
-        ),
-        (
-            f"{_ALL}Content-Signals: ai-train=no;Disallow:;;User-agent: mybot;Content-Signals: ai-train=yes",
-            "somebot",
-            False,
-        ),
-        (f"Content-Signal: ai-train=no;;{_ALL}Disallow:", "mybot", False),
-        (f"Content-Signal: ai-train=maybe;;{_ALL}Disallow:", "mybot", True),
-        (f"{_ALL}Content-Signal: ai-train=no;Allow: /", "mybot", False),
-        (f"{_ALL}Content-Usage: train-ai=n", "mybot", False),
-        (f"{_ALL}Content-Usage: search=y, train-ai=y", "mybot", True),
-        (f"{_ALL}Content-Signal: /open/ ai-train=yes;Content-Signal: /a ai-train=no", "mybot", False),
-        (f"{_ALL}Content-Signal: /b ai-train=no", "mybot", True),
-        (f"{_ALL}Content-Signal: ai-train=yes;{_ALL}Content-Signal: ai-train=no", "mybot", False),
-    ],
-)
-def test_what_is_said_of_training(lines: str, agent: str, may_train: bool) -> None:
-    assert Robots(lines.replace(";", "\n"), agent).may_train("http://a.example/a/x") is may_train
