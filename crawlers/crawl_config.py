@@ -4,6 +4,7 @@ from crawlers.fetch import FetchSettings
 from crawlers.hosts import PaceSettings
 from crawlers.parsing import ParseSettings
 from crawlers.ranges import RangeSettings
+from crawlers.render_config import RenderSettings
 from crawlers.scope import ScopeSettings
 from schemas.consent import ConsentSettings
 from schemas.settings import Settings
@@ -28,5 +29,6 @@ class CrawlConfig(Settings, frozen=True):
     pace: PaceSettings = PaceSettings()
     scope: ScopeSettings = ScopeSettings()
     parse: ParseSettings = ParseSettings()
+    render: RenderSettings = RenderSettings()
     consent: ConsentSettings = ConsentSettings()
     ranges: RangeSettings = RangeSettings()

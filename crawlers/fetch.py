@@ -11,6 +11,7 @@ import ssl
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from types import MappingProxyType, TracebackType
 from typing import Any
 
@@ -21,6 +22,7 @@ from yarl import URL
 from crawlers.addresses import BlockedAddress, GuardedResolver
 from crawlers.budget import ByteBudget
 from crawlers.clock import now
+from crawlers.heads import LenientHandler
 from crawlers.http import decode_body, join_headers
 from crawlers.web_bot_auth import BotAuth
 from schemas import __version__
@@ -72,6 +74,8 @@ class FetchSettings(Settings, frozen=True):
     """Hosts that may lie on private or loopback addresses: your own, or those of a test."""
     connect_to: dict[str, str] = msgspec.field(default_factory=dict)
     """Host to `address:port`: sites that are served somewhere else than their name says."""
+    cookies: bool = False
+    """Bring back the cookies of a site that redirects a page to itself until they come; each visit forgets them."""
     certificates: str = ""
     """A PEM file of certificate authorities to trust beside the system's."""
 
@@ -231,6 +235,8 @@ class Fetcher:
             use_dns_cache=False,  # the resolver remembers
             keepalive_timeout=30,
         )
+        make: Any = partial(LenientHandler, asyncio.get_running_loop())
+        connector._factory = make  # there is no public way
         self._session = aiohttp.ClientSession(
             connector=connector,
             cookie_jar=aiohttp.DummyCookieJar(),

@@ -19,7 +19,7 @@ from crawlers.site_policy import SitePolicy
 from crawlers.warc_writer import Payload
 from schemas.drops import Drop, DropRow
 from schemas.presigned import is_presigned
-from schemas.urls import canonical_url, media_key
+from schemas.urls import canonical_url, host_of, media_key, registered_domain
 
 QUEUED, IN_FLIGHT, DONE, DROPPED = range(4)
 _HOSTS_IN_MEMORY = 20_000
@@ -38,6 +38,7 @@ class Item(msgspec.Struct, frozen=True, array_like=True):
     fallbacks: tuple[str, ...] = ()  # other addresses of the same image or video
     found_on: str = ""
     via: tuple[str, ...] = ()  # of an image or video: the addresses that redirected here
+    most_pages: int = 0  # of a seed: so many of its domain may be taken; 0: as the settings say
 
     @property
     def key(self) -> bytes:
@@ -66,6 +67,8 @@ class Frontier:
         self._db.executescript(TABLES + TOTALS)
         self._scope = scope
         self._hosts: dict[str, Host] = {}
+        (known,) = self._db.execute("SELECT count(*) FROM domains").fetchone()
+        self._has_budgets = bool(known or scope.max_pages_per_domain)
         with self.transaction():  # what was in flight when the last process ended is to be visited again
             self._db.execute("UPDATE visits SET state = 0 WHERE state = 1")
             self._db.execute("UPDATE hosts SET queued = (SELECT count(*) FROM visits WHERE host = name AND state = 0)")
@@ -103,6 +106,8 @@ class Frontier:
         host = host_name(item.url)
         if not host:
             return False
+        if item.most_pages:
+            self._set_budget(item)
         known = self._db.execute("SELECT id, state, item, reason FROM visits WHERE key = ?", (item.key,)).fetchone()
         if known:
             return known[1] != DONE and self._add_alias(item, *known)
@@ -119,7 +124,26 @@ class Frontier:
             "ON CONFLICT (name) DO UPDATE SET queued = queued + 1, pages = pages + excluded.pages",
             (host, item.kind == "page"),
         )
+        if item.kind == "page" and self._has_budgets:
+            self._db.execute(
+                "INSERT INTO domains VALUES (?, 1, 0) ON CONFLICT (name) DO UPDATE SET pages = pages + 1",
+                (registered_domain(host_of(item.url)),),
+            )
         return True
+
+    def _set_budget(self, item: Item) -> None:
+        """Remember how many pages of a domain may be taken up from now on."""
+        self._has_budgets = True
+        self._db.execute(
+            "INSERT INTO domains VALUES (?, 0, ?) ON CONFLICT (name) DO UPDATE SET most = excluded.most",
+            (registered_domain(host_of(item.url)), item.most_pages),
+        )
+
+    def _is_over_budget(self, url: str) -> bool:
+        row = self._db.execute(
+            "SELECT pages, most FROM domains WHERE name = ?", (registered_domain(host_of(url)),)
+        ).fetchone()
+        return row is not None and 0 < (row[1] or self._scope.max_pages_per_domain) <= row[0]
 
     def _add_alias(self, item: Item, visit: int, state: int, first: bytes, reason: str) -> bool:
         """Remember another address for what is likely to be the same: the first may lead nowhere, and only a success
@@ -171,6 +195,8 @@ class Frontier:
         pages = self._db.execute("SELECT pages FROM hosts WHERE name = ?", (host,)).fetchone()
         if pages and pages[0] >= self._scope.max_pages_per_host:
             return Drop("host_budget")
+        if self._has_budgets and self._is_over_budget(item.url):
+            return Drop("domain_budget")
         shape, limit = shape_limit(item.url, self._scope)
         if limit:
             shape_key = media_key(shape)

@@ -28,12 +28,13 @@ B = TypeVar("B", bytes, bytearray)
 
 
 def join_headers(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Header lines as a mapping: names in lower case, repeated values joined by ", ", X-Robots-Tag by line ends."""
+    """Header lines as a mapping: names in lower case, repeated values joined by ", ", those of X-Robots-Tag and
+    Set-Cookie by line ends."""
     headers: dict[str, str] = {}
     for name, value in pairs:
         name = name.lower()
-        # Each value of X-Robots-Tag may be addressed to another bot, so these stay apart.
-        joint = "\n" if name == "x-robots-tag" else ", "
+        # Each value of X-Robots-Tag may be addressed to another bot, and a cookie has commas: these stay apart.
+        joint = "\n" if name in ("x-robots-tag", "set-cookie") else ", "
         headers[name] = f"{headers[name]}{joint}{value}" if name in headers else value
     return headers
 

@@ -48,4 +48,20 @@ class Reader:
             links = await self._parsing.run(item.url, lambda: self._parse(markup))
         except Drop as drop:
             unread = drop.reason
-        return msgspec.structs.replace(in_page(item, exchange, links, self._config), unread=unread)
+        found = msgspec.structs.replace(in_page(item, exchange, links, self._config), unread=unread)
+        if not found.refusal and await asyncio.to_thread(self._config.render.wants, item.url, markup.html):
+            return msgspec.structs.replace(found, bare=markup)
+        return found
+
+    async def read_rendered(self, item: Item, exchange: Exchange, html: bytes, raw: Found) -> Found:
+        """Where a page leads as its scripts made it, and where its own markup did."""
+        try:
+            links = await self._parsing.run(item.url, lambda: self._parse(PageSource(item.url, html, "utf-8")))
+        except Drop as drop:
+            return msgspec.structs.replace(raw, unread=drop.reason)
+        found = in_page(item, exchange, links, self._config)
+        return msgspec.structs.replace(
+            found,
+            items=tuple(dict.fromkeys((*found.items, *raw.items))),
+            licences=tuple(dict.fromkeys((*found.licences, *raw.licences))),
+        )

@@ -13,6 +13,10 @@ from crawlers.warc import SITE_SIGNALS
 from crawlers.warc_writer import WarcWriter, payload_digest
 from schemas.signals import Signal
 
+#: The field of a response behind which a conversion record holds what its scripts made of it.
+RENDERED = "WARC-Rendered"
+#: The field of a response that a page asked for while it was rendered: the address of that page.
+LOADED_FOR = "WARC-Loaded-For"
 _POSITION = "place"  # its name in frontiers that were written
 
 
@@ -38,10 +42,14 @@ class Recorder:
         item: Item | None = None,
         policy: SitePolicy | None = None,
         licences: tuple[Signal, ...] = (),
+        rendered: bytes = b"",
+        loaded_for: str = "",
     ) -> tuple[str, int]:
         """Write an exchange; a media payload that was met before is only referred to. Returns file and offset.
 
         What the site's files say of its use, and the `licences` that it names itself, are noted beside it.
+        `rendered` is what the scripts of a page made of it: it is written behind it, and read in its place.
+        `loaded_for` is the address of a page that is rendered: what it loads is no page by itself.
         """
         digest = payload_digest(exchange.body)
         fields: list[tuple[str, str]] = []
@@ -57,7 +65,10 @@ class Recorder:
         if first is not None:
             position = self._warc.write_revisit(exchange, digest, first, fields)
         else:
-            payload = self._warc.write(exchange, digest, fields)
+            said = [(RENDERED, "follows")] if rendered else [(LOADED_FOR, loaded_for)] if loaded_for else []
+            payload = self._warc.write(exchange, digest, [*fields, *said])
+            if rendered:
+                self._warc.write_rendered(exchange, rendered, payload, fields)
             position = payload.position
             if is_media:
                 self._frontier.add_payload(digest, payload)

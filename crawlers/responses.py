@@ -32,12 +32,14 @@ _HEAD = 1_024  # bytes that tell what a body is
 
 class Found(msgspec.Struct, frozen=True):
     """Where a response leads. `refusal`: the signal by which it asks not to be used; its links may be followed.
-    `unread`: why the links of a page were not looked for. `cut`: so many of them were left out."""
+    `unread`: why the links of a page were not looked for. `cut`: so many of them were left out. `bare`: its markup,
+    where its scripts are to be run."""
 
     items: tuple[Item, ...] = ()
     refusal: str = ""
     unread: str = ""
     cut: int = 0
+    bare: PageSource | None = None
     licences: tuple[str, ...] = ()  # addresses of RSL documents that a page names
 
 

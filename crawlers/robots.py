@@ -1,11 +1,12 @@
 """robots.txt and ai.txt by RFC 9309: the group that speaks to a crawler, and its verdict on an address.
 
 Beside visits it may speak of use: `Content-Usage` and `Content-Signal` of the group, `License` of all.
-What is written for older readers is understood too: `Crawl-delay`, `Request-rate`, missing colons, the usual slips of
+What is written for older readers is understood too: `Crawl-delay`, `Request-rate`, `Noindex`, missing colons, slips of
 the pen. No text raises an error, and none takes long: see `PathRules`.
 """
 
 import re
+import string
 from collections.abc import Iterable, Iterator
 
 from crawlers.usage_rules import UsageRules
@@ -23,10 +24,9 @@ _NUMBER = re.compile(r"[0-9]{1,9}(?:\.[0-9]{0,9})?|\.[0-9]{1,9}")
 _RATE = re.compile(r"([0-9]{1,9})\s*/\s*([0-9]{1,9})\s*([smhd]?)", re.IGNORECASE)
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _FIELDS = {
-    "user-agent": "agent", "useragent": "agent", "user agent": "agent",
-    "disallow": "disallow", "dissallow": "disallow", "dissalow": "disallow", "disalow": "disallow",
-    "diasllow": "disallow", "disallaw": "disallow",
-    "allow": "allow",
+    "user-agent": "agent",
+    "disallow": "disallow", "dissalow": "disallow", "dssalow": "disallow",
+    "allow": "allow", "noindex": "noindex",
     "crawl-delay": "delay", "crawl delay": "delay", "crawldelay": "delay",
     "request-rate": "rate", "request rate": "rate",
     "visit-time": "time", "visit time": "time",
@@ -34,6 +34,21 @@ _FIELDS = {
     "content-usage": "content-usage", "content-signal": "content-signal", "content-signals": "content-signal",
     "license": "licence", "licence": "licence",
 }  # fmt: skip
+
+
+def _slips(word: str) -> Iterator[str]:
+    """What one slip of the pen makes of a word: a letter too many, too few, another, or two that changed places."""
+    for at in range(len(word) + 1):
+        before, after = word[:at], word[at:]
+        yield before + after[1:]
+        yield before + after[1:2] + after[:1] + after[2:]
+        for letter in f"{string.ascii_lowercase}-_ ":
+            yield before + letter + after
+            yield before + letter + after[1:]
+
+
+#: Of the fields that forbid: one that is misread would open what its author closed.
+_MISSPELT = {slip: _FIELDS[word] for word in ("user-agent", "disallow") for slip in _slips(word)}
 _WORDS = re.compile(r"(user agent|crawl delay|request rate|visit time|[a-z-]+)\s+(.*)", re.IGNORECASE)
 Line = tuple[str, str]
 
@@ -85,7 +100,7 @@ class Robots:
     """
 
     def __init__(self, text: str, name: str) -> None:
-        self.sitemaps: list[str] = []
+        self._sitemaps: dict[str, None] = {}
         self.licences: list[str] = []  # addresses of RSL documents
         own: list[Line] = []
         general: list[Line] = []
@@ -117,6 +132,10 @@ class Robots:
             return True
         return self._rules.allow(path) and (self._doubtful is None or self._doubtful.allow(path))
 
+    @property
+    def sitemaps(self) -> list[str]:
+        return list(self._sitemaps)
+
     def usages(self, url: str) -> Iterator[Line]:
         """What is said about the use of an address: signal and words."""
         path = path_of(url) if self._usages else ""
@@ -145,7 +164,7 @@ class Robots:
             if field not in ("sitemap", "licence"):
                 yield field, value
             elif value and field == "sitemap":
-                self.sitemaps.append(value)
+                self._sitemaps[value] = None
             elif value and len(self.licences) < _MAX_LICENCES:
                 self.licences.append(value)
 
@@ -155,15 +174,22 @@ def _read(text: str) -> Iterator[Line]:
     for line in filter(None, _LINE_END.split(text.removeprefix("\ufeff"))):
         line = line.partition("#")[0].strip()
         name, colon, value = line.partition(":")
-        field = _FIELDS.get(name.strip().lower(), "") if colon else ""
+        field = _field(name.strip()) if colon else ""
         if not field and (words := _WORDS.match(line)):  # `Disallow /private`
-            field, value = _FIELDS.get(words[1].lower(), ""), words[2]
+            field, value = _field(words[1]), words[2]
         if field:
             yield field, value.strip()
 
 
+def _field(name: str) -> str:
+    name = name.lower()
+    return _FIELDS.get(name) or _MISSPELT.get(name, "")
+
+
 def _path_rules(lines: Iterable[Line]) -> PathRules:
-    return PathRules((field, value) for field, value in lines if field in _RULES and value)
+    """`Noindex` forbids as `Disallow` does: what no search may show is not to be learnt from."""
+    fields = (("disallow" if field == "noindex" else field, value) for field, value in lines if value)
+    return PathRules((field, value) for field, value in fields if field in _RULES)
 
 
 def _agents(value: str) -> tuple[set[str], set[str]]:

@@ -7,6 +7,7 @@ until it can be read. ai.txt (Spawning's) has the same form and speaks of use in
 
 import codecs
 import functools
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
@@ -26,6 +27,7 @@ ROBOTS, AI, TDMREP = "/robots.txt", "/ai.txt", "/.well-known/tdmrep.json"
 POLICY_FILES = (ROBOTS, AI, TDMREP)
 #: RFC 9309 asks for at least 500 KiB.
 MAX_POLICY_BYTES = 1 << 20
+_TAG = re.compile(r"<[^<>]*+>")
 
 
 class TdmRule(msgspec.Struct, frozen=True):
@@ -170,9 +172,9 @@ def read_tdmrep(body: bytes) -> tuple[TdmRule, ...]:
 
 
 def read_rules(body: bytes) -> str:
-    """The text of a robots.txt or ai.txt; "" for what is rather a web page."""
+    """The text of a robots.txt or ai.txt; of a web page what stands between its tags, which may be rules."""
     text = body[:MAX_POLICY_BYTES].decode(_encoding(body[:1000]), "replace").removeprefix("\ufeff")
-    return "" if text.lstrip()[:1] == "<" else text
+    return _TAG.sub("\n", text) if text.lstrip()[:1] == "<" else text
 
 
 def _encoding(head: bytes) -> str:

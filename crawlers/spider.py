@@ -16,15 +16,18 @@ from typing import IO, Any
 import msgspec
 
 from crawlers.clock import now
+from crawlers.cookie_walls import behind_wall
 from crawlers.crawl_config import CrawlConfig
 from crawlers.crawl_status import Status, count
-from crawlers.fetch import REDIRECTS, Exchange, Fetcher, Unfetched, check_status, retry_after
+from crawlers.fetch import REDIRECTS, Exchange, Fetcher, Judge, Unfetched, check_status, retry_after, user_agent
 from crawlers.flights import Flight, Flights
 from crawlers.frontier import Frontier, Item, Visit
 from crawlers.hosts import Host, host_name, learn_policy, origin, other_scheme, policy_file
 from crawlers.licences import Licences
+from crawlers.loading import Loader
 from crawlers.reading import Reader
 from crawlers.recorder import Recorder
+from crawlers.rendering import Rendered, Renderer
 from crawlers.responses import ASKED_AS, Found, judge_of, without_media
 from crawlers.scope import crawl_url, in_scope, is_wanted, partition_of
 from crawlers.site_policy import SitePolicy
@@ -86,6 +89,7 @@ class Spider:
         if saved := self.frontier.fact("status"):
             self._status = msgspec.msgpack.decode(saved, type=Status)
         self._requests_before = self._status.requests
+        self._renderer = Renderer(config.render, user_agent(config.fetch.contact))
         self._recorder = Recorder(self._folder, self._partition, config, self.frontier)
         self._fetcher = await Fetcher(config.fetch).__aenter__()
         self._flights = Flights(config.max_in_flight, config.fetch.max_connections)
@@ -97,12 +101,14 @@ class Spider:
             self.frontier.touch,
             config.partitions,
         )
+        self._loader = Loader(config, self._fetcher, self._turns, self.frontier.host, self._deny)
         return self
 
     async def __aexit__(self, *failure: object) -> None:
         for task in self._tasks:
             task.cancel()  # their visits stay queued
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._renderer.close()
         await self._fetcher.__aexit__(None, None, None)
         self._recorder.close()
         self.frontier.close()
@@ -296,7 +302,8 @@ class Spider:
         """One request, and all that follows from its answer, kept in one transaction."""
         item, config = visit.item, self._config
         exchange: Exchange | None = None
-        found, failure = Found(), None
+        found, failure, rendered = Found(), None, Rendered()
+        walls, loaded = list[Exchange](), list[Exchange]()
         licences, others = tuple[Signal, ...](), list[Exchange]()
         try:
             judge = judge_of(item.kind, config)
@@ -308,11 +315,24 @@ class Spider:
             exchange = await self._fetcher.get(item.url, answered, *ASKED_AS[item.kind])
             host.ended(self._turns.pace(host), exchange.sent_at)
             await self._turns.find_address(host, item.url)
+            if config.fetch.cookies and item.kind == "page" and "set-cookie" in exchange.headers:
+                walls = [exchange, *await self._behind_wall(item, host, policy, flight, answered, exchange)]
+                exchange = walls.pop()
             await self._refuse_listed(item, exchange)
             if exchange.status not in REDIRECTS:
                 check_status(exchange)
                 found = await self._reader.read(item, exchange)
                 licences = await self._read_licences(item, exchange, found, flight, others)
+            if found.bare is not None:
+                self._flights.rest(flight)
+                rendered = await self._renderer.render(found.bare, self._loader.load)
+                for each in self._loader.new(rendered.loaded):
+                    await self._refuse_listed(item, each)
+                    loaded.append(each)
+                if rendered.problem:
+                    count(self._status.drops, f"rendering of a page: {rendered.problem}")
+                if rendered.html:
+                    found = await self._reader.read_rendered(item, exchange, rendered.html, found)
         except Drop as drop:
             failure = drop
         if found.unread:
@@ -328,6 +348,10 @@ class Spider:
             for other in others:
                 self._recorder.record(other)
             self._paced(host, exchange, failure)
+            for passed in walls:
+                self._recorder.record(passed)
+            for each in loaded:
+                self._recorder.record(each, loaded_for=item.url)
             self._route(found.items[-_ROUTED_AT_ONCE:])
             if failure is not None:
                 # What is not to be used is not kept; what the server said when it failed is.
@@ -339,9 +363,28 @@ class Spider:
                 self._redirected(visit, exchange)
             elif exchange is not None:
                 count(self._status.visits, item.kind)
-                self.frontier.done(visit, self._recorder.record(exchange, item, policy, licences))
+                position = self._recorder.record(exchange, item, policy, licences, rendered.html)
+                self.frontier.done(visit, position)
             self.frontier.save(host)
             self._save()
+
+    async def _behind_wall(
+        self, item: Item, host: Host, policy: SitePolicy, flight: Flight, judge: Judge, first: Exchange
+    ) -> list[Exchange]:
+        """See `behind_wall`: each request in its turn, and none that the site forbids."""
+
+        async def get(url: str, cookie: str) -> Exchange:
+            if self._deny.denies(url):
+                raise Drop("denied")
+            self._check(msgspec.structs.replace(item, url=url), policy)
+            await self._turns.wait(flight, url)
+            exchange = await self._fetcher.get(
+                url, judge, *ASKED_AS[item.kind], more={"Cookie": cookie} if cookie else {}
+            )
+            host.ended(self._turns.pace(host), exchange.sent_at)
+            return exchange
+
+        return await behind_wall(first, get, self._config.fetch.max_redirects)
 
     async def _refuse_listed(self, item: Item, exchange: Exchange) -> None:
         """Before anything of a response is stored. Raises `Drop("hash_listed")`."""

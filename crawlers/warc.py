@@ -273,7 +273,11 @@ def _counted(record: WarcRecord, number: int, frame: Frame, settings: WarcSettin
 def _capture(record: WarcRecord, number: int, frame: Frame, settings: WarcSettings) -> Capture | None:
     if record.record_type == WarcRecordType.revisit:
         return _revisit(record, number)
-    if record.record_type != WarcRecordType.response:
+    if record.record_type == WarcRecordType.response and record.headers.get("WARC-Rendered"):
+        raise Drop("rendered")
+    if page := record.headers.get("WARC-Loaded-For"):
+        raise Drop("rendered", f"loaded for {page}")
+    if record.record_type != WarcRecordType.response and not _is_rendered(record):
         return None
     block = _block(frame, record) if settings.verify_digests else b""
     record.parse_http(auto_decode="none", quirks_mode=True)
@@ -307,6 +311,12 @@ def _capture(record: WarcRecord, number: int, frame: Frame, settings: WarcSettin
         tdm=(record.headers.get("WARC-TDM-Reservation") or "", record.headers.get("WARC-TDM-Policy") or ""),
         site=site_signals(record),
     )
+
+
+def _is_rendered(record: WarcRecord) -> bool:
+    """Whether a record holds a page as its scripts made it: an HTTP response of the type `conversion`."""
+    stated = record.headers.get("Content-Type") or ""
+    return bool(record.record_type == WarcRecordType.conversion) and stated.startswith("application/http")
 
 
 def _revisit(record: WarcRecord, number: int) -> Capture:

@@ -96,6 +96,22 @@ class WarcWriter:
         )
         return Payload(exchange.url, date, ids[0], position)
 
+    def write_rendered(self, exchange: Exchange, html: bytes, of: Payload, fields: Fields = ()) -> Position:
+        """A conversion record: what a page's scripts made of the response `of`, beneath the head of that response.
+
+        The head keeps what the site said of use; its lengths and encodings are made true of the markup, in UTF-8.
+        """
+        digest = payload_digest(html)
+        all_fields = [
+            ("WARC-Date", of.date),
+            ("WARC-Target-URI", exchange.url),
+            *fields,
+            ("WARC-Refers-To", of.record_id),
+            ("WARC-Payload-Digest", digest),
+        ]
+        block = _rendered_head(exchange, len(html)) + html
+        return self._append(_record("conversion", _new_id(), all_fields, "application/http; msgtype=response", block))
+
     def write_revisit(self, exchange: Exchange, digest: str, first: Payload, fields: Fields = ()) -> Position:
         """A revisit record: the payload is that of `first`, and is not repeated.
 
@@ -213,6 +229,19 @@ def _stored_head(exchange: Exchange) -> bytes:
         if not line.lower().startswith(b"content-length:")
     ]
     return b"\r\n".join([*kept, b"Content-Length: %d" % len(exchange.body), b"", b""])
+
+
+def _rendered_head(exchange: Exchange, length: int) -> bytes:
+    gone = (
+        b"content-type:",
+        b"content-length:",
+        b"content-encoding:",
+        b"transfer-encoding:",
+        b"etag:",
+        b"content-md5:",
+    )
+    lines = [line for line in exchange.response_head.split(b"\r\n")[:-1] if not line.lower().startswith(gone)]
+    return b"\r\n".join([*lines, b"Content-Type: text/html; charset=utf-8", b"Content-Length: %d" % length, b"", b""])
 
 
 def _truncation(exchange: Exchange) -> Fields:

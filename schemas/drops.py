@@ -31,6 +31,7 @@ REASONS: dict[str, str] = {
     "crawl_delay": "robots.txt asks for longer waits than the settings allow",
     "out_of_scope": "the settings of the crawl were changed since the address was found",
     "host_budget": "over the number of pages or requests that one host may take",
+    "domain_budget": "over the number of pages that may be taken of one registered domain",
     "host_down": "the host failed too often in a row",
     "parse_budget": "the pages of its site took so long to parse that they are not parsed any more",
     # records
@@ -44,6 +45,7 @@ REASONS: dict[str, str] = {
     "no_such_archive": "the archive that an index names is not there",
     "no_such_range": "the archive that an index names ends before the record",
     "no_ranges": "the server of the archive gives all of it, whatever range is asked for",
+    "rendered": "the page as its scripts made it is read in its place; or it was loaded for such a page",
     "not_http": "a response that is not HTTP, such as a DNS answer",
     "http_status": "the server did not answer 200",
     "unsupported_type": "neither a page nor an image",

@@ -1,6 +1,7 @@
 """`weft crawl`."""
 
 import argparse
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jobs.cli import fail, positive
@@ -21,6 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         ("stop", "end the run that works on the folder; the same command without this goes on"),
         ("pause", "have it begin no visit"),
         ("resume", "have it go on"),
+        ("status", "say what it is doing"),
     ):
         asked.add_argument(f"--{wish}", dest="wish", action="store_const", const=wish, help=meaning)
     parser.add_argument("--config", metavar="FILE", help="settings of the crawl, YAML")
@@ -28,6 +30,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--deny", metavar="FILE", help="addresses and domains never to visit, one a line")
     parser.add_argument(
         "--max-pages", type=positive, default=0, help="stop after about so many pages of this run; a rerun goes on"
+    )
+    parser.add_argument(
+        "--status-port", type=positive, default=0, help="a page and /metrics for Prometheus, on this machine alone"
     )
     parser.add_argument("--max-seconds", type=float, default=0.0, help="stop after so long; a rerun goes on")
     parser.add_argument("--engine", choices=("ray", "inline"), default="ray", help="inline works in this one process")
@@ -45,6 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
     from crawlers.crawl_config import CrawlConfig
     from crawlers.inputs import InputError
     from jobs.crawl.drive import CrawlError, ask, crawl
+    from jobs.crawl.watch import status_line
     from jobs.engine.engine import EngineSettings
     from jobs.settings_files import load_file, read_lines
     from schemas.drops import StepError
@@ -53,6 +59,9 @@ def run(arguments: argparse.Namespace) -> int:
     engine = EngineSettings(engine=arguments.engine, address=arguments.address, workers=arguments.workers)
     overrides = [*arguments.set, *([f"fetch.contact={arguments.contact!r}"] if arguments.contact else [])]
     try:
+        if arguments.wish == "status":
+            print(status_line(Path(arguments.output)))
+            return 0
         if arguments.wish:
             ask(arguments.output, arguments.wish)
             return 0
@@ -61,7 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
             return _from_index(arguments, config, engine)
         if option := is_asked_for(arguments):
             return fail(f"{option} goes with --from-index", 2)
-        limits = (arguments.max_pages, arguments.max_seconds)
+        limits = (arguments.max_pages, arguments.max_seconds, arguments.status_port)
         report = crawl(arguments.output, arguments.seeds, config, engine, read_lines(arguments.deny), *limits)
     except (SettingsError, InputError) as error:
         return fail(error, 2)

@@ -20,6 +20,7 @@ from crawlers.scope import partition_of
 from crawlers.web_bot_auth import check_bot_auth
 from jobs.crawl.progress import CrawlProgress
 from jobs.crawl.seeds import read_seeds
+from jobs.crawl.watch import Watch
 from jobs.crawl.worker import SpiderWorker
 from jobs.engine.engine import Engine, EngineSettings, WorkerDied, open_engine
 from jobs.engine.progress import Progress
@@ -76,6 +77,7 @@ def crawl(
     deny: Sequence[str] = (),
     max_pages: int = 0,
     max_seconds: float = 0.0,
+    status_port: int = 0,
 ) -> CrawlReport:
     """Crawl, or go on crawling, into the folder `output`, until nothing is left or a limit is reached (0: none).
 
@@ -87,13 +89,14 @@ def crawl(
         raise SettingsError(f"{output}: a crawl keeps its frontier in a local or shared folder, not in an object store")
     for _ in read_seeds(seed for seed in seeds if not Path(seed).is_file()):  # refused before anything is written
         pass
+    config.render.require_browser()
     plan = _plan(store, config, seeds, engine)
     check_hash_lists(config.consent.hash_lists)
     check_bot_auth(config.fetch.bot_auth_key, config.fetch.bot_auth_agent)
     denied = add_to_deny_list(store, deny)
     limits = (max_pages, max_seconds)
     with open_engine(engine) as runner:
-        job = _Crawl(Path(store.root).absolute(), plan.config, denied, runner)
+        job = _Crawl(Path(store.root).absolute(), plan.config, denied, runner, status_port)
         try:
             return asyncio.run(job.run(seeds, *limits))
         except (OSError, WorkerDied) as error:
@@ -142,7 +145,8 @@ def ask(output: str, wish: Literal["stop", "pause", "resume"]) -> None:
 class _Crawl:
     """Starts the workers, carries items between them, and knows when all is done."""
 
-    def __init__(self, folder: Path, config: CrawlConfig, deny: DenyList, engine: Engine) -> None:
+    def __init__(self, folder: Path, config: CrawlConfig, deny: DenyList, engine: Engine, status_port: int = 0) -> None:
+        self._watch = Watch(folder, status_port)
         self._folder, self._config, self._deny, self._engine = folder, config, deny, engine
         self._workers: list[SpiderWorker] = []
         self._runs: list[asyncio.Task[None]] = []
@@ -154,6 +158,7 @@ class _Crawl:
         (self._folder / STOP).unlink(missing_ok=True)  # it was meant for a run before
         async with AsyncExitStack() as stack:
             stack.push_async_callback(self._close)
+            await stack.enter_async_context(self._watch)
             for partition in range(self._config.partitions):
                 self._workers.append(await self._start(partition))
             await self._seed(seeds)
@@ -164,6 +169,7 @@ class _Crawl:
                 await worker.stop()
             await asyncio.gather(*self._runs)
             statuses = await self._statuses()
+            self._watch.show(statuses, CrawlProgress(progress).text(statuses), is_over=True)
             refused: Counter[str] = Counter()
             for worker in self._workers:
                 refused.update(await worker.export())
@@ -204,6 +210,7 @@ class _Crawl:
             except WorkerDied:
                 continue
             progress.show(statuses)
+            self._watch.show(statuses, progress.text(statuses), self._is_paused)
             await self._pause((self._folder / PAUSE).exists())
             pages = sum(status.visits.get("page", 0) for status in statuses)
             earlier = pages if earlier is None else earlier

@@ -1,20 +1,26 @@
 """Where a crawl begins: addresses, sitemaps, and files that list them."""
 
 import gzip
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+
+import msgspec
 
 from crawlers.frontier import Item
 from crawlers.scope import crawl_url
 from schemas.settings import SettingsError
 from schemas.urls import resolve
 
+_BUDGET = re.compile(r"\s+pages=([1-9][0-9]{0,11})$")
+
 
 def read_seeds(seeds: Iterable[str]) -> Iterator[Item]:
     """Items from addresses, sitemaps, and files of one a line (gzipped or not). Raises `SettingsError`.
 
     An address without scheme is taken for https. A sitemap is known by its name (`sitemap` in the file's name, or .xml
-    at its end), or by `sitemap:` before it.
+    at its end), or by `sitemap:` before it. A line of a file may go on with `pages=500`: so many pages are taken of its
+    registered domain at most.
     """
     for seed in seeds:
         path = Path(seed)
@@ -23,9 +29,14 @@ def read_seeds(seeds: Iterable[str]) -> Iterator[Item]:
             with opening(path, "rt", encoding="utf-8") as file:
                 for line in file:
                     if line.strip() and not line.startswith("#"):
-                        yield _seed(line.strip())
+                        yield _seed_of_line(line.strip())
         else:
             yield _seed(seed)
+
+
+def _seed_of_line(line: str) -> Item:
+    address, *budget = _BUDGET.split(line)[:2]
+    return msgspec.structs.replace(_seed(address), most_pages=int(budget[0])) if budget else _seed(line)
 
 
 def _seed(seed: str) -> Item:

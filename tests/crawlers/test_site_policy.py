@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from crawlers.robots import Robots
 from crawlers.site_policy import SitePolicy, read_rules, read_tdmrep
 from schemas.drops import Drop
 
@@ -33,7 +34,7 @@ def test_the_delay_that_a_site_asks_for(text: str, delay_s: float) -> None:
 
 
 def test_an_error_page_is_no_rules() -> None:
-    assert read_rules(b"<html>User-agent: *\nDisallow: /</html>") == ""
+    assert Robots(read_rules(b"<html><p>Page not found: /robots.txt</html>"), "weft").may_visit("http://a.example/")
     assert read_rules(b"\xef\xbb\xbfUser-agent: *\n") == "User-agent: *\n"
 
 
@@ -60,6 +61,7 @@ def test_no_pattern_takes_long_on_an_address_that_nearly_fits(location: str) -> 
     body = f'[{{"location": "{location}", "tdm-reservation": 1}}]'.encode()
     rules = f"User-agent: *\nDisallow: {location}\n"
     program = f"""
+from crawlers.robots import Robots
 from crawlers.site_policy import SitePolicy, read_tdmrep
 policy = SitePolicy({rules!r}, {rules!r}, read_tdmrep({body!r}))
 for length in (60, 300, 2000):

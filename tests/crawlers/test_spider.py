@@ -522,6 +522,36 @@ def test_sitemaps_that_robots_txt_names_are_read(web: WebServer, tmp_path: Path)
     assert "http://b.example/x" not in done.urls()
 
 
+def test_a_domain_has_a_budget_over_all_its_hosts(web: WebServer, tmp_path: Path) -> None:
+    links = page(*(f"/{number}" for number in range(9)), *(f"http://www.a.example/w{number}" for number in range(9)))
+    web.routes |= {"/": Reply(links)} | {f"/{number}": Reply(page()) for number in range(9)}
+    web.routes |= {f"/w{number}": Reply(page()) for number in range(9)}
+    settings = config(web, scope=ScopeSettings(max_pages_per_domain=4))
+    settings.fetch.connect_to["www.a.example"] = web.address
+    outcome = crawl(tmp_path, settings, "http://a.example/", "http://b.example/")
+    assert outcome.status.visits == {"page": 8}
+    assert set(outcome.refused) == {"domain_budget"}
+
+
+@pytest.mark.parametrize("most", [2, 7])
+def test_a_seed_may_have_a_budget_of_its_own_that_outlives_the_run(web: WebServer, tmp_path: Path, most: int) -> None:
+    web.routes |= {"/": Reply(page(*(f"/{number}" for number in range(9))))}
+    web.routes |= {f"/{number}": Reply(page()) for number in range(9)}
+
+    async def run() -> int:
+        async with Spider(tmp_path, 0, config(web), find_links) as spider:
+            spider.offer([Item("http://a.example/", "page", most_pages=most)])
+        async with Spider(tmp_path, 0, config(web), find_links) as spider:
+            running = asyncio.create_task(spider.run())
+            while not spider.status().is_idle:
+                await asyncio.sleep(0.01)
+            spider.stop()
+            await running
+            return spider.status().visits["page"]
+
+    assert asyncio.run(run()) == most
+
+
 def test_include_and_exclude_patterns(web: WebServer, tmp_path: Path) -> None:
     web.routes |= {"/in/": Reply(page("/in/1", "/out", "/in/x-2", images=("/i.png",))), "/in/1": Reply(page())}
     scope = ScopeSettings(include=(r"/in/",), exclude=(r"x-\d", r"\.png$"))
@@ -558,6 +588,49 @@ def test_an_address_that_is_there_is_visited_under_one_name(web: WebServer, tmp_
     web.routes |= {"/": Reply(page(*links, "/n")), "/a/index.html": Reply(page()), "/n": Reply(page(*links))}
     crawl(tmp_path, config(web), "http://a.example/")
     assert sorted(web.paths()) == ["/", "/a/index.html", "/n"]
+
+
+def _wall(request: Request) -> Reply:
+    """Shows its page to who brings back both cookies, the second of which is set elsewhere."""
+    cookies = request.headers.get("cookie", "")
+    if "seen=1" in cookies and "id=a,b" in cookies:
+        return Reply(page("/b") if request.path == "/a" else b"<p>Inside</p>")
+    expires = "Expires=Wed, 21 Oct 2099 07:28:00 GMT"
+    cookie = ("Set-Cookie", f"id=a,b; {expires}; Path=/")
+    return Reply(status=302, headers=(("Location", f"/check?to={request.path}"), cookie, ("Set-Cookie", "x=y")))
+
+
+def _check_of_wall(request: Request) -> Reply:
+    assert "id=a,b" in request.headers["cookie"]
+    return Reply(status=302, headers=(("Location", request.path.partition("to=")[2]), ("Set-Cookie", "seen=1")))
+
+
+def test_a_wall_of_cookies_is_passed_where_the_settings_say_so(web: WebServer, tmp_path: Path) -> None:
+    web.routes |= {"/a": _wall, "/b": _wall, "/check": _check_of_wall}
+    settings = config(web)
+    settings = msgspec.structs.replace(settings, fetch=msgspec.structs.replace(settings.fetch, cookies=True))
+    outcome = crawl(tmp_path / "with", settings, "http://a.example/a")
+    assert outcome.status.visits == {"page": 2}
+    assert outcome.urls().count("http://a.example/b") == 2  # the redirect, and the page
+    asked = [line for line in web.log if line.path == "/b"]
+    assert "cookie" not in asked[0].headers  # each visit begins without any
+    assert sorted(asked[1].headers["cookie"].split("; ")) == ["id=a,b", "seen=1", "x=y"]
+    web.log.clear()
+    web.routes["/check"] = Reply(status=302, headers=(("Location", "/a"),))
+    assert crawl(tmp_path / "without", config(web), "http://a.example/a").status.visits == {}
+    assert all("cookie" not in line.headers for line in web.log)
+
+
+@pytest.mark.parametrize("target", ["http://b.example/a", "/a"])
+def test_cookies_go_to_no_other_host_and_not_in_circles(web: WebServer, tmp_path: Path, target: str) -> None:
+    web.routes["a.example/a"] = Reply(status=302, headers=(("Location", target), ("Set-Cookie", "id=1")))
+    web.routes["b.example/a"] = Reply(page())
+    settings = config(web)
+    settings = msgspec.structs.replace(settings, fetch=msgspec.structs.replace(settings.fetch, cookies=True))
+    outcome = crawl(tmp_path, settings, "http://a.example/a")
+    assert all("cookie" not in line.headers for line in web.log if line.host == "b.example")
+    assert len(web.paths("a.example")) <= 1 + settings.fetch.max_redirects
+    assert set(outcome.reasons().values()) == ({"too_many_redirects"} if target == "/a" else set())
 
 
 def test_refreshes_and_frames_are_followed(web: WebServer, tmp_path: Path) -> None:

@@ -302,6 +302,11 @@ def test_seeds_are_addresses_sitemaps_and_files_of_either(tmp_path: Path) -> Non
     with gzip.open(tmp_path / "list.gz", "wt") as file:
         file.write("c.example\n")
     seeds = ["a.example", "https://a.example/sitemap.xml.gz", str(tmp_path / "list.txt"), str(tmp_path / "list.gz")]
+    (tmp_path / "budgets").write_text("a.example pages=500\nhttps://b.example/x\tpages=2\nc.example\n")
+    assert [item.most_pages for item in read_seeds([str(tmp_path / "budgets")])] == [500, 2, 0]
+    (tmp_path / "budgets").write_text("a.example pages=many\n")
+    with pytest.raises(SettingsError, match="pages=many"):
+        list(read_seeds([str(tmp_path / "budgets")]))
     assert list(read_seeds(seeds)) == [
         Item("https://a.example/", "page"),
         Item("https://a.example/sitemap.xml.gz", "sitemap"),

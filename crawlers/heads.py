@@ -1,0 +1,84 @@
+"""Heads of responses as servers send them, made into what a strict parser takes where browsers agree on what is meant.
+
+The parser of aiohttp refuses a response for one odd line of its head. Mended are: blanks before a colon, lines that are
+no header, the same Content-Length twice, and a Content-Length beside chunks, which count (RFC 9112, section 6.3). Two
+lengths that differ are left to be refused: nobody knows where such a body ends.
+"""
+
+import re
+from typing import Any
+
+from aiohttp.client_proto import ResponseHandler
+
+_END = re.compile(rb"\n\r?\n")
+_HEADER = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]++)[ \t]*+:(.*)", re.DOTALL)
+_MOST = 1 << 20  # bytes that are waited for
+_LENGTH, _CODING = b"content-length", b"transfer-encoding"
+
+
+class LenientHandler(ResponseHandler):
+    """Hands the parser each head whole and mended; bodies pass through untouched."""
+
+    def __init__(self, loop: Any) -> None:
+        super().__init__(loop)
+        self._head: bytearray | None = None  # what has come of it; None while a body comes
+
+    def set_response_params(self, **params: Any) -> None:
+        self._head = bytearray()
+        super().set_response_params(**params)
+
+    def data_received(self, data: bytes) -> None:
+        if self._head is None or not data:
+            super().data_received(data)
+            return
+        self._reschedule_timeout()
+        searched = max(0, len(self._head) - 2)
+        self._head += data
+        while end := _END.search(self._head, searched):
+            head, rest = bytes(self._head[: end.end()]), self._head[end.end() :]
+            if not head.strip():  # blank lines before the head
+                self._head, searched = rest, 0
+                continue
+            self._head = rest if _is_interim(head) else None
+            super().data_received(mended(head) + (b"" if self._head is not None else bytes(rest)))
+            if self._head is None:
+                return
+            searched = 0
+        if len(self._head) > _MOST:
+            unread, self._head = bytes(self._head), None
+            super().data_received(unread)
+
+
+def mended(head: bytes) -> bytes:
+    """A head, its blank line included, without what a strict parser would refuse it for."""
+    first, *lines = head.lstrip(b"\r\n").split(b"\n")
+    kept: list[tuple[bytes, bytes]] = []  # name in lower case, line
+    is_dropped = True
+    for line in lines:
+        text = line.rstrip(b"\r")
+        if text[:1] in (b" ", b"\t"):  # goes on with the line before
+            if kept and not is_dropped:
+                kept[-1] = kept[-1][0], kept[-1][1] + b"\r\n" + text
+            continue
+        found = _HEADER.fullmatch(text)
+        is_dropped = found is None
+        if found:
+            kept.append((found[1].lower(), found[1] + b":" + found[2]))
+    kept = _one_length(kept)
+    return b"\r\n".join([first.rstrip(b"\r"), *(line for _, line in kept), b"", b""])
+
+
+def _one_length(lines: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    codings = [line for name, line in lines if name == _CODING]
+    lengths = [line.partition(b":")[2] for name, line in lines if name == _LENGTH]
+    stated = {value.strip() for length in lengths for value in length.split(b",")}
+    others = [pair for pair in lines if pair[0] != _LENGTH]
+    if codings and codings[-1].strip().lower().endswith(b"chunked"):
+        return others
+    return [*others, (_LENGTH, b"Content-Length: " + stated.pop())] if len(stated) == 1 else lines
+
+
+def _is_interim(head: bytes) -> bool:
+    """A status such as 103 Early Hints, behind which another head comes; 101 is none of those."""
+    status = head.lstrip(b"\r\n").split(b" ", 2)[1:2]
+    return bool(status) and status[0][:1] == b"1" and status[0][:3] != b"101"

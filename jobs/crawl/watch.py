@@ -1,0 +1,152 @@
+"""A crawl watched while it runs: a file for `weft crawl --status`, and a page and figures for Prometheus at a port."""
+
+import asyncio
+import html
+import time
+from collections import Counter
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+
+from crawlers.crawl_status import Status
+from schemas.settings import SettingsError
+
+STATE = "work/status.json"
+_WRITTEN_EVERY_S = 2.0
+_STALE_S = 15.0
+_HOSTS_SHOWN = 10
+_STYLE = "body{font:16px/1.5 sans-serif;margin:2em}td{padding:0 1em 0 0}td+td{text-align:right}"
+
+
+class CrawlState(msgspec.Struct, frozen=True):
+    """The sum of all partitions at one time."""
+
+    at: float = 0.0  # seconds since 1970
+    is_paused: bool = False
+    is_over: bool = False  # the run has ended
+    line: str = ""  # as the progress shows it
+    visits: dict[str, int] = {}  # by kind
+    statuses: dict[str, int] = {}
+    drops: dict[str, int] = {}
+    bytes: int = 0
+    requests: int = 0
+    queued: int = 0
+    in_flight: int = 0
+    most_left: tuple[tuple[str, int], ...] = ()  # hosts and their queues
+
+    @property
+    def word(self) -> str:
+        return "ended" if self.is_over else "paused" if self.is_paused else "running"
+
+
+class Watch:
+    """Keeps the state of a crawl in `folder`, and serves it at `port` of this machine (0: does not)."""
+
+    def __init__(self, folder: Path, port: int = 0) -> None:
+        self._path, self._port = folder / STATE, port
+        self._state = CrawlState()
+        self._server: asyncio.Server | None = None
+
+    def show(self, statuses: list[Status], line: str, is_paused: bool = False, is_over: bool = False) -> None:
+        if time.time() - self._state.at < _WRITTEN_EVERY_S and not is_over:
+            return
+        self._state = _sum_of(statuses, line, is_paused, is_over)
+        aside = self._path.with_suffix(".tmp")
+        aside.write_bytes(msgspec.json.encode(self._state))
+        aside.replace(self._path)
+
+    async def __aenter__(self) -> "Watch":
+        """Raises `SettingsError` where the port is taken."""
+        if self._port:
+            try:
+                self._server = await asyncio.start_server(self._answer, "127.0.0.1", self._port)
+            except OSError as error:
+                raise SettingsError(f"--status-port {self._port}: {error.strerror}") from None
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._server is not None:
+            self._server.close()
+
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, IndexError):
+            async with asyncio.timeout(5):
+                path = (await reader.readuntil(b"\r\n\r\n")).split(b" ", 2)[1]
+                is_metrics = path == b"/metrics"
+                body = (metrics_of(self._state) if is_metrics else page_of(self._state)).encode()
+                kind = "text/plain; version=0.0.4" if is_metrics else "text/html"
+                head = f"HTTP/1.1 200 OK\r\nContent-Type: {kind}; charset=utf-8\r\nContent-Length: {len(body)}\r\n"
+                writer.write(f"{head}Connection: close\r\n\r\n".encode() + body)
+                await writer.drain()
+        writer.close()
+
+
+def _sum_of(statuses: list[Status], line: str, is_paused: bool, is_over: bool) -> CrawlState:
+    def total(name: str) -> dict[str, int]:
+        return dict(sorted(sum((Counter(getattr(status, name)) for status in statuses), Counter[str]()).items()))
+
+    hosts = sorted((host[:2] for status in statuses for host in status.slowest), key=lambda host: -host[1])
+    return CrawlState(
+        at=time.time(),
+        is_paused=is_paused,
+        is_over=is_over,
+        line=line,
+        visits=total("visits"),
+        statuses=total("statuses"),
+        drops=total("drops"),
+        bytes=sum(status.bytes for status in statuses),
+        requests=sum(status.requests for status in statuses),
+        queued=sum(status.queued for status in statuses),
+        in_flight=sum(status.in_flight for status in statuses),
+        most_left=tuple(hosts[:_HOSTS_SHOWN]),
+    )
+
+
+def status_line(folder: Path) -> str:
+    """What a crawl is doing, in a line. Raises `SettingsError` where there is none."""
+    try:
+        state = msgspec.json.decode((folder / STATE).read_bytes(), type=CrawlState)
+    except (OSError, msgspec.MsgspecError):
+        raise SettingsError(f"{folder} holds no crawl that has begun") from None
+    age_s = max(0.0, time.time() - state.at)
+    word = state.word if state.is_over or age_s < _STALE_S else "not running"
+    return f"{word}, as of {age_s:.0f} s ago: {state.line}"
+
+
+def metrics_of(state: CrawlState) -> str:
+    """In the text format of Prometheus."""
+    lines: list[str] = []
+    for name, label, counts in (
+        ("visits", "kind", state.visits),
+        ("responses", "status", state.statuses),
+        ("drops", "reason", state.drops),
+    ):
+        lines.append(f"# TYPE weft_crawl_{name}_total counter")
+        lines += [f'weft_crawl_{name}_total{{{label}="{_quoted(word)}"}} {n}' for word, n in counts.items()]
+    for name, kind, value in (
+        ("requests_total", "counter", state.requests),
+        ("bytes_total", "counter", state.bytes),
+        ("queued", "gauge", state.queued),
+        ("in_flight", "gauge", state.in_flight),
+        ("paused", "gauge", int(state.is_paused)),
+    ):
+        lines += [f"# TYPE weft_crawl_{name} {kind}", f"weft_crawl_{name} {value}"]
+    return "\n".join([*lines, ""])
+
+
+def page_of(state: CrawlState) -> str:
+    """A page that loads itself again every few seconds."""
+    tables = [("visits", state.visits.items()), ("responses", state.statuses.items()), ("dropped", state.drops.items())]
+    parts = [
+        f"<h2>{name}</h2><table>{''.join(f'<tr><td>{html.escape(word)}<td>{n:,}' for word, n in rows)}</table>"
+        for name, rows in [*tables, ("most left", state.most_left)]
+    ]
+    return (
+        f"<!DOCTYPE html><meta charset=utf-8><meta http-equiv=refresh content=5><title>weft crawl</title>"
+        f"<style>{_STYLE}</style><h1>{state.word}</h1><p>{html.escape(state.line)}</p>{''.join(parts)}"
+    )
+
+
+def _quoted(value: str) -> str:
+    return value.replace("\\", r"\\").replace('"', r"\"").replace("\n", " ")

@@ -1,0 +1,87 @@
+import asyncio
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from crawlers.crawl_status import Status
+from jobs.cli import main
+from jobs.crawl.watch import Watch, metrics_of, page_of, status_line
+from schemas.settings import SettingsError
+from tests.crawlers.servers import Reply, WebServer, page
+
+ODD = 'odd "<b>"\n'
+STATUSES = [
+    Status({"page": 3}, {"200": 4}, {"robots": 1}, bytes=10, requests=5, queued=2, slowest=[("a.example", 2, 0.0)]),
+    Status({"page": 1, "image": 2}, {"404": 1}, {ODD: 1}, requests=3, queued=7, slowest=[("b.example", 7, 0.0)]),
+]  # fmt: skip
+
+
+def _watch(folder: Path, port: int = 0) -> Watch:
+    (folder / "work").mkdir(exist_ok=True)
+    watch = Watch(folder, port)
+    watch.show(STATUSES, "4 pages", is_paused=True)
+    return watch
+
+
+def test_the_state_of_all_partitions_is_summed(tmp_path: Path) -> None:
+    metrics = metrics_of(_watch(tmp_path)._state).splitlines()
+    for line in ('weft_crawl_visits_total{kind="page"} 4', 'weft_crawl_responses_total{status="404"} 1',
+                 'weft_crawl_drops_total{reason="odd \\"<b>\\" "} 1', "weft_crawl_requests_total 8",
+                 "weft_crawl_queued 9", "weft_crawl_paused 1"):  # fmt: skip
+        assert line in metrics
+
+
+def test_the_page_shows_hosts_with_most_left_first_and_escapes_what_others_wrote(tmp_path: Path) -> None:
+    shown = page_of(_watch(tmp_path)._state)
+    assert shown.index("b.example") < shown.index("a.example")
+    assert "<b>" not in shown
+    assert "<h1>paused</h1>" in shown
+
+
+def test_the_line_says_whether_anybody_works_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(SettingsError, match="no crawl"):
+        status_line(tmp_path)
+    watch = _watch(tmp_path)
+    assert status_line(tmp_path).startswith("paused, as of 0 s ago: 4 pages")
+    now = time.time()
+    monkeypatch.setattr("jobs.crawl.watch.time.time", lambda: now + 60)
+    assert status_line(tmp_path).startswith("not running, as of 60 s ago")
+    watch.show(STATUSES, "4 pages", is_over=True)
+    assert status_line(tmp_path).startswith("ended")
+
+
+def test_page_and_figures_are_served_on_this_machine_alone(tmp_path: Path, unused_port: int) -> None:
+    async def ask() -> list[str]:
+        async with _watch(tmp_path, unused_port):
+            with pytest.raises(SettingsError, match="--status-port"):
+                await Watch(tmp_path, unused_port).__aenter__()
+            address = f"http://127.0.0.1:{unused_port}"
+            return [await asyncio.to_thread(_read, address + path) for path in ("/", "/metrics")]
+
+    shown, metrics = asyncio.run(ask())
+    assert "weft crawl" in shown
+    assert "weft_crawl_requests_total 8" in metrics
+
+
+def _read(url: str) -> str:
+    with urllib.request.urlopen(url, timeout=5) as answer:
+        return str(answer.read().decode())
+
+
+@pytest.fixture
+def unused_port() -> int:
+    with WebServer() as server:
+        return server.port
+
+
+def test_a_crawl_leaves_its_status(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with WebServer({"/": Reply(page())}) as web:
+        sets = ["--set", f'fetch.connect_to={{a.example: "{web.address}"}}', "--set", "pace.delay_s=0"]
+        crawl = ["crawl", "http://a.example/", "-o", str(tmp_path), "--engine", "inline", "--workers", "1", *sets]
+        assert main(crawl) == 0
+    capsys.readouterr()
+    assert main(["crawl", "-o", str(tmp_path), "--status"]) == 0
+    assert capsys.readouterr().out.startswith("ended, as of")
+    assert main(["crawl", "-o", str(tmp_path / "none"), "--status"]) == 2
