@@ -6,7 +6,7 @@ import msgspec
 
 from crawlers.crawl_config import CrawlConfig
 from crawlers.fetch import Exchange
-from crawlers.frontier import Frontier, Item
+from crawlers.frontier import Frontier, Visit
 from crawlers.site_policy import SitePolicy
 from crawlers.warc_writer import WarcWriter, payload_digest
 
@@ -29,9 +29,14 @@ class Recorder:
         if self._warc.position[1] < resume[1]:
             frontier.requeue_lost(*self._warc.position)
 
-    def record(self, exchange: Exchange, item: Item | None = None, policy: SitePolicy | None = None) -> tuple[str, int]:
-        """Write an exchange; a media payload that was met before is only referred to. Returns file and offset."""
-        digest = payload_digest(exchange.body)
+    def record(
+        self, exchange: Exchange, visit: Visit | None = None, policy: SitePolicy | None = None
+    ) -> tuple[str, int]:
+        """Write an exchange; a media payload that was met before is only referred to. Returns file and offset.
+
+        With a `visit` it is what that was for; where the bytes of a medium lie is kept with it.
+        """
+        digest, item = payload_digest(exchange.body), visit.item if visit is not None else None
         fields: list[tuple[str, str]] = []
         if item is not None and policy is not None:
             names = ("WARC-TDM-Reservation", "WARC-TDM-Policy")  # the site's file says it, the response does not
@@ -41,12 +46,14 @@ class Recorder:
         is_media = item is not None and item.kind in ("image", "video")
         first = self._frontier.payload(digest) if is_media and exchange.body else None
         if first is not None:
-            position = self._warc.write_revisit(exchange, digest, first, fields)
+            payload, position = first, self._warc.write_revisit(exchange, digest, first, fields)
         else:
             payload = self._warc.write(exchange, digest, fields)
             position = payload.position
             if is_media:
                 self._frontier.add_payload(digest, payload)
+        if is_media and visit is not None:
+            self._frontier.keep_media(visit, payload.position, payload.url)
         return position.file, position.offset
 
     def keep_position(self) -> None:

@@ -12,14 +12,17 @@ from jobs.dataset.removal import remove_denied
 from jobs.engine.engine import EngineSettings, open_engine
 from jobs.kinds.clips.take import VIDEO_LISTS, check_list
 from jobs.kinds.finish import finish
+from jobs.kinds.retry import go_on_with_retry, retry_failed
 from jobs.kinds.table import jobs_of, takers_of
 from jobs.phases.duplicates import URLS
 from jobs.phases.extract import EXTRACT
+from jobs.phases.fetch import fetch_media
 from jobs.phases.own_steps import OwnCode, files_of
 from jobs.phases.plan import changed_code, make_plan, other_settings
 from jobs.phases.recipe import Recipe
 from jobs.phases.references import REFERENCES
 from jobs.phases.run import Phases
+from jobs.phases.task import Phase
 from schemas.dataset import DATASET, Dataset, read_dataset
 from schemas.deny import add_to_deny_list
 from schemas.settings import differences
@@ -35,17 +38,20 @@ def build(
     engine: EngineSettings,
     deny: Sequence[str] = (),
     videos: Sequence[str] = (),
+    retry: bool = False,
 ) -> Dataset:
     """Build, or finish, the dataset at `output`, a path or fsspec URL, of archives and of lists of `videos`.
 
     `deny` are lines of a `DenyList`, added to that of the output: nothing that it denies is kept, and samples of it
-    that were collected before are removed.
+    that were collected before are removed. With `retry`, media that failed for a reason that may have passed are asked
+    for again, and what is made of media is made anew.
 
     Raises `SettingsError` or `InputError` when the call is wrong, `BuildError` when partitions could not be done,
     `StepError` when a step is at fault.
     """
     recipe, store = Recipe.of(recipe), Store(output)
     denied = add_to_deny_list(store, deny)
+    begin_retry(store, recipe, retry)
     if store.exists(DATASET):
         dataset = finished(store, recipe)
         left = remove_denied(store, dataset, denied)
@@ -61,15 +67,21 @@ def build(
     jobs = jobs_of(recipe.config.kinds)
     with open_engine(engine, files_of(recipe.functions)) as runner:
         phases = Phases(runner, store, plan, recipe)
-        read_inputs(phases)
+        wanting = read_inputs(phases)
+        for job in jobs:
+            job.compare(phases)
+        fetch_media(phases, [job.asks for job in jobs], wanting)
         for job in jobs:
             job.make(phases)
     # partitions may have been done before something was denied
     return remove_denied(store, finish(store, plan, jobs, phases.commits), denied)
 
 
-def read_inputs(phases: Phases) -> None:
-    """Evaluation sets first; then pages, by the recipe; then where the media lie that pages and lists name."""
+def read_inputs(phases: Phases) -> list[Phase]:
+    """Evaluation sets first; then pages, by the recipe; then where the media lie that pages and lists name.
+
+    Returns the phases that have written which partition wants which media.
+    """
     plan, recipe, wanting = phases.plan, phases.recipe, [EXTRACT]
     if plan.references:
         phases.run(REFERENCES)
@@ -78,6 +90,16 @@ def read_inputs(phases: Phases) -> None:
         phases.run(VIDEO_LISTS, recipe)
         wanting.append(VIDEO_LISTS)
     phases.run(URLS, wanting)
+    return wanting
+
+
+def begin_retry(store: Store, recipe: Recipe, retry: bool) -> None:
+    """Prepare an output for another try at what failed, or go on with that. Raises `SettingsError`."""
+    if retry:
+        if store.exists(DATASET):
+            finished(store, recipe)
+        retry_failed(store)
+    go_on_with_retry(store)
 
 
 def finished(store: Store, recipe: Recipe) -> Dataset:

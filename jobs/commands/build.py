@@ -36,6 +36,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="LIST",
         help="for clips: .jsonl, .csv, .tsv or .parquet files of url, text, and subtitles if there are",
     )
+    parser.add_argument(
+        "--retry-failed",
+        action="store_true",
+        help="ask again for images and videos that failed for a reason that may have passed, and make their samples",
+    )
+    parser.add_argument(
+        "--media-from", default="", metavar="DIR", help="read what another build has fetched, and ask nobody"
+    )
     parser.add_argument("--engine", choices=("ray", "inline"), default="ray", help="inline works in this one process")
     parser.add_argument("--address", default="", help="of a Ray cluster; default RAY_ADDRESS, else this machine")
     parser.add_argument(
@@ -55,8 +63,10 @@ def run(arguments: argparse.Namespace) -> int:
 
         engine = EngineSettings(engine=arguments.engine, address=arguments.address, workers=arguments.workers)
         kinds = [f"kinds=[{arguments.kinds}]"] if arguments.kinds else []
-        recipe = Recipe.named(arguments.config, [*arguments.set, *kinds])
-        return build(arguments.output, arguments.input, recipe, engine, read_lines(arguments.deny), arguments.videos)
+        media = [f"media.from_build={arguments.media_from!r}"] if arguments.media_from else []
+        recipe = Recipe.named(arguments.config, [*arguments.set, *kinds, *media])
+        deny, retry = read_lines(arguments.deny), arguments.retry_failed
+        return build(arguments.output, arguments.input, recipe, engine, deny, arguments.videos, retry)
 
     return carry_out(work, arguments.output)
 

@@ -14,7 +14,7 @@ from jobs.phases.plan import Plan
 from jobs.phases.recipe import Recipe
 from jobs.phases.scoring import EMBEDDINGS, Hosts, compares_embeddings, model_pool
 from jobs.phases.slices import make_slices
-from jobs.phases.task import ROWS, Memory, Merged, Phase, Run, run_task
+from jobs.phases.task import ROWS, Memory, Merged, Phase, Run, files_of_phase, run_task
 from schemas.commits import Commit, read_done, write_summary
 from schemas.storage import Store
 
@@ -27,7 +27,8 @@ class Phases:
     """The phases of a build. Each is begun when those before it are complete; `commits` has the outcome of each."""
 
     def __init__(self, engine: Engine, store: Store, plan: Plan, recipe: Recipe) -> None:
-        self._engine, self.store, self.plan, self.recipe = engine, store, plan, recipe
+        self.engine, self.store, self.plan, self.recipe = engine, store, plan, recipe
+        self.fetchers = 0  # workers that fetch media, each with a bucket of what it is asked for
         self._run = Run.new(store.url)
         self._memory = Memory(self._run)
         self._merged: dict[str, Merged] = {}
@@ -49,14 +50,14 @@ class Phases:
         work = partial(run_task, phase, self._run, arguments, merged=dict(self._merged))
         failures: list[Failure] = []
         with progress(phase.name, size, len(done)) as bar:
-            for outcome in self._engine.run(phase.name, work, missing):
+            for outcome in self.engine.run(phase.name, work, missing):
                 if isinstance(outcome, Failure):
                     failures.append(outcome)
-                    self._engine.metrics.failed(phase.name)
+                    self.engine.metrics.failed(phase.name)
                 else:
                     done[outcome.partition] = outcome
                     bar.advance(outcome.counts)
-                    self._engine.metrics.done(phase.name, outcome.counts)
+                    self.engine.metrics.done(phase.name, outcome.counts)
         if failures:
             first = failures[0]
             raise BuildError(
@@ -68,7 +69,9 @@ class Phases:
     def _merge(self, phase: Phase, commits: Sequence[Commit]) -> None:
         """Merge the files of a phase that has many tasks; what was merged is removed, and nobody reads it again."""
         slices = len(self._memory.slices) if self._has_slices else 0
-        merged = plan_merge(phase.name, commits, max(self.plan.partitions, self.plan.buckets, slices))
+        partitions = self.plan.partitions * (2 if "clips" in self.plan.config.kinds else 1)  # `located_as`
+        buckets = max(partitions, self.plan.buckets, slices, self.fetchers)
+        merged = plan_merge(phase.name, commits, buckets)
         if merged is None:
             return
         names = merged_names(commits)
@@ -87,6 +90,10 @@ class Phases:
         self.commits[phase.name] = [msgspec.structs.replace(commit, files=[]) for commit in commits]
         return self.commits[phase.name]
 
+    def files(self, phase: Phase, name: str, bucket: int) -> list[str]:
+        """Where the rows of a bucket lie that the tasks of a phase have written under `name`."""
+        return files_of_phase(phase, name, bucket, self._memory, self._merged)
+
     def cut_slices(self) -> None:
         """Decide on the slices, when the first phase is complete; cut again in the same places they are the same."""
         make_slices(self.store, self.plan)
@@ -95,7 +102,7 @@ class Phases:
     @contextmanager
     def models(self) -> Iterator[Hosts]:
         """What a phase that scores is run with; evaluation images are embedded first."""
-        with model_pool(self._engine, self.recipe) as hosts:
+        with model_pool(self.engine, self.recipe) as hosts:
             if self.plan.references and compares_embeddings(self.plan.config.scorers):
                 self.run(EMBEDDINGS, hosts)
             yield hosts

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from jobs.phases.extract import EXTRACT
 from jobs.phases.plan import Plan
-from jobs.phases.task import FIRST, LAST, SLICES, Phase, Slice, Task
+from jobs.phases.task import FIRST, SLICES, Phase, Slice, Task
 from schemas.documents import Draft
 from schemas.storage import Store
 
@@ -33,9 +33,7 @@ def make_slices(store: Store, plan: Plan) -> list[Slice]:
     for start in range(0, len(names), _SIZES_AT_A_TIME):
         for data in store.read_all(names[start : start + _SIZES_AT_A_TIME]):
             sizes += np.frombuffer(data, "<i8")
-    # Slices of one domain run side by side: images from the web would then be asked for faster than its pace allows.
-    max_bytes = LAST if plan.config.media.from_web else plan.config.max_slice_bytes
-    slices = list(cut(sizes.tolist(), max_bytes))
+    slices = list(cut(sizes.tolist(), plan.config.max_slice_bytes))
     store.put(SLICES, msgspec.json.encode(slices))
     return slices
 

@@ -9,8 +9,7 @@ from jobs.phases.run import Phases
 
 
 def make_pages(phases: Phases) -> None:
-    """Drop what is repeated or too frequent before any image is opened; open images; score and write."""
-    compare_pages(phases)
+    """Open the images of pages that were compared; score and write."""
     phases.run(ASSEMBLE, phases.recipe)
     if phases.plan.config.corpus.max_image_places is not None:
         phases.run(CONTENTS, ASSEMBLE)
@@ -19,7 +18,7 @@ def make_pages(phases: Phases) -> None:
 
 
 def compare_pages(phases: Phases) -> None:
-    """Find which pages repeat another, and what is too frequent in those that are left."""
+    """Find which pages repeat another, and what is too frequent in those that are left, before any image is opened."""
     config = phases.plan.config
     phases.run(TEXTS)
     if config.near_duplicates:

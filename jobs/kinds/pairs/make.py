@@ -6,12 +6,16 @@ from jobs.kinds.pairs.write import PAIR_CONTENTS, PAIR_PUBLISH
 from jobs.phases.run import Phases
 
 
-def make_pairs(phases: Phases) -> None:
-    """Compare pairs by what their pages say of them, open their images, score and write those that are left."""
+def compare_pairs(phases: Phases) -> None:
+    """Compare pairs by what their pages say of them."""
     phases.cut_slices()
     phases.run(PAIR_COUNTS)
     if phases.plan.config.pairs.max_tokens is not None:
         phases.run(PAIR_WORDS)
+
+
+def make_pairs(phases: Phases) -> None:
+    """Open the images of pairs that were compared, score and write those that are left."""
     phases.run(PAIR_IMAGES, phases.recipe)
     phases.run(PAIR_CONTENTS)
     with phases.models() as hosts:
