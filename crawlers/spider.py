@@ -127,6 +127,10 @@ class Spider:
         self._stopping = True
         self._changed.set()
 
+    def roll(self) -> None:
+        """Give the archive in hand its name; the next record begins another."""
+        self._recorder.finish()
+
     def pause(self, is_paused: bool) -> None:
         """Begin no visit any more, or go on; what is in flight is finished."""
         self._is_paused = is_paused

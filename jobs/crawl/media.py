@@ -4,6 +4,8 @@ Hosts are hashed over workers, which read from the build's store what is wanted 
 """
 
 import asyncio
+import tempfile
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,6 +14,7 @@ import msgspec
 from crawlers.crawl_config import CrawlConfig
 from crawlers.frontier import Item
 from jobs.crawl.drive import Crawl, CrawlError, CrawlReport, failure_of
+from jobs.crawl.mirror import Mirror
 from jobs.crawl.worker import SpiderWorker
 from jobs.engine.engine import Engine, WorkerDied
 from schemas.buckets import BucketReader
@@ -23,6 +26,8 @@ __all__ = ["CrawlError", "fetch_wanted"]
 #: Rows of what is wanted, in the bucket of the partition of its host: an `Item`.
 ASKED = "item"
 _ROWS_AT_A_TIME = 1000
+#: Of a store of objects: how often it is looked whether an archive is whole, and how old one may grow.
+_LOOK_EVERY_S, _ROLL_EVERY_S = 5.0, 600.0
 
 
 def fetch_wanted(
@@ -57,12 +62,14 @@ class _MediaCrawl(Crawl):
         wanted: Sequence[Sequence[str]],
         engine: Engine,
     ) -> None:
-        super().__init__(Path(store.path(folder)).absolute(), config, deny, engine)
-        self._store, self._wanted = store, wanted
+        self._scratch = tempfile.TemporaryDirectory(prefix="weft-media-")
+        own = Path(store.path(folder)).absolute() if store.is_local else Path(self._scratch.name)
+        super().__init__(own, config, deny, engine)
+        self._store, self._name, self._wanted = store, folder, wanted
 
     async def _start(self, partition: int) -> SpiderWorker:
         wanted = list(self._wanted[partition])
-        arguments = (str(self._folder), partition, self._config, self._deny.lines, self._store.url, wanted)
+        arguments = (self._name, partition, self._config, self._deny.lines, self._store.url, wanted)
         worker = self._engine.start_worker(MediaWorker, arguments, of=self._config.partitions)
         await worker.open()
         return worker
@@ -74,18 +81,48 @@ class MediaWorker(SpiderWorker):
     def __init__(
         self, folder: str, partition: int, config: CrawlConfig, denied: list[str], store: str, wanted: list[str]
     ) -> None:
-        super().__init__(folder, partition, config, denied)
-        self._rows, self._wanted = Store(store), wanted
+        self._store, self._wanted = Store(store), wanted
+        self._scratch = tempfile.TemporaryDirectory(prefix="weft-media-")
+        self._mirror: Mirror | None = None
+        own = str(Path(self._store.path(folder)).absolute())
+        if not self._store.is_local:
+            own = self._scratch.name
+            self._mirror = Mirror(self._store, folder, Path(own), partition)
+        super().__init__(own, partition, config, denied)
 
     async def open(self) -> None:
         """Take the partition, and queue what is wanted of its hosts unless it was met before."""
+        if self._mirror is not None:
+            await asyncio.to_thread(self._mirror.restore)
         await super().open()
-        for table in BucketReader(self._rows).groups(self._wanted, self._partition):
+        for table in BucketReader(self._store).groups(self._wanted, self._partition):
             for rows in table.select([ASKED]).to_batches(max_chunksize=_ROWS_AT_A_TIME):
                 packed = rows.column(0).to_pylist()
                 self._spider.offer([msgspec.msgpack.decode(item, type=Item) for item in packed])
                 await asyncio.sleep(0)
 
+    async def run(self) -> None:
+        """As a crawl; what is whole is sent to a store of objects now and then."""
+        sending = asyncio.create_task(self._send(self._mirror)) if self._mirror is not None else None
+        try:
+            await super().run()
+        finally:
+            if sending is not None:
+                sending.cancel()
+                await asyncio.gather(sending, return_exceptions=True)
+
+    async def _send(self, mirror: Mirror) -> None:
+        rolled = time.monotonic()
+        while True:
+            await asyncio.sleep(_LOOK_EVERY_S)
+            if time.monotonic() - rolled >= _ROLL_EVERY_S:
+                self._spider.roll()
+                rolled = time.monotonic()
+            if mirror.has_news:
+                await asyncio.to_thread(mirror.publish)
+
     async def export(self) -> dict[str, int]:
         """What became of each address stays in the frontier; the phase that reads it tells."""
+        if self._mirror is not None:
+            await asyncio.to_thread(self._mirror.publish)
         return self._spider.frontier.refused()

@@ -6,11 +6,12 @@ captured, and the dataset is that of a day on which all servers were well. Nothi
 
 import logging
 from collections.abc import Sequence
-from pathlib import Path
+from contextlib import closing
 
 from crawlers.frontier import Frontier
 from crawlers.media_settings import media_crawl
 from crawlers.outcomes import may_pass
+from jobs.crawl.mirror import at_hand
 from jobs.kinds.interleaved.fetch import ASSEMBLE
 from jobs.kinds.pairs.fetch import PAIR_IMAGES
 from jobs.kinds.pairs.write import PAIR_CONTENTS, PAIR_PUBLISH
@@ -38,11 +39,9 @@ def retry_failed(store: Store) -> int:
     scope = media_crawl(config.media, config.consent, len(names)).scope
     again = 0
     for name in names:
-        frontier = Frontier(Path(store.path(f"{FRONTIERS}/{name}")), scope)
-        try:
-            again += frontier.retry(may_pass, config.media.pace.delay_s) + frontier.queued()
-        finally:
-            frontier.close()
+        with at_hand(store, f"{FRONTIERS}/{name}", changed=True) as path, closing(Frontier(path, scope)) as frontier:
+            frontier.retry(may_pass, config.media.pace.delay_s)
+            again += frontier.queued()
     if again:
         store.put(_BEGUN, b"")
         go_on_with_retry(store)

@@ -6,10 +6,7 @@ fetches it. *fetch* reads from its frontiers what became of each address, *locat
 """
 
 import os
-import tempfile
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Collection, Sequence
 
 import msgspec
 import numpy as np
@@ -21,6 +18,7 @@ from crawlers.media_settings import MediaSettings, media_crawl
 from crawlers.outcomes import read_outcomes
 from crawlers.scope import partition_of
 from jobs.crawl.media import ASKED, fetch_wanted
+from jobs.crawl.mirror import at_hand
 from jobs.phases.run import Phases
 from jobs.phases.task import Fetched, Phase, Task
 from schemas.buckets import bucket_of, first_of_each
@@ -127,7 +125,7 @@ def _fetched(store: Store, source: Store, media: MediaSettings) -> Fetched:
 def read_frontier(task: Task) -> None:
     """Tell what became of each address that one worker was asked for, in the bucket of its key."""
     outcomes = task.writer("outcomes", _OUTCOMES)
-    with _local(Store(task.memory.fetched.output), f"{FRONTIERS}/{task.index:03d}.sqlite") as path:
+    with at_hand(Store(task.memory.fetched.output), f"{FRONTIERS}/{task.index:03d}.sqlite") as path:
         for found in read_outcomes(path):
             place = found.place
             where = ("", -1, -1) if place is None else (place.file, place.offset, place.length)
@@ -152,18 +150,6 @@ def locate(task: Task, wanting: Sequence[Phase], archives: Sequence[str]) -> Non
     wanted = wanted.select(["key", "partition"]).group_by(["key", "partition"]).aggregate([])
     found = wanted.join(outcomes, "key", join_type="inner").sort_by([("partition", "ascending"), ("key", "ascending")])
     located.add_table(found.column("partition").to_numpy().astype(np.int32), found)
-
-
-@contextmanager
-def _local(store: Store, name: str) -> Iterator[Path]:
-    """A file of a store, on this machine."""
-    if store.is_local:
-        yield Path(store.path(name))
-        return
-    with tempfile.TemporaryDirectory() as scratch:
-        path = Path(scratch) / "frontier.sqlite"
-        store.fs.get_file(store.path(name), str(path))
-        yield path
 
 
 FETCH = Phase("fetch", "fetched", read_frontier)
