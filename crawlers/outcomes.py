@@ -1,7 +1,6 @@
 """What became of the media that a crawl was asked for, read from the frontier of one of its partitions."""
 
 import sqlite3
-from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -30,9 +29,6 @@ class Outcome(msgspec.Struct, frozen=True):
 def read_outcomes(path: Path) -> Iterator[Outcome]:
     """One for each address that is settled, and for each that led there; what is still queued is `not_in_time`."""
     with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as db:
-        led_here: dict[int, list[str]] = defaultdict(list)
-        for visit, url in db.execute("SELECT visit, url FROM vias"):
-            led_here[visit].append(url)
         rows = db.execute(
             "SELECT id, key, state, item, reason, detail, media.file, media.offset, length, record_url "
             "FROM visits LEFT JOIN media ON media.visit = visits.id ORDER BY id"
@@ -48,7 +44,8 @@ def read_outcomes(path: Path) -> Iterator[Outcome]:
                 continue
             yield outcome
             item = msgspec.msgpack.decode(packed, type=Item)
-            for url in dict.fromkeys((*item.via, *led_here.get(visit, ()))):
+            led_here = db.execute("SELECT url FROM vias WHERE visit = ? ORDER BY url", (visit,)).fetchall()
+            for url in dict.fromkeys((*item.via, *(url for (url,) in led_here))):
                 if media_key(url) != outcome.key:
                     yield msgspec.structs.replace(outcome, key=media_key(url))
 

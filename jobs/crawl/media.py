@@ -4,6 +4,7 @@ Hosts are hashed over workers, which read from the build's store what is wanted 
 """
 
 import asyncio
+import logging
 import tempfile
 import time
 from collections.abc import Sequence
@@ -19,6 +20,7 @@ from jobs.crawl.worker import SpiderWorker
 from jobs.engine.engine import Engine, WorkerDied
 from schemas.buckets import BucketReader
 from schemas.deny import DenyList
+from schemas.lease import Lease
 from schemas.storage import Store
 
 __all__ = ["CrawlError", "fetch_wanted"]
@@ -28,6 +30,9 @@ ASKED = "item"
 _ROWS_AT_A_TIME = 1000
 #: Of a store of objects: how often it is looked whether an archive is whole, and how old one may grow.
 _LOOK_EVERY_S, _ROLL_EVERY_S = 5.0, 600.0
+_BEAT_EVERY_S = 10.0
+
+logger = logging.getLogger(__name__)
 
 
 def fetch_wanted(
@@ -84,15 +89,19 @@ class MediaWorker(SpiderWorker):
         self._store, self._wanted = Store(store), wanted
         self._scratch = tempfile.TemporaryDirectory(prefix="weft-media-")
         self._mirror: Mirror | None = None
+        self._lease: Lease | None = None  # in a folder, a lock of the spider does as much
         own = str(Path(self._store.path(folder)).absolute())
         if not self._store.is_local:
             own = self._scratch.name
             self._mirror = Mirror(self._store, folder, Path(own), partition)
+            self._lease = Lease(self._store, f"{folder}/work/leases/{partition:03d}")
         super().__init__(own, partition, config, denied)
 
     async def open(self) -> None:
         """Take the partition, and queue what is wanted of its hosts unless it was met before."""
-        if self._mirror is not None:
+        if self._mirror is not None and self._lease is not None:
+            await asyncio.to_thread(self._lease.take)
+            self._owning = asyncio.create_task(self._own(self._lease))
             await asyncio.to_thread(self._mirror.restore)
         await super().open()
         for table in BucketReader(self._store).groups(self._wanted, self._partition):
@@ -110,6 +119,20 @@ class MediaWorker(SpiderWorker):
             if sending is not None:
                 sending.cancel()
                 await asyncio.gather(sending, return_exceptions=True)
+
+    async def _own(self, lease: Lease) -> None:
+        """Say that the hosts of the partition have an owner, or stop asking them."""
+        while await asyncio.to_thread(lease.beat):
+            await asyncio.sleep(_BEAT_EVERY_S)
+        logger.warning("partition %d has another owner now", self._partition)
+        self._spider.stop()
+
+    async def close(self) -> None:
+        await super().close()
+        if self._lease is not None:
+            self._owning.cancel()
+            await asyncio.to_thread(self._lease.give_back)
+        self._scratch.cleanup()
 
     async def _send(self, mirror: Mirror) -> None:
         rolled = time.monotonic()

@@ -180,7 +180,7 @@ def test_each_failure_has_its_reason(web: WebServer, tmp_path: Path) -> None:
 
 
 def test_what_is_not_there_in_time_is_dropped_as_such(web: WebServer, tmp_path: Path) -> None:
-    sets = settings(web, f"media.max_hours={1.5 / 3600}", delay_s=0.5)
+    sets = settings(web, f"media.max_hours={3.2 / 3600}", delay_s=0.5)
     dataset = made(tmp_path / "out", archive(tmp_path), sets)
     assert dataset.drops["image"]["not_in_time"] > 0
     assert 0 < len(requests(web)) < IMAGES
