@@ -5,7 +5,7 @@ import importlib
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TextIO
 
 from jobs.command_errors import told
@@ -37,25 +37,33 @@ COMMANDS = {
     "query": ("jobs.commands.query", "SQL over the index and the drops of a dataset"),
     "config": ("jobs.commands.config", "the settings of a preset or a file, all of them, with what each is for"),
     "subset": ("jobs.commands.subset", "the samples for which a condition holds, as a new dataset"),
+    "completion": ("jobs.commands.completion", "what a shell needs to complete commands and options"),
 }
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit codes: 0 done, 1 the data is bad (named), 2 the call is wrong."""
-    arguments = list(sys.argv[1:] if arguments is None else arguments)
+def make_parser(only: str | None = None) -> tuple[Parser, Mapping[str, Parser]]:
+    """The parser, and those of the commands, whose options are there for all of them or for one only."""
     parser = Parser(prog="weft", description="The web as training data for vision-language models.")
     parser.add_argument("--version", action="version", version=f"weft {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     for name, (module, help_line) in COMMANDS.items():
         command = commands.add_parser(name, help=help_line, description=help_line[0].upper() + help_line[1:] + ".")
-        if arguments[:1] == [name]:
+        if only in (None, name):
             importlib.import_module(module).add_arguments(command)
-            command.check_options(arguments[1:])
+    return parser, commands.choices
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Exit codes: 0 done, 1 the data is bad (named), 2 the call is wrong."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    parser, commands = make_parser(only=arguments[0] if arguments else "")
+    if arguments and (called := commands.get(arguments[0])):
+        called.check_options(arguments[1:])
     if arguments and not arguments[0].startswith("-") and arguments[0] not in COMMANDS:
         return fail(f"no such command: {arguments[0]}{nearest(arguments[0], COMMANDS)} (weft --help lists them)", 2)
     parsed, unknown = parser.parse_known_args(arguments)
     if unknown:
-        commands.choices.get(parsed.command, parser).error(f"unrecognized arguments: {' '.join(unknown)}")
+        commands.get(parsed.command, parser).error(f"unrecognized arguments: {' '.join(unknown)}")
     if parsed.command is None:
         parser.print_help()
         return 2

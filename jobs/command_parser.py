@@ -5,7 +5,7 @@ import difflib
 import re
 from collections.abc import Iterable
 from itertools import takewhile
-from typing import Any, NoReturn
+from typing import NoReturn
 
 _UNKNOWN = re.compile(r"unrecognized arguments: (.*)")
 
@@ -13,18 +13,14 @@ _UNKNOWN = re.compile(r"unrecognized arguments: (.*)")
 class Parser(argparse.ArgumentParser):
     """Of the program and of each of its commands."""
 
-    def __init__(self, *arguments: Any, **named: Any) -> None:
-        self._options: list[str] = []
-        super().__init__(*arguments, **named)
-
-    def add_argument(self, *names: Any, **named: Any) -> argparse.Action:
-        self._options += [name for name in names if isinstance(name, str) and name.startswith("--")]
-        return super().add_argument(*names, **named)
+    @property
+    def _options(self) -> list[str]:
+        return [name for action in self._actions for name in action.option_strings if name.startswith("--")]
 
     def check_options(self, given: Iterable[str]) -> None:
         """End with the first option that is none, before others are said to be missing."""
         for name in (text.partition("=")[0] for text in takewhile(lambda text: text != "--", given)):
-            if name.startswith("--") and not any(known.startswith(name) for known in ("--help", *self._options)):
+            if name.startswith("--") and not any(known.startswith(name) for known in self._options):
                 self.error(f"unrecognized arguments: {name}")
 
     def error(self, message: str) -> NoReturn:

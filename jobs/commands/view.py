@@ -4,7 +4,8 @@ import argparse
 import asyncio
 import webbrowser
 
-from jobs.cli import add_archives, add_own_steps, fail, port
+from jobs.cli import add_archives, add_own_steps, fail, port, positive
+from schemas.kinds import KINDS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,13 +19,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_archives(parser)
     add_own_steps(parser)
+    parser.add_argument(
+        "--flags", metavar="FILE", default="", help="of what you flag; default beside the dataset: DIR.flags.jsonl"
+    )
+    parser.add_argument(
+        "--review", type=positive, metavar="N", help="draw so many samples to judge, for a precision with its interval"
+    )
+    parser.add_argument("--kind", choices=list(KINDS), help="of the review; default the first that there is")
+    parser.add_argument("--where", metavar="SQL", default="", help="review those for which this holds")
     parser.add_argument("--open", action="store_true", help="open it in the browser")
 
 
 def run(arguments: argparse.Namespace) -> int:
     from crawlers.inputs import InputError
+    from jobs.dataset.index import QueryError
     from jobs.dataset.summary import NotADataset
     from jobs.view.app import open_context, serve
+    from jobs.view.flags import FlagsError
+    from jobs.view.library import NoSample
 
     def ready(address: str) -> None:
         print(f"{arguments.path} is shown at {address}  (Ctrl-C ends it)", flush=True)
@@ -32,9 +44,15 @@ def run(arguments: argparse.Namespace) -> int:
             webbrowser.open(address)
 
     try:
-        context = open_context(arguments.path, arguments.tokenizer, arguments.input, arguments.own_steps)
-    except (NotADataset, InputError) as error:
+        context = open_context(
+            arguments.path, arguments.tokenizer, arguments.input, arguments.own_steps, arguments.flags
+        )
+        if arguments.review:
+            context.draw_review(arguments.review, arguments.kind or "", arguments.where)
+    except (NotADataset, InputError, FlagsError, QueryError) as error:
         return fail(error, 2)
+    except NoSample as error:
+        return fail(error, 1)
     except OSError as error:
         return fail(f"the storage failed: {error}", 1)
     try:

@@ -70,8 +70,9 @@ class Filter(msgspec.Struct, frozen=True):
         wanted = ORDERS[self.order][1] if self.order else ""
         return f"ORDER BY {wanted}" if wanted.split(" ")[0] in columns else ""
 
-    def query(self) -> str:
-        """The filter as it stands in an address, without the page."""
+    @property
+    def pairs(self) -> list[tuple[str, str]]:
+        """Names and values as they stand in an address or a form, without the page."""
         pairs = [("q", self.text), *self.equal.items()]
         pairs += [(f"{name}_min", f"{value:g}") for name, value in self.low.items()]
         pairs += [(f"{name}_max", f"{value:g}") for name, value in self.high.items()]
@@ -79,7 +80,11 @@ class Filter(msgspec.Struct, frozen=True):
         pairs += [("score_min", "" if self.score_low is None else f"{self.score_low:g}")]
         pairs += [("score_max", "" if self.score_high is None else f"{self.score_high:g}")]
         pairs += [("since", self.since), ("until", self.until), ("where", self.condition), ("order", self.order)]
-        return urlencode([(name, value) for name, value in pairs if value])
+        return [(name, value) for name, value in pairs if value]
+
+    def query(self) -> str:
+        """The filter as it stands in an address."""
+        return urlencode(self.pairs)
 
     @property
     def is_empty(self) -> bool:

@@ -5,6 +5,7 @@ import random
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import msgspec
@@ -18,6 +19,8 @@ from schemas.storage import Store
 _ROWS = 4096
 _COUNTS = 256
 _FACET = 200
+_BEGINNING = 400  # characters
+_READERS = 8
 #: Columns whose most frequent values are offered to choose from.
 FACETS = ("language", "domain", "licence", "caption_source")
 
@@ -168,6 +171,15 @@ class Library:
             number = 0 if step > 0 else shards[place].samples - 1
         return self._key_at(kind, shards[place].name, number)
 
+    def number(self, kind: str, row: dict[str, Any]) -> int:
+        """The place of a sample in the order of the shards, counted from 1."""
+        before = 0
+        for shard in self.shards(kind):
+            if shard.name == row["shard"]:
+                return before + int(row["row"]) + 1
+            before += shard.samples
+        return 0
+
     def random_key(self, kind: str) -> str:
         """Any sample, each as likely. Raises `NoSample` where there is none."""
         shards = self.shards(kind)
@@ -200,6 +212,22 @@ class Library:
                 if isinstance(found, dict):
                     return found
         raise NoSample(f"{row['key']} has no JSON")
+
+    def beginnings(self, kind: str, rows: Sequence[dict[str, Any]]) -> list[str]:
+        """How the texts of some samples begin, read side by side; "" where a sample has none or cannot be read."""
+
+        def beginning(row: dict[str, Any]) -> str:
+            try:
+                texts = self.document(kind, row).get("texts") or []
+            except (NoSample, OSError):
+                return ""
+            words = (str(text) for text in texts if text and not str(text).startswith("#"))
+            return next((text for text in words if text.strip()), "")[:_BEGINNING]
+
+        if kind != "interleaved":
+            return [""] * len(rows)
+        with ThreadPoolExecutor(_READERS) as readers:
+            return list(readers.map(beginning, rows))
 
     def all_members(self, kind: str, row: dict[str, Any]) -> dict[str, bytes]:
         """The members by field, as the loader has them, of one read."""

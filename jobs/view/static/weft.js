@@ -27,6 +27,9 @@ const keys = {
   a: () => go("a[data-tab=attention]"),
   s: () => go("a[data-tab=source]"),
   u: () => go("a[data-up]"),
+  y: () => document.querySelector("[data-key=y]")?.click(),
+  x: () => document.querySelector("[data-key=x]")?.click(),
+  t: () => document.querySelector("[data-tags]")?.focus(),
   "/": () => document.querySelector("[data-search]")?.focus(),
   "?": () => document.querySelector("#help")?.showModal(),
 };
