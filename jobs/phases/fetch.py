@@ -118,7 +118,8 @@ def _fetched(store: Store, source: Store, media: MediaSettings) -> Fetched:
         partitions = len([name for name in source.list(FRONTIERS) if name.endswith(".sqlite")])
         if not partitions:
             raise SettingsError(f"media.from_build: {media.from_build} has fetched nothing")
-    store.put_if_absent(Fetched.NAME, msgspec.json.encode(Fetched(source.url, partitions)))
+    where = source.root if source.is_local else source.url  # a relative path means another folder to another process
+    store.put_if_absent(Fetched.NAME, msgspec.json.encode(Fetched(where, partitions)))
     return msgspec.json.decode(store.read(Fetched.NAME), type=Fetched)
 
 
