@@ -25,7 +25,7 @@ from jobs.phases.run import Phases
 from jobs.phases.task import Phase
 from schemas.dataset import DATASET, Dataset, read_dataset
 from schemas.deny import add_to_deny_list
-from schemas.settings import differences
+from schemas.settings import SettingsError, differences
 from schemas.storage import Store
 
 logger = logging.getLogger(__name__)
@@ -106,7 +106,11 @@ def finished(store: Store, recipe: Recipe) -> Dataset:
     """The dataset that lies there; its `work/` may have been deleted since. Raises `SettingsError`."""
     dataset = read_dataset(store)
     if dataset.config_hash != recipe.hash:
-        built_with = msgspec.convert(dataset.config, BuildConfig, str_keys=True)
+        try:
+            built_with = msgspec.convert(dataset.config, BuildConfig, str_keys=True)
+        except msgspec.ValidationError as error:
+            made_by = f"{store.url} was made by weft {dataset.weft_version} with settings that this one does not have"
+            raise SettingsError(f"{made_by} ({error}); choose another --output, or delete it") from None
         code = msgspec.convert(dataset.own_code, list[OwnCode])
         raise other_settings(store.url, [*differences(built_with, recipe.config), *changed_code(code, recipe.own)])
     return dataset

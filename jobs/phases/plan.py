@@ -85,7 +85,13 @@ def make_plan(
     pattern matches nothing.
     """
     if store.exists(PLAN):
-        plan = read_plan(store)
+        try:
+            plan = read_plan(store)
+        except msgspec.ValidationError as error:
+            raise SettingsError(
+                f"{store.url} was begun by a weft with settings that this one does not have ({error}); "
+                "finish it with that one, or choose another --output"
+            ) from None
         _require_same(store, plan, recipe)
         if patterns:
             _warn_of_new(plan, _list_inputs(patterns, source, sized=False))

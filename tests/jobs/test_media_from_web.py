@@ -17,6 +17,7 @@ from jobs.build import build
 from jobs.config import load_config
 from jobs.engine.engine import EngineSettings
 from schemas.dataset import Dataset
+from schemas.settings import SettingsError
 from tests.crawlers.servers import Reply, WebServer
 from tests.jobs.conftest import contents
 from tests.jobs.site import article, photo, write_archive
@@ -215,6 +216,20 @@ def test_after_an_outage_all_is_as_on_a_good_day(web: WebServer, tmp_path: Path)
     web.start()
     made(out, pages, sets, retry=True)
     assert shards(out) == shards(tmp_path / "good")
+
+
+def test_what_an_older_weft_made_is_refused_in_a_line(web: WebServer, tmp_path: Path) -> None:
+    pages, out = archive(tmp_path, 2), tmp_path / "out"
+    made(out, pages, settings(web, delay_s=0))
+    text = (out / "dataset.json").read_text()
+    (out / "dataset.json").write_text(text.replace('"from_build"', '"pages_ahead": 50, "from_build"'))
+    with pytest.raises(SettingsError, match=r"settings that this one does not have .*pages_ahead"):
+        made(out, pages, settings(web, "seed=7", delay_s=0))
+    (out / "dataset.json").unlink()
+    plan = out / "work/plan.json"
+    plan.write_text(plan.read_text().replace('"from_build"', '"pages_ahead": 50, "from_build"'))
+    with pytest.raises(SettingsError, match=r"settings that this one does not have .*pages_ahead"):
+        made(out, pages, settings(web, delay_s=0))
 
 
 def shards(out: Path) -> dict[str, bytes]:
