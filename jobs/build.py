@@ -65,8 +65,7 @@ def build(
     for videos_of in plan.video_lists:  # what is wrong with one is told before any work begins
         check_list(videos_of.url)
     jobs = jobs_of(recipe.config.kinds)
-    with open_engine(engine, files_of(recipe.functions)) as runner:
-        phases = Phases(runner, store, plan, recipe)
+    with open_engine(engine, files_of(recipe.functions)) as runner, Phases(runner, store, plan, recipe) as phases:
         wanting = read_inputs(phases)
         for job in jobs:
             job.compare(phases)
@@ -83,13 +82,15 @@ def read_inputs(phases: Phases) -> list[Phase]:
     Returns the phases that have written which partition wants which media.
     """
     plan, recipe, wanting = phases.plan, phases.recipe, [EXTRACT]
+    spent: dict[Phase, list[str]] = {EXTRACT: ["pages", "wanted", "captures"]}
     if plan.references:
         phases.run(REFERENCES)
     phases.run(EXTRACT, recipe, [job.take for job in takers_of(recipe.config.kinds)])
     if plan.video_lists:
         phases.run(VIDEO_LISTS, recipe)
         wanting.append(VIDEO_LISTS)
-    phases.run(URLS, wanting)
+        spent[VIDEO_LISTS] = ["wanted"]
+    phases.run(URLS, wanting, spent=spent)
     return wanting
 
 

@@ -3,6 +3,7 @@
 import argparse
 import importlib
 import logging
+import math
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -95,6 +96,17 @@ def positive(text: str) -> int:
     number = int(text) if text.strip().lstrip("+-").isdigit() else 0
     if number < 1:
         raise argparse.ArgumentTypeError(f"a number of 1 or more is wanted, not {text!r}")
+    return number
+
+
+def not_negative(text: str) -> float:
+    """The type of options that measure something."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 <= number < math.inf:
+        raise argparse.ArgumentTypeError(f"a number of 0 or more is wanted, not {text!r}")
     return number
 
 

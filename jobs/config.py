@@ -83,7 +83,7 @@ class BuildConfig(Settings, frozen=True):
     archives_a_task: int = 0
     """How many inputs one task of the first phase reads, one after the other. 0: one for each 64 inputs, 16 at most."""
     keep_work: bool = False
-    """Keep files in `work/` that were merged into others and are not read again."""
+    """Keep files in `work/` that no phase reads any more."""
     max_slice_bytes: int = 256 << 20
     """A partition with more bytes of drafts, such as one with a giant domain, is split into tasks of this size."""
     warc: WarcSettings = WarcSettings()

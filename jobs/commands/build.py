@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from jobs.cli import add_inputs, fail, positive
+from jobs.cli import add_inputs, fail, not_negative, positive
 
 if TYPE_CHECKING:
     from schemas.dataset import Dataset
@@ -50,6 +50,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--workers", type=positive, default=0, help="partitions at a time on this machine; default its CPUs"
     )
     parser.add_argument(
+        "--slow-factor",
+        type=not_negative,
+        default=4.0,
+        help="on Ray, what takes so many times as long as most is tried a second time beside itself; 0: never",
+    )
+    parser.add_argument(
         "--set", action="append", default=[], metavar="K=V", help="override a setting, such as text.gopher.min_words=30"
     )
 
@@ -61,7 +67,12 @@ def run(arguments: argparse.Namespace) -> int:
         from jobs.phases.recipe import Recipe
         from jobs.settings_files import read_lines
 
-        engine = EngineSettings(engine=arguments.engine, address=arguments.address, workers=arguments.workers)
+        engine = EngineSettings(
+            engine=arguments.engine,
+            address=arguments.address,
+            workers=arguments.workers,
+            slow_factor=arguments.slow_factor,
+        )
         kinds = [f"kinds=[{arguments.kinds}]"] if arguments.kinds else []
         media = [f"media.from_build={arguments.media_from!r}"] if arguments.media_from else []
         recipe = Recipe.named(arguments.config, [*arguments.set, *kinds, *media])

@@ -3,7 +3,7 @@
 import argparse
 from typing import TYPE_CHECKING
 
-from jobs.cli import positive
+from jobs.cli import not_negative, positive
 from jobs.commands.build import carry_out
 
 if TYPE_CHECKING:
@@ -39,6 +39,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--workers", type=positive, default=0, help="partitions at a time on this machine; default its CPUs"
     )
     parser.add_argument(
+        "--slow-factor",
+        type=not_negative,
+        default=4.0,
+        help="on Ray, what takes so many times as long as most is tried a second time beside itself; 0: never",
+    )
+    parser.add_argument(
         "--set", action="append", default=[], metavar="K=V", help="override a setting, such as media.pace.delay_s=0.1"
     )
 
@@ -52,7 +58,12 @@ def run(arguments: argparse.Namespace) -> int:
 
         recipe = Recipe.named(arguments.config, [*arguments.set, *_overrides(arguments)])
         config = recipe.config
-        engine = EngineSettings(engine=arguments.engine, address=arguments.address, workers=arguments.workers)
+        engine = EngineSettings(
+            engine=arguments.engine,
+            address=arguments.address,
+            workers=arguments.workers,
+            slow_factor=arguments.slow_factor,
+        )
         deny, retry = read_lines(arguments.deny), arguments.retry_failed
         dataset = fetch_pairs(arguments.output, arguments.lists, recipe, engine, deny, retry)
         if not config.media.fetch.contact and config.lists.downloader == "weft":

@@ -90,7 +90,7 @@ def fetch_media(phases: Phases, asking: Sequence[Phase], wanting: Sequence[Phase
     if not media.from_build:
         for phase in asking:
             phases.run(phase)
-        if len(read_done(store, FETCH.name)) < fetched.partitions:
+        if len(read_done(store, FETCH.name).commits) < fetched.partitions:
             config = media_crawl(media, phases.plan.config.consent, fetched.partitions)
             files = [
                 [name for phase in asking for name in phases.files(phase, "asked", worker)]

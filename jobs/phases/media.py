@@ -9,7 +9,7 @@ import pyarrow as pa
 from crawlers.captured import CapturedMedia, Location, Media, MediaSource
 from jobs.phases.duplicates import URLS
 from jobs.phases.fetch import LOCATED, fetched_archives, is_fetching
-from jobs.phases.task import Task
+from jobs.phases.task import Memory, Task
 from schemas.drops import Drop
 
 T = TypeVar("T")
@@ -53,11 +53,16 @@ def _places(table: pa.Table) -> Iterator[Location]:
 def open_media(task: Task, located: Located, kind: str = "image") -> CapturedMedia:
     """What gives media of a kind while the task lasts, out of archives."""
     config = task.config
-    archives = [archive.url for archive in task.plan.inputs] if task.plan.source == "archives" else []
-    archives += fetched_archives(task) if is_fetching(config.media) else []
+    archives = task.memory.once(_archives)
+    archives = [*archives, *(fetched_archives(task) if is_fetching(config.media) else ())]
     return task.enter(
         CapturedMedia(archives, located.places, config.warc.cap(kind), config.warc.verify_digests, located.lost)
     )
+
+
+def _archives(memory: Memory) -> list[str]:
+    """The addresses of those that media may lie in."""
+    return [archive.url for archive in memory.plan.inputs] if memory.plan.source == "archives" else []
 
 
 def first_good(media: MediaSource, use: Callable[[Media], T], candidates: Sequence[str]) -> tuple[str, T]:

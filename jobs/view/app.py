@@ -15,7 +15,7 @@ from crawlers.inputs import named_archives
 from jobs.dataset.html import templates
 from jobs.dataset.index import QueryError
 from jobs.dataset.summary import NotADataset
-from jobs.view import browse, captured, drops, flagging, media, samples
+from jobs.view import browse, captured, distributions, drops, flagging, media, samples
 from jobs.view.context import CONTEXT, Context
 from jobs.view.flags import FlagsError
 from jobs.view.library import NoSample
@@ -36,6 +36,7 @@ def make_app(context: Context, host: str = "127.0.0.1") -> web.Application:
     get("/find", samples.find)
     get("/random/{kind}", samples.random)
     get("/browse/{kind}", browse.browse)
+    get("/distributions/{kind}", distributions.distributions)
     get("/sample/{kind}/{key}", samples.sample)
     get("/sample/{kind}/{key}/attention", samples.attention)
     get("/member/{kind}/{key}/{number:[0-9]+}", media.member)

@@ -73,14 +73,14 @@ async def browse(request: web.Request) -> web.Response:
     except QueryError as error:
         rows, count, wrong = [], 0, str(error)
     seconds = time.monotonic() - started
-    beginnings = await asyncio.to_thread(library.beginnings, kind, rows)
+    excerpts = await asyncio.to_thread(library.excerpts, kind, rows, chosen.text)
     pages = max(1, -(-count // _PAGE[kind]))
     response = context.render(
         request,
         f"browse_{kind}.html",
         wrong=wrong,
         kind=kind,
-        samples=[{**shown(kind, row), "beginning": text} for row, text in zip(rows, beginnings, strict=True)],
+        samples=[{**shown(kind, row), "excerpt": excerpt} for row, excerpt in zip(rows, excerpts, strict=True)],
         asked=asked(chosen),
         flag_of=partial(context.flags.of, kind),
         chosen=chosen,
@@ -94,6 +94,7 @@ async def browse(request: web.Request) -> web.Response:
         orders=_orders(library, kind),
         facets=library.facets(kind),
         columns=library.columns[kind],
+        has_texts=library.texts is not None,
     )
     response.set_status(400 if wrong else 200)
     return response

@@ -8,6 +8,8 @@ import msgspec
 
 #: Columns that the free text is looked for in.
 _SEARCHED = ("title", "caption", "url", "page_url", "page_title")
+#: Of these, what is no text.
+_ADDRESSES = ("url", "page_url")
 _EQUAL = ("language", "domain", "licence", "caption_source", "cut_method")
 #: Name in the address -> column. Bounds are included.
 _NUMBERS = {"images": "num_images", "words": "num_words", "width": "width", "height": "height", "seconds": "duration_s"}
@@ -36,14 +38,20 @@ class Filter(msgspec.Struct, frozen=True):
     condition: str = ""
     order: str = ""
 
-    def sql(self, columns: Sequence[str]) -> tuple[str, list[Any]]:
-        """`WHERE ...` and its parameters; "" where nothing is asked."""
+    def sql(self, columns: Sequence[str], found: str = "") -> tuple[str, list[Any]]:
+        """`WHERE ...` and its parameters; "" where nothing is asked.
+
+        `found` is a table with the keys of samples whose texts hold the words, where there is an index of them.
+        """
         parts: list[str] = []
         values: list[Any] = []
         if self.text:
-            searched = [name for name in _SEARCHED if name in columns]
-            parts.append("(" + " OR ".join(f"contains(lower({name}), ?)" for name in searched) + ")")
+            searched = [name for name in (_ADDRESSES if found else _SEARCHED) if name in columns]
+            either = [f"contains(lower({name}), ?)" for name in searched]
             values += [self.text.lower()] * len(searched)
+            if found:
+                either.append(f"key IN (SELECT key FROM {found})")
+            parts.append(f"({' OR '.join(either)})")
         for name, value in self.equal.items():
             if name in columns:
                 parts.append(f"{name} = ?")

@@ -106,16 +106,16 @@ def clean_tags(tags: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(kept)[:_MAX_TAGS]
 
 
-def flags_file(url: str) -> Path:
-    """Beside a dataset in a folder that can be written to; of others, in the user's own folder."""
+def beside(url: str, ending: str) -> Path:
+    """A file of the reader's: beside a dataset in a folder that can be written to; of others, in the user's own."""
     folder = Path(url)
     if "://" not in url and os.access(folder.resolve().parent, os.W_OK):
-        return folder.resolve().with_name(f"{folder.resolve().name}.flags.jsonl")
+        return folder.resolve().with_name(f"{folder.resolve().name}.{ending}")
     home = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local/share")
     digest = hashlib.sha256(url.encode()).hexdigest()[:8]
-    return home / "weft" / f"{url.rstrip('/').rpartition('/')[2]}-{digest}.flags.jsonl"
+    return home / "weft" / f"{url.rstrip('/').rpartition('/')[2]}-{digest}.{ending}"
 
 
 def flags_of(store: Store, path: str = "") -> Flags:
     """The flags of a dataset, in a file of one's choice or where they lie by default. Raises `FlagsError`."""
-    return Flags(Path(path) if path else flags_file(store.url))
+    return Flags(Path(path) if path else beside(store.url, "flags.jsonl"))

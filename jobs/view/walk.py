@@ -1,6 +1,7 @@
 """A result set walked as one: from a sample to the next of those that a filter leaves, in its order."""
 
 import random
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -29,36 +30,40 @@ class Walk:
     def place(self, row: dict[str, Any]) -> Place:
         """Raises `QueryError` for a condition that is none."""
         library = self._library
-        if not self.chosen.sql(self._columns)[0] and not self._order:
+        if not self._library.where(self.kind, self.chosen)[0] and not self._order:
             # marks tell where rows lie: no filter, no scan
             before, after = (library.neighbour(self.kind, row, step) for step in (-1, 1))
             return Place(before, after, library.number(self.kind, row), library.total(self.kind))
-        own = self._ask("count(*)", self._same(row))[0][0]
-        number = int(self._ask("count(*)", self._beyond(row, -1))[0][0]) + 1 if own else 0
-        return Place(self._neighbour(row, -1), self._neighbour(row, 1), number, library.count(self.kind, self.chosen))
+        condition, values = self._beyond(row, -1)
+        counts = f"count(*) FILTER (key = ?), count(*) FILTER ({condition})"
+        is_among, before = self._ask(counts, values=[row["key"], *values])[0]
+        number = int(before) + 1 if is_among else 0
+        count = library.count(self.kind, self.chosen)
+        return Place(self._neighbour(row, -1), self._neighbour(row, 1), number, count)
 
     def random_key(self) -> str:
         """Any of them, each as likely. Raises `NoSample` where there is none, and `QueryError`."""
-        if not self.chosen.sql(self._columns)[0]:
+        if not self._library.where(self.kind, self.chosen)[0]:
             return self._library.random_key(self.kind)
         count = self._library.count(self.kind, self.chosen)
         if not count:
             raise NoSample("no sample has all that is asked for")
-        return str(self._ask("key", None, f"LIMIT 1 OFFSET {random.randrange(count)}")[0][0])
+        return str(self._ask("key", ending=f"LIMIT 1 OFFSET {random.randrange(count)}")[0][0])
 
     def _neighbour(self, row: dict[str, Any], step: int) -> str:
-        found = self._ask("key", self._beyond(row, step), f"ORDER BY {self._sorting(step)} LIMIT 1")
+        condition, values = self._beyond(row, step)
+        found = self._ask("key", condition, f"ORDER BY {self._sorting(step)} LIMIT 1", after=values)
         return str(found[0][0]) if found else ""
 
-    def _ask(self, what: str, condition: tuple[str, list[Any]] | None, ending: str = "") -> list[tuple[Any, ...]]:
-        where, values = self.chosen.sql(self._columns)
+    def _ask(
+        self, what: str, condition: str = "", ending: str = "", values: Sequence[Any] = (), after: Sequence[Any] = ()
+    ) -> list[tuple[Any, ...]]:
+        """`values` belong to what is asked, `after` to the condition beside that of the filter."""
+        where, of_filter = self._library.where(self.kind, self.chosen)
         if condition:
-            where = f"{where} AND {condition[0]}" if where else f"WHERE {condition[0]}"
-            values = [*values, *condition[1]]
-        return self._library.index.ask(f"SELECT {what} FROM {self.kind} {where} {ending}", values, limit=1).rows
-
-    def _same(self, row: dict[str, Any]) -> tuple[str, list[Any]]:
-        return "key = ?", [row["key"]]
+            where = f"{where} AND {condition}" if where else f"WHERE {condition}"
+        sql = f"SELECT {what} FROM {self.kind} {where} {ending}"
+        return self._library.index.ask(sql, [*values, *of_filter, *after], limit=1).rows
 
     def _beyond(self, row: dict[str, Any], step: int) -> tuple[str, list[Any]]:
         """What comes before (-1) or after (1) a row."""

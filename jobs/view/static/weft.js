@@ -55,6 +55,14 @@ addEventListener("pageshow", () => {
   for (const field of document.querySelectorAll("form[data-lean] :disabled")) field.disabled = false;
 });
 
+// What takes a query of all samples comes after the page is there.
+for (const place of document.querySelectorAll("[data-part]")) {
+  fetch(place.dataset.part)
+    .then((answer) => (answer.ok ? answer.text() : Promise.reject()))
+    .then((html) => { if (html.trim()) place.innerHTML = html; })
+    .catch(() => {}); // the link stays
+}
+
 // Clips of a grid play while they are pointed at.
 for (const tile of document.querySelectorAll(".grid.clips .tile")) {
   const video = tile.querySelector("video");

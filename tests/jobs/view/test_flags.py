@@ -14,7 +14,7 @@ import pytest
 from jobs.cli import main
 from jobs.dataset.index import Index, QueryError
 from jobs.view.app import open_context
-from jobs.view.flags import Flags, FlagsError, clean_tags, flags_file
+from jobs.view.flags import Flags, FlagsError, beside, clean_tags
 from jobs.view.review import Precision, Review
 from schemas.storage import Store
 from tests.jobs.looked_at import viewer
@@ -81,12 +81,12 @@ def test_of_good_and_bad_the_last_counts() -> None:
 
 
 def test_where_flags_lie(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert flags_file(str(tmp_path / "out")) == tmp_path / "out.flags.jsonl"
+    assert beside(str(tmp_path / "out"), "flags.jsonl") == tmp_path / "out.flags.jsonl"
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "home"))
-    far = flags_file("s3://bucket/data/")
+    far = beside("s3://bucket/data/", "flags.jsonl")
     assert far.parent == tmp_path / "home/weft"
     assert far.name.startswith("data-")
-    assert far != flags_file("s3://other/data/")
+    assert far != beside("s3://other/data/", "flags.jsonl")
 
 
 def test_samples_are_flagged_in_the_browser_and_exported(looked_at: Path, tmp_path: Path) -> None:
