@@ -18,34 +18,21 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
 
-import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
-from crawlers.captured import CapturedMedia
-from crawlers.fetch import FetchSettings
-from crawlers.hosts import PaceSettings
-from crawlers.web_media import MediaSettings, WebMedia
-from jobs.config import BuildConfig
-from jobs.engine.isolation import Isolated
-from jobs.phases.recipe import Recipe
 from pipeline.image.codec import ImageEncoding, decode_image
 from pipeline.image.rules import ImageRules
-from schemas.commits import Attempt
 from schemas.dataset import read_dataset
-from schemas.drops import Drop
-from schemas.shards import ShardInfo, ShardSettings, ShardWriter
 from schemas.storage import Store
 
 #: Images of the short and the long list. Start-up differs by a second from run to run: the slope must outweigh that.
 LENGTHS = {"http": (300, 2300), "https": (100, 600)}
 WIDTHS_PX = (640, 960)
 AT_ONCE = 32
-AHEAD = 100
 SIZE_PX = 256
 
 
@@ -74,10 +61,9 @@ def compare(title: str, site: str, folder: Path, peer_python: str, rounds: int) 
     for length, path in lists.items():
         path.write_text("".join(f"{site}/{number}.jpg\n" for number in range(length)))
     authority = str(folder / "authority.pem")
-    ours = [sys.executable, "-m", "benchmarks.fetching", "weft"]
     theirs = [peer_python, str(Path(__file__).parent / "img2dataset_run.py")]
     whole = [sys.executable, "-m", "benchmarks.fetching", "fetch-pairs"]
-    commands = {"weft": ours, "fetch-pairs": whole, "img2dataset": theirs}
+    commands = {"fetch-pairs": whole, "img2dataset": theirs}
     slopes: dict[str, list[float]] = {name: [] for name in commands}
     walls: dict[str, list[float]] = {name: [] for name in commands}
     fetched: dict[str, int] = {}
@@ -115,36 +101,6 @@ def cpu_seconds(command: list[str], authority: str) -> tuple[float, int]:
     return spent, int(done.stdout.split()[-1])
 
 
-def fetch_with_weft(urls: list[str], out: str, authority: str) -> int:
-    """The media stage of a build: fetch ahead, decode in a child, resize, hash, write shards. Returns images stored."""
-    fetch = FetchSettings(allow_private=("localhost", "127.0.0.1", "::1"), certificates=authority)
-    settings = MediaSettings(True, fetch=fetch, pace=PaceSettings(delay_s=0.0, concurrency_per_host=AT_ONCE))
-    config = msgspec.structs.replace(BuildConfig(), encoding=ImageEncoding(size_px=SIZE_PX))
-    columns, stored, shards = {"url": pa.string(), "sha256": pa.string()}, 0, list[ShardInfo]()
-    with (
-        Attempt(Store(out), "fetch", 0) as attempt,
-        CapturedMedia([], {}, 1 << 25) as captured,
-        WebMedia(captured, settings, config.consent) as media,
-        Isolated(Recipe(config).page_image(), config.isolation) as decode,
-    ):
-        writer = ShardWriter(attempt, "shards", 0, columns, ShardSettings(), shards.append)
-        for url in urls[:AHEAD]:
-            media.ahead([url])
-        for number, url in enumerate(urls):
-            for later in urls[number + AHEAD : number + AHEAD + 1]:
-                media.ahead([later])
-            try:
-                image = decode(media.get(url))
-            except Drop as drop:
-                print(drop, file=sys.stderr)
-                continue
-            row: dict[str, Any] = {"url": url, "sha256": image.sha256}
-            writer.add(f"{number:09d}", [(f"{number:09d}.{image.format}", image.data)], row)
-            stored += 1
-        writer.close()
-    return stored
-
-
 def fetch_pairs(urls: list[str], out: str, authority: str) -> int:
     """The command as a user gives it, in one process; returns pairs stored."""
     from jobs.cli import main as weft
@@ -156,7 +112,8 @@ def fetch_pairs(urls: list[str], out: str, authority: str) -> int:
         "media.fetch.certificates": authority,
         "media.pace.delay_s": 0,
         "media.pace.concurrency_per_host": AT_ONCE,
-        "media.pages_ahead": AHEAD,
+        "media.pace.address_delay_s": 0,
+        "media.partitions": 1,
         "pairs.encoding.size_px": SIZE_PX,
     }
     overrides = [word for path, value in settings.items() for word in ("--set", f"{path}={value}")]
@@ -237,8 +194,6 @@ if __name__ == "__main__":
     match sys.argv[1:]:
         case ["serve", scheme, width, folder]:
             serve(scheme, int(width), Path(folder))
-        case ["weft", urls, out, authority]:
-            print(fetch_with_weft(Path(urls).read_text().split(), out, authority))
         case ["fetch-pairs", urls, out, authority]:
             print(fetch_pairs(Path(urls).read_text().split(), out, authority))
         case [peer_python, *rest]:

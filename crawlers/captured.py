@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import IO, Any, ClassVar, Protocol, TypeVar, cast
 
 import fsspec
@@ -46,7 +47,7 @@ class Media(msgspec.Struct, frozen=True):
 
 
 class MediaSource(Protocol):
-    """Gives the bytes of an image or video by its address: from archives here, from the web in `crawlers.web_media`."""
+    """Gives the bytes of an image or video by its address: from archives here."""
 
     def order(self, candidates: Sequence[str]) -> Sequence[str]:
         """The addresses of one image in the order in which to ask for them."""
@@ -62,7 +63,7 @@ class CapturedMedia:
     """Reads media out of archives: of files of this machine a few are kept open, others are asked for ranges.
 
     A context manager. `locations` maps `media_key(url)` to its place; only the keys that the caller's pages ask for
-    need be there.
+    need be there. `lost` says of others why they could not be had: a reason and its detail.
     """
 
     def __init__(
@@ -71,8 +72,9 @@ class CapturedMedia:
         locations: Mapping[bytes, Location],
         max_bytes: int,
         verify_digests: bool = True,
+        lost: Mapping[bytes, tuple[str, str]] = MappingProxyType({}),
     ) -> None:
-        self._archives, self._locations, self._max_bytes = archives, locations, max_bytes
+        self._archives, self._locations, self._max_bytes, self._lost = archives, locations, max_bytes, lost
         self._verify_digests = verify_digests
         self._files: OrderedDict[int, IO[bytes]] = OrderedDict()
         self._dictionaries: dict[int, bytes] = {}
@@ -117,10 +119,11 @@ class CapturedMedia:
         return media_key(url) in self._locations
 
     def get(self, url: str) -> Media:
-        """Raises `Drop`: not_captured, not_seekable, and those of `read_response`; `OSError` if the archive fails."""
+        """Raises `Drop`: not_captured, those of `lost`, not_seekable, and those of `read_response`; `OSError` if the
+        archive fails."""
         location = self._locations.get(media_key(url))
         if location is None:
-            raise Drop("not_captured")
+            raise Drop(*self._lost.get(media_key(url), ("not_captured", "")))
         if location.length <= 0:
             raise Drop("not_seekable", self._archives[location.archive])
         record, dictionary = self._read(location)

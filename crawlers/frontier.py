@@ -5,7 +5,7 @@ outcome, how far the archive has come, and the links found: after `kill -9` the 
 """
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from crawlers.frontier_tables import TABLES, TOTALS
 from crawlers.hosts import Host, host_name
 from crawlers.scope import ScopeSettings, check_trap, shape_limit
 from crawlers.site_policy import SitePolicy
-from crawlers.warc_writer import Payload
+from crawlers.warc_writer import Payload, Position
 from schemas.drops import Drop, DropRow
 from schemas.presigned import is_presigned
 from schemas.urls import canonical_url, host_of, media_key, registered_domain
@@ -110,6 +110,7 @@ class Frontier:
             self._set_budget(item)
         known = self._db.execute("SELECT id, state, item, reason FROM visits WHERE key = ?", (item.key,)).fetchone()
         if known:
+            self._meet_again(item, known[0], known[2])
             return known[1] != DONE and self._add_alias(item, *known)
         refusal = self._refusal(item, host)
         if refusal is not None:
@@ -144,6 +145,26 @@ class Frontier:
             "SELECT pages, most FROM domains WHERE name = ?", (registered_domain(host_of(url)),)
         ).fetchone()
         return row is not None and 0 < (row[1] or self._scope.max_pages_per_domain) <= row[0]
+
+    def _meet_again(self, item: Item, visit: int, first: bytes) -> None:
+        """Keep what else is said of a medium that was met before: what redirects to it, and its other addresses."""
+        for url in item.via:
+            self._db.execute("INSERT OR IGNORE INTO vias VALUES (?, ?)", (visit, url))
+        known = msgspec.msgpack.decode(first, type=Item)
+        more = [url for url in item.fallbacks if url != known.url and url not in known.fallbacks]
+        if more:
+            known = msgspec.structs.replace(known, fallbacks=(*known.fallbacks, *more))
+            self._db.execute("UPDATE visits SET item = ? WHERE id = ?", (msgspec.msgpack.encode(known), visit))
+
+    def fallbacks(self, visit: Visit) -> tuple[str, ...]:
+        """The other addresses of a medium, those included that were met while it was asked for."""
+        (packed,) = self._db.execute("SELECT item FROM visits WHERE id = ?", (visit.id,)).fetchone()
+        return msgspec.msgpack.decode(packed, type=Item).fallbacks
+
+    def has_failed(self, item: Item) -> bool:
+        """Whether an address was visited in vain, or will not be."""
+        row = self._db.execute("SELECT state FROM visits WHERE key = ?", (item.key,)).fetchone()
+        return row is not None and row[0] == DROPPED
 
     def _add_alias(self, item: Item, visit: int, state: int, first: bytes, reason: str) -> bool:
         """Remember another address for what is likely to be the same: the first may lead nowhere, and only a success
@@ -291,6 +312,11 @@ class Frontier:
         """The visit's record begins at `position`."""
         self._db.execute("UPDATE visits SET state = ?, file = ?, offset = ? WHERE id = ?", (DONE, *position, visit.id))
 
+    def keep_media(self, visit: Visit, position: Position, record_url: str) -> None:
+        """Remember where the bytes of a medium lie, which may be in the record of another address."""
+        row = (visit.id, position.file, position.offset, position.length, record_url)
+        self._db.execute("INSERT OR REPLACE INTO media VALUES (?, ?, ?, ?, ?)", row)
+
     def drop(self, visit: Visit, reason: str, detail: str, position: tuple[str, int] = ("", -1)) -> None:
         self._db.execute(
             "UPDATE visits SET state = ?, reason = ?, detail = ?, file = ?, offset = ? WHERE id = ?",
@@ -323,14 +349,38 @@ class Frontier:
             (host,),
         )
 
-    def give_up_host(self, host: Host, reason: str, detail: str) -> int:
-        """Drop everything queued for a host; returns how many visits that were."""
-        dropped = self._db.execute(
-            "UPDATE visits SET state = ?, reason = ?, detail = ? WHERE host = ? AND state = 0",
-            (DROPPED, reason, detail[:500], host.name),
-        ).rowcount
-        self._db.execute("UPDATE hosts SET queued = 0 WHERE name = ?", (host.name,))
-        return dropped
+    def give_up_host(self, host: Host, reason: str, detail: str, limit: int) -> list[Item]:
+        """Drop what is queued for a host, at most `limit` visits, and return their items; none when all are dropped."""
+        rows = self._db.execute(
+            "SELECT id, item FROM visits WHERE state = 0 AND host = ? LIMIT ?", (host.name, limit)
+        ).fetchall()
+        dropped = [(DROPPED, reason, detail[:500], number) for number, _ in rows]
+        self._db.executemany("UPDATE visits SET state = ?, reason = ?, detail = ? WHERE id = ?", dropped)
+        queued = "SELECT count(*) FROM visits WHERE host = name AND state = 0"
+        if not rows:
+            self._db.execute(f"UPDATE hosts SET queued = ({queued}) WHERE name = ?", (host.name,))
+        return [msgspec.msgpack.decode(packed, type=Item) for _, packed in rows]
+
+    def retry(self, may_pass: Callable[[str, str], bool], delay_s: float) -> int:
+        """Queue again what was dropped for a reason and detail that may have passed, and ask its hosts as if they had
+        never failed, after `delay_s`; what they failed for is kept. Returns how many visits that are."""
+        with self.transaction():
+            failed = self._db.execute("SELECT id, item, reason, detail FROM visits WHERE state = ?", (DROPPED,))
+            again = [(number, item, *why) for number, item, *why in failed.fetchall() if may_pass(*why)]
+            dead = [(msgspec.msgpack.decode(item, type=Item).url, *why) for _, item, *why in again]
+            self._db.executemany("INSERT INTO dead VALUES (?, ?, ?)", dead)
+            self._db.executemany(
+                "UPDATE visits SET state = 0, tries = 0, not_before = 0, reason = '', detail = '' WHERE id = ?",
+                [(number,) for number, *_ in again],
+            )
+            self._db.execute(
+                "UPDATE hosts SET queued = (SELECT count(*) FROM visits WHERE host = name AND state = 0), "
+                "failures = 0, policies = NULL, ready_at = min(ready_at, ?) "
+                "WHERE name IN (SELECT host FROM visits WHERE state = 0)",
+                (now() + delay_s,),
+            )
+            self._hosts.clear()
+        return len(again)
 
     def payload(self, digest: str) -> Payload | None:
         row = self._db.execute("SELECT payload FROM payloads WHERE digest = ?", (digest,)).fetchone()
@@ -370,6 +420,7 @@ class Frontier:
                     "UPDATE hosts SET queued = (SELECT count(*) FROM visits WHERE host = name AND state = 0)"
                 )
                 self._db.execute("DELETE FROM payloads")  # some may point at what is no longer there
+                self._db.execute("DELETE FROM media WHERE file = ? AND offset >= ?", (file, offset))
         return lost
 
     def queued(self) -> int:

@@ -61,6 +61,9 @@ class PaceSettings(Settings, frozen=True):
     """A longer `Retry-After` than this is obeyed all the same."""
     max_failures: int = 8
     """So many failures of a host in a row, and it is given up."""
+    max_silent: int = 0
+    """The same for a host that has never answered. 0: `max_failures` in a crawl; where a build fetches media, of which
+    many lie on hosts that are long gone, `fetch.max_attempts`."""
     policy_age_s: float = 86400.0
     """robots.txt and the other policy files are fetched anew after this; RFC 9309 asks for a day at most."""
 
@@ -110,9 +113,10 @@ class Host(msgspec.Struct):
         """Keep the policy of an origin. One whose robots.txt failed too often is given up; the other scheme stays."""
         if policy.robots is None:
             failures = self.policies[scheme].failures + 1 if scheme in self.policies else 1
+            is_silent = policy.unreached and not self.has_answered
             self.failed(settings, policy.after_s)
             policy = msgspec.structs.replace(policy, failures=failures)
-            if failures >= settings.max_failures:
+            if failures >= (settings.max_silent if is_silent and settings.max_silent else settings.max_failures):
                 detail = f"{failures} times in a row"
                 policy = SitePolicy("", fetched_at=now(), refusal="robots_unavailable", refusal_detail=detail)
         if policy.robots is not None:

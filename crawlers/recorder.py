@@ -7,7 +7,7 @@ import msgspec
 
 from crawlers.crawl_config import CrawlConfig
 from crawlers.fetch import Exchange
-from crawlers.frontier import Frontier, Item
+from crawlers.frontier import Frontier, Visit
 from crawlers.site_policy import SitePolicy
 from crawlers.warc import SITE_SIGNALS
 from crawlers.warc_writer import WarcWriter, payload_digest
@@ -39,7 +39,7 @@ class Recorder:
     def record(
         self,
         exchange: Exchange,
-        item: Item | None = None,
+        visit: Visit | None = None,
         policy: SitePolicy | None = None,
         licences: tuple[Signal, ...] = (),
         rendered: bytes = b"",
@@ -47,11 +47,12 @@ class Recorder:
     ) -> tuple[str, int]:
         """Write an exchange; a media payload that was met before is only referred to. Returns file and offset.
 
-        What the site's files say of its use, and the `licences` that it names itself, are noted beside it.
+        With a `visit` it is what that was for; where the bytes of a medium lie is kept with it. What the site's files
+        say of its use, and the `licences` that it names itself, are noted beside it.
         `rendered` is what the scripts of a page made of it: it is written behind it, and read in its place.
         `loaded_for` is the address of a page that is rendered: what it loads is no page by itself.
         """
-        digest = payload_digest(exchange.body)
+        digest, item = payload_digest(exchange.body), visit.item if visit is not None else None
         fields: list[tuple[str, str]] = []
         if item is not None and policy is not None:
             names = ("WARC-TDM-Reservation", "WARC-TDM-Policy")  # the site's file says it, the response does not
@@ -63,7 +64,7 @@ class Recorder:
         is_media = item is not None and item.kind in ("image", "video")
         first = self._frontier.payload(digest) if is_media and exchange.body else None
         if first is not None:
-            position = self._warc.write_revisit(exchange, digest, first, fields)
+            payload, position = first, self._warc.write_revisit(exchange, digest, first, fields)
         else:
             said = [(RENDERED, "follows")] if rendered else [(LOADED_FOR, loaded_for)] if loaded_for else []
             payload = self._warc.write(exchange, digest, [*fields, *said])
@@ -72,6 +73,8 @@ class Recorder:
             position = payload.position
             if is_media:
                 self._frontier.add_payload(digest, payload)
+        if is_media and visit is not None:
+            self._frontier.keep_media(visit, payload.position, payload.url)
         return position.file, position.offset
 
     def keep_position(self) -> None:

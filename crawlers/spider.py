@@ -142,6 +142,10 @@ class Spider:
         self._stopping = True
         self._changed.set()
 
+    def roll(self) -> None:
+        """Give the archive in hand its name; the next record begins another."""
+        self._recorder.finish()
+
     def pause(self, is_paused: bool) -> None:
         """Begin no visit any more, or go on; what is in flight is finished."""
         self._is_paused = is_paused
@@ -296,7 +300,10 @@ class Spider:
         host.learned(scheme, policy, self._turns.pace(host))
 
     def _give_up(self, host: Host, reason: str, detail: str) -> None:
-        count(self._status.drops, reason, self.frontier.give_up_host(host, reason, detail))
+        while items := self.frontier.give_up_host(host, reason, detail, _ROUTED_AT_ONCE):
+            count(self._status.drops, reason, len(items))
+            for item in items:
+                self._fall_back(item, item.fallbacks)
 
     async def _visit(self, visit: Visit, host: Host, policy: SitePolicy, flight: Flight) -> None:
         """One request, and all that follows from its answer, kept in one transaction."""
@@ -363,7 +370,7 @@ class Spider:
                 self._redirected(visit, exchange)
             elif exchange is not None:
                 count(self._status.visits, item.kind)
-                position = self._recorder.record(exchange, item, policy, licences, rendered.html)
+                position = self._recorder.record(exchange, visit, policy, licences, rendered.html)
                 self.frontier.done(visit, position)
             self.frontier.save(host)
             self._save()
@@ -453,9 +460,13 @@ class Spider:
     def _drop(self, visit: Visit, drop: Drop, position: tuple[str, int] = NOWHERE) -> None:
         count(self._status.drops, drop.reason)
         self.frontier.drop(visit, drop.reason, drop.detail, position)
-        item = visit.item
-        if item.fallbacks:
-            self._route([msgspec.structs.replace(item, url=item.fallbacks[0], fallbacks=item.fallbacks[1:])])
+        self._fall_back(visit.item, self.frontier.fallbacks(visit))
+
+    def _fall_back(self, item: Item, fallbacks: Sequence[str]) -> None:
+        """Turn to the next address of an image."""
+        if fallbacks:
+            other = msgspec.structs.replace(item, url=fallbacks[0], fallbacks=tuple(fallbacks[1:]), redirects=0, via=())
+            self._route([other])
 
     def _redirected(self, visit: Visit, exchange: Exchange) -> None:
         """Keep the redirect, and go where it leads: as another visit, with its own consent and its own host's pace."""
@@ -504,4 +515,6 @@ class Spider:
 
     def _add(self, item: Item) -> None:
         if is_wanted(item.url, item.kind == "page", self._config.scope):
-            self.frontier.add(item)
+            is_queued = self.frontier.add(item)
+            if not is_queued and item.fallbacks and self.frontier.has_failed(item):
+                self._fall_back(item, item.fallbacks)

@@ -63,6 +63,8 @@ class WarcWriter:
             if os.fstat(self._file).st_size < self._offset:  # a power cut: the disk holds less than was reported
                 self._offset = _sound_end(self._staged)
             os.ftruncate(self._file, self._offset)
+        elif self._name and not (folder / self._name).exists():  # lost, with the node that it lay on
+            self._offset = 0
 
     @property
     def position(self) -> tuple[str, int]:

@@ -15,9 +15,11 @@ from jobs.dataset.removal import remove_denied, rewrite_superseded
 from jobs.engine.engine import EngineSettings, open_engine
 from jobs.kinds.clips.take import VIDEO_LISTS, check_list
 from jobs.kinds.finish import finish
+from jobs.kinds.retry import go_on_with_retry, retry_failed
 from jobs.kinds.table import jobs_of, known_phases, takers_of
 from jobs.phases.duplicates import URLS
 from jobs.phases.extract import EXTRACT
+from jobs.phases.fetch import fetch_media
 from jobs.phases.own_steps import OwnCode, files_of
 from jobs.phases.plan import Plan, changed_code, make_plan, other_settings
 from jobs.phases.recipe import Recipe
@@ -26,7 +28,7 @@ from jobs.phases.run import Phases
 from jobs.phases.task import Phase
 from schemas.dataset import DATASET, Dataset, read_dataset
 from schemas.deny import add_to_deny_list, read_deny_list
-from schemas.settings import differences
+from schemas.settings import SettingsError, differences
 from schemas.storage import Store
 
 logger = logging.getLogger(__name__)
@@ -41,11 +43,13 @@ def build(
     engine: EngineSettings,
     deny: Sequence[str] = (),
     videos: Sequence[str] = (),
+    retry: bool = False,
 ) -> Dataset:
     """Build, or finish, the dataset at `output`, a path or fsspec URL, of archives and of lists of `videos`.
 
     `deny` are lines of a `DenyList`, added to that of the output: nothing that it denies is kept, and samples of it
-    that were collected before are removed.
+    that were collected before are removed. With `retry`, media that failed for a reason that may have passed are asked
+    for again, and what is made of media is made anew.
 
     Raises `SettingsError` or `InputError` when the call is wrong, `BuildError` when partitions could not be done,
     `StepError` when a step is at fault.
@@ -56,6 +60,7 @@ def build(
         raise InputError(
             f"something is being added to {output}: the same command with --append, without --input, goes on"
         )
+    begin_retry(store, recipe, retry)
     if store.exists(DATASET):
         dataset = finished(store, recipe)
         left = remove_denied(store, dataset, denied)
@@ -143,14 +148,20 @@ def carry_out(store: Store, plan: Plan, recipe: Recipe, engine: EngineSettings) 
         check_list(videos_of.url)
     jobs = jobs_of(recipe.config.kinds)
     with open_engine(engine, files_of(recipe.functions)) as runner, Phases(runner, store, plan, recipe) as phases:
-        read_inputs(phases)
+        wanting = read_inputs(phases)
+        for job in jobs:
+            job.compare(phases)
+        fetch_media(phases, [job.asks for job in jobs], wanting)
         for job in jobs:
             job.make(phases)
     return finish(store, plan, jobs, phases.commits)
 
 
-def read_inputs(phases: Phases) -> None:
-    """Evaluation sets first; then pages, by the recipe; then where the media lie that pages and lists name."""
+def read_inputs(phases: Phases) -> list[Phase]:
+    """Evaluation sets first; then pages, by the recipe; then where the media lie that pages and lists name.
+
+    Returns the phases that have written which partition wants which media.
+    """
     plan, recipe, wanting = phases.plan, phases.recipe, [EXTRACT]
     spent: dict[Phase, list[str]] = {EXTRACT: ["pages", "wanted", "captures"]}
     if plan.references:
@@ -163,6 +174,16 @@ def read_inputs(phases: Phases) -> None:
     for phase in known_phases(plan):
         phases.run(phase)
     phases.run(URLS, wanting, spent=spent)
+    return wanting
+
+
+def begin_retry(store: Store, recipe: Recipe, retry: bool) -> None:
+    """Prepare an output for another try at what failed, or go on with that. Raises `SettingsError`."""
+    if retry:
+        if store.exists(DATASET) and finished(store, recipe).builds:
+            raise SettingsError(f"{store.url} was added to since: its shards are not made anew, and nothing is retried")
+        retry_failed(store)
+    go_on_with_retry(store)
 
 
 def _tell_of_new(store: Store, dataset: Dataset, named: Sequence[str]) -> None:
@@ -175,7 +196,11 @@ def finished(store: Store, recipe: Recipe) -> Dataset:
     """The dataset that lies there; its `work/` may have been deleted since. Raises `SettingsError`."""
     dataset = read_dataset(store)
     if dataset.config_hash != recipe.hash:
-        built_with = msgspec.convert(dataset.config, BuildConfig, str_keys=True)
+        try:
+            built_with = msgspec.convert(dataset.config, BuildConfig, str_keys=True)
+        except msgspec.ValidationError as error:
+            made_by = f"{store.url} was made by weft {dataset.weft_version} with settings that this one does not have"
+            raise SettingsError(f"{made_by} ({error}); choose another --output, or delete it") from None
         code = msgspec.convert(dataset.own_code, list[OwnCode])
         raise other_settings(store.url, [*differences(built_with, recipe.config), *changed_code(code, recipe.own)])
     return dataset

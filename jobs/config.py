@@ -6,8 +6,8 @@ from typing import Any, ClassVar, Literal
 import msgspec
 
 from crawlers.img2dataset import DownloaderSettings
+from crawlers.media_settings import MediaSettings
 from crawlers.warc import WarcSettings
-from crawlers.web_media import MediaSettings
 from jobs.engine.isolation import IsolationSettings
 from jobs.settings_files import load_file, presets
 from model.scorers import ScorerSettings

@@ -6,14 +6,16 @@ import msgspec
 
 from crawlers.img2dataset import require_img2dataset
 from crawlers.url_lists import find_columns
-from jobs.build import finished
+from jobs.build import begin_retry, finished
 from jobs.config import BuildConfig
 from jobs.dataset.removal import remove_denied
 from jobs.engine.engine import EngineSettings, open_engine
 from jobs.kinds.finish import finish
+from jobs.kinds.pairs.fetch import ASK_PAIR_IMAGES
 from jobs.kinds.pairs.lists import LISTS
-from jobs.kinds.pairs.make import make_pairs
+from jobs.kinds.pairs.make import compare_pairs, make_pairs
 from jobs.kinds.table import jobs_of
+from jobs.phases.fetch import fetch_media
 from jobs.phases.own_steps import files_of
 from jobs.phases.plan import make_plan
 from jobs.phases.recipe import Recipe
@@ -29,13 +31,15 @@ def fetch_pairs(
     recipe: "Recipe | BuildConfig",
     engine: EngineSettings,
     deny: Sequence[str] = (),
+    retry: bool = False,
 ) -> Dataset:
-    """Fetch, or finish, the pairs of these lists. Raises what `jobs.build.build` raises."""
+    """Fetch, or finish, the pairs of these lists. `retry` and what is raised: as of `jobs.build.build`."""
     recipe = Recipe.of(recipe)
     media = msgspec.structs.replace(recipe.config.media, from_web=True)
     config = msgspec.structs.replace(recipe.config, kinds=("pairs",), media=media)
     recipe, store = Recipe(config, given=recipe.given), Store(output)
     denied = add_to_deny_list(store, deny)
+    begin_retry(store, recipe, retry)
     if store.exists(DATASET):
         return remove_denied(store, finished(store, recipe), denied)
     if config.lists.downloader == "img2dataset":
@@ -45,5 +49,8 @@ def fetch_pairs(
         find_columns(archive.url, config.lists.read)
     with open_engine(engine, files_of(recipe.functions)) as runner, Phases(runner, store, plan, recipe) as phases:
         phases.run(LISTS, recipe)
+        compare_pairs(phases)
+        if config.lists.downloader == "weft":
+            fetch_media(phases, [ASK_PAIR_IMAGES], [LISTS])
         make_pairs(phases)
     return remove_denied(store, finish(store, plan, jobs_of(config.kinds), phases.commits), denied)

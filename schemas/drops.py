@@ -92,6 +92,7 @@ REASONS: dict[str, str] = {
     "nsfw": "the safety classifier takes the image for explicit",
     "unaesthetic": "the aesthetic score is below the minimum",
     "unrelated": "the image suits no paragraph of its page, by CLIP",
+    "not_in_time": "the time that a run may fetch was over before its turn came",
     "not_captured": "none of the image's addresses is in the archives",
     "vector_image": "a drawing in SVG, which the settings do not have drawn",
     "unsupported_format": "not JPEG, PNG, WebP, AVIF, GIF, BMP, TIFF or SVG by its content",

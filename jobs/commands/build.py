@@ -49,6 +49,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="LIST",
         help="for clips: .jsonl, .csv, .tsv or .parquet files of url, text, and subtitles if there are",
     )
+    parser.add_argument(
+        "--retry-failed",
+        action="store_true",
+        help="ask again for images and videos that failed for a reason that may have passed, and make their samples",
+    )
+    parser.add_argument(
+        "--media-from", default="", metavar="DIR", help="read what another build has fetched, and ask nobody"
+    )
     parser.add_argument("--engine", choices=("ray", "inline"), default="ray", help="inline works in this one process")
     parser.add_argument("--address", default="", help="of a Ray cluster; default RAY_ADDRESS, else this machine")
     parser.add_argument(
@@ -81,10 +89,13 @@ def run(arguments: argparse.Namespace) -> int:
             slow_factor=arguments.slow_factor,
         )
         kinds = [f"kinds=[{arguments.kinds}]"] if arguments.kinds else []
-        recipe = Recipe.named(arguments.config, [*arguments.set, *kinds])
+        media = [f"media.from_build={arguments.media_from!r}"] if arguments.media_from else []
+        recipe = Recipe.named(arguments.config, [*arguments.set, *kinds, *media])
         inputs = [*arguments.input, *_copied(arguments, engine)]
         given = (arguments.output, inputs, recipe, engine, read_lines(arguments.deny), arguments.videos)
-        return append(*given, rewrite=arguments.rewrite) if arguments.append else build(*given)
+        if arguments.append:
+            return append(*given, rewrite=arguments.rewrite)
+        return build(*given, retry=arguments.retry_failed)
 
     if arguments.rewrite and not arguments.append:
         return fail("--rewrite is for --append", 2)

@@ -25,6 +25,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--caption-column", default="", help="the same")
     parser.add_argument("--contact", default="", help="address or mail address sent in the user agent: who is fetching")
     parser.add_argument("--deny", metavar="FILE", help="addresses and domains never to fetch, one a line; also removed")
+    parser.add_argument(
+        "--retry-failed",
+        action="store_true",
+        help="ask again for images and videos that failed for a reason that may have passed, and make their samples",
+    )
+    parser.add_argument(
+        "--media-from", default="", metavar="DIR", help="read what another build has fetched, and ask nobody"
+    )
     parser.add_argument("--engine", choices=("ray", "inline"), default="ray", help="inline works in this one process")
     parser.add_argument("--address", default="", help="of a Ray cluster; default RAY_ADDRESS, else this machine")
     parser.add_argument(
@@ -56,7 +64,8 @@ def run(arguments: argparse.Namespace) -> int:
             workers=arguments.workers,
             slow_factor=arguments.slow_factor,
         )
-        dataset = fetch_pairs(arguments.output, arguments.lists, recipe, engine, read_lines(arguments.deny))
+        deny, retry = read_lines(arguments.deny), arguments.retry_failed
+        dataset = fetch_pairs(arguments.output, arguments.lists, recipe, engine, deny, retry)
         if not config.media.fetch.contact and config.lists.downloader == "weft":
             print("sites could not see who is fetching: give --contact with an address where you can be reached")
         return dataset
@@ -70,5 +79,6 @@ def _overrides(arguments: argparse.Namespace) -> list[str]:
         "lists.read.url_column": arguments.url_column,
         "lists.read.caption_column": arguments.caption_column,
         "media.fetch.contact": arguments.contact,
+        "media.from_build": arguments.media_from,
     }
     return [f"{path}={value!r}" for path, value in named.items() if value]

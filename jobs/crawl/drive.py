@@ -96,11 +96,11 @@ def crawl(
     denied = add_to_deny_list(store, deny)
     limits = (max_pages, max_seconds)
     with open_engine(engine) as runner:
-        job = _Crawl(Path(store.root).absolute(), plan.config, denied, runner, status_port)
+        job = Crawl(Path(store.root).absolute(), plan.config, denied, runner, status_port)
         try:
             return asyncio.run(job.run(seeds, *limits))
         except (OSError, WorkerDied) as error:
-            raise _failure(error) from error
+            raise failure_of(error) from error
 
 
 def _plan(store: Store, config: CrawlConfig, seeds: Sequence[str], engine: EngineSettings) -> CrawlPlan:
@@ -142,7 +142,7 @@ def ask(output: str, wish: Literal["stop", "pause", "resume"]) -> None:
         (folder / wish).touch()
 
 
-class _Crawl:
+class Crawl:
     """Starts the workers, carries items between them, and knows when all is done."""
 
     def __init__(self, folder: Path, config: CrawlConfig, deny: DenyList, engine: Engine, status_port: int = 0) -> None:
@@ -255,7 +255,7 @@ class _Crawl:
                 continue
             error = run.exception()
             if error is None or not isinstance(error, WorkerDied):
-                raise _failure(error)
+                raise failure_of(error)
             self._restarts[partition] += 1
             if self._restarts[partition] > _MAX_RESTARTS:
                 raise CrawlError(f"the worker of partition {partition} died {_MAX_RESTARTS} times: {error}")
@@ -290,7 +290,7 @@ class _Crawl:
         return report
 
 
-def _failure(error: BaseException | None) -> BaseException:
+def failure_of(error: BaseException | None) -> BaseException:
     if isinstance(error, OSError | WorkerDied):
         return CrawlError(f"{type(error).__name__}: {error}. What was recorded stays; the same command goes on")
     return error or CrawlError("a worker ended too early")

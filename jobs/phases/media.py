@@ -1,44 +1,68 @@
-"""Images and videos for the phases that open them: where they lie, who is asked, and which address gives one."""
+"""Images and videos for the phases that open them: where they lie, and which address gives one."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import TypeVar
 
+import msgspec
+import pyarrow as pa
+
 from crawlers.captured import CapturedMedia, Location, Media, MediaSource
-from crawlers.web_media import WebMedia
 from jobs.phases.duplicates import URLS
+from jobs.phases.fetch import LOCATED, fetched_archives, is_fetching
 from jobs.phases.task import Memory, Task
-from schemas.deny import DenyList
 from schemas.drops import Drop
 
 T = TypeVar("T")
 
 
-def read_locations(task: Task, partition: int, wanted: Collection[bytes] | None = None) -> dict[bytes, Location]:
-    """Where the media of a partition lie; of these alone where they are named."""
-    found: dict[bytes, Location] = {}
-    for table in task.groups(URLS, "locations", partition):
-        columns = (table.column(name).to_pylist() for name in ("key", "archive", "offset", "length", "record_url"))
-        for key, *place in zip(*columns, strict=True):
-            if wanted is None or key in wanted:
-                found[key] = Location(*place)
-    return found
+class Located(msgspec.Struct, frozen=True):
+    """By `media_key`: where media lie, and why those that were fetched in vain do not."""
+
+    places: dict[bytes, Location] = {}
+    lost: dict[bytes, tuple[str, str]] = {}
+
+
+def read_locations(
+    task: Task, partition: int, wanted: Collection[bytes] | None = None, fetched: bool = True
+) -> Located:
+    """Where the media of a partition lie, in the inputs and, if it was `fetched`, of the web; of these alone where they
+    are named."""
+    found, lost = dict[bytes, Location](), dict[bytes, tuple[str, str]]()
+    if fetched and is_fetching(task.config.media):
+        for table in task.groups(LOCATED, "located", partition):
+            reasons = (table.column(name).to_pylist() for name in ("key", "reason", "detail"))
+            for (key, *why), place in zip(zip(*reasons, strict=True), _places(table), strict=True):
+                if wanted is None or key in wanted:
+                    if place.archive >= 0:
+                        found[key] = place
+                    else:
+                        lost[key] = (why[0] or "not_captured", why[1])
+    if task.plan.source == "archives":
+        for table in task.groups(URLS, "locations", partition):
+            for key, place in zip(table.column("key").to_pylist(), _places(table), strict=True):
+                if wanted is None or key in wanted:
+                    found[key] = place
+    return Located(found, lost)
+
+
+def _places(table: pa.Table) -> Iterator[Location]:
+    columns = (table.column(name).to_pylist() for name in ("archive", "offset", "length", "record_url"))
+    return (Location(*place) for place in zip(*columns, strict=True))
+
+
+def open_media(task: Task, located: Located, kind: str = "image") -> CapturedMedia:
+    """What gives media of a kind while the task lasts, out of archives."""
+    config = task.config
+    archives = task.memory.once(_archives)
+    archives = [*archives, *(fetched_archives(task) if is_fetching(config.media) else ())]
+    return task.enter(
+        CapturedMedia(archives, located.places, config.warc.cap(kind), config.warc.verify_digests, located.lost)
+    )
 
 
 def _archives(memory: Memory) -> list[str]:
     """The addresses of those that media may lie in."""
     return [archive.url for archive in memory.plan.inputs] if memory.plan.source == "archives" else []
-
-
-def open_media(task: Task, locations: Mapping[bytes, Location], deny: DenyList, kind: str = "image") -> MediaSource:
-    """What gives media of a kind while the task lasts: the archives, and the web where the settings say so."""
-    config = task.config
-    archives = task.memory.once(_archives)
-    captured = task.enter(CapturedMedia(archives, locations, config.warc.cap(kind), config.warc.verify_digests))
-    source: AbstractContextManager[MediaSource] = nullcontext(captured)
-    if config.media.from_web:
-        source = WebMedia(captured, config.media, config.consent, deny, kind)
-    return task.enter(source)
 
 
 def first_good(media: MediaSource, use: Callable[[Media], T], candidates: Sequence[str]) -> tuple[str, T]:

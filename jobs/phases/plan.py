@@ -261,6 +261,11 @@ def _found_plan(store: Store) -> Plan | None:
         return read_plan(store)
     except FileNotFoundError:
         return None
+    except msgspec.ValidationError as error:
+        raise SettingsError(
+            f"{store.url} was begun by a weft with settings that this one does not have ({error}); "
+            "finish it with that one, or choose another --output"
+        ) from None
 
 
 def read_plan(store: Store) -> Plan:

@@ -16,7 +16,7 @@ from jobs.phases.plan import CONFIG, PLAN, Plan
 from jobs.phases.recipe import Recipe
 from jobs.phases.scoring import EMBEDDINGS, Hosts, compares_embeddings, model_pool
 from jobs.phases.slices import make_slices
-from jobs.phases.task import ROWS, SIZES, Memory, Merged, Phase, Run, file_of, run_task
+from jobs.phases.task import ROWS, SIZES, Memory, Merged, Phase, Run, file_of, files_of_phase, run_task
 from schemas.commits import Commit, Done, read_done, sweep, write_summary
 from schemas.storage import Store
 
@@ -40,7 +40,8 @@ class Phases:
     """
 
     def __init__(self, engine: Engine, store: Store, plan: Plan, recipe: Recipe) -> None:
-        self._engine, self.store, self.plan, self.recipe = engine, store, plan, recipe
+        self.engine, self.store, self.plan, self.recipe = engine, store, plan, recipe
+        self.fetchers = 0  # workers that fetch media, each with a bucket of what it is asked for
         self._run = Run.new(store.url)
         self._memory = Memory(self._run)
         self._memory.plan = plan
@@ -76,17 +77,17 @@ class Phases:
             self._worked_on.append(phase.name)
         missing = [index for index in range(size) if index not in done]
         work = partial(run_task, phase, self._run, arguments, merged=dict(self._merged))
-        may_repeat = phase.over in _OF_STORE_ALONE or not self.plan.config.media.from_web
+        may_repeat = phase.over in _OF_STORE_ALONE or self.plan.config.lists.downloader == "weft"
         failures: list[Failure] = []
         with progress(phase.name, size, len(done)) as bar:
-            for outcome in self._engine.run(phase.name, work, missing, may_repeat):
+            for outcome in self.engine.run(phase.name, work, missing, may_repeat):
                 if isinstance(outcome, Failure):
                     failures.append(outcome)
-                    self._engine.metrics.failed(phase.name)
+                    self.engine.metrics.failed(phase.name)
                 else:
                     done[outcome.partition] = outcome
                     bar.advance(outcome.counts)
-                    self._engine.metrics.done(phase.name, outcome.counts)
+                    self.engine.metrics.done(phase.name, outcome.counts)
         if failures:
             first = failures[0]
             raise BuildError(
@@ -98,7 +99,7 @@ class Phases:
     def _merge(self, phase: Phase, commits: Sequence[Commit]) -> None:
         """Merge the files of a phase that has many tasks; what was merged is removed, and nobody reads it again."""
         slices = len(self._memory.slices) if self._has_slices else 0
-        merged = plan_merge(phase.name, commits, max(self.plan.most_buckets, slices))
+        merged = plan_merge(phase.name, commits, max(self.plan.most_buckets, slices, self.fetchers))
         if merged is None:
             return
         merger = merging(merged)
@@ -121,10 +122,11 @@ class Phases:
         self._behind.do(close)
 
     def _names_of(self, spent: Spent) -> list[str]:
-        """The files in which these rows lie. A build that adds to a dataset reads all of them to its end."""
-        if self.plan.onto is not None:
-            return []
-        found = []
+        """The files in which these rows lie. A build that adds to a dataset reads all of them to its end, and one that
+        fetches once more when what failed is asked for again."""
+        media, found = self.plan.config.media, list[str]()
+        if self.plan.onto is not None or media.from_web or media.from_build:
+            return found
         for phase, names in spent.items():
             merged = self._merged.get(phase.name)
             folder = merged.name if merged else phase.name
@@ -137,6 +139,10 @@ class Phases:
         self.commits[phase.name] = [msgspec.structs.replace(commit, files=[]) for commit in commits]
         return self.commits[phase.name]
 
+    def files(self, phase: Phase, name: str, bucket: int) -> list[str]:
+        """Where the rows of a bucket lie that the tasks of a phase have written under `name`."""
+        return files_of_phase(phase, name, bucket, self._memory, self._merged)
+
     def cut_slices(self) -> None:
         """Decide on the slices, when the first phase is complete; cut again in the same places they are the same."""
         if not self._has_slices:
@@ -146,14 +152,14 @@ class Phases:
     @contextmanager
     def models(self) -> Iterator[Hosts]:
         """What a phase that scores is run with; evaluation images are embedded first."""
-        with model_pool(self._engine, self.recipe) as hosts:
+        with model_pool(self.engine, self.recipe) as hosts:
             if self.plan.references and compares_embeddings(self.plan.config.scorers):
                 self.run(EMBEDDINGS, hosts)
             yield hosts
 
     def _sweep(self) -> None:
         """Remove what attempts have left that were killed; where none can have been, nothing is looked for."""
-        if self._is_resumed or self._engine.has_lost_attempts:
+        if self._is_resumed or self.engine.has_lost_attempts:
             kinds = self.plan.config.kinds
             folders = [f"{kind}{folder}" for kind in kinds for folder in _FOLDERS_OF_KIND]
             sweep(self.store, ["", "work", "drops", "inputs", *(f"work/{name}" for name in self._worked_on), *folders])

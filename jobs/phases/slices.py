@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from jobs.phases.extract import EXTRACT
 from jobs.phases.plan import Plan
 from jobs.phases.sizes import read_sizes, sizes_of
-from jobs.phases.task import FIRST, LAST, SIZES, SLICES, Merged, Phase, Slice, Task
+from jobs.phases.task import FIRST, SIZES, SLICES, Merged, Phase, Slice, Task
 from schemas.documents import Draft
 from schemas.storage import Store
 
@@ -32,9 +32,7 @@ def make_slices(store: Store, plan: Plan, merged: Merged | None) -> list[Slice]:
     if store.exists(SLICES):
         return msgspec.json.decode(store.read(SLICES), type=list[Slice])
     names = merged.of_place(0, SIZES) if merged else sizes_of(plan.first_phase, range(plan.input_tasks))
-    # Slices of one domain run side by side: images from the web would then be asked for faster than its pace allows.
-    max_bytes = LAST if plan.config.media.from_web else plan.config.max_slice_bytes
-    slices = list(cut(read_sizes(store, names, plan.partitions).tolist(), max_bytes))
+    slices = list(cut(read_sizes(store, names, plan.partitions).tolist(), plan.config.max_slice_bytes))
     store.put(SLICES, msgspec.json.encode(slices))
     return slices
 

@@ -7,7 +7,7 @@ it or nothing (`schemas.commits`).
 import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from typing import Any, Literal, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar
 
 import msgspec
 import pyarrow as pa
@@ -54,6 +54,15 @@ class Run(msgspec.Struct, frozen=True):
         return cls(output, new_attempt())
 
 
+class Fetched(msgspec.Struct, frozen=True):
+    """`work/fetched.json`: whose fetched media a build reads, its own or another's, and how many workers had hosts."""
+
+    NAME: ClassVar[str] = "work/fetched.json"
+
+    output: str
+    partitions: int
+
+
 class Memory:
     """What a process reads once of a run, however many tasks it does: the plan, the slices, evaluation sets."""
 
@@ -74,6 +83,10 @@ class Memory:
     def onto(self) -> Store:
         """The dataset that the build adds to: what is made lies in a folder of it."""
         return added_to(self.store)
+
+    @functools.cached_property
+    def fetched(self) -> Fetched:
+        return msgspec.json.decode(self.store.read(Fetched.NAME), type=Fetched)
 
     def once(self, load: Callable[["Memory"], T]) -> T:
         """What `load`, a function of a module, gives; it is called the first time only."""
@@ -117,7 +130,7 @@ class Phase(msgspec.Struct, frozen=True):
 
     name: str
     over: Literal[
-        "inputs", "references", "video_lists", "partitions", "buckets", "slices", "merged",
+        "inputs", "references", "video_lists", "partitions", "buckets", "slices", "merged", "fetched",
         "known_pages", "known_pairs", "known_clips",
     ]  # fmt: skip
     body: Callable[..., None]  # of the task, and of the arguments that the phase is run with
@@ -126,6 +139,8 @@ class Phase(msgspec.Struct, frozen=True):
         """The number of tasks."""
         if self.over == "slices":
             return len(memory.slices)
+        if self.over == "fetched":
+            return memory.fetched.partitions
         if self.over == "inputs":
             return memory.plan.input_tasks
         count: int | list[Any] = getattr(memory.plan, self.over)
@@ -221,11 +236,15 @@ class Task:
         """Where the rows lie that tasks of earlier phases have written under `name`."""
         found = []
         for phase in [phases] if isinstance(phases, Phase) else phases:
-            if merged := self._merged.get(phase.name):
-                found += merged.files(name, bucket)
-            else:
-                found += [file_of(phase.name, index, f"{name}{ROWS}") for index in range(phase.size(self.memory))]
+            found += files_of_phase(phase, name, bucket, self.memory, self._merged)
         return found
+
+
+def files_of_phase(phase: Phase, name: str, bucket: int, memory: Memory, merged: Mapping[str, Merged]) -> list[str]:
+    """Where the rows of a bucket lie that the tasks of a phase have written under `name`."""
+    if found := merged.get(phase.name):
+        return found.files(name, bucket)
+    return [file_of(phase.name, index, f"{name}{ROWS}") for index in range(phase.size(memory))]
 
 
 def run_task(

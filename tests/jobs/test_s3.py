@@ -17,16 +17,19 @@ from crawlers.index_rows import Selection
 from crawlers.ranges import RangeSettings
 from jobs.build import append, build
 from jobs.cli import main
+from jobs.config import load_config
 from jobs.crawl.records import copy_records
 from jobs.phases.run import BuildError, Phases
 from jobs.phases.task import Phase
 from schemas.dataset import DATASET
 from schemas.storage import Store
 from tests.crawlers.archive_server import FOLDER, write_archives, write_index
+from tests.crawlers.servers import Reply, WebServer
 from tests.crawlers.warcs import response
 from tests.jobs.conftest import contents
 from tests.jobs.looked_at import viewer
 from tests.jobs.s3 import Faults, s3_server
+from tests.jobs.site import article, photo, write_archive
 from tests.jobs.test_build import INLINE, SMALL
 
 
@@ -87,6 +90,24 @@ def test_what_is_added_on_s3_has_the_bytes_of_what_is_added_in_a_folder(
         build(out, [str(site[0])], SMALL, INLINE)
         append(out, [str(path) for path in site[1:]], SMALL, INLINE)
     assert read_all(f"{bucket}/out") == contents(tmp_path / "out")
+
+
+def test_a_build_on_s3_fetches_once(bucket: str, tmp_path: Path) -> None:
+    with WebServer() as web:
+        urls = [f"http://pictures.example/{number}.jpg" for number in range(4)]
+        for number, url in enumerate(urls):
+            web.routes[url.removeprefix("http://")] = Reply(photo(number), "image/jpeg")
+        pages = write_archive(tmp_path / "p.warc.gz", [("http://a.example/", article(1, urls).encode(), "text/html")])
+        reach = f'media.fetch.connect_to={{"pictures.example": "{web.address}"}}'
+        sets = ["media.from_web=true", "media.partitions=1", "media.pace.delay_s=0", reach]
+        web.routes["pictures.example/3.jpg"] = Reply(status=503)
+        build(f"{bucket}/out", [str(pages)], load_config("default", [*sets, "media.pace.backoff_s=0.01"]), INLINE)
+        web.routes["pictures.example/3.jpg"] = Reply(photo(3), "image/jpeg")
+        again = load_config("default", [*sets, "media.pace.backoff_s=0.01"])
+        dataset = build(f"{bucket}/out", [str(pages)], again, INLINE, retry=True)
+        assert dataset.kinds["interleaved"].images == 4
+        assert sorted(set(web.paths())) == sorted(f"/{number}.jpg" for number in range(4))
+        assert [web.paths().count(f"/{number}.jpg") for number in range(3)] == [1, 1, 1]
 
 
 def test_only_one_of_two_attempts_can_commit(bucket: str) -> None:

@@ -9,11 +9,12 @@ from crawlers.captured import Media, MediaSource
 from jobs.engine.isolation import Isolated
 from jobs.kinds.clips.judge import ClipJudge
 from jobs.kinds.clips.known import KnownVideos, characters_of, clip_keys_writer
-from jobs.kinds.clips.source import ListedFiles, subtitles_of
+from jobs.kinds.clips.source import ListedFiles, is_of_web, subtitles_of
 from jobs.kinds.clips.take import VIDEO_LISTS, located_as
 from jobs.kinds.clips.write import WrittenClip, add_clip
 from jobs.kinds.shards import Shards
 from jobs.phases.extract import EXTRACT
+from jobs.phases.fetch import Asks
 from jobs.phases.known import KeysWriter
 from jobs.phases.media import first_good, open_media, read_locations
 from jobs.phases.recipe import Recipe
@@ -22,7 +23,7 @@ from jobs.phases.task import Phase, Task
 from pipeline.consent import honour_image_consent
 from pipeline.video.clips import CutVideo
 from schemas.deny import DenyList, read_deny_list
-from schemas.drops import Drop, DropRow, Guarded, on_page
+from schemas.drops import Drop, DropRow, Guarded, Tally, on_page
 from schemas.kinds import CLIPS
 from schemas.urls import media_key
 from schemas.videos import VideoDraft
@@ -35,12 +36,11 @@ def make_clips(task: Task, recipe: Recipe, hosts: Hosts) -> None:
     shards = Shards(task.attempt, CLIPS, partition, config.shards, plan.config_hash, task.tally)
     task.finish_shards = shards.finish
     models = open_models(task, hosts)
-    locations = read_locations(task, located_as(plan, task.index))
-    source = open_media(task, locations, deny, "video")
+    source = open_media(task, read_locations(task, located_as(plan, task.index)), "video")
     media = ListedFiles(source, config.warc.max_video_bytes, config.videos_folder)
     cut = Guarded(task.enter(Isolated(recipe.cut(with_frames=models is not None), config.video_isolation)))
     make = _Make(task, media, deny, cut, ClipJudge(task, models), shards, clip_keys_writer(task))
-    videos = _videos(task)
+    videos = _videos(task, task.tally)
     known = KnownVideos(task, {media_key(video.url) for video in videos})
     for number, video in enumerate(videos):
         key = media_key(video.url)
@@ -49,10 +49,26 @@ def make_clips(task: Task, recipe: Recipe, hosts: Hosts) -> None:
                 raise Drop("duplicate_video", "its clips are there")
             make(number, video)
         except Drop as drop:
-            _drop(task, video, drop.reason, drop.detail)
+            _drop(task.tally, video, drop.reason, drop.detail)
         else:
             task.tally.kept("video")
             known.replace(key, video.page_url)
+
+
+def ask_for_videos(task: Task) -> None:
+    """Tell what one part of the videos wants of the web: the videos, and their subtitles."""
+    deny = read_deny_list(task.store)
+    captured = read_locations(task, located_as(task.plan, task.index), fetched=False).places
+    asks, judge = Asks(task, deny, captured), ClipJudge(task, None)
+    for video in _videos(task, Tally(lambda row: None)):  # who cuts them counts them
+        try:
+            judge.may_have_caption(video)
+        except Drop:
+            continue
+        if not deny.denies(video.page_url):
+            asks.add([url for url in video.candidates if is_of_web(url)], "video")
+            for url in filter(is_of_web, video.tracks):
+                asks.add([url], "video")
 
 
 class _Make:
@@ -108,25 +124,26 @@ class _Make:
         self._task.tally.drop(row)
 
 
-def _videos(task: Task) -> list[VideoDraft]:
+def _videos(task: Task, tally: Tally) -> list[VideoDraft]:
     """The videos of a partition in seeded order; of several references to one, the one with most text."""
     best: dict[bytes, VideoDraft] = {}
     for table in task.groups([EXTRACT, VIDEO_LISTS], "videos"):
         for packed in table.column("video").to_pylist():
             video = msgspec.json.decode(packed, type=VideoDraft)
-            task.tally.saw("video")
+            tally.saw("video")
             key = media_key(video.url)
             other = best.get(key)
             if other is not None:
                 video, other = sorted((video, other), key=lambda one: (-characters_of(one.texts), one.uid))
-                _drop(task, other, "duplicate_video", f"taken from {video.page_url}")
+                _drop(tally, other, "duplicate_video", f"taken from {video.page_url}")
             best[key] = video
     order = sorted(best, key=lambda key: hashlib.blake2b(b"%d/%b" % (task.config.seed, key)).digest())
     return [best[key] for key in order]
 
 
-def _drop(task: Task, video: VideoDraft, reason: str, detail: str) -> None:
-    task.tally.drop(DropRow(video.url, "video", reason, on_page(detail, video.page_url), video.page_url))
+def _drop(tally: Tally, video: VideoDraft, reason: str, detail: str) -> None:
+    tally.drop(DropRow(video.url, "video", reason, on_page(detail, video.page_url), video.page_url))
 
 
+ASK_VIDEOS = Phase("ask-videos", "partitions", ask_for_videos)
 CLIPS_PHASE = Phase("clips", "partitions", make_clips)

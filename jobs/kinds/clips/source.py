@@ -57,6 +57,11 @@ def address_of(name: str, folder: str) -> str:
     return posixpath.join(folder, inside)
 
 
+def is_of_web(url: str) -> bool:
+    """Whether an address is asked for on the web, and not read as a file."""
+    return url.startswith(("http://", "https://"))
+
+
 class ListedFiles:
     """A `MediaSource` that reads what only lists name, files below one folder, and leaves the rest to another."""
 
@@ -71,7 +76,7 @@ class ListedFiles:
 
     def get(self, url: str) -> Media:
         """Raises `Drop`: not_captured, too_large, bad_address, file_not_allowed, and those of the other source."""
-        if url.startswith(("http://", "https://")):
+        if is_of_web(url):
             return self._media.get(url)
         name = address_of(url, self._folder)  # once more: a step of yours may have put it there
         try:

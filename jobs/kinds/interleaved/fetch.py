@@ -10,6 +10,7 @@ from crawlers.captured import Media, MediaSource
 from jobs.engine.isolation import Isolated
 from jobs.kinds.interleaved.page import PageWithImages, keys_of_image, stage
 from jobs.kinds.staging import Staging
+from jobs.phases.fetch import Asks
 from jobs.phases.frequency import (
     FREQUENT_KEYS,
     add_counts,
@@ -37,20 +38,34 @@ def fetch_images(task: Task, recipe: Recipe) -> None:
     """Give the pages of one slice their images."""
     tally, deny = task.tally, read_deny_list(task.store)
     wanted = None if task.slice.is_whole else _wanted(task)
-    media = open_media(task, read_locations(task, task.slice.partition, wanted), deny)
+    media = open_media(task, read_locations(task, task.slice.partition, wanted))
     decode = Guarded(task.enter(Isolated(recipe.page_image(), task.config.isolation)))
     use = checked(decode, task.memory.once(image_index))
     staging, contents = Staging(task), Counter[bytes]()
 
-    drafts = each(partial(refuse_denied, deny), _drafts(task), tally)
-    drafts = each(_rule_on_frequency(task), drafts, tally)
-    drafts = media.prefetch(drafts, lambda draft: [ref.candidates for ref in draft.images])
+    drafts = media.prefetch(_survivors(task, tally, deny), lambda draft: [ref.candidates for ref in draft.images])
     for page in each(partial(attach_images, media, use, tally, deny=deny), drafts, tally):
         tally.kept("page")
         stage(staging, page)
         for item in page.shown:
             contents.update(keys_of_image(item.image))
     add_counts(task, "places", contents)
+
+
+def ask_for_images(task: Task) -> None:
+    """Tell what the pages of one slice want of the web."""
+    deny = read_deny_list(task.store)
+    captured = read_locations(task, task.slice.partition, None if task.slice.is_whole else _wanted(task), fetched=False)
+    asks = Asks(task, deny, captured.places)
+    for draft in _survivors(task, Tally(lambda row: None), deny):  # who opens the images counts them
+        for image in draft.images:
+            asks.add(image.candidates, "image")
+
+
+def _survivors(task: Task, tally: Tally, deny: DenyList) -> Iterator[Draft]:
+    """The drafts of a slice whose images are wanted, in the order of their samples."""
+    drafts = each(partial(refuse_denied, deny), _drafts(task, tally), tally)
+    return each(_rule_on_frequency(task, tally), drafts, tally)
 
 
 def refuse_denied(deny: DenyList, draft: Draft) -> Draft:
@@ -85,20 +100,20 @@ def attach_images(
     return PageWithImages(draft, [shown[ref] for ref in draft.images if ref in shown])
 
 
-def _drafts(task: Task) -> Iterator[Draft]:
+def _drafts(task: Task, tally: Tally) -> Iterator[Draft]:
     """The drafts of a slice that comparing pages left, in the order of their samples."""
     seen = []
     for draft in read_drafts(task, all_losing_phases(task.config)):
-        task.tally.saw("page")
+        tally.saw("page")
         seen.append(draft.uid)
         yield draft
     if task.plan.onto is not None:
         task.put("uids", msgspec.json.encode(seen))
 
 
-def _rule_on_frequency(task: Task) -> Callable[[Draft], Draft]:
+def _rule_on_frequency(task: Task, tally: Tally) -> Callable[[Draft], Draft]:
     """The step that takes frequent paragraphs and images from drafts, and judges anew what it has changed."""
-    config, tally = task.config, task.tally
+    config = task.config
     if not compares_addresses(config):
         return lambda draft: draft
     paragraphs = frequent_keys(task, FREQUENT_KEYS, "paragraphs")
@@ -122,4 +137,5 @@ def _wanted(task: Task) -> set[bytes]:
     return {media_key(url) for draft in drafts for image in draft.images for url in image.candidates}
 
 
+ASK_IMAGES = Phase("ask-images", "slices", ask_for_images)
 ASSEMBLE = Phase("assemble", "slices", fetch_images)

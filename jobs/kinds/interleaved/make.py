@@ -22,8 +22,7 @@ from schemas.kinds import INTERLEAVED
 
 
 def make_pages(phases: Phases) -> None:
-    """Drop what is repeated or too frequent before any image is opened; open images; score and write."""
-    compare_pages(phases)
+    """Open the images of pages that were compared; score and write."""
     lost: dict[Phase, list[str]] = {phase: ["losers"] for phase in losing_phases(phases.plan.config)}
     lost[FREQUENT_KEYS] = ["losers", "paragraphs", "images"]
     phases.run(ASSEMBLE, phases.recipe, spent={EXTRACT: ["drafts"], **lost})
@@ -45,7 +44,7 @@ def replace_pages(phases: Phases) -> None:
 
 
 def compare_pages(phases: Phases) -> None:
-    """Find which pages repeat another, and what is too frequent in those that are left."""
+    """Find which pages repeat another, and what is too frequent in those that are left, before any image is opened."""
     config = phases.plan.config
     phases.run(TEXTS, spent={URLS: ["pages"]})
     if config.near_duplicates:

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pyarrow as pa
 
-from crawlers.captured import Location, Media, MediaSource
+from crawlers.captured import Media, MediaSource
 from crawlers.img2dataset import Img2datasetMedia
 from jobs.engine.isolation import Isolated
 from jobs.kinds.pairs.count import PAIR_COUNTS, PAIR_WORDS
@@ -16,7 +16,8 @@ from jobs.kinds.pairs.lists import first_phase
 from jobs.kinds.pairs.pair import FetchedPair, stage
 from jobs.kinds.pairs.take import image_text_key, token_keys
 from jobs.kinds.staging import Staging
-from jobs.phases.media import first_good, open_media, read_locations
+from jobs.phases.fetch import Asks
+from jobs.phases.media import Located, first_good, open_media, read_locations
 from jobs.phases.recipe import Recipe
 from jobs.phases.references import image_index, text_index
 from jobs.phases.slices import rows_of_slice
@@ -34,14 +35,13 @@ from schemas.urls import media_key
 def fetch_pair_images(task: Task, recipe: Recipe) -> None:
     """Leave out what is denied or was counted, and give the rest their images."""
     tally, deny = task.tally, read_deny_list(task.store)
-    media = _open_source(task, deny)
+    media = _open_source(task)
     decode = Guarded(task.enter(Isolated(recipe.pair_image(), task.config.isolation)))
     use = checked(decode, task.memory.once(image_index))
     staging, contents = Staging(task), task.writer("contents", CONTENTS)
     replacing = Replacing(task, [(PAIR_COUNTS, task.slice.partition)])
 
-    pairs = each(_judge(task, deny), counted(_pairs(task), tally), tally)
-    pairs = media.prefetch(pairs, lambda ref: [ref.candidates])
+    pairs = media.prefetch(_survivors(task, tally, deny), lambda ref: [ref.candidates])
     for fetched in each(partial(fetch_pair, media, use), pairs, tally):
         tally.kept("pair")
         stage(staging, fetched)
@@ -52,17 +52,33 @@ def fetch_pair_images(task: Task, recipe: Recipe) -> None:
         contents.add(bucket_of(key, task.plan.buckets), *row, size=300)
 
 
-def _open_source(task: Task, deny: DenyList) -> MediaSource:
-    """Where the images of a slice come from: archives, the web, or img2dataset."""
-    config, piece = task.config, task.slice
+def ask_for_pair_images(task: Task) -> None:
+    """Tell what the pairs of one slice want of the web."""
+    deny = read_deny_list(task.store)
+    asks = Asks(task, deny, _located(task, fetched=False).places)
+    for ref in _survivors(task, Tally(lambda row: None), deny):  # who opens the images counts them
+        asks.add(ref.candidates, "image")
+
+
+def _survivors(task: Task, tally: Tally, deny: DenyList) -> Iterator[PairRef]:
+    """The pairs of a slice whose images are wanted, in the order of their samples."""
+    return each(_judge(task, deny), counted(_pairs(task), tally), tally)
+
+
+def _open_source(task: Task) -> MediaSource:
+    """Where the images of a slice come from: archives, or img2dataset."""
+    config = task.config
     if task.plan.source == "lists" and config.lists.downloader == "img2dataset":
         return Img2datasetMedia(config.lists, config.media.fetch)
-    locations: dict[bytes, Location] = {}
-    if task.plan.source == "archives":
-        refs = () if piece.is_whole else _pairs(task)
-        wanted = {media_key(url) for ref in refs for url in ref.candidates}
-        locations = read_locations(task, piece.partition, None if piece.is_whole else wanted)
-    return open_media(task, locations, deny)
+    return open_media(task, _located(task))
+
+
+def _located(task: Task, fetched: bool = True) -> Located:
+    """Where the images of a slice lie."""
+    piece = task.slice
+    refs = () if piece.is_whole else _pairs(task)
+    wanted = {media_key(url) for ref in refs for url in ref.candidates}
+    return read_locations(task, piece.partition, None if piece.is_whole else wanted, fetched)
 
 
 def _pairs(task: Task) -> Iterator[PairRef]:
@@ -117,4 +133,5 @@ def fetch_pair(media: MediaSource, use: Callable[[Media], StoredImage], ref: Pai
         raise Drop(drop.reason, on_page(drop.detail, ref.page_url)) from None
 
 
+ASK_PAIR_IMAGES = Phase("ask-pair-images", "slices", ask_for_pair_images)
 PAIR_IMAGES = Phase("pair-images", "slices", fetch_pair_images)

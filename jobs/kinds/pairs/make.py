@@ -10,13 +10,18 @@ from jobs.phases.run import Phases
 from schemas.kinds import PAIRS
 
 
-def make_pairs(phases: Phases) -> None:
-    """Compare pairs by what their pages say of them, open their images, score and write those that are left."""
+def compare_pairs(phases: Phases) -> None:
+    """Compare pairs by what their pages say of them."""
     phases.cut_slices()
     first = first_phase(phases.plan)
     phases.run(PAIR_COUNTS, spent={first: ["pair-images", "pair-texts"]})
     if phases.plan.config.pairs.max_tokens is not None:
         phases.run(PAIR_WORDS)
+
+
+def make_pairs(phases: Phases) -> None:
+    """Open the images of pairs that were compared, score and write those that are left."""
+    first = first_phase(phases.plan)
     spent = {first: ["pairs", "pair-tokens"], PAIR_COUNTS: ["lost"], PAIR_WORDS: ["rare"]}
     phases.run(PAIR_IMAGES, phases.recipe, spent=spent)
     if phases.plan.onto is not None:

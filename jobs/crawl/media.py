@@ -1,0 +1,151 @@
+"""A crawl of media alone: what a build wants of the web comes into archives beside it, each address once.
+
+Hosts are hashed over workers, which read from the build's store what is wanted of theirs.
+"""
+
+import asyncio
+import logging
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from crawlers.crawl_config import CrawlConfig
+from crawlers.frontier import Item
+from jobs.crawl.drive import Crawl, CrawlError, CrawlReport, failure_of
+from jobs.crawl.mirror import Mirror
+from jobs.crawl.worker import SpiderWorker
+from jobs.engine.engine import Engine, WorkerDied
+from schemas.buckets import BucketReader
+from schemas.deny import DenyList
+from schemas.lease import Lease
+from schemas.storage import Store
+
+__all__ = ["CrawlError", "fetch_wanted"]
+
+#: Rows of what is wanted, in the bucket of the partition of its host: an `Item`.
+ASKED = "item"
+_ROWS_AT_A_TIME = 1000
+#: Of a store of objects: how often it is looked whether an archive is whole, and how old one may grow.
+_LOOK_EVERY_S, _ROLL_EVERY_S = 5.0, 600.0
+_BEAT_EVERY_S = 10.0
+
+logger = logging.getLogger(__name__)
+
+
+def fetch_wanted(
+    store: Store,
+    folder: str,
+    config: CrawlConfig,
+    deny: DenyList,
+    wanted: Sequence[Sequence[str]],
+    engine: Engine,
+    max_hours: float,
+) -> CrawlReport:
+    """Fetch, or go on fetching, what files of rows in `store` ask each worker for, into the folder of this name there.
+
+    Raises `CrawlError` when it cannot go on, `StepError` when weft itself is at fault.
+    """
+    job = _MediaCrawl(store, folder, config, deny, wanted, engine)
+    try:
+        return asyncio.run(job.run((), 0, max_hours * 3600))
+    except (OSError, WorkerDied) as error:
+        raise failure_of(error) from error
+
+
+class _MediaCrawl(Crawl):
+    """Its workers find their seeds themselves."""
+
+    def __init__(
+        self,
+        store: Store,
+        folder: str,
+        config: CrawlConfig,
+        deny: DenyList,
+        wanted: Sequence[Sequence[str]],
+        engine: Engine,
+    ) -> None:
+        self._scratch = tempfile.TemporaryDirectory(prefix="weft-media-")
+        own = Path(store.path(folder)).absolute() if store.is_local else Path(self._scratch.name)
+        super().__init__(own, config, deny, engine)
+        self._store, self._name, self._wanted = store, folder, wanted
+
+    async def _start(self, partition: int) -> SpiderWorker:
+        wanted = list(self._wanted[partition])
+        arguments = (self._name, partition, self._config, self._deny.lines, self._store.url, wanted)
+        worker = self._engine.start_worker(MediaWorker, arguments, of=self._config.partitions)
+        await worker.open()
+        return worker
+
+
+class MediaWorker(SpiderWorker):
+    """A spider that asks for what rows of a build name, and for nothing that this leads to."""
+
+    def __init__(
+        self, folder: str, partition: int, config: CrawlConfig, denied: list[str], store: str, wanted: list[str]
+    ) -> None:
+        self._store, self._wanted = Store(store), wanted
+        self._scratch = tempfile.TemporaryDirectory(prefix="weft-media-")
+        self._mirror: Mirror | None = None
+        self._lease: Lease | None = None  # in a folder, a lock of the spider does as much
+        own = str(Path(self._store.path(folder)).absolute())
+        if not self._store.is_local:
+            own = self._scratch.name
+            self._mirror = Mirror(self._store, folder, Path(own), partition)
+            self._lease = Lease(self._store, f"{folder}/work/leases/{partition:03d}")
+        super().__init__(own, partition, config, denied)
+
+    async def open(self) -> None:
+        """Take the partition, and queue what is wanted of its hosts unless it was met before."""
+        if self._mirror is not None and self._lease is not None:
+            await asyncio.to_thread(self._lease.take)
+            self._owning = asyncio.create_task(self._own(self._lease))
+            await asyncio.to_thread(self._mirror.restore)
+        await super().open()
+        for table in BucketReader(self._store).groups(self._wanted, self._partition):
+            for rows in table.select([ASKED]).to_batches(max_chunksize=_ROWS_AT_A_TIME):
+                packed = rows.column(0).to_pylist()
+                self._spider.offer([msgspec.msgpack.decode(item, type=Item) for item in packed])
+                await asyncio.sleep(0)
+
+    async def run(self) -> None:
+        """As a crawl; what is whole is sent to a store of objects now and then."""
+        sending = asyncio.create_task(self._send(self._mirror)) if self._mirror is not None else None
+        try:
+            await super().run()
+        finally:
+            if sending is not None:
+                sending.cancel()
+                await asyncio.gather(sending, return_exceptions=True)
+
+    async def _own(self, lease: Lease) -> None:
+        """Say that the hosts of the partition have an owner, or stop asking them."""
+        while await asyncio.to_thread(lease.beat):
+            await asyncio.sleep(_BEAT_EVERY_S)
+        logger.warning("partition %d has another owner now", self._partition)
+        self._spider.stop()
+
+    async def close(self) -> None:
+        await super().close()
+        if self._lease is not None:
+            self._owning.cancel()
+            await asyncio.to_thread(self._lease.give_back)
+        self._scratch.cleanup()
+
+    async def _send(self, mirror: Mirror) -> None:
+        rolled = time.monotonic()
+        while True:
+            await asyncio.sleep(_LOOK_EVERY_S)
+            if time.monotonic() - rolled >= _ROLL_EVERY_S:
+                self._spider.roll()
+                rolled = time.monotonic()
+            if mirror.has_news:
+                await asyncio.to_thread(mirror.publish)
+
+    async def export(self) -> dict[str, int]:
+        """What became of each address stays in the frontier; the phase that reads it tells."""
+        if self._mirror is not None:
+            await asyncio.to_thread(self._mirror.publish)
+        return self._spider.frontier.refused()

@@ -1,0 +1,157 @@
+"""What pages, pairs and videos want of the web and no archive holds: fetched into archives beside the dataset, each
+address once, at the pace of the host that serves it; later phases read archives alone.
+
+The tasks that read drafts tell what they want, in the bucket of the host that is asked (`Asks`). A crawl of media
+fetches it. *fetch* reads from its frontiers what became of each address, *located* tells the tasks that open media.
+"""
+
+import os
+from collections.abc import Collection, Sequence
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from crawlers.frontier import Item
+from crawlers.media_settings import MediaSettings, media_crawl
+from crawlers.outcomes import read_outcomes
+from crawlers.scope import partition_of
+from jobs.crawl.media import ASKED, fetch_wanted
+from jobs.crawl.mirror import at_hand
+from jobs.phases.run import Phases
+from jobs.phases.task import Fetched, Phase, Task
+from schemas.buckets import bucket_of, first_of_each
+from schemas.commits import read_done
+from schemas.deny import DenyList, read_deny_list
+from schemas.settings import SettingsError
+from schemas.storage import Store
+from schemas.urls import absolute_url, media_key
+
+MEDIA = "media"  # the folder of what was fetched, laid out as that of a crawl
+_WARCS, FRONTIERS = "media/warc", "media/work/frontier"
+_ROWS = {ASKED: pa.binary()}
+_OUTCOMES = {
+    "key": pa.binary(),
+    "file": pa.string(),  # "" where there is a reason
+    "offset": pa.int64(),
+    "length": pa.int64(),
+    "record_url": pa.string(),
+    "reason": pa.string(),
+    "detail": pa.string(),
+}
+_LOCATED = {
+    "key": pa.binary(),
+    "archive": pa.int32(),  # -1 where there is a reason
+    **{name: kind for name, kind in _OUTCOMES.items() if name not in ("key", "file")},
+}
+
+
+def is_fetching(media: MediaSettings) -> bool:
+    """Whether a build has media that no archive of its inputs holds."""
+    return media.from_web or bool(media.from_build)
+
+
+class Asks:
+    """What a task wants of the web, each list of addresses once."""
+
+    def __init__(self, task: Task, deny: DenyList, captured: Collection[bytes]) -> None:
+        self._partitions = task.memory.fetched.partitions
+        self._rows, self._deny, self._captured = task.writer("asked", _ROWS), deny, captured
+        self._asked: set[bytes] = set()
+
+    def add(self, candidates: Sequence[str], kind: str) -> None:
+        """Ask for an image or video by its addresses, unless one of them is captured or denied."""
+        if any(media_key(url) in self._captured for url in candidates) or any(map(self._deny.denies, candidates)):
+            return
+        known = {absolute_url(url): url for url in reversed(candidates)}
+        urls = [url for url in map(absolute_url, candidates) if url]
+        key = media_key("\n".join((kind, *urls)))
+        if not urls or key in self._asked:
+            return
+        self._asked.add(key)
+        via = tuple(known[url] for url in urls[:1] if media_key(known[url]) != media_key(url))
+        item = Item(urls[0], kind, fallbacks=tuple(dict.fromkeys(urls[1:])), via=via)
+        packed = msgspec.msgpack.encode(item)
+        self._rows.add(partition_of(item.url, self._partitions), packed, size=len(packed) + 100)
+
+
+def fetch_media(phases: Phases, asking: Sequence[Phase], wanting: Sequence[Phase]) -> None:
+    """Fetch what the phases `asking` find to be wanted; `wanting` have written which partition wants which address.
+
+    Raises `SettingsError` where a build that is to be read from has fetched nothing, and `CrawlError`.
+    """
+    media, store = phases.plan.config.media, phases.store
+    if not is_fetching(media):
+        return
+    source = Store(media.from_build) if media.from_build else store
+    fetched = _fetched(store, source, media)
+    phases.fetchers = fetched.partitions
+    if not media.from_build:
+        for phase in asking:
+            phases.run(phase)
+        if len(read_done(store, FETCH.name).commits) < fetched.partitions:
+            config = media_crawl(media, phases.plan.config.consent, fetched.partitions)
+            files = [
+                [name for phase in asking for name in phases.files(phase, "asked", worker)]
+                for worker in range(fetched.partitions)
+            ]
+            fetch_wanted(store, MEDIA, config, read_deny_list(store), files, phases.engine, media.max_hours)
+    phases.run(FETCH)
+    phases.run(LOCATED, wanting, _archives(source))
+
+
+def fetched_archives(task: Task) -> list[str]:
+    """The archives that *located* numbers behind the inputs."""
+    source = Store(task.memory.fetched.output)
+    return [source.fs.unstrip_protocol(source.path(name)) for name in _archives(source)]
+
+
+def _archives(source: Store) -> list[str]:
+    return [f"{_WARCS}/{name}" for name in source.list(_WARCS) if name.endswith(".warc.gz") and name[0] != "."]
+
+
+def _fetched(store: Store, source: Store, media: MediaSettings) -> Fetched:
+    """What is decided before anything is fetched; decided once."""
+    partitions = media.partitions or os.cpu_count() or 1
+    if media.from_build:
+        partitions = len([name for name in source.list(FRONTIERS) if name.endswith(".sqlite")])
+        if not partitions:
+            raise SettingsError(f"media.from_build: {media.from_build} has fetched nothing")
+    where = source.root if source.is_local else source.url  # a relative path means another folder to another process
+    store.put_if_absent(Fetched.NAME, msgspec.json.encode(Fetched(where, partitions)))
+    return msgspec.json.decode(store.read(Fetched.NAME), type=Fetched)
+
+
+def read_frontier(task: Task) -> None:
+    """Tell what became of each address that one worker was asked for, in the bucket of its key."""
+    outcomes = task.writer("outcomes", _OUTCOMES)
+    with at_hand(Store(task.memory.fetched.output), f"{FRONTIERS}/{task.index:03d}.sqlite") as path:
+        for found in read_outcomes(path):
+            place = found.place
+            where = ("", -1, -1) if place is None else (place.file, place.offset, place.length)
+            row = (found.key, *where, found.record_url, found.reason, found.detail)
+            outcomes.add(bucket_of(found.key, task.plan.buckets), *row, size=300)
+
+
+def locate(task: Task, wanting: Sequence[Phase], archives: Sequence[str]) -> None:
+    """For one bucket of addresses: tell the partitions that want them where they lie now, or why they do not."""
+    located = task.writer("located", _LOCATED)
+    wanted, outcomes = task.rows(wanting, "wanted"), task.rows(FETCH, "outcomes")
+    if wanted is None or outcomes is None:
+        return
+    outcomes = first_of_each(
+        outcomes, "key", [("length", "descending"), ("file", "ascending"), ("reason", "ascending")]
+    )
+    outcomes = outcomes.filter(pc.field("first"))
+    first = len(task.plan.inputs) if task.plan.source == "archives" else 0
+    numbers = {name.rpartition("/")[2]: first + number for number, name in enumerate(archives)}
+    files = [numbers.get(name, -1) for name in outcomes.column("file").to_pylist()]
+    outcomes = outcomes.append_column("archive", pa.array(files, pa.int32())).select(list(_LOCATED))
+    wanted = wanted.select(["key", "partition"]).group_by(["key", "partition"]).aggregate([])
+    found = wanted.join(outcomes, "key", join_type="inner").sort_by([("partition", "ascending"), ("key", "ascending")])
+    located.add_table(found.column("partition").to_numpy().astype(np.int32), found)
+
+
+FETCH = Phase("fetch", "fetched", read_frontier)
+LOCATED = Phase("located", "buckets", locate)
