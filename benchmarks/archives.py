@@ -44,7 +44,7 @@ def responses(archive: Path) -> Iterator[tuple[str, bytes, str]]:
     data, settings = archive.read_bytes(), WarcSettings()
     for capture in read_captures(io.BytesIO(data), str(archive), len(data), settings, Tally()):
         try:
-            headers, body = read_response(
+            headers, body, *_ = read_response(
                 data[capture.offset :][: capture.length], capture.url, settings.max_image_bytes
             )
         except Drop:

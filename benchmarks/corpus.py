@@ -64,10 +64,10 @@ class TimedPhases(Phases):
 
     seconds: dict[str, float]
 
-    def run(self, phase: Phase, *arguments: Any) -> list[Commit]:
+    def run(self, phase: Phase, *arguments: Any, **named: Any) -> list[Commit]:
         before = cpu_seconds()
         try:
-            return super().run(phase, *arguments)
+            return super().run(phase, *arguments, **named)
         finally:
             group = "stars" if phase.name.startswith("stars") else phase.name
             self.seconds[group] = self.seconds.get(group, 0.0) + cpu_seconds() - before
@@ -128,8 +128,7 @@ def measure(kind: str, size: int, folder: Path) -> Measured:
     else:
         plan = plan_of_drafts(size)
         recipe = Recipe(plan.config)
-    with open_engine(EngineSettings(engine="inline")) as engine:
-        phases = TimedPhases(engine, store, plan, recipe)
+    with open_engine(EngineSettings(engine="inline")) as engine, TimedPhases(engine, store, plan, recipe) as phases:
         phases.seconds = {}
         if kind == "pages":
             read_inputs(phases)

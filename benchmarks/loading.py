@@ -250,7 +250,7 @@ def by_peer(folder: Path, kind: str, name: str, python: str) -> float:
 def for_energon(folder: Path, kind: str) -> None:
     """What Energon needs beside the shards to open them."""
     counts = json.loads((folder / "shards" / "sizes.json").read_text())
-    shards = [ShardInfo(name.removesuffix(".tar"), n, 0, 0, "", 0, "", []) for name, n in counts.items()]
+    shards = [ShardInfo(name.removesuffix(".tar"), n, 0, 0, "", 0, "") for name, n in counts.items()]
     write_reader_files(Store(str(folder.parent)), folder.name, shards)
     if kind == "pairs":
         fields = "{image: jpg, caption: txt}"

@@ -18,7 +18,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -115,23 +115,16 @@ class CountedPhases(Phases):
 
     def run(self, phase: Any, *arguments: Any, **named: Any) -> Any:
         meter = self.meter
-        before = cpu_of_all(), time.monotonic(), meter.task_s, meter.opens(), meter.requests()
+        before = cpu_seconds(), time.monotonic(), meter.task_s, meter.opens(), meter.requests()
         found = super().run(phase, *arguments, **named)
         row = self.rows.setdefault(phase.name, Row(phase.name))
         row.tasks = len(found)
-        row.cpu_s += cpu_of_all() - before[0]
+        row.cpu_s += cpu_seconds() - before[0]
         row.wall_s += time.monotonic() - before[1]
         row.in_tasks_s += meter.task_s - before[2]
         row.opens += meter.opens() - before[3]
         row.requests += meter.requests() - before[4]
         return found
-
-
-def cpu_of_all() -> float:
-    """A thread of the server may end while it is looked at."""
-    while True:
-        with suppress(FileNotFoundError):
-            return cpu_seconds()
 
 
 def main() -> None:
@@ -185,20 +178,22 @@ def measure(
 ) -> tuple[list[Row], Row]:
     """The rows of the phases, and the whole."""
     meter, whole = Meter(faults), Row("all")
-    before = cpu_of_all(), time.monotonic(), meter.requests()
+    before = cpu_seconds(), time.monotonic(), meter.requests()
     with meter.installed():
         recipe = Recipe(msgspec.structs.replace(BuildConfig(), **cuts(cut, archives, pages)))
         store = Store(output)
         plan = make_plan(store, [str(folder / "warc/*.warc.gz")], recipe)
-        with open_engine(EngineSettings(engine="inline")) as engine:
-            phases = CountedPhases(engine, store, plan, recipe)
+        with (
+            open_engine(EngineSettings(engine="inline")) as engine,
+            CountedPhases(engine, store, plan, recipe) as phases,
+        ):
             phases.meter, phases.rows = meter, {}
             read_inputs(phases)
             jobs = jobs_of(plan.config.kinds)
             for job in jobs:
                 job.make(phases)
-            finish(store, plan, jobs, phases.commits)
-    whole.cpu_s, whole.wall_s = cpu_of_all() - before[0], time.monotonic() - before[1]
+        finish(store, plan, jobs, phases.commits)
+    whole.cpu_s, whole.wall_s = cpu_seconds() - before[0], time.monotonic() - before[1]
     whole.in_tasks_s, whole.opens, whole.requests = meter.task_s, meter.opens(), meter.requests() - before[2]
     print(f"\n{archives} archives: {dict(sorted(meter.calls.items()))}")
     print(f"of these in tasks: {meter.task_opens:,.0f} opens, {meter.task_requests:,.0f} requests")

@@ -1,26 +1,30 @@
 """What the driver of a build does at the size of a whole snapshot: its plan, its records, its memory and its time.
 
     python -m benchmarks.scale_driver [--archives 90000]
+    python -m benchmarks.scale_driver --archives 200 --s3
 
 Tasks only write the record of what they would have written, at the sizes that full-size archives give (6,000 pages kept
 of each, 8 KB a draft); everything else is the driver's own: plan, listings, slices, how files are merged and removed,
-and `dataset.json`. Then the same command again, as after a kill at the very end. Records lie in memory (`/dev/shm`).
+and `dataset.json`. Then the same command again, as after a kill at the very end. Records lie in memory (`/dev/shm`),
+or on an S3 server in this process that takes 20 ms for each answer.
 """
 
 import argparse
+import io
 import resource
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from contextlib import redirect_stderr
 from typing import Any
 from unittest.mock import patch
 
 import msgspec
 import numpy as np
 
+from benchmarks.scale import slow_bucket
 from crawlers.inputs import Input
 from jobs.build import read_inputs
 from jobs.config import BuildConfig
@@ -30,11 +34,12 @@ from jobs.kinds.table import jobs_of
 from jobs.phases.plan import CONFIG, make_plan
 from jobs.phases.recipe import Recipe
 from jobs.phases.run import Phases
-from jobs.phases.task import NONE_MERGED, ROWS, Merged, Phase, Run
-from schemas.commits import Commit, FileInfo, lean
+from jobs.phases.task import NONE_MERGED, ROWS, SIZES, Merged, Phase, Run, file_of
+from schemas.commits import Commit, FileInfo
 from schemas.drops import Counts
 from schemas.shards import ShardInfo
 from schemas.storage import Store
+from tests.jobs.s3 import Faults
 
 ARCHIVE_BYTES = 1 << 30
 DRAFT_BYTES = 48_000_000  # of one archive, before they are encoded
@@ -54,17 +59,27 @@ WRITES: Mapping[str, Mapping[str, int]] = {
 }
 
 
+WHAT = ("from the start", "again, when all phases are done")
+
+
 class Tasks:
     """In place of what an engine runs."""
 
     def __init__(self) -> None:
         self.seconds, self.records, self.archives_a_task = 0.0, 0, 1
+        self.partitions = 1
+        self._stores: dict[str, Store] = {}
+
+    @property
+    def drafts_a_task(self) -> int:
+        """Bytes."""
+        return DRAFT_BYTES * self.archives_a_task
 
     def __call__(
         self, phase: Phase, run: Run, arguments: Sequence[Any], index: int, merged: Mapping[str, Merged] = NONE_MERGED
     ) -> Commit:
         started = time.monotonic()
-        store = Store(run.output)
+        store = self._stores.setdefault(run.output, Store(run.output))
         folder, sha256 = f"work/{phase.name}", "0" * 64
         names = WRITES.get(phase.name.removesuffix("-merged"), {})
         times = self.archives_a_task if phase.name == "extract" else 1
@@ -76,34 +91,48 @@ class Tasks:
         ]
         shards = []
         if phase.name == "publish":
-            names_of = [f"s3://commoncrawl/crawl-data/CC-MAIN-2026-43/segments/{n:013d}.warc.gz" for n in range(50)]
-            shards = [ShardInfo(f"{index:06d}-{n:03d}", 3000, 9000, 1 << 28, sha256, 1 << 20, sha256, names_of)
-                      for n in range(2)]  # fmt: skip
+            shards = [ShardInfo(f"{index:06d}-{n:03d}", 3000, 9000, 1 << 28, sha256, 1 << 20, sha256) for n in range(2)]
+        if phase.name == "extract-merged":
+            merged_extract: Merged = arguments[0]
+            if index % merged_extract.ranges == 0:
+                write_sizes(
+                    store, file_of(phase.name, index, SIZES), self.drafts_a_task * merged_extract.group, self.partitions
+                )
         commit = Commit(phase.name, index, "0123456789ab", files, Counts(), shards)
         store.put_if_absent(f"{folder}/{index:06d}.json", msgspec.json.encode(commit))
         self.records += 1
         self.seconds += time.monotonic() - started
-        return lean(commit)
+        return commit
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--archives", type=int, default=90_000)
-    parser.add_argument("--child", type=Path)
+    parser.add_argument("--s3", action="store_true")
+    parser.add_argument("--child")
     arguments = parser.parse_args()
     if arguments.child:
         drive(arguments.child, arguments.archives)
         return
+    if arguments.s3:
+        faults = Faults()
+        with slow_bucket(faults, 0.02) as bucket, redirect_stderr(io.StringIO()):
+            for what in WHAT:
+                print(f"{arguments.archives:,} archives on S3, {what}:", flush=True)
+                before = faults.requests
+                drive(f"{bucket}/out", arguments.archives)
+                print(f"  {faults.requests - before:,} requests, those of the tasks too", flush=True)
+        return
     with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
-        for what in ("from the start", "again, when all phases are done"):
+        for what in WHAT:
             print(f"{arguments.archives:,} archives, {what}:", flush=True)
             command = [sys.executable, "-m", "benchmarks.scale_driver", "--archives", str(arguments.archives)]
             subprocess.run([*command, "--child", folder], check=True, stderr=subprocess.DEVNULL)
 
 
-def drive(folder: Path, archives: int) -> None:
+def drive(url: str, archives: int) -> None:
     """One run of the driver, and what it took."""
-    store, tasks, started = Store(str(folder)), Tasks(), time.monotonic()
+    store, tasks, started = Store(url), Tasks(), time.monotonic()
     config = msgspec.structs.replace(BuildConfig(), archives_a_task=16 if archives >= 1024 else 0)
     recipe = Recipe(config)
     inputs = [Input(f"s3://commoncrawl/crawl-data/CC-MAIN-2026-43/segments/{n:013d}.warc.gz", ARCHIVE_BYTES)
@@ -111,32 +140,28 @@ def drive(folder: Path, archives: int) -> None:
     with patch("jobs.phases.plan._list_inputs", lambda *_, **__: inputs), patch("jobs.phases.run.run_task", tasks):
         plan = make_plan(store, ["all"], recipe)
         assert store.exists(CONFIG)
-        tasks.archives_a_task = plan.archives_a_task
-        write_sizes(store, plan.input_tasks, plan.partitions, archives)
+        tasks.archives_a_task, tasks.partitions = plan.archives_a_task, plan.partitions
         began = time.monotonic()
-        with open_engine(EngineSettings(engine="inline")) as engine:
-            phases = Phases(engine, store, plan, recipe)
+        with open_engine(EngineSettings(engine="inline")) as engine, Phases(engine, store, plan, recipe) as phases:
             read_inputs(phases)
             for job in jobs_of(config.kinds):
                 job.make(phases)
-            with patch("jobs.kinds.finish.DATASET", "work/dataset.json"):
-                finish(store, plan, jobs_of(config.kinds), phases.commits)
+        with patch("jobs.kinds.finish.DATASET", "work/dataset.json"):
+            finish(store, plan, jobs_of(config.kinds), phases.commits)
     tasks_of = {name: len(commits) for name, commits in phases.commits.items()}
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(f"  tasks: {', '.join(f'{name} {count:,}' for name, count in tasks_of.items())}")
     print(f"  {sum(tasks_of.values()):,} tasks, {tasks.records:,} records written now in {tasks.seconds:.0f} s")
     print(f"  plan {began - started:.1f} s, {(store.size('work/plan.json')) / 1e6:.1f} MB")
-    print(f"  driver beside it {time.monotonic() - began - tasks.seconds:.1f} s, memory {peak:,.0f} MB", flush=True)
+    beside = time.monotonic() - began - tasks.seconds
+    each = 1000 * beside / archives
+    print(f"  driver beside it {beside:.1f} s, {each:.1f} ms an archive, memory {peak:,.0f} MB", flush=True)
 
 
-def write_sizes(store: Store, tasks: int, partitions: int, archives: int) -> None:
-    """Bytes of drafts by partition, as the tasks of *extract* leave them."""
-    if store.exists("work/extract/000000.sizes"):
-        return
-    each = np.full(partitions, DRAFT_BYTES * archives // tasks // partitions, "<i8").tobytes()
-    for index in range(tasks):
-        with store.create(f"work/extract/{index:06d}.sizes") as file:
-            file.write(each)
+def write_sizes(store: Store, name: str, size: int, partitions: int) -> None:
+    """Bytes of drafts by partition, as a merge of what tasks of *extract* leave sums them up."""
+    with store.create(name) as file:
+        file.write(np.full(partitions, size // partitions, "<i8").tobytes())
 
 
 if __name__ == "__main__":

@@ -1,10 +1,12 @@
 """One real task of each phase at the sizes that a whole snapshot gives: CPU seconds, seconds, memory.
 
-    python -m benchmarks.scale_tasks [--archives 90000] [--only urls counts ...]
+    python -m benchmarks.scale_tasks [--archives 90000] [--only urls counts ...] [--pages 1000]
 
 The files that a task reads are made for its bucket or slice alone, as many as merging leaves of the phase before, and
 with as many rows as full-size archives give: 6,000 pages kept and 110,000 references to images each. Each task runs in
-a process of its own. A merge reads as many files as it would, of their buckets about `--merge` MB in all.
+a process of its own. A merge reads as many files as it would, of their buckets about `--merge` MB in all. *extract*
+reads 16 archives of `--pages` pages each, where full-size ones have 33,000; *assemble* and *publish* do a slice of
+256 MiB of drafts, 94,000 of them with three small images for every two, which lie in an archive of this machine.
 """
 
 import argparse
@@ -14,6 +16,7 @@ import resource
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -22,28 +25,35 @@ import pyarrow as pa
 
 from benchmarks.cpu import cpu_seconds
 from benchmarks.scale_driver import WRITES
-from benchmarks.synthetic import make_draft
+from benchmarks.synthetic import make_draft, write_archive
 from crawlers.inputs import Input
+from crawlers.warc import read_captures
 from jobs.config import BuildConfig
-from jobs.phases.duplicates import BANDS, LEFT, LOSERS, TEXTS, URLS
+from jobs.kinds.interleaved.fetch import ASSEMBLE
+from jobs.kinds.interleaved.write import PUBLISH
+from jobs.kinds.table import takers_of
+from jobs.phases.duplicates import BANDS, LEFT, LOCATIONS, LOSERS, TEXTS, URLS
 from jobs.phases.extract import CAPTURES, DRAFTS, EXTRACT, PAGES, WANTED
-from jobs.phases.frequency import CONTENTS, COUNTED, COUNTS, FREQUENT_KEYS, IMAGE_SETS
+from jobs.phases.frequency import CONTENTS, COUNTED, COUNTS, FREQUENT, FREQUENT_KEYS, IMAGE_SETS
 from jobs.phases.merge import merging, plan_merge
 from jobs.phases.near_duplicates import EDGES, GROUPS, LINKS, SIMILAR, stars
 from jobs.phases.plan import LAYOUT, PLAN, Plan
 from jobs.phases.recipe import Recipe
 from jobs.phases.slices import order_of
-from jobs.phases.task import ROWS, SLICES, Merged, Phase, Run, Slice, file_of, run_task
+from jobs.phases.task import FIRST, ROWS, SLICES, Merged, Phase, Run, Slice, file_of, run_task
 from schemas import __version__
 from schemas.buckets import BucketWriter
 from schemas.commits import Commit, FileInfo
-from schemas.drops import Counts
+from schemas.documents import Draft
+from schemas.drops import Counts, Tally
 from schemas.merging import MERGE_BYTES
 from schemas.storage import Store
+from schemas.urls import media_key
 
 PAGES_KEPT, REFERENCES, PARAGRAPHS, BAND_COUNT = 6000, 110_000, 20, 14
 SLICE_BYTES = 256 << 20
 Columns = dict[str, Any]
+BUCKET_PHASES = ("urls", "texts", "bands", "stars-00", "groups", "similar", "frequent", "contents")
 
 
 class Snapshot:
@@ -54,11 +64,12 @@ class Snapshot:
         config, self.buckets = BuildConfig(), min(4096, archives // 16)
         self.partitions, self.tasks = min(4096, 2 * archives), archives // 16
         inputs = [Input(f"s3://commoncrawl/{n:030d}.warc.gz", 1 << 30) for n in range(archives)]
+        inputs[:16] = [Input(f"{folder}/{n:030d}.warc.gz", -1) for n in range(16)]
         plan = Plan(inputs, [], self.partitions, self.buckets, config, Recipe(config).hash, __version__)
-        plan = msgspec.structs.replace(plan, layout=LAYOUT, archives_a_task=16)
-        self.store.put(PLAN, msgspec.json.encode(plan))
+        self.plan = msgspec.structs.replace(plan, layout=LAYOUT, archives_a_task=16)
+        self.store.put(PLAN, msgspec.json.encode(self.plan))
         self.slices = archives * PAGES_KEPT * 8000 // SLICE_BYTES
-        self.store.put(SLICES, msgspec.json.encode([Slice(n % self.partitions) for n in range(self.slices)]))
+        self.store.put(SLICES, msgspec.json.encode([Slice(n % self.partitions, FIRST + 1) for n in range(self.slices)]))
         self.merged: dict[str, Merged] = {}
         for name, files in WRITES.items():
             tasks = self.tasks if name == "extract" else self.slices if name in ("counts", "assemble") else self.buckets
@@ -122,10 +133,19 @@ def give_losers(snapshot: Snapshot, phases: Sequence[Phase], count: int) -> None
         snapshot.give(phase, "losers", LOSERS, {"uid": np.arange(count)})
 
 
-def prepare(name: str, snapshot: Snapshot, megabytes: int) -> None:
+def prepare(name: str, snapshot: Snapshot, megabytes: int, pages_an_archive: int) -> None:
     """What the first task of a phase reads is there after it."""
     pages = snapshot.archives * PAGES_KEPT // snapshot.buckets
     match name:
+        case "extract":
+            for number, archive in enumerate(snapshot.plan.inputs[:16]):
+                write_archive(Path(archive.url), number * pages_an_archive, pages_an_archive)
+        case "assemble":
+            give_to_assemble(snapshot, pages)
+        case "publish":
+            give_to_assemble(snapshot, pages)
+            snapshot.give(CONTENTS, "images", FREQUENT, {"key": digests(pages // 50, pages, 13)})
+            run_task(*task_of("assemble", snapshot), 0, snapshot.merged)
         case "urls":
             snapshot.give(EXTRACT, "pages", PAGES, pages_of(pages))
             wanted = snapshot.archives * REFERENCES // snapshot.buckets
@@ -148,8 +168,7 @@ def prepare(name: str, snapshot: Snapshot, megabytes: int) -> None:
         case "similar":
             snapshot.give(GROUPS, "pages", {"root": pa.int64(), **LEFT}, left_of(pages) | {"root": np.arange(pages)})
         case "counts":
-            give_losers(snapshot, [URLS, TEXTS, SIMILAR], pages // 50)
-            snapshot.give(EXTRACT, "drafts", DRAFTS, drafts_of(SLICE_BYTES), "order")
+            give_drafts(snapshot, pages)
         case "frequent":
             snapshot.give(COUNTS, "paragraphs", COUNTED, counted(pages * PARAGRAPHS, snapshot))
             snapshot.give(COUNTS, "images", COUNTED, counted(pages * 4, snapshot))
@@ -171,9 +190,45 @@ def drafts_of(size: int) -> Columns:
     return {"uid": np.arange(number) + (1 << 40), "order": orders, "url": [""] * number, "draft": packed}
 
 
-#: Stands for the phase whose rows *contents* reads: what that does is not measured here.
-ASSEMBLE = Phase("assemble", "slices", print)
-TASKS = ("urls", "texts", "bands", "stars", "groups", "similar", "counts", "frequent", "contents")
+def give_drafts(snapshot: Snapshot, pages: int) -> list[bytes]:
+    """Those of a slice, and the pages of its partition that comparing has dropped; returns the drafts, encoded."""
+    rows = drafts_of(SLICE_BYTES)
+    give_losers(snapshot, [URLS, TEXTS, SIMILAR], pages // 50)
+    snapshot.give(EXTRACT, "drafts", DRAFTS, rows, "order")
+    return list(rows["draft"])
+
+
+def give_to_assemble(snapshot: Snapshot, pages: int) -> None:
+    """What *counts* reads; what is frequent; and where the images of the slice lie, all of them in one archive."""
+    packed = give_drafts(snapshot, pages)
+    for name in ("paragraphs", "images"):
+        snapshot.give(FREQUENT_KEYS, name, FREQUENT, {"key": digests(pages // 50, pages, 12)})
+    give_losers(snapshot, [FREQUENT_KEYS], pages // 50)
+    archive = write_archive(Path(snapshot.plan.inputs[0].url), 0, 60)
+    with archive.open("rb") as file:
+        captures = read_captures(file, str(archive), archive.stat().st_size, snapshot.plan.config.warc, Tally())
+        images = [(one.offset, one.length, one.url) for one in captures if one.is_image]
+    drafts = (msgspec.json.decode(draft, type=Draft) for draft in packed)
+    wanted = dict.fromkeys(media_key(url) for draft in drafts for image in draft.images for url in image.candidates)
+    offsets, lengths, urls = zip(*(images[n % len(images)] for n in range(len(wanted))), strict=True)
+    places = {"archive": np.zeros(len(wanted), np.int32), "offset": offsets, "length": lengths, "record_url": urls}
+    snapshot.give(URLS, "locations", LOCATIONS, {"key": list(wanted), **places})
+
+
+TASKS = (
+    "extract",
+    "urls",
+    "texts",
+    "bands",
+    "stars",
+    "groups",
+    "similar",
+    "counts",
+    "frequent",
+    "assemble",
+    "contents",
+    "publish",
+)
 
 
 def give_to_merge(snapshot: Snapshot, megabytes: int) -> None:
@@ -189,11 +244,11 @@ def give_to_merge(snapshot: Snapshot, megabytes: int) -> None:
             writer.add_table(rng.integers(0, merged.width, share).astype(np.int32), table.take(some))
 
 
-def measure(name: str, archives: int, megabytes: int, answers: Any) -> None:
+def measure(name: str, archives: int, megabytes: int, pages: int, answers: Any) -> None:
     """In a process of its own; what is made beforehand is made in another, so that its memory does not count."""
     with tempfile.TemporaryDirectory() as folder:
         snapshot = Snapshot(folder, archives)
-        maker = multiprocessing.get_context("fork").Process(target=prepare, args=(name, snapshot, megabytes))
+        maker = multiprocessing.get_context("fork").Process(target=prepare, args=(name, snapshot, megabytes, pages))
         maker.start()
         maker.join()
         before, started = cpu_seconds(), time.monotonic()
@@ -205,7 +260,11 @@ def measure(name: str, archives: int, megabytes: int, answers: Any) -> None:
 
 def task_of(name: str, snapshot: Snapshot) -> tuple[Phase, Run, tuple[Any, ...]]:
     merged = snapshot.merged["extract"]
+    recipe = Recipe(snapshot.plan.config)
     by_name: dict[str, tuple[Phase, tuple[Any, ...]]] = {
+        "extract": (EXTRACT, (recipe, [job.take for job in takers_of(recipe.config.kinds)])),
+        "assemble": (ASSEMBLE, (recipe,)),
+        "publish": (PUBLISH, ((),)),
         "urls": (URLS, ([EXTRACT],)),
         "texts": (TEXTS, ()),
         "bands": (LINKS, ()),
@@ -242,11 +301,21 @@ def requests_of(snapshot: Snapshot) -> tuple[int, int, int, int]:
     return tasks, 2 * (buckets * of_buckets + slices * of_slices), merging_reads, written + 2 * tasks
 
 
-def rows(names: Sequence[str], archives: int, megabytes: int) -> Iterator[tuple[str, Any]]:
+def objects_of(snapshot: Snapshot) -> tuple[int, int]:
+    """What lies in `work/` at most, if nothing were removed, and what is left in the end: records, places, sums."""
+    merges = {name: found.groups * found.ranges for name, found in snapshot.merged.items()}
+    tasks = requests_of(snapshot)[0]
+    written = sum(len(WRITES[name]) * count for name, count in merges.items())
+    written += snapshot.tasks * len(WRITES["extract"]) + snapshot.slices * (len(WRITES["counts"]) + 2)
+    written += sum(snapshot.buckets * len(files) for name, files in WRITES.items() if name in BUCKET_PHASES)
+    return tasks + written, tasks + merges["urls"] + merges["extract"] + len(WRITES) * 2
+
+
+def rows(names: Sequence[str], archives: int, megabytes: int, pages: int) -> Iterator[tuple[str, Any]]:
     context = multiprocessing.get_context("spawn")
     for name in names:
         answers = context.Queue()
-        child = context.Process(target=measure, args=(name, archives, megabytes, answers))
+        child = context.Process(target=measure, args=(name, archives, megabytes, pages, answers))
         child.start()
         yield name, answers.get(timeout=600)
         child.join()
@@ -256,13 +325,19 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--archives", type=int, default=90_000)
     parser.add_argument("--merge", type=int, default=200, help="MB, encoded")
+    parser.add_argument("--pages", type=int, default=1000, help="of an archive that extract reads")
     parser.add_argument("--only", nargs="*", default=[*TASKS, "merge"])
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        tasks, readers, merges, written = requests_of(Snapshot(folder, arguments.archives))
+        snapshot = Snapshot(folder, arguments.archives)
+        tasks, readers, merges, written = requests_of(snapshot)
+        most, left = objects_of(snapshot)
     print(f"{tasks:,} tasks; requests: {readers:,} of readers, {merges:,} of merges, {written:,} that write")
+    print(f"objects in work/: {most:,} if none were removed, {left:,} at rest")
     print(f"{arguments.archives:,} archives\n{'':<10}{'CPU s':>8}{'s':>8}{'memory MB':>11}{'writes MB':>11}")
-    for name, (cpu_s, wall_s, peak, written) in rows(arguments.only, arguments.archives, arguments.merge):
+    for name, (cpu_s, wall_s, peak, written) in rows(
+        arguments.only, arguments.archives, arguments.merge, arguments.pages
+    ):
         print(f"{name:<10}{cpu_s:>8.1f}{wall_s:>8.1f}{peak:>11,.0f}{written:>11.1f}", flush=True)
 
 

@@ -5,6 +5,7 @@ python -m benchmarks.viewer [SAMPLES ...]; default 100,000
 
 import asyncio
 import io
+import itertools
 import random
 import resource
 import statistics
@@ -22,9 +23,12 @@ from PIL import Image
 
 from benchmarks.cpu import cpu_seconds
 from jobs.config import BuildConfig
+from jobs.dataset.index import Index
 from jobs.dataset.summary import summary
+from jobs.dataset.text_index import build_text_index
 from jobs.kinds.shards import Shards
 from jobs.view.app import make_app, open_context
+from jobs.view.library import texts_file
 from schemas import __version__
 from schemas.commits import Attempt
 from schemas.dataset import DATASET, Dataset, totals, write_reader_files
@@ -38,6 +42,9 @@ from schemas.storage import Store
 _A_SHARD = 10_000
 _ROUNDS = 7
 _WORDS = "river mountain painter window garden letter morning engine harbour winter colour method story bridge".split()
+#: As frequent as words of a language are (Zipf's law).
+_VOCABULARY = [*_WORDS, *(f"word{number}" for number in range(50_000))]
+_FREQUENCIES = list(itertools.accumulate(1 / rank for rank in range(1, len(_VOCABULARY) + 1)))
 _LANGUAGES = ("en", "en", "en", "de", "fr", "ja")
 
 
@@ -80,7 +87,9 @@ def make_dataset(store: Store, samples: int) -> None:
 
 def _sample(key: str, rng: random.Random) -> Sample:
     images = rng.randint(1, 4)
-    paragraphs = [" ".join(rng.choices(_WORDS, k=rng.randint(20, 120))) for _ in range(images)]
+    paragraphs = [
+        " ".join(rng.choices(_VOCABULARY, cum_weights=_FREQUENCIES, k=rng.randint(60, 240))) for _ in range(images)
+    ]
     texts = [text for paragraph in paragraphs for text in (paragraph, None)]
     names = [None if text is not None else f"{key}.{place}.jpg" for place, text in enumerate(texts)]
     url = f"https://site{rng.randrange(5000)}.example/{key}/{rng.choice(_WORDS)}.html"
@@ -103,7 +112,19 @@ def measure(folder: str) -> None:
     command = [sys.executable, "-m", "jobs.cli", "inspect", folder, "--json"]
     _tell("weft inspect, the whole command", lambda: subprocess.run(command, check=True, capture_output=True))
     _tell("its totals and distributions, in a process that runs", lambda: summary(Store(folder)))
+    _measure_texts(folder)
     asyncio.run(_measure_viewer(folder))
+
+
+def _measure_texts(folder: str) -> None:
+    """The index of texts, made and asked; the viewer then uses it."""
+    started, before = time.perf_counter(), cpu_seconds()
+    with Index(Store(folder)) as index:
+        path = texts_file(index.store)
+        samples = max(build_text_index(index, path))
+    wall, cost = time.perf_counter() - started, cpu_seconds() - before
+    size = path.stat().st_size / samples
+    print(f"  {'index of texts':<58} {wall:8,.1f} s; CPU {cost:,.1f} s; {size:,.0f} bytes a sample")
 
 
 async def _measure_viewer(folder: str) -> None:
@@ -125,9 +146,13 @@ async def _measure_viewer(folder: str) -> None:
             "search and filters: word, language, images, score": (
                 "/browse/interleaved?q=harbour&language=de&images_min=3&score=clip&score_min=0.9"
             ),
+            "search: a rare word of the texts": "/browse/interleaved?q=word7777",
             "ordered by words": "/browse/interleaved?order=words",
             "one domain": "/browse/interleaved?domain=site77.example",
             "a sample by its key": f"/sample/interleaved/{key}",
+            "a sample among those of a search, ordered": f"/sample/interleaved/{key}?q=harbour&order=words",
+            "distributions of all": "/distributions/interleaved",
+            "distributions of a search": "/distributions/interleaved?q=harbour+winter",
             "what was dropped, by reason": "/drops?reason=language",
         }
         for name, path in pages.items():

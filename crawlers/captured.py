@@ -14,6 +14,7 @@ from crawlers import zstd
 from crawlers.framing import read_dictionary
 from crawlers.warc import read_response
 from schemas.drops import Drop
+from schemas.signals import Signal
 from schemas.urls import media_key
 
 T = TypeVar("T")
@@ -40,6 +41,8 @@ class Media(msgspec.Struct, frozen=True):
     url: str
     headers: dict[str, str]
     body: bytes
+    signals: tuple[Signal, ...] = ()  # what the files of its site say about its use
+    time: str = ""  # when it was fetched: ISO 8601, UTC; "" where nobody knows
 
 
 class MediaSource(Protocol):
@@ -121,10 +124,8 @@ class CapturedMedia:
         if location.length <= 0:
             raise Drop("not_seekable", self._archives[location.archive])
         record, dictionary = self._read(location)
-        headers, body = read_response(
-            record, location.record_url or url, self._max_bytes, dictionary, self._verify_digests
-        )
-        return Media(url, headers, body)
+        found = read_response(record, location.record_url or url, self._max_bytes, dictionary, self._verify_digests)
+        return Media(url, found.headers, found.body, found.site, found.time)
 
     def _read(self, location: Location) -> tuple[bytes, bytes]:
         """The bytes of a record, and the dictionary of its archive."""

@@ -22,9 +22,11 @@ from crawlers.addresses import BlockedAddress, GuardedResolver
 from crawlers.budget import ByteBudget
 from crawlers.clock import now
 from crawlers.http import decode_body, join_headers
+from crawlers.web_bot_auth import BotAuth
 from schemas import __version__
 from schemas.consent import AGENT
 from schemas.drops import Drop
+from schemas.presigned import is_presigned
 from schemas.settings import Settings
 from schemas.urls import host_named, host_of
 
@@ -42,6 +44,10 @@ class FetchSettings(Settings, frozen=True):
 
     contact: str = ""
     """An address or mail address, sent in the user agent, where a webmaster reaches whoever runs this."""
+    bot_auth_key: str = ""
+    """A PEM file with an Ed25519 key that requests are signed with (Web Bot Auth). Each worker reads it."""
+    bot_auth_agent: str = ""
+    """The https origin where the directory of that key is served."""
     deadline_s: float = 120.0
     """For one exchange as a whole, from the resolution of the name to the last byte."""
     connect_timeout_s: float = 10.0
@@ -127,6 +133,7 @@ class Fetcher:
         self.resolver = GuardedResolver(settings.allow_private, settings.connect_to)
         self._budget = ByteBudget(settings.max_bytes_in_flight)
         self._session: aiohttp.ClientSession | None = None
+        self._bot_auth = BotAuth(settings.bot_auth_key, settings.bot_auth_agent) if settings.bot_auth_key else None
 
     async def get(self, url: str, judge: Judge, accept: str = "*/*", encodings: str = "gzip, br, zstd") -> Exchange:
         """One exchange, whatever its status; of another than 200 the first 64 KiB of the body.
@@ -135,6 +142,8 @@ class Fetcher:
         """
         if not url.startswith(("http://", "https://")):
             raise Unfetched("bad_address", url[:200])
+        if is_presigned(url):
+            raise Unfetched("presigned")
         started = datetime.now(UTC)
         try:
             target = URL(url, encoded=True)
@@ -153,6 +162,8 @@ class Fetcher:
     ) -> Exchange:
         assert self._session is not None, "a Fetcher is used inside its `async with`"
         headers = {"Accept": accept, "Accept-Encoding": encodings}
+        if self._bot_auth is not None:
+            headers |= self._bot_auth.headers("GET", str(target))
         async with self._session.get(target, headers=headers, allow_redirects=False) as response:
             try:
                 pairs = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in response.raw_headers]

@@ -17,6 +17,7 @@ from crawlers.scope import ScopeSettings, check_trap, shape_limit
 from crawlers.site_policy import SitePolicy
 from crawlers.warc_writer import Payload
 from schemas.drops import Drop, DropRow
+from schemas.presigned import is_presigned
 from schemas.urls import canonical_url, media_key
 
 QUEUED, IN_FLIGHT, DONE, DROPPED = range(4)
@@ -179,6 +180,8 @@ class Frontier:
         return True
 
     def _refusal(self, item: Item, host: str) -> Drop | None:
+        if is_presigned(item.url):
+            return Drop("presigned")
         try:
             check_trap(item.url, self._scope)
         except Drop as drop:

@@ -6,12 +6,14 @@ Pace is kept in seconds since 1970, so that it holds over restarts, by a clock t
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
+from functools import partial
 from urllib.parse import urlsplit
 
 import msgspec
 
 from crawlers.clock import now
 from crawlers.fetch import REDIRECTS, Exchange, Fetcher, FetchSettings, Unfetched, retry_after
+from crawlers.licences import fetch_licence
 from crawlers.site_policy import AI, MAX_POLICY_BYTES, ROBOTS, TDMREP, SitePolicy, read_rules, read_tdmrep
 from schemas.drops import Drop
 from schemas.settings import Settings
@@ -179,14 +181,15 @@ Turn = Callable[[str], Awaitable[None]]
 async def learn_policy(
     fetcher: Fetcher, url: str, settings: FetchSettings, turn: Turn, seen: Callable[[Exchange], None]
 ) -> SitePolicy:
-    """Fetch the policy files of the origin of `url`, one after the other; `seen` gets every exchange.
+    """Fetch the policy files of the origin of `url` and the licences that its robots.txt names, one after the other;
+    `seen` gets every exchange.
 
     `SitePolicy.robots` is None where the server failed; `SitePolicy.refusal` names what no later try would mend.
     """
     base = origin(url)
     robots: str | None
     try:
-        body = await _policy_file(fetcher, base + ROBOTS, settings, turn, seen)
+        body = await policy_file(fetcher, base + ROBOTS, settings, turn, seen)
         robots = "" if body is None else read_rules(body)
     except Unfetched as failure:
         if not failure.passing and failure.reason != "too_large":
@@ -196,19 +199,23 @@ async def learn_policy(
     texts: dict[str, bytes] = {}
     for path in (AI, TDMREP):
         try:
-            texts[path] = await _policy_file(fetcher, base + path, settings, turn, seen) or b""
+            texts[path] = await policy_file(fetcher, base + path, settings, turn, seen) or b""
         except Drop as failure:
             if failure.reason in ("truncated_body", "bad_encoding"):  # something was said
                 return SitePolicy(None, fetched_at=now())
             texts[path] = b""
-    return await asyncio.to_thread(_policy, robots, texts[AI], texts[TDMREP])
+    policy = await asyncio.to_thread(_policy, robots, texts[AI], texts[TDMREP])
+    addresses = filter(None, (resolve(base + "/", address) for address in policy.licence_addresses))
+    fetch = partial(policy_file, fetcher, settings=settings, turn=turn, seen=seen)
+    licences = [await fetch_licence(fetch, address) for address in addresses]
+    return msgspec.structs.replace(policy, licences=tuple(licences)) if licences else policy
 
 
 def _policy(robots: str, ai: bytes, tdmrep: bytes) -> SitePolicy:
     return SitePolicy(robots, read_rules(ai), read_tdmrep(tdmrep), now()).read()
 
 
-async def _policy_file(
+async def policy_file(
     fetcher: Fetcher, url: str, settings: FetchSettings, turn: Turn, seen: Callable[[Exchange], None]
 ) -> bytes | None:
     """The body of a policy file; None where the server says that there is none. Raises `Unfetched` where it fails."""

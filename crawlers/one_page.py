@@ -12,6 +12,7 @@ from crawlers.pages import page_of
 from crawlers.responses import ASKED_AS, judge_of, require_kind
 from schemas.documents import Page
 from schemas.drops import Drop
+from schemas.signals import Signal
 from schemas.urls import resolve
 
 
@@ -28,13 +29,13 @@ def fetch_page(url: str, config: CrawlConfig = CrawlConfig()) -> Page:
 async def _fetch(url: str, config: CrawlConfig) -> Page:
     async with Fetcher(config.fetch) as fetcher:
         for _ in range(config.fetch.max_redirects + 1):
-            exchange, tdm = await _ask(fetcher, url, config)
+            exchange, site = await _ask(fetcher, url, config)
             if exchange.status not in REDIRECTS:
                 check_status(exchange)
                 require_kind("page", exchange, config.fetch.max_page_bytes)
                 html = exchange.decoded(config.fetch.max_page_bytes)
                 fetch_time = f"{exchange.started:%Y-%m-%dT%H:%M:%SZ}"
-                return page_of(exchange.url, exchange.headers, html, fetch_time=fetch_time, tdm=tdm)
+                return page_of(exchange.url, exchange.headers, html, fetch_time=fetch_time, site=site)
             location = exchange.headers.get("location", "")
             url = resolve(url, location)
             if not url:
@@ -42,8 +43,8 @@ async def _fetch(url: str, config: CrawlConfig) -> Page:
     raise Drop("too_many_redirects", f"over {config.fetch.max_redirects}")
 
 
-async def _ask(fetcher: Fetcher, url: str, config: CrawlConfig) -> tuple[Exchange, tuple[str, str]]:
-    """One exchange, if the site's robots.txt and the like allow it, and what its tdmrep.json says of the address.
+async def _ask(fetcher: Fetcher, url: str, config: CrawlConfig) -> tuple[Exchange, tuple[Signal, ...]]:
+    """One exchange, if the site's robots.txt and the like allow it, and what they say about the use of the address.
 
     No pace is kept: a handful of requests is made.
     """
@@ -53,7 +54,5 @@ async def _ask(fetcher: Fetcher, url: str, config: CrawlConfig) -> tuple[Exchang
 
     policy = await learn_policy(fetcher, url, config.fetch, turn, lambda _: None)
     policy.check(url)
-    tdm = policy.tdm_signals(url)
-    if tdm[0] == "1" and config.consent.tdm_reservation:
-        raise Drop("opt_out", "tdmrep.json")
-    return await fetcher.get(url, judge_of("page", config), *ASKED_AS["page"]), tdm
+    policy.refuse_use(url, config.consent)
+    return await fetcher.get(url, judge_of("page", config), *ASKED_AS["page"]), policy.signals(url)

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 
 from schemas.documents import Page
+from schemas.response_signals import header_signals
+from schemas.signals import Signal, said
 
 
 def page_of(
@@ -14,6 +16,7 @@ def page_of(
     charset: str | None = None,
     fetch_time: str = "",
     tdm: tuple[str, str] = ("", ""),
+    site: tuple[Signal, ...] = (),
     warc_file: str = "",
     warc_offset: int = -1,
     warc_length: int = -1,
@@ -21,8 +24,13 @@ def page_of(
     """The page of a response: its headers (names in lower case), and its body with the encodings undone.
 
     `charset` is given where a reader of archives has found it already. `tdm` is reservation and policy by
-    the site's tdmrep.json, as weft's crawler notes them beside the response.
+    the site's tdmrep.json, as weft's crawler notes them beside the response; `site` is all that the site's files say,
+    which archives of an older weft lack.
     """
+    if tdm[0] in ("0", "1") and not any(signal.signal == "tdm-reservation" for signal in site):
+        site += (
+            said("tdm-reservation", "tdmrep.json", ", ".join(filter(None, tdm)), "no" if tdm[0] == "1" else "yes"),
+        )
     return Page(
         uid=uid,
         url=url,
@@ -32,6 +40,7 @@ def page_of(
         robots_header=tuple(headers["x-robots-tag"].split("\n")) if "x-robots-tag" in headers else (),
         tdm_header=", ".join(filter(None, (headers.get("tdm-reservation", ""), tdm[0]))),
         tdm_policy_header=headers.get("tdm-policy", "") or tdm[1],
+        signals=site + header_signals(headers, url, fetch_time),
         warc_file=warc_file,
         warc_offset=warc_offset,
         warc_length=warc_length,

@@ -1,5 +1,6 @@
 """What a partition of a crawl writes to its archives, and how it knows after a kill how far they are good."""
 
+import json
 from pathlib import Path
 
 import msgspec
@@ -8,7 +9,9 @@ from crawlers.crawl_config import CrawlConfig
 from crawlers.fetch import Exchange
 from crawlers.frontier import Frontier, Item
 from crawlers.site_policy import SitePolicy
+from crawlers.warc import SITE_SIGNALS
 from crawlers.warc_writer import WarcWriter, payload_digest
+from schemas.signals import Signal
 
 _POSITION = "place"  # its name in frontiers that were written
 
@@ -29,13 +32,24 @@ class Recorder:
         if self._warc.position[1] < resume[1]:
             frontier.requeue_lost(*self._warc.position)
 
-    def record(self, exchange: Exchange, item: Item | None = None, policy: SitePolicy | None = None) -> tuple[str, int]:
-        """Write an exchange; a media payload that was met before is only referred to. Returns file and offset."""
+    def record(
+        self,
+        exchange: Exchange,
+        item: Item | None = None,
+        policy: SitePolicy | None = None,
+        licences: tuple[Signal, ...] = (),
+    ) -> tuple[str, int]:
+        """Write an exchange; a media payload that was met before is only referred to. Returns file and offset.
+
+        What the site's files say of its use, and the `licences` that it names itself, are noted beside it.
+        """
         digest = payload_digest(exchange.body)
         fields: list[tuple[str, str]] = []
         if item is not None and policy is not None:
             names = ("WARC-TDM-Reservation", "WARC-TDM-Policy")  # the site's file says it, the response does not
             fields = [pair for pair in zip(names, policy.tdm_signals(item.url), strict=True) if pair[1]]
+            if signals := policy.signals(item.url) + licences:
+                fields.append((SITE_SIGNALS, json.dumps(msgspec.to_builtins(signals))))
         if item is not None:
             fields += [("WARC-Redirected-From", url) for url in item.via]
         is_media = item is not None and item.kind in ("image", "video")

@@ -10,10 +10,11 @@ from crawlers.frontier import Item
 from crawlers.scope import crawl_url, in_scope
 from crawlers.sitemaps import MAX_SITEMAP_BYTES, SitemapEntry
 from crawlers.sniff import is_avif, is_image, is_subtitles, is_video
-from schemas.consent import merge_consent, read_consent, refusal
+from schemas.consent import merge_consent, read_consent, refusal_by
 from schemas.documents import Consent
 from schemas.drops import Drop
 from schemas.links import PageLinks, PageSource, refresh_target
+from schemas.response_signals import header_signals, markup_signals
 
 _HTML_TYPES = ("text/html", "application/xhtml+xml", "")
 _ENCODED = "gzip, br, zstd"
@@ -35,6 +36,7 @@ class Found(msgspec.Struct, frozen=True):
     refusal: str = ""
     unread: str = ""
     cut: int = 0
+    licences: tuple[str, ...] = ()  # addresses of RSL documents that a page names
 
 
 def judge_of(kind: str, config: CrawlConfig) -> Judge:
@@ -43,10 +45,10 @@ def judge_of(kind: str, config: CrawlConfig) -> Judge:
     caps = {"image": fetch.max_image_bytes, "video": fetch.max_video_bytes, "sitemap": MAX_SITEMAP_BYTES}
 
     def judge(status: int, headers: dict[str, str]) -> int:
-        if status == 200 and kind in ("image", "video"):
-            signals = (config.consent.image_directives, config.consent.tdm_reservation)
-            if signal := refusal(header_consent(headers), *signals):
-                raise Drop("opt_out", signal)
+        is_media = status == 200 and kind in ("image", "video")
+        directives = config.consent.image_directives
+        if is_media and (words := refusal_by(header_consent(headers), directives, config.consent)):
+            raise Drop("opt_out", words)
         stated = headers.get("content-type", "").partition(";")[0].strip().lower()
         if status == 200 and kind == "page" and stated not in _HTML_TYPES:
             raise Drop("unsupported_type", stated[:80])
@@ -55,10 +57,11 @@ def judge_of(kind: str, config: CrawlConfig) -> Judge:
     return judge
 
 
-def header_consent(headers: dict[str, str]) -> Consent:
+def header_consent(headers: dict[str, str], url: str = "") -> Consent:
     """The signals of a response's headers."""
     robots = headers.get("x-robots-tag", "").split("\n")
-    return read_consent(robots, headers.get("tdm-reservation", ""), headers.get("tdm-policy", ""))
+    consent = read_consent(robots, headers.get("tdm-reservation", ""), headers.get("tdm-policy", ""))
+    return msgspec.structs.replace(consent, signals=header_signals(headers, url))
 
 
 def require_kind(kind: str, exchange: Exchange, max_bytes: int) -> None:
@@ -89,9 +92,10 @@ def markup_of(exchange: Exchange, max_bytes: int) -> PageSource:
 
 def in_page(item: Item, exchange: Exchange, links: PageLinks, config: CrawlConfig) -> Found:
     """The pages and media that a page leads to, as far as it lets us."""
-    markup = read_consent(links.robots, links.tdm_reservation, links.tdm_policy)
-    consent = merge_consent(header_consent(exchange.headers), markup)
-    signal = refusal(consent, config.consent.page_directives, config.consent.tdm_reservation)
+    stated = read_consent(links.robots, links.tdm_reservation, links.tdm_policy)
+    markup = msgspec.structs.replace(stated, signals=markup_signals(links.stated, item.url))
+    consent = merge_consent(header_consent(exchange.headers, item.url), markup)
+    signal = refusal_by(consent, config.consent.page_directives, config.consent)
     items: list[Item] = []
     follows = not {"nofollow", "none"} & set(consent.robots)
     refresh = links.refresh or refresh_target(exchange.headers.get("refresh", ""), item.url)
@@ -108,7 +112,12 @@ def in_page(item: Item, exchange: Exchange, links: PageLinks, config: CrawlConfi
     if not signal:
         for kind, wanted, media in (("image", config.images, links.images), ("video", config.videos, links.videos)):
             items += [Item(first, kind, item.depth, 0, tuple(others), item.url) for first, *others in media if wanted]
-    return Found(tuple(items), signal, cut=links.cut)
+    return Found(tuple(items), signal, cut=links.cut, licences=links.stated.licences)
+
+
+def without_media(found: Found) -> Found:
+    """What a page leads to that asks not to be used: other pages."""
+    return msgspec.structs.replace(found, items=tuple(item for item in found.items if item.kind == "page"))
 
 
 def in_sitemap(item: Item, entries: Iterable[SitemapEntry], config: CrawlConfig) -> Found:

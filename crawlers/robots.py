@@ -1,5 +1,6 @@
 """robots.txt and ai.txt by RFC 9309: the group that speaks to a crawler, and its verdict on an address.
 
+Beside visits it may speak of use: `Content-Usage` and `Content-Signal` of the group, `License` of all.
 What is written for older readers is understood too: `Crawl-delay`, `Request-rate`, missing colons, the usual slips of
 the pen. No text raises an error, and none takes long: see `PathRules`.
 """
@@ -7,12 +8,16 @@ the pen. No text raises an error, and none takes long: see `PathRules`.
 import re
 from collections.abc import Iterable, Iterator
 
-from crawlers.path_patterns import PathPattern, path_of, read_patterns
+from crawlers.usage_rules import UsageRules
+from schemas.path_patterns import PathPattern, path_of, read_patterns
 
 _LINE_END = re.compile(r"\r\n|\r|\n")
 _NAME = re.compile(r"[a-z_-]+")
 _ITEM = re.compile(r"(?:^|,)\s*+(\*+(?![a-z])|[a-z_-]+)")
 _RULES = ("allow", "disallow")
+#: Rules about use, by the signal that they give. Like those about visits they end the list of a group's names.
+USAGES = ("content-usage", "content-signal")
+_MAX_LICENCES = 4
 _LONGEST_AGENT = 10_000
 _NUMBER = re.compile(r"[0-9]{1,9}(?:\.[0-9]{0,9})?|\.[0-9]{1,9}")
 _RATE = re.compile(r"([0-9]{1,9})\s*/\s*([0-9]{1,9})\s*([smhd]?)", re.IGNORECASE)
@@ -26,6 +31,8 @@ _FIELDS = {
     "request-rate": "rate", "request rate": "rate",
     "visit-time": "time", "visit time": "time",
     "sitemap": "sitemap", "sitemaps": "sitemap", "site-map": "sitemap",
+    "content-usage": "content-usage", "content-signal": "content-signal", "content-signals": "content-signal",
+    "license": "licence", "licence": "licence",
 }  # fmt: skip
 _WORDS = re.compile(r"(user agent|crawl delay|request rate|visit time|[a-z-]+)\s+(.*)", re.IGNORECASE)
 Line = tuple[str, str]
@@ -79,11 +86,14 @@ class Robots:
 
     def __init__(self, text: str, name: str) -> None:
         self.sitemaps: list[str] = []
+        self.licences: list[str] = []  # addresses of RSL documents
         own: list[Line] = []
         general: list[Line] = []
         doubtful: list[Line] = []
+        everybody: list[Line] = []  # lines before any name
         self._is_named = False
         for agents, lines in self._groups(_read(text)):
+            everybody += lines if not agents else []
             spoken_to = [_agents(value) for value in agents]
             if any(name in sure for sure, _ in spoken_to):
                 self._is_named = True
@@ -96,6 +106,9 @@ class Robots:
         self._rules = _path_rules(rules)
         self._doubtful = _path_rules(doubtful) if doubtful else None
         self.delay_s = max(map(_delay_s, [*rules, *doubtful]), default=0.0)
+        spoken = [*rules, *doubtful, *everybody]
+        stated = {usage: [value for field, value in spoken if field == usage] for usage in USAGES}
+        self._usages = {usage: UsageRules(values) for usage, values in stated.items() if values}
 
     def may_visit(self, url: str) -> bool:
         """Where it is in doubt whether a group speaks to us, both readings must allow it."""
@@ -104,16 +117,21 @@ class Robots:
             return True
         return self._rules.allow(path) and (self._doubtful is None or self._doubtful.allow(path))
 
+    def usages(self, url: str) -> Iterator[Line]:
+        """What is said about the use of an address: signal and words."""
+        path = path_of(url) if self._usages else ""
+        return ((usage, words) for usage, rules in self._usages.items() for words in rules.of(path))
+
     def _groups(self, lines: Iterable[Line]) -> Iterator[tuple[list[str], list[Line]]]:
-        """Names and rules of each group. A name after an `Allow` or `Disallow` begins the next; no other line ends
-        one: RFC 9309, section 2.2.4."""
+        """Names and rules of each group. A name after a rule begins the next; no other line ends one: RFC 9309,
+        section 2.2.4."""
         agents: list[str] = []
         rules: list[Line] = []
         is_ruled = False
-        for field, value in self._without_sitemaps(lines):
+        for field, value in self._without_addresses(lines):
             if field != "agent":
                 rules.append((field, value))
-                is_ruled = is_ruled or field in _RULES
+                is_ruled = is_ruled or field in _RULES or field in USAGES
             elif is_ruled:
                 yield agents, rules
                 agents, rules, is_ruled = [value], [], False
@@ -121,13 +139,15 @@ class Robots:
                 agents.append(value)
         yield agents, rules
 
-    def _without_sitemaps(self, lines: Iterable[Line]) -> Iterator[Line]:
-        """They stand anywhere and belong to no group."""
+    def _without_addresses(self, lines: Iterable[Line]) -> Iterator[Line]:
+        """Sitemaps and licences stand anywhere and belong to no group."""
         for field, value in lines:
-            if field != "sitemap":
+            if field not in ("sitemap", "licence"):
                 yield field, value
-            elif value:
+            elif value and field == "sitemap":
                 self.sitemaps.append(value)
+            elif value and len(self.licences) < _MAX_LICENCES:
+                self.licences.append(value)
 
 
 def _read(text: str) -> Iterator[Line]:

@@ -7,13 +7,19 @@ until it can be read. ai.txt (Spawning's) has the same form and speaks of use in
 
 import codecs
 import functools
+from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import msgspec
 
-from crawlers.path_patterns import PathPattern, path_of, read_patterns
 from crawlers.robots import Robots
-from schemas.consent import AGENT
+from schemas.consent import AGENT, ConsentSettings, refusal_by
+from schemas.documents import Consent
 from schemas.drops import Drop
+from schemas.path_patterns import PathPattern, path_of, read_patterns
+from schemas.preferences import content_signal, content_usage
+from schemas.rsl import Terms, read_rsl, verdict_on
+from schemas.signals import Signal, Verdict, bounded, said
 
 ROBOTS, AI, TDMREP = "/robots.txt", "/ai.txt", "/.well-known/tdmrep.json"
 #: In the order in which they are fetched.
@@ -30,6 +36,13 @@ class TdmRule(msgspec.Struct, frozen=True):
     policy: str = ""
 
 
+class Licence(msgspec.Struct, frozen=True):
+    """An RSL document as it was fetched; "" where it could not be had."""
+
+    url: str
+    document: str
+
+
 class SitePolicy(msgspec.Struct, frozen=True, dict=True):  # which keeps what was read of tdmrep.json
     """The files of one origin. `robots` is None while the server fails to give it; `refusal` and `refusal_detail` say
     why nothing of an origin can be fetched: a blocked address, a bad certificate, a robots.txt that never came."""
@@ -43,6 +56,7 @@ class SitePolicy(msgspec.Struct, frozen=True, dict=True):  # which keeps what wa
     unreached: bool = False  # nobody answered at this port
     refusal: str = ""
     refusal_detail: str = ""
+    licences: tuple[Licence, ...] = ()  # that robots.txt names
 
     def check(self, url: str) -> None:
         """Raises `Drop`: robots, robots_unavailable, and the `refusal`."""
@@ -62,10 +76,37 @@ class SitePolicy(msgspec.Struct, frozen=True, dict=True):  # which keeps what wa
         _ = self._tdm_patterns
         return self
 
+    def signals(self, url: str) -> tuple[Signal, ...]:
+        """What the files say about the use of an address, as far as robots.txt lets it be visited."""
+        time = f"{datetime.fromtimestamp(self.fetched_at, UTC):%Y-%m-%dT%H:%M:%SZ}" if self.fetched_at else ""
+        return bounded(msgspec.structs.replace(one, time=time) for one in self._signals(url))
+
+    def refuse_use(self, url: str, settings: ConsentSettings) -> None:
+        """Raises `Drop("opt_out")` where the files forbid the use of what they let be visited."""
+        if self.tdm_signals(url)[0] == "1" and settings.tdm_reservation:
+            raise Drop("opt_out", "tdmrep.json")
+        if words := refusal_by(Consent(signals=self.signals(url)), (), settings):
+            raise Drop("opt_out", words)
+
+    def _signals(self, url: str) -> Iterator[Signal]:
+        if self.robots:
+            yield from robots_signals(_parsed(self.robots), url)
+        for licence in self.licences:
+            yield licence_signal(licence, url)
+        reserved, policy = self.tdm_signals(url)
+        if reserved:
+            words = ", ".join(filter(None, (reserved, policy)))
+            yield said("tdm-reservation", TDMREP, words, "no" if reserved == "1" else "yes")
+
     @property
     def delay_s(self) -> float:
         """`Crawl-delay`, or what `Request-rate` amounts to; 0 if nothing sensible is said."""
         return _parsed(self.robots).delay_s if self.robots else 0.0
+
+    @property
+    def licence_addresses(self) -> list[str]:
+        """Of the RSL documents that robots.txt names."""
+        return _parsed(self.robots).licences if self.robots else []
 
     @property
     def sitemaps(self) -> list[str]:
@@ -89,6 +130,26 @@ class SitePolicy(msgspec.Struct, frozen=True, dict=True):  # which keeps what wa
         reserving = [rule for rule in matching if rule.reservation]
         chosen = (reserving or matching)[0]
         return ("1" if reserving else "0"), chosen.policy
+
+
+_USAGES = {"content-usage": content_usage, "content-signal": content_signal}
+
+
+def robots_signals(robots: Robots, url: str) -> Iterator[Signal]:
+    """What a robots.txt itself says about the use of an address."""
+    for usage, words in robots.usages(url):
+        yield said(usage, ROBOTS, words, _USAGES[usage](words))
+
+
+def licence_signal(licence: Licence, url: str) -> Signal:
+    """What an RSL document says of an address."""
+    verdict: Verdict = verdict_on(_terms(licence), url) if licence.document else "unknown"
+    return said("rsl", licence.url, f"training: {verdict}" if licence.document else "not fetched", verdict)
+
+
+@functools.lru_cache(maxsize=1024)
+def _terms(licence: Licence) -> tuple[Terms, ...]:
+    return read_rsl(licence.document.encode(), licence.url)
 
 
 def read_tdmrep(body: bytes) -> tuple[TdmRule, ...]:

@@ -21,17 +21,24 @@ from crawlers.crawl_status import Status, count
 from crawlers.fetch import REDIRECTS, Exchange, Fetcher, Unfetched, check_status, retry_after
 from crawlers.flights import Flight, Flights
 from crawlers.frontier import Frontier, Item, Visit
-from crawlers.hosts import Host, host_name, learn_policy, origin, other_scheme
+from crawlers.hosts import Host, host_name, learn_policy, origin, other_scheme, policy_file
+from crawlers.licences import Licences
 from crawlers.reading import Reader
 from crawlers.recorder import Recorder
-from crawlers.responses import ASKED_AS, Found, judge_of
+from crawlers.responses import ASKED_AS, Found, judge_of, without_media
 from crawlers.scope import crawl_url, in_scope, is_wanted, partition_of
 from crawlers.site_policy import SitePolicy
 from crawlers.sitemaps import Sitemap, SitemapEntry, entries_of
 from crawlers.turns import Turns
+from schemas.consent import refusal_by
 from schemas.deny import DenyList
+from schemas.documents import Consent
 from schemas.drops import Drop
+from schemas.hash_lists import refuse_listed
 from schemas.links import PageLinks, PageSource
+from schemas.presigned import is_presigned
+from schemas.response_signals import linked_licences
+from schemas.signals import Signal
 from schemas.urls import resolve
 
 _SKIPPED_IN_A_ROW, _SKIPPING_S = 200, 0.05
@@ -45,7 +52,8 @@ NOWHERE = ("", -1)
 class Spider:
     """Crawls one partition in `folder`, as number `partition` of `config.partitions`. An async context manager.
 
-    `parse` finds the links of a page, `read_sitemap` what a sitemap lists: see `Reader`. Raises `BlockingIOError` on
+    `parse` finds the links of a page, `read_sitemap` what a sitemap lists: see `Reader`. `refuse_look` raises
+    `Drop("hash_listed")` for an image that a list knows by its look. Raises `BlockingIOError` on
     entry while another process holds the partition.
     """
 
@@ -57,10 +65,11 @@ class Spider:
         parse: Callable[[PageSource], PageLinks],
         deny: DenyList = DenyList(),
         read_sitemap: Callable[[Sitemap], Sequence[SitemapEntry]] = entries_of,
+        refuse_look: Callable[[bytes], None] = lambda _: None,
     ) -> None:
         self._folder, self._partition, self._config = folder, partition, config
-        self._reader, self._deny = Reader(config, parse, read_sitemap), deny
-        self._status = Status()
+        self._reader, self._deny, self._refuse_look = Reader(config, parse, read_sitemap), deny, refuse_look
+        self._status, self._licences = Status(), Licences()
         self._tasks: set[asyncio.Task[None]] = set()
         self._learning: set[str] = set()
         self._changed = asyncio.Event()
@@ -241,9 +250,8 @@ class Spider:
         if not is_wanted(item.url, item.kind == "page", self._config.scope):  # the settings have changed
             raise Drop("out_of_scope")
         policy.check(item.url)
-        reserved, _ = policy.tdm_signals(item.url)
-        if reserved == "1" and self._config.consent.tdm_reservation and item.kind != "sitemap":
-            raise Drop("opt_out", "tdmrep.json")
+        if item.kind != "sitemap":
+            policy.refuse_use(item.url, self._config.consent)
 
     async def _learn(self, host: Host, item: Item, flight: Flight) -> None:
         """Fetch the policy files of an origin, and keep them with the host."""
@@ -289,6 +297,7 @@ class Spider:
         item, config = visit.item, self._config
         exchange: Exchange | None = None
         found, failure = Found(), None
+        licences, others = tuple[Signal, ...](), list[Exchange]()
         try:
             judge = judge_of(item.kind, config)
 
@@ -299,9 +308,11 @@ class Spider:
             exchange = await self._fetcher.get(item.url, answered, *ASKED_AS[item.kind])
             host.ended(self._turns.pace(host), exchange.sent_at)
             await self._turns.find_address(host, item.url)
+            await self._refuse_listed(item, exchange)
             if exchange.status not in REDIRECTS:
                 check_status(exchange)
                 found = await self._reader.read(item, exchange)
+                licences = await self._read_licences(item, exchange, found, flight, others)
         except Drop as drop:
             failure = drop
         if found.unread:
@@ -310,13 +321,17 @@ class Spider:
             count(self._status.drops, "links of a page: too_many", found.cut)
         if found.refusal:
             failure = Drop("opt_out", found.refusal)
+        if failure is not None and failure.reason == "opt_out":
+            found = without_media(found)
         await self._route_most(found.items)
         with self.frontier.transaction():
+            for other in others:
+                self._recorder.record(other)
             self._paced(host, exchange, failure)
             self._route(found.items[-_ROUTED_AT_ONCE:])
             if failure is not None:
                 # What is not to be used is not kept; what the server said when it failed is.
-                kept = exchange is not None and exchange.status != 200
+                kept = exchange is not None and exchange.status != 200 and failure.reason != "hash_listed"
                 self._failed(
                     visit, failure, self._recorder.record(exchange) if exchange is not None and kept else NOWHERE
                 )
@@ -324,9 +339,51 @@ class Spider:
                 self._redirected(visit, exchange)
             elif exchange is not None:
                 count(self._status.visits, item.kind)
-                self.frontier.done(visit, self._recorder.record(exchange, item, policy))
+                self.frontier.done(visit, self._recorder.record(exchange, item, policy, licences))
             self.frontier.save(host)
             self._save()
+
+    async def _refuse_listed(self, item: Item, exchange: Exchange) -> None:
+        """Before anything of a response is stored. Raises `Drop("hash_listed")`."""
+        lists, body = self._config.consent.hash_lists, exchange.body
+        if not lists or not body:
+            return
+        await asyncio.to_thread(refuse_listed, body, lists)
+        if exchange.headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
+            fetch = self._config.fetch
+            try:
+                body = await asyncio.to_thread(exchange.decoded, max(fetch.max_page_bytes, fetch.max_image_bytes))
+            except Drop:  # nobody can read it
+                return
+            await asyncio.to_thread(refuse_listed, body, lists)
+        if item.kind == "image" and lists.pdq:
+            await asyncio.to_thread(self._refuse_look, body)
+
+    async def _read_licences(
+        self, item: Item, exchange: Exchange, found: Found, flight: Flight, others: list[Exchange]
+    ) -> tuple[Signal, ...]:
+        """What the licences that a response names itself say of it. Raises `Drop("opt_out")`."""
+        addresses = list(dict.fromkeys([*linked_licences(exchange.headers, item.url), *found.licences]))
+        wanted = [address for address in addresses if not self._deny.denies(address)]
+        if not wanted or found.refusal:
+            return ()
+
+        def seen(other: Exchange) -> None:
+            others.append(other)
+            asked = self.frontier.host(host_name(other.url))
+            asked.ended(self._turns.pace(asked), other.sent_at)
+
+        async def fetch(url: str) -> bytes | None:
+            return await policy_file(
+                self._fetcher, url, self._config.fetch, lambda url: self._turns.wait(flight, url), seen
+            )
+
+        time_read = f"{exchange.started:%Y-%m-%dT%H:%M:%SZ}"
+        found_there = await self._licences.signals(wanted, item.url, fetch)
+        signals = tuple(msgspec.structs.replace(one, time=time_read) for one in found_there)
+        if words := refusal_by(Consent(signals=signals), (), self._config.consent):
+            raise Drop("opt_out", words)
+        return signals
 
     def _paced(self, host: Host, exchange: Exchange | None, failure: Drop | None) -> None:
         """Tell the host's pace how it answered."""
@@ -359,8 +416,12 @@ class Spider:
 
     def _redirected(self, visit: Visit, exchange: Exchange) -> None:
         """Keep the redirect, and go where it leads: as another visit, with its own consent and its own host's pace."""
-        position, item = self._recorder.record(exchange), visit.item
+        item = visit.item
         target = resolve(item.url, exchange.headers.get("location", ""))
+        if is_presigned(target):  # nor is the redirect kept, which holds the key
+            self._drop(visit, Drop("presigned"))
+            return
+        position = self._recorder.record(exchange)
         via = (*item.via, item.url) if item.kind in ("image", "video") else ()
         moved = msgspec.structs.replace(item, url=crawl_url(target or item.url), redirects=item.redirects + 1, via=via)
         if not target:

@@ -9,7 +9,7 @@ import itertools
 import re
 from collections.abc import Iterable, Iterator
 from datetime import UTC
-from typing import IO, ClassVar, cast
+from typing import IO, ClassVar, NamedTuple, cast
 
 import msgspec
 from fastwarc.warc import ArchiveIterator, WarcRecord, WarcRecordType
@@ -24,8 +24,11 @@ from crawlers.window import Section, Source
 from schemas.documents import Page
 from schemas.drops import Drop, DropRow, Tally
 from schemas.settings import Settings
+from schemas.signals import Signal, bounded
 from schemas.urls import media_key
 
+#: The field of a record in which weft's crawler notes what the files of its site say about its use: signals, as JSON.
+SITE_SIGNALS = "WARC-Site-Signals"
 _HEAD = 512
 _HEADERS = 64 << 10  # bytes that the WARC and HTTP headers of a record may take beside its body
 _LINE_ENDS = 4  # bytes between two records
@@ -71,9 +74,19 @@ class Capture(msgspec.Struct, frozen=True):
     charset: str
     fetch_time: str
     tdm: tuple[str, str] = ("", "")  # reservation and policy by the site's tdmrep.json, as weft's crawler notes them
+    site: tuple[Signal, ...] = ()  # what the site's files said of its use
     redirected_from: tuple[str, ...] = ()  # addresses that led here, as weft's crawler notes them
     stored_in: str = ""  # of an image that a revisit record refers to: the name of the archive it lies in
     stored_url: str = ""  # and the address of its record; `offset` and `length` are that record's
+
+
+class Response(NamedTuple):
+    """Of one record: headers and decoded body, what the site's files say of its use, when it was fetched."""
+
+    headers: dict[str, str]
+    body: bytes
+    site: tuple[Signal, ...]
+    time: str
 
 
 def read_captures(file: IO[bytes], name: str, size: int, settings: WarcSettings, tally: Tally) -> Iterator[Capture]:
@@ -158,6 +171,7 @@ def page_of_capture(capture: Capture, uid: int, warc_file: str, settings: WarcSe
         charset=capture.charset,
         fetch_time=capture.fetch_time,
         tdm=capture.tdm,
+        site=capture.site,
         warc_file=warc_file,
         warc_offset=capture.offset,
         warc_length=capture.length,
@@ -180,8 +194,8 @@ def read_page(
 
 def read_response(
     record: bytes, url: str, max_bytes: int, dictionary: bytes = b"", verify_digests: bool = True
-) -> tuple[dict[str, str], bytes]:
-    """Headers and decoded body of the response for `url` that the bytes of a record, compressed or not, hold.
+) -> Response:
+    """The response for `url` that the bytes of a record, compressed or not, hold.
 
     `dictionary` is that of its archive (`read_dictionary`). Raises `Drop`: broken_record, truncated_record, too_large,
     bad_encoding, truncated_body, digest_mismatch, and not_seekable when another record lies there.
@@ -194,9 +208,9 @@ def read_response(
     require_whole(found.headers, headers, len(body))
     if verify_digests:
         require_sound(found.headers, headers, block, body, max_bytes)
-    return headers, decode_body(
-        body, headers.get("transfer-encoding", ""), headers.get("content-encoding", ""), max_bytes
-    )
+    transfer, content = (headers.get(f"{name}-encoding", "") for name in ("transfer", "content"))
+    decoded = decode_body(body, transfer, content, max_bytes)
+    return Response(headers, decoded, site_signals(found), _fetch_time(found))
 
 
 def _only_record(record: bytes, url: str, max_bytes: int, dictionary: bytes) -> tuple[WarcRecord, bytes]:
@@ -290,6 +304,7 @@ def _capture(record: WarcRecord, number: int, frame: Frame, settings: WarcSettin
         fetch_time=_fetch_time(record),
         redirected_from=_redirected_from(record),
         tdm=(record.headers.get("WARC-TDM-Reservation") or "", record.headers.get("WARC-TDM-Policy") or ""),
+        site=site_signals(record),
     )
 
 
@@ -319,6 +334,15 @@ def _revisit(record: WarcRecord, number: int) -> Capture:
         stored_in=file,
         stored_url=stored_url,
     )
+
+
+def site_signals(record: WarcRecord) -> tuple[Signal, ...]:
+    """What the files of its site said about the use of what a record holds, as weft's crawler notes them beside it."""
+    written = record.headers.get(SITE_SIGNALS) or ""
+    try:
+        return bounded(msgspec.json.decode(written, type=tuple[Signal, ...])) if written else ()
+    except msgspec.DecodeError:
+        return ()
 
 
 def _redirected_from(record: WarcRecord) -> tuple[str, ...]:

@@ -14,19 +14,26 @@ from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
+import msgspec
+
 from crawlers.captured import CapturedMedia, Media
 from crawlers.clock import now
 from crawlers.crawl_config import CrawlConfig
 from crawlers.fetch import REDIRECTS, Exchange, Fetcher, FetchSettings, Unfetched, check_status, retry_after
 from crawlers.flights import Flight, Flights
-from crawlers.hosts import PARKED_AFTER, Host, PaceSettings, host_name, learn_policy, other_scheme
+from crawlers.hosts import PARKED_AFTER, Host, PaceSettings, host_name, learn_policy, other_scheme, policy_file
+from crawlers.licences import Licences
 from crawlers.responses import ASKED_AS, judge_of, require_kind
 from crawlers.site_policy import SitePolicy
 from crawlers.turns import Turns
-from schemas.consent import ConsentSettings
+from schemas.consent import ConsentSettings, refusal_by
 from schemas.deny import DenyList
+from schemas.documents import Consent
 from schemas.drops import Drop
+from schemas.hash_lists import refuse_listed
+from schemas.response_signals import linked_licences
 from schemas.settings import Settings
+from schemas.signals import Signal
 from schemas.urls import absolute_url, media_key, resolve
 
 T = TypeVar("T")
@@ -65,8 +72,9 @@ class WebMedia:
         self._spool = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as this
         self._spool_end = 0
         self._writing = threading.Lock()
-        self._found: dict[bytes, concurrent.futures.Future[tuple[dict[str, str], int, int]]] = {}
+        self._found: dict[bytes, concurrent.futures.Future[tuple[Media, int, int]]] = {}
         self._hosts: dict[str, Host] = {}
+        self._licences = Licences()
         self._gates: dict[str, asyncio.Semaphore] = {}
         self._learning: dict[str, asyncio.Lock] = {}
 
@@ -109,12 +117,12 @@ class WebMedia:
         """Raises `Drop` with the reason of the last attempt."""
         if self._captured.has(url):
             return self._captured.get(url)
-        headers, offset, length = self._ask(url).result()
+        media, offset, length = self._ask(url).result()
         with self._writing:
             self._spool.seek(offset)
-            return Media(url, headers, self._spool.read(length))
+            return msgspec.structs.replace(media, body=self._spool.read(length))
 
-    def _ask(self, url: str) -> "concurrent.futures.Future[tuple[dict[str, str], int, int]]":
+    def _ask(self, url: str) -> "concurrent.futures.Future[tuple[Media, int, int]]":
         key = media_key(url)
         if key not in self._found:
             self._found[key] = self._start(self._fetch(url))
@@ -123,17 +131,40 @@ class WebMedia:
     def _start(self, work: Coroutine[Any, Any, Any]) -> "concurrent.futures.Future[Any]":
         return asyncio.run_coroutine_threadsafe(work, self._loop)
 
-    async def _fetch(self, url: str) -> tuple[dict[str, str], int, int]:
+    async def _fetch(self, url: str) -> tuple[Media, int, int]:
+        """The media without its body, and where that waits."""
         address = absolute_url(url)  # in one reading from here on: policies, pace and connection are of the same host
         if not address:
             raise Drop("bad_address", url[:200])
         exchange = await self._follow(address)
+        signals = await self._site_signals(exchange)
         body = exchange.decoded(self._max_bytes)
+        refuse_listed(body, self._config.consent.hash_lists)
         offset, self._spool_end = self._spool_end, self._spool_end + len(body)
         with self._writing:
             self._spool.seek(offset)
             self._spool.write(body)
-        return exchange.headers, offset, len(body)
+        media = Media(url, exchange.headers, b"", signals, f"{exchange.started:%Y-%m-%dT%H:%M:%SZ}")
+        return media, offset, len(body)
+
+    async def _site_signals(self, exchange: Exchange) -> tuple[Signal, ...]:
+        """What the site's files, and the licences that a response names, say of its use. Raises `Drop("opt_out")`."""
+        url, flight = exchange.url, Flight()
+        policies = self._host(host_name(url)).policies  # one of them has just let it be asked for
+        policy = policies.get(url.partition("://")[0]) or next(iter(policies.values()))
+
+        async def fetch(address: str) -> bytes | None:
+            wait = partial(self._turns.wait, flight)
+            return await policy_file(self._fetcher, address, self._settings.fetch, wait, self._ended)
+
+        named = [one for one in linked_licences(exchange.headers, url) if not self._deny.denies(one)]
+        try:
+            licences = await self._licences.signals(named, url, fetch)
+        finally:
+            self._turns.flights.rest(flight)
+        if words := refusal_by(Consent(signals=licences), (), self._config.consent):
+            raise Drop("opt_out", words)
+        return policy.signals(url) + licences
 
     async def _follow(self, url: str) -> Exchange:
         """The image at an address or where it leads: each hop with its own consent and pace. Raises `Drop`."""
@@ -181,8 +212,7 @@ class WebMedia:
         async with gate:
             policy = await self._policy(host, url)
             policy.check(url)
-            if policy.tdm_signals(url)[0] == "1" and self._config.consent.tdm_reservation:
-                raise Drop("opt_out", "tdmrep.json")
+            policy.refuse_use(url, self._config.consent)
             if host.delay_s(pace) > pace.max_delay_s:
                 raise Drop("crawl_delay", f"{host.delay_s(pace):g} s")
             if host.over_budget(pace):

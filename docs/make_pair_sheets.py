@@ -81,7 +81,7 @@ def read_archives(urls: list[str]) -> Archive:
                     found.setdefault(bare(capture.url), ("text/html; charset=utf-8", html_text))
                 elif capture.length and not capture.stored_in:
                     file.seek(capture.offset)
-                    _, body = read_response(file.read(capture.length), capture.url, settings.max_image_bytes)
+                    _, body, *_ = read_response(file.read(capture.length), capture.url, settings.max_image_bytes)
                     found.setdefault(bare(capture.url), ("image", body))
     return found
 

@@ -20,10 +20,21 @@ from make_archive import DAMAGED, PAGES, PAGES_AFTER_DAMAGE, PAGES_DIR, Page, Re
 from photos import ASSETS
 
 HOSTS = ("fieldnotes.example", "img.fieldnotes.example")
-ROBOTS = f"""User-agent: *
+ROBOTS = f"""License: http://{HOSTS[0]}/rsl.xml
+
+User-agent: *
 Disallow: /drafts/
+Content-Usage: / train-ai=y
+Content-Usage: /drafts/ train-ai=n
+Content-Signal: search=yes, ai-train=yes
 Crawl-delay: 0.02
 Sitemap: http://{HOSTS[0]}/sitemap.xml
+"""
+LICENCE = """<rsl xmlns="https://rslstandard.org/rsl">
+ <content url="/">
+  <license><permits type="usage">search ai-train</permits><payment type="attribution"/></license>
+ </content>
+</rsl>
 """
 
 
@@ -36,6 +47,7 @@ def routes() -> dict[str, Page | Reply]:
     found |= {unquote(urlsplit(asset.url).path): asset_reply(asset) for asset in (*ASSETS, *FILMS)}
     return found | {
         "/robots.txt": text_reply(ROBOTS, "text/plain"),
+        "/rsl.xml": text_reply(LICENCE, "application/rsl+xml"),
         "/sitemap.xml": text_reply(f"<urlset>\n{listed}</urlset>\n", "application/xml"),
         "/assets/site.css": text_reply((PAGES_DIR / "site.css").read_text("utf-8"), "text/css"),
         "/garden/dahlias": text_reply("Moved\n", "text/plain", "301 Moved Permanently", moved),

@@ -20,6 +20,7 @@ from jobs.phases.plan import changed_code, make_plan, other_settings
 from jobs.phases.recipe import Recipe
 from jobs.phases.references import REFERENCES
 from jobs.phases.run import Phases
+from jobs.phases.task import Phase
 from schemas.dataset import DATASET, Dataset, read_dataset
 from schemas.deny import add_to_deny_list
 from schemas.settings import differences
@@ -59,8 +60,7 @@ def build(
     for videos_of in plan.video_lists:  # what is wrong with one is told before any work begins
         check_list(videos_of.url)
     jobs = jobs_of(recipe.config.kinds)
-    with open_engine(engine, files_of(recipe.functions)) as runner:
-        phases = Phases(runner, store, plan, recipe)
+    with open_engine(engine, files_of(recipe.functions)) as runner, Phases(runner, store, plan, recipe) as phases:
         read_inputs(phases)
         for job in jobs:
             job.make(phases)
@@ -71,13 +71,15 @@ def build(
 def read_inputs(phases: Phases) -> None:
     """Evaluation sets first; then pages, by the recipe; then where the media lie that pages and lists name."""
     plan, recipe, wanting = phases.plan, phases.recipe, [EXTRACT]
+    spent: dict[Phase, list[str]] = {EXTRACT: ["pages", "wanted", "captures"]}
     if plan.references:
         phases.run(REFERENCES)
     phases.run(EXTRACT, recipe, [job.take for job in takers_of(recipe.config.kinds)])
     if plan.video_lists:
         phases.run(VIDEO_LISTS, recipe)
         wanting.append(VIDEO_LISTS)
-    phases.run(URLS, wanting)
+        spent[VIDEO_LISTS] = ["wanted"]
+    phases.run(URLS, wanting, spent=spent)
 
 
 def finished(store: Store, recipe: Recipe) -> Dataset:

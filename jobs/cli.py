@@ -3,11 +3,14 @@
 import argparse
 import importlib
 import logging
+import math
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TextIO
 
+from jobs.command_errors import told
+from jobs.command_parser import Parser, nearest
 from schemas import __version__
 
 #: Command -> the module that has `add_arguments(parser)` and `run(arguments) -> int`, and its line of help.
@@ -33,21 +36,35 @@ COMMANDS = {
         "one HTML file that shows what is in a dataset and what was dropped; two compared",
     ),
     "query": ("jobs.commands.query", "SQL over the index and the drops of a dataset"),
+    "config": ("jobs.commands.config", "the settings of a preset or a file, all of them, with what each is for"),
     "subset": ("jobs.commands.subset", "the samples for which a condition holds, as a new dataset"),
+    "completion": ("jobs.commands.completion", "what a shell needs to complete commands and options"),
 }
+
+
+def make_parser(only: str | None = None) -> tuple[Parser, Mapping[str, Parser]]:
+    """The parser, and those of the commands, whose options are there for all of them or for one only."""
+    parser = Parser(prog="weft", description="The web as training data for vision-language models.")
+    parser.add_argument("--version", action="version", version=f"weft {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    for name, (module, help_line) in COMMANDS.items():
+        command = commands.add_parser(name, help=help_line, description=help_line[0].upper() + help_line[1:] + ".")
+        if only in (None, name):
+            importlib.import_module(module).add_arguments(command)
+    return parser, commands.choices
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exit codes: 0 done, 1 the data is bad (named), 2 the call is wrong."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
-    parser = argparse.ArgumentParser(prog="weft", description="The web as training data for vision-language models.")
-    parser.add_argument("--version", action="version", version=f"weft {__version__}")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
-    for name, (module, help_line) in COMMANDS.items():
-        command = commands.add_parser(name, help=help_line, description=help_line.capitalize() + ".")
-        if arguments[:1] == [name]:
-            importlib.import_module(module).add_arguments(command)
-    parsed = parser.parse_args(arguments)
+    parser, commands = make_parser(only=arguments[0] if arguments else "")
+    if arguments and (called := commands.get(arguments[0])):
+        called.check_options(arguments[1:])
+    if arguments and not arguments[0].startswith("-") and arguments[0] not in COMMANDS:
+        return fail(f"no such command: {arguments[0]}{nearest(arguments[0], COMMANDS)} (weft --help lists them)", 2)
+    parsed, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        commands.get(parsed.command, parser).error(f"unrecognized arguments: {' '.join(unknown)}")
     if parsed.command is None:
         parser.print_help()
         return 2
@@ -61,10 +78,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("interrupted; what is committed stays, the same command goes on", file=sys.stderr)
         return 130
     except Exception as error:
-        from schemas.shards import DamagedShard  # not before it is needed: it brings pyarrow
-
-        if isinstance(error, DamagedShard):
-            return fail(error, 1)
+        if said := told(error, parsed.command):
+            return fail(*said)
         raise
 
 
@@ -81,6 +96,17 @@ def positive(text: str) -> int:
     number = int(text) if text.strip().lstrip("+-").isdigit() else 0
     if number < 1:
         raise argparse.ArgumentTypeError(f"a number of 1 or more is wanted, not {text!r}")
+    return number
+
+
+def not_negative(text: str) -> float:
+    """The type of options that measure something."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 <= number < math.inf:
+        raise argparse.ArgumentTypeError(f"a number of 0 or more is wanted, not {text!r}")
     return number
 
 
@@ -103,6 +129,16 @@ def add_archives(parser: argparse.ArgumentParser) -> None:
         parser,
         "the archives of the build, as weft build takes them, to show pages as they were captured; no others are "
         "opened, whatever the dataset names",
+    )
+
+
+def add_own_steps(parser: argparse.ArgumentParser) -> None:
+    """The option of commands that judge a dataset's pages anew."""
+    parser.add_argument(
+        "--own-steps",
+        action="store_true",
+        help="import and run the steps of their own that the builder of the dataset named, on pages shown as captured: "
+        "they are code, so only for a dataset that you trust",
     )
 
 

@@ -1,8 +1,6 @@
 """The settings of a build, and the presets that ship."""
 
 from collections.abc import Mapping
-from importlib.resources import files
-from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import msgspec
@@ -11,6 +9,7 @@ from crawlers.img2dataset import DownloaderSettings
 from crawlers.warc import WarcSettings
 from crawlers.web_media import MediaSettings
 from jobs.engine.isolation import IsolationSettings
+from jobs.settings_files import load_file, presets
 from model.scorers import ScorerSettings
 from pipeline.corpus_rules import CorpusRules
 from pipeline.decontamination import DecontaminationRules
@@ -25,11 +24,8 @@ from pipeline.text.rules import TextRules
 from pipeline.url_rules import UrlRules
 from pipeline.video.settings import ClipSettings
 from schemas.consent import ConsentSettings
-from schemas.settings import Settings, SettingsError, load_settings
+from schemas.settings import Settings
 from schemas.shards import ShardSettings
-
-#: Of `configs/`, those that are no builds.
-TRAINING_PRESETS = ("tiny",)
 
 
 class OwnStep(Settings, frozen=True):
@@ -87,7 +83,7 @@ class BuildConfig(Settings, frozen=True):
     archives_a_task: int = 0
     """How many inputs one task of the first phase reads, one after the other. 0: one for each 64 inputs, 16 at most."""
     keep_work: bool = False
-    """Keep files in `work/` that were merged into others and are not read again."""
+    """Keep files in `work/` that no phase reads any more."""
     max_slice_bytes: int = 256 << 20
     """A partition with more bytes of drafts, such as one with a giant domain, is split into tasks of this size."""
     warc: WarcSettings = WarcSettings()
@@ -135,42 +131,4 @@ def load_config(name: str, overrides: list[str]) -> BuildConfig:
 
     Raises `SettingsError`.
     """
-    path = Path(name)
-    if path.is_file():
-        text = path.read_text("utf-8")
-    elif name in (names := presets()):
-        text = names[name].read_text("utf-8")
-    else:
-        raise SettingsError(f"no such config file or preset: {name} (presets: {', '.join(sorted(names))})")
-    try:
-        config = load_settings(BuildConfig, text)
-    except SettingsError as error:
-        raise SettingsError(f"{name}: {error}") from None
-    return load_settings(BuildConfig, text, overrides) if overrides else config
-
-
-def read_lines(path: str | None) -> list[str]:
-    """The lines of a file named on the command line; none without one. Raises `SettingsError`."""
-    try:
-        return Path(path).read_text("utf-8").splitlines() if path else []
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"cannot read {path}: {error}") from None
-
-
-def presets() -> dict[str, Path]:
-    """Presets of builds by name."""
-    return {name: path for name, path in _shipped().items() if name not in TRAINING_PRESETS}
-
-
-def training_presets() -> dict[str, Path]:
-    """Presets of `weft train` by name."""
-    return {name: path for name, path in _shipped().items() if name in TRAINING_PRESETS}
-
-
-def _shipped() -> dict[str, Path]:
-    """`configs/` of a source tree, or the copy of it inside an installed package."""
-    here = Path(str(files("jobs")))
-    for folder in (here.parent / "configs", here / "configs"):
-        if folder.is_dir():
-            return {path.stem: path for path in folder.glob("*.yaml")}
-    return {}
+    return load_file(BuildConfig, name, overrides, presets())

@@ -43,8 +43,7 @@ def fetch_pairs(
     plan = make_plan(store, lists, recipe, "lists")
     for archive in plan.inputs:  # what is wrong with one is told before any work begins
         find_columns(archive.url, config.lists.read)
-    with open_engine(engine, files_of(recipe.functions)) as runner:
-        phases = Phases(runner, store, plan, recipe)
+    with open_engine(engine, files_of(recipe.functions)) as runner, Phases(runner, store, plan, recipe) as phases:
         phases.run(LISTS, recipe)
         make_pairs(phases)
     return remove_denied(store, finish(store, plan, jobs_of(config.kinds), phases.commits), denied)

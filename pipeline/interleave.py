@@ -116,6 +116,8 @@ def _sample(
         consent=draft.consent,
         redacted=draft.redacted,
         confidence=draft.confidence,
+        image_consent=[item.image.signals for item in shown],
+        image_rights=[item.image.rights for item in shown],
         scores=screening.scores,
         screened=screening.screened,
         weft_version=__version__,

@@ -137,43 +137,39 @@ def read_commit(store: Store, phase: str, partition: int) -> Commit:
 
 
 def read_commits(store: Store, phase: str, partitions: Sequence[int]) -> list[Commit]:
-    """The commits of these partitions, many asked for at a time, as `lean` leaves them."""
+    """The commits of these partitions, many asked for at a time."""
     found: list[Commit] = []
     for start in range(0, len(partitions), _RECORDS_AT_A_TIME):
         names = [_record_name(phase, partition) for partition in partitions[start : start + _RECORDS_AT_A_TIME]]
-        found += [lean(msgspec.json.decode(data, type=Commit)) for data in store.read_all(names)]
+        found += [msgspec.json.decode(data, type=Commit) for data in store.read_all(names)]
     return found
 
 
-def lean(commit: Commit) -> Commit:
-    """Without the archives that each shard comes from, which its mark names too: of a large input most of a record."""
-    shards = [msgspec.structs.replace(shard, inputs=[]) for shard in commit.shards]
-    return msgspec.structs.replace(commit, shards=shards)
+class Done(msgspec.Struct):
+    """What is done of a phase."""
+
+    commits: dict[int, Commit]  # by partition
+    is_closed: bool = False  # all of it: `write_summary`
+    left: list[str] = []  # files of attempts, of a phase that is closed: nobody commits them any more
 
 
-def read_done(store: Store, phase: str) -> dict[int, Commit]:
-    """The commits of the partitions of a phase that are done, as `lean` leaves them, their files in place.
-
-    Of a phase that was complete it takes a listing and the reading of one file.
-    """
+def read_done(store: Store, phase: str) -> Done:
+    """What is done of a phase, its files in place. Of one that was closed it takes a listing and reading one file."""
     names = store.list(f"work/{phase}")
     numbers = _numbers(names)
-    known: dict[int, Commit] = {}
     if _SUMMARY in names:
         found = msgspec.json.decode(store.read(f"work/{phase}/{_SUMMARY}"), type=list[Commit])
         known = {commit.partition: commit for commit in found}
-        if known.keys() != set(numbers):  # somebody took records away: those that are made anew are to count
-            store.remove(f"work/{phase}/{_SUMMARY}")
-            known = {}
-    if not known:
-        new = read_commits(store, phase, numbers)
-        roll_forward(store, new)
-        known = {commit.partition: commit for commit in new}
-    return known
+        if known.keys() == set(numbers):
+            return Done(known, True, [f"work/{phase}/{name}" for name in names if _is_staged(name)])
+        store.remove(f"work/{phase}/{_SUMMARY}")  # somebody took records away: those that are made anew are to count
+    done = read_commits(store, phase, numbers)
+    roll_forward(store, done)
+    return Done({commit.partition: commit for commit in done})
 
 
 def write_summary(store: Store, phase: str, commits: Sequence[Commit]) -> None:
-    """When all partitions of a phase are committed and published: `read_done` will ask for nothing else."""
+    """Close a phase whose partitions are all committed and published: `read_done` will ask for nothing else."""
     store.put(f"work/{phase}/{_SUMMARY}", msgspec.json.encode(commits))
 
 
@@ -194,19 +190,9 @@ def publish(store: Store, commit: Commit) -> None:
     Those of a dataset in order, which is what their readers go by; those that the build itself reads before them, many
     at a time: it reads them when the phase is complete.
     """
-
-    def move(file: FileInfo) -> None:
-        try:
-            store.move(file.staged, file.name)
-        except FileNotFoundError:
-            if not store.exists(file.name):
-                raise
-
-    of_work = [file for file in commit.files if file.name.startswith(_OF_WORK)]
-    store.each(move, of_work)
-    for file in commit.files:
-        if not file.name.startswith(_OF_WORK):
-            move(file)
+    moves = [(file.staged, file.name) for file in commit.files]
+    store.move_all([move for move in moves if move[1].startswith(_OF_WORK)])
+    store.move_all([move for move in moves if not move[1].startswith(_OF_WORK)], in_order=True)
 
 
 def roll_forward(store: Store, commits: Iterable[Commit]) -> None:
@@ -227,12 +213,15 @@ def sweep(store: Store, folders: Iterable[str]) -> int:
     left: list[str] = []
 
     def look(folder: str) -> None:
-        names = (name for name in store.list(folder) if name.startswith(".") and name.endswith(".tmp"))
-        left.extend(posixpath.join(folder, name) for name in names)
+        left.extend(posixpath.join(folder, name) for name in store.list(folder) if _is_staged(name))
 
     store.each(look, folders)
     store.remove_all(left)
     return len(left)
+
+
+def _is_staged(name: str) -> bool:
+    return name.startswith(".") and name.endswith(".tmp")
 
 
 def _record_name(phase: str, partition: int) -> str:

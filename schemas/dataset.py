@@ -58,16 +58,16 @@ def write_reader_files(store: Store, kind: str, shards: Sequence[ShardInfo]) -> 
     """`sizes.json` for open_clip and OpenFlamingo, `.nv-meta/` for Megatron Energon."""
     energon = KINDS[kind].energon
     sizes = {f"{shard.name}.tar": shard.samples for shard in shards}
-    store.put(f"{kind}/shards/sizes.json", _pretty(sizes))
     counts = {f"shards/{name}": count for name, count in sizes.items()}
-    files = {
+    of_energon = {
         ".info.json": _pretty({"energon_version": "7.4.1", "shard_counts": counts}),
         "split.yaml": _pretty({"split_parts": {"train": list(counts), "val": [], "test": []}, "exclude": []}),
         **(energon.files() if energon else CRUDE),
         "index.uuid": str(_identity(shards)).encode(),
     }
-    for name, data in files.items():
-        store.put(posixpath.join(kind, ".nv-meta", name), data)
+    files = {posixpath.join(kind, ".nv-meta", name): data for name, data in of_energon.items()}
+    files[f"{kind}/shards/sizes.json"] = _pretty(sizes)
+    store.each(lambda name: store.put(name, files[name]), files)
 
 
 def _identity(shards: Sequence[ShardInfo]) -> uuid.UUID:

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 import ada_url
 
+from schemas.domain_lists import entries
 from schemas.storage import Store
 from schemas.urls import canonical_url, comparable_url, host_named, host_of
 
@@ -25,6 +26,7 @@ class DenyList:
     A line is an address (`https://a.example/page`) or a domain (`b.example`); empty lines and lines that start with #
     say nothing. However an address is spelt, it is the same (`comparable_url`), and http, `www.` and tracking
     parameters do not hide one; a line that ends in `*` denies every address that begins so. The scheme may be left out.
+    Hosts files, filters of ad blockers and CSV are read, too: see `schemas.domain_lists`.
     """
 
     def __init__(self, lines: Iterable[str] = ()) -> None:
@@ -33,7 +35,7 @@ class DenyList:
         self._domains: set[str] = set()
         self._prefixes: tuple[str, ...] = ()
         self._host_prefixes: tuple[str, ...] = ()
-        self.lines = sorted({line for raw in lines if (line := raw.strip()) and not line.startswith("#")})
+        self.lines = sorted({line for line in entries(lines) if line})
         for line in self.lines:
             self._read(line)
 

@@ -5,19 +5,23 @@ from typing import Any, ClassVar
 import msgspec
 import pyarrow as pa
 
+from schemas import consent_columns
 from schemas.drops import DropRow
+from schemas.signals import Signal
 from schemas.urls import host_of, registered_domain
 
 
 class Consent(msgspec.Struct, frozen=True, omit_defaults=True):
     """The signals of a page or image about its use, as seen; whether to honour them is a setting.
 
-    `robots` and `tdm_policy` keep the original words; `tdm_reservation` is None when nothing was said.
+    `robots` and `tdm_policy` keep the original words; `tdm_reservation` is None when nothing was said. `signals` has
+    all that was said, by the site's files, by header and by markup: where, in which words, when.
     """
 
     robots: tuple[str, ...] = ()
     tdm_reservation: bool | None = None
     tdm_policy: str = ""
+    signals: tuple[Signal, ...] = ()
 
 
 class Page(msgspec.Struct, frozen=True):
@@ -33,6 +37,7 @@ class Page(msgspec.Struct, frozen=True):
     robots_header: tuple[str, ...] = ()  # values of X-Robots-Tag
     tdm_header: str = ""  # value of tdm-reservation
     tdm_policy_header: str = ""
+    signals: tuple[Signal, ...] = ()  # of the site's files and of the headers
     warc_file: str = ""
     warc_offset: int = -1  # bytes, of the compressed record
     warc_length: int = -1
@@ -117,6 +122,17 @@ class Draft(msgspec.Struct, frozen=True):
         return [block for block in self.blocks if isinstance(block, ImageRef)]
 
 
+class Rights(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Whose an image is and how it may be used, as its metadata states; nothing else of that is kept."""
+
+    creator: str = ""
+    copyright: str = ""  # the notice
+    credit: str = ""
+    licence: str = ""  # an address, or terms of use in words
+    web_statement: str = ""
+    data_mining: str = ""  # of the PLUS vocabulary
+
+
 class StoredImage(msgspec.Struct, frozen=True):
     """An image that passed every rule, as it will stand in the shard."""
 
@@ -130,6 +146,8 @@ class StoredImage(msgspec.Struct, frozen=True):
     original_sha256: str
     sha256: str
     phash: str  # 16 hex digits
+    signals: tuple[Signal, ...] = ()  # what was said about its use: by its site's files, by header, in itself
+    rights: Rights = Rights()
 
     def __repr__(self) -> str:
         return f"StoredImage({self.width}x{self.height} {self.format}, {len(self.data)} bytes)"
@@ -176,6 +194,8 @@ class Sample(msgspec.Struct, frozen=True):
     weft_version: str
     config_hash: str
     confidence: float = 0.0  # how clear it was what of the page is content: the text F1 to be expected
+    image_consent: list[tuple[Signal, ...]] = []  # for each image what was said about its use
+    image_rights: list[Rights] = []  # for each image what its metadata states
 
 
 #: Columns of the parquet index beyond key, offset, size and members.
@@ -197,6 +217,7 @@ COLUMNS: dict[str, pa.DataType] = {
     "screened": pa.list_(pa.string()),
     "warc_file": pa.string(),
     "warc_offset": pa.int64(),
+    **consent_columns.COLUMNS,
 }
 
 
@@ -221,4 +242,5 @@ def index_row(sample: Sample) -> dict[str, Any]:
         "screened": sample.screened,
         "warc_file": sample.warc_file,
         "warc_offset": sample.warc_offset,
+        **consent_columns.consent_columns(sample.consent.signals, sample.image_consent),
     }

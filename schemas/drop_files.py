@@ -2,10 +2,12 @@
 
 from typing import Any, Protocol
 
+import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from schemas.drops import DropRow
+from schemas.presigned import is_presigned, without_key
 
 SCHEMA = pa.schema([(name, pa.string()) for name in DropRow.__struct_fields__])
 _BATCH = 10_000
@@ -26,6 +28,11 @@ class DropFile:
         self._writer: pq.ParquetWriter | None = None
 
     def add(self, row: DropRow) -> None:
+        """The key of an address that holds one is left out."""
+        if is_presigned(row.url) or is_presigned(row.page_url):
+            row = msgspec.structs.replace(
+                row, url=without_key(row.url), page_url=without_key(row.page_url), detail=row.detail.partition("?")[0]
+            )
         self._rows.append(row)
         if len(self._rows) >= _BATCH:
             self._flush()

@@ -17,6 +17,7 @@ REASONS: dict[str, str] = {
     # visits of the crawler, and images that a build fetches
     "bad_address": "not an http or https address",
     "denied": "the address is on the list of those denied",
+    "presigned": "the address holds a signature that lets whoever has it read what was given to somebody else",
     "robots": "robots.txt or ai.txt forbids it",
     "robots_unavailable": "the server could not give its robots.txt: nothing of it may be fetched",
     "blocked_address": "the host's address is private, loopback, link-local, multicast or reserved",
@@ -48,6 +49,8 @@ REASONS: dict[str, str] = {
     "not_seekable": "an image inside an archive that is one single gzip stream, so it cannot be read by offset",
     # pages
     "opt_out": "the page or image asks not to be used (robots meta or header, TDM reservation)",
+    "hash_listed": "its bytes or its look are on a list of what nobody may keep",
+    "no_opt_in": "nothing says that the page or image may be used, and the settings ask for that",
     "url_blocked": "a token of the address is on the block list",
     "hostile_html": "markup that would exhaust the parser: too deep, or a tag too long",
     "no_text": "no main text was found",

@@ -4,6 +4,7 @@ import re
 
 import msgspec
 
+from schemas.response_signals import Statements
 from schemas.urls import resolve
 
 _REFRESH = re.compile(r"\s*+[0-9.]*+\s*+[;,]?+\s*+(?:url\s*+=)?+\s*+[\"']?+([^\"'\s]++)", re.IGNORECASE)
@@ -28,6 +29,7 @@ class PageLinks(msgspec.Struct, frozen=True):
     robots: tuple[str, ...] = ()  # contents of <meta name=robots> and of <meta name=weft>
     tdm_reservation: str = ""
     tdm_policy: str = ""
+    stated: Statements = Statements()  # all that it says about its use
 
 
 def refresh_target(value: str, base: str) -> str:

@@ -11,17 +11,20 @@ from schemas.storage import Store
 
 #: What a merge asks for at a time; encoded, it may take ten times as much when it is read.
 MERGE_BYTES = 48 << 20
+_BEYOND_ALL = (1 << 31) - 1
 #: A bucket whose blocks are larger than this on average gains nothing by being encoded anew, unless it is ordered.
 _LARGE_BLOCK = 64 << 10
 
 
-def merge_files(store: Store, names: Sequence[str], first: int, stop: int, file: Any) -> None:
-    """Write the buckets from `first` to before `stop` of these files to `file`, each with its rows in their order.
+def merge_files(store: Store, names: Sequence[str], first: int, stop: int | None, file: Any) -> None:
+    """Write the buckets from `first` to before `stop`, or to the last, to `file`, each with its rows in their order.
 
     In ordered files the rows of a bucket are sorted again, where they fit `MERGE_BYTES`: else its blocks are copied.
     `names` must not be empty; `file` stays the caller's to close.
     """
-    indexes = [_Part(index, first, stop) for index in read_indexes(store, names)]
+    indexes = [_Part(index, first, _BEYOND_ALL if stop is None else stop) for index in read_indexes(store, names)]
+    if stop is None:
+        stop = max([first, *(int(part.buckets[-1]) + 1 for part in indexes if len(part.buckets))])
     writer = BlockWriter(file, indexes[0].schema, indexes[0].order)
     for buckets in _spans(indexes, first, stop):
         if len(buckets) == 1 and sum(part.size(*buckets[0]) for part in indexes) > MERGE_BYTES:

@@ -5,7 +5,9 @@ from typing import Any, ClassVar
 import msgspec
 import pyarrow as pa
 
-from schemas.documents import Consent
+from schemas import consent_columns
+from schemas.documents import Consent, Rights
+from schemas.signals import Signal
 from schemas.urls import host_of, registered_domain
 
 
@@ -88,6 +90,8 @@ class Pair(msgspec.Struct, frozen=True):
     screened: list[str]
     weft_version: str
     config_hash: str
+    image_consent: tuple[Signal, ...] = ()  # what was said about the use of the image; `consent` is of the page
+    rights: Rights = Rights()  # what the metadata of the image states
 
 
 #: Columns of the parquet index beyond key, offset, size and members.
@@ -114,6 +118,7 @@ COLUMNS: dict[str, pa.DataType] = {
     "screened": pa.list_(pa.string()),
     "warc_file": pa.string(),
     "warc_offset": pa.int64(),
+    **consent_columns.COLUMNS,
 }
 
 
@@ -126,4 +131,5 @@ def index_row(pair: Pair) -> dict[str, Any]:
         "num_chars": len(pair.caption),
         "num_words": len(pair.caption.split()),
         "scores": msgspec.json.encode(pair.scores).decode(),
+        **consent_columns.consent_columns(pair.consent.signals, [pair.image_consent]),
     }

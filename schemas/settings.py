@@ -1,6 +1,8 @@
 """Typed settings: YAML in, frozen records out; unknown keys and wrong types are refused with their path."""
 
+import copy
 import hashlib
+import math
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, TypeVar
@@ -29,22 +31,42 @@ def load_settings(kind: type[S], text: str = "", overrides: Iterable[str] = ()) 
 
     Raises `SettingsError`, for instance ``Expected `int`, got `str` - at `$.text.min_words` ``.
     """
+    return settings_of(kind, read_tree(text), overrides)
+
+
+def read_tree(text: str) -> dict[str, Any]:
+    """The tree of a YAML text. Raises `SettingsError`."""
     try:
         tree = _load_yaml(text)
     except yaml.YAMLError as error:
-        raise SettingsError(f"not valid YAML: {error}") from None
+        raise SettingsError(f"not valid YAML: {_yaml_problem(error)}") from None
     tree = {} if tree is None else tree
     if not isinstance(tree, dict):
         raise SettingsError(f"settings must be a mapping, not {type(tree).__name__}")
+    return tree
+
+
+def settings_of(kind: type[S], tree: Mapping[str, Any], overrides: Iterable[str] = ()) -> S:
+    """Settings of type `kind` from their tree, with `a.b=value` overrides. Raises `SettingsError`."""
+    changed_tree = copy.deepcopy(dict(tree))
     for override in overrides:
-        _override(tree, override)
+        _override(changed_tree, override)
     try:
-        settings = msgspec.convert(tree, kind, str_keys=True)
+        settings = msgspec.convert(changed_tree, kind, str_keys=True)
     except msgspec.ValidationError as error:
         raise SettingsError(f"{error}{hint(str(error), kind)}") from None
     if said := out_of_range(settings):
         raise SettingsError(said)
     return settings
+
+
+def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """A tree changed by another, group by group; lists and values are taken as they stand in the other."""
+    tree = dict(base)
+    for name, value in changes.items():
+        old = tree.get(name)
+        tree[name] = merged(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+    return tree
 
 
 def changed(settings: S, changes: Mapping[str, Any]) -> S:
@@ -57,7 +79,20 @@ def changed(settings: S, changes: Mapping[str, Any]) -> S:
 
 def dump_settings(settings: Settings) -> str:
     """The settings resolved, every default written out, as YAML that `load_settings` reads back."""
-    return yaml.dump(_tree(settings), Dumper=_Dumper, sort_keys=False, allow_unicode=True)
+    return dump_yaml(_tree(settings))
+
+
+def dump_yaml(tree: Any) -> str:
+    """A tree as YAML that `read_tree` reads back."""
+    return yaml.dump(tree, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
+
+
+def dump_line(value: Any) -> str:
+    """A value, a list or a mapping in one line of YAML."""
+    text = yaml.dump(
+        value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, default_flow_style=True, width=math.inf
+    )
+    return text.removesuffix("...\n").rstrip("\n")
 
 
 def settings_hash(settings: Settings) -> str:
@@ -106,6 +141,13 @@ def _load_yaml(text: str) -> Any:
     return yaml.load(text, _Loader)
 
 
+def _yaml_problem(error: yaml.YAMLError) -> str:
+    """In one line; PyYAML takes five."""
+    place = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+    problem = getattr(error, "problem", None) or str(error).partition("\n")[0]
+    return f"line {place.line + 1}, column {place.column + 1}: {problem}" if place else problem
+
+
 def _override(tree: dict[str, Any], override: str) -> None:
     path, equals, value = override.partition("=")
     if not equals or not path:
@@ -118,7 +160,7 @@ def _override(tree: dict[str, Any], override: str) -> None:
     try:
         tree[leaf] = _load_yaml(value)
     except yaml.YAMLError as error:
-        raise SettingsError(f"--set {override}: not a valid value: {error}") from None
+        raise SettingsError(f"--set {override}: not a valid value: {_yaml_problem(error)}") from None
 
 
 def _tree(settings: Settings) -> Any:

@@ -38,7 +38,6 @@ class ShardInfo(msgspec.Struct, frozen=True):
     tar_sha256: str
     parquet_bytes: int
     parquet_sha256: str
-    inputs: list[str]  # archives that its samples come from
 
 
 class ShardMark(msgspec.Struct, frozen=True):
@@ -129,7 +128,6 @@ class _OpenShard:
             tar_sha256=tar.sha256,
             parquet_bytes=table.bytes,
             parquet_sha256=table.sha256,
-            inputs=sorted({row["warc_file"] for row in self._rows if row.get("warc_file")}),
         )
 
 

@@ -58,6 +58,8 @@ class Store:
         self._made: set[str] = set()  # folders that are known to be there
         protocols = {fs.protocol} if isinstance(fs.protocol, str) else set(fs.protocol)
         self._has_objects = bool(protocols & _OBJECT_STORES)
+        # s3fs asks for the size of what is read whole, to read large files in parts at a time.
+        self._whole = {"max_concurrency": 1} if hasattr(fs, "max_concurrency") else {}
         self.is_local = "file" in protocols
 
     def __reduce__(self) -> tuple[type["Store"], tuple[str]]:
@@ -87,6 +89,9 @@ class Store:
 
     @_lost_as_os_error
     def read(self, name: str) -> bytes:
+        """A small file whole, by one request. Raises `FileNotFoundError`."""
+        if self._has_objects:
+            return bytes(self.fs.cat_file(self.path(name), **self._whole))
         with self.open(name) as file:
             return file.read()
 
@@ -102,7 +107,7 @@ class Store:
         """Several small files; an object store is asked for many at a time."""
         if self.is_local or len(names) < 2:
             return [self.read(name) for name in names]
-        found = self.fs.cat([self.path(name) for name in names])
+        found = self.fs.cat([self.path(name) for name in names], **self._whole)
         return [bytes(found[self.fs._strip_protocol(self.path(name))]) for name in names]
 
     @_lost_as_os_error
@@ -186,6 +191,33 @@ class Store:
             self.fs.rm_file(self.path(source))
         else:
             self.fs.mv(self.path(source), self.path(target))
+
+    @_lost_as_os_error
+    def move_all(self, moves: Sequence[tuple[str, str]], in_order: bool = False) -> None:
+        """Give files their final names; unless that must be `in_order`, many at a time where answers take long.
+
+        Safe to repeat after a kill: those that have their names already are no error. Raises `FileNotFoundError` for
+        one that is under neither name.
+        """
+
+        def move(names: tuple[str, str]) -> None:
+            source, target = names
+            try:
+                if self._has_objects:
+                    self.fs.cp_file(self.path(source), self.path(target))
+                else:
+                    self.move(source, target)
+            except FileNotFoundError:
+                if not self.exists(target):
+                    raise
+
+        if in_order:
+            for one in moves:
+                move(one)
+        else:
+            self.each(move, moves)
+        if self._has_objects:
+            self.remove_all([source for source, _ in moves])
 
     @_lost_as_os_error
     def exists(self, name: str) -> bool:

@@ -5,7 +5,9 @@ from typing import Any, ClassVar
 import msgspec
 import pyarrow as pa
 
+from schemas import consent_columns
 from schemas.documents import Consent
+from schemas.signals import Signal
 from schemas.urls import host_of, registered_domain
 
 
@@ -92,6 +94,7 @@ class ClipSample(msgspec.Struct, frozen=True):
     screened: list[str]
     weft_version: str
     config_hash: str
+    video_consent: tuple[Signal, ...] = ()  # what was said about the use of the video; `consent` is of the page
 
 
 #: Columns of the parquet index beyond key, offset, size and members.
@@ -117,6 +120,7 @@ COLUMNS: dict[str, pa.DataType] = {
     "scores": pa.string(),
     "screened": pa.list_(pa.string()),
     "warc_file": pa.string(),
+    **consent_columns.COLUMNS,
 }
 
 
@@ -129,4 +133,5 @@ def index_row(sample: ClipSample) -> dict[str, Any]:
         "num_words": len(sample.caption.split()),
         "duration_s": round(sample.end_s - sample.start_s, 6),
         "scores": msgspec.json.encode(sample.scores).decode(),
+        **consent_columns.consent_columns(sample.consent.signals, [sample.video_consent]),
     }

@@ -2,6 +2,7 @@
 
 import ast
 import json
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -49,6 +50,27 @@ def test_the_time_of_an_isolated_step_counts_though_its_fork_server_runs_on() ->
         step(1.0)
         assert cpu_seconds() - before > 0.9
     assert cpu_seconds() - before > 0.9
+
+
+def test_threads_may_end_while_time_is_counted() -> None:
+    """Those of a server do: one for each connection."""
+    until = time.monotonic() + 2
+
+    def begin_threads() -> None:
+        while time.monotonic() < until:
+            some = [threading.Thread(target=time.sleep, args=(0.0002,)) for _ in range(20)]
+            for thread in some:
+                thread.start()
+            for thread in some:
+                thread.join()
+
+    beginner = threading.Thread(target=begin_threads)
+    beginner.start()
+    try:
+        while time.monotonic() < until:
+            assert cpu_seconds() > 0
+    finally:
+        beginner.join()
 
 
 def test_the_figures_of_a_gpu_are_taken_of_a_tiny_size_on_a_cpu(tmp_path: Path) -> None:

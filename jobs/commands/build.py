@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from jobs.cli import add_inputs, fail, positive
+from jobs.cli import add_inputs, fail, not_negative, positive
 
 if TYPE_CHECKING:
     from schemas.dataset import Dataset
@@ -42,6 +42,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--workers", type=positive, default=0, help="partitions at a time on this machine; default its CPUs"
     )
     parser.add_argument(
+        "--slow-factor",
+        type=not_negative,
+        default=4.0,
+        help="on Ray, what takes so many times as long as most is tried a second time beside itself; 0: never",
+    )
+    parser.add_argument(
         "--set", action="append", default=[], metavar="K=V", help="override a setting, such as text.gopher.min_words=30"
     )
 
@@ -49,11 +55,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     def work() -> "Dataset":
         from jobs.build import build
-        from jobs.config import read_lines
         from jobs.engine.engine import EngineSettings
         from jobs.phases.recipe import Recipe
+        from jobs.settings_files import read_lines
 
-        engine = EngineSettings(engine=arguments.engine, address=arguments.address, workers=arguments.workers)
+        engine = EngineSettings(
+            engine=arguments.engine,
+            address=arguments.address,
+            workers=arguments.workers,
+            slow_factor=arguments.slow_factor,
+        )
         kinds = [f"kinds=[{arguments.kinds}]"] if arguments.kinds else []
         recipe = Recipe.named(arguments.config, [*arguments.set, *kinds])
         return build(arguments.output, arguments.input, recipe, engine, read_lines(arguments.deny), arguments.videos)

@@ -36,11 +36,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from crawlers.crawl_config import CrawlConfig
-    from jobs.config import read_lines
     from jobs.crawl.drive import CrawlError, ask, crawl
     from jobs.engine.engine import EngineSettings
+    from jobs.settings_files import load_file, read_lines
     from schemas.drops import StepError
-    from schemas.settings import SettingsError, load_settings
+    from schemas.settings import SettingsError
 
     engine = EngineSettings(engine=arguments.engine, address=arguments.address, workers=arguments.workers)
     overrides = [*arguments.set, *([f"fetch.contact={arguments.contact!r}"] if arguments.contact else [])]
@@ -48,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.wish:
             ask(arguments.output, arguments.wish)
             return 0
-        config = load_settings(CrawlConfig, "\n".join(read_lines(arguments.config)), overrides)
+        config = load_file(CrawlConfig, arguments.config, overrides, {})
         limits = (arguments.max_pages, arguments.max_seconds)
         report = crawl(arguments.output, arguments.seeds, config, engine, read_lines(arguments.deny), *limits)
     except SettingsError as error:

@@ -27,15 +27,15 @@ def run(arguments: argparse.Namespace) -> int:
 
     import msgspec
 
-    from jobs.config import read_lines
+    from jobs.settings_files import load_file
     from model.evaluation.harness import EvaluateConfig, evaluate
     from model.evaluation.loaded import load_model
     from model.training.checkpoints import CheckpointError
-    from schemas.settings import SettingsError, load_settings
+    from schemas.settings import SettingsError
 
     scores: list[Score] = []
     try:
-        config = load_settings(EvaluateConfig, "\n".join(read_lines(arguments.config)), arguments.set)
+        config = load_file(EvaluateConfig, arguments.config, arguments.set, {})
         loaded = load_model(arguments.checkpoint, config.device)
         for found in evaluate(loaded, config, _on_progress):
             scores.append(found)

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from jobs.cli import add_archives, fail
+from jobs.cli import add_archives, add_own_steps, fail
 
 if TYPE_CHECKING:
     from jobs.config import BuildConfig
@@ -23,6 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--dataset", metavar="DIR", help="look the page up in this dataset, and in the archives of --input"
     )
     add_archives(parser)
+    add_own_steps(parser)
     parser.add_argument("--url", metavar="BASE", default="", help="the address that a saved page was at")
     parser.add_argument(
         "--config",
@@ -49,7 +50,9 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         if arguments.dataset:
             archives = named_archives(arguments.input)
-            report = explain_in_dataset(arguments.dataset, arguments.page, arguments.config, arguments.set, archives)
+            report = explain_in_dataset(
+                arguments.dataset, arguments.page, arguments.config, arguments.set, archives, arguments.own_steps
+            )
         else:
             recipe = Recipe.named(arguments.config or "default", arguments.set)
             report = explain(_read(arguments.page, arguments.url, recipe.config), recipe)

@@ -3,7 +3,7 @@
 import argparse
 from typing import TYPE_CHECKING
 
-from jobs.cli import positive
+from jobs.cli import not_negative, positive
 from jobs.commands.build import carry_out
 
 if TYPE_CHECKING:
@@ -31,20 +31,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--workers", type=positive, default=0, help="partitions at a time on this machine; default its CPUs"
     )
     parser.add_argument(
+        "--slow-factor",
+        type=not_negative,
+        default=4.0,
+        help="on Ray, what takes so many times as long as most is tried a second time beside itself; 0: never",
+    )
+    parser.add_argument(
         "--set", action="append", default=[], metavar="K=V", help="override a setting, such as media.pace.delay_s=0.1"
     )
 
 
 def run(arguments: argparse.Namespace) -> int:
     def work() -> "Dataset":
-        from jobs.config import read_lines
         from jobs.engine.engine import EngineSettings
         from jobs.fetch_pairs import fetch_pairs
         from jobs.phases.recipe import Recipe
+        from jobs.settings_files import read_lines
 
         recipe = Recipe.named(arguments.config, [*arguments.set, *_overrides(arguments)])
         config = recipe.config
-        engine = EngineSettings(engine=arguments.engine, address=arguments.address, workers=arguments.workers)
+        engine = EngineSettings(
+            engine=arguments.engine,
+            address=arguments.address,
+            workers=arguments.workers,
+            slow_factor=arguments.slow_factor,
+        )
         dataset = fetch_pairs(arguments.output, arguments.lists, recipe, engine, read_lines(arguments.deny))
         if not config.media.fetch.contact and config.lists.downloader == "weft":
             print("sites could not see who is fetching: give --contact with an address where you can be reached")

@@ -3,12 +3,14 @@
 import argparse
 import csv
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from jobs.cli import fail
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from jobs.dataset.index import Index
 
 _EXAMPLES = """tables: interleaved, pairs, clips (those that are there), samples (what they have in common), drops
@@ -81,13 +83,39 @@ def _print_table(index: "Index", sql: str, limit: int) -> None:
     from rich.text import Text
 
     found = index.ask(sql, limit=limit, timeout_s=None)
+    console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
     table = Table(box=None, pad_edge=False, header_style="bold")
     for number, name in enumerate(found.columns):
         numeric = all(isinstance(row[number], int | float) for row in found.rows) and bool(found.rows)
         table.add_column(Text(name), justify="right" if numeric else "left", overflow="fold")
-    for row in found.rows:
-        table.add_row(*(Text("" if value is None else str(value)) for value in row))
-    console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
-    console.print(table)
+    cells = [["" if value is None else str(value) for value in row] for row in found.rows]
+    for row in cells:
+        table.add_row(*map(Text, row))
+    if sys.stdout.isatty() and cells and _width(found.columns, cells) > 2 * console.width:
+        _print_records(console, found.columns, cells)
+    else:
+        console.print(table)
     if found.more:
         console.print(f"the first {limit:,} rows; --limit, --csv or --json for more", style="dim")
+
+
+def _width(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> int:
+    """Of a table whose cells are not folded, with a gap between columns."""
+    return sum(max(map(len, column)) + 1 for column in zip(columns, *rows, strict=True))
+
+
+def _print_records(console: "Console", columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """What is too wide for a table: a column a line, as psql does after \\x."""
+    from rich.padding import Padding
+    from rich.text import Text
+
+    widest = max(map(len, columns))
+    for number, row in enumerate(rows, 1):
+        console.print(Text(f"row {number:,}", style="bold"))
+        for name, value in zip(columns, row, strict=True):
+            console.print(Text(f"{name:>{widest}}  ", style="dim"), end="")
+            text = Text(value, overflow="fold")
+            shown = Padding(text, (0, 0, 0, widest + 2)) if len(value) > console.width - widest - 2 else text
+            if shown is not text:
+                console.print()
+            console.print(shown)

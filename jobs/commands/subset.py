@@ -11,9 +11,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = """examples:
   weft subset out --where "language = 'en' and num_images >= 3" -o english
   weft subset out --where "(scores->>'clip')::float > 0.3" --kind pairs -o good-pairs
-  weft subset out --where "hash(key) % 100 = 0" -o one-percent"""
+  weft subset out --where "hash(key) % 100 = 0" -o one-percent
+  weft subset out --keys keys.txt --kind interleaved -o good"""
     parser.add_argument("path", help="the folder or URL of a finished dataset")
-    parser.add_argument("--where", required=True, metavar="SQL", help="a condition on the columns of the index")
+    parser.add_argument("--where", default="", metavar="SQL", help="a condition on the columns of the index")
+    parser.add_argument(
+        "--keys", metavar="FILE", help="the samples with these keys, one a line, as the viewer exports what is flagged"
+    )
     parser.add_argument("-o", "--output", required=True, metavar="OUT", help="a new folder or fsspec URL")
     parser.add_argument("--kind", action="append", default=[], choices=list(KINDS), help="default: all it has")
     parser.add_argument("--shard-bytes", type=int, default=0, metavar="N", help="of a shard at most; default 512 MB")
@@ -21,14 +25,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from jobs.dataset.index import QueryError
-    from jobs.dataset.subset import SubsetError, subset
+    from jobs.dataset.subset import SubsetError, condition, subset
     from jobs.dataset.summary import NotADataset
+    from jobs.settings_files import read_lines
+    from schemas.settings import SettingsError
     from schemas.shards import DamagedShard, ShardSettings
     from schemas.storage import Store
 
+    try:
+        where = condition(arguments.where, read_lines(arguments.keys)) if arguments.keys else arguments.where
+    except SettingsError as error:
+        return fail(error, 2)
+    if not where:
+        return fail("which samples? name a condition by --where, or a file of --keys", 2)
     settings = ShardSettings(max_bytes=arguments.shard_bytes) if arguments.shard_bytes > 0 else ShardSettings()
     try:
-        dataset = subset(Store(arguments.path), Store(arguments.output), arguments.where, arguments.kind, settings)
+        dataset = subset(Store(arguments.path), Store(arguments.output), where, arguments.kind, settings)
     except (NotADataset, QueryError, SubsetError) as error:
         return fail(error, 2)
     except DamagedShard as error:

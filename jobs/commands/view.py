@@ -2,9 +2,11 @@
 
 import argparse
 import asyncio
+import time
 import webbrowser
 
-from jobs.cli import add_archives, fail, port
+from jobs.cli import add_archives, add_own_steps, fail, port, positive
+from schemas.kinds import KINDS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,13 +19,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--tokenizer", action="append", default=[], metavar="PATH", help="a model folder or tokenizer.json to offer"
     )
     add_archives(parser)
+    add_own_steps(parser)
+    parser.add_argument(
+        "--texts", action="store_true", help="make what the full text is searched by, or bring it up to date, first"
+    )
+    parser.add_argument(
+        "--flags", metavar="FILE", default="", help="of what you flag; default beside the dataset: DIR.flags.jsonl"
+    )
+    parser.add_argument(
+        "--review", type=positive, metavar="N", help="draw so many samples to judge, for a precision with its interval"
+    )
+    parser.add_argument("--kind", choices=list(KINDS), help="of the review; default the first that there is")
+    parser.add_argument("--where", metavar="SQL", default="", help="review those for which this holds")
     parser.add_argument("--open", action="store_true", help="open it in the browser")
 
 
 def run(arguments: argparse.Namespace) -> int:
     from crawlers.inputs import InputError
+    from jobs.dataset.index import QueryError
     from jobs.dataset.summary import NotADataset
+    from jobs.dataset.text_index import TextIndexError
     from jobs.view.app import open_context, serve
+    from jobs.view.flags import FlagsError
+    from jobs.view.library import NoSample
 
     def ready(address: str) -> None:
         print(f"{arguments.path} is shown at {address}  (Ctrl-C ends it)", flush=True)
@@ -31,9 +49,17 @@ def run(arguments: argparse.Namespace) -> int:
             webbrowser.open(address)
 
     try:
-        context = open_context(arguments.path, arguments.tokenizer, arguments.input)
-    except (NotADataset, InputError) as error:
+        if arguments.texts:
+            _index_texts(arguments.path)
+        context = open_context(
+            arguments.path, arguments.tokenizer, arguments.input, arguments.own_steps, arguments.flags
+        )
+        if arguments.review:
+            context.draw_review(arguments.review, arguments.kind or "", arguments.where)
+    except (NotADataset, InputError, FlagsError, TextIndexError, QueryError) as error:
         return fail(error, 2)
+    except NoSample as error:
+        return fail(error, 1)
     except OSError as error:
         return fail(f"the storage failed: {error}", 1)
     try:
@@ -43,3 +69,24 @@ def run(arguments: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         print()
     return 0
+
+
+def _index_texts(url: str) -> None:
+    """Raises `TextIndexError`, `NotADataset`, and `OSError`."""
+    from jobs.dataset.html import human_bytes
+    from jobs.dataset.index import Index
+    from jobs.dataset.text_index import build_text_index
+    from jobs.engine.progress import Progress
+    from jobs.view.library import texts_file
+    from schemas.storage import Store
+
+    started = time.monotonic()
+    with Index(Store(url)) as index:
+        path = texts_file(index.store)
+        total = sum(mark.shard.samples for marks in index.marks.values() for mark in marks)
+        with Progress("texts", total, "samples") as progress:
+            for done in build_text_index(index, path):
+                progress.show(done, str)
+    print(
+        f"{path}: {human_bytes(path.stat().st_size)}, {total:,} samples, {time.monotonic() - started:.0f} s", flush=True
+    )

@@ -17,6 +17,7 @@ from crawlers.crawl_config import CrawlConfig
 from crawlers.crawl_status import Status
 from crawlers.frontier import Item
 from crawlers.scope import partition_of
+from crawlers.web_bot_auth import check_bot_auth
 from jobs.crawl.progress import CrawlProgress
 from jobs.crawl.seeds import read_seeds
 from jobs.crawl.worker import SpiderWorker
@@ -24,6 +25,7 @@ from jobs.engine.engine import Engine, EngineSettings, WorkerDied, open_engine
 from jobs.engine.progress import Progress
 from schemas import __version__
 from schemas.deny import DenyList, add_to_deny_list
+from schemas.hash_lists import check_hash_lists
 from schemas.settings import SettingsError, differences
 from schemas.storage import Store
 
@@ -86,6 +88,8 @@ def crawl(
     for _ in read_seeds(seed for seed in seeds if not Path(seed).is_file()):  # refused before anything is written
         pass
     plan = _plan(store, config, seeds, engine)
+    check_hash_lists(config.consent.hash_lists)
+    check_bot_auth(config.fetch.bot_auth_key, config.fetch.bot_auth_agent)
     denied = add_to_deny_list(store, deny)
     limits = (max_pages, max_seconds)
     with open_engine(engine) as runner:

@@ -10,7 +10,7 @@ from crawlers.frontier import Item
 from crawlers.parsing import AT_A_TIME
 from crawlers.sitemaps import Sitemap, SitemapEntry
 from crawlers.spider import Spider
-from jobs.crawl.parse import read_document
+from jobs.crawl.parse import Picture, read_document
 from jobs.engine.isolation import IsolatedPool, IsolationSettings
 from schemas.commits import StagedFile
 from schemas.deny import DenyList
@@ -27,14 +27,22 @@ class SpiderWorker:
     def __init__(self, folder: str, partition: int, config: CrawlConfig, denied: list[str]) -> None:
         self._folder, self._partition = folder, partition
         limits = IsolationSettings(timeout_s=config.parse.timeout_s)
-        self._parsers: IsolatedPool[PageSource | Sitemap, Any] = IsolatedPool(read_document, limits, AT_A_TIME)
-        self._spider = Spider(Path(folder), partition, config, self._links, DenyList(denied), self._entries)
+        self._parsers: IsolatedPool[PageSource | Sitemap | Picture, Any] = IsolatedPool(
+            read_document, limits, AT_A_TIME
+        )
+        self._lists = config.consent.hash_lists
+        self._spider = Spider(
+            Path(folder), partition, config, self._links, DenyList(denied), self._entries, self._refuse_look
+        )
 
     def _links(self, page: PageSource) -> PageLinks:
         return cast(PageLinks, self._parsers(page))
 
     def _entries(self, sitemap: Sitemap) -> list[SitemapEntry]:
         return cast(list[SitemapEntry], self._parsers(sitemap))
+
+    def _refuse_look(self, body: bytes) -> None:
+        self._parsers(Picture(body, self._lists))
 
     async def open(self) -> None:
         """Take the partition. Workers of a driver that was killed live on for a moment: their lock is waited for."""

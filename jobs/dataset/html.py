@@ -94,4 +94,14 @@ def parts_of(document: dict[str, Any], addresses: dict[str, str]) -> list[dict[s
             }
             parts.append({"image": addresses.get(str(name), ""), "name": str(name), "number": number + 1, **facts})
             number += 1
+    for before, part, after in zip([{}, *parts], parts, [*parts[1:], {}], strict=False):
+        if (caption := _plain(part.get("captions"))) and caption in (
+            _plain(before.get("text")),
+            _plain(after.get("text")),
+        ):
+            part["captions"] = ""  # it is a text of the page, and shown as that
     return parts
+
+
+def _plain(text: Any) -> str:
+    return " ".join(str(text or "").split())

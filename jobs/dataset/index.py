@@ -91,6 +91,12 @@ class Index:
         """What stands behind FROM in place of `kind` where only these of its shards are meant; no others are opened."""
         return f"({self._select(kind, [self._path(f'{kind}/shards/{shard}.parquet') for shard in shards])})"
 
+    def hold(self, table: str, keys: Sequence[str]) -> None:
+        """Make a table of one column, `key`, or fill it anew, for conditions on a set that was found elsewhere."""
+        with self._cursor(None) as cursor:
+            cursor.execute(f"CREATE OR REPLACE TABLE {table} (key VARCHAR)")
+            cursor.execute(f"INSERT INTO {table} SELECT unnest(CAST(? AS VARCHAR[]))", [list(keys)])
+
     def columns(self, table: str) -> list[str]:
         """Names of a table's columns."""
         return [str(row[0]) for row in self.ask(f"DESCRIBE {table}", limit=10_000).rows]

@@ -19,31 +19,40 @@ from schemas.settings import SettingsError, dump_settings, load_settings
 from schemas.storage import Store
 
 
-def build_config(store: Store, overrides: list[str] | None = None) -> BuildConfig:
-    """The settings of a build; the default ones where it is not finished or of another version.
-
-    Raises `SettingsError` for wrong overrides.
-    """
-    overrides = overrides or []
+def build_config(store: Store) -> BuildConfig:
+    """The settings of a build; the default ones where it is not finished or of another version."""
     if store.exists(DATASET):
         try:
-            config = msgspec.convert(read_dataset(store).config, BuildConfig, str_keys=True)
-            return load_settings(BuildConfig, dump_settings(config), overrides)
-        except (msgspec.ValidationError, SettingsError):
+            return msgspec.convert(read_dataset(store).config, BuildConfig, str_keys=True)
+        except msgspec.ValidationError:
             pass
-    return load_config("default", overrides)
+    return load_config("default", [])
 
 
-def build_recipe(store: Store, overrides: list[str] | None = None) -> tuple[Recipe, list[str]]:
-    """The recipe of a build, and what of it cannot be had here: its own steps need not be importable everywhere."""
-    config = build_config(store, overrides)
+def build_recipe(store: Store, overrides: list[str] | None = None, own_steps: bool = False) -> tuple[Recipe, list[str]]:
+    """The recipe of a build, and what of it is left out or has changed.
+
+    The steps of its builder are code, which a dataset may name and must not run here unasked: they are imported with
+    `own_steps` alone. Raises `SettingsError` for wrong overrides.
+    """
+    config = build_config(store)
+    own = bool(config.steps or config.score_with or config.caption_with)
+    bare = msgspec.structs.replace(config, steps=(), score_with=(), caption_with=())
+    if own and not own_steps:
+        notes = ["steps of its builder are left out: they are code; --own-steps imports them, if you trust it"]
+        return Recipe(_changed(bare, overrides)), notes
     try:
-        recipe = Recipe(config)
+        recipe = Recipe(_changed(config, overrides))
     except SettingsError as error:
-        bare = msgspec.structs.replace(config, steps=(), score_with=(), caption_with=())
-        return Recipe(bare), [f"{error}: steps of yours are left out"]
-    built_with = msgspec.convert(read_dataset(store).own_code, list[OwnCode]) if recipe.own else []
+        if not own:
+            raise
+        return Recipe(_changed(bare, overrides)), [f"{error}: steps of yours are left out"]
+    built_with = msgspec.convert(read_dataset(store).own_code, list[OwnCode]) if own else []
     return recipe, [f"changed since the build: {one}" for one in changed_code(built_with, recipe.own)]
+
+
+def _changed(config: BuildConfig, overrides: list[str] | None) -> BuildConfig:
+    return load_settings(BuildConfig, dump_settings(config), overrides) if overrides else config
 
 
 def find_page(index: Index, archives: Archives, wanted: str, max_search_s: float = 60.0) -> tuple[Page, str]:
@@ -85,7 +94,12 @@ def drops_on(index: Index, url: str) -> list[dict[str, Any]]:
 
 
 def explain_in_dataset(
-    path: str, wanted: str, config_name: str | None, overrides: list[str], archives: Sequence[str] = ()
+    path: str,
+    wanted: str,
+    config_name: str | None,
+    overrides: list[str],
+    archives: Sequence[str] = (),
+    own_steps: bool = False,
 ) -> dict[str, Any]:
     """What `explain` says of a page that a build saw in one of `archives`, and what that build dropped of it.
 
@@ -93,7 +107,11 @@ def explain_in_dataset(
     """
     store = Store(path)
     with Index(store) as index:
-        recipe, notes = (Recipe.named(config_name, overrides), []) if config_name else build_recipe(store, overrides)
+        notes: list[str] = []
+        if config_name:
+            recipe = Recipe.named(config_name, overrides)
+        else:
+            recipe, notes = build_recipe(store, overrides, own_steps)
         page, sample = find_page(index, Archives(archives, recipe.config.warc), wanted)
         report = explain(page, recipe)
         return {**report, "sample": sample, "dropped_by_the_build": drops_on(index, page.url), "notes": notes}

@@ -6,7 +6,7 @@ partition of the source is read once and commits alone; the same command goes on
 
 import itertools
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -37,6 +37,13 @@ class SubsetPlan(msgspec.Struct, frozen=True):
     kinds: tuple[str, ...]
     source_config_hash: str
     phase: str  # under which dataset.json counts what was left out
+
+
+def condition(where: str, keys: Iterable[str]) -> str:
+    """The condition that a sample has one of the keys, and meets `where` if that says anything."""
+    named = ", ".join(f"""'{key.strip().replace("'", "''")}'""" for key in keys if key.strip())
+    of_keys = f"key IN ({named or 'NULL'})"
+    return f"{of_keys} AND ({where})" if where else of_keys
 
 
 def subset(source: Store, output: Store, where: str, kinds: Sequence[str], settings: ShardSettings) -> Dataset:

@@ -12,9 +12,11 @@ class InlineEngine:
     """What is behind `Engine` without Ray."""
 
     def __init__(self, settings: EngineSettings) -> None:
-        self._settings, self.metrics = settings, Metrics()
+        self._settings, self.metrics, self.has_lost_attempts = settings, Metrics(), False
 
-    def run(self, name: str, work: Work[R], partitions: Iterable[int]) -> Iterator[R | Failure]:
+    def run(
+        self, name: str, work: Work[R], partitions: Iterable[int], may_repeat: bool = False
+    ) -> Iterator[R | Failure]:
         for partition in partitions:
             yield self._try(name, work, partition)
 
@@ -23,6 +25,7 @@ class InlineEngine:
             try:
                 return work(partition)
             except Exception as error:  # judged by problem_of, which raises what is our own fault
+                self.has_lost_attempts = True
                 problem = problem_of(name, partition, error)
                 warn(name, partition, attempt, self._settings, problem)
         return Failure(partition, problem)

@@ -4,7 +4,7 @@ import importlib
 import logging
 import os
 import sys
-from collections import Counter, deque
+import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -13,10 +13,13 @@ from typing import Any, cast
 
 if "ray" not in sys.modules:  # read once, on import; setting its default avoids a warning
     os.environ.setdefault("RAY_AUTH_MODE", "token")
+import msgspec
 import ray as typed_ray
 
+from jobs.engine.attempts import Attempts
 from jobs.engine.metrics import Metrics, RayMetrics
 from jobs.engine.protocol import EngineSettings, Failure, R, W, Work, WorkerDied, problem_of, warn
+from jobs.engine.ray_address import check_address
 from jobs.engine.ray_modules import RayModules
 from schemas.settings import SettingsError
 
@@ -24,6 +27,8 @@ ray: Any = typed_ray  # half of it has types that are not its own
 
 _JOB_OF_OTHERS = "RAY_JOB_CONFIG_JSON_ENV_VAR"  # set by `ray job submit`
 _PATIENCE_S = 60.0
+_SEEN_S = 1.0
+_WAIT_S = 2.0
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +37,8 @@ logger = logging.getLogger(__name__)
 def open_ray(settings: EngineSettings, modules: Sequence[Path] = ()) -> Iterator["RayEngine"]:
     """Ray as it is in this process, or started or joined for the block; its workers can import `modules`.
 
-    Raises `SettingsError` if they cannot, because every task would fail of it, again and again.
+    Raises `SettingsError` if they cannot, because every task would fail of it, again and again, and where Ray does not
+    start or nobody answers at its address.
     """
     started = not ray.is_initialized()
     # Files travel with the job, if it is ours to make; `ray job submit` and notebooks have made theirs.
@@ -59,7 +65,27 @@ def _start(settings: EngineSettings, modules: Sequence[Path]) -> None:
         options |= {"include_dashboard": False}
     if modules:
         options |= {"runtime_env": {"py_modules": [str(path) for path in modules]}}
-    ray.init(**options)
+    check_address(address)
+    try:
+        ray.init(**options)
+    except Exception as error:  # of many kinds, all of them before any work
+        reason = _first_line(error) or type(error).__name__
+        where = f"at {address}" if address else "on this machine"
+        raise SettingsError(f"Ray does not start {where}: {reason}; --engine inline needs none") from error
+
+
+class _Cluster(msgspec.Struct, frozen=True):
+    """What a cluster has, as far as tasks depend on it."""
+
+    cpus: int
+    least_memory: int  # bytes, of the smallest node: a task that asks for more could wait for ever
+    until: float  # when it should be asked for anew
+
+    @classmethod
+    def now(cls) -> "_Cluster":
+        nodes = (node["Resources"] for node in ray.nodes() if node["Alive"])
+        sizes = [int(has["memory"]) for has in nodes if has.get("CPU") and "memory" in has]
+        return cls(_cpus(otherwise=1), min(sizes, default=1 << 62), time.monotonic() + _SEEN_S)
 
 
 class RayEngine:
@@ -68,6 +94,8 @@ class RayEngine:
     def __init__(self, settings: EngineSettings, modules: Sequence[Path]) -> None:
         self._settings, self._modules = settings, RayModules(modules)
         self.metrics: Metrics = RayMetrics()
+        self.has_lost_attempts = False
+        self._seen: _Cluster | None = None
 
     def check_imports(self, names: Sequence[str]) -> None:
         if names:
@@ -78,26 +106,23 @@ class RayEngine:
                 advice = "what they import must be named like them, or be installed on every node"
                 raise SettingsError(f"{', '.join(names)} on Ray: {problem} ({advice})") from error
 
-    def run(self, name: str, work: Work[R], partitions: Iterable[int]) -> Iterator[R | Failure]:
+    def run(
+        self, name: str, work: Work[R], partitions: Iterable[int], may_repeat: bool = False
+    ) -> Iterator[R | Failure]:
         def partition_task(partition: int) -> R:
             return work(partition)
 
         # Retries are ours: Ray's would hide from us which partition kills its workers.
         options = {"num_cpus": 1, "max_retries": 0, "scheduling_strategy": "SPREAD", **self._modules.options()}
         task = ray.remote(**options)(partition_task)
-        waiting = deque(partitions)
-        attempts: Counter[int] = Counter()
-        flying: dict[Any, int] = {}
-        while waiting or flying:
-            while waiting and len(flying) < self._max_in_flight():
-                partition = waiting.popleft()
-                attempts[partition] += 1
-                self._modules.keep()
-                named = task.options(name=f"{name} {partition:06d}", memory=self._task_memory())
-                flying[named.remote(partition)] = partition
-            done, _ = ray.wait(list(flying), num_returns=1, timeout=10)
-            for reference in done:
-                partition = flying.pop(reference)
+        most, slow_factor = self._settings.max_attempts, self._settings.slow_factor if may_repeat else 0.0
+        attempts: Attempts[Any] = Attempts(partitions, most, slow_factor)
+        while attempts:
+            self._begin(name, task, attempts)
+            for reference in _first_done(attempts.flying):
+                partition = attempts.ended(reference)
+                if partition is None:  # another attempt was first
+                    continue
                 try:
                     result: R = ray.get(reference)
                 except ray.exceptions.RayTaskError as error:
@@ -105,23 +130,31 @@ class RayEngine:
                 except ray.exceptions.RayError as error:  # the worker or its node died
                     problem = f"{type(error).__name__}: {_first_line(error)}"
                 else:
+                    for slower in attempts.won(reference):
+                        ray.cancel(slower, force=True)  # what it has written is swept in the end
                     yield result
                     continue
-                warn(name, partition, attempts[partition], self._settings, problem)
-                if attempts[partition] < self._settings.max_attempts:
-                    waiting.append(partition)
-                else:
+                self.has_lost_attempts = True
+                warn(name, partition, attempts.begun[partition], self._settings, problem)
+                if attempts.failed(reference):
                     yield Failure(partition, problem)
 
-    def _task_memory(self) -> int:
-        """Never more than the smallest node has: such a task would wait for ever."""
-        nodes = (node["Resources"] for node in ray.nodes() if node["Alive"])
-        sizes = [int(has["memory"]) for has in nodes if has.get("CPU") and "memory" in has]
-        return min([self._settings.task_memory_bytes, *sizes])
+    def _begin(self, name: str, task: Any, attempts: "Attempts[Any]") -> None:
+        """As many attempts as there is room for: twice the CPUs keep them fed."""
+        cluster = self._cluster()
+        while (partition := attempts.next(max(2, 2 * cluster.cpus))) is not None:
+            if attempts.is_flying(partition):
+                self.has_lost_attempts = True
+                logger.warning("%s, partition %d is slow: a second attempt begins beside the first", name, partition)
+            self._modules.keep()
+            memory = min(self._settings.task_memory_bytes, cluster.least_memory)
+            attempts.begin(partition, task.options(name=f"{name} {partition:06d}", memory=memory).remote(partition))
 
-    def _max_in_flight(self) -> int:
-        """Twice the CPUs keeps them fed; asked each time, because a cluster grows and shrinks."""
-        return max(2, 2 * _cpus(otherwise=1))
+    def _cluster(self) -> "_Cluster":
+        """Asked for every second, because a cluster grows and shrinks."""
+        if self._seen is None or time.monotonic() > self._seen.until:
+            self._seen = _Cluster.now()
+        return self._seen
 
     @contextmanager
     def pool(
@@ -199,6 +232,14 @@ class _Worker:
                 raise _plain(error) from error
 
         return call
+
+
+def _first_done(references: Sequence[Any]) -> list[Any]:
+    """Those that have ended when the first of them has; none after a while, since a cluster may have grown."""
+    done, _ = ray.wait(references, num_returns=1, timeout=_WAIT_S)
+    if done:
+        done, _ = ray.wait(references, num_returns=len(references), timeout=0)
+    return cast(list[Any], done)
 
 
 def _wait_until_ready(actors: Sequence[Any]) -> None:

@@ -28,6 +28,9 @@ class EngineSettings(Settings, frozen=True):
     """Partitions at a time on a Ray started here; 0: one for each CPU."""
     max_attempts: int = 3
     """How often a partition is tried when its worker dies or its storage fails."""
+    slow_factor: float = 4.0
+    """A partition that takes so many times as long as most, and over a minute, is tried again beside itself on Ray,
+    once CPUs are free; the first to end counts. 0: never."""
     task_memory_bytes: int = 1 << 30
     """What Ray sets aside for a task when it decides how many fit on a node; less where a node has less."""
     object_store_bytes: int = 256 << 20
@@ -49,9 +52,15 @@ class Engine(Protocol):
     """Runs work over partitions, and holds what lives longer than a partition."""
 
     metrics: Metrics
+    has_lost_attempts: bool  # whether any failed, was cancelled or died: it may have left files
 
-    def run(self, name: str, work: "Work[R]", partitions: Iterable[int]) -> "Iterator[R | Failure]":
+    def run(
+        self, name: str, work: "Work[R]", partitions: Iterable[int], may_repeat: bool = False
+    ) -> "Iterator[R | Failure]":
         """Results of `work` as they come, in any order; `name` is what dashboards show. `work` must pickle.
+
+        Where it `may_repeat`, a partition that takes much longer than others may be tried a second time beside the
+        first; whichever ends first counts.
 
         Raises `StepError` at once when our own code is wrong: trying again would not help.
         """

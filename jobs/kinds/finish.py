@@ -11,7 +11,7 @@ from jobs.kinds.staging import remove_staged
 from jobs.kinds.table import KindJob
 from jobs.phases.extract import EXTRACT
 from jobs.phases.plan import Plan
-from schemas.commits import Commit, sweep
+from schemas.commits import Commit
 from schemas.dataset import DATASET, Dataset, totals, write_reader_files
 from schemas.drops import Counts, StepError
 from schemas.kinds import KINDS
@@ -23,8 +23,6 @@ def finish(store: Store, plan: Plan, jobs: Sequence[KindJob], commits: dict[str,
     """Check that nothing was lost between phases, then write what readers open, `dataset.json` last."""
     counts = {name: sum((commit.counts for commit in done), Counts()) for name, done in commits.items()}
     _check_funnel(counts)
-    folders = [f"{kind}{folder}" for kind in plan.config.kinds for folder in ("", "/shards", "/commit", "/.nv-meta")]
-    sweep(store, ["", "work", "drops", *(f"work/{name}" for name in commits), *folders])
     written = {job.kind.name: commits[job.writes.name] for job in jobs}
     shards = {kind: [shard for commit in written[kind] for shard in commit.shards] for kind in plan.config.kinds}
     for kind, of_kind in shards.items():

@@ -90,6 +90,8 @@ def _locate(task: Task, wanting: Sequence[Phase]) -> Iterator[Any]:
     order = [("time", "descending"), ("archive", "ascending"), ("offset", "ascending")]
     captures = first_of_each(captures, "key", order)
     captures = captures.filter(pc.field("first")).select(list(LOCATIONS))
+    # Most of what is wanted was not captured: it need not be made distinct.
+    wanted = wanted.filter(pc.is_in(wanted.column("key"), captures.column("key").combine_chunks()))
     wanted = wanted.select(["key", "partition"]).group_by(["key", "partition"]).aggregate([])
     yield wanted.join(captures, "key", join_type="inner").sort_by([("partition", "ascending"), ("key", "ascending")])
 

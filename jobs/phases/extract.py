@@ -18,6 +18,7 @@ from crawlers.warc import Capture, page_of_capture, read_captures
 from jobs.config import BuildConfig, warc_settings
 from jobs.engine.isolation import Isolated
 from jobs.phases.recipe import Recipe
+from jobs.phases.sizes import put_sizes
 from jobs.phases.steps import Extracted
 from jobs.phases.task import Memory, Phase, Task
 from schemas.buckets import bucket_of
@@ -111,7 +112,7 @@ def _take(
 def write_sizes(task: Task, takers: Sequence[Taker]) -> None:
     """Where slices are cut depends on the bytes of all that is taken."""
     sizes = sum((taker.sizes for taker in takers), np.zeros(task.plan.partitions, np.int64))
-    task.put("sizes", sizes.astype("<i8").tobytes())
+    put_sizes(task, sizes)
 
 
 def read_archive(archive: Input, config: BuildConfig, tally: Tally) -> Iterator[Capture]:

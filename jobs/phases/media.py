@@ -7,7 +7,7 @@ from typing import TypeVar
 from crawlers.captured import CapturedMedia, Location, Media, MediaSource
 from crawlers.web_media import WebMedia
 from jobs.phases.duplicates import URLS
-from jobs.phases.task import Task
+from jobs.phases.task import Memory, Task
 from schemas.deny import DenyList
 from schemas.drops import Drop
 
@@ -25,10 +25,15 @@ def read_locations(task: Task, partition: int, wanted: Collection[bytes] | None 
     return found
 
 
+def _archives(memory: Memory) -> list[str]:
+    """The addresses of those that media may lie in."""
+    return [archive.url for archive in memory.plan.inputs] if memory.plan.source == "archives" else []
+
+
 def open_media(task: Task, locations: Mapping[bytes, Location], deny: DenyList, kind: str = "image") -> MediaSource:
     """What gives media of a kind while the task lasts: the archives, and the web where the settings say so."""
     config = task.config
-    archives = [archive.url for archive in task.plan.inputs] if task.plan.source == "archives" else []
+    archives = task.memory.once(_archives)
     captured = task.enter(CapturedMedia(archives, locations, config.warc.cap(kind), config.warc.verify_digests))
     source: AbstractContextManager[MediaSource] = nullcontext(captured)
     if config.media.from_web:

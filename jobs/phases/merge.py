@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 
+from jobs.phases.sizes import put_sizes, read_sizes, sizes_of
 from jobs.phases.task import ROWS, Merged, Phase, Task, file_of
 from schemas.commits import Commit
 from schemas.merging import MERGE_BYTES, merge_files
@@ -42,12 +43,14 @@ def merged_names(commits: Sequence[Commit]) -> list[str]:
 def merge_rows(task: Task, merged: Merged, tasks: int, names: Sequence[str]) -> None:
     """Merge a range of buckets of the files of a group; `tasks` is their number in the whole phase."""
     group, place = divmod(task.index, merged.ranges)
-    first, stop = place * merged.width, (place + 1) * merged.width
+    first, stop = place * merged.width, None if place + 1 == merged.ranges else (place + 1) * merged.width
     of_group = range(group * merged.group, min(tasks, (group + 1) * merged.group))
     for name in names:
         files = [file_of(merged.phase, index, f"{name}{ROWS}") for index in of_group]
         with task.created(f"{name}{ROWS}") as file:
             merge_files(task.store, files, first, stop, file)
+    if merged.phase == task.plan.first_phase and place == 0:
+        put_sizes(task, read_sizes(task.store, sizes_of(merged.phase, of_group), task.plan.partitions))
 
 
 def merging(merged: Merged) -> Phase:

@@ -135,15 +135,19 @@ SIMILAR = Phase("similar", "buckets", dedup_similar)
 
 def find_near_duplicates(phases: Phases) -> None:
     """Run the phases that find them: rounds until all components are stars, two in most corpora."""
-    phases.run(LINKS)
-    phases.run(GROUPS, _find_components(phases))
-    phases.run(SIMILAR)
+    phases.run(LINKS, spent={TEXTS: ["bands"]})
+    last = _find_components(phases)
+    phases.run(GROUPS, last, spent={TEXTS: ["pages"], stars(last): ["edges"]})
+    phases.run(SIMILAR, spent={GROUPS: ["pages"]})
 
 
 def _find_components(phases: Phases) -> int:
     """The number of the last round."""
+    before = LINKS
     for number in range(0, _MAX_ROUNDS, 2):
-        if not any(commit.unfinished for commit in phases.run(stars(number), number)):
+        large, small = stars(number), stars(number + 1)
+        if not any(commit.unfinished for commit in phases.run(large, number, spent={before: ["edges"]})):
             return number
-        phases.run(stars(number + 1), number + 1)
+        phases.run(small, number + 1, spent={large: ["edges"]})
+        before = small
     raise StepError(f"near-duplicates do not settle in {_MAX_ROUNDS} rounds")

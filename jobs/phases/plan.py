@@ -17,7 +17,7 @@ from schemas.storage import Store
 
 PLAN = "work/plan.json"
 #: How files in `work/` are laid out. Another number is another layout, which no build can go on with.
-LAYOUT = 2
+LAYOUT = 3
 CONFIG = "work/config.yaml"  # the resolved settings, as `weft build` takes them
 #: A row of a list is some hundred bytes, and makes a sample of some tens of thousands.
 _BYTES_A_PARTITION = {"archives": 512 << 20, "lists": 1 << 20}
@@ -57,6 +57,11 @@ class Plan(msgspec.Struct, frozen=True):
     archives_a_task: int = 1  # of inputs, those that one task of the first phase reads
 
     @property
+    def places(self) -> int:
+        """How many lists there are of where media lie: one of images for each partition, then one of videos."""
+        return self.partitions * (2 if "clips" in self.config.kinds else 1)
+
+    @property
     def input_tasks(self) -> int:
         """The number of tasks of the first phase."""
         return math.ceil(len(self.inputs) / self.archives_a_task)
@@ -84,8 +89,7 @@ def make_plan(
     Raises `SettingsError` when the output belongs to a build with other settings or other code, `InputError` when a
     pattern matches nothing.
     """
-    if store.exists(PLAN):
-        plan = read_plan(store)
+    if plan := _found_plan(store):
         _require_same(store, plan, recipe)
         if patterns:
             _warn_of_new(plan, _list_inputs(patterns, source, sized=False))
@@ -110,10 +114,11 @@ def make_plan(
         layout=LAYOUT,
         archives_a_task=config.archives_a_task or min(_MAX_ARCHIVES_A_TASK, max(1, len(inputs) // _LEAST_TASKS)),
     )
-    if not store.put_if_absent(PLAN, msgspec.json.format(msgspec.json.encode(plan), indent=1)):
+    data = msgspec.json.format(msgspec.json.encode(plan), indent=1)
+    if not store.put_if_absent(PLAN, data):
         return make_plan(store, patterns, recipe, source, videos)
     store.put(CONFIG, dump_settings(config).encode())
-    return read_plan(store)  # as those have it who go on: a number written 0 becomes 0.0 there
+    return msgspec.json.decode(data, type=Plan)  # as those have it who go on: a number written 0 becomes 0.0 there
 
 
 def _require_same(store: Store, plan: Plan, recipe: Recipe) -> None:
@@ -180,6 +185,13 @@ def _warn_of_new(plan: Plan, inputs: Sequence[Input]) -> None:
             len(new),
             new[0],
         )
+
+
+def _found_plan(store: Store) -> Plan | None:
+    try:
+        return read_plan(store)
+    except FileNotFoundError:
+        return None
 
 
 def read_plan(store: Store) -> Plan:

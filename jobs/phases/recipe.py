@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from crawlers.captured import Media
+from crawlers.web_bot_auth import check_bot_auth
 from jobs.config import BuildConfig, OwnModel, OwnScorer, OwnStep, load_config
 from jobs.phases.own_models import check_models
 from jobs.phases.own_steps import How, OwnCode, OwnFunction, check_settings, find, find_step, import_file, own_code
@@ -29,7 +30,9 @@ from pipeline.video.clips import CutVideo
 from pipeline.video.refs import may_show_video, take_videos
 from schemas.documents import Draft, Page, StoredImage
 from schemas.drops import Drop, DropRow, on_page
+from schemas.hash_lists import check_hash_lists, refuse_listed
 from schemas.pairs import PairRef
+from schemas.presigned import is_presigned
 from schemas.settings import SettingsError, changed, dump_settings, load_settings, settings_hash
 from schemas.videos import VideoDraft
 
@@ -62,6 +65,8 @@ class Recipe:
             made = find(model.use, self.given)
             check_settings(model.use, made, model.settings, skip=0 if isinstance(made, type) else 2)
         check_models(self.config)
+        check_hash_lists(self.config.consent.hash_lists)
+        check_bot_auth(self.config.media.fetch.bot_auth_key, self.config.media.fetch.bot_auth_agent)
         self._on_page, self._on_draft = self._page_steps(), self._draft_steps()
         self._has_own_on_page = any(step.is_own for step in self._on_page)
         self.own: list[OwnCode] = own_code(self.config, self.given)
@@ -205,7 +210,10 @@ class Recipe:
 
     def _read(self, page: Page) -> tuple[Page, ParsedPage, Any]:
         """The page after the steps that take pages, and its parse. Raises `Drop`, that of consent before any other."""
+        if is_presigned(page.url):
+            raise Drop("presigned")
         settings, early = self.config.consent, self._refused_at_a_look(page)
+        refuse_listed(page.html, settings.hash_lists)
         if early is not None and not may_state_consent(page.html):
             refuse_opt_out(header_consent(page), settings)
             raise early

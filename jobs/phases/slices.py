@@ -16,26 +16,25 @@ from numpy.typing import NDArray
 
 from jobs.phases.extract import EXTRACT
 from jobs.phases.plan import Plan
-from jobs.phases.task import FIRST, LAST, SLICES, Phase, Slice, Task
+from jobs.phases.sizes import read_sizes, sizes_of
+from jobs.phases.task import FIRST, LAST, SIZES, SLICES, Merged, Phase, Slice, Task
 from schemas.documents import Draft
 from schemas.storage import Store
 
 _DRAFTS_AT_A_TIME = 256
-_SIZES_AT_A_TIME = 256
 
 
-def make_slices(store: Store, plan: Plan) -> list[Slice]:
-    """The slices of a build whose first phase is complete; each is one task of the phases that open drafts."""
+def make_slices(store: Store, plan: Plan, merged: Merged | None) -> list[Slice]:
+    """The slices of a build whose first phase is complete; each is one task of the phases that open drafts.
+
+    `merged`: how the files of the first phase were merged, if they were; there are few sums then.
+    """
     if store.exists(SLICES):
         return msgspec.json.decode(store.read(SLICES), type=list[Slice])
-    sizes = np.zeros(plan.partitions, np.int64)
-    names = [f"work/{plan.first_phase}/{index:06d}.sizes" for index in range(plan.input_tasks)]
-    for start in range(0, len(names), _SIZES_AT_A_TIME):
-        for data in store.read_all(names[start : start + _SIZES_AT_A_TIME]):
-            sizes += np.frombuffer(data, "<i8")
+    names = merged.of_place(0, SIZES) if merged else sizes_of(plan.first_phase, range(plan.input_tasks))
     # Slices of one domain run side by side: images from the web would then be asked for faster than its pace allows.
     max_bytes = LAST if plan.config.media.from_web else plan.config.max_slice_bytes
-    slices = list(cut(sizes.tolist(), max_bytes))
+    slices = list(cut(read_sizes(store, names, plan.partitions).tolist(), max_bytes))
     store.put(SLICES, msgspec.json.encode(slices))
     return slices
 

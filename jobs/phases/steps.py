@@ -9,8 +9,11 @@ import msgspec
 from crawlers.captured import Media
 from jobs.config import BuildConfig
 from jobs.phases.own_steps import OwnFunction
+from pipeline.c2pa import c2pa_signals
 from pipeline.consent import honour_image_consent
 from pipeline.image.codec import ImageEncoding, decode, store
+from pipeline.image.rights import read_rights
+from pipeline.image.rights_back import with_rights
 from pipeline.image.rules import ImageRules
 from pipeline.page.extract import draft_of
 from pipeline.page.parsed import ParsedPage
@@ -19,6 +22,7 @@ from pipeline.video.clips import CutVideo, cut_video
 from schemas.consent import ConsentSettings
 from schemas.documents import Draft, Page, StoredImage
 from schemas.drops import Drop, DropRow
+from schemas.hash_lists import refuse_listed, refuse_listed_look
 from schemas.videos import VideoDraft
 
 
@@ -59,15 +63,27 @@ def image_step(
     own: Sequence[OwnFunction],
     media: Media,
 ) -> StoredImage:
-    """Raises `Drop`: opt_out, few_bytes, and those of `decode`."""
-    honour_image_consent(media.headers, consent)
+    """Raises `Drop`: hash_listed, opt_out, no_opt_in, few_bytes, and those of `decode`."""
+    refuse_listed(media.body, consent.hash_lists)
+    stated, rights = read_rights(media.body, media.time)
+    inside = stated + c2pa_signals(media.body, media.time)
+    signals = honour_image_consent(media.headers, consent, media.url, media.time, media.signals + inside)
     if len(media.body) < min_bytes:
         raise Drop("few_bytes", f"{len(media.body)} < {min_bytes}")
-    return store(chain(own, decode(media.body, rules, encoding, media.url)), encoding)
+    decoded = decode(media.body, rules, encoding, media.url)
+    refuse_listed_look(decoded.pixels, consent.hash_lists)
+    stored = store(chain(own, decoded), encoding)
+    stored = msgspec.structs.replace(stored, signals=signals, rights=rights)
+    return with_rights(stored) if encoding.keep_rights else stored
 
 
 def cut_step(config: BuildConfig, with_frames: bool, own: Sequence[OwnFunction], media: Media) -> CutVideo:
+    """Raises `Drop`: hash_listed, opt_out, no_opt_in, and those of `cut_video`."""
+    refuse_listed(media.body, config.consent.hash_lists)
+    others = media.signals + c2pa_signals(media.body, media.time)
+    signals = honour_image_consent(media.headers, config.consent, media.url, media.time, others)
     whole = cut_video(media.body, config.clips, with_frames or bool(own))
+    whole = msgspec.structs.replace(whole, signals=signals)
     if not own:
         return whole
     clips, dropped = [], list(whole.dropped)

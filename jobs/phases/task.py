@@ -15,7 +15,7 @@ import pyarrow as pa
 from jobs.config import BuildConfig
 from jobs.phases.plan import Plan, read_plan
 from schemas.buckets import FLUSH_BYTES, BucketReader, BucketWriter
-from schemas.commits import Attempt, Commit, StagedFile, lean
+from schemas.commits import Attempt, Commit, StagedFile
 from schemas.drop_files import DropFile
 from schemas.drops import Tally
 from schemas.shards import ShardInfo
@@ -25,6 +25,7 @@ T = TypeVar("T")
 
 SLICES = "work/slices.json"
 ROWS = ".arrow"  # how files end whose rows are grouped by bucket
+SIZES = "sizes"  # what a task of the first phase calls the bytes that it hands on, by partition
 NONE_MERGED: Mapping[str, "Merged"] = {}
 FIRST, LAST = -(1 << 63), (1 << 63) - 1
 
@@ -98,8 +99,11 @@ class Merged(msgspec.Struct, frozen=True):
 
     def files(self, name: str, bucket: int) -> list[str]:
         """The files that hold the rows of a bucket, in the order of the tasks that wrote them."""
-        place = bucket // self.width
-        return [file_of(self.name, group * self.ranges + place, f"{name}{ROWS}") for group in range(self.groups)]
+        return self.of_place(min(bucket // self.width, self.ranges - 1), f"{name}{ROWS}")  # the last has all beyond it
+
+    def of_place(self, place: int, name: str) -> list[str]:
+        """The files of this name that hold a range of buckets: one of each group."""
+        return [file_of(self.name, group * self.ranges + place, name) for group in range(self.groups)]
 
 
 class Phase(msgspec.Struct, frozen=True):
@@ -226,7 +230,7 @@ def run_task(
             task = Task(phase, index, memory, merged, attempt, Tally(drops.add), stack)
             phase.body(task, *arguments)
         shards = task.finish_shards()  # their marks come last of all files: from then on a reader may trust a shard
-        return lean(attempt.commit(task.tally.counts(), shards, task.unfinished))
+        return attempt.commit(task.tally.counts(), shards, task.unfinished)
 
 
 def file_of(phase: str, index: int, name: str) -> str:

@@ -15,8 +15,9 @@ from crawlers.inputs import named_archives
 from jobs.dataset.html import templates
 from jobs.dataset.index import QueryError
 from jobs.dataset.summary import NotADataset
-from jobs.view import browse, captured, drops, media, samples
+from jobs.view import browse, captured, distributions, drops, flagging, media, samples
 from jobs.view.context import CONTEXT, Context
+from jobs.view.flags import FlagsError
 from jobs.view.library import NoSample
 from jobs.view.security import guard
 from schemas.drops import Drop
@@ -35,6 +36,7 @@ def make_app(context: Context, host: str = "127.0.0.1") -> web.Application:
     get("/find", samples.find)
     get("/random/{kind}", samples.random)
     get("/browse/{kind}", browse.browse)
+    get("/distributions/{kind}", distributions.distributions)
     get("/sample/{kind}/{key}", samples.sample)
     get("/sample/{kind}/{key}/attention", samples.attention)
     get("/member/{kind}/{key}/{number:[0-9]+}", media.member)
@@ -45,6 +47,10 @@ def make_app(context: Context, host: str = "127.0.0.1") -> web.Application:
     get("/drops", drops.drops)
     get("/query", drops.query)
     get("/report", drops.report)
+    get("/flags", flagging.flags)
+    get("/flags/{form:keys.txt|deny.txt|flags.csv}", flagging.export)
+    get("/review", flagging.review)
+    app.router.add_post("/flag", flagging.flag)
     get("/static/{name}", _static)
     app.on_cleanup.append(_close)
     return app
@@ -65,9 +71,14 @@ async def serve(context: Context, host: str, port: int, ready: Callable[[str], N
         await runner.cleanup()
 
 
-def open_context(url: str, tokenizers: list[str], inputs: Sequence[str] = ()) -> Context:
-    """`inputs` name the archives to look captured pages up in. Raises `NotADataset`, `InputError`, and `OSError`."""
-    return Context(Store(url), templates("jobs.view"), tokenizers, named_archives(inputs))
+def open_context(
+    url: str, tokenizers: list[str], inputs: Sequence[str] = (), own_steps: bool = False, flags: str = ""
+) -> Context:
+    """`inputs` name the archives to look captured pages up in; the rest is as `Context` takes it.
+
+    Raises `NotADataset`, `InputError`, `FlagsError`, and `OSError`.
+    """
+    return Context(Store(url), templates("jobs.view"), tokenizers, named_archives(inputs), own_steps, flags)
 
 
 async def _close(app: web.Application) -> None:
@@ -89,6 +100,8 @@ async def _error_pages(request: web.Request, handler: Handler) -> web.StreamResp
         return _error(request, 404, f"{error.reason}: {error.detail}" if isinstance(error, Drop) else str(error))
     except QueryError as error:
         return _error(request, 400, str(error))
+    except FlagsError as error:
+        return _error(request, 500, str(error))
     except (OSError, NotADataset) as error:
         return _error(request, 502, f"the storage failed: {error}")
     except asyncio.CancelledError:

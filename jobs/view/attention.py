@@ -11,15 +11,16 @@ if TYPE_CHECKING:
 
 BYTES = "bytes"
 _MAX_TOKENS = 4096
+_MAX_MEDIA = 64
 
 
 class Choices(msgspec.Struct, frozen=True):
-    """What a reader chose, within what the loader takes."""
+    """What a reader chose, within what the loader takes: by default as much of the page as can be shown."""
 
     tokenizer: str = BYTES
-    max_tokens: int = 1024  # of bytes about as much text as 256 tokens of a model
-    max_media: int = 5
-    attends: str = "drawn"  # previous, next, or drawn as in training
+    max_tokens: int = _MAX_TOKENS
+    max_media: int = _MAX_MEDIA
+    attends: str = "previous"  # next, or drawn as in training
     draw: int = 0  # which random window
 
 
@@ -46,27 +47,28 @@ class NoTokenizer(ValueError):
     """The tokenizer cannot be read, or the package for it is not installed."""
 
 
-def read_choices(query: Mapping[str, str]) -> Choices:
-    """Values out of range are brought into it."""
+def read_choices(query: Mapping[str, str], tokenizers: abc.Sequence[str] = ()) -> Choices:
+    """Values out of range are brought into it; without a choice the first of the tokenizers on offer is taken."""
 
     def number(name: str, default: int, low: int, high: int) -> int:
         text = query.get(name, "")
         return max(low, min(int(text), high)) if text.isdigit() else default
 
-    attends = query.get("attends", "drawn")
-    tokenizer = query.get("path", "").strip() or query.get("tokenizer", "").strip() or BYTES
+    attends = query.get("attends", "previous")
+    offered = [*tokenizers, BYTES][0]
+    tokenizer = query.get("path", "").strip() or query.get("tokenizer", "").strip() or offered
     return Choices(
         tokenizer=tokenizer,
-        max_tokens=number("tokens", 1024 if tokenizer == BYTES else 256, 4, _MAX_TOKENS),
-        max_media=number("media", 5, 1, 64),
-        attends=attends if attends in ("previous", "next", "drawn") else "drawn",
+        max_tokens=number("tokens", _MAX_TOKENS, 4, _MAX_TOKENS),
+        max_media=number("media", _MAX_MEDIA, 1, _MAX_MEDIA),
+        attends=attends if attends in ("previous", "next", "drawn") else "previous",
         draw=number("draw", 0, 0, 10**6),
     )
 
 
 def tokenizer_names(given: abc.Sequence[str]) -> list[tuple[str, str]]:
     """What to offer: value and label."""
-    return [(BYTES, "bytes (built in: one token a byte)"), *((path, path) for path in given)]
+    return [*((path, path) for path in given), (BYTES, "bytes (built in: one token a byte)")]
 
 
 def window_of(kind: str, key: str, members: Mapping[str, bytes], choices: Choices) -> Window:

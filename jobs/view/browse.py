@@ -73,13 +73,16 @@ async def browse(request: web.Request) -> web.Response:
     except QueryError as error:
         rows, count, wrong = [], 0, str(error)
     seconds = time.monotonic() - started
+    excerpts = await asyncio.to_thread(library.excerpts, kind, rows, chosen.text)
     pages = max(1, -(-count // _PAGE[kind]))
     response = context.render(
         request,
         f"browse_{kind}.html",
         wrong=wrong,
         kind=kind,
-        samples=[shown(kind, row) for row in rows],
+        samples=[{**shown(kind, row), "excerpt": excerpt} for row, excerpt in zip(rows, excerpts, strict=True)],
+        asked=asked(chosen),
+        flag_of=partial(context.flags.of, kind),
         chosen=chosen,
         count=count,
         total=library.total(kind),
@@ -91,9 +94,21 @@ async def browse(request: web.Request) -> web.Response:
         orders=_orders(library, kind),
         facets=library.facets(kind),
         columns=library.columns[kind],
+        has_texts=library.texts is not None,
     )
     response.set_status(400 if wrong else 200)
     return response
+
+
+def asked(chosen: Filter) -> str:
+    """`?...` of links to samples, so that they are walked as the list is; "" where nothing is asked."""
+    query = chosen.query()
+    return f"?{query}" if query else ""
+
+
+def list_link(kind: str, chosen: Filter, number: int) -> str:
+    """The page of the list on which the sample of that number stands."""
+    return _link(kind, chosen, max(1, -(-number // _PAGE[kind])))
 
 
 def shown(kind: str, row: dict[str, Any]) -> dict[str, Any]:

@@ -36,6 +36,8 @@ async def source(request: web.Request) -> web.Response:
         url=url,
         mode=mode,
         sample=sample,
+        kind="interleaved",
+        key=sample["key"] if sample else "",
         drops=drops,
         missing=missing,
         report=explained.report if explained else None,

@@ -12,7 +12,9 @@ from crawlers.archive_index import Archives
 from jobs.config import BuildConfig
 from jobs.dataset.page_lookup import build_config, build_recipe
 from jobs.engine.isolation import Isolated, IsolationSettings
-from jobs.view.library import Library
+from jobs.view.flags import flags_of
+from jobs.view.library import Library, NoSample
+from jobs.view.review import Review
 from jobs.view.work import Explained, draw_sheet, explain_captured
 from schemas.documents import Page
 from schemas.storage import Store
@@ -26,14 +28,33 @@ class Context:
     """Opened once for a dataset; safe for several threads."""
 
     def __init__(
-        self, store: Store, templates: jinja2.Environment, tokenizers: list[str], archives: Sequence[str] = ()
+        self,
+        store: Store,
+        templates: jinja2.Environment,
+        tokenizers: list[str],
+        archives: Sequence[str] = (),
+        own_steps: bool = False,
+        flags: str = "",
     ) -> None:
-        """`archives`: where captured pages are looked up. Raises `NotADataset`, and `OSError`."""
-        self.store, self.tokenizers, self._named = store, tokenizers, archives
+        """`archives`: where captured pages are looked up; `own_steps`: run what the dataset's builder wrote.
+
+        `flags` is the file of the reader's flags, by default beside the dataset. Raises `NotADataset`, `FlagsError`,
+        and `OSError`.
+        """
+        self.store, self.tokenizers, self._named, self._own_steps = store, tokenizers, archives, own_steps
         self.library = Library(store)
+        self.flags = flags_of(store, flags)
+        self.review: Review | None = None
         self._templates = templates
         self._children: list[Isolated[Any, Any]] = []
         self._lock = threading.Lock()
+
+    def draw_review(self, size: int, kind: str = "", condition: str = "") -> None:
+        """Draw samples to judge. Raises `QueryError`, and `NoSample` where there is nothing of the kind."""
+        kind = kind or (self.library.kinds or [""])[0]
+        if kind not in self.library.kinds:
+            raise NoSample(f"this dataset has no {kind or 'samples'}")
+        self.review = Review(self.library.index, kind, size, condition)
 
     @cached_property
     def archives(self) -> Archives:
@@ -52,7 +73,7 @@ class Context:
     @cached_property
     def explain(self) -> Callable[[Page], Explained]:
         """A page with the verdict on each of its parts."""
-        recipe, notes = build_recipe(self.store)
+        recipe, notes = build_recipe(self.store, own_steps=self._own_steps)
         return self._isolated(partial(explain_captured, recipe, notes))
 
     def _isolated(self, step: Callable[[I], O]) -> Callable[[I], O]:
@@ -73,6 +94,8 @@ class Context:
             kinds=self.library.kinds,
             path=request.path,
             finished=self.library.dataset is not None,
+            has_flags=bool(self.flags.all()),
+            has_review=self.review is not None,
             **values,
         )
         return web.Response(text=html, content_type="text/html", charset="utf-8")

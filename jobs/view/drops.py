@@ -1,6 +1,7 @@
 """What was dropped, queries, and the report."""
 
 import asyncio
+from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
@@ -9,6 +10,7 @@ from aiohttp import web
 from jobs.dataset.index import QueryError
 from jobs.view.browse import counted_page
 from jobs.view.context import CONTEXT, Context
+from jobs.view.flags import DROPPED
 from jobs.view.security import FRAME_POLICY
 from schemas.drops import meaning_of
 
@@ -40,6 +42,8 @@ async def drops(request: web.Request) -> web.Response:
         request,
         "drops.html",
         rows=rows,
+        flag_of=partial(context.flags.of, DROPPED),
+        back=str(request.rel_url),
         chosen=chosen,
         counts=counts,
         count=count,

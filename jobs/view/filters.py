@@ -8,6 +8,8 @@ import msgspec
 
 #: Columns that the free text is looked for in.
 _SEARCHED = ("title", "caption", "url", "page_url", "page_title")
+#: Of these, what is no text.
+_ADDRESSES = ("url", "page_url")
 _EQUAL = ("language", "domain", "licence", "caption_source", "cut_method")
 #: Name in the address -> column. Bounds are included.
 _NUMBERS = {"images": "num_images", "words": "num_words", "width": "width", "height": "height", "seconds": "duration_s"}
@@ -36,14 +38,20 @@ class Filter(msgspec.Struct, frozen=True):
     condition: str = ""
     order: str = ""
 
-    def sql(self, columns: Sequence[str]) -> tuple[str, list[Any]]:
-        """`WHERE ...` and its parameters; "" where nothing is asked."""
+    def sql(self, columns: Sequence[str], found: str = "") -> tuple[str, list[Any]]:
+        """`WHERE ...` and its parameters; "" where nothing is asked.
+
+        `found` is a table with the keys of samples whose texts hold the words, where there is an index of them.
+        """
         parts: list[str] = []
         values: list[Any] = []
         if self.text:
-            searched = [name for name in _SEARCHED if name in columns]
-            parts.append("(" + " OR ".join(f"contains(lower({name}), ?)" for name in searched) + ")")
+            searched = [name for name in (_ADDRESSES if found else _SEARCHED) if name in columns]
+            either = [f"contains(lower({name}), ?)" for name in searched]
             values += [self.text.lower()] * len(searched)
+            if found:
+                either.append(f"key IN (SELECT key FROM {found})")
+            parts.append(f"({' OR '.join(either)})")
         for name, value in self.equal.items():
             if name in columns:
                 parts.append(f"{name} = ?")
@@ -70,8 +78,9 @@ class Filter(msgspec.Struct, frozen=True):
         wanted = ORDERS[self.order][1] if self.order else ""
         return f"ORDER BY {wanted}" if wanted.split(" ")[0] in columns else ""
 
-    def query(self) -> str:
-        """The filter as it stands in an address, without the page."""
+    @property
+    def pairs(self) -> list[tuple[str, str]]:
+        """Names and values as they stand in an address or a form, without the page."""
         pairs = [("q", self.text), *self.equal.items()]
         pairs += [(f"{name}_min", f"{value:g}") for name, value in self.low.items()]
         pairs += [(f"{name}_max", f"{value:g}") for name, value in self.high.items()]
@@ -79,7 +88,11 @@ class Filter(msgspec.Struct, frozen=True):
         pairs += [("score_min", "" if self.score_low is None else f"{self.score_low:g}")]
         pairs += [("score_max", "" if self.score_high is None else f"{self.score_high:g}")]
         pairs += [("since", self.since), ("until", self.until), ("where", self.condition), ("order", self.order)]
-        return urlencode([(name, value) for name, value in pairs if value])
+        return [(name, value) for name, value in pairs if value]
+
+    def query(self) -> str:
+        """The filter as it stands in an address."""
+        return urlencode(self.pairs)
 
     @property
     def is_empty(self) -> bool:

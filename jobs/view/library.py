@@ -1,16 +1,22 @@
 """What the pages of the viewer show: rows of the index, and members of samples by positioned reads."""
 
+import itertools
 import posixpath
 import random
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from jobs.dataset.index import Index, QueryError
+from jobs.dataset.text_index import TextIndex, TextIndexError, words_of
+from jobs.view.excerpts import excerpt_of
 from jobs.view.filters import Filter
+from jobs.view.flags import beside
 from schemas.dataset import DATASET, Dataset, read_dataset
 from schemas.shards import ShardInfo
 from schemas.storage import Store
@@ -18,8 +24,30 @@ from schemas.storage import Store
 _ROWS = 4096
 _COUNTS = 256
 _FACET = 200
+_READERS = 8
+_SEARCHES = 64  # whose hits are kept, in tables of up to some megabytes
 #: Columns whose most frequent values are offered to choose from.
 FACETS = ("language", "domain", "licence", "caption_source")
+
+
+def texts_file(store: Store) -> Path:
+    """Where the index of a dataset's texts lies."""
+    return beside(store.url, "texts.sqlite")
+
+
+def open_texts(index: Index) -> TextIndex | None:
+    """The index of texts, if there is one of just these shards."""
+    path = texts_file(index.store)
+    if not path.exists():
+        return None
+    try:
+        texts = TextIndex(path)
+    except TextIndexError:
+        return None
+    if texts.covers(index.marks):
+        return texts
+    texts.close()
+    return None
 
 
 class NoSample(Exception):
@@ -40,11 +68,14 @@ class Library:
     """One dataset, open for looking. Everything it remembers is bounded; safe for several threads."""
 
     def __init__(self, store: Store) -> None:
-        """Raises `NotADataset`."""
+        """Full text is searched where an index of it lies beside the dataset. Raises `NotADataset`."""
         self.store, self.index = store, Index(store)
         self.dataset: Dataset | None = read_dataset(store) if store.exists(DATASET) else None
         self.kinds = self.index.kinds
         self.columns = {kind: self.index.columns(kind) for kind in self.kinds}
+        self.texts = open_texts(self.index)
+        self._found: dict[tuple[str, str], str] = {}
+        self._tables = itertools.count()
         self._rows: OrderedDict[tuple[str, str], dict[str, Any]] = OrderedDict()
         self._counts: OrderedDict[str, int] = OrderedDict()
         self._facets: dict[str, dict[str, list[tuple[str, int]]]] = {}
@@ -59,7 +90,7 @@ class Library:
     def page(self, kind: str, chosen: Filter, number: int, size: int) -> list[dict[str, Any]]:
         """The rows of a page, counted from 0. Raises `QueryError`."""
         wanted = [f'"{name}"' for name in self.columns[kind] if not name.startswith(("image_", "frame_hashes"))]
-        where, parameters = chosen.sql(self.columns[kind])
+        where, parameters = self.where(kind, chosen)
         start = number * size
         order = chosen.order_sql(self.columns[kind])
         source, start = (kind, start) if where or order else self._skipped(kind, start, size)
@@ -79,9 +110,28 @@ class Library:
             first += shard.samples
         return (self.index.of_shards(kind, names), skip) if names else (kind, start)
 
+    def where(self, kind: str, chosen: Filter) -> tuple[str, list[Any]]:
+        """The condition of a filter and its parameters. Raises `QueryError`."""
+        return chosen.sql(self.columns[kind], self._with_words(kind, chosen.text))
+
+    def _with_words(self, kind: str, text: str) -> str:
+        """A table with the keys of samples whose texts hold the words; "" where there is no index of texts."""
+        if self.texts is None or not text:
+            return ""
+        with self._lock:
+            if (kind, text) not in self._found:
+                table = f"found_{next(self._tables) % _SEARCHES}"
+                try:
+                    self.index.hold(table, self.texts.keys(kind, text))
+                except TextIndexError as error:
+                    raise QueryError(str(error)) from None
+                self._found = {one: name for one, name in self._found.items() if name != table}
+                self._found[kind, text] = table
+            return self._found[kind, text]
+
     def count(self, kind: str, chosen: Filter) -> int:
         """How many rows a filter leaves. Raises `QueryError`."""
-        where, parameters = chosen.sql(self.columns[kind])
+        where, parameters = self.where(kind, chosen)
         if not where:
             return self.total(kind)
         return self.counted(f"SELECT count(*) FROM {kind} {where}", parameters)
@@ -168,6 +218,15 @@ class Library:
             number = 0 if step > 0 else shards[place].samples - 1
         return self._key_at(kind, shards[place].name, number)
 
+    def number(self, kind: str, row: dict[str, Any]) -> int:
+        """The place of a sample in the order of the shards, counted from 1."""
+        before = 0
+        for shard in self.shards(kind):
+            if shard.name == row["shard"]:
+                return before + int(row["row"]) + 1
+            before += shard.samples
+        return 0
+
     def random_key(self, kind: str) -> str:
         """Any sample, each as likely. Raises `NoSample` where there is none."""
         shards = self.shards(kind)
@@ -200,6 +259,26 @@ class Library:
                 if isinstance(found, dict):
                     return found
         raise NoSample(f"{row['key']} has no JSON")
+
+    def excerpts(self, kind: str, rows: Sequence[dict[str, Any]], text: str = "") -> list[list[tuple[str, bool]]]:
+        """Of each sample the place where its texts hold what is searched for, else how they begin; read side by side.
+
+        An excerpt is in pieces, each with whether it is a word that was searched for; it is empty where a sample has
+        no text or cannot be read.
+        """
+        words = words_of(text)
+
+        def excerpt(row: dict[str, Any]) -> list[tuple[str, bool]]:
+            try:
+                texts = self.document(kind, row).get("texts") or []
+            except (NoSample, OSError):
+                return []
+            return excerpt_of([str(text) for text in texts if text], words)
+
+        if kind != "interleaved":
+            return [[] for _ in rows]
+        with ThreadPoolExecutor(_READERS) as readers:
+            return list(readers.map(excerpt, rows))
 
     def all_members(self, kind: str, row: dict[str, Any]) -> dict[str, bytes]:
         """The members by field, as the loader has them, of one read."""

@@ -41,6 +41,8 @@ class ImageEncoding(Settings, frozen=True):
     """Of JPEG and WebP, 1 to 100."""
     keep_below_bytes: int = 1 << 20
     """Original bytes larger than this are encoded again even if the size fits."""
+    keep_rights: bool = False
+    """Write what an image states of creator, copyright, credit, licence and data mining into the stored file, too."""
 
 
 class DecodedImage(msgspec.Struct, frozen=True):

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 
 from pipeline.image.assets import told_width
 from pipeline.image.srcset import parse_srcset
+from schemas.presigned import is_presigned
 from schemas.urls import resolve
 
 #: Lazy-loading attributes that hold one address, the largest version first.
@@ -56,7 +57,7 @@ def candidates(img: Mapping[str, str | None], sources: list[Mapping[str, str | N
     """Absolute addresses of one image from the attributes of `<img>` and of its `<picture>`'s `<source>`s.
 
     The first is the largest up to `BEST_WIDTH` pixels wide; the others follow as fallbacks. Placeholders and `data:`
-    addresses are left out.
+    addresses are left out, and those that hold a key.
     """
     sized: list[tuple[int, str]] = []
     for attributes in (*sources, img):
@@ -69,7 +70,7 @@ def candidates(img: Mapping[str, str | None], sources: list[Mapping[str, str | N
     ordered = [url for _, url in (*fits, *over)] + list(_single(img)) + [url for _, url in unsized]
     filled = (fill_template(url, img) for url in dict.fromkeys(ordered))
     resolved = (resolve(base, url) for url in filled if not is_placeholder(url))
-    found = tuple(dict.fromkeys(url for url in resolved if url))
+    found = tuple(dict.fromkeys(url for url in resolved if url and not is_presigned(url)))
     if len(found) > 1 and 0 < told_width(found[0]) < _PREVIEW:
         found = tuple(sorted(found, key=lambda url: 0 < told_width(url) < _PREVIEW))
     return found

@@ -64,6 +64,19 @@ def strip_jpeg(data: bytes, max_scans: int = MAX_SCANS, with_profile: bool = Tru
     return Stripped(b"".join([*kept, b"\xff\xd9"]), exif, profile, len(scans))
 
 
+def head_segments(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Marker, and marker with what its length covers, of all that stands before the first scan."""
+    position = 2
+    while found := _MARKER.search(data, position):
+        at, marker = found.start(), data[found.start() + 1]
+        position = at + 2
+        if marker in (_SCAN, _END):
+            return
+        if marker not in _ALONE and marker != _START:
+            position += max(2, int.from_bytes(data[position : position + 2], "big"))
+            yield marker, data[at:position]
+
+
 def without_padding(data: bytes, zeros: int) -> bytes | None:
     """A stripped file without so many zeros before its end; None where it has fewer."""
     end = len(data) - 2

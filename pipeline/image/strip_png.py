@@ -68,6 +68,16 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes, bool]]:
         position = end
 
 
+def chunks_of(data: bytes, wanted: bytes) -> Iterator[bytes]:
+    """The bodies of the chunks of a kind; whether they are sound is not asked."""
+    position = 8
+    while position + 12 <= len(data):
+        end = position + 8 + int.from_bytes(data[position : position + 4], "big")
+        if data[position + 4 : position + 8] == wanted:
+            yield data[position + 8 : end]
+        position = end + 4
+
+
 def _stated_profile(colour: dict[bytes, bytes]) -> bytes:
     """In the order of browsers: cICP, iCCP, sRGB, gAMA with or without cHRM."""
     if b"cICP" in colour:

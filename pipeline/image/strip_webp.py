@@ -12,7 +12,7 @@ _PIXELS = (b"VP8 ", b"VP8L")
 def strip_webp(data: bytes, with_profile: bool = True) -> Stripped:
     """An animation, and what is not formed as the container asks, is not to be kept: its `data` is None."""
     chunks = dict[bytes, bytes]()
-    for kind, body in _chunks(data):
+    for kind, body in riff_chunks(data):
         chunks.setdefault(kind, body)
     pixels = next((kind for kind in chunks if kind in _PIXELS), b"")
     head = chunks.get(b"VP8X", b"")
@@ -36,7 +36,7 @@ def strip_webp(data: bytes, with_profile: bool = True) -> Stripped:
     return Stripped(stripped, exif.removeprefix(b"Exif\x00\x00"), sized_profile(profile))
 
 
-def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+def riff_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     """Kind and body of each chunk that is all there."""
     position, stated = 12, 8 + int.from_bytes(data[4:8], "little")
     while position + 8 <= min(stated, len(data)):

@@ -4,12 +4,16 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import msgspec
+
 from pipeline.page.images import figures_without_image, refuse_images
 from pipeline.page.leaves import Leaf, Media, Text
 from pipeline.page.parsed import ExtractSettings, ParsedPage, captions_of
 from schemas.consent import merge_consent, read_consent
 from schemas.documents import Block, Consent, Draft, ImageRef, Page, TextBlock, VideoRef
 from schemas.drops import Drop, DropRow, on_page
+from schemas.response_signals import markup_signals
+from schemas.signals import Signal
 
 
 @contextmanager
@@ -58,13 +62,21 @@ def draft_of(parsed: ParsedPage, page: Page) -> Draft:
 
 
 def header_consent(page: Page) -> Consent:
-    """What a page says about its use by its headers."""
-    return read_consent(page.robots_header, page.tdm_header, page.tdm_policy_header)
+    """What a page says about its use by its headers, and its site by its files."""
+    consent = read_consent(page.robots_header, page.tdm_header, page.tdm_policy_header)
+    return msgspec.structs.replace(consent, signals=page.signals)
 
 
 def consent_of(parsed: ParsedPage, page: Page) -> Consent:
     """The same by header or markup."""
-    return merge_consent(header_consent(page), parsed.metadata.consent)
+    signals = _with_licences_read(markup_signals(parsed.metadata.stated, page.url, page.fetch_time), page.signals)
+    return merge_consent(header_consent(page), msgspec.structs.replace(parsed.metadata.consent, signals=signals))
+
+
+def _with_licences_read(found: tuple[Signal, ...], known: tuple[Signal, ...]) -> tuple[Signal, ...]:
+    """Less the licences that the crawl has read: what they say is known by their addresses."""
+    read = {signal.origin for signal in known}
+    return tuple(signal for signal in found if signal.signal != "rsl" or signal.value not in read)
 
 
 def _blocks(leaves: list[Leaf], lead: Media | None, page_url: str) -> tuple[list[Block], list[DropRow]]:

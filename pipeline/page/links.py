@@ -16,6 +16,8 @@ from pipeline.page.hostile import refuse_hostile
 from pipeline.page.metadata import base_of, json_ld
 from pipeline.video.refs import VIDEO_FILE, stated_videos
 from schemas.links import PageLinks, PageSource, refresh_target
+from schemas.presigned import is_presigned
+from schemas.response_signals import ROBOTS_NAMES, RSL_TYPE, Statements
 from schemas.urls import resolve
 
 T = TypeVar("T", bound=Hashable)
@@ -70,6 +72,9 @@ class _Links:
         self._videos: _Some[tuple[str, ...]] = _Some(_MAX_MEDIA)
         self._met: set[str] = set()  # most links of a page stand there twice
         self._metas: list[_Attributes] = []
+        self._licences: list[str] = []  # addresses of RSL documents
+        is_licensed = b"rsl+xml" in html
+        self._documents = [node.text() for node in tree.css(f'script[type="{RSL_TYPE}"]')] if is_licensed else []
         self._done: set[int] = set()  # elements that were read with the <picture> or <video> around them
         actions: dict[str | None, Callable[[LexborNode, _Attributes], None]] = {
             "a": self._link,
@@ -97,9 +102,16 @@ class _Links:
             videos=tuple(self._videos),
             refresh=next((url for value in refreshes if (url := refresh_target(value, self._base))), ""),
             cut=self._pages.cut + self._images.cut + self._videos.cut,
-            robots=tuple(content for name, content in named if name in ("robots", "weft")),
-            tdm_reservation=", ".join(content for name, content in named if name == "tdm-reservation"),
-            tdm_policy=next((content for name, content in named if name == "tdm-policy"), ""),
+            robots=tuple(content for name, content in named if name in ROBOTS_NAMES),
+            tdm_reservation=(reservation := ", ".join(text for name, text in named if name == "tdm-reservation")),
+            tdm_policy=(policy := next((content for name, content in named if name == "tdm-policy"), "")),
+            stated=Statements(
+                tuple((name, content) for name, content in named if name in ROBOTS_NAMES),
+                reservation,
+                policy,
+                tuple(self._licences),
+                tuple(self._documents),
+            ),
         )
 
     def _link(self, _: LexborNode, attributes: _Attributes) -> None:
@@ -116,6 +128,9 @@ class _Links:
         relations = set(_of(attributes, "rel").lower().split())
         if {"next", "prev", "canonical"} & relations and "nofollow" not in relations:
             self._add_page(_of(attributes, "href"))
+        is_rsl = "license" in relations and _of(attributes, "type").lower() == RSL_TYPE
+        if is_rsl and (address := resolve(self._base, _of(attributes, "href"))):
+            self._licences.append(address)
 
     def _frame(self, _: LexborNode, attributes: _Attributes) -> None:
         self._add_page(_of(attributes, "src"))
@@ -167,7 +182,11 @@ class _Links:
             self._add_video(references)
 
     def _add_video(self, references: list[str]) -> None:
-        urls = tuple(dict.fromkeys(url for value in references if value and (url := resolve(self._base, value))))
+        urls = tuple(
+            dict.fromkeys(
+                url for value in references if value and (url := resolve(self._base, value)) and not is_presigned(url)
+            )
+        )
         if urls:
             self._videos.add(urls)
 

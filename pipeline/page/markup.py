@@ -31,11 +31,12 @@ class Markup:
     comment both are None. References such as `&amp;` are not undone: see `unescape`. `html` is all of it, repaired.
     """
 
-    __slots__ = ("_ends", "_sought", "attributes", "html", "json_ld", "tags", "texts")
+    __slots__ = ("_ends", "_sought", "attributes", "html", "json_ld", "rsl", "tags", "texts")
 
     def __init__(self, html: bytes) -> None:
         tree = LexborHTMLParser(html)
-        self.json_ld = _json_ld(tree) if b"ld+json" in html else []
+        self.json_ld = _scripts(tree, "application/ld+json") if b"ld+json" in html else []
+        self.rsl = _scripts(tree, "application/rsl+xml") if b"rsl+xml" in html else []
         tree.strip_tags(_STRIPPED)
         if _FRAME.search(html):
             for frame in tree.css("iframe"):  # its address is wanted, what is in it is text as it is, too
@@ -123,5 +124,5 @@ def _escape_examples(tree: LexborHTMLParser) -> None:
         example.replace_with(pre)
 
 
-def _json_ld(tree: LexborHTMLParser) -> list[str]:
-    return [node.text() for node in tree.css('script[type="application/ld+json"]')]
+def _scripts(tree: LexborHTMLParser, kind: str) -> list[str]:
+    return [node.text() for node in tree.css(f'script[type="{kind}"]')]

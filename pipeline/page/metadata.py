@@ -11,6 +11,7 @@ from pipeline.image.refs import is_placeholder
 from pipeline.page.markup import Markup, read_attributes, unescape
 from schemas.consent import read_consent
 from schemas.documents import Consent
+from schemas.response_signals import ROBOTS_NAMES, RSL_TYPE, Statements
 from schemas.urls import host_of, registered_domain, resolve
 
 _CREATIVE_COMMONS = re.compile(r"https?://(?:www\.)?creativecommons\.org/(?:licenses|publicdomain)/[\w./-]+")
@@ -19,7 +20,6 @@ _ARTICLES = frozenset("Article BlogPosting NewsArticle ReportageNewsArticle Reci
 _THREADS = frozenset(("DiscussionForumPosting",))
 _STATING = ("html", "meta", "link")
 _MAX_BASE = 4_096  # characters, which every relative address of the page would have
-_ROBOTS_NAMES = ("robots", "weft")
 
 _MAKERS = frozenset("Person Organization NewsMediaOrganization Corporation WebSite Brand".split())
 
@@ -37,6 +37,9 @@ class Metadata(msgspec.Struct):
     licence: str = ""
     canonical_url: str = ""
     consent: Consent = Consent()
+    stated: Statements = Statements()
+    """All that the markup says about the use of the page."""
+
     lead_images: list[str] = []
     page_type: str = ""
     """What Open Graph calls it: article, website, product."""
@@ -69,16 +72,35 @@ def read_metadata(markup: Markup, url: str) -> Metadata:
     found.licence = _licence(stated, things, found.base)
     found.canonical_url = _canonical(stated, url, found.base)
     found.consent = read_consent(
-        [value for name in _ROBOTS_NAMES for value in metas.get(name, [])],
+        [value for name in metas if name in ROBOTS_NAMES for value in metas[name]],
         _first(metas, "tdm-reservation"),
         _first(metas, "tdm-policy"),
     )
+    found.stated = _statements(metas, stated, markup, found.base)
     found.page_type = _first(metas, "og:type").lower()
     found.kinds = frozenset(_kinds(things, markup.html))
     is_forum = "Discourse" in _first(metas, "generator") or 'id="phpbb"' in markup.html
     found.is_thread = is_forum or not _THREADS.isdisjoint(found.kinds)
     found.lead_images = _lead_images(metas, things, found.base)
     return found
+
+
+def _statements(metas: dict[str, list[str]], stated: _Stated, markup: Markup, base: str) -> Statements:
+    """All that markup says about the use of its page."""
+    return Statements(
+        tuple((name, value) for name in metas if name in ROBOTS_NAMES for value in metas[name]),
+        ", ".join(metas.get("tdm-reservation", [])),
+        _first(metas, "tdm-policy"),
+        tuple(
+            address
+            for tag, attributes in stated
+            if tag == "link"
+            and attributes.get("type", "").strip().lower() == RSL_TYPE
+            and "license" in attributes.get("rel", "").lower().split()
+            and (address := resolve(base, attributes.get("href", "")))
+        ),
+        tuple(markup.rsl),
+    )
 
 
 def base_of(hrefs: Iterable[str | None], url: str) -> str:

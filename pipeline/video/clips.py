@@ -17,6 +17,7 @@ from pipeline.video.probe import VideoIndex, VideoInfo, index_video
 from pipeline.video.scene_cuts import FrameScan, scan_frames
 from pipeline.video.settings import ClipRules, ClipSettings, Sampling
 from schemas.drops import Drop
+from schemas.signals import Signal
 
 _FRAME_QUALITY = 90
 
@@ -55,6 +56,7 @@ class CutVideo(msgspec.Struct, frozen=True):
     sha256: str
     clips: list[Clip]
     dropped: list[tuple[float, float, str, str]]
+    signals: tuple[Signal, ...] = ()  # what was said about the use of the video
 
 
 def cut_video(data: bytes, settings: ClipSettings = ClipSettings(), with_frames: bool = False) -> CutVideo:

@@ -13,6 +13,7 @@ from pipeline.page.parsed import ParsedPage
 from pipeline.text.pii import PiiRules
 from pipeline.video.captions import without_personal_data
 from schemas.documents import Consent, Page
+from schemas.presigned import is_presigned
 from schemas.urls import resolve
 from schemas.videos import VideoDraft, VideoText
 
@@ -45,7 +46,7 @@ def take_videos(parsed: ParsedPage, page: Page, pii: PiiRules, consent: Consent)
         *_open_graph(tree, metadata.base),
         *_links(tree, metadata.base),
     ):
-        urls = [url for url in dict.fromkeys(candidates) if url]
+        urls = [url for url in dict.fromkeys(candidates) if url and not is_presigned(url)]
         known = next((found[url] for url in urls if url in found), None)
         if known is None and urls and len(found) < _MAX_VIDEOS:
             known = ([], [], [])

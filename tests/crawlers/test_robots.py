@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from protego import Protego
 
-from crawlers.path_patterns import encoded, path_of, read_patterns
 from crawlers.robots import PathRules, Robots
 from crawlers.site_policy import read_rules
+from schemas.path_patterns import encoded, path_of, read_patterns
 
 SITE = "http://a.example"
 

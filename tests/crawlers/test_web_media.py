@@ -166,3 +166,18 @@ def test_an_image_linked_in_http_comes_from_a_host_that_speaks_https_alone(
 
     monkeypatch.setattr(Fetcher, "get", by_scheme)
     assert media.get("http://a.example/i.png").body == PNG
+
+
+def test_an_image_brings_what_its_site_says_of_its_use(web: WebServer, media: WebMedia) -> None:
+    licence = b'<rsl><content url="/i"><license><permits type="usage">all</permits></license></content></rsl>'
+    named = ("Link", '</rsl.xml>; rel="license"; type="application/rsl+xml"')
+    web.routes |= {
+        "/robots.txt": Reply(b"User-agent: *\nContent-Usage: / train-ai=y\nContent-Usage: /no train-ai=n"),
+        "/i.png": Reply(PNG, "image/png", headers=(named,)), "/no.png": image(), "/rsl.xml": Reply(licence),
+    }  # fmt: skip
+    found = media.get("http://a.example/i.png")
+    assert [(one.signal, one.verdict) for one in found.signals] == [("content-usage", "yes"), ("rsl", "yes")]
+    assert found.time.endswith("Z")
+    with pytest.raises(Drop, match="opt_out"):
+        media.get("http://a.example/no.png")
+    assert "/no.png" not in web.paths()

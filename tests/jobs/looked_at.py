@@ -72,11 +72,16 @@ def archive_of(looked_at: Path) -> str:
 
 
 @contextmanager
-def viewer(url: str, *tokenizers: str, inputs: Sequence[str] = ()) -> Iterator[str]:
+def viewer(
+    url: str, *tokenizers: str, inputs: Sequence[str] = (), own_steps: bool = False, flags: str = "", review: int = 0
+) -> Iterator[str]:
     """`weft view` in a thread; the address without the last slash."""
     import asyncio
 
-    context, loop, ready = open_context(url, list(tokenizers), inputs), asyncio.new_event_loop(), threading.Event()
+    context = open_context(url, list(tokenizers), inputs, own_steps, flags)
+    if review:
+        context.draw_review(review)
+    loop, ready = asyncio.new_event_loop(), threading.Event()
     address: list[str] = []
 
     def told(where: str) -> None:

@@ -174,6 +174,7 @@ def test_a_wrong_call_says_what_is_wrong(
     ("arguments", "message"),
     [
         (["build", "--input", "x", "--output", "y", "--workers", "0"], "1 or more is wanted, not '0'"),
+        (["build", "--input", "x", "--output", "y", "--slow-factor", "nan"], "0 or more is wanted, not 'nan'"),
         (["crawl", "https://a.example/", "-o", "y", "--max-pages", "-4"], "1 or more is wanted, not '-4'"),
         (["view", "x", "--port", "99999"], "a port from 0 to 65535 is wanted, not '99999'"),
     ],

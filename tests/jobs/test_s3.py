@@ -6,6 +6,7 @@ import urllib.request
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import fsspec
 import pytest
@@ -90,6 +91,32 @@ def test_many_files_are_deleted_at_once_and_those_that_are_not_there_are_no_erro
     store.remove_all(["work/never"])
 
 
+def test_a_small_file_takes_one_request(bucket: str, faults: Faults) -> None:
+    store = Store(f"{bucket}/small")
+    names = [f"work/{number}" for number in range(10)]
+    store.each(lambda name: store.put(name, name.encode()), names)
+    before = faults.requests
+    assert store.read("work/3") == b"work/3"
+    assert store.read_all(names) == [name.encode() for name in names]
+    assert faults.requests - before == 11
+    with pytest.raises(FileNotFoundError):
+        store.read("work/never")
+
+
+def test_files_are_renamed_with_one_request_to_delete_and_again_after_a_kill(bucket: str, faults: Faults) -> None:
+    store = Store(f"{bucket}/moved")
+    moves = [(f"work/.{number}.tmp", f"work/{number}") for number in range(10)]
+    store.each(lambda move: store.put(move[0], move[0].encode()), moves)
+    store.move_all(moves[:3])
+    before = faults.requests
+    store.move_all(moves[3:])
+    assert faults.requests - before <= 2 * 7 + 1, "to look, to copy, and one for all"
+    store.move_all(moves)
+    assert store.list("work") == [str(number) for number in range(10)]
+    with pytest.raises(FileNotFoundError):
+        store.move_all([("work/.never.tmp", "work/never")])
+
+
 def test_errors_and_cut_connections_cost_time_and_nothing_else(
     bucket: str, faults: Faults, site: list[Path], in_peace: dict[str, bytes]
 ) -> None:
@@ -110,9 +137,9 @@ def test_a_store_that_is_lost_in_the_middle_leaves_nothing_that_looks_whole(
 ) -> None:
     run = Phases.run
 
-    def lose_the_store(self: Phases, phase: Phase, *arguments: object) -> object:
+    def lose_the_store(self: Phases, phase: Phase, *arguments: object, **named: Any) -> object:
         faults.cut = 1.0 if phase.name == "publish" else 0.0
-        return run(self, phase, *arguments)
+        return run(self, phase, *arguments, **named)
 
     with monkeypatch.context() as patch:
         patch.setattr(Phases, "run", lose_the_store)

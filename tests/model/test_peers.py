@@ -59,7 +59,7 @@ def test_energon_opens_pages(shards: Path) -> None:
 
     sizes = json.loads((shards / "pages" / "shards" / "sizes.json").read_text())
     (shards / "interleaved").symlink_to(shards / "pages")  # kinds have folders of their names
-    infos = [ShardInfo(name.removesuffix(".tar"), count, 0, 0, "", 0, "", []) for name, count in sizes.items()]
+    infos = [ShardInfo(name.removesuffix(".tar"), count, 0, 0, "", 0, "") for name, count in sizes.items()]
     write_reader_files(Store(str(shards)), "interleaved", infos)
 
     class Documents(energon.DefaultTaskEncoder):  # type: ignore[name-defined, misc]

@@ -152,6 +152,17 @@ def test_merged_files_hold_the_same_rows_in_the_same_order(
         assert merged == [row for rows in files for row in rows if row[0] == bucket]
 
 
+@pytest.mark.parametrize("buckets", [[0, 3, 7], [1], []])
+def test_a_merge_without_an_end_takes_all_that_is_there(folder: Store, buckets: list[int]) -> None:
+    """However many buckets whoever planned it knew of."""
+    write(folder, "a", [(bucket, "x", b"", bucket) for bucket in buckets])
+    with folder.create("merged") as file:
+        merge_files(folder, ["a", "a"], 2, None, file)
+    for bucket in range(9):
+        expected = [(bucket, "x", b"", bucket)] * 2 if bucket in buckets and bucket >= 2 else []
+        assert read(folder, ["merged"], bucket) == expected
+
+
 @pytest.mark.parametrize("memory", [100, 1 << 20])
 def test_merged_rows_of_an_ordered_file_stand_in_their_order_where_they_fit(
     folder: Store, monkeypatch: pytest.MonkeyPatch, memory: int

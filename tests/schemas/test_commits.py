@@ -70,7 +70,7 @@ def test_a_commit_tells_size_and_hash_of_what_a_reader_will_find(store: Store) -
 
 
 def test_a_commit_is_read_back_as_it_was(store: Store) -> None:
-    shard = ShardInfo("000007-000", 1, 2, 3, "t", 4, "p", ["a.warc"])
+    shard = ShardInfo("000007-000", 1, 2, 3, "t", 4, "p")
     attempt = stage(store, "out/a", partition=7)
     commit = attempt.commit(COUNTS, [shard])
     assert read_commit(store, "extract", 7) == commit

@@ -12,8 +12,8 @@ from schemas.shards import ShardInfo
 from schemas.storage import Store
 
 SHARDS = [
-    ShardInfo("000000-000", 10, 25, 1000, "t", 4, "p", ["a"]),
-    ShardInfo("000002-000", 7, 9, 500, "t", 4, "p", ["a"]),
+    ShardInfo("000000-000", 10, 25, 1000, "t", 4, "p"),
+    ShardInfo("000002-000", 7, 9, 500, "t", 4, "p"),
 ]
 
 

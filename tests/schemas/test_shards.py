@@ -147,7 +147,7 @@ def test_what_is_said_of_a_shard_is_true(store: Store) -> None:
     ):
         data = files[info.name + suffix]
         assert (size, digest) == (len(data), hashlib.sha256(data).hexdigest())
-    assert info.inputs == ["w0.warc.gz", "w1.warc.gz"]
+    assert "warc" not in str(info), "a sample of a large build may be of any of its archives: the index says of which"
 
 
 def test_tarfile_reads_the_shard(folder: Store) -> None:
@@ -199,7 +199,7 @@ def test_each_finished_shard_is_told_as_it_is_finished(folder: Store) -> None:
 
 def test_marks_are_read_in_order_and_only_marks(store: Store) -> None:
     marks = [
-        ShardMark(ShardInfo(name, 1, 2, 3, "t", 4, "p", ["w"]), 0, {"page": {"no_text": 1}}, "hash", "0.1")
+        ShardMark(ShardInfo(name, 1, 2, 3, "t", 4, "p"), 0, {"page": {"no_text": 1}}, "hash", "0.1")
         for name in ("000001-000", "000000-001", "000000-000")
     ]
     for mark in marks:
@@ -208,3 +208,12 @@ def test_marks_are_read_in_order_and_only_marks(store: Store) -> None:
     store.put("interleaved/commit/.000002-000.json", b"{")
     assert read_marks(store, "interleaved") == sorted(marks, key=lambda mark: mark.shard.name)
     assert read_marks(store, "pairs") == []
+
+
+def test_a_mark_of_before_is_read(store: Store) -> None:
+    """It named the archives that its samples come from."""
+    mark = ShardMark(ShardInfo("000000-000", 1, 2, 3, "t", 4, "p"), 0, {}, "hash", "0.1")
+    old = msgspec.to_builtins(mark)
+    old["shard"]["inputs"] = ["a.warc.gz", "b.warc.gz"]
+    store.put("interleaved/commit/000000-000.json", msgspec.json.encode(old))
+    assert read_marks(store, "interleaved") == [mark]

@@ -68,7 +68,7 @@ class _Make:
             raise Drop("denied")
         url, media = first_good(self._media, self._consenting, video.candidates)
         whole = self._cut(media)
-        cues = subtitles_of(self._media, video)
+        cues = subtitles_of(self._media, video, self._task.config.consent)
         tally = self._task.tally
         tally.saw("clip", len(whole.clips) + len(whole.dropped))
         for start, end, reason, detail in whole.dropped:
@@ -87,7 +87,9 @@ class _Make:
             raise Drop("no_clip_left")
 
     def _consenting(self, media: Media) -> Media:
-        honour_image_consent(media.headers, self._task.config.consent)
+        """Of addresses that refuse another is tried; whether there is a yes is known when the video has been read."""
+        settings = msgspec.structs.replace(self._task.config.consent, require_yes=False)
+        honour_image_consent(media.headers, settings, media.url, media.time, media.signals)
         return media
 
     def _drop_clip(self, video: VideoDraft, start: float, end: float, reason: str, detail: str) -> None:

@@ -15,7 +15,9 @@ from typing import TypeVar
 from fsspec.core import url_to_fs
 
 from crawlers.captured import Media, MediaSource
+from pipeline.consent import honour_image_consent
 from pipeline.video.subtitles import read_subtitles
+from schemas.consent import ConsentSettings
 from schemas.drops import Drop
 from schemas.urls import resolve
 from schemas.videos import Subtitle, VideoDraft
@@ -107,11 +109,13 @@ class ListedFiles:
             return bytes(file.read(self._max_bytes + 1))
 
 
-def subtitles_of(media: MediaSource, video: VideoDraft) -> list[Subtitle]:
-    """The cues of the first track that can be had and read; none is no fault."""
+def subtitles_of(media: MediaSource, video: VideoDraft, consent: ConsentSettings = ConsentSettings()) -> list[Subtitle]:
+    """The cues of the first track that can be had and read, and does not ask to be left alone; none is no fault."""
     for url in video.tracks:
         try:
-            cues = read_subtitles(media.get(url).body)
+            track = media.get(url)
+            honour_image_consent(track.headers, consent, url, track.time, track.signals)
+            cues = read_subtitles(track.body)
         except Drop:
             continue
         if cues:

@@ -73,6 +73,7 @@ def to_sample(written: WrittenClip, key: str, task: Task) -> ClipSample:
         language_score=round(certainty, 4),
         licence=video.licence,
         consent=video.consent,
+        video_consent=whole.signals,
         fetch_time=video.fetch_time,
         warc_file=video.warc_file,
         warc_offset=video.warc_offset,

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from jobs.kinds.pairs.lists import first_phase
-from jobs.phases.task import Phase, Task, file_of
+from jobs.phases.task import Memory, Phase, Task, file_of
 from schemas.buckets import BucketWriter, first_of_each
 
 LOST = {"id": pa.binary(), "reason": pa.string(), "detail": pa.string()}
@@ -61,7 +61,7 @@ def _token_sums(task: Task) -> pa.Table:
 def find_rare_tokens(task: Task) -> None:
     """For one bucket of words: which are not among the most frequent of all, for each partition that has them."""
     rare, rows = task.writer("rare", RARE), task.rows(first_phase(task.plan), "pair-tokens")
-    least = _least_count(task)
+    least = task.memory.once(_least_count)
     if rows is not None and least > 1:
         sums = _token_sums(task)
         few = sums.filter(pc.field("count_sum") < least).column("token").combine_chunks()
@@ -70,12 +70,12 @@ def find_rare_tokens(task: Task) -> None:
         rare.add_table(rows.column("partition").to_numpy(), rows)
 
 
-def _least_count(task: Task) -> int:
+def _least_count(memory: Memory) -> int:
     """How often a word must occur to be among the `max_tokens` most frequent, or as frequent as the last of them."""
-    most = task.config.pairs.max_tokens
+    most = memory.plan.config.pairs.max_tokens
     assert most is not None
     numbers: Counter[int] = Counter()
-    for data in task.store.read_all([file_of(PAIR_COUNTS.name, n, "histogram") for n in range(task.plan.buckets)]):
+    for data in memory.store.read_all([file_of(PAIR_COUNTS.name, n, "histogram") for n in range(memory.plan.buckets)]):
         values, counts = np.frombuffer(data, "<i8").reshape(2, -1)
         numbers.update(dict(zip(values.tolist(), counts.tolist(), strict=True)))
     taken = 0

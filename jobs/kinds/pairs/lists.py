@@ -17,6 +17,7 @@ from pipeline.captions import CaptionRules, choose_caption, judge_caption
 from pipeline.text.pii import PiiRules, redact_text
 from schemas.drops import Drop, DropRow, Guarded, StepError
 from schemas.pairs import Caption, PairRef
+from schemas.presigned import is_presigned
 from schemas.urls import resolve
 
 
@@ -58,13 +59,15 @@ def _take_rows(task: Task, number: int, taker: TakePairs, judge: Callable[[PairR
 
 
 def pair_of(row: Row, index: int, rules: CaptionRules, pii: PiiRules) -> PairRef:
-    """Raises `Drop`: bad_row, bad_address, and those of captions."""
+    """Raises `Drop`: bad_row, bad_address, presigned, and those of captions."""
     if row.fault:
         raise Drop("bad_row", row.fault)
     if not row.url or not row.caption.strip():
         raise Drop("bad_row", "no address" if not row.url else "no caption")
     if not row.url.lower().startswith(("http://", "https://")) or not resolve(row.url, ""):
         raise Drop("bad_address", row.url[:200])
+    if is_presigned(row.url):
+        raise Drop("presigned")
     counts: Counter[str] = Counter()
     captions = (Caption(redact_text(row.caption, pii, counts), "list"),)
     chosen = choose_caption(captions, rules)

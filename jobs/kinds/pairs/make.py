@@ -2,6 +2,7 @@
 
 from jobs.kinds.pairs.count import PAIR_COUNTS, PAIR_WORDS
 from jobs.kinds.pairs.fetch import PAIR_IMAGES
+from jobs.kinds.pairs.lists import first_phase
 from jobs.kinds.pairs.write import PAIR_CONTENTS, PAIR_PUBLISH
 from jobs.phases.run import Phases
 
@@ -9,10 +10,12 @@ from jobs.phases.run import Phases
 def make_pairs(phases: Phases) -> None:
     """Compare pairs by what their pages say of them, open their images, score and write those that are left."""
     phases.cut_slices()
-    phases.run(PAIR_COUNTS)
+    first = first_phase(phases.plan)
+    phases.run(PAIR_COUNTS, spent={first: ["pair-images", "pair-texts"]})
     if phases.plan.config.pairs.max_tokens is not None:
         phases.run(PAIR_WORDS)
-    phases.run(PAIR_IMAGES, phases.recipe)
-    phases.run(PAIR_CONTENTS)
+    spent = {first: ["pairs", "pair-tokens"], PAIR_COUNTS: ["lost"], PAIR_WORDS: ["rare"]}
+    phases.run(PAIR_IMAGES, phases.recipe, spent=spent)
+    phases.run(PAIR_CONTENTS, spent={PAIR_IMAGES: ["contents"]})
     with phases.models() as hosts:
-        phases.run(PAIR_PUBLISH, hosts)
+        phases.run(PAIR_PUBLISH, hosts, spent={PAIR_CONTENTS: ["lost"]})

@@ -77,6 +77,8 @@ def to_pair(fetched: FetchedPair, key: str, config_hash: str) -> Pair:
         format=image.format,
         original_format=image.original_format,
         phash=image.phash,
+        image_consent=image.signals,
+        rights=image.rights,
         caption_source=ref.caption_source,
         captions=list(ref.captions),
         page_url=ref.page_url,

@@ -27,6 +27,9 @@ const keys = {
   a: () => go("a[data-tab=attention]"),
   s: () => go("a[data-tab=source]"),
   u: () => go("a[data-up]"),
+  y: () => document.querySelector("[data-key=y]")?.click(),
+  x: () => document.querySelector("[data-key=x]")?.click(),
+  t: () => document.querySelector("[data-tags]")?.focus(),
   "/": () => document.querySelector("[data-search]")?.focus(),
   "?": () => document.querySelector("#help")?.showModal(),
 };
@@ -51,6 +54,14 @@ for (const form of document.querySelectorAll("form[data-lean]")) {
 addEventListener("pageshow", () => {
   for (const field of document.querySelectorAll("form[data-lean] :disabled")) field.disabled = false;
 });
+
+// What takes a query of all samples comes after the page is there.
+for (const place of document.querySelectorAll("[data-part]")) {
+  fetch(place.dataset.part)
+    .then((answer) => (answer.ok ? answer.text() : Promise.reject()))
+    .then((html) => { if (html.trim()) place.innerHTML = html; })
+    .catch(() => {}); // the link stays
+}
 
 // Clips of a grid play while they are pointed at.
 for (const tile of document.querySelectorAll(".grid.clips .tile")) {

@@ -3,6 +3,9 @@
 import csv
 import io
 import json
+import re
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -116,3 +119,15 @@ def test_query_prints_a_table_csv_or_json(looked_at: Path, capsys: pytest.Captur
     assert main(["query", str(looked_at), "select nothing from pairs"]) == 2
     assert "nothing" in capsys.readouterr().err
     assert main(["query", "/nowhere", sql]) == 2
+
+
+def test_a_row_too_wide_for_the_terminal_is_shown_a_column_a_line(looked_at: Path) -> None:
+    """Of 80 columns each column of a wide row would have two."""
+    call = f"{sys.executable} -m jobs.cli query {looked_at} 'select * from interleaved order by key' --limit 2"
+    done = subprocess.run(
+        ["script", "-qec", f"stty cols 80; {call}", "/dev/null"], capture_output=True, text=True, check=True
+    )
+    lines = [re.sub(r"\x1b\[[0-9;]*m", "", line).rstrip() for line in done.stdout.splitlines()]
+    assert max(map(len, lines)) <= 80
+    assert lines[0] == "row 1"
+    assert any(re.fullmatch(r" +domain  looked\.example", line) for line in lines)

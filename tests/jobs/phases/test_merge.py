@@ -12,6 +12,7 @@ from jobs.build import build
 from jobs.engine.engine import EngineSettings
 from jobs.phases import merge
 from jobs.phases.merge import plan_merge
+from jobs.phases.task import Merged
 from schemas.commits import Attempt, Commit, FileInfo
 from schemas.drops import Counts
 from schemas.merging import MERGE_BYTES
@@ -60,6 +61,39 @@ def test_merged_files_give_the_same_bytes(tmp_path: Path, site: list[Path], in_p
 def test_what_was_merged_is_kept_where_the_setting_says_so(tmp_path: Path, site: list[Path]) -> None:
     built(tmp_path / "out", site, msgspec.structs.replace(CUT, keep_work=True))
     assert len(list((tmp_path / "out/work/extract").glob("*.drafts.arrow"))) == 3
+
+
+@pytest.mark.parametrize("is_merged", [False, True])
+def test_rows_that_no_phase_reads_any_more_are_removed(
+    tmp_path: Path, site: list[Path], request: pytest.FixtureRequest, is_merged: bool
+) -> None:
+    if is_merged:
+        request.getfixturevalue("merging")
+    config = msgspec.structs.replace(CUT, kinds=("interleaved", "pairs", "clips"))
+    built(tmp_path / "out", site, config)
+    left = {path.name.split(".", 1)[1] for path in (tmp_path / "out/work").rglob("*.arrow")}
+    assert left == {"locations.arrow", "videos.arrow"}, "what several kinds read"
+
+
+def test_all_rows_are_kept_where_the_setting_says_so(tmp_path: Path, site: list[Path]) -> None:
+    built(tmp_path / "out", site, msgspec.structs.replace(SMALL, keep_work=True))
+    names = {path.name.split(".", 1)[1] for path in (tmp_path / "out/work").rglob("*.arrow")}
+    assert {"drafts.arrow", "pages.arrow", "losers.arrow", "paragraphs.arrow", "edges.arrow"} <= names
+
+
+@pytest.mark.parametrize("is_merged", [False, True])
+def test_slices_are_cut_by_the_bytes_of_all_tasks(
+    tmp_path: Path, site: list[Path], request: pytest.FixtureRequest, is_merged: bool
+) -> None:
+    """Their sums are read of few files, however many tasks there were."""
+    built(tmp_path / "plain", site, CUT)
+    if is_merged:
+        request.getfixturevalue("merging")
+    built(tmp_path / "out", site, CUT)
+    slices = [(folder / "work/slices.json").read_bytes() for folder in (tmp_path / "plain", tmp_path / "out")]
+    assert slices[0] == slices[1]
+    assert slices[0].count(b"partition") > CUT.partitions
+    assert bool(list((tmp_path / "out/work/extract").glob("*.sizes"))) is not is_merged
 
 
 @pytest.mark.usefixtures("merging")
@@ -111,7 +145,7 @@ def test_a_phase_that_was_complete_is_known_by_a_listing_and_one_file(
     built(tmp_path / "out", site, CUT)
     (tmp_path / "out/dataset.json").unlink()
     asked: list[str] = []
-    for name in ("read", "list"):
+    for name in ("read", "list", "read_all"):
         method = getattr(Store, name)
 
         def noted(self: Store, what: str, method: Any = method) -> Any:
@@ -120,16 +154,34 @@ def test_a_phase_that_was_complete_is_known_by_a_listing_and_one_file(
 
         monkeypatch.setattr(Store, name, noted)
     built(tmp_path / "out", site, CUT)
-    of_extract = [what for what in asked if what.startswith("work/extract")]
-    assert of_extract == ["work/extract", "work/extract/all.json", "work/extract"], "the last is the sweep"
+    of_extract = [what for what in asked if what[:12] == "work/extract"]
+    assert of_extract == ["work/extract", "work/extract/all.json"]
+
+
+def test_a_new_build_lists_and_reads_what_it_must(
+    tmp_path: Path, site: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing can be there of a phase that nobody has begun, and nothing left of attempts of which none failed."""
+    listed: list[str] = []
+    names_in = Store.list
+
+    def noted(self: Store, folder: str) -> list[str]:
+        listed.append(folder)
+        return names_in(self, folder)
+
+    monkeypatch.setattr(Store, "list", noted)
+    built(tmp_path / "out", site, CUT)
+    assert listed == ["work"]
 
 
 def test_records_that_were_taken_away_are_made_anew(tmp_path: Path, site: list[Path]) -> None:
-    built(tmp_path / "out", site, CUT)
+    """Where what they were made of was kept."""
+    kept = msgspec.structs.replace(CUT, keep_work=True)
+    built(tmp_path / "out", site, kept)
     whole = contents(tmp_path / "out")
     (tmp_path / "out/dataset.json").unlink()
     (tmp_path / "out/work/urls/000001.json").unlink()
-    built(tmp_path / "out", site, CUT)
+    built(tmp_path / "out", site, kept)
     summary = json.loads((tmp_path / "out/work/urls/all.json").read_bytes())
     record = json.loads((tmp_path / "out/work/urls/000001.json").read_bytes())
     assert summary[1] == record
@@ -167,6 +219,12 @@ def commits_of(tasks: int, size: int) -> list[Commit]:
     return [Commit("urls", index, "", [file], Counts()) for index in range(tasks)]
 
 
+def test_buckets_that_the_plan_did_not_know_of_are_in_the_last_range() -> None:
+    merged = Merged("urls", group=3, groups=2, width=4, ranges=2)
+    assert merged.files("pages", 3) == [f"work/urls-merged/{index:06d}.pages.arrow" for index in (0, 2)]
+    assert merged.files("pages", 7) == merged.files("pages", 8) == merged.files("pages", 99)
+
+
 def test_few_tasks_are_not_merged() -> None:
     assert plan_merge("urls", commits_of(merge.MERGE_ABOVE, 1 << 20), 4096) is None
     assert plan_merge("publish", [Commit("publish", 0, "", [], Counts())] * 5000, 4096) is None
@@ -194,3 +252,12 @@ def test_merged_on_ray_the_bytes_are_those_of_one_process(tmp_path: Path, site: 
     build(str(tmp_path / "ray"), [str(path) for path in site], both, EngineSettings(workers=2))
     assert contents(tmp_path / "ray") == contents(tmp_path / "inline")
     assert "pair-counts-merged" in phases_of(tmp_path / "ray")
+
+
+def test_what_attempts_at_a_closed_phase_have_left_is_swept(tmp_path: Path, site: list[Path]) -> None:
+    built(tmp_path / "out", site, CUT)
+    (tmp_path / "out/dataset.json").unlink()
+    left = tmp_path / "out/work/urls/.0123456789ab.000000.pages.arrow.tmp"
+    left.write_bytes(b"half")
+    built(tmp_path / "out", site, CUT)
+    assert not left.exists()

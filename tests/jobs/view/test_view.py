@@ -16,10 +16,10 @@ import pytest
 
 from jobs.build import build
 from jobs.cli import main
-from jobs.dataset.html import blocks, safe_address
+from jobs.dataset.html import blocks, parts_of, safe_address
 from jobs.dataset.index import Index
 from jobs.phases.recipe import Recipe
-from jobs.view.attention import Choices, texts_of, window_of
+from jobs.view.attention import Choices, read_choices, texts_of, window_of
 from jobs.view.filters import read_filter
 from model.data.tokens import byte_tokens
 from schemas.storage import Store
@@ -278,7 +278,7 @@ def test_texts_are_cut_into_blocks() -> None:
 def test_a_captured_page_shows_the_verdict_of_own_steps_beside_ours(tmp_path: Path, site: list[Path]) -> None:
     recipe = Recipe(SMALL).after("text_rules", even_pages, parity=1)
     build(str(tmp_path / "out"), [str(path) for path in site], recipe, INLINE)
-    with viewer(str(tmp_path / "out"), inputs=[str(path) for path in site]) as address:
+    with viewer(str(tmp_path / "out"), inputs=[str(path) for path in site], own_steps=True) as address:
         _, _, dropped = ask(f"{address}/source?url={quote('https://site2.example/page2.html')}")
         _, _, kept = ask(f"{address}/source?url={quote('https://site1.example/page1.html')}")
         _, _, drops = ask(f"{address}/drops?kind=page&reason=mine:odd_page")
@@ -287,3 +287,27 @@ def test_a_captured_page_shows_the_verdict_of_own_steps_beside_ours(tmp_path: Pa
     assert f"{step}: kept" in kept.decode()
     assert "a reason of your own" in drops.decode()
     assert "https://site2.example/page2.html" in drops.decode()
+
+
+def test_a_caption_that_is_a_text_of_the_page_is_shown_once() -> None:
+    document = {
+        "texts": [None, "The  bread.", None],
+        "images": ["1.jpg", None, "2.jpg"],
+        "image_captions": ["The bread.", "Another"],
+    }
+    first, _, second = parts_of(document, {})
+    assert (first["captions"], second["captions"]) == ("", "Another")
+
+
+def test_the_source_page_of_a_sample_leads_back_to_it(view: str, looked_at: Path) -> None:
+    key = keys(looked_at, "interleaved", f"url = '{SITE}/0.html'")[0]
+    shown = ask(f"{view}/source?url={SITE}/0.html")[2].decode()
+    assert f'<a class="mono" href="/sample/interleaved/{key}" data-up>' in shown
+    assert f'href="/sample/interleaved/{key}/attention" data-tab="attention"' in shown
+    assert 'href="/drops" data-up' not in shown
+
+
+def test_attention_opens_with_the_whole_page_and_the_tokenizer_on_offer(looked_at: Path) -> None:
+    assert read_choices({}) == Choices(max_tokens=4096, max_media=64, attends="previous")
+    assert read_choices({}, ["/models/one", "/models/two"]).tokenizer == "/models/one"
+    assert read_choices({"tokenizer": "bytes"}, ["/models/one"]).tokenizer == "bytes"

@@ -180,3 +180,38 @@ def test_the_report_reads_from_disk_without_network(page: Page, looked_at: Path,
     assert other.evaluate("window.pwned") is None
     assert [url for url in asked if not url.startswith(("file:", "data:"))] == []
     other.close()
+
+
+def test_a_review_is_done_with_the_keyboard(browser: Browser, looked_at: Path, tmp_path: Path) -> None:
+    with viewer(str(looked_at), flags=str(tmp_path / "flags.jsonl"), review=3) as found:
+        context = browser.new_context(base_url=found)
+        page = context.new_page()
+        page.goto("/review")
+        page.get_by_role("link", name="Begin").click()
+        expect(page.get_by_text("1 of 3")).to_be_visible()
+        page.keyboard.press("t")
+        page.keyboard.type("blurred")
+        page.keyboard.press("Enter")
+        expect(page.locator("[data-tags]")).to_have_value("blurred")
+        page.keyboard.press("x")
+        expect(page.get_by_text("2 of 3")).to_be_visible()
+        page.keyboard.press("y")
+        expect(page.get_by_text("3 of 3")).to_be_visible()
+        page.keyboard.press("y")
+        expect(page.get_by_text("All are judged")).to_be_visible()
+        expect(page.get_by_text("66.7 %")).to_be_visible()
+        context.close()
+    lines = (tmp_path / "flags.jsonl").read_text()
+    assert '"tags":["blurred","bad"]' in lines
+
+
+def test_the_next_of_a_search_is_the_next_of_its_list(page: Page) -> None:
+    page.goto("/browse/interleaved?order=words&where=num_images+%3E+0")
+    wanted = [link.get_attribute("href") for link in page.locator("[data-item]").all()]
+    page.locator("[data-item]").first.click()
+    expect(page.get_by_text(f"1 of {len(wanted)}")).to_be_visible()
+    for address in wanted[1:]:
+        page.keyboard.press("j")
+        page.wait_for_url(f"**{address}")
+    page.keyboard.press("u")
+    page.wait_for_url("**/browse/interleaved?where=num_images+%3E+0&order=words")

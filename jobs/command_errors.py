@@ -1,0 +1,46 @@
+"""Errors that any command can end with, in the words of who called it: what is wrong, and what to do."""
+
+import re
+from importlib.metadata import PackageNotFoundError, requires
+
+#: Packages whose distribution is called otherwise.
+_DISTRIBUTIONS = {"open_clip": "open_clip_torch"}
+_REQUIREMENT = re.compile(r"([A-Za-z0-9._-]+).*extra == ['\"]([a-z0-9]+)['\"]")
+#: Of several extras that bring a package, the one that a command is for.
+_OF_COMMANDS = {"train": "train", "generate": "train", "evaluate": "train"}
+_STORAGES = re.compile(r"(?:[Pp]lease i|[Ii])nstall (\w+) to")
+
+
+def told(error: Exception, command: str) -> tuple[str, int] | None:
+    """The line and the exit code of an error that nobody nearer could name better; None for what is our own fault."""
+    if isinstance(error, ImportError):
+        return _missing(error, command)
+    from schemas.shards import DamagedShard  # not before it is needed: it brings pyarrow
+
+    if isinstance(error, DamagedShard):
+        return str(error), 1
+    return None
+
+
+def _missing(error: ImportError, command: str) -> tuple[str, int] | None:
+    """A package that is no part of the bare installation."""
+    if storage := _STORAGES.search(str(error)):  # fsspec's words
+        return f"this storage needs the package {storage[1]}: {_install(storage[1], command)}", 2
+    package = (error.name or "").partition(".")[0]
+    advice = _install(package, command)
+    return (f"weft {command} needs the package {package}: {advice}", 2) if "[" in advice else None
+
+
+def _install(package: str, command: str) -> str:
+    """The command that installs a package, as the extra of weft that brings it if there is one."""
+    wanted = _DISTRIBUTIONS.get(package, package).lower().replace("_", "-")
+    try:
+        lines = requires("weft") or []
+    except PackageNotFoundError:
+        lines = []
+    parts = [found.groups() for line in lines if (found := _REQUIREMENT.match(line))]
+    extras = [extra for name, extra in parts if name.lower().replace("_", "-") == wanted and extra != "dev"]
+    if not extras:
+        return f"pip install {package}"
+    best = _OF_COMMANDS.get(command, extras[0])
+    return f"pip install -c constraints.txt -e '.[{best if best in extras else extras[0]}]'"

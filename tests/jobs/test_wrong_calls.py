@@ -1,0 +1,97 @@
+"""What a wrong call, or a package that is not there, is told: one line each."""
+
+import importlib.abc
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from jobs.cli import main
+
+
+class Absent(importlib.abc.MetaPathFinder):
+    """Packages that are not installed."""
+
+    def __init__(self, *names: str) -> None:
+        self._names = names
+
+    def find_spec(self, name: str, path: object, target: object = None) -> None:
+        if name.partition(".")[0] in self._names:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+
+@pytest.fixture
+def without_train(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The extra `train` is not installed."""
+    names = ("torch", "transformers", "tokenizers", "safetensors", "tensorboard")
+    gone = [name for name in sys.modules if name.partition(".")[0] in (*names, "model")]
+    gone += [name for name in sys.modules if name.startswith("jobs.training")]
+    for name in gone:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setattr(sys, "meta_path", [Absent(*names), *sys.meta_path])
+    before = set(sys.modules)
+    yield
+    for name in set(sys.modules) - before:  # half imported, perhaps
+        del sys.modules[name]
+
+
+def told(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
+    try:
+        code = main(arguments)
+    except SystemExit as ended:
+        code = int(ended.code or 0)
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1, said
+    return code, said.strip()
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        ("bild out", "weft: no such command: bild; the nearest is build (weft --help lists them)"),
+        ("zzz", "weft: no such command: zzz (weft --help lists them)"),
+        ("view out --prot 3", "weft view: it takes no --prot; the nearest is --port (weft view --help says more)"),
+        # what is misspelt is not what is missing
+        ("build --otput=out", "weft build: it takes no --otput; the nearest is --output (weft build --help says more)"),
+        ("inspect out --zzz", "weft inspect: it takes no --zzz (weft inspect --help says more)"),
+        ("view", "weft view: the following arguments are required: path (weft view --help says more)"),
+        ("inspect a b", "weft inspect: unrecognized arguments: b (weft inspect --help says more)"),
+    ],
+)
+def test_a_misspelt_call_is_told_in_one_line(call: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert told(call.split(), capsys) == (2, said)
+
+
+@pytest.mark.parametrize("call", ["train tiny", "train tiny --dry-run", "generate run", "evaluate tasks.yaml run"])
+def test_commands_of_the_extra_name_it(
+    call: str, without_train: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, said = told(call.split(), capsys)
+    assert code == 2
+    assert said.startswith(f"weft: weft {call.split()[0]} needs the package ")
+    assert said.endswith("pip install -c constraints.txt -e '.[train]'")
+
+
+@pytest.mark.parametrize("command", ["inspect", "view", "report", "query", "show", "subset"])
+def test_a_storage_without_its_package_names_it(
+    command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "meta_path", [Absent("gcsfs"), *sys.meta_path])
+    more = {"query": ["select 1"], "subset": ["--where", "true", "-o", "x"]}.get(command, [])
+    assert told([command, "gs://bucket/data", *more], capsys) == (
+        2,
+        "weft: this storage needs the package gcsfs: pip install gcsfs",
+    )
+
+
+def test_an_error_of_our_own_is_none_of_the_callers(monkeypatch: pytest.MonkeyPatch) -> None:
+    from jobs.commands import inspect
+
+    def broken(arguments: object) -> int:
+        raise ModuleNotFoundError("No module named 'jobs.nowhere'", name="jobs.nowhere")
+
+    monkeypatch.setattr(inspect, "run", broken)
+    with pytest.raises(ModuleNotFoundError):
+        main(["inspect", "x"])

@@ -1,0 +1,94 @@
+"""Assertions about training in C2PA manifests, signed with a certificate that the test makes."""
+
+import io
+import time
+
+import av
+import numpy as np
+import pytest
+from PIL import Image
+
+from pipeline.c2pa import c2pa_signals
+from tests.pipeline.signed import signed
+
+JPEG, PNG, WEBP, MP4 = "image/jpeg", "image/png", "image/webp", "video/mp4"
+
+
+def media(mime: str) -> bytes:
+    out = io.BytesIO()
+    if mime != MP4:
+        Image.linear_gradient("L").convert("RGB").save(out, mime.partition("/")[2].upper())
+        return out.getvalue()
+    with av.open(out, "w", format="mp4") as container:
+        stream = container.add_stream("mpeg4", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 64, 64, "yuv420p"
+        for _ in range(5):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8), format="rgb24")))
+        container.mux(stream.encode())
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("mime", [JPEG, PNG, WEBP, MP4])
+@pytest.mark.parametrize("label", ["c2pa.training-mining", "cawg.training-mining"])
+@pytest.mark.parametrize("entry", ["ai_training", "ai_generative_training", "data_mining"])
+def test_not_allowed_is_a_no(mime: str, label: str, entry: str) -> None:
+    data = signed(
+        media(mime), mime, label, {f"{label[:4]}.{entry}": "notAllowed", f"{label[:4]}.ai_inference": "allowed"}
+    )
+    (signal,) = c2pa_signals(data, "2026-01-01T00:00:00Z")
+    assert (signal.signal, signal.verdict, signal.time) == (label, "no", "2026-01-01T00:00:00Z")
+    assert f"{entry}=notAllowed" in signal.value
+
+
+@pytest.mark.parametrize(
+    ("entries", "verdict"),
+    [
+        ({"ai_training": "constrained"}, "conditional"), ({"ai_training": "allowed"}, "yes"),
+        ({"ai_training": "allowed", "data_mining": "notAllowed"}, "no"), ({"ai_inference": "notAllowed"}, "unknown"),
+        ({"ai_training": "allowed", "ai_generative_training": "constrained"}, "conditional"),
+        ({"ai_training": "whatever"}, "unknown"),
+    ],
+)  # fmt: skip
+def test_the_most_restrictive_entry_counts(entries: dict[str, str], verdict: str) -> None:
+    named = {f"cawg.{entry}": use for entry, use in entries.items()}
+    assert [one.verdict for one in c2pa_signals(signed(media(JPEG), JPEG, "cawg.training-mining", named))] == [verdict]
+
+
+def test_what_an_ingredient_refuses_is_refused_and_what_it_allows_is_not_ours() -> None:
+    for use, verdict in (("notAllowed", "no"), ("allowed", "unknown")):
+        part = signed(media(JPEG), JPEG, "c2pa.training-mining", {"c2pa.ai_training": use})
+        (signal,) = c2pa_signals(signed(media(JPEG), JPEG, "", {}, ingredient=part))
+        assert (signal.origin, signal.verdict) == ("C2PA manifest of an ingredient", verdict)
+
+
+def test_an_altered_file_keeps_its_no_and_loses_its_yes() -> None:
+    for use, verdict in (("notAllowed", "no"), ("allowed", "unknown")):
+        data = bytearray(signed(media(JPEG), JPEG, "c2pa.training-mining", {"c2pa.ai_training": use}))
+        data[-50] ^= 1
+        assert [one.verdict for one in c2pa_signals(bytes(data))] == [verdict]
+
+
+def test_a_file_without_a_manifest_says_nothing() -> None:
+    assert c2pa_signals(media(JPEG)) == c2pa_signals(media(JPEG) + b"c2pa") == c2pa_signals(b"c2pa") == ()
+
+
+def test_damaged_manifests_raise_nothing_and_end() -> None:
+    data = signed(media(PNG), PNG, "c2pa.training-mining", {"c2pa.ai_training": "notAllowed"})
+    at = data.index(b"c2pa")
+    began = time.process_time()
+    for place in range(at - 40, at + 2000, 37):
+        broken = data[:place] + b"\xff\xff\xff\xff" + data[place + 4 :]
+        for one in (broken, data[:place]):
+            assert {signal.verdict for signal in c2pa_signals(one)} <= {"no", "unknown"}
+    assert time.process_time() - began < 20
+
+
+def test_a_manifest_that_lies_elsewhere_is_not_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
+    xmp = (
+        b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+        b'<rdf:Description xmlns:d="http://purl.org/dc/terms/" d:provenance="http://127.0.0.1:9/m.c2pa"/>'
+        b"</rdf:RDF></x:xmpmeta>"
+    )
+    out = io.BytesIO()
+    Image.linear_gradient("L").convert("RGB").save(out, "JPEG", xmp=xmp)
+    assert c2pa_signals(out.getvalue()) == ()
