@@ -5,10 +5,12 @@
 The score of a page is the F1 of its lower-cased words as a multiset, that of a kind the mean over its pages; of weft
 precision, recall and the confidence that it gave are shown too. Speed is pages per CPU second.
 An extractor that is not installed is left out, and said so. `--worst` lists pages, of the tuned half only.
+On the tuned half weft must reach `floors_by_kind.json`: below, the command names the kinds and ends with exit code 1.
 """
 
 import argparse
 import statistics
+import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable
@@ -23,6 +25,8 @@ from benchmarks.truth import HALVES, KnownPage, known_pages, overlap, words
 from pipeline.page.extract import extract_page
 from schemas.documents import Page, TextBlock
 from schemas.drops import Drop
+
+FLOORS = Path(__file__).with_name("floors_by_kind.json")
 
 
 class Score(msgspec.Struct):
@@ -53,6 +57,19 @@ def main() -> None:
         report_weft(pages, scores["weft"])
         if arguments.half == "tuned" and arguments.worst:
             list_worst(pages, scores["weft"], arguments.worst)
+        if arguments.half == "tuned" and (fallen := below_floors(pages, scores["weft"])):
+            sys.exit("below the floor: " + ", ".join(fallen))
+
+
+def below_floors(pages: list[KnownPage], scores: list[Score]) -> list[str]:
+    """What fell below `floors_by_kind.json`, each with its text F1 and its floor; kinds without pages cannot."""
+    floors = msgspec.json.decode(FLOORS.read_bytes(), type=dict[str, float])
+    reached = {kind: mean_f1(some) for kind, some in (by_kind(pages, scores) | {"all": scores}).items()}
+    return [
+        f"{kind} {reached[kind]:.3f} of {floor:.3f}"
+        for kind, floor in floors.items()
+        if kind in reached and reached[kind] < floor
+    ]
 
 
 def run(contender: Callable[[KnownPage], tuple[str, float]], pages: list[KnownPage]) -> tuple[list[Score], float]:

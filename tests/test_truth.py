@@ -6,9 +6,10 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
+from benchmarks.extraction_by_kind import FLOORS, Score, below_floors
 from benchmarks.labels import shares_known
 from benchmarks.trees import Learning, chances, learn
-from benchmarks.truth import known_pages, overlap, words
+from benchmarks.truth import KnownPage, known_pages, overlap, words
 
 
 def test_no_domain_is_in_both_halves(tmp_path: Path) -> None:
@@ -52,3 +53,18 @@ def test_trees_learn_what_two_columns_say_together_and_learn_it_the_same_again()
     trees = learn(rows, truth, np.ones(2000), how)
     assert np.mean((chances(trees, rows) > 0.5) == truth) > 0.95
     assert learn(rows, truth, np.ones(2000), how) == trees
+
+
+def test_a_kind_below_its_floor_is_named_though_the_whole_is_above() -> None:
+    floors = msgspec.json.decode(FLOORS.read_bytes(), type=dict[str, float])
+    kinds = [*["article"] * 9, "product"]
+    pages = [KnownPage(str(at), kind, "", b"", "", "", 0) for at, kind in enumerate(kinds)]
+    low = floors["product"] - 0.01
+    scores = [Score(low if kind == "product" else 1.0, 1.0, 1.0, 1.0) for kind in kinds]
+    assert below_floors(pages, scores) == [f"product {low:.3f} of {floors['product']:.3f}"]
+    assert not below_floors(pages, [Score(1.0, 1.0, 1.0, 1.0)] * len(pages))
+
+
+def test_every_kind_has_its_floor_and_the_whole_has_one() -> None:
+    floors = msgspec.json.decode(FLOORS.read_bytes(), type=dict[str, float])
+    assert {"all", "article", "collection", "documentation", "forum", "listing", "product", "service"} == set(floors)

@@ -30,13 +30,13 @@ def add_records(parser: argparse.ArgumentParser, option: str) -> None:
     group.add_argument("--domain", nargs="+", action="extend", default=[], help="hosts, each with all below it")
     group.add_argument("--language", nargs="+", action="extend", default=[], metavar="eng", help="as the index has it")
     group.add_argument("--type", nargs="+", action="extend", default=[], metavar="text/html", help="also image/*")
-    group.add_argument("--status", nargs="+", type=int, metavar="N", help="of the response; default 200; 0: any")
+    group.add_argument("--http-status", nargs="+", type=int, metavar="N", help="of the response; default 200; 0: any")
     group.add_argument("--where", default="", metavar="SQL", help="a condition over the columns of the index")
 
 
 def is_asked_for(arguments: argparse.Namespace) -> str:
     """The first option that only means something beside an index; "" if there is none."""
-    named = ("archives_at", "domain", "language", "type", "status", "where")
+    named = ("archives_at", "domain", "language", "type", "http_status", "where")
     return next((f"--{name.replace('_', '-')}" for name in named if getattr(arguments, name)), "")
 
 
@@ -51,7 +51,7 @@ def copy(
         domains=tuple(arguments.domain),
         languages=tuple(arguments.language),
         types=tuple(arguments.type),
-        statuses=(200,) if arguments.status is None else tuple(filter(None, arguments.status)),
+        statuses=(200,) if arguments.http_status is None else tuple(filter(None, arguments.http_status)),
         where=arguments.where,
     )
     report = copy_records(output, arguments.index, selection, arguments.archives_at, config, engine)

@@ -42,10 +42,10 @@ def evidence(
     sight = _Sight(walk, texts)
     columns = _own(sight) | _order(sight, metadata) | _windows(sight) | _parts(sight) | _named(sight) | _rows(sight)
     columns |= _ruled(sight, [verdicts[at] for at in texts], region) | _page(sight, metadata)
-    rows = np.empty((sight.count, len(columns)), np.float32)
+    filled = np.empty((len(columns), sight.count), np.float32)  # a column lies in one piece: scorers ask by column
     for at, column in enumerate(columns.values()):
-        rows[:, at] = column
-    return rows, list(columns)
+        filled[at] = column
+    return filled.T, list(columns)
 
 
 class _Sight:
@@ -108,14 +108,13 @@ def _own(sight: _Sight) -> Columns:
 def _order(sight: _Sight, metadata: Metadata) -> Columns:
     """Where it stands among the texts, beside the title and the headings."""
     is_heading, at = sight.levels > 0, sight.at
-    titles = [
-        index for index in np.flatnonzero(is_heading) if shared(sight.read[index].text, metadata.title) >= TITLE_SHARE
-    ]
+    headings = np.flatnonzero(is_heading).tolist()
+    title = next((index for index in headings if shared(sight.read[index].text, metadata.title) >= TITLE_SHARE), None)
     last_heading = np.maximum.accumulate(np.where(is_heading, at, -1))
     lengths = np.log1p(sight.lengths)
     return {
-        "after the title": _after(titles, at),
-        "after the first h1": _after(np.flatnonzero(sight.levels == 1), at),
+        "after the title": _after(title, at),
+        "after the first h1": _after(next((index for index in headings if sight.levels[index] == 1), None), at),
         "after a heading": np.minimum(at - last_heading, _SIGHT),
         "links of its heading": np.where(last_heading >= 0, sight.share[last_heading], -1.0),
         "place": at / sight.count,
@@ -125,8 +124,8 @@ def _order(sight: _Sight, metadata: Metadata) -> Columns:
     }
 
 
-def _after(found: Any, at: Floats) -> Floats | float:
-    return np.clip(at - found[0], -_SIGHT, 4 * _SIGHT) if len(found) else -2.0 * _SIGHT
+def _after(found: int | None, at: Floats) -> Floats | float:
+    return -2.0 * _SIGHT if found is None else np.clip(at - found, -_SIGHT, 4 * _SIGHT)
 
 
 def _windows(sight: _Sight) -> Columns:
@@ -158,9 +157,8 @@ def _named(sight: _Sight) -> Columns:
     containers, home = sight.walk.containers, sight.home
     columns: dict[str, Any] = {f"in {tag}": np.full(sight.count, -1.0) for tag in _TAGS}
     columns |= {f"named {flag}": np.full(sight.count, -1.0) for flag in (*_FLAGS, "strong, outermost")}
-    for at, container in enumerate(containers):
-        if container.tag in _TAGS:
-            columns[f"in {container.tag}"][sight.first[at] : sight.last[at]] = sight.held_share[at]
+    for at in [at for at, container in enumerate(containers) if container.tag in _TAGS]:
+        columns[f"in {containers[at].tag}"][sight.first[at] : sight.last[at]] = sight.held_share[at]
     for at in sight.walk.flagged:
         names, inside, share = containers[at].names, slice(sight.first[at], sight.last[at]), sight.held_share[at]
         for flag in _FLAGS:

@@ -32,12 +32,11 @@ class _Trees:
         self.base, self.typical = scorer.base, np.array(scorer.typical, np.float32)
         questions = np.array(scorer.questions)
         self.trees, self.depth = questions.shape
-        self.asked, self.places = np.unique(questions, return_inverse=True)  # few columns are asked of often
-        self.questions = questions.ravel()
-        self.limits = np.array(scorer.limits, np.float32).ravel()
+        self.asked = np.unique(questions)
+        self.questions = questions.T.ravel()  # the first question of every tree, then the second
+        self.limits = np.array(scorer.limits, np.float32).T.reshape(-1, 1)
         self.answers = np.array(scorer.answers, np.float32).ravel()
-        self.first = (np.arange(self.trees) << self.depth).astype(np.int32)
-        self.bits = 1 << np.arange(self.depth)[::-1].astype(np.int32)
+        self.first = (np.arange(self.trees) << self.depth).astype(np.int32)[:, None]
 
 
 @functools.cache
@@ -53,9 +52,12 @@ def _trees() -> _Trees:
 def chances(rows: Floats) -> Floats:
     """For each row of evidence how likely its text is content."""
     trees = _trees()
-    answered = rows[:, trees.questions] > trees.limits
-    at = answered.reshape(len(rows), trees.trees, trees.depth) @ trees.bits + trees.first
-    scores = trees.base + trees.answers[at].sum(1)
+    columns = np.ascontiguousarray(rows.T)  # then a question is asked of all texts at once
+    answered = (columns[trees.questions] > trees.limits).view(np.uint8).reshape(trees.depth, trees.trees, len(rows))
+    at = answered[0].astype(np.int32)
+    for further in answered[1:]:
+        at = 2 * at + further
+    scores = trees.base + trees.answers[at + trees.first].sum(0)
     return np.asarray(1 / (1 + np.exp(-scores)))
 
 

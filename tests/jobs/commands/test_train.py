@@ -127,7 +127,7 @@ def test_tasks_are_scored_in_a_table_and_as_json(
         (["generate", "RUN", "--image", "/nowhere.png", "--device", "cpu"], 2, "/nowhere.png"),
         (["generate", "RUN", "--image", "CONFIG", "--device", "cpu"], 1, "unsupported_format"),
         (["generate", "RUN", "--beams", "0"], 2, "beams"),
-        (["evaluate", "/nowhere.yaml", "RUN"], 2, "cannot read /nowhere.yaml"),
+        (["evaluate", "/nowhere.yaml", "RUN"], 2, "no such config file: /nowhere.yaml"),
     ],
 )
 def test_errors_say_what_is_wrong_and_end_with_their_code(
