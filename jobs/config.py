@@ -69,12 +69,15 @@ class BuildConfig(Settings, frozen=True):
         "archives_a_task",
         "keep_work",
         "without_keys",
+        "limit",
     )
 
     kinds: tuple[Literal["interleaved", "pairs", "clips"], ...] = ("interleaved",)
     """What is made of the pages, from one parse."""
     seed: int = 0
     """Of the order of samples."""
+    limit: int = 0
+    """A trial of so many pages at most: the first ones of archives that are spread over the inputs. 0: all."""
     partitions: int = 0
     """Into how many parts pages are hashed by domain; each is one task and at least one shard. 0: one for each 512 MB
     of archives, 4096 at most."""

@@ -25,6 +25,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--output", required=True, metavar="DIR", help="a folder or an fsspec URL; one build each")
     parser.add_argument(
+        "--dry-run", action="store_true", help="say what would be read and made, try some pages, and write nothing"
+    )
+    parser.add_argument(
+        "--limit",
+        type=positive,
+        metavar="N",
+        help="a trial: at most N pages, the first of archives all over the inputs",
+    )
+    parser.add_argument(
         "--append",
         action="store_true",
         help="add the inputs to the finished dataset that lies there: new shards, compared with what it has; without "
@@ -76,8 +85,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    def work() -> "Dataset":
+    def work() -> "Dataset | None":
         from jobs.build import append, build
+        from jobs.dry_run import dry_run
         from jobs.engine.engine import EngineSettings
         from jobs.phases.recipe import Recipe
         from jobs.settings_files import read_lines
@@ -90,7 +100,12 @@ def run(arguments: argparse.Namespace) -> int:
         )
         kinds = [f"kinds=[{arguments.kinds}]"] if arguments.kinds else []
         media = [f"media.from_build={arguments.media_from!r}"] if arguments.media_from else []
-        recipe = Recipe.named(arguments.config, [*arguments.set, *kinds, *media])
+        limit = [f"limit={arguments.limit}"] if arguments.limit else []
+        recipe = Recipe.named(arguments.config, [*arguments.set, *kinds, *media, *limit])
+        if arguments.dry_run:
+            for line in dry_run(arguments.output, arguments.input, recipe, arguments.videos):
+                print(line)
+            return None
         inputs = [*arguments.input, *_copied(arguments, engine)]
         given = (arguments.output, inputs, recipe, engine, read_lines(arguments.deny), arguments.videos)
         if arguments.append:
@@ -120,8 +135,9 @@ def _copied(arguments: argparse.Namespace, engine: "EngineSettings") -> list[str
     return [f"{folder}/warc/*.warc.gz"]
 
 
-def carry_out(work: Callable[[], "Dataset"], output: str) -> int:
-    """Do a build and print what became of its input; an error becomes a message and an exit code."""
+def carry_out(work: Callable[[], "Dataset | None"], output: str) -> int:
+    """Do a build and print what became of its input; an error becomes a message and an exit code. None: nothing was
+    to be made."""
     from crawlers.inputs import InputError, NoResponses
     from jobs.crawl.drive import CrawlError
     from jobs.kinds.finish import funnel_lines
@@ -140,6 +156,8 @@ def carry_out(work: Callable[[], "Dataset"], output: str) -> int:
         return fail(error, 1)
     except OSError as error:
         return fail(f"the storage failed: {error}. What is committed stays, the same command goes on", 1)
+    if dataset is None:
+        return 0
     for line in funnel_lines(dataset):
         print(line)
     if not any(totals.samples for totals in dataset.kinds.values()):

@@ -93,10 +93,21 @@ def extract(task: Task, recipe: Recipe, takers: Sequence[Callable[[Task, Wanted]
     read = task.enter(Isolated(recipe.read, task.config.isolation))
     for number in task.plan.inputs_of(task.index):
         captures = read_archive(task.plan.inputs[number], task.config, task.tally)
+        captures = first_pages(captures, task.plan.pages_of(number))
         pages = _without_images(captures, number, numbers, places, task.tally)
         for _ in each(partial(_take, task, number, read, opened), pages, task.tally):
             task.tally.kept("page")
     write_sizes(task, opened)
+
+
+def first_pages(captures: Iterator[Capture], limit: int | None) -> Iterator[Capture]:
+    """The captures up to the last of so many pages, and what lies before the next one; without a limit all."""
+    pages = 0
+    for capture in captures:
+        pages += not capture.is_image
+        if limit is not None and pages > limit:
+            return
+        yield capture
 
 
 def _take(

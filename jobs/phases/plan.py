@@ -30,6 +30,7 @@ _LEAST_TASKS, _MAX_ARCHIVES_A_TASK = 64, 16
 _SAMPLES_A_BUCKET = 100_000
 _BYTES_A_VIDEO_LIST = 64 << 20  # it stands for more than it weighs
 _IMAGES_A_TASK = 512
+_PAGES_OF_A_TRIAL = 100  # of one archive, at least
 
 logger = logging.getLogger(__name__)
 
@@ -126,6 +127,13 @@ class Plan(msgspec.Struct, frozen=True):
         start = task * self.archives_a_task
         return range(start, min(len(self.inputs), start + self.archives_a_task))
 
+    def pages_of(self, number: int) -> int | None:
+        """How many pages of an input are read; None for all."""
+        if not self.config.limit or not self.inputs:
+            return None
+        share, rest = divmod(self.config.limit, len(self.inputs))
+        return share + (number < rest)
+
     @property
     def first_phase(self) -> str:
         """The phase that reads the inputs."""
@@ -152,15 +160,32 @@ def make_plan(
             inputs = _list_inputs(patterns, source, sized=False)
             _tell_of_new(plan, [item.url for item in inputs if item.url not in leave_out])
         return plan
+    plan = new_plan(patterns, recipe, source, videos, onto, leave_out)
+    data = msgspec.json.format(msgspec.json.encode(plan), indent=1)
+    if not store.put_if_absent(PLAN, data):
+        return make_plan(store, patterns, recipe, source, videos, onto, leave_out)
+    store.put(CONFIG, dump_settings(plan.config).encode())
+    return msgspec.json.decode(data, type=Plan)  # as those have it who go on: a number written 0 becomes 0.0 there
+
+
+def new_plan(
+    patterns: Sequence[str],
+    recipe: Recipe,
+    source: Literal["archives", "lists"] = "archives",
+    videos: Sequence[str] = (),
+    onto: Onto | None = None,
+    leave_out: Collection[str] = (),
+) -> Plan:
+    """What would be done, of all inputs but those that are to be left out. Raises `InputError`."""
     config = recipe.config
     video_lists = [Input(url, -1) for url in list_files(videos) if url not in leave_out]
     inputs = _list_inputs(patterns, source) if patterns or not video_lists else []
-    inputs = [item for item in inputs if item.url not in leave_out]
+    inputs = _trial([item for item in inputs if item.url not in leave_out], config.limit)
     total = sum(max(0, item.size) for item in inputs) + _BYTES_A_VIDEO_LIST * len(video_lists)
     partitions = config.partitions or min(_MAX_PARTITIONS, max(1, math.ceil(total / _BYTES_A_PARTITION[source])))
     least = onto.samples // _SAMPLES_A_BUCKET if onto is not None else 0
     buckets = config.buckets or min(_MAX_BUCKETS, max(1, least, math.ceil(total / _BYTES_A_BUCKET[source])))
-    plan = Plan(
+    return Plan(
         inputs=inputs,
         references=_list_references(config),
         partitions=partitions,
@@ -175,11 +200,12 @@ def make_plan(
         archives_a_task=config.archives_a_task or min(_MAX_ARCHIVES_A_TASK, max(1, len(inputs) // _LEAST_TASKS)),
         onto=onto,
     )
-    data = msgspec.json.format(msgspec.json.encode(plan), indent=1)
-    if not store.put_if_absent(PLAN, data):
-        return make_plan(store, patterns, recipe, source, videos, onto, leave_out)
-    store.put(CONFIG, dump_settings(config).encode())
-    return msgspec.json.decode(data, type=Plan)  # as those have it who go on: a number written 0 becomes 0.0 there
+
+
+def _trial(inputs: list[Input], limit: int) -> list[Input]:
+    """Of many archives so many, spread over all, that some pages of each make a trial of `limit` pages."""
+    wanted = min(len(inputs), max(1, limit // _PAGES_OF_A_TRIAL)) if limit else len(inputs)
+    return [inputs[number * len(inputs) // wanted] for number in range(wanted)]
 
 
 def _require_same(store: Store, plan: Plan, recipe: Recipe) -> None:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable
+from itertools import islice
 
 import msgspec
 
@@ -43,7 +44,7 @@ def _take_rows(task: Task, number: int, taker: TakePairs, judge: Callable[[PairR
     """Of list `number`."""
     config, tally, source = task.config, task.tally, task.plan.inputs[number].url
     rules = msgspec.structs.replace(config.pairs.caption, sources=("list",))
-    for row in read_rows(source, find_columns(source, config.lists.read)):
+    for row in islice(read_rows(source, find_columns(source, config.lists.read)), task.plan.pages_of(number)):
         tally.saw("pair")
         try:
             ref = pair_of(row, task.plan.uid_of(number, row.number), rules, config.pii)
