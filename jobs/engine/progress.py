@@ -82,8 +82,8 @@ def _open_bar(name: str, total: int | None, done: int, stream: TextIO) -> tuple[
     from rich.progress import Progress as Bar
     from rich.table import Column
 
-    # The text comes last: it is what a narrow terminal cuts, or puts on more lines where there is nothing else to see.
-    text = TextColumn("{task.fields[text]}", markup=False, table_column=Column(no_wrap=total is not None, ratio=1))
+    # The text comes last: it is what a narrow terminal cuts.
+    text = TextColumn("{task.fields[text]}", markup=False, table_column=Column(no_wrap=True, ratio=1))
     named: tuple[Any, ...] = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     if total is not None:
         counted = BarColumn(16), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn()

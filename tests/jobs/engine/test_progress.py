@@ -73,7 +73,7 @@ def test_a_crawl_shows_the_sum_of_its_partitions() -> None:
         CrawlProgress(shown).show([one, one], last=True)
     line = re.sub(r"[\d.,]+ requests/s", "N requests/s", log.getvalue())
     assert line == (
-        "crawl 0 s: 40 pages, 60 images, 8.0 MB, N requests/s, 200 100, 14 queued, 2 in flight, most left: a.com 5, "
+        "crawl 0 s: 40 pages, 60 images, 8.0 MB, N requests/s, 14 queued, 2 in flight, 200 100, most left: a.com 5, "
         "most left: a.com 5, dropped: opt_out 4\n"
     )
 
@@ -92,6 +92,14 @@ def test_a_narrow_terminal_cuts_the_text_and_nothing_else(monkeypatch: pytest.Mo
         for _ in range(6):
             shown.advance(PAGES)
     assert re.fullmatch(r"extract +━+ 8/8 0:00:\d\d 0:00:00 6,000 pages …", lines[-1])
+
+
+def test_the_line_of_a_crawl_fits_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    with terminal_of(60, monkeypatch) as (stream, lines), Progress("crawl", stream=stream) as shown:
+        shown.show(0, lambda: ", ".join(f"host{number}.example {number}" for number in range(40)), last=True)
+    assert lines
+    assert all(len(line) <= 60 for line in lines)
+    assert all(line.count("crawl") for line in lines), "one line, not a paragraph"
 
 
 def test_a_process_that_is_not_the_first_says_nothing() -> None:
