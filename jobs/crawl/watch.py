@@ -53,6 +53,7 @@ class Watch:
             return
         self._state = _sum_of(statuses, line, is_paused, is_over)
         aside = self._path.with_suffix(".tmp")
+        aside.parent.mkdir(parents=True, exist_ok=True)  # what a build fetches has a folder of its own
         aside.write_bytes(msgspec.json.encode(self._state))
         aside.replace(self._path)
 
