@@ -7,7 +7,7 @@ an address, with or without a head, as lists of opt-outs come.
 import re
 from collections.abc import Iterable, Iterator
 
-_HOSTS = re.compile(r"(?:0\.0\.0\.0|127\.0\.0\.1|::1?|fe80::1%lo0|255\.255\.255\.255|ff0[0-2]::\w*)[ \t]+(.+)")
+_HOSTS = re.compile(r"(?:0\.0\.0\.0|127\.0\.0\.1|::1?|fe80::1%lo0|255\.255\.255\.255|ff0[0-2]::\w*)[ \t]+(\S.*)")
 _LOCAL = frozenset(
     "localhost localhost.localdomain local broadcasthost ip6-localhost ip6-loopback ip6-localnet ip6-mcastprefix "
     "ip6-allnodes ip6-allrouters ip6-allhosts 0.0.0.0".split()

@@ -5,7 +5,6 @@ loads nothing, and written anew: without a document type, scripts, foreign eleme
 """
 
 import binascii
-import io
 import re
 import zlib
 from base64 import b64decode
@@ -20,7 +19,6 @@ from xml.sax.saxutils import escape, quoteattr
 import msgspec
 import numpy as np
 import resvg_py
-from PIL import Image
 
 from pipeline.image.resampling import Pixels
 from schemas.drops import Drop
@@ -96,7 +94,7 @@ def draw(drawing: Drawing, longest_px: int) -> Pixels:
         if isinstance(error, (KeyboardInterrupt, SystemExit, MemoryError)):
             raise
         raise Drop("broken_image", f"SVG: {error}"[:200]) from None
-    return np.asarray(Image.open(io.BytesIO(png), formats=("PNG",)).convert("RGB"))
+    return np.asarray(open_image(png, ("PNG",)).convert("RGB"))
 
 
 class _Reader:

@@ -376,7 +376,7 @@ def test_resizing_never_enlarges_and_keeps_the_shape_to_a_pixel(width, height, s
     [
         b"",
         b"<!doctype html><html><body>Not found</body></html>",
-        b'<svg xmlns="http://www.w3.org/2000/svg"></svg>',
+        b'<rss version="2.0"></rss>',
         b"%PDF-1.7",
         b"\x00" * 100,
         b"GIF",
