@@ -5,7 +5,7 @@ from importlib.metadata import PackageNotFoundError, requires
 
 #: Packages whose distribution is called otherwise.
 _DISTRIBUTIONS = {"open_clip": "open_clip_torch"}
-_REQUIREMENT = re.compile(r"([A-Za-z0-9._-]+).*extra == ['\"]([a-z0-9]+)['\"]")
+_NAME = re.compile(r"[A-Za-z0-9._-]+")
 #: Of several extras that bring a package, the one that a command is for.
 _OF_COMMANDS = {"train": "train", "generate": "train", "evaluate": "train"}
 _STORAGES = re.compile(r"(?:[Pp]lease i|[Ii])nstall (\w+) to")
@@ -38,9 +38,15 @@ def _install(package: str, command: str) -> str:
         lines = requires("weft") or []
     except PackageNotFoundError:
         lines = []
-    parts = [found.groups() for line in lines if (found := _REQUIREMENT.match(line))]
-    extras = [extra for name, extra in parts if name.lower().replace("_", "-") == wanted and extra != "dev"]
+    extras = [extra for line in lines for name, extra in [_parts(line)] if name == wanted and extra not in ("", "dev")]
     if not extras:
         return f"pip install {package}"
     best = _OF_COMMANDS.get(command, extras[0])
     return f"pip install -c constraints.txt -e '.[{best if best in extras else extras[0]}]'"
+
+
+def _parts(requirement: str) -> tuple[str, str]:
+    """Package and extra of a line such as `torch>=2.4; extra == 'train'`."""
+    name = _NAME.match(requirement)
+    extra = requirement.partition("extra == ")[2].strip("'\" )")
+    return (name.group().lower().replace("_", "-") if name else ""), extra

@@ -1,7 +1,6 @@
 """Where a crawl begins: addresses, sitemaps, and files that list them."""
 
 import gzip
-import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from crawlers.scope import crawl_url
 from schemas.settings import SettingsError
 from schemas.urls import resolve
 
-_BUDGET = re.compile(r"\s+pages=([1-9][0-9]{0,11})$")
+_BUDGET, _MOST_DIGITS = "pages=", 12
 
 
 def read_seeds(seeds: Iterable[str]) -> Iterator[Item]:
@@ -35,8 +34,11 @@ def read_seeds(seeds: Iterable[str]) -> Iterator[Item]:
 
 
 def _seed_of_line(line: str) -> Item:
-    address, *budget = _BUDGET.split(line)[:2]
-    return msgspec.structs.replace(_seed(address), most_pages=int(budget[0])) if budget else _seed(line)
+    address, _, budget = line.rpartition(_BUDGET)
+    is_budget = budget.isascii() and budget.isdecimal() and budget[0] != "0" and len(budget) <= _MOST_DIGITS
+    if is_budget and address[-1:].isspace():
+        return msgspec.structs.replace(_seed(address.rstrip()), most_pages=int(budget))
+    return _seed(line)
 
 
 def _seed(seed: str) -> Item:

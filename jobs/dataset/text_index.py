@@ -20,9 +20,7 @@ from schemas.shards import ShardMark
 MAX_HITS = 100_000
 _AT_A_TIME = 256
 #: Scripts that put no spaces between words: a character is a word, and a word of several is a phrase.
-_UNSPACED = re.compile(
-    "([\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff])"
-)
+UNSPACED = re.compile("([\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff])")
 _TERM = re.compile(r'"([^"]+)"|(\S+)')
 _SCHEMA = """
 CREATE TABLE shards (kind TEXT, name TEXT, sha256 TEXT, samples INTEGER, PRIMARY KEY (kind, name));
@@ -111,14 +109,14 @@ def match_of(text: str) -> str:
 
 
 def words_of(text: str) -> list[str]:
-    """The words and phrases of a search, to be shown where they stand."""
-    found = (phrase or word.rstrip("*") for phrase, word in _TERM.findall(text))
+    """The words, phrases and beginnings (`bak*`) of a search, to be shown where they stand."""
+    found = (phrase or word for phrase, word in _TERM.findall(text))
     return [one for one in found if any(character.isalnum() for character in one)]
 
 
 def spaced(text: str) -> str:
     """Characters of scripts without spaces as words of their own."""
-    return _UNSPACED.sub(r" \1 ", text)
+    return UNSPACED.sub(r" \1 ", text)
 
 
 def text_of(kind: str, document: Mapping[str, Any]) -> str:

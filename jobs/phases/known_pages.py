@@ -34,7 +34,7 @@ KEYS = pa.schema(
 )
 COUNTED_KEYS = pa.schema([("uid", pa.int64()), ("paragraphs", pa.binary()), ("images", pa.binary())])
 _KEY = 16
-_MARK = re.compile(r"(?:#{1,6}|-|\d+\.) ")  # of headings and items, as samples have them
+_MARK = re.compile(r"^(?:#{1,6}|-|\d{1,9}\.) ")  # of headings and items, as samples have them
 _INDEX = ("key", "url", "fetch_time")
 
 
