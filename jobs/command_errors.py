@@ -1,7 +1,6 @@
 """Errors that any command can end with, in the words of who called it: what is wrong, and what to do."""
 
 import re
-from importlib.metadata import PackageNotFoundError, requires
 
 #: Packages whose distribution is called otherwise.
 _DISTRIBUTIONS = {"open_clip": "open_clip_torch"}
@@ -33,6 +32,8 @@ def _missing(error: ImportError, command: str) -> tuple[str, int] | None:
 
 def _install(package: str, command: str) -> str:
     """The command that installs a package, as the extra of weft that brings it if there is one."""
+    from importlib.metadata import PackageNotFoundError, requires  # a quarter of what `weft --help` would take
+
     wanted = _DISTRIBUTIONS.get(package, package).lower().replace("_", "-")
     try:
         lines = requires("weft") or []

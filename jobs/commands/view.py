@@ -6,7 +6,6 @@ import time
 import webbrowser
 
 from jobs.cli import add_archives, add_own_steps, fail, port, positive
-from schemas.kinds import KINDS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--review", type=positive, metavar="N", help="draw so many samples to judge, for a precision with its interval"
     )
-    parser.add_argument("--kind", choices=list(KINDS), help="of the review; default the first that there is")
+    parser.add_argument("--kind", default="", help="of the review; default the first that there is")
     parser.add_argument("--where", metavar="SQL", default="", help="review those for which this holds")
     parser.add_argument("--open", action="store_true", help="open it in the browser")
 
@@ -55,7 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
             arguments.path, arguments.tokenizer, arguments.input, arguments.own_steps, arguments.flags
         )
         if arguments.review:
-            context.draw_review(arguments.review, arguments.kind or "", arguments.where)
+            context.draw_review(arguments.review, arguments.kind, arguments.where)
     except (NotADataset, InputError, FlagsError, TextIndexError, QueryError) as error:
         return fail(error, 2)
     except NoSample as error:

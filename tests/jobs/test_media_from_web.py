@@ -13,11 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from jobs.build import build
+from jobs.build import append, build
 from jobs.config import load_config
+from jobs.dataset.check import problems
 from jobs.engine.engine import EngineSettings
 from schemas.dataset import Dataset
 from schemas.settings import SettingsError
+from schemas.storage import Store
 from tests.crawlers.servers import Reply, WebServer
 from tests.jobs.conftest import contents
 from tests.jobs.site import article, photo, write_archive
@@ -234,3 +236,24 @@ def test_what_an_older_weft_made_is_refused_in_a_line(web: WebServer, tmp_path: 
 
 def shards(out: Path) -> dict[str, bytes]:
     return {str(path.relative_to(out)): path.read_bytes() for path in sorted(out.glob("*/shards/*"))}
+
+
+def test_a_dataset_of_the_web_grows_and_keeps_what_was_fetched_for_it(web: WebServer, tmp_path: Path) -> None:
+    (tmp_path / "more").mkdir()
+    out, more = tmp_path / "out", [("http://new.example/1", article(90, [f"http://{CDN}/0.jpg"]).encode(), "text/html")]
+    made(out, archive(tmp_path), settings(web, delay_s=0.0))
+    there = {path.name for path in (out / "media/warc").iterdir()}
+    later = write_archive(tmp_path / "more/later.warc.gz", more)
+    recipe = load_config("default", settings(web, delay_s=0.0))
+    dataset = append(str(out), [str(later)], recipe, INLINE)
+    assert dataset.builds[-1].written["interleaved"].images == 1
+    fetched = {path.name for path in (out / "media/warc").iterdir()} - there
+    assert fetched
+    assert all(name.startswith("append-001-") for name in fetched)
+    assert not (out / "appending").exists()
+    assert list(problems(Store(str(out)))) == []
+    # its shards are not made anew
+    before = contents(out)
+    with pytest.raises(SettingsError, match="was added to since"):
+        made(out, archive(tmp_path), settings(web, delay_s=0.0), retry=True)
+    assert contents(out) == before
