@@ -4,8 +4,9 @@ import argparse
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from jobs.cli import add_inputs, fail, not_negative, positive
+from jobs.cli import add_inputs, fail, positive
 from jobs.commands.records import add_records, copy, is_asked_for
+from jobs.commands.running import add_engine, add_fetching, engine_of
 
 if TYPE_CHECKING:
     from jobs.engine.engine import EngineSettings
@@ -58,25 +59,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="LIST",
         help="for clips: .jsonl, .csv, .tsv or .parquet files of url, text, and subtitles if there are",
     )
-    parser.add_argument(
-        "--retry-failed",
-        action="store_true",
-        help="ask again for images and videos that failed for a reason that may have passed, and make their samples",
-    )
-    parser.add_argument(
-        "--media-from", default="", metavar="DIR", help="read what another build has fetched, and ask nobody"
-    )
-    parser.add_argument("--engine", choices=("ray", "inline"), default="ray", help="inline works in this one process")
-    parser.add_argument("--address", default="", help="of a Ray cluster; default RAY_ADDRESS, else this machine")
-    parser.add_argument(
-        "--workers", type=positive, default=0, help="partitions at a time on this machine; default its CPUs"
-    )
-    parser.add_argument(
-        "--slow-factor",
-        type=not_negative,
-        default=4.0,
-        help="on Ray, what takes so many times as long as most is tried a second time beside itself; 0: never",
-    )
+    add_fetching(parser)
+    add_engine(parser)
     parser.add_argument(
         "--set", action="append", default=[], metavar="K=V", help="override a setting, such as text.gopher.min_words=30"
     )
@@ -88,16 +72,10 @@ def run(arguments: argparse.Namespace) -> int:
     def work() -> "Dataset | None":
         from jobs.build import append, build
         from jobs.dry_run import dry_run
-        from jobs.engine.engine import EngineSettings
         from jobs.phases.recipe import Recipe
         from jobs.settings_files import read_lines
 
-        engine = EngineSettings(
-            engine=arguments.engine,
-            address=arguments.address,
-            workers=arguments.workers,
-            slow_factor=arguments.slow_factor,
-        )
+        engine = engine_of(arguments)
         kinds = [f"kinds=[{arguments.kinds}]"] if arguments.kinds else []
         media = [f"media.from_build={arguments.media_from!r}"] if arguments.media_from else []
         limit = [f"limit={arguments.limit}"] if arguments.limit else []

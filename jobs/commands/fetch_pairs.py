@@ -3,8 +3,8 @@
 import argparse
 from typing import TYPE_CHECKING
 
-from jobs.cli import not_negative, positive
 from jobs.commands.build import carry_out
+from jobs.commands.running import add_engine, add_fetching, engine_of
 
 if TYPE_CHECKING:
     from schemas.dataset import Dataset
@@ -25,25 +25,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--caption-column", default="", help="the same")
     parser.add_argument("--contact", default="", help="address or mail address sent in the user agent: who is fetching")
     parser.add_argument("--deny", metavar="FILE", help="addresses and domains never to fetch, one a line; also removed")
-    parser.add_argument(
-        "--retry-failed",
-        action="store_true",
-        help="ask again for images and videos that failed for a reason that may have passed, and make their samples",
-    )
-    parser.add_argument(
-        "--media-from", default="", metavar="DIR", help="read what another build has fetched, and ask nobody"
-    )
-    parser.add_argument("--engine", choices=("ray", "inline"), default="ray", help="inline works in this one process")
-    parser.add_argument("--address", default="", help="of a Ray cluster; default RAY_ADDRESS, else this machine")
-    parser.add_argument(
-        "--workers", type=positive, default=0, help="partitions at a time on this machine; default its CPUs"
-    )
-    parser.add_argument(
-        "--slow-factor",
-        type=not_negative,
-        default=4.0,
-        help="on Ray, what takes so many times as long as most is tried a second time beside itself; 0: never",
-    )
+    add_fetching(parser)
+    add_engine(parser)
     parser.add_argument(
         "--set", action="append", default=[], metavar="K=V", help="override a setting, such as media.pace.delay_s=0.1"
     )
@@ -51,19 +34,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     def work() -> "Dataset":
-        from jobs.engine.engine import EngineSettings
         from jobs.fetch_pairs import fetch_pairs
         from jobs.phases.recipe import Recipe
         from jobs.settings_files import read_lines
 
         recipe = Recipe.named(arguments.config, [*arguments.set, *_overrides(arguments)])
         config = recipe.config
-        engine = EngineSettings(
-            engine=arguments.engine,
-            address=arguments.address,
-            workers=arguments.workers,
-            slow_factor=arguments.slow_factor,
-        )
+        engine = engine_of(arguments)
         deny, retry = read_lines(arguments.deny), arguments.retry_failed
         dataset = fetch_pairs(arguments.output, arguments.lists, recipe, engine, deny, retry)
         if not config.media.fetch.contact and config.lists.downloader == "weft":

@@ -94,7 +94,7 @@ class Context:
             kinds=self.library.kinds,
             path=request.path,
             finished=self.library.dataset is not None,
-            has_flags=bool(self.flags.all()),
+            has_flags=len(self.flags) > 0,
             has_review=self.review is not None,
             **values,
         )

@@ -66,6 +66,10 @@ class Flags:
             flags = list(self._flags.values())
         return [flag for flag in flags if kind in ("", flag.kind) and (not tag or tag in flag.tags)]
 
+    def __len__(self) -> int:
+        """How many things are flagged."""
+        return len(self._flags)
+
     def counts(self) -> dict[str, Counter[str]]:
         """How often each tag stands, by kind."""
         counts: dict[str, Counter[str]] = {}

@@ -21,8 +21,9 @@ from model.network.generate import GenerateSettings
 from model.training.config import ShapeSettings, TextModelSettings, TrainConfig
 from schemas import pairs
 from schemas.documents import Sample
-from schemas.drops import KINDS, REASONS
+from schemas.drops import KINDS
 from schemas.kinds import CLIPS, INTERLEAVED, PAIRS
+from schemas.reasons import REASONS
 from schemas.videos import ClipSample
 
 ROOT = Path(__file__).parents[2]

@@ -6,7 +6,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.drops import (
-    REASONS,
     Counts,
     Drop,
     DropRow,
@@ -17,6 +16,7 @@ from schemas.drops import (
     each,
     meaning_of,
 )
+from schemas.reasons import REASONS
 
 
 @dataclass(frozen=True)
