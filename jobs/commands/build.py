@@ -90,6 +90,9 @@ def run(arguments: argparse.Namespace) -> int:
             return append(*given, rewrite=arguments.rewrite)
         return build(*given, retry=arguments.retry_failed)
 
+    beside = {"--append": arguments.append, "--records": arguments.index, "--retry-failed": arguments.retry_failed}
+    if arguments.dry_run and (others := [name for name, is_given in beside.items() if is_given]):
+        return fail(f"--dry-run tells of a new build, not of {others[0]}", 2)
     if arguments.rewrite and not arguments.append:
         return fail("--rewrite is for --append", 2)
     return carry_out(work, arguments.output)

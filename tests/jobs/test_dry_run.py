@@ -53,6 +53,15 @@ def test_a_dry_run_refuses_what_a_build_would(
     assert "no page in empty.warc" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("option", [["--append"], ["--records", "x.parquet"], ["--retry-failed"]])
+def test_what_it_cannot_tell_of_is_refused(
+    option: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["build", "--dry-run", "--output", str(tmp_path / "out"), "--input", "x", *option]) == 2
+    assert capsys.readouterr().err == f"weft: --dry-run tells of a new build, not of {option[0]}\n"
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize("limit", [1, 7, 1000])
 def test_a_limit_makes_a_trial_of_so_many_pages(site: list[Path], tmp_path: Path, limit: int) -> None:
     config = msgspec.structs.replace(SMALL, limit=limit)
