@@ -9,7 +9,7 @@ from crawlers.crawl_config import CrawlConfig
 from crawlers.fetch import Exchange
 from crawlers.frontier import Frontier, Visit
 from crawlers.site_policy import SitePolicy
-from crawlers.warc import SITE_SIGNALS
+from crawlers.warc_records import SITE_SIGNALS
 from crawlers.warc_writer import WarcWriter, payload_digest
 from schemas.signals import Signal
 

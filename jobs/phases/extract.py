@@ -14,7 +14,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from crawlers.inputs import Input
-from crawlers.warc import Capture, page_of_capture, read_captures
+from crawlers.warc import read_captures
+from crawlers.warc_records import Capture, page_of_capture
 from jobs.config import BuildConfig, warc_settings
 from jobs.engine.isolation import Isolated
 from jobs.phases.recipe import Recipe

@@ -9,7 +9,8 @@ from warcio.checker import Checker
 
 from crawlers.fetch import Exchange
 from crawlers.http import join_headers
-from crawlers.warc import WarcSettings, read_captures
+from crawlers.warc import read_captures
+from crawlers.warc_records import WarcSettings
 from crawlers.warc_writer import WarcWriter, payload_digest
 from schemas.drops import Tally
 
