@@ -85,7 +85,7 @@ def page_of_capture(capture: Capture, uid: int, warc_file: str, settings: WarcSe
 
 def capture_of(record: WarcRecord, number: int, frame: Frame, settings: WarcSettings) -> Capture | None:
     if record.record_type == WarcRecordType.revisit:
-        return _revisit(record, number)
+        return _revisit(record, number, settings.videos)
     if record.record_type == WarcRecordType.response and record.headers.get("WARC-Rendered"):
         raise Drop("rendered")
     if page := record.headers.get("WARC-Loaded-For"):
@@ -132,8 +132,9 @@ def _is_rendered(record: WarcRecord) -> bool:
     return bool(record.record_type == WarcRecordType.conversion) and stated.startswith("application/http")
 
 
-def _revisit(record: WarcRecord, number: int) -> Capture:
-    """An image whose payload lies elsewhere, where the record says exactly where. Raises `Drop("revisit")`."""
+def _revisit(record: WarcRecord, number: int, videos: bool) -> Capture:
+    """An image, or of `videos` one, whose payload lies elsewhere, where the record says exactly where. Raises
+    `Drop("revisit")`."""
     fields = {name.lower(): value for name, value in record.headers}
     file, offset, length = (
         fields.get(f"warc-refers-to-{name}", "") for name in ("filename", "file-offset", "file-length")
@@ -141,8 +142,9 @@ def _revisit(record: WarcRecord, number: int) -> Capture:
     record.parse_http(auto_decode="none", quirks_mode=True)
     headers = headers_of(record) if record.is_http else {}
     stored_url = fields.get("warc-refers-to-target-uri", "").strip("<> ")
-    is_image = headers.get("content-type", "").lower().startswith("image/")
-    if not (file and stored_url and is_image and offset.isdigit() and length.isdigit()):
+    stated = (headers.get("content-type", "") or fields.get("warc-identified-payload-type", "")).lower()
+    is_wanted = stated.startswith("image/") or (videos and stated.startswith(("video/", *_TRACK_TYPES)))
+    if not (file and stored_url and is_wanted and offset.isdigit() and length.isdigit()):
         raise Drop("revisit")
     return Capture(
         number=number,

@@ -134,7 +134,7 @@ def _append(
         if len(already) == len(named):
             logger.warning("nothing to add")
             return dataset
-        onto = look_at(store, dataset, changed)
+        onto = look_at(store, dataset, changed, there)
         plan = make_plan(part, inputs, recipe, videos=videos, onto=onto, leave_out=there)
     add_to_deny_list(part, denied.lines)
     if not part.exists(DATASET):

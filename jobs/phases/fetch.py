@@ -144,7 +144,7 @@ def locate(task: Task, wanting: Sequence[Phase], archives: Sequence[str]) -> Non
         outcomes, "key", [("length", "descending"), ("file", "ascending"), ("reason", "ascending")]
     )
     outcomes = outcomes.filter(pc.field("first"))
-    first = len(task.plan.inputs) if task.plan.source == "archives" else 0
+    first = len(task.plan.media_archives)
     numbers = {name.rpartition("/")[2]: first + number for number, name in enumerate(archives)}
     files = [numbers.get(name, -1) for name in outcomes.column("file").to_pylist()]
     outcomes = outcomes.append_column("archive", pa.array(files, pa.int32())).select(list(_LOCATED))

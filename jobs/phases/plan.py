@@ -62,6 +62,7 @@ class Onto(msgspec.Struct, frozen=True):
     known: dict[str, list[list[KnownShard]]]  # by kind its shards, those that one task reads together
     time: str  # of the beginning
     changed: list[str] = []  # settings that are not those of the dataset
+    archives: list[str] = []  # what it was built of: revisit records of new archives may refer to them
 
 
 #: Below it are uids that stand for samples of the dataset that is added to: their keys. An input has 2^40 of its own.
@@ -97,6 +98,12 @@ class Plan(msgspec.Struct, frozen=True):
     def known(self, kind: str) -> list[list[KnownShard]]:
         """The shards that are there already, a list a task."""
         return self.onto.known.get(kind, []) if self.onto is not None else []
+
+    @property
+    def media_archives(self) -> list[str]:
+        """What media may lie in, by the numbers that places have: the inputs, then archives that were added before."""
+        inputs = [archive.url for archive in self.inputs] if self.source == "archives" else []
+        return inputs + (self.onto.archives if self.onto is not None else [])
 
     @property
     def known_pages(self) -> int:
