@@ -9,7 +9,8 @@ import msgspec
 from crawlers.crawl_config import CrawlConfig
 from crawlers.earlier import Known
 from crawlers.fetch import Exchange
-from crawlers.frontier import Frontier, Visit
+from crawlers.frontier import Frontier
+from crawlers.items import Visit
 from crawlers.site_policy import SitePolicy
 from crawlers.soundness import has_digest
 from crawlers.warc_records import SITE_SIGNALS
