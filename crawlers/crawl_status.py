@@ -7,6 +7,7 @@ class Status(msgspec.Struct):
     """The progress of a partition."""
 
     visits: dict[str, int] = {}  # by kind, recorded with status 200
+    unchanged: dict[str, int] = {}  # of these, what an earlier crawl has
     statuses: dict[str, int] = {}  # of all responses
     drops: dict[str, int] = {}  # by reason
     bytes: int = 0  # of bodies

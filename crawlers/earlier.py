@@ -6,7 +6,7 @@ One SQLite file, made once of their archives and read by every worker: memory st
 import io
 import posixpath
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import IO
@@ -27,13 +27,14 @@ from schemas.urls import media_key
 EARLIER = "work/earlier.sqlite"
 _HEADERS = 128 << 10  # bytes that the WARC and HTTP headers of a record may take
 _NAMED = 3  # parts of a path: crawls give their archives the same names
-_GONE = (404, 410)
+_GONE = (301, 308, 404, 410)  # there is nothing there, for good
 _ANSWERS = (WarcRecordType.response, WarcRecordType.revisit)
 _TABLES = """
 CREATE TABLE IF NOT EXISTS archives (id INTEGER PRIMARY KEY, url TEXT NOT NULL UNIQUE);
 CREATE TABLE IF NOT EXISTS captures (
     key BLOB PRIMARY KEY, date TEXT NOT NULL, archive INTEGER NOT NULL, packed BLOB NOT NULL) WITHOUT ROWID;
 """
+_LOOKED_UP = "SELECT packed, url FROM captures JOIN archives ON archive = id"
 
 
 class Known(msgspec.Struct, frozen=True, array_like=True):
@@ -76,23 +77,23 @@ class Earlier:
 
     def find(self, url: str) -> Known | None:
         """The last capture of an address, by http or https."""
-        if self._db is None:
-            return None
-        row = self._db.execute(
-            "SELECT packed, url FROM captures JOIN archives ON archive = id WHERE key = ?", (media_key(url),)
-        ).fetchone()
-        return _unpacked(*row) if row else None
+        return _find(self._db, url) if self._db is not None else None
 
     def pages(self) -> Iterator[Known]:
         """The last captures of all pages, in no order that means anything."""
         if self._db is not None:
-            for row in self._db.execute("SELECT packed, url FROM captures JOIN archives ON archive = id"):
+            for row in self._db.execute(_LOOKED_UP):
                 if (known := _unpacked(*row)).is_page:
                     yield known
 
     def close(self) -> None:
         if self._db is not None:
             self._db.close()
+
+
+def _find(db: sqlite3.Connection, url: str) -> Known | None:
+    row = db.execute(f"{_LOOKED_UP} WHERE key = ?", (media_key(url),)).fetchone()
+    return _unpacked(*row) if row else None
 
 
 def _unpacked(packed: bytes, archive: str) -> Known:
@@ -114,17 +115,17 @@ def archives_of(source: str) -> list[str]:
     return [url if "://" in url else str(Path(url).absolute()) for url in found]
 
 
-def make_earlier(path: Path, sources: Sequence[str], told: Iterable[None] = ()) -> None:
+def make_earlier(path: Path, sources: Sequence[str], tell: Callable[[int, int], None] = lambda done, of: None) -> None:
     """Make the file at `path` of earlier crawls, the last one last, unless it is there.
 
-    A crawl that was a recrawl itself knows what its own archives only refer to: that is taken over. `told` is asked
-    for a step after each archive. Raises `SettingsError` before anything is written, `OSError` where an archive cannot
-    be read.
+    A crawl that was a recrawl itself knows what its own archives only refer to: that is taken over. `tell` is told
+    how many archives are read, of how many. Raises `SettingsError` before anything is written, `OSError` where an
+    archive cannot be read.
     """
     if path.exists():
         return
     archives = [archives_of(source) for source in sources]
-    aside, steps = path.with_suffix(".tmp"), iter(told)
+    aside, done, total = path.with_suffix(".tmp"), 0, sum(map(len, archives))
     aside.unlink(missing_ok=True)
     aside.parent.mkdir(parents=True, exist_ok=True)
     with closing(sqlite3.connect(aside, isolation_level=None)) as db:
@@ -139,7 +140,8 @@ def make_earlier(path: Path, sources: Sequence[str], told: Iterable[None] = ()) 
                 db.execute("BEGIN")
                 _add_archive(db, url)
                 db.execute("COMMIT")
-                next(steps, None)
+                done += 1
+                tell(done, total)
     aside.replace(path)
 
 
@@ -189,7 +191,8 @@ def _add(db: sqlite3.Connection, archive: str, record: WarcRecord, frame: Frame)
     if record.record_type == WarcRecordType.revisit:
         _add_revisit(db, archive, record, fields)
     elif status in _GONE:
-        db.execute("DELETE FROM captures WHERE key = ? AND date <= ?", (media_key(url), date))
+        if (known := _find(db, url)) and known.url == url:  # and not by another scheme
+            db.execute("DELETE FROM captures WHERE key = ? AND date <= ?", (media_key(url), date))
     elif status == 200 and not fields.get("warc-truncated") and not fields.get("warc-loaded-for"):
         headers = headers_of(record)
         known = Known(
@@ -209,11 +212,8 @@ def _add(db: sqlite3.Connection, archive: str, record: WarcRecord, frame: Frame)
 def _add_revisit(db: sqlite3.Connection, archive: str, record: WarcRecord, fields: dict[str, str]) -> None:
     """A capture whose payload lies elsewhere: known already, or in another archive of the same folder."""
     url, headers, date = target_of(record), headers_of(record), fields.get("warc-date", "")
-    row = db.execute(
-        "SELECT packed, url FROM captures JOIN archives ON archive = id WHERE key = ?", (media_key(url),)
-    ).fetchone()
     first = fields.get("warc-refers-to", "")
-    if row and (known := _unpacked(*row)).record_id == first:
+    if (known := _find(db, url)) and known.record_id == first:
         is_full = record.http_headers is not None and record.http_headers.status_code == 200
         etag, modified = (headers.get(name, "") for name in ("etag", "last-modified"))
         if not is_full:  # of a page that is not modified a server may say less than of the page

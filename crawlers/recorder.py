@@ -11,8 +11,8 @@ from crawlers.earlier import Known
 from crawlers.fetch import Exchange
 from crawlers.frontier import Frontier
 from crawlers.items import Visit
+from crawlers.recrawl import is_unchanged
 from crawlers.site_policy import SitePolicy
-from crawlers.soundness import has_digest
 from crawlers.warc_records import SITE_SIGNALS
 from crawlers.warc_writer import WarcWriter, payload_digest
 from schemas.signals import Signal
@@ -79,7 +79,7 @@ class Recorder:
             fields += [("WARC-Redirected-From", url) for url in item.via]
         is_media = item is not None and item.kind in ("image", "video")
         first = self._frontier.payload(digest) if is_media and exchange.body else None
-        if known is not None and not rendered and _is_unchanged(exchange, known):
+        if known is not None and not rendered and is_unchanged(exchange, known):
             payload, kind = known.payload, known.content_type.partition(";")[0].strip()
             position = self._warc.write_revisit(exchange, known.digest, payload, fields, kind)
             if is_media and exchange.body:
@@ -109,7 +109,3 @@ class Recorder:
     def close(self) -> None:
         """Leave the file in hand as it is, to be continued."""
         self._warc.close()
-
-
-def _is_unchanged(exchange: Exchange, known: Known) -> bool:
-    return exchange.status == 304 or (exchange.status == 200 and has_digest(known.digest, exchange.body))

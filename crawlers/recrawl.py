@@ -14,7 +14,8 @@ from crawlers.crawl_config import CrawlConfig
 from crawlers.earlier import Earlier, Known
 from crawlers.fetch import NO_HEADERS, Exchange, Judge, http_date
 from crawlers.framing import read_dictionary
-from crawlers.frontier import Item
+from crawlers.items import Item
+from crawlers.soundness import has_digest
 from crawlers.warc import read_response
 from schemas.drops import Drop
 
@@ -89,6 +90,13 @@ class Recrawl:
         headers = {**headers, **now}
         judge(200, headers)
         return msgspec.structs.replace(answer, status=200, headers=headers, body=body)
+
+
+def is_unchanged(exchange: Exchange, known: Known | None) -> bool:
+    """Whether what came is what was captured before: the server says so, or the bytes do."""
+    if known is None:
+        return False
+    return exchange.status == NOT_MODIFIED or (exchange.status == 200 and has_digest(known.digest, exchange.body))
 
 
 class Unreadable(Exception):

@@ -142,7 +142,7 @@ def _revisit(record: WarcRecord, number: int, videos: bool) -> Capture:
     record.parse_http(auto_decode="none", quirks_mode=True)
     headers = headers_of(record) if record.is_http else {}
     stored_url = fields.get("warc-refers-to-target-uri", "").strip("<> ")
-    stated = (headers.get("content-type", "") or fields.get("warc-identified-payload-type", "")).lower()
+    stated = (fields.get("warc-identified-payload-type") or headers.get("content-type", "")).lower()
     is_wanted = stated.startswith("image/") or (videos and stated.startswith(("video/", *_TRACK_TYPES)))
     if not (file and stored_url and is_wanted and offset.isdigit() and length.isdigit()):
         raise Drop("revisit")

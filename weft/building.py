@@ -76,6 +76,7 @@ def crawl(
     deny: str | Iterable[str] = (),
     max_pages: int = 0,
     max_seconds: float = 0.0,
+    since: str | Iterable[str] = (),
     engine: str = "ray",
     workers: int = 0,
     address: str = "",
@@ -89,6 +90,7 @@ def crawl(
     deny         addresses and domains never to visit
     max_pages    stop after about so many pages of this call; 0: none
     max_seconds  the same by the clock
+    since        folders or archives of earlier crawls: what has not changed since is only referred to
     engine, workers, address  as of `build`; a worker has a partition of a new crawl
 
     Returns a report: pages, images, videos, `bytes` of bodies, `drops` by reason, and `finished`, false while addresses
@@ -100,6 +102,13 @@ def crawl(
     running = engine_settings(engine, workers, address)
     return outside_a_loop(
         lambda: drive.crawl(
-            os.fspath(output), listed(seeds), wanted, running, listed(deny), max_pages, float(max_seconds)
+            os.fspath(output),
+            listed(seeds),
+            wanted,
+            running,
+            listed(deny),
+            max_pages,
+            float(max_seconds),
+            since=listed(since),
         )
     )
