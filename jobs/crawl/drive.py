@@ -242,7 +242,7 @@ class Crawl:
             await asyncio.sleep(_POLL_S)
 
     async def _look_back(self) -> bool:
-        """Once all is done that links lead to: have what earlier crawls had beyond it asked for. Whether there is any."""
+        """Once all is done that links lead to: have asked for what earlier crawls had beyond it. Whether there is any."""
         if self._has_looked_back:
             return False
         found = sum([await worker.offer_known() for worker in self._workers])

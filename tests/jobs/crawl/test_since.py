@@ -95,7 +95,7 @@ def archives(out: Path) -> list[str]:
 
 
 def statuses(out: Path) -> dict[str, int]:
-    return json.loads((out / "crawl.json").read_text())["statuses"]
+    return dict(json.loads((out / "crawl.json").read_text())["statuses"])
 
 
 def revisits(out: Path) -> dict[str, dict[str, str]]:
@@ -260,6 +260,7 @@ def test_a_page_that_refuses_now_is_told(site: tuple[WebServer, Site], tmp_path:
 
         def refusing(request: Request, answer=answer) -> Reply:  # type: ignore[no-untyped-def]
             reply = answer(request)
+            assert isinstance(reply, Reply)
             return dataclasses.replace(reply, headers=(*reply.headers, ("X-Robots-Tag", "noai")))
 
         web.routes[path] = refusing
