@@ -7,7 +7,6 @@ class Status(msgspec.Struct):
     """The progress of a partition."""
 
     visits: dict[str, int] = {}  # by kind, recorded with status 200
-    unchanged: dict[str, int] = {}  # of these, what an earlier crawl has
     statuses: dict[str, int] = {}  # of all responses
     drops: dict[str, int] = {}  # by reason
     bytes: int = 0  # of bodies
@@ -17,6 +16,7 @@ class Status(msgspec.Struct):
     unsent: int = 0
     received: int = 0  # batches from other partitions
     slowest: list[tuple[str, int, float]] = []  # host, queued, next time
+    unchanged: dict[str, int] = {}  # of the visits, by kind: what an earlier crawl has
 
     @property
     def is_idle(self) -> bool:

@@ -107,10 +107,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _from_index(arguments: argparse.Namespace, config: "CrawlConfig", engine: "EngineSettings") -> int:
-    if arguments.seeds or arguments.deny or arguments.max_pages or arguments.max_seconds or arguments.since:
-        return fail("--from-index takes no seeds, no --deny and no limits: it copies the records that rows name", 2)
-    report = copy(arguments.output, arguments, config, engine)
-    if not report.copied:
+    if arguments.seeds or arguments.max_pages or arguments.since:
+        return fail("--from-index takes no seeds, --max-pages or --since: it copies the records that rows name", 2)
+    report = copy(arguments.output, arguments, config, engine, arguments.max_seconds, arguments.status_port)
+    if not report.copied and not report.left:
         return fail("no record was copied: the lines above say why", 1)
     print(f"next: weft build --input '{arguments.output}/warc/*.warc.gz' --output DATASET")
     return 0

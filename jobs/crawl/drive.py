@@ -35,6 +35,7 @@ from schemas.storage import Store
 logger = logging.getLogger(__name__)
 
 PLAN, REPORT = "work/crawl-plan.json", "crawl.json"
+RECORDS_PLAN = "work/records-plan.json"
 STOP, PAUSE = "stop", "pause"  # files by which a run is asked to end, and to rest
 _POLL_S = 0.25
 _SEEDS_AT_A_TIME = 2000
@@ -149,7 +150,7 @@ def _indented(plan: CrawlPlan) -> bytes:
 def ask(output: str, wish: Literal["stop", "pause", "resume"]) -> None:
     """Ask the crawl that works on `output` for something; it looks a few times a second. Raises `SettingsError`."""
     folder = Path(Store(output).root)
-    if not (folder / PLAN).is_file():
+    if not (folder / PLAN).is_file() and not (folder / RECORDS_PLAN).is_file():
         raise SettingsError(f"{output} holds no crawl")
     if wish == "resume":
         (folder / PAUSE).unlink(missing_ok=True)
@@ -242,7 +243,7 @@ class Crawl:
             await asyncio.sleep(_POLL_S)
 
     async def _look_back(self) -> bool:
-        """Once all is done that links lead to: have asked for what earlier crawls had beyond it. Whether there is any."""
+        """Once all is done that links lead to: have asked for what earlier crawls had beyond. Whether there is any."""
         if self._has_looked_back:
             return False
         found = sum([await worker.offer_known() for worker in self._workers])
