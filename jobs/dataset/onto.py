@@ -107,7 +107,14 @@ def look_at(store: Store, dataset: Dataset, changed: list[str], inputs: Collecti
         time=_now(),
         changed=changed,
         archives=sorted(inputs),
+        media=[store.fs.unstrip_protocol(store.path(name)) for name in _named(store, "media/warc", ".warc.gz")],
+        frontiers=_named(store, "media/work/frontier", ".sqlite"),
     )
+
+
+def _named(store: Store, folder: str, ending: str) -> list[str]:
+    names = sorted(name for name in store.list(folder) if name.endswith(ending) and not name.startswith("."))
+    return [f"{folder}/{name}" for name in names]
 
 
 def _groups(store: Store, kind: str) -> list[list[KnownShard]]:

@@ -115,7 +115,8 @@ def _fetched(store: Store, source: Store, media: MediaSettings) -> Fetched:
     """What is decided before anything is fetched; decided once."""
     partitions = media.partitions or os.cpu_count() or 1
     if media.from_build:
-        partitions = len([name for name in source.list(FRONTIERS) if name.endswith(".sqlite")])
+        names = [name for name in source.list(FRONTIERS) if name.endswith(".sqlite")]
+        partitions = sum(name.removesuffix(".sqlite").isdigit() for name in names)  # not those of what was added to it
         if not partitions:
             raise SettingsError(f"media.from_build: {media.from_build} has fetched nothing")
     where = source.root if source.is_local else source.url  # a relative path means another folder to another process

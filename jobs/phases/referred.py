@@ -12,7 +12,9 @@ class Referred:
     """The archives of a build, and those of the dataset that it adds to, by their names."""
 
     def __init__(self, memory: Memory) -> None:
-        self._urls, self._inputs = memory.plan.media_archives, len(memory.plan.inputs)
+        plan = memory.plan
+        before = plan.onto.archives if plan.onto is not None else []
+        self._urls, self._inputs = [*(archive.url for archive in plan.inputs), *before], len(plan.inputs)
         self._by_name = defaultdict[str, list[int]](list)
         for number, url in enumerate(self._urls):
             self._by_name[posixpath.basename(url)].append(number)

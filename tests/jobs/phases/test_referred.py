@@ -10,7 +10,8 @@ NAME = "weft-000-000000.warc.gz"
 
 
 def of(inputs: list[str], added_before: list[str] = []) -> Referred:  # noqa: B006
-    plan: Any = SimpleNamespace(inputs=inputs, media_archives=[*inputs, *added_before])
+    onto = SimpleNamespace(archives=added_before)
+    plan: Any = SimpleNamespace(inputs=[SimpleNamespace(url=url) for url in inputs], onto=onto)
     return Referred(cast(Any, SimpleNamespace(plan=plan)))
 
 
