@@ -5,6 +5,7 @@ One SQLite file, made once of their archives and read by every worker: memory st
 
 import io
 import posixpath
+import re
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, suppress
@@ -28,6 +29,8 @@ EARLIER = "work/earlier.sqlite"
 _HEADERS = 128 << 10  # bytes that the WARC and HTTP headers of a record may take
 _NAMED = 3  # parts of a path: crawls give their archives the same names
 _GONE = (301, 308, 404, 410)  # there is nothing there, for good
+_HEAD = 4 << 10  # bytes in which a record says its type
+_ANSWER = re.compile(rb"^WARC-Type:[ \t]*(?:response|revisit)", re.IGNORECASE | re.MULTILINE)
 _ANSWERS = (WarcRecordType.response, WarcRecordType.revisit)
 _TABLES = """
 CREATE TABLE IF NOT EXISTS archives (id INTEGER PRIMARY KEY, url TEXT NOT NULL UNIQUE);
@@ -175,7 +178,7 @@ def _add_archive(db: sqlite3.Connection, url: str) -> None:
 def _answers(file: IO[bytes], size: int) -> Iterator[tuple[WarcRecord, Frame]]:
     """Responses and revisits with their HTTP headers read. Damage is passed over."""
     for frame in frames(Source(file), size, _HEADERS):
-        if isinstance(frame, Damage) or frame.packing == "arc":
+        if isinstance(frame, Damage) or frame.packing == "arc" or not _ANSWER.search(frame.data, 0, _HEAD):
             continue
         with suppress(OSError):  # a header that cannot be read
             data = io.BytesIO(frame.data)
