@@ -47,7 +47,8 @@ class Recorder:
     def _stamp(self) -> str:
         """When a recrawl began: its records refer to archives of other crawls by name, so none may have theirs."""
         if not self._frontier.fact(_STAMP):
-            self._frontier.set_fact(_STAMP, f"{datetime.now(UTC):%Y%m%d%H%M%S}-".encode())
+            with self._frontier.transaction():
+                self._frontier.set_fact(_STAMP, f"{datetime.now(UTC):%Y%m%d%H%M%S}-".encode())
         return self._frontier.fact(_STAMP).decode()
 
     def record(
