@@ -12,6 +12,7 @@ from crawlers.earlier import EARLIER, Earlier, make_earlier
 from crawlers.fetch import Exchange
 from crawlers.items import Item
 from crawlers.recrawl import Recrawl
+from crawlers.render_config import RenderSettings
 from crawlers.scope import ScopeSettings
 from crawlers.spider import Spider
 from pipeline.page.links import find_links
@@ -112,11 +113,14 @@ def test_304_from_a_server_that_was_not_asked_is_a_failure(web: WebServer, tmp_p
     assert crawl(tmp_path / "second", config(web)).reasons() == {SEED: "http_status"}
 
 
-def test_an_address_captured_by_another_scheme_comes_whole(web: WebServer, tmp_path: Path) -> None:
+def test_an_address_captured_by_another_scheme_comes_whole_and_so_do_pages_that_may_be_rendered(
+    web: WebServer, tmp_path: Path
+) -> None:
     web.routes["/"] = Reply(page(), headers=(("ETag", '"1"'),))
     crawl(tmp_path / "first", config(web), SEED)
     make_earlier(tmp_path / EARLIER, [str(tmp_path / "first")])
     recrawl, asked = Recrawl(Earlier(tmp_path / EARLIER), config(web)), list[Mapping[str, str]]()
+    rendering = Recrawl(Earlier(tmp_path / EARLIER), config(web, render=RenderSettings(enabled=True)))
 
     async def get(more: Mapping[str, str]) -> Exchange:
         asked.append(more)
@@ -126,7 +130,9 @@ def test_an_address_captured_by_another_scheme_comes_whole(web: WebServer, tmp_p
         item = Item(url, "page")
         assert recrawl.find(item) is not None
         asyncio.run(recrawl.ask(item, recrawl.find(item), lambda status, headers: 1000, get))
-    assert asked == [{"If-None-Match": '"1"'}, {}]
+    known = rendering.find(Item(SEED, "page"))
+    asyncio.run(rendering.ask(Item(SEED, "page"), known, lambda status, headers: 1000, get))
+    assert asked == [{"If-None-Match": '"1"'}, {}, {}]
 
 
 async def _to_the_end(folder: Path, settings: CrawlConfig, *seeds: str) -> None:

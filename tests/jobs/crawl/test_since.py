@@ -265,7 +265,8 @@ def test_a_page_that_refuses_now_is_told(site: tuple[WebServer, Site], tmp_path:
 
         web.routes[path] = refusing
     web.routes["/robots.txt"] = Reply(b"User-agent: *\nDisallow: /p1\nAllow: /p1.jpg\n", "text/plain")
-    assert main(crawl(web, tmp_path / "two", "--since", str(tmp_path / "one"))) == 0
+    other = ["--set", "partitions=3", "--set", "scope.follow=any"]  # than the first had
+    assert main(crawl(web, tmp_path / "two", "--since", str(tmp_path / "one"), *other)) == 0
     gone = [line for line in (tmp_path / "two" / "gone.txt").read_text().splitlines() if line[0] != "#"]
     assert sorted(gone) == [f"http://{HOST}/{name}" for name in ("p0", "p1", "p3.jpg")]
     assert not {f"http://{HOST}/p0", f"http://{HOST}/p3.jpg"} & set(revisits(tmp_path / "two"))
