@@ -51,6 +51,8 @@ class ScopeSettings(Settings, frozen=True):
     """Addresses with a query that differ in numbers only, such as `?id=17`, of one host."""
     max_same_calendar: int = 100
     """The same for addresses that speak of dates: calendars go on for ever."""
+    revisit: bool = True
+    """With `--since`: ask at the end for the pages of earlier crawls that no link leads to any more."""
 
     def __post_init__(self) -> None:
         for pattern in (*self.include, *self.exclude):

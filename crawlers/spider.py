@@ -137,7 +137,7 @@ class Spider:
     async def offer_known(self) -> int:
         """Take up the pages that an earlier crawl has and no link led to, of hosts that this one takes pages from;
         nothing is followed from them. Returns how many that are."""
-        before, pages = self.frontier.queued(), self.earlier.pages()
+        before, pages = self.frontier.queued(), self.earlier.pages() if self._config.scope.revisit else iter(())
         while batch := list(islice(pages, ROUTED_AT_ONCE)):
             with self.frontier.transaction():
                 for known in batch:

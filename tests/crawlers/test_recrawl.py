@@ -162,6 +162,10 @@ def test_pages_without_a_link_are_asked_for_at_the_end_and_nothing_is_followed_f
     asyncio.run(_to_the_end(tmp_path / "second", settings, SEED))
     assert web.paths() == ["/", "/linked", "/old", "/i.png"]
     assert not web.paths("b.example")
+    make_earlier(tmp_path / "third" / EARLIER, [str(tmp_path / "first")])
+    web.log.clear()
+    asyncio.run(_to_the_end(tmp_path / "third", config(web, scope=ScopeSettings(revisit=False)), SEED))
+    assert web.paths() == ["/", "/linked"]
 
 
 def test_content_type_of_a_304_says_nothing(web: WebServer, tmp_path: Path) -> None:
