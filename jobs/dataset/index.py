@@ -21,7 +21,10 @@ from schemas.storage import Store
 from schemas.superseded import LiveShards
 
 #: What the tables of all kinds have in common, for the table `samples`.
-_COMMON = ("key", "url", "domain", "language", "licence", "num_words", "warc_file", "shard", "row")
+_COMMON = (
+    "key", "url", "domain", "language", "licence", "num_words", "warc_file", "consent_verdict", "signals", "shard",
+    "row",
+)  # fmt: skip
 _MAX_SPILL_GB = 16
 _CLOSE_TRIES = 100
 _NO_DROPS = f"SELECT {', '.join(f'NULL::VARCHAR {name}' for name in DROPS.names)} WHERE false"
@@ -117,6 +120,15 @@ class Index:
             cursor.execute(f"CREATE OR REPLACE TABLE {table} (key VARCHAR)")
             cursor.execute(f"INSERT INTO {table} SELECT unnest(CAST(? AS VARCHAR[]))", [list(keys)])
 
+    def keep(self, table: str, sql: str) -> None:
+        """The answer as a table, for further questions; what of it does not fit into memory is kept on disk."""
+        with self._cursor(None) as cursor:
+            _only_reading(cursor, sql)
+            try:
+                cursor.execute(f"CREATE OR REPLACE TABLE {table} AS {sql}")
+            except duckdb.Error as error:
+                raise _explained(error, None) from None
+
     def columns(self, table: str) -> list[str]:
         """Names of a table's columns."""
         return [str(row[0]) for row in self.ask(f"DESCRIBE {table}", limit=10_000).rows]
@@ -198,8 +210,9 @@ class Index:
         self._connection.execute(f"CREATE VIEW {table} AS {self._select(table, paths)}")
 
     def _select(self, kind: str, paths: list[str]) -> str:
-        # Shards of several versions may differ in their columns; to compare them each file is opened.
-        differ = len({mark.weft_version for mark in self.marks[kind]}) > 1
+        # Shards of several versions may differ in their columns; to compare them each file is opened. A new column
+        # often comes with a new setting, and so with another hash.
+        differ = len({(mark.weft_version, mark.config_hash) for mark in self.marks[kind]}) > 1
         select = (
             "SELECT * EXCLUDE (filename, file_row_number), "
             "parse_filename(filename, true) AS shard, file_row_number AS row "
