@@ -31,6 +31,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
   weft audit out https://example.org/page      # the same by its address, also of a page that was refused"""
     parser.add_argument("path", help="the folder or URL that weft build wrote")
     parser.add_argument("key", nargs="?", default="", help="a sample's key, or the address of its page or file")
+    parser.add_argument(
+        "--crawl", action="append", default=[], metavar="DIR", help="a crawl that fetched its archives: what it refused"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON, and write no file")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="by which examples are drawn; default 0")
     parser.add_argument(
@@ -48,7 +51,10 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.output and Path(arguments.output).suffix != ".html":
         return fail(f"-o names the HTML, such as audit.html, not {arguments.output}", 2)
     try:
-        with Index(Store(arguments.path)) as index:
+        crawls = [Store(path) for path in arguments.crawl]
+        if missing := [crawl.url for crawl in crawls if not crawl.exists("crawl.json")]:
+            return fail(f"{missing[0]}: no finished crawl", 2)
+        with Index(Store(arguments.path), crawls=crawls) as index:
             if arguments.key:
                 return _of_sample(index, arguments)
             return _of_dataset(index, arguments)
@@ -159,10 +165,10 @@ def _print_subject(console: "Console", subject: "SubjectLedger") -> None:
     console.print(Text(f"  {subject.decision}"))
     if subject.signals:
         table = Table(box=None, pad_edge=False, header_style="dim")
-        for column in ("  signal", "verdict", "value", "where", "read"):
-            table.add_column(column, overflow="fold")
+        for column in ("  signal", "verdict", "read", "where", "value"):
+            table.add_column(column, overflow="fold", no_wrap=column in ("  signal", "verdict", "read"))
         for said in subject.signals:
-            cells = (f"  {said.signal}", said.verdict, said.value, said.origin, said.time or "not known")
+            cells = (f"  {said.signal}", said.verdict, said.time or "not known", said.origin, said.value)
             table.add_row(*map(Text, cells))
         console.print(table)
     if subject.rights:

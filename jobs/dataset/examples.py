@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import msgspec
 
 from jobs.dataset.index import Index
-from jobs.dataset.ledger import REFUSALS, refused_by
+from jobs.dataset.ledger import DROPS, REFUSALS, refused_by
 from schemas.drops import on_page
 from schemas.kinds import KINDS
 
@@ -68,7 +68,7 @@ def _refused(index: Index, seed: int) -> Iterator[Class]:
     sql = (
         f"SELECT kind, reason, {refused_by()} AS by, count(*) AS n, "
         f"min_by({{'url': url, 'detail': detail, 'page': page_url}}, hash(url, detail, {int(seed)}), {_EACH}) AS some "
-        f"FROM drops WHERE reason IN ({reasons}) GROUP BY ALL ORDER BY 1, 2, 3 LIMIT {_MOST_CLASSES}"
+        f"FROM {DROPS} WHERE reason IN ({reasons}) GROUP BY ALL ORDER BY 1, 2, 3 LIMIT {_MOST_CLASSES}"
     )
     for row in index.table(sql).to_pylist():
         some = [Example(one["url"], said=_told(row["kind"], one)) for one in row["some"]]

@@ -25,6 +25,8 @@ REFUSALS = {
     "hash_listed": "hash list",
     "presigned": "a key in the address",
 }
+#: What was dropped by the build, and by the crawl before it where that is known.
+DROPS = "(SELECT * FROM drops UNION ALL BY NAME SELECT * FROM crawl_drops)"
 #: Files of a site that refuse visits.
 _FILES = ("robots.txt", "ai.txt")
 _SAID = "STRUCT(subject VARCHAR, signal VARCHAR, origin VARCHAR, value VARCHAR, verdict VARCHAR, time VARCHAR)[]"
@@ -147,12 +149,11 @@ def _tally(index: Index, things: str, distinct: bool = True) -> tuple[dict[str, 
 def _refused(index: Index) -> dict[str, dict[tuple[str, str], int]]:
     """Per kind of what was dropped, by reason and what refused."""
     reasons = ", ".join(f"'{reason}'" for reason in REFUSALS)
-    sql = (
-        f"SELECT kind, reason, {refused_by()} AS by, count(*) AS n FROM drops WHERE reason IN ({reasons}) GROUP BY ALL"
-    )
+    chosen = f"SELECT kind, reason, {refused_by()} AS signal FROM {DROPS} WHERE reason IN ({reasons})"
+    sql = f"SELECT kind, reason, signal, count(*) AS n FROM ({chosen}) GROUP BY ALL"
     found: dict[str, dict[tuple[str, str], int]] = {}
     for row in index.table(sql).to_pylist():
-        found.setdefault(row["kind"], {})[row["reason"], row["by"]] = int(row["n"])
+        found.setdefault(row["kind"], {})[row["reason"], row["signal"]] = int(row["n"])
     return found
 
 

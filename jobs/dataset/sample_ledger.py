@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from jobs.dataset.index import Index
-from jobs.dataset.ledger import REFUSALS
+from jobs.dataset.ledger import DROPS, REFUSALS
 from jobs.dataset.page_lookup import build_config
 from schemas.consent import ConsentSettings
 from schemas.kinds import KINDS
@@ -125,5 +125,5 @@ def _media(kind: str, document: dict[str, Any]) -> dict[str, tuple[str, str, dic
 
 def _refused(index: Index, url: str) -> list[dict[str, str]]:
     reasons = ", ".join(f"'{reason}'" for reason in REFUSALS)
-    sql = f"SELECT url, kind, reason, detail FROM drops WHERE (page_url = ? OR url = ?) AND reason IN ({reasons})"
+    sql = f"SELECT url, kind, reason, detail FROM {DROPS} WHERE (page_url = ? OR url = ?) AND reason IN ({reasons})"
     return index.ask(sql, [url, url], timeout_s=None).dicts()

@@ -290,6 +290,36 @@ def test_the_ledger_of_what_was_refused_says_by_what(audited: Path, capsys: pyte
     assert "nothing at this address was refused" in capsys.readouterr().err
 
 
+def test_what_a_crawl_refused_is_told_where_it_is_named(
+    audited: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [
+        DropRow("https://r.example/a", "visit", "robots", "robots.txt"),
+        DropRow("https://r.example/b", "visit", "robots", "ai.txt"),
+        DropRow("https://r.example/c", "visit", "opt_out", "tdmrep.json"),
+        DropRow("https://r.example/d", "visit", "denied"),
+        DropRow("https://r.example/e", "visit", "http_status", "404"),
+    ]
+    for number, fields in enumerate((DropRow.__struct_fields__, DropRow.__struct_fields__[:4])):  # of today, of before
+        crawl = tmp_path / f"crawl{number}"
+        (crawl / "drops").mkdir(parents=True)
+        (crawl / "crawl.json").write_text("{}")
+        table = pa.Table.from_pylist([{name: getattr(row, name) for name in fields} for row in rows])
+        pq.write_table(table, crawl / "drops/crawl-000000.parquet")
+    crawls = ["--crawl", str(tmp_path / "crawl0"), "--crawl", str(tmp_path / "crawl1")]
+    assert main(["audit", str(audited), "--json", *crawls]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["notes"] == []
+    (visit,) = [one for one in facts["ledger"] if one["thing"] == "visit"]
+    assert {of["signal"]: of["refused"] for of in visit["signals"]} == {
+        "tdm-reservation": 2, "robots.txt": 2, "ai.txt": 2,
+    }  # fmt: skip
+    assert (visit["refused"], visit["otherwise"]) == (8, {"deny list": 2})
+    assert main(["audit", str(audited), "https://r.example/b", *crawls]) == 0
+    assert "visit https://r.example/b: robots, ai.txt" in capsys.readouterr().out
+    assert main(["audit", str(audited), "--crawl", str(tmp_path)]) == 2
+
+
 def test_a_dataset_that_lies_elsewhere_is_audited_in_place(audited: Path, facts: dict[str, Any]) -> None:
     memory = fsspec.filesystem("memory")
     memory.put(str(audited), "/audited", recursive=True)
