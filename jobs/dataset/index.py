@@ -224,7 +224,8 @@ class Index:
         return f"FROM ({select}) ANTI JOIN gone_{kind} USING (shard, row)" if self._live[kind].superseded else select
 
     def _common(self, kind: str) -> list[str]:
-        return [name for name in _COMMON if name in self.columns(kind)]
+        there = self.columns(kind)
+        return [name for name in _COMMON if name in there]
 
     @contextmanager
     def _cursor(self, timeout_s: float | None) -> Iterator[duckdb.DuckDBPyConnection]:

@@ -22,6 +22,9 @@ from jobs.dataset.cards.columns import MEANINGS
 from jobs.dataset.cards.croissant import CONFORMS_TO
 from jobs.dataset.cards.readme import size_category
 from jobs.dataset.cards.write import refresh_cards
+from jobs.dataset.index import Index
+from jobs.dataset.ledger import ledger
+from jobs.dataset.origins import Origins
 from schemas.dataset import DATASET, Dataset, read_dataset
 from schemas.kinds import KINDS
 from schemas.storage import Store
@@ -266,6 +269,10 @@ def test_cards_follow_what_is_added_and_removed(small: Path, tmp_path: Path, sit
     replaced = any(amount.samples for amount in more.builds[-1].superseded.values())
     assert stated() == ("2.0.0" if replaced else "1.1.0", f"{more.kinds['interleaved'].samples} pages")
     assert head(out)["pretty_name"] == "Mine"  # what was said stays
+    with Index(Store(str(out))) as index:  # and the audit counts what readers have
+        pages, images = ledger(index)
+        assert (pages.kept, images.kept) == (more.kinds["interleaved"].samples, more.kinds["interleaved"].images)
+        assert Origins(index).named["samples"] == pages.kept
     left = build(str(out), [], SMALL, INLINE, ["site0.example"])
     assert left.kinds["interleaved"].samples < more.kinds["interleaved"].samples
     assert stated()[1] == f"{left.kinds['interleaved'].samples} pages"

@@ -22,6 +22,7 @@ from jobs.dataset.countries import COUNTRIES
 from jobs.dataset.index import Index
 from jobs.dataset.ledger import disagreements, ledger
 from jobs.dataset.origins import Origins
+from schemas.builds import Build
 from schemas.dataset import read_dataset
 from schemas.drops import DropRow
 from schemas.shards import ShardInfo, ShardMark
@@ -239,6 +240,24 @@ def test_a_page_of_many_samples_counts_once_by_the_most_restrictive(tmp_path: Pa
         page, _, pair = ledger(index)
     assert (page.kept, page.passed, page.signals[0].passed) == (1, {"no": 1}, {"no": 1})
     assert (pair.kept, pair.silent) == (4, 4)
+
+
+def test_what_a_later_build_replaced_is_not_counted(tmp_path: Path) -> None:
+    said = [{"subject": "page", "signal": "rsl", "origin": "", "value": "", "verdict": "no", "time": ""}]
+    rows = [row_of(n, f"d{n}.de", {"json": 10, "1.jpg": 100}, signals=said, licence=f"l{n}") for n in range(3)]
+    write_index(tmp_path, "interleaved", rows)
+    newer = [row_of(9, "d0.de", {"json": 7, "1.jpg": 70}, signals=[], licence="l0")]
+    write_index(tmp_path, "interleaved", newer, "000001-000")
+    (tmp_path / "interleaved/superseded").mkdir()
+    (tmp_path / "interleaved/superseded/000000-000-001.json").write_text('{"rows": [0, 2], "images": 2}')
+    builds = [Build(n, 1, 1, {}, {}, {"interleaved": 1 + n}, "", "") for n in range(2)]
+    (tmp_path / "dataset.json").write_bytes(msgspec.json.encode({"builds": builds}))
+    with Index(Store(str(tmp_path))) as index:
+        page, image = ledger(index)
+        origins = Origins(index)
+        assert (page.kept, page.passed, page.silent, image.kept) == (2, {"no": 1}, 1, 2)
+        assert (origins.named["names"], origins.named["bytes"]) == (2, 110 + 77)
+        assert [one["licence"] for one in origins.licences()[1]] == ["l0", "l1"]
 
 
 def test_nothing_in_the_page_runs_and_what_pages_say_is_text(tmp_path: Path) -> None:
