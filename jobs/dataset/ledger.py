@@ -93,7 +93,8 @@ def refused_by() -> str:
     files = " ".join(f"WHEN reason = 'robots' AND starts_with(detail, '{name}') THEN '{name}'" for name in _FILES)
     return (
         f"CASE WHEN reason = 'opt_out' AND split_part(detail, ': ', 1) IN ({names}) THEN split_part(detail, ': ', 1) "
-        f"WHEN reason = 'opt_out' AND starts_with(detail, 'tdmrep.json') THEN 'tdm-reservation' {files} ELSE '' END"
+        f"WHEN reason = 'opt_out' AND starts_with(detail, 'tdmrep.json') THEN 'tdm-reservation' "
+        f"WHEN reason = 'opt_out' AND contains(detail, 'X-Robots-Tag') THEN 'robots' {files} ELSE '' END"
     )
 
 

@@ -55,8 +55,14 @@ def _of_kind(index: Index, kind: str, wanted: str, settings: ConsentSettings) ->
     page, columns = KINDS[kind].page_column, index.columns(kind)
     asked = dict.fromkeys(("key", "url", page, "shard", "members", "fetch_time", "licence", "signals"))
     chosen = ", ".join(name for name in asked if name in columns)
-    sql = f"SELECT {chosen} FROM {kind} WHERE key = ? OR url = ? OR {page} = ? ORDER BY key"
-    for row in index.ask(sql, [wanted] * 3, timeout_s=None).dicts():
+    where = f"WHERE key = ? OR url = ? OR {page} = ?"
+    found = index.ask(f"SELECT DISTINCT shard FROM {kind} {where} ORDER BY 1", [wanted] * 3, timeout_s=None)
+    if not found.rows:
+        return
+    of_shards = index.of_shards(kind, [shard for (shard,) in found.rows])  # signals are read of these alone
+    for row in index.ask(
+        f"SELECT {chosen} FROM {of_shards} {where} ORDER BY key", [wanted] * 3, timeout_s=None
+    ).dicts():
         signals = row.get("signals")
         things = {"page": ("page", row[page], {}), **_media(kind, _document(index, kind, row))}
         said: dict[str, list[Signal]] = {name: [] for name in things}

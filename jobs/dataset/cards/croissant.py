@@ -73,8 +73,8 @@ def croissant(facts: CardFacts) -> dict[str, Any]:
 
 
 def _licence(facts: CardFacts) -> Any:
-    if facts.licence:
-        return printable(facts.licence)
+    if facts.publisher.licence:
+        return printable(facts.publisher.licence)
     return {
         "@type": "sc:CreativeWork",
         "name": "As the pages state it",

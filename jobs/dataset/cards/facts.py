@@ -69,12 +69,6 @@ class CardFacts(msgspec.Struct, frozen=True):
         return self.publisher.description or f"{', '.join(parts) or 'No samples'}, made by weft of {made_of}{when}."
 
     @property
-    def licence(self) -> str:
-        """Of the whole: as its publisher says, else the one that every page states, "" where there is none."""
-        stated = next(iter(self.licences)) if len(self.licences) == 1 else ""
-        return self.publisher.licence or stated
-
-    @property
     def version(self) -> str:
         """MAJOR.MINOR.PATCH: major are builds that replaced something and a removal, minor those that only added."""
         major, minor = 1 + ("remove" in self.dataset.phases), 0

@@ -42,7 +42,7 @@ def _head(facts: CardFacts) -> dict[str, Any]:
     ]
     return {
         "pretty_name": facts.name,
-        **_licence(facts.licence),
+        **_licence(facts.publisher.licence),
         **({"language": languages} if languages else {}),
         "task_categories": list(dict.fromkeys(tasks)),
         "size_categories": [size_category(facts.samples)],

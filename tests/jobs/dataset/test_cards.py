@@ -23,7 +23,7 @@ from jobs.dataset.cards.croissant import CONFORMS_TO
 from jobs.dataset.cards.readme import size_category
 from jobs.dataset.cards.write import refresh_cards
 from jobs.dataset.index import Index
-from jobs.dataset.ledger import ledger
+from jobs.dataset.ledger import disagreements, ledger
 from jobs.dataset.origins import Origins
 from schemas.dataset import DATASET, Dataset, read_dataset
 from schemas.kinds import KINDS
@@ -273,9 +273,14 @@ def test_cards_follow_what_is_added_and_removed(small: Path, tmp_path: Path, sit
         pages, images = ledger(index)
         assert (pages.kept, images.kept) == (more.kinds["interleaved"].samples, more.kinds["interleaved"].images)
         assert Origins(index).named["samples"] == pages.kept
+        assert disagreements(index, more) == []
     left = build(str(out), [], SMALL, INLINE, ["site0.example"])
     assert left.kinds["interleaved"].samples < more.kinds["interleaved"].samples
     assert stated()[1] == f"{left.kinds['interleaved'].samples} pages"
+    with Index(Store(str(out))) as index:
+        (pages,) = (one for one in ledger(index) if one.thing == "page")
+        assert pages.otherwise == {"deny list": left.drops["page"]["denied"]}
+        assert disagreements(index, left) == []
 
 
 def test_what_somebody_wrote_in_place_of_a_card_stays(

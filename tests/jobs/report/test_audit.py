@@ -318,6 +318,7 @@ def test_what_a_crawl_refused_is_told_where_it_is_named(
         DropRow("https://r.example/c", "visit", "opt_out", "tdmrep.json"),
         DropRow("https://r.example/d", "visit", "denied"),
         DropRow("https://r.example/e", "visit", "http_status", "404"),
+        DropRow("https://r.example/f", "pair", "opt_out", "Use of image disallowed by X-Robots-Tag directive"),
     ]
     for number, fields in enumerate((DropRow.__struct_fields__, DropRow.__struct_fields__[:4])):  # of today, of before
         crawl = tmp_path / f"crawl{number}"
@@ -329,6 +330,8 @@ def test_what_a_crawl_refused_is_told_where_it_is_named(
     assert main(["audit", str(audited), "--json", *crawls]) == 0
     facts = json.loads(capsys.readouterr().out)
     assert facts["notes"] == []
+    (pair,) = [one for one in facts["ledger"] if one["thing"] == "pair"]
+    assert ("robots", 2) in [(of["signal"], of["refused"]) for of in pair["signals"]]
     (visit,) = [one for one in facts["ledger"] if one["thing"] == "visit"]
     assert {of["signal"]: of["refused"] for of in visit["signals"]} == {
         "tdm-reservation": 2, "robots.txt": 2, "ai.txt": 2,
