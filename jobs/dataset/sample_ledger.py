@@ -8,8 +8,8 @@ import msgspec
 
 from jobs.dataset.index import Index
 from jobs.dataset.ledger import DROPS, REFUSALS
-from jobs.dataset.page_lookup import build_config
 from schemas.consent import ConsentSettings
+from schemas.dataset import read_dataset
 from schemas.kinds import KINDS
 from schemas.signals import Signal, decide
 
@@ -44,14 +44,22 @@ class SampleLedger(msgspec.Struct, frozen=True):
 
 def sample_ledgers(index: Index, wanted: str) -> list[SampleLedger]:
     """Of each sample that has this key, or is of this page or file; else of what was refused at the address."""
-    settings = build_config(index.store).consent
+    settings = _settings(index)
     found = [one for kind in index.kinds for one in _of_kind(index, kind, wanted, settings)]
     if found or not (refused := _refused(index, wanted)):
         return found
     return [SampleLedger("", "", wanted, "", "", [], refused, [])]
 
 
-def _of_kind(index: Index, kind: str, wanted: str, settings: ConsentSettings) -> Iterator[SampleLedger]:
+def _settings(index: Index) -> ConsentSettings | None:
+    """Of the build; None where it is not finished, or of a version with other settings."""
+    try:
+        return msgspec.convert(read_dataset(index.store).config["consent"], ConsentSettings, str_keys=True)
+    except (FileNotFoundError, KeyError, msgspec.ValidationError):
+        return None
+
+
+def _of_kind(index: Index, kind: str, wanted: str, settings: ConsentSettings | None) -> Iterator[SampleLedger]:
     page, columns = KINDS[kind].page_column, index.columns(kind)
     asked = dict.fromkeys(("key", "url", page, "shard", "members", "fetch_time", "licence", "signals"))
     chosen = ", ".join(name for name in asked if name in columns)
@@ -89,16 +97,15 @@ def _subject(thing: tuple[str, str, dict[str, str]], said: list[Signal], decisio
     return SubjectLedger(name, url, decide(said).verdict, decision or "kept; what was said is not known", said, rights)
 
 
-def _decision(said: list[Signal], settings: ConsentSettings) -> str:
+def _decision(said: list[Signal], settings: ConsentSettings | None) -> str:
     """Why it is here: what the settings of its build refuse would not be."""
     decision = decide(said)
     if decision.by is None:
         return "kept: nothing was said about its use"
     reasons = {
         "no": "kept although refused: the settings of the build do not honour it",
-        "conditional": "kept: the settings of the build let conditions pass"
-        if settings.conditional == "pass"
-        else "kept: the settings of the build do not honour its conditions",
+        "conditional": "kept under conditions: the settings of the build "
+        + ("let these pass" if settings is None or settings.conditional == "pass" else "do not honour the signal"),
         "yes": "kept: training is allowed",
         "unknown": "kept: nothing that was said is a yes or a no",
     }

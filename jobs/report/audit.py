@@ -15,7 +15,6 @@ from jobs.dataset.html import templates
 from jobs.dataset.index import Index
 from jobs.dataset.ledger import ThingCounts, disagreements, ledger
 from jobs.dataset.origins import TOP_SHARE, Domain, Origins
-from jobs.dataset.page_lookup import build_config
 from schemas.dataset import DATASET, Dataset, read_dataset
 from schemas.signals import SIGNALS
 
@@ -51,7 +50,7 @@ class Audit:
             "seed": seed,
             "finished": dataset is not None,
             "dataset": _identity(dataset),
-            "consent_settings": msgspec.to_builtins(build_config(store).consent) if dataset else {},
+            "consent_settings": dataset.config.get("consent", {}) if dataset else {},
             "kinds": _kinds(index),
             "notes": [*_notes(index, dataset), *(f"the drops do not agree: {line}" for line in unlike)],
             "ledger": [_with_seen(one) for one in found],

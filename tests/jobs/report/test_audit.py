@@ -298,6 +298,8 @@ def test_the_ledger_of_one_sample_has_every_signal_and_the_decision(
     key = of_page["key"]
     assert main(["audit", str(audited), key, "--json"]) == 0
     assert of_page in json.loads(capsys.readouterr().out)
+    assert main(["audit", str(audited), "https://paid.co.uk/1"]) == 0
+    assert "kept under conditions: the settings of the build let these pass. rsl" in capsys.readouterr().out
     assert main(["audit", str(audited), "https://silent.fr/2"]) == 0
     assert "plus:DataMining: DMI-PROHIBITED" in capsys.readouterr().out
 
