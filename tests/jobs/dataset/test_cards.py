@@ -312,6 +312,19 @@ def test_a_dataset_of_before_has_cards_too(audited: Path, tmp_path: Path, monkey
     assert issues(out, monkeypatch)[1] == set()
 
 
+def test_a_dataset_without_samples_is_described_and_audited(
+    small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = copied(small, tmp_path)
+    shutil.rmtree(out / "interleaved")
+    assert main(["card", str(out)]) == 0
+    assert main(["audit", str(out)]) == 0
+    assert issues(out, monkeypatch)[1] == set()
+    assert head(out)["size_categories"] == ["n<1K"]
+    facts = json.loads((out / "audit.json").read_bytes())
+    assert (facts["kinds"], facts["top_domains"], facts["domains"]["names"]["names"]) == ({}, [], 0)
+
+
 def test_a_wrong_call_is_told_in_one_line(tmp_path: Path, audited: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["card", str(tmp_path)]) == 2
     assert "no finished dataset" in capsys.readouterr().err
