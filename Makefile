@@ -51,12 +51,17 @@ demo: .venv/installed-demo .venv/installed-train
 	.venv/bin/weft build align --input '$(DEMO)/crawl/warc/*.warc.gz' --output $(DEMO)/pairs
 	.venv/bin/weft show $(DEMO)/pairs http://fieldnotes.example/animals/portrait-of-a-cat.html --draw never
 	.venv/bin/weft report $(DEMO)/dataset --input '$(DEMO)/crawl/warc/*.warc.gz'
+	.venv/bin/weft audit $(DEMO)/dataset --crawl $(DEMO)/crawl
+	.venv/bin/weft audit $(DEMO)/dataset http://fieldnotes.example/photo/notebook-at-an-angle.html
 	@$(MAKE) --no-print-directory demo-train
 	@echo
 	@echo "What to look at next:"
 	@echo "  .venv/bin/weft view $(DEMO)/dataset --input '$(DEMO)/crawl/warc/*.warc.gz'"
 	@echo "                                                all of it in the browser; docs/looking.md"
 	@echo "  $(DEMO)/dataset/report.html                       what was kept, what was dropped and why, in one file"
+	@echo "  $(DEMO)/dataset/audit.html                        what was said about use, and what was done; docs/consent.md"
+	@echo "  .venv/bin/weft audit $(DEMO)/dataset KEY          the same of one sample"
+	@echo "  $(DEMO)/dataset/README.md, croissant.json         what the dataset says of itself"
 	@echo "  $(DEMO)/learnt.png                                pictures that the model had not seen, and what it says to them"
 	@echo "  $(DEMO)/images/                                   the pictures of the page above, as they stand in the shard"
 	@echo "  $(DEMO)/clip/                                     a clip of its video page, and the contact sheet"

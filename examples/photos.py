@@ -15,6 +15,7 @@ from io import BytesIO
 from pathlib import Path
 
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
+from PIL.PngImagePlugin import PngInfo
 
 SITE = "https://fieldnotes.example"
 
@@ -112,7 +113,22 @@ def ink() -> bytes:
     strokes = ImageChops.subtract(page.filter(ImageFilter.GaussianBlur(18)), page, scale=0.25)
     image = Image.new("RGBA", page.size, (24, 32, 96, 0))
     image.putalpha(strokes)
-    return encode(image, "png")
+    said = PngInfo()
+    said.add_itxt("XML:com.adobe.xmp", data_mining("DMI-ALLOWED").decode())
+    return encode(image, "png", pnginfo=said)
+
+
+def data_mining(value: str) -> bytes:
+    """XMP that says whether the picture may be mined and trained on, by the vocabulary of the PLUS Coalition."""
+    return (
+        '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+        '<rdf:Description rdf:about="" xmlns:plus="http://ns.useplus.org/ldf/xmp/1.0/" '
+        f'plus:DataMining="http://ns.useplus.org/ldf/vocab/{value}"/></rdf:RDF></x:xmpmeta>'
+    ).encode()
+
+
+def not_to_be_mined() -> bytes:
+    return encode(cut("text", (120, 20, 280, 140), (320, 240)), "jpg", xmp=data_mining("DMI-PROHIBITED"))
 
 
 def thresholds() -> bytes:
@@ -225,6 +241,7 @@ OTHER_PHOTOS = [
     photo("/img/lawn.jpg", "grass", (100, 100, 400, 400)),
     photo("/img/strip.jpg", "hubble", (0, 300, 1000, 500)),
     made("/img/path.jpg", truncated),
+    made("/img/strokes.jpg", not_to_be_mined),
     made("/img/pixel.gif", lambda: encode(Image.new("P", (1, 1)), "gif", transparency=0)),
     made("/img/swatch.png", lambda: encode(Image.new("RGB", (240, 160), "#1e5c4f"), "png")),
 ]

@@ -10,6 +10,7 @@ import msgspec
 from crawlers.inputs import InputError
 from jobs.config import BuildConfig
 from jobs.dataset.append import aside, clear, history, is_appending, publish
+from jobs.dataset.cards.write import refresh_cards
 from jobs.dataset.onto import known_inputs, look_at, named_inputs, planned, require_agreement
 from jobs.dataset.removal import remove_denied, rewrite_superseded
 from jobs.engine.engine import EngineSettings, open_engine
@@ -70,11 +71,14 @@ def build(
         )
         with suppress(InputError):  # they may have vanished since
             _tell_of_new(store, dataset, named_inputs(inputs, videos))
+        refresh_cards(store)
         return left
     if videos and "clips" not in recipe.config.kinds:
         raise InputError(_NO_CLIPS)
     made = carry_out(store, make_plan(store, inputs, recipe, videos=videos), recipe, engine)
-    return remove_denied(store, made, denied)  # partitions may have been done before something was denied
+    left = remove_denied(store, made, denied)  # partitions may have been done before something was denied
+    refresh_cards(store)
+    return left
 
 
 def append(
@@ -95,7 +99,9 @@ def append(
     store = Store(output)
     dataset = _append(store, inputs, Recipe.of(recipe), engine, deny, videos, rewrite)
     dataset = remove_denied(store, dataset, read_deny_list(store))
-    return rewrite_superseded(store, dataset) if rewrite else dataset
+    dataset = rewrite_superseded(store, dataset) if rewrite else dataset
+    refresh_cards(store)
+    return dataset
 
 
 def _append(

@@ -35,6 +35,11 @@ COMMANDS = {
         "jobs.commands.report",
         "one HTML file that shows what is in a dataset and what was dropped; two compared",
     ),
+    "audit": (
+        "jobs.commands.audit",
+        "what was said about the use of a dataset or a sample, what was done, and where it comes from",
+    ),
+    "card": ("jobs.commands.card", "croissant.json and a card for the Hugging Face hub, and what only you can say"),
     "query": ("jobs.commands.query", "SQL over the index and the drops of a dataset"),
     "config": ("jobs.commands.config", "the settings of a preset or a file, all of them, with what each is for"),
     "subset": ("jobs.commands.subset", "the samples for which a condition holds, as a new dataset"),

@@ -8,6 +8,7 @@ from crawlers.img2dataset import require_img2dataset
 from crawlers.url_lists import find_columns
 from jobs.build import begin_retry, finished
 from jobs.config import BuildConfig
+from jobs.dataset.cards.write import refresh_cards
 from jobs.dataset.removal import remove_denied
 from jobs.engine.engine import EngineSettings, open_engine
 from jobs.kinds.finish import finish
@@ -41,7 +42,9 @@ def fetch_pairs(
     denied = add_to_deny_list(store, deny)
     begin_retry(store, recipe, retry)
     if store.exists(DATASET):
-        return remove_denied(store, finished(store, recipe), denied)
+        left = remove_denied(store, finished(store, recipe), denied)
+        refresh_cards(store)
+        return left
     if config.lists.downloader == "img2dataset":
         require_img2dataset(config.lists)
     plan = make_plan(store, lists, recipe, "lists")
@@ -53,4 +56,6 @@ def fetch_pairs(
         if config.lists.downloader == "weft":
             fetch_media(phases, [ASK_PAIR_IMAGES], [LISTS])
         make_pairs(phases)
-    return remove_denied(store, finish(store, plan, jobs_of(config.kinds), phases.commits), denied)
+    left = remove_denied(store, finish(store, plan, jobs_of(config.kinds), phases.commits), denied)
+    refresh_cards(store)
+    return left

@@ -88,3 +88,11 @@ def looked_at(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from tests.jobs.looked_at import build_looked_at  # here: most tests need no build
 
     return build_looked_at(tmp_path_factory.mktemp("looked"))
+
+
+@pytest.fixture(scope="session")
+def audited(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A dataset of all three kinds with signals of every verdict, kept and refused."""
+    from tests.jobs.audited import build_audited
+
+    return build_audited(tmp_path_factory.mktemp("audited"))

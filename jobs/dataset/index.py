@@ -21,7 +21,10 @@ from schemas.storage import Store
 from schemas.superseded import LiveShards
 
 #: What the tables of all kinds have in common, for the table `samples`.
-_COMMON = ("key", "url", "domain", "language", "licence", "num_words", "warc_file", "shard", "row")
+_COMMON = (
+    "key", "url", "domain", "language", "licence", "num_words", "warc_file", "consent_verdict", "signals", "shard",
+    "row",
+)  # fmt: skip
 _MAX_SPILL_GB = 16
 _CLOSE_TRIES = 100
 _NO_DROPS = f"SELECT {', '.join(f'NULL::VARCHAR {name}' for name in DROPS.names)} WHERE false"
@@ -47,10 +50,11 @@ class Index:
 
     Beside the columns of docs/format.md a sample has `shard` and `row`, its number in the shard. Files are read where
     the dataset lies, and only as far as a query needs. A dataset that is still being built has the shards that
-    were committed when it was opened. Samples that a later build replaced are in no table. Safe for several threads.
+    were committed when it was opened. Samples that a later build replaced are in no table. What the `crawls` dropped
+    that fetched its archives is the table `crawl_drops`. Safe for several threads.
     """
 
-    def __init__(self, store: Store, max_memory_mb: int = 1024, threads: int = 2) -> None:
+    def __init__(self, store: Store, max_memory_mb: int = 1024, threads: int = 2, crawls: Sequence[Store] = ()) -> None:
         """Raises `NotADataset`, and `OSError` where the storage fails."""
         self.store, self._is_closed = store, False
         self._cursors: list[duckdb.DuckDBPyConnection] = []
@@ -70,13 +74,14 @@ class Index:
             }
         )
         self._connection.execute("SET parquet_metadata_cache = true")  # a committed file never changes
-        if not store.is_local:
-            self._connection.register_filesystem(store.fs)
+        for elsewhere in {str(one.fs.protocol): one.fs for one in (store, *crawls) if not one.is_local}.values():
+            self._connection.register_filesystem(elsewhere)
         files = {
             kind: [self._path(f"{kind}/shards/{mark.shard.name}.parquet") for mark in self.marks[kind]]
             for kind in self.kinds
         }
         files["drops"] = [self._path(name) for name in drops]
+        files["crawl_drops"] = [_path(crawl, f"drops/{name}") for crawl in crawls for name in drop_files(crawl)]
         for kind in self.kinds:
             self._define_gone(kind)
         try:
@@ -116,6 +121,15 @@ class Index:
         with self._cursor(None) as cursor:
             cursor.execute(f"CREATE OR REPLACE TABLE {table} (key VARCHAR)")
             cursor.execute(f"INSERT INTO {table} SELECT unnest(CAST(? AS VARCHAR[]))", [list(keys)])
+
+    def keep(self, table: str, sql: str) -> None:
+        """The answer as a table, for further questions; what of it does not fit into memory is kept on disk."""
+        with self._cursor(None) as cursor:
+            _only_reading(cursor, sql)
+            try:
+                cursor.execute(f"CREATE OR REPLACE TABLE {table} AS {sql}")
+            except duckdb.Error as error:
+                raise _explained(error, None) from None
 
     def columns(self, table: str) -> list[str]:
         """Names of a table's columns."""
@@ -170,8 +184,7 @@ class Index:
         self.close()
 
     def _path(self, name: str) -> str:
-        path = self.store.path(name)
-        return path if self.store.is_local else str(self.store.fs.unstrip_protocol(path))
+        return _path(self.store, name)
 
     def _define_gone(self, kind: str) -> None:
         """The rows of shards that no table has, where there are any."""
@@ -189,17 +202,19 @@ class Index:
         if not paths:
             self._connection.execute(f"CREATE VIEW {table} AS {_NO_DROPS}")
             return
-        if table == "drops":
+        if table in ("drops", "crawl_drops"):
             # Datasets of before have no `page_url`. All files of one dataset have the columns of the first, or more.
             described = self._connection.execute(f"DESCRIBE SELECT * FROM read_parquet({_literals(paths[:1])})")
             missing = "" if "page_url" in [row[0] for row in described.fetchall()] else ", '' AS page_url"
-            self._connection.execute(f"CREATE VIEW drops AS SELECT *{missing} FROM read_parquet({_literals(paths)})")
+            several = f"{_literals(paths)}, union_by_name = {str(table == 'crawl_drops').lower()}"  # of several ages
+            self._connection.execute(f"CREATE VIEW {table} AS SELECT *{missing} FROM read_parquet({several})")
             return
         self._connection.execute(f"CREATE VIEW {table} AS {self._select(table, paths)}")
 
     def _select(self, kind: str, paths: list[str]) -> str:
-        # Shards of several versions may differ in their columns; to compare them each file is opened.
-        differ = len({mark.weft_version for mark in self.marks[kind]}) > 1
+        # Shards of several versions may differ in their columns; to compare them each file is opened. A new column
+        # often comes with a new setting, and so with another hash.
+        differ = len({(mark.weft_version, mark.config_hash) for mark in self.marks[kind]}) > 1
         select = (
             "SELECT * EXCLUDE (filename, file_row_number), "
             "parse_filename(filename, true) AS shard, file_row_number AS row "
@@ -209,7 +224,8 @@ class Index:
         return f"FROM ({select}) ANTI JOIN gone_{kind} USING (shard, row)" if self._live[kind].superseded else select
 
     def _common(self, kind: str) -> list[str]:
-        return [name for name in _COMMON if name in self.columns(kind)]
+        there = self.columns(kind)
+        return [name for name in _COMMON if name in there]
 
     @contextmanager
     def _cursor(self, timeout_s: float | None) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -232,6 +248,12 @@ class Index:
                 self._cursors.remove(cursor)
                 cursor.close()
                 self._changed.notify_all()
+
+
+def _path(store: Store, name: str) -> str:
+    """As DuckDB opens it."""
+    path = store.path(name)
+    return path if store.is_local else str(store.fs.unstrip_protocol(path))
 
 
 def _only_reading(cursor: duckdb.DuckDBPyConnection, sql: str) -> None:

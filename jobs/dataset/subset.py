@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from jobs.dataset.cards.write import refresh_cards
 from jobs.dataset.index import Index, QueryError
 from schemas import __version__
 from schemas.builds import drop_files
@@ -66,6 +67,7 @@ def subset(source: Store, output: Store, where: str, kinds: Sequence[str], setti
         if not output.put_if_absent(SUBSET, msgspec.json.format(msgspec.json.encode(plan), indent=1)):
             _require_same(output, plan)
         if output.exists(DATASET):
+            refresh_cards(output)
             return read_dataset(output)
         for kind in plan.kinds:
             _subset_of_kind(index, output, plan, kind, settings)
@@ -207,6 +209,7 @@ def _finish(source: Store, output: Store, plan: SubsetPlan, dataset: Dataset) ->
         output.put("deny.txt", source.read("deny.txt"))
     sweep(output, ["drops", *(f"{kind}/{folder}" for kind in plan.kinds for folder in ("shards", "commit"))])
     output.put(DATASET, msgspec.json.format(msgspec.json.encode(made), indent=1))
+    refresh_cards(output)
     return made
 
 

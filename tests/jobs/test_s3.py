@@ -201,6 +201,12 @@ def test_people_look_into_a_dataset_on_s3(
     assert main(["inspect", f"{bucket}/part", "--check"]) == 0
     assert main(["report", f"{bucket}/part"]) == 0
     assert b"not_selected" in Store(f"{bucket}/part").read("report.html")
+    assert main(["audit", url]) == 0
+    found = json.loads(Store(url).read("audit.json"))
+    assert {one["thing"]: one["kept"] for one in found["ledger"]} == {"page": 8, "image": 13, "pair": 13, "video": 1}
+    assert found["domains"]["names"]["samples"] == 21
+    assert main(["card", url, "--name", "Looked at"]) == 0
+    assert json.loads(Store(url).read("croissant.json"))["name"] == "Looked at"
     with viewer(url) as address, urllib.request.urlopen(f"{address}/browse/clips", timeout=60) as response:
         assert b"<video src=" in response.read()
     capsys.readouterr()

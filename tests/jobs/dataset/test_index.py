@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -12,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import fsspec
+import pyarrow.parquet as pq
 import pytest
 
 from jobs.cli import main
@@ -33,6 +35,26 @@ def test_each_kind_is_a_table_with_the_place_of_its_samples(index: Index) -> Non
     counts = dict(index.ask("SELECT kind, count(*) FROM samples GROUP BY 1").rows)
     assert counts == {"interleaved": 7, "pairs": 13, "clips": 1}
     assert index.ask("SELECT reason FROM drops WHERE kind = 'page' AND url LIKE '%short%'").rows == [("few_words",)]
+
+
+def test_what_all_kinds_have_in_common_holds_their_signals(index: Index) -> None:
+    rows = index.ask("SELECT kind, consent_verdict, signals FROM samples ORDER BY 1").rows
+    assert {(kind, verdict) for kind, verdict, _ in rows} == {(kind, "unknown") for kind in index.kinds}
+    assert all(signals == [] for _, _, signals in rows)
+
+
+def test_a_column_that_only_newer_shards_have_is_read_of_these(looked_at: Path, tmp_path: Path) -> None:
+    """The first file alone was asked which columns there are, and it is the oldest."""
+    copy = Path(shutil.copytree(looked_at, tmp_path / "copy"))
+    (old,) = (copy / "pairs/shards").glob("*.parquet")
+    new, mark = old.with_name("000009-000.parquet"), copy / f"pairs/commit/{old.stem}.json"
+    shutil.copy(old, new)
+    pq.write_table(pq.read_table(old).drop_columns(["signals", "consent_verdict"]), old)
+    stated = json.loads(mark.read_bytes())
+    of_new = {**stated, "partition": 9, "shard": {**stated["shard"], "name": new.stem}, "config_hash": "newer"}
+    mark.with_name(f"{new.stem}.json").write_text(json.dumps(of_new))
+    with Index(Store(str(copy))) as index:
+        assert index.ask("SELECT count(*), count(signals) FROM pairs").rows == [(26, 13)]
 
 
 @pytest.mark.parametrize(
