@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 from warcio.statusandheaders import StatusAndHeaders
 from warcio.warcwriter import WARCWriter
 
-from crawlers.warc import WarcSettings, read_captures, read_response
+from crawlers.warc import read_captures, read_response
+from crawlers.warc_records import WarcSettings
 from schemas.drops import Drop, Tally
 
 

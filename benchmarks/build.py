@@ -21,7 +21,8 @@ from selectolax.lexbor import LexborHTMLParser
 
 from benchmarks.archives import pack_pages, repeat, responses
 from benchmarks.cpu import cpu_seconds
-from crawlers.warc import WarcSettings, page_of_capture, read_captures
+from crawlers.warc import read_captures
+from crawlers.warc_records import WarcSettings, page_of_capture
 from jobs.config import BuildConfig
 from jobs.kinds.interleaved.take import TakeDrafts
 from jobs.phases.extract import EXTRACT

@@ -1,7 +1,8 @@
 """Whether a crawl gets all of a site, and nothing twice: python -m benchmarks.whole_site FOLDER /index.html
 
 Serves a folder, such as the HTML of a manual of Debian, crawls it from a page on, and compares what was asked for with
-the pages that a walk over the files reaches by their links. Prints what is missing, and what was asked for twice.
+the pages that a walk over the files reaches by their links. Prints what is missing, and what was asked for twice; then
+crawls it again since that crawl.
 """
 
 import argparse
@@ -22,6 +23,7 @@ from selectolax.lexbor import LexborHTMLParser
 
 from crawlers.crawl_config import CrawlConfig
 from crawlers.crawl_status import Status
+from crawlers.earlier import EARLIER, make_earlier
 from crawlers.fetch import FetchSettings
 from crawlers.hosts import PaceSettings
 from crawlers.items import Item
@@ -71,6 +73,21 @@ async def crawl(port: int, start: str, folder: Path) -> Status:
         return spider.status()
 
 
+def crawl_again(port: int, start: str, scratch: Path) -> str:
+    """What a second crawl of the same makes, since the one in `scratch/crawl`."""
+    cpu_began = time.process_time()
+    make_earlier(scratch / "again" / EARLIER, [str(scratch / "crawl")])
+    indexed_s, cpu_began = time.process_time() - cpu_began, time.process_time()
+    status = asyncio.run(crawl(port, start, scratch / "again"))
+    cpu_s = time.process_time() - cpu_began
+    sizes = [sum(path.stat().st_size for path in (scratch / name / "warc").iterdir()) for name in ("crawl", "again")]
+    return (
+        f"again: {status.visits}, not changed: {status.unchanged}, {status.statuses}; "
+        f"{status.bytes / 1e6:.1f} MB came, archives {sizes[1] / 1e6:.2f} MB instead of {sizes[0] / 1e6:.2f}; "
+        f"{indexed_s:.2f} CPU seconds to read those, {cpu_s:.1f} to crawl"
+    )
+
+
 def reachable(root: Path, start: str) -> set[str]:
     """Paths of the files that links lead to from a page on, in HTML."""
     seen, queue, found = {start}, [start], set[str]()
@@ -107,8 +124,9 @@ def main() -> None:
         began, cpu_began = time.monotonic(), time.process_time()
         status = asyncio.run(crawl(listener.getsockname()[1], given.start, Path(scratch, "crawl")))
         took, cpu_s = time.monotonic() - began, time.process_time() - cpu_began
-        server.terminate()
         asked = Counter(unquote(urlsplit(line).path) for line in log.read_text(encoding="utf-8").splitlines())
+        again = crawl_again(listener.getsockname()[1], given.start, Path(scratch))
+        server.terminate()
     wanted = reachable(given.folder, given.start)
     missing = [path for path in sorted(wanted) if not asked[path] and not asked[path.removesuffix("index.html")]]
     twice = {path: count for path, count in asked.items() if count > 1}
@@ -117,6 +135,7 @@ def main() -> None:
     )
     print(f"{status.requests:,} requests, of them more than once: {twice or 'none'}")
     print(f"{status.visits}, dropped: {status.drops}; {took:.0f} s, {cpu_s:.1f} CPU seconds")
+    print(again)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,8 @@ import fsspec
 from crawlers import zstd
 from crawlers.captured import CapturedMedia, Location, Media
 from crawlers.framing import read_dictionary
-from crawlers.warc import WarcSettings, read_captures, read_page
+from crawlers.warc import read_captures, read_page
+from crawlers.warc_records import WarcSettings
 from schemas.documents import Page
 from schemas.drops import Tally
 from schemas.urls import media_key

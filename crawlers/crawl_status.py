@@ -16,6 +16,7 @@ class Status(msgspec.Struct):
     unsent: int = 0
     received: int = 0  # batches from other partitions
     slowest: list[tuple[str, int, float]] = []  # host, queued, next time
+    unchanged: dict[str, int] = {}  # of the visits, by kind: what an earlier crawl has
 
     @property
     def is_idle(self) -> bool:

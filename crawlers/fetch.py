@@ -277,14 +277,15 @@ def retry_after(exchange: Exchange) -> float:
     value = exchange.headers.get("retry-after", "").strip()
     if value.isascii() and value.isdigit():
         return float(min(int(value[:9]), _LONGEST_WAIT_S))
-    date = _http_date(value)
+    date = http_date(value)
     if date is None:
         return 0.0
-    sent = _http_date(exchange.headers.get("date", "")) or exchange.started  # by the server's clock, if it says it
+    sent = http_date(exchange.headers.get("date", "")) or exchange.started  # by the server's clock, if it says it
     return min(max(0.0, (date - sent).total_seconds()), _LONGEST_WAIT_S)
 
 
-def _http_date(value: str) -> datetime | None:
+def http_date(value: str) -> datetime | None:
+    """A date as HTTP writes it; None for what is none."""
     try:
         return datetime.strptime(value.strip(), "%a, %d %b %Y %H:%M:%S GMT").replace(tzinfo=UTC)
     except ValueError:

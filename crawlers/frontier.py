@@ -22,6 +22,8 @@ from crawlers.warc_writer import Payload, Position
 from schemas.drops import DropRow
 
 _CLOCK = "clock"  # the name of the time when the last visit ended
+#: The reason of a visit that was no failure: see `done`.
+MOVED = "moved"
 
 
 class Frontier:
@@ -92,9 +94,12 @@ class Frontier:
         else:
             self._db.execute("UPDATE hosts SET queued = 0 WHERE name = ?", (host.name,))
 
-    def done(self, visit: Visit, position: tuple[str, int] = ("", -1)) -> None:
-        """The visit's record begins at `position`."""
-        self._db.execute("UPDATE visits SET state = ?, file = ?, offset = ? WHERE id = ?", (DONE, *position, visit.id))
+    def done(self, visit: Visit, position: tuple[str, int] = ("", -1), moved_to: str = "") -> None:
+        """The visit's record begins at `position`. `moved_to`: where the address has moved for good."""
+        self._db.execute(
+            "UPDATE visits SET state = ?, file = ?, offset = ?, reason = ?, detail = ? WHERE id = ?",
+            (DONE, *position, MOVED if moved_to else "", moved_to[:500], visit.id),
+        )
 
     def keep_media(self, visit: Visit, position: Position, record_url: str) -> None:
         """Remember where the bytes of a medium lie, which may be in the record of another address."""
@@ -212,6 +217,12 @@ class Frontier:
             yield DropRow(msgspec.msgpack.decode(item, type=Item).url, "visit", reason, detail)
         for url, reason, detail in self._db.execute("SELECT url, reason, detail FROM dead ORDER BY rowid"):
             yield DropRow(url, "visit", reason, detail)
+
+    def endings(self) -> Iterator[tuple[str, str, str]]:
+        """Address, reason and detail of every visit that brought nothing, by its last address, and of those that found
+        it moved for good (`MOVED`)."""
+        for item, *why in self._db.execute("SELECT item, reason, detail FROM visits WHERE reason <> '' ORDER BY id"):
+            yield msgspec.msgpack.decode(item, type=Item).url, *why
 
     def refused(self) -> dict[str, int]:
         """By reason, how many addresses were not even queued."""

@@ -53,10 +53,12 @@ class KnownHosts:
         )
 
     def touch(self, host: Host) -> None:
-        """Write when a host may be asked next."""
-        self._db.execute(
-            "UPDATE hosts SET ready_at = ?, requests = ? WHERE name = ?", (host.ready_at, host.requests, host.name)
-        )
+        """Write when a host may be asked next, inside a transaction or not. Raises `OSError` where the disk is full."""
+        row = (host.ready_at, host.requests, host.name)
+        try:
+            self._db.execute("UPDATE hosts SET ready_at = ?, requests = ? WHERE name = ?", row)
+        except sqlite3.OperationalError as failure:
+            raise OSError(f"the frontier: {failure}") from failure
 
     def _forget_idle(self) -> None:
         for name in [name for name, host in self._hosts.items() if not host.in_flight]:

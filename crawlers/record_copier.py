@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import msgspec
 
@@ -21,8 +21,11 @@ from crawlers.index_rows import Row, read_selected
 from crawlers.ranges import Gate, open_ranges
 from crawlers.records import Stretch, checked, stretches
 from crawlers.warc_writer import Position, WarcWriter
+from schemas.deny import DenyList
 from schemas.drops import Drop
 
+_GRACE_S = 10.0  # in which what is on its way may still come
+_DENIED_AT_ONCE = 500
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS records (
     number INTEGER PRIMARY KEY, reason TEXT NOT NULL, detail TEXT NOT NULL, file TEXT NOT NULL, offset INTEGER NOT NULL,
@@ -111,18 +114,28 @@ class Journal:
 class RecordCopier:
     """Copies partition `partition` of the rows in `folder/work/records` to `folder/warc`. An async context manager.
 
-    `info` are fields of the `warcinfo` record. Raises `BlockingIOError` on entry while another process is at it.
+    `info` are fields of the `warcinfo` record; what is denied is not asked for. Raises `BlockingIOError` on entry while
+    another process is at it.
     """
 
     def __init__(
-        self, folder: Path, partition: int, archives_at: str, config: CrawlConfig, info: list[tuple[str, str]]
+        self,
+        folder: Path,
+        partition: int,
+        archives_at: str,
+        config: CrawlConfig,
+        info: list[tuple[str, str]],
+        deny: DenyList = DenyList(),
     ) -> None:
         self._folder, self._partition, self._config, self._info = folder, partition, config, info
+        self._deny = deny
         self._at, self._settings = archives_at, config.ranges
         self._base = folder / "work" / "records" / f"{partition:03d}"
         self._missing: dict[str, str] = {}  # archives that are not there, the last few
         self._held: list[Outcome] = []  # of ranges that failed for good after the last success
         self._failed_in_a_row = 0
+        self._going, self._stopped = asyncio.Event(), asyncio.Event()
+        self._going.set()
         self.status = CopyStatus()
 
     async def __aenter__(self) -> "RecordCopier":
@@ -152,33 +165,61 @@ class RecordCopier:
         """All rows of the partition."""
         return read_selected(Path(f"{self._base}.parquet"))
 
+    def stop(self) -> None:
+        """Have `run` end: what is on its way is waited for a moment, the rest is left to another run."""
+        self._stopped.set()
+        self._going.set()
+
+    def pause(self, is_paused: bool) -> None:
+        """Ask for nothing any more, or go on."""
+        if is_paused and not self._stopped.is_set():
+            self._going.clear()
+        else:
+            self._going.set()
+
     async def run(self) -> None:
         """Copy what is missing, then give the archive in hand its name. Raises `OSError`, `ArchivesDown` among it."""
         waiting = iter(stretches(self._left(), self._settings))
         connections = [asyncio.create_task(self._work(waiting)) for _ in range(self._gate.connections)]
+        copying: asyncio.Future[Any] = asyncio.gather(*connections)
+        stopped: asyncio.Future[Any] = asyncio.create_task(self._stopped.wait())
         try:
-            await asyncio.gather(*connections)
+            await asyncio.wait([copying, stopped], return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait([copying], timeout=_GRACE_S)
+            if copying.done():
+                await copying
         finally:
-            for task in connections:
+            for task in (*connections, stopped):
                 task.cancel()
-            await asyncio.gather(*connections, return_exceptions=True)
-        self._end(self._held)
+            await asyncio.gather(copying, stopped, return_exceptions=True)
+        if not self._stopped.is_set():
+            self._end(self._held)
         self._warc.finish()
 
     def _left(self) -> Iterator[Row]:
         """Rows without an outcome. The journal is read beside them: what is written meanwhile lies behind."""
         done = (outcome.number for outcome in self.journal.outcomes())
         following = next(done, -1)
+        denied: list[Outcome] = []
         for row in self.rows():
+            if len(denied) >= _DENIED_AT_ONCE:
+                self._end(denied)
+                denied = []
             if row.number == following:
                 following = next(done, -1)
+            elif self._deny.denies(row.url):
+                denied.append(Outcome(row.number, "denied"))
             elif row.length > self._settings.max_record_bytes:
                 self._end([Outcome(row.number, "too_large", f"{row.length} bytes, as the index says")])
             else:
                 yield row
+        self._end(denied)
 
     async def _work(self, waiting: Iterator[Stretch]) -> None:
         for stretch in waiting:
+            await self._going.wait()
+            if self._stopped.is_set():
+                return
             if detail := self._missing.get(stretch.archive):
                 self._end([Outcome(row.number, "no_such_archive", detail) for row in stretch.rows])
                 continue

@@ -1,16 +1,19 @@
 """What a partition of a crawl writes to its archives, and how it knows after a kill how far they are good."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 
 from crawlers.crawl_config import CrawlConfig
+from crawlers.earlier import Known
 from crawlers.fetch import Exchange
 from crawlers.frontier import Frontier
 from crawlers.items import Visit
+from crawlers.recrawl import is_unchanged
 from crawlers.site_policy import SitePolicy
-from crawlers.warc import SITE_SIGNALS
+from crawlers.warc_records import SITE_SIGNALS
 from crawlers.warc_writer import WarcWriter, payload_digest
 from schemas.signals import Signal
 
@@ -19,6 +22,7 @@ RENDERED = "WARC-Rendered"
 #: The field of a response that a page asked for while it was rendered: the address of that page.
 LOADED_FOR = "WARC-Loaded-For"
 _POSITION = "place"  # its name in frontiers that were written
+_STAMP = "stamp"
 
 
 class Recorder:
@@ -28,14 +32,24 @@ class Recorder:
     takes for recorded but the disk has lost (a power cut) is queued again.
     """
 
-    def __init__(self, folder: Path, partition: int, config: CrawlConfig, frontier: Frontier) -> None:
+    def __init__(
+        self, folder: Path, partition: int, config: CrawlConfig, frontier: Frontier, is_recrawl: bool = False
+    ) -> None:
         self._frontier = frontier
         known = frontier.fact(_POSITION)
         resume = msgspec.msgpack.decode(known, type=tuple[str, int]) if known else ("", 0)
         info = [("robots", "obey"), *([("operator", config.fetch.contact)] if config.fetch.contact else [])]
-        self._warc = WarcWriter(folder / "warc", f"weft-{partition:03d}", config.max_warc_bytes, info, resume)
+        prefix = f"weft-{self._stamp() if is_recrawl else ''}{partition:03d}"
+        self._warc = WarcWriter(folder / "warc", prefix, config.max_warc_bytes, info, resume)
         if self._warc.position[1] < resume[1]:
             frontier.requeue_lost(*self._warc.position)
+
+    def _stamp(self) -> str:
+        """When a recrawl began: its records refer to archives of other crawls by name, so none may have theirs."""
+        if not self._frontier.fact(_STAMP):
+            with self._frontier.transaction():
+                self._frontier.set_fact(_STAMP, f"{datetime.now(UTC):%Y%m%d%H%M%S}-".encode())
+        return self._frontier.fact(_STAMP).decode()
 
     def record(
         self,
@@ -45,8 +59,10 @@ class Recorder:
         licences: tuple[Signal, ...] = (),
         rendered: bytes = b"",
         loaded_for: str = "",
+        known: Known | None = None,
     ) -> tuple[str, int]:
-        """Write an exchange; a media payload that was met before is only referred to. Returns file and offset.
+        """Write an exchange; a media payload that was met before is only referred to, and so is what an earlier crawl
+        has: `known`, where the server or the payload says that nothing has changed. Returns file and offset.
 
         With a `visit` it is what that was for; where the bytes of a medium lie is kept with it. What the site's files
         say of its use, and the `licences` that it names itself, are noted beside it.
@@ -64,7 +80,12 @@ class Recorder:
             fields += [("WARC-Redirected-From", url) for url in item.via]
         is_media = item is not None and item.kind in ("image", "video")
         first = self._frontier.payload(digest) if is_media and exchange.body else None
-        if first is not None:
+        if known is not None and not rendered and is_unchanged(exchange, known):
+            payload, kind = known.payload, known.content_type.partition(";")[0].strip()
+            position = self._warc.write_revisit(exchange, known.digest, payload, fields, kind)
+            if is_media and exchange.body:
+                self._frontier.add_payload(digest, payload)
+        elif first is not None:
             payload, position = first, self._warc.write_revisit(exchange, digest, first, fields)
         else:
             said = [(RENDERED, "follows")] if rendered else [(LOADED_FOR, loaded_for)] if loaded_for else []

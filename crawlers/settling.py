@@ -10,6 +10,7 @@ from crawlers.frontier import Frontier
 from crawlers.hosts import Host
 from crawlers.items import Visit
 from crawlers.recorder import Recorder
+from crawlers.recrawl import NOT_MODIFIED, is_unchanged
 from crawlers.routing import ROUTED_AT_ONCE, Router
 from crawlers.scope import crawl_url, in_scope
 from crawlers.turns import Turns
@@ -18,6 +19,7 @@ from schemas.drops import Drop
 from schemas.presigned import is_presigned
 from schemas.urls import resolve
 
+_MOVED = (301, 308)  # for good
 _HOST_FAILURES = ("connect", "dns", "slow", "bad_response")
 NOWHERE = ("", -1)
 
@@ -58,14 +60,19 @@ class Settler:
         visit, exchange, failure = done.visit, done.exchange, done.failure
         if failure is not None:
             # What is not to be used is not kept; what the server said when it failed is.
-            is_kept = exchange is not None and exchange.status != 200 and failure.reason != "hash_listed"
+            is_told = exchange is not None and exchange.status not in (200, NOT_MODIFIED)
+            is_kept = is_told and failure.reason != "hash_listed"
             position = self._recorder.record(exchange) if exchange is not None and is_kept else NOWHERE
             self._failed(visit, failure, position)
         elif exchange is not None and exchange.status in REDIRECTS:
             self._redirected(visit, exchange)
         elif exchange is not None:
             count(self._status.visits, visit.item.kind)
-            position = self._recorder.record(exchange, visit, done.policy, done.licences, done.rendered.html)
+            if not done.rendered.html and is_unchanged(exchange, done.known):
+                count(self._status.unchanged, visit.item.kind)
+            position = self._recorder.record(
+                exchange, visit, done.policy, done.licences, done.rendered.html, known=done.known
+            )
             self._frontier.done(visit, position)
 
     def _paced(self, host: Host, exchange: Exchange | None, failure: Drop | None) -> None:
@@ -122,7 +129,7 @@ class Settler:
         elif moved.key == item.key and self._router.is_own(moved.url):
             self._frontier.moved(visit, moved)
         else:
-            self._frontier.done(visit, position)
+            self._frontier.done(visit, position, moved.url if exchange.status in _MOVED else "")
             self._router.route([moved])
 
     @property

@@ -61,6 +61,12 @@ def require_sound(
         raise Drop("digest_mismatch", f"WARC-Payload-Digest {stated}"[:120])
 
 
+def has_digest(stated: str, body: bytes) -> bool:
+    """Whether these bytes give a digest as records state it; not where its form is not known."""
+    known = _parsed(stated)
+    return known is not None and _matches(known, body)
+
+
 def _readings(headers: Mapping[str, str], body: bytes, max_bytes: int) -> Iterable[bytes]:
     transfer, content = (headers.get(f"{name}-encoding", "") for name in ("transfer", "content"))
     yield body

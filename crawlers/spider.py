@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from contextlib import suppress
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import IO, Any
 
@@ -18,16 +19,18 @@ import msgspec
 from crawlers.clock import now
 from crawlers.crawl_config import CrawlConfig
 from crawlers.crawl_status import Status
+from crawlers.earlier import EARLIER, Earlier
 from crawlers.fetch import Fetcher, user_agent
 from crawlers.flights import Flight, Flights
 from crawlers.frontier import Frontier
-from crawlers.hosts import Host, other_scheme
+from crawlers.hosts import Host, host_name, other_scheme
 from crawlers.items import Item, Visit
 from crawlers.learning import Learner
 from crawlers.reading import Reader
 from crawlers.recorder import Recorder
+from crawlers.recrawl import Recrawl
 from crawlers.rendering import Renderer
-from crawlers.routing import Router
+from crawlers.routing import ROUTED_AT_ONCE, Router
 from crawlers.settling import Settler
 from crawlers.site_policy import SitePolicy
 from crawlers.sitemaps import Sitemap, SitemapEntry, entries_of
@@ -78,7 +81,8 @@ class Spider:
         if saved := self.frontier.fact("status"):
             self._status = msgspec.msgpack.decode(saved, type=Status)
         self._renderer = Renderer(config.render, user_agent(config.fetch.contact))
-        self._recorder = Recorder(self._folder, self._partition, config, self.frontier)
+        self.earlier = Earlier(self._folder / EARLIER)
+        self._recorder = Recorder(self._folder, self._partition, config, self.frontier, bool(self.earlier))
         self._fetcher = await Fetcher(config.fetch).__aenter__()
         self._flights = Flights(config.max_in_flight, config.fetch.max_connections)
         self._turns = Turns(
@@ -96,8 +100,17 @@ class Spider:
         """Give those that work for this spider what they work with."""
         config, frontier, fetcher, turns = self._config, self.frontier, self._fetcher, self._turns
         self._router = Router(frontier, self._partition, config)
+        recrawl = Recrawl(self.earlier, config)
         self._visitor = Visitor(
-            config, fetcher, turns, frontier.hosts.get, self._reader, self._deny, self._refuse_look, self._renderer
+            config,
+            fetcher,
+            turns,
+            frontier.hosts.get,
+            self._reader,
+            self._deny,
+            self._refuse_look,
+            self._renderer,
+            recrawl,
         )
         self._settler = Settler(config, frontier, self._recorder, self._router, turns, self._status)
         self._learner = Learner(config, fetcher, turns, frontier, self._recorder, self._router, self._settler)
@@ -109,6 +122,7 @@ class Spider:
         await self._renderer.close()
         await self._fetcher.__aexit__(None, None, None)
         self._recorder.close()
+        self.earlier.close()
         self.frontier.close()
         self._lock.close()
 
@@ -119,6 +133,20 @@ class Spider:
                 self._router.add(item)
         self._status.received += 1
         self._changed.set()
+
+    async def offer_known(self) -> int:
+        """Take up the pages that an earlier crawl has and no link led to, of hosts that this one takes pages from;
+        nothing is followed from them. Returns how many that are."""
+        before, pages = self.frontier.queued(), self.earlier.pages()
+        while batch := list(islice(pages, ROUTED_AT_ONCE)):
+            with self.frontier.transaction():
+                for known in batch:
+                    host = self.frontier.hosts.get(host_name(known.url))
+                    if self._router.is_own(known.url) and self.frontier.hosts.has_pages(host):
+                        self._router.add(Item(known.url, "page", self._config.scope.max_depth))
+            await asyncio.sleep(0)
+        self._changed.set()
+        return self.frontier.queued() - before
 
     def outbox(self, limit: int = 2000) -> list[tuple[int, int, Item]]:
         """Id, partition and item of what others are to have."""

@@ -1,13 +1,14 @@
 """A visit: one request and what its answer needs beside it. Nothing is kept here, see `settling.py`."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import msgspec
 
 from crawlers.cookie_walls import behind_wall
 from crawlers.crawl_config import CrawlConfig
+from crawlers.earlier import Known
 from crawlers.fetch import REDIRECTS, Exchange, Fetcher, Judge, check_status
 from crawlers.flights import Flight
 from crawlers.hosts import Host, host_name, policy_file
@@ -15,6 +16,7 @@ from crawlers.items import Item, Visit
 from crawlers.licences import Licences
 from crawlers.loading import Loader
 from crawlers.reading import Reader
+from crawlers.recrawl import Recrawl
 from crawlers.rendering import Rendered, Renderer
 from crawlers.responses import ASKED_AS, Found, judge_of, without_media
 from crawlers.scope import is_wanted
@@ -36,6 +38,7 @@ class Visited:
     visit: Visit
     host: Host
     policy: SitePolicy
+    known: Known | None = None  # its last capture by an earlier crawl
     exchange: Exchange | None = None
     failure: Drop | None = None
     found: Found = Found()
@@ -59,11 +62,12 @@ class Visitor:
         deny: DenyList,
         refuse_look: Callable[[bytes], None],
         renderer: Renderer,
+        recrawl: Recrawl,
     ) -> None:
         self._config, self._fetcher, self._turns, self._host = config, fetcher, turns, host
         self._reader, self._deny, self._refuse_look, self._renderer = reader, deny, refuse_look, renderer
         self._loader = Loader(config, fetcher, turns, host, deny)
-        self._licences = Licences()
+        self._licences, self._recrawl = Licences(), recrawl
 
     def check(self, item: Item, policy: SitePolicy) -> None:
         """What forbids a visit without a look at the page. Raises `Drop`."""
@@ -94,19 +98,27 @@ class Visitor:
             self._turns.flights.answered(flight)
             return judge(status, headers)
 
-        exchange = done.exchange = await self._fetcher.get(item.url, answered, *ASKED_AS[item.kind])
-        host.ended(self._turns.pace(host), exchange.sent_at)
+        async def get(more: Mapping[str, str]) -> Exchange:
+            if done.exchange is not None:
+                await self._turns.wait(flight, item.url)
+            exchange = done.exchange = await self._fetcher.get(item.url, answered, *ASKED_AS[item.kind], more=more)
+            host.ended(self._turns.pace(host), exchange.sent_at)
+            return exchange
+
+        known = done.known = self._recrawl.find(item)
+        exchange, answer = await self._recrawl.ask(item, known, judge, get)
         await self._turns.find_address(host, item.url)
         if config.fetch.cookies and item.kind == "page" and "set-cookie" in exchange.headers:
             passed = [exchange, *await self._behind_wall(done, flight, answered, exchange)]
-            exchange = done.exchange = passed.pop()
+            exchange = answer = done.exchange = passed.pop()
             done.walls = passed
-        await self._refuse_listed(item, exchange)
-        if exchange.status not in REDIRECTS:
-            check_status(exchange)
-            done.found = await self._reader.read(item, exchange)
-            done.licences = await self._read_licences(done, exchange, flight)
-        if done.found.bare is not None:
+        await self._refuse_listed(item, answer)
+        if answer.status not in REDIRECTS:
+            check_status(answer)
+            if answer.body or answer is exchange:  # else a medium that has not changed leads nowhere
+                done.found = await self._reader.read(item, answer)
+            done.licences = await self._read_licences(done, answer, flight)
+        if done.found.bare is not None and answer is exchange:
             self._turns.flights.rest(flight)
             await self._render(done, exchange)
 

@@ -21,7 +21,7 @@ from crawlers.framing import Damage, frames
 from schemas import __version__
 
 SUFFIX = ".warc.gz"
-_PROFILE = "http://netpreserve.org/warc/1.1/revisit/identical-payload-digest"
+_PROFILES = "http://netpreserve.org/warc/1.1/revisit/"
 _PACKED_TYPES = ("image/", "video/", "audio/", "font/", "application/zip", "application/gzip")
 _UNPACKED_IMAGES = ("svg", "bmp", "tiff")
 Fields = Iterable[tuple[str, str]]
@@ -77,14 +77,14 @@ class WarcWriter:
 
     def write(self, exchange: Exchange, digest: str, fields: Fields = ()) -> Payload:
         """A response record, and its request record. `digest` is that of the payload, by `payload_digest`."""
-        date, ids = _date(exchange.started), (_new_id(), _new_id())
+        date, record_id = _date(exchange.started), _new_id()
         head = _stored_head(exchange)
         common = [("WARC-Date", date), ("WARC-Target-URI", exchange.url)]
         if exchange.address:
             common.append(("WARC-IP-Address", exchange.address))
         response = _record(
             "response",
-            ids[0],
+            record_id,
             [*common, *fields, *_truncation(exchange), ("WARC-Payload-Digest", digest)],
             "application/http; msgtype=response",
             head + exchange.body,
@@ -92,11 +92,8 @@ class WarcWriter:
         )
         self._make_room()
         position = self._append(response)
-        request = [*common, ("WARC-Concurrent-To", ids[0])]
-        self._append(
-            _record("request", ids[1], request, "application/http; msgtype=request", exchange.request_head + b"\r\n")
-        )
-        return Payload(exchange.url, date, ids[0], position)
+        self._append_request(exchange, common, record_id)
+        return Payload(exchange.url, date, record_id, position)
 
     def write_rendered(self, exchange: Exchange, html: bytes, of: Payload, fields: Fields = ()) -> Position:
         """A conversion record: what a page's scripts made of the response `of`, beneath the head of that response.
@@ -114,29 +111,43 @@ class WarcWriter:
         block = _rendered_head(exchange, len(html)) + html
         return self._append(_record("conversion", _new_id(), all_fields, "application/http; msgtype=response", block))
 
-    def write_revisit(self, exchange: Exchange, digest: str, first: Payload, fields: Fields = ()) -> Position:
-        """A revisit record: the payload is that of `first`, and is not repeated.
+    def write_revisit(
+        self, exchange: Exchange, digest: str, first: Payload, fields: Fields = (), content_type: str = ""
+    ) -> Position:
+        """A revisit record: the payload is that of `first`, and is not repeated. With status 304 the server said so.
 
-        `WARC-Refers-To-Filename` and `-File-Offset` are Heritrix's; with the length beside them the payload can be
+        `digest` is that of the payload, "" where nobody knows; `content_type` its type where the response does not say
+        it. `WARC-Refers-To-Filename` and `-File-Offset` are Heritrix's; with the length beside them the payload can be
         read without an index.
         """
+        profile = "server-not-modified" if exchange.status == 304 else "identical-payload-digest"
+        common = [("WARC-Date", _date(exchange.started)), ("WARC-Target-URI", exchange.url)]
+        if exchange.address:
+            common.append(("WARC-IP-Address", exchange.address))
+        record_id = _new_id()
         all_fields = [
-            ("WARC-Date", _date(exchange.started)),
-            ("WARC-Target-URI", exchange.url),
-            *([("WARC-IP-Address", exchange.address)] if exchange.address else []),
+            *common,
             *fields,
-            ("WARC-Profile", _PROFILE),
-            ("WARC-Refers-To", first.record_id),
+            ("WARC-Profile", _PROFILES + profile),
+            *([("WARC-Refers-To", first.record_id)] if first.record_id else []),
             ("WARC-Refers-To-Target-URI", first.url),
             ("WARC-Refers-To-Date", first.date),
             ("WARC-Refers-To-Filename", first.position.file),
             ("WARC-Refers-To-File-Offset", str(first.position.offset)),
             ("WARC-Refers-To-File-Length", str(first.position.length)),
-            ("WARC-Payload-Digest", digest),
+            *([("WARC-Payload-Digest", digest)] if digest else []),
+            *([("WARC-Identified-Payload-Type", content_type)] if content_type else []),
         ]
         block = exchange.response_head + b"\r\n"
         self._make_room()
-        return self._append(_record("revisit", _new_id(), all_fields, "application/http; msgtype=response", block))
+        position = self._append(_record("revisit", record_id, all_fields, "application/http; msgtype=response", block))
+        self._append_request(exchange, common, record_id)
+        return position
+
+    def _append_request(self, exchange: Exchange, common: list[tuple[str, str]], record_id: str) -> None:
+        fields = [*common, ("WARC-Concurrent-To", record_id)]
+        block = exchange.request_head + b"\r\n"
+        self._append(_record("request", _new_id(), fields, "application/http; msgtype=request", block))
 
     def copy(self, member: bytes) -> Position:
         """A record of another archive as it stands there: one gzip member."""

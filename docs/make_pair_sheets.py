@@ -21,7 +21,8 @@ from urllib.parse import quote, unquote
 
 import fsspec
 
-from crawlers.warc import WarcSettings, page_of_capture, read_captures, read_response
+from crawlers.warc import read_captures, read_response
+from crawlers.warc_records import WarcSettings, page_of_capture
 from jobs.dataset.summary import shards_of
 from jobs.phases.plan import read_plan
 from pipeline.page.charset import utf8_html

@@ -20,6 +20,7 @@ from jobs.kinds.table import jobs_of, known_phases, takers_of
 from jobs.phases.duplicates import URLS
 from jobs.phases.extract import EXTRACT
 from jobs.phases.fetch import fetch_media
+from jobs.phases.known_media import KNOWN_MEDIA
 from jobs.phases.own_steps import OwnCode, files_of
 from jobs.phases.plan import Plan, changed_code, make_plan, other_settings
 from jobs.phases.recipe import Recipe
@@ -134,7 +135,7 @@ def _append(
         if len(already) == len(named):
             logger.warning("nothing to add")
             return dataset
-        onto = look_at(store, dataset, changed)
+        onto = look_at(store, dataset, changed, there)
         plan = make_plan(part, inputs, recipe, videos=videos, onto=onto, leave_out=there)
     add_to_deny_list(part, denied.lines)
     if not part.exists(DATASET):
@@ -173,6 +174,9 @@ def read_inputs(phases: Phases) -> list[Phase]:
         spent[VIDEO_LISTS] = ["wanted"]
     for phase in known_phases(plan):
         phases.run(phase)
+    if plan.known_media:
+        phases.run(KNOWN_MEDIA)
+        spent[KNOWN_MEDIA] = ["captures"]
     phases.run(URLS, wanting, spent=spent)
     return wanting
 

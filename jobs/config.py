@@ -7,7 +7,7 @@ import msgspec
 
 from crawlers.img2dataset import DownloaderSettings
 from crawlers.media_settings import MediaSettings
-from crawlers.warc import WarcSettings
+from crawlers.warc_records import WarcSettings
 from jobs.engine.isolation import IsolationSettings
 from jobs.settings_files import load_file, presets
 from model.scorers import ScorerSettings

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from crawlers.inputs import Input
-from crawlers.warc import Capture, page_of_capture
+from crawlers.warc_records import Capture, page_of_capture
 from jobs.build import finished
 from jobs.dataset.html import human_bytes
 from jobs.phases.extract import first_pages, read_archive

@@ -2,12 +2,15 @@
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, overload
 
 from crawlers.crawl_config import CrawlConfig
+from crawlers.index_rows import Selection
 from jobs import build as building
 from jobs.crawl import drive
 from jobs.crawl.drive import CrawlReport
+from jobs.crawl.records import RecordsReport, copy_records
+from schemas.settings import SettingsError
 from weft.dataset import Dataset, open_dataset
 from weft.notebooks import outside_a_loop
 from weft.settings import engine_settings, listed, recipe_of, settings_of
@@ -66,6 +69,7 @@ def build(
     return open_dataset(output)
 
 
+@overload
 def crawl(
     output: AnyPath,
     seeds: str | Iterable[str] = (),
@@ -76,30 +80,98 @@ def crawl(
     deny: str | Iterable[str] = (),
     max_pages: int = 0,
     max_seconds: float = 0.0,
+    since: str | Iterable[str] = (),
     engine: str = "ray",
     workers: int = 0,
     address: str = "",
-) -> CrawlReport:
+) -> CrawlReport: ...
+
+
+@overload
+def crawl(
+    output: AnyPath,
+    *,
+    config: CrawlConfig | Mapping[str, Any] | AnyPath | None = None,
+    index: AnyPath | Iterable[AnyPath],
+    selection: Selection | Mapping[str, Any] | None = None,
+    archives_at: str = "",
+    contact: str = "",
+    settings: Mapping[str, Any] | None = None,
+    deny: str | Iterable[str] = (),
+    max_seconds: float = 0.0,
+    engine: str = "ray",
+    workers: int = 0,
+    address: str = "",
+) -> RecordsReport: ...
+
+
+def crawl(
+    output: AnyPath,
+    seeds: str | Iterable[str] = (),
+    config: CrawlConfig | Mapping[str, Any] | AnyPath | None = None,
+    *,
+    index: AnyPath | Iterable[AnyPath] = (),
+    selection: Selection | Mapping[str, Any] | None = None,
+    archives_at: str = "",
+    contact: str = "",
+    settings: Mapping[str, Any] | None = None,
+    deny: str | Iterable[str] = (),
+    max_pages: int = 0,
+    max_seconds: float = 0.0,
+    since: str | Iterable[str] = (),
+    engine: str = "ray",
+    workers: int = 0,
+    address: str = "",
+) -> CrawlReport | RecordsReport:
     """Crawl, or go on crawling, into the folder `output`: `weft crawl`. The archives lie in `output/warc/`.
 
     seeds        addresses, sitemaps (`sitemap:URL`, `*.xml`), or files of one a line; one or several
     config       a `CrawlConfig`, a mapping or a path to YAML; default: the defaults
+    index        instead of seeds: files with the rows of an index, whose records are copied out of archives elsewhere
+    selection    which of its rows: a `Selection`, or a mapping, as {"domains": ["a.example"], "types": ["text/html"]}
+    archives_at  where the archives lie that the rows name; default: Common Crawl's server
     contact      an address where whoever is crawled can reach you; sent in the user agent
     settings     what to change: `{"pace.delay_s": 2}`
     deny         addresses and domains never to visit
     max_pages    stop after about so many pages of this call; 0: none
     max_seconds  the same by the clock
+    since        folders or archives of earlier crawls: what has not changed since is only referred to
     engine, workers, address  as of `build`; a worker has a partition of a new crawl
 
     Returns a report: pages, images, videos, `bytes` of bodies, `drops` by reason, and `finished`, false while addresses
-    are left. Interrupted, it keeps what it has; the same call goes on. Raises `SettingsError` for a wrong call,
-    `CrawlError` when it cannot go on, `StepError` when weft itself is at fault.
+    are left; with `index` one of records: `copied`, `left`, `drops`. Interrupted, it keeps what it has; the same call
+    goes on. Raises `SettingsError` and `InputError` for a wrong call, `CrawlError` when it cannot go on, `StepError`
+    when weft itself is at fault.
     """
     overrides = {**(settings or {}), **({"fetch.contact": contact} if contact else {})}
     wanted = settings_of(CrawlConfig, config, overrides)
     running = engine_settings(engine, workers, address)
+    if index:
+        if listed(seeds) or max_pages or since:
+            raise SettingsError("a crawl of an index takes no seeds, `max_pages` or `since`")
+        chosen = settings_of(Selection, selection, {})
+        rows = (
+            os.fspath(output),
+            listed(index),
+            chosen,
+            archives_at,
+            wanted,
+            running,
+            listed(deny),
+            float(max_seconds),
+        )
+        return outside_a_loop(lambda: copy_records(*rows))
+    if selection or archives_at:
+        raise SettingsError("`selection` and `archives_at` go with `index`")
     return outside_a_loop(
         lambda: drive.crawl(
-            os.fspath(output), listed(seeds), wanted, running, listed(deny), max_pages, float(max_seconds)
+            os.fspath(output),
+            listed(seeds),
+            wanted,
+            running,
+            listed(deny),
+            max_pages,
+            float(max_seconds),
+            since=listed(since),
         )
     )

@@ -16,7 +16,8 @@ from benchmarks.zoo.species import require
 from crawlers.http import decode_body
 from crawlers.inputs import InputError
 from crawlers.url_lists import ListSettings, find_columns, read_fields, read_rows
-from crawlers.warc import WarcSettings, read_captures
+from crawlers.warc import read_captures
+from crawlers.warc_records import WarcSettings
 from jobs.kinds.pairs.lists import pair_of
 from pipeline.captions import CaptionRules
 from pipeline.text.pii import PiiRules

@@ -111,7 +111,10 @@ def _copied(arguments: argparse.Namespace, engine: "EngineSettings") -> list[str
         return []
     folder = f"{arguments.output.rstrip('/')}/records"
     config = CrawlConfig(fetch=FetchSettings(contact=arguments.contact))
-    if not copy(folder, arguments, config, engine).copied:
+    report = copy(folder, arguments, config, engine)
+    if report.left:
+        raise InputError(f"{report.left:,} records are left to copy: the same command goes on")
+    if not report.copied:
         raise InputError("no record was copied: the lines above say why")
     return [f"{folder}/warc/*.warc.gz"]
 

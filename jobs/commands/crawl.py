@@ -32,6 +32,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--max-pages", type=positive, default=0, help="stop after about so many pages of this run; a rerun goes on"
     )
     parser.add_argument(
+        "--since",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="CRAWL",
+        help="folders of earlier crawls, or archives: what has not changed since is only referred to",
+    )
+    parser.add_argument(
         "--status-port", type=positive, default=0, help="a page and /metrics for Prometheus, on this machine alone"
     )
     parser.add_argument("--max-seconds", type=float, default=0.0, help="stop after so long; a rerun goes on")
@@ -50,6 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
     from crawlers.crawl_config import CrawlConfig
     from crawlers.inputs import InputError
     from jobs.crawl.drive import CrawlError, ask, crawl
+    from jobs.crawl.since import GONE
     from jobs.crawl.watch import status_line
     from jobs.engine.engine import EngineSettings
     from jobs.settings_files import load_file, read_lines
@@ -71,12 +80,17 @@ def run(arguments: argparse.Namespace) -> int:
         if option := is_asked_for(arguments):
             return fail(f"{option} goes with --from-index", 2)
         limits = (arguments.max_pages, arguments.max_seconds, arguments.status_port)
-        report = crawl(arguments.output, arguments.seeds, config, engine, read_lines(arguments.deny), *limits)
+        report = crawl(
+            arguments.output, arguments.seeds, config, engine, read_lines(arguments.deny), *limits, arguments.since
+        )
     except (SettingsError, InputError) as error:
         return fail(error, 2)
     except (CrawlError, StepError) as error:
         return fail(error, 1)
     print(f"{report.pages:,} pages, {report.images:,} images, {report.videos:,} videos, {report.bytes / 1e6:,.1f} MB")
+    if report.unchanged or report.gone:
+        unchanged = ", ".join(f"{kind} {count:,}" for kind, count in report.unchanged.items()) or "nothing"
+        print(f"  not changed: {unchanged}; gone: {report.gone:,}, in {arguments.output}/{GONE}")
     if report.drops:
         worst = sorted(report.drops.items(), key=lambda item: (-item[1], item[0]))
         print("  dropped: " + ", ".join(f"{reason} {count:,}" for reason, count in worst))
@@ -93,10 +107,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _from_index(arguments: argparse.Namespace, config: "CrawlConfig", engine: "EngineSettings") -> int:
-    if arguments.seeds or arguments.deny or arguments.max_pages or arguments.max_seconds:
-        return fail("--from-index takes no seeds, no --deny and no limits: it copies the records that rows name", 2)
-    report = copy(arguments.output, arguments, config, engine)
-    if not report.copied:
+    if arguments.seeds or arguments.max_pages or arguments.since:
+        return fail("--from-index takes no seeds, --max-pages or --since: it copies the records that rows name", 2)
+    report = copy(arguments.output, arguments, config, engine, arguments.max_seconds, arguments.status_port)
+    if not report.copied and not report.left:
         return fail("no record was copied: the lines above say why", 1)
     print(f"next: weft build --input '{arguments.output}/warc/*.warc.gz' --output DATASET")
     return 0

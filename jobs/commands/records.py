@@ -41,11 +41,18 @@ def is_asked_for(arguments: argparse.Namespace) -> str:
 
 
 def copy(
-    output: str, arguments: argparse.Namespace, config: "CrawlConfig", engine: "EngineSettings"
+    output: str,
+    arguments: argparse.Namespace,
+    config: "CrawlConfig",
+    engine: "EngineSettings",
+    max_seconds: float = 0.0,
+    status_port: int = 0,
 ) -> "RecordsReport":
-    """Copy the records, and print what came of it. Raises what `copy_records` raises."""
+    """Copy the records, but not those of denied addresses, and print what came of it. Raises what `copy_records`
+    raises."""
     from crawlers.index_rows import Selection
     from jobs.crawl.records import copy_records
+    from jobs.settings_files import read_lines
 
     selection = Selection(
         domains=tuple(arguments.domain),
@@ -54,9 +61,12 @@ def copy(
         statuses=(200,) if arguments.http_status is None else tuple(filter(None, arguments.http_status)),
         where=arguments.where,
     )
-    report = copy_records(output, arguments.index, selection, arguments.archives_at, config, engine)
+    given = (output, arguments.index, selection, arguments.archives_at, config, engine)
+    report = copy_records(*given, read_lines(arguments.deny), max_seconds, status_port)
     print(f"{report.copied:,} records of {report.fitting:,} rows that fit, of {report.rows:,} in the index")
     if report.drops:
         worst = sorted(report.drops.items(), key=lambda item: (-item[1], item[0]))
         print("  dropped: " + ", ".join(f"{reason} {count:,}" for reason, count in worst))
+    if report.left:
+        print(f"  {report.left:,} left to copy: the same command goes on")
     return report

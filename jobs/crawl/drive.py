@@ -15,11 +15,13 @@ import msgspec
 
 from crawlers.crawl_config import CrawlConfig
 from crawlers.crawl_status import Status
+from crawlers.earlier import archives_of
 from crawlers.items import Item
 from crawlers.scope import partition_of
 from crawlers.web_bot_auth import check_bot_auth
 from jobs.crawl.progress import CrawlProgress
 from jobs.crawl.seeds import read_seeds
+from jobs.crawl.since import join_gone, look_back
 from jobs.crawl.watch import Watch
 from jobs.crawl.worker import SpiderWorker
 from jobs.engine.engine import Engine, EngineSettings, WorkerDied, open_engine
@@ -33,6 +35,7 @@ from schemas.storage import Store
 logger = logging.getLogger(__name__)
 
 PLAN, REPORT = "work/crawl-plan.json", "crawl.json"
+RECORDS_PLAN = "work/records-plan.json"
 STOP, PAUSE = "stop", "pause"  # files by which a run is asked to end, and to rest
 _POLL_S = 0.25
 _SEEDS_AT_A_TIME = 2000
@@ -48,6 +51,7 @@ class CrawlPlan(msgspec.Struct, frozen=True):
 
     config: CrawlConfig
     weft_version: str
+    since: list[str] = []  # earlier crawls, or archives of theirs
 
 
 class CrawlReport(msgspec.Struct, frozen=True):
@@ -67,6 +71,8 @@ class CrawlReport(msgspec.Struct, frozen=True):
     seconds: float  # of the last run
     config: CrawlConfig
     weft_version: str
+    unchanged: dict[str, int] = {}  # by kind, what earlier crawls have
+    gone: int = 0  # addresses in `gone.txt`
 
 
 def crawl(
@@ -78,8 +84,10 @@ def crawl(
     max_pages: int = 0,
     max_seconds: float = 0.0,
     status_port: int = 0,
+    since: Sequence[str] = (),
 ) -> CrawlReport:
-    """Crawl, or go on crawling, into the folder `output`, until nothing is left or a limit is reached (0: none).
+    """Crawl, or go on crawling, into the folder `output`, until nothing is left or a limit is reached (0: none). What
+    earlier crawls have, those `since`, by their folders or archives, is only referred to.
 
     The limits are looked at a few times a second, so a few pages more may come. Raises `SettingsError` when the call
     is wrong, `CrawlError` when the crawl cannot go on, `StepError` when weft itself is at fault.
@@ -90,20 +98,23 @@ def crawl(
     for _ in read_seeds(seed for seed in seeds if not Path(seed).is_file()):  # refused before anything is written
         pass
     config.render.require_browser()
-    plan = _plan(store, config, seeds, engine)
+    plan, folder = _plan(store, config, seeds, engine, since), Path(store.root).absolute()
     check_hash_lists(config.consent.hash_lists)
     check_bot_auth(config.fetch.bot_auth_key, config.fetch.bot_auth_agent)
     denied = add_to_deny_list(store, deny)
     limits = (max_pages, max_seconds)
     with open_engine(engine) as runner:
-        job = Crawl(Path(store.root).absolute(), plan.config, denied, runner, status_port)
+        job = Crawl(folder, plan.config, denied, runner, status_port)
         try:
+            look_back(folder, plan.since)
             return asyncio.run(job.run(seeds, *limits))
         except (OSError, WorkerDied) as error:
             raise failure_of(error) from error
 
 
-def _plan(store: Store, config: CrawlConfig, seeds: Sequence[str], engine: EngineSettings) -> CrawlPlan:
+def _plan(
+    store: Store, config: CrawlConfig, seeds: Sequence[str], engine: EngineSettings, since: Sequence[str]
+) -> CrawlPlan:
     """The plan that lies there, if it is for the same settings, or a new one. Raises `SettingsError`."""
     if store.exists(PLAN):
         plan = msgspec.json.decode(store.read(PLAN), type=CrawlPlan)
@@ -113,16 +124,21 @@ def _plan(store: Store, config: CrawlConfig, seeds: Sequence[str], engine: Engin
                 f"{store.url} holds a crawl in {kept} partitions, not {config.partitions}: where an address belongs "
                 "follows from their number, which stays; everything else may be changed"
             )
+        if since and list(since) != plan.since:
+            follows = f"follows on {', '.join(plan.since)}" if plan.since else "follows on none"
+            raise SettingsError(f"{store.url} holds a crawl that {follows}: choose another folder for --since")
         wanted = msgspec.structs.replace(config, partitions=kept)
         if changed := differences(plan.config, wanted):
             logger.warning("goes on under other settings: %s", "; ".join(changed))
-            plan = CrawlPlan(wanted, __version__)
+            plan = CrawlPlan(wanted, __version__, plan.since)
             store.put(PLAN, _indented(plan))
         return plan
     if not seeds:
         raise SettingsError("no seed given: name at least one address, sitemap, or file that lists them")
     partitions = config.partitions or engine.workers or os.cpu_count() or 1
-    plan = CrawlPlan(msgspec.structs.replace(config, partitions=partitions), __version__)
+    for source in since:  # refused before anything is written
+        archives_of(source)
+    plan = CrawlPlan(msgspec.structs.replace(config, partitions=partitions), __version__, list(since))
     store.put(PLAN, _indented(plan))
     return plan
 
@@ -134,7 +150,7 @@ def _indented(plan: CrawlPlan) -> bytes:
 def ask(output: str, wish: Literal["stop", "pause", "resume"]) -> None:
     """Ask the crawl that works on `output` for something; it looks a few times a second. Raises `SettingsError`."""
     folder = Path(Store(output).root)
-    if not (folder / PLAN).is_file():
+    if not (folder / PLAN).is_file() and not (folder / RECORDS_PLAN).is_file():
         raise SettingsError(f"{output} holds no crawl")
     if wish == "resume":
         (folder / PAUSE).unlink(missing_ok=True)
@@ -151,7 +167,7 @@ class Crawl:
         self._workers: list[SpiderWorker] = []
         self._runs: list[asyncio.Task[None]] = []
         self._restarts: Counter[int] = Counter()
-        self._is_paused = False
+        self._is_paused = self._has_looked_back = False
 
     async def run(self, seeds: Sequence[str], max_pages: int, max_seconds: float) -> CrawlReport:
         started = time.monotonic()
@@ -207,6 +223,8 @@ class Crawl:
             try:
                 statuses = await self._statuses()
                 carried = await self._deliver()
+                is_idle = not carried and all(status.is_idle for status in statuses)
+                is_done = is_idle and not await self._look_back()
             except WorkerDied:
                 continue
             progress.show(statuses)
@@ -219,10 +237,18 @@ class Crawl:
             )
             is_over = is_over or (self._folder / STOP).exists()
             # What reaches a worker comes through here: idle, all of them, and nothing carried means that all is done.
-            if is_over or (not carried and all(status.is_idle for status in statuses)):
+            if is_over or is_done:
                 progress.show(statuses, last=True)
                 return statuses
             await asyncio.sleep(_POLL_S)
+
+    async def _look_back(self) -> bool:
+        """Once all is done that links lead to: have asked for what earlier crawls had beyond. Whether there is any."""
+        if self._has_looked_back:
+            return False
+        found = sum([await worker.offer_known() for worker in self._workers])
+        self._has_looked_back = True
+        return found > 0
 
     async def _pause(self, is_paused: bool) -> None:
         if is_paused != self._is_paused:
@@ -285,6 +311,8 @@ class Crawl:
             seconds=round(seconds, 2),
             config=self._config,
             weft_version=__version__,
+            unchanged=dict(sorted(total("unchanged").items())),
+            gone=join_gone(self._folder),
         )
         Store(str(self._folder)).put(REPORT, msgspec.json.format(msgspec.json.encode(report), indent=1))
         return report

@@ -27,6 +27,8 @@ class CrawlProgress:
         drops: Counter[str] = sum((Counter(status.drops) for status in statuses), Counter())
         parts = [f"{visits['page']:,} pages", f"{visits['image']:,} images"]
         parts += [f"{visits['video']:,} videos"] if visits["video"] else []
+        unchanged = sum(sum(status.unchanged.values()) for status in statuses)
+        parts += [f"{unchanged:,} not changed"] if unchanged else []
         rate = self._requests_per_s(sum(status.requests for status in statuses))
         parts += [f"{sum(status.bytes for status in statuses) / 1e6:,.1f} MB", f"{rate:,.1f} requests/s"]
         parts += [f"{sum(status.queued for status in statuses):,} queued"]

@@ -16,11 +16,14 @@ from crawlers.crawl_config import CrawlConfig
 from crawlers.index_rows import Selected, Selection, select_rows
 from crawlers.inputs import COMMON_CRAWL
 from crawlers.record_copier import CopyStatus, Outcome, RecordCopier
+from jobs.crawl.drive import PAUSE, STOP, CrawlError
 from jobs.crawl.drive import PLAN as CRAWL_PLAN
-from jobs.crawl.drive import CrawlError
+from jobs.crawl.drive import RECORDS_PLAN as PLAN
+from jobs.crawl.watch import CrawlState, Watch
 from jobs.engine.engine import Engine, EngineSettings, WorkerDied, open_engine
 from jobs.engine.progress import Progress
 from schemas import __version__
+from schemas.deny import DenyList, add_to_deny_list
 from schemas.drop_files import DropFile
 from schemas.drops import DropRow
 from schemas.settings import SettingsError
@@ -28,7 +31,7 @@ from schemas.storage import Store, new_attempt
 
 logger = logging.getLogger(__name__)
 
-PLAN, REPORT = "work/records-plan.json", "records.json"
+REPORT = "records.json"
 _POLL_S = 0.25
 _BATCH = 10_000
 _COPIES = pa.schema(
@@ -56,7 +59,7 @@ class RecordsPlan(msgspec.Struct, frozen=True):
 
 
 class RecordsReport(msgspec.Struct, frozen=True):
-    """`records.json`, written when all is done."""
+    """`records.json`, written when all is done: where `left` is 0."""
 
     rows: int  # in the index
     fitting: int
@@ -68,6 +71,7 @@ class RecordsReport(msgspec.Struct, frozen=True):
     seconds: float  # of the last run
     archives: list[str]
     plan: RecordsPlan
+    left: int = 0  # records that were not asked for yet
 
 
 def copy_records(
@@ -77,8 +81,12 @@ def copy_records(
     archives_at: str,
     config: CrawlConfig,
     engine: EngineSettings,
+    deny: Sequence[str] = (),
+    max_seconds: float = 0.0,
+    status_port: int = 0,
 ) -> RecordsReport:
-    """Copy, or go on copying, the records that rows of an index name into `output/warc`.
+    """Copy, or go on copying, the records that rows of an index name into `output/warc`, those of denied addresses left
+    out; until nothing is left, for `max_seconds` (0: no limit), or until somebody asks for an end.
 
     Raises `SettingsError` or `InputError` when the call is wrong, `CrawlError` when it cannot go on.
     """
@@ -91,13 +99,15 @@ def copy_records(
     plan = _plan(store, folder, list(index), selection, archives_at or COMMON_CRAWL, config, engine)
     if store.exists(REPORT):
         return msgspec.json.decode(store.read(REPORT), type=RecordsReport)
-    config = msgspec.structs.replace(config, partitions=plan.partitions)
+    config, denied = msgspec.structs.replace(config, partitions=plan.partitions), add_to_deny_list(store, deny)
     with open_engine(engine) as runner:
+        job = _Copying(folder, plan, config, runner, denied, Watch(folder, status_port))
         try:
-            report = asyncio.run(_run(folder, plan, config, runner))
+            report = asyncio.run(job.run(max_seconds))
         except (OSError, WorkerDied) as error:
             raise CrawlError(f"{error}. What was copied stays; the same command goes on") from error
-    store.put(REPORT, msgspec.json.format(msgspec.json.encode(report), indent=1))
+    if not report.left:
+        store.put(REPORT, msgspec.json.format(msgspec.json.encode(report), indent=1))
     return report
 
 
@@ -138,65 +148,113 @@ def _require_connections(partitions: int, config: CrawlConfig) -> None:
         )
 
 
-async def _run(folder: Path, plan: RecordsPlan, config: CrawlConfig, engine: Engine) -> RecordsReport:
-    started = time.monotonic()
-    workers = [
-        engine.start_worker(CopyWorker, (str(folder), number, plan, config), of=plan.partitions)
-        for number in range(plan.partitions)
-    ]
-    try:
-        await asyncio.gather(*(worker.open() for worker in workers))
-        running = asyncio.gather(*(worker.run() for worker in workers))
-        with Progress("records", plan.selected.records, "records") as progress:
-            while not running.done():
-                await asyncio.wait([running], timeout=_POLL_S)
-                statuses = await asyncio.gather(*(worker.status() for worker in workers))
-                _show(progress, statuses)
-        await running
-        await asyncio.gather(*(worker.export() for worker in workers))
-        return _report(folder, plan, statuses, time.monotonic() - started)
-    finally:
-        for worker in workers:
-            try:
-                await worker.close()
-            except Exception as error:  # a dead worker has nothing left to close
-                logger.debug("closing a worker: %r", error)
+class _Copying:
+    """One run: its workers, and what is shown and asked of it meanwhile."""
+
+    def __init__(
+        self, folder: Path, plan: RecordsPlan, config: CrawlConfig, engine: Engine, deny: DenyList, watch: Watch
+    ) -> None:
+        self._folder, self._plan, self._watch = folder, plan, watch
+        self._workers = [
+            engine.start_worker(CopyWorker, (str(folder), number, plan, config, deny.lines), of=plan.partitions)
+            for number in range(plan.partitions)
+        ]
+        self._is_paused = False
+
+    async def run(self, max_seconds: float) -> RecordsReport:
+        started = time.monotonic()
+        (self._folder / STOP).unlink(missing_ok=True)  # it was meant for a run before
+        try:
+            async with self._watch:
+                await asyncio.gather(*(worker.open() for worker in self._workers))
+                running = asyncio.gather(*(worker.run() for worker in self._workers))
+                with Progress("records", self._plan.selected.records, "records") as progress:
+                    while not running.done():
+                        await asyncio.wait([running], timeout=_POLL_S)
+                        self._show(progress, await self._statuses())
+                        await self._obey(max_seconds and time.monotonic() - started >= max_seconds)
+                await running
+                await asyncio.gather(*(worker.export() for worker in self._workers))
+                statuses = await self._statuses()
+                self._watch.keep(self._state(statuses, is_over=True))
+                return self._report(statuses, time.monotonic() - started)
+        finally:
+            for worker in self._workers:
+                try:
+                    await worker.close()
+                except Exception as error:  # a dead worker has nothing left to close
+                    logger.debug("closing a worker: %r", error)
+
+    async def _statuses(self) -> list[CopyStatus]:
+        return list(await asyncio.gather(*(worker.status() for worker in self._workers)))
+
+    async def _obey(self, is_over: bool | float) -> None:
+        """Do what files in the folder ask for."""
+        if is_over or (self._folder / STOP).exists():
+            for worker in self._workers:
+                await worker.stop()
+        elif (is_paused := (self._folder / PAUSE).exists()) != self._is_paused:
+            self._is_paused = is_paused
+            for worker in self._workers:
+                await worker.pause(is_paused)
+
+    def _show(self, progress: Progress, statuses: Sequence[CopyStatus]) -> None:
+        state = self._state(statuses)
+        self._watch.keep(state)
+        progress.show(self._plan.selected.records - state.queued, lambda: state.line)
+
+    def _state(self, statuses: Sequence[CopyStatus], is_over: bool = False) -> CrawlState:
+        drops = _drops(statuses)
+        copied = sum(status.copied for status in statuses)
+        size, requests = sum(status.bytes for status in statuses), sum(status.requests for status in statuses)
+        worst = [f"dropped: {name} {n:,}" for name, n in drops.most_common(3)]
+        left = self._plan.selected.records - copied - drops.total()
+        parts = [f"{copied:,} records, {left:,} left, {size / 1e6:,.1f} MB in {requests:,} requests", *worst]
+        return CrawlState(
+            at=time.time(),
+            is_paused=self._is_paused,
+            is_over=is_over,
+            line=", ".join(parts),
+            visits={"record": copied},
+            drops=dict(sorted(drops.items())),
+            bytes=size,
+            requests=requests,
+            queued=left,
+        )
+
+    def _report(self, statuses: Sequence[CopyStatus], seconds: float) -> RecordsReport:
+        drops, selected = _drops(statuses), self._plan.selected
+        copied = sum(status.copied for status in statuses)
+        left = selected.records - copied - drops.total()
+        if selected.bad:
+            drops["bad_row"] = selected.bad
+        return RecordsReport(
+            rows=selected.rows,
+            fitting=selected.fitting,
+            records=selected.records,
+            copied=copied,
+            drops=dict(sorted(drops.items())),
+            requests=sum(status.requests for status in statuses),
+            bytes=sum(status.bytes for status in statuses),
+            seconds=round(seconds, 2),
+            archives=sorted(path.name for path in (self._folder / "warc").glob("weft-records-*.warc.gz")),
+            plan=self._plan,
+            left=left,
+        )
 
 
-def _show(progress: Progress, statuses: Sequence[CopyStatus]) -> None:
-    drops: Counter[str] = sum((Counter(status.drops) for status in statuses), Counter())
-    done = sum(status.copied for status in statuses) + drops.total()
-    mb, requests = sum(status.bytes for status in statuses) / 1e6, sum(status.requests for status in statuses)
-    parts = [f"{mb:,.1f} MB in {requests:,} requests", *(f"dropped: {name} {n:,}" for name, n in drops.most_common(3))]
-    progress.show(done, lambda: ", ".join(parts))
-
-
-def _report(folder: Path, plan: RecordsPlan, statuses: Sequence[CopyStatus], seconds: float) -> RecordsReport:
-    drops: Counter[str] = sum((Counter(status.drops) for status in statuses), Counter())
-    if plan.selected.bad:
-        drops["bad_row"] = plan.selected.bad
-    return RecordsReport(
-        rows=plan.selected.rows,
-        fitting=plan.selected.fitting,
-        records=plan.selected.records,
-        copied=sum(status.copied for status in statuses),
-        drops=dict(sorted(drops.items())),
-        requests=sum(status.requests for status in statuses),
-        bytes=sum(status.bytes for status in statuses),
-        seconds=round(seconds, 2),
-        archives=sorted(path.name for path in (folder / "warc").glob("weft-records-*.warc.gz")),
-        plan=plan,
-    )
+def _drops(statuses: Sequence[CopyStatus]) -> Counter[str]:
+    return sum((Counter(status.drops) for status in statuses), Counter())
 
 
 class CopyWorker:
     """A copier with its folder: what runs in a Ray actor, or in this process. Every method is a coroutine."""
 
-    def __init__(self, folder: str, partition: int, plan: RecordsPlan, config: CrawlConfig) -> None:
+    def __init__(self, folder: str, partition: int, plan: RecordsPlan, config: CrawlConfig, denied: list[str]) -> None:
         self._folder, self._partition, self._plan = folder, partition, plan
         info = [("description", f"records named by an index, copied from archives at {plan.archives_at}")]
         info += [("operator", config.fetch.contact)] if config.fetch.contact else []
-        self._copier = RecordCopier(Path(folder), partition, plan.archives_at, config, info)
+        self._copier = RecordCopier(Path(folder), partition, plan.archives_at, config, info, DenyList(denied))
 
     async def open(self) -> None:
         try:
@@ -206,6 +264,12 @@ class CopyWorker:
 
     async def run(self) -> None:
         await self._copier.run()
+
+    async def stop(self) -> None:
+        self._copier.stop()
+
+    async def pause(self, is_paused: bool) -> None:
+        self._copier.pause(is_paused)
 
     async def status(self) -> CopyStatus:
         return self._copier.status
@@ -218,8 +282,9 @@ class CopyWorker:
             DropFile(places, f"drops/records-{name}") as drops,
             pq.ParquetWriter(places.create(f"records/{name}"), _COPIES, compression="zstd") as copies,
         ):
-            rows: list[tuple[object, ...]] = []
-            for row, outcome in zip(self._copier.rows(), self._copier.journal.outcomes(), strict=True):
+            rows, found = list[tuple[object, ...]](), self._copier.rows()
+            for outcome in self._copier.journal.outcomes():
+                row = next(row for row in found if row.number == outcome.number)
                 if outcome.reason:
                     drops.add(DropRow(row.url, "record", outcome.reason, outcome.detail))
                     continue

@@ -51,10 +51,16 @@ class Watch:
     def show(self, statuses: list[Status], line: str, is_paused: bool = False, is_over: bool = False) -> None:
         if time.time() - self._state.at < _WRITTEN_EVERY_S and not is_over:
             return
-        self._state = _sum_of(statuses, line, is_paused, is_over)
+        self.keep(_sum_of(statuses, line, is_paused, is_over))
+
+    def keep(self, state: CrawlState) -> None:
+        """The same of what is no crawl over partitions of a frontier."""
+        if time.time() - self._state.at < _WRITTEN_EVERY_S and not state.is_over:
+            return
+        self._state = state
         aside = self._path.with_suffix(".tmp")
         aside.parent.mkdir(parents=True, exist_ok=True)  # what a build fetches has a folder of its own
-        aside.write_bytes(msgspec.json.encode(self._state))
+        aside.write_bytes(msgspec.json.encode(state))
         aside.replace(self._path)
 
     async def __aenter__(self) -> "Watch":

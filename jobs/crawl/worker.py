@@ -11,6 +11,7 @@ from crawlers.parsing import AT_A_TIME
 from crawlers.sitemaps import Sitemap, SitemapEntry
 from crawlers.spider import Spider
 from jobs.crawl.parse import Picture, read_document
+from jobs.crawl.since import write_gone
 from jobs.engine.isolation import IsolatedPool, IsolationSettings
 from schemas.commits import StagedFile
 from schemas.deny import DenyList
@@ -79,8 +80,12 @@ class SpiderWorker:
     async def stop(self) -> None:
         self._spider.stop()
 
+    async def offer_known(self) -> int:
+        return await self._spider.offer_known()
+
     async def export(self) -> dict[str, int]:
-        """Write `drops/crawl-{partition}.parquet`; returns how many addresses were refused, by reason."""
+        """Write `drops/crawl-{partition}.parquet`, and what is gone; returns how many addresses were refused, by
+        reason."""
         store, aside = Store(self._folder), _Aside(Store(self._folder))
         with DropFile(aside, f"drops/crawl-{self._partition:06d}.parquet") as drops:
             for row in self._spider.frontier.drops():
@@ -88,6 +93,7 @@ class SpiderWorker:
         for file in aside.files:
             file.close()
             store.move(file.info().staged, file.info().name)
+        write_gone(Path(self._folder), self._partition, self._spider.frontier, self._spider.earlier)
         return self._spider.frontier.refused()
 
     async def close(self) -> None:

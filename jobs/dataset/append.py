@@ -73,7 +73,8 @@ def _move(store: Store, build: Build) -> None:
     """Give what was made aside its place: nothing of it is read yet."""
     _move_folder(store, "inputs")
     _move_folder(store, "drops", drop_prefix(build.number))
-    _move_folder(store, "media/warc", drop_prefix(build.number))  # what was fetched for it
+    for folder in ("media/warc", "media/work/frontier"):  # what was fetched for it, and what became of each address
+        _move_folder(store, folder, drop_prefix(build.number))
     for kind in build.partitions:
         for folder in _FOLDERS_OF_KIND:
             _move_folder(store, f"{kind}/{folder}")
@@ -84,7 +85,8 @@ def _move_folder(store: Store, folder: str, prefix: str = "") -> None:
         store.move(posixpath.join(APPENDING, folder, name), posixpath.join(folder, prefix + name))
 
     names = store.list(f"{APPENDING}/{folder}")
-    store.each(move, [name for name in names if not name.startswith(".") and name != "sizes.json"])
+    kept = [name for name in names if not name.startswith(".") and not name.endswith(".lock") and name != "sizes.json"]
+    store.each(move, kept)
 
 
 def _joined(dataset: Dataset, added: Dataset, builds: list[Build]) -> Dataset:

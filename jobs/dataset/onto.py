@@ -1,7 +1,7 @@
 """Before anything is added to a dataset: which inputs it has, whether settings agree, and what is to be compared."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -95,8 +95,8 @@ def _told_inputs(store: Store, dataset: Dataset) -> set[str]:
     return found
 
 
-def look_at(store: Store, dataset: Dataset, changed: list[str]) -> Onto:
-    """The dataset as it is now: what new samples are compared with, and the numbers that are free."""
+def look_at(store: Store, dataset: Dataset, changed: list[str], inputs: Collection[str]) -> Onto:
+    """The dataset as it is now: what new samples are compared with, the numbers that are free, and its inputs."""
     builds = history(store, dataset)
     known = {kind: _groups(store, kind) for kind in dataset.kinds}
     return Onto(
@@ -106,7 +106,15 @@ def look_at(store: Store, dataset: Dataset, changed: list[str]) -> Onto:
         known=known,
         time=_now(),
         changed=changed,
+        archives=sorted(inputs),
+        media=[store.fs.unstrip_protocol(store.path(name)) for name in _named(store, "media/warc", ".warc.gz")],
+        frontiers=_named(store, "media/work/frontier", ".sqlite"),
     )
+
+
+def _named(store: Store, folder: str, ending: str) -> list[str]:
+    names = sorted(name for name in store.list(folder) if name.endswith(ending) and not name.startswith("."))
+    return [f"{folder}/{name}" for name in names]
 
 
 def _groups(store: Store, kind: str) -> list[list[KnownShard]]:

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from jobs.phases.extract import EXTRACT, PAGES
 from jobs.phases.known import is_known, key_of_known, superseded_writer
+from jobs.phases.known_media import KNOWN_MEDIA
 from jobs.phases.known_pages import KNOWN_PAGES
 from jobs.phases.task import Phase, Task
 from schemas.buckets import buckets_of_digests, buckets_of_ints, first_of_each
@@ -109,7 +110,7 @@ def _bands(pages: pa.RecordBatch) -> pa.Table:
 
 def _locate(task: Task, wanting: Sequence[Phase]) -> Iterator[Any]:
     """Join the wanted addresses of a bucket with the captured ones; of several captures the newest."""
-    wanted, captures = task.rows(wanting, "wanted"), task.rows(EXTRACT, "captures")
+    wanted, captures = task.rows(wanting, "wanted"), task.rows([EXTRACT, KNOWN_MEDIA], "captures")
     if wanted is None or captures is None:
         return
     order = [("time", "descending"), ("archive", "ascending"), ("offset", "ascending")]

@@ -3,7 +3,6 @@
 Images and videos are only indexed by address: where they lie, and which partition wants them.
 """
 
-import posixpath
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Protocol
@@ -14,13 +13,15 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from crawlers.inputs import Input
-from crawlers.warc import Capture, page_of_capture, read_captures
+from crawlers.warc import read_captures
+from crawlers.warc_records import Capture, page_of_capture
 from jobs.config import BuildConfig, warc_settings
 from jobs.engine.isolation import Isolated
 from jobs.phases.recipe import Recipe
+from jobs.phases.referred import Referred
 from jobs.phases.sizes import put_sizes
 from jobs.phases.steps import Extracted
-from jobs.phases.task import Memory, Phase, Task
+from jobs.phases.task import Phase, Task
 from schemas.buckets import bucket_of
 from schemas.documents import Page
 from schemas.drops import Tally, each
@@ -88,7 +89,7 @@ class Captures:
 
 def extract(task: Task, recipe: Recipe, takers: Sequence[Callable[[Task, Wanted], Taker]]) -> None:
     """Read some archives of the plan. Of the takers the last may drop pages that those before it have taken from."""
-    wanted, places, numbers = Wanted(task), Captures(task), task.memory.once(_by_name)
+    wanted, places, numbers = Wanted(task), Captures(task), task.memory.once(Referred)
     opened = [taker(task, wanted) for taker in takers]
     read = task.enter(Isolated(recipe.read, task.config.isolation))
     for number in task.plan.inputs_of(task.index):
@@ -136,20 +137,15 @@ def read_archive(archive: Input, config: BuildConfig, tally: Tally) -> Iterator[
         yield from read_captures(file, archive.url, size, warc_settings(config), tally)
 
 
-def _by_name(memory: Memory) -> dict[str, int]:
-    """The inputs by the last part of their names, as revisit records of one archive name another."""
-    return {posixpath.basename(archive.url): number for number, archive in enumerate(memory.plan.inputs)}
-
-
 def _without_images(
-    captures: Iterator[Capture], index: int, archives: dict[str, int], places: Captures, tally: Tally
+    captures: Iterator[Capture], index: int, archives: Referred, places: Captures, tally: Tally
 ) -> Iterator[Capture]:
     """The pages; images are indexed as they pass, those of revisit records where their payload lies."""
     for capture in captures:
-        if capture.stored_in and capture.stored_in not in archives:
-            continue  # that archive is not among the inputs: the image is not captured
         if capture.is_image:
-            places.add(capture, archives[capture.stored_in] if capture.stored_in else index)
+            stored_in = archives.find(capture.stored_in, index) if capture.stored_in else index
+            if stored_in is not None:  # else the image is not captured
+                places.add(capture, stored_in)
         else:
             tally.saw("page")
             yield capture

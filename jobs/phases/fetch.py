@@ -115,7 +115,8 @@ def _fetched(store: Store, source: Store, media: MediaSettings) -> Fetched:
     """What is decided before anything is fetched; decided once."""
     partitions = media.partitions or os.cpu_count() or 1
     if media.from_build:
-        partitions = len([name for name in source.list(FRONTIERS) if name.endswith(".sqlite")])
+        names = [name for name in source.list(FRONTIERS) if name.endswith(".sqlite")]
+        partitions = sum(name.removesuffix(".sqlite").isdigit() for name in names)  # not those of what was added to it
         if not partitions:
             raise SettingsError(f"media.from_build: {media.from_build} has fetched nothing")
     where = source.root if source.is_local else source.url  # a relative path means another folder to another process
@@ -144,7 +145,7 @@ def locate(task: Task, wanting: Sequence[Phase], archives: Sequence[str]) -> Non
         outcomes, "key", [("length", "descending"), ("file", "ascending"), ("reason", "ascending")]
     )
     outcomes = outcomes.filter(pc.field("first"))
-    first = len(task.plan.inputs) if task.plan.source == "archives" else 0
+    first = len(task.plan.media_archives)
     numbers = {name.rpartition("/")[2]: first + number for number, name in enumerate(archives)}
     files = [numbers.get(name, -1) for name in outcomes.column("file").to_pylist()]
     outcomes = outcomes.append_column("archive", pa.array(files, pa.int32())).select(list(_LOCATED))

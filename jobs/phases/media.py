@@ -62,7 +62,7 @@ def open_media(task: Task, located: Located, kind: str = "image") -> CapturedMed
 
 def _archives(memory: Memory) -> list[str]:
     """The addresses of those that media may lie in."""
-    return [archive.url for archive in memory.plan.inputs] if memory.plan.source == "archives" else []
+    return memory.plan.media_archives
 
 
 def first_good(media: MediaSource, use: Callable[[Media], T], candidates: Sequence[str]) -> tuple[str, T]:

@@ -62,6 +62,9 @@ class Onto(msgspec.Struct, frozen=True):
     known: dict[str, list[list[KnownShard]]]  # by kind its shards, those that one task reads together
     time: str  # of the beginning
     changed: list[str] = []  # settings that are not those of the dataset
+    archives: list[str] = []  # what it was built of: revisit records of new archives may refer to them
+    media: list[str] = []  # archives of what was fetched for it
+    frontiers: list[str] = []  # which say what lies in those, by their names in the dataset
 
 
 #: Below it are uids that stand for samples of the dataset that is added to: their keys. An input has 2^40 of its own.
@@ -97,6 +100,18 @@ class Plan(msgspec.Struct, frozen=True):
     def known(self, kind: str) -> list[list[KnownShard]]:
         """The shards that are there already, a list a task."""
         return self.onto.known.get(kind, []) if self.onto is not None else []
+
+    @property
+    def media_archives(self) -> list[str]:
+        """What media may lie in, by the numbers that places have: the inputs, archives that were added before, and
+        those of what was fetched for the dataset."""
+        inputs = [archive.url for archive in self.inputs] if self.source == "archives" else []
+        return inputs + ([*self.onto.archives, *self.onto.media] if self.onto is not None else [])
+
+    @property
+    def known_media(self) -> list[str]:
+        """A frontier of each task over what was fetched for the dataset before."""
+        return self.onto.frontiers if self.onto is not None else []
 
     @property
     def known_pages(self) -> int:

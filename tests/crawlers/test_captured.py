@@ -9,7 +9,8 @@ from fsspec.implementations.memory import MemoryFileSystem
 
 from crawlers.archive_index import Archives
 from crawlers.captured import CapturedMedia, Location
-from crawlers.warc import WarcSettings, read_captures
+from crawlers.warc import read_captures
+from crawlers.warc_records import WarcSettings
 from schemas.drops import Drop, Tally
 from schemas.urls import media_key
 from tests.crawlers.conftest import Site

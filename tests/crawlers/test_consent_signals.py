@@ -9,7 +9,7 @@ from fastwarc.warc import ArchiveIterator
 from crawlers.robots import Robots
 from crawlers.site_policy import robots_signals
 from crawlers.usage_rules import UsageRules
-from crawlers.warc import site_signals
+from crawlers.warc_records import site_signals
 from schemas.consent import AGENT_CLASSES, ConsentSettings
 from schemas.signals import Signal
 from tests.crawlers.crawling import PNG, Outcome, config, crawl, image

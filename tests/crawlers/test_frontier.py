@@ -4,6 +4,8 @@ import random
 import sqlite3
 from pathlib import Path
 
+import pytest
+
 from crawlers.frontier import Frontier
 from crawlers.items import Item
 from crawlers.scope import ScopeSettings
@@ -71,3 +73,15 @@ def test_a_status_scans_no_hosts(tmp_path: Path) -> None:
         plan = " ".join(row[3] for row in frontier._db.execute(f"EXPLAIN QUERY PLAN {sql}"))
         assert "USE TEMP B-TREE" not in plan, plan
         assert "SEARCH" in plan or "USING INDEX fullest" in plan, plan
+
+
+def test_a_disk_that_takes_nothing_more_is_told_as_such_in_a_transaction_and_without(tmp_path: Path) -> None:
+    frontier = Frontier(tmp_path / "f.sqlite", ScopeSettings())
+    with frontier.transaction():
+        frontier.intake.add(Item("http://a.example/", "page"))
+    host = frontier.hosts.get("a.example")
+    frontier._db.execute("PRAGMA query_only = 1")  # writing fails as it does on a full disk
+    with pytest.raises(OSError, match="readonly"):
+        frontier.hosts.touch(host)
+    with pytest.raises(OSError, match="readonly"), frontier.transaction():
+        frontier.hosts.save(host)

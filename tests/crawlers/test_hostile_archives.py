@@ -10,7 +10,8 @@ import pytest
 import zstandard
 
 from crawlers.framing import Damage, Frame, frames
-from crawlers.warc import Capture, WarcSettings, read_captures, read_response
+from crawlers.warc import read_captures, read_response
+from crawlers.warc_records import Capture, WarcSettings
 from schemas.drops import Drop, DropRow, Tally
 from tests.crawlers.warcs import arc_bytes, record_bytes, response, warc_bytes, zst_bytes
 

@@ -13,7 +13,8 @@ from crawlers.crawl_config import CrawlConfig
 from crawlers.fetch import Exchange
 from crawlers.render_config import RenderSettings, count_words
 from crawlers.rendering import Rendered, Renderer
-from crawlers.warc import WarcSettings, read_captures
+from crawlers.warc import read_captures
+from crawlers.warc_records import WarcSettings
 from schemas.drops import Drop, Tally
 from schemas.links import PageSource
 from schemas.settings import SettingsError

@@ -8,7 +8,8 @@ from collections.abc import Callable
 
 import pytest
 
-from crawlers.warc import WarcSettings, read_captures, read_response
+from crawlers.warc import read_captures, read_response
+from crawlers.warc_records import WarcSettings
 from schemas.drops import Drop, DropRow, Tally
 from tests.crawlers.warcs import Record, chunked, one_gzip_stream, other, record_bytes, response, warc_bytes
 

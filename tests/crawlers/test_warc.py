@@ -14,7 +14,8 @@ from warcio.warcwriter import WARCWriter
 
 from crawlers.archive_index import Archives
 from crawlers.http import decode_body
-from crawlers.warc import Capture, WarcSettings, page_of_capture, read_captures, read_response
+from crawlers.warc import read_captures, read_response
+from crawlers.warc_records import Capture, WarcSettings, page_of_capture
 from schemas.drops import Counts, Drop, DropRow, Tally
 from tests.crawlers.warcs import (
     Record,

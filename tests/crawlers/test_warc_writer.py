@@ -9,7 +9,8 @@ from warcio.checker import Checker
 
 from crawlers.fetch import Exchange
 from crawlers.http import join_headers
-from crawlers.warc import WarcSettings, read_captures
+from crawlers.warc import read_captures
+from crawlers.warc_records import WarcSettings
 from crawlers.warc_writer import WarcWriter, payload_digest
 from schemas.drops import Tally
 
@@ -104,6 +105,34 @@ def test_a_revisit_says_where_its_payload_lies_and_is_read_from_there(
         original, copy = read_captures(file, str(path), path.stat().st_size, WarcSettings(), Tally())
     assert (copy.url, copy.stored_url) == ("http://a.example/copy.png", "http://a.example/i.png")
     assert (copy.stored_in, copy.offset, copy.length) == (path.name, original.offset, original.length)
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "videos"),
+    [
+        ("video/mp4", b"\0\0\0\x18ftypisom" + bytes(100), True),
+        ("text/vtt", b"WEBVTT\n\n", True),
+        ("image/png", b"x", False),
+    ],
+)
+def test_a_medium_that_a_server_says_is_not_modified_is_read_from_the_earlier_record(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], kind: str, body: bytes, videos: bool
+) -> None:
+    writer = WarcWriter(tmp_path, "x", 1 << 20)
+    first = writer.write(exchange("http://a.example/m", body, (("Content-Type", kind),)), payload_digest(body))
+    unchanged = exchange("http://a.example/m", b"", (("ETag", '"1"'),), 304)
+    writer.write_revisit(unchanged, payload_digest(body), first, content_type=kind)
+    writer.finish()
+    path = tmp_path / "x-000000.warc.gz"
+    check(path, capsys)
+    for wanted in (True, videos is False):
+        with path.open("rb") as file:
+            found = list(read_captures(file, str(path), path.stat().st_size, WarcSettings(videos=wanted), Tally()))
+        assert [capture.stored_in for capture in found[1:]] == ([path.name] if wanted else [])
+    with path.open("rb") as file:
+        fields = [record.rec_headers for record in ArchiveIterator(file) if record.rec_type in ("revisit", "request")]
+    assert fields[1]["WARC-Profile"] == "http://netpreserve.org/warc/1.1/revisit/server-not-modified"
+    assert fields[2]["WARC-Concurrent-To"] == fields[1]["WARC-Record-ID"]
 
 
 def test_a_file_appears_only_when_it_is_whole_and_rotates_by_size(tmp_path: Path) -> None:

@@ -240,17 +240,28 @@ def shards(out: Path) -> dict[str, bytes]:
 
 def test_a_dataset_of_the_web_grows_and_keeps_what_was_fetched_for_it(web: WebServer, tmp_path: Path) -> None:
     (tmp_path / "more").mkdir()
-    out, more = tmp_path / "out", [("http://new.example/1", article(90, [f"http://{CDN}/0.jpg"]).encode(), "text/html")]
+    urls = [f"http://{CDN}/{name}.jpg" for name in ("0", "new")]
+    web.routes[f"{CDN}/new.jpg"] = Reply(photo(99), "image/jpeg")
+    out, more = tmp_path / "out", [("http://new.example/1", article(90, urls).encode(), "text/html")]
     made(out, archive(tmp_path), settings(web, delay_s=0.0))
     there = {path.name for path in (out / "media/warc").iterdir()}
     later = write_archive(tmp_path / "more/later.warc.gz", more)
     recipe = load_config("default", settings(web, delay_s=0.0))
+    web.log.clear()
     dataset = append(str(out), [str(later)], recipe, INLINE)
-    assert dataset.builds[-1].written["interleaved"].images == 1
+    assert dataset.builds[-1].written["interleaved"].images == 2
+    assert requests(web) == {"/new.jpg": 1}  # the other lies here
     fetched = {path.name for path in (out / "media/warc").iterdir()} - there
     assert fetched
     assert all(name.startswith("append-001-") for name in fetched)
     assert not (out / "appending").exists()
+    assert list(problems(Store(str(out)))) == []
+    # and a third build has what both of them fetched
+    more = [("http://new.example/2", article(91, [f"http://{CDN}/1.jpg", urls[1]]).encode(), "text/html")]
+    web.log.clear()
+    dataset = append(str(out), [str(write_archive(tmp_path / "more/last.warc.gz", more))], recipe, INLINE)
+    assert dataset.builds[-1].written["interleaved"].images == 2
+    assert requests(web) == {}
     assert list(problems(Store(str(out)))) == []
     # its shards are not made anew
     before = contents(out)

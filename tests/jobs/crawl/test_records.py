@@ -8,12 +8,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
+import weft
 from jobs.cli import main
 from tests.crawlers.archive_server import FOLDER, ArchiveServer, write_archives, write_index
 from tests.crawlers.servers import Reply
@@ -117,6 +118,76 @@ def test_a_killed_run_asks_for_nothing_again_but_what_was_in_flight(tmp_path: Pa
     assert report(tmp_path / "r")["copied"] == 300
     copies = [row for path in (tmp_path / "r/records").iterdir() for row in pq.read_table(path).to_pylist()]
     assert len({(row["file"], row["offset"]) for row in copies}) == 300
+
+
+def test_a_run_stops_pauses_and_says_what_it_does(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    many = [response(f"https://a.example/{number}", f"page {number}") for number in range(200)]
+    index = write_index(tmp_path / "i.parquet", write_archives(tmp_path / "archives", {"a.warc.gz": many}))
+    out = str(tmp_path / "r")
+
+    def line() -> str:
+        assert main(["crawl", "-o", out, "--status"]) == 0
+        return capsys.readouterr().out
+
+    with ArchiveServer(tmp_path / "archives") as web:
+        pace = ["--set", "ranges.max_requests_per_s=100", "--set", "ranges.connections=4"]
+        arguments = ["crawl", "--from-index", index, "-o", out, "--archives-at", web.url, *MORE, *pace]
+        run = subprocess.Popen([sys.executable, "-m", "jobs.cli", *arguments], stdout=subprocess.PIPE, text=True)
+        wait_until(lambda: len(web.log) > 10)
+        assert main(["crawl", "-o", out, "--pause"]) == 0
+        wait_until(lambda: line().startswith("paused"))
+        asked = len(web.log)
+        time.sleep(0.5)
+        assert len(web.log) == asked < 200
+        assert main(["crawl", "-o", out, "--resume"]) == 0
+        wait_until(lambda: len(web.log) > asked + 10)
+        assert main(["crawl", "-o", out, "--stop"]) == 0
+        said, _ = run.communicate(timeout=60)
+        assert (run.returncode, "left to copy: the same command goes on" in said) == (0, True)
+        assert "left, 0.1 MB in" in line() or "left, 0.0 MB in" in line()
+        assert not (tmp_path / "r" / "records.json").exists()
+        copies = [row for path in (tmp_path / "r/records").iterdir() for row in pq.read_table(path).to_pylist()]
+        assert 20 <= len(copies) < 200
+        assert main(arguments) == 0
+        assert len(web.ranges()) == len(web.log) == 200
+        capsys.readouterr()
+        assert line().startswith("ended")
+        assert "200 records, 0 left" in line()
+    assert (report(tmp_path / "r")["copied"], report(tmp_path / "r")["left"]) == (200, 0)
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    end = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def test_nothing_is_asked_for_that_is_denied(tmp_path: Path, rows: Rows, web: ArchiveServer) -> None:
+    index = write_index(tmp_path / "i.parquet", rows)
+    (tmp_path / "deny.txt").write_text("a.example\nhttps://b.example/0*\n")
+    arguments = ["--archives-at", web.url, *MORE, "--deny", str(tmp_path / "deny.txt")]
+    assert main(["crawl", "--from-index", index, "-o", str(tmp_path / "r"), *arguments]) == 0
+    assert report(tmp_path / "r")["drops"] == {"denied": 9 + 3}
+    assert report(tmp_path / "r")["copied"] == 27 - 12
+    assert len(web.log) == 15
+    assert not any("a.example" in line.path for line in web.log)
+    drops = [row for path in (tmp_path / "r/drops").iterdir() for row in pq.read_table(path).to_pylist()]
+    assert {row["url"].split("/")[2] for row in drops} == {"a.example", "b.example"}
+
+
+def test_an_index_is_crawled_from_python(tmp_path: Path, rows: Rows, web: ArchiveServer) -> None:
+    index = write_index(tmp_path / "i.parquet", rows)
+    chosen = {"domains": ["a.example"], "types": ["text/html"]}
+    done = weft.crawl(tmp_path / "r", index=index, selection=chosen, archives_at=web.url, engine="inline", workers=1)
+    assert (done.copied, done.left, done.drops) == (3, 0, {})
+    assert done.archives == ["weft-records-000-000000.warc.gz"]
+    with pytest.raises(weft.SettingsError, match="no seeds"):
+        weft.crawl(tmp_path / "s", "https://a.example/", index=index, engine="inline")  # type: ignore[call-overload]
+    with pytest.raises(weft.SettingsError, match="go with `index`"):
+        weft.crawl(tmp_path / "s", "https://a.example/", archives_at=web.url)  # type: ignore[call-overload]
+    with pytest.raises(weft.SettingsError, match="domain"):
+        weft.crawl(tmp_path / "s", index=index, selection={"domain": ["a.example"]}, engine="inline")
 
 
 def test_another_index_or_choice_is_refused_and_another_pace_is_not(
