@@ -27,13 +27,16 @@ from pipeline.page.markup import Markup
 from pipeline.page.media import MediaOfWalk
 from pipeline.page.names import UNNAMED, Names, is_box, is_hidden, is_titled, read_names
 from pipeline.page.tables import CELL_END, TABLE_PARTS, Grid
+from pipeline.page.words import LOOK_AHEAD
 
 _SPECIAL = HEADINGS | CHROME_TAGS | CELLS | {"li", "ul", "ol", "pre", "figure", "figcaption"}
 _BLOCK_ENDS = [f"/{tag}" for tag in BLOCKS]
 _SPECIAL_ENDS = [f"/{tag}" for tag in HEADINGS | CELLS | {"li", "ul", "ol", "pre"}]
 _SCRAP = 0.02  # a share of the page nobody would miss in a part that is named as hardly ever content
 _UNNAMED = HEADINGS | {"pre"}  # what these are does not depend on names: a heading goes with its section
-_NEAR = 12  # tags behind an element that tell what it is
+_NEAR = 12  # tags behind an element that tell what it is, and before it what opens it
+_MOST = 0.6  # a share of the page that is never hidden
+_ID = re.compile(r' id="([^"]+)"')
 _START, _VALUE = re.compile(r' start="(\d{1,6})"'), re.compile(r' value="(\d{1,6})"')
 
 
@@ -122,6 +125,8 @@ class Walk(MediaOfWalk):
                 written and is_hidden(written) and tag[0] != "/" and tag not in VOID and tag not in MEDIA
             ):
                 self._at = at
+                if "-" in tag and tag not in SKIPPED and self._share() > _MOST:
+                    continue
                 self._pass_over(self._markup.end_of(at))
                 if tag == "iframe":
                     self._embed([written])
@@ -177,6 +182,8 @@ class Walk(MediaOfWalk):
         above = self._container
         role = ROLES.get(tag) or self.containers[above].role
         names = read_names(written) if written else UNNAMED
+        if names.is_hidden and self._is_shown(written, names):
+            names = Names(names.words, False)
         self._container = len(self.containers)
         self.containers.append(Container(tag, above, role, names, len(self.leaves)))
         self._articles += tag in CONTENT_TAGS
@@ -196,16 +203,35 @@ class Walk(MediaOfWalk):
         is_told = names.strong and names.hint <= self._told and tag not in NEVER_CHROME and "sidebar" not in names.words
         if not is_chrome and not is_told:
             return True
-        end = self._markup.end_of(self._at)
-        share = self._outside_links(self._at, end) / max(1, self._prose)
+        share = self._share()
         if share > (self._chrome_share if is_chrome else _SCRAP):
             return True
         self.containers[self._container].chrome = share
         if self._passes_over:
-            self._pass_over(end)
+            self._pass_over(self._markup.end_of(self._at))
             self._close(f"/{tag}", "")
             return False
         return True
+
+    def _share(self) -> float:
+        """The share of the page's characters outside links that the element which opens here holds."""
+        return self._outside_links(self._at, self._markup.end_of(self._at)) / max(1, self._prose)
+
+    def _is_shown(self, written: str, names: Names) -> bool:
+        """Whether what is hidden is what a script will show, or what a reader opens.
+
+        The first is most of the page and no dialog, the second stands behind the button or link that names it.
+        """
+        if not names.strong and self._share() > _MOST:
+            return True
+        named = _ID.search(written)
+        if not named:
+            return False
+        end = self._markup.end_of(self._at, LOOK_AHEAD)
+        unlinked, chars = self._outside_links(self._at, end), sum(self._lengths[self._at + 1 : end + 1])
+        openers = (f'="{named[1]}"', f'="#{named[1]}"')
+        before = filter(None, self._markup.attributes[max(0, self._at - _NEAR) : self._at])
+        return unlinked > 0.5 * chars and any(opener in said for said in before for opener in openers)
 
     def _is_in_noscript(self) -> bool:
         """Whether most of what the page says stands in `<noscript>`, as in forums that scripts draw."""

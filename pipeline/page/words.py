@@ -15,7 +15,7 @@ from pipeline.page.tables import RowsOfWalk, collapse_row
 _BREAK = "\u2028"  # a `<br>`, until line ends of the source have become spaces
 _INVISIBLE = ("\u00ad", "\u200b", "\ufeff")  # soft hyphen, zero-width space, stray byte order mark
 #: How many tags are looked at for what an element holds.
-_LOOK_AHEAD = 300
+LOOK_AHEAD = 300
 _WORD = 5  # letters: fewer may be the sign of a unit
 _OPENERS = HEADINGS | {"dt", "summary"}  # whose button opens a section and is its heading
 
@@ -107,7 +107,7 @@ class WordsOfWalk(RowsOfWalk):
 
     def _holds(self, tags: Collection[str]) -> bool:
         """Whether one of these stands inside the element that opens here."""
-        end = self._markup.end_of(self._at, _LOOK_AHEAD)
+        end = self._markup.end_of(self._at, LOOK_AHEAD)
         return not set(tags).isdisjoint(self._markup.tags[self._at : end])
 
     def _has_text(self) -> bool:
