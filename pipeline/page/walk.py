@@ -14,6 +14,7 @@ from pipeline.page.elements import (
     CELLS,
     CHROME_TAGS,
     CONTENT_TAGS,
+    DRAWINGS,
     HEADINGS,
     MEDIA,
     NEVER_CHROME,
@@ -64,6 +65,7 @@ class Walk(MediaOfWalk):
         self.places: list[int] = []  # of the leaves: the number of the tag behind them
         self.flagged: list[int] = []
         self.drawn: list[int] = []  # the containers of players and charts
+        self.graphics: set[int] = set()  # those of drawings
         self._markup, self._base, self._min_declared_px = markup, base, min_declared_px
         self._chrome_share, self._passes_over, self._told = chrome_share, passes_over, told
         self._at = 0  # of the tag that is looked at
@@ -125,6 +127,8 @@ class Walk(MediaOfWalk):
                 written and is_hidden(written) and tag[0] != "/" and tag not in VOID and tag not in MEDIA
             ):
                 self._at = at
+                if tag in DRAWINGS:
+                    self.graphics.add(self._container)
                 if "-" in tag and tag not in SKIPPED and self._share() > _MOST:
                     continue
                 self._pass_over(self._markup.end_of(at))
