@@ -24,7 +24,7 @@ _MAX_SOURCES = 100  # of a `<picture>`: each image in it has all of them
 class MediaOfWalk(WordsOfWalk):
     """What a walk does at the tags of media and formulas: each becomes a leaf, or words of the text it stands in."""
 
-    _base: str
+    base: str
     _min_declared_px: int
     _figures: list[tuple[int, int, int]]
     _in_picture: bool
@@ -64,7 +64,7 @@ class MediaOfWalk(WordsOfWalk):
         if isinstance(last, Media) and last.kind == "image" and not last.has_twin and last.take_twin(written):
             return  # of a lazy image
         place = (self._container, self._figure)
-        media = Media.image(written, self._sources, self._link, self._base, place, self._min_declared_px)
+        media = Media.image(written, self._sources, self._link, self.base, place, self._min_declared_px)
         media.has_twin = bool(self._noscript)
         if ".svg" in written and self._is_drawing_between_words(media):
             media.decoration = "a drawing between words"
@@ -126,7 +126,7 @@ class MediaOfWalk(WordsOfWalk):
         """A video or frame: its own attributes, and those of its sources. Frames that show nothing are none."""
         if _SHOWS_NOTHING.search(written[0]) or is_hidden(written[0]):
             return
-        media = Media.video(written, self._base, (self._container, self._figure))
+        media = Media.video(written, self.base, (self._container, self._figure))
         if media.candidates and not self._noscript:
             if self._has_text():
                 self._flush()

@@ -66,7 +66,8 @@ class Walk(MediaOfWalk):
         self.flagged: list[int] = []
         self.drawn: list[int] = []  # the containers of players and charts
         self.graphics: set[int] = set()  # those of drawings
-        self._markup, self._base, self._min_declared_px = markup, base, min_declared_px
+        self.links: list[tuple[int, str]] = []  # the number of the leaf that a link begins in or before, and its tag
+        self._markup, self.base, self._min_declared_px = markup, base, min_declared_px
         self._chrome_share, self._passes_over, self._told = chrome_share, passes_over, told
         self._at = 0  # of the tag that is looked at
         self._container = 0

@@ -24,6 +24,7 @@ class WordsOfWalk(RowsOfWalk):
     """What a walk does with words until a block ends and they become a leaf."""
 
     leaves: list[Leaf]
+    links: list[tuple[int, str]]
     places: list[int]
     _figure: int
     _caption_of: int
@@ -68,6 +69,7 @@ class WordsOfWalk(RowsOfWalk):
             self._pass_over(self._markup.end_of(self._at))
             return
         self._link = written
+        self.links.append((len(self.leaves), written))
         # a place in the same page, as of a footnote or heading, is not a way off
         self._is_linked = ' href="#' not in written or ' href="#"' in written
 
