@@ -123,6 +123,9 @@ class RowsOfWalk:
     def _pass_over(self, end: int) -> None:
         raise NotImplementedError
 
+    def _outside_links(self, start: int, end: int) -> int:
+        raise NotImplementedError
+
     def _is_in_data(self) -> bool:
         return bool(self._data_tables) and self._data_tables[-1] is not None
 

@@ -6,7 +6,7 @@ Iterative, so that no depth of nesting overflows a stack. What is main content i
 
 import re
 from collections.abc import Callable
-from itertools import accumulate, count, islice
+from itertools import accumulate, count, islice, takewhile
 
 from pipeline.page.code import is_line_number, language_of
 from pipeline.page.elements import (
@@ -28,7 +28,7 @@ from pipeline.page.markup import Markup
 from pipeline.page.media import MediaOfWalk
 from pipeline.page.names import UNNAMED, Names, is_box, is_hidden, is_titled, read_names
 from pipeline.page.tables import CELL_END, TABLE_PARTS, Grid
-from pipeline.page.words import LOOK_AHEAD
+from pipeline.page.words import OPENERS
 
 _SPECIAL = HEADINGS | CHROME_TAGS | CELLS | {"li", "ul", "ol", "pre", "figure", "figcaption"}
 _BLOCK_ENDS = [f"/{tag}" for tag in BLOCKS]
@@ -229,14 +229,17 @@ class Walk(MediaOfWalk):
         """
         if not names.strong and self._share() > _MOST:
             return True
-        named = _ID.search(written)
-        if not named:
+        if not self._is_prose(self._at):
             return False
-        end = self._markup.end_of(self._at, LOOK_AHEAD)
-        unlinked, chars = self._outside_links(self._at, end), sum(self._lengths[self._at + 1 : end + 1])
-        openers = (f'="{named[1]}"', f'="#{named[1]}"')
-        before = filter(None, self._markup.attributes[max(0, self._at - _NEAR) : self._at])
-        return unlinked > 0.5 * chars and any(opener in said for said in before for opener in openers)
+        first = max(0, self._at - _NEAR)
+        if tags := [tag for tag in self._markup.tags[first : self._at] if tag]:
+            closed = [tag[1:] for tag in takewhile(lambda tag: tag[0] == "/", reversed(tags))]
+            if "button" in closed and not OPENERS.isdisjoint(closed):
+                return True
+        named = _ID.search(written)
+        openers = (f'="{named[1]}"', f'="#{named[1]}"') if named else ()
+        before = list(filter(None, self._markup.attributes[first : self._at]))
+        return any(opener in said for said in before for opener in openers)
 
     def _is_in_noscript(self) -> bool:
         """Whether most of what the page says stands in `<noscript>`, as in forums that scripts draw."""

@@ -3,6 +3,7 @@
 See `pipeline.page.walk`.
 """
 
+import re
 from collections.abc import Collection
 
 from pipeline.page.code import is_gutter
@@ -16,8 +17,10 @@ _BREAK = "\u2028"  # a `<br>`, until line ends of the source have become spaces
 _INVISIBLE = ("\u00ad", "\u200b", "\ufeff")  # soft hyphen, zero-width space, stray byte order mark
 #: How many tags are looked at for what an element holds.
 LOOK_AHEAD = 300
+_NEAR = 8  # tags behind a button that may hold what it opens
+_OPENS = re.compile(r' aria-controls="([^"]+)"')
 _WORD = 5  # letters: fewer may be the sign of a unit
-_OPENERS = HEADINGS | {"dt", "summary"}  # whose button opens a section and is its heading
+OPENERS = HEADINGS | {"dt", "summary"}  # whose button opens a section and is its heading
 
 
 class WordsOfWalk(RowsOfWalk):
@@ -83,11 +86,29 @@ class WordsOfWalk(RowsOfWalk):
         if self._buffer:
             self._buffer.append(" ")
 
-    def _open_muted(self, tag: str, _: str) -> None:
-        is_read = self._reads_noscript if tag == "noscript" else self.containers[self._container].tag in _OPENERS
+    def _open_muted(self, tag: str, written: str) -> None:
+        if tag == "noscript":
+            is_read = self._reads_noscript
+        else:
+            is_read = self.containers[self._container].tag in OPENERS or self._opens_text(written)
         self._muted.append(not is_read)
         self._mute += not is_read
         self._noscript += tag == "noscript" and not is_read
+
+    def _opens_text(self, written: str) -> bool:
+        """Whether a `<button>` names what stands behind it, and that is for reading: its words are the heading."""
+        named = _OPENS.search(written)
+        if not named or "aria-expanded=" not in written:
+            return False
+        end = self._markup.end_of(self._at, LOOK_AHEAD)
+        panel = f' id="{named[1]}"'
+        places = range(end, min(end + _NEAR, len(self._markup.attributes)))
+        return any(panel in (self._markup.attributes[at] or "") and self._is_prose(at) for at in places)
+
+    def _is_prose(self, at: int) -> bool:
+        """Whether what opens at a tag holds words, most of them outside links."""
+        end = self._markup.end_of(at, LOOK_AHEAD)
+        return 2 * self._outside_links(at, end) > sum(self._lengths[at + 1 : end + 1])
 
     def _close_muted(self, tag: str, _: str) -> None:
         was_muted = self._muted.pop() if self._muted else False

@@ -174,11 +174,19 @@ def test_a_dialog_is_hidden_however_long_it_is():
         "<h3><a href='#p1'>What is it?</a></h3>",
         "<h3 data-bs-toggle=collapse data-bs-target='#p1'>What is it?</h3>",
         "<dl><dt><button aria-controls=p1>What is it?</button></dt></dl>",
+        "<button aria-expanded=false aria-controls=p1>What is it?</button>",
+        "<div><button aria-expanded=false aria-controls=p1><span>What is it?</span><svg></svg></button></div>",
     ],
 )
 def test_what_a_reader_opens_is_read_whatever_it_is_called(opener):
     panel = "<div class=x7 id=p1 hidden><p>It is what stands behind the question.</p></div>"
     found = content(f"<article>{paragraphs(3)}{opener}{panel}{paragraphs(3, 3)}</article>")
+    assert [text for text in found if text not in BODY] == ["What is it?", "It is what stands behind the question."]
+
+
+def test_an_answer_without_a_name_stands_behind_the_button_of_its_question():
+    asked = "<dl><dt><button>What is it?</button></dt><dd hidden>It is what stands behind the question.</dd></dl>"
+    found = content(f"<article>{paragraphs(3)}{asked}{paragraphs(3, 3)}</article>")
     assert [text for text in found if text not in BODY] == ["What is it?", "It is what stands behind the question."]
 
 
