@@ -36,7 +36,7 @@ class MediaOfWalk(WordsOfWalk):
         self._figures.append((self._container, self._figure, self._caption_of))
         if tag == "figure":
             self._figure = self._at
-            self._image_of_empty_figure(written)
+            self._image_of_empty(written)
         elif tag == "figcaption":
             self._caption_of = self._container
         elif self._caption_of < 0:
@@ -44,6 +44,10 @@ class MediaOfWalk(WordsOfWalk):
                 self._caption_of = self._container
             elif self._figure < 0:
                 self._figure = self._at
+
+    def _is_picture(self) -> bool:
+        """Whether the element that opens here holds a figure and no link."""
+        return self._holds(("figure",)) and not self._holds(("a",))
 
     def _picture(self, tag: str, _: str) -> None:
         self._sources, self._in_picture = [], tag == "picture"
@@ -106,8 +110,8 @@ class MediaOfWalk(WordsOfWalk):
         if not self._mute and last != formula:
             self._buffer.append(formula)
 
-    def _image_of_empty_figure(self, written: str) -> None:
-        """A figure whose `<img>` a script will make often names its image in an attribute."""
+    def _image_of_empty(self, written: str) -> None:
+        """A figure, or what stands for an `<img>` until a script makes it, often names its image in an attribute."""
         named = [value for value in read_attributes(written).values() if is_image_url(value)]
         if named and not self._holds(MEDIA):
             self._image("img", f' src="{escape(named[0])}"')

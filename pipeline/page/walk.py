@@ -37,6 +37,7 @@ _SCRAP = 0.02  # a share of the page nobody would miss in a part that is named a
 _UNNAMED = HEADINGS | {"pre"}  # what these are does not depend on names: a heading goes with its section
 _NEAR = 12  # tags behind an element that tell what it is, and before it what opens it
 _MOST = 0.6  # a share of the page that is never hidden
+_DRAWN = re.compile(r' data="([^"]+\.(?:svg|png|jpe?g|gif|webp))"', re.IGNORECASE)
 _ID = re.compile(r' id="([^"]+)"')
 _START, _VALUE = re.compile(r' start="(\d{1,6})"'), re.compile(r' value="(\d{1,6})"')
 
@@ -124,6 +125,9 @@ class Walk(MediaOfWalk):
                 continue
             if tag == "span" and not text and buffer and written and self._parts_figures(at):
                 buffer.append(" ")
+            if written and "src=" in written and (tag == "span" or "-" in tag):
+                self._at = at
+                self._image_of_empty(written)
             if tag in SKIPPED or (
                 written and is_hidden(written) and tag[0] != "/" and tag not in VOID and tag not in MEDIA
             ):
@@ -135,6 +139,8 @@ class Walk(MediaOfWalk):
                 self._pass_over(self._markup.end_of(at))
                 if tag == "iframe":
                     self._embed([written])
+                elif tag == "object" and (drawn := _DRAWN.search(written)):
+                    self._image("img", f' src="{drawn[1]}"')
 
     def _pass_over(self, end: int) -> None:
         """Goes on behind the tag `end`."""
@@ -285,7 +291,8 @@ class Walk(MediaOfWalk):
     def _is_content(self, tag: str, written: str) -> bool:
         """Whether an element that is chrome elsewhere is none here.
 
-        That is the header of an article, the form around a whole page of ASP.NET, and a box of the text with a title.
+        That is the header of an article, the form around a whole page of ASP.NET, and a box of the text with a title,
+        or a picture that leads nowhere.
         """
         if tag == "header":
             return self._articles > 0
@@ -295,7 +302,7 @@ class Walk(MediaOfWalk):
         return (
             any("aspnetForm" in said or "__VIEWSTATE" in said for said in near)
             if tag == "form"
-            else is_box(written) or is_titled(near[1:])
+            else is_box(written) or is_titled(near[1:]) or (self._articles > 0 and self._is_picture())
         )
 
     def _close(self, tag: str, _written: str) -> None:
