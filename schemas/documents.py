@@ -122,6 +122,7 @@ class Draft(msgspec.Struct, frozen=True):
     dropped: tuple[DropRow, ...] = ()
     redacted: dict[str, int] = {}  # placeholders in the texts, by kind
     confidence: float = 0.0  # how clear it was what of the page is content, from 0 to 1
+    text_source: str = ""  # json_ld or state: where the text stood if the markup held next to none
     keys: PageKeys | None = None  # once they are known
 
     @property
@@ -205,6 +206,7 @@ class Sample(msgspec.Struct, frozen=True):
     weft_version: str
     config_hash: str
     confidence: float = 0.0  # how clear it was what of the page is content: the text F1 to be expected
+    text_source: str = ""  # json_ld or state: where the text stood if the markup held next to none
     image_consent: list[tuple[Signal, ...]] = []  # for each image what was said about its use
     image_rights: list[Rights] = []  # for each image what its metadata states
 

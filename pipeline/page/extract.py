@@ -58,6 +58,7 @@ def draft_of(parsed: ParsedPage, page: Page) -> Draft:
         warc_length=page.warc_length,
         dropped=tuple(dropped),
         confidence=round(parsed.confidence, 3),
+        text_source=parsed.source,
     )
 
 
