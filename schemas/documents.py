@@ -38,6 +38,7 @@ class Page(msgspec.Struct, frozen=True):
     tdm_header: str = ""  # value of tdm-reservation
     tdm_policy_header: str = ""
     signals: tuple[Signal, ...] = ()  # of the site's files and of the headers
+    whole: bool = False  # all of it is content: it was made of a document of another dataset
     warc_file: str = ""
     warc_offset: int = -1  # bytes, of the compressed record
     warc_length: int = -1

@@ -2,6 +2,7 @@
 
 from pipeline.page.charset import utf8_html
 from pipeline.page.content import ContentSettings, leave_out_chrome
+from pipeline.page.evidence import Floats
 from pipeline.page.hostile import refuse_hostile
 from pipeline.page.images import is_among, stated_images
 from pipeline.page.judgement import rules_for, weigh
@@ -48,10 +49,23 @@ class ParsedPage:
         self.markup, self.settings = Markup(html), settings
         self.metadata: Metadata = read_metadata(self.markup, page.url)
         self.source = ""
+        self.verdicts: Verdicts = []
+        self.rows: dict[int, Floats] = {}
+        self.lead: Media | None = None  # stated by the page, and shown above its content
+        self._stated: list[tuple[int, Media]] = []  # and shown in a part that was passed over, by the number of the tag
+        if page.whole:
+            self._read_whole()
+            return
         self._read()
         held = sum(len(leaf.text) for leaf in self.leaves if isinstance(leaf, Text))
         if held < _LITTLE:
             self._read_stated(html, max(_LEAST_STATED, _TIMES * held))
+
+    def _read_whole(self) -> None:
+        """Of a page that was made of a document: nothing of it is anything else."""
+        self.walk = self._walk(passes_over=False)
+        self.verdicts, self.confidence = [None] * len(self.walk.leaves), 1.0
+        self.leaves = self._kept()
 
     def _read(self) -> None:
         settings = self.settings
@@ -59,11 +73,10 @@ class ParsedPage:
         if len(self.walk.leaves) > settings.max_blocks:
             raise Drop("hostile_html", f"{len(self.walk.leaves)} blocks")
         judgement = weigh(self.walk, settings.content, self.metadata)
-        self.verdicts: Verdicts = judgement.verdicts
+        self.verdicts = judgement.verdicts
         self.confidence, self.rows = judgement.confidence, judgement.rows
         keep_pictures_of_items(self.walk, self.verdicts, self.metadata)
-        self.lead: Media | None = None  # stated by the page, and shown above its content
-        self._stated: list[tuple[int, Media]] = []  # and shown in a part that was passed over, by the number of the tag
+        self.lead, self._stated = None, []
         if settings.lead_image:
             self._keep_stated()
             keep_galleries(self.walk, self.verdicts, self.metadata)
