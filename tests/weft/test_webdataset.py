@@ -38,6 +38,7 @@ def tars(folder: Path) -> list[str]:
     return sorted(map(str, folder.rglob("*.tar")))
 
 
+@pytest.mark.opens("webdataset", "shards as batches, by weft.webdataset")
 @pytest.mark.parametrize("kind", ["interleaved", "pairs"])
 def test_batches_are_those_of_the_loader_in_the_order_of_the_tars(tmp_path: Path, kind: Kind) -> None:
     write_dataset(tmp_path / "set", SAMPLES[kind], per_shard=12)

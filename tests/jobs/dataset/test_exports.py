@@ -46,6 +46,7 @@ def offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path / "cache"))
 
 
+@pytest.mark.opens("datasets", "exported parquet of pages, streaming and not")
 @pytest.mark.parametrize("streaming", [True, False])
 def test_hugging_face_datasets_opens_parquet_with_its_pictures(
     looked_at: Path, tmp_path: Path, offline: None, streaming: bool
@@ -68,6 +69,7 @@ def test_hugging_face_datasets_opens_parquet_with_its_pictures(
         assert len(bodies) == len(shown)
 
 
+@pytest.mark.opens("datasets", "a folder of exported parquet, by configuration")
 def test_the_folder_of_an_export_is_a_repository_of_configurations(
     looked_at: Path, tmp_path: Path, offline: None
 ) -> None:
@@ -123,6 +125,7 @@ def test_mmc4_puts_each_image_before_the_text_it_stood_before(looked_at: Path, t
         assert words == " ".join(text for text in document["texts"] if text).split()
 
 
+@pytest.mark.opens("megatron-energon", "what is exported for it")
 @pytest.mark.filterwarnings("ignore:'pin_memory'")
 def test_energon_opens_what_was_made_for_it(looked_at: Path, tmp_path: Path) -> None:
     energon = pytest.importorskip("megatron.energon")
@@ -139,6 +142,7 @@ def test_energon_opens_what_was_made_for_it(looked_at: Path, tmp_path: Path) -> 
     assert sorted(found) == sorted(document["caption"] for document, _ in members_of(looked_at, "pairs"))
 
 
+@pytest.mark.opens("pylance", "exported tables, pictures by key")
 def test_lance_reads_a_picture_by_the_key_of_its_sample(looked_at: Path, tmp_path: Path) -> None:
     lance = pytest.importorskip("lance")
     assert exported(looked_at, "lance", tmp_path / "out") == 0
