@@ -19,6 +19,8 @@ from schemas.signals import Signal, bounded
 
 #: The field of a record in which weft's crawler notes what the files of its site say about its use: signals, as JSON.
 SITE_SIGNALS = "WARC-Site-Signals"
+#: The field of a record by which `weft import` says that all of a page is content.
+WHOLE = "WARC-Weft-Whole"
 _HEAD = 512
 _LINE_ENDS = 4  # bytes between two records
 _TRACK_TYPES = ("text/vtt", "application/x-subrip")
@@ -60,6 +62,7 @@ class Capture(msgspec.Struct, frozen=True):
     fetch_time: str
     tdm: tuple[str, str] = ("", "")  # reservation and policy by the site's tdmrep.json, as weft's crawler notes them
     site: tuple[Signal, ...] = ()  # what the site's files said of its use
+    whole: bool = False  # all of the page is content, as `weft import` notes
     redirected_from: tuple[str, ...] = ()  # addresses that led here, as weft's crawler notes them
     stored_in: str = ""  # of an image that a revisit record refers to: the name of the archive it lies in
     stored_url: str = ""  # and the address of its record; `offset` and `length` are that record's
@@ -77,6 +80,7 @@ def page_of_capture(capture: Capture, uid: int, warc_file: str, settings: WarcSe
         fetch_time=capture.fetch_time,
         tdm=capture.tdm,
         site=capture.site,
+        whole=capture.whole,
         warc_file=warc_file,
         warc_offset=capture.offset,
         warc_length=capture.length,
@@ -123,6 +127,7 @@ def capture_of(record: WarcRecord, number: int, frame: Frame, settings: WarcSett
         redirected_from=_redirected_from(record),
         tdm=(record.headers.get("WARC-TDM-Reservation") or "", record.headers.get("WARC-TDM-Policy") or ""),
         site=site_signals(record),
+        whole=record.headers.get(WHOLE) == "1",
     )
 
 

@@ -76,7 +76,8 @@ class WarcWriter:
         return self._folder / f".{self._name}.tmp"
 
     def write(self, exchange: Exchange, digest: str, fields: Fields = ()) -> Payload:
-        """A response record, and its request record. `digest` is that of the payload, by `payload_digest`."""
+        """A response record, and its request record if it was asked for. `digest` is that of the payload, by
+        `payload_digest`."""
         date, record_id = _date(exchange.started), _new_id()
         head = _stored_head(exchange)
         common = [("WARC-Date", date), ("WARC-Target-URI", exchange.url)]
@@ -92,7 +93,8 @@ class WarcWriter:
         )
         self._make_room()
         position = self._append(response)
-        self._append_request(exchange, common, record_id)
+        if exchange.request_head:
+            self._append_request(exchange, common, record_id)
         return Payload(exchange.url, date, record_id, position)
 
     def write_rendered(self, exchange: Exchange, html: bytes, of: Payload, fields: Fields = ()) -> Position:

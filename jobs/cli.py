@@ -43,6 +43,8 @@ COMMANDS = {
     "query": ("jobs.commands.query", "SQL over the index and the drops of a dataset"),
     "config": ("jobs.commands.config", "the settings of a preset or a file, all of them, with what each is for"),
     "subset": ("jobs.commands.subset", "the samples for which a condition holds, as a new dataset"),
+    "import": ("jobs.commands.import_", "datasets of others in: archives of their samples, for weft build"),
+    "export": ("jobs.commands.export", "a dataset in the forms of others: parquet, mmc4, Energon, Lance"),
     "completion": ("jobs.commands.completion", "what a shell needs to complete commands and options"),
 }
 

@@ -123,6 +123,7 @@ def _sample(
         consent=draft.consent,
         redacted=draft.redacted,
         confidence=draft.confidence,
+        text_source=draft.text_source,
         image_consent=[item.image.signals for item in shown],
         image_rights=[item.image.rights for item in shown],
         scores=screening.scores,

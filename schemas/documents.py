@@ -38,6 +38,7 @@ class Page(msgspec.Struct, frozen=True):
     tdm_header: str = ""  # value of tdm-reservation
     tdm_policy_header: str = ""
     signals: tuple[Signal, ...] = ()  # of the site's files and of the headers
+    whole: bool = False  # all of it is content: it was made of a document of another dataset
     warc_file: str = ""
     warc_offset: int = -1  # bytes, of the compressed record
     warc_length: int = -1
@@ -122,6 +123,7 @@ class Draft(msgspec.Struct, frozen=True):
     dropped: tuple[DropRow, ...] = ()
     redacted: dict[str, int] = {}  # placeholders in the texts, by kind
     confidence: float = 0.0  # how clear it was what of the page is content, from 0 to 1
+    text_source: str = ""  # json_ld or state: where the text stood if the markup held next to none
     keys: PageKeys | None = None  # once they are known
 
     @property
@@ -205,6 +207,7 @@ class Sample(msgspec.Struct, frozen=True):
     weft_version: str
     config_hash: str
     confidence: float = 0.0  # how clear it was what of the page is content: the text F1 to be expected
+    text_source: str = ""  # json_ld or state: where the text stood if the markup held next to none
     image_consent: list[tuple[Signal, ...]] = []  # for each image what was said about its use
     image_rights: list[Rights] = []  # for each image what its metadata states
 

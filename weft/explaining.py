@@ -47,6 +47,7 @@ class Verdicts(msgspec.Struct, frozen=True):
     parts: list[Part]
     not_applied: tuple[str, ...]  # what one page alone cannot tell
     confidence: float = 0.0  # how clear it was what of the page is content: the text F1 to be expected
+    text_source: str = ""  # json_ld or state: where the text stood if the markup held next to none
 
     @property
     def text(self) -> str:
@@ -115,6 +116,7 @@ def explain(
         [msgspec.convert(item, Part) for item in report["items"]],
         report["not_applied"],
         report["confidence"],
+        report["text_source"],
     )
 
 

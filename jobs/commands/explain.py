@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from jobs.config import BuildConfig
     from schemas.documents import Page
 
+_SOURCES = {"json_ld": "JSON-LD", "state": "scripts' data"}
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
@@ -102,6 +104,8 @@ def _print(report: dict[str, Any]) -> None:
         Text("the page: kept" if verdict else f"the page: dropped, {reason}", style="green" if verdict else "red")
     )
     console.print(f"confidence: {report['confidence']:.2f}, how clear it was what of the page is content")
+    if source := report["text_source"]:
+        console.print(f"its markup holds next to no text: what is shown stands in its {_SOURCES[source]}")
     if "dropped_by_the_build" in report:
         sample = report["sample"]
         console.print(Text(f"in the dataset: {f'sample {sample}' if sample else 'no sample'}", style="bold"))

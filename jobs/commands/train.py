@@ -31,7 +31,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Wrong settings are reported by the first process alone; under torchrun every process would report them."""
     quiet_libraries()
     from jobs.training.config import load_train_config
-    from model.data.lanes import LoaderError
+    from model.data.rows import LoaderError
     from model.training.checkpoints import CheckpointError
     from model.training.guard import TrainingError
     from schemas.drops import StepError

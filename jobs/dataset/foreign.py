@@ -42,7 +42,7 @@ def foreign_summary(path: str) -> dict[str, Any]:
 
     `path` is a folder, a tar, or a pattern with `*` or `{000..099}`; local or any fsspec URL.
     """
-    store, names, beside = _files(path)
+    store, names, beside = files_of(path)
     tars = [name for name in names if name.endswith(".tar")]
     if tars:
         found = _of_tars(store, tars, beside)
@@ -53,7 +53,7 @@ def foreign_summary(path: str) -> dict[str, Any]:
     return {"path": path, "foreign": True, **found}
 
 
-def _files(path: str) -> tuple[Store, list[str], set[str]]:
+def files_of(path: str) -> tuple[Store, list[str], set[str]]:
     """The folder, the files that are meant, and the names of all that lie beside them."""
     if not path.endswith((".tar", *_TABLES)):
         store = Store(path)

@@ -17,10 +17,11 @@ import msgspec
 from model.data.ahead import Ahead
 from model.data.batch import Batch, Row, collate
 from model.data.config import LoaderConfig, check_config
-from model.data.lanes import LaneOutput, LaneState, LoaderError, open_cache
+from model.data.lanes import LaneOutput, LaneState, open_cache
 from model.data.listing import list_shards
 from model.data.order import check_lanes, lanes_of
 from model.data.reading import TarFile
+from model.data.rows import LoaderError
 from model.data.schedule import Taken, schedule
 from model.data.tokens import Tokens, load_tokens
 from model.data.workers import Job, Workers

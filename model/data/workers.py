@@ -10,8 +10,9 @@ from typing import Any, Protocol
 import msgspec
 
 from model.data.config import LoaderConfig
-from model.data.lanes import Lane, LaneOutput, LaneState, LoaderError, open_reader
+from model.data.lanes import Lane, LaneOutput, LaneState, open_reader
 from model.data.reading import TarFile
+from model.data.rows import LoaderError
 from model.data.schedule import Taken, schedule
 from model.data.tokens import Tokens
 

@@ -11,6 +11,7 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from itertools import accumulate, islice
 
+from pipeline.page.cards import Cards
 from pipeline.page.elements import CONTENT_TAGS, NARROW, NEVER_CHROME
 from pipeline.page.leaves import Container, Leaf, Media, Text
 from pipeline.page.names import CHROME_NAMES
@@ -70,10 +71,11 @@ def by_rules(walk: Walk, settings: ContentSettings) -> tuple[Verdicts, int]:
     verdicts = _chrome(walk, sums, settings)
     sums.leave_out(verdicts)
     region = _region(walk, sums, settings)
-    _leave_out_teasers(walk, sums, region, settings, verdicts)
+    cards = Cards(walk)
+    _leave_out_teasers(walk, sums, region, settings, cards, verdicts)
     _leave_out_the_rest(walk, _parts(walk, sums, region, settings), verdicts)
     leave_out_labels(walk, verdicts)
-    _leave_out_links(walk, settings, verdicts)
+    _leave_out_links(walk, settings, cards, verdicts)
     _leave_out_cards(walk, verdicts)
     return verdicts, region
 
@@ -196,7 +198,9 @@ def _article_around(walk: Walk, sums: _Sums, region: int, share: float) -> int:
     return widest
 
 
-def _leave_out_teasers(walk: Walk, sums: _Sums, region: int, settings: ContentSettings, verdicts: Verdicts) -> None:
+def _leave_out_teasers(
+    walk: Walk, sums: _Sums, region: int, settings: ContentSettings, cards: Cards, verdicts: Verdicts
+) -> None:
     """Chrome, too: a small part of several linked headings with a line or a picture each."""
     linked = [index for index, leaf in enumerate(walk.leaves) if isinstance(leaf, Text) and _is_linked_heading(leaf)]
     around = set(upward(walk, region))
@@ -208,7 +212,7 @@ def _leave_out_teasers(walk: Walk, sums: _Sums, region: int, settings: ContentSe
         if at < settled or container.last - container.first < 2 or at in around or not at:
             continue
         headings = bisect_left(linked, container.last) - bisect_left(linked, container.first)
-        if headings >= 2 and sums.weight(at) <= min(most, _TEASER * headings):
+        if headings >= 2 and sums.weight(at) <= min(most, _TEASER * headings) and not cards.are_own(container):
             settled = container.end
             for index in range(container.first, container.last):
                 verdicts[index] = verdicts[index] or Verdict("teasers", headings, container)
@@ -259,7 +263,7 @@ def _leave_out_the_rest(walk: Walk, parts: Iterator[int], verdicts: Verdicts) ->
             verdicts[index] = Verdict("outside")
 
 
-def _leave_out_links(walk: Walk, settings: ContentSettings, verdicts: Verdicts) -> None:
+def _leave_out_links(walk: Walk, settings: ContentSettings, cards: Cards, verdicts: Verdicts) -> None:
     """Lists, tables and blocks that are mostly links, but for headings and for lists of references."""
     judged: dict[int, Verdict | None] = {}  # the lists, tables or other parts that items stand in
     for index, leaf in enumerate(walk.leaves):
@@ -270,7 +274,10 @@ def _leave_out_links(walk: Walk, settings: ContentSettings, verdicts: Verdicts) 
             while walk.containers[home].tag in _ITEMS and walk.containers[home].parent:
                 home = walk.containers[home].parent
             if home not in judged:
-                judged[home] = _are_links(walk, walk.containers[home], settings.max_link_share)
+                container = walk.containers[home]
+                judged[home] = _are_links(walk, container, settings.max_link_share)
+                if judged[home] and cards.is_among_own(home):
+                    judged[home] = None
             verdicts[index] = judged[home]
 
 

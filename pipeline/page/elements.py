@@ -11,6 +11,7 @@ SKIPPED = frozenset(
     "head title template svg annotation annotation-xml select option textarea object applet canvas datalist dialog map "
     "progress meter audio iframe rt rp rtc".split()
 )
+DRAWINGS = frozenset(("svg", "canvas"))
 VOID = frozenset(
     "area base basefont bgsound br col embed frame hr img input keygen link meta param source track wbr".split()
 )

@@ -58,6 +58,8 @@ class Explanation(msgspec.Struct, frozen=True):
     title: str
     items: list[Item]
     confidence: float = 0.0
+    text_source: str = ""
+    """Where the text stood if the markup held next to none: json_ld or state."""
 
 
 def explain_page(page: Page, settings: ExtractSettings = ExtractSettings()) -> Explanation:
@@ -79,7 +81,7 @@ def explain_page(page: Page, settings: ExtractSettings = ExtractSettings()) -> E
         else:
             reason = ""
         items.append(_item(leaf, reason, captions, weighed.chance_of(leaf)))
-    return Explanation(page.url, parsed.metadata.title, items, parsed.confidence)
+    return Explanation(page.url, parsed.metadata.title, items, parsed.confidence, parsed.source)
 
 
 def _item(leaf: Leaf, reason: str, captions: dict[int, str], likely: float | None) -> Item:

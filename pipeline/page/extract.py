@@ -37,7 +37,7 @@ def extract_page(page: Page, settings: ExtractSettings = ExtractSettings()) -> D
 def draft_of(parsed: ParsedPage, page: Page) -> Draft:
     """The main content of a page that has been read. Raises `Drop`: no_text, unclear_content."""
     metadata = parsed.metadata
-    blocks, dropped = _blocks(parsed.leaves, parsed.lead, page.url)
+    blocks, dropped = _blocks(parsed.leaves, parsed.lead, page)
     if not any(isinstance(block, TextBlock) for block in blocks):
         raise Drop("no_text")
     parsed.require_clear()
@@ -58,6 +58,7 @@ def draft_of(parsed: ParsedPage, page: Page) -> Draft:
         warc_length=page.warc_length,
         dropped=tuple(dropped),
         confidence=round(parsed.confidence, 3),
+        text_source=parsed.source,
     )
 
 
@@ -79,8 +80,8 @@ def _with_licences_read(found: tuple[Signal, ...], known: tuple[Signal, ...]) ->
     return tuple(signal for signal in found if signal.signal != "rsl" or signal.value not in read)
 
 
-def _blocks(leaves: list[Leaf], lead: Media | None, page_url: str) -> tuple[list[Block], list[DropRow]]:
-    captions, refusals = captions_of(leaves), refuse_images(leaves)
+def _blocks(leaves: list[Leaf], lead: Media | None, page: Page) -> tuple[list[Block], list[DropRow]]:
+    captions, refusals = captions_of(leaves), {} if page.whole else refuse_images(leaves)
     bare = figures_without_image(leaves, refusals)
     blocks: list[Block] = []
     dropped: list[DropRow] = []
@@ -90,7 +91,7 @@ def _blocks(leaves: list[Leaf], lead: Media | None, page_url: str) -> tuple[list
                 blocks.append(TextBlock(leaf.text, leaf.role, leaf.mark))
         elif drop := refusals.get(id(leaf)):
             url = leaf.candidates[0] if leaf.candidates else ""
-            dropped.append(DropRow(url, "image", drop.reason, on_page(drop.detail, page_url), page_url))
+            dropped.append(DropRow(url, "image", drop.reason, on_page(drop.detail, page.url), page.url))
         elif leaf.kind == "video":
             blocks.append(VideoRef(leaf.candidates, leaf.link, captions.get(leaf.figure, ""), leaf.title))
         else:

@@ -1,15 +1,15 @@
 """The part of a walk that reads images, videos, frames and formulas; see `pipeline.page.walk`."""
 
 import re
-from collections.abc import Collection
 from urllib.parse import urlsplit
 
 from pipeline.image.refs import is_image_url
 from pipeline.page.elements import BLOCKS, MEDIA
 from pipeline.page.formulas import formula_of_image, formula_of_mathml
-from pipeline.page.leaves import Leaf, Media
-from pipeline.page.markup import Markup, escape, read_attributes
+from pipeline.page.leaves import Media
+from pipeline.page.markup import escape, read_attributes
 from pipeline.page.names import is_hidden
+from pipeline.page.words import WordsOfWalk
 
 #: Frames by which sites talk to each other, count, and ask to be liked.
 _SHOWS_NOTHING = re.compile(
@@ -21,41 +21,33 @@ _LINE = 12  # tags that are looked at for words behind a drawing
 _MAX_SOURCES = 100  # of a `<picture>`: each image in it has all of them
 
 
-class MediaOfWalk:
+class MediaOfWalk(WordsOfWalk):
     """What a walk does at the tags of media and formulas: each becomes a leaf, or words of the text it stands in."""
 
-    leaves: list[Leaf]
-    _markup: Markup
-    _base: str
+    base: str
     _min_declared_px: int
-    _lengths: list[int]  # characters of the text before each tag
-    _at: int
-    _container: int
-    _figure: int
-    _buffer: list[str]
-    _blank: int
-    _link: str
-    _preformatted: int
-    _noscript: int
-    _mute: int
+    _figures: list[tuple[int, int, int]]
     _in_picture: bool
     _video: list[str] | None
     _sources: list[str]
 
-    def _flush(self) -> None:
-        raise NotImplementedError
+    def _open_figure(self, tag: str, written: str) -> None:
+        """A figure, its caption, or a part named caption: the caption itself, or what holds it with its image."""
+        self._figures.append((self._container, self._figure, self._caption_of))
+        if tag == "figure":
+            self._figure = self._at
+            self._image_of_empty(written)
+        elif tag == "figcaption":
+            self._caption_of = self._container
+        elif self._caption_of < 0:
+            if not self._holds(("img",)):
+                self._caption_of = self._container
+            elif self._figure < 0:
+                self._figure = self._at
 
-    def _append(self, leaf: Leaf) -> None:
-        raise NotImplementedError
-
-    def _pass_over(self, end: int) -> None:
-        raise NotImplementedError
-
-    def _is_in_data(self) -> bool:
-        raise NotImplementedError
-
-    def _holds(self, tags: Collection[str]) -> bool:
-        raise NotImplementedError
+    def _is_picture(self) -> bool:
+        """Whether the element that opens here holds a figure and no link."""
+        return self._holds(("figure",)) and not self._holds(("a",))
 
     def _picture(self, tag: str, _: str) -> None:
         self._sources, self._in_picture = [], tag == "picture"
@@ -76,7 +68,7 @@ class MediaOfWalk:
         if isinstance(last, Media) and last.kind == "image" and not last.has_twin and last.take_twin(written):
             return  # of a lazy image
         place = (self._container, self._figure)
-        media = Media.image(written, self._sources, self._link, self._base, place, self._min_declared_px)
+        media = Media.image(written, self._sources, self._link, self.base, place, self._min_declared_px)
         media.has_twin = bool(self._noscript)
         if ".svg" in written and self._is_drawing_between_words(media):
             media.decoration = "a drawing between words"
@@ -118,8 +110,8 @@ class MediaOfWalk:
         if not self._mute and last != formula:
             self._buffer.append(formula)
 
-    def _image_of_empty_figure(self, written: str) -> None:
-        """A figure whose `<img>` a script will make often names its image in an attribute."""
+    def _image_of_empty(self, written: str) -> None:
+        """A figure, or what stands for an `<img>` until a script makes it, often names its image in an attribute."""
         named = [value for value in read_attributes(written).values() if is_image_url(value)]
         if named and not self._holds(MEDIA):
             self._image("img", f' src="{escape(named[0])}"')
@@ -138,13 +130,8 @@ class MediaOfWalk:
         """A video or frame: its own attributes, and those of its sources. Frames that show nothing are none."""
         if _SHOWS_NOTHING.search(written[0]) or is_hidden(written[0]):
             return
-        media = Media.video(written, self._base, (self._container, self._figure))
+        media = Media.video(written, self.base, (self._container, self._figure))
         if media.candidates and not self._noscript:
             if self._has_text():
                 self._flush()
             self._append(media)
-
-    def _has_text(self) -> bool:
-        while self._blank < len(self._buffer) and not self._buffer[self._blank].strip():
-            self._blank += 1
-        return self._blank < len(self._buffer)

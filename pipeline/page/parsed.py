@@ -2,6 +2,7 @@
 
 from pipeline.page.charset import utf8_html
 from pipeline.page.content import ContentSettings, leave_out_chrome
+from pipeline.page.evidence import Floats
 from pipeline.page.hostile import refuse_hostile
 from pipeline.page.images import is_among, stated_images
 from pipeline.page.judgement import rules_for, weigh
@@ -9,12 +10,15 @@ from pipeline.page.leaves import Leaf, Media, Text
 from pipeline.page.markup import Markup
 from pipeline.page.metadata import Metadata, read_metadata
 from pipeline.page.pictures import keep_galleries, keep_pictures_of_items
+from pipeline.page.stated_text import stated_text
 from pipeline.page.verdicts import Verdicts
 from pipeline.page.walk import Walk
 from schemas.documents import Page
 from schemas.drops import Drop
 from schemas.settings import Settings
 
+_LITTLE = 400  # characters that a page keeps; below, what it states is looked for
+_LEAST_STATED, _TIMES = 300, 3  # characters of that, and how many times those of what it keeps
 _MAX_CAPTION = 5_000  # characters; a longer text is none, and each image of its figure would bear it
 
 
@@ -33,7 +37,10 @@ class ExtractSettings(Settings, frozen=True):
 
 
 class ParsedPage:
-    """What was read of a page: `verdicts` has for each leaf of `walk` why it is not content, None if it is."""
+    """What was read of a page: `verdicts` has for each leaf of `walk` why it is not content, None if it is.
+
+    Where its markup holds little, but its data a text, that is read instead: `source` says where it stood.
+    """
 
     def __init__(self, page: Page, settings: ExtractSettings) -> None:
         """Raises `Drop("hostile_html")`."""
@@ -41,19 +48,48 @@ class ParsedPage:
         refuse_hostile(html)
         self.markup, self.settings = Markup(html), settings
         self.metadata: Metadata = read_metadata(self.markup, page.url)
+        self.source = ""
+        self.verdicts: Verdicts = []
+        self.rows: dict[int, Floats] = {}
+        self.lead: Media | None = None  # stated by the page, and shown above its content
+        self._stated: list[tuple[int, Media]] = []  # and shown in a part that was passed over, by the number of the tag
+        if page.whole:
+            self._read_whole()
+            return
+        self._read()
+        held = sum(len(leaf.text) for leaf in self.leaves if isinstance(leaf, Text))
+        if held < _LITTLE:
+            self._read_stated(html, max(_LEAST_STATED, _TIMES * held))
+
+    def _read_whole(self) -> None:
+        """Of a page that was made of a document: nothing of it is anything else."""
+        self.walk = self._walk(passes_over=False)
+        self.verdicts, self.confidence = [None] * len(self.walk.leaves), 1.0
+        self.leaves = self._kept()
+
+    def _read(self) -> None:
+        settings = self.settings
         self.walk = self._walk(passes_over=True)
         if len(self.walk.leaves) > settings.max_blocks:
             raise Drop("hostile_html", f"{len(self.walk.leaves)} blocks")
         judgement = weigh(self.walk, settings.content, self.metadata)
-        self.verdicts: Verdicts = judgement.verdicts
+        self.verdicts = judgement.verdicts
         self.confidence, self.rows = judgement.confidence, judgement.rows
         keep_pictures_of_items(self.walk, self.verdicts, self.metadata)
-        self.lead: Media | None = None  # stated by the page, and shown above its content
-        self._stated: list[tuple[int, Media]] = []  # and shown in a part that was passed over, by the number of the tag
+        self.lead, self._stated = None, []
         if settings.lead_image:
             self._keep_stated()
             keep_galleries(self.walk, self.verdicts, self.metadata)
         self.leaves = self._kept()
+
+    def _read_stated(self, html: bytes, least: int) -> None:
+        """Reads what the page states as its text instead of its markup, if that has as many characters as `least`."""
+        written, source = stated_text(html, self.markup.json_ld, self.metadata.lead_images, least)
+        if written:
+            stated = written.encode("utf-8", "replace")
+            refuse_hostile(stated)
+            self.markup, self.source = Markup(stated), source
+            self._read()
 
     def require_clear(self) -> None:
         """Raise `Drop("unclear_content")` for a page whose content is less clear than the settings ask."""

@@ -4,6 +4,8 @@ Tables that hold data are read row by row; what stands in the cells of those tha
 there were no table.
 """
 
+import re
+
 from pipeline.page.elements import CELLS, HEADINGS
 from pipeline.page.leaves import Container, collapse
 from pipeline.page.markup import Markup
@@ -15,10 +17,16 @@ CELL_END = "\u2029"  # of a table row, in the text that is read
 _HEADS = frozenset(("th", "thead", "caption"))
 #: What no cell of data holds.
 _PARTS = HEADINGS | {"table", "article", "section", "form", "figure", "iframe", "video", "nav"}
+_GROUPS = frozenset(("thead", "tbody", "tfoot"))
+TABLE_PARTS = _GROUPS | {"table"}
+_MOST_PIECES = 2_000  # of the text of a row, beyond which no span is looked for
 _LINES = frozenset(("br", "div", "li", "p"))  # that part lines of code
 _LOOK_AHEAD = 300  # tags
 _LONG = 400  # characters of a cell; more are a text of their own
 _LONG_TEXTS = 3  # so many block elements with text are a text, too
+_SPAN = re.compile(r' (col|row)span="(\d{1,5})"')
+_LABEL = 60  # characters of a cell that is said again in each row it reaches into
+_MOST_COLUMNS, _MOST_REPEATED = 100, 20_000  # columns, and characters of a table, that spans may fill
 
 
 def is_data_table(markup: Markup, at: int) -> bool:
@@ -51,6 +59,55 @@ def collapse_row(text: str) -> str:
     return " |".join(f" {cell}" if cell else "" for cell in cells).strip()
 
 
+class Grid:
+    """A table of data whose cells may reach over several columns and rows: each row is laid out as a reader sees it."""
+
+    def __init__(self) -> None:
+        self._spans: dict[int, tuple[int, int]] = {}  # columns and rows, by the number of a cell in its row
+        self._above: dict[int, tuple[int, str]] = {}  # rows that a cell still reaches into, and its text, by column
+        self._left = _MOST_REPEATED
+
+    @property
+    def spans(self) -> bool:
+        """Whether any cell reaches into or out of the row that is read."""
+        return bool(self._spans or self._above)
+
+    def span(self, cell: int, written: str) -> None:
+        """What the attributes of a cell say of its reach."""
+        said = {name: int(number) for name, number in _SPAN.findall(written)}
+        columns, rows = said.get("col", 1), said.get("row", 1)
+        if cell < _MOST_COLUMNS and 0 < columns <= _MOST_COLUMNS:
+            self._spans[cell] = columns, rows or 1 << 16  # 0: down to the end of the group
+
+    def end_group(self) -> None:
+        """No cell reaches from the head of a table into its body."""
+        self._above.clear()
+
+    def row(self, cells: list[str]) -> list[str]:
+        """The texts of a row by column: short ones from above are said again, other columns that are spanned are ""."""
+        above, spans, self._spans = self._above, self._spans, {}
+        self._above = {column: (rows - 1, text) for column, (rows, text) in above.items() if rows > 1}
+        laid: list[str] = []
+        for number, cell in enumerate(cells):
+            self._fill(laid, above)
+            columns, rows = spans.get(number, (1, 1))
+            if len(laid) + columns > _MOST_COLUMNS:
+                columns = rows = 1
+            for column in range(len(laid), len(laid) + columns * (rows > 1)):
+                text = cell if column == len(laid) and len(cell) <= _LABEL else ""
+                self._above[column] = rows - 1, text
+            laid += [cell] + [""] * (columns - 1)
+        self._fill(laid, above)
+        return laid if any(cell.strip() for cell in cells) else []
+
+    def _fill(self, laid: list[str], above: dict[int, tuple[int, str]]) -> None:
+        """Goes on to the next column that no cell from above reaches into."""
+        while len(laid) in above:
+            text = above[len(laid)][1]
+            self._left -= len(text)
+            laid.append(text if self._left > 0 else "")
+
+
 class RowsOfWalk:
     """What a walk asks inside of tables and code."""
 
@@ -61,13 +118,35 @@ class RowsOfWalk:
     _container: int
     _buffer: list[str]
     _preformatted: int
-    _data_tables: list[bool]
+    _data_tables: list[Grid | None]
 
     def _pass_over(self, end: int) -> None:
         raise NotImplementedError
 
+    def _outside_links(self, start: int, end: int) -> int:
+        raise NotImplementedError
+
     def _is_in_data(self) -> bool:
-        return bool(self._data_tables) and self._data_tables[-1]
+        return bool(self._data_tables) and self._data_tables[-1] is not None
+
+    def _open_table_part(self, tag: str) -> None:
+        if tag == "table":
+            self._data_tables.append(Grid() if is_data_table(self._markup, self._at) else None)
+        elif tag in _GROUPS and self._data_tables and (grid := self._data_tables[-1]):
+            grid.end_group()
+
+    def _span(self, written: str) -> None:
+        """Notes of the cell that opens how far it reaches."""
+        grid = self._data_tables[-1] if self._data_tables else None
+        if grid is not None and "span=" in written and len(self._buffer) <= _MOST_PIECES:
+            grid.span(self._buffer.count(CELL_END), written)
+
+    def _lay_out_row(self) -> None:
+        """The row that was read gets the cells of other rows that reach into it."""
+        grid = self._data_tables[-1] if self._data_tables else None
+        if grid is not None and grid.spans:
+            cells = "".join(self._buffer).split(CELL_END)[:-1]
+            self._buffer[:] = [CELL_END.join(grid.row(cells))]
 
     def _is_part_of_text(self, tag: str, written: str) -> bool:
         """Whether a block only parts the lines of code, or the words of a cell of data: it is none of its own then."""

@@ -12,6 +12,7 @@ from pipeline.text.words import phrase_list
 #: The share of a heading's letters in words of the page's title that make it the title.
 TITLE_SHARE = 0.75
 _BYLINE, _LABEL, _FACE = 100, 40, 600  # characters
+_LABELS = 60  # texts and media of a chart
 DATE = re.compile(r"(?<!\d)(?:19|20)\d\d(?!\d)")
 _NUMBER = re.compile(r"\d+")
 _WORD = re.compile(r"\w+")
@@ -122,9 +123,26 @@ def leave_out_labels(walk: Walk, verdicts: Verdicts) -> None:
         for index in inside:
             if isinstance(walk.leaves[index], Text):
                 verdicts[index] = verdicts[index] or Verdict("label", 0, container)
+    for at in sorted(walk.graphics | {walk.containers[at].parent for at in walk.graphics} - {-1}):
+        for index in _second_labels(walk, walk.containers[at]):
+            verdicts[index] = verdicts[index] or Verdict("label", 0, walk.containers[at])
     for index, leaf in enumerate(walk.leaves):
         if verdicts[index] is None and isinstance(leaf, Text) and is_label(leaf.text):
             verdicts[index] = Verdict("label", len(leaf.text))
+
+
+def _second_labels(walk: Walk, container: Container) -> list[int]:
+    """The second copies of words beside a drawing all of which stand there twice, one by one or as a whole."""
+    if not 2 <= container.last - container.first <= _LABELS:
+        return []
+    places = [at for at in range(container.first, container.last) if isinstance(walk.leaves[at], Text)]
+    texts = [leaf.text for leaf in walk.leaves[container.first : container.last] if isinstance(leaf, Text)]
+    half, odd = divmod(len(texts), 2)
+    if odd or not half or sum(map(len, texts)) > _FACE:
+        return []
+    if texts[:half] == texts[half:]:
+        return places[half:]
+    return places[1::2] if texts[::2] == texts[1::2] else []
 
 
 def is_label(text: str) -> bool:

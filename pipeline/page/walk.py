@@ -5,15 +5,16 @@ Iterative, so that no depth of nesting overflows a stack. What is main content i
 """
 
 import re
-from collections.abc import Callable, Collection
-from itertools import accumulate, count, islice
+from collections.abc import Callable
+from itertools import accumulate, count, islice, takewhile
 
-from pipeline.page.code import is_gutter, is_line_number, language_of
+from pipeline.page.code import is_line_number, language_of
 from pipeline.page.elements import (
     BLOCKS,
     CELLS,
     CHROME_TAGS,
     CONTENT_TAGS,
+    DRAWINGS,
     HEADINGS,
     MEDIA,
     NEVER_CHROME,
@@ -22,28 +23,26 @@ from pipeline.page.elements import (
     SKIPPED,
     VOID,
 )
-from pipeline.page.leaves import Container, Leaf, Text
-from pipeline.page.markup import Markup, unescape
+from pipeline.page.leaves import Container, Leaf
+from pipeline.page.markup import Markup
 from pipeline.page.media import MediaOfWalk
 from pipeline.page.names import UNNAMED, Names, is_box, is_hidden, is_titled, read_names
-from pipeline.page.tables import CELL_END, RowsOfWalk, collapse_row, is_data_table
+from pipeline.page.tables import CELL_END, TABLE_PARTS, Grid
+from pipeline.page.words import OPENERS
 
 _SPECIAL = HEADINGS | CHROME_TAGS | CELLS | {"li", "ul", "ol", "pre", "figure", "figcaption"}
 _BLOCK_ENDS = [f"/{tag}" for tag in BLOCKS]
 _SPECIAL_ENDS = [f"/{tag}" for tag in HEADINGS | CELLS | {"li", "ul", "ol", "pre"}]
-_BREAK = "\u2028"  # a `<br>`, until line ends of the source have become spaces
-_INVISIBLE = ("\u00ad", "\u200b", "\ufeff")  # soft hyphen, zero-width space, stray byte order mark
-#: How many tags are looked at for what an element holds.
-_LOOK_AHEAD = 300
 _SCRAP = 0.02  # a share of the page nobody would miss in a part that is named as hardly ever content
 _UNNAMED = HEADINGS | {"pre"}  # what these are does not depend on names: a heading goes with its section
-_NEAR = 12  # tags behind an element that tell what it is
+_NEAR = 12  # tags behind an element that tell what it is, and before it what opens it
+_MOST = 0.6  # a share of the page that is never hidden
+_DRAWN = re.compile(r' data="([^"]+\.(?:svg|png|jpe?g|gif|webp))"', re.IGNORECASE)
+_ID = re.compile(r' id="([^"]+)"')
 _START, _VALUE = re.compile(r' start="(\d{1,6})"'), re.compile(r' value="(\d{1,6})"')
-_WORD = 5  # letters: fewer may be the sign of a unit
-_OPENERS = HEADINGS | {"dt", "summary"}  # whose button opens a section and is its heading
 
 
-class Walk(RowsOfWalk, MediaOfWalk):
+class Walk(MediaOfWalk):
     """Walks a page on construction; `containers` and `leaves` are its outcome, both in document order.
 
     A part whose tag makes it chrome is passed over unless it holds more than `chrome_share` of the page's characters
@@ -67,7 +66,9 @@ class Walk(RowsOfWalk, MediaOfWalk):
         self.places: list[int] = []  # of the leaves: the number of the tag behind them
         self.flagged: list[int] = []
         self.drawn: list[int] = []  # the containers of players and charts
-        self._markup, self._base, self._min_declared_px = markup, base, min_declared_px
+        self.graphics: set[int] = set()  # those of drawings
+        self.links: list[tuple[int, str]] = []  # the number of the leaf that a link begins in or before, and its tag
+        self._markup, self.base, self._min_declared_px = markup, base, min_declared_px
         self._chrome_share, self._passes_over, self._told = chrome_share, passes_over, told
         self._at = 0  # of the tag that is looked at
         self._container = 0
@@ -79,7 +80,7 @@ class Walk(RowsOfWalk, MediaOfWalk):
         self._link = ""  # attributes of the open <a>
         self._is_linked = False  # inside one that leads away
         self._preformatted = 0
-        self._data_tables: list[bool] = []  # of the open tables: whether they hold data
+        self._data_tables: list[Grid | None] = []  # of the open tables: None for those that hold no data
         self._noscript = 0
         self._mute = 0  # open elements whose text is not for reading
         self._muted: list[bool] = []  # of the open elements that may be such: whether they are
@@ -124,26 +125,22 @@ class Walk(RowsOfWalk, MediaOfWalk):
                 continue
             if tag == "span" and not text and buffer and written and self._parts_figures(at):
                 buffer.append(" ")
+            if written and "src=" in written and (tag == "span" or "-" in tag):
+                self._at = at
+                self._image_of_empty(written)
             if tag in SKIPPED or (
                 written and is_hidden(written) and tag[0] != "/" and tag not in VOID and tag not in MEDIA
             ):
                 self._at = at
+                if tag in DRAWINGS:
+                    self.graphics.add(self._container)
+                if "-" in tag and tag not in SKIPPED and self._share() > _MOST:
+                    continue
                 self._pass_over(self._markup.end_of(at))
                 if tag == "iframe":
                     self._embed([written])
-
-    def _parts_figures(self, at: int) -> bool:
-        """Whether the `<span>` that opens here only parts a word from a number, as in <span>10</span><span>minutes.
-
-        The sign of a unit, as in 268kcal, is no word.
-        """
-        if self._markup.tags[at - 1] != "/span" or self._preformatted:
-            return False
-        before, behind = self._buffer[-1][-1:], self._markup.texts[at + 1]
-        is_number = before.isdigit()
-        return (is_number and behind[:_WORD].isalpha() and len(behind) >= _WORD) or (
-            before.isalpha() and behind[:1].isdigit()
-        )
+                elif tag == "object" and (drawn := _DRAWN.search(written)):
+                    self._image("img", f' src="{drawn[1]}"')
 
     def _pass_over(self, end: int) -> None:
         """Goes on behind the tag `end`."""
@@ -185,8 +182,8 @@ class Walk(RowsOfWalk, MediaOfWalk):
         """A block. False if it is passed over."""
         if (self._preformatted or self._data_tables) and self._is_part_of_text(tag, written):
             return False
-        if tag == "table":
-            self._data_tables.append(is_data_table(self._markup, self._at))
+        if tag in TABLE_PARTS:
+            self._open_table_part(tag)
         if tag == "p" and self.containers[self._container].tag in CELLS and self._fills_cell():
             return True
         self._flush()
@@ -196,6 +193,8 @@ class Walk(RowsOfWalk, MediaOfWalk):
         above = self._container
         role = ROLES.get(tag) or self.containers[above].role
         names = read_names(written) if written else UNNAMED
+        if names.is_hidden and self._is_shown(written, names):
+            names = Names(names.words, False)
         self._container = len(self.containers)
         self.containers.append(Container(tag, above, role, names, len(self.leaves)))
         self._articles += tag in CONTENT_TAGS
@@ -215,16 +214,38 @@ class Walk(RowsOfWalk, MediaOfWalk):
         is_told = names.strong and names.hint <= self._told and tag not in NEVER_CHROME and "sidebar" not in names.words
         if not is_chrome and not is_told:
             return True
-        end = self._markup.end_of(self._at)
-        share = self._outside_links(self._at, end) / max(1, self._prose)
+        share = self._share()
         if share > (self._chrome_share if is_chrome else _SCRAP):
             return True
         self.containers[self._container].chrome = share
         if self._passes_over:
-            self._pass_over(end)
+            self._pass_over(self._markup.end_of(self._at))
             self._close(f"/{tag}", "")
             return False
         return True
+
+    def _share(self) -> float:
+        """The share of the page's characters outside links that the element which opens here holds."""
+        return self._outside_links(self._at, self._markup.end_of(self._at)) / max(1, self._prose)
+
+    def _is_shown(self, written: str, names: Names) -> bool:
+        """Whether what is hidden is what a script will show, or what a reader opens.
+
+        The first is most of the page and no dialog, the second stands behind the button or link that names it.
+        """
+        if not names.strong and self._share() > _MOST:
+            return True
+        if not self._is_prose(self._at):
+            return False
+        first = max(0, self._at - _NEAR)
+        if tags := [tag for tag in self._markup.tags[first : self._at] if tag]:
+            closed = [tag[1:] for tag in takewhile(lambda tag: tag[0] == "/", reversed(tags))]
+            if "button" in closed and not OPENERS.isdisjoint(closed):
+                return True
+        named = _ID.search(written)
+        openers = (f'="{named[1]}"', f'="#{named[1]}"') if named else ()
+        before = list(filter(None, self._markup.attributes[first : self._at]))
+        return any(opener in said for said in before for opener in openers)
 
     def _is_in_noscript(self) -> bool:
         """Whether most of what the page says stands in `<noscript>`, as in forums that scripts draw."""
@@ -238,6 +259,7 @@ class Walk(RowsOfWalk, MediaOfWalk):
     def _open_special(self, tag: str, written: str) -> None:
         """A block of which something is to be remembered."""
         if tag in CELLS:  # a row is one text
+            self._span(written)
             self._begin(tag, written)
             return
         above = self.containers[self._container]
@@ -269,7 +291,8 @@ class Walk(RowsOfWalk, MediaOfWalk):
     def _is_content(self, tag: str, written: str) -> bool:
         """Whether an element that is chrome elsewhere is none here.
 
-        That is the header of an article, the form around a whole page of ASP.NET, and a box of the text with a title.
+        That is the header of an article, the form around a whole page of ASP.NET, and a box of the text with a title,
+        or a picture that leads nowhere.
         """
         if tag == "header":
             return self._articles > 0
@@ -279,32 +302,15 @@ class Walk(RowsOfWalk, MediaOfWalk):
         return (
             any("aspnetForm" in said or "__VIEWSTATE" in said for said in near)
             if tag == "form"
-            else is_box(written) or is_titled(near[1:])
+            else is_box(written) or is_titled(near[1:]) or (self._articles > 0 and self._is_picture())
         )
-
-    def _open_figure(self, tag: str, written: str) -> None:
-        """A figure, its caption, or a part named caption: the caption itself, or what holds it with its image."""
-        self._figures.append((self._container, self._figure, self._caption_of))
-        if tag == "figure":
-            self._figure = self._at
-            self._image_of_empty_figure(written)
-        elif tag == "figcaption":
-            self._caption_of = self._container
-        elif self._caption_of < 0:
-            if not self._holds(("img",)):
-                self._caption_of = self._container
-            elif self._figure < 0:
-                self._figure = self._at
-
-    def _holds(self, tags: Collection[str]) -> bool:
-        """Whether one of these stands inside the element that opens here."""
-        end = self._markup.end_of(self._at, _LOOK_AHEAD)
-        return not set(tags).isdisjoint(self._markup.tags[self._at : end])
 
     def _close(self, tag: str, _written: str) -> None:
         container = self.containers[self._container]
         if container.tag != tag[1:]:  # the end of something that was only text: see Markup
             return
+        if tag == "/tr":
+            self._lay_out_row()
         self._flush()
         if tag == "/table" and self._data_tables:
             self._data_tables.pop()
@@ -333,58 +339,3 @@ class Walk(RowsOfWalk, MediaOfWalk):
             self._lists -= 1
         else:
             self._mark = ""
-
-    def _flush(self) -> None:
-        """What was read since the last block boundary becomes a leaf."""
-        if not self._buffer:
-            return
-        text = unescape("".join(self._buffer))
-        if not text.isascii():
-            for invisible in _INVISIBLE:
-                text = text.replace(invisible, "")
-        link_chars, self._link_chars = self._link_chars, 0
-        self._buffer.clear()
-        self._blank = 0
-        if self._preformatted:
-            text = "" if is_gutter(text) else text.strip("\n").rstrip()
-        elif _BREAK in text:
-            text = "\n".join(line for line in map(collapse_row, text.split(_BREAK)) if line)
-        else:
-            text = collapse_row(text)
-        if text:
-            role = "caption" if self._caption_of >= 0 else self.containers[self._container].role
-            self._append(Text(text, role, self._mark, self._container, link_chars, self._figure))
-            self._mark = ""
-
-    def _append(self, leaf: Leaf) -> None:
-        self.leaves.append(leaf)
-        self.places.append(self._at)
-
-    def _open_link(self, _: str, written: str) -> None:
-        if is_hidden(written) and not self._holds(("img",)):  # that of a picture is often hidden from screen readers
-            self._pass_over(self._markup.end_of(self._at))
-            return
-        self._link = written
-        # a place in the same page, as of a footnote or heading, is not a way off
-        self._is_linked = ' href="#' not in written or ' href="#"' in written
-
-    def _close_link(self, *_: str) -> None:
-        self._link, self._is_linked = "", False
-
-    def _break(self, *_: str) -> None:
-        self._buffer.append("\n" if self._preformatted else " " if self._is_in_data() else _BREAK)
-
-    def _append_space(self, *_: str) -> None:
-        if self._buffer:
-            self._buffer.append(" ")
-
-    def _open_muted(self, tag: str, _: str) -> None:
-        is_read = self._reads_noscript if tag == "noscript" else self.containers[self._container].tag in _OPENERS
-        self._muted.append(not is_read)
-        self._mute += not is_read
-        self._noscript += tag == "noscript" and not is_read
-
-    def _close_muted(self, tag: str, _: str) -> None:
-        was_muted = self._muted.pop() if self._muted else False
-        self._mute -= was_muted
-        self._noscript -= tag == "/noscript" and was_muted

@@ -225,3 +225,13 @@ def test_the_fields_and_columns_of_clips_are_documented() -> None:
     assert fields == list(ClipSample.__struct_fields__)
     stated = page[page.index("The index has") :].partition(".\n")[0]
     assert re.findall(r"`(\w+)`", stated) == ["key", "offset", "size", "members", *CLIPS.columns]
+
+
+def test_the_table_of_packages_has_the_tests_that_there_are_and_the_versions_that_are_pinned() -> None:
+    marked = re.compile(r'^@pytest\.mark\.opens\("([^"]+)", "([^"]+)"\)$', re.MULTILINE)
+    sources = [path.read_text("utf-8") for path in (ROOT / "tests").rglob("*.py")]
+    tests = sorted(found for source in sources for found in marked.findall(source))
+    (rows,) = [rows for heading, *rows in tables("format.md") if heading[0] == "package"]
+    assert [(name, what) for name, _, what, _ in rows] == tests
+    constraints, makefile = ((ROOT / name).read_text("utf-8") for name in ("constraints.txt", "Makefile"))
+    assert [name for name, version, *_ in rows if f"{name}=={version}" not in f"{constraints}{makefile}"] == []

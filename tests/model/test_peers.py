@@ -29,6 +29,7 @@ def tars(shards: Path, kind: str) -> list[str]:
     return sorted(str(path) for path in (shards / kind / "shards").glob("*.tar"))
 
 
+@pytest.mark.opens("webdataset", "shards of pages")
 def test_webdataset_sees_the_samples_that_this_loader_sees(shards: Path) -> None:
     theirs = {}
     for sample in webdataset.WebDataset(tars(shards, "pages"), shardshuffle=False).decode("pil"):
@@ -39,6 +40,7 @@ def test_webdataset_sees_the_samples_that_this_loader_sees(shards: Path) -> None
     assert all(sizes == [(96, 64)] * 3 for sizes in theirs.values())
 
 
+@pytest.mark.opens("datasets", "shards of pairs, streaming")
 def test_hugging_face_datasets_opens_pairs(shards: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     datasets = pytest.importorskip("datasets")
@@ -50,6 +52,7 @@ def test_hugging_face_datasets_opens_pairs(shards: Path, monkeypatch: pytest.Mon
     assert all(row["jpg"].size == (96, 64) and row["txt"] == row["json"]["caption"] for row in rows)
 
 
+@pytest.mark.opens("megatron-energon", "shards of pages")
 @pytest.mark.filterwarnings("ignore:'pin_memory'")
 def test_energon_opens_pages(shards: Path) -> None:
     energon = pytest.importorskip("megatron.energon")
@@ -80,6 +83,7 @@ def test_energon_opens_pages(shards: Path) -> None:
     assert all(sum(not isinstance(part, str) for part in sample.sequence) == 3 for sample in found)
 
 
+@pytest.mark.opens("ray", "shards of pages and of pairs, by Ray Data")
 def test_ray_data_reads_pages_and_pairs(shards: Path) -> None:
     pytest.importorskip("pandas")  # Ray Data needs it, weft does not
     importlib.import_module("jobs.engine.on_ray")  # sets what must be set before Ray is imported

@@ -99,6 +99,7 @@ def dataset(archives: list[Path], tmp_path_factory: pytest.TempPathFactory) -> t
     return folder, built(folder, archives)
 
 
+@pytest.mark.opens("webdataset", "shards of clips")
 def test_stock_webdataset_reads_clips_with_their_texts(dataset: tuple[Path, Dataset]) -> None:
     folder, totals = dataset
     read = samples(folder)

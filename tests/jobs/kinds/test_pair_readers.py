@@ -61,6 +61,7 @@ def tars(folder: Path) -> list[str]:
     return sorted(map(str, (folder / "pairs/shards").glob("*.tar")))
 
 
+@pytest.mark.opens("webdataset", "shards of pairs, by the stages of open_clip")
 def test_the_pipeline_of_open_clip_reads_them(fetched: Path) -> None:
     """The stages of open_clip's `get_wds_dataset`, in webdataset: importing its own needs torchvision."""
     pipeline = webdataset.DataPipeline(
@@ -92,6 +93,7 @@ def test_the_columns_of_img2dataset_are_there(fetched: Path) -> None:
     assert {"url", "caption", "key", "width", "height", "sha256"} <= set(table.column_names)
 
 
+@pytest.mark.opens("megatron-energon", "shards of pairs")
 @pytest.mark.filterwarnings("ignore:'pin_memory'")
 def test_energon_opens_them(fetched: Path) -> None:
     energon = pytest.importorskip("megatron.energon")
@@ -139,6 +141,7 @@ def test_what_img2dataset_writes_by_itself_is_loaded(tmp_path: Path, web: WebSer
     assert loaded(tmp_path / "plain") == COUNT
 
 
+@pytest.mark.opens("img2dataset", "the index of pairs, as a list to fetch")
 @needs_img2dataset
 def test_our_index_is_a_list_for_img2dataset(tmp_path: Path, fetched: Path) -> None:
     index = next((fetched / "pairs/shards").glob("*.parquet"))

@@ -155,3 +155,43 @@ def test_a_page_without_text_keeps_its_images():
 
 def test_a_page_of_nothing_has_no_content():
     assert content("") == []
+
+
+@pytest.mark.parametrize("opening", ["div hidden", "div style='visibility: hidden'", "app-root aria-hidden=true"])
+def test_what_holds_most_of_the_page_is_never_hidden(opening):
+    named = f"<{opening}><article>{paragraphs(6)}</article></{opening.split()[0]}>"
+    assert content(f"{named}<p>Loading.</p>") == BODY
+
+
+def test_a_dialog_is_hidden_however_long_it_is():
+    assert content(f"<article>{paragraphs(6)}</article><div class=modal hidden>{paragraphs(20, 9)}</div>") == BODY
+
+
+@pytest.mark.parametrize(
+    "opener",
+    [
+        "<h3><button aria-expanded=false aria-controls=p1>What is it?</button></h3>",
+        "<h3><a href='#p1'>What is it?</a></h3>",
+        "<h3 data-bs-toggle=collapse data-bs-target='#p1'>What is it?</h3>",
+        "<dl><dt><button aria-controls=p1>What is it?</button></dt></dl>",
+        "<button aria-expanded=false aria-controls=p1>What is it?</button>",
+        "<div><button aria-expanded=false aria-controls=p1><span>What is it?</span><svg></svg></button></div>",
+    ],
+)
+def test_what_a_reader_opens_is_read_whatever_it_is_called(opener):
+    panel = "<div class=x7 id=p1 hidden><p>It is what stands behind the question.</p></div>"
+    found = content(f"<article>{paragraphs(3)}{opener}{panel}{paragraphs(3, 3)}</article>")
+    assert [text for text in found if text not in BODY] == ["What is it?", "It is what stands behind the question."]
+
+
+def test_an_answer_without_a_name_stands_behind_the_button_of_its_question():
+    asked = "<dl><dt><button>What is it?</button></dt><dd hidden>It is what stands behind the question.</dd></dl>"
+    found = content(f"<article>{paragraphs(3)}{asked}{paragraphs(3, 3)}</article>")
+    assert [text for text in found if text not in BODY] == ["What is it?", "It is what stands behind the question."]
+
+
+def test_a_menu_that_a_reader_opens_is_none():
+    menu = (
+        "<button aria-controls=m>More</button><div id=m hidden><a href=/a>All of it</a> <a href=/b>The rest</a></div>"
+    )
+    assert content(f"<article>{paragraphs(3)}{menu}{paragraphs(3, 3)}</article>") == BODY

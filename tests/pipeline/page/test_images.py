@@ -236,3 +236,24 @@ def test_a_quoted_post_stays_in_a_part_that_is_named_like_buttons_for_sharing():
 
 def test_an_address_of_another_scheme_is_another_image():
     assert len(shown("<img src=http://a.example/cat.jpg><img src=https://a.example/cat.jpg>")) == 2
+
+
+@pytest.mark.parametrize(
+    "picture",
+    [
+        "<object data=/p.jpg type=image/jpeg>A ferry</object>",
+        "<object data=/p.jpg><img src=/p.jpg></object>",
+        "<lazy-img src=/p.jpg></lazy-img>",
+        "<lazy-img data-src=/p.jpg><img src=/p.jpg></lazy-img>",
+        "<span class=lazyload data-src=/p.jpg></span>",
+        "<aside><figure><img src=/p.jpg width=700><figcaption>A ferry.</figcaption></figure></aside>",
+    ],
+)
+def test_a_picture_is_one_whatever_element_shows_it(picture):
+    found = extract(f"<article>{paragraphs(2)}{picture}{paragraphs(2, 2)}</article>").images
+    assert [image.candidates[0] for image in found] == ["https://site.example/p.jpg"]
+
+
+def test_a_figure_in_an_aside_that_leads_elsewhere_is_none():
+    aside = "<aside><figure><a href=/other><img src=/p.jpg width=700></a></figure></aside>"
+    assert not extract(f"<article>{paragraphs(2)}{aside}{paragraphs(2, 2)}</article>").images

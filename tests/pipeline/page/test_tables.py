@@ -45,6 +45,36 @@ def test_a_picture_in_a_row_cuts_no_row():
 
 
 @pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        ("<tr><td rowspan=2>Oslo<td>2020<td>5\n</tr>\n<tr><td>2021<td>6</tr>", ["Oslo | 2020 | 5", "Oslo | 2021 | 6"]),
+        (
+            "<tr><td>1<td rowspan=3>x<td>3</tr><tr><td>4<td>6</tr><tr><td>7<td>9</tr>",
+            ["1 | x | 3", "4 | x | 6", "7 | x | 9"],
+        ),
+        ("<tr><td>1<td>2<td rowspan=2>x</tr><tr><td>4<td>5</tr><tr><td>7</tr>", ["1 | 2 | x", "4 | 5 | x", "7"]),
+        ("<tr><td colspan=2>Both<td>3</tr><tr><td>4<td>5<td>6</tr>", ["Both | | 3", "4 | 5 | 6"]),
+        ("<tr><td rowspan=2 colspan=2>x<td>3</tr><tr><td>4</tr>", ["x | | 3", "x | | 4"]),
+        ("<tr><td rowspan=0>Oslo<td>5</tr><tr><td>6</tr><tr><td>7</tr>", ["Oslo | 5", "Oslo | 6", "Oslo | 7"]),
+        (
+            "<tbody><tr><td rowspan=9>Oslo<td>5</tr></tbody><tbody><tr><td>Bergen<td>6</tr></tbody>",
+            ["Oslo | 5", "Bergen | 6"],
+        ),
+        ("<tr><td rowspan=3>Oslo<td>5</tr><tr></tr><tr><td></td></tr>", ["Oslo | 5"]),
+        (f"<tr><td rowspan=2>{'so long ' * 9}<td>5</tr><tr><td>6<td>7</tr>", [f"{'so long ' * 9}| 5", "| 6 | 7"]),
+    ],
+)
+def test_a_cell_that_reaches_over_columns_and_rows_keeps_those_of_others(rows, expected):
+    assert between(f"<table><tr><th>City<th>Year<th>Count</tr>{rows}</table>")[1:] == expected
+
+
+def test_spans_cannot_fill_memory():
+    wide = "".join(f"<td rowspan=65534>{'label ' * 9}" for _ in range(90))
+    body = f"<table><tr><th>Head</tr><tr>{wide}</tr>{'<tr><td colspan=1000>x</tr>' * 900}</table>"
+    assert sum(len(text) for text in between(body)) < 300_000
+
+
+@pytest.mark.parametrize(
     "layout",
     [
         "<table><tr><td>{0}<td>{1}</tr></table>",

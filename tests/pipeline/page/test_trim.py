@@ -129,3 +129,19 @@ def test_the_title_over_each_post_of_a_thread_is_left_out():
 def test_a_byline_under_the_standfirst_is_left_out():
     body = f"<article><p>{prose(0)}</p><p>27 February 2024, 10.41</p>{paragraphs(3, 1)}</article>"
     assert kept(body)[1] == {"27 February 2024, 10.41": "byline"}
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        "<div><p>Sales</p><p>Costs</p></div><div><p>Sales</p><p>Costs</p></div>",
+        "<p>Sales</p><p>Sales</p><p>Costs</p><p>Costs</p>",
+    ],
+)
+@pytest.mark.parametrize("drawing", ["<svg><text>Sales</text></svg>", "<div><canvas></canvas></div>"])
+def test_words_beside_a_drawing_that_stand_there_twice_are_read_once(drawing, labels):
+    chart = f"<div class=x1>{drawing}{labels}</div>"
+    names, _ = kept(f"<article>{paragraphs(2)}{chart}{paragraphs(2, 2)}</article>")
+    assert names == [*BODY[:2], "Sales", "Costs", *BODY[2:]]
+    names, _ = kept(f"<article>{paragraphs(2)}<div class=x1>{labels}</div>{paragraphs(2, 2)}</article>")
+    assert len(names) == 8

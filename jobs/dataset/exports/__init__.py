@@ -1,0 +1,1 @@
+"""A dataset in the forms of others, file for file of its shards."""

@@ -1,0 +1,142 @@
+"""Carries an export out: a task a shard, whose file is there whole or not at all, so that the same command goes on."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any, Protocol
+
+import msgspec
+
+from jobs.engine.engine import EngineSettings, Failure, open_engine
+from jobs.engine.progress import Progress
+from schemas.dataset import DATASET, read_dataset
+from schemas.kinds import KINDS, Kind
+from schemas.shards import ShardMark
+from schemas.storage import Store, new_attempt
+from schemas.superseded import LiveShards
+
+EXPORT = "export.json"
+
+Exported = tuple[Any, Mapping[str, bytes]]
+
+
+class ExportError(Exception):
+    """It cannot be exported so, the output holds something else, or some shards failed."""
+
+
+class Format(Protocol):
+    """A form of others."""
+
+    kinds: tuple[str, ...]  # that it can hold
+
+    def file(self, kind: Kind, shard: str) -> str:
+        """The file of the output that stands for a shard."""
+
+    def write(self, kind: Kind, samples: Iterator[Exported], file: Any, output: Store) -> Mapping[str, bytes]:
+        """The samples of a shard: each the record of its kind and its members by name, in the order of the tar.
+
+        Small files that belong beside it are returned, by what follows its name.
+        """
+
+    def finish(self, store: Store, files: Mapping[str, Sequence[tuple[str, ShardMark]]]) -> None:
+        """What stands beside the files once all are there: by kind, files and the marks of their shards."""
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """`export.json`: what of which dataset, in which form. Written first; another in the same output is refused."""
+
+    source: str
+    to: str
+    kinds: tuple[str, ...]
+    config_hash: str
+    builds: int
+
+
+def export(
+    source: Store, output: Store, to: str, form: Format, kinds: Sequence[str], engine: EngineSettings
+) -> dict[str, int]:
+    """Write the samples of a finished dataset in a form of others; samples by kind.
+
+    Memory: a row group or a sample of one shard for each task. Raises `ExportError`, `DamagedShard` and `OSError`.
+    """
+    if not source.exists(DATASET):
+        raise ExportError(f"{source.url} is not finished: what it keeps is not known yet")
+    dataset = read_dataset(source)
+    chosen = tuple(kinds or (kind for kind in dataset.kinds if kind in form.kinds))
+    if not chosen or any(kind not in form.kinds or kind not in dataset.kinds for kind in chosen):
+        raise ExportError(f"{to} holds {' and '.join(form.kinds)}; {source.url} has {', '.join(dataset.kinds)}")
+    plan = Plan(source.url, to, chosen, dataset.config_hash, max(1, len(dataset.builds)))
+    _begin(output, plan)
+    files = {
+        kind: [(form.file(KINDS[kind], mark.shard.name), mark) for mark in _marks(source, kind)] for kind in chosen
+    }
+    wanted = [(kind, file, mark.shard.name) for kind, of_kind in files.items() for file, mark in of_kind]
+    folders = {file.rpartition("/")[0] for _, file, _ in wanted}
+    there = {f"{folder}/{name}" for folder in folders for name in output.list(folder)}
+    _carry_out([one for one in wanted if one[1] not in there], len(wanted), source, output, form, engine)
+    form.finish(output, files)
+    return {kind: sum(mark.shard.samples for _, mark in of_kind) for kind, of_kind in files.items()}
+
+
+def _begin(output: Store, plan: Plan) -> None:
+    if not output.exists(EXPORT) and output.list(""):
+        raise ExportError(f"{output.url} is not empty: choose another output")
+    if output.put_if_absent(EXPORT, msgspec.json.format(msgspec.json.encode(plan), indent=1)):
+        return
+    there = msgspec.json.decode(output.read(EXPORT), type=Plan)
+    if there != plan:
+        raise ExportError(f"{output.url} holds another export: of {there.source} to {there.to}, or what it was then")
+
+
+def _marks(source: Store, kind: str) -> list[ShardMark]:
+    return LiveShards(source, kind).marks
+
+
+def _carry_out(
+    todo: list[tuple[str, str, str]], total: int, source: Store, output: Store, form: Format, settings: EngineSettings
+) -> None:
+    failures: list[Failure] = []
+    done = total - len(todo)
+    with Progress("export", total, "files", done) as bar:
+        if not todo:
+            return
+        with open_engine(settings) as engine:
+            work = partial(_write, source.url, output.url, form, todo)
+            for outcome in engine.run("export", work, range(len(todo))):
+                if isinstance(outcome, Failure):
+                    failures.append(outcome)
+                    bar.say(f"{todo[outcome.partition][1]}: {outcome.error}")
+                    continue
+                done += 1
+                bar.show(done, lambda: "")
+    if failures:
+        first = failures[0]
+        raise ExportError(
+            f"{len(failures)} of {total} files could not be written, first {todo[first.partition][1]}: {first.error}. "
+            "The same command tries them again"
+        )
+
+
+def _write(source: str, output: str, form: Format, todo: list[tuple[str, str, str]], number: int) -> int:
+    """A task: the file of one shard."""
+    kind, name, shard = todo[number]
+    store = Store(output)
+    folder, _, base = name.rpartition("/")
+    staged = f"{folder}/.{new_attempt()}.{base}.tmp"
+    try:
+        with store.create(staged) as file:
+            beside = form.write(KINDS[kind], _samples(Store(source), kind, shard), file, store)
+        for ending, data in beside.items():
+            store.put(f"{name}{ending}", data)
+        store.move(staged, name)
+    except BaseException:
+        store.remove(staged)
+        raise
+    return 1
+
+
+def _samples(source: Store, kind: str, name: str) -> Iterator[Exported]:
+    shard = LiveShards(source, kind).open(name)
+    rows = shard.index(["key", "offset", "size", "members"]).to_pylist()
+    decoder = msgspec.json.Decoder(KINDS[kind].sample)
+    for row, members in zip(rows, shard.members(rows), strict=True):
+        yield decoder.decode(members[f"{row['key']}.json"]), members

@@ -1,0 +1,91 @@
+"""A document of another dataset as records of an archive: a page of which all is content, its pictures beside it."""
+
+import hashlib
+import html
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import msgspec
+
+from crawlers.fetch import Exchange
+from crawlers.warc_records import WHOLE
+from crawlers.warc_writer import WarcWriter, payload_digest
+from schemas.images import is_svg
+from schemas.urls import host_of
+
+#: Where lies what has no address: a name that can never be one (RFC 2606).
+NOWHERE = "https://imported.invalid"
+_SCHEMES = ("http://", "https://")
+
+
+class Picture(msgspec.Struct, frozen=True):
+    """An image of a document: its bytes, or where they can be had; both are welcome."""
+
+    url: str = ""
+    data: bytes = b""
+    alt: str = ""
+
+    @property
+    def address(self) -> str:
+        """The address under which it stands in the archive, or is fetched; "" where there is neither."""
+        if self.url.startswith(_SCHEMES) and host_of(self.url):
+            return self.url
+        return f"{NOWHERE}/{hashlib.sha256(self.data).hexdigest()}" if self.data else ""
+
+
+class Document(msgspec.Struct, frozen=True):
+    """Texts and pictures in reading order. Paragraphs of a text are divided by empty lines."""
+
+    parts: tuple[str | Picture, ...]
+    url: str = ""
+    title: str = ""
+    licence: str = ""
+    date: str = ""
+
+    def markup(self) -> bytes:
+        """The page of which a build reads just these parts."""
+        head = [f"<title>{html.escape(self.title)}</title>" if self.title else ""]
+        if self.licence:
+            head.append(f'<link rel="license" href="{html.escape(self.licence)}">')
+        if self.date:
+            head.append(f'<meta property="article:published_time" content="{html.escape(self.date)}">')
+        body = "".join(_markup(part) for part in self.parts)
+        return f"<!doctype html><meta charset=utf-8>{''.join(head)}<body><article>{body}</article>".encode(
+            "utf-8", "replace"
+        )
+
+
+def _markup(part: str | Picture) -> str:
+    if isinstance(part, Picture):
+        alt = html.escape(" ".join(part.alt.split()))
+        return f'<img src="{html.escape(part.address)}" alt="{alt}">' if part.address else ""
+    paragraphs = (one.strip("\n") for one in part.replace("\r\n", "\n").split("\n\n"))
+    return "".join(f"<p>{html.escape(one).replace(chr(10), '<br>')}</p>" for one in paragraphs if one.strip())
+
+
+def write(document: Document, place: str, writer: WarcWriter) -> None:
+    """Append a document: its page, and the pictures whose bytes are there. `place` names one that has no address."""
+    address = document.url if document.url.startswith(_SCHEMES) and host_of(document.url) else f"{NOWHERE}/{place}"
+    _append(writer, address, document.markup(), "text/html; charset=utf-8", whole=True)
+    for picture in _once(document.parts):
+        _append(writer, picture.address, picture.data, _type_of(picture.data))
+
+
+def _once(parts: tuple[str | Picture, ...]) -> Iterator[Picture]:
+    seen: set[str] = set()
+    for part in parts:
+        if isinstance(part, Picture) and part.data and part.address not in seen:
+            seen.add(part.address)
+            yield part
+
+
+def _append(writer: WarcWriter, url: str, body: bytes, media_type: str, whole: bool = False) -> None:
+    head = f"HTTP/1.1 200 OK\r\nContent-Type: {media_type}\r\nContent-Length: {len(body)}\r\n".encode()
+    headers = {"content-type": media_type, "content-length": str(len(body))}
+    exchange = Exchange(url, 200, b"", head, headers, body, "", datetime(1970, 1, 1, tzinfo=UTC))
+    writer.write(exchange, payload_digest(body), [(WHOLE, "1")] if whole else [])
+
+
+def _type_of(data: bytes) -> str:
+    """A word for it; what it is, its bytes say."""
+    return "image/svg+xml" if is_svg(data[:512]) else "image/*"

@@ -1,0 +1,94 @@
+"""Carries an import out: a task a file, whose archives are there whole or not at all."""
+
+import tempfile
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+import msgspec
+
+from crawlers.warc_writer import WarcWriter
+from jobs.dataset.imports.documents import write
+from jobs.dataset.imports.layouts import document_of
+from jobs.dataset.imports.reading import ENDINGS, read_file
+from jobs.engine.engine import EngineSettings, Failure, open_engine
+from jobs.engine.progress import Progress
+from schemas.drops import Counts, Drop, DropRow, Tally
+from schemas.storage import Store
+
+DONE = "imported"
+_WARC_BYTES = 1 << 30
+
+
+class ImportFailed(Exception):
+    """There is nothing to import, or some files could not be."""
+
+
+class _Done(msgspec.Struct, frozen=True):
+    """`imported/{number}.json`: the archives of a file are there. Written last."""
+
+    source: str
+    archives: list[str]
+    counts: Counts
+
+
+def import_files(folder: str, names: Sequence[str], output: Store, engine: EngineSettings) -> Counts:
+    """Write the samples of files as archives under `output/warc/`: what they hold, and what was dropped of it.
+
+    Memory: some rows of one file for each task. Raises `ImportFailed`, and `OSError`.
+    """
+    files = sorted(name for name in names if name.endswith(ENDINGS))
+    if not files:
+        raise ImportFailed(f"{folder}: no {', '.join(ENDINGS)} lies there")
+    done = {name for name in output.list(DONE) if name.endswith(".json")}
+    todo = [number for number in range(len(files)) if f"{number:06d}.json" not in done]
+    failures: list[Failure] = []
+    with Progress("import", len(files), "files", len(files) - len(todo)) as bar, open_engine(engine) as opened:
+        ended = len(files) - len(todo)
+        for outcome in opened.run("import", partial(_import, folder, files, output.url), todo):
+            if isinstance(outcome, Failure):
+                failures.append(outcome)
+                bar.say(f"{files[outcome.partition]}: {outcome.error}")
+            else:
+                ended += 1
+                bar.show(ended, lambda: "")
+    if failures:
+        first = failures[0]
+        raise ImportFailed(
+            f"{len(failures)} of {len(files)} files could not be imported, first {files[first.partition]}: "
+            f"{first.error}. The same command tries them again"
+        )
+    records = output.read_all([f"{DONE}/{number:06d}.json" for number in range(len(files))])
+    marks = [msgspec.json.decode(record, type=_Done) for record in records]
+    if changed := [mark.source for mark, name in zip(marks, files, strict=True) if mark.source != name]:
+        raise ImportFailed(f"{output.url} holds an import of other files, such as {changed[0]}")
+    return sum((mark.counts for mark in marks), Counts())
+
+
+def _import(folder: str, files: Sequence[str], output: str, number: int) -> int:
+    """A task: one file."""
+    source, store = Store(folder), Store(output)
+    tally = Tally(None)
+    with tempfile.TemporaryDirectory(prefix="weft-import-") as scratch:
+        writer = WarcWriter(Path(scratch), f"imported-{number:06d}", _WARC_BYTES, [("description", files[number])])
+        try:
+            for row, read in enumerate(read_file(source, files[number])):
+                tally.saw("sample")
+                try:
+                    if isinstance(read, Drop):
+                        raise read
+                    write(document_of(*read), f"{number}/{row}", writer)
+                except Drop as drop:
+                    tally.drop(DropRow(f"{files[number]}#{row}", "sample", drop.reason, drop.detail))
+                else:
+                    tally.kept("sample")
+        except Drop as drop:  # the file itself; what was read of it stays
+            tally.saw("sample")
+            tally.drop(DropRow(files[number], "sample", drop.reason, drop.detail))
+        writer.finish()
+        made = sorted(path for path in Path(scratch).iterdir() if path.suffix == ".gz")
+        for path in made:
+            store.put(f"warc/{path.name}", path.read_bytes())
+    done = _Done(files[number], [path.name for path in made], tally.counts())
+    store.put(f"{DONE}/{number:06d}.json", msgspec.json.encode(done))
+    return number

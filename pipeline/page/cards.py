@@ -1,0 +1,75 @@
+"""Whether cards, links with a heading and a description, are what a page itself has to say, as on an index of guides.
+
+Cards that invite to other stories look alike; but they lead beside the page, not to pages below it or of its manual.
+"""
+
+import re
+from bisect import bisect_left
+from urllib.parse import urlsplit
+
+from pipeline.page.leaves import Container, Text
+from pipeline.page.markup import read_attributes
+from pipeline.page.walk import Walk
+from schemas.urls import resolve
+
+_INDEX = re.compile(r"/(?:index|default|home)\.\w{1,5}$", re.IGNORECASE)
+#: What hosts and folders of manuals are called.
+_MANUALS = frozenset("api doc docs documentation developer developers guide guides help manual reference wiki".split())
+_OWN = 0.8  # of the links of a part of own cards at least this share leads below the page
+_MOST = 200  # links that are looked at
+_LEVELS = 3  # up from the words of a card
+_DESCRIPTION = 20  # characters
+
+
+class Cards:
+    """Tells own cards of a page from others."""
+
+    def __init__(self, walk: Walk) -> None:
+        self._walk, self._places = walk, [place for place, _ in walk.links]
+        self._below = _below(walk.base)
+        self._known: dict[tuple[int, int], bool] = {}
+
+    def are_own(self, container: Container) -> bool:
+        """Whether a part holds links that lead below the page, and for each a description beside its heading."""
+        span = container.first, container.last
+        if span not in self._known:
+            self._known[span] = self._has_descriptions(container) and self._lead_below(container)
+        return self._known[span]
+
+    def is_among_own(self, at: int) -> bool:
+        """The same of a part around a container, or of that itself."""
+        containers, level = self._walk.containers, 0
+        while at > 0 and level < _LEVELS:
+            if self.are_own(containers[at]):
+                return True
+            at, level = containers[at].parent, level + 1
+        return False
+
+    def _has_descriptions(self, container: Container) -> bool:
+        leaves = self._walk.leaves[container.first : container.last]
+        texts = [leaf for leaf in leaves if isinstance(leaf, Text)]
+        links = self._links(container)
+        described = sum(leaf.role != "heading" and len(leaf.text) >= _DESCRIPTION for leaf in texts)
+        return 1 < links <= described and links < len(texts)
+
+    def _links(self, container: Container) -> int:
+        return bisect_left(self._places, container.last) - bisect_left(self._places, container.first)
+
+    def _lead_below(self, container: Container) -> bool:
+        start = bisect_left(self._places, container.first)
+        links = self._walk.links[start : min(start + _MOST, bisect_left(self._places, container.last))]
+        found = [resolve(self._walk.base, read_attributes(written).get("href", "")) for _, written in links]
+        return sum(url.startswith(self._below) for url in found) >= _OWN * len(links)
+
+
+def _below(url: str) -> str:
+    """What the addresses of pages below this one begin with; of a manual, those of all its pages."""
+    parts = urlsplit(url)
+    path = _INDEX.sub("/", parts.path)
+    if parts.netloc.partition(".")[0] in _MANUALS:
+        path = "/"
+    elif (first := path.split("/")[1:2]) and first[0] in _MANUALS:
+        path = f"/{first[0]}/"
+    elif parts.query:  # which names the page where its path does not
+        path = url
+    return f"{parts.scheme}://{parts.netloc}{path}" + ("" if path.endswith("/") else "/")

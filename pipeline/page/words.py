@@ -1,0 +1,139 @@
+"""The part of a walk that reads running text: words, line ends, links, and what is not for reading.
+
+See `pipeline.page.walk`.
+"""
+
+import re
+from collections.abc import Collection
+
+from pipeline.page.code import is_gutter
+from pipeline.page.elements import HEADINGS
+from pipeline.page.leaves import Leaf, Text
+from pipeline.page.markup import unescape
+from pipeline.page.names import is_hidden
+from pipeline.page.tables import RowsOfWalk, collapse_row
+
+_BREAK = "\u2028"  # a `<br>`, until line ends of the source have become spaces
+_INVISIBLE = ("\u00ad", "\u200b", "\ufeff")  # soft hyphen, zero-width space, stray byte order mark
+#: How many tags are looked at for what an element holds.
+LOOK_AHEAD = 300
+_NEAR = 8  # tags behind a button that may hold what it opens
+_OPENS = re.compile(r' aria-controls="([^"]+)"')
+_WORD = 5  # letters: fewer may be the sign of a unit
+OPENERS = HEADINGS | {"dt", "summary"}  # whose button opens a section and is its heading
+
+
+class WordsOfWalk(RowsOfWalk):
+    """What a walk does with words until a block ends and they become a leaf."""
+
+    leaves: list[Leaf]
+    links: list[tuple[int, str]]
+    places: list[int]
+    _figure: int
+    _caption_of: int
+    _blank: int
+    _mark: str
+    _link: str
+    _link_chars: int
+    _is_linked: bool
+    _noscript: int
+    _reads_noscript: bool
+    _mute: int
+    _muted: list[bool]
+
+    def _flush(self) -> None:
+        """What was read since the last block boundary becomes a leaf."""
+        if not self._buffer:
+            return
+        text = unescape("".join(self._buffer))
+        if not text.isascii():
+            for invisible in _INVISIBLE:
+                text = text.replace(invisible, "")
+        link_chars, self._link_chars = self._link_chars, 0
+        self._buffer.clear()
+        self._blank = 0
+        if self._preformatted:
+            text = "" if is_gutter(text) else text.strip("\n").rstrip()
+        elif _BREAK in text:
+            text = "\n".join(line for line in map(collapse_row, text.split(_BREAK)) if line)
+        else:
+            text = collapse_row(text)
+        if text:
+            role = "caption" if self._caption_of >= 0 else self.containers[self._container].role
+            self._append(Text(text, role, self._mark, self._container, link_chars, self._figure))
+            self._mark = ""
+
+    def _append(self, leaf: Leaf) -> None:
+        self.leaves.append(leaf)
+        self.places.append(self._at)
+
+    def _open_link(self, _: str, written: str) -> None:
+        if is_hidden(written) and not self._holds(("img",)):  # that of a picture is often hidden from screen readers
+            self._pass_over(self._markup.end_of(self._at))
+            return
+        self._link = written
+        self.links.append((len(self.leaves), written))
+        # a place in the same page, as of a footnote or heading, is not a way off
+        self._is_linked = ' href="#' not in written or ' href="#"' in written
+
+    def _close_link(self, *_: str) -> None:
+        self._link, self._is_linked = "", False
+
+    def _break(self, *_: str) -> None:
+        self._buffer.append("\n" if self._preformatted else " " if self._is_in_data() else _BREAK)
+
+    def _append_space(self, *_: str) -> None:
+        if self._buffer:
+            self._buffer.append(" ")
+
+    def _open_muted(self, tag: str, written: str) -> None:
+        if tag == "noscript":
+            is_read = self._reads_noscript
+        else:
+            is_read = self.containers[self._container].tag in OPENERS or self._opens_text(written)
+        self._muted.append(not is_read)
+        self._mute += not is_read
+        self._noscript += tag == "noscript" and not is_read
+
+    def _opens_text(self, written: str) -> bool:
+        """Whether a `<button>` names what stands behind it, and that is for reading: its words are the heading."""
+        named = _OPENS.search(written)
+        if not named or "aria-expanded=" not in written:
+            return False
+        end = self._markup.end_of(self._at, LOOK_AHEAD)
+        panel = f' id="{named[1]}"'
+        places = range(end, min(end + _NEAR, len(self._markup.attributes)))
+        return any(panel in (self._markup.attributes[at] or "") and self._is_prose(at) for at in places)
+
+    def _is_prose(self, at: int) -> bool:
+        """Whether what opens at a tag holds words, most of them outside links."""
+        end = self._markup.end_of(at, LOOK_AHEAD)
+        return 2 * self._outside_links(at, end) > sum(self._lengths[at + 1 : end + 1])
+
+    def _close_muted(self, tag: str, _: str) -> None:
+        was_muted = self._muted.pop() if self._muted else False
+        self._mute -= was_muted
+        self._noscript -= tag == "/noscript" and was_muted
+
+    def _parts_figures(self, at: int) -> bool:
+        """Whether the `<span>` that opens here only parts a word from a number, as in <span>10</span><span>minutes.
+
+        The sign of a unit, as in 268kcal, is no word.
+        """
+        if self._markup.tags[at - 1] != "/span" or self._preformatted:
+            return False
+        before, behind = self._buffer[-1][-1:], self._markup.texts[at + 1]
+        is_number = before.isdigit()
+        return (is_number and behind[:_WORD].isalpha() and len(behind) >= _WORD) or (
+            before.isalpha() and behind[:1].isdigit()
+        )
+
+    def _holds(self, tags: Collection[str]) -> bool:
+        """Whether one of these stands inside the element that opens here."""
+        end = self._markup.end_of(self._at, LOOK_AHEAD)
+        return not set(tags).isdisjoint(self._markup.tags[self._at : end])
+
+    def _has_text(self) -> bool:
+        while self._blank < len(self._buffer) and not self._buffer[self._blank].strip():
+            self._blank += 1
+        return self._blank < len(self._buffer)

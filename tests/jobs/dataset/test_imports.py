@@ -1,0 +1,225 @@
+"""Datasets of others become archives, of which a build makes what they held, or less where it is told to."""
+
+import base64
+import gzip
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+import weft
+from jobs.cli import main
+from jobs.dataset.check import problems
+from schemas.storage import Store
+from tests.jobs.site import article, photo, prose, write_archive
+from tests.model.makers import page, pair, write_foreign_tar
+
+SITE = "https://theirs.example"
+TEXTS = [prose(1), prose(2), prose(3)]
+
+
+def imported(source: Path, out: Path) -> int:
+    return main(["import", str(source), "-o", str(out / "archives"), "--engine", "inline"])
+
+
+def built(out: Path, *options: str) -> Path:
+    call = ["build", "--engine", "inline", "--input", f"{out}/archives/warc/*.warc.gz", "--output", f"{out}/set"]
+    assert main([*call, "--set", "partitions=1", "--set", "encoding.resize=none", *options]) == 0
+    assert list(problems(Store(f"{out}/set"))) == []
+    return out / "set"
+
+
+def parallel(picture: Any) -> dict[str, Any]:
+    return {
+        "texts": [TEXTS[0], None, f"{TEXTS[1]}\n\n{TEXTS[2]}"],
+        "images": [None, picture, None],
+        "metadata": json.dumps([None, {"document_url": f"{SITE}/1", "src": f"{SITE}/1.jpg", "alt_text": "A"}, None]),
+        "general_metadata": json.dumps({"url": f"{SITE}/1"}),
+    }
+
+
+def write_table(path: Path, rows: list[dict[str, Any]]) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(pa.Table.from_pylist(rows), path)
+    return path
+
+
+def write_lines(path: Path, rows: list[dict[str, Any]], packed: bool = False) -> Path:
+    data = b"".join(json.dumps(row).encode() + b"\n" for row in rows)
+    path.write_bytes(gzip.compress(data) if packed else data)
+    return path
+
+
+def obelics_with_bytes(folder: Path) -> Path:
+    """As `weft export`, and whoever fetched the images of OBELICS, has it."""
+    return write_table(folder / "a.parquet", [parallel({"bytes": photo(1), "path": "1.jpg"})])
+
+
+def numbered_tar(folder: Path) -> Path:
+    """MINT-1T and NeMo Curator: images are members, numbered by their position."""
+    document = {**parallel("image-1"), "url": f"{SITE}/1"}
+    members = [("k.json", json.dumps(document).encode()), ("k.1.jpg", photo(1))]
+    return write_foreign_tar(folder / "a.tar", [("k", members)])
+
+
+def omnicorpus(folder: Path) -> Path:
+    """Parallel lists as JSON lines, what is known of images as objects; their bytes lie in an archive beside."""
+    row = {**parallel(f"{SITE}/1.jpg"), "general_metadata": {"url": f"{SITE}/1"}}
+    row["metadata"] = json.loads(row["metadata"])
+    archive = folder / "archives/warc/theirs.warc.gz"
+    archive.parent.mkdir(parents=True)
+    write_archive(archive, [(f"{SITE}/1.jpg", photo(1), "image/jpeg")])
+    return write_lines(folder / "a.jsonl", [row])
+
+
+def mmc4(folder: Path) -> Path:
+    info = {
+        "image_name": "1.jpg",
+        "raw_url": f"{SITE}/1.jpg",
+        "matched_text_index": 1,
+        "image_base64": base64.b64encode(photo(1)).decode(),
+    }
+    row = {"url": f"{SITE}/1", "text_list": [TEXTS[0], TEXTS[1], TEXTS[2]], "image_info": [info]}
+    return write_lines(folder / "docs_shard_0_v2.jsonl.gz", [row], packed=True)
+
+
+@pytest.mark.parametrize("make", [obelics_with_bytes, numbered_tar, omnicorpus, mmc4])
+def test_interleaved_layouts_keep_their_texts_and_pictures_in_order(tmp_path: Path, make: Any) -> None:
+    assert imported(make(tmp_path), tmp_path) == 0
+    with weft.open(built(tmp_path)) as dataset:
+        (sample,) = list(dataset)
+    assert sample.url == f"{SITE}/1"
+    words = " ".join(part for part in sample.texts if part).split()
+    assert words == " ".join(TEXTS).split()
+    assert sample.texts[0] == TEXTS[0]
+    assert [picture.data for picture in sample.pictures] == [photo(1)]
+
+
+def test_what_was_exported_comes_back_with_equal_content(looked_at: Path, tmp_path: Path) -> None:
+    assert main(["export", str(looked_at), "--to", "parquet", "-o", str(tmp_path / "out"), "--engine", "inline"]) == 0
+    assert imported(tmp_path / "out/interleaved", tmp_path) == 0
+    with weft.open(looked_at, "interleaved") as before, weft.open(built(tmp_path)) as after:
+        by_url = {sample.url: sample for sample in after}
+        assert len(by_url) == len(before)
+        for sample in before:
+            again = by_url[sample.url]
+            assert again.texts == sample.texts
+            assert [picture.data for picture in again.pictures] == [picture.data for picture in sample.pictures]
+            assert [picture.alt for picture in again.pictures] == [picture.alt for picture in sample.pictures]
+            assert again.title == sample.title
+
+
+def img2dataset(folder: Path) -> Path:
+    return write_foreign_tar(folder / "00000.tar", [pair(1), pair(2)])
+
+
+def hugging_face(folder: Path) -> Path:
+    rows = [{"image": {"bytes": photo(n), "path": f"{n}.jpg"}, "text": f"a photo of thing {n}"} for n in (1, 2)]
+    return write_table(folder / "train-00000-of-00001.parquet", rows)
+
+
+def wit(folder: Path) -> Path:
+    rows = [
+        {
+            "page_url": f"{SITE}/{n}",
+            "image_url": f"{SITE}/{n}.jpg",
+            "page_title": f"Page {n}",
+            "context_page_description": prose(n),
+            "caption_reference_description": f"a photo of thing {n}",
+            "caption_alt_text_description": None,
+            "image": photo(n),
+        }
+        for n in (1, 2)
+    ]
+    return write_table(folder / "wit.parquet", rows)
+
+
+@pytest.mark.parametrize("make", [img2dataset, hugging_face, wit])
+def test_layouts_of_images_with_texts_become_pairs(tmp_path: Path, make: Any) -> None:
+    assert imported(make(tmp_path), tmp_path) == 0
+    found = built(tmp_path, "--kinds", "pairs", "--set", "pairs.image.min_side_px=8", "--set", "language.keep=[]")
+    with weft.open(found, "pairs") as dataset:
+        assert len(dataset) == 2
+        assert all(sample.caption for sample in dataset)
+
+
+def test_images_that_are_only_named_are_fetched_by_the_build(tmp_path: Path) -> None:
+    """OBELICS as it is published has addresses."""
+    source = write_table(tmp_path / "a.parquet", [parallel(f"{SITE}/1.jpg")])
+    assert imported(source, tmp_path) == 0
+    write_archive(tmp_path / "archives/warc/theirs.warc.gz", [(f"{SITE}/1.jpg", photo(1), "image/jpeg")])
+    with weft.open(built(tmp_path)) as dataset:
+        (sample,) = list(dataset)
+    assert [picture.data for picture in sample.pictures] == [photo(1)]
+
+
+def test_filters_and_deduplication_are_at_hand(tmp_path: Path) -> None:
+    rows = [parallel({"bytes": photo(1), "path": "1.jpg"}) for _ in range(3)]
+    rows[1]["general_metadata"] = rows[1]["metadata"] = None  # has no address: its text is that of the first
+    assert imported(write_table(tmp_path / "a.parquet", rows), tmp_path) == 0
+    found = built(tmp_path)
+    with weft.open(found) as dataset:
+        assert len(dataset) == 1
+        reasons = set(dataset.drops("kind = 'page'")["reason"])
+    assert reasons == {"duplicate_url", "duplicate_text"}
+
+
+def test_damage_costs_its_row_or_its_file_and_is_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    good = parallel({"bytes": photo(1), "path": "1.jpg"})
+    write_table(tmp_path / "in/a.parquet", [good, {**good, "texts": ["one"]}, {**good, "images": [None] * 3}])
+    (tmp_path / "in/b.parquet").write_bytes(b"PAR1 no table")
+    (tmp_path / "in/c.jsonl").write_bytes(
+        b'{"text_list": ["a"], "image_info": [{"matched_text_index": 7}]}\nnot json\n'
+    )
+    (tmp_path / "in/d.jsonl.gz").write_bytes(gzip.compress(json.dumps({"text": "alone"}).encode())[:-9])
+    write_foreign_tar(tmp_path / "in/e.tar", [page(1), ("x", [("x.json", b"[1")])])
+    assert imported(tmp_path / "in", tmp_path) == 0
+    said = capsys.readouterr().out
+    assert "2 of 9 samples" in said
+    assert "broken_sample 6" in said
+
+
+def test_an_interrupted_import_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("a", "b", "c"):
+        write_table(tmp_path / f"in/{name}.parquet", [parallel({"bytes": photo(1), "path": "1.jpg"})])
+    put, puts = Store.put, []
+
+    def failing(self: Store, name: str, data: bytes) -> None:
+        puts.append(name)
+        if name == "warc/imported-000001-000000.warc.gz" and puts.count(name) <= 3:
+            raise OSError("the disk is full")
+        put(self, name, data)
+
+    monkeypatch.setattr(Store, "put", failing)
+    assert imported(tmp_path / "in", tmp_path) == 2
+    assert "1 of 3 files could not be imported, first b.parquet" in capsys.readouterr().err
+    puts.clear()
+    monkeypatch.setattr(Store, "put", put)
+    assert imported(tmp_path / "in", tmp_path) == 0
+    assert "3 of 3 samples" in capsys.readouterr().out
+    assert imported(tmp_path / "in", tmp_path) == 0
+
+
+def test_nothing_to_import_is_said_in_a_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "in").mkdir()
+    assert imported(tmp_path / "in", tmp_path) == 2
+    assert "no .parquet, .jsonl" in capsys.readouterr().err
+
+
+def test_a_web_page_cannot_say_that_all_of_it_is_content(tmp_path: Path) -> None:
+    """Only a field of the record can, which whoever writes the archive chooses."""
+    from crawlers.warc import read_captures
+    from crawlers.warc_records import WarcSettings
+    from schemas.drops import Tally
+
+    archive = write_archive(tmp_path / "a.warc.gz", [(f"{SITE}/1", article(1, []).encode(), "text/html")])
+    (capture,) = read_captures(
+        io.BytesIO(archive.read_bytes()), "a", archive.stat().st_size, WarcSettings(), Tally(None)
+    )
+    assert not capture.whole
