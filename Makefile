@@ -1,13 +1,14 @@
 # make demo    a small site crawled over HTTP, made into shards, and a look at them; a model that learns to see
 # make test    the tests
 # make check   lint, types, import directions
+# make docs    the docs as a site, under site/
 # make bench   what the README's figures come from
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 SUDO := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 PIP := PIP_CONSTRAINT=constraints.txt .venv/bin/python -m pip install --quiet --disable-pip-version-check
 DEMO := demo-out
 
-.PHONY: help install img2dataset demo demo-train test check format bench bench-extract bench-fetch bench-corpus bench-scale bench-load bench-clips bench-network bench-gpu bench-view browser clean
+.PHONY: help install img2dataset demo demo-train test check format docs bench bench-extract bench-fetch bench-corpus bench-scale bench-load bench-clips bench-network bench-gpu bench-view browser clean
 help:
 	@sed -n 's/^# make/make/p' Makefile
 
@@ -92,7 +93,7 @@ browser:
 WORKERS ?= 2
 # What is compiled is kept, whatever the environment says: hundreds of processes import it.
 test: export PYTHONDONTWRITEBYTECODE =
-test: .venv/installed-dev browser
+test: .venv/installed-dev .venv/installed-demo browser
 	.venv/bin/python -m pytest -n $(WORKERS)
 
 check: .venv/installed-dev
@@ -100,6 +101,11 @@ check: .venv/installed-dev
 	.venv/bin/ruff check --quiet .
 	.venv/bin/mypy
 	.venv/bin/lint-imports
+
+# Warnings are errors: a page, a heading or a name that a link leads to and that is not there.
+docs: .venv/installed-dev
+	NO_MKDOCS_2_WARNING=1 .venv/bin/python -m mkdocs build --strict --quiet
+	@echo "site/index.html"
 
 format: .venv/installed-dev
 	.venv/bin/ruff check --fix --quiet .
@@ -179,4 +185,4 @@ bench-network: .venv/installed-dev
 	.venv/bin/python -m benchmarks.network $(if $(DEVICE),--device $(DEVICE))
 
 clean:
-	rm -rf .venv .venv-img2dataset .venv-energon .venv-streaming $(DEMO)
+	rm -rf .venv .venv-img2dataset .venv-energon .venv-streaming site $(DEMO)

@@ -11,7 +11,7 @@ from crawlers.inputs import InputError
 from jobs.config import BuildConfig
 from jobs.dataset.append import aside, clear, history, is_appending, publish
 from jobs.dataset.cards.write import refresh_cards
-from jobs.dataset.onto import known_inputs, look_at, named_inputs, planned, require_agreement
+from jobs.dataset.onto import NOT_FINISHED, known_inputs, look_at, named_inputs, planned, require_agreement
 from jobs.dataset.removal import remove_denied, rewrite_superseded
 from jobs.engine.engine import EngineSettings, open_engine
 from jobs.kinds.clips.take import VIDEO_LISTS, check_list
@@ -119,7 +119,7 @@ def _append(
     if videos and "clips" not in recipe.config.kinds:
         raise InputError(_NO_CLIPS)
     if not store.exists(DATASET):
-        raise InputError(f"{output} is no finished dataset: --append adds to one; the same command without it makes it")
+        raise InputError(NOT_FINISHED.format(output))
     dataset = read_dataset(store)
     changed = require_agreement(store, dataset, recipe)
     denied, number = add_to_deny_list(store, deny), len(history(store, dataset))

@@ -17,9 +17,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "config",
         nargs="?",
-        default="default",
         help="a YAML file, a Python file that has a `recipe`, or a preset: default, "
-        " flamingo, obelics; align, datacomp, laion, ltip for pairs",
+        "flamingo, obelics; align, datacomp, laion, ltip for pairs; with --append what the dataset was built with, "
+        "if nothing is said",
     )
     add_inputs(
         parser, "archives: paths, globs, URLs (s3://, https://, ...), or .txt and .paths.gz files that list them"
@@ -71,6 +71,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     def work() -> "Dataset | None":
         from jobs.build import append, build
+        from jobs.dataset.onto import recipe_of_dataset
         from jobs.dry_run import dry_run
         from jobs.phases.recipe import Recipe
         from jobs.settings_files import read_lines
@@ -79,7 +80,11 @@ def run(arguments: argparse.Namespace) -> int:
         kinds = [f"kinds=[{arguments.kinds}]"] if arguments.kinds else []
         media = [f"media.from_build={arguments.media_from!r}"] if arguments.media_from else []
         limit = [f"limit={arguments.limit}"] if arguments.limit else []
-        recipe = Recipe.named(arguments.config, [*arguments.set, *kinds, *media, *limit])
+        overrides = [*arguments.set, *kinds, *media, *limit]
+        if arguments.append and arguments.config is None:
+            recipe = recipe_of_dataset(arguments.output, overrides)
+        else:
+            recipe = Recipe.named(arguments.config or "default", overrides)
         if arguments.dry_run:
             for line in dry_run(arguments.output, arguments.input, recipe, arguments.videos):
                 print(line)

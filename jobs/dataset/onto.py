@@ -7,15 +7,15 @@ from typing import Any
 
 import msgspec
 
-from crawlers.inputs import Input, list_archives, list_files
+from crawlers.inputs import Input, InputError, list_archives, list_files
 from jobs.config import BuildConfig
 from jobs.dataset.append import history
 from jobs.phases.own_steps import OwnCode
 from jobs.phases.plan import PLAN, KnownShard, Onto, changed_code, read_plan
 from jobs.phases.recipe import Recipe
 from schemas.builds import inputs_name
-from schemas.dataset import Dataset
-from schemas.settings import SettingsError, differences
+from schemas.dataset import Dataset, read_dataset
+from schemas.settings import SettingsError, differences, dump_settings, load_settings
 from schemas.storage import Store
 from schemas.superseded import LiveShards, latest_lists
 
@@ -38,6 +38,8 @@ FREE = (
 )
 _SAMPLES_A_GROUP = 50_000
 
+NOT_FINISHED = "{} is no finished dataset: --append adds to one; the same command without it makes it"
+
 
 def require_agreement(store: Store, dataset: Dataset, recipe: Recipe) -> list[str]:
     """The settings in which a build may differ from that of the dataset, and does.
@@ -54,6 +56,21 @@ def require_agreement(store: Store, dataset: Dataset, recipe: Recipe) -> list[st
             f"Changed: {'; '.join(other[:5])}"
         )
     return free
+
+
+def recipe_of_dataset(output: str, overrides: Sequence[str] = ()) -> Recipe:
+    """What the dataset at `output` was built with, with `a.b=value` overrides.
+
+    Raises `InputError` where there is none, `SettingsError` where others must be named.
+    """
+    store = Store(output)
+    try:
+        dataset = read_dataset(store)
+    except FileNotFoundError:
+        raise InputError(NOT_FINISHED.format(output)) from None
+    if dataset.own_code:  # it names code, and whoever wrote it chose which
+        raise SettingsError(f"{output} was built with steps of its builder's own: name the recipe that has them")
+    return Recipe(load_settings(BuildConfig, dump_settings(_settings_of(store, dataset)), list(overrides)))
 
 
 def _settings_of(store: Store, dataset: Dataset) -> BuildConfig:

@@ -48,6 +48,9 @@ CAPTURES = {
     "time": pa.string(),
 }
 
+#: Bytes of an archive, as it lies there, in which media of a trial's pages are looked for behind the last of these.
+_BEHIND_TRIAL = 64_000_000
+
 
 class Wanted:
     """Which partitions want which media."""
@@ -102,13 +105,21 @@ def extract(task: Task, recipe: Recipe, takers: Sequence[Callable[[Task, Wanted]
 
 
 def first_pages(captures: Iterator[Capture], limit: int | None) -> Iterator[Capture]:
-    """The captures up to the last of so many pages, and what lies before the next one; without a limit all."""
-    pages = 0
+    """The captures up to the last of so many pages, and media in some megabytes behind it; without a limit all.
+
+    A crawl asks for the media of a page after it, and often after other pages.
+    """
+    pages, end = 0, None
     for capture in captures:
         pages += not capture.is_image
-        if limit is not None and pages > limit:
+        if limit is None or pages <= limit:
+            yield capture
+            continue
+        end = capture.offset + _BEHIND_TRIAL if end is None else end
+        if capture.offset > end:
             return
-        yield capture
+        if capture.is_image:
+            yield capture
 
 
 def _take(

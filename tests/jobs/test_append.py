@@ -15,6 +15,7 @@ import pytest
 
 from crawlers.inputs import InputError
 from jobs.build import append, build
+from jobs.cli import main
 from jobs.config import BuildConfig, load_config
 from jobs.dataset.append import is_appending
 from jobs.dataset.check import problems
@@ -272,3 +273,28 @@ def test_on_a_store_that_is_no_file_system_it_has_the_same_files(
     for name, data in in_peace.items():
         assert store.read(name) == data, name
     assert not is_appending(store)
+
+
+def test_where_nothing_is_said_of_settings_they_are_those_of_the_dataset(
+    tmp_path: Path, two: list[Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = str(tmp_path / "out")
+    build(out, [str(two[0])], msgspec.structs.replace(SMALL, kinds=("interleaved", "pairs")), INLINE)
+    call = ["build", "--append", "--engine", "inline", "--output", out, "--input", str(two[1])]
+    assert main([*call, "--set", "text.max_images=3"]) == 2
+    assert "Changed: text.max_images: " in capsys.readouterr().err
+    assert main([*call, "--set", "seed=5"]) == 0
+    assert read_dataset(Store(out)).builds[1].inputs == 1
+    assert main([*call[:-3], str(tmp_path / "nothing")]) == 2
+    assert "nothing is no finished dataset" in capsys.readouterr().err
+
+
+def test_steps_that_a_dataset_names_are_not_imported_by_adding_to_it(
+    tmp_path: Path, two: list[Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    made = build(str(out), [str(two[0])], SMALL, INLINE)
+    named = msgspec.structs.replace(made, own_code=[{"use": "theirs:step", "sha256": "0" * 64}])
+    (out / "dataset.json").write_bytes(msgspec.json.encode(named))
+    assert main(["build", "--append", "--engine", "inline", "--output", str(out), "--input", str(two[1])]) == 2
+    assert "steps of its builder's own: name the recipe" in capsys.readouterr().err

@@ -11,6 +11,7 @@ from jobs.phases.plan import read_plan
 from jobs.phases.recipe import Recipe
 from schemas.storage import Store
 from tests.jobs.conftest import contents
+from tests.jobs.site import article, photo, write_archive
 from tests.jobs.test_build import INLINE, SMALL
 
 CALL = ["build", "--set", "partitions=3", "--set", "buckets=2"]
@@ -72,6 +73,17 @@ def test_a_limit_makes_a_trial_of_so_many_pages(site: list[Path], tmp_path: Path
     again = build(str(tmp_path / "again"), [str(path) for path in site], config, INLINE)
     assert again == some
     assert contents(tmp_path / "some") == contents(tmp_path / "again")
+
+
+def test_a_trial_finds_images_that_were_asked_for_after_other_pages(tmp_path: Path) -> None:
+    """As a crawl does that has a list of pages."""
+    at = "https://crawled.example"
+    pages = [(f"{at}/{n}", article(n, [f"/{n}.jpg"]).encode(), "text/html") for n in range(6)]
+    images = [(f"{at}/{n}.jpg", photo(n), "image/jpeg") for n in range(6)]
+    archive = write_archive(tmp_path / "crawl.warc.gz", [*pages, *images])
+    made = build(str(tmp_path / "out"), [str(archive)], msgspec.structs.replace(SMALL, limit=2), INLINE)
+    assert made.phases["extract"].seen["page"] == 2
+    assert (made.kinds["interleaved"].samples, made.kinds["interleaved"].images) == (2, 2)
 
 
 def test_a_trial_of_many_archives_reads_some_all_over(site: list[Path], tmp_path: Path) -> None:
