@@ -15,7 +15,7 @@ from crawlers.inputs import named_archives
 from jobs.dataset.html import templates
 from jobs.dataset.index import QueryError
 from jobs.dataset.summary import NotADataset
-from jobs.view import browse, captured, distributions, drops, flagging, media, samples
+from jobs.view import browse, captured, distributions, dropped, drops, flagging, media, samples
 from jobs.view.context import CONTEXT, Context
 from jobs.view.flags import FlagsError
 from jobs.view.library import NoSample
@@ -45,6 +45,9 @@ def make_app(context: Context, host: str = "127.0.0.1") -> web.Application:
     get("/captured/page", captured.page)
     get("/captured/media", captured.media)
     get("/drops", drops.drops)
+    get("/drops/look", dropped.look)
+    get("/dropped/picture", dropped.picture)
+    get("/dropped/text", dropped.text)
     get("/query", drops.query)
     get("/report", drops.report)
     get("/flags", flagging.flags)

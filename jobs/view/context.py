@@ -12,10 +12,12 @@ from crawlers.archive_index import Archives
 from jobs.config import BuildConfig
 from jobs.dataset.page_lookup import build_config, build_recipe
 from jobs.engine.isolation import Isolated, IsolationSettings
+from jobs.report.hostile import main_text, thumbnail
 from jobs.view.flags import flags_of
 from jobs.view.library import Library, NoSample
+from jobs.view.listed import Listed
 from jobs.view.review import Review
-from jobs.view.work import Explained, draw_sheet, explain_captured
+from jobs.view.work import Explained, draw_sheet, explain_captured, look_at
 from schemas.documents import Page
 from schemas.storage import Store
 
@@ -58,7 +60,16 @@ class Context:
 
     @cached_property
     def archives(self) -> Archives:
-        return Archives(self._named, self.config.warc)
+        """Those that the user names, and what the build itself has fetched."""
+        fetched = [f"media/warc/{name}" for name in self.store.list("media/warc") if name.endswith(".warc.gz")]
+        own = [str(self.store.fs.unstrip_protocol(self.store.path(name))) for name in fetched if "/." not in name]
+        return Archives([*self._named, *own], self.config.warc)
+
+    @cached_property
+    def listed(self) -> Listed:
+        """What may not be shown."""
+        settings = self.config.consent.hash_lists
+        return Listed(self.library.index, settings, self._isolated(partial(look_at, settings)))
 
     @cached_property
     def config(self) -> BuildConfig:
@@ -69,6 +80,16 @@ class Context:
     def draw_sheet(self) -> Callable[[bytes], bytes]:
         """The contact sheet of a clip."""
         return self._isolated(draw_sheet)
+
+    @cached_property
+    def thumbnail(self) -> Callable[[bytes], bytes]:
+        """A small picture of an image or a clip."""
+        return self._isolated(thumbnail)
+
+    @cached_property
+    def main_text(self) -> Callable[[Page], tuple[str, str]]:
+        """The title of a page and the beginning of its main text."""
+        return self._isolated(partial(main_text, self.config))
 
     @cached_property
     def explain(self) -> Callable[[Page], Explained]:

@@ -38,12 +38,13 @@ def page(browser: Browser, address: str) -> Iterator[Page]:
     context.set_default_timeout(60_000)
     page = context.new_page()
     complaints: list[str] = []
-    # An image of a captured page that the archive does not hold is not found: that is no fault.
+    # An image that the archive does not hold is not found: that is no fault.
     page.on(
         "console",
         lambda message: (
             complaints.append(f"{message.text} {message.location}")
-            if message.type == "error" and "/captured/media" not in str(message.location)
+            if message.type == "error"
+            and not any(path in str(message.location) for path in ("/captured/media", "/dropped/picture"))
             else None
         ),
     )
@@ -215,3 +216,15 @@ def test_the_next_of_a_search_is_the_next_of_its_list(page: Page) -> None:
         page.wait_for_url(f"**{address}")
     page.keyboard.press("u")
     page.wait_for_url("**/browse/interleaved?where=num_images+%3E+0&order=words")
+
+
+def test_what_was_dropped_is_looked_at_by_reason(page: Page) -> None:
+    page.goto("/drops")
+    page.get_by_role("link", name="Pictures and texts").click()
+    expect(page.locator(".pic", has_text="not at hand").first).to_be_visible()
+    page.get_by_role("link", name="pages: few_words").click()
+    page.wait_for_url("**/drops/look?kind=page&reason=few_words")
+    expect(page.locator(".reading")).to_contain_text("a little too short")
+    page.get_by_role("link", name="another draw").click()
+    page.wait_for_url("**/drops/look?kind=page&reason=few_words&draw=1")
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
