@@ -23,6 +23,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--texts", action="store_true", help="make what the full text is searched by, or bring it up to date, first"
     )
     parser.add_argument(
+        "--embeddings",
+        metavar="FILE",
+        default="",
+        help="parquet with `key` and `embedding` (and `kind`, `image`), by which to find what is alike",
+    )
+    parser.add_argument(
         "--flags", metavar="FILE", default="", help="of what you flag; default beside the dataset: DIR.flags.jsonl"
     )
     parser.add_argument(
@@ -51,7 +57,12 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.texts:
             _index_texts(arguments.path)
         context = open_context(
-            arguments.path, arguments.tokenizer, arguments.input, arguments.own_steps, arguments.flags
+            arguments.path,
+            arguments.tokenizer,
+            arguments.input,
+            arguments.own_steps,
+            arguments.flags,
+            arguments.embeddings,
         )
         if arguments.review:
             context.draw_review(arguments.review, arguments.kind, arguments.where)

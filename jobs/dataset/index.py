@@ -3,7 +3,7 @@
 import os
 import tempfile
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -50,8 +50,13 @@ class Index:
     were committed when it was opened. Samples that a later build replaced are in no table. Safe for several threads.
     """
 
-    def __init__(self, store: Store, max_memory_mb: int = 1024, threads: int = 2) -> None:
-        """Raises `NotADataset`, and `OSError` where the storage fails."""
+    def __init__(
+        self, store: Store, max_memory_mb: int = 1024, threads: int = 2, beside: Mapping[str, str] | None = None
+    ) -> None:
+        """`beside`: other tables by name, parquet files of this machine.
+
+        Raises `NotADataset`, `QueryError` for a file that is no table, and `OSError` where the storage fails.
+        """
         self.store, self._is_closed = store, False
         self._cursors: list[duckdb.DuckDBPyConnection] = []
         self._changed = threading.Condition()
@@ -84,6 +89,9 @@ class Index:
                 self._define(table, paths)
         except duckdb.IOException as error:
             raise OSError(str(error)) from None
+        for table, path in (beside or {}).items():
+            self._define_beside(table, os.path.abspath(path))
+            files[table] = [os.path.abspath(path)]
         parts = [f"SELECT '{kind}' AS kind, {', '.join(self._common(kind))} FROM {kind}" for kind in self.kinds]
         if parts:
             self._connection.execute(f"CREATE VIEW samples AS {' UNION ALL BY NAME '.join(parts)}")
@@ -196,6 +204,15 @@ class Index:
             self._connection.execute(f"CREATE VIEW drops AS SELECT *{missing} FROM read_parquet({_literals(paths)})")
             return
         self._connection.execute(f"CREATE VIEW {table} AS {self._select(table, paths)}")
+
+    def _define_beside(self, table: str, path: str) -> None:
+        try:
+            self._connection.execute(f"CREATE VIEW {table} AS SELECT * FROM read_parquet({_literals([path])})")
+            names = {row[0] for row in self._connection.execute(f"DESCRIBE {table}").fetchall()}
+        except duckdb.Error as error:
+            raise QueryError(f"{path}: {str(error).partition(chr(10))[0]}") from None
+        if not {"key", "embedding"} <= names:
+            raise QueryError(f"{path} has no columns key and embedding, but {', '.join(sorted(names))}")
 
     def _select(self, kind: str, paths: list[str]) -> str:
         # Shards of several versions may differ in their columns; to compare them each file is opened.

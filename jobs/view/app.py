@@ -15,7 +15,7 @@ from crawlers.inputs import named_archives
 from jobs.dataset.html import templates
 from jobs.dataset.index import QueryError
 from jobs.dataset.summary import NotADataset
-from jobs.view import browse, captured, distributions, dropped, drops, flagging, media, samples
+from jobs.view import alike, browse, captured, distributions, dropped, drops, duplicates, flagging, media, samples
 from jobs.view.context import CONTEXT, Context
 from jobs.view.flags import FlagsError
 from jobs.view.library import NoSample
@@ -41,6 +41,10 @@ def make_app(context: Context, host: str = "127.0.0.1") -> web.Application:
     get("/sample/{kind}/{key}/attention", samples.attention)
     get("/member/{kind}/{key}/{number:[0-9]+}", media.member)
     get("/sheet/{key}", media.sheet)
+    get("/alike/{kind}/{key}", alike.alike)
+    get("/duplicates", duplicates.duplicates)
+    get("/duplicates/of", duplicates.group)
+    get("/duplicates/difference", duplicates.difference)
     get("/source", captured.source)
     get("/captured/page", captured.page)
     get("/captured/media", captured.media)
@@ -75,13 +79,18 @@ async def serve(context: Context, host: str, port: int, ready: Callable[[str], N
 
 
 def open_context(
-    url: str, tokenizers: list[str], inputs: Sequence[str] = (), own_steps: bool = False, flags: str = ""
+    url: str,
+    tokenizers: list[str],
+    inputs: Sequence[str] = (),
+    own_steps: bool = False,
+    flags: str = "",
+    embeddings: str = "",
 ) -> Context:
     """`inputs` name the archives to look captured pages up in; the rest is as `Context` takes it.
 
     Raises `NotADataset`, `InputError`, `FlagsError`, and `OSError`.
     """
-    return Context(Store(url), templates("jobs.view"), tokenizers, named_archives(inputs), own_steps, flags)
+    return Context(Store(url), templates("jobs.view"), tokenizers, named_archives(inputs), own_steps, flags, embeddings)
 
 
 async def _close(app: web.Application) -> None:

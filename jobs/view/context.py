@@ -12,7 +12,7 @@ from crawlers.archive_index import Archives
 from jobs.config import BuildConfig
 from jobs.dataset.page_lookup import build_config, build_recipe
 from jobs.engine.isolation import Isolated, IsolationSettings
-from jobs.report.hostile import main_text, thumbnail
+from jobs.report.hostile import main_text, thumbnail, whole_text
 from jobs.view.flags import flags_of
 from jobs.view.library import Library, NoSample
 from jobs.view.listed import Listed
@@ -37,14 +37,15 @@ class Context:
         archives: Sequence[str] = (),
         own_steps: bool = False,
         flags: str = "",
+        embeddings: str = "",
     ) -> None:
         """`archives`: where captured pages are looked up; `own_steps`: run what the dataset's builder wrote.
 
-        `flags` is the file of the reader's flags, by default beside the dataset. Raises `NotADataset`, `FlagsError`,
-        and `OSError`.
+        `flags` is the file of the reader's flags, by default beside the dataset, `embeddings` one of embeddings of
+        images. Raises `NotADataset`, `FlagsError`, `QueryError`, and `OSError`.
         """
         self.store, self.tokenizers, self._named, self._own_steps = store, tokenizers, archives, own_steps
-        self.library = Library(store)
+        self.library = Library(store, embeddings)
         self.flags = flags_of(store, flags)
         self.review: Review | None = None
         self._templates = templates
@@ -90,6 +91,11 @@ class Context:
     def main_text(self) -> Callable[[Page], tuple[str, str]]:
         """The title of a page and the beginning of its main text."""
         return self._isolated(partial(main_text, self.config))
+
+    @cached_property
+    def whole_text(self) -> Callable[[Page], str]:
+        """The main text of a page."""
+        return self._isolated(partial(whole_text, self.config))
 
     @cached_property
     def explain(self) -> Callable[[Page], Explained]:

@@ -26,6 +26,7 @@ const keys = {
   r: () => go("a[data-random]"),
   a: () => go("a[data-tab=attention]"),
   s: () => go("a[data-tab=source]"),
+  m: () => go("a[data-tab=alike]"),
   u: () => go("a[data-up]"),
   y: () => document.querySelector("[data-key=y]")?.click(),
   x: () => document.querySelector("[data-key=x]")?.click(),

@@ -228,3 +228,16 @@ def test_what_was_dropped_is_looked_at_by_reason(page: Page) -> None:
     page.get_by_role("link", name="another draw").click()
     page.wait_for_url("**/drops/look?kind=page&reason=few_words&draw=1")
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_from_a_sample_to_what_is_like_it(page: Page, looked_at: Path) -> None:
+    key = keys(looked_at, "interleaved", "url LIKE '%/1.html'")[0]
+    page.goto(f"/sample/interleaved/{key}")
+    page.keyboard.press("m")
+    page.wait_for_url(f"**/alike/interleaved/{key}")
+    expect(page.get_by_text("the same look").first).to_be_visible()
+    page.get_by_role("link", name="Image 2").click()
+    page.wait_for_url("**?image=2")
+    until(page, "document.querySelector('.pic img').naturalWidth > 0")
+    page.locator("[data-item]").first.click()
+    page.wait_for_url("**/sample/pairs/*")
