@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import sys
 import time
 import webbrowser
 
@@ -21,6 +22,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_own_steps(parser)
     parser.add_argument(
         "--texts", action="store_true", help="make what the full text is searched by, or bring it up to date, first"
+    )
+    parser.add_argument(
+        "--compare", metavar="OTHER", default="", help="another dataset: what was gained, lost and changed against it"
     )
     parser.add_argument(
         "--embeddings",
@@ -56,6 +60,8 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         if arguments.texts:
             _index_texts(arguments.path)
+        if arguments.compare:
+            print(f"comparing {arguments.path} with {arguments.compare} ...", file=sys.stderr, flush=True)
         context = open_context(
             arguments.path,
             arguments.tokenizer,
@@ -63,6 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
             arguments.own_steps,
             arguments.flags,
             arguments.embeddings,
+            arguments.compare,
         )
         if arguments.review:
             context.draw_review(arguments.review, arguments.kind, arguments.where)

@@ -10,6 +10,7 @@ from aiohttp import web
 
 from crawlers.archive_index import Archives
 from jobs.config import BuildConfig
+from jobs.dataset.compare import compare
 from jobs.dataset.page_lookup import build_config, build_recipe
 from jobs.engine.isolation import Isolated, IsolationSettings
 from jobs.report.hostile import main_text, thumbnail, whole_text
@@ -38,14 +39,17 @@ class Context:
         own_steps: bool = False,
         flags: str = "",
         embeddings: str = "",
+        compared_with: str = "",
     ) -> None:
         """`archives`: where captured pages are looked up; `own_steps`: run what the dataset's builder wrote.
 
         `flags` is the file of the reader's flags, by default beside the dataset, `embeddings` one of embeddings of
-        images. Raises `NotADataset`, `FlagsError`, `QueryError`, and `OSError`.
+        images; `compared_with` is another dataset. Raises `NotADataset`, `FlagsError`, `QueryError`, and `OSError`.
         """
         self.store, self.tokenizers, self._named, self._own_steps = store, tokenizers, archives, own_steps
-        self.library = Library(store, embeddings)
+        self.library = Library(store, embeddings, compared_with)
+        self.compared_with = compared_with
+        self.compared = compare(self.library.index) if compared_with else []
         self.flags = flags_of(store, flags)
         self.review: Review | None = None
         self._templates = templates
@@ -122,6 +126,7 @@ class Context:
             path=request.path,
             finished=self.library.dataset is not None,
             has_flags=len(self.flags) > 0,
+            has_compared=bool(self.compared),
             has_review=self.review is not None,
             **values,
         )

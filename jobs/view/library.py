@@ -67,12 +67,17 @@ class Member(msgspec.Struct, frozen=True):
 class Library:
     """One dataset, open for looking. Everything it remembers is bounded; safe for several threads."""
 
-    def __init__(self, store: Store, embeddings: str = "") -> None:
-        """Full text is searched where an index of it lies beside the dataset; `embeddings` is a file of the user's.
+    def __init__(self, store: Store, embeddings: str = "", compared_with: str = "") -> None:
+        """Full text is searched where an index of it lies beside the dataset; `embeddings` is a file of the user's,
+        `compared_with` another dataset.
 
         Raises `NotADataset`, and `QueryError` for a file that is none.
         """
-        self.store, self.index = store, Index(store, beside={"embeddings": embeddings} if embeddings else None)
+        beside, other = (
+            {"embeddings": embeddings} if embeddings else {},
+            Store(compared_with) if compared_with else None,
+        )
+        self.store, self.index = store, Index(store, beside=beside, other=other)
         self.has_embeddings = bool(embeddings)
         self.dataset: Dataset | None = read_dataset(store) if store.exists(DATASET) else None
         self.kinds = self.index.kinds

@@ -80,11 +80,12 @@ def viewer(
     flags: str = "",
     review: int = 0,
     embeddings: str = "",
+    compare: str = "",
 ) -> Iterator[str]:
     """`weft view` in a thread; the address without the last slash."""
     import asyncio
 
-    context = open_context(url, list(tokenizers), inputs, own_steps, flags, embeddings)
+    context = open_context(url, list(tokenizers), inputs, own_steps, flags, embeddings, compare)
     if review:
         context.draw_review(review)
     loop, ready = asyncio.new_event_loop(), threading.Event()

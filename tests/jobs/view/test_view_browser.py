@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Error, Page, expect, sync_playwright
 
+from tests.jobs.dataset.test_compare import builds  # noqa: F401
 from tests.jobs.looked_at import EVIL, SITE, archive_of, viewer
 from tests.jobs.view.test_view import keys
 
@@ -241,3 +242,21 @@ def test_from_a_sample_to_what_is_like_it(page: Page, looked_at: Path) -> None:
     until(page, "document.querySelector('.pic img').naturalWidth > 0")
     page.locator("[data-item]").first.click()
     page.wait_for_url("**/sample/pairs/*")
+
+
+def test_two_builds_are_compared(browser: Browser, builds: Path) -> None:  # noqa: F811
+    with viewer(str(builds / "new"), compare=str(builds / "old")) as found:
+        context = browser.new_context(base_url=found, viewport={"width": 390, "height": 844})
+        page = context.new_page()
+        page.goto("/")
+        page.get_by_role("link", name="Compared").click()
+        page.get_by_role("link", name="lost 2").click()
+        page.wait_for_url("**/compare/interleaved?state=lost")
+        page.get_by_role("link", name="few_words 1").click()
+        expect(page.locator("tbody").get_by_text("/2.html")).to_be_visible()
+        expect(page.locator("tbody").get_by_text("/3.html")).to_have_count(0)
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        page.keyboard.press("u")
+        page.wait_for_url("**/compare/interleaved")
+        expect(page.get_by_role("heading", name="Images")).to_be_visible()
+        context.close()
