@@ -155,6 +155,7 @@ def _carry_out(work: Callable[[], "Dataset | None"], output: str, shown: "BuildP
     for line in funnel_lines(dataset):
         print(line)
     if not any(totals.samples for totals in dataset.kinds.values()):
-        return fail("no sample was made: the lines above say what was dropped and why", 1)
+        why = "the lines above say what was dropped and why" if dataset.drops else "the inputs hold no page, pair or video"
+        return fail(f"no sample was made: {why}", 1)
     print(f"look at it: weft inspect {output}")
     return 0
