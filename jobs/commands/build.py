@@ -155,7 +155,11 @@ def _carry_out(work: Callable[[], "Dataset | None"], output: str, shown: "BuildP
     for line in funnel_lines(dataset):
         print(line)
     if not any(totals.samples for totals in dataset.kinds.values()):
-        why = "the lines above say what was dropped and why" if dataset.drops else "the inputs hold no page, pair or video"
+        why = (
+            "the lines above say what was dropped and why"
+            if dataset.drops
+            else "the inputs hold no page, pair or video"
+        )
         return fail(f"no sample was made: {why}", 1)
     print(f"look at it: weft inspect {output}")
     return 0
