@@ -176,11 +176,13 @@ class PhaseProgress:
         self._of, self._span, self._size, self._unit = of, span, size, unit
         self._weights = list(weights) if len(weights) == size and all(weight > 0 for weight in weights) else []
         self._ended, self._flying = set(done), dict[int, float]()
-        self._were_done = len(self._ended)
+        self._were_done, self._total = len(self._ended), sum(self._weights) or size
+        self._amount = sum(map(self._weight, self._ended))  # of those that have ended, by weight or number
         self._tell(before=True)
 
     def advance(self, task: int, counts: Counts) -> None:
         """A task has ended well."""
+        self._amount += 0 if task in self._ended else self._weight(task)
         self._ended.add(task)
         self._flying.pop(task, None)
         self._of.counts = self._of.counts + counts
@@ -199,26 +201,20 @@ class PhaseProgress:
 
     def _tell(self, before: bool = False) -> None:
         low, high = self._span
-        self._of.tell(self._text(), low + (high - low) * self._share(), before)
+        self._of.tell(self._text(), low + (high - low) * (self._so_far() / self._total if self._total else 1.0), before)
 
-    def _share(self) -> float:
-        total = sum(self._weights) if self._weights else self._size
-        return self._amount() / total if total else 1.0
+    def _weight(self, task: int) -> float:
+        return self._weights[task] if self._weights else 1.0
 
-    def _amount(self) -> float:
-        """Of all tasks, by weight or number; parts of tasks count."""
-
-        def weight(task: int) -> float:
-            return self._weights[task] if self._weights else 1.0
-
-        flying = sum(weight(task) * share for task, share in self._flying.items())
-        return sum(map(weight, self._ended)) + flying if self._weights else len(self._ended) + flying
+    def _so_far(self) -> float:
+        """What is done of all tasks; parts of tasks count."""
+        return self._amount + sum(self._weight(task) * share for task, share in self._flying.items())
 
     def _text(self) -> str:
         """`1.2 of 3.0 GB, 3,410 pages in, 512 kept, few_words 210`; no pages of phases that only count."""
         amount: list[str] = []
         if self._weights:
-            amount = [counted_bytes(self._amount(), sum(self._weights))]
+            amount = [counted_bytes(self._so_far(), self._total)]
         elif self._size > 1:
             amount = [f"{len(self._ended):,} of {self._size:,} {self._unit}"]
         return ", ".join([*amount, *counted(self._of.counts)])

@@ -103,7 +103,7 @@ def by_hash(library: Library, kind: str, row: dict[str, Any], image: int, within
     ]
     sql = (
         "SELECT kind, key, image, bit_count(xor(TRY_CAST('0x' || look AS UBIGINT), CAST(? AS UBIGINT))) AS far "
-        f"FROM ({' UNION ALL '.join(parts)}) WHERE far <= ? ORDER BY far, kind, key, image"
+        f"FROM ({' UNION ALL '.join(parts)}) WHERE far <= ? ORDER BY far, kind, key, image LIMIT {_SHOWN + 1}"
     )
     rows = library.index.ask(sql, [int(hashes[image - 1], 16), within], limit=_SHOWN + 1).rows
     return [Found(str(one), str(key), int(number), _bits(far)) for one, key, number, far in rows]
@@ -128,7 +128,7 @@ def by_embeddings(library: Library, kind: str, key: str, image: int) -> list[Fou
         raise QueryError("the embedding of it is not in the file")
     sql = (
         f"SELECT kind, key, image, list_cosine_similarity(place, CAST(? AS FLOAT[])) AS near FROM {rows} "
-        "WHERE len(place) = ? ORDER BY near DESC, kind, key, image"
+        f"WHERE len(place) = ? ORDER BY near DESC, kind, key, image LIMIT {_SHOWN + 1}"
     )
     found = library.index.ask(sql, [own[0][0], len(own[0][0])], limit=_SHOWN + 1).rows
     return [Found(str(one), str(name), int(place), f"cosine {near:.3f}") for one, name, place, near in found]

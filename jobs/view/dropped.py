@@ -42,6 +42,7 @@ async def look(request: web.Request) -> web.Response:
     chosen = {name: query.get(name, "").strip() for name in ("kind", "reason")}
     number = int(query["draw"]) if query.get("draw", "").isdigit() else 0
     groups = await asyncio.to_thread(draw, context, chosen["kind"], chosen["reason"], number)
+    archives = await asyncio.to_thread(lambda: context.archives.urls)
 
     def link(**changed: Any) -> str:
         values = {**chosen, **changed}
@@ -56,7 +57,7 @@ async def look(request: web.Request) -> web.Response:
         number=number,
         link=link,
         rows_link=f"/drops?{urlencode({name: value for name, value in chosen.items() if value})}",
-        has_archives=bool(context.archives.urls),
+        has_archives=bool(archives),
         meaning_of=meaning_of,
     )
 

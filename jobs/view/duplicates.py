@@ -79,6 +79,7 @@ async def group(request: web.Request) -> web.Response:
     """A page that stayed, and those that were dropped for it or for one of these."""
     context, url = request.app[CONTEXT], request.query.get("url", "")
     lost = await asyncio.to_thread(lost_to, context, url)
+    archives = await asyncio.to_thread(lambda: context.archives.urls)
     onward = await asyncio.to_thread(_onward, context, url)
     try:
         kind, key = await asyncio.to_thread(context.library.find, url)
@@ -92,7 +93,7 @@ async def group(request: web.Request) -> web.Response:
         onward=onward,
         kind=kind,
         key=key,
-        has_archives=bool(context.archives.urls),
+        has_archives=bool(archives),
         meaning_of=meaning_of,
     )
 
