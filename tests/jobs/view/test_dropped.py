@@ -10,12 +10,15 @@ import msgspec
 import pytest
 
 from jobs.build import build
+from jobs.config import load_config
 from schemas import hash_lists
 from schemas.consent import ConsentSettings
 from schemas.hash_lists import HashListSettings
+from tests.crawlers.servers import Reply, WebServer
 from tests.jobs.looked_at import viewer
 from tests.jobs.site import article, photo, write_archive
 from tests.jobs.test_build import INLINE, SMALL
+from tests.jobs.test_media_from_web import CDN, archive, settings
 from tests.jobs.view.test_view import ask
 
 SITE = "https://dropped.example"
@@ -110,3 +113,16 @@ def test_without_archives_it_is_said_where_pictures_lie(dropped: Path) -> None:
         body = ask(f"{address}/drops/look")[2].decode()
     assert "--input" in body
     assert "/dropped/picture" not in body
+
+
+def test_what_a_build_has_fetched_itself_needs_no_archive_to_be_named(tmp_path: Path) -> None:
+    with WebServer() as web:
+        web.routes[f"{CDN}/0.jpg"] = Reply(photo(1), "image/jpeg")
+        web.routes[f"{CDN}/3.jpg"] = Reply(photo(2)[:-2000], "image/jpeg")
+        pages = archive(tmp_path, pages=1, images=8)
+        build(str(tmp_path / "out"), [str(pages)], load_config("default", settings(web, delay_s=0.0)), INLINE)
+    with viewer(str(tmp_path / "out")) as address:
+        body = ask(f"{address}/drops/look?kind=image")[2].decode()
+        assert "broken_image" in body
+        assert f"/dropped/picture?url=http%3A//{CDN}/3.jpg" in body
+        assert ask(f"{address}/dropped/picture?url={quote(f'http://{CDN}/0.jpg')}")[0] == 200
