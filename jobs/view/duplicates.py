@@ -156,15 +156,29 @@ def _text(context: Context, url: str) -> str:
 def compare_texts(stayed: str, lost: str) -> tuple[list[Piece], float]:
     """The words of both in pieces, long ones that are the same cut; and the share of words that they have in common."""
     one, other = stayed.split()[:_MAX_WORDS], lost.split()[:_MAX_WORDS]
-    matcher = difflib.SequenceMatcher(None, one, other)
+    first = _shared(one, other)
+    last = _shared(one[first:][::-1], other[first:][::-1])
+    # What both begin and end with is no matter for the matcher: words that are frequent are none to it.
+    matcher = difflib.SequenceMatcher(None, one[first : len(one) - last], other[first : len(other) - last])
+    runs: list[tuple[str, int, int, int, int]] = [("equal", 0, first, 0, first)] if first else []
+    runs += [(tag, a + first, b + first, c + first, d + first) for tag, a, b, c, d in matcher.get_opcodes()]
+    runs += [("equal", len(one) - last, len(one), len(other) - last, len(other))] if last else []
     pieces: list[Piece] = []
-    for tag, start, end, other_start, other_end in matcher.get_opcodes():
+    common = 0
+    for tag, start, end, other_start, other_end in runs:
         if tag == "equal":
+            common += end - start
             pieces += _same(one[start:end], is_first=start == 0, is_last=end == len(one))
             continue
         pieces += [(" ".join(one[start:end]), "gone")] if end > start else []
         pieces += [(" ".join(other[other_start:other_end]), "new")] if other_end > other_start else []
-    return pieces, matcher.ratio()
+    return pieces, 2 * common / (len(one) + len(other)) if one or other else 1.0
+
+
+def _shared(one: list[str], other: list[str]) -> int:
+    """How many words both begin with."""
+    places = (place for place, (word, same) in enumerate(zip(one, other, strict=False)) if word != same)
+    return next(places, min(len(one), len(other)))
 
 
 def _same(words: list[str], is_first: bool, is_last: bool) -> list[Piece]:

@@ -75,3 +75,11 @@ def test_long_runs_of_the_same_words_are_cut() -> None:
     pieces, _ = compare_texts(" ".join(words), " ".join([*words[:500], "x", *words[501:]]))
     assert [how for _, how in pieces] == ["cut", "same", "gone", "new", "same", "cut"]
     assert pieces[0][0] == "488 words are the same"
+
+
+def test_a_text_of_few_words_again_and_again_is_the_same_as_itself() -> None:
+    words = ["buy", "now"] * 700
+    assert compare_texts(" ".join(words), " ".join(words)) == ([("1,400 words are the same", "cut")], 1.0)
+    pieces, shared = compare_texts(" ".join(words), " ".join([*words[:700], "cheap", *words[701:]]))
+    assert [piece for piece in pieces if piece[1] in ("gone", "new")] == [("buy", "gone"), ("cheap", "new")]
+    assert shared == pytest.approx(1399 / 1400)
