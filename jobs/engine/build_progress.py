@@ -2,6 +2,7 @@
 
 import os
 import sys
+import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
@@ -54,6 +55,7 @@ class BuildProgress:
         self.counts = Counts()  # of the part at hand
         self._doing, self._detail = "", ""
         self._live: Any = None
+        self._beat: threading.Event | None = None  # of a log; set when it ends
 
     @property
     def _is_drawn(self) -> bool:
@@ -64,14 +66,26 @@ class BuildProgress:
         self._doing, self._last = text, self._clock()
         if not self._is_drawn:
             self.say(f"{text} ...")
+            if self._beat is None:
+                self._beat = threading.Event()
+                threading.Thread(target=self._keep_telling, args=(self._beat,), daemon=True).start()
         elif self._live is None:
             from jobs.engine.build_bar import open_bar
 
             self._live = open_bar(self.pieces, self._stream)
 
+    def _keep_telling(self, ended: threading.Event) -> None:
+        """A log has a line now and then also while nothing ends and nobody tells anything."""
+        while not ended.wait(LINE_EVERY_S):
+            if self._clock() - self._last >= LINE_EVERY_S:
+                self._line_of_part()
+
     def pause(self) -> None:
         """Other things are printed: the bar ends, and stays to be seen where something was built."""
         self._line_of_part()
+        if self._beat is not None:
+            self._beat.set()
+            self._beat = None
         if self._live is not None:
             self._live.transient = not self._parts
             self._live.stop()
@@ -115,11 +129,11 @@ class BuildProgress:
 
     def pieces(self) -> tuple[float, str, str, str, str]:
         """The share that is done; where it is, how long it went, how long it goes on, and details, as words."""
-        gone, left = clock_of(self._clock() - self._started), self._left.left_s
-        if self._part is None:
+        gone, left, part = clock_of(self._clock() - self._started), self._left.left_s, self._part
+        if part is None:
             return self._left.done, self._doing, gone, "", ""
-        place = next(number for number, part in enumerate(self._parts, 1) if part is self._part)
-        where = f"{place} of {len(self._parts)}: {self._part.words}"
+        place = next(number for number, one in enumerate(self._parts, 1) if one is part)
+        where = f"{place} of {len(self._parts)}: {part.words}"
         return self._left.done, where, gone, f"{about(left)} left" if left is not None else "", self._detail
 
     def say(self, text: str) -> None:

@@ -2,9 +2,11 @@
 
 import io
 import re
+import time
 
 import pytest
 
+from jobs.engine import build_progress
 from jobs.engine.build_bar import fitted
 from jobs.engine.build_progress import BuildProgress, Part, counted_bytes
 from schemas.drops import Counts
@@ -135,3 +137,19 @@ def test_on_a_terminal_there_is_one_bar_at_once_and_it_stays_in_its_line(monkeyp
 def test_sizes_are_told_in_the_unit_of_the_whole() -> None:
     assert counted_bytes(1.2 * GB, 3 * GB) == "1.2 of 3.0 GB"
     assert counted_bytes(500, 90_000) == "0.5 of 90.0 kB"
+
+
+def test_a_log_goes_on_while_nothing_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(build_progress, "LINE_EVERY_S", 0.02)
+    log = io.StringIO()
+    with BuildProgress(log) as shown:
+        shown.prepare("starting")
+        shown.foresee(PARTS)
+        with shown.phase("publish", 4):
+            deadline = time.monotonic() + 30
+            while log.getvalue().count("3 of 3") < 3 and time.monotonic() < deadline:
+                time.sleep(0.01)
+    count = log.getvalue().count("3 of 3: writing pages, 0 s, 0 of 4 tasks")
+    assert count >= 3
+    time.sleep(0.1)
+    assert log.getvalue().count("3 of 3") == count, "it has ended"
