@@ -66,6 +66,12 @@ def until(page: Page, condition: str) -> None:
         page.wait_for_timeout(50)
 
 
+def press(page: Page, key: str) -> None:
+    """On a page whose script has run: what is to be seen is there before."""
+    page.wait_for_load_state()
+    page.keyboard.press(key)
+
+
 def test_open_browse_page_search_and_filter(page: Page) -> None:
     page.goto("/")
     expect(page.get_by_role("heading", name="What each phase kept")).to_be_visible()
@@ -191,15 +197,15 @@ def test_a_review_is_done_with_the_keyboard(browser: Browser, looked_at: Path, t
         page.goto("/review")
         page.get_by_role("link", name="Begin").click()
         expect(page.get_by_text("1 of 3")).to_be_visible()
-        page.keyboard.press("t")
+        press(page, "t")
         page.keyboard.type("blurred")
         page.keyboard.press("Enter")
         expect(page.locator("[data-tags]")).to_have_value("blurred")
-        page.keyboard.press("x")
+        press(page, "x")
         expect(page.get_by_text("2 of 3")).to_be_visible()
-        page.keyboard.press("y")
+        press(page, "y")
         expect(page.get_by_text("3 of 3")).to_be_visible()
-        page.keyboard.press("y")
+        press(page, "y")
         expect(page.get_by_text("All are judged")).to_be_visible()
         expect(page.get_by_text("66.7 %")).to_be_visible()
         context.close()
@@ -256,7 +262,7 @@ def test_two_builds_are_compared(browser: Browser, builds: Path) -> None:  # noq
         expect(page.locator("tbody").get_by_text("/2.html")).to_be_visible()
         expect(page.locator("tbody").get_by_text("/3.html")).to_have_count(0)
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-        page.keyboard.press("u")
+        press(page, "u")
         page.wait_for_url("**/compare/interleaved")
         expect(page.get_by_role("heading", name="Images")).to_be_visible()
         context.close()
