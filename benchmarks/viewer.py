@@ -23,6 +23,7 @@ from PIL import Image
 
 from benchmarks.cpu import cpu_seconds
 from jobs.config import BuildConfig
+from jobs.dataset.compare import compare
 from jobs.dataset.index import Index
 from jobs.dataset.summary import summary
 from jobs.dataset.text_index import build_text_index
@@ -113,6 +114,7 @@ def measure(folder: str) -> None:
     _tell("weft inspect, the whole command", lambda: subprocess.run(command, check=True, capture_output=True))
     _tell("its totals and distributions, in a process that runs", lambda: summary(Store(folder)))
     _measure_texts(folder)
+    measure_comparison(folder)
     asyncio.run(_measure_viewer(folder))
 
 
@@ -125,6 +127,16 @@ def _measure_texts(folder: str) -> None:
     wall, cost = time.perf_counter() - started, cpu_seconds() - before
     size = path.stat().st_size / samples
     print(f"  {'index of texts':<58} {wall:8,.1f} s; CPU {cost:,.1f} s; {size:,.0f} bytes a sample")
+
+
+def measure_comparison(folder: str) -> None:
+    """With itself: every address is looked up, and none has changed."""
+
+    def run() -> None:
+        with Index(Store(folder), other=Store(folder)) as index:
+            assert compare(index)[0].counts["gained"] == 0
+
+    _tell("compared with itself", run)
 
 
 async def _measure_viewer(folder: str) -> None:
@@ -154,6 +166,8 @@ async def _measure_viewer(folder: str) -> None:
             "distributions of all": "/distributions/interleaved",
             "distributions of a search": "/distributions/interleaved?q=harbour+winter",
             "what was dropped, by reason": "/drops?reason=language",
+            "a draw of what was dropped": "/drops/look",
+            "more like this": f"/alike/interleaved/{key}",
         }
         for name, path in pages.items():
             await _tell_page(session, name, path)

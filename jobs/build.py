@@ -3,7 +3,7 @@
 import logging
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 
 import msgspec
 
@@ -13,9 +13,11 @@ from jobs.dataset.append import aside, clear, history, is_appending, publish
 from jobs.dataset.cards.write import refresh_cards
 from jobs.dataset.onto import NOT_FINISHED, known_inputs, look_at, named_inputs, planned, require_agreement
 from jobs.dataset.removal import remove_denied, rewrite_superseded
-from jobs.engine.engine import EngineSettings, open_engine
+from jobs.engine.build_progress import BuildProgress
+from jobs.engine.engine import Engine, EngineSettings, open_engine
 from jobs.kinds.clips.take import VIDEO_LISTS, check_list
 from jobs.kinds.finish import finish
+from jobs.kinds.foreseen import foreseen
 from jobs.kinds.retry import go_on_with_retry, retry_failed
 from jobs.kinds.table import jobs_of, known_phases, takers_of
 from jobs.phases.duplicates import URLS
@@ -46,6 +48,7 @@ def build(
     deny: Sequence[str] = (),
     videos: Sequence[str] = (),
     retry: bool = False,
+    shown: BuildProgress | None = None,
 ) -> Dataset:
     """Build, or finish, the dataset at `output`, a path or fsspec URL, of archives and of lists of `videos`.
 
@@ -75,7 +78,9 @@ def build(
         return left
     if videos and "clips" not in recipe.config.kinds:
         raise InputError(_NO_CLIPS)
-    made = carry_out(store, make_plan(store, inputs, recipe, videos=videos), recipe, engine)
+    with shown or BuildProgress() as told:
+        told.prepare("listing the inputs")
+        made = carry_out(store, make_plan(store, inputs, recipe, videos=videos), recipe, engine, told)
     left = remove_denied(store, made, denied)  # partitions may have been done before something was denied
     refresh_cards(store)
     return left
@@ -89,6 +94,7 @@ def append(
     deny: Sequence[str] = (),
     videos: Sequence[str] = (),
     rewrite: bool = False,
+    shown: BuildProgress | None = None,
 ) -> Dataset:
     """Add archives and lists of `videos` to the finished dataset at `output`, or finish adding them; without any, what
     was begun. Inputs that it has already are left out.
@@ -97,7 +103,8 @@ def append(
     `rewrite`: shards that hold samples that were replaced are written anew without them. Raises what `build` raises.
     """
     store = Store(output)
-    dataset = _append(store, inputs, Recipe.of(recipe), engine, deny, videos, rewrite)
+    with shown or BuildProgress() as told:
+        dataset = _append(store, inputs, Recipe.of(recipe), engine, deny, videos, rewrite, told)
     dataset = remove_denied(store, dataset, read_deny_list(store))
     dataset = rewrite_superseded(store, dataset) if rewrite else dataset
     refresh_cards(store)
@@ -112,6 +119,7 @@ def _append(
     deny: Sequence[str],
     videos: Sequence[str],
     may_be_none: bool,
+    shown: BuildProgress,
 ) -> Dataset:
     """The same without what is done to shards that are there. Without any inputs there need be nothing that was begun
     where that is not all that is asked for: `may_be_none`."""
@@ -123,6 +131,7 @@ def _append(
     dataset = read_dataset(store)
     changed = require_agreement(store, dataset, recipe)
     denied, number = add_to_deny_list(store, deny), len(history(store, dataset))
+    shown.prepare("listing the inputs")
     there, part = known_inputs(store, dataset), aside(store)
     if is_appending(store) and planned(part) < number:  # it was published, and killed while it was cleared away
         clear(store)
@@ -145,23 +154,33 @@ def _append(
         plan = make_plan(part, inputs, recipe, videos=videos, onto=onto, leave_out=there)
     add_to_deny_list(part, denied.lines)
     if not part.exists(DATASET):
-        carry_out(part, plan, recipe, engine)
+        carry_out(part, plan, recipe, engine, shown)
     return publish(store)
 
 
-def carry_out(store: Store, plan: Plan, recipe: Recipe, engine: EngineSettings) -> Dataset:
+def carry_out(store: Store, plan: Plan, recipe: Recipe, engine: EngineSettings, shown: BuildProgress) -> Dataset:
     """Do what is missing of a planned build."""
     for videos_of in plan.video_lists:  # what is wrong with one is told before any work begins
         check_list(videos_of.url)
     jobs = jobs_of(recipe.config.kinds)
-    with open_engine(engine, files_of(recipe.functions)) as runner, Phases(runner, store, plan, recipe) as phases:
+    with opened_engine(engine, recipe, shown) as runner, Phases(runner, store, plan, recipe, shown) as phases:
+        shown.foresee(foreseen(plan))
         wanting = read_inputs(phases)
         for job in jobs:
             job.compare(phases)
         fetch_media(phases, [job.asks for job in jobs], wanting)
         for job in jobs:
             job.make(phases)
-    return finish(store, plan, jobs, phases.commits)
+    dataset = finish(store, plan, jobs, phases.commits)
+    shown.end()
+    return dataset
+
+
+def opened_engine(engine: EngineSettings, recipe: Recipe, shown: BuildProgress) -> AbstractContextManager[Engine]:
+    """The engine for a recipe. Ray takes seconds to start: that is told."""
+    if engine.engine == "ray":
+        shown.prepare("joining Ray" if engine.address else "starting Ray")
+    return open_engine(engine, files_of(recipe.functions))
 
 
 def read_inputs(phases: Phases) -> list[Phase]:

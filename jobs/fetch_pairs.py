@@ -6,18 +6,19 @@ import msgspec
 
 from crawlers.img2dataset import require_img2dataset
 from crawlers.url_lists import find_columns
-from jobs.build import begin_retry, finished
+from jobs.build import begin_retry, finished, opened_engine
 from jobs.config import BuildConfig
 from jobs.dataset.cards.write import refresh_cards
 from jobs.dataset.removal import remove_denied
-from jobs.engine.engine import EngineSettings, open_engine
+from jobs.engine.build_progress import BuildProgress
+from jobs.engine.engine import EngineSettings
 from jobs.kinds.finish import finish
+from jobs.kinds.foreseen import foreseen
 from jobs.kinds.pairs.fetch import ASK_PAIR_IMAGES
 from jobs.kinds.pairs.lists import LISTS
 from jobs.kinds.pairs.make import compare_pairs, make_pairs
 from jobs.kinds.table import jobs_of
 from jobs.phases.fetch import fetch_media
-from jobs.phases.own_steps import files_of
 from jobs.phases.plan import make_plan
 from jobs.phases.recipe import Recipe
 from jobs.phases.run import Phases
@@ -33,8 +34,9 @@ def fetch_pairs(
     engine: EngineSettings,
     deny: Sequence[str] = (),
     retry: bool = False,
+    shown: BuildProgress | None = None,
 ) -> Dataset:
-    """Fetch, or finish, the pairs of these lists. `retry` and what is raised: as of `jobs.build.build`."""
+    """Fetch, or finish, the pairs of these lists. `retry`, `shown` and what is raised: as of `jobs.build.build`."""
     recipe = Recipe.of(recipe)
     media = msgspec.structs.replace(recipe.config.media, from_web=True)
     config = msgspec.structs.replace(recipe.config, kinds=("pairs",), media=media)
@@ -47,15 +49,20 @@ def fetch_pairs(
         return left
     if config.lists.downloader == "img2dataset":
         require_img2dataset(config.lists)
-    plan = make_plan(store, lists, recipe, "lists")
-    for archive in plan.inputs:  # what is wrong with one is told before any work begins
-        find_columns(archive.url, config.lists.read)
-    with open_engine(engine, files_of(recipe.functions)) as runner, Phases(runner, store, plan, recipe) as phases:
-        phases.run(LISTS, recipe)
-        compare_pairs(phases)
-        if config.lists.downloader == "weft":
-            fetch_media(phases, [ASK_PAIR_IMAGES], [LISTS])
-        make_pairs(phases)
-    left = remove_denied(store, finish(store, plan, jobs_of(config.kinds), phases.commits), denied)
+    with shown or BuildProgress() as told:
+        told.prepare("listing the inputs")
+        plan = make_plan(store, lists, recipe, "lists")
+        for archive in plan.inputs:  # what is wrong with one is told before any work begins
+            find_columns(archive.url, config.lists.read)
+        with opened_engine(engine, recipe, told) as runner, Phases(runner, store, plan, recipe, told) as phases:
+            told.foresee(foreseen(plan))
+            phases.run(LISTS, recipe)
+            compare_pairs(phases)
+            if config.lists.downloader == "weft":
+                fetch_media(phases, [ASK_PAIR_IMAGES], [LISTS])
+            make_pairs(phases)
+        dataset = finish(store, plan, jobs_of(config.kinds), phases.commits)
+        told.end()
+    left = remove_denied(store, dataset, denied)
     refresh_cards(store)
     return left

@@ -9,6 +9,7 @@ from jobs.commands.records import add_records, copy, is_asked_for
 from jobs.commands.running import add_engine, add_fetching, engine_of
 
 if TYPE_CHECKING:
+    from jobs.engine.build_progress import BuildProgress
     from jobs.engine.engine import EngineSettings
     from schemas.dataset import Dataset
 
@@ -69,7 +70,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    def work() -> "Dataset | None":
+    def work(shown: "BuildProgress") -> "Dataset | None":
         from jobs.build import append, build
         from jobs.dataset.onto import recipe_of_dataset
         from jobs.dry_run import dry_run
@@ -87,13 +88,14 @@ def run(arguments: argparse.Namespace) -> int:
             recipe = Recipe.named(arguments.config or "default", overrides)
         if arguments.dry_run:
             for line in dry_run(arguments.output, arguments.input, recipe, arguments.videos):
+                shown.pause()
                 print(line)
             return None
         inputs = [*arguments.input, *_copied(arguments, engine)]
         given = (arguments.output, inputs, recipe, engine, read_lines(arguments.deny), arguments.videos)
         if arguments.append:
-            return append(*given, rewrite=arguments.rewrite)
-        return build(*given, retry=arguments.retry_failed)
+            return append(*given, rewrite=arguments.rewrite, shown=shown)
+        return build(*given, retry=arguments.retry_failed, shown=shown)
 
     beside = {"--append": arguments.append, "--records": arguments.index, "--retry-failed": arguments.retry_failed}
     if arguments.dry_run and (others := [name for name, is_given in beside.items() if is_given]):
@@ -124,9 +126,17 @@ def _copied(arguments: argparse.Namespace, engine: "EngineSettings") -> list[str
     return [f"{folder}/warc/*.warc.gz"]
 
 
-def carry_out(work: Callable[[], "Dataset | None"], output: str) -> int:
+def carry_out(work: Callable[["BuildProgress"], "Dataset | None"], output: str) -> int:
     """Do a build and print what became of its input; an error becomes a message and an exit code. None: nothing was
-    to be made."""
+    to be made. What takes seconds to import comes when something is to be seen."""
+    from jobs.engine.build_progress import BuildProgress
+
+    with BuildProgress() as shown:
+        shown.prepare("starting")
+        return _carry_out(lambda: work(shown), output, shown)
+
+
+def _carry_out(work: Callable[[], "Dataset | None"], output: str, shown: "BuildProgress") -> int:
     from crawlers.inputs import InputError, NoResponses
     from jobs.crawl.drive import CrawlError
     from jobs.kinds.finish import funnel_lines
@@ -136,7 +146,10 @@ def carry_out(work: Callable[[], "Dataset | None"], output: str) -> int:
     from schemas.settings import SettingsError
 
     try:
-        dataset = work()
+        try:
+            dataset = work()
+        finally:
+            shown.pause()
     except NoResponses as error:
         return fail(error, 1)
     except (SettingsError, InputError, BadModel) as error:
@@ -150,6 +163,11 @@ def carry_out(work: Callable[[], "Dataset | None"], output: str) -> int:
     for line in funnel_lines(dataset):
         print(line)
     if not any(totals.samples for totals in dataset.kinds.values()):
-        return fail("no sample was made: the lines above say what was dropped and why", 1)
+        why = (
+            "the lines above say what was dropped and why"
+            if dataset.drops
+            else "the inputs hold no page, pair or video"
+        )
+        return fail(f"no sample was made: {why}", 1)
     print(f"look at it: weft inspect {output}")
     return 0

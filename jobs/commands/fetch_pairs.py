@@ -7,6 +7,7 @@ from jobs.commands.build import carry_out
 from jobs.commands.running import add_engine, add_fetching, engine_of
 
 if TYPE_CHECKING:
+    from jobs.engine.build_progress import BuildProgress
     from schemas.dataset import Dataset
 
 
@@ -33,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    def work() -> "Dataset":
+    def work(shown: "BuildProgress") -> "Dataset":
         from jobs.fetch_pairs import fetch_pairs
         from jobs.phases.recipe import Recipe
         from jobs.settings_files import read_lines
@@ -42,8 +43,9 @@ def run(arguments: argparse.Namespace) -> int:
         config = recipe.config
         engine = engine_of(arguments)
         deny, retry = read_lines(arguments.deny), arguments.retry_failed
-        dataset = fetch_pairs(arguments.output, arguments.lists, recipe, engine, deny, retry)
+        dataset = fetch_pairs(arguments.output, arguments.lists, recipe, engine, deny, retry, shown)
         if not config.media.fetch.contact and config.lists.downloader == "weft":
+            shown.pause()
             print("sites could not see who is fetching: give --contact with an address where you can be reached")
         return dataset
 

@@ -9,7 +9,12 @@ from jobs.training.libraries import quiet_libraries
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("config", help="a YAML file, or tiny: learns within minutes, without data of yours")
-    parser.add_argument("-o", "--output", metavar="DIR", help="the folder of the run, instead of the config's output")
+    parser.add_argument(
+        "-o",
+        "--output",
+        metavar="DIR",
+        help="the folder of the run, instead of the config's output, and of what the config has in that",
+    )
     parser.add_argument(
         "--dry-run", action="store_true", help="parameters, memory, a batch, and a step that is not kept"
     )
@@ -38,9 +43,8 @@ def run(arguments: argparse.Namespace) -> int:
     from schemas.settings import SettingsError
 
     is_first = os.environ.get("RANK", "0") == "0"
-    overrides = [*arguments.set, *([f"output={arguments.output!r}"] if arguments.output else [])]
     try:
-        config = load_train_config(arguments.config, overrides)
+        config = load_train_config(arguments.config, arguments.set, arguments.output or "")
         return _work(arguments, config, is_first)
     except SettingsError as error:
         return fail(error, 2) if is_first else 2

@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import sys
 import time
 import webbrowser
 
@@ -21,6 +22,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_own_steps(parser)
     parser.add_argument(
         "--texts", action="store_true", help="make what the full text is searched by, or bring it up to date, first"
+    )
+    parser.add_argument(
+        "--compare", metavar="OTHER", default="", help="another dataset: what was gained, lost and changed against it"
+    )
+    parser.add_argument(
+        "--embeddings",
+        metavar="FILE",
+        default="",
+        help="parquet with `key` and `embedding` (and `kind`, `image`), by which to find what is alike",
     )
     parser.add_argument(
         "--flags", metavar="FILE", default="", help="of what you flag; default beside the dataset: DIR.flags.jsonl"
@@ -50,8 +60,16 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         if arguments.texts:
             _index_texts(arguments.path)
+        if arguments.compare:
+            print(f"comparing {arguments.path} with {arguments.compare} ...", file=sys.stderr, flush=True)
         context = open_context(
-            arguments.path, arguments.tokenizer, arguments.input, arguments.own_steps, arguments.flags
+            arguments.path,
+            arguments.tokenizer,
+            arguments.input,
+            arguments.own_steps,
+            arguments.flags,
+            arguments.embeddings,
+            arguments.compare,
         )
         if arguments.review:
             context.draw_review(arguments.review, arguments.kind, arguments.where)

@@ -25,7 +25,7 @@ from jobs.crawl.since import join_gone, look_back
 from jobs.crawl.watch import Watch
 from jobs.crawl.worker import SpiderWorker
 from jobs.engine.engine import Engine, EngineSettings, WorkerDied, open_engine
-from jobs.engine.progress import Progress
+from jobs.engine.progress import Progress, Shown
 from schemas import __version__
 from schemas.deny import DenyList, add_to_deny_list
 from schemas.hash_lists import check_hash_lists
@@ -161,8 +161,17 @@ def ask(output: str, wish: Literal["stop", "pause", "resume"]) -> None:
 class Crawl:
     """Starts the workers, carries items between them, and knows when all is done."""
 
-    def __init__(self, folder: Path, config: CrawlConfig, deny: DenyList, engine: Engine, status_port: int = 0) -> None:
-        self._watch = Watch(folder, status_port)
+    def __init__(
+        self,
+        folder: Path,
+        config: CrawlConfig,
+        deny: DenyList,
+        engine: Engine,
+        status_port: int = 0,
+        shown: Shown | None = None,
+    ) -> None:
+        """`shown`: what takes the line of the crawl; None: one of its own."""
+        self._watch, self._shown = Watch(folder, status_port), shown
         self._folder, self._config, self._deny, self._engine = folder, config, deny, engine
         self._workers: list[SpiderWorker] = []
         self._runs: list[asyncio.Task[None]] = []
@@ -179,7 +188,7 @@ class Crawl:
                 self._workers.append(await self._start(partition))
             await self._seed(seeds)
             self._runs = [asyncio.create_task(worker.run()) for worker in self._workers]
-            with Progress("crawl") as progress:
+            with self._shown or Progress("crawl") as progress:
                 statuses = await self._drive(CrawlProgress(progress), started, max_pages, max_seconds)
             for worker in self._workers:
                 await worker.stop()

@@ -18,6 +18,7 @@ from jobs.crawl.drive import Crawl, CrawlError, CrawlReport, failure_of
 from jobs.crawl.mirror import Mirror
 from jobs.crawl.worker import SpiderWorker
 from jobs.engine.engine import Engine, WorkerDied
+from jobs.engine.progress import Shown
 from schemas.buckets import BucketReader
 from schemas.deny import DenyList
 from schemas.lease import Lease
@@ -43,12 +44,14 @@ def fetch_wanted(
     wanted: Sequence[Sequence[str]],
     engine: Engine,
     max_hours: float,
+    shown: Shown | None = None,
 ) -> CrawlReport:
     """Fetch, or go on fetching, what files of rows in `store` ask each worker for, into the folder of this name there.
 
-    Raises `CrawlError` when it cannot go on, `StepError` when weft itself is at fault.
+    `shown` takes the line of the crawl in place of a line of its own. Raises `CrawlError` when it cannot go on,
+    `StepError` when weft itself is at fault.
     """
-    job = _MediaCrawl(store, folder, config, deny, wanted, engine)
+    job = _MediaCrawl(store, folder, config, deny, wanted, engine, shown)
     try:
         return asyncio.run(job.run((), 0, max_hours * 3600))
     except (OSError, WorkerDied) as error:
@@ -66,10 +69,11 @@ class _MediaCrawl(Crawl):
         deny: DenyList,
         wanted: Sequence[Sequence[str]],
         engine: Engine,
+        shown: Shown | None,
     ) -> None:
         self._scratch = tempfile.TemporaryDirectory(prefix="weft-media-")
         own = Path(store.path(folder)).absolute() if store.is_local else Path(self._scratch.name)
-        super().__init__(own, config, deny, engine)
+        super().__init__(own, config, deny, engine, shown=shown)
         self._store, self._name, self._wanted = store, folder, wanted
 
     async def _start(self, partition: int) -> SpiderWorker:

@@ -4,7 +4,7 @@ import time
 from collections import Counter
 
 from crawlers.crawl_status import Status
-from jobs.engine.progress import Progress
+from jobs.engine.progress import Shown
 
 _RATE_OVER_S = 1.0
 
@@ -12,7 +12,7 @@ _RATE_OVER_S = 1.0
 class CrawlProgress:
     """Shows the sum of all partitions. Nobody knows where a crawl ends."""
 
-    def __init__(self, progress: Progress) -> None:
+    def __init__(self, progress: Shown) -> None:
         self._progress = progress
         self._rate, self._requests, self._counted_at = 0.0, 0, time.monotonic()
 

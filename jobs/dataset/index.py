@@ -3,7 +3,7 @@
 import os
 import tempfile
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -13,13 +13,12 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from jobs.dataset.summary import kinds_of
-from schemas.builds import drop_files
-from schemas.drop_files import SCHEMA as DROPS
-from schemas.shards import Shard, ShardMark
+from jobs.dataset.tables import Tables, literals
+from schemas.shards import Shard
 from schemas.storage import Store
-from schemas.superseded import LiveShards
 
+#: Stands before the names of the tables of another dataset.
+OTHER = "other_"
 #: What the tables of all kinds have in common, for the table `samples`.
 _COMMON = (
     "key", "url", "domain", "language", "licence", "num_words", "warc_file", "consent_verdict", "signals", "shard",
@@ -27,7 +26,6 @@ _COMMON = (
 )  # fmt: skip
 _MAX_SPILL_GB = 16
 _CLOSE_TRIES = 100
-_NO_DROPS = f"SELECT {', '.join(f'NULL::VARCHAR {name}' for name in DROPS.names)} WHERE false"
 
 
 class QueryError(Exception):
@@ -54,15 +52,23 @@ class Index:
     that fetched its archives is the table `crawl_drops`. Safe for several threads.
     """
 
-    def __init__(self, store: Store, max_memory_mb: int = 1024, threads: int = 2, crawls: Sequence[Store] = ()) -> None:
-        """Raises `NotADataset`, and `OSError` where the storage fails."""
+    def __init__(
+        self,
+        store: Store,
+        max_memory_mb: int = 1024,
+        threads: int = 2,
+        beside: Mapping[str, str] | None = None,
+        other: Store | None = None,
+        crawls: Sequence[Store] = (),
+    ) -> None:
+        """`beside`: more tables by name, parquet files of this machine; `other`: another dataset, whose tables are
+        called as these with `other_` before their names; `crawls`: those that fetched the archives.
+
+        Raises `NotADataset`, `QueryError` for a file that is no table, and `OSError` where the storage fails.
+        """
         self.store, self._is_closed = store, False
         self._cursors: list[duckdb.DuckDBPyConnection] = []
         self._changed = threading.Condition()
-        self._live = {kind: LiveShards(store, kind) for kind in kinds_of(store)}
-        self.marks: dict[str, list[ShardMark]] = {kind: live.marks for kind, live in self._live.items()}
-        self.kinds = [kind for kind, marks in self.marks.items() if marks]
-        drops = [f"drops/{name}" for name in drop_files(store)]
         self._connection = duckdb.connect(
             config={
                 "memory_limit": f"{max_memory_mb}MB",
@@ -74,42 +80,33 @@ class Index:
             }
         )
         self._connection.execute("SET parquet_metadata_cache = true")  # a committed file never changes
-        for elsewhere in {str(one.fs.protocol): one.fs for one in (store, *crawls) if not one.is_local}.values():
-            self._connection.register_filesystem(elsewhere)
-        files = {
-            kind: [self._path(f"{kind}/shards/{mark.shard.name}.parquet") for mark in self.marks[kind]]
-            for kind in self.kinds
-        }
-        files["drops"] = [self._path(name) for name in drops]
-        files["crawl_drops"] = [_path(crawl, f"drops/{name}") for crawl in crawls for name in drop_files(crawl)]
-        for kind in self.kinds:
-            self._define_gone(kind)
-        try:
-            for table, paths in files.items():
-                self._define(table, paths)
-        except duckdb.IOException as error:
-            raise OSError(str(error)) from None
+        self._tables = Tables(self._connection, store, crawls=crawls)
+        self.marks, self.kinds = self._tables.marks, self._tables.kinds
+        self.other = Tables(self._connection, other, OTHER) if other is not None else None
+        files = [*self._tables.files, *(self.other.files if self.other is not None else [])]
+        for table, path in (beside or {}).items():
+            self._define_beside(table, os.path.abspath(path))
+            files.append(os.path.abspath(path))
         parts = [f"SELECT '{kind}' AS kind, {', '.join(self._common(kind))} FROM {kind}" for kind in self.kinds]
         if parts:
             self._connection.execute(f"CREATE VIEW samples AS {' UNION ALL BY NAME '.join(parts)}")
         # From here on nothing but these files can be opened, by whatever SQL.
-        self._connection.execute(
-            f"SET allowed_paths = {_literals([path for paths in files.values() for path in paths])}"
-        )
+        self._connection.execute(f"SET allowed_paths = {literals(files)}")
         self._connection.execute("SET enable_external_access = false")
         self._connection.execute("SET lock_configuration = true")
 
     def of_shards(self, kind: str, shards: Sequence[str]) -> str:
         """What stands behind FROM in place of `kind` where only these of its shards are meant; no others are opened."""
-        return f"({self._select(kind, [self._path(f'{kind}/shards/{shard}.parquet') for shard in shards])})"
+        tables = self._tables
+        return f"({tables.select(kind, [tables.path(f'{kind}/shards/{shard}.parquet') for shard in shards])})"
 
     def shard(self, kind: str, name: str) -> Shard:
         """A shard whose index has the rows that its kind's table has, in their order."""
-        return self._live[kind].open(name)
+        return self._tables.live[kind].open(name)
 
     def rows(self, kind: str, name: str) -> NDArray[np.int64] | None:
         """The values of `row` that a shard has, in order; None where they are all from 0."""
-        return self._live[kind].rows(name)
+        return self._tables.live[kind].rows(name)
 
     def place(self, kind: str, name: str, row: int) -> int:
         """The number of a row among those that a shard has."""
@@ -122,12 +119,12 @@ class Index:
             cursor.execute(f"CREATE OR REPLACE TABLE {table} (key VARCHAR)")
             cursor.execute(f"INSERT INTO {table} SELECT unnest(CAST(? AS VARCHAR[]))", [list(keys)])
 
-    def keep(self, table: str, sql: str) -> None:
-        """The answer as a table, for further questions; what of it does not fit into memory is kept on disk."""
+    def make(self, table: str, sql: str, parameters: Sequence[Any] = ()) -> None:
+        """Keep the answer to a SELECT as a table, however long it takes. Raises `QueryError`."""
         with self._cursor(None) as cursor:
             _only_reading(cursor, sql)
             try:
-                cursor.execute(f"CREATE OR REPLACE TABLE {table} AS {sql}")
+                cursor.execute(f"CREATE OR REPLACE TABLE {table} AS {sql}", list(parameters))
             except duckdb.Error as error:
                 raise _explained(error, None) from None
 
@@ -183,45 +180,14 @@ class Index:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _path(self, name: str) -> str:
-        return _path(self.store, name)
-
-    def _define_gone(self, kind: str) -> None:
-        """The rows of shards that no table has, where there are any."""
-        gone = self._live[kind].superseded
-        if gone:
-            counts = [len(one.rows) for one in gone.values()]
-            rows = np.concatenate([np.array(one.rows, np.int64) for one in gone.values()])
-            names = pa.array(np.repeat(np.array(list(gone)), counts).tolist(), pa.string())
-            found = pa.table({"shard": names, "row": rows})
-            self._connection.register("gone_rows", found)
-            self._connection.execute(f"CREATE TABLE gone_{kind} AS SELECT * FROM gone_rows")
-            self._connection.unregister("gone_rows")
-
-    def _define(self, table: str, paths: list[str]) -> None:
-        if not paths:
-            self._connection.execute(f"CREATE VIEW {table} AS {_NO_DROPS}")
-            return
-        if table in ("drops", "crawl_drops"):
-            # Datasets of before have no `page_url`. All files of one dataset have the columns of the first, or more.
-            described = self._connection.execute(f"DESCRIBE SELECT * FROM read_parquet({_literals(paths[:1])})")
-            missing = "" if "page_url" in [row[0] for row in described.fetchall()] else ", '' AS page_url"
-            several = f"{_literals(paths)}, union_by_name = {str(table == 'crawl_drops').lower()}"  # of several ages
-            self._connection.execute(f"CREATE VIEW {table} AS SELECT *{missing} FROM read_parquet({several})")
-            return
-        self._connection.execute(f"CREATE VIEW {table} AS {self._select(table, paths)}")
-
-    def _select(self, kind: str, paths: list[str]) -> str:
-        # Shards of several versions may differ in their columns; to compare them each file is opened. A new column
-        # often comes with a new setting, and so with another hash.
-        differ = len({(mark.weft_version, mark.config_hash) for mark in self.marks[kind]}) > 1
-        select = (
-            "SELECT * EXCLUDE (filename, file_row_number), "
-            "parse_filename(filename, true) AS shard, file_row_number AS row "
-            f"FROM read_parquet({_literals(paths)}, filename = true, file_row_number = true, "
-            f"union_by_name = {str(differ).lower()})"
-        )
-        return f"FROM ({select}) ANTI JOIN gone_{kind} USING (shard, row)" if self._live[kind].superseded else select
+    def _define_beside(self, table: str, path: str) -> None:
+        try:
+            self._connection.execute(f"CREATE VIEW {table} AS SELECT * FROM read_parquet({literals([path])})")
+            names = {row[0] for row in self._connection.execute(f"DESCRIBE {table}").fetchall()}
+        except duckdb.Error as error:
+            raise QueryError(f"{path}: {str(error).partition(chr(10))[0]}") from None
+        if not {"key", "embedding"} <= names:
+            raise QueryError(f"{path} has no columns key and embedding, but {', '.join(sorted(names))}")
 
     def _common(self, kind: str) -> list[str]:
         there = self.columns(kind)
@@ -250,12 +216,6 @@ class Index:
                 self._changed.notify_all()
 
 
-def _path(store: Store, name: str) -> str:
-    """As DuckDB opens it."""
-    path = store.path(name)
-    return path if store.is_local else str(store.fs.unstrip_protocol(path))
-
-
 def _only_reading(cursor: duckdb.DuckDBPyConnection, sql: str) -> None:
     try:
         statements = cursor.extract_statements(sql)
@@ -269,7 +229,3 @@ def _explained(error: duckdb.Error, timeout_s: float | None) -> QueryError:
     if isinstance(error, duckdb.InterruptException):
         return QueryError(f"took longer than {timeout_s:g} s" if timeout_s else "took too long")
     return QueryError(str(error))
-
-
-def _literals(values: Sequence[str]) -> str:
-    return "[" + ", ".join("'" + value.replace("'", "''") + "'" for value in values) + "]"

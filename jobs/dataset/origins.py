@@ -47,7 +47,7 @@ class Origins:
     def __init__(self, index: Index) -> None:
         self._index = index
         if index.kinds:
-            index.keep(_TABLE, _domains(index))
+            index.make(_TABLE, _domains(index))
         sums = ", ".join(f"coalesce(sum({name}), 0)::BIGINT AS {name}" for name in ("samples", *_SIZES))
         empty = dict.fromkeys(("names", "samples", *_SIZES), 0)
         self.named = self._one(f"SELECT count(*) AS names, {sums} FROM {_TABLE} WHERE domain <> ''", empty)

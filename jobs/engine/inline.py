@@ -1,11 +1,13 @@
 """One partition after the other, in this process: for debugging, and for small inputs."""
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from functools import partial
 from typing import Any
 
 from jobs.engine.metrics import Metrics
 from jobs.engine.protocol import EngineSettings, Failure, R, W, Work, problem_of, warn
+from jobs.engine.within import Watch, told_to
 
 
 class InlineEngine:
@@ -15,10 +17,17 @@ class InlineEngine:
         self._settings, self.metrics, self.has_lost_attempts = settings, Metrics(), False
 
     def run(
-        self, name: str, work: Work[R], partitions: Iterable[int], may_repeat: bool = False
+        self,
+        name: str,
+        work: Work[R],
+        partitions: Iterable[int],
+        may_repeat: bool = False,
+        watch: Watch | None = None,
     ) -> Iterator[R | Failure]:
         for partition in partitions:
-            yield self._try(name, work, partition)
+            with told_to(partial(watch, partition)) if watch else nullcontext():
+                outcome = self._try(name, work, partition)
+            yield outcome
 
     def _try(self, name: str, work: Work[R], partition: int) -> R | Failure:
         for attempt in range(1, self._settings.max_attempts + 1):

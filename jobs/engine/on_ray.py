@@ -6,7 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -20,7 +20,9 @@ from jobs.engine.attempts import Attempts
 from jobs.engine.metrics import Metrics, RayMetrics
 from jobs.engine.protocol import EngineSettings, Failure, R, W, Work, WorkerDied, problem_of, warn
 from jobs.engine.ray_address import check_address
+from jobs.engine.ray_heard import Heard, tell_by_name
 from jobs.engine.ray_modules import RayModules
+from jobs.engine.within import Watch, told_to
 from schemas.settings import SettingsError
 
 ray: Any = typed_ray  # half of it has types that are not its own
@@ -50,7 +52,10 @@ def open_ray(settings: EngineSettings, modules: Sequence[Path] = ()) -> Iterator
     try:
         engine = RayEngine(settings, () if with_job else modules)
         engine.check_imports([path.name.removesuffix(".py") for path in modules])
-        yield engine
+        try:
+            yield engine
+        finally:
+            engine.close()
     finally:
         if started:
             ray.shutdown()
@@ -96,6 +101,11 @@ class RayEngine:
         self.metrics: Metrics = RayMetrics()
         self.has_lost_attempts = False
         self._seen: _Cluster | None = None
+        self._heard = Heard()
+
+    def close(self) -> None:
+        """End what was started beside tasks."""
+        self._heard.close()
 
     def check_imports(self, names: Sequence[str]) -> None:
         if names:
@@ -107,10 +117,18 @@ class RayEngine:
                 raise SettingsError(f"{', '.join(names)} on Ray: {problem} ({advice})") from error
 
     def run(
-        self, name: str, work: Work[R], partitions: Iterable[int], may_repeat: bool = False
+        self,
+        name: str,
+        work: Work[R],
+        partitions: Iterable[int],
+        may_repeat: bool = False,
+        watch: Watch | None = None,
     ) -> Iterator[R | Failure]:
+        heard = self._heard.name if watch is not None else ""
+
         def partition_task(partition: int) -> R:
-            return work(partition)
+            with told_to(partial(tell_by_name, heard, partition)) if heard else nullcontext():
+                return work(partition)
 
         # Retries are ours: Ray's would hide from us which partition kills its workers.
         options = {"num_cpus": 1, "max_retries": 0, "scheduling_strategy": "SPREAD", **self._modules.options()}
@@ -119,6 +137,8 @@ class RayEngine:
         attempts: Attempts[Any] = Attempts(partitions, most, slow_factor)
         while attempts:
             self._begin(name, task, attempts)
+            if watch is not None:
+                self._heard.hand_on(watch)
             for reference in _first_done(attempts.flying):
                 partition = attempts.ended(reference)
                 if partition is None:  # another attempt was first

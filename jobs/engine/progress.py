@@ -3,14 +3,24 @@
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from types import TracebackType
-from typing import Any, TextIO
+from typing import Any, Protocol, TextIO
 
 from schemas.drops import Counts
 
-_LINE_EVERY_S = 10.0
+LINE_EVERY_S = 10.0
+
+
+class Shown(AbstractContextManager["Shown"], Protocol):
+    """What shows how far a job is: a `Progress` of its own, or the part of a build that the job is."""
+
+    def show(self, done: int, text: Callable[[], str], last: bool = False) -> None:
+        """So much is done, and this is what is to be said of it."""
+
+    def say(self, text: str) -> None:
+        """A sentence of its own."""
 
 
 class Progress:
@@ -35,7 +45,7 @@ class Progress:
             self._bar.update(self._task, completed=done, text=text())
             return
         now = time.monotonic()
-        if last or done == self._total or now - self._last >= _LINE_EVERY_S:
+        if last or done == self._total or now - self._last >= LINE_EVERY_S:
             self._last = now
             self.say(self.line(done, text(), now - self._started))
 
@@ -94,27 +104,9 @@ def _open_bar(name: str, total: int | None, done: int, stream: TextIO) -> tuple[
     return bar, task
 
 
-class PhaseProgress:
-    """Of a phase of a build. `advance` is called as partitions end."""
-
-    def __init__(self, progress: Progress, done: int) -> None:
-        self._progress, self._done, self._counts = progress, done, Counts()
-
-    def advance(self, counts: Counts) -> None:
-        self._done += 1
-        self._counts = self._counts + counts
-        self._progress.show(self._done, self._text)
-
-    def _text(self) -> str:
-        """`3,410 pages in, 512 kept, few_words 210, ...`; nothing of phases that only count."""
-        pages, kept = self._counts.seen.get("page", 0), self._counts.kept.get("page", 0)
-        worst = sorted(self._counts.drops.get("page", {}).items(), key=lambda item: -item[1])[:3]
-        parts = [f"{pages:,} pages in, {kept:,} kept"] if pages else []
-        return ", ".join([*parts, *(f"{reason} {count:,}" for reason, count in worst)])
-
-
-@contextmanager
-def progress(phase: str, total: int, done: int, stream: TextIO | None = None) -> Iterator[PhaseProgress]:
-    """Of a phase of a build, of whose partitions so many were done before."""
-    with Progress(phase, total, "partitions", done, stream) as shown:
-        yield PhaseProgress(shown, done)
+def counted(counts: Counts) -> list[str]:
+    """`3,410 pages in, 512 kept`, `few_words 210`, ...; nothing of what only counts."""
+    pages, kept = counts.seen.get("page", 0), counts.kept.get("page", 0)
+    worst = sorted(counts.drops.get("page", {}).items(), key=lambda item: -item[1])[:3]
+    parts = [f"{pages:,} pages in, {kept:,} kept"] if pages else []
+    return [*parts, *(f"{reason} {count:,}" for reason, count in worst)]

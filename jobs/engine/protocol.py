@@ -8,6 +8,7 @@ from typing import Any, Literal, Protocol, TypeVar
 import msgspec
 
 from jobs.engine.metrics import Metrics
+from jobs.engine.within import Watch
 from schemas.drops import CODE_ERRORS, StepError
 from schemas.settings import Settings
 
@@ -55,9 +56,16 @@ class Engine(Protocol):
     has_lost_attempts: bool  # whether any failed, was cancelled or died: it may have left files
 
     def run(
-        self, name: str, work: "Work[R]", partitions: Iterable[int], may_repeat: bool = False
+        self,
+        name: str,
+        work: "Work[R]",
+        partitions: Iterable[int],
+        may_repeat: bool = False,
+        watch: Watch | None = None,
     ) -> "Iterator[R | Failure]":
         """Results of `work` as they come, in any order; `name` is what dashboards show. `work` must pickle.
+
+        What `work` tells of how far it is (`jobs.engine.within`) is handed to `watch` while results are waited for.
 
         Where it `may_repeat`, a partition that takes much longer than others may be tried a second time beside the
         first; whichever ends first counts.

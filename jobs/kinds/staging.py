@@ -47,9 +47,12 @@ class Staging:
 def read_staged(task: Task, phase: Phase) -> Iterator[tuple[bytes, list[bytes]]]:
     """What the task of this number in an earlier phase handed on, in order."""
     with task.store.open(staged_name(phase, task.index)) as file, pq.ParquetFile(file) as parquet:
+        done, total = 0, parquet.metadata.num_rows
         for batch in parquet.iter_batches(batch_size=_ROWS_AT_A_TIME):
             for row in batch.to_pylist():
+                task.at(done, total)
                 yield row["record"], row["images"]
+                done += 1
 
 
 def remove_staged(store: Store, phase: Phase, tasks: int) -> None:

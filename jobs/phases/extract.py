@@ -96,12 +96,25 @@ def extract(task: Task, recipe: Recipe, takers: Sequence[Callable[[Task, Wanted]
     opened = [taker(task, wanted) for taker in takers]
     read = task.enter(Isolated(recipe.read, task.config.isolation))
     for number in task.plan.inputs_of(task.index):
-        captures = read_archive(task.plan.inputs[number], task.config, task.tally)
+        captures = _told(task, number, read_archive(task.plan.inputs[number], task.config, task.tally))
         captures = first_pages(captures, task.plan.pages_of(number))
         pages = _without_images(captures, number, numbers, places, task.tally)
         for _ in each(partial(_take, task, number, read, opened), pages, task.tally):
             task.tally.kept("page")
     write_sizes(task, opened)
+
+
+def _told(task: Task, number: int, captures: Iterator[Capture]) -> Iterator[Capture]:
+    """The captures of an archive; it is told how far the task is, by bytes, or by archives where sizes are unknown."""
+    own = task.plan.inputs_of(task.index)
+    sizes = [task.plan.inputs[one].size for one in own]
+    before, place = sizes[: number - own.start], number - own.start
+    for capture in captures:
+        if min(sizes) > 0:
+            task.at(sum(before) + capture.offset, sum(sizes))
+        else:
+            task.at(place, len(sizes))
+        yield capture
 
 
 def first_pages(captures: Iterator[Capture], limit: int | None) -> Iterator[Capture]:

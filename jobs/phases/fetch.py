@@ -96,7 +96,8 @@ def fetch_media(phases: Phases, asking: Sequence[Phase], wanting: Sequence[Phase
                 [name for phase in asking for name in phases.files(phase, "asked", worker)]
                 for worker in range(fetched.partitions)
             ]
-            fetch_wanted(store, MEDIA, config, read_deny_list(store), files, phases.engine, media.max_hours)
+            with phases.shown.stage(MEDIA) as shown:
+                fetch_wanted(store, MEDIA, config, read_deny_list(store), files, phases.engine, media.max_hours, shown)
     phases.run(FETCH)
     phases.run(LOCATED, wanting, _archives(source))
 

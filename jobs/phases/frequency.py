@@ -58,7 +58,7 @@ def count_keys(task: Task) -> None:
     paragraphs: Counter[bytes] = Counter()
     images: Counter[bytes] = Counter()
     sets, kept = task.writer("sets", IMAGE_SETS), CountedKeys(task)
-    for draft in read_drafts(task, losing_phases(task.config)):
+    for draft in read_drafts(task, losing_phases(task.config), tells=True):
         own_paragraphs, own_images = list(paragraph_keys(draft)), image_keys(draft)
         kept.add(draft.uid, own_paragraphs, own_images)
         if rules.max_paragraph_repeats is not None:

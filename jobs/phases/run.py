@@ -8,8 +8,8 @@ from typing import Any, Self
 
 import msgspec
 
+from jobs.engine.build_progress import BuildProgress
 from jobs.engine.engine import Engine, Failure
-from jobs.engine.progress import progress
 from jobs.phases.behind import Behind
 from jobs.phases.merge import merged_names, merging, plan_merge
 from jobs.phases.plan import CONFIG, PLAN, Plan
@@ -39,8 +39,12 @@ class Phases:
     A context manager: at the end of the block all is written, and nothing is left of attempts that never committed.
     """
 
-    def __init__(self, engine: Engine, store: Store, plan: Plan, recipe: Recipe) -> None:
+    def __init__(
+        self, engine: Engine, store: Store, plan: Plan, recipe: Recipe, shown: BuildProgress | None = None
+    ) -> None:
+        """`shown`: where it is told how far they are; without one, in lines of its own."""
         self.engine, self.store, self.plan, self.recipe = engine, store, plan, recipe
+        self.shown = shown or BuildProgress()
         self.fetchers = 0  # workers that fetch media, each with a bucket of what it is asked for
         self._run = Run.new(store.url)
         self._memory = Memory(self._run)
@@ -79,14 +83,14 @@ class Phases:
         work = partial(run_task, phase, self._run, arguments, merged=dict(self._merged))
         may_repeat = phase.over in _OF_STORE_ALONE or self.plan.config.lists.downloader == "weft"
         failures: list[Failure] = []
-        with progress(phase.name, size, len(done)) as bar:
-            for outcome in self.engine.run(phase.name, work, missing, may_repeat):
+        with self.shown.phase(phase.name, size, done, self._weights(phase)) as shown:
+            for outcome in self.engine.run(phase.name, work, missing, may_repeat, shown.reach):
                 if isinstance(outcome, Failure):
                     failures.append(outcome)
                     self.engine.metrics.failed(phase.name)
                 else:
                     done[outcome.partition] = outcome
-                    bar.advance(outcome.counts)
+                    shown.advance(outcome.partition, outcome.counts)
                     self.engine.metrics.done(phase.name, outcome.counts)
         if failures:
             first = failures[0]
@@ -95,6 +99,13 @@ class Phases:
                 f"{first.error}. All else is committed: the same command tries them again."
             )
         return [done[index] for index in range(size)], found.is_closed
+
+    def _weights(self, phase: Phase) -> list[int]:
+        """Bytes by task, where that is known."""
+        if phase.over != "inputs" or self.plan.source == "lists":
+            return []
+        inputs = self.plan.inputs
+        return [sum(inputs[n].size for n in self.plan.inputs_of(task)) for task in range(self.plan.input_tasks)]
 
     def _merge(self, phase: Phase, commits: Sequence[Commit]) -> None:
         """Merge the files of a phase that has many tasks; what was merged is removed, and nobody reads it again."""

@@ -51,8 +51,9 @@ def order_of(seed: int, name: bytes) -> int:
     return int.from_bytes(hashlib.blake2b(b"%d/%b" % (seed, name), digest_size=8).digest(), "big", signed=True)
 
 
-def read_drafts(task: Task, losing: Sequence[Phase]) -> Iterator[Draft]:
-    """The drafts of the task's slice that these phases did not drop, in the order of their samples."""
+def read_drafts(task: Task, losing: Sequence[Phase], tells: bool = False) -> Iterator[Draft]:
+    """The drafts of the task's slice that these phases did not drop, in the order of their samples. With `tells` they
+    are what the task has to do: it is told how far they are."""
     lost = _lost_uids(task, losing)
     tables = []
     for table in rows_of_slice(task, EXTRACT, "drafts"):
@@ -63,7 +64,11 @@ def read_drafts(task: Task, losing: Sequence[Phase]) -> Iterator[Draft]:
     drafts = pa.concat_tables(tables)
     positions = np.lexsort([drafts.column(name).to_numpy() for name in ("uid", "order")])
     for start in range(0, len(positions), _DRAFTS_AT_A_TIME):
-        for packed in drafts.column("draft").take(positions[start : start + _DRAFTS_AT_A_TIME]):
+        for place, packed in enumerate(
+            drafts.column("draft").take(positions[start : start + _DRAFTS_AT_A_TIME]), start
+        ):
+            if tells:
+                task.at(place, len(positions))
             yield msgspec.json.decode(packed.as_py(), type=Draft)
 
 

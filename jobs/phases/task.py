@@ -13,6 +13,7 @@ import msgspec
 import pyarrow as pa
 
 from jobs.config import BuildConfig
+from jobs.engine.within import tell
 from jobs.phases.plan import Plan, read_plan
 from schemas.buckets import FLUSH_BYTES, BucketReader, BucketWriter
 from schemas.builds import added_to
@@ -181,6 +182,11 @@ class Task:
     def slice(self) -> Slice:
         """Of a phase that runs over slices."""
         return self.memory.slices[self.index]
+
+    def at(self, done: float, total: float) -> None:
+        """Tell who waits how far the task is; may be called for each item."""
+        if total > 0:
+            tell(done / total)
 
     def enter(self, manager: AbstractContextManager[T]) -> T:
         """Enter a context that ends with the task, before it commits."""

@@ -30,12 +30,21 @@ def thumbnail(data: bytes) -> bytes:
 
 def main_text(config: BuildConfig, page: Page) -> tuple[str, str]:
     """Title and the start of the main text of a page, by weft's own steps alone. Raises `Drop("hostile_html")`."""
+    title, texts = _explained(config, page)
+    return title, " ".join(texts)[:_TEXT]
+
+
+def whole_text(config: BuildConfig, page: Page) -> str:
+    """The main text of a page, a block a line. Raises `Drop("hostile_html")`."""
+    return "\n".join(_explained(config, page)[1])
+
+
+def _explained(config: BuildConfig, page: Page) -> tuple[str, list[str]]:
     from jobs.dataset.explain import explain
     from jobs.phases.recipe import Recipe
 
     report = explain(page, Recipe(msgspec.structs.replace(config, steps=(), score_with=(), caption_with=())))
-    texts = [part["text"] for part in report["items"] if part["kind"] == "text" and part["kept"]]
-    return str(report["title"]), " ".join(texts)[:_TEXT]
+    return str(report["title"]), [part["text"] for part in report["items"] if part["kind"] == "text" and part["kept"]]
 
 
 def _jpeg(image: Image.Image) -> bytes:

@@ -15,7 +15,19 @@ from crawlers.inputs import named_archives
 from jobs.dataset.html import templates
 from jobs.dataset.index import QueryError
 from jobs.dataset.summary import NotADataset
-from jobs.view import browse, captured, distributions, drops, flagging, media, samples
+from jobs.view import (
+    alike,
+    browse,
+    captured,
+    compared,
+    distributions,
+    dropped,
+    drops,
+    duplicates,
+    flagging,
+    media,
+    samples,
+)
 from jobs.view.context import CONTEXT, Context
 from jobs.view.flags import FlagsError
 from jobs.view.library import NoSample
@@ -41,10 +53,19 @@ def make_app(context: Context, host: str = "127.0.0.1") -> web.Application:
     get("/sample/{kind}/{key}/attention", samples.attention)
     get("/member/{kind}/{key}/{number:[0-9]+}", media.member)
     get("/sheet/{key}", media.sheet)
+    get("/compare", compared.first)
+    get("/compare/{kind}", compared.compared)
+    get("/alike/{kind}/{key}", alike.alike)
+    get("/duplicates", duplicates.duplicates)
+    get("/duplicates/of", duplicates.group)
+    get("/duplicates/difference", duplicates.difference)
     get("/source", captured.source)
     get("/captured/page", captured.page)
     get("/captured/media", captured.media)
     get("/drops", drops.drops)
+    get("/drops/look", dropped.look)
+    get("/dropped/picture", dropped.picture)
+    get("/dropped/text", dropped.text)
     get("/query", drops.query)
     get("/report", drops.report)
     get("/flags", flagging.flags)
@@ -72,13 +93,28 @@ async def serve(context: Context, host: str, port: int, ready: Callable[[str], N
 
 
 def open_context(
-    url: str, tokenizers: list[str], inputs: Sequence[str] = (), own_steps: bool = False, flags: str = ""
+    url: str,
+    tokenizers: list[str],
+    inputs: Sequence[str] = (),
+    own_steps: bool = False,
+    flags: str = "",
+    embeddings: str = "",
+    compared_with: str = "",
 ) -> Context:
     """`inputs` name the archives to look captured pages up in; the rest is as `Context` takes it.
 
     Raises `NotADataset`, `InputError`, `FlagsError`, and `OSError`.
     """
-    return Context(Store(url), templates("jobs.view"), tokenizers, named_archives(inputs), own_steps, flags)
+    return Context(
+        Store(url),
+        templates("jobs.view"),
+        tokenizers,
+        named_archives(inputs),
+        own_steps,
+        flags,
+        embeddings,
+        compared_with,
+    )
 
 
 async def _close(app: web.Application) -> None:

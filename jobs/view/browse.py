@@ -18,7 +18,7 @@ from schemas.drops import meaning_of
 _PAGE = {"interleaved": 24, "pairs": 60, "clips": 24}
 #: Items of which a sample is made; the others are counted in the report.
 _OF_SAMPLES = ("page", "pair", "video", "clip")
-_IMAGES = (".jpg", ".jpeg", ".png", ".webp", ".gif")
+IMAGES = (".jpg", ".jpeg", ".png", ".webp", ".gif")
 
 
 async def overview(request: web.Request) -> web.Response:
@@ -113,7 +113,7 @@ def list_link(kind: str, chosen: Filter, number: int) -> str:
 
 def shown(kind: str, row: dict[str, Any]) -> dict[str, Any]:
     """A row with the addresses of its first image or its clip."""
-    wanted = (".mp4", ".webm") if kind == "clips" else _IMAGES
+    wanted = (".mp4", ".webm") if kind == "clips" else IMAGES
     media = [number for number, member in enumerate(row["members"]) if member["name"].lower().endswith(wanted)]
     return {**row, "media": [f"/member/{kind}/{row['key']}/{number}" for number in media[:4]]}
 

@@ -9,6 +9,7 @@ from aiohttp import web
 from crawlers.archive_index import NotAtHand
 from jobs.dataset.page_lookup import drops_on, find_page
 from jobs.view.context import CONTEXT, Context
+from jobs.view.dropped import shown_media
 from jobs.view.security import DATA_POLICY, FRAME_POLICY
 from jobs.view.work import Explained
 from schemas.drops import meaning_of
@@ -66,7 +67,7 @@ async def page(request: web.Request) -> web.Response:
 async def media(request: web.Request) -> web.Response:
     """An image of a captured page, out of the archive."""
     context, url = request.app[CONTEXT], request.query.get("url", "")
-    found = await asyncio.to_thread(context.archives.media, url)
+    found = await asyncio.to_thread(shown_media, context, url)
     stated = found.headers.get("content-type", "").partition(";")[0].strip().lower()
     if stated not in _IMAGES:
         raise web.HTTPNotFound(reason=f"{stated or 'no type'} is not shown")

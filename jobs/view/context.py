@@ -10,12 +10,15 @@ from aiohttp import web
 
 from crawlers.archive_index import Archives
 from jobs.config import BuildConfig
+from jobs.dataset.compare import compare
 from jobs.dataset.page_lookup import build_config, build_recipe
 from jobs.engine.isolation import Isolated, IsolationSettings
+from jobs.report.hostile import main_text, thumbnail, whole_text
 from jobs.view.flags import flags_of
 from jobs.view.library import Library, NoSample
+from jobs.view.listed import Listed
 from jobs.view.review import Review
-from jobs.view.work import Explained, draw_sheet, explain_captured
+from jobs.view.work import Explained, draw_sheet, explain_captured, look_at
 from schemas.documents import Page
 from schemas.storage import Store
 
@@ -35,14 +38,18 @@ class Context:
         archives: Sequence[str] = (),
         own_steps: bool = False,
         flags: str = "",
+        embeddings: str = "",
+        compared_with: str = "",
     ) -> None:
         """`archives`: where captured pages are looked up; `own_steps`: run what the dataset's builder wrote.
 
-        `flags` is the file of the reader's flags, by default beside the dataset. Raises `NotADataset`, `FlagsError`,
-        and `OSError`.
+        `flags` is the file of the reader's flags, by default beside the dataset, `embeddings` one of embeddings of
+        images; `compared_with` is another dataset. Raises `NotADataset`, `FlagsError`, `QueryError`, and `OSError`.
         """
         self.store, self.tokenizers, self._named, self._own_steps = store, tokenizers, archives, own_steps
-        self.library = Library(store)
+        self.library = Library(store, embeddings, compared_with)
+        self.compared_with = compared_with
+        self.compared = compare(self.library.index) if compared_with else []
         self.flags = flags_of(store, flags)
         self.review: Review | None = None
         self._templates = templates
@@ -58,7 +65,16 @@ class Context:
 
     @cached_property
     def archives(self) -> Archives:
-        return Archives(self._named, self.config.warc)
+        """Those that the user names, and what the build itself has fetched."""
+        fetched = [f"media/warc/{name}" for name in self.store.list("media/warc") if name.endswith(".warc.gz")]
+        own = [str(self.store.fs.unstrip_protocol(self.store.path(name))) for name in fetched if "/." not in name]
+        return Archives([*self._named, *own], self.config.warc)
+
+    @cached_property
+    def listed(self) -> Listed:
+        """What may not be shown."""
+        settings = self.config.consent.hash_lists
+        return Listed(self.library.index, settings, self._isolated(partial(look_at, settings)))
 
     @cached_property
     def config(self) -> BuildConfig:
@@ -69,6 +85,21 @@ class Context:
     def draw_sheet(self) -> Callable[[bytes], bytes]:
         """The contact sheet of a clip."""
         return self._isolated(draw_sheet)
+
+    @cached_property
+    def thumbnail(self) -> Callable[[bytes], bytes]:
+        """A small picture of an image or a clip."""
+        return self._isolated(thumbnail)
+
+    @cached_property
+    def main_text(self) -> Callable[[Page], tuple[str, str]]:
+        """The title of a page and the beginning of its main text."""
+        return self._isolated(partial(main_text, self.config))
+
+    @cached_property
+    def whole_text(self) -> Callable[[Page], str]:
+        """The main text of a page."""
+        return self._isolated(partial(whole_text, self.config))
 
     @cached_property
     def explain(self) -> Callable[[Page], Explained]:
@@ -95,6 +126,7 @@ class Context:
             path=request.path,
             finished=self.library.dataset is not None,
             has_flags=len(self.flags) > 0,
+            has_compared=bool(self.compared),
             has_review=self.review is not None,
             **values,
         )

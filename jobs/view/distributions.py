@@ -19,12 +19,12 @@ _COUNTED = {
     "height": ("height", "Height, pixels"),
 }
 #: Columns of numbers with fractions, their words, and the bounds of their bars.
-_MEASURED = {
+MEASURED = {
     "duration_s": ("Seconds", (0, 1, 2, 5, 10, 15, 20, 30, 60)),
     "confidence": ("Confidence of the extraction", tuple(number / 10 for number in range(11))),
 }
 _NAMED = {"language": "Language", "domain": "Domain", "licence": "Licence", "caption_source": "Source of the caption"}
-_STEPS = (0, *(step * 10**power for power in range(8) for step in (1, 2, 5)))
+STEPS = (0, *(step * 10**power for power in range(8) for step in (1, 2, 5)))
 _BARS = 12
 _MONTHS = 36
 
@@ -72,7 +72,7 @@ def spread(library: Library, kind: str, chosen: Filter) -> list[Distribution]:
     ]
     found += [
         _measured(library, kind, chosen, column, words, bounds)
-        for column, (words, bounds) in _MEASURED.items()
+        for column, (words, bounds) in MEASURED.items()
         if column in columns
     ]
     found += [_named(library, kind, chosen, column, words) for column, words in _NAMED.items() if column in columns]
@@ -82,11 +82,11 @@ def spread(library: Library, kind: str, chosen: Filter) -> list[Distribution]:
 
 
 def _counted(library: Library, kind: str, chosen: Filter, name: str, column: str, words: str) -> Distribution:
-    counts = _in_steps(library, kind, chosen, column, _STEPS)
+    counts = _in_steps(library, kind, chosen, column, STEPS)
     bars = []
-    for step, low in enumerate(_STEPS):
+    for step, low in enumerate(STEPS):
         if count := counts.get(step + 1, 0):
-            high = _STEPS[step + 1] - 1 if step + 1 < len(_STEPS) else None
+            high = STEPS[step + 1] - 1 if step + 1 < len(STEPS) else None
             changed = _narrowed(chosen, name, low, high)
             label = f"{low:,}" if high == low else f"{low:,} – {high:,}" if high is not None else f"{low:,} and more"
             bars.append(Bar(label, count, list_link(kind, changed, 1)))

@@ -45,6 +45,7 @@ async def drops(request: web.Request) -> web.Response:
         flag_of=partial(context.flags.of, DROPPED),
         back=str(request.rel_url),
         chosen=chosen,
+        look_link="/drops/look?" + urlencode({name: chosen[name] for name in ("kind", "reason") if chosen[name]}),
         counts=counts,
         count=count,
         number=number,

@@ -67,9 +67,18 @@ class Member(msgspec.Struct, frozen=True):
 class Library:
     """One dataset, open for looking. Everything it remembers is bounded; safe for several threads."""
 
-    def __init__(self, store: Store) -> None:
-        """Full text is searched where an index of it lies beside the dataset. Raises `NotADataset`."""
-        self.store, self.index = store, Index(store)
+    def __init__(self, store: Store, embeddings: str = "", compared_with: str = "") -> None:
+        """Full text is searched where an index of it lies beside the dataset; `embeddings` is a file of the user's,
+        `compared_with` another dataset.
+
+        Raises `NotADataset`, and `QueryError` for a file that is none.
+        """
+        beside, other = (
+            {"embeddings": embeddings} if embeddings else {},
+            Store(compared_with) if compared_with else None,
+        )
+        self.store, self.index = store, Index(store, beside=beside, other=other)
+        self.has_embeddings = bool(embeddings)
         self.dataset: Dataset | None = read_dataset(store) if store.exists(DATASET) else None
         self.kinds = self.index.kinds
         self.columns = {kind: self.index.columns(kind) for kind in self.kinds}
@@ -184,6 +193,12 @@ class Library:
             raise NoSample(f"no sample of {kind} has the key {key}")
         self._remember(kind, found[0])
         return found[0]
+
+    def whole_row(self, kind: str, key: str) -> dict[str, Any]:
+        """The same with all columns: a row of a page of samples lacks the longest. Raises `NoSample`."""
+        with self._lock:
+            self._rows.pop((kind, key), None)
+        return self.row(kind, key)
 
     def _shards_with(self, kind: str, key: str) -> str:
         """Where a key may stand: its first digits tell the partition, and so do the names of shards."""

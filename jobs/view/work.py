@@ -1,5 +1,6 @@
 """What the viewer does with hostile bytes in a process of its own."""
 
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlencode
 
@@ -7,6 +8,7 @@ import msgspec
 
 from jobs.phases.recipe import Recipe
 from schemas.documents import Page
+from schemas.hash_lists import HashListSettings, refuse_listed_look
 
 
 class Explained(msgspec.Struct, frozen=True):
@@ -22,6 +24,16 @@ def draw_sheet(data: bytes) -> bytes:
     from pipeline.video.clips import contact_sheet, jpeg
 
     return jpeg(contact_sheet(data))
+
+
+def look_at(settings: HashListSettings, data: bytes) -> None:
+    """Raises `Drop("hash_listed")` for a picture that a list knows by its look; what cannot be decoded has none."""
+    import numpy as np
+
+    from schemas.images import open_image
+
+    with suppress(OSError, ValueError), open_image(data) as image:
+        refuse_listed_look(np.asarray(image.convert("RGB")), settings)
 
 
 def explain_captured(recipe: Recipe, notes: list[str], page: Page) -> Explained:

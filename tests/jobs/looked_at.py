@@ -73,12 +73,19 @@ def archive_of(looked_at: Path) -> str:
 
 @contextmanager
 def viewer(
-    url: str, *tokenizers: str, inputs: Sequence[str] = (), own_steps: bool = False, flags: str = "", review: int = 0
+    url: str,
+    *tokenizers: str,
+    inputs: Sequence[str] = (),
+    own_steps: bool = False,
+    flags: str = "",
+    review: int = 0,
+    embeddings: str = "",
+    compare: str = "",
 ) -> Iterator[str]:
     """`weft view` in a thread; the address without the last slash."""
     import asyncio
 
-    context = open_context(url, list(tokenizers), inputs, own_steps, flags)
+    context = open_context(url, list(tokenizers), inputs, own_steps, flags, embeddings, compare)
     if review:
         context.draw_review(review)
     loop, ready = asyncio.new_event_loop(), threading.Event()

@@ -43,6 +43,7 @@ def make_clips(task: Task, recipe: Recipe, hosts: Hosts) -> None:
     videos = _videos(task, task.tally)
     known = KnownVideos(task, {media_key(video.url) for video in videos})
     for number, video in enumerate(videos):
+        task.at(number, len(videos))
         key = media_key(video.url)
         try:
             if known.stays(key, characters_of(video.texts)):

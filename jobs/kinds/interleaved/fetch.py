@@ -103,7 +103,7 @@ def attach_images(
 def _drafts(task: Task, tally: Tally) -> Iterator[Draft]:
     """The drafts of a slice that comparing pages left, in the order of their samples."""
     seen = []
-    for draft in read_drafts(task, all_losing_phases(task.config)):
+    for draft in read_drafts(task, all_losing_phases(task.config), tells=True):
         tally.saw("page")
         seen.append(draft.uid)
         yield draft

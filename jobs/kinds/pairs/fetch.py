@@ -62,7 +62,7 @@ def ask_for_pair_images(task: Task) -> None:
 
 def _survivors(task: Task, tally: Tally, deny: DenyList) -> Iterator[PairRef]:
     """The pairs of a slice whose images are wanted, in the order of their samples."""
-    return each(_judge(task, deny), counted(_pairs(task), tally), tally)
+    return each(_judge(task, deny), counted(_pairs(task, tells=True), tally), tally)
 
 
 def _open_source(task: Task) -> MediaSource:
@@ -81,12 +81,14 @@ def _located(task: Task, fetched: bool = True) -> Located:
     return read_locations(task, piece.partition, None if piece.is_whole else wanted, fetched)
 
 
-def _pairs(task: Task) -> Iterator[PairRef]:
-    """The pairs of a slice, in the order of their samples."""
+def _pairs(task: Task, tells: bool = False) -> Iterator[PairRef]:
+    """The pairs of a slice, in the order of their samples; with `tells` it is told how far they are."""
     tables = list(rows_of_slice(task, first_phase(task.plan), "pairs"))
     if tables:
         table = pa.concat_tables(tables).sort_by([("order", "ascending"), ("id", "ascending")])
-        for packed in table.column("pair"):
+        for place, packed in enumerate(table.column("pair")):
+            if tells:
+                task.at(place, len(table))
             yield msgspec.json.decode(packed.as_py(), type=PairRef)
 
 

@@ -32,7 +32,9 @@ def read_list(task: Task, recipe: Recipe) -> None:
     taker, judge = TakePairs(task, Wanted(task)), None
     if recipe.has_pair_steps:
         judge = Guarded(task.enter(Isolated(recipe.judge_pair, task.config.isolation)))
-    for number in task.plan.inputs_of(task.index):
+    own = task.plan.inputs_of(task.index)
+    for number in own:
+        task.at(number - own.start, len(own))
         try:
             _take_rows(task, number, taker, judge)
         except InputError as error:

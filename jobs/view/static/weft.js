@@ -26,6 +26,7 @@ const keys = {
   r: () => go("a[data-random]"),
   a: () => go("a[data-tab=attention]"),
   s: () => go("a[data-tab=source]"),
+  m: () => go("a[data-tab=alike]"),
   u: () => go("a[data-up]"),
   y: () => document.querySelector("[data-key=y]")?.click(),
   x: () => document.querySelector("[data-key=x]")?.click(),
@@ -55,12 +56,25 @@ addEventListener("pageshow", () => {
   for (const field of document.querySelectorAll("form[data-lean] :disabled")) field.disabled = false;
 });
 
-// What takes a query of all samples comes after the page is there.
-for (const place of document.querySelectorAll("[data-part]")) {
+// What takes a query of all samples comes after the page is there, and what takes a search when it is to be seen.
+const take = (place) =>
   fetch(place.dataset.part)
     .then((answer) => (answer.ok ? answer.text() : Promise.reject()))
     .then((html) => { if (html.trim()) place.innerHTML = html; })
     .catch(() => {}); // the link stays
+const seen = new IntersectionObserver((entries) => {
+  for (const { isIntersecting, target } of entries) if (isIntersecting) { seen.unobserve(target); take(target); }
+}, { rootMargin: "200px" });
+for (const place of document.querySelectorAll("[data-part]")) {
+  if ("lazy" in place.dataset) seen.observe(place);
+  else take(place);
+}
+
+// A picture that is not at hand says so.
+for (const image of document.querySelectorAll("img[data-missing]")) {
+  const say = () => image.replaceWith(Object.assign(document.createElement("span"), { className: "soft small", textContent: image.dataset.missing }));
+  if (image.complete && !image.naturalWidth && image.currentSrc) say();
+  else image.addEventListener("error", say);
 }
 
 // Clips of a grid play while they are pointed at.

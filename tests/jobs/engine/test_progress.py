@@ -10,11 +10,9 @@ import pytest
 
 from crawlers.crawl_status import Status
 from jobs.crawl.progress import CrawlProgress
-from jobs.engine.progress import Progress, progress
+from jobs.engine.progress import Progress
 from jobs.training.progress import TrainProgress
-from schemas.drops import Counts
 
-PAGES = Counts({"page": 1000}, {"page": 150}, {"page": {"few_words": 800, "language": 30, "no_image": 15, "spam": 5}})
 READINGS = {"loss/pages": 2.0, "loss/pairs": 1.0, "tokens_per_s": 12345.0, "images_per_s": 67.0, "data_wait": 0.1}
 
 
@@ -42,16 +40,6 @@ def terminal_of(columns: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple
         yield stream, lines
     reader.join()
     os.close(ours)
-
-
-def test_a_log_has_a_line_at_the_end_and_not_one_for_each_partition() -> None:
-    log = io.StringIO()
-    with progress("extract", 3, 0, log) as shown:
-        for _ in range(3):
-            shown.advance(PAGES)
-    assert log.getvalue() == (
-        "extract 3/3 partitions, 3,000 pages in, 450 kept, few_words 2,400, language 90, no_image 45, 0 s\n"
-    )
 
 
 def test_what_earlier_runs_did_says_nothing_about_the_pace() -> None:
@@ -85,13 +73,6 @@ def test_on_a_terminal_sentences_stand_above_the_bar(monkeypatch: pytest.MonkeyP
         shown.on_metrics(40, READINGS)
     assert "a checkpoint [0] was written" in lines
     assert re.fullmatch(r"train +━+ 40/40 0:00:\d\d 0:00:00 loss pages 2.000, pairs 1.000, 12,345 token.*", lines[-1])
-
-
-def test_a_narrow_terminal_cuts_the_text_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
-    with terminal_of(60, monkeypatch) as (stream, lines), progress("extract", 8, 2, stream) as shown:
-        for _ in range(6):
-            shown.advance(PAGES)
-    assert re.fullmatch(r"extract +━+ 8/8 0:00:\d\d 0:00:00 6,000 pages …", lines[-1])
 
 
 def test_the_line_of_a_crawl_fits_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -62,6 +62,27 @@ def test_a_server_of_http_2_is_left_to_ray() -> None:
         check_address(f"127.0.0.1:{port}")
 
 
+SETTINGS = bytes((0, 0, 0, 4, 0, 0, 0, 0, 0))
+
+
+def headers(block: bytes) -> bytes:
+    """Those of an answer, as a frame."""
+    return len(block).to_bytes(3, "big") + bytes((1, 4, 0, 0, 0, 1)) + block
+
+
+@pytest.mark.parametrize("block", [b"\x8d", b"\x8d\x0f\x0d\x010", b"\x3f\xe1\x1f\x8c", b"\x20\x8e"])
+def test_a_server_of_web_pages_by_http_2_is_not_ray(block: bytes) -> None:
+    for port in answering(SETTINGS + SETTINGS + headers(block)):
+        with pytest.raises(SettingsError, match="is not Ray"):
+            check_address(f"127.0.0.1:{port}")
+
+
+@pytest.mark.parametrize("block", [b"\x88", b"\x3f\xe1\x1f\x88", b"", b"\x3f"])
+def test_a_server_that_may_speak_grpc_is_left_to_ray(block: bytes) -> None:
+    for port in answering(SETTINGS + headers(block)):
+        check_address(f"127.0.0.1:{port}")
+
+
 @pytest.mark.parametrize("address", ["", "local", "head", "http://127.0.0.1:8265"])
 def test_other_words_are_left_to_ray(address: str) -> None:
     check_address(address)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Error, Page, expect, sync_playwright
 
+from tests.jobs.dataset.test_compare import builds  # noqa: F401
 from tests.jobs.looked_at import EVIL, SITE, archive_of, viewer
 from tests.jobs.view.test_view import keys
 
@@ -38,12 +39,13 @@ def page(browser: Browser, address: str) -> Iterator[Page]:
     context.set_default_timeout(60_000)
     page = context.new_page()
     complaints: list[str] = []
-    # An image of a captured page that the archive does not hold is not found: that is no fault.
+    # An image that the archive does not hold is not found: that is no fault.
     page.on(
         "console",
         lambda message: (
             complaints.append(f"{message.text} {message.location}")
-            if message.type == "error" and "/captured/media" not in str(message.location)
+            if message.type == "error"
+            and not any(path in str(message.location) for path in ("/captured/media", "/dropped/picture"))
             else None
         ),
     )
@@ -62,6 +64,12 @@ def until(page: Page, condition: str) -> None:
     while not page.evaluate(condition):
         assert time.monotonic() < deadline, condition
         page.wait_for_timeout(50)
+
+
+def press(page: Page, key: str) -> None:
+    """On a page whose script has run: what is to be seen is there before."""
+    page.wait_for_load_state()
+    page.keyboard.press(key)
 
 
 def test_open_browse_page_search_and_filter(page: Page) -> None:
@@ -189,15 +197,15 @@ def test_a_review_is_done_with_the_keyboard(browser: Browser, looked_at: Path, t
         page.goto("/review")
         page.get_by_role("link", name="Begin").click()
         expect(page.get_by_text("1 of 3")).to_be_visible()
-        page.keyboard.press("t")
+        press(page, "t")
         page.keyboard.type("blurred")
         page.keyboard.press("Enter")
         expect(page.locator("[data-tags]")).to_have_value("blurred")
-        page.keyboard.press("x")
+        press(page, "x")
         expect(page.get_by_text("2 of 3")).to_be_visible()
-        page.keyboard.press("y")
+        press(page, "y")
         expect(page.get_by_text("3 of 3")).to_be_visible()
-        page.keyboard.press("y")
+        press(page, "y")
         expect(page.get_by_text("All are judged")).to_be_visible()
         expect(page.get_by_text("66.7 %")).to_be_visible()
         context.close()
@@ -215,3 +223,46 @@ def test_the_next_of_a_search_is_the_next_of_its_list(page: Page) -> None:
         page.wait_for_url(f"**{address}")
     page.keyboard.press("u")
     page.wait_for_url("**/browse/interleaved?where=num_images+%3E+0&order=words")
+
+
+def test_what_was_dropped_is_looked_at_by_reason(page: Page) -> None:
+    page.goto("/drops")
+    page.get_by_role("link", name="Pictures and texts").click()
+    expect(page.locator(".pic", has_text="not at hand").first).to_be_visible()
+    page.get_by_role("link", name="pages: few_words").click()
+    page.wait_for_url("**/drops/look?kind=page&reason=few_words")
+    expect(page.locator(".reading")).to_contain_text("a little too short")
+    page.get_by_role("link", name="another draw").click()
+    page.wait_for_url("**/drops/look?kind=page&reason=few_words&draw=1")
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_from_a_sample_to_what_is_like_it(page: Page, looked_at: Path) -> None:
+    key = keys(looked_at, "interleaved", "url LIKE '%/1.html'")[0]
+    page.goto(f"/sample/interleaved/{key}")
+    page.keyboard.press("m")
+    page.wait_for_url(f"**/alike/interleaved/{key}")
+    expect(page.get_by_text("the same look").first).to_be_visible()
+    page.get_by_role("link", name="Image 2").click()
+    page.wait_for_url("**?image=2")
+    until(page, "document.querySelector('.pic img').naturalWidth > 0")
+    page.locator("[data-item]").first.click()
+    page.wait_for_url("**/sample/pairs/*")
+
+
+def test_two_builds_are_compared(browser: Browser, builds: Path) -> None:  # noqa: F811
+    with viewer(str(builds / "new"), compare=str(builds / "old")) as found:
+        context = browser.new_context(base_url=found, viewport={"width": 390, "height": 844})
+        page = context.new_page()
+        page.goto("/")
+        page.get_by_role("link", name="Compared").click()
+        page.get_by_role("link", name="lost 2").click()
+        page.wait_for_url("**/compare/interleaved?state=lost")
+        page.get_by_role("link", name="few_words 1").click()
+        expect(page.locator("tbody").get_by_text("/2.html")).to_be_visible()
+        expect(page.locator("tbody").get_by_text("/3.html")).to_have_count(0)
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        press(page, "u")
+        page.wait_for_url("**/compare/interleaved")
+        expect(page.get_by_role("heading", name="Images")).to_be_visible()
+        context.close()
