@@ -200,6 +200,8 @@ class Walk(MediaOfWalk):
         self._articles += tag in CONTENT_TAGS
         if names is UNNAMED:
             return True
+        if not names.is_flagged and not names.is_drawn and not names.is_caption:
+            return True
         if names.is_drawn:
             self.drawn.append(self._container)
         if names.is_caption and tag not in SECTIONS:
