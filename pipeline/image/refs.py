@@ -46,6 +46,8 @@ _PLACEHOLDER_FILE = re.compile(
     r"(?:image|img|product)?[-_]?placeholder)(?:[-_.]?\d+x\d+)?\.(?:gif|png|svg|webp|jpe?g)",
     re.IGNORECASE,
 )
+#: One of these stands in each address of a placeholder: most need no closer look.
+_STANDING_IN = ("blank", "spacer", "pixel", "transparent", "placeholder", "clear", "1x1", "load", "lazy")
 _NOT_ADDRESSES = frozenset(("", "true", "false", "null", "none", "undefined", "lazy", "auto", "0", "1"))
 _TEMPLATE = re.compile(r"(?:\{|%7b)(:?)([a-z_]{1,32})(?:\}|%7d)", re.IGNORECASE)
 _DEFAULT_WIDTH = 1024
@@ -103,8 +105,9 @@ def is_placeholder(url: str) -> bool:
     """Whether an address stands in for an image that a script will load."""
     if url in _NOT_ADDRESSES or url.startswith(("data:", "about:", "javascript:", "blob:", "#")):
         return True
-    name = url.partition("#")[0].partition("?")[0].rpartition("/")[2]
-    return bool(_PLACEHOLDER.search(url) or _PLACEHOLDER_FILE.fullmatch(name))
+    name, lowered = url.partition("#")[0].partition("?")[0].rpartition("/")[2], url.lower()
+    may_stand_in = any(sign in lowered for sign in _STANDING_IN)
+    return bool((may_stand_in and _PLACEHOLDER.search(url)) or _PLACEHOLDER_FILE.fullmatch(name))
 
 
 def is_image_url(value: str) -> bool:

@@ -39,6 +39,7 @@ _BOXES = frozenset(
 )
 _STREAMED = ' id="S:'  # React streams a part hidden, and a script moves it into place
 _CAPTION_NAMES = frozenset(("caption", "figcaption", "credit", "legend", "cutline"))
+_TELLING = CHROME_NAMES | COMMENT_NAMES | WEAK_NAMES | _PANELS | _DRAWN | frozenset(_CAPTION_NAMES)
 _NAMED = re.compile(r' (?:class|id|role|itemprop|data-testid|data-component)="([^"]*+)"')
 _HIDING = re.compile(
     r" hidden=|aria-hidden=\"true|display\s*:\s*none|visibility\s*:\s*hidden|"
@@ -60,9 +61,14 @@ class Names:
 
     def __init__(self, words: frozenset[str], is_hidden: bool) -> None:
         self.words = words
-        hints = [hint for hint in map(name_hints().get, words) if hint]
+        known = name_hints()
+        hints = [known[word] for word in words if word in known]
         #: how much its words speak for content, or against it: the strongest each way
         self.hint = max(0.0, *hints) + min(0.0, *hints) if hints else 0.0
+        if not is_hidden and _TELLING.isdisjoint(words):
+            self.is_hidden = self.comments = self.strong = self.weak = False
+            self.is_flagged = self.is_drawn = self.is_caption = False
+            return
         self.is_hidden = is_hidden and _PANELS.isdisjoint(words)
         self.comments = not COMMENT_NAMES.isdisjoint(words)
         self.strong = not CHROME_NAMES.isdisjoint(words)

@@ -186,7 +186,8 @@ class Walk(MediaOfWalk):
             self._open_table_part(tag)
         if tag == "p" and self.containers[self._container].tag in CELLS and self._fills_cell():
             return True
-        self._flush()
+        if self._buffer:
+            self._flush()
         return self._begin(tag, written)
 
     def _begin(self, tag: str, written: str) -> bool:
@@ -199,6 +200,8 @@ class Walk(MediaOfWalk):
         self.containers.append(Container(tag, above, role, names, len(self.leaves)))
         self._articles += tag in CONTENT_TAGS
         if names is UNNAMED:
+            return True
+        if not names.is_flagged and not names.is_drawn and not names.is_caption:
             return True
         if names.is_drawn:
             self.drawn.append(self._container)
@@ -311,7 +314,8 @@ class Walk(MediaOfWalk):
             return
         if tag == "/tr":
             self._lay_out_row()
-        self._flush()
+        if self._buffer:
+            self._flush()
         if tag == "/table" and self._data_tables:
             self._data_tables.pop()
         self._end(container)

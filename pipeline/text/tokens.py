@@ -24,20 +24,21 @@ def tokens(text: str) -> frozenset[str]:
     return frozenset(token.lower() for token in _CUTS.split(text) if token)
 
 
-@functools.lru_cache(maxsize=16384)
 def names_of(classes: str) -> frozenset[str]:
     """The tokens of a class attribute, each class only as far as it says what its element is."""
-    found: set[str] = set()
-    for name in classes.split():
-        if any(map(str.isdigit, name)):
-            name = _without_hashes(name)
-        said = list(takewhile(lambda token: token not in _STATES, (cut.lower() for cut in _CUTS.split(name) if cut)))
-        if name.startswith("elementor"):
-            said = [word for word in said if word not in _MODULES]
-        found.update(said)
-        if "meta" in said and _ARTICLES.issuperset(said):
-            found.add("postmeta")
-    return frozenset(found)
+    return frozenset[str]().union(*map(_of_class, classes.split()))
+
+
+@functools.lru_cache(maxsize=65536)
+def _of_class(name: str) -> frozenset[str]:
+    if any(map(str.isdigit, name)):
+        name = _without_hashes(name)
+    said = list(takewhile(lambda token: token not in _STATES, (cut.lower() for cut in _CUTS.split(name) if cut)))
+    if name.startswith("elementor"):
+        said = [word for word in said if word not in _MODULES]
+    if "meta" in said and _ARTICLES.issuperset(said):
+        said.append("postmeta")
+    return frozenset(said)
 
 
 def _without_hashes(name: str) -> str:
