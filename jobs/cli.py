@@ -38,6 +38,7 @@ COMMANDS = {
     "query": ("jobs.commands.query", "SQL over the index and the drops of a dataset"),
     "config": ("jobs.commands.config", "the settings of a preset or a file, all of them, with what each is for"),
     "subset": ("jobs.commands.subset", "the samples for which a condition holds, as a new dataset"),
+    "remove": ("jobs.commands.remove", "samples and images taken out of a finished dataset by a deny list, for good"),
     "completion": ("jobs.commands.completion", "what a shell needs to complete commands and options"),
 }
 

@@ -1,4 +1,4 @@
-"""`weft.build` and `weft.crawl`: what the commands of these names do, with the same settings and the same bytes."""
+"""`weft.build`, `weft.crawl`, `weft.remove`: what the commands of these names do, with the same settings and bytes."""
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -8,6 +8,10 @@ from crawlers.crawl_config import CrawlConfig
 from jobs import build as building
 from jobs.crawl import drive
 from jobs.crawl.drive import CrawlReport
+from jobs.dataset import removal as removing
+from jobs.dataset.removal import require_finished
+from schemas.removals import Removal
+from schemas.storage import Store
 from weft.dataset import Dataset, open_dataset
 from weft.notebooks import outside_a_loop
 from weft.settings import engine_settings, listed, recipe_of, settings_of
@@ -64,6 +68,22 @@ def build(
     else:
         building.build(*given)
     return open_dataset(output)
+
+
+def remove(dataset: AnyPath, deny: str | Iterable[str]) -> Removal | None:
+    """Take samples and images out of a finished dataset for good: `weft remove`. Killed, the same call goes on.
+
+    dataset    a folder or fsspec URL
+    deny       addresses, domains and hashes (`sha256:`, `phash:`, `pdq:`), as lines of a deny list; they stay in it
+
+    Returns what went, as it stands in the history of the dataset; None where nothing of the list was in it. Raises
+    `InputError` where no finished dataset lies there, `SettingsError` for a wrong line, `OSError` when the storage
+    fails.
+    """
+    store = Store(os.fspath(dataset))
+    before = require_finished(store).removals
+    after = removing.remove(store, listed(deny)).removals
+    return after[-1] if after != before else None
 
 
 def crawl(

@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from jobs.dataset.summary import kinds_of
 from schemas.builds import drop_files
 from schemas.drop_files import SCHEMA as DROPS
+from schemas.removals import COLUMNS as REMOVED
+from schemas.removals import removed_files
 from schemas.shards import Shard, ShardMark
 from schemas.storage import Store
 from schemas.superseded import LiveShards
@@ -23,8 +25,12 @@ from schemas.superseded import LiveShards
 #: What the tables of all kinds have in common, for the table `samples`.
 _COMMON = ("key", "url", "domain", "language", "licence", "num_words", "warc_file", "shard", "row")
 _MAX_SPILL_GB = 16
+_SQL = {"string": "VARCHAR", "int32": "INTEGER"}
 _CLOSE_TRIES = 100
-_NO_DROPS = f"SELECT {', '.join(f'NULL::VARCHAR {name}' for name in DROPS.names)} WHERE false"
+_NONE_OF = {
+    "drops": f"SELECT {', '.join(f'NULL::VARCHAR {name}' for name in DROPS.names)} WHERE false",
+    "removed": f"SELECT {', '.join(f'NULL::{_SQL[str(field.type)]} {field.name}' for field in REMOVED)} WHERE false",
+}
 
 
 class QueryError(Exception):
@@ -43,7 +49,8 @@ class Rows(msgspec.Struct, frozen=True):
 
 
 class Index:
-    """Tables `interleaved`, `pairs`, `clips` (those that are there), `samples` (what they have in common) and `drops`.
+    """Tables `interleaved`, `pairs`, `clips` (those that are there), `samples` (what they have in common), `drops`, and
+    `removed` (what the deny list took out).
 
     Beside the columns of docs/format.md a sample has `shard` and `row`, its number in the shard. Files are read where
     the dataset lies, and only as far as a query needs. A dataset that is still being built has the shards that
@@ -77,6 +84,7 @@ class Index:
             for kind in self.kinds
         }
         files["drops"] = [self._path(name) for name in drops]
+        files["removed"] = [self._path(f"removed/{name}") for name in removed_files(store)]
         for kind in self.kinds:
             self._define_gone(kind)
         try:
@@ -187,7 +195,10 @@ class Index:
 
     def _define(self, table: str, paths: list[str]) -> None:
         if not paths:
-            self._connection.execute(f"CREATE VIEW {table} AS {_NO_DROPS}")
+            self._connection.execute(f"CREATE VIEW {table} AS {_NONE_OF[table]}")
+            return
+        if table == "removed":
+            self._connection.execute(f"CREATE VIEW removed AS SELECT * FROM read_parquet({_literals(paths)})")
             return
         if table == "drops":
             # Datasets of before have no `page_url`. All files of one dataset have the columns of the first, or more.

@@ -1,6 +1,7 @@
 """Denied samples are not made, and leave a dataset that is finished."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from jobs.config import load_config
 from jobs.dataset.check import problems
 from schemas.storage import Store
 from tests.jobs.conftest import contents
+from tests.jobs.site import photo, prose, write_archive
 from tests.jobs.test_build import INLINE, drops, samples
 
 CONFIG = load_config("default", ["partitions=2", "shards.max_bytes=60000"])
@@ -22,7 +24,7 @@ def urls(folder: Path) -> set[str]:
 
 
 def denied(url: str) -> bool:
-    return url in ("https://site1.example/page1.html", "https://site2.example/page2.html") or "site3." in url
+    return url == "https://site1.example/page1.html" or "site3." in url
 
 
 @pytest.fixture
@@ -38,8 +40,8 @@ def test_a_rerun_with_a_list_removes_what_was_collected(finished: Path, site: li
     assert len(before) > dataset.kinds["interleaved"].samples == len(urls(finished))
     assert list(problems(Store(str(finished)))) == []
     removed = [row["url"] for row in drops(finished) if row["reason"] == "denied"]
-    assert sorted(removed) == sorted(url for url in before if denied(url))
-    assert dataset.drops["page"]["denied"] == len(removed)
+    assert sorted(removed) == sorted([DENY[1], *(url for url in before if denied(url))])
+    assert dataset.drops["page"]["denied"] + dataset.drops["image"]["denied"] == len(removed)
     sizes = json.loads((finished / "interleaved/shards/sizes.json").read_text())
     assert sum(sizes.values()) == dataset.kinds["interleaved"].samples
 
@@ -51,7 +53,8 @@ def test_samples_that_stay_are_the_same_to_the_byte(finished: Path, site: list[P
     before = members(finished)
     build(str(finished), [], CONFIG, INLINE, DENY)
     after = members(finished)
-    assert all(before[url] == sample for url, sample in after.items())
+    lost_one = {"https://site2.example/page2.html"}
+    assert {url for url, sample in after.items() if before[url] != sample} == lost_one
 
 
 def test_the_list_stays_with_the_dataset_and_is_not_needed_again(finished: Path) -> None:
@@ -97,6 +100,34 @@ def test_killed_between_the_commit_and_the_removal_of_the_old_shard(
     build(str(finished), [], CONFIG, INLINE)
     assert not any(denied(url) for url in urls(finished))
     assert list(problems(Store(str(finished)))) == []
+
+
+def test_a_page_without_a_denied_image_is_what_a_build_would_have_made(tmp_path: Path) -> None:
+    figure = "<figure><img src='/{0}.jpg'><figcaption>The harbour of {0} in the morning.</figcaption></figure>"
+    html = (
+        f"<html><body><article><h1>Harbours</h1><p>{prose(1)}</p>{figure.format('a')}<p>{prose(2)}</p>"
+        f"{figure.format('b')}{figure.format('c')}<ul><li>{prose(3, 1)}</li></ul><p>{prose(4)}</p>"
+        "</article></body></html>"
+    )
+    records = [("https://a.example/", html.encode(), "text/html")]
+    records += [(f"https://a.example/{name}.jpg", photo(number), "image/jpeg") for number, name in enumerate("abc")]
+    archive = str(write_archive(tmp_path / "a.warc.gz", records))
+    build(str(tmp_path / "whole"), [archive], CONFIG, INLINE)
+    for number, deny in enumerate((["a"], ["b", "c"], ["a", "b", "c"])):
+        lines = [f"https://a.example/{name}.jpg" for name in deny]
+        one, other = tmp_path / f"removed{number}", tmp_path / f"made{number}"
+        shutil.copytree(tmp_path / "whole", one)
+        removed = build(str(one), [], CONFIG, INLINE, lines)
+        made = build(str(other), [archive], CONFIG, INLINE, lines)
+        assert removed.kinds["interleaved"].images == made.kinds["interleaved"].images == 3 - len(deny)
+        assert removed.drops == made.drops
+        assert list(problems(Store(str(one)))) == []
+        if len(deny) < 3:
+            assert [bare(sample) for sample in samples(one)] == [bare(sample) for sample in samples(other)]
+
+
+def bare(sample: dict) -> dict:
+    return {name: value for name, value in sample.items() if not name.startswith("__")}
 
 
 def test_everything_may_go(finished: Path) -> None:
