@@ -27,10 +27,7 @@ _COMMON = ("key", "url", "domain", "language", "licence", "num_words", "warc_fil
 _MAX_SPILL_GB = 16
 _SQL = {"string": "VARCHAR", "int32": "INTEGER"}
 _CLOSE_TRIES = 100
-_NONE_OF = {
-    "drops": f"SELECT {', '.join(f'NULL::VARCHAR {name}' for name in DROPS.names)} WHERE false",
-    "removed": f"SELECT {', '.join(f'NULL::{_SQL[str(field.type)]} {field.name}' for field in REMOVED)} WHERE false",
-}
+_EMPTY = {"drops": DROPS, "removed": REMOVED}
 
 
 class QueryError(Exception):
@@ -195,7 +192,7 @@ class Index:
 
     def _define(self, table: str, paths: list[str]) -> None:
         if not paths:
-            self._connection.execute(f"CREATE VIEW {table} AS {_NONE_OF[table]}")
+            self._connection.execute(f"CREATE VIEW {table} AS {_no_rows(_EMPTY[table])}")
             return
         if table == "removed":
             self._connection.execute(f"CREATE VIEW removed AS SELECT * FROM read_parquet({_literals(paths)})")
@@ -243,6 +240,11 @@ class Index:
                 self._cursors.remove(cursor)
                 cursor.close()
                 self._changed.notify_all()
+
+
+def _no_rows(schema: pa.Schema) -> str:
+    columns = ", ".join(f'NULL::{_SQL[str(field.type)]} AS "{field.name}"' for field in schema)
+    return f"SELECT {columns} WHERE false"
 
 
 def _only_reading(cursor: duckdb.DuckDBPyConnection, sql: str) -> None:
