@@ -7,9 +7,9 @@ damage and says nothing of a record cut short.
 import io
 import itertools
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC
-from typing import IO, ClassVar, NamedTuple, cast
+from typing import IO, ClassVar, Generic, NamedTuple, TypeVar, cast
 
 import msgspec
 from fastwarc.warc import ArchiveIterator, WarcRecord, WarcRecordType
@@ -30,6 +30,8 @@ from schemas.urls import media_key
 
 #: The field of a record in which weft's crawler notes what the files of its site say about its use: signals, as JSON.
 SITE_SIGNALS = "WARC-Site-Signals"
+T = TypeVar("T")
+
 _HEAD = 512
 _HEADERS = 64 << 10  # bytes that the WARC and HTTP headers of a record may take beside its body
 _LINE_ENDS = 4  # bytes between two records
@@ -81,6 +83,10 @@ class Capture(msgspec.Struct, frozen=True):
     stored_url: str = ""  # and the address of its record; `offset` and `length` are that record's
 
 
+#: Makes something of a record, by its number in the archive, or None. Raises `Drop`.
+Take = Callable[[WarcRecord, int, Frame, WarcSettings], T | None]
+
+
 class Response(NamedTuple):
     """Of one record: headers and decoded body, what the site's files say of its use, when it was fetched."""
 
@@ -95,10 +101,20 @@ def read_captures(file: IO[bytes], name: str, size: int, settings: WarcSettings,
 
     `file` is open for reading and seekable, `size` in bytes. Raises `OSError` only when `file` itself fails.
     """
+    for capture, is_shared in read_records(file, name, size, settings, tally, _capture, _largest(settings)):
+        # Of several records in a frame none can be found again by its offset.
+        yield msgspec.structs.replace(capture, length=0) if is_shared and not capture.stored_in else capture
+
+
+def read_records(
+    file: IO[bytes], name: str, size: int, settings: WarcSettings, tally: Tally, take: Take[T], max_bytes: int
+) -> Iterator[tuple[T, bool]]:
+    """What `take` makes of the records of an archive, in its order, and whether their frame holds others, too. What is
+    damaged, and what `take` drops, is counted in `tally`. A record may have `max_bytes`; the rest is as above."""
     source, numbers, kinds = Source(file), itertools.count(), set[int]()
-    reader = _Reader(source, name, numbers, settings, tally, kinds)
+    reader = _Reader(source, name, numbers, settings, tally, kinds, take)
     is_warc, unexplained = False, None
-    for frame in frames(source, size, _largest(settings) + _HEADERS):
+    for frame in frames(source, size, max_bytes + _HEADERS):
         is_warc = is_warc or frame.data.startswith(b"WARC/")
         if not is_warc:
             unexplained = frame  # counted if records follow; else the file is something other than a WARC
@@ -107,7 +123,7 @@ def read_captures(file: IO[bytes], name: str, size: int, settings: WarcSettings,
             if isinstance(piece, Damage):
                 _count_damage(piece, name, tally)
             else:
-                yield from reader.captures(piece)
+                yield from reader.taken(piece)
         unexplained = None
     if not is_warc:
         _drop_record(tally, DropRow(name, "record", "not_warc"))
@@ -115,7 +131,7 @@ def read_captures(file: IO[bytes], name: str, size: int, settings: WarcSettings,
         _drop_record(tally, DropRow(name, "record", "no_responses", _EXTRACT_HINT))
 
 
-class _Reader:
+class _Reader(Generic[T]):
     """Reads the frames of one archive."""
 
     def __init__(
@@ -126,20 +142,20 @@ class _Reader:
         settings: WarcSettings,
         tally: Tally,
         kinds: set[int],
+        take: Take[T],
     ) -> None:
+        self._take = take
         self._source, self._name, self._numbers, self._kinds = source, name, numbers, kinds
         self._settings, self._tally = settings, tally
 
-    def captures(self, frame: Frame) -> Iterator[Capture]:
-        parsed: Iterable[Capture | None]
+    def taken(self, frame: Frame) -> Iterator[tuple[T, bool]]:
+        parsed: Iterable[T | None]
         if frame.whole or frame.packing == "arc":
             parsed = list(self._parse(io.BytesIO(frame.data), frame))
             is_shared = len(parsed) > 1
         else:  # one huge record, or an archive in one stream: its records are taken in passing
             parsed, is_shared = self._parse(self._stream(frame), frame), True
-        for capture in parsed:
-            if capture is not None:  # of several records in a frame none can be found again by its offset
-                yield msgspec.structs.replace(capture, length=0) if is_shared and not capture.stored_in else capture
+        yield from ((found, is_shared) for found in parsed if found is not None)
 
     def _stream(self, frame: Frame) -> IO[bytes]:
         section = cast(IO[bytes], Section(self._source.at, frame.offset, frame.end))
@@ -147,14 +163,14 @@ class _Reader:
             return cast(IO[bytes], unpacker(read_dictionary(self._source)).stream_reader(section))
         return section
 
-    def _parse(self, data: IO[bytes], frame: Frame) -> Iterator[Capture | None]:
-        """For each record in `data` its capture, or None; every response is counted."""
+    def _parse(self, data: IO[bytes], frame: Frame) -> Iterator[T | None]:
+        """What is made of each record in `data`, or None; every response is counted."""
         try:
             for record in ArchiveIterator(
                 data, record_types=WarcRecordType.any_type, parse_http=False, auto_decode="none", quirks_mode=True
             ):
                 self._kinds.add(int(record.record_type))
-                yield _counted(record, next(self._numbers), frame, self._settings, self._tally)
+                yield _counted(record, next(self._numbers), frame, self._settings, self._tally, self._take)
         except (OSError, ZstdError) as error:
             if self._source.failed:
                 raise
@@ -205,13 +221,13 @@ def read_response(
     found.parse_http(auto_decode="none", quirks_mode=True)
     if found.content_length > max_bytes:
         raise Drop("too_large", f"{found.content_length} bytes, cap {max_bytes}")
-    body, headers = found.reader.read(), _headers(found)
+    body, headers = found.reader.read(), headers_of(found)
     require_whole(found.headers, headers, len(body))
     if verify_digests:
         require_sound(found.headers, headers, block, body, max_bytes)
     transfer, content = (headers.get(f"{name}-encoding", "") for name in ("transfer", "content"))
     decoded = decode_body(body, transfer, content, max_bytes)
-    return Response(headers, decoded, site_signals(found), _fetch_time(found))
+    return Response(headers, decoded, site_signals(found), fetch_time_of(found))
 
 
 def _only_record(record: bytes, url: str, max_bytes: int, dictionary: bytes) -> tuple[WarcRecord, bytes]:
@@ -224,8 +240,8 @@ def _only_record(record: bytes, url: str, max_bytes: int, dictionary: bytes) -> 
         found = _first(frame.data if frame else b"")
     if found is None:
         raise Drop("broken_record", "no record at this offset")
-    if media_key(_target(found)) != media_key(url):
-        raise Drop("not_seekable", f"{_target(found)} lies there")
+    if media_key(target_of(found)) != media_key(url):
+        raise Drop("not_seekable", f"{target_of(found)} lies there")
     stated = found.content_length
     try:
         block = found.reader.read(min(stated, max_bytes + _HEADERS))
@@ -253,21 +269,24 @@ def _block(frame: Frame, record: WarcRecord) -> bytes | memoryview:
     return memoryview(frame.data)[length - record.content_length : length] if length and is_alone else b""
 
 
-def _counted(record: WarcRecord, number: int, frame: Frame, settings: WarcSettings, tally: Tally) -> Capture | None:
-    """The capture in a record, if it holds one; the record is read to its end, and counted if it is a response."""
+def _counted(
+    record: WarcRecord, number: int, frame: Frame, settings: WarcSettings, tally: Tally, take: Take[T]
+) -> T | None:
+    """What is made of a record, if anything; it is read to its end, and counted if it is a response."""
+    found, drop = None, None
     try:
-        capture, drop = _capture(record, number, frame, settings), None
+        found = take(record, number, frame, settings)
     except Drop as reason:
-        capture, drop = None, reason
+        drop = reason
     record.reader.consume()
-    if record.reader.tell() < record.content_length and (frame.whole or capture is not None):
-        capture, drop = None, Drop("truncated_record", f"{record.reader.tell()} of {record.content_length} bytes")
+    if record.reader.tell() < record.content_length and (frame.whole or found is not None):
+        found, drop = None, Drop("truncated_record", f"{record.reader.tell()} of {record.content_length} bytes")
     if drop is not None:
-        _drop_record(tally, DropRow(_target(record), "record", drop.reason, drop.detail))
-    elif capture is not None:
+        _drop_record(tally, DropRow(target_of(record), "record", drop.reason, drop.detail))
+    elif found is not None:
         tally.saw("record")
         tally.kept("record")
-    return capture
+    return found
 
 
 def _capture(record: WarcRecord, number: int, frame: Frame, settings: WarcSettings) -> Capture | None:
@@ -285,7 +304,7 @@ def _capture(record: WarcRecord, number: int, frame: Frame, settings: WarcSettin
         raise Drop("not_http")
     if record.http_headers.status_code != 200:
         raise Drop("http_status", str(record.http_headers.status_code))
-    headers = _headers(record)
+    headers = headers_of(record)
     head = record.reader.read(_HEAD)
     kind = _kind(headers, head, settings.videos)
     cap = settings.cap(kind)
@@ -301,12 +320,12 @@ def _capture(record: WarcRecord, number: int, frame: Frame, settings: WarcSettin
         number=number,
         offset=frame.offset,
         length=frame.end - frame.offset,
-        url=_target(record),
+        url=target_of(record),
         is_image=kind != "page",
         body=body,
         headers=headers,
         charset=record.http_charset or "",
-        fetch_time=_fetch_time(record),
+        fetch_time=fetch_time_of(record),
         redirected_from=_redirected_from(record),
         tdm=(record.headers.get("WARC-TDM-Reservation") or "", record.headers.get("WARC-TDM-Policy") or ""),
         site=site_signals(record),
@@ -326,7 +345,7 @@ def _revisit(record: WarcRecord, number: int) -> Capture:
         fields.get(f"warc-refers-to-{name}", "") for name in ("filename", "file-offset", "file-length")
     )
     record.parse_http(auto_decode="none", quirks_mode=True)
-    headers = _headers(record) if record.is_http else {}
+    headers = headers_of(record) if record.is_http else {}
     stored_url = fields.get("warc-refers-to-target-uri", "").strip("<> ")
     is_image = headers.get("content-type", "").lower().startswith("image/")
     if not (file and stored_url and is_image and offset.isdigit() and length.isdigit()):
@@ -335,12 +354,12 @@ def _revisit(record: WarcRecord, number: int) -> Capture:
         number=number,
         offset=int(offset),
         length=int(length),
-        url=_target(record),
+        url=target_of(record),
         is_image=True,
         body=b"",
         headers=headers,
         charset="",
-        fetch_time=_fetch_time(record),
+        fetch_time=fetch_time_of(record),
         redirected_from=_redirected_from(record),
         stored_in=file,
         stored_url=stored_url,
@@ -360,7 +379,7 @@ def _redirected_from(record: WarcRecord) -> tuple[str, ...]:
     return tuple(value for name, value in record.headers if name.lower() == "warc-redirected-from")
 
 
-def _fetch_time(record: WarcRecord) -> str:
+def fetch_time_of(record: WarcRecord) -> str:
     return f"{record.record_date.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}" if record.record_date else ""
 
 
@@ -386,11 +405,11 @@ def _kind(headers: dict[str, str], head: bytes, videos: bool) -> str:
     return "image" if stated.startswith("image/") or (not encoded and is_svg(head)) else ""
 
 
-def _headers(record: WarcRecord) -> dict[str, str]:
+def headers_of(record: WarcRecord) -> dict[str, str]:
     return join_headers(record.http_headers or ())
 
 
-def _target(record: WarcRecord) -> str:
+def target_of(record: WarcRecord) -> str:
     return (record.headers.get("WARC-Target-URI") or "").strip("<> ")
 
 

@@ -30,6 +30,7 @@ def build(
     deny: str | Iterable[str] = (),
     append: bool = False,
     rewrite: bool = False,
+    robots: AnyPath | Iterable[AnyPath] = (),
     engine: str = "ray",
     workers: int = 0,
     address: str = "",
@@ -46,6 +47,7 @@ def build(
     deny       addresses and domains that must not be in the dataset; those that are there are removed
     append     add the inputs to the finished dataset that lies there; without inputs go on with what was begun
     rewrite    with `append`: write shards anew that hold samples which newer ones have replaced, without these
+    robots     archives of robots.txt captures, by which pages and media are judged
     engine     `ray`, here or on the cluster at `address`; `inline` works in this process
     workers    partitions at a time on a Ray that is started here; 0: one for each CPU
 
@@ -64,9 +66,9 @@ def build(
         listed(videos),
     )
     if append:
-        building.append(*given, rewrite=rewrite)
+        building.append(*given, rewrite=rewrite, robots=listed(robots))
     else:
-        building.build(*given)
+        building.build(*given, robots=listed(robots))
     return open_dataset(output)
 
 

@@ -88,7 +88,7 @@ class Captures:
 
 def extract(task: Task, recipe: Recipe, takers: Sequence[Callable[[Task, Wanted], Taker]]) -> None:
     """Read some archives of the plan. Of the takers the last may drop pages that those before it have taken from."""
-    wanted, places, numbers = Wanted(task), Captures(task), task.memory.once(_by_name)
+    wanted, places, numbers = Wanted(task), Captures(task), task.memory.once(archive_names)
     opened = [taker(task, wanted) for taker in takers]
     read = task.enter(Isolated(recipe.read, task.config.isolation))
     for number in task.plan.inputs_of(task.index):
@@ -136,7 +136,7 @@ def read_archive(archive: Input, config: BuildConfig, tally: Tally) -> Iterator[
         yield from read_captures(file, archive.url, size, warc_settings(config), tally)
 
 
-def _by_name(memory: Memory) -> dict[str, int]:
+def archive_names(memory: Memory) -> dict[str, int]:
     """The inputs by the last part of their names, as revisit records of one archive name another."""
     return {posixpath.basename(archive.url): number for number, archive in enumerate(memory.plan.inputs)}
 
