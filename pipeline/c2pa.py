@@ -18,29 +18,40 @@ from schemas.signals import Signal, Verdict, most_restrictive, said
 
 #: What stands in the label of each manifest store, whatever the container; other files are not looked at.
 _SIGN = b"c2pa"
+#: What stands in those of assertions about training, and the box that may hold them packed.
+_LABEL, _PACKED = b"training-mining", b"brob"
 _APP11 = 0xEB
+_GIF, _BOM = b"GIF8", b"\xef\xbb\xbf"
 _ASSERTIONS = ("c2pa.training-mining", "cawg.training-mining")
 #: Entries that training a model is, or needs.
 _ENTRIES = ("ai_training", "ai_generative_training", "data_mining")
 _USES: dict[str, Verdict] = {"notallowed": "no", "constrained": "conditional", "allowed": "yes"}
+_REFUSING = (b"notAllowed", b"constrained")
 _MAX_MANIFESTS = 1_000
 _SETTINGS = {
-    "verify": {
-        "verify_after_reading": True,
-        "verify_trust": False,  # who signed does not matter: who says no is believed
-        "remote_manifest_fetch": False,
-        "ocsp_fetch": False,
-    }
+    "verify_trust": False,  # who signed does not matter: who says no is believed
+    "remote_manifest_fetch": False,
+    "ocsp_fetch": False,
 }
 
 
 def c2pa_signals(data: bytes, time: str = "") -> tuple[Signal, ...]:
     """What all manifests of a file say. A yes counts of the active manifest alone, if its hashes and signature hold."""
-    if not _may_hold(data):
+    manifests = _manifests(data)
+    if manifests is not None and _LABEL not in manifests and _PACKED not in manifests:
         return ()
-    store = _read(data)
+    # Hashes and signatures take most of the time, and only a yes needs them.
+    may_refuse = manifests is not None and any(word in manifests for word in _REFUSING)
+    found = _signals(_read(data, is_verified=False), time, True) if may_refuse else None
+    if found is None or any(signal.verdict == "yes" for signal in found):
+        store = _read(data, is_verified=True)
+        found = _signals(store, time, store.get("validation_state") in ("Valid", "Trusted"))
+    return found
+
+
+def _signals(store: dict[str, Any], time: str, is_sound: bool) -> tuple[Signal, ...]:
+    """Of all manifests; `is_sound`: a yes of the active one counts."""
     active = store.get("active_manifest", "")
-    is_sound = store.get("validation_state") in ("Valid", "Trusted")
     found = []
     for label, manifest in list(_mapping(store.get("manifests")).items())[:_MAX_MANIFESTS]:
         for name, stated in _assertions(manifest):
@@ -53,21 +64,37 @@ def c2pa_signals(data: bytes, time: str = "") -> tuple[Signal, ...]:
     return tuple(found)
 
 
-def _may_hold(data: bytes) -> bool:
-    """A quick look, where a container says where manifests lie; elsewhere for a word that each of them has."""
+def _manifests(data: bytes) -> bytes | None:
+    """The bytes in which manifests stand, names as they are; b"" where there are none, None where they are cut up or
+    written otherwise."""
     if data.startswith(b"\xff\xd8\xff"):
-        return any(marker == _APP11 and _SIGN in segment for marker, segment in head_segments(data))
+        return _of_jpeg(data)
     if data.startswith(SIGNATURE):
-        return any(chunks_of(data, b"caBX"))
-    return _SIGN in data
+        return b"".join(chunks_of(data, b"caBX"))
+    if data.startswith(_GIF) or data.removeprefix(_BOM).lstrip()[:1] == b"<":
+        return None if _SIGN in data else b""
+    return data if _SIGN in data else b""
 
 
-def _read(data: bytes) -> dict[str, Any]:
+def _of_jpeg(data: bytes) -> bytes:
+    """The boxes of APP11, put together of their segments: ISO/IEC 19566-5, annex D."""
+    boxes: dict[bytes, list[bytes]] = {}
+    for marker, segment in head_segments(data):
+        if marker == _APP11 and segment.startswith(
+            b"JP", 4
+        ):  # number of the box, of the segment; length and type of it
+            parts = boxes.setdefault(segment[6:8], [])
+            head = 24 if segment[12:16] == b"\0\0\0\1" else 20
+            parts.append(segment[head:] if parts else segment[12:])
+    return b"\0".join(b"".join(parts) for parts in boxes.values())
+
+
+def _read(data: bytes, is_verified: bool) -> dict[str, Any]:
     """The manifest store as JSON; empty where there is none that can be read."""
     import c2pa  # 40 MB of native code, for files that have a manifest
 
     try:
-        with c2pa.Reader("", io.BytesIO(data), context=_context()) as reader:
+        with c2pa.Reader("", io.BytesIO(data), context=_context(is_verified)) as reader:
             found = msgspec.json.decode(reader.json())
     except (c2pa.C2paError, msgspec.DecodeError):
         return {}
@@ -75,10 +102,10 @@ def _read(data: bytes) -> dict[str, Any]:
 
 
 @functools.cache
-def _context() -> Any:
+def _context(is_verified: bool) -> Any:
     import c2pa
 
-    return c2pa.Context(c2pa.Settings.from_dict(_SETTINGS))
+    return c2pa.Context(c2pa.Settings.from_dict({"verify": {**_SETTINGS, "verify_after_reading": is_verified}}))
 
 
 def _assertions(manifest: Any) -> Iterator[tuple[str, dict[str, str]]]:
