@@ -1,8 +1,8 @@
 """C2PA manifests of images and videos: what their assertions say of training and mining, by c2pa-python.
 
 `c2pa.training-mining` is of C2PA 1.x (section 18.21 of 1.4), `cawg.training-mining` of the Creator Assertions Working
-Group (1.1). Nothing is fetched: a manifest that lies elsewhere is none. Runs in a child process with limits of time and
-memory, as decoding does: the library is native code, and its input hostile.
+Group (1.1, 6 May 2025). Nothing is fetched: a manifest that lies elsewhere is none. Runs in a child process with limits
+of time and memory, as decoding does: the library is native code, and its input hostile.
 """
 
 import functools
@@ -25,6 +25,7 @@ _GIF, _BOM = b"GIF8", b"\xef\xbb\xbf"
 _ASSERTIONS = ("c2pa.training-mining", "cawg.training-mining")
 #: Entries that training a model is, or needs.
 _ENTRIES = ("ai_training", "ai_generative_training", "data_mining")
+_OWNERS = ("c2pa", "cawg")
 _USES: dict[str, Verdict] = {"notallowed": "no", "constrained": "conditional", "allowed": "yes"}
 _REFUSING = (b"notAllowed", b"constrained")
 _MAX_MANIFESTS = 1_000
@@ -109,18 +110,31 @@ def _context(is_verified: bool) -> Any:
 
 
 def _assertions(manifest: Any) -> Iterator[tuple[str, dict[str, str]]]:
-    """Name and entries, by their last words, of each assertion about training."""
+    """Name and entries of each assertion about training; of an entry its use, and what is said of its constraints."""
     for assertion in _mapping(manifest).get("assertions") or ():
         label = str(_mapping(assertion).get("label", ""))
         name = next((known for known in _ASSERTIONS if label == known or label.startswith(f"{known}__")), "")
-        entries = _mapping(_mapping(_mapping(assertion).get("data")).get("entries"))
+        data = _mapping(_mapping(assertion).get("data"))
+        entries = _mapping(data.get("entries", data))  # the first schemas left the map of this name out
         if name:
-            uses = {str(entry).rpartition(".")[2]: _mapping(value).get("use") for entry, value in entries.items()}
-            yield name, {entry: use for entry, use in uses.items() if isinstance(use, str)}
+            uses = {str(entry): _use(_mapping(value)) for entry, value in entries.items()}
+            yield name, {entry: use for entry, use in uses.items() if use}
+
+
+def _use(entry: dict[str, Any]) -> str:
+    use, constraint = entry.get("use"), entry.get("constraint_info") or entry.get("constraints_info")
+    return f"{use} ({constraint})" if isinstance(use, str) and constraint else use if isinstance(use, str) else ""
 
 
 def _verdict(stated: dict[str, str]) -> Verdict:
-    return most_restrictive(_USES.get(stated.get(entry, "").strip().lower(), "unknown") for entry in _ENTRIES)
+    """Entries of others, such as `org.example.ai_training`, restrict and allow nothing."""
+    found: list[Verdict] = []
+    for entry, use in stated.items():
+        owner, _, meaning = entry.rpartition(".")
+        if meaning in _ENTRIES:
+            verdict = _USES.get(use.partition(" (")[0].strip().lower(), "unknown")
+            found.append("unknown" if verdict == "yes" and owner not in _OWNERS else verdict)
+    return most_restrictive(found)
 
 
 def _mapping(value: Any) -> dict[str, Any]:

@@ -225,3 +225,10 @@ def test_the_fields_and_columns_of_clips_are_documented() -> None:
     assert fields == list(ClipSample.__struct_fields__)
     stated = page[page.index("The index has") :].partition(".\n")[0]
     assert re.findall(r"`(\w+)`", stated) == ["key", "offset", "size", "members", *CLIPS.columns]
+
+
+def test_every_test_that_a_page_names_is_there() -> None:
+    files = list((ROOT / "tests").rglob("test_*.py"))
+    there = {name for file in files for name in re.findall(r"def (test_\w+)", file.read_text("utf-8"))}
+    named = {name for page in PAGES for name in re.findall(r"`(test_[a-z0-9_]+)`", page.read_text("utf-8"))}
+    assert named <= there

@@ -14,6 +14,7 @@ from pipeline import c2pa
 from pipeline.c2pa import c2pa_signals
 from tests.pipeline.signed import signed
 
+LABEL = "cawg.training-mining"
 JPEG, PNG, WEBP, MP4 = "image/jpeg", "image/png", "image/webp", "video/mp4"
 
 
@@ -55,6 +56,24 @@ def test_not_allowed_is_a_no(mime: str, label: str, entry: str) -> None:
 def test_the_most_restrictive_entry_counts(entries: dict[str, str], verdict: str) -> None:
     named = {f"cawg.{entry}": use for entry, use in entries.items()}
     assert [one.verdict for one in c2pa_signals(signed(media(JPEG), JPEG, "cawg.training-mining", named))] == [verdict]
+
+
+def test_constraints_are_told_and_entries_of_others_only_restrict() -> None:
+    def read(entries: dict[str, dict[str, str]]) -> tuple[str, str]:
+        assertion = {"label": LABEL, "data": {"entries": entries}}
+        store = {"active_manifest": "a", "manifests": {"a": {"assertions": [assertion]}}}
+        (signal,) = c2pa._signals(store, "", is_sound=True)
+        return signal.verdict, signal.value
+
+    asked = {"cawg.ai_training": {"use": "constrained", "constraint_info": "ask ann@a.example"}}
+    assert read(asked) == ("conditional", "cawg.ai_training=constrained (ask ann@a.example)")
+    assert read({"org.example.ai_training": {"use": "notAllowed"}})[0] == "no"
+    assert read({"org.example.ai_training": {"use": "allowed"}})[0] == "unknown"
+
+
+def test_entries_without_their_map_are_read() -> None:
+    data = signed(media(JPEG), JPEG, "c2pa.training-mining", {"c2pa.ai_training": "notAllowed"}, is_bare=True)
+    assert [one.verdict for one in c2pa_signals(data)] == ["no"]
 
 
 def test_what_an_ingredient_refuses_is_refused_and_what_it_allows_is_not_ours() -> None:
