@@ -11,6 +11,7 @@ from jobs.cli import main
 from jobs.config import load_config
 from jobs.dataset.check import problems
 from jobs.dataset.index import Index
+from jobs.dataset.removal import remove as run_removal
 from schemas.dataset import read_dataset
 from schemas.denied_hashes import PHASH_DISTANCE
 from schemas.storage import Store
@@ -113,6 +114,35 @@ def test_an_image_goes_by_its_hash_whatever_its_address(dataset: Path, how: str)
     assert read_dataset(Store(str(dataset))).removals[0].records == 1
 
 
+@pytest.mark.parametrize("how", ["url", "page_url", "original_sha256", "sha256", "frame_hashes"])
+def test_clips_go_by_address_and_hash(looked_at: Path, tmp_path: Path, how: str) -> None:
+    dataset = Path(shutil.copytree(looked_at, tmp_path / "out"))
+    (clip,) = rows(dataset, f"select {how} from clips limit 1")[0]
+    value = clip[0] if how == "frame_hashes" else clip
+    line = {"url": "", "page_url": "", "frame_hashes": "phash:"}.get(how, "sha256:") + value
+    (before,) = rows(dataset, "select count(*) from clips")[0]
+    film = next(path for path in (dataset / "clips/shards").glob("*.tar")).read_bytes()
+    assert before
+    assert remove(dataset, line) == 0
+    is_left = list((dataset / "clips/shards").glob("*.tar"))
+    after = rows(dataset, "select count(*) from clips")[0][0] if is_left else 0
+    assert after < before
+    assert read_dataset(Store(str(dataset))).removals[0].samples["clips"] == before - after
+    assert holds(dataset, film) == []
+    assert list(problems(Store(str(dataset)))) == []
+
+
+def test_a_dataset_in_a_store_of_objects_is_worked_on_in_place(site: list[Path]) -> None:
+    url = "memory://weft-removal-test"
+    build(url, [str(site[0])], load_config("default", ["partitions=1"]), INLINE)
+    store = Store(url)
+    before = read_dataset(store).kinds["interleaved"].samples
+    (removal,) = run_removal(store, ["site1.example"]).removals
+    assert 0 < removal.samples["interleaved"] < before
+    assert list(problems(store)) == []
+    assert store.list("work/extract") == []
+
+
 def test_an_image_goes_by_its_pdq_hash(dataset: Path) -> None:
     pytest.importorskip("pdqhash")
     import numpy as np
@@ -163,6 +193,10 @@ def test_a_dry_run_tells_and_changes_nothing(dataset: Path, capsys: pytest.Captu
     assert f"  3 by {PAGE}" in said
     assert f"  2 by {IMAGE}" in said
     assert contents(dataset) == before
+    assert remove(dataset, PAGE, IMAGE) == 0
+    capsys.readouterr()
+    assert main(["remove", str(dataset), "--dry-run"]) == 0
+    assert "nothing would go" in capsys.readouterr().out
 
 
 def test_killed_at_any_moment_the_same_command_finishes_it(
