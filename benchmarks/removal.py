@@ -47,7 +47,7 @@ def main() -> None:
         for what, lines in (("nothing that is there", ["nowhere.example"]), ("pages and images", pages + images)):
             shutil.copytree(folder / "out", folder / "copy")
             before = cpu_seconds()
-            removals = remove(Store(str(folder / "copy")), lines).removals
+            removals = remove(Store(str(folder / "copy")), lines, INLINE).removals
             took = cpu_seconds() - before
             went = f", {removals[0].samples} samples and {removals[0].images} images" if removals else ""
             print(f"removing {what}{went}: {took:.2f} s, {took / len(rows) * 1e3:.2f} ms a sample, {took / built:.1%}")

@@ -66,7 +66,7 @@ def build(
     begin_retry(store, recipe, retry)
     if store.exists(DATASET):
         dataset = finished(store, recipe)
-        left = remove_denied(store, dataset, denied)
+        left = remove_denied(store, dataset, denied, engine)
         logger.warning(
             "%s is complete: %s", output, "nothing to do" if left == dataset else "what is denied was removed"
         )
@@ -76,7 +76,7 @@ def build(
     if videos and "clips" not in recipe.config.kinds:
         raise InputError(_NO_CLIPS)
     made = carry_out(store, make_plan(store, inputs, recipe, videos=videos, robots=robots), recipe, engine)
-    return remove_denied(store, made, denied)  # partitions may have been done before something was denied
+    return remove_denied(store, made, denied, engine)  # partitions may have been done before something was denied
 
 
 def append(
@@ -97,8 +97,8 @@ def append(
     """
     store = Store(output)
     dataset = _append(store, inputs, Recipe.of(recipe), engine, deny, videos, rewrite, robots)
-    dataset = remove_denied(store, dataset, read_deny_list(store))
-    return rewrite_superseded(store, dataset) if rewrite else dataset
+    dataset = remove_denied(store, dataset, read_deny_list(store), engine)
+    return rewrite_superseded(store, dataset, engine) if rewrite else dataset
 
 
 def _append(

@@ -41,7 +41,7 @@ def fetch_pairs(
     denied = add_to_deny_list(store, deny)
     begin_retry(store, recipe, retry)
     if store.exists(DATASET):
-        return remove_denied(store, finished(store, recipe), denied)
+        return remove_denied(store, finished(store, recipe), denied, engine)
     if config.lists.downloader == "img2dataset":
         require_img2dataset(config.lists)
     plan = make_plan(store, lists, recipe, "lists")
@@ -53,4 +53,4 @@ def fetch_pairs(
         if config.lists.downloader == "weft":
             fetch_media(phases, [ASK_PAIR_IMAGES], [LISTS])
         make_pairs(phases)
-    return remove_denied(store, finish(store, plan, jobs_of(config.kinds), phases.commits), denied)
+    return remove_denied(store, finish(store, plan, jobs_of(config.kinds), phases.commits), denied, engine)

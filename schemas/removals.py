@@ -77,6 +77,10 @@ def removed_files(store: Store) -> list[str]:
 
 def forget_applied(store: Store) -> None:
     """Its shards are made anew: what was removed of those before says nothing of them."""
+    for folder in store.list("work"):
+        if folder.startswith("remove-"):
+            for shard in store.list(f"work/{folder}"):
+                store.remove_all([f"work/{folder}/{shard}/{name}" for name in store.list(f"work/{folder}/{shard}")])
     store.remove(_OPEN)
     store.remove(_APPLIED)
 
@@ -138,9 +142,9 @@ def open_removal(store: Store, wanted: Removal) -> Removal:
 
 
 def close_removal(store: Store, lines: list[str], builds: int) -> None:
-    """The list was carried out, and the dataset says so."""
-    store.put(_APPLIED, msgspec.json.encode(_Applied(_digest(lines), builds)))
+    """The list was carried out, and the dataset says so. Killed in between, the next removal finds nothing to do."""
     store.remove(_OPEN)
+    store.put(_APPLIED, msgspec.json.encode(_Applied(_digest(lines), builds)))
 
 
 def _digest(lines: list[str]) -> str:

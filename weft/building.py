@@ -72,19 +72,22 @@ def build(
     return open_dataset(output)
 
 
-def remove(dataset: AnyPath, deny: str | Iterable[str]) -> Removal | None:
+def remove(
+    dataset: AnyPath, deny: str | Iterable[str], *, engine: str = "ray", workers: int = 0, address: str = ""
+) -> Removal | None:
     """Take samples and images out of a finished dataset for good: `weft remove`. Killed, the same call goes on.
 
     dataset    a folder or fsspec URL
     deny       addresses, domains and hashes (`sha256:`, `phash:`, `pdq:`), as lines of a deny list; they stay in it
+    engine, workers, address  as of `build`; what is small is done in this process
 
     Returns what went, as it stands in the history of the dataset; None where nothing of the list was in it. Raises
-    `InputError` where no finished dataset lies there, `SettingsError` for a wrong line, `OSError` when the storage
-    fails.
+    `InputError` where no finished dataset lies there, `SettingsError` for a wrong line, `BuildError` when partitions
+    could not be done, `OSError` when the storage fails.
     """
     store = Store(os.fspath(dataset))
     before = require_finished(store).removals
-    after = removing.remove(store, listed(deny)).removals
+    after = removing.remove(store, listed(deny), engine_settings(engine, workers, address)).removals
     return after[-1] if after != before else None
 
 

@@ -4,6 +4,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from jobs.cli import fail
+from jobs.commands.running import add_engine, engine_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -22,11 +23,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "the dataset's deny.txt. Without it that list is carried out, or what was begun is finished",
     )
     parser.add_argument("--dry-run", action="store_true", help="say what would go, and change nothing")
+    add_engine(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     from crawlers.inputs import InputError
     from jobs.dataset.removal import remove, require_finished, would_remove
+    from jobs.phases.run import BuildError
     from jobs.settings_files import read_lines
     from schemas.deny import DenyList, read_deny_list
     from schemas.settings import SettingsError
@@ -42,9 +45,11 @@ def run(arguments: argparse.Namespace) -> int:
             removal, by_entry = would_remove(store, before, deny)
             print("\n".join([*_lines(removal, "would go"), *_by_entry(by_entry)]))
             return 0
-        after = remove(store, lines)
+        after = remove(store, lines, engine_of(arguments))
     except (InputError, SettingsError) as error:
         return fail(error, 2)
+    except BuildError as error:
+        return fail(error, 1)
     except OSError as error:
         return fail(f"the storage failed: {error}. The same command goes on", 1)
     if after.removals == before.removals:

@@ -1,59 +1,54 @@
 """What is denied is taken out of a finished dataset: samples and images, by address and by hash, and what is left of
-them beside the shards.
+them beside the shards. Samples that a later build replaced go with them where a shard is written anew, and alone where
+that is asked for.
 
-What a later build replaced goes with them where a shard is written anew, and alone where that is asked for.
-
-A shard is replaced by one without them: written aside, committed under the next free number of its partition, then the
-old one's mark and files are deleted. `dataset.json`, written last, has the removal in its history. Killed at any
-moment, the same command finishes it.
+Tasks on an engine, each over the shards of a partition (`jobs.dataset.rewrite`). One that has looked for what is denied
+says which shards it left, and by that list they are not looked through again. `dataset.json`, written last, has the
+removal in its history. Killed at any moment, the same command finishes it.
 """
 
-import os
-import posixpath
+import functools
+import hashlib
+import itertools
+import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
 from crawlers.inputs import InputError
 from jobs.dataset.append import is_appending
-from jobs.dataset.denied import Denied, denied_in, edited
-from jobs.dataset.traces import ARCHIVES, clear_work, records_denied, remove_traces
+from jobs.dataset.denied import denied_in
+from jobs.dataset.onto import time_now
+from jobs.dataset.rewrite import Part, Rewriting, name_anew
+from jobs.dataset.traces import ARCHIVES, LOOKED, clear_work, records_denied, remove_traces
+from jobs.engine.engine import EngineSettings, Failure, open_engine
+from jobs.engine.progress import progress
+from jobs.phases.run import BuildError
+from jobs.phases.task import Run
 from schemas import __version__
-from schemas.commits import Attempt, Commit, committed, publish, read_commit, sweep
+from schemas.commits import Commit, committed, read_commit, sweep
 from schemas.dataset import DATASET, Dataset, live_totals, read_dataset, write_reader_files
-from schemas.deny import DenyList, add_to_deny_list
-from schemas.drop_files import DropFile
-from schemas.drops import Counts, DropRow, Tally
-from schemas.kinds import KINDS
-from schemas.removals import (
-    Gone,
-    Removal,
-    RemovedFile,
-    close_removal,
-    is_applied,
-    open_removal,
-    read_gone,
-    write_removal,
-)
-from schemas.shards import Shard, ShardInfo, ShardMark, ShardSettings, ShardWriter, read_marks
+from schemas.deny import DenyList, add_to_deny_list, read_deny_list
+from schemas.drops import Counts
+from schemas.removals import Gone, Removal, close_removal, is_applied, open_removal, read_gone, write_removal
+from schemas.shards import read_marks
 from schemas.storage import Store
-from schemas.superseded import NONE, latest_lists, read_superseded
+from schemas.superseded import builds_of_lists
 
-PHASE = "remove"
-_REWRITE = "rewrite"
+PHASE, _REWRITE = "remove", "rewrite"
+_SHARD = re.compile(r"\d+-\d+")  # what the names of its files begin with
 _FOLDERS, _FOLDERS_OF_KIND = ("", "drops", "removed", *ARCHIVES), ("shards", "commit", "keys", ".nv-meta")
-_NO_LIMIT = ShardSettings(max_bytes=1 << 62)
-_NOTHING: Mapping[str, Denied] = {}
+_READ_AT_A_TIME = 1000
+_WORTH_AN_ENGINE = 1 << 30  # bytes of shards; fewer are read before one has started
 
 
-def remove(store: Store, lines: Iterable[str]) -> Dataset:
+def remove(store: Store, lines: Iterable[str], engine: EngineSettings) -> Dataset:
     """Add lines to the deny list of a finished dataset, and carry it out. Raises `InputError` where there is none or
-    something is being added to it, `SettingsError` for a line that is wrong, `OSError` where the storage fails."""
+    something is being added to it, `SettingsError` for a line that is wrong, `OSError` where the storage fails, and
+    `BuildError`."""
     dataset = require_finished(store)
-    return remove_denied(store, dataset, add_to_deny_list(store, lines))
+    return remove_denied(store, dataset, add_to_deny_list(store, lines), engine)
 
 
 def require_finished(store: Store) -> Dataset:
@@ -65,23 +60,34 @@ def require_finished(store: Store) -> Dataset:
     return read_dataset(store)
 
 
-def remove_denied(store: Store, dataset: Dataset, deny: DenyList) -> Dataset:
-    """The dataset without what the list denies; itself where the list was carried out before."""
+def remove_denied(store: Store, dataset: Dataset, deny: DenyList, engine: EngineSettings) -> Dataset:
+    """The dataset without what its list denies; itself where the list was carried out before. Raises `BuildError`."""
     builds = len(dataset.builds)
     if not deny or is_applied(store, deny.lines, builds):
         return dataset
-    removal = open_removal(store, Removal(len(dataset.removals) + 1, _now(), len(deny.lines), __version__))
+    removal = open_removal(store, Removal(len(dataset.removals) + 1, time_now(), len(deny.lines), __version__))
     if removal.number > len(dataset.removals):  # else an earlier run was killed when all was done
-        commits = [commit for kind in dataset.kinds for commit in _remove_of_kind(store, kind, deny, removal)]
-        gone = read_gone(store, removal.number)
-        removal = msgspec.structs.replace(removal, entries=len(deny.lines))
-        removal = _of_gone(removal, gone, remove_traces(store, deny, removal, gone))
-        if commits or removal.records:
-            dataset = _with_removal(store, dataset, removal, commits)
+        dataset = _carried_out(store, dataset, deny, msgspec.structs.replace(removal, entries=len(deny.lines)), engine)
     clear_work(store)
+    # An attempt that was killed may have left what is denied.
     sweep(store, [*_FOLDERS, *(f"{kind}/{folder}" for kind in dataset.kinds for folder in _FOLDERS_OF_KIND)])
     close_removal(store, deny.lines, builds)
     return dataset
+
+
+def _carried_out(store: Store, dataset: Dataset, deny: DenyList, removal: Removal, engine: EngineSettings) -> Dataset:
+    phase = f"{PHASE}-{removal.number:03d}"
+    of_list = "\n".join([__version__, *deny.lines]).encode()
+    folder = f"{LOOKED}/{hashlib.blake2b(of_list, digest_size=8).hexdigest()}"
+    _finish_deleting(store, dataset, phase)
+    looked = _read_looked(store, folder)
+    parts = [part for part in _parts(store, dataset) if looked.get(_name(part)) != part.shards]
+    task = functools.partial(_remove_denied, Run.new(store.url), folder, parts, phase, removal.number)
+    _carry_out(engine, parts, task)
+    _forget_other_lists(store, folder)
+    gone, commits = read_gone(store, removal.number), _commits(store, phase)
+    removal = _of_gone(removal, gone, remove_traces(store, deny, removal, gone))
+    return _with_removal(store, dataset, removal, commits) if commits or removal.records else dataset
 
 
 def would_remove(store: Store, dataset: Dataset, deny: DenyList) -> tuple[Removal, Counter[str]]:
@@ -96,7 +102,7 @@ def would_remove(store: Store, dataset: Dataset, deny: DenyList) -> tuple[Remova
                 else:
                     of_kind.images += len(denied.images)
                     by_entry.update(denied.images.values())
-    removal = Removal(len(dataset.removals) + 1, _now(), len(deny.lines), __version__)
+    removal = Removal(len(dataset.removals) + 1, time_now(), len(deny.lines), __version__)
     return _of_gone(removal, gone, records_denied(store, deny)), by_entry
 
 
@@ -106,153 +112,113 @@ def _of_gone(removal: Removal, gone: Mapping[str, Gone], records: int) -> Remova
     return msgspec.structs.replace(removal, samples=samples, images=images, records=records)
 
 
-def rewrite_superseded(store: Store, dataset: Dataset) -> Dataset:
-    """The dataset with shards of which all samples count; itself where nothing was superseded."""
-    lists = {kind: latest_lists(store, kind) for kind in dataset.kinds}
-    if not any(lists.values()):
-        return dataset
-    for kind, of_kind in lists.items():
-        marks = {mark.shard.name: mark for mark in read_marks(store, kind)}
-        for name in of_kind:
-            if name in marks:
-                _replace(store, kind, marks[name], _REWRITE, _NOTHING)
-                _delete(store, kind, name)
-    return _recounted(store, dataset)
+def rewrite_superseded(store: Store, dataset: Dataset, engine: EngineSettings) -> Dataset:
+    """The dataset with shards of which all samples count; itself where nothing was superseded. Raises `BuildError`."""
+    _finish_deleting(store, dataset, _REWRITE)
+    parts = [part for part in _parts(store, dataset) if part.lists]
+    _carry_out(engine, parts, functools.partial(_remove_superseded, store.url, parts))
+    return _recounted(store, dataset) if parts else dataset
 
 
-def _remove_of_kind(store: Store, kind: str, deny: DenyList, removal: Removal) -> list[Commit]:
-    """The commits by which this removal has replaced shards, those of runs that were killed too."""
-    folder = f"{PHASE}-{removal.number:03d}"
-    commits = []
-    for name in store.list(f"work/{folder}"):
-        of_kind, _, shard = name.partition("-")
-        if of_kind == kind and committed(store, f"{folder}/{name}"):  # by an earlier run, killed before it was done
-            commits.append(read_commit(store, f"{folder}/{name}", 0))
-            publish(store, commits[-1])
-            _delete(store, kind, shard)
-    left = read_marks(store, kind)
-    while left:
-        mark = left.pop()
-        if denied := denied_in(store, kind, mark.shard.name, deny):
-            commits.append(_replace(store, kind, mark, folder, denied, removal.number))
-            _delete(store, kind, mark.shard.name)
-            left += _marks_of(store, kind, commits[-1])  # of another driver, who had a shorter list
-    return commits
+def _finish_deleting(store: Store, dataset: Dataset, phase: str) -> None:
+    """Delete what is left of shards that were written anew and have no mark any more: the deletion was cut off."""
+    anew = set(store.list(f"work/{phase}"))
+    for kind in dataset.kinds if anew else ():
+        marked = {name.removesuffix(".json") for name in store.list(f"{kind}/commit")}
+        for folder in (f"{kind}/shards", f"{kind}/superseded"):
+            shards = {name: found[0] for name in store.list(folder) if (found := _SHARD.match(name))}
+            spent = {shard for shard in shards.values() if shard not in marked and name_anew(kind, shard) in anew}
+            store.remove_all([f"{folder}/{name}" for name, shard in shards.items() if shard in spent])
 
 
-def _replace(
-    store: Store, kind: str, mark: ShardMark, folder: str, denied: Mapping[str, Denied], removal: int = 0
-) -> Commit:
-    """Commit a shard of what may stay; none if nothing may."""
-    name, columns = mark.shard.name, KINDS[kind].columns
-    phase = f"{folder}/{kind}-{name}"
-    with Attempt(store, phase, 0) as attempt:
-        finished: list[ShardInfo] = []
-        first = _next_number(store, kind, mark.partition)
-        writer = ShardWriter(
-            attempt, f"{kind}/shards", mark.partition, columns, _NO_LIMIT, finished.append, first_number=first
+def _parts(store: Store, dataset: Dataset) -> Iterator[Part]:
+    """The shards as they are now."""
+    for kind in dataset.kinds:
+        lists, free = builds_of_lists(store, kind), dict[int, int]()
+        for name in store.list(f"{kind}/shards"):
+            if found := _SHARD.match(name):
+                partition, number = map(int, found[0].split("-"))
+                free[partition] = max(number + 1, free.get(partition, 0))
+        for partition, marks in itertools.groupby(read_marks(store, kind), lambda mark: mark.partition):
+            shards = [mark.shard for mark in marks]
+            yield Part(
+                kind,
+                partition,
+                shards={shard.name: shard.tar_sha256 for shard in shards},
+                bytes=sum(shard.tar_bytes for shard in shards),
+                lists={shard.name: lists[shard.name] for shard in shards if shard.name in lists},
+                free=free.get(partition, 0),
+            )
+
+
+def _carry_out(settings: EngineSettings, parts: Sequence[Part], work: Callable[[int], Counts]) -> None:
+    """Do all tasks. Raises `BuildError`, when those are done that can be."""
+    if not parts:
+        return
+    if sum(part.bytes for part in parts) < _WORTH_AN_ENGINE:
+        settings = msgspec.structs.replace(settings, engine="inline")
+    failures: list[Failure] = []
+    with open_engine(settings) as engine, progress(PHASE, len(parts), 0) as bar:
+        for outcome in engine.run(PHASE, work, range(len(parts))):
+            if isinstance(outcome, Failure):
+                failures.append(outcome)
+            else:
+                bar.advance(outcome)
+    if failures:
+        first = failures[0]
+        raise BuildError(
+            f"samples could not be removed from {len(failures)} of {len(parts)} partitions, first {first.partition}: "
+            f"{first.error}. The same command tries them again."
         )
-        superseded = set(
-            read_superseded(store, kind).get(name, NONE).rows
-        )  # the list is of this shard, not of the next
-        with DropFile(attempt, f"drops/{phase.replace('/', '-')}.parquet") as drops:
-            taken = _Taken(kind, name, Tally(drops.add), RemovedFile(attempt, removal, kind, name))
-            for number, (row, members) in enumerate(_samples(store, kind, name)):
-                of_it = denied.get(row["key"])
-                if number in superseded:
-                    taken.note_superseded(row["key"], of_it)
-                elif kept := taken.without(of_it, row, members):
-                    writer.add(row["key"], kept[1], {column: kept[0][column] for column in columns})
-        writer.close()
-        taken.file.close()
-        for shard in finished:
-            replaced = ShardMark(shard, mark.partition, mark.drops, mark.config_hash, __version__)
-            attempt.put(_mark_name(kind, shard.name), msgspec.json.encode(replaced))
-        return attempt.commit(taken.tally.counts(), finished)
 
 
-class _Taken:
-    """Takes what is denied out of the samples of a shard, counts it, and notes it."""
-
-    def __init__(self, kind: str, shard: str, tally: Tally, file: RemovedFile) -> None:
-        self._kind, self._shard, self.tally, self.file = kind, shard, tally, file
-
-    def without(
-        self, denied: Denied | None, row: Mapping[str, Any], members: list[tuple[str, bytes]]
-    ) -> tuple[Mapping[str, Any], list[tuple[str, bytes]]] | None:
-        """The row and members of a sample without what is denied; None where nothing is to stay."""
-        item, page = KINDS[self._kind].item, row[KINDS[self._kind].page_column]
-        self.tally.saw(item)
-        if denied is None:
-            self.tally.kept(item)
-            return row, members
-        after = None
-        if denied.images:
-            new_row, new_members, before = edited(denied, row, members)
-            after = new_row, new_members
-            self.tally.saw("image", len(denied.images))
-            for number, entry in denied.images.items():
-                self._drop(before.image_urls[number], "image", entry, page)
-                if not denied.entry:
-                    self.file.add(row["key"], entry, number, before.image_original_sha256[number])
-        if not denied.entry:
-            self.tally.kept(item)
-            return after
-        if denied.images:
-            self.tally.drop(DropRow(row["url"], item, "no_image_left", f"of {len(denied.images)}", page))
-        else:
-            self._drop(row["url"], item, denied.entry, page)
-        self.file.add(row["key"], denied.entry, sha256=denied.sha256)
-        return None
-
-    def note_superseded(self, key: str, denied: Denied | None) -> None:
-        """A sample that a later build replaced goes in any case, and was counted then."""
-        if denied is not None:
-            self.file.add(key, denied.entry or next(iter(denied.images.values())), sha256=denied.sha256)
-
-    def _drop(self, url: str, item: str, entry: str, page: str) -> None:
-        self.tally.drop(DropRow(url, item, "denied", f"removed from {self._shard}, by {entry}", page))
+def _remove_denied(run: Run, folder: str, parts: Sequence[Part], phase: str, removal: int, index: int) -> Counts:
+    """A task."""
+    store, part = Store(run.output), parts[index]
+    rewriting = Rewriting(store, part, phase, removal)
+    left = rewriting.remove_denied(_deny_list(run))
+    store.put(f"{folder}/{_name(part)}", msgspec.json.encode(left))
+    return rewriting.counts
 
 
-def _samples(store: Store, kind: str, name: str) -> Iterator[tuple[Mapping[str, Any], list[tuple[str, bytes]]]]:
-    """All of them, in order."""
-    shard = Shard(store, kind, name)
-    rows = shard.index().to_pylist()
-    for row, members in zip(rows, shard.members(rows), strict=True):
-        yield row, list(members.items())
+def _remove_superseded(output: str, parts: Sequence[Part], index: int) -> Counts:
+    """A task."""
+    rewriting = Rewriting(Store(output), parts[index], _REWRITE)
+    rewriting.remove_superseded()
+    return rewriting.counts
 
 
-def _next_number(store: Store, kind: str, partition: int) -> int:
-    names = [name.partition(".")[0] for name in store.list(f"{kind}/shards") if name.startswith(f"{partition:06d}-")]
-    return max((int(name.partition("-")[2]) for name in names), default=-1) + 1
+@functools.lru_cache(maxsize=1)
+def _deny_list(run: Run) -> DenyList:
+    return read_deny_list(Store(run.output))
 
 
-def _marks_of(store: Store, kind: str, commit: Commit) -> list[ShardMark]:
-    """The mark of the shard that a commit made; none if no sample was left for one."""
-    return [msgspec.json.decode(store.read(_mark_name(kind, shard.name)), type=ShardMark) for shard in commit.shards]
+def _name(part: Part) -> str:
+    return f"{part.kind}-{part.partition:06d}.json"
 
 
-def _mark_name(kind: str, shard: str) -> str:
-    return f"{kind}/commit/{shard}.json"
+def _read_looked(store: Store, folder: str) -> dict[str, dict[str, str]]:
+    """By the name of its part, the shards that a task has left."""
+    names, looked = store.list(folder), dict[str, dict[str, str]]()
+    for start in range(0, len(names), _READ_AT_A_TIME):
+        some = names[start : start + _READ_AT_A_TIME]
+        read = store.read_all([f"{folder}/{name}" for name in some])
+        looked |= {name: msgspec.json.decode(left) for name, left in zip(some, read, strict=True)}
+    return looked
 
 
-def _delete(store: Store, kind: str, shard: str) -> None:
-    """The mark first: without it the other files are no data."""
-    store.remove(_mark_name(kind, shard))
-    for suffix in (".tar", ".tar.idx", ".parquet"):
-        store.remove(posixpath.join(kind, "shards", shard + suffix))
-    for name in store.list(f"{kind}/superseded"):  # a later shard may get the number
-        if name.rpartition("-")[0] == shard:
-            store.remove(f"{kind}/superseded/{name}")
+def _forget_other_lists(store: Store, folder: str) -> None:
+    for name in store.list(LOOKED):
+        if f"{LOOKED}/{name}" != folder:
+            store.remove_all([f"{LOOKED}/{name}/{one}" for one in store.list(f"{LOOKED}/{name}")])
 
 
 def _with_removal(store: Store, dataset: Dataset, removal: Removal, commits: Sequence[Commit]) -> Dataset:
     """The dataset with the removal in its history."""
     counts = sum((commit.counts for commit in commits), dataset.phases.get(PHASE, Counts()))
     phases = {**dataset.phases, PHASE: counts}
-    removals = [*dataset.removals, removal]
     changed = msgspec.structs.replace(
-        dataset, phases=phases, drops=sum(phases.values(), Counts()).drops, removals=removals
+        dataset, phases=phases, drops=sum(phases.values(), Counts()).drops, removals=[*dataset.removals, removal]
     )
     write_removal(store, removal)
     return _recounted(store, changed)
@@ -268,8 +234,13 @@ def _recounted(store: Store, dataset: Dataset) -> Dataset:
     return changed
 
 
-def _now() -> str:
-    """As reproducible builds have it, SOURCE_DATE_EPOCH (https://reproducible-builds.org/specs/source-date-epoch)."""
-    stated = os.environ.get("SOURCE_DATE_EPOCH", "")
-    time = datetime.fromtimestamp(int(stated), UTC) if stated.isdigit() else datetime.now(UTC)
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ")
+def _commits(store: Store, phase: str) -> list[Commit]:
+    """Of all shards that a removal wrote anew, in the order of their names."""
+    found: dict[str, Commit] = {}
+
+    def look(shard: str) -> None:
+        if committed(store, f"{phase}/{shard}"):
+            found[shard] = read_commit(store, f"{phase}/{shard}", 0)
+
+    store.each(look, store.list(f"work/{phase}"))
+    return [found[shard] for shard in sorted(found)]

@@ -27,8 +27,8 @@ from schemas.urls import media_key
 ARCHIVES = ("media/warc", "records/warc")
 #: Files of the root that show samples or hold their words, and are made anew by who wants them.
 _SHOWING = ("texts.sqlite", "report.html")
-#: Of `work/` what says which build it was.
-_OF_PLAN = ("plan.json", "config.yaml")
+#: Of `work/` what says which build it was, and which shards were looked through by a list.
+_OF_PLAN, LOOKED = ("plan.json", "config.yaml"), "work/looked"
 
 
 def remove_traces(store: Store, deny: DenyList, removal: Removal, gone: Mapping[str, Gone]) -> int:
@@ -48,7 +48,8 @@ def clear_work(store: Store) -> None:
     root = store.path("work").rstrip("/")
     with suppress(FileNotFoundError):
         names = [str(path)[len(root) + 1 :] for path in store.fs.find(root)]
-        store.remove_all([f"work/{name}" for name in names if name not in _OF_PLAN])
+        kept = (*_OF_PLAN, f"{LOOKED.removeprefix('work/')}/")
+        store.remove_all([f"work/{name}" for name in names if not name.startswith(kept)])
 
 
 def _forget_keys(store: Store, kind: str, gone: Gone) -> None:

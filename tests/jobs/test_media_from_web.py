@@ -216,7 +216,7 @@ def test_what_was_removed_stays_away_when_the_rest_is_asked_for_again(web: WebSe
     sets = settings(web, "media.pace.max_failures=4", delay_s=0)
     web.routes[f"{CDN}/2.jpg"] = Reply(b"busy", status=503)
     made(out, pages, sets)
-    went = remove(Store(str(out)), ["http://site0.example/0", f"http://{CDN}/4.jpg"]).removals
+    went = remove(Store(str(out)), ["http://site0.example/0", f"http://{CDN}/4.jpg"], INLINE).removals
     assert went[0].records == 2  # the request and its response
     web.routes[f"{CDN}/2.jpg"] = Reply(photo(2), "image/jpeg")
     web.log.clear()
