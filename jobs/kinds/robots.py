@@ -62,7 +62,7 @@ def read_robots(task: Task) -> None:
 
 def parse(task: Task, recipe: Recipe) -> None:
     """Read some archives of the plan, as *extract* does, and hold what they give."""
-    staging, asked, numbers = Staging(task), task.writer("asked", _ASKED), task.memory.once(archive_names)
+    staging, asked, numbers = Staging(task, "zstd"), task.writer("asked", _ASKED), task.memory.once(archive_names)
     # A yes may stand in a robots.txt: whether there is one is asked when that is known.
     read = task.enter(Isolated(recipe.changed({"consent.require_yes": False}).read, task.config.isolation))
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 import weft
@@ -13,7 +14,15 @@ from jobs.build import append, build
 from jobs.cli import main
 from jobs.config import load_config
 from jobs.dataset.check import problems
+from jobs.kinds.robots import Held
+from jobs.phases.steps import Extracted
+from pipeline.pairs import PagePairs
+from schemas.documents import Consent, Draft, ImageRef, TextBlock, VideoRef
+from schemas.drops import DropRow
+from schemas.pairs import Caption, PairRef
+from schemas.signals import Signal
 from schemas.storage import Store
+from schemas.videos import VideoDraft, VideoText
 from tests.crawlers.robots_archive import EARLY, LATE, NO_TRAINING, robots, write_robots
 from tests.jobs.conftest import contents
 from tests.jobs.site import article, photo, write_archive
@@ -106,6 +115,21 @@ def test_what_pages_say_themselves_counts_beside_it(tmp_path: Path) -> None:
     captured = write_robots(tmp_path / "r.warc.gz", [(A, *robots("User-agent: *\nContent-Usage: train-ai=y"))])
     build(str(tmp_path / "out"), [archive], load_config("default", SETTINGS), INLINE, robots=[captured])
     assert [row["reason"] for row in drops(tmp_path / "out") if row["kind"] == "page"] == ["opt_out"]
+
+
+def test_what_is_held_of_a_page_comes_back_as_it_was() -> None:
+    consent = Consent(
+        ("noarchive",), False, "", (Signal("content-usage", "header Content-Usage", "train-ai=y", "yes"),)
+    )
+    video = VideoDraft(1, ("https://a.example/v.mp4",), (VideoText("title", "Bread"),), consent=consent)
+    pair = PairRef(
+        1, 2, ("https://a.example/i.jpg",), (Caption("A bridge", "alt"),), "A bridge", "alt", extra={"n": 1.5}
+    )
+    blocks = (TextBlock("Words"), ImageRef(("https://a.example/i.jpg",)), VideoRef(("https://a.example/v.mp4",)))
+    row = DropRow("https://a.example/v.mp4", "video", "no_caption")
+    found = Extracted(Draft(1, "https://a.example/", blocks), ("", ""), PagePairs((pair,), (row,)), (video,), (row,))
+    held = Held(1 << 40, "https://a.example/", found)
+    assert msgspec.json.decode(msgspec.json.encode(held), type=Held) == held
 
 
 HOSTS = [f"https://s{number}.example" for number in range(12)]
