@@ -18,7 +18,7 @@ from crawlers.captured_robots import CapturedRobots, RobotsCapture, read_robots_
 from crawlers.warc import Capture, page_of_capture
 from jobs.engine.isolation import Isolated
 from jobs.kinds.staging import Staging, read_staged, remove_staged
-from jobs.phases.extract import EXTRACT, Captures, Taker, Wanted, archive_names, first_pages, read_archive, write_sizes
+from jobs.phases.extract import EXTRACT, Captures, Taker, Wanted, pages_in, write_sizes
 from jobs.phases.recipe import Recipe
 from jobs.phases.run import Phases
 from jobs.phases.steps import Extracted
@@ -62,7 +62,7 @@ def read_robots(task: Task) -> None:
 
 def parse(task: Task, recipe: Recipe) -> None:
     """Read some archives of the plan, as *extract* does, and hold what they give."""
-    staging, asked, numbers = Staging(task, "zstd"), task.writer("asked", _ASKED), task.memory.once(archive_names)
+    staging, asked = Staging(task, "zstd"), task.writer("asked", _ASKED)
     # A yes may stand in a robots.txt: whether there is one is asked when that is known.
     read = task.enter(Isolated(recipe.changed({"consent.require_yes": False}).read, task.config.isolation))
 
@@ -70,26 +70,17 @@ def parse(task: Task, recipe: Recipe) -> None:
         staging.add(msgspec.json.encode(held), [])
         asked.add(_bucket(held.url, task.plan.buckets), held.uid, task.index, held.url, time, size=300)
 
+    def hold_medium(number: int, capture: Capture, lies_in: int) -> None:
+        uid, bare = task.plan.uid_of(number, capture.number), msgspec.structs.replace(capture, headers={}, site=())
+        hold(Held(uid, capture.url, capture=bare, archive=lies_in), capture.fetch_time)
+
     def take(number: int, capture: Capture) -> None:
         uid, archive = task.plan.uid_of(number, capture.number), task.plan.inputs[number].url
         found = read(page_of_capture(capture, uid, archive, task.config.warc))
         hold(Held(uid, capture.url, found), capture.fetch_time)
 
-    def pages(number: int, captures: Iterator[Capture]) -> Iterator[Capture]:
-        for capture in captures:
-            if not capture.is_image:
-                task.tally.saw("page")
-                yield capture
-            elif not capture.stored_in or capture.stored_in in numbers:
-                lies_in = numbers[capture.stored_in] if capture.stored_in else number
-                uid = task.plan.uid_of(number, capture.number)
-                held = msgspec.structs.replace(capture, headers={}, site=())  # they are read again by offset
-                hold(Held(uid, capture.url, capture=held, archive=lies_in), capture.fetch_time)
-
     for number in task.plan.inputs_of(task.index):
-        captures = read_archive(task.plan.inputs[number], task.config, task.tally)
-        captures = first_pages(captures, task.plan.pages_of(number))
-        for _ in each(partial(take, number), pages(number, captures), task.tally):
+        for _ in each(partial(take, number), pages_in(task, number, partial(hold_medium, number)), task.tally):
             task.tally.kept("page")
 
 

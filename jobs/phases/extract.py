@@ -88,16 +88,21 @@ class Captures:
 
 def extract(task: Task, recipe: Recipe, takers: Sequence[Callable[[Task, Wanted], Taker]]) -> None:
     """Read some archives of the plan. Of the takers the last may drop pages that those before it have taken from."""
-    wanted, places, numbers = Wanted(task), Captures(task), task.memory.once(archive_names)
+    wanted, places = Wanted(task), Captures(task)
     opened = [taker(task, wanted) for taker in takers]
     read = task.enter(Isolated(recipe.read, task.config.isolation))
     for number in task.plan.inputs_of(task.index):
-        captures = read_archive(task.plan.inputs[number], task.config, task.tally)
-        captures = first_pages(captures, task.plan.pages_of(number))
-        pages = _without_images(captures, number, numbers, places, task.tally)
+        pages = pages_in(task, number, places.add)
         for _ in each(partial(_take, task, number, read, opened), pages, task.tally):
             task.tally.kept("page")
     write_sizes(task, opened)
+
+
+def pages_in(task: Task, number: int, add: Callable[[Capture, int], None]) -> Iterator[Capture]:
+    """The pages of archive `number`; `add` is given its media, each with the number of the archive that it lies in."""
+    captures = read_archive(task.plan.inputs[number], task.config, task.tally)
+    captures = first_pages(captures, task.plan.pages_of(number))
+    return _without_images(captures, number, task.memory.once(_by_name), add, task.tally)
 
 
 def first_pages(captures: Iterator[Capture], limit: int | None) -> Iterator[Capture]:
@@ -136,20 +141,24 @@ def read_archive(archive: Input, config: BuildConfig, tally: Tally) -> Iterator[
         yield from read_captures(file, archive.url, size, warc_settings(config), tally)
 
 
-def archive_names(memory: Memory) -> dict[str, int]:
+def _by_name(memory: Memory) -> dict[str, int]:
     """The inputs by the last part of their names, as revisit records of one archive name another."""
     return {posixpath.basename(archive.url): number for number, archive in enumerate(memory.plan.inputs)}
 
 
 def _without_images(
-    captures: Iterator[Capture], index: int, archives: dict[str, int], places: Captures, tally: Tally
+    captures: Iterator[Capture],
+    index: int,
+    archives: dict[str, int],
+    add: Callable[[Capture, int], None],
+    tally: Tally,
 ) -> Iterator[Capture]:
-    """The pages; images are indexed as they pass, those of revisit records where their payload lies."""
+    """The pages; images are added as they pass, those of revisit records where their payload lies."""
     for capture in captures:
         if capture.stored_in and capture.stored_in not in archives:
             continue  # that archive is not among the inputs: the image is not captured
         if capture.is_image:
-            places.add(capture, archives[capture.stored_in] if capture.stored_in else index)
+            add(capture, archives[capture.stored_in] if capture.stored_in else index)
         else:
             tally.saw("page")
             yield capture
