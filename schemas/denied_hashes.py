@@ -15,8 +15,10 @@ from schemas.settings import SettingsError
 #: So many of the 64 bits of a perceptual hash may differ, and of the 256 of a PDQ hash.
 PHASH_DISTANCE, PDQ_DISTANCE = 6, 31
 _DIGITS = {"sha256": 64, "phash": 16, "pdq": 64}
-_ENTRY = re.compile(rf"({'|'.join(_DIGITS)}):\s*([0-9a-f]*)", re.IGNORECASE)
+_ENTRY = re.compile(rf"({'|'.join(_DIGITS)}):[ \t]*(\w*)", re.IGNORECASE)
 _BARE_SHA256 = re.compile(r"[0-9a-fA-F]{64}")
+_HEX = re.compile(r"[0-9a-f]+")
+_FIELD_END = re.compile(r"[,;]")
 
 
 class DeniedHashes:
@@ -27,10 +29,11 @@ class DeniedHashes:
         self._looks: dict[str, list[tuple[NDArray[np.uint64], str]]] = {"phash": [], "pdq": []}
 
     def written(self, line: str) -> str:
-        """A line as the list keeps it: 64 hex digits alone are a SHA-256."""
-        if _BARE_SHA256.fullmatch(line):
-            return f"sha256:{line.lower()}"
-        found = _ENTRY.fullmatch(line)
+        """A line as the list keeps it: 64 hex digits alone are a SHA-256, and of CSV the first field counts."""
+        field = _FIELD_END.split(line, maxsplit=1)[0].strip()
+        if _BARE_SHA256.fullmatch(field):
+            return f"sha256:{field.lower()}"
+        found = _ENTRY.fullmatch(field)
         return f"{found[1]}:{found[2]}".lower() if found else line
 
     def read(self, entry: str) -> bool:
@@ -40,7 +43,7 @@ class DeniedHashes:
         if found is None:
             return False
         name, digits = found.groups()
-        if len(digits) != _DIGITS[name]:
+        if len(digits) != _DIGITS[name] or not _HEX.fullmatch(digits):
             raise SettingsError(f"a {name} of a deny list has {_DIGITS[name]} hex digits: {entry[:100]}")
         if name == "sha256":
             self._sha256[digits] = entry
