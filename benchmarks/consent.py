@@ -3,7 +3,7 @@
     python -m benchmarks.consent [FOLDER of NAME/source.html]
 
 In CPU seconds of one process; the pages are those of the tests unless a folder is named, with headers about use.
-Images are JPEGs of 640 x 480 pixels: plain, with XMP of 40 properties, with a C2PA manifest as the tests sign it.
+Images are JPEGs of 640 x 480 pixels: plain, with XMP of 40 properties, with C2PA manifests as the tests sign them.
 """
 
 import io
@@ -12,10 +12,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import numpy as np
 from PIL import Image
 
 from crawlers.captured import Media
+from crawlers.captured_robots import CapturedRobots, RobotsCapture
 from crawlers.pages import page_of
 from jobs.config import BuildConfig
 from jobs.phases.recipe import Recipe
@@ -24,6 +26,7 @@ from pipeline.consent import honour_image_consent, refuse_opt_out
 from pipeline.image.rights import read_rights
 from pipeline.page.extract import consent_of
 from pipeline.page.parsed import ParsedPage
+from schemas.consent import ConsentSettings
 from schemas.documents import Page
 from schemas.drops import Drop
 from schemas.response_signals import header_signals
@@ -38,7 +41,7 @@ HEADERS = {
     "link": '<https://a.example/rsl.xml>; rel="license"; type="application/rsl+xml"',
 }
 SITE = (said("content-signal", "/robots.txt", "search=yes", "unknown"),)
-ROUNDS, IMAGES = 5, 100
+ROUNDS, IMAGES, PAGES_OF_ROBOTS = 5, 100, 20_000
 
 
 def cpu_s(work: Callable[[], object], rounds: int = ROUNDS) -> float:
@@ -80,9 +83,9 @@ def _attempt(step: Callable[[Page], object], page: Page) -> None:
 
 
 def measure_images(images: list[bytes]) -> tuple[float, float, int]:
-    """The same of images."""
-    step = Recipe(BuildConfig()).page_image()
-    settings = BuildConfig().consent
+    """The same of images; also of one that is refused all that a build would do with it is counted."""
+    settings = ConsentSettings(honour=())
+    step = Recipe(msgspec.structs.replace(BuildConfig(), consent=settings)).page_image()
     media = [Media("https://a.example/i.jpg", HEADERS | {"content-type": "image/jpeg"}, data, SITE) for data in images]
 
     def signals() -> None:
@@ -95,6 +98,25 @@ def measure_images(images: list[bytes]) -> tuple[float, float, int]:
             step(one)
 
     return cpu_s(signals), cpu_s(whole), len(media)
+
+
+def measure_robots() -> tuple[float, float, int]:
+    """The same of pages that are judged by captures of robots.txt, of hosts with ten pages each; all that is done with
+    such a page is taken to be what the mean page of the tests costs."""
+    rules = "".join(f"User-agent: bot{number}\nDisallow: /{number}/\n\n" for number in range(20))
+    rules += "User-agent: *\nDisallow: /private/\nContent-Usage: search=y\n"
+    hosts = [f"https://h{number}.example" for number in range(PAGES_OF_ROBOTS // 10)]
+    captures = [RobotsCapture(f"{host}/robots.txt", "2026-01-01T00:00:00Z", f"# {host}\n{rules}") for host in hosts]
+    asked = [f"{host}/page/{number}" for host in hosts for number in range(10)]
+    settings = BuildConfig().consent
+
+    def judged() -> None:
+        robots = CapturedRobots(captures)
+        for url in asked:
+            robots.judge(url, "2026-02-01T00:00:00Z", settings)
+
+    _, whole, pages = measure_pages(PAGES)
+    return cpu_s(judged, 2), whole / pages * len(asked), len(asked)
 
 
 def pictures(**more: object) -> list[bytes]:
@@ -117,11 +139,14 @@ def main() -> None:
     plain = pictures()
     _show("plain images", *measure_images(plain))
     _show("images with XMP", *measure_images(pictures(xmp=packet('p:DataMining="DMI-ALLOWED"', "<a>text</a>" * 40))))
-    manifest = {"c2pa.ai_training": "allowed"}
-    _show(
-        "images with C2PA",
-        *measure_images([signed(one, "image/jpeg", "c2pa.training-mining", manifest) for one in plain]),
-    )
+    for what, label, entries in (
+        ("that says nothing of training", "", {}),
+        ("that refuses it", "c2pa.training-mining", {"c2pa.ai_training": "notAllowed"}),
+        ("that allows it", "c2pa.training-mining", {"c2pa.ai_training": "allowed"}),
+    ):
+        made = [signed(one, "image/jpeg", label, entries) for one in plain]
+        _show(f"images with a C2PA manifest {what}", *measure_images(made))
+    _show("pages by captured robots.txt", *measure_robots())
 
 
 def _show(what: str, signals: float, whole: float, count: int) -> None:

@@ -25,7 +25,8 @@ import msgspec
 import pyarrow.parquet as pq
 
 from benchmarks.cpu import cpu_seconds
-from benchmarks.synthetic import BLOCK, ROLES, make_draft, write_archive
+from benchmarks.drafts import DRAFTS_AN_ARCHIVE, ORIGINALS, make_originals, write_drafts
+from benchmarks.synthetic import BLOCK, ROLES, write_archive
 from crawlers.inputs import Input
 from jobs.build import read_inputs
 from jobs.config import BuildConfig
@@ -33,20 +34,18 @@ from jobs.engine.engine import EngineSettings, open_engine
 from jobs.engine.fork_server import fork_server
 from jobs.kinds.finish import finish
 from jobs.kinds.interleaved.make import compare_pages
-from jobs.kinds.interleaved.take import TakeDrafts
 from jobs.kinds.table import jobs_of
 from jobs.phases.duplicates import URLS
-from jobs.phases.extract import EXTRACT, Captures, Wanted, write_sizes
+from jobs.phases.extract import EXTRACT
 from jobs.phases.plan import LAYOUT, PLAN, Plan, make_plan
 from jobs.phases.recipe import Recipe
 from jobs.phases.run import Phases
-from jobs.phases.task import Phase, Run, Task, run_task
+from jobs.phases.task import Phase, Run, run_task
 from schemas import __version__
 from schemas.commits import Commit
 from schemas.storage import Store
 
 PAGES_AN_ARCHIVE = 1000
-DRAFTS_AN_ARCHIVE = 10_000
 SLICE_BYTES = 8 << 20
 
 
@@ -114,8 +113,9 @@ def make_input(kind: str, size: int, folder: Path) -> None:
         else:
             store, plan = Store(str(folder / "out")), plan_of_drafts(size)
             store.put(PLAN, msgspec.json.encode(plan))
+            pool.map(partial(make_originals, folder, size), range(min(ORIGINALS, len(plan.inputs))))
             phase = Phase(EXTRACT.name, EXTRACT.over, write_drafts)
-            pool.map(partial(run_task, phase, Run.new(store.url), (size,)), range(len(plan.inputs)))
+            pool.map(partial(run_task, phase, Run.new(store.url), (size, folder)), range(len(plan.inputs)))
 
 
 def measure(kind: str, size: int, folder: Path) -> Measured:
@@ -137,6 +137,7 @@ def measure(kind: str, size: int, folder: Path) -> Measured:
                 job.make(phases)
             finish(store, plan, jobs, phases.commits)
         else:
+            phases.run(EXTRACT)  # all of it is there; what remains is to merge it
             phases.run(URLS, [EXTRACT])
             compare_pages(phases)
     fork_server().close()  # what ends counts: the largest of its children too
@@ -151,15 +152,6 @@ def plan_of_drafts(size: int) -> Plan:
     inputs = [Input(f"synthetic-{index}", 0) for index in range(archives)]
     partitions, buckets = max(1, size // 20_000), max(1, size // 100_000)
     return Plan(inputs, [], partitions, buckets, config, Recipe(config).hash, __version__, layout=LAYOUT)
-
-
-def write_drafts(task: Task, size: int) -> None:
-    """What *extract* would leave of one archive."""
-    taker, _ = TakeDrafts(task, Wanted(task)), Captures(task)
-    first = task.index * DRAFTS_AN_ARCHIVE
-    for number in range(first, min(size, first + DRAFTS_AN_ARCHIVE)):
-        taker.add(make_draft(number))
-    write_sizes(task, [taker])
 
 
 #: Rule -> the reason of its drops, and the groups of pages of a block of which all but one are to go (or, where the
@@ -182,11 +174,14 @@ def print_found(out: Path, size: int, kind: str) -> None:
     """Recall for each rule, precision for each reason. What is counted is drops, each in the group of its page."""
     rows = read_drops(out)
     blocks = size // BLOCK
+    dropped: dict[tuple[str, int], list[int]] = {}
+    for block, index, reason in rows:
+        dropped.setdefault((reason, index), []).append(block)
     explained: Counter[str] = Counter()
     for name, reason, groups, due in expectations():
         found = 0
         for group in groups:
-            hits = Counter(block for block, index, why in rows if why == reason and index in group)
+            hits = Counter(block for index in group for block in dropped.get((reason, index), ()))
             found += sum(min(count, due) if due else count for count in hits.values())
         explained[reason] += found if due else 0
         there = blocks * len(groups) * due
@@ -210,7 +205,7 @@ def read_drops(out: Path) -> list[tuple[int, int, str]]:
             page = row["detail"].rpartition("on ")[2] if row["kind"] == "image" else row["url"]
             block, index = page.partition("?")[0].split("/")[-2:]
             number = int(index)
-            rows.append((int(block), number + 60 if "utm_source" in page else number, row["reason"]))
+            rows.append((int(block.lstrip("n")), number + 60 if "utm_source" in page else number, row["reason"]))
     return rows
 
 

@@ -83,33 +83,33 @@ class SyntheticPage(msgspec.Struct, frozen=True):
     images: list[str]
 
 
-def make_page(number: int) -> SyntheticPage:
-    """Page `number` of the web, the same in every run."""
+def make_page(number: int, name: str = "") -> SyntheticPage:
+    """Page `number` of the web, the same in every run; its block may have a name in place of its number."""
     block, index = divmod(number, BLOCK)
-    paragraphs = _paragraphs(block, index)
-    host = f"https://{_site(block, index)}.com"
-    url, day = f"{host}/{block}/{index}", 10
+    paragraphs, name = _paragraphs(block, index), name or str(block)
+    host = f"https://{_site(name, index)}.com"
+    url, day = f"{host}/{name}/{index}", 10
     if index in ROLES["recaptured"]:
-        url, day = f"https://www.{_site(block, index - 60)}.com/{block}/{index - 60}?utm_source=feed", 5
-    images = [f"{host}/{block}/{index}.jpg"]
+        url, day = f"https://www.{_site(name, index - 60)}.com/{name}/{index - 60}?utm_source=feed", 5
+    images = [f"{host}/{name}/{index}.jpg"]
     if index in ROLES["same_images"] or index in (30, 31):
         of = index - 57 if index in ROLES["same_images"] else index
-        images = [f"https://cdn.com/{block}/set{of}-{side}.jpg" for side in (0, 1)]
+        images = [f"https://cdn.com/{name}/set{of}-{side}.jpg" for side in (0, 1)]
     if index in ROLES["frequent_image"]:
-        images.append(f"https://cdn.com/{block}/frequent.jpg")
+        images.append(f"https://cdn.com/{name}/frequent.jpg")
     if index in ROLES["allowed_image"]:
-        images.append(f"https://cdn.com/{block}/allowed.jpg")
+        images.append(f"https://cdn.com/{name}/allowed.jpg")
     if index in ROLES["same_content"] or index in ROLES["same_look"]:
-        images.append(f"{host}/{block}/{index}-same.jpg")
+        images.append(f"{host}/{name}/{index}-same.jpg")
     if index in ROLES["boilerplate"]:
-        paragraphs.append(f"Read the stories of block {block} in the weekly letter that we send to all readers.")
+        paragraphs.append(f"Read the stories of block {name} in the weekly letter that we send to all readers.")
     if index in ROLES["allowed_notice"]:
-        paragraphs.append(f"The archive of block {block} has a reading room that is open to all visitors.")
+        paragraphs.append(f"The archive of block {name} has a reading room that is open to all visitors.")
     return SyntheticPage(block, index, url, f"2026-01-{day + index % 7:02d}T00:00:00Z", paragraphs, images)
 
 
-def _site(block: int, index: int) -> str:
-    return "giant" if index in ROLES["giant"] else f"b{block}s{0 if 40 <= index < 45 else 1 + index % 3}"
+def _site(name: str, index: int) -> str:
+    return "giant" if index in ROLES["giant"] else f"b{name}s{0 if 40 <= index < 45 else 1 + index % 3}"
 
 
 def _paragraphs(block: int, index: int) -> list[str]:
@@ -153,9 +153,9 @@ def _changed(paragraphs: list[str], similarity: float, seed: int) -> list[str]:
     return [" ".join(part) for part in words]
 
 
-def make_draft(number: int) -> Draft:
+def make_draft(number: int, name: str = "") -> Draft:
     """The same page as *extract* hands it on."""
-    page = make_page(number)
+    page = make_page(number, name)
     texts: list[Block] = [TextBlock(text) for text in page.paragraphs]
     blocks = (*texts, *(ImageRef((url,)) for url in page.images))
     return Draft(number, page.url, blocks, language="en", language_score=1.0, fetch_time=page.date)

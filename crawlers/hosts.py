@@ -14,7 +14,16 @@ import msgspec
 from crawlers.clock import now
 from crawlers.fetch import REDIRECTS, Exchange, Fetcher, FetchSettings, Unfetched, retry_after
 from crawlers.licences import fetch_licence
-from crawlers.site_policy import AI, MAX_POLICY_BYTES, ROBOTS, TDMREP, SitePolicy, read_rules, read_tdmrep
+from crawlers.site_policy import (
+    AI,
+    MAX_POLICY_BYTES,
+    ROBOTS,
+    TDMREP,
+    SitePolicy,
+    may_have_policy,
+    read_rules,
+    read_tdmrep,
+)
 from schemas.drops import Drop
 from schemas.settings import Settings
 from schemas.urls import host_named, host_of, resolve
@@ -237,7 +246,7 @@ async def policy_file(
                 return exchange.decoded(MAX_POLICY_BYTES)
             except Drop as drop:  # what cannot be read may forbid everything
                 raise Unfetched(drop.reason, drop.detail, passing=True) from None
-        if exchange.status == 429 or exchange.status >= 500:
+        if may_have_policy(exchange.status):
             raise Unfetched("http_status", str(exchange.status), passing=True, after_s=retry_after(exchange))
         return None
     return None  # RFC 9309: more than five redirects count as absent

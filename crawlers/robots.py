@@ -1,6 +1,6 @@
 """robots.txt and ai.txt by RFC 9309: the group that speaks to a crawler, and its verdict on an address.
 
-Beside visits it may speak of use: `Content-Usage` and `Content-Signal` of the group, `License` of all.
+Beside visits it may speak of use: `Content-Usage`, `Content-Signal` and `License` of the group, or of all crawlers.
 What is written for older readers is understood too: `Crawl-delay`, `Request-rate`, `Noindex`, missing colons, slips of
 the pen. No text raises an error, and none takes long: see `PathRules`.
 """
@@ -16,6 +16,7 @@ _LINE_END = re.compile(r"\r\n|\r|\n")
 _NAME = re.compile(r"[a-z_-]+")
 _ITEM = re.compile(r"(?:^|,)\s*+(\*+(?![a-z])|[a-z_-]+)")
 _RULES = ("allow", "disallow")
+_EMPTY = "empty"
 #: Rules about use, by the signal that they give. Like those about visits they end the list of a group's names.
 USAGES = ("content-usage", "content-signal")
 _MAX_LICENCES = 4
@@ -101,7 +102,7 @@ class Robots:
 
     def __init__(self, text: str, name: str) -> None:
         self._sitemaps: dict[str, None] = {}
-        self.licences: list[str] = []  # addresses of RSL documents
+        self._licences_of_all: list[str] = []
         own: list[Line] = []
         general: list[Line] = []
         doubtful: list[Line] = []
@@ -122,6 +123,9 @@ class Robots:
         self._doubtful = _path_rules(doubtful) if doubtful else None
         self.delay_s = max(map(_delay_s, [*rules, *doubtful]), default=0.0)
         spoken = [*rules, *doubtful, *everybody]
+        of_group = [value for field, value in [*rules, *doubtful] if field == "licence"]
+        #: Addresses of RSL documents: those of the group, if it names any, and no others.
+        self.licences = list(dict.fromkeys(filter(None, of_group or self._licences_of_all)))[:_MAX_LICENCES]
         stated = {usage: [value for field, value in spoken if field == usage] for usage in USAGES}
         self._usages = {usage: UsageRules(values) for usage, values in stated.items() if values}
 
@@ -143,14 +147,19 @@ class Robots:
 
     def _groups(self, lines: Iterable[Line]) -> Iterator[tuple[list[str], list[Line]]]:
         """Names and rules of each group. A name after a rule begins the next; no other line ends one: RFC 9309,
-        section 2.2.4."""
+        section 2.2.4. But a licence behind an empty line is of all, since many files end with it."""
         agents: list[str] = []
         rules: list[Line] = []
-        is_ruled = False
-        for field, value in self._without_addresses(lines):
-            if field != "agent":
+        is_ruled = is_apart = False
+        for field, value in self._without_sitemaps(lines):
+            if field == _EMPTY:
+                is_apart = is_ruled
+            elif field == "licence" and (is_apart or not agents):
+                self._licences_of_all.append(value)
+            elif field != "agent":
                 rules.append((field, value))
                 is_ruled = is_ruled or field in _RULES or field in USAGES
+                is_apart = False
             elif is_ruled:
                 yield agents, rules
                 agents, rules, is_ruled = [value], [], False
@@ -158,20 +167,21 @@ class Robots:
                 agents.append(value)
         yield agents, rules
 
-    def _without_addresses(self, lines: Iterable[Line]) -> Iterator[Line]:
-        """Sitemaps and licences stand anywhere and belong to no group."""
+    def _without_sitemaps(self, lines: Iterable[Line]) -> Iterator[Line]:
+        """They stand anywhere and belong to no group."""
         for field, value in lines:
-            if field not in ("sitemap", "licence"):
+            if field != "sitemap":
                 yield field, value
-            elif value and field == "sitemap":
+            elif value:
                 self._sitemaps[value] = None
-            elif value and len(self.licences) < _MAX_LICENCES:
-                self.licences.append(value)
 
 
 def _read(text: str) -> Iterator[Line]:
-    """Field and value of each line that has a known field."""
-    for line in filter(None, _LINE_END.split(text.removeprefix("\ufeff"))):
+    """Field and value of each line that has a known field, and of each that is empty."""
+    for line in _LINE_END.split(text.removeprefix("\ufeff")):
+        if not line.strip():
+            yield _EMPTY, ""
+            continue
         line = line.partition("#")[0].strip()
         name, colon, value = line.partition(":")
         field = _field(name.strip()) if colon else ""

@@ -22,6 +22,8 @@ from schemas.urls import resolve
 _MOVED = (301, 308)  # for good
 _HOST_FAILURES = ("connect", "dns", "slow", "bad_response")
 NOWHERE = ("", -1)
+#: Reasons for which not even an answer that failed is recorded: its bytes are listed.
+_KEPT_NOWHERE = ("hash_listed", "denied")
 
 
 class Settler:
@@ -61,7 +63,7 @@ class Settler:
         if failure is not None:
             # What is not to be used is not kept; what the server said when it failed is.
             is_told = exchange is not None and exchange.status not in (200, NOT_MODIFIED)
-            is_kept = is_told and failure.reason != "hash_listed"
+            is_kept = is_told and failure.reason not in _KEPT_NOWHERE
             position = self._recorder.record(exchange) if exchange is not None and is_kept else NOWHERE
             self._failed(visit, failure, position)
         elif exchange is not None and exchange.status in REDIRECTS:

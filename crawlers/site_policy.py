@@ -30,6 +30,12 @@ MAX_POLICY_BYTES = 1 << 20
 _TAG = re.compile(r"<[^<>]*+>")
 
 
+def may_have_policy(status: int) -> bool:
+    """Whether a server that answers so to a request for a policy file may have one, and fails to give it: RFC 9309,
+    sections 2.3.1.3 and 2.3.1.4."""
+    return status == 429 or status >= 500
+
+
 class TdmRule(msgspec.Struct, frozen=True):
     """An entry of tdmrep.json."""
 

@@ -150,20 +150,25 @@ class Visitor:
         return await behind_wall(first, get, self._config.fetch.max_redirects)
 
     async def _refuse_listed(self, item: Item, exchange: Exchange) -> None:
-        """Before anything of a response is stored. Raises `Drop("hash_listed")`."""
+        """Before anything of a response is stored. Raises `Drop`: hash_listed, denied."""
         lists, body = self._config.consent.hash_lists, exchange.body
-        if not lists or not body:
+        if not (lists or self._deny.hashes) or not body:
             return
-        await asyncio.to_thread(refuse_listed, body, lists)
+        await asyncio.to_thread(self._refuse_bytes, body)
         if exchange.headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
             fetch = self._config.fetch
             try:
                 body = await asyncio.to_thread(exchange.decoded, max(fetch.max_page_bytes, fetch.max_image_bytes))
             except Drop:  # nobody can read it
                 return
-            await asyncio.to_thread(refuse_listed, body, lists)
+            await asyncio.to_thread(self._refuse_bytes, body)
         if item.kind == "image" and lists.pdq:
             await asyncio.to_thread(self._refuse_look, body)
+
+    def _refuse_bytes(self, body: bytes) -> None:
+        refuse_listed(body, self._config.consent.hash_lists)
+        if entry := self._deny.hashes.of_bytes(body):
+            raise Drop("denied", entry)
 
     async def _read_licences(self, done: Visited, exchange: Exchange, flight: Flight) -> tuple[Signal, ...]:
         """What the licences that a response names itself say of it. Raises `Drop("opt_out")`."""

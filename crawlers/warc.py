@@ -7,8 +7,8 @@ damage and says nothing of a record cut short.
 import io
 import itertools
 import re
-from collections.abc import Iterable, Iterator
-from typing import IO, NamedTuple, cast
+from collections.abc import Callable, Iterable, Iterator
+from typing import IO, Generic, NamedTuple, TypeVar, cast
 
 import msgspec
 from fastwarc.warc import ArchiveIterator, WarcRecord, WarcRecordType
@@ -33,11 +33,16 @@ from schemas.drops import Drop, DropRow, Tally
 from schemas.signals import Signal
 from schemas.urls import media_key
 
+T = TypeVar("T")
 _HEADERS = 64 << 10  # bytes that the WARC and HTTP headers of a record may take beside its body
 _EXTRACTS = {int(WarcRecordType.conversion), int(WarcRecordType.metadata)}
 _ANSWERS = {int(WarcRecordType.response), int(WarcRecordType.revisit)}
 _EXTRACT_HINT = "text or metadata that somebody took from an archive (WET, WAT): weft needs the WARC itself"
 _URI = re.compile(rb"^WARC-Target-URI:[ \t]*<?([^\r\n>]*)", re.IGNORECASE | re.MULTILINE)
+
+
+#: Makes something of a record, by its number in the archive, or None. Raises `Drop`.
+Take = Callable[[WarcRecord, int, Frame, WarcSettings], T | None]
 
 
 class Response(NamedTuple):
@@ -54,10 +59,20 @@ def read_captures(file: IO[bytes], name: str, size: int, settings: WarcSettings,
 
     `file` is open for reading and seekable, `size` in bytes. Raises `OSError` only when `file` itself fails.
     """
+    for capture, is_shared in read_records(file, name, size, settings, tally, capture_of, _largest(settings)):
+        # Of several records in a frame none can be found again by its offset.
+        yield msgspec.structs.replace(capture, length=0) if is_shared and not capture.stored_in else capture
+
+
+def read_records(
+    file: IO[bytes], name: str, size: int, settings: WarcSettings, tally: Tally, take: Take[T], max_bytes: int
+) -> Iterator[tuple[T, bool]]:
+    """What `take` makes of the records of an archive, in its order, and whether their frame holds others, too. What is
+    damaged, and what `take` drops, is counted in `tally`. A record may have `max_bytes`; the rest is as above."""
     source, numbers, kinds = Source(file), itertools.count(), set[int]()
-    reader = _Reader(source, name, numbers, settings, tally, kinds)
+    reader = _Reader(source, name, numbers, settings, tally, kinds, take)
     is_warc, unexplained = False, None
-    for frame in frames(source, size, _largest(settings) + _HEADERS):
+    for frame in frames(source, size, max_bytes + _HEADERS):
         is_warc = is_warc or frame.data.startswith(b"WARC/")
         if not is_warc:
             unexplained = frame  # counted if records follow; else the file is something other than a WARC
@@ -66,7 +81,7 @@ def read_captures(file: IO[bytes], name: str, size: int, settings: WarcSettings,
             if isinstance(piece, Damage):
                 _count_damage(piece, name, tally)
             else:
-                yield from reader.captures(piece)
+                yield from reader.taken(piece)
         unexplained = None
     if not is_warc:
         _drop_record(tally, DropRow(name, "record", "not_warc"))
@@ -74,7 +89,7 @@ def read_captures(file: IO[bytes], name: str, size: int, settings: WarcSettings,
         _drop_record(tally, DropRow(name, "record", "no_responses", _EXTRACT_HINT))
 
 
-class _Reader:
+class _Reader(Generic[T]):
     """Reads the frames of one archive."""
 
     def __init__(
@@ -85,20 +100,20 @@ class _Reader:
         settings: WarcSettings,
         tally: Tally,
         kinds: set[int],
+        take: Take[T],
     ) -> None:
+        self._take = take
         self._source, self._name, self._numbers, self._kinds = source, name, numbers, kinds
         self._settings, self._tally = settings, tally
 
-    def captures(self, frame: Frame) -> Iterator[Capture]:
-        parsed: Iterable[Capture | None]
+    def taken(self, frame: Frame) -> Iterator[tuple[T, bool]]:
+        parsed: Iterable[T | None]
         if frame.whole or frame.packing == "arc":
             parsed = list(self._parse(io.BytesIO(frame.data), frame))
             is_shared = len(parsed) > 1
         else:  # one huge record, or an archive in one stream: its records are taken in passing
             parsed, is_shared = self._parse(self._stream(frame), frame), True
-        for capture in parsed:
-            if capture is not None:  # of several records in a frame none can be found again by its offset
-                yield msgspec.structs.replace(capture, length=0) if is_shared and not capture.stored_in else capture
+        yield from ((found, is_shared) for found in parsed if found is not None)
 
     def _stream(self, frame: Frame) -> IO[bytes]:
         section = cast(IO[bytes], Section(self._source.at, frame.offset, frame.end))
@@ -106,35 +121,38 @@ class _Reader:
             return cast(IO[bytes], unpacker(read_dictionary(self._source)).stream_reader(section))
         return section
 
-    def _parse(self, data: IO[bytes], frame: Frame) -> Iterator[Capture | None]:
-        """For each record in `data` its capture, or None; every response is counted."""
+    def _parse(self, data: IO[bytes], frame: Frame) -> Iterator[T | None]:
+        """What is made of each record in `data`, or None; every response is counted."""
         try:
             for record in ArchiveIterator(
                 data, record_types=WarcRecordType.any_type, parse_http=False, auto_decode="none", quirks_mode=True
             ):
                 self._kinds.add(int(record.record_type))
-                yield _counted(record, next(self._numbers), frame, self._settings, self._tally)
+                yield _counted(record, next(self._numbers), frame, self._settings, self._tally, self._take)
         except (OSError, ZstdError) as error:
             if self._source.failed:
                 raise
             _count_damage(Damage(frame.offset, str(error)), self._name, self._tally)
 
 
-def _counted(record: WarcRecord, number: int, frame: Frame, settings: WarcSettings, tally: Tally) -> Capture | None:
-    """The capture in a record, if it holds one; the record is read to its end, and counted if it is a response."""
+def _counted(
+    record: WarcRecord, number: int, frame: Frame, settings: WarcSettings, tally: Tally, take: Take[T]
+) -> T | None:
+    """What is made of a record, if anything; it is read to its end, and counted if it is a response."""
+    found, drop = None, None
     try:
-        capture, drop = capture_of(record, number, frame, settings), None
+        found = take(record, number, frame, settings)
     except Drop as reason:
-        capture, drop = None, reason
+        drop = reason
     record.reader.consume()
-    if record.reader.tell() < record.content_length and (frame.whole or capture is not None):
-        capture, drop = None, Drop("truncated_record", f"{record.reader.tell()} of {record.content_length} bytes")
+    if record.reader.tell() < record.content_length and (frame.whole or found is not None):
+        found, drop = None, Drop("truncated_record", f"{record.reader.tell()} of {record.content_length} bytes")
     if drop is not None:
         _drop_record(tally, DropRow(target_of(record), "record", drop.reason, drop.detail))
-    elif capture is not None:
+    elif found is not None:
         tally.saw("record")
         tally.kept("record")
-    return capture
+    return found
 
 
 def _count_damage(damage: Damage, name: str, tally: Tally) -> None:

@@ -19,6 +19,7 @@ from jobs.kinds.clips.take import VIDEO_LISTS, check_list
 from jobs.kinds.finish import finish
 from jobs.kinds.foreseen import foreseen
 from jobs.kinds.retry import go_on_with_retry, retry_failed
+from jobs.kinds.robots import extract_by_robots
 from jobs.kinds.table import jobs_of, known_phases, takers_of
 from jobs.phases.duplicates import URLS
 from jobs.phases.extract import EXTRACT
@@ -49,12 +50,14 @@ def build(
     videos: Sequence[str] = (),
     retry: bool = False,
     shown: BuildProgress | None = None,
+    robots: Sequence[str] = (),
 ) -> Dataset:
     """Build, or finish, the dataset at `output`, a path or fsspec URL, of archives and of lists of `videos`.
 
     `deny` are lines of a `DenyList`, added to that of the output: nothing that it denies is kept, and samples of it
     that were collected before are removed. With `retry`, media that failed for a reason that may have passed are asked
-    for again, and what is made of media is made anew.
+    for again, and what is made of media is made anew. `robots` are archives of robots.txt captures, by which pages and
+    media are judged.
 
     Raises `SettingsError` or `InputError` when the call is wrong, `BuildError` when partitions could not be done,
     `StepError` when a step is at fault.
@@ -68,7 +71,7 @@ def build(
     begin_retry(store, recipe, retry)
     if store.exists(DATASET):
         dataset = finished(store, recipe)
-        left = remove_denied(store, dataset, denied)
+        left = remove_denied(store, dataset, denied, engine)
         logger.warning(
             "%s is complete: %s", output, "nothing to do" if left == dataset else "what is denied was removed"
         )
@@ -80,8 +83,9 @@ def build(
         raise InputError(_NO_CLIPS)
     with shown or BuildProgress() as told:
         told.prepare("listing the inputs")
-        made = carry_out(store, make_plan(store, inputs, recipe, videos=videos), recipe, engine, told)
-    left = remove_denied(store, made, denied)  # partitions may have been done before something was denied
+        plan = make_plan(store, inputs, recipe, videos=videos, robots=robots)
+        made = carry_out(store, plan, recipe, engine, told)
+    left = remove_denied(store, made, denied, engine)  # partitions may have been done before something was denied
     refresh_cards(store)
     return left
 
@@ -95,6 +99,7 @@ def append(
     videos: Sequence[str] = (),
     rewrite: bool = False,
     shown: BuildProgress | None = None,
+    robots: Sequence[str] = (),
 ) -> Dataset:
     """Add archives and lists of `videos` to the finished dataset at `output`, or finish adding them; without any, what
     was begun. Inputs that it has already are left out.
@@ -104,9 +109,9 @@ def append(
     """
     store = Store(output)
     with shown or BuildProgress() as told:
-        dataset = _append(store, inputs, Recipe.of(recipe), engine, deny, videos, rewrite, told)
-    dataset = remove_denied(store, dataset, read_deny_list(store))
-    dataset = rewrite_superseded(store, dataset) if rewrite else dataset
+        dataset = _append(store, inputs, Recipe.of(recipe), engine, deny, videos, rewrite, told, robots)
+    dataset = remove_denied(store, dataset, read_deny_list(store), engine)
+    dataset = rewrite_superseded(store, dataset, engine) if rewrite else dataset
     refresh_cards(store)
     return dataset
 
@@ -120,6 +125,7 @@ def _append(
     videos: Sequence[str],
     may_be_none: bool,
     shown: BuildProgress,
+    robots: Sequence[str],
 ) -> Dataset:
     """The same without what is done to shards that are there. Without any inputs there need be nothing that was begun
     where that is not all that is asked for: `may_be_none`."""
@@ -136,7 +142,7 @@ def _append(
     if is_appending(store) and planned(part) < number:  # it was published, and killed while it was cleared away
         clear(store)
     if is_appending(store):
-        plan = make_plan(part, inputs, recipe, videos=videos, leave_out=there)
+        plan = make_plan(part, inputs, recipe, videos=videos, leave_out=there, robots=robots)
     else:
         if not inputs and not videos and may_be_none:
             return dataset
@@ -151,7 +157,7 @@ def _append(
             logger.warning("nothing to add")
             return dataset
         onto = look_at(store, dataset, changed, there)
-        plan = make_plan(part, inputs, recipe, videos=videos, onto=onto, leave_out=there)
+        plan = make_plan(part, inputs, recipe, videos=videos, onto=onto, leave_out=there, robots=robots)
     add_to_deny_list(part, denied.lines)
     if not part.exists(DATASET):
         carry_out(part, plan, recipe, engine, shown)
@@ -192,7 +198,11 @@ def read_inputs(phases: Phases) -> list[Phase]:
     spent: dict[Phase, list[str]] = {EXTRACT: ["pages", "wanted", "captures"]}
     if plan.references:
         phases.run(REFERENCES)
-    phases.run(EXTRACT, recipe, [job.take for job in takers_of(recipe.config.kinds)])
+    takers = [job.take for job in takers_of(recipe.config.kinds)]
+    if plan.robots:
+        extract_by_robots(phases, takers)
+    else:
+        phases.run(EXTRACT, recipe, takers)
     if plan.video_lists:
         phases.run(VIDEO_LISTS, recipe)
         wanting.append(VIDEO_LISTS)

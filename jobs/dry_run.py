@@ -31,7 +31,9 @@ class Trial(msgspec.Struct):
     bytes_read: int = 0  # of the archive
 
 
-def dry_run(output: str, inputs: Sequence[str], recipe: Recipe, videos: Sequence[str] = ()) -> Iterator[str]:
+def dry_run(
+    output: str, inputs: Sequence[str], recipe: Recipe, videos: Sequence[str] = (), robots: Sequence[str] = ()
+) -> Iterator[str]:
     """Lines for people. Nothing is written. Raises `SettingsError` and `InputError` as a build does."""
     store = Store(output)
     if store.exists(DATASET):
@@ -39,11 +41,11 @@ def dry_run(output: str, inputs: Sequence[str], recipe: Recipe, videos: Sequence
         yield f"{output} is complete: nothing would be done"
         return
     if store.exists(PLAN):
-        plan = make_plan(store, inputs, recipe, videos=videos)  # finds the one that lies there
+        plan = make_plan(store, inputs, recipe, videos=videos, robots=robots)  # finds the one that lies there
         done = len(read_done(store, plan.first_phase).commits)
         yield f"{output} was begun: {done:,} of {plan.input_tasks:,} tasks of {plan.first_phase} are done"
     else:
-        plan = new_plan(inputs, recipe, videos=videos)
+        plan = new_plan(inputs, recipe, videos=videos, robots=robots)
     yield from _size(plan)
     for number in range(min(_ARCHIVES, len(plan.inputs))):
         tally = Tally()
@@ -61,6 +63,9 @@ def _size(plan: Plan) -> Iterator[str]:
     yield f"reads {_number(len(plan.inputs), 'archive')}, {human_bytes(sum(known))}{largest}{silent}"
     if plan.video_lists:
         yield f"reads {_number(len(plan.video_lists), 'list')} of videos"
+    if plan.robots:
+        size = human_bytes(sum(max(0, item.size) for item in plan.robots))
+        yield f"judges pages by robots.txt captures in {_number(len(plan.robots), 'archive')}, {size}: not those tried"
     if plan.references:
         yield f"compares with evaluation sets in {_number(len(plan.references), 'task')}"
     if plan.config.limit:

@@ -44,7 +44,7 @@ def fetch_pairs(
     denied = add_to_deny_list(store, deny)
     begin_retry(store, recipe, retry)
     if store.exists(DATASET):
-        left = remove_denied(store, finished(store, recipe), denied)
+        left = remove_denied(store, finished(store, recipe), denied, engine)
         refresh_cards(store)
         return left
     if config.lists.downloader == "img2dataset":
@@ -63,6 +63,6 @@ def fetch_pairs(
             make_pairs(phases)
         dataset = finish(store, plan, jobs_of(config.kinds), phases.commits)
         told.end()
-    left = remove_denied(store, dataset, denied)
+    left = remove_denied(store, dataset, denied, engine)
     refresh_cards(store)
     return left

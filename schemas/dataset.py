@@ -12,6 +12,7 @@ from schemas.builds import Build
 from schemas.drops import Counts
 from schemas.energon import CRUDE
 from schemas.kinds import KINDS
+from schemas.removals import Removal
 from schemas.shards import ShardInfo, promised
 from schemas.storage import Store
 from schemas.superseded import LiveShards
@@ -40,6 +41,7 @@ class Dataset(msgspec.Struct, frozen=True):
     libraries: dict[str, str] = {}  # versions of those that its bytes depend on
     own_code: list[dict[str, str]] = []  # steps, scorers and captioners of the user's own: use, sha256 of the source
     builds: list[Build] = []  # once something was added: all builds, the first one first
+    removals: list[Removal] = []  # what was removed since, by the deny list
 
 
 def read_dataset(store: Store) -> Dataset:

@@ -1,10 +1,11 @@
-"""The list of addresses and domains that must not be used: never fetched, never kept, removed where they are."""
+"""The list of what must not be used, by address, domain or hash: never fetched, never kept, removed where it is."""
 
 import re
 from collections.abc import Iterable
 
 import ada_url
 
+from schemas.denied_hashes import DeniedHashes
 from schemas.domain_lists import entries
 from schemas.storage import Store
 from schemas.urls import canonical_url, comparable_url, host_named, host_of
@@ -26,53 +27,67 @@ class DenyList:
     A line is an address (`https://a.example/page`) or a domain (`b.example`); empty lines and lines that start with #
     say nothing. However an address is spelt, it is the same (`comparable_url`), and http, `www.` and tracking
     parameters do not hide one; a line that ends in `*` denies every address that begins so. The scheme may be left out.
-    Hosts files, filters of ad blockers and CSV are read, too: see `schemas.domain_lists`.
+    Hosts files, filters of ad blockers and CSV are read, too: see `schemas.domain_lists`. Hashes of images and videos
+    are `sha256:`, `phash:` and `pdq:` with hex digits behind: see `schemas.denied_hashes`. Raises `SettingsError`.
     """
 
     def __init__(self, lines: Iterable[str] = ()) -> None:
-        self._urls: set[str] = set()
-        self._hosts: set[str] = set()
-        self._domains: set[str] = set()
-        self._prefixes: tuple[str, ...] = ()
-        self._host_prefixes: tuple[str, ...] = ()
-        self.lines = sorted({line for line in entries(lines) if line})
+        self._urls: dict[str, str] = {}  # what is compared, and the line that says so
+        self._hosts: dict[str, str] = {}
+        self._domains: dict[str, str] = {}
+        self._prefixes: dict[str, str] = {}
+        self._host_prefixes: dict[str, str] = {}
+        self.hashes = DeniedHashes()
+        self.lines = sorted({self.hashes.written(line) for line in entries(lines) if line})
         for line in self.lines:
-            self._read(line)
+            if not self.hashes.read(line):
+                self._read(line)
+        self._beginnings = tuple(self._prefixes), tuple(self._host_prefixes)
 
-    def _read(self, line: str) -> None:
+    def _read(self, entry: str) -> None:
+        line = entry
         if "://" not in line and not _SCHEME.match(line):
             if _DOMAIN.fullmatch(line):
                 name = host_named(line)
-                self._domains.add(name)
-                self._hosts.add(_WWW.sub("", name))  # the site of that name, not what may lie below it
+                self._domains.setdefault(name, entry)
+                self._hosts.setdefault(_WWW.sub("", name), entry)  # the site of that name, not what may lie below it
                 return
             line = f"https:{line}" if line.startswith(("/", "\\")) else f"https://{line}"
             if _PORT_AT_END.search(line):
                 line += "/*"
         if not line.endswith("*"):
-            self._urls.add(canonical_url(comparable_url(line)))
+            self._urls.setdefault(canonical_url(comparable_url(line)), entry)
         elif _HOST_ALONE.fullmatch(beginning := line.rstrip("*")):
-            self._host_prefixes += (_WWW.sub("", _SCHEME.sub("", beginning).lower()),)
+            self._host_prefixes.setdefault(_WWW.sub("", _SCHEME.sub("", beginning).lower()), entry)
         else:
             # With a letter behind, so that a beginning such as `/.` is no segment that goes.
-            self._prefixes += (_bare(comparable_url(beginning + "x"))[:-1],)
+            self._prefixes.setdefault(_bare(comparable_url(beginning + "x"))[:-1], entry)
 
     def denies(self, url: str) -> bool:
+        return bool(self.entry(url))
+
+    def entry(self, url: str) -> str:
+        """The line that denies an address; "" if none does."""
         if not self.lines:
-            return False
+            return ""
         if self._domains:
             host = host_of(url)
-            if host in self._hosts or any(name in self._domains for name in _with_parents(host)):
-                return True
+            found = self._hosts.get(host) or next(filter(None, map(self._domains.get, _with_parents(host))), None)
+            if found:
+                return found
         if not self._urls and not self._prefixes and not self._host_prefixes:
-            return False
+            return ""
         comparable = comparable_url(url)
         canonical = canonical_url(comparable)
-        if canonical in self._urls:
-            return True
-        if self._prefixes and any(_bare(form).startswith(self._prefixes) for form in (comparable, canonical)):
-            return True
-        return bool(self._host_prefixes) and _readable_host(canonical).startswith(self._host_prefixes)
+        if found := self._urls.get(canonical):
+            return found
+        of_url, of_host = self._beginnings
+        for form in (comparable, canonical) if of_url else ():
+            if (bare := _bare(form)).startswith(of_url):
+                return next(line for beginning, line in self._prefixes.items() if bare.startswith(beginning))
+        if of_host and (host := _readable_host(canonical)).startswith(of_host):
+            return next(line for beginning, line in self._host_prefixes.items() if host.startswith(beginning))
+        return ""
 
     def __bool__(self) -> bool:
         return bool(self.lines)

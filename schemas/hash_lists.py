@@ -60,14 +60,8 @@ class _Lists:
 
     def of_pixels(self, pixels_HW3: NDArray[np.uint8]) -> str:
         """How a picture is listed by its look."""
-        if not self._names:
+        if not self._names or (look_4 := pdq_hash(pixels_HW3)) is None:
             return ""
-        import pdqhash
-
-        bits, quality = pdqhash.compute(np.ascontiguousarray(pixels_HW3))
-        if quality < _LEAST_QUALITY:
-            return ""
-        look_4 = np.packbits(np.asarray(bits, np.uint8)).view(np.uint64)
         distances_N = np.bitwise_count(self._looks_N4 ^ look_4).sum(axis=1, dtype=np.int64)
         nearest = int(distances_N.argmin())
         return f"pdq in {self._names[nearest]}" if distances_N[nearest] <= self._distance else ""
@@ -76,11 +70,24 @@ class _Lists:
 def check_hash_lists(settings: HashListSettings) -> None:
     """Raises `SettingsError`, in one line, for lists that cannot be read and for a package that is missing."""
     if settings.pdq:
-        try:
-            import pdqhash  # noqa: F401
-        except ImportError:
-            raise SettingsError("lists of PDQ hashes need the package pdqhash: pip install 'weft[pdq]'") from None
+        require_pdq()
     _Lists(settings)
+
+
+def require_pdq() -> None:
+    """Raises `SettingsError` where PDQ hashes cannot be made."""
+    try:
+        import pdqhash  # noqa: F401
+    except ImportError:
+        raise SettingsError("lists of PDQ hashes need the package pdqhash: pip install 'weft[pdq]'") from None
+
+
+def pdq_hash(pixels_HW3: NDArray[np.uint8]) -> NDArray[np.uint64] | None:
+    """The PDQ hash of a picture, 4 words; None where it shows too little to have one."""
+    import pdqhash
+
+    bits, quality = pdqhash.compute(np.ascontiguousarray(pixels_HW3))
+    return np.packbits(np.asarray(bits, np.uint8)).view(np.uint64) if quality >= _LEAST_QUALITY else None
 
 
 def refuse_listed(data: bytes, settings: HashListSettings) -> None:

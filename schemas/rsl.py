@@ -19,7 +19,7 @@ MAX_RSL_BYTES = 512 << 10
 _MAX_CONTENTS = 5_000
 #: Usages that training is, or is part of. `train-ai` is how RSL's own guide writes it.
 _TRAINING = frozenset(("ai-train", "train-ai", "ai-all", "all"))
-_FREE = frozenset(("", "free", "attribution"))  # an attribution is what the provenance of a sample is
+_FREE = frozenset(("free", "attribution"))  # an attribution is what the provenance of a sample is
 _ITEMS = re.compile(r"[\s,]+")
 
 
@@ -37,6 +37,7 @@ class _Licence:
         self.permits: dict[str, set[str]] = {}
         self.prohibits: dict[str, set[str]] = {}
         self.payments: set[str] = set()
+        self.has_duties = False  # of reporting
 
     def verdict(self, needs_token: bool) -> Verdict:
         if not _TRAINING.isdisjoint(self.prohibits.get("usage", ())):
@@ -45,7 +46,7 @@ class _Licence:
         if permitted is not None and _TRAINING.isdisjoint(permitted):
             return "no"
         is_for_all = not (self.permits.keys() | self.prohibits.keys()) - {"usage"}
-        is_free = not self.payments or not _FREE.isdisjoint(self.payments)
+        is_free = self.payments <= _FREE and not self.has_duties
         return "yes" if is_for_all and is_free and not needs_token else "conditional"
 
 
@@ -73,7 +74,9 @@ class _Reader:
             case "license" if self._licences is not None:
                 self._licences.append(_Licence())
             case "payment" if self._licences:
-                self._licences[-1].payments.add(named.get("type", "free").strip().lower())
+                self._licences[-1].payments.add(named.get("type", "").strip().lower())
+            case "reporting" if self._licences:
+                self._licences[-1].has_duties = True
             case "permits" | "prohibits" as kind if self._licences:
                 rules = self._licences[-1].permits if kind == "permits" else self._licences[-1].prohibits
                 self._rule, self._text = (rules, named.get("type", "usage").strip().lower()), []

@@ -7,6 +7,7 @@ import posixpath
 import secrets
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import IO, Concatenate, ParamSpec, TypeVar, cast
 
 from fsspec import AbstractFileSystem
@@ -144,10 +145,15 @@ class Store:
             self.fs.pipe_file(self.path(name), data)
             return
         staged = posixpath.join(posixpath.dirname(name), f".{new_attempt()}.{posixpath.basename(name)}.tmp")
-        with self.create(staged) as file:
-            file.write(data)
-            sync(file)
-        self.move(staged, name)
+        try:
+            with self.create(staged) as file:
+                file.write(data)
+                sync(file)
+            self.move(staged, name)
+        except BaseException:
+            with suppress(OSError):
+                self.remove(staged)
+            raise
 
     @_lost_as_os_error
     def put_if_absent(self, name: str, data: bytes) -> bool:

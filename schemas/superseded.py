@@ -30,20 +30,20 @@ def read_superseded(store: Store, kind: str) -> dict[str, Superseded]:
 
     Raises `DamagedShard`.
     """
-    latest = latest_lists(store, kind)
-    names = [list_name(kind, shard, build) for shard, build in latest.items()]
-    return dict(zip(latest, read_lists(store, names), strict=True))
+    builds = builds_of_lists(store, kind)
+    names = [list_name(kind, shard, of_shard[-1]) for shard, of_shard in builds.items()]
+    return dict(zip(builds, read_lists(store, names), strict=True))
 
 
-def latest_lists(store: Store, kind: str) -> dict[str, int]:
-    """By shard, the last published build that replaced any of its samples."""
+def builds_of_lists(store: Store, kind: str) -> dict[str, list[int]]:
+    """By shard, the published builds that replaced any of its samples, in order: the list of the last one counts."""
     published = len(read_builds(store))
-    latest: dict[str, int] = {}
+    builds: dict[str, list[int]] = {}
     for name in store.list(f"{kind}/superseded") if published else ():
         shard, _, build = name.removesuffix(".json").rpartition("-")
         if name.endswith(".json") and not name.startswith(".") and int(build) < published:
-            latest[shard] = max(int(build), latest.get(shard, 0))
-    return latest
+            builds.setdefault(shard, []).append(int(build))
+    return {shard: sorted(of_shard) for shard, of_shard in builds.items()}
 
 
 def read_lists(store: Store, names: Sequence[str]) -> list[Superseded]:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from schemas.settings import SettingsError
     from schemas.shards import DamagedShard
     from schemas.videos import VideoDraft
-    from weft.building import build, crawl
+    from weft.building import build, crawl, remove
     from weft.dataset import Dataset
     from weft.dataset import open_dataset as open
     from weft.explaining import Verdicts, explain
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 _PLACES = {
     "build": "weft.building",
     "crawl": "weft.building",
+    "remove": "weft.building",
     "Recipe": "jobs.phases.recipe",
     "BuildConfig": "jobs.config",
     "Drop": "schemas.drops",
@@ -110,6 +111,7 @@ __all__ = [
     "explain",
     "load_model",
     "open",
+    "remove",
 ]
 
 #: What the extra `train` brings.

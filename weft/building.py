@@ -1,4 +1,4 @@
-"""`weft.build` and `weft.crawl`: what the commands of these names do, with the same settings and the same bytes."""
+"""`weft.build`, `weft.crawl`, `weft.remove`: what the commands of these names do, with the same settings and bytes."""
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,7 +10,11 @@ from jobs import build as building
 from jobs.crawl import drive
 from jobs.crawl.drive import CrawlReport
 from jobs.crawl.records import RecordsReport, copy_records
+from jobs.dataset import removal as removing
+from jobs.dataset.removal import require_finished
+from schemas.removals import Removal
 from schemas.settings import SettingsError
+from schemas.storage import Store
 from weft.dataset import Dataset, open_dataset
 from weft.notebooks import outside_a_loop
 from weft.settings import engine_settings, listed, recipe_of, settings_of
@@ -29,6 +33,7 @@ def build(
     deny: str | Iterable[str] = (),
     append: bool = False,
     rewrite: bool = False,
+    robots: AnyPath | Iterable[AnyPath] = (),
     engine: str = "ray",
     workers: int = 0,
     address: str = "",
@@ -45,6 +50,7 @@ def build(
     deny       addresses and domains that must not be in the dataset; those that are there are removed
     append     add the inputs to the finished dataset that lies there; without inputs go on with what was begun
     rewrite    with `append`: write shards anew that hold samples which newer ones have replaced, without these
+    robots     archives of robots.txt captures, by which pages and media are judged
     engine     `ray`, here or on the cluster at `address`; `inline` works in this process
     workers    partitions at a time on a Ray that is started here; 0: one for each CPU
 
@@ -63,10 +69,29 @@ def build(
         listed(videos),
     )
     if append:
-        building.append(*given, rewrite=rewrite)
+        building.append(*given, rewrite=rewrite, robots=listed(robots))
     else:
-        building.build(*given)
+        building.build(*given, robots=listed(robots))
     return open_dataset(output)
+
+
+def remove(
+    dataset: AnyPath, deny: str | Iterable[str], *, engine: str = "ray", workers: int = 0, address: str = ""
+) -> Removal | None:
+    """Take samples and images out of a finished dataset for good: `weft remove`. Killed, the same call goes on.
+
+    dataset    a folder or fsspec URL
+    deny       addresses, domains and hashes (`sha256:`, `phash:`, `pdq:`), as lines of a deny list; they stay in it
+    engine, workers, address  as of `build`; what is small is done in this process
+
+    Returns what went, as it stands in the history of the dataset; None where nothing of the list was in it. Raises
+    `InputError` where no finished dataset lies there, `SettingsError` for a wrong line, `BuildError` when partitions
+    could not be done, `OSError` when the storage fails.
+    """
+    store = Store(os.fspath(dataset))
+    before = require_finished(store).removals
+    after = removing.remove(store, listed(deny), engine_settings(engine, workers, address)).removals
+    return after[-1] if after != before else None
 
 
 @overload

@@ -60,6 +60,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="LIST",
         help="for clips: .jsonl, .csv, .tsv or .parquet files of url, text, and subtitles if there are",
     )
+    parser.add_argument(
+        "--robots",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="GLOB",
+        help="archives of robots.txt captures, such as Common Crawl's robotstxt/*.warc.gz: each page is judged by that "
+        "of its host which was captured nearest before it",
+    )
     add_fetching(parser)
     add_engine(parser)
     parser.add_argument(
@@ -87,15 +96,15 @@ def run(arguments: argparse.Namespace) -> int:
         else:
             recipe = Recipe.named(arguments.config or "default", overrides)
         if arguments.dry_run:
-            for line in dry_run(arguments.output, arguments.input, recipe, arguments.videos):
+            for line in dry_run(arguments.output, arguments.input, recipe, arguments.videos, arguments.robots):
                 shown.pause()
                 print(line)
             return None
         inputs = [*arguments.input, *_copied(arguments, engine)]
         given = (arguments.output, inputs, recipe, engine, read_lines(arguments.deny), arguments.videos)
         if arguments.append:
-            return append(*given, rewrite=arguments.rewrite, shown=shown)
-        return build(*given, retry=arguments.retry_failed, shown=shown)
+            return append(*given, rewrite=arguments.rewrite, shown=shown, robots=arguments.robots)
+        return build(*given, retry=arguments.retry_failed, shown=shown, robots=arguments.robots)
 
     beside = {"--append": arguments.append, "--records": arguments.index, "--retry-failed": arguments.retry_failed}
     if arguments.dry_run and (others := [name for name, is_given in beside.items() if is_given]):

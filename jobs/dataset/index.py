@@ -44,7 +44,8 @@ class Rows(msgspec.Struct, frozen=True):
 
 
 class Index:
-    """Tables `interleaved`, `pairs`, `clips` (those that are there), `samples` (what they have in common) and `drops`.
+    """Tables `interleaved`, `pairs`, `clips` (those that are there), `samples` (what they have in common), `drops`, and
+    `removed` (what the deny list took out).
 
     Beside the columns of docs/format.md a sample has `shard` and `row`, its number in the shard. Files are read where
     the dataset lies, and only as far as a query needs. A dataset that is still being built has the shards that

@@ -17,7 +17,7 @@ from schemas.builds import inputs_name
 from schemas.dataset import Dataset, read_dataset
 from schemas.settings import SettingsError, differences, dump_settings, load_settings
 from schemas.storage import Store
-from schemas.superseded import LiveShards, latest_lists
+from schemas.superseded import LiveShards, builds_of_lists
 
 #: Settings that say how work is cut up, where media come from and what that may take, not what a sample is.
 FREE = (
@@ -121,7 +121,7 @@ def look_at(store: Store, dataset: Dataset, changed: list[str], inputs: Collecti
         partitions=builds[-1].partitions,
         samples=sum(of_kind.samples for of_kind in dataset.kinds.values()),
         known=known,
-        time=_now(),
+        time=time_now(),
         changed=changed,
         archives=sorted(inputs),
         media=[store.fs.unstrip_protocol(store.path(name)) for name in _named(store, "media/warc", ".warc.gz")],
@@ -136,18 +136,18 @@ def _named(store: Store, folder: str, ending: str) -> list[str]:
 
 def _groups(store: Store, kind: str) -> list[list[KnownShard]]:
     """The shards that hold samples, so that tasks read about as many; those of a partition stay together."""
-    lists, groups = latest_lists(store, kind), list[list[KnownShard]]()
+    lists, groups = builds_of_lists(store, kind), list[list[KnownShard]]()
     held, partition = _SAMPLES_A_GROUP, -1
     for mark in LiveShards(store, kind).marks:
         if held >= _SAMPLES_A_GROUP and mark.partition != partition:
             groups.append([])
             held = 0
-        groups[-1].append(KnownShard(mark.shard.name, lists.get(mark.shard.name, 0)))
+        groups[-1].append(KnownShard(mark.shard.name, lists.get(mark.shard.name, [0])[-1]))
         held, partition = held + mark.shard.samples, mark.partition
     return groups
 
 
-def _now() -> str:
+def time_now() -> str:
     """As reproducible builds have it, SOURCE_DATE_EPOCH (https://reproducible-builds.org/specs/source-date-epoch)."""
     stated = os.environ.get("SOURCE_DATE_EPOCH", "")
     time = datetime.fromtimestamp(int(stated), UTC) if stated.isdigit() else datetime.now(UTC)

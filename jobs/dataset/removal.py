@@ -1,164 +1,251 @@
-"""Samples taken out of a finished dataset, because their page or one of their images is denied.
+"""What is denied is taken out of a finished dataset: samples and images, by address and by hash, and what is left of
+them beside the shards. Samples that a later build replaced go with them where a shard is written anew, and alone where
+that is asked for.
 
-What a later build replaced goes with them where a shard is written anew, and alone where that is asked for.
-
-A shard is replaced by one without them: written aside, committed under the next free number of its partition, then the
-old one's mark and files are deleted. Killed at any moment, the same command finishes it.
+Tasks on an engine, each over the shards of a partition (`jobs.dataset.rewrite`). One that has looked for what is denied
+says which shards it left, and by that list they are not looked through again. `dataset.json`, written last, has the
+removal in its history. Killed at any moment, the same command finishes it.
 """
 
-import posixpath
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+import functools
+import hashlib
+import itertools
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
+from crawlers.inputs import InputError
+from jobs.dataset.append import is_appending
+from jobs.dataset.cards.write import refresh_cards
+from jobs.dataset.denied import denied_in
+from jobs.dataset.onto import time_now
+from jobs.dataset.rewrite import Part, Rewriting, name_anew
+from jobs.dataset.traces import ARCHIVES, LOOKED, clear_work, records_denied, remove_traces
+from jobs.engine.engine import EngineSettings, Failure, open_engine
+from jobs.engine.progress import Progress, counted
+from jobs.phases.run import BuildError
+from jobs.phases.task import Run
 from schemas import __version__
-from schemas.commits import Attempt, Commit, committed, publish, read_commit
-from schemas.dataset import DATASET, Dataset, live_totals, write_reader_files
-from schemas.deny import DenyList
-from schemas.documents import Sample
-from schemas.drop_files import DropFile
-from schemas.drops import Counts, DropRow, Tally
-from schemas.kinds import INTERLEAVED, KINDS
-from schemas.shards import Shard, ShardInfo, ShardMark, ShardSettings, ShardWriter, read_marks
+from schemas.commits import Commit, committed, read_commit, sweep
+from schemas.dataset import DATASET, Dataset, live_totals, read_dataset, write_reader_files
+from schemas.deny import DenyList, add_to_deny_list, read_deny_list
+from schemas.drops import Counts
+from schemas.removals import Gone, Removal, close_removal, is_applied, open_removal, read_gone, write_removal
+from schemas.shards import read_marks
 from schemas.storage import Store
-from schemas.superseded import NONE, latest_lists, read_superseded
+from schemas.superseded import builds_of_lists
 
-PHASE = "remove"
-_NO_LIMIT = ShardSettings(max_bytes=1 << 62)
+PHASE, _REWRITE = "remove", "rewrite"
+_SHARD = re.compile(r"\d+-\d+")  # what the names of its files begin with
+_FOLDERS, _FOLDERS_OF_KIND = ("", "drops", "removed", *ARCHIVES), ("shards", "commit", "keys", ".nv-meta")
+_READ_AT_A_TIME = 1000
+_WORTH_AN_ENGINE = 1 << 30  # bytes of shards; fewer are read before one has started
 
 
-def remove_denied(store: Store, dataset: Dataset, deny: DenyList) -> Dataset:
-    """The dataset without what the list denies; itself where nothing of it is denied."""
-    if not deny:
+def remove(store: Store, lines: Iterable[str], engine: EngineSettings) -> Dataset:
+    """Add lines to the deny list of a finished dataset, and carry it out. Raises `InputError` where there is none or
+    something is being added to it, `SettingsError` for a line that is wrong, `OSError` where the storage fails, and
+    `BuildError`."""
+    dataset = require_finished(store)
+    left = remove_denied(store, dataset, add_to_deny_list(store, lines), engine)
+    refresh_cards(store)
+    return left
+
+
+def require_finished(store: Store) -> Dataset:
+    """The dataset that lies there. Raises `InputError`."""
+    if not store.exists(DATASET):
+        raise InputError(f"{store.url} is no finished dataset")
+    if is_appending(store):
+        raise InputError(f"something is being added to {store.url}: weft build --append finishes that first")
+    return read_dataset(store)
+
+
+def remove_denied(store: Store, dataset: Dataset, deny: DenyList, engine: EngineSettings) -> Dataset:
+    """The dataset without what its list denies; itself where the list was carried out before. Raises `BuildError`."""
+    builds = len(dataset.builds)
+    if not deny or is_applied(store, deny.lines, builds):
         return dataset
-    for kind in dataset.kinds:
-        _remove_of_kind(store, kind, deny)
-    return _recounted(store, dataset)
+    removal = open_removal(store, Removal(len(dataset.removals) + 1, time_now(), len(deny.lines), __version__))
+    if removal.number > len(dataset.removals):  # else an earlier run was killed when all was done
+        dataset = _carried_out(store, dataset, deny, msgspec.structs.replace(removal, entries=len(deny.lines)), engine)
+    clear_work(store)
+    # An attempt that was killed may have left what is denied.
+    sweep(store, [*_FOLDERS, *(f"{kind}/{folder}" for kind in dataset.kinds for folder in _FOLDERS_OF_KIND)])
+    close_removal(store, deny.lines, builds)
+    return dataset
 
 
-def rewrite_superseded(store: Store, dataset: Dataset) -> Dataset:
-    """The dataset with shards of which all samples count; itself where nothing was superseded."""
-    for kind in dataset.kinds:
-        marks = {mark.shard.name: mark for mark in read_marks(store, kind)}
-        for name in latest_lists(store, kind):
-            if name in marks:
-                _replace(store, kind, marks[name], set())
-                _delete(store, kind, name)
-    return _recounted(store, dataset)
+def _carried_out(store: Store, dataset: Dataset, deny: DenyList, removal: Removal, engine: EngineSettings) -> Dataset:
+    phase = f"{PHASE}-{removal.number:03d}"
+    of_list = "\n".join([__version__, *deny.lines]).encode()
+    folder = f"{LOOKED}/{hashlib.blake2b(of_list, digest_size=8).hexdigest()}"
+    _finish_deleting(store, dataset, phase)
+    looked = _read_looked(store, folder)
+    parts = [part for part in _parts(store, dataset) if looked.get(_name(part)) != part.shards]
+    task = functools.partial(_remove_denied, Run.new(store.url), folder, parts, phase, removal.number)
+    _carry_out(engine, parts, task)
+    _forget_other_lists(store, folder)
+    gone, commits = read_gone(store, removal.number), _commits(store, phase)
+    removal = _of_gone(removal, gone, remove_traces(store, deny, removal, gone))
+    return _with_removal(store, dataset, removal, commits) if commits or removal.records else dataset
 
 
-def _remove_of_kind(store: Store, kind: str, deny: DenyList) -> None:
-    for mark in read_marks(store, kind):
-        phase = _phase(kind, mark.shard.name)
-        if committed(store, phase):  # an earlier run was killed before it deleted the old shard
-            commit = read_commit(store, phase, 0)
-            publish(store, commit)
-            _delete(store, kind, mark.shard.name)
-            mark = _mark_of(store, kind, commit) or mark
-        while (denied := _denied_rows(store, kind, mark, deny)) and store.exists(_mark_name(kind, mark.shard.name)):
-            commit = _replace(store, kind, mark, denied)
-            _delete(store, kind, mark.shard.name)
-            mark = _mark_of(store, kind, commit) or mark
-
-
-def _phase(kind: str, shard: str) -> str:
-    return f"{PHASE}/{shard}" if kind == INTERLEAVED.name else f"{PHASE}/{kind}-{shard}"
-
-
-def _denied_rows(store: Store, kind: str, mark: ShardMark, deny: DenyList) -> set[str]:
-    """Keys of the samples that are denied, by the address of the page or of one of the images."""
-    if not store.exists(_mark_name(kind, mark.shard.name)):
-        return set()
-    shard, denied = Shard(store, kind, mark.shard.name), set()
-    if kind != INTERLEAVED.name:
-        rows = shard.index(["key", "url", "page_url"]).to_pylist()
-        return {row["key"] for row in rows if deny.denies(row["url"]) or deny.denies(row["page_url"])}
-    with store.open(shard.tar_name) as tar:
-        for row in shard.index(["key", "members"]).to_pylist():
-            place = row["members"][0]
-            tar.seek(place["offset"])
-            sample = msgspec.json.decode(tar.read(place["size"]), type=Sample)
-            if any(deny.denies(url) for url in (sample.url, *sample.image_urls)):
-                denied.add(sample.key)
-    return denied
-
-
-def _replace(store: Store, kind: str, mark: ShardMark, denied: set[str]) -> Commit:
-    """Commit a shard of the samples that may stay; none if none may."""
-    name, columns, item = mark.shard.name, KINDS[kind].columns, KINDS[kind].item
-    phase = _phase(kind, name)
-    with Attempt(store, phase, 0) as attempt:
-        finished: list[ShardInfo] = []
-        number = _next_number(store, kind, mark.partition)
-        writer = ShardWriter(
-            attempt, f"{kind}/shards", mark.partition, columns, _NO_LIMIT, finished.append, first_number=number
-        )
-        gone = read_superseded(store, kind).get(name, NONE).rows  # its list is of this shard, not of the next
-        with DropFile(attempt, f"drops/{phase.replace('/', '-')}.parquet") as drops:
-            tally = Tally(drops.add)
-            for row, members in _samples(store, kind, name, gone):
-                tally.saw(item)
-                if row["key"] in denied:
-                    tally.drop(DropRow(row["url"], item, "denied", f"removed from {name}"))
+def would_remove(store: Store, dataset: Dataset, deny: DenyList) -> tuple[Removal, Counter[str]]:
+    """What `remove_denied` would take, and how much of it by each entry of the list; nothing is written."""
+    gone, by_entry = {kind: Gone() for kind in dataset.kinds}, Counter[str]()
+    for kind, of_kind in gone.items():
+        for mark in read_marks(store, kind):
+            for key, denied in denied_in(store, kind, mark.shard.name, deny).items():
+                if denied.entry:
+                    of_kind.samples.add(key)
+                    by_entry[denied.entry] += 1
                 else:
-                    tally.kept(item)
-                    writer.add(row["key"], members, {column: row[column] for column in columns})
-        writer.close()
-        for shard in finished:
-            replaced = ShardMark(shard, mark.partition, mark.drops, mark.config_hash, __version__)
-            attempt.put(_mark_name(kind, shard.name), msgspec.json.encode(replaced))
-        return attempt.commit(tally.counts(), finished)
+                    of_kind.images += len(denied.images)
+                    by_entry.update(denied.images.values())
+    removal = Removal(len(dataset.removals) + 1, time_now(), len(deny.lines), __version__)
+    return _of_gone(removal, gone, records_denied(store, deny)), by_entry
 
 
-def _samples(
-    store: Store, kind: str, name: str, gone: Sequence[int]
-) -> Iterator[tuple[Mapping[str, Any], list[tuple[str, bytes]]]]:
-    shard = Shard(store, kind, name, gone)
-    rows = shard.index().to_pylist()
-    for row, members in zip(rows, shard.members(rows), strict=True):
-        yield row, list(members.items())
+def _of_gone(removal: Removal, gone: Mapping[str, Gone], records: int) -> Removal:
+    samples = {kind: len(one.samples) for kind, one in gone.items() if one.samples}
+    images = {kind: one.images for kind, one in gone.items() if one.images}
+    return msgspec.structs.replace(removal, samples=samples, images=images, records=records)
 
 
-def _next_number(store: Store, kind: str, partition: int) -> int:
-    names = [name.partition(".")[0] for name in store.list(f"{kind}/shards") if name.startswith(f"{partition:06d}-")]
-    return max((int(name.partition("-")[2]) for name in names), default=-1) + 1
+def rewrite_superseded(store: Store, dataset: Dataset, engine: EngineSettings) -> Dataset:
+    """The dataset with shards of which all samples count; itself where nothing was superseded. Raises `BuildError`."""
+    _finish_deleting(store, dataset, _REWRITE)
+    parts = [part for part in _parts(store, dataset) if part.lists]
+    _carry_out(engine, parts, functools.partial(_remove_superseded, store.url, parts))
+    return _recounted(store, dataset) if parts else dataset
 
 
-def _mark_of(store: Store, kind: str, commit: Commit) -> ShardMark | None:
-    """The mark of the shard that a commit made; None if no sample was left for one."""
-    names = [_mark_name(kind, shard.name) for shard in commit.shards]
-    return msgspec.json.decode(store.read(names[0]), type=ShardMark) if names else None
+def _finish_deleting(store: Store, dataset: Dataset, phase: str) -> None:
+    """Delete what is left of shards that were written anew and have no mark any more: the deletion was cut off."""
+    anew = set(store.list(f"work/{phase}"))
+    for kind in dataset.kinds if anew else ():
+        marked = {name.removesuffix(".json") for name in store.list(f"{kind}/commit")}
+        for folder in (f"{kind}/shards", f"{kind}/superseded"):
+            shards = {name: found[0] for name in store.list(folder) if (found := _SHARD.match(name))}
+            spent = {shard for shard in shards.values() if shard not in marked and name_anew(kind, shard) in anew}
+            store.remove_all([f"{folder}/{name}" for name, shard in shards.items() if shard in spent])
 
 
-def _mark_name(kind: str, shard: str) -> str:
-    return f"{kind}/commit/{shard}.json"
+def _parts(store: Store, dataset: Dataset) -> Iterator[Part]:
+    """The shards as they are now."""
+    for kind in dataset.kinds:
+        lists, free = builds_of_lists(store, kind), dict[int, int]()
+        for name in store.list(f"{kind}/shards"):
+            if found := _SHARD.match(name):
+                partition, number = map(int, found[0].split("-"))
+                free[partition] = max(number + 1, free.get(partition, 0))
+        for partition, marks in itertools.groupby(read_marks(store, kind), lambda mark: mark.partition):
+            shards = [mark.shard for mark in marks]
+            yield Part(
+                kind,
+                partition,
+                shards={shard.name: shard.tar_sha256 for shard in shards},
+                bytes=sum(shard.tar_bytes for shard in shards),
+                lists={shard.name: lists[shard.name] for shard in shards if shard.name in lists},
+                free=free.get(partition, 0),
+            )
 
 
-def _delete(store: Store, kind: str, shard: str) -> None:
-    """The mark first: without it the other files are no data."""
-    store.remove(_mark_name(kind, shard))
-    for suffix in (".tar", ".tar.idx", ".parquet"):
-        store.remove(posixpath.join(kind, "shards", shard + suffix))
-    for name in store.list(f"{kind}/superseded"):  # a later shard may get the number
-        if name.rpartition("-")[0] == shard:
-            store.remove(f"{kind}/superseded/{name}")
+def _carry_out(settings: EngineSettings, parts: Sequence[Part], work: Callable[[int], Counts]) -> None:
+    """Do all tasks. Raises `BuildError`, when those are done that can be."""
+    if not parts:
+        return
+    if sum(part.bytes for part in parts) < _WORTH_AN_ENGINE:
+        settings = msgspec.structs.replace(settings, engine="inline")
+    failures: list[Failure] = []
+    counts, done = Counts(), 0
+    with open_engine(settings) as engine, Progress(PHASE, len(parts), "partitions") as bar:
+        for outcome in engine.run(PHASE, work, range(len(parts))):
+            if isinstance(outcome, Failure):
+                failures.append(outcome)
+            else:
+                counts, done = counts + outcome, done + 1
+                bar.show(done, functools.partial(", ".join, counted(counts)))
+    if failures:
+        first = failures[0]
+        raise BuildError(
+            f"samples could not be removed from {len(failures)} of {len(parts)} partitions, first {first.partition}: "
+            f"{first.error}. The same command tries them again."
+        )
+
+
+def _remove_denied(run: Run, folder: str, parts: Sequence[Part], phase: str, removal: int, index: int) -> Counts:
+    """A task."""
+    store, part = Store(run.output), parts[index]
+    rewriting = Rewriting(store, part, phase, removal)
+    left = rewriting.remove_denied(_deny_list(run))
+    store.put(f"{folder}/{_name(part)}", msgspec.json.encode(left))
+    return rewriting.counts
+
+
+def _remove_superseded(output: str, parts: Sequence[Part], index: int) -> Counts:
+    """A task."""
+    rewriting = Rewriting(Store(output), parts[index], _REWRITE)
+    rewriting.remove_superseded()
+    return rewriting.counts
+
+
+@functools.lru_cache(maxsize=1)
+def _deny_list(run: Run) -> DenyList:
+    return read_deny_list(Store(run.output))
+
+
+def _name(part: Part) -> str:
+    return f"{part.kind}-{part.partition:06d}.json"
+
+
+def _read_looked(store: Store, folder: str) -> dict[str, dict[str, str]]:
+    """By the name of its part, the shards that a task has left."""
+    names, looked = store.list(folder), dict[str, dict[str, str]]()
+    for start in range(0, len(names), _READ_AT_A_TIME):
+        some = names[start : start + _READ_AT_A_TIME]
+        read = store.read_all([f"{folder}/{name}" for name in some])
+        looked |= {name: msgspec.json.decode(left) for name, left in zip(some, read, strict=True)}
+    return looked
+
+
+def _forget_other_lists(store: Store, folder: str) -> None:
+    for name in store.list(LOOKED):
+        if f"{LOOKED}/{name}" != folder:
+            store.remove_all([f"{LOOKED}/{name}/{one}" for one in store.list(f"{LOOKED}/{name}")])
+
+
+def _with_removal(store: Store, dataset: Dataset, removal: Removal, commits: Sequence[Commit]) -> Dataset:
+    """The dataset with the removal in its history."""
+    counts = sum((commit.counts for commit in commits), dataset.phases.get(PHASE, Counts()))
+    phases = {**dataset.phases, PHASE: counts}
+    changed = msgspec.structs.replace(
+        dataset, phases=phases, drops=sum(phases.values(), Counts()).drops, removals=[*dataset.removals, removal]
+    )
+    write_removal(store, removal)
+    return _recounted(store, changed)
 
 
 def _recounted(store: Store, dataset: Dataset) -> Dataset:
     """`dataset.json` and the files for other readers, as the shards are now."""
-    folders = store.list(f"work/{PHASE}")
-    done = [read_commit(store, f"{PHASE}/{name}", 0) for name in folders if committed(store, f"{PHASE}/{name}")]
-    removed = sum((commit.counts for commit in done), Counts())
-    before = dataset.phases.get(PHASE, Counts())
     shards = {kind: [mark.shard for mark in read_marks(store, kind)] for kind in dataset.kinds}
-    kinds = {kind: live_totals(store, kind) for kind in shards}
-    if removed == before and dataset.kinds == kinds:
-        return dataset
-    others = {name: counts for name, counts in dataset.phases.items() if name != PHASE}
-    phases = {**others, PHASE: removed}
-    changed = msgspec.structs.replace(dataset, kinds=kinds, phases=phases, drops=sum(phases.values(), Counts()).drops)
+    changed = msgspec.structs.replace(dataset, kinds={kind: live_totals(store, kind) for kind in shards})
     for kind, of_kind in shards.items():
         write_reader_files(store, kind, of_kind)
     store.put(DATASET, msgspec.json.format(msgspec.json.encode(changed), indent=1))
     return changed
+
+
+def _commits(store: Store, phase: str) -> list[Commit]:
+    """Of all shards that a removal wrote anew, in the order of their names."""
+    found: dict[str, Commit] = {}
+
+    def look(shard: str) -> None:
+        if committed(store, f"{phase}/{shard}"):
+            found[shard] = read_commit(store, f"{phase}/{shard}", 0)
+
+    store.each(look, store.list(f"work/{phase}"))
+    return [found[shard] for shard in sorted(found)]

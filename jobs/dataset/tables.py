@@ -9,15 +9,19 @@ import pyarrow as pa
 from jobs.dataset.summary import kinds_of
 from schemas.builds import drop_files
 from schemas.drop_files import SCHEMA as DROPS
+from schemas.removals import COLUMNS as REMOVED
+from schemas.removals import removed_files
 from schemas.shards import ShardMark
 from schemas.storage import Store
 from schemas.superseded import LiveShards
 
-_NO_DROPS = f"SELECT {', '.join(f'NULL::VARCHAR {name}' for name in DROPS.names)} WHERE false"
+_SQL = {"string": "VARCHAR", "int32": "INTEGER"}
+_EMPTY = {"drops": DROPS, "crawl_drops": DROPS, "removed": REMOVED}
 
 
 class Tables:
-    """Of each kind of sample, of `drops`, and of what `crawls` dropped, `crawl_drops`; named so behind a `prefix`."""
+    """Of each kind of sample, of `drops`, `removed` (what deny lists took out) and `crawl_drops` (what `crawls`
+    dropped); named so behind a `prefix`."""
 
     def __init__(
         self, connection: duckdb.DuckDBPyConnection, store: Store, prefix: str = "", crawls: Sequence[Store] = ()
@@ -33,6 +37,7 @@ class Tables:
         }
         files["drops"] = [self.path(f"drops/{name}") for name in drop_files(store)]
         files["crawl_drops"] = [_path(crawl, f"drops/{name}") for crawl in crawls for name in drop_files(crawl)]
+        files["removed"] = [self.path(f"removed/{name}") for name in removed_files(store)]
         self.files = [path for paths in files.values() for path in paths]
         for one in (store, *crawls):
             if not one.is_local and not set(_protocols(one)) & set(connection.list_filesystems()):
@@ -62,7 +67,12 @@ class Tables:
 
     def _define(self, table: str, paths: list[str]) -> None:
         if not paths:
-            self._connection.execute(f"CREATE VIEW {self._prefix}{table} AS {_NO_DROPS}")
+            self._connection.execute(f"CREATE VIEW {self._prefix}{table} AS {_no_rows(_EMPTY[table])}")
+            return
+        if table == "removed":
+            self._connection.execute(
+                f"CREATE VIEW {self._prefix}removed AS SELECT * FROM read_parquet({literals(paths)})"
+            )
             return
         if table in ("drops", "crawl_drops"):
             # Datasets of before have no `page_url`. All files of one dataset have the columns of the first, or more.
@@ -95,6 +105,11 @@ class Tables:
 def literals(values: Sequence[str]) -> str:
     """A list of texts in SQL."""
     return "[" + ", ".join("'" + value.replace("'", "''") + "'" for value in values) + "]"
+
+
+def _no_rows(schema: pa.Schema) -> str:
+    columns = ", ".join(f'NULL::{_SQL[str(field.type)]} AS "{field.name}"' for field in schema)
+    return f"SELECT {columns} WHERE false"
 
 
 def _path(store: Store, name: str) -> str:

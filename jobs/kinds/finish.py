@@ -17,6 +17,7 @@ from schemas.commits import Commit
 from schemas.dataset import DATASET, Dataset, totals, write_reader_files
 from schemas.drops import Counts, StepError
 from schemas.kinds import KINDS
+from schemas.removals import read_removals
 from schemas.storage import Store
 from schemas.superseded import list_name, read_lists
 from schemas.versions import library_versions
@@ -43,6 +44,7 @@ def finish(store: Store, plan: Plan, jobs: Sequence[KindJob], commits: dict[str,
         weft_version=plan.weft_version,
         libraries=library_versions(),
         own_code=[msgspec.to_builtins(one) for one in plan.own],
+        removals=read_removals(store),
     )
     if plan.onto is not None:
         ends = {job.kind.name: plan.partition_of(job.kind.name, len(commits[job.writes.name])) for job in jobs}

@@ -20,6 +20,7 @@ from jobs.phases.fetch import FETCH, FRONTIERS, LOCATED
 from jobs.phases.frequency import CONTENTS
 from jobs.phases.plan import PLAN, read_plan
 from schemas.dataset import DATASET
+from schemas.removals import forget_applied
 from schemas.settings import SettingsError
 from schemas.storage import Store
 
@@ -61,8 +62,11 @@ def go_on_with_retry(store: Store) -> None:
     for folder in folders:
         store.remove_all([f"{folder}/{name}" for name in store.list(folder)])
     store.remove_all(_drops(store, [phase.name for phase in phases]))
+    forget_applied(store)
     store.remove(_BEGUN)
 
 
 def _drops(store: Store, phases: Sequence[str]) -> list[str]:
-    return [f"drops/{name}" for name in store.list("drops") if name.rpartition("-")[0] in phases]
+    """Those of some phases, and of what was removed: no sample of it is made again."""
+    names = store.list("drops")
+    return [f"drops/{name}" for name in names if name.rpartition("-")[0] in phases or name.startswith("remove-")]

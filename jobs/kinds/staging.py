@@ -17,9 +17,9 @@ _ROWS_AT_A_TIME = 64
 class Staging:
     """Writes what a task hands on: records without the bytes of their images, and these."""
 
-    def __init__(self, task: Task) -> None:
-        # Images do not get smaller, and texts are a small part.
-        self._writer = pq.ParquetWriter(task.create("staged.parquet"), _SCHEMA, compression="none")
+    def __init__(self, task: Task, compression: str = "none") -> None:
+        """Images do not get smaller, and texts beside them are a small part."""
+        self._writer = pq.ParquetWriter(task.create("staged.parquet"), _SCHEMA, compression=compression)
         self._rows: list[dict[str, Any]] = []
         self._held = 0
         task.enter(self)

@@ -92,16 +92,21 @@ class Captures:
 
 def extract(task: Task, recipe: Recipe, takers: Sequence[Callable[[Task, Wanted], Taker]]) -> None:
     """Read some archives of the plan. Of the takers the last may drop pages that those before it have taken from."""
-    wanted, places, numbers = Wanted(task), Captures(task), task.memory.once(Referred)
+    wanted, places = Wanted(task), Captures(task)
     opened = [taker(task, wanted) for taker in takers]
     read = task.enter(Isolated(recipe.read, task.config.isolation))
     for number in task.plan.inputs_of(task.index):
-        captures = _told(task, number, read_archive(task.plan.inputs[number], task.config, task.tally))
-        captures = first_pages(captures, task.plan.pages_of(number))
-        pages = _without_images(captures, number, numbers, places, task.tally)
+        pages = pages_in(task, number, places.add)
         for _ in each(partial(_take, task, number, read, opened), pages, task.tally):
             task.tally.kept("page")
     write_sizes(task, opened)
+
+
+def pages_in(task: Task, number: int, add: Callable[[Capture, int], None]) -> Iterator[Capture]:
+    """The pages of archive `number`; `add` is given its media, each with the number of the archive that it lies in."""
+    captures = _told(task, number, read_archive(task.plan.inputs[number], task.config, task.tally))
+    captures = first_pages(captures, task.plan.pages_of(number))
+    return _without_images(captures, number, task.memory.once(Referred), add, task.tally)
 
 
 def _told(task: Task, number: int, captures: Iterator[Capture]) -> Iterator[Capture]:
@@ -162,14 +167,18 @@ def read_archive(archive: Input, config: BuildConfig, tally: Tally) -> Iterator[
 
 
 def _without_images(
-    captures: Iterator[Capture], index: int, archives: Referred, places: Captures, tally: Tally
+    captures: Iterator[Capture],
+    index: int,
+    archives: Referred,
+    add: Callable[[Capture, int], None],
+    tally: Tally,
 ) -> Iterator[Capture]:
-    """The pages; images are indexed as they pass, those of revisit records where their payload lies."""
+    """The pages; images are added as they pass, those of revisit records where their payload lies."""
     for capture in captures:
         if capture.is_image:
             stored_in = archives.find(capture.stored_in, index) if capture.stored_in else index
             if stored_in is not None:  # else the image is not captured
-                places.add(capture, stored_in)
+                add(capture, stored_in)
         else:
             tally.saw("page")
             yield capture

@@ -10,6 +10,8 @@ from crawlers.captured import CapturedMedia, Location, Media, MediaSource
 from jobs.phases.duplicates import URLS
 from jobs.phases.fetch import LOCATED, fetched_archives, is_fetching
 from jobs.phases.task import Memory, Task
+from schemas.denied_hashes import DeniedHashes
+from schemas.documents import StoredImage
 from schemas.drops import Drop
 
 T = TypeVar("T")
@@ -63,6 +65,20 @@ def open_media(task: Task, located: Located, kind: str = "image") -> CapturedMed
 def _archives(memory: Memory) -> list[str]:
     """The addresses of those that media may lie in."""
     return memory.plan.media_archives
+
+
+def unless_denied(hashes: DeniedHashes, use: Callable[[Media], StoredImage]) -> Callable[[Media], StoredImage]:
+    """`use`, and a `Drop("denied")` for an image that a deny list names by a hash."""
+    if not hashes:
+        return use
+
+    def judged(media: Media) -> StoredImage:
+        image = use(media)
+        if entry := hashes.entry((image.original_sha256, image.sha256), (image.phash,), image.data):
+            raise Drop("denied", entry)
+        return image
+
+    return judged
 
 
 def first_good(media: MediaSource, use: Callable[[Media], T], candidates: Sequence[str]) -> tuple[str, T]:

@@ -23,6 +23,7 @@ CONFIG = "work/config.yaml"  # the resolved settings, as `weft build` takes them
 _BYTES_A_PARTITION = {"archives": 512 << 20, "lists": 1 << 20}
 _MAX_PARTITIONS = 4096
 _BYTES_A_BUCKET = {"archives": 16 << 30, "lists": 32 << 20}
+_BYTES_OF_ROBOTS_A_BUCKET = 64 << 20  # a task holds the rules of its bucket, and they unpack to some times that
 _MAX_BUCKETS = 4096
 #: More inputs a task make fewer files; fewer tasks than these would leave machines without work.
 _LEAST_TASKS, _MAX_ARCHIVES_A_TASK = 64, 16
@@ -88,6 +89,7 @@ class Plan(msgspec.Struct, frozen=True):
     layout: int = 1
     archives_a_task: int = 1  # of inputs, those that one task of the first phase reads
     onto: Onto | None = None  # of a build that adds to a dataset
+    robots: list[Input] = []  # archives of robots.txt captures, by which pages are judged
 
     def uid_of(self, number: int, item: int) -> int:
         """Unique in the build: of a record or row of input `number`; in the order of the inputs."""
@@ -130,7 +132,19 @@ class Plan(msgspec.Struct, frozen=True):
     def most_buckets(self) -> int:
         """No file of rows has more: places of videos follow those of pages, and tasks over what is there partitions."""
         known = max(self.known_pages, self.known_pairs, self.known_clips)
-        return max(self.buckets, self.partitions + max(known, self.partitions if "clips" in self.config.kinds else 0))
+        known = max(known, self.partitions if "clips" in self.config.kinds else 0)
+        judged = self.input_tasks if self.robots else 0
+        return max(self.buckets, judged, self.partitions + known)
+
+    @property
+    def robots_tasks(self) -> int:
+        """The number of tasks that read robots.txt captures."""
+        return math.ceil(len(self.robots) / self.archives_a_task)
+
+    def robots_of(self, task: int) -> list[Input]:
+        """The archives that one of them reads."""
+        start = task * self.archives_a_task
+        return self.robots[start : start + self.archives_a_task]
 
     @property
     def input_tasks(self) -> int:
@@ -163,6 +177,7 @@ def make_plan(
     videos: Sequence[str] = (),
     onto: Onto | None = None,
     leave_out: Collection[str] = (),
+    robots: Sequence[str] = (),
 ) -> Plan:
     """The plan of this output: the one that lies there, or a new one, of all inputs but those that are to be left out.
 
@@ -174,11 +189,13 @@ def make_plan(
         if patterns:
             inputs = _list_inputs(patterns, source, sized=False)
             _tell_of_new(plan, [item.url for item in inputs if item.url not in leave_out])
+        if robots and [item.url for item in list_archives(robots, sized=False)] != [one.url for one in plan.robots]:
+            raise InputError(f"{store.url} was begun with other archives of robots.txt captures: leave --robots out")
         return plan
-    plan = new_plan(patterns, recipe, source, videos, onto, leave_out)
+    plan = new_plan(patterns, recipe, source, videos, onto, leave_out, robots)
     data = msgspec.json.format(msgspec.json.encode(plan), indent=1)
     if not store.put_if_absent(PLAN, data):
-        return make_plan(store, patterns, recipe, source, videos, onto, leave_out)
+        return make_plan(store, patterns, recipe, source, videos, onto, leave_out, robots)
     store.put(CONFIG, dump_settings(plan.config).encode())
     return msgspec.json.decode(data, type=Plan)  # as those have it who go on: a number written 0 becomes 0.0 there
 
@@ -190,6 +207,7 @@ def new_plan(
     videos: Sequence[str] = (),
     onto: Onto | None = None,
     leave_out: Collection[str] = (),
+    robots: Sequence[str] = (),
 ) -> Plan:
     """What would be done, of all inputs but those that are to be left out. Raises `InputError`."""
     config = recipe.config
@@ -199,7 +217,10 @@ def new_plan(
     total = sum(max(0, item.size) for item in inputs) + _BYTES_A_VIDEO_LIST * len(video_lists)
     partitions = config.partitions or min(_MAX_PARTITIONS, max(1, math.ceil(total / _BYTES_A_PARTITION[source])))
     least = onto.samples // _SAMPLES_A_BUCKET if onto is not None else 0
-    buckets = config.buckets or min(_MAX_BUCKETS, max(1, least, math.ceil(total / _BYTES_A_BUCKET[source])))
+    captures = list_archives(robots) if robots else []
+    of_robots = sum(max(0, item.size) for item in captures) / _BYTES_OF_ROBOTS_A_BUCKET
+    wanted = max(1, least, math.ceil(total / _BYTES_A_BUCKET[source]), math.ceil(of_robots))
+    buckets = config.buckets or min(_MAX_BUCKETS, wanted)
     return Plan(
         inputs=inputs,
         references=_list_references(config),
@@ -214,6 +235,7 @@ def new_plan(
         layout=LAYOUT,
         archives_a_task=config.archives_a_task or min(_MAX_ARCHIVES_A_TASK, max(1, len(inputs) // _LEAST_TASKS)),
         onto=onto,
+        robots=captures,
     )
 
 

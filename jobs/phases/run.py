@@ -26,7 +26,7 @@ _NOTHING: Spent = {}
 _OF_PLAN = {posixpath.basename(PLAN), posixpath.basename(CONFIG)}
 _FOLDERS_OF_KIND = ("", "/shards", "/commit", "/keys", "/superseded", "/.nv-meta")
 #: What never asks a server of the web for anything, and so may be done twice at the same time.
-_OF_STORE_ALONE = ("inputs", "buckets", "merged")
+_OF_STORE_ALONE = ("inputs", "robots_tasks", "buckets", "merged")
 
 
 class BuildError(Exception):

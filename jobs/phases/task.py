@@ -131,7 +131,7 @@ class Phase(msgspec.Struct, frozen=True):
 
     name: str
     over: Literal[
-        "inputs", "references", "video_lists", "partitions", "buckets", "slices", "merged", "fetched",
+        "inputs", "references", "video_lists", "robots_tasks", "partitions", "buckets", "slices", "merged", "fetched",
         "known_pages", "known_pairs", "known_clips", "known_media",
     ]  # fmt: skip
     body: Callable[..., None]  # of the task, and of the arguments that the phase is run with

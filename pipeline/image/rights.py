@@ -28,6 +28,9 @@ _FIELDS = {
 }
 _STATED = re.compile(rb"(?:D\0?M\0?I\0?-\0?)(?:[A-Z-]\0?){1,60}", re.IGNORECASE)
 _LONGEST = 500
+#: What stands in each packet that states any of it, unless it is in an encoding of its own.
+_WANTED = re.compile(b"|".join({field.rpartition(" ")[2].encode() for field in _FIELDS} | {b"DMI-"}))
+_ENCODED = re.compile(rb"\0|encoding\s*=\s*[\"'](?!utf-8|us-ascii)", re.IGNORECASE)
 
 #: The nine values of the vocabulary.
 DATA_MINING: dict[str, Verdict] = {
@@ -95,6 +98,8 @@ def data_mining(value: str) -> Verdict:
 
 def _properties(packet: bytes) -> dict[str, list[str]]:
     """Of a packet; of one that cannot be parsed only the values of the vocabulary that stand in it."""
+    if not _WANTED.search(packet) and not _ENCODED.search(packet):
+        return {}  # most are histories of an editor
     reader = _Properties()
     try:
         if len(packet) > MAX_PACKET_BYTES:

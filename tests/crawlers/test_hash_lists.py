@@ -17,6 +17,7 @@ from crawlers.spider import Spider
 from jobs.crawl.parse import Picture, refuse_picture
 from pipeline.page.links import find_links
 from schemas.consent import ConsentSettings
+from schemas.deny import DenyList
 from schemas.drops import Drop
 from schemas.hash_lists import HashListSettings, check_hash_lists, refuse_listed
 from schemas.settings import SettingsError
@@ -96,14 +97,31 @@ def test_a_crawl_writes_nothing_of_what_is_listed(web: WebServer, tmp_path: Path
     assert good in written
 
 
-def crawl_with_look(folder: Path, settings: CrawlConfig, hash_lists: HashListSettings) -> dict[str, str]:
+def test_a_crawl_writes_nothing_of_what_a_deny_list_names_by_its_hash(web: WebServer, tmp_path: Path) -> None:
+    bad, gone = photo(1), b"an error page that a list names"
+    deny = DenyList([f"sha256:{hashlib.sha256(data).hexdigest()}" for data in (bad, gone)])
+    web.routes |= {
+        "/": Reply(page("/gone", images=("/bad.jpg", "/good.jpg"))), "/bad.jpg": image(bad),
+        "/good.jpg": image(photo(3)), "/gone": Reply(gone, status=404),
+    }  # fmt: skip
+    refused = crawl_with_look(tmp_path / "crawl", config(web), HashListSettings(), deny)
+    assert refused == {f"http://a.example/{name}": "denied" for name in ("bad.jpg", "gone")}
+    written = b"".join(unpacked(path) for path in (tmp_path / "crawl").rglob("*") if path.is_file())
+    assert bad not in written
+    assert gone not in written
+    assert photo(3) in written
+
+
+def crawl_with_look(
+    folder: Path, settings: CrawlConfig, hash_lists: HashListSettings, deny: DenyList = DenyList()
+) -> dict[str, str]:
     """Addresses and reasons of what a crawl dropped."""
 
     async def run() -> dict[str, str]:
         def refuse(body: bytes) -> None:
             refuse_picture(Picture(body, hash_lists))
 
-        async with Spider(folder, 0, settings, find_links, refuse_look=refuse) as spider:
+        async with Spider(folder, 0, settings, find_links, deny, refuse_look=refuse) as spider:
             spider.offer([Item("http://a.example/", "page")])
             running = asyncio.create_task(spider.run())
             while not running.done() and not spider.status().is_idle:

@@ -126,6 +126,25 @@ def test_which_group_speaks_to_us(text: str, is_allowed: bool) -> None:
     assert allowed(text, "/x") == is_allowed
 
 
+@pytest.mark.parametrize(
+    ("text", "licences"),
+    [
+        ("License: /all\nUser-agent: *\nAllow: /", ["/all"]),
+        ("License: /all\nUser-agent: *\nAllow: /\nLicense: /group", ["/group"]),
+        ("User-agent: weft\nLicense: /ours\nAllow: /\n\nUser-agent: *\nAllow: /\nLicense: /theirs", ["/ours"]),
+        ("License: /all\nUser-agent: Other\nAllow: /\nLicense: /theirs\nUser-agent: *\nAllow: /", ["/all"]),
+        ("User-agent: *\nAllow: /\nUser-agent: Other\nLicense: /theirs\nDisallow: /", []),
+        ("User-agent: *\nLicense: /1\nLicense: /2\nAllow: /", ["/1", "/2"]),
+        # Behind an empty line it stands outside of the group, as sitemaps do.
+        ("User-agent: Other\nDisallow: /\n\nLicense: /all", ["/all"]),
+        ("User-agent: *\nAllow: /\n\n# terms\nLicense: /all", ["/all"]),
+        ("User-agent: *\n\nLicense: /group\nAllow: /", ["/group"]),
+    ],
+)
+def test_a_licence_is_of_the_group_it_stands_in_or_of_all_crawlers(text: str, licences: list[str]) -> None:
+    assert Robots(text, "weft").licences == licences
+
+
 def test_sitemaps_stand_anywhere() -> None:
     text = "Sitemap: http://a.example/1.xml\nUser-agent: *\nSitemap http://a.example/2.xml\nDisallow: /\nsitemap:\n"
     assert Robots(text, "weft").sitemaps == ["http://a.example/1.xml", "http://a.example/2.xml"]

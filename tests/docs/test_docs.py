@@ -235,3 +235,10 @@ def test_the_table_of_packages_has_the_tests_that_there_are_and_the_versions_tha
     assert [(name, what) for name, _, what, _ in rows] == tests
     constraints, makefile = ((ROOT / name).read_text("utf-8") for name in ("constraints.txt", "Makefile"))
     assert [name for name, version, *_ in rows if f"{name}=={version}" not in f"{constraints}{makefile}"] == []
+
+
+def test_every_test_that_a_page_names_is_there() -> None:
+    files = list((ROOT / "tests").rglob("test_*.py"))
+    there = {name for file in files for name in re.findall(r"def (test_\w+)", file.read_text("utf-8"))}
+    named = {name for page in PAGES for name in re.findall(r"`(test_[a-z0-9_]+)`", page.read_text("utf-8"))}
+    assert named <= there

@@ -16,6 +16,7 @@ import pytest
 from jobs.build import append, build
 from jobs.config import load_config
 from jobs.dataset.check import problems
+from jobs.dataset.removal import remove
 from jobs.engine.engine import EngineSettings
 from schemas.dataset import Dataset
 from schemas.settings import SettingsError
@@ -23,6 +24,7 @@ from schemas.storage import Store
 from tests.crawlers.servers import Reply, WebServer
 from tests.jobs.conftest import contents
 from tests.jobs.site import article, photo, write_archive
+from tests.jobs.test_build import samples
 
 INLINE = EngineSettings(engine="inline")
 CDN = "pictures.example"
@@ -207,6 +209,24 @@ def test_only_what_may_have_passed_is_asked_for_again(web: WebServer, tmp_path: 
     again = made(out, pages, sets, retry=True)  # what is gone is not asked for again
     assert again.kinds == dataset.kinds
     assert "/5.jpg" not in web.paths(CDN)
+
+
+def test_what_was_removed_stays_away_when_the_rest_is_asked_for_again(web: WebServer, tmp_path: Path) -> None:
+    pages, out = archive(tmp_path), tmp_path / "out"
+    sets = settings(web, "media.pace.max_failures=4", delay_s=0)
+    web.routes[f"{CDN}/2.jpg"] = Reply(b"busy", status=503)
+    made(out, pages, sets)
+    went = remove(Store(str(out)), ["http://site0.example/0", f"http://{CDN}/4.jpg"], INLINE).removals
+    assert went[0].records == 2  # the request and its response
+    web.routes[f"{CDN}/2.jpg"] = Reply(photo(2), "image/jpeg")
+    web.log.clear()
+    dataset = made(out, pages, sets, retry=True)
+    assert requests(web) == Counter({"/2.jpg": 1})
+    assert list(problems(Store(str(out)))) == []
+    images = {url for sample in samples(out) for url in sample["document"]["image_urls"]}
+    assert images == {f"http://{CDN}/{number}.jpg" for number in range(IMAGES) if number != 4}
+    assert "http://site0.example/0" not in {sample["document"]["url"] for sample in samples(out)}
+    assert dataset.removals == went
 
 
 def test_after_an_outage_all_is_as_on_a_good_day(web: WebServer, tmp_path: Path) -> None:

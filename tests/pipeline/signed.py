@@ -56,9 +56,12 @@ def _signer() -> Any:
     return c2pa.Signer.from_info(c2pa.C2paSignerInfo(b"es256", pem, key, None))
 
 
-def signed(data: bytes, mime: str, label: str, entries: dict[str, str], ingredient: bytes = b"") -> bytes:
-    """A file with a manifest whose assertion `label` has these uses by entry."""
-    assertion = {"label": label, "data": {"entries": {entry: {"use": use} for entry, use in entries.items()}}}
+def signed(
+    data: bytes, mime: str, label: str, entries: dict[str, str], ingredient: bytes = b"", is_bare: bool = False
+) -> bytes:
+    """A file with a manifest whose assertion `label` has these uses by entry; `is_bare`: by the first schemas."""
+    uses = {entry: {"use": use} for entry, use in entries.items()}
+    assertion = {"label": label, "data": uses if is_bare else {"entries": uses}}
     source = "http://cv.iptc.org/newscodes/digitalsourcetype/digitalCapture"
     made = {"actions": [{"action": "c2pa.created", "digitalSourceType": source}]}
     manifest = {

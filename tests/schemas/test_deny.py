@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.deny import DENY_LIST, DenyList, add_to_deny_list, read_deny_list
+from schemas.settings import SettingsError
 from schemas.storage import Store
 
 LIST = DenyList(
@@ -45,6 +46,30 @@ def test_an_empty_list_denies_nothing() -> None:
 
 def test_a_list_travels_to_other_processes() -> None:
     assert pickle.loads(pickle.dumps(LIST)).lines == LIST.lines
+
+
+def test_hashes_stand_beside_addresses_and_are_kept_in_one_form() -> None:
+    digest, look = "ab" * 32, "0123456789abcdef"
+    lines = [
+        f"SHA256: {digest.upper()}",
+        f"{digest},why,2026",
+        f"phash:{look}",
+        "b.example",
+        f"phash:{look};asked by mail",
+    ]
+    deny = DenyList(lines)
+    assert deny.lines == ["b.example", f"phash:{look}", f"sha256:{digest}"]
+    assert deny.hashes.entry((digest,)) == f"sha256:{digest}"
+    assert deny.hashes.entry((), ("0123456789abcdee",)) == f"phash:{look}"
+    assert deny.hashes.entry(("cd" * 32,), ("fedcba9876543210",)) == ""
+    assert deny.entry("https://www.b.example/x") == "b.example"
+    assert pickle.loads(pickle.dumps(deny)).lines == deny.lines
+
+
+@pytest.mark.parametrize("line", ["sha256:", "phash:0123", f"pdq:{'g' * 64}", f"sha256:{'a' * 63}"])
+def test_a_hash_with_other_digits_is_refused(line: str) -> None:
+    with pytest.raises(SettingsError, match=r"hex digits"):
+        DenyList([line])
 
 
 def test_an_output_keeps_what_was_denied_before(store: Store) -> None:

@@ -49,6 +49,24 @@ def test_what_must_be_paid_for_is_conditional(payment: str, expected: str) -> No
     assert verdict(f'<license>{permits}<payment type="{payment}"/></license>') == expected
 
 
+@pytest.mark.parametrize(
+    ("payments", "expected"),
+    [
+        ("<payment><standard>https://collective.example/licence</standard></payment>", "conditional"),
+        ('<payment type="free"/><payment type="use"/>', "conditional"), ("", "yes"),
+        ('<payment type="attribution"><standard>https://a.example/by</standard></payment>', "yes"),
+    ],
+)  # fmt: skip
+def test_without_a_payment_it_is_free_and_every_payment_there_is_must_be_met(payments: str, expected: str) -> None:
+    assert verdict(f'<license><permits type="usage">ai-train</permits>{payments}</license>') == expected
+
+
+def test_a_duty_to_report_that_nobody_here_can_meet_is_a_condition() -> None:
+    report = '<reporting type="telemetry" profile="https://a.example/profile"/>'
+    assert verdict(f'<license><permits type="usage">ai-train</permits>{report}</license>') == "conditional"
+    assert verdict(f'<license><prohibits type="usage">ai-train</prohibits>{report}</license>') == "no"
+
+
 @pytest.mark.parametrize("kind", ["user", "geo"])
 def test_a_permission_for_some_people_or_places_is_conditional(kind: str) -> None:
     assert verdict(f'<license><permits type="{kind}">education</permits></license>') == "conditional"

@@ -23,6 +23,16 @@ def test_put_replaces_and_leaves_nothing_else(store: Store) -> None:
     assert store.list("a") == ["c.json"]
 
 
+def test_put_that_fails_leaves_nothing(folder: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object) -> None:
+        raise OSError("lost")
+
+    monkeypatch.setattr(Store, "move", fails)
+    with pytest.raises(OSError, match="lost"):
+        folder.put("a/c.json", b"one")
+    assert folder.list("a") == []
+
+
 def test_put_never_shows_a_part(folder: Store) -> None:
     """The old file's open handle still gives the old bytes: the name was moved, the bytes not overwritten."""
     folder.put("c.json", b"one")

@@ -70,8 +70,8 @@ class CardFacts(msgspec.Struct, frozen=True):
 
     @property
     def version(self) -> str:
-        """MAJOR.MINOR.PATCH: major are builds that replaced something and a removal, minor those that only added."""
-        major, minor = 1 + ("remove" in self.dataset.phases), 0
+        """MAJOR.MINOR.PATCH: major are builds that replaced something and removals, minor those that only added."""
+        major, minor = 1 + len(self.dataset.removals), 0
         for build in self.dataset.builds[1:]:
             replaces = any(amount.samples for amount in build.superseded.values())
             major, minor = (major + 1, 0) if replaces else (major, minor + 1)

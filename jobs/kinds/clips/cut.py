@@ -94,6 +94,8 @@ class _Make:
         if self._deny.denies(video.page_url) or any(map(self._deny.denies, video.candidates)):
             raise Drop("denied")
         url, media = first_good(self._media, self._consenting, video.candidates)
+        if entry := self._deny.hashes.of_bytes(media.body):
+            raise Drop("denied", entry)
         whole = self._cut(media)
         cues = subtitles_of(self._media, video, self._task.config.consent)
         tally = self._task.tally
@@ -103,6 +105,8 @@ class _Make:
         kept = 0
         for clip in whole.clips:
             try:
+                if entry := self._deny.hashes.entry((clip.sha256,), clip.frame_hashes):
+                    raise Drop("denied", entry)
                 judged = self._judge(video, clip, cues)
             except Drop as drop:
                 self._drop_clip(video, clip.start_s, clip.end_s, drop.reason, drop.detail)

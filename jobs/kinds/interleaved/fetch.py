@@ -19,7 +19,7 @@ from jobs.phases.frequency import (
     frequent_keys,
     losing_phases,
 )
-from jobs.phases.media import first_good, open_media, read_locations
+from jobs.phases.media import first_good, open_media, read_locations, unless_denied
 from jobs.phases.recipe import Recipe
 from jobs.phases.references import image_index
 from jobs.phases.slices import read_drafts
@@ -40,7 +40,7 @@ def fetch_images(task: Task, recipe: Recipe) -> None:
     wanted = None if task.slice.is_whole else _wanted(task)
     media = open_media(task, read_locations(task, task.slice.partition, wanted))
     decode = Guarded(task.enter(Isolated(recipe.page_image(), task.config.isolation)))
-    use = checked(decode, task.memory.once(image_index))
+    use = unless_denied(deny.hashes, checked(decode, task.memory.once(image_index)))
     staging, contents = Staging(task), Counter[bytes]()
 
     drafts = media.prefetch(_survivors(task, tally, deny), lambda draft: [ref.candidates for ref in draft.images])

@@ -17,7 +17,7 @@ from jobs.kinds.pairs.pair import FetchedPair, stage
 from jobs.kinds.pairs.take import image_text_key, token_keys
 from jobs.kinds.staging import Staging
 from jobs.phases.fetch import Asks
-from jobs.phases.media import Located, first_good, open_media, read_locations
+from jobs.phases.media import Located, first_good, open_media, read_locations, unless_denied
 from jobs.phases.recipe import Recipe
 from jobs.phases.references import image_index, text_index
 from jobs.phases.slices import rows_of_slice
@@ -37,7 +37,7 @@ def fetch_pair_images(task: Task, recipe: Recipe) -> None:
     tally, deny = task.tally, read_deny_list(task.store)
     media = _open_source(task)
     decode = Guarded(task.enter(Isolated(recipe.pair_image(), task.config.isolation)))
-    use = checked(decode, task.memory.once(image_index))
+    use = unless_denied(deny.hashes, checked(decode, task.memory.once(image_index)))
     staging, contents = Staging(task), task.writer("contents", CONTENTS)
     replacing = Replacing(task, [(PAIR_COUNTS, task.slice.partition)])
 

@@ -8,6 +8,7 @@ import pyexiv2
 import pytest
 from PIL import Image, PngImagePlugin
 
+from pipeline.image import rights
 from pipeline.image.rights import DATA_MINING, data_mining, read_rights
 from pipeline.image.xmp import MAX_PACKET_BYTES
 from schemas.documents import Rights
@@ -164,3 +165,14 @@ def test_a_packet_of_many_elements_is_looked_through() -> None:
 )
 def test_what_is_no_image_states_nothing(data: bytes) -> None:
     assert read_rights(data) == ((), Rights())
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le", "utf-16", "iso-8859-1"])
+def test_a_packet_is_read_in_its_encoding_and_one_without_rights_is_not_parsed(
+    encoding: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    declared = f"<?xml version='1.0' encoding='{encoding.removesuffix('-le')}'?>" if encoding != "utf-8" else ""
+    body = (declared + packet('p:DataMining="DMI-PROHIBITED"').decode()).encode(encoding)
+    assert [one.verdict for one in read_rights(jpeg_with(main(body)))[0]] == ["no"]
+    monkeypatch.setattr(rights, "walk", None)
+    assert read_rights(jpeg_with(main(packet("", "<a>a history</a>" * 9)))) == ((), Rights())
