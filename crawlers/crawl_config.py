@@ -4,6 +4,7 @@ from crawlers.fetch import FetchSettings
 from crawlers.hosts import PaceSettings
 from crawlers.parsing import ParseSettings
 from crawlers.ranges import RangeSettings
+from crawlers.ranking import PrioritySettings
 from crawlers.render_config import RenderSettings
 from crawlers.scope import ScopeSettings
 from schemas.consent import ConsentSettings
@@ -28,6 +29,7 @@ class CrawlConfig(Settings, frozen=True):
     fetch: FetchSettings = FetchSettings()
     pace: PaceSettings = PaceSettings()
     scope: ScopeSettings = ScopeSettings()
+    priority: PrioritySettings = PrioritySettings()
     parse: ParseSettings = ParseSettings()
     render: RenderSettings = RenderSettings()
     consent: ConsentSettings = ConsentSettings()

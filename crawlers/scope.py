@@ -1,13 +1,11 @@
 """Which addresses a crawl goes to: their crawl form, what belongs to it, and what looks like a trap."""
 
-import functools
 import re
 from collections import Counter
-from typing import Any, Literal
+from typing import Literal
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-import re2
-
+from crawlers.patterns import check_patterns, matches
 from schemas.buckets import bucket_of
 from schemas.drops import Drop
 from schemas.settings import Settings
@@ -23,8 +21,6 @@ _CALENDAR = re.compile(
     re.IGNORECASE,
 )
 _DIGITS = re.compile(r"\d+")
-_QUIET = re2.Options()
-_QUIET.log_errors = False
 
 
 class ScopeSettings(Settings, frozen=True):
@@ -53,14 +49,7 @@ class ScopeSettings(Settings, frozen=True):
     """The same for addresses that speak of dates: calendars go on for ever."""
 
     def __post_init__(self) -> None:
-        for pattern in (*self.include, *self.exclude):
-            try:
-                _compiled(pattern)
-            except (re2.error, ValueError) as error:
-                reason = error.args[0].decode("utf-8", "replace") if isinstance(error, re2.error) else str(error)
-                raise ValueError(
-                    f"`{pattern}` is no pattern of RE2, which has no look-around and no back-references: {reason}"
-                ) from None
+        check_patterns((*self.include, *self.exclude))
 
 
 def crawl_url(url: str) -> str:
@@ -89,10 +78,9 @@ def in_scope(url: str, found_on: str, settings: ScopeSettings) -> bool:
 
 def is_wanted(url: str, is_page: bool, settings: ScopeSettings) -> bool:
     """Whether the patterns of the settings let an address through."""
-    url = url if url.isascii() else url.encode("utf-8", "replace").decode()  # a lone surrogate is no text to RE2
-    if any(_compiled(pattern).search(url) for pattern in settings.exclude):
+    if any(matches(pattern, url) for pattern in settings.exclude):
         return False
-    return not is_page or not settings.include or any(_compiled(pattern).search(url) for pattern in settings.include)
+    return not is_page or not settings.include or any(matches(pattern, url) for pattern in settings.include)
 
 
 def check_trap(url: str, settings: ScopeSettings) -> None:
@@ -130,9 +118,3 @@ def partition_of(url: str, partitions: int) -> int:
 
 def _is_noise(name: str) -> bool:
     return name in TRACKING_PARAMETERS or name in _SESSION_NAMES or name.startswith(("utm_", "aspsessionid"))
-
-
-@functools.lru_cache(maxsize=256)
-def _compiled(pattern: str) -> Any:
-    """In an engine that takes linear time: addresses are written by whoever wants the crawl to stop."""
-    return re2.compile(pattern, _QUIET)

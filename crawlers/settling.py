@@ -40,7 +40,8 @@ class Settler:
             count(self._status.drops, f"links of a page: {found.unread}")
         if found.cut:
             count(self._status.drops, "links of a page: too_many", found.cut)
-        await self._router.route_most(found.items)
+        items = await self._router.ranked(found.items)
+        await self._router.route_most(items)
         with self._frontier.transaction():
             for other in done.others:
                 self._recorder.record(other)
@@ -49,7 +50,7 @@ class Settler:
                 self._recorder.record(passed)
             for each in done.loaded:
                 self._recorder.record(each, loaded_for=done.visit.item.url)
-            self._router.route(found.items[-ROUTED_AT_ONCE:])
+            self._router.route(items[-ROUTED_AT_ONCE:])
             self._end(done)
             self._frontier.hosts.save(host)
             self.save()

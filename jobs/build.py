@@ -13,6 +13,7 @@ from jobs.dataset.append import aside, clear, history, is_appending, publish
 from jobs.dataset.onto import known_inputs, look_at, named_inputs, planned, require_agreement
 from jobs.dataset.removal import remove_denied, rewrite_superseded
 from jobs.engine.engine import EngineSettings, open_engine
+from jobs.engine.own_code import files_of
 from jobs.kinds.clips.take import VIDEO_LISTS, check_list
 from jobs.kinds.finish import finish
 from jobs.kinds.retry import go_on_with_retry, retry_failed
@@ -20,7 +21,7 @@ from jobs.kinds.table import jobs_of, known_phases, takers_of
 from jobs.phases.duplicates import URLS
 from jobs.phases.extract import EXTRACT
 from jobs.phases.fetch import fetch_media
-from jobs.phases.own_steps import OwnCode, files_of
+from jobs.phases.own_steps import OwnCode
 from jobs.phases.plan import Plan, changed_code, make_plan, other_settings
 from jobs.phases.recipe import Recipe
 from jobs.phases.references import REFERENCES

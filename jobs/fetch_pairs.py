@@ -10,13 +10,13 @@ from jobs.build import begin_retry, finished
 from jobs.config import BuildConfig
 from jobs.dataset.removal import remove_denied
 from jobs.engine.engine import EngineSettings, open_engine
+from jobs.engine.own_code import files_of
 from jobs.kinds.finish import finish
 from jobs.kinds.pairs.fetch import ASK_PAIR_IMAGES
 from jobs.kinds.pairs.lists import LISTS
 from jobs.kinds.pairs.make import compare_pairs, make_pairs
 from jobs.kinds.table import jobs_of
 from jobs.phases.fetch import fetch_media
-from jobs.phases.own_steps import files_of
 from jobs.phases.plan import make_plan
 from jobs.phases.recipe import Recipe
 from jobs.phases.run import Phases

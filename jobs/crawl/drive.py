@@ -18,11 +18,13 @@ from crawlers.crawl_status import Status
 from crawlers.items import Item
 from crawlers.scope import partition_of
 from crawlers.web_bot_auth import check_bot_auth
+from jobs.crawl.own_points import find_points
 from jobs.crawl.progress import CrawlProgress
 from jobs.crawl.seeds import read_seeds
 from jobs.crawl.watch import Watch
 from jobs.crawl.worker import SpiderWorker
 from jobs.engine.engine import Engine, EngineSettings, WorkerDied, open_engine
+from jobs.engine.own_code import files_of
 from jobs.engine.progress import Progress
 from schemas import __version__
 from schemas.deny import DenyList, add_to_deny_list
@@ -90,12 +92,13 @@ def crawl(
     for _ in read_seeds(seed for seed in seeds if not Path(seed).is_file()):  # refused before anything is written
         pass
     config.render.require_browser()
+    points = find_points(config.priority)
     plan = _plan(store, config, seeds, engine)
     check_hash_lists(config.consent.hash_lists)
     check_bot_auth(config.fetch.bot_auth_key, config.fetch.bot_auth_agent)
     denied = add_to_deny_list(store, deny)
     limits = (max_pages, max_seconds)
-    with open_engine(engine) as runner:
+    with open_engine(engine, files_of([points] if points is not None else [])) as runner:
         job = Crawl(Path(store.root).absolute(), plan.config, denied, runner, status_port)
         try:
             return asyncio.run(job.run(seeds, *limits))
