@@ -13,11 +13,12 @@ import msgspec
 
 from crawlers.clock import now
 from crawlers.fetch import REDIRECTS, Exchange, Fetcher, FetchSettings, Unfetched, retry_after
+from crawlers.host_patterns import longest_fitting
 from crawlers.licences import fetch_licence
 from crawlers.site_policy import AI, MAX_POLICY_BYTES, ROBOTS, TDMREP, SitePolicy, read_rules, read_tdmrep
 from schemas.drops import Drop
 from schemas.settings import Settings
-from schemas.urls import host_named, host_of, resolve
+from schemas.urls import host_of, resolve
 
 _LONGEST_REST_S = 30.0
 #: After so many failures in a row a host is left alone for a while.
@@ -70,18 +71,11 @@ class PaceSettings(Settings, frozen=True):
     def of(self, host: str) -> "PaceSettings":
         """Those that hold for a host, by its name and port."""
         name = host.rpartition(":")[0] if ":" in host and not host.endswith("]") else host
-        fits = [pattern for pattern in self.hosts if _is_below(name, pattern)]
-        if not fits:
+        pattern = longest_fitting(name, self.hosts)
+        if pattern is None:
             return self
-        special = msgspec.structs.asdict(
-            self.hosts[max(fits, key=lambda pattern: (not pattern.startswith("*"), len(pattern)))]
-        )
+        special = msgspec.structs.asdict(self.hosts[pattern])
         return msgspec.structs.replace(self, **{name: value for name, value in special.items() if value is not None})
-
-
-def _is_below(host: str, pattern: str) -> bool:
-    name = host_named(pattern)
-    return host == name or (pattern.startswith("*.") and host.endswith(f".{name}"))
 
 
 class Host(msgspec.Struct):
@@ -150,6 +144,10 @@ class Host(msgspec.Struct):
         wait = min(settings.max_backoff_s, wait)
         self.ready_at = max(self.ready_at, now() + max(after_s, wait * random.uniform(1.0, 1.25)))
 
+    def rest(self, seconds: float) -> None:
+        """Hold off for something that is not the host's fault."""
+        self.ready_at = max(self.ready_at, now() + seconds)
+
     def over_budget(self, settings: PaceSettings) -> bool:
         return 0 < settings.max_requests_per_host <= self.requests
 
@@ -189,6 +187,7 @@ async def learn_policy(
     `seen` gets every exchange.
 
     `SitePolicy.robots` is None where the server failed; `SitePolicy.refusal` names what no later try would mend.
+    Raises `Unfetched("proxy")` where a proxy takes no connection.
     """
     base = origin(url)
     robots: str | None
@@ -196,6 +195,8 @@ async def learn_policy(
         body = await policy_file(fetcher, base + ROBOTS, settings, turn, seen)
         robots = "" if body is None else read_rules(body)
     except Unfetched as failure:
+        if failure.passing and failure.reason == "proxy":  # of which the host knows nothing
+            raise
         if not failure.passing and failure.reason != "too_large":
             return SitePolicy("", fetched_at=now(), refusal=failure.reason, refusal_detail=failure.detail)
         unreached = failure.reason == "connect"
@@ -205,6 +206,8 @@ async def learn_policy(
         try:
             texts[path] = await policy_file(fetcher, base + path, settings, turn, seen) or b""
         except Drop as failure:
+            if isinstance(failure, Unfetched) and failure.passing and failure.reason == "proxy":
+                raise
             if failure.reason in ("truncated_body", "bad_encoding"):  # something was said
                 return SitePolicy(None, fetched_at=now())
             texts[path] = b""

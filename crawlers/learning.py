@@ -1,7 +1,7 @@
 """Learning what an origin says of visits: its policy files, fetched in turn and kept with its host."""
 
 from crawlers.crawl_config import CrawlConfig
-from crawlers.fetch import Exchange, Fetcher
+from crawlers.fetch import Exchange, Fetcher, Unfetched
 from crawlers.flights import Flight
 from crawlers.frontier import Frontier
 from crawlers.hosts import Host, host_name, learn_policy, origin, other_scheme
@@ -44,6 +44,11 @@ class Learner:
             policy = await learn_policy(
                 self._fetcher, url, self._config.fetch, lambda url: self._turns.wait(flight, url), seen
             )
+        except Unfetched:  # a proxy fails: asked for again as soon as the host is
+            host.rest(self._config.pace.backoff_s)
+            with self._frontier.transaction():
+                self._frontier.hosts.touch(host)
+            return
         finally:
             self.hosts.discard(host.name)
         sitemaps = await self._router.ranked(self._sitemaps(host, url, policy))

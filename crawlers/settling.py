@@ -79,12 +79,17 @@ class Settler:
             host.failed(pace, retry_after(exchange))
         elif exchange is None and isinstance(failure, Unfetched) and failure.reason in _HOST_FAILURES:
             host.failed(pace)
+        elif failure is not None and failure.reason == "proxy":
+            host.rest(pace.backoff_s)
         else:
             host.answered()
 
     def _failed(self, visit: Visit, failure: Drop, position: tuple[str, int]) -> None:
         """Try again later what may pass; else drop it, or turn to the next address of an image."""
         config = self._config
+        if isinstance(failure, Unfetched) and failure.passing and failure.reason == "proxy":
+            self._frontier.again(visit, now() + config.pace.backoff_s, tried=False)
+            return
         if isinstance(failure, Unfetched) and failure.passing and visit.tries + 1 < config.fetch.max_attempts:
             wait = max(failure.after_s, config.pace.backoff_s * 2**visit.tries)
             self._frontier.again(visit, now() + wait)

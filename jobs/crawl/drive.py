@@ -16,6 +16,7 @@ import msgspec
 from crawlers.crawl_config import CrawlConfig
 from crawlers.crawl_status import Status
 from crawlers.items import Item
+from crawlers.proxies import check_proxies
 from crawlers.scope import partition_of
 from crawlers.web_bot_auth import check_bot_auth
 from jobs.crawl.own_points import find_points
@@ -96,6 +97,7 @@ def crawl(
     plan = _plan(store, config, seeds, engine)
     check_hash_lists(config.consent.hash_lists)
     check_bot_auth(config.fetch.bot_auth_key, config.fetch.bot_auth_agent)
+    check_proxies(config.fetch.proxies)
     denied = add_to_deny_list(store, deny)
     limits = (max_pages, max_seconds)
     with open_engine(engine, files_of([points] if points is not None else [])) as runner:
