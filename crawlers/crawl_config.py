@@ -15,7 +15,8 @@ class CrawlConfig(Settings, frozen=True):
     """What decides where a crawl goes and how it behaves there."""
 
     partitions: int = 0
-    """Parts of the frontier, by registered domain; each is one worker with archives of its own. 0: one for each CPU."""
+    """Parts of the frontier, by registered domain; each is one worker with archives of its own. Other than before: its
+    hosts are moved. 0: as before, in a new crawl one for each CPU."""
     max_warc_bytes: int = 1 << 30
     """An archive is closed once it has grown to this."""
     images: bool = True

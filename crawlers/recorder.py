@@ -18,7 +18,8 @@ from schemas.signals import Signal
 RENDERED = "WARC-Rendered"
 #: The field of a response that a page asked for while it was rendered: the address of that page.
 LOADED_FOR = "WARC-Loaded-For"
-_POSITION = "place"  # its name in frontiers that were written
+#: The fact of a frontier that says how far its archive is good.
+PLACE = "place"
 
 
 class Recorder:
@@ -30,7 +31,7 @@ class Recorder:
 
     def __init__(self, folder: Path, partition: int, config: CrawlConfig, frontier: Frontier) -> None:
         self._frontier = frontier
-        known = frontier.fact(_POSITION)
+        known = frontier.fact(PLACE)
         resume = msgspec.msgpack.decode(known, type=tuple[str, int]) if known else ("", 0)
         info = [("robots", "obey"), *([("operator", config.fetch.contact)] if config.fetch.contact else [])]
         self._warc = WarcWriter(folder / "warc", f"weft-{partition:03d}", config.max_warc_bytes, info, resume)
@@ -80,7 +81,7 @@ class Recorder:
 
     def keep_position(self) -> None:
         """Remember how far the archive is good; in the transaction that counts the visit."""
-        self._frontier.set_fact(_POSITION, msgspec.msgpack.encode(self._warc.position))
+        self._frontier.set_fact(PLACE, msgspec.msgpack.encode(self._warc.position))
 
     def finish(self) -> None:
         """Give the file in hand its name."""

@@ -78,6 +78,7 @@ class Spider:
         fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         config = self._config
         self.frontier = Frontier(base / f"{self._partition:03d}.sqlite", config.scope)
+        self._require_own()
         if saved := self.frontier.fact("status"):
             self._status = msgspec.msgpack.decode(saved, type=Status)
         self._renderer = Renderer(config.render, user_agent(config.fetch.contact))
@@ -95,6 +96,17 @@ class Spider:
         self._share_out()
         await self._router.renew()
         return self
+
+    def _require_own(self) -> None:
+        """A frontier of another number of partitions has other hosts. Raises `OSError`."""
+        partitions = max(1, self._config.partitions)
+        known = self.frontier.fact("partitions")
+        if known and (of := msgspec.msgpack.decode(known, type=int)) != partitions:
+            self.frontier.close()
+            self._lock.close()
+            raise OSError(f"{self._folder} is in {of} partitions now, not {partitions}: another run has changed it")
+        with self.frontier.transaction():
+            self.frontier.set_fact("partitions", msgspec.msgpack.encode(partitions))
 
     def _share_out(self) -> None:
         """Give those that work for this spider what they work with."""

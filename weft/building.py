@@ -89,7 +89,7 @@ def crawl(
     deny         addresses and domains never to visit
     max_pages    stop after about so many pages of this call; 0: none
     max_seconds  the same by the clock
-    engine, workers, address  as of `build`; a worker has a partition of a new crawl
+    engine, workers, address  as of `build`; a worker has a partition of the crawl, which may get more or fewer
 
     Returns a report: pages, images, videos, `bytes` of bodies, `drops` by reason, and `finished`, false while addresses
     are left. Interrupted, it keeps what it has; the same call goes on. Raises `SettingsError` for a wrong call,

@@ -16,8 +16,8 @@ from crawlers.crawl_config import CrawlConfig
 from crawlers.index_rows import Selected, Selection, select_rows
 from crawlers.inputs import COMMON_CRAWL
 from crawlers.record_copier import CopyStatus, Outcome, RecordCopier
-from jobs.crawl.drive import PLAN as CRAWL_PLAN
 from jobs.crawl.drive import CrawlError
+from jobs.crawl.plan import PLAN as CRAWL_PLAN
 from jobs.engine.engine import Engine, EngineSettings, WorkerDied, open_engine
 from jobs.engine.progress import Progress
 from schemas import __version__

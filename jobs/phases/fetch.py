@@ -80,8 +80,8 @@ class Asks:
 def fetch_media(phases: Phases, asking: Sequence[Phase], wanting: Sequence[Phase]) -> None:
     """Fetch what the phases `asking` find to be wanted; `wanting` have written which partition wants which address.
 
-    Raises `SettingsError` where a build that is to be read from has fetched nothing or credentials of a proxy are missing,
-    and `CrawlError`.
+    Raises `SettingsError` where a build that is to be read from has fetched nothing or credentials of a proxy are
+    missing, and `CrawlError`.
     """
     media, store = phases.plan.config.media, phases.store
     if not is_fetching(media):
