@@ -4,6 +4,7 @@ Pace is kept in seconds since 1970, so that it holds over restarts, by a clock t
 """
 
 import asyncio
+import functools
 import random
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -21,6 +22,7 @@ from schemas.settings import Settings
 from schemas.urls import host_of, resolve
 
 _LONGEST_REST_S = 30.0
+_LONG = 1000  # characters of an address that is not worth remembering
 #: After so many failures in a row a host is left alone for a while.
 PARKED_AFTER = 2
 _PARKED = 12  # times the first wait
@@ -157,6 +159,11 @@ class Host(msgspec.Struct):
 
 def host_name(url: str) -> str:
     """Host and port, the port left out where it is the scheme's own."""
+    return _host_name(url) if len(url) < _LONG else _host_name.__wrapped__(url)
+
+
+@functools.lru_cache(maxsize=4096)
+def _host_name(url: str) -> str:
     parts, host = urlsplit(url), host_of(url)
     host = f"[{host}]" if ":" in host else host
     standard = {"http": 80, "https": 443}.get(parts.scheme)

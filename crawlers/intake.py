@@ -8,10 +8,10 @@ import msgspec
 from crawlers.hosts import host_name
 from crawlers.items import DONE, DROPPED, Item, Visit
 from crawlers.known_hosts import KnownHosts
-from crawlers.scope import ScopeSettings, check_trap, shape_limit
+from crawlers.scope import ScopeSettings, check_trap, domain_of, shape_limit
 from schemas.drops import Drop
 from schemas.presigned import is_presigned
-from schemas.urls import host_of, media_key, registered_domain
+from schemas.urls import media_key
 
 _MOST_ALIASES = 8
 #: Reasons for which another address would fare no better.
@@ -53,7 +53,7 @@ class Intake:
         if item.kind == "page" and self._has_budgets:
             self._db.execute(
                 "INSERT INTO domains VALUES (?, 1, 0) ON CONFLICT (name) DO UPDATE SET pages = pages + 1",
-                (registered_domain(host_of(item.url)),),
+                (domain_of(item.url),),
             )
         return True
 
@@ -84,19 +84,19 @@ class Intake:
         self._has_budgets = True
         self._db.execute(
             "INSERT INTO domains VALUES (?, 0, ?) ON CONFLICT (name) DO UPDATE SET most = excluded.most",
-            (registered_domain(host_of(item.url)), item.most_pages),
+            (domain_of(item.url), item.most_pages),
         )
 
     def _is_over_budget(self, url: str) -> bool:
-        row = self._db.execute(
-            "SELECT pages, most FROM domains WHERE name = ?", (registered_domain(host_of(url)),)
-        ).fetchone()
+        row = self._db.execute("SELECT pages, most FROM domains WHERE name = ?", (domain_of(url),)).fetchone()
         return row is not None and 0 < (row[1] or self._scope.max_pages_per_domain) <= row[0]
 
     def _meet_again(self, item: Item, visit: int, first: bytes) -> None:
         """Keep what else is said of a medium that was met before: what redirects to it, and its other addresses."""
         for url in item.via:
             self._db.execute("INSERT OR IGNORE INTO vias VALUES (?, ?)", (visit, url))
+        if not item.fallbacks:
+            return
         known = msgspec.msgpack.decode(first, type=Item)
         more = [url for url in item.fallbacks if url != known.url and url not in known.fallbacks]
         if more:

@@ -1,5 +1,6 @@
 """Which addresses a crawl goes to: their crawl form, what belongs to it, and what looks like a trap."""
 
+import functools
 import re
 from collections import Counter
 from typing import Literal
@@ -20,6 +21,7 @@ _CALENDAR = re.compile(
     r"(?:[=/_-]|$)",
     re.IGNORECASE,
 )
+_LONG = 1000  # characters of an address that is not worth remembering
 _DIGITS = re.compile(r"\d+")
 
 
@@ -73,7 +75,7 @@ def in_scope(url: str, found_on: str, settings: ScopeSettings) -> bool:
         case "host":
             return host_of(url) == host_of(found_on)
         case "domain":
-            return registered_domain(host_of(url)) == registered_domain(host_of(found_on))
+            return domain_of(url) == domain_of(found_on)
 
 
 def is_wanted(url: str, is_page: bool, settings: ScopeSettings) -> bool:
@@ -113,7 +115,17 @@ def shape_limit(url: str, settings: ScopeSettings) -> tuple[str, int]:
 
 def partition_of(url: str, partitions: int) -> int:
     """The partition that an address belongs to: that of its registered domain."""
-    return bucket_of(registered_domain(host_of(url)).encode(), max(1, partitions))
+    return bucket_of(domain_of(url).encode(), max(1, partitions))
+
+
+def domain_of(url: str) -> str:
+    """The registered domain of an address; a spider asks for that of a link a few times in a row."""
+    return _domain_of(url) if len(url) < _LONG else registered_domain(host_of(url))
+
+
+@functools.lru_cache(maxsize=4096)
+def _domain_of(url: str) -> str:
+    return registered_domain(host_of(url))
 
 
 def _is_noise(name: str) -> bool:
