@@ -56,7 +56,7 @@ class FetchSettings(Settings, frozen=True):
     """For one exchange as a whole, from the resolution of the name to the last byte."""
     connect_timeout_s: float = 10.0
     """For name, connection and TLS together."""
-    answer_timeout_s: float = 15.0
+    answer_timeout_s: float = 10.0
     """So long may a server be silent: until the first byte of its answer, and again until the next ones."""
     min_bytes_per_s: int = 1000
     """A body that comes slower, on average after ten seconds, is given up. 0: only the deadline counts."""

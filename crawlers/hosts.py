@@ -26,6 +26,7 @@ _LONG = 1000  # characters of an address that is not worth remembering
 #: After so many failures in a row a host is left alone for a while.
 PARKED_AFTER = 2
 _PARKED = 12  # times the first wait
+_SILENCE = ("connect", "slow", "dns")  # why robots.txt did not come from a host that has said nothing
 
 
 class HostPace(Settings, frozen=True):
@@ -65,8 +66,8 @@ class PaceSettings(Settings, frozen=True):
     max_failures: int = 8
     """So many failures of a host in a row, and it is given up."""
     max_silent: int = 0
-    """The same for a host that has never answered. 0: `max_failures` in a crawl; where a build fetches media, of which
-    many lie on hosts that are long gone, `fetch.max_attempts`."""
+    """The same for a host that has never answered. 0: `max_failures` in a crawl; two where a build fetches media, of
+    which many lie on hosts that are long gone."""
     policy_age_s: float = 86400.0
     """robots.txt and the other policy files are fetched anew after this; RFC 9309 asks for a day at most."""
 
@@ -109,7 +110,7 @@ class Host(msgspec.Struct):
         """Keep the policy of an origin. One whose robots.txt failed too often is given up; the other scheme stays."""
         if policy.robots is None:
             failures = self.policies[scheme].failures + 1 if scheme in self.policies else 1
-            is_silent = policy.unreached and not self.has_answered
+            is_silent = policy.silent and not self.has_answered
             self.failed(settings, policy.after_s)
             policy = msgspec.structs.replace(policy, failures=failures)
             if failures >= (settings.max_silent if is_silent and settings.max_silent else settings.max_failures):
@@ -206,8 +207,8 @@ async def learn_policy(
             raise
         if not failure.passing and failure.reason != "too_large":
             return SitePolicy("", fetched_at=now(), refusal=failure.reason, refusal_detail=failure.detail)
-        unreached = failure.reason == "connect"
-        return SitePolicy(None, fetched_at=now(), after_s=failure.after_s, unreached=unreached)
+        unreached, silent = failure.reason == "connect", failure.reason in _SILENCE
+        return SitePolicy(None, fetched_at=now(), after_s=failure.after_s, unreached=unreached, silent=silent)
     texts: dict[str, bytes] = {}
     for path in (AI, TDMREP):
         try:
