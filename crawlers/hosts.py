@@ -111,11 +111,12 @@ class Host(msgspec.Struct):
         if policy.robots is None:
             failures = self.policies[scheme].failures + 1 if scheme in self.policies else 1
             is_silent = policy.silent and not self.has_answered
-            self.failed(settings, policy.after_s)
             policy = msgspec.structs.replace(policy, failures=failures)
             if failures >= (settings.max_silent if is_silent and settings.max_silent else settings.max_failures):
                 detail = f"{failures} times in a row"
                 policy = SitePolicy("", fetched_at=now(), refusal="robots_unavailable", refusal_detail=detail)
+            else:  # who is given up is not waited for
+                self.failed(settings, policy.after_s)
         if policy.robots is not None:
             self.answered()
         self.policies = {**self.policies, scheme: policy}

@@ -39,7 +39,7 @@ from schemas.drops import Drop
 from schemas.links import PageLinks, PageSource
 
 _SKIPPED_IN_A_ROW, _SKIPPING_S = 200, 0.05
-_LOOKED_AT_AGAIN_S, _FULL_S = 0.25, 2.0
+_LOOKED_AT_AGAIN_S = 0.25
 _MOST_TASKS = 20_000
 
 
@@ -206,9 +206,7 @@ class Spider:
                     return
                 at_once = self._turns.pace(host).concurrency_per_host
                 is_full = host.in_flight >= at_once or host.name in self._learner.hosts
-                if is_full:  # what is on its way writes down at its end when the host may be asked
-                    self.frontier.hosts.defer(host, now() + _FULL_S)
-                elif self._flights.are_strained and not host.has_answered:
+                if is_full or (self._flights.are_strained and not host.has_answered):
                     self.frontier.hosts.defer(host, now() + _LOOKED_AT_AGAIN_S)
                 elif self._turns.may_start(host):
                     self._start(host)
