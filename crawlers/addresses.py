@@ -84,6 +84,13 @@ class GuardedResolver(AbstractResolver):
         except OSError:
             return ""
 
+    async def vouched(self, host: str) -> str:
+        """An address of a machine that may lie anywhere, to which connections may be made by address."""
+        addresses = [literal] if (literal := literal_address(host)) else await self._names.addresses(host)
+        address = min(addresses, key=lambda one: ":" in one)
+        self._vouched.add(address)
+        return address
+
     def make_socket(self, info: tuple[Any, ...]) -> socket.socket:
         """Create the socket for a connection, the last moment at which its address can be judged."""
         family, kind, protocol, _, address = info

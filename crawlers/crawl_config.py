@@ -4,6 +4,7 @@ from crawlers.fetch import FetchSettings
 from crawlers.hosts import PaceSettings
 from crawlers.parsing import ParseSettings
 from crawlers.ranges import RangeSettings
+from crawlers.ranking import PrioritySettings
 from crawlers.render_config import RenderSettings
 from crawlers.scope import ScopeSettings
 from schemas.consent import ConsentSettings
@@ -14,7 +15,8 @@ class CrawlConfig(Settings, frozen=True):
     """What decides where a crawl goes and how it behaves there."""
 
     partitions: int = 0
-    """Parts of the frontier, by registered domain; each is one worker with archives of its own. 0: one for each CPU."""
+    """Parts of the frontier, by registered domain; each is one worker with archives of its own. Other than before: its
+    hosts are moved. 0: as before, in a new crawl one for each CPU."""
     max_warc_bytes: int = 1 << 30
     """An archive is closed once it has grown to this."""
     images: bool = True
@@ -28,6 +30,7 @@ class CrawlConfig(Settings, frozen=True):
     fetch: FetchSettings = FetchSettings()
     pace: PaceSettings = PaceSettings()
     scope: ScopeSettings = ScopeSettings()
+    priority: PrioritySettings = PrioritySettings()
     parse: ParseSettings = ParseSettings()
     render: RenderSettings = RenderSettings()
     consent: ConsentSettings = ConsentSettings()

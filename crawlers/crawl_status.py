@@ -1,5 +1,7 @@
 """The progress of a crawl."""
 
+from collections.abc import Iterable
+
 import msgspec
 
 
@@ -21,6 +23,21 @@ class Status(msgspec.Struct):
     @property
     def is_idle(self) -> bool:
         return not (self.queued or self.in_flight or self.unsent)
+
+
+def sum_of(statuses: Iterable[Status]) -> Status:
+    """What several have done, as if one had."""
+    total = Status()
+    for status in statuses:
+        for counts, more in (
+            (total.visits, status.visits), (total.statuses, status.statuses), (total.drops, status.drops),
+        ):  # fmt: skip
+            for name, n in more.items():
+                count(counts, name, n)
+        total.bytes += status.bytes
+        total.requests += status.requests
+        total.received += status.received
+    return total
 
 
 def count(counts: dict[str, int], name: str, n: int = 1) -> None:

@@ -24,6 +24,7 @@ from crawlers.budget import ByteBudget
 from crawlers.clock import now
 from crawlers.heads import LenientHandler
 from crawlers.http import decode_body, join_headers
+from crawlers.proxies import Proxies, ProxyFailed, ProxySettings, Way, without_credentials
 from crawlers.web_bot_auth import BotAuth
 from schemas import __version__
 from schemas.consent import AGENT
@@ -55,7 +56,7 @@ class FetchSettings(Settings, frozen=True):
     """For one exchange as a whole, from the resolution of the name to the last byte."""
     connect_timeout_s: float = 10.0
     """For name, connection and TLS together."""
-    answer_timeout_s: float = 15.0
+    answer_timeout_s: float = 10.0
     """So long may a server be silent: until the first byte of its answer, and again until the next ones."""
     min_bytes_per_s: int = 1000
     """A body that comes slower, on average after ten seconds, is given up. 0: only the deadline counts."""
@@ -74,6 +75,8 @@ class FetchSettings(Settings, frozen=True):
     """Hosts that may lie on private or loopback addresses: your own, or those of a test."""
     connect_to: dict[str, str] = msgspec.field(default_factory=dict)
     """Host to `address:port`: sites that are served somewhere else than their name says."""
+    proxies: dict[str, ProxySettings] = msgspec.field(default_factory=dict)
+    """HTTP proxies by host (`a.example`), with all below it (`*.a.example`), or for all (`*`); the longest counts."""
     cookies: bool = False
     """Bring back the cookies of a site that redirects a page to itself until they come; each visit forgets them."""
     certificates: str = ""
@@ -136,6 +139,7 @@ class Fetcher:
     def __init__(self, settings: FetchSettings) -> None:
         self._settings = settings
         self.resolver = GuardedResolver(settings.allow_private, settings.connect_to)
+        self._proxies = Proxies(settings.proxies, self.resolver) if settings.proxies else None
         self._budget = ByteBudget(settings.max_bytes_in_flight)
         self._session: aiohttp.ClientSession | None = None
         self._bot_auth = BotAuth(settings.bot_auth_key, settings.bot_auth_agent) if settings.bot_auth_key else None
@@ -160,14 +164,19 @@ class Fetcher:
         started = datetime.now(UTC)
         try:
             target = URL(url, encoded=True)
-            if host_named(target.host or "") != host_of(url):  # two readings of one address: it is judged by the other
+            host = target.raw_host or ""  # `host` decodes each name by IDNA
+            if host_named(host) != host_of(url):  # two readings of one address: it is judged by the other
                 raise Unfetched("bad_address", url[:200])
-            self.resolver.check_literal(target.host or "")
+            self.resolver.check_literal(host)
             async with asyncio.timeout(self._settings.deadline_s):
                 headers = {"Accept": accept, "Accept-Encoding": encodings, **more}
                 return await self._exchange(target, url, judge, headers, started)
-        except Drop:
+        except (Drop, ProxyFailed):
             raise
+        except aiohttp.ClientProxyConnectionError as error:
+            assert self._proxies is not None
+            self._proxies.failed(error)
+            raise Unfetched("proxy", f"{type(error).__name__}: {error}"[:300], passing=True) from error
         except Exception as error:
             raise _unfetched(error, self._settings) from error
 
@@ -177,7 +186,17 @@ class Fetcher:
         assert self._session is not None, "a Fetcher is used inside its `async with`"
         if self._bot_auth is not None:
             headers = {**headers, **self._bot_auth.headers("GET", str(target))}
-        async with self._session.get(target, headers=headers, allow_redirects=False) as response:
+        way = await self._proxies.way(target) if self._proxies is not None else Way(target)
+        async with self._session.get(
+            way.target,
+            headers={**headers, **way.headers},
+            allow_redirects=False,
+            proxy=way.proxy,
+            proxy_headers=way.proxy_headers,
+            server_hostname=way.server_hostname,
+        ) as response:
+            if self._proxies is not None:
+                self._proxies.answered(way, response.status)
             try:
                 pairs = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in response.raw_headers]
                 joined = join_headers(pairs)
@@ -195,12 +214,12 @@ class Fetcher:
                 url=url,
                 status=response.status,
                 request_head=_head(
-                    f"GET {target.raw_path_qs or '/'} HTTP/1.1", list(response.request_info.headers.items())
+                    f"GET {target.raw_path_qs or '/'} HTTP/1.1", without_credentials(response.request_info.headers)
                 ),
                 response_head=_head(status_line, pairs),
                 headers=joined,
                 body=body,
-                address=response.peer if isinstance(response, _Response) else "",
+                address=response.peer if way.proxy is None and isinstance(response, _Response) else way.address,
                 sent_at=response.sent_at if isinstance(response, _Response) else now(),
                 started=started,
                 truncated=truncated,
@@ -317,6 +336,12 @@ def _unfetched(error: Exception, settings: FetchSettings) -> Unfetched:
         case aiohttp.ClientConnectorDNSError():
             unknown = isinstance(cause, socket.gaierror) and cause.errno == socket.EAI_NONAME
             return Unfetched("dns", detail, passing=not unknown)
+        case aiohttp.ClientHttpProxyError(status=407):
+            raise ProxyFailed(f"a proxy asks for other credentials: {error.status} {error.message}")
+        case aiohttp.ClientHttpProxyError(status=502 | 503 | 504):  # it has no connection to the server
+            return Unfetched("connect", f"by a proxy: {error.status} {error.message}"[:300], passing=True)
+        case aiohttp.ClientHttpProxyError():
+            return Unfetched("proxy", f"{error.status} {error.message}"[:300])
         case aiohttp.ClientSSLError() | ssl.SSLError():
             return Unfetched("tls", detail)
         case aiohttp.ClientConnectorError() | aiohttp.ConnectionTimeoutError():

@@ -12,11 +12,12 @@ from pathlib import Path
 import msgspec
 
 from crawlers.clock import now
-from crawlers.frontier_tables import TABLES, TOTALS
+from crawlers.frontier_tables import ADDED, ORDER, TABLES, TOTALS
 from crawlers.hosts import Host, host_name
 from crawlers.intake import OF_THE_HOST, Intake
 from crawlers.items import DONE, DROPPED, Item, Visit
 from crawlers.known_hosts import KnownHosts
+from crawlers.ranking import band_of
 from crawlers.scope import ScopeSettings
 from crawlers.warc_writer import Payload, Position
 from schemas.drops import DropRow
@@ -36,8 +37,13 @@ class Frontier:
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = NORMAL")
         self._db.execute("PRAGMA cache_size = -32768")  # 32 MB
-        self._db.executescript(TABLES + TOTALS)
-        self.hosts, self.intake = KnownHosts(self._db), Intake(self._db, scope)
+        self._db.executescript(TABLES)
+        for table, column, kind in ADDED:
+            if column not in {row[1] for row in self._db.execute(f"PRAGMA table_info({table})")}:
+                self._db.execute(f"ALTER TABLE {table} ADD COLUMN {column} {kind}")
+        self._db.executescript(ORDER + TOTALS)
+        self.hosts = KnownHosts(self._db)
+        self.intake = Intake(self._db, self.hosts, scope)
         with self.transaction():  # what was in flight when the last process ended is to be visited again
             self._db.execute("UPDATE visits SET state = 0 WHERE state = 1")
             self._db.execute("UPDATE hosts SET queued = (SELECT count(*) FROM visits WHERE host = name AND state = 0)")
@@ -72,17 +78,21 @@ class Frontier:
 
     def take(self, host: Host) -> Visit | None:
         """The next item of a host, now in flight; None if all of its items wait for a later time."""
-        row = self._db.execute(
-            "SELECT id, item, tries FROM visits WHERE state = 0 AND host = ? AND not_before <= ? "
-            "ORDER BY depth, id LIMIT 1",
+        rows = self._db.execute(
+            "SELECT id, item, tries, score FROM visits WHERE state = 0 AND host = ? AND not_before <= ? "
+            "ORDER BY score DESC, depth, id LIMIT 2",
             (host.name, now()),
-        ).fetchone()
-        if row is None:
+        ).fetchall()
+        if not rows:
             self._wait_for_first(host)
             return None
-        self._db.execute("UPDATE visits SET state = 1 WHERE id = ?", (row[0],))
-        self._db.execute("UPDATE hosts SET queued = queued - 1 WHERE name = ?", (host.name,))
-        return Visit(row[0], msgspec.msgpack.decode(row[1], type=Item), row[2])
+        number, packed, tries, score = rows[0]
+        self._db.execute("UPDATE visits SET state = 1 WHERE id = ?", (number,))
+        self._db.execute(
+            "UPDATE hosts SET queued = queued - 1, band = ? WHERE name = ?", (band_of(rows[-1][3]), host.name)
+        )
+        item = msgspec.msgpack.decode(packed, type=Item)
+        return Visit(number, item if item.score == score else msgspec.structs.replace(item, score=score), tries)
 
     def _wait_for_first(self, host: Host) -> None:
         row = self._db.execute(
@@ -120,7 +130,7 @@ class Frontier:
             "UPDATE visits SET state = 0, tries = tries + ?, not_before = ? WHERE id = ?",
             (int(tried), not_before, visit.id),
         )
-        self._db.execute("UPDATE hosts SET queued = queued + 1 WHERE name = ?", (host_name(visit.item.url),))
+        self.hosts.queue(host_name(visit.item.url), visit.item.score)
 
     def moved(self, visit: Visit, item: Item) -> None:
         """A redirect to another form of the same address: the visit goes on there."""

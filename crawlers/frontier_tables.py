@@ -5,12 +5,11 @@ CREATE TABLE IF NOT EXISTS visits (
     id INTEGER PRIMARY KEY, key BLOB NOT NULL UNIQUE, host TEXT NOT NULL, item BLOB NOT NULL, depth INTEGER NOT NULL,
     state INTEGER NOT NULL DEFAULT 0, tries INTEGER NOT NULL DEFAULT 0, not_before REAL NOT NULL DEFAULT 0,
     reason TEXT NOT NULL DEFAULT '', detail TEXT NOT NULL DEFAULT '', file TEXT NOT NULL DEFAULT '',
-    offset INTEGER NOT NULL DEFAULT -1);
-CREATE INDEX IF NOT EXISTS queue ON visits (host, depth, id) WHERE state = 0;
+    offset INTEGER NOT NULL DEFAULT -1, score REAL NOT NULL DEFAULT 0, links INTEGER NOT NULL DEFAULT 1);
 CREATE TABLE IF NOT EXISTS hosts (
     name TEXT PRIMARY KEY, queued INTEGER NOT NULL DEFAULT 0, pages INTEGER NOT NULL DEFAULT 0,
     ready_at REAL NOT NULL DEFAULT 0, failures INTEGER NOT NULL DEFAULT 0, requests INTEGER NOT NULL DEFAULT 0,
-    policies BLOB);
+    policies BLOB, band INTEGER NOT NULL DEFAULT 0);
 CREATE INDEX IF NOT EXISTS due ON hosts (ready_at) WHERE queued > 0;
 CREATE TABLE IF NOT EXISTS shapes (host TEXT, shape BLOB, n INTEGER NOT NULL, PRIMARY KEY (host, shape)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS domains (
@@ -27,6 +26,18 @@ CREATE TABLE IF NOT EXISTS payloads (digest TEXT PRIMARY KEY, payload BLOB NOT N
 CREATE TABLE IF NOT EXISTS outbox (id INTEGER PRIMARY KEY, partition INTEGER NOT NULL, item BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS refused (reason TEXT PRIMARY KEY, n INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value BLOB);
+"""
+#: Columns that frontiers of before have not.
+ADDED = (
+    ("visits", "score", "REAL NOT NULL DEFAULT 0"),
+    ("visits", "links", "INTEGER NOT NULL DEFAULT 1"),
+    ("hosts", "band", "INTEGER NOT NULL DEFAULT 0"),
+)
+#: The order of visits to a host, and of hosts: `band` is the score of what comes next at a host, rounded.
+ORDER = """
+CREATE INDEX IF NOT EXISTS ranked ON visits (host, score DESC, depth, id) WHERE state = 0;
+CREATE INDEX IF NOT EXISTS due_in_band ON hosts (band, ready_at) WHERE queued > 0;
+DROP INDEX IF EXISTS queue;
 """
 # What a status asks for several times a second is counted as it changes: nothing is scanned for it.
 TOTALS = """

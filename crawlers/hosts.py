@@ -4,6 +4,7 @@ Pace is kept in seconds since 1970, so that it holds over restarts, by a clock t
 """
 
 import asyncio
+import functools
 import random
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -13,6 +14,7 @@ import msgspec
 
 from crawlers.clock import now
 from crawlers.fetch import REDIRECTS, Exchange, Fetcher, FetchSettings, Unfetched, retry_after
+from crawlers.host_patterns import longest_fitting
 from crawlers.licences import fetch_licence
 from crawlers.site_policy import (
     AI,
@@ -26,12 +28,14 @@ from crawlers.site_policy import (
 )
 from schemas.drops import Drop
 from schemas.settings import Settings
-from schemas.urls import host_named, host_of, resolve
+from schemas.urls import host_of, resolve
 
 _LONGEST_REST_S = 30.0
+_LONG = 1000  # characters of an address that is not worth remembering
 #: After so many failures in a row a host is left alone for a while.
 PARKED_AFTER = 2
 _PARKED = 12  # times the first wait
+_SILENCE = ("connect", "slow", "dns")  # why robots.txt did not come from a host that has said nothing
 
 
 class HostPace(Settings, frozen=True):
@@ -71,26 +75,19 @@ class PaceSettings(Settings, frozen=True):
     max_failures: int = 8
     """So many failures of a host in a row, and it is given up."""
     max_silent: int = 0
-    """The same for a host that has never answered. 0: `max_failures` in a crawl; where a build fetches media, of which
-    many lie on hosts that are long gone, `fetch.max_attempts`."""
+    """The same for a host that has never answered. 0: `max_failures` in a crawl; two where a build fetches media, of
+    which many lie on hosts that are long gone."""
     policy_age_s: float = 86400.0
     """robots.txt and the other policy files are fetched anew after this; RFC 9309 asks for a day at most."""
 
     def of(self, host: str) -> "PaceSettings":
         """Those that hold for a host, by its name and port."""
         name = host.rpartition(":")[0] if ":" in host and not host.endswith("]") else host
-        fits = [pattern for pattern in self.hosts if _is_below(name, pattern)]
-        if not fits:
+        pattern = longest_fitting(name, self.hosts)
+        if pattern is None:
             return self
-        special = msgspec.structs.asdict(
-            self.hosts[max(fits, key=lambda pattern: (not pattern.startswith("*"), len(pattern)))]
-        )
+        special = msgspec.structs.asdict(self.hosts[pattern])
         return msgspec.structs.replace(self, **{name: value for name, value in special.items() if value is not None})
-
-
-def _is_below(host: str, pattern: str) -> bool:
-    name = host_named(pattern)
-    return host == name or (pattern.startswith("*.") and host.endswith(f".{name}"))
 
 
 class Host(msgspec.Struct):
@@ -122,12 +119,13 @@ class Host(msgspec.Struct):
         """Keep the policy of an origin. One whose robots.txt failed too often is given up; the other scheme stays."""
         if policy.robots is None:
             failures = self.policies[scheme].failures + 1 if scheme in self.policies else 1
-            is_silent = policy.unreached and not self.has_answered
-            self.failed(settings, policy.after_s)
+            is_silent = policy.silent and not self.has_answered
             policy = msgspec.structs.replace(policy, failures=failures)
             if failures >= (settings.max_silent if is_silent and settings.max_silent else settings.max_failures):
                 detail = f"{failures} times in a row"
                 policy = SitePolicy("", fetched_at=now(), refusal="robots_unavailable", refusal_detail=detail)
+            else:  # who is given up is not waited for
+                self.failed(settings, policy.after_s)
         if policy.robots is not None:
             self.answered()
         self.policies = {**self.policies, scheme: policy}
@@ -159,6 +157,10 @@ class Host(msgspec.Struct):
         wait = min(settings.max_backoff_s, wait)
         self.ready_at = max(self.ready_at, now() + max(after_s, wait * random.uniform(1.0, 1.25)))
 
+    def rest(self, seconds: float) -> None:
+        """Hold off for something that is not the host's fault."""
+        self.ready_at = max(self.ready_at, now() + seconds)
+
     def over_budget(self, settings: PaceSettings) -> bool:
         return 0 < settings.max_requests_per_host <= self.requests
 
@@ -168,6 +170,11 @@ class Host(msgspec.Struct):
 
 def host_name(url: str) -> str:
     """Host and port, the port left out where it is the scheme's own."""
+    return _host_name(url) if len(url) < _LONG else _host_name.__wrapped__(url)
+
+
+@functools.lru_cache(maxsize=4096)
+def _host_name(url: str) -> str:
     parts, host = urlsplit(url), host_of(url)
     host = f"[{host}]" if ":" in host else host
     standard = {"http": 80, "https": 443}.get(parts.scheme)
@@ -198,6 +205,7 @@ async def learn_policy(
     `seen` gets every exchange.
 
     `SitePolicy.robots` is None where the server failed; `SitePolicy.refusal` names what no later try would mend.
+    Raises `Unfetched("proxy")` where a proxy takes no connection.
     """
     base = origin(url)
     robots: str | None
@@ -205,15 +213,19 @@ async def learn_policy(
         body = await policy_file(fetcher, base + ROBOTS, settings, turn, seen)
         robots = "" if body is None else read_rules(body)
     except Unfetched as failure:
+        if failure.passing and failure.reason == "proxy":  # of which the host knows nothing
+            raise
         if not failure.passing and failure.reason != "too_large":
             return SitePolicy("", fetched_at=now(), refusal=failure.reason, refusal_detail=failure.detail)
-        unreached = failure.reason == "connect"
-        return SitePolicy(None, fetched_at=now(), after_s=failure.after_s, unreached=unreached)
+        unreached, silent = failure.reason == "connect", failure.reason in _SILENCE
+        return SitePolicy(None, fetched_at=now(), after_s=failure.after_s, unreached=unreached, silent=silent)
     texts: dict[str, bytes] = {}
     for path in (AI, TDMREP):
         try:
             texts[path] = await policy_file(fetcher, base + path, settings, turn, seen) or b""
         except Drop as failure:
+            if isinstance(failure, Unfetched) and failure.passing and failure.reason == "proxy":
+                raise
             if failure.reason in ("truncated_body", "bad_encoding"):  # something was said
                 return SitePolicy(None, fetched_at=now())
             texts[path] = b""

@@ -1,15 +1,17 @@
 """What a frontier takes up: what was met before, under this address or one like it, and what is not even queued."""
 
 import sqlite3
+from collections.abc import Iterable
 
 import msgspec
 
 from crawlers.hosts import host_name
 from crawlers.items import DONE, DROPPED, Item, Visit
-from crawlers.scope import ScopeSettings, check_trap, shape_limit
+from crawlers.known_hosts import KnownHosts
+from crawlers.scope import ScopeSettings, check_trap, domain_of, shape_limit
 from schemas.drops import Drop
 from schemas.presigned import is_presigned
-from schemas.urls import host_of, media_key, registered_domain
+from schemas.urls import media_key
 
 _MOST_ALIASES = 8
 #: Reasons for which another address would fare no better.
@@ -19,8 +21,9 @@ OF_THE_HOST = ("host_down", "host_budget", "crawl_delay", "denied")
 class Intake:
     """Of the frontier in `db`. Everything is done inside a transaction of its."""
 
-    def __init__(self, db: sqlite3.Connection, scope: ScopeSettings) -> None:
-        self._db, self._scope = db, scope
+    def __init__(self, db: sqlite3.Connection, hosts: KnownHosts, scope: ScopeSettings) -> None:
+        self._db, self._hosts, self._scope = db, hosts, scope
+        self.counts_links = False  # whether links to what is known are counted, which takes time
         (known,) = db.execute("SELECT count(*) FROM domains").fetchone()
         self._has_budgets = bool(known or scope.max_pages_per_domain)
 
@@ -31,8 +34,11 @@ class Intake:
             return False
         if item.most_pages:
             self._set_budget(item)
-        known = self._db.execute("SELECT id, state, item, reason FROM visits WHERE key = ?", (item.key,)).fetchone()
+        key = item.key
+        known = self._db.execute("SELECT id, state, item, reason FROM visits WHERE key = ?", (key,)).fetchone()
         if known:
+            if self.counts_links:
+                self._link(item, known[0], host)
             self._meet_again(item, known[0], known[2])
             return known[1] != DONE and self._add_alias(item, *known)
         refusal = self._refusal(item, host)
@@ -40,39 +46,57 @@ class Intake:
             self._refuse(refusal.reason)
             return False
         self._db.execute(
-            "INSERT INTO visits (key, host, item, depth) VALUES (?, ?, ?, ?)",
-            (item.key, host, msgspec.msgpack.encode(item), item.depth),
+            "INSERT INTO visits (key, host, item, depth, score) VALUES (?, ?, ?, ?, ?)",
+            (key, host, msgspec.msgpack.encode(item), item.depth, item.score),
         )
-        self._db.execute(
-            "INSERT INTO hosts (name, queued, pages) VALUES (?, 1, ?) "
-            "ON CONFLICT (name) DO UPDATE SET queued = queued + 1, pages = pages + excluded.pages",
-            (host, item.kind == "page"),
-        )
+        self._hosts.queue(host, item.score, int(item.kind == "page"))
         if item.kind == "page" and self._has_budgets:
             self._db.execute(
                 "INSERT INTO domains VALUES (?, 1, 0) ON CONFLICT (name) DO UPDATE SET pages = pages + 1",
-                (registered_domain(host_of(item.url)),),
+                (domain_of(item.url),),
             )
         return True
+
+    def standing(self, item: Item) -> tuple[int, float] | None:
+        """Links and points of an address that is known; None if it is not."""
+        row = self._db.execute("SELECT links, score FROM visits WHERE key = ?", (item.key,)).fetchone()
+        return (int(row[0]), float(row[1])) if row else None
+
+    def queued(self, after: int, limit: int) -> list[tuple[int, Item, int]]:
+        """Number, item and links of what waits to be visited, of the numbers after `after`."""
+        rows = self._db.execute(
+            "SELECT id, item, links FROM visits WHERE state = 0 AND id > ? ORDER BY id LIMIT ?", (after, limit)
+        ).fetchall()
+        return [(number, msgspec.msgpack.decode(packed, type=Item), links) for number, packed, links in rows]
+
+    def rank(self, scores: Iterable[tuple[int, float]]) -> None:
+        self._db.executemany("UPDATE visits SET score = ? WHERE id = ?", ((score, number) for number, score in scores))
+
+    def _link(self, item: Item, visit: int, host: str) -> None:
+        """Another page leads to what is known. The most points that any link gave it count."""
+        self._db.execute(
+            "UPDATE visits SET links = links + 1, score = max(score, ?) WHERE id = ? AND state = 0", (item.score, visit)
+        )
+        self._hosts.raise_to(host, item.score)
 
     def _set_budget(self, item: Item) -> None:
         """Remember how many pages of a domain may be taken up from now on."""
         self._has_budgets = True
         self._db.execute(
             "INSERT INTO domains VALUES (?, 0, ?) ON CONFLICT (name) DO UPDATE SET most = excluded.most",
-            (registered_domain(host_of(item.url)), item.most_pages),
+            (domain_of(item.url), item.most_pages),
         )
 
     def _is_over_budget(self, url: str) -> bool:
-        row = self._db.execute(
-            "SELECT pages, most FROM domains WHERE name = ?", (registered_domain(host_of(url)),)
-        ).fetchone()
+        row = self._db.execute("SELECT pages, most FROM domains WHERE name = ?", (domain_of(url),)).fetchone()
         return row is not None and 0 < (row[1] or self._scope.max_pages_per_domain) <= row[0]
 
     def _meet_again(self, item: Item, visit: int, first: bytes) -> None:
         """Keep what else is said of a medium that was met before: what redirects to it, and its other addresses."""
         for url in item.via:
             self._db.execute("INSERT OR IGNORE INTO vias VALUES (?, ?)", (visit, url))
+        if not item.fallbacks:
+            return
         known = msgspec.msgpack.decode(first, type=Item)
         more = [url for url in item.fallbacks if url != known.url and url not in known.fallbacks]
         if more:
@@ -134,11 +158,8 @@ class Intake:
             "UPDATE visits SET state = 0, item = ?, host = ? WHERE id = ?",
             (msgspec.msgpack.encode(item), host, visit),
         )
-        self._db.execute(
-            "INSERT INTO hosts (name, queued, pages) VALUES (?, 1, 1) "
-            "ON CONFLICT (name) DO UPDATE SET queued = queued + 1",
-            (host,),
-        )
+        self._db.execute("INSERT OR IGNORE INTO hosts (name, pages) VALUES (?, 1)", (host,))
+        self._hosts.queue(host, item.score)
 
     def _refusal(self, item: Item, host: str) -> Drop | None:
         if is_presigned(item.url):

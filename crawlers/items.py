@@ -18,6 +18,8 @@ class Item(msgspec.Struct, frozen=True, array_like=True):
     found_on: str = ""
     via: tuple[str, ...] = ()  # of an image or video: the addresses that redirected here
     most_pages: int = 0  # of a seed: so many of its domain may be taken; 0: as the settings say
+    language: str = ""  # that the page declares on which it was found
+    score: float = 0.0  # those with more come first
 
     @property
     def key(self) -> bytes:

@@ -5,6 +5,7 @@ import sqlite3
 import msgspec
 
 from crawlers.hosts import Host
+from crawlers.ranking import MOST_BAND, band_of
 from crawlers.site_policy import SitePolicy
 
 _HOSTS_IN_MEMORY = 20_000
@@ -18,11 +19,50 @@ class KnownHosts:
         self._hosts: dict[str, Host] = {}
 
     def due(self, now: float, limit: int) -> list[Host]:
-        """Hosts that have something queued and may be asked now."""
-        rows = self._db.execute(
-            "SELECT name FROM hosts WHERE queued > 0 AND ready_at <= ? ORDER BY ready_at LIMIT ?", (now, limit)
+        """Hosts that have something queued and may be asked now, those first whose next visit has more points, then
+        those that may be asked for longest."""
+        due = self._db.execute(
+            "SELECT name, band FROM hosts WHERE queued > 0 AND ready_at <= ? ORDER BY ready_at LIMIT ?",
+            (now, limit + 1),
         ).fetchall()
-        return [self.get(name) for (name,) in rows]
+        if len(due) <= limit:
+            return [self.get(name) for name, _ in sorted(due, key=lambda row: -row[1])]
+        names: list[str] = []
+        band = self._highest_band(MOST_BAND + 1)
+        while band is not None and len(names) < limit:
+            rows = self._db.execute(
+                "SELECT name FROM hosts WHERE queued > 0 AND band = ? AND ready_at <= ? ORDER BY ready_at LIMIT ?",
+                (band, now, limit - len(names)),
+            )
+            names += [name for (name,) in rows]
+            band = self._highest_band(band)
+        return [self.get(name) for name in names]
+
+    def _highest_band(self, below: int) -> int | None:
+        row = self._db.execute("SELECT max(band) FROM hosts WHERE queued > 0 AND band < ?", (below,)).fetchone()
+        return None if row[0] is None else int(row[0])
+
+    def queue(self, name: str, score: float, pages: int = 0) -> None:
+        """One visit more waits for a host."""
+        self._db.execute(
+            "INSERT INTO hosts (name, queued, pages, band) VALUES (?, 1, ?, ?) ON CONFLICT (name) DO UPDATE SET "
+            "band = iif(queued > 0, max(band, excluded.band), excluded.band), queued = queued + 1, "
+            "pages = pages + excluded.pages",
+            (name, pages, band_of(score)),
+        )
+
+    def renew_bands(self) -> None:
+        """The visits that wait have other points now."""
+        names = self._db.execute("SELECT name FROM hosts WHERE queued > 0").fetchall()
+        for (name,) in names:
+            (score,) = self._db.execute(
+                "SELECT score FROM visits WHERE state = 0 AND host = ? ORDER BY score DESC, depth, id LIMIT 1", (name,)
+            ).fetchone() or (0.0,)
+            self._db.execute("UPDATE hosts SET band = ? WHERE name = ?", (band_of(score), name))
+
+    def raise_to(self, name: str, score: float) -> None:
+        """A visit that waits for a host has more points than before."""
+        self._db.execute("UPDATE hosts SET band = max(band, ?) WHERE name = ? AND queued > 0", (band_of(score), name))
 
     def defer(self, host: Host, until: float) -> None:
         """Have `due` not name a host for a moment, which changes nothing about when it may be asked."""

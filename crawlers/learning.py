@@ -1,7 +1,7 @@
 """Learning what an origin says of visits: its policy files, fetched in turn and kept with its host."""
 
 from crawlers.crawl_config import CrawlConfig
-from crawlers.fetch import Exchange, Fetcher
+from crawlers.fetch import Exchange, Fetcher, Unfetched
 from crawlers.flights import Flight
 from crawlers.frontier import Frontier
 from crawlers.hosts import Host, host_name, learn_policy, origin, other_scheme
@@ -44,17 +44,28 @@ class Learner:
             policy = await learn_policy(
                 self._fetcher, url, self._config.fetch, lambda url: self._turns.wait(flight, url), seen
             )
+        except Unfetched:  # a proxy fails: asked for again as soon as the host is
+            host.rest(self._config.pace.backoff_s)
+            with self._frontier.transaction():
+                self._frontier.hosts.touch(host)
+            return
         finally:
             self.hosts.discard(host.name)
+        sitemaps = await self._router.ranked(self._sitemaps(host, url, policy))
         with self._frontier.transaction():
             for exchange in exchanges:
                 self._recorder.record(exchange)
             self._learned(host, item, policy)
-            if self._config.sitemaps and self._frontier.hosts.has_pages(host):
-                found = (resolve(origin(url), address) for address in policy.sitemaps[:ROUTED_AT_ONCE])
-                self._router.route(Item(sitemap, "sitemap", 0, found_on=url) for sitemap in found if sitemap)
+            self._router.route(sitemaps)
             self._frontier.hosts.save(host)
             self._settler.save()
+
+    def _sitemaps(self, host: Host, url: str, policy: SitePolicy) -> list[Item]:
+        """Those that robots.txt names, of hosts where the crawl takes pages."""
+        if not self._config.sitemaps or not self._frontier.hosts.has_pages(host):
+            return []
+        found = (resolve(origin(url), address) for address in policy.sitemaps[:ROUTED_AT_ONCE])
+        return [Item(sitemap, "sitemap", 0, found_on=url) for sitemap in found if sitemap]
 
     def _learned(self, host: Host, item: Item, policy: SitePolicy) -> None:
         """Where nobody answers to http, https is tried before the host is left alone; for a seed the other way, too."""

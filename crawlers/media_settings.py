@@ -9,6 +9,7 @@ from crawlers.scope import ScopeSettings
 from schemas.consent import ConsentSettings
 from schemas.settings import Settings
 
+_MOST_SILENT = 2  # failures; of so many hosts that are long gone a build would wait minutes for each
 _ANY = 1 << 20  # addresses come from pages that were judged; no trap is laid by naming a picture
 
 
@@ -38,7 +39,7 @@ def media_crawl(media: MediaSettings, consent: ConsentSettings, partitions: int)
         max_warc_bytes=media.max_warc_bytes,
         sitemaps=False,
         fetch=media.fetch,
-        pace=msgspec.structs.replace(media.pace, max_silent=media.pace.max_silent or media.fetch.max_attempts),
+        pace=msgspec.structs.replace(media.pace, max_silent=media.pace.max_silent or _MOST_SILENT),
         consent=consent,
         scope=ScopeSettings(
             max_url_characters=_ANY, max_path_segments=_ANY, max_parameters=_ANY, max_repeated_segments=_ANY

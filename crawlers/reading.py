@@ -30,26 +30,30 @@ class Reader:
     async def read(self, item: Item, exchange: Exchange) -> Found:
         """What it leads to. Raises `Drop` where it is not what was asked for, and for a sitemap that cannot be read."""
         max_bytes = judge_of(item.kind, self._config)(200, exchange.headers)
+        if item.kind == "page":
+            return await self._page(item, exchange, await asyncio.to_thread(self._markup, exchange, max_bytes))
         await asyncio.to_thread(require_kind, item.kind, exchange, max_bytes)
         match item.kind:
             case "sitemap":
                 sitemap = Sitemap(item.url, await asyncio.to_thread(exchange.decoded, MAX_SITEMAP_BYTES))
                 entries = await self._parsing.run(item.url, lambda: self._read_sitemap(sitemap))
                 return in_sitemap(item, entries, self._config)
-            case "page":
-                return await self._page(item, exchange)
         return Found()
 
-    async def _page(self, item: Item, exchange: Exchange) -> Found:
+    def _markup(self, exchange: Exchange, max_bytes: int) -> PageSource:
+        require_kind("page", exchange, max_bytes)
+        return markup_of(exchange, self._config.fetch.max_page_bytes)
+
+    async def _page(self, item: Item, exchange: Exchange, markup: PageSource) -> Found:
         """A page whose links cannot be found is kept all the same."""
-        markup = await asyncio.to_thread(markup_of, exchange, self._config.fetch.max_page_bytes)
         links, unread = PageLinks(), ""
         try:
             links = await self._parsing.run(item.url, lambda: self._parse(markup))
         except Drop as drop:
             unread = drop.reason
         found = msgspec.structs.replace(in_page(item, exchange, links, self._config), unread=unread)
-        if not found.refusal and await asyncio.to_thread(self._config.render.wants, item.url, markup.html):
+        render = self._config.render
+        if render.enabled and not found.refusal and await asyncio.to_thread(render.wants, item.url, markup.html):
             return msgspec.structs.replace(found, bare=markup)
         return found
 

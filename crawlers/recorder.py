@@ -21,7 +21,8 @@ from schemas.signals import Signal
 RENDERED = "WARC-Rendered"
 #: The field of a response that a page asked for while it was rendered: the address of that page.
 LOADED_FOR = "WARC-Loaded-For"
-_POSITION = "place"  # its name in frontiers that were written
+#: The fact of a frontier that says how far its archive is good.
+PLACE = "place"
 _STAMP = "stamp"
 
 
@@ -36,7 +37,7 @@ class Recorder:
         self, folder: Path, partition: int, config: CrawlConfig, frontier: Frontier, is_recrawl: bool = False
     ) -> None:
         self._frontier = frontier
-        known = frontier.fact(_POSITION)
+        known = frontier.fact(PLACE)
         resume = msgspec.msgpack.decode(known, type=tuple[str, int]) if known else ("", 0)
         info = [("robots", "obey"), *([("operator", config.fetch.contact)] if config.fetch.contact else [])]
         prefix = f"weft-{self._stamp() if is_recrawl else ''}{partition:03d}"
@@ -101,7 +102,7 @@ class Recorder:
 
     def keep_position(self) -> None:
         """Remember how far the archive is good; in the transaction that counts the visit."""
-        self._frontier.set_fact(_POSITION, msgspec.msgpack.encode(self._warc.position))
+        self._frontier.set_fact(PLACE, msgspec.msgpack.encode(self._warc.position))
 
     def finish(self) -> None:
         """Give the file in hand its name."""

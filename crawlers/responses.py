@@ -1,5 +1,6 @@
 """What a response means to a crawl: whether it may be read and kept, and where it leads."""
 
+import re
 from collections.abc import Iterable
 
 import msgspec
@@ -19,6 +20,7 @@ from schemas.response_signals import header_signals, markup_signals
 
 _HTML_TYPES = ("text/html", "application/xhtml+xml", "")
 _ENCODED = "gzip, br, zstd"
+_LANGUAGE = re.compile(r"[a-z]{2,8}(?:-[a-z0-9]{1,8})*")
 #: By kind: `Accept` and `Accept-Encoding`. Media are packed already.
 ASKED_AS = {
     "page": ("text/html, application/xhtml+xml, */*;q=0.1", _ENCODED),
@@ -100,6 +102,7 @@ def in_page(item: Item, exchange: Exchange, links: PageLinks, config: CrawlConfi
     markup = msgspec.structs.replace(stated, signals=markup_signals(links.stated, item.url))
     consent = merge_consent(header_consent(exchange.headers, item.url), markup)
     signal = refusal_by(consent, config.consent.page_directives, config.consent)
+    language = (links.language or exchange.headers.get("content-language", "")).strip().lower().replace("_", "-")
     items: list[Item] = []
     follows = not {"nofollow", "none"} & set(consent.robots)
     refresh = links.refresh or refresh_target(exchange.headers.get("refresh", ""), item.url)
@@ -116,6 +119,8 @@ def in_page(item: Item, exchange: Exchange, links: PageLinks, config: CrawlConfi
     if not signal:
         for kind, wanted, media in (("image", config.images, links.images), ("video", config.videos, links.videos)):
             items += [Item(first, kind, item.depth, 0, tuple(others), item.url) for first, *others in media if wanted]
+    language = language if _LANGUAGE.fullmatch(language) else ""
+    items = [msgspec.structs.replace(item, language=language) for item in items] if language else items
     return Found(tuple(items), signal, cut=links.cut, licences=links.stated.licences)
 
 

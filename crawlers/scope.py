@@ -3,11 +3,10 @@
 import functools
 import re
 from collections import Counter
-from typing import Any, Literal
+from typing import Literal
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-import re2
-
+from crawlers.patterns import check_patterns, matches
 from schemas.buckets import bucket_of
 from schemas.drops import Drop
 from schemas.settings import Settings
@@ -22,9 +21,8 @@ _CALENDAR = re.compile(
     r"(?:[=/_-]|$)",
     re.IGNORECASE,
 )
+_LONG = 1000  # characters of an address that is not worth remembering
 _DIGITS = re.compile(r"\d+")
-_QUIET = re2.Options()
-_QUIET.log_errors = False
 
 
 class ScopeSettings(Settings, frozen=True):
@@ -55,14 +53,7 @@ class ScopeSettings(Settings, frozen=True):
     """With `--since`: ask at the end for the pages of earlier crawls that no link leads to any more."""
 
     def __post_init__(self) -> None:
-        for pattern in (*self.include, *self.exclude):
-            try:
-                _compiled(pattern)
-            except (re2.error, ValueError) as error:
-                reason = error.args[0].decode("utf-8", "replace") if isinstance(error, re2.error) else str(error)
-                raise ValueError(
-                    f"`{pattern}` is no pattern of RE2, which has no look-around and no back-references: {reason}"
-                ) from None
+        check_patterns((*self.include, *self.exclude))
 
 
 def crawl_url(url: str) -> str:
@@ -86,15 +77,14 @@ def in_scope(url: str, found_on: str, settings: ScopeSettings) -> bool:
         case "host":
             return host_of(url) == host_of(found_on)
         case "domain":
-            return registered_domain(host_of(url)) == registered_domain(host_of(found_on))
+            return domain_of(url) == domain_of(found_on)
 
 
 def is_wanted(url: str, is_page: bool, settings: ScopeSettings) -> bool:
     """Whether the patterns of the settings let an address through."""
-    url = url if url.isascii() else url.encode("utf-8", "replace").decode()  # a lone surrogate is no text to RE2
-    if any(_compiled(pattern).search(url) for pattern in settings.exclude):
+    if any(matches(pattern, url) for pattern in settings.exclude):
         return False
-    return not is_page or not settings.include or any(_compiled(pattern).search(url) for pattern in settings.include)
+    return not is_page or not settings.include or any(matches(pattern, url) for pattern in settings.include)
 
 
 def check_trap(url: str, settings: ScopeSettings) -> None:
@@ -127,14 +117,18 @@ def shape_limit(url: str, settings: ScopeSettings) -> tuple[str, int]:
 
 def partition_of(url: str, partitions: int) -> int:
     """The partition that an address belongs to: that of its registered domain."""
-    return bucket_of(registered_domain(host_of(url)).encode(), max(1, partitions))
+    return bucket_of(domain_of(url).encode(), max(1, partitions))
+
+
+def domain_of(url: str) -> str:
+    """The registered domain of an address; a spider asks for that of a link a few times in a row."""
+    return _domain_of(url) if len(url) < _LONG else registered_domain(host_of(url))
+
+
+@functools.lru_cache(maxsize=4096)
+def _domain_of(url: str) -> str:
+    return registered_domain(host_of(url))
 
 
 def _is_noise(name: str) -> bool:
     return name in TRACKING_PARAMETERS or name in _SESSION_NAMES or name.startswith(("utm_", "aspsessionid"))
-
-
-@functools.lru_cache(maxsize=256)
-def _compiled(pattern: str) -> Any:
-    """In an engine that takes linear time: addresses are written by whoever wants the crawl to stop."""
-    return re2.compile(pattern, _QUIET)

@@ -44,7 +44,8 @@ class Settler:
             count(self._status.drops, f"links of a page: {found.unread}")
         if found.cut:
             count(self._status.drops, "links of a page: too_many", found.cut)
-        await self._router.route_most(found.items)
+        items = await self._router.ranked(found.items)
+        await self._router.route_most(items)
         with self._frontier.transaction():
             for other in done.others:
                 self._recorder.record(other)
@@ -53,7 +54,7 @@ class Settler:
                 self._recorder.record(passed)
             for each in done.loaded:
                 self._recorder.record(each, loaded_for=done.visit.item.url)
-            self._router.route(found.items[-ROUTED_AT_ONCE:])
+            self._router.route(items[-ROUTED_AT_ONCE:])
             self._end(done)
             self._frontier.hosts.save(host)
             self.save()
@@ -87,12 +88,17 @@ class Settler:
             host.failed(pace, retry_after(exchange))
         elif exchange is None and isinstance(failure, Unfetched) and failure.reason in _HOST_FAILURES:
             host.failed(pace)
+        elif failure is not None and failure.reason == "proxy":
+            host.rest(pace.backoff_s)
         else:
             host.answered()
 
     def _failed(self, visit: Visit, failure: Drop, position: tuple[str, int]) -> None:
         """Try again later what may pass; else drop it, or turn to the next address of an image."""
         config = self._config
+        if isinstance(failure, Unfetched) and failure.passing and failure.reason == "proxy":
+            self._frontier.again(visit, now() + config.pace.backoff_s, tried=False)
+            return
         if isinstance(failure, Unfetched) and failure.passing and visit.tries + 1 < config.fetch.max_attempts:
             wait = max(failure.after_s, config.pace.backoff_s * 2**visit.tries)
             self._frontier.again(visit, now() + wait)

@@ -62,6 +62,7 @@ class SitePolicy(msgspec.Struct, frozen=True, dict=True):  # which keeps what wa
     failures: int = 0  # of robots.txt, in a row
     after_s: float = 0.0  # how long its server asked us to wait before the next try
     unreached: bool = False  # nobody answered at this port
+    silent: bool = False  # nor said anything, if somebody did
     refusal: str = ""
     refusal_detail: str = ""
     licences: tuple[Licence, ...] = ()  # that robots.txt names

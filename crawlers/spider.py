@@ -26,6 +26,7 @@ from crawlers.frontier import Frontier
 from crawlers.hosts import Host, host_name, other_scheme
 from crawlers.items import Item, Visit
 from crawlers.learning import Learner
+from crawlers.ranking import Ranking
 from crawlers.reading import Reader
 from crawlers.recorder import Recorder
 from crawlers.recrawl import Recrawl
@@ -49,8 +50,8 @@ class Spider:
     """Crawls one partition in `folder`, as number `partition` of `config.partitions`. An async context manager.
 
     `parse` finds the links of a page, `read_sitemap` what a sitemap lists: see `Reader`. `refuse_look` raises
-    `Drop("hash_listed")` for an image that a list knows by its look. Raises `BlockingIOError` on
-    entry while another process holds the partition.
+    `Drop("hash_listed")` for an image that a list knows by its look. `ranking` says which addresses come first. Raises
+    `BlockingIOError` on entry while another process holds the partition.
     """
 
     def __init__(
@@ -62,9 +63,11 @@ class Spider:
         deny: DenyList = DenyList(),
         read_sitemap: Callable[[Sitemap], Sequence[SitemapEntry]] = entries_of,
         refuse_look: Callable[[bytes], None] = lambda _: None,
+        ranking: Ranking | None = None,
     ) -> None:
         self._folder, self._partition, self._config = folder, partition, config
         self._reader, self._deny, self._refuse_look = Reader(config, parse, read_sitemap), deny, refuse_look
+        self._ranking = ranking or Ranking(config.priority)
         self._status = Status()
         self._tasks: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Event()
@@ -78,6 +81,7 @@ class Spider:
         fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         config = self._config
         self.frontier = Frontier(base / f"{self._partition:03d}.sqlite", config.scope)
+        self._require_own()
         if saved := self.frontier.fact("status"):
             self._status = msgspec.msgpack.decode(saved, type=Status)
         self._renderer = Renderer(config.render, user_agent(config.fetch.contact))
@@ -94,12 +98,24 @@ class Spider:
             config.partitions,
         )
         self._share_out()
+        await self._router.renew()
         return self
+
+    def _require_own(self) -> None:
+        """A frontier of another number of partitions has other hosts. Raises `OSError`."""
+        partitions = max(1, self._config.partitions)
+        known = self.frontier.fact("partitions")
+        if known and (of := msgspec.msgpack.decode(known, type=int)) != partitions:
+            self.frontier.close()
+            self._lock.close()
+            raise OSError(f"{self._folder} is in {of} partitions now, not {partitions}: another run has changed it")
+        with self.frontier.transaction():
+            self.frontier.set_fact("partitions", msgspec.msgpack.encode(partitions))
 
     def _share_out(self) -> None:
         """Give those that work for this spider what they work with."""
         config, frontier, fetcher, turns = self._config, self.frontier, self._fetcher, self._turns
-        self._router = Router(frontier, self._partition, config)
+        self._router = Router(frontier, self._partition, config, self._ranking, self._status)
         recrawl = Recrawl(self.earlier, config)
         self._visitor = Visitor(
             config,
@@ -125,6 +141,10 @@ class Spider:
         self.earlier.close()
         self.frontier.close()
         self._lock.close()
+
+    async def ranked(self, items: Sequence[Item]) -> Sequence[Item]:
+        """The items as they are to be offered: with their points."""
+        return await self._router.ranked(items)
 
     def offer(self, items: Iterable[Item]) -> None:
         """Take up items that belong to this partition: seeds, and what others found."""

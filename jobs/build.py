@@ -15,6 +15,7 @@ from jobs.dataset.onto import NOT_FINISHED, known_inputs, look_at, named_inputs,
 from jobs.dataset.removal import remove_denied, rewrite_superseded
 from jobs.engine.build_progress import BuildProgress
 from jobs.engine.engine import Engine, EngineSettings, open_engine
+from jobs.engine.own_code import files_of
 from jobs.kinds.clips.take import VIDEO_LISTS, check_list
 from jobs.kinds.finish import finish
 from jobs.kinds.foreseen import foreseen
@@ -25,7 +26,7 @@ from jobs.phases.duplicates import URLS
 from jobs.phases.extract import EXTRACT
 from jobs.phases.fetch import fetch_media
 from jobs.phases.known_media import KNOWN_MEDIA
-from jobs.phases.own_steps import OwnCode, files_of
+from jobs.phases.own_steps import OwnCode
 from jobs.phases.plan import Plan, changed_code, make_plan, other_settings
 from jobs.phases.recipe import Recipe
 from jobs.phases.references import REFERENCES

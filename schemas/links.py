@@ -30,6 +30,7 @@ class PageLinks(msgspec.Struct, frozen=True):
     tdm_reservation: str = ""
     tdm_policy: str = ""
     stated: Statements = Statements()  # all that it says about its use
+    language: str = ""  # that its root declares
 
 
 def refresh_target(value: str, base: str) -> str:

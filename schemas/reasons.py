@@ -11,6 +11,7 @@ REASONS: dict[str, str] = {
     "blocked_address": "the host's address is private, loopback, link-local, multicast or reserved",
     "dns": "the host's name could not be resolved",
     "connect": "no connection to the server",
+    "proxy": "the proxy that the settings name does not pass the request on",
     "tls": "the server's certificate or its TLS is not acceptable",
     "bad_response": "the server broke off, or what it sent is not HTTP",
     "slow": "the exchange took longer than its deadline, or came slower than the minimum rate",

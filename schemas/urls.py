@@ -24,6 +24,10 @@ _ORDINARY_URL = re.compile(
     rf"https?://{_NAME}{_ORDINARY_PATH}(?:\?[\w.~-]+=[\w.~-]*(?:&[\w.~-]+=[\w.~-]*)*)?", re.ASCII
 )
 
+#: Addresses that need no parser: host, and path where there is nothing else.
+_PLAIN_HOST = re.compile(rf"https?://({_NAME})(?::[0-9]{{1,5}})?(?=[/?#]|\Z)")
+_PLAIN_PATH = re.compile(rf"https?://({_NAME})((?:/[\w.~/-]*)?)", re.ASCII)
+
 
 def resolve(base: str, reference: str) -> str:
     """The absolute http(s) URL of a reference by the WHATWG URL standard; "" if there is none.
@@ -53,6 +57,8 @@ def canonical_url(url: str) -> str:
     The fragment and tracking parameters are removed, the other parameters sorted, the scheme https, a default port,
     a leading `www.` and a trailing slash or index file dropped.
     """
+    if plain := _PLAIN_PATH.fullmatch(url):
+        return f"https://{_WWW.sub('', plain[1])}{_bare_path(plain[2])}"
     try:
         parts = urlsplit(url)
         host = _WWW.sub("", parts.hostname or "")
@@ -103,6 +109,8 @@ def _suffixes() -> Any:
 def host_of(url: str) -> str:
     """The host by the WHATWG URL standard, without port: lower case, punycode, IPv4 addresses as four numbers, IPv6
     without brackets, no dot at the end; "" if there is none."""
+    if plain := _PLAIN_HOST.match(url):
+        return plain[1]
     try:
         host = urlsplit(url).hostname or ""
     except ValueError:

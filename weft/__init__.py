@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from crawlers.inputs import InputError
+    from crawlers.ranking import Link
     from jobs.config import BuildConfig
     from jobs.crawl.drive import CrawlError
     from jobs.dataset.index import QueryError
@@ -49,6 +50,7 @@ _PLACES = {
     "Drop": "schemas.drops",
     "Page": "schemas.documents",
     "Draft": "schemas.documents",
+    "Link": "crawlers.ranking",
     "DecodedImage": "pipeline.image.codec",
     "PairRef": "schemas.pairs",
     "VideoDraft": "schemas.videos",
@@ -90,6 +92,7 @@ __all__ = [
     "Drop",
     "InputError",
     "InterleavedSample",
+    "Link",
     "Loader",
     "LoaderConfig",
     "Model",

@@ -161,7 +161,7 @@ def crawl(
     max_pages    stop after about so many pages of this call; 0: none
     max_seconds  the same by the clock
     since        folders or archives of earlier crawls: what has not changed since is only referred to
-    engine, workers, address  as of `build`; a worker has a partition of a new crawl
+    engine, workers, address  as of `build`; a worker has a partition of the crawl, which may get more or fewer
 
     Returns a report: pages, images, videos, `bytes` of bodies, `drops` by reason, and `finished`, false while addresses
     are left; with `index` one of records: `copied`, `left`, `drops`. Interrupted, it keeps what it has; the same call

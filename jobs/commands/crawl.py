@@ -46,7 +46,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--engine", choices=("ray", "inline"), default="ray", help="inline works in this one process")
     parser.add_argument("--address", default="", help="of a Ray cluster; default RAY_ADDRESS, else this machine")
     parser.add_argument(
-        "--workers", type=positive, default=0, help="partitions of a new crawl, a worker each; default: CPUs"
+        "--workers",
+        type=positive,
+        default=0,
+        help="partitions of the crawl, a worker each; default: as before, at first CPUs",
     )
     parser.add_argument(
         "--set", action="append", default=[], metavar="K=V", help="override a setting, such as pace.delay_s=2"

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import os
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -15,26 +14,29 @@ import msgspec
 
 from crawlers.crawl_config import CrawlConfig
 from crawlers.crawl_status import Status
-from crawlers.earlier import archives_of
 from crawlers.items import Item
+from crawlers.proxies import check_proxies
 from crawlers.scope import partition_of
 from crawlers.web_bot_auth import check_bot_auth
+from jobs.crawl.own_points import find_points
+from jobs.crawl.plan import PLAN, make_plan
 from jobs.crawl.progress import CrawlProgress
 from jobs.crawl.seeds import read_seeds
 from jobs.crawl.since import join_gone, look_back
 from jobs.crawl.watch import Watch
 from jobs.crawl.worker import SpiderWorker
 from jobs.engine.engine import Engine, EngineSettings, WorkerDied, open_engine
+from jobs.engine.own_code import files_of
 from jobs.engine.progress import Progress, Shown
 from schemas import __version__
 from schemas.deny import DenyList, add_to_deny_list
 from schemas.hash_lists import check_hash_lists
-from schemas.settings import SettingsError, differences
+from schemas.settings import SettingsError
 from schemas.storage import Store
 
 logger = logging.getLogger(__name__)
 
-PLAN, REPORT = "work/crawl-plan.json", "crawl.json"
+REPORT = "crawl.json"
 RECORDS_PLAN = "work/records-plan.json"
 STOP, PAUSE = "stop", "pause"  # files by which a run is asked to end, and to rest
 _POLL_S = 0.25
@@ -44,14 +46,6 @@ _MAX_RESTARTS = 20
 
 class CrawlError(Exception):
     """The crawl cannot go on: a full disk, a worker that dies again and again. A rerun goes on from here."""
-
-
-class CrawlPlan(msgspec.Struct, frozen=True):
-    """`work/crawl-plan.json`: the settings of the last run; `partitions` is that of all."""
-
-    config: CrawlConfig
-    weft_version: str
-    since: list[str] = []  # earlier crawls, or archives of theirs
 
 
 class CrawlReport(msgspec.Struct, frozen=True):
@@ -98,53 +92,23 @@ def crawl(
     for _ in read_seeds(seed for seed in seeds if not Path(seed).is_file()):  # refused before anything is written
         pass
     config.render.require_browser()
-    plan, folder = _plan(store, config, seeds, engine, since), Path(store.root).absolute()
+    points, folder = find_points(config.priority), Path(store.root).absolute()
     check_hash_lists(config.consent.hash_lists)
     check_bot_auth(config.fetch.bot_auth_key, config.fetch.bot_auth_agent)
+    check_proxies(config.fetch.proxies)
+    try:
+        plan = make_plan(store, config, seeds, engine, since)
+    except OSError as error:
+        raise failure_of(error) from error
     denied = add_to_deny_list(store, deny)
     limits = (max_pages, max_seconds)
-    with open_engine(engine) as runner:
+    with open_engine(engine, files_of([points] if points is not None else [])) as runner:
         job = Crawl(folder, plan.config, denied, runner, status_port)
         try:
             look_back(folder, plan.since)
             return asyncio.run(job.run(seeds, *limits))
         except (OSError, WorkerDied) as error:
             raise failure_of(error) from error
-
-
-def _plan(
-    store: Store, config: CrawlConfig, seeds: Sequence[str], engine: EngineSettings, since: Sequence[str]
-) -> CrawlPlan:
-    """The plan that lies there, if it is for the same settings, or a new one. Raises `SettingsError`."""
-    if store.exists(PLAN):
-        plan = msgspec.json.decode(store.read(PLAN), type=CrawlPlan)
-        kept = plan.config.partitions
-        if config.partitions not in (0, kept):
-            raise SettingsError(
-                f"{store.url} holds a crawl in {kept} partitions, not {config.partitions}: where an address belongs "
-                "follows from their number, which stays; everything else may be changed"
-            )
-        if since and list(since) != plan.since:
-            follows = f"follows on {', '.join(plan.since)}" if plan.since else "follows on none"
-            raise SettingsError(f"{store.url} holds a crawl that {follows}: choose another folder for --since")
-        wanted = msgspec.structs.replace(config, partitions=kept)
-        if changed := differences(plan.config, wanted):
-            logger.warning("goes on under other settings: %s", "; ".join(changed))
-            plan = CrawlPlan(wanted, __version__, plan.since)
-            store.put(PLAN, _indented(plan))
-        return plan
-    if not seeds:
-        raise SettingsError("no seed given: name at least one address, sitemap, or file that lists them")
-    partitions = config.partitions or engine.workers or os.cpu_count() or 1
-    for source in since:  # refused before anything is written
-        archives_of(source)
-    plan = CrawlPlan(msgspec.structs.replace(config, partitions=partitions), __version__, list(since))
-    store.put(PLAN, _indented(plan))
-    return plan
-
-
-def _indented(plan: CrawlPlan) -> bytes:
-    return msgspec.json.format(msgspec.json.encode(plan), indent=1)
 
 
 def ask(output: str, wish: Literal["stop", "pause", "resume"]) -> None:

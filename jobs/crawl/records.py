@@ -17,8 +17,8 @@ from crawlers.index_rows import Selected, Selection, select_rows
 from crawlers.inputs import COMMON_CRAWL
 from crawlers.record_copier import CopyStatus, Outcome, RecordCopier
 from jobs.crawl.drive import PAUSE, STOP, CrawlError
-from jobs.crawl.drive import PLAN as CRAWL_PLAN
 from jobs.crawl.drive import RECORDS_PLAN as PLAN
+from jobs.crawl.plan import PLAN as CRAWL_PLAN
 from jobs.crawl.watch import CrawlState, Watch
 from jobs.engine.engine import Engine, EngineSettings, WorkerDied, open_engine
 from jobs.engine.progress import Progress

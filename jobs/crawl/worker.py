@@ -8,11 +8,14 @@ from crawlers.crawl_config import CrawlConfig
 from crawlers.crawl_status import Status
 from crawlers.items import Item
 from crawlers.parsing import AT_A_TIME
+from crawlers.ranking import Ranking
 from crawlers.sitemaps import Sitemap, SitemapEntry
 from crawlers.spider import Spider
+from jobs.crawl.own_points import find_points, own_points
 from jobs.crawl.parse import Picture, read_document
 from jobs.crawl.since import write_gone
 from jobs.engine.isolation import IsolatedPool, IsolationSettings
+from jobs.engine.own_code import source_hash
 from schemas.commits import StagedFile
 from schemas.deny import DenyList
 from schemas.drop_files import DropFile
@@ -32,8 +35,11 @@ class SpiderWorker:
             read_document, limits, AT_A_TIME
         )
         self._lists = config.consent.hash_lists
+        function = find_points(config.priority)
+        self._points = own_points(config.priority, function, limits) if function is not None else None
+        ranking = Ranking(config.priority, self._points, source_hash(function) if function is not None else "")
         self._spider = Spider(
-            Path(folder), partition, config, self._links, DenyList(denied), self._entries, self._refuse_look
+            Path(folder), partition, config, self._links, DenyList(denied), self._entries, self._refuse_look, ranking
         )
 
     def _links(self, page: PageSource) -> PageLinks:
@@ -63,7 +69,7 @@ class SpiderWorker:
         await self._spider.run()
 
     async def offer(self, items: list[Item]) -> None:
-        self._spider.offer(items)
+        self._spider.offer(await self._spider.ranked(items))
 
     async def outbox(self) -> list[tuple[int, int, Item]]:
         return self._spider.outbox()
@@ -99,6 +105,8 @@ class SpiderWorker:
     async def close(self) -> None:
         await self._spider.__aexit__()
         self._parsers.close()
+        if self._points is not None:
+            self._points.close()
 
 
 class _Aside:

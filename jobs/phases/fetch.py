@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from crawlers.items import Item
 from crawlers.media_settings import MediaSettings, media_crawl
 from crawlers.outcomes import read_outcomes
+from crawlers.proxies import check_proxies
 from crawlers.scope import partition_of
 from jobs.crawl.media import ASKED, fetch_wanted
 from jobs.crawl.mirror import at_hand
@@ -79,11 +80,13 @@ class Asks:
 def fetch_media(phases: Phases, asking: Sequence[Phase], wanting: Sequence[Phase]) -> None:
     """Fetch what the phases `asking` find to be wanted; `wanting` have written which partition wants which address.
 
-    Raises `SettingsError` where a build that is to be read from has fetched nothing, and `CrawlError`.
+    Raises `SettingsError` where a build that is to be read from has fetched nothing or credentials of a proxy are
+    missing, and `CrawlError`.
     """
     media, store = phases.plan.config.media, phases.store
     if not is_fetching(media):
         return
+    check_proxies(media.fetch.proxies)
     source = Store(media.from_build) if media.from_build else store
     fetched = _fetched(store, source, media)
     phases.fetchers = fetched.partitions

@@ -9,7 +9,7 @@ import msgspec
 from PIL import Image
 
 from jobs.config import BuildConfig, OwnModel, OwnScorer
-from jobs.phases.own_steps import check_settings, find
+from jobs.engine.own_code import check_settings, find
 from schemas.drops import MAX_FAILURES_IN_A_ROW, Drop, StepError
 from schemas.images import STORED_FORMATS, open_image
 from schemas.settings import SettingsError

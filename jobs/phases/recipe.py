@@ -15,8 +15,9 @@ import msgspec
 from crawlers.captured import Media
 from crawlers.web_bot_auth import check_bot_auth
 from jobs.config import BuildConfig, OwnModel, OwnScorer, OwnStep, load_config
+from jobs.engine.own_code import check_settings, find, import_file
 from jobs.phases.own_models import check_models
-from jobs.phases.own_steps import How, OwnCode, OwnFunction, check_settings, find, find_step, import_file, own_code
+from jobs.phases.own_steps import How, OwnCode, OwnFunction, find_step, own_code
 from jobs.phases.steps import Extracted, Step, chain, cut_step, extract_draft, image_step, own_step
 from pipeline.consent import may_state_consent, refuse_opt_out
 from pipeline.page.extract import consent_of, draft_of, header_consent, paused_gc

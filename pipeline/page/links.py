@@ -23,6 +23,7 @@ from schemas.urls import resolve
 T = TypeVar("T", bound=Hashable)
 _Attributes = dict[str, str | None]
 _MAX_MEDIA, _MAX_LINKS = 500, 5000
+_MAX_LANGUAGE = 35  # characters: what RFC 5646 wants room for
 _MAX_SOURCES = 100  # of a `<picture>` or `<video>`
 _MAX_IN_PICTURE = 10  # images that have its sources, each of which is read for each of them
 _LEADS = ("og:image", "og:image:url", "og:image:secure_url")
@@ -73,6 +74,7 @@ class _Links:
         self._met: set[str] = set()  # most links of a page stand there twice
         self._metas: list[_Attributes] = []
         self._licences: list[str] = []  # addresses of RSL documents
+        self._language = _of(tree.root.attributes if tree.root is not None else {}, "lang")
         is_licensed = b"rsl+xml" in html
         self._documents = [node.text() for node in tree.css(f'script[type="{RSL_TYPE}"]')] if is_licensed else []
         self._done: set[int] = set()  # elements that were read with the <picture> or <video> around them
@@ -112,6 +114,7 @@ class _Links:
                 tuple(self._licences),
                 tuple(self._documents),
             ),
+            language=self._language[:_MAX_LANGUAGE],
         )
 
     def _link(self, _: LexborNode, attributes: _Attributes) -> None:

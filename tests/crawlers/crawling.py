@@ -68,7 +68,7 @@ def crawl(
 
     async def run() -> Outcome:
         async with Spider(folder, 0, settings, find_links, DenyList(deny)) as spider:
-            spider.offer([Item(seed, "page") for seed in seeds])
+            spider.offer(await spider.ranked([Item(seed, "page") for seed in seeds]))
             running = asyncio.create_task(spider.run())
             end = time.monotonic() + limit_s
             while not running.done() and not spider.status().is_idle and time.monotonic() < end:

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import msgspec
 
-from crawlers.hosts import PaceSettings
+from crawlers.clock import now
+from crawlers.hosts import Host, PaceSettings
+from crawlers.site_policy import SitePolicy
 from tests.crawlers.crawling import FAST, config, crawl
 from tests.crawlers.servers import Reply, Request, WebServer, page
 
@@ -93,3 +95,20 @@ def test_a_host_has_a_budget(web: WebServer, tmp_path: Path) -> None:
     done = crawl(tmp_path, config(web, pace), "http://a.example/")
     assert len(web.log) == 10
     assert Counter(done.reasons().values()) == Counter(host_budget=31 - 7)
+
+
+def test_a_host_that_takes_connections_and_has_never_answered_is_given_up_soon(web: WebServer, tmp_path: Path) -> None:
+    web.routes |= {"/robots.txt": Reply(delay_s=1.0)}
+    settings = config(web, msgspec.structs.replace(FAST, backoff_s=0.01, max_failures=6, max_silent=2))
+    fetch = msgspec.structs.replace(settings.fetch, answer_timeout_s=0.2)
+    done = crawl(tmp_path, msgspec.structs.replace(settings, fetch=fetch), "http://a.example/", "http://a.example/2")
+    assert len(web.log) == 2
+    assert set(done.reasons().values()) == {"robots_unavailable"}
+
+
+def test_who_is_given_up_is_not_waited_for() -> None:
+    host, pace = Host("a.example"), PaceSettings(max_silent=2)
+    for _ in range(2):
+        host.learned("http", SitePolicy(None, silent=True), pace)
+    assert host.policies["http"].refusal == "robots_unavailable"
+    assert host.ready_at < now() + 2 * pace.backoff_s

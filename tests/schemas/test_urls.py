@@ -1,3 +1,5 @@
+import random
+import re
 import subprocess
 import sys
 
@@ -5,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas import urls as urls_module
 from schemas.urls import TRACKING_PARAMETERS, canonical_url, host_of, media_key, registered_domain, resolve
 
 
@@ -220,3 +223,18 @@ def test_who_only_reads_records_does_not_wait_for_the_suffix_list() -> None:
     code = "import sys, schemas.kinds; print([name for name in ('tldextract', 'requests') if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_addresses_that_need_no_parser_are_read_as_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    draw = random.Random(1)
+    hosts = ["a.example", "www.a.example", "A.example", "www.", "a_b.example", "1.2.3.4", "127.1", "0x7f.1", "[::1]"]
+    parts = [*hosts, ":80", ":8080", ":", "/", "//", "/a/b", "/index.html", "?a=1&b=2", "?", "#", "\\", "@", "u@", " ",
+             "\t", "%41", "..", ".", "é", ";p", "~x", "\n", "xn--bcher-kva.example", "bücher.example"]  # fmt: skip
+    urls = [
+        draw.choice(("http://", "https://")) + "".join(draw.choice(parts) for _ in range(draw.randrange(1, 6)))
+        for _ in range(5000)
+    ]
+    quick = [(host_of(url), canonical_url(url)) for url in urls]
+    for name in ("_PLAIN_HOST", "_PLAIN_PATH"):
+        monkeypatch.setattr(urls_module, name, re.compile("(?!)"))
+    assert [(host_of(url), canonical_url(url)) for url in urls] == quick

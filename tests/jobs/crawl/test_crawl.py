@@ -227,12 +227,6 @@ def test_a_crawl_goes_on_under_other_settings_and_says_so(
     assert (report["config"]["fetch"]["contact"], report["queued"]) == ("me", 0)
 
 
-def test_the_number_of_partitions_stays(web: WebServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(arguments(web, tmp_path, "--engine", "inline")) == 0
-    assert main(arguments(web, tmp_path, "--engine", "inline", "--set", "partitions=7")) == 2
-    assert "partitions, not 7: where an address belongs follows from their number" in capsys.readouterr().err
-
-
 def test_a_run_is_paused_resumed_and_stopped(
     web: WebServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
