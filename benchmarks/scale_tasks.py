@@ -42,11 +42,11 @@ from jobs.phases.recipe import Recipe
 from jobs.phases.slices import order_of
 from jobs.phases.task import FIRST, ROWS, SLICES, Merged, Phase, Run, Slice, file_of, run_task
 from schemas import __version__
-from schemas.buckets import BucketWriter
 from schemas.commits import Commit, FileInfo
 from schemas.documents import Draft
 from schemas.drops import Counts, Tally
 from schemas.merging import MERGE_BYTES
+from schemas.shuffle import BucketWriter
 from schemas.storage import Store
 from schemas.urls import media_key
 
