@@ -28,7 +28,7 @@ from benchmarks.cpu import cpu_seconds
 from benchmarks.drafts import DRAFTS_AN_ARCHIVE, ORIGINALS, make_originals, write_drafts
 from benchmarks.synthetic import BLOCK, ROLES, write_archive
 from crawlers.inputs import Input
-from jobs.build import read_inputs
+from jobs.build import run_phases
 from jobs.config import BuildConfig
 from jobs.engine.engine import EngineSettings, open_engine
 from jobs.engine.fork_server import fork_server
@@ -131,11 +131,8 @@ def measure(kind: str, size: int, folder: Path) -> Measured:
     with open_engine(EngineSettings(engine="inline")) as engine, TimedPhases(engine, store, plan, recipe) as phases:
         phases.seconds = {}
         if kind == "pages":
-            read_inputs(phases)
-            jobs = jobs_of(plan.config.kinds)
-            for job in jobs:
-                job.make(phases)
-            finish(store, plan, jobs, phases.commits)
+            run_phases(phases)
+            finish(store, plan, jobs_of(plan.config.kinds), phases.commits)
         else:
             phases.run(EXTRACT)  # all of it is there; what remains is to merge it
             phases.run(URLS, [EXTRACT])

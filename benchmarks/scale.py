@@ -28,7 +28,7 @@ import msgspec
 
 from benchmarks.cpu import cpu_seconds
 from benchmarks.synthetic import write_archive
-from jobs.build import read_inputs
+from jobs.build import run_phases
 from jobs.config import BuildConfig
 from jobs.engine.engine import EngineSettings, open_engine
 from jobs.kinds.finish import finish
@@ -188,11 +188,8 @@ def measure(
             CountedPhases(engine, store, plan, recipe) as phases,
         ):
             phases.meter, phases.rows = meter, {}
-            read_inputs(phases)
-            jobs = jobs_of(plan.config.kinds)
-            for job in jobs:
-                job.make(phases)
-        finish(store, plan, jobs, phases.commits)
+            run_phases(phases)
+        finish(store, plan, jobs_of(plan.config.kinds), phases.commits)
     whole.cpu_s, whole.wall_s = cpu_seconds() - before[0], time.monotonic() - before[1]
     whole.in_tasks_s, whole.opens, whole.requests = meter.task_s, meter.opens(), meter.requests() - before[2]
     print(f"\n{archives} archives: {dict(sorted(meter.calls.items()))}")

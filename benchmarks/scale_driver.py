@@ -26,7 +26,7 @@ import numpy as np
 
 from benchmarks.scale import slow_bucket
 from crawlers.inputs import Input
-from jobs.build import read_inputs
+from jobs.build import run_phases
 from jobs.config import BuildConfig
 from jobs.engine.engine import EngineSettings, open_engine
 from jobs.kinds.finish import finish
@@ -143,9 +143,7 @@ def drive(url: str, archives: int) -> None:
         tasks.archives_a_task, tasks.partitions = plan.archives_a_task, plan.partitions
         began = time.monotonic()
         with open_engine(EngineSettings(engine="inline")) as engine, Phases(engine, store, plan, recipe) as phases:
-            read_inputs(phases)
-            for job in jobs_of(config.kinds):
-                job.make(phases)
+            run_phases(phases)
         with patch("jobs.kinds.finish.DATASET", "work/dataset.json"):
             finish(store, plan, jobs_of(config.kinds), phases.commits)
     tasks_of = {name: len(commits) for name, commits in phases.commits.items()}

@@ -1,12 +1,13 @@
 """One real task of each phase at the sizes that a whole snapshot gives: CPU seconds, seconds, memory.
 
-    python -m benchmarks.scale_tasks [--archives 90000] [--only urls counts ...] [--pages 1000]
+    python -m benchmarks.scale_tasks [--archives 90000] [--only urls counts ...] [--pages N]
 
 The files that a task reads are made for its bucket or slice alone, as many as merging leaves of the phase before, and
 with as many rows as full-size archives give: 6,000 pages kept and 110,000 references to images each. Each task runs in
 a process of its own. A merge reads as many files as it would, of their buckets about `--merge` MB in all. *extract*
-reads 16 archives of `--pages` pages each, where full-size ones have 33,000; *assemble* and *publish* do a slice of
-256 MiB of drafts, 94,000 of them with three small images for every two, which lie in an archive of this machine.
+takes the 6,000 pages that are kept of each of 16 archives, as their drafts: what its child does of a page is left out.
+`--pages N`: it reads N made pages of each, child and all. *assemble* and *publish* do a slice of 256 MiB of drafts,
+94,000 of them with three small images for every two, which lie in an archive of this machine.
 """
 
 import argparse
@@ -25,7 +26,19 @@ import pyarrow as pa
 
 from benchmarks.cpu import cpu_seconds
 from benchmarks.scale_driver import WRITES
-from benchmarks.synthetic import make_draft, write_archive
+from benchmarks.scale_inputs import (
+    BAND_COUNT,
+    Columns,
+    MadeDrafts,
+    counted,
+    digests,
+    drafts_of,
+    edges_of,
+    left_of,
+    pages_of,
+    write_kept_pages,
+)
+from benchmarks.synthetic import write_archive
 from crawlers.inputs import Input
 from crawlers.warc import read_captures
 from jobs.config import BuildConfig
@@ -39,20 +52,18 @@ from jobs.phases.merge import merging, plan_merge
 from jobs.phases.near_duplicates import EDGES, GROUPS, LINKS, SIMILAR, stars
 from jobs.phases.plan import LAYOUT, PLAN, Plan
 from jobs.phases.recipe import Recipe
-from jobs.phases.slices import order_of
 from jobs.phases.task import FIRST, ROWS, SLICES, Merged, Phase, Run, Slice, file_of, run_task
 from schemas import __version__
-from schemas.buckets import BucketWriter
 from schemas.commits import Commit, FileInfo
 from schemas.documents import Draft
 from schemas.drops import Counts, Tally
 from schemas.merging import MERGE_BYTES
+from schemas.shuffle import BucketWriter
 from schemas.storage import Store
 from schemas.urls import media_key
 
-PAGES_KEPT, REFERENCES, PARAGRAPHS, BAND_COUNT = 6000, 110_000, 20, 14
+PAGES_KEPT, REFERENCES, PARAGRAPHS = 6000, 110_000, 20
 SLICE_BYTES = 256 << 20
-Columns = dict[str, Any]
 BUCKET_PHASES = ("urls", "texts", "bands", "stars-00", "groups", "similar", "frequent", "contents")
 
 
@@ -95,39 +106,6 @@ def phase_size(snapshot: Snapshot, phase: Phase) -> int:
     return {"inputs": snapshot.tasks, "buckets": snapshot.buckets}.get(phase.over, snapshot.slices)
 
 
-def digests(count: int, distinct: int, seed: int) -> list[bytes]:
-    numbers = np.random.default_rng(seed).integers(0, distinct, count)
-    return [int(n * 0x9E3779B97F4A7C15 % (1 << 64)).to_bytes(8, "big") * 2 for n in map(int, numbers)]
-
-
-def pages_of(count: int) -> Columns:
-    rng = np.random.default_rng(1)
-    bands = rng.bytes(count * BAND_COUNT * 8)
-    return {
-        "key": digests(count, 20 * count, 2),
-        "text_key": digests(count, 20 * count, 3),
-        "bands": [bands[n * 112 : n * 112 + 112] for n in range(count)],
-        "time": ["2026-10-12T11:22:33Z"] * count,
-        "uid": np.arange(count),
-        "partition": rng.integers(0, 4096, count),
-        "url": [f"https://www.site-{n * 7919 % 99991}.example/section/{n}/a-story-of-the-day" for n in range(count)],
-    }
-
-
-def left_of(count: int) -> Columns:
-    return {name: values for name, values in pages_of(count).items() if name in LEFT}
-
-
-def edges_of(count: int) -> Columns:
-    nodes = np.random.default_rng(4).integers(0, 1 << 40, (count, 2))
-    return {"node": nodes.max(axis=1), "other": nodes.min(axis=1)}
-
-
-def counted(count: int, snapshot: Snapshot) -> Columns:
-    slices = np.random.default_rng(5).integers(0, snapshot.slices, count)
-    return {"key": digests(count, 2 * count, 6), "slice": slices, "count": np.ones(count, np.int64)}
-
-
 def give_losers(snapshot: Snapshot, phases: Sequence[Phase], count: int) -> None:
     for phase in phases:
         snapshot.give(phase, "losers", LOSERS, {"uid": np.arange(count)})
@@ -138,8 +116,10 @@ def prepare(name: str, snapshot: Snapshot, megabytes: int, pages_an_archive: int
     pages = snapshot.archives * PAGES_KEPT // snapshot.buckets
     match name:
         case "extract":
+            write = write_archive if pages_an_archive else write_kept_pages
+            count = pages_an_archive or PAGES_KEPT
             for number, archive in enumerate(snapshot.plan.inputs[:16]):
-                write_archive(Path(archive.url), number * pages_an_archive, pages_an_archive)
+                write(Path(archive.url), number * count, count)
         case "assemble":
             give_to_assemble(snapshot, pages)
         case "publish":
@@ -170,24 +150,14 @@ def prepare(name: str, snapshot: Snapshot, megabytes: int, pages_an_archive: int
         case "counts":
             give_drafts(snapshot, pages)
         case "frequent":
-            snapshot.give(COUNTS, "paragraphs", COUNTED, counted(pages * PARAGRAPHS, snapshot))
-            snapshot.give(COUNTS, "images", COUNTED, counted(pages * 4, snapshot))
+            snapshot.give(COUNTS, "paragraphs", COUNTED, counted(pages * PARAGRAPHS, snapshot.slices))
+            snapshot.give(COUNTS, "images", COUNTED, counted(pages * 4, snapshot.slices))
             rows = {name: values for name, values in pages_of(pages).items() if name in IMAGE_SETS}
             snapshot.give(COUNTS, "sets", IMAGE_SETS, rows)
         case "merge":
             give_to_merge(snapshot, megabytes)
         case _:
-            snapshot.give(ASSEMBLE, "places", COUNTED, counted(pages * 6, snapshot))
-
-
-def drafts_of(size: int) -> Columns:
-    packed, number = list[bytes](), 0
-    while size > 0:
-        packed.append(msgspec.json.encode(make_draft(number)))
-        size -= len(packed[-1])
-        number += 1
-    orders = [order_of(0, b"%d" % n) for n in range(number)]
-    return {"uid": np.arange(number) + (1 << 40), "order": orders, "url": [""] * number, "draft": packed}
+            snapshot.give(ASSEMBLE, "places", COUNTED, counted(pages * 6, snapshot.slices))
 
 
 def give_drafts(snapshot: Snapshot, pages: int) -> list[bytes]:
@@ -252,17 +222,18 @@ def measure(name: str, archives: int, megabytes: int, pages: int, answers: Any) 
         maker.start()
         maker.join()
         before, started = cpu_seconds(), time.monotonic()
-        commit = run_task(*task_of(name, snapshot), 0, snapshot.merged)
+        commit = run_task(*task_of(name, snapshot, pages), 0, snapshot.merged)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         written = sum(file.bytes for file in commit.files) / 1e6
         answers.put((cpu_seconds() - before, time.monotonic() - started, peak, written))
 
 
-def task_of(name: str, snapshot: Snapshot) -> tuple[Phase, Run, tuple[Any, ...]]:
+def task_of(name: str, snapshot: Snapshot, pages: int = 0) -> tuple[Phase, Run, tuple[Any, ...]]:
     merged = snapshot.merged["extract"]
     recipe = Recipe(snapshot.plan.config)
+    reads = recipe if pages else MadeDrafts()
     by_name: dict[str, tuple[Phase, tuple[Any, ...]]] = {
-        "extract": (EXTRACT, (recipe, [job.take for job in takers_of(recipe.config.kinds)])),
+        "extract": (EXTRACT, (reads, [job.take for job in takers_of(recipe.config.kinds)])),
         "assemble": (ASSEMBLE, (recipe,)),
         "publish": (PUBLISH, ((),)),
         "urls": (URLS, ([EXTRACT],)),
@@ -317,7 +288,7 @@ def rows(names: Sequence[str], archives: int, megabytes: int, pages: int) -> Ite
         answers = context.Queue()
         child = context.Process(target=measure, args=(name, archives, megabytes, pages, answers))
         child.start()
-        yield name, answers.get(timeout=600)
+        yield name, answers.get(timeout=3600)
         child.join()
 
 
@@ -325,7 +296,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--archives", type=int, default=90_000)
     parser.add_argument("--merge", type=int, default=200, help="MB, encoded")
-    parser.add_argument("--pages", type=int, default=1000, help="of an archive that extract reads")
+    parser.add_argument("--pages", type=int, default=0, help="of an archive that extract reads, whole")
     parser.add_argument("--only", nargs="*", default=[*TASKS, "merge"])
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:

@@ -169,9 +169,9 @@ def write_archive(path: Path, first: int, count: int) -> Path:
             shown = "".join(f"<img src='{url}' alt='a picture'>" for url in page.images)
             body = "".join(f"<p>{text}</p>" for text in page.paragraphs)
             html = f"<html><body><article><h1>A story</h1>{body}{shown}</article></body></html>"
-            file.write(_record(page.url, page.date, "text/html; charset=utf-8", html.encode()))
+            file.write(record(page.url, page.date, "text/html; charset=utf-8", html.encode()))
             for url, data in _images_of(page):
-                file.write(_record(url, page.date, "image/jpeg", data))
+                file.write(record(url, page.date, "image/jpeg", data))
     return path
 
 
@@ -198,7 +198,8 @@ def _photo(seed: int, quality: int = 85) -> bytes:
     return out.getvalue()
 
 
-def _record(url: str, date: str, content_type: str, body: bytes) -> bytes:
+def record(url: str, date: str, content_type: str, body: bytes) -> bytes:
+    """A response as it lies in an archive."""
     http = f"HTTP/1.1 200 OK\r\nContent-Type: {content_type}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
     head = (
         f"WARC/1.0\r\nWARC-Type: response\r\nWARC-Target-URI: {url}\r\nWARC-Date: {date}\r\n"

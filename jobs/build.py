@@ -169,18 +169,22 @@ def carry_out(store: Store, plan: Plan, recipe: Recipe, engine: EngineSettings, 
     """Do what is missing of a planned build."""
     for videos_of in plan.video_lists:  # what is wrong with one is told before any work begins
         check_list(videos_of.url)
-    jobs = jobs_of(recipe.config.kinds)
     with opened_engine(engine, recipe, shown) as runner, Phases(runner, store, plan, recipe, shown) as phases:
         shown.foresee(foreseen(plan))
-        wanting = read_inputs(phases)
-        for job in jobs:
-            job.compare(phases)
-        fetch_media(phases, [job.asks for job in jobs], wanting)
-        for job in jobs:
-            job.make(phases)
-    dataset = finish(store, plan, jobs, phases.commits)
+        run_phases(phases)
+    dataset = finish(store, plan, jobs_of(plan.config.kinds), phases.commits)
     shown.end()
     return dataset
+
+
+def run_phases(phases: Phases) -> None:
+    """All of a build: what is missing of each."""
+    jobs, wanting = jobs_of(phases.plan.config.kinds), read_inputs(phases)
+    for job in jobs:
+        job.compare(phases)
+    fetch_media(phases, [job.asks for job in jobs], wanting)
+    for job in jobs:
+        job.make(phases)
 
 
 def opened_engine(engine: EngineSettings, recipe: Recipe, shown: BuildProgress) -> AbstractContextManager[Engine]:

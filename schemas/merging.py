@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from schemas.buckets import Block, BlockWriter, Index, decode, encode, read_indexes
+from schemas.bucket_files import Block, BlockWriter, Index, decode, encode, read_indexes
 from schemas.storage import Store
 
 #: What a merge asks for at a time; encoded, it may take ten times as much when it is read.

@@ -7,12 +7,19 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 import torch
 
+from benchmarks import corpus, drafts, scale, scale_driver
 from benchmarks.cpu import cpu_seconds
 from benchmarks.gpu.steps import OPEN_FLAMINGO
+from benchmarks.synthetic import write_archive
 from jobs.engine.isolation import Isolated, IsolationSettings
+from jobs.phases.extract import EXTRACT
+from jobs.phases.plan import PLAN
+from jobs.phases.task import Phase, Run, run_task
+from schemas.storage import Store
 
 ROOT = Path(__file__).parents[1]
 OURS = ("benchmarks", "docs", "tests", "weft", "schemas", "crawlers", "pipeline", "model", "jobs")
@@ -36,6 +43,36 @@ def test_a_script_that_is_run_by_hand_finds_all_that_it_imports(script: Path) ->
             if (error.name or "").partition(".")[0] in OURS:
                 raise
             pytest.skip(f"{error.name} is not installed")
+
+
+def test_the_benchmark_of_files_opened_does_all_phases(tmp_path: Path) -> None:
+    (tmp_path / "warc").mkdir()
+    write_archive(tmp_path / "warc/0.warc.gz", 0, 5)
+    rows, whole = scale.measure(tmp_path, str(tmp_path / "out"), 1, 5, "old", None)
+    assert {"extract", "counts", "frequent", "assemble", "publish"} <= {row.name for row in rows}
+    assert whole.opens >= sum(row.opens for row in rows) > 0
+
+
+def test_the_benchmark_of_the_driver_does_all_phases(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    scale_driver.drive(str(tmp_path), 20)
+    assert "counts" in capsys.readouterr().out
+
+
+def test_copies_of_drafts_are_found_as_their_originals_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (corpus, drafts):
+        monkeypatch.setattr(module, "DRAFTS_AN_ARCHIVE", 100)
+        monkeypatch.setattr(module, "ORIGINALS", 1)
+    store, plan = Store(str(tmp_path / "out")), corpus.plan_of_drafts(300)
+    store.put(PLAN, msgspec.json.encode(plan))
+    drafts.make_originals(tmp_path, 300, 0)
+    run, phase = Run.new(store.url), Phase(EXTRACT.name, EXTRACT.over, drafts.write_drafts)
+    for index in range(3):
+        run_task(phase, run, (300, tmp_path), index)
+    corpus.measure("drafts", 300, tmp_path)
+    rows = corpus.read_drops(tmp_path / "out")
+    of_block = [sorted((index, reason) for block, index, reason in rows if block == number) for number in range(3)]
+    assert len(of_block[0]) > 15
+    assert of_block[1] == of_block[2] == of_block[0]
 
 
 def burn(seconds: float) -> None:

@@ -19,9 +19,9 @@ from jobs.crawl.mirror import Mirror
 from jobs.crawl.worker import SpiderWorker
 from jobs.engine.engine import Engine, WorkerDied
 from jobs.engine.progress import Shown
-from schemas.buckets import BucketReader
 from schemas.deny import DenyList
 from schemas.lease import Lease
+from schemas.shuffle import BucketReader
 from schemas.storage import Store
 
 __all__ = ["CrawlError", "fetch_wanted"]

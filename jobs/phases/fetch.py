@@ -21,7 +21,7 @@ from crawlers.scope import partition_of
 from jobs.crawl.media import ASKED, fetch_wanted
 from jobs.crawl.mirror import at_hand
 from jobs.phases.run import Phases
-from jobs.phases.task import Fetched, Phase, Task
+from jobs.phases.task import Fetched, Memory, Phase, Task
 from schemas.buckets import bucket_of, first_of_each
 from schemas.commits import read_done
 from schemas.deny import DenyList, read_deny_list
@@ -102,17 +102,20 @@ def fetch_media(phases: Phases, asking: Sequence[Phase], wanting: Sequence[Phase
             with phases.shown.stage(MEDIA) as shown:
                 fetch_wanted(store, MEDIA, config, read_deny_list(store), files, phases.engine, media.max_hours, shown)
     phases.run(FETCH)
-    phases.run(LOCATED, wanting, _archives(source))
+    phases.run(LOCATED, wanting)
 
 
-def fetched_archives(task: Task) -> list[str]:
-    """The archives that *located* numbers behind the inputs."""
-    source = Store(task.memory.fetched.output)
-    return [source.fs.unstrip_protocol(source.path(name)) for name in _archives(source)]
+def fetched_archives(memory: Memory) -> list[str]:
+    """The archives that *located* numbers behind the inputs: all is fetched by then."""
+    source = Store(memory.fetched.output)
+    names = [name for name in source.list(_WARCS) if name.endswith(".warc.gz") and name[0] != "."]
+    return [source.fs.unstrip_protocol(source.path(f"{_WARCS}/{name}")) for name in names]
 
 
-def _archives(source: Store) -> list[str]:
-    return [f"{_WARCS}/{name}" for name in source.list(_WARCS) if name.endswith(".warc.gz") and name[0] != "."]
+def _numbers(memory: Memory) -> dict[str, int]:
+    """The same by their names."""
+    first = len(memory.plan.media_archives)
+    return {name.rpartition("/")[2]: first + number for number, name in enumerate(memory.once(fetched_archives))}
 
 
 def _fetched(store: Store, source: Store, media: MediaSettings) -> Fetched:
@@ -139,7 +142,7 @@ def read_frontier(task: Task) -> None:
             outcomes.add(bucket_of(found.key, task.plan.buckets), *row, size=300)
 
 
-def locate(task: Task, wanting: Sequence[Phase], archives: Sequence[str]) -> None:
+def locate(task: Task, wanting: Sequence[Phase]) -> None:
     """For one bucket of addresses: tell the partitions that want them where they lie now, or why they do not."""
     located = task.writer("located", _LOCATED)
     wanted, outcomes = task.rows(wanting, "wanted"), task.rows(FETCH, "outcomes")
@@ -149,8 +152,7 @@ def locate(task: Task, wanting: Sequence[Phase], archives: Sequence[str]) -> Non
         outcomes, "key", [("length", "descending"), ("file", "ascending"), ("reason", "ascending")]
     )
     outcomes = outcomes.filter(pc.field("first"))
-    first = len(task.plan.media_archives)
-    numbers = {name.rpartition("/")[2]: first + number for number, name in enumerate(archives)}
+    numbers = task.memory.once(_numbers)
     files = [numbers.get(name, -1) for name in outcomes.column("file").to_pylist()]
     outcomes = outcomes.append_column("archive", pa.array(files, pa.int32())).select(list(_LOCATED))
     wanted = wanted.select(["key", "partition"]).group_by(["key", "partition"]).aggregate([])

@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 
 from jobs.phases.plan import FIRST_UID, KnownShard
 from jobs.phases.task import Phase, Task
-from schemas.buckets import BucketWriter
 from schemas.drops import DropRow
 from schemas.kinds import KINDS
 from schemas.shards import Shard, promised
+from schemas.shuffle import BucketWriter
 from schemas.superseded import NONE, Superseded, list_name, live_rows
 
 SUPERSEDED = {"sample": pa.string(), "reason": pa.string(), "detail": pa.string()}

@@ -56,7 +56,7 @@ def open_media(task: Task, located: Located, kind: str = "image") -> CapturedMed
     """What gives media of a kind while the task lasts, out of archives."""
     config = task.config
     archives = task.memory.once(_archives)
-    archives = [*archives, *(fetched_archives(task) if is_fetching(config.media) else ())]
+    archives = [*archives, *(task.memory.once(fetched_archives) if is_fetching(config.media) else ())]
     return task.enter(
         CapturedMedia(archives, located.places, config.warc.cap(kind), config.warc.verify_digests, located.lost)
     )

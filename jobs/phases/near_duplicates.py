@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from jobs.phases.duplicates import LEFT, TEXTS, Losers
 from jobs.phases.run import Phases
 from jobs.phases.task import Phase, Task
-from schemas.buckets import BucketWriter, buckets_of_ints
+from schemas.buckets import buckets_of_ints
 from schemas.drops import StepError
+from schemas.shuffle import BucketWriter
 
 EDGES = {"node": pa.int64(), "other": pa.int64()}
 Ints = NDArray[np.int64]

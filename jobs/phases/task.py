@@ -15,12 +15,12 @@ import pyarrow as pa
 from jobs.config import BuildConfig
 from jobs.engine.within import tell
 from jobs.phases.plan import Plan, read_plan
-from schemas.buckets import FLUSH_BYTES, BucketReader, BucketWriter
 from schemas.builds import added_to
 from schemas.commits import Attempt, Commit, StagedFile
 from schemas.drop_files import DropFile
 from schemas.drops import Tally
 from schemas.shards import ShardInfo
+from schemas.shuffle import FLUSH_BYTES, BucketReader, BucketWriter
 from schemas.storage import Store, new_attempt
 
 T = TypeVar("T")

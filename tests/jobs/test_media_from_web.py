@@ -87,6 +87,21 @@ def test_every_image_is_requested_once_at_the_pace_of_its_host(web: WebServer, t
     assert least_gap_s(web) > DELAY_S - _JITTER_S
 
 
+def test_what_was_fetched_is_listed_once_however_many_tasks_open_it(
+    web: WebServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed, list_folder = Counter[str](), Store.list
+
+    def counting(store: Store, folder: str) -> list[str]:
+        listed[folder] += 1
+        return list_folder(store, folder)
+
+    monkeypatch.setattr(Store, "list", counting)
+    dataset = made(tmp_path / "out", archive(tmp_path, 6), settings(web, "buckets=3", delay_s=0))
+    assert dataset.kinds["interleaved"].samples == 6
+    assert listed["media/warc"] == 1
+
+
 @pytest.mark.parametrize("workers", [1, 2, 4])
 def test_so_it_is_on_ray(web: WebServer, tmp_path: Path, workers: int) -> None:
     engine = EngineSettings(engine="ray", workers=workers, object_store_bytes=80 << 20)

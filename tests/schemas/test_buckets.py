@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.buckets import BucketReader, BucketWriter, bucket_of, first_of_each, read_indexes
+from schemas.bucket_files import read_indexes
+from schemas.buckets import bucket_of, first_of_each
 from schemas.merging import merge_files
+from schemas.shuffle import BucketReader, BucketWriter
 from schemas.storage import Range, Store
 
 COLUMNS = {"name": pa.string(), "data": pa.binary(), "n": pa.int64()}

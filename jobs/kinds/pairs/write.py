@@ -19,10 +19,11 @@ from jobs.phases.own_models import Answer
 from jobs.phases.scoring import Hosts, Judge, ModelHost, open_models, screened_by
 from jobs.phases.task import Phase, Task
 from pipeline.captions import CaptionRules, choose_caption, judge_caption
-from schemas.buckets import BucketWriter, first_of_each
+from schemas.buckets import first_of_each
 from schemas.drops import Drop, DropRow, each, on_page
 from schemas.kinds import PAIRS
 from schemas.pairs import Caption
+from schemas.shuffle import BucketWriter
 
 
 def find_equal_pairs(task: Task) -> None:
