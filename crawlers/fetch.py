@@ -160,9 +160,10 @@ class Fetcher:
         started = datetime.now(UTC)
         try:
             target = URL(url, encoded=True)
-            if host_named(target.host or "") != host_of(url):  # two readings of one address: it is judged by the other
+            host = target.raw_host or ""  # not `host`, which takes as long to decode as all else here
+            if host_named(host) != host_of(url):  # two readings of one address: it is judged by the other
                 raise Unfetched("bad_address", url[:200])
-            self.resolver.check_literal(target.host or "")
+            self.resolver.check_literal(host)
             async with asyncio.timeout(self._settings.deadline_s):
                 headers = {"Accept": accept, "Accept-Encoding": encodings, **more}
                 return await self._exchange(target, url, judge, headers, started)

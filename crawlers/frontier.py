@@ -24,7 +24,13 @@ from schemas.urls import canonical_url, host_of, media_key, registered_domain
 QUEUED, IN_FLIGHT, DONE, DROPPED = range(4)
 _HOSTS_IN_MEMORY = 20_000
 _MOST_ALIASES = 8
-_OF_THE_HOST = ("host_down", "host_budget", "crawl_delay", "denied")  # another address would fare no better
+_OF_THE_HOST = (
+    "host_down",
+    "host_budget",
+    "crawl_delay",
+    "denied",
+    "not_in_time",
+)  # another address would fare no better
 _CLOCK = "clock"  # the name of the time when the last visit ended
 
 
@@ -73,6 +79,9 @@ class Frontier:
             self._db.execute("UPDATE visits SET state = 0 WHERE state = 1")
             self._db.execute("UPDATE hosts SET queued = (SELECT count(*) FROM visits WHERE host = name AND state = 0)")
             self._db.execute("UPDATE totals SET n = (SELECT total(queued) FROM hosts) WHERE name = 'queued'")
+            self._db.execute(
+                "UPDATE totals SET n = (SELECT count(*) FROM hosts WHERE queued > 0) WHERE name = 'waiting'"
+            )
             self._set_clock_back()
 
     def _set_clock_back(self) -> None:
@@ -357,7 +366,9 @@ class Frontier:
         dropped = [(DROPPED, reason, detail[:500], number) for number, _ in rows]
         self._db.executemany("UPDATE visits SET state = ?, reason = ?, detail = ? WHERE id = ?", dropped)
         queued = "SELECT count(*) FROM visits WHERE host = name AND state = 0"
-        if not rows:
+        if rows:
+            self._db.execute("UPDATE hosts SET queued = queued - ? WHERE name = ?", (len(rows), host.name))
+        else:
             self._db.execute(f"UPDATE hosts SET queued = ({queued}) WHERE name = ?", (host.name,))
         return [msgspec.msgpack.decode(packed, type=Item) for _, packed in rows]
 
@@ -429,16 +440,20 @@ class Frontier:
     def unsent(self) -> int:
         return self._total("unsent")
 
+    def hosts_waiting(self) -> int:
+        """How many hosts have something queued."""
+        return self._total("waiting")
+
+    def names_waiting(self) -> list[str]:
+        return [name for (name,) in self._db.execute("SELECT name FROM hosts WHERE queued > 0")]
+
     def _total(self, name: str) -> int:
         return int(self._db.execute("SELECT n FROM totals WHERE name = ?", (name,)).fetchone()[0])
 
-    def slowest_hosts(self, limit: int = 3) -> list[tuple[str, int, float]]:
-        """Name, queued visits and next time of the hosts that will take longest."""
-        return list(
-            self._db.execute(
-                "SELECT name, queued, ready_at FROM hosts WHERE queued > 0 ORDER BY queued DESC LIMIT ?", (limit,)
-            ).fetchall()
-        )
+    def fullest_hosts(self, limit: int) -> list[tuple[str, int]]:
+        """Name and queued visits of the hosts with most left."""
+        query = "SELECT name, queued FROM hosts WHERE queued > 0 ORDER BY queued DESC LIMIT ?"
+        return self._db.execute(query, (limit,)).fetchall()
 
     def drops(self) -> Iterator[DropRow]:
         """Every visit that was dropped, for `drops/`."""

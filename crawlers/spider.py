@@ -48,6 +48,8 @@ _SKIPPED_IN_A_ROW, _SKIPPING_S = 200, 0.05
 _ROUTED_AT_ONCE = 500
 _HOST_FAILURES = ("connect", "dns", "slow", "bad_response")
 _LOOKED_AT_AGAIN_S = 0.25
+_HOSTS_LOOKED_AT = 20  # for those that take longest
+_LATE_LOOKED_FOR_EVERY_S = 2.0
 _MOST_TASKS = 20_000
 NOWHERE = ("", -1)
 
@@ -134,7 +136,8 @@ class Spider:
         status = self._status
         status.requests = self._requests_before + self._turns.requests
         status.queued, status.unsent = self.frontier.queued(), self.frontier.unsent()
-        status.in_flight, status.slowest = len(self._tasks), self.frontier.slowest_hosts()
+        status.in_flight, status.hosts = len(self._tasks), self.frontier.hosts_waiting()
+        status.slowest = self._turns.slowest(self.frontier.fullest_hosts(_HOSTS_LOOKED_AT))
         return status
 
     def stop(self) -> None:
@@ -156,8 +159,11 @@ class Spider:
 
         Raises what no visit can be blamed for: a full disk, an error in weft itself.
         """
+        self._began = now()
+        self._late_at = self._began + self._config.pace.first_limit_s
         while not self._stopping and self._failure is None:
             self._changed.clear()
+            self._end_late()
             self._start_due()
             await self._wait()
         if self._tasks and self._failure is None:
@@ -165,6 +171,18 @@ class Spider:
         if self._failure is not None:
             raise self._failure
         self._recorder.finish()
+
+    def _end_late(self) -> None:
+        """Give up hosts whose time is over, those too that are not to be asked for long."""
+        at = now()
+        if at < self._late_at:
+            return
+        for name in self.frontier.names_waiting():
+            if not self._turns.has_time(name, at - self._began):
+                with self.frontier.transaction():
+                    if not self._give_up(self.frontier.host(name), "not_in_time", f"after {at - self._began:.0f} s"):
+                        return
+        self._late_at = at + _LATE_LOOKED_FOR_EVERY_S
 
     async def _wait(self) -> None:
         """Until something ends or arrives, or the next host is ready."""
@@ -299,11 +317,17 @@ class Spider:
             host.silent = set()
         host.learned(scheme, policy, self._turns.pace(host))
 
-    def _give_up(self, host: Host, reason: str, detail: str) -> None:
+    def _give_up(self, host: Host, reason: str, detail: str) -> bool:
+        """Drop what is queued for a host, a million images perhaps: for so long that others need not wait. Returns
+        whether that is all; the rest is for the next call."""
+        began = time.monotonic()
         while items := self.frontier.give_up_host(host, reason, detail, _ROUTED_AT_ONCE):
             count(self._status.drops, reason, len(items))
             for item in items:
                 self._fall_back(item, item.fallbacks)
+            if time.monotonic() - began > _SKIPPING_S:
+                return False
+        return True
 
     async def _visit(self, visit: Visit, host: Host, policy: SitePolicy, flight: Flight) -> None:
         """One request, and all that follows from its answer, kept in one transaction."""

@@ -44,12 +44,13 @@ def build(
     deny: Sequence[str] = (),
     videos: Sequence[str] = (),
     retry: bool = False,
+    status_port: int = 0,
 ) -> Dataset:
     """Build, or finish, the dataset at `output`, a path or fsspec URL, of archives and of lists of `videos`.
 
     `deny` are lines of a `DenyList`, added to that of the output: nothing that it denies is kept, and samples of it
     that were collected before are removed. With `retry`, media that failed for a reason that may have passed are asked
-    for again, and what is made of media is made anew.
+    for again, and what is made of media is made anew. While media are fetched, their state is served at `status_port`.
 
     Raises `SettingsError` or `InputError` when the call is wrong, `BuildError` when partitions could not be done,
     `StepError` when a step is at fault.
@@ -72,7 +73,7 @@ def build(
         return left
     if videos and "clips" not in recipe.config.kinds:
         raise InputError(_NO_CLIPS)
-    made = carry_out(store, make_plan(store, inputs, recipe, videos=videos), recipe, engine)
+    made = carry_out(store, make_plan(store, inputs, recipe, videos=videos), recipe, engine, status_port)
     return remove_denied(store, made, denied)  # partitions may have been done before something was denied
 
 
@@ -84,6 +85,7 @@ def append(
     deny: Sequence[str] = (),
     videos: Sequence[str] = (),
     rewrite: bool = False,
+    status_port: int = 0,
 ) -> Dataset:
     """Add archives and lists of `videos` to the finished dataset at `output`, or finish adding them; without any, what
     was begun. Inputs that it has already are left out.
@@ -92,7 +94,7 @@ def append(
     `rewrite`: shards that hold samples that were replaced are written anew without them. Raises what `build` raises.
     """
     store = Store(output)
-    dataset = _append(store, inputs, Recipe.of(recipe), engine, deny, videos, rewrite)
+    dataset = _append(store, inputs, Recipe.of(recipe), engine, deny, videos, rewrite, status_port)
     dataset = remove_denied(store, dataset, read_deny_list(store))
     return rewrite_superseded(store, dataset) if rewrite else dataset
 
@@ -105,6 +107,7 @@ def _append(
     deny: Sequence[str],
     videos: Sequence[str],
     may_be_none: bool,
+    status_port: int,
 ) -> Dataset:
     """The same without what is done to shards that are there. Without any inputs there need be nothing that was begun
     where that is not all that is asked for: `may_be_none`."""
@@ -138,11 +141,11 @@ def _append(
         plan = make_plan(part, inputs, recipe, videos=videos, onto=onto, leave_out=there)
     add_to_deny_list(part, denied.lines)
     if not part.exists(DATASET):
-        carry_out(part, plan, recipe, engine)
+        carry_out(part, plan, recipe, engine, status_port)
     return publish(store)
 
 
-def carry_out(store: Store, plan: Plan, recipe: Recipe, engine: EngineSettings) -> Dataset:
+def carry_out(store: Store, plan: Plan, recipe: Recipe, engine: EngineSettings, status_port: int = 0) -> Dataset:
     """Do what is missing of a planned build."""
     for videos_of in plan.video_lists:  # what is wrong with one is told before any work begins
         check_list(videos_of.url)
@@ -151,7 +154,7 @@ def carry_out(store: Store, plan: Plan, recipe: Recipe, engine: EngineSettings) 
         wanting = read_inputs(phases)
         for job in jobs:
             job.compare(phases)
-        fetch_media(phases, [job.asks for job in jobs], wanting)
+        fetch_media(phases, [job.asks for job in jobs], wanting, status_port)
         for job in jobs:
             job.make(phases)
     return finish(store, plan, jobs, phases.commits)

@@ -32,8 +32,9 @@ def fetch_pairs(
     engine: EngineSettings,
     deny: Sequence[str] = (),
     retry: bool = False,
+    status_port: int = 0,
 ) -> Dataset:
-    """Fetch, or finish, the pairs of these lists. `retry` and what is raised: as of `jobs.build.build`."""
+    """Fetch, or finish, the pairs of these lists. `retry`, `status_port`, what is raised: as of `jobs.build.build`."""
     recipe = Recipe.of(recipe)
     media = msgspec.structs.replace(recipe.config.media, from_web=True)
     config = msgspec.structs.replace(recipe.config, kinds=("pairs",), media=media)
@@ -51,6 +52,6 @@ def fetch_pairs(
         phases.run(LISTS, recipe)
         compare_pairs(phases)
         if config.lists.downloader == "weft":
-            fetch_media(phases, [ASK_PAIR_IMAGES], [LISTS])
+            fetch_media(phases, [ASK_PAIR_IMAGES], [LISTS], status_port)
         make_pairs(phases)
     return remove_denied(store, finish(store, plan, jobs_of(config.kinds), phases.commits), denied)

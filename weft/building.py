@@ -8,6 +8,7 @@ from crawlers.crawl_config import CrawlConfig
 from jobs import build as building
 from jobs.crawl import drive
 from jobs.crawl.drive import CrawlReport
+from schemas.settings import SettingsError
 from weft.dataset import Dataset, open_dataset
 from weft.notebooks import outside_a_loop
 from weft.settings import engine_settings, listed, recipe_of, settings_of
@@ -26,6 +27,8 @@ def build(
     deny: str | Iterable[str] = (),
     append: bool = False,
     rewrite: bool = False,
+    retry_failed: bool = False,
+    status_port: int = 0,
     engine: str = "ray",
     workers: int = 0,
     address: str = "",
@@ -42,6 +45,8 @@ def build(
     deny       addresses and domains that must not be in the dataset; those that are there are removed
     append     add the inputs to the finished dataset that lies there; without inputs go on with what was begun
     rewrite    with `append`: write shards anew that hold samples which newer ones have replaced, without these
+    retry_failed  ask again for media that failed for a reason that may have passed, and make their samples
+    status_port   while media are fetched: a page and /metrics for Prometheus at this port, on this machine alone
     engine     `ray`, here or on the cluster at `address`; `inline` works in this process
     workers    partitions at a time on a Ray that is started here; 0: one for each CPU
 
@@ -59,10 +64,12 @@ def build(
         listed(deny),
         listed(videos),
     )
+    if append and retry_failed:
+        raise SettingsError("retry_failed asks again for what a dataset lacks, append adds to it: one after the other")
     if append:
-        building.append(*given, rewrite=rewrite)
+        building.append(*given, rewrite=rewrite, status_port=status_port)
     else:
-        building.build(*given)
+        building.build(*given, retry=retry_failed, status_port=status_port)
     return open_dataset(output)
 
 

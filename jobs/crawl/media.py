@@ -43,12 +43,15 @@ def fetch_wanted(
     wanted: Sequence[Sequence[str]],
     engine: Engine,
     max_hours: float,
+    status_port: int = 0,
 ) -> CrawlReport:
     """Fetch, or go on fetching, what files of rows in `store` ask each worker for, into the folder of this name there.
+    Meanwhile its state is served at `status_port` of this machine, as of a crawl.
 
-    Raises `CrawlError` when it cannot go on, `StepError` when weft itself is at fault.
+    Raises `SettingsError` where that port is taken, `CrawlError` when it cannot go on, `StepError` when weft itself is
+    at fault.
     """
-    job = _MediaCrawl(store, folder, config, deny, wanted, engine)
+    job = _MediaCrawl(store, folder, config, deny, wanted, engine, status_port)
     try:
         return asyncio.run(job.run((), 0, max_hours * 3600))
     except (OSError, WorkerDied) as error:
@@ -58,6 +61,8 @@ def fetch_wanted(
 class _MediaCrawl(Crawl):
     """Its workers find their seeds themselves."""
 
+    _called, _knows_end = "fetch", True
+
     def __init__(
         self,
         store: Store,
@@ -66,10 +71,11 @@ class _MediaCrawl(Crawl):
         deny: DenyList,
         wanted: Sequence[Sequence[str]],
         engine: Engine,
+        status_port: int,
     ) -> None:
         self._scratch = tempfile.TemporaryDirectory(prefix="weft-media-")
         own = Path(store.path(folder)).absolute() if store.is_local else Path(self._scratch.name)
-        super().__init__(own, config, deny, engine)
+        super().__init__(own, config, deny, engine, status_port)
         self._store, self._name, self._wanted = store, folder, wanted
 
     async def _start(self, partition: int) -> SpiderWorker:

@@ -73,7 +73,8 @@ def _move(store: Store, build: Build) -> None:
     """Give what was made aside its place: nothing of it is read yet."""
     _move_folder(store, "inputs")
     _move_folder(store, "drops", drop_prefix(build.number))
-    _move_folder(store, "media/warc", drop_prefix(build.number))  # what was fetched for it
+    for folder in ("media/warc", "media/work/frontier"):  # what was fetched for it
+        _move_folder(store, folder, drop_prefix(build.number))
     for kind in build.partitions:
         for folder in _FOLDERS_OF_KIND:
             _move_folder(store, f"{kind}/{folder}")

@@ -2,21 +2,29 @@
 
 import json
 import random
+import re
+import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
+import urllib.request
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
+import weft
 from jobs.build import append, build
 from jobs.config import load_config
+from jobs.crawl.watch import status_line
 from jobs.dataset.check import problems
 from jobs.engine.engine import EngineSettings
+from jobs.phases.plan import read_plan
 from schemas.dataset import Dataset
 from schemas.settings import SettingsError
 from schemas.storage import Store
@@ -38,6 +46,12 @@ def web() -> Iterator[WebServer]:
         for number in range(IMAGES):
             server.routes[f"{CDN}/{number}.jpg"] = Reply(photo(number), "image/jpeg")
         yield server
+
+
+@pytest.fixture
+def unused_port() -> int:
+    with WebServer() as server:
+        return server.port
 
 
 def archive(folder: Path, pages: int = PAGES, images: int = IMAGES) -> Path:
@@ -121,17 +135,21 @@ def test_nothing_is_requested_again_after_kills_but_what_was_in_flight(web: WebS
     assert least_gap_s(web) > 0.1 - _JITTER_S
 
 
-def test_another_filter_over_the_same_captures_makes_no_request(web: WebServer, tmp_path: Path) -> None:
+def test_another_filter_over_the_same_captures_makes_no_request(
+    web: WebServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     pages, first = archive(tmp_path), tmp_path / "first"
     made(first, pages, settings(web, delay_s=0))
     asked = len(web.log)
-    other = settings(web, f"media.from_build={first}", "kinds=[interleaved,pairs]", "image.min_side_px=200")
+    other = settings(web, "media.from_build=first", "kinds=[interleaved,pairs]", "image.min_side_px=200")
     for out in (tmp_path / "a", tmp_path / "b"):
         dataset = made(out, pages, other)
         assert dataset.kinds["interleaved"].images == 2 * PAGES
         assert dataset.kinds["pairs"].samples > 0
     assert len(web.log) == asked
     assert contents(tmp_path / "a") == contents(tmp_path / "b")
+    assert read_plan(Store("a")).config.media.from_build == str(first)  # wherever it goes on
     warcs = sorted(map(str, (first / "media/warc").glob("*.warc.gz")))
     plain = load_config("default", [value for value in settings(web) if not value.startswith("media.from_web")])
     dataset = build(str(tmp_path / "c"), [str(pages), *warcs], plain, INLINE)
@@ -189,6 +207,71 @@ def test_what_is_not_there_in_time_is_dropped_as_such(web: WebServer, tmp_path: 
     assert 0 < len(requests(web)) < IMAGES
 
 
+def test_pace_budget_and_time_are_by_pattern_of_the_host(web: WebServer, tmp_path: Path) -> None:
+    """A host that is over its time is not waited for, whatever it asks to be waited."""
+    hosts = {
+        "*.quick.example": {"delay_s": 0.0},
+        "small.example": {"delay_s": 0.0, "max_requests_per_host": 3 + 2},  # its policy files count
+        "*.late.example": {"max_hours": 2.0 / 3600, "delay_s": 0.5},
+        "busy.late.example": {"max_hours": 2.0 / 3600, "delay_s": 0.0},
+    }
+    pictures = dict.fromkeys(("img.quick.example", "small.example", "img.late.example", "busy.late.example"), 6)
+    records = []
+    for seed, (host, count) in enumerate(pictures.items()):
+        urls = [f"http://{host}/{seed}{number}.jpg" for number in range(count)]
+        records.append((f"http://page{seed}.example/", article(seed, urls).encode(), "text/html"))
+        for number in range(count):
+            web.routes[f"{host}/{seed}{number}.jpg"] = (
+                Reply(status=503, headers=(("Retry-After", "7200"),))
+                if "busy" in host
+                else Reply(photo(100 * seed + number), "image/jpeg")
+            )
+    names = json.dumps(dict.fromkeys(pictures, web.address))
+    sets = [f"media.fetch.connect_to={names}", f"media.pace.hosts={json.dumps(hosts)}"]
+    dataset = made(tmp_path / "out", write_archive(tmp_path / "p.warc.gz", records), settings(web, *sets, delay_s=5))
+    asked = {host: len(web.paths(host)) for host in pictures}
+    assert asked["img.quick.example"] == 6
+    assert asked["small.example"] == 2
+    assert asked["img.late.example"] < 6
+    assert asked["busy.late.example"] == 1
+    late = 12 - asked["img.late.example"]
+    assert dataset.drops["image"] == {"host_budget": 4, "not_in_time": late}
+
+
+def test_what_is_fetched_is_told_while_it_is(
+    web: WebServer, tmp_path: Path, capsys: pytest.CaptureFixture[str], unused_port: int
+) -> None:
+    seen, is_over = set[str](), threading.Event()
+
+    def look() -> None:
+        while not is_over.wait(0.05):
+            with suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{unused_port}/metrics") as answer:
+                seen.update(answer.read().decode().splitlines())
+
+    looking = threading.Thread(target=look)
+    looking.start()
+    recipe = load_config("default", settings(web))
+    build(str(tmp_path / "out"), [str(archive(tmp_path))], recipe, INLINE, status_port=unused_port)
+    is_over.set()
+    looking.join()
+    assert "weft_crawl_hosts_waiting 1" in seen
+    for name in ('host_queued{host="pictures.example"}', 'host_left_seconds{host="pictures.example"}', "left_seconds"):
+        assert any(line.startswith(f"weft_crawl_{name} ") and not line.endswith(" 0.0") for line in seen), name
+    assert re.search(rf"fetch \d+ s: {IMAGES} images, [\d.]+ MB, .*0 queued, .*200 {IMAGES}", capsys.readouterr().err)
+    assert status_line(tmp_path / "out/media").startswith("ended, as of")
+
+
+def test_the_media_of_a_build_that_is_still_fetching_are_not_read(web: WebServer, tmp_path: Path) -> None:
+    pages, first = archive(tmp_path, 2), tmp_path / "first"
+    made(first, pages, settings(web, delay_s=0))
+    sets = settings(web, f"media.from_build={first}")
+    shutil.rmtree(first / "work/fetch")  # as it was then
+    made(tmp_path / "a", pages, sets)
+    (first / "dataset.json").unlink()
+    with pytest.raises(SettingsError, match="still fetching"):
+        made(tmp_path / "b", pages, sets)
+
+
 def test_only_what_may_have_passed_is_asked_for_again(web: WebServer, tmp_path: Path) -> None:
     pages, out = archive(tmp_path), tmp_path / "out"
     sets = settings(web, "media.pace.max_failures=4", "kinds=[interleaved,pairs]", delay_s=0)
@@ -216,7 +299,7 @@ def test_after_an_outage_all_is_as_on_a_good_day(web: WebServer, tmp_path: Path)
     web.stop()
     assert not any(total.samples for total in made(out, pages, sets).kinds.values())
     web.start()
-    made(out, pages, sets, retry=True)
+    weft.build(out, pages, load_config("default", sets), engine="inline", retry_failed=True)
     assert shards(out) == shards(tmp_path / "good")
 
 
@@ -240,7 +323,9 @@ def shards(out: Path) -> dict[str, bytes]:
 
 def test_a_dataset_of_the_web_grows_and_keeps_what_was_fetched_for_it(web: WebServer, tmp_path: Path) -> None:
     (tmp_path / "more").mkdir()
-    out, more = tmp_path / "out", [("http://new.example/1", article(90, [f"http://{CDN}/0.jpg"]).encode(), "text/html")]
+    web.routes[f"{CDN}/new.jpg"] = Reply(photo(50), "image/jpeg")
+    new = article(90, [f"http://{CDN}/new.jpg"]).encode()
+    out, more = tmp_path / "out", [("http://new.example/1", new, "text/html")]
     made(out, archive(tmp_path), settings(web, delay_s=0.0))
     there = {path.name for path in (out / "media/warc").iterdir()}
     later = write_archive(tmp_path / "more/later.warc.gz", more)
@@ -252,6 +337,11 @@ def test_a_dataset_of_the_web_grows_and_keeps_what_was_fetched_for_it(web: WebSe
     assert all(name.startswith("append-001-") for name in fetched)
     assert not (out / "appending").exists()
     assert list(problems(Store(str(out)))) == []
+    # what was fetched for both is read by another build
+    asked, both = len(web.log), [str(archive(tmp_path)), str(later)]
+    recipe = load_config("default", settings(web, f"media.from_build={out}"))
+    assert build(str(tmp_path / "other"), both, recipe, INLINE).kinds["interleaved"].images == 2 * PAGES + 1
+    assert len(web.log) == asked
     # its shards are not made anew
     before = contents(out)
     with pytest.raises(SettingsError, match="was added to since"):
