@@ -1,6 +1,8 @@
 """What a partition of a crawl writes to its archives, and how it knows after a kill how far they are good."""
 
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import msgspec
@@ -18,6 +20,13 @@ RENDERED = "WARC-Rendered"
 #: The field of a response that a page asked for while it was rendered: the address of that page.
 LOADED_FOR = "WARC-Loaded-For"
 _POSITION = "place"  # its name in frontiers that were written
+
+
+def archive_in_hand(frontier: Path) -> str:
+    """The name of the archive in hand when this frontier was last written to; "" if there was none."""
+    with closing(sqlite3.connect(frontier)) as db:
+        row = db.execute("SELECT value FROM facts WHERE name = ?", (_POSITION,)).fetchone()
+    return msgspec.msgpack.decode(row[0], type=tuple[str, int])[0] if row else ""
 
 
 class Recorder:

@@ -148,10 +148,15 @@ class MediaWorker(SpiderWorker):
                 self._spider.roll()
                 rolled = time.monotonic()
             if mirror.has_news:
-                await asyncio.to_thread(mirror.publish)
+                await asyncio.to_thread(self._publish, mirror)
+
+    def _publish(self, mirror: Mirror) -> None:
+        """Unless another owner has gone on from what was sent before."""
+        if self._lease is not None and self._lease.beat():
+            mirror.publish()
 
     async def export(self) -> dict[str, int]:
         """What became of each address stays in the frontier; the phase that reads it tells."""
         if self._mirror is not None:
-            await asyncio.to_thread(self._mirror.publish)
+            await asyncio.to_thread(self._publish, self._mirror)
         return self._spider.frontier.refused()
