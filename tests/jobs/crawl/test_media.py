@@ -27,10 +27,10 @@ from schemas.urls import media_key
 from tests.crawlers.servers import Reply, WebServer
 from tests.jobs.site import photo
 
-HOST, IMAGES, DELAY_S = "pictures.example", 24, 0.05
+HOST, IMAGES, DELAY_S = "pictures.example", 24, 0.08
 URLS = {media_key(f"http://{HOST}/{number}.jpg"): number for number in range(IMAGES)}
 _DEADLINE_S = 60
-_JITTER_S = 0.02
+_JITTER_S = 0.05  # the server is in this process
 
 
 @pytest.fixture
