@@ -444,8 +444,9 @@ class Frontier:
         """How many hosts have something queued."""
         return self._total("waiting")
 
-    def names_waiting(self) -> list[str]:
-        return [name for (name,) in self._db.execute("SELECT name FROM hosts WHERE queued > 0")]
+    def names_waiting(self, ready_after: float = -1.0) -> list[str]:
+        query = "SELECT name FROM hosts WHERE queued > 0 AND ready_at > ?"
+        return [name for (name,) in self._db.execute(query, (ready_after,))]
 
     def _total(self, name: str) -> int:
         return int(self._db.execute("SELECT n FROM totals WHERE name = ?", (name,)).fetchone()[0])

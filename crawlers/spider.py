@@ -50,6 +50,7 @@ _HOST_FAILURES = ("connect", "dns", "slow", "bad_response")
 _LOOKED_AT_AGAIN_S = 0.25
 _HOSTS_LOOKED_AT = 20  # for those that take longest
 _LATE_LOOKED_FOR_EVERY_S = 2.0
+_SENT_WITHIN_S = 30.0  # of the turn of a request
 _MOST_TASKS = 20_000
 NOWHERE = ("", -1)
 
@@ -103,6 +104,8 @@ class Spider:
             self.frontier.touch,
             config.partitions,
         )
+        with self.frontier.transaction():
+            self._turns.resume(self.frontier.names_waiting(ready_after=now() - _SENT_WITHIN_S))
         self._loader = Loader(config, self._fetcher, self._turns, self.frontier.host, self._deny)
         return self
 

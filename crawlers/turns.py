@@ -59,6 +59,14 @@ class Turns:
         most_s = 3600 * self._settings.of(name).max_hours
         return not most_s or since_s < most_s
 
+    def resume(self, lately: Iterable[str]) -> None:
+        """Of hosts that were asked `lately`: a busy crawler sends a request later than its turn, and who was killed has
+        not said when. They wait as if it had been sent now."""
+        for name in lately:
+            host = self._host(name)
+            host.ready_at = max(host.ready_at, now() + host.delay_s(self.pace(host)))
+            self._keep(host)
+
     def may_start(self, host: Host) -> bool:
         """Whether the address of a host may be asked now. Else it has a place in the row of those that wait for it."""
         gap_s = self._settings.address_delay_s
