@@ -97,15 +97,6 @@ def test_every_image_is_requested_once_at_the_pace_of_its_host(web: WebServer, t
     assert least_gap_s(web) > DELAY_S - _JITTER_S
 
 
-@pytest.mark.parametrize("workers", [1, 2, 4])
-def test_so_it_is_on_ray(web: WebServer, tmp_path: Path, workers: int) -> None:
-    engine = EngineSettings(engine="ray", workers=workers, object_store_bytes=80 << 20)
-    dataset = made(tmp_path / "out", archive(tmp_path), settings(web), engine)
-    assert dataset.kinds["interleaved"].images == 2 * PAGES
-    assert requests(web) == ONCE
-    assert least_gap_s(web) > DELAY_S - _JITTER_S
-
-
 def test_nothing_is_requested_again_after_kills_but_what_was_in_flight(web: WebServer, tmp_path: Path) -> None:
     images, out, sets = 45, tmp_path / "out", settings(web, delay_s=0.1)
     pages = archive(tmp_path, images, images)
