@@ -25,8 +25,8 @@ from pathlib import Path
 from typing import ClassVar, NamedTuple, cast
 
 from crawlers.fetch import FetchSettings
-from crawlers.frontier import Item
 from crawlers.hosts import PaceSettings
+from crawlers.items import Item
 from crawlers.media_settings import MediaSettings, media_crawl
 from crawlers.scope import partition_of
 from crawlers.spider import Spider

@@ -11,7 +11,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from crawlers.frontier import Frontier, Item
+from crawlers.frontier import Frontier
+from crawlers.items import Item
 from crawlers.scope import ScopeSettings
 
 _AT_ONCE, _STATUSES = 500, 20
@@ -35,7 +36,7 @@ def main() -> None:
         while (batch := list(itertools.islice(items, _AT_ONCE))) and time.monotonic() - began < arguments.max_s:
             with frontier.transaction():
                 for item in batch:
-                    frontier.add(item)
+                    frontier.intake.add(item)
             added += len(batch)
             if added % arguments.every == 0:
                 a_piece = (time.process_time() - cpu) / (added - last) * 1e6
@@ -43,8 +44,8 @@ def main() -> None:
                 for _ in range(_STATUSES):
                     frontier.queued()
                     frontier.unsent()
-                    frontier.hosts_waiting()
-                    frontier.fullest_hosts(20)
+                    frontier.hosts.waiting()
+                    frontier.hosts.fullest(20)
                 status = (time.process_time() - cpu) / _STATUSES * 1e6
                 memory, size = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10, path.stat().st_size >> 20
                 print(

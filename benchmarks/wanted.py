@@ -10,7 +10,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from crawlers.frontier import Frontier, Item
+from crawlers.frontier import Frontier
+from crawlers.items import Item
 from crawlers.media_settings import MediaSettings, media_crawl
 from crawlers.outcomes import read_outcomes
 from schemas.consent import ConsentSettings
@@ -27,7 +28,7 @@ def main(addresses: int) -> None:
             with frontier.transaction():
                 for number in range(start, min(addresses, start + _AT_A_TIME)):
                     url = f"http://h{number % _HOSTS}.example/pictures/{number}.jpg"
-                    frontier.add(Item(url, "image", fallbacks=(f"{url}?small",)))
+                    frontier.intake.add(Item(url, "image", fallbacks=(f"{url}?small",)))
             if (start + _AT_A_TIME) * 4 % addresses < 4 * _AT_A_TIME:
                 print(
                     f"{start + _AT_A_TIME:,} queued: {_peak_mb():.0f} MB, {time.monotonic() - began:.0f} s", flush=True

@@ -23,8 +23,8 @@ from selectolax.lexbor import LexborHTMLParser
 from crawlers.crawl_config import CrawlConfig
 from crawlers.crawl_status import Status
 from crawlers.fetch import FetchSettings
-from crawlers.frontier import Item
 from crawlers.hosts import PaceSettings
+from crawlers.items import Item
 from crawlers.spider import Spider
 from pipeline.page.links import find_links
 from schemas.urls import resolve

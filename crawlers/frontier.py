@@ -14,50 +14,14 @@ import msgspec
 from crawlers.clock import now
 from crawlers.frontier_tables import TABLES, TOTALS
 from crawlers.hosts import Host, host_name
-from crawlers.scope import ScopeSettings, check_trap, shape_limit
-from crawlers.site_policy import SitePolicy
+from crawlers.intake import OF_THE_HOST, Intake
+from crawlers.items import DONE, DROPPED, Item, Visit
+from crawlers.known_hosts import KnownHosts
+from crawlers.scope import ScopeSettings
 from crawlers.warc_writer import Payload, Position
-from schemas.drops import Drop, DropRow
-from schemas.presigned import is_presigned
-from schemas.urls import canonical_url, host_of, media_key, registered_domain
+from schemas.drops import DropRow
 
-QUEUED, IN_FLIGHT, DONE, DROPPED = range(4)
-_HOSTS_IN_MEMORY = 20_000
-_MOST_ALIASES = 8
-_OF_THE_HOST = (
-    "host_down",
-    "host_budget",
-    "crawl_delay",
-    "denied",
-    "not_in_time",
-)  # another address would fare no better
 _CLOCK = "clock"  # the name of the time when the last visit ended
-
-
-class Item(msgspec.Struct, frozen=True, array_like=True):
-    """An address to visit."""
-
-    url: str
-    kind: str  # page, image, video or sitemap
-    depth: int = 0  # links away from a seed; media have that of their page
-    redirects: int = 0  # that led here
-    fallbacks: tuple[str, ...] = ()  # other addresses of the same image or video
-    found_on: str = ""
-    via: tuple[str, ...] = ()  # of an image or video: the addresses that redirected here
-    most_pages: int = 0  # of a seed: so many of its domain may be taken; 0: as the settings say
-
-    @property
-    def key(self) -> bytes:
-        """Equal for addresses that are visited once: pages by their canonical form, media to the letter."""
-        return media_key(canonical_url(self.url) if self.kind == "page" else self.url) + self.kind[:1].encode()
-
-
-class Visit(msgspec.Struct, frozen=True):
-    """An item taken from the queue."""
-
-    id: int
-    item: Item
-    tries: int
 
 
 class Frontier:
@@ -71,17 +35,12 @@ class Frontier:
         self._db.execute("PRAGMA synchronous = NORMAL")
         self._db.execute("PRAGMA cache_size = -32768")  # 32 MB
         self._db.executescript(TABLES + TOTALS)
-        self._scope = scope
-        self._hosts: dict[str, Host] = {}
-        (known,) = self._db.execute("SELECT count(*) FROM domains").fetchone()
-        self._has_budgets = bool(known or scope.max_pages_per_domain)
+        self.hosts, self.intake = KnownHosts(self._db), Intake(self._db, scope)
         with self.transaction():  # what was in flight when the last process ended is to be visited again
             self._db.execute("UPDATE visits SET state = 0 WHERE state = 1")
             self._db.execute("UPDATE hosts SET queued = (SELECT count(*) FROM visits WHERE host = name AND state = 0)")
             self._db.execute("UPDATE totals SET n = (SELECT total(queued) FROM hosts) WHERE name = 'queued'")
-            self._db.execute(
-                "UPDATE totals SET n = (SELECT count(*) FROM hosts WHERE queued > 0) WHERE name = 'waiting'"
-            )
+            self._db.execute("UPDATE totals SET n = (SELECT total(queued > 0) FROM hosts) WHERE name = 'waiting'")
             self._set_clock_back()
 
     def _set_clock_back(self) -> None:
@@ -110,155 +69,6 @@ class Frontier:
                 raise OSError(f"{self._path}: {failure}") from failure
             raise
 
-    def add(self, item: Item) -> bool:
-        """Queue an item unless it was met before; inside a transaction. Refusals are counted; a trap is one."""
-        host = host_name(item.url)
-        if not host:
-            return False
-        if item.most_pages:
-            self._set_budget(item)
-        known = self._db.execute("SELECT id, state, item, reason FROM visits WHERE key = ?", (item.key,)).fetchone()
-        if known:
-            self._meet_again(item, known[0], known[2])
-            return known[1] != DONE and self._add_alias(item, *known)
-        refusal = self._refusal(item, host)
-        if refusal is not None:
-            self._refuse(refusal.reason)
-            return False
-        self._db.execute(
-            "INSERT INTO visits (key, host, item, depth) VALUES (?, ?, ?, ?)",
-            (item.key, host, msgspec.msgpack.encode(item), item.depth),
-        )
-        self._db.execute(
-            "INSERT INTO hosts (name, queued, pages) VALUES (?, 1, ?) "
-            "ON CONFLICT (name) DO UPDATE SET queued = queued + 1, pages = pages + excluded.pages",
-            (host, item.kind == "page"),
-        )
-        if item.kind == "page" and self._has_budgets:
-            self._db.execute(
-                "INSERT INTO domains VALUES (?, 1, 0) ON CONFLICT (name) DO UPDATE SET pages = pages + 1",
-                (registered_domain(host_of(item.url)),),
-            )
-        return True
-
-    def _set_budget(self, item: Item) -> None:
-        """Remember how many pages of a domain may be taken up from now on."""
-        self._has_budgets = True
-        self._db.execute(
-            "INSERT INTO domains VALUES (?, 0, ?) ON CONFLICT (name) DO UPDATE SET most = excluded.most",
-            (registered_domain(host_of(item.url)), item.most_pages),
-        )
-
-    def _is_over_budget(self, url: str) -> bool:
-        row = self._db.execute(
-            "SELECT pages, most FROM domains WHERE name = ?", (registered_domain(host_of(url)),)
-        ).fetchone()
-        return row is not None and 0 < (row[1] or self._scope.max_pages_per_domain) <= row[0]
-
-    def _meet_again(self, item: Item, visit: int, first: bytes) -> None:
-        """Keep what else is said of a medium that was met before: what redirects to it, and its other addresses."""
-        for url in item.via:
-            self._db.execute("INSERT OR IGNORE INTO vias VALUES (?, ?)", (visit, url))
-        known = msgspec.msgpack.decode(first, type=Item)
-        more = [url for url in item.fallbacks if url != known.url and url not in known.fallbacks]
-        if more:
-            known = msgspec.structs.replace(known, fallbacks=(*known.fallbacks, *more))
-            self._db.execute("UPDATE visits SET item = ? WHERE id = ?", (msgspec.msgpack.encode(known), visit))
-
-    def fallbacks(self, visit: Visit) -> tuple[str, ...]:
-        """The other addresses of a medium, those included that were met while it was asked for."""
-        (packed,) = self._db.execute("SELECT item FROM visits WHERE id = ?", (visit.id,)).fetchone()
-        return msgspec.msgpack.decode(packed, type=Item).fallbacks
-
-    def has_failed(self, item: Item) -> bool:
-        """Whether an address was visited in vain, or will not be."""
-        row = self._db.execute("SELECT state FROM visits WHERE key = ?", (item.key,)).fetchone()
-        return row is not None and row[0] == DROPPED
-
-    def _add_alias(self, item: Item, visit: int, state: int, first: bytes, reason: str) -> bool:
-        """Remember another address for what is likely to be the same: the first may lead nowhere, and only a success
-        settles that. Returns whether it is queued now."""
-        if msgspec.msgpack.decode(first, type=Item).url == item.url:
-            return False
-        (known,) = self._db.execute("SELECT count(*) FROM aliases WHERE visit = ?", (visit,)).fetchone()
-        if known >= _MOST_ALIASES:
-            return False
-        try:
-            check_trap(item.url, self._scope)
-        except Drop:
-            return False
-        self._db.execute(
-            "INSERT OR IGNORE INTO aliases (visit, url, item) VALUES (?, ?, ?)",
-            (visit, item.url, msgspec.msgpack.encode(item)),
-        )
-        return state == DROPPED and reason not in _OF_THE_HOST and self._try_alias(visit)
-
-    def _try_alias(self, visit: int) -> bool:
-        """Queue a visit that led nowhere under its next address, if it has one."""
-        row = self._db.execute(
-            "SELECT url, item FROM aliases WHERE visit = ? AND tried = 0 LIMIT 1", (visit,)
-        ).fetchone()
-        if row is None:
-            return False
-        self._db.execute("UPDATE aliases SET tried = 1 WHERE visit = ? AND url = ?", (visit, row[0]))
-        first, reason, detail = self._db.execute(
-            "SELECT item, reason, detail FROM visits WHERE id = ?", (visit,)
-        ).fetchone()
-        dead = msgspec.msgpack.decode(first, type=Item).url
-        self._db.execute("INSERT INTO dead VALUES (?, ?, ?)", (dead, reason, detail))
-        self._db.execute("INSERT OR REPLACE INTO aliases VALUES (?, ?, ?, 1)", (visit, dead, first))
-        self._db.execute(
-            "UPDATE visits SET state = 0, tries = 0, not_before = 0, reason = '', detail = '' WHERE id = ?", (visit,)
-        )
-        self._go_on_at(visit, msgspec.msgpack.decode(row[1], type=Item))
-        return True
-
-    def _refusal(self, item: Item, host: str) -> Drop | None:
-        if is_presigned(item.url):
-            return Drop("presigned")
-        try:
-            check_trap(item.url, self._scope)
-        except Drop as drop:
-            return drop
-        if item.kind != "page":
-            return None
-        pages = self._db.execute("SELECT pages FROM hosts WHERE name = ?", (host,)).fetchone()
-        if pages and pages[0] >= self._scope.max_pages_per_host:
-            return Drop("host_budget")
-        if self._has_budgets and self._is_over_budget(item.url):
-            return Drop("domain_budget")
-        shape, limit = shape_limit(item.url, self._scope)
-        if limit:
-            shape_key = media_key(shape)
-            row = self._db.execute("SELECT n FROM shapes WHERE host = ? AND shape = ?", (host, shape_key)).fetchone()
-            if row and row[0] >= limit:
-                return Drop("trap")
-            self._db.execute(
-                "INSERT INTO shapes VALUES (?, ?, 1) ON CONFLICT (host, shape) DO UPDATE SET n = n + 1",
-                (host, shape_key),
-            )
-        return None
-
-    def _refuse(self, reason: str) -> None:
-        """Count what is not even queued: a trap can make millions of addresses."""
-        self._db.execute("INSERT INTO refused VALUES (?, 1) ON CONFLICT (reason) DO UPDATE SET n = n + 1", (reason,))
-
-    def due_hosts(self, now: float, limit: int) -> list[Host]:
-        """Hosts that have something queued and may be asked now."""
-        rows = self._db.execute(
-            "SELECT name FROM hosts WHERE queued > 0 AND ready_at <= ? ORDER BY ready_at LIMIT ?", (now, limit)
-        ).fetchall()
-        return [self.host(name) for (name,) in rows]
-
-    def defer(self, host: Host, until: float) -> None:
-        """Have `due_hosts` not name a host for a moment, which changes nothing about when it may be asked."""
-        self._db.execute("UPDATE hosts SET ready_at = ? WHERE name = ?", (until, host.name))
-
-    def next_due(self) -> float | None:
-        """When the next host may be asked; None if nothing is queued. Hosts in flight count, too."""
-        row = self._db.execute("SELECT min(ready_at) FROM hosts WHERE queued > 0").fetchone()
-        return None if row[0] is None else float(row[0])
-
     def take(self, host: Host) -> Visit | None:
         """The next item of a host, now in flight; None if all of its items wait for a later time."""
         row = self._db.execute(
@@ -279,43 +89,9 @@ class Frontier:
         ).fetchone()
         if row[0] is not None:
             host.ready_at = max(host.ready_at, float(row[0]))
-            self.touch(host)
+            self.hosts.touch(host)
         else:
             self._db.execute("UPDATE hosts SET queued = 0 WHERE name = ?", (host.name,))
-
-    def has_pages(self, host: Host) -> bool:
-        """Whether the crawl takes pages from a host, not only media."""
-        row = self._db.execute("SELECT pages FROM hosts WHERE name = ?", (host.name,)).fetchone()
-        return bool(row and row[0])
-
-    def host(self, name: str) -> Host:
-        """What is known of a host; the same object while it is in use."""
-        if name not in self._hosts:
-            if len(self._hosts) >= _HOSTS_IN_MEMORY:
-                self._forget_idle()
-            row = self._db.execute(
-                "SELECT ready_at, failures, requests, policies FROM hosts WHERE name = ?", (name,)
-            ).fetchone() or (0.0, 0, 0, None)
-            policies = msgspec.msgpack.decode(row[3], type=dict[str, SitePolicy]) if row[3] else {}
-            self._hosts[name] = Host(name, row[0], 0, row[1], row[2], policies)
-        return self._hosts[name]
-
-    def save(self, host: Host) -> None:
-        """Write what is known of a host; inside a transaction."""
-        self._db.execute(
-            "UPDATE hosts SET ready_at = ?, failures = ?, requests = ?, policies = ? WHERE name = ?",
-            (host.ready_at, host.failures, host.requests, msgspec.msgpack.encode(host.policies), host.name),
-        )
-
-    def touch(self, host: Host) -> None:
-        """Write when a host may be asked next."""
-        self._db.execute(
-            "UPDATE hosts SET ready_at = ?, requests = ? WHERE name = ?", (host.ready_at, host.requests, host.name)
-        )
-
-    def _forget_idle(self) -> None:
-        for name in [name for name, host in self._hosts.items() if not host.in_flight]:
-            del self._hosts[name]
 
     def done(self, visit: Visit, position: tuple[str, int] = ("", -1)) -> None:
         """The visit's record begins at `position`."""
@@ -331,8 +107,8 @@ class Frontier:
             "UPDATE visits SET state = ?, reason = ?, detail = ?, file = ?, offset = ? WHERE id = ?",
             (DROPPED, reason, detail[:500], *position, visit.id),
         )
-        if reason not in _OF_THE_HOST:
-            self._try_alias(visit.id)
+        if reason not in OF_THE_HOST:
+            self.intake.try_alias(visit.id)
 
     def again(self, visit: Visit, not_before: float, tried: bool = True) -> None:
         """Queue a visit again."""
@@ -344,19 +120,7 @@ class Frontier:
 
     def moved(self, visit: Visit, item: Item) -> None:
         """A redirect to another form of the same address: the visit goes on there."""
-        self._go_on_at(visit.id, item)
-
-    def _go_on_at(self, visit: int, item: Item) -> None:
-        host = host_name(item.url)
-        self._db.execute(
-            "UPDATE visits SET state = 0, item = ?, host = ? WHERE id = ?",
-            (msgspec.msgpack.encode(item), host, visit),
-        )
-        self._db.execute(
-            "INSERT INTO hosts (name, queued, pages) VALUES (?, 1, 1) "
-            "ON CONFLICT (name) DO UPDATE SET queued = queued + 1",
-            (host,),
-        )
+        self.intake.go_on_at(visit.id, item)
 
     def give_up_host(self, host: Host, reason: str, detail: str, limit: int) -> list[Item]:
         """Drop what is queued for a host, at most `limit` visits, and return their items; none when all are dropped."""
@@ -390,7 +154,7 @@ class Frontier:
                 "WHERE name IN (SELECT host FROM visits WHERE state = 0)",
                 (now() + delay_s,),
             )
-            self._hosts.clear()
+            self.hosts.forget()
         return len(again)
 
     def payload(self, digest: str) -> Payload | None:
@@ -440,21 +204,8 @@ class Frontier:
     def unsent(self) -> int:
         return self._total("unsent")
 
-    def hosts_waiting(self) -> int:
-        """How many hosts have something queued."""
-        return self._total("waiting")
-
-    def names_waiting(self, ready_after: float = -1.0) -> list[str]:
-        query = "SELECT name FROM hosts WHERE queued > 0 AND ready_at > ?"
-        return [name for (name,) in self._db.execute(query, (ready_after,))]
-
     def _total(self, name: str) -> int:
         return int(self._db.execute("SELECT n FROM totals WHERE name = ?", (name,)).fetchone()[0])
-
-    def fullest_hosts(self, limit: int) -> list[tuple[str, int]]:
-        """Name and queued visits of the hosts with most left."""
-        query = "SELECT name, queued FROM hosts WHERE queued > 0 ORDER BY queued DESC LIMIT ?"
-        return self._db.execute(query, (limit,)).fetchall()
 
     def drops(self) -> Iterator[DropRow]:
         """Every visit that was dropped, for `drops/`."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from crawlers.fetch import PASSING_STATUSES
-from crawlers.frontier import DROPPED, IN_FLIGHT, QUEUED, Item
+from crawlers.items import DROPPED, IN_FLIGHT, QUEUED, Item
 from crawlers.warc_writer import Position
 from schemas.urls import media_key
 

@@ -7,7 +7,7 @@ import msgspec
 
 from crawlers.crawl_config import CrawlConfig
 from crawlers.fetch import Exchange
-from crawlers.frontier import Item
+from crawlers.items import Item
 from crawlers.parsing import Parsing
 from crawlers.responses import Found, in_page, in_sitemap, is_encoded, judge_of, markup_of, require_kind
 from crawlers.sitemaps import MAX_SITEMAP_BYTES, Sitemap, SitemapEntry, entries_of

@@ -9,7 +9,8 @@ import msgspec
 
 from crawlers.crawl_config import CrawlConfig
 from crawlers.fetch import Exchange
-from crawlers.frontier import Frontier, Visit
+from crawlers.frontier import Frontier
+from crawlers.items import Visit
 from crawlers.site_policy import SitePolicy
 from crawlers.warc import SITE_SIGNALS
 from crawlers.warc_writer import WarcWriter, payload_digest

@@ -6,7 +6,7 @@ import msgspec
 
 from crawlers.crawl_config import CrawlConfig
 from crawlers.fetch import Exchange, Judge
-from crawlers.frontier import Item
+from crawlers.items import Item
 from crawlers.scope import crawl_url, in_scope
 from crawlers.sitemaps import MAX_SITEMAP_BYTES, SitemapEntry
 from crawlers.sniff import is_avif, is_image, is_subtitles, is_video

@@ -15,7 +15,7 @@ import msgspec
 
 from crawlers.crawl_config import CrawlConfig
 from crawlers.crawl_status import Status
-from crawlers.frontier import Item
+from crawlers.items import Item
 from crawlers.scope import partition_of
 from crawlers.web_bot_auth import check_bot_auth
 from jobs.crawl.progress import CrawlProgress

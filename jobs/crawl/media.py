@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from crawlers.crawl_config import CrawlConfig
-from crawlers.frontier import Item
+from crawlers.items import Item
 from jobs.crawl.drive import Crawl, CrawlError, CrawlReport, failure_of
 from jobs.crawl.mirror import Mirror
 from jobs.crawl.worker import SpiderWorker

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from crawlers.frontier import Item
+from crawlers.items import Item
 from crawlers.scope import crawl_url
 from schemas.settings import SettingsError
 from schemas.urls import resolve

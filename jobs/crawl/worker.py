@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from crawlers.crawl_config import CrawlConfig
 from crawlers.crawl_status import Status
-from crawlers.frontier import Item
+from crawlers.items import Item
 from crawlers.parsing import AT_A_TIME
 from crawlers.sitemaps import Sitemap, SitemapEntry
 from crawlers.spider import Spider

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from crawlers.frontier import Item
+from crawlers.items import Item
 from crawlers.media_settings import MediaSettings, media_crawl
 from crawlers.outcomes import read_outcomes
 from crawlers.scope import partition_of

@@ -7,12 +7,13 @@ import msgspec
 import pytest
 
 from crawlers import clock
-from crawlers.frontier import Frontier, Item
+from crawlers.frontier import Frontier
 from crawlers.hosts import Host, PaceSettings
+from crawlers.items import Item
 from crawlers.scope import ScopeSettings
 from crawlers.site_policy import SitePolicy
+from tests.crawlers.crawling import config, crawl
 from tests.crawlers.servers import Reply, Request, WebServer, page
-from tests.crawlers.test_spider import config, crawl
 
 HOUR_S = 3600.0
 PACE = PaceSettings(delay_s=0.1, concurrency_per_host=1, backoff_s=0.1)
@@ -53,14 +54,14 @@ def test_what_a_server_asked_for_is_waited_for_all_the_same(tmp_path: Path, monk
         ahead.setattr(clock, "_BEGAN", clock._BEGAN + HOUR_S)
         frontier = Frontier(tmp_path / "frontier.sqlite", ScopeSettings())
         with frontier.transaction():
-            frontier.add(Item("http://a.example/", "page"))
-            host = frontier.host("a.example")
+            frontier.intake.add(Item("http://a.example/", "page"))
+            host = frontier.hosts.get("a.example")
             host.failed(PACE, after_s=500.0)
-            frontier.save(host)
+            frontier.hosts.save(host)
             frontier.keep_clock()
         frontier.close()
     frontier = Frontier(tmp_path / "frontier.sqlite", ScopeSettings())
-    due = frontier.next_due()
+    due = frontier.hosts.next_due()
     assert due is not None
     assert 499 < due - began < 560
     frontier.close()

@@ -12,8 +12,8 @@ from crawlers.usage_rules import UsageRules
 from crawlers.warc import site_signals
 from schemas.consent import AGENT_CLASSES, ConsentSettings
 from schemas.signals import Signal
+from tests.crawlers.crawling import PNG, Outcome, config, crawl, image
 from tests.crawlers.servers import Reply, WebServer, page
-from tests.crawlers.test_spider import PNG, Outcome, config, crawl, image
 
 URL = "http://a.example/p"
 PROHIBITS = b'<rsl><content url="/"><license><prohibits type="usage">ai-train</prohibits></license></content></rsl>'

@@ -15,8 +15,8 @@ import pytest
 from crawlers.fetch import FetchSettings
 from crawlers.flights import Flight, Flights
 from crawlers.hosts import Host, HostPace, PaceSettings
+from tests.crawlers.crawling import FAST, config, crawl
 from tests.crawlers.servers import Reply, Request, WebServer, page
-from tests.crawlers.test_spider import FAST, config, crawl
 
 
 @contextmanager

@@ -4,7 +4,8 @@ import random
 import sqlite3
 from pathlib import Path
 
-from crawlers.frontier import Frontier, Item
+from crawlers.frontier import Frontier
+from crawlers.items import Item
 from crawlers.scope import ScopeSettings
 
 
@@ -21,14 +22,14 @@ def test_totals_are_those_of_the_rows_whatever_was_done(tmp_path: Path) -> None:
     draw, path = random.Random(3), tmp_path / "f.sqlite"
     frontier = Frontier(path, ScopeSettings())
     for step in range(400):
-        host = frontier.host(f"h{draw.randrange(5)}.example")
+        host = frontier.hosts.get(f"h{draw.randrange(5)}.example")
         try:
             with frontier.transaction():
                 match draw.randrange(6):
                     case 0 | 1:
                         for _ in range(3):
                             url = f"http://h{draw.randrange(5)}.example/{draw.randrange(90)}"
-                            frontier.add(Item(url, draw.choice(("page", "image")), step % 4))
+                            frontier.intake.add(Item(url, draw.choice(("page", "image")), step % 4))
                     case 2 | 3:
                         if visit := frontier.take(host):
                             match draw.randrange(4):
@@ -50,11 +51,11 @@ def test_totals_are_those_of_the_rows_whatever_was_done(tmp_path: Path) -> None:
                     raise KeyError  # all of it is taken back
         except KeyError:
             pass
-        assert (frontier.queued(), frontier.unsent(), frontier.hosts_waiting()) == counted(path)
+        assert (frontier.queued(), frontier.unsent(), frontier.hosts.waiting()) == counted(path)
         if step % 50 == 49:
             frontier.close()
             frontier = Frontier(path, ScopeSettings())
-            assert (frontier.queued(), frontier.unsent(), frontier.hosts_waiting()) == counted(path)
+            assert (frontier.queued(), frontier.unsent(), frontier.hosts.waiting()) == counted(path)
     frontier.close()
 
 
@@ -64,8 +65,8 @@ def test_a_status_scans_no_hosts(tmp_path: Path) -> None:
     frontier._db.set_trace_callback(asked.append)
     frontier.queued()
     frontier.unsent()
-    frontier.hosts_waiting()
-    frontier.fullest_hosts(20)
+    frontier.hosts.waiting()
+    frontier.hosts.fullest(20)
     frontier._db.set_trace_callback(None)
     assert len(asked) == 4
     for sql in asked:

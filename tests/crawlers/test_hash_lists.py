@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from crawlers.crawl_config import CrawlConfig
-from crawlers.frontier import Item
+from crawlers.items import Item
 from crawlers.spider import Spider
 from jobs.crawl.parse import Picture, refuse_picture
 from pipeline.page.links import find_links
@@ -20,8 +20,8 @@ from schemas.consent import ConsentSettings
 from schemas.drops import Drop
 from schemas.hash_lists import HashListSettings, check_hash_lists, refuse_listed
 from schemas.settings import SettingsError
+from tests.crawlers.crawling import config, image
 from tests.crawlers.servers import Reply, WebServer, page
-from tests.crawlers.test_spider import config, image
 from tests.jobs.conftest import contents
 from tests.jobs.site import article, photo, write_archive
 from tests.jobs.test_build import SMALL, built, drops

@@ -18,8 +18,8 @@ from schemas.drops import Drop, Tally
 from schemas.links import PageSource
 from schemas.settings import SettingsError
 from tests.chromium import CHROMIUM
+from tests.crawlers.crawling import config, crawl, image
 from tests.crawlers.servers import Reply, WebServer
-from tests.crawlers.test_spider import config, crawl, image
 
 needs_chromium = pytest.mark.skipif(not CHROMIUM, reason="no Chromium: apt-get install chromium")
 RENDER = RenderSettings(enabled=True, timeout_s=30.0, settle_s=0.3)

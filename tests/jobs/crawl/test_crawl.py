@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 from warcio.checker import Checker
 
-from crawlers.frontier import Item
+from crawlers.items import Item
 from jobs.build import build
 from jobs.cli import main
 from jobs.config import load_config

@@ -13,8 +13,8 @@ from uuid import uuid4
 import pytest
 
 from crawlers.fetch import FetchSettings
-from crawlers.frontier import Item
 from crawlers.hosts import PaceSettings
+from crawlers.items import Item
 from crawlers.media_settings import MediaSettings, media_crawl
 from crawlers.outcomes import Outcome, read_outcomes
 from jobs.crawl import media, mirror

@@ -1,0 +1,85 @@
+"""What a frontier knows of hosts: when each may be asked, what its policy files say, how it has answered."""
+
+import sqlite3
+
+import msgspec
+
+from crawlers.hosts import Host
+from crawlers.site_policy import SitePolicy
+
+_HOSTS_IN_MEMORY = 20_000
+
+
+class KnownHosts:
+    """Of the frontier in `db`. What changes is changed inside a transaction of its."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+        self._hosts: dict[str, Host] = {}
+
+    def due(self, now: float, limit: int) -> list[Host]:
+        """Hosts that have something queued and may be asked now."""
+        rows = self._db.execute(
+            "SELECT name FROM hosts WHERE queued > 0 AND ready_at <= ? ORDER BY ready_at LIMIT ?", (now, limit)
+        ).fetchall()
+        return [self.get(name) for (name,) in rows]
+
+    def defer(self, host: Host, until: float) -> None:
+        """Have `due` not name a host for a moment, which changes nothing about when it may be asked."""
+        self._db.execute("UPDATE hosts SET ready_at = ? WHERE name = ?", (until, host.name))
+
+    def next_due(self) -> float | None:
+        """When the next host may be asked; None if nothing is queued. Hosts in flight count, too."""
+        row = self._db.execute("SELECT min(ready_at) FROM hosts WHERE queued > 0").fetchone()
+        return None if row[0] is None else float(row[0])
+
+    def get(self, name: str) -> Host:
+        """What is known of a host; the same object while it is in use."""
+        if name not in self._hosts:
+            if len(self._hosts) >= _HOSTS_IN_MEMORY:
+                self._forget_idle()
+            row = self._db.execute(
+                "SELECT ready_at, failures, requests, policies FROM hosts WHERE name = ?", (name,)
+            ).fetchone() or (0.0, 0, 0, None)
+            policies = msgspec.msgpack.decode(row[3], type=dict[str, SitePolicy]) if row[3] else {}
+            self._hosts[name] = Host(name, row[0], 0, row[1], row[2], policies)
+        return self._hosts[name]
+
+    def save(self, host: Host) -> None:
+        """Write what is known of a host."""
+        self._db.execute(
+            "UPDATE hosts SET ready_at = ?, failures = ?, requests = ?, policies = ? WHERE name = ?",
+            (host.ready_at, host.failures, host.requests, msgspec.msgpack.encode(host.policies), host.name),
+        )
+
+    def touch(self, host: Host) -> None:
+        """Write when a host may be asked next."""
+        self._db.execute(
+            "UPDATE hosts SET ready_at = ?, requests = ? WHERE name = ?", (host.ready_at, host.requests, host.name)
+        )
+
+    def _forget_idle(self) -> None:
+        for name in [name for name, host in self._hosts.items() if not host.in_flight]:
+            del self._hosts[name]
+
+    def forget(self) -> None:
+        """Read all hosts anew: the file has changed."""
+        self._hosts.clear()
+
+    def has_pages(self, host: Host) -> bool:
+        """Whether the crawl takes pages from a host, not only media."""
+        row = self._db.execute("SELECT pages FROM hosts WHERE name = ?", (host.name,)).fetchone()
+        return bool(row and row[0])
+
+    def waiting(self) -> int:
+        """How many hosts have something queued."""
+        return int(self._db.execute("SELECT n FROM totals WHERE name = 'waiting'").fetchone()[0])
+
+    def names_waiting(self, ready_after: float = -1.0) -> list[str]:
+        query = "SELECT name FROM hosts WHERE queued > 0 AND ready_at > ?"
+        return [name for (name,) in self._db.execute(query, (ready_after,))]
+
+    def fullest(self, limit: int) -> list[tuple[str, int]]:
+        """Name and queued visits of the hosts with most left."""
+        query = "SELECT name, queued FROM hosts WHERE queued > 0 ORDER BY queued DESC LIMIT ?"
+        return self._db.execute(query, (limit,)).fetchall()

@@ -1,0 +1,179 @@
+"""A visit: one request and what its answer needs beside it. Nothing is kept here, see `settling.py`."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import msgspec
+
+from crawlers.cookie_walls import behind_wall
+from crawlers.crawl_config import CrawlConfig
+from crawlers.fetch import REDIRECTS, Exchange, Fetcher, Judge, check_status
+from crawlers.flights import Flight
+from crawlers.hosts import Host, host_name, policy_file
+from crawlers.items import Item, Visit
+from crawlers.licences import Licences
+from crawlers.loading import Loader
+from crawlers.reading import Reader
+from crawlers.rendering import Rendered, Renderer
+from crawlers.responses import ASKED_AS, Found, judge_of, without_media
+from crawlers.scope import is_wanted
+from crawlers.site_policy import SitePolicy
+from crawlers.turns import Turns
+from schemas.consent import refusal_by
+from schemas.deny import DenyList
+from schemas.documents import Consent
+from schemas.drops import Drop
+from schemas.hash_lists import refuse_listed
+from schemas.response_signals import linked_licences
+from schemas.signals import Signal
+
+
+@dataclass
+class Visited:
+    """What came of a visit. `failure`: why it is in vain, or has to be made again."""
+
+    visit: Visit
+    host: Host
+    policy: SitePolicy
+    exchange: Exchange | None = None
+    failure: Drop | None = None
+    found: Found = Found()
+    rendered: Rendered = Rendered()
+    licences: tuple[Signal, ...] = ()
+    walls: list[Exchange] = field(default_factory=list)  # passed on the way, by cookies
+    loaded: list[Exchange] = field(default_factory=list)  # for a page that was rendered
+    others: list[Exchange] = field(default_factory=list)  # that brought licences
+
+
+class Visitor:
+    """Makes the visits of one spider. `refuse_look` raises `Drop` for an image that a list knows by its look."""
+
+    def __init__(
+        self,
+        config: CrawlConfig,
+        fetcher: Fetcher,
+        turns: Turns,
+        host: Callable[[str], Host],
+        reader: Reader,
+        deny: DenyList,
+        refuse_look: Callable[[bytes], None],
+        renderer: Renderer,
+    ) -> None:
+        self._config, self._fetcher, self._turns, self._host = config, fetcher, turns, host
+        self._reader, self._deny, self._refuse_look, self._renderer = reader, deny, refuse_look, renderer
+        self._loader = Loader(config, fetcher, turns, host, deny)
+        self._licences = Licences()
+
+    def check(self, item: Item, policy: SitePolicy) -> None:
+        """What forbids a visit without a look at the page. Raises `Drop`."""
+        if not is_wanted(item.url, item.kind == "page", self._config.scope):  # the settings have changed
+            raise Drop("out_of_scope")
+        policy.check(item.url)
+        if item.kind != "sitemap":
+            policy.refuse_use(item.url, self._config.consent)
+
+    async def visit(self, visit: Visit, host: Host, policy: SitePolicy, flight: Flight) -> Visited:
+        done = Visited(visit, host, policy)
+        try:
+            await self._ask(done, flight)
+        except Drop as drop:
+            done.failure = drop
+        if done.found.refusal:
+            done.failure = Drop("opt_out", done.found.refusal)
+        if done.failure is not None and done.failure.reason == "opt_out":
+            done.found = without_media(done.found)
+        return done
+
+    async def _ask(self, done: Visited, flight: Flight) -> None:
+        """Raises `Drop`."""
+        item, host, config = done.visit.item, done.host, self._config
+        judge = judge_of(item.kind, config)
+
+        def answered(status: int, headers: dict[str, str]) -> int:
+            self._turns.flights.answered(flight)
+            return judge(status, headers)
+
+        exchange = done.exchange = await self._fetcher.get(item.url, answered, *ASKED_AS[item.kind])
+        host.ended(self._turns.pace(host), exchange.sent_at)
+        await self._turns.find_address(host, item.url)
+        if config.fetch.cookies and item.kind == "page" and "set-cookie" in exchange.headers:
+            passed = [exchange, *await self._behind_wall(done, flight, answered, exchange)]
+            exchange = done.exchange = passed.pop()
+            done.walls = passed
+        await self._refuse_listed(item, exchange)
+        if exchange.status not in REDIRECTS:
+            check_status(exchange)
+            done.found = await self._reader.read(item, exchange)
+            done.licences = await self._read_licences(done, exchange, flight)
+        if done.found.bare is not None:
+            self._turns.flights.rest(flight)
+            await self._render(done, exchange)
+
+    async def _render(self, done: Visited, exchange: Exchange) -> None:
+        """Run the scripts of a page. Raises `Drop`."""
+        assert done.found.bare is not None
+        rendered = done.rendered = await self._renderer.render(done.found.bare, self._loader.load)
+        for each in self._loader.new(rendered.loaded):
+            await self._refuse_listed(done.visit.item, each)
+            done.loaded.append(each)
+        if rendered.html:
+            done.found = await self._reader.read_rendered(done.visit.item, exchange, rendered.html, done.found)
+
+    async def _behind_wall(self, done: Visited, flight: Flight, judge: Judge, first: Exchange) -> list[Exchange]:
+        """See `behind_wall`: each request in its turn, and none that the site forbids."""
+        item, host = done.visit.item, done.host
+
+        async def get(url: str, cookie: str) -> Exchange:
+            if self._deny.denies(url):
+                raise Drop("denied")
+            self.check(msgspec.structs.replace(item, url=url), done.policy)
+            await self._turns.wait(flight, url)
+            exchange = await self._fetcher.get(
+                url, judge, *ASKED_AS[item.kind], more={"Cookie": cookie} if cookie else {}
+            )
+            host.ended(self._turns.pace(host), exchange.sent_at)
+            return exchange
+
+        return await behind_wall(first, get, self._config.fetch.max_redirects)
+
+    async def _refuse_listed(self, item: Item, exchange: Exchange) -> None:
+        """Before anything of a response is stored. Raises `Drop("hash_listed")`."""
+        lists, body = self._config.consent.hash_lists, exchange.body
+        if not lists or not body:
+            return
+        await asyncio.to_thread(refuse_listed, body, lists)
+        if exchange.headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
+            fetch = self._config.fetch
+            try:
+                body = await asyncio.to_thread(exchange.decoded, max(fetch.max_page_bytes, fetch.max_image_bytes))
+            except Drop:  # nobody can read it
+                return
+            await asyncio.to_thread(refuse_listed, body, lists)
+        if item.kind == "image" and lists.pdq:
+            await asyncio.to_thread(self._refuse_look, body)
+
+    async def _read_licences(self, done: Visited, exchange: Exchange, flight: Flight) -> tuple[Signal, ...]:
+        """What the licences that a response names itself say of it. Raises `Drop("opt_out")`."""
+        url = done.visit.item.url
+        addresses = list(dict.fromkeys([*linked_licences(exchange.headers, url), *done.found.licences]))
+        wanted = [address for address in addresses if not self._deny.denies(address)]
+        if not wanted or done.found.refusal:
+            return ()
+
+        def seen(other: Exchange) -> None:
+            done.others.append(other)
+            asked = self._host(host_name(other.url))
+            asked.ended(self._turns.pace(asked), other.sent_at)
+
+        async def fetch(url: str) -> bytes | None:
+            return await policy_file(
+                self._fetcher, url, self._config.fetch, lambda url: self._turns.wait(flight, url), seen
+            )
+
+        time_read = f"{exchange.started:%Y-%m-%dT%H:%M:%SZ}"
+        found_there = await self._licences.signals(wanted, url, fetch)
+        signals = tuple(msgspec.structs.replace(one, time=time_read) for one in found_there)
+        if words := refusal_by(Consent(signals=signals), (), self._config.consent):
+            raise Drop("opt_out", words)
+        return signals
