@@ -3,8 +3,8 @@
     python -m tests.jobs.killed_builds OUT ARCHIVE SETTING ...
 
 takes commands, a line each: `start` begins a build, or goes on with it, `kill` ends it by SIGKILL with all its
-processes. Both are answered when they are done: `kill` by `killed`, or by `ended` where the build was over. It ends
-with its input.
+processes, `wait` waits for its end. Each is answered when it is done: `kill` by `killed`, or by `ended` where the build
+was over, `wait` by its exit code. It ends with its input.
 """
 
 import functools
@@ -71,6 +71,8 @@ def main(out: str, archive: str, *settings: str) -> None:
                 pid, answer = forked(functools.partial(one_build, out, archive, settings)), "started"
             case "kill":
                 answer, pid = killed(pid), 0
+            case "wait":
+                answer, pid = str(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])), 0
         print(answer, flush=True)
     if pid:
         killed(pid)

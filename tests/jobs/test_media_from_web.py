@@ -120,6 +120,19 @@ def test_nothing_is_requested_again_after_kills_but_what_was_in_flight(web: WebS
     assert least_gap_s(web) > 0.1 - _JITTER_S
 
 
+def test_of_two_builds_of_one_output_one_asks_a_host_at_a_time(web: WebServer, tmp_path: Path) -> None:
+    given = (tmp_path / "out", archive(tmp_path), settings(web, "media.partitions=1", delay_s=0.1))
+    with killed_build(*given) as first, killed_build(*given) as second:
+        assert first.command("start") == second.command("start") == "started"
+        assert "0" in (
+            first.command("wait"),
+            second.command("wait"),
+        )  # the last may miss what the first has cleared away
+    assert requests(web) == ONCE
+    assert least_gap_s(web) > 0.1 - _JITTER_S
+    assert list(problems(Store(str(tmp_path / "out")))) == []
+
+
 def test_another_filter_over_the_same_captures_makes_no_request(
     web: WebServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
