@@ -28,6 +28,7 @@ __all__ = ["CrawlError", "fetch_wanted"]
 #: Rows of what is wanted, in the bucket of the partition of its host: an `Item`.
 ASKED = "item"
 _ROWS_AT_A_TIME = 1000
+_QUEUED = "queued"  # the name of the fact that all is
 #: Of a store of objects: how often it is looked whether an archive is whole, and how old one may grow.
 _LOOK_EVERY_S, _ROLL_EVERY_S = 5.0, 600.0
 _BEAT_EVERY_S = 10.0
@@ -110,11 +111,16 @@ class MediaWorker(SpiderWorker):
             self._owning = asyncio.create_task(self._own(self._lease))
             await asyncio.to_thread(self._mirror.restore)
         await super().open()
+        frontier = self._spider.frontier
+        if frontier.fact(_QUEUED):  # what phases have asked for stays what it is
+            return
         for table in BucketReader(self._store).groups(self._wanted, self._partition):
             for rows in table.select([ASKED]).to_batches(max_chunksize=_ROWS_AT_A_TIME):
                 packed = rows.column(0).to_pylist()
                 self._spider.offer([msgspec.msgpack.decode(item, type=Item) for item in packed])
                 await asyncio.sleep(0)
+        with frontier.transaction():
+            frontier.set_fact(_QUEUED, b"all")
 
     async def run(self) -> None:
         """As a crawl; what is whole is sent to a store of objects now and then."""

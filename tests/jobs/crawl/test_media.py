@@ -10,6 +10,8 @@ from itertools import pairwise
 from pathlib import Path
 from uuid import uuid4
 
+import msgspec
+import pyarrow as pa
 import pytest
 
 from crawlers.fetch import FetchSettings
@@ -182,6 +184,33 @@ def test_a_frontier_in_the_store_names_no_archive_that_is_not_there(
 
     asyncio.run(asyncio.wait_for(crawl(), _DEADLINE_S))
     assert len(settled(store)) == IMAGES
+
+
+def test_what_is_wanted_is_queued_once_however_often_a_worker_begins(
+    web: WebServer, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a million addresses that takes minutes."""
+    read: list[int] = []
+
+    class Rows:
+        def __init__(self, store: Store) -> None:
+            pass
+
+        def groups(self, files: list[str], partition: int) -> Iterator[pa.Table]:
+            read.append(partition)
+            packed = [msgspec.msgpack.encode(Item(f"http://{HOST}/{number}.jpg", "image")) for number in range(3)]
+            yield pa.table({media.ASKED: packed})
+
+    async def crawl() -> None:
+        for _ in range(2):
+            worker = worker_of(store, web)
+            await worker.open()
+            await finished(worker, asyncio.create_task(worker.run()))
+
+    monkeypatch.setattr(media, "BucketReader", Rows)
+    asyncio.run(asyncio.wait_for(crawl(), _DEADLINE_S))
+    assert read == [0]
+    assert requests(web) == Counter(range(3))
 
 
 def test_of_two_who_would_ask_a_host_one_does(web: WebServer, store: Store) -> None:
