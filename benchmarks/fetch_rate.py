@@ -15,6 +15,7 @@ import cProfile
 import multiprocessing
 import os
 import pstats
+import random
 import resource
 import socket
 import tempfile
@@ -34,7 +35,7 @@ from pipeline.page.links import find_links
 from schemas.consent import ConsentSettings
 
 _OFFERED_AT_ONCE = 1000
-_PADDING = bytes(range(256)) * 8
+_NOISE = random.Random(1).randbytes(1 << 20)
 
 
 class Size(NamedTuple):
@@ -43,6 +44,7 @@ class Size(NamedTuple):
     delay_s: float
     workers: int
     seconds: float
+    bytes: int = 1000  # of an image
 
 
 class Log(NamedTuple):
@@ -71,7 +73,7 @@ class _Server(asyncio.Protocol):
     counts: ClassVar[dict[bytes, int]] = {}
     last: ClassVar[dict[bytes, float]] = {}
     least_gap_s: ClassVar[float] = 1e9
-    body_bytes = 1000
+    body_bytes: ClassVar[int] = 1000
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.WriteTransport, transport)
@@ -88,7 +90,7 @@ class _Server(asyncio.Protocol):
             if path.endswith(b".jpg"):
                 name = host + path
                 _Server.counts[name] = _Server.counts.get(name, 0) + 1
-                body = b"\xff\xd8\xff\xe0\0\x10JFIF" + _PADDING[: self.body_bytes] + name
+                body = b"\xff\xd8\xff\xe0\0\x10JFIF" + _NOISE[: self.body_bytes] + name
                 self._transport.write(
                     b"HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
                 )
@@ -101,8 +103,9 @@ class _Server(asyncio.Protocol):
         _Server.last[host] = at
 
 
-def serve(listener: socket.socket, told: Connection) -> None:
+def serve(listener: socket.socket, told: Connection, body_bytes: int) -> None:
     """Until it is asked for its log."""
+    _Server.body_bytes = body_bytes
 
     async def run() -> None:
         server = await asyncio.get_running_loop().create_server(_Server, sock=listener)
@@ -179,7 +182,7 @@ def work(size: Size, port: int, partition: int, folder: Path, told: Connection, 
 def measure(size: Size, profile: bool = False) -> str:
     fork, listener = multiprocessing.get_context("fork"), socket.create_server(("127.0.0.1", 0), backlog=4096)
     log_end, server_end = fork.Pipe()
-    server = fork.Process(target=serve, args=(listener, server_end), daemon=True)
+    server = fork.Process(target=serve, args=(listener, server_end, size.bytes), daemon=True)
     server.start()
     port = listener.getsockname()[1]
     with tempfile.TemporaryDirectory(prefix="weft-fetch-rate-") as folder:
@@ -214,9 +217,11 @@ def main() -> None:
     parser.add_argument("--delay-s", type=float, default=1.0)
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--bytes", type=int, default=1000, help="of an image, a MB at most")
     parser.add_argument("--profile", action="store_true")
     given = parser.parse_args()
-    print(measure(Size(given.hosts, given.images, given.delay_s, given.workers, given.seconds), given.profile))
+    size = Size(given.hosts, given.images, given.delay_s, given.workers, given.seconds, given.bytes)
+    print(measure(size, given.profile))
 
 
 if __name__ == "__main__":

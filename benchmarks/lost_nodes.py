@@ -80,7 +80,7 @@ def main() -> int:
         )
         print(
             f"{given.losses} nodes lost, {images} of {len(urls)} images in the dataset; asked for again: {again}, of "
-            f"{unsent} that the store did not hold; gaps of {least:.2f} s at least, the mean of three in a row, with a delay of {DELAY_S} s"
+            f"{unsent} that the store did not hold; gaps of {least:.2f} s at least, delay {DELAY_S} s"
         )
         return int(images != len(urls) or again > unsent)
 
