@@ -44,7 +44,8 @@ def main() -> None:
                 for _ in range(_STATUSES):
                     frontier.queued()
                     frontier.unsent()
-                    frontier.hosts.slowest()
+                    frontier.hosts.waiting()
+                    frontier.hosts.fullest(20)
                 status = (time.process_time() - cpu) / _STATUSES * 1e6
                 memory, size = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10, path.stat().st_size >> 20
                 print(

@@ -78,6 +78,7 @@ class CapturedMedia:
         self._verify_digests = verify_digests
         self._files: OrderedDict[int, IO[bytes]] = OrderedDict()
         self._dictionaries: dict[int, bytes] = {}
+        self._stores: dict[int, tuple[AbstractFileSystem, str]] = {}
         self._ahead: dict[Location, bytes] = {}
 
     def order(self, candidates: Sequence[str]) -> Sequence[str]:
@@ -159,8 +160,9 @@ class CapturedMedia:
         return bool(fs.async_impl) and not isinstance(fs, HTTPFileSystem)
 
     def _store(self, archive: int) -> tuple[AbstractFileSystem, str]:
-        fs, path = url_to_fs(self._archives[archive])
-        return fs, path
+        if archive not in self._stores:  # an address takes as long to read as a small image
+            self._stores[archive] = url_to_fs(self._archives[archive])
+        return self._stores[archive]
 
     def _open(self, archive: int) -> IO[bytes]:
         if archive not in self._files:

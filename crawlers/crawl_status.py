@@ -5,6 +5,14 @@ from collections.abc import Iterable
 import msgspec
 
 
+class HostLeft(msgspec.Struct, frozen=True, array_like=True):
+    """A host that has something queued."""
+
+    name: str
+    queued: int
+    left_s: float  # as its pace has it, at least
+
+
 class Status(msgspec.Struct):
     """The progress of a partition."""
 
@@ -17,8 +25,9 @@ class Status(msgspec.Struct):
     in_flight: int = 0
     unsent: int = 0
     received: int = 0  # batches from other partitions
-    slowest: list[tuple[str, int, float]] = []  # host, queued, next time
     unchanged: dict[str, int] = {}  # of the visits, by kind: what an earlier crawl has
+    hosts: int = 0  # that have something queued
+    slowest: list[HostLeft] = []  # those that take longest, the longest first
 
     @property
     def is_idle(self) -> bool:

@@ -22,6 +22,7 @@ from crawlers.scope import ScopeSettings
 from crawlers.warc_writer import Payload, Position
 from schemas.drops import DropRow
 
+_RETRIED_AT_ONCE = 1000
 _CLOCK = "clock"  # the name of the time when the last visit ended
 #: The reason of a visit that was no failure: see `done`.
 MOVED = "moved"
@@ -48,6 +49,7 @@ class Frontier:
             self._db.execute("UPDATE visits SET state = 0 WHERE state = 1")
             self._db.execute("UPDATE hosts SET queued = (SELECT count(*) FROM visits WHERE host = name AND state = 0)")
             self._db.execute("UPDATE totals SET n = (SELECT total(queued) FROM hosts) WHERE name = 'queued'")
+            self._db.execute("UPDATE totals SET n = (SELECT total(queued > 0) FROM hosts) WHERE name = 'waiting'")
             self._set_clock_back()
 
     def _set_clock_back(self) -> None:
@@ -144,22 +146,28 @@ class Frontier:
         dropped = [(DROPPED, reason, detail[:500], number) for number, _ in rows]
         self._db.executemany("UPDATE visits SET state = ?, reason = ?, detail = ? WHERE id = ?", dropped)
         queued = "SELECT count(*) FROM visits WHERE host = name AND state = 0"
-        if not rows:
+        if rows:
+            self._db.execute("UPDATE hosts SET queued = queued - ? WHERE name = ?", (len(rows), host.name))
+        else:
             self._db.execute(f"UPDATE hosts SET queued = ({queued}) WHERE name = ?", (host.name,))
         return [msgspec.msgpack.decode(packed, type=Item) for _, packed in rows]
 
     def retry(self, may_pass: Callable[[str, str], bool], delay_s: float) -> int:
         """Queue again what was dropped for a reason and detail that may have passed, and ask its hosts as if they had
         never failed, after `delay_s`; what they failed for is kept. Returns how many visits that are."""
+        last = again = 0
+        failed = "SELECT id, item, reason, detail FROM visits WHERE state = ? AND id > ? ORDER BY id LIMIT ?"
         with self.transaction():
-            failed = self._db.execute("SELECT id, item, reason, detail FROM visits WHERE state = ?", (DROPPED,))
-            again = [(number, item, *why) for number, item, *why in failed.fetchall() if may_pass(*why)]
-            dead = [(msgspec.msgpack.decode(item, type=Item).url, *why) for _, item, *why in again]
-            self._db.executemany("INSERT INTO dead VALUES (?, ?, ?)", dead)
-            self._db.executemany(
-                "UPDATE visits SET state = 0, tries = 0, not_before = 0, reason = '', detail = '' WHERE id = ?",
-                [(number,) for number, *_ in again],
-            )
+            while rows := self._db.execute(failed, (DROPPED, last, _RETRIED_AT_ONCE)).fetchall():
+                last = rows[-1][0]
+                passing = [(number, item, *why) for number, item, *why in rows if may_pass(*why)]
+                dead = [(msgspec.msgpack.decode(item, type=Item).url, *why) for _, item, *why in passing]
+                self._db.executemany("INSERT INTO dead VALUES (?, ?, ?)", dead)
+                self._db.executemany(
+                    "UPDATE visits SET state = 0, tries = 0, not_before = 0, reason = '', detail = '' WHERE id = ?",
+                    [(number,) for number, *_ in passing],
+                )
+                again += len(passing)
             self._db.execute(
                 "UPDATE hosts SET queued = (SELECT count(*) FROM visits WHERE host = name AND state = 0), "
                 "failures = 0, policies = NULL, ready_at = min(ready_at, ?) "
@@ -167,7 +175,7 @@ class Frontier:
                 (now() + delay_s,),
             )
             self.hosts.forget()
-        return len(again)
+        return again
 
     def payload(self, digest: str) -> Payload | None:
         row = self._db.execute("SELECT payload FROM payloads WHERE digest = ?", (digest,)).fetchone()

@@ -43,11 +43,15 @@ DROP INDEX IF EXISTS queue;
 TOTALS = """
 CREATE INDEX IF NOT EXISTS fullest ON hosts (queued) WHERE queued > 0;
 CREATE TABLE IF NOT EXISTS totals (name TEXT PRIMARY KEY, n INTEGER NOT NULL) WITHOUT ROWID;
-INSERT OR IGNORE INTO totals VALUES ('queued', 0), ('unsent', (SELECT count(*) FROM outbox));
+INSERT OR IGNORE INTO totals VALUES ('queued', 0), ('waiting', 0), ('unsent', (SELECT count(*) FROM outbox));
 CREATE TRIGGER IF NOT EXISTS host_added AFTER INSERT ON hosts WHEN NEW.queued <> 0 BEGIN
     UPDATE totals SET n = n + NEW.queued WHERE name = 'queued'; END;
 CREATE TRIGGER IF NOT EXISTS host_queued AFTER UPDATE OF queued ON hosts WHEN NEW.queued <> OLD.queued BEGIN
     UPDATE totals SET n = n + NEW.queued - OLD.queued WHERE name = 'queued'; END;
+CREATE TRIGGER IF NOT EXISTS host_begins AFTER INSERT ON hosts WHEN NEW.queued > 0 BEGIN
+    UPDATE totals SET n = n + 1 WHERE name = 'waiting'; END;
+CREATE TRIGGER IF NOT EXISTS host_turns AFTER UPDATE OF queued ON hosts WHEN (NEW.queued > 0) <> (OLD.queued > 0) BEGIN
+    UPDATE totals SET n = n + (NEW.queued > 0) - (OLD.queued > 0) WHERE name = 'waiting'; END;
 CREATE TRIGGER IF NOT EXISTS posted AFTER INSERT ON outbox BEGIN
     UPDATE totals SET n = n + 1 WHERE name = 'unsent'; END;
 CREATE TRIGGER IF NOT EXISTS sent AFTER DELETE ON outbox BEGIN

@@ -5,6 +5,7 @@ Pace is kept in seconds since 1970, so that it holds over restarts, by a clock t
 
 import asyncio
 import functools
+import math
 import random
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -45,6 +46,7 @@ class HostPace(Settings, frozen=True):
     concurrency_per_host: int | None = None
     max_requests_per_host: int | None = None
     max_delay_s: float | None = None
+    max_hours: float | None = None
 
 
 class PaceSettings(Settings, frozen=True):
@@ -67,6 +69,9 @@ class PaceSettings(Settings, frozen=True):
     """Of the whole job, over all hosts; 0: no limit."""
     max_requests_per_host: int = 0
     """Budget of a host over the whole job, policy files included; 0: no limit."""
+    max_hours: float = 0.0
+    """So long after the beginning of a run a host may be asked; what it has not given by then is dropped as
+    `not_in_time`. 0: no limit."""
     backoff_s: float = 5.0
     """Wait after a host answered 429 or 503, or did not answer; doubled each time in a row, with jitter. From the
     second time in a row on it is twelve times as long at least."""
@@ -79,6 +84,12 @@ class PaceSettings(Settings, frozen=True):
     which many lie on hosts that are long gone."""
     policy_age_s: float = 86400.0
     """robots.txt and the other policy files are fetched anew after this; RFC 9309 asks for a day at most."""
+
+    @property
+    def first_limit_s(self) -> float:
+        """When the time of a host may be over for the first time; infinite if never."""
+        limits = [self.max_hours, *(host.max_hours for host in self.hosts.values())]
+        return min((3600 * hours for hours in limits if hours), default=math.inf)
 
     def of(self, host: str) -> "PaceSettings":
         """Those that hold for a host, by its name and port."""

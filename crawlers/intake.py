@@ -15,7 +15,7 @@ from schemas.urls import media_key
 
 _MOST_ALIASES = 8
 #: Reasons for which another address would fare no better.
-OF_THE_HOST = ("host_down", "host_budget", "crawl_delay", "denied")
+OF_THE_HOST = ("host_down", "host_budget", "crawl_delay", "denied", "not_in_time")
 
 
 class Intake:

@@ -113,10 +113,15 @@ class KnownHosts:
         row = self._db.execute("SELECT pages FROM hosts WHERE name = ?", (host.name,)).fetchone()
         return bool(row and row[0])
 
-    def slowest(self, limit: int = 3) -> list[tuple[str, int, float]]:
-        """Name, queued visits and next time of the hosts that will take longest."""
-        return list(
-            self._db.execute(
-                "SELECT name, queued, ready_at FROM hosts WHERE queued > 0 ORDER BY queued DESC LIMIT ?", (limit,)
-            ).fetchall()
-        )
+    def waiting(self) -> int:
+        """How many hosts have something queued."""
+        return int(self._db.execute("SELECT n FROM totals WHERE name = 'waiting'").fetchone()[0])
+
+    def names_waiting(self, ready_after: float = -1.0) -> list[str]:
+        query = "SELECT name FROM hosts WHERE queued > 0 AND ready_at > ?"
+        return [name for (name,) in self._db.execute(query, (ready_after,))]
+
+    def fullest(self, limit: int) -> list[tuple[str, int]]:
+        """Name and queued visits of the hosts with most left."""
+        query = "SELECT name, queued FROM hosts WHERE queued > 0 ORDER BY queued DESC LIMIT ?"
+        return self._db.execute(query, (limit,)).fetchall()

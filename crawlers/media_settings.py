@@ -1,5 +1,7 @@
 """Where the images and videos come from that pages and lists name: settings of a build."""
 
+import os
+
 import msgspec
 
 from crawlers.crawl_config import CrawlConfig
@@ -19,7 +21,8 @@ class MediaSettings(Settings, frozen=True):
     from_web: bool = False
     """Fetch the images that the archives lack, into archives beside the dataset. Off, a build reaches no network."""
     from_build: str = ""
-    """The output of another build: what that one fetched is read, and nothing is asked for."""
+    """The output of another build: what that one fetched is read, and nothing is asked for. A path is taken from where
+    the command runs."""
     partitions: int = 0
     """Into how many parts the hosts are hashed, by registered domain; each has one worker, which keeps their pace.
     0: one for each CPU of the first run."""
@@ -30,6 +33,10 @@ class MediaSettings(Settings, frozen=True):
     """An archive of what is fetched is closed once it has grown to this."""
     fetch: FetchSettings = FetchSettings()
     pace: PaceSettings = PaceSettings()
+
+    def __post_init__(self) -> None:
+        if self.from_build and "://" not in self.from_build:  # goes on from another folder, too
+            msgspec.structs.force_setattr(self, "from_build", os.path.abspath(self.from_build))
 
 
 def media_crawl(media: MediaSettings, consent: ConsentSettings, partitions: int) -> CrawlConfig:

@@ -9,7 +9,7 @@ from crawlers.crawl_config import CrawlConfig
 from crawlers.fetch import Exchange
 from crawlers.items import Item
 from crawlers.parsing import Parsing
-from crawlers.responses import Found, in_page, in_sitemap, judge_of, markup_of, require_kind
+from crawlers.responses import Found, in_page, in_sitemap, is_encoded, judge_of, markup_of, require_kind
 from crawlers.sitemaps import MAX_SITEMAP_BYTES, Sitemap, SitemapEntry, entries_of
 from schemas.drops import Drop
 from schemas.links import PageLinks, PageSource
@@ -32,7 +32,10 @@ class Reader:
         max_bytes = judge_of(item.kind, self._config)(200, exchange.headers)
         if item.kind == "page":
             return await self._page(item, exchange, await asyncio.to_thread(self._markup, exchange, max_bytes))
-        await asyncio.to_thread(require_kind, item.kind, exchange, max_bytes)
+        if is_encoded(exchange):
+            await asyncio.to_thread(require_kind, item.kind, exchange, max_bytes)
+        else:  # a look at some bytes: less than a thread costs
+            require_kind(item.kind, exchange, max_bytes)
         match item.kind:
             case "sitemap":
                 sitemap = Sitemap(item.url, await asyncio.to_thread(exchange.decoded, MAX_SITEMAP_BYTES))

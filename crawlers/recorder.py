@@ -1,6 +1,8 @@
 """What a partition of a crawl writes to its archives, and how it knows after a kill how far they are good."""
 
 import json
+import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -24,6 +26,13 @@ LOADED_FOR = "WARC-Loaded-For"
 #: The fact of a frontier that says how far its archive is good.
 PLACE = "place"
 _STAMP = "stamp"
+
+
+def archive_in_hand(frontier: Path) -> str:
+    """The name of the archive in hand when this frontier was last written to; "" if there was none."""
+    with closing(sqlite3.connect(frontier)) as db:
+        row = db.execute("SELECT value FROM facts WHERE name = ?", (PLACE,)).fetchone()
+    return msgspec.msgpack.decode(row[0], type=tuple[str, int])[0] if row else ""
 
 
 class Recorder:

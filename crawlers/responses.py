@@ -70,10 +70,15 @@ def header_consent(headers: dict[str, str], url: str = "") -> Consent:
     return msgspec.structs.replace(consent, signals=header_signals(headers, url))
 
 
+def is_encoded(exchange: Exchange) -> bool:
+    """Whether a body is to be decompressed before it can be looked at."""
+    return exchange.headers.get("content-encoding", "").strip().lower() not in ("", "identity", "none")
+
+
 def require_kind(kind: str, exchange: Exchange, max_bytes: int) -> None:
     """Whether a body is what was asked for, by its bytes. Raises `Drop`: unsupported_type, and those of `decoded`."""
-    head, encoding = exchange.body[:_HEAD], exchange.headers.get("content-encoding", "identity").strip().lower()
-    if encoding not in ("", "identity", "none") and kind in ("image", "video"):
+    head = exchange.body[:_HEAD]
+    if is_encoded(exchange) and kind in ("image", "video"):
         head = exchange.decoded(max_bytes)[:_HEAD]
     match kind:
         case "image":

@@ -1,5 +1,7 @@
 """What a visit came to, kept in one transaction: its record and outcome, what it found, how its host is treated now."""
 
+import time
+
 import msgspec
 
 from crawlers.clock import now
@@ -24,6 +26,7 @@ _HOST_FAILURES = ("connect", "dns", "slow", "bad_response")
 NOWHERE = ("", -1)
 #: Reasons for which not even an answer that failed is recorded: its bytes are listed.
 _KEPT_NOWHERE = ("hash_listed", "denied")
+_GIVING_UP_S = 0.05
 
 
 class Settler:
@@ -111,12 +114,17 @@ class Settler:
         self._frontier.drop(visit, drop.reason, drop.detail, position)
         self._router.fall_back(visit.item, self._frontier.intake.fallbacks(visit))
 
-    def give_up(self, host: Host, reason: str, detail: str) -> None:
-        """Drop all that is queued for a host; inside a transaction."""
+    def give_up(self, host: Host, reason: str, detail: str) -> bool:
+        """Drop what is queued for a host, a million images perhaps: for so long that others need not wait. Returns
+        whether that is all; the rest is for the next call. Inside a transaction."""
+        began = time.monotonic()
         while items := self._frontier.give_up_host(host, reason, detail, ROUTED_AT_ONCE):
             count(self._status.drops, reason, len(items))
             for item in items:
                 self._router.fall_back(item, item.fallbacks)
+            if time.monotonic() - began > _GIVING_UP_S:
+                return False
+        return True
 
     def _redirected(self, visit: Visit, exchange: Exchange) -> None:
         """Keep the redirect, and go where it leads: as another visit, with its own consent and its own host's pace."""

@@ -43,6 +43,9 @@ from schemas.links import PageLinks, PageSource
 
 _SKIPPED_IN_A_ROW, _SKIPPING_S = 200, 0.05
 _LOOKED_AT_AGAIN_S = 0.25
+_HOSTS_LOOKED_AT = 20  # for those that take longest
+_LATE_LOOKED_FOR_EVERY_S = 2.0
+_SENT_WITHIN_S = 30.0  # of the turn of a request
 _MOST_TASKS = 20_000
 
 
@@ -97,6 +100,8 @@ class Spider:
             self.frontier.hosts.touch,
             config.partitions,
         )
+        with self.frontier.transaction():
+            self._turns.resume(self.frontier.hosts.names_waiting(ready_after=now() - _SENT_WITHIN_S))
         self._share_out()
         await self._router.renew()
         return self
@@ -180,7 +185,8 @@ class Spider:
         status = self._status
         status.requests = self._settler.requests
         status.queued, status.unsent = self.frontier.queued(), self.frontier.unsent()
-        status.in_flight, status.slowest = len(self._tasks), self.frontier.hosts.slowest()
+        status.in_flight, status.hosts = len(self._tasks), self.frontier.hosts.waiting()
+        status.slowest = self._turns.slowest(self.frontier.hosts.fullest(_HOSTS_LOOKED_AT))
         return status
 
     def stop(self) -> None:
@@ -202,8 +208,11 @@ class Spider:
 
         Raises what no visit can be blamed for: a full disk, an error in weft itself.
         """
+        self._began = now()
+        self._late_at = self._began + self._config.pace.first_limit_s
         while not self._stopping and self._failure is None:
             self._changed.clear()
+            self._end_late()
             self._start_due()
             await self._wait()
         if self._tasks and self._failure is None:
@@ -211,6 +220,19 @@ class Spider:
         if self._failure is not None:
             raise self._failure
         self._recorder.finish()
+
+    def _end_late(self) -> None:
+        """Give up hosts whose time is over, those too that are not to be asked for long."""
+        at = now()
+        if at < self._late_at:
+            return
+        for name in self.frontier.hosts.names_waiting():
+            if not self._turns.has_time(name, at - self._began):
+                with self.frontier.transaction():
+                    detail = f"after {at - self._began:.0f} s"
+                    if not self._settler.give_up(self.frontier.hosts.get(name), "not_in_time", detail):
+                        return
+        self._late_at = at + _LATE_LOOKED_FOR_EVERY_S
 
     async def _wait(self) -> None:
         """Until something ends or arrives, or the next host is ready."""

@@ -1,10 +1,11 @@
 """Whose turn it is: by the pace of a host, that of its address, and that of the crawl as a whole."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from crawlers.addresses import GuardedResolver
 from crawlers.clock import now
+from crawlers.crawl_status import HostLeft
 from crawlers.flights import Flight, Flights
 from crawlers.hosts import Host, PaceSettings, host_name
 from schemas.urls import host_of
@@ -44,6 +45,27 @@ class Turns:
                 self._paces.clear()
             self._paces[host.name] = self._settings.of(host.name)
         return self._paces[host.name]
+
+    def slowest(self, fullest: Iterable[tuple[str, int]], limit: int = 3) -> list[HostLeft]:
+        """Of hosts and their queues those that take longest by their pace, the longest first."""
+        left = [HostLeft(name, queued, self._left_s(self._host(name), queued)) for name, queued in fullest]
+        return sorted(left, key=lambda host: (-host.left_s, -host.queued))[:limit]
+
+    def _left_s(self, host: Host, queued: int) -> float:
+        return max(0.0, host.ready_at - now()) + (queued - 1) * host.delay_s(self.pace(host))
+
+    def has_time(self, name: str, since_s: float) -> bool:
+        """Whether a host may still be asked so long after the beginning of the run."""
+        most_s = 3600 * self._settings.of(name).max_hours
+        return not most_s or since_s < most_s
+
+    def resume(self, lately: Iterable[str]) -> None:
+        """Of hosts that were asked `lately`: a busy crawler sends a request later than its turn, and who was killed has
+        not said when. They wait as if it had been sent now."""
+        for name in lately:
+            host = self._host(name)
+            host.ready_at = max(host.ready_at, now() + host.delay_s(self.pace(host)))
+            self._keep(host)
 
     def may_start(self, host: Host) -> bool:
         """Whether the address of a host may be asked now. Else it has a place in the row of those that wait for it."""

@@ -52,13 +52,14 @@ def build(
     retry: bool = False,
     shown: BuildProgress | None = None,
     robots: Sequence[str] = (),
+    status_port: int = 0,
 ) -> Dataset:
     """Build, or finish, the dataset at `output`, a path or fsspec URL, of archives and of lists of `videos`.
 
     `deny` are lines of a `DenyList`, added to that of the output: nothing that it denies is kept, and samples of it
     that were collected before are removed. With `retry`, media that failed for a reason that may have passed are asked
     for again, and what is made of media is made anew. `robots` are archives of robots.txt captures, by which pages and
-    media are judged.
+    media are judged. While media are fetched, their state is served at `status_port`.
 
     Raises `SettingsError` or `InputError` when the call is wrong, `BuildError` when partitions could not be done,
     `StepError` when a step is at fault.
@@ -85,7 +86,7 @@ def build(
     with shown or BuildProgress() as told:
         told.prepare("listing the inputs")
         plan = make_plan(store, inputs, recipe, videos=videos, robots=robots)
-        made = carry_out(store, plan, recipe, engine, told)
+        made = carry_out(store, plan, recipe, engine, told, status_port)
     left = remove_denied(store, made, denied, engine)  # partitions may have been done before something was denied
     refresh_cards(store)
     return left
@@ -101,6 +102,7 @@ def append(
     rewrite: bool = False,
     shown: BuildProgress | None = None,
     robots: Sequence[str] = (),
+    status_port: int = 0,
 ) -> Dataset:
     """Add archives and lists of `videos` to the finished dataset at `output`, or finish adding them; without any, what
     was begun. Inputs that it has already are left out.
@@ -110,7 +112,7 @@ def append(
     """
     store = Store(output)
     with shown or BuildProgress() as told:
-        dataset = _append(store, inputs, Recipe.of(recipe), engine, deny, videos, rewrite, told, robots)
+        dataset = _append(store, inputs, Recipe.of(recipe), engine, deny, videos, rewrite, told, robots, status_port)
     dataset = remove_denied(store, dataset, read_deny_list(store), engine)
     dataset = rewrite_superseded(store, dataset, engine) if rewrite else dataset
     refresh_cards(store)
@@ -127,6 +129,7 @@ def _append(
     may_be_none: bool,
     shown: BuildProgress,
     robots: Sequence[str],
+    status_port: int,
 ) -> Dataset:
     """The same without what is done to shards that are there. Without any inputs there need be nothing that was begun
     where that is not all that is asked for: `may_be_none`."""
@@ -161,28 +164,30 @@ def _append(
         plan = make_plan(part, inputs, recipe, videos=videos, onto=onto, leave_out=there, robots=robots)
     add_to_deny_list(part, denied.lines)
     if not part.exists(DATASET):
-        carry_out(part, plan, recipe, engine, shown)
+        carry_out(part, plan, recipe, engine, shown, status_port)
     return publish(store)
 
 
-def carry_out(store: Store, plan: Plan, recipe: Recipe, engine: EngineSettings, shown: BuildProgress) -> Dataset:
+def carry_out(
+    store: Store, plan: Plan, recipe: Recipe, engine: EngineSettings, shown: BuildProgress, status_port: int = 0
+) -> Dataset:
     """Do what is missing of a planned build."""
     for videos_of in plan.video_lists:  # what is wrong with one is told before any work begins
         check_list(videos_of.url)
     with opened_engine(engine, recipe, shown) as runner, Phases(runner, store, plan, recipe, shown) as phases:
         shown.foresee(foreseen(plan))
-        run_phases(phases)
+        run_phases(phases, status_port)
     dataset = finish(store, plan, jobs_of(plan.config.kinds), phases.commits)
     shown.end()
     return dataset
 
 
-def run_phases(phases: Phases) -> None:
+def run_phases(phases: Phases, status_port: int = 0) -> None:
     """All of a build: what is missing of each."""
     jobs, wanting = jobs_of(phases.plan.config.kinds), read_inputs(phases)
     for job in jobs:
         job.compare(phases)
-    fetch_media(phases, [job.asks for job in jobs], wanting)
+    fetch_media(phases, [job.asks for job in jobs], wanting, status_port)
     for job in jobs:
         job.make(phases)
 

@@ -35,8 +35,10 @@ def fetch_pairs(
     deny: Sequence[str] = (),
     retry: bool = False,
     shown: BuildProgress | None = None,
+    status_port: int = 0,
 ) -> Dataset:
-    """Fetch, or finish, the pairs of these lists. `retry`, `shown` and what is raised: as of `jobs.build.build`."""
+    """Fetch, or finish, the pairs of these lists. `retry`, `shown`, `status_port`, what is raised: as of
+    `jobs.build.build`."""
     recipe = Recipe.of(recipe)
     media = msgspec.structs.replace(recipe.config.media, from_web=True)
     config = msgspec.structs.replace(recipe.config, kinds=("pairs",), media=media)
@@ -59,7 +61,7 @@ def fetch_pairs(
             phases.run(LISTS, recipe)
             compare_pairs(phases)
             if config.lists.downloader == "weft":
-                fetch_media(phases, [ASK_PAIR_IMAGES], [LISTS])
+                fetch_media(phases, [ASK_PAIR_IMAGES], [LISTS], status_port)
             make_pairs(phases)
         dataset = finish(store, plan, jobs_of(config.kinds), phases.commits)
         told.end()

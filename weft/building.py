@@ -34,6 +34,8 @@ def build(
     append: bool = False,
     rewrite: bool = False,
     robots: AnyPath | Iterable[AnyPath] = (),
+    retry_failed: bool = False,
+    status_port: int = 0,
     engine: str = "ray",
     workers: int = 0,
     address: str = "",
@@ -51,6 +53,8 @@ def build(
     append     add the inputs to the finished dataset that lies there; without inputs go on with what was begun
     rewrite    with `append`: write shards anew that hold samples which newer ones have replaced, without these
     robots     archives of robots.txt captures, by which pages and media are judged
+    retry_failed  ask again for media that failed for a reason that may have passed, and make their samples
+    status_port   while media are fetched: a page and /metrics for Prometheus at this port, on this machine alone
     engine     `ray`, here or on the cluster at `address`; `inline` works in this process
     workers    partitions at a time on a Ray that is started here; 0: one for each CPU
 
@@ -68,10 +72,12 @@ def build(
         listed(deny),
         listed(videos),
     )
+    if append and retry_failed:
+        raise SettingsError("retry_failed asks again for what a dataset lacks, append adds to it: one after the other")
     if append:
-        building.append(*given, rewrite=rewrite, robots=listed(robots))
+        building.append(*given, rewrite=rewrite, robots=listed(robots), status_port=status_port)
     else:
-        building.build(*given, robots=listed(robots))
+        building.build(*given, retry=retry_failed, robots=listed(robots), status_port=status_port)
     return open_dataset(output)
 
 

@@ -103,12 +103,26 @@ def run(arguments: argparse.Namespace) -> int:
         inputs = [*arguments.input, *_copied(arguments, engine)]
         given = (arguments.output, inputs, recipe, engine, read_lines(arguments.deny), arguments.videos)
         if arguments.append:
-            return append(*given, rewrite=arguments.rewrite, shown=shown, robots=arguments.robots)
-        return build(*given, retry=arguments.retry_failed, shown=shown, robots=arguments.robots)
+            return append(
+                *given,
+                rewrite=arguments.rewrite,
+                shown=shown,
+                robots=arguments.robots,
+                status_port=arguments.status_port,
+            )
+        return build(
+            *given,
+            retry=arguments.retry_failed,
+            shown=shown,
+            robots=arguments.robots,
+            status_port=arguments.status_port,
+        )
 
     beside = {"--append": arguments.append, "--records": arguments.index, "--retry-failed": arguments.retry_failed}
     if arguments.dry_run and (others := [name for name, is_given in beside.items() if is_given]):
         return fail(f"--dry-run tells of a new build, not of {others[0]}", 2)
+    if arguments.append and arguments.retry_failed:
+        return fail("--retry-failed asks again for what a dataset lacks, --append adds to it: one after the other", 2)
     if arguments.rewrite and not arguments.append:
         return fail("--rewrite is for --append", 2)
     return carry_out(work, arguments.output)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from jobs.cli import fail, positive
 from jobs.commands.records import add_records, copy, is_asked_for
+from jobs.commands.running import add_status_port
 
 if TYPE_CHECKING:
     from crawlers.crawl_config import CrawlConfig
@@ -39,9 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="CRAWL",
         help="folders of earlier crawls, or archives: what has not changed since is only referred to",
     )
-    parser.add_argument(
-        "--status-port", type=positive, default=0, help="a page and /metrics for Prometheus, on this machine alone"
-    )
+    add_status_port(parser)
     parser.add_argument("--max-seconds", type=float, default=0.0, help="stop after so long; a rerun goes on")
     parser.add_argument("--engine", choices=("ray", "inline"), default="ray", help="inline works in this one process")
     parser.add_argument("--address", default="", help="of a Ray cluster; default RAY_ADDRESS, else this machine")

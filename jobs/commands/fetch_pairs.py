@@ -43,7 +43,9 @@ def run(arguments: argparse.Namespace) -> int:
         config = recipe.config
         engine = engine_of(arguments)
         deny, retry = read_lines(arguments.deny), arguments.retry_failed
-        dataset = fetch_pairs(arguments.output, arguments.lists, recipe, engine, deny, retry, shown)
+        dataset = fetch_pairs(
+            arguments.output, arguments.lists, recipe, engine, deny, retry, shown, arguments.status_port
+        )
         if not config.media.fetch.contact and config.lists.downloader == "weft":
             shown.pause()
             print("sites could not see who is fetching: give --contact with an address where you can be reached")

@@ -16,9 +16,16 @@ def add_fetching(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="ask again for images and videos that failed for a reason that may have passed, and make their samples",
     )
+    add_status_port(parser, "while images and videos are fetched: ")
     parser.add_argument(
         "--media-from", default="", metavar="DIR", help="read what another build has fetched, and ask nobody"
     )
+
+
+def add_status_port(parser: argparse.ArgumentParser, when: str = "") -> None:
+    """Where what fetches tells how far it is; `when` it does."""
+    told = f"{when}a page and /metrics for Prometheus, on this machine alone"
+    parser.add_argument("--status-port", type=positive, default=0, metavar="N", help=told)
 
 
 def add_engine(parser: argparse.ArgumentParser) -> None:

@@ -125,6 +125,8 @@ def ask(output: str, wish: Literal["stop", "pause", "resume"]) -> None:
 class Crawl:
     """Starts the workers, carries items between them, and knows when all is done."""
 
+    _called, _knows_end = "crawl", False  # nobody knows where a crawl ends
+
     def __init__(
         self,
         folder: Path,
@@ -152,13 +154,14 @@ class Crawl:
                 self._workers.append(await self._start(partition))
             await self._seed(seeds)
             self._runs = [asyncio.create_task(worker.run()) for worker in self._workers]
-            with self._shown or Progress("crawl") as progress:
-                statuses = await self._drive(CrawlProgress(progress), started, max_pages, max_seconds)
+            with self._shown or Progress(self._called) as shown:
+                progress = CrawlProgress(shown, self._knows_end)
+                statuses = await self._drive(progress, started, max_pages, max_seconds)
             for worker in self._workers:
                 await worker.stop()
             await asyncio.gather(*self._runs)
             statuses = await self._statuses()
-            self._watch.show(statuses, CrawlProgress(progress).text(statuses), is_over=True)
+            self._watch.show(statuses, progress, is_over=True)
             refused: Counter[str] = Counter()
             for worker in self._workers:
                 refused.update(await worker.export())
@@ -201,7 +204,7 @@ class Crawl:
             except WorkerDied:
                 continue
             progress.show(statuses)
-            self._watch.show(statuses, progress.text(statuses), self._is_paused)
+            self._watch.show(statuses, progress, self._is_paused)
             await self._pause((self._folder / PAUSE).exists())
             pages = sum(status.visits.get("page", 0) for status in statuses)
             earlier = pages if earlier is None else earlier

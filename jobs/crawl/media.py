@@ -29,6 +29,7 @@ __all__ = ["CrawlError", "fetch_wanted"]
 #: Rows of what is wanted, in the bucket of the partition of its host: an `Item`.
 ASKED = "item"
 _ROWS_AT_A_TIME = 1000
+_QUEUED = "queued"  # the name of the fact that all is
 #: Of a store of objects: how often it is looked whether an archive is whole, and how old one may grow.
 _LOOK_EVERY_S, _ROLL_EVERY_S = 5.0, 600.0
 _BEAT_EVERY_S = 10.0
@@ -45,13 +46,15 @@ def fetch_wanted(
     engine: Engine,
     max_hours: float,
     shown: Shown | None = None,
+    status_port: int = 0,
 ) -> CrawlReport:
     """Fetch, or go on fetching, what files of rows in `store` ask each worker for, into the folder of this name there.
+    Meanwhile its state is served at `status_port` of this machine, as of a crawl.
 
-    `shown` takes the line of the crawl in place of a line of its own. Raises `CrawlError` when it cannot go on,
-    `StepError` when weft itself is at fault.
+    `shown` takes the line of the crawl in place of a line of its own. Raises `SettingsError` where that port is taken,
+    `CrawlError` when it cannot go on, `StepError` when weft itself is at fault.
     """
-    job = _MediaCrawl(store, folder, config, deny, wanted, engine, shown)
+    job = _MediaCrawl(store, folder, config, deny, wanted, engine, shown, status_port)
     try:
         return asyncio.run(job.run((), 0, max_hours * 3600))
     except (OSError, WorkerDied) as error:
@@ -60,6 +63,8 @@ def fetch_wanted(
 
 class _MediaCrawl(Crawl):
     """Its workers find their seeds themselves."""
+
+    _called, _knows_end = "fetch", True
 
     def __init__(
         self,
@@ -70,10 +75,11 @@ class _MediaCrawl(Crawl):
         wanted: Sequence[Sequence[str]],
         engine: Engine,
         shown: Shown | None,
+        status_port: int,
     ) -> None:
         self._scratch = tempfile.TemporaryDirectory(prefix="weft-media-")
         own = Path(store.path(folder)).absolute() if store.is_local else Path(self._scratch.name)
-        super().__init__(own, config, deny, engine, shown=shown)
+        super().__init__(own, config, deny, engine, status_port, shown)
         self._store, self._name, self._wanted = store, folder, wanted
 
     async def _start(self, partition: int) -> SpiderWorker:
@@ -108,11 +114,16 @@ class MediaWorker(SpiderWorker):
             self._owning = asyncio.create_task(self._own(self._lease))
             await asyncio.to_thread(self._mirror.restore)
         await super().open()
+        frontier = self._spider.frontier
+        if frontier.fact(_QUEUED):  # what phases have asked for stays what it is
+            return
         for table in BucketReader(self._store).groups(self._wanted, self._partition):
             for rows in table.select([ASKED]).to_batches(max_chunksize=_ROWS_AT_A_TIME):
                 packed = rows.column(0).to_pylist()
                 self._spider.offer([msgspec.msgpack.decode(item, type=Item) for item in packed])
                 await asyncio.sleep(0)
+        with frontier.transaction():
+            frontier.set_fact(_QUEUED, b"all")
 
     async def run(self) -> None:
         """As a crawl; what is whole is sent to a store of objects now and then."""
@@ -146,10 +157,15 @@ class MediaWorker(SpiderWorker):
                 self._spider.roll()
                 rolled = time.monotonic()
             if mirror.has_news:
-                await asyncio.to_thread(mirror.publish)
+                await asyncio.to_thread(self._publish, mirror)
+
+    def _publish(self, mirror: Mirror) -> None:
+        """Unless another owner has gone on from what was sent before."""
+        if self._lease is not None and self._lease.beat():
+            mirror.publish()
 
     async def export(self) -> dict[str, int]:
         """What became of each address stays in the frontier; the phase that reads it tells."""
         if self._mirror is not None:
-            await asyncio.to_thread(self._mirror.publish)
+            await asyncio.to_thread(self._publish, self._mirror)
         return self._spider.frontier.refused()

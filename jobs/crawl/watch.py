@@ -9,7 +9,8 @@ from pathlib import Path
 
 import msgspec
 
-from crawlers.crawl_status import Status
+from crawlers.crawl_status import HostLeft, Status
+from jobs.crawl.progress import CrawlProgress, left_s, slowest_hosts
 from schemas.settings import SettingsError
 
 STATE = "work/status.json"
@@ -33,7 +34,10 @@ class CrawlState(msgspec.Struct, frozen=True):
     requests: int = 0
     queued: int = 0
     in_flight: int = 0
-    most_left: tuple[tuple[str, int], ...] = ()  # hosts and their queues
+    hosts: int = 0  # that have something queued
+    slowest: tuple[HostLeft, ...] = ()
+    media_per_s: float = 0.0
+    left_s: float = 0.0  # until all that is queued now is asked for
 
     @property
     def word(self) -> str:
@@ -48,10 +52,12 @@ class Watch:
         self._state = CrawlState()
         self._server: asyncio.Server | None = None
 
-    def show(self, statuses: list[Status], line: str, is_paused: bool = False, is_over: bool = False) -> None:
+    def show(
+        self, statuses: list[Status], progress: CrawlProgress, is_paused: bool = False, is_over: bool = False
+    ) -> None:
         if time.time() - self._state.at < _WRITTEN_EVERY_S and not is_over:
             return
-        self.keep(_sum_of(statuses, line, is_paused, is_over))
+        self.keep(_sum_of(statuses, progress, is_paused, is_over))
 
     def keep(self, state: CrawlState) -> None:
         """The same of what is no crawl over partitions of a frontier."""
@@ -89,16 +95,15 @@ class Watch:
         writer.close()
 
 
-def _sum_of(statuses: list[Status], line: str, is_paused: bool, is_over: bool) -> CrawlState:
+def _sum_of(statuses: list[Status], progress: CrawlProgress, is_paused: bool, is_over: bool) -> CrawlState:
     def total(name: str) -> dict[str, int]:
         return dict(sorted(sum((Counter(getattr(status, name)) for status in statuses), Counter[str]()).items()))
 
-    hosts = sorted((host[:2] for status in statuses for host in status.slowest), key=lambda host: -host[1])
     return CrawlState(
         at=time.time(),
         is_paused=is_paused,
         is_over=is_over,
-        line=line,
+        line=progress.text(statuses),
         visits=total("visits"),
         statuses=total("statuses"),
         drops=total("drops"),
@@ -106,7 +111,10 @@ def _sum_of(statuses: list[Status], line: str, is_paused: bool, is_over: bool) -
         requests=sum(status.requests for status in statuses),
         queued=sum(status.queued for status in statuses),
         in_flight=sum(status.in_flight for status in statuses),
-        most_left=tuple(hosts[:_HOSTS_SHOWN]),
+        hosts=sum(status.hosts for status in statuses),
+        slowest=tuple(slowest_hosts(statuses, _HOSTS_SHOWN)),
+        media_per_s=0.0 if is_over else progress.rates.media_per_s,
+        left_s=left_s(statuses, progress.rates.requests_per_s),
     )
 
 
@@ -136,9 +144,18 @@ def metrics_of(state: CrawlState) -> str:
         ("bytes_total", "counter", state.bytes),
         ("queued", "gauge", state.queued),
         ("in_flight", "gauge", state.in_flight),
+        ("hosts_waiting", "gauge", state.hosts),
+        ("media_per_second", "gauge", state.media_per_s),
+        ("left_seconds", "gauge", state.left_s),
         ("paused", "gauge", int(state.is_paused)),
     ):
         lines += [f"# TYPE weft_crawl_{name} {kind}", f"weft_crawl_{name} {value}"]
+    for name, values in (
+        ("queued", {host.name: host.queued for host in state.slowest}),
+        ("left_seconds", {host.name: host.left_s for host in state.slowest}),
+    ):
+        lines.append(f"# TYPE weft_crawl_host_{name} gauge")
+        lines += [f'weft_crawl_host_{name}{{host="{_quoted(host)}"}} {value}' for host, value in values.items()]
     return "\n".join([*lines, ""])
 
 
@@ -147,7 +164,10 @@ def page_of(state: CrawlState) -> str:
     tables = [("visits", state.visits.items()), ("responses", state.statuses.items()), ("dropped", state.drops.items())]
     parts = [
         f"<h2>{name}</h2><table>{''.join(f'<tr><td>{html.escape(word)}<td>{n:,}' for word, n in rows)}</table>"
-        for name, rows in [*tables, ("most left", state.most_left)]
+        for name, rows in [
+            *tables,
+            ("queued on the slowest hosts", [(host.name, host.queued) for host in state.slowest]),
+        ]
     ]
     return (
         f"<!DOCTYPE html><meta charset=utf-8><meta http-equiv=refresh content=5><title>weft crawl</title>"

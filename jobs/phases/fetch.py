@@ -24,6 +24,7 @@ from jobs.phases.run import Phases
 from jobs.phases.task import Fetched, Memory, Phase, Task
 from schemas.buckets import bucket_of, first_of_each
 from schemas.commits import read_done
+from schemas.dataset import DATASET
 from schemas.deny import DenyList, read_deny_list
 from schemas.settings import SettingsError
 from schemas.storage import Store
@@ -31,6 +32,7 @@ from schemas.urls import absolute_url, media_key
 
 MEDIA = "media"  # the folder of what was fetched, laid out as that of a crawl
 _WARCS, FRONTIERS = "media/warc", "media/work/frontier"
+_FRONTIER = ".sqlite"  # behind the number of a worker
 _ROWS = {ASKED: pa.binary()}
 _OUTCOMES = {
     "key": pa.binary(),
@@ -77,8 +79,9 @@ class Asks:
         self._rows.add(partition_of(item.url, self._partitions), packed, size=len(packed) + 100)
 
 
-def fetch_media(phases: Phases, asking: Sequence[Phase], wanting: Sequence[Phase]) -> None:
+def fetch_media(phases: Phases, asking: Sequence[Phase], wanting: Sequence[Phase], status_port: int = 0) -> None:
     """Fetch what the phases `asking` find to be wanted; `wanting` have written which partition wants which address.
+    Meanwhile its state is served at `status_port` of this machine (0: is not).
 
     Raises `SettingsError` where a build that is to be read from has fetched nothing or credentials of a proxy are
     missing, and `CrawlError`.
@@ -99,8 +102,9 @@ def fetch_media(phases: Phases, asking: Sequence[Phase], wanting: Sequence[Phase
                 [name for phase in asking for name in phases.files(phase, "asked", worker)]
                 for worker in range(fetched.partitions)
             ]
+            deny = read_deny_list(store)
             with phases.shown.stage(MEDIA) as shown:
-                fetch_wanted(store, MEDIA, config, read_deny_list(store), files, phases.engine, media.max_hours, shown)
+                fetch_wanted(store, MEDIA, config, deny, files, phases.engine, media.max_hours, shown, status_port)
     phases.run(FETCH)
     phases.run(LOCATED, wanting)
 
@@ -120,24 +124,27 @@ def _numbers(memory: Memory) -> dict[str, int]:
 
 def _fetched(store: Store, source: Store, media: MediaSettings) -> Fetched:
     """What is decided before anything is fetched; decided once."""
-    partitions = media.partitions or os.cpu_count() or 1
+    frontiers = [f"{worker:03d}{_FRONTIER}" for worker in range(media.partitions or os.cpu_count() or 1)]
     if media.from_build:
-        names = [name for name in source.list(FRONTIERS) if name.endswith(".sqlite")]
-        partitions = sum(name.removesuffix(".sqlite").isdigit() for name in names)  # not those of what was added to it
-        if not partitions:
+        frontiers = [name for name in source.list(FRONTIERS) if name.endswith(_FRONTIER)]
+        if not frontiers:
             raise SettingsError(f"media.from_build: {media.from_build} has fetched nothing")
+        if not source.exists(DATASET) and len(read_done(source, FETCH.name).commits) < len(frontiers):
+            raise SettingsError(f"media.from_build: {media.from_build} is still fetching; let it come to its end first")
     where = source.root if source.is_local else source.url  # a relative path means another folder to another process
-    store.put_if_absent(Fetched.NAME, msgspec.json.encode(Fetched(where, partitions)))
+    store.put_if_absent(Fetched.NAME, msgspec.json.encode(Fetched(where, frontiers)))
     return msgspec.json.decode(store.read(Fetched.NAME), type=Fetched)
 
 
 def read_frontier(task: Task) -> None:
     """Tell what became of each address that one worker was asked for, in the bucket of its key."""
-    outcomes = task.writer("outcomes", _OUTCOMES)
-    with at_hand(Store(task.memory.fetched.output), f"{FRONTIERS}/{task.index:03d}.sqlite") as path:
+    outcomes, fetched = task.writer("outcomes", _OUTCOMES), task.memory.fetched
+    name = fetched.frontiers[task.index]
+    build = "".join(name.rpartition("-")[:2])  # archives of an append are named for it, as its frontiers are
+    with at_hand(Store(fetched.output), f"{FRONTIERS}/{name}") as path:
         for found in read_outcomes(path):
             place = found.place
-            where = ("", -1, -1) if place is None else (place.file, place.offset, place.length)
+            where = ("", -1, -1) if place is None else (build + place.file, place.offset, place.length)
             row = (found.key, *where, found.record_url, found.reason, found.detail)
             outcomes.add(bucket_of(found.key, task.plan.buckets), *row, size=300)
 

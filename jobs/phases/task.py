@@ -56,12 +56,17 @@ class Run(msgspec.Struct, frozen=True):
 
 
 class Fetched(msgspec.Struct, frozen=True):
-    """`work/fetched.json`: whose fetched media a build reads, its own or another's, and how many workers had hosts."""
+    """`work/fetched.json`: whose fetched media a build reads, its own or another's, and by their names the frontiers of
+    the workers that fetched them."""
 
     NAME: ClassVar[str] = "work/fetched.json"
 
     output: str
-    partitions: int
+    frontiers: list[str]
+
+    @property
+    def partitions(self) -> int:
+        return len(self.frontiers)
 
 
 class Memory:

@@ -1,5 +1,6 @@
 """How fast a spider asks, by the servers' own logs."""
 
+import asyncio
 import itertools
 import time
 from collections import Counter
@@ -9,7 +10,10 @@ import msgspec
 
 from crawlers.clock import now
 from crawlers.hosts import Host, PaceSettings
+from crawlers.items import Item
 from crawlers.site_policy import SitePolicy
+from crawlers.spider import Spider
+from pipeline.page.links import find_links
 from tests.crawlers.crawling import FAST, config, crawl
 from tests.crawlers.servers import Reply, Request, WebServer, page
 
@@ -23,6 +27,31 @@ def test_the_delay_between_requests_is_kept_policy_files_included(web: WebServer
         assert times[-1] - times[0] > 6 * 0.2 - 0.15  # a busy machine may log one late, and so the next gap short
         assert sorted(later - earlier for earlier, later in itertools.pairwise(times))[3] > 0.18
     assert max(line.at_once for line in web.log) == 1
+
+
+def test_after_a_kill_a_request_counts_from_when_it_may_have_been_sent(web: WebServer, tmp_path: Path) -> None:
+    """A busy crawler sends it later than its turn was, and who is killed then has not written down when."""
+    web.routes |= {"/": Reply(page())}
+    settings = config(web, PaceSettings(delay_s=0.5))
+
+    async def run() -> float:
+        async with Spider(tmp_path, 0, settings, find_links) as spider:
+            spider.offer([Item("http://a.example/", "page")])
+            host = spider.frontier.hosts.get("a.example")
+            host.ready_at = now()  # its turn was half a second ago, and it was sent only now
+            with spider.frontier.transaction():
+                spider.frontier.hosts.touch(host)
+        opened = time.time()
+        async with Spider(tmp_path, 0, settings, find_links) as spider:
+            running = asyncio.create_task(spider.run())
+            while not web.log:
+                await asyncio.sleep(0.01)
+            spider.stop()
+            await running
+        return opened
+
+    opened = asyncio.run(run())
+    assert web.log[0].time >= opened + 0.45
 
 
 def test_hosts_do_not_wait_for_one_another(web: WebServer, tmp_path: Path) -> None:

@@ -62,6 +62,27 @@ def test_records_are_as_the_standard_says(tmp_path: Path, capsys: pytest.Capture
     assert body == b"<p>hello"
 
 
+def test_what_is_packed_already_is_stored_as_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Though it would become a little smaller: that takes longer than all else that is done to an image."""
+    sparse = bytes(9_000) + bytes(range(256)) * 100
+    writer = WarcWriter(tmp_path, "x", 1 << 20)
+    lengths = {}
+    for kind, body in (
+        ("image/jpeg", sparse),
+        ("image/svg+xml", sparse),
+        ("text/html", sparse),
+        ("image/gif", b"x" * 3000),
+    ):
+        item = exchange(f"http://a.example/{len(lengths)}", body, (("Content-Type", kind),))
+        lengths[kind] = writer.write(item, payload_digest(body)).position.length
+    writer.finish()
+    check(next(tmp_path.iterdir()), capsys)
+    assert len(sparse) < lengths["image/jpeg"] < len(sparse) + 1000
+    assert (
+        max(lengths["image/svg+xml"], lengths["text/html"], lengths["image/gif"]) < 2000
+    )  # small ones have large heads
+
+
 def test_each_record_is_a_gzip_member_at_the_place_that_was_told(tmp_path: Path) -> None:
     writer = WarcWriter(tmp_path, "x", 1 << 20)
     payloads = [writer.write(exchange(f"http://a.example/{n}", b"%d" % n * 1000), "sha256:x") for n in range(3)]

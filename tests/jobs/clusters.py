@@ -3,8 +3,9 @@
     python -m tests.jobs.clusters NODES
 
 starts a cluster of a head without CPUs and NODES nodes of one CPU each, prints its address, and then takes commands,
-a line each: `kill` ends one node as a power cut would and starts another in its place, `nodes N` changes their number.
-It ends with its standard input.
+a line each: `kill` ends one node as a power cut would, with its disk, and starts another in its place, `nodes N`
+changes their number. The disk of a node is the folder that its processes have for what is temporary. It ends with its
+standard input.
 """
 
 import os
@@ -12,10 +13,12 @@ import random
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from tests.jobs.processes import ray_processes
 
@@ -75,7 +78,9 @@ def running_cluster(nodes: int) -> Iterator[BuildCluster]:
         process.wait()
 
 
-def start_build(out: Path, archives: Sequence[Path], address: str, settings: Sequence[str]) -> "subprocess.Popen[str]":
+def start_build(
+    out: Path | str, archives: Sequence[Path], address: str, settings: Sequence[str]
+) -> "subprocess.Popen[str]":
     arguments = [sys.executable, "-m", "jobs.build", "--input", *map(str, archives), "--output", str(out)]
     arguments += ["--address", address, *(part for one in settings for part in ("--set", one))]
     environment = {**os.environ, **_ENVIRONMENT}
@@ -156,27 +161,50 @@ def can_mount() -> bool:
     return os.geteuid() == 0 and probe.returncode == 0
 
 
+def end_processes_on(disk: str) -> None:
+    """Those of a node: its workers live on for a moment, as they would not without power."""
+    for number in map(int, filter(str.isdigit, os.listdir("/proc"))):
+        try:
+            if f"TMPDIR={disk}".encode() in Path(f"/proc/{number}/environ").read_bytes().split(b"\0"):
+                os.kill(number, signal.SIGKILL)
+        except OSError:  # it has ended, or is another's
+            pass
+
+
 def main() -> None:
     """The process of the cluster."""
     from ray.cluster_utils import Cluster
 
     head = {"num_cpus": 0, "object_store_memory": 80 << 20, "include_dashboard": False}
     cluster = Cluster(initialize_head=True, head_node_args=head)
-    nodes = [cluster.add_node(**_NODE) for _ in range(int(sys.argv[1]))]
+    disks: dict[Any, tempfile.TemporaryDirectory[str]] = {}
+
+    def add_node() -> Any:
+        disk = tempfile.TemporaryDirectory(prefix="weft-node-", ignore_cleanup_errors=True)
+        node = cluster.add_node(**_NODE, env_vars={"TMPDIR": disk.name})
+        disks[node] = disk
+        return node
+
+    nodes = [add_node() for _ in range(int(sys.argv[1]))]
     cluster.wait_for_nodes()
     print(cluster.address, flush=True)
     for line in sys.stdin:
         match line.split():
             case ["kill"]:
-                cluster.remove_node(nodes.pop(0), allow_graceful=False)
-                nodes.append(cluster.add_node(**_NODE))
+                lost = nodes.pop(0)
+                cluster.remove_node(lost, allow_graceful=False)
+                end_processes_on(disks[lost].name)
+                disks.pop(lost).cleanup()
+                nodes.append(add_node())
             case ["nodes", count]:
                 while len(nodes) < int(count):
-                    nodes.append(cluster.add_node(**_NODE))
+                    nodes.append(add_node())
                 while len(nodes) > int(count):
                     cluster.remove_node(nodes.pop(), allow_graceful=True)
         print("done", flush=True)
     cluster.shutdown()
+    for disk in disks.values():
+        disk.cleanup()
 
 
 if __name__ == "__main__":

@@ -1,27 +1,35 @@
 import asyncio
+import io
 import time
 import urllib.request
 from pathlib import Path
 
 import pytest
 
-from crawlers.crawl_status import Status
+from crawlers.crawl_status import HostLeft, Status
 from jobs.cli import main
+from jobs.crawl.progress import CrawlProgress
 from jobs.crawl.watch import Watch, metrics_of, page_of, status_line
+from jobs.engine.progress import Progress
 from schemas.settings import SettingsError
 from tests.crawlers.servers import Reply, WebServer, page
 
 ODD = 'odd "<b>"\n'
 STATUSES = [
-    Status({"page": 3}, {"200": 4}, {"robots": 1}, bytes=10, requests=5, queued=2, slowest=[("a.example", 2, 0.0)]),
-    Status({"page": 1, "image": 2}, {"404": 1}, {ODD: 1}, requests=3, queued=7, slowest=[("b.example", 7, 0.0)]),
+    Status({"page": 3}, {"200": 4}, {"robots": 1}, bytes=10, requests=5, queued=2, hosts=1,
+           slowest=[HostLeft("a.example", 2, 40.0)]),
+    Status({"page": 1, "image": 2}, {"404": 1}, {ODD: 1}, requests=3, queued=7, hosts=2,
+           slowest=[HostLeft("b.example", 7, 70.0)]),
 ]  # fmt: skip
+
+
+PROGRESS = CrawlProgress(Progress("crawl", stream=io.StringIO()))
 
 
 def _watch(folder: Path, port: int = 0) -> Watch:
     (folder / "work").mkdir(exist_ok=True)
     watch = Watch(folder, port)
-    watch.show(STATUSES, "4 pages", is_paused=True)
+    watch.show(STATUSES, PROGRESS, is_paused=True)
     return watch
 
 
@@ -29,11 +37,13 @@ def test_the_state_of_all_partitions_is_summed(tmp_path: Path) -> None:
     metrics = metrics_of(_watch(tmp_path)._state).splitlines()
     for line in ('weft_crawl_visits_total{kind="page"} 4', 'weft_crawl_responses_total{status="404"} 1',
                  'weft_crawl_drops_total{reason="odd \\"<b>\\" "} 1', "weft_crawl_requests_total 8",
-                 "weft_crawl_queued 9", "weft_crawl_paused 1"):  # fmt: skip
+                 "weft_crawl_queued 9", "weft_crawl_paused 1", "weft_crawl_hosts_waiting 3",
+                 "weft_crawl_left_seconds 70.0", 'weft_crawl_host_queued{host="b.example"} 7',
+                 'weft_crawl_host_left_seconds{host="a.example"} 40.0'):  # fmt: skip
         assert line in metrics
 
 
-def test_the_page_shows_hosts_with_most_left_first_and_escapes_what_others_wrote(tmp_path: Path) -> None:
+def test_the_page_shows_the_slowest_hosts_first_and_escapes_what_others_wrote(tmp_path: Path) -> None:
     shown = page_of(_watch(tmp_path)._state)
     assert shown.index("b.example") < shown.index("a.example")
     assert "<b>" not in shown
@@ -48,7 +58,7 @@ def test_the_line_says_whether_anybody_works_there(tmp_path: Path, monkeypatch: 
     now = time.time()
     monkeypatch.setattr("jobs.crawl.watch.time.time", lambda: now + 60)
     assert status_line(tmp_path).startswith("not running, as of 60 s ago")
-    watch.show(STATUSES, "4 pages", is_over=True)
+    watch.show(STATUSES, PROGRESS, is_over=True)
     assert status_line(tmp_path).startswith("ended")
 
 

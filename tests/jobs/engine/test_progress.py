@@ -8,8 +8,8 @@ from typing import TextIO
 
 import pytest
 
-from crawlers.crawl_status import Status
-from jobs.crawl.progress import CrawlProgress
+from crawlers.crawl_status import HostLeft, Status
+from jobs.crawl.progress import CrawlProgress, spell
 from jobs.engine.progress import Progress
 from jobs.training.progress import TrainProgress
 
@@ -55,15 +55,36 @@ def test_text_is_only_made_where_it_is_seen() -> None:
 
 def test_a_crawl_shows_the_sum_of_its_partitions() -> None:
     log = io.StringIO()
-    one = Status({"page": 20, "image": 30}, {"200": 50}, {"opt_out": 2}, 4_000_000, 60, 7, 1, slowest=[("a.com", 5, 0)])
+    one = Status({"page": 20, "image": 30}, {"200": 50}, {"opt_out": 2}, 4_000_000, 60, 7, 1, hosts=2)
+    one.slowest = [HostLeft("a.com", 5, 300.0)]
     with Progress("crawl", stream=log) as shown:
         CrawlProgress(shown).show([one, one])
         CrawlProgress(shown).show([one, one], last=True)
     line = re.sub(r"[\d.,]+ requests/s", "N requests/s", log.getvalue())
     assert line == (
-        "crawl 0 s: 40 pages, 60 images, 8.0 MB, N requests/s, 14 queued, 2 in flight, 200 100, most left: a.com 5, "
-        "most left: a.com 5, dropped: opt_out 4\n"
+        "crawl 0 s: 40 pages, 60 images, 8.0 MB, N requests/s, 14 queued on 4 hosts, 2 in flight, 200 100, "
+        "slowest: a.com 5 for 5 min, slowest: a.com 5 for 5 min, dropped: opt_out 4\n"
     )
+
+
+def test_what_a_build_fetches_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the slowest host, or by the rate of this run where that takes longer; runs before it do not count."""
+    at = 1000.0
+    monkeypatch.setattr("jobs.crawl.progress.time.monotonic", lambda: at)
+    shown = CrawlProgress(Progress("fetch", stream=io.StringIO()), knows_end=True)
+    status = Status({"image": 30}, bytes=4_000_000, requests=60, queued=90, in_flight=1, hosts=2)
+    shown.rates.count([status])
+    at += 2.0
+    status.visits, status.requests = {"image": 34}, 66
+    shown.rates.count([status])
+    assert shown.text([status]) == "34 images, 4.0 MB, 2.0/s, 90 queued on 2 hosts, about 30 s left, 1 in flight"
+    status.slowest = [HostLeft("slow.com", 80, 8000.0), HostLeft("fast.com", 10, 0.0)]
+    assert shown.text([status]).endswith(
+        "90 queued on 2 hosts, about 2 h left, 1 in flight, slowest: slow.com 80 for 2 h, slowest: fast.com 10"
+    )
+    assert [spell(seconds) for seconds in (0.4, 99, 130, 7000, 1e5, 1e6)] == [
+        "0 s", "99 s", "2 min", "2 h", "28 h", "12 days",
+    ]  # fmt: skip
 
 
 def test_on_a_terminal_sentences_stand_above_the_bar(monkeypatch: pytest.MonkeyPatch) -> None:
