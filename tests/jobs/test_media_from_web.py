@@ -272,7 +272,8 @@ def test_what_is_fetched_is_told_while_it_is(
     assert "weft_crawl_hosts_waiting 1" in seen
     for name in ('host_queued{host="pictures.example"}', 'host_left_seconds{host="pictures.example"}', "left_seconds"):
         assert any(line.startswith(f"weft_crawl_{name} ") and not line.endswith(" 0.0") for line in seen), name
-    assert re.search(rf"fetch \d+ s: {IMAGES} images, [\d.]+ MB, .*0 queued, .*200 {IMAGES}", capsys.readouterr().err)
+    told = capsys.readouterr().err
+    assert re.search(rf"fetching [^\n]*{IMAGES} images, [\d.]+ MB, [^\n]*0 queued, [^\n]*200 {IMAGES}", told), told
     assert status_line(tmp_path / "out/media").startswith("ended, as of")
 
 
