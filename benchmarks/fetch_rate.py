@@ -25,7 +25,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import ClassVar, NamedTuple, cast
 
-from crawlers.fetch import FetchSettings
+from crawlers.fetch_settings import FetchSettings
 from crawlers.hosts import PaceSettings
 from crawlers.items import Item
 from crawlers.media_settings import MediaSettings, media_crawl

@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 from crawlers.crawl_config import CrawlConfig
-from crawlers.fetch import FetchSettings
+from crawlers.fetch_settings import FetchSettings
 from crawlers.hosts import PaceSettings
 from crawlers.items import Item
 from crawlers.spider import Spider

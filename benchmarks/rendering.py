@@ -18,7 +18,7 @@ from pathlib import Path
 from fastwarc.warc import ArchiveIterator, WarcRecordType
 
 from crawlers.crawl_config import CrawlConfig
-from crawlers.fetch import FetchSettings
+from crawlers.fetch_settings import FetchSettings
 from crawlers.hosts import PaceSettings
 from crawlers.items import Item
 from crawlers.render_config import RenderSettings

@@ -24,7 +24,7 @@ from selectolax.lexbor import LexborHTMLParser
 from crawlers.crawl_config import CrawlConfig
 from crawlers.crawl_status import Status
 from crawlers.earlier import EARLIER, make_earlier
-from crawlers.fetch import FetchSettings
+from crawlers.fetch_settings import FetchSettings
 from crawlers.hosts import PaceSettings
 from crawlers.items import Item
 from crawlers.spider import Spider

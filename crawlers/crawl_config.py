@@ -1,6 +1,6 @@
 """The settings of a crawl."""
 
-from crawlers.fetch import FetchSettings
+from crawlers.fetch_settings import FetchSettings
 from crawlers.hosts import PaceSettings
 from crawlers.parsing import ParseSettings
 from crawlers.ranges import RangeSettings

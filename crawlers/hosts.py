@@ -14,7 +14,8 @@ from urllib.parse import urlsplit
 import msgspec
 
 from crawlers.clock import now
-from crawlers.fetch import REDIRECTS, Exchange, Fetcher, FetchSettings, Unfetched, retry_after
+from crawlers.fetch import REDIRECTS, Exchange, Fetcher, Unfetched, retry_after
+from crawlers.fetch_settings import FetchSettings
 from crawlers.host_patterns import longest_fitting
 from crawlers.licences import fetch_licence
 from crawlers.site_policy import (

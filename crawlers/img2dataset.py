@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 
 from crawlers.addresses import literal_address
 from crawlers.captured import Media
-from crawlers.fetch import FetchSettings
+from crawlers.fetch_settings import FetchSettings
 from crawlers.special_addresses import is_public
 from crawlers.url_lists import ListSettings
 from schemas.drops import Drop, StepError

@@ -5,7 +5,7 @@ import os
 import msgspec
 
 from crawlers.crawl_config import CrawlConfig
-from crawlers.fetch import FetchSettings
+from crawlers.fetch_settings import FetchSettings
 from crawlers.hosts import PaceSettings
 from crawlers.scope import ScopeSettings
 from schemas.consent import ConsentSettings

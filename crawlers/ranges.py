@@ -13,7 +13,8 @@ from urllib.parse import quote
 import msgspec
 from fsspec.core import url_to_fs
 
-from crawlers.fetch import PASSING_STATUSES, Exchange, Fetcher, FetchSettings, Unfetched, retry_after
+from crawlers.fetch import PASSING_STATUSES, Exchange, Fetcher, Unfetched, retry_after
+from crawlers.fetch_settings import FetchSettings
 from schemas.drops import Drop
 from schemas.settings import Settings
 from schemas.urls import host_of

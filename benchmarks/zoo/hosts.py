@@ -12,7 +12,8 @@ import msgspec
 from benchmarks.zoo.canary import canary_port
 from benchmarks.zoo.species import require
 from crawlers.addresses import literal_address
-from crawlers.fetch import Exchange, Fetcher, FetchSettings, check_status
+from crawlers.fetch import Exchange, Fetcher, check_status
+from crawlers.fetch_settings import FetchSettings
 from crawlers.responses import markup_of
 from crawlers.scope import crawl_url
 from crawlers.special_addresses import is_public

@@ -131,7 +131,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _copied(arguments: argparse.Namespace, engine: "EngineSettings") -> list[str]:
     """The archives of records that an index names, copied beside the dataset. Raises `SettingsError`, `InputError`."""
     from crawlers.crawl_config import CrawlConfig
-    from crawlers.fetch import FetchSettings
+    from crawlers.fetch_settings import FetchSettings
     from crawlers.inputs import InputError
     from schemas.settings import SettingsError
 

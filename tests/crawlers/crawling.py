@@ -9,7 +9,7 @@ from warcio.archiveiterator import ArchiveIterator
 
 from crawlers.crawl_config import CrawlConfig
 from crawlers.crawl_status import Status
-from crawlers.fetch import FetchSettings
+from crawlers.fetch_settings import FetchSettings
 from crawlers.hosts import PaceSettings
 from crawlers.items import Item
 from crawlers.spider import Spider

@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from crawlers.fetch import FetchSettings
+from crawlers.fetch_settings import FetchSettings
 from crawlers.flights import Flight, Flights
 from crawlers.hosts import Host, HostPace, PaceSettings
 from tests.crawlers.crawling import FAST, config, crawl

@@ -14,7 +14,8 @@ import pytest
 import trustme
 
 from crawlers.crawl_config import CrawlConfig
-from crawlers.fetch import Exchange, Fetcher, FetchSettings, Unfetched
+from crawlers.fetch import Exchange, Fetcher, Unfetched
+from crawlers.fetch_settings import FetchSettings
 from crawlers.names import Names
 from crawlers.proxies import ProxyFailed, ProxySettings, check_proxies
 from schemas.settings import SettingsError, load_settings

@@ -9,7 +9,7 @@ import pytest
 from warcio.archiveiterator import ArchiveIterator
 
 from crawlers.crawl_config import CrawlConfig
-from crawlers.fetch import FetchSettings
+from crawlers.fetch_settings import FetchSettings
 from crawlers.index_rows import Selection, select_rows
 from crawlers.ranges import RangeSettings
 from crawlers.record_copier import ArchivesDown, CopyStatus, RecordCopier

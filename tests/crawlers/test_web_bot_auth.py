@@ -15,7 +15,8 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_pri
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from crawlers.fetch import Fetcher, FetchSettings
+from crawlers.fetch import Fetcher
+from crawlers.fetch_settings import FetchSettings
 from crawlers.web_bot_auth import BotAuth, check_bot_auth, thumbprint
 from schemas.settings import SettingsError
 from tests.crawlers.servers import Reply, Request, WebServer

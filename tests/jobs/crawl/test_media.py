@@ -14,7 +14,7 @@ import msgspec
 import pyarrow as pa
 import pytest
 
-from crawlers.fetch import FetchSettings
+from crawlers.fetch_settings import FetchSettings
 from crawlers.hosts import PaceSettings
 from crawlers.items import Item
 from crawlers.media_settings import MediaSettings, media_crawl
