@@ -41,7 +41,7 @@ def continued(lm: Any, tokens_CT: torch.Tensor, start: int, cache: Any, steps: S
 
 @torch.no_grad()
 def find_steps(lm: nn.Module) -> Steps:
-    """Whether several tokens may follow at once. Raises `SettingsError` where a model goes on as if it had read nothing."""
+    """Whether several tokens may follow at once. Raises `SettingsError` where a model forgets what it has read."""
     tokens_1T = torch.arange(3, 10, device=next(lm.parameters()).device)[None]
     whole = lm(input_ids=tokens_1T, use_cache=False).logits.float()
     half = next(lm.parameters()).dtype != torch.float32 or torch.is_autocast_enabled(tokens_1T.device.type)
