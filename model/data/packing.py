@@ -6,7 +6,7 @@ import msgspec
 
 from schemas.settings import Settings
 
-#: Where so many items wait, rows leave that are filled to this part; or the fullest, where more rows than a few are open.
+#: Where so many items wait, rows leave that are filled to this part; and the fullest, while more than a few are open.
 _MANY_ITEMS, _NEARLY_FULL, _FEW_ROWS = 64, 0.98, 4
 
 I = TypeVar("I")  # noqa: E741
