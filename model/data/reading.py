@@ -6,6 +6,7 @@ import tarfile
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import TypeVar
 
 import msgspec
@@ -13,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from model.data.cache import Cache
+from model.data.reading_ahead import ReadingAhead
 from schemas.drops import Drop
 from schemas.storage import Store
 from schemas.tar import BLOCK
@@ -67,25 +69,51 @@ class Reader:
     request. Not for use by two threads at once.
     """
 
-    def __init__(self, files: list[TarFile], cache: Cache | None = None, tries: int = 5) -> None:
+    def __init__(self, files: list[TarFile], cache: Cache | None = None, tries: int = 5, ahead_bytes: int = 0) -> None:
         self._files, self._cache, self._tries = files, cache, tries
+        by_ranges = cache is None and not all(file.store.is_local for file in files)
+        self._ahead = ReadingAhead(ahead_bytes) if ahead_bytes and by_ranges else None
         self._descriptors: OrderedDict[int, int] = OrderedDict()
         self._spans: OrderedDict[int, Offsets] = OrderedDict()
 
     def members(self, shard: int, sample: int) -> tuple[str, dict[str, bytes]]:
         """Key of a sample, and its members by field. Raises `Drop("broken_sample")`, and `OSError` after all tries."""
-        spans = self._index(shard)
-        if sample >= len(spans):
-            raise Drop("broken_sample", f"the tar ends before sample {sample}")
-        start, end = (int(place) for place in spans[sample])
-        data = retried(lambda: self._read(shard, start, end - start), self._tries)
+        start, end = self._span(shard, sample)
+        read = partial(self._read_retried, shard, start, end - start)
+        data = read() if self._ahead is None else self._ahead.take((shard, sample), read)
         if len(data) < end - start:
             raise Drop("broken_sample", f"the tar ends within sample {sample}")
         return parse_sample(data)
 
+    def ask(self, shard: int, sample: int) -> bool:
+        """Begin to read a sample that is read soon. False where that is not to be: too much is on its way."""
+        if self._ahead is None:
+            return False
+        try:
+            start, end = self._span(shard, sample)
+        except (Drop, OSError):  # is told when its turn comes
+            return True
+        return self._ahead.ask((shard, sample), end - start, partial(self._read_retried, shard, start, end - start))
+
+    def forget(self, shard: int, sample: int) -> None:
+        """A sample that was asked for is not going to be read."""
+        if self._ahead is not None:
+            self._ahead.forget((shard, sample))
+
     def close(self) -> None:
+        if self._ahead is not None:
+            self._ahead.close()
         while self._descriptors:
             os.close(self._descriptors.popitem()[1])
+
+    def _span(self, shard: int, sample: int) -> tuple[int, int]:
+        spans = self._index(shard)
+        if sample >= len(spans):
+            raise Drop("broken_sample", f"the tar ends before sample {sample}")
+        return int(spans[sample][0]), int(spans[sample][1])
+
+    def _read_retried(self, shard: int, start: int, size: int) -> bytes:
+        return retried(lambda: self._read(shard, start, size), self._tries)
 
     def _read(self, shard: int, start: int, size: int) -> bytes:
         file = self._files[shard]
