@@ -8,7 +8,7 @@ import msgspec
 
 from model.data.batch import Row
 from model.data.cache import Cache
-from model.data.config import LoaderConfig
+from model.data.config import LoaderConfig, ReadSettings
 from model.data.order import Order, Position
 from model.data.packing import Packer
 from model.data.reading import Reader, TarFile
@@ -151,8 +151,8 @@ class Lane:
 
 
 def open_reader(config: LoaderConfig, files: list[TarFile]) -> Reader:
-    return Reader(files, open_cache(config), config.read.tries, config.read.ahead_max_bytes)
+    return Reader(files, open_cache(config.read), config.read.tries, config.read.ahead_max_bytes)
 
 
-def open_cache(config: LoaderConfig) -> Cache | None:
-    return None if config.read.cache is None else Cache(config.read.cache, config.read.cache_max_bytes)
+def open_cache(read: ReadSettings) -> Cache | None:
+    return None if read.cache is None else Cache(read.cache, read.cache_max_bytes)
