@@ -58,6 +58,15 @@ def test_encoders_of_transformers_give_their_last_hidden_states(config: dict[str
     assert encoder(frames(3)).shape == (3, features, 16)
 
 
+def test_a_model_of_timm_that_knows_one_size_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = MapModel("NCHW")
+    model.pretrained_cfg |= {"input_size": (3, 224, 224), "fixed_input_size": True}
+    library(monkeypatch, "timm", model)
+    with pytest.raises(SettingsError, match=r"vision\.image_px is 336, but vit takes 224 pixels alone"):
+        make_encoder(VisionSettings(kind="timm", name="vit", image_px=336))
+    assert make_encoder(VisionSettings(kind="timm", name="vit", image_px=224)).image_px == 224
+
+
 @pytest.mark.parametrize("kind", ["dinov2_with_registers", "dinov3_vit"])
 def test_registers_are_left_out(kind: str) -> None:
     config = {**_SMALL, "model_type": kind, "num_register_tokens": 4}
@@ -160,7 +169,7 @@ class MapModel(nn.Module):
 
     def __init__(self, output_fmt: str) -> None:
         super().__init__()
-        self.pretrained_cfg = {"mean": (0.5, 0.5, 0.5), "std": (0.5, 0.5, 0.5)}
+        self.pretrained_cfg: dict[str, Any] = {"mean": (0.5, 0.5, 0.5), "std": (0.5, 0.5, 0.5)}
         self.output_fmt = output_fmt
         self.stem = nn.Conv2d(3, 12, 8, 8)
 
