@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from schemas.images import STORED_FORMATS, open_image
+from schemas.images import STORED_FORMATS, on_white, open_image
 from schemas.settings import Settings
 
 Floats = NDArray[np.float32]
@@ -116,9 +116,7 @@ class Models:
             return np.zeros((len(images) if row else 0, *row), np.float32)
         parts = []
         for start in range(0, len(images), self._batch_size):
-            batch = [
-                open_image(data, STORED_FORMATS).convert("RGB") for data in images[start : start + self._batch_size]
-            ]
+            batch = [on_white(open_image(data, STORED_FORMATS)) for data in images[start : start + self._batch_size]]
             parts.append(model(batch))
         scores: Floats = np.concatenate(parts)
         return _unit(scores) if row else scores

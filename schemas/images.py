@@ -1,4 +1,4 @@
-"""The one place that opens images: formats of the web alone, whatever a file is called.
+"""The one place that opens images, and makes them RGB: formats of the web alone, whatever a file is called.
 
 Pillow knows dozens of others. Some start programs (EPS: Ghostscript), and none is meant to be met here.
 """
@@ -8,6 +8,7 @@ import re
 import warnings
 from collections.abc import Sequence
 
+import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from schemas.drops import Drop
@@ -39,3 +40,26 @@ def open_image(data: bytes, formats: Sequence[str] = FORMATS) -> Image.Image:
         raise Drop("too_many_pixels", str(error)) from None
     except Exception as error:  # parsers of damaged headers raise whatever they stumble over
         raise Drop("broken_image", f"{type(error).__name__}: {error}") from None
+
+
+def on_white(image: Image.Image) -> Image.Image:
+    """The image in RGB, transparency laid on white, 16 bits brought to 8. Decodes what is not decoded yet."""
+    if image.mode == "RGB" and not image.has_transparency_data:
+        return image.convert("RGB")
+    image = with_8_bits(image)
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, (255, 255, 255, 255)), image)
+    return image.convert("RGB")
+
+
+def with_8_bits(image: Image.Image) -> Image.Image:
+    """16 bits of grey scaled to 8, which Pillow's convert would clip to white; the one level of a PNG that is called
+    transparent becomes alpha. An image of another mode as it is."""
+    if not image.mode.startswith("I"):
+        return image
+    grey = image.convert("F").point(lambda value: value * (255 / 65535)).convert("L")
+    stated = grey.info.pop("transparency", None)
+    if stated is not None:
+        grey.putalpha(Image.fromarray(np.where(np.asarray(image) == stated, np.uint8(0), np.uint8(255))))
+    return grey

@@ -5,9 +5,8 @@ import io
 
 from PIL import Image
 
-from pipeline.image.pixels import on_white
 from schemas.drops import Drop
-from schemas.images import STORED_FORMATS, open_image
+from schemas.images import STORED_FORMATS, on_white, open_image
 
 _MAX_PIXELS = 100_000_000
 _QUALITY = 75

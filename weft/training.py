@@ -17,6 +17,7 @@ from model.data.tokens import Tokens
 from model.evaluation import loaded as loading
 from model.network.generate import GenerateSettings, generate, make_prompt
 from schemas.drops import DropRow
+from schemas.images import on_white
 from schemas.settings import SettingsError
 from weft.samples import Clip, PairSample, Picture
 from weft.settings import settings_of
@@ -110,5 +111,5 @@ def _medium(shown: Shown) -> Medium:
 
 def _png(image: Image.Image) -> bytes:
     out = io.BytesIO()
-    image.save(out, "PNG", compress_level=1)
+    on_white(image).save(out, "PNG", compress_level=1)
     return out.getvalue()

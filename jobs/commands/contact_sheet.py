@@ -5,6 +5,8 @@ from collections.abc import Sequence
 
 from PIL import Image, ImageDraw, ImageFont
 
+from schemas.images import on_white
+
 _SIDE, _GAP, _COLUMNS, _LINE_PX = 192, 12, 4, 18
 _LETTERS = 30  # of a line beneath a picture
 
@@ -20,7 +22,7 @@ def write_sheet(path: str, cells: Sequence[tuple[Image.Image, str]]) -> None:
     pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(13)
     for number, ((image, _), text) in enumerate(zip(cells, texts, strict=True)):
         left, top = _GAP + number % columns * wide, _GAP + number // columns * high
-        fitted = image.convert("RGB").resize((_SIDE, _SIDE), Image.Resampling.NEAREST if image.width < _SIDE else None)
+        fitted = on_white(image).resize((_SIDE, _SIDE), Image.Resampling.NEAREST if image.width < _SIDE else None)
         sheet.paste(fitted, (left, top))
         pen.multiline_text((left, top + _SIDE + 4), text, fill="black", font=font)
     sheet.save(path, "PNG")

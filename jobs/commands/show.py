@@ -141,11 +141,11 @@ def half_blocks(data: bytes, columns: int) -> Any:
     from rich.text import Text
 
     from schemas.drops import Drop
-    from schemas.images import open_image
+    from schemas.images import on_white, open_image
 
     try:
         with open_image(data) as opened:
-            image = opened.convert("RGB")
+            image = on_white(opened)
     except Drop as drop:
         return Text(f"({drop.reason}: {drop.detail})")
     except OSError as error:

@@ -7,7 +7,7 @@ from crawlers.sitemaps import Sitemap, SitemapEntry, entries_of
 from pipeline.page.links import find_links
 from schemas.drops import Drop
 from schemas.hash_lists import HashListSettings, refuse_listed_look
-from schemas.images import open_image
+from schemas.images import on_white, open_image
 from schemas.links import PageLinks, PageSource
 
 _SIDE = 512  # pixels; PDQ looks at 64
@@ -29,7 +29,7 @@ def refuse_picture(picture: Picture) -> None:
             return
         image.draft("RGB", (_SIDE, _SIDE))
         image.thumbnail((_SIDE, _SIDE))
-        pixels_HW3 = np.asarray(image.convert("RGB"))
+        pixels_HW3 = np.asarray(on_white(image))
     except (Drop, OSError, ValueError, SyntaxError):
         return
     refuse_listed_look(pixels_HW3, picture.lists)

@@ -11,7 +11,7 @@ from PIL import Image
 from jobs.config import BuildConfig, OwnModel, OwnScorer
 from jobs.engine.own_code import check_settings, find
 from schemas.drops import MAX_FAILURES_IN_A_ROW, Drop, StepError
-from schemas.images import STORED_FORMATS, open_image
+from schemas.images import STORED_FORMATS, on_white, open_image
 from schemas.settings import SettingsError
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
@@ -104,7 +104,7 @@ def _by_image(
 ) -> list[dict[str, Answer]]:
     answers: list[dict[str, Answer]] = [{} for _ in images]
     if models and images:
-        opened = [open_image(data, STORED_FORMATS).convert("RGB") for data in images]
+        opened = [on_white(open_image(data, STORED_FORMATS)) for data in images]
         for name, model in models:
             for place, answer in enumerate(model(opened, texts)):
                 answers[place][name] = answer

@@ -7,7 +7,7 @@ from PIL import Image
 
 from jobs.config import BuildConfig
 from schemas.documents import Page
-from schemas.images import open_image
+from schemas.images import on_white, open_image
 
 _SIDE = 420  # pixels
 _QUALITY = 72
@@ -48,10 +48,7 @@ def _explained(config: BuildConfig, page: Page) -> tuple[str, list[str]]:
 
 
 def _jpeg(image: Image.Image) -> bytes:
-    if image.mode in ("RGBA", "LA", "P"):
-        image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    small = image.convert("RGB")
+    small = on_white(image)
     small.thumbnail((_SIDE, _SIDE))
     out = io.BytesIO()
     small.save(out, "JPEG", quality=_QUALITY, optimize=True)

@@ -65,6 +65,8 @@ class ReadSettings(Settings, frozen=True):
     """A local folder that remote shards are fetched to, whole. null reads each sample by a range request."""
     cache_max_bytes: int = 100_000_000_000
     """Of the cache. It must hold the shards that are read at one time, `lanes` and more."""
+    ahead_max_bytes: int = 64_000_000
+    """Of samples that each worker has asked other machines for before their turn, where there is no cache; 0: none."""
     tries: int = 5
     """How often a failed read is tried, with doubled waits from half a second on."""
     max_failures_in_a_row: int = 100
@@ -74,6 +76,8 @@ class ReadSettings(Settings, frozen=True):
         check_local("cache", self.cache)
         if min(self.workers, self.prefetch_rows, self.tries, self.max_failures_in_a_row) < 1:
             raise ValueError("workers, prefetch_rows, tries and max_failures_in_a_row must be 1 or more")
+        if self.ahead_max_bytes < 0:
+            raise ValueError("ahead_max_bytes must not be below 0")
 
 
 class LoaderConfig(Settings, frozen=True):

@@ -15,6 +15,7 @@ from PIL import Image, ImageEnhance, ImageOps
 
 from model.data.documents import Medium
 from schemas.drops import Drop
+from schemas.images import on_white
 from schemas.images import open_image as _opened
 from schemas.settings import Settings
 
@@ -96,13 +97,7 @@ def _by_pillow(data: bytes, settings: ImageSettings) -> Image.Image:
             _check_pixels(*image.size, settings)
             image.draft("RGB", _least(*image.size, settings))
             image.load()
-            upright = ImageOps.exif_transpose(image)
-            if upright.mode in ("RGBA", "LA", "PA") or "transparency" in upright.info:
-                upright = upright.convert("RGBA")
-                white = Image.new("RGBA", upright.size, "white")
-                white.alpha_composite(upright)
-                upright = white
-            return upright.convert("RGB")
+            return on_white(ImageOps.exif_transpose(image))
     except Drop:
         raise
     except Exception as error:  # Pillow's decoders raise many kinds on damaged files

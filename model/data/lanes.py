@@ -8,13 +8,15 @@ import msgspec
 
 from model.data.batch import Row
 from model.data.cache import Cache
-from model.data.config import LoaderConfig
+from model.data.config import LoaderConfig, ReadSettings
 from model.data.order import Order, Position
 from model.data.packing import Packer
 from model.data.reading import Reader, TarFile
 from model.data.rows import MISSING, LoaderError, RowMaker, Waiting
 from model.data.tokens import Tokens
 from schemas.drops import Drop, DropRow
+
+_ASKED_AHEAD = 16  # samples of a lane
 
 
 class LaneState(msgspec.Struct, frozen=True):
@@ -53,11 +55,15 @@ class Lane:
         counts = [file.samples for file in files]
         self._order = Order(counts, order.seed, order.lanes, order.shuffle_block, order.shuffle)
         self._reader = reader
-        self._position = state.position
+        self._position = self._asked = state.position
+        self._ahead = 0  # samples from `_position` on that are asked for
         self._packer: Packer[Waiting] = Packer(config.packing)
         self._read = 0
         self._missing: set[int] = set()
         self._missed = 0  # samples of missing tars since one was read
+        for position in (p for row in state.open_rows for p in row):
+            if not reader.ask(*self._order.sample(lane, position)):
+                break
         self._packer.reopen(
             [[(w, len(w.sequence)) for p in row if (w := self._sequence_at(p))] for row in state.open_rows]
         )
@@ -80,11 +86,24 @@ class Lane:
 
     def _next_items(self) -> list[Waiting] | None:
         while self._config.order.epochs is None or self._position.epoch < self._config.order.epochs:
+            self._ask_ahead()
             position = self._position
             self._position = self._order.after(self._lane, position)
+            self._ahead -= 1
             if (waiting := self._sequence_at(position)) and (items := self._packer.add(waiting, len(waiting.sequence))):
                 return items
         return self._packer.flush()
+
+    def _ask_ahead(self) -> None:
+        """Samples that are read next are asked for, so that their reads overlap. Changes nothing of what is read."""
+        if self._ahead <= 0:
+            self._asked, self._ahead = self._position, 0
+        epochs = self._config.order.epochs
+        while self._ahead < _ASKED_AHEAD and (epochs is None or self._asked.epoch < epochs):
+            if not self._reader.ask(*self._order.sample(self._lane, self._asked)):
+                return
+            self._asked = self._order.after(self._lane, self._asked)
+            self._ahead += 1
 
     def _sequence_at(self, position: Position) -> Waiting | None:
         """The sequence of the sample at a position; None where it is dropped, which is counted."""
@@ -95,6 +114,7 @@ class Lane:
 
     def _members(self, url: str, shard: int, sample: int) -> tuple[str, Mapping[str, bytes]]:
         if shard in self._missing:
+            self._reader.forget(shard, sample)
             self._miss()
         try:
             key, members = self._reader.members(shard, sample)
@@ -131,8 +151,8 @@ class Lane:
 
 
 def open_reader(config: LoaderConfig, files: list[TarFile]) -> Reader:
-    return Reader(files, open_cache(config), config.read.tries)
+    return Reader(files, open_cache(config.read), config.read.tries, config.read.ahead_max_bytes)
 
 
-def open_cache(config: LoaderConfig) -> Cache | None:
-    return None if config.read.cache is None else Cache(config.read.cache, config.read.cache_max_bytes)
+def open_cache(read: ReadSettings) -> Cache | None:
+    return None if read.cache is None else Cache(read.cache, read.cache_max_bytes)

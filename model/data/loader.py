@@ -77,17 +77,20 @@ class Loader:
         world: int = 1,
         drops: Any = None,
         pin: bool = False,
+        files: list[list[TarFile]] | None = None,
     ) -> None:
-        """`pin`: batches lie in memory that a GPU copies from by itself."""
+        """`pin`: batches lie in memory that a GPU copies from by itself. `files`: the shards, where they are listed."""
         check_config(config)
         self._pin = pin
         self.config, self.rank, self.world = config, rank, world
         self.tokens = load_tokens(config.tokenizer) if tokens is None else tokens
         self._lanes = lanes_of(rank, world, config.order.lanes)
-        cache = open_cache(config)
-        self._files = [list_shards(dataset.shards, cache, config.read.tries) for dataset in config.datasets]
-        for files in self._files:
-            check_lanes(sum(file.samples for file in files), config.order.lanes)
+        if files is None:
+            cache = open_cache(config.read)
+            files = [list_shards(dataset.shards, cache, config.read.tries) for dataset in config.datasets]
+        self._files = files
+        for of_dataset in self._files:
+            check_lanes(sum(file.samples for file in of_dataset), config.order.lanes)
         self._names = tuple(dataset.name for dataset in config.datasets)
         self._tally = Tally(drops)
         self._rows = self._tokens = self._predicted = self._frames = self._steps = 0

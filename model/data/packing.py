@@ -6,6 +6,9 @@ import msgspec
 
 from schemas.settings import Settings
 
+#: Where so many items wait, rows leave that are filled to this part; and the fullest, while more than a few are open.
+_MANY_ITEMS, _NEARLY_FULL, _FEW_ROWS = 64, 0.98, 4
+
 I = TypeVar("I")  # noqa: E741
 
 
@@ -17,7 +20,7 @@ class PackingSettings(Settings, frozen=True):
     row_tokens: int = 256
     """Length of a row. With variable-length attention on a GPU 2048 and more pay; on a CPU 256."""
     open_rows: int = 32
-    """Rows that wait for a document that fits, in each lane. More fill better and hold more images in memory."""
+    """Rows that wait for a document that fits, in each lane, at most: fewer where they hold many documents."""
 
     def __post_init__(self) -> None:
         if self.row_tokens < 4 or self.open_rows < 1:
@@ -32,8 +35,9 @@ class _OpenRow(msgspec.Struct, Generic[I], eq=False):
 class Packer(Generic[I]):
     """Each item goes to the open row that it fills best; where none has room, a new row is opened.
 
-    A row leaves when it is full, or, fullest first, when more than `open_rows` are open. Items keep their order within
-    a row. The outcome depends on the lengths alone.
+    A row leaves when it is full; the fullest, when more than `open_rows` are open; and when many items wait, once it is
+    nearly full: who goes on from a state reads again all that waits. Items keep their order within a row. The outcome
+    depends on the lengths alone.
     """
 
     def __init__(self, settings: PackingSettings) -> None:
@@ -54,7 +58,7 @@ class Packer(Generic[I]):
         row.room -= length
         if row.room == 0:
             return self._leave(row)
-        return self.flush() if len(self._rows) > self._settings.open_rows else None
+        return self.flush() if self._too_many() else None
 
     def flush(self) -> list[I] | None:
         """The items of the fullest open row; None when none is open."""
@@ -71,6 +75,14 @@ class Packer(Generic[I]):
             for row in rows
             if row
         ]
+
+    def _too_many(self) -> bool:
+        if len(self._rows) > self._settings.open_rows:
+            return True
+        if sum(len(row.items) for row in self._rows) <= _MANY_ITEMS:
+            return False
+        least = min(row.room for row in self._rows)
+        return len(self._rows) > _FEW_ROWS or least <= (1 - _NEARLY_FULL) * self._settings.row_tokens
 
     def _leave(self, row: _OpenRow[I]) -> list[I]:
         self._rows.remove(row)

@@ -6,6 +6,7 @@ import tarfile
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import TypeVar
 
 import msgspec
@@ -13,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from model.data.cache import Cache
+from model.data.reading_ahead import ReadingAhead
 from schemas.drops import Drop
 from schemas.storage import Store
 from schemas.tar import BLOCK
@@ -22,6 +24,7 @@ V = TypeVar("V")
 _REGULAR = (b"0", b"\0")
 _MAX_OPEN_FILES = 32
 _MAX_INDEXES = 256
+_WALK_BYTES = 256 << 10
 
 
 class TarFile(msgspec.Struct, frozen=True):
@@ -31,6 +34,7 @@ class TarFile(msgspec.Struct, frozen=True):
     name: str
     samples: int
     gone: tuple[int, ...] = ()  # the numbers of these, in the order of the tar
+    walked: bytes = b""  # the offsets of a tar that has no index, found when it was listed
 
     @property
     def path(self) -> str:
@@ -65,25 +69,51 @@ class Reader:
     request. Not for use by two threads at once.
     """
 
-    def __init__(self, files: list[TarFile], cache: Cache | None = None, tries: int = 5) -> None:
+    def __init__(self, files: list[TarFile], cache: Cache | None = None, tries: int = 5, ahead_bytes: int = 0) -> None:
         self._files, self._cache, self._tries = files, cache, tries
+        by_ranges = cache is None and not all(file.store.is_local for file in files)
+        self._ahead = ReadingAhead(ahead_bytes) if ahead_bytes and by_ranges else None
         self._descriptors: OrderedDict[int, int] = OrderedDict()
         self._spans: OrderedDict[int, Offsets] = OrderedDict()
 
     def members(self, shard: int, sample: int) -> tuple[str, dict[str, bytes]]:
         """Key of a sample, and its members by field. Raises `Drop("broken_sample")`, and `OSError` after all tries."""
-        spans = self._index(shard)
-        if sample >= len(spans):
-            raise Drop("broken_sample", f"the tar ends before sample {sample}")
-        start, end = (int(place) for place in spans[sample])
-        data = retried(lambda: self._read(shard, start, end - start), self._tries)
+        start, end = self._span(shard, sample)
+        read = partial(self._read_retried, shard, start, end - start)
+        data = read() if self._ahead is None else self._ahead.take((shard, sample), read)
         if len(data) < end - start:
             raise Drop("broken_sample", f"the tar ends within sample {sample}")
         return parse_sample(data)
 
+    def ask(self, shard: int, sample: int) -> bool:
+        """Begin to read a sample that is read soon. False where that is not to be: too much is on its way."""
+        if self._ahead is None:
+            return False
+        try:
+            start, end = self._span(shard, sample)
+        except (Drop, OSError):  # is told when its turn comes
+            return True
+        return self._ahead.ask((shard, sample), end - start, partial(self._read_retried, shard, start, end - start))
+
+    def forget(self, shard: int, sample: int) -> None:
+        """A sample that was asked for is not going to be read."""
+        if self._ahead is not None:
+            self._ahead.forget((shard, sample))
+
     def close(self) -> None:
+        if self._ahead is not None:
+            self._ahead.close()
         while self._descriptors:
             os.close(self._descriptors.popitem()[1])
+
+    def _span(self, shard: int, sample: int) -> tuple[int, int]:
+        spans = self._index(shard)
+        if sample >= len(spans):
+            raise Drop("broken_sample", f"the tar ends before sample {sample}")
+        return int(spans[sample][0]), int(spans[sample][1])
+
+    def _read_retried(self, shard: int, start: int, size: int) -> bytes:
+        return retried(lambda: self._read(shard, start, size), self._tries)
 
     def _read(self, shard: int, start: int, size: int) -> bytes:
         file = self._files[shard]
@@ -114,7 +144,10 @@ class Reader:
             self._spans.move_to_end(shard)
             return self._spans[shard]
         file = self._files[shard]
-        offsets = retried(lambda: offsets_of(file.store, file.name, self._cache), self._tries)
+        if file.walked:
+            offsets = np.frombuffer(file.walked, "<u8")
+        else:
+            offsets = retried(lambda: offsets_of(file.store, file.name, self._cache), self._tries)
         spans = np.stack([offsets[:-1], offsets[1:]], axis=1)
         if file.gone:
             spans = spans[~np.isin(np.arange(len(spans)), file.gone)]
@@ -127,19 +160,31 @@ class Reader:
 def offsets_of(store: Store, name: str, cache: Cache | None) -> Offsets:
     """Where each sample starts, then where the last one ends: from `{name}.idx`, else by walking the tar's headers.
 
-    What was walked is kept in the cache. A remote tar without an index is fetched once, for which it needs a cache.
+    What was walked is kept in the cache. Of a remote tar without an index only blocks with headers are read; where
+    there is a cache it is fetched whole, as it will be read from there.
     """
+    found = index_of(store, name)
+    return walked_offsets(store, name, cache) if found is None else found
+
+
+def index_of(store: Store, name: str) -> Offsets | None:
+    """The offsets that stand beside a tar; None where none do."""
     try:
         return np.frombuffer(store.read(f"{name}.idx"), "<u8")
     except FileNotFoundError:
-        pass
+        return None
+
+
+def walked_offsets(store: Store, name: str, cache: Cache | None) -> Offsets:
+    """Those of a tar without an index, by its headers."""
     if cache is not None and (known := cache.index(store, name)) is not None:
         return known
     if store.is_local:
         with open(store.path(name), "rb") as file:
             offsets = walk(file)
     elif cache is None:
-        with store.open(name) as remote:
+        # What stands between headers that are far apart is passed over.
+        with store.fs.open(store.path(name), "rb", block_size=_WALK_BYTES, cache_type="readahead") as remote:
             offsets = walk(remote)
     else:
         with os.fdopen(cache.open(store, name), "rb") as file:
@@ -152,35 +197,63 @@ def offsets_of(store: Store, name: str, cache: Cache | None) -> Offsets:
 def walk(file: io.IOBase | object) -> Offsets:
     """The offsets of a tar's samples by its headers: members that follow each other and share a key are a sample.
 
-    A tar that breaks off gives the samples before the one it breaks in.
+    What is damaged, and the sample that a tar breaks off in, stand as samples that are no samples, so that they are
+    counted when they are read; what follows behind the damage is found.
     """
+    stream: io.BufferedReader = file  # type: ignore[assignment]
+    size = stream.seek(0, os.SEEK_END)
     starts: list[int] = []
-    last_key, end = None, 0
-    for member, size in _headers(file):
+    last_key, end, damaged = None, 0, None
+    for at, member in _headers(stream, size):
+        if member is None:
+            damaged, end = at, size
+            continue
         key, _ = split_field(member.name)
         if key != last_key:
-            starts.append(member.offset)
+            starts += [at] if damaged is None else [damaged, at]
             last_key = key
-        end = member.offset_data + member.size + -member.size % BLOCK
-        if member.offset_data + member.size > size:
-            end = starts.pop()
-            break
+        damaged = None
+        end = min(size, member.offset_data + member.size + -member.size % BLOCK)
+    starts += [] if damaged is None else [damaged]
     return np.array([*starts, end], np.uint64) if starts else np.zeros(1, np.uint64)
 
 
-def _headers(file: object) -> Iterator[tuple[tarfile.TarInfo, int]]:
-    """Headers of the regular members, each with the size of the file."""
-    stream: io.BufferedReader = file  # type: ignore[assignment]
-    size = stream.seek(0, os.SEEK_END)
-    stream.seek(0)
+def _headers(stream: io.BufferedReader, size: int) -> Iterator[tuple[int, tarfile.TarInfo | None]]:
+    """Where headers stand, and the regular members that they are of; None where something is that is no header."""
+    at: int | None = 0
+    while at is not None:
+        stream.seek(at)
+        try:
+            with tarfile.open(fileobj=stream, mode="r:") as tar:
+                while (member := tar.next()) is not None:
+                    tar.members.clear()  # type: ignore[attr-defined]  # the module keeps them all
+                    at = tar.offset
+                    if member.isreg():
+                        yield member.offset, member
+        except tarfile.TarError:
+            pass
+        stream.seek(at)
+        if at >= size or not stream.read(BLOCK).strip(b"\0"):
+            return
+        yield at, None
+        at = _next_header(stream, at + BLOCK)
+
+
+def _next_header(stream: io.BufferedReader, at: int) -> int | None:
+    """Where the next header stands, by its mark and its sum."""
+    stream.seek(at)
+    while len(block := stream.read(BLOCK)) == BLOCK:
+        if block[257:262] == b"ustar" and sum(block[:148]) + sum(block[156:]) + 8 * 32 == _sum_stated(block):
+            return at
+        at += BLOCK
+    return None
+
+
+def _sum_stated(header: bytes) -> int:
     try:
-        with tarfile.open(fileobj=stream, mode="r:") as tar:
-            while (member := tar.next()) is not None:
-                tar.members.clear()  # type: ignore[attr-defined]  # the module keeps them all
-                if member.isreg():
-                    yield member, size
-    except tarfile.TarError:
-        return
+        return _octal(header[148:156])
+    except Drop:
+        return -1
 
 
 def parse_sample(data: bytes) -> tuple[str, dict[str, bytes]]:

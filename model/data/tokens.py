@@ -45,6 +45,14 @@ class Tokens:
         ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False).ids
         return ids
 
+    def encode_after(self, before: str, text: str) -> list[int]:
+        """Ids of a text as they follow those of `before` where both are one text.
+
+        Some tokenizers (Llama 2, Mistral) put a space before whatever they are given: alone, " dog" is two pieces.
+        """
+        known, whole = self.encode(before), self.encode(before + text)
+        return whole[len(known) :] if whole[: len(known)] == known and len(whole) > len(known) else self.encode(text)
+
     def decode(self, ids: list[int]) -> str:
         """The text of ids, special tokens written out."""
         return str(self._tokenizer.decode(ids, skip_special_tokens=False))

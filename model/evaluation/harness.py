@@ -12,7 +12,7 @@ import torch
 
 from model.evaluation.loaded import LoadedModel
 from model.evaluation.metrics import METRICS
-from model.evaluation.prompts import TEXT_EXAMPLES, Shown, answer_text, choose, decode, in_context, nearest
+from model.evaluation.prompts import TEXT_EXAMPLES, Shown, answer_text, choose, decode, in_context, nearest, query_text
 from model.evaluation.tasks import TaskSettings, read_items
 from model.network.generate import GenerateSettings, Prompt, generate, score
 from schemas.drops import Drop
@@ -158,7 +158,8 @@ def _likeliest(
     classes: Sequence[str],
 ) -> str:
     """The class with the highest likelihood, averaged over orders of the examples. At 0 shots no example (A.2)."""
-    candidates = [loaded.tokens.encode(answer_text(task.template, name)) for name in classes]
+    before = query_text(task.template, queries[number].item)
+    candidates = [loaded.tokens.encode_after(before, answer_text(task.template, name)) for name in classes]
     totals = np.zeros(len(classes))
     for order in _orders(pick(number, shots), task.permutations, f"{config.seed}/{number}"):
         prompt = _prompt(loaded, task, order, queries[number], shots)

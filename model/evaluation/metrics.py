@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 
+from model.evaluation.words import caption_words
 from schemas.settings import SettingsError
 
 #: Replaced by nothing beside a space, or where the text has a number with commas, else by a space.
@@ -25,7 +26,6 @@ _CONTRACTIONS = {
         "who'll who's who've why'll why're why's won't would've wouldn't y'all you'd you'll you're you've"
     ).split()
 }
-_WORDS = re.compile(r"[a-z0-9]+(?:['.,:-][a-z0-9]+)*|n't|'[a-z]+")
 
 
 def exact(said: Sequence[str], answers: Sequence[Sequence[str]]) -> list[float]:
@@ -68,7 +68,8 @@ def cider(said: Sequence[str], answers: Sequence[Sequence[str]]) -> list[float]:
     """CIDEr (Vedantam et al., arXiv 1411.5726) of each caption, by the COCO caption evaluation; 10 is the most.
 
     Its document frequencies come from the references given here, so it needs many items. Words are split by
-    `caption_words` instead of the Java program of that evaluation. Raises `SettingsError` without the package.
+    `caption_words` instead of the Java program of that evaluation. 0 where no reference has a word. Raises
+    `SettingsError` without the package.
     """
     try:
         from pycocoevalcap.cider.cider import Cider
@@ -76,14 +77,9 @@ def cider(said: Sequence[str], answers: Sequence[Sequence[str]]) -> list[float]:
         raise SettingsError("CIDEr needs the package pycocoevalcap: pip install -e '.[train]'") from None
     references = {number: [caption_words(answer) for answer in good] for number, good in enumerate(answers)}
     captions = {number: [caption_words(text)] for number, text in enumerate(said)}
+    if not any(map(any, references.values())):
+        return [0.0] * len(said)  # the package stumbles where there is nothing to count
     return [float(score) for score in Cider().compute_score(references, captions)[1]]
-
-
-def caption_words(text: str) -> str:
-    """Words in lower case with spaces between them, punctuation left out, as the Penn Treebank splits them."""
-    split = re.sub(r"n't\b", " n't", text.lower().replace("\u2019", "'"))
-    split = re.sub(r"(?<=\w)'(s|re|ve|d|ll|m)\b", r" '\1", split)
-    return " ".join(_WORDS.findall(split))
 
 
 METRICS = {"exact": exact, "vqa": vqa, "cider": cider}

@@ -114,6 +114,8 @@ def check_packing(lm: nn.Module) -> None:
     """
     try:
         leak, shift = _leak(lm, by_ends=False)
+    except SettingsError:
+        raise
     except Exception as error:  # whatever a model makes of rows that it cannot take
         raise SettingsError(f"{_NO_PACKING.format(type(lm).__name__)} ({error})") from None
     if leak > 1e-4 or shift > _allowed(lm):

@@ -45,6 +45,9 @@ class VisionSettings(Settings, frozen=True):
     """Width of the features, of `patch`."""
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
     """In which its weights are held."""
+    layer: int | None = None
+    """Of `transformers`: after which layer features are taken, -2 before the last one (LLaVA); null after the last and
+    its norm."""
     batch_frames: int = 256
     """Frames that it sees at a time, while it is frozen. More take more memory."""
 
@@ -55,6 +58,8 @@ class VisionSettings(Settings, frozen=True):
             raise ValueError("of patch, image_px must be a multiple of patch_px, and dim of 4")
         if self.kind in ("open_clip", "timm") and not self.name:
             raise ValueError(f"{self.kind} needs name, the architecture")
+        if self.layer is not None and self.kind != "transformers":
+            raise ValueError("layer is of transformers")
         if self.kind == "transformers" and (self.path is None) == (self.config is None):
             raise ValueError("transformers needs path or config, and not both")
 

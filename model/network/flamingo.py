@@ -19,7 +19,15 @@ from model.network.attention import MediaSpans
 from model.network.block import Cached, GatedBlock
 from model.network.config import FlamingoConfig
 from model.network.connector import CONNECTORS, initialise
-from model.network.language import Wrap, decoder_layers, load_language_model, text_config
+from model.network.continuing import Steps, find_steps
+from model.network.language import (
+    Wrap,
+    decoder_layers,
+    embeddings_of_layers,
+    heads_of,
+    load_language_model,
+    text_config,
+)
 from model.network.new_tokens import NewEmbeddings, NewLogits, check_ids, start
 from model.network.vision.encoder import Encoder, make_encoder
 from schemas.settings import SettingsError
@@ -55,7 +63,7 @@ class Flamingo(nn.Module):
         initialise(self.connector, config.init_std)
         self.layers = _layers(lm, config)
         text = text_config(lm)
-        heads = config.cross_attention.heads or text.num_attention_heads
+        heads = config.cross_attention.heads or heads_of(lm)
         self.blocks = nn.ModuleList(
             GatedBlock(
                 dim=text.hidden_size,
@@ -76,6 +84,7 @@ class Flamingo(nn.Module):
         start(self.new_embeddings, self.new_logits, embedding, head)
         self._conditioning: Conditioning | None = None
         self._apart = Apart(lm)
+        self._steps: Steps | None = None
         self._token_loss = token_loss
         self._attach(embedding, head)
         for frozen, trained in ((lm, config.train_lm), (vision, config.train_vision)):
@@ -179,6 +188,15 @@ class Flamingo(nn.Module):
         """
         self._apart.settle(packed)
 
+    def settle_steps(self) -> Steps:
+        """How the language model goes on from a cache: found once, by trying. Raises `SettingsError`: it does not."""
+        if self._steps is None:
+            was_training = self.training
+            self.eval()
+            self._steps = find_steps(self.lm)
+            self.train(was_training)
+        return self._steps
+
     @property
     def device(self) -> torch.device:
         return self.connector.time.device
@@ -264,6 +282,8 @@ class Flamingo(nn.Module):
             layer.register_forward_pre_hook(partial(self._before_layer, number), with_kwargs=True)
         embedding.register_forward_pre_hook(self._before_embedding)
         embedding.register_forward_hook(self._after_embedding)
+        for other in embeddings_of_layers(self.lm, embedding):
+            other.register_forward_pre_hook(_known_only)
         head.register_forward_hook(self._after_head)
 
     def _before_layer(self, number: int, layer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -322,6 +342,12 @@ def _embedding_and_head(lm: nn.Module) -> tuple[nn.Module, nn.Linear]:
     if embedding is None or not isinstance(head, nn.Linear):
         raise SettingsError(f"{type(lm).__name__} has no input embeddings or no linear head: no causal language model")
     return embedding, head
+
+
+def _known_only(table: nn.Module, args: tuple[torch.Tensor]) -> Any:
+    """New tokens have the row of token 0, padding, as images have where such models see by themselves."""
+    assert isinstance(table, nn.Embedding)
+    return (args[0].masked_fill(args[0] >= table.num_embeddings, 0),)
 
 
 def _width(embedding: nn.Module) -> int:

@@ -19,6 +19,7 @@ import torch
 from model.data.tokens import Tokens
 from model.network.attention import MediaSpans
 from model.network.block import Cached
+from model.network.continuing import continued, repeat
 from model.network.flamingo import Flamingo
 from model.network.language import import_transformers, text_config
 from schemas.settings import Settings
@@ -100,7 +101,7 @@ def generate(
         cache, cached = _read(model, rows.without_last(), rows.last_media_B)
         cached = [layer.repeat(settings.beams) for layer in cached]
         if cache is not None and settings.beams > 1:
-            cache.batch_repeat_interleave(settings.beams)
+            repeat(cache, len(prompts), settings.beams)
         with model.conditioning(cached=cached), torch.random.fork_rng():
             torch.manual_seed(settings.seed)
             out_BT = _lm(model).generate(
@@ -131,7 +132,7 @@ def score(
             part = candidates[first : first + batch_candidates]
             mine = copy.deepcopy(cache)
             if mine is not None:
-                mine.batch_repeat_interleave(len(part))
+                repeat(mine, 1, len(part))
             repeated = [layer.repeat(len(part)) for layer in cached]
             scores += _continue(model, rows, part, mine, repeated)
     return scores
@@ -149,14 +150,8 @@ def _continue(
         row[1 : 1 + len(candidate)] = torch.tensor(candidate)
     tokens_CT = tokens_CT.to(model.device)
     with model.conditioning(cached=cached):
-        out = model.lm(
-            input_ids=tokens_CT[:, :-1],
-            attention_mask=torch.ones(len(candidates), start + longest, dtype=torch.int64, device=model.device),
-            position_ids=torch.arange(start, start + longest, device=model.device).expand(len(candidates), -1),
-            past_key_values=cache,
-            use_cache=True,
-        )
-    log_CTV = out.logits.float().log_softmax(-1)
+        logits_CTV = continued(model.lm, tokens_CT[:, :-1], start, cache, model.settle_steps())
+    log_CTV = logits_CTV.float().log_softmax(-1)
     log_CT = log_CTV.gather(-1, tokens_CT[:, 1:, None])[..., 0].tolist()
     return [row[: len(candidate)] for row, candidate in zip(log_CT, candidates, strict=True)]
 
@@ -231,6 +226,7 @@ def _evaluating(model: Flamingo) -> Iterator[None]:
 
     The new tokens count as part of the vocabulary: transformers 5.17 takes its size from the config for beams.
     """
+    model.settle_steps()
     lm, was_training, text = _lm(model), model.training, text_config(model.lm)
     theirs, lm.generation_config = lm.generation_config, import_transformers().GenerationConfig()
     vocabulary, text.vocab_size = text.vocab_size, model.new_logits.size

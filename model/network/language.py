@@ -1,6 +1,6 @@
 """The frozen language model: where it comes from, and where its layers are."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +68,8 @@ def decoder_layers(lm: nn.Module, path: str | None = None) -> nn.ModuleList:
 
     Raises `SettingsError`.
     """
+    if getattr(text_config(lm), "altup_num_inputs", 1) > 1:
+        raise SettingsError(f"{type(lm).__name__} keeps several streams between its layers: blocks have no place there")
     if path is not None:
         try:
             named = lm.get_submodule(path)
@@ -84,6 +86,26 @@ def decoder_layers(lm: nn.Module, path: str | None = None) -> nn.ModuleList:
             f"the decoder layers are not plain to see (lists of {count} modules: {outermost or 'none'}): set lm.layers"
         )
     return found[outermost[0]]
+
+
+def heads_of(lm: nn.Module) -> int:
+    """Of its attention. Raises `SettingsError` where it has none."""
+    found: int | None = getattr(text_config(lm), "num_attention_heads", None)
+    if found is None:
+        raise SettingsError(
+            f"{type(lm).__name__} has no attention whose heads could be taken: set cross_attention.heads"
+        )
+    return found
+
+
+def embeddings_of_layers(lm: nn.Module, embedding: nn.Module) -> Iterator[nn.Embedding]:
+    """Tables beside the input embedding that are asked for the same tokens (Gemma 4: a width for each layer)."""
+    config = text_config(lm)
+    if getattr(config, "hidden_size_per_layer_input", None):
+        rows = config.vocab_size_per_layer_input
+        for part in lm.modules():
+            if isinstance(part, nn.Embedding) and part is not embedding and part.num_embeddings == rows:
+                yield part
 
 
 Wrap = Callable[[Callable[..., Any]], Callable[..., Any]]

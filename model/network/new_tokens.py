@@ -12,6 +12,7 @@ from torch import nn
 from schemas.settings import SettingsError
 
 _SAMPLED_IDS = 4096
+_UNKNOWN_TOKENS = 4  # that a tokenizer may have beside those of its model: Gemma 3 1B and 270M have one, of images
 
 
 class NewEmbeddings(nn.Module):
@@ -46,18 +47,21 @@ class NewLogits(nn.Module):
         new_BTK = F.linear(hidden_BTD, self.weight, self.bias).to(logits_BTV.dtype)
         if self.ids == tuple(range(self.vocabulary, self.vocabulary + len(self.ids))):
             return torch.cat([logits_BTV, new_BTK], dim=-1)
-        # A vocabulary padded to a round size has unused columns: the new tokens stand in them.
-        padded_BTV = F.pad(logits_BTV, (0, self.size - self.vocabulary))
+        # A vocabulary padded to a round size has unused columns: the new tokens stand in them. Tokens between them and
+        # the vocabulary, which the model never knew, are never said.
+        unsaid = torch.finfo(logits_BTV.dtype).min
+        padded_BTV = F.pad(logits_BTV, (0, self.size - self.vocabulary), value=unsaid)
         return padded_BTV.index_copy(-1, self.ids_K, new_BTK)
 
 
 def check_ids(ids: Sequence[int], vocabulary: int) -> None:
-    """Raises `SettingsError` where the ids of new tokens leave a gap behind the model's vocabulary."""
+    """Raises `SettingsError` where the ids of new tokens stand far behind the model's vocabulary."""
     beyond = sorted(token for token in ids if token >= vocabulary)
     if (
         len(set(ids)) < len(ids)
         or min(ids, default=0) < 0
-        or beyond != list(range(vocabulary, vocabulary + len(beyond)))
+        or beyond != list(range(min(beyond, default=0), max(beyond, default=-1) + 1))
+        or min(beyond, default=0) > vocabulary + _UNKNOWN_TOKENS
     ):
         raise SettingsError(
             f"the new tokens have ids {tuple(ids)}, but the language model knows {vocabulary} tokens: "

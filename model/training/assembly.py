@@ -5,8 +5,11 @@ from pathlib import Path
 
 import torch
 
+from model.data.config import DatasetSettings, ReadSettings
+from model.data.lanes import open_cache
 from model.data.listing import list_shards
 from model.data.loader import Loader
+from model.data.reading import TarFile
 from model.data.tokens import Tokens, load_tokens
 from model.network.flamingo import Flamingo
 from model.network.flops import StepFlops, step_flops
@@ -49,10 +52,10 @@ def assemble(config: TrainConfig, processes: Processes) -> Run:
     check_train_config(config)
     check_same_run(config)
     tokens = load_tokens(tokenizer_of(config))
-    check_datasets(config)
+    files = list_datasets(config, processes)
     model = build_model(config, tokens)
     on_gpu = processes.device.type == "cuda"
-    loader = Loader(config.data, tokens, processes.rank, processes.world, pin=on_gpu)
+    loader = Loader(config.data, tokens, processes.rank, processes.world, pin=on_gpu, files=files)
     flops = step_flops(model)
     parallel = ParallelModel(model, config.parallel, processes, packed=config.data.packing.enabled)
     optimiser = make_optimiser(parallel.model, config.optimiser)
@@ -88,15 +91,35 @@ def tokenizer_of(config: TrainConfig) -> str:
     return config.model.lm.path
 
 
-def check_datasets(config: TrainConfig) -> None:
-    """Raises `SettingsError` naming a dataset without a sample."""
-    for dataset in (*config.data.datasets, *config.held_out.datasets):
+def list_datasets(config: TrainConfig, processes: Processes) -> list[list[TarFile]]:
+    """The shards of each dataset of the run. The first process lists them for all: without indexes it reads much.
+
+    Raises `SettingsError`, in every process, naming a dataset without a sample.
+    """
+    found: list[list[TarFile]] = []
+    refused = ""
+    if processes.is_first:
         try:
-            samples = sum(file.samples for file in list_shards(dataset.shards))
+            read = config.data.read
+            found = [_with_samples(dataset, read) for dataset in config.data.datasets]
+            for dataset in config.held_out.datasets:
+                _with_samples(dataset, read)
         except SettingsError as error:
-            raise SettingsError(f"dataset {dataset.name}: {error}") from None
-        if not samples:
-            raise SettingsError(f"dataset {dataset.name}: its shards in {dataset.shards} hold no sample")
+            refused = str(error)
+    found, refused = processes.gather((found, refused))[0]
+    if refused:
+        raise SettingsError(refused)
+    return found
+
+
+def _with_samples(dataset: DatasetSettings, read: ReadSettings) -> list[TarFile]:
+    try:
+        files = list_shards(dataset.shards, open_cache(read), read.tries)
+    except (SettingsError, OSError) as error:
+        raise SettingsError(f"dataset {dataset.name}: {error}") from None
+    if not any(file.samples for file in files):
+        raise SettingsError(f"dataset {dataset.name}: its shards in {dataset.shards} hold no sample")
+    return files
 
 
 def check_same_run(config: TrainConfig) -> None:

@@ -19,7 +19,7 @@ from pipeline.image.stripped import stated_orientation
 from pipeline.image.svg import draw, is_drawing, read_drawing
 from schemas.documents import StoredImage
 from schemas.drops import Drop
-from schemas.images import open_image
+from schemas.images import on_white, open_image
 from schemas.settings import Settings
 
 EXTENSIONS = {"JPEG": "jpg", "PNG": "png", "WEBP": "webp"}
@@ -71,7 +71,7 @@ class DecodedImage(msgspec.Struct, frozen=True):
 
     def with_pixels(self, pixels: "Pixels | Image.Image") -> "DecodedImage":
         """The same with other pixels: RGB of any size. Raises `ValueError` for another shape or type."""
-        array = np.asarray(pixels.convert("RGB") if isinstance(pixels, Image.Image) else pixels)
+        array = np.asarray(on_white(pixels) if isinstance(pixels, Image.Image) else pixels)
         if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 3 or 0 in array.shape:
             raise ValueError(f"pixels are uint8 of shape (height, width, 3), not {array.dtype} of {array.shape}")
         return msgspec.structs.replace(self, pixels=array, kept=None)

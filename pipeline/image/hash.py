@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pipeline.image.resampling import Pixels, resampled
+from schemas.images import on_white
 
 _SIDE, _KEPT = 32, 8
 _LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601
@@ -15,7 +16,7 @@ _LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601
 def perceptual_hash(image: Image.Image | Pixels) -> str:
     """64 bits as 16 hex digits, by the DCT method of imagehash's `phash` (Zauner 2010): the signs of the lowest 8 x 8
     frequencies of a 32 x 32 grey thumbnail against their median. Hashes of look-alikes differ in few bits."""
-    pixels = np.asarray(image.convert("RGB")) if isinstance(image, Image.Image) else image
+    pixels = np.asarray(on_white(image)) if isinstance(image, Image.Image) else image
     grey = resampled(pixels, _SIDE, _SIDE, "lanczos") @ _LUMA  # grey last: of a thumbnail it costs nothing
     basis = _cosines()
     low = (basis @ grey @ basis.T).flatten()

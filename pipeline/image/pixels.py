@@ -15,7 +15,7 @@ from pipeline.image.resampling import Pixels
 from pipeline.image.strip_jpeg import without_padding
 from pipeline.image.stripped import Stripped
 from schemas.drops import Drop
-from schemas.images import open_image
+from schemas.images import on_white, open_image, with_8_bits
 
 _STRIP_PIXELS = 1 << 20  # what is converted at a time
 _PADDING = re.compile(r"(?<!\d)(\d{1,10}) extraneous bytes before marker 0xd9")
@@ -58,21 +58,18 @@ def decoded(data: bytes, header: Image.Image, stripped: Stripped, target: tuple[
         raise Drop("broken_image", f"{type(error).__name__}: {error}") from None
 
 
-def on_white(image: Image.Image, apply: Conversion | None = None) -> Image.Image:
+def in_srgb(image: Image.Image, apply: Conversion | None = None) -> Image.Image:
     """The image in RGB, transparency laid on white, 16 bits brought to 8, colours brought to sRGB before."""
-    if image.mode.startswith("I"):  # 16 bits of grey, which Pillow's convert would clip instead of scale
-        image = image.convert("F").point(lambda value: value * (255 / 65535)).convert("L")
-    alpha = None
+    if apply is None:
+        return on_white(image)
+    image, alpha = with_8_bits(image), None
     if image.has_transparency_data:
         image = image.convert("RGBA")
-        alpha = image.getchannel("A") if apply else None
-    if apply:
-        image = apply(image if image.mode == apply.mode else image.convert(apply.mode))
-        if alpha:
-            image.putalpha(alpha)
-    if image.mode == "RGBA":
-        image = Image.alpha_composite(Image.new("RGBA", image.size, (255, 255, 255, 255)), image)
-    return image.convert("RGB")
+        alpha = image.getchannel("A")
+    image = apply(image if image.mode == apply.mode else image.convert(apply.mode))
+    if alpha:
+        image.putalpha(alpha)
+    return on_white(image)
 
 
 def _suits(found: Conversion, mode: str) -> bool:
@@ -140,7 +137,7 @@ def _flat(data: bytes, image: Image.Image, apply: Conversion | None) -> Pixels:
         image.info.pop("transparency", None)
     for rows in _strips(image.height, image.width):
         strip = image.crop((0, rows.start, image.width, rows.stop)) if len(out) > rows.stop - rows.start else image
-        out[rows] = np.asarray(on_white(strip, apply))
+        out[rows] = np.asarray(in_srgb(strip, apply))
         if key and (hidden := key.hides(strip, rows)) is not None:
             out[rows][hidden] = 255
     return out

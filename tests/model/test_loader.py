@@ -1,8 +1,12 @@
 import json
+import threading
+import time
+import uuid
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import fsspec
 import msgspec
 import pytest
 import torch
@@ -201,6 +205,49 @@ def test_shards_may_be_moved_between_runs(shards: Path, tmp_path: Path) -> None:
     again = Loader(config(tmp_path), some_tokens())
     again.load_state_dict(first.state_dict())
     assert same(steps(again, 1)[0], steps(Loader(config(shards), some_tokens()), 3)[2])
+
+
+def test_samples_of_another_machine_are_asked_for_before_their_turn_within_a_limit_of_bytes(
+    shards: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Several at a time, in the order and with the states of a loader that reads one after another."""
+    memory: Any = fsspec.filesystem("memory")
+    root = f"/ahead{uuid.uuid4().hex}"
+    memory.put(f"{shards / 'pages'}/", root, recursive=True)
+    lock, now, most = threading.Lock(), [0, 0], [0, 0]
+    original = type(memory).cat_file
+
+    def slow(fs: Any, path: str, start: Any = None, end: Any = None, **more: Any) -> bytes:
+        size = (end or 0) - (start or 0)
+        with lock:
+            now[:] = now[0] + 1, now[1] + size
+            most[:] = max(most[0], now[0]), max(most[1], now[1])
+        time.sleep(0.004)
+        with lock:
+            now[:] = now[0] - 1, now[1] - size
+        return bytes(original(fs, path, start, end, **more))
+
+    monkeypatch.setattr(type(memory), "cat_file", slow)
+    found, peaks = {}, {}
+    for limit in (0, 30_000, 64_000_000):
+        most[:] = 0, 0
+        given = config(shards, read=ReadSettings(workers=1, prefetch_rows=3, ahead_max_bytes=limit))
+        pages = msgspec.structs.replace(given.datasets[0], shards=f"memory://{root}")
+        loader = Loader(msgspec.structs.replace(given, datasets=(pages,)), some_tokens())
+        found[limit] = steps(loader, 8)
+        state = loader.state_dict()
+        again = Loader(msgspec.structs.replace(given, datasets=(pages,)), some_tokens())
+        again.load_state_dict(state)
+        found[limit] += steps(again, 4)
+        peaks[limit] = tuple(most)
+    expected = steps(Loader(config(shards), some_tokens()), 12)
+    for of_limit in found.values():
+        assert len(of_limit) == 12
+        assert all(map(same, of_limit, expected))
+    assert peaks[0][0] == 1
+    assert peaks[64_000_000][0] > 4
+    assert peaks[30_000][1] < 60_000  # and one that is read in its turn
+    memory.rm(root, recursive=True)
 
 
 def test_epochs_differ_and_so_do_seeds(shards: Path) -> None:

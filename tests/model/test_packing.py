@@ -1,5 +1,6 @@
 import random
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -50,6 +51,41 @@ def test_rows_of_captions_and_of_windows_are_filled() -> None:
     for lengths, least in ((captions, 0.98), (windows, 0.95)):
         rows = pack(lengths, PackingSettings())
         assert sum(lengths) / (256 * len(rows)) > least
+
+
+@pytest.mark.parametrize(
+    ("lengths", "row_tokens", "most", "least"),
+    [((10, 60), 256, 65, 0.985), ((10, 60), 2048, 96, 0.99), ((4, 20), 2048, 256, 0.98), ((256, 1500), 2048, 65, 0.94)],
+)
+def test_rows_leave_when_nearly_full_so_that_few_items_wait(
+    lengths: tuple[int, int], row_tokens: int, most: int, least: float
+) -> None:
+    """What waits is in the state of a loader, and is read again when a run goes on."""
+    rng = random.Random(0)
+    packer: Packer[int] = Packer(PackingSettings(row_tokens=row_tokens))
+    filled, most_waiting, rows = 0, 0, 0
+    for _ in range(8_000):
+        length = rng.randint(*lengths)
+        if row := packer.add(length, length):
+            filled, rows = filled + sum(row), rows + 1
+        most_waiting = max(most_waiting, sum(map(len, packer.open_items())))
+    assert most_waiting <= most
+    assert filled / rows / row_tokens > least
+
+
+def test_a_packer_with_more_than_may_wait_goes_on_as_if_nothing_had_happened() -> None:
+    rng = random.Random(1)
+    lengths = [rng.randint(4, 40) for _ in range(600)]
+    settings = PackingSettings(row_tokens=1024)
+    packer: Packer[int] = Packer(settings)
+    rows = []
+    for item, length in enumerate(lengths):
+        rows.append(packer.add(item, length))
+        other: Packer[int] = Packer(settings)
+        other.reopen([[(n, lengths[n]) for n in row] for row in packer.open_items()])
+        packer = other
+    again: Packer[int] = Packer(settings)
+    assert rows == [again.add(item, length) for item, length in enumerate(lengths)]
 
 
 def test_without_packing_each_item_has_its_row() -> None:

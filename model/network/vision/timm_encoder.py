@@ -35,4 +35,7 @@ def load(settings: VisionSettings) -> TimmEncoder:
         model = timm.create_model(settings.name, pretrained=False, checkpoint_path=settings.path or "", num_classes=0)
     except RuntimeError as error:
         raise SettingsError(f"vision: {settings.name} with {settings.path or 'random weights'}: {error}") from None
+    size = model.pretrained_cfg.get("input_size", (3, 0, 0))[1:]
+    if model.pretrained_cfg.get("fixed_input_size") and set(size) != {settings.image_px}:
+        raise SettingsError(f"vision.image_px is {settings.image_px}, but {settings.name} takes {size[0]} pixels alone")
     return TimmEncoder(model, settings.image_px)

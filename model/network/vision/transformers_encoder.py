@@ -23,17 +23,25 @@ _FAMILIES: dict[str, tuple[Three, Three]] = {
 
 
 class TransformersEncoder(Encoder):
-    """The last hidden states, the class token too if there is one. Of a model of images and texts, the image side."""
+    """The hidden states of a layer, the class token too if there is one, registers left out, which hold nothing of a
+    place. Of a model of images and texts, the image side."""
 
-    def __init__(self, model: Any, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
+    def __init__(self, model: Any, mean: Three, std: Three, layer: int | None = None) -> None:
         model = getattr(model, "vision_model", model)
         size = model.config.image_size
         super().__init__(model.config.hidden_size, size if isinstance(size, int) else size[0], mean, std)
         self.model = model
+        self._layer = layer
+        self._registers: int = getattr(model.config, "num_register_tokens", 0)
+        if layer is not None and not -(layers := model.config.num_hidden_layers) <= layer <= layers:
+            raise SettingsError(f"vision.layer is {layer}, but the encoder has {layers} layers")
 
     def features(self, pixels_FCHW: torch.Tensor) -> torch.Tensor:
-        features_FVI: torch.Tensor = self.model(pixel_values=pixels_FCHW).last_hidden_state
-        return features_FVI
+        out = self.model(pixel_values=pixels_FCHW, output_hidden_states=self._layer is not None)
+        features_FVI: torch.Tensor = out.last_hidden_state if self._layer is None else out.hidden_states[self._layer]
+        if not self._registers:
+            return features_FVI
+        return torch.cat([features_FVI[:, :1], features_FVI[:, 1 + self._registers :]], dim=1)
 
 
 def load(settings: VisionSettings) -> TransformersEncoder:
@@ -52,7 +60,7 @@ def load(settings: VisionSettings) -> TransformersEncoder:
             raise SettingsError(f"vision.path: {folder} does not load: {error}") from None
         mean_and_std = _mean_and_std(folder, getattr(model, "vision_model", model).config.model_type)
     try:
-        return TransformersEncoder(model, *mean_and_std)
+        return TransformersEncoder(model, *mean_and_std, settings.layer)
     except AttributeError as error:
         raise SettingsError(f"vision: a {type(model).__name__} is no vision encoder that weft knows: {error}") from None
 

@@ -69,11 +69,74 @@ LANGUAGE_MODELS: dict[str, dict[str, Any]] = {
     "bloom": {"hidden_size": 32, "n_layer": 4, "n_head": 4},
     "mpt": {"d_model": 32, "n_layers": 4, "n_heads": 4},
 }
+_LINEAR = {
+    "linear_key_head_dim": 8,
+    "linear_value_head_dim": 8,
+    "linear_num_key_heads": 2,
+    "linear_num_value_heads": 4,
+    "layer_types": ["linear_attention", "full_attention"] * 2,
+}
+_MAMBA = {"mamba_n_heads": 8, "mamba_d_head": 8, "mamba_d_state": 8, "mamba_n_groups": 1, "mamba_chunk_size": 8}
+_EXPERTS = {"num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 16}
+#: Layers that read on from a state, beside attention or without; tables of embeddings for each layer.
+HYBRIDS: dict[str, dict[str, Any]] = {
+    "qwen3_next": {**_LLAMA, **_LINEAR, **_EXPERTS, "head_dim": 8, "shared_expert_intermediate_size": 16},
+    "qwen3_5_text": {**_LLAMA, **_LINEAR, "head_dim": 8},
+    "lfm2": {**_LLAMA, "block_ff_dim": 48, "layer_types": ["conv", "full_attention"] * 2},
+    "falcon_h1": {**_LLAMA, **_MAMBA, "head_dim": 8, "mamba_d_ssm": 32, "mamba_n_heads": 4},
+    "jamba": {
+        **_LLAMA,
+        "num_experts": 2,
+        "attn_layer_period": 2,
+        "attn_layer_offset": 1,
+        "mamba_d_state": 8,
+        "mamba_dt_rank": 4,
+        "use_mamba_kernels": False,
+    },
+    "bamba": {**_LLAMA, **_MAMBA, "attn_layer_indices": [1, 3]},
+    "granitemoehybrid": {
+        **_LLAMA,
+        **_MAMBA,
+        "layer_types": ["mamba", "attention"] * 2,
+        "num_local_experts": 2,
+        "num_experts_per_tok": 1,
+        "shared_intermediate_size": 48,
+    },
+    "gemma4_text": {
+        **_LLAMA,
+        "head_dim": 8,
+        "global_head_dim": 8,
+        "layer_types": ["sliding_attention", "full_attention"] * 2,
+        "sliding_window": 8,
+        "hidden_size_per_layer_input": 8,
+        "vocab_size_per_layer_input": VOCABULARY,
+        "num_kv_shared_layers": 0,
+    },
+}
+#: What cannot see, each with the line that says so.
+REFUSED: dict[str, tuple[dict[str, Any], str]] = {
+    "gemma3n_text": (
+        {
+            **_LLAMA,
+            "head_dim": 8,
+            "layer_types": ["sliding_attention", "full_attention"] * 2,
+            "hidden_size_per_layer_input": 8,
+            "num_kv_shared_layers": 0,
+            "altup_num_inputs": 2,
+            "intermediate_size": [48] * 4,
+            "activation_sparsity_pattern": [0.0] * 4,
+        },
+        "several streams",
+    ),
+    "mamba": ({"hidden_size": 32, "num_hidden_layers": 4, "state_size": 8}, r"cross_attention\.heads"),
+    "rwkv": ({"hidden_size": 32, "num_hidden_layers": 4, "attention_hidden_size": 32}, r"cross_attention\.heads"),
+}
+_OF_KIND = {**LANGUAGE_MODELS, **HYBRIDS, **{kind: config for kind, (config, _) in REFUSED.items()}}
 
 
 def lm_config(kind: str) -> dict[str, Any]:
     ids = {"vocab_size": VOCABULARY, "bos_token_id": None, "eos_token_id": None, "pad_token_id": None}
-    return {"model_type": kind, **ids, **LANGUAGE_MODELS[kind]}
+    return {"model_type": kind, **ids, **_OF_KIND[kind]}
 
 
 def small(kind: str = "llama", **changes: Any) -> FlamingoConfig:

@@ -277,6 +277,23 @@ def test_new_tokens_may_stand_in_unused_places_of_the_vocabulary() -> None:
         assert part.weight.grad.any(-1).all()
 
 
+def test_a_token_that_the_tokenizer_alone_knows_is_never_said() -> None:
+    """As that of images in the tokenizer of Gemma 3 1B and 270M."""
+    torch.manual_seed(0)
+    model = Flamingo.build(small(), (IMAGE + 1, END + 1))
+    given = batch([[[-1] * 6]], 6)
+    given = replace(given, tokens_BT=torch.tensor([[3, 4, IMAGE + 1, 5, END + 1, 6]]))
+    logits = model(given)
+    assert logits.shape[-1] == VOCABULARY + 3
+    shares = logits.softmax(-1)
+    assert (shares[..., VOCABULARY] == 0).all()
+    assert (shares[..., [IMAGE + 1, END + 1]] > 0).all()
+    losses = model.loss(given)
+    losses.sum().backward()
+    assert losses.isfinite().all()
+    assert all(p.grad is None or p.grad.isfinite().all() for p in model.trainable_parameters().values())
+
+
 @pytest.mark.parametrize("ids", [(IMAGE + 5, END + 5), (IMAGE, IMAGE), (IMAGE, END + 1)])
 def test_ids_that_do_not_fit_the_vocabulary_are_refused(ids: tuple[int, int]) -> None:
     with pytest.raises(SettingsError, match="do not belong together"):

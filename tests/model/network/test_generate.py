@@ -221,6 +221,7 @@ def test_settings_that_do_not_go_together_are_refused(wrong: dict[str, Any]) -> 
 def test_while_it_generates_the_language_model_counts_the_new_tokens_to_its_vocabulary() -> None:
     """Some versions of transformers lay out beams by it; afterwards its config is as before."""
     model: Any = flamingo()
+    assert model.settle_steps() == "whole"
     seen: list[tuple[int, int]] = []
     model.lm.register_forward_hook(lambda lm, args, out: seen.append((lm.config.vocab_size, out.logits.shape[-1])))
     generate(model, some_prompts()[:1], [END], GenerateSettings(max_new_tokens=2, beams=2))

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import torch
+from msgspec import structs
 from torch import nn
 from transformers import AutoConfig, AutoModelForCausalLM
 
@@ -12,14 +13,16 @@ from model.data.batch import Batch
 from model.network import apart, varlen
 from model.network.apart import check_packing
 from model.network.config import LanguageSettings
-from model.network.generate import GenerateSettings, generate
+from model.network.generate import GenerateSettings, Prompt, generate, score
 from model.network.language import decoder_layers, load_language_model
 from model.training.config import ParallelSettings
 from model.training.parallel import ParallelModel, Processes
 from schemas.settings import SettingsError
 from tests.model.network.makers import (
     END,
+    HYBRIDS,
     LANGUAGE_MODELS,
+    REFUSED,
     VOCABULARY,
     alone,
     batch,
@@ -29,7 +32,7 @@ from tests.model.network.makers import (
     small,
     some_prompts,
 )
-from tests.model.network.test_generate import without_cache
+from tests.model.network.test_generate import BEAM, beams_without_cache, without_cache
 
 #: Rows of several documents need a mask that this one does not take.
 NO_PACKING = ("bloom",)
@@ -121,6 +124,32 @@ def test_generation_with_a_cache_is_that_without(kind: str) -> None:
     model, settings = flamingo(small(kind)), GenerateSettings(max_new_tokens=4)
     prompts = some_prompts()
     assert generate(model, prompts, [END], settings) == without_cache(model, prompts, [END], settings)
+
+
+@pytest.mark.parametrize("kind", HYBRIDS)
+def test_a_model_that_reads_on_from_a_state_generates_and_scores(kind: str) -> None:
+    model, prompts = flamingo(small(kind)), some_prompts()
+    greedy = GenerateSettings(max_new_tokens=4)
+    assert generate(model, prompts, [END], greedy) == without_cache(model, prompts, [END], greedy)
+    assert generate(model, prompts[:1], [END], BEAM) == [beams_without_cache(model, prompts[0])]
+    first = prompts[0]
+    longer = Prompt((*first.tokens, 3, 4), (*first.media_index, 1, 1), first.media)
+    both, alone = score(model, first, [[5], [3, 4, 9]]), score(model, longer, [[9]])
+    assert both[1][2] == pytest.approx(alone[0][0], abs=1e-4)
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+def test_what_cannot_see_is_refused_in_a_line(kind: str) -> None:
+    with pytest.raises(SettingsError, match=REFUSED[kind][1]):
+        flamingo(small(kind))
+
+
+def test_a_model_that_goes_on_from_no_cache_is_trained_and_says_that_it_does_not_generate() -> None:
+    config = small("mamba")
+    model = flamingo(structs.replace(config, cross_attention=structs.replace(config.cross_attention, heads=4)))
+    model.loss(batch([[[-1, -1, 0, 0, 1, 1]]], 8)).sum().backward()
+    with pytest.raises(SettingsError, match="does not go on from a cache"):
+        generate(model, some_prompts(), [END])
 
 
 class Forgetful(nn.Module):

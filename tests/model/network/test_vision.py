@@ -58,6 +58,47 @@ def test_encoders_of_transformers_give_their_last_hidden_states(config: dict[str
     assert encoder(frames(3)).shape == (3, features, 16)
 
 
+def test_a_model_of_timm_that_knows_one_size_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = MapModel("NCHW")
+    model.pretrained_cfg |= {"input_size": (3, 224, 224), "fixed_input_size": True}
+    library(monkeypatch, "timm", model)
+    with pytest.raises(SettingsError, match=r"vision\.image_px is 336, but vit takes 224 pixels alone"):
+        make_encoder(VisionSettings(kind="timm", name="vit", image_px=336))
+    assert make_encoder(VisionSettings(kind="timm", name="vit", image_px=224)).image_px == 224
+
+
+@pytest.mark.parametrize("kind", ["dinov2_with_registers", "dinov3_vit"])
+def test_registers_are_left_out(kind: str) -> None:
+    config = {**_SMALL, "model_type": kind, "num_register_tokens": 4}
+    encoder: Any = make_encoder(VisionSettings(kind="transformers", config=config)).eval()
+    pixels = torch.randn(2, 3, 32, 32)
+    whole = encoder.model(pixel_values=pixels).last_hidden_state
+    assert whole.shape[1] == 1 + 4 + 16
+    found = encoder.features(pixels)
+    assert torch.equal(found[:, 0], whole[:, 0])
+    assert torch.equal(found[:, 1:], whole[:, 5:])
+
+
+def test_features_of_another_layer_may_be_taken() -> None:
+    config = {**_SMALL, "model_type": "clip_vision_model"}
+    encoder: Any = make_encoder(VisionSettings(kind="transformers", config=config, layer=-2)).eval()
+    pixels = torch.randn(2, 3, 32, 32)
+    states = encoder.model(pixel_values=pixels, output_hidden_states=True).hidden_states
+    assert torch.equal(encoder.features(pixels), states[-2])
+    with pytest.raises(SettingsError, match="has 2 layers"):
+        make_encoder(VisionSettings(kind="transformers", config=config, layer=3))
+
+
+_SMALL = {
+    "hidden_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "intermediate_size": 48,
+    "image_size": 32,
+    "patch_size": 8,
+}
+
+
 def test_from_a_folder_they_take_its_mean_and_deviation(tmp_path: Path) -> None:
     made: Any = make_encoder(VisionSettings(kind="transformers", config=CLIP))
     made.model.save_pretrained(tmp_path)
@@ -128,7 +169,7 @@ class MapModel(nn.Module):
 
     def __init__(self, output_fmt: str) -> None:
         super().__init__()
-        self.pretrained_cfg = {"mean": (0.5, 0.5, 0.5), "std": (0.5, 0.5, 0.5)}
+        self.pretrained_cfg: dict[str, Any] = {"mean": (0.5, 0.5, 0.5), "std": (0.5, 0.5, 0.5)}
         self.output_fmt = output_fmt
         self.stem = nn.Conv2d(3, 12, 8, 8)
 

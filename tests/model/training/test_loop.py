@@ -13,11 +13,15 @@ import pytest
 import torch
 from torch.distributed.checkpoint import FileSystemReader
 
+from model.data.loader import Loader
+from model.data.tokens import load_tokens
 from model.training import checkpoints
+from model.training.assembly import list_datasets, tokenizer_of
 from model.training.checkpoints import CheckpointError, find_checkpoint, read_weights, steps_saved
 from model.training.config import CheckpointSettings, GuardSettings, HeldOutSettings, TextModelSettings, TrainConfig
 from model.training.guard import Guard, TrainingError
 from model.training.loop import Ended, train
+from model.training.parallel import Processes
 from model.training.records import GUARD, read_metrics
 from schemas.settings import SettingsError, dump_settings, load_settings
 from tests.model.training.makers import micro
@@ -253,3 +257,36 @@ def test_a_folder_that_is_written_to_is_no_url(
     with pytest.raises(SettingsError, match="is no local folder"):
         load_settings(TrainConfig, dump_settings(config), [f"{path}={url}"])
     assert not list(tmp_path.iterdir())
+
+
+class _Among(Processes):
+    """A process of two, of which the first has told `said`."""
+
+    def __init__(self, rank: int, said: Any = None) -> None:
+        super().__init__(rank, 2, torch.device("cpu"))
+        self.said = said
+
+    def gather(self, value: Any) -> list[Any]:
+        return [value if self.is_first else self.said, None]
+
+
+def test_the_first_process_lists_the_shards_for_all_once(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = micro(data, tmp_path)
+    found = list_datasets(config, _Among(0))
+    assert all(file.samples for files in found for file in files)
+    monkeypatch.setattr("model.training.assembly.list_shards", None)
+    monkeypatch.setattr("model.data.loader.list_shards", None)
+    assert list_datasets(config, _Among(1, (found, ""))) == found
+    with Loader(config.data, load_tokens(tokenizer_of(config)), files=found) as loader:
+        assert loader.samples("pages") == sum(file.samples for file in found[0])
+
+
+def test_what_the_first_process_cannot_list_is_said_by_all(data: Path, tmp_path: Path) -> None:
+    config = micro(data, tmp_path)
+    datasets = (msgspec.structs.replace(config.data.datasets[0], shards="/nowhere"),)
+    config = msgspec.structs.replace(config, data=msgspec.structs.replace(config.data, datasets=datasets))
+    for process in (_Among(0), _Among(1, ([], "dataset pages: no shards in /nowhere"))):
+        with pytest.raises(SettingsError, match="dataset pages: no shards in /nowhere"):
+            list_datasets(config, process)
