@@ -47,8 +47,9 @@ def as_yaml(value: Any) -> str:
 
 
 def tables(page: str) -> Iterator[list[list[str]]]:
-    """The tables of a page: rows of cells without their backticks, the heading first."""
-    for block in re.findall(r"(?:^\|.*\|\n)+", (DOCS / page).read_text("utf-8"), re.MULTILINE):
+    """The tables of a page, or of all that a pattern names: rows of cells without backticks, the heading first."""
+    text = "\n".join(path.read_text("utf-8") for path in sorted(DOCS.glob(page)))
+    for block in re.findall(r"(?:^\|.*\|\n)+", text, re.MULTILINE):
         rows = [[cell.strip().strip("`") for cell in line.strip("| ").split(" | ")] for line in block.splitlines()]
         yield [rows[0], *rows[2:]]
 
@@ -107,7 +108,7 @@ def test_the_glossary_names_every_phase_that_is_counted() -> None:
 def test_every_setting_is_documented_with_its_default() -> None:
     stated = {
         row[0]: row[2]
-        for heading, *rows in tables("settings.md")
+        for heading, *rows in tables("settings*.md")
         if heading[:3] == ["path", "type", "default"]
         for row in rows
     }
@@ -115,12 +116,14 @@ def test_every_setting_is_documented_with_its_default() -> None:
 
 
 def test_every_setting_of_a_crawl_is_documented_with_its_default() -> None:
-    stated = {row[0]: row[2] for heading, *rows in tables("settings.md") if heading[0] == "crawl path" for row in rows}
+    stated = {row[0]: row[2] for heading, *rows in tables("settings*.md") if heading[0] == "crawl path" for row in rows}
     assert stated == dict(settings_of(CrawlConfig()))
 
 
 def test_every_setting_of_the_loader_is_documented_with_its_default() -> None:
-    stated = {row[0]: row[2] for heading, *rows in tables("settings.md") if heading[0] == "loader path" for row in rows}
+    stated = {
+        row[0]: row[2] for heading, *rows in tables("settings*.md") if heading[0] == "loader path" for row in rows
+    }
     known = dict(settings_of(LoaderConfig()))
     del known["datasets"]
     of_dataset = dict(settings_of(DatasetSettings(name="", shards="")))
@@ -131,12 +134,14 @@ def test_every_setting_of_the_loader_is_documented_with_its_default() -> None:
 
 @pytest.mark.parametrize(("heading", "record"), [("network", FlamingoConfig()), ("generation", GenerateSettings())])
 def test_every_setting_of_the_network_is_documented_with_its_default(heading: str, record: msgspec.Struct) -> None:
-    stated = {row[0]: row[2] for first, *rows in tables("settings.md") if first[0] == f"{heading} path" for row in rows}
+    stated = {
+        row[0]: row[2] for first, *rows in tables("settings*.md") if first[0] == f"{heading} path" for row in rows
+    }
     assert stated == dict(settings_of(record))
 
 
 def stated_settings(heading: str) -> dict[str, str]:
-    return {row[0]: row[2] for first, *rows in tables("settings.md") if first[0] == heading for row in rows}
+    return {row[0]: row[2] for first, *rows in tables("settings*.md") if first[0] == heading for row in rows}
 
 
 def settings_under(prefix: str, record: msgspec.Struct, required: tuple[str, ...] = ()) -> dict[str, str]:
@@ -166,7 +171,7 @@ def test_every_setting_of_evaluation_is_documented_with_its_default() -> None:
 def test_the_table_of_presets_shows_where_they_differ() -> None:
     assert set(presets()) == set(PRESETS)
     stated = {
-        row[0]: row[1:] for heading, *rows in tables("settings.md") if heading == ["path", *PRESETS] for row in rows
+        row[0]: row[1:] for heading, *rows in tables("settings*.md") if heading == ["path", *PRESETS] for row in rows
     }
     values = [dict(settings_of(load_config(name, []))) for name in PRESETS]
     paths = [path for path in values[0] if len({preset[path] for preset in values}) > 1]
