@@ -8,6 +8,7 @@ import sysconfig
 import tomllib
 import venv
 import zipfile
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -92,6 +93,7 @@ def test_the_image_has_all_that_its_wheel_needs(wheel: Path, tmp_path: Path) -> 
     assert members(built(tree, tmp_path / "dist")) == members(wheel)
 
 
+@pytest.mark.skipif(find_spec("skimage") is None, reason="no photographs for the example site: make test installs them")
 def test_the_wheel_runs_where_there_is_no_source_tree(installed: Path, tmp_path: Path) -> None:
     """The way of `make demo`: the example site is crawled, a dataset is built of it, verified and reported."""
 
