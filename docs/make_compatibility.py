@@ -36,9 +36,9 @@ class Outcomes:
 
 def versions() -> dict[str, str]:
     """As pinned; img2dataset lives apart."""
-    pinned = dict(re.findall(r"^([\w.-]+)==(\S+)$", (ROOT / "constraints.txt").read_text("utf-8"), re.MULTILINE))
-    apart = re.search(r"img2dataset==(\S+)", (ROOT / "Makefile").read_text("utf-8"))
-    return {**pinned, "img2dataset": apart[1] if apart else ""}
+    files = ("constraints-img2dataset.txt", "constraints.txt")  # of what both name, ours
+    lines = "".join((ROOT / name).read_text("utf-8") for name in files)
+    return dict(re.findall(r"^([\w.-]+)==(\S+)$", lines, re.MULTILINE))
 
 
 def table(rows: dict[tuple[str, str], str]) -> str:

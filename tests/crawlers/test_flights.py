@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -146,9 +147,9 @@ def test_gaps_are_kept_however_busy_the_crawler_is(
 
     get, stalls = Fetcher.get, itertools.cycle([0.25, 0.0, 0.1, 0.0])
 
-    async def late(self: Fetcher, *arguments: object) -> object:
+    async def late(self: Fetcher, *arguments: Any, **more: Any) -> object:
         time.sleep(next(stalls))
-        return await get(self, *arguments)
+        return await get(self, *arguments, **more)
 
     monkeypatch.setattr(Fetcher, "get", late)
     crawl(tmp_path, config(web, PaceSettings(delay_s=0.3)), "http://a.example/")
@@ -208,11 +209,11 @@ def test_a_host_that_speaks_https_alone_is_visited_at_once(web: WebServer, tmp_p
 
     get, asked = Fetcher.get, Counter[str]()
 
-    async def by_scheme(self: Fetcher, url: str, *arguments: object) -> object:
+    async def by_scheme(self: Fetcher, url: str, *arguments: Any, **more: Any) -> object:
         asked[url.partition("://")[0]] += 1
         if url.startswith("http://"):
-            return await get(self, url.replace("a.example", "nobody.example"), *arguments)
-        exchange = await get(self, url.replace("https://", "http://"), *arguments)
+            return await get(self, url.replace("a.example", "nobody.example"), *arguments, **more)
+        exchange = await get(self, url.replace("https://", "http://"), *arguments, **more)
         return msgspec.structs.replace(exchange, url=url)
 
     fetch = msgspec.structs.replace(settings.fetch, connect_to=settings.fetch.connect_to | {"nobody.example": nobody})

@@ -67,6 +67,7 @@ def test_heads_may_come_in_pieces_and_after_others(web: WebServer) -> None:
             async for piece in pieces():
                 writer.write(piece)
                 await writer.drain()
+        writer.close()  # from Python 3.12 on a server waits for its connections
 
     async def run() -> list[Exchange]:
         async with await asyncio.start_server(serve, "127.0.0.1", 0) as server, Fetcher(LOCAL) as fetcher:

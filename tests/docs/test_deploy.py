@@ -4,6 +4,7 @@ import importlib.util
 import json
 import re
 import shlex
+import subprocess
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -87,3 +88,21 @@ def test_the_image_holds_every_package_and_the_extras_exist() -> None:
     assert set(extras.group(1).split(",")) <= set(project["project"]["optional-dependencies"])
     sources = [words[1:-1] for line in lines if (words := line.split())[:1] == ["COPY"]]
     assert all((ROOT / name).exists() for names in sources for name in names)
+
+
+def test_every_step_of_the_image_is_one_that_docker_knows_on_a_python_that_weft_knows() -> None:
+    """As far as can be said without a daemon: names of instructions, the Python, and who installs before who runs."""
+    text = re.sub(r"\\\n", " ", (DEPLOY / "Dockerfile").read_text())
+    steps = [line.split(None, 1) for line in text.splitlines() if line and not line.startswith("#")]
+    words = [word for word, _ in steps]
+    assert words[0] == "FROM"
+    assert set(words) <= {"FROM", "RUN", "WORKDIR", "COPY", "USER", "ENV"}
+    python = re.fullmatch(r"python:(3\.\d+)-slim", steps[0][1])
+    assert python is not None
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert f"Programming Language :: Python :: {python[1]}" in project["classifiers"]
+    installs = max(number for number, (word, rest) in enumerate(steps) if word == "RUN" and "install" in rest)
+    assert installs < words.index("USER"), "only root may install"
+    for rest in (rest for word, rest in steps if word == "RUN"):
+        subprocess.run(["sh", "-n", "-c", rest], check=True)
+    assert all(re.fullmatch(r"[A-Z_]+=\S+", pair) for word, rest in steps if word == "ENV" for pair in rest.split())

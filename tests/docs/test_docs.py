@@ -238,8 +238,8 @@ def test_the_table_of_packages_has_the_tests_that_there_are_and_the_versions_tha
     tests = sorted(found for source in sources for found in marked.findall(source))
     (rows,) = [rows for heading, *rows in tables("format.md") if heading[0] == "package"]
     assert [(name, what) for name, _, what, _ in rows] == tests
-    constraints, makefile = ((ROOT / name).read_text("utf-8") for name in ("constraints.txt", "Makefile"))
-    assert [name for name, version, *_ in rows if f"{name}=={version}" not in f"{constraints}{makefile}"] == []
+    pinned = "".join((ROOT / name).read_text("utf-8") for name in ("constraints.txt", "constraints-img2dataset.txt"))
+    assert [name for name, version, *_ in rows if f"{name}=={version}" not in pinned] == []
 
 
 def test_every_test_that_a_page_names_is_there() -> None:
