@@ -67,7 +67,7 @@ def test_images_are_dropped_by_what_stands_in_them_and_rights_are_kept(tmp_path:
         row["url"].rpartition("/")[2]: row["detail"] for row in drops(tmp_path / "out") if row["reason"] == "opt_out"
     }
     assert sorted(refused) == ["c2pa-no.jpg", "xmp-no.jpg"]
-    assert refused["c2pa-no.jpg"].startswith("c2pa.training-mining: ai_training=notAllowed (C2PA manifest)")
+    assert refused["c2pa-no.jpg"].startswith("c2pa.training-mining: c2pa.ai_training=notAllowed (C2PA manifest)")
     time = "2026-03-01T10:00:00Z"
     usage = {"signal": "content-usage", "origin": "header Content-Usage", "value": "train-ai=y", "verdict": "yes"}
     mining = {"signal": "plus:DataMining", "origin": "XMP", "value": "DMI-ALLOWED", "verdict": "yes", "time": time}
@@ -143,5 +143,5 @@ def test_a_video_is_dropped_by_its_manifest() -> None:
     with pytest.raises(Drop) as caught:
         Recipe(SMALL).cut(with_frames=False)(Media("https://a.example/v.mp4", {}, data))
     assert (caught.value.reason, caught.value.detail) == (
-        "opt_out", "cawg.training-mining: data_mining=notAllowed (C2PA manifest)",
+        "opt_out", "cawg.training-mining: cawg.data_mining=notAllowed (C2PA manifest)",
     )  # fmt: skip
