@@ -61,7 +61,7 @@ def _batches(index: "Index", sql: str) -> Iterator[tuple[list[str], list[dict[st
 
 
 def _print_csv(index: "Index", sql: str) -> None:
-    out, header = csv.writer(sys.stdout), False
+    out, header = csv.writer(sys.stdout, lineterminator="\n"), False
     for names, rows in _batches(index, sql):
         if not header:
             out.writerow(names)

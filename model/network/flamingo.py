@@ -23,9 +23,9 @@ from model.network.continuing import Steps, find_steps
 from model.network.language import (
     Wrap,
     decoder_layers,
-    embeddings_of_layers,
     heads_of,
     load_language_model,
+    pad_in_tables_of_layers,
     text_config,
 )
 from model.network.new_tokens import NewEmbeddings, NewLogits, check_ids, start
@@ -282,8 +282,7 @@ class Flamingo(nn.Module):
             layer.register_forward_pre_hook(partial(self._before_layer, number), with_kwargs=True)
         embedding.register_forward_pre_hook(self._before_embedding)
         embedding.register_forward_hook(self._after_embedding)
-        for other in embeddings_of_layers(self.lm, embedding):
-            other.register_forward_pre_hook(_known_only)
+        pad_in_tables_of_layers(self.lm, embedding)
         head.register_forward_hook(self._after_head)
 
     def _before_layer(self, number: int, layer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -342,12 +341,6 @@ def _embedding_and_head(lm: nn.Module) -> tuple[nn.Module, nn.Linear]:
     if embedding is None or not isinstance(head, nn.Linear):
         raise SettingsError(f"{type(lm).__name__} has no input embeddings or no linear head: no causal language model")
     return embedding, head
-
-
-def _known_only(table: nn.Module, args: tuple[torch.Tensor]) -> Any:
-    """New tokens have the row of token 0, padding, as images have where such models see by themselves."""
-    assert isinstance(table, nn.Embedding)
-    return (args[0].masked_fill(args[0] >= table.num_embeddings, 0),)
 
 
 def _width(embedding: nn.Module) -> int:

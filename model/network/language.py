@@ -1,6 +1,6 @@
 """The frozen language model: where it comes from, and where its layers are."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -98,14 +98,20 @@ def heads_of(lm: nn.Module) -> int:
     return found
 
 
-def embeddings_of_layers(lm: nn.Module, embedding: nn.Module) -> Iterator[nn.Embedding]:
-    """Tables beside the input embedding that are asked for the same tokens (Gemma 4: a width for each layer)."""
+def pad_in_tables_of_layers(lm: nn.Module, embedding: nn.Module) -> None:
+    """Tables beside the input embedding that are asked for the same tokens (Gemma 4: a width for each layer) have no
+    rows for new ones: these get that of token 0, padding, as images have where such models see by themselves."""
     config = text_config(lm)
     if getattr(config, "hidden_size_per_layer_input", None):
         rows = config.vocab_size_per_layer_input
         for part in lm.modules():
             if isinstance(part, nn.Embedding) and part is not embedding and part.num_embeddings == rows:
-                yield part
+                part.register_forward_pre_hook(_known_only)
+
+
+def _known_only(table: nn.Module, args: tuple[torch.Tensor]) -> Any:
+    assert isinstance(table, nn.Embedding)
+    return (args[0].masked_fill(args[0] >= table.num_embeddings, 0),)
 
 
 Wrap = Callable[[Callable[..., Any]], Callable[..., Any]]
