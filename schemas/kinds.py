@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pyarrow as pa
 
-from schemas import documents, energon, pairs, videos
+from schemas import documents, energon, kind_names, pairs, videos
 from schemas.energon import Energon
 
 
@@ -23,10 +23,10 @@ class Kind(msgspec.Struct, frozen=True):
 
 
 INTERLEAVED = Kind(
-    "interleaved", "page", documents.Sample, documents.COLUMNS, documents.index_row, "url", energon.INTERLEAVED
+    kind_names.INTERLEAVED, "page", documents.Sample, documents.COLUMNS, documents.index_row, "url", energon.INTERLEAVED
 )
-PAIRS = Kind("pairs", "pair", pairs.Pair, pairs.COLUMNS, pairs.index_row, "page_url", energon.CAPTIONING)
-CLIPS = Kind("clips", "clip", videos.ClipSample, videos.COLUMNS, videos.index_row, "page_url")
+PAIRS = Kind(kind_names.PAIRS, "pair", pairs.Pair, pairs.COLUMNS, pairs.index_row, "page_url", energon.CAPTIONING)
+CLIPS = Kind(kind_names.CLIPS, "clip", videos.ClipSample, videos.COLUMNS, videos.index_row, "page_url")
 
 #: By name, in the order in which they are shown.
 KINDS: dict[str, Kind] = {kind.name: kind for kind in (INTERLEAVED, PAIRS, CLIPS)}

@@ -5,14 +5,14 @@ import argparse
 from jobs.cli import fail
 from jobs.commands.running import add_engine, engine_of
 from jobs.dataset.exports.forms import FORMS
-from schemas.kinds import KINDS
+from schemas.kind_names import NAMES
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("path", help="the folder or URL of a finished dataset")
     parser.add_argument("--to", required=True, choices=list(FORMS), help="the form of others to write")
     parser.add_argument("-o", "--output", required=True, metavar="OUT", help="a new folder or fsspec URL")
-    parser.add_argument("--kind", action="append", default=[], choices=list(KINDS), help="default: all that fit")
+    parser.add_argument("--kind", action="append", default=[], choices=NAMES, help="default: all that fit")
     add_engine(parser)
 
 

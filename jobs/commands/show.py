@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from jobs.cli import fail
-from schemas.kinds import KINDS
+from schemas.kind_names import NAMES
 
 if TYPE_CHECKING:
     from schemas.documents import Sample
@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="",
         help="a sample's key, or the address of its page or file; default the first",
     )
-    parser.add_argument("--kind", choices=list(KINDS), help="default the first that has it")
+    parser.add_argument("--kind", choices=NAMES, help="default the first that has it")
     parser.add_argument("--images", metavar="DIR", help="write the images, or clip and contact sheet, to this folder")
     parser.add_argument(
         "--draw",
@@ -76,6 +76,7 @@ def run(arguments: argparse.Namespace) -> int:
 def find_sample(store: "Store", wanted: str, kind: str | None = None) -> tuple[str, dict[str, bytes] | None]:
     """Kind and members of the first sample whose key or address is `wanted`; keys tell their partition."""
     from jobs.dataset.summary import kinds_of, shards_of
+    from schemas.kinds import KINDS
 
     for one in kinds_of(store):
         if kind not in (None, one):

@@ -3,7 +3,7 @@
 import argparse
 
 from jobs.cli import fail
-from schemas.kinds import KINDS
+from schemas.kind_names import NAMES
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--keys", metavar="FILE", help="the samples with these keys, one a line, as the viewer exports what is flagged"
     )
     parser.add_argument("-o", "--output", required=True, metavar="OUT", help="a new folder or fsspec URL")
-    parser.add_argument("--kind", action="append", default=[], choices=list(KINDS), help="default: all it has")
+    parser.add_argument("--kind", action="append", default=[], choices=NAMES, help="default: all it has")
     parser.add_argument("--shard-bytes", type=int, default=0, metavar="N", help="of a shard at most; default 512 MB")
 
 

@@ -1,8 +1,10 @@
 """The forms of others that `weft export` knows, by name; each is imported when it is asked for."""
 
 import importlib
+from typing import TYPE_CHECKING
 
-from jobs.dataset.exports.run import ExportError, Format
+if TYPE_CHECKING:
+    from jobs.dataset.exports.run import Format
 
 #: Name -> module and class.
 FORMS = {
@@ -13,8 +15,10 @@ FORMS = {
 }
 
 
-def form_of(name: str) -> Format:
+def form_of(name: str) -> "Format":
     """Raises `ExportError` where the package that it needs is not installed."""
+    from jobs.dataset.exports.run import ExportError
+
     module, kind = FORMS[name]
     try:
         made: Format = getattr(importlib.import_module(module), kind)()
