@@ -6,8 +6,8 @@ from typing import Any, Protocol
 
 import msgspec
 
-from jobs.engine.engine import EngineSettings, Failure, open_engine
-from jobs.engine.progress import Progress
+from jobs.dataset.file_tasks import carry_out
+from jobs.engine.engine import EngineSettings
 from schemas.dataset import DATASET, read_dataset
 from schemas.kinds import KINDS, Kind
 from schemas.shards import ShardMark
@@ -72,7 +72,10 @@ def export(
     wanted = [(kind, file, mark.shard.name) for kind, of_kind in files.items() for file, mark in of_kind]
     folders = {file.rpartition("/")[0] for _, file, _ in wanted}
     there = {f"{folder}/{name}" for folder in folders for name in output.list(folder)}
-    _carry_out([one for one in wanted if one[1] not in there], len(wanted), source, output, form, engine)
+    todo = [number for number, (_, file, _) in enumerate(wanted) if file not in there]
+    work = partial(_write, source.url, output.url, form, wanted)
+    if failed := carry_out("export", [file for _, file, _ in wanted], todo, work, engine):
+        raise ExportError(failed)
     form.finish(output, files)
     return {kind: sum(mark.shard.samples for _, mark in of_kind) for kind, of_kind in files.items()}
 
@@ -91,34 +94,9 @@ def _marks(source: Store, kind: str) -> list[ShardMark]:
     return LiveShards(source, kind).marks
 
 
-def _carry_out(
-    todo: list[tuple[str, str, str]], total: int, source: Store, output: Store, form: Format, settings: EngineSettings
-) -> None:
-    failures: list[Failure] = []
-    done = total - len(todo)
-    with Progress("export", total, "files", done) as bar:
-        if not todo:
-            return
-        with open_engine(settings) as engine:
-            work = partial(_write, source.url, output.url, form, todo)
-            for outcome in engine.run("export", work, range(len(todo))):
-                if isinstance(outcome, Failure):
-                    failures.append(outcome)
-                    bar.say(f"{todo[outcome.partition][1]}: {outcome.error}")
-                    continue
-                done += 1
-                bar.show(done, lambda: "")
-    if failures:
-        first = failures[0]
-        raise ExportError(
-            f"{len(failures)} of {total} files could not be written, first {todo[first.partition][1]}: {first.error}. "
-            "The same command tries them again"
-        )
-
-
-def _write(source: str, output: str, form: Format, todo: list[tuple[str, str, str]], number: int) -> int:
+def _write(source: str, output: str, form: Format, wanted: list[tuple[str, str, str]], number: int) -> int:
     """A task: the file of one shard."""
-    kind, name, shard = todo[number]
+    kind, name, shard = wanted[number]
     store = Store(output)
     folder, _, base = name.rpartition("/")
     staged = f"{folder}/.{new_attempt()}.{base}.tmp"

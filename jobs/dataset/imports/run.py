@@ -8,11 +8,11 @@ from pathlib import Path
 import msgspec
 
 from crawlers.warc_writer import WarcWriter
+from jobs.dataset.file_tasks import carry_out
 from jobs.dataset.imports.documents import write
 from jobs.dataset.imports.layouts import document_of
 from jobs.dataset.imports.reading import ENDINGS, read_file
-from jobs.engine.engine import EngineSettings, Failure, open_engine
-from jobs.engine.progress import Progress
+from jobs.engine.engine import EngineSettings
 from schemas.drops import Counts, Drop, DropRow, Tally
 from schemas.storage import Store
 
@@ -42,22 +42,8 @@ def import_files(folder: str, names: Sequence[str], output: Store, engine: Engin
         raise ImportFailed(f"{folder}: no {', '.join(ENDINGS)} lies there")
     done = {name for name in output.list(DONE) if name.endswith(".json")}
     todo = [number for number in range(len(files)) if f"{number:06d}.json" not in done]
-    failures: list[Failure] = []
-    with Progress("import", len(files), "files", len(files) - len(todo)) as bar, open_engine(engine) as opened:
-        ended = len(files) - len(todo)
-        for outcome in opened.run("import", partial(_import, folder, files, output.url), todo):
-            if isinstance(outcome, Failure):
-                failures.append(outcome)
-                bar.say(f"{files[outcome.partition]}: {outcome.error}")
-            else:
-                ended += 1
-                bar.show(ended, lambda: "")
-    if failures:
-        first = failures[0]
-        raise ImportFailed(
-            f"{len(failures)} of {len(files)} files could not be imported, first {files[first.partition]}: "
-            f"{first.error}. The same command tries them again"
-        )
+    if failed := carry_out("import", files, todo, partial(_import, folder, files, output.url), engine):
+        raise ImportFailed(failed)
     records = output.read_all([f"{DONE}/{number:06d}.json" for number in range(len(files))])
     marks = [msgspec.json.decode(record, type=_Done) for record in records]
     if changed := [mark.source for mark, name in zip(marks, files, strict=True) if mark.source != name]:

@@ -174,7 +174,7 @@ def test_an_interrupted_export_goes_on_and_ends_the_same(
     monkeypatch.setattr(Store, "move", failing)
     assert exported(made, "parquet", broken) == 2
     said = capsys.readouterr().err
-    assert "files could not be written, first interleaved/000002-000.parquet: " in said
+    assert "files could not be done, first interleaved/000002-000.parquet: " in said
     assert not list(broken.rglob("*.tmp"))
     monkeypatch.undo()
     written: list[str] = []

@@ -198,7 +198,7 @@ def test_an_interrupted_import_goes_on(
 
     monkeypatch.setattr(Store, "put", failing)
     assert imported(tmp_path / "in", tmp_path) == 2
-    assert "1 of 3 files could not be imported, first b.parquet" in capsys.readouterr().err
+    assert "1 of 3 files could not be done, first b.parquet" in capsys.readouterr().err
     puts.clear()
     monkeypatch.setattr(Store, "put", put)
     assert imported(tmp_path / "in", tmp_path) == 0
