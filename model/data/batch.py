@@ -7,27 +7,10 @@ from collections.abc import Callable
 from collections.abc import Sequence as Seq
 from dataclasses import dataclass, fields, replace
 
-import msgspec
 import numpy as np
-import numpy.typing as npt
 import torch
 
-from model.data.sequences import Ints, Sequence
-
-Pixels = npt.NDArray[np.uint8]
-
-
-class Row(msgspec.Struct, frozen=True):
-    """The documents of one row, without padding. `frames_FHWC` holds the frames of all their media in order."""
-
-    sequences: tuple[Sequence, ...]
-    frames_FHWC: Pixels
-    frame_counts_M: Ints
-    source: int  # which of the loader's datasets
-    loss_weight: float  # that dataset's lambda
-
-    def __len__(self) -> int:
-        return sum(len(sequence) for sequence in self.sequences)
+from model.data.row import Row
 
 
 @dataclass(frozen=True)
@@ -88,44 +71,52 @@ class Batch:
         return Batch(**{**values, **changed})
 
 
-def collate(rows: Seq[Row], row_tokens: int, pad_id: int, sources: tuple[str, ...]) -> Batch:
-    """The batch of some rows, padded to `row_tokens`; media are laid end to end, none is padded."""
+def collate(rows: Seq[Row], row_tokens: int, pad_id: int, sources: tuple[str, ...], pin: bool = False) -> Batch:
+    """The batch of some rows, padded to `row_tokens`; media are laid end to end, none is padded.
+
+    Everything is copied, once, with `pin` to where a GPU copies from by itself: nothing of `rows` is looked at later.
+    """
     shape = (len(rows), row_tokens)
-    tokens_BT = np.full(shape, pad_id, np.int64)
-    document_BT = np.full(shape, -1, np.int32)
-    position_BT = np.zeros(shape, np.int64)
-    media_index_BT = np.full(shape, -1, np.int32)
-    loss_weight_BT = np.zeros(shape, np.float32)
-    keys: list[str] = []
-    source_D: list[int] = []
-    num_media = 0
+    tokens_BT = torch.full(shape, pad_id, dtype=torch.int64, pin_memory=pin)
+    document_BT = torch.full(shape, -1, dtype=torch.int32, pin_memory=pin)
+    position_BT = torch.zeros(shape, dtype=torch.int64, pin_memory=pin)
+    media_index_BT = torch.full(shape, -1, dtype=torch.int32, pin_memory=pin)
+    loss_weight_BT = torch.zeros(shape, dtype=torch.float32, pin_memory=pin)
+    tokens, document, position, media_index, loss_weight = (
+        tensor.numpy() for tensor in (tokens_BT, document_BT, position_BT, media_index_BT, loss_weight_BT)
+    )
+    num_documents = num_media = 0
     for b, row in enumerate(rows):
-        start = 0
-        for sequence in row.sequences:
-            place = (b, slice(start, start + len(sequence)))
-            tokens_BT[place] = sequence.tokens_T
-            document_BT[place] = len(keys)
-            position_BT[place] = np.arange(len(sequence))
-            media_index_BT[place] = np.where(sequence.media_index_T < 0, -1, sequence.media_index_T + num_media)
-            loss_weight_BT[place] = sequence.weight_T * np.float32(row.loss_weight)
-            num_media += len(sequence.media)
-            keys.append(sequence.key)
-            source_D.append(row.source)
-            start += len(sequence)
+        place = (b, slice(0, len(row)))
+        tokens[place] = row.tokens_T
+        document[place] = row.document_T + num_documents
+        position[place] = row.position_T
+        media_index[place] = np.where(row.media_index_T < 0, -1, row.media_index_T + num_media)
+        loss_weight[place] = row.loss_weight_T
+        num_documents += len(row.keys)
+        num_media += len(row.frame_counts_M)
     counts_M = np.concatenate([row.frame_counts_M for row in rows])
-    frames_FHWC = np.concatenate([row.frames_FHWC for row in rows])
+    source_D = np.repeat([row.source for row in rows], [len(row.keys) for row in rows])
     return Batch(
-        tokens_BT=torch.from_numpy(tokens_BT),
-        document_BT=torch.from_numpy(document_BT),
-        position_BT=torch.from_numpy(position_BT),
-        media_index_BT=torch.from_numpy(media_index_BT),
-        loss_weight_BT=torch.from_numpy(loss_weight_BT),
-        frames_FCHW=torch.from_numpy(frames_FHWC).permute(0, 3, 1, 2),
+        tokens_BT=tokens_BT,
+        document_BT=document_BT,
+        position_BT=position_BT,
+        media_index_BT=media_index_BT,
+        loss_weight_BT=loss_weight_BT,
+        frames_FCHW=_frames(rows, pin).permute(0, 3, 1, 2),
         frame_offsets_M1=torch.from_numpy(np.concatenate([[0], np.cumsum(counts_M)]).astype(np.int32)),
-        source_D=torch.tensor(source_D, dtype=torch.int64),
-        keys=tuple(keys),
+        source_D=torch.tensor(source_D, dtype=torch.int64, pin_memory=pin),
+        keys=tuple(key for row in rows for key in row.keys),
         sources=sources,
     )
+
+
+def _frames(rows: Seq[Row], pin: bool) -> torch.Tensor:
+    """[F, H, W, C] of all rows. numpy copies without the interpreter's lock."""
+    shape = (sum(len(row.frames_FHWC) for row in rows), *rows[0].frames_FHWC.shape[1:])
+    frames_FHWC = torch.empty(shape, dtype=torch.uint8, pin_memory=pin)
+    np.concatenate([row.frames_FHWC for row in rows], out=frames_FHWC.numpy())
+    return frames_FHWC
 
 
 def self_attention_mask(batch: Batch) -> torch.Tensor:

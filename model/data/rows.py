@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 import msgspec
 import numpy as np
 
-from model.data.batch import Row
 from model.data.config import LoaderConfig
-from model.data.documents import Medium, to_document
+from model.data.documents import to_document
 from model.data.images import frames_of
 from model.data.order import Position
+from model.data.row import Row, to_row
 from model.data.sequences import Sequence as TokenSequence
 from model.data.sequences import make_sequence, rng_of
 from model.data.tokens import Tokens
@@ -77,15 +77,13 @@ class RowMaker:
             self._in_a_row["decode"] = 0
             frames += decoded
             counts += [len(of_medium) for of_medium in decoded]
-            # The bytes have done their work: they need not travel to the training loop.
-            spent = tuple(Medium(b"", medium.kind) for medium in item.sequence.media)
-            sequences.append(msgspec.structs.replace(item.sequence, media=spent))
+            sequences.append(item.sequence)
         if not sequences:
             return None
         size = self._config.images.size_px
         frames_FHWC = np.concatenate(frames) if frames else np.zeros((0, size, size, 3), np.uint8)
         weight = self._settings.weight
-        return Row(tuple(sequences), frames_FHWC, np.array(counts, np.int32), self._source, weight)
+        return to_row(sequences, frames_FHWC, np.array(counts, np.int32), self._source, weight)
 
     def failed_to_read(self) -> None:
         """Count a failure that no drop tells of."""
