@@ -189,7 +189,7 @@ def test_drops_are_counted_alike_in_report_viewer_and_inspect(
     capsys.readouterr()
     assert main(["inspect", str(grown), "--json"]) == 0
     told = json.loads(capsys.readouterr().out)["drops"]
-    assert {(kind, reason): n for kind, of in told.items() for reason, n in of.items()} == expected
+    assert {(of, reason): n for of, reasons in told.items() for reason, n in reasons.items()} == expected
     kind, in_report = "", Counter[tuple[str, str]]()
     for tag, text in re.findall(r"<(h3|h4)>(.*?)</\1>", report.partition('<section id="dropped">')[2]):
         if tag == "h3":
@@ -202,9 +202,9 @@ def test_drops_are_counted_alike_in_report_viewer_and_inspect(
         overview = ask(f"{address}/")[2].decode().partition("<h2>What was dropped</h2>")[2]
         links = r'href="/drops\?kind=(\w+)&amp;reason=(\w+)">.*?<td class="num">([\d,]+)</td>'
         assert Counter({(of, reason): int(n) for of, reason, n in re.findall(links, overview, re.DOTALL)}) == expected
-        for (of, reason), n in expected.items():
+        for (of, reason), count in expected.items():
             page = ask(f"{address}/drops?kind={of}&reason={reason}")[2].decode()
-            assert re.search(rf"<b>{n:,}</b>", page), (of, reason)
+            assert re.search(rf"<b>{count:,}</b>", page), (of, reason)
 
 
 def test_the_funnel_is_as_wide_as_what_it_counts(grown: Path, report: str) -> None:
