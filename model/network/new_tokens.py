@@ -42,6 +42,10 @@ class NewLogits(nn.Module):
         self.weight = nn.Parameter(torch.zeros(len(ids), dim))
         self.bias = nn.Parameter(torch.zeros(len(ids)))
 
+    def make_buffers(self) -> None:
+        """What no file holds: made anew where the model was laid out without memory."""
+        self.ids_K.copy_(torch.tensor(self.ids))
+
     def forward(self, hidden_BTD: torch.Tensor, logits_BTV: torch.Tensor) -> torch.Tensor:
         hidden_BTD = hidden_BTD.to(self.weight.dtype)
         new_BTK = F.linear(hidden_BTD, self.weight, self.bias).to(logits_BTV.dtype)
@@ -86,4 +90,4 @@ def start(embeddings: NewEmbeddings, logits: NewLogits, embedding: nn.Module, he
     embeddings.weight.copy_(drawn)
     logits.weight.copy_(head.weight.float().mean(0).expand_as(logits.weight))
     if head.bias is not None:
-        logits.bias.fill_(float(head.bias.float().mean()))
+        logits.bias.copy_(head.bias.float().mean())
