@@ -4,13 +4,12 @@ import multiprocessing
 import os
 import queue
 import threading
-from collections.abc import Iterator
 from typing import Any
 
 from model.data.lanes import LaneOutput
 from model.data.rows import LoaderError
 from model.data.shared import Handed, SharedSlots, shared_slots
-from model.data.workers import LOOK_S, Job, as_told, turns
+from model.data.workers import LOOK_S, Job, Turn, told_turns
 
 _END_S = 5
 #: Imported once, by the process that the workers are forks of.
@@ -80,7 +79,8 @@ class Processes:
 def _work(job: Job, number: int, ahead: Any, memory: SharedSlots | None, stop: Any) -> None:
     """Rows until asked to stop, or until the training loop's process is gone."""
     threading.Thread(target=_end_with, args=(multiprocessing.parent_process(),), daemon=True).start()
-    for item in _items(job, number):
+    for turn in told_turns(job, number):
+        item = turn.output if isinstance(turn, Turn) else turn
         if not _put(ahead, item if memory is None else memory.put(item), stop):
             ahead.cancel_join_thread()  # nobody will take what is left
             return
@@ -90,14 +90,6 @@ def _end_with(trainer: Any) -> None:
     """Whoever was killed has told nobody to stop."""
     trainer.join()
     os._exit(1)
-
-
-def _items(job: Job, number: int) -> Iterator[LaneOutput | LoaderError]:
-    try:
-        for turn in turns(job, number):
-            yield turn.output
-    except Exception as error:
-        yield as_told(error)
 
 
 def _put(ahead: Any, item: object, stop: Any) -> bool:
