@@ -9,7 +9,7 @@ from typing import Protocol
 import msgspec
 
 from model.data.config import LoaderConfig
-from model.data.lanes import Lane, LaneOutput, LaneState, open_reader
+from model.data.lanes import Lane, LaneOutput, LaneState, Readers
 from model.data.reading import TarFile
 from model.data.rows import LoaderError
 from model.data.schedule import Taken, schedule
@@ -62,7 +62,7 @@ MakeWorkers = Callable[[Job], Workers]
 
 def turns(job: Job, number: int) -> Iterator[Turn]:
     """What worker `number` makes: rows of lanes `number`, `number + workers`, ... in the order of their turns."""
-    readers = [open_reader(job.config, files) for files in job.files]
+    readers = Readers(job.config, job.files)
     streams: dict[tuple[int, int], Iterator[LaneOutput]] = {}
     live = {(d, p) for d in range(len(job.files)) for p in range(number, len(job.lanes), job.workers)} - job.ended
     taken = Taken(list(job.taken.turns), job.taken.draws)
@@ -75,14 +75,14 @@ def turns(job: Job, number: int) -> Iterator[Turn]:
             if (d, index) not in streams:
                 lane = job.lanes[index]
                 state = job.states[d].get(lane, LaneState())
-                streams[d, index] = Lane(job.config, job.tokens, d, job.files[d], lane, state, readers[d]).rows()
+                reader = readers.of_dataset[d]
+                streams[d, index] = Lane(job.config, job.tokens, d, job.files[d], lane, state, reader).rows()
             output = next(streams[d, index])
             if output.row is None:
                 live.discard((d, index))
             yield Turn(d, index, output, Taken(list(taken.turns), taken.draws))
     finally:
-        for reader in readers:
-            reader.close()
+        readers.close()
 
 
 def told_turns(job: Job, number: int) -> Iterator[Turn | LoaderError]:
