@@ -29,6 +29,7 @@ from model.data.schedule import Taken, schedule
 from model.data.tokens import Tokens, load_tokens
 from model.data.workers import Job, MakeWorkers, Threads, Workers
 from schemas.drops import Counts, DropRow, Tally
+from schemas.settings import SettingsError
 
 #: The name of the one batch of a step with `mix: sampled`.
 MIXED = "mixed"
@@ -103,9 +104,17 @@ class Loader:
         drops: Any = None,
         pin: bool = False,
         files: list[list[TarFile]] | None = None,
+        make_workers: MakeWorkers | None = None,
     ) -> None:
-        """`pin`: batches lie in memory that a GPU copies from by itself. `files`: the shards, where they are listed."""
+        """`pin`: batches lie in memory that a GPU copies from by itself. `files`: the shards, where they are listed.
+        `make_workers`: those of `workers_are: ray`."""
         check_config(config)
+        makers = {"threads": Threads, "processes": Processes, "ray": make_workers}
+        if (chosen := makers[config.read.workers_are]) is None:
+            raise SettingsError(
+                "read.workers_are is ray: weft.Loader and weft train have such workers, this loader none"
+            )
+        self._make_workers: MakeWorkers = chosen
         self._pin = pin
         self.config, self.rank, self.world = config, rank, world
         self.tokens = load_tokens(config.tokenizer) if tokens is None else tokens
@@ -223,10 +232,6 @@ class Loader:
             sums.add(row)
         row_tokens, pad_id = self.config.packing.row_tokens, self.tokens.pad_id
         return collate(rows, row_tokens, pad_id, self._names, self._pin) if rows else None
-
-    def _make_workers(self, job: Job) -> Workers:
-        makers: dict[str, MakeWorkers] = {"threads": Threads, "processes": Processes}
-        return makers[job.config.read.workers_are](job)
 
     def _saw(self, made: "_Made") -> None:
         """From here on what went into a step counts as used."""

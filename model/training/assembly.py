@@ -11,6 +11,7 @@ from model.data.listing import list_shards
 from model.data.loader import Loader
 from model.data.reading import TarFile
 from model.data.tokens import Tokens, load_tokens
+from model.data.workers import MakeWorkers
 from model.network.flamingo import Flamingo
 from model.network.flops import StepFlops, step_flops
 from model.training.checkpoints import SETTINGS
@@ -47,15 +48,17 @@ class Run:
         aside.replace(path)
 
 
-def assemble(config: TrainConfig, processes: Processes) -> Run:
-    """Raises `SettingsError` for what does not go together, naming the setting."""
+def assemble(config: TrainConfig, processes: Processes, make_workers: MakeWorkers | None = None) -> Run:
+    """`make_workers` as for `Loader`. Raises `SettingsError` for what does not go together, naming the setting."""
     check_train_config(config)
     check_same_run(config)
     tokens = load_tokens(tokenizer_of(config))
     files = list_datasets(config, processes)
     model = build_model(config, tokens)
     on_gpu = processes.device.type == "cuda"
-    loader = Loader(config.data, tokens, processes.rank, processes.world, pin=on_gpu, files=files)
+    loader = Loader(
+        config.data, tokens, processes.rank, processes.world, pin=on_gpu, files=files, make_workers=make_workers
+    )
     flops = step_flops(model)
     parallel = ParallelModel(model, config.parallel, processes, packed=config.data.packing.enabled)
     optimiser = make_optimiser(parallel.model, config.optimiser)

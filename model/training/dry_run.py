@@ -9,6 +9,7 @@ import torch
 
 from model.data.batch import Batch
 from model.data.render import render_text
+from model.data.workers import MakeWorkers
 from model.network.flamingo import Flamingo
 from model.training.assembly import Run, assemble
 from model.training.config import TrainConfig
@@ -18,9 +19,9 @@ from model.training.step import counts, train_step
 _SHOWN_LINES = 6
 
 
-def dry_run(config: TrainConfig, processes: Processes) -> Iterator[str]:
+def dry_run(config: TrainConfig, processes: Processes, make_workers: MakeWorkers | None = None) -> Iterator[str]:
     """Lines for people. Raises what `assemble` raises, `LoaderError`, and what a step that does not fit raises."""
-    run = assemble(config, processes)
+    run = assemble(config, processes, make_workers)
     yield from parameter_lines(run.model)
     yield from _memory_lines(run)
     with run.loader as loader:
