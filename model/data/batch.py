@@ -1,6 +1,7 @@
 """The ragged batch: what the network is given, with the mask as data.
 
-Shapes: B rows, T tokens a row, D documents, M media, F frames of all media, C channels, H and W pixels.
+Shapes: B rows, T tokens a row, D documents, M media, F frames of all media, C channels, H and W pixels, V features a
+frame, I their width.
 """
 
 from collections.abc import Callable
@@ -12,19 +13,22 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from model.data.feature_files import Features
 from model.data.sequences import Ints, Sequence
 
 Pixels = npt.NDArray[np.uint8]
 
 
 class Row(msgspec.Struct, frozen=True):
-    """The documents of one row, without padding. `frames_FHWC` holds the frames of all their media in order."""
+    """The documents of one row, without padding. `frames_FHWC` holds the frames of all their media in order; without a
+    pixel where there are `features` of them."""
 
     sequences: tuple[Sequence, ...]
     frames_FHWC: Pixels
     frame_counts_M: Ints
     source: int  # which of the loader's datasets
     loss_weight: float  # that dataset's lambda
+    features: Features | None = None
 
     def __len__(self) -> int:
         return sum(len(sequence) for sequence in self.sequences)
@@ -37,6 +41,9 @@ class Batch:
     A document's tokens follow each other in one row. `frames_FCHW` lies in memory with its channels last. A token with
     `loss_weight_BT` 0 is not predicted; the others carry the lambda of their dataset, and are predicted from the token
     before them. `frame_offsets_M1` stays in the CPU's memory: by it the host cuts frames into media.
+
+    Where features are streamed, frames have no pixel: `frames_FCHW` is [F, 3, 0, 0], and `features_FVI` holds what an
+    encoder made of them.
     """
 
     tokens_BT: torch.Tensor  # int64
@@ -49,6 +56,8 @@ class Batch:
     source_D: torch.Tensor  # int64, index into `sources`
     keys: tuple[str, ...]  # of the samples, one a document
     sources: tuple[str, ...]  # names of the loader's datasets
+    features_FVI: torch.Tensor | None = None  # float16, or int8 with their scales
+    scales_FI: torch.Tensor | None = None  # float32
 
     @property
     def fill(self) -> float:
@@ -64,6 +73,20 @@ class Batch:
         """In memory that a GPU copies from by itself, made by whoever calls this."""
         return replace(self._mapped(torch.Tensor.pin_memory), frame_offsets_M1=self.frame_offsets_M1)
 
+    def with_frames(self, chosen: slice | torch.Tensor, frame_offsets_M1: torch.Tensor) -> "Batch":
+        """The batch with these of its frames alone, in this order, cut into media by other offsets."""
+        return replace(
+            self,
+            frames_FCHW=self.frames_FCHW[chosen],
+            frame_offsets_M1=frame_offsets_M1,
+            features_FVI=None if self.features_FVI is None else self.features_FVI[chosen],
+            scales_FI=None if self.scales_FI is None else self.scales_FI[chosen],
+        )
+
+    def features(self) -> torch.Tensor | None:
+        """[F, V, I] as floats, where the media have features; None where they have pixels."""
+        return None if self.features_FVI is None else floats(self.features_FVI, self.scales_FI)
+
     def check(self) -> None:
         """Raises `ValueError` naming the invariant that does not hold. For tests, and for batches made by hand."""
         held = {
@@ -73,6 +96,8 @@ class Batch:
             "media are in range": (self.media_index_BT < len(self.frame_offsets_M1) - 1).all(),
             "each medium has a frame": (self.frame_offsets_M1.diff() > 0).all(),
             "frames are those of the media": self.frame_offsets_M1[-1] == len(self.frames_FCHW),
+            "features are those of the frames": self.features_FVI is None
+            or len(self.features_FVI) == len(self.frames_FCHW),
             "each medium belongs to one document": _one_document_each(self.media_index_BT, self.document_BT),
             "a key and a source for each document": len(self.keys) == len(self.source_D) == self._documents(),
         }
@@ -114,6 +139,7 @@ def collate(rows: Seq[Row], row_tokens: int, pad_id: int, sources: tuple[str, ..
             start += len(sequence)
     counts_M = np.concatenate([row.frame_counts_M for row in rows])
     frames_FHWC = np.concatenate([row.frames_FHWC for row in rows])
+    features = joined([row.features for row in rows if row.features is not None])
     return Batch(
         tokens_BT=torch.from_numpy(tokens_BT),
         document_BT=torch.from_numpy(document_BT),
@@ -125,7 +151,32 @@ def collate(rows: Seq[Row], row_tokens: int, pad_id: int, sources: tuple[str, ..
         source_D=torch.tensor(source_D, dtype=torch.int64),
         keys=tuple(keys),
         sources=sources,
+        features_FVI=None if features is None else torch.from_numpy(features.values_FVI),
+        scales_FI=None if features is None or features.scales_FI is None else torch.from_numpy(features.scales_FI),
     )
+
+
+def seen_frames(media: Seq[Pixels | Features], size_px: int) -> tuple[Pixels, Ints, Features | None]:
+    """Frames of media end to end, the numbers of frames of each, and the features where they have these."""
+    counts_M = np.array([len(medium) for medium in media], np.int32)
+    features = joined([medium for medium in media if isinstance(medium, Features)])
+    if features is not None:
+        return np.zeros((int(counts_M.sum()), 0, 0, 3), np.uint8), counts_M, features
+    pixels = [medium for medium in media if not isinstance(medium, Features)]
+    return np.concatenate(pixels) if pixels else np.zeros((0, size_px, size_px, 3), np.uint8), counts_M, None
+
+
+def joined(features: Seq[Features]) -> Features | None:
+    """End to end; None of none."""
+    if not features:
+        return None
+    scales = [of.scales_FI for of in features if of.scales_FI is not None]
+    return Features(np.concatenate([of.values_FVI for of in features]), np.concatenate(scales) if scales else None)
+
+
+def floats(features_FVI: torch.Tensor, scales_FI: torch.Tensor | None) -> torch.Tensor:
+    """Features as they were before they were stored, but for rounding."""
+    return features_FVI if scales_FI is None else features_FVI * scales_FI[:, None]
 
 
 def self_attention_mask(batch: Batch) -> torch.Tensor:

@@ -35,6 +35,7 @@ class TarFile(msgspec.Struct, frozen=True):
     samples: int
     gone: tuple[int, ...] = ()  # the numbers of these, in the order of the tar
     walked: bytes = b""  # the offsets of a tar that has no index, found when it was listed
+    features: "TarFile | None" = None  # what is read in place of pixels
 
     @property
     def path(self) -> str:
@@ -75,6 +76,12 @@ class Reader:
         self._ahead = ReadingAhead(ahead_bytes) if ahead_bytes and by_ranges else None
         self._descriptors: OrderedDict[int, int] = OrderedDict()
         self._spans: OrderedDict[int, Offsets] = OrderedDict()
+        beside = [file.features for file in files if file.features is not None]
+        self.features = Reader(beside, cache, tries, ahead_bytes) if beside else None
+
+    def count(self, shard: int) -> int:
+        """Samples of a shard, by its index. Raises `OSError`."""
+        return len(self._index(shard))
 
     def members(self, shard: int, sample: int) -> tuple[str, dict[str, bytes]]:
         """Key of a sample, and its members by field. Raises `Drop("broken_sample")`, and `OSError` after all tries."""
@@ -101,6 +108,8 @@ class Reader:
             self._ahead.forget((shard, sample))
 
     def close(self) -> None:
+        if self.features is not None:
+            self.features.close()
         if self._ahead is not None:
             self._ahead.close()
         while self._descriptors:
