@@ -106,7 +106,8 @@ class Flamingo(nn.Module):
         lm = load_language_model(config.lm) if lm is None else lm
         if vision is None:
             # The new weights are the same whether the encoder is loaded or not.
-            with torch.random.fork_rng(devices=[]):
+            on_gpu = [torch.cuda.current_device()] if torch.cuda.is_initialized() else []
+            with torch.random.fork_rng(on_gpu):
                 vision = make_encoder(config.vision)
         return cls(config, lm=lm, vision=vision, new_token_ids=new_token_ids)
 
