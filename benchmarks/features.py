@@ -116,8 +116,8 @@ class Bench:
         for name in ("pixels", *STORED):
             batch = made_batch(self._size(), self.size.shapes[-1])
             model = self._model(name).train()
-            if name != "pixels":
-                batch = self._seen(batch, name)
+            if name in STORED:
+                batch = self._seen(batch, name)  # type: ignore[arg-type]
             layout = ParallelSettings(precision="bfloat16" if on_gpu else "float32")
             step = make_step(layout, model, self.device, batch)
             losses[name] = self._loss(model, batch)

@@ -49,6 +49,10 @@ COMMANDS = {
     "subset": ("jobs.commands.subset", "the samples for which a condition holds, as a new dataset"),
     "import": ("jobs.commands.import_", "datasets of others in: archives of their samples, for weft build"),
     "export": ("jobs.commands.export", "a dataset in the forms of others: parquet, mmc4, Energon, Lance"),
+    "export-model": (
+        "jobs.commands.export_model",
+        "a trained model as a folder that transformers loads, with its card",
+    ),
     "remove": ("jobs.commands.remove", "samples and images taken out of a finished dataset by a deny list, for good"),
     "completion": ("jobs.commands.completion", "what a shell needs to complete commands and options"),
 }

@@ -31,6 +31,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--limit", type=int, default=100, metavar="N", help="rows of the table on a terminal; default 100"
     )
+    parser.add_argument(
+        "--embeddings", metavar="FILES", default="", help="parquet, as `weft view` takes it, as a table"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -39,7 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
     from schemas.storage import Store
 
     try:
-        with Index(Store(arguments.path)) as index:
+        with Index(Store(arguments.path), embeddings=arguments.embeddings) as index:
             if arguments.csv:
                 _print_csv(index, arguments.sql)
             elif arguments.json:

@@ -19,7 +19,7 @@ from model.data.reading import TarFile
 from model.features.encoding import EncoderHost, Precision
 from model.features.shard import write_shard
 from model.network.config import VisionSettings
-from model.network.vision.identity import identity_of
+from model.network.vision.identity import identity_of, known
 from schemas import __version__
 from schemas.settings import Settings
 from schemas.storage import Store, new_attempt
@@ -142,7 +142,7 @@ class _Wanted:
 
 def _told(info: FeaturesInfo) -> dict[str, Any]:
     """In which other features differ, by paths."""
-    tree: dict[str, Any] = msgspec.to_builtins(info)
+    tree: dict[str, Any] = msgspec.to_builtins(info) | {"encoder": known(info.encoder)}
     inner = {f"{group}.{name}": value for group in ("encoder", "images") for name, value in tree[group].items()}
     return {name: tree[name] for name in ("source", "kind", "stored_as")} | inner
 

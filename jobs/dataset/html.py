@@ -28,6 +28,7 @@ def templates(package: str) -> jinja2.Environment:
         "host": host,
         "address": safe_address,
         "number": number,
+        "percent": percent,
     }
     environment.filters |= filters
     return environment
@@ -78,6 +79,15 @@ def human_bytes(size: float) -> str:
             return f"{size:,.0f} {unit}" if unit == "bytes" else f"{size:,.1f} {unit}"
         size /= 1000
     return f"{size:,.1f} TB"
+
+
+def percent(count: float, total: float, digits: int = 0) -> str:
+    """A share in per cent without its sign: some of it is never shown as none, nor nearly all as all."""
+    least = 10.0**-digits
+    share = 100 * count / total if total else 0.0
+    if 0 < share < least:
+        return f"<{least:g}"
+    return f">{100 - least:g}" if 100 - least < share and count < total else f"{share:.{digits}f}"
 
 
 def number(value: float) -> str:

@@ -32,24 +32,12 @@ _HEADER = re.compile(
 )
 
 
-class EncoderIdentity(msgspec.Struct, frozen=True):
-    """Which encoder it was, whatever folder it lies in; of what does not matter to its kind nothing is said."""
-
-    kind: str
-    name: str = ""
-    layer: int | None = None
-    image_px: int | None = None
-    patch_px: int | None = None
-    dim: int | None = None
-    weights: str = ""  # SHA-256 of its files, of which 16 digits
-
-
 class FeaturesInfo(msgspec.Struct, frozen=True):
     """`features.json`, written before anything else: what another folder of features would have to be equal in."""
 
     source: str
     kind: str
-    encoder: EncoderIdentity
+    encoder: dict[str, Any]  # the settings of vision that decide what it gives, and the SHA-256 of its files
     images: dict[str, Any]  # the settings of images that decide what the encoder sees
     stored_as: StoredAs
     precision: str  # that the encoder computed in

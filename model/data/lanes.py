@@ -6,13 +6,13 @@ from typing import NoReturn
 
 import msgspec
 
-from model.data.batch import Row
 from model.data.cache import Cache
 from model.data.config import LoaderConfig, ReadSettings
 from model.data.features import FeatureReader
 from model.data.order import Order, Position
 from model.data.packing import Packer
 from model.data.reading import Reader, TarFile
+from model.data.row import Row
 from model.data.rows import MISSING, LoaderError, RowMaker, Waiting
 from model.data.tokens import Tokens
 from schemas.drops import Drop, DropRow

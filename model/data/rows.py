@@ -6,11 +6,11 @@ from typing import Protocol
 
 import msgspec
 
-from model.data.batch import Row, seen_frames
 from model.data.config import LoaderConfig
 from model.data.documents import Medium, to_document
 from model.data.images import frames_of
 from model.data.order import Position
+from model.data.row import Row, seen_frames, to_row
 from model.data.sequences import Sequence as TokenSequence
 from model.data.sequences import make_sequence, rng_of
 from model.data.tokens import Tokens
@@ -90,13 +90,11 @@ class RowMaker:
                 continue
             self._in_a_row["decode"] = 0
             frames += decoded
-            # The bytes have done their work: they need not travel to the training loop.
-            spent = tuple(Medium(b"", medium.kind) for medium in item.sequence.media)
-            sequences.append(msgspec.structs.replace(item.sequence, media=spent))
+            sequences.append(item.sequence)
         if not sequences:
             return None
-        frames_FHWC, counts_M, features = seen_frames(frames, self._config.images.size_px)
-        return Row(tuple(sequences), frames_FHWC, counts_M, self._source, self._settings.weight, features)
+        seen = seen_frames(frames, self._config.images.size_px)
+        return to_row(sequences, *seen, self._source, self._settings.weight)
 
     def failed_to_read(self) -> None:
         """Count a failure that no drop tells of."""

@@ -57,6 +57,16 @@ class Tokens:
         """The text of ids, special tokens written out."""
         return str(self._tokenizer.decode(ids, skip_special_tokens=False))
 
+    def tokenizer(self) -> tokenizers.Tokenizer:
+        """A copy, with the new tokens, which finds special tokens in texts as it does elsewhere."""
+        return tokenizers.Tokenizer.from_str(self._tokenizer.to_str())
+
+    def name_of(self, token: int) -> str:
+        """A token as it is written. Raises `KeyError` for an id that is none."""
+        if (found := self._tokenizer.id_to_token(token)) is None:
+            raise KeyError(token)
+        return str(found)
+
     def _id(self, name: str) -> int:
         found: int | None = self._tokenizer.token_to_id(name)
         if found is None:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from model.data.batch import seen_frames
+from model.data.row import seen_frames
 from model.evaluation.loaded import LoadedModel
 from model.evaluation.metrics import METRICS
 from model.evaluation.prompts import TEXT_EXAMPLES, Shown, answer_text, choose, decode, in_context, nearest, query_text

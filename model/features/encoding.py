@@ -9,8 +9,9 @@ import msgspec
 import numpy as np
 import torch
 
-from model.data.batch import Pixels, moved_to
+from model.data.batch import moved_to
 from model.data.feature_files import Features, StoredAs
+from model.data.fitting import Pixels
 from model.network.config import VisionSettings
 from model.network.vision.encoder import make_encoder
 from schemas.drops import StepError

@@ -11,9 +11,9 @@ import msgspec
 import numpy as np
 
 from model.data.ahead import Ahead
-from model.data.batch import Pixels
 from model.data.documents import Document, Kind, Medium, to_document
 from model.data.feature_files import Features, MediumRecord, SampleRecord, ShardFeatures, crc32, members_of
+from model.data.fitting import Pixels
 from model.data.images import ImageSettings, pixels_of, plain_frame
 from model.data.reading import Reader, TarFile
 from schemas.drops import Drop

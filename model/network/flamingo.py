@@ -71,10 +71,11 @@ class Flamingo(nn.Module):
                 heads=heads,
                 head_dim=config.cross_attention.head_dim or max(1, text.hidden_size // heads),
                 ff_mult=config.cross_attention.ff_mult,
+                activation=config.cross_attention.activation,
                 kv_norm=config.cross_attention.kv_norm,
                 backend=config.cross_attention.backend,
             )
-            for _ in range(0, len(self.layers), config.cross_attention.every)
+            for _ in self._seeing_layers()
         )
         initialise(self.blocks, config.init_std)
         embedding, head = _embedding_and_head(lm)
@@ -285,14 +286,18 @@ class Flamingo(nn.Module):
             yield block
 
     def _attach(self, embedding: nn.Module, head: nn.Module) -> None:
-        every = self.config.cross_attention.every
-        for number, layer in enumerate(self.layers[::every]):
+        for number, layer in enumerate(self._seeing_layers()):
             # Not a closure: a copy of the model must have hooks of its own.
             layer.register_forward_pre_hook(partial(self._before_layer, number), with_kwargs=True)
         embedding.register_forward_pre_hook(self._before_embedding)
         embedding.register_forward_hook(self._after_embedding)
         pad_in_tables_of_layers(self.lm, embedding)
         head.register_forward_hook(self._after_head)
+
+    def _seeing_layers(self) -> list[nn.Module]:
+        """Those that a block stands before."""
+        attention = self.config.cross_attention
+        return self.layers[attention.first :: attention.every]
 
     def _before_layer(self, number: int, layer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if (conditioning := self._conditioning) is None:
@@ -341,7 +346,10 @@ def repeated(module: nn.Module) -> Iterator[nn.Module]:
 
 def _layers(lm: nn.Module, config: FlamingoConfig) -> list[nn.Module]:
     layers: Iterable[nn.Module] = decoder_layers(lm, config.lm.layers)
-    return list(layers)
+    found, first = list(layers), config.cross_attention.first
+    if first >= len(found):
+        raise SettingsError(f"cross_attention.first is {first}, but the language model has {len(found)} layers")
+    return found
 
 
 def _embedding_and_head(lm: nn.Module) -> tuple[nn.Module, nn.Linear]:

@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from model.data.batch import seen_frames
 from model.data.feature_files import Features
+from model.data.row import seen_frames
 from model.data.tokens import Tokens
 from model.network.attention import MediaSpans
 from model.network.block import Cached
@@ -98,21 +98,31 @@ def generate(
     The prompts may differ in length and in their media; none changes what another gives. Raises `ValueError` for an
     empty prompt.
     """
-    rows = _Rows.of(prompts, model.device)
+    rows = Rows.of(prompts, model.device)
+    with reading(model, rows, settings.beams) as cache, torch.random.fork_rng():
+        torch.manual_seed(settings.seed)
+        out_BT = _lm(model).generate(
+            input_ids=rows.tokens_BT,
+            attention_mask=rows.real_BT,
+            past_key_values=cache,
+            generation_config=_config(settings, stop_ids),
+        )
+    return [_until(row, stop_ids) for row in out_BT[:, rows.tokens_BT.shape[1] :].tolist()]
+
+
+@contextmanager
+def reading(model: Flamingo, rows: "Rows", times: int = 1) -> Iterator[Any]:
+    """The language model's cache of all but the last token of each row, so many `times`; calls of it go on from there.
+
+    None where the rows have one token.
+    """
     with _evaluating(model):
         cache, cached = _read(model, rows.without_last(), rows.last_media_B)
-        cached = [layer.repeat(settings.beams) for layer in cached]
-        if cache is not None and settings.beams > 1:
-            repeat(cache, len(prompts), settings.beams)
-        with model.conditioning(cached=cached), torch.random.fork_rng():
-            torch.manual_seed(settings.seed)
-            out_BT = _lm(model).generate(
-                input_ids=rows.tokens_BT,
-                attention_mask=rows.real_BT,
-                past_key_values=cache,
-                generation_config=_config(settings, stop_ids),
-            )
-    return [_until(row, stop_ids) for row in out_BT[:, rows.tokens_BT.shape[1] :].tolist()]
+        cached = [layer.repeat(times) for layer in cached]
+        if cache is not None and times > 1:
+            repeat(cache, len(rows.tokens_BT), times)
+        with model.conditioning(cached=cached):
+            yield cache
 
 
 @torch.no_grad()
@@ -126,7 +136,7 @@ def score(
     """
     if not all(candidates):
         raise ValueError("a candidate has no token")
-    rows = _Rows.of([prompt], model.device)
+    rows = Rows.of([prompt], model.device)
     scores: list[list[float]] = []
     with _evaluating(model):
         cache, cached = _read(model, rows.without_last(), rows.last_media_B)
@@ -141,7 +151,7 @@ def score(
 
 
 def _continue(
-    model: Flamingo, rows: "_Rows", candidates: Sequence[Sequence[int]], cache: Any, cached: list[Cached]
+    model: Flamingo, rows: "Rows", candidates: Sequence[Sequence[int]], cache: Any, cached: list[Cached]
 ) -> list[list[float]]:
     """The last token of the prompt and a candidate in each row, shorter ones filled up behind."""
     start = rows.tokens_BT.shape[1] - 1
@@ -158,7 +168,7 @@ def _continue(
     return [row[: len(candidate)] for row, candidate in zip(log_CT, candidates, strict=True)]
 
 
-class _Rows(msgspec.Struct, frozen=True):
+class Rows(msgspec.Struct, frozen=True):
     """Prompts in rows that end together, shorter ones filled up before their first token; their media end to end."""
 
     tokens_BT: torch.Tensor
@@ -176,12 +186,12 @@ class _Rows(msgspec.Struct, frozen=True):
     def positions_BT(self) -> torch.Tensor:
         return (self.real_BT.cumsum(-1) - 1).clamp(min=0)
 
-    def without_last(self) -> "_Rows":
+    def without_last(self) -> "Rows":
         short = {name: getattr(self, name)[:, :-1] for name in ("tokens_BT", "real_BT", "media_index_BT")}
         return msgspec.structs.replace(self, **short)
 
     @classmethod
-    def of(cls, prompts: Sequence[Prompt], device: torch.device) -> "_Rows":
+    def of(cls, prompts: Sequence[Prompt], device: torch.device) -> "Rows":
         if not all(prompt.tokens for prompt in prompts):
             raise ValueError("a prompt has no token: begin it with a text or an image, or with a BOS token")
         longest = max(len(prompt.tokens) for prompt in prompts)
@@ -207,7 +217,7 @@ class _Rows(msgspec.Struct, frozen=True):
         )
 
 
-def _read(model: Flamingo, rows: _Rows, last_media_B: torch.Tensor) -> tuple[Any, list[Cached]]:
+def _read(model: Flamingo, rows: Rows, last_media_B: torch.Tensor) -> tuple[Any, list[Cached]]:
     """The language model's cache of the rows, and for each block what their last media are to it."""
     latents_MLI = model.encode(rows.frames_FCHW, rows.frame_offsets_M1, rows.features_FVI)
     cached = model.cached(latents_MLI, last_media_B.to(model.device))

@@ -1,40 +1,59 @@
-"""Which encoder settings name, told without loading it: by its kind and the bytes of its files."""
+"""Which encoder settings name, told without loading it: by what they say of it, and the bytes of its files."""
 
 import hashlib
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
-from model.data.feature_files import EncoderIdentity, FeaturesInfo
+from model.data.feature_files import FeaturesInfo
 from model.data.features import differences
 from model.network.config import VisionSettings
 from schemas.settings import SettingsError
 
 _DIGITS = 16
+#: Settings that say where an encoder lies, or how it runs; then, by its kind, those that mean nothing to it.
+_NOT_OF_IT = {"path", "config", "dtype", "batch_frames"}
+_MEANINGLESS = {
+    "transformers": {"image_px", "patch_px", "dim", "name"},
+    "open_clip": {"image_px", "patch_px", "dim"},
+    "timm": {"patch_px", "dim"},
+    "patch": {"name"},
+}
 #: What of a model folder decides its features; weights come last, and of several forms of them the first.
 _DESCRIBING = ("config.json", "preprocessor_config.json", "processor_config.json")
 _WEIGHTS = ("*.safetensors", "*.bin")
 
 
-def identity_of(settings: VisionSettings) -> EncoderIdentity:
+def identity_of(settings: VisionSettings) -> dict[str, Any]:
     """The same for the same files in another folder. Raises `SettingsError` for random weights, and where none lie."""
+    said = _said(settings)
     if settings.kind == "patch":
-        return EncoderIdentity("patch", image_px=settings.image_px, patch_px=settings.patch_px, dim=settings.dim)
+        return said
     if settings.path is None:
         raise SettingsError(
             f"vision.path names no weights of {settings.name or settings.kind}: features of random ones are of no use"
         )
-    weights = _weights_of(Path(settings.path))
-    if settings.kind == "transformers":
-        return EncoderIdentity("transformers", layer=settings.layer, weights=weights)
-    image_px = settings.image_px if settings.kind == "timm" else None
-    return EncoderIdentity(settings.kind, settings.name, image_px=image_px, weights=weights)
+    return said | {"weights": _weights_of(Path(settings.path))}
 
 
-def check_identity(info: FeaturesInfo, folder: str, ours: EncoderIdentity) -> None:
+def check_identity(info: FeaturesInfo, folder: str, ours: dict[str, Any]) -> None:
     """Raises `SettingsError` where the features in a folder are of another encoder, or of another of its layers."""
-    if said := differences(msgspec.to_builtins(info.encoder), msgspec.to_builtins(ours)):
+    if said := differences(known(info.encoder), ours):
         raise SettingsError(f"the features in {folder} are of another encoder: {said}")
+
+
+def known(identity: dict[str, Any]) -> dict[str, Any]:
+    """One that was written down: settings that there were not at the time had their defaults."""
+    defaults = _said(VisionSettings())
+    absent = _MEANINGLESS.get(identity.get("kind", ""), set())
+    return {name: value for name, value in defaults.items() if name not in absent} | identity
+
+
+def _said(settings: VisionSettings) -> dict[str, Any]:
+    tree: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(settings))
+    left_out = _NOT_OF_IT | _MEANINGLESS[settings.kind]
+    return {name: value for name, value in tree.items() if name not in left_out}
 
 
 def _weights_of(path: Path) -> str:
