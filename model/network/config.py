@@ -51,6 +51,9 @@ class VisionSettings(Settings, frozen=True):
     layer: int | None = None
     """Of `transformers`: after which layer features are taken, -2 before the last one (LLaVA); null after the last and
     its norm."""
+    size_px: int | None = None
+    """Of `transformers`: width and height of what it takes, a multiple of its patches, where its config says another.
+    Positions are interpolated, as it does itself."""
     class_token: bool = True
     """Of `transformers`: whether the token of the whole image, of encoders that have one, is among the features."""
     mean: Three | None = None
@@ -69,6 +72,8 @@ class VisionSettings(Settings, frozen=True):
             raise ValueError(f"{self.kind} needs name, the architecture")
         if self.layer is not None and self.kind != "transformers":
             raise ValueError("layer is of transformers")
+        if self.size_px is not None and (self.kind != "transformers" or self.size_px < 1):
+            raise ValueError("size_px is of transformers, and 1 or more")
         if (self.mean is None) != (self.std is None):
             raise ValueError("mean and std go together")
         if self.kind == "transformers" and (self.path is None) == (self.config is None):
