@@ -14,7 +14,7 @@ from itertools import accumulate, islice
 from pipeline.page.cards import Cards
 from pipeline.page.elements import CONTENT_TAGS, NARROW, NEVER_CHROME
 from pipeline.page.leaves import Container, Leaf, Media, Text
-from pipeline.page.names import CHROME_NAMES
+from pipeline.page.names import CHROME_NAMES, Names
 from pipeline.page.trim import SENTENCE_ENDS, leads_away, leave_out_labels, trim
 from pipeline.page.verdicts import Verdict, Verdicts
 from pipeline.page.walk import Walk
@@ -34,6 +34,8 @@ class ContentSettings(Settings, frozen=True):
     """A part named like chrome is content all the same with more than this share of the page's text outside links."""
     comment_share: float = 0.75
     """The same for a part named as comments, which are often longer than the article. In a forum they are content."""
+    author_share: float = 0.25
+    """A box about the author is chrome up to this share of the page: on their own page it is the content."""
     weak_chrome_characters: float = 200.0
     """A part with a name that content bears too, such as author or share, is chrome up to this weight of prose."""
     descend_share: float = 0.7
@@ -137,9 +139,9 @@ def _chrome(walk: Walk, sums: _Sums, settings: ContentSettings) -> Verdicts:
         names = container.names
         if names.strong and not names.is_hidden and _is_box(walk, at):
             continue
-        if container.chrome < 0 and (names.strong or names.comments) and container.tag not in NEVER_CHROME:
+        if container.chrome < 0 and (names.strong or names.comments or names.is_bio):
             share = sums.unlinked(at)
-            if share <= max(names.strong * settings.chrome_share, names.comments * settings.comment_share):
+            if container.tag not in NEVER_CHROME and share <= most_chrome(names, settings)[0]:
                 container.chrome = share
         if names.is_hidden or container.chrome >= 0:
             rule, settled = "hidden" if names.is_hidden else "chrome", container.end
@@ -154,6 +156,15 @@ def _chrome(walk: Walk, sums: _Sums, settings: ContentSettings) -> Verdicts:
                     if not is_quote and not _is_picture(leaf, settings.min_weak_image_px):
                         verdicts[index] = Verdict("little_prose", prose, container)
     return verdicts
+
+
+def most_chrome(names: Names, settings: ContentSettings) -> tuple[float, str]:
+    """Up to which share of the page a part of these names is chrome, and the setting that says so."""
+    return max(
+        (names.strong * settings.chrome_share, "chrome_share"),
+        (names.comments * settings.comment_share, "comment_share"),
+        (names.is_bio * settings.author_share, "author_share"),
+    )
 
 
 def _is_box(walk: Walk, at: int) -> bool:
