@@ -55,7 +55,7 @@ class ContentSettings(Settings, frozen=True):
     min_gain: float = 0.02
     """The evidence decides instead of the rules where the F1 to be expected is higher by more than this."""
     article_gain: float = 0.05
-    """The same on pages that call themselves articles, for which the rules were made."""
+    """The same on articles, for which the rules were made: pages that say they are, or have one long `<article>`."""
     min_weak_image_px: int = 200
     """An image in a weakly named part stays when it declares this width, or stands in a figure."""
 
