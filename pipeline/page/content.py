@@ -15,7 +15,7 @@ from pipeline.page.cards import Cards
 from pipeline.page.elements import CONTENT_TAGS, NARROW, NEVER_CHROME
 from pipeline.page.leaves import Container, Leaf, Media, Text
 from pipeline.page.names import CHROME_NAMES, Names
-from pipeline.page.trim import SENTENCE_ENDS, leads_away, leave_out_labels, trim
+from pipeline.page.trim import SENTENCE_ENDS, is_prose, leads_away, leave_out_labels, trim
 from pipeline.page.verdicts import Verdict, Verdicts
 from pipeline.page.walk import Walk
 from schemas.settings import Settings
@@ -23,6 +23,7 @@ from schemas.settings import Settings
 _ITEMS = frozenset(("li", "dd", "dt", "tr", "tbody", "td", "p"))
 _TEASER = 200  # characters of prose for each linked heading that still make a teaser
 _REFERENCES, _REFERENCE = 0.8, 10  # of references at most this share is links, and so many characters each are not
+_TITLE = 15  # characters of a link that may be the title of a story, and is no button
 CARD = 3  # how many levels up the words of a picture are looked for
 _NEIGHBOURHOOD = 3  # how many levels up neighbours of the region are looked for
 
@@ -253,10 +254,21 @@ def _parts(walk: Walk, sums: _Sums, region: int, settings: ContentSettings) -> I
 
 
 def _is_like_content(walk: Walk, at: int) -> bool:
-    """Whether a neighbour of the region has little in links, and no heading that is one."""
+    """Whether a neighbour of the region has little in links, no heading that is one, and is no row of cards."""
     leaves = walk.leaves[walk.containers[at].first : walk.containers[at].last]
     texts = [leaf for leaf in leaves if isinstance(leaf, Text)]
-    return _link_share(texts) < 0.3 and not any(map(_is_linked_heading, texts))
+    return _link_share(texts) < 0.3 and not any(map(_is_linked_heading, texts)) and not _are_cards(texts)
+
+
+def _is_title(text: Text) -> bool:
+    """Whether a line is a link, as the title of a story is, and no button."""
+    return len(text.text) >= _TITLE and text.link_chars > 0.9 * len(text.text)
+
+
+def _are_cards(texts: list[Text]) -> bool:
+    """Whether of texts there is a line that is a link, as titles of stories are, for every two that are prose."""
+    titles = sum(map(_is_title, texts))
+    return titles > 1 and 2 * titles >= sum(map(is_prose, texts))
 
 
 def _link_share(texts: list[Text]) -> float:
