@@ -72,7 +72,8 @@ def out_of_range(settings: msgspec.Struct, path: str = "") -> str:
 def _crossed(settings: msgspec.Struct, path: str) -> str:
     """Of `min_x` and `max_x` beside each other the first that no number fits between."""
     for name in settings.__struct_fields__:
-        least, most = getattr(settings, name), getattr(settings, f"max_{name.removeprefix('min_')}", None)
+        least: Any = getattr(settings, name)
+        most: Any = getattr(settings, f"max_{name.removeprefix('min_')}", None)
         if name.startswith("min_") and _is_number(least) and _is_number(most) and least > most > 0:
             return f"{path}{name} is {least}, above {path}max_{name.removeprefix('min_')}, {most}: nothing would pass"
     return ""

@@ -51,7 +51,7 @@ def test_what_is_wrong_with_a_file_is_told_in_a_line(tmp_path: Path, text: str, 
 
 def test_what_is_wrong_with_the_call_is_not_blamed_on_the_file(tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").write_text("seed: 1\n")
-    with pytest.raises(SettingsError, match="^there is no setting sed"):
+    with pytest.raises(SettingsError, match=r"^there is no setting sed"):
         load_config(str(tmp_path / "mine.yaml"), ["sed=1"])
 
 

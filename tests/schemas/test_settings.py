@@ -57,7 +57,7 @@ def test_nonsense_is_refused_with_its_path(text: str, message: str) -> None:
         load_settings(Config, text)
 
 
-class Limits(Settings):
+class Limits(Settings, frozen=True):
     min_words: int = 0
     max_words: int = 0
     min_score: float = 0.5
@@ -65,7 +65,7 @@ class Limits(Settings):
     kind: Literal["a", "b"] = "a"
 
 
-class Limited(Settings):
+class Limited(Settings, frozen=True):
     limits: Limits = Limits()
 
 
