@@ -155,7 +155,9 @@ def test_a_server_that_does_not_answer_or_refuses_is_not_taken_for_one_without_t
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # and nobody listens
         address = f"http://127.0.0.1:{taken.getsockname()[1]}/a.warc.gz"
-        with pytest.raises(InputError, match=f"cannot look for {address}: the server cannot be reached: Cannot connect"):
+        with pytest.raises(
+            InputError, match=f"cannot look for {address}: the server cannot be reached: Cannot connect"
+        ):
             list_archives([address])
     with pytest.raises(InputError, match=r"cannot read the list of archives .*: the server answers 403"):
         list_archives([f"{site.url}/warc.paths"])
