@@ -171,9 +171,9 @@ def kinds_of(folder: Path, url: str) -> list[str]:
     found = []
     for path in sorted((folder / "warc").glob("*.warc.gz")):
         with path.open("rb") as file:
-            for record in ArchiveIterator(file, record_types=WarcRecordType.any_type, parse_http=False):
-                if record.headers.get("WARC-Target-URI") == url:
-                    found.append(str(dict(record.headers)["WARC-Type"]))
+            records = ArchiveIterator(file, record_types=WarcRecordType.any_type, parse_http=False)
+            headers = [dict(record.headers) for record in records]
+            found += [fields["WARC-Type"] for fields in headers if fields.get("WARC-Target-URI") == url]
     return [kind for kind in found if kind != "request"]
 
 
