@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from model.data.feature_files import Beside
 from schemas.drops import Drop
 
 Kind = Literal["interleaved", "pairs", "clips"]
@@ -15,10 +16,11 @@ CLIP_EXTENSIONS = ("mp4", "webm", "mkv", "mov", "avi")
 
 
 class Medium(msgspec.Struct, frozen=True):
-    """An image or a clip as it stands in the shard, not decoded."""
+    """An image or a clip as it stands in the shard, not decoded; `beside` is what stands in place of its pixels."""
 
     data: bytes
     kind: Literal["image", "clip"] = "image"
+    beside: Beside | None = None
 
     def __repr__(self) -> str:
         return f"Medium({self.kind}, {len(self.data)} bytes)"

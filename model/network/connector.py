@@ -59,6 +59,7 @@ class Resampler(Connector):
         self.centre = settings.centre
         self.latents = nn.Parameter(torch.randn(settings.latents, self.dim) * settings.latents_std)
         self.layers = nn.ModuleList(ResamplerLayer(settings, self.dim) for _ in range(settings.layers))
+        self.norm: nn.Module = nn.LayerNorm(self.dim) if settings.final_norm else nn.Identity()
 
     def reduce(self, x_GSC: torch.Tensor) -> torch.Tensor:
         if self.centre:
@@ -66,7 +67,8 @@ class Resampler(Connector):
         latents_GLC = self.latents.expand(len(x_GSC), -1, -1)
         for layer in self.layers:
             latents_GLC = layer(latents_GLC, x_GSC)
-        return latents_GLC
+        out_GLC: torch.Tensor = self.norm(latents_GLC)
+        return out_GLC
 
 
 class ResamplerLayer(nn.Module):
@@ -79,7 +81,7 @@ class ResamplerLayer(nn.Module):
         self.to_q = nn.Linear(dim, inner, bias=False)
         self.to_kv = nn.Linear(dim, 2 * inner, bias=False)
         self.to_out = nn.Linear(inner, dim, bias=False)
-        self.feed_forward = FeedForward(dim, settings.ff_mult)
+        self.feed_forward = FeedForward(dim, settings.ff_mult, settings.activation)
         self.tied_start = settings.tied_start
 
     def start_tied(self) -> None:
@@ -117,7 +119,7 @@ class TransformerLayer(nn.Module):
         self.norm = nn.LayerNorm(dim)
         self.to_qkv = nn.Linear(dim, 3 * inner, bias=False)
         self.to_out = nn.Linear(inner, dim, bias=False)
-        self.feed_forward = FeedForward(dim, settings.ff_mult)
+        self.feed_forward = FeedForward(dim, settings.ff_mult, settings.activation)
 
     def forward(self, x_GSC: torch.Tensor) -> torch.Tensor:
         q, k, v = self.to_qkv(self.norm(x_GSC)).chunk(3, dim=-1)
@@ -131,7 +133,9 @@ class Mlp(Connector):
 
     def __init__(self, settings: ConnectorSettings, features_dim: int) -> None:
         super().__init__(settings, features_dim)
-        self.layers = nn.ModuleList(FeedForward(self.dim, settings.ff_mult) for _ in range(settings.layers))
+        self.layers = nn.ModuleList(
+            FeedForward(self.dim, settings.ff_mult, settings.activation) for _ in range(settings.layers)
+        )
 
     def reduce(self, x_GSC: torch.Tensor) -> torch.Tensor:
         for layer in self.layers:

@@ -251,5 +251,5 @@ def held_out_loader(config: TrainConfig) -> LoaderConfig:
         order=msgspec.structs.replace(data.order, shuffle=False, lanes=1),
         sequence=msgspec.structs.replace(data.sequence, p_next=0.0, p_space=0.0),
         images=msgspec.structs.replace(data.images, p_flip=0.0, colour=0.0),
-        read=msgspec.structs.replace(data.read, workers=1),
+        read=msgspec.structs.replace(data.read, workers=1, workers_are="threads"),
     )
