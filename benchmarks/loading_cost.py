@@ -46,6 +46,7 @@ def line(folder: Path, way: str, alone: float) -> str:
         for _ in range(STEPS):
             whole, own = time.process_time(), time.thread_time()
             rates.append(operations_a_second(WORK_S))
+            _wait_until_idle()
             del step  # memory is given back by whoever drops a batch
             start, thread = time.perf_counter(), time.thread_time()
             step = next(steps)
@@ -57,6 +58,15 @@ def line(folder: Path, way: str, alone: float) -> str:
     told = "with decoding" if way == "threads" else f"{other:.0f}"
     rate = statistics.median(rates) / alone
     return f"{size:9.0f}  {wall:15.1f}  {cpu:6.1f}  {told:>23}  {rate:8.0%} ({min(rates) / alone:.0%} at least)"
+
+
+def _wait_until_idle() -> None:
+    """Until the other threads of this process have made what they may be ahead."""
+    used = float("inf")
+    while used > 0.02:
+        before = time.process_time()
+        time.sleep(0.5)
+        used = time.process_time() - before
 
 
 def operations_a_second(seconds: float) -> float:

@@ -4,13 +4,17 @@ from collections.abc import Iterator, Sequence
 
 from model.data.documents import Document, Kind, to_document
 from model.data.listing import list_shards
-from model.data.reading import Reader
+from model.data.reading import Reader, TarFile
 from schemas.drops import Drop
 
 
 def read_documents(shards: str | Sequence[str], kind: Kind) -> Iterator[Document]:
     """The sound samples of shards in their order. Raises `SettingsError` where there is no shard, and `OSError`."""
-    files = list_shards(shards)
+    return documents_of(list_shards(shards), kind)
+
+
+def documents_of(files: list[TarFile], kind: Kind) -> Iterator[Document]:
+    """The sound samples of shards in their order. Raises `OSError`."""
     reader = Reader(files)
     try:
         for number, file in enumerate(files):
