@@ -43,6 +43,7 @@ WAYS: dict[str, tuple[Any, float | None, bool]] = {
     "processes": ("processes", None, False),
     "threads, compiled": ("threads", None, True),
     "processes, compiled": ("processes", None, True),
+    "threads that switch after 0.1 ms, compiled": ("threads", 1e-4, True),
 }
 
 

@@ -27,6 +27,8 @@ class DatasetSettings(Settings, frozen=True):
     """Rows of its batch in a step, with `mix: each`."""
     share: float = 1.0
     """How often a row is drawn from it, relative to the others, with `mix: sampled`."""
+    features: str = ""
+    """What `weft features` wrote of these shards, the folder of the kind; read in place of pixels. Empty: pixels."""
 
     def __post_init__(self) -> None:
         if self.batch_rows < 1 or self.share <= 0 or self.weight < 0:
@@ -102,8 +104,9 @@ class LoaderConfig(Settings, frozen=True):
 
     @property
     def content_hash(self) -> str:
-        """Equal for settings that yield the same batches: how shards are read is left out, and where they lie."""
-        datasets = tuple(msgspec.structs.replace(dataset, shards="") for dataset in self.datasets)
+        """Equal for settings that yield the same batches: how shards are read is left out, and where they lie, and
+        whether pixels are read or what an encoder made of them."""
+        datasets = tuple(msgspec.structs.replace(dataset, shards="", features="") for dataset in self.datasets)
         order = msgspec.structs.replace(self.order, epochs=None)
         return settings_hash(
             msgspec.structs.replace(self, tokenizer="", datasets=datasets, order=order, read=ReadSettings())
@@ -121,3 +124,8 @@ def check_config(config: LoaderConfig) -> None:
         )
     if config.order.epochs is not None and len(names) > 1:
         raise SettingsError("order.epochs needs a single dataset: several would not end together")
+    pixels = [dataset.name for dataset in config.datasets if not dataset.features]
+    if config.mix == "sampled" and 0 < len(pixels) < len(names):
+        raise SettingsError(
+            f"with mix: sampled a batch has rows of all datasets: name features for {pixels[0]} too, or for none"
+        )

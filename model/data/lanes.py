@@ -9,6 +9,7 @@ import msgspec
 
 from model.data.cache import Cache
 from model.data.config import LoaderConfig, ReadSettings
+from model.data.features import FeatureReader
 from model.data.fetching_ahead import FetchingAhead
 from model.data.order import Order, Position
 from model.data.packing import Packer
@@ -54,7 +55,8 @@ class Lane:
     ) -> None:
         self._config, self._files, self._lane = config, files, lane
         self._name = config.datasets[source].name
-        self._maker = RowMaker(config, tokens, source, lane)
+        beside = None if reader.features is None else FeatureReader(reader.features, files)
+        self._maker = RowMaker(config, tokens, source, lane, beside)
         order = config.order
         counts = [file.samples for file in files]
         self._order = Order(counts, order.seed, order.lanes, order.shuffle_block, order.shuffle)
@@ -130,7 +132,7 @@ class Lane:
         shard, sample = self._order.sample(self._lane, position)
         self._read += 1
         url = f"{self._files[shard].path}#{sample}"
-        return self._maker.waiting(position, url, partial(self._members, url, shard, sample))
+        return self._maker.waiting(position, url, partial(self._members, url, shard, sample), (shard, sample))
 
     def _members(self, url: str, shard: int, sample: int) -> tuple[str, Mapping[str, bytes]]:
         if shard in self._missing:

@@ -18,6 +18,7 @@ import numpy as np
 from model.data.ahead import Ahead
 from model.data.batch import Batch, collate
 from model.data.config import LoaderConfig, check_config
+from model.data.features import dataset_features
 from model.data.lanes import LaneOutput, LaneState, open_cache
 from model.data.listing import list_shards
 from model.data.order import check_lanes, lanes_of
@@ -122,7 +123,10 @@ class Loader:
         if files is None:
             cache = open_cache(config.read)
             files = [list_shards(dataset.shards, cache, config.read.tries) for dataset in config.datasets]
-        self._files = files
+        self._files = [
+            dataset_features(dataset, of_dataset, config)
+            for dataset, of_dataset in zip(config.datasets, files, strict=True)
+        ]
         for of_dataset in self._files:
             check_lanes(sum(file.samples for file in of_dataset), config.order.lanes)
         self._names = tuple(dataset.name for dataset in config.datasets)

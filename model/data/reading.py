@@ -36,6 +36,7 @@ class TarFile(msgspec.Struct, frozen=True):
     samples: int
     gone: tuple[int, ...] = ()  # the numbers of these, in the order of the tar
     walked: bytes = b""  # the offsets of a tar that has no index, found when it was listed
+    features: "TarFile | None" = None  # what is read in place of pixels
 
     @property
     def path(self) -> str:
@@ -79,6 +80,12 @@ class Reader:
         self._descriptors: OrderedDict[int, int] = OrderedDict()
         self._spans: OrderedDict[int, Offsets] = OrderedDict()
         self._coming: dict[int, Future[Offsets]] = {}
+        beside = [file.features for file in files if file.features is not None]
+        self.features = Reader(beside, cache, tries, ahead, fetching) if beside else None
+
+    def count(self, shard: int) -> int:
+        """Samples of a shard, by its index. Raises `OSError`."""
+        return len(self._index(shard))
 
     def members(self, shard: int, sample: int) -> tuple[str, dict[str, bytes]]:
         """Key of a sample, and its members by field. Raises `Drop("broken_sample")`, and `OSError` after all tries."""
@@ -113,6 +120,8 @@ class Reader:
         False where it is too early: ask again.
         """
         file = self._files[shard]
+        if self.features is not None and not self.features.prepare(shard):
+            return False
         if self._ahead is not None and not self._has_index(shard):
             if len(self._coming) >= _MAX_COMING:
                 return False
@@ -128,6 +137,8 @@ class Reader:
 
     def close(self) -> None:
         """Not what it shares with others."""
+        if self.features is not None:
+            self.features.close()
         while self._descriptors:
             os.close(self._descriptors.popitem()[1])
 

@@ -14,8 +14,10 @@ from model.data.tokens import Tokens, load_tokens
 from model.data.workers import MakeWorkers
 from model.network.flamingo import Flamingo
 from model.network.flops import StepFlops, step_flops
+from model.network.vision.encoder import Encoder
 from model.training.checkpoints import SETTINGS
 from model.training.config import TrainConfig, check_train_config
+from model.training.features import check_features, encoder_of
 from model.training.optimiser import make_optimiser
 from model.training.parallel import ParallelModel, Processes
 from schemas.settings import SettingsError, differences, load_settings
@@ -57,7 +59,7 @@ def assemble(config: TrainConfig, processes: Processes, make_workers: MakeWorker
     listed = list_datasets(config, processes)
     files = listed[: len(config.data.datasets)]
     held_out_files = listed[len(files) :] or files
-    model = build_model(config, tokens)
+    model = build_model(config, tokens, encoder_of(config))
     on_gpu = processes.device.type == "cuda"
     loader = Loader(
         config.data, tokens, processes.rank, processes.world, pin=on_gpu, files=files, make_workers=make_workers
@@ -70,10 +72,11 @@ def assemble(config: TrainConfig, processes: Processes, make_workers: MakeWorker
     return Run(config, processes, tokens, model, parallel, optimiser, loader, held_out_files, flops)
 
 
-def build_model(config: TrainConfig, tokens: Tokens) -> Flamingo:
-    """The model with its new weights drawn from `config.seed`: the same in every process."""
+def build_model(config: TrainConfig, tokens: Tokens, vision: Encoder | None = None) -> Flamingo:
+    """The model with its new weights drawn from `config.seed`: the same in every process. `vision` stands for the
+    encoder where that is not to be loaded."""
     torch.manual_seed(config.seed)
-    model = Flamingo.build(config.model, (tokens.image_id, tokens.end_of_chunk_id))
+    model = Flamingo.build(config.model, (tokens.image_id, tokens.end_of_chunk_id), vision=vision)
     known = model.new_logits.vocabulary
     if tokens.base_size > known:
         raise SettingsError(
@@ -109,6 +112,7 @@ def list_datasets(config: TrainConfig, processes: Processes) -> list[list[TarFil
         try:
             read = config.data.read
             found = [_with_samples(dataset, read) for dataset in (*config.data.datasets, *config.held_out.datasets)]
+            check_features(config)
         except SettingsError as error:
             refused = str(error)
     found, refused = processes.gather((found, refused))[0]

@@ -67,10 +67,11 @@ def _memory_lines(run: Run) -> Iterator[str]:
 def _batch_line(batch: Batch) -> str:
     rows, tokens = batch.tokens_BT.shape
     predicted = int((batch.loss_weight_BT > 0).sum())
+    frame = batch.frames_FCHW if batch.features_FVI is None else batch.features_FVI
+    shape = f"{frame.shape[-1]} pixels" if frame is batch.frames_FCHW else f"{frame.shape[1]} features each, not pixels"
     return (
         f"{rows} rows of {tokens} tokens, {batch.fill:.0%} filled, {len(batch.keys)} documents, {predicted:,} tokens "
-        f"predicted, {len(batch.frame_offsets_M1) - 1} media with {len(batch.frames_FCHW)} frames of "
-        f"{batch.frames_FCHW.shape[-1]} pixels"
+        f"predicted, {len(batch.frame_offsets_M1) - 1} media with {len(batch.frames_FCHW)} frames of {shape}"
     )
 
 
