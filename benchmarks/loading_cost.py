@@ -18,6 +18,7 @@ from typing import Any
 
 import torch
 
+from benchmarks.cpu import cpu_seconds
 from benchmarks.loading_samples import made_photograph, pair, tokens_of_words, write
 from model.data.config import DatasetSettings, LoaderConfig, OrderSettings, ReadSettings
 from model.data.images import ImageSettings
@@ -61,12 +62,12 @@ def line(folder: Path, way: str, alone: float) -> str:
 
 
 def _wait_until_idle() -> None:
-    """Until the other threads of this process have made what they may be ahead."""
+    """Until threads and processes have made what they may be ahead."""
     used = float("inf")
     while used > 0.02:
-        before = time.process_time()
+        before = cpu_seconds()
         time.sleep(0.5)
-        used = time.process_time() - before
+        used = cpu_seconds() - before
 
 
 def operations_a_second(seconds: float) -> float:
