@@ -120,6 +120,8 @@ class Reader:
         False where it is too early: ask again.
         """
         file = self._files[shard]
+        if self.features is not None and not self.features.prepare(shard):
+            return False
         if self._ahead is not None and not self._has_index(shard):
             if len(self._coming) >= _MAX_COMING:
                 return False

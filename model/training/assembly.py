@@ -40,6 +40,7 @@ class Run:
     parallel: ParallelModel
     optimiser: torch.optim.AdamW
     loader: Loader
+    held_out_files: list[list[TarFile]]  # of each dataset that is measured on
     flops: StepFlops
     counted: dict[str, float] = field(default_factory=dict)  # since the first step: tokens, images, seconds
 
@@ -55,7 +56,9 @@ def assemble(config: TrainConfig, processes: Processes, make_workers: MakeWorker
     check_train_config(config)
     check_same_run(config)
     tokens = load_tokens(tokenizer_of(config))
-    files = list_datasets(config, processes)
+    listed = list_datasets(config, processes)
+    files = listed[: len(config.data.datasets)]
+    held_out_files = listed[len(files) :] or files
     model = build_model(config, tokens, encoder_of(config))
     on_gpu = processes.device.type == "cuda"
     loader = Loader(
@@ -66,7 +69,7 @@ def assemble(config: TrainConfig, processes: Processes, make_workers: MakeWorker
     optimiser = make_optimiser(parallel.model, config.optimiser)
     # From here on each process draws for itself.
     torch.manual_seed(config.seed + 1 + processes.rank)
-    return Run(config, processes, tokens, model, parallel, optimiser, loader, flops)
+    return Run(config, processes, tokens, model, parallel, optimiser, loader, held_out_files, flops)
 
 
 def build_model(config: TrainConfig, tokens: Tokens, vision: Encoder | None = None) -> Flamingo:
@@ -98,7 +101,8 @@ def tokenizer_of(config: TrainConfig) -> str:
 
 
 def list_datasets(config: TrainConfig, processes: Processes) -> list[list[TarFile]]:
-    """The shards of each dataset of the run. The first process lists them for all: without indexes it reads much.
+    """The shards of each dataset of the run, then of each held-out set that is named. The first process lists them for
+    all: without indexes it reads much.
 
     Raises `SettingsError`, in every process, naming a dataset without a sample.
     """
@@ -107,9 +111,7 @@ def list_datasets(config: TrainConfig, processes: Processes) -> list[list[TarFil
     if processes.is_first:
         try:
             read = config.data.read
-            found = [_with_samples(dataset, read) for dataset in config.data.datasets]
-            for dataset in config.held_out.datasets:
-                _with_samples(dataset, read)
+            found = [_with_samples(dataset, read) for dataset in (*config.data.datasets, *config.held_out.datasets)]
             check_features(config)
         except SettingsError as error:
             refused = str(error)
