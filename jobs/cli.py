@@ -26,6 +26,10 @@ COMMANDS = {
         "jobs.commands.explain",
         "one page, block by block: what is kept of it, and which rule drops the rest",
     ),
+    "features": (
+        "jobs.commands.features",
+        "what a frozen vision encoder makes of a dataset's images, once and for all: to train without it",
+    ),
     "train": ("jobs.commands.train", "a Flamingo model from shards: resumable, on one process or many"),
     "generate": ("jobs.commands.generate", "what a trained model says to pictures and text"),
     "evaluate": ("jobs.commands.evaluate", "few-shot scores of a trained model on tasks of local data"),

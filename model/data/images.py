@@ -6,12 +6,15 @@ mean colour: as in the Flamingo paper (A.3.1).
 
 import random
 import warnings
+from typing import Any
 
+import msgspec
 import numpy as np
 import simplejpeg
 from PIL import Image, ImageEnhance, ImageOps
 
 from model.data.documents import Medium
+from model.data.feature_files import Beside, Features
 from model.data.fitting import Pixels as Pixels
 from model.data.fitting import fitted, framed
 from schemas.drops import Drop
@@ -41,7 +44,7 @@ class ImageSettings(Settings, frozen=True):
     clip_frames: int = 8
     """Frames of a clip at most (paper: 8)."""
     clip_fps: float = 1.0
-    """Frames taken of each second of a clip (paper: 1); of a longer clip a random stretch."""
+    """Frames taken of each second of a clip (paper: 1); of a longer clip a random stretch, from a whole step on."""
 
     def __post_init__(self) -> None:
         if self.fit not in ("pad", "crop", "stretch"):
@@ -49,8 +52,26 @@ class ImageSettings(Settings, frozen=True):
         if self.size_px < 1 or self.clip_frames < 1 or self.clip_fps <= 0:
             raise ValueError("size_px, clip_frames and clip_fps must be positive")
 
+    @property
+    def augments(self) -> bool:
+        """Whether a frame looks otherwise each time that it is seen."""
+        return self.p_flip > 0 or self.colour > 0
 
-def frames_of(medium: Medium, rng: random.Random, settings: ImageSettings) -> Pixels:
+    def seen(self) -> dict[str, Any]:
+        """What decides how an encoder sees a medium, but for the augmentation."""
+        tree: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(self))
+        return {name: value for name, value in tree.items() if name not in ("p_flip", "colour")}
+
+
+def frames_of(medium: Medium, rng: random.Random, settings: ImageSettings) -> Pixels | Features:
+    """The features that stand beside a medium, else its pixels; draws and drops are the same. Raises as `pixels_of`."""
+    if medium.beside is None:
+        return pixels_of(medium, rng, settings)
+    rng.random()  # whether to flip
+    return _features_of(medium.beside, rng, settings)
+
+
+def pixels_of(medium: Medium, rng: random.Random, settings: ImageSettings) -> Pixels:
     """Frames [F, H, W, C] of a medium, RGB.
 
     The augmentation is drawn from `rng`, once for all frames of a clip. Raises `Drop`: broken_image,
@@ -67,6 +88,23 @@ def frames_of(medium: Medium, rng: random.Random, settings: ImageSettings) -> Pi
     squares = (_augmented(fitted(image, settings.size_px, settings.fit), flip, factors) for image in images)
     frames = [framed(square, settings.size_px, settings.mean) for square in squares]
     return np.stack(frames) if len(frames) > 1 else frames[0][None]
+
+
+def plain_frame(image: Image.Image, settings: ImageSettings) -> Pixels:
+    """One frame [H, W, C] as it is, without augmentation."""
+    return framed(fitted(image, settings.size_px, settings.fit), settings.size_px, settings.mean)
+
+
+def _features_of(beside: Beside, rng: random.Random, settings: ImageSettings) -> Features:
+    """Of an image all, of a clip those of a stretch. Raises `Drop` for what pixels are dropped for."""
+    record, features = beside.record, beside.features
+    if record.clip is not None:
+        chosen = record.clip.chosen(rng, settings.clip_frames, settings.clip_fps)
+    if record.reason:
+        raise Drop(record.reason, record.detail)
+    if features is None:
+        raise Drop("broken_sample", "its features: none of this medium")
+    return features if record.clip is None else features.only(chosen)
 
 
 def open_image(data: bytes, settings: ImageSettings) -> Image.Image:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from model.data.row import seen_frames
 from model.evaluation.loaded import LoadedModel
 from model.evaluation.metrics import METRICS
 from model.evaluation.prompts import TEXT_EXAMPLES, Shown, answer_text, choose, decode, in_context, nearest, query_text
@@ -43,6 +44,12 @@ class EvaluateConfig(Settings, frozen=True):
         if any(shots < 0 for shots in self.shots) or not self.shots or self.beams < 1:
             raise ValueError("shots are 0 or more, and there is one at least; beams is 1 or more")
 
+    @property
+    def features(self) -> list[str]:
+        """The folders of features, where no task needs a pixel; else none."""
+        folders = [source.features for task in self.tasks for source in (task.support, task.query)]
+        return folders if all(folders) else []
+
 
 class Answer(msgspec.Struct, frozen=True):
     """What was said to a query, and its score."""
@@ -73,8 +80,8 @@ def evaluate(
         raise SettingsError("tasks: name at least one")
     for task in config.tasks:
         try:
-            support = decode(read_items(task.support), loaded.data.images)
-            queries = decode(read_items(task.query), loaded.data.images)
+            images = loaded.data.images
+            support, queries = (decode(read_items(source, images), images) for source in (task.support, task.query))
         except Drop as drop:
             raise SettingsError(f"task {task.name}: {drop.reason}: {drop.detail}") from None
         pick = _picker(loaded, config, support, queries)
@@ -98,9 +105,12 @@ def features(loaded: LoadedModel, shown: Sequence[Shown]) -> Floats:
     """[items, width], of unit length: the mean over the features of all frames, by the frozen vision encoder."""
     found = []
     for item in shown:
-        frames = np.concatenate(item.media)[:_FRAMES_AT_A_TIME]
-        frames_FCHW = torch.from_numpy(frames).permute(0, 3, 1, 2).to(loaded.model.device)
-        mean = loaded.model.vision(frames_FCHW).float().mean((0, 1)).cpu().numpy()
+        frames, _, features = seen_frames(item.media, loaded.data.images.size_px)
+        if features is not None:
+            mean = features.only(slice(_FRAMES_AT_A_TIME)).floats().mean((0, 1))
+        else:
+            frames_FCHW = torch.from_numpy(frames[:_FRAMES_AT_A_TIME]).permute(0, 3, 1, 2).to(loaded.model.device)
+            mean = loaded.model.vision(frames_FCHW).float().mean((0, 1)).cpu().numpy()
         found.append(mean / max(1e-9, float(np.linalg.norm(mean))))
     return np.stack(found).astype(np.float32)
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import msgspec
 import numpy as np
 
+from model.data.feature_files import Features
 from model.data.images import ImageSettings, Pixels, frames_of
 from model.data.sequences import rng_of
 from model.data.tokens import Tokens
@@ -24,7 +25,7 @@ class Shown(msgspec.Struct, frozen=True):
     """An item with its media decoded."""
 
     item: Item
-    media: tuple[Pixels, ...]
+    media: tuple[Pixels | Features, ...]
 
 
 def decode(items: Sequence[Item], images: ImageSettings) -> list[Shown]:
@@ -84,9 +85,9 @@ class _Builder:
         self._tokens = tokens
         self._ids: list[int] = [] if tokens.bos_id is None else [tokens.bos_id]
         self._index = [-1] * len(self._ids)
-        self._media: list[Pixels] = []
+        self._media: list[Pixels | Features] = []
 
-    def chunk(self, media: Sequence[Pixels], text: str) -> None:
+    def chunk(self, media: Sequence[Pixels | Features], text: str) -> None:
         for medium in media:
             self._media.append(medium)
             self._add([self._tokens.image_id])

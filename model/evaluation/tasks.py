@@ -7,6 +7,7 @@ from typing import Any, Literal
 import msgspec
 
 from model.data.documents import CLIP_EXTENSIONS, Document, Kind, Medium
+from model.data.images import ImageSettings
 from model.data.plain import read_documents
 from schemas.settings import Settings, SettingsError
 
@@ -20,6 +21,9 @@ class ItemSource(Settings, frozen=True):
     """Of shards: pairs or clips."""
     limit: int = 0
     """Only so many, the first; 0: all. The paper takes 2048 to support and at most 5000 queries."""
+    features: str = ""
+    """Of shards: what `weft features` wrote of them, read in place of pixels. Of a task both sources have it, or
+    none."""
 
 
 class TaskSettings(Settings, frozen=True):
@@ -48,6 +52,8 @@ class TaskSettings(Settings, frozen=True):
     def __post_init__(self) -> None:
         if "{answer}" not in self.template:
             raise ValueError("template must hold {answer}")
+        if bool(self.query.features) != bool(self.support.features):
+            raise ValueError("a prompt has features or pixels: name features for query and support, or for none")
         if self.permutations < 1 or self.max_new_tokens < 1:
             raise ValueError("permutations and max_new_tokens are 1 or more")
 
@@ -62,9 +68,13 @@ class Item(msgspec.Struct, frozen=True):
     group: str = ""  # examples are taken from the same group only
 
 
-def read_items(source: ItemSource) -> list[Item]:
-    """Raises `SettingsError` naming the file, and the line, that cannot be used."""
-    items = _of_jsonl(Path(source.path)) if source.path.endswith(".jsonl") else _of_shards(source)
+def read_items(source: ItemSource, images: ImageSettings | None = None) -> list[Item]:
+    """`images`: as features must have seen them. Raises `SettingsError` naming the file, and the line, that cannot be
+    used; `LoaderError` for features that are not those of an item."""
+    is_file = source.path.endswith(".jsonl")
+    if is_file and source.features:
+        raise SettingsError(f"{source.path}: features are of shards, not of a .jsonl file")
+    items = _of_jsonl(Path(source.path)) if is_file else _of_shards(source, images)
     found = []
     for item in items:
         found.append(item)
@@ -75,10 +85,10 @@ def read_items(source: ItemSource) -> list[Item]:
     return found
 
 
-def _of_shards(source: ItemSource) -> Iterator[Item]:
+def _of_shards(source: ItemSource, images: ImageSettings | None) -> Iterator[Item]:
     if source.kind == "interleaved":
         raise SettingsError(f"{source.path}: items come from pairs or clips, or from a .jsonl file")
-    for document in read_documents(source.path, source.kind):
+    for document in read_documents(source.path, source.kind, source.features, images):
         yield _of_document(document)
 
 

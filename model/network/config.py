@@ -1,5 +1,6 @@
 """The settings of a Flamingo model."""
 
+import math
 from typing import Any, Literal
 
 from schemas.settings import Settings, SettingsError
@@ -103,10 +104,22 @@ class ConnectorSettings(Settings, frozen=True):
     """Of `resampler`: whether its latents are normalised at the end, as in OpenFlamingo."""
     max_frames: int = 8
     """Rows of the table of temporal embeddings. It is interpolated for a clip with more frames."""
+    latents_std: float = 0.02
+    """Deviation of the latents at the start, of `resampler` and `transformer`."""
+    centre: bool = False
+    """Of `resampler`: a medium's features lose their mean, over all of its frames, before keys and values are made of
+    them. Not in the paper; with the next it learns from raw patches. Untested with real encoders."""
+    tied_start: bool = False
+    """Of `resampler`: the weights of the keys begin equal to those of the queries, and are trained apart. Not in the
+    paper. Untested with real encoders."""
 
     def __post_init__(self) -> None:
         if min(self.layers, self.latents, self.heads, self.head_dim, self.ff_mult, self.max_frames) < 1:
             raise ValueError("layers, latents, heads, head_dim, ff_mult and max_frames must be 1 or more")
+        if not 0 < self.latents_std < math.inf:
+            raise ValueError("latents_std must be more than 0: latents that begin alike stay alike")
+        if (self.centre or self.tied_start) and self.kind != "resampler":
+            raise ValueError(f"centre and tied_start are of resampler, the connector is {self.kind}")
 
 
 class CrossAttentionSettings(Settings, frozen=True):

@@ -104,12 +104,13 @@ class Flamingo(nn.Module):
 
         `new_token_ids` are `(tokens.image_id, tokens.end_of_chunk_id)`. Raises `SettingsError`.
         """
-        return cls(
-            config,
-            lm=load_language_model(config.lm) if lm is None else lm,
-            vision=make_encoder(config.vision) if vision is None else vision,
-            new_token_ids=new_token_ids,
-        )
+        lm = load_language_model(config.lm) if lm is None else lm
+        if vision is None:
+            # The new weights are the same whether the encoder is loaded or not.
+            on_gpu = [torch.cuda.current_device()] if torch.cuda.is_initialized() else []
+            with torch.random.fork_rng(on_gpu):
+                vision = make_encoder(config.vision)
+        return cls(config, lm=lm, vision=vision, new_token_ids=new_token_ids)
 
     def forward(
         self,
@@ -124,7 +125,7 @@ class Flamingo(nn.Module):
         """
         spans = (MediaSpans.of(batch) if spans is None else spans).to(batch.tokens_BT.device)
         if latents_MLI is None:
-            latents_MLI = self.encode(batch.frames_FCHW, batch.frame_offsets_M1)
+            latents_MLI = self.encode(batch.frames_FCHW, batch.frame_offsets_M1, batch.features())
         apart = self._apart.inputs(batch, spans)
         with self.conditioning(latents_MLI, spans):
             out = self.lm(input_ids=batch.tokens_BT, use_cache=False, **apart)
@@ -136,8 +137,11 @@ class Flamingo(nn.Module):
         losses_BT: torch.Tensor = self(batch, spans, losses=True)
         return losses_BT
 
-    def encode(self, frames_FCHW: torch.Tensor, frame_offsets_M1: torch.Tensor) -> torch.Tensor:
-        """Latents [M, L, I] of media, whose frames are uint8; vision runs without gradients while it is frozen.
+    def encode(
+        self, frames_FCHW: torch.Tensor, frame_offsets_M1: torch.Tensor, features_FVI: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """Latents [M, L, I] of media, whose frames are uint8; vision runs without gradients while it is frozen, and not
+        at all where it has seen them: `features_FVI`.
 
         Without any medium it gives the latents of one black frame, to which nothing attends: with several processes
         each must run the same modules.
@@ -145,14 +149,19 @@ class Flamingo(nn.Module):
         counts = frame_offsets_M1.diff().tolist()
         if not counts:
             frames_FCHW, counts = frames_FCHW.new_zeros(1, 3, self.vision.image_px, self.vision.image_px), [1]
-        if self.config.train_vision:
-            features_FVI = self.vision(frames_FCHW)
-        else:
-            with torch.no_grad():
-                parts = frames_FCHW.split(self.config.vision.batch_frames)
-                features_FVI = torch.cat([self.vision(part) for part in parts])
+            features_FVI = None if features_FVI is None else features_FVI.new_zeros(1, *features_FVI.shape[1:])
+        if features_FVI is None:
+            features_FVI = self._seen(frames_FCHW)
         latents_MLI: torch.Tensor = self.connector(features_FVI, counts)
         return latents_MLI
+
+    def _seen(self, frames_FCHW: torch.Tensor) -> torch.Tensor:
+        """Features [F, V, I] of frames."""
+        if self.config.train_vision:
+            found: torch.Tensor = self.vision(frames_FCHW)
+            return found
+        with torch.no_grad():
+            return torch.cat([self.vision(part) for part in frames_FCHW.split(self.config.vision.batch_frames)])
 
     def cached(self, latents_MLI: torch.Tensor, media_B: torch.Tensor) -> list[Cached]:
         """For each block keys and values of one medium a row, -1 none: what generation needs of the images."""

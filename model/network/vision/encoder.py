@@ -5,6 +5,7 @@ Shapes: F frames, C channels, H and W pixels, V features a frame, I their width.
 
 import importlib
 from collections.abc import Callable
+from itertools import chain
 from typing import Any
 
 import torch
@@ -34,7 +35,7 @@ class Encoder(nn.Module):
                 f"set the loader's images.size_px to {self.image_px}"
             )
         pixels_FCHW = normalise(frames_FCHW, self.mean, self.std)
-        weight = next(self.parameters(), None)
+        weight = next(chain(self.parameters(), self.buffers()), None)
         return self.features(pixels_FCHW if weight is None else pixels_FCHW.to(weight.dtype))
 
     def features(self, pixels_FCHW: torch.Tensor) -> torch.Tensor:
