@@ -62,7 +62,7 @@ def frames_of(medium: Medium, rng: random.Random, settings: ImageSettings) -> Pi
     if medium.kind == "clip":
         from model.data.clips import clip_frames  # loads FFmpeg, which images do not need
 
-        images = clip_frames(medium.data, rng, settings.clip_frames, settings.clip_fps)
+        images = clip_frames(medium.data, rng, settings.clip_frames, settings.clip_fps, medium.span_s)
     else:
         images = [open_image(medium.data, settings)]
     frames = [_framed(_augmented(_fitted(image, settings), flip, factors), settings) for image in images]
