@@ -34,7 +34,7 @@ def clip_frames(
 
 
 def _taken(container: Any, start: float, max_frames: int, fps: float, end: float | None) -> list[Image.Image]:
-    """The first frame at or after `start`, and at each step from there to `end`; seconds from the clip's first frame."""
+    """The first frame at or after `start`, and at each step from there to `end`; seconds from its first frame."""
     images: list[Image.Image] = []
     stream = container.streams.video[0]
     first: float | None = None
@@ -57,7 +57,7 @@ def _taken(container: Any, start: float, max_frames: int, fps: float, end: float
 
 
 def _first_of_long(container: Any, stream: Any, start: float) -> float | None:
-    """The time of its first frame, when it stands at the key frame before `start`; None where it stands at its front."""
+    """The time of its first frame, once it stands at the key frame before `start`; None: it stands at its front."""
     if stream.start_time is None or start < _WORTH_SEEKING_S:
         return None
     first = float(stream.start_time * stream.time_base)
