@@ -28,6 +28,7 @@ def run(arguments: argparse.Namespace) -> int:
     import msgspec
 
     from jobs.settings_files import load_file
+    from model.data.rows import LoaderError
     from model.evaluation.harness import EvaluateConfig, evaluate
     from model.evaluation.loaded import load_model
     from model.training.checkpoints import CheckpointError
@@ -36,7 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
     scores: list[Score] = []
     try:
         config = load_file(EvaluateConfig, arguments.config, arguments.set, {})
-        loaded = load_model(arguments.checkpoint, config.device)
+        loaded = load_model(arguments.checkpoint, config.device, config.features)
         for found in evaluate(loaded, config, _on_progress):
             scores.append(found)
             for line in _left_out(found, scores):
@@ -44,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
             print(f"{found.task}, {found.shots} shots: {found.metric} {found.score:.3f}", file=sys.stderr, flush=True)
     except SettingsError as error:
         return fail(error, 2)
-    except (CheckpointError, OSError) as error:
+    except (CheckpointError, LoaderError, OSError) as error:
         return fail(error, 1)
     report = {"checkpoint": str(loaded.checkpoint), "examples": config.examples, "scores": scores}
     if arguments.output:

@@ -10,7 +10,7 @@ import numpy as np
 
 from model.data.images import ImageSettings
 from model.evaluation.choice_metrics import CHOICE_METRICS, Floats, Judged, mean_of
-from model.evaluation.features import FeatureStore, encode, encoder_fingerprint
+from model.evaluation.feature_store import FeatureStore, encode, encoder_fingerprint
 from model.evaluation.items import Item
 from model.evaluation.loaded import LoadedModel
 from model.evaluation.metrics import METRICS
@@ -34,7 +34,7 @@ class EvaluateConfig(Settings, frozen=True):
     """Numbers of examples in context. 0 gives two examples without their media."""
     examples: Literal["random", "rices"] = "random"
     """`rices` takes the examples most alike to the query by the frozen vision encoder, the most alike last."""
-    features: str | None = None
+    keep_features: str | None = None
     """A folder where the features that `rices` compares are kept for later runs with that encoder; null: none is."""
     beams: int = 3
     """Of what is generated."""
@@ -50,6 +50,12 @@ class EvaluateConfig(Settings, frozen=True):
     def __post_init__(self) -> None:
         if any(shots < 0 for shots in self.shots) or not self.shots or self.beams < 1:
             raise ValueError("shots are 0 or more, and there is one at least; beams is 1 or more")
+
+    @property
+    def features(self) -> list[str]:
+        """The folders of features, where no task needs a pixel; else none."""
+        folders = [source.features for task in self.tasks for source in (task.support, task.query) if source]
+        return folders if all(folders) else []
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -99,8 +105,8 @@ class _TaskRun:
     def __init__(self, loaded: LoadedModel, config: EvaluateConfig, task: Task) -> None:
         self._loaded, self._config, self._task = loaded, config, task
         self._asked, self._exemplary = Tally(), Tally()
-        self._support = read_items(task.support, self._exemplary) if task.support else []
-        self._queries = read_items(task.query, self._asked)
+        self._support = read_items(task.support, self._exemplary, loaded.data.images) if task.support else []
+        self._queries = read_items(task.query, self._asked, loaded.data.images)
         self._showing = Showing(_images(loaded, config))
         self._broken: set[int] = set()  # examples that do not decode, by their place
         self._unseen: set[int] = set()  # queries that do not
@@ -191,7 +197,7 @@ class _TaskRun:
     def _rank(self) -> None:
         """The most alike of each query, found once for all numbers of shots."""
         loaded, vision = self._loaded, self._loaded.model.vision
-        store = FeatureStore(self._config.features, encoder_fingerprint(loaded), vision.dim)
+        store = FeatureStore(self._config.keep_features, encoder_fingerprint(loaded), vision.dim)
         try:
             self._support, rows_N = encode(loaded, store, self._support, self._showing, self._exemplary)
             self._queries, rows_Q = encode(loaded, store, self._queries, self._showing, self._asked)

@@ -18,7 +18,7 @@ class MediaFile(msgspec.Struct, frozen=True):
         """Raises `OSError`."""
         path = Path(self.path)
         kind: Literal["image", "clip"] = "clip" if path.suffix.lower().lstrip(".") in CLIP_EXTENSIONS else "image"
-        return Medium(path.read_bytes(), kind, self.span_s)
+        return Medium(path.read_bytes(), kind, span_s=self.span_s)
 
 
 class Item(msgspec.Struct, frozen=True):

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from model.data.documents import Medium
+from model.data.feature_files import Features
 from model.data.images import ImageSettings, Pixels, frames_of
 from model.data.sequences import rng_of
 from model.data.tokens import Tokens
@@ -26,7 +27,7 @@ class Shown(msgspec.Struct, frozen=True):
     """An item with its media decoded."""
 
     item: Item
-    media: tuple[Pixels, ...]
+    media: tuple[Pixels | Features, ...]
 
 
 class Showing:
@@ -34,24 +35,29 @@ class Showing:
 
     def __init__(self, images: ImageSettings, max_bytes: int = 512_000_000) -> None:
         self._images, self._max_bytes, self._bytes = images, max_bytes, 0
-        self._kept: dict[Any, Pixels] = {}
+        self._kept: dict[Any, Pixels | Features] = {}
 
     def __call__(self, item: Item) -> Shown:
         """Raises `Drop` for a medium that cannot be read, or does not decode."""
         return Shown(item, tuple(self._frames(item, medium) for medium in item.media))
 
-    def _frames(self, item: Item, medium: Medium | MediaFile) -> Pixels:
+    def _frames(self, item: Item, medium: Medium | MediaFile) -> Pixels | Features:
         name = medium if isinstance(medium, MediaFile) else id(medium)
         if (frames := self._kept.pop(name, None)) is None:
             frames = _decoded(item, medium, self._images)
-            self._bytes += frames.nbytes
+            self._bytes += _size(frames)
         self._kept[name] = frames  # the last one now
         while self._bytes > self._max_bytes and len(self._kept) > 1:
-            self._bytes -= self._kept.pop(next(iter(self._kept))).nbytes
+            self._bytes -= _size(self._kept.pop(next(iter(self._kept))))
         return frames
 
 
-def _decoded(item: Item, medium: Medium | MediaFile, images: ImageSettings) -> Pixels:
+def _size(frames: Pixels | Features) -> int:
+    """In bytes."""
+    return (frames.values_FVI if isinstance(frames, Features) else frames).nbytes
+
+
+def _decoded(item: Item, medium: Medium | MediaFile, images: ImageSettings) -> Pixels | Features:
     if isinstance(medium, Medium):
         return frames_of(medium, rng_of("evaluation", item.key), images)
     try:
@@ -108,9 +114,9 @@ class _Builder:
         self._tokens = tokens
         self._ids: list[int] = [] if tokens.bos_id is None else [tokens.bos_id]
         self._index = [-1] * len(self._ids)
-        self._media: list[Pixels] = []
+        self._media: list[Pixels | Features] = []
 
-    def chunk(self, media: Sequence[Pixels], text: str) -> None:
+    def chunk(self, media: Sequence[Pixels | Features], text: str) -> None:
         for medium in media:
             self._media.append(medium)
             self._add([self._tokens.image_id])

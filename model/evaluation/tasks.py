@@ -7,6 +7,7 @@ from typing import Any, Literal
 import msgspec
 
 from model.data.documents import Document, Kind, Medium
+from model.data.images import ImageSettings
 from model.data.plain import read_documents
 from model.evaluation.formats.table import FORMATS, read_format
 from model.evaluation.items import Item, MediaFile
@@ -30,6 +31,9 @@ class ItemSource(Settings, frozen=True):
     limit: int = 0
     """Only so many: the first, or of a public dataset so many drawn, always the same; 0: all. The paper takes 2048 to
     support and at most 5000 queries."""
+    features: str = ""
+    """Of shards: what `weft features` wrote of them, read in place of pixels. Of a task both sources have it, or
+    none."""
     format: FormatName | None = None
     """Of a public dataset; null: a `.jsonl` file or shards."""
     split: str = ""
@@ -69,6 +73,9 @@ class TaskSettings(Settings, frozen=True):
     def __post_init__(self) -> None:
         if self.template is not None and "{answer}" not in self.template:
             raise ValueError("template must hold {answer}")
+        sources = [source for source in (self.query, self.support) if source is not None]
+        if len({bool(source.features) for source in sources}) > 1:
+            raise ValueError("a prompt has features or pixels: name features for query and support, or for none")
         if self.permutations < 1 or self.max_new_tokens < 1:
             raise ValueError("permutations and max_new_tokens are 1 or more")
         if (self.format is None) != (not self.path):
@@ -125,18 +132,23 @@ def _with_split(source: ItemSource, use: Literal["query", "support"]) -> ItemSou
     return msgspec.structs.replace(source, split=split)
 
 
-def read_items(source: ItemSource, tally: Tally | None = None) -> list[Item]:
-    """What is left out of a public dataset is told to `tally`, with its reason.
+def read_items(source: ItemSource, tally: Tally | None = None, images: ImageSettings | None = None) -> list[Item]:
+    """What is left out of a public dataset is told to `tally`, with its reason; `images`: as features must have seen
+    them.
 
-    Raises `SettingsError` naming the file, and the line, that cannot be used.
+    Raises `SettingsError` naming the file, and the line, that cannot be used; `LoaderError` for features that are not
+    those of an item.
     """
+    is_file = source.path.endswith(".jsonl") or source.format is not None
+    if is_file and source.features:
+        raise SettingsError(f"{source.path}: features are of shards, not of a .jsonl file or a public dataset")
     tally = tally or Tally()
     if (name := source.format) is not None:
         source = _with_split(source, "query")
         found = read_format(name, source.path, source.split, source.limit, tally)
         where = f"{source.path}, split {source.split} of {source.format},"
     else:
-        items = _of_jsonl(Path(source.path)) if source.path.endswith(".jsonl") else _of_shards(source)
+        items = _of_jsonl(Path(source.path)) if is_file else _of_shards(source, images)
         found, where = [], source.path
         for item in items:
             found.append(item)
@@ -152,10 +164,10 @@ def _left_out(tally: Tally) -> str:
     return f" ({', '.join(f'{reason} {count:,}' for reason, count in reasons.items())})" if reasons else ""
 
 
-def _of_shards(source: ItemSource) -> Iterator[Item]:
+def _of_shards(source: ItemSource, images: ImageSettings | None) -> Iterator[Item]:
     if source.kind == "interleaved":
         raise SettingsError(f"{source.path}: items come from pairs or clips, or from a .jsonl file")
-    for document in read_documents(source.path, source.kind):
+    for document in read_documents(source.path, source.kind, source.features, images):
         yield _of_document(document)
 
 

@@ -11,10 +11,13 @@ from model.data.listing import list_shards
 from model.data.loader import Loader
 from model.data.reading import TarFile
 from model.data.tokens import Tokens, load_tokens
+from model.data.workers import MakeWorkers
 from model.network.flamingo import Flamingo
 from model.network.flops import StepFlops, step_flops
+from model.network.vision.encoder import Encoder
 from model.training.checkpoints import SETTINGS
 from model.training.config import TrainConfig, check_train_config
+from model.training.features import check_features, encoder_of
 from model.training.optimiser import make_optimiser
 from model.training.parallel import ParallelModel, Processes
 from schemas.settings import SettingsError, differences, load_settings
@@ -47,15 +50,17 @@ class Run:
         aside.replace(path)
 
 
-def assemble(config: TrainConfig, processes: Processes) -> Run:
-    """Raises `SettingsError` for what does not go together, naming the setting."""
+def assemble(config: TrainConfig, processes: Processes, make_workers: MakeWorkers | None = None) -> Run:
+    """`make_workers` as for `Loader`. Raises `SettingsError` for what does not go together, naming the setting."""
     check_train_config(config)
     check_same_run(config)
     tokens = load_tokens(tokenizer_of(config))
     files = list_datasets(config, processes)
-    model = build_model(config, tokens)
+    model = build_model(config, tokens, encoder_of(config))
     on_gpu = processes.device.type == "cuda"
-    loader = Loader(config.data, tokens, processes.rank, processes.world, pin=on_gpu, files=files)
+    loader = Loader(
+        config.data, tokens, processes.rank, processes.world, pin=on_gpu, files=files, make_workers=make_workers
+    )
     flops = step_flops(model)
     parallel = ParallelModel(model, config.parallel, processes, packed=config.data.packing.enabled)
     optimiser = make_optimiser(parallel.model, config.optimiser)
@@ -64,10 +69,11 @@ def assemble(config: TrainConfig, processes: Processes) -> Run:
     return Run(config, processes, tokens, model, parallel, optimiser, loader, flops)
 
 
-def build_model(config: TrainConfig, tokens: Tokens) -> Flamingo:
-    """The model with its new weights drawn from `config.seed`: the same in every process."""
+def build_model(config: TrainConfig, tokens: Tokens, vision: Encoder | None = None) -> Flamingo:
+    """The model with its new weights drawn from `config.seed`: the same in every process. `vision` stands for the
+    encoder where that is not to be loaded."""
     torch.manual_seed(config.seed)
-    model = Flamingo.build(config.model, (tokens.image_id, tokens.end_of_chunk_id))
+    model = Flamingo.build(config.model, (tokens.image_id, tokens.end_of_chunk_id), vision=vision)
     known = model.new_logits.vocabulary
     if tokens.base_size > known:
         raise SettingsError(
@@ -104,6 +110,7 @@ def list_datasets(config: TrainConfig, processes: Processes) -> list[list[TarFil
             found = [_with_samples(dataset, read) for dataset in config.data.datasets]
             for dataset in config.held_out.datasets:
                 _with_samples(dataset, read)
+            check_features(config)
         except SettingsError as error:
             refused = str(error)
     found, refused = processes.gather((found, refused))[0]

@@ -148,6 +148,8 @@ class ShapeSettings(Settings, frozen=True):
     """Pictures with their caption."""
     train_clips: int = 1000
     """Clips of a moving shape."""
+    train_clip_pages: int = 600
+    """Pages of several of these clips, in the folder `clip_pages`."""
     held_out_pages: int = 200
     """The same, drawn apart, to measure on."""
     held_out_pairs: int = 400
@@ -160,10 +162,14 @@ class ShapeSettings(Settings, frozen=True):
     """Pictures of such a page."""
     clip_seconds: int = 4
     """Frames of a clip: one a second."""
+    clip_page_clips: int = 9
+    """Clips of a page of clips at most: eight examples and what is asked."""
 
     def __post_init__(self) -> None:
-        if self.size_px < 64 or not 0 <= self.naming_share <= 1 or min(self.naming_pictures, self.clip_seconds) < 2:
-            raise ValueError("size_px is 64 or more, naming_share 0 to 1, naming_pictures and clip_seconds 2 or more")
+        if self.size_px < 64 or not 0 <= self.naming_share <= 1:
+            raise ValueError("size_px is 64 or more, naming_share 0 to 1")
+        if min(self.naming_pictures, self.clip_seconds, self.clip_page_clips) < 2:
+            raise ValueError("naming_pictures, clip_seconds and clip_page_clips are 2 or more")
 
 
 class TextModelSettings(Settings, frozen=True):
@@ -245,5 +251,5 @@ def held_out_loader(config: TrainConfig) -> LoaderConfig:
         order=msgspec.structs.replace(data.order, shuffle=False, lanes=1),
         sequence=msgspec.structs.replace(data.sequence, p_next=0.0, p_space=0.0),
         images=msgspec.structs.replace(data.images, p_flip=0.0, colour=0.0),
-        read=msgspec.structs.replace(data.read, workers=1),
+        read=msgspec.structs.replace(data.read, workers=1, workers_are="threads"),
     )

@@ -5,7 +5,6 @@ start it is 0 by construction: the gates are closed.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 
 import msgspec
 import torch
@@ -48,10 +47,10 @@ def shuffled_media(batch: Batch) -> Batch:
     Nobody keeps its own, unless there is one medium only.
     """
     counts = batch.frame_offsets_M1.diff()
-    media = batch.frames_FCHW.split(counts.tolist())
-    turned = [*media[1:], *media[:1]]
+    media = torch.arange(len(batch.frames_FCHW)).split(counts.tolist())
+    turned = torch.cat([*media[1:], *media[:1]])
     offsets = torch.cat([batch.frame_offsets_M1[:1], counts.roll(-1).cumsum(0).to(batch.frame_offsets_M1.dtype)])
-    return replace(batch, frames_FCHW=torch.cat(turned), frame_offsets_M1=offsets)
+    return batch.with_frames(turned, offsets)
 
 
 @torch.no_grad()
@@ -96,9 +95,9 @@ def _sums(parallel: ParallelModel, batch: Batch, processes: Processes) -> torch.
 
 
 def caption_documents(dataset: DatasetSettings, limit: int) -> list[Document]:
-    """The first pairs or clips of a dataset."""
+    """The first pairs or clips of a dataset, with their features where it has some."""
     found = []
-    for document in read_documents(dataset.shards, dataset.kind):
+    for document in read_documents(dataset.shards, dataset.kind, dataset.features):
         found.append(document)
         if len(found) == limit:
             break

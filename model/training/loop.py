@@ -17,6 +17,7 @@ import msgspec
 import torch
 
 from model.data.batch import Batch
+from model.data.workers import MakeWorkers
 from model.training import checkpoints
 from model.training.assembly import Run, assemble
 from model.training.checkpoints import CheckpointError
@@ -45,17 +46,21 @@ class Ended(msgspec.Struct, frozen=True):
 
 
 def train(
-    config: TrainConfig, on_metrics: OnMetrics = lambda step, values: None, on_message: OnMessage = print
+    config: TrainConfig,
+    on_metrics: OnMetrics = lambda step, values: None,
+    on_message: OnMessage = print,
+    make_workers: MakeWorkers | None = None,
 ) -> Ended:
     """Train, or go on after the last checkpoint of `config.output`.
 
-    `on_metrics` gets the step and what was measured, in the first process only; `on_message` gets sentences. Raises
-    `SettingsError`, `LoaderError`, `TrainingError`, `CheckpointError`, `OSError`.
+    `on_metrics` gets the step and what was measured, in the first process only; `on_message` gets sentences;
+    `make_workers` as for `Loader`. Raises `SettingsError`, `LoaderError`, `TrainingError`, `CheckpointError` and
+    `OSError`.
     """
     with join(config.parallel) as processes, stop_by_signal() as stop:
         if not processes.is_first:
             on_metrics, on_message = (lambda step, values: None), (lambda text: None)
-        run = assemble(config, processes)
+        run = assemble(config, processes, make_workers)
         started_at = _resume(run, on_message)
         records = _open_records(run, started_at)
         for note in records.notes if records else ():

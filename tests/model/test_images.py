@@ -148,7 +148,7 @@ def counting(seconds: int) -> bytes:
     ("span_s", "seconds"), [((0.0, 2.0), [0, 1]), ((1.0, 2.5), [1, 2]), ((7.0, 10.0), [7, 8, 9]), ((11.0, 30.0), [11])]
 )
 def test_of_a_long_clip_a_part_is_taken(span_s: tuple[float, float], seconds: list[int]) -> None:
-    frames = frames_of(Medium(counting(12), "clip", span_s), random.Random(0), PLAIN)
+    frames = frames_of(Medium(counting(12), "clip", span_s=span_s), random.Random(0), PLAIN)
     greys = [round(float(frame.mean()) / 8) for frame in frames]
     assert greys[: len(seconds)] == seconds
     assert len(greys) <= len(seconds) + 1  # the frame that the part ends with
@@ -156,7 +156,7 @@ def test_of_a_long_clip_a_part_is_taken(span_s: tuple[float, float], seconds: li
 
 def test_a_part_behind_the_end_of_a_clip_is_dropped() -> None:
     with pytest.raises(Drop) as drop:
-        frames_of(Medium(counting(3), "clip", (8.0, 9.0)), random.Random(0), PLAIN)
+        frames_of(Medium(counting(3), "clip", span_s=(8.0, 9.0)), random.Random(0), PLAIN)
     assert drop.value.reason == "broken_clip"
 
 

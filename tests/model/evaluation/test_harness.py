@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from model.evaluation import features, harness
-from model.evaluation.features import features_of
+from model.evaluation import feature_store as features
+from model.evaluation import harness
+from model.evaluation.feature_store import features_of
 from model.evaluation.harness import EvaluateConfig, Score, evaluate
 from model.evaluation.loaded import LoadedModel, load_model
 from model.evaluation.prompts import Showing, answer_text, choose, in_context
@@ -179,7 +180,9 @@ def test_features_are_kept_between_runs(
     encoded = features.features_of
     monkeypatch.setattr(features, "features_of", lambda model, shown: seen.append(len(shown)) or encoded(model, shown))
     settings = TaskSettings("t", items, items, metric="exact", max_new_tokens=2)
-    config = EvaluateConfig(tasks=(settings,), shots=(2,), beams=1, examples="rices", features=str(tmp_path / "kept"))
+    config = EvaluateConfig(
+        tasks=(settings,), shots=(2,), beams=1, examples="rices", keep_features=str(tmp_path / "kept")
+    )
     said = [[answer.said for answer in one.answers] for one in evaluate(loaded, config)]
     assert seen == [6]
     (place,) = (tmp_path / "kept").iterdir()

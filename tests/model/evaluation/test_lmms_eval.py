@@ -1,4 +1,4 @@
-"""The adapter of lmms-eval in examples/, over the package itself where it is installed, else over its interface alone."""
+"""The adapter of lmms-eval in examples/, over the package itself where it is installed, else over a double of it."""
 
 import importlib
 import importlib.util

@@ -19,6 +19,7 @@ import numpy.typing as npt
 import torch
 
 from model.data.documents import Medium
+from model.data.row import seen_frames
 from model.evaluation.items import Item, MediaFile
 from model.evaluation.loaded import LoadedModel
 from model.evaluation.prompts import Showing, Shown
@@ -44,9 +45,9 @@ class FeatureStore:
             self._names: IO[bytes] = (place / "names.bin").open("a+b")
             fcntl.flock(self._names, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise SettingsError(f"features: another run writes to {place}") from None
+            raise SettingsError(f"keep_features: another run writes to {place}") from None
         except OSError as error:
-            raise SettingsError(f"features: {error}") from None
+            raise SettingsError(f"keep_features: {error}") from None
         self._number_of = self._mended()
 
     def _mended(self) -> dict[bytes, int]:
@@ -117,6 +118,8 @@ def name_of(item: Item) -> bytes:
         else:
             assert isinstance(medium, Medium)
             digest.update(hashlib.blake2b(medium.data).digest())
+            if medium.beside is not None and medium.beside.features is not None:
+                digest.update(np.ascontiguousarray(medium.beside.features.values_FVI).tobytes())
     return digest.digest()
 
 
@@ -166,11 +169,15 @@ def _flush(loaded: LoadedModel, store: FeatureStore, waiting: dict[bytes, Shown]
 @torch.no_grad()
 def features_of(loaded: LoadedModel, shown: Sequence[Shown]) -> Features:
     """[items, width], of unit length."""
-    frames = np.concatenate([one for item in shown for one in item.media])
-    parts = []
-    for start in range(0, len(frames), _FRAMES_AT_A_TIME):
-        part = torch.from_numpy(frames[start : start + _FRAMES_AT_A_TIME]).permute(0, 3, 1, 2)
-        parts.append(loaded.model.vision(part.to(loaded.model.device)).float().mean(1))
+    media = [one for item in shown for one in item.media]
+    frames, _, features = seen_frames(media, loaded.data.images.size_px)
+    if features is not None:
+        parts = [torch.from_numpy(features.floats()).mean(1)]
+    else:
+        parts = []
+        for start in range(0, len(frames), _FRAMES_AT_A_TIME):
+            part = torch.from_numpy(frames[start : start + _FRAMES_AT_A_TIME]).permute(0, 3, 1, 2)
+            parts.append(loaded.model.vision(part.to(loaded.model.device)).float().mean(1))
     means = torch.cat(parts).split([sum(map(len, item.media)) for item in shown])
     found: Any = torch.nn.functional.normalize(torch.stack([mean.mean(0) for mean in means]), dim=1)
     return np.asarray(found.cpu().numpy().astype(np.float16))
