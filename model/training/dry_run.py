@@ -51,8 +51,9 @@ def parameter_lines(model: Flamingo) -> Iterator[str]:
         if isinstance(part, AbsentEncoder):
             yield f"{name}: not loaded, its features are read"
             continue
-        trained = part is None or any(parameter.requires_grad for parameter in part.parameters())
-        yield f"{name}: {count:,} parameters, {'trained' if trained else 'frozen'}"
+        trained = count if part is None else sum(one.numel() for one in part.parameters() if one.requires_grad)
+        said = {0: "frozen", count: "trained"}.get(trained, f"{trained:,} of them trained")
+        yield f"{name}: {count:,} parameters, {said}"
     total = sum(parameter.numel() for parameter in model.trainable_parameters().values())
     yield f"trained in all: {total:,}"
 
