@@ -105,7 +105,8 @@ def ray_data(folder: Path) -> Iterator[int]:
 
 
 def _decoded(sample: dict[str, Any]) -> dict[str, Any]:
-    return {"frame": frames_of(Medium(sample["jpg"]), random.Random(0), IMAGES)[0], "text": sample["txt"]}
+    frames: Any = frames_of(Medium(sample["jpg"]), random.Random(0), IMAGES)
+    return {"frame": frames[0], "text": sample["txt"]}
 
 
 if __name__ == "__main__":

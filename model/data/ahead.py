@@ -24,12 +24,14 @@ class Ahead(Generic[T]):
 
     def __iter__(self) -> Iterator[T]:
         while True:
-            found = [*self._ready.get()]
-            if (error := found.pop()) is not None:
+            item, error = self._ready.get()
+            if error is not None:
                 raise error
-            if found[0] is None:
+            if item is None:
                 return
-            yield found.pop()  # and hold it no longer
+            given = [item]
+            del item
+            yield given.pop()  # and hold it no longer
 
     def close(self) -> None:
         self._stop.set()
