@@ -18,21 +18,23 @@ from typing import Any
 
 import torch
 
+from benchmarks.cpu import cpu_seconds
 from benchmarks.loading_samples import made_photograph, pair, tokens_of_words, write
 from model.data.config import DatasetSettings, LoaderConfig, OrderSettings, ReadSettings
 from model.data.images import ImageSettings
 from model.data.loader import Loader
 from model.data.packing import PackingSettings
 
-STEPS, ROWS, WORKERS, WORK_S, PAIRS = 5, 16, 2, 2.0, 600
+STEPS, ROWS, WORKERS, WORK_S, PAIRS = 5, 16, 2, 1.5, 600
 
 
 def main(ways: list[str]) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "pairs"
-        write(folder, [pair(number, _photographs()) for number in range(PAIRS)])
+        photographs = _photographs()
+        write(folder, [pair(number, photographs) for number in range(PAIRS)])
         alone = statistics.median(operations_a_second(0.5) for _ in range(5))
-        print(f"{'':12} MB a step  next(): wall ms  CPU ms  loader's thread: CPU ms  small operations")
+        print(f"{'':12} MB a step  next(): wall ms  CPU ms  loader's thread: CPU ms  small operations", flush=True)
         for way in ways:
             print(f"{way:12} {line(folder, way, alone)}", flush=True)
 
@@ -41,10 +43,12 @@ def line(folder: Path, way: str, alone: float) -> str:
     walls, cpus, others, rates, sizes = [], [], [], [], []
     with Loader(_config(folder, way), tokens_of_words()) as loader:
         steps = iter(loader)
-        next(steps)
+        step = next(steps)
         for _ in range(STEPS):
             whole, own = time.process_time(), time.thread_time()
             rates.append(operations_a_second(WORK_S))
+            _wait_until_idle()
+            del step  # memory is given back by whoever drops a batch
             start, thread = time.perf_counter(), time.thread_time()
             step = next(steps)
             walls.append(1e3 * (time.perf_counter() - start))
@@ -55,6 +59,15 @@ def line(folder: Path, way: str, alone: float) -> str:
     told = "with decoding" if way == "threads" else f"{other:.0f}"
     rate = statistics.median(rates) / alone
     return f"{size:9.0f}  {wall:15.1f}  {cpu:6.1f}  {told:>23}  {rate:8.0%} ({min(rates) / alone:.0%} at least)"
+
+
+def _wait_until_idle() -> None:
+    """Until threads and processes have made what they may be ahead."""
+    used = float("inf")
+    while used > 0.02:
+        before = cpu_seconds()
+        time.sleep(0.5)
+        used = cpu_seconds() - before
 
 
 def operations_a_second(seconds: float) -> float:

@@ -8,6 +8,7 @@ from typing import Any
 
 from PIL import Image
 
+from jobs.training.workers import workers_of
 from model.data import loader
 from model.data.config import LoaderConfig
 from model.data.documents import CLIP_EXTENSIONS, Medium
@@ -47,7 +48,8 @@ class Loader(loader.Loader):
         drops: Callable[[DropRow], None] | None = None,
         settings: Mapping[str, Any] | None = None,
     ) -> None:
-        super().__init__(settings_of(LoaderConfig, config, settings or {}), tokens, rank, world, drops)
+        read = settings_of(LoaderConfig, config, settings or {})
+        super().__init__(read, tokens, rank, world, drops, make_workers=workers_of(read))
 
 
 def load_model(checkpoint: str | os.PathLike[str], device: str = "auto") -> "Model":

@@ -94,7 +94,7 @@ def _print_table(index: "Index", sql: str, limit: int) -> None:
     cells = [["" if value is None else str(value) for value in row] for row in found.rows]
     for row in cells:
         table.add_row(*map(Text, row))
-    if sys.stdout.isatty() and cells and _width(found.columns, cells) > 2 * console.width:
+    if cells and _width(found.columns, cells) > 2 * console.width:
         _print_records(console, found.columns, cells)
     else:
         console.print(table)

@@ -123,12 +123,19 @@ def parts_of(document: dict[str, Any], addresses: dict[str, str]) -> list[dict[s
             parts.append({"image": addresses.get(str(name), ""), "name": str(name), "number": number + 1, **facts})
             number += 1
     for before, part, after in zip([{}, *parts], parts, [*parts[1:], {}], strict=False):
+        above, below = _paragraphs(before.get("text")), _paragraphs(after.get("text"))
         if (caption := _plain(part.get("captions"))) and caption in (
-            _plain(before.get("text")),
-            _plain(after.get("text")),
+            " ".join(above),
+            *above[-1:],
+            *below[:1],
+            " ".join(below),
         ):
             part["captions"] = ""  # it is a text of the page, and shown as that
     return parts
+
+
+def _paragraphs(text: Any) -> list[str]:
+    return [_plain(part) for part in _parts(str(text or "")) if part.strip()]
 
 
 def _plain(text: Any) -> str:

@@ -59,16 +59,19 @@ class ReadSettings(Settings, frozen=True):
 
     workers: int = 2
     """What reads, tokenises and decodes beside the training loop, on each rank."""
-    workers_are: Literal["threads", "processes"] = "threads"
-    """`processes` where the training loop holds the interpreter for long; they need `if __name__ == "__main__"`."""
+    workers_are: Literal["threads", "processes", "ray"] = "threads"
+    """`processes` where the training loop holds the interpreter for long; they need `if __name__ == "__main__"`. `ray`:
+    actors on CPUs of a Ray cluster that this machine has joined; every node must see the shards."""
     prefetch_rows: int = 16
     """Rows that each worker may be ahead."""
     cache: str | None = None
     """A local folder that remote shards are fetched to, whole. null reads each sample by a range request."""
     cache_max_bytes: int = 100_000_000_000
-    """Of the cache. It must hold the shards that are read at one time, `lanes` and more."""
+    """Of the cache. It must hold the shards that are read at one time, `lanes` and more. A sixteenth is for those that
+    each rank fetches before their turn."""
     ahead_max_bytes: int = 64_000_000
-    """Of samples that each worker has asked other machines for before their turn, where there is no cache; 0: none."""
+    """Of samples of all datasets that each worker has asked other machines for before their turn, where there is no
+    cache; 0: none."""
     tries: int = 5
     """How often a failed read is tried, with doubled waits from half a second on."""
     max_failures_in_a_row: int = 100

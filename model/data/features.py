@@ -102,7 +102,7 @@ class FeatureReader:
     def ask(self, items: Iterable[Waiting]) -> None:
         """Begin to read what is taken next, where it lies on another machine."""
         for item in items:
-            if not self._reader.ask(*item.place):
+            if not self._reader.ask(*item.place, waits=True):
                 return
 
     def media(self, item: Waiting) -> tuple[Medium, ...]:

@@ -30,6 +30,7 @@ from model.data.schedule import Taken, schedule
 from model.data.tokens import Tokens, load_tokens
 from model.data.workers import Job, MakeWorkers, Threads, Workers
 from schemas.drops import Counts, DropRow, Tally
+from schemas.settings import SettingsError
 
 #: The name of the one batch of a step with `mix: sampled`.
 MIXED = "mixed"
@@ -104,9 +105,17 @@ class Loader:
         drops: Any = None,
         pin: bool = False,
         files: list[list[TarFile]] | None = None,
+        make_workers: MakeWorkers | None = None,
     ) -> None:
-        """`pin`: batches lie in memory that a GPU copies from by itself. `files`: the shards, where they are listed."""
+        """`pin`: batches lie in memory that a GPU copies from by itself. `files`: the shards, where they are listed.
+        `make_workers`: those of `workers_are: ray`."""
         check_config(config)
+        makers = {"threads": Threads, "processes": Processes, "ray": make_workers}
+        if (chosen := makers[config.read.workers_are]) is None:
+            raise SettingsError(
+                "read.workers_are is ray: weft.Loader and weft train have such workers, this loader none"
+            )
+        self._make_workers: MakeWorkers = chosen
         self._pin = pin
         self.config, self.rank, self.world = config, rank, world
         self.tokens = load_tokens(config.tokenizer) if tokens is None else tokens
@@ -141,8 +150,10 @@ class Loader:
         try:
             for made in ahead:
                 self._saw(made)
-                if made.step:
-                    yield made.step
+                given = [made.step] if made.step else []
+                del made  # nobody but the caller holds a step: its memory may be the next one's
+                if given:
+                    yield given.pop()
         finally:
             ahead.close()
 
@@ -211,15 +222,20 @@ class Loader:
         order = schedule(self.config, self.rank, len(self._lanes), taken)
         live = {(d, p) for d in range(len(self._names)) for p in range(len(self._lanes))}
         while live:
-            step, outputs, sums = {}, [], _Sums()
-            for name, wanted in self._wanted():
-                found = self._next_outputs(workers, order, live, wanted)
-                if (batch := self._batch(found, sums)) is not None:
-                    step[name] = batch
-                outputs += [(d, index, msgspec.structs.replace(output, row=None)) for d, index, output in found]
-                found.clear()
-                workers.used()
-            yield _Made(step, outputs, sums, Taken(list(taken.turns), taken.draws))
+            yield self._step(workers, order, live, taken)
+
+    def _step(
+        self, workers: Workers, order: Iterator[tuple[int, int]], live: set[tuple[int, int]], taken: Taken
+    ) -> "_Made":
+        step, outputs, sums = {}, [], _Sums()
+        for name, wanted in self._wanted():
+            found = self._next_outputs(workers, order, live, wanted)
+            if (batch := self._batch(found, sums)) is not None:
+                step[name] = batch
+            outputs += [(d, index, msgspec.structs.replace(output, row=None)) for d, index, output in found]
+            found.clear()
+            workers.used()
+        return _Made(step, outputs, sums, Taken(list(taken.turns), taken.draws))
 
     def _batch(self, found: list[tuple[int, int, LaneOutput]], sums: _Sums) -> Batch | None:
         rows = [output.row for _, _, output in found if output.row is not None]
@@ -227,10 +243,6 @@ class Loader:
             sums.add(row)
         row_tokens, pad_id = self.config.packing.row_tokens, self.tokens.pad_id
         return collate(rows, row_tokens, pad_id, self._names, self._pin) if rows else None
-
-    def _make_workers(self, job: Job) -> Workers:
-        makers: dict[str, MakeWorkers] = {"threads": Threads, "processes": Processes}
-        return makers[job.config.read.workers_are](job)
 
     def _saw(self, made: "_Made") -> None:
         """From here on what went into a step counts as used."""

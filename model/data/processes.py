@@ -2,15 +2,13 @@
 
 import multiprocessing
 import os
-import queue
 import threading
-from collections.abc import Iterator
 from typing import Any
 
 from model.data.lanes import LaneOutput
 from model.data.rows import LoaderError
 from model.data.shared import Handed, SharedSlots, shared_slots
-from model.data.workers import LOOK_S, Job, as_told, turns
+from model.data.workers import LOOK_S, Job, Turn, told_turns
 
 _END_S = 5
 #: Imported once, by the process that the workers are forks of.
@@ -18,31 +16,23 @@ _PRELOADED = ["__main__", __name__]
 
 
 class Processes:
-    """Each has a queue of so many rows as it may be ahead, and memory that holds these and what is being looked at."""
+    """Each with a pipe, room for so many rows as it may be ahead, and memory for these and for what is looked at."""
 
     def __init__(self, job: Job) -> None:
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(_PRELOADED)
+        self._stopped = threading.Event()
         self._stop = context.Event()
-        self._memory = [shared_slots() for _ in range(job.workers)]
-        self._queues: list[Any] = [context.Queue(job.config.read.prefetch_rows) for _ in range(job.workers)]
         self._looked_at: list[tuple[SharedSlots, int]] = []
-        self._processes = [
-            context.Process(
-                target=_work, args=(job, number, self._queues[number], self._memory[number], self._stop), daemon=True
-            )
-            for number in range(job.workers)
-        ]
-        for process in self._processes:
-            process.start()
+        self._workers = [_Worker(context, job, number, self._stop) for number in range(job.workers)]
 
     def next(self, index: int) -> LaneOutput:
-        number = index % len(self._queues)
-        found = self._next_item(number)
-        memory = self._memory[number]
-        if isinstance(found, Handed) and memory is not None:
-            self._looked_at.append((memory, found.slot))
-            found = memory.take(found)
+        worker = self._workers[index % len(self._workers)]
+        found = self._next_item(worker)
+        worker.room.release()
+        if isinstance(found, Handed) and worker.memory is not None:
+            self._looked_at.append((worker.memory, found.slot))
+            found = worker.memory.take(found)
         if isinstance(found, LoaderError):
             raise found
         assert isinstance(found, LaneOutput)
@@ -54,35 +44,56 @@ class Processes:
         self._looked_at.clear()
 
     def close(self) -> None:
-        """Nothing more is taken from a queue: a process that ends may leave half a row in the pipe."""
+        self._stopped.set()
         self._stop.set()
-        for process, ahead, memory in zip(self._processes, self._queues, self._memory, strict=True):
-            process.join(_END_S)
-            if process.is_alive():
-                process.kill()
-                process.join()
-            ahead.close()
-            if memory is not None:
-                memory.close()
-        self._memory = [None] * len(self._memory)
+        for worker in self._workers:
+            worker.end()
 
-    def _next_item(self, number: int) -> object:
-        while True:
-            try:
-                return self._queues[number].get(timeout=LOOK_S)
-            except queue.Empty:
-                if self._stop.is_set():
-                    raise LoaderError("the loader was closed") from None
-                if not self._processes[number].is_alive() and self._queues[number].empty():
-                    raise LoaderError(f"worker {number} died, perhaps out of memory") from None
+    def _next_item(self, worker: "_Worker") -> object:
+        """Asked for in short waits: whoever closes the loader is not heard within one."""
+        try:
+            while not worker.rows.poll(LOOK_S):
+                if self._stopped.is_set():
+                    raise LoaderError("the loader was closed")
+            return worker.rows.recv()
+        except (EOFError, OSError):
+            if self._stopped.is_set():
+                raise LoaderError("the loader was closed") from None
+            raise LoaderError(f"worker {worker.number} died, perhaps out of memory") from None
 
 
-def _work(job: Job, number: int, ahead: Any, memory: SharedSlots | None, stop: Any) -> None:
+class _Worker:
+    """A process, and what it shares with this one."""
+
+    def __init__(self, context: Any, job: Job, number: int, stop: Any) -> None:
+        self.number = number
+        self.memory = shared_slots()
+        self.room = context.Semaphore(job.config.read.prefetch_rows)
+        self.rows, there = context.Pipe(duplex=False)
+        given = (job, number, there, self.room, self.memory, stop)
+        self._process = context.Process(target=_work, args=given, daemon=True)
+        self._process.start()
+        there.close()  # so that the pipe ends with the process
+
+    def end(self) -> None:
+        self._process.join(_END_S)
+        if self._process.is_alive():
+            self._process.kill()
+            self._process.join()
+        if self.memory is not None:
+            self.memory.close()
+
+
+def _work(job: Job, number: int, rows: Any, room: Any, memory: SharedSlots | None, stop: Any) -> None:
     """Rows until asked to stop, or until the training loop's process is gone."""
     threading.Thread(target=_end_with, args=(multiprocessing.parent_process(),), daemon=True).start()
-    for item in _items(job, number):
-        if not _put(ahead, item if memory is None else memory.put(item), stop):
-            ahead.cancel_join_thread()  # nobody will take what is left
+    for turn in told_turns(job, number):
+        while not room.acquire(timeout=LOOK_S):
+            if stop.is_set():
+                return
+        item = turn.output if isinstance(turn, Turn) else turn
+        rows.send(item if memory is None else memory.put(item))
+        if stop.is_set():
             return
 
 
@@ -90,21 +101,3 @@ def _end_with(trainer: Any) -> None:
     """Whoever was killed has told nobody to stop."""
     trainer.join()
     os._exit(1)
-
-
-def _items(job: Job, number: int) -> Iterator[LaneOutput | LoaderError]:
-    try:
-        for turn in turns(job, number):
-            yield turn.output
-    except Exception as error:
-        yield as_told(error)
-
-
-def _put(ahead: Any, item: object, stop: Any) -> bool:
-    while not stop.is_set():
-        try:
-            ahead.put(item, timeout=LOOK_S)
-            return True
-        except queue.Full:
-            continue
-    return False

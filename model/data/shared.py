@@ -19,12 +19,11 @@ _ALIGNED = 64
 
 
 class Handed(msgspec.Struct, frozen=True):
-    """A pickled object; the bytes of its arrays stand in a slot, or in `buffers` where they are in none."""
+    """A pickled object and its arrays, in a slot; or in `parts` where they are in none."""
 
-    pickled: bytes
     slot: int = -1
-    spans: tuple[tuple[int, int], ...] = ()  # start and end of each array in the slot
-    buffers: tuple[bytes, ...] = ()
+    spans: tuple[tuple[int, int], ...] = ()  # of each part: start and end in the slot
+    parts: tuple[bytes, ...] = ()
 
 
 class SharedSlots:
@@ -51,30 +50,31 @@ class SharedSlots:
     def put(self, item: object) -> Handed:
         """For `take` in the other process."""
         buffers: list[pickle.PickleBuffer] = []
-        pickled = pickle.dumps(item, protocol=5, buffer_callback=buffers.append)
-        arrays = [buffer.raw() for buffer in buffers]
+        pickled = memoryview(pickle.dumps(item, protocol=5, buffer_callback=buffers.append))
+        parts = [pickled, *(buffer.raw() for buffer in buffers)]
         spans, size = [], 0
-        for array in arrays:
-            spans.append((size, size + array.nbytes))
-            size += array.nbytes + -array.nbytes % _ALIGNED
+        for part in parts:
+            spans.append((size, size + part.nbytes))
+            size += part.nbytes + -part.nbytes % _ALIGNED
         slot = self._in_use.find(b"\0", 0)
-        if not 0 <= slot < _SLOTS or not 0 < size <= _STRIDE:
-            return Handed(pickled, buffers=tuple(map(bytes, arrays)))
+        if slot < 0 or size > _STRIDE:
+            return Handed(parts=tuple(map(bytes, parts)))
         try:
             there = self._slot(slot, size, grow=True)
         except OSError:
-            return Handed(pickled, buffers=tuple(map(bytes, arrays)))
-        for (start, end), array in zip(spans, arrays, strict=True):
-            there[start:end] = array
+            return Handed(parts=tuple(map(bytes, parts)))
+        for (start, end), part in zip(spans, parts, strict=True):
+            there[start:end] = part
         self._in_use[slot] = 1
-        return Handed(pickled, slot, tuple(spans))
+        return Handed(slot, tuple(spans))
 
     def take(self, handed: Handed) -> Any:
         """The object. Its arrays stand in the shared memory, where they are good until the slot is freed."""
-        if handed.slot < 0:
-            return pickle.loads(handed.pickled, buffers=handed.buffers)
-        there = memoryview(self._slot(handed.slot, max(end for _, end in handed.spans)))
-        return pickle.loads(handed.pickled, buffers=[there[start:end] for start, end in handed.spans])
+        parts: list[Any] = list(handed.parts)
+        if handed.slot >= 0:
+            there = memoryview(self._slot(handed.slot, max(end for _, end in handed.spans)))
+            parts = [there[start:end] for start, end in handed.spans]
+        return pickle.loads(parts[0], buffers=parts[1:])
 
     def free(self, slot: int) -> None:
         """Of what was taken."""

@@ -9,7 +9,7 @@ from typing import Protocol
 import msgspec
 
 from model.data.config import LoaderConfig
-from model.data.lanes import Lane, LaneOutput, LaneState, open_reader
+from model.data.lanes import Lane, LaneOutput, LaneState, Readers
 from model.data.reading import TarFile
 from model.data.rows import LoaderError
 from model.data.schedule import Taken, schedule
@@ -62,7 +62,7 @@ MakeWorkers = Callable[[Job], Workers]
 
 def turns(job: Job, number: int) -> Iterator[Turn]:
     """What worker `number` makes: rows of lanes `number`, `number + workers`, ... in the order of their turns."""
-    readers = [open_reader(job.config, files) for files in job.files]
+    readers = Readers(job.config, job.files)
     streams: dict[tuple[int, int], Iterator[LaneOutput]] = {}
     live = {(d, p) for d in range(len(job.files)) for p in range(number, len(job.lanes), job.workers)} - job.ended
     taken = Taken(list(job.taken.turns), job.taken.draws)
@@ -75,19 +75,22 @@ def turns(job: Job, number: int) -> Iterator[Turn]:
             if (d, index) not in streams:
                 lane = job.lanes[index]
                 state = job.states[d].get(lane, LaneState())
-                streams[d, index] = Lane(job.config, job.tokens, d, job.files[d], lane, state, readers[d]).rows()
+                reader = readers.of_dataset[d]
+                streams[d, index] = Lane(job.config, job.tokens, d, job.files[d], lane, state, reader).rows()
             output = next(streams[d, index])
             if output.row is None:
                 live.discard((d, index))
             yield Turn(d, index, output, Taken(list(taken.turns), taken.draws))
     finally:
-        for reader in readers:
-            reader.close()
+        readers.close()
 
 
-def as_told(error: Exception) -> LoaderError:
-    """What a worker says of an error: one of any kind may not be known where it is raised again."""
-    return error if isinstance(error, LoaderError) else LoaderError(f"{type(error).__name__}: {error}")
+def told_turns(job: Job, number: int) -> Iterator[Turn | LoaderError]:
+    """Those of `turns`, then an error if one ends them; of any other kind it might not be known where it is raised."""
+    try:
+        yield from turns(job, number)
+    except Exception as error:
+        yield error if isinstance(error, LoaderError) else LoaderError(f"{type(error).__name__}: {error}")
 
 
 class Threads:
@@ -95,7 +98,7 @@ class Threads:
 
     def __init__(self, job: Job) -> None:
         self._stop = threading.Event()
-        self._queues: list[queue.Queue[LaneOutput | LoaderError]] = [
+        self._queues: list[queue.Queue[Turn | LoaderError]] = [
             queue.Queue(job.config.read.prefetch_rows) for _ in range(job.workers)
         ]
         self._threads = [
@@ -115,7 +118,7 @@ class Threads:
                 continue
             if isinstance(found, LoaderError):
                 raise found
-            return found
+            return found.output
 
     def used(self) -> None:
         pass
@@ -128,14 +131,11 @@ class Threads:
                     ahead.get(timeout=0.02)
 
     def _work(self, job: Job, number: int) -> None:
-        try:
-            for turn in turns(job, number):
-                if not self._put(number, turn.output):
-                    break
-        except Exception as error:
-            self._put(number, as_told(error))
+        for turn in told_turns(job, number):
+            if not self._put(number, turn):
+                break
 
-    def _put(self, number: int, item: LaneOutput | LoaderError) -> bool:
+    def _put(self, number: int, item: Turn | LoaderError) -> bool:
         while not self._stop.is_set():
             try:
                 self._queues[number].put(item, timeout=LOOK_S)

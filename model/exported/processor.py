@@ -10,9 +10,9 @@ from PIL import Image, ImageOps
 from transformers import BatchFeature, ProcessorMixin
 
 from model.data.fitting import Pixels, fitted, framed
+from model.data.tokens import END_OF_CHUNK, IMAGE, Tokens
 from schemas.images import on_white
 
-IMAGE, END_OF_CHUNK = "<image>", "<|endofchunk|>"
 _MARKS = re.compile(f"({re.escape(IMAGE)}|{re.escape(END_OF_CHUNK)})")
 
 
@@ -30,6 +30,7 @@ class WeftProcessor(ProcessorMixin):  # type: ignore[misc]
     ) -> None:
         super().__init__(tokenizer, chat_template=chat_template)
         self.image_px, self.fit, self.mean = image_px, fit, list(mean)
+        self._tokens = Tokens(tokenizer.backend_tokenizer, tokenizer.bos_token, tokenizer.eos_token)
 
     def __call__(
         self, images: Any = None, text: str | Sequence[str] | None = None, return_tensors: str = "pt", **_: Any
@@ -62,14 +63,13 @@ class WeftProcessor(ProcessorMixin):  # type: ignore[misc]
         return ["input_ids", "attention_mask", "pixel_values", "frame_counts"]
 
     def _ids(self, text: str, pictures: int) -> list[int]:
-        image_id, end_id = self.tokenizer.convert_tokens_to_ids([IMAGE, END_OF_CHUNK])
+        image_id, end_id = self._tokens.image_id, self._tokens.end_of_chunk_id
         parts = [part for part in _MARKS.split(text) if part]
         if IMAGE not in parts:
             parts = [IMAGE] * pictures + parts
         if (named := parts.count(IMAGE)) != pictures:
             raise ValueError(f"the text names {named} pictures, {pictures} were given: {text!r}")
-        bos_id = self.tokenizer.bos_token_id
-        start = [] if bos_id is None else [bos_id]
+        start = [] if self._tokens.bos_id is None else [self._tokens.bos_id]
         ids: list[int] = list(start)
         for part in parts:
             if part == IMAGE:
@@ -77,7 +77,7 @@ class WeftProcessor(ProcessorMixin):  # type: ignore[misc]
             elif part == END_OF_CHUNK:
                 ids.append(end_id)
             else:
-                ids += self.tokenizer(part, add_special_tokens=False, split_special_tokens=True)["input_ids"]
+                ids += self._tokens.encode(part)
         return ids
 
     def _frames(self, medium: Any) -> Pixels:

@@ -9,6 +9,7 @@ import torch
 
 from model.data.batch import Batch
 from model.data.render import render_text
+from model.data.workers import MakeWorkers
 from model.network.flamingo import Flamingo
 from model.network.vision.absent import AbsentEncoder
 from model.training.assembly import Run, assemble
@@ -19,9 +20,9 @@ from model.training.step import counts, train_step
 _SHOWN_LINES = 6
 
 
-def dry_run(config: TrainConfig, processes: Processes) -> Iterator[str]:
+def dry_run(config: TrainConfig, processes: Processes, make_workers: MakeWorkers | None = None) -> Iterator[str]:
     """Lines for people. Raises what `assemble` raises, `LoaderError`, and what a step that does not fit raises."""
-    run = assemble(config, processes)
+    run = assemble(config, processes, make_workers)
     yield from parameter_lines(run.model)
     yield from _memory_lines(run)
     with run.loader as loader:
@@ -50,8 +51,9 @@ def parameter_lines(model: Flamingo) -> Iterator[str]:
         if isinstance(part, AbsentEncoder):
             yield f"{name}: not loaded, its features are read"
             continue
-        trained = part is None or any(parameter.requires_grad for parameter in part.parameters())
-        yield f"{name}: {count:,} parameters, {'trained' if trained else 'frozen'}"
+        trained = count if part is None else sum(one.numel() for one in part.parameters() if one.requires_grad)
+        said = {0: "frozen", count: "trained"}.get(trained, f"{trained:,} of them trained")
+        yield f"{name}: {count:,} parameters, {said}"
     total = sum(parameter.numel() for parameter in model.trainable_parameters().values())
     yield f"trained in all: {total:,}"
 
