@@ -172,6 +172,7 @@ class WeftForConditionalGeneration(PreTrainedModel, GenerationMixin):  # type: i
             media_index_BT=media_index,
             frames_FCHW=frames_FCHW.to(self.flamingo.device),
             frame_offsets_M1=F.pad(counts_M.cumsum(0), (1, 0)),
+            features_FVI=None,
         )
 
 

@@ -83,3 +83,21 @@ def test_pictures_that_do_not_fit_the_tokens_are_refused(pictures: dict[str, Any
     model = WeftForConditionalGeneration(config_of(flamingo()), flamingo())
     with pytest.raises(ValueError, match=message):
         model(torch.tensor([[IMAGE, 1, IMAGE, 2]]), **pictures)
+
+
+@torch.no_grad()
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_on_a_gpu_it_says_what_it_says_on_a_cpu(tmp_path: Path) -> None:
+    here = loaded_again(flamingo(small(vision=ENCODERS["clip_vision_model"])), tmp_path)
+    there = WeftForConditionalGeneration.from_pretrained(tmp_path, device_map="cuda")
+    given = batch([[[-1, -1, 0, 0, 0, 1, 1, 1, 1, 1, 2, 2]]], 12)
+    pictures = {"pixel_values": given.frames_FCHW, "frame_counts": given.frame_offsets_M1.diff()}
+    moved = {name: value.cuda() for name, value in pictures.items()}
+    found = there(given.tokens_BT.cuda(), **moved).logits.cpu()
+    torch.testing.assert_close(found, here(given.tokens_BT, **pictures).logits, atol=1e-3, rtol=0)
+    asked = {"max_new_tokens": 4, "pad_token_id": 0}
+    ids = [
+        model.generate(tokens, **media, **asked)
+        for model, tokens, media in ((here, given.tokens_BT, pictures), (there, given.tokens_BT.cuda(), moved))
+    ]
+    assert torch.equal(ids[0], ids[1].cpu())
