@@ -117,7 +117,7 @@ class Bench:
             batch = made_batch(self._size(), self.size.shapes[-1])
             model = self._model(name).train()
             if name in STORED:
-                batch = self._seen(batch, name)  # type: ignore[arg-type]
+                batch = self._seen(batch, name)
             layout = ParallelSettings(precision="bfloat16" if on_gpu else "float32")
             step = make_step(layout, model, self.device, batch)
             losses[name] = self._loss(model, batch)

@@ -30,13 +30,15 @@ def export_model(checkpoint: str, output: str, refer: bool = False, licence: str
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise SettingsError(f"{output} is there already: name a new folder")
     loaded = load_model(checkpoint, "cpu")
+    config = load_settings(TrainConfig, (loaded.checkpoint / SETTINGS).read_text("utf-8"))
+    if refer and config.model.lora is not None:
+        raise SettingsError(f"{checkpoint}: its adapters are merged into the language model: export it whole")
     aside = folder.with_name(f".{new_attempt()}.{folder.name}.tmp")
     aside.mkdir(parents=True)
     try:
         write_model(loaded, aside, refer)
         processor_of(loaded).save_pretrained(aside)
         code = write_code(aside)
-        config = load_settings(TrainConfig, (loaded.checkpoint / SETTINGS).read_text("utf-8"))
         (aside / "README.md").write_text(model_card(loaded, config, code, licence, refer), "utf-8")
         if folder.exists():
             folder.rmdir()

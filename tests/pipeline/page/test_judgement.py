@@ -54,6 +54,12 @@ def test_evidence_adds_no_furniture_to_a_page_of_one_article(
     assert (prose(2) in texts(body)) == are_kept
 
 
+def test_what_the_evidence_keeps_behind_the_last_sentence_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    items = "".join(f"<div><p><a href=/{n}>Recipe number {n}</a></p></div>" for n in range(14))
+    monkeypatch.setattr(judgement, "chances", lambda rows: np.full(len(rows), 0.99))
+    assert texts(f"<div><p>{prose(1)}</p></div><div>{items}</div>")[1:] == [f"Recipe number {n}" for n in range(14)]
+
+
 def test_a_page_that_scripts_draw_is_read_in_noscript() -> None:
     assert texts(f"<div id=app></div><noscript><div>{paragraphs(6)}</div></noscript>") == [prose(n) for n in range(6)]
 
