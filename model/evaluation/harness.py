@@ -14,7 +14,7 @@ from model.evaluation.feature_store import FeatureStore, encode, encoder_fingerp
 from model.evaluation.items import Item
 from model.evaluation.loaded import LoadedModel
 from model.evaluation.metrics import METRICS
-from model.evaluation.prompts import TEXT_EXAMPLES, Showing, Shown, answer_text, choose, in_context, query_text
+from model.evaluation.prompts import TEXT_EXAMPLES, Examples, Showing, Shown, answer_text, in_context, query_text
 from model.evaluation.similar import ranked
 from model.evaluation.tasks import Task, TaskSettings, decide, read_items
 from model.evaluation.wups import wups
@@ -114,6 +114,7 @@ class _TaskRun:
         self._ranked: list[list[int]] | None = None
         if config.examples == "rices" and task.support is not None:
             self._rank()
+        self._drawable = Examples(self._support, config.seed)
 
     def score(self, shots: int, on_progress: OnProgress) -> Score:
         task, said, seen = self._task, list[str](), list[int]()
@@ -183,6 +184,7 @@ class _TaskRun:
                         self._showing(self._support[place])
                     except Drop as drop:
                         self._broken.add(place)
+                        self._drawable.leave_out(place)
                         key = self._support[place].key
                         self._exemplary.drop(DropRow(key, "sample", drop.reason, drop.detail))
 
@@ -191,8 +193,7 @@ class _TaskRun:
             return []
         if self._ranked is not None:
             return [place for place in self._ranked[n] if place not in self._broken][:shots][::-1]
-        sound = [place for place in range(len(self._support)) if place not in self._broken]
-        return choose(self._support, self._queries[n], shots, self._config.seed, sound)
+        return self._drawable.drawn(self._queries[n], shots)
 
     def _rank(self) -> None:
         """The most alike of each query, found once for all numbers of shots."""

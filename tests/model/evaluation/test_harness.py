@@ -12,7 +12,7 @@ from model.evaluation import harness
 from model.evaluation.feature_store import features_of
 from model.evaluation.harness import EvaluateConfig, Score, evaluate
 from model.evaluation.loaded import LoadedModel, load_model
-from model.evaluation.prompts import Showing, answer_text, choose, in_context
+from model.evaluation.prompts import Examples, Showing, answer_text, in_context
 from model.evaluation.tasks import ItemSource, TaskSettings, read_items
 from model.evaluation.text_generation import generate_text, split_prompt
 from model.network.generate import Prompt, score
@@ -66,7 +66,7 @@ def test_the_likeliest_class_is_that_of_full_passes(loaded: LoadedModel, items: 
     classes = ["a mat", "the cat"]
     for n, answer in enumerate(two.answers):
         prompt = in_context(
-            [shown[m] for m in choose(asked, asked[n], 2, 0)], shown[n], "Output: {answer}", loaded.tokens
+            [shown[m] for m in Examples(asked, 0).drawn(asked[n], 2)], shown[n], "Output: {answer}", loaded.tokens
         )
         totals = [full(loaded, prompt, loaded.tokens.encode(answer_text("Output: {answer}", c))) for c in classes]
         assert answer.said == classes[int(np.argmax(totals))]
