@@ -156,6 +156,14 @@ def test_public_datasets_are_evaluated_as_they_were_downloaded(loaded: LoadedMod
     assert 0 < visdial.score <= 1
 
 
+def test_all_tasks_are_read_before_the_first_is_asked(loaded: LoadedModel, items: ItemSource, tmp_path: Path) -> None:
+    MAKERS["vqav2"](tmp_path)
+    (tmp_path / "v2_mscoco_val2014_annotations.json").unlink()
+    tasks = (TaskSettings("a", items, items, metric="exact"), TaskSettings("b", format="vqav2", path=str(tmp_path)))
+    with pytest.raises(SettingsError, match="v2_mscoco_val2014_annotations"):
+        next(evaluate(loaded, EvaluateConfig(tasks=tasks)))
+
+
 def test_what_needs_no_examples_is_asked_without(
     loaded: LoadedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
