@@ -3,7 +3,7 @@
 import queue
 import threading
 from collections.abc import Callable, Iterator
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 _LOOK_S = 0.1
@@ -24,7 +24,7 @@ class Ahead(Generic[T]):
 
     def __iter__(self) -> Iterator[T]:
         while True:
-            found = [*self._ready.get()]
+            found: list[Any] = [*self._ready.get()]
             if (error := found.pop()) is not None:
                 raise error
             if found[0] is None:
