@@ -241,6 +241,14 @@ def test_a_trial_says_that_the_encoder_is_not_loaded(data: Path, tmp_path: Path)
     assert any("frames of 5 features each, not pixels" in line for line in lines)
 
 
+def test_a_batch_without_any_medium_runs_the_same_modules(data: Path, with_pixels: list[dict[str, float]]) -> None:
+    """With several processes each must, whatever its batch holds."""
+    model = load_model(str(data / "run-pixels"), "cpu", [str(data / "float16" / "pairs")]).model
+    none = torch.zeros(0, 3, 0, 0, dtype=torch.uint8)
+    latents = model.encode(none, torch.tensor([0]), torch.zeros(0, 5, 32, dtype=torch.float16))
+    assert latents.shape == (1, 3, 32)
+
+
 def test_pixels_for_a_model_without_its_encoder_are_refused(data: Path, with_pixels: list[dict[str, float]]) -> None:
     loaded = load_model(str(data / "run-pixels"), "cpu", [str(data / "float16" / "pairs")])
     with pytest.raises(ValueError, match="vision encoder is not loaded"):
