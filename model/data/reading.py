@@ -97,6 +97,16 @@ class Reader:
             raise Drop("broken_sample", f"the tar ends within sample {sample}")
         return parse_sample(data)
 
+    @property
+    def reads_ahead(self) -> bool:
+        """Whether samples are asked for whole, before their turn."""
+        return self._ahead is not None and self._cache is None
+
+    def stretch(self, shard: int, sample: int, start: int, size: int) -> bytes:
+        """Bytes of a sample, from `start` in it on; fewer where it ends. Raises as `members`."""
+        first, end = self._span(shard, sample)
+        return self._read_retried(shard, first + start, min(size, end - first - start))
+
     def ask(self, shard: int, sample: int, waits: bool = False) -> bool:
         """Begin to read a sample that is read soon. False where that is not to be: too much is on its way.
 
@@ -215,7 +225,7 @@ def parse_sample(data: bytes) -> tuple[str, dict[str, bytes]]:
         header = data[place : place + BLOCK]
         if header[156:157] not in _REGULAR:
             return _parse_dialect(data)
-        name, size = _name(header), _size(header)
+        name, size = _name(header), size_of(header)
         start = place + BLOCK
         if start + size > len(data):
             raise Drop("broken_sample", f"{name} ends outside of its sample")
@@ -241,7 +251,8 @@ def _name(header: bytes) -> str:
     return f"{prefix}/{name}" if prefix else name
 
 
-def _size(header: bytes) -> int:
+def size_of(header: bytes) -> int:
+    """Bytes of a member, by its header."""
     return int.from_bytes(header[125:136], "big") if header[124] & 0x80 else octal(header[124:136])
 
 

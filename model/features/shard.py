@@ -118,7 +118,7 @@ def _frames(medium: Medium, images: ImageSettings) -> tuple[MediumRecord, Pixels
     try:
         return MediumRecord(known), pixels_of(medium, _NO_RNG, images)
     except Drop as drop:
-        return MediumRecord(known, drop.reason, drop.detail), None
+        return MediumRecord(known, reason=drop.reason, detail=drop.detail), None
 
 
 def _encoded(

@@ -15,7 +15,7 @@ from model.data.workers import MakeWorkers
 from model.network.flamingo import Flamingo
 from model.network.flops import StepFlops, step_flops
 from model.network.vision.encoder import Encoder
-from model.training.checkpoints import SETTINGS
+from model.training.checkpoints import SETTINGS, find_checkpoint, read_weights, steps_saved
 from model.training.config import TrainConfig, check_train_config
 from model.training.features import check_features, encoder_of
 from model.training.optimiser import make_optimiser
@@ -25,7 +25,7 @@ from schemas.settings import SettingsError, differences, load_settings
 #: What may change when a run goes on: nothing that its losses depend on, but where things lie and what is reported.
 _MAY_CHANGE = (
     "output", "steps", "checkpoint.", "log.", "guard.", "held_out.", "parallel.", "data.read.", "data.tokenizer",
-    "model.lm.path", "model.vision.path", "shapes", "text_model",
+    "model.lm.path", "model.vision.path", "shapes", "start_from", "text_model",
 )  # fmt: skip
 
 
@@ -60,6 +60,8 @@ def assemble(config: TrainConfig, processes: Processes, make_workers: MakeWorker
     files = listed[: len(config.data.datasets)]
     held_out_files = listed[len(files) :] or files
     model = build_model(config, tokens, encoder_of(config))
+    if config.start_from is not None and not steps_saved(config.output):
+        start_from(model, config.start_from)
     on_gpu = processes.device.type == "cuda"
     loader = Loader(
         config.data, tokens, processes.rank, processes.world, pin=on_gpu, files=files, make_workers=make_workers
@@ -89,6 +91,23 @@ def build_model(config: TrainConfig, tokens: Tokens, vision: Encoder | None = No
             f"set data.images.size_px to {model.vision.image_px}"
         )
     return model
+
+
+def start_from(model: Flamingo, folder: str) -> None:
+    """Weights that another run trained; what it left frozen, of encoder and language model, stays as it is here.
+
+    Raises `SettingsError` where they do not fit, `CheckpointError` where they cannot be read.
+    """
+    given = read_weights(find_checkpoint(folder))
+    kept = {
+        name: weight.detach()
+        for name, weight in model.trainable_parameters().items()
+        if name not in given and name.startswith(("lm.", "vision."))
+    }
+    try:
+        model.load_trainable_state_dict(kept | given)
+    except ValueError as error:
+        raise SettingsError(f"start_from: {folder}: {error}") from None
 
 
 def tokenizer_of(config: TrainConfig) -> str:
