@@ -1,6 +1,7 @@
 """A run on features is the run on pixels, without the encoder."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +106,24 @@ def test_losses_are_those_with_pixels_and_the_encoder_is_not_loaded(
     differences = [abs(row[name] - known[name]) for row, known in zip(found, with_pixels, strict=True) for name in row]
     assert max(differences) < tolerance
     assert len(differences) > 12
+
+
+def test_a_run_of_pixels_goes_on_with_features_and_with_shards_that_were_moved(
+    data: Path, tmp_path: Path, with_pixels: list[dict[str, float]]
+) -> None:
+    measured(config(data, tmp_path / "run", steps=3))
+    shutil.copytree(data / "pages", tmp_path / "moved")
+    later = config(data, tmp_path / "run", "float16")
+    pages = msgspec.structs.replace(later.data.datasets[0], shards=str(tmp_path / "moved"))
+    datasets = (pages, later.data.datasets[1])
+    found = measured(msgspec.structs.replace(later, data=msgspec.structs.replace(later.data, datasets=datasets)))
+    known = [row for row in with_pixels if "loss/pages" in row]
+    gone_on = [row for row in found if "loss/pages" in row]
+    for one, other in zip(gone_on, known, strict=True):
+        assert one == pytest.approx(other, abs=1e-3)
+    other_weight = msgspec.structs.replace(pages, weight=0.5)
+    changed = msgspec.structs.replace(later.data, datasets=(other_weight, later.data.datasets[1]))
+    assert "other settings: data.datasets: " in refused(msgspec.structs.replace(later, data=changed))
 
 
 def test_cut_batches_and_gradients_are_the_same(data: Path, tmp_path: Path) -> None:
