@@ -18,7 +18,7 @@ from benchmarks.learning_curve import curve
 from benchmarks.learning_seeds import over_seeds
 from jobs.settings_files import load_file
 from model.data.documents import Document, Medium
-from model.data.images import Pixels, frames_of
+from model.data.images import Pixels, pixels_of
 from model.data.plain import read_documents
 from model.data.sequences import rng_of
 from model.evaluation.harness import EvaluateConfig, evaluate
@@ -114,7 +114,7 @@ def _words(said: list[str], texts: list[str]) -> dict[str, float]:
 
 def seen(loaded: LoadedModel, document: Document) -> tuple[Pixels, str]:
     medium = next(part for part in document.parts if isinstance(part, Medium))
-    frames = frames_of(medium, rng_of("learning", document.key), loaded.data.images)
+    frames = pixels_of(medium, rng_of("learning", document.key), loaded.data.images)
     return frames, "".join(part for part in document.parts if isinstance(part, str))
 
 

@@ -18,6 +18,7 @@ from typing import Any
 
 import torch
 
+from benchmarks.cpu import cpu_seconds
 from benchmarks.loading_samples import made_photograph, pair, tokens_of_words, write
 from model.data.config import DatasetSettings, LoaderConfig, OrderSettings, ReadSettings
 from model.data.images import ImageSettings
@@ -46,6 +47,7 @@ def line(folder: Path, way: str, alone: float) -> str:
         for _ in range(STEPS):
             whole, own = time.process_time(), time.thread_time()
             rates.append(operations_a_second(WORK_S))
+            _wait_until_idle()
             del step  # memory is given back by whoever drops a batch
             start, thread = time.perf_counter(), time.thread_time()
             step = next(steps)
@@ -57,6 +59,15 @@ def line(folder: Path, way: str, alone: float) -> str:
     told = "with decoding" if way == "threads" else f"{other:.0f}"
     rate = statistics.median(rates) / alone
     return f"{size:9.0f}  {wall:15.1f}  {cpu:6.1f}  {told:>23}  {rate:8.0%} ({min(rates) / alone:.0%} at least)"
+
+
+def _wait_until_idle() -> None:
+    """Until threads and processes have made what they may be ahead."""
+    used = float("inf")
+    while used > 0.02:
+        before = cpu_seconds()
+        time.sleep(0.5)
+        used = cpu_seconds() - before
 
 
 def operations_a_second(seconds: float) -> float:

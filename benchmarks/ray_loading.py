@@ -26,7 +26,7 @@ from jobs.engine.engine import EngineSettings, open_engine
 from jobs.engine.ray_rows import RayWorkers, RowActor
 from model.data.config import DatasetSettings, LoaderConfig, OrderSettings, ReadSettings
 from model.data.documents import Medium
-from model.data.images import ImageSettings, frames_of
+from model.data.images import ImageSettings, pixels_of
 from model.data.loader import Loader
 from model.data.rows import LoaderError
 from model.data.workers import Job, Turn
@@ -105,7 +105,7 @@ def ray_data(folder: Path) -> Iterator[int]:
 
 
 def _decoded(sample: dict[str, Any]) -> dict[str, Any]:
-    return {"frame": frames_of(Medium(sample["jpg"]), random.Random(0), IMAGES)[0], "text": sample["txt"]}
+    return {"frame": pixels_of(Medium(sample["jpg"]), random.Random(0), IMAGES)[0], "text": sample["txt"]}
 
 
 if __name__ == "__main__":

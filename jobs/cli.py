@@ -53,6 +53,7 @@ COMMANDS = {
         "jobs.commands.export_model",
         "a trained model as a folder that transformers loads, with its card",
     ),
+    "import-model": ("jobs.commands.import_model", "weights of OpenFlamingo as a trained model of weft"),
     "remove": ("jobs.commands.remove", "samples and images taken out of a finished dataset by a deny list, for good"),
     "completion": ("jobs.commands.completion", "what a shell needs to complete commands and options"),
 }

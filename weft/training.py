@@ -12,7 +12,7 @@ from jobs.training.workers import workers_of
 from model.data import loader
 from model.data.config import LoaderConfig
 from model.data.documents import CLIP_EXTENSIONS, Medium
-from model.data.images import Pixels, frames_of
+from model.data.images import Pixels, pixels_of
 from model.data.sequences import rng_of
 from model.data.tokens import Tokens
 from model.evaluation import loaded as loading
@@ -89,7 +89,7 @@ class Model:
 
     def _frames(self, shown: Shown) -> Pixels:
         """Frames [F, H, W, C], uint8, as the model was trained on them, without augmentation."""
-        return frames_of(_medium(shown), rng_of("generate", ""), self.loaded.data.images)
+        return pixels_of(_medium(shown), rng_of("generate", ""), self.loaded.data.images)
 
     def __repr__(self) -> str:
         return f"<weft.Model {self.loaded.checkpoint}>"

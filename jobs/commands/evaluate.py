@@ -40,6 +40,8 @@ def run(arguments: argparse.Namespace) -> int:
         loaded = load_model(arguments.checkpoint, config.device, config.features)
         for found in evaluate(loaded, config, _on_progress):
             scores.append(found)
+            for line in _left_out(found, scores):
+                print(line, file=sys.stderr)
             print(f"{found.task}, {found.shots} shots: {found.metric} {found.score:.3f}", file=sys.stderr, flush=True)
     except SettingsError as error:
         return fail(error, 2)
@@ -65,6 +67,17 @@ def _on_progress(task: str, shots: int, done: int, total: int) -> None:
         print(f"{task}, {shots} shots: {done}/{total}", end=ending, file=sys.stderr, flush=True)
 
 
+def _left_out(found: "Score", scores: "list[Score]") -> list[str]:
+    """What of a task could not be used and why, said once: with its last number of shots it may be more."""
+    if any(other is not found and other.task == found.task and other.dropped == found.dropped for other in scores):
+        return []
+    return [
+        f"{found.task}: left out of its {what}: {reason} {count:,}"
+        for what, reasons in found.dropped.items()
+        for reason, count in reasons.items()
+    ]
+
+
 def _print(scores: "list[Score]") -> None:
     """A row for each task, a column for each number of shots."""
     from rich.console import Console
@@ -77,6 +90,6 @@ def _print(scores: "list[Score]") -> None:
     for task in dict.fromkeys(found.task for found in scores):
         row = {found.shots: found for found in scores if found.task == task}
         first = next(iter(row.values()))
-        cells = (f"{row[count].score:.3f} ± {row[count].error:.3f}" for count in shots)
+        cells = (f"{row[count].score:.3f} ± {row[count].error:.3f}" if count in row else "" for count in shots)
         table.add_row(task, first.metric, f"{first.queries:,}", *cells)
     Console(highlight=False).print(table)

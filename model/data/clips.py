@@ -14,23 +14,30 @@ from schemas.drops import Drop
 from schemas.pictures import shown, size_as_shown, turn_of
 
 T = TypeVar("T")
+_WORTH_SEEKING_S = 2.0
 
 
-def clip_frames(data: bytes, rng: random.Random, max_frames: int, fps: float) -> list[Image.Image]:
+def clip_frames(
+    data: bytes, rng: random.Random, max_frames: int, fps: float, span_s: tuple[float, float] | None = None
+) -> list[Image.Image]:
     """`fps` frames a second, `max_frames` at most; of a longer clip a random stretch. Raises `Drop("broken_clip")`.
 
-    A clip shorter than one step gives its first frame.
+    Of a clip of which only `span_s` is meant, from there alone. One shorter than a step gives its first frame.
     """
     images: list[Image.Image] = []
     with _opened(data) as container:
-        stretch = Stretch.drawn(rng, _seconds(container), max_frames, fps)
-        for time, picture in _frames(container):
-            if stretch.takes(time):
+        low, high = span_s or (0.0, _seconds(container))
+        high = min(high, max(low, _seconds(container))) if _seconds(container) else high
+        stretch = Stretch.drawn(rng, high - low, max_frames, fps)
+        for time, picture in _frames(container, low):
+            if images and span_s is not None and time > high:
+                break
+            if stretch.takes(time - low):
                 images.append(picture())
                 if stretch.is_full:
                     break
     if not images:
-        raise Drop("broken_clip", "no picture in it")
+        raise Drop("broken_clip", "no picture in it" if span_s is None else f"no picture after {low:g} s")
     return images
 
 
@@ -74,10 +81,11 @@ def _seconds(container: Any) -> float:
     return (getattr(container, "duration", 0) or 0) / 1_000_000
 
 
-def _frames(container: Any) -> Iterator[tuple[float, Callable[[], Image.Image]]]:
-    """Frames as they come: seconds from the first, and what makes a picture of the frame."""
-    first: float | None = None
+def _frames(container: Any, start: float = 0.0) -> Iterator[tuple[float, Callable[[], Image.Image]]]:
+    """Frames as they come, from the key frame before `start` on at the latest: seconds from the clip's first frame, and
+    what makes a picture of the frame."""
     stream = container.streams.video[0]
+    first = _first_after_seek(container, stream, start)
     for frame in container.decode(stream):
         if frame.time is None:
             continue
@@ -88,3 +96,15 @@ def _frames(container: Any) -> Iterator[tuple[float, Callable[[], Image.Image]]]
             return Image.fromarray(shown(frame, *size))
 
         yield frame.time - first, picture
+
+
+def _first_after_seek(container: Any, stream: Any, start: float) -> float | None:
+    """The time of the first frame, once the container stands before `start`; None: it stands at its front."""
+    if stream.start_time is None or start < _WORTH_SEEKING_S:
+        return None
+    first = float(stream.start_time * stream.time_base)
+    try:
+        container.seek(int((start + first) * 1_000_000), backward=True)
+    except av.FFmpegError:
+        return None  # it has no index: all before is decoded
+    return first

@@ -21,6 +21,7 @@ class Medium(msgspec.Struct, frozen=True):
     data: bytes
     kind: Literal["image", "clip"] = "image"
     beside: Beside | None = None
+    span_s: tuple[float, float] | None = None  # of a clip: from so many seconds to so many, where it is not all of it
 
     def __repr__(self) -> str:
         return f"Medium({self.kind}, {len(self.data)} bytes)"

@@ -23,6 +23,7 @@ import numpy.typing as npt
 
 from model.data.stretches import WholeClip
 from schemas.drops import Drop
+from schemas.tar import member_bytes
 
 INFO, SHARDS, COMMITS = "features.json", "shards", "commit"
 StoredAs = Literal["float16", "int8"]
@@ -62,6 +63,7 @@ class MediumRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     """What is known of a medium: its bytes, and why it has no features, or which frames of a clip it has."""
 
     crc32: int
+    bytes: int = 0  # of its members in the tar, which follow the JSON in the order of media
     reason: str = ""
     detail: str = ""
     clip: WholeClip | None = None
@@ -103,13 +105,17 @@ class Beside(msgspec.Struct, frozen=True):
 
 def members_of(key: str, record: SampleRecord, features: Sequence[Features | None]) -> list[tuple[str, bytes]]:
     """The members of a sample of features, by full name."""
-    members = [(f"{key}.json", msgspec.json.encode(record))]
-    for number, found in enumerate(features):
+    members, media = list[tuple[str, bytes]](), []
+    for number, (medium, found) in enumerate(zip(record.media, features, strict=True)):
+        own = []
         if found is not None:
-            members.append((f"{key}.{number}.npy", _npy(found.values_FVI)))
+            own.append((f"{key}.{number}.npy", _npy(found.values_FVI)))
             if found.scales_FI is not None:
-                members.append((f"{key}.{number}.scale.npy", _npy(found.scales_FI)))
-    return members
+                own.append((f"{key}.{number}.scale.npy", _npy(found.scales_FI)))
+        media.append(msgspec.structs.replace(medium, bytes=sum(member_bytes(len(data)) for _, data in own)))
+        members += own
+    whole = msgspec.structs.replace(record, media=tuple(media))
+    return [(f"{key}.json", msgspec.json.encode(whole)), *members]
 
 
 def read_record(members: Mapping[str, bytes]) -> SampleRecord:

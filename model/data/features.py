@@ -1,20 +1,24 @@
 """Features of a frozen encoder in place of pixels: where they lie, and that they are those of the medium at hand."""
 
 import posixpath
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
 
 from model.data.config import DatasetSettings, LoaderConfig
 from model.data.documents import Kind, Medium
-from model.data.feature_files import COMMITS, INFO, SHARDS, FeaturesInfo, beside, crc32, read_record
+from model.data.feature_files import COMMITS, INFO, SHARDS, FeaturesInfo, SampleRecord, beside, crc32, read_record
 from model.data.images import ImageSettings
-from model.data.reading import Reader, TarFile, retried
+from model.data.reading import Reader, TarFile, parse_sample, retried, size_of
 from model.data.rows import LoaderError, Waiting
 from schemas.drops import Drop
 from schemas.settings import SettingsError
 from schemas.storage import Store
+from schemas.tar import BLOCK, member_bytes
+
+_HEAD_BYTES = 4096  # of a sample: its JSON, mostly
 
 
 def read_info(folder: str, tries: int = 5) -> FeaturesInfo:
@@ -98,7 +102,7 @@ class FeatureReader:
     def ask(self, items: Iterable[Waiting]) -> None:
         """Begin to read what is taken next, where it lies on another machine."""
         for item in items:
-            if not self._reader.ask(*item.place):
+            if not self._reader.ask(*item.place, waits=True):
                 return
 
     def media(self, item: Waiting) -> tuple[Medium, ...]:
@@ -114,8 +118,7 @@ class FeatureReader:
         Raises `Drop("broken_sample")` where the features are damaged, and `LoaderError` where they are not of this
         sample: other media than these were encoded.
         """
-        members = self._members(place, url)
-        record = read_record(members)
+        record, members = self._members(place, url, first, len(media))
         if record.key != key or len(record.media) < first + len(media):
             raise LoaderError(f"{url}: {self._gone(record.dropped or f'they are of {record.key}, not of {key}')}")
         found = []
@@ -125,14 +128,20 @@ class FeatureReader:
             found.append(Medium(medium.data, medium.kind, beside(record, members, number)))
         return tuple(found)
 
-    def _members(self, place: tuple[int, int], url: str) -> dict[str, bytes]:
+    def _members(
+        self, place: tuple[int, int], url: str, first: int, count: int
+    ) -> tuple[SampleRecord, Mapping[str, bytes]]:
+        """What is known of a sample, and the members of these media at least."""
         shard, sample = place
         features = self._files[shard].features
         assert features is not None
         try:
             if sample >= self._reader.count(shard):
                 raise LoaderError(f"{url}: {self._gone('there is none of this sample')}")
-            return self._reader.members(shard, sample)[1]
+            if self._reader.reads_ahead:
+                members = self._reader.members(shard, sample)[1]
+                return read_record(members), members
+            return _read_some(partial(self._reader.stretch, shard, sample), first, count)
         except FileNotFoundError:
             raise LoaderError(f"{url}: its features are not there any more: {features.path}") from None
         except OSError as error:
@@ -143,6 +152,17 @@ class FeatureReader:
     @staticmethod
     def _gone(why: str) -> str:
         return f"its features are not its own ({why}): the shard has changed since weft features, or was not whole then"
+
+
+def _read_some(read: Callable[[int, int], bytes], first: int, count: int) -> tuple[SampleRecord, Mapping[str, bytes]]:
+    """The JSON of a sample and the members of some of its media, by two reads: of a long page few are in a window."""
+    head = read(0, _HEAD_BYTES)
+    end = member_bytes(size_of(head[:BLOCK]))
+    head += read(len(head), end - len(head)) if end > len(head) else b""
+    record = read_record(parse_sample(head[:end])[1])
+    sizes = [medium.bytes for medium in record.media]
+    wanted = read(end + sum(sizes[:first]), sum(sizes[first : first + count]))
+    return record, parse_sample(wanted)[1] if wanted else {}
 
 
 def _short(value: Any) -> str:

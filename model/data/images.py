@@ -82,7 +82,7 @@ def pixels_of(medium: Medium, rng: random.Random, settings: ImageSettings) -> Pi
     if medium.kind == "clip":
         from model.data.clips import clip_frames  # loads FFmpeg, which images do not need
 
-        images = clip_frames(medium.data, rng, settings.clip_frames, settings.clip_fps)
+        images = clip_frames(medium.data, rng, settings.clip_frames, settings.clip_fps, medium.span_s)
     else:
         images = [open_image(medium.data, settings)]
     squares = (_augmented(fitted(image, settings.size_px, settings.fit), flip, factors) for image in images)

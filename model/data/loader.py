@@ -150,8 +150,10 @@ class Loader:
         try:
             for made in ahead:
                 self._saw(made)
-                if made.step:
-                    yield made.step
+                given = [made.step] if made.step else []
+                del made  # nobody but the caller holds a step: its memory may be the next one's
+                if given:
+                    yield given.pop()
         finally:
             ahead.close()
 
@@ -220,15 +222,20 @@ class Loader:
         order = schedule(self.config, self.rank, len(self._lanes), taken)
         live = {(d, p) for d in range(len(self._names)) for p in range(len(self._lanes))}
         while live:
-            step, outputs, sums = {}, [], _Sums()
-            for name, wanted in self._wanted():
-                found = self._next_outputs(workers, order, live, wanted)
-                if (batch := self._batch(found, sums)) is not None:
-                    step[name] = batch
-                outputs += [(d, index, msgspec.structs.replace(output, row=None)) for d, index, output in found]
-                found.clear()
-                workers.used()
-            yield _Made(step, outputs, sums, Taken(list(taken.turns), taken.draws))
+            yield self._step(workers, order, live, taken)
+
+    def _step(
+        self, workers: Workers, order: Iterator[tuple[int, int]], live: set[tuple[int, int]], taken: Taken
+    ) -> "_Made":
+        step, outputs, sums = {}, [], _Sums()
+        for name, wanted in self._wanted():
+            found = self._next_outputs(workers, order, live, wanted)
+            if (batch := self._batch(found, sums)) is not None:
+                step[name] = batch
+            outputs += [(d, index, msgspec.structs.replace(output, row=None)) for d, index, output in found]
+            found.clear()
+            workers.used()
+        return _Made(step, outputs, sums, Taken(list(taken.turns), taken.draws))
 
     def _batch(self, found: list[tuple[int, int, LaneOutput]], sums: _Sums) -> Batch | None:
         rows = [output.row for _, _, output in found if output.row is not None]

@@ -8,19 +8,25 @@ from model.data.documents import Document, Kind, Medium, to_document
 from model.data.features import FeatureReader, with_features
 from model.data.images import ImageSettings
 from model.data.listing import list_shards
-from model.data.reading import Reader
+from model.data.reading import Reader, TarFile
 from schemas.drops import Drop
 
 
 def read_documents(
     shards: str | Sequence[str], kind: Kind, features: str = "", images: ImageSettings | None = None
 ) -> Iterator[Document]:
+    """As `documents_of` of listed shards. Raises `SettingsError` where there is none, too."""
+    return documents_of(list_shards(shards), kind, features, images)
+
+
+def documents_of(
+    files: list[TarFile], kind: Kind, features: str = "", images: ImageSettings | None = None
+) -> Iterator[Document]:
     """The sound samples of shards in their order; with a folder of `features` media have these beside them.
 
-    Raises `SettingsError` where there is no shard, or features of other images than the settings make; `OSError`;
-    `LoaderError` for features that are not those of a sample.
+    Raises `SettingsError` for features of other images than the settings make; `OSError`; `LoaderError` for features
+    that are not those of a sample.
     """
-    files = list_shards(shards)
     if features:
         files = with_features(files, features, kind, images)
     reader = Reader(files)

@@ -91,11 +91,21 @@ class Reader:
         """Key of a sample, and its members by field. Raises `Drop("broken_sample")`, and `OSError` after all tries."""
         start, end = self._span(shard, sample)
         read = partial(self._read_retried, shard, start, end - start)
-        by_ranges = self._ahead is not None and self._cache is None
-        data = self._ahead.take((self, shard, sample), read) if by_ranges else read()
+        ahead = self._ahead if self._cache is None else None
+        data = read() if ahead is None else ahead.take((self, shard, sample), read)
         if len(data) < end - start:
             raise Drop("broken_sample", f"the tar ends within sample {sample}")
         return parse_sample(data)
+
+    @property
+    def reads_ahead(self) -> bool:
+        """Whether samples are asked for whole, before their turn."""
+        return self._ahead is not None and self._cache is None
+
+    def stretch(self, shard: int, sample: int, start: int, size: int) -> bytes:
+        """Bytes of a sample, from `start` in it on; fewer where it ends. Raises as `members`."""
+        first, end = self._span(shard, sample)
+        return self._read_retried(shard, first + start, min(size, end - first - start))
 
     def ask(self, shard: int, sample: int, waits: bool = False) -> bool:
         """Begin to read a sample that is read soon. False where that is not to be: too much is on its way.
@@ -120,6 +130,8 @@ class Reader:
         False where it is too early: ask again.
         """
         file = self._files[shard]
+        if self.features is not None and not self.features.prepare(shard):
+            return False
         if self._ahead is not None and not self._has_index(shard):
             if len(self._coming) >= _MAX_COMING:
                 return False
@@ -213,7 +225,7 @@ def parse_sample(data: bytes) -> tuple[str, dict[str, bytes]]:
         header = data[place : place + BLOCK]
         if header[156:157] not in _REGULAR:
             return _parse_dialect(data)
-        name, size = _name(header), _size(header)
+        name, size = _name(header), size_of(header)
         start = place + BLOCK
         if start + size > len(data):
             raise Drop("broken_sample", f"{name} ends outside of its sample")
@@ -239,7 +251,8 @@ def _name(header: bytes) -> str:
     return f"{prefix}/{name}" if prefix else name
 
 
-def _size(header: bytes) -> int:
+def size_of(header: bytes) -> int:
+    """Bytes of a member, by its header."""
     return int.from_bytes(header[125:136], "big") if header[124] & 0x80 else octal(header[124:136])
 
 

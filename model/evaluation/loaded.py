@@ -45,6 +45,7 @@ def load_model(folder: str, device: str = "auto", features: Sequence[str] = ()) 
         model.load_trainable_state_dict(read_weights(place))
     except ValueError as error:
         raise CheckpointError(f"{place}: {error}") from None
+    model.merge_adapters()
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     try:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import transformers
 import yaml
 
 from model.data.config import DatasetSettings
@@ -14,8 +15,7 @@ from model.training.checkpoints import MARK
 from model.training.config import TrainConfig
 from model.training.records import read_metrics
 from schemas import __version__
-from schemas.settings import SettingsError, dump_settings
-from schemas.storage import Store
+from schemas.settings import dump_settings
 
 _FRONT = re.compile(r"\A---\n(.*?)\n---", re.DOTALL)
 _UNKNOWN = "not known: its folder does not say"
@@ -32,14 +32,15 @@ def model_card(loaded: LoadedModel, config: TrainConfig, code: Sequence[str], li
     sections = [
         f"# {Path(config.output).name}",
         "A Flamingo model (arXiv 2204.14198): a frozen language model that sees pictures and clips through gated "
-        f"cross-attention. Trained and exported by weft {__version__}.",
+        f"cross-attention. {'Trained and exported' if config.data.datasets else 'Exported'} by weft {__version__}.",
         "## How to use it\n\n" + _usage(),
         "## What it is made of\n\n" + "\n".join(_parts(loaded, refer)),
         "## What it was trained on\n\n" + "\n".join(_data(config)),
         "## How\n\n" + "\n".join(_training(loaded, config)),
         "## Licences\n\n" + "\n".join(_licences(loaded, licence)),
         f"## Files\n\nThe {len(code)} Python files are weft's own (Apache License 2.0), for `trust_remote_code`; they "
-        "need torch, transformers, pillow and msgspec. `model.safetensors` holds "
+        f"need torch, transformers (written with {transformers.__version__}), pillow and msgspec. "
+        "`model.safetensors` holds "
         + ("the trained weights; the frozen parts are read where `config.json` says." if refer else "all weights."),
         f"<details><summary>All settings</summary>\n\n```yaml\n{dump_settings(config)}```\n\n</details>",
     ]
@@ -68,27 +69,37 @@ def _parts(loaded: LoadedModel, refer: bool) -> Iterator[str]:
     lm: Any = loaded.model.lm
     vision = settings.vision
     encoder = vision.name or (vision.config or {}).get("model_type") or _base(vision.path) or vision.kind
-    yield f"- language model: {type(lm).__name__}, {_base(settings.lm.path) or 'from a config'}"
     size = loaded.model.vision.image_px
-    yield f"- vision encoder: {vision.kind}, {encoder}, {size} x {size} pixels"
-    yield f"- connector: {settings.connector.kind}, {settings.connector.latents} latents"
-    yield f"- gated blocks: {len(loaded.model.blocks)}"
-    yield from (f"- {part}: {count:,} parameters" for part, count in loaded.model.count_parameters().items())
+    told = {
+        "language model": f"{type(lm).__name__}, {_base(settings.lm.path) or 'from a config'}",
+        "vision encoder": f"{vision.kind}, {encoder}, {size} x {size} pixels",
+        "connector": f"{settings.connector.kind}, {settings.connector.latents} latents",
+        "cross-attention": f"{len(loaded.model.blocks)} gated blocks",
+        "new tokens": "`<image>`, `<|endofchunk|>`",
+    }
+    counts = loaded.model.count_parameters()
+    yield from (f"- {part}: {text}; {counts[part]:,} parameters" for part, text in told.items())
     if refer:
         yield f"- read from: {', '.join(path for path in (settings.lm.path, vision.path) if path)}"
 
 
 def _data(config: TrainConfig) -> Iterator[str]:
+    if not config.data.datasets:
+        yield "Its weights were imported: who published them says on what they were trained."
+        return
     yield "| dataset | kind | weight | where | licence |\n| --- | --- | --- | --- | --- |"
     for dataset in config.data.datasets:
         places = [dataset.shards] if isinstance(dataset.shards, str) else dataset.shards
         where = ", ".join(f"`{place}`" for place in places)
-        yield f"| {dataset.name} | {dataset.kind} | {dataset.weight:g} | {where} | {_licence_of_data(dataset)} |"
+        yield f"| {dataset.name} | {dataset.kind} | {dataset.weight:g} | {where} | {licence_of_data(dataset)} |"
 
 
 def _training(loaded: LoadedModel, config: TrainConfig) -> Iterator[str]:
     mark = json.loads((loaded.checkpoint / MARK).read_text("utf-8"))
     counters = mark.get("counters", {})
+    if not config.data.datasets:
+        yield "As who published them says."
+        return
     yield f"- step {mark['step']:,} of {config.steps:,}"
     yield from (f"- {name}: {value:,.0f}" for name, value in counters.items())
     optimiser = config.optimiser
@@ -115,11 +126,11 @@ def _licences(loaded: LoadedModel, licence: str) -> Iterator[str]:
     yield f"- what was trained: {licence or 'not said (`--licence`)'}"
     for name, part in (("language model", settings.lm), ("vision encoder", settings.vision)):
         if part.path is not None:
-            yield f"- {name}: {_licence_of_model(Path(part.path))}"
+            yield f"- {name}: {licence_of_model(Path(part.path))}"
     yield "- data: see the table above; weft's datasets name the licence that each page states in its samples"
 
 
-def _licence_of_model(path: Path) -> str:
+def licence_of_model(path: Path) -> str:
     """By the front matter of its card, else by a file that is called so."""
     folder = path if path.is_dir() else path.parent
     try:
@@ -133,17 +144,15 @@ def _licence_of_model(path: Path) -> str:
     return f"see {files[0]} of its folder" if files else _UNKNOWN
 
 
-def _licence_of_data(dataset: DatasetSettings) -> str:
-    """What the card of a weft dataset says as a whole."""
-    place = dataset.shards if isinstance(dataset.shards, str) else dataset.shards[0]
-    for root in (place, place.rstrip("/").rpartition("/")[0], place.rpartition("/")[0].rpartition("/")[0]):
-        if not root or "*" in root or "{" in root:
-            continue
+def licence_of_data(dataset: DatasetSettings) -> str:
+    """What the card of a weft dataset on this machine says as a whole."""
+    place = Path(dataset.shards if isinstance(dataset.shards, str) else dataset.shards[0])
+    for root in (place, *list(place.parents)[:3]):
         try:
-            said = json.loads(Store(root).read("card.json"))["publisher"].get("licence")
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, SettingsError):
+            said = json.loads((root / "card.json").read_text("utf-8"))["publisher"]["licence"]
+        except (OSError, ValueError, KeyError, TypeError):
             continue
-        return str(said or "not said as a whole")
+        return str(said)
     return "not said as a whole"
 
 

@@ -16,6 +16,7 @@ from model.data.feature_files import Features, MediumRecord, SampleRecord, Shard
 from model.data.fitting import Pixels
 from model.data.images import ImageSettings, pixels_of, plain_frame
 from model.data.reading import Reader, TarFile
+from model.data.reading_ahead import ReadingAhead
 from schemas.drops import Drop
 from schemas.tar import Sink, TarWriter
 
@@ -67,7 +68,8 @@ def _decoded(shard: TarFile, kind: Kind, images: ImageSettings, threads: int) ->
     """Every sample of the tar in order, those that readers pass over too, so that numbers agree."""
     whole = msgspec.structs.replace(shard, samples=shard.samples + len(shard.gone), gone=())
     gone = frozenset(shard.gone)
-    reader = Reader([whole], ahead_bytes=_AHEAD_BYTES)
+    asked = ReadingAhead(_AHEAD_BYTES)
+    reader = Reader([whole], ahead=asked)
     waiting: deque[Future[_Decoded]] = deque()
     with ThreadPoolExecutor(threads, "weft-decode") as pool:
         try:
@@ -82,6 +84,7 @@ def _decoded(shard: TarFile, kind: Kind, images: ImageSettings, threads: int) ->
         finally:
             for future in waiting:
                 future.cancel()
+            asked.close()
             reader.close()
 
 
@@ -115,7 +118,7 @@ def _frames(medium: Medium, images: ImageSettings) -> tuple[MediumRecord, Pixels
     try:
         return MediumRecord(known), pixels_of(medium, _NO_RNG, images)
     except Drop as drop:
-        return MediumRecord(known, drop.reason, drop.detail), None
+        return MediumRecord(known, reason=drop.reason, detail=drop.detail), None
 
 
 def _encoded(

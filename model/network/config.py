@@ -150,6 +150,21 @@ class CrossAttentionSettings(Settings, frozen=True):
             raise ValueError("first must not be below 0")
 
 
+class LoraSettings(Settings, frozen=True):
+    """Low-rank adapters beside layers of the language model, which are trained in its place."""
+
+    rank: int = 16
+    """Width of an adapter."""
+    alpha: int = 32
+    """What an adapter adds is multiplied by this over `rank`."""
+    targets: tuple[str, ...] = ()
+    """Names, or ends of names, of the layers that get one, such as q_proj. Empty: every linear layer but the head."""
+
+    def __post_init__(self) -> None:
+        if self.rank < 1 or self.alpha <= 0:
+            raise ValueError("rank is 1 or more, alpha over 0")
+
+
 class FlamingoConfig(Settings, frozen=True):
     """Everything that decides what a model is made of."""
 
@@ -164,6 +179,12 @@ class FlamingoConfig(Settings, frozen=True):
     """Whether the language model is trained too. Not in the paper: it costs 8 % of the score."""
     train_vision: bool = False
     """Whether the vision encoder is trained too. The paper: only for fine-tuning, at a small learning rate."""
+    lora: LoraSettings | None = None
+    """Adapters of the language model, trained while it stays frozen; needs the extra `lora`. Not in the paper."""
+
+    def __post_init__(self) -> None:
+        if self.lora is not None and self.train_lm:
+            raise ValueError("of train_lm and lora give one: adapters are beside a language model that stays frozen")
 
 
 def preset(name: str) -> FlamingoConfig:

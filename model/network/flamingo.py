@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
+import msgspec
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -28,8 +29,9 @@ from model.network.language import (
     pad_in_tables_of_layers,
     text_config,
 )
+from model.network.lora import add_adapters, merge_adapters
 from model.network.new_tokens import NewEmbeddings, NewLogits, check_ids, start
-from model.network.vision.encoder import Encoder, make_encoder
+from model.network.vision.encoder import Encoder, make_encoder, without_part
 from schemas.settings import SettingsError
 
 _NOTHING = -100  # no token
@@ -90,6 +92,13 @@ class Flamingo(nn.Module):
         self._attach(embedding, head)
         for frozen, trained in ((lm, config.train_lm), (vision, config.train_vision)):
             frozen.requires_grad_(trained)
+        if config.train_vision:
+            # What gets no gradient has no state in the optimiser, and a run would not go on from its checkpoint.
+            for parameter in without_part(vision):
+                parameter.requires_grad_(False)
+        if config.lora is not None:
+            for adapter in add_adapters(lm, config.lora):
+                adapter.requires_grad_(True)
         self.train(self.training)
 
     @classmethod
@@ -243,6 +252,12 @@ class Flamingo(nn.Module):
         """What a checkpoint holds: all that is trained, and nothing of what is frozen."""
         names = self.trainable_parameters()
         return {name: value for name, value in self.state_dict().items() if name in names}
+
+    def merge_adapters(self) -> None:
+        """The language model with what its adapters learnt in its own weights; there are none afterwards."""
+        if self.config.lora is not None:
+            merge_adapters(self.lm)
+            self.config = msgspec.structs.replace(self.config, lora=None)
 
     def load_trainable_state_dict(self, state: dict[str, torch.Tensor]) -> None:
         """Raises `ValueError` naming what is missing, unknown or of another shape."""

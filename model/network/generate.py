@@ -176,7 +176,7 @@ class Rows(msgspec.Struct, frozen=True):
     media_index_BT: torch.Tensor
     frames_FCHW: torch.Tensor
     frame_offsets_M1: torch.Tensor
-    features_FVI: torch.Tensor | None
+    features_FVI: torch.Tensor | None = None
 
     @property
     def last_media_B(self) -> torch.Tensor:

@@ -30,11 +30,18 @@ class OptimiserSettings(Settings, frozen=True):
     vision_rate: float | None = None
     """Of the vision encoder, where `model.train_vision` unfreezes it; null is that of all. The paper: 3e-8 to 1e-5."""
     lm_rate: float | None = None
-    """Of the language model, where `model.train_lm` unfreezes it; null is that of all."""
+    """Of the language model, where `model.train_lm` unfreezes it, or of its adapters (`model.lora`); null is that of
+    all."""
+    decay_at: tuple[int, ...] = ()
+    """Steps from which on all rates are divided by `decay_by`, each time anew. The paper does so in fine-tuning."""
+    decay_by: float = 10.0
+    """1 or more."""
 
     def __post_init__(self) -> None:
         if min(self.learning_rate, self.warmup_steps, self.final_steps, self.clip_norm, self.weight_decay) < 0:
             raise ValueError("learning_rate, warmup_steps, final_steps, clip_norm and weight_decay are 0 or more")
+        if self.decay_by < 1 or min(self.decay_at, default=0) < 0:
+            raise ValueError("decay_by is 1 or more, and steps of decay_at are 0 or more")
 
 
 class ParallelSettings(Settings, frozen=True):
@@ -209,6 +216,9 @@ class TrainConfig(Settings, frozen=True):
     """Updates of the weights."""
     seed: int = 0
     """Of the new weights. The order of data has its own, `data.order.seed`."""
+    start_from: str | None = None
+    """The output of another run, or one of its checkpoints: this run starts with what was trained there. What only this
+    run trains starts as it was."""
     model: FlamingoConfig = FlamingoConfig()
     data: LoaderConfig = LoaderConfig()
     """Without `data.tokenizer`, that of the language model's folder."""

@@ -11,6 +11,7 @@ from model.data.batch import Batch
 from model.data.render import render_text
 from model.data.workers import MakeWorkers
 from model.network.flamingo import Flamingo
+from model.network.vision.absent import AbsentEncoder
 from model.training.assembly import Run, assemble
 from model.training.config import TrainConfig
 from model.training.parallel import Processes
@@ -47,8 +48,12 @@ def parameter_lines(model: Flamingo) -> Iterator[str]:
     }
     for name, count in model.count_parameters().items():
         part = parts.get(name)
-        trained = part is None or any(parameter.requires_grad for parameter in part.parameters())
-        yield f"{name}: {count:,} parameters, {'trained' if trained else 'frozen'}"
+        if isinstance(part, AbsentEncoder):
+            yield f"{name}: not loaded, its features are read"
+            continue
+        trained = count if part is None else sum(one.numel() for one in part.parameters() if one.requires_grad)
+        said = {0: "frozen", count: "trained"}.get(trained, f"{trained:,} of them trained")
+        yield f"{name}: {count:,} parameters, {said}"
     total = sum(parameter.numel() for parameter in model.trainable_parameters().values())
     yield f"trained in all: {total:,}"
 

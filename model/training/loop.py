@@ -222,7 +222,8 @@ class _HeldOut:
         """`held_out/NAME/loss`, `.../shuffled`, `.../gap`, and for captions `.../accuracy`, `.../accuracy_shuffled`."""
         run = self._run
         if self._batches is None:
-            self._batches = held_out_batches(self._loader, run.tokens, self._settings.batches, run.processes)
+            steps, files = self._settings.batches, run.held_out_files
+            self._batches = held_out_batches(self._loader, run.tokens, steps, run.processes, files)
         found = losses(run.parallel, self._batches, run.processes)
         values = {f"held_out/{name}/{what}": value for name, of in found.items() for what, value in of.items()}
         if self._settings.captions and run.config.parallel.strategy == "fsdp" and run.processes.world > 1:
@@ -234,11 +235,11 @@ class _HeldOut:
 
     def _captions(self) -> dict[str, float]:
         run, values = self._run, {}
-        for dataset in self._loader.datasets:
+        for dataset, files in zip(self._loader.datasets, run.held_out_files, strict=True):
             if dataset.kind == "interleaved":
                 continue
             if dataset.name not in self._documents:
-                self._documents[dataset.name] = caption_documents(dataset, self._settings.captions)
+                self._documents[dataset.name] = caption_documents(dataset, self._settings.captions, files)
             documents = self._documents[dataset.name]
             for shuffled in (False, True):
                 said = captions_of(run.model, run.tokens, self._loader, documents, shuffled)

@@ -38,14 +38,16 @@ def weigh(walk: Walk, settings: ContentSettings, metadata: Metadata) -> Judgemen
     """What of a page is its main content, and how clear that is."""
     verdicts, region = by_rules(walk, rules_for(metadata, settings))
     texts = [index for index, leaf in enumerate(walk.leaves) if isinstance(leaf, Text)]
-    confidence, rows = 0.0, dict[int, Floats]()
+    confidence, rows, is_weighed = 0.0, dict[int, Floats](), False
     if texts:
         evident, _ = evidence(walk, texts, metadata, verdicts, region)
+        ruled = verdicts.copy()
         confidence = _weigh_evidence(walk, texts, evident, settings, metadata, verdicts)
+        is_weighed = verdicts != ruled
         rows = dict(zip(texts, evident, strict=True))
     if len(texts) >= settings.min_texts:
         _leave_out_repetitions(walk, verdicts)
-    trim(walk, verdicts, metadata.title, metadata.author)
+    trim(walk, verdicts, metadata.title, metadata.author, is_weighed)
     return Judgement(verdicts, confidence, rows)
 
 

@@ -2,6 +2,7 @@
 
 import io
 import json
+import time
 from collections import deque
 from functools import cache
 from typing import Any, ClassVar
@@ -13,6 +14,7 @@ from schemas.tar import TarWriter
 from tests.model.makers import pair
 
 SHARDS, SAMPLES = 10_000, 10_000
+_PAGE = 1000  # entries that one request lists
 
 
 @cache
@@ -26,23 +28,26 @@ def _sample() -> bytes:
 
 
 class WideStore(AbstractFileSystem):  # type: ignore[misc]
-    """`wide://plain` has an index beside each tar, `wide://sized` a `sizes.json` too."""
+    """`wide://plain` has an index beside each tar, `wide://sized` a `sizes.json` too. A request takes `request_s`."""
 
     protocol = "wide"
     cachable = False
+    request_s: ClassVar[float] = 0.0
     asked: ClassVar[deque[tuple[str, str]]] = deque()
 
-    def ls(self, path: str, detail: bool = True, **_: Any) -> list[Any]:
+    def ls(self, path: str, detail: bool = True, **options: Any) -> list[Any]:
         path = self._strip_protocol(path)
-        self.asked.append(("list", path))
+        self._note("list", path)
         if not path.endswith("/shards"):
             raise FileNotFoundError(path)
         names = {f"{n:06d}-000.tar{end}": size for n in range(SHARDS) for end, size in (("", len(_sample()) * SAMPLES), (".idx", 8 * SAMPLES + 8))}  # fmt: skip  # noqa: E501
+        for _ in range(1, len(names) // _PAGE):
+            self._note("list", path)
         found = [{"name": f"{path}/{name}", "size": size, "type": "file"} for name, size in names.items()]
         return found if detail else [entry["name"] for entry in found]
 
     def cat_file(self, path: str, start: int | None = None, end: int | None = None, **_: Any) -> bytes:
-        self.asked.append(("range", path))
+        self._note("range", path)
         size = len(_sample())
         assert start is not None
         assert end is not None
@@ -50,9 +55,13 @@ class WideStore(AbstractFileSystem):  # type: ignore[misc]
 
     def _open(self, path: str, mode: str = "rb", **_: Any) -> io.BytesIO:
         path = self._strip_protocol(path)
-        self.asked.append(("read", path))
+        self._note("read", path)
         if path.endswith(".tar.idx"):
             return io.BytesIO((np.arange(SAMPLES + 1, dtype="<u8") * len(_sample())).tobytes())
         if path == "sized/shards/sizes.json":
             return io.BytesIO(json.dumps({f"{n:06d}-000.tar": SAMPLES for n in range(SHARDS)}).encode())
         raise FileNotFoundError(path)
+
+    def _note(self, what: str, path: str) -> None:
+        self.asked.append((what, path))
+        time.sleep(self.request_s)

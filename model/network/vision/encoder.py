@@ -43,6 +43,18 @@ class Encoder(nn.Module):
         raise NotImplementedError
 
 
+def without_part(encoder: Encoder) -> list[nn.Parameter]:
+    """Parameters that have no part in the features: of layers behind the one that is taken, of a head."""
+    parameters = list(encoder.parameters())
+    if not parameters:
+        return []
+    device = parameters[0].device
+    frame_FCHW = torch.zeros(1, 3, encoder.image_px, encoder.image_px, dtype=torch.uint8, device=device)
+    with torch.enable_grad():
+        gradients = torch.autograd.grad(encoder(frame_FCHW).sum(), parameters, allow_unused=True)
+    return [one for one, gradient in zip(parameters, gradients, strict=True) if gradient is None]
+
+
 def make_encoder(settings: VisionSettings) -> Encoder:
     """The encoder of these settings. Raises `SettingsError` for a path without a model or a library that is missing."""
     encoder = _loader(settings.kind)(settings)

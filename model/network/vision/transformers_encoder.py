@@ -78,7 +78,7 @@ def load(settings: VisionSettings) -> TransformersEncoder:
         if not (folder / "config.json").is_file():
             raise SettingsError(f"vision.path: no model folder at {folder}: it must hold a config.json")
         try:
-            model = transformers.AutoModel.from_pretrained(str(folder), local_files_only=True)
+            model = transformers.AutoModel.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
         except (ValueError, OSError) as error:
             raise SettingsError(f"vision.path: {folder} does not load: {error}") from None
         mean_and_std = _mean_and_std(folder, _type_of(model))

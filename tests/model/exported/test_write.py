@@ -12,13 +12,15 @@ import pytest
 import torch
 from msgspec import structs
 from PIL import Image
-from transformers import AutoModel, AutoModelForImageTextToText, AutoProcessor
+from transformers import AutoModel, AutoModelForImageTextToText, AutoProcessor, pipeline
 
 import weft.transformers as registered
 from jobs.cli import main
 from model.data.batch import Batch
+from model.data.config import DatasetSettings
 from model.evaluation.loaded import LoadedModel
 from model.evaluation.text_generation import read_medium
+from model.exported.card import licence_of_data, licence_of_model
 from model.exported.write import export_model, write_model
 from model.network.generate import GenerateSettings, generate, make_prompt
 from schemas.settings import SettingsError
@@ -208,6 +210,27 @@ def test_the_card_says_what_it_was_trained_on(folder: Path) -> None:
     for said in ("| pages | interleaved | 1 |", "| pairs | pairs | 0.2 |", "- step 2 of 2", "learning_rate: 0.003"):
         assert said in card
     assert {path.name for path in folder.iterdir()} >= {"config.json", "model.safetensors", "tokenizer.json"}
+
+
+def test_licences_are_taken_from_where_they_are_said(loaded: LoadedModel, tmp_path: Path) -> None:
+    for name in ("carded", "filed", "silent", "out/pairs"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "carded/README.md").write_text("---\nlicense: mit\ntags: [a]\n---\n# Model\n")
+    (tmp_path / "filed/LICENSE.txt").write_text("text")
+    said = [licence_of_model(tmp_path / name) for name in ("carded", "filed", "silent", "nowhere")]
+    unknown = "not known: its folder does not say"
+    assert said == ["mit", "see LICENSE.txt of its folder", unknown, unknown]
+    (tmp_path / "out/card.json").write_text(json.dumps({"publisher": {"licence": "cc-by-4.0"}, "files": {}}))
+    places = (str(tmp_path / "out/pairs"), f"{tmp_path}/out/pairs/shards/*.tar", str(tmp_path / "silent"), "s3://b/x")
+    licences = [licence_of_data(DatasetSettings("pairs", place, "pairs")) for place in places]
+    assert licences == ["cc-by-4.0", "cc-by-4.0", "not said as a whole", "not said as a whole"]
+
+
+def test_a_pipeline_of_transformers_runs_it(model: Any, processor: Any, picture: Path) -> None:
+    pipe = pipeline("image-text-to-text", model=model, processor=processor)
+    (said,) = pipe(images=[Image.open(picture)], text="<image>the", max_new_tokens=4, return_full_text=False)
+    inputs = processor(images=[Image.open(picture)], text="<image>the")
+    assert said["generated_text"] == text_of(processor, inputs, model.generate(**inputs, max_new_tokens=4))
 
 
 def test_the_command_writes_it_once(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,11 +2,15 @@
 
 import json
 import random
+import shutil
+import uuid
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import fsspec
 import msgspec
+import numpy as np
 import pytest
 import torch
 
@@ -15,10 +19,11 @@ from model.data.clips import clip_frames, whole_clip
 from model.data.config import DatasetSettings, LoaderConfig, OrderSettings, ReadSettings
 from model.data.loader import Loader
 from model.data.packing import PackingSettings
+from model.data.reading import Reader
 from model.network.vision.encoder import make_encoder
 from schemas.drops import Drop, DropRow
 from tests.model.features.makers import PLAIN, VISION, clip, make_features, write_kinds
-from tests.model.makers import some_tokens
+from tests.model.makers import page, some_tokens, write_dataset
 
 KINDS = ("interleaved", "pairs", "clips")
 
@@ -151,3 +156,62 @@ def test_a_clip_that_breaks_off_is_dropped_by_those_draws_that_reach_its_damage(
         assert found[0] == found[1]
         outcomes.add(str(found[0]))
     assert len(outcomes) > 1
+
+
+@pytest.mark.parametrize("features", ["features", "int8"])
+def test_of_a_long_page_no_more_is_read_than_a_window_shows(
+    features: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where its JSON is longer than what is read of a sample first."""
+    write_dataset(tmp_path / "interleaved", [page(n, images=120, words=6) for n in range(2)])
+    stored_as = "int8" if features == "int8" else "float16"
+    made = make_features(tmp_path / "interleaved", "interleaved", tmp_path / "f", stored_as=stored_as)
+    read, stretch = [], Reader.stretch
+
+    def counting(reader: Reader, *arguments: int) -> bytes:
+        read.append(data := stretch(reader, *arguments))
+        return data
+
+    monkeypatch.setattr(Reader, "stretch", counting)
+    pages = DatasetSettings("p", str(tmp_path / "interleaved"), batch_rows=2)
+    changes: dict[str, Any] = {"order": OrderSettings(lanes=1), "packing": PackingSettings(enabled=False)}
+    with_pixels = steps(Loader(config(tmp_path, datasets=(pages,), **changes), some_tokens()), 6)
+    with_features = msgspec.structs.replace(pages, features=str(tmp_path / "f"))
+    found = steps(Loader(config(tmp_path, datasets=(with_features,), **changes), some_tokens()), 6)
+    for left, right in zip(with_pixels, found, strict=True):
+        same_but_for_pixels(left["p"], right["p"], 2e-3 if features == "features" else 2e-2)
+    a_sample = sum(map(len, read)) / len(read) * 3
+    assert a_sample < made.bytes / made.samples / 4
+
+
+def test_features_on_another_machine_are_asked_for_together_and_are_the_same(data: Path) -> None:
+    memory: Any = fsspec.filesystem("memory")
+    root = f"/features{uuid.uuid4().hex}"
+    memory.put(f"{data / 'features' / 'interleaved'}/", root, recursive=True)
+    near = config(data).datasets[0]
+    far = msgspec.structs.replace(near, features=f"memory://{root}")
+    for ahead in (0, 64_000_000):
+        read = ReadSettings(workers=1, ahead_max_bytes=ahead)
+        loaders = [Loader(config(data, datasets=(of,), read=read), some_tokens()) for of in (near, far)]
+        for left, right in zip(*(steps(loader, 4) for loader in loaders), strict=True):
+            same_but_for_pixels(left["interleaved"], right["interleaved"], 0)
+
+
+def test_features_that_are_damaged_cost_their_samples_and_say_so(data: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "f"
+    shutil.copytree(data / "features" / "pairs", folder)
+    tar = folder / "shards/000000-000.tar"
+    whole = bytearray(tar.read_bytes())
+    starts = np.frombuffer(Path(f"{tar}.idx").read_bytes(), "<u8")
+    whole[starts[1] + 512] = 0  # in the JSON
+    whole[starts[2] + 1024] = 0  # in the header of the array
+    whole[starts[4] + 1536] = 0  # in the array's own
+    tar.write_bytes(whole)
+    told: list[DropRow] = []
+    pairs = msgspec.structs.replace(config(data).datasets[1], features=str(folder))
+    order = OrderSettings(lanes=1, shuffle=False, epochs=1)
+    steps(Loader(config(data, datasets=(pairs,), order=order), some_tokens(), drops=told.append))
+    damaged = [row for row in told if row.detail.startswith("its features: ")]
+    assert [(row.url.partition("#")[2], row.reason) for row in damaged] == [
+        (number, "broken_sample") for number in "124"
+    ]

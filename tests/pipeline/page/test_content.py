@@ -47,6 +47,29 @@ def test_page_furniture_is_left_out_by_whole_words_of_its_names(named):
     assert content(f"<div class=page>{paragraphs(3)}{chrome}{paragraphs(3, 3)}</div>") == BODY
 
 
+TERMS = f"<h2>Terms of service</h2>{paragraphs(40, 50)}"
+
+
+@pytest.mark.parametrize(
+    "dialog",
+    [
+        f"<div role=dialog>{TERMS}</div>",
+        f"<div aria-modal=true>{TERMS}</div>",
+        f"<section role=alertdialog><div>{TERMS}</div></section>",
+        f"<terms-popup role=dialog>{TERMS}</terms-popup>",
+        f"<dialog>{TERMS}</dialog>",
+        f"<footer><p>A shop.</p><div role=dialog>{TERMS}</div><div role=dialog>{TERMS}</div></footer>",
+    ],
+)
+def test_a_dialog_is_not_read_though_it_says_more_than_the_page(dialog):
+    assert content(f"<div>{paragraphs(6)}</div>{dialog}") == BODY
+    assert content(f"{dialog}<div><div>{paragraphs(6)}</div></div>") == BODY
+
+
+def test_a_page_that_is_all_a_dialog_is_read():
+    assert content(f"<p>Menu</p><div role=dialog aria-modal=true>{paragraphs(6)}</div>") == BODY
+
+
 @pytest.mark.parametrize("tag", ["div", "p", "li"])
 def test_a_row_of_cards_beside_the_text_does_not_join_it(tag):
     cards = "".join(
