@@ -9,9 +9,11 @@ import torch
 from model.data.config import LoaderConfig
 from model.data.tokens import Tokens, load_tokens
 from model.network.flamingo import Flamingo
+from model.network.late import Late
 from model.training.assembly import build_model, tokenizer_of
 from model.training.checkpoints import SETTINGS, CheckpointError, find_checkpoint, read_weights
 from model.training.config import TrainConfig, held_out_loader
+from model.training.placing import make_weights, weights_by_name
 from schemas.settings import SettingsError, load_settings
 
 
@@ -35,18 +37,26 @@ def load_model(folder: str, device: str = "auto") -> LoadedModel:
     place = find_checkpoint(folder)
     config = _moved(load_settings(TrainConfig, (place / SETTINGS).read_text("utf-8")), place.parents[1])
     tokens = load_tokens(tokenizer_of(config))
-    model = build_model(config, tokens)
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    model = _placed(config, tokens, device)
     try:
         model.load_trainable_state_dict(read_weights(place))
     except ValueError as error:
         raise CheckpointError(f"{place}: {error}") from None
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        model = model.to(device).eval()
-    except (RuntimeError, AssertionError) as error:
-        raise SettingsError(f"device {device}: {str(error).splitlines()[0]}") from None
-    return LoadedModel(model, tokens, held_out_loader(config), place)
+    return LoadedModel(model.eval(), tokens, held_out_loader(config), place)
+
+
+def _placed(config: TrainConfig, tokens: Tokens, device: str) -> Flamingo:
+    """The model on its device, where its weights are made one by one. Raises `SettingsError`."""
+    late = None if device == "cpu" else Late()
+    model = build_model(config, tokens, late)
+    if late is not None:
+        try:
+            make_weights(model, late, weights_by_name(model), torch.device(device))
+        except (RuntimeError, AssertionError) as error:
+            raise SettingsError(f"device {device}: {str(error).splitlines()[0]}") from None
+    return model
 
 
 def _moved(config: TrainConfig, run: Path) -> TrainConfig:

@@ -28,6 +28,7 @@ from model.network.language import (
     pad_in_tables_of_layers,
     text_config,
 )
+from model.network.late import Late, making
 from model.network.new_tokens import NewEmbeddings, NewLogits, check_ids, start
 from model.network.vision.encoder import Encoder, make_encoder
 from schemas.settings import SettingsError
@@ -98,17 +99,17 @@ class Flamingo(nn.Module):
         new_token_ids: Sequence[int],
         lm: nn.Module | None = None,
         vision: Encoder | None = None,
+        late: Late | None = None,
     ) -> "Flamingo":
-        """The model of these settings; `lm` and `vision` may be given ready made.
+        """The model of these settings; `lm` and `vision` may be given ready made. With `late` the weights are yet to be
+        made: it lies on the meta device.
 
         `new_token_ids` are `(tokens.image_id, tokens.end_of_chunk_id)`. Raises `SettingsError`.
         """
-        return cls(
-            config,
-            lm=load_language_model(config.lm) if lm is None else lm,
-            vision=make_encoder(config.vision) if vision is None else vision,
-            new_token_ids=new_token_ids,
-        )
+        lm = load_language_model(config.lm, late) if lm is None else lm
+        vision = make_encoder(config.vision, late) if vision is None else vision
+        with making(late):
+            return cls(config, lm, vision, new_token_ids)
 
     def forward(
         self,

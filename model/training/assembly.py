@@ -13,10 +13,11 @@ from model.data.reading import TarFile
 from model.data.tokens import Tokens, load_tokens
 from model.network.flamingo import Flamingo
 from model.network.flops import StepFlops, step_flops
+from model.network.late import Late
 from model.training.checkpoints import SETTINGS
 from model.training.config import TrainConfig, check_train_config
 from model.training.optimiser import make_optimiser
-from model.training.parallel import ParallelModel, Processes
+from model.training.parallel import ParallelModel, Processes, makes_late
 from schemas.settings import SettingsError, differences, load_settings
 
 #: What may change when a run goes on: nothing that its losses depend on, but where things lie and what is reported.
@@ -53,21 +54,22 @@ def assemble(config: TrainConfig, processes: Processes) -> Run:
     check_same_run(config)
     tokens = load_tokens(tokenizer_of(config))
     files = list_datasets(config, processes)
-    model = build_model(config, tokens)
+    late = Late() if makes_late(config.parallel, processes) else None
+    model = build_model(config, tokens, late)
     on_gpu = processes.device.type == "cuda"
     loader = Loader(config.data, tokens, processes.rank, processes.world, pin=on_gpu, files=files)
     flops = step_flops(model)
-    parallel = ParallelModel(model, config.parallel, processes, packed=config.data.packing.enabled)
+    parallel = ParallelModel(model, config.parallel, processes, config.data.packing.enabled, late)
     optimiser = make_optimiser(parallel.model, config.optimiser)
     # From here on each process draws for itself.
     torch.manual_seed(config.seed + 1 + processes.rank)
     return Run(config, processes, tokens, model, parallel, optimiser, loader, flops)
 
 
-def build_model(config: TrainConfig, tokens: Tokens) -> Flamingo:
-    """The model with its new weights drawn from `config.seed`: the same in every process."""
+def build_model(config: TrainConfig, tokens: Tokens, late: Late | None = None) -> Flamingo:
+    """The model with its new weights drawn from `config.seed`: the same in every process, made now or `late`."""
     torch.manual_seed(config.seed)
-    model = Flamingo.build(config.model, (tokens.image_id, tokens.end_of_chunk_id))
+    model = Flamingo.build(config.model, (tokens.image_id, tokens.end_of_chunk_id), late=late)
     known = model.new_logits.vocabulary
     if tokens.base_size > known:
         raise SettingsError(

@@ -14,7 +14,9 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.utils.checkpoint import checkpoint
 
 from model.network.flamingo import Flamingo
+from model.network.late import Late
 from model.training.config import ParallelSettings
+from model.training.placing import make_weights, weights_by_name
 from schemas.settings import SettingsError
 
 
@@ -88,14 +90,30 @@ class ParallelModel:
     Gradients are summed over processes only where they are asked for, at the last of the backward passes of a step.
     """
 
-    def __init__(self, model: Flamingo, settings: ParallelSettings, processes: Processes, packed: bool = True) -> None:
-        """`packed`: whether rows hold several documents. Raises `SettingsError` where the language model mixes them."""
+    def __init__(
+        self,
+        model: Flamingo,
+        settings: ParallelSettings,
+        processes: Processes,
+        packed: bool = True,
+        late: Late | None = None,
+    ) -> None:
+        """`packed`: whether rows hold several documents. Raises `SettingsError` where the language model mixes them.
+
+        `late`: what the weights are made of, if the model has none yet.
+        """
         self.model = model
         self._settings, self._processes = settings, processes
         lowered = torch.bfloat16 if settings.precision == "bfloat16" else None
+        known = weights_by_name(model)
         if lowered is not None:
             _store_frozen(model, lowered)
-        model.to(processes.device)
+        if late is None:
+            model.to(processes.device)
+        if shards := processes.world > 1 and settings.strategy == "fsdp":
+            _shard(model, lowered, getattr(torch, settings.reduce), processes)
+        if late is not None:
+            make_weights(model, late, known, processes.device)
         with self.autocast():
             model.settle_packing(packed)
         if settings.activation_checkpointing:
@@ -103,8 +121,9 @@ class ParallelModel:
         if settings.compile:
             model.compile_layers()
         self.module: nn.Module = model
-        if processes.world > 1 and settings.strategy == "fsdp":
-            _shard(model, lowered, getattr(torch, settings.reduce), processes)
+        if shards:
+            sharded: Any = model
+            sharded.reshard()  # settling has gathered what lies with the root
         elif processes.world > 1:
             devices = [processes.device] if processes.device.type == "cuda" else None
             self.module = DistributedDataParallel(model, device_ids=devices)
@@ -123,6 +142,11 @@ class ParallelModel:
         if self._settings.precision == "float32":
             return nullcontext()
         return torch.autocast(self._processes.device.type, torch.bfloat16)
+
+
+def makes_late(settings: ParallelSettings, processes: Processes) -> bool:
+    """Whether weights are made one by one where they will lie. A CPU that holds them all makes them at once."""
+    return processes.device.type != "cpu" or (processes.world > 1 and settings.strategy == "fsdp")
 
 
 def _store_frozen(model: Flamingo, dtype: torch.dtype) -> None:
@@ -148,10 +172,12 @@ def _shard(model: Flamingo, lowered: torch.dtype | None, summed: torch.dtype, pr
     What is trained is kept in float32 and gathered in the lower precision; gradients are summed in `summed`.
     """
     from torch.distributed.device_mesh import init_device_mesh
-    from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
+    from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard, register_fsdp_forward_method
 
     # Without a mesh it takes the GPU of a machine that has one, though the model lies on the CPU.
     mesh = init_device_mesh(processes.device.type, (processes.world,))
     policy = MixedPrecisionPolicy(param_dtype=lowered, reduce_dtype=summed)
     for part in (*model.layers, *model.blocks, model.connector, model):
         fully_shard(part, mesh=mesh, mp_policy=policy)
+    # They run the language model, whose layers must be gathered as in `forward`.
+    register_fsdp_forward_method(model, "settle_packing")

@@ -4,6 +4,7 @@ Shapes: F frames, C channels, H and W pixels, V features a frame, I their width.
 """
 
 import importlib
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -11,6 +12,7 @@ from torch import nn
 
 from model.data.batch import normalise
 from model.network.config import VisionSettings
+from model.network.late import Late
 from schemas.settings import SettingsError
 
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
@@ -41,12 +43,16 @@ class Encoder(nn.Module):
         raise NotImplementedError
 
 
-def make_encoder(settings: VisionSettings) -> Encoder:
-    """The encoder of these settings. Raises `SettingsError` for a path without a model or a library that is missing."""
+def make_encoder(settings: VisionSettings, late: Late | None = None) -> Encoder:
+    """The encoder of these settings, made `late` if wanted.
+
+    Raises `SettingsError` for a path without a model or a library that is missing.
+    """
     name = "patch" if settings.kind == "patch" else f"{settings.kind}_encoder"
     module = importlib.import_module(f"model.network.vision.{name}")
-    encoder: Encoder = module.load(settings)
-    return encoder.to(getattr(torch, settings.dtype))
+    encoder: Encoder = module.load(settings, late)
+    with late or nullcontext():
+        return encoder.to(getattr(torch, settings.dtype))
 
 
 def import_extra(module: str, package: str) -> Any:
