@@ -11,6 +11,7 @@ from model.data.tokens import Tokens, load_tokens
 from model.network.flamingo import Flamingo
 from model.network.late import Late
 from model.training.assembly import build_model, tokenizer_of
+from model.training.checkpoint_files import folder_store
 from model.training.checkpoints import SETTINGS, CheckpointError, find_checkpoint, read_weights
 from model.training.config import TrainConfig, held_out_loader
 from model.training.placing import make_weights, weights_by_name
@@ -24,7 +25,7 @@ class LoadedModel:
     model: Flamingo
     tokens: Tokens
     data: LoaderConfig
-    checkpoint: Path
+    checkpoint: str
 
     @property
     def stop_ids(self) -> list[int]:
@@ -35,7 +36,11 @@ class LoadedModel:
 def load_model(folder: str, device: str = "auto") -> LoadedModel:
     """Raises `SettingsError` where nothing lies there, `CheckpointError` where what lies there does not load."""
     place = find_checkpoint(folder)
-    config = _moved(load_settings(TrainConfig, (place / SETTINGS).read_text("utf-8")), place.parents[1])
+    try:
+        settings = load_settings(TrainConfig, folder_store(place).read(SETTINGS).decode())
+    except OSError as error:
+        raise CheckpointError(f"{place}: {error}") from None
+    config = _moved(settings, Path(place).parents[1])
     tokens = load_tokens(tokenizer_of(config))
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"

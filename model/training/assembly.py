@@ -1,7 +1,6 @@
 """From settings to a run that is ready for its first step; everything that does not fit together is refused here."""
 
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import torch
 
@@ -14,6 +13,7 @@ from model.data.tokens import Tokens, load_tokens
 from model.network.flamingo import Flamingo
 from model.network.flops import StepFlops, step_flops
 from model.network.late import Late
+from model.training.checkpoint_files import folder_store
 from model.training.checkpoints import SETTINGS
 from model.training.config import TrainConfig, check_train_config
 from model.training.optimiser import make_optimiser
@@ -42,10 +42,7 @@ class Run:
     counted: dict[str, float] = field(default_factory=dict)  # since the first step: tokens, images, seconds
 
     def write_settings(self, text: str) -> None:
-        path = Path(self.config.output) / SETTINGS
-        aside = path.with_name(f".{path.name}.tmp")
-        aside.write_text(text, "utf-8")
-        aside.replace(path)
+        folder_store(self.config.output).put(SETTINGS, text.encode())
 
 
 def assemble(config: TrainConfig, processes: Processes) -> Run:
@@ -126,10 +123,13 @@ def _with_samples(dataset: DatasetSettings, read: ReadSettings) -> list[TarFile]
 
 def check_same_run(config: TrainConfig) -> None:
     """Raises `SettingsError` where the run in `output` was started with settings that its losses depend on."""
-    path = Path(config.output) / SETTINGS
-    if not path.exists():
+    try:
+        store = folder_store(config.output)
+    except OSError as error:
+        raise SettingsError(f"output: {error}") from None
+    if not store.exists(SETTINGS):
         return
-    before = load_settings(TrainConfig, path.read_text("utf-8"))
+    before = load_settings(TrainConfig, store.read(SETTINGS).decode())
     changed = [line for line in differences(before, config) if not line.startswith(_MAY_CHANGE)]
     if changed:
         more = f" and {len(changed) - 5} more" if len(changed) > 5 else ""

@@ -23,8 +23,14 @@ from schemas.settings import SettingsError
 class Processes:
     """This process among those of the run. With one process every agreement is what that one says."""
 
-    def __init__(self, rank: int, world: int, device: torch.device) -> None:
-        self.rank, self.world, self.device = rank, world, device
+    def __init__(self, rank: int, world: int, device: torch.device, group: dist.ProcessGroup | None = None) -> None:
+        self.rank, self.world, self.device, self.group = rank, world, device, group
+
+    def apart(self) -> "Processes":
+        """The same processes with agreements of their own, by way of the CPU, for another thread. All call it."""
+        if self.world == 1:
+            return self
+        return Processes(self.rank, self.world, torch.device("cpu"), dist.new_group(backend="gloo"))
 
     @property
     def is_first(self) -> bool:
@@ -34,7 +40,7 @@ class Processes:
         """Of a small tensor, over all processes; the same on each."""
         if self.world > 1:
             values = values.to(self.device)
-            dist.all_reduce(values)
+            dist.all_reduce(values, group=self.group)
         return values
 
     def gather(self, value: Any) -> list[Any]:
@@ -42,12 +48,12 @@ class Processes:
         if self.world == 1:
             return [value]
         gathered: list[Any] = [None] * self.world
-        dist.all_gather_object(gathered, value)
+        dist.all_gather_object(gathered, value, group=self.group)
         return gathered
 
     def wait(self) -> None:
         if self.world > 1:
-            dist.barrier()
+            dist.barrier(self.group)
 
 
 @contextmanager
@@ -110,7 +116,7 @@ class ParallelModel:
             _store_frozen(model, lowered)
         if late is None:
             model.to(processes.device)
-        if shards := processes.world > 1 and settings.strategy == "fsdp":
+        if self.is_sharded:
             _shard(model, lowered, getattr(torch, settings.reduce), processes)
         if late is not None:
             make_weights(model, late, known, processes.device)
@@ -121,7 +127,7 @@ class ParallelModel:
         if settings.compile:
             model.compile_layers()
         self.module: nn.Module = model
-        if shards:
+        if self.is_sharded:
             sharded: Any = model
             sharded.reshard()  # settling has gathered what lies with the root
         elif processes.world > 1:
@@ -129,6 +135,11 @@ class ParallelModel:
             self.module = DistributedDataParallel(model, device_ids=devices)
             if settings.reduce == "bfloat16":
                 self.module.register_comm_hook(None, _mean_in_half)
+
+    @property
+    def is_sharded(self) -> bool:
+        """Whether this process holds a share of the model, not all of it."""
+        return self._processes.world > 1 and self._settings.strategy == "fsdp"
 
     def summing(self, wanted: bool) -> None:
         """Whether the next backward pass sums gradients over processes."""

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from model.network.late import Late
+from model.training.staging import sharded_like
 
 
 def weights_by_name(model: nn.Module) -> dict[str, torch.Tensor]:
@@ -39,16 +40,16 @@ def _placed(parameter: nn.Parameter, value: torch.Tensor, device: torch.device) 
     sharded: Any = parameter.data
     if not hasattr(sharded, "placements"):
         return nn.Parameter(value.to(device, copy=True), parameter.requires_grad)
-    from torch.distributed.tensor import DTensor
-
-    local = _share(value, sharded).to(device, copy=True)
-    layout = {"shape": sharded.shape, "stride": sharded.stride()}
-    whole: torch.Tensor = DTensor.from_local(local, sharded.device_mesh, sharded.placements, run_check=False, **layout)
-    return nn.Parameter(whole, parameter.requires_grad)
+    mine = _share(value, sharded).to(device, copy=True)
+    return nn.Parameter(sharded_like(sharded, mine), parameter.requires_grad)
 
 
 def _share(value: torch.Tensor, sharded: Any) -> torch.Tensor:
-    """The rows of FSDP: as many for each process, fewer or none for the last."""
-    rows = -(-len(value) // sharded.device_mesh.size())
-    start = min(len(value), rows * sharded.device_mesh.get_local_rank())
-    return value[start : start + rows]
+    mesh = sharded.device_mesh
+    return value[rows_of_share(len(value), mesh.get_local_rank(), mesh.size())]
+
+
+def rows_of_share(rows: int, rank: int, world: int) -> slice:
+    """Which rows of a sharded tensor a process holds: as many for each, fewer or none for the last."""
+    each = -(-rows // world)
+    return slice(min(rows, each * rank), min(rows, each * (rank + 1)))

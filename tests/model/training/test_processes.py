@@ -11,7 +11,10 @@ import msgspec
 import pytest
 import torch
 import torch.multiprocessing as mp
+from torch.distributed.checkpoint.state_dict_loader import load as load_distributed
 
+from model.training.checkpoint_reading import Reader
+from model.training.checkpoints import find_checkpoint, read_weights
 from model.training.config import TrainConfig
 from model.training.loop import train
 from model.training.records import read_metrics
@@ -93,3 +96,15 @@ def test_a_run_of_two_processes_goes_on_with_one(runs: Path, data: Path, layout:
     said: list[str] = []
     assert train(config, on_message=said.append).step == 6
     assert said[0] == "goes on after step 4 of 6, written by 2 processes and read by 1"
+
+
+@pytest.mark.filterwarnings("ignore:torch.distributed is disabled")
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_weights_of_shares_are_written_whole(runs: Path, layout: str) -> None:
+    """What is gathered for others is what the shares hold, row by row."""
+    checkpoint = runs / layout / "checkpoints" / "step-00000004"
+    whole = read_weights(str(checkpoint))
+    shares = {f"model.{name}": torch.empty_like(value) for name, value in whole.items()}
+    load_distributed(shares, storage_reader=Reader(checkpoint), no_dist=True)
+    assert all(torch.equal(value, shares[f"model.{name}"]) for name, value in whole.items())
+    assert list(whole) == list(read_weights(find_checkpoint(runs / "one")))
