@@ -1,6 +1,7 @@
 """`weft generate`."""
 
 import argparse
+import os
 import random
 from collections.abc import Sequence
 
@@ -36,11 +37,13 @@ def run(arguments: argparse.Namespace) -> int:
     import json
 
     from model.evaluation.loaded import load_model
+    from model.evaluation.spread import join_for, spread
     from model.evaluation.text_generation import BadMedium, generate_text, split_prompt
     from model.network.generate import GenerateSettings
     from model.training.checkpoints import CheckpointError
     from schemas.settings import SettingsError
 
+    is_first = os.environ.get("RANK", "0") == "0"  # torchrun may have started several
     try:
         settings = GenerateSettings(
             max_new_tokens=arguments.max_new_tokens,
@@ -51,14 +54,19 @@ def run(arguments: argparse.Namespace) -> int:
         )
         asked = [[path] for path in arguments.image] if arguments.each else [arguments.image]
         prompts = [split_prompt(arguments.prompt, paths) for paths in asked]
-        loaded = load_model(arguments.checkpoint, arguments.device)
-        texts = [generate_text(loaded, parts, settings) for parts in prompts]
-        if arguments.picture:
+        with join_for(arguments.device) as (processes, device):
+            loaded = load_model(arguments.checkpoint, device)
+            texts = spread(
+                len(prompts), 1, lambda part: [generate_text(loaded, prompts[n], settings) for n in part], processes
+            )
+        if arguments.picture and is_first:
             write_pictures(arguments.picture, asked, texts)
     except (SettingsError, ValueError, OSError) as error:
         return fail(error, 2)
     except (CheckpointError, BadMedium) as error:
         return fail(error, 1)
+    if not is_first:
+        return 0
     for paths, text in zip(asked, texts, strict=True):
         if arguments.json:
             print(json.dumps({"images": paths, "prompt": arguments.prompt, "text": text}))

@@ -13,8 +13,10 @@ import torch
 from model.evaluation.loaded import LoadedModel
 from model.evaluation.metrics import METRICS
 from model.evaluation.prompts import TEXT_EXAMPLES, Shown, answer_text, choose, decode, in_context, nearest, query_text
+from model.evaluation.spread import ALONE, spread
 from model.evaluation.tasks import TaskSettings, read_items
 from model.network.generate import GenerateSettings, Prompt, generate, score
+from model.training.parallel import Processes
 from schemas.drops import Drop
 from schemas.settings import Settings, SettingsError
 
@@ -66,9 +68,15 @@ class Score(msgspec.Struct, frozen=True):
 
 
 def evaluate(
-    loaded: LoadedModel, config: EvaluateConfig, on_progress: Callable[[str, int, int, int], None] = lambda *args: None
+    loaded: LoadedModel,
+    config: EvaluateConfig,
+    on_progress: Callable[[str, int, int, int], None] = lambda *args: None,
+    processes: Processes = ALONE,
 ) -> Iterator[Score]:
-    """Scores, task by task. `on_progress` gets task, shots, queries done and queries in all. Raises `SettingsError`."""
+    """Scores, task by task, the same on each of the processes, over which the queries are spread.
+
+    `on_progress` gets task, shots, queries done and queries in all. Raises `SettingsError`.
+    """
     if not config.tasks:
         raise SettingsError("tasks: name at least one")
     for task in config.tasks:
@@ -77,32 +85,36 @@ def evaluate(
             queries = decode(read_items(task.query), loaded.data.images)
         except Drop as drop:
             raise SettingsError(f"task {task.name}: {drop.reason}: {drop.detail}") from None
-        pick = _picker(loaded, config, support, queries)
+        pick = _picker(loaded, config, support, queries, processes)
         for shots in config.shots:
-            yield _run(loaded, config, task, pick, queries, shots, support, on_progress)
+            yield _run(loaded, config, task, pick, queries, shots, support, on_progress, processes)
 
 
 Pick = Callable[[int, int], list[Shown]]
 
 
-def _picker(loaded: LoadedModel, config: EvaluateConfig, support: list[Shown], queries: list[Shown]) -> Pick:
+def _picker(
+    loaded: LoadedModel, config: EvaluateConfig, support: list[Shown], queries: list[Shown], processes: Processes
+) -> Pick:
     """Examples for query number n, so many shots."""
     if config.examples == "random":
         return lambda n, shots: choose(support, queries[n].item, shots, config.seed)
-    of_support, of_queries = features(loaded, support), features(loaded, queries)
+    of_support, of_queries = (features(loaded, shown, processes) for shown in (support, queries))
     return lambda n, shots: nearest(support, of_support, queries[n].item, of_queries[n], shots)
 
 
-@torch.no_grad()
-def features(loaded: LoadedModel, shown: Sequence[Shown]) -> Floats:
+def features(loaded: LoadedModel, shown: Sequence[Shown], processes: Processes = ALONE) -> Floats:
     """[items, width], of unit length: the mean over the features of all frames, by the frozen vision encoder."""
-    found = []
-    for item in shown:
-        frames = np.concatenate(item.media)[:_FRAMES_AT_A_TIME]
-        frames_FCHW = torch.from_numpy(frames).permute(0, 3, 1, 2).to(loaded.model.device)
-        mean = loaded.model.vision(frames_FCHW).float().mean((0, 1)).cpu().numpy()
-        found.append(mean / max(1e-9, float(np.linalg.norm(mean))))
+    found = spread(len(shown), 1, lambda part: [_feature(loaded, shown[n]) for n in part], processes)
     return np.stack(found).astype(np.float32)
+
+
+@torch.no_grad()
+def _feature(loaded: LoadedModel, item: Shown) -> Floats:
+    frames = np.concatenate(item.media)[:_FRAMES_AT_A_TIME]
+    frames_FCHW = torch.from_numpy(frames).permute(0, 3, 1, 2).to(loaded.model.device)
+    mean: Floats = loaded.model.vision(frames_FCHW).float().mean((0, 1)).cpu().numpy()
+    return mean / max(1e-9, float(np.linalg.norm(mean)))
 
 
 def _run(
@@ -114,19 +126,22 @@ def _run(
     shots: int,
     support: list[Shown],
     on_progress: Callable[[str, int, int, int], None],
+    processes: Processes,
 ) -> Score:
-    said: list[str] = []
-    for start in range(0, len(queries), _AT_A_TIME):
-        numbers = range(start, min(len(queries), start + _AT_A_TIME))
+    classes = task.classes or tuple(sorted({answer for shown in support for answer in shown.item.answers}))
+
+    def answers_to(numbers: range) -> list[str]:
         if task.metric == "classification":
-            classes = task.classes or tuple(sorted({answer for shown in support for answer in shown.item.answers}))
-            said += [_likeliest(loaded, config, task, pick, queries, n, shots, classes) for n in numbers]
-        else:
-            prompts = [_prompt(loaded, task, pick(n, shots or TEXT_EXAMPLES), queries[n], shots) for n in numbers]
-            settings = GenerateSettings(max_new_tokens=task.max_new_tokens, beams=config.beams)
-            made = generate(loaded.model, prompts, loaded.stop_ids, settings)
-            said += [_only_answer(loaded.tokens.decode(ids), task.template) for ids in made]
-        on_progress(task.name, shots, len(said), len(queries))
+            return [_likeliest(loaded, config, task, pick, queries, n, shots, classes) for n in numbers]
+        prompts = [_prompt(loaded, task, pick(n, shots or TEXT_EXAMPLES), queries[n], shots) for n in numbers]
+        settings = GenerateSettings(max_new_tokens=task.max_new_tokens, beams=config.beams)
+        made = generate(loaded.model, prompts, loaded.stop_ids, settings)
+        return [_only_answer(loaded.tokens.decode(ids), task.template) for ids in made]
+
+    def tell(done: int) -> None:
+        on_progress(task.name, shots, done, len(queries))
+
+    said = spread(len(queries), _AT_A_TIME, answers_to, processes, tell)
     good = [shown.item.answers for shown in queries]
     scores = METRICS["exact" if task.metric == "classification" else task.metric](said, good)
     answers = [
