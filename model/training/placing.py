@@ -24,10 +24,12 @@ def make_weights(model: nn.Module, late: Late, known: dict[str, torch.Tensor], d
     names = {id(parameter): name for name, parameter in model.named_parameters()}
     for module in model.modules():
         for name, parameter in module._parameters.items():
-            if parameter is None or not parameter.is_meta:
+            # What could not be made late is there; its shares FSDP has moved already.
+            if parameter is None or (not parameter.is_meta and hasattr(parameter.data, "placements")):
                 continue
             if id(parameter) not in made:
-                value = late.value(known[names[id(parameter)]]).to(parameter.dtype)
+                value = late.value(known[names[id(parameter)]] if parameter.is_meta else parameter)
+                value = value.to(parameter.dtype)
                 made[id(parameter)] = _placed(parameter, value, device)
             setattr(module, name, made[id(parameter)])
         for name, buffer in module._buffers.items():

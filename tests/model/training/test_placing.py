@@ -13,11 +13,14 @@ import torch.distributed as dist
 from torch.testing._internal.distributed.fake_pg import FakeStore
 
 from model.data.tokens import load_tokens
+from model.network.config import LanguageSettings
 from model.network.flamingo import Flamingo
+from model.network.language import load_language_model
 from model.network.late import Late
 from model.training.assembly import build_model, tokenizer_of
 from model.training.config import TrainConfig
 from model.training.parallel import ParallelModel, Processes
+from model.training.placing import make_weights, rows_of_share, weights_by_name
 from tests.model.training.makers import micro
 
 ALONE = Processes(0, 1, torch.device("cpu"))
@@ -97,3 +100,29 @@ def test_one_process_places_what_it_would_have_moved(data: Path, tmp_path: Path)
     for (name, mine), (_, made) in zip(now.state_dict().items(), later.state_dict().items(), strict=True):
         assert mine.dtype == made.dtype
         assert torch.equal(mine, made), name
+
+
+def test_what_is_read_at_once_is_placed_with_what_is_made_late(data: Path, tmp_path: Path) -> None:
+    """A checkpoint of pickles: its weights are there when the others are yet to be made."""
+    config = config_of(data, tmp_path)
+    language = load_language_model(config.model.lm)
+    language.save_pretrained(tmp_path / "lm")  # type: ignore[operator]
+    (tmp_path / "lm" / "model.safetensors").unlink()
+    torch.save(language.state_dict(), tmp_path / "lm" / "pytorch_model.bin")
+    settings = msgspec.structs.replace(config.model, lm=LanguageSettings(path=str(tmp_path / "lm")))
+    config = msgspec.structs.replace(config, model=settings)
+    now, late = laid_out(config, ALONE, None), Late()
+    model = build_model(config, load_tokens(tokenizer_of(config)), late)
+    assert {parameter.is_meta for parameter in model.parameters()} == {True, False}
+    placed = ParallelModel(model, config.parallel, ALONE, late=late).model
+    for (name, mine), (_, made) in zip(now.state_dict().items(), placed.state_dict().items(), strict=True):
+        assert torch.equal(mine, made), name
+    elsewhere = build_model(config, load_tokens(tokenizer_of(config)), late)
+    make_weights(elsewhere, late, weights_by_name(elsewhere), torch.device("meta"))
+    assert all(value.is_meta for value in elsewhere.state_dict().values())
+    with one_of(2, 1) as processes:
+        shared: Any = laid_out(config, processes, Late()).state_dict()
+    assert all(
+        torch.equal(part.to_local(), now.state_dict()[name][rows_of_share(len(part), 1, 2)])
+        for name, part in shared.items()
+    )
