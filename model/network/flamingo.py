@@ -157,7 +157,7 @@ class Flamingo(nn.Module):
     def cached(self, latents_MLI: torch.Tensor, media_B: torch.Tensor) -> list[Cached]:
         """For each block keys and values of one medium a row, -1 none: what generation needs of the images."""
         chosen_BLI = latents_MLI[media_B.clamp(min=0)]
-        made = [block.keys_values(chosen_BLI) for block in self.gated_blocks()]
+        made = [block.see(chosen_BLI) for block in self.gated_blocks()]
         return [Cached(k_BLHE, v_BLHE, media_B >= 0) for k_BLHE, v_BLHE in made]
 
     @contextmanager

@@ -133,8 +133,7 @@ class HeldOutSettings(Settings, frozen=True):
     batches: int = 4
     """Steps of the loader; losses are means over their tokens."""
     captions: int = 0
-    """Pairs and clips of each set that are captioned greedily; the part that equals its text is the accuracy. Not with
-    several processes under `fsdp`."""
+    """Pairs and clips of each set that are captioned greedily; the part that equals its text is the accuracy."""
 
     def __post_init__(self) -> None:
         if self.batches < 1 or min(self.every_steps, self.captions) < 0:

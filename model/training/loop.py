@@ -239,9 +239,8 @@ class _HeldOut:
             self._batches = held_out_batches(self._loader, run.tokens, self._settings.batches, run.processes)
         found = losses(run.parallel, self._batches, run.processes)
         values = {f"held_out/{name}/{what}": value for name, of in found.items() for what, value in of.items()}
-        if self._settings.captions and run.config.parallel.strategy == "fsdp" and run.processes.world > 1:
-            return values  # generating takes another number of steps on each process
-        if self._settings.captions and run.processes.is_first:
+        # Where layers are shared out all processes generate together, else the first alone.
+        if self._settings.captions and (run.parallel.is_sharded or run.processes.is_first):
             values |= self._captions()
         run.processes.wait()
         return values

@@ -192,3 +192,5 @@ def _shard(model: Flamingo, lowered: torch.dtype | None, summed: torch.dtype, pr
         fully_shard(part, mesh=mesh, mp_policy=policy)
     # They run the language model, whose layers must be gathered as in `forward`.
     register_fsdp_forward_method(model, "settle_packing")
+    for block in model.blocks:
+        register_fsdp_forward_method(block, "see")

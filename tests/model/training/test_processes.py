@@ -15,7 +15,7 @@ from torch.distributed.checkpoint.state_dict_loader import load as load_distribu
 
 from model.training.checkpoint_reading import Reader
 from model.training.checkpoints import find_checkpoint, read_weights
-from model.training.config import TrainConfig
+from model.training.config import HeldOutSettings, TrainConfig
 from model.training.loop import train
 from model.training.records import read_metrics
 from tests.model.training.makers import micro
@@ -27,7 +27,7 @@ COARSE = ("ddp-bfloat16", "fsdp-bfloat16")
 
 def one_row_each(data: Path, output: Path, **changes: Any) -> TrainConfig:
     """With four lanes and rows read in turn, two processes with one row each see what one process sees with two."""
-    config = micro(data, output, steps=4)
+    config = micro(data, output, steps=4, held_out=HeldOutSettings(every_steps=0, batches=1, captions=2))
     return msgspec.structs.replace(config, **changes)
 
 
@@ -108,3 +108,10 @@ def test_weights_of_shares_are_written_whole(runs: Path, layout: str) -> None:
     load_distributed(shares, storage_reader=Reader(checkpoint), no_dist=True)
     assert all(torch.equal(value, shares[f"model.{name}"]) for name, value in whole.items())
     assert list(whole) == list(read_weights(find_checkpoint(runs / "one")))
+
+
+def test_captions_are_said_where_layers_are_shared_out(runs: Path) -> None:
+    """The first process alone would wait for the others for ever."""
+    for layout in ("one", *LAYOUTS):
+        measured = [row for row in read_metrics(str(runs / layout)) if "held_out/pairs/accuracy" in row]
+        assert [row["step"] for row in measured][:2] == [0, 4]
