@@ -45,7 +45,7 @@ def _evaluate(arguments: argparse.Namespace, is_first: bool) -> dict[str, Any]:
 
     config = load_file(EvaluateConfig, arguments.config, arguments.set, {})
     with join_for(config.device) as (processes, device):
-        loaded = load_model(arguments.checkpoint, device)
+        loaded = load_model(arguments.checkpoint, device, processes if config.strategy == "fsdp" else None)
         scores: list[Score] = []
         for found in evaluate(loaded, config, _on_progress if is_first else lambda *args: None, processes):
             scores.append(found)

@@ -27,6 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--max-new-tokens", type=int, default=64)
     parser.add_argument("--seed", type=int, default=0, help="of what is drawn")
     parser.add_argument("--device", default="auto", help="cpu, cuda, ...")
+    parser.add_argument("--fsdp", action="store_true", help="under torchrun: layers are shared out over the processes")
     parser.add_argument("--picture", metavar="PNG", help="write the pictures with the text beneath")
     parser.add_argument("--each", action="store_true", help="every picture by itself, not all of them in one prompt")
     parser.add_argument("--json", action="store_true", help="print JSON")
@@ -55,10 +56,12 @@ def run(arguments: argparse.Namespace) -> int:
         asked = [[path] for path in arguments.image] if arguments.each else [arguments.image]
         prompts = [split_prompt(arguments.prompt, paths) for paths in asked]
         with join_for(arguments.device) as (processes, device):
-            loaded = load_model(arguments.checkpoint, device)
-            texts = spread(
-                len(prompts), 1, lambda part: [generate_text(loaded, prompts[n], settings) for n in part], processes
-            )
+            loaded = load_model(arguments.checkpoint, device, processes if arguments.fsdp else None)
+
+            def said(numbers: range) -> list[str]:
+                return [generate_text(loaded, prompts[n], settings) for n in numbers]
+
+            texts = spread(len(prompts), 1, said, processes, together=loaded.is_shared_out)
         if arguments.picture and is_first:
             write_pictures(arguments.picture, asked, texts)
     except (SettingsError, ValueError, OSError) as error:

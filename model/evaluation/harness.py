@@ -40,6 +40,8 @@ class EvaluateConfig(Settings, frozen=True):
     """Of the examples that are drawn."""
     device: str = "auto"
     """`auto` takes the GPU if there is one."""
+    strategy: Literal["replicas", "fsdp"] = "replicas"
+    """With several processes: each has the whole model, or, for what does not fit one GPU, layers are shared out."""
 
     def __post_init__(self) -> None:
         if any(shots < 0 for shots in self.shots) or not self.shots or self.beams < 1:
@@ -141,7 +143,8 @@ def _run(
     def tell(done: int) -> None:
         on_progress(task.name, shots, done, len(queries))
 
-    said = spread(len(queries), _AT_A_TIME, answers_to, processes, tell)
+    at_a_time = 1 if task.metric == "classification" else _AT_A_TIME
+    said = spread(len(queries), at_a_time, answers_to, processes, tell, loaded.is_shared_out)
     good = [shown.item.answers for shown in queries]
     scores = METRICS["exact" if task.metric == "classification" else task.metric](said, good)
     answers = [

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import msgspec
 import torch
+from torch.distributed.fsdp import FSDPModule
 
 from model.data.config import LoaderConfig
 from model.data.tokens import Tokens, load_tokens
@@ -13,8 +14,9 @@ from model.network.late import Late
 from model.training.assembly import build_model, tokenizer_of
 from model.training.checkpoint_files import folder_store
 from model.training.checkpoints import SETTINGS, CheckpointError, find_checkpoint, read_weights
-from model.training.config import TrainConfig, held_out_loader
-from model.training.placing import make_weights, weights_by_name
+from model.training.config import ParallelSettings, TrainConfig, held_out_loader
+from model.training.parallel import ParallelModel, Processes
+from model.training.placing import make_weights, shares_of, weights_by_name
 from schemas.settings import SettingsError, load_settings
 
 
@@ -28,13 +30,22 @@ class LoadedModel:
     checkpoint: str
 
     @property
+    def is_shared_out(self) -> bool:
+        """Whether this process holds a share of its layers."""
+        return isinstance(self.model, FSDPModule)
+
+    @property
     def stop_ids(self) -> list[int]:
         """What ends an answer: the end of a chunk, and EOS where the tokenizer has it."""
         return [self.tokens.end_of_chunk_id, *([] if self.tokens.eos_id is None else [self.tokens.eos_id])]
 
 
-def load_model(folder: str, device: str = "auto") -> LoadedModel:
-    """Raises `SettingsError` where nothing lies there, `CheckpointError` where what lies there does not load."""
+def load_model(folder: str, device: str = "auto", processes: Processes | None = None) -> LoadedModel:
+    """Over several `processes` the layers are shared out (FSDP2), for what does not fit one device: all of them must
+    then generate together. Without them `device` takes all of it.
+
+    Raises `SettingsError` where nothing lies there, `CheckpointError` where what lies there does not load.
+    """
     place = find_checkpoint(folder)
     try:
         settings = load_settings(TrainConfig, folder_store(place).read(SETTINGS).decode())
@@ -44,12 +55,23 @@ def load_model(folder: str, device: str = "auto") -> LoadedModel:
     tokens = load_tokens(tokenizer_of(config))
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
-    model = _placed(config, tokens, device)
+    if processes is not None and processes.world > 1:
+        model = _shared_out(config, tokens, processes)
+    else:
+        model = _placed(config, tokens, device)
     try:
-        model.load_trainable_state_dict(read_weights(place))
+        model.load_trainable_state_dict(shares_of(read_weights(place), model))
     except ValueError as error:
         raise CheckpointError(f"{place}: {error}") from None
+    if isinstance(model, FSDPModule):
+        model.unshard()  # what lies with the root, outside of layers, blocks and connector, stays gathered
     return LoadedModel(model.eval(), tokens, held_out_loader(config), place)
+
+
+def _shared_out(config: TrainConfig, tokens: Tokens, processes: Processes) -> Flamingo:
+    late = Late()
+    model = build_model(config, tokens, late)
+    return ParallelModel(model, ParallelSettings(strategy="fsdp"), processes, packed=False, late=late).model
 
 
 def _placed(config: TrainConfig, tokens: Tokens, device: str) -> Flamingo:

@@ -37,6 +37,17 @@ def make_weights(model: nn.Module, late: Late, known: dict[str, torch.Tensor], d
                 setattr(module, name, late.value(buffer).to(device))
 
 
+def shares_of(state: dict[str, torch.Tensor], model: nn.Module) -> dict[str, torch.Tensor]:
+    """Whole tensors as this process holds them where the model's parameters of these names are sharded."""
+    parameters: dict[str, Any] = {name: parameter.data for name, parameter in model.named_parameters()}
+    return {
+        name: sharded_like(parameters[name], _share(value, parameters[name]).to(parameters[name].device))
+        if hasattr(parameters.get(name), "placements") and value.shape == parameters[name].shape
+        else value
+        for name, value in state.items()
+    }
+
+
 def _placed(parameter: nn.Parameter, value: torch.Tensor, device: torch.device) -> nn.Parameter:
     """A parameter like the one given, with this value or this process's part of it, in memory of its own."""
     sharded: Any = parameter.data

@@ -66,30 +66,35 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def ask(folder: Path, name: str) -> None:
+def ask(folder: Path, name: str, strategy: str = "replicas") -> None:
     """Scores, and what is said of pictures, in files of that name."""
+    options = ["--fsdp"] if strategy == "fsdp" else []
     run, pictures = str(folder / "run"), [f"--image={folder}/{number}.jpg" for number in range(PICTURES)]
     with (folder / f"{name}.txt").open("w") as said, contextlib.redirect_stdout(said):
-        assert main(["generate", run, *pictures, "--each", "--max-new-tokens", "4", "--device", "cpu"]) == 0
-        assert main(["evaluate", str(folder / "tasks.yaml"), run, "-o", str(folder / f"{name}.json")]) == 0
+        assert main(["generate", run, *pictures, "--each", "--max-new-tokens", "4", "--device", "cpu", *options]) == 0
+        asked = ["evaluate", str(folder / "tasks.yaml"), run, "-o", str(folder / f"{name}.json")]
+        assert main([*asked, "--set", f"strategy={strategy}"]) == 0
 
 
-def in_each(rank: int, port: int, folder: Path) -> None:
+def in_each(rank: int, ports: tuple[int, ...], folder: Path) -> None:
     os.environ |= {"RANK": str(rank), "WORLD_SIZE": "2", "LOCAL_RANK": str(rank), "MASTER_ADDR": "127.0.0.1"}
-    os.environ["MASTER_PORT"] = str(port)
     torch.set_num_threads(1)
-    ask(folder, f"of-{rank}")
+    for strategy, port in zip(("replicas", "fsdp"), ports, strict=True):
+        os.environ["MASTER_PORT"] = str(port)
+        ask(folder, f"{strategy}-{rank}", strategy)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="gloo on loopback")
 def test_two_processes_have_the_scores_and_texts_of_one(folder: Path) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = int(free.getsockname()[1])
-    mp.spawn(in_each, (port, folder), nprocs=2)  # type: ignore[attr-defined, no-untyped-call]
+    with socket.socket() as one, socket.socket() as other:
+        for each in (one, other):
+            each.bind(("127.0.0.1", 0))
+        ports = tuple(int(each.getsockname()[1]) for each in (one, other))
+    mp.spawn(in_each, (ports, folder), nprocs=2)  # type: ignore[attr-defined, no-untyped-call]
     ask(folder, "alone")
-    alone = (folder / "alone.txt").read_text()
-    assert alone.splitlines()[:PICTURES] == (folder / "of-0.txt").read_text().splitlines()[:PICTURES]
-    assert json.loads((folder / "of-0.json").read_text()) == json.loads((folder / "alone.json").read_text())
-    assert (folder / "of-1.txt").read_text() == ""
-    assert not (folder / "of-1.json").exists()
+    alone, scores = (folder / "alone.txt").read_text(), (folder / "alone.json").read_text()
+    for strategy in ("replicas", "fsdp"):
+        assert (folder / f"{strategy}-0.txt").read_text().splitlines()[:PICTURES] == alone.splitlines()[:PICTURES]
+        assert json.loads((folder / f"{strategy}-0.json").read_text()) == json.loads(scores)
+        assert (folder / f"{strategy}-1.txt").read_text() == ""
+        assert not (folder / f"{strategy}-1.json").exists()
