@@ -24,6 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     quiet_libraries()
+    from model.data.rows import LoaderError
     from model.training.checkpoints import CheckpointError
     from schemas.settings import SettingsError
 
@@ -32,7 +33,7 @@ def run(arguments: argparse.Namespace) -> int:
         report = _evaluate(arguments, is_first)
     except SettingsError as error:
         return fail(error, 2) if is_first else 2
-    except (CheckpointError, OSError) as error:
+    except (CheckpointError, LoaderError, OSError) as error:
         return fail(error, 1) if is_first else 1
     return _tell(arguments, report) if is_first else 0
 
@@ -45,11 +46,14 @@ def _evaluate(arguments: argparse.Namespace, is_first: bool) -> dict[str, Any]:
 
     config = load_file(EvaluateConfig, arguments.config, arguments.set, {})
     with join_for(config.device) as (processes, device):
-        loaded = load_model(arguments.checkpoint, device, processes if config.strategy == "fsdp" else None)
+        over = processes if config.strategy == "fsdp" else None
+        loaded = load_model(arguments.checkpoint, device, config.features, over)
         scores: list[Score] = []
         for found in evaluate(loaded, config, _on_progress if is_first else lambda *args: None, processes):
             scores.append(found)
             if is_first:
+                for line in _left_out(found, scores):
+                    print(line, file=sys.stderr)
                 line = f"{found.task}, {found.shots} shots: {found.metric} {found.score:.3f}"
                 print(line, file=sys.stderr, flush=True)
     return {"checkpoint": loaded.checkpoint, "examples": config.examples, "scores": scores}
@@ -80,6 +84,17 @@ def _on_progress(task: str, shots: int, done: int, total: int) -> None:
         print(f"{task}, {shots} shots: {done}/{total}", end=ending, file=sys.stderr, flush=True)
 
 
+def _left_out(found: "Score", scores: "list[Score]") -> list[str]:
+    """What of a task could not be used and why, said once: with its last number of shots it may be more."""
+    if any(other is not found and other.task == found.task and other.dropped == found.dropped for other in scores):
+        return []
+    return [
+        f"{found.task}: {count:,} {what} left out: {reason}"
+        for what, reasons in found.dropped.items()
+        for reason, count in reasons.items()
+    ]
+
+
 def _print(scores: "list[Score]") -> None:
     """A row for each task, a column for each number of shots."""
     from rich.console import Console
@@ -92,6 +107,6 @@ def _print(scores: "list[Score]") -> None:
     for task in dict.fromkeys(found.task for found in scores):
         row = {found.shots: found for found in scores if found.task == task}
         first = next(iter(row.values()))
-        cells = (f"{row[count].score:.3f} ± {row[count].error:.3f}" for count in shots)
+        cells = (f"{row[count].score:.3f} ± {row[count].error:.3f}" if count in row else "" for count in shots)
         table.add_row(task, first.metric, f"{first.queries:,}", *cells)
     Console(highlight=False).print(table)

@@ -56,7 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
         asked = [[path] for path in arguments.image] if arguments.each else [arguments.image]
         prompts = [split_prompt(arguments.prompt, paths) for paths in asked]
         with join_for(arguments.device) as (processes, device):
-            loaded = load_model(arguments.checkpoint, device, processes if arguments.fsdp else None)
+            loaded = load_model(arguments.checkpoint, device, processes=processes if arguments.fsdp else None)
 
             def said(numbers: range) -> list[str]:
                 return [generate_text(loaded, prompts[n], settings) for n in numbers]

@@ -3,7 +3,7 @@
 import queue
 import threading
 from collections.abc import Callable, Iterator
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 _LOOK_S = 0.1
@@ -24,12 +24,12 @@ class Ahead(Generic[T]):
 
     def __iter__(self) -> Iterator[T]:
         while True:
-            item, error = self._ready.get()
-            if error is not None:
+            found: list[Any] = [*self._ready.get()]
+            if (error := found.pop()) is not None:
                 raise error
-            if item is None:
+            if found[0] is None:
                 return
-            yield item
+            yield found.pop()  # and hold it no longer
 
     def close(self) -> None:
         self._stop.set()
@@ -38,9 +38,9 @@ class Ahead(Generic[T]):
 
     def _make(self) -> None:
         try:
-            for item in self._source:
-                if not self._put(item, None):
-                    return
+            while self._put(next(self._source), None):
+                pass
+        except StopIteration:
             self._put(None, None)
         except BaseException as error:
             self._put(None, error)

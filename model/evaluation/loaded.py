@@ -1,5 +1,6 @@
 """A trained model from the output of a run, or from one of its checkpoints."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,10 +12,12 @@ from model.data.config import LoaderConfig
 from model.data.tokens import Tokens, load_tokens
 from model.network.flamingo import Flamingo
 from model.network.late import Late
+from model.network.vision.encoder import Encoder
 from model.training.assembly import build_model, tokenizer_of
 from model.training.checkpoint_files import folder_store
 from model.training.checkpoints import SETTINGS, CheckpointError, find_checkpoint, read_weights
 from model.training.config import ParallelSettings, TrainConfig, held_out_loader
+from model.training.features import stand_in
 from model.training.parallel import ParallelModel, Processes
 from model.training.placing import make_weights, shares_of, weights_by_name
 from schemas.settings import SettingsError, load_settings
@@ -40,9 +43,12 @@ class LoadedModel:
         return [self.tokens.end_of_chunk_id, *([] if self.tokens.eos_id is None else [self.tokens.eos_id])]
 
 
-def load_model(folder: str, device: str = "auto", processes: Processes | None = None) -> LoadedModel:
+def load_model(
+    folder: str, device: str = "auto", features: Sequence[str] = (), processes: Processes | None = None
+) -> LoadedModel:
     """Over several `processes` the layers are shared out (FSDP2), for what does not fit one device: all of them must
-    then generate together. Without them `device` takes all of it.
+    then generate together. Without them `device` takes all of it. Folders of `features` stand in for the vision
+    encoder, which is not loaded then.
 
     Raises `SettingsError` where nothing lies there, `CheckpointError` where what lies there does not load.
     """
@@ -55,29 +61,32 @@ def load_model(folder: str, device: str = "auto", processes: Processes | None = 
     tokens = load_tokens(tokenizer_of(config))
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
+    vision = stand_in(config.model.vision, features) if features else None
     if processes is not None and processes.world > 1:
-        model = _shared_out(config, tokens, processes)
+        model = _shared_out(config, tokens, vision, processes)
     else:
-        model = _placed(config, tokens, device)
+        model = _placed(config, tokens, vision, device)
     try:
         model.load_trainable_state_dict(shares_of(read_weights(place), model))
     except ValueError as error:
         raise CheckpointError(f"{place}: {error}") from None
     if isinstance(model, FSDPModule):
         model.unshard()  # what lies with the root, outside of layers, blocks and connector, stays gathered
+    else:
+        model.merge_adapters()
     return LoadedModel(model.eval(), tokens, held_out_loader(config), place)
 
 
-def _shared_out(config: TrainConfig, tokens: Tokens, processes: Processes) -> Flamingo:
+def _shared_out(config: TrainConfig, tokens: Tokens, vision: Encoder | None, processes: Processes) -> Flamingo:
     late = Late()
-    model = build_model(config, tokens, late)
+    model = build_model(config, tokens, vision, late)
     return ParallelModel(model, ParallelSettings(strategy="fsdp"), processes, packed=False, late=late).model
 
 
-def _placed(config: TrainConfig, tokens: Tokens, device: str) -> Flamingo:
+def _placed(config: TrainConfig, tokens: Tokens, vision: Encoder | None, device: str) -> Flamingo:
     """The model on its device, where its weights are made one by one. Raises `SettingsError`."""
     late = None if device == "cpu" else Late()
-    model = build_model(config, tokens, late)
+    model = build_model(config, tokens, vision, late)
     if late is not None:
         try:
             make_weights(model, late, weights_by_name(model), torch.device(device))

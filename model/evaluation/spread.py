@@ -10,13 +10,16 @@ from model.training.config import ParallelSettings
 from model.training.parallel import Processes, join
 
 T = TypeVar("T")
+_PATIENCE_S = 24 * 3600.0
 ALONE = Processes(0, 1, torch.device("cpu"))
 
 
 @contextmanager
 def join_for(device: str) -> Iterator[tuple[Processes, str]]:
     """This process among the others, and its device: with several, the GPU of its number where there are GPUs."""
-    with join(ParallelSettings(device="cpu" if device == "cpu" else "auto")) as processes:
+    # The features of many examples take hours, which the others wait for.
+    settings = ParallelSettings(device="cpu" if device == "cpu" else "auto", timeout_s=_PATIENCE_S)
+    with join(settings) as processes:
         yield processes, str(processes.device) if processes.world > 1 else device
 
 

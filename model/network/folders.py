@@ -26,7 +26,7 @@ def load_folder(auto: Any, folder: str, late: Late | None = None, **options: Any
     try:
         files = _files(Path(folder)) if late is not None else []
         if late is None or not files:
-            return auto.from_pretrained(folder, local_files_only=True, **options)
+            return auto.from_pretrained(folder, local_files_only=True, trust_remote_code=False, **options)
         return _load_late(auto, folder, files, late, options)
     except SafetensorError as error:
         raise OSError(f"its safetensors are damaged: {error}") from None
@@ -49,7 +49,7 @@ def _files(folder: Path) -> list[Path]:
 def _load_late(auto: Any, folder: str, files: list[Path], late: Late, options: dict[str, Any]) -> Any:
     from transformers import AutoConfig
 
-    config = AutoConfig.from_pretrained(folder, local_files_only=True)
+    config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     state = {}
     for file in files:
         opened: Any = safe_open(file, framework="pt")

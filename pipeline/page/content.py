@@ -14,8 +14,8 @@ from itertools import accumulate, islice
 from pipeline.page.cards import Cards
 from pipeline.page.elements import CONTENT_TAGS, NARROW, NEVER_CHROME
 from pipeline.page.leaves import Container, Leaf, Media, Text
-from pipeline.page.names import CHROME_NAMES
-from pipeline.page.trim import SENTENCE_ENDS, leads_away, leave_out_labels, trim
+from pipeline.page.names import CHROME_NAMES, Names
+from pipeline.page.trim import SENTENCE_ENDS, is_prose, leads_away, leave_out_labels, trim
 from pipeline.page.verdicts import Verdict, Verdicts
 from pipeline.page.walk import Walk
 from schemas.settings import Settings
@@ -23,6 +23,7 @@ from schemas.settings import Settings
 _ITEMS = frozenset(("li", "dd", "dt", "tr", "tbody", "td", "p"))
 _TEASER = 200  # characters of prose for each linked heading that still make a teaser
 _REFERENCES, _REFERENCE = 0.8, 10  # of references at most this share is links, and so many characters each are not
+_TITLE = 15  # characters of a link that may be the title of a story, and is no button
 CARD = 3  # how many levels up the words of a picture are looked for
 _NEIGHBOURHOOD = 3  # how many levels up neighbours of the region are looked for
 
@@ -34,6 +35,8 @@ class ContentSettings(Settings, frozen=True):
     """A part named like chrome is content all the same with more than this share of the page's text outside links."""
     comment_share: float = 0.75
     """The same for a part named as comments, which are often longer than the article. In a forum they are content."""
+    author_share: float = 0.25
+    """A box about the author is chrome up to this share of the page: on their own page it is the content."""
     weak_chrome_characters: float = 200.0
     """A part with a name that content bears too, such as author or share, is chrome up to this weight of prose."""
     descend_share: float = 0.7
@@ -53,7 +56,7 @@ class ContentSettings(Settings, frozen=True):
     min_gain: float = 0.02
     """The evidence decides instead of the rules where the F1 to be expected is higher by more than this."""
     article_gain: float = 0.05
-    """The same on pages that call themselves articles, for which the rules were made."""
+    """The same on articles, for which the rules were made: pages that say they are, or have one long `<article>`."""
     min_weak_image_px: int = 200
     """An image in a weakly named part stays when it declares this width, or stands in a figure."""
 
@@ -137,9 +140,9 @@ def _chrome(walk: Walk, sums: _Sums, settings: ContentSettings) -> Verdicts:
         names = container.names
         if names.strong and not names.is_hidden and _is_box(walk, at):
             continue
-        if container.chrome < 0 and (names.strong or names.comments) and container.tag not in NEVER_CHROME:
+        if container.chrome < 0 and (names.strong or names.comments or names.is_bio):
             share = sums.unlinked(at)
-            if share <= max(names.strong * settings.chrome_share, names.comments * settings.comment_share):
+            if container.tag not in NEVER_CHROME and share <= most_chrome(names, settings)[0]:
                 container.chrome = share
         if names.is_hidden or container.chrome >= 0:
             rule, settled = "hidden" if names.is_hidden else "chrome", container.end
@@ -154,6 +157,15 @@ def _chrome(walk: Walk, sums: _Sums, settings: ContentSettings) -> Verdicts:
                     if not is_quote and not _is_picture(leaf, settings.min_weak_image_px):
                         verdicts[index] = Verdict("little_prose", prose, container)
     return verdicts
+
+
+def most_chrome(names: Names, settings: ContentSettings) -> tuple[float, str]:
+    """Up to which share of the page a part of these names is chrome, and the setting that says so."""
+    return max(
+        (names.strong * settings.chrome_share, "chrome_share"),
+        (names.comments * settings.comment_share, "comment_share"),
+        (names.is_bio * settings.author_share, "author_share"),
+    )
 
 
 def _is_box(walk: Walk, at: int) -> bool:
@@ -242,10 +254,21 @@ def _parts(walk: Walk, sums: _Sums, region: int, settings: ContentSettings) -> I
 
 
 def _is_like_content(walk: Walk, at: int) -> bool:
-    """Whether a neighbour of the region has little in links, and no heading that is one."""
+    """Whether a neighbour of the region has little in links, no heading that is one, and is no row of cards."""
     leaves = walk.leaves[walk.containers[at].first : walk.containers[at].last]
     texts = [leaf for leaf in leaves if isinstance(leaf, Text)]
-    return _link_share(texts) < 0.3 and not any(map(_is_linked_heading, texts))
+    return _link_share(texts) < 0.3 and not any(map(_is_linked_heading, texts)) and not _are_cards(texts)
+
+
+def _is_title(text: Text) -> bool:
+    """Whether a line is a link, as the title of a story is, and no button."""
+    return len(text.text) >= _TITLE and text.link_chars > 0.9 * len(text.text)
+
+
+def _are_cards(texts: list[Text]) -> bool:
+    """Whether of texts there is a line that is a link, as titles of stories are, for every two that are prose."""
+    titles = sum(map(_is_title, texts))
+    return titles > 1 and 2 * titles >= sum(map(is_prose, texts))
 
 
 def _link_share(texts: list[Text]) -> float:

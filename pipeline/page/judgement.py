@@ -14,7 +14,7 @@ import numpy as np
 
 from pipeline.page.content import CARD, ContentSettings, by_rules, upward
 from pipeline.page.evidence import Floats, evidence
-from pipeline.page.leaves import Text
+from pipeline.page.leaves import Container, Text
 from pipeline.page.metadata import Metadata
 from pipeline.page.scorer import chances, choose, expected_f1
 from pipeline.page.trim import trim
@@ -38,14 +38,16 @@ def weigh(walk: Walk, settings: ContentSettings, metadata: Metadata) -> Judgemen
     """What of a page is its main content, and how clear that is."""
     verdicts, region = by_rules(walk, rules_for(metadata, settings))
     texts = [index for index, leaf in enumerate(walk.leaves) if isinstance(leaf, Text)]
-    confidence, rows = 0.0, dict[int, Floats]()
+    confidence, rows, is_weighed = 0.0, dict[int, Floats](), False
     if texts:
         evident, _ = evidence(walk, texts, metadata, verdicts, region)
+        ruled = verdicts.copy()
         confidence = _weigh_evidence(walk, texts, evident, settings, metadata, verdicts)
+        is_weighed = verdicts != ruled
         rows = dict(zip(texts, evident, strict=True))
     if len(texts) >= settings.min_texts:
         _leave_out_repetitions(walk, verdicts)
-    trim(walk, verdicts, metadata.title, metadata.author)
+    trim(walk, verdicts, metadata.title, metadata.author, is_weighed)
     return Judgement(verdicts, confidence, rows)
 
 
@@ -61,13 +63,13 @@ def _weigh_evidence(
 
     What the rules keep stays where that is as good, and on pages too small to tell.
     """
-    chance = chances(rows)
-    chance[[_is_settled(verdicts[index], metadata.says_article) for index in texts]] = 0.0
+    chance, is_article = chances(rows), _is_article(walk, metadata)
+    chance[[_is_settled(verdicts[index], is_article) for index in texts]] = 0.0
     sizes = np.array([len(walk.leaves[index].text) for index in texts], float)
     ruled = np.array([verdicts[index] is None for index in texts])
     kept, best = choose(chance, sizes)
     as_ruled = expected_f1(ruled, chance, sizes)
-    least = settings.article_gain if metadata.says_article else settings.min_gain
+    least = settings.article_gain if is_article else settings.min_gain
     if len(texts) < settings.min_texts or best - as_ruled <= least:
         return as_ruled
     changed: set[int] = set()  # the containers of texts that are kept now and were not, or were and are not
@@ -77,6 +79,20 @@ def _weigh_evidence(
             changed.add(walk.leaves[index].container)
     _let_images_follow(walk, verdicts, changed)
     return best
+
+
+def _is_article(walk: Walk, metadata: Metadata) -> bool:
+    """Whether a page calls itself an article, or has one `<article>` that holds more than half of its words."""
+    if metadata.says_article or metadata.is_thread or "Product" in metadata.kinds:
+        return metadata.says_article
+    found = [container for container in walk.containers if container.tag == "article"]
+    return len(found) == 1 and _unlinked(walk, found[0]) > 0.5 * _unlinked(walk, walk.containers[0])
+
+
+def _unlinked(walk: Walk, container: Container) -> int:
+    """How many characters of a part stand outside links."""
+    leaves = walk.leaves[container.first : container.last]
+    return sum(len(leaf.text) - leaf.link_chars for leaf in leaves if isinstance(leaf, Text))
 
 
 def _is_settled(verdict: Verdict | None, is_article: bool) -> bool:

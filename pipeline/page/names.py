@@ -26,6 +26,11 @@ WEAK_NAMES = frozenset(
     "sharedaddy sharing signature skip social submeta tag tags teaser timestamp toc toolbar tools topbar widget "
     "widgets".split()
 )
+#: What the box about who wrote a page is called: one of the first beside one of the second, or of the third alone.
+_WRITERS = frozenset("author authors contributor contributors writer writers".split())
+_BOXES_OF_WRITERS = frozenset("about block box card description details info profile section".split())
+_LIVES = frozenset(("bio", "bios", "biography"))
+AUTHOR_NAMES = _WRITERS | _LIVES
 #: What a reader opens: of tabs one is shown at a time, of questions none of the answers.
 _PANELS = frozenset("accordion answer collapse collapsible faq tabpane tabpanel".split())
 #: What scripts draw: players of videos, whose words are on buttons, and charts, whose labels stand there twice.
@@ -39,7 +44,7 @@ _BOXES = frozenset(
 )
 _STREAMED = ' id="S:'  # React streams a part hidden, and a script moves it into place
 _CAPTION_NAMES = frozenset(("caption", "figcaption", "credit", "legend", "cutline"))
-_TELLING = CHROME_NAMES | COMMENT_NAMES | WEAK_NAMES | _PANELS | _DRAWN | frozenset(_CAPTION_NAMES)
+_TELLING = CHROME_NAMES | AUTHOR_NAMES | COMMENT_NAMES | WEAK_NAMES | _PANELS | _DRAWN | frozenset(_CAPTION_NAMES)
 _NAMED = re.compile(r' (?:class|id|role|itemprop|data-testid|data-component)="([^"]*+)"')
 _HIDING = re.compile(
     r" hidden=|aria-hidden=\"true|display\s*:\s*none|visibility\s*:\s*hidden|"
@@ -57,7 +62,18 @@ def name_hints() -> dict[str, float]:
 class Names:
     """The words of an element's names, and what follows from them."""
 
-    __slots__ = ("comments", "hint", "is_caption", "is_drawn", "is_flagged", "is_hidden", "strong", "weak", "words")
+    __slots__ = (
+        "comments",
+        "hint",
+        "is_bio",
+        "is_caption",
+        "is_drawn",
+        "is_flagged",
+        "is_hidden",
+        "strong",
+        "weak",
+        "words",
+    )
 
     def __init__(self, words: frozenset[str], is_hidden: bool) -> None:
         self.words = words
@@ -67,15 +83,22 @@ class Names:
         self.hint = max(0.0, *hints) + min(0.0, *hints) if hints else 0.0
         if not is_hidden and _TELLING.isdisjoint(words):
             self.is_hidden = self.comments = self.strong = self.weak = False
-            self.is_flagged = self.is_drawn = self.is_caption = False
+            self.is_flagged = self.is_drawn = self.is_caption = self.is_bio = False
             return
         self.is_hidden = is_hidden and _PANELS.isdisjoint(words)
         self.comments = not COMMENT_NAMES.isdisjoint(words)
         self.strong = not CHROME_NAMES.isdisjoint(words)
         self.weak = not WEAK_NAMES.isdisjoint(words)
-        self.is_flagged = self.is_hidden or self.strong or self.weak or self.comments
+        self.is_bio = _is_bio(words)
+        self.is_flagged = self.is_hidden or self.strong or self.weak or self.comments or self.is_bio
         self.is_drawn = not _DRAWN.isdisjoint(words)
         self.is_caption = not _CAPTION_NAMES.isdisjoint(words)
+
+
+def _is_bio(words: frozenset[str]) -> bool:
+    if words.isdisjoint(_WRITERS):
+        return not words.isdisjoint(_LIVES) and words <= _LIVES | _BOXES_OF_WRITERS
+    return not words.isdisjoint(_LIVES | _BOXES_OF_WRITERS)
 
 
 UNNAMED = Names(frozenset(), False)

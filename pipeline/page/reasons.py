@@ -4,8 +4,8 @@ import math
 import re
 from collections.abc import Callable
 
-from pipeline.page.content import ContentSettings
-from pipeline.page.names import CHROME_NAMES, COMMENT_NAMES, WEAK_NAMES
+from pipeline.page.content import ContentSettings, most_chrome
+from pipeline.page.names import AUTHOR_NAMES, CHROME_NAMES, COMMENT_NAMES, WEAK_NAMES
 from pipeline.page.verdicts import Verdict
 
 _LEVEL = re.compile(r"(prose|links|texts|share) of part (\d+)")
@@ -74,12 +74,13 @@ _OF_ROWS: dict[str, Callable[[float], str]] = {
 def why(verdict: Verdict, settings: ContentSettings) -> str:
     """Why a rule leaves something out: its name, what it looked at, and the limit, by its setting if it has one."""
     number, held = verdict.number, _element(verdict)
-    of_comments = verdict.container is not None and verdict.container.names.comments
-    most = (settings.comment_share, "comment_share") if of_comments else (settings.chrome_share, "chrome_share")
+    most, setting = most_chrome(verdict.container.names, settings) if verdict.container else (0.0, "")
+    if not most:  # known by its element
+        most, setting = settings.chrome_share, "chrome_share"
     said = {
         "hidden": f"{held} is not shown to readers",
         "chrome": f"{held} is the furniture of the site, with {share(number)} of the page's words outside links;"
-        f" content would have more than {share(most[0])} ({most[1]})",
+        f" content would have more than {share(most)} ({setting})",
         "little_prose": f"{held} holds {number:.0f} characters of prose;"
         f" content would have more than {settings.weak_chrome_characters:g} (weak_chrome_characters)",
         "teasers": f"{held} has {number:.0f} linked headings with little text: they invite to other pages"
@@ -105,7 +106,7 @@ def why(verdict: Verdict, settings: ContentSettings) -> str:
 def _element(verdict: Verdict) -> str:
     if verdict.container is None:
         return ""
-    telling = WEAK_NAMES if verdict.rule == "little_prose" else CHROME_NAMES | COMMENT_NAMES
+    telling = WEAK_NAMES if verdict.rule == "little_prose" else CHROME_NAMES | COMMENT_NAMES | AUTHOR_NAMES
     names = sorted(verdict.container.names.words & telling)
     return f"<{verdict.container.tag}>" + (f" named {' '.join(names)}" if names else "")
 

@@ -19,8 +19,11 @@ _WORD = re.compile(r"\w+")
 SENTENCE_ENDS = (".", "!", "?", "。", "！", "？", "।", "؟", "…", ":", "”", '"')
 
 
-def trim(walk: Walk, verdicts: Verdicts, title: str, author: str) -> None:
-    """Leaves out, of what is still kept, what stands before the prose and after it and does not belong to it."""
+def trim(walk: Walk, verdicts: Verdicts, title: str, author: str, is_weighed: bool = False) -> None:
+    """Leaves out, of what is still kept, what stands before the prose and after it and does not belong to it.
+
+    The last item of a list reads like a scrap behind an article: where the evidence has weighed them, texts stay.
+    """
     kept = [index for index, verdict in enumerate(verdicts) if verdict is None]
     prose = [index for index in kept if is_prose(walk.leaves[index])]
     for index in kept if author else ():
@@ -47,7 +50,8 @@ def trim(walk: Walk, verdicts: Verdicts, title: str, author: str) -> None:
     for index in reversed(kept):
         if index <= prose[-1]:
             break
-        verdicts[index] = verdicts[index] or _of_tail(walk.leaves[index], index < body.last)
+        if not (is_weighed and isinstance(walk.leaves[index], Text)):
+            verdicts[index] = verdicts[index] or _of_tail(walk.leaves[index], index < body.last)
     _leave_out_headings_of_nothing(walk, verdicts)
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from itertools import accumulate, count, islice, takewhile
 
 from pipeline.page.code import is_line_number, language_of
+from pipeline.page.dialogs import leave_out_dialogs
 from pipeline.page.elements import (
     BLOCKS,
     CELLS,
@@ -96,6 +97,7 @@ class Walk(MediaOfWalk):
         unlinked = lengths.copy()
         for at in markup.places("/a"):
             unlinked[at] = 0
+        self._dialogs = leave_out_dialogs(markup, unlinked)
         self._unlinked = list(accumulate(unlinked, initial=0))
         self._prose = self._outside_links(-1, len(lengths))
         self._reads_noscript = self._is_in_noscript()
@@ -128,8 +130,10 @@ class Walk(MediaOfWalk):
             if written and "src=" in written and (tag == "span" or "-" in tag):
                 self._at = at
                 self._image_of_empty(written)
-            if tag in SKIPPED or (
-                written and is_hidden(written) and tag[0] != "/" and tag not in VOID and tag not in MEDIA
+            if (
+                tag in SKIPPED
+                or at in self._dialogs
+                or (written and is_hidden(written) and tag[0] != "/" and tag not in VOID and tag not in MEDIA)
             ):
                 self._at = at
                 if tag in DRAWINGS:
@@ -199,6 +203,9 @@ class Walk(MediaOfWalk):
         self._container = len(self.containers)
         self.containers.append(Container(tag, above, role, names, len(self.leaves)))
         self._articles += tag in CONTENT_TAGS
+        if self._at in self._dialogs:
+            self.containers[-1].names = names = Names(names.words, True)
+            return self._open_flagged(tag, True, names)
         if names is UNNAMED:
             return True
         if not names.is_flagged and not names.is_drawn and not names.is_caption:

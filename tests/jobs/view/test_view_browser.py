@@ -266,3 +266,18 @@ def test_two_builds_are_compared(browser: Browser, builds: Path) -> None:  # noq
         page.wait_for_url("**/compare/interleaved")
         expect(page.get_by_role("heading", name="Images")).to_be_visible()
         context.close()
+
+
+@pytest.mark.parametrize("width", [375, 1280])
+def test_rows_of_what_was_dropped_and_the_views_of_a_sample_fit_the_screen(
+    page: Page, looked_at: Path, width: int
+) -> None:
+    page.set_viewport_size({"width": width, "height": 800})
+    sample = f"/sample/interleaved/{keys(looked_at, 'interleaved')[0]}"
+    for path in ("/drops", "/duplicates", sample, f"/source?url={SITE}/0.html"):
+        page.goto(path)
+        cut = page.evaluate(
+            "[document.documentElement, ...document.querySelectorAll('.panel, .tabs')]"
+            ".filter(one => one.scrollWidth > one.clientWidth + 1).map(one => one.className || one.tagName)"
+        )
+        assert cut == [], path

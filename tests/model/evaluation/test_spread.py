@@ -61,7 +61,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     source = {"path": str(folder / "items.jsonl")}
     one = {"query": source, "support": source, "max_new_tokens": 3}
     tasks = [{"name": "said", "metric": "exact", **one}, {"name": "chosen", "metric": "classification", **one}]
-    settings = {"tasks": tasks, "shots": [1], "beams": 2, "device": "cpu", "examples": "rices"}
+    settings = {"tasks": tasks, "shots": [1], "beams": 2, "device": "cpu"}
     (folder / "tasks.yaml").write_text(yaml.safe_dump(settings))
     return folder
 
@@ -73,7 +73,8 @@ def ask(folder: Path, name: str, strategy: str = "replicas") -> None:
     with (folder / f"{name}.txt").open("w") as said, contextlib.redirect_stdout(said):
         assert main(["generate", run, *pictures, "--each", "--max-new-tokens", "4", "--device", "cpu", *options]) == 0
         asked = ["evaluate", str(folder / "tasks.yaml"), run, "-o", str(folder / f"{name}.json")]
-        assert main([*asked, "--set", f"strategy={strategy}"]) == 0
+        examples = "random" if strategy == "fsdp" or name == "alone-random" else "rices"
+        assert main([*asked, "--set", f"strategy={strategy}", "--set", f"examples={examples}"]) == 0
 
 
 def in_each(rank: int, ports: tuple[int, ...], folder: Path) -> None:
@@ -92,9 +93,11 @@ def test_two_processes_have_the_scores_and_texts_of_one(folder: Path) -> None:
         ports = tuple(int(each.getsockname()[1]) for each in (one, other))
     mp.spawn(in_each, (ports, folder), nprocs=2)  # type: ignore[attr-defined, no-untyped-call]
     ask(folder, "alone")
-    alone, scores = (folder / "alone.txt").read_text(), (folder / "alone.json").read_text()
-    for strategy in ("replicas", "fsdp"):
-        assert (folder / f"{strategy}-0.txt").read_text().splitlines()[:PICTURES] == alone.splitlines()[:PICTURES]
-        assert json.loads((folder / f"{strategy}-0.json").read_text()) == json.loads(scores)
+    ask(folder, "alone-random")
+    for strategy, same in (("replicas", "alone"), ("fsdp", "alone-random")):
+        said, texts = ((folder / f"{name}.txt").read_text().splitlines() for name in (f"{strategy}-0", same))
+        assert said[:PICTURES] == texts[:PICTURES]
+        scores, expected = (json.loads((folder / f"{name}.json").read_text()) for name in (f"{strategy}-0", same))
+        assert scores == expected
         assert (folder / f"{strategy}-1.txt").read_text() == ""
         assert not (folder / f"{strategy}-1.json").exists()

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import torch
 from transformers import AutoConfig, AutoModel, AutoModelForCausalLM
@@ -12,6 +13,7 @@ from model.network.config import (
     CrossAttentionSettings,
     FlamingoConfig,
     LanguageSettings,
+    LoraSettings,
     VisionSettings,
 )
 from model.network.flamingo import Flamingo
@@ -80,6 +82,12 @@ def named(model: Flamingo) -> list[tuple[str, torch.Tensor]]:
 @pytest.mark.parametrize("name", LMS)
 def test_random_weights_are_those_that_would_have_been_drawn(name: str) -> None:
     check_same(from_configs(name))
+
+
+def test_adapters_and_what_of_an_encoder_is_trained(tmp_path: Path) -> None:
+    pytest.importorskip("peft")
+    settings = from_folders("tied", tmp_path, torch.float32)
+    check_same(msgspec.structs.replace(settings, lora=LoraSettings(rank=2), train_vision=True))
 
 
 @pytest.mark.parametrize("name", LMS)

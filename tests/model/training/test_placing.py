@@ -43,7 +43,7 @@ def config_of(data: Path, output: Path, precision: Any = "float32") -> TrainConf
 
 
 def laid_out(config: TrainConfig, processes: Processes, late: Late | None) -> Flamingo:
-    model = build_model(config, load_tokens(tokenizer_of(config)), late)
+    model = build_model(config, load_tokens(tokenizer_of(config)), late=late)
     # What two rows of a batch say of each other cannot be asked of a process alone.
     model.settle_packing = lambda packed=True: None  # type: ignore[method-assign]
     return ParallelModel(model, config.parallel, processes, late=late).model
@@ -112,12 +112,12 @@ def test_what_is_read_at_once_is_placed_with_what_is_made_late(data: Path, tmp_p
     settings = msgspec.structs.replace(config.model, lm=LanguageSettings(path=str(tmp_path / "lm")))
     config = msgspec.structs.replace(config, model=settings)
     now, late = laid_out(config, ALONE, None), Late()
-    model = build_model(config, load_tokens(tokenizer_of(config)), late)
+    model = build_model(config, load_tokens(tokenizer_of(config)), late=late)
     assert {parameter.is_meta for parameter in model.parameters()} == {True, False}
     placed = ParallelModel(model, config.parallel, ALONE, late=late).model
     for (name, mine), (_, made) in zip(now.state_dict().items(), placed.state_dict().items(), strict=True):
         assert torch.equal(mine, made), name
-    elsewhere = build_model(config, load_tokens(tokenizer_of(config)), late)
+    elsewhere = build_model(config, load_tokens(tokenizer_of(config)), late=late)
     make_weights(elsewhere, late, weights_by_name(elsewhere), torch.device("meta"))
     assert all(value.is_meta for value in elsewhere.state_dict().values())
     with one_of(2, 1) as processes:

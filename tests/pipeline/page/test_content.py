@@ -47,6 +47,65 @@ def test_page_furniture_is_left_out_by_whole_words_of_its_names(named):
     assert content(f"<div class=page>{paragraphs(3)}{chrome}{paragraphs(3, 3)}</div>") == BODY
 
 
+TERMS = f"<h2>Terms of service</h2>{paragraphs(40, 50)}"
+
+
+@pytest.mark.parametrize(
+    "dialog",
+    [
+        f"<div role=dialog>{TERMS}</div>",
+        f"<div aria-modal=true>{TERMS}</div>",
+        f"<section role=alertdialog><div>{TERMS}</div></section>",
+        f"<terms-popup role=dialog>{TERMS}</terms-popup>",
+        f"<dialog>{TERMS}</dialog>",
+        f"<footer><p>A shop.</p><div role=dialog>{TERMS}</div><div role=dialog>{TERMS}</div></footer>",
+    ],
+)
+def test_a_dialog_is_not_read_though_it_says_more_than_the_page(dialog):
+    assert content(f"<div>{paragraphs(6)}</div>{dialog}") == BODY
+    assert content(f"{dialog}<div><div>{paragraphs(6)}</div></div>") == BODY
+
+
+def test_a_page_that_is_all_a_dialog_is_read():
+    assert content(f"<p>Menu</p><div role=dialog aria-modal=true>{paragraphs(6)}</div>") == BODY
+
+
+@pytest.mark.parametrize("tag", ["div", "p", "li"])
+def test_a_row_of_cards_beside_the_text_does_not_join_it(tag):
+    cards = "".join(
+        f"<div><{tag}><a href=/{n}>The title of story {n}</a></{tag}><p>{prose(60 + n, 2)}</p><i>2026</i></div>"
+        for n in range(3)
+    )
+    assert content(f"<div><div>{paragraphs(6)}</div><div class=x1>{cards}</div></div>") == BODY
+
+
+def test_the_rest_of_the_text_joins_it_though_two_of_its_lines_are_links():
+    lines = "".join(f"<p><a href=/{n}>{prose(n + 30, 1)}</a></p>" for n in range(2))
+    found = content(f"<div><div>{paragraphs(3)}</div><div class=x1>{lines}{paragraphs(6, 3)}</div></div>")
+    assert [text for text in found if text in BODY] == BODY
+
+
+@pytest.mark.parametrize(
+    "named", ["author-box", "authorBio", "about-the-author", "entry-author-info", "post_author_description", "bio"]
+)
+def test_a_box_about_the_author_is_left_out_however_much_it_says(named):
+    box = f"<div class='{named}'><h3>Jane Doe</h3>{paragraphs(1, 80, 8)}</div>"
+    assert content(f"<div>{paragraphs(12)}</div>{box}") == [prose(number) for number in range(12)]
+    assert content(f"<div>{paragraphs(6)}{box}{paragraphs(6, 6)}</div>") == [prose(number) for number in range(12)]
+
+
+@pytest.mark.parametrize(
+    "named", ["author-page", "authors", "by-author", "post author-jane", "bionics box", "bio bio-lab"]
+)
+def test_a_part_is_no_box_about_its_author_because_it_names_one(named):
+    part = f"<div class='{named}'>{paragraphs(2, 80)}</div>"
+    assert len(content(f"<div>{paragraphs(6)}{part}{paragraphs(6, 6)}</div>")) == 14
+
+
+def test_the_page_of_an_author_keeps_what_it_says_of_them():
+    assert content(f"<div><div class='author-bio'>{paragraphs(3)}</div>{paragraphs(3, 3, 2)}</div>")[:3] == BODY[:3]
+
+
 @pytest.mark.parametrize(
     "name",
     ["silhouette", "headline", "shareholders", "administration", "socialism", "download", "navy-history", "stage"],

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from pipeline.page import judgement
 from pipeline.page.explain import TextItem, explain_page
 from pipeline.page.extract import extract_page
 from pipeline.page.metadata import Metadata
@@ -32,6 +33,31 @@ def test_what_readers_wrote_below_an_article_is_no_part_of_it() -> None:
     head = '<meta property="og:type" content="article">'
     found = texts(f"{MENU}<article>{paragraphs(12, 40)}</article><div id=comments>{POSTS}</div>", head)
     assert found == [prose(number) for number in range(40, 52)]
+
+
+@pytest.mark.parametrize(
+    ("body", "are_kept"),
+    [
+        (f"<article>{paragraphs(9, 40)}</article><div class=related>{paragraphs(5)}</div>", False),
+        (f"<div>{paragraphs(9, 40)}</div><div class=related>{paragraphs(5)}</div>", True),
+        (f"<article>{paragraphs(9, 40)}</article><article class=related>{paragraphs(5)}</article>", True),
+        (
+            f"<article>{paragraphs(4, 40)}</article><div class=related>{paragraphs(5)}</div><div>{paragraphs(5)}</div>",
+            True,
+        ),
+    ],
+)
+def test_evidence_adds_no_furniture_to_a_page_of_one_article(
+    body: str, are_kept: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(judgement, "chances", lambda rows: np.full(len(rows), 0.99))
+    assert (prose(2) in texts(body)) == are_kept
+
+
+def test_what_the_evidence_keeps_behind_the_last_sentence_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    items = "".join(f"<div><p><a href=/{n}>Recipe number {n}</a></p></div>" for n in range(14))
+    monkeypatch.setattr(judgement, "chances", lambda rows: np.full(len(rows), 0.99))
+    assert texts(f"<div><p>{prose(1)}</p></div><div>{items}</div>")[1:] == [f"Recipe number {n}" for n in range(14)]
 
 
 def test_a_page_that_scripts_draw_is_read_in_noscript() -> None:
