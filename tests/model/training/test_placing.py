@@ -20,7 +20,7 @@ from model.network.late import Late
 from model.training.assembly import build_model, tokenizer_of
 from model.training.config import TrainConfig
 from model.training.parallel import ParallelModel, Processes
-from model.training.placing import make_weights, rows_of_share, weights_by_name
+from model.training.placing import make_weights, rows_of_share, shares_of, weights_by_name
 from tests.model.training.makers import micro
 
 ALONE = Processes(0, 1, torch.device("cpu"))
@@ -126,3 +126,20 @@ def test_what_is_read_at_once_is_placed_with_what_is_made_late(data: Path, tmp_p
         torch.equal(part.to_local(), now.state_dict()[name][rows_of_share(len(part), 1, 2)])
         for name, part in shared.items()
     )
+
+
+def test_whole_weights_are_taken_by_shares(data: Path, tmp_path: Path) -> None:
+    """As of a checkpoint that is evaluated, or that a run starts from; one that does not fit is named."""
+    config = config_of(data, tmp_path)
+    given = {
+        name: torch.rand_like(value) for name, value in laid_out(config, ALONE, None).trainable_state_dict().items()
+    }
+    with one_of(2, 1) as processes:
+        model = laid_out(config, processes, Late())
+        model.load_trainable_state_dict(shares_of(given, model))
+        for name, parameter in model.trainable_parameters().items():
+            sharded: Any = parameter.data
+            assert torch.equal(sharded.to_local(), given[name][rows_of_share(len(given[name]), 1, 2)]), name
+        gates = next(name for name in given if "gate" in name)
+        with pytest.raises(ValueError, match=rf"{gates} is \(2,\), not \(1,\)"):
+            model.load_trainable_state_dict(shares_of({**given, gates: torch.zeros(2)}, model))
