@@ -35,8 +35,8 @@ def made(path: Path, count: int, width: int) -> Features:
         some = kinds[rng.integers(KINDS, size=stop - start)] + rng.normal(size=(stop - start, width)).astype(np.float32)
         table[start:stop] = some / np.linalg.norm(some, axis=1, keepdims=True)
     table.flush()
-    loaded: Features = np.load(path, mmap_mode="r")
-    return loaded
+    features: Features = np.load(path, mmap_mode="r")
+    return features
 
 
 def timed(what: str, run: Callable[[], Any], device: str) -> Any:

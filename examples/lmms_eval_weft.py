@@ -17,7 +17,7 @@ from lmms_eval.api.model import lmms
 from lmms_eval.api.registry import register_model
 
 from model.data.documents import Medium
-from model.data.images import Pixels, frames_of
+from model.data.images import Pixels, pixels_of
 from model.data.sequences import rng_of
 from model.evaluation.loaded import load_model
 from model.evaluation.text_generation import read_medium
@@ -87,7 +87,7 @@ class Weft(lmms):  # type: ignore[misc]
             return read_medium(self._loaded, Path(visual))
         file = io.BytesIO()
         visual.convert("RGB").save(file, "PNG", compress_level=0)
-        return frames_of(Medium(file.getvalue()), rng_of("lmms-eval"), self._loaded.data.images)
+        return pixels_of(Medium(file.getvalue()), rng_of("lmms-eval"), self._loaded.data.images)
 
     def _settings(self, wanted: dict[str, Any]) -> GenerateSettings:
         drawn = bool(wanted.get("do_sample")) and float(wanted.get("temperature") or 0) > 0

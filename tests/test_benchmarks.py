@@ -116,8 +116,8 @@ def test_the_figures_of_a_gpu_are_taken_of_a_tiny_size_on_a_cpu(tmp_path: Path) 
     """So that the first run on a GPU does not fail for want of a name. Where torch sees none it says so in a line."""
     from benchmarks.gpu.__main__ import main
 
-    out = tmp_path / "figures.json"
-    assert main(["attention", "waiting", "--device", "cpu", "--workers", "1", "--out", str(out)]) == 0
+    out, runs = tmp_path / "figures.json", ["--runs", "threads", "processes"]
+    assert main(["attention", "waiting", "--device", "cpu", "--workers", "1", *runs, "--out", str(out)]) == 0
     assert main(["steps", "--device", "cpu", "--ways", "weft", OPEN_FLAMINGO]) == 0
     figures = json.loads(out.read_text("utf-8"))
     assert {row["way"] for row in figures["attention"]} >= {"dense mask, SDPA", "grouped", "chunked"}

@@ -48,7 +48,10 @@ WAYS: dict[str, tuple[Any, float | None, bool]] = {
 
 
 def waiting(size: Size, device: torch.device, workers: int, names: Sequence[str] = ()) -> Iterator[dict[str, Any]]:
-    """A line for each shape and each of the ways, some of them by name; of the second half of the run."""
+    """A line for each shape and each of the ways, some of them by name; of the second half of the run.
+
+    Not compiled on a CPU, unless it is asked for: that takes minutes.
+    """
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         _write_pages(folder / "pages")
@@ -56,7 +59,7 @@ def waiting(size: Size, device: torch.device, workers: int, names: Sequence[str]
         tokenizer = train_tokenizer(iter([" ".join(WORDS)] * 4), 300)
         tokenizer.save(str(folder / "tokenizer.json"))
         (folder / "tokenizer_config.json").write_text(json.dumps({"bos_token": BOS, "eos_token": EOS}))
-        for name in names or WAYS:
+        for name in names or [name for name in WAYS if device.type == "cuda" or not WAYS[name][2]]:
             workers_are, switch_s, compiled = WAYS[name]
             for shape in size.shapes:
                 read = ReadSettings(workers=workers, workers_are=workers_are, prefetch_rows=2 * shape.rows)

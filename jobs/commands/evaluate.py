@@ -89,7 +89,7 @@ def _left_out(found: "Score", scores: "list[Score]") -> list[str]:
     if any(other is not found and other.task == found.task and other.dropped == found.dropped for other in scores):
         return []
     return [
-        f"{found.task}: {count:,} {what} left out: {reason}"
+        f"{found.task}: left out of its {what}: {reason} {count:,}"
         for what, reasons in found.dropped.items()
         for reason, count in reasons.items()
     ]

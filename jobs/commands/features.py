@@ -78,4 +78,6 @@ def _tell(kind: str, url: str, written: "Written") -> None:
     print(f"{kind}: {written.samples:,} samples, {written.frames:,} frames{a_frame}")
     for reason, count in written.drops.items():
         print(f"  without features: {reason} {count:,}")
+    if written.removed:
+        print(f"  {written.removed:,} shards are not there any more: their features were removed")
     print(f"next: features: {url} beside shards, in the datasets of weft train")

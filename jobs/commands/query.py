@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
     from jobs.dataset.index import Index
 
-_EXAMPLES = """tables: interleaved, pairs, clips (those that are there), samples (what they have in common), drops
+_EXAMPLES = """tables: interleaved, pairs, clips (those that are there), samples (what they have in common), drops,
+removed, and embeddings, of --embeddings
 examples:
   weft query out "select domain, count(*) n from interleaved group by 1 order by n desc"
   weft query out "select reason, count(*) from drops where kind = 'image' group by 1"

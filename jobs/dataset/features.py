@@ -56,12 +56,13 @@ class Written(msgspec.Struct, frozen=True):
     frames: int
     bytes: int
     drops: dict[str, int]
+    removed: int  # shards that are gone, whose features went after them
 
 
 def write_features(
     shards: str, kind: Kind, output: Store, config: FeaturesConfig, engine: EngineSettings, encoders: Encoders
 ) -> Written:
-    """Write the features of every shard that has none yet.
+    """Write the features of every shard that has none yet, and remove those of shards that are not there any more.
 
     Raises `FeaturesError`, `SettingsError`, `StepError` and `OSError`.
     """
@@ -85,7 +86,7 @@ def write_features(
     else:
         show_done("features", names)
     output.remove_all([f"{SHARDS}/{name}" for name in output.list(SHARDS) if name.startswith(".")])
-    return _sum(output, names)
+    return _sum(output, names, _without_shards(output, done - set(names)))
 
 
 class _Wanted:
@@ -182,7 +183,14 @@ def _marked(output: Store) -> set[str]:
     return {name.removesuffix(".json") for name in output.list(COMMITS)}
 
 
-def _sum(output: Store, names: Sequence[str]) -> Written:
+def _without_shards(output: Store, names: set[str]) -> int:
+    """What is removed from a dataset must not live on in its features. Marks go first: nothing half counts."""
+    output.remove_all([f"{COMMITS}/{name}.json" for name in sorted(names)])
+    output.remove_all([f"{SHARDS}/{name}.tar{ending}" for name in sorted(names) for ending in ("", ".idx")])
+    return len(names)
+
+
+def _sum(output: Store, names: Sequence[str], removed: int) -> Written:
     """Of the shards that there are now."""
     marks = [
         msgspec.json.decode(data, type=ShardFeatures)
@@ -197,4 +205,5 @@ def _sum(output: Store, names: Sequence[str]) -> Written:
         sum(mark.frames for mark in marks),
         sum(mark.bytes for mark in marks),
         dict(sorted(drops.items())),
+        removed,
     )

@@ -93,6 +93,7 @@ class Index:
         self.marks, self.kinds = self._tables.marks, self._tables.kinds
         self.other = Tables(self._connection, other, OTHER) if other is not None else None
         files = [*self._tables.files, *(self.other.files if self.other is not None else [])]
+        self.has_embeddings = bool(embeddings)
         if embeddings:
             files += self._define_embeddings(embeddings)
         parts = [f"SELECT '{kind}' AS kind, {', '.join(self._common(kind))} FROM {kind}" for kind in self.kinds]
@@ -102,6 +103,13 @@ class Index:
         self._connection.execute(f"SET allowed_paths = {literals(files)}")
         self._connection.execute("SET enable_external_access = false")
         self._connection.execute("SET lock_configuration = true")
+
+    @property
+    def tables(self) -> list[str]:
+        """Those that can be asked, the samples first."""
+        others = [f"{OTHER}{name}" for name in (*self.other.kinds, "drops")] if self.other is not None else []
+        common = ["samples"] if self.kinds else []
+        return [*self.kinds, *common, "drops", "removed", *([EMBEDDINGS] if self.has_embeddings else []), *others]
 
     def of_shards(self, kind: str, shards: Sequence[str]) -> str:
         """What stands behind FROM in place of `kind` where only these of its shards are meant; no others are opened."""

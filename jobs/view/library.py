@@ -75,7 +75,7 @@ class Library:
         """
         other = Store(compared_with) if compared_with else None
         self.store, self.index = store, Index(store, embeddings=embeddings, other=other)
-        self.has_embeddings = bool(embeddings)
+        self.has_embeddings = self.index.has_embeddings
         self.dataset: Dataset | None = read_dataset(store) if store.exists(DATASET) else None
         self.kinds = self.index.kinds
         self.columns = {kind: self.index.columns(kind) for kind in self.kinds}

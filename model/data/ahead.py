@@ -3,7 +3,7 @@
 import queue
 import threading
 from collections.abc import Callable, Iterator
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 T = TypeVar("T")
 _LOOK_S = 0.1
@@ -24,12 +24,14 @@ class Ahead(Generic[T]):
 
     def __iter__(self) -> Iterator[T]:
         while True:
-            found: list[Any] = [*self._ready.get()]
-            if (error := found.pop()) is not None:
+            item, error = self._ready.get()
+            if error is not None:
                 raise error
-            if found[0] is None:
+            if item is None:
                 return
-            yield found.pop()  # and hold it no longer
+            given = [item]
+            del item
+            yield given.pop()  # and hold it no longer
 
     def close(self) -> None:
         self._stop.set()

@@ -91,8 +91,8 @@ class Reader:
         """Key of a sample, and its members by field. Raises `Drop("broken_sample")`, and `OSError` after all tries."""
         start, end = self._span(shard, sample)
         read = partial(self._read_retried, shard, start, end - start)
-        by_ranges = self._ahead if self._cache is None else None
-        data = by_ranges.take((self, shard, sample), read) if by_ranges is not None else read()
+        ahead = self._ahead if self._cache is None else None
+        data = read() if ahead is None else ahead.take((self, shard, sample), read)
         if len(data) < end - start:
             raise Drop("broken_sample", f"the tar ends within sample {sample}")
         return parse_sample(data)

@@ -39,9 +39,9 @@ def to_row(
     sequences: Seq[Sequence],
     frames_FHWC: Pixels,
     frame_counts_M: Ints,
-    features: Features | None,
     source: int,
     loss_weight: float,
+    features: Features | None = None,
 ) -> Row:
     """Sequences end to end. The loops over documents are here, where workers run, not where batches are made."""
     media = np.cumsum([0, *(len(sequence.media) for sequence in sequences)])

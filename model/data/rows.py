@@ -93,8 +93,8 @@ class RowMaker:
             sequences.append(item.sequence)
         if not sequences:
             return None
-        seen = seen_frames(frames, self._config.images.size_px)
-        return to_row(sequences, *seen, self._source, self._settings.weight)
+        frames_FHWC, counts_M, features = seen_frames(frames, self._config.images.size_px)
+        return to_row(sequences, frames_FHWC, counts_M, self._source, self._settings.weight, features)
 
     def failed_to_read(self) -> None:
         """Count a failure that no drop tells of."""

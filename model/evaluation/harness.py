@@ -14,7 +14,7 @@ from model.evaluation.feature_store import FeatureStore, encode, encoder_fingerp
 from model.evaluation.items import Item
 from model.evaluation.loaded import LoadedModel
 from model.evaluation.metrics import METRICS
-from model.evaluation.prompts import TEXT_EXAMPLES, Showing, Shown, answer_text, choose, in_context, query_text
+from model.evaluation.prompts import TEXT_EXAMPLES, Examples, Showing, Shown, answer_text, in_context, query_text
 from model.evaluation.similar import ranked
 from model.evaluation.spread import ALONE, spread
 from model.evaluation.tasks import Task, TaskSettings, decide, read_items
@@ -100,34 +100,44 @@ def evaluate(
     """Scores, task by task. `on_progress` gets task, shots, queries done and queries in all. Raises `SettingsError`."""
     if not config.tasks:
         raise SettingsError("tasks: name at least one")
-    for task in [decide(settings) for settings in config.tasks]:
-        run = _TaskRun(loaded, config, task, processes)
+    showing = Showing(_images(loaded, config))
+    # What does not read is told before the first task has taken its hours.
+    for run in [_TaskRun(loaded, config, decide(settings), showing, processes) for settings in config.tasks]:
+        run.prepare()
         for shots in config.shots:
-            if not shots or task.support is not None:
+            if not shots or run.task.support is not None:
                 yield run.score(shots, on_progress)
 
 
 class _TaskRun:
     """One task: its items, and which examples a query gets."""
 
-    def __init__(self, loaded: LoadedModel, config: EvaluateConfig, task: Task, processes: Processes) -> None:
-        self._loaded, self._config, self._task, self._processes = loaded, config, task, processes
+    def __init__(
+        self, loaded: LoadedModel, config: EvaluateConfig, task: Task, showing: Showing, processes: Processes
+    ) -> None:
+        """Reads what is asked, but no picture. Raises `SettingsError`."""
+        self._loaded, self._config, self.task, self._showing = loaded, config, task, showing
+        self._processes = processes
         self._rows: tuple[list[DropRow], list[DropRow]] = [], []
         self._asked, self._exemplary = (Tally(rows.append) for rows in self._rows)
         self._support = read_items(task.support, self._exemplary, loaded.data.images) if task.support else []
         self._queries = read_items(task.query, self._asked, loaded.data.images)
-        self._showing = Showing(_images(loaded, config))
         self._broken: set[int] = set()  # examples that do not decode, by their place
         self._unseen: set[int] = set()  # queries that do not
         self._last: tuple[Prompt, list[list[int]], list[list[float]]] | None = None
         self._ranked: list[list[int]] | None = None
-        if config.examples == "rices" and task.support is not None:
-            if loaded.is_shared_out:
+        self._drawable = Examples(self._support, config.seed)
+
+    def prepare(self) -> None:
+        """What is done once for all numbers of shots."""
+        if self._config.examples == "rices" and self.task.support is not None:
+            if self._loaded.is_shared_out:
                 raise SettingsError("examples: rices asks the encoder of each process: not with strategy fsdp")
             self._rank()
+            self._drawable = Examples(self._support, self._config.seed)
 
     def score(self, shots: int, on_progress: OnProgress) -> Score:
-        task, is_choice = self._task, self._task.metric in CHOICE_METRICS
+        task, is_choice = self.task, self.task.metric in CHOICE_METRICS
 
         def answered(numbers: range) -> list[_Answered]:
             shown = self._shown([numbered[n] for n in numbers])
@@ -164,7 +174,7 @@ class _TaskRun:
         likelihoods: list[Floats],
         candidates: list[Sequence[str]],
     ) -> Score:
-        task = self._task
+        task = self.task
         try:
             if task.metric in CHOICE_METRICS:
                 judged = CHOICE_METRICS[task.metric](likelihoods, items, candidates)
@@ -214,6 +224,7 @@ class _TaskRun:
                         self._showing(self._support[place])
                     except Drop as drop:
                         self._broken.add(place)
+                        self._drawable.leave_out(place)
                         key = self._support[place].key
                         self._exemplary.drop(DropRow(key, "sample", drop.reason, drop.detail))
 
@@ -222,8 +233,7 @@ class _TaskRun:
             return []
         if self._ranked is not None:
             return [place for place in self._ranked[n] if place not in self._broken][:shots][::-1]
-        sound = [place for place in range(len(self._support)) if place not in self._broken]
-        return choose(self._support, self._queries[n], shots, self._config.seed, sound)
+        return self._drawable.drawn(self._queries[n], shots)
 
     def _rank(self) -> None:
         """The most alike of each query, found once for all numbers of shots, by the first process for all.
@@ -250,7 +260,7 @@ class _TaskRun:
             support, rows_N = encode(loaded, store, self._support, self._showing, self._exemplary)
             queries, rows_Q = encode(loaded, store, self._queries, self._showing, self._asked)
             if not support or not queries:
-                raise SettingsError(f"task {self._task.name}: none of its queries or examples can be decoded")
+                raise SettingsError(f"task {self.task.name}: none of its queries or examples can be decoded")
             most = max(max(self._config.shots), TEXT_EXAMPLES)
             alike = ranked(support, store, rows_N, queries, store[rows_Q], most, loaded.model.device)
         finally:
@@ -258,19 +268,19 @@ class _TaskRun:
         return _places(support, self._support), _places(queries, self._queries), alike
 
     def _said(self, shown: dict[int, Shown], shots: int) -> list[str]:
-        task, loaded = self._task, self._loaded
+        task, loaded = self.task, self._loaded
         prompts = [self._prompt(self._examples(n, shots or TEXT_EXAMPLES), query, shots) for n, query in shown.items()]
         settings = GenerateSettings(max_new_tokens=task.max_new_tokens, beams=self._config.beams)
         made = generate(loaded.model, prompts, loaded.stop_ids, settings)
         return [_only_answer(loaded.tokens.decode(ids), task.template) for ids in made]
 
     def _candidates(self, query: Item) -> Sequence[str]:
-        known = query.candidates or self._task.classes
+        known = query.candidates or self.task.classes
         return known or tuple(sorted({answer for item in self._support for answer in item.answers}))
 
     def _likelihoods(self, n: int, query: Shown, shots: int) -> Floats:
         """Of each candidate, averaged over orders of the examples. At 0 shots no example (A.2)."""
-        task, tokens = self._task, self._loaded.tokens
+        task, tokens = self.task, self._loaded.tokens
         before = query_text(task.template, query.item)
         texts = [tokens.encode_after(before, answer_text(task.template, name)) for name in self._candidates(query.item)]
         totals = np.zeros(len(texts))
@@ -293,7 +303,7 @@ class _TaskRun:
         return found
 
     def _prompt(self, examples: list[Shown], query: Shown, shots: int) -> Prompt:
-        return in_context(examples, query, self._task.template, self._loaded.tokens, with_media=shots > 0)
+        return in_context(examples, query, self.task.template, self._loaded.tokens, with_media=shots > 0)
 
 
 def _images(loaded: LoadedModel, config: EvaluateConfig) -> ImageSettings:

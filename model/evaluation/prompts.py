@@ -96,17 +96,27 @@ def answer_text(template: str, answer: str) -> str:
     return (" " if before.endswith(" ") else "") + answer + after
 
 
-def choose(
-    support: Sequence[Item], query: Item, shots: int, seed: int, places: Sequence[int] | None = None
-) -> list[int]:
-    """Places of so many examples of the query's group, drawn anew for each query, in random order; never the query.
+class Examples:
+    """Which of the support items a query may be shown: those of its group, but never the query itself."""
 
-    Only of `places`, where they are given.
-    """
-    among = range(len(support)) if places is None else places
-    own = [n for n in among if support[n].group == query.group and support[n].key != query.key]
-    rng = random.Random(f"{seed}/{query.group}/{query.key}")
-    return rng.sample(own, min(shots, len(own)))
+    def __init__(self, support: Sequence[Item], seed: int) -> None:
+        self._support, self._seed = support, seed
+        self._of_group: dict[str, list[int]] = {}
+        self._keys: set[str] = set()
+        for place, item in enumerate(support):
+            self._of_group.setdefault(item.group, []).append(place)
+            self._keys.add(item.key)
+
+    def leave_out(self, place: int) -> None:
+        """One that does not decode."""
+        self._of_group[self._support[place].group].remove(place)
+
+    def drawn(self, query: Item, shots: int) -> list[int]:
+        """Places of so many, drawn anew for each query, in random order."""
+        own = self._of_group.get(query.group, [])
+        if query.key in self._keys:
+            own = [place for place in own if self._support[place].key != query.key]
+        return random.Random(f"{self._seed}/{query.group}/{query.key}").sample(own, min(shots, len(own)))
 
 
 class _Builder:

@@ -1,5 +1,6 @@
 """`config.json` of an exported model."""
 
+import copy
 import json
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from transformers import PreTrainedConfig
 
 from model.network.config import FlamingoConfig
 from model.network.flamingo import Flamingo
-from schemas.settings import settings_of
+from schemas.settings import changed, settings_of
 
 
 class WeftConfig(PreTrainedConfig):  # type: ignore[misc]
@@ -29,6 +30,14 @@ class WeftConfig(PreTrainedConfig):  # type: ignore[misc]
     def settings(self) -> FlamingoConfig:
         """Raises `SettingsError`."""
         return settings_of(FlamingoConfig, self.network or {})
+
+    def with_frozen_in(self, dtype: str) -> "WeftConfig":
+        """A copy, language model and encoder in another precision. Raises `SettingsError`."""
+        other, settings = copy.deepcopy(self), self.settings
+        lm, vision = (changed(part, {"dtype": dtype}) for part in (settings.lm, settings.vision))
+        other.network = msgspec.to_builtins(msgspec.structs.replace(settings, lm=lm, vision=vision))
+        other.dtype = dtype
+        return other
 
     @property
     def refers(self) -> bool:

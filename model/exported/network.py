@@ -24,6 +24,7 @@ from model.network.vision.patch import PatchEncoder
 
 #: Trained in float32, whatever the frozen parts are held in.
 TRAINED = ("flamingo.connector", "flamingo.blocks", "flamingo.new_embeddings", "flamingo.new_logits")
+WEIGHTS = "model.safetensors"
 _IGNORED = -100  # the label of a token that is not predicted
 
 
@@ -52,13 +53,15 @@ class WeftForConditionalGeneration(PreTrainedModel, GenerationMixin):  # type: i
         """As of any model. Where the frozen parts lie elsewhere, they are read there."""
         config = options.get("config")
         if config is None:
-            config = options["config"] = WeftConfig.from_pretrained(name)
-        if isinstance(config, WeftConfig) and config.refers:
+            config = WeftConfig.from_pretrained(name)
+        if config.refers:
             return cls._with_frozen_elsewhere(name, config, options)
-        found = super().from_pretrained(name, *inputs, **options)
-        if options.get("dtype", "auto") == "auto":
-            model = found[0] if isinstance(found, tuple) else found  # beside what was missing, where that is asked for
-            model.flamingo.vision.to(getattr(torch, config.settings.vision.dtype))
+        dtype = options.pop("torch_dtype", None) or options.get("dtype", "auto")
+        if dtype != "auto":
+            config = config.with_frozen_in(dtype if isinstance(dtype, str) else str(dtype).removeprefix("torch."))
+        found = super().from_pretrained(name, *inputs, **{**options, "config": config, "dtype": dtype})
+        model = found[0] if isinstance(found, tuple) else found  # beside what was missing, where that is asked for
+        model.flamingo.vision.to(getattr(torch, config.settings.vision.dtype))
         return found
 
     @classmethod
@@ -66,11 +69,16 @@ class WeftForConditionalGeneration(PreTrainedModel, GenerationMixin):  # type: i
         if refused := [option for option in ("dtype", "device_map", "quantization_config") if options.get(option)]:
             raise ValueError(f"{', '.join(refused)}: only of a model that was exported with its frozen parts")
         model = cls(config)
-        file = cached_file(os.fspath(name), "model.safetensors")
+        file = cached_file(os.fspath(name), WEIGHTS)
         model.flamingo.load_trainable_state_dict(
             {key.removeprefix("flamingo."): value for key, value in load_file(file).items()}
         )
         return model.eval()
+
+    @classmethod
+    def is_custom_code(cls) -> bool:
+        """Most of it is none: else buffers that a model of transformers gives to its parts stay as memory is."""
+        return False
 
     def forward(
         self,
@@ -172,6 +180,7 @@ class WeftForConditionalGeneration(PreTrainedModel, GenerationMixin):  # type: i
             media_index_BT=media_index,
             frames_FCHW=frames_FCHW.to(self.flamingo.device),
             frame_offsets_M1=F.pad(counts_M.cumsum(0), (1, 0)),
+            features_FVI=None,
         )
 
 

@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from safetensors.torch import save_file
 from transformers import GenerationConfig, PreTrainedTokenizerFast
 
 from model.data.tokens import END_OF_CHUNK, IMAGE, Tokens
@@ -11,7 +12,7 @@ from model.evaluation.loaded import LoadedModel, load_model
 from model.exported.card import model_card
 from model.exported.code import auto_map, write_code
 from model.exported.config import config_of
-from model.exported.network import WeftForConditionalGeneration
+from model.exported.network import WEIGHTS, WeftForConditionalGeneration
 from model.exported.processor import WeftProcessor
 from model.training.checkpoint_files import folder_store
 from model.training.checkpoints import SETTINGS
@@ -81,5 +82,12 @@ def tokenizer_of(tokens: Tokens) -> Any:
 def write_model(loaded: LoadedModel, folder: Path, refer: bool = False) -> None:
     """Weights and `config.json`."""
     model = exported(loaded, refer)
-    trained = {f"flamingo.{name}": value for name, value in loaded.model.trainable_state_dict().items()}
-    model.save_pretrained(folder, **({"state_dict": trained} if refer else {}))
+    if not refer:
+        model.save_pretrained(folder)
+        return
+    folder.mkdir(exist_ok=True)
+    model.config.architectures = [type(model).__name__]
+    model.config.save_pretrained(folder)
+    model.generation_config.save_pretrained(folder)
+    trained = {f"flamingo.{name}": value.contiguous() for name, value in loaded.model.trainable_state_dict().items()}
+    save_file(trained, folder / WEIGHTS, metadata={"format": "pt"})

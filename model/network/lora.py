@@ -1,5 +1,6 @@
 """Low-rank adapters of the language model (LoRA, arXiv 2106.09685), by peft: its own weights stay as they are."""
 
+import importlib
 import warnings
 from collections.abc import Iterator
 from typing import Any
@@ -46,9 +47,9 @@ def merge_adapters(lm: nn.Module) -> None:
 
 
 def _adapted(lm: nn.Module) -> Iterator[tuple[nn.Module, str, Any]]:
-    from peft.tuners.lora import LoraLayer
-
+    # Not by a statement: transformers asks whoever loads an exported model for all that its modules import.
+    kind = importlib.import_module("peft.tuners.lora").LoraLayer
     for parent in lm.modules():
         for name, child in parent.named_children():
-            if isinstance(child, LoraLayer):
+            if isinstance(child, kind):
                 yield parent, name, child

@@ -38,7 +38,7 @@ def encoder_of(config: TrainConfig) -> Encoder | None:
     datasets = _datasets(config)
     if not all(dataset.features for dataset in datasets):
         return None
-    return AbsentEncoder(read_info(datasets[0].features, config.data.read.tries))
+    return AbsentEncoder.of(read_info(datasets[0].features, config.data.read.tries))
 
 
 def stand_in(vision: VisionSettings, folders: Sequence[str]) -> Encoder:
@@ -47,7 +47,7 @@ def stand_in(vision: VisionSettings, folders: Sequence[str]) -> Encoder:
     infos = {folder: read_info(folder) for folder in folders}
     for folder, info in infos.items():
         check_identity(info, folder, ours)
-    return AbsentEncoder(infos[folders[0]])
+    return AbsentEncoder.of(infos[folders[0]])
 
 
 def _datasets(config: TrainConfig) -> list[DatasetSettings]:

@@ -18,6 +18,13 @@ _CREATIVE_COMMONS = re.compile(r"https?://(?:www\.)?creativecommons\.org/(?:lice
 _MICRODATA = re.compile(r'itemtype="https?://schema\.org/(\w+)"')
 _ARTICLES = frozenset("Article BlogPosting NewsArticle ReportageNewsArticle Recipe".split())
 _THREADS = frozenset(("DiscussionForumPosting",))
+#: What the software of forums calls the hosts, folders and files of threads.
+_OF_THREAD = re.compile(
+    r"https?://(?:[^/?#]*\.)?(?:forums?|bbs)\."
+    r"|https?:[^?#]*/(?:(?:forums?|threads?|viewtopic|showthread|showtopic|viewthread)(?:[/.?]|-[a-z]?\d)"
+    r"|topic/\d|t/(?:[^/?#]+/)?\d)",
+    re.IGNORECASE,
+)
 _STATING = ("html", "meta", "link")
 _MAX_MARKED = 12  # images by microdata; more are of a list
 _MAX_BASE = 4_096  # characters, which every relative address of the page would have
@@ -48,7 +55,7 @@ class Metadata(msgspec.Struct):
     """The types of the things that JSON-LD and microdata describe."""
 
     is_thread: bool = False
-    """Whether it says that what readers wrote is its content."""
+    """Whether it says, or its address, that what readers wrote is its content."""
 
     @property
     def says_article(self) -> bool:
@@ -81,7 +88,7 @@ def read_metadata(markup: Markup, url: str) -> Metadata:
     found.page_type = _first(metas, "og:type").lower()
     found.kinds = frozenset(_kinds(things, markup.html))
     is_forum = "Discourse" in _first(metas, "generator") or 'id="phpbb"' in markup.html
-    found.is_thread = is_forum or not _THREADS.isdisjoint(found.kinds)
+    found.is_thread = is_forum or not _THREADS.isdisjoint(found.kinds) or _OF_THREAD.match(url) is not None
     found.lead_images = _lead_images(metas, things, found.base) or _marked_images(markup, stated, found.base)
     return found
 

@@ -12,6 +12,7 @@ from pipeline.text.words import phrase_list
 #: The share of a heading's letters in words of the page's title that make it the title.
 TITLE_SHARE = 0.75
 _BYLINE, _LABEL, _FACE = 100, 40, 600  # characters
+_TAIL = 0.2  # of the characters kept: more are no scraps but items, of a list or a row of figures
 _LABELS = 60  # texts and media of a chart
 DATE = re.compile(r"(?<!\d)(?:19|20)\d\d(?!\d)")
 _NUMBER = re.compile(r"\d+")
@@ -22,7 +23,7 @@ SENTENCE_ENDS = (".", "!", "?", "。", "！", "？", "।", "؟", "…", ":", "�
 def trim(walk: Walk, verdicts: Verdicts, title: str, author: str, is_weighed: bool = False) -> None:
     """Leaves out, of what is still kept, what stands before the prose and after it and does not belong to it.
 
-    The last item of a list reads like a scrap behind an article: where the evidence has weighed them, texts stay.
+    Items of a list read like scraps behind an article: where the evidence has weighed them, texts stay.
     """
     kept = [index for index, verdict in enumerate(verdicts) if verdict is None]
     prose = [index for index in kept if is_prose(walk.leaves[index])]
@@ -46,12 +47,9 @@ def trim(walk: Walk, verdicts: Verdicts, title: str, author: str, is_weighed: bo
             verdicts[index] = Verdict("title", 1.0)  # over each post of a thread
         elif len(prose) > 1 and prose[0] < index < prose[1] and isinstance(leaf, Text):
             verdicts[index] = verdicts[index] or _byline(leaf, author)  # under the first sentence in bold type
-    body = _body_of(walk, prose[-1])
-    for index in reversed(kept):
-        if index <= prose[-1]:
-            break
-        if not (is_weighed and isinstance(walk.leaves[index], Text)):
-            verdicts[index] = verdicts[index] or _of_tail(walk.leaves[index], index < body.last)
+    _leave_out_tail(
+        walk, verdicts, [index for index in kept if index > prose[-1]], _body_of(walk, prose[-1]), is_weighed
+    )
     _leave_out_headings_of_nothing(walk, verdicts)
 
 
@@ -88,6 +86,20 @@ def _body_of(walk: Walk, index: int) -> Container:
     while at > 0 and walk.containers[at].tag in NARROW:
         at = walk.containers[at].parent
     return walk.containers[at]
+
+
+def _leave_out_tail(walk: Walk, verdicts: Verdicts, behind: list[int], body: Container, is_weighed: bool) -> None:
+    """Of what is kept behind the last prose of `body`, unless its texts are more than the end of an article."""
+    tail = {index: verdict for index in behind if (verdict := _of_tail(walk.leaves[index], index < body.last))}
+    said = sum(_characters(leaf) for leaf, verdict in zip(walk.leaves, verdicts, strict=True) if verdict is None)
+    are_items = is_weighed or sum(_characters(walk.leaves[index]) for index in tail) > _TAIL * said
+    for index, verdict in tail.items():
+        if not (are_items and isinstance(walk.leaves[index], Text)):
+            verdicts[index] = verdicts[index] or verdict
+
+
+def _characters(leaf: Leaf) -> int:
+    return len(leaf.text) if isinstance(leaf, Text) else 0
 
 
 def _of_tail(leaf: Leaf, is_inside: bool) -> Verdict | None:

@@ -129,6 +129,25 @@ def test_an_interrupted_command_goes_on_and_a_grown_dataset_gets_what_is_new(
     assert len(made) == 6
 
 
+def test_features_of_shards_that_were_removed_go_after_them(
+    tmp_path: Path, run_file: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As `weft remove` writes what is left of a shard anew, under the next number."""
+    write_dataset(tmp_path / "pairs", [pair(n) for n in range(14)])
+    assert features(tmp_path / "pairs", run_file, tmp_path / "out") == 0
+    old = tmp_path / "pairs/shards/000001-000.tar"
+    for ending in ("", ".idx"):
+        Path(f"{old}{ending}").rename(tmp_path / f"pairs/shards/000001-001.tar{ending}")
+    (tmp_path / "pairs/shards/sizes.json").write_text(json.dumps({"000000-000.tar": 7, "000001-001.tar": 7}))
+    assert features(tmp_path / "pairs", run_file, tmp_path / "out") == 0
+    assert "1 shards are not there any more: their features were removed" in capsys.readouterr().out
+    assert [name for name in contents(tmp_path / "out/pairs") if "000001" in name] == [
+        "commit/000001-001.json",
+        "shards/000001-001.tar",
+        "shards/000001-001.tar.idx",
+    ]
+
+
 def test_what_is_there_already_is_left_by_a_second_attempt(tmp_path: Path) -> None:
     write_dataset(tmp_path / "pairs", [pair(n) for n in range(7)])
     make_features(tmp_path / "pairs", "pairs", tmp_path / "out")

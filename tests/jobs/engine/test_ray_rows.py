@@ -144,7 +144,7 @@ def test_rows_in_flight_are_bounded_and_the_store_lets_go_of_those_that_are_in_a
     shards: Path, tmp_path: Path
 ) -> None:
     """Rows of megabytes: a reference that were kept to each would hold 200 MB."""
-    import ray
+    from jobs.engine.on_ray import ray
 
     def held() -> float:
         whole, free = (r.get("object_store_memory", 0.0) for r in (ray.cluster_resources(), ray.available_resources()))

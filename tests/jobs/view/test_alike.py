@@ -67,7 +67,18 @@ def test_by_embedding_the_nearest_come_first(looked_at: Path, tmp_path: Path) ->
     with pytest.raises(QueryError, match="not in the file"):
         by_embeddings(library, "interleaved", own[0], 1)
     library.index.close()
-    with viewer(str(looked_at), embeddings=str(file)) as address:
+    with viewer(str(looked_at), embeddings=str(file), compare=str(looked_at)) as address:
+        listed = re.findall(r"<h3>(\w+)</h3>", ask(f"{address}/query")[2].decode())
+        kinds = ["interleaved", "pairs", "clips"]
+        assert listed == [
+            *kinds,
+            "samples",
+            "drops",
+            "removed",
+            "embeddings",
+            *(f"other_{one}" for one in kinds),
+            "other_drops",
+        ]
         assert b"by embedding" in ask(f"{address}/alike/pairs/{own[0]}")[2]
         assert b"cosine " in ask(f"{address}/alike/pairs/{own[0]}?by=embedding")[2]
 

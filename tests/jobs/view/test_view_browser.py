@@ -228,7 +228,7 @@ def test_the_next_of_a_search_is_the_next_of_its_list(page: Page) -> None:
 def test_what_was_dropped_is_looked_at_by_reason(page: Page) -> None:
     page.goto("/drops")
     page.get_by_role("link", name="Pictures and texts").click()
-    expect(page.locator(".pic", has_text="not at hand").first).to_be_visible()
+    expect(page.locator(".pic", has_text="cannot be shown").first).to_be_visible()
     page.get_by_role("link", name="pages: few_words").click()
     page.wait_for_url("**/drops/look?kind=page&reason=few_words")
     expect(page.locator(".reading")).to_contain_text("a little too short")

@@ -12,7 +12,7 @@ from model.evaluation import harness
 from model.evaluation.feature_store import features_of
 from model.evaluation.harness import EvaluateConfig, Score, evaluate
 from model.evaluation.loaded import LoadedModel, load_model
-from model.evaluation.prompts import Showing, answer_text, choose, in_context
+from model.evaluation.prompts import Examples, Showing, answer_text, in_context
 from model.evaluation.tasks import ItemSource, TaskSettings, read_items
 from model.evaluation.text_generation import generate_text, split_prompt
 from model.network.generate import Prompt, score
@@ -66,7 +66,7 @@ def test_the_likeliest_class_is_that_of_full_passes(loaded: LoadedModel, items: 
     classes = ["a mat", "the cat"]
     for n, answer in enumerate(two.answers):
         prompt = in_context(
-            [shown[m] for m in choose(asked, asked[n], 2, 0)], shown[n], "Output: {answer}", loaded.tokens
+            [shown[m] for m in Examples(asked, 0).drawn(asked[n], 2)], shown[n], "Output: {answer}", loaded.tokens
         )
         totals = [full(loaded, prompt, loaded.tokens.encode(answer_text("Output: {answer}", c))) for c in classes]
         assert answer.said == classes[int(np.argmax(totals))]
@@ -154,6 +154,14 @@ def test_public_datasets_are_evaluated_as_they_were_downloaded(loaded: LoadedMod
     assert {answer.said for answer in memes.answers} <= {"yes", "no"}
     assert (visdial.metric, visdial.queries) == ("ndcg", 1)
     assert 0 < visdial.score <= 1
+
+
+def test_all_tasks_are_read_before_the_first_is_asked(loaded: LoadedModel, items: ItemSource, tmp_path: Path) -> None:
+    MAKERS["vqav2"](tmp_path)
+    (tmp_path / "v2_mscoco_val2014_annotations.json").unlink()
+    tasks = (TaskSettings("a", items, items, metric="exact"), TaskSettings("b", format="vqav2", path=str(tmp_path)))
+    with pytest.raises(SettingsError, match="v2_mscoco_val2014_annotations"):
+        next(evaluate(loaded, EvaluateConfig(tasks=tasks)))
 
 
 def test_what_needs_no_examples_is_asked_without(

@@ -6,7 +6,7 @@ import pytest
 
 from model.data.images import ImageSettings
 from model.evaluation.items import Item
-from model.evaluation.prompts import Showing, answer_text, choose, in_context, query_text
+from model.evaluation.prompts import Examples, Showing, answer_text, in_context, query_text
 from model.evaluation.similar import ranked
 from model.evaluation.tasks import ItemSource, read_items
 from schemas.settings import SettingsError
@@ -77,12 +77,15 @@ def test_examples_are_of_the_querys_group_and_never_the_query(tmp_path: Path) ->
     ]
     items = read_items(write_jsonl(tmp_path, rows))
     query = items[0]
-    chosen = choose(items, query, 4, seed=0)
+    examples = Examples(items, seed=0)
+    chosen = examples.drawn(query, 4)
     assert len(set(chosen)) == 4
     assert set(chosen) < {2, 4, 6, 8, 10}
-    assert chosen == choose(items, query, 4, seed=0)
-    assert chosen != choose(items, query, 4, seed=1)
-    assert set(choose(items, query, 4, seed=0, places=[0, 1, 2, 8, 9])) == {2, 8}
+    assert chosen == examples.drawn(query, 4)
+    assert chosen != Examples(items, seed=1).drawn(query, 4)
+    for place in (4, 6, 10):
+        examples.leave_out(place)
+    assert set(examples.drawn(query, 4)) == {2, 8}
     features = np.eye(12, dtype=np.float16)
     like_four = np.array([[0, 0, 0, 0, 1, 0, 0.5, 0.9, 0, 0, 0, 0]], np.float16)
     assert ranked(items, features, np.arange(12), [query], like_four, 2) == [[4, 6]]

@@ -58,6 +58,32 @@ def test_each_part_keeps_the_precision_that_it_has(kind: str, lm_dtype: Any, vis
 
 
 @torch.no_grad()
+@pytest.mark.parametrize("asked", [torch.bfloat16, "bfloat16"])
+def test_frozen_parts_may_be_loaded_in_another_precision(asked: Any, tmp_path: Path) -> None:
+    model = flamingo(small(vision=ENCODERS["clip_vision_model"]))
+    loaded_again(model, tmp_path)
+    again = WeftForConditionalGeneration.from_pretrained(tmp_path, dtype=asked)
+    parts = (again.flamingo.lm, again.flamingo.vision, again.flamingo.connector, again.flamingo.blocks)
+    dtypes = [{parameter.dtype for parameter in part.parameters()} for part in parts]
+    assert dtypes == [{torch.bfloat16}, {torch.bfloat16}, {torch.float32}, {torch.float32}]
+    given = batch([[[-1, -1, 0, 0, 0, 1, 1, 1, 1, 1, 2, 2]]], 12)
+    torch.testing.assert_close(again.flamingo(given), model(given), atol=0.1, rtol=0.1)
+    again.save_pretrained(tmp_path / "again")
+    once_more = WeftForConditionalGeneration.from_pretrained(tmp_path / "again")
+    assert torch.equal(once_more.flamingo(given), again.flamingo(given))
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("kind", ["falcon_h1", "gemma4_text"])
+def test_what_no_file_holds_is_made_anew(kind: str, tmp_path: Path) -> None:
+    """Also where a model gives it to its parts: Falcon-H1 to the mixers of its layers."""
+    model = flamingo(small(kind))
+    again = loaded_again(model, tmp_path).flamingo
+    for (name, buffer), other in zip(model.named_buffers(), again.buffers(), strict=True):
+        assert torch.equal(buffer, other), name
+
+
+@torch.no_grad()
 def test_which_medium_a_token_sees_is_told_or_known_from_the_tokens(tmp_path: Path) -> None:
     model: Any = WeftForConditionalGeneration(config_of(flamingo()), flamingo()).eval()
     given = batch([[[-1, -1, 0, 0, 0, 1, 1, 1, 1, 1, 2, 2]], [[-1] * 4 + [0] * 8]], 12)
@@ -83,3 +109,21 @@ def test_pictures_that_do_not_fit_the_tokens_are_refused(pictures: dict[str, Any
     model = WeftForConditionalGeneration(config_of(flamingo()), flamingo())
     with pytest.raises(ValueError, match=message):
         model(torch.tensor([[IMAGE, 1, IMAGE, 2]]), **pictures)
+
+
+@torch.no_grad()
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_on_a_gpu_it_says_what_it_says_on_a_cpu(tmp_path: Path) -> None:
+    here = loaded_again(flamingo(small(vision=ENCODERS["clip_vision_model"])), tmp_path)
+    there = WeftForConditionalGeneration.from_pretrained(tmp_path, device_map="cuda")
+    given = batch([[[-1, -1, 0, 0, 0, 1, 1, 1, 1, 1, 2, 2]]], 12)
+    pictures = {"pixel_values": given.frames_FCHW, "frame_counts": given.frame_offsets_M1.diff()}
+    moved = {name: value.cuda() for name, value in pictures.items()}
+    found = there(given.tokens_BT.cuda(), **moved).logits.cpu()
+    torch.testing.assert_close(found, here(given.tokens_BT, **pictures).logits, atol=1e-3, rtol=0)
+    asked = {"max_new_tokens": 4, "pad_token_id": 0}
+    ids = [
+        model.generate(tokens, **media, **asked)
+        for model, tokens, media in ((here, given.tokens_BT, pictures), (there, given.tokens_BT.cuda(), moved))
+    ]
+    assert torch.equal(ids[0], ids[1].cpu())

@@ -1,6 +1,7 @@
 """A run on features is the run on pixels, without the encoder."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +106,24 @@ def test_losses_are_those_with_pixels_and_the_encoder_is_not_loaded(
     differences = [abs(row[name] - known[name]) for row, known in zip(found, with_pixels, strict=True) for name in row]
     assert max(differences) < tolerance
     assert len(differences) > 12
+
+
+def test_a_run_of_pixels_goes_on_with_features_and_with_shards_that_were_moved(
+    data: Path, tmp_path: Path, with_pixels: list[dict[str, float]]
+) -> None:
+    measured(config(data, tmp_path / "run", steps=3))
+    shutil.copytree(data / "pages", tmp_path / "moved")
+    later = config(data, tmp_path / "run", "float16")
+    pages = msgspec.structs.replace(later.data.datasets[0], shards=str(tmp_path / "moved"))
+    datasets = (pages, later.data.datasets[1])
+    found = measured(msgspec.structs.replace(later, data=msgspec.structs.replace(later.data, datasets=datasets)))
+    known = [row for row in with_pixels if "loss/pages" in row]
+    gone_on = [row for row in found if "loss/pages" in row]
+    for one, other in zip(gone_on, known, strict=True):
+        assert one == pytest.approx(other, abs=1e-3)
+    other_weight = msgspec.structs.replace(pages, weight=0.5)
+    changed = msgspec.structs.replace(later.data, datasets=(other_weight, later.data.datasets[1]))
+    assert "other settings: data.datasets: " in refused(msgspec.structs.replace(later, data=changed))
 
 
 def test_cut_batches_and_gradients_are_the_same(data: Path, tmp_path: Path) -> None:
@@ -239,6 +258,14 @@ def test_a_trial_says_that_the_encoder_is_not_loaded(data: Path, tmp_path: Path)
     lines = list(dry_run(settings, Processes(0, 1, torch.device("cpu"))))
     assert "vision encoder: not loaded, its features are read" in lines
     assert any("frames of 5 features each, not pixels" in line for line in lines)
+
+
+def test_a_batch_without_any_medium_runs_the_same_modules(data: Path, with_pixels: list[dict[str, float]]) -> None:
+    """With several processes each must, whatever its batch holds."""
+    model = load_model(str(data / "run-pixels"), "cpu", [str(data / "float16" / "pairs")]).model
+    none = torch.zeros(0, 3, 0, 0, dtype=torch.uint8)
+    latents = model.encode(none, torch.tensor([0]), torch.zeros(0, 5, 32, dtype=torch.float16))
+    assert latents.shape == (1, 3, 32)
 
 
 def test_pixels_for_a_model_without_its_encoder_are_refused(data: Path, with_pixels: list[dict[str, float]]) -> None:

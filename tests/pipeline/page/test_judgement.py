@@ -60,6 +60,33 @@ def test_what_the_evidence_keeps_behind_the_last_sentence_is_kept(monkeypatch: p
     assert texts(f"<div><p>{prose(1)}</p></div><div>{items}</div>")[1:] == [f"Recipe number {n}" for n in range(14)]
 
 
+@pytest.mark.parametrize(
+    ("url", "is_thread"),
+    [
+        ("https://forum.site.example/a-plan", True),
+        ("https://site.example/forum/plans/a-plan", True),
+        ("https://site.example/threads/a-plan.1231381/", True),
+        ("https://site.example/x/viewtopic.php?t=1", True),
+        ("https://site.example/thread-222085.html", True),
+        ("https://site.example/ShowTopic-g29-i52-k1.html", True),
+        ("https://community.site.example/topic/43227/a-plan", True),
+        ("https://site.example/t/a-plan/43227", True),
+        ("https://site.example/news/world-forum-threads.html", False),
+        ("https://weforum.example/news/a-plan", False),
+        ("https://site.example/topic/politics/a-plan", False),
+        ("https://site.example/t/shirts", False),
+        ("https://site.example/a-plan?from=/forum/", False),
+    ],
+)
+def test_an_address_tells_a_thread_whose_posts_are_its_content(url: str, is_thread: bool) -> None:
+    replies = "".join(f"<li class=comment><p>{prose(n, 6)}</p></li>" for n in range(4))
+    body = f"<div><p>{prose(20, 30)}</p></div><div><ul class=comments>{replies}</ul></div>"
+    found = [
+        block.text for block in extract_page(page(body, '<meta property="og:type" content="article">', url=url)).texts
+    ]
+    assert (prose(2, 6) in found) == is_thread
+
+
 def test_a_page_that_scripts_draw_is_read_in_noscript() -> None:
     assert texts(f"<div id=app></div><noscript><div>{paragraphs(6)}</div></noscript>") == [prose(n) for n in range(6)]
 

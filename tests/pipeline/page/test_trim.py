@@ -121,6 +121,13 @@ def test_a_label_of_an_advertisement_or_link_is_left_out_and_its_words_in_a_sent
     assert rules == {"Реклама": "label", "Read more:": "label"}
 
 
+@pytest.mark.parametrize(("count", "are_kept"), [(2, False), (40, True)])
+def test_short_texts_behind_the_prose_are_items_where_they_are_many(count, are_kept):
+    items = "".join(f"<div><p>Lake number {n}, 10 miles</p></div>" for n in range(count))
+    found = kept(f"<main><div>{paragraphs(2)}</div><div>{items}</div></main>")[0]
+    assert (f"Lake number {count - 1}, 10 miles" in found) == are_kept
+
+
 def test_the_title_over_each_post_of_a_thread_is_left_out():
     posts = "".join(f"<h3><a href=/p{n}>Re: The bridge</a></h3><p>{prose(n)}</p>" for n in range(4))
     assert kept(f"<div class=topic>{posts}</div>", "The bridge - Forum")[0] == BODY
