@@ -2,73 +2,119 @@
 
 Captions of held-out pictures and clips, with the right picture, with another one, and with a blank one; two pictures on
 a page, in order and swapped; and the learning curve as a picture, with --curve FILE.svg.
+
+`python -m benchmarks.learning --seeds 1 2 3` makes such runs, the demo's and those of the MLP beside them, and prints
+every published figure as mean and range over the seeds (benchmarks/learning_seeds.py).
 """
 
 import argparse
 import itertools
+import json
 from pathlib import Path
 
 import numpy as np
 
+from benchmarks.learning_curve import curve
+from benchmarks.learning_seeds import over_seeds
+from jobs.settings_files import load_file
 from model.data.documents import Document, Medium
-from model.data.images import Pixels, frames_of
+from model.data.images import Pixels, pixels_of
 from model.data.plain import read_documents
 from model.data.sequences import rng_of
+from model.evaluation.harness import EvaluateConfig, evaluate
 from model.evaluation.loaded import LoadedModel, load_model
 from model.network.generate import GenerateSettings, generate, make_prompt
 from model.training.records import read_metrics
 
 _AT_A_TIME = 25
-_COLOURS = ("#4e79a7", "#f28e2b", "#59a14f")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("run")
+    parser.add_argument("run", nargs="?")
     parser.add_argument("--limit", type=int, default=200, help="pictures of each kind")
-    parser.add_argument("--curve", help="write the curve there, as SVG")
+    parser.add_argument("--curve", help="write the curve there, as SVG; with --seeds that of whole runs, as a band")
+    parser.add_argument("--tasks", help="the scores of these tasks too, such as examples/tiny-tasks.yaml")
+    parser.add_argument("--json", help="write the figures there")
+    parser.add_argument("--seeds", type=int, nargs="+", help="make a run for each, and print means and ranges")
+    parser.add_argument("--out", default="learning-out", help="with --seeds: where the runs lie; those there are kept")
+    parser.add_argument("--jobs", type=int, help="with --seeds: runs at a time; else as many as there are cores")
     arguments = parser.parse_args()
+    if arguments.seeds:
+        metrics = over_seeds(arguments.seeds, Path(arguments.out), arguments.jobs)
+        if arguments.curve:
+            Path(arguments.curve).write_text(curve(metrics), "utf-8")
+        return
+    if not arguments.run:
+        parser.error("name a run, or --seeds")
     if arguments.curve:
-        Path(arguments.curve).write_text(curve(read_metrics(arguments.run)), "utf-8")
+        Path(arguments.curve).write_text(curve([read_metrics(arguments.run)]), "utf-8")
     loaded = load_model(arguments.run, "cpu")
+    figures = accuracies(read_metrics(arguments.run)) | figures_of(loaded, arguments.limit)
+    if arguments.tasks:
+        figures |= scores_of(loaded, arguments.tasks)
+    for name, value in figures.items():
+        print(f"{name}: {value:.3f}")
+    if arguments.json:
+        Path(arguments.json).write_text(json.dumps(figures), "utf-8")
+
+
+def figures_of(loaded: LoadedModel, limit: int) -> dict[str, float]:
+    """Parts of captions that are right, word for word, and of pages, by what is measured."""
+    figures: dict[str, float] = {}
     for dataset in loaded.data.datasets:
         if dataset.kind == "interleaved":
             continue
-        documents = itertools.islice(read_documents(dataset.shards, dataset.kind), arguments.limit)
+        documents = itertools.islice(read_documents(dataset.shards, dataset.kind), limit)
         shown = [seen(loaded, document) for document in documents]
         pictures, texts = [picture for picture, _ in shown], [text for _, text in shown]
         blank = [np.full_like(picture, 236) for picture in pictures]
-        for name, given in (("right", pictures), ("another", pictures[1:] + pictures[:1]), ("blank", blank)):
+        said: list[str] = []
+        for name, given in (("another", pictures[1:] + pictures[:1]), ("blank", blank), ("right", pictures)):
             said = texts_after(loaded, [[picture] for picture in given])
-            right = np.mean([a == b for a, b in zip(said, texts, strict=True)])
-            print(f"{dataset.name}, {name} picture: {right:.3f} of {len(said)} captions word for word")
+            figures[f"{dataset.name}, {name} picture"] = _equal(said, texts)
         if dataset.kind == "pairs":
-            print_swapped(loaded, pictures, texts)
-            print_words(texts_after(loaded, [[picture] for picture in pictures]), texts)
+            figures |= _swapped(loaded, pictures, texts) | _words(said, texts)
+    return figures
 
 
-def print_swapped(loaded: LoadedModel, pictures: list[Pixels], texts: list[str]) -> None:
+def accuracies(rows: list[dict[str, float]]) -> dict[str, float]:
+    """Captions of pictures right while the run went on, by step."""
+    name = "held_out/pairs/accuracy"
+    return {f"step {row['step']:,.0f}, captions right": row[name] for row in rows if row.get(name) is not None}
+
+
+def scores_of(loaded: LoadedModel, tasks: str) -> dict[str, float]:
+    scores = evaluate(loaded, load_file(EvaluateConfig, tasks, [], {}))
+    return {f"{score.task}, {score.shots} shots": score.score for score in scores}
+
+
+def _equal(said: list[str], texts: list[str]) -> float:
+    return float(np.mean([a == b for a, b in zip(said, texts, strict=True)]))
+
+
+def _swapped(loaded: LoadedModel, pictures: list[Pixels], texts: list[str]) -> dict[str, float]:
     """The page `picture A, text A, picture B`, and the same with its pictures swapped and its text left."""
     pages = [(n, n + 1) for n in range(0, len(pictures) - 1, 2) if texts[n] != texts[n + 1]]
     plain = texts_after(loaded, [[pictures[a], texts[a], pictures[b]] for a, b in pages])
     swapped = texts_after(loaded, [[pictures[b], texts[a], pictures[a]] for a, b in pages])
     follows = [x == texts[b] and y == texts[a] for (a, b), x, y in zip(pages, plain, swapped, strict=True)]
-    first = np.mean([x == texts[b] for (_, b), x in zip(pages, plain, strict=True)])
-    print(f"two pictures on a page: the second described in {first:.3f} of {len(pages)} pages")
-    print(f"swapped, the answer swaps: {np.mean(follows):.3f} of {len(pages)} pages")
+    return {
+        "two pictures on a page, the second described": _equal(plain, [texts[b] for _, b in pages]),
+        "pictures swapped, the answer swaps": float(np.mean(follows)),
+    }
 
 
-def print_words(said: list[str], texts: list[str]) -> None:
+def _words(said: list[str], texts: list[str]) -> dict[str, float]:
     """Where captions go wrong: the part of right words at each place of those with as many words."""
     pairs = [(a.split(), b.split()) for a, b in zip(said, texts, strict=True)]
     same = [(a, b) for a, b in pairs if len(a) == len(b) == 6]
-    places = [np.mean([a[n] == b[n] for a, b in same]) for n in range(6)] if same else []
-    print("words right by place: " + ", ".join(f"{place:.2f}" for place in places))
+    return {f"word {n + 1} right": float(np.mean([a[n] == b[n] for a, b in same])) for n in range(6 if same else 0)}
 
 
 def seen(loaded: LoadedModel, document: Document) -> tuple[Pixels, str]:
     medium = next(part for part in document.parts if isinstance(part, Medium))
-    frames = frames_of(medium, rng_of("learning", document.key), loaded.data.images)
+    frames = pixels_of(medium, rng_of("learning", document.key), loaded.data.images)
     return frames, "".join(part for part in document.parts if isinstance(part, str))
 
 
@@ -80,40 +126,6 @@ def texts_after(loaded: LoadedModel, pages: list[list[str | Pixels]]) -> list[st
         made = generate(loaded.model, prompts, loaded.stop_ids, GenerateSettings(max_new_tokens=12))
         said += [loaded.tokens.decode(ids).strip() for ids in made]
     return said
-
-
-def curve(rows: list[dict[str, float]]) -> str:
-    """Accuracy of captions and losses over the steps, as an SVG without any library."""
-    wide, high, left, top = 760, 250, 50, 30
-    last = max(row["step"] for row in rows) or 1
-    panels = []
-    accuracy = {"pairs": "held_out/pairs/accuracy", "clips": "held_out/clips/accuracy"}
-    losses = {name: f"held_out/{name}/loss" for name in ("pages", "pairs", "clips")}
-    wrong = {f"{name}, other pictures": f"held_out/{name}/shuffled" for name in ("pages", "pairs", "clips")}
-    charts = (("held-out captions word for word", accuracy), ("held-out loss", losses | wrong))
-    for number, (title, lines) in enumerate(charts):
-        values = [row[name] for row in rows for name in lines.values() if row.get(name) is not None and row["step"] > 0]
-        most = 1.0 if number == 0 else max(values, default=1.0)
-        y0 = top + number * (high + 60)
-        panels.append(f'<text x="{left}" y="{y0 - 10}" font-weight="bold">{title}</text>')
-        for part in range(5):
-            y = y0 + high - high * part / 4
-            panels.append(f'<line x1="{left}" x2="{left + wide}" y1="{y:.0f}" y2="{y:.0f}" stroke="#ddd"/>')
-            panels.append(f'<text x="{left - 8}" y="{y + 4:.0f}" text-anchor="end">{most * part / 4:.2f}</text>')
-        for place, (label, name) in enumerate(lines.items()):
-            points = [(row["step"], row[name]) for row in rows if row.get(name) is not None]
-            points = [(step, value) for step, value in points if value <= most]
-            path = " ".join(f"{left + wide * s / last:.1f},{y0 + high * (1 - v / most):.1f}" for s, v in points)
-            dashes = ' stroke-dasharray="5 4"' if "other" in label else ""
-            colour = _COLOURS[place % 3 if number else place + 1]
-            panels.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"{dashes}/>')
-            panels.append(f'<text x="{left + wide + 10}" y="{y0 + 14 + 18 * place}" fill="{colour}">{label}</text>')
-        panels.append(f'<text x="{left + wide}" y="{y0 + high + 18}" text-anchor="end">step {last:,.0f}</text>')
-    body = "\n".join(panels)
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1000 {2 * (high + 60) + 20}" font-family="sans-serif" '
-        f'font-size="13">\n<rect width="100%" height="100%" fill="white"/>\n{body}\n</svg>\n'
-    )
 
 
 if __name__ == "__main__":

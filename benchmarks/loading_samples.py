@@ -37,14 +37,14 @@ def pair(number: int, images: list[bytes]) -> tuple[str, list[tuple[str, bytes]]
     return key, [(f"{key}.jpg", rng.choice(images)), (f"{key}.json", b"{}"), (f"{key}.txt", text)]
 
 
-def write(folder: Path, samples: list[tuple[str, list[tuple[str, bytes]]]]) -> None:
+def write(folder: Path, samples: list[tuple[str, list[tuple[str, bytes]]]], per_shard: int = PER_SHARD) -> None:
     (folder / "shards").mkdir(parents=True)
     sizes = {}
-    for first in range(0, len(samples), PER_SHARD):
-        name, starts = f"{first // PER_SHARD:06d}.tar", []
+    for first in range(0, len(samples), per_shard):
+        name, starts = f"{first // per_shard:06d}.tar", []
         with (folder / "shards" / name).open("wb") as file:
             tar = TarWriter(file)
-            for _, members in samples[first : first + PER_SHARD]:
+            for _, members in samples[first : first + per_shard]:
                 starts.append(tar.size)
                 for member in members:
                     tar.add(*member)

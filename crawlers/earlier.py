@@ -30,8 +30,8 @@ _HEADERS = 128 << 10  # bytes that the WARC and HTTP headers of a record may tak
 _NAMED = 3  # parts of a path: crawls give their archives the same names
 _GONE = (301, 308, 404, 410)  # there is nothing there, for good
 _HEAD = 4 << 10  # bytes in which a record says its type
-_ANSWER = re.compile(rb"^WARC-Type:[ \t]*(?:response|revisit)", re.IGNORECASE | re.MULTILINE)
-_ANSWERS = (WarcRecordType.response, WarcRecordType.revisit)
+_ANSWER = re.compile(rb"^WARC-Type:[ \t]*(?:response|revisit|conversion)", re.IGNORECASE | re.MULTILINE)
+_ANSWERS = (WarcRecordType.response, WarcRecordType.revisit, WarcRecordType.conversion)
 _TABLES = """
 CREATE TABLE IF NOT EXISTS archives (id INTEGER PRIMARY KEY, url TEXT NOT NULL UNIQUE);
 CREATE TABLE IF NOT EXISTS captures (
@@ -54,6 +54,7 @@ class Known(msgspec.Struct, frozen=True, array_like=True):
     length: int  # bytes, compressed
     archive: str = ""  # path or URL of what it lies in
     stored_url: str = ""  # of the record, where that is another's; "": its own
+    rendered: str = ""  # digest of what its scripts made of it, which lies behind it
 
     @property
     def is_page(self) -> bool:
@@ -176,7 +177,7 @@ def _add_archive(db: sqlite3.Connection, url: str) -> None:
 
 
 def _answers(file: IO[bytes], size: int) -> Iterator[tuple[WarcRecord, Frame]]:
-    """Responses and revisits with their HTTP headers read. Damage is passed over."""
+    """Responses, revisits and what scripts made of pages, with their HTTP headers read. Damage is passed over."""
     for frame in frames(Source(file), size, _HEADERS):
         if isinstance(frame, Damage) or frame.packing == "arc" or not _ANSWER.search(frame.data, 0, _HEAD):
             continue
@@ -193,6 +194,8 @@ def _add(db: sqlite3.Connection, archive: str, record: WarcRecord, frame: Frame)
     date, status = fields.get("warc-date", ""), record.http_headers.status_code if record.http_headers else None
     if record.record_type == WarcRecordType.revisit:
         _add_revisit(db, archive, record, fields)
+    elif record.record_type == WarcRecordType.conversion:
+        _add_rendered(db, archive, url, fields)
     elif status in _GONE:
         if (known := _find(db, url)) and known.url == url:  # and not by another scheme
             db.execute("DELETE FROM captures WHERE key = ? AND date <= ?", (media_key(url), date))
@@ -210,6 +213,13 @@ def _add(db: sqlite3.Connection, archive: str, record: WarcRecord, frame: Frame)
             frame.end - frame.offset,
         )
         _put(db, archive, known, date)
+
+
+def _add_rendered(db: sqlite3.Connection, archive: str, url: str, fields: dict[str, str]) -> None:
+    """What stands right behind the capture that it was made of."""
+    if (known := _find(db, url)) and known.record_id == fields.get("warc-refers-to", ""):
+        known = msgspec.structs.replace(known, rendered=fields.get("warc-payload-digest", ""))
+        _put(db, archive, known, fields.get("warc-date", ""))
 
 
 def _add_revisit(db: sqlite3.Connection, archive: str, record: WarcRecord, fields: dict[str, str]) -> None:

@@ -20,7 +20,7 @@ from crawlers.window import File, Section, Window
 GZIP_MAGIC = b"\x1f\x8b\x08"
 _STARTS = rb"\x1f\x8b\x08|\x28\xb5\x2f\xfd|WARC/[01]\."
 _START = re.compile(_STARTS)
-_START_OF_ARC = re.compile(_STARTS + rb"|" + arc.NEXT_LINE.pattern, re.IGNORECASE)
+_START_OF_ARC = re.compile(_STARTS + rb"|" + arc.NEXT_LINE, re.IGNORECASE)
 _HEADER_END = re.compile(rb"\r?\n\r?\n")
 _VERSION = re.compile(rb"WARC/[01]\.\d{1,3}[ \t]*\r?\n")
 _LENGTH = re.compile(rb"^content-length:[ \t]*(\d{1,15})[ \t]*\r?$", re.IGNORECASE | re.MULTILINE)

@@ -33,6 +33,7 @@ from schemas.settings import Settings
 from schemas.urls import host_of, resolve
 
 _LONGEST_REST_S = 30.0
+_LONGEST_DETAIL = 200  # characters
 _LONG = 1000  # characters of an address that is not worth remembering
 #: After so many failures in a row a host is left alone for a while.
 PARKED_AFTER = 2
@@ -134,7 +135,7 @@ class Host(msgspec.Struct):
             is_silent = policy.silent and not self.has_answered
             policy = msgspec.structs.replace(policy, failures=failures)
             if failures >= (settings.max_silent if is_silent and settings.max_silent else settings.max_failures):
-                detail = f"{failures} times in a row"
+                detail = ", ".join(filter(None, (f"{failures} times in a row", policy.refusal_detail)))
                 policy = SitePolicy("", fetched_at=now(), refusal="robots_unavailable", refusal_detail=detail)
             else:  # who is given up is not waited for
                 self.failed(settings, policy.after_s)
@@ -230,7 +231,14 @@ async def learn_policy(
         if not failure.passing and failure.reason != "too_large":
             return SitePolicy("", fetched_at=now(), refusal=failure.reason, refusal_detail=failure.detail)
         unreached, silent = failure.reason == "connect", failure.reason in _SILENCE
-        return SitePolicy(None, fetched_at=now(), after_s=failure.after_s, unreached=unreached, silent=silent)
+        return SitePolicy(
+            None,
+            fetched_at=now(),
+            after_s=failure.after_s,
+            unreached=unreached,
+            silent=silent,
+            refusal_detail=f"{failure.reason}: {failure.detail}"[:_LONGEST_DETAIL],
+        )
     texts: dict[str, bytes] = {}
     for path in (AI, TDMREP):
         try:

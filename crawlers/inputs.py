@@ -24,6 +24,8 @@ _WHAT_EXTRACTS_ARE = {
 }
 _DEEP = re.compile(r"(?<![^/])(?:\*\*/)++")
 _LONGEST_SHOWN = 200
+#: Where S3 clients look for them.
+_CREDENTIALS = "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment name them, or a profile by AWS_PROFILE"
 _DEEPEST_LIST = 8
 _IN_FLIGHT = 32
 
@@ -49,7 +51,8 @@ def list_archives(patterns: Iterable[str], sized: bool = True) -> list[Input]:
     A list file is a text of one path or URL a line, gzipped or not, such as Common Crawl's `warc.paths.gz`; relative
     lines are taken from the folder of the list, those that start with `crawl-data/` from Common Crawl's server. Where
     it need not be `sized`, no server is asked for an archive that is named in full, and its size is -1.
-    Raises `InputError` for a pattern that matches nothing and a name that cannot be stored, `NoResponses` for extracts.
+    Raises `InputError` for a pattern that matches nothing and a name that cannot be stored, `NoResponses` for extracts,
+    and `ImportError` for a storage whose package is not there.
     """
     found: dict[str, Input] = {}
     for pattern in patterns:
@@ -100,10 +103,10 @@ def _expand(pattern: str, lists: tuple[str, ...], sized: bool) -> list[tuple[str
 def _matches(pattern: str, what: str = "archive", sized: bool = True) -> list[tuple[str, int]]:
     try:
         matches = _expand_url(pattern, sized) if "://" in pattern else _expand_path(pattern)
-    except InputError:
+    except (InputError, ImportError):
         raise
     except Exception as error:  # clients of stores have error trees of their own
-        raise InputError(f"cannot look for {shown(pattern)}: {shown(str(error) or repr(error))}") from None
+        raise InputError(f"cannot look for {shown(pattern)}: {_said(error)}") from None
     if not matches:
         nothing = "nothing matches" if glob.has_magic(pattern) else f"no such {what}:"
         raise InputError(f"{nothing} {shown(pattern)}")
@@ -143,7 +146,9 @@ def _expand_url(pattern: str, sized: bool) -> list[tuple[str, int]]:
         return [(str(fs.unstrip_protocol(path)), -1)]
     try:
         found = fs.glob(path, detail=True) if glob.has_magic(path) else {path: fs.info(path)}
-    except FileNotFoundError:
+    except FileNotFoundError as error:
+        if _is_there_or_unknown(error):
+            raise
         return []
     return [
         (str(fs.unstrip_protocol(name)), -1 if info.get("size") is None else int(info["size"]))
@@ -152,12 +157,36 @@ def _expand_url(pattern: str, sized: bool) -> list[tuple[str, int]]:
     ]
 
 
+def _is_there_or_unknown(error: FileNotFoundError) -> bool:
+    """Whether a server was asked and did not answer that there is none: fsspec takes whatever fails for that."""
+    cause = error.__cause__
+    return (
+        cause is not None and not isinstance(cause, FileNotFoundError) and getattr(cause, "status", 0) not in (404, 410)
+    )
+
+
+def _said(error: Exception) -> str:
+    """What a client of a store says, in a line, and what may be done."""
+    if isinstance(error, FileNotFoundError) and _is_there_or_unknown(error):
+        cause = error.__cause__
+        status = getattr(cause, "status", None)
+        return (
+            f"the server answers {status}"
+            if status
+            else f"the server cannot be reached: {shown(str(cause) or repr(cause))}"
+        )
+    said = shown(str(error) or repr(error))
+    return f"{said}; {_CREDENTIALS}" if "locate credentials" in said else said
+
+
 def _read_list(name: str) -> list[str]:
     try:
         with fsspec.open(name, "rb", compression="gzip" if name.endswith(".gz") else None) as file:
             lines = file.read().decode().splitlines()
+    except ImportError:
+        raise
     except Exception as error:  # as above
-        raise InputError(f"cannot read the list of archives {shown(name)}: {shown(str(error))}") from None
+        raise InputError(f"cannot read the list of archives {shown(name)}: {_said(error)}") from None
     return [_beside(name, line.strip()) for line in lines if line.strip() and not line.startswith("#")]
 
 

@@ -90,7 +90,7 @@ class Recorder:
             fields += [("WARC-Redirected-From", url) for url in item.via]
         is_media = item is not None and item.kind in ("image", "video")
         first = self._frontier.payload(digest) if is_media and exchange.body else None
-        if known is not None and not rendered and is_unchanged(exchange, known):
+        if known is not None and is_unchanged(exchange, known, rendered):
             payload, kind = known.payload, known.content_type.partition(";")[0].strip()
             position = self._warc.write_revisit(exchange, known.digest, payload, fields, kind)
             if is_media and exchange.body:

@@ -17,6 +17,7 @@ from crawlers.framing import read_dictionary
 from crawlers.items import Item
 from crawlers.soundness import has_digest
 from crawlers.warc import read_response
+from crawlers.warc_writer import payload_digest
 from schemas.drops import Drop
 
 NOT_MODIFIED = 304
@@ -92,9 +93,10 @@ class Recrawl:
         return msgspec.structs.replace(answer, status=200, headers=headers, body=body)
 
 
-def is_unchanged(exchange: Exchange, known: Known | None) -> bool:
-    """Whether what came is what was captured before: the server says so, or the bytes do."""
-    if known is None:
+def is_unchanged(exchange: Exchange, known: Known | None, rendered: bytes = b"") -> bool:
+    """Whether what came is what was captured before: the server says so, or the bytes do; and where its scripts have
+    made something of it, `rendered`, that this is the same."""
+    if known is None or (rendered and payload_digest(rendered) != known.rendered):
         return False
     return exchange.status == NOT_MODIFIED or (exchange.status == 200 and has_digest(known.digest, exchange.body))
 

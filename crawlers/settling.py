@@ -74,7 +74,7 @@ class Settler:
             self._redirected(visit, exchange)
         elif exchange is not None:
             count(self._status.visits, visit.item.kind)
-            if not done.rendered.html and is_unchanged(exchange, done.known):
+            if is_unchanged(exchange, done.known, done.rendered.html):
                 count(self._status.unchanged, visit.item.kind)
             position = self._recorder.record(
                 exchange, visit, done.policy, done.licences, done.rendered.html, known=done.known

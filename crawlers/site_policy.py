@@ -53,7 +53,8 @@ class Licence(msgspec.Struct, frozen=True):
 
 class SitePolicy(msgspec.Struct, frozen=True, dict=True):  # which keeps what was read of tdmrep.json
     """The files of one origin. `robots` is None while the server fails to give it; `refusal` and `refusal_detail` say
-    why nothing of an origin can be fetched: a blocked address, a bad certificate, a robots.txt that never came."""
+    why nothing of an origin can be fetched: a blocked address, a bad certificate, a robots.txt that never came; the
+    detail alone why that has not come yet."""
 
     robots: str | None = ""
     ai: str = ""
@@ -72,7 +73,7 @@ class SitePolicy(msgspec.Struct, frozen=True, dict=True):  # which keeps what wa
         if self.refusal:
             raise Drop(self.refusal, self.refusal_detail)
         if self.robots is None:
-            raise Drop("robots_unavailable")
+            raise Drop("robots_unavailable", self.refusal_detail)
         if self.robots and not _parsed(self.robots).may_visit(url):
             raise Drop("robots", "robots.txt")
         if self.ai and not _parsed(self.ai).may_visit(url):

@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import tokenizers
 
-from model.data.batch import Row, collate
+from model.data.batch import collate
 from model.data.documents import Document, Medium
 from model.data.render import media_string, render_picture, render_text
+from model.data.row import to_row
 from model.data.sequences import SequenceSettings, make_sequence
 from model.data.tokens import Tokens
 
@@ -28,7 +29,7 @@ def main() -> None:
         recipe = SequenceSettings(p_next=p_next, p_space=0)
         sequences.append(make_sequence(document, tokens, random.Random(0), recipe))
     media = sum(len(sequence.media) for sequence in sequences)
-    row = Row(tuple(sequences), np.zeros((media, 1, 1, 3), np.uint8), np.ones(media, np.int32), 0, 1.0)
+    row = to_row(sequences, np.zeros((media, 1, 1, 3), np.uint8), np.ones(media, np.int32), 0, 1.0)
     batch = collate([row], 64, tokens.pad_id, ("example",))
     render_picture(batch, 0).save(Path(__file__).with_name("mask.png"), optimize=True)
     print(media_string(batch, 0))

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import tokenizers
 
-from model.data.batch import Batch, Row, collate, self_attention_mask
+from model.data.batch import Batch, collate, self_attention_mask
 from model.data.documents import Document, Medium
+from model.data.row import to_row
 from model.data.sequences import SequenceSettings, make_sequence
 from model.data.tokens import END_OF_CHUNK, IMAGE, Tokens
 
@@ -54,7 +55,7 @@ def _batch() -> tuple[Batch, list[str]]:
         make_sequence(page, tokens, random.Random(0), SequenceSettings(p_next=p_next)) for p_next in (0.0, 1.0)
     )
     media = sum(len(sequence.media) for sequence in sequences)
-    row = Row(sequences, np.zeros((media, 1, 1, 3), np.uint8), np.ones(media, np.int32), 0, 1.0)
+    row = to_row(sequences, np.zeros((media, 1, 1, 3), np.uint8), np.ones(media, np.int32), 0, 1.0)
     batch = collate([row], len(row), tokens.pad_id, ("example",))
     shown = {IMAGE: "<image>", END_OF_CHUNK: "<EOC>"}
     words = [tokens.decode([token]) for token in batch.tokens_BT[0].tolist()]

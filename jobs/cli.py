@@ -26,6 +26,10 @@ COMMANDS = {
         "jobs.commands.explain",
         "one page, block by block: what is kept of it, and which rule drops the rest",
     ),
+    "features": (
+        "jobs.commands.features",
+        "what a frozen vision encoder makes of a dataset's images, once and for all: to train without it",
+    ),
     "train": ("jobs.commands.train", "a Flamingo model from shards: resumable, on one process or many"),
     "generate": ("jobs.commands.generate", "what a trained model says to pictures and text"),
     "evaluate": ("jobs.commands.evaluate", "few-shot scores of a trained model on tasks of local data"),
@@ -45,6 +49,11 @@ COMMANDS = {
     "subset": ("jobs.commands.subset", "the samples for which a condition holds, as a new dataset"),
     "import": ("jobs.commands.import_", "datasets of others in: archives of their samples, for weft build"),
     "export": ("jobs.commands.export", "a dataset in the forms of others: parquet, mmc4, Energon, Lance"),
+    "export-model": (
+        "jobs.commands.export_model",
+        "a trained model as a folder that transformers loads, with its card",
+    ),
+    "import-model": ("jobs.commands.import_model", "weights of OpenFlamingo as a trained model of weft"),
     "remove": ("jobs.commands.remove", "samples and images taken out of a finished dataset by a deny list, for good"),
     "completion": ("jobs.commands.completion", "what a shell needs to complete commands and options"),
 }

@@ -6,7 +6,7 @@ import re
 _DISTRIBUTIONS = {"open_clip": "open_clip_torch"}
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
 #: Of several extras that bring a package, the one that a command is for.
-_OF_COMMANDS = {"train": "train", "generate": "train", "evaluate": "train"}
+_OF_COMMANDS = {"features": "train", "train": "train", "generate": "train", "evaluate": "train"}
 _STORAGES = re.compile(r"(?:[Pp]lease i|[Ii])nstall (\w+) to")
 
 

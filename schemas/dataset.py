@@ -46,7 +46,7 @@ class Dataset(msgspec.Struct, frozen=True):
 
 def read_dataset(store: Store) -> Dataset:
     """Raises `FileNotFoundError` when the dataset is not finished, and `DamagedShard`."""
-    return promised(DATASET, store.read(DATASET), Dataset)
+    return promised(DATASET, store.read(DATASET), Dataset, store.url)
 
 
 def totals(shards: Sequence[ShardInfo]) -> KindTotals:

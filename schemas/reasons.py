@@ -126,6 +126,9 @@ REASONS: dict[str, str] = {
     # samples, as the loader reads them
     "broken_sample": "what lies in the shard is not a whole sample of its kind",
     "broken_clip": "the clip does not decode",
+    # samples of a public dataset that is evaluated on
+    "missing_file": "the file that the annotations name is not below the folder, or cannot be read",
+    "no_answer": "no answer is published for it",
     # samples of a dataset that a subset is taken of
     "not_selected": "the condition of weft subset does not hold for it",
     # of a step of yours

@@ -7,30 +7,54 @@ from typing import Any, get_args
 
 import msgspec
 
-_UNKNOWN = re.compile(r"Object contains unknown field `([^`]*)`(?: - at `\$\.?([^`]*)`)?")
-_NO_VALUE = re.compile(r"Invalid enum value .* - at `\$\.?([^`]*)`")
+_PLACE = re.compile(r"(.*?)(?: - at (?:`key` in )?`\$\.?([^`]*)`)?", re.DOTALL)
+_UNKNOWN = re.compile(r"Object contains unknown field `([^`]*)`")
+_OTHER_TYPE = re.compile(r"Expected `([^`]*)`, got `([^`]*)`")
+_NO_VALUE = re.compile(r"Invalid enum value (.*)")
+#: Types in the words of who writes settings.
+_TYPES = {
+    "int": "a whole number", "float": "a number", "str": "a text", "bool": "true or false", "null": "null",
+    "object": "a group of settings", "array": "a list",
+}  # fmt: skip
 #: Numbers that may be below zero although their defaults are not.
 _SIGNED = frozenset(("seed", "length_penalty"))
+#: Shares and probabilities whose names do not say so.
+_SHARES = frozenset(("min_score", "min_confidence", "min_alphabetic_words", "max_nsfw", "max_evaluation_similarity"))
 
 
-def hint(message: str, kind: type[msgspec.Struct]) -> str:
-    """What to write instead of what msgspec refused in settings of a kind; "" where nothing is near."""
-    if unknown := _UNKNOWN.fullmatch(message):
-        name, known = f"{unknown[2] or ''}.{unknown[1]}".lstrip("."), dict(_fields(kind))
+def refused(message: str, kind: type[msgspec.Struct]) -> str:
+    """What msgspec refused in settings of a kind, by its path, and what to write instead where something is near."""
+    what, place = (found or "" for found in _match(_PLACE, message).groups())
+    if unknown := _UNKNOWN.fullmatch(what):
+        name, known = f"{place}.{unknown[1]}".lstrip("."), dict(_fields(kind))
         near = difflib.get_close_matches(name, known, 1, 0.75) or [
             path for path in known if path.rpartition(".")[2] == unknown[1]
         ]
-        return f"; the nearest setting is {near[0]}" if near else ""
-    if (refused := _NO_VALUE.fullmatch(message)) and (field := dict(_fields(kind)).get(refused[1])):
-        return f"; it is one of {', '.join(map(str, _values(field)))}"
-    return ""
+        return f"there is no setting {name}" + (f"; the nearest is {near[0]}" if near else "")
+    name = place or "the settings"
+    if other := _OTHER_TYPE.fullmatch(what):
+        return f"{name}: {_in_words(other[1])} is wanted, not {_in_words(other[2])}"
+    if (no_value := _NO_VALUE.fullmatch(what)) and (field := dict(_fields(kind)).get(place)):
+        return f"{name} cannot be {no_value[1]}; it is one of {', '.join(map(str, _values(field)))}"
+    return f"{name}: {what}"
+
+
+def _match(pattern: re.Pattern[str], text: str) -> re.Match[str]:
+    found = pattern.fullmatch(text)
+    assert found is not None
+    return found
+
+
+def _in_words(types: str) -> str:
+    return " or ".join(_TYPES.get(one, one) for one in types.split(" | "))
 
 
 def out_of_range(settings: msgspec.Struct, path: str = "") -> str:
     """The first number that cannot be meant, and why; "" if there is none.
 
-    What counts, lasts or measures is not below zero, and a share or probability not above one. Numbers without a
-    default, such as limits of scores, are anybody's choice.
+    What counts, lasts or measures is not below zero, a share or probability not above one, and the least of something
+    not above its most, unless that is 0, which sets no limit. Numbers without a default, such as limits of scores, are
+    anybody's choice.
     """
     for field in msgspec.structs.fields(settings):
         value, name = getattr(settings, field.name), f"{path}{field.name}"
@@ -42,6 +66,16 @@ def out_of_range(settings: msgspec.Struct, path: str = "") -> str:
                 return f"{name} is {value}, and cannot be below 0"
             if value > 1 and _is_share(field.name):
                 return f"{name} is {value}, and cannot be above 1"
+    return _crossed(settings, path)
+
+
+def _crossed(settings: msgspec.Struct, path: str) -> str:
+    """Of `min_x` and `max_x` beside each other the first that no number fits between."""
+    for name in settings.__struct_fields__:
+        least: Any = getattr(settings, name)
+        most: Any = getattr(settings, f"max_{name.removeprefix('min_')}", None)
+        if name.startswith("min_") and _is_number(least) and _is_number(most) and least > most > 0:
+            return f"{path}{name} is {least}, above {path}max_{name.removeprefix('min_')}, {most}: nothing would pass"
     return ""
 
 
@@ -50,7 +84,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _is_share(name: str) -> bool:
-    return name.endswith("_share") or name.startswith("p_")
+    return name.endswith("_share") or name.startswith("p_") or name in _SHARES
 
 
 def _fields(kind: type[msgspec.Struct], path: str = "") -> Iterator[tuple[str, Any]]:

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, TypeVar
 import msgspec
 import yaml
 
-from schemas.setting_checks import hint, out_of_range
+from schemas.setting_checks import out_of_range, refused
 
 
 class SettingsError(Exception):
@@ -29,7 +29,7 @@ S = TypeVar("S", bound=Settings)
 def load_settings(kind: type[S], text: str = "", overrides: Iterable[str] = ()) -> S:
     """Settings of type `kind` from a YAML text and `a.b=value` overrides, values being YAML too.
 
-    Raises `SettingsError`, for instance ``Expected `int`, got `str` - at `$.text.min_words` ``.
+    Raises `SettingsError`, for instance `text.min_words: a whole number is wanted, not a text`.
     """
     return settings_of(kind, read_tree(text), overrides)
 
@@ -54,7 +54,7 @@ def settings_of(kind: type[S], tree: Mapping[str, Any], overrides: Iterable[str]
     try:
         settings = msgspec.convert(changed_tree, kind, str_keys=True)
     except msgspec.ValidationError as error:
-        raise SettingsError(f"{error}{hint(str(error), kind)}") from None
+        raise SettingsError(refused(str(error), kind)) from None
     if said := out_of_range(settings):
         raise SettingsError(said)
     return settings

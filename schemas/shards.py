@@ -198,9 +198,10 @@ def read_marks(store: Store, folder: str, before: int | None = None) -> list[Sha
     return [promised(f"{folder}/commit/{name}", mark, ShardMark) for name, mark in zip(names, marks, strict=True)]
 
 
-def promised(name: str, data: bytes, kind: type[T]) -> T:
-    """What a file of weft's own holds. Raises `DamagedShard` if it is not what weft wrote."""
+def promised(name: str, data: bytes, kind: type[T], folder: str = "") -> T:
+    """What a file of weft's own holds. Raises `DamagedShard` if it is not what weft wrote, naming its `folder`."""
     try:
         return msgspec.json.decode(data, type=kind)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-        raise DamagedShard(f"{name} is damaged: {error}") from None
+        where = f"{folder.rstrip('/')}/{name}" if folder else name
+        raise DamagedShard(f"{where} is damaged: {error}") from None

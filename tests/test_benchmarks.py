@@ -11,7 +11,7 @@ import msgspec
 import pytest
 import torch
 
-from benchmarks import corpus, drafts, scale, scale_driver
+from benchmarks import corpus, drafts, learning_seeds, scale, scale_driver
 from benchmarks.cpu import cpu_seconds
 from benchmarks.gpu.steps import OPEN_FLAMINGO
 from benchmarks.synthetic import write_archive
@@ -19,6 +19,8 @@ from jobs.engine.isolation import Isolated, IsolationSettings
 from jobs.phases.extract import EXTRACT
 from jobs.phases.plan import PLAN
 from jobs.phases.task import Phase, Run, run_task
+from jobs.settings_files import load_file
+from model.training.config import TrainConfig
 from schemas.storage import Store
 
 ROOT = Path(__file__).parents[1]
@@ -114,8 +116,8 @@ def test_the_figures_of_a_gpu_are_taken_of_a_tiny_size_on_a_cpu(tmp_path: Path) 
     """So that the first run on a GPU does not fail for want of a name. Where torch sees none it says so in a line."""
     from benchmarks.gpu.__main__ import main
 
-    out = tmp_path / "figures.json"
-    assert main(["attention", "waiting", "--device", "cpu", "--workers", "1", "--out", str(out)]) == 0
+    out, runs = tmp_path / "figures.json", ["--runs", "threads", "processes"]
+    assert main(["attention", "waiting", "--device", "cpu", "--workers", "1", *runs, "--out", str(out)]) == 0
     assert main(["steps", "--device", "cpu", "--ways", "weft", OPEN_FLAMINGO]) == 0
     figures = json.loads(out.read_text("utf-8"))
     assert {row["way"] for row in figures["attention"]} >= {"dense mask, SDPA", "grouped", "chunked"}
@@ -129,3 +131,23 @@ def test_without_a_gpu_one_line_says_so(capsys: pytest.CaptureFixture[str]) -> N
 
     assert main([]) == 1
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_the_figures_of_several_seeds_are_means_and_ranges() -> None:
+    found = {"resampler": [{"right": 0.5, "step 400": 0.25}, {"right": 1.0}], "mlp": [{"right": 0.75}]}
+    assert learning_seeds.table("short", found) == [
+        "| short | resampler | mlp |",
+        "| --- | --- | --- |",
+        "| right | 0.750 (0.500 to 1.000) | 0.750 (0.750 to 0.750) |",
+        "| step 400 | 0.250 (0.250 to 0.250) |  |",
+        "",
+    ]
+
+
+def test_the_short_form_over_seeds_is_the_demos_and_each_connector_one_of_the_tiny_run() -> None:
+    given = learning_seeds.short_settings()
+    assert "steps=400" in given[1::2]
+    assert set(given[::2]) == {"--set"}
+    for settings in learning_seeds.CONNECTORS.values():
+        config = load_file(TrainConfig, str(ROOT / "configs/tiny.yaml"), [*given[1::2], *settings], {})
+        assert config.steps == 400

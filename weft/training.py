@@ -8,10 +8,11 @@ from typing import Any
 
 from PIL import Image
 
+from jobs.training.workers import workers_of
 from model.data import loader
 from model.data.config import LoaderConfig
 from model.data.documents import CLIP_EXTENSIONS, Medium
-from model.data.images import Pixels, frames_of
+from model.data.images import Pixels, pixels_of
 from model.data.sequences import rng_of
 from model.data.tokens import Tokens
 from model.evaluation import loaded as loading
@@ -47,7 +48,8 @@ class Loader(loader.Loader):
         drops: Callable[[DropRow], None] | None = None,
         settings: Mapping[str, Any] | None = None,
     ) -> None:
-        super().__init__(settings_of(LoaderConfig, config, settings or {}), tokens, rank, world, drops)
+        read = settings_of(LoaderConfig, config, settings or {})
+        super().__init__(read, tokens, rank, world, drops, make_workers=workers_of(read))
 
 
 def load_model(checkpoint: str | os.PathLike[str], device: str = "auto") -> "Model":
@@ -87,7 +89,7 @@ class Model:
 
     def _frames(self, shown: Shown) -> Pixels:
         """Frames [F, H, W, C], uint8, as the model was trained on them, without augmentation."""
-        return frames_of(_medium(shown), rng_of("generate", ""), self.loaded.data.images)
+        return pixels_of(_medium(shown), rng_of("generate", ""), self.loaded.data.images)
 
     def __repr__(self) -> str:
         return f"<weft.Model {self.loaded.checkpoint}>"

@@ -58,6 +58,8 @@ def batches(
     read = settings_of(LoaderConfig, config, settings or {})
     if len(read.datasets) > 1:
         raise SettingsError("a pipeline is of one dataset: mix batches of several by webdataset.RandomMix")
+    if any(dataset.features for dataset in read.datasets):
+        raise SettingsError("a pipeline gives pixels: features are read by a Loader, which knows each sample's shard")
     if not read.datasets:
         only = DatasetSettings(name=kind, shards="", kind=kind, batch_rows=read.batch_rows)
         read = msgspec.structs.replace(read, datasets=(only,))

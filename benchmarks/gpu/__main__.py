@@ -4,7 +4,8 @@
 
 A language model of a billion weights and a ViT-L/14, both random: speed does not depend on what they know. `attention`:
 each way beside the others, and by what it differs from float32 on a CPU. `steps`: whole steps, beside the blocks of
-OpenFlamingo. `waiting`: a run over shards of photographs. On a CPU all is tiny, to see that it runs.
+OpenFlamingo. `waiting`: runs over shards of photographs, decoded by threads or by
+processes, compiled or not. On a CPU all is tiny, to see that it runs.
 """
 
 import argparse
@@ -23,7 +24,7 @@ from benchmarks.gpu.attention import compare
 from benchmarks.gpu.sizes import FULL, TINY
 from benchmarks.gpu.steps import throughput
 from benchmarks.gpu.table import table
-from benchmarks.gpu.waiting import waiting
+from benchmarks.gpu.waiting import WAYS, waiting
 
 PARTS = ("attention", "steps", "waiting")
 
@@ -34,6 +35,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--device", default="cuda", choices=("cuda", "cpu"))
     parser.add_argument("--out", type=Path, help="all figures as JSON")
     parser.add_argument("--ways", nargs="*", default=[], help="of steps, some")
+    parser.add_argument("--runs", nargs="*", default=[], choices=tuple(WAYS), help="of waiting, some")
     parser.add_argument("--workers", type=int, default=max(1, min(12, (os.cpu_count() or 1) - 2)))
     given = parser.parse_args(arguments)
     if given.device == "cuda" and not torch.cuda.is_available():
@@ -46,7 +48,7 @@ def main(arguments: list[str]) -> int:
     runs: dict[str, Callable[[], list[dict[str, Any]]]] = {
         "attention": lambda: compare(size, device),
         "steps": lambda: list(throughput(size, device, given.ways)),
-        "waiting": lambda: waiting(size, device, given.workers),
+        "waiting": lambda: list(waiting(size, device, given.workers, given.runs)),
     }
     for name in given.parts or PARTS:
         began = time.perf_counter()

@@ -19,6 +19,7 @@ from model.network.config import (
     VisionSettings,
 )
 from model.network.flamingo import Flamingo
+from model.network.vision.encoder import Encoder
 
 
 @dataclass(frozen=True)
@@ -102,12 +103,12 @@ TINY = Size(
 )
 
 
-def build(size: Size, device: torch.device, **changes: Any) -> Flamingo:
-    """With its gates opened: a gate of 0 would hide what the blocks compute."""
+def build(size: Size, device: torch.device, encoder: Encoder | None = None, **changes: Any) -> Flamingo:
+    """With its gates opened: a gate of 0 would hide what the blocks compute. `encoder` stands for that of the size."""
     torch.manual_seed(0)
     config = msgspec.structs.replace(size.model, **changes)
     with torch.device(device):
-        model = Flamingo.build(config, new_ids(size))
+        model = Flamingo.build(config, new_ids(size), vision=encoder)
     model.to(device)
     with torch.no_grad():
         for block in model.gated_blocks():

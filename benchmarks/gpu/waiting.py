@@ -1,12 +1,16 @@
-"""A run of `model.training.loop.train` over shards of photographs: what part of the time waits for data."""
+"""A run of `model.training.loop.train` over shards of photographs: what part of the time waits for data, and how many
+tokens a second it makes where threads or processes decode."""
 
 import dataclasses
 import io
 import json
 import random
 import shutil
+import sys
 import tempfile
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +35,23 @@ WORDS = (
 _PAGES, _PER_SHARD, _PHOTOS = 600, 50, 200
 
 
-def waiting(size: Size, device: torch.device, workers: int) -> list[dict[str, Any]]:
-    """A line for each shape, of the second half of the run."""
+#: Name of a way -> `workers_are`, how long a thread may keep the interpreter from others (None: as Python has it), and
+#: whether steps are compiled.
+WAYS: dict[str, tuple[Any, float | None, bool]] = {
+    "threads": ("threads", None, False),
+    "threads that switch after 0.1 ms": ("threads", 1e-4, False),
+    "processes": ("processes", None, False),
+    "threads, compiled": ("threads", None, True),
+    "processes, compiled": ("processes", None, True),
+    "threads that switch after 0.1 ms, compiled": ("threads", 1e-4, True),
+}
+
+
+def waiting(size: Size, device: torch.device, workers: int, names: Sequence[str] = ()) -> Iterator[dict[str, Any]]:
+    """A line for each shape and each of the ways, some of them by name; of the second half of the run.
+
+    Not compiled on a CPU, unless it is asked for: that takes minutes.
+    """
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         _write_pages(folder / "pages")
@@ -40,13 +59,26 @@ def waiting(size: Size, device: torch.device, workers: int) -> list[dict[str, An
         tokenizer = train_tokenizer(iter([" ".join(WORDS)] * 4), 300)
         tokenizer.save(str(folder / "tokenizer.json"))
         (folder / "tokenizer_config.json").write_text(json.dumps({"bos_token": BOS, "eos_token": EOS}))
-        rows = []
-        for number, shape in enumerate(size.shapes):
-            read = ReadSettings(workers=workers, prefetch_rows=2 * shape.rows)
-            config = _config(size, folder, shape.tokens, shape.images, shape.rows, read, device)
-            found = _run(msgspec.structs.replace(config, output=str(folder / str(number))))
-            rows.append({"shape": str(shape), "workers": workers, **found})
-        return rows
+        for name in names or [name for name in WAYS if device.type == "cuda" or not WAYS[name][2]]:
+            workers_are, switch_s, compiled = WAYS[name]
+            for shape in size.shapes:
+                read = ReadSettings(workers=workers, workers_are=workers_are, prefetch_rows=2 * shape.rows)
+                config = _config(size, folder, shape.tokens, shape.images, shape.rows, read, device, compiled)
+                with _switching_after(switch_s):
+                    found = _run(msgspec.structs.replace(config, output=str(folder / "out")))
+                line = {"shape": str(shape), "way": name, "workers": workers, **found}
+                print(line, file=sys.stderr, flush=True)
+                yield line
+
+
+@contextmanager
+def _switching_after(seconds: float | None) -> Iterator[None]:
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(before if seconds is None else seconds)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(before)
 
 
 def _saved(size: Size, folder: Path, device: torch.device) -> Size:
@@ -72,7 +104,14 @@ def _run(config: TrainConfig) -> dict[str, Any]:
 
 
 def _config(
-    size: Size, folder: Path, tokens: int, images: int, rows: int, read: ReadSettings, device: torch.device
+    size: Size,
+    folder: Path,
+    tokens: int,
+    images: int,
+    rows: int,
+    read: ReadSettings,
+    device: torch.device,
+    compiled: bool,
 ) -> TrainConfig:
     on_gpu = device.type == "cuda"
     return TrainConfig(
@@ -89,7 +128,9 @@ def _config(
             read=read,
         ),
         held_out=HeldOutSettings(every_steps=0, batches=1),
-        parallel=ParallelSettings(precision="bfloat16" if on_gpu else "float32", device="cuda" if on_gpu else "cpu"),
+        parallel=ParallelSettings(
+            precision="bfloat16" if on_gpu else "float32", device="cuda" if on_gpu else "cpu", compile=compiled
+        ),
         checkpoint=CheckpointSettings(every_steps=0, every_minutes=0),
         log=LogSettings(every_steps=max(1, size.steps // 2), tensorboard=False),
     )

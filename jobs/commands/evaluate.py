@@ -28,6 +28,7 @@ def run(arguments: argparse.Namespace) -> int:
     import msgspec
 
     from jobs.settings_files import load_file
+    from model.data.rows import LoaderError
     from model.evaluation.harness import EvaluateConfig, evaluate
     from model.evaluation.loaded import load_model
     from model.training.checkpoints import CheckpointError
@@ -36,13 +37,15 @@ def run(arguments: argparse.Namespace) -> int:
     scores: list[Score] = []
     try:
         config = load_file(EvaluateConfig, arguments.config, arguments.set, {})
-        loaded = load_model(arguments.checkpoint, config.device)
+        loaded = load_model(arguments.checkpoint, config.device, config.features)
         for found in evaluate(loaded, config, _on_progress):
             scores.append(found)
+            for line in _left_out(found, scores):
+                print(line, file=sys.stderr)
             print(f"{found.task}, {found.shots} shots: {found.metric} {found.score:.3f}", file=sys.stderr, flush=True)
     except SettingsError as error:
         return fail(error, 2)
-    except (CheckpointError, OSError) as error:
+    except (CheckpointError, LoaderError, OSError) as error:
         return fail(error, 1)
     report = {"checkpoint": str(loaded.checkpoint), "examples": config.examples, "scores": scores}
     if arguments.output:
@@ -64,6 +67,17 @@ def _on_progress(task: str, shots: int, done: int, total: int) -> None:
         print(f"{task}, {shots} shots: {done}/{total}", end=ending, file=sys.stderr, flush=True)
 
 
+def _left_out(found: "Score", scores: "list[Score]") -> list[str]:
+    """What of a task could not be used and why, said once: with its last number of shots it may be more."""
+    if any(other is not found and other.task == found.task and other.dropped == found.dropped for other in scores):
+        return []
+    return [
+        f"{found.task}: left out of its {what}: {reason} {count:,}"
+        for what, reasons in found.dropped.items()
+        for reason, count in reasons.items()
+    ]
+
+
 def _print(scores: "list[Score]") -> None:
     """A row for each task, a column for each number of shots."""
     from rich.console import Console
@@ -76,6 +90,6 @@ def _print(scores: "list[Score]") -> None:
     for task in dict.fromkeys(found.task for found in scores):
         row = {found.shots: found for found in scores if found.task == task}
         first = next(iter(row.values()))
-        cells = (f"{row[count].score:.3f} ± {row[count].error:.3f}" for count in shots)
+        cells = (f"{row[count].score:.3f} ± {row[count].error:.3f}" if count in row else "" for count in shots)
         table.add_row(task, first.metric, f"{first.queries:,}", *cells)
     Console(highlight=False).print(table)

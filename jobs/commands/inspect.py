@@ -167,6 +167,8 @@ def _bars(title: str, rows: list[tuple[str, int]], of: int | None = None) -> "Re
     from rich.table import Table
     from rich.text import Text
 
+    from jobs.dataset.html import percent
+
     most, total = max(count for _, count in rows) or 1, of or sum(count for _, count in rows) or 1
     table = Table(title=Text(title, style="bold"), title_justify="left", box=None, pad_edge=False, show_header=False)
     table.add_column(justify="right", overflow="ellipsis", max_width=40, no_wrap=True)
@@ -176,9 +178,7 @@ def _bars(title: str, rows: list[tuple[str, int]], of: int | None = None) -> "Re
     for name, count in rows:
         eighths = max(count > 0, round(8 * _BAR * count / most))
         bar = "█" * (eighths // 8) + ("", *"▏▎▍▌▋▊▉")[eighths % 8]
-        table.add_row(
-            Text(name), bar, f"{count:,}", f"{count / total:.0%}" if count / total >= 0.01 or not count else "<1%"
-        )
+        table.add_row(Text(name), bar, f"{count:,}", f"{percent(count, total)}%")
     return table
 
 

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
     from jobs.dataset.index import Index
 
-_EXAMPLES = """tables: interleaved, pairs, clips (those that are there), samples (what they have in common), drops
+_EXAMPLES = """tables: interleaved, pairs, clips (those that are there), samples (what they have in common), drops,
+removed, and embeddings, of --embeddings
 examples:
   weft query out "select domain, count(*) n from interleaved group by 1 order by n desc"
   weft query out "select reason, count(*) from drops where kind = 'image' group by 1"
@@ -31,6 +32,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--limit", type=int, default=100, metavar="N", help="rows of the table on a terminal; default 100"
     )
+    parser.add_argument(
+        "--embeddings", metavar="FILES", default="", help="parquet, as `weft view` takes it, as a table"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -39,7 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
     from schemas.storage import Store
 
     try:
-        with Index(Store(arguments.path)) as index:
+        with Index(Store(arguments.path), embeddings=arguments.embeddings) as index:
             if arguments.csv:
                 _print_csv(index, arguments.sql)
             elif arguments.json:
@@ -91,7 +95,7 @@ def _print_table(index: "Index", sql: str, limit: int) -> None:
     cells = [["" if value is None else str(value) for value in row] for row in found.rows]
     for row in cells:
         table.add_row(*map(Text, row))
-    if sys.stdout.isatty() and cells and _width(found.columns, cells) > 2 * console.width:
+    if cells and _width(found.columns, cells) > 2 * console.width:
         _print_records(console, found.columns, cells)
     else:
         console.print(table)

@@ -28,9 +28,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--embeddings",
-        metavar="FILE",
+        metavar="FILES",
         default="",
-        help="parquet with `key` and `embedding` (and `kind`, `image`), by which to find what is alike",
+        help="parquet with `key` and `embedding` (and `kind`, `image`), by which to find what is alike; also a pattern",
     )
     parser.add_argument(
         "--flags", metavar="FILE", default="", help="of what you flag; default beside the dataset: DIR.flags.jsonl"

@@ -21,7 +21,7 @@ from fsspec.core import url_to_fs
 
 from jobs.dataset.summary import histogram, quantiles
 from model.data.documents import CLIP_EXTENSIONS, IMAGE_EXTENSIONS, Kind, Medium, to_document
-from model.data.reading import split_field, walk
+from model.data.offsets import split_field, walk
 from schemas.drops import Drop
 from schemas.images import open_image
 from schemas.storage import Store

@@ -28,6 +28,7 @@ def templates(package: str) -> jinja2.Environment:
         "host": host,
         "address": safe_address,
         "number": number,
+        "percent": percent,
     }
     environment.filters |= filters
     return environment
@@ -80,6 +81,15 @@ def human_bytes(size: float) -> str:
     return f"{size:,.1f} TB"
 
 
+def percent(count: float, total: float, digits: int = 0) -> str:
+    """A share in per cent without its sign: some of it is never shown as none, nor nearly all as all."""
+    least = 10.0**-digits
+    share = 100 * count / total if total else 0.0
+    if 0 < share < least:
+        return f"<{least:g}"
+    return f">{100 - least:g}" if 100 - least < share and count < total else f"{share:.{digits}f}"
+
+
 def number(value: float) -> str:
     """Short, with separators."""
     return f"{value:,.3g}" if isinstance(value, float) else f"{value:,}"
@@ -113,12 +123,19 @@ def parts_of(document: dict[str, Any], addresses: dict[str, str]) -> list[dict[s
             parts.append({"image": addresses.get(str(name), ""), "name": str(name), "number": number + 1, **facts})
             number += 1
     for before, part, after in zip([{}, *parts], parts, [*parts[1:], {}], strict=False):
+        above, below = _paragraphs(before.get("text")), _paragraphs(after.get("text"))
         if (caption := _plain(part.get("captions"))) and caption in (
-            _plain(before.get("text")),
-            _plain(after.get("text")),
+            " ".join(above),
+            *above[-1:],
+            *below[:1],
+            " ".join(below),
         ):
             part["captions"] = ""  # it is a text of the page, and shown as that
     return parts
+
+
+def _paragraphs(text: Any) -> list[str]:
+    return [_plain(part) for part in _parts(str(text or "")) if part.strip()]
 
 
 def _plain(text: Any) -> str:

@@ -1,10 +1,12 @@
 """The parquet indexes of a dataset as tables for SQL, by DuckDB; what is asked can read them and nothing else."""
 
 import os
+import re
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from glob import glob
 from typing import Any
 
 import duckdb
@@ -26,6 +28,11 @@ _COMMON = (
 )  # fmt: skip
 _MAX_SPILL_GB = 16
 _CLOSE_TRIES = 100
+
+
+#: The table of embeddings: `key`, `embedding`, and `kind` and `image` where they are told.
+EMBEDDINGS = "embeddings"
+_NUMBERS = re.compile(r"(?:DOUBLE|FLOAT|FLOAT16|U?(?:TINY|SMALL|BIG)?INT(?:EGER)?|DECIMAL\(.*\))\[\d*\]")
 
 
 class QueryError(Exception):
@@ -58,14 +65,15 @@ class Index:
         store: Store,
         max_memory_mb: int = 1024,
         threads: int = 2,
-        beside: Mapping[str, str] | None = None,
+        embeddings: str = "",
         other: Store | None = None,
         crawls: Sequence[Store] = (),
     ) -> None:
-        """`beside`: more tables by name, parquet files of this machine; `other`: another dataset, whose tables are
-        called as these with `other_` before their names; `crawls`: those that fetched the archives.
+        """`embeddings`: a parquet file of this machine, or a pattern of several, as one more table of that name;
+        `other`: another dataset, whose tables are called as these with `other_` before their names; `crawls`: those
+        that fetched the archives.
 
-        Raises `NotADataset`, `QueryError` for a file that is no table, and `OSError` where the storage fails.
+        Raises `NotADataset`, `QueryError` for files that hold no embeddings, and `OSError` where the storage fails.
         """
         self.store, self._is_closed = store, False
         self._cursors: list[duckdb.DuckDBPyConnection] = []
@@ -85,9 +93,9 @@ class Index:
         self.marks, self.kinds = self._tables.marks, self._tables.kinds
         self.other = Tables(self._connection, other, OTHER) if other is not None else None
         files = [*self._tables.files, *(self.other.files if self.other is not None else [])]
-        for table, path in (beside or {}).items():
-            self._define_beside(table, os.path.abspath(path))
-            files.append(os.path.abspath(path))
+        self.has_embeddings = bool(embeddings)
+        if embeddings:
+            files += self._define_embeddings(embeddings)
         parts = [f"SELECT '{kind}' AS kind, {', '.join(self._common(kind))} FROM {kind}" for kind in self.kinds]
         if parts:
             self._connection.execute(f"CREATE VIEW samples AS {' UNION ALL BY NAME '.join(parts)}")
@@ -95,6 +103,13 @@ class Index:
         self._connection.execute(f"SET allowed_paths = {literals(files)}")
         self._connection.execute("SET enable_external_access = false")
         self._connection.execute("SET lock_configuration = true")
+
+    @property
+    def tables(self) -> list[str]:
+        """Those that can be asked, the samples first."""
+        others = [f"{OTHER}{name}" for name in (*self.other.kinds, "drops")] if self.other is not None else []
+        common = ["samples"] if self.kinds else []
+        return [*self.kinds, *common, "drops", "removed", *([EMBEDDINGS] if self.has_embeddings else []), *others]
 
     def of_shards(self, kind: str, shards: Sequence[str]) -> str:
         """What stands behind FROM in place of `kind` where only these of its shards are meant; no others are opened."""
@@ -181,14 +196,22 @@ class Index:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _define_beside(self, table: str, path: str) -> None:
+    def _define_embeddings(self, pattern: str) -> list[str]:
+        """The files that they stand in."""
+        files = [os.path.abspath(path) for path in sorted(glob(pattern)) or [pattern]]
+        if missing := [path for path in files if not os.path.isfile(path)]:
+            raise QueryError(f"{missing[0]}: no such file; embeddings are read from parquet on this machine")
         try:
-            self._connection.execute(f"CREATE VIEW {table} AS SELECT * FROM read_parquet({literals([path])})")
-            names = {row[0] for row in self._connection.execute(f"DESCRIBE {table}").fetchall()}
+            self._connection.execute(f"CREATE VIEW {EMBEDDINGS} AS SELECT * FROM read_parquet({literals(files)})")
+            described = self._connection.execute(f"DESCRIBE {EMBEDDINGS}").fetchall()
         except duckdb.Error as error:
-            raise QueryError(f"{path}: {str(error).partition(chr(10))[0]}") from None
-        if not {"key", "embedding"} <= names:
-            raise QueryError(f"{path} has no columns key and embedding, but {', '.join(sorted(names))}")
+            raise QueryError(f"{pattern}: {str(error).partition(chr(10))[0]}") from None
+        types = {str(name): str(of) for name, of, *_ in described}
+        if not {"key", "embedding"} <= types.keys():
+            raise QueryError(f"{pattern} has no columns key and embedding, but {', '.join(sorted(types))}")
+        if not _NUMBERS.fullmatch(types["embedding"]):
+            raise QueryError(f"{pattern}: `embedding` holds {types['embedding']}, and no lists of numbers")
+        return files
 
     def _common(self, kind: str) -> list[str]:
         there = self.columns(kind)

@@ -40,6 +40,8 @@ def _read(plan: Plan) -> Iterator[Part]:
     for kind, name in (("interleaved", "known"), ("pairs", "pair-known"), ("clips", "clip-known")):
         if plan.onto is not None and kind in plan.config.kinds:
             yield Part(name, "reading what is there")
+    if plan.known_media:
+        yield Part("known-media", "reading what was fetched before")
     yield Part("urls", "comparing addresses")
 
 

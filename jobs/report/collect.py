@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from crawlers.archive_index import Archives, NotAtHand
+from jobs.config import warc_settings
 from jobs.dataset.html import parts_of
 from jobs.dataset.index import Index, QueryError
 from jobs.dataset.page_lookup import build_config
@@ -40,7 +41,8 @@ class Collector(AbstractContextManager["Collector"]):
 
     def __init__(self, store: Store, archives: Sequence[str] = ()) -> None:
         """`archives`: where what was dropped can be looked up. Raises `NotADataset`, and `OSError`."""
-        self._store, self._index, self._archives = store, Index(store), Archives(archives)
+        self._store, self._index = store, Index(store)
+        self._archives = Archives(archives, warc_settings(build_config(store)))
         self._thumbnail = Isolated(thumbnail, IsolationSettings(timeout_s=20.0))
         self._main_text = Isolated(partial(main_text, build_config(store)), IsolationSettings(timeout_s=20.0))
         self._dataset = read_dataset(store) if store.exists(DATASET) else None
@@ -156,7 +158,7 @@ class Collector(AbstractContextManager["Collector"]):
         if left <= 0:
             return one
         try:
-            if kind in ("image", "pair"):
+            if kind in ("image", "pair", "video", "clip"):
                 return {**one, "picture": self._data_uri(self._archives.media(one["url"], left).body)}
             if kind == "page":
                 title, text = self._main_text(self._archives.page(one["url"], max_search_s=left))

@@ -1,5 +1,6 @@
 """The report as HTML."""
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -21,6 +22,7 @@ def render(datasets: Sequence[dict[str, Any]], version: str, made: str) -> str:
     """One HTML file of what was collected of one dataset, or of two beside each other."""
     for number, dataset in enumerate(datasets):
         dataset["plots"] = {kind: _plots(f"{number}-{kind}", kind, dataset) for kind in dataset["summary"]["kinds"]}
+    _set_scale([dataset["funnel"] for dataset in datasets])
     kinds = list(dict.fromkeys(kind for dataset in datasets for kind in dataset["summary"]["kinds"]))
     return (
         templates("jobs.report")
@@ -33,6 +35,16 @@ def render(datasets: Sequence[dict[str, Any]], version: str, made: str) -> str:
             made=made,
         )
     )
+
+
+def _set_scale(funnels: Sequence[Sequence[tuple[str, list[dict[str, Any]]]]]) -> None:
+    """Bars of several funnels as wide as what they count, in percent of the largest number of their kind in any."""
+    most: dict[str, int] = {}
+    for kind, rows in itertools.chain(*funnels):
+        most[kind] = max(most.get(kind, 0), *(row["seen"] for row in rows))
+    for kind, rows in itertools.chain(*funnels):
+        for row in rows:
+            row["width"], row["lost"] = 100 * row["kept"] / most[kind], 100 * (row["seen"] - row["kept"]) / most[kind]
 
 
 def _plots(name: str, kind: str, dataset: dict[str, Any]) -> list[tuple[str, str]]:

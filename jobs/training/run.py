@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from jobs.training.progress import TrainProgress
 from jobs.training.shapes import make_shapes
+from jobs.training.workers import workers_of
 from model.training.config import TrainConfig
 from model.training.dry_run import dry_run as dry_run_lines
 from model.training.loop import Ended, train
@@ -19,14 +20,14 @@ def run_training(config: TrainConfig, show: bool = True) -> Ended:
     """Train, or go on. Raises what `model.training.loop.train` raises."""
     with join(config.parallel) as processes, TrainProgress(config.steps, show and processes.is_first) as progress:
         prepare(config, processes, progress)
-        return train(config, progress.on_metrics, progress.on_message)
+        return train(config, progress.on_metrics, progress.on_message, workers_of(config.data))
 
 
 def dry_run(config: TrainConfig) -> Iterator[str]:
     """What a run would be, as lines; missing generated data and the small language model are made first."""
     with join(config.parallel) as processes, TrainProgress(config.steps, processes.is_first) as progress:
         prepare(config, processes, progress)
-        yield from dry_run_lines(config, processes)
+        yield from dry_run_lines(config, processes, workers_of(config.data))
 
 
 def prepare(config: TrainConfig, processes: Processes, progress: TrainProgress) -> None:

@@ -7,9 +7,12 @@ goes through, so `weft inspect` and `weft show` open it like any other.
 * **clips**: a shape that moves, "a red circle moving left": from one frame nobody can tell.
 * **interleaved**: pages of several pictures. An *album* describes each after it; a *naming* calls colours by made-up
   names that hold on this page only, so what the next one is called is known from the page's earlier pictures.
+* **clip pages**, to train on only: two and more of the clips on one page, as a prompt with examples has them. weft
+  builds no such pages, so they are plain WebDataset, a tar in `clip_pages/`, which the loader reads as interleaved.
 """
 
 import hashlib
+import io
 import random
 
 import msgspec
@@ -17,6 +20,8 @@ import msgspec
 from jobs.kinds.pairs.pair import FetchedPair, add_pair
 from jobs.kinds.shards import Shards
 from jobs.training.shape_pictures import COLOURS, DIRECTIONS, NAMES, PLACES, SHAPES, Scene, clip_of, draw
+from model.data.documents import Document, Medium
+from model.data.plain import read_documents, text_of
 from model.training.config import ShapeSettings
 from pipeline.image.codec import ImageEncoding, decode_image
 from pipeline.interleave import Illustration, interleave
@@ -30,6 +35,7 @@ from schemas.pairs import Caption, PairRef
 from schemas.settings import settings_hash
 from schemas.shards import ShardInfo, ShardSettings
 from schemas.storage import Store
+from schemas.tar import TarWriter
 from schemas.videos import ClipSample, VideoText
 
 SPLITS = ("train", "held_out")
@@ -74,6 +80,8 @@ def _make_split(store: Store, split: str, settings: ShapeSettings) -> None:
         write_reader_files(store, kind, commit.shards)
     if split == "held_out":
         _write_tasks(store, settings)
+    else:
+        _write_clip_pages(store, split, settings)
     sweep(store, [f"{kind}/{folder}" for kind in KINDS for folder in ("shards", "commit")])
     dataset = Dataset(
         kinds={kind: totals(of_kind) for kind, of_kind in shards.items()},
@@ -214,6 +222,33 @@ def _write_clips(
         tally.saw("clip")
         tally.kept("clip")
     return shards.finish()
+
+
+def _write_clip_pages(store: Store, split: str, settings: ShapeSettings) -> None:
+    """`clip_pages/000000.tar`: on each page some of the clips of the split, each with its text behind it."""
+    rng = random.Random(f"{settings.seed}/{split}/clip pages")
+    clips = list(read_documents(f"{settings.folder}/{split}/{CLIPS.name}", "clips"))
+    file = io.BytesIO()
+    tar = TarWriter(file)
+    for number in range(settings.train_clip_pages if clips else 0):
+        shown = rng.choices(clips, k=rng.randint(2, settings.clip_page_clips))
+        for name, data in _clip_page(f"{number:012d}", shown):
+            tar.add(name, data)
+    tar.close()
+    store.put("clip_pages/000000.tar", file.getvalue())
+
+
+def _clip_page(key: str, clips: list[Document]) -> list[tuple[str, bytes]]:
+    """The members of a page: parallel texts and images, a clip at every even place."""
+    texts: list[str | None] = []
+    images: list[str | None] = []
+    members: list[tuple[str, bytes]] = []
+    for clip in clips:
+        name = f"{key}.{len(images)}.mp4"
+        images += [name, None]
+        texts += [None, *text_of(clip)]
+        members += [(name, part.data) for part in clip.parts if isinstance(part, Medium)]
+    return [(f"{key}.json", msgspec.json.encode({"texts": texts, "images": images})), *members]
 
 
 def _clip_sample(key: str, caption: str, data: bytes, settings: ShapeSettings) -> ClipSample:

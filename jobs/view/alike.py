@@ -1,6 +1,7 @@
 """Samples that look like one another: by the perceptual hashes of the index, or by embeddings of the user's."""
 
 import asyncio
+import math
 from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlencode
@@ -8,7 +9,7 @@ from urllib.parse import urlencode
 import msgspec
 from aiohttp import web
 
-from jobs.dataset.index import QueryError
+from jobs.dataset.index import EMBEDDINGS, QueryError
 from jobs.view.browse import IMAGES
 from jobs.view.context import CONTEXT
 from jobs.view.library import Library, NoSample
@@ -19,8 +20,6 @@ _SHOWN = 48
 #: Bits of 64 that may differ: the same picture, one that was cropped or drawn over a little, one with the same shapes.
 WITHIN = (4, 10, 16)
 _DEFAULT, _FARTHEST = 10, 24
-#: The table of embeddings, with a row for each image: `key`, `embedding`, and `kind` and `image` where they are told.
-EMBEDDINGS = "embeddings"
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -120,17 +119,26 @@ def by_embeddings(library: Library, kind: str, key: str, image: int) -> list[Fou
     columns = library.index.columns(EMBEDDINGS)
     of_kind = "kind" if "kind" in columns else f"'{library.kinds[0]}'"
     number = "image + 1" if "image" in columns else "1"
-    rows = f"(SELECT {of_kind} AS kind, key, {number} AS image, CAST(embedding AS FLOAT[]) AS place FROM {EMBEDDINGS})"
+    rows = f"(SELECT {of_kind} AS kind, key, {number} AS image, CAST(embedding AS DOUBLE[]) AS place FROM {EMBEDDINGS})"
     own = library.index.ask(
         f"SELECT place FROM {rows} WHERE kind = ? AND key = ? AND image = ?", [kind, key, image]
     ).rows
     if not own or own[0][0] is None:
         raise QueryError("the embedding of it is not in the file")
-    sql = (
-        f"SELECT kind, key, image, list_cosine_similarity(place, CAST(? AS FLOAT[])) AS near FROM {rows} "
-        f"WHERE len(place) = ? ORDER BY near DESC, kind, key, image LIMIT {_SHOWN + 1}"
+    if not any(own[0][0]) or not all(value is not None and math.isfinite(value) for value in own[0][0]):
+        raise QueryError("its embedding points nowhere: all of it is 0, or it is no numbers")
+    # Without nulls where there are none by then: DuckDB looks at what stands in rows that were ruled out, too.
+    place = "list_filter(place, lambda one: one IS NOT NULL)"
+    sound = (
+        "len(place) = ? AND len(list_filter(place, lambda one: one IS NULL OR NOT isfinite(one))) = 0 "
+        "AND len(list_filter(place, lambda one: one <> 0)) > 0"
     )
-    found = library.index.ask(sql, [own[0][0], len(own[0][0])], limit=_SHOWN + 1).rows
+    near = f"CASE WHEN {sound} THEN list_cosine_similarity({place}, CAST(? AS DOUBLE[])) END"
+    sql = (
+        f"SELECT * FROM (SELECT kind, key, image, {near} AS near FROM {rows} SEMI JOIN samples USING (kind, key)) "
+        f"WHERE isfinite(near) ORDER BY near DESC, kind, key, image LIMIT {_SHOWN + 1}"
+    )
+    found = library.index.ask(sql, [len(own[0][0]), own[0][0]], limit=_SHOWN + 1).rows
     return [Found(str(one), str(name), int(place), f"cosine {near:.3f}") for one, name, place, near in found]
 
 

@@ -9,7 +9,7 @@ import jinja2
 from aiohttp import web
 
 from crawlers.archive_index import Archives
-from jobs.config import BuildConfig
+from jobs.config import BuildConfig, warc_settings
 from jobs.dataset.compare import compare
 from jobs.dataset.page_lookup import build_config, build_recipe
 from jobs.engine.isolation import Isolated, IsolationSettings
@@ -68,7 +68,7 @@ class Context:
         """Those that the user names, and what the build itself has fetched."""
         fetched = [f"media/warc/{name}" for name in self.store.list("media/warc") if name.endswith(".warc.gz")]
         own = [str(self.store.fs.unstrip_protocol(self.store.path(name))) for name in fetched if "/." not in name]
-        return Archives([*self._named, *own], self.config.warc)
+        return Archives([*self._named, *own], warc_settings(self.config))
 
     @cached_property
     def listed(self) -> Listed:

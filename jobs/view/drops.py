@@ -89,8 +89,8 @@ async def query(request: web.Request) -> web.Response:
             answer = await asyncio.to_thread(context.library.index.ask, sql, (), _QUERY_ROWS)
         except QueryError as error:
             wrong = str(error)
-    tables = {name: await asyncio.to_thread(context.library.index.columns, name) for name in ("drops",)}
-    tables = {**context.library.columns, **tables}
+    index = context.library.index
+    tables = {name: await asyncio.to_thread(index.columns, name) for name in index.tables}
     return context.render(request, "query.html", sql=sql, answer=answer, wrong=wrong, tables=tables, examples=_EXAMPLES)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from jobs.dataset.text_index import UNSPACED
 
 _LENGTH, _BEFORE = 400, 80  # characters
+_MARKS = re.compile(r"^#{1,6} ", re.MULTILINE)
 _WORD = re.compile(r"\w+")
 #: A word of a text: its place, its end, and what is compared of it.
 Word = tuple[int, int, str]
@@ -19,18 +20,23 @@ def excerpt_of(texts: Sequence[str], searched: Sequence[str]) -> list[tuple[str,
 
     A search is a word, several in a row, or the beginning of one before a star; case and accents do not count.
     """
+    prose = [_plainly(text) for text in texts if text.strip() and not text.startswith("#")]
     wanted = [terms for one in searched if (terms := _terms(one))]
     best, found = "", list[Span]()
     most = 0
-    for text in texts:
+    for text in map(_plainly, texts):
         words = list(_words(text))
         spans = [list(_spans(words, *terms)) for terms in wanted]
         if (hits := sum(map(bool, spans))) > most:
             best, most, found = text, hits, sorted(span for some in spans for span in some)
     if most:
         return _pieces(best, found)
-    prose = [text for text in texts if text.strip() and not text.startswith("#")]
     return [(_shown(prose[0], 0)[0], False)] if prose else []
+
+
+def _plainly(text: str) -> str:
+    """Without the marks of headings, which mean nothing in a line."""
+    return _MARKS.sub("", text)
 
 
 def _terms(searched: str) -> tuple[list[str], bool]:

@@ -68,17 +68,14 @@ class Library:
     """One dataset, open for looking. Everything it remembers is bounded; safe for several threads."""
 
     def __init__(self, store: Store, embeddings: str = "", compared_with: str = "") -> None:
-        """Full text is searched where an index of it lies beside the dataset; `embeddings` is a file of the user's,
+        """Full text is searched where an index of it lies beside the dataset; `embeddings` are files of the user's,
         `compared_with` another dataset.
 
-        Raises `NotADataset`, and `QueryError` for a file that is none.
+        Raises `NotADataset`, and `QueryError` for files that hold no embeddings.
         """
-        beside, other = (
-            {"embeddings": embeddings} if embeddings else {},
-            Store(compared_with) if compared_with else None,
-        )
-        self.store, self.index = store, Index(store, beside=beside, other=other)
-        self.has_embeddings = bool(embeddings)
+        other = Store(compared_with) if compared_with else None
+        self.store, self.index = store, Index(store, embeddings=embeddings, other=other)
+        self.has_embeddings = self.index.has_embeddings
         self.dataset: Dataset | None = read_dataset(store) if store.exists(DATASET) else None
         self.kinds = self.index.kinds
         self.columns = {kind: self.index.columns(kind) for kind in self.kinds}

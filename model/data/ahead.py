@@ -29,7 +29,9 @@ class Ahead(Generic[T]):
                 raise error
             if item is None:
                 return
-            yield item
+            given = [item]
+            del item
+            yield given.pop()  # and hold it no longer
 
     def close(self) -> None:
         self._stop.set()
@@ -38,9 +40,9 @@ class Ahead(Generic[T]):
 
     def _make(self) -> None:
         try:
-            for item in self._source:
-                if not self._put(item, None):
-                    return
+            while self._put(next(self._source), None):
+                pass
+        except StopIteration:
             self._put(None, None)
         except BaseException as error:
             self._put(None, error)

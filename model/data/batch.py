@@ -1,33 +1,19 @@
 """The ragged batch: what the network is given, with the mask as data.
 
-Shapes: B rows, T tokens a row, D documents, M media, F frames of all media, C channels, H and W pixels.
+Shapes: B rows, T tokens a row, D documents, M media, F frames of all media, C channels, H and W pixels, V features a
+frame, I their width.
 """
 
 from collections.abc import Callable
 from collections.abc import Sequence as Seq
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
-import msgspec
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from model.data.sequences import Ints, Sequence
-
-Pixels = npt.NDArray[np.uint8]
-
-
-class Row(msgspec.Struct, frozen=True):
-    """The documents of one row, without padding. `frames_FHWC` holds the frames of all their media in order."""
-
-    sequences: tuple[Sequence, ...]
-    frames_FHWC: Pixels
-    frame_counts_M: Ints
-    source: int  # which of the loader's datasets
-    loss_weight: float  # that dataset's lambda
-
-    def __len__(self) -> int:
-        return sum(len(sequence) for sequence in self.sequences)
+from model.data.row import Row
 
 
 @dataclass(frozen=True)
@@ -37,6 +23,9 @@ class Batch:
     A document's tokens follow each other in one row. `frames_FCHW` lies in memory with its channels last. A token with
     `loss_weight_BT` 0 is not predicted; the others carry the lambda of their dataset, and are predicted from the token
     before them. `frame_offsets_M1` stays in the CPU's memory: by it the host cuts frames into media.
+
+    Where features are streamed, frames have no pixel: `frames_FCHW` is [F, 3, 0, 0], and `features_FVI` holds what an
+    encoder made of them.
     """
 
     tokens_BT: torch.Tensor  # int64
@@ -49,6 +38,8 @@ class Batch:
     source_D: torch.Tensor  # int64, index into `sources`
     keys: tuple[str, ...]  # of the samples, one a document
     sources: tuple[str, ...]  # names of the loader's datasets
+    features_FVI: torch.Tensor | None = None  # float16, or int8 with their scales
+    scales_FI: torch.Tensor | None = None  # float32
 
     @property
     def fill(self) -> float:
@@ -64,6 +55,20 @@ class Batch:
         """In memory that a GPU copies from by itself, made by whoever calls this."""
         return replace(self._mapped(torch.Tensor.pin_memory), frame_offsets_M1=self.frame_offsets_M1)
 
+    def with_frames(self, chosen: slice | torch.Tensor, frame_offsets_M1: torch.Tensor) -> "Batch":
+        """The batch with these of its frames alone, in this order, cut into media by other offsets."""
+        return replace(
+            self,
+            frames_FCHW=self.frames_FCHW[chosen],
+            frame_offsets_M1=frame_offsets_M1,
+            features_FVI=None if self.features_FVI is None else self.features_FVI[chosen],
+            scales_FI=None if self.scales_FI is None else self.scales_FI[chosen],
+        )
+
+    def features(self) -> torch.Tensor | None:
+        """[F, V, I] as floats, where the media have features; None where they have pixels."""
+        return None if self.features_FVI is None else floats(self.features_FVI, self.scales_FI)
+
     def check(self) -> None:
         """Raises `ValueError` naming the invariant that does not hold. For tests, and for batches made by hand."""
         held = {
@@ -73,6 +78,8 @@ class Batch:
             "media are in range": (self.media_index_BT < len(self.frame_offsets_M1) - 1).all(),
             "each medium has a frame": (self.frame_offsets_M1.diff() > 0).all(),
             "frames are those of the media": self.frame_offsets_M1[-1] == len(self.frames_FCHW),
+            "features are those of the frames": self.features_FVI is None
+            or len(self.features_FVI) == len(self.frames_FCHW),
             "each medium belongs to one document": _one_document_each(self.media_index_BT, self.document_BT),
             "a key and a source for each document": len(self.keys) == len(self.source_D) == self._documents(),
         }
@@ -88,44 +95,62 @@ class Batch:
         return Batch(**{**values, **changed})
 
 
-def collate(rows: Seq[Row], row_tokens: int, pad_id: int, sources: tuple[str, ...]) -> Batch:
-    """The batch of some rows, padded to `row_tokens`; media are laid end to end, none is padded."""
+def collate(rows: Seq[Row], row_tokens: int, pad_id: int, sources: tuple[str, ...], pin: bool = False) -> Batch:
+    """The batch of some rows, padded to `row_tokens`; media are laid end to end, none is padded.
+
+    Everything is copied, once, with `pin` to where a GPU copies from by itself: nothing of `rows` is looked at later.
+    """
     shape = (len(rows), row_tokens)
-    tokens_BT = np.full(shape, pad_id, np.int64)
-    document_BT = np.full(shape, -1, np.int32)
-    position_BT = np.zeros(shape, np.int64)
-    media_index_BT = np.full(shape, -1, np.int32)
-    loss_weight_BT = np.zeros(shape, np.float32)
-    keys: list[str] = []
-    source_D: list[int] = []
-    num_media = 0
-    for b, row in enumerate(rows):
-        start = 0
-        for sequence in row.sequences:
-            place = (b, slice(start, start + len(sequence)))
-            tokens_BT[place] = sequence.tokens_T
-            document_BT[place] = len(keys)
-            position_BT[place] = np.arange(len(sequence))
-            media_index_BT[place] = np.where(sequence.media_index_T < 0, -1, sequence.media_index_T + num_media)
-            loss_weight_BT[place] = sequence.weight_T * np.float32(row.loss_weight)
-            num_media += len(sequence.media)
-            keys.append(sequence.key)
-            source_D.append(row.source)
-            start += len(sequence)
-    counts_M = np.concatenate([row.frame_counts_M for row in rows])
-    frames_FHWC = np.concatenate([row.frames_FHWC for row in rows])
-    return Batch(
-        tokens_BT=torch.from_numpy(tokens_BT),
-        document_BT=torch.from_numpy(document_BT),
-        position_BT=torch.from_numpy(position_BT),
-        media_index_BT=torch.from_numpy(media_index_BT),
-        loss_weight_BT=torch.from_numpy(loss_weight_BT),
-        frames_FCHW=torch.from_numpy(frames_FHWC).permute(0, 3, 1, 2),
-        frame_offsets_M1=torch.from_numpy(np.concatenate([[0], np.cumsum(counts_M)]).astype(np.int32)),
-        source_D=torch.tensor(source_D, dtype=torch.int64),
-        keys=tuple(keys),
-        sources=sources,
+    tokens_BT = torch.full(shape, pad_id, dtype=torch.int64, pin_memory=pin)
+    document_BT = torch.full(shape, -1, dtype=torch.int32, pin_memory=pin)
+    position_BT = torch.zeros(shape, dtype=torch.int64, pin_memory=pin)
+    media_index_BT = torch.full(shape, -1, dtype=torch.int32, pin_memory=pin)
+    loss_weight_BT = torch.zeros(shape, dtype=torch.float32, pin_memory=pin)
+    tokens, document, position, media_index, loss_weight = (
+        tensor.numpy() for tensor in (tokens_BT, document_BT, position_BT, media_index_BT, loss_weight_BT)
     )
+    num_documents = num_media = 0
+    for b, row in enumerate(rows):
+        place = (b, slice(0, len(row)))
+        tokens[place] = row.tokens_T
+        document[place] = row.document_T + num_documents
+        position[place] = row.position_T
+        media_index[place] = np.where(row.media_index_T < 0, -1, row.media_index_T + num_media)
+        loss_weight[place] = row.loss_weight_T
+        num_documents += len(row.keys)
+        num_media += len(row.frame_counts_M)
+    counts_M = np.concatenate([row.frame_counts_M for row in rows])
+    source_D = np.repeat([row.source for row in rows], [len(row.keys) for row in rows])
+    features = [row.features for row in rows if row.features is not None]
+    scales = [of.scales_FI for of in features if of.scales_FI is not None]
+    return Batch(
+        tokens_BT=tokens_BT,
+        document_BT=document_BT,
+        position_BT=position_BT,
+        media_index_BT=media_index_BT,
+        loss_weight_BT=loss_weight_BT,
+        frames_FCHW=_joined([row.frames_FHWC for row in rows], pin).permute(0, 3, 1, 2),
+        frame_offsets_M1=torch.from_numpy(np.concatenate([[0], np.cumsum(counts_M)]).astype(np.int32)),
+        source_D=torch.tensor(source_D, dtype=torch.int64, pin_memory=pin),
+        keys=tuple(key for row in rows for key in row.keys),
+        sources=sources,
+        features_FVI=_joined([of.values_FVI for of in features], pin) if features else None,
+        scales_FI=_joined(scales, pin) if scales else None,
+    )
+
+
+def floats(features_FVI: torch.Tensor, scales_FI: torch.Tensor | None) -> torch.Tensor:
+    """Features as they were before they were stored, but for rounding."""
+    return features_FVI if scales_FI is None else features_FVI * scales_FI[:, None]
+
+
+def _joined(arrays: Seq[npt.NDArray[Any]], pin: bool) -> torch.Tensor:
+    """End to end along the first dimension. numpy copies without the interpreter's lock."""
+    shape = (sum(map(len, arrays)), *arrays[0].shape[1:])
+    dtype = torch.from_numpy(np.empty(0, arrays[0].dtype)).dtype
+    joined = torch.empty(shape, dtype=dtype, pin_memory=pin)
+    np.concatenate(arrays, out=joined.numpy())
+    return joined
 
 
 def self_attention_mask(batch: Batch) -> torch.Tensor:

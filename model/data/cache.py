@@ -29,6 +29,16 @@ class Cache:
                 self._fetch(store, name, place)
         raise OSError(f"{self.folder} loses shards while they are opened: its limit is too low for {name}")
 
+    def has(self, store: Store, name: str) -> bool:
+        return self._place(store, name, ".tar").exists()
+
+    def fetch(self, store: Store, name: str) -> int:
+        """Bring a shard here that is not; its bytes. Raises `OSError`."""
+        place = self._place(store, name, ".tar")
+        if not place.exists():
+            self._fetch(store, name, place)
+        return place.stat().st_size
+
     def index(self, store: Store, name: str) -> npt.NDArray[np.uint64] | None:
         """The offsets kept for a tar that has no index of its own."""
         place = self._place(store, name, ".idx")

@@ -27,6 +27,8 @@ class DatasetSettings(Settings, frozen=True):
     """Rows of its batch in a step, with `mix: each`."""
     share: float = 1.0
     """How often a row is drawn from it, relative to the others, with `mix: sampled`."""
+    features: str = ""
+    """What `weft features` wrote of these shards, the folder of the kind; read in place of pixels. Empty: pixels."""
 
     def __post_init__(self) -> None:
         if self.batch_rows < 1 or self.share <= 0 or self.weight < 0:
@@ -57,16 +59,19 @@ class ReadSettings(Settings, frozen=True):
 
     workers: int = 2
     """What reads, tokenises and decodes beside the training loop, on each rank."""
-    workers_are: Literal["threads", "processes"] = "threads"
-    """`processes` where the training loop holds the interpreter for long; they need `if __name__ == "__main__"`."""
+    workers_are: Literal["threads", "processes", "ray"] = "threads"
+    """`processes` where the training loop holds the interpreter for long; they need `if __name__ == "__main__"`. `ray`:
+    actors on CPUs of a Ray cluster that this machine has joined; every node must see the shards."""
     prefetch_rows: int = 16
     """Rows that each worker may be ahead."""
     cache: str | None = None
     """A local folder that remote shards are fetched to, whole. null reads each sample by a range request."""
     cache_max_bytes: int = 100_000_000_000
-    """Of the cache. It must hold the shards that are read at one time, `lanes` and more."""
+    """Of the cache. It must hold the shards that are read at one time, `lanes` and more. A sixteenth is for those that
+    each rank fetches before their turn."""
     ahead_max_bytes: int = 64_000_000
-    """Of samples that each worker has asked other machines for before their turn, where there is no cache; 0: none."""
+    """Of samples of all datasets that each worker has asked other machines for before their turn, where there is no
+    cache; 0: none."""
     tries: int = 5
     """How often a failed read is tried, with doubled waits from half a second on."""
     max_failures_in_a_row: int = 100
@@ -99,8 +104,9 @@ class LoaderConfig(Settings, frozen=True):
 
     @property
     def content_hash(self) -> str:
-        """Equal for settings that yield the same batches: how shards are read is left out, and where they lie."""
-        datasets = tuple(msgspec.structs.replace(dataset, shards="") for dataset in self.datasets)
+        """Equal for settings that yield the same batches: how shards are read is left out, and where they lie, and
+        whether pixels are read or what an encoder made of them."""
+        datasets = tuple(msgspec.structs.replace(dataset, shards="", features="") for dataset in self.datasets)
         order = msgspec.structs.replace(self.order, epochs=None)
         return settings_hash(
             msgspec.structs.replace(self, tokenizer="", datasets=datasets, order=order, read=ReadSettings())
@@ -118,3 +124,8 @@ def check_config(config: LoaderConfig) -> None:
         )
     if config.order.epochs is not None and len(names) > 1:
         raise SettingsError("order.epochs needs a single dataset: several would not end together")
+    pixels = [dataset.name for dataset in config.datasets if not dataset.features]
+    if config.mix == "sampled" and 0 < len(pixels) < len(names):
+        raise SettingsError(
+            f"with mix: sampled a batch has rows of all datasets: name features for {pixels[0]} too, or for none"
+        )

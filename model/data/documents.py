@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from model.data.feature_files import Beside
 from schemas.drops import Drop
 
 Kind = Literal["interleaved", "pairs", "clips"]
@@ -15,10 +16,12 @@ CLIP_EXTENSIONS = ("mp4", "webm", "mkv", "mov", "avi")
 
 
 class Medium(msgspec.Struct, frozen=True):
-    """An image or a clip as it stands in the shard, not decoded."""
+    """An image or a clip as it stands in the shard, not decoded; `beside` is what stands in place of its pixels."""
 
     data: bytes
     kind: Literal["image", "clip"] = "image"
+    beside: Beside | None = None
+    span_s: tuple[float, float] | None = None  # of a clip: from so many seconds to so many, where it is not all of it
 
     def __repr__(self) -> str:
         return f"Medium({self.kind}, {len(self.data)} bytes)"
@@ -36,8 +39,9 @@ def to_document(kind: Kind, key: str, members: Mapping[str, bytes]) -> Document:
     """The document of a sample, its members given by field: what follows the first dot of a member's name.
 
     Interleaved: `json` with parallel `texts` and `images` (weft, OBELICS, MINT-1T, NeMo Curator), or with `text_list`
-    and `image_info` (mmc4). Pairs: an image and `txt`, else the caption in `json` (weft, img2dataset). Clips: a video
-    and `txt`, else the caption in `json` (weft, video2dataset). Raises `Drop`: broken_sample, no_image, no_text.
+    and `image_info` (mmc4); what is a video by its extension is a clip among the images. Pairs: an image and `txt`,
+    else the caption in `json` (weft, img2dataset). Clips: a video and `txt`, else the caption in `json` (weft,
+    video2dataset). Raises `Drop`: broken_sample, no_image, no_text.
     """
     return Document(key, kind, _READERS[kind](key, members))
 
@@ -79,11 +83,16 @@ def _named(key: str, image: object, position: int, members: Mapping[str, bytes])
     name = image if isinstance(image, str) else ""
     for field in (name.removeprefix(f"{key}."), name.rpartition("/")[2].removeprefix(f"{key.rpartition('/')[2]}.")):
         if field in members:
-            return Medium(members[field])
-    for extension in IMAGE_EXTENSIONS:
+            return _medium(field, members)
+    for extension in IMAGE_EXTENSIONS + CLIP_EXTENSIONS:
         if (field := f"{position}.{extension}") in members:
-            return Medium(members[field])
+            return _medium(field, members)
     raise Drop("broken_sample", f"no member for the image at position {position}")
+
+
+def _medium(field: str, members: Mapping[str, bytes]) -> Medium:
+    is_clip = field.rpartition(".")[2].lower() in CLIP_EXTENSIONS
+    return Medium(members[field], "clip" if is_clip else "image")
 
 
 def _mmc4(key: str, document: Mapping[str, Any], members: Mapping[str, bytes]) -> list[str | Medium]:

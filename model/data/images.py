@@ -4,22 +4,24 @@ JPEGs are decoded at the smallest scale that still covers the target, the aspect
 mean colour: as in the Flamingo paper (A.3.1).
 """
 
-import functools
 import random
 import warnings
+from typing import Any
 
+import msgspec
 import numpy as np
-import numpy.typing as npt
 import simplejpeg
 from PIL import Image, ImageEnhance, ImageOps
 
 from model.data.documents import Medium
+from model.data.feature_files import Beside, Features
+from model.data.fitting import Pixels as Pixels
+from model.data.fitting import fitted, framed
 from schemas.drops import Drop
 from schemas.images import on_white
 from schemas.images import open_image as _opened
 from schemas.settings import Settings
 
-Pixels = npt.NDArray[np.uint8]
 _JPEG = b"\xff\xd8\xff"
 _EXIF_WITHIN_BYTES = 4096
 
@@ -42,7 +44,7 @@ class ImageSettings(Settings, frozen=True):
     clip_frames: int = 8
     """Frames of a clip at most (paper: 8)."""
     clip_fps: float = 1.0
-    """Frames taken of each second of a clip (paper: 1); of a longer clip a random stretch."""
+    """Frames taken of each second of a clip (paper: 1); of a longer clip a random stretch, from a whole step on."""
 
     def __post_init__(self) -> None:
         if self.fit not in ("pad", "crop", "stretch"):
@@ -50,8 +52,26 @@ class ImageSettings(Settings, frozen=True):
         if self.size_px < 1 or self.clip_frames < 1 or self.clip_fps <= 0:
             raise ValueError("size_px, clip_frames and clip_fps must be positive")
 
+    @property
+    def augments(self) -> bool:
+        """Whether a frame looks otherwise each time that it is seen."""
+        return self.p_flip > 0 or self.colour > 0
 
-def frames_of(medium: Medium, rng: random.Random, settings: ImageSettings) -> Pixels:
+    def seen(self) -> dict[str, Any]:
+        """What decides how an encoder sees a medium, but for the augmentation."""
+        tree: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(self))
+        return {name: value for name, value in tree.items() if name not in ("p_flip", "colour")}
+
+
+def frames_of(medium: Medium, rng: random.Random, settings: ImageSettings) -> Pixels | Features:
+    """The features that stand beside a medium, else its pixels; draws and drops are the same. Raises as `pixels_of`."""
+    if medium.beside is None:
+        return pixels_of(medium, rng, settings)
+    rng.random()  # whether to flip
+    return _features_of(medium.beside, rng, settings)
+
+
+def pixels_of(medium: Medium, rng: random.Random, settings: ImageSettings) -> Pixels:
     """Frames [F, H, W, C] of a medium, RGB.
 
     The augmentation is drawn from `rng`, once for all frames of a clip. Raises `Drop`: broken_image,
@@ -62,11 +82,29 @@ def frames_of(medium: Medium, rng: random.Random, settings: ImageSettings) -> Pi
     if medium.kind == "clip":
         from model.data.clips import clip_frames  # loads FFmpeg, which images do not need
 
-        images = clip_frames(medium.data, rng, settings.clip_frames, settings.clip_fps)
+        images = clip_frames(medium.data, rng, settings.clip_frames, settings.clip_fps, medium.span_s)
     else:
         images = [open_image(medium.data, settings)]
-    frames = [_framed(_augmented(_fitted(image, settings), flip, factors), settings) for image in images]
+    squares = (_augmented(fitted(image, settings.size_px, settings.fit), flip, factors) for image in images)
+    frames = [framed(square, settings.size_px, settings.mean) for square in squares]
     return np.stack(frames) if len(frames) > 1 else frames[0][None]
+
+
+def plain_frame(image: Image.Image, settings: ImageSettings) -> Pixels:
+    """One frame [H, W, C] as it is, without augmentation."""
+    return framed(fitted(image, settings.size_px, settings.fit), settings.size_px, settings.mean)
+
+
+def _features_of(beside: Beside, rng: random.Random, settings: ImageSettings) -> Features:
+    """Of an image all, of a clip those of a stretch. Raises `Drop` for what pixels are dropped for."""
+    record, features = beside.record, beside.features
+    if record.clip is not None:
+        chosen = record.clip.chosen(rng, settings.clip_frames, settings.clip_fps)
+    if record.reason:
+        raise Drop(record.reason, record.detail)
+    if features is None:
+        raise Drop("broken_sample", "its features: none of this medium")
+    return features if record.clip is None else features.only(chosen)
 
 
 def open_image(data: bytes, settings: ImageSettings) -> Image.Image:
@@ -118,19 +156,6 @@ def _least(width: int, height: int, settings: ImageSettings) -> tuple[int, int]:
     return max(1, min(width, int(width * scale))), max(1, min(height, int(height * scale)))
 
 
-def _fitted(image: Image.Image, settings: ImageSettings) -> Image.Image:
-    size, (width, height) = settings.size_px, image.size
-    if settings.fit == "stretch":
-        return image.resize((size, size), Image.Resampling.BILINEAR)
-    if settings.fit == "crop":
-        side = min(width, height)
-        left, top = (width - side) / 2, (height - side) / 2
-        return image.resize((size, size), Image.Resampling.BILINEAR, (left, top, left + side, top + side))
-    scale = size / max(width, height)
-    fitted = max(1, round(width * scale)), max(1, round(height * scale))
-    return image if fitted == image.size else image.resize(fitted, Image.Resampling.BILINEAR)
-
-
 def _augmented(image: Image.Image, flip: bool, factors: list[float]) -> Image.Image:
     """Brightness and contrast in one table, as they are both lines; saturation by Pillow."""
     if factors:
@@ -139,23 +164,3 @@ def _augmented(image: Image.Image, flip: bool, factors: list[float]) -> Image.Im
         table = [min(255, max(0, round(value * brightness * contrast + grey))) for value in range(256)]
         image = ImageEnhance.Color(image.point(table * 3)).enhance(saturation)
     return image.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if flip else image
-
-
-@functools.lru_cache(maxsize=4)
-def _blank(size: int, mean: tuple[float, float, float]) -> Pixels:
-    """A square of the mean colour. Filling one pixel by pixel takes as long as a tenth of decoding does."""
-    frame = np.empty((size, size, 3), np.uint8)
-    frame[:] = [round(255 * value) for value in mean]
-    return frame
-
-
-def _framed(image: Image.Image, settings: ImageSettings) -> Pixels:
-    """The image in the middle of a square of the mean colour."""
-    size = settings.size_px
-    pixels = np.asarray(image)
-    if pixels.shape[:2] == (size, size):
-        return pixels
-    frame = _blank(size, settings.mean).copy()
-    top, left = (size - pixels.shape[0]) // 2, (size - pixels.shape[1]) // 2
-    frame[top : top + pixels.shape[0], left : left + pixels.shape[1]] = pixels
-    return frame

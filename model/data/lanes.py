@@ -1,22 +1,27 @@
 """One lane of one dataset: samples in order become rows, and after each row the state that gives the next."""
 
+from collections import deque
 from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import NoReturn
 
 import msgspec
 
-from model.data.batch import Row
 from model.data.cache import Cache
 from model.data.config import LoaderConfig, ReadSettings
+from model.data.features import FeatureReader
+from model.data.fetching_ahead import FetchingAhead
 from model.data.order import Order, Position
 from model.data.packing import Packer
 from model.data.reading import Reader, TarFile
+from model.data.reading_ahead import ReadingAhead
+from model.data.row import Row
 from model.data.rows import MISSING, LoaderError, RowMaker, Waiting
 from model.data.tokens import Tokens
 from schemas.drops import Drop, DropRow
 
 _ASKED_AHEAD = 16  # samples of a lane
+_CACHE_PARTS = 16  # of these one is for what the workers of a rank fetched ahead: ranks share the cache
 
 
 class LaneState(msgspec.Struct, frozen=True):
@@ -50,19 +55,26 @@ class Lane:
     ) -> None:
         self._config, self._files, self._lane = config, files, lane
         self._name = config.datasets[source].name
-        self._maker = RowMaker(config, tokens, source, lane)
+        beside = None if reader.features is None else FeatureReader(reader.features, files)
+        self._maker = RowMaker(config, tokens, source, lane, beside)
         order = config.order
         counts = [file.samples for file in files]
         self._order = Order(counts, order.seed, order.lanes, order.shuffle_block, order.shuffle)
         self._reader = reader
         self._position = self._asked = state.position
         self._ahead = 0  # samples from `_position` on that are asked for
+        self._block: Position | None = None
+        self._window: list[int] = []  # shards of this block and the next
+        self._to_prepare: deque[int] = deque()
         self._packer: Packer[Waiting] = Packer(config.packing)
         self._read = 0
         self._missing: set[int] = set()
         self._missed = 0  # samples of missing tars since one was read
-        for position in (p for row in state.open_rows for p in row):
-            if not reader.ask(*self._order.sample(lane, position)):
+        samples = [self._order.sample(lane, p) for row in state.open_rows for p in row]
+        for shard in dict.fromkeys(shard for shard, _ in samples):
+            reader.prepare(shard)
+        for shard, sample in samples:
+            if not reader.ask(shard, sample, waits=True):
                 break
         self._packer.reopen(
             [[(w, len(w.sequence)) for p in row if (w := self._sequence_at(p))] for row in state.open_rows]
@@ -86,6 +98,7 @@ class Lane:
 
     def _next_items(self) -> list[Waiting] | None:
         while self._config.order.epochs is None or self._position.epoch < self._config.order.epochs:
+            self._prepare()
             self._ask_ahead()
             position = self._position
             self._position = self._order.after(self._lane, position)
@@ -105,12 +118,21 @@ class Lane:
             self._asked = self._order.after(self._lane, self._asked)
             self._ahead += 1
 
+    def _prepare(self) -> None:
+        """Offsets of shards, and shards where they are fetched whole, each once: while a block is read, the next's."""
+        if (block := self._order.block_of(self._position)) != self._block:
+            self._block, known = block, self._window
+            self._window = self._order.shards_ahead(self._lane, block)
+            self._to_prepare.extend(shard for shard in self._window if shard not in known)
+        while self._to_prepare and self._reader.prepare(self._to_prepare[0]):
+            self._to_prepare.popleft()
+
     def _sequence_at(self, position: Position) -> Waiting | None:
         """The sequence of the sample at a position; None where it is dropped, which is counted."""
         shard, sample = self._order.sample(self._lane, position)
         self._read += 1
         url = f"{self._files[shard].path}#{sample}"
-        return self._maker.waiting(position, url, partial(self._members, url, shard, sample))
+        return self._maker.waiting(position, url, partial(self._members, url, shard, sample), (shard, sample))
 
     def _members(self, url: str, shard: int, sample: int) -> tuple[str, Mapping[str, bytes]]:
         if shard in self._missing:
@@ -150,8 +172,22 @@ class Lane:
         return True
 
 
-def open_reader(config: LoaderConfig, files: list[TarFile]) -> Reader:
-    return Reader(files, open_cache(config.read), config.read.tries, config.read.ahead_max_bytes)
+class Readers:
+    """Of a worker, one for each dataset: what they ask for before its turn is bounded over all of them."""
+
+    def __init__(self, config: LoaderConfig, files: list[list[TarFile]]) -> None:
+        read, cache = config.read, open_cache(config.read)
+        self._ahead = ReadingAhead(read.ahead_max_bytes)
+        share = read.cache_max_bytes // (_CACHE_PARTS * read.workers)
+        self._fetching = None if cache is None else FetchingAhead(cache, share)
+        self.of_dataset = [Reader(of, cache, read.tries, self._ahead, self._fetching) for of in files]
+
+    def close(self) -> None:
+        self._ahead.close()
+        if self._fetching is not None:
+            self._fetching.close()
+        for reader in self.of_dataset:
+            reader.close()
 
 
 def open_cache(read: ReadSettings) -> Cache | None:

@@ -13,19 +13,24 @@ from types import TracebackType
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from model.data.ahead import Ahead
-from model.data.batch import Batch, Row, collate
+from model.data.batch import Batch, collate
 from model.data.config import LoaderConfig, check_config
+from model.data.features import dataset_features
 from model.data.lanes import LaneOutput, LaneState, open_cache
 from model.data.listing import list_shards
 from model.data.order import check_lanes, lanes_of
+from model.data.processes import Processes
 from model.data.reading import TarFile
+from model.data.row import Row
 from model.data.rows import LoaderError
 from model.data.schedule import Taken, schedule
 from model.data.tokens import Tokens, load_tokens
-from model.data.workers import Job, Workers
+from model.data.workers import Job, MakeWorkers, Threads, Workers
 from schemas.drops import Counts, DropRow, Tally
+from schemas.settings import SettingsError
 
 #: The name of the one batch of a step with `mix: sampled`.
 MIXED = "mixed"
@@ -54,11 +59,33 @@ class Report(msgspec.Struct, frozen=True):
     fill: float  # tokens for each place in a row
 
 
+class _Sums(msgspec.Struct):
+    """Of the rows of a step."""
+
+    rows: int = 0
+    samples: int = 0
+    tokens: int = 0
+    predicted: int = 0
+    frames: int = 0
+
+    def add(self, row: Row) -> None:
+        self.rows += 1
+        self.samples += len(row.keys)
+        self.tokens += len(row)
+        self.predicted += int(np.count_nonzero(row.loss_weight_T))
+        self.frames += len(row.frames_FHWC)
+
+    def merge(self, other: "_Sums") -> None:
+        for name in self.__struct_fields__:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+
+
 class _Made(msgspec.Struct, frozen=True):
     """A step made ahead, and what the loader's state is once it is given out. The last may hold no batch."""
 
     step: dict[str, Batch]
-    outputs: list[tuple[int, int, LaneOutput]]  # dataset, index of the lane, what it gave
+    outputs: list[tuple[int, int, LaneOutput]]  # dataset, index of the lane, what it gave; its row is in the step
+    sums: _Sums
     taken: Taken
 
 
@@ -78,9 +105,17 @@ class Loader:
         drops: Any = None,
         pin: bool = False,
         files: list[list[TarFile]] | None = None,
+        make_workers: MakeWorkers | None = None,
     ) -> None:
-        """`pin`: batches lie in memory that a GPU copies from by itself. `files`: the shards, where they are listed."""
+        """`pin`: batches lie in memory that a GPU copies from by itself. `files`: the shards, where they are listed.
+        `make_workers`: those of `workers_are: ray`."""
         check_config(config)
+        makers = {"threads": Threads, "processes": Processes, "ray": make_workers}
+        if (chosen := makers[config.read.workers_are]) is None:
+            raise SettingsError(
+                "read.workers_are is ray: weft.Loader and weft train have such workers, this loader none"
+            )
+        self._make_workers: MakeWorkers = chosen
         self._pin = pin
         self.config, self.rank, self.world = config, rank, world
         self.tokens = load_tokens(config.tokenizer) if tokens is None else tokens
@@ -88,12 +123,15 @@ class Loader:
         if files is None:
             cache = open_cache(config.read)
             files = [list_shards(dataset.shards, cache, config.read.tries) for dataset in config.datasets]
-        self._files = files
+        self._files = [
+            dataset_features(dataset, of_dataset, config)
+            for dataset, of_dataset in zip(config.datasets, files, strict=True)
+        ]
         for of_dataset in self._files:
             check_lanes(sum(file.samples for file in of_dataset), config.order.lanes)
         self._names = tuple(dataset.name for dataset in config.datasets)
         self._tally = Tally(drops)
-        self._rows = self._tokens = self._predicted = self._frames = self._steps = 0
+        self._sums, self._steps = _Sums(), 0
         self._taken = Taken([0] * len(self._names))
         self._states: list[dict[int, LaneState]] = [{} for _ in self._names]
         self._workers: Workers | None = None
@@ -106,15 +144,16 @@ class Loader:
         self.close()
         taken = Taken(list(self._taken.turns), self._taken.draws)
         states = [dict(of_lane) for of_lane in self._states]
-        self._workers = workers = Workers(
-            Job(self.config, self.tokens, self._files, self.rank, self._lanes, taken, states)
-        )
+        job = Job(self.config, self.tokens, self._files, self.rank, self._lanes, taken, states)
+        self._workers = workers = self._make_workers(job)
         ahead = Ahead(self._made(workers, Taken(list(taken.turns), taken.draws)), release=workers.close)
         try:
             for made in ahead:
                 self._saw(made)
-                if made.step:
-                    yield made.step
+                given = [made.step] if made.step else []
+                del made  # nobody but the caller holds a step: its memory may be the next one's
+                if given:
+                    yield given.pop()
         finally:
             ahead.close()
 
@@ -173,35 +212,49 @@ class Loader:
         self._states = [{lane: of_lane[lane] for lane in self._lanes} for of_lane in known]
 
     def report(self) -> Report:
-        places = self._rows * self.config.packing.row_tokens
-        fill = self._tokens / places if places else 0.0
-        return Report(self._tally.counts(), self._rows, self._tokens, self._predicted, self._frames, fill)
+        sums = self._sums
+        places = sums.rows * self.config.packing.row_tokens
+        fill = sums.tokens / places if places else 0.0
+        return Report(self._tally.counts(), sums.rows, sums.tokens, sums.predicted, sums.frames, fill)
 
     def _made(self, workers: Workers, taken: Taken) -> Iterator["_Made"]:
         """Steps as they will be given out. It runs ahead in a thread, and touches nothing of the loader's state."""
         order = schedule(self.config, self.rank, len(self._lanes), taken)
         live = {(d, p) for d in range(len(self._names)) for p in range(len(self._lanes))}
         while live:
-            step, outputs = {}, []
-            for name, wanted in self._wanted():
-                found = self._next_outputs(workers, order, live, wanted)
-                outputs += found
-                if rows := [output.row for _, _, output in found if output.row is not None]:
-                    batch = collate(rows, self.config.packing.row_tokens, self.tokens.pad_id, self._names)
-                    step[name] = batch.pin_memory() if self._pin else batch
-            yield _Made(step, outputs, Taken(list(taken.turns), taken.draws))
+            yield self._step(workers, order, live, taken)
+
+    def _step(
+        self, workers: Workers, order: Iterator[tuple[int, int]], live: set[tuple[int, int]], taken: Taken
+    ) -> "_Made":
+        step, outputs, sums = {}, [], _Sums()
+        for name, wanted in self._wanted():
+            found = self._next_outputs(workers, order, live, wanted)
+            if (batch := self._batch(found, sums)) is not None:
+                step[name] = batch
+            outputs += [(d, index, msgspec.structs.replace(output, row=None)) for d, index, output in found]
+            found.clear()
+            workers.used()
+        return _Made(step, outputs, sums, Taken(list(taken.turns), taken.draws))
+
+    def _batch(self, found: list[tuple[int, int, LaneOutput]], sums: _Sums) -> Batch | None:
+        rows = [output.row for _, _, output in found if output.row is not None]
+        for row in rows:
+            sums.add(row)
+        row_tokens, pad_id = self.config.packing.row_tokens, self.tokens.pad_id
+        return collate(rows, row_tokens, pad_id, self._names, self._pin) if rows else None
 
     def _saw(self, made: "_Made") -> None:
         """From here on what went into a step counts as used."""
         self._taken = made.taken
         self._steps += bool(made.step)
+        self._sums.merge(made.sums)
+        self._tally.kept("sample", made.sums.samples)
         for d, index, output in made.outputs:
             self._states[d][self._lanes[index]] = output.state
             self._tally.saw("sample", output.samples)
             for drop in output.drops:
                 self._tally.drop(drop)
-            if output.row is not None:
-                self._count(output.row)
 
     def _wanted(self) -> list[tuple[str, int]]:
         if self.config.mix == "sampled":
@@ -224,13 +277,6 @@ class Loader:
             else:
                 wanted -= 1
         return outputs
-
-    def _count(self, row: Row) -> None:
-        self._tally.kept("sample", len(row.sequences))
-        self._rows += 1
-        self._tokens += len(row)
-        self._predicted += sum(int((sequence.weight_T > 0).sum()) for sequence in row.sequences)
-        self._frames += len(row.frames_FHWC)
 
     def _identity(self) -> tuple[str, str]:
         """Hashes of settings and of shards. Where shards lie is not in it: they may be moved between runs."""

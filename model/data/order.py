@@ -55,6 +55,25 @@ class Order:
             return Position(position.epoch, position.number + 1)
         return Position(position.epoch + 1, 0)
 
+    def block_of(self, position: Position) -> Position:
+        """Where the block begins that is shuffled together with a position."""
+        return Position(position.epoch, position.number // self.block * self.block)
+
+    def shards_ahead(self, lane: int, position: Position) -> list[int]:
+        """The shards of the block of a position, then those of the block after it."""
+        first = self.block_of(position)
+        found = self._shards_of_block(lane, first)
+        end = first.number + self.block
+        after = Position(first.epoch, end) if end < self.length(lane) else Position(first.epoch + 1, 0)
+        return found + [shard for shard in self._shards_of_block(lane, after) if shard not in found]
+
+    def _shards_of_block(self, lane: int, first: Position) -> list[int]:
+        shards_S, ends_S = self._shards(first.epoch)
+        last = min(first.number + self.block, self.length(lane)) - 1
+        start, stop = np.searchsorted(ends_S, [self._start(lane) + number for number in (first.number, last)], "right")
+        found: list[int] = [shard for shard in shards_S[start : stop + 1].tolist() if self.counts_S[shard]]
+        return found
+
     def _start(self, lane: int) -> int:
         return self.samples * lane // self.lanes
 

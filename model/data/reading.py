@@ -5,26 +5,27 @@ import os
 import tarfile
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from concurrent.futures import Future
 from functools import partial
 from typing import TypeVar
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 
 from model.data.cache import Cache
+from model.data.fetching_ahead import FetchingAhead
+from model.data.offsets import Offsets, octal, offsets_of, split_field
 from model.data.reading_ahead import ReadingAhead
 from schemas.drops import Drop
 from schemas.storage import Store
 from schemas.tar import BLOCK
 
-Offsets = npt.NDArray[np.uint64]
 V = TypeVar("V")
 _REGULAR = (b"0", b"\0")
 _MAX_OPEN_FILES = 32
 _MAX_INDEXES = 256
-_WALK_BYTES = 256 << 10
+_MAX_COMING = 32  # of them, asked for before their turn
 
 
 class TarFile(msgspec.Struct, frozen=True):
@@ -35,17 +36,11 @@ class TarFile(msgspec.Struct, frozen=True):
     samples: int
     gone: tuple[int, ...] = ()  # the numbers of these, in the order of the tar
     walked: bytes = b""  # the offsets of a tar that has no index, found when it was listed
+    features: "TarFile | None" = None  # what is read in place of pixels
 
     @property
     def path(self) -> str:
         return self.store.path(self.name)
-
-
-def split_field(name: str) -> tuple[str, str]:
-    """Key and field of a member's name, as webdataset has it: the key ends at the first dot after the last slash."""
-    folder, slash, base = name.rpartition("/")
-    stem, _, field = base.partition(".")
-    return f"{folder}{slash}{stem}", field.lower()
 
 
 def retried(read: Callable[[], V], tries: int, wait_s: float = 0.5) -> V:
@@ -69,40 +64,91 @@ class Reader:
     request. Not for use by two threads at once.
     """
 
-    def __init__(self, files: list[TarFile], cache: Cache | None = None, tries: int = 5, ahead_bytes: int = 0) -> None:
+    def __init__(
+        self,
+        files: list[TarFile],
+        cache: Cache | None = None,
+        tries: int = 5,
+        ahead: ReadingAhead | None = None,
+        fetching: FetchingAhead | None = None,
+    ) -> None:
+        """`ahead` and `fetching` bound what is asked for before its turn; readers of one thread may share them."""
         self._files, self._cache, self._tries = files, cache, tries
-        by_ranges = cache is None and not all(file.store.is_local for file in files)
-        self._ahead = ReadingAhead(ahead_bytes) if ahead_bytes and by_ranges else None
+        is_remote = not all(file.store.is_local for file in files)
+        self._ahead = ahead if is_remote else None
+        self._fetching = fetching if is_remote and cache is not None else None
         self._descriptors: OrderedDict[int, int] = OrderedDict()
         self._spans: OrderedDict[int, Offsets] = OrderedDict()
+        self._coming: dict[int, Future[Offsets]] = {}
+        beside = [file.features for file in files if file.features is not None]
+        self.features = Reader(beside, cache, tries, ahead, fetching) if beside else None
+
+    def count(self, shard: int) -> int:
+        """Samples of a shard, by its index. Raises `OSError`."""
+        return len(self._index(shard))
 
     def members(self, shard: int, sample: int) -> tuple[str, dict[str, bytes]]:
         """Key of a sample, and its members by field. Raises `Drop("broken_sample")`, and `OSError` after all tries."""
         start, end = self._span(shard, sample)
         read = partial(self._read_retried, shard, start, end - start)
-        data = read() if self._ahead is None else self._ahead.take((shard, sample), read)
+        ahead = self._ahead if self._cache is None else None
+        data = read() if ahead is None else ahead.take((self, shard, sample), read)
         if len(data) < end - start:
             raise Drop("broken_sample", f"the tar ends within sample {sample}")
         return parse_sample(data)
 
-    def ask(self, shard: int, sample: int) -> bool:
-        """Begin to read a sample that is read soon. False where that is not to be: too much is on its way."""
-        if self._ahead is None:
+    @property
+    def reads_ahead(self) -> bool:
+        """Whether samples are asked for whole, before their turn."""
+        return self._ahead is not None and self._cache is None
+
+    def stretch(self, shard: int, sample: int, start: int, size: int) -> bytes:
+        """Bytes of a sample, from `start` in it on; fewer where it ends. Raises as `members`."""
+        first, end = self._span(shard, sample)
+        return self._read_retried(shard, first + start, min(size, end - first - start))
+
+    def ask(self, shard: int, sample: int, waits: bool = False) -> bool:
+        """Begin to read a sample that is read soon. False where that is not to be: too much is on its way.
+
+        So it is, too, where the offsets of its shard are not here yet, unless it `waits` for them.
+        """
+        if self._ahead is None or self._cache is not None:
+            return False
+        if not waits and not self._has_index(shard):
+            self._start_index(shard)
             return False
         try:
             start, end = self._span(shard, sample)
         except (Drop, OSError):  # is told when its turn comes
             return True
-        return self._ahead.ask((shard, sample), end - start, partial(self._read_retried, shard, start, end - start))
+        read = partial(self._read_retried, shard, start, end - start)
+        return self._ahead.ask((self, shard, sample), end - start, read)
+
+    def prepare(self, shard: int) -> bool:
+        """Begin to read the offsets of a shard that is read soon, and to fetch it, where shards are fetched whole.
+
+        False where it is too early: ask again.
+        """
+        file = self._files[shard]
+        if self.features is not None and not self.features.prepare(shard):
+            return False
+        if self._ahead is not None and not self._has_index(shard):
+            if len(self._coming) >= _MAX_COMING:
+                return False
+            self._start_index(shard)
+        if self._fetching is None or file.store.is_local or shard in self._descriptors:
+            return True
+        return self._fetching.ask(file.store, file.name)
 
     def forget(self, shard: int, sample: int) -> None:
         """A sample that was asked for is not going to be read."""
         if self._ahead is not None:
-            self._ahead.forget((shard, sample))
+            self._ahead.forget((self, shard, sample))
 
     def close(self) -> None:
-        if self._ahead is not None:
-            self._ahead.close()
+        """Not what it shares with others."""
+        if self.features is not None:
+            self.features.close()
         while self._descriptors:
             os.close(self._descriptors.popitem()[1])
 
@@ -132,17 +178,31 @@ class Reader:
         if file.store.is_local or self._cache is None:
             descriptor = os.open(file.path, os.O_RDONLY)
         else:
-            descriptor = self._cache.open(file.store, file.name)
+            descriptor = (self._fetching or self._cache).open(file.store, file.name)
         self._descriptors[shard] = descriptor
         if len(self._descriptors) > _MAX_OPEN_FILES:
             os.close(self._descriptors.popitem(last=False)[1])
         return descriptor
+
+    def _has_index(self, shard: int) -> bool:
+        return shard in self._spans or (shard in self._coming and self._coming[shard].done())
+
+    def _start_index(self, shard: int) -> None:
+        if self._ahead is not None and shard not in self._coming:
+            self._coming[shard] = self._ahead.start(partial(self._read_index, shard))
 
     def _index(self, shard: int) -> Offsets:
         """Start and end of each sample."""
         if shard in self._spans:
             self._spans.move_to_end(shard)
             return self._spans[shard]
+        coming = self._coming.pop(shard, None)
+        self._spans[shard] = spans = self._read_index(shard) if coming is None else coming.result()
+        if len(self._spans) > _MAX_INDEXES:
+            self._spans.popitem(last=False)
+        return spans
+
+    def _read_index(self, shard: int) -> Offsets:
         file = self._files[shard]
         if file.walked:
             offsets = np.frombuffer(file.walked, "<u8")
@@ -151,109 +211,7 @@ class Reader:
         spans = np.stack([offsets[:-1], offsets[1:]], axis=1)
         if file.gone:
             spans = spans[~np.isin(np.arange(len(spans)), file.gone)]
-        self._spans[shard] = spans
-        if len(self._spans) > _MAX_INDEXES:
-            self._spans.popitem(last=False)
         return spans
-
-
-def offsets_of(store: Store, name: str, cache: Cache | None) -> Offsets:
-    """Where each sample starts, then where the last one ends: from `{name}.idx`, else by walking the tar's headers.
-
-    What was walked is kept in the cache. Of a remote tar without an index only blocks with headers are read; where
-    there is a cache it is fetched whole, as it will be read from there.
-    """
-    found = index_of(store, name)
-    return walked_offsets(store, name, cache) if found is None else found
-
-
-def index_of(store: Store, name: str) -> Offsets | None:
-    """The offsets that stand beside a tar; None where none do."""
-    try:
-        return np.frombuffer(store.read(f"{name}.idx"), "<u8")
-    except FileNotFoundError:
-        return None
-
-
-def walked_offsets(store: Store, name: str, cache: Cache | None) -> Offsets:
-    """Those of a tar without an index, by its headers."""
-    if cache is not None and (known := cache.index(store, name)) is not None:
-        return known
-    if store.is_local:
-        with open(store.path(name), "rb") as file:
-            offsets = walk(file)
-    elif cache is None:
-        # What stands between headers that are far apart is passed over.
-        with store.fs.open(store.path(name), "rb", block_size=_WALK_BYTES, cache_type="readahead") as remote:
-            offsets = walk(remote)
-    else:
-        with os.fdopen(cache.open(store, name), "rb") as file:
-            offsets = walk(file)
-    if cache is not None:
-        cache.keep_index(store, name, offsets)
-    return offsets
-
-
-def walk(file: io.IOBase | object) -> Offsets:
-    """The offsets of a tar's samples by its headers: members that follow each other and share a key are a sample.
-
-    What is damaged, and the sample that a tar breaks off in, stand as samples that are no samples, so that they are
-    counted when they are read; what follows behind the damage is found.
-    """
-    stream: io.BufferedReader = file  # type: ignore[assignment]
-    size = stream.seek(0, os.SEEK_END)
-    starts: list[int] = []
-    last_key, end, damaged = None, 0, None
-    for at, member in _headers(stream, size):
-        if member is None:
-            damaged, end = at, size
-            continue
-        key, _ = split_field(member.name)
-        if key != last_key:
-            starts += [at] if damaged is None else [damaged, at]
-            last_key = key
-        damaged = None
-        end = min(size, member.offset_data + member.size + -member.size % BLOCK)
-    starts += [] if damaged is None else [damaged]
-    return np.array([*starts, end], np.uint64) if starts else np.zeros(1, np.uint64)
-
-
-def _headers(stream: io.BufferedReader, size: int) -> Iterator[tuple[int, tarfile.TarInfo | None]]:
-    """Where headers stand, and the regular members that they are of; None where something is that is no header."""
-    at: int | None = 0
-    while at is not None:
-        stream.seek(at)
-        try:
-            with tarfile.open(fileobj=stream, mode="r:") as tar:
-                while (member := tar.next()) is not None:
-                    tar.members.clear()  # type: ignore[attr-defined]  # the module keeps them all
-                    at = tar.offset
-                    if member.isreg():
-                        yield member.offset, member
-        except tarfile.TarError:
-            pass
-        stream.seek(at)
-        if at >= size or not stream.read(BLOCK).strip(b"\0"):
-            return
-        yield at, None
-        at = _next_header(stream, at + BLOCK)
-
-
-def _next_header(stream: io.BufferedReader, at: int) -> int | None:
-    """Where the next header stands, by its mark and its sum."""
-    stream.seek(at)
-    while len(block := stream.read(BLOCK)) == BLOCK:
-        if block[257:262] == b"ustar" and sum(block[:148]) + sum(block[156:]) + 8 * 32 == _sum_stated(block):
-            return at
-        at += BLOCK
-    return None
-
-
-def _sum_stated(header: bytes) -> int:
-    try:
-        return _octal(header[148:156])
-    except Drop:
-        return -1
 
 
 def parse_sample(data: bytes) -> tuple[str, dict[str, bytes]]:
@@ -267,7 +225,7 @@ def parse_sample(data: bytes) -> tuple[str, dict[str, bytes]]:
         header = data[place : place + BLOCK]
         if header[156:157] not in _REGULAR:
             return _parse_dialect(data)
-        name, size = _name(header), _size(header)
+        name, size = _name(header), size_of(header)
         start = place + BLOCK
         if start + size > len(data):
             raise Drop("broken_sample", f"{name} ends outside of its sample")
@@ -283,7 +241,7 @@ def parse_sample(data: bytes) -> tuple[str, dict[str, bytes]]:
 
 
 def _name(header: bytes) -> str:
-    if sum(header[:148]) + sum(header[156:]) + 8 * 32 != _octal(header[148:156]):
+    if sum(header[:148]) + sum(header[156:]) + 8 * 32 != octal(header[148:156]):
         raise Drop("broken_sample", "no tar header at its place")
     try:
         name = header[:100].split(b"\0", 1)[0].decode()
@@ -293,15 +251,9 @@ def _name(header: bytes) -> str:
     return f"{prefix}/{name}" if prefix else name
 
 
-def _size(header: bytes) -> int:
-    return int.from_bytes(header[125:136], "big") if header[124] & 0x80 else _octal(header[124:136])
-
-
-def _octal(digits: bytes) -> int:
-    try:
-        return int(digits.strip(b" \0") or b"0", 8)
-    except ValueError:
-        raise Drop("broken_sample", "no tar header at its place") from None
+def size_of(header: bytes) -> int:
+    """Bytes of a member, by its header."""
+    return int.from_bytes(header[125:136], "big") if header[124] & 0x80 else octal(header[124:136])
 
 
 def _parse_dialect(data: bytes) -> tuple[str, dict[str, bytes]]:

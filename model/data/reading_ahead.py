@@ -2,6 +2,9 @@
 
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+V = TypeVar("V")
 
 _IN_FLIGHT = 16
 
@@ -31,6 +34,10 @@ class ReadingAhead:
         size, found = asked
         self._bytes -= size
         return found.result()
+
+    def start(self, read: Callable[[], V]) -> Future[V]:
+        """Something else that is read beside; it does not count."""
+        return self._pool.submit(read)
 
     def forget(self, name: Hashable) -> None:
         """It is not going to be taken."""

@@ -1,16 +1,16 @@
 """Samples become sequences, and sequences rows, whoever reads the samples; what is dropped on the way is counted."""
 
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Protocol
 
 import msgspec
-import numpy as np
 
-from model.data.batch import Row
 from model.data.config import LoaderConfig
 from model.data.documents import Medium, to_document
 from model.data.images import frames_of
 from model.data.order import Position
+from model.data.row import Row, seen_frames, to_row
 from model.data.sequences import Sequence as TokenSequence
 from model.data.sequences import make_sequence, rng_of
 from model.data.tokens import Tokens
@@ -32,6 +32,14 @@ class Waiting(msgspec.Struct, frozen=True):
     position: Position
     url: str
     sequence: TokenSequence
+    place: tuple[int, int] = (0, 0)  # shard, and sample in it
+
+
+class BesideMedia(Protocol):
+    """Reads what stands in place of pixels."""
+
+    def ask(self, items: Iterable[Waiting]) -> None: ...
+    def media(self, item: Waiting) -> tuple[Medium, ...]: ...
 
 
 class _Ref(msgspec.Struct, frozen=True):
@@ -45,19 +53,22 @@ class _Ref(msgspec.Struct, frozen=True):
 class RowMaker:
     """Makes the rows of one stream of samples. What is random follows from settings, stream and position alone."""
 
-    def __init__(self, config: LoaderConfig, tokens: Tokens, source: int, stream: int) -> None:
+    def __init__(
+        self, config: LoaderConfig, tokens: Tokens, source: int, stream: int, beside: BesideMedia | None = None
+    ) -> None:
+        self._beside = beside
         self._config, self._tokens, self._source, self._stream = config, tokens, source, stream
         self._settings = config.datasets[source]
         self._drops: list[DropRow] = []
         self._in_a_row = {"read": 0, "decode": 0}
 
-    def waiting(self, position: Position, url: str, read: Read) -> Waiting | None:
+    def waiting(self, position: Position, url: str, read: Read, place: tuple[int, int] = (0, 0)) -> Waiting | None:
         """The sequence of a sample whose key and members `read` gives; None where it is dropped.
 
         Raises `LoaderError` where too many in a row are, and what `read` raises beside `Drop`.
         """
         try:
-            made = guarded(lambda ref: self._sequence(ref, read), _Ref(url, position))
+            made = guarded(lambda ref: self._sequence(ref, read, place), _Ref(url, position))
         except Drop as drop:
             self._drop(url, drop, "read")
             return None
@@ -66,26 +77,24 @@ class RowMaker:
 
     def row(self, items: Sequence[Waiting]) -> Row | None:
         """The row of some sequences with their media decoded; one with a medium that does not decode is left out."""
-        sequences, frames, counts = [], [], []
+        sequences, frames = [], []
+        if self._beside is not None:
+            self._beside.ask(items)
         for item in items:
             rng = self._rng("media", item.position)
             try:
-                decoded = [frames_of(medium, rng, self._config.images) for medium in item.sequence.media]
+                media = item.sequence.media if self._beside is None else self._beside.media(item)
+                decoded = [frames_of(medium, rng, self._config.images) for medium in media]
             except Drop as drop:
                 self._drop(item.url, drop, "decode")
                 continue
             self._in_a_row["decode"] = 0
             frames += decoded
-            counts += [len(of_medium) for of_medium in decoded]
-            # The bytes have done their work: they need not travel to the training loop.
-            spent = tuple(Medium(b"", medium.kind) for medium in item.sequence.media)
-            sequences.append(msgspec.structs.replace(item.sequence, media=spent))
+            sequences.append(item.sequence)
         if not sequences:
             return None
-        size = self._config.images.size_px
-        frames_FHWC = np.concatenate(frames) if frames else np.zeros((0, size, size, 3), np.uint8)
-        weight = self._settings.weight
-        return Row(tuple(sequences), frames_FHWC, np.array(counts, np.int32), self._source, weight)
+        frames_FHWC, counts_M, features = seen_frames(frames, self._config.images.size_px)
+        return to_row(sequences, frames_FHWC, counts_M, self._source, self._settings.weight, features)
 
     def failed_to_read(self) -> None:
         """Count a failure that no drop tells of."""
@@ -96,11 +105,12 @@ class RowMaker:
         drops, self._drops = tuple(self._drops), []
         return drops
 
-    def _sequence(self, ref: _Ref, read: Read) -> Waiting:
+    def _sequence(self, ref: _Ref, read: Read, place: tuple[int, int]) -> Waiting:
         key, members = read()
         document = to_document(self._settings.kind, key, members)
         rng = self._rng("sequence", ref.position)
-        return Waiting(ref.position, ref.url, make_sequence(document, self._tokens, rng, self._config.sequence))
+        sequence = make_sequence(document, self._tokens, rng, self._config.sequence)
+        return Waiting(ref.position, ref.url, sequence, place)
 
     def _drop(self, url: str, drop: Drop, stage: str) -> None:
         if drop.detail != MISSING:

@@ -47,7 +47,7 @@ class Sequence(msgspec.Struct, frozen=True):
     """One document's part of a row.
 
     `media_index_T` is the entry of `media` that each token attends to, -1 for none. `weight_T` is 1 where the token is
-    predicted from the one before it, else 0.
+    predicted from the one before it, else 0. `first_medium` is the number of the first of `media` in its document.
     """
 
     key: str
@@ -55,6 +55,7 @@ class Sequence(msgspec.Struct, frozen=True):
     media_index_T: Ints
     weight_T: Floats
     media: tuple[Medium, ...]
+    first_medium: int = 0
 
     def __len__(self) -> int:
         return len(self.tokens_T)
@@ -85,6 +86,7 @@ def make_sequence(
         media_index_T=media_index_T,
         weight_T=_weights(tags_M, media_index_T, settings),
         media=tuple(media[number] for number in inside),
+        first_medium=inside[0] if inside else 0,
     )
 
 

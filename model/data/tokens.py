@@ -1,6 +1,8 @@
 """Any Hugging Face tokenizer from a local path, with the two tokens that interleaved sequences need."""
 
+import itertools
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ from schemas.settings import SettingsError
 
 IMAGE = "<image>"
 END_OF_CHUNK = "<|endofchunk|>"
+_NO_TEXT = "\ue000gap "  # begins with a character of private use
 
 
 class Tokens:
@@ -21,7 +24,7 @@ class Tokens:
 
     def __init__(self, tokenizer: tokenizers.Tokenizer, bos: str | None = None, eos: str | None = None) -> None:
         # A copy: what is added here must not reach the caller's tokenizer.
-        self._tokenizer = tokenizers.Tokenizer.from_str(tokenizer.to_str())
+        self._tokenizer = tokenizers.Tokenizer.from_str(_without_gaps(tokenizer))
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
         self.base_size = self._tokenizer.get_vocab_size()
@@ -35,7 +38,8 @@ class Tokens:
         #: What fills a row. It is never predicted nor attended to, so any id would do.
         self.pad_id = self.end_of_chunk_id if self.eos_id is None else self.eos_id
         self._names = (bos, eos)
-        self.special_ids = frozenset({self.image_id, self.end_of_chunk_id, self.bos_id, self.eos_id} - {None})
+        special = (self.image_id, self.end_of_chunk_id, self.bos_id, self.eos_id)
+        self.special_ids = frozenset(token for token in special if token is not None)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuilt, (self._tokenizer.to_str(), self.base_size, *self._names)
@@ -43,7 +47,16 @@ class Tokens:
     def encode(self, text: str) -> list[int]:
         """Ids of the text alone: nothing is put before or after it."""
         ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False).ids
-        return ids
+        return ids if self.special_ids.isdisjoint(ids) else self._without_special(text)
+
+    def _without_special(self, text: str) -> list[int]:
+        """Of a text that writes the name of a special token, where that is a piece like any other (Unigram): it is cut
+        within the name."""
+        names = sorted(map(self.name_of, self.special_ids), key=len, reverse=True)
+        cuts = [found.start() + 1 for found in re.finditer("|".join(map(re.escape, names)), text)]
+        parts = [text[start:end] for start, end in itertools.pairwise([0, *cuts, len(text)])]
+        pieces = [self._tokenizer.encode(part, add_special_tokens=False).ids for part in parts]
+        return [piece for ids in pieces for piece in ids if piece not in self.special_ids]
 
     def encode_after(self, before: str, text: str) -> list[int]:
         """Ids of a text as they follow those of `before` where both are one text.
@@ -57,11 +70,34 @@ class Tokens:
         """The text of ids, special tokens written out."""
         return str(self._tokenizer.decode(ids, skip_special_tokens=False))
 
+    def tokenizer(self) -> tokenizers.Tokenizer:
+        """A copy, with the new tokens, which finds special tokens in texts as it does elsewhere."""
+        return tokenizers.Tokenizer.from_str(self._tokenizer.to_str())
+
+    def name_of(self, token: int) -> str:
+        """A token as it is written. Raises `KeyError` for an id that is none."""
+        if (found := self._tokenizer.id_to_token(token)) is None:
+            raise KeyError(token)
+        return str(found)
+
     def _id(self, name: str) -> int:
         found: int | None = self._tokenizer.token_to_id(name)
         if found is None:
             raise SettingsError(f"the tokenizer has no token {name!r}")
         return found
+
+
+def _without_gaps(tokenizer: tokenizers.Tokenizer) -> str:
+    """The tokenizer as JSON. Where its ids have gaps, names that no text has stand in them: the library gives a new
+    token the number of those there are for an id, which may be that of another."""
+    text: str = tokenizer.to_str()
+    known = tokenizer.get_vocab(with_added_tokens=False)
+    gaps = set(range(max(known.values(), default=-1) + 1)) - set(known.values())
+    if not gaps:
+        return text
+    written = json.loads(text)
+    written["model"]["vocab"] |= {f"{_NO_TEXT}{gap}": gap for gap in sorted(gaps)}
+    return json.dumps(written)
 
 
 def byte_tokens() -> Tokens:

@@ -7,20 +7,22 @@ from typing import Literal
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
-import torch
 
+from model.data.images import ImageSettings
+from model.evaluation.choice_metrics import CHOICE_METRICS, Floats, Judged, mean_of
+from model.evaluation.feature_store import FeatureStore, encode, encoder_fingerprint
+from model.evaluation.items import Item
 from model.evaluation.loaded import LoadedModel
 from model.evaluation.metrics import METRICS
-from model.evaluation.prompts import TEXT_EXAMPLES, Shown, answer_text, choose, decode, in_context, nearest, query_text
-from model.evaluation.tasks import TaskSettings, read_items
+from model.evaluation.prompts import TEXT_EXAMPLES, Examples, Showing, Shown, answer_text, in_context, query_text
+from model.evaluation.similar import ranked
+from model.evaluation.tasks import Task, TaskSettings, decide, read_items
+from model.evaluation.wups import wups
 from model.network.generate import GenerateSettings, Prompt, generate, score
-from schemas.drops import Drop
+from schemas.drops import Drop, DropRow, Tally
 from schemas.settings import Settings, SettingsError
 
-Floats = npt.NDArray[np.float32]
 _AT_A_TIME = 16
-_FRAMES_AT_A_TIME = 64
 
 
 class EvaluateConfig(Settings, frozen=True):
@@ -32,16 +34,28 @@ class EvaluateConfig(Settings, frozen=True):
     """Numbers of examples in context. 0 gives two examples without their media."""
     examples: Literal["random", "rices"] = "random"
     """`rices` takes the examples most alike to the query by the frozen vision encoder, the most alike last."""
+    keep_features: str | None = None
+    """A folder where the features that `rices` compares are kept for later runs with that encoder; null: none is."""
     beams: int = 3
     """Of what is generated."""
     seed: int = 0
     """Of the examples that are drawn."""
+    clip_frames: int | None = None
+    """Of a clip at most; null: as in training. The paper evaluates with 30."""
+    clip_fps: float | None = None
+    """Frames of a second; null: as in training. The paper evaluates with 3."""
     device: str = "auto"
     """`auto` takes the GPU if there is one."""
 
     def __post_init__(self) -> None:
         if any(shots < 0 for shots in self.shots) or not self.shots or self.beams < 1:
             raise ValueError("shots are 0 or more, and there is one at least; beams is 1 or more")
+
+    @property
+    def features(self) -> list[str]:
+        """The folders of features, where no task needs a pixel; else none."""
+        folders = [source.features for task in self.tasks for source in (task.support, task.query) if source]
+        return folders if all(folders) else []
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -54,7 +68,10 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 class Score(msgspec.Struct, frozen=True):
-    """A task at one number of shots; `score` is the mean over its queries, `error` its standard error."""
+    """A task at one number of shots: the score that counts, mostly the mean over queries, and its standard error.
+
+    `dropped` are queries and examples that were left out, by reason.
+    """
 
     task: str
     metric: str
@@ -63,109 +80,198 @@ class Score(msgspec.Struct, frozen=True):
     error: float
     queries: int
     answers: list[Answer]
+    dropped: dict[str, dict[str, int]] = {}
+
+
+OnProgress = Callable[[str, int, int, int], None]
 
 
 def evaluate(
-    loaded: LoadedModel, config: EvaluateConfig, on_progress: Callable[[str, int, int, int], None] = lambda *args: None
+    loaded: LoadedModel, config: EvaluateConfig, on_progress: OnProgress = lambda *args: None
 ) -> Iterator[Score]:
     """Scores, task by task. `on_progress` gets task, shots, queries done and queries in all. Raises `SettingsError`."""
     if not config.tasks:
         raise SettingsError("tasks: name at least one")
-    for task in config.tasks:
-        try:
-            support = decode(read_items(task.support), loaded.data.images)
-            queries = decode(read_items(task.query), loaded.data.images)
-        except Drop as drop:
-            raise SettingsError(f"task {task.name}: {drop.reason}: {drop.detail}") from None
-        pick = _picker(loaded, config, support, queries)
+    showing = Showing(_images(loaded, config))
+    # What does not read is told before the first task has taken its hours.
+    for run in [_TaskRun(loaded, config, decide(settings), showing) for settings in config.tasks]:
+        run.prepare()
         for shots in config.shots:
-            yield _run(loaded, config, task, pick, queries, shots, support, on_progress)
+            if not shots or run.task.support is not None:
+                yield run.score(shots, on_progress)
 
 
-Pick = Callable[[int, int], list[Shown]]
+class _TaskRun:
+    """One task: its items, and which examples a query gets."""
+
+    def __init__(self, loaded: LoadedModel, config: EvaluateConfig, task: Task, showing: Showing) -> None:
+        """Reads what is asked, but no picture. Raises `SettingsError`."""
+        self._loaded, self._config, self.task, self._showing = loaded, config, task, showing
+        self._asked, self._exemplary = Tally(), Tally()
+        self._support = read_items(task.support, self._exemplary, loaded.data.images) if task.support else []
+        self._queries = read_items(task.query, self._asked, loaded.data.images)
+        self._broken: set[int] = set()  # examples that do not decode, by their place
+        self._unseen: set[int] = set()  # queries that do not
+        self._last: tuple[Prompt, list[list[int]], list[list[float]]] | None = None
+        self._ranked: list[list[int]] | None = None
+        self._drawable = Examples(self._support, config.seed)
+
+    def prepare(self) -> None:
+        """What is done once for all numbers of shots."""
+        if self._config.examples == "rices" and self.task.support is not None:
+            self._rank()
+            self._drawable = Examples(self._support, self._config.seed)
+
+    def score(self, shots: int, on_progress: OnProgress) -> Score:
+        task, said, seen = self.task, list[str](), list[int]()
+        likelihoods: list[Floats] = []
+        candidates: list[Sequence[str]] = []
+        for start in range(0, len(self._queries), _AT_A_TIME):
+            shown = self._shown(range(start, min(len(self._queries), start + _AT_A_TIME)))
+            seen += shown
+            if task.metric in CHOICE_METRICS:
+                candidates += [self._candidates(self._queries[n]) for n in shown]
+                likelihoods += [self._likelihoods(n, query, shots) for n, query in shown.items()]
+            elif shown:
+                said += self._said(shown, shots)
+            on_progress(task.name, shots, min(start + _AT_A_TIME, len(self._queries)), len(self._queries))
+        items = [self._queries[n] for n in seen]
+        if not items:
+            raise SettingsError(f"task {task.name}: none of its queries can be decoded")
+        if task.metric in CHOICE_METRICS:
+            said = [known[int(one.argmax())] for known, one in zip(candidates, likelihoods, strict=True)]
+        return self._judged(shots, said, items, likelihoods, candidates)
+
+    def _judged(
+        self,
+        shots: int,
+        said: list[str],
+        items: list[Item],
+        likelihoods: list[Floats],
+        candidates: list[Sequence[str]],
+    ) -> Score:
+        task = self.task
+        try:
+            if task.metric in CHOICE_METRICS:
+                judged = CHOICE_METRICS[task.metric](likelihoods, items, candidates)
+            else:
+                judged = _of_text(task, said, items)
+        except ValueError as error:
+            raise SettingsError(f"task {task.name}: {error}") from None
+        answers = [
+            Answer(item.key, text, item.answers, value)
+            for item, text, value in zip(items, said, judged.scores, strict=True)
+        ]
+        dropped = {"queries": self._asked, "examples": self._exemplary}
+        left_out = {name: found for name, tally in dropped.items() if (found := tally.counts().drops.get("sample"))}
+        return Score(task.name, task.metric, shots, judged.score, judged.error, len(items), answers, left_out)
+
+    def _shown(self, numbers: range) -> dict[int, Shown]:
+        """Queries by number, those left out that do not decode, which is told once."""
+        shown = {}
+        for n in numbers:
+            if n not in self._unseen:
+                try:
+                    shown[n] = self._showing(self._queries[n])
+                except Drop as drop:
+                    self._unseen.add(n)
+                    self._asked.drop(DropRow(self._queries[n].key, "sample", drop.reason, drop.detail))
+        return shown
+
+    def _examples(self, n: int, shots: int) -> list[Shown]:
+        """For query number n. One that does not decode is told, and another takes its place."""
+        while True:
+            chosen = self._chosen(n, shots)
+            try:
+                return [self._showing(self._support[place]) for place in chosen]
+            except Drop:
+                for place in chosen:
+                    try:
+                        self._showing(self._support[place])
+                    except Drop as drop:
+                        self._broken.add(place)
+                        self._drawable.leave_out(place)
+                        key = self._support[place].key
+                        self._exemplary.drop(DropRow(key, "sample", drop.reason, drop.detail))
+
+    def _chosen(self, n: int, shots: int) -> list[int]:
+        if not shots:
+            return []
+        if self._ranked is not None:
+            return [place for place in self._ranked[n] if place not in self._broken][:shots][::-1]
+        return self._drawable.drawn(self._queries[n], shots)
+
+    def _rank(self) -> None:
+        """The most alike of each query, found once for all numbers of shots."""
+        loaded, vision = self._loaded, self._loaded.model.vision
+        store = FeatureStore(self._config.keep_features, encoder_fingerprint(loaded), vision.dim)
+        try:
+            self._support, rows_N = encode(loaded, store, self._support, self._showing, self._exemplary)
+            self._queries, rows_Q = encode(loaded, store, self._queries, self._showing, self._asked)
+            if not self._support or not self._queries:
+                raise SettingsError(f"task {self.task.name}: none of its queries or examples can be decoded")
+            most = max(max(self._config.shots), TEXT_EXAMPLES)
+            device = loaded.model.device
+            self._ranked = ranked(self._support, store, rows_N, self._queries, store[rows_Q], most, device)
+        finally:
+            store.close()
+
+    def _said(self, shown: dict[int, Shown], shots: int) -> list[str]:
+        task, loaded = self.task, self._loaded
+        prompts = [self._prompt(self._examples(n, shots or TEXT_EXAMPLES), query, shots) for n, query in shown.items()]
+        settings = GenerateSettings(max_new_tokens=task.max_new_tokens, beams=self._config.beams)
+        made = generate(loaded.model, prompts, loaded.stop_ids, settings)
+        return [_only_answer(loaded.tokens.decode(ids), task.template) for ids in made]
+
+    def _candidates(self, query: Item) -> Sequence[str]:
+        known = query.candidates or self.task.classes
+        return known or tuple(sorted({answer for item in self._support for answer in item.answers}))
+
+    def _likelihoods(self, n: int, query: Shown, shots: int) -> Floats:
+        """Of each candidate, averaged over orders of the examples. At 0 shots no example (A.2)."""
+        task, tokens = self.task, self._loaded.tokens
+        before = query_text(task.template, query.item)
+        texts = [tokens.encode_after(before, answer_text(task.template, name)) for name in self._candidates(query.item)]
+        totals = np.zeros(len(texts))
+        for order in _orders(self._examples(n, shots), task.permutations, f"{self._config.seed}/{n}"):
+            for place, of_tokens in enumerate(self._scored(self._prompt(order, query, shots), texts)):
+                totals[place] += float(np.mean(of_tokens) if task.mean_likelihood else np.sum(of_tokens))
+        return totals / task.permutations
+
+    def _scored(self, prompt: Prompt, texts: list[list[int]]) -> list[list[float]]:
+        """What is asked twice running, as of a part of a video that was judged for many actions, is reckoned once."""
+        if self._last is not None:
+            before, same_texts, found = self._last
+            same_media = len(before.media) == len(prompt.media) and all(
+                map(lambda a, b: a is b, before.media, prompt.media)
+            )
+            if same_media and before.tokens == prompt.tokens and same_texts == texts:
+                return found
+        found = score(self._loaded.model, prompt, texts)
+        self._last = prompt, texts, found
+        return found
+
+    def _prompt(self, examples: list[Shown], query: Shown, shots: int) -> Prompt:
+        return in_context(examples, query, self.task.template, self._loaded.tokens, with_media=shots > 0)
 
 
-def _picker(loaded: LoadedModel, config: EvaluateConfig, support: list[Shown], queries: list[Shown]) -> Pick:
-    """Examples for query number n, so many shots."""
-    if config.examples == "random":
-        return lambda n, shots: choose(support, queries[n].item, shots, config.seed)
-    of_support, of_queries = features(loaded, support), features(loaded, queries)
-    return lambda n, shots: nearest(support, of_support, queries[n].item, of_queries[n], shots)
+def _images(loaded: LoadedModel, config: EvaluateConfig) -> ImageSettings:
+    images = loaded.data.images
+    frames, fps = config.clip_frames, config.clip_fps
+    return msgspec.structs.replace(images, clip_frames=frames or images.clip_frames, clip_fps=fps or images.clip_fps)
 
 
-@torch.no_grad()
-def features(loaded: LoadedModel, shown: Sequence[Shown]) -> Floats:
-    """[items, width], of unit length: the mean over the features of all frames, by the frozen vision encoder."""
-    found = []
-    for item in shown:
-        frames = np.concatenate(item.media)[:_FRAMES_AT_A_TIME]
-        frames_FCHW = torch.from_numpy(frames).permute(0, 3, 1, 2).to(loaded.model.device)
-        mean = loaded.model.vision(frames_FCHW).float().mean((0, 1)).cpu().numpy()
-        found.append(mean / max(1e-9, float(np.linalg.norm(mean))))
-    return np.stack(found).astype(np.float32)
-
-
-def _run(
-    loaded: LoadedModel,
-    config: EvaluateConfig,
-    task: TaskSettings,
-    pick: Pick,
-    queries: list[Shown],
-    shots: int,
-    support: list[Shown],
-    on_progress: Callable[[str, int, int, int], None],
-) -> Score:
-    said: list[str] = []
-    for start in range(0, len(queries), _AT_A_TIME):
-        numbers = range(start, min(len(queries), start + _AT_A_TIME))
-        if task.metric == "classification":
-            classes = task.classes or tuple(sorted({answer for shown in support for answer in shown.item.answers}))
-            said += [_likeliest(loaded, config, task, pick, queries, n, shots, classes) for n in numbers]
-        else:
-            prompts = [_prompt(loaded, task, pick(n, shots or TEXT_EXAMPLES), queries[n], shots) for n in numbers]
-            settings = GenerateSettings(max_new_tokens=task.max_new_tokens, beams=config.beams)
-            made = generate(loaded.model, prompts, loaded.stop_ids, settings)
-            said += [_only_answer(loaded.tokens.decode(ids), task.template) for ids in made]
-        on_progress(task.name, shots, len(said), len(queries))
-    good = [shown.item.answers for shown in queries]
-    scores = METRICS["exact" if task.metric == "classification" else task.metric](said, good)
-    answers = [
-        Answer(shown.item.key, text, shown.item.answers, value)
-        for shown, text, value in zip(queries, said, scores, strict=True)
-    ]
-    error = float(np.std(scores) / np.sqrt(len(scores)))
-    return Score(task.name, task.metric, shots, float(np.mean(scores)), error, len(queries), answers)
-
-
-def _prompt(loaded: LoadedModel, task: TaskSettings, examples: list[Shown], query: Shown, shots: int) -> Prompt:
-    return in_context(examples, query, task.template, loaded.tokens, with_media=shots > 0)
+def _of_text(task: Task, said: list[str], items: list[Item]) -> Judged:
+    good = [item.answers for item in items]
+    if task.metric == "wups":
+        return mean_of(wups(said, good, [item.type for item in items]))
+    return mean_of(METRICS[task.metric](said, good))
 
 
 def _only_answer(text: str, template: str) -> str:
     """Without what the template says after the answer."""
     after = template.partition("{answer}")[2].strip()
     return (text.partition(after)[0] if after else text).strip()
-
-
-def _likeliest(
-    loaded: LoadedModel,
-    config: EvaluateConfig,
-    task: TaskSettings,
-    pick: Pick,
-    queries: list[Shown],
-    number: int,
-    shots: int,
-    classes: Sequence[str],
-) -> str:
-    """The class with the highest likelihood, averaged over orders of the examples. At 0 shots no example (A.2)."""
-    before = query_text(task.template, queries[number].item)
-    candidates = [loaded.tokens.encode_after(before, answer_text(task.template, name)) for name in classes]
-    totals = np.zeros(len(classes))
-    for order in _orders(pick(number, shots), task.permutations, f"{config.seed}/{number}"):
-        prompt = _prompt(loaded, task, order, queries[number], shots)
-        for n, of_tokens in enumerate(score(loaded.model, prompt, candidates)):
-            totals[n] += float(np.mean(of_tokens) if task.mean_likelihood else np.sum(of_tokens))
-    return classes[int(totals.argmax())]
 
 
 def _orders(examples: list[Shown], count: int, seed: str) -> Iterator[list[Shown]]:

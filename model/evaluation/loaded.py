@@ -1,5 +1,6 @@
 """A trained model from the output of a run, or from one of its checkpoints."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from model.network.flamingo import Flamingo
 from model.training.assembly import build_model, tokenizer_of
 from model.training.checkpoints import SETTINGS, CheckpointError, find_checkpoint, read_weights
 from model.training.config import TrainConfig, held_out_loader
+from model.training.features import stand_in
 from schemas.settings import SettingsError, load_settings
 
 
@@ -30,16 +32,20 @@ class LoadedModel:
         return [self.tokens.end_of_chunk_id, *([] if self.tokens.eos_id is None else [self.tokens.eos_id])]
 
 
-def load_model(folder: str, device: str = "auto") -> LoadedModel:
-    """Raises `SettingsError` where nothing lies there, `CheckpointError` where what lies there does not load."""
+def load_model(folder: str, device: str = "auto", features: Sequence[str] = ()) -> LoadedModel:
+    """Raises `SettingsError` where nothing lies there, `CheckpointError` where what lies there does not load.
+
+    Folders of `features` stand in for the vision encoder, which is not loaded then.
+    """
     place = find_checkpoint(folder)
     config = _moved(load_settings(TrainConfig, (place / SETTINGS).read_text("utf-8")), place.parents[1])
     tokens = load_tokens(tokenizer_of(config))
-    model = build_model(config, tokens)
+    model = build_model(config, tokens, stand_in(config.model.vision, features) if features else None)
     try:
         model.load_trainable_state_dict(read_weights(place))
     except ValueError as error:
         raise CheckpointError(f"{place}: {error}") from None
+    model.merge_adapters()
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     try:

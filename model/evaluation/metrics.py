@@ -1,6 +1,7 @@
-"""Scores of generated text: exact match, VQA accuracy, CIDEr. Each takes what was said and the answers of each item."""
+"""Scores of generated text: exact match, VQA accuracy, iVQA accuracy, CIDEr; what was said, and each item's answers."""
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 
 from model.evaluation.words import caption_words
@@ -10,22 +11,25 @@ from schemas.settings import SettingsError
 _PUNCTUATION = ';/[]"{}()=+\\_-><@`,?!'
 _COMMA_IN_NUMBER = re.compile(r"\d,\d")
 _PERIOD = re.compile(r"\.(?!\d)")
+_PERIODS_REMOVED = 32  # at most: the official evaluation hands a flag where a count is taken
 _ARTICLES = {"a", "an", "the"}
 _DIGITS = {
     word: str(number) for number, word in enumerate("zero one two three four five six seven eight nine ten".split())
 } | {"none": "0"}
-#: The contractions that the official evaluation restores where the apostrophe is missing.
-_CONTRACTIONS = {
-    whole.replace("'", ""): whole
-    for whole in (
-        "ain't aren't can't could've couldn't didn't doesn't don't hadn't hasn't haven't he'd he's how'd how'll "
-        "how's isn't it'd it'll i'm i've let's ma'am might've mightn't must've mustn't needn't not've o'clock "
-        "oughtn't shan't she'd've should've shouldn't somebody'd somebody'll somebody's someone'd someone'll "
-        "someone's something'd something'll something's that's there'd there're there's they'd they'll they're "
-        "they've 'twas wasn't we've weren't what'll what're what's what've when's where'd where's where've who'd "
-        "who'll who's who've why'll why're why's won't would've wouldn't y'all you'd you'll you're you've"
-    ).split()
-}
+#: The contractions that the official evaluation mends: a bar stands for an apostrophe that is missing.
+_MENDED = (
+    "ain|t aren|t can|t could|ve couldn|t couldn't|ve couldn|t've didn|t doesn|t don|t hadn|t hadn|t've hadn't|ve "
+    "hasn|t haven|t he|d he|d've he'd|ve he|s how|d how|ll how|s isn|t it|d it|d've it'd|ve it|ll ma|am mightn|t "
+    "mightn|t've mightn't|ve might|ve mustn|t must|ve needn|t not|ve o|clock oughtn|t |ow's'at 'ow|s'at 'ow's|at "
+    "shan|t she|d've she'd|ve should|ve shouldn|t shouldn|t've shouldn't|ve somebody|d've somebody'd|ve somebody|ll "
+    "somebody|s someone|d someone|d've someone'd|ve someone|ll someone|s something|d something|d've something'd|ve "
+    "something|ll that|s there|d there|d've there'd|ve there|re there|s they|d they|d've they'd|ve they|ll they|re "
+    "they|ve |twas wasn|t we|d've we'd|ve we|ve weren|t what|ll what|re what|s what|ve when|s where|d where|s "
+    "where|ve who|d who|d've who'd|ve who|ll who|s who|ve why|ll why|re why|s won|t would|ve wouldn|t wouldn|t've "
+    "wouldn't|ve y|all y|all'll y'all|ll y|all'd've y'all|d've y'all'd|ve you|d you|d've you'd|ve you|ll you|re "
+    "you|ve"
+).split()
+_CONTRACTIONS = {form.replace("|", ""): form.replace("|", "'") for form in _MENDED} | {"somebody'd": "somebodyd"}
 
 
 def exact(said: Sequence[str], answers: Sequence[Sequence[str]]) -> list[float]:
@@ -38,7 +42,8 @@ def exact(said: Sequence[str], answers: Sequence[Sequence[str]]) -> list[float]:
 def vqa(said: Sequence[str], answers: Sequence[Sequence[str]]) -> list[float]:
     """VQA accuracy (Antol et al., arXiv 1505.00468): a third for each annotator who gave that answer, 1 at most.
 
-    Averaged over all ways of leaving one annotator out, as the official evaluation does; with one answer it is a match.
+    Averaged over all ways of leaving one annotator out, as the official evaluation does. Of fewer than four annotators
+    all others must agree; with one answer it is a match.
     """
     scores = []
     for text, good in zip(said, answers, strict=True):
@@ -52,15 +57,20 @@ def vqa(said: Sequence[str], answers: Sequence[Sequence[str]]) -> list[float]:
     return scores
 
 
+def ivqa(said: Sequence[str], answers: Sequence[Sequence[str]]) -> list[float]:
+    """iVQA accuracy (Yang et al., arXiv 2012.00451): a half for each annotator who gave that answer, 1 at most."""
+    return [min(1.0, Counter(good)[text.strip()] / 2) for text, good in zip(said, answers, strict=True)]
+
+
 def normal_answer(text: str) -> str:
     """An answer as the official VQA evaluation compares it: no punctuation or articles, numbers as digits."""
-    text = " ".join(text.split()).lower()
+    text = text.replace("\n", " ").replace("\t", " ").strip()
     with_number = _COMMA_IN_NUMBER.search(text) is not None
     cleaned = text
     for mark in _PUNCTUATION:
         beside_space = mark + " " in text or " " + mark in text
         cleaned = cleaned.replace(mark, "" if beside_space or with_number else " ")
-    words = (_DIGITS.get(word, word) for word in _PERIOD.sub("", cleaned).split())
+    words = (_DIGITS.get(word, word) for word in _PERIOD.sub("", cleaned, count=_PERIODS_REMOVED).lower().split())
     return " ".join(_CONTRACTIONS.get(word, word) for word in words if word not in _ARTICLES)
 
 
@@ -82,4 +92,4 @@ def cider(said: Sequence[str], answers: Sequence[Sequence[str]]) -> list[float]:
     return [float(score) for score in Cider().compute_score(references, captions)[1]]
 
 
-METRICS = {"exact": exact, "vqa": vqa, "cider": cider}
+METRICS = {"exact": exact, "vqa": vqa, "ivqa": ivqa, "cider": cider}

@@ -6,15 +6,18 @@ text. Without examples two are given as text alone, without their media: they sh
 
 import random
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
-import numpy as np
 
+from model.data.documents import Medium
+from model.data.feature_files import Features
 from model.data.images import ImageSettings, Pixels, frames_of
 from model.data.sequences import rng_of
 from model.data.tokens import Tokens
-from model.evaluation.tasks import Item
+from model.evaluation.items import Item, MediaFile
 from model.network.generate import Prompt
+from schemas.drops import Drop
 
 #: Examples that stand without their media in a prompt of no shots: one is harmful, more than two gain nothing (A.2).
 TEXT_EXAMPLES = 2
@@ -24,15 +27,45 @@ class Shown(msgspec.Struct, frozen=True):
     """An item with its media decoded."""
 
     item: Item
-    media: tuple[Pixels, ...]
+    media: tuple[Pixels | Features, ...]
 
 
-def decode(items: Sequence[Item], images: ImageSettings) -> list[Shown]:
-    """Raises `Drop` for a medium that does not decode: a query that is left out would change the score."""
-    return [
-        Shown(item, tuple(frames_of(medium, rng_of("evaluation", item.key), images) for medium in item.media))
-        for item in items
-    ]
+class Showing:
+    """Items with their media decoded when they are asked for; what was decoded last is kept, `max_bytes` of it."""
+
+    def __init__(self, images: ImageSettings, max_bytes: int = 512_000_000) -> None:
+        self._images, self._max_bytes, self._bytes = images, max_bytes, 0
+        self._kept: dict[Any, Pixels | Features] = {}
+
+    def __call__(self, item: Item) -> Shown:
+        """Raises `Drop` for a medium that cannot be read, or does not decode."""
+        return Shown(item, tuple(self._frames(item, medium) for medium in item.media))
+
+    def _frames(self, item: Item, medium: Medium | MediaFile) -> Pixels | Features:
+        name = medium if isinstance(medium, MediaFile) else id(medium)
+        if (frames := self._kept.pop(name, None)) is None:
+            frames = _decoded(item, medium, self._images)
+            self._bytes += _size(frames)
+        self._kept[name] = frames  # the last one now
+        while self._bytes > self._max_bytes and len(self._kept) > 1:
+            self._bytes -= _size(self._kept.pop(next(iter(self._kept))))
+        return frames
+
+
+def _size(frames: Pixels | Features) -> int:
+    """In bytes."""
+    return (frames.values_FVI if isinstance(frames, Features) else frames).nbytes
+
+
+def _decoded(item: Item, medium: Medium | MediaFile, images: ImageSettings) -> Pixels | Features:
+    if isinstance(medium, Medium):
+        return frames_of(medium, rng_of("evaluation", item.key), images)
+    try:
+        return frames_of(medium.read(), rng_of("evaluation", medium.path, medium.span_s), images)
+    except OSError as error:
+        raise Drop("missing_file", f"{medium.path}: {error.strerror}") from None
+    except Drop as drop:
+        raise Drop(drop.reason, f"{medium.path}: {drop.detail}") from None
 
 
 def in_context(
@@ -49,7 +82,7 @@ def in_context(
 
 
 def example_text(template: str, item: Item) -> str:
-    return template.format(question=item.question, answer=item.answers[0])
+    return template.format(question=item.question, answer=item.example_answer)
 
 
 def query_text(template: str, item: Item) -> str:
@@ -63,20 +96,27 @@ def answer_text(template: str, answer: str) -> str:
     return (" " if before.endswith(" ") else "") + answer + after
 
 
-def choose(support: Sequence[Shown], query: Item, shots: int, seed: int) -> list[Shown]:
-    """So many examples of the query's group, drawn anew for each query, in random order; never the query itself."""
-    own = [shown for shown in support if shown.item.group == query.group and shown.item.key != query.key]
-    rng = random.Random(f"{seed}/{query.group}/{query.key}")
-    return rng.sample(own, min(shots, len(own)))
+class Examples:
+    """Which of the support items a query may be shown: those of its group, but never the query itself."""
 
+    def __init__(self, support: Sequence[Item], seed: int) -> None:
+        self._support, self._seed = support, seed
+        self._of_group: dict[str, list[int]] = {}
+        self._keys: set[str] = set()
+        for place, item in enumerate(support):
+            self._of_group.setdefault(item.group, []).append(place)
+            self._keys.add(item.key)
 
-def nearest(
-    support: Sequence[Shown], features: np.ndarray, query: Item, feature: np.ndarray, shots: int
-) -> list[Shown]:
-    """RICES: the examples most alike, the most alike last. `features` are of unit length, a row each."""
-    order = np.argsort(features @ feature)
-    own = [support[n] for n in order if support[n].item.group == query.group and support[n].item.key != query.key]
-    return own[-shots:] if shots else []
+    def leave_out(self, place: int) -> None:
+        """One that does not decode."""
+        self._of_group[self._support[place].group].remove(place)
+
+    def drawn(self, query: Item, shots: int) -> list[int]:
+        """Places of so many, drawn anew for each query, in random order."""
+        own = self._of_group.get(query.group, [])
+        if query.key in self._keys:
+            own = [place for place in own if self._support[place].key != query.key]
+        return random.Random(f"{self._seed}/{query.group}/{query.key}").sample(own, min(shots, len(own)))
 
 
 class _Builder:
@@ -84,9 +124,9 @@ class _Builder:
         self._tokens = tokens
         self._ids: list[int] = [] if tokens.bos_id is None else [tokens.bos_id]
         self._index = [-1] * len(self._ids)
-        self._media: list[Pixels] = []
+        self._media: list[Pixels | Features] = []
 
-    def chunk(self, media: Sequence[Pixels], text: str) -> None:
+    def chunk(self, media: Sequence[Pixels | Features], text: str) -> None:
         for medium in media:
             self._media.append(medium)
             self._add([self._tokens.image_id])

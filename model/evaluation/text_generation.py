@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from model.data.documents import CLIP_EXTENSIONS, Medium
-from model.data.images import Pixels, frames_of
+from model.data.images import Pixels, pixels_of
 from model.data.sequences import rng_of
 from model.data.tokens import IMAGE
 from model.evaluation.loaded import LoadedModel
@@ -48,6 +48,6 @@ def read_medium(loaded: LoadedModel, path: Path) -> Pixels:
     is_clip = path.suffix.lower().lstrip(".") in CLIP_EXTENSIONS
     medium = Medium(path.read_bytes(), "clip" if is_clip else "image")
     try:
-        return frames_of(medium, rng_of("generate", path.name), loaded.data.images)
+        return pixels_of(medium, rng_of("generate", path.name), loaded.data.images)
     except Drop as drop:
         raise BadMedium(f"{path}: {drop.reason}: {drop.detail}") from None

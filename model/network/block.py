@@ -9,19 +9,22 @@ import torch.nn.functional as F
 from torch import nn
 
 from model.network.attention import Backend, MediaSpans, image_attention
+from model.network.config import Activation
 
 
 class FeedForward(nn.Module):
-    """LayerNorm, linear, squared ReLU, linear; no biases but the norm's."""
+    """LayerNorm, linear, squared ReLU or GELU, linear; no biases but the norm's."""
 
-    def __init__(self, dim: int, mult: int) -> None:
+    def __init__(self, dim: int, mult: int, activation: Activation = "relu2") -> None:
         super().__init__()
+        self.activation = activation
         self.norm = nn.LayerNorm(dim)
         self.up = nn.Linear(dim, mult * dim, bias=False)
         self.down = nn.Linear(mult * dim, dim, bias=False)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        out: torch.Tensor = self.down(F.relu(self.up(self.norm(x))).square())
+        up = self.up(self.norm(x))
+        out: torch.Tensor = self.down(F.gelu(up) if self.activation == "gelu" else F.relu(up).square())
         return out
 
 
@@ -70,6 +73,7 @@ class GatedBlock(nn.Module):
         heads: int,
         head_dim: int,
         ff_mult: int = 4,
+        activation: Activation = "relu2",
         kv_norm: bool = True,
         backend: Backend = "auto",
     ) -> None:
@@ -81,7 +85,7 @@ class GatedBlock(nn.Module):
         self.to_out = nn.Linear(heads * head_dim, dim, bias=False)
         # Of shape [1]: FSDP2 cannot shard scalars.
         self.attention_gate = nn.Parameter(torch.zeros(1))
-        self.feed_forward = FeedForward(dim, ff_mult)
+        self.feed_forward = FeedForward(dim, ff_mult, activation)
         self.feed_forward_gate = nn.Parameter(torch.zeros(1))
 
     def forward(

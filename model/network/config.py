@@ -1,8 +1,12 @@
 """The settings of a Flamingo model."""
 
+import math
 from typing import Any, Literal
 
 from schemas.settings import Settings, SettingsError
+
+Activation = Literal["relu2", "gelu"]
+Three = tuple[float, float, float]
 
 
 class LanguageSettings(Settings, frozen=True):
@@ -48,6 +52,15 @@ class VisionSettings(Settings, frozen=True):
     layer: int | None = None
     """Of `transformers`: after which layer features are taken, -2 before the last one (LLaVA); null after the last and
     its norm."""
+    size_px: int | None = None
+    """Of `transformers`: width and height of what it takes, a multiple of its patches, where its config says another.
+    Positions are interpolated, as it does itself."""
+    class_token: bool = True
+    """Of `transformers`: whether the token of the whole image, of encoders that have one, is among the features."""
+    mean: Three | None = None
+    """What is subtracted from pixels of 0 to 1; null is what the encoder says that it was trained with."""
+    std: Three | None = None
+    """What they are divided by then; null the same."""
     batch_frames: int = 256
     """Frames that it sees at a time, while it is frozen. More take more memory."""
 
@@ -60,6 +73,10 @@ class VisionSettings(Settings, frozen=True):
             raise ValueError(f"{self.kind} needs name, the architecture")
         if self.layer is not None and self.kind != "transformers":
             raise ValueError("layer is of transformers")
+        if self.size_px is not None and (self.kind != "transformers" or self.size_px < 1):
+            raise ValueError("size_px is of transformers, and 1 or more")
+        if (self.mean is None) != (self.std is None):
+            raise ValueError("mean and std go together")
         if self.kind == "transformers" and (self.path is None) == (self.config is None):
             raise ValueError("transformers needs path or config, and not both")
 
@@ -81,12 +98,28 @@ class ConnectorSettings(Settings, frozen=True):
     """Width of a head."""
     ff_mult: int = 4
     """Width of the feed-forward layers over `dim`."""
+    activation: Activation = "relu2"
+    """Within them: squared ReLU (paper), or GELU (OpenFlamingo)."""
+    final_norm: bool = False
+    """Of `resampler`: whether its latents are normalised at the end, as in OpenFlamingo."""
     max_frames: int = 8
     """Rows of the table of temporal embeddings. It is interpolated for a clip with more frames."""
+    latents_std: float = 0.02
+    """Deviation of the latents at the start, of `resampler` and `transformer`."""
+    centre: bool = False
+    """Of `resampler`: a medium's features lose their mean, over all of its frames, before keys and values are made of
+    them. Not in the paper; with the next it learns from raw patches. Untested with real encoders."""
+    tied_start: bool = False
+    """Of `resampler`: the weights of the keys begin equal to those of the queries, and are trained apart. Not in the
+    paper. Untested with real encoders."""
 
     def __post_init__(self) -> None:
         if min(self.layers, self.latents, self.heads, self.head_dim, self.ff_mult, self.max_frames) < 1:
             raise ValueError("layers, latents, heads, head_dim, ff_mult and max_frames must be 1 or more")
+        if not 0 < self.latents_std < math.inf:
+            raise ValueError("latents_std must be more than 0: latents that begin alike stay alike")
+        if (self.centre or self.tied_start) and self.kind != "resampler":
+            raise ValueError(f"centre and tied_start are of resampler, the connector is {self.kind}")
 
 
 class CrossAttentionSettings(Settings, frozen=True):
@@ -94,12 +127,16 @@ class CrossAttentionSettings(Settings, frozen=True):
 
     every: int = 4
     """A block stands before the first layer and every so many further. The paper: 1 for 3B, 4 for 9B, 7 for 80B."""
+    first: int = 0
+    """The layer, from 0, before which the first block stands; `every` - 1 in OpenFlamingo."""
     heads: int | None = None
     """null is that of the language model."""
     head_dim: int | None = None
     """null is the width of the language model over `heads`."""
     ff_mult: int = 4
     """Width of the feed-forward layers over that of the language model."""
+    activation: Activation = "relu2"
+    """Within them: squared ReLU (paper), or GELU (OpenFlamingo)."""
     kv_norm: bool = True
     """Whether latents are normalised before keys and values are made of them, as in the paper."""
     backend: Literal["auto", "grouped", "chunked", "varlen"] = "auto"
@@ -109,6 +146,23 @@ class CrossAttentionSettings(Settings, frozen=True):
     def __post_init__(self) -> None:
         if min(self.every, self.heads or 1, self.head_dim or 1, self.ff_mult) < 1:
             raise ValueError("every, heads, head_dim and ff_mult must be 1 or more")
+        if self.first < 0:
+            raise ValueError("first must not be below 0")
+
+
+class LoraSettings(Settings, frozen=True):
+    """Low-rank adapters beside layers of the language model, which are trained in its place."""
+
+    rank: int = 16
+    """Width of an adapter."""
+    alpha: int = 32
+    """What an adapter adds is multiplied by this over `rank`."""
+    targets: tuple[str, ...] = ()
+    """Names, or ends of names, of the layers that get one, such as q_proj. Empty: every linear layer but the head."""
+
+    def __post_init__(self) -> None:
+        if self.rank < 1 or self.alpha <= 0:
+            raise ValueError("rank is 1 or more, alpha over 0")
 
 
 class FlamingoConfig(Settings, frozen=True):
@@ -125,6 +179,12 @@ class FlamingoConfig(Settings, frozen=True):
     """Whether the language model is trained too. Not in the paper: it costs 8 % of the score."""
     train_vision: bool = False
     """Whether the vision encoder is trained too. The paper: only for fine-tuning, at a small learning rate."""
+    lora: LoraSettings | None = None
+    """Adapters of the language model, trained while it stays frozen; needs the extra `lora`. Not in the paper."""
+
+    def __post_init__(self) -> None:
+        if self.lora is not None and self.train_lm:
+            raise ValueError("of train_lm and lora give one: adapters are beside a language model that stays frozen")
 
 
 def preset(name: str) -> FlamingoConfig:

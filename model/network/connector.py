@@ -56,14 +56,19 @@ class Resampler(Connector):
 
     def __init__(self, settings: ConnectorSettings, features_dim: int) -> None:
         super().__init__(settings, features_dim)
-        self.latents = nn.Parameter(torch.randn(settings.latents, self.dim) * 0.02)
+        self.centre = settings.centre
+        self.latents = nn.Parameter(torch.randn(settings.latents, self.dim) * settings.latents_std)
         self.layers = nn.ModuleList(ResamplerLayer(settings, self.dim) for _ in range(settings.layers))
+        self.norm: nn.Module = nn.LayerNorm(self.dim) if settings.final_norm else nn.Identity()
 
     def reduce(self, x_GSC: torch.Tensor) -> torch.Tensor:
+        if self.centre:
+            x_GSC = centred(x_GSC)
         latents_GLC = self.latents.expand(len(x_GSC), -1, -1)
         for layer in self.layers:
             latents_GLC = layer(latents_GLC, x_GSC)
-        return latents_GLC
+        out_GLC: torch.Tensor = self.norm(latents_GLC)
+        return out_GLC
 
 
 class ResamplerLayer(nn.Module):
@@ -76,7 +81,13 @@ class ResamplerLayer(nn.Module):
         self.to_q = nn.Linear(dim, inner, bias=False)
         self.to_kv = nn.Linear(dim, 2 * inner, bias=False)
         self.to_out = nn.Linear(inner, dim, bias=False)
-        self.feed_forward = FeedForward(dim, settings.ff_mult)
+        self.feed_forward = FeedForward(dim, settings.ff_mult, settings.activation)
+        self.tied_start = settings.tied_start
+
+    def start_tied(self) -> None:
+        """The keys' weights become the queries'."""
+        with torch.no_grad():
+            self.to_kv.weight[: self.to_q.out_features] = self.to_q.weight
 
     def forward(self, latents_GLC: torch.Tensor, x_GSC: torch.Tensor) -> torch.Tensor:
         asking_GLC = self.norm_latents(latents_GLC)
@@ -91,7 +102,7 @@ class Transformer(Connector):
 
     def __init__(self, settings: ConnectorSettings, features_dim: int) -> None:
         super().__init__(settings, features_dim)
-        self.latents = nn.Parameter(torch.randn(settings.latents, self.dim) * 0.02)
+        self.latents = nn.Parameter(torch.randn(settings.latents, self.dim) * settings.latents_std)
         self.layers = nn.ModuleList(TransformerLayer(settings, self.dim) for _ in range(settings.layers))
 
     def reduce(self, x_GSC: torch.Tensor) -> torch.Tensor:
@@ -108,7 +119,7 @@ class TransformerLayer(nn.Module):
         self.norm = nn.LayerNorm(dim)
         self.to_qkv = nn.Linear(dim, 3 * inner, bias=False)
         self.to_out = nn.Linear(inner, dim, bias=False)
-        self.feed_forward = FeedForward(dim, settings.ff_mult)
+        self.feed_forward = FeedForward(dim, settings.ff_mult, settings.activation)
 
     def forward(self, x_GSC: torch.Tensor) -> torch.Tensor:
         q, k, v = self.to_qkv(self.norm(x_GSC)).chunk(3, dim=-1)
@@ -122,7 +133,9 @@ class Mlp(Connector):
 
     def __init__(self, settings: ConnectorSettings, features_dim: int) -> None:
         super().__init__(settings, features_dim)
-        self.layers = nn.ModuleList(FeedForward(self.dim, settings.ff_mult) for _ in range(settings.layers))
+        self.layers = nn.ModuleList(
+            FeedForward(self.dim, settings.ff_mult, settings.activation) for _ in range(settings.layers)
+        )
 
     def reduce(self, x_GSC: torch.Tensor) -> torch.Tensor:
         for layer in self.layers:
@@ -143,6 +156,16 @@ def attention(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, heads: int) -> 
     return F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
 
 
+def centred(x_GSC: torch.Tensor) -> torch.Tensor:
+    """Features less the mean of their medium. Raises `ValueError` for media of one feature, of which nothing is left.
+
+    Media of a group have the same number of features, none is padding: one mean is exact for all.
+    """
+    if x_GSC.shape[1] == 1:
+        raise ValueError("the encoder gives one feature for an image, and connector.centre leaves nothing of it")
+    return x_GSC - x_GSC.mean(1, keepdim=True)
+
+
 def initialise(module: nn.Module, std: float | None = 0.02) -> None:
     """Linear weights from a normal distribution of this deviation, norms to the identity, the rest is left.
 
@@ -153,3 +176,6 @@ def initialise(module: nn.Module, std: float | None = 0.02) -> None:
             nn.init.normal_(part.weight, std=part.in_features**-0.5 if std is None else std)
             if part.bias is not None:
                 nn.init.zeros_(part.bias)
+    for part in module.modules():
+        if isinstance(part, ResamplerLayer) and part.tied_start:
+            part.start_tied()

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
+import msgspec
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -28,8 +29,9 @@ from model.network.language import (
     pad_in_tables_of_layers,
     text_config,
 )
+from model.network.lora import add_adapters, merge_adapters
 from model.network.new_tokens import NewEmbeddings, NewLogits, check_ids, start
-from model.network.vision.encoder import Encoder, make_encoder
+from model.network.vision.encoder import Encoder, make_encoder, without_part
 from schemas.settings import SettingsError
 
 _NOTHING = -100  # no token
@@ -71,10 +73,11 @@ class Flamingo(nn.Module):
                 heads=heads,
                 head_dim=config.cross_attention.head_dim or max(1, text.hidden_size // heads),
                 ff_mult=config.cross_attention.ff_mult,
+                activation=config.cross_attention.activation,
                 kv_norm=config.cross_attention.kv_norm,
                 backend=config.cross_attention.backend,
             )
-            for _ in range(0, len(self.layers), config.cross_attention.every)
+            for _ in self._seeing_layers()
         )
         initialise(self.blocks, config.init_std)
         embedding, head = _embedding_and_head(lm)
@@ -89,6 +92,13 @@ class Flamingo(nn.Module):
         self._attach(embedding, head)
         for frozen, trained in ((lm, config.train_lm), (vision, config.train_vision)):
             frozen.requires_grad_(trained)
+        if config.train_vision:
+            # What gets no gradient has no state in the optimiser, and a run would not go on from its checkpoint.
+            for parameter in without_part(vision):
+                parameter.requires_grad_(False)
+        if config.lora is not None:
+            for adapter in add_adapters(lm, config.lora):
+                adapter.requires_grad_(True)
         self.train(self.training)
 
     @classmethod
@@ -103,12 +113,13 @@ class Flamingo(nn.Module):
 
         `new_token_ids` are `(tokens.image_id, tokens.end_of_chunk_id)`. Raises `SettingsError`.
         """
-        return cls(
-            config,
-            lm=load_language_model(config.lm) if lm is None else lm,
-            vision=make_encoder(config.vision) if vision is None else vision,
-            new_token_ids=new_token_ids,
-        )
+        lm = load_language_model(config.lm) if lm is None else lm
+        if vision is None:
+            # The new weights are the same whether the encoder is loaded or not.
+            on_gpu = [torch.cuda.current_device()] if torch.cuda.is_initialized() else []
+            with torch.random.fork_rng(on_gpu):
+                vision = make_encoder(config.vision)
+        return cls(config, lm=lm, vision=vision, new_token_ids=new_token_ids)
 
     def forward(
         self,
@@ -123,7 +134,7 @@ class Flamingo(nn.Module):
         """
         spans = (MediaSpans.of(batch) if spans is None else spans).to(batch.tokens_BT.device)
         if latents_MLI is None:
-            latents_MLI = self.encode(batch.frames_FCHW, batch.frame_offsets_M1)
+            latents_MLI = self.encode(batch.frames_FCHW, batch.frame_offsets_M1, batch.features())
         apart = self._apart.inputs(batch, spans)
         with self.conditioning(latents_MLI, spans):
             out = self.lm(input_ids=batch.tokens_BT, use_cache=False, **apart)
@@ -135,8 +146,11 @@ class Flamingo(nn.Module):
         losses_BT: torch.Tensor = self(batch, spans, losses=True)
         return losses_BT
 
-    def encode(self, frames_FCHW: torch.Tensor, frame_offsets_M1: torch.Tensor) -> torch.Tensor:
-        """Latents [M, L, I] of media, whose frames are uint8; vision runs without gradients while it is frozen.
+    def encode(
+        self, frames_FCHW: torch.Tensor, frame_offsets_M1: torch.Tensor, features_FVI: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """Latents [M, L, I] of media, whose frames are uint8; vision runs without gradients while it is frozen, and not
+        at all where it has seen them: `features_FVI`.
 
         Without any medium it gives the latents of one black frame, to which nothing attends: with several processes
         each must run the same modules.
@@ -144,14 +158,19 @@ class Flamingo(nn.Module):
         counts = frame_offsets_M1.diff().tolist()
         if not counts:
             frames_FCHW, counts = frames_FCHW.new_zeros(1, 3, self.vision.image_px, self.vision.image_px), [1]
-        if self.config.train_vision:
-            features_FVI = self.vision(frames_FCHW)
-        else:
-            with torch.no_grad():
-                parts = frames_FCHW.split(self.config.vision.batch_frames)
-                features_FVI = torch.cat([self.vision(part) for part in parts])
+            features_FVI = None if features_FVI is None else features_FVI.new_zeros(1, *features_FVI.shape[1:])
+        if features_FVI is None:
+            features_FVI = self._seen(frames_FCHW)
         latents_MLI: torch.Tensor = self.connector(features_FVI, counts)
         return latents_MLI
+
+    def _seen(self, frames_FCHW: torch.Tensor) -> torch.Tensor:
+        """Features [F, V, I] of frames."""
+        if self.config.train_vision:
+            found: torch.Tensor = self.vision(frames_FCHW)
+            return found
+        with torch.no_grad():
+            return torch.cat([self.vision(part) for part in frames_FCHW.split(self.config.vision.batch_frames)])
 
     def cached(self, latents_MLI: torch.Tensor, media_B: torch.Tensor) -> list[Cached]:
         """For each block keys and values of one medium a row, -1 none: what generation needs of the images."""
@@ -234,6 +253,12 @@ class Flamingo(nn.Module):
         names = self.trainable_parameters()
         return {name: value for name, value in self.state_dict().items() if name in names}
 
+    def merge_adapters(self) -> None:
+        """The language model with what its adapters learnt in its own weights; there are none afterwards."""
+        if self.config.lora is not None:
+            merge_adapters(self.lm)
+            self.config = msgspec.structs.replace(self.config, lora=None)
+
     def load_trainable_state_dict(self, state: dict[str, torch.Tensor]) -> None:
         """Raises `ValueError` naming what is missing, unknown or of another shape."""
         mine = self.trainable_parameters()
@@ -276,14 +301,18 @@ class Flamingo(nn.Module):
             yield block
 
     def _attach(self, embedding: nn.Module, head: nn.Module) -> None:
-        every = self.config.cross_attention.every
-        for number, layer in enumerate(self.layers[::every]):
+        for number, layer in enumerate(self._seeing_layers()):
             # Not a closure: a copy of the model must have hooks of its own.
             layer.register_forward_pre_hook(partial(self._before_layer, number), with_kwargs=True)
         embedding.register_forward_pre_hook(self._before_embedding)
         embedding.register_forward_hook(self._after_embedding)
         pad_in_tables_of_layers(self.lm, embedding)
         head.register_forward_hook(self._after_head)
+
+    def _seeing_layers(self) -> list[nn.Module]:
+        """Those that a block stands before."""
+        attention = self.config.cross_attention
+        return self.layers[attention.first :: attention.every]
 
     def _before_layer(self, number: int, layer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if (conditioning := self._conditioning) is None:
@@ -332,7 +361,10 @@ def repeated(module: nn.Module) -> Iterator[nn.Module]:
 
 def _layers(lm: nn.Module, config: FlamingoConfig) -> list[nn.Module]:
     layers: Iterable[nn.Module] = decoder_layers(lm, config.lm.layers)
-    return list(layers)
+    found, first = list(layers), config.cross_attention.first
+    if first >= len(found):
+        raise SettingsError(f"cross_attention.first is {first}, but the language model has {len(found)} layers")
+    return found
 
 
 def _embedding_and_head(lm: nn.Module) -> tuple[nn.Module, nn.Linear]:

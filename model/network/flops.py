@@ -18,6 +18,7 @@ from model.data.batch import Batch
 from model.network.connector import Mlp, Transformer
 from model.network.flamingo import Flamingo
 from model.network.language import text_config
+from model.network.vision.absent import AbsentEncoder
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,8 @@ class StepFlops:
     per_token_pair: float  # for each token and each place of its row: attention as others count it, without its mask
     per_attending_token: float  # its cross-attention
     per_medium: float
-    per_frame: float
+    per_frame: float  # without the encoder
+    per_encoded_frame: float  # of the encoder
 
     def of(self, batch: Batch) -> float:
         """Of a batch. Padding counts too: it is computed."""
@@ -38,6 +40,7 @@ class StepFlops:
             + int((batch.media_index_BT >= 0).sum()) * self.per_attending_token
             + (len(batch.frame_offsets_M1) - 1) * self.per_medium
             + len(batch.frames_FCHW) * self.per_frame
+            + (len(batch.frames_FCHW) * self.per_encoded_frame if batch.features_FVI is None else 0)
         )
 
 
@@ -59,7 +62,8 @@ def step_flops(model: Flamingo) -> StepFlops:
         per_token_pair=12 * text.num_hidden_layers * text.hidden_size,
         per_attending_token=12 * heads_width * settings.latents,
         per_medium=settings.latents * (6 * of_latents + 6 * kv + 12 * asked),
-        per_frame=vision * (3 if config.train_vision else 1) + features * (6 * of_features + 12 * asking),
+        per_frame=features * (6 * of_features + 12 * asking),
+        per_encoded_frame=vision * (3 if config.train_vision else 1),
     )
 
 
@@ -79,6 +83,8 @@ def _of_connector(connector: Any) -> tuple[int, int]:
 def _of_frame(model: Flamingo) -> tuple[int, int]:
     """Features that the encoder gives of a frame, and what it computes for them, counted by shapes alone."""
     vision = model.vision
+    if isinstance(vision, AbsentEncoder):
+        return vision.count, 0
     weights = {name: value.to("meta") for name, value in (*vision.named_parameters(), *vision.named_buffers())}
     frame = torch.zeros(1, 3, vision.image_px, vision.image_px, dtype=torch.uint8, device="meta")
     with FlopCounterMode(display=False) as counter:

@@ -16,6 +16,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from model.data.feature_files import Features
+from model.data.row import seen_frames
 from model.data.tokens import Tokens
 from model.network.attention import MediaSpans
 from model.network.block import Cached
@@ -57,15 +59,15 @@ class GenerateSettings(Settings, frozen=True):
 class Prompt(msgspec.Struct, frozen=True):
     """Tokens and the media that they attend to: `media_index[t]` is an entry of `media`, -1 none.
 
-    Media are uint8 frames [frames, height, width, 3], one for an image.
+    Media are uint8 frames [frames, height, width, 3], one for an image; or all of a call are features of these.
     """
 
     tokens: tuple[int, ...]
     media_index: tuple[int, ...]
-    media: tuple[Pixels, ...]
+    media: tuple[Pixels | Features, ...]
 
 
-def make_prompt(parts: Sequence[str | Pixels], tokens: Tokens) -> Prompt:
+def make_prompt(parts: Sequence[str | Pixels | Features], tokens: Tokens) -> Prompt:
     """The prompt of texts and media in reading order, as a page is in training but for the end, which is open.
 
     BOS, then before each medium that has something before it the end of a chunk. An image may be given without the
@@ -74,14 +76,14 @@ def make_prompt(parts: Sequence[str | Pixels], tokens: Tokens) -> Prompt:
     ids = [] if tokens.bos_id is None else [tokens.bos_id]
     index = [-1] * len(ids)
     before = len(ids)
-    media: list[Pixels] = []
+    media: list[Pixels | Features] = []
     for part in parts:
         added = tokens.encode(part) if isinstance(part, str) else [tokens.image_id]
         if not isinstance(part, str):
             if len(ids) > before:
                 ids.append(tokens.end_of_chunk_id)
                 index.append(len(media) - 1)
-            media.append(part if part.ndim == 4 else part[None])
+            media.append(part if isinstance(part, Features) or part.ndim == 4 else part[None])
         ids += added
         index += [len(media) - 1] * len(added)
     return Prompt(tuple(ids), tuple(index), tuple(media))
@@ -96,21 +98,31 @@ def generate(
     The prompts may differ in length and in their media; none changes what another gives. Raises `ValueError` for an
     empty prompt.
     """
-    rows = _Rows.of(prompts, model.device)
+    rows = Rows.of(prompts, model.device)
+    with reading(model, rows, settings.beams) as cache, torch.random.fork_rng():
+        torch.manual_seed(settings.seed)
+        out_BT = _lm(model).generate(
+            input_ids=rows.tokens_BT,
+            attention_mask=rows.real_BT,
+            past_key_values=cache,
+            generation_config=_config(settings, stop_ids),
+        )
+    return [_until(row, stop_ids) for row in out_BT[:, rows.tokens_BT.shape[1] :].tolist()]
+
+
+@contextmanager
+def reading(model: Flamingo, rows: "Rows", times: int = 1) -> Iterator[Any]:
+    """The language model's cache of all but the last token of each row, so many `times`; calls of it go on from there.
+
+    None where the rows have one token.
+    """
     with _evaluating(model):
         cache, cached = _read(model, rows.without_last(), rows.last_media_B)
-        cached = [layer.repeat(settings.beams) for layer in cached]
-        if cache is not None and settings.beams > 1:
-            repeat(cache, len(prompts), settings.beams)
-        with model.conditioning(cached=cached), torch.random.fork_rng():
-            torch.manual_seed(settings.seed)
-            out_BT = _lm(model).generate(
-                input_ids=rows.tokens_BT,
-                attention_mask=rows.real_BT,
-                past_key_values=cache,
-                generation_config=_config(settings, stop_ids),
-            )
-    return [_until(row, stop_ids) for row in out_BT[:, rows.tokens_BT.shape[1] :].tolist()]
+        cached = [layer.repeat(times) for layer in cached]
+        if cache is not None and times > 1:
+            repeat(cache, len(rows.tokens_BT), times)
+        with model.conditioning(cached=cached):
+            yield cache
 
 
 @torch.no_grad()
@@ -124,7 +136,7 @@ def score(
     """
     if not all(candidates):
         raise ValueError("a candidate has no token")
-    rows = _Rows.of([prompt], model.device)
+    rows = Rows.of([prompt], model.device)
     scores: list[list[float]] = []
     with _evaluating(model):
         cache, cached = _read(model, rows.without_last(), rows.last_media_B)
@@ -139,7 +151,7 @@ def score(
 
 
 def _continue(
-    model: Flamingo, rows: "_Rows", candidates: Sequence[Sequence[int]], cache: Any, cached: list[Cached]
+    model: Flamingo, rows: "Rows", candidates: Sequence[Sequence[int]], cache: Any, cached: list[Cached]
 ) -> list[list[float]]:
     """The last token of the prompt and a candidate in each row, shorter ones filled up behind."""
     start = rows.tokens_BT.shape[1] - 1
@@ -156,7 +168,7 @@ def _continue(
     return [row[: len(candidate)] for row, candidate in zip(log_CT, candidates, strict=True)]
 
 
-class _Rows(msgspec.Struct, frozen=True):
+class Rows(msgspec.Struct, frozen=True):
     """Prompts in rows that end together, shorter ones filled up before their first token; their media end to end."""
 
     tokens_BT: torch.Tensor
@@ -164,6 +176,7 @@ class _Rows(msgspec.Struct, frozen=True):
     media_index_BT: torch.Tensor
     frames_FCHW: torch.Tensor
     frame_offsets_M1: torch.Tensor
+    features_FVI: torch.Tensor | None = None
 
     @property
     def last_media_B(self) -> torch.Tensor:
@@ -173,19 +186,19 @@ class _Rows(msgspec.Struct, frozen=True):
     def positions_BT(self) -> torch.Tensor:
         return (self.real_BT.cumsum(-1) - 1).clamp(min=0)
 
-    def without_last(self) -> "_Rows":
+    def without_last(self) -> "Rows":
         short = {name: getattr(self, name)[:, :-1] for name in ("tokens_BT", "real_BT", "media_index_BT")}
         return msgspec.structs.replace(self, **short)
 
     @classmethod
-    def of(cls, prompts: Sequence[Prompt], device: torch.device) -> "_Rows":
+    def of(cls, prompts: Sequence[Prompt], device: torch.device) -> "Rows":
         if not all(prompt.tokens for prompt in prompts):
             raise ValueError("a prompt has no token: begin it with a text or an image, or with a BOS token")
         longest = max(len(prompt.tokens) for prompt in prompts)
         tokens_BT = np.zeros((len(prompts), longest), np.int64)
         real_BT = np.zeros((len(prompts), longest), np.int64)
         index_BT = np.full((len(prompts), longest), -1, np.int64)
-        frames: list[Pixels] = []
+        frames: list[Pixels | Features] = []
         for b, prompt in enumerate(prompts):
             place = (b, slice(longest - len(prompt.tokens), None))
             tokens_BT[place] = prompt.tokens
@@ -193,20 +206,20 @@ class _Rows(msgspec.Struct, frozen=True):
             index_T = np.array(prompt.media_index)
             index_BT[place] = np.where(index_T < 0, -1, index_T + len(frames))
             frames += prompt.media
-        sizes = np.cumsum([0, *(len(part) for part in frames)])
-        pixels = np.concatenate(frames) if frames else np.zeros((0, 1, 1, 3), np.uint8)
+        pixels, counts_M, features = seen_frames(frames, 1)
         return cls(
             tokens_BT=torch.from_numpy(tokens_BT).to(device),
             real_BT=torch.from_numpy(real_BT).to(device),
             media_index_BT=torch.from_numpy(index_BT),
             frames_FCHW=torch.from_numpy(pixels).permute(0, 3, 1, 2).to(device),
-            frame_offsets_M1=torch.from_numpy(sizes),
+            frame_offsets_M1=torch.from_numpy(np.cumsum([0, *counts_M])),
+            features_FVI=None if features is None else torch.from_numpy(features.floats()).to(device),
         )
 
 
-def _read(model: Flamingo, rows: _Rows, last_media_B: torch.Tensor) -> tuple[Any, list[Cached]]:
+def _read(model: Flamingo, rows: Rows, last_media_B: torch.Tensor) -> tuple[Any, list[Cached]]:
     """The language model's cache of the rows, and for each block what their last media are to it."""
-    latents_MLI = model.encode(rows.frames_FCHW, rows.frame_offsets_M1)
+    latents_MLI = model.encode(rows.frames_FCHW, rows.frame_offsets_M1, rows.features_FVI)
     cached = model.cached(latents_MLI, last_media_B.to(model.device))
     if rows.tokens_BT.shape[1] == 0:
         return None, cached

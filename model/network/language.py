@@ -24,7 +24,7 @@ def load_language_model(settings: LanguageSettings) -> nn.Module:
             raise SettingsError(f"lm.path: no model folder at {settings.path}: it must hold a config.json")
         try:
             model: nn.Module = transformers.AutoModelForCausalLM.from_pretrained(
-                settings.path, local_files_only=True, **options
+                settings.path, local_files_only=True, trust_remote_code=False, **options
             )
         except (ValueError, OSError) as error:
             raise SettingsError(f"lm.path: {settings.path} does not load as a causal LM: {error}") from None

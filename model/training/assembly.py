@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
 import torch
 
 from model.data.config import DatasetSettings, ReadSettings
@@ -11,10 +12,13 @@ from model.data.listing import list_shards
 from model.data.loader import Loader
 from model.data.reading import TarFile
 from model.data.tokens import Tokens, load_tokens
+from model.data.workers import MakeWorkers
 from model.network.flamingo import Flamingo
 from model.network.flops import StepFlops, step_flops
-from model.training.checkpoints import SETTINGS
+from model.network.vision.encoder import Encoder
+from model.training.checkpoints import SETTINGS, find_checkpoint, read_weights, steps_saved
 from model.training.config import TrainConfig, check_train_config
+from model.training.features import check_features, encoder_of
 from model.training.optimiser import make_optimiser
 from model.training.parallel import ParallelModel, Processes
 from schemas.settings import SettingsError, differences, load_settings
@@ -22,7 +26,7 @@ from schemas.settings import SettingsError, differences, load_settings
 #: What may change when a run goes on: nothing that its losses depend on, but where things lie and what is reported.
 _MAY_CHANGE = (
     "output", "steps", "checkpoint.", "log.", "guard.", "held_out.", "parallel.", "data.read.", "data.tokenizer",
-    "model.lm.path", "model.vision.path", "shapes", "text_model",
+    "model.lm.path", "model.vision.path", "shapes", "start_from", "text_model",
 )  # fmt: skip
 
 
@@ -37,6 +41,7 @@ class Run:
     parallel: ParallelModel
     optimiser: torch.optim.AdamW
     loader: Loader
+    held_out_files: list[list[TarFile]]  # of each dataset that is measured on
     flops: StepFlops
     counted: dict[str, float] = field(default_factory=dict)  # since the first step: tokens, images, seconds
 
@@ -47,27 +52,34 @@ class Run:
         aside.replace(path)
 
 
-def assemble(config: TrainConfig, processes: Processes) -> Run:
-    """Raises `SettingsError` for what does not go together, naming the setting."""
+def assemble(config: TrainConfig, processes: Processes, make_workers: MakeWorkers | None = None) -> Run:
+    """`make_workers` as for `Loader`. Raises `SettingsError` for what does not go together, naming the setting."""
     check_train_config(config)
     check_same_run(config)
     tokens = load_tokens(tokenizer_of(config))
-    files = list_datasets(config, processes)
-    model = build_model(config, tokens)
+    listed = list_datasets(config, processes)
+    files = listed[: len(config.data.datasets)]
+    held_out_files = listed[len(files) :] or files
+    model = build_model(config, tokens, encoder_of(config))
+    if config.start_from is not None and not steps_saved(config.output):
+        start_from(model, config.start_from)
     on_gpu = processes.device.type == "cuda"
-    loader = Loader(config.data, tokens, processes.rank, processes.world, pin=on_gpu, files=files)
+    loader = Loader(
+        config.data, tokens, processes.rank, processes.world, pin=on_gpu, files=files, make_workers=make_workers
+    )
     flops = step_flops(model)
     parallel = ParallelModel(model, config.parallel, processes, packed=config.data.packing.enabled)
     optimiser = make_optimiser(parallel.model, config.optimiser)
     # From here on each process draws for itself.
     torch.manual_seed(config.seed + 1 + processes.rank)
-    return Run(config, processes, tokens, model, parallel, optimiser, loader, flops)
+    return Run(config, processes, tokens, model, parallel, optimiser, loader, held_out_files, flops)
 
 
-def build_model(config: TrainConfig, tokens: Tokens) -> Flamingo:
-    """The model with its new weights drawn from `config.seed`: the same in every process."""
+def build_model(config: TrainConfig, tokens: Tokens, vision: Encoder | None = None) -> Flamingo:
+    """The model with its new weights drawn from `config.seed`: the same in every process. `vision` stands for the
+    encoder where that is not to be loaded."""
     torch.manual_seed(config.seed)
-    model = Flamingo.build(config.model, (tokens.image_id, tokens.end_of_chunk_id))
+    model = Flamingo.build(config.model, (tokens.image_id, tokens.end_of_chunk_id), vision=vision)
     known = model.new_logits.vocabulary
     if tokens.base_size > known:
         raise SettingsError(
@@ -82,6 +94,23 @@ def build_model(config: TrainConfig, tokens: Tokens) -> Flamingo:
     return model
 
 
+def start_from(model: Flamingo, folder: str) -> None:
+    """Weights that another run trained; what it left frozen, of encoder and language model, stays as it is here.
+
+    Raises `SettingsError` where they do not fit, `CheckpointError` where they cannot be read.
+    """
+    given = read_weights(find_checkpoint(folder))
+    kept = {
+        name: weight.detach()
+        for name, weight in model.trainable_parameters().items()
+        if name not in given and name.startswith(("lm.", "vision."))
+    }
+    try:
+        model.load_trainable_state_dict(kept | given)
+    except ValueError as error:
+        raise SettingsError(f"start_from: {folder}: {error}") from None
+
+
 def tokenizer_of(config: TrainConfig) -> str:
     """The tokenizer's path: the one that is set, else the language model's folder. Raises `SettingsError`."""
     if config.data.tokenizer:
@@ -92,7 +121,8 @@ def tokenizer_of(config: TrainConfig) -> str:
 
 
 def list_datasets(config: TrainConfig, processes: Processes) -> list[list[TarFile]]:
-    """The shards of each dataset of the run. The first process lists them for all: without indexes it reads much.
+    """The shards of each dataset of the run, then of each held-out set that is named. The first process lists them for
+    all: without indexes it reads much.
 
     Raises `SettingsError`, in every process, naming a dataset without a sample.
     """
@@ -101,9 +131,8 @@ def list_datasets(config: TrainConfig, processes: Processes) -> list[list[TarFil
     if processes.is_first:
         try:
             read = config.data.read
-            found = [_with_samples(dataset, read) for dataset in config.data.datasets]
-            for dataset in config.held_out.datasets:
-                _with_samples(dataset, read)
+            found = [_with_samples(dataset, read) for dataset in (*config.data.datasets, *config.held_out.datasets)]
+            check_features(config)
         except SettingsError as error:
             refused = str(error)
     found, refused = processes.gather((found, refused))[0]
@@ -128,10 +157,18 @@ def check_same_run(config: TrainConfig) -> None:
     if not path.exists():
         return
     before = load_settings(TrainConfig, path.read_text("utf-8"))
-    changed = [line for line in differences(before, config) if not line.startswith(_MAY_CHANGE)]
+    compared = differences(_without_places(before), _without_places(config))
+    changed = [line for line in compared if not line.startswith(_MAY_CHANGE)]
     if changed:
         more = f" and {len(changed) - 5} more" if len(changed) > 5 else ""
         raise SettingsError(
             f"the run in {config.output} has other settings: {'; '.join(changed[:5])}{more}. "
             "Go on with those, or take another output"
         )
+
+
+def _without_places(config: TrainConfig) -> TrainConfig:
+    """Whether shards that lie elsewhere are the same is told by the loader's state; features are of the same pixels."""
+    replace = msgspec.structs.replace
+    datasets = tuple(replace(dataset, shards="", features="") for dataset in config.data.datasets)
+    return replace(config, data=replace(config.data, datasets=datasets))

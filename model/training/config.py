@@ -30,11 +30,18 @@ class OptimiserSettings(Settings, frozen=True):
     vision_rate: float | None = None
     """Of the vision encoder, where `model.train_vision` unfreezes it; null is that of all. The paper: 3e-8 to 1e-5."""
     lm_rate: float | None = None
-    """Of the language model, where `model.train_lm` unfreezes it; null is that of all."""
+    """Of the language model, where `model.train_lm` unfreezes it, or of its adapters (`model.lora`); null is that of
+    all."""
+    decay_at: tuple[int, ...] = ()
+    """Steps from which on all rates are divided by `decay_by`, each time anew. The paper does so in fine-tuning."""
+    decay_by: float = 10.0
+    """1 or more."""
 
     def __post_init__(self) -> None:
         if min(self.learning_rate, self.warmup_steps, self.final_steps, self.clip_norm, self.weight_decay) < 0:
             raise ValueError("learning_rate, warmup_steps, final_steps, clip_norm and weight_decay are 0 or more")
+        if self.decay_by < 1 or min(self.decay_at, default=0) < 0:
+            raise ValueError("decay_by is 1 or more, and steps of decay_at are 0 or more")
 
 
 class ParallelSettings(Settings, frozen=True):
@@ -148,6 +155,8 @@ class ShapeSettings(Settings, frozen=True):
     """Pictures with their caption."""
     train_clips: int = 1000
     """Clips of a moving shape."""
+    train_clip_pages: int = 600
+    """Pages of several of these clips, in the folder `clip_pages`."""
     held_out_pages: int = 200
     """The same, drawn apart, to measure on."""
     held_out_pairs: int = 400
@@ -160,10 +169,14 @@ class ShapeSettings(Settings, frozen=True):
     """Pictures of such a page."""
     clip_seconds: int = 4
     """Frames of a clip: one a second."""
+    clip_page_clips: int = 9
+    """Clips of a page of clips at most: eight examples and what is asked."""
 
     def __post_init__(self) -> None:
-        if self.size_px < 64 or not 0 <= self.naming_share <= 1 or min(self.naming_pictures, self.clip_seconds) < 2:
-            raise ValueError("size_px is 64 or more, naming_share 0 to 1, naming_pictures and clip_seconds 2 or more")
+        if self.size_px < 64 or not 0 <= self.naming_share <= 1:
+            raise ValueError("size_px is 64 or more, naming_share 0 to 1")
+        if min(self.naming_pictures, self.clip_seconds, self.clip_page_clips) < 2:
+            raise ValueError("naming_pictures, clip_seconds and clip_page_clips are 2 or more")
 
 
 class TextModelSettings(Settings, frozen=True):
@@ -203,6 +216,9 @@ class TrainConfig(Settings, frozen=True):
     """Updates of the weights."""
     seed: int = 0
     """Of the new weights. The order of data has its own, `data.order.seed`."""
+    start_from: str | None = None
+    """The output of another run, or one of its checkpoints: this run starts with what was trained there. What only this
+    run trains starts as it was."""
     model: FlamingoConfig = FlamingoConfig()
     data: LoaderConfig = LoaderConfig()
     """Without `data.tokenizer`, that of the language model's folder."""
@@ -245,5 +261,5 @@ def held_out_loader(config: TrainConfig) -> LoaderConfig:
         order=msgspec.structs.replace(data.order, shuffle=False, lanes=1),
         sequence=msgspec.structs.replace(data.sequence, p_next=0.0, p_space=0.0),
         images=msgspec.structs.replace(data.images, p_flip=0.0, colour=0.0),
-        read=msgspec.structs.replace(data.read, workers=1),
+        read=msgspec.structs.replace(data.read, workers=1, workers_are="threads"),
     )

@@ -9,7 +9,9 @@ import torch
 
 from model.data.batch import Batch
 from model.data.render import render_text
+from model.data.workers import MakeWorkers
 from model.network.flamingo import Flamingo
+from model.network.vision.absent import AbsentEncoder
 from model.training.assembly import Run, assemble
 from model.training.config import TrainConfig
 from model.training.parallel import Processes
@@ -18,9 +20,9 @@ from model.training.step import counts, train_step
 _SHOWN_LINES = 6
 
 
-def dry_run(config: TrainConfig, processes: Processes) -> Iterator[str]:
+def dry_run(config: TrainConfig, processes: Processes, make_workers: MakeWorkers | None = None) -> Iterator[str]:
     """Lines for people. Raises what `assemble` raises, `LoaderError`, and what a step that does not fit raises."""
-    run = assemble(config, processes)
+    run = assemble(config, processes, make_workers)
     yield from parameter_lines(run.model)
     yield from _memory_lines(run)
     with run.loader as loader:
@@ -46,8 +48,12 @@ def parameter_lines(model: Flamingo) -> Iterator[str]:
     }
     for name, count in model.count_parameters().items():
         part = parts.get(name)
-        trained = part is None or any(parameter.requires_grad for parameter in part.parameters())
-        yield f"{name}: {count:,} parameters, {'trained' if trained else 'frozen'}"
+        if isinstance(part, AbsentEncoder):
+            yield f"{name}: not loaded, its features are read"
+            continue
+        trained = count if part is None else sum(one.numel() for one in part.parameters() if one.requires_grad)
+        said = {0: "frozen", count: "trained"}.get(trained, f"{trained:,} of them trained")
+        yield f"{name}: {count:,} parameters, {said}"
     total = sum(parameter.numel() for parameter in model.trainable_parameters().values())
     yield f"trained in all: {total:,}"
 
@@ -66,10 +72,11 @@ def _memory_lines(run: Run) -> Iterator[str]:
 def _batch_line(batch: Batch) -> str:
     rows, tokens = batch.tokens_BT.shape
     predicted = int((batch.loss_weight_BT > 0).sum())
+    frame = batch.frames_FCHW if batch.features_FVI is None else batch.features_FVI
+    shape = f"{frame.shape[-1]} pixels" if frame is batch.frames_FCHW else f"{frame.shape[1]} features each, not pixels"
     return (
         f"{rows} rows of {tokens} tokens, {batch.fill:.0%} filled, {len(batch.keys)} documents, {predicted:,} tokens "
-        f"predicted, {len(batch.frame_offsets_M1) - 1} media with {len(batch.frames_FCHW)} frames of "
-        f"{batch.frames_FCHW.shape[-1]} pixels"
+        f"predicted, {len(batch.frame_offsets_M1) - 1} media with {len(batch.frames_FCHW)} frames of {shape}"
     )
 
 

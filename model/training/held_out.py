@@ -5,7 +5,6 @@ start it is 0 by construction: the gates are closed.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 
 import msgspec
 import torch
@@ -15,7 +14,8 @@ from model.data.config import DatasetSettings, LoaderConfig
 from model.data.documents import Document, Medium
 from model.data.images import frames_of
 from model.data.loader import Loader
-from model.data.plain import read_documents
+from model.data.plain import documents_of
+from model.data.reading import TarFile
 from model.data.sequences import rng_of
 from model.data.tokens import Tokens
 from model.network.attention import MediaSpans
@@ -28,12 +28,14 @@ from schemas.drops import Drop
 _AT_A_TIME = 32
 
 
-def held_out_batches(config: LoaderConfig, tokens: Tokens, steps: int, processes: Processes) -> list[dict[str, Batch]]:
-    """The first steps of the loader, once and for all: the same batches at each measurement."""
+def held_out_batches(
+    config: LoaderConfig, tokens: Tokens, steps: int, processes: Processes, files: list[list[TarFile]] | None = None
+) -> list[dict[str, Batch]]:
+    """The first steps of the loader, once and for all: the same batches at each measurement. `files` as for it."""
     if processes.world > config.order.lanes:  # each process needs a lane of its own
         order = msgspec.structs.replace(config.order, lanes=processes.world)
         config = msgspec.structs.replace(config, order=order)
-    with Loader(config, tokens, processes.rank, processes.world) as loader:
+    with Loader(config, tokens, processes.rank, processes.world, files=files) as loader:
         found = []
         for step in loader:
             found.append(step)
@@ -48,10 +50,10 @@ def shuffled_media(batch: Batch) -> Batch:
     Nobody keeps its own, unless there is one medium only.
     """
     counts = batch.frame_offsets_M1.diff()
-    media = batch.frames_FCHW.split(counts.tolist())
-    turned = [*media[1:], *media[:1]]
+    media = torch.arange(len(batch.frames_FCHW)).split(counts.tolist())
+    turned = torch.cat([*media[1:], *media[:1]])
     offsets = torch.cat([batch.frame_offsets_M1[:1], counts.roll(-1).cumsum(0).to(batch.frame_offsets_M1.dtype)])
-    return replace(batch, frames_FCHW=torch.cat(turned), frame_offsets_M1=offsets)
+    return batch.with_frames(turned, offsets)
 
 
 @torch.no_grad()
@@ -95,10 +97,10 @@ def _sums(parallel: ParallelModel, batch: Batch, processes: Processes) -> torch.
     return summed.index_add_(0, source_of_tokens(moved)[mask].cpu(), loss_BT[mask].double().cpu())
 
 
-def caption_documents(dataset: DatasetSettings, limit: int) -> list[Document]:
-    """The first pairs or clips of a dataset."""
+def caption_documents(dataset: DatasetSettings, limit: int, files: list[TarFile]) -> list[Document]:
+    """The first pairs or clips of a dataset, whose shards are `files`, with their features where it has some."""
     found = []
-    for document in read_documents(dataset.shards, dataset.kind):
+    for document in documents_of(files, dataset.kind, dataset.features):
         found.append(document)
         if len(found) == limit:
             break

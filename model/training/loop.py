@@ -17,6 +17,7 @@ import msgspec
 import torch
 
 from model.data.batch import Batch
+from model.data.workers import MakeWorkers
 from model.training import checkpoints
 from model.training.assembly import Run, assemble
 from model.training.checkpoints import CheckpointError
@@ -45,17 +46,21 @@ class Ended(msgspec.Struct, frozen=True):
 
 
 def train(
-    config: TrainConfig, on_metrics: OnMetrics = lambda step, values: None, on_message: OnMessage = print
+    config: TrainConfig,
+    on_metrics: OnMetrics = lambda step, values: None,
+    on_message: OnMessage = print,
+    make_workers: MakeWorkers | None = None,
 ) -> Ended:
     """Train, or go on after the last checkpoint of `config.output`.
 
-    `on_metrics` gets the step and what was measured, in the first process only; `on_message` gets sentences. Raises
-    `SettingsError`, `LoaderError`, `TrainingError`, `CheckpointError`, `OSError`.
+    `on_metrics` gets the step and what was measured, in the first process only; `on_message` gets sentences;
+    `make_workers` as for `Loader`. Raises `SettingsError`, `LoaderError`, `TrainingError`, `CheckpointError` and
+    `OSError`.
     """
     with join(config.parallel) as processes, stop_by_signal() as stop:
         if not processes.is_first:
             on_metrics, on_message = (lambda step, values: None), (lambda text: None)
-        run = assemble(config, processes)
+        run = assemble(config, processes, make_workers)
         started_at = _resume(run, on_message)
         records = _open_records(run, started_at)
         for note in records.notes if records else ():
@@ -217,7 +222,8 @@ class _HeldOut:
         """`held_out/NAME/loss`, `.../shuffled`, `.../gap`, and for captions `.../accuracy`, `.../accuracy_shuffled`."""
         run = self._run
         if self._batches is None:
-            self._batches = held_out_batches(self._loader, run.tokens, self._settings.batches, run.processes)
+            steps, files = self._settings.batches, run.held_out_files
+            self._batches = held_out_batches(self._loader, run.tokens, steps, run.processes, files)
         found = losses(run.parallel, self._batches, run.processes)
         values = {f"held_out/{name}/{what}": value for name, of in found.items() for what, value in of.items()}
         if self._settings.captions and run.config.parallel.strategy == "fsdp" and run.processes.world > 1:
@@ -229,11 +235,11 @@ class _HeldOut:
 
     def _captions(self) -> dict[str, float]:
         run, values = self._run, {}
-        for dataset in self._loader.datasets:
+        for dataset, files in zip(self._loader.datasets, run.held_out_files, strict=True):
             if dataset.kind == "interleaved":
                 continue
             if dataset.name not in self._documents:
-                self._documents[dataset.name] = caption_documents(dataset, self._settings.captions)
+                self._documents[dataset.name] = caption_documents(dataset, self._settings.captions, files)
             documents = self._documents[dataset.name]
             for shuffled in (False, True):
                 said = captions_of(run.model, run.tokens, self._loader, documents, shuffled)

@@ -32,11 +32,12 @@ def make_optimiser(model: Flamingo, settings: OptimiserSettings) -> torch.optim.
 def schedule(step: int, steps: int, settings: OptimiserSettings) -> float:
     """What the rates are multiplied by at `step`, counted from 0, of `steps`: up to 1 in the warm-up, then constant.
 
-    With `final_steps` it falls to 0 at the end.
+    With `final_steps` it falls to 0 at the end; at each of `decay_at` it is divided by `decay_by`.
     """
     rise = (step + 1) / settings.warmup_steps if settings.warmup_steps else 1.0
     fall = (steps - step) / settings.final_steps if settings.final_steps else 1.0
-    return min(1.0, rise, max(0.0, fall))
+    decayed = settings.decay_by ** -sum(at <= step for at in settings.decay_at)
+    return min(1.0, rise, max(0.0, fall)) * decayed
 
 
 def set_rates(optimiser: torch.optim.Optimizer, scale: float) -> None:

@@ -80,15 +80,14 @@ def rows_of(batch: Batch, start: int, stop: int) -> Batch:
     low = int(before.max()) + 1 if before.numel() and int(before.max()) >= 0 else 0
     high = max(int(seen.max()) + 1, low) if len(seen) else low
     offsets = batch.frame_offsets_M1
+    cut = batch.with_frames(slice(int(offsets[low]), int(offsets[high])), offsets[low : high + 1] - offsets[low])
     return replace(
-        batch,
+        cut,
         tokens_BT=batch.tokens_BT[start:stop],
         document_BT=torch.where(document_BT >= 0, document_BT - first, document_BT),
         position_BT=batch.position_BT[start:stop],
         media_index_BT=torch.where(media_BT >= 0, media_BT - low, media_BT),
         loss_weight_BT=batch.loss_weight_BT[start:stop],
-        frames_FCHW=batch.frames_FCHW[int(offsets[low]) : int(offsets[high])],
-        frame_offsets_M1=offsets[low : high + 1] - offsets[low],
         source_D=batch.source_D[kept],
         keys=tuple(batch.keys[document] for document in kept.tolist()),
     )

@@ -19,6 +19,7 @@ class Site:
         self.files: dict[str, bytes] = {}
         self.tells_length = True
         self.delay_s = 0.0
+        self.status = 0  # instead of all files
         self.requests: list[str] = []
         self.sent: list[int] = []  # bytes of the bodies that were asked for
 
@@ -36,8 +37,8 @@ def site() -> Iterator[Site]:
             site.requests.append(f"{self.command} {self.path}")
             time.sleep(site.delay_s)
             body = site.files.get(self.path.partition("?")[0])
-            if body is None:
-                self.send_error(404)
+            if site.status or body is None:
+                self.send_error(site.status or 404)
                 return
             asked = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("Range", ""))
             if asked and site.tells_length:

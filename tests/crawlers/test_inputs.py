@@ -1,5 +1,6 @@
 import gzip
 import os
+import socket
 import time
 from pathlib import Path
 
@@ -145,6 +146,32 @@ def test_an_address_keeps_its_query(site: Site) -> None:
 def test_an_address_that_is_not_there_is_an_error_that_names_it(site: Site) -> None:
     with pytest.raises(InputError, match=f"no such archive: {site.url}/missing.warc.gz"):
         list_archives([f"{site.url}/missing.warc.gz"])
+
+
+def test_a_server_that_does_not_answer_or_refuses_is_not_taken_for_one_without_the_archive(site: Site) -> None:
+    site.files["/a.warc.gz"], site.status = b"x", 403
+    with pytest.raises(InputError, match=rf"cannot look for {site.url}/a.warc.gz: the server answers 403"):
+        list_archives([f"{site.url}/a.warc.gz"])
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # and nobody listens
+        address = f"http://127.0.0.1:{taken.getsockname()[1]}/a.warc.gz"
+        with pytest.raises(
+            InputError, match=f"cannot look for {address}: the server cannot be reached: Cannot connect"
+        ):
+            list_archives([address])
+    with pytest.raises(InputError, match=r"cannot read the list of archives .*: the server answers 403"):
+        list_archives([f"{site.url}/warc.paths"])
+
+
+def test_a_store_that_wants_credentials_says_how_they_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    s3fs = pytest.importorskip("s3fs")
+
+    def info(*_: object, **__: object) -> None:
+        raise OSError("Unable to locate credentials")
+
+    monkeypatch.setattr(s3fs.S3FileSystem, "info", info)
+    with pytest.raises(InputError, match=r"Unable to locate credentials; AWS_ACCESS_KEY_ID .*AWS_PROFILE"):
+        list_archives(["s3://bucket/a.warc.gz"])
 
 
 def test_a_list_on_a_server_names_what_lies_beside_it(site: Site) -> None:

@@ -10,6 +10,7 @@ import pytest
 from fastwarc.warc import ArchiveIterator, WarcRecordType
 
 from crawlers.crawl_config import CrawlConfig
+from crawlers.earlier import EARLIER, make_earlier
 from crawlers.fetch import Exchange
 from crawlers.render_config import RenderSettings, count_words
 from crawlers.rendering import Rendered, Renderer
@@ -163,6 +164,45 @@ def test_the_archive_holds_both_and_what_was_loaded(web: WebServer, tmp_path: Pa
     assert [capture.headers["x-robots-tag"] for capture in captures] == ["noarchive"]
     assert b"<p>made</p>" in captures[0].body
     assert captures[0].charset.lower() == "utf-8"
+
+
+def kinds_of(folder: Path, url: str) -> list[str]:
+    """The types of the records of an address, in their order."""
+    found = []
+    for path in sorted((folder / "warc").glob("*.warc.gz")):
+        with path.open("rb") as file:
+            records = ArchiveIterator(file, record_types=WarcRecordType.any_type, parse_http=False)
+            headers = [dict(record.headers) for record in records]
+            found += [fields["WARC-Type"] for fields in headers if fields.get("WARC-Target-URI") == url]
+    return [kind for kind in found if kind != "request"]
+
+
+@needs_chromium
+def test_a_rendered_page_is_referred_to_while_its_scripts_make_the_same_of_it(web: WebServer, tmp_path: Path) -> None:
+    """The markup that is sent is the same every week, whatever the scripts make of it."""
+    data = {"articles": b'[{"title": "Bridge", "text": "Over the river.", "picture": "/b.png", "more": "/more"}]'}
+    web.routes |= {
+        "/": Reply(b"<div id=root></div><script src=/tree.js></script>", headers=(("ETag", '"shell"'),)),
+        "/tree.js": Reply(TREE, SCRIPT), "/b.png": image(), "/more": Reply(b"<p>" + b"more " * 99),
+        "/articles.json": lambda _: Reply(data["articles"], "application/json"),
+    }  # fmt: skip
+    weeks = [tmp_path / f"week{number}" for number in range(4)]
+    for number, week in enumerate(weeks):
+        if number:
+            make_earlier(week / EARLIER, [str(weeks[number - 1])])
+        if number == 3:
+            data["articles"] = data["articles"].replace(b"Over", b"Under")
+        web.log.clear()
+        outcome = crawl(week, rendering(web), "http://a.example/", limit_s=60)
+        assert {"/", "/more", "/b.png"} <= set(web.paths())  # links and images of what scripts make are followed
+        assert outcome.status.visits == {"page": 2, "image": 1}
+        assert outcome.status.unchanged.get("page", 0) == (0, 2, 2, 1)[number]
+    seed = "http://a.example/"
+    assert kinds_of(weeks[0], seed) == ["response", "conversion"]
+    assert kinds_of(weeks[1], seed) == kinds_of(weeks[2], seed) == ["revisit"]
+    assert kinds_of(weeks[3], seed) == ["response", "conversion"]
+    assert b"Under the river." in pages_of(weeks[3])[seed]
+    assert seed not in pages_of(weeks[2])
 
 
 @needs_chromium

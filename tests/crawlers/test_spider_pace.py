@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import re
 import time
 from collections import Counter
 from pathlib import Path
@@ -133,6 +134,7 @@ def test_a_host_that_takes_connections_and_has_never_answered_is_given_up_soon(w
     done = crawl(tmp_path, msgspec.structs.replace(settings, fetch=fetch), "http://a.example/", "http://a.example/2")
     assert len(web.log) == 2
     assert set(done.reasons().values()) == {"robots_unavailable"}
+    assert all(re.match(r"\d+ times in a row, \w+: ", row.detail) for row in done.drops.values())
 
 
 def test_who_is_given_up_is_not_waited_for() -> None:

@@ -16,7 +16,7 @@ from jobs.config import BuildConfig, load_config, presets
 from model.data.config import DatasetSettings, LoaderConfig
 from model.evaluation.harness import EvaluateConfig
 from model.evaluation.tasks import ItemSource, TaskSettings
-from model.network.config import FlamingoConfig
+from model.network.config import FlamingoConfig, LoraSettings
 from model.network.generate import GenerateSettings
 from model.training.config import ShapeSettings, TextModelSettings, TrainConfig
 from schemas import pairs
@@ -132,7 +132,10 @@ def test_every_setting_of_the_loader_is_documented_with_its_default() -> None:
     assert stated == known
 
 
-@pytest.mark.parametrize(("heading", "record"), [("network", FlamingoConfig()), ("generation", GenerateSettings())])
+@pytest.mark.parametrize(
+    ("heading", "record"),
+    [("network", FlamingoConfig()), ("adapters", LoraSettings()), ("generation", GenerateSettings())],
+)
 def test_every_setting_of_the_network_is_documented_with_its_default(heading: str, record: msgspec.Struct) -> None:
     stated = {
         row[0]: row[2] for first, *rows in tables("settings*.md") if first[0] == f"{heading} path" for row in rows

@@ -1,7 +1,10 @@
 """Builds on clusters of several nodes, whole and disturbed: the outcome is always that of a build in one process."""
 
 import json
+import os
 import random
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +17,7 @@ from tests.jobs.clusters import BuildCluster, can_mount, disturbed_build, finish
 from tests.jobs.conftest import contents
 from tests.jobs.site import article, photo, write_archive
 from tests.jobs.test_build import INLINE, SMALL
+from tests.model.makers import page, write_dataset
 
 SETTINGS = ("partitions=3", "buckets=2")
 
@@ -67,7 +71,7 @@ def test_on_any_number_of_nodes_each_image_is_asked_for_once_at_the_pace_of_its_
             f"media.fetch.connect_to={names}",
         ]
         media += [f"media.pace.delay_s={delay_s}", "media.pace.rest_factor=0", "corpus.max_image_places=null"]
-        for nodes in (1, 2, 4):
+        for nodes in (1, 4):
             cluster.command(f"nodes {nodes}")
             web.log.clear()
             finish_build(tmp_path / f"media-{nodes}", [archive], cluster.address, media)
@@ -88,3 +92,44 @@ def test_the_number_of_nodes_does_not_change_a_byte(
         cluster.command(f"nodes {nodes}")
         finish_build(tmp_path / str(nodes), site, cluster.address, SETTINGS)
         assert contents(tmp_path / str(nodes)) == in_peace, nodes
+
+
+ROWS = """
+import sys, weft
+from model.data.tokens import byte_tokens
+settings = {"datasets": [{"name": "pages", "shards": sys.argv[1], "batch_rows": 2}], "order": {"lanes": 4},
+            "images": {"size_px": 160}, "read": {"workers": 2, "workers_are": sys.argv[2], "prefetch_rows": 4}}
+with weft.Loader(settings, tokens=byte_tokens()) as loader:
+    for number, step in enumerate(loader):
+        batch = step["pages"]
+        print("step", number, batch.keys, int(batch.tokens_BT.sum()), int(batch.frames_FCHW.long().sum()), flush=True)
+        if number == 8:
+            break
+        if number in (1, 4) and sys.argv[2] == "ray":
+            sys.stdin.readline()
+"""
+
+
+def test_rows_for_training_go_on_when_nodes_are_lost(tmp_path: Path, cluster: BuildCluster) -> None:
+    """Actors on two nodes, which are lost one after the other, with their stores: what comes is what threads give."""
+    cluster.command("nodes 2")
+    write_dataset(tmp_path / "pages", [page(n) for n in range(60)])
+    command = [sys.executable, "-c", ROWS, str(tmp_path / "pages")]
+    expected = subprocess.run([*command, "threads"], capture_output=True, text=True, check=True).stdout
+    environment = {**os.environ, "RAY_AUTH_MODE": "disabled", "RAY_ADDRESS": cluster.address}
+    trainer = subprocess.Popen(
+        [*command, "ray"], env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert trainer.stdin is not None
+    assert trainer.stdout is not None
+    found = []
+    for line in trainer.stdout:
+        if not line.startswith("step "):  # Ray tells of nodes that are gone
+            continue
+        found.append(line)
+        if len(found) in (2, 5):
+            cluster.command("kill")
+            trainer.stdin.write("go on\n")
+            trainer.stdin.flush()
+    assert trainer.wait() == 0
+    assert found == expected.splitlines(keepends=True)

@@ -1,4 +1,5 @@
 import threading
+import weakref
 from collections.abc import Iterator
 
 import pytest
@@ -22,6 +23,18 @@ def test_items_come_in_order_and_the_next_is_made_while_one_is_held() -> None:
     assert next(items) == 0
     assert second.wait(5)  # nobody has asked for it
     assert list(items) == [1, 2, 3, 4] == made[1:]
+    ahead.close()
+
+
+def test_what_was_taken_is_held_by_whoever_took_it_alone() -> None:
+    class Item:
+        pass
+
+    ahead = Ahead((Item() for _ in range(3)), release=lambda: None)
+    taken = next(iter(ahead))
+    held = weakref.ref(taken)
+    del taken
+    assert held() is None
     ahead.close()
 
 

@@ -8,9 +8,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model.data.batch import Batch, Row, collate, normalise, self_attention_mask
+from model.data.batch import Batch, collate, normalise, self_attention_mask
 from model.data.documents import Document, Medium
 from model.data.render import media_string, render_picture, render_text
+from model.data.row import Row, to_row
 from model.data.sequences import Sequence, SequenceSettings, make_sequence
 from tests.model.makers import some_tokens
 
@@ -21,7 +22,7 @@ def row(sequences: list[Sequence], source: int = 0, weight: float = 1.0) -> Row:
     num_media = sum(len(sequence.media) for sequence in sequences)
     counts = np.arange(1, num_media + 1, dtype=np.int32) % 3 + 1
     frames = np.zeros((int(counts.sum()), 4, 6, 3), np.uint8)
-    return Row(tuple(sequences), frames, counts, source, weight)
+    return to_row(sequences, frames, counts, source, weight)
 
 
 def sequence(key: str, texts: list[str], p_next: float = 0.0) -> Sequence:
@@ -46,14 +47,13 @@ def two_rows() -> Batch:
 )
 @settings(max_examples=100, deadline=None)
 def test_unpacking_a_batch_gives_the_sequences_back(pages: list[list[list[str]]]) -> None:
-    rows = [
-        row([sequence(f"{b}.{d}", texts) for d, texts in enumerate(documents)]) for b, documents in enumerate(pages)
-    ]
+    made = [[sequence(f"{b}.{d}", texts) for d, texts in enumerate(documents)] for b, documents in enumerate(pages)]
+    rows = [row(of_row) for of_row in made]
     batch = collate(rows, 256, TOKENS.pad_id, ("pages",))
     if batch.keys:
         batch.check()
-    media = [medium for r in rows for s in r.sequences for medium in s.media]
-    sequences = [s for r in rows for s in r.sequences]
+    sequences = [s for of_row in made for s in of_row]
+    media = [medium for s in sequences for medium in s.media]
     assert batch.keys == tuple(s.key for s in sequences)
     for number, expected in enumerate(sequences):
         mine = batch.document_BT == number

@@ -32,6 +32,13 @@ def test_energon_and_nemo_name_members_with_and_without_the_key() -> None:
     assert document(fields, **{"2345ew.jpg": b"X"}) == (Medium(b"X"), "a")
 
 
+@pytest.mark.parametrize("name", ["k.0.mp4", "0.mp4", "https://h/x.webm"])
+def test_a_video_among_the_members_of_a_page_is_a_clip(name: str) -> None:
+    fields = {"texts": [None, "a", None], "images": [name, None, "k.2.png"]}
+    found = document(fields, **{"0.mp4": b"V", "2.png": b"I"})
+    assert found == (Medium(b"V", "clip"), "a", Medium(b"I"))
+
+
 def test_mmc4_images_stand_before_their_sentences_in_the_order_of_the_sentences() -> None:
     images = [
         {"image_base64": base64.b64encode(bytes([n])).decode(), "matched_text_index": at}

@@ -130,6 +130,36 @@ def test_a_clip_gives_a_frame_a_second_and_eight_at_most(seconds: float, frames:
     assert all(12 < step < 28 for step in np.diff(levels))
 
 
+def counting(seconds: int) -> bytes:
+    """Ten frames a second, a grey of its own in each second: 8 times its number; a key frame a second."""
+    file = io.BytesIO()
+    with av.open(file, "w", format="mp4") as container:
+        stream = container.add_stream("libx264", rate=10)
+        stream.width = stream.height = 64
+        stream.gop_size = 10
+        for number in range(seconds * 10):
+            frame = av.VideoFrame.from_ndarray(np.full((64, 64, 3), 8 * (number // 10), np.uint8), format="rgb24")
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("span_s", "seconds"), [((0.0, 2.0), [0, 1]), ((1.0, 2.5), [1, 2]), ((7.0, 10.0), [7, 8, 9]), ((11.0, 30.0), [11])]
+)
+def test_of_a_long_clip_a_part_is_taken(span_s: tuple[float, float], seconds: list[int]) -> None:
+    frames = frames_of(Medium(counting(12), "clip", span_s=span_s), random.Random(0), PLAIN)
+    greys = [round(float(frame.mean()) / 8) for frame in frames]
+    assert greys[: len(seconds)] == seconds
+    assert len(greys) <= len(seconds) + 1  # the frame that the part ends with
+
+
+def test_a_part_behind_the_end_of_a_clip_is_dropped() -> None:
+    with pytest.raises(Drop) as drop:
+        frames_of(Medium(counting(3), "clip", span_s=(8.0, 9.0)), random.Random(0), PLAIN)
+    assert drop.value.reason == "broken_clip"
+
+
 def test_frames_of_one_clip_are_augmented_alike() -> None:
     found = frames_of(Medium(clip(3, 10), "clip"), random.Random(1), ImageSettings(size_px=64, p_flip=1, colour=0.5))
     assert np.ptp(found[0][20:40, 10:50].astype(int), axis=(0, 1)).max() < 12

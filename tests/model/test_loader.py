@@ -2,6 +2,7 @@ import json
 import threading
 import time
 import uuid
+import weakref
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -163,6 +164,16 @@ def test_workers_change_nothing_and_neither_do_processes(shards: Path) -> None:
     expected = steps(Loader(both(shards, read=ReadSettings(workers=1)), some_tokens()), 6)
     for read in (ReadSettings(workers=3, prefetch_rows=1), ReadSettings(workers=2, workers_are="processes")):
         assert all(map(same, steps(Loader(both(shards, read=read), some_tokens()), 6), expected))
+
+
+def test_a_step_is_held_by_whoever_took_it_alone(shards: Path) -> None:
+    """Steps of hundreds of megabytes: one more that is held is memory, and time of whoever asks for the next."""
+    with Loader(both(shards), some_tokens()) as loader:
+        iterator = iter(loader)
+        step = next(iterator)
+        held = weakref.ref(step["pages"])
+        del step
+        assert held() is None
 
 
 def test_iterating_again_goes_on_where_it_was_left(shards: Path) -> None:

@@ -14,7 +14,8 @@ import webdataset
 
 from model.data.cache import Cache
 from model.data.listing import list_shards
-from model.data.reading import Reader, retried, split_field
+from model.data.offsets import split_field
+from model.data.reading import Reader, retried
 from schemas.commits import Attempt
 from schemas.drops import Counts, Drop
 from schemas.settings import SettingsError
@@ -244,7 +245,7 @@ def test_an_index_that_was_walked_is_kept(tmp_path: Path, monkeypatch: pytest.Mo
     tar = write_foreign_tar(tmp_path / "a.tar", SAMPLES)
     cache = Cache(str(tmp_path / "cache"), 10**9)
     assert everything(str(tar), cache) == EXPECTED
-    monkeypatch.setattr("model.data.reading.walk", None)
+    monkeypatch.setattr("model.data.offsets.walk", None)
     assert everything(str(tar), cache) == EXPECTED
 
 

@@ -40,3 +40,12 @@ def test_where_the_texts_melt_together_the_candidate_is_encoded_alone() -> None:
 def test_a_byte_level_tokenizer_says_what_it_said() -> None:
     tokens = some_tokens()
     assert tokens.encode_after("the mat:", " cat") == tokens.encode(" cat")
+
+
+@pytest.mark.parametrize("last", [3, 4, 7])
+def test_new_tokens_have_ids_of_their_own_where_those_of_the_others_have_gaps(last: int) -> None:
+    """The library would give them ids by the number of tokens: `<image>` that of c."""
+    tokens = Tokens(tokenizers.Tokenizer(models.BPE({"a": 0, "b": 1, "c": last}, [])))
+    assert tokens.encode("abc") == [0, 1, last]
+    assert (tokens.base_size, tokens.image_id, tokens.end_of_chunk_id) == (last + 1, last + 1, last + 2)
+    assert tokens.decode([last, tokens.image_id]) == "c <image>"

@@ -110,6 +110,7 @@ def test_a_stage_that_decodes_before_it_is_named(tmp_path: Path) -> None:
     [
         ({"sequence": {"max_tokens": 999}}, "over packing.row_tokens"),
         ({"datasets": [{"name": "a", "shards": ""}, {"name": "b", "shards": ""}]}, "webdataset.RandomMix"),
+        ({"datasets": [{"name": "a", "shards": "", "features": "f"}]}, "features are read by a Loader"),
     ],
 )
 def test_settings_that_do_not_go_together_are_refused(change: dict[str, Any], said: str) -> None:

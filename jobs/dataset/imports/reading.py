@@ -11,7 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from jobs.dataset.imports.layouts import NOTHING, Row
-from model.data.reading import Reader, TarFile, offsets_of
+from model.data.offsets import offsets_of
+from model.data.reading import Reader, TarFile
 from schemas.drops import Drop
 from schemas.storage import Store
 

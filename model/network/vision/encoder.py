@@ -4,6 +4,8 @@ Shapes: F frames, C channels, H and W pixels, V features a frame, I their width.
 """
 
 import importlib
+from collections.abc import Callable
+from itertools import chain
 from typing import Any
 
 import torch
@@ -33,7 +35,7 @@ class Encoder(nn.Module):
                 f"set the loader's images.size_px to {self.image_px}"
             )
         pixels_FCHW = normalise(frames_FCHW, self.mean, self.std)
-        weight = next(self.parameters(), None)
+        weight = next(chain(self.parameters(), self.buffers()), None)
         return self.features(pixels_FCHW if weight is None else pixels_FCHW.to(weight.dtype))
 
     def features(self, pixels_FCHW: torch.Tensor) -> torch.Tensor:
@@ -41,12 +43,43 @@ class Encoder(nn.Module):
         raise NotImplementedError
 
 
+def without_part(encoder: Encoder) -> list[nn.Parameter]:
+    """Parameters that have no part in the features: of layers behind the one that is taken, of a head."""
+    parameters = list(encoder.parameters())
+    if not parameters:
+        return []
+    device = parameters[0].device
+    frame_FCHW = torch.zeros(1, 3, encoder.image_px, encoder.image_px, dtype=torch.uint8, device=device)
+    with torch.enable_grad():
+        gradients = torch.autograd.grad(encoder(frame_FCHW).sum(), parameters, allow_unused=True)
+    return [one for one, gradient in zip(parameters, gradients, strict=True) if gradient is None]
+
+
 def make_encoder(settings: VisionSettings) -> Encoder:
     """The encoder of these settings. Raises `SettingsError` for a path without a model or a library that is missing."""
-    name = "patch" if settings.kind == "patch" else f"{settings.kind}_encoder"
-    module = importlib.import_module(f"model.network.vision.{name}")
-    encoder: Encoder = module.load(settings)
+    encoder = _loader(settings.kind)(settings)
+    if settings.mean is not None and settings.std is not None:
+        encoder.mean, encoder.std = settings.mean, settings.std
     return encoder.to(getattr(torch, settings.dtype))
+
+
+def _loader(kind: str) -> Callable[[VisionSettings], Encoder]:
+    """Each brings a library of its own, so only the one that is asked for is imported."""
+    if kind == "transformers":
+        from model.network.vision.transformers_encoder import load as of_transformers
+
+        return of_transformers
+    if kind == "open_clip":
+        from model.network.vision.open_clip_encoder import load as of_open_clip
+
+        return of_open_clip
+    if kind == "timm":
+        from model.network.vision.timm_encoder import load as of_timm
+
+        return of_timm
+    from model.network.vision.patch import load as of_patches
+
+    return of_patches
 
 
 def import_extra(module: str, package: str) -> Any:

@@ -24,8 +24,14 @@ class PatchEncoder(Encoder):
         super().__init__(dim, image_px, _HALF, _HALF)
         self.patch_px = patch_px
         # Not part of a checkpoint: they are the same in every process that makes them.
-        self.register_buffer("projection_QI", _orthogonal(3 * patch_px**2, dim), persistent=False)
-        self.register_buffer("positions_VI", _positions(image_px // patch_px, dim), persistent=False)
+        self.register_buffer("projection_QI", torch.empty(3 * patch_px**2, dim), persistent=False)
+        self.register_buffer("positions_VI", torch.empty((image_px // patch_px) ** 2, dim), persistent=False)
+        self.make_buffers()
+
+    def make_buffers(self) -> None:
+        """What no file holds: made anew where the model was laid out without memory."""
+        self.projection_QI.copy_(_orthogonal(*self.projection_QI.shape))
+        self.positions_VI.copy_(_positions(self.image_px // self.patch_px, self.dim))
 
     def features(self, pixels_FCHW: torch.Tensor) -> torch.Tensor:
         sides = pixels_FCHW.unfold(2, self.patch_px, self.patch_px).unfold(3, self.patch_px, self.patch_px)
@@ -51,8 +57,8 @@ def _positions(side: int, dim: int) -> torch.Tensor:
     """Sines and cosines [side * side, dim]: half of the width for the line, half for the column."""
     quarter = dim // 4
     # Waves from 6 to 600 patches: those of a text's positions, up to 60,000, would be flat over a picture.
-    frequencies = 100.0 ** -(torch.arange(quarter, dtype=torch.float64) / quarter)
-    angles = torch.arange(side, dtype=torch.float64)[:, None] * frequencies
+    frequencies = 100.0 ** -(torch.arange(quarter, dtype=torch.float64, device="cpu") / quarter)
+    angles = torch.arange(side, dtype=torch.float64, device="cpu")[:, None] * frequencies
     one = torch.cat([angles.sin(), angles.cos()], dim=1)
     both = torch.cat([one[:, None].expand(-1, side, -1), one[None].expand(side, -1, -1)], dim=2)
     return both.flatten(0, 1).float()

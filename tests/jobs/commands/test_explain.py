@@ -94,4 +94,12 @@ def test_a_page_is_fetched_from_its_address(saved: str, capsys: pytest.CaptureFi
         assert (report["url"], report["title"]) == (url, "The river")
         assert report["items"][3]["url"] == f"http://127.0.0.1:{server.port}/big.jpg"
         assert main(["explain", f"http://127.0.0.1:{server.port}/missing"]) == 1
-    assert "http_status: 404" in capsys.readouterr().err
+        server.routes["/robots.txt"] = Reply(b"", status=503)
+        assert main(["explain", f"http://127.0.0.1:{server.port}/page"]) == 1
+    said = capsys.readouterr().err
+    assert "http_status: 404" in said
+    assert "robots_unavailable: http_status: 503" in said
+    assert main(["explain", url]) == 1  # nobody listens there any more
+    said = capsys.readouterr().err
+    assert "robots_unavailable: connect: " in said
+    assert said.count("\n") == 1

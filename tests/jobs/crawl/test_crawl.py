@@ -266,7 +266,10 @@ def test_a_run_is_paused_resumed_and_stopped(
     [
         (["nonsense"], "not an address, nor a file: nonsense"),
         ([], "no seed given"),
-        (["https://a.example/", "--set", "pace.delay=1"], "unknown field `delay` - at `$.pace`"),
+        (
+            ["https://a.example/", "--set", "pace.delay=1"],
+            "there is no setting pace.delay; the nearest is pace.delay_s",
+        ),
         (["https://a.example/", "--deny", "/nowhere"], "cannot read /nowhere"),
     ],
 )

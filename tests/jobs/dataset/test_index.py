@@ -155,3 +155,13 @@ def test_a_row_too_wide_for_the_terminal_is_shown_a_column_a_line(looked_at: Pat
     assert max(map(len, lines)) <= 80
     assert lines[0] == "row 1"
     assert any(re.fullmatch(r" +domain  looked\.example", line) for line in lines)
+
+
+def test_a_row_too_wide_for_a_pipe_is_shown_in_the_same_way(
+    looked_at: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main(["query", str(looked_at), "select * from interleaved order by key", "--limit", "2"]) == 0
+    lines = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+    assert lines[0] == "row 1"
+    assert any(re.fullmatch(r" +domain  looked\.example", line) for line in lines)

@@ -15,6 +15,7 @@ from rich.console import Console
 
 from jobs.cli import main
 from jobs.commands.inspect import _print_distributions
+from jobs.dataset.html import percent
 from jobs.dataset.summary import distributions, histogram
 
 
@@ -67,3 +68,23 @@ def test_percentages_are_of_all_samples_though_only_the_most_frequent_values_are
     _print_distributions(console, "interleaved", {**distributions([index]), "samples": 200})
     lines = {line.split()[0]: line.split()[-1] for line in written.getvalue().splitlines() if line.strip()}
     assert (lines["big.example"], lines["0.example"], lines["en"]) == ("5%", "<1%", "25%")
+
+
+@pytest.mark.parametrize(
+    ("count", "total", "digits", "shown"),
+    [
+        (0, 0, 0, "0"),
+        (0, 1935, 0, "0"),
+        (1, 1935, 0, "<1"),
+        (61, 1935, 0, "3"),
+        (1934, 1935, 0, ">99"),
+        (1935, 1935, 0, "100"),
+        (1, 10**6, 1, "<0.1"),
+        (999_999, 10**6, 1, ">99.9"),
+        (0.00004, 1, 2, "<0.01"),
+        (0.9991, 1, 1, ">99.9"),
+        (0.9985, 1, 1, "99.9"),
+    ],
+)
+def test_some_is_never_shown_as_none_nor_nearly_all_as_all(count: float, total: float, digits: int, shown: str) -> None:
+    assert percent(count, total, digits) == shown

@@ -70,6 +70,11 @@ def test_of_a_build_that_fetches(tmp_path: Path, web: WebServer) -> None:
     build(str(tmp_path / "out"), [str(archive(tmp_path, pages=4))], config, INLINE, shown=shown)
     shown.agree()
     assert "media" in shown.entered
+    (tmp_path / "more").mkdir()
+    added = Watched()
+    append(str(tmp_path / "out"), [str(archive(tmp_path / "more", pages=6))], config, INLINE, shown=added)
+    added.agree()
+    assert "known-media" in added.entered
 
 
 def test_of_pairs_of_a_list(tmp_path: Path, web: WebServer) -> None:

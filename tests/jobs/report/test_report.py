@@ -8,8 +8,11 @@ from pathlib import Path
 import PIL
 import pytest
 
+from jobs.build import build
 from jobs.cli import main
 from tests.jobs.looked_at import SITE, archive_of
+from tests.jobs.site import article, write_archive
+from tests.jobs.test_build import INLINE, SMALL
 
 
 class Elements(HTMLParser):
@@ -65,6 +68,21 @@ def test_two_runs_stand_beside_each_other(looked_at: Path, tmp_path: Path) -> No
     assert "not_selected" in html
     assert "A · out" in html
     assert "B · other" in html
+
+
+def test_funnels_beside_each_other_are_on_one_scale(looked_at: Path, tmp_path: Path) -> None:
+    small, out = tmp_path / "small", tmp_path / "both.html"
+    archive = write_archive(
+        tmp_path / "one.warc.gz", [("https://a.example/", article(1, ["/i.jpg"]).encode(), "text/html")]
+    )
+    build(str(small), [str(archive)], SMALL, INLINE)
+    assert main(["report", str(small), "--compare", str(looked_at), "-o", str(out)]) == 0
+    funnel = out.read_text().partition('id="funnel"')[2].partition("</section>")[0]
+    bars = r'aria-label="(\d+) of (\d+) kept"><rect width="([\d.]+)".*?width="([\d.]+)"'
+    ours, theirs = (re.findall(bars, one) for one in funnel.split("<h3>pages</h3>")[1:])
+    (_, seen, width, lost), (_, most, *_) = ours[0], theirs[0]
+    assert (seen, most) == ("1", "9")
+    assert float(width) + float(lost) == pytest.approx(100 / 9, abs=0.1)
 
 
 def test_it_is_written_into_the_dataset_also_of_an_unfinished_one(looked_at: Path, tmp_path: Path) -> None:

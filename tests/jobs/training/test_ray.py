@@ -24,11 +24,17 @@ def with_rows(config: TrainConfig, rows: int) -> TrainConfig:
     return msgspec.structs.replace(config, data=msgspec.structs.replace(config.data, datasets=datasets))
 
 
+def on_ray(config: TrainConfig) -> TrainConfig:
+    """Rows made by actors, on what CPUs the trainers leave: none here."""
+    read = msgspec.structs.replace(config.data.read, workers_are="ray")
+    return msgspec.structs.replace(config, data=msgspec.structs.replace(config.data, read=read))
+
+
 def test_two_workers_have_the_losses_of_one_process(tmp_path: Path) -> None:
     write_data(tmp_path)
     alone = with_rows(micro(tmp_path, tmp_path / "alone", steps=2), 2)
     train(alone, on_message=lambda text: None)
-    together = with_rows(micro(tmp_path, tmp_path / "together", steps=2), 1)
+    together = on_ray(with_rows(micro(tmp_path, tmp_path / "together", steps=2), 1))
     ended = train_on_ray(together, workers=2)
     assert (ended.step, ended.finished) == (2, True)
     assert "held_out/pages/gap" in ended.held_out

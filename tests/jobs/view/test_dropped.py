@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from jobs.build import build
+from jobs.cli import main
 from jobs.config import load_config
 from schemas import hash_lists
 from schemas.consent import ConsentSettings
@@ -20,6 +21,7 @@ from tests.jobs.site import article, photo, write_archive
 from tests.jobs.test_build import INLINE, SMALL
 from tests.jobs.test_media_from_web import CDN, archive, settings
 from tests.jobs.view.test_view import ask
+from tests.pipeline.videos import make_video
 
 SITE = "https://dropped.example"
 LISTED = photo(50)
@@ -126,3 +128,26 @@ def test_what_a_build_has_fetched_itself_needs_no_archive_to_be_named(tmp_path: 
         assert "broken_image" in body
         assert f"/dropped/picture?url=http%3A//{CDN}/3.jpg" in body
         assert ask(f"{address}/dropped/picture?url={quote(f'http://{CDN}/0.jpg')}")[0] == 200
+
+
+def test_a_video_that_gave_no_clip_is_shown_by_its_frames(tmp_path: Path) -> None:
+    film = (
+        "<html><head><title>Bread</title></head><body><figure><video src='/v.mp4'></video><figcaption>A baker folds "
+        "the dough by hand and leaves it to rest</figcaption></figure></body></html>"
+    )
+    records = [
+        (f"{SITE}/film.html", film.encode(), "text/html"),
+        (f"{SITE}/v.mp4", make_video(scenes=(20,), size=(160, 120)), "video/mp4"),
+        (f"{SITE}/good.html", article(1, ["/good.jpg"]).encode(), "text/html"),
+        (f"{SITE}/good.jpg", photo(1), "image/jpeg"),
+    ]
+    archive = str(write_archive(tmp_path / "film.warc.gz", records))
+    config = msgspec.structs.replace(SMALL, kinds=("interleaved", "clips"))
+    build(str(tmp_path / "out"), [archive], config, INLINE)
+    with viewer(str(tmp_path / "out"), inputs=[archive]) as address:
+        assert b"videos: too_short" in ask(f"{address}/drops/look")[2]
+        status, _, body = ask(f"{address}/dropped/picture?url={quote(f'{SITE}/v.mp4')}")
+        assert (status, body[:2]) == (200, b"\xff\xd8")
+    assert main(["report", str(tmp_path / "out"), "--input", archive, "-o", str(tmp_path / "report.html")]) == 0
+    dropped = (tmp_path / "report.html").read_text().partition('<section id="dropped">')[2]
+    assert "data:image/jpeg;base64," in dropped.partition("<h3>videos</h3>")[2]

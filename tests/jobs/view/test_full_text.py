@@ -81,6 +81,13 @@ def test_excerpts(texts: list[str], words: list[str], marked: list[str]) -> None
     assert [piece for piece, is_hit in pieces if is_hit] == marked
 
 
+def test_marks_of_headings_stand_in_no_excerpt() -> None:
+    text = "It rests.\n\n## Crust\n\nThin #1."
+    assert excerpt_of(["# Bread", text], []) == [("It rests.\n\nCrust\n\nThin #1.", False)]
+    assert excerpt_of(["# Bread", text], ["crust"])[1] == ("Crust", True)
+    assert excerpt_of(["# Bread"], ["bread"]) == [("Bread", True)]
+
+
 def test_an_excerpt_is_cut_around_the_word() -> None:
     pieces = excerpt_of([f"{'before ' * 200}needle{' after' * 200}"], ["needle"])
     text = "".join(piece for piece, _ in pieces)

@@ -309,12 +309,44 @@ def test_a_caption_that_is_a_text_of_the_page_is_shown_once() -> None:
     assert (first["captions"], second["captions"]) == ("", "Another")
 
 
+def test_a_caption_at_the_edge_of_a_text_is_shown_once() -> None:
+    document = {
+        "texts": ["Flour.\n\nThe bread.", None, "Its crust.\n\nThen it rests.", None, "Then it\n\nrests."],
+        "images": [None, "1.jpg", None, "2.jpg", None],
+        "image_captions": ["Its crust.", "Then it"],
+    }
+    _, first, _, second, _ = parts_of(document, {})
+    assert (first["captions"], second["captions"]) == ("", "")
+    document["image_captions"] = ["The bread.", "rests."]
+    _, first, _, second, _ = parts_of(document, {})
+    assert (first["captions"], second["captions"]) == ("", "rests.")
+    document["image_captions"] = ["", "Then it rests."]
+    assert [part.get("captions") for part in parts_of(document, {})] == [None, "", None, "", None]
+
+
+def test_signals_are_told_one_a_line(audited: Path) -> None:
+    key = keys(audited, "interleaved", "url = 'https://www.big.example/2'")[0]
+    with viewer(str(audited)) as address:
+        shown = ask(f"{address}/sample/interleaved/{key}")[2].decode()
+    said = re.findall(r'<div class="said">(.*?)</div>', shown)
+    plain = [" ".join(re.sub("<[^>]+>", " ", one).split()) for one in said]
+    assert plain[0] == "yes content-signal as told /robots.txt, 2026-02-28"
+    assert [one.split()[:3] for one in plain[1:]] == [["yes", "content-usage", "train-ai=y"]] * 2 or len(plain) > 2
+    assert "verdict yes" not in shown
+
+
 def test_the_source_page_of_a_sample_leads_back_to_it(view: str, looked_at: Path) -> None:
     key = keys(looked_at, "interleaved", f"url = '{SITE}/0.html'")[0]
     shown = ask(f"{view}/source?url={SITE}/0.html")[2].decode()
     assert f'<a class="mono" href="/sample/interleaved/{key}" data-up>' in shown
     assert f'href="/sample/interleaved/{key}/attention" data-tab="attention"' in shown
     assert 'href="/drops" data-up' not in shown
+    assert f'href="/alike/interleaved/{key}" data-tab="alike"' in shown
+    assert re.findall(r'<a href="([^"]+)" aria-current="page">\w+</a>\s*(?=<|$)', shown.partition("</header>")[0]) == [
+        "/browse/interleaved"
+    ]
+    dropped = ask(f"{view}/source?url={SITE}/short.html")[2].decode()
+    assert '<a href="/drops" aria-current="page">' in dropped
 
 
 def test_attention_opens_with_the_whole_page_and_the_tokenizer_on_offer(looked_at: Path) -> None:

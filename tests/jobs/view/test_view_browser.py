@@ -228,7 +228,7 @@ def test_the_next_of_a_search_is_the_next_of_its_list(page: Page) -> None:
 def test_what_was_dropped_is_looked_at_by_reason(page: Page) -> None:
     page.goto("/drops")
     page.get_by_role("link", name="Pictures and texts").click()
-    expect(page.locator(".pic", has_text="not at hand").first).to_be_visible()
+    expect(page.locator(".pic", has_text="cannot be shown").first).to_be_visible()
     page.get_by_role("link", name="pages: few_words").click()
     page.wait_for_url("**/drops/look?kind=page&reason=few_words")
     expect(page.locator(".reading")).to_contain_text("a little too short")
@@ -266,3 +266,18 @@ def test_two_builds_are_compared(browser: Browser, builds: Path) -> None:  # noq
         page.wait_for_url("**/compare/interleaved")
         expect(page.get_by_role("heading", name="Images")).to_be_visible()
         context.close()
+
+
+@pytest.mark.parametrize("width", [375, 1280])
+def test_rows_of_what_was_dropped_and_the_views_of_a_sample_fit_the_screen(
+    page: Page, looked_at: Path, width: int
+) -> None:
+    page.set_viewport_size({"width": width, "height": 800})
+    sample = f"/sample/interleaved/{keys(looked_at, 'interleaved')[0]}"
+    for path in ("/drops", "/duplicates", sample, f"/source?url={SITE}/0.html"):
+        page.goto(path)
+        cut = page.evaluate(
+            "[document.documentElement, ...document.querySelectorAll('.panel, .tabs')]"
+            ".filter(one => one.scrollWidth > one.clientWidth + 1).map(one => one.className || one.tagName)"
+        )
+        assert cut == [], path

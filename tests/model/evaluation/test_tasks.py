@@ -5,8 +5,10 @@ import numpy as np
 import pytest
 
 from model.data.images import ImageSettings
-from model.evaluation.prompts import answer_text, choose, decode, in_context, nearest, query_text
-from model.evaluation.tasks import Item, ItemSource, read_items
+from model.evaluation.items import Item
+from model.evaluation.prompts import Examples, Showing, answer_text, in_context, query_text
+from model.evaluation.similar import ranked
+from model.evaluation.tasks import ItemSource, read_items
 from schemas.settings import SettingsError
 from tests.model.makers import pair, photo, some_tokens, write_dataset
 
@@ -43,7 +45,7 @@ def test_a_line_that_cannot_be_used_is_named(tmp_path: Path, row: dict[str, obje
 
 def test_a_prompt_is_a_page_of_examples_that_ends_open(tmp_path: Path) -> None:
     rows: list[dict[str, object]] = [{"image": f"{n}.jpg", "answer": f"the mat {n}"} for n in range(3)]
-    *examples, query = decode(read_items(write_jsonl(tmp_path, rows)), ImageSettings(size_px=16))
+    *examples, query = map(Showing(ImageSettings(size_px=16)), read_items(write_jsonl(tmp_path, rows)))
     tokens = some_tokens()
     prompt = in_context(examples, query, "Output: {answer}", tokens)
     assert tokens.decode(list(prompt.tokens)) == (
@@ -73,13 +75,17 @@ def test_examples_are_of_the_querys_group_and_never_the_query(tmp_path: Path) ->
     rows: list[dict[str, object]] = [
         {"image": "0.jpg", "answer": str(n), "key": str(n), "group": str(n % 2)} for n in range(12)
     ]
-    items = decode(read_items(write_jsonl(tmp_path, rows)), ImageSettings(size_px=16))
-    query = items[0].item
-    chosen = [shown.item.key for shown in choose(items, query, 4, seed=0)]
+    items = read_items(write_jsonl(tmp_path, rows))
+    query = items[0]
+    examples = Examples(items, seed=0)
+    chosen = examples.drawn(query, 4)
     assert len(set(chosen)) == 4
-    assert set(chosen) < {"2", "4", "6", "8", "10"}
-    assert chosen == [shown.item.key for shown in choose(items, query, 4, seed=0)]
-    assert chosen != [shown.item.key for shown in choose(items, query, 4, seed=1)]
-    features = np.eye(12, dtype=np.float32)
-    like_four = np.array([0, 0, 0, 0, 1, 0, 0.5, 0.9, 0, 0, 0, 0], np.float32)
-    assert [shown.item.key for shown in nearest(items, features, query, like_four, 2)] == ["6", "4"]
+    assert set(chosen) < {2, 4, 6, 8, 10}
+    assert chosen == examples.drawn(query, 4)
+    assert chosen != Examples(items, seed=1).drawn(query, 4)
+    for place in (4, 6, 10):
+        examples.leave_out(place)
+    assert set(examples.drawn(query, 4)) == {2, 8}
+    features = np.eye(12, dtype=np.float16)
+    like_four = np.array([[0, 0, 0, 0, 1, 0, 0.5, 0.9, 0, 0, 0, 0]], np.float16)
+    assert ranked(items, features, np.arange(12), [query], like_four, 2) == [[4, 6]]

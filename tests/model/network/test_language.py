@@ -1,5 +1,6 @@
 """Every architecture with random weights: nothing here knows any of them by name."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -220,5 +221,14 @@ def test_what_is_no_language_model_is_refused(settings: LanguageSettings, messag
 
 def test_a_folder_without_weights_is_refused(tmp_path: Path) -> None:
     AutoConfig.for_model(**lm_config("gpt2")).save_pretrained(tmp_path)
+    with pytest.raises(SettingsError, match="does not load as a causal LM"):
+        load_language_model(LanguageSettings(path=str(tmp_path)))
+
+
+def test_code_of_a_folder_is_not_run(tmp_path: Path) -> None:
+    """Nor is anybody asked at the terminal whether it may be."""
+    config = {"model_type": "mosaic_gpt", "auto_map": {"AutoConfig": "c.C", "AutoModelForCausalLM": "m.M"}}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    (tmp_path / "c.py").write_text("raise SystemExit('run')")
     with pytest.raises(SettingsError, match="does not load as a causal LM"):
         load_language_model(LanguageSettings(path=str(tmp_path)))

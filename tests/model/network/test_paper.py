@@ -6,6 +6,7 @@ What stands here shares nothing with the code under test but the weights, which 
 import math
 from collections.abc import Mapping
 
+import pytest
 import torch
 
 from model.network.attention import MediaSpans
@@ -84,8 +85,9 @@ def randomise(module: torch.nn.Module) -> Weights:
     return {name: parameter.detach() for name, parameter in module.named_parameters()}
 
 
-def test_the_resampler_is_the_papers() -> None:
-    settings = ConnectorSettings(layers=3, latents=5, heads=2, head_dim=7, max_frames=4)
+@pytest.mark.parametrize("tied_start", [False, True])
+def test_the_resampler_is_the_papers(tied_start: bool) -> None:
+    settings = ConnectorSettings(tied_start=tied_start, layers=3, latents=5, heads=2, head_dim=7, max_frames=4)
     resampler = Resampler(settings, 12)
     weights = randomise(resampler)
     counts = [1, 3, 1, 4]

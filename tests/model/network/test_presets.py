@@ -1,11 +1,13 @@
 import pytest
 import torch
+from msgspec import structs
 
-from model.network.config import PRESETS, FlamingoConfig, preset
+from model.network.config import PRESETS, CrossAttentionSettings, FlamingoConfig, preset
 from model.network.flamingo import Flamingo
 from model.network.vision.encoder import Encoder
 from schemas.settings import SettingsError, dump_settings, load_settings
 from tests.docs.test_docs import tables
+from tests.model.network.makers import flamingo, small
 
 #: Blocks, and millions of parameters of connector, cross-attention and language model.
 EXPECTED = {
@@ -43,6 +45,17 @@ def test_a_block_stands_before_the_first_layer_and_every_so_many_further() -> No
     model = published("flamingo-9b")
     with_block = [number for number, layer in enumerate(model.layers) if layer._forward_pre_hooks]
     assert with_block == list(range(0, 40, 4))
+
+
+def test_the_first_block_may_stand_before_a_later_layer() -> None:
+    config = structs.replace(small(), cross_attention=CrossAttentionSettings(every=2, first=1))
+    model = flamingo(config)
+    assert [number for number, layer in enumerate(model.layers) if layer._forward_pre_hooks] == [1, 3]
+    assert len(model.blocks) == 2
+    with pytest.raises(SettingsError, match=r"first is 4, but the language model has 4 layers"):
+        flamingo(structs.replace(config, cross_attention=CrossAttentionSettings(first=4)))
+    with pytest.raises(ValueError, match="first must not be below 0"):
+        CrossAttentionSettings(first=-1)
 
 
 @pytest.mark.parametrize("name", PRESETS)

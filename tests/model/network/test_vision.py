@@ -140,8 +140,9 @@ def test_where_no_file_says_it_the_family_does_or_the_folder_is_refused(said: An
         make_encoder(VisionSettings(kind="transformers", path=str(tmp_path / "other")))
 
 
-def test_weights_may_be_in_half_precision() -> None:
-    encoder = make_encoder(VisionSettings(kind="transformers", config=CLIP, dtype="bfloat16"))
+@pytest.mark.parametrize("settings", [{"kind": "transformers", "config": CLIP}, {"kind": "patch", "image_px": 16}])
+def test_weights_may_be_in_half_precision(settings: dict[str, Any]) -> None:
+    encoder = make_encoder(VisionSettings(**settings, dtype="bfloat16"))
     assert encoder(frames(1)).dtype == torch.bfloat16
 
 

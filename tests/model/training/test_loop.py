@@ -13,7 +13,9 @@ import pytest
 import torch
 from torch.distributed.checkpoint import FileSystemReader
 
+from model.data.listing import list_shards
 from model.data.loader import Loader
+from model.data.reading import TarFile
 from model.data.tokens import load_tokens
 from model.training import checkpoints
 from model.training.assembly import list_datasets, tokenizer_of
@@ -281,6 +283,26 @@ def test_the_first_process_lists_the_shards_for_all_once(
     assert list_datasets(config, _Among(1, (found, ""))) == found
     with Loader(config.data, load_tokens(tokenizer_of(config)), files=found) as loader:
         assert loader.samples("pages") == sum(file.samples for file in found[0])
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_shards_that_are_measured_on_are_listed_once_too(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: bool
+) -> None:
+    """Batches and captions of every measurement are of what the first process listed."""
+    given = micro(data, tmp_path)
+    held_out = HeldOutSettings(given.data.datasets if named else (), every_steps=1, batches=1, captions=2)
+    listed: list[Any] = []
+
+    def noted(shards: Any, *options: Any) -> list[TarFile]:
+        listed.append(shards)
+        return list_shards(shards, *options)
+
+    for module in ("training.assembly", "data.loader", "data.plain"):
+        monkeypatch.setattr(f"model.{module}.list_shards", noted)
+    ended = train(msgspec.structs.replace(given, steps=1, held_out=held_out), on_message=lambda text: None)
+    assert "held_out/pairs/accuracy" in ended.held_out
+    assert len(listed) == (4 if named else 2)
 
 
 def test_what_the_first_process_cannot_list_is_said_by_all(data: Path, tmp_path: Path) -> None:

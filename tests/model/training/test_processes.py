@@ -12,6 +12,7 @@ import pytest
 import torch
 import torch.multiprocessing as mp
 
+from model.network.config import LoraSettings
 from model.training.config import TrainConfig
 from model.training.loop import train
 from model.training.records import read_metrics
@@ -20,6 +21,8 @@ from tests.model.training.makers import micro
 LAYOUTS = ("ddp", "fsdp")
 #: The same, with gradients summed in half precision.
 COARSE = ("ddp-bfloat16", "fsdp-bfloat16")
+#: With adapters beside the layers of the language model, whose own weights stay frozen.
+ADAPTED = "fsdp-float32-adapters"
 
 
 def one_row_each(data: Path, output: Path, **changes: Any) -> TrainConfig:
@@ -28,20 +31,25 @@ def one_row_each(data: Path, output: Path, **changes: Any) -> TrainConfig:
     return msgspec.structs.replace(config, **changes)
 
 
+def with_adapters(config: TrainConfig) -> TrainConfig:
+    return msgspec.structs.replace(config, model=msgspec.structs.replace(config.model, lora=LoraSettings(rank=2)))
+
+
 def in_each(rank: int, ports: list[int], data: Path, folder: Path) -> None:
     os.environ |= {"RANK": str(rank), "WORLD_SIZE": "2", "LOCAL_RANK": str(rank), "MASTER_ADDR": "127.0.0.1"}
-    for layout, port in zip((*LAYOUTS, *COARSE), ports, strict=True):
+    for layout, port in zip((*LAYOUTS, *COARSE, ADAPTED), ports, strict=True):
         # On one port the second group of a process would find the first of another that has not left it yet.
         os.environ["MASTER_PORT"] = str(port)
         config = one_row_each(data, folder / layout)
+        config = with_adapters(config) if layout == ADAPTED else config
         datasets = tuple(msgspec.structs.replace(dataset, batch_rows=1) for dataset in config.data.datasets)
         config = msgspec.structs.replace(
             config,
             data=msgspec.structs.replace(config.data, datasets=datasets),
             parallel=msgspec.structs.replace(
                 config.parallel,
-                strategy=layout.partition("-")[0],
-                reduce=layout.partition("-")[2] or "float32",
+                strategy=layout.split("-")[0],
+                reduce=(layout.split("-")[1:] or ["float32"])[0],
                 activation_checkpointing=True,
             ),
         )
@@ -60,7 +68,8 @@ def free_ports(number: int) -> list[int]:
 def runs(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("processes")
     train(one_row_each(data, folder / "one"), on_message=lambda text: None)
-    mp.spawn(in_each, (free_ports(len(LAYOUTS) + len(COARSE)), data, folder), nprocs=2)  # type: ignore[no-untyped-call]
+    train(with_adapters(one_row_each(data, folder / "one-adapters")), on_message=lambda text: None)
+    mp.spawn(in_each, (free_ports(len(LAYOUTS) + len(COARSE) + 1), data, folder), nprocs=2)  # type: ignore[no-untyped-call]
     return folder
 
 
@@ -75,6 +84,13 @@ def test_two_processes_have_the_losses_of_one(runs: Path, layout: str) -> None:
     one, two = torch.tensor(losses(runs / "one")), torch.tensor(losses(runs / layout))
     assert one.shape == (4, 3)
     assert torch.allclose(one, two, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="gloo on loopback")
+def test_adapters_are_sharded_with_their_layers(runs: Path) -> None:
+    one, two = torch.tensor(losses(runs / "one-adapters")), torch.tensor(losses(runs / ADAPTED))
+    assert torch.allclose(one, two, rtol=1e-4, atol=1e-5)
+    assert not torch.allclose(one, torch.tensor(losses(runs / "one")), rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="gloo on loopback")

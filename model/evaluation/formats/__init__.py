@@ -1,0 +1,1 @@
+"""Public datasets as they are downloaded: their annotations and files become items."""

@@ -1,0 +1,1 @@
+"""Features of a frozen encoder, written beside the shards: the encoder at work, a shard at a time."""

@@ -1,0 +1,1 @@
+"""Weights of others as a run of weft."""
