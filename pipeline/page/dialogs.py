@@ -17,6 +17,8 @@ def leave_out_dialogs(markup: Markup, unlinked: list[int]) -> set[int]:
             at for at, said in enumerate(markup.attributes) if said and ('dialog"' in said or "aria-modal" in said)
         )
         places += filter(lambda at: _opens_above(markup.attributes[at]), maybe)
+    if not places:
+        return set()
     found, without, end = set[int](), unlinked.copy(), -1
     for at in sorted(places):
         if at > end:
