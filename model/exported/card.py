@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import transformers
 import yaml
 
 from model.data.config import DatasetSettings
@@ -39,7 +40,8 @@ def model_card(loaded: LoadedModel, config: TrainConfig, code: Sequence[str], li
         "## How\n\n" + "\n".join(_training(loaded, config)),
         "## Licences\n\n" + "\n".join(_licences(loaded, licence)),
         f"## Files\n\nThe {len(code)} Python files are weft's own (Apache License 2.0), for `trust_remote_code`; they "
-        "need torch, transformers, pillow and msgspec. `model.safetensors` holds "
+        f"need torch, transformers (written with {transformers.__version__}), pillow and msgspec. "
+        "`model.safetensors` holds "
         + ("the trained weights; the frozen parts are read where `config.json` says." if refer else "all weights."),
         f"<details><summary>All settings</summary>\n\n```yaml\n{dump_settings(config)}```\n\n</details>",
     ]
