@@ -75,7 +75,7 @@ demo: .venv/installed-demo .venv/installed-train
 	@echo "  .venv/bin/weft build obelics --input '$(DEMO)/crawl/warc/*.warc.gz' --output $(DEMO)/obelics"
 
 # A shorter form of the run that docs/training.md shows; then pictures that the model has not seen, and what it says.
-SHORT := --set steps=400 --set optimiser.final_steps=80 --set held_out.every_steps=200 --set held_out.captions=50 \
+SHORT := --set steps=440 --set optimiser.final_steps=120 --set held_out.every_steps=220 --set held_out.captions=50 \
   --set shapes.train_pages=1000 --set shapes.train_pairs=2000 --set shapes.train_clips=300 \
   --set shapes.train_clip_pages=200
 demo-train: .venv/installed-train

@@ -146,8 +146,8 @@ def test_the_figures_of_several_seeds_are_means_and_ranges() -> None:
 
 def test_the_short_form_over_seeds_is_the_demos_and_each_connector_one_of_the_tiny_run() -> None:
     given = learning_seeds.short_settings()
-    assert "steps=400" in given[1::2]
+    assert "steps=440" in given[1::2]
     assert set(given[::2]) == {"--set"}
     for settings in learning_seeds.CONNECTORS.values():
         config = load_file(TrainConfig, str(ROOT / "configs/tiny.yaml"), [*given[1::2], *settings], {})
-        assert config.steps == 400
+        assert config.steps == 440
