@@ -254,6 +254,12 @@ class Store:
             except FileNotFoundError:  # some stores say so
                 self.each(self.remove, some)
 
+    @_lost_as_os_error
+    def remove_folder(self, name: str) -> None:
+        """Delete an empty folder; nothing on an object store, where folders are a part of names."""
+        if not self._has_objects and self.fs.exists(self.path(name)):
+            self.fs.rmdir(self.path(name))
+
     def each(self, function: Callable[[T], object], items: Iterable[T]) -> None:
         """Call a function that asks this store for something, for many items at a time where answers take long.
 

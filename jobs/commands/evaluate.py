@@ -1,8 +1,9 @@
 """`weft evaluate`."""
 
 import argparse
+import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from jobs.cli import fail
 from jobs.training.libraries import quiet_libraries
@@ -23,31 +24,47 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     quiet_libraries()
+    from model.data.rows import LoaderError
+    from model.training.checkpoints import CheckpointError
+    from schemas.settings import SettingsError
+
+    is_first = os.environ.get("RANK", "0") == "0"  # torchrun may have started several
+    try:
+        report = _evaluate(arguments, is_first)
+    except SettingsError as error:
+        return fail(error, 2) if is_first else 2
+    except (CheckpointError, LoaderError, OSError) as error:
+        return fail(error, 1) if is_first else 1
+    return _tell(arguments, report) if is_first else 0
+
+
+def _evaluate(arguments: argparse.Namespace, is_first: bool) -> dict[str, Any]:
+    from jobs.settings_files import load_file
+    from model.evaluation.harness import EvaluateConfig, evaluate
+    from model.evaluation.loaded import load_model
+    from model.evaluation.spread import join_for
+
+    config = load_file(EvaluateConfig, arguments.config, arguments.set, {})
+    with join_for(config.device) as (processes, device):
+        over = processes if config.strategy == "fsdp" else None
+        loaded = load_model(arguments.checkpoint, device, config.features, over)
+        scores: list[Score] = []
+        for found in evaluate(loaded, config, _on_progress if is_first else lambda *args: None, processes):
+            scores.append(found)
+            if is_first:
+                for line in _left_out(found, scores):
+                    print(line, file=sys.stderr)
+                line = f"{found.task}, {found.shots} shots: {found.metric} {found.score:.3f}"
+                print(line, file=sys.stderr, flush=True)
+    return {"checkpoint": loaded.checkpoint, "examples": config.examples, "scores": scores}
+
+
+def _tell(arguments: argparse.Namespace, report: dict[str, Any]) -> int:
     from pathlib import Path
 
     import msgspec
 
-    from jobs.settings_files import load_file
-    from model.data.rows import LoaderError
-    from model.evaluation.harness import EvaluateConfig, evaluate
-    from model.evaluation.loaded import load_model
-    from model.training.checkpoints import CheckpointError
-    from schemas.settings import SettingsError
-
-    scores: list[Score] = []
-    try:
-        config = load_file(EvaluateConfig, arguments.config, arguments.set, {})
-        loaded = load_model(arguments.checkpoint, config.device, config.features)
-        for found in evaluate(loaded, config, _on_progress):
-            scores.append(found)
-            for line in _left_out(found, scores):
-                print(line, file=sys.stderr)
-            print(f"{found.task}, {found.shots} shots: {found.metric} {found.score:.3f}", file=sys.stderr, flush=True)
-    except SettingsError as error:
-        return fail(error, 2)
-    except (CheckpointError, LoaderError, OSError) as error:
-        return fail(error, 1)
-    report = {"checkpoint": str(loaded.checkpoint), "examples": config.examples, "scores": scores}
+    scores: list[Score] = report["scores"]
     if arguments.output:
         Path(arguments.output).parent.mkdir(parents=True, exist_ok=True)
         Path(arguments.output).write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=1))

@@ -1,6 +1,7 @@
 """`weft generate`."""
 
 import argparse
+import os
 import random
 from collections.abc import Sequence
 
@@ -26,6 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--max-new-tokens", type=int, default=64)
     parser.add_argument("--seed", type=int, default=0, help="of what is drawn")
     parser.add_argument("--device", default="auto", help="cpu, cuda, ...")
+    parser.add_argument("--fsdp", action="store_true", help="under torchrun: layers are shared out over the processes")
     parser.add_argument("--picture", metavar="PNG", help="write the pictures with the text beneath")
     parser.add_argument("--each", action="store_true", help="every picture by itself, not all of them in one prompt")
     parser.add_argument("--json", action="store_true", help="print JSON")
@@ -36,11 +38,13 @@ def run(arguments: argparse.Namespace) -> int:
     import json
 
     from model.evaluation.loaded import load_model
+    from model.evaluation.spread import join_for, spread
     from model.evaluation.text_generation import BadMedium, generate_text, split_prompt
     from model.network.generate import GenerateSettings
     from model.training.checkpoints import CheckpointError
     from schemas.settings import SettingsError
 
+    is_first = os.environ.get("RANK", "0") == "0"  # torchrun may have started several
     try:
         settings = GenerateSettings(
             max_new_tokens=arguments.max_new_tokens,
@@ -51,14 +55,21 @@ def run(arguments: argparse.Namespace) -> int:
         )
         asked = [[path] for path in arguments.image] if arguments.each else [arguments.image]
         prompts = [split_prompt(arguments.prompt, paths) for paths in asked]
-        loaded = load_model(arguments.checkpoint, arguments.device)
-        texts = [generate_text(loaded, parts, settings) for parts in prompts]
-        if arguments.picture:
+        with join_for(arguments.device) as (processes, device):
+            loaded = load_model(arguments.checkpoint, device, processes=processes if arguments.fsdp else None)
+
+            def said(numbers: range) -> list[str]:
+                return [generate_text(loaded, prompts[n], settings) for n in numbers]
+
+            texts = spread(len(prompts), 1, said, processes, together=loaded.is_shared_out)
+        if arguments.picture and is_first:
             write_pictures(arguments.picture, asked, texts)
     except (SettingsError, ValueError, OSError) as error:
         return fail(error, 2)
     except (CheckpointError, BadMedium) as error:
         return fail(error, 1)
+    if not is_first:
+        return 0
     for paths, text in zip(asked, texts, strict=True):
         if arguments.json:
             print(json.dumps({"images": paths, "prompt": arguments.prompt, "text": text}))

@@ -1,6 +1,5 @@
 """`weft train --engine ray`: the same loop in each worker of Ray Train, which starts it again where a worker dies."""
 
-import os
 from typing import Any
 
 import msgspec
@@ -10,7 +9,7 @@ from jobs.training.libraries import quiet_libraries
 from model.training.checkpoints import steps_saved
 from model.training.config import TrainConfig
 from model.training.loop import Ended
-from model.training.records import read_metrics
+from model.training.records import log_folder, read_metrics
 from schemas.settings import load_settings
 
 
@@ -22,7 +21,8 @@ def train_on_ray(config: TrainConfig, workers: int, address: str = "") -> Ended:
     `SettingsError` where the extra `train` is not installed.
     """
     given = {"settings": msgspec.to_builtins(config, str_keys=True)}
-    folder, may_use_gpus = os.path.abspath(config.output), config.parallel.device != "cpu"
+    # Ray's own records lie where the run logs, if the output is a URL.
+    folder, may_use_gpus = str(log_folder(config.output, config.log).absolute()), config.parallel.device != "cpu"
     run_in_workers(train_on_worker, given, workers, folder, address, may_use_gpus)
     return _how_it_ended(config)
 

@@ -2,7 +2,7 @@
 
 import itertools
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Literal
 
 import msgspec
@@ -16,9 +16,11 @@ from model.evaluation.loaded import LoadedModel
 from model.evaluation.metrics import METRICS
 from model.evaluation.prompts import TEXT_EXAMPLES, Examples, Showing, Shown, answer_text, in_context, query_text
 from model.evaluation.similar import ranked
+from model.evaluation.spread import ALONE, spread
 from model.evaluation.tasks import Task, TaskSettings, decide, read_items
 from model.evaluation.wups import wups
 from model.network.generate import GenerateSettings, Prompt, generate, score
+from model.training.parallel import Processes
 from schemas.drops import Drop, DropRow, Tally
 from schemas.settings import Settings, SettingsError
 
@@ -46,6 +48,8 @@ class EvaluateConfig(Settings, frozen=True):
     """Frames of a second; null: as in training. The paper evaluates with 3."""
     device: str = "auto"
     """`auto` takes the GPU if there is one."""
+    strategy: Literal["replicas", "fsdp"] = "replicas"
+    """With several processes: each has the whole model, or, for what does not fit one GPU, layers are shared out."""
 
     def __post_init__(self) -> None:
         if any(shots < 0 for shots in self.shots) or not self.shots or self.beams < 1:
@@ -84,17 +88,21 @@ class Score(msgspec.Struct, frozen=True):
 
 
 OnProgress = Callable[[str, int, int, int], None]
+_Answered = tuple[int, str, Floats | None]  # number of the query, what was said, likelihoods of candidates
 
 
 def evaluate(
-    loaded: LoadedModel, config: EvaluateConfig, on_progress: OnProgress = lambda *args: None
+    loaded: LoadedModel,
+    config: EvaluateConfig,
+    on_progress: OnProgress = lambda *args: None,
+    processes: Processes = ALONE,
 ) -> Iterator[Score]:
     """Scores, task by task. `on_progress` gets task, shots, queries done and queries in all. Raises `SettingsError`."""
     if not config.tasks:
         raise SettingsError("tasks: name at least one")
     showing = Showing(_images(loaded, config))
     # What does not read is told before the first task has taken its hours.
-    for run in [_TaskRun(loaded, config, decide(settings), showing) for settings in config.tasks]:
+    for run in [_TaskRun(loaded, config, decide(settings), showing, processes) for settings in config.tasks]:
         run.prepare()
         for shots in config.shots:
             if not shots or run.task.support is not None:
@@ -104,10 +112,14 @@ def evaluate(
 class _TaskRun:
     """One task: its items, and which examples a query gets."""
 
-    def __init__(self, loaded: LoadedModel, config: EvaluateConfig, task: Task, showing: Showing) -> None:
+    def __init__(
+        self, loaded: LoadedModel, config: EvaluateConfig, task: Task, showing: Showing, processes: Processes
+    ) -> None:
         """Reads what is asked, but no picture. Raises `SettingsError`."""
         self._loaded, self._config, self.task, self._showing = loaded, config, task, showing
-        self._asked, self._exemplary = Tally(), Tally()
+        self._processes = processes
+        self._rows: tuple[list[DropRow], list[DropRow]] = [], []
+        self._asked, self._exemplary = (Tally(rows.append) for rows in self._rows)
         self._support = read_items(task.support, self._exemplary, loaded.data.images) if task.support else []
         self._queries = read_items(task.query, self._asked, loaded.data.images)
         self._broken: set[int] = set()  # examples that do not decode, by their place
@@ -119,23 +131,35 @@ class _TaskRun:
     def prepare(self) -> None:
         """What is done once for all numbers of shots."""
         if self._config.examples == "rices" and self.task.support is not None:
+            if self._loaded.is_shared_out:
+                raise SettingsError("examples: rices asks the encoder of each process: not with strategy fsdp")
             self._rank()
             self._drawable = Examples(self._support, self._config.seed)
 
     def score(self, shots: int, on_progress: OnProgress) -> Score:
-        task, said, seen = self.task, list[str](), list[int]()
-        likelihoods: list[Floats] = []
-        candidates: list[Sequence[str]] = []
-        for start in range(0, len(self._queries), _AT_A_TIME):
-            shown = self._shown(range(start, min(len(self._queries), start + _AT_A_TIME)))
-            seen += shown
-            if task.metric in CHOICE_METRICS:
-                candidates += [self._candidates(self._queries[n]) for n in shown]
-                likelihoods += [self._likelihoods(n, query, shots) for n, query in shown.items()]
-            elif shown:
-                said += self._said(shown, shots)
-            on_progress(task.name, shots, min(start + _AT_A_TIME, len(self._queries)), len(self._queries))
-        items = [self._queries[n] for n in seen]
+        task, is_choice = self.task, self.task.metric in CHOICE_METRICS
+
+        def answered(numbers: range) -> list[_Answered]:
+            shown = self._shown([numbered[n] for n in numbers])
+            if is_choice:
+                return [(n, "", self._likelihoods(n, query, shots)) for n, query in shown.items()]
+            said = self._said(shown, shots) if shown else []
+            return [(n, text, None) for n, text in zip(shown, said, strict=True)]
+
+        def tell(done: int) -> None:
+            on_progress(task.name, shots, done, len(numbered))
+
+        together, numbered = self._loaded.is_shared_out, list(range(len(self._queries)))
+        if together:  # each part must ask the model as often as any other
+            numbered = [n for n in numbered if self._shown([n])]
+        # Candidates differ in their numbers: where layers are shared out, all processes judge all of them.
+        over = ALONE if together and is_choice else self._processes
+        found = spread(len(numbered), _AT_A_TIME, answered, over, tell, together)
+        items = [self._queries[n] for n, _, _ in found]
+        said = [text for _, text, _ in found]
+        likelihoods = [one for _, _, one in found if one is not None]
+        candidates = [self._candidates(item) for item in items] if is_choice else []
+        self._share_drops()
         if not items:
             raise SettingsError(f"task {task.name}: none of its queries can be decoded")
         if task.metric in CHOICE_METRICS:
@@ -166,7 +190,17 @@ class _TaskRun:
         left_out = {name: found for name, tally in dropped.items() if (found := tally.counts().drops.get("sample"))}
         return Score(task.name, task.metric, shots, judged.score, judged.error, len(items), answers, left_out)
 
-    def _shown(self, numbers: range) -> dict[int, Shown]:
+    def _share_drops(self) -> None:
+        """What any process has left out is left out of the task."""
+        everywhere = self._processes.gather(self._rows)
+        for number, tally in enumerate((self._asked, self._exemplary)):
+            known = {row.url for row in self._rows[number]}
+            for row in [row for rows in everywhere for row in rows[number]]:
+                if row.url not in known:
+                    known.add(row.url)
+                    tally.drop(row)
+
+    def _shown(self, numbers: Iterable[int]) -> dict[int, Shown]:
         """Queries by number, those left out that do not decode, which is told once."""
         shown = {}
         for n in numbers:
@@ -202,19 +236,36 @@ class _TaskRun:
         return self._drawable.drawn(self._queries[n], shots)
 
     def _rank(self) -> None:
-        """The most alike of each query, found once for all numbers of shots."""
+        """The most alike of each query, found once for all numbers of shots, by the first process for all.
+
+        Raises `SettingsError`, in every process.
+        """
+        found, refused = None, ""
+        if self._processes.is_first:
+            try:
+                found = self._most_alike()
+            except SettingsError as error:
+                refused = str(error)
+        found, refused = self._processes.gather((found, refused))[0]
+        if found is None:
+            raise SettingsError(refused)
+        support, queries, self._ranked = found
+        self._support, self._queries = [self._support[n] for n in support], [self._queries[n] for n in queries]
+
+    def _most_alike(self) -> tuple[list[int], list[int], list[list[int]]]:
+        """Examples and queries that can be seen, by their places, and for each query places among those examples."""
         loaded, vision = self._loaded, self._loaded.model.vision
         store = FeatureStore(self._config.keep_features, encoder_fingerprint(loaded), vision.dim)
         try:
-            self._support, rows_N = encode(loaded, store, self._support, self._showing, self._exemplary)
-            self._queries, rows_Q = encode(loaded, store, self._queries, self._showing, self._asked)
-            if not self._support or not self._queries:
+            support, rows_N = encode(loaded, store, self._support, self._showing, self._exemplary)
+            queries, rows_Q = encode(loaded, store, self._queries, self._showing, self._asked)
+            if not support or not queries:
                 raise SettingsError(f"task {self.task.name}: none of its queries or examples can be decoded")
             most = max(max(self._config.shots), TEXT_EXAMPLES)
-            device = loaded.model.device
-            self._ranked = ranked(self._support, store, rows_N, self._queries, store[rows_Q], most, device)
+            alike = ranked(support, store, rows_N, queries, store[rows_Q], most, loaded.model.device)
         finally:
             store.close()
+        return _places(support, self._support), _places(queries, self._queries), alike
 
     def _said(self, shown: dict[int, Shown], shots: int) -> list[str]:
         task, loaded = self.task, self._loaded
@@ -240,7 +291,7 @@ class _TaskRun:
 
     def _scored(self, prompt: Prompt, texts: list[list[int]]) -> list[list[float]]:
         """What is asked twice running, as of a part of a video that was judged for many actions, is reckoned once."""
-        if self._last is not None:
+        if self._last is not None and not self._loaded.is_shared_out:
             before, same_texts, found = self._last
             same_media = len(before.media) == len(prompt.media) and all(
                 map(lambda a, b: a is b, before.media, prompt.media)
@@ -259,6 +310,11 @@ def _images(loaded: LoadedModel, config: EvaluateConfig) -> ImageSettings:
     images = loaded.data.images
     frames, fps = config.clip_frames, config.clip_fps
     return msgspec.structs.replace(images, clip_frames=frames or images.clip_frames, clip_fps=fps or images.clip_fps)
+
+
+def _places(kept: Sequence[Item], items: Sequence[Item]) -> list[int]:
+    of = {id(item): place for place, item in enumerate(items)}
+    return [of[id(item)] for item in kept]
 
 
 def _of_text(task: Task, said: list[str], items: list[Item]) -> Judged:

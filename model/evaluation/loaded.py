@@ -6,14 +6,20 @@ from pathlib import Path
 
 import msgspec
 import torch
+from torch.distributed.fsdp import FSDPModule
 
 from model.data.config import LoaderConfig
 from model.data.tokens import Tokens, load_tokens
 from model.network.flamingo import Flamingo
+from model.network.late import Late
+from model.network.vision.encoder import Encoder
 from model.training.assembly import build_model, tokenizer_of
+from model.training.checkpoint_files import folder_store
 from model.training.checkpoints import SETTINGS, CheckpointError, find_checkpoint, read_weights
-from model.training.config import TrainConfig, held_out_loader
+from model.training.config import ParallelSettings, TrainConfig, held_out_loader
 from model.training.features import stand_in
+from model.training.parallel import ParallelModel, Processes
+from model.training.placing import make_weights, shares_of, weights_by_name
 from schemas.settings import SettingsError, load_settings
 
 
@@ -24,7 +30,12 @@ class LoadedModel:
     model: Flamingo
     tokens: Tokens
     data: LoaderConfig
-    checkpoint: Path
+    checkpoint: str
+
+    @property
+    def is_shared_out(self) -> bool:
+        """Whether this process holds a share of its layers."""
+        return isinstance(self.model, FSDPModule)
 
     @property
     def stop_ids(self) -> list[int]:
@@ -32,27 +43,56 @@ class LoadedModel:
         return [self.tokens.end_of_chunk_id, *([] if self.tokens.eos_id is None else [self.tokens.eos_id])]
 
 
-def load_model(folder: str, device: str = "auto", features: Sequence[str] = ()) -> LoadedModel:
-    """Raises `SettingsError` where nothing lies there, `CheckpointError` where what lies there does not load.
+def load_model(
+    folder: str, device: str = "auto", features: Sequence[str] = (), processes: Processes | None = None
+) -> LoadedModel:
+    """Over several `processes` the layers are shared out (FSDP2), for what does not fit one device: all of them must
+    then generate together. Without them `device` takes all of it. Folders of `features` stand in for the vision
+    encoder, which is not loaded then.
 
-    Folders of `features` stand in for the vision encoder, which is not loaded then.
+    Raises `SettingsError` where nothing lies there, `CheckpointError` where what lies there does not load.
     """
     place = find_checkpoint(folder)
-    config = _moved(load_settings(TrainConfig, (place / SETTINGS).read_text("utf-8")), place.parents[1])
-    tokens = load_tokens(tokenizer_of(config))
-    model = build_model(config, tokens, stand_in(config.model.vision, features) if features else None)
     try:
-        model.load_trainable_state_dict(read_weights(place))
-    except ValueError as error:
+        settings = load_settings(TrainConfig, folder_store(place).read(SETTINGS).decode())
+    except OSError as error:
         raise CheckpointError(f"{place}: {error}") from None
-    model.merge_adapters()
+    config = _moved(settings, Path(place).parents[1])
+    tokens = load_tokens(tokenizer_of(config))
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
+    vision = stand_in(config.model.vision, features) if features else None
+    if processes is not None and processes.world > 1:
+        model = _shared_out(config, tokens, vision, processes)
+    else:
+        model = _placed(config, tokens, vision, device)
     try:
-        model = model.to(device).eval()
-    except (RuntimeError, AssertionError) as error:
-        raise SettingsError(f"device {device}: {str(error).splitlines()[0]}") from None
-    return LoadedModel(model, tokens, held_out_loader(config), place)
+        model.load_trainable_state_dict(shares_of(read_weights(place), model))
+    except ValueError as error:
+        raise CheckpointError(f"{place}: {error}") from None
+    if isinstance(model, FSDPModule):
+        model.unshard()  # what lies with the root, outside of layers, blocks and connector, stays gathered
+    else:
+        model.merge_adapters()
+    return LoadedModel(model.eval(), tokens, held_out_loader(config), place)
+
+
+def _shared_out(config: TrainConfig, tokens: Tokens, vision: Encoder | None, processes: Processes) -> Flamingo:
+    late = Late()
+    model = build_model(config, tokens, vision, late)
+    return ParallelModel(model, ParallelSettings(strategy="fsdp"), processes, packed=False, late=late).model
+
+
+def _placed(config: TrainConfig, tokens: Tokens, vision: Encoder | None, device: str) -> Flamingo:
+    """The model on its device, where its weights are made one by one. Raises `SettingsError`."""
+    late = None if device == "cpu" else Late()
+    model = build_model(config, tokens, vision, late)
+    if late is not None:
+        try:
+            make_weights(model, late, weights_by_name(model), torch.device(device))
+        except (RuntimeError, AssertionError) as error:
+            raise SettingsError(f"device {device}: {str(error).splitlines()[0]}") from None
+    return model
 
 
 def _moved(config: TrainConfig, run: Path) -> TrainConfig:

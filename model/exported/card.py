@@ -11,6 +11,7 @@ import yaml
 
 from model.data.config import DatasetSettings
 from model.evaluation.loaded import LoadedModel
+from model.training.checkpoint_files import folder_store
 from model.training.checkpoints import MARK
 from model.training.config import TrainConfig
 from model.training.records import read_metrics
@@ -95,7 +96,7 @@ def _data(config: TrainConfig) -> Iterator[str]:
 
 
 def _training(loaded: LoadedModel, config: TrainConfig) -> Iterator[str]:
-    mark = json.loads((loaded.checkpoint / MARK).read_text("utf-8"))
+    mark = json.loads(folder_store(loaded.checkpoint).read(MARK))
     counters = mark.get("counters", {})
     if not config.data.datasets:
         yield "As who published them says."
@@ -105,7 +106,7 @@ def _training(loaded: LoadedModel, config: TrainConfig) -> Iterator[str]:
     optimiser = config.optimiser
     yield f"- AdamW, learning rate {optimiser.learning_rate:g}, weight decay {optimiser.weight_decay:g}"
     yield f"- precision {config.parallel.precision}, seed {config.seed}"
-    for name, value in _measured(loaded.checkpoint, mark["step"]).items():
+    for name, value in _measured(Path(loaded.checkpoint), mark["step"]).items():
         yield f"- held out, {name.removeprefix('held_out/')}: {value:.3f}"
 
 

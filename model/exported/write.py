@@ -14,6 +14,7 @@ from model.exported.code import auto_map, write_code
 from model.exported.config import config_of
 from model.exported.network import WEIGHTS, WeftForConditionalGeneration
 from model.exported.processor import WeftProcessor
+from model.training.checkpoint_files import folder_store
 from model.training.checkpoints import SETTINGS
 from model.training.config import TrainConfig
 from schemas.settings import SettingsError, load_settings
@@ -30,7 +31,7 @@ def export_model(checkpoint: str, output: str, refer: bool = False, licence: str
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise SettingsError(f"{output} is there already: name a new folder")
     loaded = load_model(checkpoint, "cpu")
-    config = load_settings(TrainConfig, (loaded.checkpoint / SETTINGS).read_text("utf-8"))
+    config = load_settings(TrainConfig, folder_store(loaded.checkpoint).read(SETTINGS).decode())
     if refer and config.model.lora is not None:
         raise SettingsError(f"{checkpoint}: its adapters are merged into the language model: export it whole")
     aside = folder.with_name(f".{new_attempt()}.{folder.name}.tmp")
@@ -45,7 +46,7 @@ def export_model(checkpoint: str, output: str, refer: bool = False, licence: str
         aside.rename(folder)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
-    return loaded.checkpoint
+    return Path(loaded.checkpoint)
 
 
 def exported(loaded: LoadedModel, refer: bool = False) -> WeftForConditionalGeneration:

@@ -166,7 +166,7 @@ def _write_run(aside: Path, folder: Path, config: FlamingoConfig, model: Flaming
     images = ImageSettings(size_px=model.vision.image_px, fit="crop")
     data = LoaderConfig(tokenizer=str(folder / _TOKENIZER), images=images)
     settings = dump_settings(TrainConfig(output=str(folder), steps=0, model=config, data=data))
-    place = folder_of(str(aside), 0)
+    place = Path(folder_of(aside, 0))
     place.mkdir(parents=True)
     save_file({name: value.contiguous() for name, value in model.trainable_state_dict().items()}, place / WEIGHTS)
     for path in (aside / SETTINGS, place / SETTINGS):

@@ -88,6 +88,11 @@ class GatedBlock(nn.Module):
         self.feed_forward = FeedForward(dim, ff_mult, activation)
         self.feed_forward_gate = nn.Parameter(torch.zeros(1))
 
+    def see(self, latents_MLC: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Keys and values [M, L, H, E], for `Cached`. FSDP gathers the block for it as for `forward`."""
+        found: tuple[torch.Tensor, torch.Tensor] = self.keys_values(latents_MLC)
+        return found
+
     def forward(
         self,
         hidden_BTD: torch.Tensor,

@@ -29,6 +29,7 @@ from model.network.language import (
     pad_in_tables_of_layers,
     text_config,
 )
+from model.network.late import Late, making
 from model.network.lora import add_adapters, merge_adapters
 from model.network.new_tokens import NewEmbeddings, NewLogits, check_ids, start
 from model.network.vision.encoder import Encoder, make_encoder, without_part
@@ -108,18 +109,21 @@ class Flamingo(nn.Module):
         new_token_ids: Sequence[int],
         lm: nn.Module | None = None,
         vision: Encoder | None = None,
+        late: Late | None = None,
     ) -> "Flamingo":
-        """The model of these settings; `lm` and `vision` may be given ready made.
+        """The model of these settings; `lm` and `vision` may be given ready made. With `late` the weights are yet to be
+        made: it lies on the meta device.
 
         `new_token_ids` are `(tokens.image_id, tokens.end_of_chunk_id)`. Raises `SettingsError`.
         """
-        lm = load_language_model(config.lm) if lm is None else lm
+        lm = load_language_model(config.lm, late) if lm is None else lm
         if vision is None:
             # The new weights are the same whether the encoder is loaded or not.
             on_gpu = [torch.cuda.current_device()] if torch.cuda.is_initialized() else []
             with torch.random.fork_rng(on_gpu):
-                vision = make_encoder(config.vision)
-        return cls(config, lm=lm, vision=vision, new_token_ids=new_token_ids)
+                vision = make_encoder(config.vision, late)
+        with making(late):
+            return cls(config, lm=lm, vision=vision, new_token_ids=new_token_ids)
 
     def forward(
         self,
@@ -175,7 +179,7 @@ class Flamingo(nn.Module):
     def cached(self, latents_MLI: torch.Tensor, media_B: torch.Tensor) -> list[Cached]:
         """For each block keys and values of one medium a row, -1 none: what generation needs of the images."""
         chosen_BLI = latents_MLI[media_B.clamp(min=0)]
-        made = [block.keys_values(chosen_BLI) for block in self.gated_blocks()]
+        made = [block.see(chosen_BLI) for block in self.gated_blocks()]
         return [Cached(k_BLHE, v_BLHE, media_B >= 0) for k_BLHE, v_BLHE in made]
 
     @contextmanager

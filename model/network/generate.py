@@ -15,6 +15,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch.distributed.fsdp import FSDPModule
 
 from model.data.feature_files import Features
 from model.data.row import seen_frames
@@ -106,6 +107,8 @@ def generate(
             attention_mask=rows.real_BT,
             past_key_values=cache,
             generation_config=_config(settings, stop_ids),
+            # The processes must gather the same layers together, until the last one has its answers.
+            synced_gpus=isinstance(model, FSDPModule),
         )
     return [_until(row, stop_ids) for row in out_BT[:, rows.tokens_BT.shape[1] :].tolist()]
 

@@ -8,11 +8,13 @@ import torch
 from torch import nn
 
 from model.network.config import LanguageSettings
+from model.network.folders import load_folder
+from model.network.late import Late, making
 from schemas.settings import SettingsError
 
 
-def load_language_model(settings: LanguageSettings) -> nn.Module:
-    """A causal LM of transformers from a local folder, or with random weights from a config.
+def load_language_model(settings: LanguageSettings, late: Late | None = None) -> nn.Module:
+    """A causal LM of transformers from a local folder, or with random weights from a config; made `late` if wanted.
 
     Raises `SettingsError`; nothing is downloaded.
     """
@@ -23,9 +25,7 @@ def load_language_model(settings: LanguageSettings) -> nn.Module:
         if not (Path(settings.path) / "config.json").is_file():
             raise SettingsError(f"lm.path: no model folder at {settings.path}: it must hold a config.json")
         try:
-            model: nn.Module = transformers.AutoModelForCausalLM.from_pretrained(
-                settings.path, local_files_only=True, trust_remote_code=False, **options
-            )
+            model: nn.Module = load_folder(transformers.AutoModelForCausalLM, settings.path, late, **options)
         except (ValueError, OSError) as error:
             raise SettingsError(f"lm.path: {settings.path} does not load as a causal LM: {error}") from None
         return model
@@ -33,7 +33,8 @@ def load_language_model(settings: LanguageSettings) -> nn.Module:
         raise SettingsError("lm.path must name a local model folder, or lm.config give a config for random weights")
     config = auto_config(settings.config, "lm.config")
     try:
-        model = transformers.AutoModelForCausalLM.from_config(config, **options)
+        with making(late):
+            model = transformers.AutoModelForCausalLM.from_config(config, **options)
     except ValueError as error:
         raise SettingsError(f"lm.config: {error}") from None
     return model

@@ -1,7 +1,6 @@
 """From settings to a run that is ready for its first step; everything that does not fit together is refused here."""
 
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import msgspec
 import torch
@@ -15,12 +14,15 @@ from model.data.tokens import Tokens, load_tokens
 from model.data.workers import MakeWorkers
 from model.network.flamingo import Flamingo
 from model.network.flops import StepFlops, step_flops
+from model.network.late import Late
 from model.network.vision.encoder import Encoder
+from model.training.checkpoint_files import folder_store
 from model.training.checkpoints import SETTINGS, find_checkpoint, read_weights, steps_saved
 from model.training.config import TrainConfig, check_train_config
 from model.training.features import check_features, encoder_of
 from model.training.optimiser import make_optimiser
-from model.training.parallel import ParallelModel, Processes
+from model.training.parallel import ParallelModel, Processes, makes_late
+from model.training.placing import shares_of
 from schemas.settings import SettingsError, differences, load_settings
 
 #: What may change when a run goes on: nothing that its losses depend on, but where things lie and what is reported.
@@ -46,10 +48,7 @@ class Run:
     counted: dict[str, float] = field(default_factory=dict)  # since the first step: tokens, images, seconds
 
     def write_settings(self, text: str) -> None:
-        path = Path(self.config.output) / SETTINGS
-        aside = path.with_name(f".{path.name}.tmp")
-        aside.write_text(text, "utf-8")
-        aside.replace(path)
+        folder_store(self.config.output).put(SETTINGS, text.encode())
 
 
 def assemble(config: TrainConfig, processes: Processes, make_workers: MakeWorkers | None = None) -> Run:
@@ -60,26 +59,29 @@ def assemble(config: TrainConfig, processes: Processes, make_workers: MakeWorker
     listed = list_datasets(config, processes)
     files = listed[: len(config.data.datasets)]
     held_out_files = listed[len(files) :] or files
-    model = build_model(config, tokens, encoder_of(config))
-    if config.start_from is not None and not steps_saved(config.output):
-        start_from(model, config.start_from)
+    late = Late() if makes_late(config.parallel, processes) else None
+    model = build_model(config, tokens, encoder_of(config), late)
     on_gpu = processes.device.type == "cuda"
     loader = Loader(
         config.data, tokens, processes.rank, processes.world, pin=on_gpu, files=files, make_workers=make_workers
     )
     flops = step_flops(model)
-    parallel = ParallelModel(model, config.parallel, processes, packed=config.data.packing.enabled)
+    parallel = ParallelModel(model, config.parallel, processes, config.data.packing.enabled, late)
+    if config.start_from is not None and not steps_saved(config.output):
+        start_from(model, config.start_from)
     optimiser = make_optimiser(parallel.model, config.optimiser)
     # From here on each process draws for itself.
     torch.manual_seed(config.seed + 1 + processes.rank)
     return Run(config, processes, tokens, model, parallel, optimiser, loader, held_out_files, flops)
 
 
-def build_model(config: TrainConfig, tokens: Tokens, vision: Encoder | None = None) -> Flamingo:
-    """The model with its new weights drawn from `config.seed`: the same in every process. `vision` stands for the
-    encoder where that is not to be loaded."""
+def build_model(
+    config: TrainConfig, tokens: Tokens, vision: Encoder | None = None, late: Late | None = None
+) -> Flamingo:
+    """The model with its new weights drawn from `config.seed`: the same in every process, made now or `late`. `vision`
+    stands for the encoder where that is not to be loaded."""
     torch.manual_seed(config.seed)
-    model = Flamingo.build(config.model, (tokens.image_id, tokens.end_of_chunk_id), vision=vision)
+    model = Flamingo.build(config.model, (tokens.image_id, tokens.end_of_chunk_id), vision=vision, late=late)
     known = model.new_logits.vocabulary
     if tokens.base_size > known:
         raise SettingsError(
@@ -99,7 +101,7 @@ def start_from(model: Flamingo, folder: str) -> None:
 
     Raises `SettingsError` where they do not fit, `CheckpointError` where they cannot be read.
     """
-    given = read_weights(find_checkpoint(folder))
+    given = shares_of(read_weights(find_checkpoint(folder)), model)
     kept = {
         name: weight.detach()
         for name, weight in model.trainable_parameters().items()
@@ -153,10 +155,13 @@ def _with_samples(dataset: DatasetSettings, read: ReadSettings) -> list[TarFile]
 
 def check_same_run(config: TrainConfig) -> None:
     """Raises `SettingsError` where the run in `output` was started with settings that its losses depend on."""
-    path = Path(config.output) / SETTINGS
-    if not path.exists():
+    try:
+        store = folder_store(config.output)
+    except OSError as error:
+        raise SettingsError(f"output: {error}") from None
+    if not store.exists(SETTINGS):
         return
-    before = load_settings(TrainConfig, path.read_text("utf-8"))
+    before = load_settings(TrainConfig, store.read(SETTINGS).decode())
     compared = differences(_without_places(before), _without_places(config))
     changed = [line for line in compared if not line.startswith(_MAY_CHANGE)]
     if changed:

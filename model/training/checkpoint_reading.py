@@ -5,9 +5,8 @@ function. Here only what describes tensors may be named in them.
 """
 
 import io
-import os
 import pickle
-from pathlib import PosixPath
+from pathlib import Path, PosixPath
 from typing import Any
 
 import torch
@@ -17,6 +16,8 @@ from torch.distributed.checkpoint.filesystem import FileSystemReader, _StorageIn
 from torch.distributed.checkpoint.metadata import Metadata, StorageMeta
 from torch.distributed.checkpoint.planner import ReadItem
 from torch.serialization import _get_layout
+
+from model.training.checkpoint_files import Files, folder_store
 
 METADATA = ".metadata"
 _NAMED: dict[tuple[str, str], Any] = {
@@ -28,11 +29,16 @@ _NAMED: dict[tuple[str, str], Any] = {
 
 
 class Reader(FileSystemReader):
-    """Reads the files of a folder."""
+    """Reads the files of a folder, which may be a URL."""
+
+    def __init__(self, folder: str | Path) -> None:
+        super().__init__("")
+        self.fs: Any = Files(folder_store(folder))
+        self.path: Any = ""
 
     def read_metadata(self, *args: Any, **kwargs: Any) -> Metadata:
         """Raises `pickle.UnpicklingError` where it names what describes no tensor, and `OSError`."""
-        with open(os.path.join(self.path, METADATA), "rb") as file:
+        with self.fs.create_stream(METADATA, "rb") as file:
             metadata = _Unpickler(file).load()
         if not isinstance(metadata, Metadata):
             raise pickle.UnpicklingError(f"{METADATA} holds a {type(metadata).__name__}")

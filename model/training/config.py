@@ -77,6 +77,9 @@ class CheckpointSettings(Settings, frozen=True):
     """0: not by time."""
     keep_latest: int = 3
     """Older ones are removed."""
+    asynchronous: bool = True
+    """A step waits only while its state is copied, into as much of the CPU's memory; a thread writes it while training
+    goes on. The last checkpoint, and that of a signal, are waited for."""
     keep_every_steps: int = 0
     """Those at multiples of this stay for ever. 0: none does."""
 
@@ -97,10 +100,15 @@ class LogSettings(Settings, frozen=True):
     peak_tflops: float | None = None
     """Of one device at the precision in use, for the model FLOPs utilisation (MFU); null takes the published figure of
     known GPUs, and gives no MFU elsewhere."""
+    folder: str = ""
+    """Where all that is logged is written if `output` is a URL, on the first process's machine; empty: a folder beside
+    other temporary files. `metrics.jsonl` and `guard.jsonl` are copied to the output with each checkpoint and at the
+    end."""
     profile_steps: int = 0
     """A torch profile of so many steps, after ten, for `chrome://tracing`, into `profile/`. 0: none."""
 
     def __post_init__(self) -> None:
+        check_local("folder", self.folder)
         if self.every_steps < 1 or self.profile_steps < 0:
             raise ValueError("every_steps is 1 or more, profile_steps 0 or more")
 
@@ -132,8 +140,7 @@ class HeldOutSettings(Settings, frozen=True):
     batches: int = 4
     """Steps of the loader; losses are means over their tokens."""
     captions: int = 0
-    """Pairs and clips of each set that are captioned greedily; the part that equals its text is the accuracy. Not with
-    several processes under `fsdp`."""
+    """Pairs and clips of each set that are captioned greedily; the part that equals its text is the accuracy."""
 
     def __post_init__(self) -> None:
         if self.batches < 1 or min(self.every_steps, self.captions) < 0:
@@ -211,7 +218,8 @@ class TrainConfig(Settings, frozen=True):
     """Everything that decides a training run."""
 
     output: str
-    """The folder of the run: checkpoints, metrics, the resolved settings."""
+    """The folder of the run: checkpoints, metrics, the resolved settings. A URL (`s3://bucket/run`) takes checkpoints
+    too; see `log.folder`."""
     steps: int = 500_000
     """Updates of the weights."""
     seed: int = 0
@@ -237,7 +245,6 @@ class TrainConfig(Settings, frozen=True):
     """Trains a small language model where it is absent; name its folder in `model.lm` too."""
 
     def __post_init__(self) -> None:
-        check_local("output", self.output)
         if self.steps < 0:
             raise ValueError("steps is 0 or more")
 

@@ -10,7 +10,7 @@ Ray Train.
 
 import time
 from collections.abc import Callable, Mapping
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from typing import Any
 
 import msgspec
@@ -27,7 +27,8 @@ from model.training.held_out import accuracy, caption_documents, captions_of, he
 from model.training.meter import Meter
 from model.training.optimiser import schedule, set_rates
 from model.training.parallel import join
-from model.training.records import Records
+from model.training.records import Records, log_folder
+from model.training.saving import Saver
 from model.training.signals import Stop, stop_by_signal
 from model.training.step import counts, train_step
 from schemas.settings import dump_settings
@@ -65,8 +66,19 @@ def train(
         records = _open_records(run, started_at)
         for note in records.notes if records else ():
             on_message(note)
+        publish = records.publish if records else lambda: None
+        saver = Saver(config, run.parallel, run.optimiser, processes, publish)
         try:
-            return _Loop(run, records, stop, on_metrics, on_message, started_at).go()
+            ended = _Loop(run, records, saver, stop, on_metrics, on_message, started_at).go()
+            publish()
+            return ended
+        except KeyboardInterrupt:  # by whoever does not want to wait
+            raise
+        except BaseException:
+            saver.close()
+            with suppress(OSError):
+                publish()
+            raise
         finally:
             run.loader.close()
             if records is not None:
@@ -77,9 +89,16 @@ class _Loop:
     """One run of the loop in one process."""
 
     def __init__(
-        self, run: Run, records: Records | None, stop: Stop, on_metrics: OnMetrics, on_message: OnMessage, step: int
+        self,
+        run: Run,
+        records: Records | None,
+        saver: Saver,
+        stop: Stop,
+        on_metrics: OnMetrics,
+        on_message: OnMessage,
+        step: int,
     ) -> None:
-        self._run, self._records, self._stop = run, records, stop
+        self._run, self._records, self._saver, self._stop = run, records, saver, stop
         self._on_metrics, self._on_message = on_metrics, on_message
         self._config, self._processes = run.config, run.processes
         self._step = step
@@ -119,6 +138,8 @@ class _Loop:
                     self._tell()
                 if self._is_due(config.held_out.every_steps) and self._step < config.steps:
                     self._measure()
+                if self._saver.is_done:
+                    self._see_saved(must=False)
                 if saves or stops:
                     self._save(must=bool(stops))
                 if stops:
@@ -126,6 +147,7 @@ class _Loop:
                 if profile is not None:
                     profile.step()
         self._measure()
+        self._see_saved(must=False)
         if self._saved_step < self._step or not checkpoints.steps_saved(config.output):
             self._save(must=True)
         return Ended(self._step, True, "", self._measured)
@@ -182,28 +204,25 @@ class _Loop:
 
     def _save(self, must: bool) -> None:
         """A save that fails costs nothing but itself, unless it is the last chance."""
-        run = self._run
         self._saved_at = time.monotonic()
+        with self._meter.paused():
+            self._see_saved(must=False)
+            self._saver.begin(self._step, self._run.loader.state_dict(), self._meter.counters())
+            if must or not self._config.checkpoint.asynchronous:
+                self._see_saved(must)
+
+    def _see_saved(self, must: bool) -> None:
+        """Wait for the checkpoint that is being written, if there is one, and say what went wrong."""
         try:
-            with self._meter.paused():
-                checkpoints.save(
-                    self._config.output,
-                    self._step,
-                    run.parallel,
-                    run.optimiser,
-                    run.loader.state_dict(),
-                    self._meter.counters(),
-                    self._processes,
-                    self._config,
-                )
+            saved = self._saver.wait()
         except CheckpointError as error:
             if must:
                 raise
             self._on_message(f"{error}; training goes on, the next save is tried when it is due")
             return
-        self._saved_step = self._step
-        if self._processes.is_first:
-            checkpoints.remove_old(self._config.output, self._config.checkpoint)
+        self._saved_step = self._saved_step if saved is None else saved
+        while self._saver.notes:
+            self._on_message(self._saver.notes.pop())
 
     def _is_due(self, every: int) -> bool:
         return bool(every) and self._step % every == 0
@@ -226,9 +245,8 @@ class _HeldOut:
             self._batches = held_out_batches(self._loader, run.tokens, steps, run.processes, files)
         found = losses(run.parallel, self._batches, run.processes)
         values = {f"held_out/{name}/{what}": value for name, of in found.items() for what, value in of.items()}
-        if self._settings.captions and run.config.parallel.strategy == "fsdp" and run.processes.world > 1:
-            return values  # generating takes another number of steps on each process
-        if self._settings.captions and run.processes.is_first:
+        # Where layers are shared out all processes generate together, else the first alone.
+        if self._settings.captions and (run.parallel.is_sharded or run.processes.is_first):
             values |= self._captions()
         run.processes.wait()
         return values
@@ -279,5 +297,5 @@ def _profile(config: TrainConfig) -> Any:
         return nullcontext(None)
     return torch.profiler.profile(
         schedule=torch.profiler.schedule(wait=9, warmup=1, active=steps, repeat=1),
-        on_trace_ready=torch.profiler.tensorboard_trace_handler(f"{config.output}/profile"),
+        on_trace_ready=torch.profiler.tensorboard_trace_handler(str(log_folder(config.output, config.log) / "profile")),
     )

@@ -14,15 +14,23 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.utils.checkpoint import checkpoint
 
 from model.network.flamingo import Flamingo
+from model.network.late import Late
 from model.training.config import ParallelSettings
+from model.training.placing import make_weights, weights_by_name
 from schemas.settings import SettingsError
 
 
 class Processes:
     """This process among those of the run. With one process every agreement is what that one says."""
 
-    def __init__(self, rank: int, world: int, device: torch.device) -> None:
-        self.rank, self.world, self.device = rank, world, device
+    def __init__(self, rank: int, world: int, device: torch.device, group: dist.ProcessGroup | None = None) -> None:
+        self.rank, self.world, self.device, self.group = rank, world, device, group
+
+    def apart(self) -> "Processes":
+        """The same processes with agreements of their own, by way of the CPU, for another thread. All call it."""
+        if self.world == 1:
+            return self
+        return Processes(self.rank, self.world, torch.device("cpu"), dist.new_group(backend="gloo"))
 
     @property
     def is_first(self) -> bool:
@@ -32,7 +40,7 @@ class Processes:
         """Of a small tensor, over all processes; the same on each."""
         if self.world > 1:
             values = values.to(self.device)
-            dist.all_reduce(values)
+            dist.all_reduce(values, group=self.group)
         return values
 
     def gather(self, value: Any) -> list[Any]:
@@ -40,12 +48,12 @@ class Processes:
         if self.world == 1:
             return [value]
         gathered: list[Any] = [None] * self.world
-        dist.all_gather_object(gathered, value)
+        dist.all_gather_object(gathered, value, group=self.group)
         return gathered
 
     def wait(self) -> None:
         if self.world > 1:
-            dist.barrier()
+            dist.barrier(self.group)
 
 
 @contextmanager
@@ -88,14 +96,30 @@ class ParallelModel:
     Gradients are summed over processes only where they are asked for, at the last of the backward passes of a step.
     """
 
-    def __init__(self, model: Flamingo, settings: ParallelSettings, processes: Processes, packed: bool = True) -> None:
-        """`packed`: whether rows hold several documents. Raises `SettingsError` where the language model mixes them."""
+    def __init__(
+        self,
+        model: Flamingo,
+        settings: ParallelSettings,
+        processes: Processes,
+        packed: bool = True,
+        late: Late | None = None,
+    ) -> None:
+        """`packed`: whether rows hold several documents. Raises `SettingsError` where the language model mixes them.
+
+        `late`: what the weights are made of, if the model has none yet.
+        """
         self.model = model
         self._settings, self._processes = settings, processes
         lowered = torch.bfloat16 if settings.precision == "bfloat16" else None
+        known = weights_by_name(model)
         if lowered is not None:
             _store_frozen(model, lowered)
-        model.to(processes.device)
+        if late is None:
+            model.to(processes.device)
+        if self.is_sharded:
+            _shard(model, lowered, getattr(torch, settings.reduce), processes)
+        if late is not None:
+            make_weights(model, late, known, processes.device)
         with self.autocast():
             model.settle_packing(packed)
         if settings.activation_checkpointing:
@@ -103,13 +127,19 @@ class ParallelModel:
         if settings.compile:
             model.compile_layers()
         self.module: nn.Module = model
-        if processes.world > 1 and settings.strategy == "fsdp":
-            _shard(model, lowered, getattr(torch, settings.reduce), processes)
+        if self.is_sharded:
+            sharded: Any = model
+            sharded.reshard()  # settling has gathered what lies with the root
         elif processes.world > 1:
             devices = [processes.device] if processes.device.type == "cuda" else None
             self.module = DistributedDataParallel(model, device_ids=devices)
             if settings.reduce == "bfloat16":
                 self.module.register_comm_hook(None, _mean_in_half)
+
+    @property
+    def is_sharded(self) -> bool:
+        """Whether this process holds a share of the model, not all of it."""
+        return self._processes.world > 1 and self._settings.strategy == "fsdp"
 
     def summing(self, wanted: bool) -> None:
         """Whether the next backward pass sums gradients over processes."""
@@ -123,6 +153,11 @@ class ParallelModel:
         if self._settings.precision == "float32":
             return nullcontext()
         return torch.autocast(self._processes.device.type, torch.bfloat16)
+
+
+def makes_late(settings: ParallelSettings, processes: Processes) -> bool:
+    """Whether weights are made one by one where they will lie. A CPU that holds them all makes them at once."""
+    return processes.device.type != "cpu" or (processes.world > 1 and settings.strategy == "fsdp")
 
 
 def _store_frozen(model: Flamingo, dtype: torch.dtype) -> None:
@@ -148,10 +183,14 @@ def _shard(model: Flamingo, lowered: torch.dtype | None, summed: torch.dtype, pr
     What is trained is kept in float32 and gathered in the lower precision; gradients are summed in `summed`.
     """
     from torch.distributed.device_mesh import init_device_mesh
-    from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
+    from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard, register_fsdp_forward_method
 
     # Without a mesh it takes the GPU of a machine that has one, though the model lies on the CPU.
     mesh = init_device_mesh(processes.device.type, (processes.world,))
     policy = MixedPrecisionPolicy(param_dtype=lowered, reduce_dtype=summed)
     for part in (*model.layers, *model.blocks, model.connector, model):
         fully_shard(part, mesh=mesh, mp_policy=policy)
+    # They run the language model, whose layers must be gathered as in `forward`.
+    register_fsdp_forward_method(model, "settle_packing")
+    for block in model.blocks:
+        register_fsdp_forward_method(block, "see")

@@ -1,12 +1,15 @@
 """What a run writes about itself: JSON lines always, TensorBoard and Weights & Biases if they are wanted and there."""
 
+import hashlib
 import json
 import math
 import os
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from model.training.checkpoint_files import folder_store
 from model.training.config import LogSettings
 
 METRICS = "metrics.jsonl"
@@ -16,12 +19,15 @@ GUARD = "guard.jsonl"
 class Records:
     """Writers of one process; the others have none. `resumed_at` cuts off what a killed run wrote after its checkpoint.
 
-    Raises `OSError` at the start; later a full disk is reported once by `warn`, and training goes on.
+    Where `output` is a URL all is written to a local folder, and JSON lines are copied by `publish`. Raises `OSError`
+    at the start; later a full disk is reported once by `warn`, and training goes on.
     """
 
     def __init__(self, output: str, settings: LogSettings, resumed_at: int, run_config: Mapping[str, Any]) -> None:
-        self._folder = Path(output)
+        self._store = folder_store(output)
+        self._folder = log_folder(output, settings)
         self._folder.mkdir(parents=True, exist_ok=True)
+        self._fetch()
         _cut(self._folder / METRICS, resumed_at)
         self._file = (self._folder / METRICS).open("a", encoding="utf-8")
         self._board = _tensorboard(self._folder, resumed_at) if settings.tensorboard else None
@@ -51,6 +57,21 @@ class Records:
         with (self._folder / GUARD).open("a", encoding="utf-8") as file:
             file.write(json.dumps({"step": step, "reason": reason, "samples": keys}) + "\n")
 
+    def publish(self) -> None:
+        """Copy to the output what it has not, if it is no local folder. Raises `OSError`."""
+        if not self._store.is_local:
+            for name in (METRICS, GUARD):
+                if (self._folder / name).exists():
+                    self._store.put(name, (self._folder / name).read_bytes())
+
+    def _fetch(self) -> None:
+        """The lines of a run that goes on: on another machine, or behind other lines here, perhaps."""
+        if not self._store.is_local:
+            for name in (METRICS, GUARD):
+                (self._folder / name).unlink(missing_ok=True)
+                if self._store.exists(name):
+                    (self._folder / name).write_bytes(self._store.read(name))
+
     def close(self) -> None:
         self._file.close()
         if self._board is not None:
@@ -61,7 +82,16 @@ class Records:
 
 def read_metrics(output: str) -> list[dict[str, Any]]:
     """The lines of a run. Raises `FileNotFoundError`."""
-    return [json.loads(line) for line in (Path(output) / METRICS).read_text("utf-8").splitlines()]
+    return [json.loads(line) for line in folder_store(output).read(METRICS).decode().splitlines()]
+
+
+def log_folder(output: str, settings: LogSettings) -> Path:
+    """The local folder that a run logs to."""
+    store = folder_store(output)
+    if store.is_local:
+        return Path(store.root)
+    name = f"{output.rstrip('/').rpartition('/')[2]}-{hashlib.sha256(output.encode()).hexdigest()[:8]}"
+    return Path(settings.folder or tempfile.gettempdir()) / (name if not settings.folder else "")
 
 
 def _cut(path: Path, resumed_at: int) -> None:

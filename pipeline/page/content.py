@@ -24,6 +24,7 @@ _ITEMS = frozenset(("li", "dd", "dt", "tr", "tbody", "td", "p"))
 _TEASER = 200  # characters of prose for each linked heading that still make a teaser
 _REFERENCES, _REFERENCE = 0.8, 10  # of references at most this share is links, and so many characters each are not
 _TITLE = 15  # characters of a link that may be the title of a story, and is no button
+_MAIN_ENTITY = {"main", "entity"}  # the words of `itemprop="mainEntity"`
 CARD = 3  # how many levels up the words of a picture are looked for
 _NEIGHBOURHOOD = 3  # how many levels up neighbours of the region are looked for
 
@@ -201,10 +202,15 @@ def _region(walk: Walk, sums: _Sums, settings: ContentSettings) -> int:
 
 
 def _article_around(walk: Walk, sums: _Sums, region: int, share: float) -> int:
-    """The outermost `<article>` or `<main>` around the region that holds little else, or the region itself."""
+    """The outermost `<article>` or `<main>` around the region that holds little else, or the region itself.
+
+    Or what microdata call the page's main entity: a question with its answers, of which the region is one.
+    """
     widest, at = region, region
     while at > 0:
-        if walk.containers[at].tag in CONTENT_TAGS and sums.weight(region) >= share * sums.weight(at):
+        container = walk.containers[at]
+        is_stated = container.names.words >= _MAIN_ENTITY
+        if is_stated or (container.tag in CONTENT_TAGS and sums.weight(region) >= share * sums.weight(at)):
             widest = at
         at = walk.containers[at].parent
     return widest

@@ -13,7 +13,12 @@ def leave_out_dialogs(markup: Markup, unlinked: list[int]) -> set[int]:
     """
     places = list(markup.places("dialog"))
     if 'dialog"' in markup.html or "aria-modal=" in markup.html:
-        places += [at for at, written in enumerate(markup.attributes) if written and _opens_above(written)]
+        maybe = (
+            at for at, said in enumerate(markup.attributes) if said and ('dialog"' in said or "aria-modal" in said)
+        )
+        places += filter(lambda at: _opens_above(markup.attributes[at]), maybe)
+    if not places:
+        return set()
     found, without, end = set[int](), unlinked.copy(), -1
     for at in sorted(places):
         if at > end:

@@ -5,6 +5,7 @@ Shapes: F frames, C channels, H and W pixels, V features a frame, I their width.
 
 import importlib
 from collections.abc import Callable
+from contextlib import nullcontext
 from itertools import chain
 from typing import Any
 
@@ -13,6 +14,7 @@ from torch import nn
 
 from model.data.batch import normalise
 from model.network.config import VisionSettings
+from model.network.late import Late
 from schemas.settings import SettingsError
 
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
@@ -55,15 +57,19 @@ def without_part(encoder: Encoder) -> list[nn.Parameter]:
     return [one for one, gradient in zip(parameters, gradients, strict=True) if gradient is None]
 
 
-def make_encoder(settings: VisionSettings) -> Encoder:
-    """The encoder of these settings. Raises `SettingsError` for a path without a model or a library that is missing."""
-    encoder = _loader(settings.kind)(settings)
+def make_encoder(settings: VisionSettings, late: Late | None = None) -> Encoder:
+    """The encoder of these settings, made `late` if wanted.
+
+    Raises `SettingsError` for a path without a model or a library that is missing.
+    """
+    encoder = _loader(settings.kind)(settings, late)
     if settings.mean is not None and settings.std is not None:
         encoder.mean, encoder.std = settings.mean, settings.std
-    return encoder.to(getattr(torch, settings.dtype))
+    with late or nullcontext():
+        return encoder.to(getattr(torch, settings.dtype))
 
 
-def _loader(kind: str) -> Callable[[VisionSettings], Encoder]:
+def _loader(kind: str) -> Callable[[VisionSettings, Late | None], Encoder]:
     """Each brings a library of its own, so only the one that is asked for is imported."""
     if kind == "transformers":
         from model.network.vision.transformers_encoder import load as of_transformers

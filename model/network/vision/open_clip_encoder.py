@@ -6,6 +6,7 @@ from typing import Any
 import torch
 
 from model.network.config import VisionSettings
+from model.network.late import Late, making
 from model.network.vision.encoder import CLIP_MEAN, CLIP_STD, Encoder, import_extra
 from schemas.settings import SettingsError
 
@@ -25,13 +26,14 @@ class OpenClipEncoder(Encoder):
         return features_FVI
 
 
-def load(settings: VisionSettings) -> OpenClipEncoder:
+def load(settings: VisionSettings, late: Late | None = None) -> OpenClipEncoder:
     """From a local checkpoint, or with random weights. Raises `SettingsError`."""
     open_clip = import_extra("open_clip", "open_clip_torch")
     if settings.path is not None and not Path(settings.path).is_file():
         raise SettingsError(f"vision.path: no checkpoint at {settings.path}")
     try:
-        model = open_clip.create_model(settings.name, pretrained=settings.path)
+        with making(late):
+            model = open_clip.create_model(settings.name, pretrained=settings.path)
     except RuntimeError as error:
         raise SettingsError(f"vision: {settings.name} with {settings.path or 'random weights'}: {error}") from None
     if not hasattr(model.visual, "output_tokens"):

@@ -6,6 +6,7 @@ Shapes: F frames, C channels, P patches a side, Q pixels of a patch a side, V = 
 import torch
 
 from model.network.config import VisionSettings
+from model.network.late import Late
 from model.network.vision.encoder import Encoder
 
 _HALF = (0.5, 0.5, 0.5)
@@ -40,7 +41,8 @@ class PatchEncoder(Encoder):
         return features_FVI
 
 
-def load(settings: VisionSettings) -> PatchEncoder:
+def load(settings: VisionSettings, late: Late | None = None) -> PatchEncoder:
+    """Made at once: it has no weights."""
     return PatchEncoder(settings.image_px, settings.patch_px, settings.dim)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 
 from model.network.config import VisionSettings
+from model.network.late import Late, making
 from model.network.vision.encoder import Encoder, import_extra
 from schemas.settings import SettingsError
 
@@ -26,13 +27,15 @@ class TimmEncoder(Encoder):
         return out
 
 
-def load(settings: VisionSettings) -> TimmEncoder:
+def load(settings: VisionSettings, late: Late | None = None) -> TimmEncoder:
     """From a local checkpoint, or with random weights. Raises `SettingsError`."""
     timm = import_extra("timm", "timm")
     if settings.path is not None and not Path(settings.path).is_file():
         raise SettingsError(f"vision.path: no checkpoint at {settings.path}")
+    path = settings.path or ""
     try:
-        model = timm.create_model(settings.name, pretrained=False, checkpoint_path=settings.path or "", num_classes=0)
+        with making(late):
+            model = timm.create_model(settings.name, pretrained=False, checkpoint_path=path, num_classes=0)
     except RuntimeError as error:
         raise SettingsError(f"vision: {settings.name} with {settings.path or 'random weights'}: {error}") from None
     size = model.pretrained_cfg.get("input_size", (3, 0, 0))[1:]

@@ -8,7 +8,9 @@ from typing import Any
 import torch
 
 from model.network.config import Three, VisionSettings
+from model.network.folders import load_folder
 from model.network.language import auto_config, import_transformers
+from model.network.late import Late, making
 from model.network.vision.encoder import CLIP_MEAN, CLIP_STD, Encoder
 from schemas.settings import SettingsError
 
@@ -66,19 +68,20 @@ class TransformersEncoder(Encoder):
         return torch.cat([features_FVI[:, :kept], features_FVI[:, first:]], dim=1)
 
 
-def load(settings: VisionSettings) -> TransformersEncoder:
+def load(settings: VisionSettings, late: Late | None = None) -> TransformersEncoder:
     """From a local folder, or with random weights from a config. Raises `SettingsError`."""
     transformers = import_transformers()
     mean_and_std: tuple[Three, Three] = (CLIP_MEAN, CLIP_STD)
     if settings.path is None:
-        model = transformers.AutoModel.from_config(auto_config(settings.config or {}, "vision.config"))
+        with making(late):
+            model = transformers.AutoModel.from_config(auto_config(settings.config or {}, "vision.config"))
         mean_and_std = _FAMILIES.get(_type_of(model), mean_and_std)
     else:
         folder = Path(settings.path)
         if not (folder / "config.json").is_file():
             raise SettingsError(f"vision.path: no model folder at {folder}: it must hold a config.json")
         try:
-            model = transformers.AutoModel.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
+            model = load_folder(transformers.AutoModel, str(folder), late)
         except (ValueError, OSError) as error:
             raise SettingsError(f"vision.path: {folder} does not load: {error}") from None
         mean_and_std = _mean_and_std(folder, _type_of(model))

@@ -112,10 +112,10 @@ def test_a_run_is_loaded_from_where_it_lies_now(
 ) -> None:
     """Its settings name what lies in its output, such as the tokenizer, from the folder where it ran."""
     monkeypatch.chdir(tmp_path)
-    run = Path("run")
-    shutil.copytree(loaded.checkpoint, run / "checkpoints" / loaded.checkpoint.name)
-    shutil.copytree(loaded.checkpoint.parents[2] / "tokenizer", run / "tokenizer")
-    settings = run / "checkpoints" / loaded.checkpoint.name / "settings.yaml"
+    run, checkpoint = Path("run"), Path(loaded.checkpoint)
+    shutil.copytree(checkpoint, run / "checkpoints" / checkpoint.name)
+    shutil.copytree(checkpoint.parents[2] / "tokenizer", run / "tokenizer")
+    settings = run / "checkpoints" / checkpoint.name / "settings.yaml"
     config = load_settings(TrainConfig, settings.read_text())
     config = changed(config, {"output": "run", "data.tokenizer": "run/tokenizer"})
     settings.write_text(dump_settings(config))
@@ -129,7 +129,7 @@ def test_what_is_no_checkpoint_is_told(loaded: LoadedModel, tmp_path: Path) -> N
     damaged = tmp_path / "damaged"
     damaged.mkdir()
     for name in ("checkpoint.json", "settings.yaml"):
-        (damaged / name).write_bytes((find_checkpoint(loaded.checkpoint) / name).read_bytes())
+        (damaged / name).write_bytes((Path(find_checkpoint(loaded.checkpoint)) / name).read_bytes())
     (damaged / "weights.safetensors").write_bytes(b"nonsense")
     with pytest.raises(CheckpointError, match="cannot be read"):
         load_model(str(damaged))

@@ -17,7 +17,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("exported")
     write_data(folder)
     train(micro(folder, folder / "run", steps=2), on_message=lambda text: None)
-    weights = find_checkpoint(folder / "run") / WEIGHTS
+    weights = Path(find_checkpoint(folder / "run")) / WEIGHTS
     opened = {name: value + 2 * name.endswith("_gate") for name, value in load_file(weights).items()}
     save_file(opened, weights)
     return folder / "run"

@@ -32,7 +32,7 @@ class Harm:
 def test_a_run_does_not_go_on_from_a_checkpoint_that_names_functions(data: Path, tmp_path: Path) -> None:
     config = msgspec.structs.replace(micro(data, tmp_path / "run"), steps=2)
     train(config, lambda step, values: None, lambda text: None)
-    metadata = find_checkpoint(tmp_path / "run") / METADATA
+    metadata = Path(find_checkpoint(tmp_path / "run")) / METADATA
     metadata.write_bytes(pickle.dumps(Harm(tmp_path / "made")))
     with pytest.raises(CheckpointError, match=r"mkdir.*describes no tensor"):
         train(msgspec.structs.replace(config, steps=4), lambda step, values: None, lambda text: None)

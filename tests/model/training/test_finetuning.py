@@ -61,7 +61,7 @@ def tuned(data: Path, output: Path, vision: str, **changes: Any) -> TrainConfig:
     )
 
 
-def run(config: TrainConfig) -> Path:
+def run(config: TrainConfig) -> str:
     train(config, on_message=lambda text: None)
     return find_checkpoint(config.output)
 

@@ -17,7 +17,7 @@ from model.data.listing import list_shards
 from model.data.loader import Loader
 from model.data.reading import TarFile
 from model.data.tokens import load_tokens
-from model.training import checkpoints
+from model.training import saving
 from model.training.assembly import list_datasets, tokenizer_of
 from model.training.checkpoints import CheckpointError, find_checkpoint, read_weights, steps_saved
 from model.training.config import CheckpointSettings, GuardSettings, HeldOutSettings, TextModelSettings, TrainConfig
@@ -74,7 +74,7 @@ def test_a_run_writes_metrics_checkpoints_and_settings(undisturbed: Path) -> Non
     assert 0 <= row["padding"] < 1
     assert 0 <= row["data_wait"] <= 1
     assert steps_saved(str(undisturbed)) == [2, 4, 6]
-    assert {path.name for path in find_checkpoint(undisturbed).iterdir()} >= {
+    assert {path.name for path in Path(find_checkpoint(undisturbed)).iterdir()} >= {
         ".metadata", "checkpoint.json", "process-00000.json", "settings.yaml", "weights.safetensors",
     }  # fmt: skip
     assert (undisturbed / "settings.yaml").exists()
@@ -82,7 +82,7 @@ def test_a_run_writes_metrics_checkpoints_and_settings(undisturbed: Path) -> Non
 
 def test_a_checkpoint_keeps_its_names(undisturbed: Path) -> None:
     """Those of the runs that were saved already, whatever the classes are called today."""
-    folder = find_checkpoint(undisturbed)
+    folder = Path(find_checkpoint(undisturbed))
     assert list(json.loads((folder / "checkpoint.json").read_text())) == ["step", "processes", "counters"]
     assert list(json.loads((folder / "process-00000.json").read_text())) == ["loader", "random"]
     distributed = FileSystemReader(folder).read_metadata().state_dict_metadata
@@ -132,7 +132,7 @@ def test_a_full_disk_costs_one_checkpoint_and_not_the_run(
     undisturbed: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tries = 0
-    write = checkpoints.save_file
+    write = saving.write_tensors
 
     def full(*arguments: Any) -> None:
         nonlocal tries
@@ -141,7 +141,7 @@ def test_a_full_disk_costs_one_checkpoint_and_not_the_run(
             raise OSError(28, "No space left on device")
         write(*arguments)
 
-    monkeypatch.setattr(checkpoints, "save_file", full)
+    monkeypatch.setattr(saving, "write_tensors", full)
     said: list[str] = []
     assert train(micro(data, tmp_path), on_message=said.append).finished
     assert steps_saved(str(tmp_path)) == [2, 6]
@@ -156,7 +156,7 @@ def test_a_last_checkpoint_that_cannot_be_written_is_an_error(
     def full(*arguments: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(checkpoints, "save_file", full)
+    monkeypatch.setattr(saving, "write_tensors", full)
     with pytest.raises(CheckpointError, match="No space left"):
         quiet(micro(data, tmp_path, steps=1))
 
@@ -249,7 +249,7 @@ def test_an_empty_dataset_is_named(data: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("url", ["s3://bucket/run", "gs://bucket/run", "file:///tmp/run"])
-@pytest.mark.parametrize("path", ["output", "text_model.folder", "data.read.cache"])
+@pytest.mark.parametrize("path", ["log.folder", "text_model.folder", "data.read.cache"])
 def test_a_folder_that_is_written_to_is_no_url(
     url: str, path: str, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,9 +11,12 @@ import msgspec
 import pytest
 import torch
 import torch.multiprocessing as mp
+from torch.distributed.checkpoint.state_dict_loader import load as load_distributed
 
 from model.network.config import LoraSettings
-from model.training.config import TrainConfig
+from model.training.checkpoint_reading import Reader
+from model.training.checkpoints import find_checkpoint, read_weights
+from model.training.config import HeldOutSettings, TrainConfig
 from model.training.loop import train
 from model.training.records import read_metrics
 from tests.model.training.makers import micro
@@ -27,7 +30,7 @@ ADAPTED = "fsdp-float32-adapters"
 
 def one_row_each(data: Path, output: Path, **changes: Any) -> TrainConfig:
     """With four lanes and rows read in turn, two processes with one row each see what one process sees with two."""
-    config = micro(data, output, steps=4)
+    config = micro(data, output, steps=4, held_out=HeldOutSettings(every_steps=0, batches=1, captions=2))
     return msgspec.structs.replace(config, **changes)
 
 
@@ -109,3 +112,22 @@ def test_a_run_of_two_processes_goes_on_with_one(runs: Path, data: Path, layout:
     said: list[str] = []
     assert train(config, on_message=said.append).step == 6
     assert said[0] == "goes on after step 4 of 6, written by 2 processes and read by 1"
+
+
+@pytest.mark.filterwarnings("ignore:torch.distributed is disabled")
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_weights_of_shares_are_written_whole(runs: Path, layout: str) -> None:
+    """What is gathered for others is what the shares hold, row by row."""
+    checkpoint = runs / layout / "checkpoints" / "step-00000004"
+    whole = read_weights(str(checkpoint))
+    shares = {f"model.{name}": torch.empty_like(value) for name, value in whole.items()}
+    load_distributed(shares, storage_reader=Reader(checkpoint), no_dist=True)
+    assert all(torch.equal(value, shares[f"model.{name}"]) for name, value in whole.items())
+    assert list(whole) == list(read_weights(find_checkpoint(runs / "one")))
+
+
+def test_captions_are_said_where_layers_are_shared_out(runs: Path) -> None:
+    """The first process alone would wait for the others for ever."""
+    for layout in ("one", *LAYOUTS):
+        measured = [row for row in read_metrics(str(runs / layout)) if "held_out/pairs/accuracy" in row]
+        assert [row["step"] for row in measured][:2] == [0, 4]

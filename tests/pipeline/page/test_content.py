@@ -47,6 +47,13 @@ def test_page_furniture_is_left_out_by_whole_words_of_its_names(named):
     assert content(f"<div class=page>{paragraphs(3)}{chrome}{paragraphs(3, 3)}</div>") == BODY
 
 
+@pytest.mark.parametrize(("stated", "count"), [("itemprop=mainEntity", 9), ("itemprop=mainContentOfPage", 8)])
+def test_the_question_stays_beside_one_long_answer(stated, count):
+    question = f"<div class=x1><div>{paragraphs(1, 90, 1)}</div></div>"
+    answer = f"<div class=x2><div><div>{paragraphs(8)}</div></div></div>"
+    assert len(content(f"<div {stated}>{question}<div>{answer}</div></div>")) == count
+
+
 TERMS = f"<h2>Terms of service</h2>{paragraphs(40, 50)}"
 
 

@@ -1,0 +1,93 @@
+"""How long a step waits for a checkpoint: `python -m benchmarks.checkpoint_wait --gb 1`.
+
+A model whose new weights and optimiser have that size is trained on nothing (gradients of 0), and saved three times as
+`weft train` does. Printed are the seconds that a step waits for the copy, those until the checkpoint is whole, and how
+long steps take meanwhile beside undisturbed ones. A GPU: `--device cuda --gb 10`. `--output` may be a URL.
+"""
+
+import argparse
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+import torch
+
+from model.network.config import ConnectorSettings, CrossAttentionSettings, FlamingoConfig, LanguageSettings
+from model.network.flamingo import Flamingo
+from model.network.late import Late
+from model.training.checkpoints import folder_of
+from model.training.config import CheckpointSettings, OptimiserSettings, ParallelSettings, TrainConfig
+from model.training.optimiser import make_optimiser
+from model.training.parallel import ParallelModel, Processes
+from model.training.saving import Saver
+
+WIDTH, SAVES = 1024, 3
+BLOCK = 12 * 12 * WIDTH**2  # bytes of a block with two moments
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--gb", type=float, default=1.0, help="of weights and optimiser")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--output", default="")
+    parser.add_argument("--threads", type=int, default=0, help="of torch; 0 leaves it to torch")
+    arguments = parser.parse_args()
+    device = torch.device(arguments.device)
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
+    with tempfile.TemporaryDirectory() as folder:
+        output = arguments.output or str(Path(folder) / "run")
+        measure(max(1, round(arguments.gb * 1e9 / BLOCK)), device, output)
+
+
+def measure(layers: int, device: torch.device, output: str) -> None:
+    parallel, optimiser = trained(layers, device)
+    size = sum(parameter.numel() for parameter in parallel.model.trainable_parameters().values())
+    print(f"{12 * size / 1e9:.2f} GB of weights and optimiser on {device}")
+    quiet = [step(optimiser, device) for _ in range(4)][1:]
+    config = TrainConfig(output=output, checkpoint=CheckpointSettings(keep_latest=1))
+    saver = Saver(config, parallel, optimiser, Processes(0, 1, device))
+    for number in range(1, SAVES + 1):
+        began, began_cpu = time.perf_counter(), time.thread_time()
+        saver.begin(number, {}, {})
+        waited, busy, meanwhile = time.perf_counter() - began, time.thread_time() - began_cpu, []
+        while not saver.is_done:
+            meanwhile.append(step(optimiser, device))
+        saver.wait()
+        took = time.perf_counter() - began
+        slow = statistics.median(meanwhile) / statistics.median(quiet)
+        print(
+            f"save {number}: the step waited {waited:.2f} s ({busy:.2f} of its thread's CPU), "
+            f"whole after {took:.1f} s, steps took {slow:.2f} times meanwhile"
+        )
+    print(f"the last: {folder_of(output, SAVES)}")
+
+
+def trained(layers: int, device: torch.device) -> tuple[ParallelModel, torch.optim.AdamW]:
+    lm = {"model_type": "gpt2", "n_layer": layers, "n_embd": WIDTH, "n_head": 8, "n_inner": 64, "vocab_size": 64}
+    config = FlamingoConfig(
+        LanguageSettings(config={**lm, "bos_token_id": None, "eos_token_id": None}),
+        connector=ConnectorSettings(layers=1, latents=4, heads=4, head_dim=32, dim=WIDTH),
+        cross_attention=CrossAttentionSettings(every=1, ff_mult=4),
+    )
+    late = Late()
+    model = Flamingo.build(config, (64, 65), late=late)
+    settings = ParallelSettings(precision="bfloat16" if device.type == "cuda" else "float32")
+    parallel = ParallelModel(model, settings, Processes(0, 1, device), late=late)
+    for parameter in model.trainable_parameters().values():
+        parameter.grad = torch.zeros_like(parameter)
+    return parallel, make_optimiser(model, OptimiserSettings())
+
+
+def step(optimiser: torch.optim.AdamW, device: torch.device) -> float:
+    """Seconds."""
+    began = time.perf_counter()
+    optimiser.step()
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+    return time.perf_counter() - began
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,70 @@
+"""A copy of what is trained, in the CPU's memory: training goes on while it is written."""
+
+import threading
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch.utils._pytree import tree_map
+
+_Kind = tuple[torch.Size, torch.dtype]
+
+
+class Staging:
+    """Memory for one copy, used again for the next; pinned where tensors lie on a GPU, for fast copies."""
+
+    def __init__(self) -> None:
+        self._free: dict[_Kind, list[torch.Tensor]] = {}
+        self._used: list[torch.Tensor] = []
+        self._preparing: threading.Thread | None = None
+
+    def prepare(self, tensors: Iterable[torch.Tensor], copies: int) -> None:
+        """Take memory for tensors like these, in a thread: the first copy is as fast as the others then."""
+        wanted = [(local(tensor).shape, tensor.dtype, tensor.device.type) for tensor in tensors] * copies
+
+        def take() -> None:
+            for shape, dtype, device in wanted:
+                self._free.setdefault((shape, dtype), []).append(_memory(shape, dtype, device).zero_())
+
+        self._preparing = threading.Thread(target=take, daemon=True)
+        self._preparing.start()
+
+    @torch.no_grad()
+    def copy(self, state: Any) -> Any:
+        """The same tree with tensors of its own; sharded ones keep their layout. The copy before is overwritten."""
+        if self._preparing is not None:
+            self._preparing.join()
+            self._preparing = None
+        for piece in self._used:
+            self._free.setdefault((piece.shape, piece.dtype), []).append(piece)
+        self._used = []
+        found = tree_map(lambda value: self._copied(value) if isinstance(value, torch.Tensor) else value, state)
+        if any(piece.is_pinned() for piece in self._used):
+            torch.cuda.synchronize()
+        return found
+
+    def _copied(self, tensor: torch.Tensor) -> torch.Tensor:
+        here = local(tensor)
+        free = self._free.get((here.shape, here.dtype))
+        self._used.append(free.pop() if free else _memory(here.shape, here.dtype, here.device.type))
+        self._used[-1].copy_(here, non_blocking=True)
+        return self._used[-1] if here is tensor else sharded_like(tensor, self._used[-1])
+
+
+def local(tensor: Any) -> torch.Tensor:
+    """What this process holds of a tensor."""
+    found: torch.Tensor = tensor.to_local() if hasattr(tensor, "to_local") else tensor
+    return found
+
+
+def sharded_like(tensor: Any, mine: torch.Tensor) -> torch.Tensor:
+    """A tensor that is sharded like another, of which this process holds `mine`."""
+    from torch.distributed.tensor import DTensor
+
+    layout = {"shape": tensor.shape, "stride": tensor.stride()}
+    whole: torch.Tensor = DTensor.from_local(mine, tensor.device_mesh, tensor.placements, run_check=False, **layout)
+    return whole
+
+
+def _memory(shape: torch.Size, dtype: torch.dtype, device: str) -> torch.Tensor:
+    return torch.empty(shape, dtype=dtype, pin_memory=device == "cuda")

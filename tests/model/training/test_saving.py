@@ -1,0 +1,197 @@
+"""Checkpoints are written while training goes on, and are what they would have been."""
+
+import shutil
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import fsspec
+import msgspec
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from model.evaluation.loaded import load_model
+from model.training import saving
+from model.training.checkpoint_files import write_tensors
+from model.training.checkpoints import CheckpointError, find_checkpoint, read_weights, steps_saved
+from model.training.config import CheckpointSettings, LogSettings, TrainConfig
+from model.training.loop import Ended, train
+from model.training.records import read_metrics
+from model.training.staging import Staging
+from schemas.settings import SettingsError
+from schemas.storage import Store
+from tests.model.training.makers import micro
+
+REMOTE = "memory://runs/one"
+
+
+def quiet(config: TrainConfig, on_metrics: Any = lambda step, values: None) -> Ended:
+    return train(config, on_metrics, lambda text: None)
+
+
+def losses(output: str | Path) -> list[tuple[int, float, float]]:
+    rows = [row for row in read_metrics(str(output)) if "grad_norm" in row]
+    return [(row["step"], row["loss/pages"], row["grad_norm"]) for row in rows]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    output = tmp_path_factory.mktemp("undisturbed")
+    quiet(micro(data, output, checkpoint=CheckpointSettings(every_steps=2, asynchronous=False)))
+    return output
+
+
+@pytest.fixture
+def remote() -> Iterator[str]:
+    yield REMOTE
+    fsspec.filesystem("memory").store.clear()
+
+
+def remote_run(data: Path, folder: Path, **changes: Any) -> TrainConfig:
+    log = LogSettings(every_steps=1, tensorboard=False, folder=str(folder / "log"))
+    return msgspec.structs.replace(micro(data, folder), output=REMOTE, log=log, **changes)
+
+
+def test_steps_go_on_while_a_checkpoint_is_written(
+    undisturbed: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The write of step 2 waits for step 4: were it waited for, nothing would ever go on."""
+    reached, write = threading.Event(), saving.write_tensors
+    saved_at: dict[int, list[int]] = {}
+
+    def waiting(*arguments: Any) -> None:
+        assert reached.wait(60)
+        write(*arguments)
+
+    def on_metrics(step: int, values: Mapping[str, float]) -> None:
+        saved_at[step] = steps_saved(str(tmp_path))
+        if step == 4:
+            reached.set()
+
+    monkeypatch.setattr(saving, "write_tensors", waiting)
+    assert quiet(micro(data, tmp_path), on_metrics).finished
+    assert saved_at[3] == saved_at[4] == []
+    assert steps_saved(str(tmp_path)) == [2, 4, 6]
+    for step in (2, 4, 6):
+        there, mine = (read_weights(f"{run}/checkpoints/step-{step:08d}") for run in (undisturbed, tmp_path))
+        assert all(torch.equal(value, mine[name]) for name, value in there.items())
+    shutil.rmtree(tmp_path / "checkpoints" / "step-00000006")
+    shutil.rmtree(tmp_path / "checkpoints" / "step-00000004")
+    quiet(micro(data, tmp_path))
+    assert losses(tmp_path) == losses(undisturbed)
+
+
+def test_a_step_waits_for_a_checkpoint_if_it_is_asked_to(data: Path, tmp_path: Path) -> None:
+    saved_at: dict[int, list[int]] = {}
+    settings = CheckpointSettings(every_steps=1, asynchronous=False)
+    quiet(
+        micro(data, tmp_path, steps=3, checkpoint=settings),
+        lambda step, values: saved_at.setdefault(step, steps_saved(str(tmp_path))),
+    )
+    assert [saved_at[step] for step in (2, 3)] == [[1], [1, 2]]
+
+
+def test_a_run_that_fails_still_writes_what_it_began(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = saving.write_tensors
+
+    def slow(*arguments: Any) -> None:
+        time.sleep(0.5)
+        write(*arguments)
+
+    def on_metrics(step: int, values: Mapping[str, float]) -> None:
+        if step == 3:
+            raise RuntimeError("stop")
+
+    monkeypatch.setattr(saving, "write_tensors", slow)
+    with pytest.raises(RuntimeError, match="stop"):
+        quiet(micro(data, tmp_path), on_metrics)
+    assert steps_saved(str(tmp_path)) == [2]
+
+
+def test_a_copy_takes_the_memory_of_the_one_before() -> None:
+    staging, weight = Staging(), torch.arange(6.0)
+    first = staging.copy({"a": weight, "b": [1, "two"]})
+    weight += 1
+    assert torch.equal(first["a"], torch.arange(6.0))
+    assert first["b"] == [1, "two"]
+    second = staging.copy({"a": weight, "b": [1, "two"]})
+    assert second["a"].data_ptr() == first["a"].data_ptr()
+    assert torch.equal(second["a"], weight)
+    assert staging.copy({"a": weight[:2]})["a"].tolist() == [1, 2]
+
+
+def test_tensors_of_all_types_are_written_one_by_one(tmp_path: Path) -> None:
+    types = (torch.float32, torch.bfloat16, torch.float16, torch.float64, torch.int64, torch.uint8, torch.bool)
+    tensors = {f"of.{dtype}": torch.arange(6).reshape(2, 3).to(dtype) for dtype in types}
+    tensors |= {"turned": torch.rand(3, 2).T, "scalar": torch.tensor(2.5), "empty": torch.empty(0, 4)}
+    write_tensors(Store(str(tmp_path)), "all.safetensors", iter(tensors.values()), tensors)
+    found = load_file(tmp_path / "all.safetensors")
+    assert set(found) == set(tensors)
+    assert all(found[name].dtype == value.dtype and torch.equal(found[name], value) for name, value in tensors.items())
+
+
+def test_an_output_that_is_a_url_is_a_run_like_any_other(
+    undisturbed: Path, data: Path, tmp_path: Path, remote: str
+) -> None:
+    config = remote_run(data, tmp_path, checkpoint=CheckpointSettings(every_steps=2, keep_latest=2))
+    assert not quiet(msgspec.structs.replace(config, steps=4)).stopped_by
+    assert steps_saved(remote) == [2, 4]
+    # Half of a checkpoint, as a kill leaves it; and the machine is another one.
+    files = fsspec.filesystem("memory")
+    files.cp("/runs/one/checkpoints/step-00000004", "/runs/one/checkpoints/step-00000005", recursive=True)
+    files.rm("/runs/one/checkpoints/step-00000005/checkpoint.json")
+    shutil.rmtree(tmp_path / "log")
+    assert quiet(config).finished
+    assert steps_saved(remote) == [4, 6]
+    assert sorted(Store(remote).list("checkpoints")) == ["step-00000004", "step-00000006"]
+    assert losses(remote) == losses(undisturbed)
+    assert find_checkpoint(remote) == f"{remote}/checkpoints/step-00000006"
+    weights = read_weights(find_checkpoint(undisturbed))
+    found = load_model(remote, "cpu")
+    assert all(torch.equal(value, weights[name]) for name, value in found.model.trainable_state_dict().items())
+    assert found.checkpoint == find_checkpoint(remote)
+    with pytest.raises(SettingsError, match="other settings: seed"):
+        quiet(msgspec.structs.replace(config, seed=3))
+
+
+def test_a_storage_that_fails_costs_one_checkpoint_and_leaves_none_that_counts(
+    data: Path, tmp_path: Path, remote: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put, failing = Store.put, True
+
+    def broken(self: Store, name: str, value: bytes) -> None:
+        if failing and name == "checkpoint.json":
+            raise OSError("the bucket is gone")
+        put(self, name, value)
+
+    def on_metrics(step: int, values: Mapping[str, float]) -> None:
+        nonlocal failing
+        failing = failing and step < 4
+
+    monkeypatch.setattr(Store, "put", broken)
+    said: list[str] = []
+    assert train(remote_run(data, tmp_path), on_metrics, said.append).finished
+    assert any("step 2 could not be written: OSError: the bucket is gone" in text for text in said)
+    assert steps_saved(remote)[-1] == 6
+    failing = True
+    with pytest.raises(CheckpointError, match="the bucket is gone"):
+        quiet(remote_run(data, tmp_path, steps=7), lambda step, values: None)
+    assert steps_saved(remote)[-1] == 6
+
+
+@pytest.mark.parametrize("url", ["nothing://bucket/run", "gs://bucket/run"])
+def test_a_storage_that_is_not_known_is_one_line(data: Path, tmp_path: Path, url: str) -> None:
+    try:
+        Store(url)
+        pytest.skip("it is installed")
+    except (ValueError, ImportError):
+        pass
+    with pytest.raises(SettingsError, match=f"^output: {url}"):
+        quiet(msgspec.structs.replace(micro(data, tmp_path), output=url))
+    with pytest.raises(SettingsError, match="no checkpoint in"):
+        load_model(url)
