@@ -5,6 +5,7 @@ import logging
 import os
 import sys
 import time
+import weakref
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import partial
@@ -102,9 +103,13 @@ class RayEngine:
         self.has_lost_attempts = False
         self._seen: _Cluster | None = None
         self._heard = Heard()
+        self._workers: list[weakref.ref[Any]] = []
 
     def close(self) -> None:
-        """End what was started beside tasks."""
+        """End what was started beside tasks. A worker holds its CPU while anything names it, were it a traceback."""
+        for known in self._workers:
+            if (actor := known()) is not None:
+                ray.kill(actor)
         self._heard.close()
 
     def check_imports(self, names: Sequence[str]) -> None:
@@ -197,7 +202,9 @@ class RayEngine:
         share = int(100 * min(1.0, _cpus(otherwise=1) / max(1, of))) / 100  # rounded up, the last would wait for ever
         options = {"num_cpus": share, "max_restarts": 0, "scheduling_strategy": "SPREAD"}
         remote = ray.remote(**options, **self._modules.options())(kind)
-        return cast(W, _Worker(remote.remote(*arguments)))
+        actor = remote.remote(*arguments)
+        self._workers = [known for known in self._workers if known() is not None] + [weakref.ref(actor)]
+        return cast(W, _Worker(actor))
 
 
 def import_all(names: Sequence[str]) -> None:

@@ -47,3 +47,17 @@ def test_more_workers_than_cpus_run_side_by_side(engine: Engine) -> None:
         return list(await asyncio.gather(*(worker.add(1) for worker in workers)))
 
     assert asyncio.run(work()) == [1, 2, 3]
+
+
+def test_workers_end_with_their_engine_though_something_names_them(engine: Engine) -> None:
+    """Tasks of the next engine would wait for their CPUs for ever."""
+    with open_engine(EngineSettings(workers=2)) as first:
+        workers = [first.start_worker(things.Counter, (0,), of=2) for _ in range(2)]
+        assert asyncio.run(_added(workers)) == [1, 1]
+    assert list(engine.run("next", str, [0])) == ["0"]
+    with pytest.raises(WorkerDied):
+        asyncio.run(_added(workers))
+
+
+async def _added(workers: list[things.Counter]) -> list[int]:
+    return [await worker.add(1) for worker in workers]
