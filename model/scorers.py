@@ -1,7 +1,7 @@
 """Models that score images and texts, from local files: ONNX, transformers or open_clip. Nothing is ever downloaded.
 
 Each is a plain object with one method on a batch, and knows neither shards nor Ray. The libraries are imported when a
-model is loaded: `pip install weft[onnx]` or `weft[torch]`.
+model is loaded; the extras `onnx` and `torch` bring them.
 """
 
 import json
@@ -148,7 +148,7 @@ def _load(name: str, loaders: dict[str, Any], settings: ModelSettings, device: s
         return loaders[settings.library](settings, device, *arguments)
     except ImportError as error:
         extra = "onnx" if settings.library == "onnx" else "torch"
-        raise BadModel(f"{name}: {error}; install weft[{extra}]") from None
+        raise BadModel(f"{name}: {error}; pip install -c constraints.txt -e '.[{extra}]'") from None
     except (OSError, ValueError, RuntimeError, KeyError) as error:
         raise BadModel(f"{name}: {settings.path}: {error}") from None
 

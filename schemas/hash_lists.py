@@ -79,7 +79,9 @@ def require_pdq() -> None:
     try:
         import pdqhash  # noqa: F401
     except ImportError:
-        raise SettingsError("lists of PDQ hashes need the package pdqhash: pip install 'weft[pdq]'") from None
+        raise SettingsError(
+            "lists of PDQ hashes need the package pdqhash: pip install -c constraints.txt -e '.[pdq]'"
+        ) from None
 
 
 def pdq_hash(pixels_HW3: NDArray[np.uint8]) -> NDArray[np.uint64] | None:

@@ -32,7 +32,7 @@ class SequenceSettings(Settings, frozen=True):
     p_space: float = 0.5
     """How often a space is put before the text of a pair or clip."""
     predict_image: bool = False
-    """Whether `<image>` is predicted. It is not for an answer to contain."""
+    """Whether `<image>` is predicted. Off, since no answer should contain it."""
     predict_before_media: bool = True
     """Whether tokens that attend to no medium are predicted. Not in OpenFlamingo; the paper names no such mask."""
 
