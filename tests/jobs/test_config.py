@@ -41,7 +41,7 @@ def test_differences_name_their_paths() -> None:
 
 
 def test_nonsense_is_refused_with_its_path() -> None:
-    with pytest.raises(SettingsError, match=r"Expected `int`, got `str` - at `\$\.image\.min_side_px`"):
+    with pytest.raises(SettingsError, match=r"^image\.min_side_px: a whole number is wanted, not a text$"):
         load_config("default", ["image.min_side_px=wide"])
 
 
