@@ -58,7 +58,7 @@ class Recorder:
         """When a recrawl began: its records refer to archives of other crawls by name, so none may have theirs."""
         if not self._frontier.fact(_STAMP):
             with self._frontier.transaction():
-                self._frontier.set_fact(_STAMP, f"{datetime.now(UTC):%Y%m%d%H%M%S}-".encode())
+                self._frontier.set_fact(_STAMP, f"{datetime.now(UTC):%Y%m%d%H%M%S%f}-".encode())
         return self._frontier.fact(_STAMP).decode()
 
     def record(

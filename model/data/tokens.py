@@ -2,7 +2,7 @@
 
 import itertools
 import json
-import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -52,8 +52,7 @@ class Tokens:
     def _without_special(self, text: str) -> list[int]:
         """Of a text that writes the name of a special token, where that is a piece like any other (Unigram): it is cut
         within the name."""
-        names = sorted(map(self.name_of, self.special_ids), key=len, reverse=True)
-        cuts = [found.start() + 1 for found in re.finditer("|".join(map(re.escape, names)), text)]
+        cuts = sorted({at + 1 for token in self.special_ids for at in _places(self.name_of(token), text)})
         parts = [text[start:end] for start, end in itertools.pairwise([0, *cuts, len(text)])]
         pieces = [self._tokenizer.encode(part, add_special_tokens=False).ids for part in parts]
         return [piece for ids in pieces for piece in ids if piece not in self.special_ids]
@@ -151,6 +150,14 @@ def _converted(place: Path) -> Tokens:
     if not hasattr(slow, "backend_tokenizer"):
         raise SettingsError(f"{place}: transformers cannot make a fast tokenizer of it")
     return Tokens(slow.backend_tokenizer, slow.bos_token, slow.eos_token)
+
+
+def _places(name: str, text: str) -> Iterator[int]:
+    """Where a name begins in a text."""
+    at = text.find(name) if name else -1
+    while at >= 0:
+        yield at
+        at = text.find(name, at + 1)
 
 
 def _rebuilt(text: str, base_size: int, bos: str | None, eos: str | None) -> Tokens:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 _OURS = ("model", "schemas")
-_IMPORT = re.compile(rf"^(\s*)from ({'|'.join(_OURS)})((?:\.\w+)*) import ", re.MULTILINE)
+_IMPORT = re.compile(rf"^([ \t]*)from ({'|'.join(_OURS)})((?:\.\w+)*) import ", re.MULTILINE)
 #: What transformers imports by name, and from which module of ours.
 AUTO_MAP = {
     "AutoConfig": "model.exported.config.WeftConfig",

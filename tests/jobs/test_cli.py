@@ -145,7 +145,7 @@ def test_show_draws_images_as_coloured_blocks(dataset: Path, capsys: pytest.Capt
         (["build", "nopreset", "--input", "x", "--output", "/tmp/never"], 2, "no such config file or preset: nopreset"),
         (["build", "--input", "/no/such.warc", "--output", "/tmp/never"], 2, "no such archive: /no/such.warc"),
         (["build", "--output", "/tmp/never"], 2, "no input given"),
-        (["build", "--input", "x", "--output", "/tmp/never", "--set", "image.min_side=3"], 2, "no setting image.min_side;"),
+        (["build", "--input", "x", "--output", "/tmp/never", "--set", "image.min_side=3"], 2, "image.min_side; the"),
         (
             ["build", "--input", "x", "--output", "/tmp/never", "--set", "seed=abc"],
             2,

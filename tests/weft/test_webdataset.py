@@ -76,6 +76,8 @@ def test_each_time_it_is_begun_other_windows_are_drawn_and_the_same_ones_again_b
     assert all(same(*pair) for pair in zip([*first, *second], [*again[0], *again[1]], strict=True))
 
 
+# Another test of this process may have loaded it.
+@pytest.mark.filterwarnings("ignore:lance is not fork-safe")
 def test_workers_of_a_loader_share_the_tars_and_lose_no_sample(tmp_path: Path) -> None:
     write_dataset(tmp_path / "set", SAMPLES["pairs"], per_shard=10)
     stage = weft.webdataset.batches(SETTINGS, "pairs", some_tokens())
