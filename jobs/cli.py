@@ -1,6 +1,7 @@
 """The command line: one module a command, imported only when it is called."""
 
 import argparse
+import errno
 import importlib
 import logging
 import math
@@ -163,6 +164,11 @@ def fail(message: object, code: int) -> int:
     """Print an error as every command does; returns the exit code."""
     print(f"weft: {message}", file=sys.stderr)
     return code
+
+
+def elsewhere(error: OSError) -> str:
+    """What to do where a dataset takes no files, for a command that writes into it unless `-o` is given."""
+    return "; -o FILE writes it elsewhere" if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM) else ""
 
 
 if __name__ == "__main__":

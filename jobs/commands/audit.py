@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from jobs.cli import fail
+from jobs.cli import elsewhere, fail
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,7 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
     except BrokenPipeError:
         raise
     except OSError as error:
-        return fail(f"the storage failed: {error}", 1)
+        return fail(f"the storage failed: {error}{'' if arguments.output else elsewhere(error)}", 1)
 
 
 def _of_dataset(index: "Index", arguments: argparse.Namespace) -> int:

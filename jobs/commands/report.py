@@ -4,7 +4,7 @@ import argparse
 from datetime import UTC, datetime
 from pathlib import Path
 
-from jobs.cli import add_archives, fail
+from jobs.cli import add_archives, elsewhere, fail
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,7 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
         else:
             Store(arguments.path).put("report.html", html)
     except OSError as error:
-        return fail(f"the report cannot be written: {error}", 1)
+        return fail(f"the report cannot be written: {error}{'' if arguments.output else elsewhere(error)}", 1)
     print(
         f"{arguments.output or f'{arguments.path}/report.html'}: {len(html) / 1e6:.1f} MB, one file, needs no network"
     )

@@ -1,5 +1,7 @@
 """The report: one file, everything in it, nothing from elsewhere, nothing that runs."""
 
+import errno
+import os
 import re
 import shutil
 from html.parser import HTMLParser
@@ -93,3 +95,17 @@ def test_it_is_written_into_the_dataset_also_of_an_unfinished_one(looked_at: Pat
     assert main(["report", str(copy)]) == 0
     assert "not finished" in (copy / "report.html").read_text()
     assert main(["report", "/nowhere"]) == 2
+
+
+@pytest.mark.parametrize("command", ["report", "audit"])
+def test_where_the_dataset_takes_no_files_it_says_what_does(
+    looked_at: Path, tmp_path: Path, command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refused(*_: object, **more: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), "a file")
+
+    monkeypatch.setattr("schemas.storage.Store.create", refused)
+    monkeypatch.setattr("schemas.storage.Store.put", refused)
+    assert main([command, str(looked_at)]) == 1
+    assert capsys.readouterr().err.endswith("Read-only file system: 'a file'; -o FILE writes it elsewhere\n")
+    assert main([command, str(looked_at), "-o", str(tmp_path / "out.html")]) == 0
