@@ -60,6 +60,19 @@ class Cached:
         return Cached(*repeated)
 
 
+class Conditioning:
+    """What the language model sees during one call: the latents and who attends to which, or what is cached of them."""
+
+    def __init__(
+        self,
+        latents_MLI: torch.Tensor | None = None,
+        spans: MediaSpans | None = None,
+        cached: list[Cached] | None = None,
+    ) -> None:
+        self.latents_MLI, self.spans, self.cached = latents_MLI, spans, cached
+        self.tokens_BT: torch.Tensor | None = None  # between the two hooks of the embedding
+
+
 class GatedBlock(nn.Module):
     """y + tanh(a) * attention(y, latents), then that + tanh(b) * feed-forward of it. Both gates begin at 0: no change.
 

@@ -11,44 +11,32 @@ from typing import Any
 
 import msgspec
 import torch
-import torch.nn.functional as F
 from torch import nn
 
 from model.data.batch import Batch
 from model.network.apart import Apart
 from model.network.attention import MediaSpans
-from model.network.block import Cached, GatedBlock
+from model.network.block import Cached, Conditioning, GatedBlock
 from model.network.config import FlamingoConfig
 from model.network.connector import CONNECTORS, initialise
 from model.network.continuing import Steps, find_steps
 from model.network.language import (
     Wrap,
     decoder_layers,
+    embedding_and_head,
     heads_of,
     load_language_model,
     pad_in_tables_of_layers,
+    repeated,
     text_config,
+    width_of,
 )
 from model.network.late import Late, making
 from model.network.lora import add_adapters, merge_adapters
+from model.network.loss import token_loss
 from model.network.new_tokens import NewEmbeddings, NewLogits, check_ids, start
 from model.network.vision.encoder import Encoder, make_encoder, without_part
 from schemas.settings import SettingsError
-
-_NOTHING = -100  # no token
-
-
-class Conditioning:
-    """What the language model sees during one call: the latents and who attends to which, or what is cached of them."""
-
-    def __init__(
-        self,
-        latents_MLI: torch.Tensor | None = None,
-        spans: MediaSpans | None = None,
-        cached: list[Cached] | None = None,
-    ) -> None:
-        self.latents_MLI, self.spans, self.cached = latents_MLI, spans, cached
-        self.tokens_BT: torch.Tensor | None = None  # between the two hooks of the embedding
 
 
 class Flamingo(nn.Module):
@@ -81,9 +69,9 @@ class Flamingo(nn.Module):
             for _ in self._seeing_layers()
         )
         initialise(self.blocks, config.init_std)
-        embedding, head = _embedding_and_head(lm)
+        embedding, head = embedding_and_head(lm)
         check_ids(new_token_ids, head.out_features)
-        self.new_embeddings = NewEmbeddings(new_token_ids, _width(embedding))
+        self.new_embeddings = NewEmbeddings(new_token_ids, width_of(embedding))
         self.new_logits = NewLogits(new_token_ids, head.in_features, head.out_features)
         start(self.new_embeddings, self.new_logits, embedding, head)
         self._conditioning: Conditioning | None = None
@@ -344,42 +332,9 @@ class Flamingo(nn.Module):
         return None if self._conditioning is None else self.new_logits(args[0], out)
 
 
-def token_loss(logits_BTV: torch.Tensor, tokens_BT: torch.Tensor) -> torch.Tensor:
-    """Cross-entropy [B, T] of token t given the logits at t - 1; 0 at the first of a row.
-
-    The loss of a batch is its sum weighted by `loss_weight_BT`, which is 0 where a document or padding begins.
-    """
-    # Tokens are moved to the logits, which are large, and not these to them. The last of a row predict nothing.
-    next_BT = F.pad(tokens_BT[:, 1:], (0, 1), value=_NOTHING)
-    losses = F.cross_entropy(
-        logits_BTV.flatten(0, 1).float(), next_BT.flatten(), reduction="none", ignore_index=_NOTHING
-    )
-    return F.pad(losses.view(tokens_BT.shape)[:, :-1], (1, 0))
-
-
-def repeated(module: nn.Module) -> Iterator[nn.Module]:
-    """The modules of its outermost lists: the layers of a transformer."""
-    for child in module.children():
-        yield from child if isinstance(child, nn.ModuleList) else repeated(child)
-
-
 def _layers(lm: nn.Module, config: FlamingoConfig) -> list[nn.Module]:
     layers: Iterable[nn.Module] = decoder_layers(lm, config.lm.layers)
     found, first = list(layers), config.cross_attention.first
     if first >= len(found):
         raise SettingsError(f"cross_attention.first is {first}, but the language model has {len(found)} layers")
     return found
-
-
-def _embedding_and_head(lm: nn.Module) -> tuple[nn.Module, nn.Linear]:
-    model: Any = lm
-    embedding, head = model.get_input_embeddings(), model.get_output_embeddings()
-    if embedding is None or not isinstance(head, nn.Linear):
-        raise SettingsError(f"{type(lm).__name__} has no input embeddings or no linear head: no causal language model")
-    return embedding, head
-
-
-def _width(embedding: nn.Module) -> int:
-    weight = embedding.weight
-    assert isinstance(weight, torch.Tensor)
-    return weight.shape[1]

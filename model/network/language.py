@@ -1,6 +1,6 @@
 """The frozen language model: where it comes from, and where its layers are."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -116,3 +116,25 @@ def _known_only(table: nn.Module, args: tuple[torch.Tensor]) -> Any:
 
 
 Wrap = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+def repeated(module: nn.Module) -> Iterator[nn.Module]:
+    """The modules of its outermost lists: the layers of a transformer."""
+    for child in module.children():
+        yield from child if isinstance(child, nn.ModuleList) else repeated(child)
+
+
+def embedding_and_head(lm: nn.Module) -> tuple[nn.Module, nn.Linear]:
+    """Raises `SettingsError` where it has not both."""
+    model: Any = lm
+    embedding, head = model.get_input_embeddings(), model.get_output_embeddings()
+    if embedding is None or not isinstance(head, nn.Linear):
+        raise SettingsError(f"{type(lm).__name__} has no input embeddings or no linear head: no causal language model")
+    return embedding, head
+
+
+def width_of(embedding: nn.Module) -> int:
+    """Of a row of its table."""
+    weight = embedding.weight
+    assert isinstance(weight, torch.Tensor)
+    return weight.shape[1]

@@ -11,8 +11,9 @@ from torch.utils.checkpoint import checkpoint
 from model.data.batch import Batch
 from model.network.attention import MediaSpans
 from model.network.config import LanguageSettings, VisionSettings
-from model.network.flamingo import Flamingo, token_loss
+from model.network.flamingo import Flamingo
 from model.network.language import load_language_model
+from model.network.loss import token_loss
 from schemas.settings import SettingsError
 from tests.model.network.makers import END, IMAGE, VOCABULARY, alone, batch, flamingo, frames, lm_config, small
 

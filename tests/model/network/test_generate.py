@@ -7,7 +7,8 @@ import torch
 
 from model.data.batch import Batch
 from model.network.attention import MediaSpans
-from model.network.flamingo import Conditioning, Flamingo
+from model.network.block import Conditioning
+from model.network.flamingo import Flamingo
 from model.network.generate import GenerateSettings, Prompt, generate, make_prompt, score
 from tests.model.makers import some_tokens
 from tests.model.network.makers import END, VOCABULARY, batch, flamingo, image, some_prompts
