@@ -120,7 +120,7 @@ def collate(rows: Seq[Row], row_tokens: int, pad_id: int, sources: tuple[str, ..
         num_documents += len(row.keys)
         num_media += len(row.frame_counts_M)
     counts_M = np.concatenate([row.frame_counts_M for row in rows])
-    source_D = np.repeat([row.source for row in rows], [len(row.keys) for row in rows])
+    source_D = np.repeat(np.array([row.source for row in rows], np.int64), [len(row.keys) for row in rows])
     features = [row.features for row in rows if row.features is not None]
     scales = [of.scales_FI for of in features if of.scales_FI is not None]
     return Batch(
@@ -131,7 +131,7 @@ def collate(rows: Seq[Row], row_tokens: int, pad_id: int, sources: tuple[str, ..
         loss_weight_BT=loss_weight_BT,
         frames_FCHW=_joined([row.frames_FHWC for row in rows], pin).permute(0, 3, 1, 2),
         frame_offsets_M1=torch.from_numpy(np.concatenate([[0], np.cumsum(counts_M)]).astype(np.int32)),
-        source_D=torch.tensor(source_D, dtype=torch.int64, pin_memory=pin),
+        source_D=_joined([source_D], pin),
         keys=tuple(key for row in rows for key in row.keys),
         sources=sources,
         features_FVI=_joined([of.values_FVI for of in features], pin) if features else None,

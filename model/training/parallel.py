@@ -10,6 +10,8 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from torch import nn
+from torch.distributed.distributed_c10d import PrefixStore, Store
+from torch.distributed.rendezvous import rendezvous
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.checkpoint import checkpoint
 
@@ -60,7 +62,8 @@ class Processes:
 def join(settings: ParallelSettings) -> Iterator[Processes]:
     """This process as `torchrun` (or Ray Train) started it: RANK, WORLD_SIZE, LOCAL_RANK; alone without them.
 
-    A process group that exists already is used and left. Raises `SettingsError` for a device that is not there.
+    A process group that exists already is used and left. Processes may join again, each as often as the others.
+    Raises `SettingsError` for a device that is not there, and where processes do not find one another.
     """
     world, rank = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0"))
     device = _device(settings, int(os.environ.get("LOCAL_RANK", "0")))
@@ -71,12 +74,43 @@ def join(settings: ParallelSettings) -> Iterator[Processes]:
     ours = world > 1 and not dist.is_initialized()
     if ours:
         timeout = datetime.timedelta(seconds=settings.timeout_s)
-        dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=timeout)
+        backend = "nccl" if device.type == "cuda" else "gloo"
+        store = _meeting_place(timeout).next()
+        dist.init_process_group(backend, store=store, rank=rank, world_size=world, timeout=timeout)
     try:
         yield Processes(rank, world, device)
     finally:
         if ours:
             dist.destroy_process_group()
+
+
+class _MeetingPlace:
+    """Where the processes find one another, for as long as this one lives.
+
+    A store of each group's own would be gone, or hold addresses of the group before, for a process that is early.
+    """
+
+    def __init__(self, timeout: datetime.timedelta) -> None:
+        try:
+            self._store, _, _ = next(rendezvous("env://", timeout=timeout))
+        except (ValueError, dist.DistError) as error:
+            raise SettingsError(f"WORLD_SIZE is {os.environ['WORLD_SIZE']}, but {str(error).splitlines()[0]}") from None
+        self._joined = 0
+
+    def next(self) -> Store:
+        """For the next group: it reads nothing that those before have written."""
+        self._joined += 1
+        return PrefixStore(f"weft-{self._joined}", self._store)
+
+
+_meeting_places: dict[tuple[str | None, ...], _MeetingPlace] = {}
+
+
+def _meeting_place(timeout: datetime.timedelta) -> _MeetingPlace:
+    named = tuple(os.environ.get(name) for name in ("MASTER_ADDR", "MASTER_PORT", "RANK", "WORLD_SIZE"))
+    if named not in _meeting_places:
+        _meeting_places[named] = _MeetingPlace(timeout)
+    return _meeting_places[named]
 
 
 def _device(settings: ParallelSettings, local_rank: int) -> torch.device:

@@ -3,7 +3,6 @@
 import contextlib
 import json
 import os
-import socket
 import sys
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from model.training.loop import train
 from model.training.parallel import Processes
 from tests.model.makers import photo
 from tests.model.training.makers import micro, write_data
+from tests.model.training.test_processes import free_port
 
 PICTURES = 3
 
@@ -77,21 +77,17 @@ def ask(folder: Path, name: str, strategy: str = "replicas") -> None:
         assert main([*asked, "--set", f"strategy={strategy}", "--set", f"examples={examples}"]) == 0
 
 
-def in_each(rank: int, ports: tuple[int, ...], folder: Path) -> None:
+def in_each(rank: int, port: int, folder: Path) -> None:
     os.environ |= {"RANK": str(rank), "WORLD_SIZE": "2", "LOCAL_RANK": str(rank), "MASTER_ADDR": "127.0.0.1"}
+    os.environ["MASTER_PORT"] = str(port)
     torch.set_num_threads(1)
-    for strategy, port in zip(("replicas", "fsdp"), ports, strict=True):
-        os.environ["MASTER_PORT"] = str(port)
+    for strategy in ("replicas", "fsdp"):
         ask(folder, f"{strategy}-{rank}", strategy)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="gloo on loopback")
 def test_two_processes_have_the_scores_and_texts_of_one(folder: Path) -> None:
-    with socket.socket() as one, socket.socket() as other:
-        for each in (one, other):
-            each.bind(("127.0.0.1", 0))
-        ports = tuple(int(each.getsockname()[1]) for each in (one, other))
-    mp.spawn(in_each, (ports, folder), nprocs=2)  # type: ignore[attr-defined, no-untyped-call]
+    mp.spawn(in_each, (free_port(), folder), nprocs=2)  # type: ignore[attr-defined, no-untyped-call]
     ask(folder, "alone")
     ask(folder, "alone-random")
     for strategy, same in (("replicas", "alone"), ("fsdp", "alone-random")):

@@ -3,7 +3,7 @@
 import os
 import socket
 import sys
-from contextlib import ExitStack
+import time
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,11 @@ from torch.distributed.checkpoint.state_dict_loader import load as load_distribu
 from model.network.config import LoraSettings
 from model.training.checkpoint_reading import Reader
 from model.training.checkpoints import find_checkpoint, read_weights
-from model.training.config import HeldOutSettings, TrainConfig
+from model.training.config import HeldOutSettings, ParallelSettings, TrainConfig
 from model.training.loop import train
+from model.training.parallel import join
 from model.training.records import read_metrics
+from schemas.settings import SettingsError
 from tests.model.training.makers import micro
 
 LAYOUTS = ("ddp", "fsdp")
@@ -38,11 +40,10 @@ def with_adapters(config: TrainConfig) -> TrainConfig:
     return msgspec.structs.replace(config, model=msgspec.structs.replace(config.model, lora=LoraSettings(rank=2)))
 
 
-def in_each(rank: int, ports: list[int], data: Path, folder: Path) -> None:
+def in_each(rank: int, port: int, data: Path, folder: Path) -> None:
     os.environ |= {"RANK": str(rank), "WORLD_SIZE": "2", "LOCAL_RANK": str(rank), "MASTER_ADDR": "127.0.0.1"}
-    for layout, port in zip((*LAYOUTS, *COARSE, ADAPTED), ports, strict=True):
-        # On one port the second group of a process would find the first of another that has not left it yet.
-        os.environ["MASTER_PORT"] = str(port)
+    os.environ["MASTER_PORT"] = str(port)
+    for layout in (*LAYOUTS, *COARSE, ADAPTED):
         config = one_row_each(data, folder / layout)
         config = with_adapters(config) if layout == ADAPTED else config
         datasets = tuple(msgspec.structs.replace(dataset, batch_rows=1) for dataset in config.data.datasets)
@@ -59,12 +60,10 @@ def in_each(rank: int, ports: list[int], data: Path, folder: Path) -> None:
         train(config, on_message=lambda text: None)
 
 
-def free_ports(number: int) -> list[int]:
-    with ExitStack() as stack:
-        found = [stack.enter_context(socket.socket()) for _ in range(number)]
-        for each in found:
-            each.bind(("127.0.0.1", 0))
-        return [int(each.getsockname()[1]) for each in found]
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +71,7 @@ def runs(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("processes")
     train(one_row_each(data, folder / "one"), on_message=lambda text: None)
     train(with_adapters(one_row_each(data, folder / "one-adapters")), on_message=lambda text: None)
-    mp.spawn(in_each, (free_ports(len(LAYOUTS) + len(COARSE) + 1), data, folder), nprocs=2)  # type: ignore[no-untyped-call]
+    mp.spawn(in_each, (free_port(), data, folder), nprocs=2)  # type: ignore[no-untyped-call]
     return folder
 
 
@@ -131,3 +130,35 @@ def test_captions_are_said_where_layers_are_shared_out(runs: Path) -> None:
     for layout in ("one", *LAYOUTS):
         measured = [row for row in read_metrics(str(runs / layout)) if "held_out/pairs/accuracy" in row]
         assert [row["step"] for row in measured][:2] == [0, 4]
+
+
+def leave_and_come_again(rank: int, port: int) -> None:
+    """Process 0 leaves each group later than the other, which is in the next by then."""
+    os.environ |= {"RANK": str(rank), "WORLD_SIZE": "2", "LOCAL_RANK": str(rank), "MASTER_ADDR": "127.0.0.1"}
+    os.environ["MASTER_PORT"] = str(port)
+    for number in range(4):
+        with join(ParallelSettings(device="cpu", threads=1, timeout_s=10)) as processes:
+            assert processes.gather((number, rank)) == [(number, 0), (number, 1)]
+            assert processes.apart().gather(rank) == [0, 1]
+            time.sleep(0.3 * (1 - rank))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="gloo on loopback")
+def test_processes_that_meet_again_find_one_another(tmp_path: Path) -> None:
+    """Training, then evaluation in one script: who comes early must not meet those of the group before."""
+    mp.spawn(leave_and_come_again, (free_port(),), nprocs=2)  # type: ignore[no-untyped-call]
+
+
+def test_a_process_without_the_others_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("RANK", "1"), ("WORLD_SIZE", "2"), ("MASTER_PORT", str(free_port()))):
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("MASTER_ADDR", raising=False)
+    with (
+        pytest.raises(SettingsError, match=r"WORLD_SIZE is 2, but .*MASTER_ADDR"),
+        join(ParallelSettings(device="cpu")),
+    ):
+        pass
+    monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")
+    alone = ParallelSettings(device="cpu", timeout_s=1)
+    with pytest.raises(SettingsError, match=r"WORLD_SIZE is 2, but .*127\.0\.0\.1"), join(alone):
+        pass
