@@ -20,14 +20,14 @@ def run_training(config: TrainConfig, show: bool = True) -> Ended:
     """Train, or go on. Raises what `model.training.loop.train` raises."""
     with join(config.parallel) as processes, TrainProgress(config.steps, show and processes.is_first) as progress:
         prepare(config, processes, progress)
-        return train(config, progress.on_metrics, progress.on_message, workers_of(config.data))
+        return train(config, progress.on_metrics, progress.on_message, workers_of(config.data, processes.device.type))
 
 
 def dry_run(config: TrainConfig) -> Iterator[str]:
     """What a run would be, as lines; missing generated data and the small language model are made first."""
     with join(config.parallel) as processes, TrainProgress(config.steps, processes.is_first) as progress:
         prepare(config, processes, progress)
-        yield from dry_run_lines(config, processes, workers_of(config.data))
+        yield from dry_run_lines(config, processes, workers_of(config.data, processes.device.type))
 
 
 def prepare(config: TrainConfig, processes: Processes, progress: TrainProgress) -> None:

@@ -59,9 +59,10 @@ class ReadSettings(Settings, frozen=True):
 
     workers: int = 2
     """What reads, tokenises and decodes beside the training loop, on each rank."""
-    workers_are: Literal["threads", "processes", "ray"] = "threads"
-    """`processes` where the training loop holds the interpreter for long; they need `if __name__ == "__main__"`. `ray`:
-    actors on CPUs of a Ray cluster that this machine has joined; every node must see the shards."""
+    workers_are: Literal["auto", "threads", "processes", "ray"] = "auto"
+    """`auto`: processes where `weft train` uses a GPU, threads elsewhere. `processes` leave the interpreter to the
+    training loop; they need `if __name__ == "__main__"`. `ray`: actors on CPUs of a Ray cluster that this machine has
+    joined; every node must see the shards."""
     prefetch_rows: int = 16
     """Rows that each worker may be ahead."""
     cache: str | None = None

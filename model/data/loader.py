@@ -108,9 +108,9 @@ class Loader:
         make_workers: MakeWorkers | None = None,
     ) -> None:
         """`pin`: batches lie in memory that a GPU copies from by itself. `files`: the shards, where they are listed.
-        `make_workers`: those of `workers_are: ray`."""
+        `make_workers`: those of `workers_are: ray`, and of `auto`, where threads are not meant."""
         check_config(config)
-        makers = {"threads": Threads, "processes": Processes, "ray": make_workers}
+        makers = {"auto": make_workers or Threads, "threads": Threads, "processes": Processes, "ray": make_workers}
         if (chosen := makers[config.read.workers_are]) is None:
             raise SettingsError(
                 "read.workers_are is ray: weft.Loader and weft train have such workers, this loader none"
