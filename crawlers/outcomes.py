@@ -50,6 +50,29 @@ def read_outcomes(path: Path) -> Iterator[Outcome]:
                     yield msgspec.structs.replace(outcome, key=media_key(url))
 
 
+class Failure(msgspec.Struct, frozen=True):
+    """An address that gave nothing, under its `Item.key`; with what is to be asked for where that may pass."""
+
+    key: bytes
+    item: Item | None = None
+
+
+def read_failures(path: Path) -> Iterator[Failure]:
+    """One for each address that failed or is still queued. Other addresses of the same image or video are not asked
+    for again with one that failed: they were asked for after it, and are told by themselves."""
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as db:
+        failed = "SELECT id, key, state, item, reason, detail FROM visits WHERE state IN (?, ?, ?) ORDER BY id"
+        for visit, key, state, packed, reason, detail in db.execute(failed, (QUEUED, IN_FLIGHT, DROPPED)):
+            if state == DROPPED and not may_pass(reason, detail):
+                yield Failure(key)
+                continue
+            item = msgspec.msgpack.decode(packed, type=Item)
+            led_here = (url for (url,) in db.execute("SELECT url FROM vias WHERE visit = ? ORDER BY url", (visit,)))
+            via = tuple(dict.fromkeys((*item.via, *led_here)))
+            left = item.fallbacks if state in _WAITING else ()
+            yield Failure(key, msgspec.structs.replace(item, via=via, fallbacks=left, redirects=0))
+
+
 def may_pass(reason: str, detail: str) -> bool:
     """Whether what failed for this reason may come another time."""
     if reason == "http_status":

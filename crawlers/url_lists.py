@@ -71,9 +71,14 @@ def find_columns(name: str, settings: ListSettings) -> Columns:
     return Columns(url, caption, settings.keep_columns)
 
 
+def is_list(name: str) -> bool:
+    """Whether a file has the name of a list."""
+    return _bare(name).endswith(_SUFFIXES)
+
+
 def columns_of(name: str) -> list[str]:
     """The names of a list's columns, from its head alone. Raises `InputError`."""
-    if not _bare(name).endswith(_SUFFIXES):
+    if not is_list(name):
         raise InputError(f"{name}: a list is one of {', '.join(_SUFFIXES)}, or the same with .gz")
     try:
         return _column_names(name)

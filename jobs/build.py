@@ -13,6 +13,7 @@ from jobs.dataset.append import aside, clear, history, is_appending, publish
 from jobs.dataset.cards.write import refresh_cards
 from jobs.dataset.onto import NOT_FINISHED, known_inputs, look_at, named_inputs, planned, require_agreement
 from jobs.dataset.removal import remove_denied, rewrite_superseded
+from jobs.dataset.retried import asked_again, plan_retry
 from jobs.engine.build_progress import BuildProgress
 from jobs.engine.engine import Engine, EngineSettings, open_engine
 from jobs.engine.own_code import files_of
@@ -22,9 +23,10 @@ from jobs.kinds.foreseen import foreseen
 from jobs.kinds.retry import go_on_with_retry, retry_failed
 from jobs.kinds.robots import extract_by_robots
 from jobs.kinds.table import jobs_of, known_phases, takers_of
+from jobs.phases.ask_again import ASK_AGAIN
 from jobs.phases.duplicates import URLS
 from jobs.phases.extract import EXTRACT
-from jobs.phases.fetch import fetch_media
+from jobs.phases.fetch import fetch_asked, fetch_media
 from jobs.phases.known_media import KNOWN_MEDIA
 from jobs.phases.own_steps import OwnCode
 from jobs.phases.plan import Plan, changed_code, make_plan, other_settings
@@ -39,6 +41,7 @@ from schemas.storage import Store
 
 logger = logging.getLogger(__name__)
 
+_GO_ON = "the same command with --append, without --input, goes on"
 _NO_CLIPS = "lists of videos are for clips: add --kinds clips"
 
 
@@ -58,18 +61,21 @@ def build(
 
     `deny` are lines of a `DenyList`, added to that of the output: nothing that it denies is kept, and samples of it
     that were collected before are removed. With `retry`, media that failed for a reason that may have passed are asked
-    for again, and what is made of media is made anew. `robots` are archives of robots.txt captures, by which pages and
-    media are judged. While media are fetched, their state is served at `status_port`.
+    for again, and what is made of media is made anew, or, where something was added to the dataset since, appended.
+    `robots` are archives of robots.txt captures, by which pages and media are judged. While media are fetched, their
+    state is served at `status_port`.
 
     Raises `SettingsError` or `InputError` when the call is wrong, `BuildError` when partitions could not be done,
     `StepError` when a step is at fault.
     """
     recipe, store = Recipe.of(recipe), Store(output)
+    if retry and was_added_to(store):
+        with shown or BuildProgress() as told:
+            dataset = retry_by_append(store, recipe, engine, deny, told, status_port)
+        return _tidied(store, dataset, engine)
     denied = add_to_deny_list(store, deny)
     if is_appending(store):
-        raise InputError(
-            f"something is being added to {output}: the same command with --append, without --input, goes on"
-        )
+        raise InputError(f"something is being added to {output}: {_GO_ON}")
     begin_retry(store, recipe, retry)
     if store.exists(DATASET):
         dataset = finished(store, recipe)
@@ -113,10 +119,51 @@ def append(
     store = Store(output)
     with shown or BuildProgress() as told:
         dataset = _append(store, inputs, Recipe.of(recipe), engine, deny, videos, rewrite, told, robots, status_port)
+    return _tidied(store, dataset, engine, rewrite)
+
+
+def _tidied(store: Store, dataset: Dataset, engine: EngineSettings, rewrite: bool = False) -> Dataset:
+    """A dataset to which was added, without what was denied meanwhile."""
     dataset = remove_denied(store, dataset, read_deny_list(store), engine)
     dataset = rewrite_superseded(store, dataset, engine) if rewrite else dataset
     refresh_cards(store)
     return dataset
+
+
+def retry_by_append(
+    store: Store, recipe: Recipe, engine: EngineSettings, deny: Sequence[str], shown: BuildProgress, status_port: int
+) -> Dataset:
+    """Ask again for what failed for a dataset that was added to, or go on with that, and add what is made of it."""
+    dataset, part = read_dataset(store), aside(store)
+    changed = require_agreement(store, dataset, recipe)
+    denied = add_to_deny_list(store, deny)
+    shown.prepare("listing the inputs")
+    if is_appending(store) and planned(part) < len(history(store, dataset)):
+        clear(store)
+    if not is_appending(store):
+        plan = plan_retry(store, dataset, recipe, changed)
+    else:
+        plan = make_plan(part, (), recipe)
+        if not plan.retries:
+            raise InputError(f"something is being added to {store.url}: {_GO_ON}")
+    add_to_deny_list(part, denied.lines)
+    return _added(store, plan, recipe, engine, shown, status_port)
+
+
+def _added(
+    store: Store, plan: Plan, recipe: Recipe, engine: EngineSettings, shown: BuildProgress, status_port: int
+) -> Dataset:
+    """Carry out what is planned in `appending/`, and publish it; a try that has nothing to ask for leaves no trace."""
+    part = aside(store)
+    if not part.exists(DATASET):
+        carry_out(part, plan, recipe, engine, shown, status_port)
+    if plan.retries:
+        again = asked_again(store)
+        logger.warning("%d addresses were asked for again", again)
+        if not again:
+            clear(store)
+            return read_dataset(store)
+    return publish(store)
 
 
 def _append(
@@ -163,9 +210,7 @@ def _append(
         onto = look_at(store, dataset, changed, there)
         plan = make_plan(part, inputs, recipe, videos=videos, onto=onto, leave_out=there, robots=robots)
     add_to_deny_list(part, denied.lines)
-    if not part.exists(DATASET):
-        carry_out(part, plan, recipe, engine, shown, status_port)
-    return publish(store)
+    return _added(store, plan, recipe, engine, shown, status_port)
 
 
 def carry_out(
@@ -184,6 +229,9 @@ def carry_out(
 
 def run_phases(phases: Phases, status_port: int = 0) -> None:
     """All of a build: what is missing of each."""
+    if phases.plan.retries:  # what came decides what is read
+        phases.run(KNOWN_MEDIA)
+        fetch_asked(phases, [ASK_AGAIN], status_port)
     jobs, wanting = jobs_of(phases.plan.config.kinds), read_inputs(phases)
     for job in jobs:
         job.compare(phases)
@@ -226,11 +274,16 @@ def read_inputs(phases: Phases) -> list[Phase]:
     return wanting
 
 
+def was_added_to(store: Store) -> bool:
+    """Whether another try makes no sample anew, but adds to what is there."""
+    return store.exists(DATASET) and (bool(read_dataset(store).builds) or is_appending(store))
+
+
 def begin_retry(store: Store, recipe: Recipe, retry: bool) -> None:
     """Prepare an output for another try at what failed, or go on with that. Raises `SettingsError`."""
     if retry:
-        if store.exists(DATASET) and finished(store, recipe).builds:
-            raise SettingsError(f"{store.url} was added to since: its shards are not made anew, and nothing is retried")
+        if was_added_to(store):
+            raise SettingsError(f"{store.url} was added to since: its lists are not read again, and nothing is retried")
         retry_failed(store)
     go_on_with_retry(store)
 

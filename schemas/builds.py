@@ -76,10 +76,11 @@ def drop_files(store: Store) -> list[str]:
     """The files in `drops/` that count: not those of attempts, nor of a build that is not published yet."""
     published = len(read_builds(store))
     names = [name for name in store.list("drops") if name.endswith(".parquet") and not name.startswith(".")]
-    return [name for name in names if _build_of(name) < max(1, published)]
+    return [name for name in names if build_of(name) < max(1, published)]
 
 
-def _build_of(name: str) -> int:
+def build_of(name: str) -> int:
+    """The build that a file is of whose name begins as `drop_prefix` has it."""
     prefix, _, rest = name.partition("-")
     number = rest.partition("-")[0]
     return int(number) if prefix == "append" and number.isdigit() else 0

@@ -149,6 +149,14 @@ I = TypeVar("I", bound=Item)  # noqa: E741 - the conventional name would shadow 
 O = TypeVar("O")  # noqa: E741
 V = TypeVar("V")
 
+
+def counted(items: Iterable[V], kind: str, tally: Tally) -> Iterator[V]:
+    """The items, each counted as one that was seen."""
+    for item in items:
+        tally.saw(kind)
+        yield item
+
+
 #: More unexpected errors one after the other are no longer bad data.
 MAX_FAILURES_IN_A_ROW = 20
 

@@ -53,7 +53,8 @@ def build(
     append     add the inputs to the finished dataset that lies there; without inputs go on with what was begun
     rewrite    with `append`: write shards anew that hold samples which newer ones have replaced, without these
     robots     archives of robots.txt captures, by which pages and media are judged
-    retry_failed  ask again for media that failed for a reason that may have passed, and make their samples
+    retry_failed  ask again for media that failed for a reason that may have passed, and make their samples; those of
+               a dataset that was added to are appended to it
     status_port   while media are fetched: a page and /metrics for Prometheus at this port, on this machine alone
     engine     `ray`, here or on the cluster at `address`; `inline` works in this process
     workers    partitions at a time on a Ray that is started here; 0: one for each CPU

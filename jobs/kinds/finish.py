@@ -26,19 +26,20 @@ from schemas.versions import library_versions
 def finish(store: Store, plan: Plan, jobs: Sequence[KindJob], commits: dict[str, list[Commit]]) -> Dataset:
     """Check that nothing was lost between phases, then write what readers open, `dataset.json` last."""
     counts = {name: sum((commit.counts for commit in done), Counts()) for name, done in commits.items()}
-    _check_funnel(counts)
+    _check_funnel(counts, has_all=not plan.retries)
     written = {job.kind.name: commits[job.writes.name] for job in jobs}
     shards = {kind: [shard for commit in written[kind] for shard in commit.shards] for kind in plan.config.kinds}
     for kind, of_kind in shards.items():
         write_reader_files(store, kind, of_kind)
     number = plan.onto.number if plan.onto is not None else 0
-    store.put(inputs_name(number), msgspec.json.encode([*plan.inputs, *plan.video_lists]))
+    inputs = [] if plan.retries else plan.inputs  # those are the dataset's, and count once
+    store.put(inputs_name(number), msgspec.json.encode([*inputs, *([] if plan.retries else plan.video_lists)]))
     dataset = Dataset(
         kinds={kind: totals(of_kind) for kind, of_kind in shards.items()},
         phases={name: count for name, count in counts.items() if count != Counts()},
         drops=sum(counts.values(), Counts()).drops,
-        inputs=len(plan.inputs),
-        input_bytes=sum(max(0, item.size) for item in plan.inputs),
+        inputs=len(inputs),
+        input_bytes=sum(max(0, item.size) for item in inputs),
         config=msgspec.to_builtins(plan.config, str_keys=True),
         config_hash=plan.config_hash,
         weft_version=plan.weft_version,
@@ -84,8 +85,9 @@ def _replaced(store: Store, plan: Plan, onto: Onto, kind: str) -> Amount:
     return Amount(samples, sum(one.images for one in new) - sum(one.images for one in old))
 
 
-def _check_funnel(counts: dict[str, Counts]) -> None:
-    """Every page goes on or is dropped for a reason, and each phase gets what the one before kept."""
+def _check_funnel(counts: dict[str, Counts], has_all: bool) -> None:
+    """Every page goes on or is dropped for a reason, and each phase gets what the one before kept. Not `has_all`: the
+    phases that read have counted nothing."""
     names = list(counts)
     for name in names:
         for kind in counts[name].seen:
@@ -97,7 +99,7 @@ def _check_funnel(counts: dict[str, Counts]) -> None:
             kept, seen = counts[before].kept.get(kind, 0), counts[after].seen.get(kind, 0)
             if kept != seen:
                 raise StepError(f"phase {before} kept {kept} {kind}s, phase {after} saw {seen}")
-    if CLIPS_PHASE.name in counts:
+    if CLIPS_PHASE.name in counts and has_all:
         named = sum(counts[phase.name].kept.get("video", 0) for phase in (EXTRACT, VIDEO_LISTS) if phase.name in counts)
         if named != (seen := counts[CLIPS_PHASE.name].seen.get("video", 0)):
             raise StepError(f"pages and lists named {named} videos, phase {CLIPS_PHASE.name} saw {seen}")

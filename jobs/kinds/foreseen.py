@@ -16,7 +16,8 @@ _SIMILAR = Part("bands", "finding near-duplicates", 2.0, ("bands", "stars-", "gr
 def foreseen(plan: Plan) -> list[Part]:
     """Those of a build, or of `weft fetch-pairs` where its inputs are lists."""
     kinds = [kind for kind in ("interleaved", "pairs", "clips") if kind in plan.config.kinds]
-    parts = list(_read(plan) if plan.source == "archives" else [Part("lists", "reading lists", 5.0)])
+    parts = _again(plan) if plan.retries else []
+    parts += list(_read(plan) if plan.source == "archives" else [Part("lists", "reading lists", 5.0)])
     for kind in kinds:
         parts += _COMPARE[kind](plan) if kind in _COMPARE else []
     if is_fetching(plan.config.media) and (plan.source == "archives" or plan.config.lists.downloader == "weft"):
@@ -31,6 +32,15 @@ def foreseen(plan: Plan) -> list[Part]:
     return parts
 
 
+def _again(plan: Plan) -> list[Part]:
+    return [
+        Part("known-media", "reading what was fetched before"),
+        Part("ask-again", "listing what is asked for again"),
+        Part(MEDIA, "fetching from the web", _FETCH),
+        Part("fetch", "reading what was fetched"),
+    ]
+
+
 def _read(plan: Plan) -> Iterator[Part]:
     if plan.references:
         yield Part("references", "reading evaluation sets")
@@ -40,7 +50,7 @@ def _read(plan: Plan) -> Iterator[Part]:
     for kind, name in (("interleaved", "known"), ("pairs", "pair-known"), ("clips", "clip-known")):
         if plan.onto is not None and kind in plan.config.kinds:
             yield Part(name, "reading what is there")
-    if plan.known_media:
+    if plan.known_media and not plan.retries:
         yield Part("known-media", "reading what was fetched before")
     yield Part("urls", "comparing addresses")
 
@@ -66,6 +76,9 @@ _COMPARE: dict[str, Callable[[Plan], Iterator[Part]]] = {"interleaved": _compare
 
 
 def _fetch(plan: Plan, kinds: Sequence[str]) -> Iterator[Part]:
+    if plan.retries:
+        yield Part("located", "placing what was fetched")
+        return
     if not plan.config.media.from_build:
         for kind in kinds:
             name = {"interleaved": "ask-images", "pairs": "ask-pair-images", "clips": "ask-videos"}[kind]

@@ -17,6 +17,7 @@ from crawlers.warc import read_captures
 from crawlers.warc_records import Capture, page_of_capture
 from jobs.config import BuildConfig, warc_settings
 from jobs.engine.isolation import Isolated
+from jobs.phases.late import late_of, only_late
 from jobs.phases.recipe import Recipe
 from jobs.phases.referred import Referred
 from jobs.phases.sizes import put_sizes
@@ -95,7 +96,8 @@ def extract(task: Task, recipe: Recipe, takers: Sequence[Callable[[Task, Wanted]
     wanted, places = Wanted(task), Captures(task)
     opened = [taker(task, wanted) for taker in takers]
     read = task.enter(Isolated(recipe.read, task.config.isolation))
-    for number in task.plan.inputs_of(task.index):
+    late = late_of(task)
+    for number in task.plan.inputs_of(task.index) if late is None or late else ():
         pages = pages_in(task, number, places.add)
         for _ in each(partial(_take, task, number, read, opened), pages, task.tally):
             task.tally.kept("page")
@@ -147,7 +149,8 @@ def _take(
     page = page_of_capture(
         capture, task.plan.uid_of(number, capture.number), task.plan.inputs[number].url, task.config.warc
     )
-    found = read(page)
+    found, late = read(page), late_of(task)
+    found = found if late is None else only_late(found, late)
     for taker in takers:
         taker.take(found)
 

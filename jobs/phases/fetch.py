@@ -20,6 +20,7 @@ from crawlers.proxies import check_proxies
 from crawlers.scope import partition_of
 from jobs.crawl.media import ASKED, fetch_wanted
 from jobs.crawl.mirror import at_hand
+from jobs.phases.late import CAME, FETCH_NAME, number_of
 from jobs.phases.run import Phases
 from jobs.phases.task import Fetched, Memory, Phase, Task
 from schemas.buckets import bucket_of, first_of_each
@@ -33,7 +34,7 @@ from schemas.urls import absolute_url, media_key
 MEDIA = "media"  # the folder of what was fetched, laid out as that of a crawl
 _WARCS, FRONTIERS = "media/warc", "media/work/frontier"
 _FRONTIER = ".sqlite"  # behind the number of a worker
-_ROWS = {ASKED: pa.binary()}
+ASKED_ROWS = {ASKED: pa.binary()}
 _OUTCOMES = {
     "key": pa.binary(),
     "file": pa.string(),  # "" where there is a reason
@@ -60,7 +61,7 @@ class Asks:
 
     def __init__(self, task: Task, deny: DenyList, captured: Collection[bytes]) -> None:
         self._partitions = task.memory.fetched.partitions
-        self._rows, self._deny, self._captured = task.writer("asked", _ROWS), deny, captured
+        self._rows, self._deny, self._captured = task.writer("asked", ASKED_ROWS), deny, captured
         self._asked: set[bytes] = set()
 
     def add(self, candidates: Sequence[str], kind: str) -> None:
@@ -86,9 +87,16 @@ def fetch_media(phases: Phases, asking: Sequence[Phase], wanting: Sequence[Phase
     Raises `SettingsError` where a build that is to be read from has fetched nothing or credentials of a proxy are
     missing, and `CrawlError`.
     """
-    media, store = phases.plan.config.media, phases.store
-    if not is_fetching(media):
+    if not is_fetching(phases.plan.config.media):
         return
+    if not phases.plan.retries:  # which has fetched before it reads a page
+        fetch_asked(phases, asking, status_port)
+    phases.run(LOCATED, wanting)
+
+
+def fetch_asked(phases: Phases, asking: Sequence[Phase], status_port: int = 0) -> None:
+    """The same up to what became of each address."""
+    media, store = phases.plan.config.media, phases.store
     check_proxies(media.fetch.proxies)
     source = Store(media.from_build) if media.from_build else store
     fetched = _fetched(store, source, media)
@@ -106,7 +114,6 @@ def fetch_media(phases: Phases, asking: Sequence[Phase], wanting: Sequence[Phase
             with phases.shown.stage(MEDIA) as shown:
                 fetch_wanted(store, MEDIA, config, deny, files, phases.engine, media.max_hours, shown, status_port)
     phases.run(FETCH)
-    phases.run(LOCATED, wanting)
 
 
 def fetched_archives(memory: Memory) -> list[str]:
@@ -141,12 +148,17 @@ def read_frontier(task: Task) -> None:
     outcomes, fetched = task.writer("outcomes", _OUTCOMES), task.memory.fetched
     name = fetched.frontiers[task.index]
     build = "".join(name.rpartition("-")[:2])  # archives of an append are named for it, as its frontiers are
+    came = set[int]()
     with at_hand(Store(fetched.output), f"{FRONTIERS}/{name}") as path:
         for found in read_outcomes(path):
             place = found.place
             where = ("", -1, -1) if place is None else (build + place.file, place.offset, place.length)
             row = (found.key, *where, found.record_url, found.reason, found.detail)
             outcomes.add(bucket_of(found.key, task.plan.buckets), *row, size=300)
+            if task.plan.retries and place is not None:
+                came.add(number_of(found.key))
+    if task.plan.retries:
+        task.put(CAME, np.array(sorted(came), "<i8").tobytes())
 
 
 def locate(task: Task, wanting: Sequence[Phase]) -> None:
@@ -167,5 +179,5 @@ def locate(task: Task, wanting: Sequence[Phase]) -> None:
     located.add_table(found.column("partition").to_numpy().astype(np.int32), found)
 
 
-FETCH = Phase("fetch", "fetched", read_frontier)
+FETCH = Phase(FETCH_NAME, "fetched", read_frontier)
 LOCATED = Phase("located", "buckets", locate)

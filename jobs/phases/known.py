@@ -179,6 +179,6 @@ def supersede(task: Task, kind: str, phases: Sequence[Phase], sparing: Sequence[
             task.tally.drop(DropRow(row["url"], item, reason, detail, row[KINDS[kind].page_column]))
 
 
-SUPERSEDE = Phase("supersede", "known_pages", supersede)
-SUPERSEDE_PAIRS = Phase("pair-supersede", "known_pairs", supersede)
-SUPERSEDE_CLIPS = Phase("clip-supersede", "known_clips", supersede)
+SUPERSEDE = Phase("supersede", "known_pages", supersede, counts_again=True)
+SUPERSEDE_PAIRS = Phase("pair-supersede", "known_pairs", supersede, counts_again=True)
+SUPERSEDE_CLIPS = Phase("clip-supersede", "known_clips", supersede, counts_again=True)

@@ -66,6 +66,7 @@ class Onto(msgspec.Struct, frozen=True):
     archives: list[str] = []  # what it was built of: revisit records of new archives may refer to them
     media: list[str] = []  # archives of what was fetched for it
     frontiers: list[str] = []  # which say what lies in those, by their names in the dataset
+    retries: bool = False  # its own inputs are read again, for what wants media that were asked for again and came
 
 
 #: Below it are uids that stand for samples of the dataset that is added to: their keys. An input has 2^40 of its own.
@@ -114,6 +115,11 @@ class Plan(msgspec.Struct, frozen=True):
     def known_media(self) -> list[str]:
         """A frontier of each task over what was fetched for the dataset before."""
         return self.onto.frontiers if self.onto is not None else []
+
+    @property
+    def retries(self) -> bool:
+        """Whether it makes again what wants media that failed in builds before it, and have come since."""
+        return self.onto is not None and self.onto.retries
 
     @property
     def known_pages(self) -> int:

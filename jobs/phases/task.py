@@ -18,7 +18,7 @@ from jobs.phases.plan import Plan, read_plan
 from schemas.builds import added_to
 from schemas.commits import Attempt, Commit, StagedFile
 from schemas.drop_files import DropFile
-from schemas.drops import Tally
+from schemas.drops import Counts, Tally
 from schemas.shards import ShardInfo
 from schemas.shuffle import FLUSH_BYTES, BucketReader, BucketWriter
 from schemas.storage import Store, new_attempt
@@ -140,6 +140,7 @@ class Phase(msgspec.Struct, frozen=True):
         "known_pages", "known_pairs", "known_clips", "known_media",
     ]  # fmt: skip
     body: Callable[..., None]  # of the task, and of the arguments that the phase is run with
+    counts_again: bool = False  # in a build that retries; what others see of its pages was counted when they came
 
     def size(self, memory: Memory) -> int:
         """The number of tasks."""
@@ -258,6 +259,11 @@ def files_of_phase(phase: Phase, name: str, bucket: int, memory: Memory, merged:
     return [file_of(phase.name, index, f"{name}{ROWS}") for index in range(phase.size(memory))]
 
 
+def silent_tally() -> Tally:
+    """Of what another task counts."""
+    return Tally(lambda row: None)
+
+
 def run_task(
     phase: Phase, run: Run, arguments: Sequence[Any], index: int, merged: Mapping[str, Merged] = NONE_MERGED
 ) -> Commit:
@@ -266,10 +272,13 @@ def run_task(
     with Attempt(memory.store, phase.name, index) as attempt:
         drops = DropFile(attempt, f"drops/{phase.name}-{index:06d}.parquet")
         with drops, ExitStack() as stack:
-            task = Task(phase, index, memory, merged, attempt, Tally(drops.add), stack)
+            is_silent = memory.plan.retries and not phase.counts_again
+            tally = silent_tally() if is_silent else Tally(drops.add)
+            task = Task(phase, index, memory, merged, attempt, tally, stack)
             phase.body(task, *arguments)
         shards = task.finish_shards()  # their marks come last of all files: from then on a reader may trust a shard
-        return attempt.commit(task.tally.counts(), shards, task.unfinished)
+        counts = Counts() if is_silent else task.tally.counts()
+        return attempt.commit(counts, shards, task.unfinished)
 
 
 def file_of(phase: str, index: int, name: str) -> str:

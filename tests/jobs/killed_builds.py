@@ -2,9 +2,9 @@
 
     python -m tests.jobs.killed_builds OUT ARCHIVE SETTING ...
 
-takes commands, a line each: `start` begins a build, or goes on with it, `kill` ends it by SIGKILL with all its
-processes, `wait` waits for its end. Each is answered when it is done: `kill` by `killed`, or by `ended` where the build
-was over, `wait` by its exit code. It ends with its input.
+takes commands, a line each: `start` begins a build, or goes on with it, `retry` one that asks again for what failed,
+`kill` ends it by SIGKILL with all its processes, `wait` waits for its end. Each is answered when it is done: `kill` by
+`killed`, or by `ended` where the build was over, `wait` by its exit code. It ends with its input.
 """
 
 import functools
@@ -44,13 +44,13 @@ def killed_build(out: Path, archive: Path, settings: Sequence[str]) -> Iterator[
         process.communicate(timeout=30)
 
 
-def one_build(out: str, archive: str, settings: Sequence[str]) -> None:
+def one_build(out: str, archive: str, settings: Sequence[str], retry: bool = False) -> None:
     os.setsid()
     silent = os.open(os.devnull, os.O_WRONLY)
     os.dup2(silent, 1)
     os.dup2(silent, 2)
     with warm_fork_server():
-        build(out, [archive], load_config("default", list(settings)), EngineSettings(engine="inline"))
+        build(out, [archive], load_config("default", list(settings)), EngineSettings(engine="inline"), retry=retry)
 
 
 def killed(pid: int) -> str:
@@ -69,6 +69,8 @@ def main(out: str, archive: str, *settings: str) -> None:
         match line.strip():
             case "start":
                 pid, answer = forked(functools.partial(one_build, out, archive, settings)), "started"
+            case "retry":
+                pid, answer = forked(functools.partial(one_build, out, archive, settings, True)), "started"
             case "kill":
                 answer, pid = killed(pid), 0
             case "wait":

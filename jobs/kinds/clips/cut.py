@@ -16,10 +16,11 @@ from jobs.kinds.shards import Shards
 from jobs.phases.extract import EXTRACT
 from jobs.phases.fetch import Asks
 from jobs.phases.known import KeysWriter
+from jobs.phases.late import late_of
 from jobs.phases.media import first_good, open_media, read_locations
 from jobs.phases.recipe import Recipe
 from jobs.phases.scoring import Hosts, open_models
-from jobs.phases.task import Phase, Task
+from jobs.phases.task import Phase, Task, silent_tally
 from pipeline.consent import honour_image_consent
 from pipeline.video.clips import CutVideo
 from schemas.deny import DenyList, read_deny_list
@@ -42,11 +43,13 @@ def make_clips(task: Task, recipe: Recipe, hosts: Hosts) -> None:
     make = _Make(task, media, deny, cut, ClipJudge(task, models), shards, clip_keys_writer(task))
     videos = _videos(task, task.tally)
     known = KnownVideos(task, {media_key(video.url) for video in videos})
+    late = late_of(task)
     for number, video in enumerate(videos):
         task.at(number, len(videos))
         key = media_key(video.url)
         try:
-            if known.stays(key, characters_of(video.texts)):
+            is_better = late is not None and late.any_of((*video.candidates, *video.tracks))
+            if known.stays(key, characters_of(video.texts) + is_better):
                 raise Drop("duplicate_video", "its clips are there")
             make(number, video)
         except Drop as drop:
@@ -61,7 +64,7 @@ def ask_for_videos(task: Task) -> None:
     deny = read_deny_list(task.store)
     captured = read_locations(task, located_as(task.plan, task.index), fetched=False).places
     asks, judge = Asks(task, deny, captured), ClipJudge(task, None)
-    for video in _videos(task, Tally(lambda row: None)):  # who cuts them counts them
+    for video in _videos(task, silent_tally()):  # who cuts them counts them
         try:
             judge.may_have_caption(video)
         except Drop:
@@ -151,4 +154,4 @@ def _drop(tally: Tally, video: VideoDraft, reason: str, detail: str) -> None:
 
 
 ASK_VIDEOS = Phase("ask-videos", "partitions", ask_for_videos)
-CLIPS_PHASE = Phase("clips", "partitions", make_clips)
+CLIPS_PHASE = Phase("clips", "partitions", make_clips, counts_again=True)

@@ -12,6 +12,7 @@ from crawlers.url_lists import BadRow, columns_of, read_fields, text_of
 from jobs.engine.isolation import Isolated
 from jobs.kinds.clips.source import address_of
 from jobs.phases.extract import Wanted
+from jobs.phases.late import late_of
 from jobs.phases.plan import Plan
 from jobs.phases.recipe import Recipe
 from jobs.phases.steps import Extracted
@@ -72,10 +73,13 @@ def check_list(url: str) -> None:
 def read_video_list(task: Task, recipe: Recipe) -> None:
     """Read one list of videos: what of them is to be looked for in archives is asked for like that of pages."""
     taker, judge, folder = TakeVideos(task, Wanted(task)), None, task.config.videos_folder
+    late = late_of(task)
     if recipe.has_video_steps:
         judge = Guarded(task.enter(Isolated(recipe.judge_video, task.config.isolation)))
     for video in _videos_of(task.plan.video_lists[task.index].url, task.index, folder, task.tally):
         try:
+            if late is not None and not late.any_of((*video.candidates, *video.tracks)):
+                continue
             video = without_personal_data(video, task.config.pii)
             taker.add(judge(video) if judge is not None else video)
             task.tally.kept("video")

@@ -1,7 +1,7 @@
 """The drafts of one slice get their images; what the counts over the corpus found too often is left out before."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
 import msgspec
@@ -19,18 +19,19 @@ from jobs.phases.frequency import (
     frequent_keys,
     losing_phases,
 )
+from jobs.phases.late import is_late, late_of
 from jobs.phases.media import first_good, open_media, read_locations, unless_denied
 from jobs.phases.recipe import Recipe
 from jobs.phases.references import image_index
 from jobs.phases.slices import read_drafts
-from jobs.phases.task import Phase, Task
+from jobs.phases.task import Phase, Task, silent_tally
 from pipeline.corpus_rules import without_frequent
 from pipeline.decontamination import checked
 from pipeline.interleave import Illustration
 from pipeline.text.rules import text_rules
 from schemas.deny import DenyList, read_deny_list
 from schemas.documents import Draft, StoredImage
-from schemas.drops import Drop, DropRow, Guarded, Tally, each, on_page
+from schemas.drops import Drop, DropRow, Guarded, Tally, counted, each, on_page
 from schemas.urls import media_key
 
 
@@ -43,8 +44,9 @@ def fetch_images(task: Task, recipe: Recipe) -> None:
     use = unless_denied(deny.hashes, checked(decode, task.memory.once(image_index)))
     staging, contents = Staging(task), Counter[bytes]()
 
-    drafts = media.prefetch(_survivors(task, tally, deny), lambda draft: [ref.candidates for ref in draft.images])
-    for page in each(partial(attach_images, media, use, tally, deny=deny), drafts, tally):
+    is_new = is_late(late_of(task))
+    drafts = media.prefetch(_to_make(task, tally, deny), lambda draft: [ref.candidates for ref in draft.images])
+    for page in each(partial(attach_images, media, use, tally, deny=deny, is_new=is_new), drafts, tally):
         tally.kept("page")
         stage(staging, page)
         for item in page.shown:
@@ -57,9 +59,16 @@ def ask_for_images(task: Task) -> None:
     deny = read_deny_list(task.store)
     captured = read_locations(task, task.slice.partition, None if task.slice.is_whole else _wanted(task), fetched=False)
     asks = Asks(task, deny, captured.places)
-    for draft in _survivors(task, Tally(lambda row: None), deny):  # who opens the images counts them
+    for draft in _survivors(task, silent_tally(), deny):  # who opens the images counts them
         for image in draft.images:
             asks.add(image.candidates, "image")
+
+
+def _to_make(task: Task, tally: Tally, deny: DenyList) -> Iterator[Draft]:
+    """The drafts of a slice whose images are opened. Those that are made again were judged when they came."""
+    if not task.plan.retries:
+        return _survivors(task, tally, deny)
+    return counted(_survivors(task, silent_tally(), deny), "page", tally)
 
 
 def _survivors(task: Task, tally: Tally, deny: DenyList) -> Iterator[Draft]:
@@ -81,19 +90,22 @@ def attach_images(
     tally: Tally,
     draft: Draft,
     deny: DenyList = DenyList(),
+    is_new: Callable[[Iterable[str]], bool] = lambda urls: True,
 ) -> PageWithImages:
-    """Give a draft its images. One that fails is dropped alone; raises `Drop("no_image_left")` when none is left."""
-    shown = {}
-    tally.saw("image", len(draft.images))
+    """Give a draft its images. One that fails is dropped alone; raises `Drop("no_image_left")` when none is left.
+    Images by whose addresses they are not new were counted by another build."""
+    shown, silent = {}, silent_tally()
     for ref in draft.images:
+        told = tally if is_new(ref.candidates) else silent
+        told.saw("image")
         try:
             if any(deny.denies(url) for url in ref.candidates):
                 raise Drop("denied")
             url, image = first_good(media, use, ref.candidates)
         except Drop as drop:
-            tally.drop(DropRow(ref.url, "image", drop.reason, on_page(drop.detail, draft.url), draft.url))
+            told.drop(DropRow(ref.url, "image", drop.reason, on_page(drop.detail, draft.url), draft.url))
         else:
-            tally.kept("image")
+            told.kept("image")
             shown[ref] = Illustration(ref, url, image)
     if not shown:
         raise Drop("no_image_left", f"of {len(draft.images)}")
@@ -138,4 +150,4 @@ def _wanted(task: Task) -> set[bytes]:
 
 
 ASK_IMAGES = Phase("ask-images", "slices", ask_for_images)
-ASSEMBLE = Phase("assemble", "slices", fetch_images)
+ASSEMBLE = Phase("assemble", "slices", fetch_images, counts_again=True)

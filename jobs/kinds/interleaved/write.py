@@ -58,4 +58,4 @@ def without_frequent_content(frequent: set[bytes], tally: Tally, page: PageWithI
     return msgspec.structs.replace(page, shown=kept, contents=contents)
 
 
-PUBLISH = Phase("publish", "slices", write_pages)
+PUBLISH = Phase("publish", "slices", write_pages, counts_again=True)

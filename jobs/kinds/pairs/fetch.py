@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any
 
 import msgspec
 import pyarrow as pa
@@ -21,13 +20,13 @@ from jobs.phases.media import Located, first_good, open_media, read_locations, u
 from jobs.phases.recipe import Recipe
 from jobs.phases.references import image_index, text_index
 from jobs.phases.slices import rows_of_slice
-from jobs.phases.task import Phase, Task
+from jobs.phases.task import Phase, Task, silent_tally
 from pipeline.decontamination import checked
 from pipeline.text.keys import text_key
 from schemas.buckets import bucket_of
 from schemas.deny import DenyList, read_deny_list
 from schemas.documents import StoredImage
-from schemas.drops import Drop, Guarded, Tally, each, on_page
+from schemas.drops import Drop, Guarded, Tally, counted, each, on_page
 from schemas.pairs import PairRef
 from schemas.urls import media_key
 
@@ -41,7 +40,7 @@ def fetch_pair_images(task: Task, recipe: Recipe) -> None:
     staging, contents = Staging(task), task.writer("contents", CONTENTS)
     replacing = Replacing(task, [(PAIR_COUNTS, task.slice.partition)])
 
-    pairs = media.prefetch(_survivors(task, tally, deny), lambda ref: [ref.candidates])
+    pairs = media.prefetch(_to_open(task, tally, deny), lambda ref: [ref.candidates])
     for fetched in each(partial(fetch_pair, media, use), pairs, tally):
         tally.kept("pair")
         stage(staging, fetched)
@@ -56,13 +55,20 @@ def ask_for_pair_images(task: Task) -> None:
     """Tell what the pairs of one slice want of the web."""
     deny = read_deny_list(task.store)
     asks = Asks(task, deny, _located(task, fetched=False).places)
-    for ref in _survivors(task, Tally(lambda row: None), deny):  # who opens the images counts them
+    for ref in _survivors(task, silent_tally(), deny):  # who opens the images counts them
         asks.add(ref.candidates, "image")
+
+
+def _to_open(task: Task, tally: Tally, deny: DenyList) -> Iterator[PairRef]:
+    """The pairs of a slice whose images are opened. Those that are made again were judged when they came."""
+    if not task.plan.retries:
+        return _survivors(task, tally, deny)
+    return counted(_survivors(task, silent_tally(), deny), "pair", tally)
 
 
 def _survivors(task: Task, tally: Tally, deny: DenyList) -> Iterator[PairRef]:
     """The pairs of a slice whose images are wanted, in the order of their samples."""
-    return each(_judge(task, deny), counted(_pairs(task, tells=True), tally), tally)
+    return each(_judge(task, deny), counted(_pairs(task, tells=True), "pair", tally), tally)
 
 
 def _open_source(task: Task) -> MediaSource:
@@ -90,12 +96,6 @@ def _pairs(task: Task, tells: bool = False) -> Iterator[PairRef]:
             if tells:
                 task.at(place, len(table))
             yield msgspec.json.decode(packed.as_py(), type=PairRef)
-
-
-def counted(items: Iterator[Any], tally: Tally) -> Iterator[Any]:
-    for item in items:
-        tally.saw("pair")
-        yield item
 
 
 def _judge(task: Task, deny: DenyList) -> Callable[[PairRef], PairRef]:
@@ -136,4 +136,4 @@ def fetch_pair(media: MediaSource, use: Callable[[Media], StoredImage], ref: Pai
 
 
 ASK_PAIR_IMAGES = Phase("ask-pair-images", "slices", ask_for_pair_images)
-PAIR_IMAGES = Phase("pair-images", "slices", fetch_pair_images)
+PAIR_IMAGES = Phase("pair-images", "slices", fetch_pair_images, counts_again=True)

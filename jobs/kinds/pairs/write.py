@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from jobs.kinds.pairs.count import PAIR_COUNTS
-from jobs.kinds.pairs.fetch import PAIR_IMAGES, counted
+from jobs.kinds.pairs.fetch import PAIR_IMAGES
 from jobs.kinds.pairs.known import KNOWN_CONTENTS, REPLACES, PairKeysWriter, Replacing, sample_of, slice_of_known
 from jobs.kinds.pairs.pair import FetchedPair, add_pair, staged_pairs
 from jobs.kinds.shards import Shards
@@ -20,7 +20,7 @@ from jobs.phases.scoring import Hosts, Judge, ModelHost, open_models, screened_b
 from jobs.phases.task import Phase, Task
 from pipeline.captions import CaptionRules, choose_caption, judge_caption
 from schemas.buckets import first_of_each
-from schemas.drops import Drop, DropRow, each, on_page
+from schemas.drops import Drop, DropRow, counted, each, on_page
 from schemas.kinds import PAIRS
 from schemas.pairs import Caption
 from schemas.shuffle import BucketWriter
@@ -55,7 +55,7 @@ def _tell_replaced(task: Task, rows: pa.Table, replaces: BucketWriter) -> None:
             replaces.add(int(slices[by]), ids[by].as_py(), group, sample, detail, size=200)
 
 
-PAIR_CONTENTS = Phase("pair-contents", "buckets", find_equal_pairs)
+PAIR_CONTENTS = Phase("pair-contents", "buckets", find_equal_pairs, counts_again=True)
 
 
 def write_pairs(task: Task, hosts: Hosts) -> None:
@@ -70,7 +70,7 @@ def write_pairs(task: Task, hosts: Hosts) -> None:
     again: set[bytes] = set()
     for table in task.groups(PAIR_CONTENTS, "lost"):
         again.update(table.column("id").to_pylist())
-    staged = counted(staged_pairs(task, PAIR_IMAGES), tally)
+    staged = counted(staged_pairs(task, PAIR_IMAGES), "pair", tally)
     pairs = each(partial(_refuse_again, again), staged, tally)
     for pair in score_pairs(task, pairs, hosts):
         tally.kept("pair")
@@ -147,4 +147,4 @@ def _drop(task: Task, pair: FetchedPair, drop: Drop) -> None:
     task.tally.drop(DropRow(pair.url, "pair", drop.reason, detail, pair.page_url))
 
 
-PAIR_PUBLISH = Phase("pair-publish", "slices", write_pairs)
+PAIR_PUBLISH = Phase("pair-publish", "slices", write_pairs, counts_again=True)

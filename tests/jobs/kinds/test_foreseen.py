@@ -77,6 +77,20 @@ def test_of_a_build_that_fetches(tmp_path: Path, web: WebServer) -> None:
     assert "known-media" in added.entered
 
 
+def test_of_another_try_for_what_was_added_to(tmp_path: Path, web: WebServer) -> None:
+    """It fetches before it reads."""
+    web.routes[f"{CDN}/1.jpg"] = Reply(b"busy", status=503)
+    config = load_config("default", settings(web, "kinds=[interleaved,pairs]", delay_s=0.0))
+    build(str(tmp_path / "out"), [str(archive(tmp_path, pages=4))], config, INLINE)
+    (tmp_path / "more").mkdir()
+    append(str(tmp_path / "out"), [str(archive(tmp_path / "more", pages=6))], config, INLINE)
+    web.routes[f"{CDN}/1.jpg"] = Reply(photo(1), "image/jpeg")
+    again = Watched()
+    assert len(build(str(tmp_path / "out"), [], config, INLINE, retry=True, shown=again).builds) == 3
+    again.agree()
+    assert list(again.entered).index("media") < list(again.entered).index("extract")
+
+
 def test_of_pairs_of_a_list(tmp_path: Path, web: WebServer) -> None:
     rows = [{"url": f"http://{CDN}/{number}.jpg", "text": f"A red bridge over river {number}"} for number in range(3)]
     path = tmp_path / "list.jsonl"
