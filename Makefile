@@ -131,7 +131,8 @@ bench-extract: .venv/installed-dev
 .venv-img2dataset/installed: constraints-img2dataset.txt | .venv/bin/python
 	@rm -rf .venv-img2dataset && .venv/bin/python -m venv .venv-img2dataset && \
 	  .venv-img2dataset/bin/python -m pip install --quiet --disable-pip-version-check --retries 2 --timeout 60 \
-	    --constraint constraints-img2dataset.txt img2dataset || { rm -rf .venv-img2dataset; exit 1; }
+	    --constraint constraints-img2dataset.txt img2dataset && .venv-img2dataset/bin/python -c 'import img2dataset' || \
+	  { rm -rf .venv-img2dataset; exit 1; }
 	@touch $@
 
 # For weft fetch-pairs --downloader img2dataset.

@@ -1,8 +1,9 @@
 """How long a step waits for a checkpoint: `python -m benchmarks.checkpoint_wait --gb 1`.
 
 A model whose new weights and optimiser have that size is trained on nothing (gradients of 0), and saved three times as
-`weft train` does. Printed are the seconds that a step waits for the copy, those until the checkpoint is whole, and how
-long steps take meanwhile beside undisturbed ones. A GPU: `--device cuda --gb 10`. `--output` may be a URL.
+`weft train` does, after some steps. Printed are the seconds that a step waits for the copy, those until the checkpoint
+is whole, and how long steps take meanwhile beside undisturbed ones. `--output` may be a URL.
+On a GPU: `--device cuda --gb 10`.
 """
 
 import argparse
@@ -31,6 +32,7 @@ def main() -> None:
     parser.add_argument("--gb", type=float, default=1.0, help="of weights and optimiser")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--output", default="")
+    parser.add_argument("--before", type=float, default=2.0, help="seconds a GB of steps before the first save")
     parser.add_argument("--threads", type=int, default=0, help="of torch; 0 leaves it to torch")
     arguments = parser.parse_args()
     device = torch.device(arguments.device)
@@ -38,16 +40,19 @@ def main() -> None:
         torch.set_num_threads(arguments.threads)
     with tempfile.TemporaryDirectory() as folder:
         output = arguments.output or str(Path(folder) / "run")
-        measure(max(1, round(arguments.gb * 1e9 / BLOCK)), device, output)
+        measure(max(1, round(arguments.gb * 1e9 / BLOCK)), device, output, arguments.before * arguments.gb)
 
 
-def measure(layers: int, device: torch.device, output: str) -> None:
+def measure(layers: int, device: torch.device, output: str, before_s: float) -> None:
     parallel, optimiser = trained(layers, device)
     size = sum(parameter.numel() for parameter in parallel.model.trainable_parameters().values())
     print(f"{12 * size / 1e9:.2f} GB of weights and optimiser on {device}")
     quiet = [step(optimiser, device) for _ in range(4)][1:]
     config = TrainConfig(output=output, checkpoint=CheckpointSettings(keep_latest=1))
     saver = Saver(config, parallel, optimiser, Processes(0, 1, device))
+    began = time.perf_counter()
+    while time.perf_counter() - began < before_s:  # a run has taken the memory of its copies long before
+        step(optimiser, device)
     for number in range(1, SAVES + 1):
         began, began_cpu = time.perf_counter(), time.thread_time()
         saver.begin(number, {}, {})

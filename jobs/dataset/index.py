@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from jobs.dataset.tables import Tables, literals
+from jobs.dataset.tables import Tables, literals, storage_said
 from schemas.shards import Shard
 from schemas.storage import Store
 
@@ -37,6 +37,10 @@ _NUMBERS = re.compile(r"(?:DOUBLE|FLOAT|FLOAT16|U?(?:TINY|SMALL|BIG)?INT(?:EGER)
 
 class QueryError(Exception):
     """The query is wrong, is not one that only reads, or took too long. The message is for whoever wrote it."""
+
+
+class StorageError(QueryError, OSError):
+    """The storage failed while a query read it; the same query may go well later."""
 
 
 class Rows(msgspec.Struct, frozen=True):
@@ -252,4 +256,6 @@ def _only_reading(cursor: duckdb.DuckDBPyConnection, sql: str) -> None:
 def _explained(error: duckdb.Error, timeout_s: float | None) -> QueryError:
     if isinstance(error, duckdb.InterruptException):
         return QueryError(f"took longer than {timeout_s:g} s" if timeout_s else "took too long")
+    if said := storage_said(error):
+        return StorageError(said)
     return QueryError(str(error))

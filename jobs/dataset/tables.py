@@ -47,8 +47,10 @@ class Tables:
         try:
             for table, paths in files.items():
                 self._define(table, paths)
-        except duckdb.IOException as error:
-            raise OSError(str(error)) from None
+        except duckdb.Error as error:
+            if said := storage_said(error):
+                raise OSError(said) from None
+            raise
 
     def path(self, name: str) -> str:
         return _path(self.store, name)
@@ -100,6 +102,13 @@ class Tables:
             if self.live[kind].superseded
             else select
         )
+
+
+def storage_said(error: duckdb.Error) -> str:
+    """In a line, what the storage said for which a query failed; empty where that was not the reason."""
+    # What a file system written in Python raises comes without a class, and with its trace.
+    message, trace, _ = str(error).partition("\n\nAt:\n")
+    return message.partition("\n")[0] if trace or isinstance(error, duckdb.IOException) else ""
 
 
 def literals(values: Sequence[str]) -> str:

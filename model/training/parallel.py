@@ -3,7 +3,7 @@
 import datetime
 import os
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from functools import partial
 from typing import Any
 
@@ -77,8 +77,13 @@ def join(settings: ParallelSettings) -> Iterator[Processes]:
         backend = "nccl" if device.type == "cuda" else "gloo"
         store = _meeting_place(timeout).next()
         dist.init_process_group(backend, store=store, rank=rank, world_size=world, timeout=timeout)
+    processes = Processes(rank, world, device)
     try:
-        yield Processes(rank, world, device)
+        yield processes
+        if ours:
+            # What is still on its way, as layers gathered ahead, must not arrive when this process is at its end.
+            with suppress(RuntimeError):  # another may have failed, and is gone
+                processes.wait()
     finally:
         if ours:
             dist.destroy_process_group()

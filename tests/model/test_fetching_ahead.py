@@ -71,13 +71,20 @@ def test_once_a_lane_runs_no_shard_is_fetched_in_its_turn(
         fetched.append(threading.current_thread().name)
         original(cache, store, name, place)
 
+    asked = FetchingAhead.ask
+
+    def done_at_once(ahead: FetchingAhead, store: Store, name: str) -> bool:
+        """Training takes longer than fetching."""
+        taken = asked(ahead, store, name)
+        for fetch in ahead._asked.values():
+            fetch.result()
+        return taken
+
     monkeypatch.setattr(Cache, "_fetch", noted)
+    monkeypatch.setattr(FetchingAhead, "ask", done_at_once)
     given, files = config(remote, cache=str(tmp_path / "cache")), list_shards(remote)
     readers = Readers(given, [files])
     for output in Lane(given, some_tokens(), 0, files, 1, LaneState(), readers.of_dataset[0]).rows():
-        assert readers._fetching is not None
-        for fetch in readers._fetching._asked.values():  # training takes longer than fetching
-            fetch.result()
         if output.row is None:
             break
     readers.close()

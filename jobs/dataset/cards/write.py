@@ -13,7 +13,7 @@ import msgspec
 from jobs.dataset.cards.croissant import croissant
 from jobs.dataset.cards.facts import CardFacts, Publisher, card_facts
 from jobs.dataset.cards.readme import readme
-from jobs.dataset.index import Index, QueryError
+from jobs.dataset.index import Index, QueryError, StorageError
 from schemas.dataset import DATASET, read_dataset
 from schemas.shards import promised
 from schemas.storage import Store
@@ -46,6 +46,8 @@ def refresh_cards(store: Store) -> None:
         return
     try:
         left = write_cards(store, card.publisher)[1]
+    except StorageError:  # a rerun writes what is missing
+        raise
     except QueryError as error:  # of a layout that nobody foresaw: the dataset is complete all the same
         logger.warning("no card was written: %s", error)
         return

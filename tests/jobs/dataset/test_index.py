@@ -11,13 +11,15 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import fsspec
 import pyarrow.parquet as pq
 import pytest
 
 from jobs.cli import main
-from jobs.dataset.index import Index, QueryError
+from jobs.dataset.cards.write import refresh_cards
+from jobs.dataset.index import Index, QueryError, StorageError
 from schemas.storage import Store
 
 
@@ -128,6 +130,52 @@ def test_a_dataset_that_lies_elsewhere_is_read_in_place(looked_at: Path) -> None
         with pytest.raises(QueryError):
             index.ask("SELECT * FROM read_text('/etc/hostname')")
     memory.rm("/elsewhere", recursive=True)
+
+
+@pytest.fixture
+def elsewhere(looked_at: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """The dataset at memory://elsewhere; files with names that end as what is added to the list cannot be opened."""
+    memory, failing = fsspec.filesystem("memory"), list[str]()
+    memory.put(str(looked_at), "/elsewhere", recursive=True)
+    opened = type(memory).open
+
+    def flaky(self: Any, path: str, mode: str = "rb", **options: Any) -> Any:
+        if mode == "rb" and path.endswith(tuple(failing)):
+            raise RuntimeError("the connection was cut")  # clients of object stores have errors of their own
+        return opened(self, path, mode, **options)
+
+    monkeypatch.setattr(type(memory), "open", flaky)
+    yield failing
+    memory.rm("/elsewhere", recursive=True)
+
+
+def test_a_storage_that_fails_is_told_in_a_line_and_is_no_fault_of_the_query(
+    elsewhere: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Index(Store("memory://elsewhere")) as index:
+        elsewhere.append(".parquet")
+        with pytest.raises(StorageError, match=r"^RuntimeError: the connection was cut$"):
+            index.ask("SELECT count(url) FROM pairs")
+        elsewhere.clear()
+        with pytest.raises(QueryError) as found:
+            index.ask("SELECT no_column FROM pairs")
+        assert not isinstance(found.value, OSError)
+        assert index.ask("SELECT count(url) FROM pairs").rows == [(13,)]
+    elsewhere.append(".parquet")
+    assert main(["query", "memory://elsewhere", "SELECT 1"]) == 1
+    assert "the connection was cut" in capsys.readouterr().err
+
+
+def test_a_card_that_the_storage_keeps_from_being_written_is_written_by_the_next_run(elsewhere: list[str]) -> None:
+    store = Store("memory://elsewhere")
+    for name in ("README.md", "croissant.json", "card.json"):
+        store.remove(name)
+    elsewhere.append(".parquet")
+    with pytest.raises(OSError, match="the connection was cut"):
+        refresh_cards(store)
+    elsewhere.clear()
+    refresh_cards(store)
+    assert store.exists("README.md")
 
 
 def test_query_prints_a_table_csv_or_json(looked_at: Path, capsys: pytest.CaptureFixture[str]) -> None:
