@@ -63,15 +63,15 @@ def assemble(config: TrainConfig, processes: Processes, make_workers: MakeWorker
     model = build_model(config, tokens, encoder_of(config), late)
     on_gpu = processes.device.type == "cuda"
     loader = Loader(
-        config.data, tokens, processes.rank, processes.world, pin=on_gpu, files=files, make_workers=make_workers
+        config.data, tokens, processes.reader, processes.readers, pin=on_gpu, files=files, make_workers=make_workers
     )
     flops = step_flops(model)
     parallel = ParallelModel(model, config.parallel, processes, config.data.packing.enabled, late)
     if config.start_from is not None and not steps_saved(config.output):
         start_from(model, config.start_from)
     optimiser = make_optimiser(parallel.model, config.optimiser)
-    # From here on each process draws for itself.
-    torch.manual_seed(config.seed + 1 + processes.rank)
+    # From here on each process draws for itself, those that read the same rows alike.
+    torch.manual_seed(config.seed + 1 + processes.reader)
     return Run(config, processes, tokens, model, parallel, optimiser, loader, held_out_files, flops)
 
 

@@ -57,6 +57,7 @@ class Mark(msgspec.Struct, frozen=True):
     step: int
     processes: int
     counters: dict[str, float]  # tokens, images, seconds: what the run has added up
+    tensor: int = 1  # so many of them read the same rows
 
 
 def steps_saved(output: str | Path) -> list[int]:
@@ -75,7 +76,7 @@ def restore(
 ) -> tuple[Mark, list[dict[str, Any]]]:
     """Load weights and optimiser, and the random generators where the number of processes is the same.
 
-    Returns the mark and the loader states of all processes that wrote it. Raises `CheckpointError`.
+    Returns the mark and the loader states of all that read rows of their own. Raises `CheckpointError`.
     """
     folder = folder_of(output, step)
     try:
@@ -92,9 +93,9 @@ def restore(
         raise CheckpointError(f"{folder} cannot be read: {short(error)}") from error
     parallel.model.load_state_dict(state["model"], strict=False)
     set_optimizer_state_dict(parallel.model, optimiser, state["optimiser"], options=_TRAINED)
-    if mark.processes == processes.world:
+    if (mark.processes, mark.tensor) == (processes.world, processes.tensor):
         _set_random_state(own[processes.rank]["random"])
-    return mark, [one["loader"] for one in own]
+    return mark, [one["loader"] for one in own[:: mark.tensor]]
 
 
 def find_checkpoint(folder: str | Path) -> str:

@@ -50,6 +50,9 @@ class ParallelSettings(Settings, frozen=True):
     strategy: Literal["ddp", "fsdp"] = "ddp"
     """With several processes: `ddp` has the whole model in each, `fsdp` shards parameters, gradients and optimiser
     state (FSDP2)."""
+    tensor: int = 1
+    """With `fsdp`: so many processes that follow one another, best on one machine, cut the layers of the frozen
+    language model among them, as its plan in transformers says, and work on the same rows."""
     precision: Literal["float32", "bfloat16"] = "float32"
     """`bfloat16`: frozen weights are stored, and activations computed, in it; what is trained stays float32."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
@@ -66,6 +69,12 @@ class ParallelSettings(Settings, frozen=True):
     """A process that waits longer than this for the others ends the run."""
     threads: int = 0
     """CPU threads of each process; 0 leaves it to torch."""
+
+    def __post_init__(self) -> None:
+        if self.tensor < 1:
+            raise ValueError("tensor is 1 or more")
+        if self.tensor > 1 and self.strategy != "fsdp":
+            raise ValueError("tensor above 1 needs strategy: fsdp")
 
 
 class CheckpointSettings(Settings, frozen=True):
@@ -254,6 +263,8 @@ def check_train_config(config: TrainConfig) -> None:
     check_config(config.data)
     if config.data.order.epochs is not None:
         raise SettingsError("data.order.epochs is for evaluation: a training run counts steps")
+    if config.parallel.tensor > 1 and (config.model.train_lm or config.model.lora is not None):
+        raise SettingsError("parallel.tensor cuts a language model that stays as it is: no train_lm, no lora")
     if config.held_out.datasets:
         check_config(held_out_loader(config))
 

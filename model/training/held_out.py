@@ -32,10 +32,10 @@ def held_out_batches(
     config: LoaderConfig, tokens: Tokens, steps: int, processes: Processes, files: list[list[TarFile]] | None = None
 ) -> list[dict[str, Batch]]:
     """The first steps of the loader, once and for all: the same batches at each measurement. `files` as for it."""
-    if processes.world > config.order.lanes:  # each process needs a lane of its own
-        order = msgspec.structs.replace(config.order, lanes=processes.world)
+    if processes.readers > config.order.lanes:  # each needs a lane of its own
+        order = msgspec.structs.replace(config.order, lanes=processes.readers)
         config = msgspec.structs.replace(config, order=order)
-    with Loader(config, tokens, processes.rank, processes.world, files=files) as loader:
+    with Loader(config, tokens, processes.reader, processes.readers, files=files) as loader:
         found = []
         for step in loader:
             found.append(step)

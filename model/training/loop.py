@@ -169,7 +169,7 @@ class _Loop:
             return
         mine = {name: list(batch.keys) for name, batch in batches.items()}
         everywhere: dict[str, list[str]] = {}
-        for of_process in self._processes.gather(mine):
+        for of_process in self._processes.gather(mine)[:: self._processes.tensor]:
             for name, keys in of_process.items():
                 everywhere.setdefault(name, []).extend(keys)
         if self._records is not None:

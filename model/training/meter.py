@@ -81,7 +81,9 @@ class Meter:
         here = torch.tensor([self._tokens, self._places, self._images, self._flops, self._wait_s], dtype=torch.float64)
         parts = [here, self._loss_S.cpu(), self._predicted_S.cpu()]
         summed = processes.sum(torch.cat([part.expand(-1) for part in parts])).cpu()
-        (tokens, places, images, flops, waited), (loss_S, predicted_S) = summed[:5].tolist(), summed[5:].chunk(2)
+        (*seen, waited), (loss_S, predicted_S) = summed[:5].tolist(), summed[5:].chunk(2)
+        # Processes that read the same rows have all counted them.
+        tokens, places, images, flops = (total / processes.tensor for total in seen)
         self._count(tokens, images, seconds)
         values = {
             f"loss/{name}": float(loss / count)

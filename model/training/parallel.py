@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.distributed as dist
@@ -19,20 +19,35 @@ from model.network.flamingo import Flamingo
 from model.network.late import Late
 from model.training.config import ParallelSettings
 from model.training.placing import make_weights, weights_by_name
+from model.training.tensor_parallel import Cut, cut_layers
 from schemas.settings import SettingsError
 
 
 class Processes:
-    """This process among those of the run. With one process every agreement is what that one says."""
+    """This process among those of the run. With one process every agreement is what that one says.
 
-    def __init__(self, rank: int, world: int, device: torch.device, group: dist.ProcessGroup | None = None) -> None:
-        self.rank, self.world, self.device, self.group = rank, world, device, group
+    `tensor` processes that follow one another share the layers of the language model, and read the same rows.
+    """
+
+    def __init__(
+        self, rank: int, world: int, device: torch.device, group: dist.ProcessGroup | None = None, tensor: int = 1
+    ) -> None:
+        self.rank, self.world, self.device, self.group, self.tensor = rank, world, device, group, tensor
 
     def apart(self) -> "Processes":
         """The same processes with agreements of their own, by way of the CPU, for another thread. All call it."""
         if self.world == 1:
             return self
-        return Processes(self.rank, self.world, torch.device("cpu"), dist.new_group(backend="gloo"))
+        return Processes(self.rank, self.world, torch.device("cpu"), dist.new_group(backend="gloo"), self.tensor)
+
+    @property
+    def reader(self) -> int:
+        """Which of `readers` this process is: those of one number read the same rows."""
+        return self.rank // self.tensor
+
+    @property
+    def readers(self) -> int:
+        return self.world // self.tensor
 
     @property
     def is_first(self) -> bool:
@@ -66,6 +81,8 @@ def join(settings: ParallelSettings) -> Iterator[Processes]:
     Raises `SettingsError` for a device that is not there, and where processes do not find one another.
     """
     world, rank = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0"))
+    if world % settings.tensor:
+        raise SettingsError(f"parallel.tensor is {settings.tensor}, of which {world} process(es) are no multiple")
     device = _device(settings, int(os.environ.get("LOCAL_RANK", "0")))
     if settings.threads:
         torch.set_num_threads(settings.threads)
@@ -77,7 +94,7 @@ def join(settings: ParallelSettings) -> Iterator[Processes]:
         backend = "nccl" if device.type == "cuda" else "gloo"
         store = _meeting_place(timeout).next()
         dist.init_process_group(backend, store=store, rank=rank, world_size=world, timeout=timeout)
-    processes = Processes(rank, world, device)
+    processes = Processes(rank, world, device, tensor=settings.tensor)
     try:
         yield processes
         if ours:
@@ -155,10 +172,14 @@ class ParallelModel:
             _store_frozen(model, lowered)
         if late is None:
             model.to(processes.device)
+        cuts: dict[str, Cut] = {}
         if self.is_sharded:
-            _shard(model, lowered, getattr(torch, settings.reduce), processes)
+            meshes = _Meshes.of(processes)
+            if meshes.tensor is not None:
+                cuts = cut_layers(model, meshes.tensor)
+            _shard(model, lowered, getattr(torch, settings.reduce), meshes)
         if late is not None:
-            make_weights(model, late, known, processes.device)
+            make_weights(model, late, known, processes.device, cuts)
         with self.autocast():
             model.settle_packing(packed)
         if settings.activation_checkpointing:
@@ -216,19 +237,40 @@ def _mean_in_half(
     return future
 
 
-def _shard(model: Flamingo, lowered: torch.dtype | None, summed: torch.dtype, processes: Processes) -> None:
+class _Meshes(NamedTuple):
+    """How the processes stand: in a row, and where they share layers those that hold the same parts in rows too."""
+
+    all: Any  # a DeviceMesh
+    alike: Any
+    tensor: dist.ProcessGroup | None  # those that share this one's layers
+
+    @classmethod
+    def of(cls, processes: Processes) -> "_Meshes":
+        from torch.distributed.device_mesh import init_device_mesh
+
+        # Without a mesh FSDP takes the GPU of a machine that has one, though the model lies on the CPU.
+        device = processes.device.type
+        whole = init_device_mesh(device, (processes.world,))
+        if processes.tensor == 1:
+            return cls(whole, whole, None)
+        grid = init_device_mesh(device, (processes.readers, processes.tensor), mesh_dim_names=("alike", "tensor"))
+        return cls(whole, grid["alike"], grid["tensor"].get_group())
+
+
+def _shard(model: Flamingo, lowered: torch.dtype | None, summed: torch.dtype, meshes: _Meshes) -> None:
     """FSDP2: each layer, each block and the connector by itself, and what is left with the root.
 
-    What is trained is kept in float32 and gathered in the lower precision; gradients are summed in `summed`.
+    What is trained is kept in float32 and gathered in the lower precision; gradients are summed in `summed`, over all
+    processes: those that read the same rows have the same, up to rounding, and go on with the mean of theirs.
     """
-    from torch.distributed.device_mesh import init_device_mesh
     from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard, register_fsdp_forward_method
 
-    # Without a mesh it takes the GPU of a machine that has one, though the model lies on the CPU.
-    mesh = init_device_mesh(processes.device.type, (processes.world,))
-    policy = MixedPrecisionPolicy(param_dtype=lowered, reduce_dtype=summed)
-    for part in (*model.layers, *model.blocks, model.connector, model):
-        fully_shard(part, mesh=mesh, mp_policy=policy)
+    # Autocast sees to what the modules are given; FSDP would cast the numbers in spans, too.
+    policy = MixedPrecisionPolicy(param_dtype=lowered, reduce_dtype=summed, cast_forward_inputs=False)
+    for layer in model.layers:
+        fully_shard(layer, mesh=meshes.alike, mp_policy=policy)
+    for part in (*model.blocks, model.connector, model):
+        fully_shard(part, mesh=meshes.all, mp_policy=policy)
     # They run the language model, whose layers must be gathered as in `forward`.
     register_fsdp_forward_method(model, "settle_packing")
     for block in model.blocks:

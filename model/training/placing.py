@@ -1,5 +1,7 @@
 """Where the weights of a model come to lie: on this process's device, all of them or this process's share of each."""
 
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -15,8 +17,14 @@ def weights_by_name(model: nn.Module) -> dict[str, torch.Tensor]:
 
 
 @torch.no_grad()
-def make_weights(model: nn.Module, late: Late, known: dict[str, torch.Tensor], device: torch.device) -> None:
-    """Make each weight by itself, cast it, and keep of it what this process holds.
+def make_weights(
+    model: nn.Module,
+    late: Late,
+    known: dict[str, torch.Tensor],
+    device: torch.device,
+    cuts: Mapping[str, Callable[[torch.Tensor], torch.Tensor]] = MappingProxyType({}),
+) -> None:
+    """Make each weight by itself, cast it, and keep of it what this process holds; of some it takes a part by `cuts`.
 
     More than that and one weight is never in memory. Tied weights stay tied; sharded ones keep their layout.
     """
@@ -28,8 +36,9 @@ def make_weights(model: nn.Module, late: Late, known: dict[str, torch.Tensor], d
             if parameter is None or (not parameter.is_meta and hasattr(parameter.data, "placements")):
                 continue
             if id(parameter) not in made:
-                value = late.value(known[names[id(parameter)]] if parameter.is_meta else parameter)
-                value = value.to(parameter.dtype)
+                called = names[id(parameter)]
+                value = late.value(known[called] if parameter.is_meta else parameter)
+                value = cuts.get(called, _all_of)(value).to(parameter.dtype)
                 made[id(parameter)] = _placed(parameter, value, device)
             setattr(module, name, made[id(parameter)])
         for name, buffer in module._buffers.items():
@@ -46,6 +55,10 @@ def shares_of(state: dict[str, torch.Tensor], model: nn.Module) -> dict[str, tor
         else value
         for name, value in state.items()
     }
+
+
+def _all_of(value: torch.Tensor) -> torch.Tensor:
+    return value
 
 
 def _placed(parameter: nn.Parameter, value: torch.Tensor, device: torch.device) -> nn.Parameter:

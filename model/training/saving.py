@@ -73,7 +73,7 @@ class Saver:
         if self._staging is not None:
             state = self._staging.copy(state)
         own = json.dumps({"loader": loader_state, "random": random_state()})
-        mark = Mark(step, self._processes.world, dict(counters))
+        mark = Mark(step, self._processes.world, dict(counters), self._processes.tensor)
         # torch warns of a single process, though it is asked for.
         warnings.filterwarnings("ignore", "torch.distributed is disabled", UserWarning)
         self._step, self._failure = step, ""
