@@ -21,8 +21,8 @@ LINKS = "".join(f"<li><a href=/{number}>{prose(number + 50, 1)}</a></li>" for nu
 
 @pytest.mark.parametrize("tag", ["nav", "aside", "footer", "form", "menu", "header"])
 def test_page_furniture_is_left_out_by_its_element(tag):
-    assert content(f"<{tag}><p>{prose(90, 2)}</p><img src=x.jpg></{tag}>{ARTICLE}") == BODY
-    assert content(f"<article><{tag}><p>{prose(90, 2)}</p></{tag}>{paragraphs(6)}</article>")[-6:] == BODY
+    assert content(f"<{tag}><input><p>{prose(90, 2)}</p><img src=x.jpg></{tag}>{ARTICLE}") == BODY
+    assert content(f"<article><{tag}><input><p>{prose(90, 2)}</p></{tag}>{paragraphs(6)}</article>")[-6:] == BODY
 
 
 @pytest.mark.parametrize(
@@ -65,6 +65,8 @@ TERMS = f"<h2>Terms of service</h2>{paragraphs(40, 50)}"
         f"<section role=alertdialog><div>{TERMS}</div></section>",
         f"<terms-popup role=dialog>{TERMS}</terms-popup>",
         f"<dialog>{TERMS}</dialog>",
+        f"<div popover>{TERMS}</div>",
+        f"<app-card popover=manual>{TERMS}</app-card>",
         f"<footer><p>A shop.</p><div role=dialog>{TERMS}</div><div role=dialog>{TERMS}</div></footer>",
     ],
 )
@@ -75,6 +77,23 @@ def test_a_dialog_is_not_read_though_it_says_more_than_the_page(dialog):
 
 def test_a_page_that_is_all_a_dialog_is_read():
     assert content(f"<p>Menu</p><div role=dialog aria-modal=true>{paragraphs(6)}</div>") == BODY
+
+
+@pytest.mark.parametrize("field", ["<input type=hidden name=id>", "<button>Report</button><input type=SUBMIT>", ""])
+def test_a_form_with_nothing_to_fill_in_is_read(field):
+    posts = "".join(f"<div><form action='#'>{field}<div>{paragraphs(1, at)}</div></form></div>" for at in range(6))
+    assert content(f"<div>{posts}</div>") == BODY
+
+
+@pytest.mark.parametrize(
+    "field", ["<input name=q>", "<input type=email>", "<textarea></textarea>", "<select></select>"]
+)
+def test_a_form_to_fill_in_is_not_read(field):
+    assert content(f"<div>{paragraphs(6)}<form>{field}{paragraphs(1, 9)}</form></div>") == BODY
+
+
+def test_a_form_without_paragraphs_is_not_read():
+    assert content(f"<div>{paragraphs(6)}<form><input type=hidden>{prose(9)}</form></div>") == BODY
 
 
 @pytest.mark.parametrize("tag", ["div", "p", "li"])
