@@ -47,6 +47,11 @@ def test_page_furniture_is_left_out_by_whole_words_of_its_names(named):
     assert content(f"<div class=page>{paragraphs(3)}{chrome}{paragraphs(3, 3)}</div>") == BODY
 
 
+def test_what_posts_are_signed_with_is_left_out_however_long_it_is():
+    signed = f"<div class=message-signature><p>{prose(90, 5)}</p></div>"
+    assert content("".join(f"<div><div>{paragraphs(1, at)}</div>{signed}</div>" for at in range(6))) == BODY
+
+
 @pytest.mark.parametrize(("stated", "count"), [("itemprop=mainEntity", 9), ("itemprop=mainContentOfPage", 8)])
 def test_the_question_stays_beside_one_long_answer(stated, count):
     question = f"<div class=x1><div>{paragraphs(1, 90, 1)}</div></div>"
