@@ -5,14 +5,12 @@ So is what has the attribute `popover`: browsers do not show it until a button o
 
 from pipeline.page.markup import Markup
 
+_HOW = ("", "auto", "manual", "hint")
 _SIGNS = (
     ' role="dialog"',
     ' role="alertdialog"',
     ' aria-modal="true"',
-    ' popover=""',
-    ' popover="auto"',
-    ' popover="manual"',
-    ' popover="hint"',
+    *(f' popover="{how}"' for how in _HOW),
 )
 _BESIDE = 200  # characters outside links: a page that says less beside its dialogs is read with them
 
@@ -24,8 +22,13 @@ def leave_out_dialogs(markup: Markup, unlinked: list[int]) -> set[int]:
     no share of the page is its own.
     """
     places = list(markup.places("dialog"))
-    if any(sign in markup.html for sign in _SIGNS):
-        places += [at for at, said in enumerate(markup.attributes) if said and _opens_above(said)]
+    if 'dialog"' in markup.html or "aria-modal=" in markup.html or ' popover="' in markup.html:
+        maybe = (
+            at
+            for at, said in enumerate(markup.attributes)
+            if said and ('dialog"' in said or "aria-modal" in said or "popover" in said)
+        )
+        places += filter(lambda at: _opens_above(markup.attributes[at]), maybe)
     if not places:
         return set()
     found, without, end = set[int](), unlinked.copy(), -1
