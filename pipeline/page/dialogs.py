@@ -1,7 +1,17 @@
-"""Dialogs: what opens above a page, such as its terms, settings for cookies, a form. It is none of its content."""
+"""Dialogs: what opens above a page, such as its terms, settings for cookies, a form. It is none of its content.
+
+So is what has the attribute `popover`: browsers do not show it until a button opens it.
+"""
 
 from pipeline.page.markup import Markup
 
+_HOW = ("", "auto", "manual", "hint")
+_SIGNS = (
+    ' role="dialog"',
+    ' role="alertdialog"',
+    ' aria-modal="true"',
+    *(f' popover="{how}"' for how in _HOW),
+)
 _BESIDE = 200  # characters outside links: a page that says less beside its dialogs is read with them
 
 
@@ -12,9 +22,11 @@ def leave_out_dialogs(markup: Markup, unlinked: list[int]) -> set[int]:
     no share of the page is its own.
     """
     places = list(markup.places("dialog"))
-    if 'dialog"' in markup.html or "aria-modal=" in markup.html:
+    if 'dialog"' in markup.html or "aria-modal=" in markup.html or ' popover="' in markup.html:
         maybe = (
-            at for at, said in enumerate(markup.attributes) if said and ('dialog"' in said or "aria-modal" in said)
+            at
+            for at, said in enumerate(markup.attributes)
+            if said and ('dialog"' in said or "aria-modal" in said or "popover" in said)
         )
         places += filter(lambda at: _opens_above(markup.attributes[at]), maybe)
     if not places:
@@ -32,4 +44,4 @@ def leave_out_dialogs(markup: Markup, unlinked: list[int]) -> set[int]:
 
 
 def _opens_above(written: str) -> bool:
-    return ' role="dialog"' in written or ' role="alertdialog"' in written or ' aria-modal="true"' in written
+    return any(sign in written for sign in _SIGNS)

@@ -18,11 +18,13 @@ _CREATIVE_COMMONS = re.compile(r"https?://(?:www\.)?creativecommons\.org/(?:lice
 _MICRODATA = re.compile(r'itemtype="https?://schema\.org/(\w+)"')
 _ARTICLES = frozenset("Article BlogPosting NewsArticle ReportageNewsArticle Recipe".split())
 _THREADS = frozenset(("DiscussionForumPosting",))
-#: What the software of forums calls the hosts, folders and files of threads.
+#: What the software of forums calls the hosts, folders, files and queries of threads.
 _OF_THREAD = re.compile(
     r"https?://(?:[^/?#]*\.)?(?:forums?|bbs)\."
-    r"|https?:[^?#]*/(?:(?:forums?|threads?|viewtopic|showthread|showtopic|viewthread)(?:[/.?]|-[a-z]?\d)"
-    r"|topic/\d|t/(?:[^/?#]+/)?\d)",
+    r"|https?://(?:www\.)?[a-z\d-]*forums?\.[a-z.]{2,12}/(?:[^?#]*/)?\d{4,}-[a-z]"
+    r"|https?:[^?#]*/(?:(?:forums?|threads?|viewtopic|showthread|showtopic|viewthread|ubbthreads)(?:[/.?]|-[a-z]?\d)"
+    r"|topic/\d|discussion/\d|td-p/\d|m-p/\d|r/[^/?#]+/comments/|t/(?:[^/?#]+/)?\d)"
+    r"|https?:[^?#]*/index\.php\?(?:topic=|showtopic=|/?topic/|/?threads/)",
     re.IGNORECASE,
 )
 _STATING = ("html", "meta", "link")

@@ -14,7 +14,7 @@ CHROME_NAMES = frozenset(
     "breadcrumb breadcrumbs consent cookie cookies copyright disclaimer footer gdpr login masthead menu mobilenav "
     "modal nav navbar navbox navigation newsletter noprint outbrain paywall popup printfooter promo promos "
     "recirculation recommend recommendations recommended related relatedarticles relatedcontent relatedlinks "
-    "relatedposts relatedstories sidebar signup sponsor sponsored subscribe subscription tablist taboola "
+    "relatedposts relatedstories sidebar signature signup sponsor sponsored subscribe subscription tablist taboola "
     "trending".split()
 )
 #: Names of what readers wrote below an article. It may be longer than the article, and in a forum it is the content.
@@ -23,7 +23,7 @@ COMMENT_NAMES = frozenset("comment comments discussion disqus replies respond".s
 WEAK_NAMES = frozenset(
     "ad ads adsbygoogle adsense advert advertisement author avatar banner bio byline dateline hatnote infolinks "
     "metadata pager pagination popular posted postmeta postprofile profile pubdate published rss search share "
-    "sharedaddy sharing signature skip social submeta tag tags teaser timestamp toc toolbar tools topbar widget "
+    "sharedaddy sharing skip social submeta tag tags teaser timestamp toc toolbar tools topbar widget "
     "widgets".split()
 )
 #: What the box about who wrote a page is called: one of the first beside one of the second, or of the third alone.

@@ -24,6 +24,7 @@ from pipeline.page.elements import (
     SKIPPED,
     VOID,
 )
+from pipeline.page.forms import Forms
 from pipeline.page.leaves import Container, Leaf
 from pipeline.page.markup import Markup
 from pipeline.page.media import MediaOfWalk
@@ -98,6 +99,7 @@ class Walk(MediaOfWalk):
         for at in markup.places("/a"):
             unlinked[at] = 0
         self._dialogs = leave_out_dialogs(markup, unlinked)
+        self._forms = Forms(markup)
         self._unlinked = list(accumulate(unlinked, initial=0))
         self._prose = self._outside_links(-1, len(lengths))
         self._reads_noscript = self._is_in_noscript()
@@ -257,15 +259,6 @@ class Walk(MediaOfWalk):
         before = list(filter(None, self._markup.attributes[first : self._at]))
         return any(opener in said for said in before for opener in openers)
 
-    def _is_in_noscript(self) -> bool:
-        """Whether most of what the page says stands in `<noscript>`, as in forums that scripts draw."""
-        inside, end = 0, -1
-        for at in self._markup.places("noscript"):
-            if at > end:
-                end = self._markup.end_of(at)
-                inside += self._outside_links(at, end)
-        return inside > 0.5 * self._prose
-
     def _open_special(self, tag: str, written: str) -> None:
         """A block of which something is to be remembered."""
         if tag in CELLS:  # a row is one text
@@ -301,19 +294,17 @@ class Walk(MediaOfWalk):
     def _is_content(self, tag: str, written: str) -> bool:
         """Whether an element that is chrome elsewhere is none here.
 
-        That is the header of an article, the form around a whole page of ASP.NET, and a box of the text with a title,
-        or a picture that leads nowhere.
+        That is the header of an article, a form in which there is nothing to fill in, and a box of the text with a
+        title, or a picture that leads nowhere.
         """
         if tag == "header":
             return self._articles > 0
         if tag not in ("form", "aside"):
             return False
-        near = (written, *filter(None, self._markup.attributes[self._at + 1 : self._at + _NEAR]))
-        return (
-            any("aspnetForm" in said or "__VIEWSTATE" in said for said in near)
-            if tag == "form"
-            else is_box(written) or is_titled(near[1:]) or (self._articles > 0 and self._is_picture())
-        )
+        if tag == "form":
+            return not self._forms.is_filled_in(self._at, written)
+        near = filter(None, self._markup.attributes[self._at + 1 : self._at + _NEAR])
+        return is_box(written) or is_titled(near) or (self._articles > 0 and self._is_picture())
 
     def _close(self, tag: str, _written: str) -> None:
         container = self.containers[self._container]

@@ -35,6 +35,7 @@ class WordsOfWalk(RowsOfWalk):
     _mark: str
     _link: str
     _link_chars: int
+    _prose: int
     _is_linked: bool
     _noscript: int
     _reads_noscript: bool
@@ -94,6 +95,15 @@ class WordsOfWalk(RowsOfWalk):
         self._muted.append(not is_read)
         self._mute += not is_read
         self._noscript += tag == "noscript" and not is_read
+
+    def _is_in_noscript(self) -> bool:
+        """Whether most of what the page says stands in `<noscript>`, as in forums that scripts draw."""
+        inside, end = 0, -1
+        for at in self._markup.places("noscript"):
+            if at > end:
+                end = self._markup.end_of(at)
+                inside += self._outside_links(at, end)
+        return inside > 0.5 * self._prose
 
     def _opens_text(self, written: str) -> bool:
         """Whether a `<button>` names what stands behind it, and that is for reading: its words are the heading."""

@@ -21,8 +21,8 @@ LINKS = "".join(f"<li><a href=/{number}>{prose(number + 50, 1)}</a></li>" for nu
 
 @pytest.mark.parametrize("tag", ["nav", "aside", "footer", "form", "menu", "header"])
 def test_page_furniture_is_left_out_by_its_element(tag):
-    assert content(f"<{tag}><p>{prose(90, 2)}</p><img src=x.jpg></{tag}>{ARTICLE}") == BODY
-    assert content(f"<article><{tag}><p>{prose(90, 2)}</p></{tag}>{paragraphs(6)}</article>")[-6:] == BODY
+    assert content(f"<{tag}><input><p>{prose(90, 2)}</p><img src=x.jpg></{tag}>{ARTICLE}") == BODY
+    assert content(f"<article><{tag}><input><p>{prose(90, 2)}</p></{tag}>{paragraphs(6)}</article>")[-6:] == BODY
 
 
 @pytest.mark.parametrize(
@@ -47,6 +47,11 @@ def test_page_furniture_is_left_out_by_whole_words_of_its_names(named):
     assert content(f"<div class=page>{paragraphs(3)}{chrome}{paragraphs(3, 3)}</div>") == BODY
 
 
+def test_what_posts_are_signed_with_is_left_out_however_long_it_is():
+    signed = f"<div class=message-signature><p>{prose(90, 5)}</p></div>"
+    assert content("".join(f"<div><div>{paragraphs(1, at)}</div>{signed}</div>" for at in range(6))) == BODY
+
+
 @pytest.mark.parametrize(("stated", "count"), [("itemprop=mainEntity", 9), ("itemprop=mainContentOfPage", 8)])
 def test_the_question_stays_beside_one_long_answer(stated, count):
     question = f"<div class=x1><div>{paragraphs(1, 90, 1)}</div></div>"
@@ -65,6 +70,8 @@ TERMS = f"<h2>Terms of service</h2>{paragraphs(40, 50)}"
         f"<section role=alertdialog><div>{TERMS}</div></section>",
         f"<terms-popup role=dialog>{TERMS}</terms-popup>",
         f"<dialog>{TERMS}</dialog>",
+        f"<div popover>{TERMS}</div>",
+        f"<app-card popover=manual>{TERMS}</app-card>",
         f"<footer><p>A shop.</p><div role=dialog>{TERMS}</div><div role=dialog>{TERMS}</div></footer>",
     ],
 )
@@ -75,6 +82,23 @@ def test_a_dialog_is_not_read_though_it_says_more_than_the_page(dialog):
 
 def test_a_page_that_is_all_a_dialog_is_read():
     assert content(f"<p>Menu</p><div role=dialog aria-modal=true>{paragraphs(6)}</div>") == BODY
+
+
+@pytest.mark.parametrize("field", ["<input type=hidden name=id>", "<button>Report</button><input type=SUBMIT>", ""])
+def test_a_form_with_nothing_to_fill_in_is_read(field):
+    posts = "".join(f"<div><form action='#'>{field}<div>{paragraphs(1, at)}</div></form></div>" for at in range(6))
+    assert content(f"<div>{posts}</div>") == BODY
+
+
+@pytest.mark.parametrize(
+    "field", ["<input name=q>", "<input type=email>", "<textarea></textarea>", "<select></select>"]
+)
+def test_a_form_to_fill_in_is_not_read(field):
+    assert content(f"<div>{paragraphs(6)}<form>{field}{paragraphs(1, 9)}</form></div>") == BODY
+
+
+def test_a_form_without_paragraphs_is_not_read():
+    assert content(f"<div>{paragraphs(6)}<form><input type=hidden>{prose(9)}</form></div>") == BODY
 
 
 @pytest.mark.parametrize("tag", ["div", "p", "li"])

@@ -1,0 +1,50 @@
+"""Forms: what a reader fills in is none of a page's content. But some forms are only wrapped around it."""
+
+import re
+from bisect import bisect_left
+from functools import cached_property
+
+from pipeline.page.markup import Markup
+
+_NEAR = 12  # tags behind the form of a whole page that tell what it is
+_TYPE = re.compile(r' type="([^"]*)"')
+_NO_FIELDS = frozenset(("hidden", "submit", "button", "image", "reset"))
+
+
+class Forms:
+    """Tells the forms of a page that are to be filled in from others.
+
+    Others are the form around a whole page of ASP.NET, and one that holds paragraphs and no field: forums write each
+    post into one, or all of a thread, which sends what moderators choose; shops a row of goods, which compares them.
+    """
+
+    def __init__(self, markup: Markup) -> None:
+        self._markup = markup
+
+    def is_filled_in(self, at: int, written: str) -> bool:
+        """Of the form that opens at a tag."""
+        near = (written, *filter(None, self._markup.attributes[at + 1 : at + _NEAR]))
+        if any("aspnetForm" in said or "__VIEWSTATE" in said for said in near):
+            return False
+        end = self._markup.end_of(at)
+        return _is_between(self._fields, at, end) or not _is_between(self._paragraphs, at, end)
+
+    @cached_property
+    def _fields(self) -> list[int]:
+        written = self._markup.attributes
+        inputs = [at for at in self._markup.places("input") if _is_field(written[at])]
+        return sorted([*inputs, *self._markup.places("textarea"), *self._markup.places("select")])
+
+    @cached_property
+    def _paragraphs(self) -> list[int]:
+        return sorted([*self._markup.places("p"), *self._markup.places("article")])
+
+
+def _is_field(written: str) -> bool:
+    kind = _TYPE.search(written)
+    return kind is None or kind[1].strip().lower() not in _NO_FIELDS
+
+
+def _is_between(places: list[int], first: int, last: int) -> bool:
+    here = bisect_left(places, first)
+    return here < len(places) and places[here] < last
