@@ -242,7 +242,8 @@ def _record(kind: str, record_id: str, fields: Fields, content_type: str, block:
 def _stored_member(data: bytes) -> bytes:
     """A gzip member (RFC 1952) that holds `data` as it is, in stored blocks (RFC 1951, 3.2.4). zlib takes ten times as
     long for the same: it sets up a window first."""
-    parts, view = [_GZIP_HEAD], memoryview(data)
+    view = memoryview(data)
+    parts: list[bytes | memoryview] = [_GZIP_HEAD]
     for at in range(0, len(data), _BLOCK):
         piece = view[at : at + _BLOCK]
         is_last = at + _BLOCK >= len(data)

@@ -67,7 +67,7 @@ def test_what_is_packed_already_is_stored_as_it_is(tmp_path: Path, capsys: pytes
     """Though it would become a little smaller: that takes longer than all else that is done to an image."""
     sparse = bytes(9_000) + bytes(range(256)) * 100
     writer = WarcWriter(tmp_path, "x", 1 << 20)
-    lengths = {}
+    lengths: dict[str, int] = {}
     for kind, body in (
         ("image/jpeg", sparse),
         ("image/svg+xml", sparse),

@@ -75,7 +75,7 @@ def test_a_message_arrives_whole_however_much_of_it_is_taken_at_a_time(
         return calls[-1]
 
     monkeypatch.setattr(os, "writev", some)
-    ours, theirs = map(Connection, (end.detach() for end in socket.socketpair()))
+    ours, theirs = (Connection(end.detach()) for end in socket.socketpair())
     message = {"body": bytes(range(256)) * (4 if most == 3 else 1000)}
     with ours, theirs, ThreadPoolExecutor(1) as pool:
         heard = pool.submit(theirs.recv)
