@@ -23,7 +23,7 @@ import time
 from collections.abc import Iterator
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import ClassVar, NamedTuple, cast
+from typing import Any, ClassVar, NamedTuple, cast
 
 from crawlers.fetch_settings import FetchSettings
 from crawlers.hosts import PaceSettings
@@ -180,22 +180,41 @@ def work(size: Size, port: int, partition: int, folder: Path, told: Connection, 
 
 
 def measure(size: Size, profile: bool = False) -> str:
+    """Raises `RuntimeError` where a worker or the server has ended before its time, which has said why itself."""
     fork, listener = multiprocessing.get_context("fork"), socket.create_server(("127.0.0.1", 0), backlog=4096)
     log_end, server_end = fork.Pipe()
-    server = fork.Process(target=serve, args=(listener, server_end, size.bytes), daemon=True)
-    server.start()
+    started = [fork.Process(target=serve, args=(listener, server_end, size.bytes), daemon=True)]
+    started[0].start()
+    server_end.close()  # an end that is held here, too, would never be found shut
     port = listener.getsockname()[1]
     with tempfile.TemporaryDirectory(prefix="weft-fetch-rate-") as folder:
         ends = []
-        for partition in range(size.workers):
-            mine, theirs = fork.Pipe()
-            fork.Process(target=work, args=(size, port, partition, Path(folder), theirs, profile)).start()
-            ends.append(mine)
-        worked: list[Worked] = [end.recv() for end in ends]
-    log_end.send("")
-    log: Log = log_end.recv()
-    server.join()
+        try:
+            for partition in range(size.workers):
+                mine, theirs = fork.Pipe()
+                worker = fork.Process(target=work, args=(size, port, partition, Path(folder), theirs, profile))
+                worker.start()
+                theirs.close()
+                started.append(worker)
+                ends.append(mine)
+            worked: list[Worked] = [_told(end, f"worker {number}") for number, end in enumerate(ends)]
+            log_end.send("")
+            log: Log = _told(log_end, "the server")
+        except BaseException:
+            for process in started:
+                process.terminate()
+            raise
+        finally:
+            for process in started:
+                process.join()
     return told_of(size, worked, log)
+
+
+def _told(end: Connection, who: str) -> Any:
+    try:
+        return end.recv()
+    except EOFError:
+        raise RuntimeError(f"{who} has ended with an error") from None
 
 
 def told_of(size: Size, worked: list[Worked], log: Log) -> str:

@@ -4,6 +4,7 @@ A name is resolved once; the addresses that come back are judged, and the connec
 that resolves to something else a moment later gains nothing. Every redirect is a new request and is judged anew.
 """
 
+import functools
 import ipaddress
 import socket
 from collections.abc import Collection, Mapping
@@ -19,6 +20,7 @@ class BlockedAddress(OSError):
     """A host whose address is not of the public internet."""
 
 
+@functools.lru_cache(maxsize=4096)
 def literal_address(host: str) -> str:
     """The IP address that a host name is, in whatever notation the system's resolver takes; "" for a real name."""
     try:

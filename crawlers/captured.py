@@ -86,6 +86,9 @@ class CapturedMedia:
 
     def prefetch(self, items: Iterator[T], addresses: Callable[[T], Iterable[Sequence[str]]]) -> Iterator[T]:
         """Of archives elsewhere, what some items need first is asked for at once, by archive and offset."""
+        if not any(map(self._is_far, {place.archive for place in self._locations.values()})):
+            yield from items
+            return
         wanted: dict[Location, None] = {}
         held: list[T] = []
         for item in items:

@@ -31,7 +31,6 @@ class LenientHandler(ResponseHandler):
         if self._head is None or not data:
             super().data_received(data)
             return
-        self._reschedule_timeout()
         searched = max(0, len(self._head) - 2)
         self._head += data
         while end := _END.search(self._head, searched):
@@ -47,6 +46,8 @@ class LenientHandler(ResponseHandler):
         if len(self._head) > _MOST:
             unread, self._head = bytes(self._head), None
             super().data_received(unread)
+        else:
+            self._reschedule_timeout()
 
 
 def mended(head: bytes) -> bytes:

@@ -9,7 +9,7 @@ from crawlers.crawl_config import CrawlConfig
 from crawlers.fetch import Exchange
 from crawlers.items import Item
 from crawlers.parsing import Parsing
-from crawlers.responses import Found, in_page, in_sitemap, is_encoded, judge_of, markup_of, require_kind
+from crawlers.responses import Found, cap_of, in_page, in_sitemap, is_encoded, markup_of, require_kind
 from crawlers.sitemaps import MAX_SITEMAP_BYTES, Sitemap, SitemapEntry, entries_of
 from schemas.drops import Drop
 from schemas.links import PageLinks, PageSource
@@ -28,8 +28,9 @@ class Reader:
         self._parsing = Parsing(config.parse)
 
     async def read(self, item: Item, exchange: Exchange) -> Found:
-        """What it leads to. Raises `Drop` where it is not what was asked for, and for a sitemap that cannot be read."""
-        max_bytes = judge_of(item.kind, self._config)(200, exchange.headers)
+        """What it leads to; its headers were judged when they came. Raises `Drop` where it is not what was asked for,
+        and for a sitemap that cannot be read."""
+        max_bytes = cap_of(item.kind, self._config)
         if item.kind == "page":
             return await self._page(item, exchange, await asyncio.to_thread(self._markup, exchange, max_bytes))
         if is_encoded(exchange):

@@ -47,8 +47,6 @@ class Found(msgspec.Struct, frozen=True):
 
 def judge_of(kind: str, config: CrawlConfig) -> Judge:
     """Judges a response by its headers, before its body is read: the cap in bytes. Raises `Drop`."""
-    fetch = config.fetch
-    caps = {"image": fetch.max_image_bytes, "video": fetch.max_video_bytes, "sitemap": MAX_SITEMAP_BYTES}
 
     def judge(status: int, headers: dict[str, str]) -> int:
         is_media = status == 200 and kind in ("image", "video")
@@ -58,9 +56,16 @@ def judge_of(kind: str, config: CrawlConfig) -> Judge:
         stated = headers.get("content-type", "").partition(";")[0].strip().lower()
         if status == 200 and kind == "page" and stated not in _HTML_TYPES:
             raise Drop("unsupported_type", stated[:80])
-        return caps.get(kind, fetch.max_page_bytes)
+        return cap_of(kind, config)
 
     return judge
+
+
+def cap_of(kind: str, config: CrawlConfig) -> int:
+    """Bytes that a body may have."""
+    fetch = config.fetch
+    caps = {"image": fetch.max_image_bytes, "video": fetch.max_video_bytes, "sitemap": MAX_SITEMAP_BYTES}
+    return caps.get(kind, fetch.max_page_bytes)
 
 
 def header_consent(headers: dict[str, str], url: str = "") -> Consent:

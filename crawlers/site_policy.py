@@ -88,6 +88,8 @@ class SitePolicy(msgspec.Struct, frozen=True, dict=True):  # which keeps what wa
 
     def signals(self, url: str) -> tuple[Signal, ...]:
         """What the files say about the use of an address, as far as robots.txt lets it be visited."""
+        if not (self.robots or self.licences or self.tdm):
+            return ()
         time = f"{datetime.fromtimestamp(self.fetched_at, UTC):%Y-%m-%dT%H:%M:%SZ}" if self.fetched_at else ""
         return bounded(msgspec.structs.replace(one, time=time) for one in self._signals(url))
 
@@ -95,7 +97,8 @@ class SitePolicy(msgspec.Struct, frozen=True, dict=True):  # which keeps what wa
         """Raises `Drop("opt_out")` where the files forbid the use of what they let be visited."""
         if self.tdm_signals(url)[0] == "1" and settings.tdm_reservation:
             raise Drop("opt_out", "tdmrep.json")
-        if words := refusal_by(Consent(signals=self.signals(url)), (), settings):
+        signals = self.signals(url)
+        if signals and (words := refusal_by(Consent(signals=signals), (), settings)):
             raise Drop("opt_out", words)
 
     def _signals(self, url: str) -> Iterator[Signal]:

@@ -8,7 +8,6 @@ import asyncio
 import fcntl
 import time
 from collections.abc import Callable, Coroutine, Iterable, Sequence
-from contextlib import suppress
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -241,9 +240,11 @@ class Spider:
         wait = 1.0 if due is None else due - at
         if wait <= 0 or self._flights.room <= 0:
             wait = max(0.02, self._turns.next_request - at)
-        with suppress(TimeoutError):
-            async with asyncio.timeout(min(wait, 1.0)):  # `wait_for` of Python 3.11 may lose a cancellation
-                await self._changed.wait()
+        alarm = asyncio.get_running_loop().call_later(min(wait, 1.0), self._changed.set)
+        try:
+            await self._changed.wait()
+        finally:
+            alarm.cancel()
 
     def _start_due(self) -> None:
         self._flights.wake()

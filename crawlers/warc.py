@@ -212,8 +212,9 @@ def _only_record(record: bytes, url: str, max_bytes: int, dictionary: bytes) -> 
         found = _first(frame.data if frame else b"")
     if found is None:
         raise Drop("broken_record", "no record at this offset")
-    if media_key(target_of(found)) != media_key(url):
-        raise Drop("not_seekable", f"{target_of(found)} lies there")
+    target = target_of(found)
+    if target != url and media_key(target) != media_key(url):
+        raise Drop("not_seekable", f"{target} lies there")
     stated = found.content_length
     try:
         block = found.reader.read(min(stated, max_bytes + _HEADERS))

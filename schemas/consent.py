@@ -98,6 +98,8 @@ def refusing_directives(value: str) -> bool | None:
 
 def _directives(value: str) -> list[str]:
     """`otherbot: noindex, nofollow` is addressed to another agent and says nothing to us."""
+    if not value:
+        return []
     agent, colon, rest = value.partition(":")
     agent = agent.strip().lower()
     if colon and re.fullmatch(r"[\w.-]+", agent) and agent not in _WITH_VALUE:

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 import torch
 
-from benchmarks import corpus, drafts, learning_seeds, scale, scale_driver
+from benchmarks import corpus, drafts, fetch_rate, learning_seeds, scale, scale_driver
 from benchmarks.cpu import cpu_seconds
 from benchmarks.gpu.steps import OPEN_FLAMINGO
 from benchmarks.synthetic import write_archive
@@ -75,6 +75,13 @@ def test_copies_of_drafts_are_found_as_their_originals_are(tmp_path: Path, monke
     of_block = [sorted((index, reason) for block, index, reason in rows if block == number) for number in range(3)]
     assert len(of_block[0]) > 15
     assert of_block[1] == of_block[2] == of_block[0]
+
+
+def test_a_worker_that_fails_ends_the_benchmark_of_fetching(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which waited for its answer for ever."""
+    monkeypatch.setattr(fetch_rate, "items_of", None)
+    with pytest.raises(RuntimeError, match="worker 0 has ended"):
+        fetch_rate.measure(fetch_rate.Size(hosts=1, images=1, delay_s=0, workers=2, seconds=5))
 
 
 def burn(seconds: float) -> None:

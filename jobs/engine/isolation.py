@@ -5,11 +5,14 @@ limit; the parent waits no longer than `timeout_s`. What the child raises comes 
 """
 
 import gc
+import os
 import pickle
 import queue
 import resource
+import select
 import signal
 import socket
+import struct
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -22,6 +25,9 @@ from jobs.engine.fork_server import Child, fork_server
 from schemas.drops import CODE_ERRORS, Drop, StepError
 from schemas.settings import Settings
 from schemas.urls import host_of, registered_domain
+
+#: Sizes of messages as `multiprocessing.connection` writes them.
+_SIZE, _LARGE_SIZE, _LARGEST = struct.Struct("!i"), struct.Struct("!iQ"), 0x7FFFFFFF
 
 I = TypeVar("I")  # noqa: E741
 O = TypeVar("O")  # noqa: E741
@@ -49,6 +55,7 @@ class Isolated(Generic[I, O]):
         self._step, self._settings = cloudpickle.dumps(step), settings  # also what was typed into a session
         self._child: Child | None = None
         self._pipe: Connection | None = None
+        self._poll = select.poll()
         self._slow = Counter[str]()  # by site
 
     def __call__(self, item: I) -> O:
@@ -65,8 +72,8 @@ class Isolated(Generic[I, O]):
     def _asked(self, item: I) -> O:
         pipe = self._pipe or self._start()
         try:
-            pipe.send(item)
-            if not pipe.poll(self._settings.timeout_s):
+            send_whole(pipe, item)
+            if not self._poll.poll(1000 * self._settings.timeout_s):
                 self.close()
                 raise Drop("timeout", f"over {self._settings.timeout_s:g} s")
             outcome, value = pipe.recv()
@@ -82,6 +89,8 @@ class Isolated(Generic[I, O]):
             with theirs:
                 self._child = fork_server().fork(self._step, theirs)
             self._pipe = Connection(ours.detach())
+            self._poll = select.poll()
+            self._poll.register(self._pipe.fileno(), select.POLLIN)
             self._pipe.send((self._step, self._settings.max_memory_bytes))
             ready = self._pipe.recv()
         except (EOFError, ConnectionError):
@@ -157,7 +166,21 @@ def serve(descriptor: int) -> None:
             item = pipe.recv()
         except (EOFError, ConnectionError):
             return
-        pipe.send(_answer(step, item))
+        send_whole(pipe, _answer(step, item))
+
+
+def send_whole(pipe: Connection, message: object) -> None:
+    """What `Connection.recv` reads at the other end. `Connection.send` writes the size alone where a message is longer
+    than 16 KiB: the other end wakes for four bytes, and waits again."""
+    packed = pickle.dumps(message, pickle.HIGHEST_PROTOCOL)
+    size = _SIZE.pack(len(packed)) if len(packed) <= _LARGEST else _LARGE_SIZE.pack(-1, len(packed))
+    left = [memoryview(size), memoryview(packed)]
+    while left:
+        written = os.writev(pipe.fileno(), left)
+        while left and written >= len(left[0]):
+            written -= len(left.pop(0))
+        if left:  # a signal came while the pipe was full
+            left[0] = left[0][written:]
 
 
 def _answer(step: Callable[[Any], Any], item: Any) -> tuple[str, Any]:

@@ -1,4 +1,5 @@
 import gzip
+import random
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -66,7 +67,7 @@ def test_what_is_packed_already_is_stored_as_it_is(tmp_path: Path, capsys: pytes
     """Though it would become a little smaller: that takes longer than all else that is done to an image."""
     sparse = bytes(9_000) + bytes(range(256)) * 100
     writer = WarcWriter(tmp_path, "x", 1 << 20)
-    lengths = {}
+    lengths: dict[str, int] = {}
     for kind, body in (
         ("image/jpeg", sparse),
         ("image/svg+xml", sparse),
@@ -92,6 +93,19 @@ def test_each_record_is_a_gzip_member_at_the_place_that_was_told(tmp_path: Path)
         record = gzip.decompress(data[payload.position.offset :][: payload.position.length])
         assert record.startswith(b"WARC/1.1\r\n")
         assert record.endswith(b"%d" % number * 10 + b"\r\n\r\n")
+
+
+@pytest.mark.parametrize("length", [5_000, 65_000, 65_535, 200_000])
+def test_what_is_stored_as_it_is_may_be_of_any_length(
+    tmp_path: Path, length: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    body = random.Random(length).randbytes(length)
+    writer = WarcWriter(tmp_path, "x", 1 << 20)
+    place = writer.write(exchange("http://a.example/1", body, (("Content-Type", "image/jpeg"),)), "sha256:x").position
+    writer.finish()
+    check(tmp_path / place.file, capsys)
+    data = (tmp_path / place.file).read_bytes()
+    assert gzip.decompress(data[place.offset :][: place.length]).endswith(body + b"\r\n\r\n")
 
 
 def test_a_payload_is_kept_under_the_names_that_frontiers_hold(tmp_path: Path) -> None:

@@ -1,9 +1,12 @@
 import os
+import socket
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from multiprocessing.connection import Connection
 
 import pytest
 
-from jobs.engine.isolation import Isolated, IsolationSettings
+from jobs.engine.isolation import Isolated, IsolationSettings, send_whole
 from pipeline.image.codec import decode_image
 from schemas.drops import Drop, StepError
 from tests.jobs.steps import Located, misbehave, misbehave_at
@@ -59,6 +62,26 @@ def test_errors_keep_their_type_so_that_bugs_stop_the_run_and_odd_data_does_not(
 def test_an_error_that_cannot_travel_is_told_in_words(step: Isolated[str, object]) -> None:
     with pytest.raises(RuntimeError, match="Picky: some"):
         step("picky")
+
+
+@pytest.mark.parametrize("most", [3, 1 << 16, 1 << 30])
+def test_a_message_arrives_whole_however_much_of_it_is_taken_at_a_time(
+    most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[int] = []
+
+    def some(descriptor: int, parts: list[memoryview]) -> int:
+        calls.append(os.write(descriptor, b"".join(parts)[:most]))
+        return calls[-1]
+
+    monkeypatch.setattr(os, "writev", some)
+    ours, theirs = (Connection(end.detach()) for end in socket.socketpair())
+    message = {"body": bytes(range(256)) * (4 if most == 3 else 1000)}
+    with ours, theirs, ThreadPoolExecutor(1) as pool:
+        heard = pool.submit(theirs.recv)
+        send_whole(ours, message)
+        assert heard.result(30) == message
+    assert len(calls) == 1 or most < 1 << 30
 
 
 def test_a_step_that_cannot_be_loaded_is_our_fault() -> None:
