@@ -76,15 +76,15 @@ class GuardedResolver(AbstractResolver):
         ]
         return [_result(host, address, port) for address in wanted]
 
-    async def paced_address(self, host: str) -> str:
-        """The address by which the pace of a host is kept beside its own; "" for your own hosts, and where there is
+    async def paced_address(self, host: str) -> str | None:
+        """The address by which the pace of a host is kept beside its own; "" for your own hosts. None where there is
         none: that is found out when the host is asked."""
         if host in self._allowed or host in self._connect_to:
             return ""
         try:
             return literal_address(host) or (await self._names.addresses(host))[0]
         except OSError:
-            return ""
+            return None
 
     async def vouched(self, host: str) -> str:
         """An address of a machine that may lie anywhere, to which connections may be made by address."""

@@ -6,12 +6,13 @@ wire, a deadline over the whole exchange, no cookies.
 """
 
 import asyncio
+import errno
 import socket
 import ssl
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
-from functools import partial
 from types import MappingProxyType, TracebackType
 from typing import Any
 
@@ -22,8 +23,8 @@ from yarl import URL
 from crawlers.addresses import BlockedAddress, GuardedResolver
 from crawlers.budget import ByteBudget
 from crawlers.clock import now
+from crawlers.connections import Connector
 from crawlers.fetch_settings import FetchSettings
-from crawlers.heads import LenientHandler
 from crawlers.http import decode_body, join_headers
 from crawlers.proxies import Proxies, ProxyFailed, Way, without_credentials
 from crawlers.web_bot_auth import BotAuth
@@ -41,6 +42,7 @@ _ERROR_BYTES = 64 << 10
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 _MAX_HEADER, _MAX_HEADERS = 64 << 10, 1000  # bytes of a line; cookies and policies of real sites come to 20 KB
 _LONGEST_WAIT_S = 30 * 86400
+_DATES = ("%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %d %H:%M:%S %Y")
 
 
 class Unfetched(Drop):
@@ -66,7 +68,7 @@ class Exchange(msgspec.Struct, frozen=True):
     address: str  # IP address of the server
     started: datetime  # UTC
     sent_at: float = 0.0  # when the request was sent, by `clock.now`
-    truncated: bool = False  # a long body of another status than 200: only its beginning was read
+    truncated: str = ""  # why only the beginning of a body was read, as WARC says it: length, time or disconnect
 
     def decoded(self, max_bytes: int) -> bytes:
         """Raises `Drop`: too_large, truncated_body, bad_encoding."""
@@ -89,6 +91,8 @@ class _Response(aiohttp.ClientResponse):
         return await super().start(connection)
 
 
+#: Told of each request that was answered, once that is over, however it ends: its address, and when it was sent.
+Ended = Callable[[str, float], None]
 #: Judges status and headers before the body is read: returns the cap of the body in bytes, or raises `Drop`.
 Judge = Callable[[int, dict[str, str]], int]
 
@@ -98,6 +102,7 @@ class Fetcher:
 
     def __init__(self, settings: FetchSettings) -> None:
         self._settings = settings
+        self.ended: Ended = lambda url, sent_at: None
         self.resolver = GuardedResolver(settings.allow_private, settings.connect_to)
         self._proxies = Proxies(settings.proxies, self.resolver) if settings.proxies else None
         self._budget = ByteBudget(settings.max_bytes_in_flight)
@@ -162,12 +167,14 @@ class Fetcher:
                 joined = join_headers(pairs)
                 max_bytes = judge(response.status, joined)
                 if response.status in (200, 206):
-                    body, truncated = await self._body(response, max_bytes), False
+                    body, truncated = await self._body(response, max_bytes), ""
                 else:
                     body, truncated = await _beginning(response)
             except Drop:
                 response.close()  # whatever is left of the body is not wanted, and neither is the connection
                 raise
+            finally:
+                self.ended(url, _sent_at(response))
             version = f"HTTP/{response.version.major}.{response.version.minor}" if response.version else "HTTP/1.1"
             status_line = f"{version} {response.status} {response.reason or ''}".rstrip()
             return Exchange(
@@ -180,7 +187,7 @@ class Fetcher:
                 headers=joined,
                 body=body,
                 address=response.peer if way.proxy is None and isinstance(response, _Response) else way.address,
-                sent_at=response.sent_at if isinstance(response, _Response) else now(),
+                sent_at=_sent_at(response),
                 started=started,
                 truncated=truncated,
             )
@@ -191,7 +198,7 @@ class Fetcher:
         if stated is not None and stated > max_bytes:
             raise Unfetched("too_large", f"{stated} bytes, cap {max_bytes}")
         began, body = time.monotonic(), bytearray()
-        async with self._budget.reserved(max_bytes if stated is None else stated):
+        with self._budget.share() as share:
             async for block in response.content.iter_any():
                 body += block
                 if len(body) > max_bytes:
@@ -199,6 +206,8 @@ class Fetcher:
                 taken = time.monotonic() - began
                 if taken > _RATE_JUDGED_AFTER_S and len(body) < taken * self._settings.min_bytes_per_s:
                     raise Unfetched("slow", f"{len(body)} bytes in {taken:.0f} s", passing=True)
+                await share.grow(len(block))
+                began = time.monotonic() - taken  # waiting for room is not the server's doing
             return bytes(body)
 
     async def __aenter__(self) -> "Fetcher":
@@ -206,18 +215,8 @@ class Fetcher:
         context = ssl.create_default_context()  # made once: it costs more than a hundred small requests
         if settings.certificates:
             context.load_verify_locations(settings.certificates)
-        connector = aiohttp.TCPConnector(
-            resolver=self.resolver,
-            socket_factory=self.resolver.make_socket,
-            ssl=context,
-            limit=settings.max_connections,
-            use_dns_cache=False,  # the resolver remembers
-            keepalive_timeout=30,
-        )
-        make: Any = partial(LenientHandler, asyncio.get_running_loop())
-        connector._factory = make  # there is no public way
         self._session = aiohttp.ClientSession(
-            connector=connector,
+            connector=Connector(self.resolver, self.resolver.make_socket, context, settings.max_connections),
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
             response_class=_Response,
@@ -264,22 +263,35 @@ def retry_after(exchange: Exchange) -> float:
 
 
 def http_date(value: str) -> datetime | None:
-    """A date as HTTP writes it; None for what is none."""
-    try:
-        return datetime.strptime(value.strip(), "%a, %d %b %Y %H:%M:%S GMT").replace(tzinfo=UTC)
-    except ValueError:
-        return None
+    """A date in one of the three forms of HTTP (RFC 9110, section 5.6.7); None for what is none."""
+    for form in _DATES:
+        with suppress(ValueError):
+            return datetime.strptime(value.strip(), form).replace(tzinfo=UTC)
+    return None
 
 
-async def _beginning(response: aiohttp.ClientResponse) -> tuple[bytes, bool]:
-    """The body of an error or redirect up to a cap, and whether there was more."""
+async def _beginning(response: aiohttp.ClientResponse) -> tuple[bytes, str]:
+    """What came of the body of an error or redirect, up to a cap, and why there is no more of it: what the server had
+    to say is its status."""
     body = bytearray()
-    async for block in response.content.iter_any():
-        body += block
-        if len(body) > _ERROR_BYTES:
-            response.close()
-            return bytes(body[:_ERROR_BYTES]), True
-    return bytes(body), False
+    try:
+        async with asyncio.timeout(_RATE_JUDGED_AFTER_S):
+            async for block in response.content.iter_any():
+                body += block
+                if len(body) > _ERROR_BYTES:
+                    response.close()
+                    return bytes(body[:_ERROR_BYTES]), "length"
+    except TimeoutError:
+        response.close()
+        return bytes(body), "time"
+    except (aiohttp.ClientError, OSError):
+        response.close()
+        return bytes(body), "disconnect"
+    return bytes(body), ""
+
+
+def _sent_at(response: aiohttp.ClientResponse) -> float:
+    return response.sent_at if isinstance(response, _Response) else now()
 
 
 def _head(line: str, pairs: list[tuple[str, str]]) -> bytes:
@@ -290,6 +302,8 @@ def _unfetched(error: Exception, settings: FetchSettings) -> Unfetched:
     """The reason code of what the client raised."""
     cause = getattr(error, "os_error", error)
     detail = f"{type(error).__name__}: {error}"[:300]
+    if isinstance(cause, OSError) and cause.errno in (errno.EMFILE, errno.ENFILE):
+        raise cause  # no fault of a host
     if isinstance(cause, BlockedAddress):
         return Unfetched("blocked_address", str(cause))
     match error:

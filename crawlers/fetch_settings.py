@@ -28,7 +28,7 @@ class FetchSettings(Settings, frozen=True):
     max_image_bytes: int = 32 << 20
     max_video_bytes: int = 128 << 20
     max_bytes_in_flight: int = 512 << 20
-    """Of all bodies being read at a time, by what they state or, where they do not, by their cap."""
+    """What has come of all bodies being read at a time; one may go beyond."""
     max_connections: int = 512
     """Of one worker, those to hosts that do not answer included."""
     max_redirects: int = 5

@@ -1,8 +1,9 @@
 """How much of a crawler is on its way at a time: waiting takes no slot.
 
 A flight is a visit, or a look at the policy files of a site. It takes a slot from the moment its request is sent; not
-while it waits for the pace of its host, nor once its host has let it wait for longer than hosts do that are well. Such
-a flight holds nothing but a connection.
+while it waits for the pace of its host, nor once its host has kept it waiting for longer than hosts do that are well,
+for the first byte or for the last. Such a flight holds nothing but a connection. What has come takes a slot until it is
+read.
 """
 
 import asyncio
@@ -19,13 +20,13 @@ class Flight:
 
 
 class Flights:
-    """At most `slots` flights of hosts that answer, and at most `connections` in all."""
+    """At most `slots` flights of hosts that are well, and at most `connections` in all."""
 
     def __init__(self, slots: int, connections: int) -> None:
         self._slots, self._connections = slots, max(slots, connections)
         self._asking: dict[Flight, float] = {}  # when each began to ask, in order
         self._stalled: set[Flight] = set()
-        self._answered: set[Flight] = set()
+        self._received: set[Flight] = set()
         self._waiting: deque[tuple[Flight, asyncio.Future[None]]] = deque()
 
     @property
@@ -35,28 +36,28 @@ class Flights:
 
     @property
     def are_strained(self) -> bool:
-        """Whether so many hosts do not answer that only those should be asked that have answered before."""
-        used = len(self._asking) + len(self._stalled) + len(self._answered)
+        """Whether so many hosts keep us waiting that only those should be asked that have answered in time."""
+        used = len(self._asking) + len(self._stalled) + len(self._received)
         return used >= self._connections - self._slots // 2
 
     def ask(self, flight: Flight) -> None:
         """A request is being sent."""
-        self._answered.discard(flight)
+        self._received.discard(flight)
         self._stalled.discard(flight)
         self._asking.pop(flight, None)
         self._asking[flight] = time.monotonic()
 
-    def answered(self, flight: Flight) -> None:
-        """The head of a response is there."""
+    def received(self, flight: Flight) -> None:
+        """A response is there, whole."""
         if self._asking.pop(flight, None) is not None or flight in self._stalled:
             self._stalled.discard(flight)
-            self._answered.add(flight)
+            self._received.add(flight)
 
     def rest(self, flight: Flight) -> None:
         """It waits, or has ended."""
         self._asking.pop(flight, None)
         self._stalled.discard(flight)
-        self._answered.discard(flight)
+        self._received.discard(flight)
         self.wake()
 
     async def take(self, flight: Flight) -> None:
@@ -84,5 +85,5 @@ class Flights:
                 break
             del self._asking[flight]
             self._stalled.add(flight)
-        busy = len(self._asking) + len(self._answered)
+        busy = len(self._asking) + len(self._received)
         return min(self._slots - busy, self._connections - busy - len(self._stalled))

@@ -2,7 +2,8 @@
 
 The parser of aiohttp refuses a response for one odd line of its head. Mended are: blanks before a colon, lines that are
 no header, the same Content-Length twice, and a Content-Length beside chunks, which count (RFC 9112, section 6.3). Two
-lengths that differ are left to be refused: nobody knows where such a body ends.
+lengths that differ are left to be refused: nobody knows where such a body ends. What a server sends beyond the length
+that it states is left out, and its connection not used again.
 """
 
 import re
@@ -13,15 +14,19 @@ from aiohttp.client_proto import ResponseHandler
 _END = re.compile(rb"\n\r?\n")
 _HEADER = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]++)[ \t]*+:(.*)", re.DOTALL)
 _MOST = 1 << 20  # bytes that are waited for
+_STATED = re.compile(rb"\ncontent-length:[ \t]*+([0-9]{1,18})[ \t]*+\r", re.IGNORECASE)
+_CODED = re.compile(rb"\ntransfer-encoding:", re.IGNORECASE)
+_WITHOUT_BODY = (b"204", b"304")
 _LENGTH, _CODING = b"content-length", b"transfer-encoding"
 
 
 class LenientHandler(ResponseHandler):
-    """Hands the parser each head whole and mended; bodies pass through untouched."""
+    """Hands the parser each head whole and mended; bodies pass through untouched, as long as they say they are."""
 
     def __init__(self, loop: Any) -> None:
         super().__init__(loop)
         self._head: bytearray | None = None  # what has come of it; None while a body comes
+        self._left: int | None = None  # bytes of the body to come; None: nobody knows
 
     def set_response_params(self, **params: Any) -> None:
         self._head = bytearray()
@@ -29,7 +34,7 @@ class LenientHandler(ResponseHandler):
 
     def data_received(self, data: bytes) -> None:
         if self._head is None or not data:
-            super().data_received(data)
+            self._body_received(data)
             return
         searched = max(0, len(self._head) - 2)
         self._head += data
@@ -39,15 +44,29 @@ class LenientHandler(ResponseHandler):
                 self._head, searched = rest, 0
                 continue
             self._head = rest if _is_interim(head) else None
-            super().data_received(mended(head) + (b"" if self._head is not None else bytes(rest)))
+            head = mended(head)
+            super().data_received(head)
             if self._head is None:
+                self._left = stated_length(head)
+                if rest:
+                    self._body_received(bytes(rest))
                 return
             searched = 0
         if len(self._head) > _MOST:
-            unread, self._head = bytes(self._head), None
+            unread, self._head, self._left = bytes(self._head), None, None
             super().data_received(unread)
         else:
             self._reschedule_timeout()
+
+    def _body_received(self, data: bytes) -> None:
+        if self._left is not None and data:
+            if len(data) > self._left:
+                self.force_close()
+                data = data[: self._left]
+            self._left -= len(data)
+            if not data:
+                return
+        super().data_received(data)
 
 
 def mended(head: bytes) -> bytes:
@@ -69,6 +88,14 @@ def mended(head: bytes) -> bytes:
     return b"\r\n".join([first.rstrip(b"\r"), *(line for _, line in kept), b"", b""])
 
 
+def stated_length(head: bytes) -> int | None:
+    """Of the body that follows a mended head, in bytes; None where it is not said by Content-Length."""
+    if _status(head) in _WITHOUT_BODY:
+        return 0
+    lengths = _STATED.findall(head)
+    return int(lengths[0]) if len(lengths) == 1 and not _CODED.search(head) else None
+
+
 def _one_length(lines: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
     codings = [line for name, line in lines if name == _CODING]
     lengths = [line.partition(b":")[2] for name, line in lines if name == _LENGTH]
@@ -81,5 +108,9 @@ def _one_length(lines: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
 
 def _is_interim(head: bytes) -> bool:
     """A status such as 103 Early Hints, behind which another head comes; 101 is none of those."""
-    status = head.lstrip(b"\r\n").split(b" ", 2)[1:2]
-    return bool(status) and status[0][:1] == b"1" and status[0][:3] != b"101"
+    status = _status(head.lstrip(b"\r\n"))
+    return status[:1] == b"1" and status != b"101"
+
+
+def _status(head: bytes) -> bytes:
+    return b"".join(head.split(b" ", 2)[1:2])[:3]

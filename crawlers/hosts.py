@@ -32,7 +32,7 @@ from schemas.drops import Drop
 from schemas.settings import Settings
 from schemas.urls import host_of, resolve
 
-_LONGEST_REST_S = 30.0
+_LONGEST_REST_S, _LONG_S = 30.0, 5.0
 _LONGEST_DETAIL = 200  # characters
 _LONG = 1000  # characters of an address that is not worth remembering
 #: After so many failures in a row a host is left alone for a while.
@@ -113,12 +113,18 @@ class Host(msgspec.Struct):
     requests: int = 0
     policies: dict[str, SitePolicy] = {}  # by scheme
     silent: set[str] = set()  # schemes at which nobody answers, while the other may
-    address: str = ""  # by which its pace is kept, too
+    address: str | None = None  # by which its pace is kept, too; "": by none, None: not known yet
+    took_s: float = 0.0  # its last response
     has_place: bool = False  # it waits until its address may be asked
 
     @property
     def has_answered(self) -> bool:
         return any(policy.robots is not None for policy in self.policies.values())
+
+    @property
+    def is_prompt(self) -> bool:
+        """Whether it has answered, and nothing speaks for its keeping us waiting."""
+        return self.has_answered and not self.failures and self.took_s < _LONG_S
 
     def policy(self, scheme: str, settings: PaceSettings, at: float) -> SitePolicy | None:
         """The policy that holds; None if it is to be fetched (again)."""
@@ -153,10 +159,9 @@ class Host(msgspec.Struct):
 
     def ended(self, settings: PaceSettings, sent_at: float) -> None:
         """Let a host rest after a response. Only now is it known when its request was really sent."""
-        delay_s = self.delay_s(settings)
+        self.took_s, delay_s = max(0.0, now() - sent_at), self.delay_s(settings)
         if delay_s:
-            took_s = max(0.0, now() - sent_at) / settings.concurrency_per_host
-            rest_s = min(_LONGEST_REST_S, took_s * settings.rest_factor)
+            rest_s = min(_LONGEST_REST_S, self.took_s / settings.concurrency_per_host * settings.rest_factor)
             self.ready_at = max(self.ready_at, sent_at + delay_s, now() + rest_s)
 
     def answered(self) -> None:

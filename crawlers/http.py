@@ -24,19 +24,39 @@ _GZIP_MAGIC = b"\x1f\x8b\x08"
 _PADDING = re.compile(rb"\0*")
 _CHUNK_LINE = re.compile(rb"[ \t]*([0-9a-fA-F]{1,16})[ \t]*(?:;[^\r\n]*)?\r?\n")
 _LONGEST_CHUNK_LINE = 4096
+#: Headers that hold an address.
+_ADDRESSES = ("location", "refresh", "link")
 B = TypeVar("B", bytes, bytearray)
 
 
 def join_headers(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
     """Header lines as a mapping: names in lower case, repeated values joined by ", ", those of X-Robots-Tag and
-    Set-Cookie by line ends."""
+    Set-Cookie by line ends. As browsers do, of several Content-Type the last counts, and in addresses the bytes that
+    are not ASCII are percent-encoded."""
     headers: dict[str, str] = {}
     for name, value in pairs:
         name = name.lower()
+        if name in _ADDRESSES and not value.isascii():
+            value = _escaped(value)
+        elif name == "content-type" and name in headers:
+            headers[name] = _later_type(headers[name], value)
+            continue
         # Each value of X-Robots-Tag may be addressed to another bot, and a cookie has commas: these stay apart.
         joint = "\n" if name in ("x-robots-tag", "set-cookie") else ", "
         headers[name] = f"{headers[name]}{joint}{value}" if name in headers else value
     return headers
+
+
+def _escaped(value: str) -> str:
+    """Header lines are read as Latin-1, which keeps their bytes; by other readers as UTF-8."""
+    data = value.encode("latin-1" if max(value) <= "\xff" else "utf-8")
+    return "".join(chr(byte) if byte < 0x80 else f"%{byte:02X}" for byte in data)
+
+
+def _later_type(first: str, second: str) -> str:
+    kind, _, parameters = second.partition(";")
+    is_said_before = not parameters and first.partition(";")[0].strip().lower() == kind.strip().lower()
+    return first if is_said_before or "/" not in kind else second
 
 
 def decode_body(body: bytes, transfer_encoding: str, content_encoding: str, max_bytes: int) -> bytes:

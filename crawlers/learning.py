@@ -4,7 +4,7 @@ from crawlers.crawl_config import CrawlConfig
 from crawlers.fetch import Exchange, Fetcher, Unfetched
 from crawlers.flights import Flight
 from crawlers.frontier import Frontier
-from crawlers.hosts import Host, host_name, learn_policy, origin, other_scheme
+from crawlers.hosts import Host, learn_policy, origin, other_scheme
 from crawlers.items import Item
 from crawlers.recorder import Recorder
 from crawlers.routing import ROUTED_AT_ONCE, Router
@@ -35,14 +35,9 @@ class Learner:
         """Fetch the policy files of the origin of an item, and keep them with the host."""
         url, exchanges = item.url, list[Exchange]()
 
-        def seen(exchange: Exchange) -> None:
-            exchanges.append(exchange)
-            asked = self._frontier.hosts.get(host_name(exchange.url))
-            asked.ended(self._turns.pace(asked), exchange.sent_at)
-
         try:
             policy = await learn_policy(
-                self._fetcher, url, self._config.fetch, lambda url: self._turns.wait(flight, url), seen
+                self._fetcher, url, self._config.fetch, lambda url: self._turns.wait(flight, url), exchanges.append
             )
         except Unfetched:  # a proxy fails: asked for again as soon as the host is
             host.rest(self._config.pace.backoff_s)

@@ -53,8 +53,7 @@ class Loader:
                 policy.check(url)
                 policy.refuse_use(url, self._config.consent)
                 await self._turns.wait(flight, url)
-                exchange = await self._fetcher.get(url, self._answered(flight))
-                host.ended(pace, exchange.sent_at)
+                exchange = await self._fetcher.get(url, lambda status, headers: self._config.fetch.max_page_bytes)
                 self._keep(url, exchange)
                 return exchange
             except Unfetched as failure:
@@ -82,18 +81,7 @@ class Loader:
         if policy is None:
             fetch = self._config.fetch
             policy = await learn_policy(
-                self._fetcher, url, fetch, lambda url: self._turns.wait(flight, url), self._ended
+                self._fetcher, url, fetch, lambda url: self._turns.wait(flight, url), lambda _: None
             )
             host.learned(scheme, policy, pace)
         return policy
-
-    def _answered(self, flight: Flight) -> Callable[[int, dict[str, str]], int]:
-        def judge(status: int, headers: dict[str, str]) -> int:
-            self._turns.flights.answered(flight)
-            return self._config.fetch.max_page_bytes
-
-        return judge
-
-    def _ended(self, exchange: Exchange) -> None:
-        host = self._host(host_name(exchange.url))
-        host.ended(self._turns.pace(host), exchange.sent_at)

@@ -1,4 +1,5 @@
-"""Host names looked up without threads: hundreds at a time, each once, and remembered for a while."""
+"""Host names looked up without threads: hundreds at a time, each once, and remembered for a while. Those that nobody
+answers for do not hold up the others."""
 
 import asyncio
 import socket
@@ -9,7 +10,8 @@ import msgspec
 
 from crawlers.clock import now
 
-_AT_A_TIME = 256
+_AT_A_TIME, _PATIENCE_S = 256, 1.0  # names that are answered at once, or nearly
+_MOST_AT_A_TIME = 4096  # those included that nobody answers for
 _QUERY_S, _QUERIES = 3.0, 3  # a query without an answer is sent again; the next waits longer
 _KEPT_S, _LEAST_KEPT_S, _MOST_KEPT_S = 300.0, 60.0, 3600.0
 _UNKNOWN_KEPT_S, _FAILURE_KEPT_S = 600.0, 10.0
@@ -39,7 +41,7 @@ class Names:
         self._look_up = look_up or self._ask_system
         self._known: dict[str, Found] = {}
         self._asking: dict[str, asyncio.Task[Found]] = {}
-        self._slots = asyncio.Semaphore(_AT_A_TIME)
+        self._slots, self._all = asyncio.Semaphore(_AT_A_TIME), asyncio.Semaphore(_MOST_AT_A_TIME)
 
     async def addresses(self, host: str) -> tuple[str, ...]:
         """IP addresses of a name. Raises `socket.gaierror`: `EAI_NONAME` where it does not exist."""
@@ -55,9 +57,9 @@ class Names:
         return found.addresses
 
     async def _find(self, host: str) -> Found:
-        async with self._slots:
+        async with self._all:
             try:
-                addresses, kept_s = await self._look_up(host)
+                addresses, kept_s = await self._look_up_in_turn(host)
             except aiodns.error.DNSError as error:
                 code, message = (*error.args, "")[:2]
                 if code in _UNKNOWN:
@@ -73,6 +75,16 @@ class Names:
             del self._known[next(iter(self._known))]
         self._known[host] = found
         return found
+
+    async def _look_up_in_turn(self, host: str) -> tuple[list[str], float]:
+        """A name that is long in coming gives its turn to another: some servers never answer."""
+        asking = asyncio.ensure_future(self._look_up(host))
+        try:
+            async with self._slots:
+                await asyncio.wait([asking], timeout=_PATIENCE_S)
+            return await asking
+        finally:
+            asking.cancel()
 
     async def _ask_system(self, host: str) -> tuple[list[str], float]:
         if self._own is None:

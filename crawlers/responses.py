@@ -140,14 +140,15 @@ def without_media(found: Found) -> Found:
 
 
 def in_sitemap(item: Item, entries: Iterable[SitemapEntry], config: CrawlConfig) -> Found:
-    """What a sitemap lists: pages in the scope of its host, further sitemaps, media."""
-    items = []
+    """What a sitemap lists: pages in the scope of the site that named it, further sitemaps, media. One that lies with
+    another host speaks for the site whose robots.txt names it."""
+    items, site = [], item.found_on or item.url
     for entry in entries:
         match entry.kind:
-            case "page" if in_scope(entry.url, item.url, config.scope):
+            case "page" if in_scope(entry.url, site, config.scope):
                 items.append(Item(crawl_url(entry.url), "page", item.depth + 1, found_on=item.url))
             case "sitemap" if item.depth < _MAX_SITEMAP_DEPTH:
-                items.append(Item(entry.url, "sitemap", item.depth + 1, found_on=item.url))
+                items.append(Item(entry.url, "sitemap", item.depth + 1, found_on=site))
             case "image" if config.images:
                 items.append(Item(entry.url, "image", 0, found_on=item.url))
             case "video" if config.videos:

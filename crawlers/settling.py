@@ -136,7 +136,9 @@ class Settler:
         position = self._recorder.record(exchange)
         via = (*item.via, item.url) if item.kind in ("image", "video") else ()
         moved = msgspec.structs.replace(item, url=crawl_url(target or item.url), redirects=item.redirects + 1, via=via)
-        if not target:
+        if "location" not in exchange.headers:
+            self.drop(visit, Drop("http_status", str(exchange.status)), position)
+        elif not target:
             self.drop(visit, Drop("bad_address", exchange.headers.get("location", "")[:200]), position)
         elif moved.redirects > self._config.fetch.max_redirects or moved.url == item.url:
             self.drop(visit, Drop("too_many_redirects", moved.url[:200]), position)

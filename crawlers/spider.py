@@ -99,6 +99,7 @@ class Spider:
             self.frontier.hosts.touch,
             config.partitions,
         )
+        self._fetcher.ended = self._turns.ended
         with self.frontier.transaction():
             self._turns.resume(self.frontier.hosts.names_waiting(ready_after=now() - _SENT_WITHIN_S))
         self._share_out()
@@ -257,7 +258,7 @@ class Spider:
                     return
                 at_once = self._turns.pace(host).concurrency_per_host
                 is_full = host.in_flight >= at_once or host.name in self._learner.hosts
-                if is_full or (self._flights.are_strained and not host.has_answered):
+                if is_full or (self._flights.are_strained and not host.is_prompt):
                     self.frontier.hosts.defer(host, now() + _LOOKED_AT_AGAIN_S)
                 elif self._turns.may_start(host):
                     self._start(host)
@@ -300,8 +301,9 @@ class Spider:
             except Drop as drop:
                 self._settler.drop(visit, drop)
                 continue
-            self._turns.start(host)
-            self._launch(host, partial(self._visit, visit, host, policy))
+            if is_in_turn := self._turns.knows_address(host):
+                self._turns.start(host)
+            self._launch(host, partial(self._visit, visit, host, policy, is_in_turn))
             return
 
     def _launch(self, host: Host, work: Callable[[Flight], Coroutine[Any, Any, None]]) -> None:
@@ -325,5 +327,5 @@ class Spider:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _visit(self, visit: Visit, host: Host, policy: SitePolicy, flight: Flight) -> None:
-        await self._settler.settle(await self._visitor.visit(visit, host, policy, flight))
+    async def _visit(self, visit: Visit, host: Host, policy: SitePolicy, is_in_turn: bool, flight: Flight) -> None:
+        await self._settler.settle(await self._visitor.visit(visit, host, policy, flight, is_in_turn))

@@ -10,7 +10,7 @@ from crawlers.flights import Flight, Flights
 from crawlers.hosts import Host, PaceSettings, host_name
 from schemas.urls import host_of
 
-_MOST_PACES = 20_000
+_MOST_PACES = _MOST_ADDRESSES = 20_000
 
 
 class Turns:
@@ -35,6 +35,7 @@ class Turns:
         self._rate = settings.max_requests_per_s / max(1, sharing)
         self._paces: dict[str, PaceSettings] = {}
         self._addresses: dict[str, float] = {}  # when each may be asked next
+        self._most_addresses = _MOST_ADDRESSES
 
     def pace(self, host: Host) -> PaceSettings:
         """The settings that hold for a host."""
@@ -67,12 +68,19 @@ class Turns:
             host.ready_at = max(host.ready_at, now() + host.delay_s(self.pace(host)))
             self._keep(host)
 
+    def knows_address(self, host: Host) -> bool:
+        """Whether it is known by which address the pace of a host is kept, if by any: not after a restart."""
+        return host.address is not None or not self._settings.address_delay_s
+
     def may_start(self, host: Host) -> bool:
         """Whether the address of a host may be asked now. Else it has a place in the row of those that wait for it."""
         gap_s = self._settings.address_delay_s
         if not host.address or not gap_s or host.has_place:
             host.has_place = False
             return True
+        if len(self._addresses) >= self._most_addresses:
+            self._addresses = {address: at for address, at in self._addresses.items() if at > now()}
+            self._most_addresses = max(_MOST_ADDRESSES, 2 * len(self._addresses))
         free_at = self._addresses.get(host.address, 0.0)
         self._addresses[host.address] = max(free_at, now()) + gap_s
         if free_at <= now():
@@ -89,16 +97,17 @@ class Turns:
         if self._rate:
             self.next_request = max(self.next_request, now()) + 1 / self._rate
 
-    async def find_address(self, host: Host, url: str) -> None:
-        """Learn by which address the pace of a host is kept, too. Names that were looked up are remembered."""
-        if not host.address and self._settings.address_delay_s:
-            host.address = await self._resolver.paced_address(host_of(url))
+    def ended(self, url: str, sent_at: float) -> None:
+        """The response to a request has ended, however that went."""
+        host = self._host(host_name(url))
+        host.ended(self.pace(host), sent_at)
 
     async def wait(self, flight: Flight, url: str) -> None:
         """Until the host of an address may be asked, in no slot, and then until there is one."""
         self.flights.rest(flight)
         host = self._host(host_name(url))
-        await self.find_address(host, url)
+        if not self.knows_address(host):
+            host.address = await self._resolver.paced_address(host_of(url))
         while True:
             if (wait := max(host.ready_at, self.next_request) - now()) > 0:
                 await asyncio.sleep(wait)

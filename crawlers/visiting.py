@@ -11,7 +11,7 @@ from crawlers.crawl_config import CrawlConfig
 from crawlers.earlier import Known
 from crawlers.fetch import REDIRECTS, Exchange, Fetcher, Judge, check_status
 from crawlers.flights import Flight
-from crawlers.hosts import Host, host_name, policy_file
+from crawlers.hosts import Host, policy_file
 from crawlers.items import Item, Visit
 from crawlers.licences import Licences
 from crawlers.loading import Loader
@@ -38,6 +38,7 @@ class Visited:
     visit: Visit
     host: Host
     policy: SitePolicy
+    is_in_turn: bool = True  # its first request
     known: Known | None = None  # its last capture by an earlier crawl
     exchange: Exchange | None = None
     failure: Drop | None = None
@@ -64,7 +65,7 @@ class Visitor:
         renderer: Renderer,
         recrawl: Recrawl,
     ) -> None:
-        self._config, self._fetcher, self._turns, self._host = config, fetcher, turns, host
+        self._config, self._fetcher, self._turns = config, fetcher, turns
         self._reader, self._deny, self._refuse_look, self._renderer = reader, deny, refuse_look, renderer
         self._loader = Loader(config, fetcher, turns, host, deny)
         self._licences, self._recrawl = Licences(), recrawl
@@ -77,8 +78,11 @@ class Visitor:
         if item.kind != "sitemap":
             policy.refuse_use(item.url, self._config.consent)
 
-    async def visit(self, visit: Visit, host: Host, policy: SitePolicy, flight: Flight) -> Visited:
-        done = Visited(visit, host, policy)
+    async def visit(
+        self, visit: Visit, host: Host, policy: SitePolicy, flight: Flight, is_in_turn: bool = True
+    ) -> Visited:
+        """`is_in_turn`: whether its first request may be sent now."""
+        done = Visited(visit, host, policy, is_in_turn)
         try:
             await self._ask(done, flight)
         except Drop as drop:
@@ -91,25 +95,20 @@ class Visitor:
 
     async def _ask(self, done: Visited, flight: Flight) -> None:
         """Raises `Drop`."""
-        item, host, config = done.visit.item, done.host, self._config
+        item, config = done.visit.item, self._config
         judge = judge_of(item.kind, config)
 
-        def answered(status: int, headers: dict[str, str]) -> int:
-            self._turns.flights.answered(flight)
-            return judge(status, headers)
-
         async def get(more: Mapping[str, str]) -> Exchange:
-            if done.exchange is not None:
+            if done.exchange is not None or not done.is_in_turn:
                 await self._turns.wait(flight, item.url)
-            exchange = done.exchange = await self._fetcher.get(item.url, answered, *ASKED_AS[item.kind], more=more)
-            host.ended(self._turns.pace(host), exchange.sent_at)
+            exchange = done.exchange = await self._fetcher.get(item.url, judge, *ASKED_AS[item.kind], more=more)
+            self._turns.flights.received(flight)
             return exchange
 
         known = done.known = self._recrawl.find(item)
         exchange, answer = await self._recrawl.ask(item, known, judge, get)
-        await self._turns.find_address(host, item.url)
         if config.fetch.cookies and item.kind == "page" and "set-cookie" in exchange.headers:
-            passed = [exchange, *await self._behind_wall(done, flight, answered, exchange)]
+            passed = [exchange, *await self._behind_wall(done, flight, judge, exchange)]
             exchange = answer = done.exchange = passed.pop()
             done.walls = passed
         await self._refuse_listed(item, answer)
@@ -134,7 +133,7 @@ class Visitor:
 
     async def _behind_wall(self, done: Visited, flight: Flight, judge: Judge, first: Exchange) -> list[Exchange]:
         """See `behind_wall`: each request in its turn, and none that the site forbids."""
-        item, host = done.visit.item, done.host
+        item = done.visit.item
 
         async def get(url: str, cookie: str) -> Exchange:
             if self._deny.denies(url):
@@ -144,7 +143,7 @@ class Visitor:
             exchange = await self._fetcher.get(
                 url, judge, *ASKED_AS[item.kind], more={"Cookie": cookie} if cookie else {}
             )
-            host.ended(self._turns.pace(host), exchange.sent_at)
+            self._turns.flights.received(flight)
             return exchange
 
         return await behind_wall(first, get, self._config.fetch.max_redirects)
@@ -178,14 +177,9 @@ class Visitor:
         if not wanted or done.found.refusal:
             return ()
 
-        def seen(other: Exchange) -> None:
-            done.others.append(other)
-            asked = self._host(host_name(other.url))
-            asked.ended(self._turns.pace(asked), other.sent_at)
-
         async def fetch(url: str) -> bytes | None:
             return await policy_file(
-                self._fetcher, url, self._config.fetch, lambda url: self._turns.wait(flight, url), seen
+                self._fetcher, url, self._config.fetch, lambda url: self._turns.wait(flight, url), done.others.append
             )
 
         time_read = f"{exchange.started:%Y-%m-%dT%H:%M:%SZ}"

@@ -281,7 +281,7 @@ def _rendered_head(exchange: Exchange, length: int) -> bytes:
 
 
 def _truncation(exchange: Exchange) -> Fields:
-    return [("WARC-Truncated", "length")] if exchange.truncated else []
+    return [("WARC-Truncated", exchange.truncated)] if exchange.truncated else []
 
 
 def _sound_end(path: Path) -> int:

@@ -4,6 +4,7 @@ import ssl
 import time
 import zlib
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -138,7 +139,36 @@ def test_a_bomb_is_stopped_while_it_decompresses(web: WebServer, encoding: str) 
 def test_the_long_page_of_an_error_is_cut(web: WebServer) -> None:
     web.routes["/"] = Reply(pieces=endless, status=500)
     exchange = fetch(web.url + "/")
-    assert (exchange.status, exchange.truncated, len(exchange.body)) == (500, True, 64 << 10)
+    assert (exchange.status, exchange.truncated, len(exchange.body)) == (500, "length", 64 << 10)
+
+
+@pytest.mark.parametrize(("reply", "why"), [
+    (Reply(pieces=drip, status=404), "time"), (Reply(b"gone", status=404, length=99), "disconnect"),
+])  # fmt: skip
+def test_an_error_is_told_by_its_status_however_its_page_ends(
+    web: WebServer, monkeypatch: pytest.MonkeyPatch, reply: Reply, why: str
+) -> None:
+    monkeypatch.setattr("crawlers.fetch._RATE_JUDGED_AFTER_S", 0.3)
+    web.routes["/"] = reply
+    exchange = fetch(web.url + "/")
+    assert (exchange.status, exchange.truncated) == (404, why)
+
+
+def test_every_answer_is_told_with_the_time_of_its_request(web: WebServer) -> None:
+    """Those too that are refused, so that the pace of their host is kept."""
+    web.routes |= {"/": Reply(b"here"), "/large": Reply(b"x", length=CAP + 1), "/cut": Reply(b"x", length=9)}
+    told = list[tuple[str, float]]()
+
+    async def run() -> None:
+        async with Fetcher(LOCAL) as fetcher:
+            fetcher.ended = lambda url, sent_at: told.append((url, sent_at))
+            for path in ("/", "/large", "/cut"):
+                with suppress(Unfetched):
+                    await fetcher.get(web.url + path, cap)
+
+    asyncio.run(run())
+    assert [url for url, _ in told] == [web.url + path for path in ("/", "/large", "/cut")]
+    assert all(abs(sent_at - line.time) < 5 for (_, sent_at), line in zip(told, web.log, strict=True))
 
 
 def test_a_judge_ends_an_exchange_before_the_body(web: WebServer) -> None:
@@ -206,6 +236,15 @@ def test_retry_after(web: WebServer, value: str, seconds: float) -> None:
     with pytest.raises(Unfetched) as caught:
         check_status(exchange)
     assert (caught.value.passing, caught.value.after_s) == (True, seconds)
+
+
+@pytest.mark.parametrize("value", [
+    "Wed, 21 Oct 2015 07:28:30 GMT", "Wednesday, 21-Oct-15 07:28:30 GMT", "Wed Oct 21 07:28:30 2015",
+])  # fmt: skip
+def test_retry_after_in_every_form_of_a_date(web: WebServer, value: str) -> None:
+    sent = ("Date", "Wed, 21 Oct 2015 07:28:00 GMT")
+    web.routes["/"] = Reply(b"", status=429, headers=(("Retry-After", value), sent))
+    assert retry_after(fetch(web.url + "/")) == 30
 
 
 @pytest.mark.parametrize(("status", "passing"), [(404, False), (410, False), (403, False), (503, True), (500, True)])

@@ -1,11 +1,12 @@
 """What waits takes no slot: for pace, for a name, for a host that never answers."""
 
 import asyncio
+import dataclasses
 import itertools
 import socket
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,13 @@ from typing import Any
 import msgspec
 import pytest
 
+from crawlers.addresses import GuardedResolver
+from crawlers.clock import now
 from crawlers.fetch_settings import FetchSettings
 from crawlers.flights import Flight, Flights
 from crawlers.hosts import Host, HostPace, PaceSettings
+from crawlers.site_policy import SitePolicy
+from crawlers.turns import Turns
 from tests.crawlers.crawling import FAST, config, crawl
 from tests.crawlers.servers import Reply, Request, WebServer, page
 
@@ -37,7 +42,7 @@ def test_a_flight_takes_a_slot_while_its_host_is_well(monkeypatch: pytest.Monkey
     assert flights.room == 0
     at[0] = 2.0  # both are silent for too long
     assert flights.room == 2
-    flights.answered(first)
+    flights.received(first)
     assert flights.room == 1
     flights.ask(third)
     assert flights.room == 0
@@ -92,6 +97,39 @@ def test_hosts_that_never_answer_stop_nobody(web: WebServer, tmp_path: Path) -> 
         assert time.monotonic() - began < 15
 
 
+async def _trickle() -> AsyncIterator[bytes]:
+    """Not slow enough to be given up, for ever."""
+    while True:
+        await asyncio.sleep(0.3)
+        yield bytes(1000)
+
+
+@pytest.mark.parametrize("status", [200, 404])
+def test_hosts_whose_answers_trickle_stop_nobody(web: WebServer, tmp_path: Path, status: int) -> None:
+    trickling = {f"h{n}.example": web.address for n in range(24)}
+    well = {f"w{n}.example": web.address for n in range(20)}
+    web.routes["/"] = Reply(page())
+    for name in trickling:
+        web.routes[f"{name}/"] = Reply(pieces=_trickle, status=status)
+    fetch = FetchSettings(connect_to=trickling | well, deadline_s=60.0)
+    seeds = [f"http://{name}/" for name in (*trickling, *well)]
+    done = crawl(tmp_path, config(web, fetch=fetch, max_in_flight=8), *seeds, limit_s=9.0, wait=False)
+    assert done.status.visits == {"page": 20}
+
+
+def test_hosts_that_keep_us_waiting_get_no_more_where_connections_are_few() -> None:
+    host, pace = Host("a.example"), PaceSettings()
+    assert not host.is_prompt  # nobody knows
+    host.learned("http", SitePolicy(""), pace)
+    assert host.is_prompt
+    host.ended(pace, now() - 10)
+    assert not host.is_prompt
+    host.ended(pace, now() - 1)
+    assert host.is_prompt
+    host.failed(pace)
+    assert not host.is_prompt
+
+
 def test_a_host_that_does_not_answer_twice_is_parked() -> None:
     settings = PaceSettings(backoff_s=1.0)
     host, waits = Host("a.example"), []
@@ -123,10 +161,23 @@ def _gaps(log: list[Request]) -> list[float]:
     return [later - earlier for one in times.values() for earlier, later in itertools.pairwise(sorted(one))]
 
 
-def test_a_slow_host_rests_as_long_as_it_worked(web: WebServer, tmp_path: Path) -> None:
-    web.routes |= {"/": Reply(page("/1"), delay_s=0.6), "/1": Reply(page(), delay_s=0.6)}
+@pytest.mark.parametrize(
+    "reply",
+    [
+        Reply(page()),
+        Reply(b"%PDF", "application/pdf"),
+        Reply(page(), length=99_000_000),
+        Reply(page(), headers=(("X-Robots-Tag", "noai"),)),
+        Reply(page(), status=404),
+    ],
+    ids=["a page", "not wanted", "too large", "opted out", "gone"],
+)
+def test_a_slow_host_rests_as_long_as_it_worked(web: WebServer, tmp_path: Path, reply: Reply) -> None:
+    """Whatever comes of its answer."""
+    slow = dataclasses.replace(reply, delay_s=0.6)
+    web.routes |= {"/": Reply(page("/1", "/2")), "/1": slow, "/2": slow}
     crawl(tmp_path, config(web, PaceSettings(delay_s=0.1)), "http://a.example/")
-    first, second = (next(line.time for line in web.log if line.path == path) for path in ("/", "/1"))
+    first, second = (next(line.time for line in web.log if line.path == path) for path in ("/1", "/2"))
     assert second - first > 1.15
 
 
@@ -158,8 +209,6 @@ def test_gaps_are_kept_however_busy_the_crawler_is(
 
 
 def test_hosts_at_one_address_share_its_pace(web: WebServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from crawlers.addresses import GuardedResolver
-
     async def address(self: GuardedResolver, host: str) -> str:
         return "192.0.2.1"
 
@@ -172,6 +221,36 @@ def test_hosts_at_one_address_share_its_pace(web: WebServer, tmp_path: Path, mon
     assert time.monotonic() - began > 31 * 0.05
     times = sorted(line.time for line in web.log)
     assert sorted(later - earlier for earlier, later in itertools.pairwise(times))[5] > 0.03
+
+
+def test_hosts_at_one_address_share_its_pace_from_the_first_request_of_a_run_on(
+    web: WebServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a run before learned of their policies is kept; of their addresses nothing is known yet."""
+
+    async def address(self: GuardedResolver, host: str) -> str:
+        return "192.0.2.1"
+
+    monkeypatch.setattr(GuardedResolver, "paced_address", address)
+    web.routes["/"] = Reply(page("/on"))
+    settings = config(web, PaceSettings(delay_s=0.0, address_delay_s=0.0, max_requests_per_host=4))
+    seeds = [f"http://{name}.example/" for name in "abcdefgh"]
+    crawl(tmp_path, settings, *seeds)
+    before = len(web.log)
+    pace = PaceSettings(delay_s=0.0, address_delay_s=0.1)
+    crawl(tmp_path, config(web, pace), *(f"{seed}more" for seed in seeds))
+    times = sorted(line.time for line in web.log[before:])
+    assert len(times) == 8
+    assert times[-1] - times[0] > 6 * 0.1
+
+
+def test_addresses_whose_time_has_come_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("crawlers.turns._MOST_ADDRESSES", 10)
+    turns = Turns(PaceSettings(address_delay_s=0.001), Flights(1, 1), GuardedResolver(), Host)
+    for number in range(200):
+        turns.may_start(Host("a.example", address=f"192.0.2.{number}"))
+        time.sleep(0.001)
+    assert len(turns._addresses) < 50
 
 
 def test_a_name_with_a_pace_of_its_own(web: WebServer, tmp_path: Path) -> None:

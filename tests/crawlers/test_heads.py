@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crawlers.fetch import Exchange, Fetcher, Unfetched
-from crawlers.heads import mended
+from crawlers.heads import mended, stated_length
 from tests.crawlers.servers import Reply, WebServer
 from tests.crawlers.test_fetch import LOCAL, cap
 
@@ -15,7 +15,11 @@ _OK = b"HTTP/1.1 200 OK\r\n"
 
 async def _get(web: WebServer, times: int = 1) -> list[Exchange]:
     async with Fetcher(LOCAL) as fetcher:
-        return [await fetcher.get(web.url + "/", cap) for _ in range(times)]
+        found = []
+        for number in range(times):
+            await asyncio.sleep(0.2 * bool(number))  # what is still on its way comes
+            found.append(await fetcher.get(web.url + "/", cap))
+        return found
 
 
 @pytest.mark.parametrize(
@@ -37,6 +41,32 @@ def test_what_browsers_take_is_taken(web: WebServer, head: bytes, value: str | N
         web.routes["/"] = Reply(raw=(b"\r\n" + _OK + head + b"\r\n").replace(b"\r\n", ends) + b"here")
         (exchange,) = asyncio.run(_get(web))
         assert (exchange.body, exchange.headers.get("x-y")) == (b"here", value)
+
+
+@pytest.mark.parametrize("more", [b" and more", b"<!-- 0.1 s -->" * 9000])
+def test_what_comes_beyond_the_stated_length_is_left_out(web: WebServer, more: bytes) -> None:
+    """As browsers do; and the connection, on which nobody knows what comes next, is not used again."""
+
+    async def pieces() -> AsyncIterator[bytes]:
+        yield more
+
+    web.routes["/"] = Reply(b"here", length=4, pieces=pieces)
+    assert [exchange.body for exchange in asyncio.run(_get(web, 3))] == [b"here"] * 3
+
+
+@pytest.mark.parametrize(
+    ("head", "length"),
+    [
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n", 7),
+        (b"HTTP/1.1 200 OK\r\ncontent-length:7 \r\nX: y\r\n\r\n", 7),
+        (b"HTTP/1.1 200 OK\r\nX-Content-Length: 7\r\n\r\n", None),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 7\r\nTransfer-Encoding: gzip\r\n\r\n", None),
+        (b"HTTP/1.1 304 Not Modified\r\nContent-Length: 7\r\n\r\n", 0),
+        (b"HTTP/1.1 200\r\n\r\n", None),
+    ],
+)
+def test_how_long_a_body_is_stated_to_be(head: bytes, length: int | None) -> None:
+    assert stated_length(head) == length
 
 
 def test_chunks_count_beside_a_length(web: WebServer) -> None:

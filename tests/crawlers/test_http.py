@@ -11,7 +11,7 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawlers.http import dechunk, dechunk_beginning, decode_body
+from crawlers.http import dechunk, dechunk_beginning, decode_body, join_headers
 from schemas.drops import Drop
 from tests.crawlers.warcs import chunked
 
@@ -284,3 +284,17 @@ def test_a_chunk_that_claims_the_world_takes_no_memory() -> None:
 def test_whatever_comes_is_a_body_or_a_drop(start: bytes, rest: bytes, transfer: str, content: str) -> None:
     with contextlib.suppress(Drop):
         assert len(decode_body(start + rest, transfer, content, 10_000)) <= 10_000
+
+
+@pytest.mark.parametrize(("lines", "joined"), [
+    (("text/html", "text/html; charset=utf-8"), "text/html; charset=utf-8"),
+    (("text/html; charset=utf-8", "text/html"), "text/html; charset=utf-8"),
+    (("text/plain", "text/html"), "text/html"), (("text/html", "junk"), "text/html"),
+])  # fmt: skip
+def test_of_several_content_types_the_last_counts(lines: tuple[str, ...], joined: str) -> None:
+    assert join_headers([("Content-Type", line) for line in lines]) == {"content-type": joined}
+
+
+def test_addresses_in_headers_are_read_by_their_bytes() -> None:
+    pairs = [("Location", "/b\xc3\xbc"), ("Link", "</\u65e5>"), ("X-Y", "\xfc")]
+    assert join_headers(pairs) == {"location": "/b%C3%BC", "link": "</%E6%97%A5>", "x-y": "\xfc"}

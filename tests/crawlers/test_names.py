@@ -34,6 +34,24 @@ def test_names_that_take_a_second_are_looked_up_side_by_side() -> None:
     assert time.monotonic() - began < 2
 
 
+def test_names_that_nobody_answers_for_stop_no_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("crawlers.names._PATIENCE_S", 0.05)
+
+    async def look_up(host: str) -> tuple[list[str], float]:
+        await asyncio.sleep(3600 if host.startswith("hung") else 0)
+        return ["9.9.9.9"], 300.0
+
+    async def run() -> None:
+        names = Names(look_up)
+        hung = [asyncio.create_task(names.addresses(f"hung{n}.example")) for n in range(600)]
+        async with asyncio.timeout(20):
+            assert await names.addresses("a.example") == ("9.9.9.9",)
+        await names.close()
+        await asyncio.gather(*hung, return_exceptions=True)
+
+    asyncio.run(run())
+
+
 def test_a_name_is_looked_up_once_while_it_holds(monkeypatch: pytest.MonkeyPatch) -> None:
     at = [1000.0]
     monkeypatch.setattr("crawlers.names.now", lambda: at[0])

@@ -25,6 +25,43 @@ def test_a_redirect_out_of_a_sitemap_does_not_lead_elsewhere(web: WebServer, tmp
     assert not web.paths("b.example")
 
 
+def test_a_sitemap_on_another_host_speaks_for_the_site_that_names_it(web: WebServer, tmp_path: Path) -> None:
+    entry = "<{0}><loc>{1}</loc></{0}>".format
+    index = entry("sitemap", "http://b.example/more.xml") + entry("sitemap", "http://c.example/map.xml")
+    listed = entry("url", "http://a.example/listed") + entry("url", "http://b.example/own")
+    web.routes |= {
+        "a.example/robots.txt": Reply(b"Sitemap: http://b.example/index.xml\n", "text/plain"),
+        "b.example/index.xml": Reply(f"<sitemapindex>{index}</sitemapindex>".encode(), "text/xml"),
+        "b.example/more.xml": Reply(f"<urlset>{listed}</urlset>".encode(), "text/xml"),
+        "/": Reply(page()), "/listed": Reply(page()), "/own": Reply(page()),
+    }  # fmt: skip
+    crawl(tmp_path, config(web), "http://a.example/")
+    assert sorted(web.paths("a.example")) == ["/", "/listed"]
+    assert sorted(web.paths("b.example")) == ["/index.xml", "/more.xml"]
+
+
+@pytest.mark.parametrize(("head", "path"), [
+    (("Location", "/b\xc3\xbccher"), "/b%C3%BCcher"), (("Location", "/b\xfccher"), "/b%FCcher"),
+    (("Refresh", "0; url=/b\xc3\xbccher"), "/b%C3%BCcher"),
+])  # fmt: skip
+def test_addresses_in_headers_are_taken_to_the_byte(
+    web: WebServer, tmp_path: Path, head: tuple[str, str], path: str
+) -> None:
+    web.routes |= {
+        "/": Reply(page(), status=302 if head[0] == "Location" else 200, headers=(head,)),
+        path: Reply(page()),
+    }
+    done = crawl(tmp_path, config(web), "http://a.example/")
+    assert web.paths() == ["/", path]
+    assert not done.drops
+
+
+def test_a_redirect_to_nowhere_says_its_status(web: WebServer, tmp_path: Path) -> None:
+    web.routes["/"] = Reply(status=302)
+    done = crawl(tmp_path, config(web), "http://a.example/")
+    assert [(row.reason, row.detail) for row in done.drops.values()] == [("http_status", "302")]
+
+
 def test_a_redirect_to_a_private_address_is_refused(web: WebServer, tmp_path: Path) -> None:
     places = ("http://127.0.0.1:{port}/in", "http://169.254.169.254/latest/", "http://[::1]/", "file:///etc/passwd")
     for number, place in enumerate(places):
