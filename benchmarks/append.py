@@ -3,22 +3,29 @@
     python -m benchmarks.append [--pages 1000 4000] [--added 500]
 
 Builds the synthetic web of `benchmarks.synthetic`, adds pages to it, and builds all of them at once. Seconds are CPU
-seconds of this process and its children. `known` are the phases that read what is there: they alone see it.
+seconds of this process and its children. `known` are the phases that read what is there: they alone see it. `captured`
+is what leaving the places of the inputs' images takes of `built`.
 """
 
 import argparse
 import tempfile
+import time
 from collections import defaultdict
 from pathlib import Path
 from typing import Any, ClassVar
+from unittest.mock import patch
+
+import pyarrow as pa
 
 from benchmarks.cpu import cpu_seconds
 from benchmarks.synthetic import write_archive
 from jobs import build as building
 from jobs.config import load_config
 from jobs.engine.engine import EngineSettings
+from jobs.phases import duplicates
+from jobs.phases.captured import keep_captured
 from jobs.phases.run import Phases
-from jobs.phases.task import Phase
+from jobs.phases.task import Phase, Task
 from schemas.commits import Commit
 from schemas.dataset import Dataset
 
@@ -45,7 +52,8 @@ def main() -> None:
     parser.add_argument("--added", type=int, default=500)
     arguments = parser.parse_args()
     setattr(building, "Phases", TimedPhases)  # noqa: B010  no other build is measured
-    print("pages there | built, s | added | append, s | of it known, s | all at once, s | keys, bytes a page")
+    head = "pages there | built, s | added | append, s | of it known, s | all at once, s | keys, bytes a page"
+    print(f"{head} | captured, s | images | bytes an image")
     for pages in arguments.pages:
         with tempfile.TemporaryDirectory() as folder:
             print(" | ".join(measure(Path(folder), pages, arguments.added)), flush=True)
@@ -56,7 +64,9 @@ def measure(folder: Path, pages: int, added: int) -> list[str]:
     old = write_archives(folder, 0, pages)
     new = write_archives(folder, pages, added)
     timed(building.build, folder / "warm", new[:1])
-    built, _ = timed(building.build, folder / "out", old)
+    with patch.object(duplicates, "keep_captured", Keeping()) as keeping:
+        built, _ = timed(building.build, folder / "out", old)
+    captured = sum(path.stat().st_size for path in (folder / "out/captured").iterdir()) / keeping.images
     TimedPhases.seconds.clear()
     grown, dataset = timed(building.append, folder / "out", new)
     known = sum(
@@ -67,7 +77,26 @@ def measure(folder: Path, pages: int, added: int) -> list[str]:
     samples = dataset.builds[0].written["interleaved"].samples + dataset.builds[1].written["interleaved"].samples
     print(f"kept: {dataset.kinds['interleaved'].samples}, at once {whole.kinds['interleaved'].samples}")
     figures = (built, added, grown, known, once)
-    return [str(pages), *(f"{figure:.2f}".removesuffix(".00") for figure in figures), f"{keys / samples:.0f}"]
+    of_captured = [f"{keeping.seconds:.3f}", str(keeping.images), f"{captured:.0f}"]
+    return [
+        str(pages),
+        *(f"{figure:.2f}".removesuffix(".00") for figure in figures),
+        f"{keys / samples:.0f}",
+        *of_captured,
+    ]
+
+
+class Keeping:
+    """`keep_captured`, timed."""
+
+    def __init__(self) -> None:
+        self.seconds, self.images = 0.0, 0
+
+    def __call__(self, task: Task, captures: pa.Table) -> None:
+        before = time.process_time()
+        keep_captured(task, captures)
+        self.seconds += time.process_time() - before
+        self.images += len(captures)
 
 
 def timed(make: Any, output: Path, archives: list[str]) -> tuple[float, Dataset]:

@@ -3,7 +3,7 @@
 import logging
 import sys
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager
 
 import msgspec
 
@@ -13,7 +13,7 @@ from jobs.dataset.append import aside, clear, history, is_appending, publish
 from jobs.dataset.cards.write import refresh_cards
 from jobs.dataset.onto import NOT_FINISHED, known_inputs, look_at, named_inputs, planned, require_agreement
 from jobs.dataset.removal import remove_denied, rewrite_superseded
-from jobs.dataset.retried import asked_again, plan_retry
+from jobs.dataset.retried import plan_retry
 from jobs.engine.build_progress import BuildProgress
 from jobs.engine.engine import Engine, EngineSettings, open_engine
 from jobs.engine.own_code import files_of
@@ -45,6 +45,10 @@ _GO_ON = "the same command with --append, without --input, goes on"
 _NO_CLIPS = "lists of videos are for clips: add --kinds clips"
 
 
+class NothingToRetry(Exception):
+    """Nothing failed for a dataset that may have passed, and nothing came since."""
+
+
 def build(
     output: str,
     inputs: Sequence[str],
@@ -72,6 +76,7 @@ def build(
     if retry and was_added_to(store):
         with shown or BuildProgress() as told:
             dataset = retry_by_append(store, recipe, engine, deny, told, status_port)
+        _tell_of_new(store, dataset, inputs, videos)
         return _tidied(store, dataset, engine)
     denied = add_to_deny_list(store, deny)
     if is_appending(store):
@@ -83,8 +88,7 @@ def build(
         logger.warning(
             "%s is complete: %s", output, "nothing to do" if left == dataset else "what is denied was removed"
         )
-        with suppress(InputError):  # they may have vanished since
-            _tell_of_new(store, dataset, named_inputs(inputs, videos))
+        _tell_of_new(store, dataset, inputs, videos)
         refresh_cards(store)
         return left
     if videos and "clips" not in recipe.config.kinds:
@@ -155,14 +159,12 @@ def _added(
 ) -> Dataset:
     """Carry out what is planned in `appending/`, and publish it; a try that has nothing to ask for leaves no trace."""
     part = aside(store)
-    if not part.exists(DATASET):
-        carry_out(part, plan, recipe, engine, shown, status_port)
-    if plan.retries:
-        again = asked_again(store)
-        logger.warning("%d addresses were asked for again", again)
-        if not again:
-            clear(store)
-            return read_dataset(store)
+    try:
+        if not part.exists(DATASET):
+            carry_out(part, plan, recipe, engine, shown, status_port)
+    except NothingToRetry:
+        clear(store)
+        return read_dataset(store)
     return publish(store)
 
 
@@ -216,7 +218,7 @@ def _append(
 def carry_out(
     store: Store, plan: Plan, recipe: Recipe, engine: EngineSettings, shown: BuildProgress, status_port: int = 0
 ) -> Dataset:
-    """Do what is missing of a planned build."""
+    """Do what is missing of a planned build. Raises `NothingToRetry`."""
     for videos_of in plan.video_lists:  # what is wrong with one is told before any work begins
         check_list(videos_of.url)
     with opened_engine(engine, recipe, shown) as runner, Phases(runner, store, plan, recipe, shown) as phases:
@@ -228,16 +230,25 @@ def carry_out(
 
 
 def run_phases(phases: Phases, status_port: int = 0) -> None:
-    """All of a build: what is missing of each."""
+    """All of a build: what is missing of each. Raises `NothingToRetry`."""
     if phases.plan.retries:  # what came decides what is read
         phases.run(KNOWN_MEDIA)
         fetch_asked(phases, [ASK_AGAIN], status_port)
+        require_late(phases)
     jobs, wanting = jobs_of(phases.plan.config.kinds), read_inputs(phases)
     for job in jobs:
         job.compare(phases)
     fetch_media(phases, [job.asks for job in jobs], wanting, status_port)
     for job in jobs:
         job.make(phases)
+
+
+def require_late(phases: Phases) -> None:
+    """Raises `NothingToRetry`."""
+    late = sum(commit.unfinished for commit in phases.run(ASK_AGAIN))
+    logger.warning("%d addresses were asked for again, or had come since they failed", late)
+    if not late:
+        raise NothingToRetry
 
 
 def opened_engine(engine: EngineSettings, recipe: Recipe, shown: BuildProgress) -> AbstractContextManager[Engine]:
@@ -288,8 +299,12 @@ def begin_retry(store: Store, recipe: Recipe, retry: bool) -> None:
     go_on_with_retry(store)
 
 
-def _tell_of_new(store: Store, dataset: Dataset, named: Sequence[str]) -> None:
-    there = known_inputs(store, dataset)
+def _tell_of_new(store: Store, dataset: Dataset, inputs: Sequence[str], videos: Sequence[str]) -> None:
+    """Of inputs that are named for a dataset which stays without them."""
+    try:
+        named, there = named_inputs(inputs, videos) if inputs or videos else [], known_inputs(store, dataset)
+    except InputError:  # they may have vanished since
+        return
     if new := [url for url in named if url not in there]:
         logger.warning("%d inputs, such as %s, are not in it: --append adds them", len(new), new[0])
 

@@ -90,7 +90,8 @@ class BuildConfig(Settings, frozen=True):
     """Keep files in `work/` that no phase reads any more."""
     without_keys: bool = False
     """Leave no `keys/` beside the shards, some hundred bytes a sample by which it is compared with what `--append`
-    adds; then it is compared by what the sample itself shows."""
+    adds, and no `captured/`, by which that finds media of the inputs; then it is compared by what the sample itself
+    shows."""
     max_slice_bytes: int = 256 << 20
     """A partition with more bytes of drafts, such as one with a giant domain, is split into tasks of this size."""
     warc: WarcSettings = WarcSettings()

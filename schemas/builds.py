@@ -8,6 +8,8 @@ from schemas.storage import Store
 DATASET = "dataset.json"
 #: Where shards are made that a finished dataset is to get; what lies there is no data yet.
 APPENDING = "appending"
+#: Where a build leaves where media lie in its inputs.
+CAPTURED = "captured"
 
 
 class Amount(msgspec.Struct, frozen=True):

@@ -10,7 +10,7 @@ import posixpath
 
 import msgspec
 
-from schemas.builds import APPENDING, Amount, Build, drop_prefix
+from schemas.builds import APPENDING, CAPTURED, Amount, Build, drop_prefix
 from schemas.commits import sweep
 from schemas.dataset import DATASET, Dataset, KindTotals, read_dataset, write_reader_files
 from schemas.drops import Counts
@@ -64,7 +64,7 @@ def publish(store: Store) -> Dataset:
         dataset = _joined(dataset, added, builds)
         _write(store, dataset)
     folders = [f"{kind}/{folder}" for kind in build.partitions for folder in (*_FOLDERS_OF_KIND, ".nv-meta")]
-    sweep(store, ["", "drops", "inputs", *folders])
+    sweep(store, ["", "drops", "inputs", CAPTURED, *folders])
     clear(store)
     return dataset
 
@@ -73,7 +73,7 @@ def _move(store: Store, build: Build) -> None:
     """Give what was made aside its place: nothing of it is read yet."""
     _move_folder(store, "inputs")
     _move_folder(store, "drops", drop_prefix(build.number))
-    for folder in ("media/warc", "media/work/frontier"):  # what was fetched for it
+    for folder in (CAPTURED, "media/warc", "media/work/frontier"):  # where media lie, and what was fetched
         _move_folder(store, folder, drop_prefix(build.number))
     for kind in build.partitions:
         for folder in _FOLDERS_OF_KIND:

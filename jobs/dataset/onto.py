@@ -13,7 +13,7 @@ from jobs.dataset.append import history
 from jobs.phases.own_steps import OwnCode
 from jobs.phases.plan import PLAN, KnownShard, Onto, changed_code, read_plan
 from jobs.phases.recipe import Recipe
-from schemas.builds import inputs_name
+from schemas.builds import CAPTURED, inputs_name
 from schemas.dataset import Dataset, read_dataset
 from schemas.settings import SettingsError, differences, dump_settings, load_settings
 from schemas.storage import Store
@@ -126,6 +126,7 @@ def look_at(store: Store, dataset: Dataset, changed: list[str], inputs: Collecti
         archives=sorted(inputs),
         media=[store.fs.unstrip_protocol(store.path(name)) for name in _named(store, "media/warc", ".warc.gz")],
         frontiers=_named(store, "media/work/frontier", ".sqlite"),
+        captured=_named(store, CAPTURED, ".parquet"),
     )
 
 

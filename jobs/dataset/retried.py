@@ -1,7 +1,7 @@
 """Another try at media that a dataset lacks to which was added since: an append of its own inputs, of which is made
 what wants media that came."""
 
-from collections.abc import Sequence
+import glob
 
 import msgspec
 
@@ -10,11 +10,9 @@ from crawlers.url_lists import is_list
 from jobs.config import BuildConfig
 from jobs.dataset.append import aside, history
 from jobs.dataset.onto import look_at
-from jobs.phases.ask_again import ASK_AGAIN
 from jobs.phases.plan import Plan, make_plan
 from jobs.phases.recipe import Recipe
 from schemas.builds import inputs_name
-from schemas.commits import read_done
 from schemas.dataset import Dataset
 from schemas.settings import SettingsError
 from schemas.storage import Store
@@ -26,19 +24,17 @@ _OF_LISTS, _OF_ROBOTS = "lists", ("parse", "robots", "robots-verdicts")
 def plan_retry(store: Store, dataset: Dataset, recipe: Recipe, changed: list[str]) -> Plan:
     """Write what another try will do. Raises `SettingsError` or `InputError` where it cannot be made."""
     _require_retriable(store, dataset, recipe.config)
-    archives, lists = _inputs_of(store, dataset)
-    onto = msgspec.structs.replace(look_at(store, dataset, changed, ()), retries=True)
+    builds = _inputs_of(store, dataset)
+    urls = list(dict.fromkeys(one.url for inputs in builds for one in inputs))
+    archives, lists = ([glob.escape(url) for url in urls if is_list(url) is of_lists] for of_lists in (False, True))
+    tried = max(number for number, inputs in enumerate(builds) if not inputs or not number)
+    onto = msgspec.structs.replace(look_at(store, dataset, changed, ()), retries=True, tried=tried)
     if not onto.frontiers:
         raise SettingsError(f"{store.url} has fetched nothing: there is nothing to retry")
     try:
         return make_plan(aside(store), archives, recipe, videos=lists, onto=onto)
     except InputError as error:
         raise InputError(f"another try reads what {store.url} was built of again: {error}") from None
-
-
-def asked_again(store: Store) -> int:
-    """How many addresses the try that lies in `appending/` asks for."""
-    return sum(commit.unfinished for commit in read_done(aside(store), ASK_AGAIN.name).commits.values())
 
 
 def _require_retriable(store: Store, dataset: Dataset, config: BuildConfig) -> None:
@@ -56,17 +52,10 @@ def _require_retriable(store: Store, dataset: Dataset, config: BuildConfig) -> N
         raise SettingsError(f"{store.url} was added to since, and is not retried: {reason}")
 
 
-def _inputs_of(store: Store, dataset: Dataset) -> tuple[list[str], list[str]]:
-    """The archives and the lists of videos of all builds, in their order. Raises `InputError`."""
-    found: list[str] = []
-    for build in history(store, dataset):
-        try:
-            inputs = msgspec.json.decode(store.read(inputs_name(build.number)), type=list[Input])
-        except FileNotFoundError:
-            raise InputError(f"{store.url} does not tell all that it was built of: it is not retried") from None
-        found += [one.url for one in inputs]
-    return _parted(list(dict.fromkeys(found)))
-
-
-def _parted(urls: Sequence[str]) -> tuple[list[str], list[str]]:
-    return [url for url in urls if not is_list(url)], [url for url in urls if is_list(url)]
+def _inputs_of(store: Store, dataset: Dataset) -> list[list[Input]]:
+    """The archives and the lists of videos of each build; another try has none. Raises `InputError`."""
+    names = [inputs_name(build.number) for build in history(store, dataset)]
+    try:
+        return [msgspec.json.decode(data, type=list[Input]) for data in store.read_all(names)]
+    except FileNotFoundError:
+        raise InputError(f"{store.url} does not tell all that it was built of: it is not retried") from None

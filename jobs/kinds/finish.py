@@ -32,8 +32,8 @@ def finish(store: Store, plan: Plan, jobs: Sequence[KindJob], commits: dict[str,
     for kind, of_kind in shards.items():
         write_reader_files(store, kind, of_kind)
     number = plan.onto.number if plan.onto is not None else 0
-    inputs = [] if plan.retries else plan.inputs  # those are the dataset's, and count once
-    store.put(inputs_name(number), msgspec.json.encode([*inputs, *([] if plan.retries else plan.video_lists)]))
+    inputs, lists = ([], []) if plan.retries else (plan.inputs, plan.video_lists)  # the dataset's own count once
+    store.put(inputs_name(number), msgspec.json.encode([*inputs, *lists]))
     dataset = Dataset(
         kinds={kind: totals(of_kind) for kind, of_kind in shards.items()},
         phases={name: count for name, count in counts.items() if count != Counts()},

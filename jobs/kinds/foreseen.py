@@ -10,6 +10,7 @@ from jobs.phases.scoring import compares_embeddings
 
 #: Shares of time are those of CPU seconds in builds of pages with photos; a part takes 1 beside them.
 _EXTRACT, _OPEN, _WRITE, _SCORE, _CUT, _FETCH = 60.0, 20.0, 4.0, 40.0, 100.0, 100.0
+_KNOWN_MEDIA = "reading which media are at hand"
 _SIMILAR = Part("bands", "finding near-duplicates", 2.0, ("bands", "stars-", "groups", "similar"))
 
 
@@ -34,7 +35,7 @@ def foreseen(plan: Plan) -> list[Part]:
 
 def _again(plan: Plan) -> list[Part]:
     return [
-        Part("known-media", "reading what was fetched before"),
+        Part("known-media", _KNOWN_MEDIA),
         Part("ask-again", "listing what is asked for again"),
         Part(MEDIA, "fetching from the web", _FETCH),
         Part("fetch", "reading what was fetched"),
@@ -51,7 +52,7 @@ def _read(plan: Plan) -> Iterator[Part]:
         if plan.onto is not None and kind in plan.config.kinds:
             yield Part(name, "reading what is there")
     if plan.known_media and not plan.retries:
-        yield Part("known-media", "reading what was fetched before")
+        yield Part("known-media", _KNOWN_MEDIA)
     yield Part("urls", "comparing addresses")
 
 

@@ -11,9 +11,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from jobs.phases.extract import EXTRACT, PAGES
+from jobs.phases.captured import keep_captured
+from jobs.phases.extract import CAPTURES, EXTRACT, PAGES
 from jobs.phases.known import is_known, key_of_known, superseded_writer
-from jobs.phases.known_media import KNOWN_MEDIA
+from jobs.phases.known_media import known_captures
 from jobs.phases.known_pages import KNOWN_PAGES
 from jobs.phases.task import Phase, Task
 from schemas.buckets import buckets_of_digests, buckets_of_ints, first_of_each
@@ -110,16 +111,27 @@ def _bands(pages: pa.RecordBatch) -> pa.Table:
 
 def _locate(task: Task, wanting: Sequence[Phase]) -> Iterator[Any]:
     """Join the wanted addresses of a bucket with the captured ones; of several captures the newest."""
-    wanted, captures = task.rows(wanting, "wanted"), task.rows([EXTRACT, KNOWN_MEDIA], "captures")
+    wanted, captures = task.rows(wanting, "wanted"), task.rows(EXTRACT, "captures")
+    if captures is not None:
+        captures = _newest(captures)
+        keep_captured(task, captures)
+    known = known_captures(task, wanted.column("key")) if task.plan.known_media and wanted is not None else None
+    if known is not None:
+        known = known.select(list(CAPTURES))
+        captures = _newest(known if captures is None else pa.concat_tables([captures, known]))
     if wanted is None or captures is None:
         return
-    order = [("time", "descending"), ("archive", "ascending"), ("offset", "ascending")]
-    captures = first_of_each(captures, "key", order)
-    captures = captures.filter(pc.field("first")).select(list(LOCATIONS))
+    captures = captures.select(list(LOCATIONS))
     # Most of what is wanted was not captured: it need not be made distinct.
     wanted = wanted.filter(pc.is_in(wanted.column("key"), captures.column("key").combine_chunks()))
     wanted = wanted.select(["key", "partition"]).group_by(["key", "partition"]).aggregate([])
     yield wanted.join(captures, "key", join_type="inner").sort_by([("partition", "ascending"), ("key", "ascending")])
+
+
+def _newest(captures: pa.Table) -> pa.Table:
+    """Of each address the capture that counts."""
+    order = [("time", "descending"), ("archive", "ascending"), ("offset", "ascending")]
+    return first_of_each(captures, "key", order).filter(pc.field("first")).select(list(CAPTURES))
 
 
 URLS = Phase("urls", "buckets", dedup_urls)

@@ -113,7 +113,7 @@ def fetch_asked(phases: Phases, asking: Sequence[Phase], status_port: int = 0) -
             deny = read_deny_list(store)
             with phases.shown.stage(MEDIA) as shown:
                 fetch_wanted(store, MEDIA, config, deny, files, phases.engine, media.max_hours, shown, status_port)
-    phases.run(FETCH)
+    phases.run(FETCH, asking)
 
 
 def fetched_archives(memory: Memory) -> list[str]:
@@ -143,7 +143,7 @@ def _fetched(store: Store, source: Store, media: MediaSettings) -> Fetched:
     return msgspec.json.decode(store.read(Fetched.NAME), type=Fetched)
 
 
-def read_frontier(task: Task) -> None:
+def read_frontier(task: Task, asking: Sequence[Phase]) -> None:
     """Tell what became of each address that one worker was asked for, in the bucket of its key."""
     outcomes, fetched = task.writer("outcomes", _OUTCOMES), task.memory.fetched
     name = fetched.frontiers[task.index]
@@ -158,6 +158,8 @@ def read_frontier(task: Task) -> None:
             if task.plan.retries and place is not None:
                 came.add(number_of(found.key))
     if task.plan.retries:
+        late = task.rows(asking, "late")
+        came.update(map(number_of, late.column("key").to_pylist()) if late is not None else ())
         task.put(CAME, np.array(sorted(came), "<i8").tobytes())
 
 

@@ -1,9 +1,11 @@
-"""In a build that retries: the media that came when they were asked for again, and what of a page wants any of them."""
+"""In a build that retries: the media that came when they were asked for again, or for another build since they failed;
+and what of a page wants any of them."""
 
 from collections.abc import Callable, Iterable
 
 import msgspec
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from jobs.phases.steps import Extracted
@@ -12,6 +14,7 @@ from schemas.urls import media_key
 
 #: What the phase that reads frontiers leaves of the media that came: a number for each address, of 8 bytes.
 CAME, FETCH_NAME = "came", "fetch"
+LATE_ROWS = {"key": pa.binary()}  # of those that need not be asked for, each for one of its tasks
 _NUMBER = 8
 
 
@@ -32,9 +35,9 @@ class Late:
 
     def any_of(self, urls: Iterable[str]) -> bool:
         """Whether one of these addresses gave something."""
-        numbers = np.array([number_of(media_key(url)) for url in urls], np.int64)
-        if not len(numbers) or not self:
+        if not self:
             return False
+        numbers = np.array([number_of(media_key(url)) for url in urls], np.int64)
         places = np.minimum(np.searchsorted(self._numbers, numbers), len(self._numbers) - 1)
         return bool((self._numbers[places] == numbers).any())
 

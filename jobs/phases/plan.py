@@ -29,6 +29,7 @@ _MAX_BUCKETS = 4096
 _LEAST_TASKS, _MAX_ARCHIVES_A_TASK = 64, 16
 #: Of a dataset that is added to. One of 16 GiB of archives makes as many.
 _SAMPLES_A_BUCKET = 100_000
+_CAPTURED_A_TASK = 16  # files; a build of 16 GiB of archives makes one
 _BYTES_A_VIDEO_LIST = 64 << 20  # it stands for more than it weighs
 _IMAGES_A_TASK = 512
 _PAGES_OF_A_TRIAL = 100  # of one archive, at least
@@ -63,9 +64,11 @@ class Onto(msgspec.Struct, frozen=True):
     known: dict[str, list[list[KnownShard]]]  # by kind its shards, those that one task reads together
     time: str  # of the beginning
     changed: list[str] = []  # settings that are not those of the dataset
-    archives: list[str] = []  # what it was built of: revisit records of new archives may refer to them
+    archives: list[str] = []  # what it was built of: media may lie there, and revisit records may refer to it
     media: list[str] = []  # archives of what was fetched for it
     frontiers: list[str] = []  # which say what lies in those, by their names in the dataset
+    captured: list[str] = []  # files which say what media lie in `archives`, the same way
+    tried: int = 0  # the last build that was another try, if any was
     retries: bool = False  # its own inputs are read again, for what wants media that were asked for again and came
 
 
@@ -112,9 +115,12 @@ class Plan(msgspec.Struct, frozen=True):
         return inputs + ([*self.onto.archives, *self.onto.media] if self.onto is not None else [])
 
     @property
-    def known_media(self) -> list[str]:
-        """A frontier of each task over what was fetched for the dataset before."""
-        return self.onto.frontiers if self.onto is not None else []
+    def known_media(self) -> list[list[str]]:
+        """What each task reads of the media that the dataset has: a frontier, or some files of its inputs."""
+        if self.onto is None:
+            return []
+        captured, starts = self.onto.captured, range(0, len(self.onto.captured), _CAPTURED_A_TASK)
+        return [[one] for one in self.onto.frontiers] + [captured[at : at + _CAPTURED_A_TASK] for at in starts]
 
     @property
     def retries(self) -> bool:

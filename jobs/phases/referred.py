@@ -2,10 +2,14 @@
 
 import posixpath
 from collections import defaultdict
+from collections.abc import Collection
+from concurrent.futures import ThreadPoolExecutor
 
 from fsspec.core import url_to_fs
 
 from jobs.phases.task import Memory
+
+_IN_FLIGHT = 32  # archives that are looked for at a time
 
 
 class Referred:
@@ -19,6 +23,7 @@ class Referred:
         for number, url in enumerate(self._urls):
             self._by_name[posixpath.basename(url)].append(number)
         self._found: dict[tuple[str, str], int | None] = {}
+        self._there: dict[int, bool] = {}
 
     def find(self, name: str, by: int) -> int | None:
         """The number of the archive that a record in archive `by` calls `name`; None if it is not at hand, or nobody
@@ -34,7 +39,7 @@ class Referred:
         return self._found[asked]
 
     def _search(self, name: str, folder: str) -> int | None:
-        there = [number for number in self._by_name.get(posixpath.basename(name), ()) if self._is_there(number)]
+        there = self.at_hand(self._by_name.get(posixpath.basename(name), ()))
         own = [number for number in there if posixpath.dirname(self._urls[number]) == folder]
         if own and "/" not in name:
             return own[0]
@@ -42,9 +47,20 @@ class Referred:
         best = [number for number, depth in zip(there, depths, strict=True) if depth == max(depths)]
         return best[0] if len(best) == 1 else None
 
+    def at_hand(self, numbers: Collection[int]) -> list[int]:
+        """Of archives by their numbers those that are there; each is looked for once, many at a time."""
+        unknown = [number for number in numbers if number not in self._there]
+        if len(unknown) > 1:
+            with ThreadPoolExecutor(min(_IN_FLIGHT, len(unknown))) as pool:
+                self._there |= zip(unknown, pool.map(self._is_there, unknown), strict=True)
+        elif unknown:
+            self._there[unknown[0]] = self._is_there(unknown[0])
+        return [number for number in numbers if self._there[number]]
+
     def _is_there(self, number: int) -> bool:
-        """Archives that were added before may have gone since; without its inputs a build does not begin."""
-        if number < self._inputs:
+        """Archives that were added before may have gone since. Without its inputs a build does not begin, and what was
+        fetched lies in the dataset itself, behind them all."""
+        if number < self._inputs or number >= len(self._urls):
             return True
         try:
             fs, path = url_to_fs(self._urls[number])

@@ -17,6 +17,7 @@ from jobs.phases.recipe import Recipe
 from jobs.phases.scoring import EMBEDDINGS, Hosts, compares_embeddings, model_pool
 from jobs.phases.slices import make_slices
 from jobs.phases.task import ROWS, SIZES, Memory, Merged, Phase, Run, file_of, files_of_phase, run_task
+from schemas.builds import CAPTURED
 from schemas.commits import Commit, Done, read_done, sweep, write_summary
 from schemas.storage import Store
 
@@ -173,7 +174,8 @@ class Phases:
         if self._is_resumed or self.engine.has_lost_attempts:
             kinds = self.plan.config.kinds
             folders = [f"{kind}{folder}" for kind in kinds for folder in _FOLDERS_OF_KIND]
-            sweep(self.store, ["", "work", "drops", "inputs", *(f"work/{name}" for name in self._worked_on), *folders])
+            of_work = ["work", *(f"work/{name}" for name in self._worked_on)]
+            sweep(self.store, ["", "drops", "inputs", CAPTURED, *of_work, *folders])
             self.store.remove_all(self._left)
 
     def __enter__(self) -> Self:

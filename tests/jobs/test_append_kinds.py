@@ -77,6 +77,7 @@ def test_a_pair_stays_where_the_newer_one_cannot_be_had(tmp_path: Path) -> None:
     page = ("https://a.example/later", f"<html><body><article>{html}</article></body></html>".encode(), "text/html")
     lost = str(write_archive(path, [page], "2026-01-03T00:00:00Z"))
     build(str(tmp_path / "out"), [first], SMALL, INLINE)
+    Path(first).unlink()  # else its pictures were found there
     dataset = append(str(tmp_path / "out"), [lost], SMALL, INLINE)
     assert {page for page, _, _ in live_pairs(tmp_path / "out")} == {"old"}
     assert dataset.drops["pair"] == {"not_captured": 3}

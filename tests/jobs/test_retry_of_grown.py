@@ -5,7 +5,7 @@ import random
 import shutil
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -16,6 +16,7 @@ from jobs.build import append, build
 from jobs.config import load_config
 from jobs.dataset.check import problems
 from jobs.dataset.removal import remove
+from jobs.engine.engine import EngineSettings
 from schemas.builds import APPENDING
 from schemas.dataset import Dataset, read_dataset
 from schemas.settings import SettingsError
@@ -29,6 +30,7 @@ from tests.jobs.test_media_from_web import CDN, INLINE, requests, settings, shar
 from tests.pipeline.videos import make_video
 
 BUSY, GONE = Reply(b"busy", status=503), Reply(b"gone", status=404)
+FIRST, LATER = {10: [0, 1], 11: [1], 12: [0, 2], 13: [3, 2]}, {20: [4, 5], 21: [5, 1], 22: [6, 3], 23: [3]}
 LATE = Counter({"/1.jpg": 1, "/5.jpg": 1})
 
 
@@ -47,13 +49,14 @@ def fill(server: WebServer) -> None:
         server.routes[f"{CDN}/{number}.jpg"] = reply
 
 
-def pages(path: Path, shown: dict[int, list[int]]) -> Path:
-    """An archive of pages by their numbers, each with these pictures."""
+def pages(path: Path, shown: dict[int, list[int]], captured: Sequence[int] = ()) -> Path:
+    """An archive of pages by their numbers, each with these pictures, and of some pictures."""
     path.parent.mkdir(exist_ok=True)
     records = []
     for number, pictures in shown.items():
         html = article(number, [f"http://{CDN}/{picture}.jpg" for picture in pictures])
         records.append((f"http://site{number}.example/{number}", html.encode(), "text/html; charset=utf-8"))
+    records += [(f"http://{CDN}/{picture}.jpg", photo(picture), "image/jpeg") for picture in captured]
     return write_archive(path, records)
 
 
@@ -66,8 +69,8 @@ def sets(web: WebServer, *more: str) -> list[str]:
 def lacking(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Path]]:
     """A dataset of two builds, each of which lacks pictures, and its inputs."""
     folder = tmp_path_factory.mktemp("lacking")
-    first = pages(folder / "first" / "1.warc.gz", {10: [0, 1], 11: [1], 12: [0, 2], 13: [3, 2]})
-    later = pages(folder / "later" / "2.warc.gz", {20: [4, 5], 21: [5, 1], 22: [6, 3], 23: [3]})
+    first = pages(folder / "first" / "1.warc.gz", FIRST)
+    later = pages(folder / "later" / "2.warc.gz", LATER)
     with WebServer() as server:
         fill(server)
         recipe = load_config("default", sets(server))
@@ -121,6 +124,20 @@ def test_what_failed_in_any_build_is_asked_for_again_and_appended(
     assert dataset.drops["image"] == before.drops["image"]
     assert set(again.phases) >= {"assemble", "publish"}
     assert not set(again.phases) & {"extract", "urls", "texts"}
+
+
+@pytest.mark.shares_ray
+def test_on_ray_it_asks_and_makes_the_same(web: WebServer, out: Path) -> None:
+    heal(web)
+    build(str(out), [], load_config("default", sets(web)), EngineSettings(workers=2), retry=True)
+    assert requests(web) == LATE
+    shown = {number: set(pictures) - {3} for number, pictures in {**FIRST, **LATER}.items()}
+    assert live(out) == {
+        f"http://site{number}.example/{number}": [f"http://{CDN}/{picture}.jpg" for picture in sorted(pictures)]
+        for number, pictures in shown.items()
+        if pictures
+    }
+    assert list(problems(Store(str(out)))) == []
 
 
 def test_a_try_in_vain_counts_as_one_and_without_anything_to_ask_for_leaves_no_trace(web: WebServer, out: Path) -> None:
@@ -264,3 +281,29 @@ def test_videos_and_subtitles_that_come_late_are_cut(web: WebServer, tmp_path: P
     with_cues = {clip.url for clip in weft.open(out) if clip.subtitles}
     assert with_cues == {"http://pots.example/a.mp4"}
     assert list(problems(Store(str(out)))) == []
+
+
+def test_what_came_for_a_later_build_is_given_to_the_pages_of_earlier_ones(
+    web: WebServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Fetched for it, or in its inputs."""
+    out, recipe = tmp_path / "out", load_config("default", sets(web))
+    pages(tmp_path / "first[1]" / "1.warc.gz", {10: [0, 1], 12: [5], 13: [3]})
+    build(str(out), [str(tmp_path / "first*" / "1.warc.gz")], recipe, INLINE)
+    heal(web)
+    later = pages(tmp_path / "later" / "2.warc.gz", {20: [4, 1]}, captured=[3, 5])
+    append(str(out), [str(later)], recipe, INLINE)
+    assert requests(web) == {"/1.jpg": 1, "/4.jpg": 1}
+    assert live(out)["http://site10.example/10"] == [f"http://{CDN}/0.jpg"]
+    web.log.clear()
+    retried(out, web)
+    assert requests(web) == {}
+    there = live(out)
+    assert there["http://site10.example/10"] == [f"http://{CDN}/0.jpg", f"http://{CDN}/1.jpg"]
+    assert there["http://site12.example/12"] == [f"http://{CDN}/5.jpg"]
+    assert there["http://site13.example/13"] == [f"http://{CDN}/3.jpg"]  # which was gone
+    after = contents(out)
+    more = [str(pages(tmp_path / "more" / "3.warc.gz", {30: [6]}))]
+    build(str(out), more, recipe, INLINE, retry=True)
+    assert contents(out) == after
+    assert "1 inputs, such as" in caplog.text  # are left out

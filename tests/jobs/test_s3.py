@@ -19,6 +19,7 @@ from jobs.build import append, build
 from jobs.cli import main
 from jobs.config import load_config
 from jobs.crawl.records import copy_records
+from jobs.dataset.check import problems
 from jobs.phases.run import BuildError, Phases
 from jobs.phases.task import Phase
 from schemas.dataset import DATASET
@@ -92,22 +93,44 @@ def test_what_is_added_on_s3_has_the_bytes_of_what_is_added_in_a_folder(
     assert read_all(f"{bucket}/out") == contents(tmp_path / "out")
 
 
-def test_a_build_on_s3_fetches_once(bucket: str, tmp_path: Path) -> None:
+def test_a_build_on_s3_fetches_once_and_what_is_added_and_tried_again_has_what_is_there(
+    bucket: str, tmp_path: Path
+) -> None:
     with WebServer() as web:
-        urls = [f"http://pictures.example/{number}.jpg" for number in range(4)]
+        urls = [f"http://pictures.example/{number}.jpg" for number in range(6)]
         for number, url in enumerate(urls):
             web.routes[url.removeprefix("http://")] = Reply(photo(number), "image/jpeg")
-        pages = write_archive(tmp_path / "p.warc.gz", [("http://a.example/", article(1, urls).encode(), "text/html")])
+        captured = ("http://pictures.example/captured.jpg", photo(9), "image/jpeg")
+        first = [("http://a.example/", article(1, urls[:4]).encode(), "text/html"), captured]
+        pages = on_s3(bucket, write_archive(tmp_path / "p.warc.gz", first))
         reach = f'media.fetch.connect_to={{"pictures.example": "{web.address}"}}'
         sets = ["media.from_web=true", "media.partitions=1", "media.pace.delay_s=0", reach]
         web.routes["pictures.example/3.jpg"] = Reply(status=503)
-        build(f"{bucket}/out", [str(pages)], load_config("default", [*sets, "media.pace.backoff_s=0.01"]), INLINE)
+        build(f"{bucket}/out", [pages], load_config("default", [*sets, "media.pace.backoff_s=0.01"]), INLINE)
         web.routes["pictures.example/3.jpg"] = Reply(photo(3), "image/jpeg")
         again = load_config("default", [*sets, "media.pace.backoff_s=0.01"])
-        dataset = build(f"{bucket}/out", [str(pages)], again, INLINE, retry=True)
+        dataset = build(f"{bucket}/out", [pages], again, INLINE, retry=True)
         assert dataset.kinds["interleaved"].images == 4
         assert sorted(set(web.paths())) == sorted(f"/{number}.jpg" for number in range(4))
         assert [web.paths().count(f"/{number}.jpg") for number in range(3)] == [1, 1, 1]
+        # what is added finds there what was fetched, and what lies in the inputs of before
+        later = [("http://b.example/", article(2, [urls[0], captured[0], *urls[4:]]).encode(), "text/html")]
+        web.routes["pictures.example/5.jpg"] = Reply(status=503)
+        web.log.clear()
+        append(f"{bucket}/out", [on_s3(bucket, write_archive(tmp_path / "q.warc.gz", later))], again, INLINE)
+        assert set(web.paths()) == {"/4.jpg", "/5.jpg"}
+        web.routes["pictures.example/5.jpg"] = Reply(photo(5), "image/jpeg")
+        web.log.clear()
+        dataset = build(f"{bucket}/out", [], again, INLINE, retry=True)
+        assert web.paths() == ["/5.jpg"]
+        assert (len(dataset.builds), dataset.kinds["interleaved"].images) == (3, 8)
+        assert list(problems(Store(f"{bucket}/out"))) == []
+        assert not Store(f"{bucket}/out").list("appending")
+
+
+def on_s3(bucket: str, path: Path) -> str:
+    Store(bucket).put(path.name, path.read_bytes())
+    return f"{bucket}/{path.name}"
 
 
 def test_only_one_of_two_attempts_can_commit(bucket: str) -> None:
