@@ -101,7 +101,8 @@ def test_what_is_stored_as_it_is_may_be_of_any_length(
 ) -> None:
     body = random.Random(length).randbytes(length)
     writer = WarcWriter(tmp_path, "x", 1 << 20)
-    place = writer.write(exchange("http://a.example/1", body, (("Content-Type", "image/jpeg"),)), "sha256:x").position
+    item = exchange("http://a.example/1", body, (("Content-Type", "image/jpeg"),))
+    place = writer.write(item, payload_digest(body)).position
     writer.finish()
     check(tmp_path / place.file, capsys)
     data = (tmp_path / place.file).read_bytes()
