@@ -51,7 +51,7 @@ class CheckpointError(Exception):
     """A checkpoint could not be written or read; the message says which and why."""
 
 
-class Mark(msgspec.Struct, frozen=True):
+class Mark(msgspec.Struct, frozen=True, omit_defaults=True):
     """`checkpoint.json`."""
 
     step: int
