@@ -63,6 +63,7 @@ def cut_layers(model: Flamingo, group: dist.ProcessGroup) -> dict[str, Cut]:
         else:
             if splits:
                 linear.register_forward_pre_hook(partial(_part_in, group, rank, parts))
+            # In place of its own, which would add the bias before the sum, once for each process.
             linear.forward = partial(_summed, linear, group)  # type: ignore[method-assign]
     return cuts
 
