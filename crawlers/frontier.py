@@ -37,6 +37,7 @@ class Frontier:
         self._db = sqlite3.connect(path, isolation_level=None)
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = NORMAL")
+        self._db.execute("PRAGMA wal_autocheckpoint = 8000")  # 32 MB: what many transactions change is moved once
         self._db.execute("PRAGMA cache_size = -32768")  # 32 MB
         self._db.executescript(TABLES)
         for table, column, kind in ADDED:
@@ -48,6 +49,7 @@ class Frontier:
         with self.transaction():  # what was in flight when the last process ended is to be visited again
             self._db.execute("UPDATE visits SET state = 0 WHERE state = 1")
             self._db.execute("UPDATE hosts SET queued = (SELECT count(*) FROM visits WHERE host = name AND state = 0)")
+            self._db.execute("UPDATE hosts SET waits = queued > 0, queued_then = queued")
             self._db.execute("UPDATE totals SET n = (SELECT total(queued) FROM hosts) WHERE name = 'queued'")
             self._db.execute("UPDATE totals SET n = (SELECT total(queued > 0) FROM hosts) WHERE name = 'waiting'")
             self._set_clock_back()
@@ -91,7 +93,8 @@ class Frontier:
         number, packed, tries, score = rows[0]
         self._db.execute("UPDATE visits SET state = 1 WHERE id = ?", (number,))
         self._db.execute(
-            "UPDATE hosts SET queued = queued - 1, band = ? WHERE name = ?", (band_of(rows[-1][3]), host.name)
+            "UPDATE hosts SET queued = queued - 1, queued_then = queued - 1, band = ? WHERE name = ?",
+            (band_of(rows[-1][3]), host.name),
         )
         item = msgspec.msgpack.decode(packed, type=Item)
         return Visit(number, item if item.score == score else msgspec.structs.replace(item, score=score), tries)

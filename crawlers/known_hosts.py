@@ -22,7 +22,7 @@ class KnownHosts:
         """Hosts that have something queued and may be asked now, those first whose next visit has more points, then
         those that may be asked for longest."""
         due = self._db.execute(
-            "SELECT name, band FROM hosts WHERE queued > 0 AND ready_at <= ? ORDER BY ready_at LIMIT ?",
+            "SELECT name, band FROM hosts WHERE waits = 1 AND ready_at <= ? ORDER BY ready_at LIMIT ?",
             (now, limit + 1),
         ).fetchall()
         if len(due) <= limit:
@@ -31,7 +31,7 @@ class KnownHosts:
         band = self._highest_band(MOST_BAND + 1)
         while band is not None and len(names) < limit:
             rows = self._db.execute(
-                "SELECT name FROM hosts WHERE queued > 0 AND band = ? AND ready_at <= ? ORDER BY ready_at LIMIT ?",
+                "SELECT name FROM hosts WHERE waits = 1 AND band = ? AND ready_at <= ? ORDER BY ready_at LIMIT ?",
                 (band, now, limit - len(names)),
             )
             names += [name for (name,) in rows]
@@ -39,21 +39,25 @@ class KnownHosts:
         return [self.get(name) for name in names]
 
     def _highest_band(self, below: int) -> int | None:
-        row = self._db.execute("SELECT max(band) FROM hosts WHERE queued > 0 AND band < ?", (below,)).fetchone()
+        row = self._db.execute("SELECT max(band) FROM hosts WHERE waits = 1 AND band < ?", (below,)).fetchone()
         return None if row[0] is None else int(row[0])
 
     def queue(self, name: str, score: float, pages: int = 0) -> None:
         """One visit more waits for a host."""
+        band = band_of(score)
+        queue = "UPDATE hosts SET queued = queued + 1, pages = pages + ? WHERE name = ? AND waits = 1 AND band >= ?"
+        if self._db.execute(queue, (pages, name, band)).rowcount:
+            return
         self._db.execute(
             "INSERT INTO hosts (name, queued, pages, band) VALUES (?, 1, ?, ?) ON CONFLICT (name) DO UPDATE SET "
-            "band = iif(queued > 0, max(band, excluded.band), excluded.band), queued = queued + 1, "
+            "band = iif(waits, max(band, excluded.band), excluded.band), queued = queued + 1, "
             "pages = pages + excluded.pages",
-            (name, pages, band_of(score)),
+            (name, pages, band),
         )
 
     def renew_bands(self) -> None:
         """The visits that wait have other points now."""
-        names = self._db.execute("SELECT name FROM hosts WHERE queued > 0").fetchall()
+        names = self._db.execute("SELECT name FROM hosts WHERE waits = 1").fetchall()
         for (name,) in names:
             (score,) = self._db.execute(
                 "SELECT score FROM visits WHERE state = 0 AND host = ? ORDER BY score DESC, depth, id LIMIT 1", (name,)
@@ -62,7 +66,7 @@ class KnownHosts:
 
     def raise_to(self, name: str, score: float) -> None:
         """A visit that waits for a host has more points than before."""
-        self._db.execute("UPDATE hosts SET band = max(band, ?) WHERE name = ? AND queued > 0", (band_of(score), name))
+        self._db.execute("UPDATE hosts SET band = max(band, ?) WHERE name = ? AND waits = 1", (band_of(score), name))
 
     def defer(self, host: Host, until: float) -> None:
         """Have `due` not name a host for a moment, which changes nothing about when it may be asked."""
@@ -70,7 +74,7 @@ class KnownHosts:
 
     def next_due(self) -> float | None:
         """When the next host may be asked; None if nothing is queued. Hosts in flight count, too."""
-        row = self._db.execute("SELECT min(ready_at) FROM hosts WHERE queued > 0").fetchone()
+        row = self._db.execute("SELECT min(ready_at) FROM hosts WHERE waits = 1").fetchone()
         return None if row[0] is None else float(row[0])
 
     def get(self, name: str) -> Host:
@@ -118,10 +122,10 @@ class KnownHosts:
         return int(self._db.execute("SELECT n FROM totals WHERE name = 'waiting'").fetchone()[0])
 
     def names_waiting(self, ready_after: float = -1.0) -> list[str]:
-        query = "SELECT name FROM hosts WHERE queued > 0 AND ready_at > ?"
+        query = "SELECT name FROM hosts WHERE waits = 1 AND ready_at > ?"
         return [name for (name,) in self._db.execute(query, (ready_after,))]
 
     def fullest(self, limit: int) -> list[tuple[str, int]]:
-        """Name and queued visits of the hosts with most left."""
-        query = "SELECT name, queued FROM hosts WHERE queued > 0 ORDER BY queued DESC LIMIT ?"
-        return self._db.execute(query, (limit,)).fetchall()
+        """Name and queued visits of the hosts that had most left when each was last asked, those with most now first."""
+        query = "SELECT name, queued FROM hosts WHERE waits = 1 ORDER BY queued_then DESC LIMIT ?"
+        return sorted(self._db.execute(query, (limit,)), key=lambda row: -row[1])

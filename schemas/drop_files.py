@@ -30,8 +30,9 @@ class DropFile:
     def add(self, row: DropRow) -> None:
         """The key of an address that holds one is left out."""
         if is_presigned(row.url) or is_presigned(row.page_url):
+            detail = " ".join(without_key(word) for word in row.detail.partition("?")[0].split(" "))
             row = msgspec.structs.replace(
-                row, url=without_key(row.url), page_url=without_key(row.page_url), detail=row.detail.partition("?")[0]
+                row, url=without_key(row.url), page_url=without_key(row.page_url), detail=detail
             )
         self._rows.append(row)
         if len(self._rows) >= _BATCH:

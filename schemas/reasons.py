@@ -5,7 +5,7 @@ REASONS: dict[str, str] = {
     # visits of the crawler, and images that a build fetches
     "bad_address": "not an http or https address",
     "denied": "the address is on the list of those denied",
-    "presigned": "the address holds a signature that lets whoever has it read what was given to somebody else",
+    "presigned": "the address holds a signature or a password: whoever has it may read what was given to somebody else",
     "robots": "robots.txt or ai.txt forbids it",
     "robots_unavailable": "the server could not give its robots.txt: nothing of it may be fetched",
     "blocked_address": "the host's address is private, loopback, link-local, multicast or reserved",

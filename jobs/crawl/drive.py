@@ -146,12 +146,12 @@ class Crawl:
 
     async def run(self, seeds: Sequence[str], max_pages: int, max_seconds: float) -> CrawlReport:
         started = time.monotonic()
-        (self._folder / STOP).unlink(missing_ok=True)  # it was meant for a run before
         async with AsyncExitStack() as stack:
             stack.push_async_callback(self._close)
             await stack.enter_async_context(self._watch)
             for partition in range(self._config.partitions):
                 self._workers.append(await self._start(partition))
+            (self._folder / STOP).unlink(missing_ok=True)  # it was meant for the run before, which is over
             await self._seed(seeds)
             self._runs = [asyncio.create_task(worker.run()) for worker in self._workers]
             with self._shown or Progress(self._called) as shown:

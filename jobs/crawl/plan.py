@@ -56,9 +56,10 @@ def make_plan(
         plan = _recut(store, asked)
     wanted = msgspec.structs.replace(config, partitions=plan.config.partitions)
     if changed := differences(plan.config, wanted):
-        logger.warning("goes on under other settings: %s", "; ".join(changed))
         plan = CrawlPlan(wanted, __version__, plan.since)
-        _put(store, plan)
+        with _locked(_locks(store, wanted.partitions), Path(store.root)):  # a run that works goes by what it has read
+            _put(store, plan)
+        logger.warning("goes on under other settings: %s", "; ".join(changed))
     return plan
 
 
@@ -70,13 +71,18 @@ def _recut(store: Store, asked: int) -> CrawlPlan:
         there = settle(folder) or plan.config.partitions
         if asked and asked != there:
             logger.warning("moves the hosts of %d partitions to %d", there, asked)
-            with _locked([folder / "work" / FRONTIER / f"{number:03d}.lock" for number in range(there)], folder):
+            with _locked(_locks(store, there), folder):
                 repartition(folder, there, asked, plan.config)
             there = asked
         plan = CrawlPlan(msgspec.structs.replace(plan.config, partitions=there), __version__, plan.since)
         _put(store, plan)
         forget(folder)
     return plan
+
+
+def _locks(store: Store, partitions: int) -> list[Path]:
+    """What the workers of a run hold."""
+    return [Path(store.root) / "work" / FRONTIER / f"{number:03d}.lock" for number in range(partitions)]
 
 
 @contextmanager
@@ -95,8 +101,8 @@ def _locked(paths: Sequence[Path], folder: Path) -> Iterator[None]:
                     waited = time.monotonic() - began
                 if waited > _LOCK_WAIT_S:
                     raise SettingsError(
-                        f"another run works on {folder}: end it by `weft crawl -o {folder} --stop`, then the same "
-                        "command changes the number of partitions"
+                        f"another run works on {folder}: end it by `weft crawl -o {folder} --stop`, then give this "
+                        "command again"
                     )
                 if waited > _TOLD_AFTER_S and not told:
                     told = True

@@ -276,14 +276,17 @@ def test_a_paid_licence_is_refused_or_passed_by_setting(
 # --- addresses that hold a key
 
 
-def test_an_address_with_a_key_is_neither_asked_for_nor_stored(web: WebServer, tmp_path: Path) -> None:
-    key = "X-Amz-Signature=0123456789abcdef"
+@pytest.mark.parametrize(
+    "form", ["{path}?X-Amz-Signature=0123456789abcdef", "http://me:0123456789abcdef@a.example{path}"]
+)
+def test_an_address_with_a_key_is_neither_asked_for_nor_stored(web: WebServer, tmp_path: Path, form: str) -> None:
+    page_with_key, image_with_key, target = (form.format(path=path) for path in ("/q", "/i.png", "/secret"))
     web.routes |= {
-        "/p": Reply(page("/moved", f"/q?{key}", images=(f"/i.png?{key}", "/j.png"))), "/j.png": image(),
-        "/moved": Reply(status=302, headers=(("Location", f"/secret?{key}"),)), "/q": Reply(page()),
+        "/p": Reply(page("/moved", page_with_key, images=(image_with_key, "/j.png"))), "/j.png": image(),
+        "/moved": Reply(status=302, headers=(("Location", target),)), "/q": Reply(page()),
     }  # fmt: skip
     done = crawl(tmp_path, config(web), URL)
     assert sorted(web.paths()) == ["/j.png", "/moved", "/p"]
     assert done.reasons() == {"http://a.example/moved": "presigned"}
     assert done.refused == {"presigned": 1}
-    assert all(key not in url for url in done.urls())
+    assert all("0123456789abcdef" not in url for url in done.urls())

@@ -74,7 +74,36 @@ def test_a_status_scans_no_hosts(tmp_path: Path) -> None:
     for sql in asked:
         plan = " ".join(row[3] for row in frontier._db.execute(f"EXPLAIN QUERY PLAN {sql}"))
         assert "USE TEMP B-TREE" not in plan, plan
-        assert "SEARCH" in plan or "USING INDEX fullest" in plan, plan
+        assert "SEARCH" in plan or "USING INDEX fullest_then" in plan, plan
+
+
+def test_a_visit_more_changes_no_index_of_hosts(tmp_path: Path) -> None:
+    asked: list[str] = []
+    frontier = Frontier(tmp_path / "f.sqlite", ScopeSettings())
+    with frontier.transaction():
+        frontier.intake.add(Item("http://a.example/1", "page"))
+        frontier._db.set_trace_callback(asked.append)
+        frontier.intake.add(Item("http://a.example/2", "page"))
+        frontier._db.set_trace_callback(None)
+    (sql,) = {one for one in asked if one.startswith("UPDATE hosts")}
+    program = [row[1] for row in frontier._db.execute(f"EXPLAIN {sql}")]
+    steps = program[: program.index("Halt")]  # of the triggers comes behind
+    assert "Insert" in steps
+    assert not {"IdxInsert", "IdxDelete"} & set(steps)
+    assert frontier.hosts.fullest(5) == [("a.example", 2)]
+    frontier.close()
+
+
+def test_the_fullest_hosts_are_known_once_they_were_asked(tmp_path: Path) -> None:
+    frontier = Frontier(tmp_path / "f.sqlite", ScopeSettings())
+    with frontier.transaction():
+        for host, n in (("a", 1), ("b", 5), ("c", 9), ("d", 3)):
+            for number in range(n):
+                frontier.intake.add(Item(f"http://{host}.example/{number}", "page"))
+            frontier.take(frontier.hosts.get(f"{host}.example"))
+    assert frontier.hosts.fullest(2) == [("c.example", 8), ("b.example", 4)]
+    frontier.close()
+    assert Frontier(tmp_path / "f.sqlite", ScopeSettings()).hosts.fullest(2) == [("c.example", 9), ("b.example", 5)]
 
 
 def test_a_disk_that_takes_nothing_more_is_told_as_such_in_a_transaction_and_without(tmp_path: Path) -> None:

@@ -143,8 +143,8 @@ def test_hosts_that_are_due_are_found_without_a_look_at_the_others(tmp_path: Pat
         bands = {name: (-band, ready_at) for name, band, ready_at in rows}
         assert [bands[name] for name in found] == [row[:2] for row in due]
     for sql in (
-        "SELECT max(band) FROM hosts WHERE queued > 0 AND band < 3",
-        "SELECT name FROM hosts WHERE queued > 0 AND band = 1 AND ready_at <= 9 ORDER BY ready_at LIMIT 5",
+        "SELECT max(band) FROM hosts WHERE waits = 1 AND band < 3",
+        "SELECT name FROM hosts WHERE waits = 1 AND band = 1 AND ready_at <= 9 ORDER BY ready_at LIMIT 5",
         "SELECT id FROM visits WHERE state = 0 AND host = 1 AND not_before < 9 ORDER BY score DESC, depth, id LIMIT 2",
     ):
         plan = " ".join(row[3] for row in frontier._db.execute(f"EXPLAIN QUERY PLAN {sql}"))
@@ -169,15 +169,21 @@ def test_a_frontier_of_before_is_gone_on_with(tmp_path: Path) -> None:
     frontier.close()
     with sqlite3.connect(tmp_path / "f.sqlite") as db:
         db.executescript(
-            "DROP INDEX ranked; DROP INDEX due_in_band; ALTER TABLE visits DROP COLUMN score;"
+            "DROP INDEX ranked; DROP INDEX ready; DROP INDEX ready_in_band; DROP INDEX fullest_then;"
+            "DROP TRIGGER host_begins; DROP TRIGGER host_turns; ALTER TABLE visits DROP COLUMN score;"
             "ALTER TABLE visits DROP COLUMN links; ALTER TABLE hosts DROP COLUMN band;"
+            "ALTER TABLE hosts DROP COLUMN waits; ALTER TABLE hosts DROP COLUMN queued_then;"
             "CREATE INDEX queue ON visits (host, depth, id) WHERE state = 0;"
+            "CREATE INDEX due ON hosts (ready_at) WHERE queued > 0;"
+            "CREATE TRIGGER host_turns AFTER UPDATE OF queued ON hosts WHEN (NEW.queued > 0) <> (OLD.queued > 0) BEGIN "
+            "UPDATE totals SET n = n + (NEW.queued > 0) - (OLD.queued > 0) WHERE name = 'waiting'; END;"
         )
     frontier = Frontier(tmp_path / "f.sqlite", ScopeSettings())
     with frontier.transaction():
         visit = frontier.take(frontier.hosts.get("a.example"))
     assert visit is not None
     assert visit.item.url == "http://a.example/2"
+    assert (frontier.hosts.names_waiting(), frontier.hosts.fullest(2)) == (["a.example"], [("a.example", 1)])
     frontier.close()
 
 

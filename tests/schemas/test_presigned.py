@@ -14,6 +14,17 @@ KEYS = [
     "https://o.example/a?X%2DAmz%2DSignature=1", "https://o.example/a?x-oss-signature=1",
 ]  # fmt: skip
 
+USERS = {
+    "https://u:p@a.example/x@y?z=@": "https://a.example/x@y", "http://token@a.example:8080": "http://a.example:8080",
+    "https://me@mail.example:p@a.example/": "https://a.example/", "https://u:p@a.example\\@b": "https://a.example\\@b",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("url", USERS)
+def test_it_holds_a_user(url: str) -> None:
+    assert is_presigned(url)
+    assert without_key(url) == USERS[url]
+
 
 @pytest.mark.parametrize("url", KEYS)
 def test_it_holds_a_key(url: str) -> None:
@@ -26,6 +37,7 @@ def test_it_holds_a_key(url: str) -> None:
     [
         "https://a.example/signature=1", "https://a.example/a.jpg?w=300&s=abc", "https://a.example/?sig=1",
         "https://a.example/?sv=1", "https://a.example/?mysignature=1", "https://a.example/#?signature=1",
+        "https://a.example/@user/x", "https://a.example?x=a@b", "https://a.example#a@b", "mailto:a@b.example", "a@b",
     ],
 )  # fmt: skip
 def test_it_does_not(url: str) -> None:
@@ -33,9 +45,9 @@ def test_it_does_not(url: str) -> None:
     assert without_key(url) == url
 
 
-@pytest.mark.parametrize("url", KEYS)
+@pytest.mark.parametrize("url", [*KEYS, *USERS])
 def test_no_row_of_a_drop_holds_one(store: Store, url: str) -> None:
     write(store, [DropRow(url, "image", "presigned", f"at {url}", url)])
     (row,) = read(store)
-    bare = url.partition("?")[0]
+    bare = USERS.get(url, url.partition("?")[0])
     assert (row.url, row.detail, row.page_url) == (bare, f"at {bare}", bare)

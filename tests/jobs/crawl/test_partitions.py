@@ -69,6 +69,10 @@ def test_a_run_that_still_works_is_waited_for(
         assert main(arguments(web, tmp_path, "--engine", "inline", "--set", "partitions=2")) == 2
         assert f"`weft crawl -o {tmp_path} --stop`" in capsys.readouterr().err
         assert not (tmp_path / "work" / "frontier-next").exists()
+        plan = (tmp_path / "work" / "crawl-plan.json").read_bytes()
+        assert main(arguments(web, tmp_path, "--engine", "inline", "--set", "partitions=1", delay_s=0.1)) == 2
+        assert "then give this command again" in capsys.readouterr().err
+        assert (tmp_path / "work" / "crawl-plan.json").read_bytes() == plan
     finally:
         running.kill()
         running.communicate()
