@@ -14,6 +14,7 @@ from schemas.presigned import is_presigned
 from schemas.urls import media_key
 
 _MOST_ALIASES = 8
+_SITEMAPS = b"sitemaps"  # among the shapes of a host
 #: Reasons for which another address would fare no better.
 OF_THE_HOST = ("host_down", "host_budget", "crawl_delay", "denied", "not_in_time")
 
@@ -168,6 +169,9 @@ class Intake:
             check_trap(item.url, self._scope)
         except Drop as drop:
             return drop
+        if item.kind == "sitemap":
+            is_full = self._is_full(host, _SITEMAPS, self._scope.max_sitemaps_per_host)
+            return Drop("host_budget") if is_full else None
         if item.kind != "page":
             return None
         pages = self._db.execute("SELECT pages FROM hosts WHERE name = ?", (host,)).fetchone()
@@ -176,16 +180,17 @@ class Intake:
         if self._has_budgets and self._is_over_budget(item.url):
             return Drop("domain_budget")
         shape, limit = shape_limit(item.url, self._scope)
-        if limit:
-            shape_key = media_key(shape)
-            row = self._db.execute("SELECT n FROM shapes WHERE host = ? AND shape = ?", (host, shape_key)).fetchone()
-            if row and row[0] >= limit:
-                return Drop("trap")
-            self._db.execute(
-                "INSERT INTO shapes VALUES (?, ?, 1) ON CONFLICT (host, shape) DO UPDATE SET n = n + 1",
-                (host, shape_key),
-            )
-        return None
+        return Drop("trap") if limit and self._is_full(host, media_key(shape), limit) else None
+
+    def _is_full(self, host: str, shape: bytes, limit: int) -> bool:
+        """Count an address of a host among those like it; whether there are as many as may be."""
+        row = self._db.execute("SELECT n FROM shapes WHERE host = ? AND shape = ?", (host, shape)).fetchone()
+        if row and row[0] >= limit:
+            return True
+        self._db.execute(
+            "INSERT INTO shapes VALUES (?, ?, 1) ON CONFLICT (host, shape) DO UPDATE SET n = n + 1", (host, shape)
+        )
+        return False
 
     def _refuse(self, reason: str) -> None:
         """Count what is not even queued: a trap can make millions of addresses."""

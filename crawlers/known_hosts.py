@@ -126,6 +126,6 @@ class KnownHosts:
         return [name for (name,) in self._db.execute(query, (ready_after,))]
 
     def fullest(self, limit: int) -> list[tuple[str, int]]:
-        """Name and queued visits of the hosts that had most left when each was last asked, those with most now first."""
+        """Name and queued visits of the hosts that had most left when each was last asked, the fullest now first."""
         query = "SELECT name, queued FROM hosts WHERE waits = 1 ORDER BY queued_then DESC LIMIT ?"
         return sorted(self._db.execute(query, (limit,)), key=lambda row: -row[1])

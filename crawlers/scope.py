@@ -40,6 +40,8 @@ class ScopeSettings(Settings, frozen=True):
     """Addresses of pages that are taken up for one host."""
     max_pages_per_domain: int = 0
     """The same for all hosts of one registered domain; 0: no limit. A line of a file of seeds may say another."""
+    max_sitemaps_per_host: int = 10_000
+    """Sitemaps that are taken up for one host; indexes that name more and more have no end."""
     max_url_characters: int = 2000
     max_path_segments: int = 20
     max_parameters: int = 12

@@ -106,6 +106,19 @@ def test_the_fullest_hosts_are_known_once_they_were_asked(tmp_path: Path) -> Non
     assert Frontier(tmp_path / "f.sqlite", ScopeSettings()).hosts.fullest(2) == [("c.example", 9), ("b.example", 5)]
 
 
+def test_sitemaps_that_name_more_and_more_come_to_an_end(tmp_path: Path) -> None:
+    for _ in range(2):  # a rerun counts on
+        frontier = Frontier(tmp_path / "f.sqlite", ScopeSettings(max_sitemaps_per_host=3))
+        with frontier.transaction():
+            for host in ("a", "b"):
+                for number in range(5):
+                    frontier.intake.add(Item(f"http://{host}.example/{frontier.queued()}/{number}", "sitemap"))
+        assert frontier.queued() == 6
+        refused = frontier.refused()
+        frontier.close()
+    assert refused == {"host_budget": 14}
+
+
 def test_a_disk_that_takes_nothing_more_is_told_as_such_in_a_transaction_and_without(tmp_path: Path) -> None:
     frontier = Frontier(tmp_path / "f.sqlite", ScopeSettings())
     with frontier.transaction():
