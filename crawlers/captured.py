@@ -1,7 +1,7 @@
 """Media from the archives themselves, read by offset."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import IO, Any, ClassVar, Protocol, TypeVar, cast
 
@@ -63,7 +63,8 @@ class CapturedMedia:
     """Reads media out of archives: of files of this machine a few are kept open, others are asked for ranges.
 
     A context manager. `locations` maps `media_key(url)` to its place; only the keys that the caller's pages ask for
-    need be there. `lost` says of others why they could not be had: a reason and its detail.
+    need be there. `lost` says of others why they could not be had: a reason and its detail. Of archives whose numbers
+    are `optional` it is no error that they are gone.
     """
 
     def __init__(
@@ -73,9 +74,10 @@ class CapturedMedia:
         max_bytes: int,
         verify_digests: bool = True,
         lost: Mapping[bytes, tuple[str, str]] = MappingProxyType({}),
+        optional: Container[int] = (),
     ) -> None:
         self._archives, self._locations, self._max_bytes, self._lost = archives, locations, max_bytes, lost
-        self._verify_digests = verify_digests
+        self._verify_digests, self._optional = verify_digests, optional
         self._files: OrderedDict[int, IO[bytes]] = OrderedDict()
         self._dictionaries: dict[int, bytes] = {}
         self._stores: dict[int, tuple[AbstractFileSystem, str]] = {}
@@ -144,6 +146,10 @@ class CapturedMedia:
             if record.startswith(zstd.MAGIC) and number not in self._dictionaries:
                 self._dictionaries[number] = read_dictionary(self._open(number))
             return record, self._dictionaries.get(number, b"")
+        except FileNotFoundError as error:
+            if number in self._optional:
+                raise Drop("not_captured", f"{self._archives[number]} is gone") from error
+            raise
         except OSError:
             raise
         except Exception as error:  # HTTP and cloud clients have error trees of their own

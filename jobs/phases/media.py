@@ -54,12 +54,11 @@ def _places(table: pa.Table) -> Iterator[Location]:
 
 def open_media(task: Task, located: Located, kind: str = "image") -> CapturedMedia:
     """What gives media of a kind while the task lasts, out of archives."""
-    config = task.config
+    config, optional = task.config, task.plan.earlier_archives
     archives = task.memory.once(_archives)
     archives = [*archives, *(task.memory.once(fetched_archives) if is_fetching(config.media) else ())]
-    return task.enter(
-        CapturedMedia(archives, located.places, config.warc.cap(kind), config.warc.verify_digests, located.lost)
-    )
+    cap, verify = config.warc.cap(kind), config.warc.verify_digests
+    return task.enter(CapturedMedia(archives, located.places, cap, verify, located.lost, optional))
 
 
 def _archives(memory: Memory) -> list[str]:

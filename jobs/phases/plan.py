@@ -115,6 +115,12 @@ class Plan(msgspec.Struct, frozen=True):
         return inputs + ([*self.onto.archives, *self.onto.media] if self.onto is not None else [])
 
     @property
+    def earlier_archives(self) -> range:
+        """Which of them are inputs of builds before: they may be gone."""
+        own = len(self.inputs) if self.source == "archives" else 0
+        return range(own, own + len(self.onto.archives) if self.onto is not None else own)
+
+    @property
     def known_media(self) -> list[list[str]]:
         """What each task reads of the media that the dataset has: a frontier, or some files of its inputs."""
         if self.onto is None:

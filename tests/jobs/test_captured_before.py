@@ -153,6 +153,31 @@ def test_interrupted_it_asks_for_nothing_more_and_makes_the_same(
     assert contents(out) == contents(peace)
 
 
+def test_an_input_of_before_that_goes_away_meanwhile_costs_its_pictures_alone(
+    web: WebServer, out: Path, first: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    later = written(tmp_path / "later/2.warc.gz", 2, {20: [1, 4], 21: [2, 4]}, captured=[4])
+
+    def stopped(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("jobs.build.fetch_media", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            added(out, later, web)
+    archive, kept = first[1], first[1].read_bytes()
+    try:
+        archive.unlink()
+        added(out, later, web)
+    finally:
+        archive.write_bytes(kept)
+    assert live(out).keys() == {f"http://site{page}.example/{page}" for page in (10, 20, 21)}
+    assert [len(live(out)[f"http://site{page}.example/{page}"]) for page in (20, 21)] == [1, 1]
+    rows = [row for path in (out / "drops").iterdir() for row in pq.read_table(path).to_pylist()]
+    gone = [row["url"] for row in rows if row["detail"].startswith(f"{archive} is gone")]
+    assert sorted(gone) == [f"http://{CDN}/1.jpg", f"http://{CDN}/2.jpg"]
+
+
 def test_what_was_removed_does_not_come_back(web: WebServer, out: Path, tmp_path: Path) -> None:
     (shown,) = live(out)["http://site10.example/10"]
     added(out, written(tmp_path / "later/2.warc.gz", 2, {20: [1, 2]}), web)
