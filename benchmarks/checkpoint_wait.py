@@ -1,8 +1,9 @@
 """How long a step waits for a checkpoint: `python -m benchmarks.checkpoint_wait --gb 1`.
 
-A model whose new weights and optimiser have that size is trained on nothing (gradients of 0), and saved three times as
-`weft train` does, after some steps. Printed are the seconds that a step waits for the copy, those until the checkpoint
-is whole, and how long steps take meanwhile beside undisturbed ones. `--output` may be a URL.
+A model whose new weights and optimiser have that size is trained on nothing (gradients of 0; products of matrices take
+the seconds that real ones would), and saved three times as `weft train` does, after some steps. Printed are the seconds
+that the save takes itself, those that the next update waits for the copy, those until the checkpoint is whole, and how
+long steps take meanwhile beside undisturbed ones. `--output` may be a URL.
 On a GPU: `--device cuda --gb 10`.
 """
 
@@ -33,6 +34,7 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--output", default="")
     parser.add_argument("--before", type=float, default=2.0, help="seconds a GB of steps before the first save")
+    parser.add_argument("--gradients", type=float, default=1.0, help="seconds of a step that its gradients take")
     parser.add_argument("--threads", type=int, default=0, help="of torch; 0 leaves it to torch")
     arguments = parser.parse_args()
     device = torch.device(arguments.device)
@@ -40,30 +42,30 @@ def main() -> None:
         torch.set_num_threads(arguments.threads)
     with tempfile.TemporaryDirectory() as folder:
         output = arguments.output or str(Path(folder) / "run")
-        measure(max(1, round(arguments.gb * 1e9 / BLOCK)), device, output, arguments.before * arguments.gb)
+        layers, before_s = max(1, round(arguments.gb * 1e9 / BLOCK)), arguments.before * arguments.gb
+        measure(layers, device, output, before_s, arguments.gradients)
 
 
-def measure(layers: int, device: torch.device, output: str, before_s: float) -> None:
+def measure(layers: int, device: torch.device, output: str, before_s: float, gradients_s: float) -> None:
     parallel, optimiser = trained(layers, device)
     size = sum(parameter.numel() for parameter in parallel.model.trainable_parameters().values())
     print(f"{12 * size / 1e9:.2f} GB of weights and optimiser on {device}")
-    quiet = [step(optimiser, device) for _ in range(4)][1:]
     config = TrainConfig(output=output, checkpoint=CheckpointSettings(keep_latest=1))
     saver = Saver(config, parallel, optimiser, Processes(0, 1, device))
-    began = time.perf_counter()
-    while time.perf_counter() - began < before_s:  # a run has taken the memory of its copies long before
-        step(optimiser, device)
+    began, quiet = time.perf_counter(), list[float]()
+    while len(quiet) < 6 or time.perf_counter() - began < before_s:  # a run has the memory of its copies long before
+        quiet.append(step(saver, optimiser, device, gradients_s)[0])
     for number in range(1, SAVES + 1):
-        began, began_cpu = time.perf_counter(), time.thread_time()
+        began = time.perf_counter()
         saver.begin(number, {}, {})
-        waited, busy, meanwhile = time.perf_counter() - began, time.thread_time() - began_cpu, []
+        itself, meanwhile = time.perf_counter() - began, [step(saver, optimiser, device, gradients_s)]
         while not saver.is_done:
-            meanwhile.append(step(optimiser, device))
+            meanwhile.append(step(saver, optimiser, device, gradients_s))
         saver.wait()
         took = time.perf_counter() - began
-        slow = statistics.median(meanwhile) / statistics.median(quiet)
+        slow = statistics.median(seconds for seconds, _ in meanwhile) / statistics.median(quiet[len(quiet) // 2 :])
         print(
-            f"save {number}: the step waited {waited:.2f} s ({busy:.2f} of its thread's CPU), "
+            f"save {number}: {itself:.2f} s, the next update waited {meanwhile[0][1]:.2f} s, "
             f"whole after {took:.1f} s, steps took {slow:.2f} times meanwhile"
         )
     print(f"the last: {folder_of(output, SAVES)}")
@@ -85,13 +87,18 @@ def trained(layers: int, device: torch.device) -> tuple[ParallelModel, torch.opt
     return parallel, make_optimiser(model, OptimiserSettings())
 
 
-def step(optimiser: torch.optim.AdamW, device: torch.device) -> float:
-    """Seconds."""
-    began = time.perf_counter()
+def step(saver: Saver, optimiser: torch.optim.AdamW, device: torch.device, gradients_s: float) -> tuple[float, float]:
+    """Its seconds, and of these the ones in which its update waited for a copy."""
+    began, matrix = time.perf_counter(), torch.ones(1024, 1024, device=device)
+    while time.perf_counter() - began < gradients_s:
+        float((matrix @ matrix)[0, 0])
+    computed = time.perf_counter()
+    saver.wait_for_copy()
+    waited = time.perf_counter() - computed
     optimiser.step()
     if device.type == "cuda":
         torch.cuda.synchronize()
-    return time.perf_counter() - began
+    return time.perf_counter() - began, waited
 
 
 if __name__ == "__main__":

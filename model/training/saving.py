@@ -1,4 +1,5 @@
-"""Writing checkpoints: the step waits while its state is copied; a thread writes the copy while training goes on.
+"""Writing checkpoints: a thread copies the state while the next gradients are computed, and writes the copy while
+training goes on. Only an update of the weights waits, until the copy is there.
 
 On a file system a checkpoint is written aside and renamed when it is whole and on the disk. On an object store it is
 written where it belongs, and counts when `checkpoint.json` is there, which is written last.
@@ -31,6 +32,7 @@ from schemas.drops import CODE_ERRORS
 from schemas.settings import dump_settings
 from schemas.storage import Store
 
+THREAD = "checkpoint"
 _OF_ADAMW = 3  # the weight, and two moments of its gradient
 
 
@@ -53,10 +55,13 @@ class Saver:
         self._processes = processes.apart()
         self._before_mark = before_mark
         self._mine = parallel.is_sharded or processes.is_first
-        self._staging = Staging() if config.checkpoint.asynchronous else None
+        self._staging = Staging(processes.device) if config.checkpoint.asynchronous else None
         if self._staging is not None and self._mine:
             self._staging.prepare(parallel.model.trainable_parameters().values(), _OF_ADAMW)
         self._thread: threading.Thread | None = None
+        self._is_copied = threading.Event()
+        self._is_copied.set()
+        optimiser.register_step_pre_hook(lambda *_: self.wait_for_copy())
         self._step, self._failure = 0, ""
         self.notes: list[str] = []  # what could not be done, and costs nothing
 
@@ -66,19 +71,24 @@ class Saver:
         return self._thread is not None and not self._thread.is_alive()
 
     def begin(self, step: int, loader_state: Mapping[str, Any], counters: Mapping[str, float]) -> None:
-        """Copy the state, and write the copy from now on. Call `wait` first."""
+        """Copy the state, and write the copy from now on. Call `wait` first. An update by the optimiser waits for the
+        copy; whatever else changes weights has to call `wait_for_copy`."""
         assert self._thread is None
         # With several processes and all of the model in each, the first writes it for all.
         state = state_of(self._parallel, self._optimiser) if self._mine else {}
-        if self._staging is not None:
-            state = self._staging.copy(state)
+        copied = self._staging.copying(state) if self._staging is not None else lambda: state
         own = json.dumps({"loader": loader_state, "random": random_state()})
         mark = Mark(step, self._processes.world, dict(counters), self._processes.tensor)
         # torch warns of a single process, though it is asked for.
         warnings.filterwarnings("ignore", "torch.distributed is disabled", UserWarning)
         self._step, self._failure = step, ""
-        self._thread = threading.Thread(target=self._run, args=(state, own, mark), daemon=True)
+        self._is_copied.clear()
+        self._thread = threading.Thread(target=self._run, args=(copied, own, mark), name=THREAD, daemon=True)
         self._thread.start()
+
+    def wait_for_copy(self) -> None:
+        """Weights and optimiser may be changed when this returns."""
+        self._is_copied.wait()
 
     def wait(self) -> int | None:
         """The step whose checkpoint has been written since; None if none was begun.
@@ -98,8 +108,12 @@ class Saver:
         if self._thread is not None:
             self._thread.join()
 
-    def _run(self, state: dict[str, Any], own: str, mark: Mark) -> None:
+    def _run(self, copied: Callable[[], dict[str, Any]], own: str, mark: Mark) -> None:
         try:
+            try:
+                state = copied()
+            finally:
+                self._is_copied.set()
             self._write(state, own, mark)
         except CheckpointError as error:
             self._failure = str(error)

@@ -1,7 +1,7 @@
 """A copy of what is trained, in the CPU's memory: training goes on while it is written."""
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
@@ -13,7 +13,9 @@ _Kind = tuple[torch.Size, torch.dtype]
 class Staging:
     """Memory for one copy, used again for the next; pinned where tensors lie on a GPU, for fast copies."""
 
-    def __init__(self) -> None:
+    def __init__(self, device: torch.device | None = None) -> None:
+        """`device`: where the tensors lie; None: this machine's memory."""
+        self._stream = torch.cuda.Stream(device) if device is not None and device.type == "cuda" else None
         self._free: dict[_Kind, list[torch.Tensor]] = {}
         self._used: list[torch.Tensor] = []
         self._preparing: threading.Thread | None = None
@@ -29,6 +31,21 @@ class Staging:
         self._preparing = threading.Thread(target=take, daemon=True)
         self._preparing.start()
 
+    def copying(self, state: Any) -> Callable[[], Any]:
+        """What makes the copy, in a thread of its own: of tensors as they are once all that the device was asked for by
+        now is done, beside what it is asked for later. They must not change until the copy is made."""
+        stream = self._stream
+        if stream is None:
+            return lambda: self.copy(state)
+        now = torch.cuda.current_stream(stream.device).record_event()
+
+        def copy() -> Any:
+            with torch.cuda.stream(stream):  # a thread begins with the first GPU
+                stream.wait_event(now)
+                return self.copy(state)
+
+        return copy
+
     @torch.no_grad()
     def copy(self, state: Any) -> Any:
         """The same tree with tensors of its own; sharded ones keep their layout. The copy before is overwritten."""
@@ -40,7 +57,7 @@ class Staging:
         self._used = []
         found = tree_map(lambda value: self._copied(value) if isinstance(value, torch.Tensor) else value, state)
         if any(piece.is_pinned() for piece in self._used):
-            torch.cuda.synchronize()
+            torch.cuda.current_stream().synchronize()
         return found
 
     def _copied(self, tensor: torch.Tensor) -> torch.Tensor:

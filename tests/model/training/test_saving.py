@@ -15,6 +15,7 @@ from safetensors.torch import load_file
 
 from model.evaluation.loaded import load_model
 from model.training import saving
+from model.training import step as stepping
 from model.training.checkpoint_files import write_tensors
 from model.training.checkpoints import CheckpointError, find_checkpoint, read_weights, steps_saved
 from model.training.config import CheckpointSettings, LogSettings, TrainConfig
@@ -82,6 +83,48 @@ def test_steps_go_on_while_a_checkpoint_is_written(
     shutil.rmtree(tmp_path / "checkpoints" / "step-00000004")
     quiet(micro(data, tmp_path))
     assert losses(tmp_path) == losses(undisturbed)
+
+
+def test_gradients_are_computed_while_the_state_is_copied_and_an_update_waits_for_it(
+    undisturbed: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The copy of step 2 begins when the gradients of step 3 are there: waited for before, nothing would go on."""
+    computed, copy, norm_of = threading.Event(), Staging.copy, stepping.gradient_norm
+
+    def late(staging: Staging, state: Any) -> Any:
+        assert computed.wait(60)
+        time.sleep(0.3)  # an update that did not wait would be in the copy
+        return copy(staging, state)
+
+    def gradient_norm(*arguments: Any) -> torch.Tensor:
+        if threads := [thread for thread in threading.enumerate() if thread.name == saving.THREAD]:
+            assert threads[0].is_alive()
+            computed.set()
+        return norm_of(*arguments)
+
+    monkeypatch.setattr(Staging, "copy", late)
+    monkeypatch.setattr(stepping, "gradient_norm", gradient_norm)
+    assert quiet(micro(data, tmp_path, checkpoint=CheckpointSettings(every_steps=2), steps=3)).finished
+    there, mine = (read_weights(f"{run}/checkpoints/step-00000002") for run in (undisturbed, tmp_path))
+    assert all(torch.equal(value, mine[name]) for name, value in there.items())
+
+
+def test_a_state_that_cannot_be_copied_costs_a_checkpoint_and_no_step(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy, told = Staging.copy, list[str]()
+
+    def once(staging: Staging, state: Any) -> Any:
+        if not told:
+            told.append("")
+            raise RuntimeError("no memory is left")
+        return copy(staging, state)
+
+    monkeypatch.setattr(Staging, "copy", once)
+    settings = CheckpointSettings(every_steps=2)
+    assert train(micro(data, tmp_path, checkpoint=settings), lambda step, values: None, told.append).finished
+    assert steps_saved(str(tmp_path)) == [4, 6]
+    assert sum("no memory is left" in text for text in told) == 1
 
 
 def test_a_step_waits_for_a_checkpoint_if_it_is_asked_to(data: Path, tmp_path: Path) -> None:
