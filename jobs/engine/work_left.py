@@ -5,8 +5,9 @@ from collections.abc import Callable, Mapping
 
 #: Before so much was seen nothing is foretold.
 _LEAST_S, _LEAST_WORK = 5.0, 0.01
-#: Below this share of a part its own pace says too little, and that of all parts is taken.
-_LEAST_SHARE = 0.05
+#: Below this share of a part its own pace says too little, and that of all parts is taken; below the other one where a
+#: part has taken a minute.
+_LEAST_SHARE, _LEAST_SHARE_LATER, _LATER_S = 0.05, 0.005, 60.0
 
 
 class WorkLeft:
@@ -81,9 +82,12 @@ class WorkLeft:
     def _own_left_s(self) -> float | None:
         if self._at in self._known_left:
             return max(0.0, self._known_left[self._at] - self._clock())
-        if not self._at or self._worked[self._at] < _LEAST_SHARE or self._spent(self._at) < _LEAST_S:
+        if not self._at:
             return None
-        return self._spent(self._at) / self._worked[self._at] * (1 - self._done[self._at])
+        spent, worked = self._spent(self._at), self._worked[self._at]
+        if spent < _LEAST_S or worked < (_LEAST_SHARE if spent < _LATER_S else _LEAST_SHARE_LATER):
+            return None
+        return spent / worked * (1 - self._done[self._at])
 
     def _pace_s(self) -> float | None:
         """Seconds for a share of 1, by all parts but those that know themselves: these wait for others."""

@@ -31,6 +31,22 @@ def test_the_part_at_hand_goes_on_at_its_pace_and_those_to_come_by_their_shares(
     assert left.done == 1.0
 
 
+def test_a_part_that_is_far_slower_than_its_share_is_believed_after_a_minute() -> None:
+    clock = Clock()
+    left = WorkLeft({"read": 10, "count": 1}, clock)
+    left.begin("read")
+    clock.now += 100
+    left.reach(1.0)
+    left.begin("count")
+    clock.now += 50
+    left.reach(0.01)
+    assert left.left_s is not None
+    assert left.left_s < 20  # by its share
+    clock.now += 50
+    left.reach(0.02)
+    assert left.left_s == pytest.approx(49 * 100)
+
+
 def test_what_an_earlier_run_has_done_says_nothing_about_the_pace() -> None:
     clock = Clock()
     left = WorkLeft({"read": 50, "write": 50}, clock)
