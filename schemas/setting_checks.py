@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 import msgspec
 
-_PLACE = re.compile(r"(.*?)(?: - at (?:`key` in )?`\$\.?([^`]*)`)?", re.DOTALL)
+_PLACE = re.compile(r" - at (?:`key` in )?`\$\.?([^`]*)`")
 _UNKNOWN = re.compile(r"Object contains unknown field `([^`]*)`")
 _OTHER_TYPE = re.compile(r"Expected `([^`]*)`, got `([^`]*)`")
 _NO_VALUE = re.compile(r"Invalid enum value (.*)")
@@ -24,7 +24,9 @@ _SHARES = frozenset(("min_score", "min_confidence", "min_alphabetic_words", "max
 
 def refused(message: str, kind: type[msgspec.Struct]) -> str:
     """What msgspec refused in settings of a kind, by its path, and what to write instead where something is near."""
-    what, place = (found or "" for found in _match(_PLACE, message).groups())
+    what, mark, behind = message.rpartition(" - at ")
+    found = _PLACE.fullmatch(mark + behind)
+    what, place = (what, found[1]) if found else (message, "")
     if unknown := _UNKNOWN.fullmatch(what):
         name, known = f"{place}.{unknown[1]}".lstrip("."), dict(_fields(kind))
         near = difflib.get_close_matches(name, known, 1, 0.75) or [
@@ -37,12 +39,6 @@ def refused(message: str, kind: type[msgspec.Struct]) -> str:
     if (no_value := _NO_VALUE.fullmatch(what)) and (field := dict(_fields(kind)).get(place)):
         return f"{name} cannot be {no_value[1]}; it is one of {', '.join(map(str, _values(field)))}"
     return f"{name}: {what}"
-
-
-def _match(pattern: re.Pattern[str], text: str) -> re.Match[str]:
-    found = pattern.fullmatch(text)
-    assert found is not None
-    return found
 
 
 def _in_words(types: str) -> str:
