@@ -2,12 +2,14 @@
 
     python -m benchmarks.network [--device cuda] [core] [step] [decode] [packing]
 
-On a CPU one thread is used and the times are its CPU time, the least of several rounds that alternate; ratios are the
-figures to quote. MB are what the forward pass keeps for the backward pass. The others' variants are written here, after
-their published structure, with the same widths as ours; they compute the same numbers, which is checked.
+On a CPU one thread is used and the times are its CPU time, medians of rounds in which all take turns. Ratios are those
+of each round, with the least and the most of them: the figures to quote. MB are what the forward pass keeps for the
+backward pass. The others' variants are written here, after their published structure, with the same widths as ours;
+they compute the same numbers, which is checked.
 """
 
 import argparse
+import statistics
 import time
 from collections.abc import Callable
 from typing import Any
@@ -24,7 +26,7 @@ from model.network.block import Cached, GatedBlock
 from model.network.config import ConnectorSettings, CrossAttentionSettings, FlamingoConfig, LanguageSettings
 from model.network.flamingo import Flamingo
 
-ROUNDS, VOCABULARY, LATENTS = 3, 1000, 64
+ROUNDS, VOCABULARY, LATENTS = 7, 1000, 64
 #: Rows, tokens a row, images a row: the same number of tokens each.
 SHAPES = [(8, 256, 5), (4, 512, 5), (4, 512, 10), (2, 1024, 20), (1, 2048, 5), (1, 2048, 16), (1, 2048, 32)]
 
@@ -62,10 +64,10 @@ def core(device: torch.device) -> None:
         _check(ways, (q, k, v, spans), index)
         forward = {name: _call(way, q, k, v, spans) for name, way in ways.items()}
         both = {name: _backward(call, q, k, v) for name, call in forward.items()}
-        times, of_both = _least(forward, device), _least(both, device)
+        times, of_both = _taken(forward, device), _taken(both, device)
         for name in ways:
-            kept, ratio = _kept(forward[name]), of_both["dense"] / of_both[name]
-            figures = f"{times[name]:8.1f} {of_both[name]:8.1f} {kept:7.1f} {ratio:6.1f}x"
+            kept, ratio = _kept(forward[name]), _ratio(of_both["dense"], of_both[name])
+            figures = f"{_median(times[name]):8.1f} {_median(of_both[name]):8.1f} {kept:7.1f}  {ratio}"
             print(f"  {rows} x {tokens:>4}, {images:>2} images  {name:<8} {figures}", flush=True)
 
 
@@ -80,9 +82,10 @@ def step(device: torch.device) -> None:
             batch = _batch(rows, tokens, images).to(device)
             spans = MediaSpans.of(batch)
             runs = {name: _step(model, batch, spans, name) for name in ("grouped", "dense", "einsum")}
-            times = _least(runs, device, rounds=1)
+            times = _taken(runs, device, rounds=3)
             for name, run in runs.items():
-                figures = f"{times[name]:9.0f} {_kept(run):8.0f} {times[name] / times['grouped']:6.2f}x"
+                ratio = _ratio(times[name], times["grouped"], 2)
+                figures = f"{_median(times[name]):9.0f} {_kept(run):8.0f}  {ratio}"
                 print(f"  width {width}, {rows} x {tokens:>4}, {images:>2} images  {name:<8} {figures}", flush=True)
 
 
@@ -111,9 +114,10 @@ def _decode(blocks: list[GatedBlock], device: torch.device, name: str) -> None:
         for block, cached in zip(blocks, caches, strict=True):
             block(hidden, cached=cached)
 
-    times = _least({"again": again, "kept": kept}, device)
-    ratio = times["again"] / times["kept"]
-    print(f"  {name:<18} made again {times['again']:.0f}, kept {times['kept']:.2f}: {ratio:.0f}x", flush=True)
+    times = _taken({"again": again, "kept": kept}, device)
+    of_both = _ratio(times["again"], times["kept"], 0)
+    again_ms, kept_ms = _median(times["again"]), _median(times["kept"])
+    print(f"  {name:<18} made again {again_ms:.0f}, kept {kept_ms:.2f}: {of_both}", flush=True)
 
 
 def packing(device: torch.device) -> None:
@@ -134,11 +138,12 @@ def packing(device: torch.device) -> None:
         for way, batches in (("packed", packed), ("padded", padded)):
             moved = [(batch.to(device), MediaSpans.of(batch)) for batch in batches]
             runs[way] = _steps([_step(model, batch, spans, "grouped") for batch, spans in moved])
-        times = _least(runs, device, rounds=1)
-        rates = {way: lengths.sum() / times[way] * 1000 for way in runs}
+        times = _taken(runs, device, rounds=3)
+        rates = {way: lengths.sum() / _median(times[way]) * 1000 for way in runs}
         fills = {way: np.mean([b.fill for b in batches]) for way, batches in (("packed", packed), ("padded", padded))}
         for way, rate in rates.items():
-            print(f"  {name}: {way} {rate:6.0f} tokens/s, {rate / rates['padded']:.2f}x, rows filled {fills[way]:.2f}")
+            ratio = _ratio(times["padded"], times[way], 2)
+            print(f"  {name}: {way} {rate:6.0f} tokens/s, {ratio}, rows filled {fills[way]:.2f}")
 
 
 def dense(q_BTHE: torch.Tensor, k_MLHE: torch.Tensor, v_MLHE: torch.Tensor, spans: MediaSpans) -> torch.Tensor:
@@ -287,15 +292,25 @@ def _check(ways: dict[str, Callable[..., torch.Tensor]], args: Any, index: torch
         assert not out[index.to(out.device) < 0].any(), name
 
 
-def _least(runs: dict[str, Callable[[], Any]], device: torch.device, rounds: int = ROUNDS) -> dict[str, float]:
-    """Milliseconds of each, the least of rounds in which they take turns; a first round is not counted."""
-    least = dict.fromkeys(runs, float("inf"))
+def _taken(runs: dict[str, Callable[[], Any]], device: torch.device, rounds: int = ROUNDS) -> dict[str, list[float]]:
+    """Milliseconds of each in each round, in which they take turns; a first round is not counted."""
+    taken: dict[str, list[float]] = {name: [] for name in runs}
     for round_ in range(rounds + 1):
         for name, run in runs.items():
-            taken = _timed(run, device)
+            milliseconds = _timed(run, device)
             if round_:
-                least[name] = min(least[name], taken)
-    return least
+                taken[name].append(milliseconds)
+    return taken
+
+
+def _median(taken: list[float]) -> float:
+    return statistics.median(taken)
+
+
+def _ratio(these: list[float], those: list[float], digits: int = 1) -> str:
+    """`17.1x (16.2 to 17.9)`: of rounds, the median, the least and the most."""
+    ratios = [one / other for one, other in zip(these, those, strict=True)]
+    return f"{_median(ratios):.{digits}f}x ({min(ratios):.{digits}f} to {max(ratios):.{digits}f})"
 
 
 def _timed(run: Callable[[], Any], device: torch.device) -> float:
