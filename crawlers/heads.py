@@ -9,6 +9,7 @@ that it states is left out, and its connection not used again.
 import re
 from typing import Any
 
+from aiohttp import ClientPayloadError
 from aiohttp.client_proto import ResponseHandler
 
 _END = re.compile(rb"\n\r?\n")
@@ -67,6 +68,13 @@ class LenientHandler(ResponseHandler):
             if not data:
                 return
         super().data_received(data)
+        self._end_broken_body()
+
+    def _end_broken_body(self) -> None:
+        """Whoever reads a body whose chunks are none would be told nothing, and wait for its deadline."""
+        failure, body = self.exception(), self._payload
+        if failure is not None and body is not None and not body.is_eof() and body.exception() is None:
+            body.set_exception(ClientPayloadError(f"Response payload is broken: {failure!r}"))
 
 
 def mended(head: bytes) -> bytes:

@@ -75,6 +75,15 @@ def test_chunks_count_beside_a_length(web: WebServer) -> None:
     assert asyncio.run(_get(web))[0].body == b"here"
 
 
+@pytest.mark.parametrize("chunks", [b"zz\r\nhere", b"4\r\nhere\r\nzz\r\n", b"4\nhere\n0\n\n"])
+def test_chunks_that_are_none_end_a_response_at_once(web: WebServer, chunks: bytes) -> None:
+    """It waited for its deadline of two minutes, and its host was taken for a slow one."""
+    web.routes["/"] = Reply(raw=_OK + b"Transfer-Encoding: chunked\r\n\r\n" + chunks)
+    with pytest.raises(Unfetched) as failed:
+        asyncio.run(asyncio.wait_for(_get(web), 10))
+    assert failed.value.reason == "bad_response"
+
+
 @pytest.mark.parametrize("head", [b"Content-Length: 4\r\nContent-Length: 6\r\n", b"Content-Length: 4, 6\r\n"])
 def test_two_lengths_that_differ_are_refused(web: WebServer, head: bytes) -> None:
     web.routes["/"] = Reply(raw=_OK + head + b"\r\nhereab")
