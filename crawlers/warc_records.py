@@ -16,6 +16,7 @@ from schemas.drops import Drop
 from schemas.images import is_svg
 from schemas.settings import Settings
 from schemas.signals import Signal, bounded
+from schemas.urls import resolve
 
 #: The field of a record in which weft's crawler notes what the files of its site say about its use: signals, as JSON.
 SITE_SIGNALS = "WARC-Site-Signals"
@@ -66,6 +67,12 @@ class Capture(msgspec.Struct, frozen=True):
     redirected_from: tuple[str, ...] = ()  # addresses that led here, as weft's crawler notes them
     stored_in: str = ""  # of an image that a revisit record refers to: the name of the archive it lies in
     stored_url: str = ""  # and the address of its record; `offset` and `length` are that record's
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Under which it may be asked for: its own as its record has it (`HTTP://A.example:80/ä.jpg`), then as browsers
+        write it, then those that redirected here."""
+        return tuple(dict.fromkeys((self.url, resolve(self.url, self.url) or self.url, *self.redirected_from)))
 
 
 def page_of_capture(capture: Capture, uid: int, warc_file: str, settings: WarcSettings) -> Page:
@@ -181,7 +188,12 @@ def _redirected_from(record: WarcRecord) -> tuple[str, ...]:
 
 
 def fetch_time_of(record: WarcRecord) -> str:
-    return f"{record.record_date.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}" if record.record_date else ""
+    """ISO 8601, UTC; "" where the record says none, or none that there is."""
+    try:
+        date = record.record_date
+        return f"{date.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}" if date else ""
+    except (ValueError, OverflowError):  # an offset of a day, or one that leads beyond the years 1 and 9999
+        return ""
 
 
 def _block(frame: Frame, record: WarcRecord) -> bytes | memoryview:

@@ -213,6 +213,9 @@ def test_a_robots_header_for_another_bot_does_not_hide_the_next_one() -> None:
         ("2026-01-02T01:04:05+02:00", "2026-01-01T23:04:05Z"),
         ("yesterday", ""),
         ("2026-13-45T99:99:99Z", ""),
+        ("0001-01-01T00:00:00+05:00", ""),
+        ("9999-12-31T23:59:59-05:00", ""),
+        ("1970-01-01T00:00:00+24:00", ""),
     ],
 )
 def test_dates_come_in_utc_wherever_the_build_runs(date: str, utc: str, monkeypatch: pytest.MonkeyPatch) -> None:
