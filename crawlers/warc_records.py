@@ -103,6 +103,8 @@ def capture_of(record: WarcRecord, number: int, frame: Frame, settings: WarcSett
         raise Drop("rendered", f"loaded for {page}")
     if record.record_type != WarcRecordType.response and not _is_rendered(record):
         return None
+    if not target_of(record):
+        raise Drop("broken_record", "a response without WARC-Target-URI")
     block = _block(frame, record) if settings.verify_digests else b""
     record.parse_http(auto_decode="none", quirks_mode=True)
     if not record.is_http or record.http_headers is None:
