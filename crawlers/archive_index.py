@@ -92,7 +92,7 @@ class Archives:
                     for capture in read_captures(file, archive, size, self._settings, Tally()):
                         place = Location(number, capture.offset, capture.length, capture.stored_url or capture.url)
                         known = self._media if capture.is_image else self._pages
-                        for url in (capture.url, *capture.redirected_from):
+                        for url in capture.addresses:
                             if not capture.stored_in and len(known) < _KNOWN:
                                 known.setdefault(media_key(url), place)
                         yield True

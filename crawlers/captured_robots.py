@@ -12,7 +12,16 @@ from crawlers.fetch import REDIRECTS
 from crawlers.framing import Frame
 from crawlers.hosts import origin, other_scheme
 from crawlers.http import decode_body
-from crawlers.site_policy import MAX_POLICY_BYTES, ROBOTS, Licence, SitePolicy, may_have_policy, read_rules
+from crawlers.site_policy import (
+    MAX_POLICY_BYTES,
+    ROBOTS,
+    Licence,
+    SitePolicy,
+    has_policy,
+    is_part,
+    may_have_policy,
+    read_rules,
+)
 from crawlers.soundness import require_sound, require_whole
 from crawlers.warc import read_records
 from crawlers.warc_records import WarcSettings, fetch_time_of, headers_of, target_of
@@ -62,8 +71,10 @@ def _capture(record: WarcRecord, _: int, frame: Frame, settings: WarcSettings) -
     status, headers, time = record.http_headers.status_code or 0, headers_of(record), fetch_time_of(record)
     if status in REDIRECTS and "location" in headers:
         return RobotsCapture(url, time, location=resolve(url, headers["location"]))
-    if status != 200:
+    if not has_policy(status):
         return RobotsCapture(url, time, None if may_have_policy(status) else "")
+    if is_part(status, headers):
+        return RobotsCapture(url, time, None)
     body = record.reader.read()
     try:  # what cannot be read may forbid everything
         require_whole(record.headers, headers, len(body))

@@ -7,6 +7,7 @@ wire, a deadline over the whole exchange, no cookies.
 
 import asyncio
 import errno
+import re
 import socket
 import ssl
 import time
@@ -41,7 +42,8 @@ _RATE_JUDGED_AFTER_S = 10.0
 _ERROR_BYTES = 64 << 10
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 _MAX_HEADER, _MAX_HEADERS = 64 << 10, 1000  # bytes of a line; cookies and policies of real sites come to 20 KB
-_LONGEST_WAIT_S = 30 * 86400
+_LONGEST_WAIT_S = 30 * 86400.0
+_SECONDS = re.compile(r"[0-9]++(?:\.[0-9]*+)?(?:\s*,\s*[0-9]++(?:\.[0-9]*+)?)*")
 _DATES = ("%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %d %H:%M:%S %Y")
 
 
@@ -251,10 +253,11 @@ def check_status(exchange: Exchange) -> None:
 
 
 def retry_after(exchange: Exchange) -> float:
-    """Seconds that a response asks us to wait, by its `Retry-After`: a number of seconds, or a date."""
+    """Seconds that a response asks us to wait, by its `Retry-After`: a number of seconds, the most of several, or a
+    date."""
     value = exchange.headers.get("retry-after", "").strip()
-    if value.isascii() and value.isdigit():
-        return float(min(int(value[:9]), _LONGEST_WAIT_S))
+    if numbers := _SECONDS.fullmatch(value):
+        return min(max(float(number.strip()[:9]) for number in numbers[0].split(",")), _LONGEST_WAIT_S)
     date = http_date(value)
     if date is None:
         return 0.0

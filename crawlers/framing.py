@@ -140,6 +140,8 @@ class _Finder:
         if isinstance(found, Damage) or not found.data.startswith(b"WARC/"):
             return found if isinstance(found, Damage) else _of_arc(found, self._max_bytes)
         length = record_length(found.data)
+        if detail := _misled(found, length):
+            return Damage(offset, detail, data=found.data[:64])
         if not found.whole or len(found.data) >= length:
             return msgspec.structs.replace(found, length=length)
         data, end, whole = bytearray(found.data), found.end, True
@@ -273,6 +275,15 @@ class _Finder:
         found = Frame(offset, end, window.at(offset, min(length, self._max_bytes)), length <= self._max_bytes)
         found = _as_warc(found)
         return msgspec.structs.replace(found, end=end + len(after) - len(behind))
+
+
+def _misled(found: Frame, length: int) -> str:
+    """What is wrong with the length that the only record of a member states, where more of it follows: half a page is
+    none."""
+    behind = found.data[length : length + _STEP].lstrip(b"\r\n\0") if found.whole and length else b""
+    if not behind or _START.match(behind) or _VERSION.search(found.data, length):
+        return ""
+    return f"its Content-Length leads to {behind[:7]!r}, not to a record"
 
 
 def _may_begin(data: bytes | bytearray) -> bool:

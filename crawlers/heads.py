@@ -1,14 +1,15 @@
 """Heads of responses as servers send them, made into what a strict parser takes where browsers agree on what is meant.
 
 The parser of aiohttp refuses a response for one odd line of its head. Mended are: blanks before a colon, lines that are
-no header, the same Content-Length twice, and a Content-Length beside chunks, which count (RFC 9112, section 6.3). Two
-lengths that differ are left to be refused: nobody knows where such a body ends. What a server sends beyond the length
-that it states is left out, and its connection not used again.
+no header, the same Content-Length twice or one without a number, `Transfer-Encoding: identity`, and a Content-Length
+beside chunks, which count (RFC 9112, section 6.3). Two lengths that differ are left to be refused: nobody knows where
+such a body ends. What a server sends beyond the length that it states is left out, and its connection not used again.
 """
 
 import re
 from typing import Any
 
+from aiohttp import ClientPayloadError
 from aiohttp.client_proto import ResponseHandler
 
 _END = re.compile(rb"\n\r?\n")
@@ -67,6 +68,13 @@ class LenientHandler(ResponseHandler):
             if not data:
                 return
         super().data_received(data)
+        self._end_broken_body()
+
+    def _end_broken_body(self) -> None:
+        """Whoever reads a body whose chunks are none would be told nothing, and wait for its deadline."""
+        failure, body = self.exception(), self._payload
+        if failure is not None and body is not None and not body.is_eof() and body.exception() is None:
+            body.set_exception(ClientPayloadError(f"Response payload is broken: {failure!r}"))
 
 
 def mended(head: bytes) -> bytes:
@@ -84,7 +92,7 @@ def mended(head: bytes) -> bytes:
         is_dropped = found is None
         if found:
             kept.append((found[1].lower(), found[1] + b":" + found[2]))
-    kept = _one_length(kept)
+    kept = _one_length([pair for pair in kept if not _says_nothing(*pair)])
     return b"\r\n".join([first.rstrip(b"\r"), *(line for _, line in kept), b"", b""])
 
 
@@ -94,6 +102,12 @@ def stated_length(head: bytes) -> int | None:
         return 0
     lengths = _STATED.findall(head)
     return int(lengths[0]) if len(lengths) == 1 and not _CODED.search(head) else None
+
+
+def _says_nothing(name: bytes, line: bytes) -> bool:
+    """An empty Content-Length, and the coding `identity`, which HTTP had before 2014."""
+    value = line.partition(b":")[2].strip().lower()
+    return (name == _LENGTH and not value) or (name == _CODING and value in (b"", b"identity"))
 
 
 def _one_length(lines: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:

@@ -24,6 +24,8 @@ from crawlers.site_policy import (
     ROBOTS,
     TDMREP,
     SitePolicy,
+    has_policy,
+    is_part,
     may_have_policy,
     read_rules,
     read_tdmrep,
@@ -278,7 +280,9 @@ async def policy_file(
             if not url:
                 return None
             continue
-        if exchange.status == 200:
+        if has_policy(exchange.status):
+            if exchange.truncated or is_part(exchange.status, exchange.headers):
+                raise Unfetched("truncated_body", f"{exchange.status}, a part of it", passing=True)
             try:
                 return exchange.decoded(MAX_POLICY_BYTES)
             except Drop as drop:  # what cannot be read may forbid everything

@@ -26,6 +26,8 @@ _CHUNK_LINE = re.compile(rb"[ \t]*([0-9a-fA-F]{1,16})[ \t]*(?:;[^\r\n]*)?\r?\n")
 _LONGEST_CHUNK_LINE = 4096
 #: Headers that hold an address.
 _ADDRESSES = ("location", "refresh", "link")
+#: Headers of one value, which a server and what stands before it both send: said twice alike they are said once.
+_SINGLE = ("location", "refresh", "retry-after")
 B = TypeVar("B", bytes, bytearray)
 
 
@@ -40,6 +42,8 @@ def join_headers(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
             value = _escaped(value)
         elif name == "content-type" and name in headers:
             headers[name] = _later_type(headers[name], value)
+            continue
+        if name in _SINGLE and headers.get(name) == value:
             continue
         # Each value of X-Robots-Tag may be addressed to another bot, and a cookie has commas: these stay apart.
         joint = "\n" if name in ("x-robots-tag", "set-cookie") else ", "

@@ -14,6 +14,7 @@ import msgspec
 import pyarrow.parquet as pq
 from fsspec.core import url_to_fs
 
+from crawlers.addresses import literal_address
 from crawlers.inputs import InputError, list_files, shown
 from schemas.settings import Settings
 from schemas.urls import host_named
@@ -214,7 +215,8 @@ def _of_domain(domain: str, has_keys: bool, values: list[Any]) -> str:
     condition = f"({_HOST} = ? OR ends_with({_HOST}, ?))"
     if not has_keys:
         return condition
-    key = ",".join(reversed(re.sub(r"^www\d*\.", "", host).split(".")))
+    labels = [host] if literal_address(host) else reversed(re.sub(r"^www\d*\.", "", host).split("."))
+    key = ",".join(labels)
     values += [key, f"{key};"]  # the sign behind the colon of a port, and so behind the comma and the bracket
     return f"{condition} AND urlkey >= ? AND urlkey < ?"
 

@@ -13,7 +13,7 @@ from crawlers.index_rows import Row
 from crawlers.ranges import RangeSettings
 from crawlers.soundness import require_sound
 from schemas.drops import Drop
-from schemas.urls import media_key
+from schemas.urls import absolute_url, media_key
 
 _CAPTURES = {int(WarcRecordType.response), int(WarcRecordType.revisit), int(WarcRecordType.resource)}
 
@@ -68,12 +68,20 @@ def checked(record: bytes, row: Row, max_bytes: int) -> bytes:
     if found is None:
         raise Drop("broken_record", f"{row.archive} at {row.offset}: no record")
     target = (found.headers.get("WARC-Target-URI") or "").strip("<> ")
-    if int(found.record_type) not in _CAPTURES or media_key(target) != media_key(row.url):
+    if int(found.record_type) not in _CAPTURES or not _is_same(target, row.url):
         kind = (found.headers.get("WARC-Type") or "")[:20]
         raise Drop("wrong_record", f"{row.archive} at {row.offset}: a {kind} of {target[:200]}")
     _require_digests(found, frame.data, row, max_bytes)
     is_one_member = record.startswith(GZIP_MAGIC) and not frame.packing
     return record[: frame.end] if is_one_member else _packed(frame.data)
+
+
+def _is_same(target: str, url: str) -> bool:
+    """Whether two addresses are one: an index may write the port, or the host or letters as they stood in a page."""
+    if media_key(target) == media_key(url):
+        return True
+    plain = absolute_url(target)
+    return bool(plain) and media_key(plain) == media_key(absolute_url(url))
 
 
 def _is_begun(record: bytes) -> bool:

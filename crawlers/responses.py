@@ -8,6 +8,7 @@ import msgspec
 from crawlers.crawl_config import CrawlConfig
 from crawlers.fetch import Exchange, Judge
 from crawlers.items import Item
+from crawlers.pages import charset_of
 from crawlers.scope import crawl_url, in_scope
 from crawlers.sitemaps import MAX_SITEMAP_BYTES, SitemapEntry
 from crawlers.sniff import is_avif, is_image, is_subtitles, is_video
@@ -101,9 +102,8 @@ def require_kind(kind: str, exchange: Exchange, max_bytes: int) -> None:
 
 def markup_of(exchange: Exchange, max_bytes: int) -> PageSource:
     """The markup of a page. Raises `Drop`: too_large, truncated_body, bad_encoding."""
-    _, _, parameters = exchange.headers.get("content-type", "").partition(";")
-    _, _, charset = parameters.partition("charset=")
-    return PageSource(exchange.url, exchange.decoded(max_bytes), charset.partition(";")[0].strip(" \"'"))
+    charset = charset_of(exchange.headers.get("content-type", ""))
+    return PageSource(exchange.url, exchange.decoded(max_bytes), charset)
 
 
 def in_page(item: Item, exchange: Exchange, links: PageLinks, config: CrawlConfig) -> Found:

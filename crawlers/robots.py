@@ -21,7 +21,10 @@ _EMPTY = "empty"
 USAGES = ("content-usage", "content-signal")
 _MAX_LICENCES = 4
 _LONGEST_AGENT = 10_000
-_NUMBER = re.compile(r"[0-9]{1,9}(?:\.[0-9]{0,9})?|\.[0-9]{1,9}")
+_DELAY = re.compile(
+    r"([0-9]{1,9}(?:[.,][0-9]{0,9})?|[.,][0-9]{1,9})\s*+(?:(s|sec|secs|seconds?)|(m|min|mins|minutes?))?\.?",
+    re.IGNORECASE,
+)
 _RATE = re.compile(r"([0-9]{1,9})\s*/\s*([0-9]{1,9})\s*([smhd]?)", re.IGNORECASE)
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _FIELDS = {
@@ -215,8 +218,8 @@ def _agents(value: str) -> tuple[set[str], set[str]]:
 def _delay_s(line: Line) -> float:
     field, value = line
     match field:
-        case "delay" if number := _NUMBER.fullmatch(value):
-            return float(number[0])
+        case "delay" if delay := _DELAY.fullmatch(value):
+            return float(delay[1].replace(",", ".")) * (60 if delay[3] else 1)
         case "rate" if (rate := _RATE.match(value)) and int(rate[1]):
             return int(rate[2]) * _SECONDS[rate[3].lower()] / int(rate[1])
     return 0.0

@@ -8,7 +8,7 @@ until it can be read. ai.txt (Spawning's) has the same form and speaks of use in
 import codecs
 import functools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 
 import msgspec
@@ -28,6 +28,20 @@ POLICY_FILES = (ROBOTS, AI, TDMREP)
 #: RFC 9309 asks for at least 500 KiB.
 MAX_POLICY_BYTES = 1 << 20
 _TAG = re.compile(r"<[^<>]*+>")
+_ALL_OF_IT = re.compile(r"bytes\s+0-(\d{1,15})/(\d{1,15})", re.IGNORECASE)
+
+
+def has_policy(status: int) -> bool:
+    """Whether a server that answers so gives the policy file that it was asked for: by any success, such as 203 of a
+    proxy on the way. RFC 9309, section 2.3.1.1."""
+    return 200 <= status < 300
+
+
+def is_part(status: int, headers: Mapping[str, str]) -> bool:
+    """Whether only a part of a file came, which nobody has asked for: the rest may forbid everything."""
+    stated = headers.get("content-range", "").strip()
+    found = _ALL_OF_IT.fullmatch(stated)
+    return status == 206 and stated != "" and not (found and int(found[1]) + 1 == int(found[2]))
 
 
 def may_have_policy(status: int) -> bool:

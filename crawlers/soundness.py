@@ -32,6 +32,8 @@ def require_whole(record: Fields, headers: Mapping[str, str], length: int) -> No
     """
     if cut := record.get("WARC-Truncated"):
         raise Drop("truncated_body", f"WARC-Truncated: {cut}"[:80])
+    if number := record.get("WARC-Segment-Number"):  # the rest lies in records of the type `continuation`
+        raise Drop("truncated_body", f"WARC-Segment-Number: {number}"[:80])
     stated = headers.get("content-length", "").strip()
     # An encoding says itself where it ends, and where the crawler undid it the length is another.
     is_plain = headers.get("content-encoding", "").strip().lower() in ("", "identity", "none")

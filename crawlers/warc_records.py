@@ -16,6 +16,7 @@ from schemas.drops import Drop
 from schemas.images import is_svg
 from schemas.settings import Settings
 from schemas.signals import Signal, bounded
+from schemas.urls import resolve
 
 #: The field of a record in which weft's crawler notes what the files of its site say about its use: signals, as JSON.
 SITE_SIGNALS = "WARC-Site-Signals"
@@ -67,6 +68,12 @@ class Capture(msgspec.Struct, frozen=True):
     stored_in: str = ""  # of an image that a revisit record refers to: the name of the archive it lies in
     stored_url: str = ""  # and the address of its record; `offset` and `length` are that record's
 
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Under which it may be asked for: its own as its record has it (`HTTP://A.example:80/ä.jpg`), then as browsers
+        write it, then those that redirected here."""
+        return tuple(dict.fromkeys((self.url, resolve(self.url, self.url) or self.url, *self.redirected_from)))
+
 
 def page_of_capture(capture: Capture, uid: int, warc_file: str, settings: WarcSettings) -> Page:
     """The page in a capture, its encodings undone. Raises `Drop` as `decode_body` does."""
@@ -96,6 +103,8 @@ def capture_of(record: WarcRecord, number: int, frame: Frame, settings: WarcSett
         raise Drop("rendered", f"loaded for {page}")
     if record.record_type != WarcRecordType.response and not _is_rendered(record):
         return None
+    if not target_of(record):
+        raise Drop("broken_record", "a response without WARC-Target-URI")
     block = _block(frame, record) if settings.verify_digests else b""
     record.parse_http(auto_decode="none", quirks_mode=True)
     if not record.is_http or record.http_headers is None:
@@ -181,7 +190,12 @@ def _redirected_from(record: WarcRecord) -> tuple[str, ...]:
 
 
 def fetch_time_of(record: WarcRecord) -> str:
-    return f"{record.record_date.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}" if record.record_date else ""
+    """ISO 8601, UTC; "" where the record says none, or none that there is."""
+    try:
+        date = record.record_date
+        return f"{date.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}" if date else ""
+    except (ValueError, OverflowError):  # an offset of a day, or one that leads beyond the years 1 and 9999
+        return ""
 
 
 def _block(frame: Frame, record: WarcRecord) -> bytes | memoryview:

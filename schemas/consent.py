@@ -33,6 +33,8 @@ _OTHERWISE = ("robots", "tdm-reservation")
 # Directives that hold a colon of their own; elsewhere a colon ends the name of an agent.
 _WITH_VALUE = ("unavailable_after", "max-snippet", "max-image-preview", "max-video-preview")
 _BEFORE_VALUE = re.compile(rf"({'|'.join(_WITH_VALUE)})\s*+:\s*+")  # `max-image-preview: none` is no `none`
+_AN_AGENT = re.compile(r"[\w.-]+")
+_BETWEEN = re.compile("[,;]")  # a comma, by every reader's word; sites write the other, too
 
 
 class ConsentSettings(Settings, frozen=True):
@@ -97,14 +99,14 @@ def refusing_directives(value: str) -> bool | None:
 
 
 def _directives(value: str) -> list[str]:
-    """`otherbot: noindex, nofollow` is addressed to another agent and says nothing to us."""
-    if not value:
-        return []
-    agent, colon, rest = value.partition(":")
-    agent = agent.strip().lower()
-    if colon and re.fullmatch(r"[\w.-]+", agent) and agent not in _WITH_VALUE:
-        if agent not in AGENTS:
-            return []
-        value = rest
-    joined = _BEFORE_VALUE.sub(r"\1:", value.strip().lower())
-    return [word for word in re.split(r"[,\s]+", joined) if word]
+    """Those that speak to us: `otherbot: noindex, nofollow, weft: noai` names whom it addresses before each list."""
+    found: list[str] = []
+    is_ours = True
+    for item in _BETWEEN.split(_BEFORE_VALUE.sub(r"\1:", value.lower())):
+        agent, colon, rest = item.partition(":")
+        agent = agent.strip()
+        if colon and _AN_AGENT.fullmatch(agent) and agent not in _WITH_VALUE:
+            is_ours, item = agent in AGENTS, rest
+        if is_ours:
+            found += item.split()
+    return found

@@ -55,13 +55,13 @@ def canonical_url(url: str) -> str:
     """`url` in the form under which two captures count as the same page.
 
     The fragment and tracking parameters are removed, the other parameters sorted, the scheme https, a default port,
-    a leading `www.` and a trailing slash or index file dropped.
+    a leading `www.`, a dot at the host's end and a trailing slash or index file dropped.
     """
     if plain := _PLAIN_PATH.fullmatch(url):
         return f"https://{_WWW.sub('', plain[1])}{_bare_path(plain[2])}"
     try:
         parts = urlsplit(url)
-        host = _WWW.sub("", parts.hostname or "")
+        host = _WWW.sub("", parts.hostname or "").rstrip(".")
         host = f"[{host}]" if ":" in host else host
         if parts.port not in (None, 80, 443):
             host = f"{host}:{parts.port}"

@@ -84,7 +84,7 @@ class Captures:
 
     def add(self, capture: Capture, archive: int) -> None:
         stored_url = capture.stored_url
-        for url in (capture.url, *capture.redirected_from):
+        for url in capture.addresses:
             key = media_key(url)
             row = (key, archive, capture.offset, capture.length, stored_url, capture.fetch_time)
             self._writer.add(bucket_of(key, self._buckets), *row, size=200)

@@ -42,6 +42,9 @@ def judged(
         ({A: robots("", 301, Location="https://www.a.example/robots.txt"),
           "https://www.a.example/robots.txt": robots("User-agent: *\nDisallow: /p")}, "robots"),
         ({"http://a.example/robots.txt": robots("User-agent: *\nDisallow: /p")}, "robots"),
+        ({A: robots("User-agent: *\nDisallow: /p", 203)}, "robots"),
+        ({A: robots("User-agent: *\nDisallow: /p", 206)}, "robots"),
+        ({A: robots("User-agent: *\nDisa", 206, **{"Content-Range": "bytes 0-17/27"})}, "robots_unavailable"),
         ({A: robots("no such file", 404)}, ""),
         ({A: robots("forbidden", 403)}, ""),
         ({A: robots("", 301, Location="/robots.txt")}, ""),  # in a circle: more than five

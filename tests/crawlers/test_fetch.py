@@ -227,8 +227,12 @@ def test_certificates_are_checked_and_an_own_authority_can_be_trusted(tmp_path: 
 
 
 @pytest.mark.parametrize(
-    ("value", "seconds"), [("7", 7.0), ("", 0.0), ("soon", 0.0), ("Wed, 21 Oct 2015 07:28:00 GMT", 0.0)]
-)
+    ("value", "seconds"),
+    [
+        ("7", 7.0), ("", 0.0), ("soon", 0.0), ("Wed, 21 Oct 2015 07:28:00 GMT", 0.0),
+        ("7, 7", 7.0), ("60,          120", 120.0), ("2.5", 2.5), ("9" * 5000, 2_592_000.0),
+    ],
+)  # fmt: skip
 def test_retry_after(web: WebServer, value: str, seconds: float) -> None:
     web.routes["/"] = Reply(b"", status=429, headers=(("Retry-After", value),))
     exchange = fetch(web.url + "/")

@@ -28,6 +28,10 @@ async def _get(web: WebServer, times: int = 1) -> list[Exchange]:
         (b"Content-Length: 4\r\nContent-Length: 4\r\n", None),
         (b"Content-Length: 4, 4\r\n", None),
         (b"Content-Length : 4\r\n", None),
+        (b"Content-Length: \r\n", None),
+        (b"Content-Length:\r\nContent-Length: 4\r\n", None),
+        (b"Transfer-Encoding: identity\r\nContent-Length: 4\r\n", None),
+        (b"Transfer-Encoding: Identity\r\n", None),
         (b"X-Y : 9\r\nContent-Length: 4\r\n", "9"),
         (b"X-Y\t: 9\r\nContent-Length: 4\r\n", "9"),
         (b"X Y: 9\r\n and more\r\nContent-Length: 4\r\n", None),
@@ -73,6 +77,15 @@ def test_chunks_count_beside_a_length(web: WebServer) -> None:
     chunks = b"Content-Length: 99\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhere\r\n0\r\n\r\n"
     web.routes["/"] = Reply(raw=_OK + chunks)
     assert asyncio.run(_get(web))[0].body == b"here"
+
+
+@pytest.mark.parametrize("chunks", [b"zz\r\nhere", b"4\r\nhere\r\nzz\r\n", b"4\nhere\n0\n\n"])
+def test_chunks_that_are_none_end_a_response_at_once(web: WebServer, chunks: bytes) -> None:
+    """It waited for its deadline of two minutes, and its host was taken for a slow one."""
+    web.routes["/"] = Reply(raw=_OK + b"Transfer-Encoding: chunked\r\n\r\n" + chunks)
+    with pytest.raises(Unfetched) as failed:
+        asyncio.run(asyncio.wait_for(_get(web), 10))
+    assert failed.value.reason == "bad_response"
 
 
 @pytest.mark.parametrize("head", [b"Content-Length: 4\r\nContent-Length: 6\r\n", b"Content-Length: 4, 6\r\n"])

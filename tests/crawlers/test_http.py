@@ -295,6 +295,19 @@ def test_of_several_content_types_the_last_counts(lines: tuple[str, ...], joined
     assert join_headers([("Content-Type", line) for line in lines]) == {"content-type": joined}
 
 
+def test_what_a_server_and_its_proxy_both_send_is_said_once() -> None:
+    pairs = [
+        ("Location", "/a"),
+        ("location", "/a"),
+        ("Retry-After", "9"),
+        ("Retry-After", "9"),
+        ("X-Y", "1"),
+        ("X-Y", "1"),
+    ]
+    assert join_headers(pairs) == {"location": "/a", "retry-after": "9", "x-y": "1, 1"}
+    assert join_headers([("Location", "/a"), ("Location", "/b")]) == {"location": "/a, /b"}
+
+
 def test_addresses_in_headers_are_read_by_their_bytes() -> None:
     pairs = [("Location", "/b\xc3\xbc"), ("Link", "</\u65e5>"), ("X-Y", "\xfc")]
     assert join_headers(pairs) == {"location": "/b%C3%BC", "link": "</%E6%97%A5>", "x-y": "\xfc"}

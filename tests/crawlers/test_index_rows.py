@@ -65,13 +65,14 @@ def test_lines_of_a_cdx_server_are_read_whatever_stands_among_them(tmp_path: Pat
 @pytest.mark.parametrize(
     ("selection", "expected"),
     [
-        (Selection(), {"a", "www", "sub", "port", "other"}),
+        (Selection(), {"a", "www", "sub", "port", "other", "number"}),
         (Selection(domains=("a.example",)), {"a", "www", "sub", "port"}),
         (Selection(domains=("sub.a.example", "OTHER.example.")), {"sub", "other"}),
+        (Selection(domains=("192.0.2.17",)), {"number"}),
         (Selection(languages=("deu",)), {"a", "www"}),
         (Selection(types=("image/*",)), {"sub"}),
         (Selection(statuses=(404,)), {"gone"}),
-        (Selection(statuses=()), {"a", "www", "sub", "port", "other", "gone"}),
+        (Selection(statuses=()), {"a", "www", "sub", "port", "other", "gone", "number"}),
         (Selection(where="warc_record_length > 7 OR url LIKE '%other%'"), {"other", "sub"}),
     ],
 )
@@ -88,6 +89,7 @@ def test_rows_are_chosen_by_domain_language_type_status_and_sql(
             content_mime_detected="image/png"),
         row("port", "https://a.example:8080/", "example,a:8080)/", content_languages=None),
         row("other", "https://other.example/a.example", "example,other)/a.example", content_languages="eng"),
+        row("number", "http://192.0.2.17/", "192.0.2.17)/", content_languages="eng"),
         row("gone", "https://a.example/gone", "example,a)/gone", fetch_status=404),
     ]  # fmt: skip
     found = selected(tmp_path, write_index(tmp_path / "i.parquet", rows), selection)

@@ -10,9 +10,11 @@ from warcio.archiveiterator import ArchiveIterator
 
 from crawlers.crawl_config import CrawlConfig
 from crawlers.fetch_settings import FetchSettings
-from crawlers.index_rows import Selection, select_rows
+from crawlers.index_rows import Row, Selection, select_rows
 from crawlers.ranges import RangeSettings
 from crawlers.record_copier import ArchivesDown, CopyStatus, RecordCopier
+from crawlers.records import checked
+from schemas.drops import Drop
 from tests.crawlers.archive_server import FOLDER, ArchiveServer, short_answer, write_archives, write_index
 from tests.crawlers.servers import Reply, drip
 from tests.crawlers.warcs import Record, chunked, record_bytes, response, revisit, zst_bytes
@@ -81,6 +83,26 @@ def test_neighbours_are_asked_for_together_while_little_lies_between(tmp_path: P
         copy(tmp_path / "y", wanted, web.url, narrow)
         assert [*web.ranges().values()] == [1] * (2 + 4)
     assert copied(tmp_path / "x") == copied(tmp_path / "y")
+
+
+@pytest.mark.parametrize(
+    ("stated", "asked", "is_same"),
+    [
+        ("http://a.example/\u00e4", "http://A.example:80/%C3%A4", True),
+        ("https://a.example:443/", "http://a.example", True),
+        ("http://a.example:8080/", "http://a.example/", False),
+        ("http://a.example/A", "http://a.example/a", False),
+        ("dns:a.example", "dns:b.example", False),
+    ],
+)
+def test_a_record_is_of_its_address_in_whatever_form_both_have_it(stated: str, asked: str, is_same: bool) -> None:
+    record = record_bytes(response(stated, "<html>"))
+    row = Row(0, asked, "a.warc.gz", 0, len(record))
+    if is_same:
+        assert checked(record, row, 1 << 20) == record
+        return
+    with pytest.raises(Drop, match="wrong_record"):
+        checked(record, row, 1 << 20)
 
 
 @pytest.mark.parametrize(

@@ -110,8 +110,8 @@ def test_records_that_share_a_stream_are_verified_by_their_payload() -> None:
 # Bodies cut short.
 
 
-def cut(record: Record, why: str) -> Record:
-    return Record(**{**record.__dict__, "warc_headers": (("WARC-Truncated", why),)})
+def cut(record: Record, why: str, field: str = "WARC-Truncated") -> Record:
+    return Record(**{**record.__dict__, "warc_headers": ((field, why),)})
 
 
 @pytest.mark.parametrize("why", ["length", "time", "disconnect", "unspecified"])
@@ -120,6 +120,16 @@ def test_what_the_archive_calls_truncated_is_dropped(why: str) -> None:
     urls, rows = read(warc_bytes([records[0], cut(records[1], why), records[2]]))
     assert urls == ["https://example.org/0", "https://example.org/2"]
     assert rows == [DropRow("https://example.org/1", "record", "truncated_body", f"WARC-Truncated: {why}")]
+
+
+def test_the_first_segment_of_a_record_is_no_page() -> None:
+    """What is missing lies in records of the type `continuation`, far away perhaps."""
+    rest = cut(
+        other("continuation", "https://example.org/0", b"</html>", "application/http"), "2", "WARC-Segment-Number"
+    )
+    urls, rows = read(warc_bytes([cut(response("https://example.org/0", HTML), "1", "WARC-Segment-Number"), rest]))
+    assert urls == []
+    assert [(row.reason, row.detail) for row in rows] == [("truncated_body", "WARC-Segment-Number: 1")]
 
 
 @pytest.mark.parametrize(

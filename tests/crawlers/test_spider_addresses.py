@@ -56,6 +56,16 @@ def test_addresses_in_headers_are_taken_to_the_byte(
     assert not done.drops
 
 
+@pytest.mark.parametrize("stated", ["Charset=iso-8859-2", "CHARSET = iso-8859-2", "x=y; charset='iso-8859-2'"])
+def test_the_charset_of_the_header_is_read_however_it_is_written(web: WebServer, tmp_path: Path, stated: str) -> None:
+    web.routes |= {
+        "/": Reply("<a href='/\u017e'>".encode("iso-8859-2"), f"text/html; {stated}"),
+        "/%C5%BE": Reply(page()),
+    }
+    crawl(tmp_path, config(web), "http://a.example/")
+    assert web.paths() == ["/", "/%C5%BE"]
+
+
 def test_a_redirect_to_nowhere_says_its_status(web: WebServer, tmp_path: Path) -> None:
     web.routes["/"] = Reply(status=302)
     done = crawl(tmp_path, config(web), "http://a.example/")

@@ -23,8 +23,15 @@ ROBOTS = {
     "with a mark": (Reply(b"\xef\xbb\xbfUser-agent: *\nDisallow: /secret\n", "text/plain"), False),
     "with wildcards": (Reply(b"User-agent: *\nDisallow: /*cret.*$\n", "text/plain"), False),
     "the longer rule": (Reply(b"User-agent: *\nDisallow: /\nAllow: /secret.html\nAllow: /$\n", "text/plain"), True),
+    "by a proxy": (Reply(b"User-agent: *\nDisallow: /secret\n", "text/plain", 203), False),
+    "as all of its parts": (Reply(b"User-agent: *\nDisallow: /secret\n", "text/plain", 206,
+                                  (("Content-Range", "bytes 0-32/33"),)), False),
+    "no content": (Reply(status=204, length=None), True),
     "after a redirect": (Reply(status=301, headers=(("Location", "/real.txt"),)), False),
 }  # fmt: skip
+
+
+PART = Reply(b"User-agent: *\n", status=206, headers=(("Content-Range", "bytes 0-13/33"),))
 
 
 @pytest.mark.parametrize("variant", ROBOTS)
@@ -39,7 +46,7 @@ def test_robots_txt_in_every_variant(web: WebServer, tmp_path: Path, variant: st
     assert done.reasons() == ({} if allowed else {"http://a.example/secret.html": "robots"})
 
 
-@pytest.mark.parametrize("failing", [Reply(status=500), Reply(status=503), Reply(status=429), Reply(raw=b"")])
+@pytest.mark.parametrize("failing", [Reply(status=500), Reply(status=503), Reply(status=429), Reply(raw=b""), PART])
 def test_nothing_is_fetched_while_robots_txt_fails(web: WebServer, tmp_path: Path, failing: Reply) -> None:
     asked: list[Request] = []
 

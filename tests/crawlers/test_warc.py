@@ -213,6 +213,9 @@ def test_a_robots_header_for_another_bot_does_not_hide_the_next_one() -> None:
         ("2026-01-02T01:04:05+02:00", "2026-01-01T23:04:05Z"),
         ("yesterday", ""),
         ("2026-13-45T99:99:99Z", ""),
+        ("0001-01-01T00:00:00+05:00", ""),
+        ("9999-12-31T23:59:59-05:00", ""),
+        ("1970-01-01T00:00:00+24:00", ""),
     ],
 )
 def test_dates_come_in_utc_wherever_the_build_runs(date: str, utc: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -668,3 +671,21 @@ def test_one_record_read_again_gives_the_page_that_the_archive_gave(tmp_path: Pa
     again = Archives([str(path)]).page("https://a.example/", str(path), capture.offset, capture.length)
     assert again == read
     assert (again.tdm_header, again.tdm_policy_header, again.fetch_time) == ("1", "/p", "2026-03-01T10:00:00Z")
+
+
+@pytest.mark.parametrize(
+    ("change", "detail"),
+    [
+        ((b"Content-Length: 1", b"Content-Length: 0"), "its Content-Length leads to b'"),
+        ((b"WARC-Target-URI: https://example.org/0\r\n", b""), "a response without WARC-Target-URI"),
+    ],
+)
+def test_a_record_with_a_wrong_length_or_of_no_address_costs_itself(change: tuple[bytes, bytes], detail: str) -> None:
+    first, second = (response(f"https://example.org/{n}", "<html>" + "words " * 20) for n in range(2))
+    wrong = record_bytes(first, gzip=False)
+    assert change[0] in wrong
+    packed = gzip.compress(wrong.replace(*change, 1))
+    captures, rows, _ = read(packed + record_bytes(second))
+    assert [capture.url for capture in captures] == ["https://example.org/1"]
+    assert [row.reason for row in rows] == ["broken_record"]
+    assert detail in rows[0].detail

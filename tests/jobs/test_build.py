@@ -203,3 +203,16 @@ def test_memory_store_builds_like_a_folder(tmp_path: Path, site: list[Path]) -> 
     store = Store("memory://weft-build-test")
     for name, data in contents(tmp_path / "out").items():
         assert store.read(name) == data, name
+
+
+def test_images_are_found_whatever_form_their_records_have_their_addresses_in(tmp_path: Path) -> None:
+    """Archives of before 2010 write the port, and some writers the host and the letters as they stood in the page."""
+    site = "http://site.example:80"
+    html = article(1, ["/a.jpg", "http://Site.example/b.jpg", "/\u00e4.jpg"]).encode()
+    images = [f"{site}/a.jpg", "HTTP://Site.Example/b.jpg", f"{site}/\u00e4.jpg"]
+    records = [(f"{site}/page", html, "text/html; charset=utf-8")]
+    records += [(url, photo(number), "image/jpeg") for number, url in enumerate(images)]
+    dataset = built(tmp_path / "out", [write_archive(tmp_path / "a.warc.gz", records)])
+    assert dataset.drops.get("image", {}) == {}
+    (sample,) = samples(tmp_path / "out")
+    assert len(sample["document"]["image_urls"]) == 3

@@ -10,6 +10,11 @@ def test_directives_are_read_in_any_case_and_each_once() -> None:
     assert read_consent(["NoIndex, noai", "noai,NOFOLLOW"]).robots == ("noindex", "noai", "nofollow")
 
 
+@pytest.mark.parametrize("value", ["noindex;nofollow", "NOINDEX; nofollow", "noindex ;nofollow,", "noindex nofollow"])
+def test_directives_stand_apart_by_whatever_sites_write(value: str) -> None:
+    assert read_consent([value]).robots == ("noindex", "nofollow")
+
+
 def test_nothing_said_is_no_signal() -> None:
     assert read_consent([]) == read_consent([""]) == read_consent([" , "]) == Consent()
 
@@ -22,6 +27,9 @@ def test_nothing_said_is_no_signal() -> None:
         ("some-bot_2.0: none", ()),
         ("weft: noai", ("noai",)),
         ("Weft : noindex, nofollow", ("noindex", "nofollow")),
+        ("googlebot: nofollow, weft: noai", ("noai",)),
+        ("BadBot: noindex, nofollow, ai: noai, max-snippet: -1, googlebot: none", ("noai", "max-snippet:-1")),
+        ("noai, googlebot: noindex", ("noai",)),
     ],
 )
 def test_directives_addressed_to_another_bot_say_nothing_to_us(value: str, directives: tuple[str, ...]) -> None:

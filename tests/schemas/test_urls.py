@@ -68,6 +68,8 @@ def test_a_base_that_is_no_address_resolves_nothing() -> None:
         "http://example.org/a?x=1&y=2",
         "https://www.example.org/a?x=1&y=2",
         "https://EXAMPLE.org:443/a?y=2&x=1",
+        "http://www.example.org./a?x=1&y=2",
+        "https://example.org.:443/a/?x=1&y=2",
         "http://example.org:80/a/?x=1&y=2",
         "https://example.org/a/index.html?x=1&y=2",
         "https://example.org/a/index.php?x=1&y=2",
