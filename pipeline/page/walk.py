@@ -263,6 +263,8 @@ class Walk(MediaOfWalk):
         """A block of which something is to be remembered."""
         if tag in CELLS:  # a row is one text
             self._span(written)
+            if self._buffer and read_names(written).is_caption and not self._is_in_data():
+                self._flush()
             self._begin(tag, written)
             return
         above = self.containers[self._container]
@@ -330,7 +332,10 @@ class Walk(MediaOfWalk):
         if container.tag != tag[1:]:
             return
         if container.tag in CELLS:
-            self._buffer.append(CELL_END)
+            if self._caption_of == self._container and not self._is_in_data():
+                self._flush()  # of a picture in a cell above
+            else:
+                self._buffer.append(CELL_END)
             self._end(container)
             return
         self._close(tag, written)

@@ -20,6 +20,7 @@ LOOK_AHEAD = 300
 _NEAR = 8  # tags behind a button that may hold what it opens
 _OPENS = re.compile(r' aria-controls="([^"]+)"')
 _WORD = 5  # letters: fewer may be the sign of a unit
+_MARKS = frozenset("¶#§🔗")  # that lead to the heading they stand in
 OPENERS = HEADINGS | {"dt", "summary"}  # whose button opens a section and is its heading
 
 
@@ -72,10 +73,20 @@ class WordsOfWalk(RowsOfWalk):
         if is_hidden(written) and not self._holds(("img",)):  # that of a picture is often hidden from screen readers
             self._pass_over(self._markup.end_of(self._at))
             return
+        if "#" in written and self._is_permalink():
+            self._pass_over(self._at + 1)
+            return
         self._link = written
         self.links.append((len(self.leaves), written))
         # a place in the same page, as of a footnote or heading, is not a way off
         self._is_linked = ' href="#' not in written or ' href="#"' in written
+
+    def _is_permalink(self) -> bool:
+        """Whether the link that opens here is only the mark by which a heading or a name is pointed at."""
+        said = self._markup.texts[self._at + 1].strip()
+        if said not in _MARKS or self._markup.tags[self._at + 1] != "/a":
+            return False
+        return said == "¶" or self.containers[self._container].tag in OPENERS
 
     def _close_link(self, *_: str) -> None:
         self._link, self._is_linked = "", False
