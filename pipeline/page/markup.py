@@ -141,4 +141,5 @@ def _escape_examples(tree: LexborHTMLParser) -> None:
 
 
 def _scripts(tree: LexborHTMLParser, kind: str) -> list[str]:
-    return [node.text() for node in tree.css(f'script[type="{kind}"]')]
+    """The texts of scripts of a kind, which may name a charset, too."""
+    return [node.text() for node in tree.css(f'script[type^="{kind}"]')]

@@ -31,6 +31,7 @@ _OF_THREAD = re.compile(
 _ADDRESS = re.compile(r"https?://", re.IGNORECASE)
 #: Those that nobody means to show: a title may speak of `&lt;b&gt;` or `&nbsp;`.
 _REFERENCE = re.compile(r"&(?:#\d{2,6}|#x[\da-f]{2,5}|amp|quot|apos);", re.IGNORECASE)
+_CONTROLS = re.compile(r"[\x00-\x1f]")
 _STATING = ("html", "meta", "link")
 _MAX_MARKED = 12  # images by microdata; more are of a list
 _MAX_BASE = 4_096  # characters, which every relative address of the page would have
@@ -82,7 +83,7 @@ def read_metadata(markup: Markup, url: str) -> Metadata:
     found.title = _clean(_read_again(_first(metas, "og:title")) or _title(markup))
     found.author = _clean(_read_again(_author(metas, things)))
     found.date = _first(metas, "article:published_time", "date") or _string(things, "datePublished")
-    found.language = next((some.get("lang", "").strip() for tag, some in stated if tag == "html"), "")
+    found.language = next((_language(some) for tag, some in stated if tag == "html"), "")
     found.licence = _licence(stated, things, found.base)
     found.canonical_url = _canonical(stated, url, found.base)
     found.consent = read_consent(
@@ -160,7 +161,7 @@ def json_ld(scripts: list[str]) -> Iterator[dict[str, Any]]:
     """The articles and other things described by JSON-LD scripts; broken scripts say nothing."""
     for script in scripts:
         try:
-            pending = deque([msgspec.json.decode(script.strip() or "null")])
+            pending = deque([_decoded(script.strip() or "null")])
         except (msgspec.DecodeError, RecursionError):
             continue
         while pending:
@@ -170,6 +171,14 @@ def json_ld(scripts: list[str]) -> Iterator[dict[str, Any]]:
             elif isinstance(thing, dict):
                 yield thing
                 pending.append(thing.get("@graph"))
+
+
+def _decoded(script: str) -> Any:
+    """What a script says; line ends within its strings are against the rules, and common."""
+    try:
+        return msgspec.json.decode(script)
+    except msgspec.DecodeError:
+        return msgspec.json.decode(_CONTROLS.sub(" ", script))
 
 
 def _string(things: list[dict[str, Any]], name: str) -> str:
@@ -184,6 +193,11 @@ def _name(things: list[dict[str, Any]], name: str) -> str:
         if isinstance(value, str) and value:
             return value
     return ""
+
+
+def _language(root: dict[str, str]) -> str:
+    """Of the root element; XHTML has its own name for it."""
+    return root.get("lang", "").strip() or root.get("xml:lang", "").strip()
 
 
 def _author(metas: dict[str, list[str]], things: list[dict[str, Any]]) -> str:
@@ -211,7 +225,7 @@ def _licence(stated: _Stated, things: list[dict[str, Any]], base: str) -> str:
 
 def _canonical(stated: _Stated, url: str, base: str) -> str:
     """The stated canonical address, if it lies on the same registered domain: others are mistakes or claims."""
-    links = (attributes for tag, attributes in stated if tag == "link" and attributes.get("rel") == "canonical")
+    links = (some for tag, some in stated if tag == "link" and "canonical" in some.get("rel", "").lower().split())
     href = next(links, {}).get("href")
     address = resolve(base, href) if href else ""
     same = address and registered_domain(host_of(address)) == registered_domain(host_of(url))

@@ -163,6 +163,17 @@ def test_the_tdm_reservation_of_a_meta_is_read(value, reserved):
 # --- JSON-LD
 
 
+def test_json_ld_with_line_ends_in_its_strings_or_a_charset_is_read():
+    thing = '{"description": "a\nb\tc", "datePublished": "2024-05-01"}'
+    assert read(ld(thing)).date == "2024-05-01"
+    assert read(f'<script type="application/ld+json; charset=utf-8">{thing}</script>').date == "2024-05-01"
+
+
+def test_the_language_of_xhtml_and_a_canonical_address_that_is_also_something_else_are_read():
+    found = read("<link rel='shortlink Canonical' href='/c'>", html_attributes='xml:lang="fr"')
+    assert (found.language, found.canonical_url) == ("fr", "https://www.example.co.uk/c")
+
+
 def test_things_are_found_in_lists_and_graphs():
     things = [{"@type": "WebSite"}, {"@graph": [{"@type": "Org"}, {"@graph": [{"datePublished": "2020"}]}]}]
     assert read(ld(things)).date == "2020"
