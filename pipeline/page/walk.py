@@ -30,7 +30,7 @@ from pipeline.page.markup import Markup
 from pipeline.page.media import MediaOfWalk
 from pipeline.page.names import UNNAMED, Names, is_box, is_hidden, is_titled, read_names
 from pipeline.page.tables import CELL_END, TABLE_PARTS, Grid
-from pipeline.page.words import OPENERS
+from pipeline.page.words import OPENERS, is_place
 
 _SPECIAL = HEADINGS | CHROME_TAGS | CELLS | {"li", "ul", "ol", "pre", "figure", "figcaption"}
 _BLOCK_ENDS = [f"/{tag}" for tag in BLOCKS]
@@ -96,8 +96,9 @@ class Walk(MediaOfWalk):
         lengths = list(map(len, map(str.strip, markup.texts)))
         self._lengths = lengths
         unlinked = lengths.copy()
-        for at in markup.places("/a"):
-            unlinked[at] = 0
+        for at in markup.places("a"):
+            if not is_place(markup.attributes[at]):
+                unlinked[markup.end_of(at)] = 0
         self._dialogs = leave_out_dialogs(markup, unlinked)
         self._forms = Forms(markup)
         self._unlinked = list(accumulate(unlinked, initial=0))

@@ -24,6 +24,11 @@ _MARKS = frozenset("¶#§🔗")  # that lead to the heading they stand in
 OPENERS = HEADINGS | {"dt", "summary"}  # whose button opens a section and is its heading
 
 
+def is_place(written: str) -> bool:
+    """Whether an `<a>` leads nowhere but is led to: it is often left open, and then reaches to the next one."""
+    return " href=" not in written and (" name=" in written or " id=" in written)
+
+
 class WordsOfWalk(RowsOfWalk):
     """What a walk does with words until a block ends and they become a leaf."""
 
@@ -79,7 +84,7 @@ class WordsOfWalk(RowsOfWalk):
         self._link = written
         self.links.append((len(self.leaves), written))
         # a place in the same page, as of a footnote or heading, is not a way off
-        self._is_linked = ' href="#' not in written or ' href="#"' in written
+        self._is_linked = (' href="#' not in written or ' href="#"' in written) and not is_place(written)
 
     def _is_permalink(self) -> bool:
         """Whether the link that opens here is only the mark by which a heading or a name is pointed at."""
