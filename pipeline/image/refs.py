@@ -48,6 +48,9 @@ _PLACEHOLDER_FILE = re.compile(
 )
 #: One of these stands in each address of a placeholder: most need no closer look.
 _STANDING_IN = ("blank", "spacer", "pixel", "transparent", "placeholder", "clear", "1x1", "load", "lazy")
+#: Attributes of an `<img>` that say something else, though it may look like an address; not those of scripts.
+_SAYING = frozenset("alt title name id class style value href src srcset lowsrc longdesc usemap content".split())
+_NAMING = ("name", "key", "title", "alt", "caption")  # how data attributes end that hold the name of a file
 _NOT_ADDRESSES = frozenset(("", "true", "false", "null", "none", "undefined", "lazy", "auto", "0", "1"))
 _TEMPLATE = re.compile(r"(?:\{|%7b)(:?)([a-z_]{1,32})(?:\}|%7d)", re.IGNORECASE)
 _DEFAULT_WIDTH = 1024
@@ -120,13 +123,16 @@ def _single(img: Mapping[str, str | None]) -> Iterator[str]:
         if value := img.get(name):
             yield value.strip()
     for name, value in img.items():
-        if value and name.startswith("data-") and name not in LAZY_URLS and _is_address(name, value):
+        if value and name not in LAZY_URLS and name not in _SAYING and _is_address(name, value):
             yield value.strip()
     if src := img.get("src"):
         yield src.strip()
 
 
 def _is_address(name: str, value: str) -> bool:
+    """Whether what scripts note beside an image is an address: of attributes of their own making only with a folder."""
+    if "/" not in value and (name.endswith(_NAMING) or not name.startswith("data-")):
+        return False
     return is_image_url(value) or (name.endswith("src") and value.lstrip().startswith(("http://", "https://", "/")))
 
 

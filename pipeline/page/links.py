@@ -201,7 +201,7 @@ class _Links:
                 self._add_image({"src": content}, [])
             elif name in _VIDEOS and VIDEO_FILE.search(content):
                 self._add_video([content])
-        scripts = [node.text() for node in tree.css('script[type="application/ld+json"]')] if tree is not None else []
+        scripts = [node.text() for node in tree.css('script[type^="application/ld+json"]')] if tree is not None else []
         for urls, _, _ in stated_videos(list(json_ld(scripts)), self._base):
             self._add_video(urls)
 

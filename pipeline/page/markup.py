@@ -18,6 +18,7 @@ _TAG = re.compile(
     rf"<(?:(/?[a-z][^ >]*+)([^>]*+){_END}|!--.*?(?:-->|\Z)|!doctype[^>]*+{_END}|\?[^>]*+{_END})",
     re.DOTALL | re.IGNORECASE,
 )
+_WRAPPER = re.compile(r"%\s*<!\[CDATA\[|%\s*\]\]>")  # by which XHTML takes a formula for text
 _FRAME = re.compile(rb"<iframe", re.IGNORECASE)
 _EXAMPLE = re.compile(rb"<xmp", re.IGNORECASE)
 #: Elements nobody reads that hold text as it is, tags and all: written out, it could not be told from markup.
@@ -37,6 +38,8 @@ class Markup:
         tree = LexborHTMLParser(html)
         self.json_ld = _scripts(tree, "application/ld+json") if b"ld+json" in html else []
         self.rsl = _scripts(tree, "application/rsl+xml") if b"rsl+xml" in html else []
+        if b"math/tex" in html:
+            _show_formulas(tree)
         tree.strip_tags(_STRIPPED)
         if _FRAME.search(html):
             for frame in tree.css("iframe"):  # its address is wanted, what is in it is text as it is, too
@@ -114,6 +117,19 @@ def unescape(text: str) -> str:
     return text
 
 
+def _show_formulas(tree: LexborHTMLParser) -> None:
+    """A `<script>` that holds a formula for MathJax becomes a `<math>`; what was drawn of it for browsers goes."""
+    for drawn in tree.css(
+        "span.MathJax_Preview, div.MathJax_Display, span.MathJax, span.MathJax_SVG, span.MathJax_CHTML"
+    ):
+        if drawn.css_first("script") is None:
+            drawn.decompose()
+    for script in tree.css('script[type^="math/tex"]'):
+        math = tree.create_node("math")
+        math.attrs["alttext"] = _WRAPPER.sub("", script.text())
+        script.replace_with(math)
+
+
 def _escape_examples(tree: LexborHTMLParser) -> None:
     """An `<xmp>` becomes a `<pre>`, whose text is written out as any other."""
     for example in tree.css("xmp"):
@@ -125,4 +141,5 @@ def _escape_examples(tree: LexborHTMLParser) -> None:
 
 
 def _scripts(tree: LexborHTMLParser, kind: str) -> list[str]:
-    return [node.text() for node in tree.css(f'script[type="{kind}"]')]
+    """The texts of scripts of a kind, which may name a charset, too."""
+    return [node.text() for node in tree.css(f'script[type^="{kind}"]')]

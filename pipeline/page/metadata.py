@@ -1,5 +1,6 @@
 """What a page says of itself: title, author, date, licence, canonical address, consent, lead images."""
 
+import html
 import re
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -27,6 +28,10 @@ _OF_THREAD = re.compile(
     r"|https?:[^?#]*/index\.php\?(?:topic=|showtopic=|/?topic/|/?threads/)",
     re.IGNORECASE,
 )
+_ADDRESS = re.compile(r"https?://", re.IGNORECASE)
+#: Those that nobody means to show: a title may speak of `&lt;b&gt;` or `&nbsp;`.
+_REFERENCE = re.compile(r"&(?:#\d{2,6}|#x[\da-f]{2,5}|amp|quot|apos);", re.IGNORECASE)
+_CONTROLS = re.compile(r"[\x00-\x1f]")
 _STATING = ("html", "meta", "link")
 _MAX_MARKED = 12  # images by microdata; more are of a list
 _MAX_BASE = 4_096  # characters, which every relative address of the page would have
@@ -75,10 +80,10 @@ def read_metadata(markup: Markup, url: str) -> Metadata:
     found = Metadata(base=base_of(bases, url))
     metas = _metas(stated)
     things = list(json_ld(markup.json_ld))
-    found.title = _clean(_first(metas, "og:title") or _title(markup))
-    found.author = _clean(_first(metas, "author", "article:author") or _name(things, "author"))
+    found.title = _clean(_read_again(_first(metas, "og:title")) or _title(markup))
+    found.author = _clean(_read_again(_author(metas, things)))
     found.date = _first(metas, "article:published_time", "date") or _string(things, "datePublished")
-    found.language = next((some.get("lang", "").strip() for tag, some in stated if tag == "html"), "")
+    found.language = next((_language(some) for tag, some in stated if tag == "html"), "")
     found.licence = _licence(stated, things, found.base)
     found.canonical_url = _canonical(stated, url, found.base)
     found.consent = read_consent(
@@ -140,9 +145,11 @@ def _title(markup: Markup) -> str:
 def _metas(stated: _Stated) -> dict[str, list[str]]:
     metas: dict[str, list[str]] = {}
     for tag, attributes in stated:
-        name = attributes.get("name") or attributes.get("property")
-        if tag == "meta" and name and "content" in attributes:
-            metas.setdefault(name.strip().lower(), []).append(attributes["content"].strip())
+        if tag != "meta" or "content" not in attributes:
+            continue
+        named = (attributes.get(by, "").strip().lower() for by in ("name", "property"))  # some bear one of each
+        for name in dict.fromkeys(filter(None, named)):
+            metas.setdefault(name, []).append(attributes["content"].strip())
     return metas
 
 
@@ -154,7 +161,7 @@ def json_ld(scripts: list[str]) -> Iterator[dict[str, Any]]:
     """The articles and other things described by JSON-LD scripts; broken scripts say nothing."""
     for script in scripts:
         try:
-            pending = deque([msgspec.json.decode(script.strip() or "null")])
+            pending = deque([_decoded(script.strip() or "null")])
         except (msgspec.DecodeError, RecursionError):
             continue
         while pending:
@@ -164,6 +171,14 @@ def json_ld(scripts: list[str]) -> Iterator[dict[str, Any]]:
             elif isinstance(thing, dict):
                 yield thing
                 pending.append(thing.get("@graph"))
+
+
+def _decoded(script: str) -> Any:
+    """What a script says; line ends within its strings are against the rules, and common."""
+    try:
+        return msgspec.json.decode(script)
+    except msgspec.DecodeError:
+        return msgspec.json.decode(_CONTROLS.sub(" ", script))
 
 
 def _string(things: list[dict[str, Any]], name: str) -> str:
@@ -180,6 +195,22 @@ def _name(things: list[dict[str, Any]], name: str) -> str:
     return ""
 
 
+def _language(root: dict[str, str]) -> str:
+    """Of the root element; XHTML has its own name for it."""
+    return root.get("lang", "").strip() or root.get("xml:lang", "").strip()
+
+
+def _author(metas: dict[str, list[str]], things: list[dict[str, Any]]) -> str:
+    """A name before the address of a profile, which is what Open Graph has in its place."""
+    stated = [_first(metas, "author"), _first(metas, "article:author"), _name(things, "author")]
+    return next((value for value in stated if value and not _ADDRESS.match(value)), next(filter(None, stated), ""))
+
+
+def _read_again(text: str) -> str:
+    """A value that was written for markup before it was written into an attribute or JSON: `&#8211;`, `&amp;`."""
+    return _REFERENCE.sub(lambda found: html.unescape(found[0]), text) if "&" in text else text
+
+
 def _licence(stated: _Stated, things: list[dict[str, Any]], base: str) -> str:
     for tag, attributes in stated:
         href, relations = attributes.get("href", "").strip(), attributes.get("rel", "").lower().split()
@@ -194,7 +225,7 @@ def _licence(stated: _Stated, things: list[dict[str, Any]], base: str) -> str:
 
 def _canonical(stated: _Stated, url: str, base: str) -> str:
     """The stated canonical address, if it lies on the same registered domain: others are mistakes or claims."""
-    links = (attributes for tag, attributes in stated if tag == "link" and attributes.get("rel") == "canonical")
+    links = (some for tag, some in stated if tag == "link" and "canonical" in some.get("rel", "").lower().split())
     href = next(links, {}).get("href")
     address = resolve(base, href) if href else ""
     same = address and registered_domain(host_of(address)) == registered_domain(host_of(url))

@@ -47,7 +47,7 @@ _CAPTION_NAMES = frozenset(("caption", "figcaption", "credit", "legend", "cutlin
 _TELLING = CHROME_NAMES | AUTHOR_NAMES | COMMENT_NAMES | WEAK_NAMES | _PANELS | _DRAWN | frozenset(_CAPTION_NAMES)
 _NAMED = re.compile(r' (?:class|id|role|itemprop|data-testid|data-component)="([^"]*+)"')
 _HIDING = re.compile(
-    r" hidden=|aria-hidden=\"true|display\s*:\s*none|visibility\s*:\s*hidden|"
+    r" hidden=(?!\"until-found\")|aria-hidden=\"true|display\s*:\s*none|visibility\s*:\s*hidden|"
     r"[\" ](?:sr-only|screen-reader(?:-only|-text)|(?:visually|text)-?hidden|mw-editsection|speechify-ignore)[\" ]",
     re.IGNORECASE,
 )

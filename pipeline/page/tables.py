@@ -6,6 +6,7 @@ there were no table.
 
 import re
 
+from pipeline.page.code import is_gutter
 from pipeline.page.elements import CELLS, HEADINGS
 from pipeline.page.leaves import Container, collapse
 from pipeline.page.markup import Markup
@@ -42,9 +43,14 @@ def is_data_table(markup: Markup, at: int) -> bool:
         paragraphs += tag == "p"
         if tag in ("td", "th"):
             held = paragraphs = 0
-        if held > _LONG or paragraphs > _LONG_TEXTS:
+        if held > _LONG or paragraphs > _LONG_TEXTS or (tag == "pre" and _numbers_lines(markup, place)):
             return False
     return True
+
+
+def _numbers_lines(markup: Markup, at: int) -> bool:
+    """Whether the `<pre>` that opens at `at` has the numbers of the lines of code in the cell beside it."""
+    return is_gutter("".join(markup.texts[at + 1 : markup.end_of(at, _LOOK_AHEAD) + 1]))
 
 
 def collapse_row(text: str) -> str:

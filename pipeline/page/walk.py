@@ -30,7 +30,7 @@ from pipeline.page.markup import Markup
 from pipeline.page.media import MediaOfWalk
 from pipeline.page.names import UNNAMED, Names, is_box, is_hidden, is_titled, read_names
 from pipeline.page.tables import CELL_END, TABLE_PARTS, Grid
-from pipeline.page.words import OPENERS
+from pipeline.page.words import OPENERS, is_place
 
 _SPECIAL = HEADINGS | CHROME_TAGS | CELLS | {"li", "ul", "ol", "pre", "figure", "figcaption"}
 _BLOCK_ENDS = [f"/{tag}" for tag in BLOCKS]
@@ -96,8 +96,9 @@ class Walk(MediaOfWalk):
         lengths = list(map(len, map(str.strip, markup.texts)))
         self._lengths = lengths
         unlinked = lengths.copy()
-        for at in markup.places("/a"):
-            unlinked[at] = 0
+        for at in markup.places("a"):
+            if not is_place(markup.attributes[at]):
+                unlinked[markup.end_of(at)] = 0
         self._dialogs = leave_out_dialogs(markup, unlinked)
         self._forms = Forms(markup)
         self._unlinked = list(accumulate(unlinked, initial=0))
@@ -263,6 +264,8 @@ class Walk(MediaOfWalk):
         """A block of which something is to be remembered."""
         if tag in CELLS:  # a row is one text
             self._span(written)
+            if self._buffer and read_names(written).is_caption and not self._is_in_data():
+                self._flush()
             self._begin(tag, written)
             return
         above = self.containers[self._container]
@@ -330,7 +333,10 @@ class Walk(MediaOfWalk):
         if container.tag != tag[1:]:
             return
         if container.tag in CELLS:
-            self._buffer.append(CELL_END)
+            if self._caption_of == self._container and not self._is_in_data():
+                self._flush()  # of a picture in a cell above
+            else:
+                self._buffer.append(CELL_END)
             self._end(container)
             return
         self._close(tag, written)

@@ -20,7 +20,13 @@ LOOK_AHEAD = 300
 _NEAR = 8  # tags behind a button that may hold what it opens
 _OPENS = re.compile(r' aria-controls="([^"]+)"')
 _WORD = 5  # letters: fewer may be the sign of a unit
+_MARKS = frozenset("¶#§🔗")  # that lead to the heading they stand in
 OPENERS = HEADINGS | {"dt", "summary"}  # whose button opens a section and is its heading
+
+
+def is_place(written: str) -> bool:
+    """Whether an `<a>` leads nowhere but is led to: it is often left open, and then reaches to the next one."""
+    return " href=" not in written and (" name=" in written or " id=" in written)
 
 
 class WordsOfWalk(RowsOfWalk):
@@ -72,10 +78,20 @@ class WordsOfWalk(RowsOfWalk):
         if is_hidden(written) and not self._holds(("img",)):  # that of a picture is often hidden from screen readers
             self._pass_over(self._markup.end_of(self._at))
             return
+        if "#" in written and self._is_permalink():
+            self._pass_over(self._at + 1)
+            return
         self._link = written
         self.links.append((len(self.leaves), written))
         # a place in the same page, as of a footnote or heading, is not a way off
-        self._is_linked = ' href="#' not in written or ' href="#"' in written
+        self._is_linked = (' href="#' not in written or ' href="#"' in written) and not is_place(written)
+
+    def _is_permalink(self) -> bool:
+        """Whether the link that opens here is only the mark by which a heading or a name is pointed at."""
+        said = self._markup.texts[self._at + 1].strip()
+        if said not in _MARKS or self._markup.tags[self._at + 1] != "/a":
+            return False
+        return said == "¶" or self.containers[self._container].tag in OPENERS
 
     def _close_link(self, *_: str) -> None:
         self._link, self._is_linked = "", False

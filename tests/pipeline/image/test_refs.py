@@ -94,6 +94,21 @@ def test_a_data_attribute_that_holds_something_else_is_no_candidate(value):
     assert names({"src": "tiny.jpg", "data-whatever": value}) == ["tiny.jpg"]
 
 
+@pytest.mark.parametrize("attribute", ["data-filename", "data-image-name", "data-image-key", "data-title"])
+def test_the_name_of_a_file_beside_an_image_is_no_address(attribute):
+    assert names({"src": "up/1.png", attribute: "image.png"}) == ["up/1.png"]
+
+
+@pytest.mark.parametrize("attribute", ["file", "zoomfile", "original", "lazy-src", "_src"])
+def test_an_attribute_that_a_script_of_old_made_up_holds_an_address(attribute):
+    assert names({"src": "common/none.gif", attribute: "album/a.jpg"}) == ["album/a.jpg", "common/none.gif"]
+
+
+@pytest.mark.parametrize("attribute", ["lowsrc", "longdesc", "title", "alt", "value"])
+def test_other_attributes_of_an_image_hold_none(attribute):
+    assert names({"src": "a.jpg", attribute: "album/b.jpg"}) == ["a.jpg"]
+
+
 def test_an_alt_that_looks_like_a_file_is_no_candidate():
     assert names({"src": "a.jpg", "alt": "IMG_2041.jpg"}) == ["a.jpg"]
 

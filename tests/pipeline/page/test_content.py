@@ -247,6 +247,16 @@ def test_a_page_of_nothing_has_no_content():
     assert content("") == []
 
 
+@pytest.mark.parametrize("place", ["<a name=top>", "<a id=top />"])
+def test_a_place_in_the_page_that_is_left_open_makes_no_link_of_the_text_behind_it(place):
+    assert content(f"<div>{place}{paragraphs(6)}</div><p><a href=/next>Next</a></p>") == BODY
+
+
+def test_what_a_search_in_the_page_opens_is_not_hidden():
+    closed = f"<div hidden=until-found>{paragraphs(2, 2)}</div>"
+    assert content(f"<article>{paragraphs(2)}{closed}{paragraphs(2, 4)}</article>") == BODY
+
+
 @pytest.mark.parametrize("opening", ["div hidden", "div style='visibility: hidden'", "app-root aria-hidden=true"])
 def test_what_holds_most_of_the_page_is_never_hidden(opening):
     named = f"<{opening}><article>{paragraphs(6)}</article></{opening.split()[0]}>"

@@ -87,3 +87,15 @@ def test_an_svg_of_no_size_between_words_is_an_icon_and_cuts_no_sentence(line):
 )
 def test_a_drawing_by_itself_with_a_size_or_a_caption_is_a_picture(body):
     assert walked_images(body)[0].decoration == ""
+
+
+def test_a_formula_in_a_script_for_mathjax_is_read_where_it_stands():
+    inline = '<script type="math/tex">a < b</script>'
+    assert walked_texts(f"<p>So {inline} holds.</p>") == ["So $a < b$ holds."]
+    wrapped = '<script type="math/tex; mode=display">% <![CDATA[\nx & y %]]></script>'
+    assert walked_texts(f"<p>So</p>{wrapped}<p>holds.</p>") == ["So", "$x & y$", "holds."]
+
+
+def test_what_mathjax_drew_of_a_script_is_not_read_again():
+    drawn = '<span class="MathJax_Preview">a</span><span class="MathJax" id="M-1-Frame"><nobr>a</nobr></span>'
+    assert walked_texts(f'<p>So {drawn}<script type="math/tex" id="M-1">a</script> holds.</p>') == ["So $a$ holds."]

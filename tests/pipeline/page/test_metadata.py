@@ -32,6 +32,25 @@ def test_the_title_is_that_of_open_graph_else_of_the_element():
     assert read("<title>Q&amp;A &lt;b&gt;</title>").title == "Q&A <b>"
 
 
+def test_references_that_were_written_twice_are_undone():
+    assert read("<meta property='og:title' content='A &amp;#8211; B &amp;amp; C'>").title == "A – B & C"
+    assert read("<meta property='og:title' content='What &amp;lt;b&amp;gt; and &amp;nbsp; mean'>").title == (
+        "What &lt;b&gt; and &nbsp; mean"
+    )
+    assert read(ld({"author": {"name": "Jane O&#8217;Brien"}})).author == "Jane O’Brien"
+
+
+def test_a_name_is_the_author_before_the_address_of_a_profile():
+    profile = "<meta property=article:author content=https://social.example/ann>"
+    assert read(profile + ld({"author": {"name": "Ann"}})).author == "Ann"
+    assert read(profile).author == "https://social.example/ann"
+
+
+def test_a_meta_with_a_name_and_a_property_states_both():
+    found = read("<meta name=title property=og:title content=A><meta name=image property=og:image content=/a.jpg>")
+    assert (found.title, found.lead_images) == ("A", ["https://www.example.co.uk/a.jpg"])
+
+
 def test_the_author_is_that_of_a_meta_else_of_json_ld():
     assert read("<meta name=Author content=' Ann  Bee '>").author == "Ann Bee"
     assert read("<meta property=article:author content=Ann>").author == "Ann"
@@ -142,6 +161,17 @@ def test_the_tdm_reservation_of_a_meta_is_read(value, reserved):
 
 
 # --- JSON-LD
+
+
+def test_json_ld_with_line_ends_in_its_strings_or_a_charset_is_read():
+    thing = '{"description": "a\nb\tc", "datePublished": "2024-05-01"}'
+    assert read(ld(thing)).date == "2024-05-01"
+    assert read(f'<script type="application/ld+json; charset=utf-8">{thing}</script>').date == "2024-05-01"
+
+
+def test_the_language_of_xhtml_and_a_canonical_address_that_is_also_something_else_are_read():
+    found = read("<link rel='shortlink Canonical' href='/c'>", html_attributes='xml:lang="fr"')
+    assert (found.language, found.canonical_url) == ("fr", "https://www.example.co.uk/c")
 
 
 def test_things_are_found_in_lists_and_graphs():

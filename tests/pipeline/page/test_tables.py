@@ -96,3 +96,8 @@ def test_definitions_and_steps_stay_in_order():
     said = [block.mark + block.text for block in found if "the end of day" not in block.text]
     steps = ["1. One", "  1. a", "  2. b", "2. Two", "code", "then", "3. Three"]
     assert said == ["Term", "Meaning", "Another", "Next", "Last", *steps]
+
+
+def test_code_beside_the_numbers_of_its_lines_keeps_them_under_a_head():
+    code = "<td class=n><pre>1\n2</pre><td><div><pre><i>a x</i>\n  b\n</pre></div>"
+    assert between(f"<table><tr><th colspan=2>b.sh<tr>{code}</table>") == ["b.sh", "a x\n  b"]

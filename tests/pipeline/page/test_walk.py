@@ -249,6 +249,22 @@ def test_hidden_words_inside_a_paragraph_are_not_read(attribute):
     assert walked_texts(f"<p>Seen <span {attribute}>unseen </span>words.</p>") == ["Seen words."]
 
 
+@pytest.mark.parametrize(
+    "link", ['<a class=headerlink href="#x">¶</a>', '<a href="/page#x"> # </a>', '<a href="#x">§</a>']
+)
+def test_the_mark_by_which_a_heading_is_pointed_at_is_none_of_its_words(link):
+    assert walked_texts(f"<h2>Use{link}</h2><p>x</p>") == ["Use", "x"]
+    assert walked_texts(f"<h2>{link}Use</h2><p>x</p>") == ["Use", "x"]
+
+
+def test_other_links_of_one_sign_are_read():
+    assert walked_texts('<p>By <a href="#s2">§</a> 2</p><h2><a href="/c">C</a><a href="/c#">#</a></h2>') == [
+        "By § 2",
+        "C",
+    ]
+    assert walked_texts('<h2>The <a href="/sharp">#</a> key</h2>') == ["The # key"]
+
+
 # --- figures and captions
 
 
@@ -265,6 +281,13 @@ def test_figures_inside_figures_have_figures_of_their_own():
     a, caption_a, b, caption_b, both = walk(body).leaves
     assert a.figure == caption_a.figure != b.figure == caption_b.figure
     assert both.figure not in (a.figure, b.figure)
+
+
+def test_a_caption_in_the_cell_below_its_picture_is_the_caption_of_that():
+    cells = "<tr><td><a href=x><img src=a.jpg></a></td></tr><tr><td>By</td><td class=tr-caption>A cat.</td></tr>"
+    image, other, caption = walk(f"<table class=tr-caption-container>{cells}</table>").leaves
+    assert (other.role, caption.role, caption.text) == ("table", "caption", "A cat.")
+    assert image.figure == caption.figure >= 0
 
 
 def test_a_wordpress_caption_is_a_figure_with_a_caption():
