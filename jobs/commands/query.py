@@ -59,9 +59,10 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _batches(index: "Index", sql: str) -> Iterator[tuple[list[str], list[dict[str, Any]]]]:
+def _batches(index: "Index", sql: str) -> Iterator[tuple[list[str], Iterator[tuple[Any, ...]]]]:
+    """Rows by their places: two columns may have one name."""
     for batch in index.batches(sql):
-        yield batch.schema.names, batch.to_pylist()
+        yield batch.schema.names, zip(*(column.to_pylist() for column in batch.columns), strict=True)
 
 
 def _print_csv(index: "Index", sql: str) -> None:
@@ -70,15 +71,30 @@ def _print_csv(index: "Index", sql: str) -> None:
         if not header:
             out.writerow(names)
             header = True
-        out.writerows([row[name] for name in names] for row in rows)
+        out.writerows(rows)
+    if not header:
+        out.writerow(index.ask(sql, limit=0, timeout_s=None).columns)
 
 
 def _print_json(index: "Index", sql: str) -> None:
     import msgspec
 
-    for _, rows in _batches(index, sql):
+    encoder = msgspec.json.Encoder(enc_hook=str, decimal_format="number")  # sums of whole numbers are decimals
+    for names, rows in _batches(index, sql):
+        names = _told_apart(names)
         for row in rows:
-            print(msgspec.json.encode(row, enc_hook=str).decode())
+            print(encoder.encode(dict(zip(names, row, strict=True))).decode())
+
+
+def _told_apart(names: Sequence[str]) -> list[str]:
+    """A second `key` is `key_2`: an object has a name once."""
+    told: list[str] = []
+    for name in names:
+        times = 1
+        while (wanted := name if times == 1 else f"{name}_{times}") in told:
+            times += 1
+        told.append(wanted)
+    return told
 
 
 def _print_table(index: "Index", sql: str, limit: int) -> None:

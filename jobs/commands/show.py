@@ -35,6 +35,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    try:
+        if arguments.images:
+            os.makedirs(arguments.images, exist_ok=True)
+    except OSError as error:
+        return fail(f"no images can be written to {arguments.images}: {error.strerror}", 2)
+    try:
+        return _show(arguments)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        return fail(f"the storage failed: {error}", 1)
+
+
+def _show(arguments: argparse.Namespace) -> int:
     import msgspec
 
     from jobs.dataset.summary import NotADataset, kinds_of
@@ -65,7 +79,6 @@ def run(arguments: argparse.Namespace) -> int:
     draw = arguments.draw == "always" or (arguments.draw == "auto" and sys.stdout.isatty())
     print_sample(console, sample, members, draw)
     if arguments.images:
-        os.makedirs(arguments.images, exist_ok=True)
         for name in filter(None, sample.images):
             with open(os.path.join(arguments.images, os.path.basename(name)), "wb") as file:
                 file.write(members[name])

@@ -25,7 +25,6 @@ def show_clip(members: dict[str, bytes], arguments: argparse.Namespace) -> int:
         console.print(half_blocks(sheet, min(_SHEET_COLUMNS, console.width)))
     _print(console, sample)
     if arguments.images:
-        os.makedirs(arguments.images, exist_ok=True)
         for name, content in ((f"{sample.key}.mp4", data), (f"{sample.key}.jpg", sheet)):
             with open(os.path.join(arguments.images, name), "wb") as file:
                 file.write(content)

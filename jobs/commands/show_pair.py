@@ -28,7 +28,6 @@ def show_pair(members: dict[str, bytes], arguments: argparse.Namespace) -> int:
     for caption in pair.captions:
         console.print(Text(f"  {caption.source}: {caption.text}"))
     if arguments.images:
-        os.makedirs(arguments.images, exist_ok=True)
         with open(os.path.join(arguments.images, os.path.basename(name)), "wb") as file:
             file.write(members[name])
         print(f"1 image written to {arguments.images}")

@@ -91,7 +91,9 @@ def percent(count: float, total: float, digits: int = 0) -> str:
 
 
 def number(value: float) -> str:
-    """Short, with separators."""
+    """Short, with separators; what is before the point is told in full."""
+    if isinstance(value, float) and 999.5 <= abs(value) < 1e15:
+        return f"{value:,.0f}"
     return f"{value:,.3g}" if isinstance(value, float) else f"{value:,}"
 
 

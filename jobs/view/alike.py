@@ -12,6 +12,7 @@ from aiohttp import web
 from jobs.dataset.index import EMBEDDINGS, QueryError
 from jobs.view.browse import IMAGES
 from jobs.view.context import CONTEXT
+from jobs.view.filters import whole
 from jobs.view.library import Library, NoSample
 
 #: Columns with hashes by kind, one for each image or sampled frame.
@@ -37,7 +38,7 @@ async def alike(request: web.Request) -> web.Response:
     """What is like an image of a sample, of all kinds, the nearest first."""
     context, query = request.app[CONTEXT], request.query
     kind, key = request.match_info["kind"], request.match_info["key"]
-    image, within = _number(query.get("image", ""), 1), min(_number(query.get("within", ""), _DEFAULT), _FARTHEST)
+    image, within = whole(query.get("image", ""), 1), whole(query.get("within", ""), _DEFAULT, _FARTHEST)
     by_embedding = query.get("by") == "embedding"
     values = await asyncio.to_thread(_values, context.library, kind, key, image, within, by_embedding)
 
@@ -60,10 +61,6 @@ async def alike(request: web.Request) -> web.Response:
         link=link,
         **values,
     )
-
-
-def _number(text: str, default: int) -> int:
-    return max(0, min(int(text), 1 << 30)) if text.isdigit() else default
 
 
 def _values(library: Library, kind: str, key: str, image: int, within: int, by_embedding: bool) -> dict[str, Any]:

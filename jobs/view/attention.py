@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, cast
 
 import msgspec
 
+from jobs.view.filters import whole
+
 if TYPE_CHECKING:
     from model.data.tokens import Tokens
 
@@ -51,8 +53,7 @@ def read_choices(query: Mapping[str, str], tokenizers: abc.Sequence[str] = ()) -
     """Values out of range are brought into it; without a choice the first of the tokenizers on offer is taken."""
 
     def number(name: str, default: int, low: int, high: int) -> int:
-        text = query.get(name, "")
-        return max(low, min(int(text), high)) if text.isdigit() else default
+        return max(low, whole(query.get(name, ""), default, high))
 
     attends = query.get("attends", "previous")
     offered = [*tokenizers, BYTES][0]

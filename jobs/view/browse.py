@@ -11,7 +11,7 @@ from aiohttp import web
 from jobs.dataset.index import QueryError
 from jobs.dataset.summary import funnel
 from jobs.view.context import CONTEXT, Context
-from jobs.view.filters import ORDERS, Filter, read_filter
+from jobs.view.filters import ORDERS, Filter, page_number, read_filter
 from jobs.view.library import Library
 from schemas.drops import meaning_of
 
@@ -61,7 +61,7 @@ async def browse(request: web.Request) -> web.Response:
     if kind not in library.kinds:
         raise web.HTTPNotFound(reason=f"this dataset has no {kind}")
     chosen = read_filter(request.query)
-    number = _page_number(request.query.get("page", "1"))
+    number = page_number(request.query)
     started = time.monotonic()
     # The rows are what the reader waits for; how many there are in all is counted in the background.
     try:
@@ -116,10 +116,6 @@ def shown(kind: str, row: dict[str, Any]) -> dict[str, Any]:
     wanted = (".mp4", ".webm") if kind == "clips" else IMAGES
     media = [number for number, member in enumerate(row["members"]) if member["name"].lower().endswith(wanted)]
     return {**row, "media": [f"/member/{kind}/{row['key']}/{number}" for number in media[:4]]}
-
-
-def _page_number(text: str) -> int:
-    return max(1, min(int(text), 10**9)) if text.isdigit() else 1
 
 
 def _link(kind: str, chosen: Filter, page: int) -> str:

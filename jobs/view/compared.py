@@ -13,6 +13,7 @@ from jobs.dataset.index import Index
 from jobs.view.browse import counted_page
 from jobs.view.context import CONTEXT
 from jobs.view.distributions import MEASURED, STEPS
+from jobs.view.filters import page_number
 from schemas.drops import meaning_of
 
 _PAGE = 100
@@ -63,7 +64,7 @@ async def compared(request: web.Request) -> web.Response:
     found = _found(request, request.match_info["kind"])
     chosen = {name: query.get(name, "").strip() for name in ("state", "reason", "change", "q")}
     chosen["state"] = chosen["state"] if chosen["state"] in STATES else ""
-    number = max(1, int(query["page"])) if query.get("page", "").isdigit() else 1
+    number = page_number(query)
     index = context.library.index
     rows: list[dict[str, Any]] = []
     count, spreads, groups = 0, list[Spread](), list[tuple[str, int]]()

@@ -10,6 +10,7 @@ from aiohttp import web
 from crawlers.archive_index import NotAtHand
 from crawlers.captured import Media
 from jobs.view.context import CONTEXT, Context
+from jobs.view.filters import whole
 from jobs.view.security import DATA_POLICY
 from schemas.drops import Drop, meaning_of
 
@@ -40,7 +41,7 @@ async def look(request: web.Request) -> web.Response:
     """A draw of each reason, or a larger one of those that are chosen; another number is another draw."""
     context, query = request.app[CONTEXT], request.query
     chosen = {name: query.get(name, "").strip() for name in ("kind", "reason")}
-    number = int(query["draw"]) if query.get("draw", "").isdigit() else 0
+    number = whole(query.get("draw", ""), 0)
     groups = await asyncio.to_thread(draw, context, chosen["kind"], chosen["reason"], number)
     archives = await asyncio.to_thread(lambda: context.archives.urls)
 

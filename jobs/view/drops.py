@@ -10,24 +10,23 @@ from aiohttp import web
 from jobs.dataset.index import QueryError
 from jobs.view.browse import counted_page
 from jobs.view.context import CONTEXT, Context
+from jobs.view.filters import page_number
 from jobs.view.flags import DROPPED
 from jobs.view.security import FRAME_POLICY
 from schemas.drops import meaning_of
 
 _PAGE = 100
 _QUERY_ROWS = 500
-_EXAMPLES = (
-    "SELECT domain, count(*) AS samples, avg(num_words) AS words FROM samples GROUP BY 1 ORDER BY 2 DESC",
-    "SELECT kind, reason, count(*) AS n FROM drops GROUP BY ALL ORDER BY n DESC",
-    "SELECT substr(fetch_time, 1, 7) AS month, count(*) FROM interleaved GROUP BY 1 ORDER BY 1",
-)
+_OF_SAMPLES = "SELECT domain, count(*) AS samples, avg(num_words) AS words FROM samples GROUP BY 1 ORDER BY 2 DESC"
+_OF_MONTHS = "SELECT substr(fetch_time, 1, 7) AS month, count(*) FROM {} GROUP BY 1 ORDER BY 1"
+_OF_DROPS = "SELECT kind, reason, count(*) AS n FROM drops GROUP BY ALL ORDER BY n DESC"
 
 
 async def drops(request: web.Request) -> web.Response:
     """A page of the rows of drops/*.parquet, with the page that each belongs to."""
     context, query = request.app[CONTEXT], request.query
     chosen = {name: query.get(name, "").strip() for name in ("kind", "reason", "q")}
-    number = int(query["page"]) if query.get("page", "").isdigit() and int(query["page"]) > 0 else 1
+    number = page_number(query)
     found, counts = await asyncio.gather(
         asyncio.to_thread(_page_of, context, chosen, number), asyncio.to_thread(_counts, context)
     )
@@ -91,7 +90,17 @@ async def query(request: web.Request) -> web.Response:
             wrong = str(error)
     index = context.library.index
     tables = {name: await asyncio.to_thread(index.columns, name) for name in index.tables}
-    return context.render(request, "query.html", sql=sql, answer=answer, wrong=wrong, tables=tables, examples=_EXAMPLES)
+    return context.render(
+        request, "query.html", sql=sql, answer=answer, wrong=wrong, tables=tables, examples=_examples(context)
+    )
+
+
+def _examples(context: Context) -> list[str]:
+    """Of tables that this dataset has."""
+    library = context.library
+    found = [_OF_SAMPLES, _OF_DROPS] if library.kinds else [_OF_DROPS]
+    dated = [kind for kind in library.kinds if "fetch_time" in library.columns[kind]]
+    return found + [_OF_MONTHS.format(kind) for kind in dated[:1]]
 
 
 async def report(request: web.Request) -> web.Response:

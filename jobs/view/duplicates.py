@@ -11,6 +11,7 @@ from aiohttp import web
 from crawlers.archive_index import NotAtHand
 from jobs.view.browse import counted_page
 from jobs.view.context import CONTEXT, Context
+from jobs.view.filters import page_number
 from jobs.view.library import NoSample
 from schemas.drops import Drop, meaning_of
 
@@ -43,7 +44,7 @@ async def duplicates(request: web.Request) -> web.Response:
     """The groups, the largest first."""
     context, query = request.app[CONTEXT], request.query
     reason = query.get("reason", "").strip()
-    number = max(1, int(query["page"])) if query.get("page", "").isdigit() else 1
+    number = page_number(query)
     where, values = ("WHERE reason = ?", [reason]) if reason else ("", [])
     sql = (
         f"SELECT stayed, count(*) AS count, list_sort(list(DISTINCT reason)) AS reasons FROM ({_LOST}) {where} "

@@ -82,11 +82,11 @@ class Filter(msgspec.Struct, frozen=True):
     def pairs(self) -> list[tuple[str, str]]:
         """Names and values as they stand in an address or a form, without the page."""
         pairs = [("q", self.text), *self.equal.items()]
-        pairs += [(f"{name}_min", f"{value:g}") for name, value in self.low.items()]
-        pairs += [(f"{name}_max", f"{value:g}") for name, value in self.high.items()]
+        pairs += [(f"{name}_min", exactly(value)) for name, value in self.low.items()]
+        pairs += [(f"{name}_max", exactly(value)) for name, value in self.high.items()]
         pairs += [("score", self.score if self.score_low is not None or self.score_high is not None else "")]
-        pairs += [("score_min", "" if self.score_low is None else f"{self.score_low:g}")]
-        pairs += [("score_max", "" if self.score_high is None else f"{self.score_high:g}")]
+        pairs += [("score_min", "" if self.score_low is None else exactly(self.score_low))]
+        pairs += [("score_max", "" if self.score_high is None else exactly(self.score_high))]
         pairs += [("since", self.since), ("until", self.until), ("where", self.condition), ("order", self.order)]
         return [(name, value) for name, value in pairs if value]
 
@@ -116,6 +116,21 @@ def read_filter(query: Mapping[str, str]) -> Filter:
         condition=query.get("where", "").strip()[:2000],
         order=query.get("order", "") if query.get("order", "") in ORDERS else "",
     )
+
+
+def page_number(query: Mapping[str, str]) -> int:
+    """`page`, counted from 1; what is no number is the first."""
+    return max(1, whole(query.get("page", ""), 1))
+
+
+def whole(text: str, default: int, most: int = 10**9) -> int:
+    """A number that counts; `default` for what is none, among it digits that Python's `int` refuses, such as ²."""
+    return min(int(text), most) if text.isdecimal() and len(text) < 100 else default
+
+
+def exactly(value: float) -> str:
+    """A bound as it was asked for: rounded, the next page would be of other samples."""
+    return repr(float(value)).removesuffix(".0")
 
 
 def _number(text: str) -> float | None:

@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 from aiohttp import web
 
 from jobs.view.context import CONTEXT, Context
+from jobs.view.filters import page_number
 from jobs.view.flags import BAD, DROPPED, GOOD, Flag
 
 _PAGE = 200
@@ -71,7 +72,7 @@ async def flags(request: web.Request) -> web.Response:
     context = request.app[CONTEXT]
     kind, tag = request.query.get("kind", ""), request.query.get("tag", "")
     found = context.flags.all(kind, tag)
-    number = int(request.query["page"]) if request.query.get("page", "").isdigit() else 1
+    number = page_number(request.query)
 
     def link(path: str = "/flags", **changed: Any) -> str:
         values = {"kind": kind, "tag": tag, **changed}
@@ -81,11 +82,11 @@ async def flags(request: web.Request) -> web.Response:
     return context.render(
         request,
         "flags.html",
-        rows=found[max(0, number - 1) * _PAGE :][:_PAGE],
+        rows=found[(number - 1) * _PAGE :][:_PAGE],
         count=len(found),
         counts=context.flags.counts(),
         chosen={"kind": kind, "tag": tag},
-        number=max(1, number),
+        number=number,
         pages=max(1, -(-len(found) // _PAGE)),
         link=link,
         file=str(context.flags.path),

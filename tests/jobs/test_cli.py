@@ -158,6 +158,7 @@ def test_show_draws_images_as_coloured_blocks(dataset: Path, capsys: pytest.Capt
         ),
         (["build", "--input", "x", "--output", "/tmp/never", "--set", "min_side_px=-1"], 2, "image.min_side_px"),
         (["inspect", "CRAWL"], 2, "a crawl: weft build --input 'CRAWL/warc/*.warc.gz' makes a dataset of it"),
+        (["show", "DATASET", "--images", "/dev/null"], 2, "no images can be written to /dev/null: File exists"),
         (["show", "DATASET", "--kind", "clips"], 1, "no sample at all of kind clips; it holds interleaved"),
     ],
 )

@@ -213,3 +213,15 @@ def test_a_row_too_wide_for_a_pipe_is_shown_in_the_same_way(
     lines = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
     assert lines[0] == "row 1"
     assert any(re.fullmatch(r" +domain  looked\.example", line) for line in lines)
+
+
+def test_rows_for_programs_have_all_columns_and_numbers(looked_at: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def asked(sql: str, form: str) -> str:
+        assert main(["query", str(looked_at), sql, form]) == 0
+        return capsys.readouterr().out
+
+    twice = "select 1 as key, 2 as key, 3 as key_2"
+    assert asked(twice, "--csv") == "key,key,key_2\n1,2,3\n"
+    assert asked(twice, "--json") == '{"key":1,"key_2":2,"key_2_2":3}\n'
+    assert asked("select key, url from pairs where false", "--csv") == "key,url\n"
+    assert asked("select sum(a) n from (values (1), (2)) t(a)", "--json") == '{"n":3}\n'

@@ -1,0 +1,57 @@
+"""What stands in an address of the viewer is read as it was meant, and numbers are shown as they are."""
+
+import html
+import re
+import shutil
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+
+from jobs.dataset.html import number
+from jobs.view.filters import read_filter
+from tests.jobs.looked_at import viewer
+from tests.jobs.view.test_view import ask
+
+
+def test_a_number_of_a_page_that_is_none_is_the_first(looked_at: Path) -> None:
+    """`"²".isdigit()` holds, and `int("²")` fails."""
+    with viewer(str(looked_at), compare=str(looked_at)) as address:
+        paths = ["browse/interleaved", "drops", "flags", "duplicates", "compare/interleaved"]
+        for path in [*(f"{path}?page=" for path in paths), "drops/look?draw="]:
+            for wrong in ("²", "9" * 30, "9" * 5000, "-1", "x"):
+                assert ask(f"{address}/{path}{quote(wrong)}")[0] == 200, (path, wrong[:40])
+
+
+def test_bounds_stand_in_links_as_they_were_asked_for() -> None:
+    """Rounded to six digits the second page was of other samples than the first."""
+    asked = {
+        "score": "clip",
+        "score_min": "0.312345678",
+        "words_min": "1234567",
+        "words_max": "1e-07",
+        "images_min": "2",
+    }
+    chosen = read_filter(asked)
+    assert read_filter(dict(chosen.pairs)) == chosen
+    assert ("images_min", "2") in chosen.pairs
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(1234.5, "1,234"), (1234567.8, "1,234,568"), (999.7, "1,000"), (655.31, "655"), (0.98765, "0.988"), (12, "12")],
+)
+def test_numbers_are_shown_without_an_exponent(value: float, shown: str) -> None:
+    assert number(value) == shown
+
+
+def test_examples_of_queries_can_be_asked_of_any_dataset(looked_at: Path, tmp_path: Path) -> None:
+    """A dataset without pages was asked for its pages."""
+    shutil.copytree(looked_at, tmp_path / "out")
+    for kind in ("interleaved", "pairs", "clips"):
+        shutil.rmtree(tmp_path / "out" / kind)
+        with viewer(str(tmp_path / "out")) as address:
+            links = re.findall(r'href="(/query\?sql=[^"]*)"', ask(f"{address}/query")[2].decode())
+            assert links
+            for link in links:
+                assert b'role="alert"' not in ask(address + html.unescape(link))[2], (kind, link)
