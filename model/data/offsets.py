@@ -35,11 +35,15 @@ def offsets_of(store: Store, name: str, cache: Cache | None) -> Offsets:
 
 
 def index_of(store: Store, name: str) -> Offsets | None:
-    """The offsets that stand beside a tar; None where none do."""
+    """The offsets that stand beside a tar; None where none do, and where they are damaged: the tar itself tells."""
     try:
-        return np.frombuffer(store.read(f"{name}.idx"), "<u8")
+        data = store.read(f"{name}.idx")
     except FileNotFoundError:
         return None
+    if not data or len(data) % 8:
+        return None
+    offsets = np.frombuffer(data, "<u8")
+    return offsets if (offsets[:-1] < offsets[1:]).all() else None
 
 
 def walked_offsets(store: Store, name: str, cache: Cache | None) -> Offsets:

@@ -127,7 +127,9 @@ class _Builder:
         self._media: list[Pixels | Features] = []
 
     def chunk(self, media: Sequence[Pixels | Features], text: str) -> None:
-        for medium in media:
+        for number, medium in enumerate(media):
+            if number:
+                self.end()  # as pages have it in training: before each medium that has something before it
             self._media.append(medium)
             self._add([self._tokens.image_id])
         self._add(self._tokens.encode(text))

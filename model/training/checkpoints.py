@@ -58,6 +58,7 @@ class Mark(msgspec.Struct, frozen=True, omit_defaults=True):
     processes: int
     counters: dict[str, float]  # tokens, images, seconds: what the run has added up
     tensor: int = 1  # so many of them read the same rows
+    norms: tuple[float, ...] = ()  # of the gradients of the last steps, by which the guard judges the next
 
 
 def steps_saved(output: str | Path) -> list[int]:

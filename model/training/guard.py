@@ -3,6 +3,7 @@
 import math
 import statistics
 from collections import deque
+from collections.abc import Iterable
 
 from model.training.config import GuardSettings
 
@@ -14,9 +15,10 @@ class TrainingError(Exception):
 class Guard:
     """Judges each step by the global norm of its gradient, which is the same on every process."""
 
-    def __init__(self, settings: GuardSettings) -> None:
+    def __init__(self, settings: GuardSettings, norms: Iterable[float] = ()) -> None:
+        """`norms`: of the steps before these, as `norms` of their guard has them."""
         self._settings = settings
-        self._norms: deque[float] = deque(maxlen=settings.spike_window)
+        self._norms: deque[float] = deque(norms, maxlen=settings.spike_window)
         self._in_a_row = 0
         self.reason = ""  # of the last step, if something was wrong with it
 
@@ -36,6 +38,11 @@ class Guard:
             return False
         self._in_a_row = 0
         return True
+
+    @property
+    def norms(self) -> tuple[float, ...]:
+        """What the next step is compared with."""
+        return tuple(self._norms)
 
     @property
     def is_lost(self) -> bool:

@@ -20,7 +20,7 @@ from model.data.batch import Batch
 from model.data.workers import MakeWorkers
 from model.training import checkpoints
 from model.training.assembly import Run, assemble
-from model.training.checkpoints import CheckpointError
+from model.training.checkpoints import CheckpointError, Mark
 from model.training.config import TrainConfig, held_out_loader
 from model.training.guard import Guard, TrainingError
 from model.training.held_out import accuracy, caption_documents, captions_of, held_out_batches, losses
@@ -62,14 +62,14 @@ def train(
         if not processes.is_first:
             on_metrics, on_message = (lambda step, values: None), (lambda text: None)
         run = assemble(config, processes, make_workers)
-        started_at = _resume(run, on_message)
-        records = _open_records(run, started_at)
+        mark = _resume(run, on_message)
+        records = _open_records(run, mark.step)
         for note in records.notes if records else ():
             on_message(note)
         publish = records.publish if records else lambda: None
         saver = Saver(config, run.parallel, run.optimiser, processes, publish)
         try:
-            ended = _Loop(run, records, saver, stop, on_metrics, on_message, started_at).go()
+            ended = _Loop(run, records, saver, stop, on_metrics, on_message, mark).go()
             publish()
             return ended
         except KeyboardInterrupt:  # by whoever does not want to wait
@@ -96,14 +96,14 @@ class _Loop:
         stop: Stop,
         on_metrics: OnMetrics,
         on_message: OnMessage,
-        step: int,
+        mark: Mark,
     ) -> None:
         self._run, self._records, self._saver, self._stop = run, records, saver, stop
         self._on_metrics, self._on_message = on_metrics, on_message
         self._config, self._processes = run.config, run.processes
-        self._step = step
-        self._saved_step, self._saved_at = step, time.monotonic()
-        self._guard = Guard(run.config.guard)
+        self._step = mark.step
+        self._saved_step, self._saved_at = mark.step, time.monotonic()
+        self._guard = Guard(run.config.guard, mark.norms)
         self._meter = Meter(run)
         self._held_out = _HeldOut(run)
         self._measured: dict[str, float] = {}
@@ -207,7 +207,7 @@ class _Loop:
         self._saved_at = time.monotonic()
         with self._meter.paused():
             self._see_saved(must=False)
-            self._saver.begin(self._step, self._run.loader.state_dict(), self._meter.counters())
+            self._saver.begin(self._step, self._run.loader.state_dict(), self._meter.counters(), self._guard.norms)
             if must or not self._config.checkpoint.asynchronous:
                 self._see_saved(must)
 
@@ -266,18 +266,18 @@ class _HeldOut:
         return values
 
 
-def _resume(run: Run, on_message: OnMessage) -> int:
-    """Load the last checkpoint, if there is one; the step to go on from."""
+def _resume(run: Run, on_message: OnMessage) -> Mark:
+    """Load the last checkpoint, if there is one; its mark, or that of a run that begins."""
     saved = checkpoints.steps_saved(run.config.output)
     if not saved:
-        return 0
+        return Mark(0, run.processes.world, {}, run.processes.tensor)
     mark, loader_states = checkpoints.restore(run.config.output, saved[-1], run.parallel, run.optimiser, run.processes)
     run.loader.load_state_dict(loader_states)
     run.counted.update(mark.counters)
     now = run.processes.world
     others = f", written by {mark.processes} processes and read by {now}" if mark.processes != now else ""
     on_message(f"goes on after step {mark.step} of {run.config.steps}{others}")
-    return mark.step
+    return mark
 
 
 def _open_records(run: Run, started_at: int) -> Records | None:

@@ -30,15 +30,25 @@ class Processes:
     """
 
     def __init__(
-        self, rank: int, world: int, device: torch.device, group: dist.ProcessGroup | None = None, tensor: int = 1
+        self,
+        rank: int,
+        world: int,
+        device: torch.device,
+        group: dist.ProcessGroup | None = None,
+        tensor: int = 1,
+        timeout: datetime.timedelta | None = None,
     ) -> None:
+        """`timeout`: how long they wait for one another."""
         self.rank, self.world, self.device, self.group, self.tensor = rank, world, device, group, tensor
+        self._timeout = timeout
 
     def apart(self) -> "Processes":
         """The same processes with agreements of their own, by way of the CPU, for another thread. All call it."""
         if self.world == 1:
             return self
-        return Processes(self.rank, self.world, torch.device("cpu"), dist.new_group(backend="gloo"), self.tensor)
+        # Without a time of its own a group has half an hour, whatever the others have.
+        group = dist.new_group(backend="gloo", timeout=self._timeout)
+        return Processes(self.rank, self.world, torch.device("cpu"), group, self.tensor, self._timeout)
 
     @property
     def reader(self) -> int:
@@ -89,12 +99,12 @@ def join(settings: ParallelSettings) -> Iterator[Processes]:
     if device.type == "cuda":
         torch.cuda.set_device(device)
     ours = world > 1 and not dist.is_initialized()
+    timeout = datetime.timedelta(seconds=settings.timeout_s)
     if ours:
-        timeout = datetime.timedelta(seconds=settings.timeout_s)
         backend = "nccl" if device.type == "cuda" else "gloo"
         store = _meeting_place(timeout).next()
         dist.init_process_group(backend, store=store, rank=rank, world_size=world, timeout=timeout)
-    processes = Processes(rank, world, device, tensor=settings.tensor)
+    processes = Processes(rank, world, device, tensor=settings.tensor, timeout=timeout)
     try:
         yield processes
         if ours:

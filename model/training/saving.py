@@ -70,7 +70,13 @@ class Saver:
         """Whether there is an outcome to be asked for by `wait`."""
         return self._thread is not None and not self._thread.is_alive()
 
-    def begin(self, step: int, loader_state: Mapping[str, Any], counters: Mapping[str, float]) -> None:
+    def begin(
+        self,
+        step: int,
+        loader_state: Mapping[str, Any],
+        counters: Mapping[str, float],
+        norms: tuple[float, ...] = (),
+    ) -> None:
         """Copy the state, and write the copy from now on. Call `wait` first. An update by the optimiser waits for the
         copy; whatever else changes weights has to call `wait_for_copy`."""
         assert self._thread is None
@@ -78,7 +84,7 @@ class Saver:
         state = state_of(self._parallel, self._optimiser) if self._mine else {}
         copied = self._staging.copying(state) if self._staging is not None else lambda: state
         own = json.dumps({"loader": loader_state, "random": random_state()})
-        mark = Mark(step, self._processes.world, dict(counters), self._processes.tensor)
+        mark = Mark(step, self._processes.world, dict(counters), self._processes.tensor, norms)
         # torch warns of a single process, though it is asked for.
         warnings.filterwarnings("ignore", "torch.distributed is disabled", UserWarning)
         self._step, self._failure = step, ""
@@ -110,10 +116,11 @@ class Saver:
 
     def _run(self, copied: Callable[[], dict[str, Any]], own: str, mark: Mark) -> None:
         try:
-            try:
-                state = copied()
-            finally:
-                self._is_copied.set()
+            with self._agreed():
+                try:
+                    state = copied()
+                finally:
+                    self._is_copied.set()
             self._write(state, own, mark)
         except CheckpointError as error:
             self._failure = str(error)
@@ -150,7 +157,7 @@ class Saver:
 
     @contextmanager
     def _agreed(self) -> Iterator[None]:
-        """Errors of storage on any process end the attempt on all of them."""
+        """Errors of storage or memory on any process end the attempt on all of them."""
         failure = ""
         try:
             yield

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Any
 
 import torch
@@ -21,12 +22,14 @@ class Staging:
         self._preparing: threading.Thread | None = None
 
     def prepare(self, tensors: Iterable[torch.Tensor], copies: int) -> None:
-        """Take memory for tensors like these, in a thread: the first copy is as fast as the others then."""
+        """Take memory for tensors like these, in a thread: the first copy is as fast as the others then. What is not to
+        be had now is asked for again by the copy, which tells."""
         wanted = [(local(tensor).shape, tensor.dtype, tensor.device.type) for tensor in tensors] * copies
 
         def take() -> None:
-            for shape, dtype, device in wanted:
-                self._free.setdefault((shape, dtype), []).append(_memory(shape, dtype, device).zero_())
+            with suppress(RuntimeError):
+                for shape, dtype, device in wanted:
+                    self._free.setdefault((shape, dtype), []).append(_memory(shape, dtype, device).zero_())
 
         self._preparing = threading.Thread(target=take, daemon=True)
         self._preparing.start()
@@ -75,11 +78,11 @@ def local(tensor: Any) -> torch.Tensor:
 
 
 def sharded_like(tensor: Any, mine: torch.Tensor) -> torch.Tensor:
-    """A tensor that is sharded like another, of which this process holds `mine`."""
+    """A tensor that is sharded like another, of which this process holds `mine`, wherever that lies."""
     from torch.distributed.tensor import DTensor
 
-    layout = {"shape": tensor.shape, "stride": tensor.stride()}
-    whole: torch.Tensor = DTensor.from_local(mine, tensor.device_mesh, tensor.placements, run_check=False, **layout)
+    # `DTensor.from_local` would move it to the devices of the mesh: a copy in the CPU's memory back to the GPU.
+    whole: torch.Tensor = DTensor(mine, tensor._spec, requires_grad=False)
     return whole
 
 

@@ -3,12 +3,13 @@ import json
 import tarfile
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import fsspec
+import numpy as np
 import pytest
 import webdataset
 
@@ -83,6 +84,19 @@ def test_a_tar_without_index_that_is_damaged_within_loses_what_is_damaged_and_sa
             keys, reasons = _counted(str(tar))
             assert set(EXPECTED) - {key} <= keys
             assert reasons == ["broken_sample"]
+
+
+@pytest.mark.parametrize("named", [True, False])
+@pytest.mark.parametrize(
+    "damaged", [lambda data: b"", lambda data: data[:13], lambda data: np.frombuffer(data, "<u8")[::-1].tobytes()]
+)
+def test_a_damaged_index_is_as_none(tmp_path: Path, damaged: Callable[[bytes], bytes], named: bool) -> None:
+    tar = write_tar(tmp_path / "a.tar", SAMPLES)
+    index = tmp_path / "a.tar.idx"
+    index.write_bytes(damaged(index.read_bytes()))
+    if named:
+        (tmp_path / "sizes.json").write_text(json.dumps({tar.name: len(SAMPLES)}))
+    assert everything(str(tmp_path)) == EXPECTED
 
 
 def test_a_tar_without_index_is_opened_once_and_many_at_a_time(tmp_path: Path, bucket: str, monkeypatch: Any) -> None:

@@ -9,6 +9,7 @@ from model.evaluation.items import Item
 from model.evaluation.prompts import Examples, Showing, answer_text, in_context, query_text
 from model.evaluation.similar import ranked
 from model.evaluation.tasks import ItemSource, read_items
+from model.network.generate import make_prompt
 from schemas.settings import SettingsError
 from tests.model.makers import pair, photo, some_tokens, write_dataset
 
@@ -61,6 +62,16 @@ def test_a_prompt_is_a_page_of_examples_that_ends_open(tmp_path: Path) -> None:
     )
     assert len(text_only.media) == 1
     assert max(text_only.media_index[: text_only.tokens.index(tokens.image_id)]) == -1
+
+
+def test_an_item_of_several_pictures_stands_as_on_a_page(tmp_path: Path) -> None:
+    row: dict[str, object] = {"images": ["0.jpg", "1.jpg"], "answer": "both"}
+    (shown,) = map(Showing(ImageSettings(size_px=16)), read_items(write_jsonl(tmp_path, [row])))
+    tokens = some_tokens()
+    prompt = in_context([], shown, "Output: {answer}", tokens)
+    page = make_prompt([*map(np.asarray, shown.media), "Output:"], tokens)
+    assert tokens.decode(list(prompt.tokens)) == "<s><image><|endofchunk|><image>Output:"
+    assert (prompt.tokens, prompt.media_index) == (page.tokens, page.media_index)
 
 
 def test_templates_are_cut_at_the_answer() -> None:

@@ -83,7 +83,7 @@ def test_a_run_writes_metrics_checkpoints_and_settings(undisturbed: Path) -> Non
 def test_a_checkpoint_keeps_its_names(undisturbed: Path) -> None:
     """Those of the runs that were saved already, whatever the classes are called today."""
     folder = Path(find_checkpoint(undisturbed))
-    assert list(json.loads((folder / "checkpoint.json").read_text())) == ["step", "processes", "counters"]
+    assert list(json.loads((folder / "checkpoint.json").read_text())) == ["step", "processes", "counters", "norms"]
     assert list(json.loads((folder / "process-00000.json").read_text())) == ["loader", "random"]
     distributed = FileSystemReader(folder).read_metadata().state_dict_metadata
     assert {name.partition(".")[0] for name in distributed} == {"model", "optimiser"}
@@ -202,6 +202,20 @@ def test_spikes_are_told_and_left_out_if_wanted() -> None:
     watching = Guard(GuardSettings(spike_factor=5, spike_window=3))
     assert all(watching.judge(norm) for norm in (1.0, 1.2, 1.1, 100.0))
     assert watching.reason
+
+
+def test_a_run_that_goes_on_leaves_out_the_spikes_of_an_undisturbed_one(data: Path, tmp_path: Path) -> None:
+    guard = GuardSettings(spike_factor=1.0, spike_window=2, skip_spikes=True)
+    runs = [micro(data, tmp_path / name, guard=guard) for name in ("one", "two")]
+    quiet(runs[0])
+    quiet(msgspec.structs.replace(runs[1], steps=2))
+    quiet(runs[1])
+    one, two = (
+        [(row["step"], row["grad_norm"], row["skipped"]) for row in read_metrics(run.output) if "skipped" in row]
+        for run in runs
+    )
+    assert {step for step, _, skipped in one if skipped} & {3, 4}
+    assert two == one
 
 
 def test_captions_are_judged_on_held_out_data(data: Path, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Two processes over gloo give the losses of one, whatever the layout, and take up each other's checkpoints."""
 
+import datetime
 import os
 import socket
 import sys
@@ -139,7 +140,11 @@ def leave_and_come_again(rank: int, port: int) -> None:
     for number in range(4):
         with join(ParallelSettings(device="cpu", threads=1, timeout_s=10)) as processes:
             assert processes.gather((number, rank)) == [(number, 0), (number, 1)]
-            assert processes.apart().gather(rank) == [0, 1]
+            apart: Any = processes.apart()
+            assert apart.gather(rank) == [0, 1]
+            # A checkpoint that takes longer than the half hour of torch is waited for, too.
+            options = apart.group._get_backend(torch.device("cpu")).options
+            assert options._timeout == datetime.timedelta(seconds=10)
             time.sleep(0.3 * (1 - rank))
 
 

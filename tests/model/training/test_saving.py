@@ -12,6 +12,9 @@ import msgspec
 import pytest
 import torch
 from safetensors.torch import load_file
+from torch.distributed.device_mesh import DeviceMesh
+from torch.distributed.tensor import DTensor, Shard
+from torch.distributed.tensor._dtensor_spec import DTensorSpec, TensorMeta
 
 from model.evaluation.loaded import load_model
 from model.training import saving
@@ -20,6 +23,7 @@ from model.training.checkpoint_files import write_tensors
 from model.training.checkpoints import CheckpointError, find_checkpoint, read_weights, steps_saved
 from model.training.config import CheckpointSettings, LogSettings, TrainConfig
 from model.training.loop import Ended, train
+from model.training.parallel import Processes
 from model.training.records import read_metrics
 from model.training.staging import Staging
 from schemas.settings import SettingsError
@@ -127,6 +131,35 @@ def test_a_state_that_cannot_be_copied_costs_a_checkpoint_and_no_step(
     assert sum("no memory is left" in text for text in told) == 1
 
 
+def test_a_state_that_one_process_cannot_copy_is_written_by_none(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The others are told: those that waited to write would have met this one at the next checkpoint, a save behind."""
+    gather, told = Processes.gather, list[Any]()
+
+    def failing(staging: Staging, state: Any) -> Any:
+        raise RuntimeError("no memory is left")
+
+    def gathered(processes: Processes, value: Any) -> list[Any]:
+        told.append(value)
+        return gather(processes, value)
+
+    monkeypatch.setattr(Staging, "copy", failing)
+    monkeypatch.setattr(Processes, "gather", gathered)
+    with pytest.raises(CheckpointError, match="no memory is left"):
+        quiet(micro(data, tmp_path, steps=1))
+    assert "RuntimeError: no memory is left" in told
+
+
+def test_memory_that_is_not_to_be_had_is_told_by_the_copy_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    staging, huge = Staging(), torch.empty(1 << 56, device="meta")
+    staging.prepare([torch.zeros(2), huge], 1)
+    assert torch.equal(staging.copy({"a": torch.ones(2)})["a"], torch.ones(2))
+    assert capsys.readouterr().err == ""
+    with pytest.raises(RuntimeError, match="memory"):
+        staging.copy(huge)
+
+
 def test_a_step_waits_for_a_checkpoint_if_it_is_asked_to(data: Path, tmp_path: Path) -> None:
     saved_at: dict[int, list[int]] = {}
     settings = CheckpointSettings(every_steps=1, asynchronous=False)
@@ -166,6 +199,17 @@ def test_a_copy_takes_the_memory_of_the_one_before() -> None:
     assert second["a"].data_ptr() == first["a"].data_ptr()
     assert torch.equal(second["a"], weight)
     assert staging.copy({"a": weight[:2]})["a"].tolist() == [1, 2]
+
+
+def test_a_copy_of_a_share_lies_in_the_memory_that_was_taken_for_it() -> None:
+    """The mesh is of another device, as of GPUs; nothing of it is there to be asked."""
+    mesh = DeviceMesh("meta", torch.arange(2), _init_backend=False, _rank=0)
+    spec = DTensorSpec(mesh, (Shard(0),), TensorMeta(torch.Size((4, 3)), (3, 1), torch.float32))
+    share: Any = DTensor(torch.arange(6.0).reshape(2, 3), spec, requires_grad=False)
+    copied = Staging().copy({"a": share})["a"]
+    assert copied.to_local().device.type == "cpu"
+    assert copied.shape == (4, 3)
+    assert torch.equal(copied.to_local(), share.to_local())
 
 
 def test_tensors_of_all_types_are_written_one_by_one(tmp_path: Path) -> None:
