@@ -2,6 +2,7 @@
 
 import argparse
 import csv
+import itertools
 import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -59,9 +60,10 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _batches(index: "Index", sql: str) -> Iterator[tuple[list[str], list[dict[str, Any]]]]:
+def _batches(index: "Index", sql: str) -> Iterator[tuple[list[str], Iterator[tuple[Any, ...]]]]:
+    """Names of columns, and rows: by place, since a join may have two columns of a name."""
     for batch in index.batches(sql):
-        yield batch.schema.names, batch.to_pylist()
+        yield batch.schema.names, zip(*(column.to_pylist() for column in batch.columns), strict=True)
 
 
 def _print_csv(index: "Index", sql: str) -> None:
@@ -70,15 +72,27 @@ def _print_csv(index: "Index", sql: str) -> None:
         if not header:
             out.writerow(names)
             header = True
-        out.writerows([row[name] for name in names] for row in rows)
+        out.writerows(rows)
+    if not header:  # no row, and so no batch
+        out.writerow(index.ask(sql, limit=0, timeout_s=None).columns)
 
 
 def _print_json(index: "Index", sql: str) -> None:
     import msgspec
 
-    for _, rows in _batches(index, sql):
+    for names, rows in _batches(index, sql):
+        keys = _told_apart(names)
         for row in rows:
-            print(msgspec.json.encode(row, enc_hook=str).decode())
+            print(msgspec.json.encode(dict(zip(keys, row, strict=True)), enc_hook=str).decode())
+
+
+def _told_apart(names: Sequence[str]) -> list[str]:
+    """Names of which no two are the same, as DuckDB numbers the columns of a table: url, url_1."""
+    found: dict[str, None] = {}
+    for name in names:
+        free = (f"{name}_{number}" for number in itertools.count(1))
+        found[name if name not in found else next(one for one in free if one not in found and one not in names)] = None
+    return list(found)
 
 
 def _print_table(index: "Index", sql: str, limit: int) -> None:
