@@ -119,7 +119,7 @@ def _matches(pattern: str, what: str = "archive", sized: bool = True) -> list[tu
 
 
 def _expand_path(pattern: str) -> list[tuple[str, int]]:
-    if glob.has_magic(pattern):
+    if glob.has_magic(pattern) and not os.path.isfile(pattern):  # a shell gives names, which may have brackets
         # One `**/` after the other finds what one does, and takes twice as long for each.
         once = _DEEP.sub("**/", pattern)
         found = ((path, _file_size(path)) for path in sorted(set(glob.glob(once, recursive=True))))

@@ -93,7 +93,8 @@ class BuildConfig(Settings, frozen=True):
     adds, and no `captured/`, by which that finds media of the inputs; then it is compared by what the sample itself
     shows."""
     max_slice_bytes: int = 256 << 20
-    """A partition with more bytes of drafts, such as one with a giant domain, is split into tasks of this size."""
+    """A partition with more bytes of drafts, such as one with a giant domain, is split into tasks of this size.
+    0: none is."""
     warc: WarcSettings = WarcSettings()
     url: UrlRules = UrlRules()
     consent: ConsentSettings = ConsentSettings()

@@ -2,6 +2,7 @@
 
 import argparse
 import csv
+import itertools
 import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -60,7 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _batches(index: "Index", sql: str) -> Iterator[tuple[list[str], Iterator[tuple[Any, ...]]]]:
-    """Rows by their places: two columns may have one name."""
+    """Names of columns, and rows: by place, since a join may have two columns of a name."""
     for batch in index.batches(sql):
         yield batch.schema.names, zip(*(column.to_pylist() for column in batch.columns), strict=True)
 
@@ -72,7 +73,7 @@ def _print_csv(index: "Index", sql: str) -> None:
             out.writerow(names)
             header = True
         out.writerows(rows)
-    if not header:
+    if not header:  # no row, and so no batch
         out.writerow(index.ask(sql, limit=0, timeout_s=None).columns)
 
 
@@ -81,20 +82,18 @@ def _print_json(index: "Index", sql: str) -> None:
 
     encoder = msgspec.json.Encoder(enc_hook=str, decimal_format="number")  # sums of whole numbers are decimals
     for names, rows in _batches(index, sql):
-        names = _told_apart(names)
+        keys = _told_apart(names)
         for row in rows:
-            print(encoder.encode(dict(zip(names, row, strict=True))).decode())
+            print(encoder.encode(dict(zip(keys, row, strict=True))).decode())
 
 
 def _told_apart(names: Sequence[str]) -> list[str]:
-    """A second `key` is `key_2`: an object has a name once."""
-    told: list[str] = []
+    """Names of which no two are the same, as DuckDB numbers the columns of a table: url, url_1."""
+    found: dict[str, None] = {}
     for name in names:
-        times = 1
-        while (wanted := name if times == 1 else f"{name}_{times}") in told:
-            times += 1
-        told.append(wanted)
-    return told
+        free = (f"{name}_{number}" for number in itertools.count(1))
+        found[name if name not in found else next(one for one in free if one not in found and one not in names)] = None
+    return list(found)
 
 
 def _print_table(index: "Index", sql: str, limit: int) -> None:

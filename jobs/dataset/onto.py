@@ -149,9 +149,15 @@ def _groups(store: Store, kind: str) -> list[list[KnownShard]]:
 
 
 def time_now() -> str:
-    """As reproducible builds have it, SOURCE_DATE_EPOCH (https://reproducible-builds.org/specs/source-date-epoch)."""
+    """As reproducible builds have it, SOURCE_DATE_EPOCH (https://reproducible-builds.org/specs/source-date-epoch).
+
+    Raises `SettingsError` where that is beyond the year 9999, as milliseconds are.
+    """
     stated = os.environ.get("SOURCE_DATE_EPOCH", "")
-    time = datetime.fromtimestamp(int(stated), UTC) if stated.isdigit() else datetime.now(UTC)
+    try:
+        time = datetime.fromtimestamp(int(stated), UTC) if stated.isdecimal() else datetime.now(UTC)
+    except (ValueError, OverflowError, OSError):
+        raise SettingsError(f"SOURCE_DATE_EPOCH is {stated[:40]}: seconds since 1970 are wanted") from None
     return time.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 

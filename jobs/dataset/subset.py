@@ -41,6 +41,8 @@ class SubsetPlan(msgspec.Struct, frozen=True):
     kinds: tuple[str, ...]
     source_config_hash: str
     phase: str  # under which dataset.json counts what was left out
+    builds: int = 0  # of the source, and what was removed of it: it may have grown or shrunk since
+    removals: int = 0
 
 
 def condition(where: str, keys: Iterable[str]) -> str:
@@ -77,7 +79,8 @@ def subset(source: Store, output: Store, where: str, kinds: Sequence[str], setti
 def _plan(source: Store, output: Store, where: str, kinds: tuple[str, ...], dataset: Dataset) -> SubsetPlan:
     taken = sum(name.partition("-")[0] == "subset" for name in dataset.phases)
     phase = f"subset-{taken + 1}" if taken else "subset"
-    plan = SubsetPlan(source.url, where, kinds, dataset.config_hash, phase)
+    changes = len(dataset.builds), len(dataset.removals)
+    plan = SubsetPlan(source.url, where, kinds, dataset.config_hash, phase, *changes)
     if output.exists(SUBSET):
         _require_same(output, plan)
     elif output.list(""):
@@ -88,7 +91,8 @@ def _plan(source: Store, output: Store, where: str, kinds: tuple[str, ...], data
 def _require_same(output: Store, plan: SubsetPlan) -> None:
     there = msgspec.json.decode(output.read(SUBSET), type=SubsetPlan)
     if there != plan:
-        raise SubsetError(f"{output.url} holds another subset: of {there.source}, where {there.where}")
+        what = f"of {there.source}, where {there.where}, or of what that was then"
+        raise SubsetError(f"{output.url} holds another subset: {what}")
 
 
 def _require_columns(index: Index, kinds: Sequence[str], where: str) -> None:

@@ -40,7 +40,7 @@ def make_slices(store: Store, plan: Plan, merged: Merged | None) -> list[Slice]:
 def cut(sizes: list[int], max_bytes: int) -> Iterator[Slice]:
     """Positions in the order are uniform, so equal ranges of it are parts of nearly equal size."""
     for partition, size in enumerate(sizes):
-        parts = max(1, math.ceil(size / max_bytes))
+        parts = max(1, math.ceil(size / max_bytes)) if max_bytes else 1
         edges = [FIRST + ((1 << 64) * part) // parts for part in range(parts + 1)]
         for first, following in itertools.pairwise(edges):
             yield Slice(partition, first, following - 1)

@@ -32,6 +32,14 @@ def test_a_path_may_hold_a_space(folder: Path) -> None:
     assert names(list_archives([str(folder / "my archive.warc")])) == ["my archive.warc"]
 
 
+def test_a_file_with_brackets_in_its_name_names_itself(folder: Path) -> None:
+    """As a shell gives it; as a pattern it would match another name."""
+    (folder / "part[1].warc.gz").write_bytes(b"x")
+    (folder / "part1.warc.gz").write_bytes(b"xx")
+    assert names(list_archives([str(folder / "part[1].warc.gz")])) == ["part[1].warc.gz"]
+    assert names(list_archives([str(folder / "part[12].warc.gz")])) == ["part1.warc.gz"]
+
+
 def test_a_glob_names_files_in_order_and_no_folders(folder: Path) -> None:
     (folder / "z.warc.gz").mkdir()
     assert names(list_archives([f"{folder}/*.warc.gz"])) == ["a.warc.gz", "b.warc.gz"]

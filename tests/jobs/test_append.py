@@ -20,6 +20,7 @@ from jobs.config import BuildConfig, load_config
 from jobs.dataset.append import is_appending
 from jobs.dataset.check import problems
 from jobs.dataset.index import Index
+from jobs.dataset.onto import time_now
 from jobs.engine.engine import EngineSettings
 from schemas.dataset import Dataset, read_dataset
 from schemas.settings import SettingsError
@@ -69,6 +70,13 @@ def test_the_history_says_what_each_build_had_and_did(
     with Index(Store(str(tmp_path / "out"))) as index:
         rows = index.ask("SELECT url, detail FROM drops WHERE reason = 'duplicate_url' ORDER BY url").rows
     assert rows[0] == ("https://s0.example/6", "same as https://s0.example/6 of 2026-02-01T00:00:00Z")
+
+
+@pytest.mark.parametrize("stated", ["1767225600000", "99999999999999999999"])
+def test_a_date_in_milliseconds_is_said_to_be_none(monkeypatch: pytest.MonkeyPatch, stated: str) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", stated)
+    with pytest.raises(SettingsError, match=f"SOURCE_DATE_EPOCH is {stated}: seconds"):
+        time_now()
 
 
 def test_the_same_archives_again_are_no_work_and_said_to_be_there(

@@ -1,5 +1,6 @@
 """Carries an export out: a task a shard, whose file is there whole or not at all, so that the same command goes on."""
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Protocol
@@ -49,6 +50,7 @@ class Plan(msgspec.Struct, frozen=True):
     kinds: tuple[str, ...]
     config_hash: str
     builds: int
+    shards: str = ""  # a hash of their names and bytes: a removal writes them anew
 
 
 def export(
@@ -64,11 +66,10 @@ def export(
     chosen = tuple(kinds or (kind for kind in dataset.kinds if kind in form.kinds))
     if not chosen or any(kind not in form.kinds or kind not in dataset.kinds for kind in chosen):
         raise ExportError(f"{to} holds {' and '.join(form.kinds)}; {source.url} has {', '.join(dataset.kinds)}")
-    plan = Plan(source.url, to, chosen, dataset.config_hash, max(1, len(dataset.builds)))
-    _begin(output, plan)
-    files = {
-        kind: [(form.file(KINDS[kind], mark.shard.name), mark) for mark in _marks(source, kind)] for kind in chosen
-    }
+    marks = {kind: LiveShards(source, kind).marks for kind in chosen}
+    builds = max(1, len(dataset.builds))
+    _begin(output, Plan(source.url, to, chosen, dataset.config_hash, builds, _hash_of(marks)))
+    files = {kind: [(form.file(KINDS[kind], mark.shard.name), mark) for mark in marks[kind]] for kind in chosen}
     wanted = [(kind, file, mark.shard.name) for kind, of_kind in files.items() for file, mark in of_kind]
     folders = {file.rpartition("/")[0] for _, file, _ in wanted}
     there = {f"{folder}/{name}" for folder in folders for name in output.list(folder)}
@@ -90,8 +91,10 @@ def _begin(output: Store, plan: Plan) -> None:
         raise ExportError(f"{output.url} holds another export: of {there.source} to {there.to}, or what it was then")
 
 
-def _marks(source: Store, kind: str) -> list[ShardMark]:
-    return LiveShards(source, kind).marks
+def _hash_of(marks: Mapping[str, Sequence[ShardMark]]) -> str:
+    """One that changes with the shards: files of those that are gone must not stay beside those of others."""
+    lines = (f"{kind}/{one.shard.name} {one.shard.tar_sha256}" for kind in marks for one in marks[kind])
+    return hashlib.blake2b("\n".join(lines).encode(), digest_size=8).hexdigest()
 
 
 def _write(source: str, output: str, form: Format, wanted: list[tuple[str, str, str]], number: int) -> int:

@@ -72,7 +72,7 @@ def _parallel(row: Row, members: Members) -> Document:
 def _picture(image: Any, about: Row, position: int, members: Members) -> Picture:
     url, alt = _text(about, "src", "unformatted_src", "raw_url", "url"), _text(about, "alt_text", "alt")
     if isinstance(image, Mapping):  # a struct of bytes and path, as Hugging Face has it
-        return Picture(url or str(image.get("path") or ""), image.get("bytes") or b"", alt)
+        return Picture(url or str(image.get("path") or ""), _bytes(image), alt)
     if isinstance(image, bytes):
         return Picture(url, image, alt)
     name = str(image)
@@ -88,6 +88,8 @@ def _member(name: str, position: int, members: Members) -> bytes:
 
 def _mmc4(row: Row, members: Members) -> Document:
     sentences, images = row["text_list"], row.get("image_info") or []
+    if not isinstance(images, list) or not all(isinstance(info, Mapping) for info in images):
+        raise Drop("broken_sample", "image_info is no list of objects")
     before: dict[int, list[Picture]] = {}
     for number, info in enumerate(images):
         index = info.get("matched_text_index")

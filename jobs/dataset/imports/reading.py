@@ -2,6 +2,7 @@
 
 import gzip
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from typing import IO, Any
@@ -22,6 +23,12 @@ _ROWS = 64  # of a table at a time: rows hold pictures
 
 Read = tuple[Row, Mapping[str, bytes]]
 
+#: What decoders raise for a line or a cell that is none.
+_BAD_LINE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+_BAD_CELL = (ValueError, OverflowError)
+#: For packed bytes that are damaged, encrypted (RuntimeError) or packed in a way that Python does not know.
+_BAD_PACKING = (gzip.BadGzipFile, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError)
+
 
 def read_file(store: Store, name: str) -> Iterator[Read | Drop]:
     """Rows with the members beside them; a row that is damaged is a drop, and the rest goes on.
@@ -38,13 +45,29 @@ def read_file(store: Store, name: str) -> Iterator[Read | Drop]:
             yield from _of_lines(file, name)
 
 
-def _of_table(file: IO[bytes], name: str) -> Iterator[Read]:
+def _of_table(file: IO[bytes], name: str) -> Iterator[Read | Drop]:
     try:
         for batch in pq.ParquetFile(file).iter_batches(_ROWS):
-            for row in batch.to_pylist():
-                yield row, NOTHING
+            yield from _of_batch(batch, name)
     except pa.ArrowException as error:
         raise Drop("broken_sample", f"{name}: {error}") from None
+    except OSError as error:
+        if type(error) is OSError and error.errno is None:  # Arrow's own, of pages that do not unpack; no storage's
+            raise Drop("broken_sample", f"{name}: {error}") from None
+        raise
+
+
+def _of_batch(batch: pa.RecordBatch, name: str) -> Iterator[Read | Drop]:
+    try:
+        rows = batch.to_pylist()
+    except _BAD_CELL as error:
+        if len(batch) == 1:
+            yield Drop("broken_sample", f"{name}: {error}")
+            return
+        for number in range(len(batch)):
+            yield from _of_batch(batch.slice(number, 1), name)
+        return
+    yield from ((row, NOTHING) for row in rows)
 
 
 def _of_lines(file: IO[bytes], name: str) -> Iterator[Read | Drop]:
@@ -54,11 +77,11 @@ def _of_lines(file: IO[bytes], name: str) -> Iterator[Read | Drop]:
                 continue
             try:
                 row = msgspec.json.decode(line)
-            except msgspec.DecodeError as error:
+            except _BAD_LINE as error:
                 yield Drop("broken_sample", f"{name}: {error}")
                 continue
             yield (row, NOTHING) if isinstance(row, dict) else Drop("broken_sample", f"{name}: a line is no object")
-    except (gzip.BadGzipFile, zipfile.BadZipFile, EOFError) as error:
+    except _BAD_PACKING as error:
         raise Drop("broken_sample", f"{name}: {error}") from None
 
 
@@ -84,7 +107,7 @@ def _of_tar(store: Store, name: str) -> Iterator[Read | Drop]:
             except Drop as drop:
                 yield drop
                 continue
-            except msgspec.DecodeError as error:
+            except _BAD_LINE as error:
                 yield Drop("broken_sample", f"{name}#{number}: {error}")
                 continue
             yield (row if isinstance(row, dict) else {}), _by_field(key, members)

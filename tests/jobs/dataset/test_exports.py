@@ -3,10 +3,12 @@
 import base64
 import gzip
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 from jobs.cli import main
@@ -215,3 +217,18 @@ def test_another_export_in_the_same_output_is_refused(
     (tmp_path / "mine/notes.txt").write_text("mine")
     assert exported(looked_at, "parquet", tmp_path / "mine") == 2
     assert "is not empty" in capsys.readouterr().err
+
+
+def test_files_of_a_dataset_from_which_something_was_removed_since_are_told(
+    looked_at: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Shards that were written anew have other names: files of the old ones would stay, with what is denied."""
+    source = Path(shutil.copytree(looked_at, tmp_path / "source"))
+    assert exported(source, "parquet", tmp_path / "out") == 0
+    urls = pq.read_table(tmp_path / "out/interleaved")["url"].to_pylist()
+    (tmp_path / "deny.txt").write_text(f"{urls[0]}\n")
+    assert main(["remove", str(source), "--deny", str(tmp_path / "deny.txt"), "--engine", "inline"]) == 0
+    assert exported(source, "parquet", tmp_path / "out") == 2
+    assert "or what it was then" in capsys.readouterr().err
+    assert exported(source, "parquet", tmp_path / "anew") == 0
+    assert pq.read_table(tmp_path / "anew/interleaved")["url"].to_pylist() == urls[1:]

@@ -183,6 +183,35 @@ def test_damage_costs_its_row_or_its_file_and_is_counted(tmp_path: Path, capsys:
     assert "broken_sample 6" in said
 
 
+def test_rows_that_decoders_stumble_over_cost_themselves(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A bad letter, nesting, fields of other types, a date that Python does not have, pages that do not unpack."""
+    good = json.dumps(parallel(f"{SITE}/1.jpg")).encode()
+    mmc4_of = '{"text_list": ["a"], "image_info": %s}'
+    bad = [
+        b'{"text": "caf\xe9"}',
+        b'{"x":' + b"[" * 5000 + b"]" * 5000 + b"}",
+        *((mmc4_of % info).encode() for info in ('["1.jpg"]', "5", '{"a": 1}')),
+        b'{"texts": ["a", null], "images": [null, {"bytes": "no bytes"}]}',
+    ]
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/a.jsonl").write_bytes(b"\n".join([*bad, good]))
+    times = pa.array([1 << 62, 0], pa.timestamp("us"))
+    captions = pa.Array.from_buffers(pa.string(), 2, pa.array([b"late", b"caf\xe9"]).buffers())
+    for name, column in (("b", times), ("c", captions)):
+        table = pa.table({"text": ["one", "two"], "url": [f"{SITE}/1.jpg"] * 2, "more": column})
+        pq.write_table(table, tmp_path / f"in/{name}.parquet")
+    damaged = bytearray((tmp_path / "in/b.parquet").read_bytes())
+    damaged[10:30] = bytes(20)
+    (tmp_path / "in/d.parquet").write_bytes(damaged)
+    packed = bytearray(gzip.compress(good))
+    packed[30:50] = b"\xff" * 20
+    (tmp_path / "in/e.jsonl.gz").write_bytes(packed)
+    assert imported(tmp_path / "in", tmp_path) == 0
+    said = capsys.readouterr().out
+    assert "3 of 13 samples" in said
+    assert "broken_sample 10" in said
+
+
 def test_an_interrupted_import_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

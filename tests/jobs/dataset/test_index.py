@@ -178,6 +178,23 @@ def test_a_card_that_the_storage_keeps_from_being_written_is_written_by_the_next
     assert store.exists("README.md")
 
 
+def test_columns_of_one_name_keep_their_own_values_and_no_rows_have_columns(
+    looked_at: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sql = (
+        "select a.key, b.key, a.key as key_1 from interleaved a, interleaved b where a.key < b.key order by all limit 1"
+    )
+    assert main(["query", str(looked_at), sql, "--csv"]) == 0
+    header, row = capsys.readouterr().out.splitlines()
+    first, second, again = row.split(",")
+    assert header == "key,key,key_1"
+    assert first == again < second
+    assert main(["query", str(looked_at), sql, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"key": first, "key_2": second, "key_1": first}
+    assert main(["query", str(looked_at), "select key, url from pairs where false", "--csv"]) == 0
+    assert capsys.readouterr().out == "key,url\n"
+
+
 def test_query_prints_a_table_csv_or_json(looked_at: Path, capsys: pytest.CaptureFixture[str]) -> None:
     sql = "select kind, count(*) n from samples group by 1 order by 1"
     assert main(["query", str(looked_at), sql]) == 0
@@ -222,6 +239,6 @@ def test_rows_for_programs_have_all_columns_and_numbers(looked_at: Path, capsys:
 
     twice = "select 1 as key, 2 as key, 3 as key_2"
     assert asked(twice, "--csv") == "key,key,key_2\n1,2,3\n"
-    assert asked(twice, "--json") == '{"key":1,"key_2":2,"key_2_2":3}\n'
+    assert asked(twice, "--json") == '{"key":1,"key_1":2,"key_2":3}\n'
     assert asked("select key, url from pairs where false", "--csv") == "key,url\n"
     assert asked("select sum(a) n from (values (1), (2)) t(a)", "--json") == '{"n":3}\n'

@@ -83,3 +83,21 @@ def test_wrong_calls_say_what_is_wrong(looked_at: Path, tmp_path: Path, capsys: 
     unfinished = Path(shutil.copytree(looked_at, tmp_path / "copy"))
     (unfinished / "dataset.json").unlink()
     assert "not finished" in said(str(unfinished), "--where", "true", "-o", str(tmp_path / "other"))
+
+
+def test_of_a_source_that_has_changed_it_is_another_subset(
+    looked_at: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It stayed as it was, with what was removed since, and said nothing of that."""
+    source = Path(shutil.copytree(looked_at, tmp_path / "source"))
+    call = ["subset", str(source), "--where", "num_words > 0", "--kind", "interleaved", "-o"]
+    assert main([*call, str(tmp_path / "out")]) == 0
+    with Index(Store(str(source))) as index:
+        ((url,),) = index.ask("SELECT url FROM interleaved ORDER BY url LIMIT 1").rows
+    (tmp_path / "deny.txt").write_text(f"{url}\n")
+    assert main(["remove", str(source), "--deny", str(tmp_path / "deny.txt"), "--engine", "inline"]) == 0
+    assert main([*call, str(tmp_path / "out")]) == 2
+    assert "or of what that was then" in capsys.readouterr().err
+    assert main([*call, str(tmp_path / "anew")]) == 0
+    with Index(Store(str(tmp_path / "anew"))) as index:
+        assert not index.ask("SELECT url FROM interleaved WHERE url = ?", [url]).rows

@@ -191,6 +191,10 @@ def test_the_cuts_of_the_work_do_not_change_what_is_kept(tmp_path: Path) -> None
     assert {"frequent_image", "frequent_content"} <= set(outcomes[0][2]["image"])
 
 
+def test_without_a_limit_no_partition_is_split() -> None:
+    assert [one.partition for one in cut([10, 0, 1 << 60], 0)] == [0, 1, 2]
+
+
 def test_a_giant_partition_is_cut_into_even_ranges_that_leave_nothing_out() -> None:
     slices = list(cut([10, 0, 95], 30))
     assert [piece.partition for piece in slices] == [0, 1, 2, 2, 2, 2]
