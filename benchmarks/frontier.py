@@ -1,7 +1,7 @@
 """What a frontier costs as it grows: python -m benchmarks.frontier --addresses 10000000 --max-s 900
 
 Addresses of made sites, 500 a transaction, as a spider adds them. Now and then prints microseconds of CPU for an
-address, those of a status, the memory of this process and the size of the file.
+address, those of a status, the memory of this process, the size of the file, and what was written to it and its log.
 """
 
 import argparse
@@ -48,11 +48,16 @@ def main() -> None:
                     frontier.hosts.fullest(20)
                 status = (time.process_time() - cpu) / _STATUSES * 1e6
                 memory, size = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10, path.stat().st_size >> 20
-                print(
-                    f"{added:,}: {a_piece:.0f} us each, status {status:.0f} us, {memory} MB, file {size} MB", flush=True
-                )
+                line = f"{added:,}: {a_piece:.0f} us each, status {status:.0f} us, {memory} MB, file {size} MB"
+                print(f"{line}, written {_written() / added / 1000:.1f} kB each", flush=True)
                 last, cpu = added, time.process_time()
         frontier.close()
+
+
+def _written() -> int:
+    """Bytes that this process has handed to the system to be written, as Linux counts them."""
+    lines = Path("/proc/self/io").read_text().splitlines()
+    return int(next(line.split()[1] for line in lines if line.startswith("wchar")))
 
 
 if __name__ == "__main__":
