@@ -4,17 +4,23 @@ A file is an Arrow IPC stream whose batches stand in the order of their buckets,
 a mark. Two requests find a bucket: the end of the file, and the bytes that the index names.
 """
 
-from collections.abc import Iterator, Sequence
+import copy
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from schemas.storage import Range, Store
 
 ROWS_A_BLOCK = 4096
+#: Of rows that are large a block has fewer: who reads a range of an ordered file reads whole blocks.
+BYTES_A_BLOCK = 1 << 20
+#: What a reader asks for at a time where it streams.
+READ_BYTES = 32 << 20
 _MARK = b"weftrows"
 _TAIL_BYTES = 64 << 10  # holds the index of most files
 _PACKED = pa.ipc.IpcWriteOptions(compression=pa.Codec("zstd", 1), use_threads=False)
@@ -64,7 +70,8 @@ class BlockWriter:
 def encode(bucket: int, rows: pa.Table, order: str | None) -> Iterator[Block]:
     """The rows of a bucket as blocks, in their order."""
     head = len(rows.schema.serialize())  # what a stream begins with
-    for batch in rows.combine_chunks().to_batches(max_chunksize=ROWS_A_BLOCK):
+    most = min(ROWS_A_BLOCK, max(1, BYTES_A_BLOCK * len(rows) // max(1, rows.nbytes)))
+    for batch in rows.combine_chunks().to_batches(max_chunksize=most):
         sink = pa.BufferOutputStream()
         stream = pa.ipc.new_stream(sink, rows.schema, options=_PACKED if batch.nbytes > _SMALL else _PLAIN)
         stream.write_batch(batch)
@@ -76,10 +83,16 @@ def encode(bucket: int, rows: pa.Table, order: str | None) -> Iterator[Block]:
         yield Block(bucket, data, *bounds)
 
 
-def decode(data: Any, schema: pa.Schema) -> pa.Table:
-    """The rows of one block after the other."""
-    messages = pa.ipc.MessageReader.open_stream(pa.py_buffer(data))
-    return pa.Table.from_batches([pa.ipc.read_record_batch(message, schema) for message in messages], schema)
+def decode(data: Any, schema: pa.Schema, within: tuple[str, int, int] | None = None) -> pa.Table:
+    """The rows of one block after the other; `within` as for `rows_within`."""
+    batches = []
+    for message in pa.ipc.MessageReader.open_stream(pa.py_buffer(data)):
+        batch = pa.ipc.read_record_batch(message, schema)
+        if within is not None:
+            column, first, last = within
+            batch = batch.filter((pc.field(column) >= first) & (pc.field(column) <= last))
+        batches.append(batch)
+    return pa.Table.from_batches(batches, schema)
 
 
 class Index:
@@ -95,6 +108,16 @@ class Index:
         self.starts = self.ends - sizes
         self._bounds = [table.column(side).to_numpy() for side in ("first", "last")] if self.order else None
         self.nbytes = table.nbytes
+
+    def only(self, first: int, stop: int) -> "Index":
+        """The same of the buckets from `first` to before `stop`, without what the rest takes in memory."""
+        low, high = self.blocks(first, stop)
+        part = copy.copy(self)
+        part.buckets, part.starts, part.ends = (
+            values[low:high].copy() for values in (self.buckets, self.starts, self.ends)
+        )
+        part._bounds = self._bounds and [side[low:high].copy() for side in self._bounds]
+        return part
 
     def blocks(self, first: int, stop: int) -> tuple[int, int]:
         """The blocks of the buckets from `first` to before `stop`: they lie side by side."""
@@ -126,6 +149,37 @@ class Index:
     def range(self, low: int, high: int) -> Range:
         """What to ask a store for."""
         return self.name, int(self.starts[low]), int(self.ends[high - 1] - self.starts[low])
+
+
+def read_pieces(store: Store, pieces: Sequence[tuple[Index, tuple[int, int]]]) -> Iterator[tuple[Index, bytes]]:
+    """The bytes of runs of blocks, `READ_BYTES` asked for at a time, or one run that is larger."""
+    ranges = [index.range(*blocks) for index, blocks in pieces]
+    start = 0
+    while start < len(ranges):
+        stop, size = start, 0
+        while stop < len(ranges) and (stop == start or size + ranges[stop][2] <= READ_BYTES):
+            size += ranges[stop][2]
+            stop += 1
+        found = store.read_ranges(ranges[start:stop])
+        yield from zip([index for index, _ in pieces[start:stop]], found, strict=True)
+        start = stop
+
+
+def rows_within(
+    store: Store, indexes: Iterable[Index], bucket: int, within: tuple[str, int, int] | None
+) -> Iterator[pa.Table]:
+    """The rows of one bucket, some at a time, in the order of the files.
+
+    `within`: the column by which the files are ordered, and the first and last value wanted of it; blocks without
+    any are not read.
+    """
+    pieces = []
+    for index in indexes:
+        low, high = index.blocks(bucket, bucket + 1)
+        runs = [(low, high)] if within is None else index.within(low, high, *within[1:])
+        pieces += [(index, piece) for run in runs for piece in index.pieces(*run, READ_BYTES)]
+    for index, data in read_pieces(store, pieces):
+        yield decode(data, index.schema, within)
 
 
 def read_indexes(store: Store, names: Sequence[str]) -> Iterator[Index]:

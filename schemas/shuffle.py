@@ -13,16 +13,13 @@ from typing import IO, Any
 import msgspec
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from schemas.bucket_files import Block, BlockWriter, Index, decode, encode, read_indexes
+from schemas.bucket_files import Block, BlockWriter, Index, encode, read_indexes, rows_within
 from schemas.storage import Store
 
 #: What a writer holds before it sorts and encodes a run.
 FLUSH_BYTES = 64 << 20
-#: What a reader asks for at a time where it streams.
-READ_BYTES = 32 << 20
 
 
 class BucketWriter:
@@ -149,35 +146,8 @@ class BucketReader:
     def groups(
         self, names: Iterable[str], bucket: int, within: tuple[str, int, int] | None = None
     ) -> Iterator[pa.Table]:
-        """The rows of one bucket, some at a time, in the order of the files.
-
-        `within`: the column by which the files are ordered, and the first and last value wanted of it; blocks without
-        any are not read.
-        """
-        pieces = []
-        for index in self.indexes(list(names)):
-            low, high = index.blocks(bucket, bucket + 1)
-            runs = [(low, high)] if within is None else index.within(low, high, *within[1:])
-            pieces += [(index, piece) for run in runs for piece in index.pieces(*run, READ_BYTES)]
-        for index, data in self._read(pieces):
-            rows = decode(data, index.schema)
-            if within is not None:
-                column, first, last = within
-                rows = rows.filter((pc.field(column) >= first) & (pc.field(column) <= last))
-            yield rows
-
-    def _read(self, pieces: Sequence[tuple[Index, tuple[int, int]]]) -> Iterator[tuple[Index, bytes]]:
-        """Their bytes, many asked for at a time."""
-        ranges = [index.range(*blocks) for index, blocks in pieces]
-        start = 0
-        while start < len(ranges):
-            stop, size = start, 0
-            while stop < len(ranges) and (stop == start or size + ranges[stop][2] <= READ_BYTES):
-                size += ranges[stop][2]
-                stop += 1
-            found = self._store.read_ranges(ranges[start:stop])
-            yield from zip([index for index, _ in pieces[start:stop]], found, strict=True)
-            start = stop
+        """The rows of one bucket, some at a time, in the order of the files; `within` as for `rows_within`."""
+        yield from rows_within(self._store, self.indexes(list(names)), bucket, within)
 
     def indexes(self, names: Sequence[str]) -> list[Index]:
         """Of these files, in their order."""

@@ -1,4 +1,5 @@
 import io
+import os
 import uuid
 from collections import Counter
 from collections.abc import Sequence
@@ -165,24 +166,50 @@ def test_a_merge_without_an_end_takes_all_that_is_there(folder: Store, buckets: 
         assert read(folder, ["merged"], bucket) == expected
 
 
-@pytest.mark.parametrize("memory", [100, 1 << 20])
-def test_merged_rows_of_an_ordered_file_stand_in_their_order_where_they_fit(
+@pytest.mark.parametrize("memory", [100, 3000, 1 << 20])
+def test_merged_rows_of_an_ordered_file_stand_in_their_order_whatever_their_size(
     folder: Store, monkeypatch: pytest.MonkeyPatch, memory: int
 ) -> None:
-    monkeypatch.setattr("schemas.merging.MERGE_BYTES", memory)
+    """Those of one place in the order, too: they keep that of the files."""
+    monkeypatch.setattr("schemas.merging.SORT_BYTES", memory)
     for name in "ab":
         with folder.create(name) as file, BucketWriter(file, COLUMNS, 2000, "n") as writer:
-            for n in range(200):
-                writer.add(n % 2, name, b"", n * 37 % 101)
+            for n in range(400):
+                writer.add(n % 4 // 3, name, b"%d" % n, n * 37 % 101)
     with folder.create("merged") as file:
         merge_files(folder, ["a", "b"], 0, 2, file)
     for bucket in range(2):
         rows, expected = read(folder, ["merged"], bucket), read(folder, ["a", "b"], bucket)
-        assert sorted(rows) == sorted(expected)
-        assert rows == (expected if memory == 100 else sorted(expected, key=lambda row: row[3]))
+        assert rows == sorted(expected, key=lambda row: row[3])
         within = BucketReader(folder).groups(["merged"], bucket, ("n", 30, 40))
-        found = sorted(n for table in within for n in table.column("n").to_pylist())
+        found = [n for table in within for n in table.column("n").to_pylist()]
         assert found == sorted(row[3] for row in expected if 30 <= row[3] <= 40)
+
+
+def test_a_large_ordered_bucket_is_merged_a_part_at_a_time_and_a_range_of_it_is_few_blocks(
+    folder: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However large it is: of a domain with millions of pages each slice asks for what is its own."""
+    monkeypatch.setattr("schemas.merging.SORT_BYTES", 20_000)
+    monkeypatch.setattr("schemas.bucket_files.BYTES_A_BLOCK", 4000)
+    for name in "abcd":
+        with folder.create(name) as file, BucketWriter(file, COLUMNS, 1 << 20, "n") as writer:
+            for n in range(500):
+                writer.add(7, name, os.urandom(100), (n * 7919 + ord(name)) % 100_003)
+    asked: list[int] = []
+    read_ranges = Store.read_ranges
+
+    def noted(store: Store, ranges: Sequence[Range]) -> list[bytes]:
+        asked.append(sum(size for _, _, size in ranges))
+        return read_ranges(store, ranges)
+
+    with folder.create("merged") as file, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Store, "read_ranges", noted)
+        merge_files(folder, list("abcd"), 0, None, file)
+    assert max(asked[4:]) < 60_000  # of 300,000; before come the four ends, with what is small enough to come with them
+    (index,) = read_indexes(folder, ["merged"])
+    runs = list(index.within(*index.blocks(7, 8), 50_000, 51_000))
+    assert sum(stop - start for start, stop in runs) <= 3 < len(index.buckets) / 10
 
 
 def test_a_failing_body_does_not_write_what_it_still_held() -> None:
