@@ -29,6 +29,8 @@ EARLIER = "work/earlier.sqlite"
 _HEADERS = 128 << 10  # bytes that the WARC and HTTP headers of a record may take
 _NAMED = 3  # parts of a path: crawls give their archives the same names
 _GONE = (301, 308, 404, 410)  # there is nothing there, for good
+#: Fields of a response that is not whole, or that a page loaded for its scripts.
+_NO_PAGE = frozenset({"warc-truncated", "warc-segment-number", "warc-loaded-for"})
 _HEAD = 4 << 10  # bytes in which a record says its type
 _ANSWER = re.compile(rb"^WARC-Type:[ \t]*(?:response|revisit|conversion)", re.IGNORECASE | re.MULTILINE)
 _ANSWERS = (WarcRecordType.response, WarcRecordType.revisit, WarcRecordType.conversion)
@@ -199,7 +201,7 @@ def _add(db: sqlite3.Connection, archive: str, record: WarcRecord, frame: Frame)
     elif status in _GONE:
         if (known := _find(db, url)) and known.url == url:  # and not by another scheme
             db.execute("DELETE FROM captures WHERE key = ? AND date <= ?", (media_key(url), date))
-    elif status == 200 and not fields.get("warc-truncated") and not fields.get("warc-loaded-for"):
+    elif status == 200 and not _NO_PAGE.intersection(name for name, value in fields.items() if value):
         headers = headers_of(record)
         known = Known(
             url,

@@ -10,6 +10,7 @@ import io
 import re
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 
 import msgspec
 
@@ -19,6 +20,7 @@ from schemas.urls import resolve
 #: The protocol's own limit, uncompressed.
 MAX_SITEMAP_BYTES = 50 << 20
 MAX_ENTRIES = 50_000
+_PIECE = 64 << 10  # bytes
 _HEAD = 10_000  # bytes in which the first element stands, whatever is before it
 _KEPT, _MAX_ADDRESS = 8, 10_000  # elements around the one in hand, bytes
 _AN_ELEMENT = re.compile(
@@ -70,25 +72,21 @@ def entries_of(sitemap: Sitemap) -> list[SitemapEntry]:
 
 
 def _unzipped(body: bytes) -> bytes:
-    try:
-        with gzip.open(io.BytesIO(body)) as file:
-            data = file.read(MAX_SITEMAP_BYTES + 1)
-    except (OSError, EOFError, zlib.error):
-        stream = zlib.decompressobj(31)  # cut off: what came
-        try:
-            data = stream.decompress(body, MAX_SITEMAP_BYTES + 1)
-        except zlib.error:
-            return b""
+    """What all members hold, up to where they are damaged, cut off, or followed by what is none."""
+    data = bytearray()
+    with gzip.open(io.BytesIO(body)) as file, suppress(OSError, EOFError, zlib.error):
+        while len(data) <= MAX_SITEMAP_BYTES and (piece := file.read1(_PIECE)):
+            data += piece
     if len(data) > MAX_SITEMAP_BYTES:
         raise Drop("too_large", f"a sitemap over {MAX_SITEMAP_BYTES} bytes when decompressed")
-    return data
+    return bytes(data)
 
 
 def _lines(body: bytes) -> Iterator[tuple[str, str]]:
     text = body.decode("utf-8", "replace")
     for line in io.StringIO(text, newline=None):
         address = line.strip(" \t\r\n\ufeff")
-        if address.startswith(("http://", "https://")):
+        if address[:8].lower().startswith(("http://", "https://")):
             yield "page", address
 
 

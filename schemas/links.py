@@ -7,7 +7,8 @@ import msgspec
 from schemas.response_signals import Statements
 from schemas.urls import resolve
 
-_REFRESH = re.compile(r"\s*+[0-9.]*+\s*+[;,]?+\s*+(?:url\s*+=)?+\s*+[\"']?+([^\"'\s]++)", re.IGNORECASE)
+# A time, and `url=` or not; `url=` alone, too, as servers write it.
+_REFRESH = re.compile(r"[0-9.]++\s*+[;,]?+\s*+(?:url\s*+=\s*+)?+|[;,]?+\s*+url\s*+=\s*+", re.IGNORECASE)
 
 
 class PageSource(msgspec.Struct, frozen=True):
@@ -35,5 +36,11 @@ class PageLinks(msgspec.Struct, frozen=True):
 
 def refresh_target(value: str, base: str) -> str:
     """Where a `Refresh` leads, of a header or meta tag: `5; url=/next`. "" if it only loads the page again."""
-    match = _REFRESH.fullmatch(value.strip()[:4096].rstrip("\"'"))
-    return resolve(base, match[1]) if match and not match[1].replace(".", "").isdigit() else ""
+    value = value.strip()[:4096]
+    if (before := _REFRESH.match(value)) is None:
+        return ""
+    target = value[before.end() :]
+    if target[:1] in ("'", '"'):
+        target = target[1:].partition(target[0])[0]
+    target = target.strip().rstrip("\"'")
+    return resolve(base, target) if target else ""

@@ -4,6 +4,7 @@ A crawl asks for the media that a build would want of a page, so both find them 
 belong to the content is left for the build to judge, whose settings may change.
 """
 
+import functools
 import re
 from collections.abc import Callable, Hashable
 from typing import TypeVar
@@ -11,7 +12,7 @@ from typing import TypeVar
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from pipeline.image.refs import candidates, is_image_url
-from pipeline.page.charset import utf8_html
+from pipeline.page.charset import encode_query, query_codec, utf8_html
 from pipeline.page.hostile import refuse_hostile
 from pipeline.page.metadata import base_of, json_ld
 from pipeline.video.refs import VIDEO_FILE, stated_videos
@@ -43,7 +44,7 @@ def find_links(page: PageSource) -> PageLinks:
     """Links and media of a page. Raises `Drop("hostile_html")` before anything is parsed."""
     html = utf8_html(page.html, page.charset)
     refuse_hostile(html)
-    return _Links(html, page.url).found()
+    return _Links(html, page.url, lambda: query_codec(page.html, page.charset)).found()
 
 
 class _Some(dict[T, None]):
@@ -65,8 +66,10 @@ class _Some(dict[T, None]):
 class _Links:
     """One pass over the elements of a page that may lead somewhere."""
 
-    def __init__(self, html: bytes, url: str) -> None:
+    def __init__(self, html: bytes, url: str, codec: Callable[[], str]) -> None:
+        """`codec`: that of its queries, which hardly any page needs."""
         tree = LexborHTMLParser(html)
+        self._codec = functools.cache(codec)
         self._base = base_of((node.attributes.get("href") for node in tree.css("base[href]")), url)
         self._pages: _Some[str] = _Some(_MAX_LINKS)
         self._images: _Some[tuple[str, ...]] = _Some(_MAX_MEDIA)
@@ -139,6 +142,8 @@ class _Links:
         self._add_page(_of(attributes, "src"))
 
     def _add_page(self, reference: str) -> None:
+        if not reference.isascii() and "?" in reference and (codec := self._codec()):
+            reference = encode_query(reference, codec)
         url = resolve(self._base, reference) if reference else ""
         if url and not _FILES.search(url.partition("?")[0]):
             self._pages.add(url)

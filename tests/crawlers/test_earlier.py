@@ -130,6 +130,20 @@ def test_archives_of_others_are_read_too(tmp_path: Path) -> None:
     assert (known.etag, known.record_id.startswith("<urn:uuid:")) == ('"1"', True)
 
 
+def test_the_first_segment_of_a_response_is_no_capture(tmp_path: Path) -> None:
+    path = tmp_path / "cut.warc.gz"
+    with path.open("wb") as file:
+        writer = WARCWriter(file, gzip=True)
+        headers = StatusAndHeaders("200 OK", [("Content-Type", "text/html")], protocol="HTTP/1.1")
+        part = {"WARC-Segment-Number": "1"}
+        writer.write_record(
+            writer.create_warc_record(
+                PAGE, "response", io.BytesIO(b"half"), http_headers=headers, warc_headers_dict=part
+            )
+        )
+    assert looked_up(tmp_path / "next", str(path)).find(PAGE) is None
+
+
 def test_sources_that_name_nothing_are_refused_before_anything_is_written(tmp_path: Path) -> None:
     for source in (str(tmp_path), str(tmp_path / "missing.warc.gz")):
         with pytest.raises(SettingsError, match="--since"):

@@ -37,7 +37,7 @@ def test_an_index_leads_to_sitemaps() -> None:
 
 
 def test_a_text_and_a_feed() -> None:
-    assert read(b"http://a.example/1\nnonsense\nhttp://a.example/2\n") == [
+    assert read(b"http://a.example/1\nnonsense\nHTTP://a.example/2\n") == [
         ("page", "http://a.example/1"), ("page", "http://a.example/2")
     ]  # fmt: skip
     assert read(b"<rss><channel><item><link>http://a.example/3</link></item></channel></rss>") == [
@@ -49,6 +49,10 @@ def test_what_stands_before_the_damage_is_taken() -> None:
     assert read(URLS[: URLS.index(b"<video:video>")])[:2] == FOUND[:2]
     packed = gzip.compress(URLS + b" " * 100_000)
     assert read(packed[: len(packed) // 2])[:1] == FOUND[:1] or read(packed[: len(packed) // 2]) == []
+    half = len(URLS) // 2
+    members = gzip.compress(URLS[:half]) + gzip.compress(URLS[half:])
+    assert read(members) == read(members + b"\0\0junk") == FOUND
+    assert read(members[:-6]) == FOUND
 
 
 _TWO = "<urlset><url><loc>http://a.example/1</loc></url><url><loc>http://a.example/2</loc></url></urlset>"

@@ -114,13 +114,28 @@ def test_a_tag_that_no_parser_survives_is_refused_and_says_so() -> None:
     ("value", "path"),
     [("0; url=/n", "/n"), ("5;URL='n'", "/dir/n"), ("0;/n", "/n"), ("0, url = n?a=1;b", "/dir/n?a=1;b"), ("5", ""),
      ("", ""), (" 1.5 ; url=\"n\"", "/dir/n"), ("0;url=", ""),
-     ("url=/n", "/n"), ("0; url=javascript:x", ""), ("; 5", "")],
+     ("url=/n", "/n"), ("0; url=javascript:x", ""), ("; 5", ""), ("please reload later", ""),
+     ("0; url=\"/a b\"", "/a%20b"), ("0; url=/a b", "/a%20b"), ("0; url=\"/n\" target=_top", "/n")],
 )  # fmt: skip
 def test_where_a_refresh_leads(value: str, path: str) -> None:
     assert refresh_target(value, URL) == (f"http://a.example{path}" if path else "")
     assert links(f"<meta http-equiv=Refresh content='{value}'>".replace("'n'", "n")).refresh == refresh_target(
         value, URL
     )
+
+
+@pytest.mark.parametrize(
+    ("charset", "header", "query"),
+    [("shift_jis", "", "q=%95\\%93%FA&e=%26%23128512%3B"), ("gb2312", "gb2312", "q=%B1%ED%C8%D5&e=%26%23128512%3B"),
+     ("utf-8", "", "q=%E8%A1%A8%E6%97%A5&e=%F0%9F%98%80"), ("utf-8", "gbk", "q=%E8%A1%A8%E6%97%A5&e=%F0%9F%98%80")],
+)  # fmt: skip
+def test_queries_of_links_are_in_the_charset_of_their_page(charset: str, header: str, query: str) -> None:
+    """As a browser sends them: the server of a page in Shift_JIS looks for nothing else."""
+    html = f"<meta charset={charset}><a href='/表?q=表日&amp;e=&#128512;#表'>日の表、表の日</a>".encode(charset)
+    assert find_links(PageSource(URL, html, header)).pages == (f"http://a.example/%E8%A1%A8?{query}",)
+    ascii_only = f"<meta charset={charset}><a href='?q=&#34920;&#26085;&e=&#128512;'>go</a>".encode()
+    found = find_links(PageSource(URL, ascii_only)).pages[0].partition("?")[2]
+    assert found == query
 
 
 def test_frames_are_followed() -> None:
