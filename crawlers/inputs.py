@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from typing import TypeVar
 
 import fsspec
 import msgspec
@@ -28,6 +29,9 @@ _LONGEST_SHOWN = 200
 _CREDENTIALS = "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment name them, or a profile by AWS_PROFILE"
 _DEEPEST_LIST = 8
 _IN_FLIGHT = 32
+
+
+T = TypeVar("T")
 
 
 class InputError(Exception):
@@ -59,7 +63,7 @@ def list_archives(patterns: Iterable[str], sized: bool = True) -> list[Input]:
         for url, size in _expand(pattern, (), sized):
             if extract := _EXTRACT.search(url):
                 raise NoResponses(_WHAT_EXTRACTS_ARE[extract[1].lower()].format(shown(url)))
-            found.setdefault(url, Input(url, size))
+            found.setdefault(place_of(url), Input(url, size))
     if not found:
         raise InputError("no input given: name at least one .warc, .warc.gz, .warc.zst or .arc.gz file")
     return list(found.values())
@@ -72,13 +76,27 @@ def named_archives(patterns: Sequence[str]) -> list[str]:
 
 def list_files(patterns: Iterable[str]) -> list[str]:
     """The files that paths, globs and URLs name, in the order given, each once. Raises `InputError` as above."""
-    return list(dict.fromkeys(url for pattern in patterns for url, _ in _matches(pattern, "file")))
+    return list(_once((url, url) for pattern in patterns for url, _ in _matches(pattern, "file")))
 
 
 def list_sized(patterns: Iterable[str], sized: bool = True) -> list[Input]:
     """The same with their sizes, `sized` as above. Raises `InputError` as above."""
     found = (match for pattern in patterns for match in _matches(pattern, "list", sized))
-    return list({url: Input(url, size) for url, size in found}.values())
+    return list(_once((url, Input(url, size)) for url, size in found))
+
+
+def place_of(url: str) -> str:
+    """What all names of an input have in common: of a file its path without links, else its address."""
+    path = url.removeprefix("file://")
+    return url if "://" in path else os.path.realpath(path)
+
+
+def _once(named: Iterable[tuple[str, T]]) -> Iterable[T]:
+    """In the order given, of those with several names the first."""
+    found: dict[str, T] = {}
+    for url, item in named:
+        found.setdefault(place_of(url), item)
+    return found.values()
 
 
 def shown(name: str) -> str:

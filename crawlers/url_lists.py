@@ -1,8 +1,11 @@
 """Lists of image addresses and captions, as LAION, DataComp and COYO publish them: parquet, CSV or JSON lines."""
 
+import codecs
 import csv
 import gzip
 import io
+import itertools
+import math
 import zlib
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal
@@ -19,9 +22,11 @@ from schemas.settings import Settings
 URL_COLUMNS = ("url", "image_url", "img_url", "image_link", "link")
 CAPTION_COLUMNS = ("caption", "text", "top_caption", "alt_text", "alt", "description", "title")
 _SUFFIXES = (".parquet", ".csv", ".tsv", ".jsonl", ".ndjson")
+_BEYOND = "\n"  # what a row of CSV has beyond its columns; no column is called so
 _BATCH = 10_000
 _MAX_FIELD = 1 << 20
 _MAX_LINE = 16 << 20  # characters or bytes; of a longer one the rest is passed over
+_HEAD = 100  # lines of JSON that tell which columns there are: one may lack a field, or be damaged
 
 
 class ListSettings(Settings, frozen=True):
@@ -64,11 +69,18 @@ class Columns(msgspec.Struct, frozen=True):
 def find_columns(name: str, settings: ListSettings) -> Columns:
     """The columns of a list, from its head alone. Raises `InputError` that names those it has."""
     found = columns_of(name)
-    url = _pick(name, found, settings.url_column, URL_COLUMNS, "address", "lists.url_column")
-    caption = _pick(name, found, settings.caption_column, CAPTION_COLUMNS, "caption", "lists.caption_column")
+    url = _pick(name, found, settings.url_column, URL_COLUMNS, "address", "lists.read.url_column")
+    caption = _pick(name, found, settings.caption_column, CAPTION_COLUMNS, "caption", "lists.read.caption_column")
     if missing := [column for column in settings.keep_columns if column not in found]:
         raise InputError(f"{name} has no column {missing[0]}; it has {shown(', '.join(found))}")
+    require_single(name, found, [url, caption, *settings.keep_columns])
     return Columns(url, caption, settings.keep_columns)
+
+
+def require_single(name: str, found: Sequence[str], wanted: Sequence[str]) -> None:
+    """Raises `InputError` where a list has a wanted column several times: nothing says which is meant."""
+    if several := [column for column in wanted if found.count(column) > 1]:
+        raise InputError(f"{name} has {found.count(several[0])} columns {several[0]}: rename all but one")
 
 
 def is_list(name: str) -> bool:
@@ -115,8 +127,13 @@ def text_of(value: Any) -> str:
         case None:
             return ""
         case str():
-            value.encode()  # half a surrogate pair can be written nowhere
+            try:
+                value.encode()
+            except UnicodeEncodeError:  # half a surrogate pair can be written nowhere, nor what was no UTF-8
+                raise ValueError("text that is no UTF-8") from None
             return value
+        case float() if math.isnan(value):  # what tables have in place of nothing
+            return ""
         case bytes():
             return value.decode()
         case int() | float():
@@ -140,9 +157,8 @@ def _records(name: str, wanted: Sequence[str]) -> Iterator[Sequence[Any] | BadRo
             case "csv" | "tsv" as kind:
                 yield from _csv_records(_csv(file, kind), wanted)
             case _:
-                for line in _lines(file):
-                    if line.strip():
-                        yield _json_record(line, wanted)
+                for record in map(_json_object, _json_lines(file)):
+                    yield record if isinstance(record, BadRow) else [record.get(column) for column in wanted]
 
 
 class _Storage:
@@ -200,17 +216,37 @@ def _csv_records(reader: "csv.DictReader[str]", wanted: Sequence[str]) -> Iterat
             continue
         if record is None:
             return
+        if any(record.get(_BEYOND, ())):  # a comma that was not quoted: nobody knows to which field the rest belongs
+            yield BadRow(f"more fields than the {len(reader.fieldnames or ())} columns")
+            continue
         yield [record.get(column) for column in wanted]
 
 
-def _json_record(line: bytes, wanted: Sequence[str]) -> Sequence[Any] | BadRow:
+def _json_lines(file: Any) -> Iterator[bytes]:
+    """Those in which something stands, without a mark of UTF-8 before the first."""
+    for number, line in enumerate(_lines(file)):
+        line = line if number else line.removeprefix(codecs.BOM_UTF8)
+        if line.strip():
+            yield line
+
+
+def _json_object(line: bytes) -> dict[str, Any] | BadRow:
     try:
         record = msgspec.json.decode(line)
     except (ValueError, RecursionError) as error:  # msgspec's own among them
         return BadRow(str(error)[:200])
     if not isinstance(record, dict):
         return BadRow(f"a line is no object: {line[:80]!r}")
-    return [record.get(column) for column in wanted]
+    return record
+
+
+def _json_names(file: Any) -> list[str]:
+    """Raises `ValueError` where none of the first lines can be read."""
+    records = [_json_object(line) for line in itertools.islice(_json_lines(file), _HEAD)]
+    good = [record for record in records if not isinstance(record, BadRow)]
+    if not good and (fault := next((record.fault for record in records if isinstance(record, BadRow)), "")):
+        raise ValueError(fault)
+    return list(dict.fromkeys(name for record in good for name in record))
 
 
 def _lines(file: Any) -> Iterator[Any]:
@@ -224,20 +260,23 @@ def _lines(file: Any) -> Iterator[Any]:
 
 def _column_names(name: str) -> list[str]:
     with fsspec.open(name, "rb", compression="infer") as file:
+        if file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+            raise ValueError("it is UTF-16, and a list is UTF-8")
+        file.seek(0)
         match _bare(name).rpartition(".")[2]:
             case "parquet":
                 return list(pq.ParquetFile(file).schema_arrow.names)
             case "csv" | "tsv" as kind:
                 return list(_csv(file, kind).fieldnames or ())
             case _:
-                first = msgspec.json.decode(file.readline(_MAX_LINE) or b"{}")
-                return list(first) if isinstance(first, dict) else []
+                return _json_names(file)
 
 
 def _csv(file: Any, kind: str) -> "csv.DictReader[str]":
     csv.field_size_limit(_MAX_FIELD)
-    lines = io.TextIOWrapper(file, "utf-8-sig", errors="replace", newline="")
-    return csv.DictReader(_lines(lines), delimiter="\t" if kind == "tsv" else ",")
+    lines = _lines(io.TextIOWrapper(file, "utf-8-sig", errors="surrogateescape", newline=""))
+    written = itertools.dropwhile(lambda line: not line.strip(), lines)  # names stand in the first that is not empty
+    return csv.DictReader(written, restkey=_BEYOND, delimiter="\t" if kind == "tsv" else ",")
 
 
 def _pick(name: str, found: Sequence[str], asked: str, known: Sequence[str], what: str, setting: str) -> str:
@@ -245,7 +284,7 @@ def _pick(name: str, found: Sequence[str], asked: str, known: Sequence[str], wha
         if asked not in found:
             raise InputError(f"{name} has no column {asked}; it has {shown(', '.join(found)) if found else 'none'}")
         return asked
-    by_name = {column.lower(): column for column in reversed(found)}
+    by_name = {column.strip().lower(): column for column in reversed(found)}
     for column in known:
         if column in by_name:
             return by_name[column]

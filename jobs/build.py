@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 
 import msgspec
 
-from crawlers.inputs import InputError
+from crawlers.inputs import InputError, place_of
 from jobs.config import BuildConfig
 from jobs.dataset.append import aside, clear, history, is_appending, publish
 from jobs.dataset.cards.write import refresh_cards
@@ -192,17 +192,18 @@ def _append(
     denied, number = add_to_deny_list(store, deny), len(history(store, dataset))
     shown.prepare("listing the inputs")
     there, part = known_inputs(store, dataset), aside(store)
+    places = set(map(place_of, there))
     if is_appending(store) and planned(part) < number:  # it was published, and killed while it was cleared away
         clear(store)
     if is_appending(store):
-        plan = make_plan(part, inputs, recipe, videos=videos, leave_out=there, robots=robots)
+        plan = make_plan(part, inputs, recipe, videos=videos, leave_out=places, robots=robots)
     else:
         if not inputs and not videos and may_be_none:
             return dataset
         if not inputs and not videos:
             raise InputError(f"nothing is being added to {output}: name what to add by --input")
         named = named_inputs(inputs, videos)
-        if already := [url for url in named if url in there]:
+        if already := [url for url in named if place_of(url) in places]:
             logger.warning(
                 "%d of %d inputs, such as %s, are in %s already", len(already), len(named), already[0], output
             )
@@ -210,7 +211,7 @@ def _append(
             logger.warning("nothing to add")
             return dataset
         onto = look_at(store, dataset, changed, there)
-        plan = make_plan(part, inputs, recipe, videos=videos, onto=onto, leave_out=there, robots=robots)
+        plan = make_plan(part, inputs, recipe, videos=videos, onto=onto, leave_out=places, robots=robots)
     add_to_deny_list(part, denied.lines)
     return _added(store, plan, recipe, engine, shown, status_port)
 
@@ -302,10 +303,11 @@ def begin_retry(store: Store, recipe: Recipe, retry: bool) -> None:
 def _tell_of_new(store: Store, dataset: Dataset, inputs: Sequence[str], videos: Sequence[str]) -> None:
     """Of inputs that are named for a dataset which stays without them."""
     try:
-        named, there = named_inputs(inputs, videos) if inputs or videos else [], known_inputs(store, dataset)
+        named = named_inputs(inputs, videos) if inputs or videos else []
     except InputError:  # they may have vanished since
         return
-    if new := [url for url in named if url not in there]:
+    there = set(map(place_of, known_inputs(store, dataset))) if named else set()
+    if new := [url for url in named if place_of(url) not in there]:
         logger.warning("%d inputs, such as %s, are not in it: --append adds them", len(new), new[0])
 
 

@@ -15,9 +15,12 @@ def told(error: Exception, command: str) -> tuple[str, int] | None:
     if isinstance(error, ImportError):
         return _missing(error, command)
     from schemas.shards import DamagedShard  # not before it is needed: it brings pyarrow
+    from schemas.storage import BadAddress
 
     if isinstance(error, DamagedShard):
         return str(error), 1
+    if isinstance(error, BadAddress):
+        return str(error), 2
     return None
 
 

@@ -128,6 +128,10 @@ class BuildConfig(Settings, frozen=True):
     caption_with: tuple[OwnModel, ...] = ()
     """Captioners of yours, for pairs and clips: each adds a caption candidate with its name as the source."""
 
+    def __post_init__(self) -> None:
+        if not self.kinds:
+            raise ValueError("kinds is empty: name interleaved, pairs or clips")
+
 
 def warc_settings(config: BuildConfig) -> WarcSettings:
     """What is read from archives for the kinds of a build."""

@@ -160,6 +160,7 @@ def recoded(frame: VideoFrame, width: int, height: int) -> VideoFrame:
         dst_colorspace=Colorspace.ITU601,
         dst_color_range=ColorRange.MPEG,
         interpolation=Interpolation.AREA if colors.is_plain else _EXACT,
+        threads=1,  # else each frame has as many as the machine has CPUs, for as long as it is held
     )
 
 
@@ -177,7 +178,7 @@ def _shown(frame: VideoFrame, width: int, height: int, interpolation: Interpolat
         width, height = height, width
     source = _source(colors)
     rgb = frame.reformat(
-        width, height, "rgb24", **source, dst_colorspace=colors.matrix, interpolation=interpolation
+        width, height, "rgb24", **source, dst_colorspace=colors.matrix, interpolation=interpolation, threads=1
     ).to_ndarray()
     rgb = rgb.astype(np.uint8, copy=False)
     return turn.of(rgb if colors.is_usual else _to_srgb(rgb, colors))

@@ -16,6 +16,8 @@ _TYPES = {
     "int": "a whole number", "float": "a number", "str": "a text", "bool": "true or false", "null": "null",
     "object": "a group of settings", "array": "a list",
 }  # fmt: skip
+#: Into how many parts work may be cut: their numbers are in names of files and keys, and each is a task.
+_MOST_PARTS = 100_000
 #: Numbers that may be below zero although their defaults are not.
 _SIGNED = frozenset(("seed", "length_penalty"))
 #: Shares and probabilities whose names do not say so.
@@ -36,7 +38,7 @@ def refused(message: str, kind: type[msgspec.Struct]) -> str:
     name = place or "the settings"
     if other := _OTHER_TYPE.fullmatch(what):
         return f"{name}: {_in_words(other[1])} is wanted, not {_in_words(other[2])}"
-    if (no_value := _NO_VALUE.fullmatch(what)) and (field := dict(_fields(kind)).get(place)):
+    if (no_value := _NO_VALUE.fullmatch(what)) and (field := dict(_fields(kind)).get(place.partition("[")[0])):
         return f"{name} cannot be {no_value[1]}; it is one of {', '.join(map(str, _values(field)))}"
     return f"{name}: {what}"
 
@@ -60,6 +62,8 @@ def out_of_range(settings: msgspec.Struct, path: str = "") -> str:
         elif isinstance(value, int | float) and _is_number(field.default) and field.name not in _SIGNED:
             if value < 0 <= field.default:
                 return f"{name} is {value}, and cannot be below 0"
+            if value > _MOST_PARTS and field.name in ("partitions", "buckets"):
+                return f"{name} is {value}, and cannot be above {_MOST_PARTS:,}"
             if value > 1 and _is_share(field.name):
                 return f"{name} is {value}, and cannot be above 1"
     return _crossed(settings, path)

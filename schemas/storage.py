@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from glob import has_magic
 from typing import IO, Concatenate, ParamSpec, TypeVar, cast
 
 from fsspec import AbstractFileSystem
@@ -37,7 +38,7 @@ def _lost_as_os_error(method: Callable[Concatenate["Store", P], R]) -> Callable[
     def wrapped(self: "Store", *args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return method(self, *args, **kwargs)
-        except (OSError, *CODE_ERRORS):
+        except (OSError, BadAddress, *CODE_ERRORS):
             raise
         except Exception as error:
             raise OSError(f"{self.url}: {type(error).__name__}: {error}") from error
@@ -45,10 +46,15 @@ def _lost_as_os_error(method: Callable[Concatenate["Store", P], R]) -> Callable[
     return cast(Callable[Concatenate["Store", P], R], wrapped)
 
 
+class BadAddress(ValueError):
+    """Nothing can be written to the address of a folder."""
+
+
 class Store:
     """A folder: local, or any fsspec URL (`s3://`, `memory://`, ...). Names are relative to it.
 
-    A store that fails raises `OSError`, whatever client is behind it.
+    A store that fails raises `OSError`, whatever client is behind it; an address to which nothing can be written,
+    `BadAddress`.
     """
 
     def __init__(self, url: str) -> None:
@@ -81,6 +87,8 @@ class Store:
         return cast(IO[bytes], self.fs.open(self.path(name), "wb"))
 
     def _make_folder_of(self, name: str) -> None:
+        if not self.is_local and has_magic(self.root):  # clients take it for a pattern where they copy and delete
+            raise BadAddress(f"{self.url}: nothing can be written to a store where *, ? or [ is in the address")
         folder = posixpath.dirname(self.path(name))
         if self._has_objects:  # a folder is a part of names there, and a bucket is asked for once
             folder = folder.partition("/")[0]

@@ -87,7 +87,7 @@ def run(arguments: argparse.Namespace) -> int:
         from jobs.settings_files import read_lines
 
         engine = engine_of(arguments)
-        kinds = [f"kinds=[{arguments.kinds}]"] if arguments.kinds else []
+        kinds = [f"kinds=[{arguments.kinds}]"] if arguments.kinds is not None else []
         media = [f"media.from_build={arguments.media_from!r}"] if arguments.media_from else []
         limit = [f"limit={arguments.limit}"] if arguments.limit else []
         overrides = [*arguments.set, *kinds, *media, *limit]

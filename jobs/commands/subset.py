@@ -49,5 +49,9 @@ def run(arguments: argparse.Namespace) -> int:
         return fail(f"the storage failed: {error}. What is committed stays, the same command goes on", 1)
     for kind, totals in dataset.kinds.items():
         print(f"{kind}: {totals.samples:,} samples, {totals.shards} shards, {totals.bytes / 1e6:,.1f} MB")
+    if not any(totals.samples for totals in dataset.kinds.values()):
+        why = f"none has a key of {arguments.keys}" if arguments.keys else "the condition holds for none"
+        why += ", and meets the condition" if arguments.keys and arguments.where else ""
+        return fail(f"no sample was chosen: {why}", 1 if arguments.keys else 0)
     print(f"look at it: weft view {arguments.output}")
     return 0

@@ -146,7 +146,7 @@ class Index:
             try:
                 cursor.execute(f"CREATE OR REPLACE TABLE {table} AS {sql}", list(parameters))
             except duckdb.Error as error:
-                raise _explained(error, None) from None
+                raise _explained(error, None, self.tables) from None
 
     def columns(self, table: str) -> list[str]:
         """Names of a table's columns."""
@@ -160,7 +160,7 @@ class Index:
                 found = cursor.execute(sql, list(parameters))
                 rows = found.fetchmany(limit + 1)
             except duckdb.Error as error:
-                raise _explained(error, timeout_s) from None
+                raise _explained(error, timeout_s, self.tables) from None
             return Rows(tuple(column[0] for column in found.description or ()), rows[:limit], len(rows) > limit)
 
     def batches(self, sql: str, parameters: Sequence[Any] = (), size: int = 10_000) -> Iterator[pa.RecordBatch]:
@@ -170,7 +170,7 @@ class Index:
             try:
                 yield from cursor.sql(sql, params=list(parameters)).to_arrow_reader(size)
             except duckdb.Error as error:
-                raise _explained(error, None) from None
+                raise _explained(error, None, self.tables) from None
 
     def table(self, sql: str, parameters: Sequence[Any] = ()) -> pa.Table:
         """The whole answer, in memory; one without rows has its columns all the same. Raises `QueryError`."""
@@ -179,7 +179,7 @@ class Index:
             try:
                 return cursor.sql(sql, params=list(parameters)).to_arrow_table()
             except duckdb.Error as error:
-                raise _explained(error, None) from None
+                raise _explained(error, None, self.tables) from None
 
     def close(self) -> None:
         """Ends the queries that run, then the database."""
@@ -253,9 +253,11 @@ def _only_reading(cursor: duckdb.DuckDBPyConnection, sql: str) -> None:
         raise QueryError("one SELECT is wanted: the dataset is only read")
 
 
-def _explained(error: duckdb.Error, timeout_s: float | None) -> QueryError:
+def _explained(error: duckdb.Error, timeout_s: float | None, tables: Sequence[str] = ()) -> QueryError:
     if isinstance(error, duckdb.InterruptException):
         return QueryError(f"took longer than {timeout_s:g} s" if timeout_s else "took too long")
     if said := storage_said(error):
         return StorageError(said)
-    return QueryError(str(error))
+    is_unknown = isinstance(error, duckdb.CatalogException) and "Table with name" in str(error)
+    there = f"\n\nThe tables that are there: {', '.join(tables)}" if is_unknown and tables else ""
+    return QueryError(f"{error}{there}")

@@ -7,7 +7,7 @@ from typing import Literal
 
 import msgspec
 
-from crawlers.inputs import Input, InputError, list_archives, list_files, list_sized, shown
+from crawlers.inputs import Input, InputError, list_archives, list_files, list_sized, place_of, shown
 from jobs.config import BuildConfig
 from jobs.phases.own_steps import OwnCode
 from jobs.phases.recipe import Recipe
@@ -197,7 +197,8 @@ def make_plan(
     leave_out: Collection[str] = (),
     robots: Sequence[str] = (),
 ) -> Plan:
-    """The plan of this output: the one that lies there, or a new one, of all inputs but those that are to be left out.
+    """The plan of this output: the one that lies there, or a new one, of all inputs but those to leave out, by their
+    places.
 
     Raises `SettingsError` when the output belongs to a build with other settings or other code, `InputError` when a
     pattern matches nothing.
@@ -206,7 +207,7 @@ def make_plan(
         _require_same(store, plan, recipe)
         if patterns:
             inputs = _list_inputs(patterns, source, sized=False)
-            _tell_of_new(plan, [item.url for item in inputs if item.url not in leave_out])
+            _tell_of_new(plan, [item.url for item in inputs if place_of(item.url) not in leave_out])
         if robots and [item.url for item in list_archives(robots, sized=False)] != [one.url for one in plan.robots]:
             raise InputError(f"{store.url} was begun with other archives of robots.txt captures: leave --robots out")
         return plan
@@ -227,11 +228,11 @@ def new_plan(
     leave_out: Collection[str] = (),
     robots: Sequence[str] = (),
 ) -> Plan:
-    """What would be done, of all inputs but those that are to be left out. Raises `InputError`."""
+    """What would be done, of all inputs but those to leave out, by their places. Raises `InputError`."""
     config = recipe.config
-    video_lists = [Input(url, -1) for url in list_files(videos) if url not in leave_out]
+    video_lists = [Input(url, -1) for url in list_files(videos) if place_of(url) not in leave_out]
     inputs = _list_inputs(patterns, source) if patterns or not video_lists else []
-    inputs = _trial([item for item in inputs if item.url not in leave_out], config.limit)
+    inputs = _trial([item for item in inputs if place_of(item.url) not in leave_out], config.limit)
     total = sum(max(0, item.size) for item in inputs) + _BYTES_A_VIDEO_LIST * len(video_lists)
     partitions = config.partitions or min(_MAX_PARTITIONS, max(1, math.ceil(total / _BYTES_A_PARTITION[source])))
     least = onto.samples // _SAMPLES_A_BUCKET if onto is not None else 0
@@ -321,8 +322,8 @@ def _tell_of_new(plan: Plan, inputs: Sequence[str]) -> None:
 
     Raises `InputError` where they were to be added: they would be taken for added.
     """
-    known = {item.url for item in plan.inputs}
-    new = [url for url in inputs if url not in known]
+    known = {place_of(item.url) for item in plan.inputs}
+    new = [url for url in inputs if place_of(url) not in known]
     if new and plan.onto is not None:
         raise InputError(
             f"an append of {len(plan.inputs)} other inputs is unfinished: finish it first, by --append "

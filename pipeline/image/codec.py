@@ -102,6 +102,8 @@ def decode(
     source = data if stripped.data is None else stripped.data
     with open_image(source) as header:
         original_format = header.format or ""
+        if original_format == "TIFF" and header.mode in ("I", "F"):
+            raise Drop("unsupported_format", "TIFF of measurements: what of them is white it does not say")
         width, height = header.size
         orientation = _orientation(header, stripped.exif)
         if orientation in _SIDEWAYS:

@@ -60,7 +60,7 @@ def scan_frames(data: bytes, index: VideoIndex, settings: SceneSettings = SceneS
 
 def small(frame: av.VideoFrame) -> NDArray[np.int16]:
     """Y, U and V of a frame, shape (3, 36, 64)."""
-    reduced = frame.reformat(_WIDTH, _HEIGHT, "yuv444p", interpolation=Interpolation.FAST_BILINEAR)
+    reduced = frame.reformat(_WIDTH, _HEIGHT, "yuv444p", interpolation=Interpolation.FAST_BILINEAR, threads=1)
     return reduced.to_ndarray().astype(np.int16)
 
 

@@ -7,7 +7,16 @@ from pathlib import Path
 import fsspec
 import pytest
 
-from crawlers.inputs import COMMON_CRAWL, Input, InputError, NoResponses, _beside, list_archives
+from crawlers.inputs import (
+    COMMON_CRAWL,
+    Input,
+    InputError,
+    NoResponses,
+    _beside,
+    list_archives,
+    list_files,
+    list_sized,
+)
 from tests.crawlers.conftest import Site
 
 
@@ -53,6 +62,15 @@ def test_a_double_star_looks_into_folders(folder: Path) -> None:
 def test_archives_come_in_the_order_given_each_once(folder: Path) -> None:
     found = list_archives([str(folder / "b.warc.gz"), f"{folder}/*.warc.gz", str(folder / "b.warc.gz")])
     assert names(found) == ["b.warc.gz", "a.warc.gz"]
+
+
+def test_a_file_that_is_named_in_several_ways_is_one(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+    (folder / "link.warc.gz").symlink_to("a.warc.gz")
+    named = ["./a.warc.gz", "a.warc.gz", f"file://{folder}/a.warc.gz", "deep/../a.warc.gz", "link.warc.gz"]
+    assert [item.url for item in list_archives(named)] == ["./a.warc.gz"]
+    assert [item.url for item in list_sized(named)] == ["./a.warc.gz"]
+    assert list_files(named) == ["./a.warc.gz"]
 
 
 @pytest.mark.parametrize(

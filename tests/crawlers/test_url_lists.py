@@ -8,6 +8,9 @@ import pytest
 
 from crawlers.inputs import InputError
 from crawlers.url_lists import Columns, ListSettings, Row, find_columns, read_rows
+from jobs.config import BuildConfig
+from jobs.kinds.clips.take import check_list
+from schemas.settings import load_settings
 
 ROWS = [("http://a.example/1.jpg", "A barn, red"), ("http://a.example/2.jpg", 'A "boat"'), ("", "")]
 
@@ -48,8 +51,12 @@ def test_gzip_named_columns_and_others_handed_through(tmp_path: Path) -> None:
 
 def test_a_missing_column_is_told_with_those_there_are(tmp_path: Path) -> None:
     path = written(tmp_path / "list.csv", "where", "text")
-    with pytest.raises(InputError, match=r"no column for the address .* it has where, text, n: name it with --set"):
+    with pytest.raises(
+        InputError, match=r"no column for the address .* it has where, text, n: name it with --set"
+    ) as told:
         find_columns(str(path), ListSettings())
+    setting = str(told.value).rpartition("--set ")[2].removesuffix("...")
+    load_settings(BuildConfig, overrides=[f"{setting}where"])
     with pytest.raises(InputError, match="no column nothing; it has where, text, n"):
         find_columns(str(path), ListSettings(url_column="nothing"))
 
@@ -100,3 +107,52 @@ def test_a_storage_that_fails_below_a_parquet_list_is_tried_again(
 
 def failing(*_: object) -> bytes:
     raise OSError("no route to the store")
+
+
+def read(path: Path, data: bytes) -> list[tuple[str, str]]:
+    """Of each row caption and fault."""
+    path.write_bytes(data)
+    return [(row.caption, row.fault) for row in read_rows(str(path), find_columns(str(path), ListSettings()))]
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("a.jsonl", b'\xef\xbb\xbf{"url": "http://a.example/", "text": "x"}\r\n'),
+        ("a.jsonl", b'\n\n{"url": "http://a.example/", "text": "x"}\n'),
+        ("a.csv", b"\r\n\r\nurl,text\r\nhttp://a.example/,x\r\n"),
+        ("a.csv", b"\xef\xbb\xbfurl, text\nhttp://a.example/,x,,\n"),
+    ],
+)
+def test_what_editors_put_before_a_list_and_behind_its_rows_is_no_part_of_it(
+    tmp_path: Path, name: str, data: bytes
+) -> None:
+    assert read(tmp_path / name, data) == [("x", "")]
+
+
+def test_a_first_line_of_json_that_lacks_a_field_or_is_damaged_costs_itself(tmp_path: Path) -> None:
+    lines = [b'{"url": "http://a.example/1"}', b'{"url": NaN}', b'{"text": "x", "url": "http://a.example/2"}']
+    rows = read(tmp_path / "a.jsonl", b"\n".join(lines))
+    assert [caption for caption, _ in rows] == ["", "", "x"]
+    assert "malformed" in rows[1][1]
+
+
+def test_a_row_that_has_other_letters_or_more_fields_is_no_caption_cut_short(tmp_path: Path) -> None:
+    rows = read(tmp_path / "a.csv", b"url,text\nhttp://a.example/,caf\xe9\nhttp://a.example/,Paris, in rain\nx,y\n")
+    assert rows == [("", "text that is no UTF-8"), ("", "more fields than the 2 columns"), ("y", "")]
+
+
+def test_a_caption_that_a_table_has_as_nan_is_none(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"url": ["http://a.example/"], "caption": [float("nan")]}), path)
+    assert [row.caption for row in read_rows(str(path), find_columns(str(path), ListSettings()))] == [""]
+
+
+def test_a_column_that_is_there_twice_and_utf_16_are_told(tmp_path: Path) -> None:
+    path, twice = tmp_path / "a.parquet", ["url", "caption", "url"]
+    pq.write_table(pa.table([pa.array(["x"])] * 3, names=twice), path)
+    for told in (find_columns, lambda name, _: check_list(name)):
+        with pytest.raises(InputError, match="2 columns url: rename all but one"):
+            told(str(path), ListSettings())
+    with pytest.raises(InputError, match="it is UTF-16, and a list is UTF-8"):
+        read(tmp_path / "a.tsv", "url\ttext\n".encode("utf-16"))

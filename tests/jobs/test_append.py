@@ -92,6 +92,20 @@ def test_the_same_archives_again_are_no_work_and_said_to_be_there(
     assert contents(tmp_path / "out") == before
 
 
+def test_an_archive_under_another_name_is_not_added_again(
+    tmp_path: Path, two: list[Path], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    build("out", ["1.warc.gz"], SMALL, INLINE)
+    before = contents(tmp_path / "out")
+    for named in ("./1.warc.gz", str(two[0]), "out/../1.warc.gz"):
+        append("out", [named], SMALL, INLINE)
+        build("out", [named], SMALL, INLINE)
+    assert contents(tmp_path / "out") == before
+    assert "are not in it" not in caplog.text
+    assert [build.inputs for build in append("out", ["./1.warc.gz", "./2.warc.gz"], SMALL, INLINE).builds] == [1, 1]
+
+
 def test_settings_that_say_what_a_sample_is_must_agree(tmp_path: Path, two: list[Path]) -> None:
     build(str(tmp_path / "out"), [str(two[0])], SMALL, INLINE)
     before = contents(tmp_path / "out")

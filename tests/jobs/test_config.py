@@ -1,3 +1,5 @@
+import re
+
 import msgspec
 import pytest
 
@@ -43,6 +45,21 @@ def test_differences_name_their_paths() -> None:
 def test_nonsense_is_refused_with_its_path() -> None:
     with pytest.raises(SettingsError, match=r"^image\.min_side_px: a whole number is wanted, not a text$"):
         load_config("default", ["image.min_side_px=wide"])
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("kinds=[pairs, foo]", "kinds[1] cannot be 'foo'; it is one of interleaved, pairs, clips"),
+        ("kinds=[]", "kinds is empty: name interleaved, pairs or clips"),
+        ("partitions=1000000", "partitions is 1000000, and cannot be above 100,000"),
+        ("buckets=1000000", "buckets is 1000000, and cannot be above 100,000"),
+        ("media.partitions=1000000", "media.partitions is 1000000, and cannot be above 100,000"),
+    ],
+)
+def test_what_no_build_can_be_made_of_is_refused(override: str, said: str) -> None:
+    with pytest.raises(SettingsError, match=re.escape(said)):
+        load_config("default", [override])
 
 
 def test_a_plan_read_back_has_the_hash_of_the_settings_it_was_made_of() -> None:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from schemas.storage import Store, new_attempt, sync
+from jobs.command_errors import told
+from schemas.storage import BadAddress, Store, new_attempt, sync
 
 
 def test_what_was_put_is_read_back(store: Store) -> None:
@@ -14,6 +15,15 @@ def test_what_was_put_is_read_back(store: Store) -> None:
     assert store.read("a/b/c.json") == b"one"
     assert store.exists("a/b/c.json")
     assert store.size("a/b/c.json") == 3
+
+
+@pytest.mark.parametrize("address", ["memory://out[1]", "memory://o*t", "memory://out?"])
+def test_an_address_that_clients_take_for_a_pattern_is_refused_before_anything_is_written(address: str) -> None:
+    """A build failed there when its first file was to get its name."""
+    for write in (Store(address).put, Store(address).put_if_absent):
+        with pytest.raises(BadAddress, match="nothing can be written to a store where"):
+            write("a", b"x")
+    assert told(BadAddress("said"), "build") == ("said", 2)
 
 
 def test_put_replaces_and_leaves_nothing_else(store: Store) -> None:

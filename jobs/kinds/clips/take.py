@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from crawlers.inputs import InputError
-from crawlers.url_lists import BadRow, columns_of, read_fields, text_of
+from crawlers.url_lists import BadRow, columns_of, read_fields, require_single, text_of
 from jobs.engine.isolation import Isolated
 from jobs.kinds.clips.source import address_of
 from jobs.phases.extract import Wanted
@@ -27,7 +27,7 @@ VIDEOS = {"uid": pa.int64(), "video": pa.binary()}
 _LIST_UIDS = 1 << 62  # above those of pages
 _ADDRESS_FIELDS = ("url", "path")
 _TEXT_FIELDS = ("text", "caption", "txt")
-_OTHER_FIELDS = ("title", "subtitles", "page_url", "licence", "license")
+_FIELDS = (*_ADDRESS_FIELDS, *_TEXT_FIELDS, "title", "subtitles", "page_url", "licence", "license")
 
 
 class TakeVideos:
@@ -68,6 +68,7 @@ def check_list(url: str) -> None:
     found = columns_of(url)
     if not set(_ADDRESS_FIELDS) & set(found):
         raise InputError(f"{url} has no column {' or '.join(_ADDRESS_FIELDS)}; it has {', '.join(found) or 'none'}")
+    require_single(url, found, _FIELDS)
 
 
 def read_video_list(task: Task, recipe: Recipe) -> None:
@@ -95,7 +96,7 @@ VIDEO_LISTS = Phase("video-lists", "video_lists", read_video_list)
 def _videos_of(url: str, index: int, folder: str, tally: Tally) -> Iterator[VideoDraft]:
     """Raises `StepError` where the list is damaged: another try would meet the same."""
     try:
-        for number, row in enumerate(read_fields(url, (*_ADDRESS_FIELDS, *_TEXT_FIELDS, *_OTHER_FIELDS))):
+        for number, row in enumerate(read_fields(url, _FIELDS)):
             tally.saw("video")
             try:
                 yield _listed(row, _LIST_UIDS | index << 40 | number, folder)

@@ -84,6 +84,14 @@ def test_nothing_can_be_written_and_nothing_else_be_read(index: Index, looked_at
     assert parquet.read_bytes() == before
 
 
+def test_a_table_that_is_not_there_is_told_with_those_that_are(index: Index) -> None:
+    with pytest.raises(QueryError, match="The tables that are there: interleaved, pairs, clips, samples, drops"):
+        index.ask("SELECT * FROM images")
+    with pytest.raises(QueryError, match="nonsense") as found:
+        index.ask("SELECT nonsense(1)")
+    assert "tables that are there" not in str(found.value)
+
+
 def test_a_query_that_takes_too_long_is_ended(index: Index) -> None:
     with pytest.raises(QueryError, match=r"longer than 0\.3 s"):
         index.ask("SELECT count(*) FROM range(100000000) a, range(100000) b", timeout_s=0.3)

@@ -80,6 +80,9 @@ def test_wrong_calls_say_what_is_wrong(looked_at: Path, tmp_path: Path, capsys: 
     assert "not empty" in said(str(looked_at), "--where", "true", "-o", str(tmp_path / "full"))
     assert main(["subset", str(looked_at), "--where", "num_words > 5", "-o", out]) == 0
     assert "another subset" in said(str(looked_at), "--where", "num_words > 6", "-o", out)
+    (tmp_path / "keys").write_text("none-such\n")
+    assert main(["subset", str(looked_at), "--keys", str(tmp_path / "keys"), "-o", str(tmp_path / "none")]) == 1
+    assert f"no sample was chosen: none has a key of {tmp_path / 'keys'}" in capsys.readouterr().err
     unfinished = Path(shutil.copytree(looked_at, tmp_path / "copy"))
     (unfinished / "dataset.json").unlink()
     assert "not finished" in said(str(unfinished), "--where", "true", "-o", str(tmp_path / "other"))

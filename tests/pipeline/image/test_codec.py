@@ -121,6 +121,14 @@ def test_a_cmyk_jpeg_is_stored_in_rgb():
     assert opened(decode_image(encoded(picture().convert("CMYK"), "JPEG")).data).mode == "RGB"
 
 
+@pytest.mark.parametrize("values", [np.float32, np.int32])
+def test_a_tiff_of_measurements_has_no_white_and_is_no_picture(values) -> None:
+    """Elevations, say: heights of 0 to 1 became a black picture, those of 32 bits a white one."""
+    with pytest.raises(Drop) as caught:
+        decode_image(encoded(Image.fromarray(np.eye(64).astype(values)), "TIFF"))
+    assert dropped(caught)[0] == "unsupported_format"
+
+
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "I;16"])
 @pytest.mark.parametrize("format", ["keep", "jpg"])
 def test_a_png_of_any_mode_is_read(mode, format):

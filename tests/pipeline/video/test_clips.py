@@ -1,5 +1,7 @@
 import io
 import itertools
+import os
+from pathlib import Path
 
 import av
 import numpy as np
@@ -8,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.video.clips import contact_sheet, cut_video, plan_clips
-from pipeline.video.probe import index_video
-from pipeline.video.scene_cuts import FrameScan
+from pipeline.video.probe import decoded, index_video, open_video
+from pipeline.video.scene_cuts import FrameScan, small
 from pipeline.video.settings import ClipEncoding, ClipRules, ClipSettings
 from schemas.drops import Drop
+from schemas.pictures import recoded, shown
 from tests.pipeline.videos import cuts_of, decode_all, make_video, rotated
 
 SCENES = (80, 100, 60)
@@ -135,3 +138,15 @@ def test_planned_clips_cover_the_video_and_keep_to_the_maximum(lengths: list[flo
 def test_the_index_of_a_clip_begins_at_zero() -> None:
     clip = cut_video(make_video(scenes=SCENES, size=(320, 240)), EACH_SCENE).clips[1]
     assert index_video(clip.data).times_F[0] == 0
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="threads are counted as Linux shows them")
+def test_frames_that_are_held_hold_no_threads() -> None:
+    """Each had one for each CPU; no other could be started, and all videos after one such were lost."""
+    before = len(os.listdir("/proc/self/task"))
+    with open_video(make_video("libx264", "mp4", (30,), (64, 48))) as (container, stream):
+        frames = list(decoded(container, stream))
+    for look in (small, lambda frame: recoded(frame, 32, 24), lambda frame: shown(frame, 32, 24)):
+        for frame in frames:
+            look(frame)
+    assert len(os.listdir("/proc/self/task")) <= before + 5
