@@ -19,6 +19,7 @@ from pipeline.page.elements import (
     HEADINGS,
     MEDIA,
     NEVER_CHROME,
+    PLAYERS,
     ROLES,
     SECTIONS,
     SKIPPED,
@@ -169,8 +170,7 @@ class Walk(MediaOfWalk):
             "math": self._math,
             **dict.fromkeys(("mi", "mn", "mo", "mtext"), self._append_space),  # the symbols of a formula
             "hr": lambda *_: self._flush(),
-            "img": self._image,
-            "amp-img": self._image,
+            **dict.fromkeys(("img", "amp-img", "amp-anim"), self._image),
             "source": self._source,
             "picture": self._picture,
             "/picture": self._picture,
@@ -180,6 +180,9 @@ class Walk(MediaOfWalk):
             "/button": self._close_muted,
             "video": self._open_video,
             "/video": self._close_video,
+            "amp-video": self._open_video,
+            "/amp-video": self._close_video,
+            **dict.fromkeys(PLAYERS, self._embed_player),
             "embed": lambda _, written: self._embed([written]),
         }
 
