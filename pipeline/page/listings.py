@@ -7,6 +7,7 @@ SyntaxHighlighter.
 from selectolax.lexbor import LexborHTMLParser
 
 _SIGNS = (b"blob-code", b"crayon-line", b"syntaxhighlighter")
+_AROUND = 1_000  # bytes before the first table that may name what it is in
 #: Around the whole, and of each line.
 _LISTINGS = (
     ("table.highlight, table.js-file-line-container", "td.blob-code"),
@@ -17,7 +18,8 @@ _LISTINGS = (
 
 def join_lines(tree: LexborHTMLParser, html: bytes) -> None:
     """Tables of lines of code in a parsed page become `<pre>`s, in the language that the element around them names."""
-    if not any(sign in html for sign in _SIGNS):
+    first = html.find(b"<table")
+    if first < 0 or all(html.find(sign, max(0, first - _AROUND)) < 0 for sign in _SIGNS):
         return
     for whole, line in _LISTINGS:
         for table in tree.css(whole):

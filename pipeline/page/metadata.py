@@ -244,9 +244,13 @@ def _marked(markup: Markup, sign: str) -> str:
     """What the elements say that bear an attribute; "" where they differ, as in a list of stories."""
     if sign not in markup.html:
         return ""
-    values = {_value_of(markup, at) for at, written in enumerate(markup.attributes) if written and sign in written}
-    values.discard("")
-    return values.pop() if len(values) == 1 else ""
+    found = ""
+    for at, written in enumerate(markup.attributes):
+        if written and sign in written and (value := _value_of(markup, at)) and value != found:
+            if found:
+                return ""
+            found = value
+    return found
 
 
 def _value_of(markup: Markup, at: int) -> str:
