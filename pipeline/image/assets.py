@@ -69,16 +69,19 @@ _SIZE = re.compile(r"\d{2,5}x\d{0,5}[a-z]?|x\d{2,5}|\d{3,4}(?:px|w)", re.IGNOREC
 #: Part of a name that no other picture is likely to bear: an id or a hash.
 _UNIQUE = re.compile(r"\d{7,}|[0-9a-f]{12,}|(?<![a-z0-9])(?=[a-z]{0,24}\d)[a-z0-9]{18,}", re.IGNORECASE)
 _NUMBERED = re.compile(r"\d{2,4}|v\d")
-#: What services put into a path: IIIF a size at its end, Gatsby a hash of it, Drupal its name, Cloudflare their own.
+#: What services put into a path: IIIF a size at its end, Gatsby a hash of it, Drupal and PrestaShop its name,
+#: Cloudflare their own.
 _SERVICES = (
     re.compile(r"/(?:full|square|max)/[^/]+/!?\d+/(?:default|native|color|gray|bitonal)\.\w+\Z"),
     re.compile(r"(?<=/static/[0-9a-f]{32})/[0-9a-f]{5}/"),
     re.compile(r"/styles/[^/]+/(?:public|private)/"),
     re.compile(r"(?<![^/])cdn-cgi/image/"),
+    re.compile(r"-[a-z]{1,24}_default/"),
 )
 _WIDTHS = re.compile(
     r"(?:^|[/?&,;_$-])(?:w|wid|width|i?mw|imwidth|max-?w(?:idth)?|max|resize|size|sz|sw|fit)[=_:/-](?:fit:)?(\d{2,5})(?!\d)|"
-    r"(?<![\dx])(\d{2,5})x\d{0,5}(?![\dx])|(?<![\w])(\d{2,5})(?:px|w)(?![a-z0-9])|[=/]s(\d{2,4})(?![\da-z])",
+    r"(?<![\dx])(\d{2,5})x\d{0,5}(?![\dx])|(?<![\w])(\d{2,5})(?:px|w)(?![a-z0-9])|[=/]s(\d{2,4})(?![\da-z])|"
+    r"\._(?:[a-z\d]{1,4}_)?(?:s[lsxy]|u[sxy])(\d{2,4})(?=[_,])",
     re.IGNORECASE,
 )
 #: Ends and beginnings of names that copies of one picture bear, but other pictures too: words for sizes, usual widths.

@@ -55,6 +55,8 @@ _NOT_ADDRESSES = frozenset(("", "true", "false", "null", "none", "undefined", "l
 _TEMPLATE = re.compile(r"(?:\{|%7b)(:?)([a-z_]{1,32})(?:\}|%7d)", re.IGNORECASE)
 _DEFAULT_WIDTH = 1024
 _PREVIEW = 100  # pixels; below this width an image is a blurred preview of another
+#: A preview by Wix, which its scripts replace by another size of the picture that stands before it in the address.
+_BLURRED = re.compile(r"(https?://static\.wixstatic\.com/media/[^/?#]+)/v1/[^?#]*?[/,]blur_")
 _IMAGE_PAGE = re.compile(r"[^/]*\.(?:jpe?g|png|webp|gif|avif|svg|tiff?|bmp|jxl|heic)", re.IGNORECASE)
 
 
@@ -76,6 +78,8 @@ def candidates(img: Mapping[str, str | None], sources: list[Mapping[str, str | N
     filled = (fill_template(url, img) for url in dict.fromkeys(ordered))
     resolved = (resolve(base, url) for url in filled if not is_placeholder(url))
     found = tuple(dict.fromkeys(url for url in resolved if url and not is_presigned(url)))
+    if found and (whole := _BLURRED.match(found[0])):
+        found = (whole[1], *found)
     if len(found) > 1 and 0 < told_width(found[0]) < _PREVIEW:
         found = tuple(sorted(found, key=lambda url: 0 < told_width(url) < _PREVIEW))
     return found
@@ -122,11 +126,19 @@ def _single(img: Mapping[str, str | None]) -> Iterator[str]:
     for name in LAZY_URLS:
         if value := img.get(name):
             yield value.strip()
-    for name, value in img.items():
-        if value and name not in LAZY_URLS and name not in _SAYING and _is_address(name, value):
-            yield value.strip()
+    others = [
+        (_smallness(name), value.strip())
+        for name, value in img.items()
+        if value and name not in LAZY_URLS and name not in _SAYING and _is_address(name, value)
+    ]
+    yield from (value for _, value in sorted(others, key=lambda other: other[0]))
     if src := img.get("src"):
         yield src.strip()
+
+
+def _smallness(name: str) -> int:
+    """How small the picture is, by what an attribute is called beside others of the same picture."""
+    return any(word in name for word in ("small", "medium", "thumb")) - any(word in name for word in ("large", "zoom"))
 
 
 def _is_address(name: str, value: str) -> bool:

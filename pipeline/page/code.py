@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from pipeline.page.markup import Markup
 
 _LANGUAGE = re.compile(
-    r'[ "](?:language-|lang-|highlight-source-|highlight-text-|highlight-|brush:[ ]?|sourceCode[ ]|highlight[ ])'
-    r'([A-Za-z][\w+#]{0,19})(?=[ ";])|[ ]data-(?:lang|language)="([A-Za-z][\w+#]{0,19})"'
+    r'[ "](?:language-|lang-|highlight-source-|highlight-text-|highlight-|brush:[ ]?|lang:|src-|sourceCode[ ]|'
+    r'highlight[ ]|hljs[ ])([A-Za-z][\w+#]{0,19})(?=[ ";])|'
+    r'[ ]data-(?:enlighter-)?(?:lang|language)="([A-Za-z][\w+#]{0,19})"'
 )
 #: What stands in the place of a language and is none.
 _NO_LANGUAGES = frozenset(
@@ -15,7 +16,16 @@ _NO_LANGUAGES = frozenset(
     "table line lines numbers copy button raw output unknown undefined null".split()
 )
 _AROUND = 3  # tags before and behind that may name the language
-_NUMBERED = re.compile(r'class="[^"]*(?:line-?_?n|lineno|linenum|gutter|\bln\b|\bhljs-ln)', re.IGNORECASE)
+_LABELS = frozenset(("/span", "/button"))  # a word above the code, or a button that copies it
+_OF_TABLES = frozenset(("td", "tr", "tbody", "table"))
+_MOST_NUMBERS = 3_000  # tags before that may be of the numbers of lines
+#: What the cells of tables are called that part code from the numbers of its lines.
+GUTTERS = frozenset("gutter lineno linenos linenumbers lnt numbers".split())
+OF_LISTINGS = GUTTERS | {"code", "lntd"}
+_LINE = re.compile(
+    r' class="(?:[^"]* )?(?:(?:code|token|highlight|grvsc|source|view)-)?line(?: [^"]*)?"|[ ]data-line="', re.IGNORECASE
+)
+_NUMBERED = re.compile(r'class="[^"]*(?:line-?_?n|lineno|linenum|gutter|\blnt?\b|\bhljs-ln)', re.IGNORECASE)
 
 
 def language_of(markup: Markup, at: int) -> str:
@@ -29,18 +39,47 @@ def language_of(markup: Markup, at: int) -> str:
 
 def _beside(markup: Markup, at: int) -> Iterator[int]:
     yield at
-    for step in (1, -1):
-        for place in range(at + step, at + step * (_AROUND + 1), step):
-            between = place if step > 0 else place + 1
-            tag = markup.tags[place] if 0 < place < len(markup.tags) else None
-            if tag is None or tag[0] == "/" or markup.texts[between].strip():
-                break
+    for place in range(at + 1, at + _AROUND + 1):
+        if not _opens(markup, place) or markup.texts[place].strip():
+            break
+        yield place
+    place, left = at - 1, _AROUND
+    while left and place > 0:
+        if markup.tags[place] == "/td":
+            place = _before_numbers(markup, place)
+        elif markup.tags[place] in _LABELS and f"/{markup.tags[place - 1]}" == markup.tags[place]:
+            place, left = place - 2, left - 1
+            continue
+        if not _opens(markup, place) or markup.texts[place + 1].strip():
+            break
+        if markup.tags[place] not in _OF_TABLES:
             yield place
+            left -= 1
+        place -= 1
+
+
+def _opens(markup: Markup, place: int) -> bool:
+    tag = markup.tags[place] if 0 < place < len(markup.tags) else None
+    return tag is not None and tag[0] != "/"
+
+
+def _before_numbers(markup: Markup, end: int) -> int:
+    """The tag before the cell that ends at `end` if that has the numbers of lines, else `end`."""
+    for place in range(end - 1, max(0, end - _MOST_NUMBERS), -1):
+        if markup.tags[place] == "td":
+            said = "".join(markup.texts[place + 1 : end + 1]).split()
+            return place - 1 if said and all(map(str.isdecimal, said)) else end
+    return end
 
 
 def is_line_number(written: str, text: str) -> bool:
     """Whether an element of code holds the number of its line."""
     return text.strip().isdecimal() and _NUMBERED.search(written) is not None
+
+
+def is_line(written: str) -> bool:
+    """Whether an element of code is one line of it."""
+    return ("line" in written or "Line" in written) and _LINE.search(written) is not None
 
 
 def is_gutter(text: str) -> bool:

@@ -11,11 +11,12 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from itertools import accumulate, islice
 
+from pipeline.image.refs import is_image_page
 from pipeline.page.cards import Cards
 from pipeline.page.elements import CONTENT_TAGS, NARROW, NEVER_CHROME
 from pipeline.page.leaves import Container, Leaf, Media, Text
 from pipeline.page.names import CHROME_NAMES, Names
-from pipeline.page.trim import SENTENCE_ENDS, is_prose, leads_away, leave_out_labels, trim
+from pipeline.page.trim import SENTENCE_ENDS, is_prose, leave_out_labels, trim
 from pipeline.page.verdicts import Verdict, Verdicts
 from pipeline.page.walk import Walk
 from schemas.settings import Settings
@@ -322,7 +323,8 @@ def _leave_out_cards(walk: Walk, verdicts: Verdicts) -> None:
     leading_away = [
         index
         for index, leaf in enumerate(walk.leaves)
-        if verdicts[index] is None and isinstance(leaf, Media) and leaf.kind == "image" and leads_away(leaf)
+        if verdicts[index] is None and isinstance(leaf, Media) and leaf.kind == "image"
+        if leaf.link and not is_image_page(leaf.link)
     ]
     if not leading_away:
         return
@@ -331,7 +333,10 @@ def _leave_out_cards(walk: Walk, verdicts: Verdicts) -> None:
         for leaf, verdict in zip(walk.leaves, verdicts, strict=True)
     ]
     words = list(accumulate((rule is not None for rule in rules), initial=0))
-    links, labels = (list(accumulate((rule == name for rule in rules), initial=0)) for name in ("links", "label"))
+    links, labels = (
+        list(accumulate((rule in names for rule in rules), initial=0))
+        for names in (("links",), ("label", "little_prose"))
+    )
     for index in leading_away:
         for at in islice(upward(walk, walk.leaves[index].container), CARD):
             container = walk.containers[at]
@@ -341,3 +346,5 @@ def _leave_out_cards(walk: Walk, verdicts: Verdicts) -> None:
                 if led_away and words[last] - words[first] == led_away + labels[last] - labels[first]:
                     verdicts[index] = Verdict("links", 1.0, container)
                 break
+            if container.tag == "figure":
+                break  # the words beside it are of no card

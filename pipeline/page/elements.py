@@ -26,6 +26,8 @@ BLOCKS = (
 )
 CELLS = frozenset(("td", "th"))
 MEDIA = frozenset(("img", "amp-img", "picture", "video", "noscript"))
+#: Elements of scripts that become frames, most of them of a video.
+PLAYERS = frozenset(("amp-youtube", "amp-iframe", "lite-youtube", "youtube-video"))
 SECTIONS = frozenset(("article", "main", "section", "body"))
 #: What the texts inside are; others are what their parents are.
 ROLES = {

@@ -30,7 +30,9 @@ _MAX_IN_PICTURE = 10  # images that have its sources, each of which is read for 
 _LEADS = ("og:image", "og:image:url", "og:image:secure_url")
 _VIDEOS = ("og:video:secure_url", "og:video:url", "og:video")
 _SUBTITLES = ("", "subtitles", "captions")
-_LEADING = "a[href], area[href], link[rel], frame, iframe, meta, picture, img, amp-img, figure, video"
+_LEADING = (
+    "a[href], area[href], link[rel], frame, iframe, meta, picture, img, amp-img, amp-anim, figure, video, amp-video"
+)
 _NOT_A_PAGE = ("#", "javascript:", "mailto:", "tel:", "data:")
 #: Links to files that are no pages: not followed. What of them a page shows is found as media.
 _FILES = re.compile(
@@ -91,8 +93,10 @@ class _Links:
             "picture": self._picture,
             "img": self._image,
             "amp-img": self._image,
+            "amp-anim": self._image,
             "figure": self._figure,
             "video": self._video,
+            "amp-video": self._video,
         }
         for node in tree.css(_LEADING):
             actions[node.tag](node, node.attributes)

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 
 from selectolax.lexbor import LexborHTMLParser
 
+from pipeline.page.listings import join_lines
+
 _ATTRIBUTES = re.compile(r' (=?[^ \t\n\f\r>/=]*+)="([^"]*+)"')
 # What has no end ends with the page: nothing is searched for twice.
 _END = r"(?:>|\Z)"
@@ -47,6 +49,7 @@ class Markup:
                     inside.decompose()
         if _EXAMPLE.search(html):
             _escape_examples(tree)
+        join_lines(tree, html)
         self.html = tree.html or ""
         pieces = _TAG.split(self.html)
         self.texts: list[str] = pieces[0::3]

@@ -17,6 +17,7 @@ _SHOWS_NOTHING = re.compile(
     r"recaptcha|/tweet_button|/follow_button|about:blank",
     re.IGNORECASE,
 )
+_ON_YOUTUBE = re.compile(r"[\w-]{6,20}")
 _LINE = 12  # tags that are looked at for words behind a drawing
 _MAX_SOURCES = 100  # of a `<picture>`: each image in it has all of them
 
@@ -56,7 +57,7 @@ class MediaOfWalk(WordsOfWalk):
         if self._video is not None:
             self._video.append(written)
         elif self._in_picture and len(self._sources) < _MAX_SOURCES:
-            self._sources.append(written)
+            self._sources = [*self._sources, written]  # images before it have none of it
 
     def _image(self, _: str, written: str) -> None:
         if self._video is not None:  # shown by browsers that play no video
@@ -125,6 +126,16 @@ class MediaOfWalk(WordsOfWalk):
         if self._video:
             self._embed(self._video)
         self._video = None
+
+    def _embed_player(self, tag: str, written: str) -> None:
+        """An element that a script makes the player of a video: it names the address, or the video on YouTube."""
+        said = read_attributes(written)
+        named = said.get("data-videoid") or said.get("videoid") or said.get("video-id") or ""
+        if "youtube" in tag and _ON_YOUTUBE.fullmatch(named):
+            self._embed([f'{written} src="https://www.youtube.com/embed/{named}"'])
+        else:
+            self._embed([written])
+        self._pass_over(self._markup.end_of(self._at))
 
     def _embed(self, written: list[str]) -> None:
         """A video or frame: its own attributes, and those of its sources. Frames that show nothing are none."""

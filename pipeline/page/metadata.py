@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from pipeline.image.refs import is_placeholder
+from pipeline.page.elements import VOID
 from pipeline.page.markup import Markup, read_attributes, unescape
 from schemas.consent import read_consent
 from schemas.documents import Consent
@@ -32,6 +33,13 @@ _ADDRESS = re.compile(r"https?://", re.IGNORECASE)
 #: Those that nobody means to show: a title may speak of `&lt;b&gt;` or `&nbsp;`.
 _REFERENCE = re.compile(r"&(?:#\d{2,6}|#x[\da-f]{2,5}|amp|quot|apos);", re.IGNORECASE)
 _CONTROLS = re.compile(r"[\x00-\x1f]")
+#: What libraries, archives and newsrooms call these.
+_AUTHORS = ("citation_author", "dc.creator", "dcterms.creator", "parsely-author", "sailthru.author")
+_DATES = tuple(
+    "og:article:published_time citation_publication_date citation_date dc.date.issued dcterms.issued dcterms.created "
+    "dc.date dcterms.date parsely-pub-date sailthru.date pubdate publish-date publication_date".split()
+)
+_LONGEST_MARKED, _MARKED_TAGS = 80, 40  # characters, and tags, of what is marked as an author or a date
 _STATING = ("html", "meta", "link")
 _MAX_MARKED = 12  # images by microdata; more are of a list
 _MAX_BASE = 4_096  # characters, which every relative address of the page would have
@@ -42,7 +50,7 @@ _Stated = list[tuple[str, dict[str, str]]]  # tags that state something, and the
 
 
 class Metadata(msgspec.Struct):
-    """Filled from `<head>`, `rel=license` links and JSON-LD. Absent values are ""."""
+    """Filled from `<head>`, `rel=license` links, JSON-LD and microdata. Absent values are ""."""
 
     base: str
     title: str = ""
@@ -81,8 +89,9 @@ def read_metadata(markup: Markup, url: str) -> Metadata:
     metas = _metas(stated)
     things = list(json_ld(markup.json_ld))
     found.title = _clean(_read_again(_first(metas, "og:title")) or _title(markup))
-    found.author = _clean(_read_again(_author(metas, things)))
-    found.date = _first(metas, "article:published_time", "date") or _string(things, "datePublished")
+    described = things + [entity for thing in things if isinstance(entity := thing.get("mainEntity"), dict)]
+    found.author = _clean(_read_again(_author(metas, described, markup)))
+    found.date = _date(metas, described, markup)
     found.language = next((_language(some) for tag, some in stated if tag == "html"), "")
     found.licence = _licence(stated, things, found.base)
     found.canonical_url = _canonical(stated, url, found.base)
@@ -161,7 +170,7 @@ def json_ld(scripts: list[str]) -> Iterator[dict[str, Any]]:
     """The articles and other things described by JSON-LD scripts; broken scripts say nothing."""
     for script in scripts:
         try:
-            pending = deque([_decoded(script.strip() or "null")])
+            pending = deque([_decoded(_unwrapped(script) or "null")])
         except (msgspec.DecodeError, RecursionError):
             continue
         while pending:
@@ -171,6 +180,16 @@ def json_ld(scripts: list[str]) -> Iterator[dict[str, Any]]:
             elif isinstance(thing, dict):
                 yield thing
                 pending.append(thing.get("@graph"))
+
+
+def _unwrapped(script: str) -> str:
+    """What stands between the signs by which XHTML, and browsers of old, were told what is a script."""
+    script = script.strip()
+    for sign in ("<!--", "//", "/*", "<![CDATA[", "*/"):
+        script = script.removeprefix(sign).lstrip()
+    for sign in (";", "*/", "-->", "]]>", "/*", "//", ";"):
+        script = script.removesuffix(sign).rstrip()
+    return script
 
 
 def _decoded(script: str) -> Any:
@@ -189,6 +208,8 @@ def _name(things: list[dict[str, Any]], name: str) -> str:
     for thing in things:
         value = thing.get(name)
         value = value[0] if isinstance(value, list) and value else value
+        if isinstance(value, dict) and "name" not in value and isinstance(known := value.get("@id"), str):
+            value = next((other for other in things if other.get("@id") == known and "name" in other), value)
         value = value.get("name") if isinstance(value, dict) else value
         if isinstance(value, str) and value:
             return value
@@ -200,10 +221,49 @@ def _language(root: dict[str, str]) -> str:
     return root.get("lang", "").strip() or root.get("xml:lang", "").strip()
 
 
-def _author(metas: dict[str, list[str]], things: list[dict[str, Any]]) -> str:
+def _author(metas: dict[str, list[str]], things: list[dict[str, Any]], markup: Markup) -> str:
     """A name before the address of a profile, which is what Open Graph has in its place."""
-    stated = [_first(metas, "author"), _first(metas, "article:author"), _name(things, "author")]
-    return next((value for value in stated if value and not _ADDRESS.match(value)), next(filter(None, stated), ""))
+    stated = [
+        _first(metas, "author"),
+        _first(metas, "article:author"),
+        _name(things, "author"),
+        _first(metas, *_AUTHORS),
+    ]
+    named = next((value for value in stated if value and not _ADDRESS.match(value)), "")
+    marked = named or _marked(markup, ' itemprop="author"') or _marked(markup, ' rel="author"')
+    return marked or next(filter(None, stated), "")
+
+
+def _date(metas: dict[str, list[str]], things: list[dict[str, Any]], markup: Markup) -> str:
+    stated = _first(metas, "article:published_time", "date") or _string(things, "datePublished")
+    stated = stated or _first(metas, *_DATES)
+    return stated or _marked(markup, ' itemprop="datePublished"') or _marked(markup, ' class="entry-date published')
+
+
+def _marked(markup: Markup, sign: str) -> str:
+    """What the elements say that bear an attribute; "" where they differ, as in a list of stories."""
+    if sign not in markup.html:
+        return ""
+    found = ""
+    for at, written in enumerate(markup.attributes):
+        if written and sign in written and (value := _value_of(markup, at)) and value != found:
+            if found:
+                return ""
+            found = value
+    return found
+
+
+def _value_of(markup: Markup, at: int) -> str:
+    """The value of an item of microdata, or its name: as an attribute says it, or its words if they are few."""
+    end = at if markup.tags[at] in VOID else markup.end_of(at, _MARKED_TAGS)
+    last = min(end, len(markup.tags) - 1)
+    named = (place for place in range(at + 1, last) if ' itemprop="name"' in (markup.attributes[place] or ""))
+    if place := next(named, 0):
+        at, end = place, place if markup.tags[place] in VOID else markup.end_of(place, _MARKED_TAGS)
+    said = read_attributes(markup.attributes[at])
+    text = said.get("content") or said.get("datetime") or unescape("".join(markup.texts[at + 1 : end + 1]))
+    text = _clean(text).removeprefix("By ").removeprefix("by ")
+    return text if len(text) <= _LONGEST_MARKED and not _ADDRESS.match(text) else ""
 
 
 def _read_again(text: str) -> str:

@@ -88,7 +88,7 @@ class Names:
         self.is_hidden = is_hidden and _PANELS.isdisjoint(words)
         self.comments = not COMMENT_NAMES.isdisjoint(words)
         self.strong = not CHROME_NAMES.isdisjoint(words)
-        self.weak = not WEAK_NAMES.isdisjoint(words)
+        self.weak = not WEAK_NAMES.isdisjoint(words - {"tag"} if "img" in words else words)  # an <img> is a tag, too
         self.is_bio = _is_bio(words)
         self.is_flagged = self.is_hidden or self.strong or self.weak or self.comments or self.is_bio
         self.is_drawn = not _DRAWN.isdisjoint(words)

@@ -6,11 +6,11 @@ there were no table.
 
 import re
 
-from pipeline.page.code import is_gutter
+from pipeline.page.code import OF_LISTINGS, is_gutter, is_line, is_line_number
 from pipeline.page.elements import CELLS, HEADINGS
 from pipeline.page.leaves import Container, collapse
 from pipeline.page.markup import Markup
-from pipeline.page.names import is_hidden
+from pipeline.page.names import is_hidden, read_names
 
 CELL_END = "\u2029"  # of a table row, in the text that is read
 
@@ -125,8 +125,15 @@ class RowsOfWalk:
     _buffer: list[str]
     _preformatted: int
     _data_tables: list[Grid | None]
+    _line: int  # so long was the buffer when a line of code began; -1 when none has
 
     def _pass_over(self, end: int) -> None:
+        raise NotImplementedError
+
+    def _flush(self) -> None:
+        raise NotImplementedError
+
+    def _begin(self, tag: str, written: str) -> bool:
         raise NotImplementedError
 
     def _outside_links(self, start: int, end: int) -> int:
@@ -140,6 +147,15 @@ class RowsOfWalk:
             self._data_tables.append(Grid() if is_data_table(self._markup, self._at) else None)
         elif tag in _GROUPS and self._data_tables and (grid := self._data_tables[-1]):
             grid.end_group()
+
+    def _open_cell(self, tag: str, written: str) -> None:
+        """A row is one text; one of code is a line, or all lines beside their numbers."""
+        if self.containers[self._container].tag == "pre":
+            return
+        self._span(written)
+        if self._buffer and read_names(written).is_caption and not self._is_in_data():
+            self._flush()
+        self._begin(tag, written)
 
     def _span(self, written: str) -> None:
         """Notes of the cell that opens how far it reaches."""
@@ -166,6 +182,19 @@ class RowsOfWalk:
             self._buffer.append("\n" if in_code else " ")
         return True
 
+    def _is_passed_over_in_code(self, at: int, written: str) -> bool:
+        """Whether an inline element in code holds the number of a line. One that is a line begins below the last."""
+        if is_line_number(written, self._markup.texts[at + 1]):
+            self._at = at
+            self._pass_over(self._markup.end_of(at))
+            return True
+        if is_line(written):
+            is_behind = (self._markup.tags[at - 1] or "/")[0] == "/"  # another, and not within it
+            if self._buffer and is_behind and (self._buffer[-1][-1:] != "\n" or len(self._buffer) == self._line):
+                self._buffer.append("\n")  # often there is none, and styles part the lines
+            self._line = len(self._buffer)
+        return False
+
     def _fills_cell(self) -> bool:
         """Whether the paragraph that opens here is all that its table cell holds: the row stays one text."""
         tags, at, end = self._markup.tags, self._at, self._markup.end_of(self._at)
@@ -174,7 +203,9 @@ class RowsOfWalk:
         return not self._lengths[at] and not self._lengths[end + 1]
 
     def _is_one_line(self) -> bool:
-        """Whether the element that opens here holds a line of text."""
+        """Whether the element that opens in a cell holds a line of text, and the cell is none of a listing."""
+        if not OF_LISTINGS.isdisjoint(self.containers[self._container].names.words):
+            return False
         end = self._markup.end_of(self._at, _LOOK_AHEAD)
         is_cut = not _LINES.isdisjoint(self._markup.tags[self._at : end])
-        return not is_cut and not any("\n" in text.strip() for text in self._markup.texts[self._at + 1 : end + 1])
+        return not is_cut and "\n" not in "".join(self._markup.texts[self._at + 1 : end + 1]).strip()

@@ -142,9 +142,15 @@ def leave_out_labels(walk: Walk, verdicts: Verdicts) -> None:
     for at in sorted(walk.graphics | {walk.containers[at].parent for at in walk.graphics} - {-1}):
         for index in _second_labels(walk, walk.containers[at]):
             verdicts[index] = verdicts[index] or Verdict("label", 0, walk.containers[at])
+    last, above = 0, Text("", "", "", 0, 0, -1)  # the text before
     for index, leaf in enumerate(walk.leaves):
-        if verdicts[index] is None and isinstance(leaf, Text) and is_label(leaf.text):
+        if not isinstance(leaf, Text):
+            continue
+        if verdicts[index] is None and is_label(leaf.text):
             verdicts[index] = Verdict("label", len(leaf.text))
+        elif leaf.role == "code" and leaf.mark == f"```{above.text.lower()}\n":
+            verdicts[last] = verdicts[last] or Verdict("label", len(above.text))  # the fence says the language
+        last, above = index, leaf
 
 
 def _second_labels(walk: Walk, container: Container) -> list[int]:

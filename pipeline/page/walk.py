@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 from itertools import accumulate, count, islice, takewhile
 
-from pipeline.page.code import is_line_number, language_of
+from pipeline.page.code import language_of
 from pipeline.page.dialogs import leave_out_dialogs
 from pipeline.page.elements import (
     BLOCKS,
@@ -19,6 +19,7 @@ from pipeline.page.elements import (
     HEADINGS,
     MEDIA,
     NEVER_CHROME,
+    PLAYERS,
     ROLES,
     SECTIONS,
     SKIPPED,
@@ -76,7 +77,7 @@ class Walk(MediaOfWalk):
         self._container = 0
         self._figure = -1
         self._buffer: list[str] = []
-        self._blank = 0  # so many parts of it are known to be blank
+        self._blank, self._line = 0, -1  # so many parts of it are known to be blank
         self._articles = 0  # open ones
         self._link_chars = 0
         self._link = ""  # attributes of the open <a>
@@ -124,9 +125,7 @@ class Walk(MediaOfWalk):
                 self._at = at
                 action(tag, written)
                 continue
-            if tag == "span" and written and self._preformatted and is_line_number(written, self._markup.texts[at + 1]):
-                self._at = at
-                self._pass_over(self._markup.end_of(at))
+            if self._preformatted and written and tag in ("span", "code") and self._is_passed_over_in_code(at, written):
                 continue
             if tag == "span" and not text and buffer and written and self._parts_figures(at):
                 buffer.append(" ")
@@ -171,8 +170,7 @@ class Walk(MediaOfWalk):
             "math": self._math,
             **dict.fromkeys(("mi", "mn", "mo", "mtext"), self._append_space),  # the symbols of a formula
             "hr": lambda *_: self._flush(),
-            "img": self._image,
-            "amp-img": self._image,
+            **dict.fromkeys(("img", "amp-img", "amp-anim"), self._image),
             "source": self._source,
             "picture": self._picture,
             "/picture": self._picture,
@@ -182,6 +180,9 @@ class Walk(MediaOfWalk):
             "/button": self._close_muted,
             "video": self._open_video,
             "/video": self._close_video,
+            "amp-video": self._open_video,
+            "/amp-video": self._close_video,
+            **dict.fromkeys(PLAYERS, self._embed_player),
             "embed": lambda _, written: self._embed([written]),
         }
 
@@ -262,11 +263,8 @@ class Walk(MediaOfWalk):
 
     def _open_special(self, tag: str, written: str) -> None:
         """A block of which something is to be remembered."""
-        if tag in CELLS:  # a row is one text
-            self._span(written)
-            if self._buffer and read_names(written).is_caption and not self._is_in_data():
-                self._flush()
-            self._begin(tag, written)
+        if tag in CELLS:
+            self._open_cell(tag, written)
             return
         above = self.containers[self._container]
         if tag == "pre" and above.tag in CELLS and self._is_one_line():
@@ -342,7 +340,8 @@ class Walk(MediaOfWalk):
         self._close(tag, written)
         if tag == "/pre":
             self._preformatted -= 1
-            self._mark = ""
+            if not self._preformatted:
+                self._mark = ""
         elif tag in ("/ul", "/ol"):
             self._lists -= 1
         else:

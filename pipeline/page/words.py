@@ -6,7 +6,7 @@ See `pipeline.page.walk`.
 import re
 from collections.abc import Collection
 
-from pipeline.page.code import is_gutter
+from pipeline.page.code import GUTTERS, is_gutter
 from pipeline.page.elements import HEADINGS
 from pipeline.page.leaves import Leaf, Text
 from pipeline.page.markup import unescape
@@ -58,9 +58,9 @@ class WordsOfWalk(RowsOfWalk):
                 text = text.replace(invisible, "")
         link_chars, self._link_chars = self._link_chars, 0
         self._buffer.clear()
-        self._blank = 0
+        self._blank, self._line = 0, -1
         if self._preformatted:
-            text = "" if is_gutter(text) else text.strip("\n").rstrip()
+            text = "" if self._is_gutter(text) else text.strip("\n").rstrip()
         elif _BREAK in text:
             text = "\n".join(line for line in map(collapse_row, text.split(_BREAK)) if line)
         else:
@@ -69,6 +69,11 @@ class WordsOfWalk(RowsOfWalk):
             role = "caption" if self._caption_of >= 0 else self.containers[self._container].role
             self._append(Text(text, role, self._mark, self._container, link_chars, self._figure))
             self._mark = ""
+
+    def _is_gutter(self, text: str) -> bool:
+        """Whether the code that ends here is the numbers of lines, or, in a cell of such a name, of a single one."""
+        cell = self.containers[self.containers[self._container].parent]
+        return is_gutter(text) or (text.strip().isdecimal() and not GUTTERS.isdisjoint(cell.names.words))
 
     def _append(self, leaf: Leaf) -> None:
         self.leaves.append(leaf)

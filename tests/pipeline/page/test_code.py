@@ -36,10 +36,33 @@ def marks(body):
         "<pre><span class=lineno>1</span>def f(x):\n<span class=lineno>2</span>    if x:\n"
         "<span class='line-number'>3</span>\n<span class='hljs-ln-n'>4</span>        return 1</pre>",
         f"<pre>{LINES}<div class=copied hidden>Copied!</div></pre>",
+        "<pre><code><span class=line>def f(x):</span><span class='line hl'>    if <b>x</b>:</span>"
+        "<span class=line></span><span class=line>        return 1</span></code></pre>",
+        "<pre><code><span class=highlight-line><span class=highlight-line-content>def f(x):</span></span>"
+        "<span class=highlight-line>    if x:</span>\n\n<span data-line=''>        return 1</span></code></pre>",
+        "<table class=lntable><tr><td class=lntd><pre><code><span class=lnt>1\n</span><span class=lnt>2\n</span></pre>"
+        f"<td class=lntd><pre><i class=line>{LINES.replace(chr(10), chr(10) + '</i><i class=line>')}</i></pre></table>",
+        "<figure class=highlight><pre><code><table><tr><td class='gutter gl'><pre class=lineno>1\n2\n3\n4\n</pre>"
+        f"<td class=code><pre>{LINES}\n</pre></table></code></pre></figure>",
+        "<pre><code><table class=hljs-ln><tr><td class=hljs-ln-numbers><div data-line-number=1></div><td>def f(x):"
+        "<tr><td><div></div><td>    if x:\n\n<tr><td><div></div><td>        return 1</table></code></pre>",
+        "<table class='highlight js-file-line-container'><tr><td class=blob-num data-line-number=1><td class=blob-code>"
+        + LINES.replace("\n", "<tr><td class=blob-num><td class='blob-code js-file-line'>") + "</table>",
+        "<table class=crayon-table><tr><td><div class=crayon-num>1</div><td><div class=crayon-line>"
+        + LINES.replace("\n", "</div><div class=crayon-line>").replace("    ", "&nbsp; &nbsp; ") + "</div></table>",
     ],
 )  # fmt: skip
 def test_lines_and_indentation_stay_whatever_draws_them(body):
     assert code(body) == [LINES]
+
+
+def test_code_of_one_line_has_no_number():
+    assert code("<table><tr><td class=gutter><pre>1<br></pre><td class=code><pre>x = 7<br></pre></table>") == ["x = 7"]
+
+
+def test_the_name_of_a_language_above_its_code_is_no_text():
+    shown = draft("<div class=language-js><button>Copy</button><span class=lang>js</span><pre>x()</pre></div>")
+    assert [(block.mark, block.text) for block in shown.texts if block.text in ("js", "x()")] == [("```js\n", "x()")]
 
 
 @pytest.mark.parametrize("text", ["1\n2\n3", "10\n11", "9 10 11"])
@@ -56,6 +79,15 @@ def test_other_numbers_are_code(text):
     "body",
     [
         "<pre><code class='hljs language-python'>x</code></pre>",
+        "<pre><code class='hljs python'>x</code></pre>",
+        "<pre class=EnlighterJSRAW data-enlighter-language=python>x</pre>",
+        "<pre class='lang:python decode:true'>x</pre>",
+        "<pre class='src src-python'>x</pre>",
+        "<figure class='highlight python'><table><tr><td class=gutter><pre>1<br>2</pre>"
+        "<td class=code><pre>x</pre></table>",
+        "<div class=language-python><pre><table><tr><td><pre>1\n2</pre><td><pre>x\ny</pre></table></pre></div>",
+        "<div class='syntaxhighlighter python'><table><tr><td>1<td class=code>"
+        "<div class=container><div class='line number1'>x</div></div></table></div>",
         "<div class='highlight-python notranslate'><div class=highlight><pre>x</pre></div></div>",
         "<div class='highlight highlight-source-python'><pre>x</pre></div>",
         "<pre class='brush: python; toolbar: false'>x</pre>",

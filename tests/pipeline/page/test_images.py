@@ -257,3 +257,50 @@ def test_a_picture_is_one_whatever_element_shows_it(picture):
 def test_a_figure_in_an_aside_that_leads_elsewhere_is_none():
     aside = "<aside><figure><a href=/other><img src=/p.jpg width=700></a></figure></aside>"
     assert not extract(f"<article>{paragraphs(2)}{aside}{paragraphs(2, 2)}</article>").images
+
+
+# --- what scripts put in the place of previews and players
+
+
+def test_the_blurred_preview_of_wix_is_asked_for_whole():
+    whole = "https://static.wixstatic.com/media/1_a~mv2.jpg"
+    preview = f"{whole}/v1/fill/w_147,h_98,al_c,q_80,usm_0.66_1.00_0.01,blur_2,enc_avif,quality_auto/1_a~mv2.jpg"
+    sharp = f"{whole}/v1/fill/w_980,h_653,al_c,q_85/1_a~mv2.jpg"
+    assert shown(f"<wow-image><img src='{preview}'></wow-image>") == [whole]
+    assert shown(f"<img src='{sharp}'>") == [sharp]
+
+
+def test_the_pictures_of_a_shop_and_their_thumbnails_are_one_image_each_the_largest_first():
+    body = """<div><img src=/5-large_default/pump.jpg width=800></div><ul>
+        <li><img data-image-medium-src=/5-medium_default/pump.jpg data-image-large-src=/5-large_default/pump.jpg
+        src=/5-home_default/pump.jpg>
+        <li><img data-image-medium-src=/6-medium_default/pump.jpg data-image-large-src=/6-large_default/pump.jpg
+        src=/6-home_default/pump.jpg></ul>"""
+    assert shown(body) == [f"https://site.example/{number}-large_default/pump.jpg" for number in (5, 6)]
+    body = """<img src=/I/41a._AC_US40_.jpg><div class=imgTagWrapper>
+        <img src=/I/41a._AC_SX425_.jpg data-old-hires=/I/41a._AC_SL1500_.jpg></div>"""
+    assert shown(body) == ["https://site.example/I/41a._AC_SL1500_.jpg"]
+
+
+def test_the_picture_on_the_card_of_another_page_goes_with_its_words():
+    card = """<figure><a href="https://other.example/story"><div><div>The title of a story elsewhere</div>
+        <div>What it says, in a sentence.</div><div class=metadata><span>Other</span></div></div>
+        <div><img src="https://other.example/thumb.jpg"></div></a>{}</figure>"""
+    assert shown(card.format("")) == []
+    assert shown(card.format("<figcaption>The harbour in March</figcaption>")) == ["https://other.example/thumb.jpg"]
+
+
+@pytest.mark.parametrize(
+    ("player", "address"),
+    [
+        ("<amp-youtube data-videoid=lBTCB7yLs8Y></amp-youtube>", "https://www.youtube.com/embed/lBTCB7yLs8Y"),
+        ("<lite-youtube videoid=lBTCB7yLs8Y><a>Play</a></lite-youtube>", "https://www.youtube.com/embed/lBTCB7yLs8Y"),
+        ("<amp-iframe src=https://v.example/embed/1></amp-iframe>", "https://v.example/embed/1"),
+        ("<amp-video poster=p.jpg><source src=/v.mp4></amp-video>", "https://site.example/v.mp4"),
+    ],
+)
+def test_an_element_that_becomes_a_player_is_a_video(player, address):
+    draft = extract(paragraphs(2) + player + paragraphs(2, 2))
+    assert [block.candidates[0] for block in draft.blocks if isinstance(block, VideoRef)] == [address]
+    assert not draft.images
+    assert "Play" not in texts(draft)

@@ -248,3 +248,46 @@ def test_the_base_is_resolved_against_the_page_and_ignored_if_it_leads_nowhere(b
 
 def test_the_first_base_with_an_address_counts():
     assert read("<base target=_blank><base href=/a/><base href=/b/>").base == "https://www.example.co.uk/a/"
+
+
+# --- other ways to state an author and a date
+
+
+@pytest.mark.parametrize(
+    ("before", "behind"),
+    [("//<![CDATA[\n", "\n//]]>"), ("/*<![CDATA[*/", "/*]]>*/"), ("<!--\n", "\n-->"), ("<!--//\n", "//-->"), ("", ";")],
+)
+def test_json_ld_is_read_within_the_signs_that_once_told_scripts_from_text(before, behind):
+    found = read(ld(f'{before}{{"@type": "Article", "author": "Ann Bee", "datePublished": "2024-03-01"}}{behind}'))
+    assert (found.author, found.date, found.says_article) == ("Ann Bee", "2024-03-01", True)
+
+
+def test_the_author_may_be_a_thing_of_its_own_and_the_article_that_of_a_page():
+    graph = [{"author": {"@id": "#ann"}}, {"@id": "#ann", "@type": "Person", "name": "Ann Bee"}]
+    assert read(ld({"@graph": graph})).author == "Ann Bee"
+    assert read(ld({"@type": "WebPage", "mainEntity": {"datePublished": "2024-03-01"}})).date == "2024-03-01"
+
+
+@pytest.mark.parametrize(
+    ("head", "body"),
+    [
+        ("<meta name=citation_author content='Ann Bee'><meta name=citation_publication_date content=2024-03-01>", ""),
+        ("<meta name=DC.creator content='Ann Bee'><meta name=DC.date.issued content=2024-03-01>", ""),
+        ("<meta name=parsely-author content='Ann Bee'><meta name=parsely-pub-date content=2024-03-01>", ""),
+        ("", "<meta itemprop=author content='Ann Bee'><meta itemprop=datePublished content=2024-03-01>"),
+        ("", "<p itemprop=author>By <b itemprop=name>Ann Bee</b></p><i itemprop=datePublished content=2024-03-01>1.3."),
+        (
+            "",
+            "<a rel=author href=/ann><img src=ann.jpg></a><a rel=author href=/ann>Ann Bee</a>"
+            "<time class='entry-date published' datetime=2024-03-01>1 March</time>",
+        ),
+    ],
+)  # fmt: skip
+def test_an_author_and_a_date_are_read_where_libraries_newsrooms_and_microdata_state_them(head, body):
+    found = read(head, body)
+    assert (found.author, found.date) == ("Ann Bee", "2024-03-01")
+
+
+def test_the_authors_of_a_list_of_stories_are_none_of_the_page():
+    found = read(body="<p><a rel=author href=/a>Ann</a><p><a rel=author href=/b>Bob</a><i itemprop=author>" + "x " * 99)
+    assert found.author == ""

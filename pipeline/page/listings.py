@@ -1,0 +1,32 @@
+"""Code that a site lays out as a table with a row, or an element of a cell, for each line: it is one text.
+
+It becomes a `<pre>` before a page is read: on GitHub and in its gists, and by the highlighters Crayon and
+SyntaxHighlighter.
+"""
+
+from selectolax.lexbor import LexborHTMLParser
+
+_SIGNS = (b"blob-code", b"crayon-line", b"syntaxhighlighter")
+_AROUND = 1_000  # bytes before the first table that may name what it is in
+#: Around the whole, and of each line.
+_LISTINGS = (
+    ("table.highlight, table.js-file-line-container", "td.blob-code"),
+    ("table.crayon-table", "div.crayon-line"),
+    ("div.syntaxhighlighter table", "td.code div.line"),
+)
+
+
+def join_lines(tree: LexborHTMLParser, html: bytes) -> None:
+    """Tables of lines of code in a parsed page become `<pre>`s, in the language that the element around them names."""
+    first = html.find(b"<table")
+    if first < 0 or all(html.find(sign, max(0, first - _AROUND)) < 0 for sign in _SIGNS):
+        return
+    for whole, line in _LISTINGS:
+        for table in tree.css(whole):
+            lines = [node.text().strip("\r\n").rstrip() for node in table.css(line)]
+            if lines:
+                pre = tree.create_node("pre")
+                pre.insert_child("\n".join(lines).replace("\u00a0", " "))
+                named = (table.parent.attributes.get("class") or "").split() if table.parent is not None else []
+                pre.attrs["class"] = f"brush: {named[-1]}" if "syntaxhighlighter" in named else "code"
+                table.replace_with(pre)
