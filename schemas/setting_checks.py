@@ -1,6 +1,7 @@
 """What is wrong with a setting, and what was meant: the nearest name, the values allowed, numbers out of range."""
 
 import difflib
+import math
 import re
 from collections.abc import Iterator
 from typing import Any, get_args
@@ -56,10 +57,13 @@ def out_of_range(settings: msgspec.Struct, path: str = "") -> str:
     """
     for field in msgspec.structs.fields(settings):
         value, name = getattr(settings, field.name), f"{path}{field.name}"
-        if isinstance(value, msgspec.Struct):
-            if said := out_of_range(value, f"{name}."):
-                return said
-        elif isinstance(value, int | float) and _is_number(field.default) and field.name not in _SIGNED:
+        for place, part in _parts(value):
+            if isinstance(part, msgspec.Struct):
+                if said := out_of_range(part, f"{name}{place}."):
+                    return said
+            elif isinstance(part, float) and math.isnan(part):
+                return f"{name}{place} is {part}, which is no number"
+        if isinstance(value, int | float) and _is_number(field.default) and field.name not in _SIGNED:
             if value < 0 <= field.default:
                 return f"{name} is {value}, and cannot be below 0"
             if value > _MOST_PARTS and field.name in ("partitions", "buckets"):
@@ -77,6 +81,14 @@ def _crossed(settings: msgspec.Struct, path: str) -> str:
         if name.startswith("min_") and _is_number(least) and _is_number(most) and least > most > 0:
             return f"{path}{name} is {least}, above {path}max_{name.removeprefix('min_')}, {most}: nothing would pass"
     return ""
+
+
+def _parts(value: Any) -> Iterator[tuple[str, Any]]:
+    """A value by itself, or those of a list with their places in it."""
+    if isinstance(value, tuple | list):
+        yield from ((f"[{number}]", part) for number, part in enumerate(value))
+    else:
+        yield "", value
 
 
 def _is_number(value: Any) -> bool:

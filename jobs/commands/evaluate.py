@@ -30,12 +30,25 @@ def run(arguments: argparse.Namespace) -> int:
 
     is_first = os.environ.get("RANK", "0") == "0"  # torchrun may have started several
     try:
+        if arguments.output and is_first:  # not first found out when all has been asked
+            _check_output(arguments.output)
         report = _evaluate(arguments, is_first)
+        return _tell(arguments, report) if is_first else 0
     except SettingsError as error:
         return fail(error, 2) if is_first else 2
     except (CheckpointError, LoaderError, OSError) as error:
         return fail(error, 1) if is_first else 1
-    return _tell(arguments, report) if is_first else 0
+
+
+def _check_output(path: str) -> None:
+    """Raises `SettingsError`, and `OSError`."""
+    from pathlib import Path
+
+    from schemas.settings import SettingsError
+
+    if Path(path).is_dir():
+        raise SettingsError(f"--output {path} is a folder: name a file in it")
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
 
 
 def _evaluate(arguments: argparse.Namespace, is_first: bool) -> dict[str, Any]:

@@ -67,7 +67,7 @@ def readings(values: Mapping[str, float]) -> str:
 
 def summary(held_out: Mapping[str, float]) -> str:
     """`pages loss 0.41 (1.02 with shuffled pictures); pairs loss ..., 93% of captions right (2% shuffled)`."""
-    names = list(dict.fromkeys(name.partition("/")[0] for name in held_out))
+    names = list(dict.fromkeys(name.rpartition("/")[0] for name in held_out))
     parts = []
     for name in names:
         text = f"{name} loss {held_out[f'{name}/loss']:.3f} ({held_out[f'{name}/shuffled']:.3f} with shuffled pictures)"

@@ -1,5 +1,6 @@
 """The settings of a loader."""
 
+import math
 from typing import Literal
 
 import msgspec
@@ -31,8 +32,8 @@ class DatasetSettings(Settings, frozen=True):
     """What `weft features` wrote of these shards, the folder of the kind; read in place of pixels. Empty: pixels."""
 
     def __post_init__(self) -> None:
-        if self.batch_rows < 1 or self.share <= 0 or self.weight < 0:
-            raise ValueError("batch_rows must be 1 or more, share over 0, weight not below 0")
+        if self.batch_rows < 1 or not 0 < self.share < math.inf or not 0 <= self.weight < math.inf:
+            raise ValueError("batch_rows must be 1 or more, share over 0, weight not below 0, and both finite")
 
 
 class OrderSettings(Settings, frozen=True):
@@ -52,6 +53,8 @@ class OrderSettings(Settings, frozen=True):
     def __post_init__(self) -> None:
         if self.lanes < 1 or self.shuffle_block < 1 or (self.epochs is not None and self.epochs < 1):
             raise ValueError("lanes, shuffle_block and epochs must be 1 or more")
+        if self.seed < 0:
+            raise ValueError("seed must not be below 0")
 
 
 class ReadSettings(Settings, frozen=True):

@@ -9,7 +9,7 @@ import braceexpand
 from fsspec.core import url_to_fs
 
 from model.data.cache import Cache
-from model.data.offsets import index_of, walked_offsets
+from model.data.offsets import index_of, reaches_the_end, walked_offsets
 from model.data.reading import TarFile, retried
 from schemas.builds import is_published, read_builds
 from schemas.kinds import KINDS
@@ -95,7 +95,9 @@ def _counted(
 
     def counted(name: str) -> TarFile:
         base = posixpath.basename(name)
-        count, walked, passed_over = sizes.get(base, lengths.get(name)), b"", gone.get(base, ())
+        count, walked, passed_over = sizes.get(base), b"", gone.get(base, ())
+        if count is None and name in lengths and reaches_the_end(store, name):
+            count = lengths[name]
         if count is None:
             offsets = retried(lambda: index_of(store, name), tries)
             if offsets is None:

@@ -35,7 +35,8 @@ def offsets_of(store: Store, name: str, cache: Cache | None) -> Offsets:
 
 
 def index_of(store: Store, name: str) -> Offsets | None:
-    """The offsets that stand beside a tar; None where none do, and where they are damaged: the tar itself tells."""
+    """The offsets that stand beside a tar; None where none do, and where they are damaged or end before their tar does:
+    the tar itself tells."""
     try:
         data = store.read(f"{name}.idx")
     except FileNotFoundError:
@@ -43,7 +44,25 @@ def index_of(store: Store, name: str) -> Offsets | None:
     if not data or len(data) % 8:
         return None
     offsets = np.frombuffer(data, "<u8")
-    return offsets if (offsets[:-1] < offsets[1:]).all() else None
+    return offsets if (offsets[:-1] < offsets[1:]).all() and reaches_the_end(store, name) else None
+
+
+def reaches_the_end(store: Store, name: str) -> bool:
+    """Whether no member follows where the index beside a tar ends. Of other machines that is not asked: it would cost
+    two requests for each tar."""
+    if not store.is_local:
+        return True
+    try:
+        with open(store.path(f"{name}.idx"), "rb") as index:
+            index.seek(-8, os.SEEK_END)
+            end = int.from_bytes(index.read(8), "little")
+        with open(store.path(name), "rb") as tar:
+            tar.seek(end)
+            return not tar.read(BLOCK).strip(b"\0")
+    except (OverflowError, ValueError):  # beyond what any file can hold
+        return False
+    except OSError:  # of a tar that is not there: told when it is read
+        return True
 
 
 def walked_offsets(store: Store, name: str, cache: Cache | None) -> Offsets:

@@ -54,6 +54,8 @@ class EvaluateConfig(Settings, frozen=True):
     def __post_init__(self) -> None:
         if any(shots < 0 for shots in self.shots) or not self.shots or self.beams < 1:
             raise ValueError("shots are 0 or more, and there is one at least; beams is 1 or more")
+        if any(given is not None and given <= 0 for given in (self.clip_frames, self.clip_fps)):
+            raise ValueError("clip_frames and clip_fps are over 0, or null")
 
     @property
     def features(self) -> list[str]:
@@ -127,6 +129,8 @@ class _TaskRun:
         self._last: tuple[Prompt, list[list[int]], list[list[float]]] | None = None
         self._ranked: list[list[int]] | None = None
         self._drawable = Examples(self._support, config.seed)
+        if task.metric in CHOICE_METRICS:
+            self._check_candidates()
 
     def prepare(self) -> None:
         """What is done once for all numbers of shots."""
@@ -277,6 +281,22 @@ class _TaskRun:
     def _candidates(self, query: Item) -> Sequence[str]:
         known = query.candidates or self.task.classes
         return known or tuple(sorted({answer for item in self._support for answer in item.answers}))
+
+    def _check_candidates(self) -> None:
+        """Raises `SettingsError` where a query has nothing to choose among, or nothing says what is right."""
+        metric, least = self.task.metric, 2 if self.task.metric == "roc_auc" else 1
+        for item in self._queries:
+            known = self._candidates(item)
+            if len(known) < least:
+                raise SettingsError(
+                    f"task {self.task.name}: {metric} needs {least} or more answers to choose among, {item.key} has "
+                    f"{len(known)}: name classes, or candidates of the query, or support"
+                )
+            if metric in ("ndcg", "mwap") and len(item.relevance) != len(known):
+                raise SettingsError(
+                    f"task {self.task.name}: {metric} needs the relevance of each candidate, as the formats visdial "
+                    f"and rareact have it; that of {item.key} is not there"
+                )
 
     def _likelihoods(self, n: int, query: Shown, shots: int) -> Floats:
         """Of each candidate, averaged over orders of the examples. At 0 shots no example (A.2)."""

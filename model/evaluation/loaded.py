@@ -14,13 +14,12 @@ from model.network.flamingo import Flamingo
 from model.network.late import Late
 from model.network.vision.encoder import Encoder
 from model.training.assembly import build_model, tokenizer_of
-from model.training.checkpoint_files import folder_store
-from model.training.checkpoints import SETTINGS, CheckpointError, find_checkpoint, read_weights
+from model.training.checkpoints import CheckpointError, find_checkpoint, read_settings, read_weights
 from model.training.config import ParallelSettings, TrainConfig, held_out_loader
 from model.training.features import stand_in
 from model.training.parallel import ParallelModel, Processes
 from model.training.placing import make_weights, shares_of, weights_by_name
-from schemas.settings import SettingsError, load_settings
+from schemas.settings import SettingsError
 
 
 @dataclass(frozen=True)
@@ -54,7 +53,7 @@ def load_model(
     """
     place = find_checkpoint(folder)
     try:
-        settings = load_settings(TrainConfig, folder_store(place).read(SETTINGS).decode())
+        settings = read_settings(place)
     except OSError as error:
         raise CheckpointError(f"{place}: {error}") from None
     config = _moved(settings, Path(place).parents[1])

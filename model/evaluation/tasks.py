@@ -73,6 +73,10 @@ class TaskSettings(Settings, frozen=True):
     def __post_init__(self) -> None:
         if self.template is not None and "{answer}" not in self.template:
             raise ValueError("template must hold {answer}")
+        try:
+            (self.template or "").format(question="", answer="")
+        except (KeyError, IndexError, ValueError, AttributeError):
+            raise ValueError("template holds {question} and {answer}; other braces are written twice") from None
         sources = [source for source in (self.query, self.support) if source is not None]
         if len({bool(source.features) for source in sources}) > 1:
             raise ValueError("a prompt has features or pixels: name features for query and support, or for none")
@@ -192,11 +196,16 @@ def _of_jsonl(path: Path) -> Iterator[Item]:
 
 
 def _of_row(row: dict[str, Any], path: Path, number: int) -> Item:
-    names = row["images"] if "images" in row else [row["image"] if "image" in row else row["video"]]
+    names = next((row[name] for name in ("images", "image", "video") if name in row), None)
+    if names is None:
+        raise SettingsError(f"{path}, line {number}: no images, image or video")
+    names = [names] if isinstance(names, str) else names
     answers = next((row[name] for name in ("answers", "captions", "answer", "caption", "label") if name in row), None)
     if answers is None:
         raise SettingsError(f"{path}, line {number}: no answers, answer, captions, caption or label")
     answers = [answers] if isinstance(answers, str) else answers
+    if not answers:
+        raise SettingsError(f"{path}, line {number}: its list of answers is empty")
     return Item(
         key=str(row.get("key", number)),
         media=tuple(_medium(path.parent / name) for name in names),

@@ -25,6 +25,7 @@ from model.network.vision.patch import PatchEncoder
 #: Trained in float32, whatever the frozen parts are held in.
 TRAINED = ("flamingo.connector", "flamingo.blocks", "flamingo.new_embeddings", "flamingo.new_logits")
 WEIGHTS = "model.safetensors"
+_WHERE = ("subfolder", "revision", "cache_dir", "token", "local_files_only", "force_download")  # files are looked for
 _IGNORED = -100  # the label of a token that is not predicted
 
 
@@ -53,7 +54,7 @@ class WeftForConditionalGeneration(PreTrainedModel, GenerationMixin):  # type: i
         """As of any model. Where the frozen parts lie elsewhere, they are read there."""
         config = options.get("config")
         if config is None:
-            config = WeftConfig.from_pretrained(name)
+            config = WeftConfig.from_pretrained(name, **_where(options))
         if config.refers:
             return cls._with_frozen_elsewhere(name, config, options)
         dtype = options.pop("torch_dtype", None) or options.get("dtype", "auto")
@@ -66,14 +67,24 @@ class WeftForConditionalGeneration(PreTrainedModel, GenerationMixin):  # type: i
 
     @classmethod
     def _with_frozen_elsewhere(cls, name: Any, config: WeftConfig, options: dict[str, Any]) -> Any:
-        if refused := [option for option in ("dtype", "device_map", "quantization_config") if options.get(option)]:
+        asked = {**options, "dtype": options.get("torch_dtype") or options.get("dtype")}
+        if asked["dtype"] == "auto":  # they come as they were exported
+            asked["dtype"] = None
+        if refused := [option for option in ("dtype", "device_map", "quantization_config") if asked.get(option)]:
             raise ValueError(f"{', '.join(refused)}: only of a model that was exported with its frozen parts")
         model = cls(config)
-        file = cached_file(os.fspath(name), WEIGHTS)
+        file = cached_file(os.fspath(name), WEIGHTS, **_where(options))
         model.flamingo.load_trainable_state_dict(
             {key.removeprefix("flamingo."): value for key, value in load_file(file).items()}
         )
         return model.eval()
+
+    def save_pretrained(self, save_directory: Any, *inputs: Any, **options: Any) -> None:
+        """As of any model. Frozen parts that lie elsewhere stay there."""
+        if self.config.refers and not inputs and options.get("state_dict") is None:
+            trained = self.flamingo.trainable_state_dict()
+            options["state_dict"] = {f"flamingo.{key}": value for key, value in trained.items()}
+        super().save_pretrained(save_directory, *inputs, **options)
 
     @classmethod
     def is_custom_code(cls) -> bool:
@@ -170,9 +181,15 @@ class WeftForConditionalGeneration(PreTrainedModel, GenerationMixin):  # type: i
             raise ValueError(
                 f"frame_counts adds up to {int(counts_M.sum())}, pixel_values has {len(frames_FCHW)} frames"
             )
+        if frames_FCHW.dtype != torch.uint8:
+            raise ValueError(
+                f"pixel_values are uint8 of 0 to 255, as the processor gives them, not {frames_FCHW.dtype}"
+            )
+        is_told = media_index is not None
         if media_index is None:
             media_index = _last_before(input_ids == self.config.image_token_id)
-        if (named := int(media_index.max()) + 1) > len(counts_M):
+        named = int(media_index.max()) + 1
+        if named > len(counts_M) or (named < len(counts_M) and not is_told):
             raise ValueError(f"the tokens name {named} pictures, pixel_values has {len(counts_M)}")
         return Rows(
             tokens_BT=input_ids,
@@ -182,6 +199,10 @@ class WeftForConditionalGeneration(PreTrainedModel, GenerationMixin):  # type: i
             frame_offsets_M1=F.pad(counts_M.cumsum(0), (1, 0)),
             features_FVI=None,
         )
+
+
+def _where(options: dict[str, Any]) -> dict[str, Any]:
+    return {option: options[option] for option in _WHERE if option in options}
 
 
 def _last_before(tags_BT: torch.Tensor) -> torch.Tensor:

@@ -14,10 +14,8 @@ from model.exported.code import auto_map, write_code
 from model.exported.config import config_of
 from model.exported.network import WEIGHTS, WeftForConditionalGeneration
 from model.exported.processor import WeftProcessor
-from model.training.checkpoint_files import folder_store
-from model.training.checkpoints import SETTINGS
-from model.training.config import TrainConfig
-from schemas.settings import SettingsError, load_settings
+from model.training.checkpoints import read_settings
+from schemas.settings import SettingsError
 from schemas.storage import new_attempt
 
 
@@ -27,11 +25,13 @@ def export_model(checkpoint: str, output: str, refer: bool = False, licence: str
     With `refer` the frozen language model and encoder stay where they lie, and the folder names their places. Raises
     `SettingsError`, `CheckpointError` and `OSError`; what is half written is removed.
     """
+    if "://" in output:
+        raise SettingsError(f"{output} is no local folder: name one, and copy it there")
     folder = Path(output)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise SettingsError(f"{output} is there already: name a new folder")
     loaded = load_model(checkpoint, "cpu")
-    config = load_settings(TrainConfig, folder_store(loaded.checkpoint).read(SETTINGS).decode())
+    config = read_settings(loaded.checkpoint)
     if refer and config.model.lora is not None:
         raise SettingsError(f"{checkpoint}: its adapters are merged into the language model: export it whole")
     aside = folder.with_name(f".{new_attempt()}.{folder.name}.tmp")

@@ -107,7 +107,9 @@ def read_open_flamingo(path: str) -> OpenFlamingo:
         raise SettingsError(f"{path} is no checkpoint of plain weights: {str(error).splitlines()[0][:200]}") from None
     if isinstance(read, Mapping):
         read = read.get("model_state_dict", read)
-    if not isinstance(read, Mapping) or not all(isinstance(value, torch.Tensor) for value in read.values()):
+    if not isinstance(read, Mapping) or not all(
+        isinstance(name, str) and isinstance(value, torch.Tensor) for name, value in read.items()
+    ):
         raise SettingsError(f"{path} holds no weights by name")
     return sorted_out({_WRAPPERS.sub("", name): value for name, value in read.items()}, path)
 

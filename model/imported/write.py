@@ -41,6 +41,8 @@ def import_open_flamingo(
     table of embeddings is not the language model's, a copy of that with it is written beside. Raises `SettingsError`
     where parts do not go together, and `OSError`.
     """
+    if "://" in output:
+        raise SettingsError(f"{output} is no local folder: name one, and copy it there")
     folder = Path(output)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise SettingsError(f"{output} is there already: name a new folder")

@@ -116,6 +116,8 @@ class ConnectorSettings(Settings, frozen=True):
     def __post_init__(self) -> None:
         if min(self.layers, self.latents, self.heads, self.head_dim, self.ff_mult, self.max_frames) < 1:
             raise ValueError("layers, latents, heads, head_dim, ff_mult and max_frames must be 1 or more")
+        if self.dim is not None and self.dim < 1:
+            raise ValueError("dim must be 1 or more")
         if not 0 < self.latents_std < math.inf:
             raise ValueError("latents_std must be more than 0: latents that begin alike stay alike")
         if (self.centre or self.tied_start) and self.kind != "resampler":

@@ -17,13 +17,13 @@ from model.network.flops import StepFlops, step_flops
 from model.network.late import Late
 from model.network.vision.encoder import Encoder
 from model.training.checkpoint_files import folder_store
-from model.training.checkpoints import SETTINGS, find_checkpoint, read_weights, steps_saved
+from model.training.checkpoints import SETTINGS, find_checkpoint, read_settings, read_weights, steps_saved
 from model.training.config import TrainConfig, check_train_config
 from model.training.features import check_features, encoder_of
 from model.training.optimiser import make_optimiser
 from model.training.parallel import ParallelModel, Processes, makes_late
 from model.training.placing import shares_of
-from schemas.settings import SettingsError, differences, load_settings
+from schemas.settings import SettingsError, differences
 
 #: What may change when a run goes on: nothing that its losses depend on, but where things lie and what is reported.
 _MAY_CHANGE = (
@@ -161,7 +161,7 @@ def check_same_run(config: TrainConfig) -> None:
         raise SettingsError(f"output: {error}") from None
     if not store.exists(SETTINGS):
         return
-    before = load_settings(TrainConfig, store.read(SETTINGS).decode())
+    before = read_settings(config.output)
     compared = differences(_without_places(before), _without_places(config))
     changed = [line for line in compared if not line.startswith(_MAY_CHANGE)]
     if changed:

@@ -10,7 +10,6 @@
 The output is a folder or a URL. The frozen parts are not in it. Writing them: `saving.py`.
 """
 
-import json
 import random
 import re
 import shutil
@@ -34,9 +33,9 @@ from torch.distributed.checkpoint.state_dict_loader import load as load_distribu
 
 from model.training.checkpoint_files import folder_store
 from model.training.checkpoint_reading import Planner, Reader
-from model.training.config import CheckpointSettings
+from model.training.config import CheckpointSettings, TrainConfig
 from model.training.parallel import ParallelModel, Processes
-from schemas.settings import SettingsError
+from schemas.settings import SettingsError, load_settings
 from schemas.storage import Store
 
 FOLDER = "checkpoints"
@@ -61,6 +60,13 @@ class Mark(msgspec.Struct, frozen=True, omit_defaults=True):
     norms: tuple[float, ...] = ()  # of the gradients of the last steps, by which the guard judges the next
 
 
+class _OwnState(msgspec.Struct, frozen=True):
+    """`process-00000.json`."""
+
+    loader: dict[str, Any]
+    random: dict[str, Any]
+
+
 def steps_saved(output: str | Path) -> list[int]:
     """The steps of whole checkpoints, ascending."""
     store = folder_store(output)
@@ -83,7 +89,7 @@ def restore(
     try:
         store = folder_store(folder)
         mark = msgspec.json.decode(store.read(MARK), type=Mark)
-        own = [json.loads(store.read(f"process-{rank:05d}.json")) for rank in range(mark.processes)]
+        own = [_own_state(store, rank) for rank in range(mark.processes)]
         state: dict[str, Any] = {
             "model": parallel.model.trainable_state_dict(),
             "optimiser": get_optimizer_state_dict(parallel.model, optimiser, options=_TRAINED),
@@ -95,8 +101,29 @@ def restore(
     parallel.model.load_state_dict(state["model"], strict=False)
     set_optimizer_state_dict(parallel.model, optimiser, state["optimiser"], options=_TRAINED)
     if (mark.processes, mark.tensor) == (processes.world, processes.tensor):
-        _set_random_state(own[processes.rank]["random"])
-    return mark, [one["loader"] for one in own[:: mark.tensor]]
+        try:
+            _set_random_state(own[processes.rank].random)
+        except (ValueError, TypeError, KeyError, RuntimeError) as error:
+            raise CheckpointError(f"{folder} cannot be read: its random generators: {short(error)}") from error
+    return mark, [one.loader for one in own[:: mark.tensor]]
+
+
+def _own_state(store: Store, rank: int) -> _OwnState:
+    name = f"process-{rank:05d}.json"
+    try:
+        return msgspec.json.decode(store.read(name), type=_OwnState)
+    except msgspec.MsgspecError as error:
+        raise ValueError(f"{name}: {error}") from None
+
+
+def read_settings(checkpoint: str | Path) -> TrainConfig:
+    """The settings of a run or of one of its checkpoints. Raises `SettingsError` naming the file, and `OSError`."""
+    try:
+        return load_settings(TrainConfig, folder_store(checkpoint).read(SETTINGS).decode())
+    except (SettingsError, UnicodeDecodeError) as error:
+        raise SettingsError(
+            f"{str(checkpoint).rstrip('/')}/{SETTINGS} is none of this weft, or damaged: {error}"
+        ) from None
 
 
 def find_checkpoint(folder: str | Path) -> str:

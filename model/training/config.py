@@ -1,5 +1,6 @@
 """The settings of a training run."""
 
+import math
 from typing import Literal
 
 import msgspec
@@ -40,6 +41,10 @@ class OptimiserSettings(Settings, frozen=True):
     def __post_init__(self) -> None:
         if min(self.learning_rate, self.warmup_steps, self.final_steps, self.clip_norm, self.weight_decay) < 0:
             raise ValueError("learning_rate, warmup_steps, final_steps, clip_norm and weight_decay are 0 or more")
+        if not self.learning_rate < math.inf or not all(0 <= beta < 1 for beta in self.betas):
+            raise ValueError("learning_rate is finite, and betas are 0 or more and below 1")
+        if min(self.vision_rate or 0, self.lm_rate or 0) < 0:
+            raise ValueError("vision_rate and lm_rate are 0 or more")
         if self.decay_by < 1 or min(self.decay_at, default=0) < 0:
             raise ValueError("decay_by is 1 or more, and steps of decay_at are 0 or more")
 
@@ -256,6 +261,8 @@ class TrainConfig(Settings, frozen=True):
     def __post_init__(self) -> None:
         if self.steps < 0:
             raise ValueError("steps is 0 or more")
+        if not -(2**63) <= self.seed < 2**63:
+            raise ValueError("seed is a whole number of 64 bits")
 
 
 def check_train_config(config: TrainConfig) -> None:

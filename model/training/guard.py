@@ -29,8 +29,9 @@ class Guard:
             self.reason = f"the gradient's norm is {norm}"
             self._in_a_row += 1
             return False
+        # Of gradients that were 0, as those of data without weight, nothing is a multiple.
         usual = statistics.median(self._norms) if len(self._norms) == self._norms.maxlen else math.inf
-        if self._settings.spike_factor and norm > self._settings.spike_factor * usual:
+        if usual and self._settings.spike_factor and norm > self._settings.spike_factor * usual:
             self.reason = f"the gradient's norm is {norm:.3g}, {norm / usual:.0f} times the usual"
         self._norms.append(norm)
         if self.reason and self._settings.skip_spikes:

@@ -24,6 +24,7 @@ from model.network.generate import GenerateSettings, Prompt, generate, make_prom
 from model.training.parallel import ParallelModel, Processes
 from model.training.step import predicted, source_of_tokens
 from schemas.drops import Drop
+from schemas.settings import SettingsError
 
 _AT_A_TIME = 32
 
@@ -32,6 +33,12 @@ def held_out_batches(
     config: LoaderConfig, tokens: Tokens, steps: int, processes: Processes, files: list[list[TarFile]] | None = None
 ) -> list[dict[str, Batch]]:
     """The first steps of the loader, once and for all: the same batches at each measurement. `files` as for it."""
+    for dataset, of_dataset in zip(config.datasets, files or [], strict=False):
+        if (samples := sum(file.samples for file in of_dataset)) < processes.readers:
+            raise SettingsError(
+                f"dataset {dataset.name} holds {samples} samples to measure on, fewer than the {processes.readers} "
+                "processes that read: name one with more in held_out.datasets, or none"
+            )
     if processes.readers > config.order.lanes:  # each needs a lane of its own
         order = msgspec.structs.replace(config.order, lanes=processes.readers)
         config = msgspec.structs.replace(config, order=order)

@@ -172,8 +172,7 @@ class _Loop:
         for of_process in self._processes.gather(mine)[:: self._processes.tensor]:
             for name, keys in of_process.items():
                 everywhere.setdefault(name, []).extend(keys)
-        if self._records is not None:
-            self._records.guard(self._step, self._guard.reason, everywhere)
+        self._log(lambda records: records.guard(self._step, self._guard.reason, everywhere))
         self._on_message(f"step {self._step}: {self._guard.reason}; its samples are in guard.jsonl")
         if self._guard.is_lost:
             some = ", ".join(f"{name} {keys[0]}" for name, keys in everywhere.items() if keys)
@@ -194,13 +193,16 @@ class _Loop:
         self._write(self._measured)
 
     def _write(self, values: dict[str, float]) -> None:
+        self._log(lambda records: records.write(self._step, values))
+        self._on_metrics(self._step, values)
+
+    def _log(self, write: Callable[[Records], None]) -> None:
         """A log that cannot be written must not end a run of days."""
         try:
             if self._records is not None:
-                self._records.write(self._step, values)
+                write(self._records)
         except OSError as error:
             self._on_message(f"the metrics could not be written: {error}")
-        self._on_metrics(self._step, values)
 
     def _save(self, must: bool) -> None:
         """A save that fails costs nothing but itself, unless it is the last chance."""

@@ -28,7 +28,8 @@ class Records:
         self._folder = log_folder(output, settings)
         self._folder.mkdir(parents=True, exist_ok=True)
         self._fetch()
-        _cut(self._folder / METRICS, resumed_at)
+        for name in (METRICS, GUARD):
+            _cut(self._folder / name, resumed_at)
         self._file = (self._folder / METRICS).open("a", encoding="utf-8")
         self._board = _tensorboard(self._folder, resumed_at) if settings.tensorboard else None
         self._wandb = _wandb(self._folder, settings.wandb_project, run_config) if settings.wandb_project else None
@@ -99,11 +100,11 @@ def _cut(path: Path, resumed_at: int) -> None:
     if not path.exists():
         return
     kept = []
-    for line in path.read_text("utf-8").splitlines():
+    for line in path.read_text("utf-8", errors="replace").splitlines():
         try:
             if json.loads(line)["step"] <= resumed_at:
                 kept.append(line + "\n")
-        except ValueError:
+        except (ValueError, TypeError, KeyError):  # what a power cut left, too
             break
     aside = path.with_name(f".{path.name}.tmp")
     aside.write_text("".join(kept), "utf-8")

@@ -88,7 +88,14 @@ def test_a_tar_without_index_that_is_damaged_within_loses_what_is_damaged_and_sa
 
 @pytest.mark.parametrize("named", [True, False])
 @pytest.mark.parametrize(
-    "damaged", [lambda data: b"", lambda data: data[:13], lambda data: np.frombuffer(data, "<u8")[::-1].tobytes()]
+    "damaged",
+    [
+        lambda data: b"",
+        lambda data: data[:13],
+        lambda data: data[:-8],
+        lambda data: data[:-8] + b"\xff" * 8,
+        lambda data: np.frombuffer(data, "<u8")[::-1].tobytes(),
+    ],
 )
 def test_a_damaged_index_is_as_none(tmp_path: Path, damaged: Callable[[bytes], bytes], named: bool) -> None:
     tar = write_tar(tmp_path / "a.tar", SAMPLES)
@@ -97,6 +104,14 @@ def test_a_damaged_index_is_as_none(tmp_path: Path, damaged: Callable[[bytes], b
     if named:
         (tmp_path / "sizes.json").write_text(json.dumps({tar.name: len(SAMPLES)}))
     assert everything(str(tmp_path)) == EXPECTED
+
+
+def test_of_many_tars_one_whose_index_is_cut_at_a_whole_number_is_counted_by_its_headers(tmp_path: Path) -> None:
+    for number in range(20):
+        write_tar(tmp_path / f"{number:02d}.tar", [(f"{number}-{key}", members) for key, members in SAMPLES])
+    index = tmp_path / "07.tar.idx"
+    index.write_bytes(index.read_bytes()[:-8])
+    assert [file.samples for file in list_shards(str(tmp_path))] == [len(SAMPLES)] * 20
 
 
 def test_a_tar_without_index_is_opened_once_and_many_at_a_time(tmp_path: Path, bucket: str, monkeypatch: Any) -> None:

@@ -67,6 +67,22 @@ class Limits(Settings, frozen=True):
 
 class Limited(Settings, frozen=True):
     limits: Limits = Limits()
+    several: tuple[Limits, ...] = ()
+    pair: tuple[float, float] = (0.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("limits: {min_score: .nan}", "limits.min_score is nan, which is no number"),
+        ("pair: [0.5, .nan]", "pair[1] is nan, which is no number"),
+        ("several: [{}, {max_flags: .nan}]", "several[1].max_flags is nan, which is no number"),
+        ("several: [{max_words: -1}]", "several[0].max_words is -1, and cannot be below 0"),
+    ],
+)
+def test_what_is_no_number_is_refused_and_groups_of_a_list_are_looked_at(text: str, message: str) -> None:
+    with pytest.raises(SettingsError, match=re.escape(message)):
+        load_settings(Limited, text)
 
 
 @pytest.mark.parametrize(

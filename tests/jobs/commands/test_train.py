@@ -128,6 +128,14 @@ def test_tasks_are_scored_in_a_table_and_as_json(
         (["generate", "RUN", "--image", "CONFIG", "--device", "cpu"], 1, "unsupported_format"),
         (["generate", "RUN", "--beams", "0"], 2, "beams"),
         (["evaluate", "/nowhere.yaml", "RUN"], 2, "no such config file: /nowhere.yaml"),
+        (["evaluate", "/nowhere.yaml", "RUN", "-o", "RUN"], 2, "is a folder: name a file in it"),
+        (["evaluate", "/nowhere.yaml", "RUN", "-o", "/proc/no/scores.json"], 1, "/proc/no"),
+        (["train", "CONFIG", "--set", "optimiser.betas=[0.9, 1.0]"], 2, "betas are 0 or more and below 1"),
+        (["train", "CONFIG", "--set", "optimiser.lm_rate=-1"], 2, "vision_rate and lm_rate are 0 or more"),
+        (["train", "CONFIG", "--set", "optimiser.learning_rate=.nan"], 2, "learning_rate is finite"),
+        (["train", "CONFIG", "--set", "seed=18446744073709551615"], 2, "seed is a whole number of 64 bits"),
+        (["train", "CONFIG", "--set", "data.order.seed=-1"], 2, "data.order: seed must not be below 0"),
+        (["train", "CONFIG", "--set", "model.connector.dim=0"], 2, "dim must be 1 or more"),
     ],
 )
 def test_errors_say_what_is_wrong_and_end_with_their_code(

@@ -50,6 +50,22 @@ def scores(loaded: LoadedModel, items: ItemSource, **task: object) -> list[Score
     return list(evaluate(loaded, EvaluateConfig(tasks=(settings,), shots=(0, 2), beams=2)))
 
 
+@pytest.mark.parametrize(
+    ("task", "message"),
+    [
+        ({"metric": "classification"}, "classification needs 1 or more answers to choose among, 1 has 0"),
+        ({"metric": "ndcg", "classes": ("a", "b")}, "ndcg needs the relevance of each candidate"),
+        ({"metric": "mwap", "classes": ("a", "b")}, "mwap needs the relevance of each candidate"),
+    ],
+)
+def test_answers_that_cannot_be_weighed_are_told_before_the_model_is_asked(
+    loaded: LoadedModel, items: ItemSource, task: dict[str, object], message: str
+) -> None:
+    settings = TaskSettings("t", items, None, **task)  # type: ignore[arg-type]
+    with pytest.raises(SettingsError, match=message):
+        next(evaluate(loaded, EvaluateConfig(tasks=(settings,), shots=(0,))))
+
+
 def test_generated_answers_are_judged_at_each_number_of_shots(loaded: LoadedModel, items: ItemSource) -> None:
     zero, two = scores(loaded, items, metric="exact", max_new_tokens=4)
     assert (zero.shots, two.shots, zero.queries) == (0, 2, 6)

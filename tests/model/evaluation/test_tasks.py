@@ -8,9 +8,9 @@ from model.data.images import ImageSettings
 from model.evaluation.items import Item
 from model.evaluation.prompts import Examples, Showing, answer_text, in_context, query_text
 from model.evaluation.similar import ranked
-from model.evaluation.tasks import ItemSource, read_items
+from model.evaluation.tasks import ItemSource, TaskSettings, read_items
 from model.network.generate import make_prompt
-from schemas.settings import SettingsError
+from schemas.settings import SettingsError, settings_of
 from tests.model.makers import pair, photo, some_tokens, write_dataset
 
 
@@ -37,11 +37,23 @@ def test_items_come_from_jsonl_and_from_shards(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("row", "message"),
-    [({"image": "9.jpg", "answer": "x"}, "line 1: FileNotFoundError"), ({"image": "0.jpg"}, "line 1: no answers")],
+    [
+        ({"image": "9.jpg", "answer": "x"}, "line 1: FileNotFoundError"),
+        ({"image": "0.jpg"}, "line 1: no answers"),
+        ({"image": "0.jpg", "answers": []}, "line 1: its list of answers is empty"),
+        ({"answer": "x"}, "line 1: no images, image or video"),
+        ({"images": "9.jpg", "answer": "x"}, r"9\.jpg"),
+    ],
 )
 def test_a_line_that_cannot_be_used_is_named(tmp_path: Path, row: dict[str, object], message: str) -> None:
     with pytest.raises(SettingsError, match=message):
         read_items(write_jsonl(tmp_path, [row]))
+
+
+@pytest.mark.parametrize("template", ["{foo} {answer}", "{} {answer}", "{ {answer}", "{question.foo} {answer}"])
+def test_a_template_that_cannot_be_filled_is_refused(template: str) -> None:
+    with pytest.raises(SettingsError, match="other braces are written twice"):
+        settings_of(TaskSettings, {"name": "t", "query": {"path": "a.jsonl"}, "template": template})
 
 
 def test_a_prompt_is_a_page_of_examples_that_ends_open(tmp_path: Path) -> None:

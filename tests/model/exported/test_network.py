@@ -102,6 +102,8 @@ def test_which_medium_a_token_sees_is_told_or_known_from_the_tokens(tmp_path: Pa
     [
         ({}, "name 2 pictures, pixel_values has 0"),
         ({"pixel_values": frames(1)}, "name 2 pictures, pixel_values has 1"),
+        ({"pixel_values": frames(3)}, "name 2 pictures, pixel_values has 3"),
+        ({"pixel_values": frames(2) / 255}, "uint8 of 0 to 255, as the processor gives them, not torch.float32"),
         ({"pixel_values": frames(3), "frame_counts": torch.tensor([1, 1])}, "adds up to 2, pixel_values has 3 frames"),
     ],
 )

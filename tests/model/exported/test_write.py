@@ -21,6 +21,7 @@ from model.data.config import DatasetSettings
 from model.evaluation.loaded import LoadedModel
 from model.evaluation.text_generation import read_medium
 from model.exported.card import licence_of_data, licence_of_model
+from model.exported.network import WeftForConditionalGeneration
 from model.exported.write import export_model, write_model
 from model.network.generate import GenerateSettings, generate, make_prompt
 from schemas.settings import SettingsError
@@ -199,8 +200,14 @@ def test_frozen_parts_may_stay_where_they_lie(
     small = AutoModelForImageTextToText.from_pretrained(tmp_path / "small")
     inputs = processor(images=Image.open(picture), text="the")
     assert torch.equal(small(**inputs).logits, model(**inputs).logits)
-    with pytest.raises(ValueError, match="exported with its frozen parts"):
-        AutoModelForImageTextToText.from_pretrained(tmp_path / "small", device_map="cpu")
+    for asked in ({"device_map": "cpu"}, {"dtype": torch.bfloat16}, {"torch_dtype": torch.bfloat16}):
+        with pytest.raises(ValueError, match="exported with its frozen parts"):
+            WeftForConditionalGeneration.from_pretrained(tmp_path / "small", **asked)
+    again = WeftForConditionalGeneration.from_pretrained(tmp_path, subfolder="small", dtype="auto")
+    again.save_pretrained(tmp_path / "again")
+    assert (tmp_path / "again/model.safetensors").stat().st_size < saved + 10_000
+    again = AutoModelForImageTextToText.from_pretrained(tmp_path / "again", dtype="auto")
+    assert torch.equal(again(**inputs).logits, model(**inputs).logits)
 
 
 def test_the_card_says_what_it_was_trained_on(folder: Path) -> None:
@@ -240,5 +247,7 @@ def test_the_command_writes_it_once(run: Path, tmp_path: Path, capsys: pytest.Ca
     assert "is there already" in capsys.readouterr().err
     assert main(["export-model", str(tmp_path / "nowhere"), "-o", str(tmp_path / "new")]) == 2
     assert not (tmp_path / "new").exists()
+    assert main(["export-model", str(run), "-o", "s3://bucket/model"]) == 2
+    assert "s3://bucket/model is no local folder" in capsys.readouterr().err
     with pytest.raises(SettingsError, match="is there already"):
         export_model(str(run), str(tmp_path))

@@ -16,6 +16,7 @@ from torch.distributed.checkpoint.state_dict_saver import save as save_distribut
 from model.training.checkpoint_reading import METADATA, Planner, Reader
 from model.training.checkpoints import CheckpointError, find_checkpoint
 from model.training.loop import train
+from schemas.settings import SettingsError
 from tests.model.training.makers import micro
 
 
@@ -70,3 +71,19 @@ def saved(value: Any) -> io.BytesIO:
     torch.save(value, file)
     file.seek(0)
     return file
+
+
+@pytest.mark.parametrize("damaged", ["", "[]", "{}", '{"loader": {}, "random": {}}'])
+def test_a_damaged_state_of_a_process_is_one_line(data: Path, tmp_path: Path, damaged: str) -> None:
+    config = msgspec.structs.replace(micro(data, tmp_path / "run"), steps=2)
+    train(config, on_message=lambda text: None)
+    Path(find_checkpoint(tmp_path / "run"), "process-00000.json").write_text(damaged)
+    with pytest.raises(CheckpointError, match="step-00000002 cannot be read"):
+        train(msgspec.structs.replace(config, steps=4), on_message=lambda text: None)
+
+
+@pytest.mark.parametrize("damaged", [b"", b"\xff\xfe", b"output: [", b"output: x\nsteps: 1\nnew: 1\n"])
+def test_damaged_settings_of_a_run_are_told_by_their_file(data: Path, tmp_path: Path, damaged: bytes) -> None:
+    (tmp_path / "settings.yaml").write_bytes(damaged)
+    with pytest.raises(SettingsError, match=r"settings\.yaml is none of this weft, or damaged"):
+        train(micro(data, tmp_path), on_message=lambda text: None)

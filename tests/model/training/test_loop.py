@@ -24,7 +24,7 @@ from model.training.config import CheckpointSettings, GuardSettings, HeldOutSett
 from model.training.guard import Guard, TrainingError
 from model.training.loop import Ended, train
 from model.training.parallel import Processes
-from model.training.records import GUARD, read_metrics
+from model.training.records import GUARD, Records, read_metrics
 from schemas.settings import SettingsError, dump_settings, load_settings
 from tests.model.training.makers import micro
 
@@ -190,6 +190,25 @@ def test_steps_that_are_not_finite_change_nothing_and_name_their_samples(data: P
     assert "nan" in rows[0]["reason"] or "inf" in rows[0]["reason"]
     assert len(rows[0]["samples"]["pages"]) > 1
     assert set(rows[0]["samples"]) == {"pages", "pairs"}
+
+
+def test_a_log_of_such_steps_that_cannot_be_written_ends_no_run(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError("no space left for guard.jsonl")
+
+    monkeypatch.setattr(Records, "guard", full)
+    said: list[str] = []
+    config = micro(data, tmp_path, steps=4, guard=GuardSettings(spike_factor=1e-9, spike_window=2))
+    assert train(config, on_message=said.append).finished
+    assert any("could not be written" in text and GUARD in text for text in said)
+
+
+def test_after_gradients_that_were_0_nothing_is_a_spike() -> None:
+    guard = Guard(GuardSettings(spike_window=2))
+    assert all(guard.judge(norm) for norm in (0.0, 0.0, 1.0))
+    assert not guard.reason
 
 
 def test_spikes_are_told_and_left_out_if_wanted() -> None:

@@ -16,8 +16,17 @@ def test_lines_are_json_and_numbers_that_are_not_finite_are_null(tmp_path: Path)
 
 def test_a_run_that_goes_on_cuts_what_it_will_write_again(tmp_path: Path) -> None:
     (tmp_path / "metrics.jsonl").write_text('{"step": 1}\n{"step": 2}\n{"step": 3}\n{"st')
+    (tmp_path / "guard.jsonl").write_text('{"step": 2, "reason": "a"}\n{"step": 3, "reason": "b"}\n')
     Records(str(tmp_path), LogSettings(tensorboard=False), 2, {}).close()
     assert [row["step"] for row in read_metrics(str(tmp_path))] == [1, 2]
+    assert (tmp_path / "guard.jsonl").read_text() == '{"step": 2, "reason": "a"}\n'
+
+
+@pytest.mark.parametrize("left", [b"\0\0\xff", b"null\n", b'{"a": 1}\n'])
+def test_what_a_power_cut_left_at_the_end_goes(tmp_path: Path, left: bytes) -> None:
+    (tmp_path / "metrics.jsonl").write_bytes(b'{"step": 1}\n' + left)
+    Records(str(tmp_path), LogSettings(tensorboard=False), 2, {}).close()
+    assert read_metrics(str(tmp_path)) == [{"step": 1}]
 
 
 def test_tensorboard_gets_the_same_numbers(tmp_path: Path) -> None:
