@@ -104,10 +104,16 @@ class Tables:
         )
 
 
+#: Where a file that may be read is gone, DuckDB looks for a folder of its name, which may not be read.
+_AS_FOLDER = "/**/*.parquet"
+
+
 def storage_said(error: duckdb.Error) -> str:
     """In a line, what the storage said for which a query failed; empty where that was not the reason."""
     # What a file system written in Python raises comes without a class, and with its trace.
     message, trace, _ = str(error).partition("\n\nAt:\n")
+    if isinstance(error, duckdb.PermissionException) and _AS_FOLDER in message:
+        return f"{message.partition(chr(34))[2].partition(_AS_FOLDER)[0]} is gone"
     return message.partition("\n")[0] if trace or isinstance(error, duckdb.IOException) else ""
 
 

@@ -134,12 +134,12 @@ async def _error_pages(request: web.Request, handler: Handler) -> web.StreamResp
         return _error(request, 404, str(error))
     except (NotAtHand, Drop) as error:
         return _error(request, 404, f"{error.reason}: {error.detail}" if isinstance(error, Drop) else str(error))
-    except QueryError as error:
-        return _error(request, 400, str(error))
     except FlagsError as error:
         return _error(request, 500, str(error))
-    except (OSError, NotADataset) as error:
+    except (OSError, NotADataset) as error:  # among them the `QueryError` of a storage
         return _error(request, 502, f"the storage failed: {error}")
+    except QueryError as error:
+        return _error(request, 400, str(error))
     except asyncio.CancelledError:
         raise
     except Exception as error:  # one page that fails must not end the server

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 
-from jobs.dataset.index import QueryError
+from jobs.dataset.index import QueryError, StorageError
 from jobs.dataset.summary import funnel
 from jobs.view.context import CONTEXT, Context
 from jobs.view.filters import ORDERS, Filter, page_number, read_filter
@@ -70,6 +70,8 @@ async def browse(request: web.Request) -> web.Response:
             asyncio.to_thread(library.count, kind, chosen),
         )
         wrong = ""
+    except StorageError:
+        raise
     except QueryError as error:
         rows, count, wrong = [], 0, str(error)
     seconds = time.monotonic() - started

@@ -3,6 +3,7 @@
 import asyncio
 import csv
 import io
+import re
 from typing import Any
 from urllib.parse import urlencode
 
@@ -16,6 +17,8 @@ _PAGE = 200
 _REVIEW = "review"
 #: Addresses looked up in one query.
 _ADDRESSES = 1000
+#: An address without a host, as browsers read it: they take \\ for /, and leave out what is no visible character.
+_ON_THIS_SITE = re.compile(r"/(?![/\\])[!-~]*\Z")
 
 
 async def flag(request: web.Request) -> web.Response:
@@ -41,7 +44,7 @@ def _onward(context: Context, now: Flag, back: str, is_verdict: bool) -> str:
     if context.review and in_review and is_verdict and {GOOD, BAD} & set(now.tags):
         key = context.review.open_key(context.flags, after=now.key)
         return review_link(context.review.kind, key) if key else "/review"
-    return back if back.startswith("/") and not back.startswith(("//", "/\\")) else "/flags"
+    return back if _ON_THIS_SITE.match(back) else "/flags"
 
 
 def review_link(kind: str, key: str) -> str:

@@ -259,9 +259,9 @@ class Library:
         return [Member(m["name"], tar, m["offset"], m["size"], m["crc32"]) for m in row["members"]]
 
     def read(self, member: Member, start: int = 0, size: int | None = None) -> bytes:
-        """The member's bytes, or a part of them. Raises `OSError`."""
+        """The member's bytes, or a part of them. Raises `OSError`, also where the shard ends before them."""
         size = member.size - start if size is None else size
-        return self.store.read_range(member.tar, member.offset + start, size)
+        return self.store.read_ranges([(member.tar, member.offset + start, size)])[0]
 
     def document(self, kind: str, row: dict[str, Any]) -> dict[str, Any]:
         """The sample's JSON member. Raises `OSError`, and `NoSample` where it is damaged."""

@@ -11,6 +11,7 @@ import pytest
 from jobs.dataset.html import number
 from jobs.view.filters import read_filter
 from tests.jobs.looked_at import viewer
+from tests.jobs.view.test_flags import post
 from tests.jobs.view.test_view import ask
 
 
@@ -21,6 +22,15 @@ def test_a_number_of_a_page_that_is_none_is_the_first(looked_at: Path) -> None:
         for path in [*(f"{path}?page=" for path in paths), "drops/look?draw="]:
             for wrong in ("²", "9" * 30, "9" * 5000, "-1", "x"):
                 assert ask(f"{address}/{path}{quote(wrong)}")[0] == 200, (path, wrong[:40])
+
+
+def test_a_page_behind_the_last_says_so_and_leads_to_it(looked_at: Path, tmp_path: Path) -> None:
+    with viewer(str(looked_at), flags=str(tmp_path / "flags.jsonl"), compare=str(looked_at)) as address:
+        post(address, {"kind": "dropped", "key": "https://x.example/1", "verdict": "bad"})
+        for path in ("browse/pairs?", "drops?", "flags?", "compare/pairs?state=same&"):
+            shown = ask(f"{address}/{path}page=99")[2].decode()
+            assert "<b>No page 99</b>There is 1." in shown, path
+            assert f'href="/{path.rstrip("?&")}">To the last</a>' in shown.replace('?">', '">'), path
 
 
 def test_bounds_stand_in_links_as_they_were_asked_for() -> None:

@@ -140,6 +140,7 @@ def test_no_other_site_may_flag(looked_at: Path, tmp_path: Path, headers: dict[s
         assert post(address, form, Origin=address, Sec_Fetch_Site="same-origin")[0] == 303
         assert post(address, {**form, "back": "//evil.example/"})[1] == "/flags"
         assert post(address, {**form, "back": "/\\evil.example/"})[1] == "/flags"
+        assert post(address, {**form, "back": "/\t/evil.example/"})[1] == "/flags"
         assert post(address, {**form, "key": "nothing"})[0] == 404
         assert post(address, {**form, "kind": "nothing"})[0] == 404
         assert ask(f"{address}/flag")[0] == 405

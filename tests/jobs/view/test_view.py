@@ -188,6 +188,24 @@ def test_datasets_that_are_old_unfinished_or_elsewhere_open(looked_at: Path, tmp
     fsspec.filesystem("memory").rm("/far", recursive=True)
 
 
+def test_files_that_vanish_or_end_early_are_a_fault_of_the_storage(looked_at: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(looked_at, tmp_path / "copy"))
+    key = keys(copy, "interleaved")[-1]
+    with viewer(str(copy)) as address:
+        tar, index = (next((copy / "interleaved/shards").glob(f"{key[:6]}-*.{form}")) for form in ("tar", "parquet"))
+        with open(tar, "r+b") as file:
+            file.truncate(600)
+        for path in (f"/member/interleaved/{key}/1", f"/sample/interleaved/{key}"):
+            status, _, body = ask(address + path)
+            assert (status, b" has 0 of the " in body) == (502, True), path
+        index.unlink()
+        shutil.rmtree(copy / "drops")
+        for path in ("/browse/interleaved?q=a", "/drops", "/distributions/interleaved"):
+            status, _, body = ask(address + path)
+            assert (status, b".parquet is gone" in body) == (502, True), path
+        assert ask(f"{address}/")[0] == 200
+
+
 def test_a_window_is_what_the_loader_cuts(tmp_path: Path) -> None:
     key, named = page(3)
     members = {name.partition(".")[2]: data for name, data in named}
