@@ -26,7 +26,7 @@ from jobs.kinds.table import jobs_of, known_phases, takers_of
 from jobs.phases.ask_again import ASK_AGAIN
 from jobs.phases.duplicates import URLS
 from jobs.phases.extract import EXTRACT
-from jobs.phases.fetch import fetch_asked, fetch_media
+from jobs.phases.fetch import check_source, fetch_asked, fetch_media
 from jobs.phases.known_media import KNOWN_MEDIA
 from jobs.phases.own_steps import OwnCode
 from jobs.phases.plan import Plan, changed_code, make_plan, other_settings
@@ -93,6 +93,7 @@ def build(
         return left
     if videos and "clips" not in recipe.config.kinds:
         raise InputError(_NO_CLIPS)
+    check_source(recipe.config.media)
     with shown or BuildProgress() as told:
         told.prepare("listing the inputs")
         plan = make_plan(store, inputs, recipe, videos=videos, robots=robots)
@@ -210,6 +211,7 @@ def _append(
         if len(already) == len(named):
             logger.warning("nothing to add")
             return dataset
+        check_source(recipe.config.media)
         onto = look_at(store, dataset, changed, there)
         plan = make_plan(part, inputs, recipe, videos=videos, onto=onto, leave_out=places, robots=robots)
     add_to_deny_list(part, denied.lines)

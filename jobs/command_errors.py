@@ -7,6 +7,7 @@ _DISTRIBUTIONS = {"open_clip": "open_clip_torch"}
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
 #: Of several extras that bring a package, the one that a command is for.
 _OF_COMMANDS = {"features": "train", "train": "train", "generate": "train", "evaluate": "train"}
+_NO_STORAGE = re.compile(r"Protocol not known: (.+)")
 _STORAGES = re.compile(r"(?:[Pp]lease i|[Ii])nstall (\w+) to")
 
 
@@ -14,6 +15,8 @@ def told(error: Exception, command: str) -> tuple[str, int] | None:
     """The line and the exit code of an error that nobody nearer could name better; None for what is our own fault."""
     if isinstance(error, ImportError):
         return _missing(error, command)
+    if isinstance(error, ValueError) and (unknown := _NO_STORAGE.fullmatch(str(error))):  # fsspec's words
+        return f"no storage is known whose addresses begin with {unknown[1]}://", 2
     from schemas.shards import DamagedShard  # not before it is needed: it brings pyarrow
     from schemas.storage import BadAddress
 

@@ -39,7 +39,8 @@ def refused(message: str, kind: type[msgspec.Struct]) -> str:
     name = place or "the settings"
     if other := _OTHER_TYPE.fullmatch(what):
         return f"{name}: {_in_words(other[1])} is wanted, not {_in_words(other[2])}"
-    if (no_value := _NO_VALUE.fullmatch(what)) and (field := dict(_fields(kind)).get(place.partition("[")[0])):
+    whole = place.partition("[")[0]  # of an item of a list its setting has the type
+    if (no_value := _NO_VALUE.fullmatch(what)) and (field := dict(_fields(kind)).get(whole)):
         return f"{name} cannot be {no_value[1]}; it is one of {', '.join(map(str, _values(field)))}"
     return f"{name}: {what}"
 

@@ -56,6 +56,7 @@ class Dataset(Generic[S]):
 
     A sample is read by one positioned read when it is asked for; no tar is unpacked, whatever the size of the dataset.
     A view holds 8 bytes a sample, a slice of the whole nothing. Safe for several threads; a context manager.
+    Pickled, it is its path and what the view holds: whoever unpickles it, such as a worker, opens it anew.
     """
 
     def __init__(self, source: Source, kind: str, numbers: Numbers | None = None) -> None:
@@ -184,15 +185,17 @@ class Dataset(Generic[S]):
         """
         return _frame(self._source.index.table(sql, values))
 
-    def to_arrow(self, columns: Sequence[str] | None = None) -> pa.Table:
+    def to_arrow(self, columns: str | Sequence[str] | None = None) -> pa.Table:
         """The index of these samples, in their order, as a pyarrow Table; by default all columns but those that say
         where bytes lie. Raises `QueryError` for a column that is not there, `DamagedShard`, `OSError`.
         """
+        if isinstance(columns, str):
+            columns = [columns]
         if columns is None:
             columns = [name for name in self.columns if name not in PLACES or name == "key"]
         return self._source.table(self._kind, self._numbers, columns) if columns else pa.table({})
 
-    def to_pandas(self, columns: Sequence[str] | None = None) -> Frame:
+    def to_pandas(self, columns: str | Sequence[str] | None = None) -> Frame:
         """The same as a DataFrame. Raises `ModuleNotFoundError` without pandas, else as `to_arrow`."""
         return self.to_arrow(columns).to_pandas()
 
@@ -205,6 +208,9 @@ class Dataset(Generic[S]):
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _open_again, (self.path, self._kind, self._numbers, self.total)
 
     def __repr__(self) -> str:
         count = f"{len(self):,}" if len(self) == self.total else f"{len(self):,} of {self.total:,}"
@@ -229,6 +235,15 @@ class Dataset(Generic[S]):
         if len(self) == self.total:
             return dict(msgspec.to_builtins(totals([mark.shard for mark in self._source.marks(self._kind)])))
         return {"samples": len(self), "images": counted["num_images"], "bytes": counted["size"]}
+
+
+def _open_again(path: str, kind: str, numbers: Numbers, total: int) -> "Dataset[Any]":
+    """What was pickled. Raises what `open_dataset` raises, and `ValueError` where the dataset has changed since."""
+    whole = open_dataset(path, kind)
+    if whole.total != total:  # places are no longer those that were meant
+        whole.close()
+        raise ValueError(f"{path} had {total:,} {kind} when it was pickled, and has {whole.total:,}: open it anew")
+    return whole._view(numbers)
 
 
 def _kind_of(source: Source, wanted: str | None) -> str:

@@ -52,6 +52,9 @@ def run(arguments: argparse.Namespace) -> int:
     from jobs.view.flags import FlagsError
     from jobs.view.library import NoSample
 
+    if not arguments.review and (arguments.kind or arguments.where):
+        return fail("--kind and --where choose what a review is drawn from: say how many by --review N", 2)
+
     def ready(address: str) -> None:
         print(f"{arguments.path} is shown at {address}  (Ctrl-C ends it)", flush=True)
         if arguments.open:

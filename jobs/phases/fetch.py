@@ -116,6 +116,19 @@ def fetch_asked(phases: Phases, asking: Sequence[Phase], status_port: int = 0) -
     phases.run(FETCH, asking)
 
 
+def check_source(media: MediaSettings) -> None:
+    """Raises `SettingsError` where a build whose media are to be taken has fetched nothing."""
+    if media.from_build:
+        _frontiers_of(Store(media.from_build))
+
+
+def _frontiers_of(source: Store) -> list[str]:
+    frontiers = [name for name in source.list(FRONTIERS) if name.endswith(_FRONTIER)]
+    if not frontiers:
+        raise SettingsError(f"media.from_build: {source.url} has fetched nothing")
+    return frontiers
+
+
 def fetched_archives(memory: Memory) -> list[str]:
     """The archives that *located* numbers behind the inputs: all is fetched by then."""
     source = Store(memory.fetched.output)
@@ -133,9 +146,7 @@ def _fetched(store: Store, source: Store, media: MediaSettings) -> Fetched:
     """What is decided before anything is fetched; decided once."""
     frontiers = [f"{worker:03d}{_FRONTIER}" for worker in range(media.partitions or os.cpu_count() or 1)]
     if media.from_build:
-        frontiers = [name for name in source.list(FRONTIERS) if name.endswith(_FRONTIER)]
-        if not frontiers:
-            raise SettingsError(f"media.from_build: {media.from_build} has fetched nothing")
+        frontiers = _frontiers_of(source)
         if not source.exists(DATASET) and len(read_done(source, FETCH.name).commits) < len(frontiers):
             raise SettingsError(f"media.from_build: {media.from_build} is still fetching; let it come to its end first")
     where = source.root if source.is_local else source.url  # a relative path means another folder to another process

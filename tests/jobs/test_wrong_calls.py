@@ -86,6 +86,36 @@ def test_a_storage_without_its_package_names_it(
     )
 
 
+@pytest.mark.parametrize("call", ["inspect s3x://bucket/data", "build --input a --output s3x://b"])
+def test_a_storage_that_is_none_is_named(
+    call: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code = main(call.split())
+    assert (code, capsys.readouterr().err.splitlines()[-1]) == (
+        2,
+        "weft: no storage is known whose addresses begin with s3x://",
+    )
+
+
+@pytest.mark.parametrize("option", ["--where=true", "--kind=pairs"])
+def test_options_of_a_review_are_not_passed_over(option: str, capsys: pytest.CaptureFixture[str]) -> None:
+    said = "weft: --kind and --where choose what a review is drawn from: say how many by --review N"
+    assert told(["view", "out", option], capsys) == (2, said)
+
+
+def test_media_of_a_build_that_fetched_none_are_refused_before_anything_is_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    archive, output = tmp_path / "a.warc.gz", tmp_path / "out"
+    archive.write_bytes(b"")
+    call = ["build", "--input", str(archive), "--output", str(output), "--media-from", str(tmp_path / "nowhere")]
+    code = main([*call, "--engine", "inline"])
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert (code, said) == (2, f"weft: media.from_build: {tmp_path / 'nowhere'} has fetched nothing")
+    assert not (output / "work" / "plan.json").exists()
+
+
 def test_an_error_of_our_own_is_none_of_the_callers(monkeypatch: pytest.MonkeyPatch) -> None:
     from jobs.commands import inspect
 

@@ -63,6 +63,7 @@ class Limits(Settings, frozen=True):
     min_score: float = 0.5
     max_flags: float | None = None
     kind: Literal["a", "b"] = "a"
+    kinds: tuple[Literal["a", "b"], ...] = ()
 
 
 class Limited(Settings, frozen=True):
@@ -91,6 +92,7 @@ def test_what_is_no_number_is_refused_and_groups_of_a_list_are_looked_at(text: s
         ("{min_words: 5, max_words: 3}", "limits.min_words is 5, above limits.max_words, 3: nothing would pass"),
         ("{min_score: 65}", "limits.min_score is 65.0, and cannot be above 1"),
         ("{kind: c}", "limits.kind cannot be 'c'; it is one of a, b"),
+        ("{kinds: [a, c]}", "limits.kinds[1] cannot be 'c'; it is one of a, b"),
         ("{max_flags: []}", "limits.max_flags: a number or null is wanted, not a list"),
     ],
 )

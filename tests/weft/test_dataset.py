@@ -1,6 +1,7 @@
 """A dataset as a sequence: places, keys, views, tables, and what is said of one that is damaged."""
 
 import json
+import pickle
 import shutil
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ import weft
 from jobs.cli import main
 from tests.jobs.looked_at import PAGES, SITE
 from tests.weft.makers import SHARDS, key_of
+from weft.dataset import _open_again
 
 ALL = [key_of(partition, number) for partition, count in enumerate(SHARDS) for number in range(count)]
 
@@ -272,3 +274,16 @@ def test_a_dataset_that_kept_nothing_is_empty(looked_at: Path, tmp_path: Path) -
 def test_a_dataset_says_in_a_line_what_it_is(pages: weft.Dataset) -> None:
     assert repr(pages).endswith(": interleaved, 13 samples; beside them pairs 20>")
     assert ": interleaved, 2 of 13 samples;" in repr(pages[:2])
+
+
+def test_a_pickled_dataset_is_opened_anew(made: Path) -> None:
+    pages = weft.open(made)
+    for view in (pages, pages[2:4], pages.where("num_words > 0").random(3)):
+        assert keys(pickle.loads(pickle.dumps(view))) == keys(view)
+    _, (path, kind, numbers, total) = pages.__reduce__()
+    with pytest.raises(ValueError, match="when it was pickled"):
+        _open_again(path, kind, numbers, total + 1)
+
+
+def test_one_column_may_be_named_alone(made: Path) -> None:
+    assert weft.open(made).to_arrow("key").column_names == ["key"]
