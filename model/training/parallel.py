@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import torch
 import torch.distributed as dist
 from torch import nn
-from torch.distributed.distributed_c10d import PrefixStore, Store, _set_pg_timeout
+from torch.distributed.distributed_c10d import PrefixStore, Store
 from torch.distributed.rendezvous import rendezvous
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.checkpoint import checkpoint
@@ -40,15 +40,15 @@ class Processes:
     ) -> None:
         """`timeout`: how long they wait for one another."""
         self.rank, self.world, self.device, self.group, self.tensor = rank, world, device, group, tensor
-        self.timeout = timeout
+        self._timeout = timeout
 
     def apart(self) -> "Processes":
         """The same processes with agreements of their own, by way of the CPU, for another thread. All call it."""
         if self.world == 1:
             return self
         # Without a time of its own a group has half an hour, whatever the others have.
-        group = dist.new_group(backend="gloo", timeout=self.timeout)
-        return Processes(self.rank, self.world, torch.device("cpu"), group, self.tensor, self.timeout)
+        group = dist.new_group(backend="gloo", timeout=self._timeout)
+        return Processes(self.rank, self.world, torch.device("cpu"), group, self.tensor, self._timeout)
 
     @property
     def reader(self) -> int:
@@ -264,9 +264,6 @@ class _Meshes(NamedTuple):
         if processes.tensor == 1:
             return cls(whole, whole, None)
         grid = init_device_mesh(device, (processes.readers, processes.tensor), mesh_dim_names=("alike", "tensor"))
-        if processes.timeout is not None:
-            for group in grid.get_all_groups():  # made with torch's own, ten minutes of NCCL
-                _set_pg_timeout(processes.timeout, group)
         return cls(whole, grid["alike"], grid["tensor"].get_group())
 
 

@@ -15,7 +15,7 @@ from model.network.config import LoraSettings
 from model.training.assembly import assemble
 from model.training.config import HeldOutSettings, TrainConfig, check_train_config
 from model.training.loop import train
-from model.training.parallel import Processes, _Meshes, join
+from model.training.parallel import Processes, join
 from model.training.records import read_metrics
 from model.training.step import counts, train_step
 from schemas.settings import SettingsError, load_settings
@@ -62,11 +62,8 @@ def in_each(rank: int, port: int, data: Path, folder: Path) -> None:
     """Four processes: two readers of one row each, of two processes that share the layers."""
     os.environ |= {"RANK": str(rank), "WORLD_SIZE": "4", "LOCAL_RANK": str(rank), "MASTER_ADDR": "127.0.0.1"}
     os.environ["MASTER_PORT"] = str(port)
-    laid: dict[str, Any] = {"strategy": "fsdp", "tensor": 2, "timeout_s": 600.0}
+    laid: dict[str, Any] = {"strategy": "fsdp", "tensor": 2}
     with join(config_of(data, folder, {}, 1, **laid).parallel) as processes:
-        meshes: Any = _Meshes.of(processes)
-        for group in (meshes.tensor, meshes.alike.get_group(), meshes.all.get_group()):
-            assert group._get_backend(torch.device("cpu")).options._timeout == processes.timeout
         found = {
             name: first_step(config_of(data, folder / "cut", lm, 1, **laid), processes) for name, lm in FAMILIES.items()
         }
