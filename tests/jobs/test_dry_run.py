@@ -90,7 +90,7 @@ def test_a_trial_of_many_archives_reads_some_all_over(site: list[Path], tmp_path
     archives = []
     for number in range(40):
         archives.append(tmp_path / f"{number:02d}.warc.gz")
-        archives[-1].symlink_to(site[0])
+        archives[-1].hardlink_to(site[0])
     config = msgspec.structs.replace(SMALL, limit=450)
     build(str(tmp_path / "out"), [str(path) for path in archives], config, INLINE)
     plan = read_plan(Store(str(tmp_path / "out")))
