@@ -78,10 +78,13 @@ class Names:
 
     async def _look_up_in_turn(self, host: str) -> tuple[list[str], float]:
         """A name that is long in coming gives its turn to another: some servers never answer."""
+        await self._slots.acquire()
         asking = asyncio.ensure_future(self._look_up(host))
         try:
-            async with self._slots:
+            try:
                 await asyncio.wait([asking], timeout=_PATIENCE_S)
+            finally:
+                self._slots.release()
             return await asking
         finally:
             asking.cancel()

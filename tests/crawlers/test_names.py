@@ -1,6 +1,5 @@
 import asyncio
 import socket
-import time
 
 import aiodns
 import pytest
@@ -24,14 +23,31 @@ class Server:
         return ["9.9.9.9", "10.0.0.1"] if host.startswith("inside") else ["9.9.9.9", "2620:fe::9"], self.ttl
 
 
-def test_names_that_take_a_second_are_looked_up_side_by_side() -> None:
-    async def run() -> None:
-        names = Names(Server(takes_s=0.5))
-        await asyncio.gather(*(names.addresses(f"n{n}.example") for n in range(250)))
+def test_many_names_are_looked_up_side_by_side_and_more_in_their_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """None of them is answered before as many have been asked for as may be."""
+    monkeypatch.setattr("crawlers.names._PATIENCE_S", 3600.0)
+    running, most = 0, 0
 
-    began = time.monotonic()
+    async def run() -> None:
+        enough = asyncio.Event()
+
+        async def look_up(host: str) -> tuple[list[str], float]:
+            nonlocal running, most
+            running += 1
+            most = max(most, running)
+            if running == 256:
+                enough.set()
+            await enough.wait()
+            await asyncio.sleep(0.01)
+            running -= 1
+            return ["9.9.9.9"], 300.0
+
+        names = Names(look_up)
+        async with asyncio.timeout(60):
+            await asyncio.gather(*(names.addresses(f"n{n}.example") for n in range(600)))
+
     asyncio.run(run())
-    assert time.monotonic() - began < 2
+    assert (most, running) == (256, 0)
 
 
 def test_names_that_nobody_answers_for_stop_no_others(monkeypatch: pytest.MonkeyPatch) -> None:
