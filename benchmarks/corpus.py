@@ -54,22 +54,37 @@ class Measured(msgspec.Struct):
 
     pages: int
     milliseconds: dict[str, float]
+    peaks: dict[str, int]  # of this process by phase, where the system tells; the whole counts its children, too
     peak_bytes: int
     wall_s: float
 
 
 class TimedPhases(Phases):
-    """Phases that note what each takes."""
+    """Phases that note what each takes, and the most memory that this process has meanwhile."""
 
     seconds: dict[str, float]
+    peaks: dict[str, int]
 
     def run(self, phase: Phase, *arguments: Any, **named: Any) -> list[Commit]:
         before = cpu_seconds()
+        _peak_from_here()
         try:
             return super().run(phase, *arguments, **named)
         finally:
             group = "stars" if phase.name.startswith("stars") else phase.name
             self.seconds[group] = self.seconds.get(group, 0.0) + cpu_seconds() - before
+            self.peaks[group] = max(self.peaks.get(group, 0), peak_of(resource.RUSAGE_SELF))
+
+
+def _peak_from_here() -> None:
+    """Forget the largest resident set that this process has had."""
+    if sys.platform == "linux":
+        Path("/proc/self/clear_refs").write_text("5")
+
+
+def peak_of(who: int) -> int:
+    """The largest resident set of this process, or of its children that have ended, in bytes."""
+    return resource.getrusage(who).ru_maxrss * 1024
 
 
 def main() -> None:
@@ -129,7 +144,7 @@ def measure(kind: str, size: int, folder: Path) -> Measured:
         plan = plan_of_drafts(size)
         recipe = Recipe(plan.config)
     with open_engine(EngineSettings(engine="inline")) as engine, TimedPhases(engine, store, plan, recipe) as phases:
-        phases.seconds = {}
+        phases.seconds, phases.peaks = {}, {}
         if kind == "pages":
             run_phases(phases)
             finish(store, plan, jobs_of(plan.config.kinds), phases.commits)
@@ -138,9 +153,9 @@ def measure(kind: str, size: int, folder: Path) -> Measured:
             phases.run(URLS, [EXTRACT])
             compare_pages(phases)
     fork_server().close()  # what ends counts: the largest of its children too
-    peak = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    peak = max(*phases.peaks.values(), *map(peak_of, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)))
     milliseconds = {name: 1000 * seconds / size for name, seconds in phases.seconds.items()}
-    return Measured(size, milliseconds, peak * 1024, time.monotonic() - started)
+    return Measured(size, milliseconds, phases.peaks, peak, time.monotonic() - started)
 
 
 def plan_of_drafts(size: int) -> Plan:
@@ -216,6 +231,9 @@ def print_times(runs: list[Measured]) -> None:
     print(f"  {'beside first':<14}" + "".join(f"{total / totals[0]:>12.2f}" for total in totals))
     print(f"  {'peak MB':<14}" + "".join(f"{run.peak_bytes / 1e6:>12.0f}" for run in runs))
     print(f"  {'wall s':<14}" + "".join(f"{run.wall_s:>12.0f}" for run in runs))
+    print("the most memory of the process that runs the phases, MB, by phase")
+    for name in names:
+        print(f"  {name:<14}" + "".join(f"{run.peaks.get(name, 0) / 1e6:>12.0f}" for run in runs))
 
 
 if __name__ == "__main__":
