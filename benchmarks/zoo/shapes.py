@@ -18,6 +18,8 @@ SHAPES: dict[str, Callable[[int], str]] = {
     "styles closed at the end": lambda n: _many("<p><i id={i}>x", n) + "</i>" * n,
     "links in a table": lambda n: "<table><a>x" * n,
     "nested tables": lambda n: "<table><tr><td>x" * n,
+    "nested tables of code": lambda n: "<table class=highlight><tr><td class=blob-code>x" * n,
+    "nested lines of code": lambda n: "<table class=crayon-table><tr><td>" + "<div class=crayon-line>x" * n,
     "lead images": lambda n: (
         _many("<meta property=og:image content=/{i}.jpg>", n) + _many("<img src=/x{i}.png>", n) + _PROSE
     ),

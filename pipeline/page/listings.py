@@ -8,11 +8,23 @@ from selectolax.lexbor import LexborHTMLParser
 
 _SIGNS = (b"blob-code", b"crayon-line", b"syntaxhighlighter")
 _AROUND = 1_000  # bytes before the first table that may name what it is in
-#: Around the whole, and of each line.
+#: Around the whole, and of each line; and what no listing holds: its text would be read once for each that it is in.
 _LISTINGS = (
-    ("table.highlight, table.js-file-line-container", "td.blob-code"),
-    ("table.crayon-table", "div.crayon-line"),
-    ("div.syntaxhighlighter table", "td.code div.line"),
+    (
+        "table.highlight, table.js-file-line-container",
+        "td.blob-code",
+        "table.highlight table, table.js-file-line-container table",
+    ),
+    (
+        "table.crayon-table",
+        "div.crayon-line",
+        "table.crayon-table table, div.crayon-line div.crayon-line",
+    ),
+    (
+        "div.syntaxhighlighter > table",
+        "td.code div.line",
+        "div.syntaxhighlighter > table table, div.line div.line",
+    ),
 )
 
 
@@ -21,8 +33,8 @@ def join_lines(tree: LexborHTMLParser, html: bytes) -> None:
     first = html.find(b"<table")
     if first < 0 or all(html.find(sign, max(0, first - _AROUND)) < 0 for sign in _SIGNS):
         return
-    for whole, line in _LISTINGS:
-        for table in tree.css(whole):
+    for whole, line, nested in _LISTINGS:
+        for table in () if tree.css_first(nested) is not None else tree.css(whole):
             lines = [node.text().strip("\r\n").rstrip() for node in table.css(line)]
             if lines:
                 pre = tree.create_node("pre")
