@@ -11,7 +11,11 @@ _LINE = (
 )
 LINE = re.compile(_LINE, re.IGNORECASE)
 #: Pattern of where a record may begin in a plain archive: behind one that was cut off not at the beginning of a line.
-NEXT_LINE = rb"(?:https?://|ftp://|dns:|(?<=\n)[a-z][a-z0-9+.-]{0,15}:)[^\r\n]{0,512}? [0-9a-f.:-]{1,45} \d{8,17} "
+#: An address of more than five words is none.
+NEXT_LINE = (
+    rb"(?:https?://|ftp://|dns:|(?<=\n)[a-z][a-z0-9+.-]{0,15}:)"
+    rb"[^\r\n ]{0,512}+(?: [^\r\n ]{0,512}+){0,4}? [0-9a-f.:-]{1,45} \d{8,17} "
+)
 FIRST = b"filedesc:"
 LONGEST_LINE = 32 << 10
 _BEGINNING = re.compile(rb"[a-z][a-z0-9+.-]{0,15}:", re.IGNORECASE)

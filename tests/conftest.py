@@ -38,6 +38,14 @@ def _no_ray_elsewhere(event: str, arguments: tuple[Any, ...]) -> None:
 sys.addaudithook(_no_ray_elsewhere)
 
 
+def _left_to_the_system(descriptor: int) -> None:
+    """Instead of `os.fsync`: no test cuts the power, and a kill loses nothing that was written."""
+
+
+# A build of a few pages waits for the disk some 150 times, for a third of its time.
+os.fsync = _left_to_the_system
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     from xdist.scheduler import LoadScopeScheduling
