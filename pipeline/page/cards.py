@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 
 from pipeline.page.leaves import Container, Text
 from pipeline.page.markup import read_attributes
+from pipeline.page.trim import is_prose
+from pipeline.page.verdicts import Verdict, Verdicts
 from pipeline.page.walk import Walk
 from schemas.urls import resolve
 
@@ -19,6 +21,7 @@ _OWN = 0.8  # of the links of a part of own cards at least this share leads belo
 _MOST = 200  # links that are looked at
 _LEVELS = 3  # up from the words of a card
 _DESCRIPTION = 20  # characters
+_ALIKE = 3  # so many siblings of one tag are cards
 
 
 class Cards:
@@ -60,6 +63,41 @@ class Cards:
         links = self._walk.links[start : min(start + _MOST, bisect_left(self._places, container.last))]
         found = [resolve(self._walk.base, read_attributes(written).get("href", "")) for _, written in links]
         return sum(url.startswith(self._below) for url in found) >= _OWN * len(links)
+
+
+def leave_out_rests(walk: Walk, verdicts: Verdicts) -> None:
+    """What stays of cards whose titles were left out as links: prices, ratings and pictures, with nothing they are of.
+
+    That is in each of several alike siblings no heading, and less than was left out.
+    """
+    rows: dict[tuple[int, str], list[int]] = {}
+    for at, container in enumerate(walk.containers):
+        rows.setdefault((container.parent, container.tag), []).append(at)
+    left_out, kept, weighty = ([0] for _ in range(3))
+    for leaf, verdict in zip(walk.leaves, verdicts, strict=True):
+        is_text, is_kept = isinstance(leaf, Text), verdict is None
+        size = len(leaf.text) if isinstance(leaf, Text) else 0
+        is_title = verdict is not None and verdict.rule == "links" and size >= _DESCRIPTION
+        left_out.append(left_out[-1] + is_title * size)
+        kept.append(kept[-1] + is_kept * size)
+        is_weighty = is_text and is_kept and (leaf.role == "heading" or is_prose(leaf))
+        weighty.append(weighty[-1] + is_weighty)
+
+    def is_rest(at: int) -> bool:
+        first, last = walk.containers[at].first, walk.containers[at].last
+        return weighty[last] == weighty[first] and left_out[last] - left_out[first] > kept[last] - kept[first]
+
+    rests: set[int] = set()
+    for row in filter(lambda row: len(row) >= _ALIKE, rows.values()):
+        found = list(filter(is_rest, row))
+        if len(found) > _OWN * len(row):
+            rests.update(found)
+    settled = 0  # leaves before this are decided on
+    for at in sorted(rests):
+        item = walk.containers[at]
+        for index in range(max(settled, item.first), item.last):
+            verdicts[index] = verdicts[index] or Verdict("links", 1.0, item)
+        settled = max(settled, item.last)
 
 
 def _below(url: str) -> str:

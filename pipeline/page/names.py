@@ -48,8 +48,14 @@ _TELLING = CHROME_NAMES | AUTHOR_NAMES | COMMENT_NAMES | WEAK_NAMES | _PANELS | 
 _NAMED = re.compile(r' (?:class|id|role|itemprop|data-testid|data-component)="([^"]*+)"')
 _HIDING = re.compile(
     r" hidden=(?!\"until-found\")|aria-hidden=\"true|display\s*:\s*none|visibility\s*:\s*hidden|"
-    r"[\" ](?:sr-only|screen-reader(?:-only|-text)|(?:visually|text)-?hidden|mw-editsection|speechify-ignore)[\" ]",
+    r"[\" ](?:(?:u-|wt-|is-)?(?:sr-?only|screen-reader(?:-only|-text)|(?:visually|text)-?hidden(?:-focusable)?)|"
+    r"hidden-visually|show-for-sr|element-invisible|mw-editsection|speechify-ignore|"
+    r"w-form-done|w-form-fail)[\" ]",
     re.IGNORECASE,
+)
+#: One of these stands in all that the expression above finds: most attributes need no closer look.
+_MAYBE_HIDING = (
+    "hidden none NONE sr-only srOnly sronly screen-reader for-sr invisible mw-edit speechify w-form-".split()
 )
 
 
@@ -115,8 +121,7 @@ def read_names(written: str) -> Names:
 @functools.lru_cache(maxsize=16384)
 def is_hidden(written: str) -> bool:
     """Whether attributes say that an element is not shown, or shown to screen readers only."""
-    maybe = "hidden" in written or "none" in written or "NONE" in written or "sr-only" in written
-    maybe = maybe or "screen-reader" in written or "mw-edit" in written or "speechify" in written
+    maybe = any(sign in written for sign in _MAYBE_HIDING)
     return maybe and _STREAMED not in written and bool(_HIDING.search(written))
 
 

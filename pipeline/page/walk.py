@@ -295,11 +295,11 @@ class Walk(MediaOfWalk):
     def _is_content(self, tag: str, written: str) -> bool:
         """Whether an element that is chrome elsewhere is none here.
 
-        That is the header of an article, a form in which there is nothing to fill in, and a box of the text with a
-        title, or a picture that leads nowhere.
+        That is the header of an article, a form in which there is nothing to fill in, a box of the text with a title,
+        or a picture that leads nowhere, and the answer to a question that a site's builder writes into a menu.
         """
-        if tag == "header":
-            return self._articles > 0
+        if tag in ("header", "nav"):
+            return self._articles > 0 if tag == "header" else self._holds_paragraphs()
         if tag not in ("form", "aside"):
             return False
         if tag == "form":

@@ -295,3 +295,23 @@ def test_a_menu_that_a_reader_opens_is_none():
         "<button aria-controls=m>More</button><div id=m hidden><a href=/a>All of it</a> <a href=/b>The rest</a></div>"
     )
     assert content(f"<article>{paragraphs(3)}{menu}{paragraphs(3, 3)}</article>") == BODY
+
+
+def test_an_answer_that_a_builder_of_sites_writes_into_a_menu_is_read():
+    answer = f"<div>Why?</div><nav class=w-dropdown-list><p>{prose(1)}</p><p>{prose(2)} <a href=/m>More.</a></p></nav>"
+    found = content(f"<div>{paragraphs(8, 3)}{answer}{paragraphs(2, 20)}</div>")
+    assert [prose(1), f"{prose(2)} More."] == found[9:11]
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        "<a href=/{0}>{1}</a>",
+        "<li><button>Products</button> <a href=/{0}>{1}</a>",
+        "<li><span>All that is left {0}</span>",
+    ],
+)
+def test_a_menu_is_none_of_the_text_however_long_its_entries_are(entry):
+    entries = "".join(entry.format(number, prose(number)) for number in range(3))
+    found = content(f"<div>{paragraphs(8, 3)}<nav>{entries}</nav>{paragraphs(2, 20)}</div>")
+    assert found == [prose(number) for number in (*range(3, 11), 20, 21)]
