@@ -21,6 +21,7 @@ _OWN = 0.8  # of the links of a part of own cards at least this share leads belo
 _MOST = 200  # links that are looked at
 _LEVELS = 3  # up from the words of a card
 _DESCRIPTION = 20  # characters
+_TITLE = 15  # characters of a link that may be the title of a story, and is no button
 _ALIKE = 3  # so many siblings of one tag are cards
 
 
@@ -63,6 +64,26 @@ class Cards:
         links = self._walk.links[start : min(start + _MOST, bisect_left(self._places, container.last))]
         found = [resolve(self._walk.base, read_attributes(written).get("href", "")) for _, written in links]
         return sum(url.startswith(self._below) for url in found) >= _OWN * len(links)
+
+
+def are_cards(texts: list[Text]) -> bool:
+    """Whether of texts there is a line that is a link, as titles of stories are, for every two that are prose."""
+    titles = sum(map(_is_title, texts))
+    return titles > 1 and 2 * titles >= sum(map(is_prose, texts))
+
+
+def _is_title(text: Text) -> bool:
+    """Whether a line is a link, as the title of a story is, and no button."""
+    return len(text.text) >= _TITLE and text.link_chars > 0.9 * len(text.text)
+
+
+def is_linked_heading(leaf: Text) -> bool:
+    return leaf.role == "heading" and leaf.link_chars > 0.5 * len(leaf.text)
+
+
+def link_share(texts: list[Text]) -> float:
+    shown = sum(len(text.text) for text in texts)
+    return sum(text.link_chars for text in texts) / shown if shown else 0.0
 
 
 def leave_out_rests(walk: Walk, verdicts: Verdicts) -> None:
