@@ -9,6 +9,7 @@ from collections.abc import Callable
 from itertools import accumulate, count, islice, takewhile
 
 from pipeline.page.code import language_of
+from pipeline.page.comments import headed_comments
 from pipeline.page.dialogs import leave_out_dialogs
 from pipeline.page.elements import (
     BLOCKS,
@@ -110,6 +111,8 @@ class Walk(MediaOfWalk):
         self._flush()
         while self._container >= 0:  # nothing stays open, whatever was taken for markup
             self._end(self.containers[self._container])
+        if headed := headed_comments(self.containers, self.leaves):
+            self.flagged = sorted({*self.flagged, *headed})
 
     def _run(self) -> None:
         actions, buffer = self._actions(), self._buffer
