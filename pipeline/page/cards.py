@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 
 from pipeline.page.leaves import Container, Text
 from pipeline.page.markup import read_attributes
+from pipeline.page.trim import is_prose
+from pipeline.page.verdicts import Verdict, Verdicts
 from pipeline.page.walk import Walk
 from schemas.urls import resolve
 
@@ -19,6 +21,8 @@ _OWN = 0.8  # of the links of a part of own cards at least this share leads belo
 _MOST = 200  # links that are looked at
 _LEVELS = 3  # up from the words of a card
 _DESCRIPTION = 20  # characters
+_TITLE = 15  # characters of a link that may be the title of a story, and is no button
+_ALIKE = 3  # so many siblings of one tag are cards
 
 
 class Cards:
@@ -60,6 +64,61 @@ class Cards:
         links = self._walk.links[start : min(start + _MOST, bisect_left(self._places, container.last))]
         found = [resolve(self._walk.base, read_attributes(written).get("href", "")) for _, written in links]
         return sum(url.startswith(self._below) for url in found) >= _OWN * len(links)
+
+
+def are_cards(texts: list[Text]) -> bool:
+    """Whether of texts there is a line that is a link, as titles of stories are, for every two that are prose."""
+    titles = sum(map(_is_title, texts))
+    return titles > 1 and 2 * titles >= sum(map(is_prose, texts))
+
+
+def _is_title(text: Text) -> bool:
+    """Whether a line is a link, as the title of a story is, and no button."""
+    return len(text.text) >= _TITLE and text.link_chars > 0.9 * len(text.text)
+
+
+def is_linked_heading(leaf: Text) -> bool:
+    return leaf.role == "heading" and leaf.link_chars > 0.5 * len(leaf.text)
+
+
+def link_share(texts: list[Text]) -> float:
+    shown = sum(len(text.text) for text in texts)
+    return sum(text.link_chars for text in texts) / shown if shown else 0.0
+
+
+def leave_out_rests(walk: Walk, verdicts: Verdicts) -> None:
+    """What stays of cards whose titles were left out as links: prices, ratings and pictures, with nothing they are of.
+
+    That is in each of several alike siblings no heading, and less than was left out.
+    """
+    rows: dict[tuple[int, str], list[int]] = {}
+    for at, container in enumerate(walk.containers):
+        rows.setdefault((container.parent, container.tag), []).append(at)
+    left_out, kept, weighty = ([0] for _ in range(3))
+    for leaf, verdict in zip(walk.leaves, verdicts, strict=True):
+        is_text, is_kept = isinstance(leaf, Text), verdict is None
+        size = len(leaf.text) if isinstance(leaf, Text) else 0
+        is_title = verdict is not None and verdict.rule == "links" and size >= _DESCRIPTION
+        left_out.append(left_out[-1] + is_title * size)
+        kept.append(kept[-1] + is_kept * size)
+        is_weighty = is_text and is_kept and (leaf.role == "heading" or is_prose(leaf))
+        weighty.append(weighty[-1] + is_weighty)
+
+    def is_rest(at: int) -> bool:
+        first, last = walk.containers[at].first, walk.containers[at].last
+        return weighty[last] == weighty[first] and left_out[last] - left_out[first] > kept[last] - kept[first]
+
+    rests: set[int] = set()
+    for row in filter(lambda row: len(row) >= _ALIKE, rows.values()):
+        found = list(filter(is_rest, row))
+        if len(found) > _OWN * len(row):
+            rests.update(found)
+    settled = 0  # leaves before this are decided on
+    for at in sorted(rests):
+        item = walk.containers[at]
+        for index in range(max(settled, item.first), item.last):
+            verdicts[index] = verdicts[index] or Verdict("links", 1.0, item)
+        settled = max(settled, item.last)
 
 
 def _below(url: str) -> str:

@@ -8,15 +8,15 @@ their own. Inside it chrome, teasers and link lists are left out.
 """
 
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from itertools import accumulate, islice
 
 from pipeline.image.refs import is_image_page
-from pipeline.page.cards import Cards
+from pipeline.page.cards import Cards, are_cards, is_linked_heading, link_share
 from pipeline.page.elements import CONTENT_TAGS, NARROW, NEVER_CHROME
 from pipeline.page.leaves import Container, Leaf, Media, Text
-from pipeline.page.names import CHROME_NAMES, Names
-from pipeline.page.trim import SENTENCE_ENDS, is_prose, leave_out_labels, trim
+from pipeline.page.names import CHROME_NAMES, NAMES_OF_ITEMS, WEAK_NAMES, Names
+from pipeline.page.trim import SENTENCE_ENDS, leave_out_labels, trim
 from pipeline.page.verdicts import Verdict, Verdicts
 from pipeline.page.walk import Walk
 from schemas.settings import Settings
@@ -24,7 +24,6 @@ from schemas.settings import Settings
 _ITEMS = frozenset(("li", "dd", "dt", "tr", "tbody", "td", "p"))
 _TEASER = 200  # characters of prose for each linked heading that still make a teaser
 _REFERENCES, _REFERENCE = 0.8, 10  # of references at most this share is links, and so many characters each are not
-_TITLE = 15  # characters of a link that may be the title of a story, and is no button
 _MAIN_ENTITY = {"main", "entity"}  # the words of `itemprop="mainEntity"`
 CARD = 3  # how many levels up the words of a picture are looked for
 _NEIGHBOURHOOD = 3  # how many levels up neighbours of the region are looked for
@@ -134,13 +133,14 @@ def _chrome(walk: Walk, sums: _Sums, settings: ContentSettings) -> Verdicts:
     """Of what is hidden, what stands in a part that is chrome, and in a part that is if it holds little prose."""
     verdicts: Verdicts = [None] * len(walk.leaves)
     settled = little = 0  # containers before these are decided on, or known to hold little prose
+    everywhere = _names_of_most(walk, sums, settings.chrome_share)
     for at in walk.flagged:
         container = walk.containers[at]
         first, last = container.first, container.last
         if at < settled or first == last:
             continue
         names = container.names
-        if names.strong and not names.is_hidden and _is_box(walk, at):
+        if not names.is_hidden and (_says_nothing(names, everywhere) or (names.strong and _is_box(walk, at))):
             continue
         if container.chrome < 0 and (names.strong or names.comments or names.is_bio):
             share = sums.unlinked(at)
@@ -149,7 +149,7 @@ def _chrome(walk: Walk, sums: _Sums, settings: ContentSettings) -> Verdicts:
         if names.is_hidden or container.chrome >= 0:
             rule, settled = "hidden" if names.is_hidden else "chrome", container.end
             verdicts[first:last] = [Verdict(rule, container.chrome, container)] * (last - first)
-        elif at >= little and container.tag not in NEVER_CHROME and not container.names.comments:
+        elif at >= little and container.tag not in NEVER_CHROME and not names.comments:
             prose = sums.weight(at)
             if prose <= settings.weak_chrome_characters and not _holds_quote(walk, at):
                 little = container.end
@@ -159,6 +159,27 @@ def _chrome(walk: Walk, sums: _Sums, settings: ContentSettings) -> Verdicts:
                     if not is_quote and not _is_picture(leaf, settings.min_weak_image_px):
                         verdicts[index] = Verdict("little_prose", prose, container)
     return verdicts
+
+
+def _says_nothing(names: Names, everywhere: Collection[str]) -> bool:
+    """Whether all that speaks against a part is said of most of the page."""
+    told = names.words & (CHROME_NAMES | WEAK_NAMES)
+    return bool(told) and told.issubset(everywhere) and not names.comments and not names.is_bio
+
+
+def _names_of_most(walk: Walk, sums: _Sums, most: float) -> set[str]:
+    """The names whose parts together hold more than this share of the page: they tell nothing of its parts.
+
+    Site builders call all that they place a widget.
+    """
+    shares: dict[str, float] = {}
+    ends: dict[str, int] = {}
+    for at in walk.flagged:
+        container = walk.containers[at]
+        for word in container.names.words & NAMES_OF_ITEMS:
+            if at >= ends.get(word, 0):  # not within another of the name
+                shares[word], ends[word] = shares.get(word, 0.0) + sums.unlinked(at), container.end
+    return {word for word, share in shares.items() if share > most}
 
 
 def most_chrome(names: Names, settings: ContentSettings) -> tuple[float, str]:
@@ -221,7 +242,7 @@ def _leave_out_teasers(
     walk: Walk, sums: _Sums, region: int, settings: ContentSettings, cards: Cards, verdicts: Verdicts
 ) -> None:
     """Chrome, too: a small part of several linked headings with a line or a picture each."""
-    linked = [index for index, leaf in enumerate(walk.leaves) if isinstance(leaf, Text) and _is_linked_heading(leaf)]
+    linked = [index for index, leaf in enumerate(walk.leaves) if isinstance(leaf, Text) and is_linked_heading(leaf)]
     around = set(upward(walk, region))
     if len(linked) < 2 or not around:
         return
@@ -235,10 +256,6 @@ def _leave_out_teasers(
             settled = container.end
             for index in range(container.first, container.last):
                 verdicts[index] = verdicts[index] or Verdict("teasers", headings, container)
-
-
-def _is_linked_heading(leaf: Text) -> bool:
-    return leaf.role == "heading" and leaf.link_chars > 0.5 * len(leaf.text)
 
 
 def upward(walk: Walk, at: int) -> Iterator[int]:
@@ -264,23 +281,7 @@ def _is_like_content(walk: Walk, at: int) -> bool:
     """Whether a neighbour of the region has little in links, no heading that is one, and is no row of cards."""
     leaves = walk.leaves[walk.containers[at].first : walk.containers[at].last]
     texts = [leaf for leaf in leaves if isinstance(leaf, Text)]
-    return _link_share(texts) < 0.3 and not any(map(_is_linked_heading, texts)) and not _are_cards(texts)
-
-
-def _is_title(text: Text) -> bool:
-    """Whether a line is a link, as the title of a story is, and no button."""
-    return len(text.text) >= _TITLE and text.link_chars > 0.9 * len(text.text)
-
-
-def _are_cards(texts: list[Text]) -> bool:
-    """Whether of texts there is a line that is a link, as titles of stories are, for every two that are prose."""
-    titles = sum(map(_is_title, texts))
-    return titles > 1 and 2 * titles >= sum(map(is_prose, texts))
-
-
-def _link_share(texts: list[Text]) -> float:
-    shown = sum(len(text.text) for text in texts)
-    return sum(text.link_chars for text in texts) / shown if shown else 0.0
+    return link_share(texts) < 0.3 and not any(map(is_linked_heading, texts)) and not are_cards(texts)
 
 
 def _leave_out_the_rest(walk: Walk, parts: Iterator[int], verdicts: Verdicts) -> None:
@@ -313,7 +314,7 @@ def _leave_out_links(walk: Walk, settings: ContentSettings, cards: Cards, verdic
 
 def _are_links(walk: Walk, container: Container, most: float) -> Verdict | None:
     texts = [leaf for leaf in walk.leaves[container.first : container.last] if isinstance(leaf, Text)]
-    share, unlinked = _link_share(texts), sum(len(text.text) - text.link_chars for text in texts)
+    share, unlinked = link_share(texts), sum(len(text.text) - text.link_chars for text in texts)
     are_references = share <= _REFERENCES and unlinked >= _REFERENCE * len(texts)
     return Verdict("links", share, container) if share > most and not are_references else None
 

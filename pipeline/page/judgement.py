@@ -12,6 +12,7 @@ from itertools import accumulate, islice
 import msgspec
 import numpy as np
 
+from pipeline.page.cards import leave_out_rests
 from pipeline.page.content import CARD, ContentSettings, by_rules, upward
 from pipeline.page.evidence import Floats, evidence
 from pipeline.page.leaves import Container, Text
@@ -47,6 +48,7 @@ def weigh(walk: Walk, settings: ContentSettings, metadata: Metadata) -> Judgemen
         rows = dict(zip(texts, evident, strict=True))
     if len(texts) >= settings.min_texts:
         _leave_out_repetitions(walk, verdicts)
+    leave_out_rests(walk, verdicts)
     trim(walk, verdicts, metadata.title, metadata.author, is_weighed)
     return Judgement(verdicts, confidence, rows)
 

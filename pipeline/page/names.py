@@ -26,6 +26,8 @@ WEAK_NAMES = frozenset(
     "sharedaddy sharing skip social submeta tag tags teaser timestamp toc toolbar tools topbar widget "
     "widgets".split()
 )
+#: Those, and names of chrome, that a page gives to all of its own items: a page may consist of widgets or promos.
+NAMES_OF_ITEMS = WEAK_NAMES | frozenset(("newsletter", "promo", "promos", "sponsor"))
 #: What the box about who wrote a page is called: one of the first beside one of the second, or of the third alone.
 _WRITERS = frozenset("author authors contributor contributors writer writers".split())
 _BOXES_OF_WRITERS = frozenset("about block box card description details info profile section".split())
@@ -48,8 +50,14 @@ _TELLING = CHROME_NAMES | AUTHOR_NAMES | COMMENT_NAMES | WEAK_NAMES | _PANELS | 
 _NAMED = re.compile(r' (?:class|id|role|itemprop|data-testid|data-component)="([^"]*+)"')
 _HIDING = re.compile(
     r" hidden=(?!\"until-found\")|aria-hidden=\"true|display\s*:\s*none|visibility\s*:\s*hidden|"
-    r"[\" ](?:sr-only|screen-reader(?:-only|-text)|(?:visually|text)-?hidden|mw-editsection|speechify-ignore)[\" ]",
+    r"[\" ](?:(?:u-|wt-|is-)?(?:sr-?only|screen-reader(?:-only|-text)|(?:visually|text)-?hidden(?:-focusable)?)|"
+    r"hidden-visually|show-for-sr|element-invisible|mw-editsection|speechify-ignore|"
+    r"w-form-done|w-form-fail)[\" ]",
     re.IGNORECASE,
+)
+#: One of these stands in all that the expression above finds: most attributes need no closer look.
+_MAYBE_HIDING = (
+    "hidden none NONE sr-only srOnly sronly screen-reader for-sr invisible mw-edit speechify w-form-".split()
 )
 
 
@@ -115,8 +123,7 @@ def read_names(written: str) -> Names:
 @functools.lru_cache(maxsize=16384)
 def is_hidden(written: str) -> bool:
     """Whether attributes say that an element is not shown, or shown to screen readers only."""
-    maybe = "hidden" in written or "none" in written or "NONE" in written or "sr-only" in written
-    maybe = maybe or "screen-reader" in written or "mw-edit" in written or "speechify" in written
+    maybe = any(sign in written for sign in _MAYBE_HIDING)
     return maybe and _STREAMED not in written and bool(_HIDING.search(written))
 
 

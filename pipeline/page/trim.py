@@ -1,6 +1,7 @@
 """What stands at the edges of the main content and is no part of it: its title, its byline, what follows its end."""
 
 import re
+from collections.abc import Collection
 
 from pipeline.image.refs import is_image_page
 from pipeline.page.elements import NARROW
@@ -93,9 +94,24 @@ def _leave_out_tail(walk: Walk, verdicts: Verdicts, behind: list[int], body: Con
     tail = {index: verdict for index in behind if (verdict := _of_tail(walk.leaves[index], index < body.last))}
     said = sum(_characters(leaf) for leaf, verdict in zip(walk.leaves, verdicts, strict=True) if verdict is None)
     are_items = is_weighed or sum(_characters(walk.leaves[index]) for index in tail) > _TAIL * said
+    heads = _heads_of_sections(walk, behind, tail)
     for index, verdict in tail.items():
-        if not (are_items and isinstance(walk.leaves[index], Text)):
+        if index not in heads and not (are_items and isinstance(walk.leaves[index], Text)):
             verdicts[index] = verdicts[index] or verdict
+
+
+def _heads_of_sections(walk: Walk, behind: list[int], tail: Collection[int]) -> set[int]:
+    """The headings, of what is kept behind the prose, of a list, a table or code that stays."""
+    heads: set[int] = set()
+    stays = False
+    for index in reversed(behind):
+        leaf = walk.leaves[index]
+        if index not in tail:
+            stays = stays or (isinstance(leaf, Text) and leaf.role in ("list", "table", "code"))
+        elif isinstance(leaf, Text) and leaf.role == "heading":
+            heads |= {index} if stays else set()
+            stays = False
+    return heads
 
 
 def _characters(leaf: Leaf) -> int:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from itertools import accumulate, count, islice, takewhile
 
 from pipeline.page.code import language_of
+from pipeline.page.comments import headed_comments
 from pipeline.page.dialogs import leave_out_dialogs
 from pipeline.page.elements import (
     BLOCKS,
@@ -110,6 +111,8 @@ class Walk(MediaOfWalk):
         self._flush()
         while self._container >= 0:  # nothing stays open, whatever was taken for markup
             self._end(self.containers[self._container])
+        if headed := headed_comments(self.containers, self.leaves):
+            self.flagged = sorted({*self.flagged, *headed})
 
     def _run(self) -> None:
         actions, buffer = self._actions(), self._buffer
@@ -295,11 +298,11 @@ class Walk(MediaOfWalk):
     def _is_content(self, tag: str, written: str) -> bool:
         """Whether an element that is chrome elsewhere is none here.
 
-        That is the header of an article, a form in which there is nothing to fill in, and a box of the text with a
-        title, or a picture that leads nowhere.
+        That is the header of an article, a form in which there is nothing to fill in, a box of the text with a title,
+        or a picture that leads nowhere, and the answer to a question that a site's builder writes into a menu.
         """
-        if tag == "header":
-            return self._articles > 0
+        if tag in ("header", "nav"):
+            return self._articles > 0 if tag == "header" else self._holds_paragraphs()
         if tag not in ("form", "aside"):
             return False
         if tag == "form":

@@ -19,6 +19,7 @@ _INVISIBLE = ("\u00ad", "\u200b", "\ufeff")  # soft hyphen, zero-width space, st
 LOOK_AHEAD = 300
 _NEAR = 8  # tags behind a button that may hold what it opens
 _OPENS = re.compile(r' aria-controls="([^"]+)"')
+_RUN = 60  # characters without a tag between them, outside links: no entry of a menu has them
 _WORD = 5  # letters: fewer may be the sign of a unit
 _MARKS = frozenset("¶#§🔗")  # that lead to the heading they stand in
 OPENERS = HEADINGS | {"dt", "summary"}  # whose button opens a section and is its heading
@@ -140,6 +141,12 @@ class WordsOfWalk(RowsOfWalk):
         """Whether what opens at a tag holds words, most of them outside links."""
         end = self._markup.end_of(at, LOOK_AHEAD)
         return 2 * self._outside_links(at, end) > sum(self._lengths[at + 1 : end + 1])
+
+    def _holds_paragraphs(self) -> bool:
+        """Whether most of what the element that opens here says are long runs of words outside links."""
+        end = self._markup.end_of(self._at, LOOK_AHEAD)
+        runs = (self._outside_links(at - 1, at) for at in range(self._at + 1, end + 1))
+        return 2 * sum(run for run in runs if run >= _RUN) > sum(self._lengths[self._at + 1 : end + 1])
 
     def _close_muted(self, tag: str, _: str) -> None:
         was_muted = self._muted.pop() if self._muted else False

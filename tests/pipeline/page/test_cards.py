@@ -2,6 +2,7 @@
 
 import pytest
 
+from schemas.documents import TextBlock
 from tests.pipeline.makers import extract, paragraphs, texts
 
 GUIDES = "https://site.example/tool/guides/"
@@ -62,3 +63,21 @@ def test_cards_that_lead_beside_the_page_invite_elsewhere(url, folder):
 
 def test_links_without_a_description_are_a_list_of_links_wherever_they_lead():
     assert said(paragraphs(4) + cards("/tool/guides/", 5, "<h3><a href={0}>Guide number {1}</a></h3>"), GUIDES) == []
+
+
+def test_of_cards_whose_titles_are_left_out_prices_and_pictures_go_too():
+    title = "<a href=/dp/{0}><img src=/{0}.jpg></a><a href=/dp/{0}>A thing that others bought, number {1}</a>"
+    card = f"<li>{title}<p>${{1}}.99</p></li>"
+    row = "<div><h2>Others also looked at</h2><ol>" + "".join(card.format(f"x{n}", n) for n in range(5)) + "</ol></div>"
+    draft = extract(
+        f"<main>{paragraphs(4)}{row}<h2>Details</h2>{paragraphs(4, 4)}</main>", url="https://shop.example/dp/1"
+    )
+    assert [block for block in draft.blocks if not isinstance(block, TextBlock)] == []
+    assert [text for text in texts(draft) if "the end of day" not in text] == ["Details"]
+
+
+def test_items_of_which_more_is_kept_than_left_out_stay():
+    card = "<li><p>Step {0} of all the work</p><div><a href=/far/{0}>All there is to know</a></div></li>"
+    row = "<ol>" + "".join(card.format(n) for n in range(5)) + "</ol>"
+    draft = extract(f"<main>{paragraphs(4)}{row}{paragraphs(4, 4)}</main>", url="https://shop.example/dp/1")
+    assert [f"Step {n} of all the work" for n in range(5)] == [text for text in texts(draft) if "Step" in text]

@@ -295,3 +295,35 @@ def test_a_menu_that_a_reader_opens_is_none():
         "<button aria-controls=m>More</button><div id=m hidden><a href=/a>All of it</a> <a href=/b>The rest</a></div>"
     )
     assert content(f"<article>{paragraphs(3)}{menu}{paragraphs(3, 3)}</article>") == BODY
+
+
+def test_an_answer_that_a_builder_of_sites_writes_into_a_menu_is_read():
+    answer = f"<div>Why?</div><nav class=w-dropdown-list><p>{prose(1)}</p><p>{prose(2)} <a href=/m>More.</a></p></nav>"
+    found = content(f"<div>{paragraphs(8, 3)}{answer}{paragraphs(2, 20)}</div>")
+    assert [prose(1), f"{prose(2)} More."] == found[9:11]
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        "<a href=/{0}>{1}</a>",
+        "<li><button>Products</button> <a href=/{0}>{1}</a>",
+        "<li><span>All that is left {0}</span>",
+    ],
+)
+def test_a_menu_is_none_of_the_text_however_long_its_entries_are(entry):
+    entries = "".join(entry.format(number, prose(number)) for number in range(3))
+    found = content(f"<div>{paragraphs(8, 3)}<nav>{entries}</nav>{paragraphs(2, 20)}</div>")
+    assert found == [prose(number) for number in (*range(3, 11), 20, 21)]
+
+
+@pytest.mark.parametrize("name", ["widget-span", "promo-block", "teaser"])
+def test_a_name_that_most_of_a_page_bears_tells_nothing(name):
+    parts = "".join(f"<div class={name}><h2>About {n}</h2><p>{prose(n, 2)}</p></div>" for n in range(4))
+    found = content(f"<header><p>The site</p></header><main>{parts}</main>")
+    assert found == [text for n in range(4) for text in (f"About {n}", prose(n, 2))]
+
+
+def test_a_name_of_few_small_parts_still_tells():
+    widget = f"<div class=widget><p>{prose(20, 2)}</p></div>"
+    assert content(f"<main>{paragraphs(4)}{widget}{paragraphs(4, 4)}</main>") == [prose(n) for n in range(8)]

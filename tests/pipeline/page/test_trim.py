@@ -152,3 +152,10 @@ def test_words_beside_a_drawing_that_stand_there_twice_are_read_once(drawing, la
     assert names == [*BODY[:2], "Sales", "Costs", *BODY[2:]]
     names, _ = kept(f"<article>{paragraphs(2)}<div class=x1>{labels}</div>{paragraphs(2, 2)}</article>")
     assert len(names) == 8
+
+
+def test_the_heading_of_a_list_behind_the_prose_stays_with_it():
+    plans = "".join(f"<div><h4>Plan {n}</h4><ul><li>{n} sites<li>{n} users</ul></div>" for n in range(3))
+    left, rules = kept(f"<article><div>{paragraphs(12)}</div><section>{plans}<h4>Write to us</h4></section></article>")
+    assert left[12:] == [text for n in range(3) for text in (f"Plan {n}", f"{n} sites", f"{n} users")]
+    assert rules == {"Write to us": "tail"}

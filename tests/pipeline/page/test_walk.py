@@ -5,7 +5,7 @@ from bs4 import BeautifulSoup, NavigableString, Tag
 from bs4.element import PreformattedString
 
 from pipeline.page.leaves import Media, Text
-from tests.pipeline.makers import walk, walked_images, walked_texts
+from tests.pipeline.makers import paragraphs, walk, walked_images, walked_texts
 
 
 def order(body):
@@ -538,7 +538,13 @@ def test_the_symbols_of_a_formula_are_words():
     assert walked_texts(body) == ["so a = 2."]
 
 
-@pytest.mark.parametrize("name", ["sr-only", "screen-reader-text", "x visually-hidden", "visuallyhidden y"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("sr-only", "screen-reader-text", "x visually-hidden", "visuallyhidden y", "visually-hidden-focusable"),
+        *("u-srOnly", "wt-screen-reader-only", "show-for-sr", "element-invisible"),
+    ],
+)
 def test_words_for_screen_readers_only_are_not_shown(name):
     assert walked_texts(f"<p>word<span class='{name}'>opens a window</span></p>") == ["word"]
 
@@ -576,3 +582,8 @@ def test_panels_of_tabs_are_shown_though_hidden_until_chosen():
     ]
     names = [container.names for container in walk("<div role=tabpanel hidden>x</div>").containers]
     assert not any(name.is_hidden for name in names)
+
+
+def test_what_a_form_says_when_it_was_sent_is_hidden():
+    sent = "<div class='success-message w-form-done'><div>Thank you! Your submission has been received!</div></div>"
+    assert walk(f"{paragraphs(3)}<div class=w-form>{sent}</div>").flagged

@@ -1,0 +1,38 @@
+"""Comments that only the heading above them tells."""
+
+import pytest
+
+from tests.pipeline.makers import extract, paragraphs, prose, texts
+
+ARTICLE = '<meta property="og:type" content="article">'
+BODY = [prose(number) for number in range(8)]
+
+
+def said(heading, below, head=ARTICLE, **fields):
+    part = f"<div class=css-1x9><h2>{heading}</h2>{below}</div>"
+    return texts(extract(f"<main><div class=css-8a>{paragraphs(8)}</div>{part}</main>", head, **fields))
+
+
+def comments(count=3):
+    return "".join(f"<div><b>Ann {n}</b><p>{prose(20 + n, 2)}</p></div>" for n in range(count))
+
+
+@pytest.mark.parametrize("heading", ["Comments", "4 Comments", "Kommentare (4)", "コメント 4件", "댓글 4", "التعليقات"])
+def test_what_stands_below_a_heading_of_comments_is_left_out(heading):
+    assert said(heading, comments()) == BODY
+
+
+def test_one_comment_is_told_by_the_count_in_its_heading():
+    assert said("Comments (1)", comments(1)) == BODY
+
+
+def test_a_chapter_about_comments_stays():
+    found = said("Comments", f"<p>{prose(20)}</p><p>{prose(21)}</p>")
+    assert found == [*BODY, "Comments", prose(20), prose(21)]
+
+
+def test_in_a_thread_they_are_the_content():
+    found = said("3 Comments", comments(), "", url="https://forum.site.example/threads/old-wall.12/")
+    assert [text for text in found if text in {prose(20 + n, 2) for n in range(3)}] == [
+        prose(20 + n, 2) for n in range(3)
+    ]
