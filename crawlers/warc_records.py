@@ -239,7 +239,6 @@ def read_http(record: WarcRecord, max_bytes: int) -> WarcRecord:
         if not behind.startswith(b"HTTP/"):
             break
         answer = WarcRecord()
-        answer.headers.clear()
         for name, value in record.headers:
             if name.lower() != "warc-payload-digest":  # writers differ in where they take it to begin
                 answer.headers.append(name, value)
