@@ -291,6 +291,15 @@ def test_a_crawl_that_reaches_nobody_fails_and_says_why(tmp_path: Path, capsys: 
     assert "no page was fetched" in said.err
 
 
+def test_a_frontier_that_cannot_be_used_is_said_in_a_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """As SQLite tells of a full disk, too."""
+    (tmp_path / "work/frontier").mkdir(parents=True)
+    (tmp_path / "work/frontier/000.sqlite").write_bytes(b"no database " * 1000)
+    words = ["-o", str(tmp_path), "--engine", "inline", "--workers", "1"]
+    assert main(["crawl", "http://nobody.invalid/", *words]) == 1
+    assert "DatabaseError: file is not a database. What was recorded stays" in capsys.readouterr().err
+
+
 def test_a_crawl_does_not_go_into_an_object_store(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["crawl", "https://a.example/", "-o", "memory://x", "--engine", "inline"]) == 2
     assert "local or shared folder" in capsys.readouterr().err
