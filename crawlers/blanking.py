@@ -17,6 +17,7 @@ from fastwarc.warc import ArchiveIterator, WarcRecord
 
 from crawlers.framing import Frame, frames
 from crawlers.http import decode_body, join_headers
+from crawlers.warc_records import read_http
 from schemas.drops import Drop
 
 _LARGEST = 256 << 20  # of a record, unpacked: more than any that is stored
@@ -67,7 +68,7 @@ def _first(data: bytes) -> WarcRecord | None:
 
 
 def _body_hash(record: WarcRecord) -> str:
-    record.parse_http(auto_decode="none", quirks_mode=True)
+    record = read_http(record, _LARGEST)
     headers, body = join_headers(record.http_headers or ()), record.reader.read()
     try:
         transfer, content = (headers.get(f"{name}-encoding", "") for name in ("transfer", "content"))

@@ -24,7 +24,7 @@ from crawlers.site_policy import (
 )
 from crawlers.soundness import require_sound, require_whole
 from crawlers.warc import read_records
-from crawlers.warc_records import WarcSettings, fetch_time_of, headers_of, target_of
+from crawlers.warc_records import WarcSettings, fetch_time_of, headers_of, read_http, target_of
 from schemas.consent import ConsentSettings
 from schemas.drops import Drop, Tally
 from schemas.signals import Signal, bounded, said
@@ -61,11 +61,11 @@ def read_robots_captures(
 
 
 def _capture(record: WarcRecord, _: int, frame: Frame, settings: WarcSettings) -> RobotsCapture | None:
-    """Raises `Drop`: not_http, digest_mismatch."""
+    """Raises `Drop`: not_http, too_large."""
     url = absolute_url(target_of(record))
     if record.record_type != WarcRecordType.response or not url.partition("?")[0].endswith(ROBOTS):
         return None
-    record.parse_http(auto_decode="none", quirks_mode=True)
+    record = read_http(record, 2 * MAX_POLICY_BYTES)
     if not record.is_http or record.http_headers is None:
         raise Drop("not_http")
     status, headers, time = record.http_headers.status_code or 0, headers_of(record), fetch_time_of(record)

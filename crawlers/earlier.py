@@ -18,7 +18,7 @@ from fastwarc.warc import ArchiveIterator, WarcRecord, WarcRecordType
 
 from crawlers.framing import Damage, Frame, frames
 from crawlers.inputs import InputError, list_archives
-from crawlers.warc_records import headers_of, target_of
+from crawlers.warc_records import headers_of, read_http, target_of
 from crawlers.warc_writer import Payload, Position
 from crawlers.window import Source
 from schemas.settings import SettingsError
@@ -187,8 +187,7 @@ def _answers(file: IO[bytes], size: int) -> Iterator[tuple[WarcRecord, Frame]]:
             data = io.BytesIO(frame.data)
             record = next(ArchiveIterator(data, parse_http=False, auto_decode="none", quirks_mode=True), None)
             if record is not None and record.record_type in _ANSWERS:
-                record.parse_http(auto_decode="none", quirks_mode=True)
-                yield record, frame
+                yield read_http(record, record.content_length), frame  # whose beginning is at hand
 
 
 def _add(db: sqlite3.Connection, archive: str, record: WarcRecord, frame: Frame) -> None:

@@ -40,6 +40,7 @@ _LONG = 1000  # characters of an address that is not worth remembering
 #: After so many failures in a row a host is left alone for a while.
 PARKED_AFTER = 2
 _PARKED = 12  # times the first wait
+_FAILURES = ("connect", "dns", "slow", "bad_response")  # of a visit, for which its host waits
 _SILENCE = ("connect", "slow", "dns")  # why robots.txt did not come from a host that has said nothing
 
 
@@ -168,6 +169,17 @@ class Host(msgspec.Struct):
 
     def answered(self) -> None:
         self.failures = 0
+
+    def told(self, settings: PaceSettings, exchange: Exchange | None, failure: Drop | None) -> None:
+        """Take what a request came to for a sign of how the host is to be treated."""
+        if exchange is not None and exchange.status in (429, 503):
+            self.failed(settings, retry_after(exchange))
+        elif exchange is None and isinstance(failure, Unfetched) and failure.reason in _FAILURES:
+            self.failed(settings)
+        elif failure is not None and failure.reason == "proxy":
+            self.rest(settings.backoff_s)
+        else:
+            self.answered()
 
     def failed(self, settings: PaceSettings, after_s: float = 0.0) -> None:
         """Hold off after an answer that asks for it, or none at all."""

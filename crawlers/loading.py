@@ -7,7 +7,7 @@ from weakref import WeakValueDictionary
 
 from crawlers.clock import now
 from crawlers.crawl_config import CrawlConfig
-from crawlers.fetch import Exchange, Fetcher, Unfetched
+from crawlers.fetch import PASSING_STATUSES, Exchange, Fetcher, Unfetched
 from crawlers.flights import Flight
 from crawlers.hosts import Host, host_name, learn_policy
 from crawlers.scope import is_wanted
@@ -54,11 +54,11 @@ class Loader:
                 policy.refuse_use(url, self._config.consent)
                 await self._turns.wait(flight, url)
                 exchange = await self._fetcher.get(url, lambda status, headers: self._config.fetch.max_page_bytes)
+                host.told(pace, exchange, None)
                 self._keep(url, exchange)
                 return exchange
             except Unfetched as failure:
-                if failure.passing:
-                    host.failed(pace)
+                host.told(pace, None, failure)
                 raise
             finally:
                 host.in_flight -= 1
@@ -70,6 +70,8 @@ class Loader:
 
     def _keep(self, url: str, exchange: Exchange) -> None:
         self._new[id(exchange)] = exchange
+        if exchange.status in PASSING_STATUSES:  # the next page may have more luck
+            return
         self._kept[url] = exchange
         self._kept_bytes += len(exchange.body)
         while self._kept_bytes > _MOST_KEPT_BYTES:

@@ -12,6 +12,7 @@ from crawlers.http import join_headers
 from crawlers.index_rows import Row
 from crawlers.ranges import RangeSettings
 from crawlers.soundness import require_sound
+from crawlers.warc_records import read_http
 from schemas.drops import Drop
 from schemas.urls import absolute_url, media_key
 
@@ -103,7 +104,7 @@ def _require_digests(found: WarcRecord, data: bytes, row: Row, max_bytes: int) -
     if len(block) < length:
         raise Drop("truncated_record", f"{len(block)} of {length} bytes")
     found.set_bytes_content(block)
-    found.parse_http(auto_decode="none", quirks_mode=True)
+    found = read_http(found, max_bytes)
     if int(found.record_type) == int(WarcRecordType.revisit):  # its digest is that of what it does not hold
         return
     require_sound(found.headers, join_headers(found.http_headers or ()), block, found.reader.read(), max_bytes)

@@ -7,7 +7,7 @@ import msgspec
 from crawlers.clock import now
 from crawlers.crawl_config import CrawlConfig
 from crawlers.crawl_status import Status, count
-from crawlers.fetch import REDIRECTS, Exchange, Unfetched, retry_after
+from crawlers.fetch import REDIRECTS, Exchange, Unfetched
 from crawlers.frontier import Frontier
 from crawlers.hosts import Host
 from crawlers.items import Visit
@@ -22,7 +22,6 @@ from schemas.presigned import is_presigned
 from schemas.urls import resolve
 
 _MOVED = (301, 308)  # for good
-_HOST_FAILURES = ("connect", "dns", "slow", "bad_response")
 NOWHERE = ("", -1)
 #: Reasons for which not even an answer that failed is recorded: its bytes are listed.
 _KEPT_NOWHERE = ("hash_listed", "denied")
@@ -86,15 +85,7 @@ class Settler:
         if exchange is not None:
             count(self._status.statuses, str(exchange.status))
             self._status.bytes += len(exchange.body)
-        pace = self._turns.pace(host)
-        if exchange is not None and exchange.status in (429, 503):
-            host.failed(pace, retry_after(exchange))
-        elif exchange is None and isinstance(failure, Unfetched) and failure.reason in _HOST_FAILURES:
-            host.failed(pace)
-        elif failure is not None and failure.reason == "proxy":
-            host.rest(pace.backoff_s)
-        else:
-            host.answered()
+        host.told(self._turns.pace(host), exchange, failure)
 
     def _failed(self, visit: Visit, failure: Drop, position: tuple[str, int]) -> None:
         """Try again later what may pass; else drop it, or turn to the next address of an image."""

@@ -24,6 +24,7 @@ from crawlers.warc_records import (
     fetch_time_of,
     headers_of,
     page_of_capture,
+    read_http,
     site_signals,
     target_of,
 )
@@ -190,7 +191,7 @@ def read_response(
     bad_encoding, truncated_body, digest_mismatch, and not_seekable when another record lies there.
     """
     found, block = _only_record(record, url, max_bytes, dictionary)
-    found.parse_http(auto_decode="none", quirks_mode=True)
+    found = read_http(found, max_bytes + _HEADERS)
     if found.content_length > max_bytes:
         raise Drop("too_large", f"{found.content_length} bytes, cap {max_bytes}")
     body, headers = found.reader.read(), headers_of(found)

@@ -23,6 +23,8 @@ SITE_SIGNALS = "WARC-Site-Signals"
 #: The field of a record by which `weft import` says that all of a page is content.
 WHOLE = "WARC-Weft-Whole"
 _HEAD = 512
+_HEADS = 64 << 10  # bytes of a revisit, which has no body
+_INTERIM = (100, 102, 103)  # statuses behind which the answer is still to come
 _LINE_ENDS = 4  # bytes between two records
 _TRACK_TYPES = ("text/vtt", "application/x-subrip")
 _HTML_TYPES = ("text/html", "application/xhtml+xml")
@@ -106,7 +108,7 @@ def capture_of(record: WarcRecord, number: int, frame: Frame, settings: WarcSett
     if not target_of(record):
         raise Drop("broken_record", "a response without WARC-Target-URI")
     block = _block(frame, record) if settings.verify_digests else b""
-    record.parse_http(auto_decode="none", quirks_mode=True)
+    record = read_http(record, max(map(settings.cap, ("page", "image", "video"))))
     if not record.is_http or record.http_headers is None:
         raise Drop("not_http")
     if record.http_headers.status_code != 200:
@@ -153,7 +155,7 @@ def _revisit(record: WarcRecord, number: int, videos: bool) -> Capture:
     file, offset, length = (
         fields.get(f"warc-refers-to-{name}", "") for name in ("filename", "file-offset", "file-length")
     )
-    record.parse_http(auto_decode="none", quirks_mode=True)
+    record = read_http(record, _HEADS)
     headers = headers_of(record) if record.is_http else {}
     stored_url = fields.get("warc-refers-to-target-uri", "").strip("<> ")
     stated = (fields.get("warc-identified-payload-type") or headers.get("content-type", "")).lower()
@@ -221,6 +223,30 @@ def _kind(headers: dict[str, str], head: bytes, videos: bool) -> str:
     if stated in _HTML_TYPES or (not stated and start.startswith((b"<!doctype html", b"<html"))):
         return "page"
     return "image" if stated.startswith("image/") or (not encoded and is_svg(head)) else ""
+
+
+def read_http(record: WarcRecord, max_bytes: int) -> WarcRecord:
+    """The record with the head of its response read, and its body left to be.
+
+    Some crawlers keep what a server sends before its answer (`100 Continue`, `103 Early Hints`): the head behind it is
+    read, of a record of up to `max_bytes`. Raises `Drop("too_large")`.
+    """
+    record.parse_http(auto_decode="none", quirks_mode=True)
+    while record.http_headers is not None and record.http_headers.status_code in _INTERIM:
+        if record.content_length > max_bytes:
+            raise Drop("too_large", f"{record.content_length} bytes, cap {max_bytes}")
+        behind = record.reader.read()
+        if not behind.startswith(b"HTTP/"):
+            break
+        answer = WarcRecord()
+        for name, value in record.headers:
+            if name.lower() != "warc-payload-digest":  # writers differ in where they take it to begin
+                answer.headers.append(name, value)
+        answer.record_type, answer.is_http = record.record_type, True
+        answer.set_bytes_content(behind)
+        answer.parse_http(auto_decode="none", quirks_mode=True)
+        record = answer
+    return record
 
 
 def headers_of(record: WarcRecord) -> dict[str, str]:

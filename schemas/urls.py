@@ -1,9 +1,11 @@
 """Addresses: resolved as browsers do, and compared by keys that ignore what does not change the resource."""
 
+import codecs
 import functools
 import hashlib
 import ipaddress
 import re
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qsl, quote, unquote_to_bytes, urlencode, urlsplit, urlunsplit
 
@@ -29,13 +31,28 @@ _PLAIN_HOST = re.compile(rf"https?://({_NAME})(?::[0-9]{{1,5}})?(?=[/?#]|\Z)")
 _PLAIN_PATH = re.compile(rf"https?://({_NAME})((?:/[\w.~/-]*)?)", re.ASCII)
 
 
+_REFERRED = "weft.query"  # the name of an error handler
+_NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
+_KEPT_IN_QUERY = "!$%&()*+,/:;=?@[\\]^`{|}"  # beside letters and digits: second bytes of characters among them
+
+
+class PageBase(str):
+    """What the references of a page are resolved against. `codec` gives the codec of what is not ASCII in their
+    queries, "" for UTF-8; hardly any page needs it."""
+
+    codec: Callable[[], str]
+
+
 def resolve(base: str, reference: str) -> str:
     """The absolute http(s) URL of a reference by the WHATWG URL standard; "" if there is none.
 
-    Host names come out in lower case and punycode, spaces and non-ASCII percent-encoded, the fragment removed.
+    Host names come out in lower case and punycode, spaces and non-ASCII percent-encoded, the fragment removed. Queries
+    are in the charset of their page where `base` is a `PageBase`, else in UTF-8.
     """
     if "xn--" not in reference and _ORDINARY_URL.fullmatch(reference):  # absolute, and nothing of it changes
         return reference
+    if not reference.isascii() and "?" in reference and isinstance(base, PageBase) and (codec := base.codec()):
+        reference = _with_encoded_query(reference.strip(), codec)
     try:
         url = str(ada_url.join_url(base, reference.strip()))
     except ValueError:
@@ -43,6 +60,23 @@ def resolve(base: str, reference: str) -> str:
     if not url.startswith(("http://", "https://")):
         return ""
     return url.partition("#")[0]
+
+
+def _with_encoded_query(reference: str, codec: str) -> str:
+    """What the charset lacks is written as a reference (`%26%238364%3B`)."""
+    address, mark, fragment = reference.partition("#")
+    path, question, query = address.partition("?")
+    query = _NOT_ASCII.sub(lambda found: quote(found[0].encode(codec, _REFERRED), safe=_KEPT_IN_QUERY), query)
+    return path + question + query + mark + fragment
+
+
+def _as_references(error: UnicodeError) -> tuple[str, int]:
+    assert isinstance(error, UnicodeEncodeError)
+    lacking = error.object[error.start : error.end]
+    return "".join(f"%26%23{ord(character)}%3B" for character in lacking), error.end
+
+
+codecs.register_error(_REFERRED, _as_references)
 
 
 def absolute_url(url: str) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import sqlite3
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -107,7 +108,7 @@ def crawl(
         try:
             look_back(folder, plan.since)
             return asyncio.run(job.run(seeds, *limits))
-        except (OSError, WorkerDied) as error:
+        except (OSError, sqlite3.Error, WorkerDied) as error:
             raise failure_of(error) from error
 
 
@@ -295,6 +296,6 @@ class Crawl:
 
 
 def failure_of(error: BaseException | None) -> BaseException:
-    if isinstance(error, OSError | WorkerDied):
+    if isinstance(error, OSError | sqlite3.Error | WorkerDied):
         return CrawlError(f"{type(error).__name__}: {error}. What was recorded stays; the same command goes on")
     return error or CrawlError("a worker ended too early")

@@ -5,6 +5,7 @@ Hosts are hashed over workers, which read from the build's store what is wanted 
 
 import asyncio
 import logging
+import sqlite3
 import tempfile
 import time
 from collections.abc import Sequence
@@ -57,7 +58,7 @@ def fetch_wanted(
     job = _MediaCrawl(store, folder, config, deny, wanted, engine, shown, status_port)
     try:
         return asyncio.run(job.run((), 0, max_hours * 3600))
-    except (OSError, WorkerDied) as error:
+    except (OSError, sqlite3.Error, WorkerDied) as error:
         raise failure_of(error) from error
 
 

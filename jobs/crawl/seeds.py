@@ -1,6 +1,7 @@
 """Where a crawl begins: addresses, sitemaps, and files that list them."""
 
 import gzip
+import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -12,6 +13,9 @@ from schemas.settings import SettingsError
 from schemas.urls import resolve
 
 _BUDGET, _MOST_DIGITS = "pages=", 12
+#: How names of files begin and end that cannot be hosts: no domain of the public internet ends so.
+_FILE_STARTS = ("./", "../", "~")
+_FILE_ENDS = tuple(".txt .lst .list .csv .tsv .json .jsonl .xml .html .parquet .yaml .yml .gz .bz2 .xz .zst".split())
 
 
 def read_seeds(seeds: Iterable[str]) -> Iterator[Item]:
@@ -22,15 +26,24 @@ def read_seeds(seeds: Iterable[str]) -> Iterator[Item]:
     registered domain at most.
     """
     for seed in seeds:
-        path = Path(seed)
-        if path.is_file():
-            opening = gzip.open if seed.endswith(".gz") else open
-            with opening(path, "rt", encoding="utf-8") as file:
-                for line in file:
-                    if line.strip() and not line.startswith("#"):
-                        yield _seed_of_line(line.strip())
+        if Path(seed).is_file():
+            yield from map(_seed_of_line, _lines(seed))
+        elif seed.startswith(_FILE_STARTS) or ("/" not in seed and seed.lower().endswith(_FILE_ENDS)):
+            raise SettingsError(f"no such file: {seed}; a host that is called so is named with its https://")
         else:
             yield _seed(seed)
+
+
+def _lines(name: str) -> Iterator[str]:
+    """Those of a file that say something. Raises `SettingsError`."""
+    opening = gzip.open if name.endswith(".gz") else open
+    try:
+        with opening(name, "rt", encoding="utf-8-sig") as file:
+            yield from (text for line in file if (text := line.strip()) and not text.startswith("#"))
+    except UnicodeDecodeError:
+        raise SettingsError(f"{name}: not a text in UTF-8 of one seed a line") from None
+    except (OSError, EOFError, zlib.error) as error:
+        raise SettingsError(f"{name}: {error}") from None
 
 
 def _seed_of_line(line: str) -> Item:

@@ -1,8 +1,6 @@
 """From bytes to text: which encoding a page is in."""
 
 import codecs
-import re
-from urllib.parse import quote
 
 import cchardet
 import webencodings
@@ -25,11 +23,6 @@ _BAD = "\ufffd"
 _FEW = 3  # bad places that prove nothing against what was declared: a slip of the keyboard, a text pasted in
 
 
-_REFERRED = "weft.query"  # the name of an error handler
-_NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
-_KEPT_IN_QUERY = "!$%&()*+,/:;=?@[\\]^`{|}"  # beside letters and digits: second bytes of characters among them
-
-
 def utf8_html(html: bytes, header_charset: str = "") -> bytes:
     """A page in UTF-8, whatever it came in; see `decode_html`. Most came in it and are not written again."""
     if header_charset.lower() in ("", "utf-8", "utf8") and html[:2] not in _UTF16_BOMS and not _is_iso_2022(html):
@@ -40,8 +33,8 @@ def utf8_html(html: bytes, header_charset: str = "") -> bytes:
 
 
 def query_codec(html: bytes, header_charset: str = "") -> str:
-    """The codec in which browsers write what is not ASCII in the queries of a page's links: that of the charset that
-    its header or markup declares; "" for UTF-8, and where the page is not in what it declares."""
+    """The codec in which browsers write what is not ASCII in the queries of a page's addresses: that of the charset
+    that its header or markup declares; "" for UTF-8, and where the page is not in what it declares."""
     if html.startswith(codecs.BOM_UTF8) or (
         not html.isascii() and _is_surely_utf8(html, html.decode("utf-8", "replace"))
     ):
@@ -51,24 +44,6 @@ def query_codec(html: bytes, header_charset: str = "") -> str:
     if encoding is None or encoding.name.startswith(("utf-", "x-user")):
         return ""
     return str(encoding.codec_info.name)
-
-
-def encode_query(reference: str, codec: str) -> str:
-    """A link whose query is percent-encoded as a browser does it on a page in `codec`; what that lacks is written as a
-    reference (`%26%238364%3B`)."""
-    address, mark, fragment = reference.partition("#")
-    path, question, query = address.partition("?")
-    query = _NOT_ASCII.sub(lambda found: quote(found[0].encode(codec, _REFERRED), safe=_KEPT_IN_QUERY), query)
-    return path + question + query + mark + fragment
-
-
-def _as_references(error: UnicodeError) -> tuple[str, int]:
-    assert isinstance(error, UnicodeEncodeError)
-    lacking = error.object[error.start : error.end]
-    return "".join(f"%26%23{ord(character)}%3B" for character in lacking), error.end
-
-
-codecs.register_error(_REFERRED, _as_references)
 
 
 def decode_html(html: bytes, header_charset: str = "") -> str:

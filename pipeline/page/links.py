@@ -4,7 +4,6 @@ A crawl asks for the media that a build would want of a page, so both find them 
 belong to the content is left for the build to judge, whose settings may change.
 """
 
-import functools
 import re
 from collections.abc import Callable, Hashable
 from typing import TypeVar
@@ -12,7 +11,7 @@ from typing import TypeVar
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from pipeline.image.refs import candidates, is_image_url
-from pipeline.page.charset import encode_query, query_codec, utf8_html
+from pipeline.page.charset import query_codec, utf8_html
 from pipeline.page.hostile import refuse_hostile
 from pipeline.page.metadata import base_of, json_ld
 from pipeline.video.refs import VIDEO_FILE, stated_videos
@@ -69,10 +68,9 @@ class _Links:
     """One pass over the elements of a page that may lead somewhere."""
 
     def __init__(self, html: bytes, url: str, codec: Callable[[], str]) -> None:
-        """`codec`: that of its queries, which hardly any page needs."""
+        """`codec` gives that of its queries, which hardly any page needs."""
         tree = LexborHTMLParser(html)
-        self._codec = functools.cache(codec)
-        self._base = base_of((node.attributes.get("href") for node in tree.css("base[href]")), url)
+        self._base = base_of((node.attributes.get("href") for node in tree.css("base[href]")), url, codec)
         self._pages: _Some[str] = _Some(_MAX_LINKS)
         self._images: _Some[tuple[str, ...]] = _Some(_MAX_MEDIA)
         self._videos: _Some[tuple[str, ...]] = _Some(_MAX_MEDIA)
@@ -103,7 +101,11 @@ class _Links:
         self._of_head(tree if b"VideoObject" in html else None)
 
     def found(self) -> PageLinks:
-        named = [(_of(meta, "name").lower(), meta.get("content") or "") for meta in self._metas]
+        named = [
+            (name, meta.get("content") or "")
+            for meta in self._metas
+            for name in dict.fromkeys(_of(meta, by).lower() for by in ("name", "property"))  # as a build reads them
+        ]
         refreshes = (_of(meta, "content") for meta in self._metas if _of(meta, "http-equiv").lower() == "refresh")
         return PageLinks(
             pages=tuple(self._pages),
@@ -146,8 +148,6 @@ class _Links:
         self._add_page(_of(attributes, "src"))
 
     def _add_page(self, reference: str) -> None:
-        if not reference.isascii() and "?" in reference and (codec := self._codec()):
-            reference = encode_query(reference, codec)
         url = resolve(self._base, reference) if reference else ""
         if url and not _FILES.search(url.partition("?")[0]):
             self._pages.add(url)

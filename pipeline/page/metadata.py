@@ -1,9 +1,10 @@
 """What a page says of itself: title, author, date, licence, canonical address, consent, lead images."""
 
+import functools
 import html
 import re
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import msgspec
@@ -14,7 +15,7 @@ from pipeline.page.markup import Markup, read_attributes, unescape
 from schemas.consent import read_consent
 from schemas.documents import Consent
 from schemas.response_signals import ROBOTS_NAMES, RSL_TYPE, Statements
-from schemas.urls import host_of, registered_domain, resolve
+from schemas.urls import PageBase, host_of, registered_domain, resolve
 
 _CREATIVE_COMMONS = re.compile(r"https?://(?:www\.)?creativecommons\.org/(?:licenses|publicdomain)/[\w./-]+")
 _MICRODATA = re.compile(r'itemtype="https?://schema\.org/(\w+)"')
@@ -78,14 +79,15 @@ class Metadata(msgspec.Struct):
         return not self.is_thread and (self.page_type == "article" or not _ARTICLES.isdisjoint(self.kinds))
 
 
-def read_metadata(markup: Markup, url: str) -> Metadata:
-    """Metadata of a page; `base` is what its relative addresses are resolved against."""
+def read_metadata(markup: Markup, url: str, codec: Callable[[], str] = str) -> Metadata:
+    """Metadata of a page; `base` is what its relative addresses are resolved against, `codec` gives that of their
+    queries."""
     written = markup.attributes
     stated = [(tag, read_attributes(written[at])) for tag in _STATING for at in markup.places(tag)]
     if "icens" in markup.html or "creativecommons" in markup.html:
         stated += [("a", read_attributes(written[at])) for at in markup.places("a") if _is_licence(written[at])]
     bases = (read_attributes(written[at]).get("href") for at in markup.places("base"))
-    found = Metadata(base=base_of(bases, url))
+    found = Metadata(base=base_of(bases, url, codec))
     metas = _metas(stated)
     things = list(json_ld(markup.json_ld))
     found.title = _clean(_read_again(_first(metas, "og:title")) or _title(markup))
@@ -127,11 +129,14 @@ def _statements(metas: dict[str, list[str]], stated: _Stated, markup: Markup, ba
     )
 
 
-def base_of(hrefs: Iterable[str | None], url: str) -> str:
-    """What the relative addresses of a page are resolved against, by the `href`s of its `<base>`s."""
+def base_of(hrefs: Iterable[str | None], url: str, codec: Callable[[], str]) -> PageBase:
+    """What the relative addresses of a page are resolved against, by the `href`s of its `<base>`s; `codec` gives that
+    of their queries."""
     href = next((href for href in hrefs if href is not None), "")
     base = (resolve(url, href) if href else "") or url
-    return base if len(base) <= _MAX_BASE else url
+    found = PageBase(base if len(base) <= _MAX_BASE else url)
+    found.codec = functools.cache(codec)
+    return found
 
 
 def _kinds(things: list[dict[str, Any]], html: str) -> Iterator[str]:

@@ -1,6 +1,6 @@
 """A page is read: parsed, walked, and its main content separated from the rest."""
 
-from pipeline.page.charset import utf8_html
+from pipeline.page.charset import query_codec, utf8_html
 from pipeline.page.content import ContentSettings, leave_out_chrome
 from pipeline.page.evidence import Floats
 from pipeline.page.hostile import refuse_hostile
@@ -47,7 +47,7 @@ class ParsedPage:
         html = utf8_html(page.html, page.charset)
         refuse_hostile(html)
         self.markup, self.settings = Markup(html), settings
-        self.metadata: Metadata = read_metadata(self.markup, page.url)
+        self.metadata: Metadata = read_metadata(self.markup, page.url, lambda: query_codec(page.html, page.charset))
         self.source = ""
         self.verdicts: Verdicts = []
         self.rows: dict[int, Floats] = {}

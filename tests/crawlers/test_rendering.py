@@ -241,6 +241,28 @@ def test_what_a_page_loads_is_subject_to_robots_and_the_list(web: WebServer, tmp
 
 
 @needs_chromium
+def test_a_host_of_scripts_that_asks_for_peace_gets_it(web: WebServer, tmp_path: Path) -> None:
+    busy = Reply(b"no", "text/plain", status=429, headers=(("Retry-After", "60"),))
+    calls = b"".join(b"<script async src=http://b.example/%d.js></script>" % number for number in range(4))
+    web.routes |= {"a.example/": Reply(b"<p>x</p>" + calls), **{f"b.example/{number}.js": busy for number in range(4)}}
+    outcome = crawl(tmp_path, rendering(web, timeout_s=15.0), "http://a.example/", limit_s=60)
+    assert outcome.status.visits == {"page": 1}  # as it came
+    assert len(web.paths("b.example")) == 1
+
+
+@needs_chromium
+def test_a_script_that_failed_for_one_page_is_asked_for_by_the_next(web: WebServer, tmp_path: Path) -> None:
+    answers = iter([Reply(b"no", "text/plain", status=503)])
+    shared = b"<p>x</p><script src=http://b.example/s.js></script>"
+    web.routes |= {
+        "a.example/": Reply(shared + b"<a href=/next>on</a>"), "a.example/next": Reply(shared),
+        "b.example/s.js": lambda _: next(answers, Reply(b"document.body.append('made')", SCRIPT)),
+    }  # fmt: skip
+    crawl(tmp_path, rendering(web), "http://a.example/", limit_s=60)
+    assert b"made" in pages_of(tmp_path)["http://a.example/next"].rpartition(b"</script>")[2]
+
+
+@needs_chromium
 @pytest.mark.parametrize(
     "script",
     [

@@ -148,6 +148,35 @@ def test_pages_and_images_are_told_apart_by_content_before_header(head: bytes, c
         assert rows == [DropRow("https://example.org/0", "record", "unsupported_type", content_type)]
 
 
+INTERIM = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\n\r\n"
+
+
+def behind_interim(record: Record) -> Record:
+    """A response as crawlers keep it whose server said `100 Continue` and `103 Early Hints` before it."""
+    block = record_bytes(record, gzip=False).partition(b"\r\n\r\n")[2].removesuffix(b"\r\n\r\n")
+    return other("response", record.url, INTERIM + block, record.media_type)
+
+
+@compressed_or_not
+def test_what_a_server_sends_before_its_answer_is_passed_over(gz: bool) -> None:
+    missing = behind_interim(response("https://example.org/9", b"no", status=404))
+    picture = record_bytes(behind_interim(image(1)), gz)
+    packed = b"".join([picture, warc_bytes([behind_interim(page(0)), missing, page(2)], gz)])
+    captures, rows, _ = read(packed)
+    assert numbers(captures) == [1, 0, 2]
+    assert captures[1].body == b"<!doctype html><p>" + words(0)
+    assert captures[1].charset == "utf-8"
+    assert [(row.reason, row.detail) for row in rows] == [("http_status", "404")]
+    found = read_response(picture, "https://example.org/1.jpg", CAP)
+    assert found.headers["content-type"] == "image/jpeg"
+    assert found.body.startswith(b"\xff\xd8\xff")
+
+
+def test_a_response_that_never_came_has_the_status_of_what_did() -> None:
+    alone = other("response", "https://example.org/9", INTERIM, "application/http; msgtype=response")
+    assert [(row.reason, row.detail) for row in read(warc_bytes([alone]))[1]] == [("http_status", "103")]
+
+
 def test_an_image_in_chunks_is_told_by_its_content() -> None:
     record = response(
         "https://example.org/0",

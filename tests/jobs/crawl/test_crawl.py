@@ -265,6 +265,8 @@ def test_a_run_is_paused_resumed_and_stopped(
     ("words", "message"),
     [
         (["nonsense"], "not an address, nor a file: nonsense"),
+        (["seeds.txt"], "no such file: seeds.txt"),
+        (["./seeds.md"], "no such file: ./seeds.md"),
         ([], "no seed given"),
         (
             ["https://a.example/", "--set", "pace.delay=1"],
@@ -287,6 +289,15 @@ def test_a_crawl_that_reaches_nobody_fails_and_says_why(tmp_path: Path, capsys: 
     said = capsys.readouterr()
     assert "dropped: dns 1" in said.out
     assert "no page was fetched" in said.err
+
+
+def test_a_frontier_that_cannot_be_used_is_said_in_a_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """As SQLite tells of a full disk, too."""
+    (tmp_path / "work/frontier").mkdir(parents=True)
+    (tmp_path / "work/frontier/000.sqlite").write_bytes(b"no database " * 1000)
+    words = ["-o", str(tmp_path), "--engine", "inline", "--workers", "1"]
+    assert main(["crawl", "http://nobody.invalid/", *words]) == 1
+    assert "DatabaseError: file is not a database. What was recorded stays" in capsys.readouterr().err
 
 
 def test_a_crawl_does_not_go_into_an_object_store(capsys: pytest.CaptureFixture[str]) -> None:
@@ -313,6 +324,26 @@ def test_seeds_are_addresses_sitemaps_and_files_of_either(tmp_path: Path) -> Non
     ]
     with pytest.raises(SettingsError):
         list(read_seeds(["not/there.txt"]))
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "message"),
+    [
+        ("latin.txt", "https://m\xfcnchen.example/".encode("latin-1"), "not a text in UTF-8"),
+        ("packed.txt", gzip.compress(b"https://a.example/"), "not a text in UTF-8"),
+        ("plain.gz", b"https://a.example/", "Not a gzipped file"),
+        ("cut.gz", gzip.compress(b"https://a.example/")[:-4], "ended before the end-of-stream"),
+    ],
+)
+def test_a_file_that_is_no_list_of_seeds_is_named(tmp_path: Path, name: str, data: bytes, message: str) -> None:
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(SettingsError, match=f"{name}: .*{message}"):
+        list(read_seeds([str(tmp_path / name)]))
+
+
+def test_a_list_of_seeds_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    (tmp_path / "list").write_text("\ufeff# ours\nhttps://a.example/\n  # theirs\n")
+    assert list(read_seeds([str(tmp_path / "list")])) == [Item("https://a.example/", "page")]
 
 
 def test_a_build_fetches_what_the_archives_lack(web: WebServer, tmp_path: Path) -> None:

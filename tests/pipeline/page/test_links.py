@@ -75,6 +75,8 @@ def test_what_the_markup_says_of_use() -> None:
     )
     found = links(html)
     assert (found.robots, found.tdm_reservation, found.tdm_policy) == (("noai", "nofollow"), "1", "http://a.example/p")
+    assert links(html.replace("name=", "property=")).stated == found.stated
+    assert links("<meta name=robots property=robots content=noai>").robots == ("noai",)
 
 
 def test_any_charset() -> None:
@@ -136,6 +138,24 @@ def test_queries_of_links_are_in_the_charset_of_their_page(charset: str, header:
     ascii_only = f"<meta charset={charset}><a href='?q=&#34920;&#26085;&e=&#128512;'>go</a>".encode()
     found = find_links(PageSource(URL, ascii_only)).pages[0].partition("?")[2]
     assert found == query
+
+
+def test_queries_of_media_and_refreshes_are_in_the_charset_of_their_page() -> None:
+    """As Chromium asks for them."""
+    html = (
+        "<meta charset=shift_jis><meta http-equiv=refresh content='5; url=/go?q=表'><p>日の表、表の日"
+        "<img src='/a?q=表' srcset='/表?q=表 400w'><picture><source srcset='/b?q=表 300w'><img src='/c?q=表'></picture>"
+        "<video src='/d?q=表'><track src='/e?q=表'></video><figure data-image='/f.jpg?q=表'></figure>"
+    ).encode("shift_jis")
+    found = find_links(PageSource(URL, html))
+    media = [url for group in (*found.images, *found.videos) for url in group]
+    assert {url.removeprefix("http://a.example") for url in media} == {
+        "/a?q=%95\\", "/%E8%A1%A8?q=%95\\", "/b?q=%95\\", "/c?q=%95\\", "/d?q=%95\\", "/e?q=%95\\",
+        "/f.jpg?q=%95\\",
+    }  # fmt: skip
+    assert found.refresh == "http://a.example/go?q=%95\\"
+    text = "言葉のある文章です。" * 40
+    assert _missing(f"<meta charset=shift_jis><p>{text}</p>".encode("shift_jis") + html) == set()
 
 
 def test_frames_are_followed() -> None:
