@@ -38,12 +38,25 @@ def _lost_as_os_error(method: Callable[Concatenate["Store", P], R]) -> Callable[
     def wrapped(self: "Store", *args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return method(self, *args, **kwargs)
+        except (NotADirectoryError, FileExistsError):
+            if self.is_local and (file := _file_on_the_way(self.root)):
+                raise BadAddress(f"{file} is a file, not a folder") from None
+            raise
         except (OSError, BadAddress, *CODE_ERRORS):
             raise
         except Exception as error:
             raise OSError(f"{self.url}: {type(error).__name__}: {error}") from error
 
     return cast(Callable[Concatenate["Store", P], R], wrapped)
+
+
+def _file_on_the_way(folder: str) -> str:
+    """The file that stands where a folder should be, or where one of those should be that it lies in."""
+    while folder != (above := posixpath.dirname(folder)):
+        if os.path.isfile(folder):
+            return folder
+        folder = above
+    return ""
 
 
 class BadAddress(ValueError):

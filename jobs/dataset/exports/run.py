@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import msgspec
 
 from jobs.dataset.file_tasks import carry_out
+from jobs.dataset.summary import kinds_of
 from jobs.engine.engine import EngineSettings
 from schemas.dataset import DATASET, read_dataset
 from schemas.kinds import KINDS, Kind
@@ -60,6 +61,7 @@ def export(
 
     Memory: a row group or a sample of one shard for each task. Raises `ExportError`, `DamagedShard` and `OSError`.
     """
+    kinds_of(source)  # what is no dataset at all is told so
     if not source.exists(DATASET):
         raise ExportError(f"{source.url} is not finished: what it keeps is not known yet")
     dataset = read_dataset(source)
