@@ -15,6 +15,7 @@ from fsspec import AbstractFileSystem
 from fsspec.core import url_to_fs
 
 from schemas.drops import CODE_ERRORS
+from schemas.settings import SettingsError
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -59,8 +60,8 @@ def _file_on_the_way(folder: str) -> str:
     return ""
 
 
-class BadAddress(ValueError):
-    """Nothing can be written to the address of a folder."""
+class BadAddress(SettingsError, ValueError):
+    """The address of a folder is of no storage that is known, or nothing can be written to it."""
 
 
 class Store:
@@ -71,7 +72,12 @@ class Store:
     """
 
     def __init__(self, url: str) -> None:
-        fs, root = url_to_fs(url)
+        try:
+            fs, root = url_to_fs(url)
+        except ValueError as error:  # fsspec's words
+            protocol = str(error).partition("Protocol not known: ")[2]
+            no_storage = f"no storage is known whose addresses begin with {protocol}://"
+            raise BadAddress(no_storage if protocol else f"{url}: {error}") from None
         self.url = url
         self.fs: AbstractFileSystem = fs
         self.root: str = root.rstrip("/") or "/"
