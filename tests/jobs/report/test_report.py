@@ -62,6 +62,13 @@ def test_nothing_in_it_runs_or_is_loaded(report: str) -> None:
     assert "&lt;script&gt;" in report
 
 
+def test_no_two_things_in_it_have_one_id(looked_at: Path, tmp_path: Path) -> None:
+    assert main(["report", str(looked_at), "--compare", str(looked_at), "-o", str(tmp_path / "r.html")]) == 0
+    ids = re.findall(r'\bid="([^"]*)"', (tmp_path / "r.html").read_text())
+    assert len(ids) > 5
+    assert sorted(set(ids)) == sorted(ids)
+
+
 def test_two_runs_stand_beside_each_other(looked_at: Path, tmp_path: Path) -> None:
     other, out = tmp_path / "other", tmp_path / "both.html"
     assert main(["subset", str(looked_at), "--where", "url LIKE '%1%'", "-o", str(other)]) == 0
