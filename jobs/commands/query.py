@@ -129,12 +129,13 @@ def _told_apart(names: Sequence[str]) -> list[str]:
 
 
 def _print_table(index: "Index", sql: str, limit: int) -> None:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
+    from jobs.terminal import Terminal
+
     columns, rows = _first(index, sql, limit + 1)
-    console = Console(highlight=False)
+    console = Terminal()
     table = Table(box=None, pad_edge=False, header_style="bold")
     for number, name in enumerate(columns):
         numeric = all(isinstance(row[number], int | float) for row in rows[:limit]) and bool(rows[:limit])

@@ -22,7 +22,11 @@ Exported = tuple[Any, Mapping[str, bytes]]
 
 
 class ExportError(Exception):
-    """It cannot be exported so, the output holds something else, or some shards failed."""
+    """It cannot be exported so, or the output holds something else."""
+
+
+class FilesFailed(ExportError):
+    """Some files could not be written; the same call tries them again."""
 
 
 class Format(Protocol):
@@ -78,7 +82,7 @@ def export(
     todo = [number for number, (_, file, _) in enumerate(wanted) if file not in there]
     work = partial(_write, source.url, output.url, form, wanted)
     if failed := carry_out("export", [file for _, file, _ in wanted], todo, work, engine):
-        raise ExportError(failed)
+        raise FilesFailed(failed)
     form.finish(output, files)
     return {kind: sum(mark.shard.samples for _, mark in of_kind) for kind, of_kind in files.items()}
 
