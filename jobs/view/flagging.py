@@ -36,7 +36,10 @@ async def flag(request: web.Request) -> web.Response:
     said = context.flags.of(kind, key)
     tags = tuple(form["tags"].split(",")) if "tags" in form else said.tags
     if verdict := form.get("verdict", ""):
-        tags = tuple(tag for tag in tags if tag != verdict) if verdict in said.tags else (*tags, verdict)
+        # Pressed again it is taken back, by what the page showed: another window may have said the same since.
+        judged = form.get("judged", verdict if verdict in said.tags else "")
+        others = tuple(tag for tag in tags if tag != verdict)
+        tags = others if judged == verdict else (*others, verdict)
     note = form.get("note", said.note)
     now = await asyncio.to_thread(context.flags.say, kind, key, tags, note)
     raise web.HTTPSeeOther(_onward(context, now, form.get("back", ""), bool(verdict)))
