@@ -102,7 +102,9 @@ def select_rows(
                 )
             return found
     except duckdb.Error as error:
-        raise InputError(f"the index cannot be read: {shown(str(error).splitlines()[0])}") from None
+        form = _form(files[0]).replace("lines", "lines of JSON")
+        of_file = f" as {form}" if isinstance(error, duckdb.InvalidInputException | duckdb.IOException) else ""
+        raise InputError(f"the index cannot be read{of_file}: {shown(str(error).splitlines()[0])}") from None
     finally:
         base.unlink(missing_ok=True)
 

@@ -5,6 +5,7 @@ import csv
 import gzip
 import io
 import itertools
+import json
 import math
 import zlib
 from collections.abc import Iterator, Sequence
@@ -16,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from crawlers.inputs import InputError, shown
+from crawlers.tsv_quotes import sound_quotes
 from schemas.settings import Settings
 
 #: Names that columns have in public lists; the first that a list has is taken, whatever its case.
@@ -36,7 +38,7 @@ class ListSettings(Settings, frozen=True):
     """Empty: the first of the known names that the list has."""
     caption_column: str = ""
     keep_columns: tuple[str, ...] = ()
-    """Columns that are handed through to each sample's JSON, under `extra`."""
+    """Columns that are handed through to each sample's JSON, under `extra`; nested ones as text, in JSON."""
     spread: Literal["domain", "url"] = "domain"
     """What a partition has in common: `domain`, so that the pace towards a host holds over the whole cluster, or `url`
     for lists of a few hosts that may be asked by all tasks at a time."""
@@ -232,7 +234,12 @@ def _json_lines(file: Any) -> Iterator[bytes]:
 
 def _json_object(line: bytes) -> dict[str, Any] | BadRow:
     try:
-        record = msgspec.json.decode(line)
+        try:
+            record = msgspec.json.decode(line)
+        except ValueError:
+            if b"NaN" not in line and b"Infinity" not in line:
+                raise
+            record = json.loads(line)  # Python writes them, though they are no JSON
     except (ValueError, RecursionError) as error:  # msgspec's own among them
         return BadRow(str(error)[:200])
     if not isinstance(record, dict):
@@ -276,7 +283,9 @@ def _csv(file: Any, kind: str) -> "csv.DictReader[str]":
     csv.field_size_limit(_MAX_FIELD)
     lines = _lines(io.TextIOWrapper(file, "utf-8-sig", errors="surrogateescape", newline=""))
     written = itertools.dropwhile(lambda line: not line.strip(), lines)  # names stand in the first that is not empty
-    return csv.DictReader(written, restkey=_BEYOND, delimiter="\t" if kind == "tsv" else ",")
+    if kind == "tsv":
+        return csv.DictReader(sound_quotes(written), restkey=_BEYOND, delimiter="\t")
+    return csv.DictReader(written, restkey=_BEYOND)
 
 
 def _pick(name: str, found: Sequence[str], asked: str, known: Sequence[str], what: str, setting: str) -> str:
@@ -299,8 +308,10 @@ def _bare(name: str) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """A field that is handed through, as JSON can hold it. Raises `ValueError`."""
-    if isinstance(value, str):
+    """A field that is handed through: a number, text, or what is nested as text in JSON. Raises `ValueError`."""
+    if isinstance(value, str | bytes):
         return text_of(value)
+    if isinstance(value, list | dict):
+        return msgspec.json.encode(value, enc_hook=str).decode()
     is_plain = isinstance(value, float | bool | None) or (isinstance(value, int) and -(1 << 63) <= value < 1 << 64)
     return value if is_plain else str(value)

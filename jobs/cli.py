@@ -3,11 +3,13 @@
 import argparse
 import errno
 import importlib
+import io
 import logging
 import math
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import TextIO
 
 from jobs.command_errors import told
@@ -75,6 +77,8 @@ def make_parser(only: str | None = None) -> tuple[Parser, Mapping[str, Parser]]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exit codes: 0 done, 1 the data is bad (named), 2 the call is wrong."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="replace")  # a terminal that has not all letters shows the rest
     parser, commands = make_parser(only=arguments[0] if arguments else "")
     if arguments and (called := commands.get(arguments[0])):
         called.check_options(arguments[1:])
@@ -88,17 +92,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING, handlers=[_StandardError()])
     try:
-        return int(importlib.import_module(COMMANDS[parsed.command][0]).run(parsed))
+        code = int(importlib.import_module(COMMANDS[parsed.command][0]).run(parsed))
+        sys.stdout.flush()
+        return code
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _print_no_more()
         return 0
     except KeyboardInterrupt:
         print("interrupted; what is committed stays, the same command goes on", file=sys.stderr)
         return 130
     except Exception as error:
         if said := told(error, parsed.command):
+            if isinstance(error, OSError):  # perhaps of what is printed: it would be tried again at the end
+                _print_no_more()
             return fail(*said)
         raise
+
+
+def _print_no_more() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 class _StandardError(logging.StreamHandler[TextIO]):
@@ -162,7 +174,8 @@ def add_own_steps(parser: argparse.ArgumentParser) -> None:
 
 def fail(message: object, code: int) -> int:
     """Print an error as every command does; returns the exit code."""
-    print(f"weft: {message}", file=sys.stderr)
+    with suppress(BrokenPipeError):
+        print(f"weft: {message}", file=sys.stderr)
     return code
 
 

@@ -1,5 +1,6 @@
 """Errors that any command can end with, in the words of who called it: what is wrong, and what to do."""
 
+import errno
 import re
 
 #: Packages whose distribution is called otherwise.
@@ -8,6 +9,7 @@ _NAME = re.compile(r"[A-Za-z0-9._-]+")
 #: Of several extras that bring a package, the one that a command is for.
 _OF_COMMANDS = {"features": "train", "train": "train", "generate": "train", "evaluate": "train"}
 _NO_STORAGE = re.compile(r"Protocol not known: (.+)")
+_OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
 _STORAGES = re.compile(r"(?:[Pp]lease i|[Ii])nstall (\w+) to")
 
 
@@ -24,6 +26,8 @@ def told(error: Exception, command: str) -> tuple[str, int] | None:
         return str(error), 1
     if isinstance(error, BadAddress):
         return str(error), 2
+    if isinstance(error, OSError) and error.errno in _OF_THE_DISK:
+        return str(error), 1
     return None
 
 

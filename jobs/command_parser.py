@@ -8,6 +8,8 @@ from itertools import takewhile
 from typing import NoReturn
 
 _UNKNOWN = re.compile(r"unrecognized arguments: (.*)")
+_CHOICE = re.compile(r"invalid choice: '([^']*)'")
+_CHOICES = re.compile(r"[\w-]+")
 
 
 class Parser(argparse.ArgumentParser):
@@ -27,6 +29,8 @@ class Parser(argparse.ArgumentParser):
         if unknown := _UNKNOWN.fullmatch(message):
             name = unknown[1].split()[0].partition("=")[0]
             message = f"it takes no {name}{nearest(name, self._options)}" if name.startswith("-") else message
+        elif chosen := _CHOICE.search(message):
+            message += nearest(chosen[1], _CHOICES.findall(message, chosen.end()))
         self.exit(2, f"{self.prog}: {message} ({self.prog} --help says more)\n")
 
 

@@ -5,6 +5,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, TypeVar
 
+from jobs.command_parser import nearest
 from schemas.settings import Settings, SettingsError, merged, read_tree, settings_of
 
 S = TypeVar("S", bound=Settings)
@@ -47,8 +48,12 @@ def _tree(name: str, known: Mapping[str, Path], through: tuple[str, ...]) -> dic
     """What a file says, over what it extends. `through` are the files that led here."""
     path = Path(name) if Path(name).is_file() else known.get(name)
     if path is None:
+        if Path(name).is_dir():
+            raise SettingsError(f"{name} is a folder; a YAML file{' or a preset' if known else ''} is wanted")
         presets_known = f" (presets: {', '.join(sorted(known))})" if known else ""
-        raise SettingsError(f"no such config file{' or preset' if known else ''}: {name}{presets_known}")
+        raise SettingsError(
+            f"no such config file{' or preset' if known else ''}: {name}{nearest(name, known)}{presets_known}"
+        )
     place = str(path.resolve())
     if place in through:
         raise SettingsError(f"{name}: extends itself, by way of {', '.join(Path(one).name for one in through)}")

@@ -2,6 +2,7 @@
 
 import array
 import posixpath
+import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from typing import Any, Protocol, TypeVar
@@ -161,18 +162,33 @@ class Shard:
         data = self._store.read_range(self.tar_name, row["offset"], row["size"])
         if len(data) < row["size"]:
             raise DamagedShard(f"{self.tar_name} ends within a sample, at {row['offset'] + len(data)} bytes")
-        return _cut(data, row)
+        return self._sound(_cut(data, row), row)
 
     def member(self, place: Mapping[str, Any]) -> bytes:
-        """One member, given by its entry in an index row."""
-        return self._store.read_range(self.tar_name, place["offset"], place["size"])
+        """One member, given by its entry in an index row. Raises `DamagedShard`."""
+        data = self._store.read_range(self.tar_name, place["offset"], place["size"])
+        require_sound(self.tar_name, place["name"], data, place["crc32"])
+        return data
 
-    def members(self, rows: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, bytes]]:
-        """The members of samples given by their index rows: name to data, in tar order."""
+    def members(self, rows: Sequence[Mapping[str, Any]], as_they_are: bool = False) -> Iterator[dict[str, bytes]]:
+        """The members of samples given by their index rows: name to data, in tar order; `as_they_are` whatever became
+        of them. Raises `DamagedShard`."""
         with self._store.open(self.tar_name) as file:
             for row in rows:
                 file.seek(row["offset"])
-                yield _cut(file.read(row["size"]), row)
+                members = _cut(file.read(row["size"]), row)
+                yield members if as_they_are else self._sound(members, row)
+
+    def _sound(self, members: dict[str, bytes], row: Mapping[str, Any]) -> dict[str, bytes]:
+        for one in row["members"]:
+            require_sound(self.tar_name, one["name"], members[one["name"]], one["crc32"])
+        return members
+
+
+def require_sound(tar: str, name: str, data: bytes, crc32: int) -> None:
+    """Raises `DamagedShard` where a member is not what was written."""
+    if zlib.crc32(data) != crc32:
+        raise DamagedShard(f"{tar} is damaged: {name} is not what was written there")
 
 
 def _cut(data: bytes, row: Mapping[str, Any]) -> dict[str, bytes]:

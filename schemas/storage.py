@@ -15,6 +15,7 @@ from fsspec import AbstractFileSystem
 from fsspec.core import url_to_fs
 
 from schemas.drops import CODE_ERRORS
+from schemas.settings import SettingsError
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -38,6 +39,10 @@ def _lost_as_os_error(method: Callable[Concatenate["Store", P], R]) -> Callable[
     def wrapped(self: "Store", *args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return method(self, *args, **kwargs)
+        except (NotADirectoryError, FileExistsError):
+            if self.is_local and (file := _file_on_the_way(self.root)):
+                raise BadAddress(f"{file} is a file, not a folder") from None
+            raise
         except (OSError, BadAddress, *CODE_ERRORS):
             raise
         except Exception as error:
@@ -46,8 +51,17 @@ def _lost_as_os_error(method: Callable[Concatenate["Store", P], R]) -> Callable[
     return cast(Callable[Concatenate["Store", P], R], wrapped)
 
 
-class BadAddress(ValueError):
-    """Nothing can be written to the address of a folder."""
+def _file_on_the_way(folder: str) -> str:
+    """The file that stands where a folder should be, or where one of those should be that it lies in."""
+    while folder != (above := posixpath.dirname(folder)):
+        if os.path.isfile(folder):
+            return folder
+        folder = above
+    return ""
+
+
+class BadAddress(SettingsError, ValueError):
+    """The address of a folder is of no storage that is known, or nothing can be written to it."""
 
 
 class Store:
@@ -58,7 +72,12 @@ class Store:
     """
 
     def __init__(self, url: str) -> None:
-        fs, root = url_to_fs(url)
+        try:
+            fs, root = url_to_fs(url)
+        except ValueError as error:  # fsspec's words
+            protocol = str(error).partition("Protocol not known: ")[2]
+            no_storage = f"no storage is known whose addresses begin with {protocol}://"
+            raise BadAddress(no_storage if protocol else f"{url}: {error}") from None
         self.url = url
         self.fs: AbstractFileSystem = fs
         self.root: str = root.rstrip("/") or "/"

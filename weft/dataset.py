@@ -39,8 +39,8 @@ def open_dataset(path: AnyPath, kind: str | None = None) -> "Dataset[Any]":
     interleaved, pairs and clips. `Dataset.of` gives the others.
 
     What is read: commit marks now, the rest when it is asked for. A build that is not finished has what was committed
-    when it was opened. Raises `NotADataset` where nothing that weft wrote lies there, or nothing of this kind, and
-    `OSError` where the storage fails.
+    when it was opened. Raises `NotADataset` where nothing that weft wrote lies there, or nothing of this kind,
+    `SettingsError` for an address of no storage that is known, and `OSError` where the storage fails.
     """
     source = Source(Store(os.fspath(path)))
     try:

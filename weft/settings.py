@@ -45,7 +45,9 @@ def settings_of(kind: type[S], given: S | Mapping[str, Any] | str | os.PathLike[
 
 
 def engine_settings(engine: str, workers: int, address: str) -> EngineSettings:
-    """Raises `SettingsError` for an engine that there is not."""
+    """Raises `SettingsError` for an engine that there is not, and for fewer workers than none."""
+    if not isinstance(workers, int) or workers < 0:
+        raise SettingsError(f"workers: a number of 0 or more is wanted, not {workers!r}")
     try:
         return msgspec.convert({"engine": engine, "workers": workers, "address": address}, EngineSettings)
     except msgspec.ValidationError as error:

@@ -118,9 +118,9 @@ def _lines(facts: dict[str, Any]) -> "Iterator[str]":
 
 def _of_sample(index: "Index", arguments: argparse.Namespace) -> int:
     import msgspec
-    from rich.console import Console
 
     from jobs.dataset.sample_ledger import sample_ledgers
+    from jobs.terminal import Terminal
 
     found = sample_ledgers(index, arguments.key)
     if not found:
@@ -128,7 +128,7 @@ def _of_sample(index: "Index", arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(msgspec.json.format(msgspec.json.encode(found), indent=1).decode())
         return 0
-    console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    console = Terminal()
     for number, one in enumerate(found):
         if number:
             console.print()

@@ -110,8 +110,9 @@ def _left_out(found: "Score", scores: "list[Score]") -> list[str]:
 
 def _print(scores: "list[Score]") -> None:
     """A row for each task, a column for each number of shots."""
-    from rich.console import Console
     from rich.table import Table
+
+    from jobs.terminal import Terminal
 
     shots = list(dict.fromkeys(found.shots for found in scores))
     table = Table("task", "metric", "queries", *(f"{count} shots" for count in shots), box=None, pad_edge=False)
@@ -122,4 +123,4 @@ def _print(scores: "list[Score]") -> None:
         first = next(iter(row.values()))
         cells = (f"{row[count].score:.3f} ± {row[count].error:.3f}" if count in row else "" for count in shots)
         table.add_row(task, first.metric, f"{first.queries:,}", *cells)
-    Console(highlight=False).print(table)
+    Terminal().print(table)

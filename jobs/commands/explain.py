@@ -1,7 +1,6 @@
 """`weft explain`."""
 
 import argparse
-import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -82,10 +81,11 @@ def _read(source: str, base: str, config: "BuildConfig") -> "Page":
 
 
 def _print(report: dict[str, Any]) -> None:
-    from rich.console import Console
     from rich.text import Text
 
-    console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    from jobs.terminal import Terminal
+
+    console = Terminal()
     console.print(Text(report["title"] or "(no title)", style="bold"))
     console.print(Text(report["url"], style="dim"))
     for line, style in _lines(report["items"]):

@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from jobs.dataset.exports.forms import form_of
-    from jobs.dataset.exports.run import ExportError, export
+    from jobs.dataset.exports.run import ExportError, FilesFailed, export
     from jobs.dataset.summary import NotADataset
     from schemas.drops import StepError
     from schemas.shards import DamagedShard
@@ -28,10 +28,10 @@ def run(arguments: argparse.Namespace) -> int:
         form = form_of(arguments.to)
         source, output = Store(arguments.path), Store(arguments.output)
         counts = export(source, output, arguments.to, form, arguments.kind, engine_of(arguments))
+    except (DamagedShard, StepError, FilesFailed) as error:
+        return fail(error, 1)
     except (NotADataset, ExportError) as error:
         return fail(error, 2)
-    except (DamagedShard, StepError) as error:
-        return fail(error, 1)
     except OSError as error:
         return fail(f"the storage failed: {error}. The same command goes on", 1)
     for kind, samples in counts.items():

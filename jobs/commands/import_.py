@@ -16,17 +16,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from jobs.dataset.foreign import files_of
-    from jobs.dataset.imports.run import ImportFailed, import_files
+    from jobs.dataset.imports.run import FilesFailed, ImportFailed, import_files
     from schemas.drops import StepError
     from schemas.storage import Store
 
     try:
         source, names, _ = files_of(arguments.path)
         counts = import_files(source.url, names, Store(arguments.output), engine_of(arguments))
+    except (StepError, FilesFailed) as error:
+        return fail(error, 1)
     except ImportFailed as error:
         return fail(error, 2)
-    except StepError as error:
-        return fail(error, 1)
     except OSError as error:
         return fail(f"the storage failed: {error}. The same command goes on", 1)
     read, kept = counts.seen.get("sample", 0), counts.kept.get("sample", 0)

@@ -77,9 +77,9 @@ def _inspect_foreign(arguments: argparse.Namespace, reason: Exception) -> int:
 
 
 def _console() -> "Console":
-    from rich.console import Console
+    from jobs.terminal import Terminal
 
-    return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    return Terminal()
 
 
 def _print(report: dict[str, Any]) -> None:

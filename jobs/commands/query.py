@@ -4,12 +4,15 @@ import argparse
 import csv
 import itertools
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from jobs.cli import fail
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from rich.console import Console
 
     from jobs.dataset.index import Index
@@ -60,10 +63,39 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _batches(index: "Index", sql: str) -> Iterator[tuple[list[str], Iterator[tuple[Any, ...]]]]:
+def _batches(
+    index: "Index", sql: str, size: int = 10_000
+) -> Generator[tuple[list[str], Iterator[tuple[Any, ...]]], None, None]:
     """Names of columns, and rows: by place, since a join may have two columns of a name."""
-    for batch in index.batches(sql):
-        yield batch.schema.names, zip(*(column.to_pylist() for column in batch.columns), strict=True)
+    for batch in index.batches(sql, size=size):
+        yield batch.schema.names, zip(*map(_values, batch.columns), strict=True)
+
+
+def _values(column: "pa.Array[Any]") -> list[Any]:
+    """What a column holds; of numbers in 32 bits the shortest that are these: 0.3, not 0.30000001192092896."""
+    import pyarrow as pa
+
+    if pa.types.is_interval(column.type):  # a month is 30 days, as DuckDB counts
+        spans = column.to_pylist()
+        return [s and timedelta(s.months * 30 + s.days, microseconds=s.nanoseconds // 1000) for s in spans]
+    written, number = _with_floats(column.type, pa.string()), _with_floats(column.type, pa.float64())
+    values: list[Any] = (column if number == column.type else column.cast(written).cast(number)).to_pylist()
+    return values
+
+
+def _with_floats(of: "pa.DataType", type_: "pa.DataType") -> "pa.DataType":
+    """A type with another in place of numbers in 32 bits, those within lists and structs, too."""
+    import pyarrow as pa
+
+    if pa.types.is_float32(of):
+        return type_
+    if pa.types.is_list(of):
+        return pa.list_(_with_floats(of.value_type, type_))
+    if pa.types.is_fixed_size_list(of):
+        return pa.list_(_with_floats(of.value_type, type_), of.list_size)
+    if pa.types.is_struct(of):
+        return pa.struct([(field.name, _with_floats(field.type, type_)) for field in of])
+    return of
 
 
 def _print_csv(index: "Index", sql: str) -> None:
@@ -97,30 +129,48 @@ def _told_apart(names: Sequence[str]) -> list[str]:
 
 
 def _print_table(index: "Index", sql: str, limit: int) -> None:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    found = index.ask(sql, limit=limit, timeout_s=None)
-    console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    from jobs.terminal import Terminal
+
+    columns, rows = _first(index, sql, limit + 1)
+    console = Terminal()
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for number, name in enumerate(found.columns):
-        numeric = all(isinstance(row[number], int | float) for row in found.rows) and bool(found.rows)
+    for number, name in enumerate(columns):
+        numeric = all(isinstance(row[number], int | float) for row in rows[:limit]) and bool(rows[:limit])
         table.add_column(Text(name), justify="right" if numeric else "left", overflow="fold")
-    cells = [["" if value is None else str(value) for value in row] for row in found.rows]
+    cells = [["" if value is None else str(value) for value in row] for row in rows[:limit]]
     for row in cells:
         table.add_row(*map(Text, row))
-    if cells and _width(found.columns, cells) > 2 * console.width:
-        _print_records(console, found.columns, cells)
+    width = _width(columns, cells)
+    is_too_wide = bool(cells) and width > 2 * console.width
+    if not console.is_terminal:  # nothing is folded that another program reads
+        console.width = max(console.width, width)
+    if is_too_wide:
+        _print_records(console, columns, cells)
     else:
         console.print(table)
-    if found.more:
+    if len(rows) > limit:
         console.print(f"the first {limit:,} rows; --limit, --csv or --json for more", style="dim")
+
+
+def _first(index: "Index", sql: str, count: int) -> tuple[Sequence[str], list[tuple[Any, ...]]]:
+    """Names of columns, and the first rows of an answer."""
+    columns: Sequence[str] = ()
+    rows: list[tuple[Any, ...]] = []
+    with closing(_batches(index, sql, count)) as batches:
+        for names, batch in batches:
+            columns = names
+            rows += itertools.islice(batch, count - len(rows))
+            if len(rows) == count:
+                break
+    return columns or index.ask(sql, limit=0, timeout_s=None).columns, rows  # no row, and so no batch
 
 
 def _width(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> int:
     """Of a table whose cells are not folded, with a gap between columns."""
-    return sum(max(map(len, column)) + 1 for column in zip(columns, *rows, strict=True))
+    return sum(max(map(len, column)) + 2 for column in zip(columns, *rows, strict=True))
 
 
 def _print_records(console: "Console", columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

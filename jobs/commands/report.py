@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from jobs.cli import add_archives, elsewhere, fail
+from schemas.storage import Store
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,7 +22,6 @@ def run(arguments: argparse.Namespace) -> int:
     from jobs.report.write import render
     from schemas import __version__
     from schemas.shards import DamagedShard
-    from schemas.storage import Store
 
     datasets = []
     try:
@@ -38,7 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
     html = render(datasets, __version__, f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC").encode("utf-8", "replace")
     try:
         if arguments.output:
-            Path(arguments.output).write_bytes(html)
+            _write(Path(arguments.output), html)
         else:
             Store(arguments.path).put("report.html", html)
     except OSError as error:
@@ -47,3 +47,11 @@ def run(arguments: argparse.Namespace) -> int:
         f"{arguments.output or f'{arguments.path}/report.html'}: {len(html) / 1e6:.1f} MB, one file, needs no network"
     )
     return 0
+
+
+def _write(file: Path, html: bytes) -> None:
+    """Whole or not at all, but for a device or a pipe."""
+    if file.exists() and not file.is_file():
+        file.write_bytes(html)
+    else:
+        Store(str(file.resolve().parent)).put(file.resolve().name, html)

@@ -73,9 +73,9 @@ def _show(arguments: argparse.Namespace) -> int:
 
         return show_clip(members, arguments)
     sample = msgspec.json.decode(next(iter(members.values())), type=Sample)
-    from rich.console import Console
+    from jobs.terminal import Terminal
 
-    console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    console = Terminal()
     draw = arguments.draw == "always" or (arguments.draw == "auto" and sys.stdout.isatty())
     print_sample(console, sample, members, draw)
     if arguments.images:

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from jobs.commands.show import half_blocks
+from jobs.terminal import Terminal
 from pipeline.video.clips import contact_sheet, jpeg
 from schemas.videos import ClipSample
 
@@ -19,7 +20,7 @@ def show_clip(members: dict[str, bytes], arguments: argparse.Namespace) -> int:
     """Print a clip: the contact sheet, its caption, and all texts among which that was chosen."""
     sample = msgspec.json.decode(next(iter(members.values())), type=ClipSample)
     data = members[f"{sample.key}.mp4"]
-    console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    console = Terminal()
     sheet = jpeg(contact_sheet(data))
     if arguments.draw == "always" or (arguments.draw == "auto" and sys.stdout.isatty()):
         console.print(half_blocks(sheet, min(_SHEET_COLUMNS, console.width)))

@@ -5,10 +5,10 @@ import os
 import sys
 
 import msgspec
-from rich.console import Console
 from rich.text import Text
 
 from jobs.commands.show import MAX_COLUMNS, half_blocks
+from jobs.terminal import Terminal
 from schemas.pairs import Pair
 
 
@@ -16,7 +16,7 @@ def show_pair(members: dict[str, bytes], arguments: argparse.Namespace) -> int:
     """Print a pair: the picture, its caption, and all texts among which that was chosen."""
     name, *_ = members
     pair = msgspec.json.decode(members[f"{name.partition('.')[0]}.json"], type=Pair)
-    console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    console = Terminal()
     if arguments.draw == "always" or (arguments.draw == "auto" and sys.stdout.isatty()):
         console.print(half_blocks(members[name], min(MAX_COLUMNS, console.width)))
     console.print(Text(pair.caption, style="bold"))

@@ -15,7 +15,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from jobs.command_parser import nearest
 from jobs.dataset.tables import Tables, literals, storage_said
+from schemas.kinds import KINDS
 from schemas.shards import Shard
 from schemas.storage import Store
 
@@ -33,6 +35,8 @@ _CLOSE_TRIES = 100
 #: The table of embeddings: `key`, `embedding`, and `kind` and `image` where they are told.
 EMBEDDINGS = "embeddings"
 _NUMBERS = re.compile(r"(?:DOUBLE|FLOAT|FLOAT16|U?(?:TINY|SMALL|BIG)?INT(?:EGER)?|DECIMAL\(.*\))\[\d*\]")
+
+_NO_TABLE = re.compile(r"Table with name (\S+) does not exist")
 
 
 class QueryError(Exception):
@@ -258,6 +262,8 @@ def _explained(error: duckdb.Error, timeout_s: float | None, tables: Sequence[st
         return QueryError(f"took longer than {timeout_s:g} s" if timeout_s else "took too long")
     if said := storage_said(error):
         return StorageError(said)
-    is_unknown = isinstance(error, duckdb.CatalogException) and "Table with name" in str(error)
-    there = f"\n\nThe tables that are there: {', '.join(tables)}" if is_unknown and tables else ""
-    return QueryError(f"{error}{there}")
+    if tables and isinstance(error, duckdb.CatalogException) and (unknown := _NO_TABLE.search(str(error))):
+        name = unknown[1]
+        what = f"no {name} in this dataset" if name in KINDS else f"no table {name}{nearest(name, tables)}"
+        return QueryError(f"{what} (the tables that are there: {', '.join(tables)})")
+    return QueryError(str(error))

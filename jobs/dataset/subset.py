@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from jobs.dataset.cards.write import refresh_cards
 from jobs.dataset.index import Index, QueryError
+from jobs.dataset.summary import kinds_of
 from schemas import __version__
 from schemas.builds import drop_files
 from schemas.commits import Attempt, committed, read_commit, sweep
@@ -57,6 +58,7 @@ def subset(source: Store, output: Store, where: str, kinds: Sequence[str], setti
 
     Raises `SubsetError`, `QueryError` for a condition that is wrong, `NotADataset`, and `OSError`.
     """
+    kinds_of(source)  # what is no dataset at all is told so
     if not source.exists(DATASET):
         raise SubsetError(f"{source.url} is not finished: what it keeps is not known yet")
     dataset = read_dataset(source)

@@ -11,7 +11,7 @@ from typing import Any, TextIO
 
 import msgspec
 
-from jobs.engine.progress import LINE_EVERY_S, counted
+from jobs.engine.progress import LINE_EVERY_S, counted, tell
 from jobs.engine.work_left import WorkLeft, about, clock_of
 from schemas.drops import Counts
 
@@ -141,7 +141,7 @@ class BuildProgress:
         if self._live is not None:
             self._live.console.print(text, highlight=False, markup=False, soft_wrap=True)
         else:
-            print(text, file=self._stream, flush=True)
+            tell(text, self._stream)
 
     def end(self) -> None:
         """All parts are done; what comes now is told by what is printed."""

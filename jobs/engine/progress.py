@@ -4,7 +4,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from types import TracebackType
 from typing import Any, Protocol, TextIO
 
@@ -21,6 +21,12 @@ class Shown(AbstractContextManager["Shown"], Protocol):
 
     def say(self, text: str) -> None:
         """A sentence of its own."""
+
+
+def tell(text: str, stream: TextIO) -> None:
+    """Print a line at once; nothing where its reader is gone, such as `head`: the work goes on."""
+    with suppress(BrokenPipeError):
+        print(text, file=stream, flush=True)
 
 
 class Progress:
@@ -65,7 +71,7 @@ class Progress:
         if self._bar is not None:
             self._bar.console.print(text, highlight=False, markup=False, soft_wrap=True)
         else:
-            print(text, file=self._stream, flush=True)
+            tell(text, self._stream)
 
     def stop(self) -> None:
         """End the bar; it stays to be seen as it is."""

@@ -68,6 +68,7 @@ def _of_page(svg: str) -> str:
     before, _, described = svg.partition("<metadata>")
     svg = before + described.partition("</metadata>")[2]
     svg = re.sub(r' (?:width|height)="[\d.]+pt"', "", svg, count=2)
+    svg = re.sub(r'<g id="[\w.]+"', "<g", svg)  # the same in each plot, and nothing refers to them
     svg = re.sub(r"font: ([\d.]+)px [^;\"]*", r"font: \1px var(--ui)", svg)
     for colour, variable in _COLOURS.items():
         svg = svg.replace(colour, variable)

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import TextIO
 
-from jobs.engine.progress import Progress
+from jobs.engine.progress import Progress, tell
 
 
 class TrainProgress:
@@ -29,7 +29,7 @@ class TrainProgress:
         if self._show and self._shown is not None:
             self._shown.say(text)
         elif self._show:
-            print(text, file=self._stream, flush=True)
+            tell(text, self._stream)
 
     @contextmanager
     def phase(self, name: str, steps: int) -> Iterator[Callable[[int, float], None]]:

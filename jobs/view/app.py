@@ -33,6 +33,7 @@ from jobs.view.flags import FlagsError
 from jobs.view.library import NoSample
 from jobs.view.security import guard
 from schemas.drops import Drop
+from schemas.shards import DamagedShard
 from schemas.storage import Store
 
 logger = logging.getLogger(__name__)
@@ -134,7 +135,7 @@ async def _error_pages(request: web.Request, handler: Handler) -> web.StreamResp
         return _error(request, 404, str(error))
     except (NotAtHand, Drop) as error:
         return _error(request, 404, f"{error.reason}: {error.detail}" if isinstance(error, Drop) else str(error))
-    except FlagsError as error:
+    except (FlagsError, DamagedShard) as error:
         return _error(request, 500, str(error))
     except (OSError, NotADataset) as error:  # among them the `QueryError` of a storage
         return _error(request, 502, f"the storage failed: {error}")

@@ -23,20 +23,26 @@ _ON_THIS_SITE = re.compile(r"/(?![/\\])[!-~]*\Z")
 
 async def flag(request: web.Request) -> web.Response:
     """Say something of a sample or of what was dropped, then on to the next of a review, or back to where one was."""
-    context, form = request.app[CONTEXT], await request.post()
-    kind, key = str(form.get("kind", "")), str(form.get("key", ""))
+    context, posted = request.app[CONTEXT], await request.post()
+    form = {name: value for name, value in posted.items() if isinstance(value, str)}
+    if len(form) < len(posted):
+        raise web.HTTPBadRequest(reason="text is wanted, and no file")
+    kind, key = form.get("kind", ""), form.get("key", "")
     if kind == DROPPED:
         if not key:
             raise web.HTTPBadRequest(reason="name what was dropped")
     else:
         await asyncio.to_thread(context.library.row, kind, key)  # no flags for what is not there
     said = context.flags.of(kind, key)
-    tags = tuple(str(form["tags"]).split(",")) if "tags" in form else said.tags
-    if verdict := str(form.get("verdict", "")):
-        tags = tuple(tag for tag in tags if tag != verdict) if verdict in said.tags else (*tags, verdict)
-    note = str(form["note"]) if "note" in form else said.note
+    tags = tuple(form["tags"].split(",")) if "tags" in form else said.tags
+    if verdict := form.get("verdict", ""):
+        # Pressed again it is taken back, by what the page showed: another window may have said the same since.
+        judged = form.get("judged", verdict if verdict in said.tags else "")
+        others = tuple(tag for tag in tags if tag != verdict)
+        tags = others if judged == verdict else (*others, verdict)
+    note = form.get("note", said.note)
     now = await asyncio.to_thread(context.flags.say, kind, key, tags, note)
-    raise web.HTTPSeeOther(_onward(context, now, str(form.get("back", "")), bool(verdict)))
+    raise web.HTTPSeeOther(_onward(context, now, form.get("back", ""), bool(verdict)))
 
 
 def _onward(context: Context, now: Flag, back: str, is_verdict: bool) -> str:

@@ -18,7 +18,7 @@ from jobs.view.excerpts import excerpt_of
 from jobs.view.filters import Filter
 from jobs.view.flags import beside
 from schemas.dataset import DATASET, Dataset, read_dataset
-from schemas.shards import ShardInfo
+from schemas.shards import DamagedShard, ShardInfo, require_sound
 from schemas.storage import Store
 
 _ROWS = 4096
@@ -259,12 +259,16 @@ class Library:
         return [Member(m["name"], tar, m["offset"], m["size"], m["crc32"]) for m in row["members"]]
 
     def read(self, member: Member, start: int = 0, size: int | None = None) -> bytes:
-        """The member's bytes, or a part of them. Raises `OSError`, also where the shard ends before them."""
+        """The member's bytes, or a part of them. Raises `OSError`, also where the shard ends before them, and
+        `DamagedShard` where all of them are not what was written."""
         size = member.size - start if size is None else size
-        return self.store.read_ranges([(member.tar, member.offset + start, size)])[0]
+        data = self.store.read_ranges([(member.tar, member.offset + start, size)])[0]
+        if size == member.size:
+            require_sound(member.tar, member.name, data, member.crc32)
+        return data
 
     def document(self, kind: str, row: dict[str, Any]) -> dict[str, Any]:
-        """The sample's JSON member. Raises `OSError`, and `NoSample` where it is damaged."""
+        """The sample's JSON member. Raises `OSError`, and `NoSample` or `DamagedShard` where it is damaged."""
         for member in self.members(kind, row):
             if member.name.endswith(".json"):
                 try:
@@ -286,7 +290,7 @@ class Library:
         def excerpt(row: dict[str, Any]) -> list[tuple[str, bool]]:
             try:
                 texts = self.document(kind, row).get("texts") or []
-            except (NoSample, OSError):
+            except (NoSample, DamagedShard, OSError):
                 return []
             return excerpt_of([str(text) for text in texts if text], words)
 

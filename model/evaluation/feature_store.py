@@ -35,7 +35,9 @@ class FeatureStore:
     """Features by name. Without a folder they last as long as the store does."""
 
     def __init__(self, folder: str | None, fingerprint: str, width: int) -> None:
-        """Raises `SettingsError` where the folder cannot be written, or another run writes there."""
+        """Raises `SettingsError` where the folder is no local one or cannot be written, or another run writes there."""
+        if folder and "://" in folder:
+            raise SettingsError(f"keep_features: a folder of this machine is wanted, not {folder}")
         self._lent = None if folder else tempfile.TemporaryDirectory(prefix="weft-features-")
         place = Path(self._lent.name if self._lent else folder or "") / fingerprint
         self._width = width

@@ -37,7 +37,8 @@ class EvaluateConfig(Settings, frozen=True):
     examples: Literal["random", "rices"] = "random"
     """`rices` takes the examples most alike to the query by the frozen vision encoder, the most alike last."""
     keep_features: str | None = None
-    """A folder where the features that `rices` compares are kept for later runs with that encoder; null: none is."""
+    """A folder of this machine where the features that `rices` compares are kept for later runs with that encoder;
+    null: none is."""
     beams: int = 3
     """Of what is generated."""
     seed: int = 0

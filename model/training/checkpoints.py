@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import torch
@@ -54,9 +54,9 @@ class Mark(msgspec.Struct, frozen=True, omit_defaults=True):
     """`checkpoint.json`."""
 
     step: int
-    processes: int
+    processes: Annotated[int, msgspec.Meta(ge=1)]
     counters: dict[str, float]  # tokens, images, seconds: what the run has added up
-    tensor: int = 1  # so many of them read the same rows
+    tensor: Annotated[int, msgspec.Meta(ge=1)] = 1  # so many of them read the same rows
     norms: tuple[float, ...] = ()  # of the gradients of the last steps, by which the guard judges the next
 
 

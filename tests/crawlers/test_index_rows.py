@@ -141,6 +141,12 @@ def test_a_file_that_is_no_parquet_is_said_in_one_line(tmp_path: Path) -> None:
         selected(tmp_path, str(tmp_path / "i.parquet"))
 
 
+def test_a_file_that_is_no_index_is_told_what_it_was_taken_for(tmp_path: Path) -> None:
+    (tmp_path / "i.bin").write_bytes(bytes(range(256)) * 20)
+    with pytest.raises(InputError, match="as lines of JSON"):
+        selected(tmp_path, str(tmp_path / "i.bin"))
+
+
 def test_an_index_in_a_store_is_read_and_another_form_beside_it_refused(tmp_path: Path) -> None:
     write_index(tmp_path / "i.parquet", [ROW])
     (tmp_path / "i.csv").write_text(

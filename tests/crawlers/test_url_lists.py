@@ -1,5 +1,8 @@
+import csv
 import gzip
+import io
 import json
+import time
 from pathlib import Path
 
 import pyarrow as pa
@@ -7,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from crawlers.inputs import InputError
+from crawlers.tsv_quotes import sound_quotes
 from crawlers.url_lists import Columns, ListSettings, Row, find_columns, read_rows
 from jobs.config import BuildConfig
 from jobs.kinds.clips.take import check_list
@@ -131,7 +135,7 @@ def test_what_editors_put_before_a_list_and_behind_its_rows_is_no_part_of_it(
 
 
 def test_a_first_line_of_json_that_lacks_a_field_or_is_damaged_costs_itself(tmp_path: Path) -> None:
-    lines = [b'{"url": "http://a.example/1"}', b'{"url": NaN}', b'{"text": "x", "url": "http://a.example/2"}']
+    lines = [b'{"url": "http://a.example/1"}', b'{"url": tru}', b'{"text": "x", "url": "http://a.example/2"}']
     rows = read(tmp_path / "a.jsonl", b"\n".join(lines))
     assert [caption for caption, _ in rows] == ["", "", "x"]
     assert "malformed" in rows[1][1]
@@ -156,3 +160,41 @@ def test_a_column_that_is_there_twice_and_utf_16_are_told(tmp_path: Path) -> Non
             told(str(path), ListSettings())
     with pytest.raises(InputError, match="it is UTF-16, and a list is UTF-8"):
         read(tmp_path / "a.tsv", "url\ttext\n".encode("utf-16"))
+
+
+def test_nan_in_a_line_of_json_is_nothing_and_what_is_nested_is_handed_through_as_json(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"url": "http://a.example/1", "text": NaN, "k": {"a": [1, "\u00e9"]}, "n": Infinity}\n')
+    settings = ListSettings(keep_columns=("k",))
+    assert list(read_rows(str(path), find_columns(str(path), settings))) == [
+        Row(0, "http://a.example/1", "", {"k": '{"a":[1,"é"]}'})
+    ]
+
+
+def test_a_quotation_mark_in_a_tab_separated_list_takes_in_no_other_row(tmp_path: Path) -> None:
+    captions = ['a "b', '"', 'c "x" d', '"q" d', '"open', 'shut"', 'e "', '""f', "last"]
+    lines = [f"http://a.example/{number}\t{text}" for number, text in enumerate(captions)]
+    rows = read(tmp_path / "a.tsv", "\n".join(["url\ttext", *lines]).encode())
+    assert rows == [(text, "") for text in captions]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("names", [("url", "text"), ("text", "url"), ("url", "text", "n"), ("text", "n", "url")])
+def test_what_is_quoted_in_a_tab_separated_list_is_read_as_it_was(
+    tmp_path: Path, names: tuple[str, ...], end: str
+) -> None:
+    captions = ['two\nlines, "quoted"', "a\ttab", '"whole"', "\nthree\n", '"', "plain"]
+    text = io.StringIO()
+    writer = csv.DictWriter(text, names, delimiter="\t", lineterminator=end)
+    writer.writeheader()
+    for number, caption in enumerate(captions):
+        row = {"url": f"http://a.example/{number}", "text": caption, "n": number}
+        writer.writerow({name: row[name] for name in names})
+    assert read(tmp_path / "a.tsv", text.getvalue().encode()) == [(caption, "") for caption in captions]
+
+
+def test_marks_that_quote_nothing_cost_no_more_than_their_lines() -> None:
+    lines = ["url\ttext\n", *['u\t"x\n', '"\n', '""""x\n', "none\n"] * 5000]
+    started = time.process_time()
+    assert "".join(sound_quotes(iter(lines))).count("\n") == len(lines)
+    assert time.process_time() - started < 5

@@ -1,4 +1,6 @@
 import json
+import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +10,7 @@ import pytest
 from jobs.build import build
 from jobs.cli import COMMANDS, main
 from jobs.engine.engine import EngineSettings
+from tests.jobs.looked_at import archive_of
 from tests.jobs.test_build import SMALL
 
 
@@ -213,3 +216,41 @@ def test_nobody_else_owns_our_package_names() -> None:
     owners = packages_distributions()
     for name in ("schemas", "crawlers", "pipeline", "model", "jobs"):
         assert set(owners.get(name, ["weft"])) == {"weft"}
+
+
+def run_into(out: str, *arguments: str, **environment: str) -> tuple[int, str]:
+    """Exit code and stderr of a command whose output goes into a shell's redirection or pipe."""
+    call = shlex.join([sys.executable, "-m", "jobs.cli", *arguments])
+    done = subprocess.run(
+        ["bash", "-c", f"{call} {out}; exit ${{PIPESTATUS[0]}}"],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env={**os.environ, **environment},
+    )
+    return done.returncode, done.stderr
+
+
+@pytest.mark.parametrize("command", ["inspect", "show", "query"])
+def test_a_reader_that_has_seen_enough_is_no_error(looked_at: Path, command: str) -> None:
+    more = ["select * from drops, range(9000)", "--limit", "9000"] if command == "query" else []
+    assert run_into("| head -c 1", command, str(looked_at), *more) == (0, "")
+
+
+@pytest.mark.parametrize("call", ["config obelics", "inspect {}", "completion bash", "query {} --csv"])
+def test_output_that_a_full_disk_does_not_take_is_told_in_one_line(looked_at: Path, call: str) -> None:
+    words = [*call.format(looked_at).split(), *(["select 1"] if "query" in call else [])]
+    code, said = run_into("> /dev/full", *words)
+    assert code == 1
+    assert "No space left on device" in said
+    assert said.count("\n") == 1
+
+
+def test_a_terminal_that_has_not_all_letters_shows_the_rest(looked_at: Path) -> None:
+    assert run_into("> /dev/null", "inspect", str(looked_at), PYTHONIOENCODING="ascii") == (0, "")
+
+
+def test_work_goes_on_where_nobody_reads_of_its_progress(looked_at: Path, tmp_path: Path) -> None:
+    archive, out = archive_of(looked_at), tmp_path / "out"
+    run_into("2>&1 | head -c 1", "build", "--input", archive, "--output", str(out), "--engine", "inline")
+    assert (out / "dataset.json").exists()

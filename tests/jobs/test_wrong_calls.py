@@ -57,6 +57,7 @@ def told(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[int,
         ("inspect out --zzz", "weft inspect: it takes no --zzz (weft inspect --help says more)"),
         ("view", "weft view: the following arguments are required: path (weft view --help says more)"),
         ("inspect a b", "weft inspect: unrecognized arguments: b (weft inspect --help says more)"),
+        ("train tinny", "weft: no such config file or preset: tinny; the nearest is tiny (presets: tiny)"),
     ],
 )
 def test_a_misspelt_call_is_told_in_one_line(call: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -114,6 +115,34 @@ def test_media_of_a_build_that_fetched_none_are_refused_before_anything_is_writt
     said = capsys.readouterr().err.splitlines()[-1]
     assert (code, said) == (2, f"weft: media.from_build: {tmp_path / 'nowhere'} has fetched nothing")
     assert not (output / "work" / "plan.json").exists()
+
+
+def test_a_misspelt_choice_is_told_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
+    code, said = told(["export", "out", "--to", "parqet", "-o", "x"], capsys)
+    assert code == 2
+    assert said.endswith("); the nearest is parquet (weft export --help says more)")
+
+
+@pytest.mark.parametrize("call", ["export {} --to parquet -o x", "subset {} --where true -o x"])
+def test_a_folder_without_a_dataset_is_told_so(call: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert told(call.format(tmp_path).split(), capsys) == (2, f"weft: {tmp_path}: no dataset of weft")
+
+
+def test_a_folder_in_place_of_a_config_is_told_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    said = f"weft: {tmp_path} is a folder; a YAML file or a preset is wanted"
+    assert told(["config", str(tmp_path)], capsys) == (2, said)
+
+
+@pytest.mark.parametrize("below", ["", "/x"])
+@pytest.mark.parametrize("command", ["build --engine inline --input {} --output", "crawl http://a.example/ --output"])
+def test_a_file_in_place_of_the_output_is_told_so(
+    command: str, below: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "some.file"
+    file.write_bytes(b"mine")
+    assert main([*command.format(file).split(), f"{file}{below}"]) == 2
+    assert capsys.readouterr().err.splitlines()[-1] == f"weft: {file} is a file, not a folder"
+    assert file.read_bytes() == b"mine"
 
 
 def test_an_error_of_our_own_is_none_of_the_callers(monkeypatch: pytest.MonkeyPatch) -> None:

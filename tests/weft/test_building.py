@@ -143,6 +143,7 @@ def test_a_setting_given_as_a_python_value_is_that_value(path: str, value: objec
         ({"kinds": "pictures"}, "kinds"),
         ({"engine": "spark"}, "engines are ray and inline"),
         ({"config": None}, "not NoneType"),
+        ({"workers": -1}, "workers: a number of 0 or more is wanted, not -1"),
         ({"settings": {"seed": "many"}}, "seed: a whole number"),
     ],
     ids=str,

@@ -242,6 +242,11 @@ def test_what_weft_did_not_write_is_no_dataset(tmp_path: Path) -> None:
             weft.open(path)
 
 
+def test_an_address_of_no_known_storage_is_a_wrong_call() -> None:
+    with pytest.raises(weft.SettingsError, match="no storage is known whose addresses begin with s3x://"):
+        weft.open("s3x://b")
+
+
 def test_a_dataset_that_lies_elsewhere_is_read_in_place(made: Path) -> None:
     memory = fsspec.filesystem("memory")
     memory.put(str(made), "/weft-open", recursive=True)

@@ -118,6 +118,17 @@ def test_a_picture_that_breaks_off_is_named_where_it_is_shown(tmp_path: Path) ->
     assert "✗ broken_image" in dataset._repr_html_()
 
 
+def test_what_is_not_as_it_was_written_is_damaged(tmp_path: Path) -> None:
+    dataset = one_of(tmp_path, "interleaved", *(page(key_of(0, n), [picture(n)]) for n in range(2)))
+    tar = tmp_path / "interleaved/shards/000000-000.tar"
+    data = bytearray(tar.read_bytes())
+    data[data.index(b"Page 1")] ^= 1
+    tar.write_bytes(data)
+    assert dataset[0].key == key_of(0, 0)
+    with pytest.raises(weft.DamagedShard, match=f"{key_of(0, 1)}.json is not what was written there"):
+        dataset[1]
+
+
 def test_a_tar_that_ends_early_is_damaged(tmp_path: Path) -> None:
     dataset = one_of(tmp_path, "interleaved", *(page(key_of(0, n), [picture(n)]) for n in range(3)))
     tar = tmp_path / "interleaved/shards/000000-000.tar"

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import msgspec
 
 from jobs.dataset.file_tasks import carry_out
+from jobs.dataset.summary import kinds_of
 from jobs.engine.engine import EngineSettings
 from schemas.dataset import DATASET, read_dataset
 from schemas.kinds import KINDS, Kind
@@ -21,7 +22,11 @@ Exported = tuple[Any, Mapping[str, bytes]]
 
 
 class ExportError(Exception):
-    """It cannot be exported so, the output holds something else, or some shards failed."""
+    """It cannot be exported so, or the output holds something else."""
+
+
+class FilesFailed(ExportError):
+    """Some files could not be written; the same call tries them again."""
 
 
 class Format(Protocol):
@@ -60,6 +65,7 @@ def export(
 
     Memory: a row group or a sample of one shard for each task. Raises `ExportError`, `DamagedShard` and `OSError`.
     """
+    kinds_of(source)  # what is no dataset at all is told so
     if not source.exists(DATASET):
         raise ExportError(f"{source.url} is not finished: what it keeps is not known yet")
     dataset = read_dataset(source)
@@ -76,7 +82,7 @@ def export(
     todo = [number for number, (_, file, _) in enumerate(wanted) if file not in there]
     work = partial(_write, source.url, output.url, form, wanted)
     if failed := carry_out("export", [file for _, file, _ in wanted], todo, work, engine):
-        raise ExportError(failed)
+        raise FilesFailed(failed)
     form.finish(output, files)
     return {kind: sum(mark.shard.samples for _, mark in of_kind) for kind, of_kind in files.items()}
 

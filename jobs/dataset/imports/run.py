@@ -24,6 +24,10 @@ class ImportFailed(Exception):
     """There is nothing to import, or some files could not be."""
 
 
+class FilesFailed(ImportFailed):
+    """Some files could not be written; the same call tries them again."""
+
+
 class _Done(msgspec.Struct, frozen=True):
     """`imported/{number}.json`: the archives of a file are there. Written last."""
 
@@ -43,7 +47,7 @@ def import_files(folder: str, names: Sequence[str], output: Store, engine: Engin
     done = {name for name in output.list(DONE) if name.endswith(".json")}
     todo = [number for number in range(len(files)) if f"{number:06d}.json" not in done]
     if failed := carry_out("import", files, todo, partial(_import, folder, files, output.url), engine):
-        raise ImportFailed(failed)
+        raise FilesFailed(failed)
     records = output.read_all([f"{DONE}/{number:06d}.json" for number in range(len(files))])
     marks = [msgspec.json.decode(record, type=_Done) for record in records]
     if changed := [mark.source for mark, name in zip(marks, files, strict=True) if mark.source != name]:

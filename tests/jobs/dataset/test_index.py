@@ -85,11 +85,20 @@ def test_nothing_can_be_written_and_nothing_else_be_read(index: Index, looked_at
 
 
 def test_a_table_that_is_not_there_is_told_with_those_that_are(index: Index) -> None:
-    with pytest.raises(QueryError, match="The tables that are there: interleaved, pairs, clips, samples, drops"):
-        index.ask("SELECT * FROM images")
+    with pytest.raises(QueryError, match=r"no table pair; the nearest is pairs \(the tables that are there: interle"):
+        index.ask("SELECT * FROM pair")
     with pytest.raises(QueryError, match="nonsense") as found:
         index.ask("SELECT nonsense(1)")
     assert "tables that are there" not in str(found.value)
+
+
+def test_a_kind_of_which_there_is_nothing_is_told_in_plain_words(looked_at: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(looked_at, tmp_path / "out")
+    shutil.rmtree(copy / "pairs")
+    with Index(Store(str(copy))) as index, pytest.raises(QueryError) as found:
+        index.ask("SELECT * FROM pairs")
+    said = "no pairs in this dataset (the tables that are there: interleaved, clips, samples, drops, removed)"
+    assert str(found.value) == said
 
 
 def test_a_query_that_takes_too_long_is_ended(index: Index) -> None:
@@ -238,6 +247,27 @@ def test_a_row_too_wide_for_a_pipe_is_shown_in_the_same_way(
     lines = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
     assert lines[0] == "row 1"
     assert any(re.fullmatch(r" +domain  looked\.example", line) for line in lines)
+
+
+def test_lines_for_a_pipe_are_not_folded(
+    looked_at: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    for words in (20, 40):  # as a table, and a column a line
+        assert main(["query", str(looked_at), f"select key, repeat('word ', {words}) as t from pairs"]) == 0
+        assert ("word " * words).strip() in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("form", ["--csv", "--json", "--limit=9"])
+def test_numbers_of_32_bits_are_printed_as_short_as_they_are(
+    form: str, looked_at: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sql = "select 0.3::float a, [0.1::float, null] b, {'c': 0.7::float} d, interval 3 day e"
+    assert main(["query", str(looked_at), sql, form]) == 0
+    said = capsys.readouterr().out
+    assert all(number in said for number in ("0.3", "0.1", "0.7"))
+    assert "00000" not in said
+    assert ("P3D" if form == "--json" else "3 days") in said
 
 
 def test_rows_for_programs_have_all_columns_and_numbers(looked_at: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -104,3 +104,16 @@ def test_of_a_source_that_has_changed_it_is_another_subset(
     assert main([*call, str(tmp_path / "anew")]) == 0
     with Index(Store(str(tmp_path / "anew"))) as index:
         assert not index.ask("SELECT url FROM interleaved WHERE url = ?", [url]).rows
+
+
+@pytest.mark.parametrize("call", ["subset {} --where true -o {}", "export {} --to parquet --engine inline -o {}"])
+def test_noise_in_a_shard_is_not_copied(
+    call: str, looked_at: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = shutil.copytree(looked_at, tmp_path / "source")
+    tar = next((source / "pairs/shards").glob("*.tar"))
+    tar.write_bytes(bytes(tar.stat().st_size))
+    assert main(call.format(source, tmp_path / "out").split()) == 1
+    said = capsys.readouterr().err
+    assert f"pairs/shards/{tar.name} is damaged: " in said
+    assert "Traceback" not in said

@@ -62,6 +62,25 @@ def test_nothing_in_it_runs_or_is_loaded(report: str) -> None:
     assert "&lt;script&gt;" in report
 
 
+def test_no_two_things_in_it_have_one_id(looked_at: Path, tmp_path: Path) -> None:
+    assert main(["report", str(looked_at), "--compare", str(looked_at), "-o", str(tmp_path / "r.html")]) == 0
+    ids = re.findall(r'\bid="([^"]*)"', (tmp_path / "r.html").read_text())
+    assert len(ids) > 5
+    assert sorted(set(ids)) == sorted(ids)
+
+
+def test_a_report_that_cannot_be_written_leaves_the_one_before(
+    looked_at: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(file: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    (tmp_path / "r.html").write_text("before")
+    monkeypatch.setattr("schemas.storage.sync", full)
+    assert main(["report", str(looked_at), "-o", str(tmp_path / "r.html")]) == 1
+    assert [(file.name, file.read_text()) for file in tmp_path.iterdir()] == [("r.html", "before")]
+
+
 def test_two_runs_stand_beside_each_other(looked_at: Path, tmp_path: Path) -> None:
     other, out = tmp_path / "other", tmp_path / "both.html"
     assert main(["subset", str(looked_at), "--where", "url LIKE '%1%'", "-o", str(other)]) == 0

@@ -146,6 +146,30 @@ def test_no_other_site_may_flag(looked_at: Path, tmp_path: Path, headers: dict[s
         assert ask(f"{address}/flag")[0] == 405
 
 
+def test_two_windows_that_judge_the_same_do_not_take_it_back(looked_at: Path, tmp_path: Path) -> None:
+    (key, *_) = keys(looked_at, "pairs")
+    form = {"kind": "pairs", "key": key, "verdict": "good"}
+    with viewer(str(looked_at), flags=str(tmp_path / "flags.jsonl")) as address:
+        for judged, tags in (("", ("good",)), ("", ("good",)), ("good", ()), ("good", ())):
+            assert post(address, {**form, "judged": judged})[0] == 303
+            assert Flags(tmp_path / "flags.jsonl").of("pairs", key).tags == tags
+        _, _, page = ask(f"{address}/sample/pairs/{key}")
+        assert b'name="judged" value=""' in page
+
+
+def test_a_file_in_place_of_a_note_is_refused(looked_at: Path, tmp_path: Path) -> None:
+    with viewer(str(looked_at), flags=str(tmp_path / "flags.jsonl")) as address:
+        fields = ['name="kind"\r\n\r\npairs', f'name="key"\r\n\r\n{keys(looked_at, "pairs")[0]}']
+        fields.append('name="note"; filename="a.txt"\r\n\r\nwords')
+        body = "".join(f"--b\r\nContent-Disposition: form-data; {field}\r\n" for field in fields) + "--b--\r\n"
+        request = urllib.request.Request(f"{address}/flag", body.encode(), method="POST")
+        request.add_header("Content-Type", "multipart/form-data; boundary=b")
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(request, timeout=30)
+    assert refused.value.code == 400
+    assert not (tmp_path / "flags.jsonl").exists()
+
+
 def test_a_review_leads_through_its_samples_to_a_precision(looked_at: Path, tmp_path: Path) -> None:
     context = open_context(str(looked_at), [], flags=str(tmp_path / "flags.jsonl"))
     context.draw_review(4, "interleaved")

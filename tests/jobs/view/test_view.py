@@ -371,3 +371,15 @@ def test_attention_opens_with_the_whole_page_and_the_tokenizer_on_offer(looked_a
     assert read_choices({}) == Choices(max_tokens=4096, max_media=64, attends="previous")
     assert read_choices({}, ["/models/one", "/models/two"]).tokenizer == "/models/one"
     assert read_choices({"tokenizer": "bytes"}, ["/models/one"]).tokenizer == "bytes"
+
+
+def test_a_shard_overwritten_with_noise_is_not_shown(looked_at: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(looked_at, tmp_path / "out")
+    for tar in (copy / "pairs/shards").glob("*.tar"):
+        tar.write_bytes(bytes(tar.stat().st_size))
+    (key, *_) = keys(copy, "pairs")
+    with viewer(str(copy)) as address:
+        for path in (f"/sample/pairs/{key}", f"/member/pairs/{key}/0", f"/member/pairs/{key}/1"):
+            status, _, page = ask(address + path)
+            assert status == 500
+            assert b"is damaged" in page

@@ -222,6 +222,13 @@ def test_features_are_kept_between_runs(
     assert seen == [6, 3]
 
 
+def test_features_are_kept_on_this_machine(loaded: LoadedModel, items: ItemSource, tmp_path: Path) -> None:
+    task = TaskSettings("t", items, items, metric="exact", max_new_tokens=2)
+    config = EvaluateConfig(tasks=(task,), shots=(2,), examples="rices", keep_features="s3://bucket/kept")
+    with pytest.raises(SettingsError, match="a folder of this machine is wanted, not s3://bucket/kept"):
+        list(evaluate(loaded, config))
+
+
 def test_two_runs_do_not_write_to_one_place(loaded: LoadedModel, tmp_path: Path) -> None:
     store = features.FeatureStore(str(tmp_path), "f", 4)
     with pytest.raises(SettingsError, match="another run writes to"):

@@ -1,6 +1,7 @@
 """What stands in a checkpoint is read, and not run."""
 
 import io
+import json
 import os
 import pickle
 from pathlib import Path
@@ -78,6 +79,16 @@ def test_a_damaged_state_of_a_process_is_one_line(data: Path, tmp_path: Path, da
     config = msgspec.structs.replace(micro(data, tmp_path / "run"), steps=2)
     train(config, on_message=lambda text: None)
     Path(find_checkpoint(tmp_path / "run"), "process-00000.json").write_text(damaged)
+    with pytest.raises(CheckpointError, match="step-00000002 cannot be read"):
+        train(msgspec.structs.replace(config, steps=4), on_message=lambda text: None)
+
+
+@pytest.mark.parametrize("number", ["processes", "tensor"])
+def test_a_mark_of_no_processes_is_one_line(data: Path, tmp_path: Path, number: str) -> None:
+    config = msgspec.structs.replace(micro(data, tmp_path / "run"), steps=2)
+    train(config, on_message=lambda text: None)
+    mark = Path(find_checkpoint(tmp_path / "run"), "checkpoint.json")
+    mark.write_text(json.dumps({**json.loads(mark.read_text()), number: 0}))
     with pytest.raises(CheckpointError, match="step-00000002 cannot be read"):
         train(msgspec.structs.replace(config, steps=4), on_message=lambda text: None)
 
