@@ -44,6 +44,18 @@ def test_an_encoder_of_each_kind_is_saved_with_its_mean_and_deviation(vision: st
 
 
 @torch.no_grad()
+def test_another_attention_of_the_language_model_is_what_is_asked_for(tmp_path: Path) -> None:
+    model = loaded_again(flamingo(small()), tmp_path)
+    assert model.flamingo.lm.config._attn_implementation == "sdpa"
+    again = WeftForConditionalGeneration.from_pretrained(tmp_path, attn_implementation="eager")
+    assert again.flamingo.lm.config._attn_implementation == "eager"
+    given = batch([[[-1, -1, 0, 0, 0, 1, 1, 1, 1, 1, 2, 2]], [[-1] * 4 + [0] * 8]], 12)
+    torch.testing.assert_close(again.flamingo(given), model.flamingo(given), atol=1e-4, rtol=1e-4)
+    with pytest.raises(ValueError, match="sdpa or eager, not flash_attention_2"):
+        WeftForConditionalGeneration.from_pretrained(tmp_path, attn_implementation="flash_attention_2")
+
+
+@torch.no_grad()
 @pytest.mark.parametrize("kind", ["llama", "phi", "mpt", "gptj"])
 @pytest.mark.parametrize(("lm_dtype", "vision_dtype"), [("float32", "bfloat16"), ("bfloat16", "float32")])
 def test_each_part_keeps_the_precision_that_it_has(kind: str, lm_dtype: Any, vision_dtype: Any, tmp_path: Path) -> None:
