@@ -67,6 +67,9 @@ def _evaluate(arguments: argparse.Namespace, is_first: bool) -> dict[str, Any]:
             if is_first:
                 for line in _left_out(found, scores):
                     print(line, file=sys.stderr)
+                if found.with_fewer:
+                    few = f"{found.with_fewer:,} of {found.queries:,} queries had fewer examples: there are no more"
+                    print(f"{found.task}, {found.shots} shots: {few}", file=sys.stderr)
                 line = f"{found.task}, {found.shots} shots: {found.metric} {found.score:.3f}"
                 print(line, file=sys.stderr, flush=True)
     return {"checkpoint": loaded.checkpoint, "examples": config.examples, "scores": scores}

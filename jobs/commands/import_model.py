@@ -1,6 +1,7 @@
 """`weft import-model`."""
 
 import argparse
+from pathlib import Path
 
 from jobs.cli import fail
 from jobs.training.libraries import quiet_libraries
@@ -33,7 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
         return fail(error, 1)
     attention = model.config.cross_attention
     print(f"{arguments.output}: {len(model.blocks)} blocks, one before every {attention.every}. layer")
-    if model.config.lm.path != arguments.lm:
+    if Path(model.config.lm.path or "").is_relative_to(arguments.output):
         print(f"the language model with the checkpoint's embeddings: {model.config.lm.path}")
     print(f"next: weft generate {arguments.output} --image PICTURE --prompt '<image>'")
     return 0

@@ -12,7 +12,7 @@ from jobs.dataset.file_tasks import carry_out_on, show_done
 from jobs.engine.engine import EngineSettings, open_engine
 from model.data.documents import Kind
 from model.data.feature_files import COMMITS, INFO, SHARDS, FeaturesInfo, ShardFeatures, StoredAs
-from model.data.features import differences, name_of, read_info
+from model.data.features import differences, name_of, read_info, written_in
 from model.data.images import ImageSettings
 from model.data.listing import list_shards
 from model.data.reading import TarFile
@@ -62,7 +62,8 @@ class Written(msgspec.Struct, frozen=True):
 def write_features(
     shards: str, kind: Kind, output: Store, config: FeaturesConfig, engine: EngineSettings, encoders: Encoders
 ) -> Written:
-    """Write the features of every shard that has none yet, and remove those of shards that are not there any more.
+    """Write the features of every shard that has none yet, or none any more, and remove those of shards that are not
+    there any more.
 
     Raises `FeaturesError`, `SettingsError`, `StepError` and `OSError`.
     """
@@ -72,7 +73,8 @@ def write_features(
         raise FeaturesError(f"{shards}: two shards are called {twice[0]}: write the features of each folder apart")
     wanted = _Wanted(shards, kind, config)
     wanted.check(output)
-    done = _marked(output)
+    marked, done = _marked(output), written_in(output)
+    output.remove_all([f"{COMMITS}/{name}.json" for name in sorted(marked - done)])
     todo = [number for number, name in enumerate(names) if name not in done]
     if todo:
         with open_engine(engine) as running:
@@ -86,7 +88,7 @@ def write_features(
     else:
         show_done("features", names)
     output.remove_all([f"{SHARDS}/{name}" for name in output.list(SHARDS) if name.startswith(".")])
-    return _sum(output, names, _without_shards(output, done - set(names)))
+    return _sum(output, names, _without_shards(output, marked - set(names)))
 
 
 class _Wanted:

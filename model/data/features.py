@@ -55,8 +55,8 @@ def with_features(
     if images is not None:
         check_images(info, folder, images)
     store = Store(folder)
-    marks = {name.removesuffix(".json") for name in retried(lambda: store.list(COMMITS), tries)}
-    if without := [file.path for file in files if name_of(file) not in marks]:
+    written = retried(lambda: written_in(store), tries)
+    if without := [file.path for file in files if name_of(file) not in written]:
         raise SettingsError(
             f"{len(without)} of {len(files)} shards have no features in {folder}, first {without[0]}: "
             "the same weft features goes on"
@@ -65,6 +65,13 @@ def with_features(
         msgspec.structs.replace(file, features=TarFile(store, f"{SHARDS}/{name_of(file)}.tar", file.samples, file.gone))
         for file in files
     ]
+
+
+def written_in(store: Store) -> set[str]:
+    """Names of the shards whose features are there: their mark, and their tar. Raises `OSError`."""
+    tars = set(store.list(SHARDS))
+    names = (name.removesuffix(".json") for name in store.list(COMMITS))
+    return {name for name in names if f"{name}.tar" in tars}
 
 
 def dataset_features(dataset: DatasetSettings, files: list[TarFile], config: LoaderConfig) -> list[TarFile]:
@@ -157,11 +164,16 @@ class FeatureReader:
 def _read_some(read: Callable[[int, int], bytes], first: int, count: int) -> tuple[SampleRecord, Mapping[str, bytes]]:
     """The JSON of a sample and the members of some of its media, by two reads: of a long page few are in a window."""
     head = read(0, _HEAD_BYTES)
+    if len(head) < BLOCK:
+        raise Drop("broken_sample", "the tar ends before them")
     end = member_bytes(size_of(head[:BLOCK]))
     head += read(len(head), end - len(head)) if end > len(head) else b""
     record = read_record(parse_sample(head[:end])[1])
     sizes = [medium.bytes for medium in record.media]
-    wanted = read(end + sum(sizes[:first]), sum(sizes[first : first + count]))
+    size = sum(sizes[first : first + count])
+    wanted = read(end + sum(sizes[:first]), size)
+    if len(wanted) < size:
+        raise Drop("broken_sample", "the tar ends within them")
     return record, parse_sample(wanted)[1] if wanted else {}
 
 

@@ -99,7 +99,7 @@ def _counted(
         if count is None and name in lengths and reaches_the_end(store, name):
             count = lengths[name]
         if count is None:
-            offsets = retried(lambda: index_of(store, name), tries)
+            offsets = retried(lambda: index_of(store, name, asks=True), tries)
             if offsets is None:
                 offsets = retried(lambda: walked_offsets(store, name, cache), tries)
                 walked = offsets.astype("<u8").tobytes()

@@ -15,6 +15,7 @@ from schemas.tar import BLOCK
 
 Offsets = npt.NDArray[np.uint64]
 _WALK_BYTES = 256 << 10
+_NO_FILE_HOLDS = 1 << 63  # bytes
 
 
 def split_field(name: str) -> tuple[str, str]:
@@ -34,9 +35,9 @@ def offsets_of(store: Store, name: str, cache: Cache | None) -> Offsets:
     return walked_offsets(store, name, cache) if found is None else found
 
 
-def index_of(store: Store, name: str) -> Offsets | None:
+def index_of(store: Store, name: str, asks: bool = False) -> Offsets | None:
     """The offsets that stand beside a tar; None where none do, and where they are damaged or end before their tar does:
-    the tar itself tells."""
+    the tar itself tells. Of a tar on another machine its end is looked at where that `asks` for it: it is a request."""
     try:
         data = store.read(f"{name}.idx")
     except FileNotFoundError:
@@ -44,24 +45,28 @@ def index_of(store: Store, name: str) -> Offsets | None:
     if not data or len(data) % 8:
         return None
     offsets = np.frombuffer(data, "<u8")
-    return offsets if (offsets[:-1] < offsets[1:]).all() and reaches_the_end(store, name) else None
+    if not (offsets[:-1] < offsets[1:]).all():
+        return None
+    return offsets if not (store.is_local or asks) or _ends_at(store, name, int(offsets[-1])) else None
 
 
 def reaches_the_end(store: Store, name: str) -> bool:
     """Whether no member follows where the index beside a tar ends. Of other machines that is not asked: it would cost
-    two requests for each tar."""
+    two requests for each tar, and shows when the last sample is read."""
     if not store.is_local:
         return True
     try:
-        with open(store.path(f"{name}.idx"), "rb") as index:
-            index.seek(-8, os.SEEK_END)
-            end = int.from_bytes(index.read(8), "little")
-        with open(store.path(name), "rb") as tar:
-            tar.seek(end)
-            return not tar.read(BLOCK).strip(b"\0")
-    except (OverflowError, ValueError):  # beyond what any file can hold
+        return _ends_at(store, name, int.from_bytes(store.read_range(f"{name}.idx", -8, 8), "little"))
+    except OSError:  # of an index that is not there any more
+        return True
+
+
+def _ends_at(store: Store, name: str, end: int) -> bool:
+    if end >= _NO_FILE_HOLDS:
         return False
-    except OSError:  # of a tar that is not there: told when it is read
+    try:
+        return not store.read_range(name, end, BLOCK).strip(b"\0")
+    except OSError:  # of a tar that is not there, or that has no end mark: told when it is read
         return True
 
 

@@ -90,12 +90,17 @@ class Reader:
     def members(self, shard: int, sample: int) -> tuple[str, dict[str, bytes]]:
         """Key of a sample, and its members by field. Raises `Drop("broken_sample")`, and `OSError` after all tries."""
         start, end = self._span(shard, sample)
-        read = partial(self._read_retried, shard, start, end - start)
+        size = end - start
+        read = partial(self._read_retried, shard, start, size + self._behind(shard, sample))
         ahead = self._ahead if self._cache is None else None
         data = read() if ahead is None else ahead.take((self, shard, sample), read)
-        if len(data) < end - start:
+        if len(data) < size:
             raise Drop("broken_sample", f"the tar ends within sample {sample}")
-        return parse_sample(data)
+        if data[size:].strip(b"\0"):
+            raise Drop(
+                "broken_sample", f"the index ends at sample {sample}, and its tar does not: the rest is not read"
+            )
+        return parse_sample(data[:size])
 
     @property
     def reads_ahead(self) -> bool:
@@ -121,8 +126,8 @@ class Reader:
             start, end = self._span(shard, sample)
         except (Drop, OSError):  # is told when its turn comes
             return True
-        read = partial(self._read_retried, shard, start, end - start)
-        return self._ahead.ask((self, shard, sample), end - start, read)
+        size = end - start + self._behind(shard, sample)
+        return self._ahead.ask((self, shard, sample), size, partial(self._read_retried, shard, start, size))
 
     def prepare(self, shard: int) -> bool:
         """Begin to read the offsets of a shard that is read soon, and to fetch it, where shards are fetched whole.
@@ -157,6 +162,13 @@ class Reader:
         if sample >= len(spans):
             raise Drop("broken_sample", f"the tar ends before sample {sample}")
         return int(spans[sample][0]), int(spans[sample][1])
+
+    def _behind(self, shard: int, sample: int) -> int:
+        """Bytes that are read behind a sample: a block behind the last, which tells whether the index is whole, of a
+        tar that nobody has looked at and that was counted by how long its index is."""
+        file, count = self._files[shard], len(self._index(shard))
+        is_known = file.store.is_local or file.walked or file.gone or file.samples != count
+        return 0 if is_known or sample < count - 1 else BLOCK
 
     def _read_retried(self, shard: int, start: int, size: int) -> bytes:
         return retried(lambda: self._read(shard, start, size), self._tries)

@@ -77,7 +77,8 @@ class Answer(msgspec.Struct, frozen=True):
 class Score(msgspec.Struct, frozen=True):
     """A task at one number of shots: the score that counts, mostly the mean over queries, and its standard error.
 
-    `dropped` are queries and examples that were left out, by reason.
+    `dropped` are queries and examples that were left out, by reason; `with_fewer` is how many queries had fewer
+    examples than `shots`, where there are no more for them.
     """
 
     task: str
@@ -88,6 +89,7 @@ class Score(msgspec.Struct, frozen=True):
     queries: int
     answers: list[Answer]
     dropped: dict[str, dict[str, int]] = {}
+    with_fewer: int = 0
 
 
 OnProgress = Callable[[str, int, int, int], None]
@@ -193,7 +195,8 @@ class _TaskRun:
         ]
         dropped = {"queries": self._asked, "examples": self._exemplary}
         left_out = {name: found for name, tally in dropped.items() if (found := tally.counts().drops.get("sample"))}
-        return Score(task.name, task.metric, shots, judged.score, judged.error, len(items), answers, left_out)
+        fewer = sum(self._drawable.count(item) < shots for item in items)
+        return Score(task.name, task.metric, shots, judged.score, judged.error, len(items), answers, left_out, fewer)
 
     def _share_drops(self) -> None:
         """What any process has left out is left out of the task."""

@@ -5,6 +5,7 @@ text. Without examples two are given as text alone, without their media: they sh
 """
 
 import random
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -102,19 +103,25 @@ class Examples:
     def __init__(self, support: Sequence[Item], seed: int) -> None:
         self._support, self._seed = support, seed
         self._of_group: dict[str, list[int]] = {}
-        self._keys: set[str] = set()
+        self._times: Counter[tuple[str, str]] = Counter()  # by group and key
         for place, item in enumerate(support):
             self._of_group.setdefault(item.group, []).append(place)
-            self._keys.add(item.key)
+            self._times[item.group, item.key] += 1
 
     def leave_out(self, place: int) -> None:
         """One that does not decode."""
-        self._of_group[self._support[place].group].remove(place)
+        item = self._support[place]
+        self._of_group[item.group].remove(place)
+        self._times[item.group, item.key] -= 1
+
+    def count(self, query: Item) -> int:
+        """How many a query may be shown."""
+        return len(self._of_group.get(query.group, [])) - self._times[query.group, query.key]
 
     def drawn(self, query: Item, shots: int) -> list[int]:
         """Places of so many, drawn anew for each query, in random order."""
         own = self._of_group.get(query.group, [])
-        if query.key in self._keys:
+        if self._times[query.group, query.key]:
             own = [place for place in own if self._support[place].key != query.key]
         return random.Random(f"{self._seed}/{query.group}/{query.key}").sample(own, min(shots, len(own)))
 

@@ -184,7 +184,7 @@ def _of_document(document: Document) -> Item:
 def _of_jsonl(path: Path) -> Iterator[Item]:
     """Lines such as {"image": "a.png", "question": "...", "answers": ["...", ...]}; paths from the file's folder."""
     try:
-        lines = path.read_text("utf-8").splitlines()
+        lines = path.read_text("utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"cannot read {path}: {error}") from None
     for number, line in enumerate(lines, 1):
@@ -196,6 +196,7 @@ def _of_jsonl(path: Path) -> Iterator[Item]:
 
 
 def _of_row(row: dict[str, Any], path: Path, number: int) -> Item:
+    row = {name: value for name, value in row.items() if value is not None}
     names = next((row[name] for name in ("images", "image", "video") if name in row), None)
     if names is None:
         raise SettingsError(f"{path}, line {number}: no images, image or video")
@@ -203,13 +204,14 @@ def _of_row(row: dict[str, Any], path: Path, number: int) -> Item:
     answers = next((row[name] for name in ("answers", "captions", "answer", "caption", "label") if name in row), None)
     if answers is None:
         raise SettingsError(f"{path}, line {number}: no answers, answer, captions, caption or label")
-    answers = [answers] if isinstance(answers, str) else answers
-    if not answers:
+    answers = answers if isinstance(answers, list) else [answers]
+    texts = tuple(str(answer["answer"] if isinstance(answer, dict) else answer) for answer in answers)
+    if not any(map(str.strip, texts)):
         raise SettingsError(f"{path}, line {number}: its list of answers is empty")
     return Item(
         key=str(row.get("key", number)),
         media=tuple(_medium(path.parent / name) for name in names),
-        answers=tuple(str(answer["answer"] if isinstance(answer, dict) else answer) for answer in answers),
+        answers=texts,
         question=str(row.get("question", "")),
         group=str(row.get("group", "")),
         candidates=tuple(map(str, row.get("candidates", ()))),

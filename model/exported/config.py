@@ -39,6 +39,15 @@ class WeftConfig(PreTrainedConfig):  # type: ignore[misc]
         other.dtype = dtype
         return other
 
+    def with_attention(self, name: str) -> "WeftConfig":
+        """A copy, the language model with another attention of transformers. Raises `ValueError`."""
+        if name not in ("sdpa", "eager"):
+            raise ValueError(f"attn_implementation: sdpa or eager, not {name}")
+        other, settings = copy.deepcopy(self), self.settings
+        lm = changed(settings.lm, {"attention": name})
+        other.network = msgspec.to_builtins(msgspec.structs.replace(settings, lm=lm))
+        return other
+
     @property
     def refers(self) -> bool:
         """Whether frozen parts lie elsewhere."""

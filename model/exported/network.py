@@ -55,6 +55,11 @@ class WeftForConditionalGeneration(PreTrainedModel, GenerationMixin):  # type: i
         config = options.get("config")
         if config is None:
             config = WeftConfig.from_pretrained(name, **_where(options))
+        asked = options.get("attn_implementation")
+        if not asked and getattr(config, "_attn_implementation", None) == "eager":  # as AutoModel hands it on
+            asked = "eager"
+        if asked:
+            config = config.with_attention(asked)
         if config.refers:
             return cls._with_frozen_elsewhere(name, config, options)
         dtype = options.pop("torch_dtype", None) or options.get("dtype", "auto")

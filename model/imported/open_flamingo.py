@@ -24,9 +24,9 @@ _WRAPPERS = re.compile(r"^module\.|_fsdp_wrapped_module\.|_checkpoint_wrapped_mo
 _BLOCK = re.compile(
     r"^lang_encoder\.(?:gated_cross_attn_layers\.(\d+)|.*\.(\d+)\.gated_cross_attn_layer)\.(?P<rest>.+)$"
 )
-#: What tells how perceiver and blocks are built.
-_TELLING = ("latents", "norm.weight", "norm.bias", "layers.0.0.to_q.weight", "layers.0.1.1.weight")
-_TELLING_OF_BLOCK = ("attn.to_q.weight", "ff.1.weight")
+#: What tells how perceiver and blocks are built, and how many dimensions it has.
+_TELLING = {"latents": 2, "norm.weight": 1, "norm.bias": 1, "layers.0.0.to_q.weight": 2, "layers.0.1.1.weight": 2}
+_TELLING_OF_BLOCK = {"attn.to_q.weight": 2, "ff.1.weight": 2}
 _FEED_FORWARD = {"0": "norm", "1": "up", "3": "down"}  # within what stands in a row there
 
 
@@ -37,6 +37,7 @@ class OpenFlamingo:
     perceiver: State
     blocks: dict[int, State]
     language: State
+    others: tuple[str, ...] = ()  # names of what is of none of these
 
     def connector(self) -> ConnectorSettings:
         """Raises `SettingsError` where it is built otherwise."""
@@ -72,10 +73,14 @@ class OpenFlamingo:
         )
 
     def weights(self) -> State:
-        """Of connector and blocks, under our names. Raises `SettingsError` for a name that is none of theirs."""
+        """Of connector and blocks, under our names. Raises `SettingsError` for a name that is none of theirs, and for
+        numbers that are none."""
+        for name, value in self.perceiver.items():
+            finite(f"perceiver.{name}", value)
         named = dict(self._connector())
         for number, layer in enumerate(sorted(self.blocks)):
             for name, value in self.blocks[layer].items():
+                finite(f"{name} of the block before layer {layer}", value)
                 named |= {f"blocks.{number}.{ours}": part for ours, part in _of_block(name, value)}
         return {name: value.detach().float().contiguous() for name, value in named.items()}
 
@@ -89,8 +94,13 @@ class OpenFlamingo:
         yield "connector.time", self.perceiver.get("frame_embs", latents.new_zeros(1, latents.shape[1]))
         for name in ("norm.weight", "norm.bias"):
             yield f"connector.{name}", self.perceiver[name]
-        for name in self._layers():
-            _, layer, part, rest = name.split(".", 3)
+        for name in self.perceiver:
+            if name in ("latents", "frame_embs", "norm.weight", "norm.bias"):
+                continue
+            of_layer = name.split(".", 3)
+            if of_layer[0] != "layers" or len(of_layer) < 4 or of_layer[2] not in ("0", "1"):
+                raise _unknown(f"perceiver.{name}")
+            _, layer, part, rest = of_layer
             if part == "0":
                 rest = rest.replace("norm_media", "norm_features")
             else:
@@ -126,11 +136,23 @@ def sorted_out(state: State, path: str) -> OpenFlamingo:
             language[name.removeprefix("lang_encoder.")] = value
     if missing := [part for part, found in (("perceiver", perceiver), ("gated blocks", blocks)) if not found]:
         raise SettingsError(f"{path} holds no {' and no '.join(missing)}: it is none of OpenFlamingo")
-    lacking = [f"perceiver.{name}" for name in _TELLING if name not in perceiver]
-    lacking += [f"{name} of a block" for name in _TELLING_OF_BLOCK if name not in blocks[min(blocks)]]
+    lacking = [f"perceiver.{name}" for name, size in _TELLING.items() if not _has(perceiver, name, size)]
+    of_block = blocks[min(blocks)]
+    lacking += [f"{name} of a block" for name, size in _TELLING_OF_BLOCK.items() if not _has(of_block, name, size)]
     if lacking:
         raise SettingsError(f"{path} holds no {', no '.join(lacking)}: it is none of OpenFlamingo")
-    return OpenFlamingo(perceiver, blocks, language)
+    others = tuple(name for name in state if name.partition(".")[0] not in ("perceiver", "lang_encoder"))
+    return OpenFlamingo(perceiver, blocks, language, others)
+
+
+def finite(name: str, value: torch.Tensor) -> None:
+    """Raises `SettingsError` where one of the numbers is none, or has no end."""
+    if not torch.isfinite(value).all():
+        raise SettingsError(f"the checkpoint's {name} holds NaN or infinity: a run of it would say nothing")
+
+
+def _has(state: State, name: str, dimensions: int) -> bool:
+    return name in state and state[name].dim() == dimensions and state[name].numel() > 0
 
 
 def _of_block(name: str, value: torch.Tensor) -> list[tuple[str, torch.Tensor]]:
@@ -148,8 +170,12 @@ def _of_block(name: str, value: torch.Tensor) -> list[tuple[str, torch.Tensor]]:
 
 def _known(names: Mapping[str, str], place: str, name: str) -> str:
     if place not in names:
-        raise SettingsError(f"the checkpoint holds {name}, which no checkpoint of OpenFlamingo has")
+        raise _unknown(name)
     return names[place]
+
+
+def _unknown(name: str) -> SettingsError:
+    return SettingsError(f"the checkpoint holds {name}, which no checkpoint of OpenFlamingo has")
 
 
 def _heads(to_q: torch.Tensor) -> int:

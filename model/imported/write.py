@@ -5,6 +5,7 @@ Shapes: V rows of a table, D width.
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,7 +18,7 @@ from torch import nn
 from model.data.config import LoaderConfig
 from model.data.images import ImageSettings
 from model.data.tokens import Tokens, load_tokens
-from model.imported.open_flamingo import OpenFlamingo, read_open_flamingo
+from model.imported.open_flamingo import OpenFlamingo, finite, read_open_flamingo
 from model.network.config import FlamingoConfig, LanguageSettings, VisionSettings
 from model.network.flamingo import Flamingo
 from model.network.language import load_language_model
@@ -33,13 +34,18 @@ _HEADS = ("lm_head.weight", "embed_out.weight", "output_embedding.weight")
 
 
 def import_open_flamingo(
-    checkpoint: str, output: str, lm: str, vision: str, dtype: Literal["float32", "bfloat16"] = "float32"
+    checkpoint: str,
+    output: str,
+    lm: str,
+    vision: str,
+    dtype: Literal["float32", "bfloat16"] = "float32",
+    on_message: Callable[[str], None] = print,
 ) -> Flamingo:
     """Write the run to a new folder; returns its model.
 
     `lm` and `vision` are local folders of the language model, with its tokenizer, and of CLIP. Where the checkpoint's
-    table of embeddings is not the language model's, a copy of that with it is written beside. Raises `SettingsError`
-    where parts do not go together, and `OSError`.
+    table of embeddings is not the language model's, a copy of that with it is written beside. `on_message` is told what
+    of the checkpoint is left out. Raises `SettingsError` where parts do not go together, and `OSError`.
     """
     if "://" in output:
         raise SettingsError(f"{output} is no local folder: name one, and copy it there")
@@ -53,6 +59,9 @@ def import_open_flamingo(
         tokens = _write_tokenizer(lm, aside / _TOKENIZER)
         model = load_language_model(LanguageSettings(path=lm, dtype=dtype))
         rows_VD, head_VD = _tables(found, model, tokens)
+        if left_out := _left_out(found, model):
+            such = f"{left_out[0]}{', ...' if len(left_out) > 1 else ''}"
+            on_message(f"left out: {len(left_out)} of the checkpoint's weights, which no part of a run takes ({such})")
         where = str(Path(lm).resolve())
         if not _has_table(model, rows_VD, head_VD, tokens.base_size):
             _give_table(model, rows_VD, head_VD, tokens.base_size)
@@ -105,9 +114,45 @@ def _tables(found: OpenFlamingo, lm: nn.Module, tokens: Tokens) -> tuple[torch.T
             f"the checkpoint's table of embeddings is {tuple(rows_VD.shape)}; with this language model and tokenizer "
             f"it would have {known} or {known + 1} rows of {embedding.weight.shape[1]}: they are not its own"
         )
+    finite(f"lang_encoder.{name}.weight", rows_VD)
     if model.get_output_embeddings().weight is embedding.weight:
         return rows_VD, rows_VD
-    return rows_VD, next((found.language[head] for head in _HEADS if head in found.language), None)
+    head = next((head for head in _HEADS if head in found.language), None)
+    if head is not None:
+        finite(f"lang_encoder.{head}", found.language[head])
+        if found.language[head].shape != rows_VD.shape:
+            shape = tuple(found.language[head].shape)
+            raise SettingsError(f"the checkpoint's {head} is {shape}, its table of embeddings {tuple(rows_VD.shape)}")
+    return rows_VD, None if head is None else found.language[head]
+
+
+def _left_out(found: OpenFlamingo, lm: nn.Module) -> list[str]:
+    """Names of what becomes no part of a run. Raises `SettingsError` where layers of the language model were trained.
+
+    Saved with its frozen parts, a checkpoint holds layers as the language model has them.
+    """
+    model: Any = lm
+    tables = {id(part.weight) for part in (model.get_input_embeddings(), model.get_output_embeddings())}
+    own = dict(model.named_parameters(remove_duplicate=False))
+    left_out, trained = list(found.others), []
+    for name, value in found.language.items():
+        weight = own.get(name.replace(".decoder_layer.", "."))
+        if weight is None and name not in _HEADS and not name.startswith("old_decoder_blocks."):
+            left_out.append(f"lang_encoder.{name}")
+        elif weight is not None and id(weight) not in tables and not _equal(weight, value):
+            trained.append(f"lang_encoder.{name}")
+    if trained:
+        raise SettingsError(
+            f"the checkpoint has other weights than lm in {len(trained)} places, such as {trained[0]}: lm is not its "
+            "own, or was trained with it, and then a folder of it as it was trained is needed"
+        )
+    return left_out
+
+
+def _equal(own: torch.Tensor, given: torch.Tensor) -> bool:
+    """As far as both precisions can tell."""
+    eps = max(torch.finfo(part.dtype).eps if part.is_floating_point() else 0.0 for part in (own, given))
+    return own.shape == given.shape and torch.allclose(own.detach().float(), given.float(), rtol=eps, atol=1e-7)
 
 
 def _has_table(lm: nn.Module, rows_VD: torch.Tensor, head_VD: torch.Tensor | None, size: int) -> bool:

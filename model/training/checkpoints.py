@@ -15,7 +15,7 @@ import re
 import shutil
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Annotated, Any
@@ -94,10 +94,12 @@ def restore(
             "model": parallel.model.trainable_state_dict(),
             "optimiser": get_optimizer_state_dict(parallel.model, optimiser, options=_TRAINED),
         }
+        reader = Reader(folder)
+        reader.read_metadata()  # torch would tell with traces that it cannot
         with _alone_is_meant():
-            load_distributed(state, storage_reader=Reader(folder), planner=Planner(), no_dist=processes.world == 1)
-    except (OSError, ValueError, RuntimeError, UnpicklingError, CheckpointException) as error:
-        raise CheckpointError(f"{folder} cannot be read: {short(error)}") from error
+            load_distributed(state, storage_reader=reader, planner=Planner(), no_dist=processes.world == 1)
+    except (OSError, EOFError, ValueError, RuntimeError, UnpicklingError, CheckpointException) as error:
+        raise CheckpointError(f"{folder} cannot be read: {short(error)}{_instead(output, step)}") from error
     parallel.model.load_state_dict(state["model"], strict=False)
     set_optimizer_state_dict(parallel.model, optimiser, state["optimiser"], options=_TRAINED)
     if (mark.processes, mark.tensor) == (processes.world, processes.tensor):
@@ -106,6 +108,14 @@ def restore(
         except (ValueError, TypeError, KeyError, RuntimeError) as error:
             raise CheckpointError(f"{folder} cannot be read: its random generators: {short(error)}") from error
     return mark, [one.loader for one in own[:: mark.tensor]]
+
+
+def _instead(output: str, step: int) -> str:
+    """What can be done about a checkpoint that cannot be read."""
+    with suppress(OSError):
+        if earlier := [saved for saved in steps_saved(output) if saved < step]:
+            return f". Where that folder is removed, the run goes on after step {earlier[-1]}"
+    return ""
 
 
 def _own_state(store: Store, rank: int) -> _OwnState:

@@ -206,6 +206,31 @@ def put(folder: Path, root: str) -> None:
     fs.put(f"{folder}/", path, recursive=True)
 
 
+@pytest.mark.parametrize("count", [3, 20])
+@pytest.mark.parametrize("cached", [True, False])
+def test_of_an_object_store_an_index_that_is_cut_is_found(
+    tmp_path: Path, bucket: str, cached: bool, count: int
+) -> None:
+    """Few are counted by their headers then; of many the last sample that the index has tells."""
+    for number in range(count):
+        write_tar(tmp_path / "in" / f"{number:02d}.tar", SAMPLES)
+    index = tmp_path / "in/02.tar.idx"
+    index.write_bytes(index.read_bytes()[:-8])
+    put(tmp_path / "in", bucket)
+    cache = Cache(str(tmp_path / "cache"), 10**9) if cached else None
+    reader = Reader(files := list_shards(bucket, cache), cache)
+    last = files[2].samples - 1
+    if count == 3:
+        assert last == len(SAMPLES) - 1
+        assert reader.members(2, last)[0] == SAMPLES[-1][0]
+    else:
+        with pytest.raises(Drop, match=f"the index ends at sample {last}, and its tar does not"):
+            reader.members(2, last)
+    assert [reader.members(2, number)[0] for number in range(last)] == [key for key, _ in SAMPLES[:last]]
+    assert reader.members(1, len(SAMPLES) - 1)[0] == SAMPLES[-1][0]
+    reader.close()
+
+
 @pytest.mark.parametrize("cached", [True, False])
 @pytest.mark.parametrize("index", [True, False])
 def test_an_object_store_is_read_by_ranges_or_through_the_cache(

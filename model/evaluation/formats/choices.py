@@ -1,5 +1,6 @@
 """Answers that are chosen among given ones: ImageNet, HatefulMemes, Rendered SST-2, VisDial, STAR, RareAct."""
 
+import codecs
 import os
 from collections.abc import Iterator
 from typing import Any
@@ -36,7 +37,7 @@ def _class_names(folder: Folder) -> dict[str, str]:
     """First name of each class by its WordNet id; two of ImageNet's have one name, "crane" and "maillot"."""
     top = set(os.listdir(folder.path))
     if "LOC_synset_mapping.txt" in top:
-        lines = _read(folder, "LOC_synset_mapping.txt").decode("utf-8", "replace").splitlines()
+        lines = _read(folder, "LOC_synset_mapping.txt").decode("utf-8-sig", "replace").splitlines()
         pairs = [line.strip().partition(" ")[::2] for line in lines if line.strip()]
     elif "imagenet_class_index.json" in top:
         pairs = [
@@ -55,7 +56,7 @@ def _class_names(folder: Folder) -> dict[str, str]:
 
 def _json_of(folder: Folder, kind: Any, name: str) -> Any:
     try:
-        return msgspec.json.decode(_read(folder, name), type=kind)
+        return msgspec.json.decode(_read(folder, name).removeprefix(codecs.BOM_UTF8), type=kind)
     except msgspec.MsgspecError as error:
         raise SettingsError(f"{os.path.join(folder.path, name)}: {error}") from None
 

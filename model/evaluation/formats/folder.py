@@ -1,5 +1,6 @@
 """A dataset as it was downloaded: files are found by their names, wherever below its folder they lie."""
 
+import codecs
 import csv
 import fnmatch
 import functools
@@ -53,7 +54,7 @@ class Folder:
         """A JSON file; fields that `kind` does not name are passed over."""
         path = self.one(*patterns)
         try:
-            return msgspec.json.decode(path.read_bytes(), type=kind)
+            return msgspec.json.decode(path.read_bytes().removeprefix(codecs.BOM_UTF8), type=kind)
         except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise SettingsError(f"{path}: {error}") from None
 
@@ -75,7 +76,7 @@ class Folder:
         """The lines of a text file that are not empty."""
         path = self.one(*patterns)
         try:
-            return [line for line in path.read_text("utf-8-sig").splitlines() if line.strip()]
+            return [line for line in path.read_text("utf-8-sig").split("\n") if line.strip()]
         except (OSError, UnicodeDecodeError) as error:
             raise SettingsError(f"{path}: {error}") from None
 

@@ -67,7 +67,7 @@ def read_format(name: str, path: str, split: str, limit: int, tally: Tally) -> l
     for listed in FORMATS[name].read(folder, split):
         tally.saw("sample")
         medium = folder.medium(*listed.names)
-        if medium is None or not listed.answers:
+        if medium is None or not any(map(str.strip, listed.answers)):
             reason = "missing_file" if medium is None else "no_answer"
             tally.drop(DropRow(listed.names[0], "sample", reason, f"{path}, {split}: {listed.key}"))
         else:

@@ -148,6 +148,22 @@ def test_features_of_shards_that_were_removed_go_after_them(
     ]
 
 
+def test_features_whose_tar_was_deleted_are_written_again(
+    tmp_path: Path, run_file: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_dataset(tmp_path / "pairs", [pair(n) for n in range(20)])
+    assert features(tmp_path / "pairs", run_file, tmp_path / "out") == 0
+    known = contents(tmp_path / "out")
+    (tmp_path / "out/pairs/shards/000001-000.tar").unlink()
+    dataset = DatasetSettings("pairs", str(tmp_path / "pairs"), "pairs", features=str(tmp_path / "out/pairs"))
+    with pytest.raises(
+        SettingsError, match=r"1 of \d shards have no features in .*000001-000\.tar: the same weft feat"
+    ):
+        Loader(LoaderConfig(datasets=(dataset,), images=PLAIN), some_tokens())
+    assert features(tmp_path / "pairs", run_file, tmp_path / "out") == 0
+    assert contents(tmp_path / "out") == known
+
+
 def test_what_is_there_already_is_left_by_a_second_attempt(tmp_path: Path) -> None:
     write_dataset(tmp_path / "pairs", [pair(n) for n in range(7)])
     make_features(tmp_path / "pairs", "pairs", tmp_path / "out")

@@ -190,6 +190,32 @@ def test_a_file_that_is_missing_or_broken_is_told_in_one_line(tmp_path: Path, na
     assert first(tmp_path, name).answers
 
 
+@pytest.mark.parametrize("name", FIRST)
+def test_files_may_begin_with_a_byte_order_mark(tmp_path: Path, name: str) -> None:
+    MAKERS[name](tmp_path)
+    known = first(tmp_path, name)
+    for path in tmp_path.rglob("*"):
+        if path.suffix in (".json", ".jsonl", ".csv", ".txt", ".token"):
+            path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert first(tmp_path, name) == known
+
+
+def test_a_line_of_a_meme_ends_at_a_line_feed_alone(tmp_path: Path) -> None:
+    public.hateful_memes(tmp_path)
+    (path,) = tmp_path.rglob("test_seen.jsonl")
+    row = {**json.loads(path.read_text().splitlines()[0]), "text": "a\u2028b\u0085c"}
+    put(path, json.dumps(row, ensure_ascii=False) + "\r\n")
+    assert first(tmp_path, "hateful_memes").question == "a\u2028b\u0085c"
+
+
+def test_answers_without_a_letter_are_none(tmp_path: Path) -> None:
+    public.coco(tmp_path)
+    (path,) = tmp_path.rglob("dataset_coco.json")
+    put(path, path.read_text().replace(" A cat 2. ", " "))
+    with pytest.raises(SettingsError, match="no_answer 1"):
+        first(tmp_path, "coco")
+
+
 def test_a_folder_of_a_split_that_is_missing_is_told(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="is no folder"):
         first(tmp_path / "nowhere", "coco")

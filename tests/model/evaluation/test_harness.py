@@ -74,6 +74,17 @@ def test_generated_answers_are_judged_at_each_number_of_shots(loaded: LoadedMode
     assert two.score == pytest.approx(np.mean([answer.score for answer in two.answers]))
 
 
+@pytest.mark.parametrize("examples", ["random", "rices"])
+def test_queries_with_fewer_examples_than_asked_for_are_counted(
+    loaded: LoadedModel, items: ItemSource, examples: str
+) -> None:
+    """Of six items each has five others, and of those one does not decode."""
+    (Path(items.path).parent / "5.jpg").write_bytes(b"none")
+    task = TaskSettings("t", ItemSource(items.path, limit=2), items, metric="exact", max_new_tokens=1)
+    config = changed(EvaluateConfig(tasks=(task,), shots=(0, 4, 5)), {"examples": examples})
+    assert [found.with_fewer for found in evaluate(loaded, config)] == [0, 0, 2]
+
+
 def test_the_likeliest_class_is_that_of_full_passes(loaded: LoadedModel, items: ItemSource) -> None:
     """One pass over prompt and class, nothing cached; and the order of the classes does not matter."""
     _, two = scores(loaded, items, metric="classification", template="Output: {answer}")

@@ -35,12 +35,24 @@ def test_items_come_from_jsonl_and_from_shards(tmp_path: Path) -> None:
     assert len(read_items(ItemSource(str(tmp_path / "pairs"), limit=3))) == 3
 
 
+def test_lines_may_begin_with_a_byte_order_mark_and_hold_any_letter(tmp_path: Path) -> None:
+    """Nothing but a line feed ends a line; null is as if it was not there."""
+    source = write_jsonl(tmp_path, [])
+    row = {"image": "0.jpg", "question": None, "group": None, "candidates": None, "label": 3}
+    lines = [json.dumps({**row, "answers": ["a\u2028b\u0085c"]}, ensure_ascii=False), json.dumps(row)]
+    Path(source.path).write_text("\ufeff" + "\r\n".join(lines), "utf-8", newline="")
+    first, second = read_items(source)
+    assert first.answers == ("a\u2028b\u0085c",)
+    assert (second.answers, second.question, second.group, second.candidates) == (("3",), "", "", ())
+
+
 @pytest.mark.parametrize(
     ("row", "message"),
     [
         ({"image": "9.jpg", "answer": "x"}, "line 1: FileNotFoundError"),
         ({"image": "0.jpg"}, "line 1: no answers"),
         ({"image": "0.jpg", "answers": []}, "line 1: its list of answers is empty"),
+        ({"image": "0.jpg", "answers": ["", " "]}, "line 1: its list of answers is empty"),
         ({"answer": "x"}, "line 1: no images, image or video"),
         ({"images": "9.jpg", "answer": "x"}, r"9\.jpg"),
     ],

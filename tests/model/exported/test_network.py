@@ -7,7 +7,7 @@ import pytest
 import torch
 from msgspec import structs
 
-from model.exported.config import config_of
+from model.exported.config import WeftConfig, config_of
 from model.exported.network import WeftForConditionalGeneration
 from model.network.config import LanguageSettings, VisionSettings
 from tests.model.network.makers import IMAGE, SIZE, batch, flamingo, frames, lm_config, small
@@ -41,6 +41,21 @@ def test_an_encoder_of_each_kind_is_saved_with_its_mean_and_deviation(vision: st
     again, given = loaded_again(model, tmp_path), frames(2)
     assert torch.equal(again.flamingo.vision(given), model.vision(given))
     assert again.flamingo.vision.mean == (0.1, 0.2, 0.3)
+
+
+@torch.no_grad()
+def test_another_attention_of_the_language_model_is_what_is_asked_for(tmp_path: Path) -> None:
+    model = loaded_again(flamingo(small()), tmp_path)
+    assert model.flamingo.lm.config._attn_implementation == "sdpa"
+    again = WeftForConditionalGeneration.from_pretrained(tmp_path, attn_implementation="eager")
+    assert again.flamingo.lm.config._attn_implementation == "eager"
+    given = batch([[[-1, -1, 0, 0, 0, 1, 1, 1, 1, 1, 2, 2]], [[-1] * 4 + [0] * 8]], 12)
+    torch.testing.assert_close(again.flamingo(given), model.flamingo(given), atol=1e-4, rtol=1e-4)
+    known = WeftConfig.from_pretrained(tmp_path, attn_implementation="eager")  # so does AutoModel
+    handed_on = WeftForConditionalGeneration.from_pretrained(tmp_path, config=known)
+    assert handed_on.flamingo.lm.config._attn_implementation == "eager"
+    with pytest.raises(ValueError, match="sdpa or eager, not flash_attention_2"):
+        WeftForConditionalGeneration.from_pretrained(tmp_path, attn_implementation="flash_attention_2")
 
 
 @torch.no_grad()

@@ -215,3 +215,28 @@ def test_features_that_are_damaged_cost_their_samples_and_say_so(data: Path, tmp
     assert [(row.url.partition("#")[2], row.reason) for row in damaged] == [
         (number, "broken_sample") for number in "124"
     ]
+
+
+@pytest.mark.parametrize("ahead", [0, 64_000_000])
+@pytest.mark.parametrize("place", [0, 256, 600])
+def test_a_file_of_features_that_is_cut_costs_the_samples_behind(
+    data: Path, tmp_path: Path, place: int, ahead: int
+) -> None:
+    """At the start of a sample, in the header of its JSON, and in what follows it; on a disk, and on a store."""
+    folder = tmp_path / "f"
+    shutil.copytree(data / "features" / "pairs", folder)
+    tar = folder / "shards/000000-000.tar"
+    starts = np.frombuffer(Path(f"{tar}.idx").read_bytes(), "<u8")
+    tar.write_bytes(tar.read_bytes()[: int(starts[10]) + place])
+    where = str(folder)
+    if ahead:
+        where = f"memory://features{uuid.uuid4().hex}"
+        fsspec.filesystem("memory").put(f"{folder}/", where.removeprefix("memory:/"), recursive=True)
+    told: list[DropRow] = []
+    pairs = msgspec.structs.replace(config(data).datasets[1], features=where)
+    settings = {"order": OrderSettings(lanes=1, shuffle=False, epochs=1), "read": ReadSettings(ahead_max_bytes=ahead)}
+    steps(Loader(config(data, datasets=(pairs,), **settings), some_tokens(), drops=told.append))
+    cut = [row for row in told if row.detail.startswith("its features: ") and "000000-000.tar" in row.url]
+    assert [(row.url.partition("#")[2], row.reason) for row in cut] == [
+        (str(number), "broken_sample") for number in range(10, 15)
+    ]

@@ -201,6 +201,21 @@ def without(state: dict[str, Any], text: str) -> dict[str, Any]:
             lambda state: {**state, "perceiver.layers.0.1.9.weight": torch.zeros(1)},
             "which no checkpoint of OpenFlamingo",
         ),
+        (lambda state: {**state, "perceiver.odd": torch.zeros(1)}, r"holds perceiver\.odd, which no checkpoint"),
+        (lambda state: {**state, "perceiver.layers.x": torch.zeros(1)}, r"holds perceiver\.layers\.x, which no"),
+        (lambda state: {**state, "perceiver.latents": torch.tensor(0.0)}, r"holds no perceiver\.latents: it is none"),
+        (
+            lambda state: {**state, "perceiver.norm.bias": torch.full((24,), torch.nan)},
+            r"perceiver\.norm\.bias holds NaN or infinity",
+        ),
+        (
+            lambda state: {**state, "lang_encoder.transformer.wte.weight": torch.full((TOKENS + 2, 32), torch.inf)},
+            r"transformer\.wte\.weight holds NaN or infinity",
+        ),
+        (
+            lambda state: {**state, "lang_encoder.transformer.blocks.0.decoder_layer.norm_1.weight": torch.zeros(32)},
+            r"other weights than lm in 1 places, such as lang_encoder\.transformer\.blocks\.0\.decoder_layer\.norm_1",
+        ),
         (
             lambda state: {**state, "lang_encoder.transformer.wte.weight": torch.zeros(50, 32)},
             rf"would have {TOKENS + 2} or {TOKENS + 3} rows of 32: they are not its own",
@@ -212,6 +227,33 @@ def test_what_does_not_go_together_is_told_in_a_line(changed: Any, message: str,
     with pytest.raises(SettingsError, match=message):
         run_of(parts, "mpt", tmp_path / "run", tmp_path / "changed.pt")
     assert not list(tmp_path.glob("*run*"))
+
+
+def test_a_head_of_another_size_is_told_in_a_line(parts: Parts, tmp_path: Path) -> None:
+    state = torch.load(parts["gpt_neox"].with_suffix(".pt"))
+    torch.save({**state, HEAD: state[HEAD][:50]}, tmp_path / "changed.pt")
+    with pytest.raises(SettingsError, match=r"embed_out\.weight is \(50, 32\), its table of embeddings"):
+        run_of(parts, "gpt_neox", tmp_path / "run", tmp_path / "changed.pt")
+
+
+def test_frozen_parts_may_stand_in_it_and_what_nothing_takes_is_told(
+    parts: Parts, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    state = torch.load(parts["mpt"].with_suffix(".pt"))
+    lm = AutoModelForCausalLM.from_pretrained(parts["mpt"])
+    frozen = {
+        f"lang_encoder.{name.replace('.norm_1.', '.decoder_layer.norm_1.')}": weight.half()
+        for name, weight in lm.state_dict().items()
+        if "wte" not in name and "lm_head" not in name
+    }
+    torch.save({**frozen, **state}, tmp_path / "whole.pt")
+    run_of(parts, "mpt", tmp_path / "run", tmp_path / "whole.pt")
+    assert capsys.readouterr().out == ""
+    torch.save({**state, "counter.odd": torch.zeros(1)}, tmp_path / "odd.pt")
+    run_of(parts, "mpt", tmp_path / "other", tmp_path / "odd.pt")
+    assert capsys.readouterr().out.startswith(
+        "left out: 1 of the checkpoint's weights, which no part of a run takes (c"
+    )
 
 
 def test_frame_embeddings_are_taken(parts: Parts) -> None:

@@ -93,6 +93,20 @@ def test_a_mark_of_no_processes_is_one_line(data: Path, tmp_path: Path, number: 
         train(msgspec.structs.replace(config, steps=4), on_message=lambda text: None)
 
 
+@pytest.mark.parametrize("size", [0, 40])
+def test_a_cut_table_of_contents_is_one_line_that_says_what_can_be_done(
+    data: Path, tmp_path: Path, size: int, capfd: pytest.CaptureFixture[str]
+) -> None:
+    config = msgspec.structs.replace(micro(data, tmp_path / "run"), steps=4)
+    train(config, on_message=lambda text: None)
+    path = Path(find_checkpoint(tmp_path / "run"), METADATA)
+    path.write_bytes(path.read_bytes()[:size])
+    capfd.readouterr()
+    with pytest.raises(CheckpointError, match=r"step-00000004 cannot be read: .*the run goes on after step 2$"):
+        train(msgspec.structs.replace(config, steps=6), on_message=lambda text: None)
+    assert "Traceback" not in capfd.readouterr().err
+
+
 @pytest.mark.parametrize("damaged", [b"", b"\xff\xfe", b"output: [", b"output: x\nsteps: 1\nnew: 1\n"])
 def test_damaged_settings_of_a_run_are_told_by_their_file(data: Path, tmp_path: Path, damaged: bytes) -> None:
     (tmp_path / "settings.yaml").write_bytes(damaged)
