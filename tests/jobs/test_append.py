@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 import pytest
@@ -30,6 +31,8 @@ from tests.jobs.site import article, photo, write_archive
 from tests.jobs.test_append_equals import live, says
 from tests.jobs.test_build import INLINE, SMALL
 
+DATE = "1767225600"  # 2026-01-01
+
 
 def small_site(tmp_path: Path, numbers: range, date: str, name: str) -> Path:
     records = []
@@ -40,11 +43,15 @@ def small_site(tmp_path: Path, numbers: range, date: str, name: str) -> Path:
     return write_archive(tmp_path / name, records, date)
 
 
+def two_archives(folder: Path) -> list[Path]:
+    """Of ten pages each, of which the second has four anew."""
+    first = small_site(folder, range(10), "2026-01-01T00:00:00Z", "1.warc.gz")
+    return [first, small_site(folder, range(6, 16), "2026-02-01T00:00:00Z", "2.warc.gz")]
+
+
 @pytest.fixture
 def two(tmp_path: Path) -> list[Path]:
-    """Archives of ten pages each, of which the second has four anew."""
-    first = small_site(tmp_path, range(10), "2026-01-01T00:00:00Z", "1.warc.gz")
-    return [first, small_site(tmp_path, range(6, 16), "2026-02-01T00:00:00Z", "2.warc.gz")]
+    return two_archives(tmp_path)
 
 
 def grown(folder: Path, archives: list[Path], config: BuildConfig = SMALL) -> Dataset:
@@ -55,7 +62,7 @@ def grown(folder: Path, archives: list[Path], config: BuildConfig = SMALL) -> Da
 def test_the_history_says_what_each_build_had_and_did(
     tmp_path: Path, two: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1767225600")
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", DATE)
     build(str(tmp_path / "out"), [str(two[0])], SMALL, INLINE)
     other = msgspec.structs.replace(SMALL, partitions=2)
     dataset = append(str(tmp_path / "out"), [str(two[1])], other, INLINE)
@@ -223,15 +230,31 @@ def start(out: Path, archive: Path, engine: str) -> "subprocess.Popen[str]":
         stdout=subprocess.DEVNULL,
         text=True,
         start_new_session=True,
-        env={**os.environ, "SOURCE_DATE_EPOCH": "1767225600"},
+        env={**os.environ, "SOURCE_DATE_EPOCH": DATE},
     )
 
 
-@pytest.fixture
-def in_peace(tmp_path: Path, two: list[Path], monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
-    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1767225600")
-    grown(tmp_path / "peace", two)
-    return contents(tmp_path / "peace")
+class Peace(NamedTuple):
+    """What an append makes that nothing disturbs, and what it begins with; not to be written to."""
+
+    archives: list[Path]
+    first: Path  # a dataset of the first archive
+    files: dict[str, bytes]  # of the dataset of both
+
+    def begin(self, out: Path) -> Path:
+        """A dataset of the first archive that may be written to."""
+        return Path(shutil.copytree(self.first, out))
+
+
+@pytest.fixture(scope="module")
+def in_peace(tmp_path_factory: pytest.TempPathFactory) -> Peace:
+    folder = tmp_path_factory.mktemp("peace")
+    archives = two_archives(folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SOURCE_DATE_EPOCH", DATE)
+        build(str(folder / "first"), [str(archives[0])], SMALL, INLINE)
+        grown(folder / "both", archives)
+    return Peace(archives, folder / "first", contents(folder / "both"))
 
 
 def wait_for(what: Callable[[], object], process: "subprocess.Popen[str]") -> bool:
@@ -256,43 +279,40 @@ def wait_for(what: Callable[[], object], process: "subprocess.Popen[str]") -> bo
         "dataset.json",
     ],
 )
-def test_an_append_that_is_killed_loses_nothing(
-    tmp_path: Path, two: list[Path], in_peace: dict[str, bytes], moment: str
-) -> None:
-    out = tmp_path / "out"
-    build(str(out), [str(two[0])], SMALL, INLINE)
+def test_an_append_that_is_killed_loses_nothing(tmp_path: Path, in_peace: Peace, moment: str) -> None:
+    out, added = in_peace.begin(tmp_path / "out"), in_peace.archives[1]
     before = live(out)
-    process = start(out, two[1], "inline")
+    process = start(out, added, "inline")
     assert wait_for((out / "appending" / moment).exists, process), "it ended before it could be killed"
     process.kill()
     process.communicate()
     if len(read_dataset(Store(str(out))).builds) < 2:
         assert live(out) == before
         assert list(problems(Store(str(out)))) == []
-    process = start(out, two[1], "inline")
+    process = start(out, added, "inline")
     _, errors = process.communicate(timeout=120)
     assert process.returncode == 0, errors
-    assert contents(out) == in_peace
+    assert contents(out) == in_peace.files
 
 
-def test_on_ray_it_has_the_same_bytes(tmp_path: Path, two: list[Path], in_peace: dict[str, bytes]) -> None:
-    out = tmp_path / "out"
-    build(str(out), [str(two[0])], SMALL, INLINE)
+def test_on_ray_it_has_the_same_bytes(tmp_path: Path, in_peace: Peace) -> None:
+    out = in_peace.begin(tmp_path / "out")
     with contextlib.suppress(subprocess.TimeoutExpired):
-        process = start(out, two[1], "ray")
+        process = start(out, in_peace.archives[1], "ray")
         _, errors = process.communicate(timeout=120)
     assert process.returncode == 0, errors
-    assert contents(out) == in_peace
+    assert contents(out) == in_peace.files
 
 
 def test_on_a_store_that_is_no_file_system_it_has_the_same_files(
-    tmp_path: Path, two: list[Path], in_peace: dict[str, bytes]
+    in_peace: Peace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", DATE)
     url = "memory://weft-append-test"
-    build(url, [str(two[0])], SMALL, INLINE)
-    append(url, [str(two[1])], SMALL, EngineSettings(engine="inline"))
+    build(url, [str(in_peace.archives[0])], SMALL, INLINE)
+    append(url, [str(in_peace.archives[1])], SMALL, EngineSettings(engine="inline"))
     store = Store(url)
-    for name, data in in_peace.items():
+    for name, data in in_peace.files.items():
         assert store.read(name) == data, name
     assert not is_appending(store)
 
