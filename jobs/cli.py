@@ -62,6 +62,10 @@ COMMANDS = {
 }
 
 
+#: Those of which nothing is left that could go on.
+_READING = frozenset(("inspect", "explain", "generate", "show", "view", "audit", "query", "config", "completion"))
+
+
 def make_parser(only: str | None = None) -> tuple[Parser, Mapping[str, Parser]]:
     """The parser, and those of the commands, whose options are there for all of them or for one only."""
     parser = Parser(prog="weft", description="The web as training data for vision-language models.")
@@ -77,13 +81,35 @@ def make_parser(only: str | None = None) -> tuple[Parser, Mapping[str, Parser]]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exit codes: 0 done, 1 the data is bad (named), 2 the call is wrong."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
+    command = arguments[0] if arguments else ""
     if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
         sys.stdout.reconfigure(errors="replace")  # a terminal that has not all letters shows the rest
-    parser, commands = make_parser(only=arguments[0] if arguments else "")
-    if arguments and (called := commands.get(arguments[0])):
+    try:
+        code = _call(command, arguments)
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:  # the reader, such as `head`, has seen enough
+        _print_no_more()
+        return 0
+    except KeyboardInterrupt:
+        stays = "" if command in _READING else "; what is committed stays, the same command goes on"
+        print(f"interrupted{stays}", file=sys.stderr)
+        return 130
+    except Exception as error:
+        if said := told(error, command):
+            if isinstance(error, OSError):  # perhaps of what is printed: it would be tried again at the end
+                _print_no_more()
+            return fail(*said)
+        raise
+
+
+def _call(command: str, arguments: list[str]) -> int:
+    """Parse what stands behind `weft` and run it; the exit code."""
+    parser, commands = make_parser(only=command)
+    if called := commands.get(command):
         called.check_options(arguments[1:])
-    if arguments and not arguments[0].startswith("-") and arguments[0] not in COMMANDS:
-        return fail(f"no such command: {arguments[0]}{nearest(arguments[0], COMMANDS)} (weft --help lists them)", 2)
+    if command and not command.startswith("-") and command not in COMMANDS:
+        return fail(f"no such command: {command}{nearest(command, COMMANDS)} (weft --help lists them)", 2)
     parsed, unknown = parser.parse_known_args(arguments)
     if unknown:
         commands.get(parsed.command, parser).error(f"unrecognized arguments: {' '.join(unknown)}")
@@ -91,22 +117,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.print_help()
         return 2
     logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING, handlers=[_StandardError()])
-    try:
-        code = int(importlib.import_module(COMMANDS[parsed.command][0]).run(parsed))
-        sys.stdout.flush()
-        return code
-    except BrokenPipeError:  # the reader, such as `head`, has seen enough
-        _print_no_more()
-        return 0
-    except KeyboardInterrupt:
-        print("interrupted; what is committed stays, the same command goes on", file=sys.stderr)
-        return 130
-    except Exception as error:
-        if said := told(error, parsed.command):
-            if isinstance(error, OSError):  # perhaps of what is printed: it would be tried again at the end
-                _print_no_more()
-            return fail(*said)
-        raise
+    return int(importlib.import_module(COMMANDS[parsed.command][0]).run(parsed))
 
 
 def _print_no_more() -> None:

@@ -1,6 +1,7 @@
 """`weft build`."""
 
 import argparse
+import shlex
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -192,5 +193,5 @@ def _carry_out(work: Callable[[], "Dataset | None"], output: str, shown: "BuildP
             else "the inputs hold no page, pair or video"
         )
         return fail(f"no sample was made: {why}", 1)
-    print(f"look at it: weft inspect {output}")
+    print(f"look at it: weft inspect {shlex.quote(output)}")
     return 0

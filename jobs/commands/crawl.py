@@ -1,6 +1,7 @@
 """`weft crawl`."""
 
 import argparse
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -104,7 +105,7 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"  {report.queued:,} left to visit: the same command goes on")
     if not config.fetch.contact:
         print("  sites could not see who is crawling: give --contact with an address where you can be reached")
-    print(f"next: weft build --input '{arguments.output}/warc/*.warc.gz' --output DATASET")
+    print(f"next: weft build --input {shlex.quote(f'{arguments.output}/warc/*.warc.gz')} --output DATASET")
     return 0
 
 
@@ -114,5 +115,5 @@ def _from_index(arguments: argparse.Namespace, config: "CrawlConfig", engine: "E
     report = copy(arguments.output, arguments, config, engine, arguments.max_seconds, arguments.status_port)
     if not report.copied and not report.left:
         return fail("no record was copied: the lines above say why", 1)
-    print(f"next: weft build --input '{arguments.output}/warc/*.warc.gz' --output DATASET")
+    print(f"next: weft build --input {shlex.quote(f'{arguments.output}/warc/*.warc.gz')} --output DATASET")
     return 0

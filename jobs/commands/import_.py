@@ -1,6 +1,7 @@
 """`weft import`."""
 
 import argparse
+import shlex
 
 from jobs.cli import fail
 from jobs.commands.running import add_engine, engine_of
@@ -35,5 +36,5 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"  dropped: {reason} {count:,}")
     if not kept:
         return fail("no sample was imported: the lines above say why", 1)
-    print(f"next: weft build --input '{arguments.output}/warc/*.warc.gz' --output DATASET")
+    print(f"next: weft build --input {shlex.quote(f'{arguments.output}/warc/*.warc.gz')} --output DATASET")
     return 0

@@ -1,6 +1,7 @@
 """`weft import-model`."""
 
 import argparse
+import shlex
 from pathlib import Path
 
 from jobs.cli import fail
@@ -36,5 +37,5 @@ def run(arguments: argparse.Namespace) -> int:
     print(f"{arguments.output}: {len(model.blocks)} blocks, one before every {attention.every}. layer")
     if Path(model.config.lm.path or "").is_relative_to(arguments.output):
         print(f"the language model with the checkpoint's embeddings: {model.config.lm.path}")
-    print(f"next: weft generate {arguments.output} --image PICTURE --prompt '<image>'")
+    print(f"next: weft generate {shlex.quote(arguments.output)} --image PICTURE --prompt '<image>'")
     return 0

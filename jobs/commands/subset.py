@@ -1,6 +1,7 @@
 """`weft subset`."""
 
 import argparse
+import shlex
 
 from jobs.cli import fail
 from schemas.kind_names import NAMES
@@ -53,5 +54,5 @@ def run(arguments: argparse.Namespace) -> int:
         why = f"none has a key of {arguments.keys}" if arguments.keys else "the condition holds for none"
         why += ", and meets the condition" if arguments.keys and arguments.where else ""
         return fail(f"no sample was chosen: {why}", 1 if arguments.keys else 0)
-    print(f"look at it: weft view {arguments.output}")
+    print(f"look at it: weft view {shlex.quote(arguments.output)}")
     return 0

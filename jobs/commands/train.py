@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import shlex
 
 from jobs.cli import fail
 from jobs.training.libraries import quiet_libraries
@@ -81,5 +82,5 @@ def _work(arguments: argparse.Namespace, config: object, is_first: bool) -> int:
     print(f"trained {ended.step} steps: {config.output}")
     if ended.held_out:
         print(f"held out: {summary({name.removeprefix('held_out/'): v for name, v in ended.held_out.items()})}")
-    print(f"try it: weft generate {config.output} --image PICTURE")
+    print(f"try it: weft generate {shlex.quote(config.output)} --image PICTURE")
     return 0

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import sqlite3
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -104,7 +105,7 @@ def copy_records(
         job = _Copying(folder, plan, config, runner, denied, Watch(folder, status_port))
         try:
             report = asyncio.run(job.run(max_seconds))
-        except (OSError, WorkerDied) as error:
+        except (OSError, sqlite3.Error, WorkerDied) as error:
             raise CrawlError(f"{error}. What was copied stays; the same command goes on") from error
     if not report.left:
         store.put(REPORT, msgspec.json.format(msgspec.json.encode(report), indent=1))

@@ -6,6 +6,7 @@ one block, and misses nothing; `benchmarks/rices.py` has what it takes over a mi
 Shapes: N items, D width of the features, Q queries, K found.
 """
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from typing import Protocol
@@ -47,7 +48,8 @@ def most_alike(
         places_QK = torch.empty((len(queries), 0), dtype=torch.int64, device=queries.device)
         for start in range(0, len(numbers_N), _BLOCK):
             block = _floats(features_ND[numbers_N[start : start + _BLOCK]], device)
-            here_QK, there_QK = (queries @ block.T).topk(min(count, len(block)), dim=1)
+            alike = (queries @ block.T).nan_to_num(nan=-math.inf)  # else what is no number would come first
+            here_QK, there_QK = alike.topk(min(count, len(block)), dim=1)
             best_QK, kept_QK = torch.cat([best_QK, here_QK], 1).topk(min(count, best_QK.shape[1] + here_QK.shape[1]), 1)
             places_QK = torch.cat([places_QK, there_QK + start], 1).gather(1, kept_QK)
         found_QK[first : first + len(queries)] = places_QK.cpu().numpy()

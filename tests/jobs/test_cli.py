@@ -1,3 +1,4 @@
+import importlib
 import json
 import os
 import shlex
@@ -248,6 +249,26 @@ def test_output_that_a_full_disk_does_not_take_is_told_in_one_line(looked_at: Pa
 
 def test_a_terminal_that_has_not_all_letters_shows_the_rest(looked_at: Path) -> None:
     assert run_into("> /dev/null", "inspect", str(looked_at), PYTHONIOENCODING="ascii") == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (["query", "x", "SELECT 1"], "interrupted\n"),
+        (["subset", "x", "-o", "y"], "interrupted; what is committed stays"),
+    ],
+)
+def test_interrupted_while_libraries_load_it_ends_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], call: list[str], said: str
+) -> None:
+    def interrupted(name: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(importlib, "import_module", interrupted)
+    assert main(call) == 130
+    error = capsys.readouterr().err
+    assert error.startswith(said)
+    assert error.count("\n") == 1
 
 
 def test_work_goes_on_where_nobody_reads_of_its_progress(looked_at: Path, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import os
 import re
 import shlex
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -16,6 +17,7 @@ import pytest
 
 import weft
 from jobs.cli import main
+from jobs.crawl import records
 from tests.crawlers.archive_server import FOLDER, ArchiveServer, write_archives, write_index
 from tests.crawlers.servers import Reply
 from tests.crawlers.warcs import Record, response
@@ -208,6 +210,23 @@ def test_another_index_or_choice_is_refused_and_another_pace_is_not(
     asked = len(web.log)
     assert main(arguments) == 0
     assert len(web.log) == asked
+
+
+def test_a_state_that_cannot_be_written_is_one_line_and_goes_on(
+    tmp_path: Path, rows: Rows, web: ArchiveServer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["crawl", "--from-index", write_index(tmp_path / "i.parquet", rows), "-o", str(tmp_path / "r")]
+    arguments += ["--archives-at", web.url, *MORE]
+    with monkeypatch.context() as patch:
+        patch.setattr(records._Copying, "run", full)
+        assert main(arguments) == 1
+    said = capsys.readouterr().err.removeprefix("starting ...\n")
+    assert said == "weft: database or disk is full. What was copied stays; the same command goes on\n"
+    assert main(arguments) == 0
+
+
+async def full(*_: object) -> None:
+    raise sqlite3.OperationalError("database or disk is full")
 
 
 @pytest.mark.parametrize(

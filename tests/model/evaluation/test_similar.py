@@ -19,6 +19,11 @@ def test_the_search_finds_what_a_full_sort_does(monkeypatch: pytest.MonkeyPatch)
         assert found.tolist() == np.argsort(-products, axis=0, kind="stable").T[:, :count].tolist()
 
 
+def test_what_is_no_number_is_nearest_to_nothing() -> None:
+    features = np.array([[np.nan, 1], [0, 1], [1, 0]], np.float16)
+    assert most_alike(features, np.arange(3), np.array([[1, 0.1]], np.float16), 3).tolist() == [[2, 1, 0]]
+
+
 def test_the_query_itself_is_left_out_however_often_it_stands_there() -> None:
     support = [Item(key, (), ("x",)) for key in "aabcd"]
     features = np.eye(5, dtype=np.float16)
