@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from crawlers.earlier import EARLIER, Earlier, make_earlier
-from crawlers.fetch import Exchange
+from crawlers.exchange import Exchange
 from crawlers.warc_writer import WarcWriter, payload_digest
 
 _HEAD = b'HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nETag: "%d"\r\n'

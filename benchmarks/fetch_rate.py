@@ -26,9 +26,9 @@ from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, cast
 
 from crawlers.fetch_settings import FetchSettings
-from crawlers.hosts import PaceSettings
 from crawlers.items import Item
 from crawlers.media_settings import MediaSettings, media_crawl
+from crawlers.pace_settings import PaceSettings
 from crawlers.scope import partition_of
 from crawlers.spider import Spider
 from pipeline.page.links import find_links

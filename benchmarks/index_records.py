@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 
 from crawlers.crawl_config import CrawlConfig
 from crawlers.index_rows import Selection, select_rows
-from crawlers.ranges import RangeSettings
+from crawlers.range_settings import RangeSettings
 from crawlers.record_copier import RecordCopier
 from tests.crawlers.warcs import response, write_warc
 

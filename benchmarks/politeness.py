@@ -14,8 +14,8 @@ from pathlib import Path
 
 from crawlers.crawl_config import CrawlConfig
 from crawlers.fetch_settings import FetchSettings
-from crawlers.hosts import PaceSettings
 from crawlers.items import Item
+from crawlers.pace_settings import PaceSettings
 from crawlers.spider import Spider
 from pipeline.page.links import find_links
 

@@ -19,8 +19,8 @@ from fastwarc.warc import ArchiveIterator, WarcRecordType
 
 from crawlers.crawl_config import CrawlConfig
 from crawlers.fetch_settings import FetchSettings
-from crawlers.hosts import PaceSettings
 from crawlers.items import Item
+from crawlers.pace_settings import PaceSettings
 from crawlers.render_config import RenderSettings
 from crawlers.spider import Spider
 from pipeline.page.links import find_links

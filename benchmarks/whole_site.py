@@ -25,8 +25,8 @@ from crawlers.crawl_config import CrawlConfig
 from crawlers.crawl_status import Status
 from crawlers.earlier import EARLIER, make_earlier
 from crawlers.fetch_settings import FetchSettings
-from crawlers.hosts import PaceSettings
 from crawlers.items import Item
+from crawlers.pace_settings import PaceSettings
 from crawlers.spider import Spider
 from pipeline.page.links import find_links
 from schemas.urls import resolve

@@ -4,8 +4,6 @@ A name is resolved once; the addresses that come back are judged, and the connec
 that resolves to something else a moment later gains nothing. Every redirect is a new request and is judged anew.
 """
 
-import functools
-import ipaddress
 import socket
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -13,24 +11,11 @@ from typing import Any
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from crawlers.names import Names
-from crawlers.special_addresses import is_public
+from crawlers.special_addresses import is_public, literal_address
 
 
 class BlockedAddress(OSError):
     """A host whose address is not of the public internet."""
-
-
-@functools.lru_cache(maxsize=4096)
-def literal_address(host: str) -> str:
-    """The IP address that a host name is, in whatever notation the system's resolver takes; "" for a real name."""
-    try:
-        return str(ipaddress.ip_address(host.strip("[]").partition("%")[0]))
-    except ValueError:
-        pass
-    try:  # 127.1, 0x7f000001, 2130706433: URL parsers make them dotted quads, other callers may not
-        return socket.inet_ntoa(socket.inet_aton(host)) if host and host[-1] in "0123456789abcdefABCDEFx" else ""
-    except (OSError, UnicodeError):
-        return ""
 
 
 class GuardedResolver(AbstractResolver):

@@ -9,7 +9,6 @@ import fsspec
 import msgspec
 from fsspec import AbstractFileSystem
 from fsspec.core import url_to_fs
-from fsspec.implementations.http import HTTPFileSystem
 
 from crawlers import zstd
 from crawlers.framing import read_dictionary
@@ -166,7 +165,7 @@ class CapturedMedia:
     def _is_far(self, archive: int) -> bool:
         """Whether an archive lies in a store of objects; a web server may know no ranges, which its files notice."""
         fs = self._store(archive)[0]
-        return bool(fs.async_impl) and not isinstance(fs, HTTPFileSystem)
+        return bool(fs.async_impl) and "http" not in fs.protocol
 
     def _store(self, archive: int) -> tuple[AbstractFileSystem, str]:
         if archive not in self._stores:  # an address takes as long to read as a small image

@@ -8,10 +8,9 @@ from typing import IO, ClassVar
 import msgspec
 from fastwarc.warc import WarcRecord, WarcRecordType
 
-from crawlers.fetch import REDIRECTS
 from crawlers.framing import Frame
-from crawlers.hosts import origin, other_scheme
-from crawlers.http import decode_body
+from crawlers.http import REDIRECTS, decode_body
+from crawlers.origins import origin, other_scheme
 from crawlers.site_policy import (
     MAX_POLICY_BYTES,
     ROBOTS,

@@ -6,8 +6,9 @@ A jar holds what one host set within one visit, and goes with it: nobody is reco
 import re
 from collections.abc import Awaitable, Callable
 
-from crawlers.fetch import REDIRECTS, Exchange
-from crawlers.hosts import origin
+from crawlers.exchange import Exchange
+from crawlers.http import REDIRECTS
+from crawlers.origins import origin
 from schemas.urls import resolve
 
 _PAIR = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]{1,256})=([\x21-\x3a\x3c-\x7e]{0,4096})\s*(?:;|\Z)")

@@ -1,9 +1,9 @@
 """The settings of a crawl."""
 
 from crawlers.fetch_settings import FetchSettings
-from crawlers.hosts import PaceSettings
+from crawlers.pace_settings import PaceSettings
 from crawlers.parsing import ParseSettings
-from crawlers.ranges import RangeSettings
+from crawlers.range_settings import RangeSettings
 from crawlers.ranking import PrioritySettings
 from crawlers.render_config import RenderSettings
 from crawlers.scope import ScopeSettings

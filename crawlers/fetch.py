@@ -18,15 +18,15 @@ from types import MappingProxyType, TracebackType
 from typing import Any
 
 import aiohttp
-import msgspec
 from yarl import URL
 
 from crawlers.addresses import BlockedAddress, GuardedResolver
 from crawlers.budget import ByteBudget
 from crawlers.clock import now
 from crawlers.connections import Connector
+from crawlers.exchange import Exchange
 from crawlers.fetch_settings import FetchSettings
-from crawlers.http import decode_body, join_headers
+from crawlers.http import PASSING_STATUSES, join_headers
 from crawlers.proxies import Proxies, ProxyFailed, Way, without_credentials
 from crawlers.web_bot_auth import BotAuth
 from schemas import __version__
@@ -35,9 +35,6 @@ from schemas.drops import Drop
 from schemas.presigned import is_presigned
 from schemas.urls import host_named, host_of
 
-#: Statuses after which the same request can succeed later.
-PASSING_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
-REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _RATE_JUDGED_AFTER_S = 10.0
 _ERROR_BYTES = 64 << 10
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})
@@ -56,28 +53,6 @@ class Unfetched(Drop):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Unfetched, (self.reason, self.detail, self.passing, self.after_s)
-
-
-class Exchange(msgspec.Struct, frozen=True):
-    """A request and its response. `body` is as sent, chunk framing undone, content encoding not."""
-
-    url: str
-    status: int
-    request_head: bytes  # request line and headers, as sent
-    response_head: bytes  # status line and headers, as received
-    headers: dict[str, str]  # as `join_headers` makes them
-    body: bytes
-    address: str  # IP address of the server
-    started: datetime  # UTC
-    sent_at: float = 0.0  # when the request was sent, by `clock.now`
-    truncated: str = ""  # why only the beginning of a body was read, as WARC says it: length, time or disconnect
-
-    def decoded(self, max_bytes: int) -> bytes:
-        """Raises `Drop`: too_large, truncated_body, bad_encoding."""
-        return decode_body(self.body, "", self.headers.get("content-encoding", ""), max_bytes)
-
-    def __repr__(self) -> str:
-        return f"Exchange({self.url}, {self.status}, {len(self.body)} bytes)"
 
 
 class _Response(aiohttp.ClientResponse):

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from crawlers.proxies import ProxySettings
+from crawlers.proxy_settings import ProxySettings
 from schemas.settings import Settings
 
 

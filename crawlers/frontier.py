@@ -13,10 +13,11 @@ import msgspec
 
 from crawlers.clock import now
 from crawlers.frontier_tables import ADDED, ORDER, TABLES, TOTALS
-from crawlers.hosts import Host, host_name
+from crawlers.hosts import Host
 from crawlers.intake import OF_THE_HOST, Intake
 from crawlers.items import DONE, DROPPED, Item, Visit
 from crawlers.known_hosts import KnownHosts
+from crawlers.origins import host_name
 from crawlers.ranking import band_of
 from crawlers.scope import ScopeSettings
 from crawlers.warc_writer import Payload, Position

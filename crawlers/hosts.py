@@ -4,20 +4,20 @@ Pace is kept in seconds since 1970, so that it holds over restarts, by a clock t
 """
 
 import asyncio
-import functools
-import math
 import random
 from collections.abc import Awaitable, Callable
 from functools import partial
-from urllib.parse import urlsplit
 
 import msgspec
 
 from crawlers.clock import now
-from crawlers.fetch import REDIRECTS, Exchange, Fetcher, Unfetched, retry_after
+from crawlers.exchange import Exchange
+from crawlers.fetch import Fetcher, Unfetched, retry_after
 from crawlers.fetch_settings import FetchSettings
-from crawlers.host_patterns import longest_fitting
+from crawlers.http import REDIRECTS
 from crawlers.licences import fetch_licence
+from crawlers.origins import origin
+from crawlers.pace_settings import PaceSettings
 from crawlers.site_policy import (
     AI,
     MAX_POLICY_BYTES,
@@ -31,79 +31,15 @@ from crawlers.site_policy import (
     read_tdmrep,
 )
 from schemas.drops import Drop
-from schemas.settings import Settings
-from schemas.urls import host_of, resolve
+from schemas.urls import resolve
 
 _LONGEST_REST_S, _LONG_S = 30.0, 5.0
 _LONGEST_DETAIL = 200  # characters
-_LONG = 1000  # characters of an address that is not worth remembering
 #: After so many failures in a row a host is left alone for a while.
 PARKED_AFTER = 2
 _PARKED = 12  # times the first wait
 _FAILURES = ("connect", "dns", "slow", "bad_response")  # of a visit, for which its host waits
 _SILENCE = ("connect", "slow", "dns")  # why robots.txt did not come from a host that has said nothing
-
-
-class HostPace(Settings, frozen=True):
-    """What is different for some hosts; None: as for the others."""
-
-    delay_s: float | None = None
-    concurrency_per_host: int | None = None
-    max_requests_per_host: int | None = None
-    max_delay_s: float | None = None
-    max_hours: float | None = None
-
-
-class PaceSettings(Settings, frozen=True):
-    """How a host is treated. A host is a name and port; robots.txt may ask for more delay, never for less."""
-
-    delay_s: float = 1.0
-    """Least time between two requests to a host, from the sending of one to that of the next."""
-    rest_factor: float = 1.0
-    """After a response a host rests for so many times as long as it took, 30 seconds at most; not where no delay is
-    set, by us or by robots.txt."""
-    address_delay_s: float = 0.1
-    """Least time between two requests to one IP address, whatever hosts lie there. 0: hosts alone count."""
-    max_delay_s: float = 300.0
-    """A host whose robots.txt asks for a longer delay is not crawled."""
-    hosts: dict[str, HostPace] = msgspec.field(default_factory=dict)
-    """What is different for some: by host (`a.example`) or with all below it (`*.a.example`); the longest counts."""
-    concurrency_per_host: int = 1
-    """Requests to a host at a time."""
-    max_requests_per_s: float = 0.0
-    """Of the whole job, over all hosts; 0: no limit."""
-    max_requests_per_host: int = 0
-    """Budget of a host over the whole job, policy files included; 0: no limit."""
-    max_hours: float = 0.0
-    """So long after the beginning of a run a host may be asked; what it has not given by then is dropped as
-    `not_in_time`. 0: no limit."""
-    backoff_s: float = 5.0
-    """Wait after a host answered 429 or 503, or did not answer; doubled each time in a row, with jitter. From the
-    second time in a row on it is twelve times as long at least."""
-    max_backoff_s: float = 3600.0
-    """A longer `Retry-After` than this is obeyed all the same."""
-    max_failures: int = 8
-    """So many failures of a host in a row, and it is given up."""
-    max_silent: int = 0
-    """The same for a host that has never answered. 0: `max_failures` in a crawl; two where a build fetches media, of
-    which many lie on hosts that are long gone."""
-    policy_age_s: float = 86400.0
-    """robots.txt and the other policy files are fetched anew after this; RFC 9309 asks for a day at most."""
-
-    @property
-    def first_limit_s(self) -> float:
-        """When the time of a host may be over for the first time; infinite if never."""
-        limits = [self.max_hours, *(host.max_hours for host in self.hosts.values())]
-        return min((3600 * hours for hours in limits if hours), default=math.inf)
-
-    def of(self, host: str) -> "PaceSettings":
-        """Those that hold for a host, by its name and port."""
-        name = host.rpartition(":")[0] if ":" in host and not host.endswith("]") else host
-        pattern = longest_fitting(name, self.hosts)
-        if pattern is None:
-            return self
-        special = msgspec.structs.asdict(self.hosts[pattern])
-        return msgspec.structs.replace(self, **{name: value for name, value in special.items() if value is not None})
 
 
 class Host(msgspec.Struct):
@@ -198,32 +134,6 @@ class Host(msgspec.Struct):
 
     def is_down(self, settings: PaceSettings) -> bool:
         return self.failures >= settings.max_failures
-
-
-def host_name(url: str) -> str:
-    """Host and port, the port left out where it is the scheme's own."""
-    return _host_name(url) if len(url) < _LONG else _host_name.__wrapped__(url)
-
-
-@functools.lru_cache(maxsize=4096)
-def _host_name(url: str) -> str:
-    parts, host = urlsplit(url), host_of(url)
-    host = f"[{host}]" if ":" in host else host
-    standard = {"http": 80, "https": 443}.get(parts.scheme)
-    return host if parts.port in (None, standard) else f"{host}:{parts.port}"
-
-
-def other_scheme(url: str) -> str:
-    """The address in https for http and the other way round; "" where a port is written, which speaks one of them."""
-    if urlsplit(url).port is not None:
-        return ""
-    scheme, _, rest = url.partition("://")
-    return f"{'http' if scheme == 'https' else 'https'}://{rest}"
-
-
-def origin(url: str) -> str:
-    """Scheme, host and port: what one robots.txt speaks for."""
-    return f"{urlsplit(url).scheme}://{host_name(url)}"
 
 
 #: Waits for the turn of a request to a host that is not the one in hand, where a redirect of a policy file leads.

@@ -16,6 +16,9 @@ import zstandard
 from crawlers import zstd
 from schemas.drops import Drop
 
+#: Statuses after which the same request can succeed later.
+PASSING_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _STEP = 64 << 10
 _FIRST_STEP = 512
 _MAX_ENCODINGS = 5

@@ -21,10 +21,9 @@ from typing import Literal, TypeVar
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from crawlers.addresses import literal_address
 from crawlers.captured import Media
 from crawlers.fetch_settings import FetchSettings
-from crawlers.special_addresses import is_public
+from crawlers.special_addresses import is_public, literal_address
 from crawlers.url_lists import ListSettings
 from schemas.drops import Drop, StepError
 from schemas.settings import Settings, SettingsError

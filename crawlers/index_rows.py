@@ -14,8 +14,8 @@ import msgspec
 import pyarrow.parquet as pq
 from fsspec.core import url_to_fs
 
-from crawlers.addresses import literal_address
 from crawlers.inputs import InputError, list_files, shown
+from crawlers.special_addresses import literal_address
 from schemas.settings import Settings
 from schemas.urls import host_named
 

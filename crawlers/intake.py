@@ -5,9 +5,9 @@ from collections.abc import Iterable
 
 import msgspec
 
-from crawlers.hosts import host_name
 from crawlers.items import DONE, DROPPED, Item, Visit
 from crawlers.known_hosts import KnownHosts
+from crawlers.origins import host_name
 from crawlers.scope import ScopeSettings, check_trap, domain_of, shape_limit
 from schemas.drops import Drop
 from schemas.presigned import is_presigned

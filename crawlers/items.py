@@ -5,6 +5,8 @@ import msgspec
 from schemas.urls import canonical_url, media_key
 
 QUEUED, IN_FLIGHT, DONE, DROPPED = range(4)
+#: The column of items that tables have which say what is wanted, in the bucket of the partition of its host.
+ASKED = "item"
 
 
 class Item(msgspec.Struct, frozen=True, array_like=True):

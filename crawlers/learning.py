@@ -1,11 +1,13 @@
 """Learning what an origin says of visits: its policy files, fetched in turn and kept with its host."""
 
 from crawlers.crawl_config import CrawlConfig
-from crawlers.fetch import Exchange, Fetcher, Unfetched
+from crawlers.exchange import Exchange
+from crawlers.fetch import Fetcher, Unfetched
 from crawlers.flights import Flight
 from crawlers.frontier import Frontier
-from crawlers.hosts import Host, learn_policy, origin, other_scheme
+from crawlers.hosts import Host, learn_policy
 from crawlers.items import Item
+from crawlers.origins import origin, other_scheme
 from crawlers.recorder import Recorder
 from crawlers.routing import ROUTED_AT_ONCE, Router
 from crawlers.settling import Settler

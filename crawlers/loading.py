@@ -7,9 +7,12 @@ from weakref import WeakValueDictionary
 
 from crawlers.clock import now
 from crawlers.crawl_config import CrawlConfig
-from crawlers.fetch import PASSING_STATUSES, Exchange, Fetcher, Unfetched
+from crawlers.exchange import Exchange
+from crawlers.fetch import Fetcher, Unfetched
 from crawlers.flights import Flight
-from crawlers.hosts import Host, host_name, learn_policy
+from crawlers.hosts import Host, learn_policy
+from crawlers.http import PASSING_STATUSES
+from crawlers.origins import host_name
 from crawlers.scope import is_wanted
 from crawlers.site_policy import SitePolicy
 from crawlers.turns import Turns

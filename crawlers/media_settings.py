@@ -6,7 +6,7 @@ import msgspec
 
 from crawlers.crawl_config import CrawlConfig
 from crawlers.fetch_settings import FetchSettings
-from crawlers.hosts import PaceSettings
+from crawlers.pace_settings import PaceSettings
 from crawlers.scope import ScopeSettings
 from schemas.consent import ConsentSettings
 from schemas.settings import Settings

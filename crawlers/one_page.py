@@ -6,8 +6,10 @@ from urllib.parse import urlsplit
 import msgspec
 
 from crawlers.crawl_config import CrawlConfig
-from crawlers.fetch import REDIRECTS, Exchange, Fetcher, check_status
+from crawlers.exchange import Exchange
+from crawlers.fetch import Fetcher, check_status
 from crawlers.hosts import learn_policy
+from crawlers.http import REDIRECTS
 from crawlers.pages import page_of
 from crawlers.responses import ASKED_AS, judge_of, require_kind
 from schemas.documents import Page

@@ -1,4 +1,4 @@
-"""What became of the media that a crawl was asked for, read from the frontier of one of its partitions."""
+"""What became of what a crawl was asked for, read from the frontier of one of its partitions."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -7,11 +7,13 @@ from pathlib import Path
 
 import msgspec
 
-from crawlers.fetch import PASSING_STATUSES
+from crawlers.http import PASSING_STATUSES
 from crawlers.items import DROPPED, IN_FLIGHT, QUEUED, Item
 from crawlers.warc_writer import Position
 from schemas.urls import media_key
 
+#: The fact of a frontier that says how far its archive is good.
+PLACE = "place"
 _WAITING = (QUEUED, IN_FLIGHT)
 _PASSING = ("slow", "connect", "bad_response", "host_down", "robots_unavailable", "not_in_time", "truncated_body")
 
@@ -78,3 +80,10 @@ def may_pass(reason: str, detail: str) -> bool:
     if reason == "http_status":
         return detail.isdigit() and int(detail) in PASSING_STATUSES
     return reason in _PASSING or (reason == "dns" and "Name or service not known" not in detail)
+
+
+def archive_in_hand(frontier: Path) -> str:
+    """The name of the archive in hand when this frontier was last written to; "" if there was none."""
+    with closing(sqlite3.connect(frontier)) as db:
+        row = db.execute("SELECT value FROM facts WHERE name = ?", (PLACE,)).fetchone()
+    return msgspec.msgpack.decode(row[0], type=tuple[str, int])[0] if row else ""

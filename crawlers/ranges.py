@@ -13,39 +13,18 @@ from urllib.parse import quote
 import msgspec
 from fsspec.core import url_to_fs
 
-from crawlers.fetch import PASSING_STATUSES, Exchange, Fetcher, Unfetched, retry_after
+from crawlers.exchange import Exchange
+from crawlers.fetch import Fetcher, Unfetched, retry_after
 from crawlers.fetch_settings import FetchSettings
+from crawlers.http import PASSING_STATUSES
+from crawlers.range_settings import RangeSettings
 from schemas.drops import Drop
-from schemas.settings import Settings
 from schemas.urls import host_of
 
 _CONTENT_RANGE = re.compile(r"bytes\s+(\d+)-(\d+)/(\d+|\*)", re.IGNORECASE)
 _UNSATISFIABLE = re.compile(r"InvalidRange|not satisfiable", re.IGNORECASE)
 _REGAINED_AFTER = 50  # answers for each connection that was given up
 _ASKED_AGAIN_S = 0.05
-
-
-class RangeSettings(Settings, frozen=True):
-    """How records are read out of archives that lie elsewhere, for `--from-index`."""
-
-    connections: int = 10
-    """Requests at a time, of the whole job. Common Crawl asks for no more; a store of your own bears hundreds."""
-    max_requests_per_s: float = 0.0
-    """Of the whole job; 0: no limit."""
-    max_gap_bytes: int = 65536
-    """Records with no more between them are read by one request."""
-    max_range_bytes: int = 8 << 20
-    """One request asks for no more, unless a record is larger."""
-    max_record_bytes: int = 32 << 20
-    """Records over this are dropped, as stored and as decompressed."""
-    max_attempts: int = 6
-    """Of one range, for failures that may pass."""
-    backoff_s: float = 1.0
-    """Wait of all connections after 403, 429, 5xx or no answer; doubled each time in a row, with jitter."""
-    max_backoff_s: float = 300.0
-    """A longer `Retry-After` than this is obeyed all the same."""
-    max_failures: int = 20
-    """So many ranges in a row that failed to the last attempt, and the run ends; the same command goes on."""
 
 
 class Gate:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from crawlers.crawl_config import CrawlConfig
-from crawlers.fetch import Exchange
+from crawlers.exchange import Exchange
 from crawlers.items import Item
 from crawlers.parsing import Parsing
 from crawlers.responses import Found, cap_of, in_page, in_sitemap, is_encoded, markup_of, require_kind

@@ -1,8 +1,6 @@
 """What a partition of a crawl writes to its archives, and how it knows after a kill how far they are good."""
 
 import json
-import sqlite3
-from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,9 +8,10 @@ import msgspec
 
 from crawlers.crawl_config import CrawlConfig
 from crawlers.earlier import Known
-from crawlers.fetch import Exchange
+from crawlers.exchange import Exchange
 from crawlers.frontier import Frontier
 from crawlers.items import Visit
+from crawlers.outcomes import PLACE
 from crawlers.recrawl import is_unchanged
 from crawlers.site_policy import SitePolicy
 from crawlers.warc_records import SITE_SIGNALS
@@ -23,16 +22,7 @@ from schemas.signals import Signal
 RENDERED = "WARC-Rendered"
 #: The field of a response that a page asked for while it was rendered: the address of that page.
 LOADED_FOR = "WARC-Loaded-For"
-#: The fact of a frontier that says how far its archive is good.
-PLACE = "place"
 _STAMP = "stamp"
-
-
-def archive_in_hand(frontier: Path) -> str:
-    """The name of the archive in hand when this frontier was last written to; "" if there was none."""
-    with closing(sqlite3.connect(frontier)) as db:
-        row = db.execute("SELECT value FROM facts WHERE name = ?", (PLACE,)).fetchone()
-    return msgspec.msgpack.decode(row[0], type=tuple[str, int])[0] if row else ""
 
 
 class Recorder:

@@ -10,7 +10,7 @@ from fastwarc.warc import ArchiveIterator, WarcRecord, WarcRecordType
 from crawlers.framing import GZIP_MAGIC, Damage, frames
 from crawlers.http import join_headers
 from crawlers.index_rows import Row
-from crawlers.ranges import RangeSettings
+from crawlers.range_settings import RangeSettings
 from crawlers.soundness import require_sound
 from crawlers.warc_records import read_http
 from schemas.drops import Drop

@@ -12,7 +12,8 @@ import msgspec
 from crawlers import zstd
 from crawlers.crawl_config import CrawlConfig
 from crawlers.earlier import Earlier, Known
-from crawlers.fetch import NO_HEADERS, Exchange, Judge, http_date
+from crawlers.exchange import Exchange
+from crawlers.fetch import NO_HEADERS, Judge, http_date
 from crawlers.framing import read_dictionary
 from crawlers.items import Item
 from crawlers.soundness import has_digest

@@ -14,8 +14,9 @@ from typing import Any
 
 import msgspec
 
-from crawlers.fetch import REDIRECTS, Exchange
-from crawlers.hosts import origin
+from crawlers.exchange import Exchange
+from crawlers.http import REDIRECTS
+from crawlers.origins import origin
 from crawlers.render_config import RenderSettings
 from schemas.drops import Drop
 from schemas.links import PageSource

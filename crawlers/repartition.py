@@ -19,7 +19,8 @@ from crawlers.crawl_config import CrawlConfig
 from crawlers.crawl_status import Status, sum_of
 from crawlers.frontier import Frontier
 from crawlers.items import Item
-from crawlers.recorder import PLACE, Recorder
+from crawlers.outcomes import PLACE
+from crawlers.recorder import Recorder
 from crawlers.scope import partition_of
 from crawlers.warc_writer import Payload
 

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 import msgspec
 
 from crawlers.crawl_config import CrawlConfig
-from crawlers.fetch import Exchange, Judge
+from crawlers.exchange import Exchange
+from crawlers.fetch import Judge
 from crawlers.items import Item
 from crawlers.pages import charset_of
 from crawlers.scope import crawl_url, in_scope

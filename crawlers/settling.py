@@ -7,9 +7,11 @@ import msgspec
 from crawlers.clock import now
 from crawlers.crawl_config import CrawlConfig
 from crawlers.crawl_status import Status, count
-from crawlers.fetch import REDIRECTS, Exchange, Unfetched
+from crawlers.exchange import Exchange
+from crawlers.fetch import Unfetched
 from crawlers.frontier import Frontier
 from crawlers.hosts import Host
+from crawlers.http import REDIRECTS
 from crawlers.items import Visit
 from crawlers.recorder import Recorder
 from crawlers.recrawl import NOT_MODIFIED, is_unchanged

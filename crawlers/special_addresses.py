@@ -4,7 +4,9 @@ An own table: what Python's `ipaddress` takes for global differs between its ver
 addresses under which clouds give credentials away nor those that were local once.
 """
 
+import functools
 import ipaddress
+import socket
 from ipaddress import IPv4Address, IPv6Address
 
 _NOT_PUBLIC_IPV4 = """
@@ -69,3 +71,16 @@ def _carried(ip: IPv6Address) -> IPv4Address | None:
     if any(ip in network for network in _CARRYING):
         return IPv4Address(int(ip) & 0xFFFFFFFF)
     return None
+
+
+@functools.lru_cache(maxsize=4096)
+def literal_address(host: str) -> str:
+    """The IP address that a host name is, in whatever notation the system's resolver takes; "" for a real name."""
+    try:
+        return str(ipaddress.ip_address(host.strip("[]").partition("%")[0]))
+    except ValueError:
+        pass
+    try:  # 127.1, 0x7f000001, 2130706433: URL parsers make them dotted quads, other callers may not
+        return socket.inet_ntoa(socket.inet_aton(host)) if host and host[-1] in "0123456789abcdefABCDEFx" else ""
+    except (OSError, UnicodeError):
+        return ""

@@ -22,9 +22,10 @@ from crawlers.earlier import EARLIER, Earlier
 from crawlers.fetch import Fetcher, user_agent
 from crawlers.flights import Flight, Flights
 from crawlers.frontier import Frontier
-from crawlers.hosts import Host, host_name, other_scheme
+from crawlers.hosts import Host
 from crawlers.items import Item, Visit
 from crawlers.learning import Learner
+from crawlers.origins import host_name, other_scheme
 from crawlers.ranking import Ranking
 from crawlers.reading import Reader
 from crawlers.recorder import Recorder

@@ -7,7 +7,9 @@ from crawlers.addresses import GuardedResolver
 from crawlers.clock import now
 from crawlers.crawl_status import HostLeft
 from crawlers.flights import Flight, Flights
-from crawlers.hosts import Host, PaceSettings, host_name
+from crawlers.hosts import Host
+from crawlers.origins import host_name
+from crawlers.pace_settings import PaceSettings
 from schemas.urls import host_of
 
 _MOST_PACES = _MOST_ADDRESSES = 20_000

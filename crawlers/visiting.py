@@ -9,9 +9,11 @@ import msgspec
 from crawlers.cookie_walls import behind_wall
 from crawlers.crawl_config import CrawlConfig
 from crawlers.earlier import Known
-from crawlers.fetch import REDIRECTS, Exchange, Fetcher, Judge, check_status
+from crawlers.exchange import Exchange
+from crawlers.fetch import Fetcher, Judge, check_status
 from crawlers.flights import Flight
 from crawlers.hosts import Host, policy_file
+from crawlers.http import REDIRECTS
 from crawlers.items import Item, Visit
 from crawlers.licences import Licences
 from crawlers.loading import Loader

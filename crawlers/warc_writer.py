@@ -17,7 +17,7 @@ from pathlib import Path
 
 import msgspec
 
-from crawlers.fetch import Exchange
+from crawlers.exchange import Exchange
 from crawlers.framing import Damage, frames
 from schemas import __version__
 

@@ -11,12 +11,12 @@ import msgspec
 
 from benchmarks.zoo.canary import canary_port
 from benchmarks.zoo.species import require
-from crawlers.addresses import literal_address
-from crawlers.fetch import Exchange, Fetcher, check_status
+from crawlers.exchange import Exchange
+from crawlers.fetch import Fetcher, check_status
 from crawlers.fetch_settings import FetchSettings
 from crawlers.responses import markup_of
 from crawlers.scope import crawl_url
-from crawlers.special_addresses import is_public
+from crawlers.special_addresses import is_public, literal_address
 from pipeline.page.links import find_links
 from schemas.deny import DenyList
 from schemas.urls import canonical_url, resolve

@@ -16,7 +16,7 @@ import msgspec
 from crawlers.crawl_config import CrawlConfig
 from crawlers.crawl_status import Status
 from crawlers.items import Item
-from crawlers.proxies import check_proxies
+from crawlers.proxy_settings import check_proxies
 from crawlers.scope import partition_of
 from crawlers.web_bot_auth import check_bot_auth
 from jobs.crawl.own_points import find_points

@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from crawlers.crawl_config import CrawlConfig
-from crawlers.items import Item
+from crawlers.items import ASKED, Item
 from jobs.crawl.drive import Crawl, CrawlError, CrawlReport, failure_of
 from jobs.crawl.mirror import Mirror
 from jobs.crawl.worker import SpiderWorker
@@ -27,8 +27,6 @@ from schemas.storage import Store
 
 __all__ = ["CrawlError", "fetch_wanted"]
 
-#: Rows of what is wanted, in the bucket of the partition of its host: an `Item`.
-ASKED = "item"
 _ROWS_AT_A_TIME = 1000
 _QUEUED = "queued"  # the name of the fact that all is
 #: Of a store of objects: how often it is looked whether an archive is whole, and how old one may grow.

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from crawlers.recorder import archive_in_hand
+from crawlers.outcomes import archive_in_hand
 from schemas.storage import Store
 
 _FRONTIER, _WARCS = "work/frontier", "warc"

@@ -8,7 +8,6 @@ import logging
 from collections.abc import Sequence
 from contextlib import closing
 
-from crawlers.frontier import Frontier
 from crawlers.media_settings import media_crawl
 from crawlers.outcomes import may_pass
 from jobs.crawl.mirror import at_hand
@@ -33,6 +32,8 @@ _OPENING = (FETCH, LOCATED, ASSEMBLE, CONTENTS, PAIR_IMAGES, PAIR_CONTENTS, PAIR
 def retry_failed(store: Store) -> int:
     """Have the next run of a build ask again for what failed for a reason that may have passed; returns how many
     addresses that are. Where there are none, the output stays as it is. Raises `SettingsError`."""
+    from crawlers.frontier import Frontier  # here: most builds reach no network
+
     names = [name for name in store.list(FRONTIERS) if name.endswith(".sqlite")]
     if not store.exists(PLAN) or not names:
         raise SettingsError(f"{store.url} has fetched nothing, or its work/ was deleted: there is nothing to retry")

@@ -13,12 +13,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from crawlers.items import Item
+from crawlers.items import ASKED, Item
 from crawlers.media_settings import MediaSettings, media_crawl
 from crawlers.outcomes import read_outcomes
-from crawlers.proxies import check_proxies
+from crawlers.proxy_settings import check_proxies
 from crawlers.scope import partition_of
-from jobs.crawl.media import ASKED, fetch_wanted
 from jobs.crawl.mirror import at_hand
 from jobs.phases.late import CAME, FETCH_NAME, number_of
 from jobs.phases.run import Phases
@@ -96,6 +95,8 @@ def fetch_media(phases: Phases, asking: Sequence[Phase], wanting: Sequence[Phase
 
 def fetch_asked(phases: Phases, asking: Sequence[Phase], status_port: int = 0) -> None:
     """The same up to what became of each address."""
+    from jobs.crawl.media import fetch_wanted  # here: most builds reach no network
+
     media, store = phases.plan.config.media, phases.store
     check_proxies(media.fetch.proxies)
     source = Store(media.from_build) if media.from_build else store

@@ -10,8 +10,8 @@ from warcio.archiveiterator import ArchiveIterator
 from crawlers.crawl_config import CrawlConfig
 from crawlers.crawl_status import Status
 from crawlers.fetch_settings import FetchSettings
-from crawlers.hosts import PaceSettings
 from crawlers.items import Item
+from crawlers.pace_settings import PaceSettings
 from crawlers.spider import Spider
 from pipeline.page.links import find_links
 from schemas.deny import DenyList

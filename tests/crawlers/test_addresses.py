@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawlers.addresses import BlockedAddress, GuardedResolver, literal_address
-from crawlers.special_addresses import is_public
+from crawlers.addresses import BlockedAddress, GuardedResolver
+from crawlers.special_addresses import is_public, literal_address
 
 
 @given(st.ip_addresses(v=4))

@@ -8,8 +8,9 @@ import pytest
 
 from crawlers import clock
 from crawlers.frontier import Frontier
-from crawlers.hosts import Host, PaceSettings
+from crawlers.hosts import Host
 from crawlers.items import Item
+from crawlers.pace_settings import PaceSettings
 from crawlers.scope import ScopeSettings
 from crawlers.site_policy import SitePolicy
 from tests.crawlers.crawling import config, crawl

@@ -11,7 +11,7 @@ from warcio.statusandheaders import StatusAndHeaders
 from warcio.warcwriter import WARCWriter
 
 from crawlers.earlier import EARLIER, Earlier, Known, archives_of, make_earlier
-from crawlers.fetch import Exchange
+from crawlers.exchange import Exchange
 from crawlers.warc_writer import Payload, WarcWriter, payload_digest
 from schemas.settings import SettingsError
 from tests.crawlers.test_warc_writer import exchange

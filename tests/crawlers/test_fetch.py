@@ -12,7 +12,8 @@ import pytest
 import trustme
 import zstandard
 
-from crawlers.fetch import Exchange, Fetcher, Unfetched, check_status, retry_after
+from crawlers.exchange import Exchange
+from crawlers.fetch import Fetcher, Unfetched, check_status, retry_after
 from crawlers.fetch_settings import FetchSettings
 from schemas.drops import Drop
 from tests.crawlers.servers import Reply, WebServer, drip, endless

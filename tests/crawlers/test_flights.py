@@ -18,7 +18,8 @@ from crawlers.addresses import GuardedResolver
 from crawlers.clock import now
 from crawlers.fetch_settings import FetchSettings
 from crawlers.flights import Flight, Flights
-from crawlers.hosts import Host, HostPace, PaceSettings
+from crawlers.hosts import Host
+from crawlers.pace_settings import HostPace, PaceSettings
 from crawlers.site_policy import SitePolicy
 from crawlers.turns import Turns
 from tests.crawlers.crawling import FAST, config, crawl

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawlers.fetch import Exchange, Fetcher, Unfetched
+from crawlers.exchange import Exchange
+from crawlers.fetch import Fetcher, Unfetched
 from crawlers.heads import mended, stated_length
 from tests.crawlers.servers import Reply, WebServer
 from tests.crawlers.test_fetch import LOCAL, cap

@@ -14,10 +14,12 @@ import pytest
 import trustme
 
 from crawlers.crawl_config import CrawlConfig
-from crawlers.fetch import Exchange, Fetcher, Unfetched
+from crawlers.exchange import Exchange
+from crawlers.fetch import Fetcher, Unfetched
 from crawlers.fetch_settings import FetchSettings
 from crawlers.names import Names
-from crawlers.proxies import ProxyFailed, ProxySettings, check_proxies
+from crawlers.proxies import ProxyFailed
+from crawlers.proxy_settings import ProxySettings, check_proxies
 from schemas.settings import SettingsError, load_settings
 from tests.crawlers.crawling import FAST, config, crawl, image
 from tests.crawlers.proxy_server import ProxyServer

@@ -11,8 +11,8 @@ import pytest
 
 from crawlers.crawl_status import Status
 from crawlers.frontier import Frontier
-from crawlers.hosts import PaceSettings
 from crawlers.items import Item
+from crawlers.pace_settings import PaceSettings
 from crawlers.ranking import Link, PrioritySettings, Ranking, band_of
 from crawlers.scope import ScopeSettings
 from crawlers.spider import Spider

@@ -11,7 +11,7 @@ from warcio.archiveiterator import ArchiveIterator
 from crawlers.crawl_config import CrawlConfig
 from crawlers.fetch_settings import FetchSettings
 from crawlers.index_rows import Row, Selection, select_rows
-from crawlers.ranges import RangeSettings
+from crawlers.range_settings import RangeSettings
 from crawlers.record_copier import ArchivesDown, CopyStatus, RecordCopier
 from crawlers.records import checked
 from schemas.drops import Drop

@@ -9,7 +9,7 @@ import pytest
 
 from crawlers.crawl_config import CrawlConfig
 from crawlers.earlier import EARLIER, Earlier, make_earlier
-from crawlers.fetch import Exchange
+from crawlers.exchange import Exchange
 from crawlers.items import Item
 from crawlers.recrawl import Recrawl
 from crawlers.render_config import RenderSettings

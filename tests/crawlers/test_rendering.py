@@ -11,7 +11,7 @@ from fastwarc.warc import ArchiveIterator, WarcRecordType
 
 from crawlers.crawl_config import CrawlConfig
 from crawlers.earlier import EARLIER, make_earlier
-from crawlers.fetch import Exchange
+from crawlers.exchange import Exchange
 from crawlers.render_config import RenderSettings, count_words
 from crawlers.rendering import Rendered, Renderer
 from crawlers.warc import read_captures

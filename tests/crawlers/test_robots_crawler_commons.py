@@ -6,7 +6,7 @@ are written anew, as short as what they claim allows.
 
 import pytest
 
-from crawlers.hosts import PaceSettings
+from crawlers.pace_settings import PaceSettings
 from crawlers.robots import Robots
 from crawlers.site_policy import read_rules
 

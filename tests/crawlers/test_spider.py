@@ -9,8 +9,8 @@ import msgspec
 import pytest
 
 from crawlers.crawl_status import Status
-from crawlers.hosts import PaceSettings
 from crawlers.items import Item
+from crawlers.pace_settings import PaceSettings
 from crawlers.parsing import ParseSettings
 from crawlers.spider import Spider
 from pipeline.page.links import find_links

@@ -10,8 +10,9 @@ from pathlib import Path
 import msgspec
 
 from crawlers.clock import now
-from crawlers.hosts import Host, PaceSettings
+from crawlers.hosts import Host
 from crawlers.items import Item
+from crawlers.pace_settings import PaceSettings
 from crawlers.site_policy import SitePolicy
 from crawlers.spider import Spider
 from pipeline.page.links import find_links

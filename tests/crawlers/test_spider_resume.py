@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from crawlers.hosts import PaceSettings
 from crawlers.items import Item
+from crawlers.pace_settings import PaceSettings
 from crawlers.scope import ScopeSettings
 from crawlers.spider import Spider
 from pipeline.page.links import find_links

@@ -8,7 +8,7 @@ import pytest
 from warcio.archiveiterator import ArchiveIterator
 from warcio.checker import Checker
 
-from crawlers.fetch import Exchange
+from crawlers.exchange import Exchange
 from crawlers.http import join_headers
 from crawlers.warc import read_captures
 from crawlers.warc_records import WarcSettings

@@ -48,6 +48,12 @@ def test_looking_imports_neither_ray_nor_torch(dataset: Path, command: str) -> N
     assert done.stderr.strip() == "[] 0"
 
 
+def test_what_a_build_needs_only_for_the_web_is_not_imported_before() -> None:
+    code = "import sys, jobs.build; print([name for name in ('ray', 'torch', 'aiohttp') if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
 def test_inspect_tells_totals_distributions_and_reasons(dataset: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["inspect", str(dataset), "--json"]) == 0
     report = json.loads(capsys.readouterr().out)

@@ -14,7 +14,7 @@ import s3fs
 
 from crawlers.crawl_config import CrawlConfig
 from crawlers.index_rows import Selection
-from crawlers.ranges import RangeSettings
+from crawlers.range_settings import RangeSettings
 from jobs.build import append, build
 from jobs.cli import main
 from jobs.config import load_config

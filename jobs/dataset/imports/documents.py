@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from crawlers.fetch import Exchange
+from crawlers.exchange import Exchange
 from crawlers.warc_records import WHOLE
 from crawlers.warc_writer import WarcWriter, payload_digest
 from schemas.images import is_svg

@@ -15,10 +15,10 @@ import pyarrow as pa
 import pytest
 
 from crawlers.fetch_settings import FetchSettings
-from crawlers.hosts import PaceSettings
-from crawlers.items import Item
+from crawlers.items import ASKED, Item
 from crawlers.media_settings import MediaSettings, media_crawl
 from crawlers.outcomes import Outcome, read_outcomes
+from crawlers.pace_settings import PaceSettings
 from jobs.crawl import media, mirror
 from jobs.crawl.media import MediaWorker
 from jobs.crawl.mirror import Mirror, at_hand
@@ -199,7 +199,7 @@ def test_what_is_wanted_is_queued_once_however_often_a_worker_begins(
         def groups(self, files: list[str], partition: int) -> Iterator[pa.Table]:
             read.append(partition)
             packed = [msgspec.msgpack.encode(Item(f"http://{HOST}/{number}.jpg", "image")) for number in range(3)]
-            yield pa.table({media.ASKED: packed})
+            yield pa.table({ASKED: packed})
 
     async def crawl() -> None:
         for _ in range(2):
