@@ -4,14 +4,17 @@ import errno
 import os
 import re
 import shutil
+from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import PIL
 import pytest
 
 from jobs.build import build
 from jobs.cli import main
+from schemas.storage import Store
 from tests.jobs.looked_at import SITE, archive_of
 from tests.jobs.site import article, write_archive
 from tests.jobs.test_build import INLINE, SMALL
@@ -120,11 +123,16 @@ def test_it_is_written_into_the_dataset_also_of_an_unfinished_one(looked_at: Pat
 def test_where_the_dataset_takes_no_files_it_says_what_does(
     looked_at: Path, tmp_path: Path, command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def refused(*_: object, **more: object) -> None:
-        raise OSError(errno.EROFS, os.strerror(errno.EROFS), "a file")
+    def refusing(method: Callable[..., Any]) -> Callable[..., Any]:
+        def refused(store: Store, *arguments: Any) -> Any:
+            if store.url == str(looked_at):
+                raise OSError(errno.EROFS, os.strerror(errno.EROFS), "a file")
+            return method(store, *arguments)
 
-    monkeypatch.setattr("schemas.storage.Store.create", refused)
-    monkeypatch.setattr("schemas.storage.Store.put", refused)
+        return refused
+
+    for name in ("create", "put"):
+        monkeypatch.setattr(Store, name, refusing(getattr(Store, name)))
     assert main([command, str(looked_at)]) == 1
     assert capsys.readouterr().err.endswith("Read-only file system: 'a file'; -o FILE writes it elsewhere\n")
     assert main([command, str(looked_at), "-o", str(tmp_path / "out.html")]) == 0
