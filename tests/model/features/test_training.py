@@ -9,6 +9,7 @@ import msgspec
 import pytest
 import torch
 
+from model.data import features
 from model.data.images import ImageSettings
 from model.data.rows import LoaderError
 from model.evaluation.harness import EvaluateConfig, evaluate
@@ -217,8 +218,28 @@ def test_features_that_are_gone_are_missed_before_the_run(data: Path, tmp_path: 
     make_features(tmp_path / "pages", "interleaved", tmp_path / "made", vision=vision(data))
     (tmp_path / "made/shards/000002-000.tar").unlink()
     settings = with_dataset(data, tmp_path / "run", shards=str(tmp_path / "pages"), features=str(tmp_path / "made"))
-    with pytest.raises(SettingsError, match="1 of 4 shards have no features in .*: the same weft features goes on"):
+    with pytest.raises(SettingsError, match=r"1 of 4 shards have no features in .*: the same weft features goes on"):
         train(settings, on_message=lambda text: None)
+
+
+def test_features_that_go_after_they_were_listed_end_the_run_in_a_line(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_dataset(tmp_path / "pages", [page(n, images=2, words=8) for n in range(24)])
+    make_features(tmp_path / "pages", "interleaved", tmp_path / "made", vision=vision(data))
+    with_features = features.with_features
+
+    def listed(*of: Any) -> Any:
+        found = with_features(*of)
+        (tmp_path / "made/shards/000002-000.tar").unlink(missing_ok=True)
+        return found
+
+    monkeypatch.setattr(features, "with_features", listed)
+    shards = str(tmp_path / "pages")
+    settings = with_dataset(data, tmp_path / "run", shards=shards, features=str(tmp_path / "made"), batch_rows=20)
+    with pytest.raises(LoaderError, match="its features are not there any more") as error:
+        train(settings, on_message=lambda text: None)
+    assert "\n" not in str(error.value)
 
 
 def test_a_dataset_of_pixels_beside_one_of_features_needs_the_encoder(data: Path, tmp_path: Path) -> None:
