@@ -330,10 +330,11 @@ def test_seeds_are_addresses_sitemaps_and_files_of_either(tmp_path: Path) -> Non
     ("name", "data", "message"),
     [
         ("latin.txt", "https://m\xfcnchen.example/".encode("latin-1"), "not a text in UTF-8"),
-        ("packed.txt", gzip.compress(b"https://a.example/"), "not a text in UTF-8"),
+        ("packed.txt", gzip.compress(b"https://a.example/", mtime=0), "not a text in UTF-8"),
         ("plain.gz", b"https://a.example/", "Not a gzipped file"),
-        ("cut.gz", gzip.compress(b"https://a.example/")[:-4], "ended before the end-of-stream"),
+        ("cut.gz", gzip.compress(b"https://a.example/", mtime=0)[:-4], "ended before the end-of-stream"),
     ],
+    ids=["latin", "packed", "not packed", "cut"],
 )
 def test_a_file_that_is_no_list_of_seeds_is_named(tmp_path: Path, name: str, data: bytes, message: str) -> None:
     (tmp_path / name).write_bytes(data)

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 import torch
 
-from model.data import features
+from model.data.features import FeatureReader
 from model.data.images import ImageSettings
 from model.data.rows import LoaderError
 from model.evaluation.harness import EvaluateConfig, evaluate
@@ -227,14 +227,13 @@ def test_features_that_go_after_they_were_listed_end_the_run_in_a_line(
 ) -> None:
     write_dataset(tmp_path / "pages", [page(n, images=2, words=8) for n in range(24)])
     make_features(tmp_path / "pages", "interleaved", tmp_path / "made", vision=vision(data))
-    with_features = features.with_features
+    beside = FeatureReader.beside
 
-    def listed(*of: Any) -> Any:
-        found = with_features(*of)
+    def gone(*of: Any) -> Any:
         (tmp_path / "made/shards/000002-000.tar").unlink(missing_ok=True)
-        return found
+        return beside(*of)
 
-    monkeypatch.setattr(features, "with_features", listed)
+    monkeypatch.setattr(FeatureReader, "beside", gone)
     shards = str(tmp_path / "pages")
     settings = with_dataset(data, tmp_path / "run", shards=shards, features=str(tmp_path / "made"), batch_rows=20)
     with pytest.raises(LoaderError, match="its features are not there any more") as error:
