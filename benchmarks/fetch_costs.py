@@ -18,6 +18,7 @@ from collections.abc import Callable, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import simplejpeg
 
@@ -67,13 +68,13 @@ def _run(site: str, length: int, folder: Path) -> dict[str, float]:
             fetch_s.append(time.process_time() - began)
 
     before = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    setattr(media, "fetch_wanted", timed)  # noqa: B010 - it is imported when it is called
-    try:
-        with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
-            urls = [f"{site}/{number}.jpg" for number in range(length)]
-            fetch_pairs(urls, str(folder / str(length)), str(folder / "authority.pem"))
-    finally:
-        setattr(media, "fetch_wanted", fetch_wanted)  # noqa: B010
+    with (
+        patch.object(media, "fetch_wanted", timed),
+        redirect_stdout(io.StringIO()),
+        redirect_stderr(io.StringIO()),
+    ):
+        urls = [f"{site}/{number}.jpg" for number in range(length)]
+        fetch_pairs(urls, str(folder / str(length)), str(folder / "authority.pem"))
     fork_server().close()  # its children count when it has ended
     after = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     own, child = (b.ru_utime + b.ru_stime - a.ru_utime - a.ru_stime for a, b in zip(before, after, strict=True))
