@@ -45,7 +45,7 @@ help:
 
 install: .venv/installed
 
-demo: .venv/installed-demo .venv/installed-train
+demo: .venv/installed-train .venv/installed-demo  # in this order pip misses nothing that the photographs do not need
 	@rm -rf $(DEMO) && mkdir $(DEMO)
 	.venv/bin/python examples/serve.py .venv/bin/weft crawl http://fieldnotes.example/sitemap.xml -o $(DEMO)/crawl \
 	  --contact demo@fieldnotes.example --workers 1 --set pace.delay_s=0.02 \
