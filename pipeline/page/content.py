@@ -24,6 +24,7 @@ from schemas.settings import Settings
 _ITEMS = frozenset(("li", "dd", "dt", "tr", "tbody", "td", "p"))
 _TEASER = 200  # characters of prose for each linked heading that still make a teaser
 _REFERENCES, _REFERENCE = 0.8, 10  # of references at most this share is links, and so many characters each are not
+_LINKS_OF_DISHES = 0.3  # the share of a part named menu that stands in links, if it is no way through the site
 _MAIN_ENTITY = {"main", "entity"}  # the words of `itemprop="mainEntity"`
 CARD = 3  # how many levels up the words of a picture are looked for
 _NEIGHBOURHOOD = 3  # how many levels up neighbours of the region are looked for
@@ -93,6 +94,8 @@ class _Sums:
         self._weight = list(accumulate(self._own, initial=0))
         outside = (len(leaf.text) - leaf.link_chars if isinstance(leaf, Text) else 0 for leaf in walk.leaves)
         self._unlinked = list(accumulate(outside, initial=0))
+        written = (len(leaf.text) if isinstance(leaf, Text) else 0 for leaf in walk.leaves)
+        self._written = list(accumulate(written, initial=0))
 
     def leave_out(self, chrome: Verdicts) -> None:
         """Chrome weighs nothing from now on."""
@@ -103,6 +106,12 @@ class _Sums:
         """A container's share of the characters outside links."""
         container = self._containers[at]
         return (self._unlinked[container.last] - self._unlinked[container.first]) / max(1, self._unlinked[-1])
+
+    def linked(self, at: int) -> float:
+        """The share of a container's own characters that stand in links."""
+        container = self._containers[at]
+        outside = self._unlinked[container.last] - self._unlinked[container.first]
+        return 1 - outside / max(1, self._written[container.last] - self._written[container.first])
 
     def weight(self, at: int) -> int:
         container = self._containers[at]
@@ -170,15 +179,17 @@ def _says_nothing(names: Names, everywhere: Collection[str]) -> bool:
 def _names_of_most(walk: Walk, sums: _Sums, most: float) -> set[str]:
     """The names whose parts together hold more than this share of the page: they tell nothing of its parts.
 
-    Site builders call all that they place a widget.
+    Site builders call all that they place a widget, restaurants what they serve a menu.
     """
     shares: dict[str, float] = {}
     ends: dict[str, int] = {}
     for at in walk.flagged:
         container = walk.containers[at]
         for word in container.names.words & NAMES_OF_ITEMS:
-            if at >= ends.get(word, 0):  # not within another of the name
-                shares[word], ends[word] = shares.get(word, 0.0) + sums.unlinked(at), container.end
+            if at < ends.get(word, 0) or (share := sums.unlinked(at)) > most:
+                continue  # within another of the name, or around them all
+            if word != "menu" or sums.linked(at) <= _LINKS_OF_DISHES:
+                shares[word], ends[word] = shares.get(word, 0.0) + share, container.end
     return {word for word, share in shares.items() if share > most}
 
 

@@ -27,7 +27,7 @@ WEAK_NAMES = frozenset(
     "widgets".split()
 )
 #: Those, and names of chrome, that a page gives to all of its own items: a page may consist of widgets or promos.
-NAMES_OF_ITEMS = WEAK_NAMES | frozenset(("newsletter", "promo", "promos", "sponsor"))
+NAMES_OF_ITEMS = WEAK_NAMES | frozenset(("menu", "newsletter", "promo", "promos", "sponsor"))
 #: What the box about who wrote a page is called: one of the first beside one of the second, or of the third alone.
 _WRITERS = frozenset("author authors contributor contributors writer writers".split())
 _BOXES_OF_WRITERS = frozenset("about block box card description details info profile section".split())

@@ -30,7 +30,7 @@ from pipeline.page.forms import Forms
 from pipeline.page.leaves import Container, Leaf
 from pipeline.page.markup import Markup
 from pipeline.page.media import MediaOfWalk
-from pipeline.page.names import UNNAMED, Names, is_box, is_hidden, is_titled, read_names
+from pipeline.page.names import CHROME_NAMES, NAMES_OF_ITEMS, UNNAMED, Names, is_box, is_hidden, is_titled, read_names
 from pipeline.page.tables import CELL_END, TABLE_PARTS, Grid
 from pipeline.page.words import OPENERS, is_place
 
@@ -228,8 +228,7 @@ class Walk(MediaOfWalk):
     def _open_flagged(self, tag: str, is_chrome: bool, names: Names) -> bool:
         """A block that may be something other than content. False if it is passed over."""
         self.flagged.append(self._container)
-        is_told = names.strong and names.hint <= self._told and tag not in NEVER_CHROME and "sidebar" not in names.words
-        if not is_chrome and not is_told:
+        if not is_chrome and not self._is_told(tag, names):
             return True
         share = self._share()
         if share > (self._chrome_share if is_chrome else _SCRAP):
@@ -240,6 +239,12 @@ class Walk(MediaOfWalk):
             self._close(f"/{tag}", "")
             return False
         return True
+
+    def _is_told(self, tag: str, names: Names) -> bool:
+        """Whether its names leave no doubt that a scrap is chrome. The page's own items may be called menu or promo."""
+        if not names.strong or names.hint > self._told or tag in NEVER_CHROME or "sidebar" in names.words:
+            return False
+        return not (names.words & CHROME_NAMES <= NAMES_OF_ITEMS and self._is_prose(self._at))
 
     def _share(self) -> float:
         """The share of the page's characters outside links that the element which opens here holds."""

@@ -324,6 +324,21 @@ def test_a_name_that_most_of_a_page_bears_tells_nothing(name):
     assert found == [text for n in range(4) for text in (f"About {n}", prose(n, 2))]
 
 
+def test_a_menu_of_dishes_is_read_and_the_menu_of_the_site_is_not():
+    dish = "<div class=menu-item><h4 class=menu-item-title>Soup {0}</h4><p class=menu-item-text>{1}</p></div>"
+    dishes = "".join(dish.format(n, prose(n)) for n in range(60))
+    way = "".join(f"<li class=menu-item><a href=/{n}>{prose(n)}</a></li>" for n in range(80, 90))
+    found = content(f"<div><ul class=menu>{way}</ul></div><div><p>{prose(99)}</p>{dishes}</div>")
+    assert found == [prose(99), *(text for n in range(60) for text in (f"Soup {n}", prose(n)))]
+
+
+def test_a_menu_with_words_beside_its_links_is_none_of_the_text():
+    entries = "".join(
+        f"<div class=menu-item><a href=/{n}>{prose(n)}</a> <i>{prose(n)}</i></div>" for n in range(50, 60)
+    )
+    assert content(f"<div>{entries}</div><main>{paragraphs(8)}</main>") == [prose(n) for n in range(8)]
+
+
 def test_a_name_of_few_small_parts_still_tells():
     widget = f"<div class=widget><p>{prose(20, 2)}</p></div>"
     assert content(f"<main>{paragraphs(4)}{widget}{paragraphs(4, 4)}</main>") == [prose(n) for n in range(8)]
