@@ -11,6 +11,7 @@ import pickle
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 
@@ -111,6 +112,8 @@ class OpenFlamingo:
 
 def read_open_flamingo(path: str) -> OpenFlamingo:
     """Nothing that stands in the file is run. Raises `SettingsError` where it is no such checkpoint, and `OSError`."""
+    if Path(path).is_dir():
+        raise SettingsError(f"{path} is a folder, and a checkpoint of OpenFlamingo is one file, checkpoint.pt")
     try:
         read = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, ValueError) as error:

@@ -278,7 +278,10 @@ def _resume(run: Run, on_message: OnMessage) -> Mark:
     run.counted.update(mark.counters)
     now = run.processes.world
     others = f", written by {mark.processes} processes and read by {now}" if mark.processes != now else ""
-    on_message(f"goes on after step {mark.step} of {run.config.steps}{others}")
+    if mark.step < run.config.steps:
+        on_message(f"goes on after step {mark.step} of {run.config.steps}{others}")
+    else:
+        on_message(f"nothing is left to train: step {mark.step} is done, and steps={run.config.steps} was asked for")
     return mark
 
 

@@ -180,6 +180,8 @@ def test_a_checkpoint_runs_nothing(tmp_path: Path, capsys: pytest.CaptureFixture
     torch.save({"step": 1}, tmp_path / "other.pt")
     with pytest.raises(SettingsError, match="holds no weights by name"):
         read_open_flamingo(str(tmp_path / "other.pt"))
+    with pytest.raises(SettingsError, match="is a folder, and a checkpoint of OpenFlamingo is one file"):
+        read_open_flamingo(str(tmp_path))
 
 
 def without(state: dict[str, Any], text: str) -> dict[str, Any]:

@@ -126,6 +126,9 @@ def test_what_was_written_after_the_last_checkpoint_is_written_again(
     quiet(config)
     assert losses(tmp_path) == losses(undisturbed)
     assert not list((tmp_path / "checkpoints").glob(".*"))
+    said: list[str] = []
+    train(msgspec.structs.replace(config, steps=4), on_message=said.append)
+    assert "nothing is left to train: step 6 is done, and steps=4 was asked for" in said
 
 
 def test_a_full_disk_costs_one_checkpoint_and_not_the_run(
