@@ -95,9 +95,8 @@ browser:
 	  { command -v apt-get >/dev/null && $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq chromium; } || \
 	  echo "no Chromium, and none could be installed: the tests of the viewer in a browser are skipped"
 
-# WORKERS processes share the tests; those that start a Ray all fall to one of them (tests/conftest.py). One more than there
-# are cores on a small machine: tests wait for servers, for deadlines and for processes that start.
-WORKERS ?= 3
+# WORKERS processes share the tests; those that start a Ray all fall to one of them (tests/conftest.py).
+WORKERS ?= 2
 # What is compiled is kept, whatever the environment says: hundreds of processes import it.
 test: export PYTHONDONTWRITEBYTECODE =
 test: .venv/installed-dev .venv/installed-demo browser img2dataset-if-it-can-be-had

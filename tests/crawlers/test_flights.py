@@ -4,6 +4,7 @@ import asyncio
 import dataclasses
 import itertools
 import socket
+import statistics
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
@@ -220,8 +221,8 @@ def test_hosts_at_one_address_share_its_pace(web: WebServer, tmp_path: Path, mon
     crawl(tmp_path, settings, *(f"http://{name}.example/" for name in "abcdefgh"))
     assert len(web.log) == 32
     assert time.monotonic() - began > 31 * 0.05
-    times = sorted(line.time for line in web.log)
-    assert sorted(later - earlier for earlier, later in itertools.pairwise(times))[5] > 0.03
+    times = sorted(line.time for line in web.log)  # of when they were read: a busy machine reads some late, at once
+    assert statistics.median(later - earlier for earlier, later in itertools.pairwise(times)) > 0.03
 
 
 def test_hosts_at_one_address_share_its_pace_from_the_first_request_of_a_run_on(
