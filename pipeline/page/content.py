@@ -25,6 +25,7 @@ _ITEMS = frozenset(("li", "dd", "dt", "tr", "tbody", "td", "p"))
 _TEASER = 200  # characters of prose for each linked heading that still make a teaser
 _REFERENCES, _REFERENCE = 0.8, 10  # of references at most this share is links, and so many characters each are not
 _LINKS_OF_DISHES = 0.3  # the share of a part named menu that stands in links, if it is no way through the site
+_ALL = 0.9  # a part with a larger share of the page is around its items, and none of them
 _MAIN_ENTITY = {"main", "entity"}  # the words of `itemprop="mainEntity"`
 CARD = 3  # how many levels up the words of a picture are looked for
 _NEIGHBOURHOOD = 3  # how many levels up neighbours of the region are looked for
@@ -186,7 +187,7 @@ def _names_of_most(walk: Walk, sums: _Sums, most: float) -> set[str]:
     for at in walk.flagged:
         container = walk.containers[at]
         for word in container.names.words & NAMES_OF_ITEMS:
-            if at < ends.get(word, 0) or (share := sums.unlinked(at)) > most:
+            if at < ends.get(word, 0) or (share := sums.unlinked(at)) > _ALL:
                 continue  # within another of the name, or around them all
             if word != "menu" or sums.linked(at) <= _LINKS_OF_DISHES:
                 shares[word], ends[word] = shares.get(word, 0.0) + share, container.end

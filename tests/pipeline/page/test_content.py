@@ -339,6 +339,18 @@ def test_a_menu_with_words_beside_its_links_is_none_of_the_text():
     assert content(f"<div>{entries}</div><main>{paragraphs(8)}</main>") == [prose(n) for n in range(8)]
 
 
+def test_a_long_and_a_short_menu_of_dishes_are_both_read():
+    card = "<section class=menu-card><h2>Card {0}</h2>{1}</section>"
+    found = content(f"<main>{paragraphs(2)}{card.format(1, paragraphs(6, 2))}{card.format(2, paragraphs(3, 8))}</main>")
+    assert found == [*map(prose, (0, 1)), "Card 1", *map(prose, range(2, 8)), "Card 2", *map(prose, range(8, 11))]
+
+
+def test_a_name_around_the_whole_page_leaves_that_of_a_part_its_meaning():
+    more = f"<div class=menu><p>{prose(20, 2)}</p></div>"
+    found = content(f"<div class=menu-area><main>{paragraphs(4)}{more}{paragraphs(4, 4)}</main></div>")
+    assert found == [prose(n) for n in range(8)]
+
+
 def test_a_name_of_few_small_parts_still_tells():
     widget = f"<div class=widget><p>{prose(20, 2)}</p></div>"
     assert content(f"<main>{paragraphs(4)}{widget}{paragraphs(4, 4)}</main>") == [prose(n) for n in range(8)]
