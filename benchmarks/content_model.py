@@ -26,7 +26,8 @@ from benchmarks.truth import KnownPage, known_pages, overlap, words
 from pipeline.page import names as naming
 from pipeline.page import scorer as scoring
 from pipeline.page.charset import utf8_html
-from pipeline.page.content import ContentSettings, by_rules
+from pipeline.page.content import by_rules
+from pipeline.page.content_settings import ContentSettings
 from pipeline.page.evidence import evidence
 from pipeline.page.extract import extract_page
 from pipeline.page.judgement import rules_for

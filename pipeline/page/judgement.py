@@ -13,7 +13,8 @@ import msgspec
 import numpy as np
 
 from pipeline.page.cards import leave_out_rests
-from pipeline.page.content import CARD, ContentSettings, by_rules, upward
+from pipeline.page.content import CARD, by_rules, upward
+from pipeline.page.content_settings import ContentSettings
 from pipeline.page.evidence import Floats, evidence
 from pipeline.page.leaves import Container, Text
 from pipeline.page.metadata import Metadata

@@ -1,7 +1,8 @@
 """A page is read: parsed, walked, and its main content separated from the rest."""
 
 from pipeline.page.charset import query_codec, utf8_html
-from pipeline.page.content import ContentSettings, leave_out_chrome
+from pipeline.page.chrome import leave_out_chrome
+from pipeline.page.content_settings import ContentSettings
 from pipeline.page.evidence import Floats
 from pipeline.page.hostile import refuse_hostile
 from pipeline.page.images import is_among, stated_images

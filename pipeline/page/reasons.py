@@ -4,7 +4,8 @@ import math
 import re
 from collections.abc import Callable
 
-from pipeline.page.content import ContentSettings, most_chrome
+from pipeline.page.chrome import most_chrome
+from pipeline.page.content_settings import ContentSettings
 from pipeline.page.names import AUTHOR_NAMES, CHROME_NAMES, COMMENT_NAMES, WEAK_NAMES
 from pipeline.page.verdicts import Verdict
 

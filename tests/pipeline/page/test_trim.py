@@ -1,6 +1,7 @@
 import pytest
 
-from pipeline.page.content import ContentSettings, judge
+from pipeline.page.content import judge
+from pipeline.page.content_settings import ContentSettings
 from pipeline.page.leaves import Text
 from tests.pipeline.makers import paragraphs, prose, walk
 

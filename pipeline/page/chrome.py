@@ -1,0 +1,98 @@
+"""Which parts of a walked page are its site's furniture, by what they are called and how much of the page they hold."""
+
+from collections.abc import Collection
+
+from pipeline.page.content_settings import ContentSettings
+from pipeline.page.elements import NEVER_CHROME
+from pipeline.page.leaves import Leaf, Media, Text
+from pipeline.page.names import CHROME_NAMES, NAMES_OF_ITEMS, WEAK_NAMES, Names
+from pipeline.page.verdicts import Verdict, Verdicts
+from pipeline.page.walk import Walk
+from pipeline.page.weights import Sums
+
+_LINKS_OF_DISHES = 0.3  # the share of a part named menu that stands in links, if it is no way through the site
+_ALL = 0.9  # a part with a larger share of the page is around its items, and none of them
+
+
+def leave_out_chrome(walk: Walk, settings: ContentSettings) -> Verdicts:
+    """The verdicts of a page of which nothing is left out but chrome."""
+    return chrome_of(walk, Sums(walk), settings)
+
+
+def chrome_of(walk: Walk, sums: Sums, settings: ContentSettings) -> Verdicts:
+    """Of what is hidden, what stands in a part that is chrome, and in a part that is if it holds little prose."""
+    verdicts: Verdicts = [None] * len(walk.leaves)
+    settled = little = 0  # containers before these are decided on, or known to hold little prose
+    everywhere = _names_of_most(walk, sums, settings.chrome_share)
+    for at in walk.flagged:
+        container = walk.containers[at]
+        first, last = container.first, container.last
+        if at < settled or first == last:
+            continue
+        names = container.names
+        if not names.is_hidden and (_says_nothing(names, everywhere) or (names.strong and _is_box(walk, at))):
+            continue
+        if container.chrome < 0 and (names.strong or names.comments or names.is_bio):
+            share = sums.unlinked(at)
+            if container.tag not in NEVER_CHROME and share <= most_chrome(names, settings)[0]:
+                container.chrome = share
+        if names.is_hidden or container.chrome >= 0:
+            rule, settled = "hidden" if names.is_hidden else "chrome", container.end
+            verdicts[first:last] = [Verdict(rule, container.chrome, container)] * (last - first)
+        elif at >= little and container.tag not in NEVER_CHROME and not names.comments:
+            prose = sums.weight(at)
+            if prose <= settings.weak_chrome_characters and not _holds_quote(walk, at):
+                little = container.end
+                for index in range(first, last):
+                    leaf = walk.leaves[index]
+                    is_quote = isinstance(leaf, Text) and leaf.role == "quote"  # as that of an embedded post
+                    if not is_quote and not _is_picture(leaf, settings.min_weak_image_px):
+                        verdicts[index] = Verdict("little_prose", prose, container)
+    return verdicts
+
+
+def _says_nothing(names: Names, everywhere: Collection[str]) -> bool:
+    """Whether all that speaks against a part is said of most of the page."""
+    told = names.words & (CHROME_NAMES | WEAK_NAMES)
+    return bool(told) and told.issubset(everywhere) and not names.comments and not names.is_bio
+
+
+def _names_of_most(walk: Walk, sums: Sums, most: float) -> set[str]:
+    """The names whose parts together hold more than this share of the page: they tell nothing of its parts.
+
+    Site builders call all that they place a widget, restaurants what they serve a menu.
+    """
+    shares: dict[str, float] = {}
+    ends: dict[str, int] = {}
+    for at in walk.flagged:
+        container = walk.containers[at]
+        for word in container.names.words & NAMES_OF_ITEMS:
+            if at < ends.get(word, 0) or (share := sums.unlinked(at)) > _ALL:
+                continue  # within another of the name, or around them all
+            if word != "menu" or sums.linked(at) <= _LINKS_OF_DISHES:
+                shares[word], ends[word] = shares.get(word, 0.0) + share, container.end
+    return {word for word, share in shares.items() if share > most}
+
+
+def most_chrome(names: Names, settings: ContentSettings) -> tuple[float, str]:
+    """Up to which share of the page a part of these names is chrome, and the setting that says so."""
+    return max(
+        (names.strong * settings.chrome_share, "chrome_share"),
+        (names.comments * settings.comment_share, "comment_share"),
+        (names.is_bio * settings.author_share, "author_share"),
+    )
+
+
+def _is_box(walk: Walk, at: int) -> bool:
+    """Whether a part is named sidebar and is none: it has a title of its own."""
+    named = walk.containers[at].names.words & CHROME_NAMES
+    inside = walk.containers[at + 1 : at + 3]
+    return named == {"sidebar"} and any("title" in part.names.words for part in inside if part.parent >= at)
+
+
+def _holds_quote(walk: Walk, at: int) -> bool:
+    return any(part.tag == "blockquote" for part in walk.containers[at : walk.containers[at].end])
+
+
+def _is_picture(leaf: Leaf, min_px: int) -> bool:
+    return isinstance(leaf, Media) and (leaf.figure >= 0 or leaf.width >= min_px)
