@@ -36,7 +36,8 @@ class Turns:
         self._settings, self._resolver, self._host, self._keep = settings, resolver, host, keep
         self._rate = settings.max_requests_per_s / max(1, sharing)
         self._paces: dict[str, PaceSettings] = {}
-        self._addresses: dict[str, float] = {}  # when each may be asked next
+        self._addresses: dict[str, float] = {}  # when the next place in its row begins
+        self._asked: dict[str, float] = {}  # when each was last asked: a busy crawler is late for a place
         self._most_addresses = _MOST_ADDRESSES
 
     def pace(self, host: Host) -> PaceSettings:
@@ -77,23 +78,36 @@ class Turns:
     def may_start(self, host: Host) -> bool:
         """Whether the address of a host may be asked now. Else it has a place in the row of those that wait for it."""
         gap_s = self._settings.address_delay_s
-        if not host.address or not gap_s or host.has_place:
+        if not host.address or not gap_s:
             host.has_place = False
             return True
         if len(self._addresses) >= self._most_addresses:
-            self._addresses = {address: at for address, at in self._addresses.items() if at > now()}
-            self._most_addresses = max(_MOST_ADDRESSES, 2 * len(self._addresses))
-        free_at = self._addresses.get(host.address, 0.0)
-        self._addresses[host.address] = max(free_at, now()) + gap_s
-        if free_at <= now():
-            return True
-        host.has_place, host.ready_at = True, max(host.ready_at, free_at)
-        self._keep(host)
-        return False
+            self._forget()
+        rested_at = self._asked.get(host.address, -gap_s) + gap_s
+        if not host.has_place:
+            free_at = max(rested_at, self._addresses.get(host.address, 0.0))
+            self._addresses[host.address] = max(free_at, now()) + gap_s
+        else:
+            free_at = rested_at
+        host.has_place = free_at > now()
+        if host.has_place:
+            host.ready_at = max(host.ready_at, free_at)
+            self._keep(host)
+        return not host.has_place
+
+    def _forget(self) -> None:
+        """Addresses that may be asked at once."""
+        rested_at = now() - self._settings.address_delay_s
+        self._asked = {address: at for address, at in self._asked.items() if at > rested_at}
+        self._addresses = {
+            address: at for address, at in self._addresses.items() if at > now() or address in self._asked
+        }
+        self._most_addresses = max(_MOST_ADDRESSES, 2 * len(self._addresses))
 
     def start(self, host: Host) -> None:
         """A request to a host begins."""
         host.started(self.pace(host))
+        self._sent(host, now())
         self._keep(host)
         self.requests += 1
         if self._rate:
@@ -103,6 +117,11 @@ class Turns:
         """The response to a request has ended, however that went."""
         host = self._host(host_name(url))
         host.ended(self.pace(host), sent_at)
+        self._sent(host, sent_at)
+
+    def _sent(self, host: Host, at: float) -> None:
+        if host.address and self._settings.address_delay_s:
+            self._asked[host.address] = max(at, self._asked.get(host.address, 0.0))
 
     async def wait(self, flight: Flight, url: str) -> None:
         """Until the host of an address may be asked, in no slot, and then until there is one."""

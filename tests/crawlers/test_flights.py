@@ -217,10 +217,19 @@ def test_hosts_at_one_address_share_its_pace(web: WebServer, tmp_path: Path, mon
     monkeypatch.setattr(GuardedResolver, "paced_address", address)
     web.routes["/"] = Reply(page())
     settings = config(web, PaceSettings(delay_s=0.0, address_delay_s=0.05))
+    starts, start = [], Turns.start
+
+    def noted(self: Turns, host: Host) -> None:
+        starts.append(now())
+        start(self, host)
+
+    monkeypatch.setattr(Turns, "start", noted)
     began = time.monotonic()
     crawl(tmp_path, settings, *(f"http://{name}.example/" for name in "abcdefgh"))
     assert len(web.log) == 32
     assert time.monotonic() - began > 31 * 0.05
+    assert len(starts) == 32
+    assert min(later - earlier for earlier, later in itertools.pairwise(starts)) >= 0.05
     times = sorted(line.time for line in web.log)  # of when they were read: a busy machine reads some late, at once
     assert statistics.median(later - earlier for earlier, later in itertools.pairwise(times)) > 0.03
 
@@ -246,13 +255,33 @@ def test_hosts_at_one_address_share_its_pace_from_the_first_request_of_a_run_on(
     assert times[-1] - times[0] > 6 * 0.1
 
 
+def test_who_is_late_for_a_place_in_the_row_moves_the_next_one() -> None:
+    turns = Turns(PaceSettings(address_delay_s=0.1), Flights(1, 1), GuardedResolver(), Host)
+    hosts = [Host(f"{name}.example", address="192.0.2.1") for name in "abcd"]
+    assert [turns.may_start(host) for host in hosts[:3]] == [True, False, False]
+    turns.start(hosts[0])
+    time.sleep(0.25)  # the places of b and c have come
+    assert turns.may_start(hosts[1])
+    turns.start(hosts[1])
+    asked = now()
+    assert not turns.may_start(hosts[2])
+    assert not turns.may_start(hosts[3])
+    assert asked + 0.05 < hosts[2].ready_at <= asked + 0.1
+    assert hosts[3].ready_at >= hosts[2].ready_at
+    time.sleep(0.12)
+    assert turns.may_start(hosts[2])
+
+
 def test_addresses_whose_time_has_come_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("crawlers.turns._MOST_ADDRESSES", 10)
     turns = Turns(PaceSettings(address_delay_s=0.001), Flights(1, 1), GuardedResolver(), Host)
     for number in range(200):
-        turns.may_start(Host("a.example", address=f"192.0.2.{number}"))
+        host = Host("a.example", address=f"192.0.2.{number}")
+        assert turns.may_start(host)
+        turns.start(host)
         time.sleep(0.001)
     assert len(turns._addresses) < 50
+    assert len(turns._asked) < 50
 
 
 def test_a_name_with_a_pace_of_its_own(web: WebServer, tmp_path: Path) -> None:
