@@ -22,7 +22,7 @@ def digests(count: int, distinct: int, seed: int) -> list[bytes]:
     return [int(n * 0x9E3779B97F4A7C15 % (1 << 64)).to_bytes(8, "big") * 2 for n in map(int, numbers)]
 
 
-def pages_of(count: int) -> Columns:
+def pages_of(count: int, partitions: int = 4096) -> Columns:
     rng = np.random.default_rng(1)
     bands = rng.bytes(count * BAND_COUNT * 8)
     return {
@@ -31,13 +31,13 @@ def pages_of(count: int) -> Columns:
         "bands": [bands[n * 112 : n * 112 + 112] for n in range(count)],
         "time": ["2026-10-12T11:22:33Z"] * count,
         "uid": np.arange(count),
-        "partition": rng.integers(0, 4096, count),
+        "partition": rng.integers(0, partitions, count),
         "url": [f"https://www.site-{n * 7919 % 99991}.example/section/{n}/a-story-of-the-day" for n in range(count)],
     }
 
 
-def left_of(count: int) -> Columns:
-    return {name: values for name, values in pages_of(count).items() if name in LEFT}
+def left_of(count: int, partitions: int = 4096) -> Columns:
+    return {name: values for name, values in pages_of(count, partitions).items() if name in LEFT}
 
 
 def edges_of(count: int) -> Columns:

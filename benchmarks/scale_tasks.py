@@ -127,16 +127,20 @@ def prepare(name: str, snapshot: Snapshot, megabytes: int, pages_an_archive: int
             snapshot.give(CONTENTS, "images", FREQUENT, {"key": digests(pages // 50, pages, 13)})
             run_task(*task_of("assemble", snapshot), 0, snapshot.merged)
         case "urls":
-            snapshot.give(EXTRACT, "pages", PAGES, pages_of(pages))
+            snapshot.give(EXTRACT, "pages", PAGES, pages_of(pages, snapshot.partitions))
             wanted = snapshot.archives * REFERENCES // snapshot.buckets
-            partitions = np.random.default_rng(7).integers(0, 4096, wanted)
+            partitions = np.random.default_rng(7).integers(0, snapshot.partitions, wanted)
             snapshot.give(EXTRACT, "wanted", WANTED, {"key": digests(wanted, wanted, 8), "partition": partitions})
             some = wanted // 100
-            places = {"archive": np.arange(some), "offset": np.arange(some), "length": np.arange(some)}
+            places = {
+                "archive": np.arange(some) % snapshot.archives,
+                "offset": np.arange(some),
+                "length": np.arange(some),
+            }
             said = {"key": digests(some, wanted, 9), "record_url": [""] * some, "time": ["2026"] * some}
             snapshot.give(EXTRACT, "captures", CAPTURES, places | said)
         case "texts":
-            snapshot.give(URLS, "pages", PAGES, pages_of(pages))
+            snapshot.give(URLS, "pages", PAGES, pages_of(pages, snapshot.partitions))
         case "bands":
             bands = np.random.default_rng(10).integers(0, 1 << 62, pages * BAND_COUNT)
             snapshot.give(TEXTS, "bands", BANDS, {"band": bands, "uid": np.arange(len(bands))})
@@ -144,15 +148,20 @@ def prepare(name: str, snapshot: Snapshot, megabytes: int, pages_an_archive: int
             snapshot.give(LINKS, "edges", EDGES, edges_of(pages))
         case "groups":
             snapshot.give(stars(0), "edges", EDGES, edges_of(pages))
-            snapshot.give(TEXTS, "pages", LEFT, left_of(pages))
+            snapshot.give(TEXTS, "pages", LEFT, left_of(pages, snapshot.partitions))
         case "similar":
-            snapshot.give(GROUPS, "pages", {"root": pa.int64(), **LEFT}, left_of(pages) | {"root": np.arange(pages)})
+            snapshot.give(
+                GROUPS,
+                "pages",
+                {"root": pa.int64(), **LEFT},
+                left_of(pages, snapshot.partitions) | {"root": np.arange(pages)},
+            )
         case "counts":
             give_drafts(snapshot, pages)
         case "frequent":
             snapshot.give(COUNTS, "paragraphs", COUNTED, counted(pages * PARAGRAPHS, snapshot.slices))
             snapshot.give(COUNTS, "images", COUNTED, counted(pages * 4, snapshot.slices))
-            rows = {name: values for name, values in pages_of(pages).items() if name in IMAGE_SETS}
+            rows = {name: values for name, values in pages_of(pages, snapshot.partitions).items() if name in IMAGE_SETS}
             snapshot.give(COUNTS, "sets", IMAGE_SETS, rows)
         case "merge":
             give_to_merge(snapshot, megabytes)
