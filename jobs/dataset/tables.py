@@ -6,6 +6,7 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
+from jobs.dataset.committed_files import CommittedFiles
 from jobs.dataset.summary import kinds_of
 from schemas.builds import drop_files
 from schemas.drop_files import SCHEMA as DROPS
@@ -41,7 +42,7 @@ class Tables:
         self.files = [path for paths in files.values() for path in paths]
         for one in (store, *crawls):
             if not one.is_local and not set(_protocols(one)) & set(connection.list_filesystems()):
-                connection.register_filesystem(one.fs)
+                connection.register_filesystem(CommittedFiles(one.fs))
         for kind in self.kinds:
             self._define_gone(kind)
         try:

@@ -108,7 +108,8 @@ class RayEngine:
     def close(self) -> None:
         """End what was started beside tasks. A worker holds its CPU while anything names it, were it a traceback."""
         for known in self._workers:
-            if (actor := known()) is not None:
+            # Whoever started Ray may have ended it: `ray.kill` would start another one.
+            if (actor := known()) is not None and ray.is_initialized():
                 ray.kill(actor)
         self._heard.close()
 

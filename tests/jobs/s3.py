@@ -75,6 +75,8 @@ def s3_server(faults: Faults) -> Iterator[str]:
         return answer
 
     class Quiet(werkzeug.serving.WSGIRequestHandler):
+        protocol_version = "HTTP/1.1"  # connections are kept
+
         def log(self, *_: object) -> None:
             pass
 

@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from jobs.cli import main
+from jobs.dataset import committed_files
 from jobs.dataset.cards.write import refresh_cards
 from jobs.dataset.index import Index, QueryError, StorageError
 from schemas.storage import Store
@@ -154,14 +155,21 @@ def elsewhere(looked_at: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list
     """The dataset at memory://elsewhere; files with names that end as what is added to the list cannot be opened."""
     memory, failing = fsspec.filesystem("memory"), list[str]()
     memory.put(str(looked_at), "/elsewhere", recursive=True)
-    opened = type(memory).open
+    opened, read = type(memory).open, type(memory).cat_file
 
     def flaky(self: Any, path: str, mode: str = "rb", **options: Any) -> Any:
         if mode == "rb" and path.endswith(tuple(failing)):
             raise RuntimeError("the connection was cut")  # clients of object stores have errors of their own
         return opened(self, path, mode, **options)
 
+    def flaky_too(self: Any, path: str, *where: Any, **options: Any) -> Any:
+        if path.endswith(tuple(failing)):
+            raise RuntimeError("the connection was cut")
+        return read(self, path, *where, **options)
+
     monkeypatch.setattr(type(memory), "open", flaky)
+    monkeypatch.setattr(type(memory), "cat_file", flaky_too)
+    monkeypatch.setattr(committed_files, "_TAIL_BYTES", 0)  # as if they were so large that not all of them is held
     yield failing
     memory.rm("/elsewhere", recursive=True)
 

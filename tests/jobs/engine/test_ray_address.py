@@ -2,12 +2,15 @@
 
 import socket
 import threading
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import ray
 
 from jobs.engine.engine import EngineSettings, open_engine
+from jobs.engine.on_ray import RayEngine
 from jobs.engine.ray_address import check_address
 from schemas.settings import SettingsError
 
@@ -101,3 +104,12 @@ def test_ray_that_does_not_start_is_told_in_a_line(monkeypatch: pytest.MonkeyPat
         open_engine(EngineSettings()),
     ):
         pytest.fail("it did not start")
+
+
+def test_an_engine_that_outlives_its_ray_starts_no_other_one() -> None:
+    """Whoever started Ray ends it while an actor is still named: `ray.kill` would start a Ray to look for it there."""
+    actor = open_engine  # anything that can be named weakly
+    engine = RayEngine(EngineSettings(), ())
+    engine._workers.append(weakref.ref(actor))
+    engine.close()
+    assert not ray.is_initialized()
