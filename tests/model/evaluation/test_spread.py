@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 import torch
-import torch.multiprocessing as mp
 import yaml
 
 from jobs.cli import main
@@ -16,8 +15,8 @@ from model.evaluation.spread import ALONE, spread
 from model.training.loop import train
 from model.training.parallel import Processes
 from tests.model.makers import photo
+from tests.model.several import in_processes
 from tests.model.training.makers import micro, write_data
-from tests.model.training.test_processes import free_port
 
 PICTURES = 3
 
@@ -87,7 +86,7 @@ def in_each(rank: int, port: int, folder: Path) -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="gloo on loopback")
 def test_two_processes_have_the_scores_and_texts_of_one(folder: Path) -> None:
-    mp.spawn(in_each, (free_port(), folder), nprocs=2)  # type: ignore[attr-defined, no-untyped-call]
+    in_processes(in_each, (folder,), 2)
     ask(folder, "alone")
     ask(folder, "alone-random")
     for strategy, same in (("replicas", "alone"), ("fsdp", "alone-random")):

@@ -2,7 +2,6 @@
 
 import datetime
 import os
-import socket
 import sys
 import time
 from pathlib import Path
@@ -11,7 +10,6 @@ from typing import Any
 import msgspec
 import pytest
 import torch
-import torch.multiprocessing as mp
 from torch.distributed.checkpoint.state_dict_loader import load as load_distributed
 
 from model.network.config import LoraSettings
@@ -22,6 +20,7 @@ from model.training.loop import train
 from model.training.parallel import join
 from model.training.records import read_metrics
 from schemas.settings import SettingsError
+from tests.model.several import free_port, in_processes
 from tests.model.training.makers import micro
 
 LAYOUTS = ("ddp", "fsdp")
@@ -61,18 +60,12 @@ def in_each(rank: int, port: int, data: Path, folder: Path) -> None:
         train(config, on_message=lambda text: None)
 
 
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
-
-
 @pytest.fixture(scope="module")
 def runs(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("processes")
     train(one_row_each(data, folder / "one"), on_message=lambda text: None)
     train(with_adapters(one_row_each(data, folder / "one-adapters")), on_message=lambda text: None)
-    mp.spawn(in_each, (free_port(), data, folder), nprocs=2)  # type: ignore[no-untyped-call]
+    in_processes(in_each, (data, folder), 2)
     return folder
 
 
@@ -151,7 +144,7 @@ def leave_and_come_again(rank: int, port: int) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="gloo on loopback")
 def test_processes_that_meet_again_find_one_another(tmp_path: Path) -> None:
     """Training, then evaluation in one script: who comes early must not meet those of the group before."""
-    mp.spawn(leave_and_come_again, (free_port(),), nprocs=2)  # type: ignore[no-untyped-call]
+    in_processes(leave_and_come_again, (), 2)
 
 
 def test_a_process_without_the_others_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:

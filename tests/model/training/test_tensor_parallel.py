@@ -9,7 +9,6 @@ from typing import Any
 import msgspec
 import pytest
 import torch
-import torch.multiprocessing as mp
 
 from model.network.config import LoraSettings
 from model.training.assembly import assemble
@@ -20,8 +19,9 @@ from model.training.records import read_metrics
 from model.training.step import counts, train_step
 from schemas.settings import SettingsError, load_settings
 from tests.model.makers import some_tokens
+from tests.model.several import in_processes
 from tests.model.training.makers import LLAMA, micro
-from tests.model.training.test_processes import free_port, losses
+from tests.model.training.test_processes import losses
 
 _SIZES = {**LLAMA, "num_key_value_heads": 2, "vocab_size": some_tokens().base_size}
 #: A model for each way in which plans cut matrices: with fewer heads of keys and values, with norms in the attention,
@@ -92,7 +92,7 @@ REASONS = {
 def runs(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("tensor-parallel")
     train(config_of(data, folder / "whole", FAMILIES["llama"], 2), on_message=lambda text: None)
-    mp.spawn(in_each, (free_port(), data, folder), nprocs=4)  # type: ignore[no-untyped-call]
+    in_processes(in_each, (data, folder), 4)
     return folder
 
 
