@@ -34,6 +34,7 @@ _ARGUMENTS = (
 _LOADED = frozenset({"document", "script", "stylesheet", "xhr", "fetch"})
 _PIXEL = b"GIF89a\1\0\1\0\x80\0\0\0\0\0\xff\xff\xff!\xf9\4\1\0\0\0\0,\0\0\0\0\1\0\1\0\0\2\2D\1\0;"
 _KEPT_HEADERS = frozenset({"content-type", "access-control-allow-origin", "access-control-allow-credentials"})
+_STARTING_S = 60.0  # of the browser, for which no page is to blame
 _CLOSING_S = 5.0
 _SCREENS = 30
 # In a world of their own, where the page's scripts cannot have changed what these words mean.
@@ -71,8 +72,10 @@ class Renderer:
             visit = _Visit(self._settings, page, load)
             context = None
             try:
+                async with asyncio.timeout(_STARTING_S):
+                    browser = await self._started()
                 async with asyncio.timeout(self._settings.timeout_s):
-                    context = await (await self._started()).new_context(
+                    context = await browser.new_context(
                         user_agent=self._agent,
                         service_workers="block",
                         accept_downloads=False,

@@ -281,6 +281,15 @@ def test_a_page_without_end_costs_its_time_and_no_more(script: str) -> None:
 
 
 @needs_chromium
+def test_a_browser_that_starts_slowly_takes_nothing_of_the_time_of_a_page(tmp_path: Path) -> None:
+    slow = tmp_path / "chromium"
+    slow.write_text(f'#!/bin/sh\nsleep 6\nexec "{CHROMIUM}" "$@"\n')
+    slow.chmod(0o755)
+    rendered, _ = run(b"<p>x<script>document.body.append('made')</script>", browser=str(slow), timeout_s=6.0)
+    assert b"made" in rendered.html.rpartition(b"</script>")[2]
+
+
+@needs_chromium
 @pytest.mark.parametrize(
     "script",
     [
