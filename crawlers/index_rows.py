@@ -5,7 +5,9 @@ partitions by archive.
 """
 
 import re
+import zlib
 from collections.abc import Container, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +39,7 @@ _HOST = r"regexp_extract(lower(url), '^[a-z]+://(?:[^/?#@]*@)?([^/:?#]+)', 1)"
 # A name of an archive leads nowhere but below the folder of archives.
 _SAFE = r"regexp_full_match(filename, '[^/\\][^\x00-\x1f\\]*') AND NOT regexp_matches(filename, '(^|/)\.\.?(/|$)|://')"
 _BATCH = 10_000
+_READ_BYTES = 1 << 20
 
 
 class Selection(Settings, frozen=True):
@@ -84,6 +87,8 @@ def select_rows(
     files = list_files(patterns)
     if odd := [file for file in files if _form(file) != _form(files[0])]:
         raise InputError(f"{shown(odd[0])} is of another form than {shown(files[0])}: give one of them at a time")
+    if cut := [file for file in files if "://" not in file and file.endswith(".gz") and _is_cut(file)]:
+        raise InputError(f"{shown(cut[0])} is cut: its last gzip member has no end, and what followed is lost")
     folder.mkdir(parents=True, exist_ok=True)
     base = folder / "selection.duckdb"
     for left in (base, Path(f"{base}.wal")):  # of a run that was killed
@@ -153,6 +158,20 @@ def _select(
         for what in ("count(*) FROM source", "count(*) FROM fitting", "count(*) FROM wanted", f"{places} FROM fitting")
     )
     return Selected(total, fitting, records, bad)
+
+
+def _is_cut(file: str) -> bool:
+    """DuckDB takes the end of a file for that of its data. What is no gzip, or damaged, it refuses itself."""
+    member, is_whole = zlib.decompressobj(wbits=31), True
+    with open(file, "rb") as data, suppress(zlib.error):
+        while chunk := data.read(_READ_BYTES):
+            while chunk:
+                if member.eof:
+                    member = zlib.decompressobj(wbits=31)
+                member.decompress(chunk, _READ_BYTES)
+                chunk, is_whole = member.unconsumed_tail or member.unused_data, member.eof
+        return not is_whole
+    return False
 
 
 def _form(file: str) -> str:

@@ -159,3 +159,17 @@ def test_an_index_in_a_store_is_read_and_another_form_beside_it_refused(tmp_path
     assert selected(tmp_path, "memory://index/i.csv") == [Row(0, "https://c.example/", "c", 1, 2)]
     with pytest.raises(InputError, match="another form"):
         selected(tmp_path, "memory://index/*")
+
+
+@pytest.mark.parametrize("members", [1, 3])
+def test_an_index_that_is_cut_is_not_taken_for_a_shorter_one(tmp_path: Path, members: int) -> None:
+    lines = [json.dumps({**ROW, "warc_record_offset": number}).encode() + b"\n" for number in range(3000)]
+    each = len(lines) // members
+    whole = b"".join(gzip.compress(b"".join(lines[at : at + each]), mtime=0) for at in range(0, len(lines), each))
+    path = tmp_path / "index.jsonl.gz"
+    path.write_bytes(whole)
+    assert select_rows([str(path)], Selection(), "", tmp_path / "rows", 1).records == 3000
+    for length in (len(whole) - 1, len(whole) - 8, len(whole) // 2, 20):
+        path.write_bytes(whole[:length])
+        with pytest.raises(InputError, match=r"index\.jsonl\.gz is cut: its last gzip member has no end"):
+            select_rows([str(path)], Selection(), "", tmp_path / "rows", 1)
