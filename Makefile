@@ -96,7 +96,8 @@ browser:
 	  echo "no Chromium, and none could be installed: the tests of the viewer in a browser are skipped"
 
 # WORKERS processes share the tests; those that start a Ray all fall to one of them (tests/conftest.py).
-WORKERS ?= 2
+# Much of a test is waiting, for servers, kills and deadlines: three processes keep two CPUs busy.
+WORKERS ?= 3
 # What is compiled is kept, whatever the environment says: hundreds of processes import it.
 test: export PYTHONDONTWRITEBYTECODE =
 test: .venv/installed-dev .venv/installed-demo browser img2dataset-if-it-can-be-had

@@ -77,4 +77,5 @@ class CommittedFiles(AbstractFileSystem):  # type: ignore[misc]
 
 class _CommittedFile(AbstractBufferedFile):  # type: ignore[misc]
     def _fetch_range(self, start: int, end: int) -> bytes:
-        return self.fs.read(self.path, start, end)
+        data: bytes = self.fs.read(self.path, start, end)
+        return data
