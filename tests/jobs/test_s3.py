@@ -212,23 +212,28 @@ def test_a_store_that_is_lost_in_the_middle_leaves_nothing_that_looks_whole(
 
 
 def test_people_look_into_a_dataset_on_s3(
-    bucket: str, looked_at: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    bucket: str, faults: Faults, looked_at: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    def at_most(requests: int, arguments: list[str]) -> None:
+        before = faults.requests
+        assert main(arguments) == 0
+        assert faults.requests - before <= requests
+
     url = f"{bucket}/looked"
     fsspec.filesystem("s3").put(str(looked_at), url, recursive=True)
     assert main(["inspect", url, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["kinds"]["pairs"]["samples"] == 13
-    assert main(["query", url, "select count(*) n from interleaved", "--json"]) == 0
+    at_most(40, ["query", url, "select count(*) n from interleaved", "--json"])
     assert json.loads(capsys.readouterr().out) == {"n": 7}
     assert main(["subset", url, "--where", "num_words > 2", "--kind", "pairs", "-o", f"{bucket}/part"]) == 0
     assert main(["inspect", f"{bucket}/part", "--check"]) == 0
-    assert main(["report", f"{bucket}/part"]) == 0
+    at_most(60, ["report", f"{bucket}/part"])
     assert b"not_selected" in Store(f"{bucket}/part").read("report.html")
-    assert main(["audit", url]) == 0
+    at_most(60, ["audit", url])
     found = json.loads(Store(url).read("audit.json"))
     assert {one["thing"]: one["kept"] for one in found["ledger"]} == {"page": 8, "image": 13, "pair": 13, "video": 1}
     assert found["domains"]["names"]["samples"] == 21
-    assert main(["card", url, "--name", "Looked at"]) == 0
+    at_most(70, ["card", url, "--name", "Looked at"])
     assert json.loads(Store(url).read("croissant.json"))["name"] == "Looked at"
     with viewer(url) as address, urllib.request.urlopen(f"{address}/browse/clips", timeout=60) as response:
         assert b"<video src=" in response.read()
