@@ -2,7 +2,6 @@
 
 import argparse
 import os
-import sys
 from typing import TYPE_CHECKING, Any
 
 from jobs.cli import fail
@@ -30,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--draw",
         choices=("auto", "always", "never"),
         default="auto",
-        help="draw images with coloured half blocks; auto: on a terminal",
+        help="draw images with coloured half blocks; auto: on a terminal that has colours",
     )
 
 
@@ -76,8 +75,7 @@ def _show(arguments: argparse.Namespace) -> int:
     from jobs.terminal import Terminal
 
     console = Terminal()
-    draw = arguments.draw == "always" or (arguments.draw == "auto" and sys.stdout.isatty())
-    print_sample(console, sample, members, draw)
+    print_sample(console, sample, members, console.draws(arguments.draw))
     if arguments.images:
         for name in filter(None, sample.images):
             with open(os.path.join(arguments.images, os.path.basename(name)), "wb") as file:

@@ -2,7 +2,6 @@
 
 import argparse
 import os
-import sys
 
 import msgspec
 from rich.console import Console
@@ -22,7 +21,7 @@ def show_clip(members: dict[str, bytes], arguments: argparse.Namespace) -> int:
     data = members[f"{sample.key}.mp4"]
     console = Terminal()
     sheet = jpeg(contact_sheet(data))
-    if arguments.draw == "always" or (arguments.draw == "auto" and sys.stdout.isatty()):
+    if console.draws(arguments.draw):
         console.print(half_blocks(sheet, min(_SHEET_COLUMNS, console.width)))
     _print(console, sample)
     if arguments.images:

@@ -2,7 +2,6 @@
 
 import argparse
 import os
-import sys
 
 import msgspec
 from rich.text import Text
@@ -17,7 +16,7 @@ def show_pair(members: dict[str, bytes], arguments: argparse.Namespace) -> int:
     name, *_ = members
     pair = msgspec.json.decode(members[f"{name.partition('.')[0]}.json"], type=Pair)
     console = Terminal()
-    if arguments.draw == "always" or (arguments.draw == "auto" and sys.stdout.isatty()):
+    if console.draws(arguments.draw):
         console.print(half_blocks(members[name], min(MAX_COLUMNS, console.width)))
     console.print(Text(pair.caption, style="bold"))
     facts = [f"from {pair.caption_source}", f"{pair.width}x{pair.height} {pair.format}", pair.language, pair.licence]

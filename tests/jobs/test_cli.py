@@ -1,3 +1,4 @@
+import contextlib
 import importlib
 import json
 import os
@@ -146,6 +147,22 @@ def test_show_prints_text_and_images_in_place_and_writes_them_out(
 def test_show_draws_images_as_coloured_blocks(dataset: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["show", str(dataset), "--draw", "always"]) == 0
     assert "▀" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("wish", "is_drawn"), [({}, True), ({"NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False)])
+def test_pictures_are_drawn_on_a_terminal_that_has_colours(dataset: Path, wish: dict[str, str], is_drawn: bool) -> None:
+    ours, theirs = os.openpty()
+    plain = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "FORCE_COLOR", "COLORTERM")}
+    command = [sys.executable, "-m", "jobs.cli", "show", str(dataset)]
+    with subprocess.Popen(command, stdout=theirs, env={**plain, "TERM": "xterm-256color", **wish}):
+        os.close(theirs)
+        said = b""
+        with contextlib.suppress(OSError):  # the end of a terminal
+            while data := os.read(ours, 1 << 16):
+                said += data
+    os.close(ours)
+    assert b"Article" in said
+    assert ("▀".encode() in said) is is_drawn
 
 
 @pytest.mark.parametrize(
