@@ -39,7 +39,7 @@ _HOST = r"regexp_extract(lower(url), '^[a-z]+://(?:[^/?#@]*@)?([^/:?#]+)', 1)"
 # A name of an archive leads nowhere but below the folder of archives.
 _SAFE = r"regexp_full_match(filename, '[^/\\][^\x00-\x1f\\]*') AND NOT regexp_matches(filename, '(^|/)\.\.?(/|$)|://')"
 _BATCH = 10_000
-_READ_BYTES = 1 << 20
+_READ_BYTES = 64 << 10  # what follows a gzip member is copied: of many small ones the rest of this, each time
 
 
 class Selection(Settings, frozen=True):
@@ -88,7 +88,9 @@ def select_rows(
     if odd := [file for file in files if _form(file) != _form(files[0])]:
         raise InputError(f"{shown(odd[0])} is of another form than {shown(files[0])}: give one of them at a time")
     if cut := [file for file in files if "://" not in file and file.endswith(".gz") and _is_cut(file)]:
-        raise InputError(f"{shown(cut[0])} is cut: its last gzip member has no end, and what followed is lost")
+        raise InputError(
+            f"{shown(cut[0])} is cut: its last gzip member has no end, and rows are lost behind it; get the file anew"
+        )
     folder.mkdir(parents=True, exist_ok=True)
     base = folder / "selection.duckdb"
     for left in (base, Path(f"{base}.wal")):  # of a run that was killed

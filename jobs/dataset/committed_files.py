@@ -2,6 +2,7 @@
 
 import threading
 from collections import OrderedDict
+from contextlib import suppress
 from datetime import UTC, datetime
 from glob import has_magic
 from typing import Any
@@ -21,7 +22,8 @@ class CommittedFiles(AbstractFileSystem):  # type: ignore[misc]
     """Reads files of `of`; of each, size and end are asked for once.
 
     DuckDB opens a file anew for each query and asks for size and time of change some ten times while it is open, each
-    of which would be a request. Safe for several threads. A file that goes away may be seen for as long as this lives.
+    of which would be a request. Safe for several threads. A file that goes away, or that a removal
+    writes anew, may be seen as it was for as long as this lives.
     """
 
     cachable = False
@@ -30,15 +32,15 @@ class CommittedFiles(AbstractFileSystem):  # type: ignore[misc]
         super().__init__()
         self.protocol, self._of = of.protocol, of
         self._lock = threading.Lock()
-        self._infos: dict[str, dict[str, Any]] = {}
+        self._sizes: dict[str, int] = {}
         self._tails: OrderedDict[str, bytes] = OrderedDict()
         self._held_bytes = 0
 
     def info(self, path: str, **_: Any) -> dict[str, Any]:
-        """What the storage says of a file. Raises `FileNotFoundError`."""
-        if (known := self._infos.get(path)) is None:
-            known = self._infos[path] = self._of.info(path)
-        return known
+        """Name and size of a file. Raises `FileNotFoundError`, and whatever the storage does."""
+        if path not in self._sizes:
+            self._sizes[path] = int(self._of.info(path)["size"])
+        return {"name": path, "size": self._sizes[path], "type": "file"}
 
     def modified(self, path: str) -> datetime:
         """The same of each file: what DuckDB holds of one is never out of date."""
@@ -46,11 +48,15 @@ class CommittedFiles(AbstractFileSystem):  # type: ignore[misc]
 
     def glob(self, path: str, **named: Any) -> Any:
         """Files by a pattern; a name that is none is a file if it is there."""
-        return self._of.glob(path, **named) if has_magic(path) else [path] if self.exists(path) else []
+        if has_magic(path):
+            return self._of.glob(path, **named)
+        with suppress(FileNotFoundError):
+            return [self.info(path)["name"]]
+        return []
 
     def read(self, path: str, start: int, end: int) -> bytes:
         """Some of a file."""
-        size = int(self.info(path)["size"])
+        size = self.info(path)["size"]
         if start < size - _TAIL_BYTES:
             return bytes(self._of.cat_file(path, start=start, end=end))
         first = max(0, size - _TAIL_BYTES)
@@ -72,7 +78,7 @@ class CommittedFiles(AbstractFileSystem):  # type: ignore[misc]
         return tail
 
     def _open(self, path: str, *_: Any, **__: Any) -> "_CommittedFile":
-        return _CommittedFile(self, path, block_size=_AHEAD_BYTES, size=int(self.info(path)["size"]))
+        return _CommittedFile(self, path, block_size=_AHEAD_BYTES, size=self.info(path)["size"])
 
 
 class _CommittedFile(AbstractBufferedFile):  # type: ignore[misc]

@@ -93,6 +93,17 @@ def test_a_file_that_is_not_there_is_none(store: Counting) -> None:
         connection.execute("select * from read_parquet(['memory:///queried/none.parquet'])")
 
 
+def test_a_storage_that_fails_is_not_taken_for_one_without_the_file(
+    store: Counting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def info(path: str, **_: Any) -> dict[str, Any]:
+        raise ConnectionError("the bucket does not answer")
+
+    monkeypatch.setattr(store, "info", info)
+    with connected(store) as connection, pytest.raises(duckdb.Error, match="the bucket does not answer"):
+        connection.execute("select * from read_parquet(['memory:///queried/small.parquet'])")
+
+
 def test_an_index_in_a_store_asks_once_for_each_of_its_files(looked_at: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     memory = fsspec.filesystem("memory")
     memory.put(str(looked_at), "/asked-once", recursive=True)
