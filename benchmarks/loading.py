@@ -15,7 +15,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import torch
@@ -29,7 +29,7 @@ from model.data.loader import Loader
 from model.data.packing import PackingSettings
 from model.data.tokens import Tokens
 
-ROUNDS, PAGES, PAIRS = 3, 120, 480
+ROUNDS, PAGES, PAIRS, WORKERS = 3, 120, 480, 2
 
 
 def main(photos: Path | None, peers: dict[str, str]) -> None:
@@ -79,7 +79,7 @@ def running(folder: Path, tokens: Tokens, steps: int = 60) -> None:
             start = time.perf_counter()
             images = sum(len(batch.frames_FCHW) for _ in range(steps) for batch in next(batches).values())
             rates[workers_are].append(images / (time.perf_counter() - start))
-    print(", ".join(f"{way} {statistics.median(found):.0f}" for way, found in rates.items()), flush=True)
+    print(", ".join(f"{way} {_ranged(found)}" for way, found in rates.items()), flush=True)
 
 
 def compare(folder: Path, kind: str, tokens: Tokens, peers: dict[str, str]) -> None:
@@ -90,6 +90,7 @@ def compare(folder: Path, kind: str, tokens: Tokens, peers: dict[str, str]) -> N
         "ours, a window a row": lambda: ours(folder, kind, tokens, packed=False),
         "webdataset pipeline, PIL, pad to max": lambda: theirs(folder, kind, tokens),
         "decode only": lambda: decode_only(folder),
+        "decode only, as many threads as ours": lambda: decode_only(folder, WORKERS),
     }
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     walls: dict[str, list[float]] = {name: [] for name in ways}
@@ -101,21 +102,33 @@ def compare(folder: Path, kind: str, tokens: Tokens, peers: dict[str, str]) -> N
             counts[name] = way()
             seconds[name].append(cpu_seconds() - start)
             walls[name].append(time.perf_counter() - wall)
-    print(f"\n{kind}, {SIZE} px, rows of {LENGTH}; medians of {ROUNDS}", flush=True)
-    print(f"{'':40} tokens/cpu-s  images/cpu-s  images/s wall")
+    print(f"\n{kind}, {SIZE} px, rows of {LENGTH}; medians and ranges of {ROUNDS}", flush=True)
+    print(f"{'':40} {'tokens/cpu-s':>20} {'images/cpu-s':>20} {'images/s wall':>20}")
+    found: dict[str, list[float]] = {}
     for name in ways:
-        taken, wall = statistics.median(seconds[name]), statistics.median(walls[name])
         tokens_read, images = counts[name]
+        found[name] = [images / taken for taken in seconds[name]]
+        by_cpu = [_ranged(tokens_read / taken for taken in seconds[name]), _ranged(found[name])]
         if "processes" in name:  # children of the fork server are not in this process's times
-            print(f"{name:40} {'':12}  {'':12}  {images / wall:13,.0f}", flush=True)
-        else:
-            print(
-                f"{name:40} {tokens_read / taken:12,.0f}  {images / taken:12,.0f}  {images / wall:13,.0f}", flush=True
-            )
+            del found[name]
+            by_cpu = ["", ""]
+        _print_row(name, *by_cpu, _ranged(images / wall for wall in walls[name]))
     for_energon(folder, kind)
     for name, python in peers.items():
-        rates = [by_peer(folder, kind, name, python) for _ in range(ROUNDS)]
-        print(f"{name + ', no tokens, no packing':40} {'':12}  {statistics.median(rates):12,.0f}", flush=True)
+        found[name] = [by_peer(folder, kind, name, python) for _ in range(ROUNDS)]
+        _print_row(f"{name}, no tokens, no packing", "", _ranged(found[name]), "")
+    packed = found.pop("ours, packed")
+    ratios = {name: _ranged((a / b for a, b in zip(packed, rates, strict=True)), 2) for name, rates in found.items()}
+    print("ours, packed, by round beside:", ", ".join(f"{name} {ratio}" for name, ratio in ratios.items()), flush=True)
+
+
+def _ranged(values: Iterable[float], digits: int = 0) -> str:
+    found = sorted(values)
+    return f"{statistics.median(found):,.{digits}f} ({found[0]:,.{digits}f} to {found[-1]:,.{digits}f})"
+
+
+def _print_row(name: str, *cells: str) -> None:
+    print(f"{name:40} " + " ".join(f"{cell:>20}" for cell in cells), flush=True)
 
 
 def ours(folder: Path, kind: str, tokens: Tokens, packed: bool, workers_are: str = "threads") -> tuple[int, int]:
@@ -135,7 +148,7 @@ def _config(
         order=OrderSettings(lanes=4, epochs=epochs),
         packing=PackingSettings(enabled=packed),
         images=ImageSettings(size_px=SIZE, colour=0),
-        read=ReadSettings(workers=2, workers_are=workers_are),  # type: ignore[arg-type]
+        read=ReadSettings(workers=WORKERS, workers_are=workers_are),  # type: ignore[arg-type]
     )
 
 

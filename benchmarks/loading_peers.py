@@ -3,6 +3,7 @@
 import json
 import subprocess
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -87,20 +88,24 @@ def _tensor(image: Image.Image) -> torch.Tensor:
     return (pixels.permute(2, 0, 1).float() / 255 - 0.45) / 0.26
 
 
-def decode_only(folder: Path) -> tuple[int, int]:
+def decode_only(folder: Path, threads: int = 1) -> tuple[int, int]:
     """The ceiling: every JPEG of the shards, at the reduced scale that a loader may use, and resized; nothing else."""
+    with ThreadPoolExecutor(threads) as pool:
+        return 0, sum(pool.map(_decoded, sorted((folder / "shards").glob("*.tar"))))
+
+
+def _decoded(tar: Path) -> int:
     images = 0
-    for tar in sorted((folder / "shards").glob("*.tar")):
-        for sample in webdataset.WebDataset(str(tar), shardshuffle=False):
-            for name, data in sample.items():
-                if name.endswith("jpg"):
-                    height, width, _, _ = simplejpeg.decode_jpeg_header(data)
-                    scale = SIZE / max(width, height)
-                    low = int(width * scale), int(height * scale)
-                    pixels = simplejpeg.decode_jpeg(data, "RGB", fastdct=True, min_width=low[0], min_height=low[1])
-                    Image.fromarray(pixels).resize(low, Image.Resampling.BILINEAR)
-                    images += 1
-    return 0, images
+    for sample in webdataset.WebDataset(str(tar), shardshuffle=False):
+        for name, data in sample.items():
+            if name.endswith("jpg"):
+                height, width, _, _ = simplejpeg.decode_jpeg_header(data)
+                scale = SIZE / max(width, height)
+                low = int(width * scale), int(height * scale)
+                pixels = simplejpeg.decode_jpeg(data, "RGB", fastdct=True, min_width=low[0], min_height=low[1])
+                Image.fromarray(pixels).resize(low, Image.Resampling.BILINEAR)
+                images += 1
+    return images
 
 
 def by_peer(folder: Path, kind: str, name: str, python: str) -> float:

@@ -1,5 +1,6 @@
 """Files by path or URL. Everything weft writes goes through a `Store`, so that a folder and a bucket behave alike."""
 
+import errno
 import functools
 import io
 import os
@@ -24,6 +25,7 @@ T = TypeVar("T")
 #: A file, and the first byte and the number of bytes wanted of it; a start below 0 counts from its end.
 Range = tuple[str, int, int]
 _IN_FLIGHT, _DELETED_AT_A_TIME = 64, 1000
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 _OBJECT_STORES = {"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az"}
 
 
@@ -43,7 +45,11 @@ def _lost_as_os_error(method: Callable[Concatenate["Store", P], R]) -> Callable[
             if self.is_local and (file := _file_on_the_way(self.root)):
                 raise BadAddress(f"{file} is a file, not a folder") from None
             raise
-        except (OSError, BadAddress, *CODE_ERRORS):
+        except OSError as error:
+            if error.errno in _FULL and error.filename is None:
+                error.filename = self.url  # a write to an open file does not say on which disk
+            raise
+        except (BadAddress, *CODE_ERRORS):
             raise
         except Exception as error:
             raise OSError(f"{self.url}: {type(error).__name__}: {error}") from error

@@ -32,6 +32,9 @@ class Used(NamedTuple):
     methods: frozenset[str]
 
 
+_NAMES_RE = re.compile(r"^\s*(?:import|from)\b.*\bre\b", re.MULTILINE)
+
+
 class Unknown(NamedTuple):
     """A call of `re` whose pattern is known only as it runs."""
 
@@ -52,15 +55,15 @@ def patterns_of_weft() -> tuple[list[Used], list[Unknown]]:
     """Patterns that modules hold, at any depth of their containers, and those that are written in calls of `re`."""
     found: dict[tuple[Any, int], tuple[str, re.Pattern[Any], set[str]]] = {}
     unknown: list[Unknown] = []
-    trees = {name: ast.parse(source) for name, source in sources() if "re" in source}
-    trees = {name: tree for name, tree in trees.items() if _imports_re(tree)}
-    for name, tree in trees.items():
-        module, uses = importlib.import_module(name), _uses(tree)
+    trees = {name: list(ast.walk(ast.parse(source))) for name, source in sources() if _NAMES_RE.search(source)}
+    trees = {name: nodes for name, nodes in trees.items() if _import_re(nodes)}
+    for name, nodes in trees.items():
+        module, uses = importlib.import_module(name), _uses(nodes)
         for held, value in vars(module).items():
             for pattern in _patterns_in(value):
                 key = (pattern.pattern, pattern.flags)
                 found.setdefault(key, (f"{name}.{held}", pattern, set()))[2].update(uses.get(held, ()))
-        for call in _calls_of_re(tree):
+        for call in _calls_of_re(nodes):
             try:
                 pattern, methods = _called(module, call)
                 key = (pattern.pattern, pattern.flags)
@@ -70,8 +73,8 @@ def patterns_of_weft() -> tuple[list[Used], list[Unknown]]:
     return [Used(name, pattern, frozenset(used or _METHODS)) for name, pattern, used in found.values()], unknown
 
 
-def _imports_re(tree: ast.AST) -> bool:
-    imports = [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
+def _import_re(nodes: Iterable[ast.AST]) -> bool:
+    imports = [node for node in nodes if isinstance(node, ast.Import | ast.ImportFrom)]
     assert not any(isinstance(node, ast.ImportFrom) and node.module == "re" for node in imports), "say re.compile"
     return any(alias.name == "re" for node in imports for alias in node.names)
 
@@ -86,22 +89,22 @@ def _patterns_in(value: Any) -> Iterator[re.Pattern[Any]]:
             yield from _patterns_in(part)
 
 
-def _uses(tree: ast.AST) -> dict[str, set[str]]:
+def _uses(nodes: Iterable[ast.AST]) -> dict[str, set[str]]:
     """The methods of a pattern that are called on each name; what is handed on may be used by any of them."""
     owners: set[int] = set()
     uses: dict[str, set[str]] = {}
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.attr in _METHODS:
             owners.add(id(node.value))
             uses.setdefault(node.value.id, set()).add(node.attr)
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and id(node) not in owners:
             uses.setdefault(node.id, set()).update(_METHODS)
     return uses
 
 
-def _calls_of_re(tree: ast.AST) -> Iterator[ast.Call]:
-    for node in ast.walk(tree):
+def _calls_of_re(nodes: Iterable[ast.AST]) -> Iterator[ast.Call]:
+    for node in nodes:
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args:
             is_of_re = isinstance(node.func.value, ast.Name) and node.func.value.id == "re"
             if is_of_re and node.func.attr in (*_METHODS, "compile"):

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from jobs.phases.run import BuildError
     from model.data.config import LoaderConfig
     from pipeline.image.codec import DecodedImage
-    from pipeline.video.clips import Clip as CutClip
     from schemas import __version__
+    from schemas.clips import Clip as CutClip
     from schemas.documents import Draft, Page
     from schemas.drops import Drop, StepError
     from schemas.pairs import PairRef
@@ -54,7 +54,7 @@ _PLACES = {
     "DecodedImage": "pipeline.image.codec",
     "PairRef": "schemas.pairs",
     "VideoDraft": "schemas.videos",
-    "CutClip": "pipeline.video.clips:Clip",
+    "CutClip": "schemas.clips:Clip",
     "explain": "weft.explaining",
     "Verdicts": "weft.explaining",
     "open": "weft.dataset:open_dataset",

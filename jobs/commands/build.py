@@ -26,7 +26,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_inputs(
         parser, "archives: paths, globs, URLs (s3://, https://, ...), or .txt and .paths.gz files that list them"
     )
-    parser.add_argument("--output", required=True, metavar="DIR", help="a folder or an fsspec URL; one build each")
+    parser.add_argument(
+        "-o", "--output", required=True, metavar="DIR", help="a folder or an fsspec URL; one build each"
+    )
     parser.add_argument(
         "--dry-run", action="store_true", help="say what would be read and made, try some pages, and write nothing"
     )

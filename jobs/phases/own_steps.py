@@ -10,7 +10,7 @@ from jobs.config import BuildConfig, OwnModel, OwnStep
 from jobs.engine.own_code import check_settings, find, hints_of, source_hash
 from jobs.phases.own_trial import wrong_result
 from pipeline.image.codec import DecodedImage
-from pipeline.video.clips import Clip
+from schemas.clips import Clip
 from schemas.documents import Draft, Page
 from schemas.drops import MAX_FAILURES_IN_A_ROW, Drop, StepError
 from schemas.pairs import PairRef

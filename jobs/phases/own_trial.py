@@ -8,8 +8,7 @@ import numpy as np
 from PIL import Image
 
 from pipeline.image.codec import DecodedImage
-from pipeline.video.clips import Clip
-from pipeline.video.probe import VideoInfo
+from schemas.clips import Clip, VideoInfo
 from schemas.documents import Draft, ImageRef, Page, TextBlock
 from schemas.pairs import Caption, PairRef
 from schemas.videos import VideoDraft, VideoText

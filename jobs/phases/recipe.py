@@ -18,7 +18,7 @@ from jobs.config import BuildConfig, OwnModel, OwnScorer, OwnStep, load_config
 from jobs.engine.own_code import check_settings, find, import_file
 from jobs.phases.own_models import check_models
 from jobs.phases.own_steps import How, OwnCode, OwnFunction, find_step, own_code
-from jobs.phases.steps import Extracted, Step, chain, cut_step, extract_draft, image_step, own_step
+from jobs.phases.steps import Extracted, Step, chain, extract_draft, image_step, own_step
 from pipeline.consent import may_state_consent, refuse_opt_out
 from pipeline.page.extract import consent_of, draft_of, header_consent, paused_gc
 from pipeline.page.parsed import ParsedPage
@@ -27,8 +27,8 @@ from pipeline.text.language import keep_language
 from pipeline.text.pii import redact
 from pipeline.text.rules import text_rules
 from pipeline.url_rules import refuse_url
-from pipeline.video.clips import CutVideo
 from pipeline.video.refs import may_show_video, take_videos
+from schemas.clips import CutVideo
 from schemas.documents import Draft, Page, StoredImage
 from schemas.drops import Drop, DropRow, on_page
 from schemas.hash_lists import check_hash_lists, refuse_listed
@@ -207,6 +207,8 @@ class Recipe:
 
     def cut(self, with_frames: bool) -> Callable[[Media], CutVideo]:
         """All that is decided from one video alone; `with_frames` where somebody looks at clips later."""
+        from jobs.phases.cut_step import cut_step  # not before a video is there: it brings FFmpeg
+
         return partial(cut_step, self.config, with_frames, self._own_of("clips"))
 
     def _read(self, page: Page) -> tuple[Page, ParsedPage, Any]:

@@ -1,4 +1,4 @@
-"""The steps of a recipe: what has a name, and what is done with one image or video."""
+"""The steps of a recipe: what has a name, and what is done with one page or image."""
 
 from collections.abc import Callable, Sequence
 from functools import reduce
@@ -18,7 +18,6 @@ from pipeline.image.rules import ImageRules
 from pipeline.page.extract import draft_of
 from pipeline.page.parsed import ParsedPage
 from pipeline.pairs import PagePairs
-from pipeline.video.clips import CutVideo, cut_video
 from schemas.consent import ConsentSettings
 from schemas.documents import Draft, Page, StoredImage
 from schemas.drops import Drop, DropRow
@@ -75,25 +74,6 @@ def image_step(
     stored = store(chain(own, decoded), encoding)
     stored = msgspec.structs.replace(stored, signals=signals, rights=rights)
     return with_rights(stored) if encoding.keep_rights else stored
-
-
-def cut_step(config: BuildConfig, with_frames: bool, own: Sequence[OwnFunction], media: Media) -> CutVideo:
-    """Raises `Drop`: hash_listed, opt_out, no_opt_in, and those of `cut_video`."""
-    refuse_listed(media.body, config.consent.hash_lists)
-    others = media.signals + c2pa_signals(media.body, media.time)
-    signals = honour_image_consent(media.headers, config.consent, media.url, media.time, others)
-    whole = cut_video(media.body, config.clips, with_frames or bool(own))
-    whole = msgspec.structs.replace(whole, signals=signals)
-    if not own:
-        return whole
-    clips, dropped = [], list(whole.dropped)
-    for clip in whole.clips:
-        try:
-            kept = chain(own, clip)
-            clips.append(kept if with_frames else msgspec.structs.replace(kept, frames=[]))
-        except Drop as drop:
-            dropped.append((clip.start_s, clip.end_s, drop.reason, drop.detail))
-    return msgspec.structs.replace(whole, clips=clips, dropped=dropped)
 
 
 def chain(steps: Sequence[Callable[[Any], Any]], item: Any) -> Any:

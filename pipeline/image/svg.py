@@ -9,12 +9,12 @@ import re
 import zlib
 from base64 import b64decode
 from functools import cache
+from html import escape
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote_to_bytes
 from xml.parsers import expat
-from xml.sax.saxutils import escape, quoteattr
 
 import msgspec
 import numpy as np
@@ -34,6 +34,7 @@ _LEFT_OUT = frozenset(("script", "foreignObject"))
 _LENGTH = re.compile(r"\s*+\+?(\d{1,9}+(?:\.\d{0,9}+)?+|\.\d{1,9}+)\s*+(px|pt|pc|mm|cm|in|em|ex)?+\s*+")
 _PIXELS = {"": 1.0, "px": 1.0, "pt": 4 / 3, "pc": 16.0, "mm": 96 / 25.4, "cm": 96 / 2.54, "in": 96.0, "em": 16.0}
 _NUMBER = re.compile(r"-?(?:\d{1,9}\.?\d{0,9}|\.\d{1,9})")
+_BREAKS = str.maketrans({"\n": "&#10;", "\r": "&#13;", "\t": "&#9;"})
 _EMBEDDED = re.compile(r"data:image/(?:png|jpe?g|gif|webp)[^,]{0,100},", re.IGNORECASE)
 #: The same everywhere, so that a drawing looks the same: they come with Matplotlib.
 _FONTS = ("DejaVuSans", "DejaVuSans-Bold", "DejaVuSans-Oblique", "DejaVuSans-BoldOblique", "DejaVuSansMono")
@@ -125,8 +126,7 @@ class _Reader:
                 raise Drop("broken_image", f"SVG: its root is <{name[:40]}>")
             self.size = _size(attributes)
             attributes |= {"width": f"{self.size[0]:g}", "height": f"{self.size[1]:g}"}
-        said = (f" {key}={quoteattr(value)}" for key, value in attributes.items() if _stays(key, value))
-        self._write(f"<{name}{''.join(said)}>")
+        self._write(f"<{name}{''.join(_stated(*one) for one in attributes.items() if _stays(*one))}>")
 
     def _end(self, name: str) -> None:
         if not self._left_out:
@@ -137,13 +137,17 @@ class _Reader:
 
     def _text(self, text: str) -> None:
         if not self._left_out:
-            self._write(escape(text))
+            self._write(escape(text, quote=False))
 
     def _write(self, markup: str) -> None:
         self._length += len(markup)
         if self._length > _MAX_BYTES:
             raise Drop("too_large", f"SVG whose entities write more than {_MAX_BYTES} characters")
         self.written.append(markup)
+
+
+def _stated(key: str, value: str) -> str:
+    return f' {key}="{escape(value).translate(_BREAKS)}"'
 
 
 def _local(name: str) -> str:

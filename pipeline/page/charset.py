@@ -4,7 +4,6 @@ import codecs
 
 import cchardet
 import webencodings
-from bs4.dammit import EncodingDetector
 
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 _UTF16_BOMS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
@@ -74,6 +73,8 @@ def decode_html(html: bytes, header_charset: str = "") -> str:
 
 
 def _declared(html: bytes, header_charset: str) -> list[str]:
+    from bs4.dammit import EncodingDetector  # brings three parsers, and few pages come here
+
     in_markup = EncodingDetector.find_declared_encoding(html[:8192], is_html=True) or ""
     if in_markup.lower().startswith("utf-16"):  # markup that could be read at all is not UTF-16, whatever it says
         in_markup = "utf-8"

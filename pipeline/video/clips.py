@@ -3,9 +3,7 @@
 import hashlib
 import io
 import itertools
-from typing import ClassVar
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -13,50 +11,13 @@ from PIL import Image
 from pipeline.image.hash import perceptual_hash
 from pipeline.video.cutter import cut_clip
 from pipeline.video.frames import frames_at, read_frames, sample_times
-from pipeline.video.probe import VideoIndex, VideoInfo, index_video
+from pipeline.video.probe import VideoIndex, index_video
 from pipeline.video.scene_cuts import FrameScan, scan_frames
 from pipeline.video.settings import ClipRules, ClipSettings, Sampling
+from schemas.clips import Clip, CutVideo, VideoInfo
 from schemas.drops import Drop
-from schemas.signals import Signal
 
 _FRAME_QUALITY = 90
-
-
-class Clip(msgspec.Struct, frozen=True):
-    """A clip as it will stand in the shard. Times are seconds of the source; `end_s` is when the last frame ends."""
-
-    kind: ClassVar[str] = "clip"
-
-    number: int
-    requested: tuple[float, float]
-    start_s: float
-    end_s: float
-    data: bytes
-    info: VideoInfo
-    num_frames: int
-    method: str  # copy or encode
-    sha256: str
-    frame_times_s: list[float]  # of the sampled frames, from the clip's first
-    frame_hashes: list[str]
-    frames: list[bytes] = []  # JPEG; only where somebody asks for them
-
-    @property
-    def url(self) -> str:
-        """What names it in messages: its time in the video."""
-        return f"{self.start_s:.3f}-{self.end_s:.3f} s"
-
-    def __repr__(self) -> str:
-        return f"Clip({self.start_s:.3f}-{self.end_s:.3f} s, {self.info.width}x{self.info.height}, {self.method})"
-
-
-class CutVideo(msgspec.Struct, frozen=True):
-    """What one video gave: its clips, and (start, end, reason, detail) of those dropped."""
-
-    info: VideoInfo
-    sha256: str
-    clips: list[Clip]
-    dropped: list[tuple[float, float, str, str]]
-    signals: tuple[Signal, ...] = ()  # what was said about the use of the video
 
 
 def cut_video(data: bytes, settings: ClipSettings = ClipSettings(), with_frames: bool = False) -> CutVideo:

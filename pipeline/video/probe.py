@@ -5,33 +5,19 @@ from contextlib import contextmanager
 from fractions import Fraction
 
 import av
-import msgspec
 import numpy as np
 from av.container import InputContainer
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
+from schemas.clips import VideoInfo
 from schemas.containers import FULL_NAMES, open_bytes
 from schemas.drops import Drop
 from schemas.pictures import Colors, Turn, colors_of, size_as_shown, turn_of
 
 #: Streams of one picture: album covers and the like.
 _STILLS = ("mjpeg", "png", "bmp", "gif", "webp")
-
-
-class VideoInfo(msgspec.Struct, frozen=True):
-    """The video stream that players choose. Sizes are as shown: pixels made square, rotation applied."""
-
-    container: str  # FFmpeg's names: "mov,mp4,m4a,3gp,3g2,mj2"
-    codec: str
-    pixel_format: str
-    width: int
-    height: int
-    rotation: int  # degrees clockwise by which the coded picture is turned for showing: 0, 90, 180 or 270
-    duration_s: float  # from the first frame to the end of the last
-    has_audio: bool
-    mirrored: bool = False  # left to right, before it is turned
 
 
 class VideoIndex:

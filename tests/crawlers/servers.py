@@ -5,11 +5,14 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import AsyncIterator, Callable
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass, field
+from itertools import pairwise
 from types import TracebackType
 
 HTML = "text/html; charset=utf-8"
+_TICK_S, _TICKS = 0.01, 4
 
 
 @dataclass(frozen=True)
@@ -17,6 +20,7 @@ class Request:
     """A line of the server's log."""
 
     time: float  # seconds since 1970, when it had been read
+    since: float  # it did not come before: a little earlier, or much where the server itself was kept waiting
     host: str
     path: str
     headers: dict[str, str]  # names in lower case
@@ -35,6 +39,12 @@ class Reply:
     length: int | str | None = "own"
     delay_s: float = 0.0
     raw: bytes | None = None  # sent as it is, in place of everything, and the connection closed
+
+
+def least_gap_s(lines: Iterable[Request]) -> float:
+    """Between two requests in a row, none of them made shorter by a server that was late to read the first."""
+    in_order = sorted(lines, key=lambda line: line.time)
+    return min(later.time - earlier.since for earlier, later in pairwise(in_order))
 
 
 Route = Reply | Callable[[Request], Reply]
@@ -85,12 +95,19 @@ class WebServer:
         listener = socket.create_server(("127.0.0.1", self.port), reuse_port=False)
         self.port = listener.getsockname()[1]
         server = await asyncio.start_server(self._connection, sock=listener, ssl=self.tls)
+        self._ticks = deque[float](maxlen=_TICKS)
+        self._tick()
         ready.set()
         await self._end.wait()
         server.close()
         for task in self._connections:
             task.cancel()
         await asyncio.gather(*self._connections, return_exceptions=True)
+
+    def _tick(self) -> None:
+        """What comes while the loop stands still comes after one of the last ticks."""
+        self._ticks.append(time.time())
+        self._loop.call_later(_TICK_S, self._tick)
 
     async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -115,7 +132,7 @@ class WebServer:
         headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines) if name}
         host = headers.get("host", "").partition(":")[0]
         self._busy[host] = self._busy.get(host, 0) + 1
-        request = Request(time.time(), host, line.split(" ")[1], headers, self._busy[host])
+        request = Request(time.time(), self._ticks[0], host, line.split(" ")[1], headers, self._busy[host])
         self.log.append(request)
         try:
             return await self._answer(self._reply(request), writer)

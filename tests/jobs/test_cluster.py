@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from jobs.build import build
-from tests.crawlers.servers import Reply, WebServer
+from tests.crawlers.servers import Reply, WebServer, least_gap_s
 from tests.jobs.clusters import BuildCluster, can_mount, disturbed_build, finish_build, running_cluster
 from tests.jobs.conftest import contents
 from tests.jobs.site import article, photo, write_archive
@@ -79,10 +79,9 @@ def test_on_any_number_of_nodes_each_image_is_asked_for_once_at_the_pace_of_its_
                 (url.split("/")[2], "/" + url.rpartition("/")[2]) for url in urls
             )
             for host in hosts:
-                times = sorted(line.time for line in web.log if line.host == host)
-                assert len(times) == images + 3  # policy files
-                in_three = [after - before for before, after in zip(times, times[3:], strict=False)]
-                assert min(in_three) > 3 * (delay_s - 0.03), nodes  # a busy machine logs one late
+                asked = [line for line in web.log if line.host == host]
+                assert len(asked) == images + 3  # policy files
+                assert least_gap_s(asked) >= delay_s, nodes
 
 
 def test_the_number_of_nodes_does_not_change_a_byte(

@@ -1,8 +1,10 @@
+import errno
 import io
 import os
 import pickle
 import threading
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -188,6 +190,16 @@ def test_sync_reports_a_disk_that_fails(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(os, "fsync", fails)
     with (tmp_path / "f").open("wb") as file, pytest.raises(OSError, match="Input/output"):
         sync(file)
+
+
+def test_a_full_disk_is_told_by_the_store_that_lies_on_it(folder: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(file: IO[bytes]) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("schemas.storage.sync", full)
+    with pytest.raises(OSError, match="No space left on device") as error:
+        folder.put("a/b", b"x")
+    assert told(error.value, "build") == (f"[Errno 28] No space left on device: {folder.url!r}", 1)
 
 
 def test_errors_of_a_stores_own_client_are_os_errors(monkeypatch: pytest.MonkeyPatch) -> None:

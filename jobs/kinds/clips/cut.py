@@ -22,7 +22,7 @@ from jobs.phases.recipe import Recipe
 from jobs.phases.scoring import Hosts, open_models
 from jobs.phases.task import Phase, Task, silent_tally
 from pipeline.consent import honour_image_consent
-from pipeline.video.clips import CutVideo
+from schemas.clips import CutVideo
 from schemas.deny import DenyList, read_deny_list
 from schemas.drops import Drop, DropRow, Guarded, Tally, on_page
 from schemas.kinds import CLIPS

@@ -7,8 +7,8 @@ from jobs.phases.references import image_index
 from jobs.phases.scoring import Judge, ModelHost, of_all_images
 from jobs.phases.task import Task
 from pipeline.video.captions import choose_caption
-from pipeline.video.clips import Clip
 from pipeline.video.subtitles import during, spoken
+from schemas.clips import Clip
 from schemas.documents import StoredImage
 from schemas.drops import Drop
 from schemas.videos import Subtitle, VideoDraft, VideoText

@@ -7,8 +7,8 @@ from jobs.kinds.shards import Shards
 from jobs.phases.scoring import screened_by
 from jobs.phases.task import Task
 from pipeline.text.language import identify
-from pipeline.video.clips import Clip, CutVideo
 from schemas import __version__
+from schemas.clips import Clip, CutVideo
 from schemas.videos import ClipSample, VideoDraft
 
 

@@ -120,7 +120,9 @@ class Counting(RowActor):
 
     def next(self, count: int) -> list[Turn | LoaderError]:
         self._count += count
-        self._file.write_text(str(self._count))
+        written = self._file.with_suffix(".new")
+        written.write_text(str(self._count))
+        written.rename(self._file)  # whole, whenever it is read
         return super().next(count)
 
 

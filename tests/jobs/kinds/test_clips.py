@@ -21,10 +21,10 @@ from jobs.config import BuildConfig
 from jobs.dataset.check import problems
 from jobs.dataset.summary import summary
 from jobs.engine.engine import EngineSettings
+from jobs.phases.cut_step import cut_step
 from jobs.phases.own_steps import OwnFunction
-from jobs.phases.steps import cut_step
-from pipeline.video.clips import CutVideo
 from pipeline.video.settings import ClipRules, ClipSettings
+from schemas.clips import CutVideo
 from schemas.dataset import Dataset
 from schemas.storage import Store
 from schemas.videos import COLUMNS
