@@ -3,12 +3,13 @@
 import asyncio
 import logging
 import posixpath
+import time
 from collections.abc import Callable, Sequence
 from importlib.resources import files
 from typing import Any
 
 from aiohttp import web
-from aiohttp.typedefs import Handler
+from aiohttp.typedefs import Handler, Middleware
 
 from crawlers.archive_index import NotAtHand
 from crawlers.inputs import named_archives
@@ -37,12 +38,13 @@ from schemas.shards import DamagedShard
 from schemas.storage import Store
 
 logger = logging.getLogger(__name__)
+_LOOK_EVERY_S = 10.0
 _STATIC = {"weft.css": "text/css", "page.css": "text/css", "weft.js": "text/javascript", "icon.svg": "image/svg+xml"}
 
 
 def make_app(context: Context, host: str = "127.0.0.1") -> web.Application:
     """The viewer of one dataset. `host` is the name that it may be asked for beside localhost and addresses."""
-    app = web.Application(middlewares=[guard(host), _error_pages])
+    app = web.Application(middlewares=[guard(host), _looking_again(), _error_pages])
     app[CONTEXT] = context
     get = app.router.add_get
     get("/", browse.overview)
@@ -120,6 +122,23 @@ def open_context(
 
 async def _close(app: web.Application) -> None:
     app[CONTEXT].close()
+
+
+def _looking_again() -> Middleware:
+    """A change of the dataset is told by the page after the one that was asked for meanwhile: none waits for it."""
+    looked_at, looking = time.monotonic(), set[asyncio.Task[None]]()
+
+    @web.middleware
+    async def look_again(request: web.Request, handler: Handler) -> web.StreamResponse:
+        nonlocal looked_at
+        if not looking and time.monotonic() - looked_at >= _LOOK_EVERY_S:
+            looked_at = time.monotonic()
+            task = asyncio.create_task(asyncio.to_thread(request.app[CONTEXT].look_again))
+            looking.add(task)
+            task.add_done_callback(looking.discard)
+        return await handler(request)
+
+    return look_again
 
 
 @web.middleware

@@ -1,7 +1,9 @@
 """What all pages of the viewer share: the dataset, the templates, the processes that read hostile bytes."""
 
+import hashlib
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import cached_property, partial
 from typing import Any, TypeVar
 
@@ -19,6 +21,7 @@ from jobs.view.library import Library, NoSample
 from jobs.view.listed import Listed
 from jobs.view.review import Review
 from jobs.view.work import Explained, draw_sheet, explain_captured, look_at
+from schemas.dataset import DATASET
 from schemas.documents import Page
 from schemas.storage import Store
 
@@ -47,6 +50,7 @@ class Context:
         images; `compared_with` is another dataset. Raises `NotADataset`, `FlagsError`, `QueryError`, and `OSError`.
         """
         self.store, self.tokenizers, self._named, self._own_steps = store, tokenizers, archives, own_steps
+        self.has_changed, self._opened = False, self._stated()
         self.library = Library(store, embeddings, compared_with)
         self.compared_with = compared_with
         self.compared = compare(self.library.index) if compared_with else []
@@ -55,6 +59,17 @@ class Context:
         self._templates = templates
         self._children: list[Isolated[Any, Any]] = []
         self._lock = threading.Lock()
+
+    def look_again(self) -> None:
+        """See whether the dataset is still the one that was opened: builds go on, append, and remove."""
+        with suppress(OSError):
+            self.has_changed = self._stated() != self._opened
+
+    def _stated(self) -> bytes:
+        try:
+            return hashlib.sha256(self.store.read(DATASET)).digest()
+        except FileNotFoundError:
+            return b""
 
     def draw_review(self, size: int, kind: str = "", condition: str = "") -> None:
         """Draw samples to judge. Raises `QueryError`, and `NoSample` where there is nothing of the kind."""
@@ -125,6 +140,7 @@ class Context:
             kinds=self.library.kinds,
             path=request.path,
             finished=self.library.dataset is not None,
+            has_changed=self.has_changed,
             has_flags=len(self.flags) > 0,
             has_compared=bool(self.compared),
             has_review=self.review is not None,

@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -65,6 +66,25 @@ def test_every_page_answers_with_a_strict_policy(view: str, looked_at: Path) -> 
         assert headers["Referrer-Policy"] == "no-referrer"
         assert EVIL.encode() not in body, path
         assert b" style=" not in body, path  # the policy would not let it through
+
+
+def test_a_dataset_that_changes_is_told_on_the_next_pages(
+    looked_at: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jobs.view.app._LOOK_EVERY_S", 0.0)
+    shutil.copytree(looked_at, tmp_path / "out")
+    stated = tmp_path / "out/dataset.json"
+    with viewer(str(tmp_path / "out")) as address:
+
+        def is_told(within_s: float) -> bool:
+            end = time.monotonic() + within_s
+            while not (told := b"has been changed since" in ask(f"{address}/query")[2]) and time.monotonic() < end:
+                time.sleep(0.05)
+            return told
+
+        assert not is_told(0.5)
+        stated.write_bytes(stated.read_bytes() + b"\n")
+        assert is_told(20.0)
 
 
 def test_filters_narrow_a_kind_and_wrong_ones_say_so(view: str) -> None:
