@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -17,6 +16,7 @@ import pytest
 from jobs.build import build
 from tests.jobs.conftest import contents
 from tests.jobs.test_build import INLINE, SMALL
+from tests.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 RAY = str(Path(sys.executable).with_name("ray"))
@@ -25,12 +25,6 @@ ENVIRONMENT = {
     "RAY_AUTH_MODE": "disabled",
     "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",  # the job finds the python that has weft
 }
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def read(url: str) -> str:

@@ -1,6 +1,5 @@
 """Several processes, as `torchrun` starts them on one machine."""
 
-import socket
 from collections.abc import Callable
 from multiprocessing import forkserver
 from typing import Any
@@ -8,13 +7,9 @@ from typing import Any
 import torch
 import torch.multiprocessing as mp
 
+from tests.ports import free_port
+
 _IMPORTED = ("model.training.loop", "tests.model.training.makers", "transformers.models.llama.modeling_llama")
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 def in_processes(function: Callable[..., None], arguments: tuple[Any, ...], count: int) -> None:

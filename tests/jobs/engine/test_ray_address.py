@@ -13,6 +13,7 @@ from jobs.engine.engine import EngineSettings, open_engine
 from jobs.engine.on_ray import RayEngine
 from jobs.engine.ray_address import check_address
 from schemas.settings import SettingsError
+from tests.ports import free_port
 
 
 def answering(answer: bytes) -> Iterator[int]:
@@ -30,24 +31,18 @@ def answering(answer: bytes) -> Iterator[int]:
     thread.join(10)
 
 
-@pytest.fixture
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]
-
-
 @pytest.mark.parametrize("form", ["127.0.0.1:{}", "ray://127.0.0.1:{}"])
-def test_an_address_where_nobody_listens(free_port: int, form: str) -> None:
+def test_an_address_where_nobody_listens(form: str) -> None:
     with (
         pytest.raises(SettingsError, match=r"no Ray answers at .*Connection refused"),
-        open_engine(EngineSettings(address=form.format(free_port))),
+        open_engine(EngineSettings(address=form.format(free_port()))),
     ):
         pytest.fail("there is no such cluster")
 
 
-def test_the_note_of_a_cluster_that_is_gone(free_port: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_note_of_a_cluster_that_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "ray").mkdir()
-    (tmp_path / "ray/ray_current_cluster").write_text(f"127.0.0.1:{free_port}")
+    (tmp_path / "ray/ray_current_cluster").write_text(f"127.0.0.1:{free_port()}")
     monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
     with pytest.raises(SettingsError, match="no Ray answers"):
         check_address("auto")

@@ -1,6 +1,7 @@
 """Several processes, as `torchrun` starts them, give the answers of one."""
 
 import contextlib
+import io
 import json
 import os
 import sys
@@ -69,11 +70,18 @@ def ask(folder: Path, name: str, strategy: str = "replicas") -> None:
     """Scores, and what is said of pictures, in files of that name."""
     options = ["--fsdp"] if strategy == "fsdp" else []
     run, pictures = str(folder / "run"), [f"--image={folder}/{number}.jpg" for number in range(PICTURES)]
-    with (folder / f"{name}.txt").open("w") as said, contextlib.redirect_stdout(said):
-        assert main(["generate", run, *pictures, "--each", "--max-new-tokens", "4", "--device", "cpu", *options]) == 0
+    told = io.StringIO()
+    with (
+        (folder / f"{name}.txt").open("w") as said,
+        contextlib.redirect_stdout(said),
+        contextlib.redirect_stderr(told),
+    ):
+        asked = ["generate", run, *pictures, "--each", "--max-new-tokens", "4", "--device", "cpu", *options]
+        assert main(asked) == 0, told.getvalue()
         asked = ["evaluate", str(folder / "tasks.yaml"), run, "-o", str(folder / f"{name}.json")]
         examples = "random" if strategy == "fsdp" or name == "alone-random" else "rices"
-        assert main([*asked, "--set", f"strategy={strategy}", "--set", f"examples={examples}"]) == 0
+        asked += ["--set", f"strategy={strategy}", "--set", f"examples={examples}"]
+        assert main(asked) == 0, told.getvalue()
 
 
 def in_each(rank: int, port: int, folder: Path) -> None:

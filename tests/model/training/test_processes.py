@@ -20,8 +20,9 @@ from model.training.loop import train
 from model.training.parallel import join
 from model.training.records import read_metrics
 from schemas.settings import SettingsError
-from tests.model.several import free_port, in_processes
+from tests.model.several import in_processes
 from tests.model.training.makers import micro
+from tests.ports import free_port
 
 LAYOUTS = ("ddp", "fsdp")
 #: The same, with gradients summed in half precision.
