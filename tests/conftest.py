@@ -16,6 +16,9 @@ from hypothesis import settings
 settings.register_profile("weft", deadline=None)
 settings.load_profile("weft")
 
+# Ray's workers give way to all else (nice 15): beside two processes full of tests they had a thirtieth of a CPU.
+os.environ.setdefault("RAY_worker_niceness", "0")
+
 _STARTS_RAY = re.compile(r"(?<![a-z])(ray|cluster)(?![a-z])", re.IGNORECASE)
 _shared_ray = ExitStack()
 

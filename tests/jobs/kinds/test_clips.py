@@ -210,7 +210,7 @@ def test_pages_and_clips_in_one_build(tmp_path: Path) -> None:
 def test_a_crash_of_the_decoder_costs_one_video(
     archives: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("jobs.phases.recipe.cut_step", crash_on_webm)
+    monkeypatch.setattr("jobs.phases.cut_step.cut_step", crash_on_webm)
     totals = built(tmp_path / "out", archives)
     assert totals.drops["video"]["crashed"] == 1
     assert totals.kinds["clips"].samples == 3
