@@ -24,6 +24,8 @@ from multiprocessing.reduction import recv_handle, send_handle
 from typing import Any
 
 _OURS = ("schemas", "crawlers", "pipeline", "model", "jobs")
+#: What steps on pages load late, so that a process that runs none does without; here once for all children.
+_LOADED_LATE = {"pipeline.page.charset": "bs4.dammit"}
 _KEPT_BYTES = 32 << 20  # the largest threshold that glibc takes; elsewhere it says nothing
 _lock = threading.Lock()  # around each question and its answer, and around the choice of the server
 _server: "ForkServer | None" = None
@@ -175,6 +177,9 @@ def _import_ours(step: bytes) -> None:
         if isinstance(argument, str) and argument.partition(".")[0] in _OURS and argument.isascii():
             with contextlib.suppress(Exception):  # no module; or the child meets the same fault and tells the parent
                 importlib.import_module(argument)
+    for module, late in _LOADED_LATE.items():
+        if module in sys.modules:
+            importlib.import_module(late)
 
 
 def _die_with_parent() -> None:

@@ -73,7 +73,7 @@ def decode_html(html: bytes, header_charset: str = "") -> str:
 
 
 def _declared(html: bytes, header_charset: str) -> list[str]:
-    from bs4.dammit import EncodingDetector  # brings three parsers, and few pages come here
+    from bs4.dammit import EncodingDetector  # brings three parsers; see jobs/engine/fork_server.py
 
     in_markup = EncodingDetector.find_declared_encoding(html[:8192], is_html=True) or ""
     if in_markup.lower().startswith("utf-16"):  # markup that could be read at all is not UTF-16, whatever it says

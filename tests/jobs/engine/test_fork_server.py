@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,9 @@ import pytest
 from jobs.build import build
 from jobs.engine.fork_server import fork_server
 from jobs.engine.isolation import Isolated, IsolationSettings
+from pipeline.page.charset import utf8_html
 from schemas.drops import Drop
-from tests.jobs.steps import misbehave
+from tests.jobs.steps import has_loaded, misbehave
 from tests.jobs.test_build import INLINE, SMALL
 
 HANGS = """
@@ -53,6 +55,11 @@ def test_what_forks_has_no_threads_whatever_it_has_imported(tmp_path: Path, site
     """A lock that another thread holds at the moment of the fork would never be free in the child."""
     build(str(tmp_path), [str(path) for path in site], SMALL, INLINE)
     assert len(list(Path(f"/proc/{fork_server()._process.pid}/task").iterdir())) == 1
+
+
+def test_what_pages_need_late_is_there_before_a_child_is() -> None:
+    with Isolated(partial(has_loaded, utf8_html), IsolationSettings()) as step:
+        assert step("bs4.dammit")
 
 
 def test_threads_may_start_children_at_once() -> None:

@@ -1,7 +1,8 @@
+import fasttext
 import msgspec
 import pytest
 
-from pipeline.text.language import LanguageRules, identify, keep_language
+from pipeline.text.language import LanguageRules, _model, identify, keep_language
 from schemas.documents import TextBlock
 from schemas.drops import Drop
 from tests.pipeline.makers import draft, image_ref
@@ -76,3 +77,13 @@ def test_what_comes_after_2000_characters_does_not_count():
 
 def test_line_ends_do_not_change_the_answer():
     assert identify(TEXTS["en"].replace(" ", "\n")) == identify(TEXTS["en"])
+
+
+def test_another_package_in_the_place_of_the_one_that_reads_the_model_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fasttext, "train_supervised", None, raising=False)
+    with pytest.raises(RuntimeError, match="pip uninstall fasttext"):
+        _model.__wrapped__()
+
+
+def test_capitals_are_read_as_small_letters() -> None:
+    assert identify(TEXTS["en"].upper()) == identify(TEXTS["en"].lower())
