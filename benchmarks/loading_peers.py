@@ -108,6 +108,16 @@ def _decoded(tar: Path) -> int:
     return images
 
 
+def texts_of(folder: Path) -> list[str]:
+    """Every text of the shards."""
+    found: list[str] = []
+    for tar in sorted((folder / "shards").glob("*.tar")):
+        for sample in webdataset.WebDataset(str(tar), shardshuffle=False):
+            texts = [sample["txt"].decode()] if "txt" in sample else json.loads(sample["json"])["texts"]
+            found += [text for text in texts if text]
+    return found
+
+
 def by_peer(folder: Path, kind: str, name: str, python: str) -> float:
     """Images a CPU second of another loader over the same samples in its own environment: no text is tokenised."""
     script = Path(__file__).with_name(f"{name}_run.py")
