@@ -11,7 +11,7 @@ from aiohttp import web
 
 from jobs.view.context import CONTEXT, Context
 from jobs.view.filters import page_number
-from jobs.view.flags import BAD, DROPPED, GOOD, Flag
+from jobs.view.flags import BAD, DROPPED, GOOD, Flag, clean_tags
 
 _PAGE = 200
 _REVIEW = "review"
@@ -34,15 +34,31 @@ async def flag(request: web.Request) -> web.Response:
     else:
         await asyncio.to_thread(context.library.row, kind, key)  # no flags for what is not there
     said = context.flags.of(kind, key)
-    tags = tuple(form["tags"].split(",")) if "tags" in form else said.tags
+    tags, note = _changed(form, said)
     if verdict := form.get("verdict", ""):
         # Pressed again it is taken back, by what the page showed: another window may have said the same since.
         judged = form.get("judged", verdict if verdict in said.tags else "")
         others = tuple(tag for tag in tags if tag != verdict)
         tags = others if judged == verdict else (*others, verdict)
-    note = form.get("note", said.note)
     now = await asyncio.to_thread(context.flags.say, kind, key, tags, note)
     raise web.HTTPSeeOther(_onward(context, now, form.get("back", ""), bool(verdict)))
+
+
+def _changed(form: dict[str, str], said: Flag) -> tuple[tuple[str, ...], str]:
+    """Tags and note as the form changes those that its page showed: another window may have said more since."""
+    tags, note = said.tags, said.note
+    if "tags" in form:
+        shown = clean_tags(tuple(form.get("tags_shown", ",".join(said.tags)).split(",")))
+        wanted = clean_tags(tuple(form["tags"].split(",")))
+        gone = set(shown) - set(wanted)
+        tags = (*(tag for tag in said.tags if tag not in gone), *(tag for tag in wanted if tag not in shown))
+    if "note" in form:
+        shown_note, written = form.get("note_shown", said.note).strip(), form["note"].strip()
+        if said.note == shown_note:
+            note = written
+        elif written not in (shown_note, said.note):
+            note = " | ".join(filter(None, (said.note, written)))
+    return tags, note
 
 
 def _onward(context: Context, now: Flag, back: str, is_verdict: bool) -> str:

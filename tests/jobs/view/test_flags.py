@@ -157,6 +157,31 @@ def test_two_windows_that_judge_the_same_do_not_take_it_back(looked_at: Path, tm
         assert b'name="judged" value=""' in page
 
 
+def test_two_windows_that_write_tags_and_notes_lose_none(looked_at: Path, tmp_path: Path) -> None:
+    (key, *_) = keys(looked_at, "pairs")
+    old = {"kind": "pairs", "key": key, "tags_shown": "cat, blurred", "note_shown": "a cat"}
+    with viewer(str(looked_at), flags=str(tmp_path / "flags.jsonl")) as address:
+
+        def saved(**form: str) -> tuple[set[str], str]:
+            assert post(address, {"kind": "pairs", "key": key, **form})[0] == 303
+            now = Flags(tmp_path / "flags.jsonl").of("pairs", key)
+            return set(now.tags), now.note
+
+        assert saved(tags="cat, blurred", note="a cat") == ({"cat", "blurred"}, "a cat")
+        page = ask(f"{address}/sample/pairs/{key}")[2].decode()
+        assert 'name="tags_shown" value="cat, blurred"' in page
+        assert 'name="note_shown" value="a cat"' in page
+        assert saved(**old, tags="cat, blurred, night", note="a black cat") == (
+            {"cat", "blurred", "night"},
+            "a black cat",
+        )
+        # The other window still shows what was there before.
+        assert saved(**old, tags="Cat", note="a cat") == ({"cat", "night"}, "a black cat")
+        assert saved(**old, tags="cat, blurred", note="no dog") == ({"cat", "night"}, "a black cat | no dog")
+        assert saved(**old, tags="cat, blurred", note="") == ({"cat", "night"}, "a black cat | no dog")
+        assert saved(tags="", note="") == (set(), "")
+
+
 def test_a_file_in_place_of_a_note_is_refused(looked_at: Path, tmp_path: Path) -> None:
     with viewer(str(looked_at), flags=str(tmp_path / "flags.jsonl")) as address:
         fields = ['name="kind"\r\n\r\npairs', f'name="key"\r\n\r\n{keys(looked_at, "pairs")[0]}']
