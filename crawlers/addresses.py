@@ -10,6 +10,7 @@ from typing import Any
 
 from aiohttp.abc import AbstractResolver, ResolveResult
 
+from crawlers.fetch_settings import address_and_port
 from crawlers.names import Names
 from crawlers.special_addresses import is_public, literal_address
 
@@ -46,9 +47,9 @@ class GuardedResolver(AbstractResolver):
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
         if host in self._connect_to:
-            address, _, to_port = self._connect_to[host].rpartition(":")
-            self._vouched.add(address.strip("[]"))
-            return [_result(host, address.strip("[]"), int(to_port))]
+            address, to_port = address_and_port(self._connect_to[host])
+            self._vouched.add(address)
+            return [_result(host, address, to_port)]
         addresses = await self._names.addresses(host)
         if host in self._allowed:
             self._vouched.update(addresses)

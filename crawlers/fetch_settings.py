@@ -1,5 +1,7 @@
 """What bounds an exchange, and who we say that we are."""
 
+import ipaddress
+
 import msgspec
 
 from crawlers.proxy_settings import ProxySettings
@@ -44,3 +46,19 @@ class FetchSettings(Settings, frozen=True):
     """Bring back the cookies of a site that redirects a page to itself until they come; each visit forgets them."""
     certificates: str = ""
     """A PEM file of certificate authorities to trust beside the system's."""
+
+    def __post_init__(self) -> None:
+        for host, server in self.connect_to.items():
+            try:
+                address_and_port(server)
+            except ValueError:
+                problem = f"an IP address and a port are wanted, such as 127.0.0.1:8080, and no `{server}`"
+                raise ValueError(f"connect_to of {host}: {problem}") from None
+
+
+def address_and_port(server: str) -> tuple[str, int]:
+    """Those of `address:port` or `[address]:port`. Raises `ValueError`."""
+    address, _, port = server.rpartition(":")
+    if not (port.isascii() and port.isdecimal() and 0 < int(port[:6]) < 1 << 16):
+        raise ValueError(port)
+    return str(ipaddress.ip_address(address.removeprefix("[").removesuffix("]"))), int(port)

@@ -6,7 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crawlers.addresses import BlockedAddress, GuardedResolver
+from crawlers.crawl_config import CrawlConfig
 from crawlers.special_addresses import is_public, literal_address
+from schemas.settings import SettingsError, load_settings
 
 
 @given(st.ip_addresses(v=4))
@@ -47,3 +49,19 @@ def test_the_socket_itself_is_refused_where_an_address_was_never_judged() -> Non
     info = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("10.1.2.3", 80))
     with pytest.raises(BlockedAddress):
         GuardedResolver().make_socket(info)
+
+
+@pytest.mark.parametrize(
+    "server",
+    ["", "nonsense", "127.0.0.1", "127.0.0.1:", "127.0.0.1:0", "127.0.0.1:99999", "localhost:80", "127.1:80", "::1"],
+)
+def test_where_a_name_leads_is_an_address_with_a_port(server: str) -> None:
+    with pytest.raises(SettingsError, match=r"connect_to of a\.example: an IP address and a port are wanted") as caught:
+        load_settings(CrawlConfig, f'fetch: {{connect_to: {{a.example: "{server}"}}}}')
+    assert f"no `{server}`" in str(caught.value)
+
+
+@pytest.mark.parametrize(("server", "address"), [("127.0.0.1:8080", "127.0.0.1"), ("[::1]:8080", "::1")])
+def test_a_name_leads_where_it_is_told(server: str, address: str) -> None:
+    (found,) = asyncio.run(GuardedResolver(connect_to={"a.example": server}).resolve("a.example", 80))
+    assert (found["host"], found["port"]) == (address, 8080)

@@ -17,17 +17,16 @@ from crawlers.site_policy import SitePolicy
 from crawlers.spider import Spider
 from pipeline.page.links import find_links
 from tests.crawlers.crawling import FAST, config, crawl
-from tests.crawlers.servers import Reply, Request, WebServer, page
+from tests.crawlers.servers import Reply, Request, WebServer, least_gap_s, page
 
 
 def test_the_delay_between_requests_is_kept_policy_files_included(web: WebServer, tmp_path: Path) -> None:
     web.routes |= {"/": Reply(page("/1", "/2", images=("/i.png",))), "/1": Reply(page()), "/2": Reply(page())}
     crawl(tmp_path, config(web, PaceSettings(delay_s=0.2)), "http://a.example/", "http://b.example/")
     for host in ("a.example", "b.example"):
-        times = [line.time for line in web.log if line.host == host]
-        assert len(times) == 7
-        assert times[-1] - times[0] > 6 * 0.2 - 0.15  # a busy machine may log one late, and so the next gap short
-        assert sorted(later - earlier for earlier, later in itertools.pairwise(times))[3] > 0.18
+        asked = [line for line in web.log if line.host == host]
+        assert len(asked) == 7
+        assert least_gap_s(asked) >= 0.2
     assert max(line.at_once for line in web.log) == 1
 
 
@@ -72,10 +71,9 @@ def test_crawl_delay_asks_for_more_and_never_for_less(web: WebServer, tmp_path: 
     crawl(tmp_path, config(web, PaceSettings(delay_s=0.2)), "http://a.example/", "http://b.example/")
     gaps = {}
     for host in ("a.example", "b.example"):
-        times = [line.time for line in web.log if line.host == host]
-        gaps[host] = min(later - earlier for earlier, later in itertools.pairwise(times[3:]))
-    assert gaps["a.example"] > 0.3
-    assert gaps["b.example"] > 0.1
+        gaps[host] = least_gap_s([line for line in web.log if line.host == host][3:])
+    assert gaps["a.example"] >= 0.4
+    assert gaps["b.example"] >= 0.2
 
 
 def test_as_many_requests_at_once_as_allowed_and_no_more(web: WebServer, tmp_path: Path) -> None:
@@ -89,9 +87,9 @@ def test_the_rate_of_the_whole_crawl_is_kept_over_all_hosts(web: WebServer, tmp_
     web.routes["/"] = Reply(page())
     pace = PaceSettings(delay_s=0.0, max_requests_per_s=20.0)
     crawl(tmp_path, config(web, pace), *(f"http://{name}.example/" for name in "abcde"))
-    times = sorted(line.time for line in web.log)
-    assert len(times) == 20
-    assert times[-1] - times[0] > 0.8
+    asked = sorted(web.log, key=lambda line: line.time)
+    assert len(asked) == 20
+    assert asked[-1].time - asked[0].since >= 19 / 20
 
 
 def test_429_is_waited_out_as_long_as_retry_after_says(web: WebServer, tmp_path: Path) -> None:
@@ -113,10 +111,10 @@ def test_backing_off_doubles_until_the_host_is_given_up(web: WebServer, tmp_path
     web.routes |= {"/": Reply(page(*(f"/{n}" for n in range(30)))), **{f"/{n}": Reply(status=503) for n in range(30)}}
     pace = PaceSettings(delay_s=0.0, backoff_s=0.02, max_failures=5)
     done = crawl(tmp_path, config(web, pace), "http://a.example/")
-    times = [line.time for line in web.log if line.path not in ("/", "/ai.txt", "/.well-known/tdmrep.json")][1:]
-    gaps = [later - earlier for earlier, later in itertools.pairwise(times)]
-    assert len(times) == 5
-    assert all(gap > 0.019 * 2**number for number, gap in enumerate(gaps))
+    asked = [line for line in web.log if line.path not in ("/", "/ai.txt", "/.well-known/tdmrep.json")][1:]
+    assert len(asked) == 5
+    for number, (earlier, later) in enumerate(itertools.pairwise(asked)):
+        assert later.time - earlier.since >= 0.02 * 2**number
     assert Counter(done.reasons().values()) == {"http_status": 1, "host_down": 29}
 
 
