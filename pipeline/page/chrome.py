@@ -11,6 +11,7 @@ from pipeline.page.walk import Walk
 from pipeline.page.weights import Sums
 
 _LINKS_OF_DISHES = 0.3  # the share of a part named menu that stands in links, if it is no way through the site
+_POSTS = 0.7  # a larger share of the page is no signatures: they may be as long as what they stand below
 _ALL = 0.9  # a part with a larger share of the page is around its items, and none of them
 
 
@@ -60,7 +61,8 @@ def _says_nothing(names: Names, everywhere: Collection[str]) -> bool:
 def _names_of_most(walk: Walk, sums: Sums, most: float) -> set[str]:
     """The names whose parts together hold more than this share of the page: they tell nothing of its parts.
 
-    Site builders call all that they place a widget, restaurants what they serve a menu.
+    Site builders call all that they place a widget, restaurants what they serve a menu; Khoros' posts are called
+    `body-signature-highlight`.
     """
     shares: dict[str, float] = {}
     ends: dict[str, int] = {}
@@ -71,7 +73,7 @@ def _names_of_most(walk: Walk, sums: Sums, most: float) -> set[str]:
                 continue  # within another of the name, or around them all
             if word != "menu" or sums.linked(at) <= _LINKS_OF_DISHES:
                 shares[word], ends[word] = shares.get(word, 0.0) + share, container.end
-    return {word for word, share in shares.items() if share > most}
+    return {word for word, share in shares.items() if share > (_POSTS if word == "signature" else most)}
 
 
 def most_chrome(names: Names, settings: ContentSettings) -> tuple[float, str]:

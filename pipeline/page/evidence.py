@@ -5,14 +5,14 @@ what the rules say, and what the page says of itself are numbers beside one anot
 learnt from pages whose content is known (`benchmarks/content_model.py`).
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.page.elements import HEADINGS
 from pipeline.page.leaves import Text
 from pipeline.page.metadata import Metadata
+from pipeline.page.rows import Rows, rows_of, same_places
 from pipeline.page.trim import SENTENCE_ENDS, TITLE_SHARE, shared
 from pipeline.page.verdicts import Verdicts
 from pipeline.page.walk import Walk
@@ -30,22 +30,27 @@ _RULES = {"hidden": 1, "chrome": 2, "outside": 3, "links": 4}
 #: What pages say of themselves, in JSON-LD or microdata, and to Open Graph.
 _SIGNS = ("Product", "DiscussionForumPosting", "QAPage", "ItemList")
 _TYPES = ("article", "website", "product")
-_NEVER_ROWS = frozenset("p tr td th br dt dd tbody thead".split()) | HEADINGS
-_ROWS = 3  # so many siblings of one tag are rows
 _SAID_OF_ROWS = ("count", "prose of each", "share", "links", "texts of each", "linked headings of each")
 
 
-def evidence(
-    walk: Walk, texts: list[int], metadata: Metadata, verdicts: Verdicts, region: int
-) -> tuple[Floats, list[str]]:
-    """Rows for the leaves `texts` of a walk, and the names of the columns; `verdicts` and `region` are of the rules."""
+class Evidence(NamedTuple):
+    """A row for each text of a page, the names of the columns, and the texts that stand at one place of alike parts."""
+
+    rows: Floats
+    columns: list[str]
+    places: list[list[int]]  # see `same_places`
+
+
+def evidence(walk: Walk, texts: list[int], metadata: Metadata, verdicts: Verdicts, region: int) -> Evidence:
+    """That on the leaves `texts` of a walk; `verdicts` and `region` are of the rules."""
     sight = _Sight(walk, texts)
     columns = _own(sight) | _order(sight, metadata) | _windows(sight) | _parts(sight) | _named(sight) | _rows(sight)
     columns |= _ruled(sight, [verdicts[at] for at in texts], region) | _page(sight, metadata)
     filled = np.empty((len(columns), sight.count), np.float32)  # a column lies in one piece: scorers ask by column
     for at, column in enumerate(columns.values()):
         filled[at] = column
-    return filled.T, list(columns)
+    places = same_places(walk.containers, sight.read, sight.rows, sight.first.tolist(), sight.last.tolist())
+    return Evidence(filled.T, list(columns), places)
 
 
 class _Sight:
@@ -74,6 +79,7 @@ class _Sight:
         self.home = np.array([text.container for text in read], int)
         self.held = self.weight[self.last] - self.weight[self.first]
         self.held_share = self.held / self.total
+        self.rows = rows_of(walk.containers, self.first.tolist(), self.last.tolist())
 
     def links(self, first: Any, last: Any) -> Any:
         """The share of links in the characters of a run of texts."""
@@ -181,38 +187,25 @@ def _named(sight: _Sight) -> Columns:
 
 def _rows(sight: _Sight) -> Columns:
     """The outermost and innermost rows of siblings of one tag around it, and the largest of the page."""
-    kinds: dict[tuple[int, str], list[int]] = {}
-    first, last, held = sight.first.tolist(), sight.last.tolist(), sight.held.tolist()
-    for at, container in enumerate(sight.walk.containers):
-        if at and first[at] < last[at] and container.tag not in _NEVER_ROWS:
-            kinds.setdefault((container.parent, container.tag), []).append(at)
-    rows = []
-    for members in kinds.values():
-        if (count := len(members)) >= _ROWS:
-            start, stop = first[members[0]], last[members[-1]]
-            prose, headings = (
-                sum(held[at] for at in members),
-                sight.linked_headings[stop] - sight.linked_headings[start],
-            )
-            said = (
-                count,
-                prose / count,
-                prose / sight.total,
-                sight.links(start, stop),
-                (stop - start) / count,
-                headings / count,
-            )
-            rows.append((stop - start, start, stop, said))
-    rows.sort()
+    held = sight.held.tolist()
+    rows = [some for some in sight.rows if some.tag != "tr"]
+    said = [_said_of(sight, some, held) for some in rows]
     columns: Columns = {}
-    for which, ordered in (("outer", rows), ("inner", reversed(rows))):
+    for which, order in (("outer", 1), ("inner", -1)):
         table = np.full((sight.count, len(_SAID_OF_ROWS)), -1.0)
-        for _, start, stop, said in ordered:
-            table[start:stop] = said
+        for some, values in list(zip(rows, said, strict=True))[::order]:
+            table[some.start : some.stop] = values
         columns |= {f"{which} rows: {name}": table[:, at] for at, name in enumerate(_SAID_OF_ROWS)}
-    columns["page: share of its largest rows"] = max((said[2] for *_, said in rows), default=0.0)
-    columns["page: count of its largest rows"] = max((said[0] for *_, said in rows if said[2] > 0.2), default=0)
+    columns["page: share of its largest rows"] = max((values[2] for values in said), default=0.0)
+    columns["page: count of its largest rows"] = max((values[0] for values in said if values[2] > 0.2), default=0)
     return columns
+
+
+def _said_of(sight: _Sight, rows: Rows, held: list[float]) -> tuple[float, ...]:
+    count, start, stop = len(rows.members), rows.start, rows.stop
+    prose, headings = sum(held[at] for at in rows.members), sight.linked_headings[stop] - sight.linked_headings[start]
+    links = sight.links(start, stop)
+    return count, prose / count, prose / sight.total, links, (stop - start) / count, headings / count
 
 
 def _ruled(sight: _Sight, verdicts: Verdicts, region: int) -> Columns:

@@ -15,11 +15,11 @@ import numpy as np
 from pipeline.page.cards import leave_out_rests
 from pipeline.page.content import CARD, by_rules, upward
 from pipeline.page.content_settings import ContentSettings
-from pipeline.page.evidence import Floats, evidence
-from pipeline.page.leaves import Container, Text
+from pipeline.page.evidence import Evidence, Floats, evidence
+from pipeline.page.leaves import Container, Leaf, Text
 from pipeline.page.metadata import Metadata
-from pipeline.page.scorer import chances, choose, expected_f1
-from pipeline.page.trim import trim
+from pipeline.page.scorer import alike, chances, choose, expected_f1
+from pipeline.page.trim import is_label, trim
 from pipeline.page.verdicts import Verdict, Verdicts
 from pipeline.page.walk import Walk
 
@@ -42,11 +42,11 @@ def weigh(walk: Walk, settings: ContentSettings, metadata: Metadata) -> Judgemen
     texts = [index for index, leaf in enumerate(walk.leaves) if isinstance(leaf, Text)]
     confidence, rows, is_weighed = 0.0, dict[int, Floats](), False
     if texts:
-        evident, _ = evidence(walk, texts, metadata, verdicts, region)
+        evident = evidence(walk, texts, metadata, verdicts, region)
         ruled = verdicts.copy()
         confidence = _weigh_evidence(walk, texts, evident, settings, metadata, verdicts)
         is_weighed = verdicts != ruled
-        rows = dict(zip(texts, evident, strict=True))
+        rows = dict(zip(texts, evident.rows, strict=True))
     if len(texts) >= settings.min_texts:
         _leave_out_repetitions(walk, verdicts)
     leave_out_rests(walk, verdicts)
@@ -60,15 +60,15 @@ def rules_for(metadata: Metadata, settings: ContentSettings) -> ContentSettings:
 
 
 def _weigh_evidence(
-    walk: Walk, texts: list[int], rows: Floats, settings: ContentSettings, metadata: Metadata, verdicts: Verdicts
+    walk: Walk, texts: list[int], evident: Evidence, settings: ContentSettings, metadata: Metadata, verdicts: Verdicts
 ) -> float:
     """Keeps the texts that make the best page by the evidence, and what stands with them. Gives the F1 to be expected.
 
     What the rules keep stays where that is as good, and on pages too small to tell.
     """
-    chance, is_article = chances(rows), _is_article(walk, metadata)
-    chance[[_is_settled(verdicts[index], is_article) for index in texts]] = 0.0
     sizes = np.array([len(walk.leaves[index].text) for index in texts], float)
+    chance, is_article = alike(chances(evident.rows), sizes, evident.places), _is_article(walk, metadata)
+    chance[[_is_settled(walk.leaves[index], verdicts[index], is_article) for index in texts]] = 0.0
     ruled = np.array([verdicts[index] is None for index in texts])
     kept, best = choose(chance, sizes)
     as_ruled = expected_f1(ruled, chance, sizes)
@@ -98,9 +98,12 @@ def _unlinked(walk: Walk, container: Container) -> int:
     return sum(len(leaf.text) - leaf.link_chars for leaf in leaves if isinstance(leaf, Text))
 
 
-def _is_settled(verdict: Verdict | None, is_article: bool) -> bool:
+def _is_settled(leaf: Leaf, verdict: Verdict | None, is_article: bool) -> bool:
     """Labels are what the list says; of an article neither comments nor what is named as chrome is a part."""
-    return verdict is not None and (verdict.rule == "label" or (is_article and verdict.rule == "chrome"))
+    if verdict is None:
+        return False
+    is_named = verdict.rule == "label" or (isinstance(leaf, Text) and is_label(leaf.text))
+    return is_named or (is_article and verdict.rule == "chrome")
 
 
 def _let_images_follow(walk: Walk, verdicts: Verdicts, changed: Collection[int]) -> None:

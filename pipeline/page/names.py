@@ -22,12 +22,12 @@ COMMENT_NAMES = frozenset("comment comments discussion disqus replies respond".s
 #: Names that parts of the content bear too: such a part is chrome only while it holds little prose.
 WEAK_NAMES = frozenset(
     "ad ads adsbygoogle adsense advert advertisement author avatar banner bio byline dateline hatnote infolinks "
-    "metadata pager pagination popular posted postmeta postprofile profile pubdate published rss search share "
-    "sharedaddy sharing skip social submeta tag tags teaser timestamp toc toolbar tools topbar widget "
-    "widgets".split()
+    "metadata pager pagination popular posted poster postmeta postprofile profile pubdate published rss search share "
+    "sharedaddy sharing skip social submeta tag tags teaser timestamp toc toolbar tools topbar userinfo usertitle "
+    "widget widgets".split()
 )
 #: Those, and names of chrome, that a page gives to all of its own items: a page may consist of widgets or promos.
-NAMES_OF_ITEMS = WEAK_NAMES | frozenset(("menu", "newsletter", "promo", "promos", "sponsor"))
+NAMES_OF_ITEMS = WEAK_NAMES | frozenset(("menu", "newsletter", "promo", "promos", "signature", "sponsor"))
 #: What the box about who wrote a page is called: one of the first beside one of the second, or of the third alone.
 _WRITERS = frozenset("author authors contributor contributors writer writers".split())
 _BOXES_OF_WRITERS = frozenset("about block box card description details info profile section".split())

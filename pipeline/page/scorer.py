@@ -6,12 +6,15 @@ the number that it adds to the text's score.
 """
 
 import functools
+from collections.abc import Iterable
 from importlib.resources import files
 
 import msgspec
 import numpy as np
 
 from pipeline.page.evidence import Floats
+
+_LEAST = 1e-9
 
 
 class Scorer(msgspec.Struct, frozen=True):
@@ -59,6 +62,17 @@ def chances(rows: Floats) -> Floats:
         at = 2 * at + further
     scores = trees.base + trees.answers[at + trees.first].sum(0)
     return np.asarray(1 / (1 + np.exp(-scores)))
+
+
+def alike(chance: Floats, sizes: Floats, places: Iterable[list[int]]) -> Floats:
+    """The chances, one for all texts of a place: the mean of the logarithms of their odds, long texts weighing more.
+
+    What stands at one place of a thread's posts is content in all of them or in none, wherever on the page they are.
+    """
+    odds = np.log(chance + _LEAST) - np.log(1 - chance + _LEAST)
+    for texts in places:
+        odds[texts] = np.average(odds[texts], weights=np.sqrt(sizes[texts]))
+    return np.asarray(1 / (1 + np.exp(-odds)))
 
 
 def choose(chance: Floats, sizes: Floats) -> tuple[Floats, float]:

@@ -76,7 +76,7 @@ def order(folder: Path, ranking: Ranking, items: Sequence[Item] = (), takes: int
     """Addresses as a spider with this ranking takes them."""
 
     async def run() -> list[str]:
-        async with Spider(folder, 0, config(WebServer()), find_links, ranking=ranking) as spider:
+        async with Spider(folder, 0, config(WebServer(port=80)), find_links, ranking=ranking) as spider:
             spider.offer(await spider.ranked(items))
             frontier, taken = spider.frontier, list[str]()
             with frontier.transaction():

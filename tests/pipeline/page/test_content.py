@@ -53,6 +53,19 @@ def test_what_posts_are_signed_with_is_left_out_however_long_it_is():
     assert content("".join(f"<div><div>{paragraphs(1, at)}</div>{signed}</div>" for at in range(6))) == BODY
 
 
+def test_a_name_that_all_posts_bear_makes_no_signatures_of_them():
+    posts = "".join(
+        f"<div><b>Name{at}</b><div class=body-signature-highlight>{paragraphs(1, at)}</div></div>" for at in range(6)
+    )
+    assert [text for text in content(posts) if text in BODY] == BODY
+
+
+@pytest.mark.parametrize("named", ["userinfo", "poster", "usertitle"])
+def test_what_a_forum_says_of_who_wrote_a_post_is_left_out(named):
+    said = f"<div class={named}><img src=/a.gif><dl><dt>Joined</dt><dd>Mar 2009</dd><dt>Posts</dt><dd>8</dd></dl></div>"
+    assert content("".join(f"<div>{said}{paragraphs(1, at)}</div>" for at in range(6))) == BODY
+
+
 @pytest.mark.parametrize(("stated", "count"), [("itemprop=mainEntity", 9), ("itemprop=mainContentOfPage", 8)])
 def test_the_question_stays_beside_one_long_answer(stated, count):
     question = f"<div class=x1><div>{paragraphs(1, 90, 1)}</div></div>"

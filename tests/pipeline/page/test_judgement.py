@@ -54,6 +54,26 @@ def test_evidence_adds_no_furniture_to_a_page_of_one_article(
     assert (prose(2) in texts(body)) == are_kept
 
 
+def test_what_stands_at_one_place_of_all_posts_is_kept_in_all_or_in_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A model says less and less for them towards the end of the page."""
+    monkeypatch.setattr(judgement, "chances", lambda rows: np.linspace(0.8, 0.2, len(rows)))
+    posts = "".join(
+        f"<section><div class=who>Name{n}</div><div class=body>{prose(n)}</div></section>" for n in range(8)
+    )
+    found = texts(posts)
+    assert [text for text in found if text.startswith("Name")] in ([], [f"Name{n}" for n in range(8)])
+    assert [prose(n) in found for n in range(8)] == [True] * 8
+
+
+def test_the_evidence_gives_no_label_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(judgement, "chances", lambda rows: np.full(len(rows), 0.99))
+    buttons = "<div class=toolbar><p>Reply With Quote&nbsp;</p><p>Nach oben</p><p>So say we all here</p></div>"
+    posts = "".join(f"<div><div>{prose(n)}</div>{buttons}</div>" for n in range(6))
+    found = texts(posts)
+    assert "So say we all here" in found
+    assert not {"Reply With Quote", "Nach oben"} & {text.strip() for text in found}
+
+
 def test_what_the_evidence_keeps_behind_the_last_sentence_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     items = "".join(f"<div><p><a href=/{n}>Recipe number {n}</a></p></div>" for n in range(14))
     monkeypatch.setattr(judgement, "chances", lambda rows: np.full(len(rows), 0.99))

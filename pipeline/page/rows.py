@@ -1,0 +1,77 @@
+"""Rows of a page: siblings of one tag, such as the posts of a thread or the cards of a shop, and the texts that stand
+at the same place in each of them."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from pipeline.page.elements import HEADINGS
+from pipeline.page.leaves import Container, Text
+
+_NEVER_ROWS = frozenset("p td th br dt dd tbody thead".split()) | HEADINGS
+_ROWS = 3  # so many siblings of one tag are rows
+_MOST = 0.4  # of the rows have a text at a place that is one: they may be of two kinds in turn
+
+
+class Rows(msgspec.Struct, gc=False):
+    """Some of them: the containers, and the texts from `start` up to `stop`, that excluded."""
+
+    tag: str
+    members: list[int]
+    start: int
+    stop: int
+
+
+def rows_of(containers: Sequence[Container], first: Sequence[int], last: Sequence[int]) -> list[Rows]:
+    """All rows of a page, those that span the fewest texts first; the texts of a container are those from `first` up to
+    `last`."""
+    kinds: dict[tuple[int, str], list[int]] = {}
+    for at, container in enumerate(containers):
+        if at and first[at] < last[at] and container.tag not in _NEVER_ROWS:
+            kinds.setdefault((container.parent, container.tag), []).append(at)
+    found = [Rows(tag, some, first[some[0]], last[some[-1]]) for (_, tag), some in kinds.items() if len(some) >= _ROWS]
+    found.sort(key=lambda rows: (rows.stop - rows.start, rows.start))
+    return found
+
+
+def same_places(
+    containers: Sequence[Container],
+    texts: Sequence[Text],
+    rows: Sequence[Rows],
+    first: Sequence[int],
+    last: Sequence[int],
+) -> list[list[int]]:
+    """Groups of texts, by their numbers, that stand at one place in most rows: of those that hold a text the most
+    numerous, and of these the outermost.
+
+    A place is the way to it from the row on: the tags of the parts on it and the words of their names.
+    """
+    rows = sorted(rows, key=lambda some: len(some.members))
+    held_by = [-1] * len(texts)
+    for number, some in enumerate(rows):
+        for at in some.members:
+            held_by[first[at] : last[at]] = [number] * (last[at] - first[at])
+    ways = [{at: hash(_named(containers[at])) for at in some.members} for some in rows]  # by container, as a number
+    groups: dict[tuple[int, int, str], list[int]] = {}
+    for text, number in enumerate(held_by):
+        if number >= 0:
+            way = _way(containers, texts[text].container, ways[number])
+            groups.setdefault((number, way, texts[text].role), []).append(text)
+    return [some for (number, *_), some in groups.items() if len(some) >= max(_ROWS, _MOST * len(rows[number].members))]
+
+
+def _way(containers: Sequence[Container], at: int, known: dict[int, int]) -> int:
+    """The number of the way from a row to a container, noted for all on it."""
+    passed = []
+    while at > 0 and at not in known:
+        passed.append(at)
+        at = containers[at].parent
+    way = known.get(at, -1)
+    for at in reversed(passed):
+        way = known[at] = hash((way, containers[at].tag, _named(containers[at])))
+    return way
+
+
+def _named(container: Container) -> frozenset[str]:
+    """The words of its names, without the numbers that tell it from others."""
+    return frozenset(filter(str.isalpha, container.names.words))
