@@ -7,6 +7,7 @@ import io
 import logging
 import math
 import os
+import signal
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -92,9 +93,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _print_no_more()
         return 0
     except KeyboardInterrupt:
-        stays = "" if command in _READING else "; what is committed stays, the same command goes on"
-        print(f"interrupted{stays}", file=sys.stderr)
-        return 130
+        return _stopped("interrupted", command, signal.SIGINT)
+    except SystemExit as end:
+        if end.code != signal.SIGTERM:  # which Ray takes for itself, and ends with its number
+            raise
+        return _stopped("terminated", command, signal.SIGTERM)
     except Exception as error:
         if said := told(error, command):
             if isinstance(error, OSError):  # perhaps of what is printed: it would be tried again at the end
@@ -118,6 +121,12 @@ def _call(command: str, arguments: list[str]) -> int:
         return 2
     logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING, handlers=[_StandardError()])
     return int(importlib.import_module(COMMANDS[parsed.command][0]).run(parsed))
+
+
+def _stopped(how: str, command: str, by: signal.Signals) -> int:
+    stays = "" if command in _READING else "; what is committed stays, the same command goes on"
+    print(f"{how}{stays}", file=sys.stderr)
+    return 128 + by
 
 
 def _print_no_more() -> None:

@@ -3,6 +3,7 @@ import importlib
 import json
 import os
 import shlex
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -292,6 +293,14 @@ def test_interrupted_while_libraries_load_it_ends_in_one_line(
     error = capsys.readouterr().err
     assert error.startswith(said)
     assert error.count("\n") == 1
+
+
+def test_terminated_on_ray_it_ends_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(importlib, "import_module", lambda name: sys.exit(signal.SIGTERM))  # as Ray's handler does
+    assert main(["build", "--input", "x", "-o", "y"]) == 143
+    assert capsys.readouterr().err == "terminated; what is committed stays, the same command goes on\n"
 
 
 def test_work_goes_on_where_nobody_reads_of_its_progress(looked_at: Path, tmp_path: Path) -> None:
