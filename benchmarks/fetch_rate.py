@@ -2,7 +2,7 @@
 server saw.
 
     python -m benchmarks.fetch_rate --hosts 1000 --delay-s 1 --seconds 60     # of 1,000 a second that are ideal
-    python -m benchmarks.fetch_rate --hosts 50 --images 20000 --delay-s 0     # 10^6 addresses: memory, to their end
+    python -m benchmarks.fetch_rate --hosts 50 --images 20000 --delay-s 0 --seconds 3000  # 10^6 addresses: memory
 
 The workers of a build, each a process with its own hosts, beside a server on this machine that keeps a log. Prints a
 line a tenth of the way, then requests and images a second, CPU seconds of workers and of the server, memory, how often

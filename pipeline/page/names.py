@@ -22,7 +22,7 @@ COMMENT_NAMES = frozenset("comment comments discussion disqus replies respond".s
 #: Names that parts of the content bear too: such a part is chrome only while it holds little prose.
 WEAK_NAMES = frozenset(
     "ad ads adsbygoogle adsense advert advertisement author avatar banner bio byline dateline hatnote infolinks "
-    "metadata pager pagination popular posted poster postmeta postprofile profile pubdate published rss search share "
+    "metadata pager pagination popular posted postmeta postprofile profile pubdate published rss search share "
     "sharedaddy sharing skip social submeta tag tags teaser timestamp toc toolbar tools topbar userinfo usertitle "
     "widget widgets".split()
 )

@@ -60,7 +60,7 @@ def test_a_name_that_all_posts_bear_makes_no_signatures_of_them():
     assert [text for text in content(posts) if text in BODY] == BODY
 
 
-@pytest.mark.parametrize("named", ["userinfo", "poster", "usertitle"])
+@pytest.mark.parametrize("named", ["userinfo", "usertitle"])
 def test_what_a_forum_says_of_who_wrote_a_post_is_left_out(named):
     said = f"<div class={named}><img src=/a.gif><dl><dt>Joined</dt><dd>Mar 2009</dd><dt>Posts</dt><dd>8</dd></dl></div>"
     assert content("".join(f"<div>{said}{paragraphs(1, at)}</div>" for at in range(6))) == BODY
