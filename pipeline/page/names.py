@@ -12,7 +12,7 @@ from pipeline.text.tokens import names_of
 #: Names of parts that are never content, however much text they hold (short of most of the page).
 CHROME_NAMES = frozenset(
     "breadcrumb breadcrumbs consent cookie cookies copyright disclaimer footer gdpr login masthead menu mobilenav "
-    "modal nav navbar navbox navigation newsletter noprint outbrain paywall popup printfooter promo promos "
+    "modal nav navbar navbox navigation newsletter noprint outbrain popup printfooter promo promos "
     "recirculation recommend recommendations recommended related relatedarticles relatedcontent relatedlinks "
     "relatedposts relatedstories sidebar signature signup sponsor sponsored subscribe subscription tablist taboola "
     "trending".split()
@@ -22,7 +22,7 @@ COMMENT_NAMES = frozenset("comment comments discussion disqus replies respond".s
 #: Names that parts of the content bear too: such a part is chrome only while it holds little prose.
 WEAK_NAMES = frozenset(
     "ad ads adsbygoogle adsense advert advertisement author avatar banner bio byline dateline hatnote infolinks "
-    "metadata pager pagination popular posted postmeta postprofile profile pubdate published rss search share "
+    "metadata pager pagination paywall popular posted postmeta postprofile profile pubdate published rss search share "
     "sharedaddy sharing skip social submeta tag tags teaser timestamp toc toolbar tools topbar userinfo usertitle "
     "widget widgets".split()
 )

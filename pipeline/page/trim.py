@@ -13,10 +13,19 @@ from pipeline.text.words import phrase_list
 #: The share of a heading's letters in words of the page's title that make it the title.
 TITLE_SHARE = 0.75
 _BYLINE, _LABEL, _FACE = 100, 40, 600  # characters
+_BESIDE_DAY, _BESIDE_YEAR = 60, 20  # letters of a byline: names and a word or two
+_DENSE = "\u2e80"  # from here on a letter says what three say elsewhere
 _TAIL = 0.2  # of the characters kept: more are no scraps but items, of a list or a row of figures
 _LABELS = 60  # texts and media of a chart
-DATE = re.compile(r"(?<!\d)(?:19|20)\d\d(?!\d)")
+_YEAR = re.compile(r"(?<!\d)(?:19|20)\d\d(?!\d)")
+#: A day and a year: 18.07.2024, Jul 18, 2024, 3 de octubre de 2014; or a year and a month: 2019-09-26, 2018年12月.
+_DAY = re.compile(
+    r"(?<!\d)\d\d?\W{0,2}(?:\w{1,3}\W{1,2})?(?:[^\W\d]{3,12}\W{1,2})?(?:\w{1,3}\W)?(?:19|20)\d\d(?!\d)"
+    r"|(?<!\d)(?:19|20)\d\d(?:[-/.년年] ?|\. )\d"
+)
 _NUMBER = re.compile(r"\d+")
+#: A sentence that has come to its end, not at an abbreviation such as `p.m.`.
+_SENTENCE = re.compile(r"(?:\w{5}[.!?…]|[。！？।])[\"”’»)]?$")
 _WORD = re.compile(r"\w+")
 SENTENCE_ENDS = (".", "!", "?", "。", "！", "？", "।", "؟", "…", ":", "”", '"')
 
@@ -67,10 +76,18 @@ def _of_head(leaf: Leaf, is_inside: bool, title: str, author: str) -> Verdict | 
 
 
 def _byline(leaf: Text, author: str) -> Verdict | None:
-    if len(leaf.text) > _BYLINE or leaf.role not in ("paragraph", "list"):
+    if len(leaf.text) > _BYLINE or leaf.role not in ("paragraph", "list") or _SENTENCE.search(leaf.text):
         return None
-    dated = DATE.search(leaf.text) is not None and len(_NUMBER.findall(leaf.text)) > 1
-    return Verdict("byline", len(leaf.text)) if dated or (author and author in leaf.text) else None
+    is_byline = _is_dated(leaf.text) or (author and author in leaf.text)
+    return Verdict("byline", len(leaf.text)) if is_byline else None
+
+
+def _is_dated(text: str) -> bool:
+    """Whether a line says when, and little else."""
+    letters = sum(3 if letter >= _DENSE else 1 for letter in text if letter.isalpha())
+    if _DAY.search(text):
+        return letters <= _BESIDE_DAY
+    return letters <= _BESIDE_YEAR and _YEAR.search(text) is not None and len(_NUMBER.findall(text)) > 1
 
 
 def shared(heading: str, title: str) -> float:

@@ -16,6 +16,9 @@ _HASH = re.compile(r"\d+(?!x\d)[A-Za-z]|[A-Za-z]++\d+(?!x\d)[A-Za-z]")
 _HASHING = frozenset(("css", "sc", "jsx", "jss", "emotion"))
 #: `meta` names the line of date and author in these, and in itself; `recipe-meta` and `product-meta` are content.
 _ARTICLES = frozenset("article blog content crawler entry item meta news page post single story".split())
+#: What WordPress says of each post, and what it is filed under: `product_cat-cookies` and `tag-ads` name the shelf.
+_POST = re.compile(r"(?:^|\s)(?:hentry|status-publish|type-(?:post|page|product))(?:\s|$)")
+_FILED = re.compile(r"(?:\w+_)?(?:cat|category|tag)-")
 
 
 @functools.lru_cache(maxsize=65536)
@@ -26,7 +29,10 @@ def tokens(text: str) -> frozenset[str]:
 
 def names_of(classes: str) -> frozenset[str]:
     """The tokens of a class attribute, each class only as far as it says what its element is."""
-    return frozenset[str]().union(*map(_of_class, classes.split()))
+    named = classes.split()
+    if _POST.search(classes):
+        named = [name for name in named if not _FILED.match(name)]
+    return frozenset[str]().union(*map(_of_class, named))
 
 
 @functools.lru_cache(maxsize=65536)
