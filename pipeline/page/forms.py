@@ -8,14 +8,17 @@ from pipeline.page.markup import Markup
 
 _NEAR = 12  # tags behind the form of a whole page that tell what it is
 _TYPE = re.compile(r' type="([^"]*)"')
+_DESCRIPTION = ' itemprop="description"'
 _NO_FIELDS = frozenset(("hidden", "submit", "button", "image", "reset"))
 
 
 class Forms:
     """Tells the forms of a page that are to be filled in from others.
 
-    Others are the form around a whole page of ASP.NET, and one that holds paragraphs and no field: forums write each
-    post into one, or all of a thread, which sends what moderators choose; shops a row of goods, which compares them.
+    Others are the form around a whole page of ASP.NET, one that holds paragraphs and no field: forums write each
+    post into one, or all of a thread, which sends what moderators choose; shops a row of goods, which compares them;
+    and one around what the page is about: Magento 1, Zen Cart and osCommerce put all of a product into what adds it
+    to the cart.
     """
 
     def __init__(self, markup: Markup) -> None:
@@ -27,6 +30,8 @@ class Forms:
         if any("aspnetForm" in said or "__VIEWSTATE" in said for said in near):
             return False
         end = self._markup.end_of(at)
+        if _is_between(self._subjects, at, end):
+            return False
         return _is_between(self._fields, at, end) or not _is_between(self._paragraphs, at, end)
 
     @cached_property
@@ -34,6 +39,12 @@ class Forms:
         written = self._markup.attributes
         inputs = [at for at in self._markup.places("input") if _is_field(written[at])]
         return sorted([*inputs, *self._markup.places("textarea"), *self._markup.places("select")])
+
+    @cached_property
+    def _subjects(self) -> list[int]:
+        """Where the page says what it is about: its title, or the description of a thing in microdata."""
+        described = (at for at, said in enumerate(self._markup.attributes) if said and _DESCRIPTION in said)
+        return sorted([*self._markup.places("h1"), *described])
 
     @cached_property
     def _paragraphs(self) -> list[int]:

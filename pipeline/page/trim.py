@@ -14,7 +14,6 @@ from pipeline.text.words import phrase_list
 TITLE_SHARE = 0.75
 _BYLINE, _LABEL, _FACE = 100, 40, 600  # characters
 _BESIDE_DAY, _BESIDE_YEAR = 60, 20  # letters of a byline: names and a word or two
-_DENSE = "\u2e80"  # from here on a letter says what three say elsewhere
 _TAIL = 0.2  # of the characters kept: more are no scraps but items, of a list or a row of figures
 _LABELS = 60  # texts and media of a chart
 _YEAR = re.compile(r"(?<!\d)(?:19|20)\d\d(?!\d)")
@@ -76,18 +75,18 @@ def _of_head(leaf: Leaf, is_inside: bool, title: str, author: str) -> Verdict | 
 
 
 def _byline(leaf: Text, author: str) -> Verdict | None:
-    if len(leaf.text) > _BYLINE or leaf.role not in ("paragraph", "list") or _SENTENCE.search(leaf.text):
+    if leaf.said > _BYLINE or leaf.role not in ("paragraph", "list") or _SENTENCE.search(leaf.text):
         return None
-    is_byline = _is_dated(leaf.text) or (author and author in leaf.text)
+    is_byline = _is_dated(leaf) or (author and author in leaf.text)
     return Verdict("byline", len(leaf.text)) if is_byline else None
 
 
-def _is_dated(text: str) -> bool:
+def _is_dated(leaf: Text) -> bool:
     """Whether a line says when, and little else."""
-    letters = sum(3 if letter >= _DENSE else 1 for letter in text if letter.isalpha())
-    if _DAY.search(text):
+    letters = sum(map(str.isalpha, leaf.text)) * leaf.said / len(leaf.text)
+    if _DAY.search(leaf.text):
         return letters <= _BESIDE_DAY
-    return letters <= _BESIDE_YEAR and _YEAR.search(text) is not None and len(_NUMBER.findall(text)) > 1
+    return letters <= _BESIDE_YEAR and _YEAR.search(leaf.text) is not None and len(_NUMBER.findall(leaf.text)) > 1
 
 
 def shared(heading: str, title: str) -> float:
@@ -140,7 +139,7 @@ def _of_tail(leaf: Leaf, is_inside: bool) -> Verdict | None:
     if isinstance(leaf, Media):
         is_left_out = leaf.kind == "image" and (leads_away(leaf) or not (is_inside or leaf.figure >= 0))
         return Verdict("tail") if is_left_out else None
-    is_scrap = len(leaf.text) < 80 and not leaf.text.endswith(SENTENCE_ENDS)
+    is_scrap = leaf.said < 80 and not leaf.text.endswith(SENTENCE_ENDS)
     return Verdict("tail") if is_scrap and not is_inside and leaf.role in ("heading", "paragraph") else None
 
 
@@ -152,13 +151,18 @@ def _leave_out_headings_of_nothing(walk: Walk, verdicts: Verdicts) -> None:
         leaf = walk.leaves[index]
         if verdicts[index] is not None:
             continue
-        is_heading = isinstance(leaf, Text) and leaf.role == "heading"
+        is_heading = isinstance(leaf, Text) and leaf.role == "heading" and not _is_sentence(leaf)
         level = leaf.mark.count("#") if isinstance(leaf, Text) and is_heading else 0
         ends_section = at_end or 0 < level_behind <= level
         if is_heading and ends_section and (at_end or index_behind > index + 1):
             verdicts[index] = Verdict("empty_section")
             continue
         level_behind, index_behind, at_end = level, index, False
+
+
+def _is_sentence(leaf: Text) -> bool:
+    """Whether a heading is prose: designers set what comes first, or stands alone, as one."""
+    return leaf.said - leaf.link_chars >= 80 and leaf.text.endswith(SENTENCE_ENDS)
 
 
 def leave_out_labels(walk: Walk, verdicts: Verdicts) -> None:
@@ -201,7 +205,7 @@ def _second_labels(walk: Walk, container: Container) -> list[int]:
 
 
 def is_label(text: str) -> bool:
-    return len(text) <= _LABEL and text.strip(" .:…!»›→*").lower() in phrase_list("labels")
+    return len(text) <= _LABEL and text.strip(" .:：…!»›→*").lower() in phrase_list("labels")
 
 
 def leads_away(leaf: Media) -> bool:
@@ -211,4 +215,4 @@ def leads_away(leaf: Media) -> bool:
 
 def is_prose(leaf: Leaf) -> bool:
     """Whether a leaf is a paragraph or the like of some length outside links."""
-    return isinstance(leaf, Text) and leaf.role != "heading" and len(leaf.text) - 2 * leaf.link_chars >= 80
+    return isinstance(leaf, Text) and leaf.role != "heading" and leaf.said - 2 * leaf.link_chars >= 80
