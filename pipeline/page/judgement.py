@@ -38,7 +38,8 @@ class Judgement(msgspec.Struct):
 
 def weigh(walk: Walk, settings: ContentSettings, metadata: Metadata) -> Judgement:
     """What of a page is its main content, and how clear that is."""
-    verdicts, region = by_rules(walk, rules_for(metadata, settings))
+    rules = rules_for(metadata, settings)
+    verdicts, region = by_rules(walk, rules)
     texts = [index for index, leaf in enumerate(walk.leaves) if isinstance(leaf, Text)]
     confidence, rows, is_weighed = 0.0, dict[int, Floats](), False
     if texts:
@@ -47,6 +48,8 @@ def weigh(walk: Walk, settings: ContentSettings, metadata: Metadata) -> Judgemen
         confidence = _weigh_evidence(walk, texts, evident, settings, metadata, verdicts)
         is_weighed = verdicts != ruled
         rows = dict(zip(texts, evident.rows, strict=True))
+        if all(verdicts[index] for index in texts):  # names that content bears too have taken all of it
+            verdicts, _ = by_rules(walk, msgspec.structs.replace(rules, weak_chrome_characters=-1))
     if len(texts) >= settings.min_texts:
         _leave_out_repetitions(walk, verdicts)
     leave_out_rests(walk, verdicts)
