@@ -7,6 +7,7 @@ weight: what it arrives at is the region. It is widened to its `<article>`, and 
 their own. Inside it chrome, teasers and link lists are left out.
 """
 
+import re
 from bisect import bisect_left
 from collections.abc import Iterator
 from itertools import accumulate, islice
@@ -27,6 +28,7 @@ _TEASER = 200  # characters of prose for each linked heading that still make a t
 _REFERENCES, _REFERENCE = 0.8, 10  # of references at most this share is links, and so many characters each are not
 _MAIN_ENTITY = {"main", "entity"}  # the words of `itemprop="mainEntity"`
 CARD = 3  # how many levels up the words of a picture are looked for
+_PLAYED = re.compile(r"(?:\d\d?:)?\d\d?:\d\d$")  # how long a video is
 _NEIGHBOURHOOD = 3  # how many levels up neighbours of the region are looked for
 
 
@@ -95,21 +97,30 @@ def _article_around(walk: Walk, sums: Sums, region: int, share: float) -> int:
 def _leave_out_teasers(
     walk: Walk, sums: Sums, region: int, settings: ContentSettings, cards: Cards, verdicts: Verdicts
 ) -> None:
-    """Chrome, too: a small part of several linked headings with a line or a picture each."""
+    """Chrome, too: a small part of several linked headings with a line or a picture each, or of several videos."""
     linked = [index for index, leaf in enumerate(walk.leaves) if isinstance(leaf, Text) and is_linked_heading(leaf)]
+    played = [index for index, leaf in enumerate(walk.leaves) if isinstance(leaf, Text) and _PLAYED.match(leaf.text)]
     around = set(upward(walk, region))
-    if len(linked) < 2 or not around:
+    if len(linked) < 2 > len(played) or not around:
         return
     most = settings.teaser_share * max(map(sums.weight, around))
     settled = 0
     for at, container in enumerate(walk.containers):
         if at < settled or container.last - container.first < 2 or at in around or not at:
             continue
-        headings = bisect_left(linked, container.last) - bisect_left(linked, container.first)
+        headings, videos = (
+            bisect_left(places, container.last) - bisect_left(places, container.first) for places in (linked, played)
+        )
+        if max(2, headings) < videos <= _pictures(walk, container):
+            headings = videos
         if headings >= 2 and sums.weight(at) <= min(most, _TEASER * headings) and not cards.are_own(container):
             settled = container.end
             for index in range(container.first, container.last):
                 verdicts[index] = verdicts[index] or Verdict("teasers", headings, container)
+
+
+def _pictures(walk: Walk, container: Container) -> int:
+    return sum(isinstance(leaf, Media) for leaf in walk.leaves[container.first : container.last])
 
 
 def upward(walk: Walk, at: int) -> Iterator[int]:

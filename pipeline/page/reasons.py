@@ -84,7 +84,7 @@ def why(verdict: Verdict, settings: ContentSettings) -> str:
         f" content would have more than {share(most)} ({setting})",
         "little_prose": f"{held} holds {number:.0f} characters of prose;"
         f" content would have more than {settings.weak_chrome_characters:g} (weak_chrome_characters)",
-        "teasers": f"{held} has {number:.0f} linked headings with little text: they invite to other pages"
+        "teasers": f"{held} has {number:.0f} linked headings, or videos, with little text: they invite to other pages"
         f" (teaser_share {share(settings.teaser_share)})",
         "outside": "it stands outside the part with most of the text",
         "links": f"{share(number)} of {held} is in links; of content at most"
