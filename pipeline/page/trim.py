@@ -19,7 +19,7 @@ _LABELS = 60  # texts and media of a chart
 _YEAR = re.compile(r"(?<!\d)(?:19|20)\d\d(?!\d)")
 #: A day and a year: 18.07.2024, Jul 18, 2024, 3 de octubre de 2014; or a year and a month: 2019-09-26, 2018年12月.
 _DAY = re.compile(
-    r"(?<!\d)\d\d?\W{0,2}(?:\w{1,3}\W{1,2})?(?:[^\W\d]{3,12}\W{1,2})?(?:\w{1,3}\W)?(?:19|20)\d\d(?!\d)"
+    r"(?<!\d)\d\d?\W{0,2}(?:\w{1,3}\W{1,2})?(?:[^\W\d]{3,12}\W{1,2})?(?:\w{1,3}\W)?(?:19|20)\d\d(?!\d\d)"
     r"|(?<!\d)(?:19|20)\d\d(?:[-/.년年] ?|\. )\d"
 )
 _NUMBER = re.compile(r"\d+")

@@ -111,6 +111,13 @@ def test_a_form_to_fill_in_is_not_read(field):
     assert content(f"<div>{paragraphs(6)}<form>{field}{paragraphs(1, 9)}</form></div>") == BODY
 
 
+@pytest.mark.parametrize("subject", ["<h1>A kettle</h1>", "<div itemprop=description>A kettle</div>"])
+def test_a_form_around_what_the_page_is_about_is_read(subject):
+    bought = f"<form action=/cart/add>{subject}<input name=quantity>{paragraphs(2, 9)}</form>"
+    found = content(f"<div>{bought}</div><div>{paragraphs(6)}</div>")
+    assert found == ["A kettle", prose(9), prose(10), *BODY]
+
+
 def test_a_form_without_paragraphs_is_not_read():
     assert content(f"<div>{paragraphs(6)}<form><input type=hidden>{prose(9)}</form></div>") == BODY
 
@@ -368,3 +375,15 @@ def test_a_name_around_the_whole_page_leaves_that_of_a_part_its_meaning():
 def test_a_name_of_few_small_parts_still_tells():
     widget = f"<div class=widget><p>{prose(20, 2)}</p></div>"
     assert content(f"<main>{paragraphs(4)}{widget}{paragraphs(4, 4)}</main>") == [prose(n) for n in range(8)]
+
+
+def test_a_row_of_videos_beside_an_article_is_none_of_it():
+    video = "<div><img src=/{0}.jpg><div>What was seen on day {0}</div><div>0{0}:5{0}</div><b>Now playing</b></div>"
+    videos = "".join(video.format(n) for n in range(5))
+    assert content(f"<article>{paragraphs(2)}<div>{videos}</div>{paragraphs(4, 2)}</article>") == BODY
+
+
+def test_times_without_pictures_are_no_videos():
+    hours = "".join(f"<li><b>1{n}:30</b><div>The talk of day {n}, in hall {n}</div></li>" for n in range(5))
+    found = content(f"<article>{paragraphs(2)}<ol>{hours}</ol>{paragraphs(4, 2)}</article>")
+    assert [text for text in found if text.endswith(":30")] == [f"1{n}:30" for n in range(5)]

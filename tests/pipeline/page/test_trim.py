@@ -41,12 +41,32 @@ def test_a_title_in_a_script_without_spaces_is_recognised():
         "2016年10月14日07:17",
         "28 апреля 2019 г.",
         "By Jane Doe",
+        "Le 3 octobre 2014 à 15h02",
+        "14 de marzo de 2020",
+        "2024. július 3.",
+        "Mar 3, 20263 mins",
+        "February 2017 · 5 min read",
+        "发布时间： 2019-09-26 10:09:11 来源：山谷报",
     ],
 )
 def test_date_and_author_above_the_text_are_left_to_the_metadata(line):
     left, rules = kept(f"<article><p>{line}</p>{paragraphs(4)}</article>", author="Jane Doe")
     assert left == BODY
     assert rules == {line: "byline"}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "All 25 were the champions of the year 2023!",
+        "The act of the town was signed into law on August 14, 1935, by all of the council of the valley",
+        "2018年进口继续扩大，突破3000亿美元",
+        "今日（2018年12月28日）有网友称，有60万个账号和410万条联系人数据在网上低价出售。",
+        "Why people love to talk with Jane Doe about bridges.",
+    ],
+)
+def test_a_sentence_with_a_date_or_the_author_is_no_byline(line):
+    assert kept(f"<article><p>{line}</p>{paragraphs(4)}</article>", author="Jane Doe")[0] == [line, *BODY]
 
 
 def test_a_year_alone_or_a_date_inside_the_text_is_no_byline():
@@ -84,6 +104,16 @@ def test_a_heading_whose_section_was_left_out_goes_too():
     assert rules["From the valley"] == "empty_section"
 
 
+def test_a_heading_that_is_a_sentence_needs_nothing_below_it():
+    said = prose(9, 2)
+    assert kept(f"<article>{paragraphs(4)}<h2>{said}</h2><h2>And then</h2></article>")[0] == [*BODY, said]
+
+
+def test_a_short_text_behind_the_last_prose_is_no_scrap_where_letters_say_more():
+    line = "这次活动的主题是走丝绸之路，促合作共赢，南美站将先后在巴西、乌拉圭、阿根廷举行（张巨峰）"
+    assert kept(f"<article><div>{paragraphs(4)}</div><p>{line}</p></article>")[0] == [*BODY, line]
+
+
 def test_a_heading_with_subsections_only_is_kept():
     body = f"<article>{paragraphs(2)}<h2>Part</h2><h3>Section</h3>{paragraphs(2, 2)}</article>"
     assert kept(body)[0] == [*BODY[:2], "Part", "Section", *BODY[2:]]
@@ -116,10 +146,11 @@ def test_a_picture_among_linked_words_is_a_card():
 
 
 def test_a_label_of_an_advertisement_or_link_is_left_out_and_its_words_in_a_sentence_are_not():
-    body = f"<article>{paragraphs(2)}<p>Реклама</p><p>Read more:</p><p>Read more books.</p>{paragraphs(2, 2)}</article>"
+    body = f"<article>{paragraphs(2)}<p>Реклама</p><p>Read more:</p><p>分享到：</p><p>Read more books.</p>"
+    body += f"{paragraphs(2, 2)}</article>"
     left, rules = kept(body)
     assert left == [*BODY[:2], "Read more books.", *BODY[2:]]
-    assert rules == {"Реклама": "label", "Read more:": "label"}
+    assert rules == {"Реклама": "label", "Read more:": "label", "分享到：": "label"}
 
 
 @pytest.mark.parametrize(("count", "are_kept"), [(2, False), (40, True)])
