@@ -5,12 +5,12 @@ from collections.abc import Iterable
 from pipeline.text.tokens import tokens
 
 DECORATION = frozenset(
-    "avatar badge beacon button emoji emoticon favicon gravatar icon icons logo logos pixel smiley spacer sprite "
-    "rank tracker tracking".split()
+    "avatar badge beacon button emoji emoticon favicon gravatar icon icons logo logos pixel rank smiley smilies spacer "
+    "sprite tracker tracking userpic".split()
 )
 
 #: Folders that hold nothing else, and those that hold nothing else in SVG.
-_FOLDERS = frozenset("avatar avatars emoji emojis emoticons favicons gravatars smileys smilies".split())
+_FOLDERS = frozenset("avatar avatars emoji emojis emoticons favicons gravatars smileys smiles smilies".split())
 _FOLDERS_OF_DRAWINGS = frozenset("icon icons logo logos badges flags".split())
 #: What a drawing of no declared size outside figures is, by the words of its name: a sign of the page's own.
 _SIGNS = frozenset(

@@ -23,6 +23,7 @@ from pipeline.page.trim import is_label, trim
 from pipeline.page.verdicts import Verdict, Verdicts
 from pipeline.page.walk import Walk
 
+_LIKELY = 0.5  # the chance to be content from which on what stands before the region is a part of it
 _REPEATED = 60  # characters of a text that nobody writes twice
 
 
@@ -76,7 +77,10 @@ def _weigh_evidence(
     kept, best = choose(chance, sizes)
     as_ruled = expected_f1(ruled, chance, sizes)
     least = settings.article_gain if is_article else settings.min_gain
-    if len(texts) < settings.min_texts or best - as_ruled <= least:
+    if len(texts) < settings.min_texts:
+        return as_ruled
+    if best - as_ruled <= least:
+        _join_beginning(texts, chance, verdicts)
         return as_ruled
     changed: set[int] = set()  # the containers of texts that are kept now and were not, or were and are not
     for index, likely, is_kept, was_kept in zip(texts, chance.tolist(), kept.tolist(), ruled.tolist(), strict=True):
@@ -85,6 +89,18 @@ def _weigh_evidence(
             changed.add(walk.leaves[index].container)
     _let_images_follow(walk, verdicts, changed)
     return best
+
+
+def _join_beginning(texts: list[int], chance: Floats, verdicts: Verdicts) -> None:
+    """What likely belongs of that which stands before the region: a story whose first lines are in a part of their own.
+
+    What stands behind it and looks alike is mostly of the site: notes on its sources, terms of what is offered.
+    """
+    first = next((at for at, index in enumerate(texts) if verdicts[index] is None), 0)
+    for index, likely in zip(texts[:first], chance[:first].tolist(), strict=True):
+        verdict = verdicts[index]
+        if likely >= _LIKELY and verdict is not None and verdict.rule == "outside":
+            verdicts[index] = None
 
 
 def _is_article(walk: Walk, metadata: Metadata) -> bool:

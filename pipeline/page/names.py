@@ -34,7 +34,7 @@ _BOXES_OF_WRITERS = frozenset("about block box card description details info pro
 _LIVES = frozenset(("bio", "bios", "biography"))
 AUTHOR_NAMES = _WRITERS | _LIVES
 #: What a reader opens: of tabs one is shown at a time, of questions none of the answers.
-_PANELS = frozenset("accordion answer collapse collapsible faq tabpane tabpanel".split())
+_PANELS = frozenset("accordion answer collapse collapsible faq spoiler tab tabpane tabpanel tabs".split())
 #: What scripts draw: players of videos, whose words are on buttons, and charts, whose labels stand there twice.
 _DRAWN = frozenset(
     "vjs videojs jw jwplayer mejs plyr flowplayer bmpui shaka highcharts echarts apexcharts amcharts "

@@ -169,3 +169,13 @@ def test_the_model_that_ships_asks_of_columns_that_there_are() -> None:
 def test_a_thread_is_no_article_whatever_else_it_says() -> None:
     said = Metadata(base="", page_type="article", is_thread=True)
     assert not said.says_article
+
+
+def test_a_story_whose_first_lines_stand_in_a_part_of_their_own_begins_with_them() -> None:
+    """As newspapers do that put a box between: the second part alone holds most of the text."""
+    head = '<meta property="og:type" content="article">'
+    box = "<div class=box><h4>Connect</h4><ul>" + "<li><a href=/x>Follow the desk</a></li>" * 4 + "</ul></div>"
+    begins, goes_on = (f"<div class=story>{some}</div>" for some in (paragraphs(1, 5, 3), paragraphs(11, 20)))
+    story = f"<h1>The ferry</h1>{begins}{box}{goes_on}"
+    found = texts(f"{MENU}<div><div>{story}</div></div><footer>{prose(90, 2)}</footer>", head)
+    assert found == [prose(5, 3), *map(prose, range(20, 31))]

@@ -49,3 +49,9 @@ def test_short_posts_of_a_blog_are_read_whatever_they_are_filed_under():
 def test_a_page_of_which_weak_names_take_all_is_read_without_them():
     body = f"<div class=banner><h2>Welcome</h2><p>{prose(1, 1)}</p></div><div class=login>Log in</div>"
     assert texts(extract(body)) == ["Welcome", prose(1, 1)]
+
+
+@pytest.mark.parametrize("named", ["class=tabs", "id=tab-2", "class=spoiler"])
+def test_what_a_reader_opens_is_read_though_it_is_hidden(named: str) -> None:
+    body = f"<main>{paragraphs(4)}<div {named} style='display:none'><p>{prose(9)}</p></div></main>"
+    assert prose(9) in texts(extract(body))
