@@ -19,7 +19,7 @@ from pipeline.page.evidence import Evidence, Floats, evidence
 from pipeline.page.leaves import Container, Leaf, Text
 from pipeline.page.metadata import Metadata
 from pipeline.page.scorer import alike, chances, choose, expected_f1
-from pipeline.page.trim import is_label, trim
+from pipeline.page.trim import is_label, is_prose, trim
 from pipeline.page.verdicts import Verdict, Verdicts
 from pipeline.page.walk import Walk
 
@@ -49,13 +49,20 @@ def weigh(walk: Walk, settings: ContentSettings, metadata: Metadata) -> Judgemen
         confidence = _weigh_evidence(walk, texts, evident, settings, metadata, verdicts)
         is_weighed = verdicts != ruled
         rows = dict(zip(texts, evident.rows, strict=True))
-        if all(verdicts[index] for index in texts):  # names that content bears too have taken all of it
-            verdicts, _ = by_rules(walk, msgspec.structs.replace(rules, weak_chrome_characters=-1))
+        if all(verdicts[index] for index in texts):
+            verdicts = _without_weak_names(walk, rules, verdicts)
     if len(texts) >= settings.min_texts:
         _leave_out_repetitions(walk, verdicts)
     leave_out_rests(walk, verdicts)
     trim(walk, verdicts, metadata.title, metadata.author, is_weighed)
     return Judgement(verdicts, confidence, rows)
+
+
+def _without_weak_names(walk: Walk, rules: ContentSettings, verdicts: Verdicts) -> Verdicts:
+    """Of a page that keeps no text: what names have taken that content bears too, if there is prose in it."""
+    found, _ = by_rules(walk, msgspec.structs.replace(rules, weak_chrome_characters=-1))
+    says_something = any(is_prose(leaf) for leaf, verdict in zip(walk.leaves, found, strict=True) if verdict is None)
+    return found if says_something else verdicts
 
 
 def rules_for(metadata: Metadata, settings: ContentSettings) -> ContentSettings:
