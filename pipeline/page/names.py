@@ -2,7 +2,7 @@
 
 import functools
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from importlib.resources import files
 
 import msgspec
@@ -14,8 +14,7 @@ CHROME_NAMES = frozenset(
     "breadcrumb breadcrumbs consent cookie cookies copyright disclaimer footer gdpr login masthead menu mobilenav "
     "modal nav navbar navbox navigation newsletter noprint outbrain popup printfooter promo promos "
     "recirculation recommend recommendations recommended related relatedarticles relatedcontent relatedlinks "
-    "relatedposts relatedstories sidebar signature signup sponsor sponsored subscribe subscription tablist taboola "
-    "trending".split()
+    "relatedposts relatedstories sidebar signature signup sponsor sponsored subscribe taboola trending".split()
 )
 #: Names of what readers wrote below an article. It may be longer than the article, and in a forum it is the content.
 COMMENT_NAMES = frozenset("comment comments discussion disqus replies respond".split())
@@ -23,8 +22,8 @@ COMMENT_NAMES = frozenset("comment comments discussion disqus replies respond".s
 WEAK_NAMES = frozenset(
     "ad ads adsbygoogle adsense advert advertisement author avatar banner bio byline dateline hatnote infolinks "
     "metadata pager pagination paywall popular posted postmeta postprofile profile pubdate published rss search share "
-    "sharedaddy sharing skip social submeta tag tags teaser timestamp toc toolbar tools topbar userinfo usertitle "
-    "widget widgets".split()
+    "sharedaddy sharing skip social submeta subscription tablist tag tags teaser timestamp toc toolbar tools topbar "
+    "userinfo usertitle widget widgets".split()
 )
 #: Those, and names of chrome, that a page gives to all of its own items: a page may consist of widgets or promos.
 NAMES_OF_ITEMS = WEAK_NAMES | frozenset(("menu", "newsletter", "promo", "promos", "signature", "sponsor"))
@@ -44,6 +43,17 @@ _DRAWN = frozenset(
 _BOXES = frozenset(
     "admonition alert callout caution example hint important info note notice remark tip warning".split()
 )
+#: Beside one of these such a name says something else: what a tab shows, pictures that grow, the plan that most people
+#: take, what a stock costs, the line under a name, the text above a story, what a function is called with.
+_SAYING_ELSE = {
+    "nav": frozenset("pane panel tabcontent tabpane tabpanel".split()),
+    "popup": frozenset("gallery image images img photo photos thumbnail video vimeo youtube zoom".split()),
+    "popular": frozenset("package packages plan plans price pricing tier".split()),
+    "share": frozenset("price prices".split()),
+    "tag": frozenset("img line".split()),  # an <img> is a tag, too
+    "teaser": frozenset("description text".split()),
+    "signature": frozenset("api class code function line member method tsd type".split()),
+}
 _STREAMED = ' id="S:'  # React streams a part hidden, and a script moves it into place
 _CAPTION_NAMES = frozenset(("caption", "figcaption", "credit", "legend", "cutline"))
 _TELLING = CHROME_NAMES | AUTHOR_NAMES | COMMENT_NAMES | WEAK_NAMES | _PANELS | _DRAWN | frozenset(_CAPTION_NAMES)
@@ -94,13 +104,23 @@ class Names:
             self.is_flagged = self.is_drawn = self.is_caption = self.is_bio = False
             return
         self.is_hidden = is_hidden and _PANELS.isdisjoint(words)
+        telling = words - set(_misleading(words))
         self.comments = not COMMENT_NAMES.isdisjoint(words)
-        self.strong = not CHROME_NAMES.isdisjoint(words)
-        self.weak = not WEAK_NAMES.isdisjoint(words - {"tag"} if "img" in words else words)  # an <img> is a tag, too
+        self.strong = not CHROME_NAMES.isdisjoint(telling)
+        self.weak = not WEAK_NAMES.isdisjoint(telling)
         self.is_bio = _is_bio(words)
         self.is_flagged = self.is_hidden or self.strong or self.weak or self.comments or self.is_bio
         self.is_drawn = not _DRAWN.isdisjoint(words)
         self.is_caption = not _CAPTION_NAMES.isdisjoint(words)
+
+
+def _misleading(words: frozenset[str]) -> Iterator[str]:
+    """Those of an element's names that mean something else beside the others."""
+    for word, others in _SAYING_ELSE.items():
+        if word in words and not others.isdisjoint(words):
+            yield word
+    if "nav" in words and "content" in words and not words.isdisjoint(("tab", "tabs")):
+        yield "nav"  # as Bootstrap's manual has it: `nav-tabContent`
 
 
 def _is_bio(words: frozenset[str]) -> bool:

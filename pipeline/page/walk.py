@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable
 from itertools import accumulate, count, islice, takewhile
 
+from pipeline.page.anchors import Anchors
 from pipeline.page.code import language_of
 from pipeline.page.comments import headed_comments
 from pipeline.page.dialogs import leave_out_dialogs
@@ -102,7 +103,7 @@ class Walk(MediaOfWalk):
             if not is_place(markup.attributes[at]):
                 unlinked[markup.end_of(at)] = 0
         self._dialogs = leave_out_dialogs(markup, unlinked)
-        self._forms = Forms(markup)
+        self._forms, self._anchors = Forms(markup), Anchors(markup)
         self._unlinked = list(accumulate(unlinked, initial=0))
         self._prose = self._outside_links(-1, len(lengths))
         self._reads_noscript = self._is_in_noscript()
@@ -205,6 +206,8 @@ class Walk(MediaOfWalk):
         above = self._container
         role = ROLES.get(tag) or self.containers[above].role
         names = read_names(written) if written else UNNAMED
+        if names.is_flagged and " id=" in written:
+            names = self._anchors.without(self._at, written, names)
         if names.is_hidden and self._is_shown(written, names):
             names = Names(names.words, False)
         self._container = len(self.containers)
@@ -303,11 +306,14 @@ class Walk(MediaOfWalk):
     def _is_content(self, tag: str, written: str) -> bool:
         """Whether an element that is chrome elsewhere is none here.
 
-        That is the header of an article, a form in which there is nothing to fill in, a box of the text with a title,
-        or a picture that leads nowhere, and the answer to a question that a site's builder writes into a menu.
+        That is the header of an article, or of a page if it says more than the title, a form in which there is nothing
+        to fill in, a box of the text with a title, or a picture that leads nowhere, and the answer to a question that a
+        site's builder writes into a menu.
         """
-        if tag in ("header", "nav"):
-            return self._articles > 0 if tag == "header" else self._holds_paragraphs()
+        if tag == "nav":
+            return self._holds_paragraphs()
+        if tag == "header":
+            return self._articles > 0 or (self._holds(("h1",)) and self._holds_paragraphs())
         if tag not in ("form", "aside"):
             return False
         if tag == "form":

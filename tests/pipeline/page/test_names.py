@@ -3,7 +3,7 @@
 import pytest
 
 from pipeline.page.names import read_names
-from tests.pipeline.makers import extract, paragraphs, prose, texts
+from tests.pipeline.makers import extract, outline, paragraphs, prose, texts
 
 
 def test_what_stands_behind_a_paywall_is_the_article():
@@ -55,3 +55,72 @@ def test_a_page_of_which_weak_names_take_all_is_read_without_them():
 def test_what_a_reader_opens_is_read_though_it_is_hidden(named: str) -> None:
     body = f"<main>{paragraphs(4)}<div {named} style='display:none'><p>{prose(9)}</p></div></main>"
     assert prose(9) in texts(extract(body))
+
+
+@pytest.mark.parametrize(
+    "named",
+    [
+        'class="tab-content" id="nav-tabContent"',
+        'class="tab-pane fade" id="nav-home" role="tabpanel"',
+        'class="popup-gallery"',
+        'class="image-popup"',
+        'class="plan popular"',
+        'class="member-signature"',
+        'class="tsd-signature"',
+        'class="share-price"',
+        'class="tag-line"',
+        'class="teaser-text" itemprop="description"',
+        'class="img tag"',
+    ],
+)
+def test_a_name_beside_another_may_say_something_else(named: str) -> None:
+    assert not read_names(f" {named}").is_flagged
+
+
+@pytest.mark.parametrize(
+    "named", ["nav nav-tabs", "popup", "popular posts", "post-signature", "share", "tag", "teaser"]
+)
+def test_and_by_itself_what_it_always_says(named: str) -> None:
+    assert read_names(f' class="{named}"').is_flagged
+
+
+@pytest.mark.parametrize("named", ["class=subscription-plan", "role=tablist"])
+def test_a_name_of_little_doubt_does_not_take_prose(named: str) -> None:
+    found = texts(extract(f"<main>{paragraphs(6)}<div {named}><p>{prose(9)}</p></div></main>"))
+    assert found == [*map(prose, range(6)), prose(9)]
+
+
+def test_pictures_that_grow_are_read() -> None:
+    linked = (
+        '<a href="/large{0}.jpg" class="image-popup"><img src="/large{0}.jpg" width=400 height=300 alt="View {0}"></a>'
+    )
+    gallery = "".join(linked.format(n) for n in range(3))
+    found = outline(
+        extract(f"<article>{paragraphs(2)}<div class=popup-gallery>{gallery}</div>{paragraphs(2, 2)}</article>")
+    )
+    assert found == [prose(0), prose(1), *(f"large{n}.jpg" for n in range(3)), prose(2), prose(3)]
+
+
+def sections(names: list[str], tag: str = "section") -> str:
+    made = '<{0} id="{1}"><h2>{2}<a href="#{1}">¶</a></h2><p>{3}</p></{0}>'
+    return "".join(made.format(tag, name, name.title(), prose(20 + n, 2)) for n, name in enumerate(names))
+
+
+@pytest.mark.parametrize("tag", ["section", "div"])
+def test_sections_of_a_manual_are_not_what_their_headings_are_about(tag: str) -> None:
+    """Docutils writes the heading of a section as its id."""
+    names = ["install", "login", "first-steps", "navigation", "options", "related-work", "comments"]
+    found = texts(extract(f"<main><h1>Guide</h1>{sections(names, tag)}</main>"))
+    assert found == ["Guide", *(text for n, name in enumerate(names) for text in (name.title(), prose(20 + n, 2)))]
+
+
+def test_elsewhere_what_a_part_and_its_heading_are_called_is_what_it_is() -> None:
+    found = texts(extract(f"<main><h1>A story</h1>{paragraphs(9)}{sections(['related'])}</main>"))
+    assert found == ["A story", *map(prose, range(9))]
+
+
+@pytest.mark.parametrize(("body", "is_read"), [(f"<p>{prose(9)}</p>", True), ("<p>Since 1900</p>", False)])
+def test_the_header_of_a_page_is_read_where_it_says_more_than_the_title(body: str, is_read: bool) -> None:
+    links = "<ul><li><a href=/a>Home</a></li><li><a href=/b>Rooms</a></li></ul>"
+    found = texts(extract(f"<header class=hero>{links}<h1>The inn</h1>{body}</header><div>{paragraphs(4)}</div>"))
+    assert (found == ["The inn", prose(9), *map(prose, range(4))]) is is_read
