@@ -19,14 +19,20 @@ _SIGNS = frozenset(
     "whatsapp youtube".split()
 )
 _SAID = 4  # words; a longer alt text or name says what is shown
+_PICTURE = 200  # pixels: what is declared to be that wide and high is looked at
 
 #: Standard sizes of advertisements that no picture is likely to have.
 _BANNERS = frozenset(((468, 60), (728, 90), (970, 90), (234, 60), (120, 600), (160, 600), (320, 50)))
 
 
-def decoration(names: Iterable[str], sides: tuple[int, int], url: str, min_px: int, alt: str | None = None) -> str:
+def decoration(
+    names: Iterable[str], sides: tuple[int, int], url: str, min_px: int, alt: str | None = None, is_wide: bool = False
+) -> str:
     """Why an image is decoration: a declared side (0: not declared) below `min_px`, its class, id, file or folder.
 
+    A file is called by what it shows, too: `google-pixel-7.jpg`, `call-to-action-button.png`. So its name decides only
+    of what is in no figure (`alt` is None in one), neither large nor offered in several widths (`is_wide`), and not
+    described.
     Of drawings in SVG outside figures the alt text tells too, and their names tell more. "" if nothing says so.
     """
     if sides in _BANNERS:
@@ -37,12 +43,18 @@ def decoration(names: Iterable[str], sides: tuple[int, int], url: str, min_px: i
     if named := DECORATION.intersection(names):
         return f"named {min(named)}"
     path, _, name = url.partition("?")[0].rpartition("/")
-    if named := DECORATION & tokens(name):
+    named = DECORATION & tokens(name)
+    if named and not (alt is None or is_wide or min(sides) >= _PICTURE or (not any(sides) and _is_described(alt))):
         return f"file named {min(named)}"
     folder, is_drawing = tokens(path.rpartition("/")[2]), name.endswith(".svg")
     if named := folder & (_FOLDERS | _FOLDERS_OF_DRAWINGS if is_drawing else _FOLDERS):
         return f"folder named {min(named)}"
     return _of_drawing(name, alt, sides) if is_drawing and alt is not None else ""
+
+
+def _is_described(alt: str) -> bool:
+    """Whether an alt text says what is to be seen."""
+    return len(alt.split()) > _SAID and DECORATION.isdisjoint(tokens(alt))
 
 
 def _of_drawing(name: str, alt: str, sides: tuple[int, int]) -> str:

@@ -16,6 +16,7 @@ from schemas.urls import resolve
 
 _PIXELS = re.compile(r"\s*+(\d{1,5})(?:\.\d++)?\s*+(?:px)?\s*+")
 
+_WIDE = re.compile(r"\s(?:[6-9]\d\d|\d{4})w\b")  # one of the widths that an image is offered in
 _MAX_LINK = 4_096  # characters
 #: Chinese, Japanese and Korean: a letter says what two to three say in an alphabet.
 _DENSE = re.compile("[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff]")
@@ -182,7 +183,8 @@ class Media:
         sides = (self.width, self.height)
         #: why it is an icon or the like; "" if it is not
         alt = self.alt if self.figure < 0 else None
-        self.decoration = decoration(tokens(named), sides, found[0] if found else "", self._min_px, alt)
+        is_wide = bool(_WIDE.search(attributes.get("srcset") or attributes.get("data-srcset") or ""))
+        self.decoration = decoration(tokens(named), sides, found[0] if found else "", self._min_px, alt, is_wide)
 
 
 def _size(url: str) -> int:

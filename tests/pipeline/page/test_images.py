@@ -176,6 +176,34 @@ def test_icons_are_known_by_their_folder(src):
     assert "Rated by all." in texts(draft)
 
 
+@pytest.mark.parametrize(
+    "img",
+    [
+        "<img src=/up/google-pixel-7.jpg width=800 height=600>",
+        "<img src=/up/call-to-action-button.png srcset='/up/b-300.png 300w, /up/b-1024.png 1024w'>",
+        "<img src=/up/beacon-hill.jpg alt='The houses on the hill in the evening'>",
+        "<figure><img src=/up/rank-tracker.png><figcaption>What it shows</figcaption></figure>",
+    ],
+)
+def test_a_picture_may_show_what_its_file_is_called_by(img):
+    assert len(shown(f"<div>{img}</div>")) == 1
+
+
+@pytest.mark.parametrize(
+    "img",
+    [
+        "<img src=/up/site-logo.png>",
+        "<img src=/up/site-logo.png width=300 height=80 alt='The name of the paper in black letters'>",
+        "<img src=/up/buy-button.png alt=Buy>",
+        "<img src=/up/shield.png class=icon width=400 height=400>",
+        "<img src=/up/icon_tile.png alt='Security shield with a check mark - Icon'>",
+        "<img src=/up/avatar.jpg srcset='/up/avatar.jpg 96w, /up/avatar-2.jpg 192w'>",
+    ],
+)
+def test_small_files_called_by_what_they_are_for_are_decoration(img):
+    assert shown(f"<div>{img}</div>") == []
+
+
 # --- what is embedded
 
 
