@@ -46,6 +46,7 @@ _BOXES = frozenset(
 #: Beside one of these such a name says something else: what a tab shows, pictures that grow, the plan that most people
 #: take, what a stock costs, the line under a name, the text above a story, what a function is called with.
 _SAYING_ELSE = {
+    "discussion": frozenset("sec section".split()),  # of a paper, as HighWire writes them
     "nav": frozenset("pane panel tabcontent tabpane tabpanel".split()),
     "popup": frozenset("gallery image images img photo photos thumbnail video vimeo youtube zoom".split()),
     "popular": frozenset("package packages plan plans price pricing tier".split()),
@@ -105,7 +106,7 @@ class Names:
             return
         self.is_hidden = is_hidden and _PANELS.isdisjoint(words)
         telling = words - set(_misleading(words))
-        self.comments = not COMMENT_NAMES.isdisjoint(words)
+        self.comments = not COMMENT_NAMES.isdisjoint(telling)
         self.strong = not CHROME_NAMES.isdisjoint(telling)
         self.weak = not WEAK_NAMES.isdisjoint(telling)
         self.is_bio = _is_bio(words)

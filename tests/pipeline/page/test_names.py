@@ -71,6 +71,7 @@ def test_what_a_reader_opens_is_read_though_it_is_hidden(named: str) -> None:
         'class="tag-line"',
         'class="teaser-text" itemprop="description"',
         'class="img tag"',
+        'class="section discussion" id="sec-4"',
     ],
 )
 def test_a_name_beside_another_may_say_something_else(named: str) -> None:
@@ -78,7 +79,7 @@ def test_a_name_beside_another_may_say_something_else(named: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "named", ["nav nav-tabs", "popup", "popular posts", "post-signature", "share", "tag", "teaser"]
+    "named", ["discussion", "nav nav-tabs", "popup", "popular posts", "post-signature", "share", "tag", "teaser"]
 )
 def test_and_by_itself_what_it_always_says(named: str) -> None:
     assert read_names(f' class="{named}"').is_flagged
