@@ -18,6 +18,7 @@ from pipeline.page.content_settings import ContentSettings
 from pipeline.page.evidence import Evidence, Floats, evidence
 from pipeline.page.leaves import Container, Leaf, Text
 from pipeline.page.metadata import Metadata
+from pipeline.page.post_notes import cut_signatures
 from pipeline.page.posts import leave_out_furniture
 from pipeline.page.scorer import alike, chances, choose, expected_f1
 from pipeline.page.trim import is_label, trim
@@ -40,13 +41,15 @@ class Judgement(msgspec.Struct):
 
 def weigh(walk: Walk, settings: ContentSettings, metadata: Metadata) -> Judgement:
     """What of a page is its main content, and how clear that is."""
+    if metadata.is_thread:
+        cut_signatures(walk)
     verdicts, region = by_rules(walk, rules_for(metadata, settings))
     texts = [index for index, leaf in enumerate(walk.leaves) if isinstance(leaf, Text)]
     confidence, rows, is_weighed = 0.0, dict[int, Floats](), False
     if texts:
         evident = evidence(walk, texts, metadata, verdicts, region)
         posts = set[int]()
-        if metadata.is_thread:
+        if metadata.is_thread or "QAPage" in metadata.kinds:
             posts = leave_out_furniture(walk, texts, evident.siblings, metadata.title, verdicts)
         ruled = verdicts.copy()
         confidence = _weigh_evidence(walk, texts, evident, settings, metadata, verdicts, posts)

@@ -7,7 +7,7 @@ Around the posts only prose between the thread's title and the first of them may
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from itertools import accumulate, takewhile
 from statistics import median
 
@@ -15,6 +15,7 @@ import msgspec
 
 from pipeline.page.elements import CELLS, NARROW
 from pipeline.page.leaves import Media, Text
+from pipeline.page.post_notes import is_note
 from pipeline.page.rows import Rows
 from pipeline.page.trim import TITLE_SHARE, shared
 from pipeline.page.verdicts import Verdict, Verdicts
@@ -55,18 +56,22 @@ def leave_out_furniture(
     Gives the leaves that are what the posts say: the longest texts at one place of them.
     """
     read = [leaf for leaf in map(walk.leaves.__getitem__, texts) if isinstance(leaf, Text)]
+    for index, text in zip(texts, read, strict=True):
+        if is_note(text.text):
+            verdicts[index] = Verdict("furniture")
     titles = [number for number, text in enumerate(read) if _is_title(text.text, title)]
     posts = _posts(walk, [weight_of(text) for text in read], texts, siblings, titles)
     if posts is None:
         return set()
-    hidden = {number for number, index in enumerate(texts) if (verdict := verdicts[index]) and verdict.rule == "hidden"}
-    places = [[number for number in some if number not in hidden] for some in _places(walk, read, posts)]
+    never = {number for number, index in enumerate(texts) if _is_never_said(verdicts[index])}
+    places = [[number for number in some if number not in never] for some in _places(walk, read, posts)]
     body = max(places, key=lambda some: sum(len(read[number].text) for number in some), default=[])
     for number in body:
         if (verdict := verdicts[texts[number]]) and verdict.rule in _OF_NAMES:
             verdicts[texts[number]] = None
     thread = _span(read, posts, titles)
-    found = set(range(len(read))).difference(thread) | _fragments(walk, read, range(thread.start, posts.texts.start))
+    above = _fragments(walk, read, range(thread.start, posts.texts.start)).difference(body)
+    found = above.union(range(thread.start), range(thread.stop, len(read)))
     for some in places:
         if some and some is not body and _are_furniture([read[number] for number in some]):
             found.update(some)
@@ -75,6 +80,13 @@ def leave_out_furniture(
     end = texts[thread.stop] if thread.stop < len(texts) else len(walk.leaves)
     _leave_out_images(walk, range(texts[thread.start] if thread.start else 0, end), verdicts)
     return {texts[number] for number in body if number not in found}
+
+
+def _is_never_said(verdict: Verdict | None) -> bool:
+    """Whether a text is hidden, or one of the comments on the answers of a question."""
+    if verdict is None or verdict.rule == "hidden":
+        return verdict is not None
+    return verdict.container is not None and verdict.container.names.comments
 
 
 def _posts(
@@ -95,7 +107,7 @@ def _posts(
         least = max(_PAGE * (sums[-1] - sums[begin]), 0.5 * sums[begin], _ALIKE * heaviest, 1)
         if sums[rows.stop] - sums[rows.start] < least:
             continue
-        members = _of_one_name(walk, [at for at in rows.members if held(at)])
+        members = _of_one_name(walk, [at for at in rows.members if held(at)], held)
         said = list(map(held, members))
         if len(said) >= max(_FEWEST, most + 1) and max(said) <= _POST * sum(said) and sum(said) >= least:
             best, heaviest, most = members, max(heaviest, sum(said)), len(said)
@@ -105,12 +117,18 @@ def _posts(
     return _Posts(best, range(before[first], before[last]))
 
 
-def _of_one_name(walk: Walk, members: list[int]) -> list[int]:
-    """Those of some parts that bear the word that most of them bear, or no name if most have none."""
-    named = {at: set(filter(str.isalpha, walk.containers[at].names.words)) - _IN_TURN or {""} for at in members}
-    known = Counter(word for words in named.values() for word in words)
-    word = max(known, key=lambda word: known[word], default="")
-    return [at for at in members if word in named[at]]
+def _of_one_name(walk: Walk, members: list[int], held: Callable[[int], int]) -> list[int]:
+    """Those of some parts that share half of their names with the heaviest of one name, or have none as it has none."""
+    named = {at: frozenset(filter(str.isalpha, walk.containers[at].names.words)) - _IN_TURN for at in members}
+    weights = Counter[frozenset[str]]()
+    for at, names in named.items():
+        weights[names] += held(at)
+    like = max(weights, key=lambda names: weights[names], default=frozenset[str]())
+
+    def is_like(names: frozenset[str]) -> bool:
+        return bool(names) == bool(like) and len(names & like) >= 0.5 * min(len(names), len(like))
+
+    return [at for at, names in named.items() if is_like(names)]
 
 
 def _places(walk: Walk, read: list[Text], posts: _Posts) -> list[list[int]]:
@@ -197,13 +215,13 @@ def _span(read: list[Text], posts: _Posts, titles: list[int]) -> range:
 
 
 def _fragments(walk: Walk, read: list[Text], numbers: range) -> set[int]:
-    """Those of some texts that are fragments, no headings, and in no part that holds prose."""
+    """Those of some texts that are fragments, no headings, and in no part that holds prose; all, if none does."""
     saying = {_home(walk, read[number]) for number in numbers if weight_of(read[number]) >= _PROSE}
     return {
         number
         for number in numbers
         if read[number].role != "heading"
-        and _is_fragment(read[number].text)
+        and (not saying or _is_fragment(read[number].text))
         and _home(walk, read[number]) not in saying
     }
 

@@ -63,3 +63,21 @@ def test_pictures_that_several_posts_show_are_none_of_what_they_say() -> None:
 def test_on_other_pages_nothing_is_taken_for_posts() -> None:
     body = f"<h1>{TITLE}</h1><div>{''.join(map(post, range(5)))}</div>"
     assert any("was written on Monday" in text for text in texts(extract(body, HEAD)))
+
+
+def test_parts_of_other_names_are_no_posts() -> None:
+    """Of one post its head, its text and its signature stand beside one another."""
+    parts = (
+        f"<div class='x-date x-head'>{prose(1, 1)}</div><div class='x-body x-rich'>{prose(2, 3)}</div>"
+        f"<div class='x-foot x-links'>{prose(3, 2)}</div>"
+    )
+    found = thread(f"<div class=only>{parts}</div>", below=f"<div class=more><p>{prose(9, 1)}</p></div>")
+    assert prose(9, 1) in found
+
+
+def test_comments_on_the_answers_of_a_question_stay_out() -> None:
+    comment = f"<ul class=comments><li><div class=said>{prose(50, 1)}</div></li></ul>"
+    rows = [post(number, f"{prose(number, 2)}</div>{comment}<div>") for number in range(5)]
+    question = '<div itemscope itemtype="https://schema.org/QAPage">'
+    found = texts(extract(f"{question}<h1>{TITLE}</h1><div>{''.join(rows)}</div></div>", HEAD))
+    assert found == [prose(number, 2) for number in range(5)]
