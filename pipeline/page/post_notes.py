@@ -13,8 +13,8 @@ _RULE = re.compile(r"^(?:_{5,}|-- ?)$", re.MULTILINE)
 
 
 def is_note(text: str) -> bool:
-    """Whether a text says who edited a post and when, or which letter stands before another."""
-    return len(text) <= _NOTE and "\n" not in text and text.lstrip(_SIGNS).lower().startswith(_notes())
+    """Whether a text is nothing but a signature below its line, or says who edited a post, or what letter is next."""
+    return len(text) <= _SIGNATURE and not _cut(text)
 
 
 def cut_signatures(walk: Walk) -> None:
@@ -32,12 +32,12 @@ def _cut(text: str) -> str:
             text = text[: rule.start()].rstrip()
             break
     lines = text.split("\n")
-    while lines and is_note(lines[-1]):
+    while lines and _says_who_edited(lines[-1]):
         lines.pop()
-    if lines and is_note(lines[0]):
+    if lines and _says_who_edited(lines[0]):
         del lines[0]
     return "\n".join(lines).rstrip()
 
 
-def _notes() -> tuple[str, ...]:
-    return tuple(phrase_list("post_notes"))
+def _says_who_edited(line: str) -> bool:
+    return len(line) <= _NOTE and line.lstrip(_SIGNS).lower().startswith(tuple(phrase_list("post_notes")))

@@ -30,6 +30,7 @@ def test_who_edited_a_post_is_none_of_it(note: str) -> None:
 def test_what_stands_below_the_line_of_a_signature_goes() -> None:
     posts = [f"{prose(0)}<br>_________________<br>Measure twice.<br>Cut once.", prose(1), prose(2)]
     assert said(*posts) == [prose(number) for number in range(3)]
+    assert said(f"{prose(0)}<p>_______________<br>Cut once.</p>", prose(1), prose(2))[:2] == [prose(0), prose(1)]
     letter = f"<pre>{prose(0)}\n\n-- \nAnn, of the old bridge\n</pre>"
     assert said(letter, url="https://lists.site.example/pipermail/dev/2024-March/004312.html") == [prose(0)]
 

@@ -1,6 +1,11 @@
 """What is furniture in the posts of a thread, and around them."""
 
-from tests.pipeline.makers import extract, outline, prose, texts
+import pytest
+
+from pipeline.page.evidence import evidence
+from pipeline.page.metadata import Metadata
+from pipeline.page.posts import leave_out_furniture
+from tests.pipeline.makers import URL, extract, outline, prose, texts, walk
 
 THREAD = "https://site.example/viewtopic.php?t=871"
 TITLE = "How to mend an old stone bridge"
@@ -67,12 +72,12 @@ def test_on_other_pages_nothing_is_taken_for_posts() -> None:
 
 def test_parts_of_other_names_are_no_posts() -> None:
     """Of one post its head, its text and its signature stand beside one another."""
-    parts = (
-        f"<div class='x-date x-head'>{prose(1, 1)}</div><div class='x-body x-rich'>{prose(2, 3)}</div>"
-        f"<div class='x-foot x-links'>{prose(3, 2)}</div>"
-    )
-    found = thread(f"<div class=only>{parts}</div>", below=f"<div class=more><p>{prose(9, 1)}</p></div>")
-    assert prose(9, 1) in found
+    names, lengths = ("x-date x-head", "x-body x-rich", "x-foot x-links"), (2, 3, 2)
+    parts = [f"<div class='{name}'>{prose(count, count)}</div>" for name, count in zip(names, lengths, strict=True)]
+    walked = walk(f"<div class=only>{''.join(parts)}</div><p>Short</p>")
+    indexes, verdicts = list(range(len(walked.leaves))), [None] * len(walked.leaves)
+    evident = evidence(walked, indexes, Metadata(base=URL), verdicts, 0)
+    assert leave_out_furniture(walked, indexes, evident.siblings, TITLE, verdicts) == set()
 
 
 def test_comments_on_the_answers_of_a_question_stay_out() -> None:
@@ -81,3 +86,10 @@ def test_comments_on_the_answers_of_a_question_stay_out() -> None:
     question = '<div itemscope itemtype="https://schema.org/QAPage">'
     found = texts(extract(f"{question}<h1>{TITLE}</h1><div>{''.join(rows)}</div></div>", HEAD))
     assert found == [prose(number, 2) for number in range(5)]
+
+
+@pytest.mark.parametrize("name", ["signature", "postsignature postmsg"])
+def test_what_is_named_a_signature_goes(name: str) -> None:
+    signed = [f"<div class='{name}'>{prose(60 + number, 1)}</div>" for number in range(5)]
+    rows = [post(number, prose(number, 2) + signed[number]) for number in range(5)]
+    assert thread(*rows) == [prose(number, 2) for number in range(5)]
