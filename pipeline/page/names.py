@@ -14,8 +14,8 @@ CHROME_NAMES = frozenset(
     "breadcrumb breadcrumbs consent cookie cookies copyright disclaimer footer gdpr login masthead menu mobilenav "
     "modal nav navbar navbox navigation newsletter noprint outbrain paywall popup postsignature printfooter promo "
     "promos recirculation recommend recommendations recommended related relatedarticles relatedcontent "
-    "relatedlinks relatedposts relatedstories sidebar signature signup sponsor sponsored subscribe subscription tablist "
-    "taboola trending".split()
+    "relatedlinks relatedposts relatedstories sidebar signature signup sponsor sponsored subscribe subscription "
+    "tablist taboola trending".split()
 )
 #: Names of what readers wrote below an article. It may be longer than the article, and in a forum it is the content.
 COMMENT_NAMES = frozenset("comment comments discussion disqus replies respond".split())

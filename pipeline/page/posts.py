@@ -32,6 +32,7 @@ _LINE, _BLOCK = 60, 300  # characters of a fragment, and of several lines of the
 _SAME = 0.5  # of what stands at a place of the posts was said before, or of its letters in words of most: furniture
 _MOST = 0.6  # of the texts at a place have a word that says nothing of one
 _OF_TITLE, _BEGINNING = 0.3, 20  # a title has so much of the page's, or begins with as many characters
+_LONGEST_TITLE = 400  # characters
 _BEHIND = 0.33  # of the weight of the posts: what weighs more behind them are further posts
 #: Verdicts on what bears a name that speaks against it: of one post it may, but not of what all of them say.
 _OF_NAMES = frozenset(("chrome", "little_prose"))
@@ -59,7 +60,7 @@ def leave_out_furniture(
     for index, text in zip(texts, read, strict=True):
         if is_note(text.text):
             verdicts[index] = Verdict("furniture")
-    titles = [number for number, text in enumerate(read) if _is_title(text.text, title)]
+    titles = [number for number, text in enumerate(read) if _is_title(text.text, title[:_LONGEST_TITLE])]
     posts = _posts(walk, [weight_of(text) for text in read], texts, siblings, titles)
     if posts is None:
         return set()
@@ -228,6 +229,8 @@ def _fragments(walk: Walk, read: list[Text], numbers: range) -> set[int]:
 
 def _is_title(text: str, title: str) -> bool:
     """Whether a text is the page's title, or begins with it: what the thread is marked with may stand behind."""
+    if len(text) > _LONGEST_TITLE:
+        return False
     if shared(text, title) >= TITLE_SHARE:
         return len(text) >= _OF_TITLE * len(title)
     same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(text, title, strict=False)))
