@@ -116,7 +116,7 @@ def read(page: KnownPage) -> Example | None:
     if not indexes:
         return None
     verdicts, region = by_rules(walk, rules_for(metadata, ContentSettings()))
-    rows, columns, _ = evidence(walk, indexes, metadata, verdicts, region)
+    rows, columns, *_ = evidence(walk, indexes, metadata, verdicts, region)
     leaves = [leaf for leaf in walk.leaves if isinstance(leaf, Text)]
     texts = [leaf.text for leaf in leaves]
     known = np.array([share > 0.5 for share in shares_known(texts, page.text)], float)

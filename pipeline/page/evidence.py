@@ -39,6 +39,7 @@ class Evidence(NamedTuple):
     rows: Floats
     columns: list[str]
     places: list[list[int]]  # see `same_places`
+    siblings: list[Rows]  # see `rows_of`
 
 
 def evidence(walk: Walk, texts: list[int], metadata: Metadata, verdicts: Verdicts, region: int) -> Evidence:
@@ -50,7 +51,7 @@ def evidence(walk: Walk, texts: list[int], metadata: Metadata, verdicts: Verdict
     for at, column in enumerate(columns.values()):
         filled[at] = column
     places = same_places(walk.containers, sight.read, sight.rows, sight.first.tolist(), sight.last.tolist())
-    return Evidence(filled.T, list(columns), places)
+    return Evidence(filled.T, list(columns), places, sight.rows)
 
 
 class _Sight:

@@ -18,12 +18,15 @@ from pipeline.page.content_settings import ContentSettings
 from pipeline.page.evidence import Evidence, Floats, evidence
 from pipeline.page.leaves import Container, Leaf, Text
 from pipeline.page.metadata import Metadata
+from pipeline.page.post_notes import cut_signatures
+from pipeline.page.posts import leave_out_furniture
 from pipeline.page.scorer import alike, chances, choose, expected_f1
 from pipeline.page.trim import is_label, is_prose, trim
 from pipeline.page.verdicts import Verdict, Verdicts
 from pipeline.page.walk import Walk
 
 _LIKELY = 0.5  # the chance to be content from which on what stands before the region is a part of it
+_POST = 0.9  # how likely what the posts of a thread say is content, at least
 _REPEATED = 60  # characters of a text that nobody writes twice
 
 
@@ -39,14 +42,19 @@ class Judgement(msgspec.Struct):
 
 def weigh(walk: Walk, settings: ContentSettings, metadata: Metadata) -> Judgement:
     """What of a page is its main content, and how clear that is."""
+    if metadata.is_thread:
+        cut_signatures(walk)
     rules = rules_for(metadata, settings)
     verdicts, region = by_rules(walk, rules)
     texts = [index for index, leaf in enumerate(walk.leaves) if isinstance(leaf, Text)]
     confidence, rows, is_weighed = 0.0, dict[int, Floats](), False
     if texts:
         evident = evidence(walk, texts, metadata, verdicts, region)
+        posts = set[int]()
+        if metadata.is_thread or "QAPage" in metadata.kinds:
+            posts = leave_out_furniture(walk, texts, evident.siblings, metadata.title, verdicts)
         ruled = verdicts.copy()
-        confidence = _weigh_evidence(walk, texts, evident, settings, metadata, verdicts)
+        confidence = _weigh_evidence(walk, texts, evident, settings, metadata, verdicts, posts)
         is_weighed = verdicts != ruled
         rows = dict(zip(texts, evident.rows, strict=True))
         if all(verdicts[index] for index in texts):
@@ -71,7 +79,13 @@ def rules_for(metadata: Metadata, settings: ContentSettings) -> ContentSettings:
 
 
 def _weigh_evidence(
-    walk: Walk, texts: list[int], evident: Evidence, settings: ContentSettings, metadata: Metadata, verdicts: Verdicts
+    walk: Walk,
+    texts: list[int],
+    evident: Evidence,
+    settings: ContentSettings,
+    metadata: Metadata,
+    verdicts: Verdicts,
+    posts: Collection[int],
 ) -> float:
     """Keeps the texts that make the best page by the evidence, and what stands with them. Gives the F1 to be expected.
 
@@ -79,6 +93,8 @@ def _weigh_evidence(
     """
     sizes = np.array([len(walk.leaves[index].text) for index in texts], float)
     chance, is_article = alike(chances(evident.rows), sizes, evident.places), _is_article(walk, metadata)
+    said = [index in posts for index in texts]
+    chance[said] = np.maximum(chance[said], _POST)
     chance[[_is_settled(walk.leaves[index], verdicts[index], is_article) for index in texts]] = 0.0
     ruled = np.array([verdicts[index] is None for index in texts])
     kept, best = choose(chance, sizes)
@@ -128,7 +144,7 @@ def _is_settled(leaf: Leaf, verdict: Verdict | None, is_article: bool) -> bool:
     """Labels are what the list says; of an article neither comments nor what is named as chrome is a part."""
     if verdict is None:
         return False
-    is_named = verdict.rule == "label" or (isinstance(leaf, Text) and is_label(leaf.text))
+    is_named = verdict.rule in ("label", "furniture") or (isinstance(leaf, Text) and is_label(leaf.text))
     return is_named or (is_article and verdict.rule == "chrome")
 
 
@@ -141,7 +157,7 @@ def _let_images_follow(walk: Walk, verdicts: Verdicts, changed: Collection[int])
     kept_sums, sums = list(accumulate(kept, initial=0)), list(accumulate(texts, initial=0))
     homes = sorted(changed)
     for index, leaf in enumerate(walk.leaves):
-        if isinstance(leaf, Text):
+        if isinstance(leaf, Text) or ((verdict := verdicts[index]) and verdict.rule == "furniture"):
             continue
         for at in islice(upward(walk, leaf.container), CARD):
             first, last = walk.containers[at].first, walk.containers[at].last

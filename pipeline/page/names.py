@@ -12,8 +12,8 @@ from pipeline.text.tokens import names_of
 #: Names of parts that are never content, however much text they hold (short of most of the page).
 CHROME_NAMES = frozenset(
     "breadcrumb breadcrumbs consent cookie cookies copyright disclaimer footer gdpr login masthead menu mobilenav "
-    "modal nav navbar navbox navigation newsletter noprint outbrain popup printfooter promo promos "
-    "recirculation recommend recommendations recommended related relatedarticles relatedcontent relatedlinks "
+    "modal nav navbar navbox navigation newsletter noprint outbrain popup postsignature printfooter promo "
+    "promos recirculation recommend recommendations recommended related relatedarticles relatedcontent relatedlinks "
     "relatedposts relatedstories sidebar signature signup sponsor sponsored subscribe taboola trending".split()
 )
 #: Names of what readers wrote below an article. It may be longer than the article, and in a forum it is the content.

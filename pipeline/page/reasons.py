@@ -95,6 +95,7 @@ def why(verdict: Verdict, settings: ContentSettings) -> str:
         "label": f"words on the face of {held}"
         if held
         else "words by themselves that label a link or an advertisement",
+        "furniture": "it stands around the posts of a thread, or alike in several of them",
         "author": "its words are the author's name",
         "head": "a picture before the text, in another part, that leads to another page",
         "tail": "it stands behind the text, and is a scrap or leads to another page",

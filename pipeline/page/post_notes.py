@@ -1,0 +1,43 @@
+"""What software adds to posts as a text of its own or a line below them: who edited them, and how they are signed."""
+
+import re
+
+from pipeline.page.leaves import Text
+from pipeline.page.walk import Walk
+from pipeline.text.words import phrase_list
+
+_NOTE, _SIGNATURE = 160, 400  # characters, at most
+_SIGNS = "«»[]()*- \n"
+#: The line above a signature: of underscores in forums of old, of two hyphens and a space in letters.
+_RULE = re.compile(r"^(?:_{5,}|-- ?)$", re.MULTILINE)
+_RULE_OF_LETTERS = re.compile(r"^-- $", re.MULTILINE)  # RFC 3676; what has line ends of its own may be code as well
+
+
+def is_note(leaf: Text) -> bool:
+    """Whether a text is nothing but a signature below its line, or says who edited a post, or what letter is next."""
+    return len(leaf.text) <= _SIGNATURE and not _cut(leaf)
+
+
+def cut_signatures(walk: Walk) -> None:
+    """Takes notes from the first and last lines of a thread's texts, and what stands below the line of a signature."""
+    for leaf in walk.leaves:
+        if isinstance(leaf, Text) and "\n" in leaf.text:
+            leaf.text = _cut(leaf) or leaf.text
+
+
+def _cut(leaf: Text) -> str:
+    text = leaf.text
+    for rule in (_RULE_OF_LETTERS if leaf.role == "code" else _RULE).finditer(text):
+        if len(text) - rule.end() <= _SIGNATURE:
+            text = text[: rule.start()].rstrip()
+            break
+    lines = text.split("\n")
+    while lines and _says_who_edited(lines[-1]):
+        lines.pop()
+    if lines and _says_who_edited(lines[0]):
+        del lines[0]
+    return "\n".join(lines).rstrip()
+
+
+def _says_who_edited(line: str) -> bool:
+    return len(line) <= _NOTE and line.lstrip(_SIGNS).lower().startswith(tuple(phrase_list("post_notes")))

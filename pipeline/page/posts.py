@@ -1,0 +1,258 @@
+"""The posts of a thread, and what is furniture in them and around them.
+
+What stands at one place of the posts is furniture in all of them, however long it is, where it is never more than
+fragments (names, ranks, dates, counts), says the same again, or shares most of its words (`Joined: 2014, Posts: 12`).
+Around the posts only prose between the thread's title and the first of them may be content: the question.
+"""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Sequence
+from itertools import accumulate, takewhile
+from statistics import median
+
+import msgspec
+
+from pipeline.page.elements import CELLS, NARROW
+from pipeline.page.leaves import Media, Text
+from pipeline.page.post_notes import is_note
+from pipeline.page.rows import Rows
+from pipeline.page.trim import TITLE_SHARE, shared
+from pipeline.page.verdicts import Verdict, Verdicts
+from pipeline.page.walk import Walk
+from pipeline.page.weights import weight_of
+
+_FEWEST = 3  # posts of a thread that can be told from its furniture
+_PAGE, _POST = 0.4, 0.8  # posts hold at least this share of the page's prose, and none of them more than that
+_ALIKE = 0.9  # of the weight of the heaviest rows: those of more posts are the posts
+_PLACES = 0.4  # of the posts have a text at a place that is one
+_LEVELS, _NEAR = 4, 2  # parts around a text that make its place: replies may stand in what they reply to
+_PROSE = 80  # characters
+_LINE, _BLOCK = 60, 300  # characters of a fragment, and of several lines of them
+_SAME = 0.5  # of what stands at a place of the posts was said before, or of its letters in words of most: furniture
+_MOST = 0.6  # of the texts at a place have a word that says nothing of one
+_OF_TITLE, _BEGINNING = 0.3, 20  # a title has so much of the page's, or begins with as many characters
+_LONGEST_TITLE = 400  # characters
+_BEHIND = 0.33  # of the weight of the posts: what weighs more behind them are further posts
+#: Verdicts on what bears a name that speaks against it: of one post it may, but not of what all of them say.
+_OF_NAMES = frozenset(("chrome", "little_prose"))
+_SENTENCE_ENDS = (".", "!", "?", "…", "。", "！", "？", "।", "؟")
+_IN_TURN = frozenset("alt even odd first last".split())  # of names: they tell a row from its neighbours
+_WORD = re.compile(r"[^\W\d_]+")
+_Place = tuple[object, ...]
+
+
+class _Posts(msgspec.Struct, gc=False):
+    """The containers of the posts, and the numbers of their texts among those of the page."""
+
+    members: list[int]
+    texts: range
+
+
+def leave_out_furniture(
+    walk: Walk, texts: list[int], siblings: Sequence[Rows], title: str, verdicts: Verdicts
+) -> set[int]:
+    """Of a page that is a thread what is no part of its posts, and what is furniture in each of them.
+
+    Gives the leaves that are what the posts say: the longest texts at one place of them.
+    """
+    read = [leaf for leaf in map(walk.leaves.__getitem__, texts) if isinstance(leaf, Text)]
+    for index, text in zip(texts, read, strict=True):
+        if is_note(text):
+            verdicts[index] = Verdict("furniture")
+    titles = [number for number, text in enumerate(read) if _is_title(text.text, title[:_LONGEST_TITLE])]
+    posts = _posts(walk, [weight_of(text) for text in read], texts, siblings, titles)
+    if posts is None:
+        return set()
+    never = {number for number, index in enumerate(texts) if _is_never_said(verdicts[index])}
+    places = [[number for number in some if number not in never] for some in _places(walk, read, posts)]
+    body = max(places, key=lambda some: sum(len(read[number].text) for number in some), default=[])
+    for number in body:
+        if (verdict := verdicts[texts[number]]) and verdict.rule in _OF_NAMES:
+            verdicts[texts[number]] = None
+    thread = _span(read, posts, titles)
+    above = _fragments(walk, read, range(thread.start, posts.texts.start)).difference(body)
+    found = above.union(range(thread.start), range(thread.stop, len(read)))
+    for some in places:
+        if some and some is not body and _are_furniture([read[number] for number in some]):
+            found.update(some)
+    for number in found:
+        verdicts[texts[number]] = Verdict("furniture")
+    end = texts[thread.stop] if thread.stop < len(texts) else len(walk.leaves)
+    _leave_out_images(walk, range(texts[thread.start] if thread.start else 0, end), verdicts)
+    return {texts[number] for number in body if number not in found}
+
+
+def _is_never_said(verdict: Verdict | None) -> bool:
+    """Whether a text is hidden, or one of the comments on the answers of a question."""
+    if verdict is None or verdict.rule == "hidden":
+        return verdict is not None
+    return verdict.container is not None and verdict.container.names.comments
+
+
+def _posts(
+    walk: Walk, weights: list[int], texts: list[int], siblings: Sequence[Rows], titles: list[int]
+) -> _Posts | None:
+    """The rows of one name that hold most of the prose from the title on; of those as heavy the most numerous."""
+    sums, before = list(accumulate(weights, initial=0)), [0] * (len(walk.leaves) + 1)
+    for index in texts:
+        before[index + 1] = 1
+    before = list(accumulate(before))  # so many texts before each leaf
+
+    def held(at: int) -> int:
+        return sums[before[walk.containers[at].last]] - sums[before[walk.containers[at].first]]
+
+    best, heaviest, most = list[int](), 0, 0
+    for rows in siblings:
+        begin = max((number for number in titles if number < rows.start), default=0)
+        least = max(_PAGE * (sums[-1] - sums[begin]), 0.5 * sums[begin], _ALIKE * heaviest, 1)
+        if sums[rows.stop] - sums[rows.start] < least:
+            continue
+        members = _of_one_name(walk, [at for at in rows.members if held(at)], held)
+        said = list(map(held, members))
+        if len(said) >= max(_FEWEST, most + 1) and max(said) <= _POST * sum(said) and sum(said) >= least:
+            best, heaviest, most = members, max(heaviest, sum(said)), len(said)
+    if not best:
+        return None
+    first, last = walk.containers[best[0]].first, walk.containers[best[-1]].last
+    return _Posts(best, range(before[first], before[last]))
+
+
+def _of_one_name(walk: Walk, members: list[int], held: Callable[[int], int]) -> list[int]:
+    """Those of some parts that share half of their names with the heaviest of one name, or have none as it has none."""
+    named = {at: frozenset(filter(str.isalpha, walk.containers[at].names.words)) - _IN_TURN for at in members}
+    weights = Counter[frozenset[str]]()
+    for at, names in named.items():
+        weights[names] += held(at)
+    like = max(weights, key=lambda names: weights[names], default=frozenset[str]())
+
+    def is_like(names: frozenset[str]) -> bool:
+        return bool(names) == bool(like) and len(names & like) >= 0.5 * min(len(names), len(like))
+
+    return [at for at, names in named.items() if is_like(names)]
+
+
+def _places(walk: Walk, read: list[Text], posts: _Posts) -> list[list[int]]:
+    """The numbers of the texts at each place that several posts have.
+
+    With them go those before the posts in parts of the same names: the question may stand above the answers.
+    """
+    places: dict[_Place, list[int]] = defaultdict(list)
+    homes: dict[_Place, set[int]] = defaultdict(set)
+    known: dict[_Place, _Place] = {}  # places by the two parts that are next to a text
+    ways, rows = _Ways(walk, set(posts.members)), range(posts.texts.start, posts.texts.stop)
+    for number in rows:
+        place, home = ways.of(read[number], _LEVELS)
+        places[place].append(number)
+        homes[place].add(home)
+        known[ways.of(read[number], _NEAR)[0]] = place
+    for number in range(posts.texts.start):
+        near, _ = ways.of(read[number], _NEAR)
+        if near in known and any(map(ways.names.__contains__, near)):
+            places[known[near]].append(number)
+    least = max(_FEWEST, _PLACES * len(posts.members))
+    return [some for place, some in places.items() if len(homes[place]) >= least]
+
+
+class _Ways:
+    """By which parts a text is reached. The rows of tables that lay out bear no names: there their number counts."""
+
+    def __init__(self, walk: Walk, rows: Collection[int]) -> None:
+        self._containers, self._rows = walk.containers, rows
+        self.names: set[object] = set()  # that are on some way
+        self._parts: list[_Place] = []
+        children = Counter[int]()
+        for container in walk.containers:
+            names = sorted(filter(str.isalpha, container.names.words))
+            self.names.update(names)
+            is_cell = container.tag in CELLS or container.tag == "tr"
+            self._parts.append((f"<{container.tag}>", *([children[container.parent]] if is_cell else []), *names))
+            children[container.parent] += 1
+
+    def of(self, text: Text, levels: int) -> tuple[_Place, int]:
+        """The innermost parts of the way to a text, up to its post, and the outermost of these."""
+        home: int = text.container
+        place: _Place = (text.role,)
+        for level in range(levels):
+            if home in self._rows:
+                return (*place, self._containers[home].tag), home
+            place = (*place, *self._parts[home])
+            if level == levels - 1 or self._containers[home].parent <= 0:
+                break
+            home = self._containers[home].parent
+        return place, home
+
+
+def _are_furniture(texts: list[Text]) -> bool:
+    """Whether what stands at one place of the posts is furniture."""
+    said = [text.text for text in texts]
+    if len(set(said)) < _SAME * len(said):
+        return True
+    if texts[0].role in ("code", "quote"):
+        return False
+    return all(map(_is_fragment, said)) or _share_of_common_words(said) > _SAME
+
+
+def _is_fragment(text: str) -> bool:
+    """Whether a text is a few short lines none of which is a sentence."""
+    lines = text.split("\n")
+    return len(text) < _BLOCK and all(len(line) < _LINE and not line.endswith(_SENTENCE_ENDS) for line in lines)
+
+
+def _share_of_common_words(said: list[str]) -> float:
+    """The share of letters in words that most of some texts have, in the middle of these."""
+    words = [_WORD.findall(text.lower()) for text in said]
+    known = Counter(word for some in words for word in set(some))
+    common = {word for word, count in known.items() if count >= _MOST * len(said)}
+    return median(sum(len(word) for word in some if word in common) / max(1, sum(map(len, some))) for some in words)
+
+
+def _span(read: list[Text], posts: _Posts, titles: list[int]) -> range:
+    """The numbers of the texts from the title to the last post, or to the end where there is more behind the posts."""
+    first, last = posts.texts.start, posts.texts.stop
+    behind, held = sum(map(weight_of, read[last:])), sum(map(weight_of, read[first:last]))
+    begin = max((number for number in titles if number < first), default=0)
+    return range(begin, last if behind <= _BEHIND * held else len(read))
+
+
+def _fragments(walk: Walk, read: list[Text], numbers: range) -> set[int]:
+    """Those of some texts that are fragments, no headings, and in no part that holds prose; all, if none does."""
+    saying = {_home(walk, read[number]) for number in numbers if weight_of(read[number]) >= _PROSE}
+    return {
+        number
+        for number in numbers
+        if read[number].role != "heading"
+        and (not saying or _is_fragment(read[number].text))
+        and _home(walk, read[number]) not in saying
+    }
+
+
+def _is_title(text: str, title: str) -> bool:
+    """Whether a text is the page's title, or begins with it: what the thread is marked with may stand behind."""
+    if len(text) > _LONGEST_TITLE:
+        return False
+    if shared(text, title) >= TITLE_SHARE:
+        return len(text) >= _OF_TITLE * len(title)
+    same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(text, title, strict=False)))
+    return same >= _BEGINNING and same >= 0.5 * len(text)
+
+
+def _home(walk: Walk, text: Text) -> int:
+    """The part that a paragraph or item stands in."""
+    at = text.container
+    while at > 0 and walk.containers[at].tag in NARROW:
+        at = walk.containers[at].parent
+    return at
+
+
+def _leave_out_images(walk: Walk, thread: range, verdicts: Verdicts) -> None:
+    """Pictures that several posts show, and those around the thread, of which the leaves are given."""
+    images = [
+        (index, leaf.candidates[0])
+        for index, leaf in enumerate(walk.leaves)
+        if isinstance(leaf, Media) and leaf.kind == "image" and leaf.candidates
+    ]
+    shown = Counter(url for _, url in images)
+    for index, url in images:
+        if index not in thread or shown[url] >= _FEWEST:
+            verdicts[index] = Verdict("furniture")

@@ -1,0 +1,54 @@
+"""Notes that software adds to posts, and signatures below a line."""
+
+import pytest
+
+from tests.pipeline.makers import extract, prose, texts
+
+THREAD = "https://site.example/showthread.php?t=871"
+
+
+def said(*posts: str, url: str = THREAD) -> list[str]:
+    rows = "".join(f"<div class=row><div class=said>{post}</div></div>" for post in posts)
+    return texts(extract(f"<div>{rows}</div>", url=url))
+
+
+@pytest.mark.parametrize(
+    "note",
+    [
+        "Last edited by Ann on Mar 14, 2024 8:12 am; edited 1 time in total",
+        "« Last Edit: March 14, 2024 by Ann »",
+        "[Zuletzt bearbeitet von Ann am 14. März 2024]",
+        "Последний раз редактировалось Анна 14 мар 2024",
+        "本帖最后由 小河虾 于 2024-3-14 08:12 编辑",
+    ],
+)
+def test_who_edited_a_post_is_none_of_it(note: str) -> None:
+    posts = [f"{prose(0)}<p>{note}</p>", f"{prose(1)}<br><br>{note}", f"{note}<br>{prose(2)}", prose(3)]
+    assert said(*posts) == [prose(number) for number in range(4)]
+
+
+def test_what_stands_below_the_line_of_a_signature_goes() -> None:
+    posts = [f"{prose(0)}<br>_________________<br>Measure twice.<br>Cut once.", prose(1), prose(2)]
+    assert said(*posts) == [prose(number) for number in range(3)]
+    assert said(f"{prose(0)}<p>_______________<br>Cut once.</p>", prose(1), prose(2))[:2] == [prose(0), prose(1)]
+    letter = f"<pre>{prose(0)}\n\n-- \nAnn, of the old bridge\n</pre>"
+    assert said(letter, url="https://lists.site.example/pipermail/dev/2024-March/004312.html") == [prose(0)]
+
+
+def test_two_hyphens_in_code_begin_no_signature() -> None:
+    code = "select name\n--\nfrom bridges;"
+    assert code in said(f"{prose(0)}<pre><code>{code}</code></pre>", prose(1), prose(2))
+
+
+def test_a_line_above_most_of_a_text_is_no_signature() -> None:
+    post = f"{prose(0)}<br>_________________<br>{prose(1, 9)}"
+    assert said(post, prose(2), prose(3))[0] == f"{prose(0)}\n_________________\n{prose(1, 9)}"
+
+
+def test_a_sentence_about_edits_stays() -> None:
+    post = f"{prose(0)}<p>It was last edited by the clerk of the town, as everybody here knows.</p>"
+    assert said(post, prose(1), prose(2))[1].startswith("It was last edited")
+
+
+def test_on_other_pages_nothing_is_cut() -> None:
+    assert "Last edited by Ann" in said(f"{prose(0)}<br>Last edited by Ann", prose(1), url="https://site.example/a")[0]

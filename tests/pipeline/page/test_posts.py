@@ -1,0 +1,95 @@
+"""What is furniture in the posts of a thread, and around them."""
+
+import pytest
+
+from pipeline.page.evidence import evidence
+from pipeline.page.metadata import Metadata
+from pipeline.page.posts import leave_out_furniture
+from tests.pipeline.makers import URL, extract, outline, prose, texts, walk
+
+THREAD = "https://site.example/viewtopic.php?t=871"
+TITLE = "How to mend an old stone bridge"
+HEAD = f"<title>{TITLE} - Masons</title>"
+USERS = ["Ann", "OldIron", "mkessler", "RaysShop", "Dovetail"]
+
+
+def post(number: int, said: str = "", name: str = "row") -> str:
+    user = USERS[number % len(USERS)]
+    return (
+        f"<div class={name} id=p{number}><div class=poster><b>{user}</b><br>Rank {number}<br>Joined: 0{number} Mar 2014"
+        f"<br>From: Town {number}</div><p class=when>This post by {user} was written on Monday 1{number} March.</p>"
+        f"<div class=said>{said or prose(number, 2)}</div></div>"
+    )
+
+
+def thread(*rows: str, above: str = "", below: str = "") -> list[str]:
+    body = f"{above}<h1>{TITLE}</h1><div id=list>{''.join(rows)}</div>{below}"
+    return texts(extract(body, HEAD, url=THREAD))
+
+
+def test_of_posts_what_they_say_is_kept_whatever_stands_beside_it() -> None:
+    assert thread(*map(post, range(5))) == [prose(number, 2) for number in range(5)]
+
+
+def test_short_posts_stay() -> None:
+    said = [prose(0), "Same here", "Thanks", "It works now", prose(4)]
+    assert thread(*map(post, range(5), said)) == said
+
+
+def test_rows_of_two_names_in_turn_are_posts() -> None:
+    rows = [post(number, name=("even", "odd")[number % 2]) for number in range(6)]
+    assert thread(*rows) == [prose(number, 2) for number in range(6)]
+
+
+def test_what_stands_before_the_title_or_behind_the_posts_is_none_of_the_thread() -> None:
+    rules = f"<div class=box><p>{prose(30, 2)}</p><p>{prose(31, 1)}</p></div>"
+    found = thread(*map(post, range(5)), above=rules, below=f"<div class=box><p>{prose(40, 2)}</p></div>")
+    assert found == [prose(number, 2) for number in range(5)]
+
+
+def test_the_question_above_the_answers_stays_without_what_is_said_of_it() -> None:
+    question = f"<h1>{TITLE}</h1><div class=op><div class=said>{prose(20)}</div></div><p>5 answers</p><p>Sort by</p>"
+    found = texts(extract(f"{question}<div id=list>{''.join(map(post, range(5)))}</div>", HEAD, url=THREAD))
+    assert found == [prose(20), *(prose(number, 2) for number in range(5))]
+
+
+def test_a_name_that_speaks_against_posts_says_nothing_of_all_of_them() -> None:
+    rows = [post(number).replace("class=said", 'class="said signature"') for number in range(5)]
+    assert thread(*rows) == [prose(number, 2) for number in range(5)]
+
+
+def test_pictures_that_several_posts_show_are_none_of_what_they_say() -> None:
+    star, shown = '<img src="/img/hot.png">', '<img src="/pictures/bridge.jpg">'
+    rows = [star + post(number, f"{prose(number, 2)}{shown if number == 1 else ''}") for number in range(5)]
+    found = outline(extract(f"<h1>{TITLE}</h1><div>{''.join(rows)}</div>", HEAD, url=THREAD))
+    assert [name for name in found if name.endswith((".png", ".jpg"))] == ["bridge.jpg"]
+
+
+def test_on_other_pages_nothing_is_taken_for_posts() -> None:
+    body = f"<h1>{TITLE}</h1><div>{''.join(map(post, range(5)))}</div>"
+    assert any("was written on Monday" in text for text in texts(extract(body, HEAD)))
+
+
+def test_parts_of_other_names_are_no_posts() -> None:
+    """Of one post its head, its text and its signature stand beside one another."""
+    names, lengths = ("x-date x-head", "x-body x-rich", "x-foot x-links"), (2, 3, 2)
+    parts = [f"<div class='{name}'>{prose(count, count)}</div>" for name, count in zip(names, lengths, strict=True)]
+    walked = walk(f"<div class=only>{''.join(parts)}</div><p>Short</p>")
+    indexes, verdicts = list(range(len(walked.leaves))), [None] * len(walked.leaves)
+    evident = evidence(walked, indexes, Metadata(base=URL), verdicts, 0)
+    assert leave_out_furniture(walked, indexes, evident.siblings, TITLE, verdicts) == set()
+
+
+def test_comments_on_the_answers_of_a_question_stay_out() -> None:
+    comment = f"<ul class=comments><li><div class=said>{prose(50, 1)}</div></li></ul>"
+    rows = [post(number, f"{prose(number, 2)}</div>{comment}<div>") for number in range(5)]
+    question = '<div itemscope itemtype="https://schema.org/QAPage">'
+    found = texts(extract(f"{question}<h1>{TITLE}</h1><div>{''.join(rows)}</div></div>", HEAD))
+    assert found == [prose(number, 2) for number in range(5)]
+
+
+@pytest.mark.parametrize("name", ["signature", "postsignature postmsg"])
+def test_what_is_named_a_signature_goes(name: str) -> None:
+    signed = [f"<div class='{name}'>{prose(60 + number, 1)}</div>" for number in range(5)]
+    rows = [post(number, prose(number, 2) + signed[number]) for number in range(5)]
+    assert thread(*rows) == [prose(number, 2) for number in range(5)]
