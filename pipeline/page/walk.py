@@ -6,7 +6,7 @@ Iterative, so that no depth of nesting overflows a stack. What is main content i
 
 import re
 from collections.abc import Callable
-from itertools import accumulate, count, islice, takewhile
+from itertools import accumulate, count, islice
 
 from pipeline.page.anchors import Anchors
 from pipeline.page.code import language_of
@@ -33,17 +33,15 @@ from pipeline.page.markup import Markup
 from pipeline.page.media import MediaOfWalk
 from pipeline.page.names import CHROME_NAMES, NAMES_OF_ITEMS, UNNAMED, Names, is_box, is_hidden, is_titled, read_names
 from pipeline.page.tables import CELL_END, TABLE_PARTS, Grid
-from pipeline.page.words import OPENERS, is_place
+from pipeline.page.words import MOST, is_place
 
 _SPECIAL = HEADINGS | CHROME_TAGS | CELLS | {"li", "ul", "ol", "pre", "figure", "figcaption"}
 _BLOCK_ENDS = [f"/{tag}" for tag in BLOCKS]
 _SPECIAL_ENDS = [f"/{tag}" for tag in HEADINGS | CELLS | {"li", "ul", "ol", "pre"}]
 _SCRAP = 0.02  # a share of the page nobody would miss in a part that is named as hardly ever content
 _UNNAMED = HEADINGS | {"pre"}  # what these are does not depend on names: a heading goes with its section
-_NEAR = 12  # tags behind an element that tell what it is, and before it what opens it
-_MOST = 0.6  # a share of the page that is never hidden
+_NEAR = 12  # tags behind an element that tell what it is
 _DRAWN = re.compile(r' data="([^"]+\.(?:svg|png|jpe?g|gif|webp))"', re.IGNORECASE)
-_ID = re.compile(r' id="([^"]+)"')
 _START, _VALUE = re.compile(r' start="(\d{1,6})"'), re.compile(r' value="(\d{1,6})"')
 
 
@@ -133,6 +131,8 @@ class Walk(MediaOfWalk):
                 continue
             if tag == "span" and not text and buffer and written and self._parts_figures(at):
                 buffer.append(" ")
+            elif buffer and "-" in tag and self._is_beside_another(at):
+                self._flush()
             if written and "src=" in written and (tag == "span" or "-" in tag):
                 self._at = at
                 self._image_of_empty(written)
@@ -144,7 +144,7 @@ class Walk(MediaOfWalk):
                 self._at = at
                 if tag in DRAWINGS:
                     self.graphics.add(self._container)
-                if "-" in tag and tag not in SKIPPED and self._share() > _MOST:
+                if "-" in tag and tag not in SKIPPED and self._share() > MOST:
                     continue
                 self._pass_over(self._markup.end_of(at))
                 if tag == "iframe":
@@ -248,29 +248,6 @@ class Walk(MediaOfWalk):
         if not names.strong or names.hint > self._told or tag in NEVER_CHROME or "sidebar" in names.words:
             return False
         return not (names.words & CHROME_NAMES <= NAMES_OF_ITEMS and self._is_prose(self._at))
-
-    def _share(self) -> float:
-        """The share of the page's characters outside links that the element which opens here holds."""
-        return self._outside_links(self._at, self._markup.end_of(self._at)) / max(1, self._prose)
-
-    def _is_shown(self, written: str, names: Names) -> bool:
-        """Whether what is hidden is what a script will show, or what a reader opens.
-
-        The first is most of the page and no dialog, the second stands behind the button or link that names it.
-        """
-        if not names.strong and self._share() > _MOST:
-            return True
-        if not self._is_prose(self._at):
-            return False
-        first = max(0, self._at - _NEAR)
-        if tags := [tag for tag in self._markup.tags[first : self._at] if tag]:
-            closed = [tag[1:] for tag in takewhile(lambda tag: tag[0] == "/", reversed(tags))]
-            if "button" in closed and not OPENERS.isdisjoint(closed):
-                return True
-        named = _ID.search(written)
-        openers = (f'="{named[1]}"', f'="#{named[1]}"') if named else ()
-        before = list(filter(None, self._markup.attributes[first : self._at]))
-        return any(opener in said for said in before for opener in openers)
 
     def _open_special(self, tag: str, written: str) -> None:
         """A block of which something is to be remembered."""

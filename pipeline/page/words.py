@@ -5,21 +5,25 @@ See `pipeline.page.walk`.
 
 import re
 from collections.abc import Collection
+from itertools import takewhile
 
 from pipeline.page.code import GUTTERS, is_gutter
 from pipeline.page.elements import HEADINGS
 from pipeline.page.leaves import Leaf, Text
 from pipeline.page.markup import unescape
-from pipeline.page.names import is_hidden
+from pipeline.page.names import Names, is_hidden
 from pipeline.page.tables import RowsOfWalk, collapse_row
 
 _BREAK = "\u2028"  # a `<br>`, until line ends of the source have become spaces
 _INVISIBLE = ("\u00ad", "\u200b", "\ufeff")  # soft hyphen, zero-width space, stray byte order mark
 #: How many tags are looked at for what an element holds.
 LOOK_AHEAD = 300
-_NEAR = 8  # tags behind a button that may hold what it opens
+_NEAR, _BEFORE = 8, 12  # tags behind a button that may hold what it opens, and before that the button
 _OPENS = re.compile(r' aria-controls="([^"]+)"')
+MOST = 0.6  # a share of the page that is never hidden
+_ID = re.compile(r' id="([^"]+)"')
 _RUN = 60  # characters without a tag between them, outside links: no entry of a menu has them
+_SIGN = 40  # characters: more are no signs in a line
 _WORD = 5  # letters: fewer may be the sign of a unit
 _MARKS = frozenset("¶#§🔗")  # that lead to the heading they stand in
 OPENERS = HEADINGS | {"dt", "summary"}  # whose button opens a section and is its heading
@@ -136,6 +140,41 @@ class WordsOfWalk(RowsOfWalk):
         panel = f' id="{named[1]}"'
         places = range(end, min(end + _NEAR, len(self._markup.attributes)))
         return any(panel in (self._markup.attributes[at] or "") and self._is_prose(at) for at in places)
+
+    def _share(self) -> float:
+        """The share of the page's characters outside links that the element which opens here holds."""
+        return self._outside_links(self._at, self._markup.end_of(self._at)) / max(1, self._prose)
+
+    def _is_shown(self, written: str, names: Names) -> bool:
+        """Whether what is hidden is what a script will show, or what a reader opens.
+
+        The first is most of the page and no dialog, the second stands behind the button or link that names it.
+        """
+        if not names.strong and self._share() > MOST:
+            return True
+        if not self._is_prose(self._at):
+            return False
+        first = max(0, self._at - _BEFORE)
+        if tags := [tag for tag in self._markup.tags[first : self._at] if tag]:
+            closed = [tag[1:] for tag in takewhile(lambda tag: tag[0] == "/", reversed(tags))]
+            if "button" in closed and not OPENERS.isdisjoint(closed):
+                return True
+        named = _ID.search(written)
+        openers = (f'="{named[1]}"', f'="#{named[1]}"') if named else ()
+        before = list(filter(None, self._markup.attributes[first : self._at]))
+        return any(opener in said for said in before for opener in openers)
+
+    def _is_beside_another(self, at: int) -> bool:
+        """Whether an element of the page's own that opens at a tag follows another with no word between: both are blocks.
+
+        By themselves such elements are inline. Signs that follow each other are, too: they are alike, and short.
+        """
+        tag, before, between = self._markup.tags[at] or "", self._markup.tags[at - 1] or "", self._markup.texts[at]
+        if tag[0] == "/" or before[:1] != "/" or "-" not in before or between.strip():
+            return False
+        if self._preformatted or self._data_tables:
+            return False
+        return before[1:] != tag or not between or sum(map(len, self._buffer)) > _SIGN
 
     def _is_prose(self, at: int) -> bool:
         """Whether what opens at a tag holds words, most of them outside links."""

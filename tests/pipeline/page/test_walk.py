@@ -5,7 +5,7 @@ from bs4 import BeautifulSoup, NavigableString, Tag
 from bs4.element import PreformattedString
 
 from pipeline.page.leaves import Media, Text
-from tests.pipeline.makers import paragraphs, walk, walked_images, walked_texts
+from tests.pipeline.makers import paragraphs, prose, walk, walked_images, walked_texts
 
 
 def order(body):
@@ -587,3 +587,22 @@ def test_panels_of_tabs_are_shown_though_hidden_until_chosen():
 def test_what_a_form_says_when_it_was_sent_is_hidden():
     sent = "<div class='success-message w-form-done'><div>Thank you! Your submission has been received!</div></div>"
     assert walk(f"{paragraphs(3)}<div class=w-form>{sent}</div>").flagged
+
+
+@pytest.mark.parametrize("between", ["", "\n  "])
+def test_elements_of_the_page_s_own_that_follow_each_other_are_blocks(between):
+    card = f"<app-card><app-title>{{0}}</app-title>{between}<app-body>{{1}}</app-body></app-card>"
+    cards = between.join(card.format(f"The bridge {n}", prose(n)) for n in range(2))
+    assert walked_texts(cards) == ["The bridge 0", prose(0), "The bridge 1", prose(1)]
+
+
+@pytest.mark.parametrize(
+    ("html", "text"),
+    [
+        ("<p>He said <my-term>ferry</my-term>, <my-term>boat</my-term>.</p>", "He said ferry, boat."),
+        ("<p>Loved by <g-emoji>A</g-emoji> <g-emoji>B</g-emoji> and others.</p>", "Loved by A B and others."),
+        ("<pre>a <x-a>b</x-a><x-c>c</x-c></pre>", "a bc"),
+    ],
+)
+def test_others_stand_in_their_line(html, text):
+    assert walked_texts(html) == [text]
