@@ -165,7 +165,7 @@ class WordsOfWalk(RowsOfWalk):
         return any(opener in said for said in before for opener in openers)
 
     def _is_beside_another(self, at: int) -> bool:
-        """Whether an element of the page's own that opens at a tag follows another with no word between: both are blocks.
+        """Whether an element of the page's own that opens at a tag follows another, with no word between: blocks do.
 
         By themselves such elements are inline. Signs that follow each other are, too: they are alike, and short.
         """
