@@ -1,6 +1,7 @@
 """Which parts of a walked page are its site's furniture, by what they are called and how much of the page they hold."""
 
 from collections.abc import Collection
+from itertools import accumulate
 
 from pipeline.page.content_settings import ContentSettings
 from pipeline.page.elements import NEVER_CHROME
@@ -12,6 +13,7 @@ from pipeline.page.weights import Sums
 
 _LINKS_OF_DISHES = 0.3  # the share of a part named menu that stands in links, if it is no way through the site
 _POSTS = 0.7  # a larger share of the page is no signatures: they may be as long as what they stand below
+_PERSONS, _TEAM = frozenset(("author", "bio", "profile")), 3  # names of who wrote a page; so many are a team
 _ALL = 0.9  # a part with a larger share of the page is around its items, and none of them
 
 
@@ -24,7 +26,7 @@ def chrome_of(walk: Walk, sums: Sums, settings: ContentSettings) -> Verdicts:
     """Of what is hidden, what stands in a part that is chrome, and in a part that is if it holds little prose."""
     verdicts: Verdicts = [None] * len(walk.leaves)
     settled = little = 0  # containers before these are decided on, or known to hold little prose
-    everywhere = _names_of_most(walk, sums, settings.chrome_share)
+    everywhere, teams = _names_of_most(walk, sums, settings.chrome_share), _teams(walk)
     for at in walk.flagged:
         container = walk.containers[at]
         first, last = container.first, container.last
@@ -32,6 +34,8 @@ def chrome_of(walk: Walk, sums: Sums, settings: ContentSettings) -> Verdicts:
             continue
         names = container.names
         if not names.is_hidden and (_says_nothing(names, everywhere) or (names.strong and _is_box(walk, at))):
+            continue
+        if at in teams and not names.is_hidden and not names.strong:
             continue
         if container.chrome < 0 and (names.strong or names.comments or names.is_bio):
             share = sums.unlinked(at)
@@ -94,6 +98,18 @@ def _is_box(walk: Walk, at: int) -> bool:
 
 def _holds_quote(walk: Walk, at: int) -> bool:
     return any(part.tag == "blockquote" for part in walk.containers[at : walk.containers[at].end])
+
+
+def _teams(walk: Walk) -> set[int]:
+    """The parts that present a person each, as two beside them do: a team or authors, not who wrote the page."""
+    is_heading = (isinstance(leaf, Text) and leaf.role == "heading" for leaf in walk.leaves)
+    headings = list(accumulate(is_heading, initial=0))
+    alike: dict[tuple[int, frozenset[str]], list[int]] = {}
+    for at in walk.flagged:
+        container = walk.containers[at]
+        if not container.names.words.isdisjoint(_PERSONS) and headings[container.last] > headings[container.first]:
+            alike.setdefault((container.parent, container.names.words), []).append(at)
+    return {at for some in alike.values() if len(some) >= _TEAM for at in some}
 
 
 def _is_picture(leaf: Leaf, min_px: int) -> bool:

@@ -107,6 +107,15 @@ def sections(names: list[str], tag: str = "section") -> str:
     return "".join(made.format(tag, name, name.title(), prose(20 + n, 2)) for n, name in enumerate(names))
 
 
+@pytest.mark.parametrize("named", ["profile", "author-card", "bio"])
+def test_three_persons_side_by_side_are_a_team(named: str) -> None:
+    persons = [("Ann Lee", "Captain"), ("Bo Ray", "Mate"), ("Cy Dun", "Cook")]
+    cards = [f"<div class={named}><h3>{name}</h3><p>{task}</p></div>" for name, task in persons]
+    told = [word for person in persons for word in person]
+    assert texts(extract(f"<main>{paragraphs(4)}<div>{''.join(cards)}</div></main>")) == [*map(prose, range(4)), *told]
+    assert texts(extract(f"<main>{paragraphs(4)}<div>{cards[0]}</div></main>")) == list(map(prose, range(4)))
+
+
 @pytest.mark.parametrize("tag", ["section", "div"])
 def test_sections_of_a_manual_are_not_what_their_headings_are_about(tag: str) -> None:
     """Docutils writes the heading of a section as its id."""
