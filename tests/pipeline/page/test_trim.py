@@ -1,8 +1,9 @@
 import pytest
 
-from pipeline.page.content import judge
+from pipeline.page.content import by_rules, judge
 from pipeline.page.content_settings import ContentSettings
 from pipeline.page.leaves import Text
+from pipeline.page.trim import Weighed, trim
 from tests.pipeline.makers import paragraphs, prose, walk
 
 BODY = [prose(number) for number in range(4)]
@@ -87,6 +88,32 @@ def test_a_heading_whose_section_was_left_out_goes_too():
 def test_a_heading_with_subsections_only_is_kept():
     body = f"<article>{paragraphs(2)}<h2>Part</h2><h3>Section</h3>{paragraphs(2, 2)}</article>"
     assert kept(body)[0] == [*BODY[:2], "Part", "Section", *BODY[2:]]
+
+
+def trimmed(body, **weighed):
+    """The texts that are kept where the evidence has said something of those named."""
+    walked = walk(body)
+    verdicts, _ = by_rules(walked, ContentSettings())
+    texts = [leaf.text for leaf in walked.leaves]
+    said = {name: {texts.index(text) for text in some} for name, some in weighed.items()}
+    trim(walked, verdicts, "", "", Weighed(False, **said))
+    return [text for text, verdict in zip(texts, verdicts, strict=True) if verdict is None]
+
+
+def test_the_address_behind_the_text_stays_where_the_evidence_takes_it_for_content():
+    end = "<section><h3>Where</h3><p>Lindenhof 4, Berlin</p></section>"
+    body = f"<main><div>{paragraphs(4)}</div>{end}</main>"
+    assert trimmed(body, likely=["Where", "Lindenhof 4, Berlin"]) == [*BODY, "Where", "Lindenhof 4, Berlin"]
+    assert trimmed(body) == BODY
+
+
+def test_the_dates_of_the_first_items_of_a_list_are_no_bylines():
+    dates = [f"March {number + 11}, 2025" for number in range(4)]
+    posts = "".join(f"<div><p>{date}</p><p>{text}</p></div>" for date, text in zip(dates, BODY, strict=True))
+    assert trimmed(f"<main>{posts}</main>", of_items=dates) == [
+        text for pair in zip(dates, BODY, strict=True) for text in pair
+    ]
+    assert dates[0] not in trimmed(f"<main>{posts}</main>")
 
 
 def test_a_page_of_fragments_is_not_trimmed():
