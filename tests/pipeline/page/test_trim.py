@@ -187,3 +187,11 @@ def test_the_heading_of_a_list_behind_the_prose_stays_with_it():
     left, rules = kept(f"<article><div>{paragraphs(12)}</div><section>{plans}<h4>Write to us</h4></section></article>")
     assert left[12:] == [text for n in range(3) for text in (f"Plan {n}", f"{n} sites", f"{n} users")]
     assert rules == {"Write to us": "tail"}
+
+
+@pytest.mark.parametrize(
+    "label", ["Learn more", "View all →", "Mehr erfahren", "En savoir plus", "続きを読む", "Подробнее"]
+)
+def test_buttons_that_lead_to_the_rest_of_a_story_are_labels(label):
+    left, rules = kept(f"<article>{paragraphs(2)}<div><a href=/on>{label}</a></div>{paragraphs(2, 2)}</article>")
+    assert (left, rules) == (BODY, {label: "label"})
