@@ -5,11 +5,13 @@ Cards that invite to other stories look alike; but they lead beside the page, no
 
 import re
 from bisect import bisect_left
+from functools import cached_property
+from itertools import accumulate
 from urllib.parse import urlsplit
 
 from pipeline.page.leaves import Container, Text
 from pipeline.page.markup import read_attributes
-from pipeline.page.trim import is_prose
+from pipeline.page.trim import SENTENCE_ENDS, is_prose
 from pipeline.page.verdicts import Verdict, Verdicts
 from pipeline.page.walk import Walk
 from schemas.urls import resolve
@@ -22,6 +24,8 @@ _MOST = 200  # links that are looked at
 _LEVELS = 3  # up from the words of a card
 _DESCRIPTION = 20  # characters
 _TITLE = 15  # characters of a link that may be the title of a story, and is no button
+_SENTENCES = 500  # characters outside links: a page that has more is more than its cards
+_LINES = 2  # of a card; it has more, its title counted
 _ALIKE = 3  # so many siblings of one tag are cards
 
 
@@ -34,11 +38,39 @@ class Cards:
         self._known: dict[tuple[int, int], bool] = {}
 
     def are_own(self, container: Container) -> bool:
-        """Whether a part holds links that lead below the page, and for each a description beside its heading."""
+        """Whether a part holds links that lead below the page, and for each a description beside its heading.
+
+        Or it is, holds or stands in the cards that all of the page consists of.
+        """
         span = container.first, container.last
         if span not in self._known:
             self._known[span] = self._has_descriptions(container) and self._lead_below(container)
-        return self._known[span]
+        return self._known[span] or (container.first < self.listing[1] and container.last > self.listing[0])
+
+    @cached_property
+    def listing(self) -> tuple[int, int]:
+        """The leaves of the cards that all of a page consists of, as a board of jobs does: from one up to another.
+
+        It has hardly a sentence outside links, and each of the cards has lines beside its title.
+        """
+        walk = self._walk
+        main = next((part for part in walk.containers if part.tag == "main"), walk.containers[0])
+        texts = [leaf if isinstance(leaf, Text) else None for leaf in walk.leaves]
+        if sum(_sentences(leaf) for leaf in texts[main.first : main.last] if leaf) > _SENTENCES:
+            return 0, 0
+        said = list(accumulate((len(leaf.text) if leaf else 0 for leaf in texts), initial=0))
+        lines = list(accumulate((leaf is not None for leaf in texts), initial=0))
+        titles = list(accumulate((leaf is not None and is_linked_heading(leaf) for leaf in texts), initial=0))
+
+        def of(sums: list[int], part: Container) -> int:
+            return sums[part.last] - sums[part.first]
+
+        def is_listing(part: Container) -> bool:
+            count = of(titles, part)
+            return count >= _ALIKE and of(lines, part) > _LINES * count and of(said, part) >= 0.5 * of(said, main)
+
+        found = [(part.first, part.last) for part in walk.containers if is_listing(part)]
+        return min(found, key=lambda span: span[1] - span[0], default=(0, 0))
 
     def is_among_own(self, at: int) -> bool:
         """The same of a part around a container, or of that itself."""
@@ -64,6 +96,11 @@ class Cards:
         links = self._walk.links[start : min(start + _MOST, bisect_left(self._places, container.last))]
         found = [resolve(self._walk.base, read_attributes(written).get("href", "")) for _, written in links]
         return sum(url.startswith(self._below) for url in found) >= _OWN * len(links)
+
+
+def _sentences(text: Text) -> int:
+    """How many characters of a text are sentences outside links."""
+    return len(text.text) - text.link_chars if is_prose(text) or text.text.endswith(SENTENCE_ENDS) else 0
 
 
 def are_cards(texts: list[Text]) -> bool:

@@ -14,6 +14,7 @@ from pipeline.page.weights import Sums
 _LINKS_OF_DISHES = 0.3  # the share of a part named menu that stands in links, if it is no way through the site
 _POSTS = 0.7  # a larger share of the page is no signatures: they may be as long as what they stand below
 _PERSONS, _TEAM = frozenset(("author", "bio", "profile")), 3  # names of who wrote a page; so many are a team
+_HEAD = 1000  # characters of prose; a part that says more is more than the head of a page
 _ALL = 0.9  # a part with a larger share of the page is around its items, and none of them
 
 
@@ -25,6 +26,7 @@ def leave_out_chrome(walk: Walk, settings: ContentSettings) -> Verdicts:
 def chrome_of(walk: Walk, sums: Sums, settings: ContentSettings) -> Verdicts:
     """Of what is hidden, what stands in a part that is chrome, and in a part that is if it holds little prose."""
     verdicts: Verdicts = [None] * len(walk.leaves)
+    heads = _Heads(walk)
     settled = little = 0  # containers before these are decided on, or known to hold little prose
     everywhere, teams = _names_of_most(walk, sums, settings.chrome_share), _teams(walk)
     for at in walk.flagged:
@@ -46,6 +48,8 @@ def chrome_of(walk: Walk, sums: Sums, settings: ContentSettings) -> Verdicts:
             verdicts[first:last] = [Verdict(rule, container.chrome, container)] * (last - first)
         elif at >= little and container.tag not in NEVER_CHROME and not names.comments:
             prose = sums.weight(at)
+            if prose <= _HEAD and heads.holds(at):
+                continue
             if prose <= settings.weak_chrome_characters and not _holds_quote(walk, at):
                 little = container.end
                 for index in range(first, last):
@@ -54,6 +58,28 @@ def chrome_of(walk: Walk, sums: Sums, settings: ContentSettings) -> Verdicts:
                     if not is_quote and not _is_picture(leaf, settings.min_weak_image_px):
                         verdicts[index] = Verdict("little_prose", prose, container)
     return verdicts
+
+
+class _Heads:
+    """Parts around the only `<h1>` of a page and words beside it: its head, though builders call it a teaser or widget.
+
+    So are, by the same name, the parts of such a part.
+    """
+
+    def __init__(self, walk: Walk) -> None:
+        titles = [index for index, leaf in enumerate(walk.leaves) if isinstance(leaf, Text) and leaf.mark == "# "]
+        self._walk, self._title = walk, titles[0] if len(titles) == 1 else -1
+        self._end, self._words = 0, frozenset[str]()  # of the last
+
+    def holds(self, at: int) -> bool:
+        container = self._walk.containers[at]
+        words = container.names.words & WEAK_NAMES
+        if at < self._end:
+            return words <= self._words
+        is_head = container.first <= self._title < container.last - 1
+        if is_head:
+            self._end, self._words = container.end, words
+        return is_head
 
 
 def _says_nothing(names: Names, everywhere: Collection[str]) -> bool:

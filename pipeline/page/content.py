@@ -47,7 +47,9 @@ def by_rules(walk: Walk, settings: ContentSettings) -> tuple[Verdicts, int]:
     region = _region(walk, sums, settings)
     cards = Cards(walk)
     _leave_out_teasers(walk, sums, region, settings, cards, verdicts)
-    _leave_out_the_rest(walk, _parts(walk, sums, region, settings), verdicts)
+    parts = [walk.containers[at] for at in _parts(walk, sums, region, settings)]
+    spans = [(part.first, part.last) for part in parts]
+    _leave_out_the_rest([*spans, cards.listing], verdicts)
     leave_out_labels(walk, verdicts)
     _leave_out_links(walk, settings, cards, verdicts)
     _leave_out_cards(walk, verdicts)
@@ -149,10 +151,10 @@ def _is_like_content(walk: Walk, at: int) -> bool:
     return link_share(texts) < 0.3 and not any(map(is_linked_heading, texts)) and not are_cards(texts)
 
 
-def _leave_out_the_rest(walk: Walk, parts: Iterator[int], verdicts: Verdicts) -> None:
+def _leave_out_the_rest(spans: list[tuple[int, int]], verdicts: Verdicts) -> None:
+    """What stands outside all spans of leaves."""
     inside = bytearray(len(verdicts))
-    for part in parts:
-        first, last = walk.containers[part].first, walk.containers[part].last
+    for first, last in spans:
         inside[first:last] = b"\1" * (last - first)
     for index, is_inside in enumerate(inside):
         if not is_inside and verdicts[index] is None:

@@ -4,7 +4,7 @@ import re
 
 from pipeline.image.assets import asset_of, look_of, name_of
 from pipeline.page.decoration import DECORATION
-from pipeline.page.leaves import Leaf, Media
+from pipeline.page.leaves import Leaf, Media, Text
 from pipeline.page.markup import Markup
 from pipeline.text.tokens import tokens
 from schemas.drops import Drop
@@ -55,8 +55,9 @@ def refuse_images(leaves: list[Leaf]) -> dict[int, Drop]:
 
 
 def figures_without_image(leaves: list[Leaf], refusals: dict[int, Drop]) -> set[int]:
-    """Figures all of whose images were refused: their captions go with them."""
+    """Figures all of whose images were refused: their captions go with them, but not those that say whom one quotes."""
     shown = {leaf.figure for leaf in leaves if isinstance(leaf, Media) and id(leaf) not in refusals}
+    shown |= {leaf.figure for leaf in leaves if isinstance(leaf, Text) and leaf.role == "quote"}
     return {leaf.figure for leaf in leaves if id(leaf) in refusals} - shown
 
 

@@ -7,7 +7,7 @@ chances is taken where it is likely better than what the rules keep; how good it
 
 from bisect import bisect_left
 from collections.abc import Collection
-from itertools import accumulate, islice
+from itertools import accumulate, islice, pairwise
 
 import msgspec
 import numpy as np
@@ -15,18 +15,20 @@ import numpy as np
 from pipeline.page.cards import leave_out_rests
 from pipeline.page.content import CARD, by_rules, upward
 from pipeline.page.content_settings import ContentSettings
-from pipeline.page.evidence import Evidence, Floats, evidence
+from pipeline.page.evidence import Floats, evidence
 from pipeline.page.leaves import Container, Leaf, Text
 from pipeline.page.metadata import Metadata
 from pipeline.page.post_notes import cut_signatures
 from pipeline.page.posts import leave_out_furniture
 from pipeline.page.scorer import alike, chances, choose, expected_f1
-from pipeline.page.trim import is_label, is_prose, trim
+from pipeline.page.trim import Weighed, is_label, is_prose, trim
 from pipeline.page.verdicts import Verdict, Verdicts
 from pipeline.page.walk import Walk
 
-_LIKELY = 0.5  # the chance to be content from which on what stands before the region is a part of it
+_BEGINS = 0.5  # the chance to be content from which on what stands before the region is a part of it
+_LIKELY = 0.6  # the chance of a text that is no scrap, wherever it stands
 _POST = 0.9  # how likely what the posts of a thread say is content, at least
+_OF_CARDS = frozenset(("teasers", "links", "evidence"))  # verdicts on headings that follow from where these lead
 _REPEATED = 60  # characters of a text that nobody writes twice
 
 
@@ -47,22 +49,31 @@ def weigh(walk: Walk, settings: ContentSettings, metadata: Metadata) -> Judgemen
     rules = rules_for(metadata, settings)
     verdicts, region = by_rules(walk, rules)
     texts = [index for index, leaf in enumerate(walk.leaves) if isinstance(leaf, Text)]
-    confidence, rows, is_weighed = 0.0, dict[int, Floats](), False
+    confidence, rows, weighed = 0.0, dict[int, Floats](), Weighed()
     if texts:
         evident = evidence(walk, texts, metadata, verdicts, region)
         posts = set[int]()
         if metadata.is_thread or "QAPage" in metadata.kinds:
             posts = leave_out_furniture(walk, texts, evident.siblings, metadata.title, verdicts)
         ruled = verdicts.copy()
-        confidence = _weigh_evidence(walk, texts, evident, settings, metadata, verdicts, posts)
-        is_weighed = verdicts != ruled
+        sizes = np.array([len(walk.leaves[index].text) for index in texts], float)
+        chance = alike(chances(evident.rows), sizes, evident.places)
+        said = [index in posts for index in texts]
+        chance[said] = np.maximum(chance[said], _POST)
+        confidence = _weigh_evidence(walk, texts, chance, sizes, settings, metadata, verdicts)
         rows = dict(zip(texts, evident.rows, strict=True))
+        weighed = Weighed(verdicts != ruled)
+        if len(texts) >= settings.min_texts and not (metadata.says_article or metadata.is_thread):
+            likely = {texts[at] for at in np.flatnonzero(chance >= _LIKELY)}
+            weighed = Weighed(verdicts != ruled, likely, {texts[at] for place in evident.places for at in place})
         if all(verdicts[index] for index in texts):
             verdicts = _without_weak_names(walk, rules, verdicts)
     if len(texts) >= settings.min_texts:
+        if weighed.changed and not metadata.says_article:
+            _keep_headings(walk, texts, verdicts)
         _leave_out_repetitions(walk, verdicts)
     leave_out_rests(walk, verdicts)
-    trim(walk, verdicts, metadata.title, metadata.author, is_weighed)
+    trim(walk, verdicts, metadata.title, metadata.author, weighed)
     return Judgement(verdicts, confidence, rows)
 
 
@@ -81,20 +92,17 @@ def rules_for(metadata: Metadata, settings: ContentSettings) -> ContentSettings:
 def _weigh_evidence(
     walk: Walk,
     texts: list[int],
-    evident: Evidence,
+    chance: Floats,
+    sizes: Floats,
     settings: ContentSettings,
     metadata: Metadata,
     verdicts: Verdicts,
-    posts: Collection[int],
 ) -> float:
     """Keeps the texts that make the best page by the evidence, and what stands with them. Gives the F1 to be expected.
 
     What the rules keep stays where that is as good, and on pages too small to tell.
     """
-    sizes = np.array([len(walk.leaves[index].text) for index in texts], float)
-    chance, is_article = alike(chances(evident.rows), sizes, evident.places), _is_article(walk, metadata)
-    said = [index in posts for index in texts]
-    chance[said] = np.maximum(chance[said], _POST)
+    chance, is_article = chance.copy(), _is_article(walk, metadata)
     chance[[_is_settled(walk.leaves[index], verdicts[index], is_article) for index in texts]] = 0.0
     ruled = np.array([verdicts[index] is None for index in texts])
     kept, best = choose(chance, sizes)
@@ -122,7 +130,7 @@ def _join_beginning(texts: list[int], chance: Floats, verdicts: Verdicts) -> Non
     first = next((at for at, index in enumerate(texts) if verdicts[index] is None), 0)
     for index, likely in zip(texts[:first], chance[:first].tolist(), strict=True):
         verdict = verdicts[index]
-        if likely >= _LIKELY and verdict is not None and verdict.rule == "outside":
+        if likely >= _BEGINS and verdict is not None and verdict.rule == "outside":
             verdicts[index] = None
 
 
@@ -172,6 +180,18 @@ def _let_images_follow(walk: Walk, verdicts: Verdicts, changed: Collection[int])
                 elif not share and verdicts[index] is None:
                     verdicts[index] = Verdict("evidence", 0.0)
             break
+
+
+def _keep_headings(walk: Walk, texts: list[int], verdicts: Verdicts) -> None:
+    """A card whose description is kept keeps its title, which leads away as those of other stories do."""
+    for index, behind in pairwise(texts):
+        title, said, verdict = walk.leaves[index], walk.leaves[behind], verdicts[index]
+        if verdict is None or verdict.rule not in _OF_CARDS or verdicts[behind] is not None:
+            continue
+        if getattr(title, "role", "") == "heading" and getattr(said, "role", "") != "heading":
+            *_, card = islice(upward(walk, title.container), CARD + 1)
+            if behind < walk.containers[card].last:
+                verdicts[index] = None
 
 
 def _leave_out_repetitions(walk: Walk, verdicts: Verdicts) -> None:

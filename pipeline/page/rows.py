@@ -11,6 +11,7 @@ from pipeline.page.leaves import Container, Text
 _NEVER_ROWS = frozenset("p td th br dt dd tbody thead".split()) | HEADINGS
 _ROWS = 3  # so many siblings of one tag are rows
 _MOST = 0.4  # of the rows have a text at a place that is one: they may be of two kinds in turn
+_LOOKS = 20  # at each text, on average: rows of no real page nest as deep
 
 
 class Rows(msgspec.Struct, gc=False):
@@ -41,23 +42,31 @@ def same_places(
     first: Sequence[int],
     last: Sequence[int],
 ) -> list[list[int]]:
-    """Groups of texts, by their numbers, that stand at one place in most rows: of those that hold a text the most
-    numerous, and of these the outermost.
+    """Groups of texts, by their numbers, that stand at one place in most rows: of those in which they do the most
+    numerous, and of these the outermost. The fields of a card may be more than the cards.
 
     A place is the way to it from the row on: the tags of the parts on it and the words of their names.
     """
-    rows = sorted(rows, key=lambda some: len(some.members))
-    held_by = [-1] * len(texts)
-    for number, some in enumerate(rows):
+    found: list[list[int]] = []
+    free = bytearray(b"\1") * len(texts)
+    looks = _LOOKS * len(texts)
+    for some in sorted(rows, key=lambda some: (-len(some.members), some.start - some.stop)):
+        looks -= some.stop - some.start
+        if looks < 0:
+            break
+        ways = {at: hash(_named(containers[at])) for at in some.members}
+        groups: dict[tuple[int, str], list[int]] = {}
         for at in some.members:
-            held_by[first[at] : last[at]] = [number] * (last[at] - first[at])
-    ways = [{at: hash(_named(containers[at])) for at in some.members} for some in rows]  # by container, as a number
-    groups: dict[tuple[int, int, str], list[int]] = {}
-    for text, number in enumerate(held_by):
-        if number >= 0:
-            way = _way(containers, texts[text].container, ways[number])
-            groups.setdefault((number, way, texts[text].role), []).append(text)
-    return [some for (number, *_), some in groups.items() if len(some) >= max(_ROWS, _MOST * len(rows[number].members))]
+            for text in range(first[at], last[at]):
+                if free[text]:
+                    way = _way(containers, texts[text].container, ways)
+                    groups.setdefault((way, texts[text].role), []).append(text)
+        for group in groups.values():
+            if len(group) >= max(_ROWS, _MOST * len(some.members)):
+                found.append(group)
+                for text in group:
+                    free[text] = 0
+    return found
 
 
 def _way(containers: Sequence[Container], at: int, known: dict[int, int]) -> int:

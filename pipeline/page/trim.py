@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Collection
+from typing import NamedTuple
 
 from pipeline.image.refs import is_image_page
 from pipeline.page.elements import NARROW
@@ -29,7 +30,18 @@ _WORD = re.compile(r"\w+")
 SENTENCE_ENDS = (".", "!", "?", "。", "！", "？", "।", "؟", "…", ":", "”", '"')
 
 
-def trim(walk: Walk, verdicts: Verdicts, title: str, author: str, is_weighed: bool = False) -> None:
+class Weighed(NamedTuple):
+    """What the evidence said of a page before it is trimmed."""
+
+    changed: bool = False
+    """Something is kept, or left out, that the rules did not."""
+    likely: Collection[int] = frozenset()
+    """Leaves that it takes for content: the address and the hours at the end of a firm's page are no scraps."""
+    of_items: Collection[int] = frozenset()
+    """Leaves that stand at one place of a page's rows: the dates of a list of posts are no bylines."""
+
+
+def trim(walk: Walk, verdicts: Verdicts, title: str, author: str, weighed: Weighed = Weighed()) -> None:
     """Leaves out, of what is still kept, what stands before the prose and after it and does not belong to it.
 
     Items of a list read like scraps behind an article: where the evidence has weighed them, texts stay.
@@ -46,7 +58,7 @@ def trim(walk: Walk, verdicts: Verdicts, title: str, author: str, is_weighed: bo
     for index in kept:
         leaf = walk.leaves[index]
         if index < prose[0] and verdicts[index] is None:
-            verdicts[index] = _of_head(leaf, index >= body.first, title, author)
+            verdicts[index] = _of_head(leaf, index >= body.first, title, author, index in weighed.of_items)
         elif (
             isinstance(leaf, Text)
             and leaf.role == "heading"
@@ -54,15 +66,14 @@ def trim(walk: Walk, verdicts: Verdicts, title: str, author: str, is_weighed: bo
             and shared(leaf.text, title) >= TITLE_SHARE
         ):
             verdicts[index] = Verdict("title", 1.0)  # over each post of a thread
-        elif len(prose) > 1 and prose[0] < index < prose[1] and isinstance(leaf, Text):
+        elif len(prose) > 1 and prose[0] < index < prose[1] and index not in weighed.of_items:
             verdicts[index] = verdicts[index] or _byline(leaf, author)  # under the first sentence in bold type
-    _leave_out_tail(
-        walk, verdicts, [index for index in kept if index > prose[-1]], _body_of(walk, prose[-1]), is_weighed
-    )
+    behind = [index for index in kept if index > prose[-1]]
+    _leave_out_tail(walk, verdicts, behind, _body_of(walk, prose[-1]), weighed)
     _leave_out_headings_of_nothing(walk, verdicts)
 
 
-def _of_head(leaf: Leaf, is_inside: bool, title: str, author: str) -> Verdict | None:
+def _of_head(leaf: Leaf, is_inside: bool, title: str, author: str, of_item: bool) -> Verdict | None:
     """The title is kept as such, as are author and date. A picture outside the body may be a link to elsewhere."""
     if isinstance(leaf, Media):
         return Verdict("head") if leaf.kind == "image" and not is_inside and leads_away(leaf) else None
@@ -71,11 +82,13 @@ def _of_head(leaf: Leaf, is_inside: bool, title: str, author: str) -> Verdict | 
     if leaf.role == "heading":
         share = shared(leaf.text, title)
         return Verdict("title", share) if share >= TITLE_SHARE else None
-    return _byline(leaf, author)
+    return None if of_item else _byline(leaf, author)
 
 
-def _byline(leaf: Text, author: str) -> Verdict | None:
-    if leaf.said > _BYLINE or leaf.role not in ("paragraph", "list") or _SENTENCE.search(leaf.text):
+def _byline(leaf: Leaf, author: str) -> Verdict | None:
+    if not isinstance(leaf, Text) or leaf.said > _BYLINE or leaf.role not in ("paragraph", "list"):
+        return None
+    if _SENTENCE.search(leaf.text):
         return None
     is_byline = _is_dated(leaf) or (author and author in leaf.text)
     return Verdict("byline", len(leaf.text)) if is_byline else None
@@ -105,14 +118,15 @@ def _body_of(walk: Walk, index: int) -> Container:
     return walk.containers[at]
 
 
-def _leave_out_tail(walk: Walk, verdicts: Verdicts, behind: list[int], body: Container, is_weighed: bool) -> None:
+def _leave_out_tail(walk: Walk, verdicts: Verdicts, behind: list[int], body: Container, weighed: Weighed) -> None:
     """Of what is kept behind the last prose of `body`, unless its texts are more than the end of an article."""
     tail = {index: verdict for index in behind if (verdict := _of_tail(walk.leaves[index], index < body.last))}
     said = sum(_characters(leaf) for leaf, verdict in zip(walk.leaves, verdicts, strict=True) if verdict is None)
-    are_items = is_weighed or sum(_characters(walk.leaves[index]) for index in tail) > _TAIL * said
+    are_items = weighed.changed or sum(_characters(walk.leaves[index]) for index in tail) > _TAIL * said
     heads = _heads_of_sections(walk, behind, tail)
     for index, verdict in tail.items():
-        if index not in heads and not (are_items and isinstance(walk.leaves[index], Text)):
+        is_item = are_items and isinstance(walk.leaves[index], Text)
+        if not is_item and index not in heads and index not in weighed.likely:
             verdicts[index] = verdicts[index] or verdict
 
 

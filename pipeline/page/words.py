@@ -16,6 +16,7 @@ from pipeline.page.tables import RowsOfWalk, collapse_row
 
 _BREAK = "\u2028"  # a `<br>`, until line ends of the source have become spaces
 _INVISIBLE = ("\u00ad", "\u200b", "\ufeff")  # soft hyphen, zero-width space, stray byte order mark
+_OF_ICON_FONTS = re.compile("[\ue000-\uf8ff]")  # mean nothing but in the letters of the page
 #: How many tags are looked at for what an element holds.
 LOOK_AHEAD = 300
 _NEAR, _BEFORE = 8, 12  # tags behind a button that may hold what it opens, and before that the button
@@ -25,6 +26,7 @@ _ID = re.compile(r' id="([^"]+)"')
 _RUN = 60  # characters without a tag between them, outside links: no entry of a menu has them
 _SIGN = 40  # characters: more are no signs in a line
 _WORD = 5  # letters: fewer may be the sign of a unit
+_NO_WAY_OFF = re.compile(r' href="(?:#[^"]|mailto:[^"?]|tel:)')
 _MARKS = frozenset("¶#§🔗")  # that lead to the heading they stand in
 OPENERS = HEADINGS | {"dt", "summary"}  # whose button opens a section and is its heading
 
@@ -61,6 +63,8 @@ class WordsOfWalk(RowsOfWalk):
         if not text.isascii():
             for invisible in _INVISIBLE:
                 text = text.replace(invisible, "")
+            if not self._preformatted:
+                text = _OF_ICON_FONTS.sub("", text)
         link_chars, self._link_chars = self._link_chars, 0
         self._buffer.clear()
         self._blank, self._line = 0, -1
@@ -91,10 +95,12 @@ class WordsOfWalk(RowsOfWalk):
         if "#" in written and self._is_permalink():
             self._pass_over(self._at + 1)
             return
+        if self._buffer and self._markup.tags[self._at - 1] == "/a" and not self._markup.texts[self._at]:
+            self._buffer.append(" ")  # a row of buttons: styles part them
         self._link = written
         self.links.append((len(self.leaves), written))
-        # a place in the same page, as of a footnote or heading, is not a way off
-        self._is_linked = (' href="#' not in written or ' href="#"' in written) and not is_place(written)
+        # a place in the same page, as of a footnote or heading, is not a way off, nor is an address to write to
+        self._is_linked = not (_NO_WAY_OFF.search(written) or is_place(written))
 
     def _is_permalink(self) -> bool:
         """Whether the link that opens here is only the mark by which a heading or a name is pointed at."""

@@ -81,3 +81,20 @@ def test_items_of_which_more_is_kept_than_left_out_stay():
     row = "<ol>" + "".join(card.format(n) for n in range(5)) + "</ol>"
     draft = extract(f"<main>{paragraphs(4)}{row}{paragraphs(4, 4)}</main>", url="https://shop.example/dp/1")
     assert [f"Step {n} of all the work" for n in range(5)] == [text for text in texts(draft) if "Step" in text]
+
+
+JOB = "<li><a href=/job/{0}><h3>Lift mechanic {0}</h3><div>Ascendra</div><div>Leeds, {0}</div></a></li>"
+
+
+@pytest.mark.parametrize("count", [3, 12])
+def test_a_page_that_consists_of_cards_keeps_them_wherever_they_lead(count):
+    body = f"<h1>Jobs</h1><p>Fresh every morning.</p><ul>{''.join(map(JOB.format, range(count)))}</ul>"
+    found = texts(extract(f"<main>{body}</main>", url="https://site.example/jobs"))
+    assert [text for text in found if text.startswith("Lift")] == [f"Lift mechanic {n}" for n in range(count)]
+
+
+def test_cards_that_are_links_as_a_whole_stand_in_the_part_with_the_text():
+    card = "<article><a href=/{0}><h3>A tax on salt, {0}</h3><p>What it cost, and who paid.</p><i>May</i></a></article>"
+    head = "<section><h1>How people counted</h1><p>A letter every week.</p></section>"
+    body = f"{head}<section><div>{''.join(map(card.format, range(3)))}</div></section>"
+    assert "A tax on salt, 2" in texts(extract(body, url="https://site.example/letters/all"))

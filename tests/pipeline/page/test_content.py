@@ -122,6 +122,19 @@ def test_a_form_without_paragraphs_is_not_read():
     assert content(f"<div>{paragraphs(6)}<form><input type=hidden>{prose(9)}</form></div>") == BODY
 
 
+HEAD = "<div class='{0}'><div class={0}__body><h1>Easy saver</h1><p class={0}__said>A rate that stays.</p></div></div>"
+
+
+@pytest.mark.parametrize("named", ["teaser", "widget", "banner"])
+def test_the_part_of_the_title_is_the_head_of_the_page_whatever_it_is_called(named):
+    assert content(f"<div>{HEAD.format(named)}{paragraphs(6)}</div>") == ["Easy saver", "A rate that stays.", *BODY]
+
+
+def test_a_part_of_such_a_name_is_no_head_without_the_title_or_without_words_beside_it():
+    assert content(f"<div>{HEAD.replace('h1', 'h2').format('teaser')}{paragraphs(6)}</div>") == BODY
+    assert content(f"<div><div class=search><h1>Saver</h1></div>{paragraphs(6)}</div>") == BODY
+
+
 @pytest.mark.parametrize("tag", ["div", "p", "li"])
 def test_a_row_of_cards_beside_the_text_does_not_join_it(tag):
     cards = "".join(

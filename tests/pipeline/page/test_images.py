@@ -14,6 +14,16 @@ def shown(body, head=""):
     return images(extract(f"<article>{paragraphs(2)}{body}{paragraphs(2, 2)}</article>", head))
 
 
+# --- figures
+
+
+def test_whom_a_figure_quotes_is_read_without_the_portrait():
+    said = "<blockquote><p>We closed the books on one afternoon.</p></blockquote>"
+    whom = "<figcaption><img src=/judith.jpg width=40 height=40><b>Judith Ek, Nordhavn</b></figcaption>"
+    draft = extract(f"<article>{paragraphs(2)}<figure>{said}{whom}</figure>{paragraphs(2, 2)}</article>")
+    assert (images(draft), "Judith Ek, Nordhavn" in texts(draft)) == ([], True)
+
+
 # --- one asset is one image
 
 

@@ -80,6 +80,30 @@ def test_what_the_evidence_keeps_behind_the_last_sentence_is_kept(monkeypatch: p
     assert texts(f"<div><p>{prose(1)}</p></div><div>{items}</div>")[1:] == [f"Recipe number {n}" for n in range(14)]
 
 
+@pytest.mark.parametrize(("chance", "are_kept"), [(0.9, True), (0.5, False)])
+def test_the_evidence_tells_the_end_of_a_page_from_scraps(
+    chance: float, are_kept: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(judgement, "chances", lambda rows: np.full(len(rows), chance))
+    end = "<section><h3>Where</h3><p>Lindenhof 4, Berlin</p></section>"
+    found = texts(f"<main><div>{paragraphs(12)}</div>{end}</main>")
+    assert ("Where" in found, "Lindenhof 4, Berlin" in found) == (are_kept, are_kept)
+
+
+def test_a_card_whose_description_is_kept_keeps_its_title_and_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    def card(n: int) -> str:
+        title = f"<img src=/{n}.jpg><h4><a href=/far/{n}>Barn {n}</a></h4>"
+        return f"<div>{title}<div>A barn that was made a home.</div></div>"
+
+    monkeypatch.setattr(judgement, "chances", lambda rows: np.where(rows[:, column] > 0, 0.05, 0.95))
+    column = scorer().columns.index("heading level")
+    found = extract_page(
+        page(f"<main>{paragraphs(4)}<div>{''.join(map(card, range(6)))}</div>{paragraphs(4, 4)}</main>")
+    )
+    assert [f"Barn {n}" in [block.text for block in found.texts] for n in range(6)] == [True] * 6
+    assert len(found.images) == 6
+
+
 @pytest.mark.parametrize(
     ("url", "is_thread"),
     [

@@ -46,6 +46,17 @@ def test_of_rows_within_rows_the_most_numerous_count() -> None:
     assert not any(prose(20) in some for some in found)
 
 
+def test_the_fields_of_a_card_may_be_more_than_the_cards() -> None:
+    names = ("price", "place", "kind", "size", "said")
+    fields = [[f"{name} {n}" for name in names] for n in range(3)]
+    cards = (
+        "".join(f"<div class={name}>{text}</div>" for name, text in zip(names, card, strict=True)) for card in fields
+    )
+    assert places("".join(f"<div class=card>{card}</div>" for card in cards)) == sorted(
+        [f"{name} {n}" for n in range(3)] for name in names
+    )
+
+
 def test_rows_of_tables_that_lay_out_are_rows() -> None:
     rows = "".join(f"<tr><td>{post(n)}</td></tr>" for n in range(4))
     assert [prose(n) for n in range(4)] in places(f"<table>{rows}</table>")

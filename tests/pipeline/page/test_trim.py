@@ -1,8 +1,9 @@
 import pytest
 
-from pipeline.page.content import judge
+from pipeline.page.content import by_rules, judge
 from pipeline.page.content_settings import ContentSettings
 from pipeline.page.leaves import Text
+from pipeline.page.trim import Weighed, trim
 from tests.pipeline.makers import paragraphs, prose, walk
 
 BODY = [prose(number) for number in range(4)]
@@ -119,6 +120,32 @@ def test_a_heading_with_subsections_only_is_kept():
     assert kept(body)[0] == [*BODY[:2], "Part", "Section", *BODY[2:]]
 
 
+def trimmed(body, **weighed):
+    """The texts that are kept where the evidence has said something of those named."""
+    walked = walk(body)
+    verdicts, _ = by_rules(walked, ContentSettings())
+    texts = [leaf.text for leaf in walked.leaves]
+    said = {name: {texts.index(text) for text in some} for name, some in weighed.items()}
+    trim(walked, verdicts, "", "", Weighed(False, **said))
+    return [text for text, verdict in zip(texts, verdicts, strict=True) if verdict is None]
+
+
+def test_the_address_behind_the_text_stays_where_the_evidence_takes_it_for_content():
+    end = "<section><h3>Where</h3><p>Lindenhof 4, Berlin</p></section>"
+    body = f"<main><div>{paragraphs(4)}</div>{end}</main>"
+    assert trimmed(body, likely=["Where", "Lindenhof 4, Berlin"]) == [*BODY, "Where", "Lindenhof 4, Berlin"]
+    assert trimmed(body) == BODY
+
+
+def test_the_dates_of_the_first_items_of_a_list_are_no_bylines():
+    dates = [f"March {number + 11}, 2025" for number in range(4)]
+    posts = "".join(f"<div><p>{date}</p><p>{text}</p></div>" for date, text in zip(dates, BODY, strict=True))
+    assert trimmed(f"<main>{posts}</main>", of_items=dates) == [
+        text for pair in zip(dates, BODY, strict=True) for text in pair
+    ]
+    assert dates[0] not in trimmed(f"<main>{posts}</main>")
+
+
 def test_a_page_of_fragments_is_not_trimmed():
     assert kept("<h1>Menu of the day</h1><p>Soup</p><p>Bread</p>", "Menu of the day")[0] == [
         "Menu of the day",
@@ -191,3 +218,11 @@ def test_the_heading_of_a_list_behind_the_prose_stays_with_it():
     left, rules = kept(f"<article><div>{paragraphs(12)}</div><section>{plans}<h4>Write to us</h4></section></article>")
     assert left[12:] == [text for n in range(3) for text in (f"Plan {n}", f"{n} sites", f"{n} users")]
     assert rules == {"Write to us": "tail"}
+
+
+@pytest.mark.parametrize(
+    "label", ["Learn more", "View all →", "Mehr erfahren", "En savoir plus", "続きを読む", "Подробнее"]
+)
+def test_buttons_that_lead_to_the_rest_of_a_story_are_labels(label):
+    left, rules = kept(f"<article>{paragraphs(2)}<div><a href=/on>{label}</a></div>{paragraphs(2, 2)}</article>")
+    assert (left, rules) == (BODY, {label: "label"})

@@ -108,6 +108,8 @@ def test_a_break_in_preformatted_text_is_a_line_end():
         ("hy&shy;phen&shy;ation", "hyphenation"),
         ("zero\u200bwidth", "zerowidth"),
         ("\u200b \u00ad", None),
+        ("<b>\ue036</b>Call us", "Call us"),
+        ("\uf095", None),
     ],
 )
 def test_soft_hyphens_and_zero_width_spaces_vanish(source, expected):
@@ -421,6 +423,23 @@ def test_the_characters_inside_links_are_counted():
     (leaf,) = walk("<p>See <a href=x> the <b>report</b> </a> now, or <a href=y>later</a>.</p>").leaves
     assert leaf.text == "See the report now, or later."
     assert leaf.link_chars == len("the") + len("report") + len("later")
+
+
+@pytest.mark.parametrize("address", ["mailto:desk@site.example", "tel:+4930555087"])
+def test_an_address_to_write_to_or_to_call_is_no_way_off(address):
+    (leaf,) = walk(f"<p>Ask <a href='{address}'>the desk</a></p>").leaves
+    assert (leaf.text, leaf.link_chars) == ("Ask the desk", 0)
+
+
+def test_a_button_that_sends_the_page_to_somebody_is_a_link():
+    (leaf,) = walk("<p><a href='mailto:?subject=Read'>Send this</a></p>").leaves
+    assert leaf.link_chars == len("Send this")
+
+
+def test_links_side_by_side_do_not_glue_their_words():
+    assert walked_texts("<p><a href=/a>Book a demo</a><a href=/b>Take the tour</a></p>") == [
+        "Book a demo Take the tour"
+    ]
 
 
 def test_link_characters_do_not_run_over_into_the_next_block():
