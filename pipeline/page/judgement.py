@@ -18,6 +18,7 @@ from pipeline.page.content_settings import ContentSettings
 from pipeline.page.evidence import Evidence, Floats, evidence
 from pipeline.page.leaves import Container, Leaf, Text
 from pipeline.page.metadata import Metadata
+from pipeline.page.pictures import states_thing
 from pipeline.page.scorer import alike, chances, choose, expected_f1
 from pipeline.page.trim import is_label, trim
 from pipeline.page.verdicts import Verdict, Verdicts
@@ -38,7 +39,8 @@ class Judgement(msgspec.Struct):
 
 def weigh(walk: Walk, settings: ContentSettings, metadata: Metadata) -> Judgement:
     """What of a page is its main content, and how clear that is."""
-    verdicts, region = by_rules(walk, rules_for(metadata, settings))
+    settings = rules_for(metadata, settings)
+    verdicts, region = by_rules(walk, settings)
     texts = [index for index, leaf in enumerate(walk.leaves) if isinstance(leaf, Text)]
     confidence, rows, is_weighed = 0.0, dict[int, Floats](), False
     if texts:
@@ -55,8 +57,15 @@ def weigh(walk: Walk, settings: ContentSettings, metadata: Metadata) -> Judgemen
 
 
 def rules_for(metadata: Metadata, settings: ContentSettings) -> ContentSettings:
-    """In a thread what readers wrote is the content, whatever share of the page it has."""
-    return msgspec.structs.replace(settings, comment_share=0.0) if metadata.is_thread else settings
+    """In a thread what readers wrote is the content, whatever share of the page it has.
+
+    Only beside a thing for sale are reviews what customers wrote. Open Graph's `product` is no sign of one: lists of
+    goods and courses call themselves so, too.
+    """
+    if metadata.is_thread:
+        return msgspec.structs.replace(settings, comment_share=0.0, review_share=0.0)
+    is_of_thing = states_thing(metadata) and not metadata.says_article
+    return settings if is_of_thing else msgspec.structs.replace(settings, review_share=0.0)
 
 
 def _weigh_evidence(
@@ -68,7 +77,7 @@ def _weigh_evidence(
     """
     sizes = np.array([len(walk.leaves[index].text) for index in texts], float)
     chance, is_article = alike(chances(evident.rows), sizes, evident.places), _is_article(walk, metadata)
-    chance[[_is_settled(walk.leaves[index], verdicts[index], is_article) for index in texts]] = 0.0
+    chance[[_is_settled(walk.leaves[index], verdicts[index], is_article, settings) for index in texts]] = 0.0
     ruled = np.array([verdicts[index] is None for index in texts])
     kept, best = choose(chance, sizes)
     as_ruled = expected_f1(ruled, chance, sizes)
@@ -98,12 +107,14 @@ def _unlinked(walk: Walk, container: Container) -> int:
     return sum(len(leaf.text) - leaf.link_chars for leaf in leaves if isinstance(leaf, Text))
 
 
-def _is_settled(leaf: Leaf, verdict: Verdict | None, is_article: bool) -> bool:
-    """Labels are what the list says; of an article neither comments nor what is named as chrome is a part."""
+def _is_settled(leaf: Leaf, verdict: Verdict | None, is_article: bool, settings: ContentSettings) -> bool:
+    """Labels are what the list says; of an article neither comments nor what is named as chrome is a part, of a product
+    no review."""
     if verdict is None:
         return False
     is_named = verdict.rule == "label" or (isinstance(leaf, Text) and is_label(leaf.text))
-    return is_named or (is_article and verdict.rule == "chrome")
+    is_review = settings.review_share and verdict.container is not None and verdict.container.names.is_review
+    return is_named or (verdict.rule == "chrome" and (is_article or bool(is_review)))
 
 
 def _let_images_follow(walk: Walk, verdicts: Verdicts, changed: Collection[int]) -> None:

@@ -45,7 +45,11 @@ def keep_galleries(walk: Walk, verdicts: Verdicts, metadata: Metadata) -> None:
 
 
 def says_product(metadata: Metadata) -> bool:
-    return metadata.page_type in ("product", "og:product") or not _THINGS.isdisjoint(metadata.kinds)
+    return metadata.page_type in ("product", "og:product") or states_thing(metadata)
+
+
+def states_thing(metadata: Metadata) -> bool:
+    return not _THINGS.isdisjoint(metadata.kinds)
 
 
 class _Sums:
