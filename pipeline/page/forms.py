@@ -7,6 +7,7 @@ from functools import cached_property
 from pipeline.page.markup import Markup
 
 _NEAR = 12  # tags behind the form of a whole page that tell what it is
+_GALLERY = 3  # pictures; fewer are drawn on buttons
 _TYPE = re.compile(r' type="([^"]*)"')
 _NO_FIELDS = frozenset(("hidden", "submit", "button", "image", "reset"))
 
@@ -15,7 +16,8 @@ class Forms:
     """Tells the forms of a page that are to be filled in from others.
 
     Others are the form around a whole page of ASP.NET, and one that holds paragraphs and no field: forums write each
-    post into one, or all of a thread, which sends what moderators choose; shops a row of goods, which compares them.
+    post into one, or all of a thread, which sends what moderators choose; shops a row of goods, which compares them, or
+    the pictures of one, whose buttons show the next.
     """
 
     def __init__(self, markup: Markup) -> None:
@@ -27,7 +29,9 @@ class Forms:
         if any("aspnetForm" in said or "__VIEWSTATE" in said for said in near):
             return False
         end = self._markup.end_of(at)
-        return _is_between(self._fields, at, end) or not _is_between(self._paragraphs, at, end)
+        if _is_between(self._fields, at, end):
+            return True
+        return not _is_between(self._paragraphs, at, end) and _count_between(self._pictures, at, end) < _GALLERY
 
     @cached_property
     def _fields(self) -> list[int]:
@@ -39,6 +43,10 @@ class Forms:
     def _paragraphs(self) -> list[int]:
         return sorted([*self._markup.places("p"), *self._markup.places("article")])
 
+    @cached_property
+    def _pictures(self) -> list[int]:
+        return list(self._markup.places("img"))
+
 
 def _is_field(written: str) -> bool:
     kind = _TYPE.search(written)
@@ -46,5 +54,8 @@ def _is_field(written: str) -> bool:
 
 
 def _is_between(places: list[int], first: int, last: int) -> bool:
-    here = bisect_left(places, first)
-    return here < len(places) and places[here] < last
+    return _count_between(places, first, last) > 0
+
+
+def _count_between(places: list[int], first: int, last: int) -> int:
+    return bisect_left(places, last) - bisect_left(places, first)

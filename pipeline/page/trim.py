@@ -14,6 +14,8 @@ from pipeline.text.words import phrase_list
 TITLE_SHARE = 0.75
 _BYLINE, _LABEL, _FACE = 100, 40, 600  # characters
 _TAIL = 0.2  # of the characters kept: more are no scraps but items, of a list or a row of figures
+_LEVELS = 4  # up from the last prose that its row is looked for
+_ROWS = 3  # so many alike siblings are rows
 _LABELS = 60  # texts and media of a chart
 DATE = re.compile(r"(?<!\d)(?:19|20)\d\d(?!\d)")
 _NUMBER = re.compile(r"\d+")
@@ -48,9 +50,8 @@ def trim(walk: Walk, verdicts: Verdicts, title: str, author: str, is_weighed: bo
             verdicts[index] = Verdict("title", 1.0)  # over each post of a thread
         elif len(prose) > 1 and prose[0] < index < prose[1] and isinstance(leaf, Text):
             verdicts[index] = verdicts[index] or _byline(leaf, author)  # under the first sentence in bold type
-    _leave_out_tail(
-        walk, verdicts, [index for index in kept if index > prose[-1]], _body_of(walk, prose[-1]), is_weighed
-    )
+    behind, body = [index for index in kept if index > prose[-1]], _rows_of(walk, _body_of(walk, prose[-1]))
+    _leave_out_tail(walk, verdicts, behind, body, is_weighed)
     _leave_out_headings_of_nothing(walk, verdicts)
 
 
@@ -87,6 +88,24 @@ def _body_of(walk: Walk, index: int) -> Container:
     while at > 0 and walk.containers[at].tag in NARROW:
         at = walk.containers[at].parent
     return walk.containers[at]
+
+
+def _rows_of(walk: Walk, body: Container) -> Container:
+    """What holds some rows, one of them around the last prose: the others belong to it. The container of that for none.
+
+    Of what can be opened below a text some say a sentence, and some a word.
+    """
+    part = body
+    for _ in range(_LEVELS):
+        if part.parent <= 0:
+            break
+        around = walk.containers[part.parent]
+        children = (child for child in walk.containers if child.parent == part.parent)
+        alike = sum(child.tag == part.tag and child.names.words == part.names.words for child in children)
+        if alike >= _ROWS and part.names.words:
+            return around
+        part = around
+    return body
 
 
 def _leave_out_tail(walk: Walk, verdicts: Verdicts, behind: list[int], body: Container, is_weighed: bool) -> None:

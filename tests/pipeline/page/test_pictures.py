@@ -92,3 +92,9 @@ def test_items_of_a_list_whose_words_are_kept_keep_their_pictures():
 
 def test_before_an_article_pictures_that_lead_away_are_of_others():
     assert listing('<meta property="og:type" content="article">') == []
+
+
+def test_a_gallery_whose_buttons_stand_in_a_form_is_a_gallery():
+    slides = "".join(f"<li><button><img src=/shop/boot-{view}.jpg></button></li>" for view in VIEWS)
+    assert len(names(shop(f"<form><ul>{slides}</ul><button>Next</button></form>"))) == 4
+    assert len(names(shop(f"<form><ul>{slides}</ul><input name=size></form>"))) == 1

@@ -6,6 +6,7 @@ from pipeline.page.leaves import Text
 from tests.pipeline.makers import paragraphs, prose, walk
 
 BODY = [prose(number) for number in range(4)]
+FACTS = (("Care", prose(9)), ("Use", "Three drops every evening"), ("Shelf life", "Nine months"))
 
 
 def kept(body, title="", author=""):
@@ -160,3 +161,10 @@ def test_the_heading_of_a_list_behind_the_prose_stays_with_it():
     left, rules = kept(f"<article><div>{paragraphs(12)}</div><section>{plans}<h4>Write to us</h4></section></article>")
     assert left[12:] == [text for n in range(3) for text in (f"Plan {n}", f"{n} sites", f"{n} users")]
     assert rules == {"Write to us": "tail"}
+
+
+@pytest.mark.parametrize(("named", "is_kept"), [("class=fact", True), ("", False)])
+def test_a_word_in_a_row_whose_first_says_a_sentence_is_no_tail(named, is_kept):
+    facts = "".join(f"<div {named}><h3>{head}</h3><div>{said}</div></div>" for head, said in FACTS)
+    left, _ = kept(f"<div>{paragraphs(4)}{facts}</div>")
+    assert ("Nine months" in left) == is_kept

@@ -587,3 +587,9 @@ def test_panels_of_tabs_are_shown_though_hidden_until_chosen():
 def test_what_a_form_says_when_it_was_sent_is_hidden():
     sent = "<div class='success-message w-form-done'><div>Thank you! Your submission has been received!</div></div>"
     assert walk(f"{paragraphs(3)}<div class=w-form>{sent}</div>").flagged
+
+
+@pytest.mark.parametrize("named", ["material-icons", "material-icons-outlined left", "x material-symbols-rounded"])
+def test_words_that_a_font_draws_as_icons_are_not_read(named):
+    assert walked_texts(f'<p>Zoom <i class="{named}">search</i> in</p>') == ["Zoom in"]
+    assert walked_texts('<p>Zoom <i class="material">search</i> in</p>') == ["Zoom search in"]
