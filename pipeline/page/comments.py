@@ -17,12 +17,9 @@ _HEADING = 60  # characters; a longer one says more than what follows
 _MOST = 40  # such headings are looked at
 _NO_WORDS = re.compile(r"[\W\d_]+")
 _ITEMS = frozenset(("li", "div", "article", "section"))
-_NAMES = {
-    "comments": "comments",
-    "reviews": "reviews",
-    "related": "related",
-    "delivery": DELIVERY,
-}  # by list of phrases
+#: What a part is named by its heading, by the list of phrases that has it.
+_NAMES = {"comments": "comments", "reviews": "reviews", "related": "related", "delivery": DELIVERY}
+_BY_LINES = ("reviews", "related")  # what shops write above them often is a heading to the eye only
 
 
 def headed_comments(containers: list[Container], leaves: list[Leaf]) -> list[int]:
@@ -47,10 +44,11 @@ def headed_comments(containers: list[Container], leaves: list[Leaf]) -> list[int
 
 def _announced(leaf: Leaf) -> str:
     """The list of phrases that a heading is of; "" for any other text."""
-    if not isinstance(leaf, Text) or leaf.role != "heading" or len(leaf.text) > _HEADING:
+    if not isinstance(leaf, Text) or len(leaf.text) > _HEADING or leaf.role not in ("heading", "paragraph"):
         return ""
     said = _NO_WORDS.sub(" ", leaf.text).strip().lower()
-    return next((kind for kind in _NAMES if said in phrase_list(kind)), "")
+    kinds = _NAMES if leaf.role == "heading" else _BY_LINES
+    return next((kind for kind in kinds if said in phrase_list(kind)), "")
 
 
 def _headed_by(containers: list[Container], leaves: list[Leaf], index: int, kind: str) -> int:

@@ -16,6 +16,7 @@ from pipeline.page.cards import leave_out_rests
 from pipeline.page.content import CARD, by_rules, upward
 from pipeline.page.content_settings import ContentSettings
 from pipeline.page.evidence import Evidence, Floats, evidence
+from pipeline.page.goods import keep_goods
 from pipeline.page.leaves import Container, Leaf, Text
 from pipeline.page.metadata import Metadata
 from pipeline.page.pictures import states_thing
@@ -53,6 +54,7 @@ def weigh(walk: Walk, settings: ContentSettings, metadata: Metadata) -> Judgemen
         _leave_out_repetitions(walk, verdicts)
     leave_out_rests(walk, verdicts)
     trim(walk, verdicts, metadata.title, metadata.author, is_weighed)
+    keep_goods(walk, verdicts, metadata)
     return Judgement(verdicts, confidence, rows)
 
 

@@ -203,7 +203,10 @@ def _second_labels(walk: Walk, container: Container) -> list[int]:
 
 
 def is_label(text: str) -> bool:
-    return len(text) <= _LABEL and text.strip(" .:…!»›→*").lower() in phrase_list("labels")
+    if len(text) > _LABEL:
+        return False
+    said = text.strip(" .:…!»›→*+").lower()
+    return said in phrase_list("labels") or said in phrase_list("actions")
 
 
 def leads_away(leaf: Media) -> bool:

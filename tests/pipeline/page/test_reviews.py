@@ -60,3 +60,11 @@ def test_a_section_of_that_name_ends_where_the_next_begins():
 def test_other_products_are_told_by_their_heading(heading):
     others = "".join(f"<li><a href=/o{n}>Other {n}</a><p>{prose(30 + n)}</p></li>" for n in range(4))
     assert said(f"<div class=css-1x9><h2>{heading}</h2><ul>{others}</ul></div>") == BODY
+
+
+@pytest.mark.parametrize(
+    "line", ["<div class=x9><strong>Related Products</strong></div>", "<p class=h5>Produits similaires</p>"]
+)
+def test_a_line_that_is_a_heading_to_the_eye_tells_them_too(line):
+    others = "".join(f"<li><a href=/o{n}>Other {n}</a><p>{prose(30 + n)}</p></li>" for n in range(4))
+    assert said(f"<div class=css-1x9>{line}<ul>{others}</ul></div>") == BODY
