@@ -100,7 +100,7 @@ class WordsOfWalk(RowsOfWalk):
         self._is_linked = (' href="#' not in written or ' href="#"' in written) and not is_place(written)
 
     def _is_action(self) -> bool:
-        """Whether the link that opens here is a button of a shop, such as Add to cart, and no word of what is beside."""
+        """Whether the link that opens here is a button of a shop, such as Add to cart: a text of its own."""
         end = self._markup.end_of(self._at, _IN_BUTTON)
         said = " ".join("".join(self._markup.texts[self._at + 1 : end + 1]).split())
         return said.lower() in phrase_list("actions")
