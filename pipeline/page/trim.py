@@ -3,7 +3,7 @@
 import re
 from collections.abc import Collection
 
-from pipeline.image.refs import is_image_page
+from pipeline.image.refs import is_image_page, is_image_url
 from pipeline.page.elements import NARROW
 from pipeline.page.leaves import Container, Leaf, Media, Text
 from pipeline.page.verdicts import Verdict, Verdicts
@@ -183,6 +183,10 @@ def leave_out_labels(walk: Walk, verdicts: Verdicts) -> None:
             continue
         if verdicts[index] is None and is_label(leaf.text):
             verdicts[index] = Verdict("label", len(leaf.text))
+        elif verdicts[index] is None and _is_address_of_picture(leaf.text):
+            verdicts[index] = Verdict("label", len(leaf.text))
+            if above.role == "list" and above.text.endswith(":"):  # what a shop's field for it is called
+                verdicts[last] = verdicts[last] or Verdict("label", len(above.text))
         elif leaf.role == "code" and leaf.mark == f"```{above.text.lower()}\n":
             verdicts[last] = verdicts[last] or Verdict("label", len(above.text))  # the fence says the language
         last, above = index, leaf
@@ -200,6 +204,11 @@ def _second_labels(walk: Walk, container: Container) -> list[int]:
     if texts[:half] == texts[half:]:
         return places[half:]
     return places[1::2] if texts[::2] == texts[1::2] else []
+
+
+def _is_address_of_picture(text: str) -> bool:
+    """Whether a text is nothing else: data for a script, which no reader sees."""
+    return text.startswith(("https://", "http://")) and len(text) <= _FACE and " " not in text and is_image_url(text)
 
 
 def is_label(text: str) -> bool:

@@ -68,3 +68,17 @@ def test_other_products_are_told_by_their_heading(heading):
 def test_a_line_that_is_a_heading_to_the_eye_tells_them_too(line):
     others = "".join(f"<li><a href=/o{n}>Other {n}</a><p>{prose(30 + n)}</p></li>" for n in range(4))
     assert said(f"<div class=css-1x9>{line}<ul>{others}</ul></div>") == BODY
+
+
+@pytest.mark.parametrize("named", ["product-rating", "wishlist-box", "qty-field", "pickup-info", "badges"])
+def test_the_small_parts_of_a_buy_box_are_no_words_of_the_product(named):
+    box = f"<div class=x1>{TITLE}<div class={named}>Rated 4.67 out of 5 by 3 of us</div>{paragraphs(8)}</div>"
+    found = texts(extract(f"<main>{box}</main>", PRODUCT))
+    assert [text for text in found if text != "Boot"] == BODY
+
+
+def test_the_address_of_a_picture_is_no_text_and_nor_is_what_it_is_called():
+    fields = "<dt>cat_thumb:</dt><dd>https://site.example/a/5001.jpg?c=1</dd><dt>Weight:</dt><dd>640 g</dd>"
+    found = said(f"<dl>{fields}</dl><p>{prose(70)}</p>")
+    assert found[-3:] == ["Weight:", "640 g", prose(70)]
+    assert found[:-3] == BODY
