@@ -13,7 +13,7 @@ class ContentSettings(Settings, frozen=True):
     author_share: float = 0.25
     """A box about the author is chrome up to this share of the page: on their own page it is the content."""
     review_share: float = 0.75
-    """On pages about a product, what customers wrote of it is chrome up to this share of the page."""
+    """On a page about a product, what customers wrote of it is chrome up to this share of the page."""
     weak_chrome_characters: float = 200.0
     """A part with a name that content bears too, such as author or share, is chrome up to this weight of prose."""
     descend_share: float = 0.7
