@@ -44,11 +44,15 @@ def headed_comments(containers: list[Container], leaves: list[Leaf]) -> list[int
 
 def _announced(leaf: Leaf) -> str:
     """The list of phrases that a heading is of; "" for any other text."""
-    if not isinstance(leaf, Text) or len(leaf.text) > _HEADING or leaf.role not in ("heading", "paragraph"):
+    if not isinstance(leaf, Text) or len(leaf.text) > _HEADING:
+        return ""
+    if leaf.role == "paragraph":
+        said = leaf.text.strip(" :!…").lower()
+        return next((kind for kind in _BY_LINES if said in phrase_list(kind)), "")
+    if leaf.role != "heading":
         return ""
     said = _NO_WORDS.sub(" ", leaf.text).strip().lower()
-    kinds = _NAMES if leaf.role == "heading" else _BY_LINES
-    return next((kind for kind in kinds if said in phrase_list(kind)), "")
+    return next((kind for kind in _NAMES if said in phrase_list(kind)), "")
 
 
 def _headed_by(containers: list[Container], leaves: list[Leaf], index: int, kind: str) -> int:

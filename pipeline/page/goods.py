@@ -65,7 +65,7 @@ class _Sums:
 
 
 def _is_picture(leaf: Leaf) -> bool:
-    return isinstance(leaf, Media) and leaf.kind == "image" and not leaf.decoration
+    return isinstance(leaf, Media) and leaf.kind == "image"
 
 
 def _is_price(leaf: Leaf) -> bool:
@@ -90,7 +90,13 @@ def _keep(walk: Walk, verdicts: Verdicts, members: list[Container]) -> None:
         said = set[str]()
         for at in range(card.first, card.last):
             leaf, verdict = walk.leaves[at], verdicts[at]
-            shows = leaf.text if isinstance(leaf, Text) else _PICTURE if _is_picture(leaf) else ""
+            shows = (
+                leaf.text
+                if isinstance(leaf, Text)
+                else _PICTURE
+                if leaf.kind == "image" and not leaf.decoration
+                else ""
+            )
             if shows and shows not in said and not is_label(shows):
                 said.add(shows)
                 verdicts[at] = None if verdict is None or verdict.rule in _OF_PLACE else verdict
