@@ -36,14 +36,14 @@ def keep_goods(walk: Walk, verdicts: Verdicts, metadata: Metadata) -> None:
     prices = list(accumulate(map(_is_price, walk.leaves), initial=0))
     if prices[-1] < _ROWS:
         return
-    sums = _Sums(walk, prices)
+    sums, is_below = _Sums(walk, prices), _below_title(walk, verdicts, metadata.title)
     rows: dict[tuple[int, str], list[Container]] = {}
     for container in walk.containers[1:]:
         if container.first < container.last:
             rows.setdefault((container.parent, container.tag), []).append(container)
     for members in rows.values():
         are_cards = len(members) >= _ROWS and sum(map(sums.is_card, members)) >= _MOST * len(members)
-        if are_cards and _stand_below_title(walk, verdicts, members[0].first, metadata.title):
+        if are_cards and is_below[members[0].first]:
             _keep(walk, verdicts, members)
 
 
@@ -72,13 +72,14 @@ def _is_price(leaf: Leaf) -> bool:
     return isinstance(leaf, Text) and len(leaf.text) <= _PRICE_LINE and bool(_PRICE.search(leaf.text))
 
 
-def _stand_below_title(walk: Walk, verdicts: Verdicts, first: int, title: str) -> bool:
-    """Whether the last heading before a leaf is the page's title: other goods have a heading of their own."""
-    for index in range(first - 1, -1, -1):
-        leaf, verdict = walk.leaves[index], verdicts[index]
+def _below_title(walk: Walk, verdicts: Verdicts, title: str) -> list[bool]:
+    """For each leaf whether the last heading before it is the page's title: other goods have a heading of their own."""
+    found, is_below = list[bool](), False
+    for leaf, verdict in zip(walk.leaves, verdicts, strict=True):
+        found.append(is_below)
         if isinstance(leaf, Text) and leaf.role == "heading" and not (verdict and verdict.rule in ("chrome", "hidden")):
-            return leaf.mark == "# " or shared(leaf.text, title) >= TITLE_SHARE
-    return False
+            is_below = leaf.mark == "# " or shared(leaf.text, title) >= TITLE_SHARE
+    return found
 
 
 def _keep(walk: Walk, verdicts: Verdicts, members: list[Container]) -> None:
