@@ -4,9 +4,9 @@
 
 Reads all .html below the folders. A sentence that two of the three others keep is likely content, one that none of them
 keeps is likely not: weft's recall of the first and precision by the second, means over pages, show losses that no page
-with an answer has. Neither is a quality: what all others lose counts for nothing, and they read every page as an article.
-The pages are split in halves by a hash of their names; `--lost` lists, of the half that is looked at, the pages of which
-weft loses most of what the others keep.
+with an answer has. Neither is a quality: what all others lose counts for nothing, and they read all as articles.
+The pages are split in halves by a hash of their names; `--lost` lists, of the half that is looked at, the pages that
+lose most of what the others keep.
 """
 
 import argparse

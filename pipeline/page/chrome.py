@@ -7,6 +7,7 @@ from pipeline.page.content_settings import ContentSettings
 from pipeline.page.elements import NEVER_CHROME
 from pipeline.page.leaves import Leaf, Media, Text
 from pipeline.page.names import CHROME_NAMES, NAMES_OF_ITEMS, WEAK_NAMES, Names
+from pipeline.page.reviews import Reviews
 from pipeline.page.verdicts import Verdict, Verdicts
 from pipeline.page.walk import Walk
 from pipeline.page.weights import Sums
@@ -29,6 +30,7 @@ def chrome_of(walk: Walk, sums: Sums, settings: ContentSettings) -> Verdicts:
     heads = _Heads(walk)
     settled = little = 0  # containers before these are decided on, or known to hold little prose
     everywhere, teams = _names_of_most(walk, sums, settings.chrome_share), _teams(walk)
+    reviews = Reviews(walk, sums, settings)
     for at in walk.flagged:
         container = walk.containers[at]
         first, last = container.first, container.last
@@ -39,14 +41,15 @@ def chrome_of(walk: Walk, sums: Sums, settings: ContentSettings) -> Verdicts:
             continue
         if at in teams and not names.is_hidden and not names.strong:
             continue
-        if container.chrome < 0 and (names.strong or names.comments or names.is_bio):
+        is_named = names.strong or names.comments or names.is_bio or reviews.hold(at)
+        if container.chrome < 0 and is_named and container.tag not in NEVER_CHROME:
             share = sums.unlinked(at)
-            if container.tag not in NEVER_CHROME and share <= most_chrome(names, settings)[0]:
+            if share <= most_chrome(names, settings)[0]:
                 container.chrome = share
         if names.is_hidden or container.chrome >= 0:
             rule, settled = "hidden" if names.is_hidden else "chrome", container.end
             verdicts[first:last] = [Verdict(rule, container.chrome, container)] * (last - first)
-        elif at >= little and container.tag not in NEVER_CHROME and not names.comments:
+        elif at >= little and container.tag not in NEVER_CHROME and not names.comments and not _is_of_goods(names):
             prose = sums.weight(at)
             if prose <= _HEAD and heads.holds(at):
                 continue
@@ -112,7 +115,13 @@ def most_chrome(names: Names, settings: ContentSettings) -> tuple[float, str]:
         (names.strong * settings.chrome_share, "chrome_share"),
         (names.comments * settings.comment_share, "comment_share"),
         (names.is_bio * settings.author_share, "author_share"),
+        (names.is_review * settings.review_share, "review_share"),
     )
+
+
+def _is_of_goods(names: Names) -> bool:
+    """Whether a part is named as what customers wrote, and not as what is chrome on any page."""
+    return names.is_review and not (names.strong or names.weak or names.is_bio)
 
 
 def _is_box(walk: Walk, at: int) -> bool:

@@ -12,6 +12,8 @@ class ContentSettings(Settings, frozen=True):
     """The same for a part named as comments, which are often longer than the article. In a forum they are content."""
     author_share: float = 0.25
     """A box about the author is chrome up to this share of the page: on their own page it is the content."""
+    review_share: float = 0.75
+    """On a page about a product, what customers wrote of it is chrome up to this share of the page."""
     weak_chrome_characters: float = 200.0
     """A part with a name that content bears too, such as author or share, is chrome up to this weight of prose."""
     descend_share: float = 0.7

@@ -7,6 +7,7 @@ from functools import cached_property
 from pipeline.page.markup import Markup
 
 _NEAR = 12  # tags behind the form of a whole page that tell what it is
+_GALLERY = 3  # pictures; fewer are drawn on buttons
 _TYPE = re.compile(r' type="([^"]*)"')
 _DESCRIPTION = ' itemprop="description"'
 _NO_FIELDS = frozenset(("hidden", "submit", "button", "image", "reset"))
@@ -16,9 +17,9 @@ class Forms:
     """Tells the forms of a page that are to be filled in from others.
 
     Others are the form around a whole page of ASP.NET, one that holds paragraphs and no field: forums write each
-    post into one, or all of a thread, which sends what moderators choose; shops a row of goods, which compares them;
-    and one around what the page is about: Magento 1, Zen Cart and osCommerce put all of a product into what adds it
-    to the cart.
+    post into one, or all of a thread, which sends what moderators choose; shops a row of goods, which compares them, or
+    the pictures of one, whose buttons show the next; and one around what the page is about: Magento 1, Zen Cart and
+    osCommerce put all of a product into what adds it to the cart.
     """
 
     def __init__(self, markup: Markup) -> None:
@@ -32,7 +33,9 @@ class Forms:
         end = self._markup.end_of(at)
         if _is_between(self._subjects, at, end):
             return False
-        return _is_between(self._fields, at, end) or not _is_between(self._paragraphs, at, end)
+        if _is_between(self._fields, at, end):
+            return True
+        return not _is_between(self._paragraphs, at, end) and _count_between(self._pictures, at, end) < _GALLERY
 
     @cached_property
     def _fields(self) -> list[int]:
@@ -50,6 +53,10 @@ class Forms:
     def _paragraphs(self) -> list[int]:
         return sorted([*self._markup.places("p"), *self._markup.places("article")])
 
+    @cached_property
+    def _pictures(self) -> list[int]:
+        return list(self._markup.places("img"))
+
 
 def _is_field(written: str) -> bool:
     kind = _TYPE.search(written)
@@ -57,5 +64,8 @@ def _is_field(written: str) -> bool:
 
 
 def _is_between(places: list[int], first: int, last: int) -> bool:
-    here = bisect_left(places, first)
-    return here < len(places) and places[here] < last
+    return _count_between(places, first, last) > 0
+
+
+def _count_between(places: list[int], first: int, last: int) -> int:
+    return bisect_left(places, last) - bisect_left(places, first)

@@ -16,8 +16,10 @@ from pipeline.page.cards import leave_out_rests
 from pipeline.page.content import CARD, by_rules, upward
 from pipeline.page.content_settings import ContentSettings
 from pipeline.page.evidence import Floats, evidence
+from pipeline.page.goods import keep_goods
 from pipeline.page.leaves import Container, Leaf, Text
 from pipeline.page.metadata import Metadata
+from pipeline.page.pictures import states_thing
 from pipeline.page.post_notes import cut_signatures
 from pipeline.page.posts import leave_out_furniture
 from pipeline.page.scorer import alike, chances, choose, expected_f1
@@ -46,8 +48,8 @@ def weigh(walk: Walk, settings: ContentSettings, metadata: Metadata) -> Judgemen
     """What of a page is its main content, and how clear that is."""
     if metadata.is_thread:
         cut_signatures(walk)
-    rules = rules_for(metadata, settings)
-    verdicts, region = by_rules(walk, rules)
+    settings = rules_for(metadata, settings)
+    verdicts, region = by_rules(walk, settings)
     texts = [index for index, leaf in enumerate(walk.leaves) if isinstance(leaf, Text)]
     confidence, rows, weighed = 0.0, dict[int, Floats](), Weighed()
     if texts:
@@ -67,13 +69,14 @@ def weigh(walk: Walk, settings: ContentSettings, metadata: Metadata) -> Judgemen
             likely = {texts[at] for at in np.flatnonzero(chance >= _LIKELY)}
             weighed = Weighed(verdicts != ruled, likely, {texts[at] for place in evident.places for at in place})
         if all(verdicts[index] for index in texts):
-            verdicts = _without_weak_names(walk, rules, verdicts)
+            verdicts = _without_weak_names(walk, settings, verdicts)
     if len(texts) >= settings.min_texts:
         if weighed.changed and not metadata.says_article:
             _keep_headings(walk, texts, verdicts)
         _leave_out_repetitions(walk, verdicts)
     leave_out_rests(walk, verdicts)
     trim(walk, verdicts, metadata.title, metadata.author, weighed)
+    keep_goods(walk, verdicts, metadata)
     return Judgement(verdicts, confidence, rows)
 
 
@@ -85,8 +88,15 @@ def _without_weak_names(walk: Walk, rules: ContentSettings, verdicts: Verdicts) 
 
 
 def rules_for(metadata: Metadata, settings: ContentSettings) -> ContentSettings:
-    """In a thread what readers wrote is the content, whatever share of the page it has."""
-    return msgspec.structs.replace(settings, comment_share=0.0) if metadata.is_thread else settings
+    """In a thread what readers wrote is the content, whatever share of the page it has.
+
+    Only beside a thing for sale are reviews what customers wrote. Open Graph's `product` is no sign of one: lists of
+    goods and courses call themselves so, too.
+    """
+    if metadata.is_thread:
+        return msgspec.structs.replace(settings, comment_share=0.0, review_share=0.0)
+    is_of_thing = states_thing(metadata) and not metadata.says_article
+    return settings if is_of_thing else msgspec.structs.replace(settings, review_share=0.0)
 
 
 def _weigh_evidence(
@@ -103,7 +113,7 @@ def _weigh_evidence(
     What the rules keep stays where that is as good, and on pages too small to tell.
     """
     chance, is_article = chance.copy(), _is_article(walk, metadata)
-    chance[[_is_settled(walk.leaves[index], verdicts[index], is_article) for index in texts]] = 0.0
+    chance[[_is_settled(walk.leaves[index], verdicts[index], is_article, settings) for index in texts]] = 0.0
     ruled = np.array([verdicts[index] is None for index in texts])
     kept, best = choose(chance, sizes)
     as_ruled = expected_f1(ruled, chance, sizes)
@@ -148,12 +158,14 @@ def _unlinked(walk: Walk, container: Container) -> int:
     return sum(len(leaf.text) - leaf.link_chars for leaf in leaves if isinstance(leaf, Text))
 
 
-def _is_settled(leaf: Leaf, verdict: Verdict | None, is_article: bool) -> bool:
-    """Labels are what the list says; of an article neither comments nor what is named as chrome is a part."""
+def _is_settled(leaf: Leaf, verdict: Verdict | None, is_article: bool, settings: ContentSettings) -> bool:
+    """Labels are what the list says; of an article neither comments nor what is named as chrome is a part, of a product
+    no review."""
     if verdict is None:
         return False
     is_named = verdict.rule in ("label", "furniture") or (isinstance(leaf, Text) and is_label(leaf.text))
-    return is_named or (is_article and verdict.rule == "chrome")
+    is_review = settings.review_share and verdict.container is not None and verdict.container.names.is_review
+    return is_named or (verdict.rule == "chrome" and (is_article or bool(is_review)))
 
 
 def _let_images_follow(walk: Walk, verdicts: Verdicts, changed: Collection[int]) -> None:

@@ -18,12 +18,17 @@ CHROME_NAMES = frozenset(
 )
 #: Names of what readers wrote below an article. It may be longer than the article, and in a forum it is the content.
 COMMENT_NAMES = frozenset("comment comments discussion disqus replies respond".split())
+#: The name of terms of delivery, which only their heading gives: as a name in markup it would be two words.
+DELIVERY = "delivery terms"
+#: Names of what customers wrote of a thing that is for sale, and of what a shop says of all its goods.
+REVIEW_NAMES = frozenset((DELIVERY, *"review reviews avis bewertung bewertungen opiniones recensioni".split()))
 #: Names that parts of the content bear too: such a part is chrome only while it holds little prose.
 WEAK_NAMES = frozenset(
-    "ad ads adsbygoogle adsense advert advertisement author avatar banner bio byline dateline hatnote infolinks "
-    "metadata pager pagination paywall popular posted postmeta postprofile profile pubdate published rss search share "
-    "sharedaddy sharing skip social submeta subscription tablist tag tags teaser timestamp toc toolbar tools topbar "
-    "userinfo usertitle widget widgets".split()
+    "ad ads adsbygoogle adsense advert advertisement author availability avatar badge badges banner bio byline "
+    "dateline hatnote infolinks metadata pager pagination paywall pickup popular posted postmeta postprofile profile "
+    "pubdate published qty quantity rating ratings rss search share sharedaddy sharing skip social submeta "
+    "subscription tablist tag tags teaser timestamp toc toolbar tools topbar userinfo usertitle widget widgets "
+    "wishlist".split()
 )
 #: Those, and names of chrome, that a page gives to all of its own items: a page may consist of widgets or promos.
 NAMES_OF_ITEMS = WEAK_NAMES | frozenset(("menu", "newsletter", "promo", "promos", "signature", "sponsor"))
@@ -57,18 +62,18 @@ _SAYING_ELSE = {
 }
 _STREAMED = ' id="S:'  # React streams a part hidden, and a script moves it into place
 _CAPTION_NAMES = frozenset(("caption", "figcaption", "credit", "legend", "cutline"))
-_TELLING = CHROME_NAMES | AUTHOR_NAMES | COMMENT_NAMES | WEAK_NAMES | _PANELS | _DRAWN | frozenset(_CAPTION_NAMES)
+_TELLING = CHROME_NAMES | AUTHOR_NAMES | COMMENT_NAMES | REVIEW_NAMES | WEAK_NAMES | _PANELS | _DRAWN | _CAPTION_NAMES
 _NAMED = re.compile(r' (?:class|id|role|itemprop|data-testid|data-component)="([^"]*+)"')
 _HIDING = re.compile(
     r" hidden=(?!\"until-found\")|aria-hidden=\"true|display\s*:\s*none|visibility\s*:\s*hidden|"
     r"[\" ](?:(?:u-|wt-|is-)?(?:sr-?only|screen-reader(?:-only|-text)|(?:visually|text)-?hidden(?:-focusable)?)|"
     r"hidden-visually|show-for-sr|element-invisible|mw-editsection|speechify-ignore|"
-    r"w-form-done|w-form-fail)[\" ]",
+    r"w-form-done|w-form-fail|material-(?:icons|symbols)(?:-[a-z]+)*)[\" ]",  # a font draws the latter's words as icons
     re.IGNORECASE,
 )
 #: One of these stands in all that the expression above finds: most attributes need no closer look.
 _MAYBE_HIDING = (
-    "hidden none NONE sr-only srOnly sronly screen-reader for-sr invisible mw-edit speechify w-form-".split()
+    "hidden none NONE sr-only srOnly sronly screen-reader for-sr invisible mw-edit speechify w-form- material-".split()
 )
 
 
@@ -89,6 +94,7 @@ class Names:
         "is_drawn",
         "is_flagged",
         "is_hidden",
+        "is_review",
         "strong",
         "weak",
         "words",
@@ -102,7 +108,7 @@ class Names:
         self.hint = max(0.0, *hints) + min(0.0, *hints) if hints else 0.0
         if not is_hidden and _TELLING.isdisjoint(words):
             self.is_hidden = self.comments = self.strong = self.weak = False
-            self.is_flagged = self.is_drawn = self.is_caption = self.is_bio = False
+            self.is_flagged = self.is_drawn = self.is_caption = self.is_bio = self.is_review = False
             return
         self.is_hidden = is_hidden and _PANELS.isdisjoint(words)
         telling = words - set(_misleading(words))
@@ -110,7 +116,8 @@ class Names:
         self.strong = not CHROME_NAMES.isdisjoint(telling)
         self.weak = not WEAK_NAMES.isdisjoint(telling)
         self.is_bio = _is_bio(words)
-        self.is_flagged = self.is_hidden or self.strong or self.weak or self.comments or self.is_bio
+        self.is_review = "description" not in words and not REVIEW_NAMES.isdisjoint(words)
+        self.is_flagged = self.is_hidden or self.strong or self.weak or self.comments or self.is_bio or self.is_review
         self.is_drawn = not _DRAWN.isdisjoint(words)
         self.is_caption = not _CAPTION_NAMES.isdisjoint(words)
 

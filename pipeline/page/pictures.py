@@ -18,6 +18,7 @@ _THINGS = frozenset("Product ProductGroup IndividualProduct SomeProducts Product
 _MOST = 30  # pictures of a gallery; more are of all that there is
 _LABEL = 25  # characters of text for each picture of a gallery that are still labels and buttons
 _CARD = 4  # levels up that an item's words are looked for
+_TO_ITEM = 4  # and from these on the item
 _ITEMS = 3  # so many alike siblings are items of a list
 _PICTURES = 4  # an item has at most so many
 #: Verdicts on a picture that follow from where it leads or stands, and not from what it stands in.
@@ -45,7 +46,11 @@ def keep_galleries(walk: Walk, verdicts: Verdicts, metadata: Metadata) -> None:
 
 
 def says_product(metadata: Metadata) -> bool:
-    return metadata.page_type in ("product", "og:product") or not _THINGS.isdisjoint(metadata.kinds)
+    return metadata.page_type in ("product", "og:product") or states_thing(metadata)
+
+
+def states_thing(metadata: Metadata) -> bool:
+    return not _THINGS.isdisjoint(metadata.kinds)
 
 
 class _Sums:
@@ -111,7 +116,7 @@ def keep_pictures_of_items(walk: Walk, verdicts: Verdicts, metadata: Metadata) -
                 continue
             is_item = any(
                 rows[walk.containers[part].parent, walk.containers[part].tag] >= _ITEMS
-                for part in islice(upward(walk, at), 2)
+                for part in islice(upward(walk, at), _TO_ITEM)
             )
             is_kept = kept[last] - kept[first] > 0.5 * count
             is_small = media[last] - media[first] <= _PICTURES

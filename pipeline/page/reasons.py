@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from pipeline.page.chrome import most_chrome
 from pipeline.page.content_settings import ContentSettings
-from pipeline.page.names import AUTHOR_NAMES, CHROME_NAMES, COMMENT_NAMES, WEAK_NAMES
+from pipeline.page.names import AUTHOR_NAMES, CHROME_NAMES, COMMENT_NAMES, REVIEW_NAMES, WEAK_NAMES
 from pipeline.page.verdicts import Verdict
 
 _LEVEL = re.compile(r"(prose|links|texts|share) of part (\d+)")
@@ -108,7 +108,9 @@ def why(verdict: Verdict, settings: ContentSettings) -> str:
 def _element(verdict: Verdict) -> str:
     if verdict.container is None:
         return ""
-    telling = WEAK_NAMES if verdict.rule == "little_prose" else CHROME_NAMES | COMMENT_NAMES | AUTHOR_NAMES
+    telling = (
+        WEAK_NAMES if verdict.rule == "little_prose" else CHROME_NAMES | COMMENT_NAMES | AUTHOR_NAMES | REVIEW_NAMES
+    )
     names = sorted(verdict.container.names.words & telling)
     return f"<{verdict.container.tag}>" + (f" named {' '.join(names)}" if names else "")
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Collection
 from typing import NamedTuple
 
-from pipeline.image.refs import is_image_page
+from pipeline.image.refs import is_image_page, is_image_url
 from pipeline.page.elements import NARROW
 from pipeline.page.leaves import Container, Leaf, Media, Text
 from pipeline.page.verdicts import Verdict, Verdicts
@@ -16,6 +16,8 @@ TITLE_SHARE = 0.75
 _BYLINE, _LABEL, _FACE = 100, 40, 600  # characters
 _BESIDE_DAY, _BESIDE_YEAR = 60, 20  # letters of a byline: names and a word or two
 _TAIL = 0.2  # of the characters kept: more are no scraps but items, of a list or a row of figures
+_LEVELS = 4  # up from the last prose that its row is looked for
+_ROWS = 3  # so many alike siblings are rows
 _LABELS = 60  # texts and media of a chart
 _YEAR = re.compile(r"(?<!\d)(?:19|20)\d\d(?!\d)")
 #: A day and a year: 18.07.2024, Jul 18, 2024, 3 de octubre de 2014; or a year and a month: 2019-09-26, 2018年12月.
@@ -68,8 +70,8 @@ def trim(walk: Walk, verdicts: Verdicts, title: str, author: str, weighed: Weigh
             verdicts[index] = Verdict("title", 1.0)  # over each post of a thread
         elif len(prose) > 1 and prose[0] < index < prose[1] and index not in weighed.of_items:
             verdicts[index] = verdicts[index] or _byline(leaf, author)  # under the first sentence in bold type
-    behind = [index for index in kept if index > prose[-1]]
-    _leave_out_tail(walk, verdicts, behind, _body_of(walk, prose[-1]), weighed)
+    behind, body = [index for index in kept if index > prose[-1]], _rows_of(walk, _body_of(walk, prose[-1]))
+    _leave_out_tail(walk, verdicts, behind, body, weighed)
     _leave_out_headings_of_nothing(walk, verdicts)
 
 
@@ -116,6 +118,24 @@ def _body_of(walk: Walk, index: int) -> Container:
     while at > 0 and walk.containers[at].tag in NARROW:
         at = walk.containers[at].parent
     return walk.containers[at]
+
+
+def _rows_of(walk: Walk, body: Container) -> Container:
+    """What holds some rows, one of them around the last prose: the others belong to it. The container of that for none.
+
+    Of what can be opened below a text some say a sentence, and some a word.
+    """
+    part = body
+    for _ in range(_LEVELS):
+        if part.parent <= 0:
+            break
+        around = walk.containers[part.parent]
+        children = (child for child in walk.containers if child.parent == part.parent)
+        alike = sum(child.tag == part.tag and child.names.words == part.names.words for child in children)
+        if alike >= _ROWS and part.names.words:
+            return around
+        part = around
+    return body
 
 
 def _leave_out_tail(walk: Walk, verdicts: Verdicts, behind: list[int], body: Container, weighed: Weighed) -> None:
@@ -199,6 +219,10 @@ def leave_out_labels(walk: Walk, verdicts: Verdicts) -> None:
             continue
         if verdicts[index] is None and is_label(leaf.text):
             verdicts[index] = Verdict("label", len(leaf.text))
+        elif verdicts[index] is None and _is_address_of_picture(leaf.text):
+            verdicts[index] = Verdict("label", len(leaf.text))
+            if above.role == "list" and above.text.endswith(":"):  # what a shop's field for it is called
+                verdicts[last] = verdicts[last] or Verdict("label", len(above.text))
         elif leaf.role == "code" and leaf.mark == f"```{above.text.lower()}\n":
             verdicts[last] = verdicts[last] or Verdict("label", len(above.text))  # the fence says the language
         last, above = index, leaf
@@ -218,8 +242,16 @@ def _second_labels(walk: Walk, container: Container) -> list[int]:
     return places[1::2] if texts[::2] == texts[1::2] else []
 
 
+def _is_address_of_picture(text: str) -> bool:
+    """Whether a text is nothing else: data for a script, which no reader sees."""
+    return text.startswith(("https://", "http://")) and len(text) <= _FACE and " " not in text and is_image_url(text)
+
+
 def is_label(text: str) -> bool:
-    return len(text) <= _LABEL and text.strip(" .:：…!»›→*").lower() in phrase_list("labels")
+    if len(text) > _LABEL:
+        return False
+    said = text.strip(" .:：…!»›→*+").lower()
+    return said in phrase_list("labels") or said in phrase_list("actions")
 
 
 def leads_away(leaf: Media) -> bool:

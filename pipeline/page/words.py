@@ -13,6 +13,7 @@ from pipeline.page.leaves import Leaf, Text
 from pipeline.page.markup import unescape
 from pipeline.page.names import Names, is_hidden
 from pipeline.page.tables import RowsOfWalk, collapse_row
+from pipeline.text.words import phrase_list
 
 _BREAK = "\u2028"  # a `<br>`, until line ends of the source have become spaces
 _INVISIBLE = ("\u00ad", "\u200b", "\ufeff")  # soft hyphen, zero-width space, stray byte order mark
@@ -27,6 +28,8 @@ _RUN = 60  # characters without a tag between them, outside links: no entry of a
 _SIGN = 40  # characters: more are no signs in a line
 _WORD = 5  # letters: fewer may be the sign of a unit
 _NO_WAY_OFF = re.compile(r' href="(?:#[^"]|mailto:[^"?]|tel:)')
+_BUTTONS = "button btn cart wish compare quick basket".split()  # names of links that may be buttons
+_IN_BUTTON = 12  # tags
 _MARKS = frozenset("¶#§🔗")  # that lead to the heading they stand in
 OPENERS = HEADINGS | {"dt", "summary"}  # whose button opens a section and is its heading
 
@@ -50,6 +53,7 @@ class WordsOfWalk(RowsOfWalk):
     _link_chars: int
     _prose: int
     _is_linked: bool
+    _is_action_open: bool = False  # inside a link that is a button, and a text of its own
     _noscript: int
     _reads_noscript: bool
     _mute: int
@@ -92,6 +96,9 @@ class WordsOfWalk(RowsOfWalk):
         if is_hidden(written) and not self._holds(("img",)):  # that of a picture is often hidden from screen readers
             self._pass_over(self._markup.end_of(self._at))
             return
+        if not self._preformatted and any(sign in written for sign in _BUTTONS) and self._is_action():
+            self._flush()
+            self._is_action_open = True
         if "#" in written and self._is_permalink():
             self._pass_over(self._at + 1)
             return
@@ -102,6 +109,12 @@ class WordsOfWalk(RowsOfWalk):
         # a place in the same page, as of a footnote or heading, is not a way off, nor is an address to write to
         self._is_linked = not (_NO_WAY_OFF.search(written) or is_place(written))
 
+    def _is_action(self) -> bool:
+        """Whether the link that opens here is a button of a shop, such as Add to cart: a text of its own."""
+        end = self._markup.end_of(self._at, _IN_BUTTON)
+        said = " ".join("".join(self._markup.texts[self._at + 1 : end + 1]).split())
+        return said.lower() in phrase_list("actions")
+
     def _is_permalink(self) -> bool:
         """Whether the link that opens here is only the mark by which a heading or a name is pointed at."""
         said = self._markup.texts[self._at + 1].strip()
@@ -110,7 +123,9 @@ class WordsOfWalk(RowsOfWalk):
         return said == "¶" or self.containers[self._container].tag in OPENERS
 
     def _close_link(self, *_: str) -> None:
-        self._link, self._is_linked = "", False
+        if self._is_action_open:
+            self._flush()
+        self._link, self._is_linked, self._is_action_open = "", False, False
 
     def _break(self, *_: str) -> None:
         self._buffer.append("\n" if self._preformatted else " " if self._is_in_data() else _BREAK)

@@ -75,20 +75,28 @@ def test_a_wall_of_pictures_is_not_the_gallery_of_one_of_them():
     assert names(shop(gallery("front", *(f"n{n}" for n in range(60))))) == ["boot-front.jpg"]
 
 
-def listing(head=""):
+def listing(head="", depth=0):
     items = "".join(
-        f"<div class=item><a href=/i{n} class=thumb><img src=/item-{n}.jpg></a>"
+        f"<div class=item>{'<div class=box>' * depth}<a href=/i{n} class=thumb><img src=/item-{n}.jpg></a>"
         f"<div class=caption><div>Lamp with a shade of linen, number {n}</div><div>Maker: Brand</div>"
-        f"<div>Price: ${n}9.00</div></div></div>"
+        f"<div>Price: ${n}9.00</div></div>{'</div>' * depth}</div>"
         for n in range(12)
     )
     after = f"<div class=about>{paragraphs(2, sentences=3)}</div>"
     return names(extract(f"<main><h1>All lamps</h1><div class=items>{items}</div>{after}</main>", head))
 
 
-def test_items_of_a_list_whose_words_are_kept_keep_their_pictures():
-    assert listing() == [f"item-{n}.jpg" for n in range(12)]
+@pytest.mark.parametrize("depth", [0, 1, 2, 3])
+def test_items_of_a_list_whose_words_are_kept_keep_their_pictures(depth):
+    """Shops nest the words of a card in a box, and that in a column."""
+    assert listing(depth=depth) == [f"item-{n}.jpg" for n in range(12)]
 
 
 def test_before_an_article_pictures_that_lead_away_are_of_others():
     assert listing('<meta property="og:type" content="article">') == []
+
+
+def test_a_gallery_whose_buttons_stand_in_a_form_is_a_gallery():
+    slides = "".join(f"<li><button><img src=/shop/boot-{view}.jpg></button></li>" for view in VIEWS)
+    assert len(names(shop(f"<form><ul>{slides}</ul><button>Next</button></form>"))) == 4
+    assert len(names(shop(f"<form><ul>{slides}</ul><input name=size></form>"))) == 1

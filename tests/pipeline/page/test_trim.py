@@ -7,6 +7,7 @@ from pipeline.page.trim import Weighed, trim
 from tests.pipeline.makers import paragraphs, prose, walk
 
 BODY = [prose(number) for number in range(4)]
+FACTS = (("Care", prose(9)), ("Use", "Three drops every evening"), ("Shelf life", "Nine months"))
 
 
 def kept(body, title="", author=""):
@@ -226,3 +227,10 @@ def test_the_heading_of_a_list_behind_the_prose_stays_with_it():
 def test_buttons_that_lead_to_the_rest_of_a_story_are_labels(label):
     left, rules = kept(f"<article>{paragraphs(2)}<div><a href=/on>{label}</a></div>{paragraphs(2, 2)}</article>")
     assert (left, rules) == (BODY, {label: "label"})
+
+
+@pytest.mark.parametrize(("named", "is_kept"), [("class=fact", True), ("", False)])
+def test_a_word_in_a_row_whose_first_says_a_sentence_is_no_tail(named, is_kept):
+    facts = "".join(f"<div {named}><h3>{head}</h3><div>{said}</div></div>" for head, said in FACTS)
+    left, _ = kept(f"<div>{paragraphs(4)}{facts}</div>")
+    assert ("Nine months" in left) == is_kept

@@ -625,3 +625,9 @@ def test_elements_of_the_page_s_own_that_follow_each_other_are_blocks(between):
 )
 def test_others_stand_in_their_line(html, text):
     assert walked_texts(html) == [text]
+
+
+@pytest.mark.parametrize("named", ["material-icons", "material-icons-outlined left", "x material-symbols-rounded"])
+def test_words_that_a_font_draws_as_icons_are_not_read(named):
+    assert walked_texts(f'<p>Zoom <i class="{named}">search</i> in</p>') == ["Zoom in"]
+    assert walked_texts('<p>Zoom <i class="material">search</i> in</p>') == ["Zoom search in"]

@@ -1,0 +1,103 @@
+"""The goods on a page that lists them: cards in a row, each with a picture, a link and a price, right below the title.
+
+Rules for articles take such cards for invitations to other pages, as they are below a product.
+"""
+
+import re
+from itertools import accumulate
+
+from pipeline.page.leaves import Container, Leaf, Media, Text
+from pipeline.page.metadata import Metadata
+from pipeline.page.pictures import states_thing
+from pipeline.page.trim import TITLE_SHARE, is_label, shared
+from pipeline.page.verdicts import Verdicts
+from pipeline.page.walk import Walk
+
+_CURRENCY = (
+    r"(?:[$€£¥₹₽₩₺₴₫]|USD|EUR|GBP|AUD|CAD|CHF|PLN|SEK|NOK|DKK|HUF|RON|CZK|TRY|BRL|INR|AED|SAR|"
+    r"zł|Kč|kr|Ft|lei|руб|грн|円|元|원|ر\.س|د\.إ)"
+)
+_PRICE = re.compile(rf"{_CURRENCY}\s?\d|\d\s?{_CURRENCY}", re.IGNORECASE)
+_PRICE_LINE = 80  # characters; a longer text tells of a price
+_ROWS = 4  # so many siblings are a list of goods
+_MOST = 0.8  # of them are cards: others may be of banners
+_CARD = 12  # texts
+_KEPT = 0.3  # a larger share of their texts that is kept already is as good as it gets
+_PICTURE = "[picture]"  # stands for any
+#: Verdicts that follow from where a card stands or leads, and not from what a part of it is.
+_OF_PLACE = frozenset("teasers links outside evidence tail empty_section".split())
+_LISTS = frozenset("ItemList CollectionPage OfferCatalog SearchResultsPage".split())
+
+
+def keep_goods(walk: Walk, verdicts: Verdicts, metadata: Metadata) -> None:
+    """Keeps the words and a picture of such cards where next to none of them is kept."""
+    if metadata.says_article or (states_thing(metadata) and _LISTS.isdisjoint(metadata.kinds)):
+        return
+    prices = list(accumulate(map(_is_price, walk.leaves), initial=0))
+    if prices[-1] < _ROWS:
+        return
+    sums, is_below = _Sums(walk, prices), _below_title(walk, verdicts, metadata.title)
+    rows: dict[tuple[int, str], list[Container]] = {}
+    for container in walk.containers[1:]:
+        if container.first < container.last:
+            rows.setdefault((container.parent, container.tag), []).append(container)
+    for members in rows.values():
+        are_cards = len(members) >= _ROWS and sum(map(sums.is_card, members)) >= _MOST * len(members)
+        if are_cards and is_below[members[0].first]:
+            _keep(walk, verdicts, members)
+
+
+class _Sums:
+    """How many pictures, prices, links and texts stand before each leaf."""
+
+    def __init__(self, walk: Walk, prices: list[int]) -> None:
+        self.prices = prices
+        links = [0] * (len(walk.leaves) + 1)
+        for place, _ in walk.links:
+            links[place] += 1
+        self.links = list(accumulate(links[:-1], initial=0))
+        self.texts = list(accumulate((isinstance(leaf, Text) for leaf in walk.leaves), initial=0))
+        self.pictures = list(accumulate(map(_is_picture, walk.leaves), initial=0))
+
+    def is_card(self, container: Container) -> bool:
+        held = (sums[container.last] - sums[container.first] for sums in (self.links, self.pictures, self.prices))
+        return all(held) and self.texts[container.last] - self.texts[container.first] <= _CARD
+
+
+def _is_picture(leaf: Leaf) -> bool:
+    return isinstance(leaf, Media) and leaf.kind == "image"
+
+
+def _is_price(leaf: Leaf) -> bool:
+    return isinstance(leaf, Text) and len(leaf.text) <= _PRICE_LINE and bool(_PRICE.search(leaf.text))
+
+
+def _below_title(walk: Walk, verdicts: Verdicts, title: str) -> list[bool]:
+    """For each leaf whether the last heading before it is the page's title: other goods have a heading of their own."""
+    found, is_below = list[bool](), False
+    for leaf, verdict in zip(walk.leaves, verdicts, strict=True):
+        found.append(is_below)
+        if isinstance(leaf, Text) and leaf.role == "heading" and not (verdict and verdict.rule in ("chrome", "hidden")):
+            is_below = leaf.mark == "# " or shared(leaf.text, title) >= TITLE_SHARE
+    return found
+
+
+def _keep(walk: Walk, verdicts: Verdicts, members: list[Container]) -> None:
+    """A card may say its name twice, for two layouts, and show a second picture under the pointer: one is enough."""
+    texts = [at for card in members for at in range(card.first, card.last) if isinstance(walk.leaves[at], Text)]
+    if sum(verdicts[at] is None for at in texts) > _KEPT * len(texts):
+        return
+    for card in members:
+        said = set[str]()
+        for at in range(card.first, card.last):
+            leaf, verdict = walk.leaves[at], verdicts[at]
+            shows = (
+                leaf.text
+                if isinstance(leaf, Text)
+                else _PICTURE
+                if leaf.kind == "image" and not leaf.decoration
+                else ""
+            )
+            if shows and shows not in said and not is_label(shows):
+                said.add(shows)
+                verdicts[at] = None if verdict is None or verdict.rule in _OF_PLACE else verdict

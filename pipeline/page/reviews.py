@@ -1,0 +1,44 @@
+"""What customers wrote of the product that a page is about, and how a shop sends all that it sells."""
+
+from bisect import bisect_left
+
+from pipeline.page.content_settings import ContentSettings
+from pipeline.page.leaves import Text
+from pipeline.page.names import DELIVERY
+from pipeline.page.walk import Walk
+from pipeline.page.weights import Sums
+
+
+class Reviews:
+    """Tells such parts of a page about a product. On other pages `review_share` is 0, and nothing is one."""
+
+    def __init__(self, walk: Walk, sums: Sums, settings: ContentSettings) -> None:
+        self._walk, self._sums, self._least = walk, sums, settings.weak_chrome_characters
+        self._titles = [
+            at
+            for at, leaf in enumerate(walk.leaves)
+            if isinstance(leaf, Text) and leaf.role == "heading" and leaf.mark == "# "
+        ]
+        self._are_chrome = settings.review_share > 0
+        self._are_chrome = self._are_chrome and self._share() <= settings.review_share
+
+    def hold(self, at: int) -> bool:
+        """Whether a container is one of them.
+
+        How many reviews there are and of how many stars is said in fewer words; and where the first of headings stands
+        inside, it is the product with its reviews.
+        """
+        container = self._walk.containers[at]
+        if not (self._are_chrome and container.names.is_review):
+            return False
+        if DELIVERY not in container.names.words and self._sums.weight(at) <= self._least:
+            return False
+        return bisect_left(self._titles, container.first) == bisect_left(self._titles, container.last)
+
+    def _share(self) -> float:
+        """The share of the page that they hold together: where that is most of it, they are what it is about."""
+        found, end = 0.0, 0
+        for at in self._walk.flagged:
+            if at >= end and self.hold(at):
+                found, end = found + self._sums.unlinked(at), self._walk.containers[at].end
+        return found

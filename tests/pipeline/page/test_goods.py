@@ -1,0 +1,59 @@
+"""The goods on a page that lists them."""
+
+import pytest
+
+from tests.pipeline.makers import extract, outline, paragraphs, prose, texts
+
+SAID = [prose(n) for n in range(1, 4)]  # more than a page may say that consists of cards
+INTRO = f"<h1>Kettles</h1><div class=intro>{paragraphs(3, 1)}</div>"
+CARD = (
+    "<li><div class=a1><a href=/k{0}><img src=/img/k{0}.jpg width=400 height=400></a>{2}</div>"
+    "<div class=b1><h3><a href=/k{0}>Kettle number {0}</a></h3><div class=c1>{1}</div></div></li>"
+)
+
+
+def shown(heading="", price="$8{0}.00", extra="", head=""):
+    cards = "".join(CARD.format(n, price.format(n), extra.format(n)) for n in range(9))
+    body = f"<main>{INTRO}<section>{heading}<ul>{cards}</ul></section></main>"
+    return extract(body, f"<title>Kettles</title>{head}")
+
+
+@pytest.mark.parametrize("price", ["$8{0}.00", "from 8{0},00 €", "1 28{0} руб.", "kr 8{0}", "8{0}円", "GBP 8{0}"])
+def test_cards_with_prices_below_the_title_are_what_the_page_lists(price):
+    draft = shown(price=price)
+    named = [text for text in texts(draft) if text not in SAID]
+    assert named == [said for n in range(9) for said in (f"Kettle number {n}", price.format(n))]
+    assert [name for name in outline(draft) if name.endswith(".jpg")] == [f"k{n}.jpg" for n in range(9)]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"heading": "<h2>Best sellers of the month</h2>"},  # goods of another page
+        {"price": "Read more"},
+        {"head": '<meta property="og:type" content="article">'},
+        {"head": '<script type="application/ld+json">{"@type": "Product", "name": "Kettles"}</script>'},
+    ],
+)
+def test_other_cards_are_judged_as_before(other):
+    assert texts(shown(**other)) == SAID
+
+
+def test_a_name_that_a_card_says_twice_is_kept_once():
+    extra = "<h3><a href=/k{0}>Kettle number {0}</a></h3>"
+    assert texts(shown(extra=extra)).count("Kettle number 3") == 1
+
+
+@pytest.mark.parametrize(
+    "action", ["Add to cart", "In den Warenkorb", "Ajouter au panier", "В корзину", "カートに入れる"]
+)
+def test_a_link_that_is_a_button_is_no_word_of_the_price_beside_it(action):
+    link = f"<a class='button add' href='?add={{0}}'><span>{action}</span></a>"
+    found = texts(shown(price="<span>$8{0}.00</span>" + link))
+    assert "$83.00" in found
+    assert not any(action in text for text in found)
+
+
+def test_a_link_that_says_so_in_a_sentence_is_a_word_of_it():
+    body = f"<p>Then <a class=link href=/c>compare</a> the two of them.</p><p>{prose(3)}</p>"
+    assert texts(extract(f"<article>{body}</article>"))[0] == "Then compare the two of them."
