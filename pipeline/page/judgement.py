@@ -207,10 +207,18 @@ def _keep_headings(walk: Walk, texts: list[int], verdicts: Verdicts) -> None:
 
 
 def _leave_out_repetitions(walk: Walk, verdicts: Verdicts) -> None:
-    """The second copy of a text, in another part: for small screens, in a quotation, in a dialog."""
+    """The second copy of a text, in a quotation or a part that says nothing new: for small screens, in a dialog.
+
+    What a part says again beside its own is said of something else: of another function, at another conference.
+    """
+    known, told = set[str](), [0]  # so many texts before each leaf stood nowhere before
+    for leaf in walk.leaves:
+        told.append(told[-1] + (isinstance(leaf, Text) and leaf.text not in known))
+        known.add(leaf.text if isinstance(leaf, Text) else "")
     seen: dict[str, int] = {}
     for index, leaf in enumerate(walk.leaves):
         if isinstance(leaf, Text) and verdicts[index] is None and len(leaf.text) >= _REPEATED and leaf.role != "code":
             part = walk.containers[leaf.container].parent
-            if seen.setdefault(leaf.text, part) != part:
+            is_told = told[walk.containers[part].last] == told[walk.containers[part].first]
+            if seen.setdefault(leaf.text, part) != part and (is_told or leaf.role == "quote"):
                 verdicts[index] = Verdict("repeated_text", len(leaf.text))
