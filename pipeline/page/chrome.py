@@ -16,6 +16,8 @@ _LINKS_OF_DISHES = 0.3  # the share of a part named menu that stands in links, i
 _POSTS = 0.7  # a larger share of the page is no signatures: they may be as long as what they stand below
 _PERSONS, _TEAM = frozenset(("author", "bio", "profile")), 3  # names of who wrote a page; so many are a team
 _HEAD = 1000  # characters of prose; a part that says more is more than the head of a page
+_TITLES = frozenset(("sidebar", "title", "titlepage"))  # what the title of a box is called, and nothing else
+_NEAR = 7  # parts behind the beginning of a box of the text that may hold its title
 _ALL = 0.9  # a part with a larger share of the page is around its items, and none of them
 
 
@@ -125,10 +127,11 @@ def _is_of_goods(names: Names) -> bool:
 
 
 def _is_box(walk: Walk, at: int) -> bool:
-    """Whether a part is named sidebar and is none: it has a title of its own."""
-    named = walk.containers[at].names.words & CHROME_NAMES
-    inside = walk.containers[at + 1 : at + 3]
-    return named == {"sidebar"} and any("title" in part.names.words for part in inside if part.parent >= at)
+    """Whether a part is named sidebar and is none: it has a title of its own, as manuals write it."""
+    if walk.containers[at].names.words & CHROME_NAMES != {"sidebar"}:
+        return False
+    inside = (part.names.words for part in walk.containers[at + 1 : at + _NEAR] if part.parent >= at)
+    return any(words and words <= _TITLES for words in inside)
 
 
 def _holds_quote(walk: Walk, at: int) -> bool:

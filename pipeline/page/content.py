@@ -78,7 +78,26 @@ def _region(walk: Walk, sums: Sums, settings: ContentSettings) -> int:
         region = best
     while walk.containers[region].tag in NARROW:
         region = walk.containers[region].parent
-    return _article_around(walk, sums, region, settings.article_share)
+    return _article_around(walk, sums, _section_around(walk, region), settings.article_share)
+
+
+def _section_around(walk: Walk, region: int) -> int:
+    """The section that a region is a part of by its heading: what stands between the two belongs to it."""
+    level = _level(walk, region)
+    while level:
+        above = walk.containers[region].parent
+        higher = _level(walk, above) if above > 0 and walk.containers[above].chrome < 0 else 0
+        if not 0 < higher < level:
+            break
+        region, level = above, higher
+    return region
+
+
+def _level(walk: Walk, at: int) -> int:
+    """Of the heading that a container begins with; 0 for none."""
+    leaves = walk.leaves[walk.containers[at].first : walk.containers[at].last]
+    first = next((leaf for leaf in leaves if isinstance(leaf, Text)), None)
+    return first.mark.count("#") if first is not None and first.role == "heading" else 0
 
 
 def _article_around(walk: Walk, sums: Sums, region: int, share: float) -> int:
