@@ -31,13 +31,15 @@ class Anchors:
         return read_names(written.replace(named[0], ""))
 
     def _is_anchor(self, at: int, name: str) -> bool:
-        """Whether the id of the block that opens at a tag has the words of the heading it begins with."""
+        """Whether the id of the block that opens at a tag has the words of the heading it begins with, and one more at
+        most: Docutils may be told to begin them all alike."""
         inside = range(at + 1, min(at + _NEAR, len(self._markup.tags)))
         first = next((at for at in inside if self._markup.tags[at] in HEADINGS), None)
         if first is None:
             return False
         heading = " ".join(self._markup.texts[first + 1 : self._markup.end_of(first, _NEAR) + 1])
-        return tokens(name) == tokens(heading)
+        words, said = tokens(name), tokens(heading)
+        return bool(said) and said <= words and len(words) <= len(said) + 1
 
     @cached_property
     def _is_manual(self) -> bool:

@@ -206,6 +206,14 @@ def _keep_headings(walk: Walk, texts: list[int], verdicts: Verdicts) -> None:
                 verdicts[index] = None
 
 
+def _part_of(walk: Walk, leaf: Text) -> int:
+    """The container of what a text stands in, of a row that of its table."""
+    at = leaf.container
+    while leaf.role == "table" and at > 0 and walk.containers[at].tag != "table":
+        at = walk.containers[at].parent
+    return max(0, walk.containers[at].parent)
+
+
 def _leave_out_repetitions(walk: Walk, verdicts: Verdicts) -> None:
     """The second copy of a text, in a quotation or a part that says nothing new: for small screens, in a dialog.
 
@@ -218,7 +226,7 @@ def _leave_out_repetitions(walk: Walk, verdicts: Verdicts) -> None:
     seen: dict[str, int] = {}
     for index, leaf in enumerate(walk.leaves):
         if isinstance(leaf, Text) and verdicts[index] is None and len(leaf.text) >= _REPEATED and leaf.role != "code":
-            part = walk.containers[leaf.container].parent
+            part = _part_of(walk, leaf)
             is_told = told[walk.containers[part].last] == told[walk.containers[part].first]
             if seen.setdefault(leaf.text, part) != part and (is_told or leaf.role == "quote"):
                 verdicts[index] = Verdict("repeated_text", len(leaf.text))

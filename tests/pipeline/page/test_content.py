@@ -400,3 +400,22 @@ def test_times_without_pictures_are_no_videos():
     hours = "".join(f"<li><b>1{n}:30</b><div>The talk of day {n}, in hall {n}</div></li>" for n in range(5))
     found = content(f"<article>{paragraphs(2)}<ol>{hours}</ol>{paragraphs(4, 2)}</article>")
     assert [text for text in found if text.endswith(":30")] == [f"1{n}:30" for n in range(5)]
+
+
+def test_the_section_around_the_heaviest_is_read_whole():
+    kind = f"<section><h3>Class: Socket</h3>{paragraphs(8, 20)}</section>"
+    body = f"<div><section><h2>Sockets</h2><p>Stable</p><pre>open()</pre>{kind}</section></div>"
+    assert content(f"<div>{body}</div>")[:4] == ["Sockets", "Stable", "open()", "Class: Socket"]
+
+
+@pytest.mark.parametrize(
+    ("title", "is_box"),
+    [
+        ('<div class="titlepage"><div><div><p class="title">Vocabulary</p></div></div></div>', True),
+        ('<p class="sidebar-title">Vocabulary</p>', True),
+        ('<div class="widget"><h3 class="widget-title">Vocabulary</h3></div>', False),
+    ],
+)
+def test_a_box_of_a_manual_is_called_sidebar_and_has_a_title(title, is_box):
+    found = content(f"<main>{paragraphs(6)}<div class=sidebar>{title}<p>{prose(9)}</p></div></main>")
+    assert (prose(9) in found) is is_box

@@ -210,3 +210,20 @@ def test_a_story_whose_first_lines_stand_in_a_part_of_their_own_begins_with_them
     story = f"<h1>The ferry</h1>{begins}{box}{goes_on}"
     found = texts(f"{MENU}<div><div>{story}</div></div><footer>{prose(90, 2)}</footer>", head)
     assert found == [prose(5, 3), *map(prose, range(20, 31))]
+
+
+def test_what_is_said_of_two_functions_is_kept_of_both() -> None:
+    said = prose(50, 2)
+    one, other = (
+        f"<section><h3>{name}()</h3><pre>{name}(text)</pre><table><tr><td>text</td><td>{said}</td></tr></table>"
+        f"<p>{prose(number)}</p></section>"
+        for number, name in enumerate(("send", "receive"))
+    )
+    found = texts(f"<main><h1>Functions</h1>{paragraphs(12, 20)}{one}{other}</main>")
+    assert sum(said in text for text in found) == 2
+
+
+def test_a_part_that_says_nothing_new_is_a_second_copy() -> None:
+    small = f"<div class=small><section><p>{prose(3)}</p><p>{prose(4)}</p></section></div>"
+    found = texts(f"<main><div>{paragraphs(14)}</div>{small}</main>")
+    assert [found.count(prose(number)) for number in (3, 4)] == [1, 1]
