@@ -9,6 +9,7 @@ from functools import cached_property
 from itertools import accumulate
 from urllib.parse import urlsplit
 
+from pipeline.page.comments import announces_others
 from pipeline.page.leaves import Container, Text
 from pipeline.page.markup import read_attributes
 from pipeline.page.trim import SENTENCE_ENDS, is_prose
@@ -70,7 +71,11 @@ class Cards:
             return count >= _ALIKE and of(lines, part) > _LINES * count and of(said, part) >= 0.5 * of(said, main)
 
         found = [(part.first, part.last) for part in walk.containers if is_listing(part)]
-        return min(found, key=lambda span: span[1] - span[0], default=(0, 0))
+        first, last = min(found, key=lambda span: span[1] - span[0], default=(0, 0))
+        head = next((at for at in range(first, last) if titles[at + 1] > titles[at]), 0)  # of the first of the cards
+        above = (leaf for leaf in reversed(texts[:head]) if leaf and leaf.role == "heading")
+        are_others = (heading := next(above, None)) is not None and announces_others(heading)
+        return (0, 0) if are_others else (first, last)
 
     def is_among_own(self, at: int) -> bool:
         """The same of a part around a container, or of that itself."""

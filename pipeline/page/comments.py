@@ -42,6 +42,11 @@ def headed_comments(containers: list[Container], leaves: list[Leaf]) -> list[int
     return found
 
 
+def announces_others(leaf: Leaf) -> bool:
+    """Whether a text is the heading of other products or stories."""
+    return _announced(leaf) == "related"
+
+
 def _announced(leaf: Leaf) -> str:
     """The list of phrases that a heading is of; "" for any other text."""
     if not isinstance(leaf, Text) or len(leaf.text) > _HEADING:
