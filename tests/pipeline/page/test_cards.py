@@ -102,8 +102,8 @@ def test_cards_that_are_links_as_a_whole_stand_in_the_part_with_the_text():
 
 @pytest.mark.parametrize(("heading", "are_own"), [("Related products", False), ("What we make", True)])
 def test_a_page_of_few_words_does_not_consist_of_the_cards_of_others(heading, are_own):
-    card = "<td><a href=/{0}.html><h5>Jam of figs {0}</h5></a><div>Price: $4.9{0}</div><div>In stock</div></td>"
-    row = f"<table><tr><td><h3>{heading}</h3></td></tr><tr>{''.join(map(card.format, range(4)))}</tr></table>"
+    card = "<div><h5><a href=/{0}.html>Jam of figs {0}</a></h5><div>Price: $4.9{0}</div><div>In stock</div></div>"
+    row = f"<div><h3>{heading}</h3></div><div>{''.join(map(card.format, range(6)))}</div>"
     body = f"<div><h1>Jelly of dandelions</h1><p>{prose(1, 2)}</p>{row}</div>"
     found = texts(extract(body, url="https://shop.example/jelly.html"))
     assert any("Jam of figs" in text for text in found) is are_own
