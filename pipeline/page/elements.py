@@ -9,7 +9,7 @@ NEVER_CHROME = frozenset(("article", "main", "body", "html"))
 #: Elements whose inside nobody reads, or that say what a plug-in would show.
 SKIPPED = frozenset(
     "head title template svg annotation annotation-xml select option textarea object applet canvas datalist dialog map "
-    "progress meter audio iframe rt rp rtc".split()
+    "progress meter audio iframe rt rp rtc amp-ad amp-embed".split()
 )
 DRAWINGS = frozenset(("svg", "canvas"))
 VOID = frozenset(

@@ -631,3 +631,16 @@ def test_others_stand_in_their_line(html, text):
 def test_words_that_a_font_draws_as_icons_are_not_read(named):
     assert walked_texts(f'<p>Zoom <i class="{named}">search</i> in</p>') == ["Zoom in"]
     assert walked_texts('<p>Zoom <i class="material">search</i> in</p>') == ["Zoom search in"]
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        "<amp-sidebar layout=nodisplay><p>{}</p></amp-sidebar>",
+        "<amp-user-notification id=n layout='nodisplay'><p>{}</p></amp-user-notification>",
+        "<amp-ad width=300 height=250><div fallback><p>{}</p></div></amp-ad>",
+        "<amp-embed type=taboola><div placeholder><p>{}</p></div></amp-embed>",
+    ],
+)
+def test_what_amp_does_not_show_at_first_and_its_advertisements_are_not_read(part):
+    assert walked_texts(f"{part.format(prose(9))}<article>{paragraphs(2)}</article>") == [prose(0), prose(1)]
