@@ -65,7 +65,8 @@ _CAPTION_NAMES = frozenset(("caption", "figcaption", "credit", "legend", "cutlin
 _TELLING = CHROME_NAMES | AUTHOR_NAMES | COMMENT_NAMES | REVIEW_NAMES | WEAK_NAMES | _PANELS | _DRAWN | _CAPTION_NAMES
 _NAMED = re.compile(r' (?:class|id|role|itemprop|data-testid|data-component)="([^"]*+)"')
 _HIDING = re.compile(
-    r" hidden=(?!\"until-found\")|aria-hidden=\"true|display\s*:\s*none|visibility\s*:\s*hidden|=\"nodisplay\"|"
+    r" hidden=(?!\"until-found\")|aria-hidden=\"true|display\s*:\s*none|visibility\s*:\s*hidden|"
+    r"=\"nodisplay\"|"
     r"[\" ](?:(?:u-|wt-|is-)?(?:sr-?only|screen-reader(?:-only|-text)|(?:visually|text)-?hidden(?:-focusable)?)|"
     r"hidden-visually|show-for-sr|element-invisible|mw-editsection|speechify-ignore|"
     r"w-form-done|w-form-fail|material-(?:icons|symbols)(?:-[a-z]+)*)[\" ]",  # a font draws the latter's words as icons
