@@ -73,7 +73,9 @@ _HIDING = re.compile(
     re.IGNORECASE,
 )
 #: One of these stands in all that the expression above finds: most attributes need no closer look.
-_MAYBE_HIDING = "hidden none NONE nodisplay sr-only srOnly sronly screen-reader for-sr invisible mw-edit speechify w-form- material-".split()
+_MAYBE_HIDING = (
+    "hidden none NONE nodisplay sr-only srOnly sronly screen-reader for-sr invisible mw-edit speechify w-form- material-"
+).split()
 
 
 @functools.cache
