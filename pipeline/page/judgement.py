@@ -23,6 +23,7 @@ from pipeline.page.pictures import states_thing
 from pipeline.page.post_notes import cut_signatures
 from pipeline.page.posts import leave_out_furniture
 from pipeline.page.scorer import alike, chances, choose, expected_f1
+from pipeline.page.threads import is_thread
 from pipeline.page.trim import Weighed, is_label, is_prose, trim
 from pipeline.page.verdicts import Verdict, Verdicts
 from pipeline.page.walk import Walk
@@ -48,12 +49,15 @@ def weigh(walk: Walk, settings: ContentSettings, metadata: Metadata) -> Judgemen
     """What of a page is its main content, and how clear that is."""
     if metadata.is_thread:
         cut_signatures(walk)
-    settings = rules_for(metadata, settings)
+    given, settings = settings, rules_for(metadata, settings)
     verdicts, region = by_rules(walk, settings)
     texts = [index for index, leaf in enumerate(walk.leaves) if isinstance(leaf, Text)]
     confidence, rows, weighed = 0.0, dict[int, Floats](), Weighed()
     if texts:
         evident = evidence(walk, texts, metadata, verdicts, region)
+        may_be_thread = not metadata.is_thread and not metadata.says_article
+        if may_be_thread and is_thread(walk, texts, evident.siblings, metadata.title):
+            return weigh(walk, given, msgspec.structs.replace(metadata, is_thread=True))
         posts = set[int]()
         if metadata.is_thread or "QAPage" in metadata.kinds:
             posts = leave_out_furniture(walk, texts, evident.siblings, metadata.title, verdicts)

@@ -74,7 +74,8 @@ _HIDING = re.compile(
 )
 #: One of these stands in all that the expression above finds: most attributes need no closer look.
 _MAYBE_HIDING = (
-    "hidden none NONE nodisplay sr-only srOnly sronly screen-reader for-sr invisible mw-edit speechify w-form- material-"
+    "hidden none NONE nodisplay sr-only srOnly sronly screen-reader for-sr invisible mw-edit speechify w-form- "
+    "material-"
 ).split()
 
 

@@ -42,7 +42,7 @@ _WORD = re.compile(r"[^\W\d_]+")
 _Place = tuple[object, ...]
 
 
-class _Posts(msgspec.Struct, gc=False):
+class Posts(msgspec.Struct, gc=False):
     """The containers of the posts, and the numbers of their texts among those of the page."""
 
     members: list[int]
@@ -60,7 +60,7 @@ def leave_out_furniture(
     for index, text in zip(texts, read, strict=True):
         if is_note(text):
             verdicts[index] = Verdict("furniture")
-    titles = [number for number, text in enumerate(read) if _is_title(text.text, title[:_LONGEST_TITLE])]
+    titles = _titles(read, title)
     posts = _posts(walk, [weight_of(text) for text in read], texts, siblings, titles)
     if posts is None:
         return set()
@@ -83,6 +83,16 @@ def leave_out_furniture(
     return {texts[number] for number in body if number not in found}
 
 
+def posts_of(walk: Walk, texts: list[int], siblings: Sequence[Rows], title: str) -> Posts | None:
+    """The rows that the posts of a thread would be."""
+    read = [leaf for leaf in map(walk.leaves.__getitem__, texts) if isinstance(leaf, Text)]
+    return _posts(walk, list(map(weight_of, read)), texts, siblings, _titles(read, title))
+
+
+def _titles(read: list[Text], title: str) -> list[int]:
+    return [number for number, text in enumerate(read) if _is_title(text.text, title[:_LONGEST_TITLE])]
+
+
 def _is_never_said(verdict: Verdict | None) -> bool:
     """Whether a text is hidden, or one of the comments on the answers of a question."""
     if verdict is None or verdict.rule == "hidden":
@@ -92,7 +102,7 @@ def _is_never_said(verdict: Verdict | None) -> bool:
 
 def _posts(
     walk: Walk, weights: list[int], texts: list[int], siblings: Sequence[Rows], titles: list[int]
-) -> _Posts | None:
+) -> Posts | None:
     """The rows of one name that hold most of the prose from the title on; of those as heavy the most numerous."""
     sums, before = list(accumulate(weights, initial=0)), [0] * (len(walk.leaves) + 1)
     for index in texts:
@@ -115,7 +125,7 @@ def _posts(
     if not best:
         return None
     first, last = walk.containers[best[0]].first, walk.containers[best[-1]].last
-    return _Posts(best, range(before[first], before[last]))
+    return Posts(best, range(before[first], before[last]))
 
 
 def _of_one_name(walk: Walk, members: list[int], held: Callable[[int], int]) -> list[int]:
@@ -132,7 +142,7 @@ def _of_one_name(walk: Walk, members: list[int], held: Callable[[int], int]) -> 
     return [at for at, names in named.items() if is_like(names)]
 
 
-def _places(walk: Walk, read: list[Text], posts: _Posts) -> list[list[int]]:
+def _places(walk: Walk, read: list[Text], posts: Posts) -> list[list[int]]:
     """The numbers of the texts at each place that several posts have.
 
     With them go those before the posts in parts of the same names: the question may stand above the answers.
@@ -207,7 +217,7 @@ def _share_of_common_words(said: list[str]) -> float:
     return median(sum(len(word) for word in some if word in common) / max(1, sum(map(len, some))) for some in words)
 
 
-def _span(read: list[Text], posts: _Posts, titles: list[int]) -> range:
+def _span(read: list[Text], posts: Posts, titles: list[int]) -> range:
     """The numbers of the texts from the title to the last post, or to the end where there is more behind the posts."""
     first, last = posts.texts.start, posts.texts.stop
     behind, held = sum(map(weight_of, read[last:])), sum(map(weight_of, read[first:last]))

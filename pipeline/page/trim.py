@@ -104,6 +104,10 @@ def _is_dated(leaf: Text) -> bool:
     return letters <= _BESIDE_YEAR and _YEAR.search(leaf.text) is not None and len(_NUMBER.findall(leaf.text)) > 1
 
 
+def says_day(text: str) -> bool:
+    return _DAY.search(text) is not None
+
+
 def shared(heading: str, title: str) -> float:
     """The share of a heading's letters that stand in words of the title too."""
     words = [word.casefold() for word in _WORD.findall(heading)]
