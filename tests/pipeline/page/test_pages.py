@@ -51,7 +51,7 @@ def reference(source: bytes) -> tuple[str, list[str]]:
         for child in node.children:
             if isinstance(child, Tag):
                 written = "".join(f' {name}="{_value(value)}"' for name, value in child.attrs.items())
-                is_block = child.name not in extraction.INLINE
+                is_block = child.name not in extraction.INLINE and "-" not in child.name  # of AMP: inline till styled
                 if child.name in ("img", "amp-img"):
                     images.append(str(child.get("src", "")))
                 elif child.name not in LEFT_OUT and (is_block or not is_hidden(written)):
