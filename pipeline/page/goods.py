@@ -18,6 +18,7 @@ _CURRENCY = (
     r"zł|Kč|kr|Ft|lei|руб|грн|円|元|원|ر\.س|د\.إ)"
 )
 _PRICE = re.compile(rf"{_CURRENCY}\s?\d|\d\s?{_CURRENCY}", re.IGNORECASE)
+_DIGIT = re.compile(r"\d")  # which all prices have: looked for first, as it is found fast
 _PRICE_LINE = 80  # characters; a longer text tells of a price
 _ROWS = 4  # so many siblings are a list of goods
 _MOST = 0.8  # of them are cards: others may be of banners
@@ -69,7 +70,9 @@ def _is_picture(leaf: Leaf) -> bool:
 
 
 def _is_price(leaf: Leaf) -> bool:
-    return isinstance(leaf, Text) and len(leaf.text) <= _PRICE_LINE and bool(_PRICE.search(leaf.text))
+    if not isinstance(leaf, Text) or len(leaf.text) > _PRICE_LINE or not _DIGIT.search(leaf.text):
+        return False
+    return _PRICE.search(leaf.text) is not None
 
 
 def _below_title(walk: Walk, verdicts: Verdicts, title: str) -> list[bool]:

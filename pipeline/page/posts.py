@@ -60,7 +60,7 @@ def leave_out_furniture(
     for index, text in zip(texts, read, strict=True):
         if is_note(text):
             verdicts[index] = Verdict("furniture")
-    titles = _titles(read, title)
+    titles = [number for number, text in enumerate(read) if _is_title(text.text, title[:_LONGEST_TITLE])]
     posts = _posts(walk, [weight_of(text) for text in read], texts, siblings, titles)
     if posts is None:
         return set()
@@ -83,14 +83,10 @@ def leave_out_furniture(
     return {texts[number] for number in body if number not in found}
 
 
-def posts_of(walk: Walk, texts: list[int], siblings: Sequence[Rows], title: str) -> Posts | None:
-    """The rows that the posts of a thread would be."""
-    read = [leaf for leaf in map(walk.leaves.__getitem__, texts) if isinstance(leaf, Text)]
-    return _posts(walk, list(map(weight_of, read)), texts, siblings, _titles(read, title))
-
-
-def _titles(read: list[Text], title: str) -> list[int]:
-    return [number for number, text in enumerate(read) if _is_title(text.text, title[:_LONGEST_TITLE])]
+def posts_of(walk: Walk, texts: list[int], siblings: Sequence[Rows]) -> Posts | None:
+    """The rows that the posts of a thread would be, whatever it is called."""
+    weights = [weight_of(leaf) for leaf in map(walk.leaves.__getitem__, texts) if isinstance(leaf, Text)]
+    return _posts(walk, weights, texts, siblings, [])
 
 
 def _is_never_said(verdict: Verdict | None) -> bool:

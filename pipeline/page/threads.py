@@ -33,7 +33,7 @@ _NUMBER = re.compile(r"(?:post |no\.? |nr\.? )?#\s?\d{1,5}", re.IGNORECASE)
 
 def is_thread(walk: Walk, texts: list[int], siblings: Sequence[Rows], title: str) -> bool:
     """Whether most of a page's prose stands in posts."""
-    posts = posts_of(walk, texts, siblings, title)
+    posts = posts_of(walk, texts, siblings)
     if posts is None:
         return False
     rows = [walk.containers[at] for at in posts.members]
