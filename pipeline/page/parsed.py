@@ -10,7 +10,7 @@ from pipeline.page.judgement import rules_for, weigh
 from pipeline.page.leaves import Leaf, Media, Text
 from pipeline.page.markup import Markup
 from pipeline.page.metadata import Metadata, read_metadata
-from pipeline.page.pictures import keep_galleries, keep_pictures_of_items
+from pipeline.page.pictures import keep_galleries, keep_pictures_beside, keep_pictures_of_items
 from pipeline.page.stated_text import stated_text
 from pipeline.page.verdicts import Verdicts
 from pipeline.page.walk import Walk
@@ -77,6 +77,7 @@ class ParsedPage:
         self.verdicts = judgement.verdicts
         self.confidence, self.rows = judgement.confidence, judgement.rows
         keep_pictures_of_items(self.walk, self.verdicts, self.metadata)
+        keep_pictures_beside(self.walk, self.verdicts)
         self.lead, self._stated = None, []
         if settings.lead_image:
             self._keep_stated()

@@ -9,6 +9,7 @@ from pipeline.image.assets import asset_of, name_of
 from pipeline.page.content import upward
 from pipeline.page.leaves import Media, Text
 from pipeline.page.metadata import Metadata
+from pipeline.page.trim import leads_away
 from pipeline.page.verdicts import Verdicts
 from pipeline.page.walk import Walk
 
@@ -20,6 +21,7 @@ _LABEL = 25  # characters of text for each picture of a gallery that are still l
 _CARD = 4  # levels up that an item's words are looked for
 _TO_ITEM = 4  # and from these on the item
 _ITEMS = 3  # so many alike siblings are items of a list
+_BESIDE, _SAID = 5, 0.6  # levels up from a picture to the words beside it, and the share of these that is kept
 _PICTURES = 4  # an item has at most so many
 #: Verdicts on a picture that follow from where it leads or stands, and not from what it stands in.
 _OF_PLACE = frozenset("teasers head tail links outside little_prose evidence".split())
@@ -121,5 +123,29 @@ def keep_pictures_of_items(walk: Walk, verdicts: Verdicts, metadata: Metadata) -
             is_kept = kept[last] - kept[first] > 0.5 * count
             is_small = media[last] - media[first] <= _PICTURES
             if is_item and is_kept and is_small and isinstance(leaf, Media) and _is_picture(leaf):
+                verdicts[index] = None
+            break
+
+
+def keep_pictures_beside(walk: Walk, verdicts: Verdicts) -> None:
+    """A picture beside kept words, in a column of its own: builders of sites set most of theirs like that."""
+    said = [len(leaf.text) if isinstance(leaf, Text) else 0 for leaf in walk.leaves]
+    chars = list(accumulate(said, initial=0))
+    kept = list(
+        accumulate((size if verdict is None else 0 for size, verdict in zip(said, verdicts, strict=True)), initial=0)
+    )
+    media = list(accumulate((isinstance(leaf, Media) for leaf in walk.leaves), initial=0))
+    for index, leaf in enumerate(walk.leaves):
+        verdict = verdicts[index]
+        if verdict is None or verdict.rule != "outside" or not isinstance(leaf, Media) or not _is_picture(leaf):
+            continue
+        if leads_away(leaf):
+            continue
+        for at in islice(upward(walk, leaf.container), _BESIDE):
+            first, last = walk.containers[at].first, walk.containers[at].last
+            if chars[last] == chars[first]:
+                continue
+            is_kept = kept[last] - kept[first] >= _SAID * (chars[last] - chars[first])
+            if is_kept and media[last] - media[first] <= _PICTURES:
                 verdicts[index] = None
             break

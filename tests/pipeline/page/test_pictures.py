@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.pipeline.makers import extract, paragraphs
+from tests.pipeline.makers import extract, outline, paragraphs, prose
 
 STATED = '<meta property="og:image" content="https://site.example/shop/boot-front.jpg">'
 PRODUCT = '<script type="application/ld+json">{"@type": "Product", "name": "Boot"}</script>'
@@ -100,3 +100,16 @@ def test_a_gallery_whose_buttons_stand_in_a_form_is_a_gallery():
     slides = "".join(f"<li><button><img src=/shop/boot-{view}.jpg></button></li>" for view in VIEWS)
     assert len(names(shop(f"<form><ul>{slides}</ul><button>Next</button></form>"))) == 4
     assert len(names(shop(f"<form><ul>{slides}</ul><input name=size></form>"))) == 1
+
+
+@pytest.mark.parametrize(("link", "is_kept"), [("", True), ("/elsewhere", False)])
+def test_a_picture_in_a_column_beside_the_text_stays(link, is_kept):
+    image = "<img src=/p/kettle.jpg width=600 height=700>"
+    column = f"<div class=col><div>{f'<a href={link}>{image}</a>' if link else image}</div></div>"
+    text = f"<div class=col><div><h1>A kettle</h1>{paragraphs(4)}</div></div>"
+    other = (
+        f"<div class=row><div class=col><img src=/p/shop.jpg width=600 height=400></div><div>{prose(90, 1)}</div></div>"
+    )
+    found = outline(extract(f"<section><div class=row>{column}{text}</div></section><section>{other}</section>"))
+    assert ("kettle.jpg" in found) is is_kept
+    assert "shop.jpg" not in found
