@@ -216,12 +216,20 @@ class WordsOfWalk(RowsOfWalk):
     def _parts_figures(self, at: int) -> bool:
         """Whether the `<span>` that opens here only parts a word from a number, as in <span>10</span><span>minutes.
 
-        The sign of a unit, as in 268kcal, is no word.
+        The sign of a unit, as in 268kcal, is no word. So does one that begins with a capital, as no part of a word
+        does, and of alike spans, which styles set side by side, each that is no single letter.
         """
-        if self._markup.tags[at - 1] != "/span" or self._preformatted:
+        around = (self._markup.tags[at - 1], self._markup.tags[at])
+        if self._preformatted or around[0] not in ("/span", "/time"):
             return False
+        if "/time" in around or "time" in around:
+            return True
         before, behind = self._buffer[-1][-1:], self._markup.texts[at + 1]
+        if self._markup.tags[at - 2] == "span" and self._markup.attributes[at - 2] == self._markup.attributes[at]:
+            return min(len(self._markup.texts[at - 1].strip()), len(behind.strip())) > 1
         is_number = before.isdigit()
+        if (is_number or before.islower() or before in "%)") and behind[:1].isupper() and behind[1:2].islower():
+            return True
         return (is_number and behind[:_WORD].isalpha() and len(behind) >= _WORD) or (
             before.isalpha() and behind[:1].isdigit()
         )

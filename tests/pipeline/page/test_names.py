@@ -134,3 +134,9 @@ def test_the_header_of_a_page_is_read_where_it_says_more_than_the_title(body: st
     links = "<ul><li><a href=/a>Home</a></li><li><a href=/b>Rooms</a></li></ul>"
     found = texts(extract(f"<header class=hero>{links}<h1>The inn</h1>{body}</header><div>{paragraphs(4)}</div>"))
     assert (found == ["The inn", prose(9), *map(prose, range(4))]) is is_read
+
+
+@pytest.mark.parametrize("named", ["facets", "filter-bar", "search-filters"])
+def test_what_a_list_is_filtered_by_is_no_content(named: str) -> None:
+    chosen = f"<div class={named}><p>Material</p><p>Period</p></div>"
+    assert texts(extract(f"<main>{paragraphs(2)}{chosen}{paragraphs(2, 2)}</main>")) == list(map(prose, range(4)))
