@@ -210,3 +210,17 @@ def test_a_story_whose_first_lines_stand_in_a_part_of_their_own_begins_with_them
     story = f"<h1>The ferry</h1>{begins}{box}{goes_on}"
     found = texts(f"{MENU}<div><div>{story}</div></div><footer>{prose(90, 2)}</footer>", head)
     assert found == [prose(5, 3), *map(prose, range(20, 31))]
+
+
+def test_what_is_trimmed_of_some_items_stays_as_it_stays_of_most() -> None:
+    """A post of which nothing is left but its title keeps that, beside others that have a line below it."""
+    card = "<article><h2>A title of the post number {0}</h2>{1}<p><a href=/{0}>Read more</a></p></article>"
+    posts = "".join(card.format(n, "" if n in (3, 7) else f"<p>{prose(n, 2)}</p>") for n in range(9))
+    found = texts(f"{MENU}<main><h1>Rail</h1>{posts}</main><footer>{prose(90, 2)}</footer>")
+    assert [f"A title of the post number {n}" in found for n in range(9)] == [True] * 9
+
+
+def test_items_of_a_list_may_say_no_more_than_their_titles() -> None:
+    card = "<article><a href=/{0}></a><h2>A title of the post number {0}</h2><p>Read more</p></article>"
+    found = texts(f"{MENU}<main><h1>Rail</h1>{paragraphs(1)}{''.join(map(card.format, range(12)))}</main>")
+    assert found == ["Rail", prose(0), *(f"A title of the post number {n}" for n in range(12))]

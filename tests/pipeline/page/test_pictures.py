@@ -100,3 +100,14 @@ def test_a_gallery_whose_buttons_stand_in_a_form_is_a_gallery():
     slides = "".join(f"<li><button><img src=/shop/boot-{view}.jpg></button></li>" for view in VIEWS)
     assert len(names(shop(f"<form><ul>{slides}</ul><button>Next</button></form>"))) == 4
     assert len(names(shop(f"<form><ul>{slides}</ul><input name=size></form>"))) == 1
+
+
+def test_an_item_of_which_most_words_are_kept_keeps_its_picture():
+    """Its title is one text, and so is each of two buttons."""
+    card = (
+        "<article><a href=/p{0}><img src=/post-{0}.jpg></a><div class=text>"
+        "<h2>A title of one of the posts, number {0}</h2><p>Read more</p><p>Share</p></div></article>"
+    )
+    posts = "".join(map(card.format, range(12)))
+    found = names(extract(f"<main><h1>Rail</h1>{paragraphs(1)}{posts}</main>"))
+    assert found == [f"post-{n}.jpg" for n in range(12)]
