@@ -33,14 +33,13 @@ from pipeline.page.markup import Markup
 from pipeline.page.media import MediaOfWalk
 from pipeline.page.names import CHROME_NAMES, NAMES_OF_ITEMS, UNNAMED, Names, is_box, is_hidden, is_titled, read_names
 from pipeline.page.tables import CELL_END, TABLE_PARTS, Grid
-from pipeline.page.words import MOST, is_place
+from pipeline.page.words import ITEMS, MOST, is_place
 
 _SPECIAL = HEADINGS | CHROME_TAGS | CELLS | {"li", "ul", "ol", "pre", "figure", "figcaption"}
 _BLOCK_ENDS = [f"/{tag}" for tag in BLOCKS]
 _SPECIAL_ENDS = [f"/{tag}" for tag in HEADINGS | CELLS | {"li", "ul", "ol", "pre"}]
 _SCRAP = 0.02  # a share of the page nobody would miss in a part that is named as hardly ever content
 _UNNAMED = HEADINGS | {"pre"}  # what these are does not depend on names: a heading goes with its section
-_CARDS = 3  # so many articles are those of a list, or comments
 _NEAR = 12  # tags behind an element that tell what it is
 _DRAWN = re.compile(r' data="([^"]+\.(?:svg|png|jpe?g|gif|webp))"', re.IGNORECASE)
 _START, _VALUE = re.compile(r' start="(\d{1,6})"'), re.compile(r' value="(\d{1,6})"')
@@ -78,7 +77,7 @@ class Walk(MediaOfWalk):
         self._figure = -1
         self._buffer: list[str] = []
         self._blank, self._line = 0, -1  # so many parts of it are known to be blank
-        self._articles, self._are_cards = 0, markup.tags.count("article") >= _CARDS  # open ones; and all
+        self._articles, self._are_cards = 0, markup.tags.count("article") >= ITEMS  # open ones; and all
         self._link_chars = 0
         self._link = ""  # attributes of the open <a>
         self._is_linked = False  # inside one that leads away
@@ -249,7 +248,8 @@ class Walk(MediaOfWalk):
         """Whether its names leave no doubt that a scrap is chrome. The page's own items may be called menu or promo."""
         if not names.strong or names.hint > self._told or tag in NEVER_CHROME or "sidebar" in names.words:
             return False
-        return not (names.words & CHROME_NAMES <= NAMES_OF_ITEMS and self._is_prose(self._at))
+        ends_item = "footer" in names.words and self._ends_item()
+        return not ends_item and not (names.words & CHROME_NAMES <= NAMES_OF_ITEMS and self._is_prose(self._at))
 
     def _open_label(self, tag: str, written: str) -> None:
         if is_hidden(written):

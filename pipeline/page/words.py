@@ -4,7 +4,9 @@ See `pipeline.page.walk`.
 """
 
 import re
+from collections import Counter
 from collections.abc import Collection
+from functools import cached_property
 from itertools import takewhile
 
 from pipeline.page.code import GUTTERS, is_gutter
@@ -30,6 +32,8 @@ _WORD = 5  # letters: fewer may be the sign of a unit
 _NO_WAY_OFF = re.compile(r' href="(?:#[^"]|mailto:[^"?]|tel:)')
 _BUTTONS = "button btn cart wish compare quick basket".split()  # names of links that may be buttons
 _IN_BUTTON = 12  # tags
+ITEMS = 3  # so many parts written alike are of the items of a list
+_SAYING = 20  # characters that are more than a price or a date
 _MARKS = frozenset("¶#§🔗")  # that lead to the heading they stand in
 OPENERS = HEADINGS | {"dt", "summary"}  # whose button opens a section and is its heading
 
@@ -233,6 +237,16 @@ class WordsOfWalk(RowsOfWalk):
         return (is_number and behind[:_WORD].isalpha() and len(behind) >= _WORD) or (
             before.isalpha() and behind[:1].isdigit()
         )
+
+    @cached_property
+    def _footers(self) -> "Counter[str]":
+        """How often each part named footer is written: those of the items of a list are written alike."""
+        return Counter(written for written in self._markup.attributes if written and "footer" in written)
+
+    def _ends_item(self) -> bool:
+        """Whether the part named footer that opens here is one of several written alike, and says more than a price."""
+        says = self._outside_links(self._at, self._markup.end_of(self._at, LOOK_AHEAD))
+        return says >= _SAYING and self._footers[self._markup.attributes[self._at] or ""] >= ITEMS
 
     def _holds(self, tags: Collection[str]) -> bool:
         """Whether one of these stands inside the element that opens here."""
