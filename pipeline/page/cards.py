@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from pipeline.page.comments import announces_others
 from pipeline.page.leaves import Container, Text
 from pipeline.page.markup import read_attributes
+from pipeline.page.names import WEAK_NAMES
 from pipeline.page.trim import SENTENCE_ENDS, is_prose
 from pipeline.page.verdicts import Verdict, Verdicts
 from pipeline.page.walk import Walk
@@ -27,6 +28,8 @@ _DESCRIPTION = 20  # characters
 _TITLE = 15  # characters of a link that may be the title of a story, and is no button
 _SENTENCES = 500  # characters outside links: a page that has more is more than its cards
 _LINES = 2  # of a card; it has more, its title counted
+#: Names of lines about a story or thing, which stand in its card as well.
+_FIELDS = frozenset("author byline dateline metadata posted postmeta pubdate published submeta timestamp".split())
 _ALIKE = 3  # so many siblings of one tag are cards
 
 
@@ -77,6 +80,17 @@ class Cards:
         are_others = (heading := next(above, None)) is not None and announces_others(heading)
         return (0, 0) if are_others else (first, last)
 
+    def told(self, verdicts: Verdicts) -> list[int]:
+        """Of the cards that all of a page consists of the titles, when and by whom; nothing if it keeps other prose."""
+        first, last = self.listing
+        texts = [leaf if isinstance(leaf, Text) else None for leaf in self._walk.leaves]
+        beside = (*range(first), *range(last, len(texts)))
+        kept = (leaf for index in beside if verdicts[index] is None and (leaf := texts[index]))
+        if sum(map(_sentences, kept)) > _SENTENCES:
+            return []
+        found = ((index, leaf) for index in range(first, last) if (leaf := texts[index]))
+        return [index for index, leaf in found if is_linked_heading(leaf) or _is_field(verdicts[index])]
+
     def is_among_own(self, at: int) -> bool:
         """The same of a part around a container, or of that itself."""
         containers, level = self._walk.containers, 0
@@ -106,6 +120,13 @@ class Cards:
 def _sentences(text: Text) -> int:
     """How many characters of a text are sentences outside links."""
     return len(text.text) - text.link_chars if is_prose(text) or text.text.endswith(SENTENCE_ENDS) else 0
+
+
+def _is_field(verdict: Verdict | None) -> bool:
+    """Whether a text was left out by the name of a line that says when or by whom: of a card that belongs."""
+    if verdict is None or verdict.rule != "little_prose" or verdict.container is None:
+        return False
+    return verdict.container.names.words & WEAK_NAMES <= _FIELDS
 
 
 def are_cards(texts: list[Text]) -> bool:

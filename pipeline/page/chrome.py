@@ -32,6 +32,7 @@ def chrome_of(walk: Walk, sums: Sums, settings: ContentSettings) -> Verdicts:
     heads = _Heads(walk)
     settled = little = 0  # containers before these are decided on, or known to hold little prose
     everywhere, teams = _names_of_most(walk, sums, settings.chrome_share), _teams(walk)
+    ends = _ends_of_items(walk)
     reviews = Reviews(walk, sums, settings)
     for at in walk.flagged:
         container = walk.containers[at]
@@ -41,7 +42,7 @@ def chrome_of(walk: Walk, sums: Sums, settings: ContentSettings) -> Verdicts:
         names = container.names
         if not names.is_hidden and (_says_nothing(names, everywhere) or (names.strong and _is_box(walk, at))):
             continue
-        if at in teams and not names.is_hidden and not names.strong:
+        if (at in teams and not names.is_hidden and not names.strong) or at in ends:
             continue
         is_named = names.strong or names.comments or names.is_bio or reviews.hold(at)
         if container.chrome < 0 and is_named and container.tag not in NEVER_CHROME:
@@ -148,6 +149,17 @@ def _teams(walk: Walk) -> set[int]:
         if not container.names.words.isdisjoint(_PERSONS) and headings[container.last] > headings[container.first]:
             alike.setdefault((container.parent, container.names.words), []).append(at)
     return {at for some in alike.values() if len(some) >= _TEAM for at in some}
+
+
+def _ends_of_items(walk: Walk) -> set[int]:
+    """The parts named footer of several items: there is one in each, and in the page's own there are no others."""
+    alike: dict[frozenset[str], dict[int, int]] = {}
+    for at in walk.flagged:
+        container = walk.containers[at]
+        names = container.names
+        if container.tag == "div" and not names.is_hidden and names.words & CHROME_NAMES == {"footer"}:
+            alike.setdefault(names.words, {})[container.parent] = at
+    return {at for some in alike.values() if len(some) >= _TEAM for at in some.values()}
 
 
 def _is_picture(leaf: Leaf, min_px: int) -> bool:

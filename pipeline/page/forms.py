@@ -7,6 +7,8 @@ from functools import cached_property
 from pipeline.page.markup import Markup
 
 _NEAR = 12  # tags behind the form of a whole page that tell what it is
+_IN_LABEL = 30  # tags of the name of a field
+_ENDS = ("/li", "/div", "/p", "/td", "/span")
 _GALLERY = 3  # pictures; fewer are drawn on buttons
 _TYPE = re.compile(r' type="([^"]*)"')
 _DESCRIPTION = ' itemprop="description"'
@@ -37,6 +39,17 @@ class Forms:
             return True
         return not _is_between(self._paragraphs, at, end) and _count_between(self._pictures, at, end) < _GALLERY
 
+    def is_option(self, at: int) -> bool:
+        """Whether the `<label>` that opens at a tag says what a reader may choose: one of what a list is filtered by.
+
+        It holds what is to be marked, or stands behind it and before nothing: styles open other parts by such a field.
+        """
+        markup, end = self._markup, self._markup.end_of(at, _IN_LABEL)
+        if any(markup.tags[inside] == "input" and _is_mark(markup.attributes[inside]) for inside in range(at, end)):
+            return True
+        is_behind = markup.tags[at - 1] == "input" and _is_mark(markup.attributes[at - 1])
+        return is_behind and (markup.tags[end + 1 : end + 2] or [""])[0] in _ENDS
+
     @cached_property
     def _fields(self) -> list[int]:
         written = self._markup.attributes
@@ -61,6 +74,10 @@ class Forms:
 def _is_field(written: str) -> bool:
     kind = _TYPE.search(written)
     return kind is None or kind[1].strip().lower() not in _NO_FIELDS
+
+
+def _is_mark(written: str | None) -> bool:
+    return written is not None and ('type="checkbox"' in written or 'type="radio"' in written)
 
 
 def _is_between(places: list[int], first: int, last: int) -> bool:

@@ -20,6 +20,7 @@ from schemas.urls import PageBase, host_of, registered_domain, resolve
 _CREATIVE_COMMONS = re.compile(r"https?://(?:www\.)?creativecommons\.org/(?:licenses|publicdomain)/[\w./-]+")
 _MICRODATA = re.compile(r'itemtype="https?://schema\.org/(\w+)"')
 _ARTICLES = frozenset("Article BlogPosting NewsArticle ReportageNewsArticle Recipe".split())
+_INDEXES = frozenset(("CollectionPage", "SearchResultsPage"))
 _THREADS = frozenset(("DiscussionForumPosting",))
 #: What the software of forums calls the hosts, folders, files and queries of threads.
 _OF_THREAD = re.compile(
@@ -30,6 +31,11 @@ _OF_THREAD = re.compile(
     r"|(?:ticket|\+bug|bugs)/\d|community/posts/\d|read\.cgi/|show_bug\.cgi|(?:pipermail|hyperkitty)/)"
     r"|https?://[^/?#]+/(?:[^?#]*/)?[^/?#]+/[^/?#]+/issues/\d{1,7}(?:[?#]|$)"
     r"|https?:[^?#]*/index\.php\?(?:topic=|showtopic=|/?topic/|/?threads/)",
+    re.IGNORECASE,
+)
+#: And the files and folders that list the threads of a board.
+_OF_BOARD = re.compile(
+    r"/(?:viewforum|forumdisplay)(?:[.?/]|$)|[?;&]board=\d|/forums?/(?:[^/?#]+\.\d+/?)?(?:index\.php)?(?:[?#]|$)",
     re.IGNORECASE,
 )
 _ADDRESS = re.compile(r"https?://", re.IGNORECASE)
@@ -77,8 +83,10 @@ class Metadata(msgspec.Struct):
 
     @property
     def says_article(self) -> bool:
-        """Whether the page calls itself an article."""
-        return not self.is_thread and (self.page_type == "article" or not _ARTICLES.isdisjoint(self.kinds))
+        """Whether the page calls itself an article. Plugins of blogs say so to Open Graph of any list of posts, too."""
+        if self.is_thread or not _INDEXES.isdisjoint(self.kinds):
+            return False
+        return self.page_type == "article" or not _ARTICLES.isdisjoint(self.kinds)
 
 
 def read_metadata(markup: Markup, url: str, codec: Callable[[], str] = str) -> Metadata:
@@ -108,7 +116,8 @@ def read_metadata(markup: Markup, url: str, codec: Callable[[], str] = str) -> M
     found.page_type = _first(metas, "og:type").lower()
     found.kinds = frozenset(_kinds(things, markup.html))
     is_forum = "Discourse" in _first(metas, "generator") or 'id="phpbb"' in markup.html
-    found.is_thread = is_forum or not _THREADS.isdisjoint(found.kinds) or _OF_THREAD.match(url) is not None
+    is_told = is_forum or not _THREADS.isdisjoint(found.kinds) or _OF_THREAD.match(url) is not None
+    found.is_thread = is_told and _OF_BOARD.search(url) is None
     found.lead_images = _lead_images(metas, things, found.base) or _marked_images(markup, stated, found.base)
     return found
 

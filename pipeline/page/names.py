@@ -25,10 +25,10 @@ REVIEW_NAMES = frozenset((DELIVERY, *"review reviews avis bewertung bewertungen 
 #: Names that parts of the content bear too: such a part is chrome only while it holds little prose.
 WEAK_NAMES = frozenset(
     "ad ads adsbygoogle adsense advert advertisement author availability avatar badge badges banner bio byline "
-    "dateline hatnote infolinks metadata pager pagination paywall pickup popular posted postmeta postprofile profile "
-    "pubdate published qty quantity rating ratings rss search share sharedaddy sharing skip social submeta "
-    "subscription tablist tag tags teaser timestamp toc toolbar tools topbar userinfo usertitle widget widgets "
-    "wishlist".split()
+    "dateline facet facets filter filters hatnote infolinks metadata pager pagination paywall pickup popular posted "
+    "postmeta postprofile profile pubdate published qty quantity rating ratings rss search share sharedaddy sharing "
+    "skip social submeta subscription tablist tag tags teaser timestamp toc toolbar tools topbar userinfo usertitle "
+    "widget widgets wishlist".split()
 )
 #: Those, and names of chrome, that a page gives to all of its own items: a page may consist of widgets or promos.
 NAMES_OF_ITEMS = WEAK_NAMES | frozenset(("menu", "newsletter", "promo", "promos", "signature", "sponsor"))

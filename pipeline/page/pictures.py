@@ -104,10 +104,9 @@ def keep_pictures_of_items(walk: Walk, verdicts: Verdicts, metadata: Metadata) -
     if not left_out:
         return
     rows = Counter((container.parent, container.tag) for container in walk.containers)
-    texts = list(accumulate((isinstance(leaf, Text) for leaf in walk.leaves), initial=0))
-    kept_texts = (
-        verdict is None and isinstance(leaf, Text) for leaf, verdict in zip(walk.leaves, verdicts, strict=True)
-    )
+    said = [len(leaf.text) if isinstance(leaf, Text) else 0 for leaf in walk.leaves]
+    texts = list(accumulate(said, initial=0))
+    kept_texts = ((verdict is None) * size for size, verdict in zip(said, verdicts, strict=True))
     kept = list(accumulate(kept_texts, initial=0))
     media = list(accumulate((isinstance(leaf, Media) for leaf in walk.leaves), initial=0))
     for index in left_out:

@@ -28,6 +28,14 @@ _DAY = re.compile(
 _NUMBER = re.compile(r"\d+")
 #: A sentence that has come to its end, not at an abbreviation such as `p.m.`.
 _SENTENCE = re.compile(r"(?:\w{5}[.!?…]|[。！？।])[\"”’»)]?$")
+#: How many items a list has, and which of them a page shows: 24 results, Showing 1–8 of 312 objects, Seite 2 von 9.
+_COUNT = re.compile(
+    r"[\d.,]{1,9}\+? (?:results?|items?|products?|articles|posts|jobs|listings|entries|ergebnisse|treffer|produkte|"
+    r"artikel|résultats|produits|resultados|productos|artículos|produtos|artigos|risultati|prodotti|articoli|resultaten|"
+    r"producten|artikelen|wyników|produktów|resultat|produkter|результатов|товаров)"
+    r"|(?:\w+ ){0,2}\d+ ?[-–—] ?\d+ (?:of|von|de|sur|di|van|av|af|z|из|/) [\d.,]{1,9}\+?(?: \w+){0,3}"
+    r"|(?:page|seite|página|pagina|sida|side|strona|страница) \d+ (?:of|von|de|sur|di|van|av|af|z|из|/) \d+"
+)
 _WORD = re.compile(r"\w+")
 SENTENCE_ENDS = (".", "!", "?", "。", "！", "？", "।", "؟", "…", ":", "”", '"')
 
@@ -72,7 +80,8 @@ def trim(walk: Walk, verdicts: Verdicts, title: str, author: str, weighed: Weigh
             verdicts[index] = verdicts[index] or _byline(leaf, author)  # under the first sentence in bold type
     behind, body = [index for index in kept if index > prose[-1]], _rows_of(walk, _body_of(walk, prose[-1]))
     _leave_out_tail(walk, verdicts, behind, body, weighed)
-    _leave_out_headings_of_nothing(walk, verdicts)
+    titles = set(weighed.likely).intersection(weighed.of_items)
+    _leave_out_headings_of_nothing(walk, verdicts, titles)
 
 
 def _of_head(leaf: Leaf, is_inside: bool, title: str, author: str, of_item: bool) -> Verdict | None:
@@ -181,8 +190,8 @@ def _of_tail(leaf: Leaf, is_inside: bool) -> Verdict | None:
     return Verdict("tail") if is_scrap and not is_inside and leaf.role in ("heading", "paragraph") else None
 
 
-def _leave_out_headings_of_nothing(walk: Walk, verdicts: Verdicts) -> None:
-    """A heading at the end, or one whose section was left out."""
+def _leave_out_headings_of_nothing(walk: Walk, verdicts: Verdicts, titles: Collection[int]) -> None:
+    """A heading at the end, or one whose section was left out. Items of a list may say no more than their titles."""
     level_behind, index_behind = 0, len(verdicts)  # of what is kept next; 0 for anything but a heading, or the end
     at_end = True
     for index in range(len(verdicts) - 1, -1, -1):
@@ -192,7 +201,8 @@ def _leave_out_headings_of_nothing(walk: Walk, verdicts: Verdicts) -> None:
         is_heading = isinstance(leaf, Text) and leaf.role == "heading" and not _is_sentence(leaf)
         level = leaf.mark.count("#") if isinstance(leaf, Text) and is_heading else 0
         ends_section = at_end or 0 < level_behind <= level
-        if is_heading and ends_section and (at_end or index_behind > index + 1):
+        is_empty = ends_section and index not in titles and (at_end or index_behind > index + 1)
+        if is_heading and is_empty:
             verdicts[index] = Verdict("empty_section")
             continue
         level_behind, index_behind, at_end = level, index, False
@@ -255,7 +265,7 @@ def is_label(text: str) -> bool:
     if len(text) > _LABEL:
         return False
     said = text.strip(" .:：…!»›→*+").lower()
-    return said in phrase_list("labels") or said in phrase_list("actions")
+    return said in phrase_list("labels") or said in phrase_list("actions") or _COUNT.fullmatch(said) is not None
 
 
 def leads_away(leaf: Media) -> bool:

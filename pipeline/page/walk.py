@@ -33,7 +33,7 @@ from pipeline.page.markup import Markup
 from pipeline.page.media import MediaOfWalk
 from pipeline.page.names import CHROME_NAMES, NAMES_OF_ITEMS, UNNAMED, Names, is_box, is_hidden, is_titled, read_names
 from pipeline.page.tables import CELL_END, TABLE_PARTS, Grid
-from pipeline.page.words import MOST, is_place
+from pipeline.page.words import ITEMS, MOST, is_place
 
 _SPECIAL = HEADINGS | CHROME_TAGS | CELLS | {"li", "ul", "ol", "pre", "figure", "figcaption"}
 _BLOCK_ENDS = [f"/{tag}" for tag in BLOCKS]
@@ -51,8 +51,8 @@ class Walk(MediaOfWalk):
     A part whose tag makes it chrome is passed over unless it holds more than `chrome_share` of the page's characters
     outside links. With `passes_over` false it is walked all the same, so that it can be shown. A part whose names alone
     make it chrome, or that is hidden, is walked: what it holds decides; but not a scrap whose names speak as clearly
-    against it as `told`. `flagged` has the containers that are any of
-    these. A `<noscript>` is read only on a page that shows less outside it than inside.
+    against it as `told`. `flagged` has the containers that are any of these. A `<noscript>` is read only on a page that
+    shows less outside it than inside.
     """
 
     def __init__(
@@ -73,12 +73,11 @@ class Walk(MediaOfWalk):
         self.links: list[tuple[int, str]] = []  # the number of the leaf that a link begins in or before, and its tag
         self._markup, self.base, self._min_declared_px = markup, base, min_declared_px
         self._chrome_share, self._passes_over, self._told = chrome_share, passes_over, told
-        self._at = 0  # of the tag that is looked at
-        self._container = 0
+        self._at = self._container = 0  # the number of the tag that is looked at, and of the open block
         self._figure = -1
         self._buffer: list[str] = []
         self._blank, self._line = 0, -1  # so many parts of it are known to be blank
-        self._articles = 0  # open ones
+        self._articles, self._are_cards = 0, markup.tags.count("article") >= ITEMS  # open ones; and all
         self._link_chars = 0
         self._link = ""  # attributes of the open <a>
         self._is_linked = False  # inside one that leads away
@@ -129,7 +128,7 @@ class Walk(MediaOfWalk):
                 continue
             if self._preformatted and written and tag in ("span", "code") and self._is_passed_over_in_code(at, written):
                 continue
-            if tag == "span" and not text and buffer and written and self._parts_figures(at):
+            if tag in ("span", "time") and not text and buffer and written and self._parts_figures(at):
                 buffer.append(" ")
             elif buffer and "-" in tag and self._is_beside_another(at):
                 self._flush()
@@ -170,6 +169,8 @@ class Walk(MediaOfWalk):
         return actions | {
             "a": self._open_link,
             "/a": self._close_link,
+            "label": self._open_label,
+            "/label": self._close,
             "br": self._break,
             "math": self._math,
             **dict.fromkeys(("mi", "mn", "mo", "mtext"), self._append_space),  # the symbols of a formula
@@ -247,7 +248,14 @@ class Walk(MediaOfWalk):
         """Whether its names leave no doubt that a scrap is chrome. The page's own items may be called menu or promo."""
         if not names.strong or names.hint > self._told or tag in NEVER_CHROME or "sidebar" in names.words:
             return False
-        return not (names.words & CHROME_NAMES <= NAMES_OF_ITEMS and self._is_prose(self._at))
+        ends_item = "footer" in names.words and self._ends_item()
+        return not ends_item and not (names.words & CHROME_NAMES <= NAMES_OF_ITEMS and self._is_prose(self._at))
+
+    def _open_label(self, tag: str, written: str) -> None:
+        if is_hidden(written):
+            self._pass_over(self._markup.end_of(self._at))
+        elif self._forms.is_option(self._at) and self._open(tag, written):
+            self._open_flagged(tag, True, UNNAMED)
 
     def _open_special(self, tag: str, written: str) -> None:
         """A block of which something is to be remembered."""
@@ -283,12 +291,14 @@ class Walk(MediaOfWalk):
     def _is_content(self, tag: str, written: str) -> bool:
         """Whether an element that is chrome elsewhere is none here.
 
-        That is the header of an article, or of a page if it says more than the title, a form in which there is nothing
-        to fill in, a box of the text with a title, or a picture that leads nowhere, and the answer to a question that a
-        site's builder writes into a menu.
+        That is the header of an article, or of a page if it says more than the title, the end of a card that says
+        when, a form with nothing to fill in, a box of the text with a title, or a picture that leads nowhere, and the
+        answer to a question that a site's builder writes into a menu.
         """
         if tag == "nav":
             return self._holds_paragraphs()
+        if tag == "footer":
+            return self._articles > 0 and self._are_cards and self._holds(("time",))
         if tag == "header":
             return self._articles > 0 or (self._holds(("h1",)) and self._holds_paragraphs())
         if tag not in ("form", "aside"):

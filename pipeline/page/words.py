@@ -4,7 +4,9 @@ See `pipeline.page.walk`.
 """
 
 import re
+from collections import Counter
 from collections.abc import Collection
+from functools import cached_property
 from itertools import takewhile
 
 from pipeline.page.code import GUTTERS, is_gutter
@@ -30,6 +32,8 @@ _WORD = 5  # letters: fewer may be the sign of a unit
 _NO_WAY_OFF = re.compile(r' href="(?:#[^"]|mailto:[^"?]|tel:)')
 _BUTTONS = "button btn cart wish compare quick basket".split()  # names of links that may be buttons
 _IN_BUTTON = 12  # tags
+ITEMS = 3  # so many parts written alike are of the items of a list
+_SAYING = 20  # characters that are more than a price or a date
 _MARKS = frozenset("¶#§🔗")  # that lead to the heading they stand in
 OPENERS = HEADINGS | {"dt", "summary"}  # whose button opens a section and is its heading
 
@@ -216,15 +220,33 @@ class WordsOfWalk(RowsOfWalk):
     def _parts_figures(self, at: int) -> bool:
         """Whether the `<span>` that opens here only parts a word from a number, as in <span>10</span><span>minutes.
 
-        The sign of a unit, as in 268kcal, is no word.
+        The sign of a unit, as in 268kcal, is no word. So does one that begins with a capital, as no part of a word
+        does, and of alike spans, which styles set side by side, each that is no single letter.
         """
-        if self._markup.tags[at - 1] != "/span" or self._preformatted:
+        around = (self._markup.tags[at - 1], self._markup.tags[at])
+        if self._preformatted or around[0] not in ("/span", "/time"):
             return False
+        if "/time" in around or "time" in around:
+            return True
         before, behind = self._buffer[-1][-1:], self._markup.texts[at + 1]
+        if self._markup.tags[at - 2] == "span" and self._markup.attributes[at - 2] == self._markup.attributes[at]:
+            return min(len(self._markup.texts[at - 1].strip()), len(behind.strip())) > 1
         is_number = before.isdigit()
+        if (is_number or before.islower() or before in "%)") and behind[:1].isupper() and behind[1:2].islower():
+            return True
         return (is_number and behind[:_WORD].isalpha() and len(behind) >= _WORD) or (
             before.isalpha() and behind[:1].isdigit()
         )
+
+    @cached_property
+    def _footers(self) -> "Counter[str]":
+        """How often each part named footer is written: those of the items of a list are written alike."""
+        return Counter(written for written in self._markup.attributes if written and "footer" in written)
+
+    def _ends_item(self) -> bool:
+        """Whether the part named footer that opens here is one of several written alike, and says more than a price."""
+        says = self._outside_links(self._at, self._markup.end_of(self._at, LOOK_AHEAD))
+        return says >= _SAYING and self._footers[self._markup.attributes[self._at] or ""] >= ITEMS
 
     def _holds(self, tags: Collection[str]) -> bool:
         """Whether one of these stands inside the element that opens here."""

@@ -1,7 +1,9 @@
 """Cards are content of a page that lists what lies below it, and no content where they invite elsewhere."""
 
+import numpy as np
 import pytest
 
+from pipeline.page import judgement
 from schemas.documents import TextBlock
 from tests.pipeline.makers import extract, paragraphs, prose, texts
 
@@ -107,3 +109,28 @@ def test_a_page_of_few_words_does_not_consist_of_the_cards_of_others(heading, ar
     body = f"<div><h1>Jelly of dandelions</h1><p>{prose(1, 2)}</p>{row}</div>"
     found = texts(extract(body, url="https://shop.example/jelly.html"))
     assert any("Jam of figs" in text for text in found) is are_own
+
+
+LINES = "<div class=byline>Ann Lee {0}</div><p>Pages {0} to 9{0}</p><ul><li><a href=/pdf/{0}>Scan</a></li></ul>"
+
+
+def issue(sentences: int) -> list[str]:
+    """The contents of a journal: titles that lead away, under headings, with a line or two each."""
+    card = f"<li><div><h3><a href=/view/{{0}}>A paper on the subject of {{0}}</a></h3>{LINES}</div></li>"
+    made = (
+        f"<section><h2>Part {part}</h2><ul>{''.join(card.format(3 * part + n) for n in range(3))}</ul></section>"
+        for part in range(3)
+    )
+    head = f"<h1>Volume nine</h1>{paragraphs(1, 0, sentences)}"
+    return texts(extract(f"<div>{head}{''.join(made)}</div>", url="https://site.example/issue/12"))
+
+
+@pytest.mark.parametrize(("sentences", "are_kept"), [(5, True), (14, False)])
+def test_of_cards_that_all_of_a_page_consists_of_titles_and_who_wrote_are_content(sentences, are_kept, monkeypatch):
+    """A model says that nothing is likely but long texts."""
+    monkeypatch.setattr(judgement, "chances", lambda rows: np.where(rows[:, 0] > np.log(200), 0.9, 0.2))
+    found = issue(sentences)
+    assert [text for text in found if "paper on" in text] == [f"A paper on the subject of {n}" for n in range(9)][
+        : 9 * are_kept
+    ]
+    assert [text for text in found if "Ann" in text] == [f"Ann Lee {n}" for n in range(9)][: 9 * are_kept]

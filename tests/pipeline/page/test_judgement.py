@@ -227,3 +227,17 @@ def test_a_part_that_says_nothing_new_is_a_second_copy() -> None:
     small = f"<div class=small><section><p>{prose(3)}</p><p>{prose(4)}</p></section></div>"
     found = texts(f"<main><div>{paragraphs(14)}</div>{small}</main>")
     assert [found.count(prose(number)) for number in (3, 4)] == [1, 1]
+
+
+def test_what_is_trimmed_of_some_items_stays_as_it_stays_of_most() -> None:
+    """A post of which nothing is left but its title keeps that, beside others that have a line below it."""
+    card = "<article><h2>A title of the post number {0}</h2>{1}<p><a href=/{0}>Read more</a></p></article>"
+    posts = "".join(card.format(n, "" if n in (3, 7) else f"<p>{prose(n, 2)}</p>") for n in range(9))
+    found = texts(f"{MENU}<main><h1>Rail</h1>{posts}</main><footer>{prose(90, 2)}</footer>")
+    assert [f"A title of the post number {n}" in found for n in range(9)] == [True] * 9
+
+
+def test_items_of_a_list_may_say_no_more_than_their_titles() -> None:
+    card = "<article><a href=/{0}></a><h2>A title of the post number {0}</h2><p>Read more</p></article>"
+    found = texts(f"{MENU}<main><h1>Rail</h1>{paragraphs(1)}{''.join(map(card.format, range(12)))}</main>")
+    assert found == ["Rail", prose(0), *(f"A title of the post number {n}" for n in range(12))]

@@ -291,3 +291,28 @@ def test_an_author_and_a_date_are_read_where_libraries_newsrooms_and_microdata_s
 def test_the_authors_of_a_list_of_stories_are_none_of_the_page():
     found = read(body="<p><a rel=author href=/a>Ann</a><p><a rel=author href=/b>Bob</a><i itemprop=author>" + "x " * 99)
     assert found.author == ""
+
+
+@pytest.mark.parametrize("kind", ["CollectionPage", "SearchResultsPage"])
+def test_a_page_that_says_it_lists_posts_is_no_article_whatever_it_says_to_open_graph(kind):
+    """As the plugins of WordPress write it on the archive of a category."""
+    said = '<meta property="og:type" content="article">'
+    assert read(said + ld({"@graph": [{"@type": "WebPage"}, {"@type": "BreadcrumbList"}]})).says_article
+    assert not read(said + ld({"@graph": [{"@type": kind}, {"@type": "BreadcrumbList"}]})).says_article
+
+
+@pytest.mark.parametrize(
+    ("address", "is_thread"),
+    [
+        ("/viewforum.php?f=4", False),
+        ("/forumdisplay.php?fid=2", False),
+        ("/forums/workshop.12/", False),
+        ("/forum/", False),
+        ("/viewtopic.php?f=4&t=300", True),
+        ("/forums/topic/squeaks", True),
+        ("/forums/workshop.12/threads", True),
+    ],
+)
+def test_a_board_that_lists_threads_is_none(address, is_thread):
+    found = read_metadata(Markup(b'<html><body id="phpbb"></body></html>'), f"https://site.example{address}")
+    assert found.is_thread is is_thread

@@ -134,3 +134,20 @@ def test_the_header_of_a_page_is_read_where_it_says_more_than_the_title(body: st
     links = "<ul><li><a href=/a>Home</a></li><li><a href=/b>Rooms</a></li></ul>"
     found = texts(extract(f"<header class=hero>{links}<h1>The inn</h1>{body}</header><div>{paragraphs(4)}</div>"))
     assert (found == ["The inn", prose(9), *map(prose, range(4))]) is is_read
+
+
+@pytest.mark.parametrize("named", ["facets", "filter-bar", "search-filters"])
+def test_what_a_list_is_filtered_by_is_no_content(named: str) -> None:
+    chosen = f"<div class={named}><p>Material</p><p>Period</p></div>"
+    assert texts(extract(f"<main>{paragraphs(2)}{chosen}{paragraphs(2, 2)}</main>")) == list(map(prose, range(4)))
+
+
+@pytest.mark.parametrize(("count", "are_read"), [(2, False), (3, True), (60, True)])
+def test_the_footer_of_each_item_is_a_part_of_it(count: int, are_read: bool) -> None:
+    jobs = [f"You will look after guest number {n} from eleven to seven, and the boiler too." for n in range(count)]
+    item = "<li><div class=card><h2>Night porter {0}</h2><div class=card-footer><p>{1}</p></div></div></li>"
+    body = f"<h1>Jobs</h1><ul>{''.join(item.format(n, job) for n, job in enumerate(jobs))}</ul>"
+    site = "<div class=site-footer><div><p>All rights are reserved by those who wrote this.</p></div></div>"
+    found = texts(extract(f"<main>{paragraphs(2)}{body}</main>{site}", url="https://site.example/jobs"))
+    assert [text for text in found if "boiler" in text] == (jobs if are_read else [])
+    assert not any("reserved" in text for text in found)

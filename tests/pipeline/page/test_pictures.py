@@ -113,3 +113,14 @@ def test_a_picture_in_a_column_beside_the_text_stays(link, is_kept):
     found = outline(extract(f"<section><div class=row>{column}{text}</div></section><section>{other}</section>"))
     assert ("kettle.jpg" in found) is is_kept
     assert "shop.jpg" not in found
+
+
+def test_an_item_of_which_most_words_are_kept_keeps_its_picture():
+    """Its title is one text, and so is each of two buttons."""
+    card = (
+        "<article><a href=/p{0}><img src=/post-{0}.jpg></a><div class=text>"
+        "<h2>A title of one of the posts, number {0}</h2><p>Read more</p><p>Share</p></div></article>"
+    )
+    posts = "".join(map(card.format, range(12)))
+    found = names(extract(f"<main><h1>Rail</h1>{paragraphs(1)}{posts}</main>"))
+    assert found == [f"post-{n}.jpg" for n in range(12)]

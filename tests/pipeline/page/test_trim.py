@@ -234,3 +234,25 @@ def test_a_word_in_a_row_whose_first_says_a_sentence_is_no_tail(named, is_kept):
     facts = "".join(f"<div {named}><h3>{head}</h3><div>{said}</div></div>" for head, said in FACTS)
     left, _ = kept(f"<div>{paragraphs(4)}{facts}</div>")
     assert ("Nine months" in left) == is_kept
+
+
+@pytest.mark.parametrize(
+    "label",
+    [
+        "24 results",
+        "Showing 1–8 of 312 objects",
+        "1 - 20 von 1.240 Treffern",
+        "Seite 2 von 9",
+        "1,204+ items",
+        "Sort by:",
+    ],
+)
+def test_how_much_a_list_holds_and_shows_is_a_label(label):
+    left, rules = kept(f"<article>{paragraphs(2)}<div>{label}</div>{paragraphs(2, 2)}</article>")
+    assert (left, rules) == (BODY, {label: "label"})
+
+
+@pytest.mark.parametrize("said", ["45 min", "3 rooms", "2–1 at home", "Page 3", "12 results of a long inquiry"])
+def test_other_numbers_are_none(said):
+    left, _ = kept(f"<article>{paragraphs(2)}<div>{said}</div>{paragraphs(2, 2)}</article>")
+    assert left == [*BODY[:2], said, *BODY[2:]]

@@ -75,6 +75,56 @@ def test_inline_tags_neither_glue_nor_split_words(body, expected):
     assert walked_texts(body) == [expected]
 
 
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ("<span class=x>1957</span><span class=x>1h 42m</span><span class=x>PG</span>", "1957 1h 42m PG"),
+        ("<span class=day>Wed</span><span class=date>Apr 17</span>", "Wed Apr 17"),
+        ("<span class=part>±15%</span><span class=name>Driver</span>", "±15% Driver"),
+        ("<time datetime=2024-04-12>12 Apr 2024</time><span class=long>8 min</span>", "12 Apr 2024 8 min"),
+        ("<span class=by>ann</span><time datetime=2024-04-12>12 Apr</time>", "ann 12 Apr"),
+        ("<span class=x>H</span><span class=x>e</span><span class=x>y</span>", "Hey"),
+        ("<span class=a>foo</span><span class=b>bar</span>", "foobar"),
+        ("<span class=n>268</span><span class=u>kcal</span>", "268kcal"),
+        ("<pre><span class=k>for</span><span class=k>ever</span></pre>", "forever"),
+    ],
+)
+def test_spans_that_styles_set_side_by_side_keep_their_words_apart(body, expected):
+    assert walked_texts(f"<div>{body}</div>") == [expected]
+
+
+OPTION = "<label>{0}<span>Brass (2)</span></label>"
+
+
+@pytest.mark.parametrize(
+    ("body", "is_read"),
+    [
+        (OPTION.format("<input type=checkbox>"), False),
+        (OPTION.format("<input type=radio name=r>"), False),
+        ("<div><input type=checkbox id=a><label for=a>Brass (2)</label></div>", False),
+        (OPTION.format(""), True),
+        (OPTION.format("<input type=text>"), True),
+        ("<input type=checkbox id=a><label for=a>Brass (2)</label><div>What it is.</div>", True),
+    ],
+)
+def test_what_a_list_is_filtered_by_is_not_read(body, is_read):
+    found = walk(f"{paragraphs(1)}<div>{body}</div>")
+    is_option = any(container.tag == "label" and container.chrome >= 0 for container in found.containers)
+    assert is_option is not is_read
+    assert any(isinstance(leaf, Text) and leaf.text == "Brass (2)" for leaf in found.leaves)
+
+
+@pytest.mark.parametrize(
+    ("count", "said", "is_read"),
+    [(3, "<time>May 4</time>", True), (3, "Share", False), (1, "<time>May 4</time>", False)],
+)
+def test_the_end_of_a_card_that_says_when_is_read(count, said, is_read):
+    cards = f"<article><h2>A card</h2><footer class=x>{said}</footer></article>" * count
+    found = walk(cards + paragraphs(3))
+    ends = [container for container in found.containers if container.tag == "footer"]
+    assert all((end.chrome < 0) is is_read for end in ends)
+
+
 def test_whitespace_of_the_source_collapses():
     assert walked_texts("<p>\n  one\t two \r\n three\u00a0\u00a0four \f</p>") == ["one two three four"]
 

@@ -1,0 +1,40 @@
+"""What a page says right below its title: of what it lists, before the list and often in another part than that."""
+
+from itertools import islice
+
+from pipeline.page.cards import link_share
+from pipeline.page.content import upward
+from pipeline.page.leaves import Text
+from pipeline.page.trim import SENTENCE_ENDS
+from pipeline.page.verdicts import Verdicts
+from pipeline.page.walk import Walk
+
+_LEVELS = 3  # up from the title
+_TEXTS = 8  # of a head; a part with more is the page
+_SENTENCE = 40  # characters
+#: Verdicts that follow from where a text stands, and not from what it stands in.
+_OF_PLACE = frozenset(("outside", "evidence", "teasers"))
+
+
+def keep_description(walk: Walk, verdicts: Verdicts) -> None:
+    """Keeps the sentences in the innermost part around the page's only `<h1>` that says more than it."""
+    titles = [index for index, leaf in enumerate(walk.leaves) if isinstance(leaf, Text) and leaf.mark == "# "]
+    if len(titles) != 1:
+        return
+    for at in islice(upward(walk, walk.leaves[titles[0]].container), 1, 1 + _LEVELS):
+        part = walk.containers[at]
+        behind = range(titles[0] + 1, part.last)
+        texts = [leaf for leaf in walk.leaves[part.first : part.last] if isinstance(leaf, Text)]
+        if len(texts) > _TEXTS or link_share(texts) > 0.5:
+            return
+        said = [index for index in behind if _is_sentence(walk.leaves[index])]
+        if said:
+            for index in said:
+                if (verdict := verdicts[index]) and verdict.rule in _OF_PLACE:
+                    verdicts[index] = None
+            return
+
+
+def _is_sentence(leaf: object) -> bool:
+    is_said = isinstance(leaf, Text) and leaf.said - leaf.link_chars >= _SENTENCE
+    return is_said and isinstance(leaf, Text) and leaf.role == "paragraph" and leaf.text.endswith(SENTENCE_ENDS)

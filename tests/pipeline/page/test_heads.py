@@ -1,0 +1,27 @@
+"""What a page says right below its title is kept, though the list stands in another part."""
+
+import pytest
+
+from tests.pipeline.makers import extract, prose, texts
+
+SAID = "All about mending what is already there."
+POSTS = "".join(
+    f"<article><h2><a href=/{n}>A post of number {n}</a></h2><p>{prose(n, 2)}</p></article>" for n in range(8)
+)
+
+
+def is_kept(head: str, meta: str = "") -> bool:
+    return SAID in texts(extract(f"<div>{head}<main>{POSTS}</main></div>", meta))
+
+
+@pytest.mark.parametrize(
+    ("head", "expected"),
+    [
+        (f"<section><h1>Repairs</h1><p>{SAID}</p></section>", True),
+        (f"<section><div><h1>Repairs</h1></div><div><p>{SAID}</p></div></section>", True),
+        (f"<section><h2>Repairs</h2><p>{SAID}</p></section>", False),
+        (f"<section><h1>Repairs</h1><p><a href=/a>{SAID}</a></p></section>", False),
+    ],
+)
+def test_what_stands_below_the_only_title_is_kept(head: str, expected: bool) -> None:
+    assert is_kept(head) is expected
