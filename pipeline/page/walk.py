@@ -129,7 +129,7 @@ class Walk(MediaOfWalk):
                 continue
             if self._preformatted and written and tag in ("span", "code") and self._is_passed_over_in_code(at, written):
                 continue
-            if tag == "span" and not text and buffer and written and self._parts_figures(at):
+            if tag == "span" and not text and buffer and written and self._parts_words(at):
                 buffer.append(" ")
             elif buffer and "-" in tag and self._is_beside_another(at):
                 self._flush()
@@ -291,6 +291,8 @@ class Walk(MediaOfWalk):
             return self._holds_paragraphs()
         if tag == "header":
             return self._articles > 0 or (self._holds(("h1",)) and self._holds_paragraphs())
+        if tag == "footer":
+            return self.containers[self._container].role == "quote"  # who said what is quoted
         if tag not in ("form", "aside"):
             return False
         if tag == "form":
