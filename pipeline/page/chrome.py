@@ -8,11 +8,13 @@ from pipeline.page.elements import NEVER_CHROME
 from pipeline.page.leaves import Leaf, Media, Text
 from pipeline.page.names import CHROME_NAMES, NAMES_OF_ITEMS, WEAK_NAMES, Names
 from pipeline.page.reviews import Reviews
+from pipeline.page.trim import SENTENCE_ENDS
 from pipeline.page.verdicts import Verdict, Verdicts
 from pipeline.page.walk import Walk
 from pipeline.page.weights import Sums
 
-_LINKS_OF_DISHES = 0.3  # the share of a part named menu that stands in links, if it is no way through the site
+_LINKS = 0.3  # the share of a part that stands in links, if it is no way through the site
+_SENTENCE = 30  # characters
 _POSTS = 0.7  # a larger share of the page is no signatures: they may be as long as what they stand below
 _PERSONS, _TEAM = frozenset(("author", "bio", "profile")), 3  # names of who wrote a page; so many are a team
 _HEAD = 1000  # characters of prose; a part that says more is more than the head of a page
@@ -31,8 +33,8 @@ def chrome_of(walk: Walk, sums: Sums, settings: ContentSettings) -> Verdicts:
     verdicts: Verdicts = [None] * len(walk.leaves)
     heads = _Heads(walk)
     settled = little = 0  # containers before these are decided on, or known to hold little prose
-    everywhere, teams = _names_of_most(walk, sums, settings.chrome_share), _teams(walk)
-    ends = _ends_of_items(walk)
+    everywhere = _names_of_most(walk, sums, settings.chrome_share)
+    items, ends = _teams(walk) | _items(walk, sums), _ends_of_items(walk)
     reviews = Reviews(walk, sums, settings)
     for at in walk.flagged:
         container = walk.containers[at]
@@ -42,7 +44,7 @@ def chrome_of(walk: Walk, sums: Sums, settings: ContentSettings) -> Verdicts:
         names = container.names
         if not names.is_hidden and (_says_nothing(names, everywhere) or (names.strong and _is_box(walk, at))):
             continue
-        if (at in teams and not names.is_hidden and not names.strong) or at in ends:
+        if (at in items and not names.is_hidden and not names.strong) or at in ends:
             continue
         is_named = names.strong or names.comments or names.is_bio or reviews.hold(at)
         if container.chrome < 0 and is_named and container.tag not in NEVER_CHROME:
@@ -107,7 +109,7 @@ def _names_of_most(walk: Walk, sums: Sums, most: float) -> set[str]:
         for word in container.names.words & NAMES_OF_ITEMS:
             if at < ends.get(word, 0) or (share := sums.unlinked(at)) > _ALL:
                 continue  # within another of the name, or around them all
-            if word != "menu" or sums.linked(at) <= _LINKS_OF_DISHES:
+            if word != "menu" or sums.linked(at) <= _LINKS:
                 shares[word], ends[word] = shares.get(word, 0.0) + share, container.end
     return {word for word, share in shares.items() if share > (_POSTS if word == "signature" else most)}
 
@@ -160,6 +162,37 @@ def _ends_of_items(walk: Walk) -> set[int]:
         if container.tag == "div" and not names.is_hidden and names.words & CHROME_NAMES == {"footer"}:
             alike.setdefault(names.words, {})[container.parent] = at
     return {at for some in alike.values() if len(some) >= _TEAM for at in some.values()}
+
+
+def _items(walk: Walk, sums: Sums) -> set[int]:
+    """The parts that say a sentence each, with a weak name, as two beside them do: what a firm offers.
+
+    So are the parts of such a part that have its name.
+    """
+    sentences = list(accumulate(map(_is_sentence, walk.leaves), initial=0))
+    alike: dict[tuple[int, frozenset[str]], list[int]] = {}
+    others = set[tuple[int, frozenset[str]]]()  # rows of which one says none, or is of links
+    for at in walk.flagged:
+        container = walk.containers[at]
+        if container.names.weak and not container.names.is_bio and not container.names.comments:
+            alike.setdefault(row := (container.parent, container.names.words), []).append(at)
+            if sentences[container.last] == sentences[container.first] or sums.linked(at) > _LINKS:
+                others.add(row)
+    items = {at for row, some in alike.items() if len(some) >= _TEAM and row not in others for at in some}
+    end, words = 0, frozenset[str]()  # of the last item
+    for at in walk.flagged:
+        container = walk.containers[at]
+        if at in items and at >= end:
+            end, words = container.end, container.names.words & WEAK_NAMES
+        elif at < end and container.names.weak and container.names.words & WEAK_NAMES <= words:
+            items.add(at)
+    return items
+
+
+def _is_sentence(leaf: Leaf) -> bool:
+    if not isinstance(leaf, Text) or leaf.said - leaf.link_chars < _SENTENCE:
+        return False
+    return leaf.text.endswith(SENTENCE_ENDS)
 
 
 def _is_picture(leaf: Leaf, min_px: int) -> bool:

@@ -15,6 +15,8 @@ _LEAST_NAME = 4  # characters; a shorter name says nothing of what it names
 _COMMON_NAMES = frozenset(
     "image photo picture cover main hero default header banner featured large original file".split()
 )
+_WALL = 4  # drawings in a row, with no word between them
+_SAID = 4  # words; a longer alt text says what is shown
 _WORD = re.compile(r"[A-Za-z0-9_-]+")
 
 
@@ -26,6 +28,7 @@ def refuse_images(leaves: list[Leaf]) -> dict[int, Drop]:
     """
     refusals: dict[int, Drop] = {}
     seen: dict[str, Media] = {}  # by address, and by asset
+    walls = _walls_of_marks(leaves)
     last, last_at = "", -2  # of the image before: what it looks like, and its place
     for at, leaf in enumerate(leaves):
         if not isinstance(leaf, Media) or leaf.kind != "image":
@@ -35,6 +38,9 @@ def refuse_images(leaves: list[Leaf]) -> dict[int, Drop]:
             continue
         if leaf.decoration:
             refusals[id(leaf)] = Drop("icon", leaf.decoration)
+            continue
+        if at in walls:
+            refusals[id(leaf)] = Drop("icon", "one of a row of drawings without words")
             continue
         first = leaf.candidates[0]
         asset = f"{first[:5]}{asset_of(first)}"
@@ -52,6 +58,23 @@ def refuse_images(leaves: list[Leaf]) -> dict[int, Drop]:
             seen[f"{look} {leaf.alt}"] = leaf
         seen.setdefault(look, copied or leaf)
     return refusals
+
+
+def _walls_of_marks(leaves: list[Leaf]) -> set[int]:
+    """The places of drawings that follow each other with no word between them: marks of who buys from a firm."""
+    found, row = set[int](), list[int]()
+    for at, leaf in enumerate([*leaves, None]):
+        if isinstance(leaf, Media) and leaf.kind == "image" and leaf.figure < 0 and _is_mark(leaf):
+            row.append(at)
+            continue
+        found.update(row if len(row) >= _WALL else ())
+        row.clear()
+    return found
+
+
+def _is_mark(leaf: Media) -> bool:
+    address = next(iter(leaf.candidates), "").partition("?")[0]
+    return address.endswith(".svg") and len(leaf.alt.split()) <= _SAID
 
 
 def figures_without_image(leaves: list[Leaf], refusals: dict[int, Drop]) -> set[int]:

@@ -298,7 +298,8 @@ class Walk(MediaOfWalk):
         if tag == "nav":
             return self._holds_paragraphs()
         if tag == "footer":
-            return self._articles > 0 and self._are_cards and self._holds(("time",))
+            is_of_quote = self.containers[self._container].role == "quote"  # and says who said it
+            return is_of_quote or (self._articles > 0 and self._are_cards and self._holds(("time",)))
         if tag == "header":
             return self._articles > 0 or (self._holds(("h1",)) and self._holds_paragraphs())
         if tag not in ("form", "aside"):

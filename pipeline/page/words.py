@@ -27,6 +27,7 @@ _OPENS = re.compile(r' aria-controls="([^"]+)"')
 MOST = 0.6  # a share of the page that is never hidden
 _ID = re.compile(r' id="([^"]+)"')
 _RUN = 60  # characters without a tag between them, outside links: no entry of a menu has them
+_ANSWER = 20  # characters; fewer are no answer
 _SIGN = 40  # characters: more are no signs in a line
 _WORD = 5  # letters: fewer may be the sign of a unit
 _NO_WAY_OFF = re.compile(r' href="(?:#[^"]|mailto:[^"?]|tel:)')
@@ -35,6 +36,7 @@ _IN_BUTTON = 12  # tags
 ITEMS = 3  # so many parts written alike are of the items of a list
 _SAYING = 20  # characters that are more than a price or a date
 _MARKS = frozenset("¶#§🔗")  # that lead to the heading they stand in
+_QUESTION_ENDS = ("?", "？", "؟")
 OPENERS = HEADINGS | {"dt", "summary"}  # whose button opens a section and is its heading
 
 
@@ -157,14 +159,26 @@ class WordsOfWalk(RowsOfWalk):
         return inside > 0.5 * self._prose
 
     def _opens_text(self, written: str) -> bool:
-        """Whether a `<button>` names what stands behind it, and that is for reading: its words are the heading."""
+        """Whether a `<button>` names what stands behind it, and that is for reading: its words are the heading.
+
+        Or it asks what that answers, and names nothing: scripts open it by its place.
+        """
+        end = self._markup.end_of(self._at, LOOK_AHEAD)
         named = _OPENS.search(written)
         if not named or "aria-expanded=" not in written:
-            return False
-        end = self._markup.end_of(self._at, LOOK_AHEAD)
+            return self._is_answered(end)
         panel = f' id="{named[1]}"'
         places = range(end, min(end + _NEAR, len(self._markup.attributes)))
         return any(panel in (self._markup.attributes[at] or "") and self._is_prose(at) for at in places)
+
+    def _is_answered(self, end: int) -> bool:
+        """Whether a button that ends at a tag is a question, and a sentence stands behind it outside links."""
+        said = " ".join("".join(self._markup.texts[self._at + 1 : end + 1]).split())
+        if not said.endswith(_QUESTION_ENDS):
+            return False
+        behind = self._markup.tags[end + 1 : end + 1 + _NEAR]
+        until = next((at for at, tag in enumerate(behind) if tag in ("button", "a")), len(behind))
+        return self._outside_links(end, end + until + 1) >= _ANSWER
 
     def _share(self) -> float:
         """The share of the page's characters outside links that the element which opens here holds."""

@@ -324,6 +324,20 @@ def test_an_answer_without_a_name_stands_behind_the_button_of_its_question():
     assert [text for text in found if text not in BODY] == ["What is it?", "It is what stands behind the question."]
 
 
+def test_a_button_that_asks_what_the_text_behind_it_answers_is_a_heading():
+    """Styles hide the answer by a class, and scripts find it by its place: nothing names it."""
+    asked = "<div><button class=flex><span>{0}</span><svg></svg></button><div class=hidden><p>{1}</p></div></div>"
+    faq = asked.format("Is it free?", prose(9)) + asked.format("Subscribe", prose(10))
+    found = content(f"<main>{paragraphs(3)}{faq}<button>Lost?</button><ul>{LINKS}</ul>{paragraphs(3, 3)}</main>")
+    assert found == [*map(prose, range(3)), "Is it free?", prose(9), prose(10), *map(prose, range(3, 6))]
+
+
+def test_the_footer_of_a_quotation_says_who_said_it():
+    quoted = f"<blockquote><p>{prose(9)}</p><footer>Lena Ortiz, class of 2022</footer></blockquote>"
+    found = content(f"<main>{paragraphs(3)}{quoted}{paragraphs(3, 3)}</main><footer>Anywhere 1</footer>")
+    assert [text for text in found if text not in BODY] == [prose(9), "Lena Ortiz, class of 2022"]
+
+
 def test_a_menu_that_a_reader_opens_is_none():
     menu = (
         "<button aria-controls=m>More</button><div id=m hidden><a href=/a>All of it</a> <a href=/b>The rest</a></div>"

@@ -24,6 +24,13 @@ def test_whom_a_figure_quotes_is_read_without_the_portrait():
     assert (images(draft), "Judith Ek, Nordhavn" in texts(draft)) == ([], True)
 
 
+@pytest.mark.parametrize(("count", "suffix", "kept"), [(4, "svg", 0), (3, "svg", 3), (4, "png", 4)])
+def test_drawings_in_a_row_without_words_are_marks_of_customers(count, suffix, kept):
+    names = ["bloom", "pantry", "quay", "fisher"][:count]
+    row = "".join(f"<li><img src=/{name}.{suffix} alt={name}></li>" for name in names)
+    assert len(shown(f"<p>Trusted by many.</p><ul>{row}</ul>")) == kept
+
+
 # --- one asset is one image
 
 

@@ -116,6 +116,22 @@ def test_three_persons_side_by_side_are_a_team(named: str) -> None:
     assert texts(extract(f"<main>{paragraphs(4)}<div>{cards[0]}</div></main>")) == list(map(prose, range(4)))
 
 
+@pytest.mark.parametrize("named", ["tools-item", "badge", "banner"])
+def test_three_parts_of_a_weak_name_side_by_side_that_say_a_sentence_each_are_items(named: str) -> None:
+    said = [
+        "Sends quotes in half a minute.",
+        "Draws a route for all of the vans.",
+        "Keeps what the drivers write down.",
+    ]
+    cards = [f"<div class={named}><h3>Part {n}</h3><p class={named}-text>{one}</p></div>" for n, one in enumerate(said)]
+    told = [word for n, one in enumerate(said) for word in (f"Part {n}", one)]
+    around = "<main>{}<div>{}</div>{}</main>"
+    found = texts(extract(around.format(paragraphs(4), "".join(cards), paragraphs(4, 4))))
+    assert found == [*map(prose, range(4)), *told, *map(prose, range(4, 8))]
+    found = texts(extract(around.format(paragraphs(4), "".join(cards[:2]), paragraphs(4, 4))))
+    assert found == list(map(prose, range(8)))
+
+
 @pytest.mark.parametrize(("tag", "begin"), [("section", ""), ("div", ""), ("div", "s-")])
 def test_sections_of_a_manual_are_not_what_their_headings_are_about(tag: str, begin: str) -> None:
     """Docutils writes the heading of a section as its id."""

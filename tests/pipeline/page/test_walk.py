@@ -644,6 +644,19 @@ def test_a_cell_that_holds_one_paragraph_is_a_cell_of_its_row():
     assert walked_texts(body) == ["Material | Linen", "a", "b", "c"]
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "read"),
+    [
+        ("Data Engineer", "Lisbon", "Data Engineer Lisbon"),
+        ("ready in 10", "minutes", "ready in 10 minutes"),
+        ("268", "kcal", "268kcal"),
+        ("T", "he first", "The first"),
+    ],
+)
+def test_styles_part_spans_where_one_word_ends_and_another_begins(first, second, read):
+    assert walked_texts(f"<p><span class=a>{first}</span><span class=b>{second}</span></p>") == [read]
+
+
 def test_panels_of_tabs_are_shown_though_hidden_until_chosen():
     assert walked_texts("<div role=tabpanel style='display:none'>Size</div><div style='display:none'>no</div>") == [
         "Size",
