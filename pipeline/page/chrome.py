@@ -5,10 +5,10 @@ from itertools import accumulate
 
 from pipeline.page.content_settings import ContentSettings
 from pipeline.page.elements import NEVER_CHROME
-from pipeline.page.leaves import Leaf, Media, Text
+from pipeline.page.leaves import Leaf, Media, Text, titles_of
 from pipeline.page.names import CHROME_NAMES, NAMES_OF_ITEMS, WEAK_NAMES, Names
 from pipeline.page.reviews import Reviews
-from pipeline.page.trim import SENTENCE_ENDS
+from pipeline.page.trim import says_sentence
 from pipeline.page.verdicts import Verdict, Verdicts
 from pipeline.page.walk import Walk
 from pipeline.page.weights import Sums
@@ -75,7 +75,7 @@ class _Heads:
     """
 
     def __init__(self, walk: Walk) -> None:
-        titles = [index for index, leaf in enumerate(walk.leaves) if isinstance(leaf, Text) and leaf.mark == "# "]
+        titles = titles_of(walk.leaves)
         self._walk, self._title = walk, titles[0] if len(titles) == 1 else -1
         self._end, self._words = 0, frozenset[str]()  # of the last
 
@@ -169,7 +169,7 @@ def _items(walk: Walk, sums: Sums) -> set[int]:
 
     So are the parts of such a part that have its name.
     """
-    sentences = list(accumulate(map(_is_sentence, walk.leaves), initial=0))
+    sentences = list(accumulate((says_sentence(leaf, _SENTENCE) for leaf in walk.leaves), initial=0))
     alike: dict[tuple[int, frozenset[str]], list[int]] = {}
     others = set[tuple[int, frozenset[str]]]()  # rows of which one says none, or is of links
     for at in walk.flagged:
@@ -187,12 +187,6 @@ def _items(walk: Walk, sums: Sums) -> set[int]:
         elif at < end and container.names.weak and container.names.words & WEAK_NAMES <= words:
             items.add(at)
     return items
-
-
-def _is_sentence(leaf: Leaf) -> bool:
-    if not isinstance(leaf, Text) or leaf.said - leaf.link_chars < _SENTENCE:
-        return False
-    return leaf.text.endswith(SENTENCE_ENDS)
 
 
 def _is_picture(leaf: Leaf, min_px: int) -> bool:

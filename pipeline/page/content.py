@@ -121,6 +121,7 @@ def _leave_out_teasers(
     """Chrome, too: a small part of several linked headings with a line or a picture each, or of several videos."""
     linked = [index for index, leaf in enumerate(walk.leaves) if isinstance(leaf, Text) and is_linked_heading(leaf)]
     played = [index for index, leaf in enumerate(walk.leaves) if isinstance(leaf, Text) and _PLAYED.match(leaf.text)]
+    pictures = [index for index, leaf in enumerate(walk.leaves) if isinstance(leaf, Media)]
     around = set(upward(walk, region))
     if len(linked) < 2 > len(played) or not around:
         return
@@ -129,19 +130,16 @@ def _leave_out_teasers(
     for at, container in enumerate(walk.containers):
         if at < settled or container.last - container.first < 2 or at in around or not at:
             continue
-        headings, videos = (
-            bisect_left(places, container.last) - bisect_left(places, container.first) for places in (linked, played)
+        headings, videos, shown = (
+            bisect_left(places, container.last) - bisect_left(places, container.first)
+            for places in (linked, played, pictures)
         )
-        if max(2, headings) < videos <= _pictures(walk, container):
+        if max(2, headings) < videos <= shown:
             headings = videos
         if headings >= 2 and sums.weight(at) <= min(most, _TEASER * headings) and not cards.are_own(container):
             settled = container.end
             for index in range(container.first, container.last):
                 verdicts[index] = verdicts[index] or Verdict("teasers", headings, container)
-
-
-def _pictures(walk: Walk, container: Container) -> int:
-    return sum(isinstance(leaf, Media) for leaf in walk.leaves[container.first : container.last])
 
 
 def upward(walk: Walk, at: int) -> Iterator[int]:

@@ -4,8 +4,8 @@ from itertools import islice
 
 from pipeline.page.cards import link_share
 from pipeline.page.content import upward
-from pipeline.page.leaves import Text
-from pipeline.page.trim import SENTENCE_ENDS
+from pipeline.page.leaves import Leaf, Text, titles_of
+from pipeline.page.trim import says_sentence
 from pipeline.page.verdicts import Verdicts
 from pipeline.page.walk import Walk
 
@@ -18,7 +18,7 @@ _OF_PLACE = frozenset(("outside", "evidence", "teasers"))
 
 def keep_description(walk: Walk, verdicts: Verdicts) -> None:
     """Keeps the sentences in the innermost part around the page's only `<h1>` that says more than it."""
-    titles = [index for index, leaf in enumerate(walk.leaves) if isinstance(leaf, Text) and leaf.mark == "# "]
+    titles = titles_of(walk.leaves)
     if len(titles) != 1:
         return
     for at in islice(upward(walk, walk.leaves[titles[0]].container), 1, 1 + _LEVELS):
@@ -35,6 +35,5 @@ def keep_description(walk: Walk, verdicts: Verdicts) -> None:
             return
 
 
-def _is_sentence(leaf: object) -> bool:
-    is_said = isinstance(leaf, Text) and leaf.said - leaf.link_chars >= _SENTENCE
-    return is_said and isinstance(leaf, Text) and leaf.role == "paragraph" and leaf.text.endswith(SENTENCE_ENDS)
+def _is_sentence(leaf: Leaf) -> bool:
+    return isinstance(leaf, Text) and leaf.role == "paragraph" and says_sentence(leaf, _SENTENCE)

@@ -204,6 +204,11 @@ def _address_of(link: str, base: str) -> str:
 Leaf = Text | Media
 
 
+def titles_of(leaves: list[Leaf]) -> list[int]:
+    """Which leaves are an `<h1>`."""
+    return [index for index, leaf in enumerate(leaves) if isinstance(leaf, Text) and leaf.mark == "# "]
+
+
 def collapse(text: str) -> str:
     """White space as a browser shows it: runs, no-break spaces among them, become one space, none at the ends."""
     return " ".join(text.split())

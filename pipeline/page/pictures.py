@@ -104,47 +104,59 @@ def keep_pictures_of_items(walk: Walk, verdicts: Verdicts, metadata: Metadata) -
     if not left_out:
         return
     rows = Counter((container.parent, container.tag) for container in walk.containers)
-    said = [len(leaf.text) if isinstance(leaf, Text) else 0 for leaf in walk.leaves]
-    texts = list(accumulate(said, initial=0))
-    kept_texts = ((verdict is None) * size for size, verdict in zip(said, verdicts, strict=True))
-    kept = list(accumulate(kept_texts, initial=0))
-    media = list(accumulate((isinstance(leaf, Media) for leaf in walk.leaves), initial=0))
+    words = _Words(walk, verdicts)
     for index in left_out:
         leaf = walk.leaves[index]
         for at in islice(upward(walk, leaf.container), _CARD):
-            first, last = walk.containers[at].first, walk.containers[at].last
-            if not (count := texts[last] - texts[first]):
+            share = words.share_kept(at)
+            if share is None:
                 continue
             is_item = any(
                 rows[walk.containers[part].parent, walk.containers[part].tag] >= _ITEMS
                 for part in islice(upward(walk, at), _TO_ITEM)
             )
-            is_kept = kept[last] - kept[first] > 0.5 * count
-            is_small = media[last] - media[first] <= _PICTURES
-            if is_item and is_kept and is_small and isinstance(leaf, Media) and _is_picture(leaf):
+            if is_item and share > 0.5 and words.has_few_pictures(at) and isinstance(leaf, Media) and _is_picture(leaf):
                 verdicts[index] = None
             break
 
 
 def keep_pictures_beside(walk: Walk, verdicts: Verdicts) -> None:
     """A picture beside kept words, in a column of its own: builders of sites set most of theirs like that."""
-    said = [len(leaf.text) if isinstance(leaf, Text) else 0 for leaf in walk.leaves]
-    chars = list(accumulate(said, initial=0))
-    kept = list(
-        accumulate((size if verdict is None else 0 for size, verdict in zip(said, verdicts, strict=True)), initial=0)
-    )
-    media = list(accumulate((isinstance(leaf, Media) for leaf in walk.leaves), initial=0))
-    for index, leaf in enumerate(walk.leaves):
-        verdict = verdicts[index]
-        if verdict is None or verdict.rule != "outside" or not isinstance(leaf, Media) or not _is_picture(leaf):
-            continue
-        if leads_away(leaf):
-            continue
-        for at in islice(upward(walk, leaf.container), _BESIDE):
-            first, last = walk.containers[at].first, walk.containers[at].last
-            if chars[last] == chars[first]:
+    left_out = [
+        index
+        for index, leaf in enumerate(walk.leaves)
+        if (verdict := verdicts[index]) and verdict.rule == "outside" and isinstance(leaf, Media)
+        if _is_picture(leaf) and not leads_away(leaf)
+    ]
+    if not left_out:
+        return
+    words = _Words(walk, verdicts)
+    for index in left_out:
+        for at in islice(upward(walk, walk.leaves[index].container), _BESIDE):
+            share = words.share_kept(at)
+            if share is None:
                 continue
-            is_kept = kept[last] - kept[first] >= _SAID * (chars[last] - chars[first])
-            if is_kept and media[last] - media[first] <= _PICTURES:
+            if share >= _SAID and words.has_few_pictures(at):
                 verdicts[index] = None
             break
+
+
+class _Words:
+    """Of a container how much is kept of its words, and whether it is of few pictures."""
+
+    def __init__(self, walk: Walk, verdicts: Verdicts) -> None:
+        said = [len(leaf.text) if isinstance(leaf, Text) else 0 for leaf in walk.leaves]
+        kept = ((verdict is None) * size for size, verdict in zip(said, verdicts, strict=True))
+        self._containers = walk.containers
+        self._said, self._kept = list(accumulate(said, initial=0)), list(accumulate(kept, initial=0))
+        self._media = list(accumulate((isinstance(leaf, Media) for leaf in walk.leaves), initial=0))
+
+    def share_kept(self, at: int) -> float | None:
+        """None of a container without words."""
+        first, last = self._containers[at].first, self._containers[at].last
+        said = self._said[last] - self._said[first]
+        return (self._kept[last] - self._kept[first]) / said if said else None
+
+    def has_few_pictures(self, at: int) -> bool:
+        container = self._containers[at]
+        return self._media[container.last] - self._media[container.first] <= _PICTURES

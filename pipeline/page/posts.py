@@ -18,7 +18,7 @@ from pipeline.page.elements import CELLS, NARROW
 from pipeline.page.leaves import Leaf, Media, Text
 from pipeline.page.post_notes import is_note
 from pipeline.page.rows import Rows
-from pipeline.page.trim import TITLE_SHARE, shared
+from pipeline.page.trim import SENTENCE_ENDS, TITLE_SHARE, shared
 from pipeline.page.verdicts import Verdict, Verdicts
 from pipeline.page.walk import Walk
 from pipeline.page.weights import weight_of
@@ -37,7 +37,8 @@ _LONGEST_TITLE = 400  # characters
 _BEHIND = 0.33  # of the weight of the posts: what weighs more behind them are further posts
 #: Verdicts on what bears a name that speaks against it: of one post it may, but not of what all of them say.
 _OF_NAMES = frozenset(("chrome", "little_prose"))
-_SENTENCE_ENDS = (".", "!", "?", "…", "。", "！", "？", "।", "؟")
+#: `Location:` ends no sentence, nor does a nickname in quotes.
+_SENTENCE_ENDS = tuple(mark for mark in SENTENCE_ENDS if mark not in ':”"')
 _IN_TURN = frozenset("alt even odd first last".split())  # of names: they tell a row from its neighbours
 _WORD = re.compile(r"[^\W\d_]+")
 _Place = tuple[object, ...]
@@ -66,7 +67,8 @@ def leave_out_furniture(
     if posts is None:
         return set()
     never = {number for number, index in enumerate(texts) if _is_never_said(verdicts[index])}
-    places = [[number for number in some if number not in never] for some in _places(walk, read, posts)]
+    ways = _Ways(walk, set(posts.members))
+    places = [[number for number in some if number not in never] for some in _places(read, posts, ways)]
     body = max(places, key=lambda some: sum(len(read[number].text) for number in some), default=[])
     for number in body:
         if (verdict := verdicts[texts[number]]) and verdict.rule in _OF_NAMES:
@@ -79,7 +81,7 @@ def leave_out_furniture(
             found.update(some)
     for number in found:
         verdicts[texts[number]] = Verdict("furniture")
-    _leave_out_portraits(walk, posts, [read[number] for number in body], verdicts)
+    _leave_out_portraits(walk, posts, ways, [read[number] for number in body], verdicts)
     end = texts[thread.stop] if thread.stop < len(texts) else len(walk.leaves)
     _leave_out_images(walk, range(texts[thread.start] if thread.start else 0, end), verdicts)
     return {texts[number] for number in body if number not in found}
@@ -140,7 +142,7 @@ def _of_one_name(walk: Walk, members: list[int], held: Callable[[int], int]) -> 
     return [at for at, names in named.items() if is_like(names)]
 
 
-def _places(walk: Walk, read: list[Text], posts: Posts) -> list[list[int]]:
+def _places(read: list[Text], posts: Posts, ways: "_Ways") -> list[list[int]]:
     """The numbers of the texts at each place that several posts have.
 
     With them go those before the posts in parts of the same names: the question may stand above the answers.
@@ -148,8 +150,7 @@ def _places(walk: Walk, read: list[Text], posts: Posts) -> list[list[int]]:
     places: dict[_Place, list[int]] = defaultdict(list)
     homes: dict[_Place, set[int]] = defaultdict(set)
     known: dict[_Place, _Place] = {}  # places by the two parts that are next to a text
-    ways, rows = _Ways(walk, set(posts.members)), range(posts.texts.start, posts.texts.stop)
-    for number in rows:
+    for number in posts.texts:
         place, home = ways.of(read[number], _LEVELS)
         places[place].append(number)
         homes[place].add(home)
@@ -255,9 +256,9 @@ def _home(walk: Walk, text: Text) -> int:
     return at
 
 
-def _leave_out_portraits(walk: Walk, posts: Posts, saying: list[Text], verdicts: Verdicts) -> None:
+def _leave_out_portraits(walk: Walk, posts: Posts, ways: _Ways, saying: list[Text], verdicts: Verdicts) -> None:
     """Pictures that stand at one place of most posts, outside the parts that hold what these say."""
-    ways, bodies = _Ways(walk, set(posts.members)), {_home(walk, leaf) for leaf in saying}
+    bodies = {_home(walk, leaf) for leaf in saying}
     places: dict[_Place, dict[int, int]] = defaultdict(dict)
     span = range(walk.containers[posts.members[0]].first, walk.containers[posts.members[-1]].last)
     for index in span:

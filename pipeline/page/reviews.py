@@ -3,7 +3,7 @@
 from bisect import bisect_left
 
 from pipeline.page.content_settings import ContentSettings
-from pipeline.page.leaves import Text
+from pipeline.page.leaves import titles_of
 from pipeline.page.names import DELIVERY
 from pipeline.page.walk import Walk
 from pipeline.page.weights import Sums
@@ -14,11 +14,7 @@ class Reviews:
 
     def __init__(self, walk: Walk, sums: Sums, settings: ContentSettings) -> None:
         self._walk, self._sums, self._least = walk, sums, settings.weak_chrome_characters
-        self._titles = [
-            at
-            for at, leaf in enumerate(walk.leaves)
-            if isinstance(leaf, Text) and leaf.role == "heading" and leaf.mark == "# "
-        ]
+        self._titles = titles_of(walk.leaves)
         self._are_chrome = settings.review_share > 0
         self._are_chrome = self._are_chrome and self._share() <= settings.review_share
 

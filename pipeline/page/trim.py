@@ -198,7 +198,7 @@ def _leave_out_headings_of_nothing(walk: Walk, verdicts: Verdicts, titles: Colle
         leaf = walk.leaves[index]
         if verdicts[index] is not None:
             continue
-        is_heading = isinstance(leaf, Text) and leaf.role == "heading" and not _is_sentence(leaf)
+        is_heading = isinstance(leaf, Text) and leaf.role == "heading" and not says_sentence(leaf)
         level = leaf.mark.count("#") if isinstance(leaf, Text) and is_heading else 0
         ends_section = at_end or 0 < level_behind <= level
         is_empty = ends_section and index not in titles and (at_end or index_behind > index + 1)
@@ -206,11 +206,6 @@ def _leave_out_headings_of_nothing(walk: Walk, verdicts: Verdicts, titles: Colle
             verdicts[index] = Verdict("empty_section")
             continue
         level_behind, index_behind, at_end = level, index, False
-
-
-def _is_sentence(leaf: Text) -> bool:
-    """Whether a heading is prose: designers set what comes first, or stands alone, as one."""
-    return leaf.said - leaf.link_chars >= 80 and leaf.text.endswith(SENTENCE_ENDS)
 
 
 def leave_out_labels(walk: Walk, verdicts: Verdicts) -> None:
@@ -271,6 +266,16 @@ def is_label(text: str) -> bool:
 def leads_away(leaf: Media) -> bool:
     """Whether an image outside figures is the link to another page, not to a larger copy of it or a page about it."""
     return leaf.figure < 0 and bool(leaf.link) and not is_image_page(leaf.link)
+
+
+def says_sentence(leaf: Leaf, least: int = 80) -> bool:
+    """Whether a text of any kind has so many characters outside links and ends as sentences do.
+
+    Designers set what comes first, or stands alone, as a heading.
+    """
+    if not isinstance(leaf, Text) or leaf.said - leaf.link_chars < least:
+        return False
+    return leaf.text.endswith(SENTENCE_ENDS)
 
 
 def is_prose(leaf: Leaf) -> bool:
