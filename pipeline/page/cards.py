@@ -58,13 +58,15 @@ class Cards:
         It has hardly a sentence outside links, and each of the cards has lines beside its title.
         """
         walk = self._walk
-        main = next((part for part in walk.containers if part.tag == "main"), walk.containers[0])
         texts = [leaf if isinstance(leaf, Text) else None for leaf in walk.leaves]
+        titles = list(accumulate((leaf is not None and is_linked_heading(leaf) for leaf in texts), initial=0))
+        if titles[-1] < _ALIKE:
+            return 0, 0
+        main = next((part for part in walk.containers if part.tag == "main"), walk.containers[0])
         if sum(_sentences(leaf) for leaf in texts[main.first : main.last] if leaf) > _SENTENCES:
             return 0, 0
         said = list(accumulate((len(leaf.text) if leaf else 0 for leaf in texts), initial=0))
         lines = list(accumulate((leaf is not None for leaf in texts), initial=0))
-        titles = list(accumulate((leaf is not None and is_linked_heading(leaf) for leaf in texts), initial=0))
 
         def of(sums: list[int], part: Container) -> int:
             return sums[part.last] - sums[part.first]
@@ -83,6 +85,8 @@ class Cards:
     def told(self, verdicts: Verdicts) -> list[int]:
         """Of the cards that all of a page consists of the titles, when and by whom; nothing if it keeps other prose."""
         first, last = self.listing
+        if first == last:
+            return []
         texts = [leaf if isinstance(leaf, Text) else None for leaf in self._walk.leaves]
         beside = (*range(first), *range(last, len(texts)))
         kept = (leaf for index in beside if verdicts[index] is None and (leaf := texts[index]))

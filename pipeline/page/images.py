@@ -73,6 +73,8 @@ def _walls_of_marks(leaves: list[Leaf]) -> set[int]:
 
 
 def _is_mark(leaf: Media) -> bool:
+    if not leaf.mentions(".svg"):
+        return False
     address = next(iter(leaf.candidates), "").partition("?")[0]
     return address.endswith(".svg") and len(leaf.alt.split()) <= _SAID
 

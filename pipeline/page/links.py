@@ -158,22 +158,28 @@ class _Links:
             return
         sources: list[_Attributes] = []
         images = 0
-        for inner in node.css("source, img, amp-img, picture"):
+        for inner in node.css("source, img, amp-img, figure, picture"):
             self._done.add(inner.mem_id)
             if inner.tag == "source":
                 sources = [*sources, inner.attributes] if len(sources) < _MAX_SOURCES else sources
-            elif inner.tag != "picture":
+            elif shown := self._shown_by(inner):
                 images += 1
-                self._add_image(inner.attributes, sources if images <= _MAX_IN_PICTURE else [])
+                self._add_image(shown, sources if images <= _MAX_IN_PICTURE else [])
+
+    @staticmethod
+    def _shown_by(inner: LexborNode) -> _Attributes:
+        """The attributes of an image; of a figure those it would have; none of a `<picture>` in another."""
+        if inner.tag == "picture":
+            return {}
+        return _named_by(inner.attributes) if inner.tag == "figure" else inner.attributes
 
     def _image(self, node: LexborNode, attributes: _Attributes) -> None:
         if node.mem_id not in self._done:
             self._add_image(attributes, [])
 
-    def _figure(self, _: LexborNode, attributes: _Attributes) -> None:
-        """One whose `<img>` a script will make often names its image in an attribute."""
-        if named := next((value for value in attributes.values() if value and is_image_url(value)), ""):
-            self._add_image({"src": named}, [])
+    def _figure(self, node: LexborNode, attributes: _Attributes) -> None:
+        if node.mem_id not in self._done and (named := _named_by(attributes)):
+            self._add_image(named, [])
 
     def _add_image(self, attributes: _Attributes, sources: list[_Attributes]) -> None:
         if found := candidates(attributes, [*sources], self._base):
@@ -190,6 +196,12 @@ class _Links:
                 tracks.append(_of(inner.attributes, "src"))
             elif inner.tag == "source" and len(addresses) < _MAX_SOURCES:
                 addresses += _video_addresses(inner.attributes)
+            elif (
+                inner.tag == "video" and inner.mem_id != node.mem_id
+            ):  # to a build one of its own, by its first address
+                first = inner.css_first("source")
+                of_source = _video_addresses(first.attributes) if first is not None else []
+                self._add_video(_video_addresses(inner.attributes) or of_source)
         for references in (addresses, *([track] for track in tracks)):
             self._add_video(references)
 
@@ -217,6 +229,11 @@ class _Links:
 
 def _of(attributes: _Attributes, name: str) -> str:
     return (attributes.get(name) or "").strip()
+
+
+def _named_by(figure: _Attributes) -> _Attributes:
+    """The image of a figure whose `<img>` a script will make: often one of its attributes names it."""
+    return next(({"src": value} for value in figure.values() if value and is_image_url(value)), {})
 
 
 def _video_addresses(attributes: _Attributes) -> list[str]:

@@ -28,8 +28,9 @@ class MediaOfWalk(WordsOfWalk):
     base: str
     _min_declared_px: int
     _figures: list[tuple[int, int, int]]
-    _in_picture: bool
+    _pictures: int = 0  # that are open
     _video: list[str] | None
+    _videos: int = 0  # that are open: one in another is what the other shows where it cannot be played
     _sources: list[str]
 
     def _open_figure(self, tag: str, written: str) -> None:
@@ -51,12 +52,15 @@ class MediaOfWalk(WordsOfWalk):
         return self._holds(("figure",)) and not self._holds(("a",))
 
     def _picture(self, tag: str, _: str) -> None:
-        self._sources, self._in_picture = [], tag == "picture"
+        """An image in one within another may have the sources of both."""
+        was_open, self._pictures = self._pictures, self._pictures + (1 if tag == "picture" else -1)
+        if not was_open or not self._pictures:
+            self._sources = []
 
     def _source(self, _: str, written: str) -> None:
         if self._video is not None:
             self._video.append(written)
-        elif self._in_picture and len(self._sources) < _MAX_SOURCES:
+        elif self._pictures and len(self._sources) < _MAX_SOURCES:
             self._sources = [*self._sources, written]  # images before it have none of it
 
     def _image(self, _: str, written: str) -> None:
@@ -119,13 +123,16 @@ class MediaOfWalk(WordsOfWalk):
 
     def _open_video(self, _: str, written: str) -> None:
         self._mute += 1
-        self._video = [written]
+        self._videos += 1
+        if self._video is None:
+            self._video = [written]
 
     def _close_video(self, *_: str) -> None:
         self._mute -= 1
-        if self._video:
+        self._videos -= 1
+        if self._video and not self._videos:
             self._embed(self._video)
-        self._video = None
+            self._video = None
 
     def _embed_player(self, tag: str, written: str) -> None:
         """An element that a script makes the player of a video: it names the address, or the video on YouTube."""

@@ -126,17 +126,18 @@ def keep_pictures_beside(walk: Walk, verdicts: Verdicts) -> None:
         index
         for index, leaf in enumerate(walk.leaves)
         if (verdict := verdicts[index]) and verdict.rule == "outside" and isinstance(leaf, Media)
-        if _is_picture(leaf) and not leads_away(leaf)
     ]
     if not left_out:
         return
     words = _Words(walk, verdicts)
     for index in left_out:
-        for at in islice(upward(walk, walk.leaves[index].container), _BESIDE):
+        leaf = walk.leaves[index]
+        for at in islice(upward(walk, leaf.container), _BESIDE):
             share = words.share_kept(at)
             if share is None:
                 continue
-            if share >= _SAID and words.has_few_pictures(at):
+            is_beside = share >= _SAID and words.has_few_pictures(at)
+            if is_beside and isinstance(leaf, Media) and _is_picture(leaf) and not leads_away(leaf):
                 verdicts[index] = None
             break
 

@@ -88,7 +88,6 @@ class Walk(MediaOfWalk):
         self._muted: list[bool] = []  # of the open elements that may be such: whether they are
         self._lists = 0  # open ones
         self._mark = ""  # of the heading or list item whose text has not begun
-        self._in_picture = False
         self._video: list[str] | None = None  # the attributes of the open <video> and its sources
         self._caption_of = -1  # container of the open caption
         self._figures: list[tuple[int, int, int]] = []  # open ones: container, and the figure and caption around it

@@ -214,6 +214,10 @@ def test_no_page_that_lies_here_lacks_anything(path: Path) -> None:
         "<picture><img src=a.jpg><source data-srcset='b.webp 2x'><img src=c.jpg></picture>",
         "<picture><source srcset=a.webp><picture><source srcset=b.webp><img src=c.jpg></picture></picture>",
         "<picture><source srcset=a.webp></picture><img src=c.jpg>",
+        "<picture><source srcset='a.webp 9w'><figure data-image=l.jpg></figure></picture>",
+        "<video src=a.mp4><noscript><video src=b.mp4></noscript><img src=a.jpg></video>",
+        "<video src=a.mp4><noscript><video><source src=b.mp4></video></noscript></video>",
+        "<picture><source srcset='a.webp 9w'><picture><img src=b.jpg></picture></picture>",
         *(f"<img {name}='l.jpg' src='data:image/gif;base64,R0'>" for name in LAZY_URLS),
         *(
             f"<img {name}='l.jpg 400w, m.jpg 800w' src=x.jpg>"
