@@ -196,9 +196,8 @@ class _Links:
                 tracks.append(_of(inner.attributes, "src"))
             elif inner.tag == "source" and len(addresses) < _MAX_SOURCES:
                 addresses += _video_addresses(inner.attributes)
-            elif (
-                inner.tag == "video" and inner.mem_id != node.mem_id
-            ):  # to a build one of its own, by its first address
+            elif inner.tag == "video" and inner.mem_id != node.mem_id:
+                # to a build it is a video of its own, known by its first address
                 first = inner.css_first("source")
                 of_source = _video_addresses(first.attributes) if first is not None else []
                 self._add_video(_video_addresses(inner.attributes) or of_source)
