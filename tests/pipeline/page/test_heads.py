@@ -1,7 +1,9 @@
 """What a page says right below its title is kept, though the list stands in another part."""
 
+import numpy as np
 import pytest
 
+from pipeline.page import judgement
 from tests.pipeline.makers import extract, prose, texts
 
 SAID = "All about mending what is already there."
@@ -25,3 +27,13 @@ def is_kept(head: str, meta: str = "") -> bool:
 )
 def test_what_stands_below_the_only_title_is_kept(head: str, expected: bool) -> None:
     assert is_kept(head) is expected
+
+
+@pytest.mark.parametrize(("kind", "expected"), [("website", True), ("article", False)])
+def test_of_a_list_it_stays_though_the_evidence_speaks_against_it(
+    kind: str, expected: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A model says that nothing is likely but long texts."""
+    monkeypatch.setattr(judgement, "chances", lambda rows: np.where(rows[:, 0] > np.log(100), 0.9, 0.05))
+    head = f"<section><h1>Repairs</h1><p>{SAID}</p></section>"
+    assert is_kept(head, f'<meta property="og:type" content="{kind}">') is expected
