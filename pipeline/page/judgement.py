@@ -15,6 +15,7 @@ import numpy as np
 from pipeline.page.cards import leave_out_rests
 from pipeline.page.content import CARD, by_rules, upward
 from pipeline.page.content_settings import ContentSettings
+from pipeline.page.discussions import shows_thread
 from pipeline.page.evidence import Floats, evidence
 from pipeline.page.goods import keep_goods
 from pipeline.page.leaves import Container, Leaf, Text
@@ -46,6 +47,7 @@ class Judgement(msgspec.Struct):
 
 def weigh(walk: Walk, settings: ContentSettings, metadata: Metadata) -> Judgement:
     """What of a page is its main content, and how clear that is."""
+    metadata.is_thread = metadata.is_thread or shows_thread(walk, metadata)
     if metadata.is_thread:
         cut_signatures(walk)
     settings = rules_for(metadata, settings)

@@ -67,7 +67,8 @@ def test_pictures_that_several_posts_show_are_none_of_what_they_say() -> None:
 
 def test_on_other_pages_nothing_is_taken_for_posts() -> None:
     body = f"<h1>{TITLE}</h1><div>{''.join(map(post, range(5)))}</div>"
-    assert any("was written on Monday" in text for text in texts(extract(body, HEAD)))
+    article = f'{HEAD}<meta property="og:type" content="article">'
+    assert any("was written on Monday" in text for text in texts(extract(body, article)))
 
 
 def test_parts_of_other_names_are_no_posts() -> None:

@@ -1,0 +1,69 @@
+"""Threads that neither their address nor their markup calls so, and pages that only look like them."""
+
+import pytest
+
+from pipeline.page.discussions import shows_thread
+from pipeline.page.metadata import Metadata
+from tests.pipeline.makers import URL, extract, prose, texts, walk
+
+STORY = "".join(f"<p>{prose(number, 3)}</p>" for number in range(40, 43))
+
+
+def post(number: int, name: str = "reply", who: str = "<a href=/user/ann>Ann</a>", title: str = "") -> str:
+    return (
+        f"<div class={name}-item><div class=head>{title}{who} wrote on 3 May 2024, 10:2{number}</div>"
+        f"<div class=body>{prose(number, 2)}</div></div>"
+    )
+
+
+def found(body: str, kinds: tuple[str, ...] = (), page_type: str = "") -> bool:
+    return shows_thread(walk(body), Metadata(base=URL, kinds=frozenset(kinds), page_type=page_type))
+
+
+def rows(count: int = 4, **how: str) -> str:
+    return "".join(post(number, **how) for number in range(count))
+
+
+@pytest.mark.parametrize(
+    ("body", "page_type"),
+    [
+        (rows(), ""),
+        (rows(2), "article"),
+        (rows(name="card"), "website"),
+        (rows(name="comment"), ""),
+        (f"<div class=topic-comments>{rows(name='comment')}</div>", "article"),
+        (rows(who="<b>Ann</b>", name="answer").replace("class=body", "class=author-post"), ""),
+        (rows(title="<h4><a href=/user/ann>Ann</a></h4>"), ""),
+        ("".join(f"<ul><li>{post(number, name='comment')}" for number in range(4)), ""),
+    ],
+)
+def test_what_persons_write_in_turn_is_a_thread(body: str, page_type: str) -> None:
+    assert found(body, page_type=page_type)
+
+
+@pytest.mark.parametrize(
+    ("body", "kinds", "page_type"),
+    [
+        (rows(), ("BlogPosting",), ""),
+        (rows(), ("Product",), ""),
+        (STORY * 3 + rows(name="comment"), (), ""),
+        (f"<div>{STORY}</div>{rows(name='comment')}", (), "article"),
+        (rows(who="Ann"), (), ""),
+        (rows(name="card"), (), "article"),
+        (rows(name="card", title="<h3><a href=/story>A story of a town and its bridge</a></h3>"), (), ""),
+        (
+            rows(name="card", title="<a href=/story>A story of a town and its bridge</a><br>").replace("<br>", "<p>"),
+            (),
+            "",
+        ),
+        (f"<div class=reviews>{rows()}</div>", (), ""),
+        (rows(1), (), ""),
+    ],
+)
+def test_stories_with_comments_lists_and_reviews_are_none(body: str, kinds: tuple[str, ...], page_type: str) -> None:
+    assert not found(body, kinds, page_type)
+
+
+def test_of_such_a_thread_the_posts_are_kept_and_nothing_beside_them() -> None:
+    body = f"<h1>Bridges</h1><div id=topic>{rows(6, name='comment')}</div><p>{prose(30)}</p>"
+    assert texts(extract(body, "<title>Bridges</title>")) == [prose(number, 2) for number in range(6)]
