@@ -7,7 +7,7 @@ parts around the texts are called, and by titles that lead away.
 
 import re
 from bisect import bisect_left
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from itertools import accumulate, islice, pairwise
 
@@ -23,6 +23,7 @@ _FEWEST = 2  # of them
 _PLAIN = 3  # where no name says that they are of a thread
 _SAYING = 0.6  # of what stands between two of them says something
 _LEAST = 15  # by weight; a fragment of 50 characters
+_OF_ARTICLE = 0.75  # of the page's prose: a page that calls itself an article says less itself
 _SHARE, _MOST = 0.3, 0.5  # of the page's prose, at least; of a page whose names call its texts nothing but comments
 _NEAR, _LEVELS = 4, 3  # leaves before such a line, and parts around it, that may say who
 _TITLE = 25  # characters of a link that is the title of a story, though no heading
@@ -64,9 +65,10 @@ def shows_thread(walk: Walk, metadata: Metadata) -> bool:
             names = _names_around(walk, lines)
             if not names.isdisjoint(REVIEW_NAMES):
                 continue
-            of_threads = _OF_POSTS if _COMMENTS.isdisjoint(names) else _OF_THREADS
-            is_plain = are_beside and len(lines) >= _PLAIN and share >= _MOST and metadata.page_type != "article"
-            return is_plain or not names.isdisjoint(of_threads)
+            are_comments = not _COMMENTS.isdisjoint(names)
+            least = _MOST if metadata.page_type != "article" else _OF_ARTICLE if are_comments else 2.0
+            is_plain = are_beside and len(lines) >= _PLAIN and share >= least
+            return is_plain or not names.isdisjoint(_OF_THREADS if are_comments else _OF_POSTS)
     return False
 
 
@@ -77,10 +79,10 @@ def _signed(walk: Walk) -> Iterator[tuple[list[int], bool]]:
     """
     kinds: dict[object, list[int]] = defaultdict(list)
     for index, leaf in enumerate(walk.leaves):
-        if isinstance(leaf, Text) and leaf.said <= _LINE and _WHEN.search(leaf.text):
+        if isinstance(leaf, Text) and says_when(leaf):
             parts = [walk.containers[at] for at in islice(upward(walk, leaf.container), _ALIKE)]
             named = [(part.tag, frozenset(filter(str.isalpha, part.names.words))) for part in parts]
-            kinds[(leaf.role, *named)].append(index)
+            kinds[tuple(named)].append(index)
     found = [lines for lines in kinds.values() if len(lines) >= _FEWEST]
     linked = sorted(index for index, written in walk.links if found and _PERSON.search(written))
     persons = sorted({*linked, *_named(walk)}) if found else []
@@ -90,6 +92,14 @@ def _signed(walk: Walk) -> Iterator[tuple[list[int], bool]]:
         near = sum(_is_any(persons, line - _NEAR, end) for line, end in zip(lines, ends, strict=True))
         if near >= _SAYING * len(lines):
             yield lines, beside >= _SAYING * len(lines)
+
+
+def says_when(leaf: Text) -> bool:
+    """Whether a text is a line that says when, or ends with one: below what is signed with it."""
+    if leaf.said <= _LINE:
+        return _WHEN.search(leaf.text) is not None
+    _, is_line, last = leaf.text.rpartition("\n")
+    return bool(is_line) and len(last) <= _LINE and _WHEN.search(last) is not None
 
 
 def _is_any(places: list[int], first: int, last: int) -> bool:
@@ -115,11 +125,12 @@ def _is_named(walk: Walk, index: int) -> bool:
 
 def _lead_away(walk: Walk, lines: list[int]) -> bool:
     """Whether most of what stands between the lines has a title that leads to a page of its own: stories of a list."""
+    links = Counter(index for index, _ in walk.links)
     beside = {index for index, written in walk.links if "#" in written or _PERSON.search(written)}
     titles = [
         index
         for index, leaf in enumerate(walk.leaves[: lines[-1]])
-        if index not in beside and isinstance(leaf, Text) and _is_title(leaf)
+        if links[index] == 1 and index not in beside and isinstance(leaf, Text) and _is_title(leaf)
     ]
     titled = sum(bisect_left(titles, first) < bisect_left(titles, last) for first, last in pairwise(lines))
     return 2 * titled >= len(lines) - 1

@@ -6,7 +6,8 @@ from pipeline.page.leaves import Text
 from pipeline.page.walk import Walk
 from pipeline.text.words import phrase_list
 
-_NOTE, _SIGNATURE = 160, 400  # characters, at most
+_NOTE, _SIGNATURE, _COUNT = 160, 400, 40  # characters, at most
+_NO_WORDS = re.compile(r"[\W\d_]+")
 _SIGNS = "«»[]()*- \n"
 #: The line above a signature: of underscores in forums of old, of two hyphens and a space in letters.
 _RULE = re.compile(r"^(?:_{5,}|-- ?)$", re.MULTILINE)
@@ -14,8 +15,16 @@ _RULE_OF_LETTERS = re.compile(r"^-- $", re.MULTILINE)  # RFC 3676; what has line
 
 
 def is_note(leaf: Text) -> bool:
-    """Whether a text is nothing but a signature below its line, or says who edited a post, or what letter is next."""
-    return len(leaf.text) <= _SIGNATURE and not _cut(leaf)
+    """Whether a text is nothing but a signature below its line, or says who edited a post, how guests may
+    reply, what letter is next or how many answers there are."""
+    return len(leaf.text) <= _SIGNATURE and (_is_count(leaf) or not _cut(leaf))
+
+
+def _is_count(leaf: Text) -> bool:
+    """Whether a text says how many answers, views or votes there are, and no more."""
+    if len(leaf.text) > _COUNT or leaf.role == "code":
+        return False
+    return _NO_WORDS.sub(" ", leaf.text).strip().lower() in phrase_list("post_counts")
 
 
 def cut_signatures(walk: Walk) -> None:

@@ -13,8 +13,10 @@ from statistics import median
 
 import msgspec
 
+from pipeline.page.content import upward
+from pipeline.page.discussions import says_when
 from pipeline.page.elements import CELLS, NARROW
-from pipeline.page.leaves import Media, Text
+from pipeline.page.leaves import Leaf, Media, Text
 from pipeline.page.post_notes import is_note
 from pipeline.page.rows import Rows
 from pipeline.page.trim import TITLE_SHARE, shared
@@ -78,6 +80,7 @@ def leave_out_furniture(
             found.update(some)
     for number in found:
         verdicts[texts[number]] = Verdict("furniture")
+    _leave_out_portraits(walk, posts, [read[number] for number in body], verdicts)
     end = texts[thread.stop] if thread.stop < len(texts) else len(walk.leaves)
     _leave_out_images(walk, range(texts[thread.start] if thread.start else 0, end), verdicts)
     return {texts[number] for number in body if number not in found}
@@ -169,10 +172,10 @@ class _Ways:
             self._parts.append((f"<{container.tag}>", *([children[container.parent]] if is_cell else []), *names))
             children[container.parent] += 1
 
-    def of(self, text: Text, levels: int) -> tuple[_Place, int]:
-        """The innermost parts of the way to a text, up to its post, and the outermost of these."""
-        home: int = text.container
-        place: _Place = (text.role,)
+    def of(self, leaf: Leaf, levels: int) -> tuple[_Place, int]:
+        """The innermost parts of the way to a leaf, up to its post, and the outermost of these."""
+        home: int = leaf.container
+        place: _Place = (leaf.role if isinstance(leaf, Text) else leaf.kind,)
         for level in range(levels):
             if home in self._rows:
                 return (*place, self._containers[home].tag), home
@@ -196,7 +199,14 @@ def _are_furniture(texts: list[Text]) -> bool:
 def _is_fragment(text: str) -> bool:
     """Whether a text is a few short lines none of which is a sentence."""
     lines = text.split("\n")
+    if not any(map(str.isalpha, text)):
+        return len(text) < _BLOCK  # the number of a post
     return len(text) < _BLOCK and all(len(line) < _LINE and not line.endswith(_SENTENCE_ENDS) for line in lines)
+
+
+def _is_dated_line(text: Text) -> bool:
+    """Whether a text is a line, though a longer one, that says when somebody wrote."""
+    return "\n" not in text.text and says_when(text) and not text.text.endswith(_SENTENCE_ENDS)
 
 
 def _share_of_common_words(said: list[str]) -> float:
@@ -217,12 +227,13 @@ def _span(read: list[Text], posts: _Posts, titles: list[int]) -> range:
 
 def _fragments(walk: Walk, read: list[Text], numbers: range) -> set[int]:
     """Those of some texts that are fragments, no headings, and in no part that holds prose; all, if none does."""
-    saying = {_home(walk, read[number]) for number in numbers if weight_of(read[number]) >= _PROSE}
+    dated = {number for number in numbers if _is_dated_line(read[number])}
+    saying = {_home(walk, read[at]) for at in numbers if at not in dated and weight_of(read[at]) >= _PROSE}
     return {
         number
         for number in numbers
         if read[number].role != "heading"
-        and (not saying or _is_fragment(read[number].text))
+        and (not saying or number in dated or _is_fragment(read[number].text))
         and _home(walk, read[number]) not in saying
     }
 
@@ -243,6 +254,23 @@ def _home(walk: Walk, text: Text) -> int:
     while at > 0 and walk.containers[at].tag in NARROW:
         at = walk.containers[at].parent
     return at
+
+
+def _leave_out_portraits(walk: Walk, posts: _Posts, saying: list[Text], verdicts: Verdicts) -> None:
+    """Pictures that stand at one place of most posts, outside the parts that hold what these say."""
+    ways, bodies = _Ways(walk, set(posts.members)), {_home(walk, leaf) for leaf in saying}
+    places: dict[_Place, dict[int, int]] = defaultdict(dict)
+    span = range(walk.containers[posts.members[0]].first, walk.containers[posts.members[-1]].last)
+    for index in span:
+        leaf = walk.leaves[index]
+        if isinstance(leaf, Text) or any(at in bodies for at in upward(walk, leaf.container)):
+            continue
+        place, home = ways.of(leaf, _LEVELS)
+        places[place].setdefault(home, index)
+    for some in places.values():
+        if len(some) >= max(_FEWEST, _PLACES * len(posts.members)):
+            for index in some.values():
+                verdicts[index] = Verdict("furniture")
 
 
 def _leave_out_images(walk: Walk, thread: range, verdicts: Verdicts) -> None:

@@ -34,6 +34,11 @@ def rows(count: int = 4, **how: str) -> str:
         (f"<div class=topic-comments>{rows(name='comment')}</div>", "article"),
         (rows(who="<b>Ann</b>", name="answer").replace("class=body", "class=author-post"), ""),
         (rows(title="<h4><a href=/user/ann>Ann</a></h4>"), ""),
+        (rows(title="<p><a href=/tag/1>Bridges of stone</a> <a href=/tag/2>Ferries and ships</a></p>"), ""),
+        (
+            rows().replace("<div class=body>", "<p>").replace("</div></div>", "<br>Ann wrote on 3 May 2024</p></div>"),
+            "",
+        ),
         ("".join(f"<ul><li>{post(number, name='comment')}" for number in range(4)), ""),
     ],
 )

@@ -27,6 +27,22 @@ def test_who_edited_a_post_is_none_of_it(note: str) -> None:
     assert said(*posts) == [prose(number) for number in range(4)]
 
 
+@pytest.mark.parametrize(
+    "note",
+    [
+        *("5 Answers", "12 ответов", "3 条回复", "Topic starter", "1,204 views", "Sort by:"),
+        *("You must be logged in to reply to this topic.", "This topic has been closed to new replies."),
+    ],
+)
+def test_counts_and_notices_for_guests_are_none_of_a_thread(note: str) -> None:
+    assert said(prose(0), f"<p>{note}</p>{prose(1)}", prose(2), f"{prose(3)}<h2>{note}</h2>") == [*map(prose, range(4))]
+
+
+def test_below_what_somebody_wrote_goes_the_line_that_says_who() -> None:
+    posts = [f"{prose(number)}<br>posted by <b>Ann</b> at 7:4{number} PM on March 12" for number in range(3)]
+    assert said(*posts) == [*map(prose, range(3))]
+
+
 def test_what_stands_below_the_line_of_a_signature_goes() -> None:
     posts = [f"{prose(0)}<br>_________________<br>Measure twice.<br>Cut once.", prose(1), prose(2)]
     assert said(*posts) == [prose(number) for number in range(3)]

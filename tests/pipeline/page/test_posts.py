@@ -65,6 +65,30 @@ def test_pictures_that_several_posts_show_are_none_of_what_they_say() -> None:
     assert [name for name in found if name.endswith((".png", ".jpg"))] == ["bridge.jpg"]
 
 
+def test_portraits_go_though_each_is_of_another_person_and_what_posts_show_stays() -> None:
+    def row(number: int) -> str:
+        said = f"{prose(number, 2)}<p><img src=/pictures/{number}.jpg></p>" if number else prose(number, 2)
+        return f"<div class=row><p><img src=/faces/{number}.jpg></p><div class=said>{said}</div></div>"
+
+    found = outline(extract(f"<h1>{TITLE}</h1><div>{''.join(map(row, range(4)))}</div>", HEAD, url=THREAD))
+    assert [name for name in found if name.endswith(".jpg")] == ["1.jpg", "2.jpg", "3.jpg"]
+
+
+def test_the_numbers_of_posts_are_fragments() -> None:
+    rows = [
+        post(number).replace("<p class=when>", f"<p class=number>{number + 1}.</p><p class=when>")
+        for number in range(5)
+    ]
+    assert thread(*rows) == [prose(number, 2) for number in range(5)]
+
+
+def test_a_line_above_the_question_that_says_when_is_none_of_it() -> None:
+    line = "<p>41 points by Ann, who lives in the old town, 8 hours ago | hide | past | favorite | 6 comments</p>"
+    above = f"<h1>{TITLE}</h1><div class=op><div>{line}</div><div class=top>{prose(20)}</div></div>"
+    found = texts(extract(f"{above}<div>{''.join(map(post, range(5)))}</div>", HEAD, url=THREAD))
+    assert found == [prose(20), *(prose(number, 2) for number in range(5))]
+
+
 def test_on_other_pages_nothing_is_taken_for_posts() -> None:
     body = f"<h1>{TITLE}</h1><div>{''.join(map(post, range(5)))}</div>"
     article = f'{HEAD}<meta property="og:type" content="article">'
