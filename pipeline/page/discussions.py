@@ -125,15 +125,20 @@ def _is_named(walk: Walk, index: int) -> bool:
 
 def _lead_away(walk: Walk, lines: list[int]) -> bool:
     """Whether most of what stands between the lines has a title that leads to a page of its own: stories of a list."""
+    titles = titles_leading_away(walk)
+    titled = sum(_is_any(titles, first, last) for first, last in pairwise(lines))
+    return 2 * titled >= len(lines) - 1
+
+
+def titles_leading_away(walk: Walk) -> list[int]:
+    """The leaves that are nothing but one link to another page, which is none about a person."""
     links = Counter(index for index, _ in walk.links)
     beside = {index for index, written in walk.links if "#" in written or _PERSON.search(written)}
-    titles = [
+    return [
         index
-        for index, leaf in enumerate(walk.leaves[: lines[-1]])
+        for index, leaf in enumerate(walk.leaves)
         if links[index] == 1 and index not in beside and isinstance(leaf, Text) and _is_title(leaf)
     ]
-    titled = sum(bisect_left(titles, first) < bisect_left(titles, last) for first, last in pairwise(lines))
-    return 2 * titled >= len(lines) - 1
 
 
 def _is_title(leaf: Text) -> bool:

@@ -6,7 +6,7 @@ from pipeline.page.leaves import Text
 from pipeline.page.walk import Walk
 from pipeline.text.words import phrase_list
 
-_NOTE, _SIGNATURE, _COUNT = 160, 400, 40  # characters, at most
+_NOTE, _SIGNATURE, _COUNT = 200, 400, 40  # characters, at most
 _NO_WORDS = re.compile(r"[\W\d_]+")
 _SIGNS = "«»[]()*- \n"
 #: The line above a signature: of underscores in forums of old, of two hyphens and a space in letters.

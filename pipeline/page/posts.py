@@ -6,6 +6,7 @@ Around the posts only prose between the thread's title and the first of them may
 """
 
 import re
+from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Sequence
 from itertools import accumulate, takewhile
@@ -14,7 +15,7 @@ from statistics import median
 import msgspec
 
 from pipeline.page.content import upward
-from pipeline.page.discussions import says_when
+from pipeline.page.discussions import says_when, titles_leading_away
 from pipeline.page.elements import CELLS, NARROW
 from pipeline.page.leaves import Leaf, Media, Text
 from pipeline.page.post_notes import is_note
@@ -63,7 +64,8 @@ def leave_out_furniture(
         if is_note(text):
             verdicts[index] = Verdict("furniture")
     titles = [number for number, text in enumerate(read) if _is_title(text.text, title[:_LONGEST_TITLE])]
-    posts = _posts(walk, [weight_of(text) for text in read], texts, siblings, titles)
+    stories = [at for at in titles_leading_away(walk) if getattr(walk.leaves[at], "role", "") == "heading"]
+    posts = _posts(walk, [weight_of(text) for text in read], texts, siblings, titles, stories)
     if posts is None:
         return set()
     never = {number for number, index in enumerate(texts) if _is_never_said(verdicts[index])}
@@ -72,7 +74,8 @@ def leave_out_furniture(
     for number in body:
         if (verdict := verdicts[texts[number]]) and verdict.rule in _OF_NAMES:
             verdicts[texts[number]] = None
-    thread = _span(read, posts, titles)
+    others = next((at for at in stories if at >= walk.containers[posts.members[-1]].last), len(walk.leaves))
+    thread = _span(read[: bisect_left(texts, others)], posts, titles)
     above = _fragments(walk, read, range(thread.start, posts.texts.start)).difference(body)
     found = above.union(range(thread.start), range(thread.stop, len(read)))
     for some in places:
@@ -94,7 +97,7 @@ def _is_never_said(verdict: Verdict | None) -> bool:
 
 
 def _posts(
-    walk: Walk, weights: list[int], texts: list[int], siblings: Sequence[Rows], titles: list[int]
+    walk: Walk, weights: list[int], texts: list[int], siblings: Sequence[Rows], titles: list[int], stories: list[int]
 ) -> _Posts | None:
     """The rows of one name that hold most of the prose from the title on; of those as heavy the most numerous."""
     sums, before = list(accumulate(weights, initial=0)), [0] * (len(walk.leaves) + 1)
@@ -112,6 +115,8 @@ def _posts(
         if sums[rows.stop] - sums[rows.start] < least:
             continue
         members = _of_one_name(walk, [at for at in rows.members if held(at)], held)
+        if _are_stories(walk, members, stories):
+            continue
         said = list(map(held, members))
         if len(said) >= max(_FEWEST, most + 1) and max(said) <= _POST * sum(said) and sum(said) >= least:
             best, heaviest, most = members, max(heaviest, sum(said)), len(said)
@@ -119,6 +124,12 @@ def _posts(
         return None
     first, last = walk.containers[best[0]].first, walk.containers[best[-1]].last
     return _Posts(best, range(before[first], before[last]))
+
+
+def _are_stories(walk: Walk, members: list[int], titles: list[int]) -> bool:
+    """Whether most of some rows have one of some headings, which lead to other threads."""
+    spans = ((walk.containers[at].first, walk.containers[at].last) for at in members)
+    return 2 * sum(bisect_left(titles, first) < bisect_left(titles, last) for first, last in spans) > len(members)
 
 
 def _of_one_name(walk: Walk, members: list[int], held: Callable[[int], int]) -> list[int]:

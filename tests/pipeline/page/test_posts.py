@@ -47,6 +47,13 @@ def test_what_stands_before_the_title_or_behind_the_posts_is_none_of_the_thread(
     assert found == [prose(number, 2) for number in range(5)]
 
 
+def test_other_threads_behind_the_posts_are_none_of_them_though_they_say_more() -> None:
+    titles = [f"<h3><a href=/frage/{number}>Another bridge {number}</a></h3>" for number in range(4)]
+    items = [f"<div class=item>{title}<p>{prose(60 + at, 3)}</p></div>" for at, title in enumerate(titles)]
+    found = thread(*map(post, range(5)), below=f"<section>{''.join(items)}</section>")
+    assert found == [prose(number, 2) for number in range(5)]
+
+
 def test_the_question_above_the_answers_stays_without_what_is_said_of_it() -> None:
     question = f"<h1>{TITLE}</h1><div class=op><div class=said>{prose(20)}</div></div><p>5 answers</p><p>Sort by</p>"
     found = texts(extract(f"{question}<div id=list>{''.join(map(post, range(5)))}</div>", HEAD, url=THREAD))
