@@ -15,10 +15,12 @@ from pipeline.page.content import upward
 from pipeline.page.leaves import Text
 from pipeline.page.metadata import Metadata
 from pipeline.page.names import REVIEW_NAMES
+from pipeline.page.trim import SENTENCE_ENDS
 from pipeline.page.walk import Walk
 from pipeline.page.weights import weight_of
 
 _LINE = 140  # characters of a line that says who and when
+_SIGNATURE = 100  # characters of one that says nothing else
 _FEWEST = 2  # of them
 _PLAIN = 3  # where no name says that they are of a thread
 _SAYING = 0.6  # of what stands between two of them says something
@@ -35,6 +37,7 @@ _WHEN = re.compile(
     r"|sedan|siden|sitten|вчера|сегодня|назад)(?!\w)|(?<!\w)(?:vor|il y a|hace|há|fa) \w",
     re.IGNORECASE,
 )
+_YEAR = re.compile(r"\D*(?:19|20)\d\d\D*")  # a text with no other number
 _PERSON = re.compile(
     r'href="[^"]*?(?:/@|/(?:users?|u|profiles?|profil|perfil|members?|membres?|miembros?|mitglied|people|nutzer|benutzer'
     r"|utilisateur|usuarios?)[/?.]|user[/?=]|memberlist|action=profile|uid[=-]|userid)",
@@ -102,6 +105,25 @@ def says_when(leaf: Text) -> bool:
     return bool(is_line) and len(last) <= _LINE and _WHEN.search(last) is not None
 
 
+def signatures(walk: Walk) -> set[int]:
+    """The leaves of a thread that say who wrote something, or when beside or in a part about who did, and no more.
+
+    A text that begins with a sign of address is an answer to somebody.
+    """
+    linked = {index for index, written in walk.links if _PERSON.search(written)}
+    found = set[int]()
+    for index, leaf in enumerate(walk.leaves):
+        if not isinstance(leaf, Text) or leaf.role in ("quote", "code", "table") or leaf.said > _SIGNATURE:
+            continue
+        if leaf.text.startswith("@") or leaf.text.endswith(SENTENCE_ENDS):
+            continue
+        is_name = index in linked and leaf.link_chars > 0.5 * len(leaf.text)
+        is_dated = says_when(leaf) and not _YEAR.fullmatch(leaf.text)
+        if is_name or (is_dated and (index in linked or _is_named(walk, index, _ALIKE))):
+            found.add(index)
+    return found
+
+
 def _is_any(places: list[int], first: int, last: int) -> bool:
     """Whether one of some sorted places is from the first one given up to the last, that excluded."""
     return bisect_left(places, first) < bisect_left(places, last)
@@ -118,8 +140,8 @@ def _named(walk: Walk) -> Iterator[int]:
             yield index
 
 
-def _is_named(walk: Walk, index: int) -> bool:
-    around = islice(upward(walk, walk.leaves[index].container), _LEVELS)
+def _is_named(walk: Walk, index: int, levels: int = _LEVELS) -> bool:
+    around = islice(upward(walk, walk.leaves[index].container), levels)
     return any(not walk.containers[at].names.words.isdisjoint(_PERSONS) for at in around)
 
 

@@ -29,7 +29,8 @@ _OF_THREAD = re.compile(
     r"|topic/\d|discussions?/(?:\d+/)?\d|td-p/\d|m-p/\d|r/[^/?#]+/comments/|t/(?:[^/?#]+/)?\d"
     r"|(?:ticket|\+bug|bugs)/\d|community/posts/\d|read\.cgi/|show_bug\.cgi|(?:pipermail|hyperkitty)/)"
     r"|https?://[^/?#]+/(?:[^?#]*/)?[^/?#]+/[^/?#]+/issues/\d{1,7}(?:[?#]|$)"
-    r"|https?:[^?#]*/index\.php\?(?:topic=|showtopic=|/?topic/|/?threads/)",
+    r"|https?:[^?#]*/index\.php\?(?:topic=|showtopic=|/?topic/|/?threads?/)"
+    r"|https?://[^/?#]+/g/[^/?#]+/c/",
     re.IGNORECASE,
 )
 _ADDRESS = re.compile(r"https?://", re.IGNORECASE)

@@ -15,7 +15,7 @@ from statistics import median
 import msgspec
 
 from pipeline.page.content import upward
-from pipeline.page.discussions import says_when, titles_leading_away
+from pipeline.page.discussions import says_when, signatures, titles_leading_away
 from pipeline.page.elements import CELLS, NARROW
 from pipeline.page.leaves import Leaf, Media, Text
 from pipeline.page.post_notes import is_note
@@ -60,8 +60,9 @@ def leave_out_furniture(
     Gives the leaves that are what the posts say: the longest texts at one place of them.
     """
     read = [leaf for leaf in map(walk.leaves.__getitem__, texts) if isinstance(leaf, Text)]
+    signed = signatures(walk)
     for index, text in zip(texts, read, strict=True):
-        if is_note(text):
+        if index in signed or is_note(text):
             verdicts[index] = Verdict("furniture")
     titles = [number for number, text in enumerate(read) if _is_title(text.text, title[:_LONGEST_TITLE])]
     stories = [at for at in titles_leading_away(walk) if getattr(walk.leaves[at], "role", "") == "heading"]

@@ -47,6 +47,20 @@ def test_what_stands_before_the_title_or_behind_the_posts_is_none_of_the_thread(
     assert found == [prose(number, 2) for number in range(5)]
 
 
+def test_of_two_posts_go_the_lines_that_say_who_wrote_them_and_when() -> None:
+    def row(number: int, said: str) -> str:
+        who = f"<h5><a href=/users/{number}>Ann of the {number}th bridge</a></h5>"
+        who += f"<p class=by-author>on 3 May, 10:2{number}</p>"
+        return f"<section>{who}<div class=said><p>{said}</p></div></section>"
+
+    answer = f"<p><a href=/users/1>@Ann</a> that</p><p>I built it in 2014</p><p>{prose(1, 3)}</p>"
+    filler = "".join(f"<a href=/{number}>Part {number}</a><br>" for number in range(9))
+    found = texts(
+        extract(f"<nav>{filler}</nav><h1>{TITLE}</h1>{row(1, prose(0, 3))}{row(2, answer)}", HEAD, url=THREAD)
+    )
+    assert found == [prose(0, 3), "@Ann that", "I built it in 2014", prose(1, 3)]
+
+
 def test_other_threads_behind_the_posts_are_none_of_them_though_they_say_more() -> None:
     titles = [f"<h3><a href=/frage/{number}>Another bridge {number}</a></h3>" for number in range(4)]
     items = [f"<div class=item>{title}<p>{prose(60 + at, 3)}</p></div>" for at, title in enumerate(titles)]
