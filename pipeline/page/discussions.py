@@ -51,6 +51,7 @@ _PERSONS = frozenset(
 _OF_THREADS = frozenset("answer answers question questions topic forum forums qna".split())
 #: The same, where nothing calls the posts comments: blogs call those below a story so.
 _OF_POSTS = _OF_THREADS | frozenset("thread threads discussion reply replies message messages".split())
+_OF_MEMBER = {"member", "signature"}
 _COMMENTS = frozenset("comment comments".split())
 _ARTICLES = frozenset("Article NewsArticle BlogPosting TechArticle Product Recipe Review Event Course".split())
 
@@ -108,10 +109,12 @@ def says_when(leaf: Text) -> bool:
 def signatures(walk: Walk) -> set[int]:
     """The leaves of a thread that say who wrote something, or when beside or in a part about who did, and no more.
 
-    A text that begins with a sign of address is an answer to somebody.
+    And what a member signs with: in manuals those names are of what a function is called with. A text that begins with
+    a sign of address is an answer to somebody.
     """
     linked = {index for index, written in walk.links if _PERSON.search(written)}
-    found = set[int]()
+    signed = (part for part in walk.containers if part.names.words >= _OF_MEMBER)
+    found = {index for part in signed for index in range(part.first, part.last)}
     for index, leaf in enumerate(walk.leaves):
         if not isinstance(leaf, Text) or leaf.role in ("quote", "code", "table") or leaf.said > _SIGNATURE:
             continue

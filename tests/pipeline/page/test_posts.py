@@ -134,8 +134,8 @@ def test_comments_on_the_answers_of_a_question_stay_out() -> None:
     assert found == [prose(number, 2) for number in range(5)]
 
 
-@pytest.mark.parametrize("name", ["signature", "postsignature postmsg"])
+@pytest.mark.parametrize("name", ["class=signature", "class='postsignature postmsg'", "data-role=memberSignature"])
 def test_what_is_named_a_signature_goes(name: str) -> None:
-    signed = [f"<div class='{name}'>{prose(60 + number, 1)}</div>" for number in range(5)]
+    signed = [f"<div {name}>{prose(60 + number, 1)}</div>" for number in range(5)]
     rows = [post(number, prose(number, 2) + signed[number]) for number in range(5)]
     assert thread(*rows) == [prose(number, 2) for number in range(5)]
