@@ -8,6 +8,12 @@ from pipeline.text.words import phrase_list
 
 _NOTE, _SIGNATURE, _COUNT = 200, 400, 40  # characters, at most
 _NO_WORDS = re.compile(r"[\W\d_]+")
+#: What Invision begins such a note with, and a day behind it.
+_EDITED = tuple(
+    "edited|bearbeitet|geändert am|modifié|editado|modificato|bewerkt|edytowane|redigerad|изменено".split("|")
+)
+_DAY = re.compile(r"\d[ ,.:/-].*(?:\d\d|\b(?:by|von|par|por|da|door|przez|av|пользователем))\b")
+_DATED = 90  # characters of such a one
 _SIGNS = "«»[]()*- \n"
 #: The line above a signature: of underscores in forums of old, of two hyphens and a space in letters.
 _RULE = re.compile(r"^(?:_{5,}|-- ?)$", re.MULTILINE)
@@ -49,4 +55,8 @@ def _cut(leaf: Text) -> str:
 
 
 def _says_who_edited(line: str) -> bool:
-    return len(line) <= _NOTE and line.lstrip(_SIGNS).lower().startswith(tuple(phrase_list("post_notes")))
+    said = line.lstrip(_SIGNS).lower()
+    if len(line) > _NOTE:
+        return False
+    is_dated = said.startswith(_EDITED) and len(line) <= _DATED and _DAY.search(said) is not None
+    return is_dated or said.startswith(tuple(phrase_list("post_notes")))
