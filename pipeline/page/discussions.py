@@ -51,6 +51,7 @@ _PERSONS = frozenset(
 _OF_THREADS = frozenset("answer answers question questions topic forum forums qna".split())
 #: The same, where nothing calls the posts comments: blogs call those below a story so.
 _OF_POSTS = _OF_THREADS | frozenset("thread threads discussion reply replies message messages".split())
+_OF_STORIES, _OF_POST = frozenset(("blog", "article", "hentry")), {"single", "post"}
 _OF_MEMBER = {"member", "signature"}
 _COMMENTS = frozenset("comment comments".split())
 _ARTICLES = frozenset("Article NewsArticle BlogPosting TechArticle Product Recipe Review Event Course".split())
@@ -71,9 +72,15 @@ def shows_thread(walk: Walk, metadata: Metadata) -> bool:
                 continue
             are_comments = not _COMMENTS.isdisjoint(names)
             least = _MOST if metadata.page_type != "article" else _OF_ARTICLE if are_comments else 2.0
-            is_plain = are_beside and len(lines) >= _PLAIN and share >= least
-            return is_plain or not names.isdisjoint(_OF_THREADS if are_comments else _OF_POSTS)
+            is_plain = are_beside and len(lines) >= _PLAIN and share >= least and not _are_of_blog(names)
+            if is_plain or not names.isdisjoint(_OF_THREADS if are_comments else _OF_POSTS):
+                return True
     return False
+
+
+def _are_of_blog(names: set[str]) -> bool:
+    """Whether names around comments are of a story: blogs of old say nothing else of what they are."""
+    return not names.isdisjoint(_OF_STORIES) or names >= _OF_POST
 
 
 def _signed(walk: Walk) -> Iterator[tuple[list[int], bool]]:

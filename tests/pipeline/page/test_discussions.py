@@ -31,6 +31,7 @@ def rows(count: int = 4, **how: str) -> str:
         (rows(2), "article"),
         (rows(name="card"), "website"),
         (rows(name="comment"), ""),
+        (rows(2, name="note") + rows(4, name="reply"), ""),
         (f"<div class=topic-comments>{rows(name='comment')}</div>", "article"),
         (rows(who="<b>Ann</b>", name="answer").replace("class=body", "class=author-post"), ""),
         (rows(title="<h4><a href=/user/ann>Ann</a></h4>"), ""),
@@ -62,6 +63,7 @@ def test_what_persons_write_in_turn_is_a_thread(body: str, page_type: str) -> No
             "",
         ),
         (f"<div class=reviews>{rows()}</div>", (), ""),
+        (f"<div class=single-post><p>{prose(40)}</p>{rows(name='comment')}</div>", (), ""),
         (rows(1), (), ""),
     ],
 )
