@@ -8,11 +8,12 @@ from pipeline.text.words import phrase_list
 
 _NOTE, _SIGNATURE, _COUNT = 200, 400, 40  # characters, at most
 _NO_WORDS = re.compile(r"[\W\d_]+")
-#: What Invision begins such a note with, and a day behind it.
+#: What Invision begins such a note with, a day and who did it behind it.
 _EDITED = tuple(
     "edited|bearbeitet|geändert am|modifié|editado|modificato|bewerkt|edytowane|redigerad|изменено".split("|")
 )
-_DAY = re.compile(r"\d[ ,.:/-].*(?:\d\d|\b(?:by|von|par|por|da|door|przez|av|пользователем))\b")
+_BY = frozenset("ago by von par por da door przez av пользователем".split())
+_DAY = 5  # the first words, which say when
 _DATED = 90  # characters of such a one
 _SIGNS = "«»[]()*- \n"
 #: The line above a signature: of underscores in forums of old, of two hyphens and a space in letters.
@@ -58,5 +59,6 @@ def _says_who_edited(line: str) -> bool:
     said = line.lstrip(_SIGNS).lower()
     if len(line) > _NOTE:
         return False
-    is_dated = said.startswith(_EDITED) and len(line) <= _DATED and _DAY.search(said) is not None
+    words = said.split() if said.startswith(_EDITED) and len(line) <= _DATED else []
+    is_dated = any(map(str.isdigit, "".join(words[:_DAY]))) and not _BY.isdisjoint(words)
     return is_dated or said.startswith(tuple(phrase_list("post_notes")))
