@@ -15,6 +15,7 @@ import numpy as np
 from pipeline.page.cards import Cards, leave_out_rests
 from pipeline.page.content import CARD, by_rules, upward
 from pipeline.page.content_settings import ContentSettings
+from pipeline.page.discussions import shows_thread
 from pipeline.page.evidence import Floats, evidence
 from pipeline.page.goods import keep_goods
 from pipeline.page.heads import keep_description
@@ -24,7 +25,6 @@ from pipeline.page.pictures import states_thing
 from pipeline.page.post_notes import cut_signatures
 from pipeline.page.posts import leave_out_furniture
 from pipeline.page.scorer import alike, chances, choose, expected_f1
-from pipeline.page.threads import is_thread
 from pipeline.page.trim import Weighed, is_label, is_prose, trim
 from pipeline.page.verdicts import Verdict, Verdicts
 from pipeline.page.walk import Walk
@@ -50,17 +50,16 @@ class Judgement(msgspec.Struct):
 
 def weigh(walk: Walk, settings: ContentSettings, metadata: Metadata) -> Judgement:
     """What of a page is its main content, and how clear that is."""
+    if not metadata.is_thread and shows_thread(walk, metadata):
+        metadata = msgspec.structs.replace(metadata, is_thread=True)
     if metadata.is_thread:
         cut_signatures(walk)
-    given, settings = settings, rules_for(metadata, settings)
+    settings = rules_for(metadata, settings)
     verdicts, region = by_rules(walk, settings)
     texts = [index for index, leaf in enumerate(walk.leaves) if isinstance(leaf, Text)]
     confidence, rows, weighed = 0.0, dict[int, Floats](), Weighed()
     if texts:
         evident = evidence(walk, texts, metadata, verdicts, region)
-        may_be_thread = not metadata.is_thread and not metadata.says_article
-        if may_be_thread and is_thread(walk, texts, evident.siblings, metadata.title):
-            return weigh(walk, given, msgspec.structs.replace(metadata, is_thread=True))
         posts = set[int]()
         if metadata.is_thread or "QAPage" in metadata.kinds:
             posts = leave_out_furniture(walk, texts, evident.siblings, metadata.title, verdicts)

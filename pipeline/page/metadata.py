@@ -30,7 +30,8 @@ _OF_THREAD = re.compile(
     r"|topic/\d|discussions?/(?:\d+/)?\d|td-p/\d|m-p/\d|r/[^/?#]+/comments/|t/(?:[^/?#]+/)?\d"
     r"|(?:ticket|\+bug|bugs)/\d|community/posts/\d|read\.cgi/|show_bug\.cgi|(?:pipermail|hyperkitty)/)"
     r"|https?://[^/?#]+/(?:[^?#]*/)?[^/?#]+/[^/?#]+/issues/\d{1,7}(?:[?#]|$)"
-    r"|https?:[^?#]*/index\.php\?(?:topic=|showtopic=|/?topic/|/?threads/)",
+    r"|https?:[^?#]*/index\.php\?(?:topic=|showtopic=|/?topic/|/?threads?/)"
+    r"|https?://[^/?#]+/g/[^/?#]+/c/",
     re.IGNORECASE,
 )
 #: And the files and folders that list the threads of a board.

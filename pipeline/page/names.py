@@ -63,7 +63,7 @@ _SAYING_ELSE = {
 _STREAMED = ' id="S:'  # React streams a part hidden, and a script moves it into place
 _CAPTION_NAMES = frozenset(("caption", "figcaption", "credit", "legend", "cutline"))
 _TELLING = CHROME_NAMES | AUTHOR_NAMES | COMMENT_NAMES | REVIEW_NAMES | WEAK_NAMES | _PANELS | _DRAWN | _CAPTION_NAMES
-_NAMED = re.compile(r' (?:class|id|role|itemprop|data-testid|data-component)="([^"]*+)"')
+_NAMED = re.compile(r' (?:class|id|(?:data-)?role|itemprop|data-testid|data-component)="([^"]*+)"')
 _HIDING = re.compile(
     r" hidden=(?!\"until-found\")|aria-hidden=\"true|display\s*:\s*none|visibility\s*:\s*hidden|"
     r"=\"nodisplay\"|"

@@ -6,8 +6,15 @@ from pipeline.page.leaves import Text
 from pipeline.page.walk import Walk
 from pipeline.text.words import phrase_list
 
-_NOTE, _SIGNATURE, _COUNT = 160, 400, 40  # characters, at most
+_NOTE, _SIGNATURE, _COUNT = 200, 400, 40  # characters, at most
 _NO_WORDS = re.compile(r"[\W\d_]+")
+#: What Invision begins such a note with, a day and who did it behind it.
+_EDITED = tuple(
+    "edited|bearbeitet|geändert am|modifié|editado|modificato|bewerkt|edytowane|redigerad|изменено".split("|")
+)
+_BY = frozenset("ago by von par por da door przez av пользователем".split())
+_DAY = 5  # the first words, which say when
+_DATED = 90  # characters of such a one
 _SIGNS = "«»[]()*- \n"
 #: The line above a signature: of underscores in forums of old, of two hyphens and a space in letters.
 _RULE = re.compile(r"^(?:_{5,}|-- ?)$", re.MULTILINE)
@@ -49,4 +56,9 @@ def _cut(leaf: Text) -> str:
 
 
 def _says_who_edited(line: str) -> bool:
-    return len(line) <= _NOTE and line.lstrip(_SIGNS).lower().startswith(tuple(phrase_list("post_notes")))
+    said = line.lstrip(_SIGNS).lower()
+    if len(line) > _NOTE:
+        return False
+    words = said.split() if said.startswith(_EDITED) and len(line) <= _DATED else []
+    is_dated = any(map(str.isdigit, "".join(words[:_DAY]))) and not _BY.isdisjoint(words)
+    return is_dated or said.startswith(tuple(phrase_list("post_notes")))

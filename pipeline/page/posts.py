@@ -6,6 +6,7 @@ Around the posts only prose between the thread's title and the first of them may
 """
 
 import re
+from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Sequence
 from itertools import accumulate, takewhile
@@ -14,6 +15,7 @@ from statistics import median
 import msgspec
 
 from pipeline.page.content import upward
+from pipeline.page.discussions import says_when, signatures, titles_leading_away
 from pipeline.page.elements import CELLS, NARROW
 from pipeline.page.leaves import Leaf, Media, Text
 from pipeline.page.post_notes import is_note
@@ -44,7 +46,7 @@ _WORD = re.compile(r"[^\W\d_]+")
 _Place = tuple[object, ...]
 
 
-class Posts(msgspec.Struct, gc=False):
+class _Posts(msgspec.Struct, gc=False):
     """The containers of the posts, and the numbers of their texts among those of the page."""
 
     members: list[int]
@@ -59,11 +61,13 @@ def leave_out_furniture(
     Gives the leaves that are what the posts say: the longest texts at one place of them.
     """
     read = [leaf for leaf in map(walk.leaves.__getitem__, texts) if isinstance(leaf, Text)]
+    signed = signatures(walk)
     for index, text in zip(texts, read, strict=True):
-        if is_note(text):
+        if index in signed or is_note(text):
             verdicts[index] = Verdict("furniture")
     titles = [number for number, text in enumerate(read) if _is_title(text.text, title[:_LONGEST_TITLE])]
-    posts = _posts(walk, [weight_of(text) for text in read], texts, siblings, titles)
+    stories = [at for at in titles_leading_away(walk) if getattr(walk.leaves[at], "role", "") == "heading"]
+    posts = _posts(walk, [weight_of(text) for text in read], texts, siblings, titles, stories)
     if posts is None:
         return set()
     never = {number for number, index in enumerate(texts) if _is_never_said(verdicts[index])}
@@ -73,7 +77,8 @@ def leave_out_furniture(
     for number in body:
         if (verdict := verdicts[texts[number]]) and verdict.rule in _OF_NAMES:
             verdicts[texts[number]] = None
-    thread = _span(read, posts, titles)
+    others = next((at for at in stories if at >= walk.containers[posts.members[-1]].last), len(walk.leaves))
+    thread = _span(read[: bisect_left(texts, others)], posts, titles)
     above = _fragments(walk, read, range(thread.start, posts.texts.start)).difference(body)
     found = above.union(range(thread.start), range(thread.stop, len(read)))
     for some in places:
@@ -87,12 +92,6 @@ def leave_out_furniture(
     return {texts[number] for number in body if number not in found}
 
 
-def posts_of(walk: Walk, texts: list[int], siblings: Sequence[Rows]) -> Posts | None:
-    """The rows that the posts of a thread would be, whatever it is called."""
-    weights = [weight_of(leaf) for leaf in map(walk.leaves.__getitem__, texts) if isinstance(leaf, Text)]
-    return _posts(walk, weights, texts, siblings, [])
-
-
 def _is_never_said(verdict: Verdict | None) -> bool:
     """Whether a text is hidden, or one of the comments on the answers of a question."""
     if verdict is None or verdict.rule == "hidden":
@@ -101,8 +100,8 @@ def _is_never_said(verdict: Verdict | None) -> bool:
 
 
 def _posts(
-    walk: Walk, weights: list[int], texts: list[int], siblings: Sequence[Rows], titles: list[int]
-) -> Posts | None:
+    walk: Walk, weights: list[int], texts: list[int], siblings: Sequence[Rows], titles: list[int], stories: list[int]
+) -> _Posts | None:
     """The rows of one name that hold most of the prose from the title on; of those as heavy the most numerous."""
     sums, before = list(accumulate(weights, initial=0)), [0] * (len(walk.leaves) + 1)
     for index in texts:
@@ -119,13 +118,21 @@ def _posts(
         if sums[rows.stop] - sums[rows.start] < least:
             continue
         members = _of_one_name(walk, [at for at in rows.members if held(at)], held)
+        if _are_stories(walk, members, stories):
+            continue
         said = list(map(held, members))
         if len(said) >= max(_FEWEST, most + 1) and max(said) <= _POST * sum(said) and sum(said) >= least:
             best, heaviest, most = members, max(heaviest, sum(said)), len(said)
     if not best:
         return None
     first, last = walk.containers[best[0]].first, walk.containers[best[-1]].last
-    return Posts(best, range(before[first], before[last]))
+    return _Posts(best, range(before[first], before[last]))
+
+
+def _are_stories(walk: Walk, members: list[int], titles: list[int]) -> bool:
+    """Whether most of some rows have one of some headings, which lead to other threads."""
+    spans = ((walk.containers[at].first, walk.containers[at].last) for at in members)
+    return 2 * sum(bisect_left(titles, first) < bisect_left(titles, last) for first, last in spans) > len(members)
 
 
 def _of_one_name(walk: Walk, members: list[int], held: Callable[[int], int]) -> list[int]:
@@ -142,7 +149,7 @@ def _of_one_name(walk: Walk, members: list[int], held: Callable[[int], int]) -> 
     return [at for at, names in named.items() if is_like(names)]
 
 
-def _places(read: list[Text], posts: Posts, ways: "_Ways") -> list[list[int]]:
+def _places(read: list[Text], posts: _Posts, ways: "_Ways") -> list[list[int]]:
     """The numbers of the texts at each place that several posts have.
 
     With them go those before the posts in parts of the same names: the question may stand above the answers.
@@ -210,6 +217,11 @@ def _is_fragment(text: str) -> bool:
     return len(text) < _BLOCK and all(len(line) < _LINE and not line.endswith(_SENTENCE_ENDS) for line in lines)
 
 
+def _is_dated_line(text: Text) -> bool:
+    """Whether a text is a line, though a longer one, that says when somebody wrote."""
+    return "\n" not in text.text and says_when(text) and not text.text.endswith(_SENTENCE_ENDS)
+
+
 def _share_of_common_words(said: list[str]) -> float:
     """The share of letters in words that most of some texts have, in the middle of these."""
     words = [_WORD.findall(text.lower()) for text in said]
@@ -218,7 +230,7 @@ def _share_of_common_words(said: list[str]) -> float:
     return median(sum(len(word) for word in some if word in common) / max(1, sum(map(len, some))) for some in words)
 
 
-def _span(read: list[Text], posts: Posts, titles: list[int]) -> range:
+def _span(read: list[Text], posts: _Posts, titles: list[int]) -> range:
     """The numbers of the texts from the title to the last post, or to the end where there is more behind the posts."""
     first, last = posts.texts.start, posts.texts.stop
     behind, held = sum(map(weight_of, read[last:])), sum(map(weight_of, read[first:last]))
@@ -228,12 +240,13 @@ def _span(read: list[Text], posts: Posts, titles: list[int]) -> range:
 
 def _fragments(walk: Walk, read: list[Text], numbers: range) -> set[int]:
     """Those of some texts that are fragments, no headings, and in no part that holds prose; all, if none does."""
-    saying = {_home(walk, read[number]) for number in numbers if weight_of(read[number]) >= _PROSE}
+    dated = {number for number in numbers if _is_dated_line(read[number])}
+    saying = {_home(walk, read[at]) for at in numbers if at not in dated and weight_of(read[at]) >= _PROSE}
     return {
         number
         for number in numbers
         if read[number].role != "heading"
-        and (not saying or _is_fragment(read[number].text))
+        and (not saying or number in dated or _is_fragment(read[number].text))
         and _home(walk, read[number]) not in saying
     }
 
@@ -256,7 +269,7 @@ def _home(walk: Walk, text: Text) -> int:
     return at
 
 
-def _leave_out_portraits(walk: Walk, posts: Posts, ways: _Ways, saying: list[Text], verdicts: Verdicts) -> None:
+def _leave_out_portraits(walk: Walk, posts: _Posts, ways: _Ways, saying: list[Text], verdicts: Verdicts) -> None:
     """Pictures that stand at one place of most posts, outside the parts that hold what these say."""
     bodies = {_home(walk, leaf) for leaf in saying}
     places: dict[_Place, dict[int, int]] = defaultdict(dict)

@@ -36,3 +36,8 @@ def test_in_a_thread_they_are_the_content():
     assert [text for text in found if text in {prose(20 + n, 2) for n in range(3)}] == [
         prose(20 + n, 2) for n in range(3)
     ]
+
+
+@pytest.mark.parametrize("heading", ["Related questions", "Ähnliche Themen", "Похожие темы", "相关帖子"])
+def test_other_threads_are_told_by_the_heading_above_them(heading):
+    assert said(heading, comments()) == BODY

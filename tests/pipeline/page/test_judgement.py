@@ -121,6 +121,8 @@ def test_a_card_whose_description_is_kept_keeps_its_title_and_picture(monkeypatc
         ("https://site.example/t5/plans/a-plan/td-p/43227", True),
         ("https://site.example/index.php?topic=43227.0", True),
         ("https://site.example/index.php?threads/a-plan.43227/", True),
+        ("https://site.example/index.php?thread/43227-a-plan/", True),
+        ("https://groups.site.example/g/plans/c/aZ3xq", True),
         ("https://site.example/a/plan/issues/43", True),
         ("https://bugs.site.example/show_bug.cgi?id=43", True),
         ("https://site.example/test/read.cgi/plans/1700000000/", True),

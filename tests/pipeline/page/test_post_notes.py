@@ -16,6 +16,8 @@ def said(*posts: str, url: str = THREAD) -> list[str]:
     "note",
     [
         "Last edited by Ann on Mar 14, 2024 8:12 am; edited 1 time in total",
+        "Edited June 19, 2024 by Ann",
+        "Bearbeitet 14. März von Ann",
         "« Last Edit: March 14, 2024 by Ann »",
         "[Zuletzt bearbeitet von Ann am 14. März 2024]",
         "Последний раз редактировалось Анна 14 мар 2024",
@@ -31,6 +33,7 @@ def test_who_edited_a_post_is_none_of_it(note: str) -> None:
     "note",
     [
         *("5 Answers", "12 ответов", "3 条回复", "Topic starter", "1,204 views", "Sort by:"),
+        *("Code: Select all", "Click to expand..."),
         *("You must be logged in to reply to this topic.", "This topic has been closed to new replies."),
     ],
 )
@@ -64,6 +67,9 @@ def test_a_line_above_most_of_a_text_is_no_signature() -> None:
 def test_a_sentence_about_edits_stays() -> None:
     post = f"{prose(0)}<p>It was last edited by the clerk of the town, as everybody here knows.</p>"
     assert said(post, prose(1), prose(2))[1].startswith("It was last edited")
+    assert said(f"{prose(0)}<p>Edited volumes are what I like</p>{prose(1)}", prose(2), prose(3))[1].startswith(
+        "Edited"
+    )
 
 
 def test_on_other_pages_nothing_is_cut() -> None:

@@ -47,6 +47,27 @@ def test_what_stands_before_the_title_or_behind_the_posts_is_none_of_the_thread(
     assert found == [prose(number, 2) for number in range(5)]
 
 
+def test_of_two_posts_go_the_lines_that_say_who_wrote_them_and_when() -> None:
+    def row(number: int, said: str) -> str:
+        who = f"<h5><a href=/users/{number}>Ann of the {number}th bridge</a></h5>"
+        who += f"<p class=by-author>on 3 May, 10:2{number}</p>"
+        return f"<section>{who}<div class=said><p>{said}</p></div></section>"
+
+    answer = f"<p><a href=/users/1>@Ann</a> that</p><p>I built it in 2014</p><p>{prose(1, 3)}</p>"
+    filler = "".join(f"<a href=/{number}>Part {number}</a><br>" for number in range(9))
+    found = texts(
+        extract(f"<nav>{filler}</nav><h1>{TITLE}</h1>{row(1, prose(0, 3))}{row(2, answer)}", HEAD, url=THREAD)
+    )
+    assert found == [prose(0, 3), "@Ann that", "I built it in 2014", prose(1, 3)]
+
+
+def test_other_threads_behind_the_posts_are_none_of_them_though_they_say_more() -> None:
+    titles = [f"<h3><a href=/frage/{number}>Another bridge {number}</a></h3>" for number in range(4)]
+    items = [f"<div class=item>{title}<p>{prose(60 + at, 3)}</p></div>" for at, title in enumerate(titles)]
+    found = thread(*map(post, range(5)), below=f"<section>{''.join(items)}</section>")
+    assert found == [prose(number, 2) for number in range(5)]
+
+
 def test_the_question_above_the_answers_stays_without_what_is_said_of_it() -> None:
     question = f"<h1>{TITLE}</h1><div class=op><div class=said>{prose(20)}</div></div><p>5 answers</p><p>Sort by</p>"
     found = texts(extract(f"{question}<div id=list>{''.join(map(post, range(5)))}</div>", HEAD, url=THREAD))
@@ -82,9 +103,17 @@ def test_the_numbers_of_posts_are_fragments() -> None:
     assert thread(*rows) == [prose(number, 2) for number in range(5)]
 
 
+def test_a_line_above_the_question_that_says_when_is_none_of_it() -> None:
+    line = "<p>41 points by Ann, who lives in the old town, 8 hours ago | hide | past | favorite | 6 comments</p>"
+    above = f"<h1>{TITLE}</h1><div class=op><div>{line}</div><div class=top>{prose(20)}</div></div>"
+    found = texts(extract(f"{above}<div>{''.join(map(post, range(5)))}</div>", HEAD, url=THREAD))
+    assert found == [prose(20), *(prose(number, 2) for number in range(5))]
+
+
 def test_on_other_pages_nothing_is_taken_for_posts() -> None:
     body = f"<h1>{TITLE}</h1><div>{''.join(map(post, range(5)))}</div>"
-    assert any("was written on Monday" in text for text in texts(extract(body, HEAD)))
+    article = f'{HEAD}<meta property="og:type" content="article">'
+    assert any("was written on Monday" in text for text in texts(extract(body, article)))
 
 
 def test_parts_of_other_names_are_no_posts() -> None:
@@ -105,8 +134,8 @@ def test_comments_on_the_answers_of_a_question_stay_out() -> None:
     assert found == [prose(number, 2) for number in range(5)]
 
 
-@pytest.mark.parametrize("name", ["signature", "postsignature postmsg"])
+@pytest.mark.parametrize("name", ["class=signature", "class='postsignature postmsg'", "data-role=memberSignature"])
 def test_what_is_named_a_signature_goes(name: str) -> None:
-    signed = [f"<div class='{name}'>{prose(60 + number, 1)}</div>" for number in range(5)]
+    signed = [f"<div {name}>{prose(60 + number, 1)}</div>" for number in range(5)]
     rows = [post(number, prose(number, 2) + signed[number]) for number in range(5)]
     assert thread(*rows) == [prose(number, 2) for number in range(5)]

@@ -1,0 +1,189 @@
+"""Whether a page is a thread by what it shows: neither its address nor its markup says so.
+
+In a thread texts of several persons follow each other, each with a line that says who wrote it and when. So do the
+comments below an article and the stories of a front page: these are told by what the page calls itself, by what the
+parts around the texts are called, and by titles that lead away.
+"""
+
+import re
+from bisect import bisect_left
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from itertools import accumulate, islice, pairwise
+
+from pipeline.page.content import upward
+from pipeline.page.leaves import Text
+from pipeline.page.metadata import Metadata
+from pipeline.page.names import REVIEW_NAMES
+from pipeline.page.trim import SENTENCE_ENDS
+from pipeline.page.walk import Walk
+from pipeline.page.weights import weight_of
+
+_LINE = 140  # characters of a line that says who and when
+_SIGNATURE = 100  # characters of one that says nothing else
+_FEWEST = 2  # of them
+_PLAIN = 3  # where no name says that they are of a thread
+_SAYING = 0.6  # of what stands between two of them says something
+_LEAST = 15  # by weight; a fragment of 50 characters
+_OF_ARTICLE = 0.75  # of the page's prose: a page that calls itself an article says less itself
+_SHARE, _MOST = 0.3, 0.5  # of the page's prose, at least; of a page whose names call its texts nothing but comments
+_NEAR, _LEVELS = 4, 3  # leaves before such a line, and parts around it, that may say who
+_TITLE = 25  # characters of a link that is the title of a story, though no heading
+_ALIKE = 2  # of these parts are alike for all lines of one kind
+_WHEN = re.compile(
+    r"(?<!\d)(?:19|20)\d\d(?!\d)|(?<![\d:])\d\d?:\d\d(?!\d)|(?<!\d)\d\d?[./]\d\d?[./]\d\d"
+    r"|(?<!\w)\d\d?\d? ?(?:[smhdwy]|mo|min|hrs?)(?!\w)|\d ?(?:秒|分|分钟|小时|時間|天|日|周|週|个月|か月|年)前"
+    r"|(?<!\w)(?:ago|yesterday|today|gestern|heute|hier|aujourd|ayer|hoy|ontem|hoje|ieri|oggi|geleden|temu|önce"
+    r"|sedan|siden|sitten|вчера|сегодня|назад)(?!\w)|(?<!\w)(?:vor|il y a|hace|há|fa) \w",
+    re.IGNORECASE,
+)
+_YEAR = re.compile(r"\D*(?:19|20)\d\d\D*")  # a text with no other number
+_PERSON = re.compile(
+    r'href="[^"]*?(?:/@|/(?:users?|u|profiles?|profil|perfil|members?|membres?|miembros?|mitglied|people|nutzer|benutzer'
+    r"|utilisateur|usuarios?)[/?.]|user[/?=]|memberlist|action=profile|uid[=-]|userid)",
+    re.IGNORECASE,
+)
+_PERSONS = frozenset(
+    "author user username userinfo poster avatar persona nick nickname commenter attribution profile member creator "
+    "posted".split()
+)
+#: What the parts of threads are called that hold posts.
+_OF_THREADS = frozenset("answer answers question questions topic forum forums qna".split())
+#: The same, where nothing calls the posts comments: blogs call those below a story so.
+_OF_POSTS = _OF_THREADS | frozenset("thread threads discussion reply replies message messages".split())
+_OF_STORIES, _OF_POST = frozenset(("blog", "article", "hentry")), {"single", "post"}
+_OF_MEMBER = {"member", "signature"}
+_COMMENTS = frozenset("comment comments".split())
+_ARTICLES = frozenset("Article NewsArticle BlogPosting TechArticle Product Recipe Review Event Course".split())
+
+
+def shows_thread(walk: Walk, metadata: Metadata) -> bool:
+    """Whether what several persons wrote, one after the other, is what the page is about."""
+    if not _ARTICLES.isdisjoint(metadata.kinds) or "QAPage" in metadata.kinds:
+        return False
+    sums = list(accumulate((weight_of(leaf) if isinstance(leaf, Text) else 0 for leaf in walk.leaves), initial=0))
+    for lines, are_beside in _signed(walk):
+        said = [sums[last] - sums[first] for first, last in pairwise(lines)]
+        saying = [weight for weight in said if weight >= _LEAST]
+        share = sum(saying) * len(lines) / max(1, len(said) * sums[-1])
+        if len(saying) >= max(1, _SAYING * len(said)) and share >= _SHARE and not _lead_away(walk, lines):
+            names = _names_around(walk, lines)
+            if not names.isdisjoint(REVIEW_NAMES):
+                continue
+            are_comments = not _COMMENTS.isdisjoint(names)
+            least = _MOST if metadata.page_type != "article" else _OF_ARTICLE if are_comments else 2.0
+            is_plain = are_beside and len(lines) >= _PLAIN and share >= least and not _are_of_blog(names)
+            if is_plain or not names.isdisjoint(_OF_THREADS if are_comments else _OF_POSTS):
+                return True
+    return False
+
+
+def _are_of_blog(names: set[str]) -> bool:
+    """Whether names around comments are of a story: blogs of old say nothing else of what they are."""
+    return not names.isdisjoint(_OF_STORIES) or names >= _OF_POST
+
+
+def _signed(walk: Walk) -> Iterator[tuple[list[int], bool]]:
+    """The lines that say when, by their kind: those in parts of the same tags and names, however deep.
+
+    Between most of them and the next stands a person; said with them is whether one stands beside them.
+    """
+    kinds: dict[object, list[int]] = defaultdict(list)
+    for index, leaf in enumerate(walk.leaves):
+        if isinstance(leaf, Text) and says_when(leaf):
+            parts = [walk.containers[at] for at in islice(upward(walk, leaf.container), _ALIKE)]
+            named = [(part.tag, frozenset(filter(str.isalpha, part.names.words))) for part in parts]
+            kinds[tuple(named)].append(index)
+    found = [lines for lines in kinds.values() if len(lines) >= _FEWEST]
+    linked = sorted(index for index, written in walk.links if found and _PERSON.search(written))
+    persons = sorted({*linked, *_named(walk)}) if found else []
+    for lines in found:
+        beside = sum(_is_named(walk, line) or _is_any(linked, line - _NEAR, line + 1) for line in lines)
+        ends = [*lines[1:], len(walk.leaves)]
+        near = sum(_is_any(persons, line - _NEAR, end) for line, end in zip(lines, ends, strict=True))
+        if near >= _SAYING * len(lines):
+            yield lines, beside >= _SAYING * len(lines)
+
+
+def says_when(leaf: Text) -> bool:
+    """Whether a text is a line that says when, or ends with one: below what is signed with it."""
+    if leaf.said <= _LINE:
+        return _WHEN.search(leaf.text) is not None
+    _, is_line, last = leaf.text.rpartition("\n")
+    return bool(is_line) and len(last) <= _LINE and _WHEN.search(last) is not None
+
+
+def signatures(walk: Walk) -> set[int]:
+    """The leaves of a thread that say who wrote something, or when beside or in a part about who did, and no more.
+
+    And what a member signs with: in manuals those names are of what a function is called with. A text that begins with
+    a sign of address is an answer to somebody.
+    """
+    linked = {index for index, written in walk.links if _PERSON.search(written)}
+    signed = (part for part in walk.containers if part.names.words >= _OF_MEMBER)
+    found = {index for part in signed for index in range(part.first, part.last)}
+    for index, leaf in enumerate(walk.leaves):
+        if not isinstance(leaf, Text) or leaf.role in ("quote", "code", "table") or leaf.said > _SIGNATURE:
+            continue
+        if leaf.text.startswith("@") or leaf.text.endswith(SENTENCE_ENDS):
+            continue
+        is_name = index in linked and leaf.link_chars > 0.5 * len(leaf.text)
+        is_dated = says_when(leaf) and not _YEAR.fullmatch(leaf.text)
+        if is_name or (is_dated and (index in linked or _is_named(walk, index, _ALIKE))):
+            found.add(index)
+    return found
+
+
+def _is_any(places: list[int], first: int, last: int) -> bool:
+    """Whether one of some sorted places is from the first one given up to the last, that excluded."""
+    return bisect_left(places, first) < bisect_left(places, last)
+
+
+def _named(walk: Walk) -> Iterator[int]:
+    """The leaves that stand in parts that are called persons."""
+    known: dict[int, bool] = {}
+    for index, leaf in enumerate(walk.leaves):
+        at = leaf.container
+        if at not in known:
+            known[at] = _is_named(walk, index)
+        if known[at]:
+            yield index
+
+
+def _is_named(walk: Walk, index: int, levels: int = _LEVELS) -> bool:
+    around = islice(upward(walk, walk.leaves[index].container), levels)
+    return any(not walk.containers[at].names.words.isdisjoint(_PERSONS) for at in around)
+
+
+def _lead_away(walk: Walk, lines: list[int]) -> bool:
+    """Whether most of what stands between the lines has a title that leads to a page of its own: stories of a list."""
+    titles = titles_leading_away(walk)
+    titled = sum(_is_any(titles, first, last) for first, last in pairwise(lines))
+    return 2 * titled >= len(lines) - 1
+
+
+def titles_leading_away(walk: Walk) -> list[int]:
+    """The leaves that are nothing but one link to another page, which is none about a person."""
+    links = Counter(index for index, _ in walk.links)
+    beside = {index for index, written in walk.links if "#" in written or _PERSON.search(written)}
+    return [
+        index
+        for index, leaf in enumerate(walk.leaves)
+        if links[index] == 1 and index not in beside and isinstance(leaf, Text) and _is_title(leaf)
+    ]
+
+
+def _is_title(leaf: Text) -> bool:
+    if _WHEN.search(leaf.text):
+        return False
+    return leaf.link_chars > 0.5 * len(leaf.text) and (leaf.role == "heading" or len(leaf.text) >= _TITLE)
+
+
+def _names_around(walk: Walk, lines: list[int]) -> set[str]:
+    """The words of the names of all parts that the lines stand in."""
+    return {
+        word
+        for line in lines
+        for at in upward(walk, walk.leaves[line].container)
+        for word in walk.containers[at].names.words
+    }
