@@ -156,24 +156,34 @@ def _leave_out_tail(walk: Walk, verdicts: Verdicts, behind: list[int], body: Con
     tail = {index: verdict for index in behind if (verdict := _of_tail(walk.leaves[index], index < body.last))}
     said = sum(_characters(leaf) for leaf, verdict in zip(walk.leaves, verdicts, strict=True) if verdict is None)
     are_items = weighed.changed or sum(_characters(walk.leaves[index]) for index in tail) > _TAIL * said
-    heads = _heads_of_sections(walk, behind, tail)
+    heads = _heads_of_sections(walk, behind, tail, weighed.of_items)
     for index, verdict in tail.items():
         is_item = are_items and isinstance(walk.leaves[index], Text)
         if not is_item and index not in heads and index not in weighed.likely:
             verdicts[index] = verdicts[index] or verdict
 
 
-def _heads_of_sections(walk: Walk, behind: list[int], tail: Collection[int]) -> set[int]:
-    """The headings, of what is kept behind the prose, of a list, a table or code that stays."""
+def _heads_of_sections(walk: Walk, behind: list[int], tail: Collection[int], of_items: Collection[int]) -> set[int]:
+    """The headings, of what is kept behind the prose, of a list, a table or code that stays.
+
+    And what stands in rows before a sentence of theirs that stays: of each in a team who it is, besides what they do.
+    """
     heads: set[int] = set()
-    stays = False
+    stays, below = False, 0  # the level of the heading that was kept last
     for index in reversed(behind):
         leaf = walk.leaves[index]
+        is_item = index in of_items
         if index not in tail:
-            stays = stays or (isinstance(leaf, Text) and leaf.role in ("list", "table", "code"))
+            is_block = isinstance(leaf, Text) and leaf.role in ("list", "table", "code")
+            stays = stays or is_block or is_item
         elif isinstance(leaf, Text) and leaf.role == "heading":
-            heads |= {index} if stays else set()
+            level = leaf.mark.count("#")
+            if stays or below > level:
+                heads.add(index)
+                below = level
             stays = False
+        elif is_item and stays:
+            heads.add(index)
     return heads
 
 

@@ -147,6 +147,19 @@ def test_the_dates_of_the_first_items_of_a_list_are_no_bylines():
     assert dates[0] not in trimmed(f"<main>{posts}</main>")
 
 
+def test_what_stands_in_rows_before_a_sentence_of_theirs_that_stays_is_no_tail():
+    persons = [
+        ("Ann Lee", "Captain", "Sails in any wind."),
+        ("Bo Ray", "Mate", "Ties all knots."),
+        ("Cy Dun", "Cook", ""),
+    ]
+    cards = "".join(f"<div><h3>{name}</h3><p>{task}</p><p>{said}</p></div>" for name, task, said in persons)
+    told = [text for person in persons for text in person if text]
+    body = f"<main><div>{paragraphs(4)}</div><section><h2>Crew</h2>{cards}</section></main>"
+    assert trimmed(body, of_items=told) == [*BODY, "Crew", *told[:6]]
+    assert trimmed(body) == [*BODY, "Sails in any wind.", "Ties all knots."]
+
+
 def test_a_page_of_fragments_is_not_trimmed():
     assert kept("<h1>Menu of the day</h1><p>Soup</p><p>Bread</p>", "Menu of the day")[0] == [
         "Menu of the day",
