@@ -157,10 +157,17 @@ def _leave_out_tail(walk: Walk, verdicts: Verdicts, behind: list[int], body: Con
     said = sum(_characters(leaf) for leaf, verdict in zip(walk.leaves, verdicts, strict=True) if verdict is None)
     are_items = weighed.changed or sum(_characters(walk.leaves[index]) for index in tail) > _TAIL * said
     heads = _heads_of_sections(walk, behind, tail, weighed.of_items)
+    last = _last_said(walk, behind, tail) if weighed.of_items else -1
     for index, verdict in tail.items():
-        is_item = are_items and isinstance(walk.leaves[index], Text)
+        leaf = walk.leaves[index]
+        is_item = are_items if isinstance(leaf, Text) else index < last and not leads_away(leaf)
         if not is_item and index not in heads and index not in weighed.likely:
             verdicts[index] = verdicts[index] or verdict
+
+
+def _last_said(walk: Walk, behind: list[int], tail: Collection[int]) -> int:
+    """The last of what is kept behind the prose that is no scrap: pictures before it are not behind the text."""
+    return max((index for index in behind if index not in tail and isinstance(walk.leaves[index], Text)), default=-1)
 
 
 def _heads_of_sections(walk: Walk, behind: list[int], tail: Collection[int], of_items: Collection[int]) -> set[int]:

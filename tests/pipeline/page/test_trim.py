@@ -2,7 +2,7 @@ import pytest
 
 from pipeline.page.content import by_rules, judge
 from pipeline.page.content_settings import ContentSettings
-from pipeline.page.leaves import Text
+from pipeline.page.leaves import Media, Text
 from pipeline.page.trim import Weighed, trim
 from tests.pipeline.makers import paragraphs, prose, walk
 
@@ -158,6 +158,20 @@ def test_what_stands_in_rows_before_a_sentence_of_theirs_that_stays_is_no_tail()
     body = f"<main><div>{paragraphs(4)}</div><section><h2>Crew</h2>{cards}</section></main>"
     assert trimmed(body, of_items=told) == [*BODY, "Crew", *told[:6]]
     assert trimmed(body) == [*BODY, "Sails in any wind.", "Ties all knots."]
+
+
+def test_pictures_between_short_sections_of_a_page_of_items_are_not_behind_its_text():
+    rooms = "".join(f"<section><h3>Room {n}</h3><p>Sleeps {n} in it.</p></section>" for n in range(2, 5))
+    body = f"<main><div>{paragraphs(4)}</div>{rooms}<div><img src=/a.jpg></div><p>We look forward to you.</p></main>"
+    walked = walk(body + "<img src=/b.jpg>")
+    items = {
+        at for at, leaf in enumerate(walked.leaves) if isinstance(leaf, Text) and leaf.text.startswith(("Room", "Sl"))
+    }
+    pictures = [at for at, leaf in enumerate(walked.leaves) if isinstance(leaf, Media)]
+    for of_items, stays in ((items, [True, False]), (set(), [False, False])):
+        verdicts = [None] * len(walked.leaves)
+        trim(walked, verdicts, "", "", Weighed(False, of_items=of_items))
+        assert [verdicts[at] is None for at in pictures] == stays
 
 
 def test_a_page_of_fragments_is_not_trimmed():
