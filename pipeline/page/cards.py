@@ -21,6 +21,15 @@ from schemas.urls import resolve
 _INDEX = re.compile(r"/(?:index|default|home)\.\w{1,5}$", re.IGNORECASE)
 #: What hosts and folders of manuals are called.
 _MANUALS = frozenset("api doc docs documentation developer developers guide guides help manual reference wiki".split())
+#: What parts are called that present persons.
+_PERSONS = frozenset(
+    "attorney attorneys bio crew doctor doctors expert experts faculty instructor instructors lawyer lawyers "
+    "leadership member members people person persons physician physicians profile provider providers speaker "
+    "speakers staff team teams trainer trainers".split()
+)
+#: Two to four words that begin with a capital, and a degree: Dr. Ana de la Cruz, MD.
+_CAPITAL = "[A-ZÀ-ÞĀĂĄĆČĎĐĒĖĘĚĞĢĪĮİĶĹĻĽŁŃŅŇŌŐŒŔŘŚŞŠŢŤŪŮŰŲŹŻŽΑ-ΩЀ-Я]"
+_PERSON = re.compile(rf"(?:{_CAPITAL}\S* ){{1,3}}(?:[a-z]{{2,3}} ){{0,2}}{_CAPITAL}[^\s,]*(?:,.{{2,20}})?$")
 _OWN = 0.8  # of the links of a part of own cards at least this share leads below the page
 _MOST = 200  # links that are looked at
 _LEVELS = 3  # up from the words of a card
@@ -146,6 +155,24 @@ def _is_title(text: Text) -> bool:
 
 def is_linked_heading(leaf: Text) -> bool:
     return leaf.role == "heading" and leaf.link_chars > 0.5 * len(leaf.text)
+
+
+def present_persons(walk: Walk, container: Container) -> bool:
+    """Whether the linked headings of a part are names of persons: a team whose members have pages of their own.
+
+    Each is said more of than the name, and a part inside or around them is named for persons.
+    """
+    texts = [leaf for leaf in walk.leaves[container.first : container.last] if isinstance(leaf, Text)]
+    titles = [text for text in texts if is_linked_heading(text)]
+    persons = sum(_PERSON.match(text.text) is not None for text in titles)
+    if len(titles) < _ALIKE or persons < _OWN * len(titles) or len(texts) < _LINES * len(titles):
+        return False
+    at = titles[0].container
+    while at > 0:
+        if not walk.containers[at].names.words.isdisjoint(_PERSONS):
+            return True
+        at = walk.containers[at].parent
+    return False
 
 
 def link_share(texts: list[Text]) -> float:

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from itertools import accumulate, islice
 
 from pipeline.image.refs import is_image_page
-from pipeline.page.cards import Cards, are_cards, is_linked_heading, link_share
+from pipeline.page.cards import Cards, are_cards, is_linked_heading, link_share, present_persons
 from pipeline.page.chrome import chrome_of
 from pipeline.page.content_settings import ContentSettings
 from pipeline.page.elements import CONTENT_TAGS, NARROW, NEVER_CHROME
@@ -137,6 +137,8 @@ def _leave_out_teasers(
         if max(2, headings) < videos <= shown:
             headings = videos
         if headings >= 2 and sums.weight(at) <= min(most, _TEASER * headings) and not cards.are_own(container):
+            if present_persons(walk, container):
+                continue
             settled = container.end
             for index in range(container.first, container.last):
                 verdicts[index] = verdicts[index] or Verdict("teasers", headings, container)

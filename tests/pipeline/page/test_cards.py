@@ -134,3 +134,18 @@ def test_of_cards_that_all_of_a_page_consists_of_titles_and_who_wrote_are_conten
         : 9 * are_kept
     ]
     assert [text for text in found if "Ann" in text] == [f"Ann Lee {n}" for n in range(9)][: 9 * are_kept]
+
+
+def test_a_team_whose_members_have_pages_of_their_own_is_no_row_of_teasers():
+    names = ["Ann Kowalczyk", "David Okafor", "Dr. Lena de la Fuente, MD"]
+    card = "<div><h3><a href=/who/{0}>{1}</a></h3><p>Room {0}</p><p>Mondays only</p></div>"
+
+    def page(named):
+        rows = "".join(card.format(at, name) for at, name in enumerate(names))
+        return said(f"{paragraphs(6)}<section id={named}><h2>Here</h2>{rows}</section>{paragraphs(1, 6)}", GUIDES)
+
+    assert page("speakers") == [
+        "Here",
+        *(text for at, name in enumerate(names) for text in (name, f"Room {at}", "Mondays only")),
+    ]
+    assert "Ann Kowalczyk" not in page("latest")
