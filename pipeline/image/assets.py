@@ -51,13 +51,13 @@ _EXTENSION = r"\.(?:jpe?g|jfif|a?png|gif|webp|avif|jxl|heic|svgz?|tiff?|bmp)"
 _LAST_EXTENSION = re.compile(rf"{_EXTENSION}\Z", re.IGNORECASE)
 _WRAPPED = re.compile(r"https?(?::|%3a|%253a)(?:/|%2f|%252f)+(?=[\w%[])", re.IGNORECASE)
 _FOLDER = re.compile(
-    r"[a-z]{0,8}-?\d{2,5}x\d{0,5}[a-z]?(?:smart)?|x\d{2,5}|(?:16x9|4x3|3x2|2x3|1x1|9x16)|\d{3,4}[wh]|\d{2,4}px|[wh]-?\d{3,4}|"
+    r"[a-z]{0,8}-?\d{2,5}x\d{0,5}(?:x\d|[a-z])?(?:smart)?|x\d{2,5}|(?:16x9|4x3|3x2|2x3|1x1|9x16)|\d{3,4}[wh]|\d{2,4}px|[wh]-?\d{3,4}|"
     r"[sp]\d{3,4}|s\d{2,4}(?:-[a-z]+)+|w\d{2,4}-h\d{2,4}(?:-[a-z]+)*|[\w-]{27,28}=|\d+x\d+:\d+x\d+",
     re.IGNORECASE,
 )
 _OPTION = re.compile(r"([a-z][a-z-]{0,24}?)[_=:-](.+)|\$s_.*", re.IGNORECASE | re.DOTALL)
 _TAIL = re.compile(
-    r"(?:[-_.@](?:\d{2,5}x\d{0,5}|x\d{2,5})(?:_crop_[a-z]+|[-_]c)?|[-_]\d{2,4}(?:w|px)|[-_](?:w|h|width|height)[-_=]?\d{2,4}|"
+    r"(?:[-_.@](?:\d{2,5}x\d{0,5}|x\d{2,5})(?:_crop_[a-z]+|[-_]c)?|-(\d{2,4})-(?:0|\1)|[-_]\d{2,4}(?:w|px)|[-_](?:w|h|width|height)[-_=]?\d{2,4}|"
     r"[@_-][1-4](?:\.\d)?x|[-_](?:scaled|thumb|thumbnail|lqip|preview|blurred)|=[swh]\d{2,4}(?:-\w+)*|\._[\w,+-]+_|"
     r"_hu[0-9a-f]{6,64}(?:_[a-z0-9]+){0,8}|_next_image)\Z",
     re.IGNORECASE,

@@ -3,10 +3,13 @@
 from bisect import bisect_left
 
 from pipeline.page.content_settings import ContentSettings
-from pipeline.page.leaves import titles_of
+from pipeline.page.leaves import Leaf, Text, titles_of
 from pipeline.page.names import DELIVERY
+from pipeline.page.trim import SENTENCE_ENDS
 from pipeline.page.walk import Walk
 from pipeline.page.weights import Sums
+
+_SENTENCE = 60  # characters
 
 
 class Reviews:
@@ -21,13 +24,14 @@ class Reviews:
     def hold(self, at: int) -> bool:
         """Whether a container is one of them.
 
-        How many reviews there are and of how many stars is said in fewer words; and where the first of headings stands
-        inside, it is the product with its reviews.
+        How many reviews there are and of how many stars is said in fewer words and no sentence; and where the first of
+        headings stands inside, it is the product with its reviews.
         """
         container = self._walk.containers[at]
         if not (self._are_chrome and container.names.is_review):
             return False
-        if DELIVERY not in container.names.words and self._sums.weight(at) <= self._least:
+        is_short = DELIVERY not in container.names.words and self._sums.weight(at) <= self._least
+        if is_short and not any(map(_is_said, self._walk.leaves[container.first : container.last])):
             return False
         return bisect_left(self._titles, container.first) == bisect_left(self._titles, container.last)
 
@@ -38,3 +42,7 @@ class Reviews:
             if at >= end and self.hold(at):
                 found, end = found + self._sums.unlinked(at), self._walk.containers[at].end
         return found
+
+
+def _is_said(leaf: Leaf) -> bool:
+    return isinstance(leaf, Text) and leaf.said >= _SENTENCE and leaf.text.endswith(SENTENCE_ENDS)

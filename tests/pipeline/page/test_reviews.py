@@ -24,6 +24,10 @@ def test_what_customers_wrote_is_no_part_of_a_product(named):
     assert said(f"<div {named}>{written()}</div>") == BODY
 
 
+def test_a_single_short_one_is_none_either():
+    assert said(f"<div class=reviews><span>1 review</span><b>Ann</b><p>{prose(20, 1)}</p></div>") == BODY
+
+
 @pytest.mark.parametrize("heading", ["Customer Reviews", "5 Reviews", "Ratings & Reviews", "Avis clients", "レビュー"])
 def test_their_heading_names_them_where_no_class_does(heading):
     assert said(f"<div class=css-1x9><h2>{heading}</h2>{written()}</div>") == BODY
