@@ -55,6 +55,13 @@ def test_how_a_shop_sends_its_goods_stands_on_the_page_of_each(heading):
     assert prose(60) in said(below, "")
 
 
+@pytest.mark.parametrize("heading", ["Need help?", "Feedback", "Noch Fragen?", "Medios de pago", "お問い合わせ"])
+def test_so_do_the_ways_to_ask_and_to_pay(heading):
+    below = f"<section><h2>{heading}</h2>{paragraphs(1, 60)}</section>"
+    assert said(below) == BODY
+    assert prose(60) in said(below, "")
+
+
 def test_a_section_of_that_name_ends_where_the_next_begins():
     below = f"<div><h3>Delivery</h3><p>{prose(60)}</p><h3>Materials</h3><p>{prose(61)}</p></div>"
     assert prose(61) in said(below)
