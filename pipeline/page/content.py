@@ -29,6 +29,7 @@ _REFERENCES, _REFERENCE = 0.8, 10  # of references at most this share is links, 
 _MAIN_ENTITY = {"main", "entity"}  # the words of `itemprop="mainEntity"`
 CARD = 3  # how many levels up the words of a picture are looked for
 _PLAYED = re.compile(r"(?:\d\d?:)?\d\d?:\d\d$")  # how long a video is
+_ROWS, _BESIDE_TABLE = 3, 2  # of a table; what may stand beside it is a heading and a note
 _NEIGHBOURHOOD = 3  # how many levels up neighbours of the region are looked for
 
 
@@ -159,8 +160,18 @@ def _parts(walk: Walk, sums: Sums, region: int, settings: ContentSettings) -> It
         if walk.containers[at].tag in NEVER_CHROME:
             break
         for sibling in _children(walk, walk.containers[at].parent):
-            if sibling != at and sums.weight(sibling) >= least and _is_like_content(walk, sibling):
+            is_weighty = sibling != at and (sums.weight(sibling) >= least or _is_data(walk, sums, sibling))
+            if is_weighty and _is_like_content(walk, sibling):
                 yield sibling
+
+
+def _is_data(walk: Walk, sums: Sums, at: int) -> bool:
+    """Whether a part is a table and hardly more, as one of what a thing measures: its rows are no sentences."""
+    if sums.weight(at) <= 0:
+        return False
+    leaves = walk.leaves[walk.containers[at].first : walk.containers[at].last]
+    rows = sum(isinstance(leaf, Text) and leaf.role == "table" for leaf in leaves)
+    return rows >= _ROWS and rows >= len(leaves) - _BESIDE_TABLE
 
 
 def _is_like_content(walk: Walk, at: int) -> bool:

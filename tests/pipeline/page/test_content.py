@@ -144,6 +144,13 @@ def test_a_row_of_cards_beside_the_text_does_not_join_it(tag):
     assert content(f"<div><div>{paragraphs(6)}</div><div class=x1>{cards}</div></div>") == BODY
 
 
+@pytest.mark.parametrize(("rows", "are_kept"), [(4, True), (2, False)])
+def test_a_table_beside_the_text_joins_it(rows, are_kept):
+    table = "".join(f"<tr><th>Size {at}</th><td>{at} m</td></tr>" for at in range(rows))
+    page = f"<div class=p><h3>About</h3>{paragraphs(6)}</div><div class=q><h3>Sizes</h3><table>{table}</table></div>"
+    assert ("Size 0 | 0 m" in content(f"<div>{page}</div>")) == are_kept
+
+
 def test_the_rest_of_the_text_joins_it_though_two_of_its_lines_are_links():
     lines = "".join(f"<p><a href=/{n}>{prose(n + 30, 1)}</a></p>" for n in range(2))
     found = content(f"<div><div>{paragraphs(3)}</div><div class=x1>{lines}{paragraphs(6, 3)}</div></div>")
