@@ -129,7 +129,7 @@ class Walk(MediaOfWalk):
                 continue
             if self._preformatted and written and tag in ("span", "code") and self._is_passed_over_in_code(at, written):
                 continue
-            if tag == "span" and not text and buffer and written and self._parts_figures(at):
+            if tag == "span" and not text and buffer and self._parts_words(at):
                 buffer.append(" ")
             elif buffer and "-" in tag and self._is_beside_another(at):
                 self._flush()

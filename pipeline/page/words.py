@@ -27,6 +27,9 @@ _ID = re.compile(r' id="([^"]+)"')
 _RUN = 60  # characters without a tag between them, outside links: no entry of a menu has them
 _SIGN = 40  # characters: more are no signs in a line
 _WORD = 5  # letters: fewer may be the sign of a unit
+_ENDING = 3  # letters at the end of a word: fewer may be the first of one that is parted, as names are
+_INSIDE = 4  # tags in a `<span>` before its first word
+_CURRENCIES = frozenset("$€£¥₹₽₩₺")
 _NO_WAY_OFF = re.compile(r' href="(?:#[^"]|mailto:[^"?]|tel:)')
 _BUTTONS = "button btn cart wish compare quick basket".split()  # names of links that may be buttons
 _IN_BUTTON = 12  # tags
@@ -213,18 +216,21 @@ class WordsOfWalk(RowsOfWalk):
         self._mute -= was_muted
         self._noscript -= tag == "/noscript" and was_muted
 
-    def _parts_figures(self, at: int) -> bool:
-        """Whether the `<span>` that opens here only parts a word from a number, as in <span>10</span><span>minutes.
+    def _parts_words(self, at: int) -> bool:
+        """Whether the `<span>` that opens here only parts a word from a number, as in <span>10</span><span>minutes, or
+        from what begins as a new line does, as in <span>In stock</span><span>Ships today.
 
-        The sign of a unit, as in 268kcal, is no word.
+        The sign of a unit, as in 268kcal, is no word, and nor is a letter.
         """
         if self._markup.tags[at - 1] != "/span" or self._preformatted:
             return False
-        before, behind = self._buffer[-1][-1:], self._markup.texts[at + 1]
-        is_number = before.isdigit()
-        return (is_number and behind[:_WORD].isalpha() and len(behind) >= _WORD) or (
-            before.isalpha() and behind[:1].isdigit()
-        )
+        before, behind = self._buffer[-1][-_ENDING:], next(filter(None, self._markup.texts[at + 1 : at + _INSIDE]), "")
+        if before[-1:].isdigit():
+            return (behind[:_WORD].isalpha() and len(behind) >= _WORD) or behind[:1] in _CURRENCIES
+        if before[-1:].isalpha() and behind[:1].isdigit():
+            return True
+        begins_line = behind[:1].isupper() and behind[1:2].islower()
+        return begins_line and len(before) == _ENDING and before.isalpha() and (before.islower() or before.isupper())
 
     def _holds(self, tags: Collection[str]) -> bool:
         """Whether one of these stands inside the element that opens here."""

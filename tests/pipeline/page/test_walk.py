@@ -631,3 +631,19 @@ def test_others_stand_in_their_line(html, text):
 def test_words_that_a_font_draws_as_icons_are_not_read(named):
     assert walked_texts(f'<p>Zoom <i class="{named}">search</i> in</p>') == ["Zoom in"]
     assert walked_texts('<p>Zoom <i class="material">search</i> in</p>') == ["Zoom search in"]
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ('<span class="a1">In stock</span><span class="b1">Ships today</span>', "In stock Ships today"),
+        ("<span>SKALAND</span><span><span>Bench</span></span>", "SKALAND Bench"),
+        ("<span>14 m²</span><span>Ensuite bathroom</span>", "14 m² Ensuite bathroom"),
+        ("<span>$13.40</span><span>$0.11 a tablet</span>", "$13.40 $0.11 a tablet"),
+        ("<span>Mc</span><span>Donald</span>", "McDonald"),
+        ("<span>T</span><span>hey</span>", "They"),
+        ("<span>Data</span><span>base</span>", "Database"),
+    ],
+)
+def test_spans_that_styles_set_on_lines_of_their_own_are_parted(written, said):
+    assert walked_texts(f"<p>{written}</p>") == [said]
