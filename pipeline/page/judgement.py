@@ -19,7 +19,7 @@ from pipeline.page.evidence import Floats, evidence
 from pipeline.page.goods import keep_goods
 from pipeline.page.leaves import Container, Leaf, Text
 from pipeline.page.metadata import Metadata
-from pipeline.page.pictures import states_thing
+from pipeline.page.pictures import is_bought
 from pipeline.page.post_notes import cut_signatures
 from pipeline.page.posts import leave_out_furniture
 from pipeline.page.scorer import alike, chances, choose, expected_f1
@@ -95,7 +95,7 @@ def rules_for(metadata: Metadata, settings: ContentSettings) -> ContentSettings:
     """
     if metadata.is_thread:
         return msgspec.structs.replace(settings, comment_share=0.0, review_share=0.0)
-    is_of_thing = states_thing(metadata) and not metadata.says_article
+    is_of_thing = is_bought(metadata) and not metadata.says_article
     return settings if is_of_thing else msgspec.structs.replace(settings, review_share=0.0)
 
 

@@ -15,6 +15,11 @@ from pipeline.page.walk import Walk
 _WORD = re.compile(r"[A-Za-z0-9_-]+")
 #: What a page about a thing says that it is about.
 _THINGS = frozenset("Product ProductGroup IndividualProduct SomeProducts ProductModel Vehicle Accommodation".split())
+#: Other things that are bought and reviewed: lists of goods call their items so, too.
+_BOUGHT = frozenset(
+    "SoftwareApplication MobileApplication WebApplication VideoGame Book Audiobook Car Motorcycle Hotel Hostel Resort "
+    "BedAndBreakfast LodgingBusiness VacationRental Apartment House TouristTrip Offer AggregateOffer".split()
+)
 _MOST = 30  # pictures of a gallery; more are of all that there is
 _LABEL = 25  # characters of text for each picture of a gallery that are still labels and buttons
 _CARD = 4  # levels up that an item's words are looked for
@@ -51,6 +56,11 @@ def says_product(metadata: Metadata) -> bool:
 
 def states_thing(metadata: Metadata) -> bool:
     return not _THINGS.isdisjoint(metadata.kinds)
+
+
+def is_bought(metadata: Metadata) -> bool:
+    """Whether what customers write on a page is of the thing that it is about."""
+    return states_thing(metadata) or not _BOUGHT.isdisjoint(metadata.kinds)
 
 
 class _Sums:

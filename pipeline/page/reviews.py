@@ -4,7 +4,7 @@ from bisect import bisect_left
 
 from pipeline.page.content_settings import ContentSettings
 from pipeline.page.leaves import Text
-from pipeline.page.names import DELIVERY
+from pipeline.page.names import DELIVERY, REVIEWED, SHELF
 from pipeline.page.walk import Walk
 from pipeline.page.weights import Sums
 
@@ -31,7 +31,7 @@ class Reviews:
         container = self._walk.containers[at]
         if not (self._are_chrome and container.names.is_review):
             return False
-        if DELIVERY not in container.names.words and self._sums.weight(at) <= self._least:
+        if container.names.words.isdisjoint((DELIVERY, REVIEWED, SHELF)) and self._sums.weight(at) <= self._least:
             return False
         return bisect_left(self._titles, container.first) == bisect_left(self._titles, container.last)
 

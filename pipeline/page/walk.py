@@ -33,6 +33,7 @@ from pipeline.page.markup import Markup
 from pipeline.page.media import MediaOfWalk
 from pipeline.page.names import CHROME_NAMES, NAMES_OF_ITEMS, UNNAMED, Names, is_box, is_hidden, is_titled, read_names
 from pipeline.page.tables import CELL_END, TABLE_PARTS, Grid
+from pipeline.page.tabs import Tabs
 from pipeline.page.words import MOST, is_place
 
 _SPECIAL = HEADINGS | CHROME_TAGS | CELLS | {"li", "ul", "ol", "pre", "figure", "figcaption"}
@@ -101,7 +102,7 @@ class Walk(MediaOfWalk):
             if not is_place(markup.attributes[at]):
                 unlinked[markup.end_of(at)] = 0
         self._dialogs = leave_out_dialogs(markup, unlinked)
-        self._forms, self._anchors = Forms(markup), Anchors(markup)
+        self._forms, self._anchors, self._tabs = Forms(markup), Anchors(markup), Tabs(markup)
         self._unlinked = list(accumulate(unlinked, initial=0))
         self._prose = self._outside_links(-1, len(lengths))
         self._reads_noscript = self._is_in_noscript()
@@ -210,6 +211,8 @@ class Walk(MediaOfWalk):
             names = self._anchors.without(self._at, written, names)
         if names.is_hidden and self._is_shown(written, names):
             names = Names(names.words, False)
+        if " id=" in written:
+            names = self._tabs.named(written, names)
         self._container = len(self.containers)
         self.containers.append(Container(tag, above, role, names, len(self.leaves)))
         self._articles += tag in CONTENT_TAGS
