@@ -41,6 +41,7 @@ _BLOCK_ENDS = [f"/{tag}" for tag in BLOCKS]
 _SPECIAL_ENDS = [f"/{tag}" for tag in HEADINGS | CELLS | {"li", "ul", "ol", "pre"}]
 _SCRAP = 0.02  # a share of the page nobody would miss in a part that is named as hardly ever content
 _UNNAMED = HEADINGS | {"pre"}  # what these are does not depend on names: a heading goes with its section
+_SUBHEADINGS = HEADINGS - {"h1"}
 _NEAR = 12  # tags behind an element that tell what it is
 _DRAWN = re.compile(r' data="([^"]+\.(?:svg|png|jpe?g|gif|webp))"', re.IGNORECASE)
 _START, _VALUE = re.compile(r' start="(\d{1,6})"'), re.compile(r' value="(\d{1,6})"')
@@ -286,14 +287,16 @@ class Walk(MediaOfWalk):
     def _is_content(self, tag: str, written: str) -> bool:
         """Whether an element that is chrome elsewhere is none here.
 
-        That is the header of an article, or of a page if it says more than the title, a form in which there is nothing
-        to fill in, a box of the text with a title, or a picture that leads nowhere, and the answer to a question that a
-        site's builder writes into a menu.
+        That is the header of an article, of a section, or of a page if it says more than the title, a form in which
+        there is nothing to fill in, a box of the text with a title, or a picture that leads nowhere, and the answer to
+        a question that a site's builder writes into a menu.
         """
         if tag == "nav":
             return self._holds_paragraphs()
         if tag == "header":
-            return self._articles > 0 or (self._holds(("h1",)) and self._holds_paragraphs())
+            is_of_section = self.containers[self.containers[-1].parent].tag == "section"
+            is_of_section = is_of_section and self._holds(_SUBHEADINGS) and not self._holds(("nav", "form", "h1"))
+            return is_of_section or self._articles > 0 or (self._holds(("h1",)) and self._holds_paragraphs())
         if tag not in ("form", "aside"):
             return False
         if tag == "form":

@@ -100,3 +100,15 @@ def test_a_gallery_whose_buttons_stand_in_a_form_is_a_gallery():
     slides = "".join(f"<li><button><img src=/shop/boot-{view}.jpg></button></li>" for view in VIEWS)
     assert len(names(shop(f"<form><ul>{slides}</ul><button>Next</button></form>"))) == 4
     assert len(names(shop(f"<form><ul>{slides}</ul><input name=size></form>"))) == 1
+
+
+@pytest.mark.parametrize(("kind", "count"), [("SoftwareApplication", 3), ("Product", 3), ("Course", 0)])
+def test_views_of_a_thing_whose_stated_picture_is_its_sign_are_kept(kind, count):
+    head = f'<script type="application/ld+json">{{"@type": "{kind}", "image": "/sign.png"}}</script>'
+    shots = "".join(f"<div class=a1><div><img src=/shot{n}.png></div></div>" for n in range(3))
+    links = shots.replace("<img", "<a href=/other><img").replace("shot", "other").replace("png>", "png></a>")
+    top = f"<div><img src=/sign.png><h1>Tidebook</h1></div><div><div>{links}</div></div><div><div>{shots}</div></div>"
+    draft = extract(
+        f"<div>{top}</div><div><div>{paragraphs(8)}</div></div><div>{shots.replace('shot', 'late')}</div>", head
+    )
+    assert [name for name in names(draft) if name != "sign.png"] == [f"shot{n}.png" for n in range(count)]
