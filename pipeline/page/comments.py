@@ -11,7 +11,7 @@ from itertools import islice
 
 from pipeline.page.elements import NEVER_CHROME
 from pipeline.page.leaves import Container, Leaf, Text
-from pipeline.page.names import DELIVERY, REVIEWED, SHELF, Names
+from pipeline.page.names import DELIVERY, FACTS, REVIEWED, SHELF, Names
 from pipeline.text.words import phrase_list
 
 _HEADING = 60  # characters; a longer one says more than what follows
@@ -19,9 +19,16 @@ _MOST = 40  # such headings are looked at
 _NO_WORDS = re.compile(r"[\W\d_]+")
 _ITEMS = frozenset(("li", "div", "article", "section"))
 #: What a part is named by its heading, by the list of phrases that has it.
-_NAMES = {"comments": "comments", "reviews": "reviews", "related": "related", "delivery": DELIVERY, "shelves": SHELF}
+_NAMES = {
+    "comments": "comments",
+    "reviews": "reviews",
+    "related": "related",
+    "delivery": DELIVERY,
+    "shelves": SHELF,
+    "facts": FACTS,
+}
 #: What shops write above them often is a heading to the eye only: a line, or what opens them.
-_BY_LINES = ("reviews", "related", "delivery", "shelves")
+_BY_LINES = ("reviews", "related", "delivery", "shelves", "facts")
 #: What stands between such a phrase and the name of a product, as in Reviews of the Boot.
 _BETWEEN = frozenset(
     "a about al all das de dei del della den der des di die do du el for für he la le les los of on our per para "
@@ -29,8 +36,10 @@ _BETWEEN = frozenset(
 )
 
 
-def headed_comments(containers: list[Container], leaves: list[Leaf]) -> list[int]:
+def headed_comments(containers: list[Container], leaves: list[Leaf], facts: list[int]) -> list[int]:
     """The containers that begin with a heading that announces such: it is their name from now on.
+
+    Those of facts keep their names and are added to `facts`.
 
     A manual may have a chapter of that name: where the heading counts nothing, several alike parts must stand below it,
     but for terms of delivery, which are chrome only beside a product.
@@ -46,6 +55,9 @@ def headed_comments(containers: list[Container], leaves: list[Leaf]) -> list[int
         if at <= 0 and kind != "comments":
             at, title_at = _opened_by(containers, leaves, index)
         if at <= 0:
+            continue
+        if kind == "facts":
+            facts.append(at)
             continue
         is_counted = kind not in ("related", "shelves") and any(map(str.isdigit, getattr(leaves[index], "text", "")))
         name = _NAMES[kind]
@@ -77,13 +89,13 @@ def _announced(leaf: Leaf, title: frozenset[str]) -> str:
         return ""
     while others and others[-1] in _BETWEEN:
         others.pop()
-    return kind_of(" ".join(others), ("reviews", "related"))
+    return kind_of(" ".join(others), ("reviews", "related", "facts"))
 
 
 def name_of_headed(said: str) -> str:
     """What the title of a tab says that beside a product is no part of it; "" for anything else."""
-    kind = kind_of(said, ("reviews", "delivery", "shelves", "related")) if len(said) <= _HEADING else ""
-    return {"": "", "delivery": DELIVERY, "reviews": REVIEWED}.get(kind, SHELF)
+    kind = kind_of(said, ("reviews", "delivery", "shelves", "related", "facts")) if len(said) <= _HEADING else ""
+    return {"": "", "delivery": DELIVERY, "reviews": REVIEWED, "facts": FACTS}.get(kind, SHELF)
 
 
 def kind_of(heading: str, kinds: Iterable[str] = tuple(_NAMES)) -> str:
@@ -125,14 +137,23 @@ def _children(containers: list[Container], at: int) -> Iterator[int]:
 
 
 def _headed_by(containers: list[Container], leaves: list[Leaf], index: int, kind: str) -> int:
-    """The widest container that begins with a leaf, and holds more, but no other section; 0 for none."""
+    """The widest container that begins with a leaf, and holds more, but no other section; 0 for none.
+
+    Of facts the narrowest that says something: what a mistake leaves out elsewhere it would keep here.
+    """
     found, at = 0, leaves[index].container
     last = len(leaves) if kind == "comments" else _end_of_section(leaves, index)
     while at > 0 and containers[at].first == index and containers[at].tag not in NEVER_CHROME:
         if index + 1 < containers[at].last <= last:
             found = at
+            if kind == "facts" and _says(leaves[index + 1 : containers[at].last]):
+                break  # what stands around it may hold more than that
         at = containers[at].parent
     return found
+
+
+def _says(leaves: list[Leaf]) -> bool:
+    return sum(len(leaf.text) for leaf in leaves if isinstance(leaf, Text)) > _HEADING
 
 
 def _end_of_section(leaves: list[Leaf], index: int) -> int:

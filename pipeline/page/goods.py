@@ -6,6 +6,7 @@ Rules for articles take such cards for invitations to other pages, as they are b
 import re
 from itertools import accumulate
 
+from pipeline.page.comments import kind_of
 from pipeline.page.leaves import Container, Leaf, Media, Text
 from pipeline.page.metadata import Metadata
 from pipeline.page.pictures import states_thing
@@ -101,3 +102,19 @@ def _keep(walk: Walk, verdicts: Verdicts, members: list[Container]) -> None:
             if shows and shows not in said and not is_label(shows):
                 said.add(shows)
                 verdicts[at] = None if verdict is None or verdict.rule in _OF_PLACE else verdict
+
+
+def keep_facts(walk: Walk, verdicts: Verdicts) -> None:
+    """Keeps what a shop says of a product under headings such as Specifications, wherever that stands."""
+    for container in map(walk.containers.__getitem__, walk.facts):
+        level = 0
+        for at in range(container.first, container.last):
+            leaf, verdict = walk.leaves[at], verdicts[at]
+            if not isinstance(leaf, Text):
+                continue
+            if leaf.role == "heading":
+                if level and leaf.mark.count("#") <= level and kind_of(leaf.text) != "facts":
+                    break  # of something else that opens with it
+                level = level or leaf.mark.count("#")
+            if verdict and verdict.rule in _OF_PLACE and not is_label(leaf.text):
+                verdicts[at] = None

@@ -16,7 +16,7 @@ from pipeline.page.cards import leave_out_rests
 from pipeline.page.content import CARD, by_rules, upward
 from pipeline.page.content_settings import ContentSettings
 from pipeline.page.evidence import Floats, evidence
-from pipeline.page.goods import keep_goods
+from pipeline.page.goods import keep_facts, keep_goods
 from pipeline.page.leaves import Container, Leaf, Text
 from pipeline.page.metadata import Metadata
 from pipeline.page.pictures import is_bought
@@ -77,6 +77,8 @@ def weigh(walk: Walk, settings: ContentSettings, metadata: Metadata) -> Judgemen
     leave_out_rests(walk, verdicts)
     trim(walk, verdicts, metadata.title, metadata.author, weighed)
     keep_goods(walk, verdicts, metadata)
+    if is_bought(metadata) and not metadata.says_article:
+        keep_facts(walk, verdicts)
     return Judgement(verdicts, confidence, rows)
 
 

@@ -24,6 +24,8 @@ DELIVERY = "delivery terms"
 REVIEWED = "customer reviews"
 #: That of goods under a heading that lists of goods have, too, such as Best sellers.
 SHELF = "other goods"
+#: That of what a shop says of a product, such as its specifications.
+FACTS = "facts of goods"
 #: Names of what customers wrote of a thing that is for sale, and of what a shop says of all its goods.
 REVIEW_NAMES = frozenset(
     (DELIVERY, REVIEWED, SHELF, *"review reviews avis bewertung bewertungen opiniones recensioni".split())

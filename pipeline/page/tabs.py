@@ -8,9 +8,9 @@ from functools import cached_property
 
 from pipeline.page.comments import name_of_headed
 from pipeline.page.markup import Markup, unescape
-from pipeline.page.names import Names
+from pipeline.page.names import CHROME_NAMES, FACTS, Names
 
-_LEADS = re.compile(r' (?:href|aria-controls|data-target|data-bs-target)="#?([A-Za-z][^"\s/?]*)"')
+_LEADS = re.compile(r' (href|aria-controls|data-target|data-bs-target)="#?([A-Za-z][^"\s/?]*)"')
 _ID = re.compile(r' id="([^"]+)"')
 _WORDS = 12  # tags: more are no title of a tab
 
@@ -22,19 +22,30 @@ class Tabs:
         self._markup = markup
 
     def named(self, written: str, names: Names) -> Names:
-        """The names of the block that opens with some attributes, and what the title of its tab calls it."""
+        """The names of the block that opens with some attributes, and what the title of its tab calls it.
+
+        What says what a product is is neither hidden nor a dialog, however it opens.
+        """
         if not self._panels or not (found := _ID.search(written)) or found[1] not in self._panels:
             return names
-        return Names(names.words | {self._panels[found[1]]}, names.is_hidden)
+        name, opens = self._panels[found[1]]
+        if name == FACTS and opens:
+            return Names((names.words - CHROME_NAMES) | {name}, False)
+        return Names(names.words | {name}, names.is_hidden)
+
+    def say_facts(self, names: Names) -> bool:
+        """Whether a block of such names says what a product is."""
+        return FACTS in names.words
 
     @cached_property
-    def _panels(self) -> dict[str, str]:
-        found: dict[str, str] = {}
+    def _panels(self) -> dict[str, tuple[str, bool]]:
+        """What the parts are called, by their ids, and whether they open where they are led to."""
+        found: dict[str, tuple[str, bool]] = {}
         for tag in ("a", "button"):
             for at in self._markup.places(tag):
                 leads = _LEADS.search(self._markup.attributes[at] or "")
-                if leads and leads[1] not in found and (name := name_of_headed(self._said(at))):
-                    found[leads[1]] = name
+                if leads and leads[2] not in found and (name := name_of_headed(self._said(at))):
+                    found[leads[2]] = name, leads[1] != "href"
         return found
 
     def _said(self, at: int) -> str:

@@ -70,6 +70,7 @@ class Walk(MediaOfWalk):
         self.leaves: list[Leaf] = []
         self.places: list[int] = []  # of the leaves: the number of the tag behind them
         self.flagged: list[int] = []
+        self.facts: list[int] = []  # those that say what a product is
         self.drawn: list[int] = []  # the containers of players and charts
         self.graphics: set[int] = set()  # those of drawings
         self.links: list[tuple[int, str]] = []  # the number of the leaf that a link begins in or before, and its tag
@@ -112,7 +113,7 @@ class Walk(MediaOfWalk):
         self._flush()
         while self._container >= 0:  # nothing stays open, whatever was taken for markup
             self._end(self.containers[self._container])
-        if headed := headed_comments(self.containers, self.leaves):
+        if headed := headed_comments(self.containers, self.leaves, self.facts):
             self.flagged = sorted({*self.flagged, *headed})
 
     def _run(self) -> None:
@@ -214,6 +215,8 @@ class Walk(MediaOfWalk):
             names = Names(names.words, False)
         if " id=" in written:
             names = self._tabs.named(written, names)
+            if self._tabs.say_facts(names):
+                self.facts.append(len(self.containers))
         self._container = len(self.containers)
         self.containers.append(Container(tag, above, role, names, len(self.leaves)))
         self._articles += tag in CONTENT_TAGS

@@ -141,7 +141,9 @@ class WordsOfWalk(RowsOfWalk):
         if tag == "noscript":
             is_read = self._reads_noscript
         else:
-            is_read = self.containers[self._container].tag in OPENERS or self._opens_text(written)
+            is_read = (
+                self.containers[self._container].tag in OPENERS or self._opens_text(written) or self._holds(HEADINGS)
+            )
         self._muted.append(not is_read)
         self._mute += not is_read
         self._noscript += tag == "noscript" and not is_read
