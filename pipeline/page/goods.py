@@ -9,9 +9,10 @@ from itertools import accumulate
 from pipeline.page.comments import kind_of
 from pipeline.page.leaves import Container, Leaf, Media, Text
 from pipeline.page.metadata import Metadata
+from pipeline.page.names import CHROME_NAMES
 from pipeline.page.pictures import states_thing
 from pipeline.page.trim import TITLE_SHARE, is_label, shared
-from pipeline.page.verdicts import Verdicts
+from pipeline.page.verdicts import Verdict, Verdicts
 from pipeline.page.walk import Walk
 
 _CURRENCY = (
@@ -116,5 +117,11 @@ def keep_facts(walk: Walk, verdicts: Verdicts) -> None:
                 if level and leaf.mark.count("#") <= level and kind_of(leaf.text) != "facts":
                     break  # of something else that opens with it
                 level = level or leaf.mark.count("#")
-            if verdict and verdict.rule in _OF_PLACE and not is_label(leaf.text):
+            if verdict and (verdict.rule in _OF_PLACE or _is_of_dialog(verdict)) and not is_label(leaf.text):
                 verdicts[at] = None
+
+
+def _is_of_dialog(verdict: Verdict) -> bool:
+    """Whether a text is left out for nothing but that it opens above the page."""
+    around = verdict.container
+    return verdict.rule == "chrome" and around is not None and around.names.words & CHROME_NAMES == {"modal"}

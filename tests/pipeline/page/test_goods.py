@@ -77,6 +77,7 @@ def of_product(below, head=THING):
         f"<div class=a1><h2><button>Technische Daten</button></h2>{FACTS}</div>",
         f"<div class=a1><button><h2>Technical details</h2></button>{FACTS}</div>",
         f"<a href=# aria-controls=p1>Measurements</a><div id=p1 class=modal-wrapper>{FACTS}</div>",
+        f"<a href=# aria-controls=p1>Details</a><div id=p1><div class=modal-body><p>{FACTS}</p></div></div>",
         f"<a href=# data-target=#p1>Specifications</a><p>Ask.</p><div id=p1 style='display:none'>{FACTS}</div>",
     ],
 )

@@ -121,3 +121,10 @@ def test_titles_may_stand_beside_what_they_open(written):
     found = said(written.format("Materials", prose(61), "Versand &amp; Zahlung", prose(60)))
     assert found[-2:] == ["Materials", prose(61)] or found[-2:] == ["### Materials", prose(61)]
     assert not {prose(60), "Versand & Zahlung"} & set(found)
+
+
+@pytest.mark.parametrize(
+    "label", ["In stock", "Auf Lager", "Was this review helpful?", "Choisir une taille", "売り切れ"]
+)
+def test_what_every_product_of_a_shop_says_is_a_label(label):
+    assert said(f"<div class=x1><p>{label}</p><p>{prose(60)}</p></div>") == [*BODY, prose(60)]
