@@ -6,11 +6,12 @@ are sent.
 
 import re
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from itertools import islice
 
 from pipeline.page.elements import NEVER_CHROME
 from pipeline.page.leaves import Container, Leaf, Text
-from pipeline.page.names import DELIVERY, Names
+from pipeline.page.names import DELIVERY, FACTS, REVIEWED, SHELF, Names
 from pipeline.text.words import phrase_list
 
 _HEADING = 60  # characters; a longer one says more than what follows
@@ -18,57 +19,146 @@ _MOST = 40  # such headings are looked at
 _NO_WORDS = re.compile(r"[\W\d_]+")
 _ITEMS = frozenset(("li", "div", "article", "section"))
 #: What a part is named by its heading, by the list of phrases that has it.
-_NAMES = {"comments": "comments", "reviews": "reviews", "related": "related", "delivery": DELIVERY}
-_BY_LINES = ("reviews", "related")  # what shops write above them often is a heading to the eye only
+_NAMES = {
+    "comments": "comments",
+    "reviews": "reviews",
+    "related": "related",
+    "delivery": DELIVERY,
+    "shelves": SHELF,
+    "facts": FACTS,
+}
+#: What shops write above them often is a heading to the eye only: a line, or what opens them.
+_BY_LINES = ("reviews", "related", "delivery", "shelves", "facts")
+#: What stands between such a phrase and the name of a product, as in Reviews of the Boot.
+_BETWEEN = frozenset(
+    "a about al all das de dei del della den der des di die do du el for für he la le les los of on our per para "
+    "pour su sur the this to über van von voor zu zum zur о об на для".split()
+)
 
 
-def headed_comments(containers: list[Container], leaves: list[Leaf]) -> list[int]:
+def headed_comments(containers: list[Container], leaves: list[Leaf], facts: list[int]) -> list[int]:
     """The containers that begin with a heading that announces such: it is their name from now on.
+
+    Those of facts keep their names and are added to `facts`.
 
     A manual may have a chapter of that name: where the heading counts nothing, several alike parts must stand below it,
     but for terms of delivery, which are chrome only beside a product.
     """
     found: list[int] = []
     end = 0
-    for index, kind in islice(((at, kind) for at, leaf in enumerate(leaves) if (kind := _announced(leaf))), _MOST):
-        if index < end or (at := _headed_by(containers, leaves, index, kind)) <= 0:
+    title = _words(next((leaf.text for leaf in leaves if isinstance(leaf, Text) and leaf.mark == "# "), ""))
+    announced = ((at, kind) for at, leaf in enumerate(leaves) if (kind := _announced(leaf, title)))
+    for index, kind in islice(announced, _MOST):
+        if index < end:
             continue
-        is_counted = kind != "related" and any(map(str.isdigit, getattr(leaves[index], "text", "")))
-        if kind == "delivery" or is_counted or _holds_items(containers, at):
-            container = containers[at]
-            container.names = Names(container.names.words | {_NAMES[kind]}, container.names.is_hidden)
-            found.append(at)
-            end = container.last
+        at, title_at = _headed_by(containers, leaves, index, kind), 0
+        if at <= 0 and kind != "comments":
+            at, title_at = _opened_by(containers, leaves, index)
+        if at <= 0:
+            continue
+        if kind == "facts":
+            facts.append(at)
+            continue
+        is_counted = kind not in ("related", "shelves") and any(map(str.isdigit, getattr(leaves[index], "text", "")))
+        name = _NAMES[kind]
+        if not (kind == "delivery" or is_counted or _holds_items(containers, at)):
+            if kind != "reviews":
+                continue
+            name = REVIEWED
+        for part in filter(None, (title_at, at)):
+            names = containers[part].names
+            containers[part].names = Names(names.words | {name}, names.is_hidden)
+            found.append(part)
+        end = containers[at].last
     return found
 
 
 def announces_others(leaf: Leaf) -> bool:
     """Whether a text is the heading of other products or stories."""
-    return _announced(leaf) == "related"
+    return _announced(leaf, frozenset()) == "related"
 
 
-def _announced(leaf: Leaf) -> str:
+def _announced(leaf: Leaf, title: frozenset[str]) -> str:
     """The list of phrases that a heading is of; "" for any other text."""
     if not isinstance(leaf, Text) or len(leaf.text) > _HEADING:
         return ""
-    if leaf.role == "paragraph":
-        said = leaf.text.strip(" :!…").lower()
-        return next((kind for kind in _BY_LINES if said in phrase_list(kind)), "")
+    if leaf.role == "paragraph" or (leaf.role == "list" and not leaf.mark):  # a term that is defined
+        return "" if any(map(str.isdigit, leaf.text)) else kind_of(leaf.text, _BY_LINES)
     if leaf.role != "heading":
         return ""
-    said = _NO_WORDS.sub(" ", leaf.text).strip().lower()
-    return next((kind for kind in _NAMES if said in phrase_list(kind)), "")
+    if kind := kind_of(leaf.text, _NAMES):
+        return kind
+    words = _NO_WORDS.sub(" ", leaf.text).lower().split()
+    others = [word for word in words if word not in title]
+    if len(others) == len(words):
+        return ""
+    while others and others[-1] in _BETWEEN:
+        others.pop()
+    return kind_of(" ".join(others), ("reviews", "related", "facts"))
+
+
+def name_of_headed(said: str) -> str:
+    """What the title of a tab says that beside a product is no part of it; "" for anything else."""
+    kind = kind_of(said, ("reviews", "delivery", "shelves", "related", "facts")) if len(said) <= _HEADING else ""
+    return {"": "", "delivery": DELIVERY, "reviews": REVIEWED, "facts": FACTS}.get(kind, SHELF)
+
+
+def kind_of(heading: str, kinds: Iterable[str] = tuple(_NAMES)) -> str:
+    """The list that has a phrase, whatever stands around and between its words; "" for none."""
+    said = _NO_WORDS.sub(" ", heading).strip().lower()
+    return next((kind for kind in kinds if said in phrase_list(kind)), "")
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(_NO_WORDS.sub(" ", text).lower().split())
+
+
+def _opened_by(containers: list[Container], leaves: list[Leaf], index: int) -> tuple[int, int]:
+    """The container behind one that holds nothing but a leaf, and that, where such pairs follow each other; 0 for none.
+
+    That is how tabs and lists of terms are written.
+    """
+    title = leaves[index].container
+    while title > 0 and containers[title].last == index + 1:
+        part, body = containers[title], containers[title].end
+        if body < len(containers) and containers[body].parent == part.parent:
+            alike = [
+                at
+                for at in _children(containers, part.parent)
+                if containers[at].tag == part.tag and containers[at].names.words == part.names.words
+            ]
+            is_next = containers[body].first == index + 1 and body not in alike
+            is_pair = is_next and len(alike) > 1 and containers[body].tag not in NEVER_CHROME
+            return (body, title) if is_pair else (0, 0)
+        title = part.parent
+    return 0, 0
+
+
+def _children(containers: list[Container], at: int) -> Iterator[int]:
+    child = at + 1
+    while child < containers[at].end:
+        yield child
+        child = containers[child].end
 
 
 def _headed_by(containers: list[Container], leaves: list[Leaf], index: int, kind: str) -> int:
-    """The widest container that begins with a leaf, and holds more, but no other section; 0 for none."""
+    """The widest container that begins with a leaf, and holds more, but no other section; 0 for none.
+
+    Of facts the narrowest that says something: what a mistake leaves out elsewhere it would keep here.
+    """
     found, at = 0, leaves[index].container
     last = len(leaves) if kind == "comments" else _end_of_section(leaves, index)
     while at > 0 and containers[at].first == index and containers[at].tag not in NEVER_CHROME:
         if index + 1 < containers[at].last <= last:
             found = at
+            if kind == "facts" and _says(leaves[index + 1 : containers[at].last]):
+                break  # what stands around it may hold more than that
         at = containers[at].parent
     return found
+
+
+def _says(leaves: list[Leaf]) -> bool:
+    return sum(len(leaf.text) for leaf in leaves if isinstance(leaf, Text)) > _HEADING
 
 
 def _end_of_section(leaves: list[Leaf], index: int) -> int:

@@ -6,11 +6,13 @@ Rules for articles take such cards for invitations to other pages, as they are b
 import re
 from itertools import accumulate
 
+from pipeline.page.comments import kind_of
 from pipeline.page.leaves import Container, Leaf, Media, Text
 from pipeline.page.metadata import Metadata
+from pipeline.page.names import CHROME_NAMES
 from pipeline.page.pictures import states_thing
 from pipeline.page.trim import TITLE_SHARE, is_label, shared
-from pipeline.page.verdicts import Verdicts
+from pipeline.page.verdicts import Verdict, Verdicts
 from pipeline.page.walk import Walk
 
 _CURRENCY = (
@@ -104,3 +106,25 @@ def _keep(walk: Walk, verdicts: Verdicts, members: list[Container]) -> None:
             if shows and shows not in said and not is_label(shows):
                 said.add(shows)
                 verdicts[at] = None if verdict is None or verdict.rule in _OF_PLACE else verdict
+
+
+def keep_facts(walk: Walk, verdicts: Verdicts) -> None:
+    """Keeps what a shop says of a product under headings such as Specifications, wherever that stands."""
+    for container in map(walk.containers.__getitem__, walk.facts):
+        level = 0
+        for at in range(container.first, container.last):
+            leaf, verdict = walk.leaves[at], verdicts[at]
+            if not isinstance(leaf, Text):
+                continue
+            if leaf.role == "heading":
+                if level and leaf.mark.count("#") <= level and kind_of(leaf.text) != "facts":
+                    break  # of something else that opens with it
+                level = level or leaf.mark.count("#")
+            if verdict and (verdict.rule in _OF_PLACE or _is_of_dialog(verdict)) and not is_label(leaf.text):
+                verdicts[at] = None
+
+
+def _is_of_dialog(verdict: Verdict) -> bool:
+    """Whether a text is left out for nothing but that it opens above the page."""
+    around = verdict.container
+    return verdict.rule == "chrome" and around is not None and around.names.words & CHROME_NAMES == {"modal"}

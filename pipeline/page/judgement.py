@@ -17,11 +17,11 @@ from pipeline.page.content import CARD, by_rules, upward
 from pipeline.page.content_settings import ContentSettings
 from pipeline.page.discussions import shows_thread
 from pipeline.page.evidence import Floats, evidence
-from pipeline.page.goods import keep_goods
+from pipeline.page.goods import keep_facts, keep_goods
 from pipeline.page.heads import keep_description
 from pipeline.page.leaves import Container, Leaf, Text
 from pipeline.page.metadata import Metadata
-from pipeline.page.pictures import states_thing
+from pipeline.page.pictures import is_bought
 from pipeline.page.post_notes import cut_signatures
 from pipeline.page.posts import leave_out_furniture
 from pipeline.page.scorer import alike, chances, choose, expected_f1
@@ -88,6 +88,8 @@ def weigh(walk: Walk, settings: ContentSettings, metadata: Metadata) -> Judgemen
     if texts and not metadata.is_thread:
         _keep_alike([[texts[at] for at in place] for place in evident.places], verdicts)
     keep_goods(walk, verdicts, metadata)
+    if is_bought(metadata) and not metadata.says_article:
+        keep_facts(walk, verdicts)
     if not (metadata.says_article or metadata.is_thread):
         keep_description(walk, verdicts)
     return Judgement(verdicts, confidence, rows)
@@ -117,7 +119,7 @@ def rules_for(metadata: Metadata, settings: ContentSettings) -> ContentSettings:
     """
     if metadata.is_thread:
         return msgspec.structs.replace(settings, comment_share=0.0, review_share=0.0)
-    is_of_thing = states_thing(metadata) and not metadata.says_article
+    is_of_thing = is_bought(metadata) and not metadata.says_article
     return settings if is_of_thing else msgspec.structs.replace(settings, review_share=0.0)
 
 

@@ -47,10 +47,6 @@ class MediaOfWalk(WordsOfWalk):
             elif self._figure < 0:
                 self._figure = self._at
 
-    def _is_picture(self) -> bool:
-        """Whether the element that opens here holds a figure and no link."""
-        return self._holds(("figure",)) and not self._holds(("a",))
-
     def _picture(self, tag: str, _: str) -> None:
         """An image in one within another may have the sources of both."""
         was_open, self._pictures = self._pictures, self._pictures + (1 if tag == "picture" else -1)

@@ -20,8 +20,16 @@ CHROME_NAMES = frozenset(
 COMMENT_NAMES = frozenset("comment comments discussion disqus replies respond".split())
 #: The name of terms of delivery, which only their heading gives: as a name in markup it would be two words.
 DELIVERY = "delivery terms"
+#: That of what customers wrote where it is a chapter of a manual on other pages: only its title tells.
+REVIEWED = "customer reviews"
+#: That of goods under a heading that lists of goods have, too, such as Best sellers.
+SHELF = "other goods"
+#: That of what a shop says of a product, such as its specifications.
+FACTS = "facts of goods"
 #: Names of what customers wrote of a thing that is for sale, and of what a shop says of all its goods.
-REVIEW_NAMES = frozenset((DELIVERY, *"review reviews avis bewertung bewertungen opiniones recensioni".split()))
+REVIEW_NAMES = frozenset(
+    (DELIVERY, REVIEWED, SHELF, *"review reviews avis bewertung bewertungen opiniones recensioni".split())
+)
 #: Names that parts of the content bear too: such a part is chrome only while it holds little prose.
 WEAK_NAMES = frozenset(
     "ad ads adsbygoogle adsense advert advertisement author availability avatar badge badges banner bio byline "

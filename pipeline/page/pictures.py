@@ -6,16 +6,22 @@ from collections.abc import Collection
 from itertools import accumulate, islice
 
 from pipeline.image.assets import asset_of, name_of
+from pipeline.image.refs import is_image_url
 from pipeline.page.content import upward
-from pipeline.page.leaves import Media, Text
+from pipeline.page.leaves import Container, Leaf, Media, Text
 from pipeline.page.metadata import Metadata
 from pipeline.page.trim import leads_away
-from pipeline.page.verdicts import Verdicts
+from pipeline.page.verdicts import Verdict, Verdicts
 from pipeline.page.walk import Walk
 
 _WORD = re.compile(r"[A-Za-z0-9_-]+")
 #: What a page about a thing says that it is about.
 _THINGS = frozenset("Product ProductGroup IndividualProduct SomeProducts ProductModel Vehicle Accommodation".split())
+#: Other things that are bought and reviewed: lists of goods call their items so, too.
+_BOUGHT = frozenset(
+    "SoftwareApplication MobileApplication WebApplication VideoGame Book Audiobook Car Motorcycle Hotel Hostel Resort "
+    "BedAndBreakfast LodgingBusiness VacationRental Apartment House TouristTrip Offer AggregateOffer".split()
+)
 _MOST = 30  # pictures of a gallery; more are of all that there is
 _LABEL = 25  # characters of text for each picture of a gallery that are still labels and buttons
 _CARD = 4  # levels up that an item's words are looked for
@@ -34,17 +40,49 @@ def keep_galleries(walk: Walk, verdicts: Verdicts, metadata: Metadata) -> None:
     """
     if metadata.says_article and not says_product(metadata):
         return
+    if not _keep_stated(walk, verdicts, metadata) and is_bought(metadata):
+        _keep_shots(walk, verdicts)
+
+
+def _keep_stated(walk: Walk, verdicts: Verdicts, metadata: Metadata) -> bool:
+    """Whether there is more than one picture in the galleries around those that the page states; they are kept."""
     stated = set(map(asset_of, metadata.lead_images))
     probes = {max(_WORD.findall(name_of(asset)), key=len, default="") for asset in stated}
     shown = [leaf for leaf in walk.leaves if isinstance(leaf, Media) and any(map(leaf.mentions, probes))]
     shown = [leaf for leaf in shown if _is_picture(leaf) and _is_stated(leaf, stated)]
     if not shown:
-        return
-    sums = _Sums(walk)
+        return False
+    sums, pictures = _Sums(walk), set[str]()
     for at in {_gallery_around(walk, sums, leaf) for leaf in shown} - {-1}:
-        for index in range(walk.containers[at].first, walk.containers[at].last):
-            if isinstance(leaf := walk.leaves[index], Media) and _is_picture(leaf):
-                verdicts[index] = None
+        pictures |= _keep(walk, verdicts, walk.containers[at].first, walk.containers[at].last)
+    return len(pictures) > 1
+
+
+def _keep(walk: Walk, verdicts: Verdicts, first: int, last: int) -> set[str]:
+    found = set[str]()
+    for index in range(first, last):
+        if isinstance(leaf := walk.leaves[index], Media) and _is_picture(leaf):
+            verdicts[index] = None
+            found.add(asset_of(leaf.candidates[0]))
+    return found
+
+
+def _keep_shots(walk: Walk, verdicts: Verdicts) -> None:
+    """The first row of pictures with no words that lead nowhere: views of a thing whose stated picture is its sign."""
+    rows: dict[tuple[int, str], list[Container]] = {}
+    for container in walk.containers[1:]:
+        if container.last == container.first + 1 and _is_shot(walk.leaves[container.first], verdicts[container.first]):
+            rows.setdefault((container.parent, container.tag), []).append(container)
+    said = [at for at, leaf in enumerate(walk.leaves) if isinstance(leaf, Text) and verdicts[at] is None]
+    for row in rows.values():
+        if len(row) >= _ITEMS and said and row[0].first < said[len(said) // 2]:
+            _keep(walk, verdicts, row[0].first, row[-1].last)
+            return
+
+
+def _is_shot(leaf: Leaf, verdict: Verdict | None) -> bool:
+    is_passed = verdict is None or verdict.rule in _OF_PLACE
+    return is_passed and isinstance(leaf, Media) and _is_picture(leaf) and (not leaf.link or is_image_url(leaf.link))
 
 
 def says_product(metadata: Metadata) -> bool:
@@ -53,6 +91,11 @@ def says_product(metadata: Metadata) -> bool:
 
 def states_thing(metadata: Metadata) -> bool:
     return not _THINGS.isdisjoint(metadata.kinds)
+
+
+def is_bought(metadata: Metadata) -> bool:
+    """Whether what customers write on a page is of the thing that it is about."""
+    return states_thing(metadata) or not _BOUGHT.isdisjoint(metadata.kinds)
 
 
 class _Sums:

@@ -4,7 +4,7 @@ from bisect import bisect_left
 
 from pipeline.page.content_settings import ContentSettings
 from pipeline.page.leaves import Leaf, Text, titles_of
-from pipeline.page.names import DELIVERY
+from pipeline.page.names import DELIVERY, REVIEWED, SHELF
 from pipeline.page.trim import SENTENCE_ENDS
 from pipeline.page.walk import Walk
 from pipeline.page.weights import Sums
@@ -30,7 +30,8 @@ class Reviews:
         container = self._walk.containers[at]
         if not (self._are_chrome and container.names.is_review):
             return False
-        is_short = DELIVERY not in container.names.words and self._sums.weight(at) <= self._least
+        is_told = not container.names.words.isdisjoint((DELIVERY, REVIEWED, SHELF))
+        is_short = not is_told and self._sums.weight(at) <= self._least
         if is_short and not any(map(_is_said, self._walk.leaves[container.first : container.last])):
             return False
         return bisect_left(self._titles, container.first) == bisect_left(self._titles, container.last)

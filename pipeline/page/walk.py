@@ -31,8 +31,9 @@ from pipeline.page.forms import Forms
 from pipeline.page.leaves import Container, Leaf
 from pipeline.page.markup import Markup
 from pipeline.page.media import MediaOfWalk
-from pipeline.page.names import CHROME_NAMES, NAMES_OF_ITEMS, UNNAMED, Names, is_box, is_hidden, is_titled, read_names
+from pipeline.page.names import CHROME_NAMES, FACTS, NAMES_OF_ITEMS, UNNAMED, Names, is_hidden, read_names
 from pipeline.page.tables import CELL_END, TABLE_PARTS, Grid
+from pipeline.page.tabs import Tabs
 from pipeline.page.words import ITEMS, MOST, is_place
 
 _SPECIAL = HEADINGS | CHROME_TAGS | CELLS | {"li", "ul", "ol", "pre", "figure", "figcaption"}
@@ -40,7 +41,6 @@ _BLOCK_ENDS = [f"/{tag}" for tag in BLOCKS]
 _SPECIAL_ENDS = [f"/{tag}" for tag in HEADINGS | CELLS | {"li", "ul", "ol", "pre"}]
 _SCRAP = 0.02  # a share of the page nobody would miss in a part that is named as hardly ever content
 _UNNAMED = HEADINGS | {"pre"}  # what these are does not depend on names: a heading goes with its section
-_NEAR = 12  # tags behind an element that tell what it is
 _DRAWN = re.compile(r' data="([^"]+\.(?:svg|png|jpe?g|gif|webp))"', re.IGNORECASE)
 _START, _VALUE = re.compile(r' start="(\d{1,6})"'), re.compile(r' value="(\d{1,6})"')
 
@@ -68,6 +68,7 @@ class Walk(MediaOfWalk):
         self.leaves: list[Leaf] = []
         self.places: list[int] = []  # of the leaves: the number of the tag behind them
         self.flagged: list[int] = []
+        self.facts: list[int] = []  # those that say what a product is
         self.drawn: list[int] = []  # the containers of players and charts
         self.graphics: set[int] = set()  # those of drawings
         self.links: list[tuple[int, str]] = []  # the number of the leaf that a link begins in or before, and its tag
@@ -99,7 +100,7 @@ class Walk(MediaOfWalk):
             if not is_place(markup.attributes[at]):
                 unlinked[markup.end_of(at)] = 0
         self._dialogs = leave_out_dialogs(markup, unlinked)
-        self._forms, self._anchors = Forms(markup), Anchors(markup)
+        self._forms, self._anchors, self._tabs = Forms(markup), Anchors(markup), Tabs(markup)
         self._unlinked = list(accumulate(unlinked, initial=0))
         self._prose = self._outside_links(-1, len(lengths))
         self._reads_noscript = self._is_in_noscript()
@@ -108,7 +109,7 @@ class Walk(MediaOfWalk):
         self._flush()
         while self._container >= 0:  # nothing stays open, whatever was taken for markup
             self._end(self.containers[self._container])
-        if headed := headed_comments(self.containers, self.leaves):
+        if headed := headed_comments(self.containers, self.leaves, self.facts):
             self.flagged = sorted({*self.flagged, *headed})
 
     def _run(self) -> None:
@@ -127,7 +128,7 @@ class Walk(MediaOfWalk):
                 continue
             if self._preformatted and written and tag in ("span", "code") and self._is_passed_over_in_code(at, written):
                 continue
-            if tag in ("span", "time") and not text and buffer and written and self._parts_figures(at):
+            if tag in ("span", "time") and not text and buffer and self._parts_words(at):
                 buffer.append(" ")
             elif buffer and "-" in tag and self._is_beside_another(at):
                 self._flush()
@@ -210,6 +211,9 @@ class Walk(MediaOfWalk):
             names = self._anchors.without(self._at, written, names)
         if names.is_hidden and self._is_shown(written, names):
             names = Names(names.words, False)
+        if " id=" in written:
+            names = self._tabs.named(written, names)
+            self.facts += [len(self.containers)] if FACTS in names.words else []
         self._container = len(self.containers)
         self.containers.append(Container(tag, above, role, names, len(self.leaves)))
         self._articles += tag in CONTENT_TAGS
@@ -286,27 +290,6 @@ class Walk(MediaOfWalk):
                 self._open_flagged(tag, True, UNNAMED)
         elif not self.containers[-1].names.is_caption:
             self._open_figure(tag, written)
-
-    def _is_content(self, tag: str, written: str) -> bool:
-        """Whether an element that is chrome elsewhere is none here.
-
-        That is the header of an article, or of a page if it says more than the title, the end of a card that says
-        when, a form with nothing to fill in, a box of the text with a title, or a picture that leads nowhere, and the
-        answer to a question that a site's builder writes into a menu.
-        """
-        if tag == "nav":
-            return self._holds_paragraphs()
-        if tag == "footer":
-            is_of_quote = self.containers[self._container].role == "quote"  # and says who said it
-            return is_of_quote or (self._articles > 0 and self._are_cards and self._holds(("time",)))
-        if tag == "header":
-            return self._articles > 0 or (self._holds(("h1",)) and self._holds_paragraphs())
-        if tag not in ("form", "aside"):
-            return False
-        if tag == "form":
-            return not self._forms.is_filled_in(self._at, written)
-        near = filter(None, self._markup.attributes[self._at + 1 : self._at + _NEAR])
-        return is_box(written) or is_titled(near) or (self._articles > 0 and self._is_picture())
 
     def _close(self, tag: str, _written: str) -> None:
         container = self.containers[self._container]

@@ -11,9 +11,10 @@ from itertools import takewhile
 
 from pipeline.page.code import GUTTERS, is_gutter
 from pipeline.page.elements import HEADINGS
+from pipeline.page.forms import Forms
 from pipeline.page.leaves import Leaf, Text
 from pipeline.page.markup import unescape
-from pipeline.page.names import Names, is_hidden
+from pipeline.page.names import Names, is_box, is_hidden, is_titled
 from pipeline.page.tables import RowsOfWalk, collapse_row
 from pipeline.text.words import phrase_list
 
@@ -30,13 +31,18 @@ _RUN = 60  # characters without a tag between them, outside links: no entry of a
 _ANSWER = 20  # characters; fewer are no answer
 _SIGN = 40  # characters: more are no signs in a line
 _WORD = 5  # letters: fewer may be the sign of a unit
+_ENDING = 3  # letters at the end of a word: fewer may be the first of one that is parted, as names are
+_INSIDE = 4  # tags in a `<span>` before its first word
+_CURRENCIES = frozenset("$€£¥₹₽₩₺")
 _NO_WAY_OFF = re.compile(r' href="(?:#[^"]|mailto:[^"?]|tel:)')
 _BUTTONS = "button btn cart wish compare quick basket".split()  # names of links that may be buttons
 _IN_BUTTON = 12  # tags
+_OF_BOX = 12  # tags behind an element that tell whether it is a box of the text
 ITEMS = 3  # so many parts written alike are of the items of a list
 _SAYING = 20  # characters that are more than a price or a date
 _MARKS = frozenset("¶#§🔗")  # that lead to the heading they stand in
 _QUESTION_ENDS = ("?", "？", "؟")
+_SUBHEADINGS = HEADINGS - {"h1"}
 OPENERS = HEADINGS | {"dt", "summary"}  # whose button opens a section and is its heading
 
 
@@ -64,6 +70,9 @@ class WordsOfWalk(RowsOfWalk):
     _reads_noscript: bool
     _mute: int
     _muted: list[bool]
+    _articles: int
+    _are_cards: bool
+    _forms: Forms
 
     def _flush(self) -> None:
         """What was read since the last block boundary becomes a leaf."""
@@ -144,7 +153,9 @@ class WordsOfWalk(RowsOfWalk):
         if tag == "noscript":
             is_read = self._reads_noscript
         else:
-            is_read = self.containers[self._container].tag in OPENERS or self._opens_text(written)
+            is_read = (
+                self.containers[self._container].tag in OPENERS or self._opens_text(written) or self._holds(HEADINGS)
+            )
         self._muted.append(not is_read)
         self._mute += not is_read
         self._noscript += tag == "noscript" and not is_read
@@ -226,13 +237,45 @@ class WordsOfWalk(RowsOfWalk):
         runs = (self._outside_links(at - 1, at) for at in range(self._at + 1, end + 1))
         return 2 * sum(run for run in runs if run >= _RUN) > sum(self._lengths[self._at + 1 : end + 1])
 
+    def _is_content(self, tag: str, written: str) -> bool:
+        """Whether an element that is chrome elsewhere is none here.
+
+        That is the header of an article, of a section, or of a page if it says more than the title, the end of a card
+        that says when, a form with nothing to fill in, a box of the text with a title, or a picture that leads nowhere,
+        and the answer to a question that a site's builder writes into a menu.
+        """
+        if tag == "nav":
+            return self._holds_paragraphs()
+        if tag == "footer":
+            is_of_quote = self.containers[self._container].role == "quote"  # and says who said it
+            return is_of_quote or (self._articles > 0 and self._are_cards and self._holds(("time",)))
+        if tag == "header":
+            is_of_page = self._holds(("h1",)) and self._holds_paragraphs()
+            return is_of_page or self._articles > 0 or self._heads_section()
+        if tag not in ("form", "aside"):
+            return False
+        if tag == "form":
+            return not self._forms.is_filled_in(self._at, written)
+        near = filter(None, self._markup.attributes[self._at + 1 : self._at + _OF_BOX])
+        return is_box(written) or is_titled(near) or (self._articles > 0 and self._is_picture())
+
+    def _is_picture(self) -> bool:
+        """Whether the element that opens here holds a figure and no link."""
+        return self._holds(("figure",)) and not self._holds(("a",))
+
+    def _heads_section(self) -> bool:
+        """Whether the header that opens here is that of a section: it holds a heading, and neither menu nor form."""
+        around = self.containers[self.containers[-1].parent]
+        return around.tag == "section" and self._holds(_SUBHEADINGS) and not self._holds(("nav", "form", "h1"))
+
     def _close_muted(self, tag: str, _: str) -> None:
         was_muted = self._muted.pop() if self._muted else False
         self._mute -= was_muted
         self._noscript -= tag == "/noscript" and was_muted
 
-    def _parts_figures(self, at: int) -> bool:
-        """Whether the `<span>` that opens here only parts a word from a number, as in <span>10</span><span>minutes.
+    def _parts_words(self, at: int) -> bool:
+        """Whether the `<span>` that opens here only parts a word from a number, as in <span>10</span><span>minutes, or
+        from what begins as a new line does, as in <span>In stock</span><span>Ships today.
 
         The sign of a unit, as in 268kcal, is no word. So does one that begins with a capital, as no part of a word
         does, and of alike spans, which styles set side by side, each that is no single letter.
@@ -242,15 +285,16 @@ class WordsOfWalk(RowsOfWalk):
             return False
         if "/time" in around or "time" in around:
             return True
-        before, behind = self._buffer[-1][-1:], self._markup.texts[at + 1]
-        if self._markup.tags[at - 2] == "span" and self._markup.attributes[at - 2] == self._markup.attributes[at]:
+        before, behind = self._buffer[-1][-_ENDING:], next(filter(None, self._markup.texts[at + 1 : at + _INSIDE]), "")
+        alike = self._markup.attributes[at] if self._markup.tags[at - 2] == "span" else ""
+        if alike and self._markup.attributes[at - 2] == alike:
             return min(len(self._markup.texts[at - 1].strip()), len(behind.strip())) > 1
-        is_number = before.isdigit()
-        if (is_number or before.islower() or before in "%)") and behind[:1].isupper() and behind[1:2].islower():
-            return True
-        return (is_number and behind[:_WORD].isalpha() and len(behind) >= _WORD) or (
-            before.isalpha() and behind[:1].isdigit()
-        )
+        if behind[:1].isupper() and behind[1:2].islower():
+            is_whole = len(before) == _ENDING and before.isalpha() and (before[1:].islower() or before.isupper())
+            return is_whole or before[-1:].isdigit() or before[-1:] in "%)"
+        if before[-1:].isdigit():
+            return (behind[:_WORD].isalpha() and len(behind) >= _WORD) or behind[:1] in _CURRENCIES
+        return before[-1:].isalpha() and behind[:1].isdigit()
 
     @cached_property
     def _footers(self) -> "Counter[str]":

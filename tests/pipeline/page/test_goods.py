@@ -57,3 +57,40 @@ def test_a_link_that_is_a_button_is_no_word_of_the_price_beside_it(action):
 def test_a_link_that_says_so_in_a_sentence_is_a_word_of_it():
     body = f"<p>Then <a class=link href=/c>compare</a> the two of them.</p><p>{prose(3)}</p>"
     assert texts(extract(f"<article>{body}</article>"))[0] == "Then compare the two of them."
+
+
+THING = '<script type="application/ld+json">{"@type": "Product", "name": "Kettle"}</script>'
+FACTS = "<ul><li>Width: 40 mm, height: 60 mm</li><li>Switched at 80 °C, as tea likes it</li></ul>"
+
+
+def of_product(below, head=THING):
+    """What is kept of a page on which a description is followed by many lines of the shop, then by something."""
+    service = "".join(f"<p>Store {n}: <a href=/store{n}>opens at {n}</a></p>" for n in range(9))
+    body = f"<div><div><h1>Kettle</h1>{paragraphs(9)}</div></div><div>{service}</div><div>{below}</div>"
+    return [text for text in texts(extract(body, head)) if text not in map(prose, range(9))]
+
+
+@pytest.mark.parametrize(
+    "below",
+    [
+        f"<div class=a1><div><h2>Kettle specifications</h2></div><div>{FACTS}</div></div>",
+        f"<div class=a1><h2><button>Technische Daten</button></h2>{FACTS}</div>",
+        f"<div class=a1><button><h2>Technical details</h2></button>{FACTS}</div>",
+        f"<a href=# aria-controls=p1>Measurements</a><div id=p1 class=modal-wrapper>{FACTS}</div>",
+        f"<a href=# aria-controls=p1>Details</a><div id=p1><div class=modal-body><p>{FACTS}</p></div></div>",
+        f"<a href=# data-target=#p1>Specifications</a><p>Ask.</p><div id=p1 style='display:none'>{FACTS}</div>",
+    ],
+)
+def test_what_a_shop_says_of_a_product_is_kept_wherever_it_stands(below):
+    found = of_product(below)
+    assert any("height: 60 mm" in text for text in found)
+    assert not any("Store" in text for text in found)
+
+
+def test_facts_end_where_another_section_begins():
+    below = (
+        f"<a href=#p1>Item details</a><div id=p1><h3>Highlights</h3>{FACTS}<h3>Our shop</h3><p>Owned by Ann.</p></div>"
+    )
+    found = of_product(below)
+    assert any("height: 60 mm" in text for text in found)
+    assert not any("Ann" in text for text in found)

@@ -124,3 +124,15 @@ def test_an_item_of_which_most_words_are_kept_keeps_its_picture():
     posts = "".join(map(card.format, range(12)))
     found = names(extract(f"<main><h1>Rail</h1>{paragraphs(1)}{posts}</main>"))
     assert found == [f"post-{n}.jpg" for n in range(12)]
+
+
+@pytest.mark.parametrize(("kind", "count"), [("SoftwareApplication", 3), ("Product", 3), ("Course", 0)])
+def test_views_of_a_thing_whose_stated_picture_is_its_sign_are_kept(kind, count):
+    head = f'<script type="application/ld+json">{{"@type": "{kind}", "image": "/sign.png"}}</script>'
+    shots = "".join(f"<div class=a1><div><img src=/shot{n}.png></div></div>" for n in range(3))
+    links = shots.replace("<img", "<a href=/other><img").replace("shot", "other").replace("png>", "png></a>")
+    top = f"<div><img src=/sign.png><h1>Tidebook</h1></div><div><div>{links}</div></div><div><div>{shots}</div></div>"
+    draft = extract(
+        f"<div>{top}</div><div><div>{paragraphs(8)}</div></div><div>{shots.replace('shot', 'late')}</div>", head
+    )
+    assert [name for name in names(draft) if name != "sign.png"] == [f"shot{n}.png" for n in range(count)]

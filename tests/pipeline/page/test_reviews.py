@@ -39,6 +39,11 @@ def test_on_other_pages_they_may_be_what_it_is_about(kind):
     assert prose(20, 2) in said(f"<div class=reviews>{written()}</div>", head)
 
 
+@pytest.mark.parametrize("kind", ["SoftwareApplication", "VideoGame", "Book", "Hotel"])
+def test_apps_books_and_hotels_are_reviewed_as_goods_are(kind):
+    assert said(f"<div class=reviews>{written()}</div>", PRODUCT.replace("Product", kind)) == BODY
+
+
 def test_a_page_that_is_mostly_reviews_keeps_them():
     assert prose(20, 2) in said(f"<div class=reviews>{''.join(map(paragraphs, [40], [50]))}{written(20)}</div>")
 
@@ -93,3 +98,44 @@ def test_the_address_of_a_picture_is_no_text_and_nor_is_what_it_is_called():
     found = said(f"<dl>{fields}</dl><p>{prose(70)}</p>")
     assert found[-3:] == ["Weight:", "640 g", prose(70)]
     assert found[:-3] == BODY
+
+
+@pytest.mark.parametrize(
+    ("heading", "item"),
+    [("Customer Reviews for the Boot", "<p>{}</p>"), ("Alternatives", "<div><a href=/o>Other</a> {}</div>")],
+)
+def test_a_heading_may_say_of_which_product_and_other_goods_are_told_beside_one_only(heading, item):
+    others = "".join(item.format(prose(30 + n)) for n in range(4))
+    below = f"<div class=css-1x9><h2>{heading}</h2>{others}</div>"
+    assert said(below) == BODY
+    assert prose(31) in " ".join(said(below, ""))
+
+
+@pytest.mark.parametrize("opener", ["href=#t2", "href=# aria-controls=t2", "href=# data-bs-target=#t2"])
+def test_a_part_is_headed_by_the_tab_that_opens_it(opener):
+    tabs = f"<ul><li><a href=#t1>Materials</a><li><a {opener}>Shipping &amp; Returns</a></ul>"
+    below = f"{tabs}<div id=t1><p>{prose(61)}</p></div><div id=t2><p>{prose(60)}</p></div>"
+    assert prose(61) in said(below)
+    assert prose(60) not in said(below)
+    assert prose(60) in said(below, "")
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "<div class=a1><div class=h1>{}</div><div class=b1>{}</div><div class=h1>{}</div><div class=b1>{}</div></div>",
+        "<dl><dt>{}</dt><dd>{}</dd><dt>{}</dt><dd>{}</dd></dl>",
+        "<div class=a1><h3>{}</h3><div>{}</div><h3>{}</h3><div>{}</div></div>",
+    ],
+)
+def test_titles_may_stand_beside_what_they_open(written):
+    found = said(written.format("Materials", prose(61), "Versand &amp; Zahlung", prose(60)))
+    assert found[-2:] == ["Materials", prose(61)] or found[-2:] == ["### Materials", prose(61)]
+    assert not {prose(60), "Versand & Zahlung"} & set(found)
+
+
+@pytest.mark.parametrize(
+    "label", ["In stock", "Auf Lager", "Was this review helpful?", "Choisir une taille", "売り切れ"]
+)
+def test_what_every_product_of_a_shop_says_is_a_label(label):
+    assert said(f"<div class=x1><p>{label}</p><p>{prose(60)}</p></div>") == [*BODY, prose(60)]

@@ -5,7 +5,7 @@ from bs4 import BeautifulSoup, NavigableString, Tag
 from bs4.element import PreformattedString
 
 from pipeline.page.leaves import Media, Text
-from tests.pipeline.makers import paragraphs, prose, walk, walked_images, walked_texts
+from tests.pipeline.makers import extract, paragraphs, prose, texts, walk, walked_images, walked_texts
 
 
 def order(body):
@@ -707,3 +707,27 @@ def test_words_that_a_font_draws_as_icons_are_not_read(named):
 )
 def test_what_amp_does_not_show_at_first_and_its_advertisements_are_not_read(part):
     assert walked_texts(f"{part.format(prose(9))}<article>{paragraphs(2)}</article>") == [prose(0), prose(1)]
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ('<span class="a1">In stock</span><span class="b1">Ships today</span>', "In stock Ships today"),
+        ("<span>SKALAND</span><span><span>Bench</span></span>", "SKALAND Bench"),
+        ("<span>14 m²</span><span>Ensuite bathroom</span>", "14 m² Ensuite bathroom"),
+        ("<span>$13.40</span><span>$0.11 a tablet</span>", "$13.40 $0.11 a tablet"),
+        ("<span>Mc</span><span>Donald</span>", "McDonald"),
+        ("<span>T</span><span>hey</span>", "They"),
+        ("<span>Data</span><span>base</span>", "Database"),
+    ],
+)
+def test_spans_that_styles_set_on_lines_of_their_own_are_parted(written, said):
+    assert walked_texts(f"<p>{written}</p>") == [said]
+
+
+def test_the_header_of_a_section_is_its_heading():
+    section = f"<section><header><div><h2>About this app</h2></div></header>{paragraphs(2)}</section>"
+    site = "<header><nav><a href=/a>Games</a></nav><h2>The shop</h2></header>"
+    assert walked_texts(f"{site}<div>{section}</div>")[-3:] == ["About this app", prose(0), prose(1)]
+    assert "About this app" in texts(extract(f"{site}<div>{section}</div>"))[0]
+    assert "The shop" not in texts(extract(f"<section>{site}{paragraphs(9)}</section>"))
