@@ -14,7 +14,7 @@ def is_presigned(url: str) -> bool:
         return True
     query = url.partition("#")[0]
     at = query.find("?")
-    if at < 0:
+    if at < 0 or "sig" not in query.lower():  # which stands in all names below
         return False
     query = query[at:].replace("%2D", "-").replace("%2d", "-")
     return bool(_NAMES.search(query)) or all(pattern.search(query) for pattern in _SHARED)

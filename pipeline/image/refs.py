@@ -47,7 +47,7 @@ _PLACEHOLDER_FILE = re.compile(
     re.IGNORECASE,
 )
 #: One of these stands in each address of a placeholder: most need no closer look.
-_STANDING_IN = ("blank", "spacer", "pixel", "transparent", "placeholder", "clear", "1x1", "load", "lazy")
+_STANDING_IN = tuple("blank spacer pixel transparent placeholder clear 1x1 load lazy noi no- no_ nop not".split())
 #: Attributes of an `<img>` that say something else, though it may look like an address; not those of scripts.
 _SAYING = frozenset("alt title name id class style value href src srcset lowsrc longdesc usemap content".split())
 _NAMING = ("name", "key", "title", "alt", "caption")  # how data attributes end that hold the name of a file
@@ -112,9 +112,11 @@ def is_placeholder(url: str) -> bool:
     """Whether an address stands in for an image that a script will load."""
     if url in _NOT_ADDRESSES or url.startswith(("data:", "about:", "javascript:", "blob:", "#")):
         return True
-    name, lowered = url.partition("#")[0].partition("?")[0].rpartition("/")[2], url.lower()
-    may_stand_in = any(sign in lowered for sign in _STANDING_IN)
-    return bool((may_stand_in and _PLACEHOLDER.search(url)) or _PLACEHOLDER_FILE.fullmatch(name))
+    lowered = url.lower()
+    if not any(map(lowered.__contains__, _STANDING_IN)):
+        return False
+    name = url.partition("#")[0].partition("?")[0].rpartition("/")[2]
+    return bool(_PLACEHOLDER.search(url) or _PLACEHOLDER_FILE.fullmatch(name))
 
 
 def is_image_url(value: str) -> bool:

@@ -72,7 +72,8 @@ class Cards:
         if titles[-1] < _ALIKE:
             return 0, 0
         main = next((part for part in walk.containers if part.tag == "main"), walk.containers[0])
-        if sum(_sentences(leaf) for leaf in texts[main.first : main.last] if leaf) > _SENTENCES:
+        sentences = accumulate(_sentences(leaf) for leaf in texts[main.first : main.last] if leaf)
+        if any(count > _SENTENCES for count in sentences):
             return 0, 0
         said = list(accumulate((len(leaf.text) if leaf else 0 for leaf in texts), initial=0))
         lines = list(accumulate((leaf is not None for leaf in texts), initial=0))

@@ -169,16 +169,18 @@ def _items(walk: Walk, sums: Sums) -> set[int]:
 
     So are the parts of such a part that have its name.
     """
-    sentences = list(accumulate((says_sentence(leaf, _SENTENCE) for leaf in walk.leaves), initial=0))
     alike: dict[tuple[int, frozenset[str]], list[int]] = {}
-    others = set[tuple[int, frozenset[str]]]()  # rows of which one says none, or is of links
     for at in walk.flagged:
         container = walk.containers[at]
         if container.names.weak and not container.names.is_bio and not container.names.comments:
-            alike.setdefault(row := (container.parent, container.names.words), []).append(at)
-            if sentences[container.last] == sentences[container.first] or sums.linked(at) > _LINKS:
-                others.add(row)
-    items = {at for row, some in alike.items() if len(some) >= _TEAM and row not in others for at in some}
+            alike.setdefault((container.parent, container.names.words), []).append(at)
+
+    def is_item(at: int) -> bool:
+        inside = walk.leaves[walk.containers[at].first : walk.containers[at].last]
+        return sums.linked(at) <= _LINKS and any(says_sentence(leaf, _SENTENCE) for leaf in inside)
+
+    rows = (some for some in alike.values() if len(some) >= _TEAM and all(map(is_item, some)))
+    items = {at for some in rows for at in some}
     end, words = 0, frozenset[str]()  # of the last item
     for at in walk.flagged:
         container = walk.containers[at]

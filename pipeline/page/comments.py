@@ -6,7 +6,8 @@ are sent.
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from functools import cache
 from itertools import islice
 
 from pipeline.page.elements import NEVER_CHROME
@@ -83,10 +84,11 @@ def _announced(leaf: Leaf, title: frozenset[str]) -> str:
     if not isinstance(leaf, Text) or len(leaf.text) > _HEADING:
         return ""
     if leaf.role == "paragraph" or (leaf.role == "list" and not leaf.mark):  # a term that is defined
-        return "" if any(map(str.isdigit, leaf.text)) else kind_of(leaf.text, _BY_LINES)
+        kind = kind_of(leaf.text, _BY_LINES)
+        return "" if kind and any(map(str.isdigit, leaf.text)) else kind
     if leaf.role != "heading":
         return ""
-    if kind := kind_of(leaf.text, _NAMES):
+    if kind := kind_of(leaf.text):
         return kind
     words = _NO_WORDS.sub(" ", leaf.text).lower().split()
     others = [word for word in words if word not in title]
@@ -103,10 +105,15 @@ def name_of_headed(said: str) -> str:
     return {"": "", "delivery": DELIVERY, "reviews": REVIEWED, "facts": FACTS}.get(kind, SHELF)
 
 
-def kind_of(heading: str, kinds: Iterable[str] = tuple(_NAMES)) -> str:
-    """The list that has a phrase, whatever stands around and between its words; "" for none."""
-    said = _NO_WORDS.sub(" ", heading).strip().lower()
-    return next((kind for kind in kinds if said in phrase_list(kind)), "")
+def kind_of(heading: str, kinds: tuple[str, ...] = tuple(_NAMES)) -> str:
+    """The first list that has a phrase, whatever stands around and between its words; "" for none."""
+    return _phrases(kinds).get(_NO_WORDS.sub(" ", heading).strip().lower(), "")
+
+
+@cache
+def _phrases(kinds: tuple[str, ...]) -> dict[str, str]:
+    """By each phrase of some lists the first that has it."""
+    return {phrase: kind for kind in reversed(kinds) for phrase in phrase_list(kind)}
 
 
 def _words(text: str) -> frozenset[str]:

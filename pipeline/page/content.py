@@ -121,7 +121,8 @@ def _leave_out_teasers(
 ) -> None:
     """Chrome, too: a small part of several linked headings with a line or a picture each, or of several videos."""
     linked = [index for index, leaf in enumerate(walk.leaves) if isinstance(leaf, Text) and is_linked_heading(leaf)]
-    played = [index for index, leaf in enumerate(walk.leaves) if isinstance(leaf, Text) and _PLAYED.match(leaf.text)]
+    short = ((index, leaf) for index, leaf in enumerate(walk.leaves) if isinstance(leaf, Text) and len(leaf.text) <= 8)
+    played = [index for index, leaf in short if _PLAYED.match(leaf.text)]
     pictures = [index for index, leaf in enumerate(walk.leaves) if isinstance(leaf, Media)]
     around = set(upward(walk, region))
     if len(linked) < 2 > len(played) or not around:

@@ -5,6 +5,7 @@ comments below an article and the stories of a front page: these are told by wha
 parts around the texts are called, and by titles that lead away.
 """
 
+import functools
 import re
 from bisect import bisect_left
 from collections import Counter, defaultdict
@@ -30,18 +31,17 @@ _SHARE, _MOST = 0.3, 0.5  # of the page's prose, at least; of a page whose names
 _NEAR, _LEVELS = 4, 3  # leaves before such a line, and parts around it, that may say who
 _TITLE = 25  # characters of a link that is the title of a story, though no heading
 _ALIKE = 2  # of these parts are alike for all lines of one kind
+#: In small letters, as what follows: to ignore case takes three times as long.
 _WHEN = re.compile(
     r"(?<!\d)(?:19|20)\d\d(?!\d)|(?<![\d:])\d\d?:\d\d(?!\d)|(?<!\d)\d\d?[./]\d\d?[./]\d\d"
     r"|(?<!\w)\d\d?\d? ?(?:[smhdwy]|mo|min|hrs?)(?!\w)|\d ?(?:秒|分|分钟|小时|時間|天|日|周|週|个月|か月|年)前"
     r"|(?<!\w)(?:ago|yesterday|today|gestern|heute|hier|aujourd|ayer|hoy|ontem|hoje|ieri|oggi|geleden|temu|önce"
-    r"|sedan|siden|sitten|вчера|сегодня|назад)(?!\w)|(?<!\w)(?:vor|il y a|hace|há|fa) \w",
-    re.IGNORECASE,
+    r"|sedan|siden|sitten|вчера|сегодня|назад)(?!\w)|(?<!\w)(?:vor|il y a|hace|há|fa) \w"
 )
 _YEAR = re.compile(r"\D*(?:19|20)\d\d\D*")  # a text with no other number
 _PERSON = re.compile(
     r'href="[^"]*?(?:/@|/(?:users?|u|profiles?|profil|perfil|members?|membres?|miembros?|mitglied|people|nutzer|benutzer'
-    r"|utilisateur|usuarios?)[/?.]|user[/?=]|memberlist|action=profile|uid[=-]|userid)",
-    re.IGNORECASE,
+    r"|utilisateur|usuarios?)[/?.]|user[/?=]|memberlist|action=profile|uid[=-]|userid)"
 )
 _PERSONS = frozenset(
     "author user username userinfo poster avatar persona nick nickname commenter attribution profile member creator "
@@ -61,8 +61,10 @@ def shows_thread(walk: Walk, metadata: Metadata) -> bool:
     """Whether what several persons wrote, one after the other, is what the page is about."""
     if not _ARTICLES.isdisjoint(metadata.kinds) or "QAPage" in metadata.kinds:
         return False
+    if not (signed := list(_signed(walk))):
+        return False
     sums = list(accumulate((weight_of(leaf) if isinstance(leaf, Text) else 0 for leaf in walk.leaves), initial=0))
-    for lines, are_beside in _signed(walk):
+    for lines, are_beside in signed:
         said = [sums[last] - sums[first] for first, last in pairwise(lines)]
         saying = [weight for weight in said if weight >= _LEAST]
         share = sum(saying) * len(lines) / max(1, len(said) * sums[-1])
@@ -88,29 +90,41 @@ def _signed(walk: Walk) -> Iterator[tuple[list[int], bool]]:
 
     Between most of them and the next stands a person; said with them is whether one stands beside them.
     """
+    linked = [index for index, written in walk.links if _leads_to_person(written)]
+    called = _parts_of_persons(walk)
+    persons = sorted({*linked, *_named(walk, called)})
     kinds: dict[object, list[int]] = defaultdict(list)
+    if not persons:
+        return
     for index, leaf in enumerate(walk.leaves):
         if isinstance(leaf, Text) and says_when(leaf):
             parts = [walk.containers[at] for at in islice(upward(walk, leaf.container), _ALIKE)]
             named = [(part.tag, frozenset(filter(str.isalpha, part.names.words))) for part in parts]
             kinds[tuple(named)].append(index)
-    found = [lines for lines in kinds.values() if len(lines) >= _FEWEST]
-    linked = sorted(index for index, written in walk.links if found and _PERSON.search(written))
-    persons = sorted({*linked, *_named(walk)}) if found else []
-    for lines in found:
-        beside = sum(_is_named(walk, line) or _is_any(linked, line - _NEAR, line + 1) for line in lines)
+    for lines in filter(lambda lines: len(lines) >= _FEWEST, kinds.values()):
+        beside = sum(_is_named(walk, called, line) or _is_any(linked, line - _NEAR, line + 1) for line in lines)
         ends = [*lines[1:], len(walk.leaves)]
         near = sum(_is_any(persons, line - _NEAR, end) for line, end in zip(lines, ends, strict=True))
         if near >= _SAYING * len(lines):
             yield lines, beside >= _SAYING * len(lines)
 
 
+@functools.lru_cache(maxsize=4096)  # asked of one page several times
+def _leads_to_person(written: str) -> bool:
+    return _PERSON.search(written.lower()) is not None
+
+
+@functools.lru_cache(maxsize=4096)
+def _has_time(text: str) -> bool:
+    return _WHEN.search(text.lower()) is not None
+
+
 def says_when(leaf: Text) -> bool:
     """Whether a text is a line that says when, or ends with one: below what is signed with it."""
     if leaf.said <= _LINE:
-        return _WHEN.search(leaf.text) is not None
+        return _has_time(leaf.text)
     _, is_line, last = leaf.text.rpartition("\n")
-    return bool(is_line) and len(last) <= _LINE and _WHEN.search(last) is not None
+    return bool(is_line) and len(last) <= _LINE and _has_time(last)
 
 
 def signatures(walk: Walk) -> set[int]:
@@ -119,7 +133,8 @@ def signatures(walk: Walk) -> set[int]:
     And what a member signs with: in manuals those names are of what a function is called with. A text that begins with
     a sign of address is an answer to somebody.
     """
-    linked = {index for index, written in walk.links if _PERSON.search(written)}
+    linked = {index for index, written in walk.links if _leads_to_person(written)}
+    called = _parts_of_persons(walk)
     signed = (part for part in walk.containers if part.names.words >= _OF_MEMBER)
     found = {index for part in signed for index in range(part.first, part.last)}
     for index, leaf in enumerate(walk.leaves):
@@ -129,7 +144,7 @@ def signatures(walk: Walk) -> set[int]:
             continue
         is_name = index in linked and leaf.link_chars > 0.5 * len(leaf.text)
         is_dated = says_when(leaf) and not _YEAR.fullmatch(leaf.text)
-        if is_name or (is_dated and (index in linked or _is_named(walk, index, _ALIKE))):
+        if is_name or (is_dated and (index in linked or _is_named(walk, called, index, _ALIKE))):
             found.add(index)
     return found
 
@@ -139,20 +154,24 @@ def _is_any(places: list[int], first: int, last: int) -> bool:
     return bisect_left(places, first) < bisect_left(places, last)
 
 
-def _named(walk: Walk) -> Iterator[int]:
-    """The leaves that stand in parts that are called persons."""
+def _named(walk: Walk, parts: set[int]) -> Iterator[int]:
+    """The leaves that stand in some parts, which are called persons."""
     known: dict[int, bool] = {}
-    for index, leaf in enumerate(walk.leaves):
+    for index, leaf in enumerate(walk.leaves) if parts else ():
         at = leaf.container
         if at not in known:
-            known[at] = _is_named(walk, index)
+            known[at] = _is_named(walk, parts, index)
         if known[at]:
             yield index
 
 
-def _is_named(walk: Walk, index: int, levels: int = _LEVELS) -> bool:
-    around = islice(upward(walk, walk.leaves[index].container), levels)
-    return any(not walk.containers[at].names.words.isdisjoint(_PERSONS) for at in around)
+def _parts_of_persons(walk: Walk) -> set[int]:
+    return {at for at, part in enumerate(walk.containers) if not part.names.words.isdisjoint(_PERSONS)}
+
+
+def _is_named(walk: Walk, parts: set[int], index: int, levels: int = _LEVELS) -> bool:
+    """Whether a leaf stands in one of some parts, no more than so many levels up."""
+    return not parts.isdisjoint(islice(upward(walk, walk.leaves[index].container), levels))
 
 
 def _lead_away(walk: Walk, lines: list[int]) -> bool:
@@ -165,7 +184,7 @@ def _lead_away(walk: Walk, lines: list[int]) -> bool:
 def titles_leading_away(walk: Walk) -> list[int]:
     """The leaves that are nothing but one link to another page, which is none about a person."""
     links = Counter(index for index, _ in walk.links)
-    beside = {index for index, written in walk.links if "#" in written or _PERSON.search(written)}
+    beside = {index for index, written in walk.links if "#" in written or _leads_to_person(written)}
     return [
         index
         for index, leaf in enumerate(walk.leaves)
@@ -174,7 +193,7 @@ def titles_leading_away(walk: Walk) -> list[int]:
 
 
 def _is_title(leaf: Text) -> bool:
-    if _WHEN.search(leaf.text):
+    if _has_time(leaf.text):
         return False
     return leaf.link_chars > 0.5 * len(leaf.text) and (leaf.role == "heading" or len(leaf.text) >= _TITLE)
 

@@ -59,8 +59,11 @@ class Forms:
     @cached_property
     def _subjects(self) -> list[int]:
         """Where the page says what it is about: its title, or the description of a thing in microdata."""
+        titles = list(self._markup.places("h1"))
+        if _DESCRIPTION not in self._markup.html:
+            return titles
         described = (at for at, said in enumerate(self._markup.attributes) if said and _DESCRIPTION in said)
-        return sorted([*self._markup.places("h1"), *described])
+        return sorted([*titles, *described])
 
     @cached_property
     def _paragraphs(self) -> list[int]:

@@ -23,7 +23,7 @@ _MAX_LENGTH = 2_000  # characters
 
 def formula_of_image(written: str) -> str:
     """What stands in a text instead of an `<img>` of a formula, as markup writes it: `$x^2$`. "" if it is none."""
-    if not any(sign in written for sign in _SIGNS) or not (_RENDERED.search(written) or _ALT.search(written)):
+    if not any(map(written.__contains__, _SIGNS)) or not (_RENDERED.search(written) or _ALT.search(written)):
         return ""
     attributes = read_attributes(written)
     said = attributes.get("alt", "").strip()

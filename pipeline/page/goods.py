@@ -19,7 +19,7 @@ _CURRENCY = (
     r"(?:[$€£¥₹₽₩₺₴₫]|USD|EUR|GBP|AUD|CAD|CHF|PLN|SEK|NOK|DKK|HUF|RON|CZK|TRY|BRL|INR|AED|SAR|"
     r"zł|Kč|kr|Ft|lei|руб|грн|円|元|원|ر\.س|د\.إ)"
 )
-_PRICE = re.compile(rf"{_CURRENCY}\s?\d|\d\s?{_CURRENCY}", re.IGNORECASE)
+_PRICE = re.compile(rf"{_CURRENCY}\s?\d|\d\s?{_CURRENCY}".lower())  # of small letters
 _DIGIT = re.compile(r"\d")  # which all prices have: looked for first, as it is found fast
 _PRICE_LINE = 80  # characters; a longer text tells of a price
 _ROWS = 4  # so many siblings are a list of goods
@@ -35,6 +35,8 @@ _LISTS = frozenset("ItemList CollectionPage OfferCatalog SearchResultsPage".spli
 def keep_goods(walk: Walk, verdicts: Verdicts, metadata: Metadata) -> None:
     """Keeps the words and a picture of such cards where next to none of them is kept."""
     if metadata.says_article or (states_thing(metadata) and _LISTS.isdisjoint(metadata.kinds)):
+        return
+    if sum(map(_is_picture, walk.leaves)) < _ROWS:
         return
     prices = list(accumulate(map(_is_price, walk.leaves), initial=0))
     if prices[-1] < _ROWS:
@@ -74,7 +76,7 @@ def _is_picture(leaf: Leaf) -> bool:
 def _is_price(leaf: Leaf) -> bool:
     if not isinstance(leaf, Text) or len(leaf.text) > _PRICE_LINE or not _DIGIT.search(leaf.text):
         return False
-    return _PRICE.search(leaf.text) is not None
+    return _PRICE.search(leaf.text.lower()) is not None
 
 
 def _below_title(walk: Walk, verdicts: Verdicts, title: str) -> list[bool]:

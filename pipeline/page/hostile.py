@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,7 @@ _STYLING = re.compile(rb"<(?i:b|big|code|em|font|i|s|small|strike|strong|tt|u)[\
 _STYLES = frozenset(b"b big code em font i s small strike strong tt u".split())
 _WHOLE_TAG = re.compile(rb"<(/?)([a-zA-Z][^\s/>]*)([^>]*+)")
 _EQUAL = 3
+_CODED = 8  # letters of a name that make its code
 #: Elements that hold nothing, or that the next of their kind ends: left open by the thousand, they nest nowhere.
 _NEVER_DEEP = frozenset(
     b"area base br col embed hr img input link meta param source track wbr p li dt dd tr td th tbody thead tfoot "
@@ -43,6 +45,7 @@ _IS_END = np.isin(np.arange(256), [ord(end) for end in _ENDS])
 _IS_LETTER = np.isin(np.arange(256), list(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"))
 _NEVER_DEEP_OF_1, _NEVER_DEEP_OF_2 = (_table(name for name in _NEVER_DEEP if len(name) == n) for n in (1, 2))
 _STYLE_BEGINS = _table(_STYLES)
+_CODES_NEVER_DEEP = np.array([int.from_bytes(name, "little") for name in _NEVER_DEEP], np.uint64)
 
 
 class _Tags:
@@ -82,8 +85,12 @@ def refuse_hostile(html: bytes) -> None:
 
 
 def _has_long_list(html: bytes) -> bool:
-    pieces = (piece for piece in html.split(b"<") if len(piece) > _LONG_TAG)
-    return any(_attributes(piece) > _MAX_ATTRIBUTES for piece in pieces)
+    begins = np.flatnonzero(np.frombuffer(html, np.uint8) == ord("<"))
+    for long in np.flatnonzero(np.diff(begins, append=len(html)) > _LONG_TAG).tolist():
+        first, *after = begins[long : long + 2].tolist()
+        if _attributes(html[first + 1 : after[0] if after else len(html)]) > _MAX_ATTRIBUTES:
+            return True
+    return False
 
 
 def _has_long_tag(html: bytes) -> bool:
@@ -94,23 +101,54 @@ def _has_long_tag(html: bytes) -> bool:
 
 def _depth(html: bytes) -> int:
     """About how deep the elements of a page nest, estimated from its tags alone."""
+    html = _without_scripts(html.lower())
+    bound = _most_depth(html)
+    if bound <= _MAX_DEPTH:
+        return bound
     numbers: dict[bytes, int] = {}
     number = numbers.setdefault
     codes = [
         2 * number(name, len(numbers)) + (end == b"/")
-        for end, name in _NESTING.findall(_without_drawings(_without_scripts(html.lower())))
+        for end, name in _NESTING.findall(_without_drawings(html))
         if name not in _NEVER_DEEP
     ]
-    if len(codes) <= _MAX_DEPTH:
-        return len(codes)
     told = np.array(codes, np.int32)
-    kinds, steps = told >> 1, 1 - 2 * (told & 1)
+    return _deepest(told >> 1, 1 - 2 * (told & 1))
+
+
+def _most_depth(html: bytes) -> int:
+    """No more than that nest, found faster: names of more than eight letters are taken to have no end."""
+    letters = np.frombuffer(html + b" " * (_CODED + 2), np.uint8)
+    at = np.flatnonzero(letters == ord("<")) + 1
+    is_end = letters[at] == ord("/")
+    at += is_end
+    kinds, goes_on = np.zeros(len(at), np.uint64), _IS_LETTER[letters[at]]
+    is_tag = goes_on.copy()
+    for place in range(_CODED):
+        kinds |= np.where(goes_on, letters[at + place], 0).astype(np.uint64) << np.uint64(8 * place)
+        goes_on &= ~_IS_END[letters[at + place + 1]]
+    kinds[goes_on] = 0
+    is_tag &= ~(goes_on & is_end) & ~np.isin(kinds, _CODES_NEVER_DEEP)
+    return _deepest(kinds[is_tag], 1 - 2 * is_end[is_tag].astype(np.int64))
+
+
+def _deepest(kinds: NDArray[Any], steps: NDArray[Any]) -> int:
+    """How deep tags of some kinds nest that begin (1) or end (-1) an element."""
+    if not len(kinds):
+        return 0
     order = np.argsort(kinds, kind="stable")
-    for at in np.split(order, np.flatnonzero(np.diff(kinds[order])) + 1):
-        level = steps[at].cumsum()
-        level -= np.minimum(0, np.minimum.accumulate(level))  # an end tag that ends nothing is ignored
-        steps[at] = np.diff(level, prepend=0)
-    return int(steps.cumsum().max())
+    steps = steps[order]
+    begins = np.append(True, np.diff(kinds[order]) != 0)  # of each kind
+    kind = begins.cumsum() - 1
+    level = steps.cumsum()
+    level -= (level - steps)[begins][kind]
+    lower = kind * (len(steps) + 1)  # each kind by itself is lower than those before it
+    level -= np.minimum(0, np.minimum.accumulate(level - lower) + lower)  # an end tag that ends nothing is ignored
+    steps = np.diff(level, prepend=0)
+    steps[begins] = level[begins]
+    deep = np.empty_like(steps)
+    deep[order] = steps
+    return int(deep.cumsum().max())
 
 
 def _without_scripts(html: bytes) -> bytes:

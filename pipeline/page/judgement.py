@@ -243,6 +243,13 @@ def _leave_out_repetitions(walk: Walk, verdicts: Verdicts) -> None:
 
     What a part says again beside its own is said of something else: of another function, at another conference.
     """
+    long = [
+        leaf.text
+        for leaf, verdict in zip(walk.leaves, verdicts, strict=True)
+        if verdict is None and isinstance(leaf, Text) and len(leaf.text) >= _REPEATED
+    ]
+    if len(set(long)) == len(long):
+        return
     known, told = set[str](), [0]  # so many texts before each leaf stood nowhere before
     for leaf in walk.leaves:
         told.append(told[-1] + (isinstance(leaf, Text) and leaf.text not in known))

@@ -154,7 +154,10 @@ class Media:
 
     def mentions(self, text: str) -> bool:
         """Whether an image's attributes contain this, without reading them."""
-        return any(text in written for written in (*self._written, *self._sources))
+        for written in self._written:
+            if text in written:
+                return True
+        return any(text in written for written in self._sources)
 
     def __getattr__(self, name: str) -> Any:  # of a slot that is not filled yet
         if name not in Media.__slots__ or name.startswith("_"):

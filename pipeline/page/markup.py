@@ -21,8 +21,7 @@ _TAG = re.compile(
     re.DOTALL | re.IGNORECASE,
 )
 _WRAPPER = re.compile(r"%\s*<!\[CDATA\[|%\s*\]\]>")  # by which XHTML takes a formula for text
-_FRAME = re.compile(rb"<iframe", re.IGNORECASE)
-_EXAMPLE = re.compile(rb"<xmp", re.IGNORECASE)
+_AS_IT_IS = re.compile(rb"<(?i:iframe|xmp)")  # what they hold is text, tags and all
 #: Elements nobody reads that hold text as it is, tags and all: written out, it could not be told from markup.
 _STRIPPED = ["script", "style", "noframes", "noembed", "plaintext"]
 
@@ -43,11 +42,10 @@ class Markup:
         if b"math/tex" in html:
             _show_formulas(tree)
         tree.strip_tags(_STRIPPED)
-        if _FRAME.search(html):
-            for frame in tree.css("iframe"):  # its address is wanted, what is in it is text as it is, too
+        if _AS_IT_IS.search(html):
+            for frame in tree.css("iframe"):  # its address is wanted
                 for inside in list(frame.iter(include_text=True)):
                     inside.decompose()
-        if _EXAMPLE.search(html):
             _escape_examples(tree)
         join_lines(tree, html)
         self.html = tree.html or ""

@@ -161,7 +161,7 @@ def read_names(written: str) -> Names:
 @functools.lru_cache(maxsize=16384)
 def is_hidden(written: str) -> bool:
     """Whether attributes say that an element is not shown, or shown to screen readers only."""
-    maybe = any(sign in written for sign in _MAYBE_HIDING)
+    maybe = any(map(written.__contains__, _MAYBE_HIDING))
     return maybe and _STREAMED not in written and bool(_HIDING.search(written))
 
 

@@ -1,6 +1,7 @@
 """What software adds to posts as a text of its own or a line below them: who edited them, and how they are signed."""
 
 import re
+from functools import cache
 
 from pipeline.page.leaves import Text
 from pipeline.page.walk import Walk
@@ -24,7 +25,12 @@ _RULE_OF_LETTERS = re.compile(r"^-- $", re.MULTILINE)  # RFC 3676; what has line
 def is_note(leaf: Text) -> bool:
     """Whether a text is nothing but a signature below its line, or says who edited a post, how guests may
     reply, what letter is next or how many answers there are."""
-    return len(leaf.text) <= _SIGNATURE and (_is_count(leaf) or not _cut(leaf))
+    if len(leaf.text) > _SIGNATURE:
+        return False
+    if "\n" in leaf.text:
+        return _is_count(leaf) or not _cut(leaf)
+    rule = _RULE_OF_LETTERS if leaf.role == "code" else _RULE
+    return _is_count(leaf) or _says_who_edited(leaf.text) or rule.fullmatch(leaf.text) is not None
 
 
 def _is_count(leaf: Text) -> bool:
@@ -55,10 +61,15 @@ def _cut(leaf: Text) -> str:
     return "\n".join(lines).rstrip()
 
 
+@cache
+def _notes() -> tuple[str, ...]:
+    return tuple(phrase_list("post_notes"))
+
+
 def _says_who_edited(line: str) -> bool:
-    said = line.lstrip(_SIGNS).lower()
     if len(line) > _NOTE:
         return False
+    said = line.lstrip(_SIGNS).lower()
     words = said.split() if said.startswith(_EDITED) and len(line) <= _DATED else []
     is_dated = any(map(str.isdigit, "".join(words[:_DAY]))) and not _BY.isdisjoint(words)
-    return is_dated or said.startswith(tuple(phrase_list("post_notes")))
+    return is_dated or said.startswith(_notes())

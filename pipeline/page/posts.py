@@ -164,10 +164,15 @@ def _places(read: list[Text], posts: _Posts, ways: "_Ways") -> list[list[int]]:
         known[ways.of(read[number], _NEAR)[0]] = place
     for number in range(posts.texts.start):
         near, _ = ways.of(read[number], _NEAR)
-        if near in known and any(map(ways.names.__contains__, near)):
+        if near in known and any(map(_is_name, near[1:])):
             places[known[near]].append(number)
     least = max(_FEWEST, _PLACES * len(posts.members))
     return [some for place, some in places.items() if len(homes[place]) >= least]
+
+
+def _is_name(part: object) -> bool:
+    """Of a place; tags stand in angle brackets."""
+    return isinstance(part, str) and not part.startswith("<")
 
 
 class _Ways:
@@ -175,15 +180,19 @@ class _Ways:
 
     def __init__(self, walk: Walk, rows: Collection[int]) -> None:
         self._containers, self._rows = walk.containers, rows
-        self.names: set[object] = set()  # that are on some way
-        self._parts: list[_Place] = []
-        children = Counter[int]()
+        self._parts: dict[int, _Place] = {}
+        children, self._numbers = [0] * (len(walk.containers) + 1), list[int]()  # among those of one parent
         for container in walk.containers:
-            names = sorted(filter(str.isalpha, container.names.words))
-            self.names.update(names)
-            is_cell = container.tag in CELLS or container.tag == "tr"
-            self._parts.append((f"<{container.tag}>", *([children[container.parent]] if is_cell else []), *names))
+            self._numbers.append(children[container.parent])
             children[container.parent] += 1
+
+    def part(self, at: int) -> _Place:
+        """The tag of a container, its number if it is of a table, and its names."""
+        if at not in self._parts:
+            container = self._containers[at]
+            number = [self._numbers[at]] if container.tag in CELLS or container.tag == "tr" else []
+            self._parts[at] = (f"<{container.tag}>", *number, *sorted(filter(str.isalpha, container.names.words)))
+        return self._parts[at]
 
     def of(self, leaf: Leaf, levels: int) -> tuple[_Place, int]:
         """The innermost parts of the way to a leaf, up to its post, and the outermost of these."""
@@ -192,7 +201,7 @@ class _Ways:
         for level in range(levels):
             if home in self._rows:
                 return (*place, self._containers[home].tag), home
-            place = (*place, *self._parts[home])
+            place = (*place, *self.part(home))
             if level == levels - 1 or self._containers[home].parent <= 0:
                 break
             home = self._containers[home].parent
@@ -253,7 +262,7 @@ def _fragments(walk: Walk, read: list[Text], numbers: range) -> set[int]:
 
 def _is_title(text: str, title: str) -> bool:
     """Whether a text is the page's title, or begins with it: what the thread is marked with may stand behind."""
-    if len(text) > _LONGEST_TITLE:
+    if len(text) > min(_LONGEST_TITLE, 2 * len(title) + _LINE):  # what is longer shares too little with it
         return False
     if shared(text, title) >= TITLE_SHARE:
         return len(text) >= _OF_TITLE * len(title)

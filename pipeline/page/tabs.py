@@ -11,7 +11,6 @@ from pipeline.page.markup import Markup, unescape
 from pipeline.page.names import CHROME_NAMES, FACTS, Names
 
 _LEADS = re.compile(r' (href(?=="#)|aria-controls|data-target|data-bs-target)="#?([A-Za-z][^"\s/?]*)"')
-_SIGNS = ('="#', "aria-controls", "target=")  # one of which stands in all that leads to a part of the page
 _ID = re.compile(r' id="([^"]+)"')
 _WORDS = 12  # tags: more are no title of a tab
 
@@ -41,7 +40,8 @@ class Tabs:
         for tag in ("a", "button"):
             for at in self._markup.places(tag):
                 written = self._markup.attributes[at] or ""
-                leads = _LEADS.search(written) if any(sign in written for sign in _SIGNS) else None
+                may_lead = '="#' in written or "aria-controls" in written or "target=" in written
+                leads = _LEADS.search(written) if may_lead else None
                 if leads and leads[2] not in found and (name := name_of_headed(self._said(at))):
                     found[leads[2]] = name, leads[1] != "href"
         return found

@@ -1,5 +1,6 @@
 """What stands at the edges of the main content and is no part of it: its title, its byline, what follows its end."""
 
+import functools
 import re
 from collections.abc import Collection
 from typing import NamedTuple
@@ -113,16 +114,17 @@ def _is_dated(leaf: Text) -> bool:
     return letters <= _BESIDE_YEAR and _YEAR.search(leaf.text) is not None and len(_NUMBER.findall(leaf.text)) > 1
 
 
-def says_day(text: str) -> bool:
-    return _DAY.search(text) is not None
-
-
 def shared(heading: str, title: str) -> float:
     """The share of a heading's letters that stand in words of the title too."""
     words = [word.casefold() for word in _WORD.findall(heading)]
-    stated = set(map(str.casefold, _WORD.findall(title)))
+    stated = _words_of(title)
     shared = sum(len(word) for word in words if word in stated)
     return shared / max(1, sum(map(len, words)))
+
+
+@functools.lru_cache(maxsize=16)
+def _words_of(title: str) -> frozenset[str]:
+    return frozenset(map(str.casefold, _WORD.findall(title)))
 
 
 def _body_of(walk: Walk, index: int) -> Container:
@@ -290,11 +292,14 @@ def says_sentence(leaf: Leaf, least: int = 80) -> bool:
 
     Designers set what comes first, or stands alone, as a heading.
     """
-    if not isinstance(leaf, Text) or leaf.said - leaf.link_chars < least:
+    if not isinstance(leaf, Text) or not leaf.text.endswith(SENTENCE_ENDS):
         return False
-    return leaf.text.endswith(SENTENCE_ENDS)
+    return leaf.said - leaf.link_chars >= least
 
 
 def is_prose(leaf: Leaf) -> bool:
     """Whether a leaf is a paragraph or the like of some length outside links."""
-    return isinstance(leaf, Text) and leaf.role != "heading" and leaf.said - 2 * leaf.link_chars >= 80
+    if not isinstance(leaf, Text) or leaf.role == "heading":
+        return False
+    links = 2 * leaf.link_chars
+    return len(leaf.text) - links >= 80 or (not leaf.text.isascii() and leaf.said - links >= 80)

@@ -78,6 +78,7 @@ class Walk(MediaOfWalk):
         self._figure = -1
         self._buffer: list[str] = []
         self._blank, self._line = 0, -1  # so many parts of it are known to be blank
+        self._footers: dict[str, bool] = {}
         self._articles, self._are_cards = 0, markup.tags.count("article") >= ITEMS  # open ones; and all
         self._link_chars = 0
         self._link = ""  # attributes of the open <a>
@@ -98,7 +99,7 @@ class Walk(MediaOfWalk):
         unlinked = lengths.copy()
         for at in markup.places("a"):
             if not is_place(markup.attributes[at]):
-                unlinked[markup.end_of(at)] = 0
+                unlinked[at + 1 if markup.tags[at + 1] == "/a" else markup.end_of(at)] = 0
         self._dialogs = leave_out_dialogs(markup, unlinked)
         self._forms, self._anchors, self._tabs = Forms(markup), Anchors(markup), Tabs(markup)
         self._unlinked = list(accumulate(unlinked, initial=0))

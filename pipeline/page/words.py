@@ -4,9 +4,7 @@ See `pipeline.page.walk`.
 """
 
 import re
-from collections import Counter
 from collections.abc import Collection
-from functools import cached_property
 from itertools import takewhile
 
 from pipeline.page.code import GUTTERS, is_gutter
@@ -39,6 +37,7 @@ _BUTTONS = "button btn cart wish compare quick basket".split()  # names of links
 _IN_BUTTON = 12  # tags
 _OF_BOX = 12  # tags behind an element that tell whether it is a box of the text
 ITEMS = 3  # so many parts written alike are of the items of a list
+_FOOTERS = 30  # ways in which they are written that are looked for: those of items are written alike
 _SAYING = 20  # characters that are more than a price or a date
 _MARKS = frozenset("¶#§🔗")  # that lead to the heading they stand in
 _QUESTION_ENDS = ("?", "？", "؟")
@@ -73,6 +72,7 @@ class WordsOfWalk(RowsOfWalk):
     _articles: int
     _are_cards: bool
     _forms: Forms
+    _footers: dict[str, bool]  # by how they are written, whether they are of items
 
     def _flush(self) -> None:
         """What was read since the last block boundary becomes a leaf."""
@@ -111,7 +111,7 @@ class WordsOfWalk(RowsOfWalk):
         if is_hidden(written) and not self._holds(("img",)):  # that of a picture is often hidden from screen readers
             self._pass_over(self._markup.end_of(self._at))
             return
-        if not self._preformatted and any(sign in written for sign in _BUTTONS) and self._is_action():
+        if not self._preformatted and any(map(written.__contains__, _BUTTONS)) and self._is_action():
             self._flush()
             self._is_action_open = True
         if "#" in written and self._is_permalink():
@@ -250,8 +250,9 @@ class WordsOfWalk(RowsOfWalk):
             is_of_quote = self.containers[self._container].role == "quote"  # and says who said it
             return is_of_quote or (self._articles > 0 and self._are_cards and self._holds(("time",)))
         if tag == "header":
-            is_of_page = self._holds(("h1",)) and self._holds_paragraphs()
-            return is_of_page or self._articles > 0 or self._heads_section()
+            if self._articles > 0 or self._heads_section():
+                return True
+            return self._holds(("h1",)) and self._holds_paragraphs()
         if tag not in ("form", "aside"):
             return False
         if tag == "form":
@@ -296,15 +297,14 @@ class WordsOfWalk(RowsOfWalk):
             return (behind[:_WORD].isalpha() and len(behind) >= _WORD) or behind[:1] in _CURRENCIES
         return before[-1:].isalpha() and behind[:1].isdigit()
 
-    @cached_property
-    def _footers(self) -> "Counter[str]":
-        """How often each part named footer is written: those of the items of a list are written alike."""
-        return Counter(written for written in self._markup.attributes if written and "footer" in written)
-
     def _ends_item(self) -> bool:
         """Whether the part named footer that opens here is one of several written alike, and says more than a price."""
-        says = self._outside_links(self._at, self._markup.end_of(self._at, LOOK_AHEAD))
-        return says >= _SAYING and self._footers[self._markup.attributes[self._at] or ""] >= ITEMS
+        if self._outside_links(self._at, self._markup.end_of(self._at, LOOK_AHEAD)) < _SAYING:
+            return False
+        written = self._markup.attributes[self._at]
+        if written not in self._footers and len(self._footers) < _FOOTERS:
+            self._footers[written] = self._markup.attributes.count(written) >= ITEMS
+        return self._footers.get(written, False)
 
     def _holds(self, tags: Collection[str]) -> bool:
         """Whether one of these stands inside the element that opens here."""

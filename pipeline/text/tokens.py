@@ -30,7 +30,7 @@ def tokens(text: str) -> frozenset[str]:
 def names_of(classes: str) -> frozenset[str]:
     """The tokens of a class attribute, each class only as far as it says what its element is."""
     named = classes.split()
-    if _POST.search(classes):
+    if ("hentry" in classes or "status-publish" in classes or "type-" in classes) and _POST.search(classes):
         named = [name for name in named if not _FILED.match(name)]
     return frozenset[str]().union(*map(_of_class, named))
 
