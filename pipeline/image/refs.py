@@ -71,18 +71,26 @@ def candidates(img: Mapping[str, str | None], sources: list[Mapping[str, str | N
         for name, value in attributes.items():
             if value and name.endswith(_SRCSETS) and (name == "srcset" or name.startswith("data-")):
                 sized += [(_width(descriptor), url) for url, descriptor in parse_srcset(value)]
-    fits = sorted((pair for pair in sized if 0 < pair[0] <= BEST_WIDTH), key=lambda pair: -pair[0])
-    over = sorted((pair for pair in sized if pair[0] > BEST_WIDTH), key=lambda pair: pair[0])
-    unsized = [pair for pair in sized if pair[0] == 0]
-    ordered = [url for _, url in (*fits, *over)] + list(_single(img)) + [url for _, url in unsized]
-    filled = (fill_template(url, img) for url in dict.fromkeys(ordered))
-    resolved = (resolve(base, url) for url in filled if not is_placeholder(url))
-    found = tuple(dict.fromkeys(url for url in resolved if url and not is_presigned(url)))
+    usable: dict[str, None] = {}
+    for url in dict.fromkeys(_ordered(sized, img)):
+        filled = fill_template(url, img)
+        if not is_placeholder(filled) and (resolved := resolve(base, filled)) and not is_presigned(resolved):
+            usable[resolved] = None
+    found = tuple(usable)
     if found and (whole := _BLURRED.match(found[0])):
         found = (whole[1], *found)
     if len(found) > 1 and 0 < told_width(found[0]) < _PREVIEW:
         found = tuple(sorted(found, key=lambda url: 0 < told_width(url) < _PREVIEW))
     return found
+
+
+def _ordered(sized: list[tuple[int, str]], img: Mapping[str, str | None]) -> list[str]:
+    """Addresses best first, of the candidates of a srcset and the attributes that hold one."""
+    if not sized:
+        return list(_single(img))
+    fits = sorted((pair for pair in sized if 0 < pair[0] <= BEST_WIDTH), key=lambda pair: -pair[0])
+    over = sorted((pair for pair in sized if pair[0] > BEST_WIDTH), key=lambda pair: pair[0])
+    return [url for _, url in (*fits, *over)] + list(_single(img)) + [url for width, url in sized if not width]
 
 
 def is_image_page(url: str) -> bool:

@@ -186,9 +186,8 @@ def leave_out_rests(walk: Walk, verdicts: Verdicts) -> None:
 
     That is in each of several alike siblings no heading, and less than was left out.
     """
-    rows: dict[tuple[int, str], list[int]] = {}
-    for at, container in enumerate(walk.containers):
-        rows.setdefault((container.parent, container.tag), []).append(at)
+    if not any(verdict is not None and verdict.rule == "links" for verdict in verdicts):
+        return
     left_out, kept, weighty = ([0] for _ in range(3))
     for leaf, verdict in zip(walk.leaves, verdicts, strict=True):
         is_text, is_kept = isinstance(leaf, Text), verdict is None
@@ -198,6 +197,9 @@ def leave_out_rests(walk: Walk, verdicts: Verdicts) -> None:
         kept.append(kept[-1] + is_kept * size)
         is_weighty = is_text and is_kept and (leaf.role == "heading" or is_prose(leaf))
         weighty.append(weighty[-1] + is_weighty)
+    rows: dict[tuple[int, str], list[int]] = {}
+    for at, container in enumerate(walk.containers):
+        rows.setdefault((container.parent, container.tag), []).append(at)
 
     def is_rest(at: int) -> bool:
         first, last = walk.containers[at].first, walk.containers[at].last

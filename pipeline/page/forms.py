@@ -59,7 +59,7 @@ class Forms:
     @cached_property
     def _subjects(self) -> list[int]:
         """Where the page says what it is about: its title, or the description of a thing in microdata."""
-        titles = list(self._markup.places("h1"))
+        titles = self._markup.places("h1")
         if _DESCRIPTION not in self._markup.html:
             return titles
         described = (at for at, said in enumerate(self._markup.attributes) if said and _DESCRIPTION in said)
@@ -71,7 +71,7 @@ class Forms:
 
     @cached_property
     def _pictures(self) -> list[int]:
-        return list(self._markup.places("img"))
+        return self._markup.places("img")
 
 
 def _is_field(written: str) -> bool:

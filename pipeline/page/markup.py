@@ -7,7 +7,6 @@ several times faster than asking for each node of the tree.
 
 import contextlib
 import re
-from collections.abc import Iterator
 
 from selectolax.lexbor import LexborHTMLParser
 
@@ -33,7 +32,7 @@ class Markup:
     comment both are None. References such as `&amp;` are not undone: see `unescape`. `html` is all of it, repaired.
     """
 
-    __slots__ = ("_ends", "_sought", "attributes", "html", "json_ld", "rsl", "tags", "texts")
+    __slots__ = ("_ends", "_places", "_sought", "attributes", "html", "json_ld", "rsl", "tags", "texts")
 
     def __init__(self, html: bytes) -> None:
         tree = LexborHTMLParser(html)
@@ -54,15 +53,18 @@ class Markup:
         self.tags: list[str | None] = pieces[1::3]
         self.attributes: list[str] = pieces[2::3]
         self._ends: dict[int, int] | None = None
+        self._places: dict[str, list[int]] = {}
         self._sought = 0
 
-    def places(self, tag: str, start: int = 0) -> Iterator[int]:
-        """Where a tag stands, from `start` on."""
-        at = start - 1
-        with contextlib.suppress(ValueError):
-            while True:
-                at = self.tags.index(tag, at + 1)
-                yield at
+    def places(self, tag: str) -> list[int]:
+        """Where a tag stands."""
+        if tag not in self._places:
+            self._places[tag], at = [], -1
+            with contextlib.suppress(ValueError):
+                while True:
+                    at = self.tags.index(tag, at + 1)
+                    self._places[tag].append(at)
+        return self._places[tag]
 
     def end_of(self, at: int, most: int | None = None) -> int:
         """Where the element that opens at `at` ends: the index of its end tag, or `at` plus `most` if that is less."""
