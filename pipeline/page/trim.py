@@ -20,6 +20,7 @@ _TAIL = 0.2  # of the characters kept: more are no scraps but items, of a list o
 _LEVELS = 4  # up from the last prose that its row is looked for
 _ROWS = 3  # so many alike siblings are rows
 _LABELS = 60  # texts and media of a chart
+_CALLS = 12  # words of buttons side by side
 _YEAR = re.compile(r"(?<!\d)(?:19|20)\d\d(?!\d)")
 #: A day and a year: 18.07.2024, Jul 18, 2024, 3 de octubre de 2014; or a year and a month: 2019-09-26, 2018年12月.
 _DAY = re.compile(
@@ -241,11 +242,13 @@ def leave_out_labels(walk: Walk, verdicts: Verdicts) -> None:
     for at in sorted(walk.graphics | {walk.containers[at].parent for at in walk.graphics} - {-1}):
         for index in _second_labels(walk, walk.containers[at]):
             verdicts[index] = verdicts[index] or Verdict("label", 0, walk.containers[at])
+    links = {place for place, _ in walk.links}
     last, above = 0, Text("", "", "", 0, 0, -1)  # the text before
     for index, leaf in enumerate(walk.leaves):
         if not isinstance(leaf, Text):
             continue
-        if verdicts[index] is None and is_label(leaf.text):
+        is_button = index in links and leaf.role != "heading" and _are_calls(leaf.text)
+        if verdicts[index] is None and (is_button or is_label(leaf.text)):
             verdicts[index] = Verdict("label", len(leaf.text))
         elif verdicts[index] is None and _is_address_of_picture(leaf.text):
             verdicts[index] = Verdict("label", len(leaf.text))
@@ -280,6 +283,20 @@ def is_label(text: str) -> bool:
         return False
     said = text.strip(" .:：…!»›→*+").lower()
     return said in phrase_list("labels") or said in phrase_list("actions") or _COUNT.fullmatch(said) is not None
+
+
+def _are_calls(text: str) -> bool:
+    """Whether a text consists of calls to act, such as Book now, and labels: buttons side by side are one text."""
+    calls, labels = phrase_list("calls"), phrase_list("labels")
+    words = re.sub(r"[.!»›→>]", " ", text).lower().split()
+    if not 0 < len(words) <= _CALLS:
+        return False
+    ends = {0}  # of what consists of them, in words
+    for end in range(1, len(words) + 1):
+        said = (" ".join(words[start:end]) for start in ends)
+        if any(some in calls or some in labels for some in said):
+            ends.add(end)
+    return len(words) in ends
 
 
 def leads_away(leaf: Media) -> bool:

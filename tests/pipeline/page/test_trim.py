@@ -121,6 +121,25 @@ def test_a_heading_with_subsections_only_is_kept():
     assert kept(body)[0] == [*BODY[:2], "Part", "Section", *BODY[2:]]
 
 
+@pytest.mark.parametrize(
+    "buttons",
+    [
+        "<a href='#book'>Book now</a>",
+        "<a href='#popup'>Оставить заявку</a>",
+        "<a href='#start'>Get started</a><a href='#demo'>Book a demo</a> <a href='#more'>Learn more →</a>",
+    ],
+)
+def test_buttons_that_call_to_act_are_labels(buttons):
+    body = f"<article>{paragraphs(2)}<div>{buttons}</div>{paragraphs(2, 2)}</article>"
+    assert kept(body)[0] == BODY
+
+
+def test_words_that_are_no_link_and_headings_call_nobody_to_act():
+    head, words = "<h2><a href='#a'>Get started</a></h2>", "<p>Book a demo</p>"
+    body = f"<article>{paragraphs(2)}{head}{paragraphs(1, 2)}{words}{paragraphs(1, 3)}</article>"
+    assert kept(body)[0] == [*BODY[:2], "Get started", BODY[2], "Book a demo", BODY[3]]
+
+
 def trimmed(body, **weighed):
     """The texts that are kept where the evidence has said something of those named."""
     walked = walk(body)
