@@ -34,7 +34,6 @@ _LIKELY = 0.6  # the chance of a text that is no scrap, wherever it stands
 _OF_CARD = 0.5  # how likely what is said in a card is content, at least, where all of a page consists of cards
 _POST = 0.9  # how likely what the posts of a thread say is content, at least
 _OF_CARDS = frozenset(("teasers", "links", "evidence"))  # verdicts on headings that follow from where these lead
-_TRIMMED = frozenset("title byline tail empty_section".split())  # verdicts by what stands before and behind a text
 _REPEATED = 60  # characters of a text that nobody writes twice
 
 
@@ -85,23 +84,12 @@ def weigh(walk: Walk, settings: ContentSettings, metadata: Metadata) -> Judgemen
         _leave_out_repetitions(walk, verdicts)
     leave_out_rests(walk, verdicts)
     trim(walk, verdicts, metadata.title, metadata.author, weighed)
-    if texts and not metadata.is_thread:
-        _keep_alike([[texts[at] for at in place] for place in evident.places], verdicts)
     keep_goods(walk, verdicts, metadata)
     if is_bought(metadata) and not metadata.says_article:
         keep_facts(walk, verdicts)
     if not (metadata.says_article or metadata.is_thread):
         keep_description(walk, verdicts)
     return Judgement(verdicts, confidence, rows)
-
-
-def _keep_alike(places: list[list[int]], verdicts: Verdicts) -> None:
-    """What is trimmed of some items of a list stays where it stays of most: the title of one that says no more."""
-    for place in places:
-        trimmed = [index for index in place if (verdict := verdicts[index]) and verdict.rule in _TRIMMED]
-        if trimmed and sum(verdicts[index] is None for index in place) >= 0.5 * len(place):
-            for index in trimmed:
-                verdicts[index] = None
 
 
 def _without_weak_names(walk: Walk, rules: ContentSettings, verdicts: Verdicts) -> Verdicts:

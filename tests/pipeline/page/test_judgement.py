@@ -231,6 +231,17 @@ def test_a_part_that_says_nothing_new_is_a_second_copy() -> None:
     assert [found.count(prose(number)) for number in (3, 4)] == [1, 1]
 
 
+def test_a_quotation_of_a_post_is_a_second_copy_whatever_stands_beside_it() -> None:
+    answer = f"<blockquote>{prose(0, 3)}</blockquote><p>{prose(50)}</p><p>{prose(51)}</p>"
+    posts = "".join(
+        f"<div class=post><div class=body>{answer if n == 3 else f'<p>{prose(n, 3)}</p>'}</div></div>"
+        for n in range(14)
+    )
+    url = "https://forum.site.example/threads/old-wall.12/"
+    found = [block.text for block in extract_page(page(f"{MENU}<h1>A wall</h1><div>{posts}</div>", url=url)).texts]
+    assert (found.count(prose(0, 3)), found.count(prose(50)), found.count(prose(51))) == (1, 1, 1)
+
+
 def test_what_is_trimmed_of_some_items_stays_as_it_stays_of_most() -> None:
     """A post of which nothing is left but its title keeps that, beside others that have a line below it."""
     card = "<article><h2>A title of the post number {0}</h2>{1}<p><a href=/{0}>Read more</a></p></article>"
