@@ -16,7 +16,7 @@ from pipeline.page.names import WEAK_NAMES
 from pipeline.page.trim import SENTENCE_ENDS, is_prose
 from pipeline.page.verdicts import Verdict, Verdicts
 from pipeline.page.walk import Walk
-from schemas.urls import resolve
+from schemas.urls import host_of, resolve
 
 _INDEX = re.compile(r"/(?:index|default|home)\.\w{1,5}$", re.IGNORECASE)
 #: What hosts and folders of manuals are called.
@@ -113,6 +113,18 @@ class Cards:
                 return True
             at, level = containers[at].parent, level + 1
         return False
+
+    def stay(self, container: Container) -> bool:
+        """Whether all headings of a part that are links lead to pages of the same host."""
+        walk, host = self._walk, host_of(str(self._walk.base))
+        start, stop = (bisect_left(self._places, place) for place in (container.first, container.last))
+        for place, written in walk.links[start:stop]:
+            leaf = walk.leaves[place]
+            if isinstance(leaf, Text) and is_linked_heading(leaf):
+                url = resolve(walk.base, read_attributes(written).get("href", ""))
+                if url and host_of(url) != host:
+                    return False
+        return True
 
     def _has_descriptions(self, container: Container) -> bool:
         leaves = self._walk.leaves[container.first : container.last]

@@ -118,7 +118,7 @@ def most_chrome(names: Names, settings: ContentSettings) -> tuple[float, str]:
     """Up to which share of the page a part of these names is chrome, and the setting that says so."""
     return max(
         (names.strong * settings.chrome_share, "chrome_share"),
-        (names.comments * settings.comment_share, "comment_share"),
+        ((names.comments or names.others) * settings.comment_share, "comment_share"),
         (names.is_bio * settings.author_share, "author_share"),
         (names.is_review * settings.review_share, "review_share"),
     )

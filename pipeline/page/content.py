@@ -25,6 +25,7 @@ from pipeline.page.weights import Sums
 
 _ITEMS = frozenset(("li", "dd", "dt", "tr", "tbody", "td", "p"))
 _TEASER = 200  # characters of prose for each linked heading that still make a teaser
+_STORY = 500  # the same beside an article, of links to pages of its site
 _REFERENCES, _REFERENCE = 0.8, 10  # of references at most this share is links, and so many characters each are not
 _MAIN_ENTITY = {"main", "entity"}  # the words of `itemprop="mainEntity"`
 CARD = 3  # how many levels up the words of a picture are looked for
@@ -40,14 +41,14 @@ def judge(walk: Walk, settings: ContentSettings, title: str = "", author: str = 
     return verdicts
 
 
-def by_rules(walk: Walk, settings: ContentSettings) -> tuple[Verdicts, int]:
-    """What tags, names, weights and links say, and the region."""
+def by_rules(walk: Walk, settings: ContentSettings, is_article: bool = False) -> tuple[Verdicts, int]:
+    """What tags, names, weights and links say, and the region. A page that says it is an article is no list of some."""
     sums = Sums(walk)
     verdicts = chrome_of(walk, sums, settings)
     sums.leave_out(verdicts)
     region = _region(walk, sums, settings)
     cards = Cards(walk)
-    _leave_out_teasers(walk, sums, region, settings, cards, verdicts)
+    _leave_out_teasers(walk, sums, region, settings, cards, is_article, verdicts)
     parts = [walk.containers[at] for at in _parts(walk, sums, region, settings)]
     spans = [(part.first, part.last) for part in parts]
     _leave_out_the_rest([*spans, cards.listing], verdicts)
@@ -117,9 +118,12 @@ def _article_around(walk: Walk, sums: Sums, region: int, share: float) -> int:
 
 
 def _leave_out_teasers(
-    walk: Walk, sums: Sums, region: int, settings: ContentSettings, cards: Cards, verdicts: Verdicts
+    walk: Walk, sums: Sums, region: int, settings: ContentSettings, cards: Cards, is_article: bool, verdicts: Verdicts
 ) -> None:
-    """Chrome, too: a small part of several linked headings with a line or a picture each, or of several videos."""
+    """Chrome, too: a small part of several linked headings with a line or a picture each, or of several videos.
+
+    Beside an article other stories of its site may begin with a paragraph each.
+    """
     linked = [index for index, leaf in enumerate(walk.leaves) if isinstance(leaf, Text) and is_linked_heading(leaf)]
     short = ((index, leaf) for index, leaf in enumerate(walk.leaves) if isinstance(leaf, Text) and len(leaf.text) <= 8)
     played = [index for index, leaf in short if _PLAYED.match(leaf.text)]
@@ -138,9 +142,10 @@ def _leave_out_teasers(
         )
         if max(2, headings) < videos <= shown:
             headings = videos
-        if headings >= 2 and sums.weight(at) <= min(most, _TEASER * headings) and not cards.are_own(container):
-            if present_persons(walk, container):
-                continue
+        weight = sums.weight(at)
+        is_small = weight <= min(most, _TEASER * headings)
+        is_small = is_small or (is_article and weight <= min(2 * most, _STORY * headings) and cards.stay(container))
+        if headings >= 2 and is_small and not cards.are_own(container) and not present_persons(walk, container):
             settled = container.end
             for index in range(container.first, container.last):
                 verdicts[index] = verdicts[index] or Verdict("teasers", headings, container)

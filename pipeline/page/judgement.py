@@ -6,6 +6,7 @@ chances is taken where it is likely better than what the rules keep; how good it
 """
 
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Collection
 from itertools import accumulate, islice, pairwise
 
@@ -16,6 +17,7 @@ from pipeline.page.cards import Cards, leave_out_rests
 from pipeline.page.content import CARD, by_rules, upward
 from pipeline.page.content_settings import ContentSettings
 from pipeline.page.discussions import shows_thread
+from pipeline.page.ends import leave_out_end
 from pipeline.page.evidence import Floats, evidence
 from pipeline.page.goods import keep_facts, keep_goods
 from pipeline.page.heads import keep_description
@@ -34,6 +36,7 @@ _LIKELY = 0.6  # the chance of a text that is no scrap, wherever it stands
 _OF_CARD = 0.5  # how likely what is said in a card is content, at least, where all of a page consists of cards
 _POST = 0.9  # how likely what the posts of a thread say is content, at least
 _OF_CARDS = frozenset(("teasers", "links", "evidence"))  # verdicts on headings that follow from where these lead
+_STORY = 1000  # characters; a page that says less is of teasers
 _REPEATED = 60  # characters of a text that nobody writes twice
 
 
@@ -54,7 +57,7 @@ def weigh(walk: Walk, settings: ContentSettings, metadata: Metadata) -> Judgemen
     if metadata.is_thread:
         cut_signatures(walk)
     settings = rules_for(metadata, settings)
-    verdicts, region = by_rules(walk, settings)
+    verdicts, region = by_rules(walk, settings, metadata.says_article)
     texts = [index for index, leaf in enumerate(walk.leaves) if isinstance(leaf, Text)]
     confidence, rows, weighed = 0.0, dict[int, Floats](), Weighed()
     if texts:
@@ -84,6 +87,8 @@ def weigh(walk: Walk, settings: ContentSettings, metadata: Metadata) -> Judgemen
         _leave_out_repetitions(walk, verdicts)
     leave_out_rests(walk, verdicts)
     trim(walk, verdicts, metadata.title, metadata.author, weighed)
+    if texts and _is_article(walk, metadata):
+        leave_out_end(walk, texts, chance, verdicts)
     keep_goods(walk, verdicts, metadata)
     if is_bought(metadata) and not metadata.says_article:
         keep_facts(walk, verdicts)
@@ -125,7 +130,8 @@ def _weigh_evidence(
     What the rules keep stays where that is as good, and on pages too small to tell.
     """
     chance, is_article = chance.copy(), _is_article(walk, metadata)
-    chance[[_is_settled(walk.leaves[index], verdicts[index], is_article, settings) for index in texts]] = 0.0
+    foreign = _foreign_to_articles(walk, texts, verdicts) if is_article else frozenset[str]()
+    chance[[_is_settled(walk.leaves[index], verdicts[index], foreign, settings) for index in texts]] = 0.0
     ruled = np.array([verdicts[index] is None for index in texts])
     kept, best = choose(chance, sizes)
     as_ruled = expected_f1(ruled, chance, sizes)
@@ -170,14 +176,27 @@ def _unlinked(walk: Walk, container: Container) -> int:
     return sum(len(leaf.text) - leaf.link_chars for leaf in leaves if isinstance(leaf, Text))
 
 
-def _is_settled(leaf: Leaf, verdict: Verdict | None, is_article: bool, settings: ContentSettings) -> bool:
+def _foreign_to_articles(walk: Walk, texts: list[int], verdicts: Verdicts) -> frozenset[str]:
+    """The rules that leave out what is no part of an article: teasers where it says twice as much as they do.
+
+    Front pages call themselves articles, too.
+    """
+    said = Counter[str]()
+    for index in texts:
+        verdict = verdicts[index]
+        said[verdict.rule if verdict else ""] += len(getattr(walk.leaves[index], "text", ""))
+    is_story = said[""] >= max(_STORY, 2 * said["teasers"])
+    return frozenset(("chrome", "teasers") if is_story else ("chrome",))
+
+
+def _is_settled(leaf: Leaf, verdict: Verdict | None, foreign: frozenset[str], settings: ContentSettings) -> bool:
     """Labels are what the list says; of an article neither comments nor what is named as chrome is a part, of a product
     no review."""
     if verdict is None:
         return False
     is_named = verdict.rule in ("label", "furniture") or (isinstance(leaf, Text) and is_label(leaf.text))
     is_review = settings.review_share and verdict.container is not None and verdict.container.names.is_review
-    return is_named or (verdict.rule == "chrome" and (is_article or bool(is_review)))
+    return is_named or verdict.rule in foreign or (verdict.rule == "chrome" and bool(is_review))
 
 
 def _let_images_follow(walk: Walk, verdicts: Verdicts, changed: Collection[int]) -> None:

@@ -16,6 +16,11 @@ CHROME_NAMES = frozenset(
     "promos recirculation recommend recommendations recommended related relatedarticles relatedcontent relatedlinks "
     "relatedposts relatedstories sidebar signature signup sponsor sponsored subscribe taboola trending".split()
 )
+#: Those of other stories or goods, which are often longer than what they stand below.
+OTHERS_NAMES = frozenset(
+    "outbrain recirculation recommend recommendations recommended related relatedarticles relatedcontent relatedlinks "
+    "relatedposts relatedstories taboola trending".split()
+)
 #: Names of what readers wrote below an article. It may be longer than the article, and in a forum it is the content.
 COMMENT_NAMES = frozenset("comment comments discussion disqus replies respond".split())
 #: The name of terms of delivery, which only their heading gives: as a name in markup it would be two words.
@@ -105,6 +110,7 @@ class Names:
         "is_flagged",
         "is_hidden",
         "is_review",
+        "others",
         "strong",
         "weak",
         "words",
@@ -117,13 +123,14 @@ class Names:
         #: how much its words speak for content, or against it: the strongest each way
         self.hint = max(0.0, *hints) + min(0.0, *hints) if hints else 0.0
         if not is_hidden and _TELLING.isdisjoint(words):
-            self.is_hidden = self.comments = self.strong = self.weak = False
+            self.is_hidden = self.comments = self.strong = self.weak = self.others = False
             self.is_flagged = self.is_drawn = self.is_caption = self.is_bio = self.is_review = False
             return
         self.is_hidden = is_hidden and _PANELS.isdisjoint(words)
         telling = words - set(_misleading(words))
         self.comments = not COMMENT_NAMES.isdisjoint(telling)
         self.strong = not CHROME_NAMES.isdisjoint(telling)
+        self.others = not OTHERS_NAMES.isdisjoint(telling)
         self.weak = not WEAK_NAMES.isdisjoint(telling)
         self.is_bio = _is_bio(words)
         self.is_review = "description" not in words and not REVIEW_NAMES.isdisjoint(words)

@@ -16,11 +16,11 @@ import msgspec
 
 from pipeline.page.content import upward
 from pipeline.page.discussions import says_when, signatures, titles_leading_away
-from pipeline.page.elements import CELLS, NARROW
+from pipeline.page.elements import CELLS
 from pipeline.page.leaves import Leaf, Media, Text
 from pipeline.page.post_notes import is_note
 from pipeline.page.rows import Rows
-from pipeline.page.trim import SENTENCE_ENDS, TITLE_SHARE, shared
+from pipeline.page.trim import SENTENCE_ENDS, TITLE_SHARE, home_of, shared
 from pipeline.page.verdicts import Verdict, Verdicts
 from pipeline.page.walk import Walk
 from pipeline.page.weights import weight_of
@@ -250,13 +250,13 @@ def _span(read: list[Text], posts: _Posts, titles: list[int]) -> range:
 def _fragments(walk: Walk, read: list[Text], numbers: range) -> set[int]:
     """Those of some texts that are fragments, no headings, and in no part that holds prose; all, if none does."""
     dated = {number for number in numbers if _is_dated_line(read[number])}
-    saying = {_home(walk, read[at]) for at in numbers if at not in dated and weight_of(read[at]) >= _PROSE}
+    saying = {home_of(walk, read[at]) for at in numbers if at not in dated and weight_of(read[at]) >= _PROSE}
     return {
         number
         for number in numbers
         if read[number].role != "heading"
         and (not saying or number in dated or _is_fragment(read[number].text))
-        and _home(walk, read[number]) not in saying
+        and home_of(walk, read[number]) not in saying
     }
 
 
@@ -270,17 +270,9 @@ def _is_title(text: str, title: str) -> bool:
     return same >= _BEGINNING and same >= 0.5 * len(text)
 
 
-def _home(walk: Walk, text: Text) -> int:
-    """The part that a paragraph or item stands in."""
-    at = text.container
-    while at > 0 and walk.containers[at].tag in NARROW:
-        at = walk.containers[at].parent
-    return at
-
-
 def _leave_out_portraits(walk: Walk, posts: _Posts, ways: _Ways, saying: list[Text], verdicts: Verdicts) -> None:
     """Pictures that stand at one place of most posts, outside the parts that hold what these say."""
-    bodies = {_home(walk, leaf) for leaf in saying}
+    bodies = {home_of(walk, leaf) for leaf in saying}
     places: dict[_Place, dict[int, int]] = defaultdict(dict)
     span = range(walk.containers[posts.members[0]].first, walk.containers[posts.members[-1]].last)
     for index in span:

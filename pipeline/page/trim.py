@@ -20,6 +20,11 @@ _TAIL = 0.2  # of the characters kept: more are no scraps but items, of a list o
 _LEVELS = 4  # up from the last prose that its row is looked for
 _ROWS = 3  # so many alike siblings are rows
 _LABELS = 60  # texts and media of a chart
+_TAGS, _TAG_LINKS, _TAG_WORDS = (
+    300,
+    0.3,
+    3,
+)  # characters of a line of tags, the share of links, words of what it is called
 _CALLS = 12  # words of buttons side by side
 _YEAR = re.compile(r"(?<!\d)(?:19|20)\d\d(?!\d)")
 #: A day and a year: 18.07.2024, Jul 18, 2024, 3 de octubre de 2014; or a year and a month: 2019-09-26, 2018年12月.
@@ -66,7 +71,7 @@ def trim(walk: Walk, verdicts: Verdicts, title: str, author: str, weighed: Weigh
             verdicts[index] = Verdict("author")  # their portrait
     if not prose:
         return
-    body = _body_of(walk, prose[0])
+    body = walk.containers[home_of(walk, walk.leaves[prose[0]])]
     for index in kept:
         leaf = walk.leaves[index]
         if index < prose[0] and verdicts[index] is None:
@@ -80,7 +85,10 @@ def trim(walk: Walk, verdicts: Verdicts, title: str, author: str, weighed: Weigh
             verdicts[index] = Verdict("title", 1.0)  # over each post of a thread
         elif len(prose) > 1 and prose[0] < index < prose[1] and index not in weighed.of_items:
             verdicts[index] = verdicts[index] or _byline(leaf, author)  # under the first sentence in bold type
-    behind, body = [index for index in kept if index > prose[-1]], _rows_of(walk, _body_of(walk, prose[-1]))
+    behind, body = (
+        [index for index in kept if index > prose[-1]],
+        _rows_of(walk, walk.containers[home_of(walk, walk.leaves[prose[-1]])]),
+    )
     _leave_out_tail(walk, verdicts, behind, body, weighed)
     titles = set(weighed.likely).intersection(weighed.of_items)
     _leave_out_headings_of_nothing(walk, verdicts, titles)
@@ -128,12 +136,12 @@ def _words_of(title: str) -> frozenset[str]:
     return frozenset(map(str.casefold, _WORD.findall(title)))
 
 
-def _body_of(walk: Walk, index: int) -> Container:
-    """The container of a paragraph and its neighbours."""
-    at = walk.leaves[index].container
+def home_of(walk: Walk, leaf: Leaf) -> int:
+    """The part that a paragraph or item and its neighbours stand in."""
+    at = leaf.container
     while at > 0 and walk.containers[at].tag in NARROW:
         at = walk.containers[at].parent
-    return walk.containers[at]
+    return at
 
 
 def _rows_of(walk: Walk, body: Container) -> Container:
@@ -247,7 +255,7 @@ def leave_out_labels(walk: Walk, verdicts: Verdicts) -> None:
     for index, leaf in enumerate(walk.leaves):
         if not isinstance(leaf, Text):
             continue
-        is_button = index in links and leaf.role != "heading" and _are_calls(leaf.text)
+        is_button = index in links and leaf.role != "heading" and (_are_calls(leaf.text) or _are_tags(leaf))
         if verdicts[index] is None and (is_button or is_label(leaf.text)):
             verdicts[index] = Verdict("label", len(leaf.text))
         elif verdicts[index] is None and _is_address_of_picture(leaf.text):
@@ -288,7 +296,7 @@ def is_label(text: str) -> bool:
 def _are_calls(text: str) -> bool:
     """Whether a text consists of calls to act, such as Book now, and labels: buttons side by side are one text."""
     calls, labels = phrase_list("calls"), phrase_list("labels")
-    words = re.sub(r"[.!»›→>]", " ", text).lower().split()
+    words = re.sub(r"[.!»›→>|·•]", " ", text).lower().split()
     if not 0 < len(words) <= _CALLS:
         return False
     ends = {0}  # of what consists of them, in words
@@ -297,6 +305,18 @@ def _are_calls(text: str) -> bool:
         if any(some in calls or some in labels for some in said):
             ends.add(end)
     return len(words) in ends
+
+
+def _are_tags(leaf: Text) -> bool:
+    """Whether a line says what a story is filed under: Tags: bridges, towns."""
+    if len(leaf.text) > _TAGS or leaf.link_chars < _TAG_LINKS * len(leaf.text):
+        return False
+    before, colon, _ = leaf.text.replace("：", ":").lower().partition(":")
+    words = before.split()
+    named = (" ".join(words[:count]) for count in range(2, _TAG_WORDS + 1))
+    return (bool(colon) and " ".join(words) in phrase_list("tag_labels")) or any(
+        some in phrase_list("tag_labels") for some in named if " " in some
+    )
 
 
 def leads_away(leaf: Media) -> bool:

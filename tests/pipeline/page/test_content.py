@@ -1,6 +1,6 @@
 import pytest
 
-from pipeline.page.content import judge
+from pipeline.page.content import by_rules, judge
 from pipeline.page.content_settings import ContentSettings
 from pipeline.page.leaves import Text
 from tests.pipeline.makers import paragraphs, prose, walk
@@ -204,9 +204,28 @@ def test_an_article_with_the_tags_and_categories_of_wordpress_in_its_class_is_co
 
 
 def test_furniture_counts_as_content_only_over_its_share():
-    body = f"<div>{paragraphs(6)}</div><div class=related>{paragraphs(3, 60)}</div>"
+    body = f"<div>{paragraphs(6)}</div><div class=newsletter>{paragraphs(3, 60)}</div>"
     assert content(body) == BODY
     assert len(content(body, chrome_share=0.2)) == 9
+
+
+def test_other_stories_are_furniture_though_they_say_more_than_the_page():
+    body = f"<div>{paragraphs(6)}</div><div class=related-posts>{paragraphs(9, 60)}</div>"
+    assert content(body) == BODY
+    assert len(content(body, comment_share=0.5)) == 15
+    assert len(content(body.replace("related-posts", "newsletter"))) == 15
+
+
+@pytest.mark.parametrize(
+    ("host", "is_article", "are_kept"), [("", True, 0), ("//other.example", True, 3), ("", False, 3)]
+)
+def test_other_stories_beside_an_article_may_begin_with_a_paragraph(host, is_article, are_kept):
+    card = "<div><h3><a href={1}/story/{0}>A story of the year {0}</a></h3><p>{2}</p><p>{3}</p></div>"
+    cards = "".join(card.format(n, host, prose(60 + n, 2), prose(70 + n, 1)) for n in range(3))
+    walked = walk(f"<main><div>{paragraphs(14)}</div><section>{cards}</section></main>")
+    verdicts, _ = by_rules(walked, ContentSettings(), is_article)
+    found = [leaf.text for leaf, verdict in zip(walked.leaves, verdicts, strict=True) if verdict is None]
+    assert sum(prose(60 + n, 2) in found for n in range(3)) == are_kept
 
 
 def test_hidden_blocks_are_left_out_with_all_they_hold():

@@ -13,6 +13,7 @@ from schemas.drops import Drop
 from tests.pipeline.makers import page, paragraphs, prose
 
 MENU = "<nav>" + "".join(f"<a href=/{number}>Part {number}</a> " for number in range(9)) + "</nav>"
+ARTICLE = '<meta property="og:type" content="article">'
 POSTS = "".join(
     f"<div class=comment><div class=author><a href=/u/{n}>user{n}</a></div>"
     f"<div class=body>{paragraphs(2, 3 * n)}</div></div>"
@@ -197,6 +198,17 @@ def test_the_model_that_ships_asks_of_columns_that_there_are() -> None:
     assert max(map(max, model.questions)) < len(model.columns)
     assert len(model.questions) == len(model.limits) == len(model.answers)
     assert all(len(answers) == 2 ** len(asked) for asked, answers in zip(model.questions, model.answers, strict=True))
+
+
+@pytest.mark.parametrize(("count", "are_kept"), [(14, False), (2, True)])
+def test_of_teasers_the_evidence_gives_none_back_to_an_article_that_says_more_than_they_do(
+    count: int, are_kept: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(judgement, "chances", lambda rows: np.full(len(rows), 0.9))
+    card = "<div><h3><a href=/story/{0}>A story of the year {0}</a></h3><p>{1}</p></div>"
+    cards = "".join(card.format(n, prose(60 + n, 2)) for n in range(6))
+    found = texts(f"{MENU}<main><div>{paragraphs(count)}</div><section>{cards}</section></main>", ARTICLE)
+    assert (prose(60, 2) in found) is are_kept
 
 
 def test_a_thread_is_no_article_whatever_else_it_says() -> None:

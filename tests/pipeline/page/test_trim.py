@@ -140,6 +140,22 @@ def test_words_that_are_no_link_and_headings_call_nobody_to_act():
     assert kept(body)[0] == [*BODY[:2], "Get started", BODY[2], "Book a demo", BODY[3]]
 
 
+@pytest.mark.parametrize(
+    ("line", "is_kept"),
+    [
+        ("Tags: <a href=/t/a>bridges</a>, <a href=/t/b>towns of old</a>", False),
+        ("Schlagworte：<a href=/t/a>Brücken</a>", False),
+        ("Filed under <a href=/t/a>bridges</a>", False),
+        ("<a href=/feed>Kommentarfeed</a> | Kommentare geschlossen | <a href=/tb>Trackback-URL</a>", False),
+        ("Tags: bridges and towns", True),
+        ("Bridges: <a href=/t/a>old ones</a>", True),
+    ],
+)
+def test_a_line_that_says_what_a_story_is_filed_under_is_a_label(line, is_kept):
+    body = f"<article>{paragraphs(2)}<p>{line}</p>{paragraphs(2, 2)}</article>"
+    assert (len(kept(body)[0]) == 5) is is_kept
+
+
 def trimmed(body, **weighed):
     """The texts that are kept where the evidence has said something of those named."""
     walked = walk(body)

@@ -1,0 +1,48 @@
+"""What a site writes behind each of its articles."""
+
+import numpy as np
+import pytest
+
+from pipeline.page import judgement
+from tests.pipeline.makers import extract, outline, paragraphs, prose, texts
+
+HEAD = '<meta property="og:type" content="article">'
+OFFER = (
+    f"<section><h2>Travel like an expert</h2><p>{prose(90, 2)}</p><img src=/offer.jpg width=500 height=300></section>"
+)
+BODY = [prose(number) for number in range(20)]
+
+
+def likely(monkeypatch: pytest.MonkeyPatch, chance: float) -> None:
+    """What a model would say of all texts."""
+    monkeypatch.setattr(judgement, "chances", lambda rows: np.full(len(rows), chance))
+
+
+def story(behind: str, count: int = 20) -> str:
+    return f"<main><div>{paragraphs(count)}</div>{behind}</main>"
+
+
+@pytest.mark.parametrize(
+    ("count", "head", "chance", "is_kept"),
+    [(20, HEAD, 0.8, False), (20, HEAD, 0.95, True), (20, "", 0.8, True), (3, HEAD, 0.8, True)],
+)
+def test_a_little_behind_the_part_that_holds_an_article_is_none_of_it(
+    count: int, head: str, chance: float, is_kept: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    likely(monkeypatch, chance)
+    found = outline(extract(story(OFFER, count), head))
+    assert (prose(90, 2) in found) is ("Travel like an expert" in found) is ("offer.jpg" in found) is is_kept
+
+
+def test_a_figure_behind_an_article_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    likely(monkeypatch, 0.8)
+    figure = "<figure><img src=/map.jpg width=500 height=300></figure>"
+    found = extract(story(OFFER + figure), HEAD)
+    assert texts(found) == BODY
+    assert "map.jpg" in outline(found)
+
+
+def test_an_article_in_many_parts_keeps_the_last_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    likely(monkeypatch, 0.8)
+    parts = "".join(f"<section><p>{text}</p></section>" for text in BODY)
+    assert texts(extract(f"<main>{parts}</main>", HEAD)) == BODY
