@@ -1,10 +1,11 @@
 """Which parts of a walked page are its site's furniture, by what they are called and how much of the page they hold."""
 
 from collections.abc import Collection
+from functools import cached_property
 from itertools import accumulate
 
 from pipeline.page.content_settings import ContentSettings
-from pipeline.page.elements import NEVER_CHROME
+from pipeline.page.elements import CONTENT_TAGS, NEVER_CHROME
 from pipeline.page.leaves import Leaf, Media, Text, titles_of
 from pipeline.page.names import CHROME_NAMES, NAMES_OF_ITEMS, WEAK_NAMES, Names
 from pipeline.page.reviews import Reviews
@@ -17,6 +18,7 @@ _LINKS = 0.3  # the share of a part that stands in links, if it is no way throug
 _SENTENCE = 30  # characters
 _POSTS = 0.7  # a larger share of the page is no signatures: they may be as long as what they stand below
 _PERSONS, _TEAM = frozenset(("author", "bio", "profile")), 3  # names of who wrote a page; so many are a team
+_BODIES, _BODY = frozenset(("article", "entry", "hentry")), 500  # names of such parts, and the weight of one
 _HEAD = 1000  # characters of prose; a part that says more is more than the head of a page
 _TITLES = frozenset(("sidebar", "title", "titlepage"))  # what the title of a box is called, and nothing else
 _NEAR = 7  # parts behind the beginning of a box of the text that may hold its title
@@ -31,7 +33,7 @@ def leave_out_chrome(walk: Walk, settings: ContentSettings) -> Verdicts:
 def chrome_of(walk: Walk, sums: Sums, settings: ContentSettings) -> Verdicts:
     """Of what is hidden, what stands in a part that is chrome, and in a part that is if it holds little prose."""
     verdicts: Verdicts = [None] * len(walk.leaves)
-    heads = _Heads(walk)
+    heads, bodies = _Heads(walk), _Bodies(walk, sums)
     settled = little = 0  # containers before these are decided on, or known to hold little prose
     everywhere = _names_of_most(walk, sums, settings.chrome_share)
     items, ends = _teams(walk) | _items(walk, sums), _ends_of_items(walk)
@@ -49,7 +51,8 @@ def chrome_of(walk: Walk, sums: Sums, settings: ContentSettings) -> Verdicts:
         is_named = names.strong or names.comments or names.is_bio or reviews.hold(at)
         if container.chrome < 0 and is_named and container.tag not in NEVER_CHROME:
             share = sums.unlinked(at)
-            if share <= most_chrome(names, settings)[0]:
+            is_longer = names.strong and share <= settings.comment_share
+            if share <= most_chrome(names, settings)[0] or (is_longer and bodies.are_beside(at)):
                 container.chrome = share
         if names.is_hidden or container.chrome >= 0:
             rule, settled = "hidden" if names.is_hidden else "chrome", container.end
@@ -88,6 +91,26 @@ class _Heads:
         if is_head:
             self._end, self._words = container.end, words
         return is_head
+
+
+class _Bodies:
+    """The parts that markup or names tell to be what a page is about: beside one furniture may be longer than it."""
+
+    def __init__(self, walk: Walk, sums: Sums) -> None:
+        self._walk, self._sums = walk, sums
+
+    @cached_property
+    def _places(self) -> list[int]:
+        parts = enumerate(self._walk.containers)
+        named = (at for at, part in parts if part.tag in CONTENT_TAGS or not part.names.words.isdisjoint(_BODIES))
+        return [at for at in named if self._sums.weight(at) >= _BODY]
+
+    def are_beside(self, at: int) -> bool:
+        """Whether one of them stands neither in a part nor around it, and none stands in it."""
+        end, containers = self._walk.containers[at].end, self._walk.containers
+        if any(at <= body < end for body in self._places):
+            return False
+        return any(not body < at < containers[body].end for body in self._places)
 
 
 def _says_nothing(names: Names, everywhere: Collection[str]) -> bool:

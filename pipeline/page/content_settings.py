@@ -9,8 +9,8 @@ class ContentSettings(Settings, frozen=True):
     chrome_share: float = 0.4
     """A part named like chrome is content all the same with more than this share of the page's text outside links."""
     comment_share: float = 0.75
-    """The same for a part named as comments or other stories, often longer than the article. In a forum the former are
-    content."""
+    """The same for a part named as comments or other stories, which are often longer than the article, and for any such
+    part beside what the page calls its article. In a forum comments are content."""
     author_share: float = 0.25
     """A box about the author is chrome up to this share of the page: on their own page it is the content."""
     review_share: float = 0.75

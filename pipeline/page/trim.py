@@ -25,6 +25,7 @@ _TAGS, _TAG_LINKS, _TAG_WORDS = (
     0.3,
     3,
 )  # characters of a line of tags, the share of links, words of what it is called
+_STEPS = 2  # marks between the parts of a way through the site
 _CALLS = 12  # words of buttons side by side
 _YEAR = re.compile(r"(?<!\d)(?:19|20)\d\d(?!\d)")
 #: A day and a year: 18.07.2024, Jul 18, 2024, 3 de octubre de 2014; or a year and a month: 2019-09-26, 2018年12月.
@@ -255,7 +256,9 @@ def leave_out_labels(walk: Walk, verdicts: Verdicts) -> None:
     for index, leaf in enumerate(walk.leaves):
         if not isinstance(leaf, Text):
             continue
-        is_button = index in links and leaf.role != "heading" and (_are_calls(leaf.text) or _are_tags(leaf))
+        is_button = (
+            index in links and leaf.role != "heading" and (_are_calls(leaf.text) or _are_tags(leaf) or _is_trail(leaf))
+        )
         if verdicts[index] is None and (is_button or is_label(leaf.text)):
             verdicts[index] = Verdict("label", len(leaf.text))
         elif verdicts[index] is None and _is_address_of_picture(leaf.text):
@@ -317,6 +320,12 @@ def _are_tags(leaf: Text) -> bool:
     return (bool(colon) and " ".join(words) in phrase_list("tag_labels")) or any(
         some in phrase_list("tag_labels") for some in named if " " in some
     )
+
+
+def _is_trail(leaf: Text) -> bool:
+    """Whether a line is the way to the page through its site: Home › Towns › Bridges."""
+    is_short = "\n" not in leaf.text and len(leaf.text) <= _TAGS and leaf.link_chars >= _TAG_LINKS * len(leaf.text)
+    return is_short and any(leaf.text.count(mark) >= _STEPS for mark in "›»→>")
 
 
 def leads_away(leaf: Media) -> bool:

@@ -209,6 +209,16 @@ def test_furniture_counts_as_content_only_over_its_share():
     assert len(content(body, chrome_share=0.2)) == 9
 
 
+def test_furniture_beside_what_markup_calls_the_article_may_be_longer_than_it():
+    sidebar = f"<div class=sidebar>{paragraphs(9, 60)}</div>"
+    assert content(f"<article>{paragraphs(6)}</article>{sidebar}") == BODY
+    assert content(f"<div class=entry>{paragraphs(6)}</div>{sidebar}") == BODY
+    assert len(content(f"<div>{paragraphs(6)}</div>{sidebar}")) == 15
+    assert len(content(f"<article>{paragraphs(1)}</article>{sidebar}")) >= 9
+    inside = f"<div class=sidebar><article>{paragraphs(9, 60)}</article></div>"
+    assert len(content(f"<article>{paragraphs(6)}</article>{inside}")) == 15
+
+
 def test_other_stories_are_furniture_though_they_say_more_than_the_page():
     body = f"<div>{paragraphs(6)}</div><div class=related-posts>{paragraphs(9, 60)}</div>"
     assert content(body) == BODY
