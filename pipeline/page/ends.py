@@ -15,13 +15,16 @@ _CLEAR = 0.9  # how likely what follows such a part is content that belongs to i
 
 
 def leave_out_end(walk: Walk, texts: list[int], chance: Floats, verdicts: Verdicts) -> None:
-    """Of an article all but a little of which stands in one part: what is kept behind it, but for figures."""
+    """Of an article all but a little of which stands in one part: what is kept behind it, but for figures.
+
+    Words in links do not count.
+    """
     kept = [number for number, index in enumerate(texts) if verdicts[index] is None]
     sizes, own = Counter[int](), Counter[int]()
     for number in kept:
         leaf = walk.leaves[texts[number]]
         if isinstance(leaf, Text):
-            sizes[number] = len(leaf.text)
+            sizes[number] = len(leaf.text) - leaf.link_chars
             own[home_of(walk, leaf)] += len(leaf.text) * is_prose(leaf)
     if not own:
         return
@@ -29,9 +32,9 @@ def leave_out_end(walk: Walk, texts: list[int], chance: Floats, verdicts: Verdic
     behind = [number for number in kept if texts[number] >= body.last]
     inside = sum(sizes[number] for number in kept if body.first <= texts[number] < body.last)
     said = sum(sizes[number] for number in behind)
-    if not said or inside < _BODY * sizes.total() or said > _END * sizes.total():
+    if not behind or inside < _BODY * sizes.total() or said > _END * sizes.total():
         return
-    if np.average(chance[behind], weights=[sizes[number] for number in behind]) >= _CLEAR:
+    if np.average(chance[behind], weights=[1 + sizes[number] for number in behind]) >= _CLEAR:
         return
     for index in range(body.last, len(walk.leaves)):
         leaf = walk.leaves[index]

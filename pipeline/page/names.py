@@ -37,7 +37,7 @@ REVIEW_NAMES = frozenset(
 )
 #: Names that parts of the content bear too: such a part is chrome only while it holds little prose.
 WEAK_NAMES = frozenset(
-    "ad ads adsbygoogle adsense advert advertisement author availability avatar badge badges banner bio byline "
+    "ad ads adsbygoogle adsense advert advertisement author availability avatar badge badges banner bio byline cta "
     "dateline facet facets filter filters hatnote infolinks metadata pager pagination paywall pickup popular posted "
     "postmeta postprofile profile pubdate published qty quantity rating ratings rss search share sharedaddy sharing "
     "skip social submeta subscription tablist tag tags teaser timestamp toc toolbar tools topbar userinfo usertitle "
