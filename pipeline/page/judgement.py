@@ -13,15 +13,15 @@ from itertools import accumulate, islice, pairwise
 import msgspec
 import numpy as np
 
+from pipeline.page.articles import is_article, is_of_paragraphs, leave_out_end
 from pipeline.page.cards import Cards, leave_out_rests
 from pipeline.page.content import CARD, by_rules, upward
 from pipeline.page.content_settings import ContentSettings
 from pipeline.page.discussions import shows_thread
-from pipeline.page.ends import leave_out_end
 from pipeline.page.evidence import Floats, evidence
 from pipeline.page.goods import keep_facts, keep_goods
 from pipeline.page.heads import keep_description
-from pipeline.page.leaves import Container, Leaf, Text
+from pipeline.page.leaves import Leaf, Text
 from pipeline.page.metadata import Metadata
 from pipeline.page.pictures import is_bought
 from pipeline.page.post_notes import cut_signatures
@@ -36,6 +36,9 @@ _LIKELY = 0.6  # the chance of a text that is no scrap, wherever it stands
 _OF_CARD = 0.5  # how likely what is said in a card is content, at least, where all of a page consists of cards
 _POST = 0.9  # how likely what the posts of a thread say is content, at least
 _OF_CARDS = frozenset(("teasers", "links", "evidence"))  # verdicts on headings that follow from where these lead
+#: How likely what follows the part that holds an article is content that belongs to it, where the page says that it is
+#: one, and where only its paragraphs do.
+_CLEAR, _CLEAR_UNSAID = 0.9, 0.8
 _STORY = 1000  # characters; a page that says less is of teasers
 _REPEATED = 60  # characters of a text that nobody writes twice
 
@@ -60,6 +63,7 @@ def weigh(walk: Walk, settings: ContentSettings, metadata: Metadata) -> Judgemen
     verdicts, region = by_rules(walk, settings, metadata.says_article)
     texts = [index for index, leaf in enumerate(walk.leaves) if isinstance(leaf, Text)]
     confidence, rows, weighed = 0.0, dict[int, Floats](), Weighed()
+    is_story = bool(texts) and is_article(walk, metadata)
     if texts:
         evident = evidence(walk, texts, metadata, verdicts, region)
         posts = set[int]()
@@ -73,7 +77,7 @@ def weigh(walk: Walk, settings: ContentSettings, metadata: Metadata) -> Judgemen
         if not (metadata.says_article or metadata.is_thread):
             of_cards = np.isin(texts, list(Cards(walk).told(verdicts)))
             chance[of_cards] = np.maximum(chance[of_cards], _OF_CARD)
-        confidence = _weigh_evidence(walk, texts, chance, sizes, settings, metadata, verdicts)
+        confidence = _weigh_evidence(walk, texts, chance, sizes, settings, is_story, verdicts)
         rows = dict(zip(texts, evident.rows, strict=True))
         weighed = Weighed(verdicts != ruled)
         if len(texts) >= settings.min_texts and not (metadata.says_article or metadata.is_thread):
@@ -87,8 +91,8 @@ def weigh(walk: Walk, settings: ContentSettings, metadata: Metadata) -> Judgemen
         _leave_out_repetitions(walk, verdicts)
     leave_out_rests(walk, verdicts)
     trim(walk, verdicts, metadata.title, metadata.author, weighed)
-    if texts and _is_article(walk, metadata):
-        leave_out_end(walk, texts, chance, verdicts)
+    if is_story or (texts and is_of_paragraphs(walk, metadata)):
+        leave_out_end(walk, texts, chance, _CLEAR if is_story else _CLEAR_UNSAID, verdicts)
     keep_goods(walk, verdicts, metadata)
     if is_bought(metadata) and not metadata.says_article:
         keep_facts(walk, verdicts)
@@ -122,20 +126,20 @@ def _weigh_evidence(
     chance: Floats,
     sizes: Floats,
     settings: ContentSettings,
-    metadata: Metadata,
+    is_story: bool,
     verdicts: Verdicts,
 ) -> float:
     """Keeps the texts that make the best page by the evidence, and what stands with them. Gives the F1 to be expected.
 
     What the rules keep stays where that is as good, and on pages too small to tell.
     """
-    chance, is_article = chance.copy(), _is_article(walk, metadata)
-    foreign = _foreign_to_articles(walk, texts, verdicts) if is_article else frozenset[str]()
+    chance = chance.copy()
+    foreign = _foreign_to_articles(walk, texts, verdicts) if is_story else frozenset[str]()
     chance[[_is_settled(walk.leaves[index], verdicts[index], foreign, settings) for index in texts]] = 0.0
     ruled = np.array([verdicts[index] is None for index in texts])
     kept, best = choose(chance, sizes)
     as_ruled = expected_f1(ruled, chance, sizes)
-    least = settings.article_gain if is_article else settings.min_gain
+    least = settings.article_gain if is_story else settings.min_gain
     if len(texts) < settings.min_texts:
         return as_ruled
     if best - as_ruled <= least:
@@ -160,20 +164,6 @@ def _join_beginning(texts: list[int], chance: Floats, verdicts: Verdicts) -> Non
         verdict = verdicts[index]
         if likely >= _BEGINS and verdict is not None and verdict.rule == "outside":
             verdicts[index] = None
-
-
-def _is_article(walk: Walk, metadata: Metadata) -> bool:
-    """Whether a page calls itself an article, or has one `<article>` that holds more than half of its words."""
-    if metadata.says_article or metadata.is_thread or "Product" in metadata.kinds:
-        return metadata.says_article
-    found = [container for container in walk.containers if container.tag == "article"]
-    return len(found) == 1 and _unlinked(walk, found[0]) > 0.5 * _unlinked(walk, walk.containers[0])
-
-
-def _unlinked(walk: Walk, container: Container) -> int:
-    """How many characters of a part stand outside links."""
-    leaves = walk.leaves[container.first : container.last]
-    return sum(len(leaf.text) - leaf.link_chars for leaf in leaves if isinstance(leaf, Text))
 
 
 def _foreign_to_articles(walk: Walk, texts: list[int], verdicts: Verdicts) -> frozenset[str]:

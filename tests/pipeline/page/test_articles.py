@@ -24,7 +24,7 @@ def story(behind: str, count: int = 20) -> str:
 
 @pytest.mark.parametrize(
     ("count", "head", "chance", "is_kept"),
-    [(20, HEAD, 0.8, False), (20, HEAD, 0.95, True), (20, "", 0.8, True), (3, HEAD, 0.8, True)],
+    [(20, HEAD, 0.8, False), (20, HEAD, 0.95, True), (20, "", 0.75, False), (20, "", 0.85, True), (3, HEAD, 0.8, True)],
 )
 def test_a_little_behind_the_part_that_holds_an_article_is_none_of_it(
     count: int, head: str, chance: float, is_kept: bool, monkeypatch: pytest.MonkeyPatch
@@ -32,6 +32,12 @@ def test_a_little_behind_the_part_that_holds_an_article_is_none_of_it(
     likely(monkeypatch, chance)
     found = outline(extract(story(OFFER, count), head))
     assert (prose(90, 2) in found) is ("Travel like an expert" in found) is ("offer.jpg" in found) is is_kept
+
+
+def test_numbered_notes_behind_an_article_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    likely(monkeypatch, 0.8)
+    notes = "".join(f"<p>{n} {prose(90 + n, 1)}</p>" for n in (1, 2))
+    assert len(texts(extract(story(f"<section>{notes}</section>"), HEAD))) == 22
 
 
 def test_a_figure_behind_an_article_stays(monkeypatch: pytest.MonkeyPatch) -> None:

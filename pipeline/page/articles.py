@@ -1,0 +1,79 @@
+"""Whether a page is one article, and what its site writes behind it: offers, who it is, how to subscribe."""
+
+import re
+from collections import Counter
+
+import numpy as np
+
+from pipeline.page.evidence import Floats
+from pipeline.page.leaves import Container, Leaf, Text
+from pipeline.page.metadata import Metadata
+from pipeline.page.trim import home_of, is_prose
+from pipeline.page.verdicts import Verdict, Verdicts
+from pipeline.page.walk import Walk
+
+_SIDE_BY_SIDE, _PARAGRAPHS = 0.6, 5  # of the words of a page, in paragraphs of one part, and so many of them
+_BODY, _END = 0.85, 0.12  # of what is kept: at least so much stands in one part, and no more than that behind it
+_NOTE = re.compile(r"[\[(^*]*\d{1,3}[\])^.:]*\s")  # what a numbered note begins with
+
+
+def is_article(walk: Walk, metadata: Metadata) -> bool:
+    """Whether a page says so, or has one `<article>` that holds more than half of its words."""
+    if metadata.says_article or metadata.is_thread or "Product" in metadata.kinds:
+        return metadata.says_article
+    found = [container for container in walk.containers if container.tag == "article"]
+    return len(found) == 1 and _unlinked(walk, found[0]) > 0.5 * _unlinked(walk, walk.containers[0])
+
+
+def is_of_paragraphs(walk: Walk, metadata: Metadata) -> bool:
+    """Whether most words of a page stand in paragraphs side by side: many an article says nowhere that it is one."""
+    if metadata.is_thread or "Product" in metadata.kinds:
+        return False
+    own, paragraphs = Counter[int](), Counter[int]()
+    for leaf in filter(is_prose, walk.leaves):
+        home = home_of(walk, leaf)
+        own[home] += _words(leaf)
+        paragraphs[home] += 1
+    body, said = next(iter(own.most_common(1)), (0, 0))
+    return said >= _SIDE_BY_SIDE * _unlinked(walk, walk.containers[0]) and paragraphs[body] >= _PARAGRAPHS
+
+
+def leave_out_end(walk: Walk, texts: list[int], chance: Floats, clear: float, verdicts: Verdicts) -> None:
+    """Of an article all but a little of which stands in one part: what is kept behind it, but for figures and notes.
+
+    What is at least as likely as `clear` belongs: the rest of a story cut in two. Words in links do not count.
+    """
+    kept = [number for number, index in enumerate(texts) if verdicts[index] is None]
+    sizes, own = Counter[int](), Counter[int]()
+    for number in kept:
+        leaf = walk.leaves[texts[number]]
+        sizes[number] = _words(leaf)
+        own[home_of(walk, leaf)] += sizes[number] * is_prose(leaf)
+    if not own:
+        return
+    body = walk.containers[own.most_common(1)[0][0]]
+    behind = [number for number in kept if texts[number] >= body.last]
+    inside = sum(sizes[number] for number in kept if body.first <= texts[number] < body.last)
+    said = sum(sizes[number] for number in behind)
+    if not behind or inside < _BODY * sizes.total() or said > _END * sizes.total():
+        return
+    are_notes = 2 * sum(_is_note(walk.leaves[texts[number]]) for number in behind) >= len(behind)
+    if are_notes or np.average(chance[behind], weights=[1 + sizes[number] for number in behind]) >= clear:
+        return
+    for index in range(body.last, len(walk.leaves)):
+        leaf = walk.leaves[index]
+        if verdicts[index] is None and (isinstance(leaf, Text) or (leaf.kind == "image" and leaf.figure < 0)):
+            verdicts[index] = Verdict("tail")
+
+
+def _is_note(leaf: Leaf) -> bool:
+    return isinstance(leaf, Text) and _NOTE.match(leaf.text) is not None
+
+
+def _unlinked(walk: Walk, container: Container) -> int:
+    return sum(map(_words, walk.leaves[container.first : container.last]))
+
+
+def _words(leaf: Leaf) -> int:
+    """How many characters of a leaf stand outside links."""
+    return max(0, len(leaf.text) - leaf.link_chars) if isinstance(leaf, Text) else 0
