@@ -10,6 +10,7 @@ _NEAR = 12  # tags behind the form of a whole page that tell what it is
 _IN_LABEL = 30  # tags of the name of a field
 _ENDS = ("/li", "/div", "/p", "/td", "/span")
 _GALLERY = 3  # pictures; fewer are drawn on buttons
+_ID, _FOR = re.compile(r' id="([^"]+)"'), re.compile(r' for="([^"]+)"')
 _TYPE = re.compile(r' type="([^"]*)"')
 _DESCRIPTION = ' itemprop="description"'
 _NO_FIELDS = frozenset(("hidden", "submit", "button", "image", "reset"))
@@ -49,6 +50,29 @@ class Forms:
             return True
         is_behind = markup.tags[at - 1] == "input" and _is_mark(markup.attributes[at - 1])
         return is_behind and (markup.tags[end + 1 : end + 2] or [""])[0] in _ENDS
+
+    def is_label(self, at: int, written: str) -> bool:
+        """Whether the `<label>` that opens at a tag is of a field, and no heading of what one opens by its style."""
+        return self.is_option(at) or self.names_field(at, written)
+
+    def names_field(self, at: int, written: str) -> bool:
+        """Whether the `<label>` that opens at a tag says what a reader is to write or choose in a field."""
+        end = self._markup.end_of(at, _IN_LABEL)
+        if any(self._is_written_in(inside) for inside in range(at + 1, end)):
+            return True
+        named = _FOR.search(written)
+        return named is not None and named[1] in self._ids
+
+    def _is_written_in(self, at: int) -> bool:
+        tag, written = self._markup.tags[at], self._markup.attributes[at] or ""
+        return tag in ("select", "textarea") or (tag == "input" and _is_field(written) and not _is_mark(written))
+
+    @cached_property
+    def _ids(self) -> set[str]:
+        """Of the fields that are written in."""
+        found = (at for at in self._fields if self._is_written_in(at))
+        ids = (_ID.search(self._markup.attributes[at] or "") for at in found)
+        return {named[1] for named in ids if named}
 
     @cached_property
     def _fields(self) -> list[int]:

@@ -258,7 +258,7 @@ class Walk(MediaOfWalk):
     def _open_label(self, tag: str, written: str) -> None:
         if is_hidden(written):
             self._pass_over(self._markup.end_of(self._at))
-        elif self._forms.is_option(self._at) and self._open(tag, written):
+        elif self._forms.is_label(self._at, written) and self._open(tag, written):
             self._open_flagged(tag, True, UNNAMED)
 
     def _open_special(self, tag: str, written: str) -> None:

@@ -103,7 +103,7 @@ OPTION = "<label>{0}<span>Brass (2)</span></label>"
         (OPTION.format("<input type=radio name=r>"), False),
         ("<div><input type=checkbox id=a><label for=a>Brass (2)</label></div>", False),
         (OPTION.format(""), True),
-        (OPTION.format("<input type=text>"), True),
+        (OPTION.format("<input type=hidden>"), True),
         ("<input type=checkbox id=a><label for=a>Brass (2)</label><div>What it is.</div>", True),
     ],
 )
@@ -731,3 +731,18 @@ def test_the_header_of_a_section_is_its_heading():
     assert walked_texts(f"{site}<div>{section}</div>")[-3:] == ["About this app", prose(0), prose(1)]
     assert "About this app" in texts(extract(f"{site}<div>{section}</div>"))[0]
     assert "The shop" not in texts(extract(f"<section>{site}{paragraphs(9)}</section>"))
+
+
+@pytest.mark.parametrize(
+    ("label", "is_read"),
+    [
+        ("<label for=mail>Your mail</label><input id=mail type=email>", False),
+        ("<label>Your mail <input type=email></label>", False),
+        ("<label for=town>Your town</label><select id=town><option>Bergen</select>", False),
+        ("<input id=tab type=radio><label for=tab>Your mail</label><div>What it is</div>", True),
+        ("<label for=none>Your mail</label>", True),
+    ],
+)
+def test_what_a_field_is_called_is_not_read(label, is_read):
+    walked = walk(f"<main>{paragraphs(3)}{label}</main>", passes_over=True)
+    assert any("Your" in leaf.text for leaf in walked.leaves) is is_read
