@@ -11,10 +11,14 @@ from pipeline.text.tokens import names_of
 
 #: Names of parts that are never content, however much text they hold (short of most of the page).
 CHROME_NAMES = frozenset(
-    "breadcrumb breadcrumbs consent cookie cookies copyright disclaimer footer gdpr login masthead menu mobilenav "
-    "modal nav navbar navbox navigation newsletter noprint outbrain popup postsignature printfooter promo "
-    "promos recirculation recommend recommendations recommended related relatedarticles relatedcontent relatedlinks "
-    "relatedposts relatedstories sidebar signature signup sponsor sponsored subscribe taboola trending".split()
+    "breadcrumb breadcrumbs breadcrumbtrail colophon consent cookie cookiebanner cookiebar cookieconsent "
+    "cookienotice cookiepolicy cookies copyright crumbs disclaimer footer footernav gdpr globalnav headernav "
+    "leftnav login loginbox loginform mainmenu mainnav masthead megamenu menu menubar mobilenav modal nav "
+    "navbar navbox navigation navlinks navmenu newsletter newsletters noprint outbrain popup postsignature "
+    "prefooter printfooter promo promos recirculation recommend recommendations recommended related "
+    "relatedarticles relatedcontent relatedlinks relatedposts relatedstories rightnav sidebar sidebars "
+    "sidemenu sidenav signature signup sponsor sponsored subfooter subnav subscribe taboola topmenu topnav "
+    "trending".split()
 )
 #: Those of other stories or goods, which are often longer than what they stand below.
 OTHERS_NAMES = frozenset(
@@ -37,11 +41,12 @@ REVIEW_NAMES = frozenset(
 )
 #: Names that parts of the content bear too: such a part is chrome only while it holds little prose.
 WEAK_NAMES = frozenset(
-    "ad ads adsbygoogle adsense advert advertisement author availability avatar badge badges banner bio byline cta "
-    "dateline facet facets filter filters hatnote infolinks metadata pager pagination paywall pickup popular posted "
-    "postmeta postprofile profile pubdate published qty quantity rating ratings rss search share sharedaddy sharing "
-    "skip social submeta subscription tablist tag tags teaser timestamp toc toolbar tools topbar userinfo usertitle "
-    "widget widgets wishlist".split()
+    "ad addthis addtoany ads adsbygoogle adsense advert advertisement author availability avatar badge "
+    "badges banner bio byline cta dateline facet facets filter filters hatnote infolinks metadata pager "
+    "pagination paywall pickup popular posted postmeta postprofile profile pubdate published qty quantity "
+    "rating ratings rss search searchbox searchform share sharebar sharebuttons sharedaddy sharethis shariff "
+    "sharing skip skiplink skiplinks social socialmedia socialshare submeta subscription tablist tag tags "
+    "teaser timestamp toc toolbar tools topbar userinfo usertitle widget widgets wishlist".split()
 )
 #: Those, and names of chrome, that a page gives to all of its own items: a page may consist of widgets or promos.
 NAMES_OF_ITEMS = WEAK_NAMES | frozenset(("menu", "newsletter", "promo", "promos", "signature", "sponsor"))
