@@ -17,8 +17,9 @@ from pipeline.page.cards import Cards, are_cards, is_linked_heading, link_share,
 from pipeline.page.chrome import chrome_of
 from pipeline.page.content_settings import ContentSettings
 from pipeline.page.elements import CONTENT_TAGS, NARROW, NEVER_CHROME
+from pipeline.page.labels import leave_out_labels
 from pipeline.page.leaves import Container, Media, Text
-from pipeline.page.trim import leave_out_labels, trim
+from pipeline.page.trim import trim
 from pipeline.page.verdicts import Verdict, Verdicts
 from pipeline.page.walk import Walk
 from pipeline.page.weights import Sums

@@ -7,11 +7,12 @@ import re
 from itertools import accumulate
 
 from pipeline.page.comments import kind_of
+from pipeline.page.labels import is_label
 from pipeline.page.leaves import Container, Leaf, Media, Text
 from pipeline.page.metadata import Metadata
 from pipeline.page.names import CHROME_NAMES
 from pipeline.page.pictures import states_thing
-from pipeline.page.trim import TITLE_SHARE, is_label, shared
+from pipeline.page.trim import TITLE_SHARE, shared
 from pipeline.page.verdicts import Verdict, Verdicts
 from pipeline.page.walk import Walk
 

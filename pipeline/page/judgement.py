@@ -21,13 +21,14 @@ from pipeline.page.discussions import shows_thread
 from pipeline.page.evidence import Floats, evidence
 from pipeline.page.goods import keep_facts, keep_goods
 from pipeline.page.heads import keep_description
+from pipeline.page.labels import is_label
 from pipeline.page.leaves import Leaf, Text
 from pipeline.page.metadata import Metadata
 from pipeline.page.pictures import is_bought
 from pipeline.page.post_notes import cut_signatures
 from pipeline.page.posts import leave_out_furniture
 from pipeline.page.scorer import alike, chances, choose, expected_f1
-from pipeline.page.trim import Weighed, is_label, is_prose, trim
+from pipeline.page.trim import Weighed, is_prose, trim
 from pipeline.page.verdicts import Verdict, Verdicts
 from pipeline.page.walk import Walk
 

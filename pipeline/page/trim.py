@@ -5,28 +5,19 @@ import re
 from collections.abc import Collection
 from typing import NamedTuple
 
-from pipeline.image.refs import is_image_page, is_image_url
+from pipeline.image.refs import is_image_page
 from pipeline.page.elements import NARROW
 from pipeline.page.leaves import Container, Leaf, Media, Text
 from pipeline.page.verdicts import Verdict, Verdicts
 from pipeline.page.walk import Walk
-from pipeline.text.words import phrase_list
 
 #: The share of a heading's letters in words of the page's title that make it the title.
 TITLE_SHARE = 0.75
-_BYLINE, _LABEL, _FACE = 100, 40, 600  # characters
+_BYLINE = 100  # characters
 _BESIDE_DAY, _BESIDE_YEAR = 60, 20  # letters of a byline: names and a word or two
 _TAIL = 0.2  # of the characters kept: more are no scraps but items, of a list or a row of figures
 _LEVELS = 4  # up from the last prose that its row is looked for
 _ROWS = 3  # so many alike siblings are rows
-_LABELS = 60  # texts and media of a chart
-_TAGS, _TAG_LINKS, _TAG_WORDS = (
-    300,
-    0.3,
-    3,
-)  # characters of a line of tags, the share of links, words of what it is called
-_STEPS = 2  # marks between the parts of a way through the site
-_CALLS = 12  # words of buttons side by side
 _YEAR = re.compile(r"(?<!\d)(?:19|20)\d\d(?!\d)")
 #: A day and a year: 18.07.2024, Jul 18, 2024, 3 de octubre de 2014; or a year and a month: 2019-09-26, 2018年12月.
 _DAY = re.compile(
@@ -36,14 +27,6 @@ _DAY = re.compile(
 _NUMBER = re.compile(r"\d+")
 #: A sentence that has come to its end, not at an abbreviation such as `p.m.`.
 _SENTENCE = re.compile(r"(?:\w{5}[.!?…]|[。！？।])[\"”’»)]?$")
-#: How many items a list has, and which of them a page shows: 24 results, Showing 1–8 of 312 objects, Seite 2 von 9.
-_COUNT = re.compile(
-    r"[\d.,]{1,9}\+? (?:results?|items?|products?|articles|posts|jobs|listings|entries|ergebnisse|treffer|produkte|"
-    r"artikel|résultats|produits|resultados|productos|artículos|produtos|artigos|risultati|prodotti|articoli|resultaten|"
-    r"producten|artikelen|wyników|produktów|resultat|produkter|результатов|товаров)"
-    r"|(?:\w+ ){0,2}\d+ ?[-–—] ?\d+ (?:of|von|de|sur|di|van|av|af|z|из|/) [\d.,]{1,9}\+?(?: \w+){0,3}"
-    r"|(?:page|seite|página|pagina|sida|side|strona|страница) \d+ (?:of|von|de|sur|di|van|av|af|z|из|/) \d+"
-)
 _WORD = re.compile(r"\w+")
 SENTENCE_ENDS = (".", "!", "?", "。", "！", "？", "।", "؟", "…", ":", "”", '"')
 
@@ -235,97 +218,6 @@ def _leave_out_headings_of_nothing(walk: Walk, verdicts: Verdicts, titles: Colle
             verdicts[index] = Verdict("empty_section")
             continue
         level_behind, index_behind, at_end = level, index, False
-
-
-def leave_out_labels(walk: Walk, verdicts: Verdicts) -> None:
-    """A few words that are on every page, Advertisement or Read also, and those on the face of a player or chart."""
-    for at in walk.drawn:
-        container = walk.containers[at]
-        inside = range(container.first, container.last)
-        texts = [leaf for leaf in walk.leaves[container.first : container.last] if isinstance(leaf, Text)]
-        if sum(len(text.text) for text in texts) > _FACE or any(text.role == "table" for text in texts):
-            continue  # a page in a player, or data that are to be read
-        for index in inside:
-            if isinstance(walk.leaves[index], Text):
-                verdicts[index] = verdicts[index] or Verdict("label", 0, container)
-    for at in sorted(walk.graphics | {walk.containers[at].parent for at in walk.graphics} - {-1}):
-        for index in _second_labels(walk, walk.containers[at]):
-            verdicts[index] = verdicts[index] or Verdict("label", 0, walk.containers[at])
-    links = {place for place, _ in walk.links}
-    last, above = 0, Text("", "", "", 0, 0, -1)  # the text before
-    for index, leaf in enumerate(walk.leaves):
-        if not isinstance(leaf, Text):
-            continue
-        is_button = (
-            index in links and leaf.role != "heading" and (_are_calls(leaf.text) or _are_tags(leaf) or _is_trail(leaf))
-        )
-        if verdicts[index] is None and (is_button or is_label(leaf.text)):
-            verdicts[index] = Verdict("label", len(leaf.text))
-        elif verdicts[index] is None and _is_address_of_picture(leaf.text):
-            verdicts[index] = Verdict("label", len(leaf.text))
-            if above.role == "list" and above.text.endswith(":"):  # what a shop's field for it is called
-                verdicts[last] = verdicts[last] or Verdict("label", len(above.text))
-        elif leaf.role == "code" and leaf.mark == f"```{above.text.lower()}\n":
-            verdicts[last] = verdicts[last] or Verdict("label", len(above.text))  # the fence says the language
-        last, above = index, leaf
-
-
-def _second_labels(walk: Walk, container: Container) -> list[int]:
-    """The second copies of words beside a drawing all of which stand there twice, one by one or as a whole."""
-    if not 2 <= container.last - container.first <= _LABELS:
-        return []
-    places = [at for at in range(container.first, container.last) if isinstance(walk.leaves[at], Text)]
-    texts = [leaf.text for leaf in walk.leaves[container.first : container.last] if isinstance(leaf, Text)]
-    half, odd = divmod(len(texts), 2)
-    if odd or not half or sum(map(len, texts)) > _FACE:
-        return []
-    if texts[:half] == texts[half:]:
-        return places[half:]
-    return places[1::2] if texts[::2] == texts[1::2] else []
-
-
-def _is_address_of_picture(text: str) -> bool:
-    """Whether a text is nothing else: data for a script, which no reader sees."""
-    return text.startswith(("https://", "http://")) and len(text) <= _FACE and " " not in text and is_image_url(text)
-
-
-def is_label(text: str) -> bool:
-    if len(text) > _LABEL:
-        return False
-    said = text.strip(" .:：…!»›→*+").lower()
-    return said in phrase_list("labels") or said in phrase_list("actions") or _COUNT.fullmatch(said) is not None
-
-
-def _are_calls(text: str) -> bool:
-    """Whether a text consists of calls to act, such as Book now, and labels: buttons side by side are one text."""
-    calls, labels = phrase_list("calls"), phrase_list("labels")
-    words = re.sub(r"[.!»›→>|·•]", " ", text).lower().split()
-    if not 0 < len(words) <= _CALLS:
-        return False
-    ends = {0}  # of what consists of them, in words
-    for end in range(1, len(words) + 1):
-        said = (" ".join(words[start:end]) for start in ends)
-        if any(some in calls or some in labels for some in said):
-            ends.add(end)
-    return len(words) in ends
-
-
-def _are_tags(leaf: Text) -> bool:
-    """Whether a line says what a story is filed under: Tags: bridges, towns."""
-    if len(leaf.text) > _TAGS or leaf.link_chars < _TAG_LINKS * len(leaf.text):
-        return False
-    before, colon, _ = leaf.text.replace("：", ":").lower().partition(":")
-    words = before.split()
-    named = (" ".join(words[:count]) for count in range(2, _TAG_WORDS + 1))
-    return (bool(colon) and " ".join(words) in phrase_list("tag_labels")) or any(
-        some in phrase_list("tag_labels") for some in named if " " in some
-    )
-
-
-def _is_trail(leaf: Text) -> bool:
-    """Whether a line is the way to the page through its site: Home › Towns › Bridges."""
-    is_short = "\n" not in leaf.text and len(leaf.text) <= _TAGS and leaf.link_chars >= _TAG_LINKS * len(leaf.text)
-    return is_short and any(leaf.text.count(mark) >= _STEPS for mark in "›»→>")
 
 
 def leads_away(leaf: Media) -> bool:

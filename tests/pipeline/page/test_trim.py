@@ -159,6 +159,11 @@ def test_a_line_that_says_what_a_story_is_filed_under_is_a_label(line, is_kept):
     assert (len(kept(body)[0]) == 5) is is_kept
 
 
+def test_items_of_a_list_keep_what_they_are_filed_under():
+    items = "".join(f"<div><p>{prose(n)}</p><p>Topics: <a href=/t/{n}>bridges {n}</a></p></div>" for n in range(4))
+    assert sum(text.startswith("Topics") for text in kept(f"<main>{items}</main>")[0]) == 4
+
+
 def trimmed(body, **weighed):
     """The texts that are kept where the evidence has said something of those named."""
     walked = walk(body)

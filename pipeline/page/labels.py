@@ -1,0 +1,117 @@
+"""Words by themselves that are on every page: labels of links and advertisements, calls to act, tags, ways to it."""
+
+import re
+
+from pipeline.image.refs import is_image_url
+from pipeline.page.leaves import Container, Leaf, Text
+from pipeline.page.verdicts import Verdict, Verdicts
+from pipeline.page.walk import Walk
+from pipeline.text.words import phrase_list
+
+_LABEL, _FACE = 40, 600  # characters
+_LABELS = 60  # texts and media of a chart
+_CALLS = 12  # words of buttons side by side
+_TAGS, _TAG_LINKS = 300, 0.3  # characters of a line of tags or of a way, and the share of links
+_TAG_WORDS = 3  # of what such a line is called
+_STORIES = 2  # lines of tags that a page may have; more are of the items of a list
+_STEPS = 2  # marks between the parts of a way through the site
+#: How many items a list has, and which of them a page shows: 24 results, Showing 1–8 of 312 objects, Seite 2 von 9.
+_COUNT = re.compile(
+    r"[\d.,]{1,9}\+? (?:results?|items?|products?|articles|posts|jobs|listings|entries|ergebnisse|treffer|produkte|"
+    r"artikel|résultats|produits|resultados|productos|artículos|produtos|artigos|risultati|prodotti|articoli|resultaten|"
+    r"producten|artikelen|wyników|produktów|resultat|produkter|результатов|товаров)"
+    r"|(?:\w+ ){0,2}\d+ ?[-–—] ?\d+ (?:of|von|de|sur|di|van|av|af|z|из|/) [\d.,]{1,9}\+?(?: \w+){0,3}"
+    r"|(?:page|seite|página|pagina|sida|side|strona|страница) \d+ (?:of|von|de|sur|di|van|av|af|z|из|/) \d+"
+)
+
+
+def leave_out_labels(walk: Walk, verdicts: Verdicts) -> None:
+    """A few words that are on every page, Advertisement or Read also, and those on the face of a player or chart."""
+    for at in walk.drawn:
+        container = walk.containers[at]
+        inside = range(container.first, container.last)
+        texts = [leaf for leaf in walk.leaves[container.first : container.last] if isinstance(leaf, Text)]
+        if sum(len(text.text) for text in texts) > _FACE or any(text.role == "table" for text in texts):
+            continue  # a page in a player, or data that are to be read
+        for index in inside:
+            if isinstance(walk.leaves[index], Text):
+                verdicts[index] = verdicts[index] or Verdict("label", 0, container)
+    for at in sorted(walk.graphics | {walk.containers[at].parent for at in walk.graphics} - {-1}):
+        for index in _second_labels(walk, walk.containers[at]):
+            verdicts[index] = verdicts[index] or Verdict("label", 0, walk.containers[at])
+    links = {place for place, _ in walk.links}
+    tags = [index for index in links if index < len(walk.leaves) and _are_tags(walk.leaves[index])]
+    of_stories = set(tags) if len(tags) <= _STORIES else set[int]()  # items of a list keep them
+    last, above = 0, Text("", "", "", 0, 0, -1)  # the text before
+    for index, leaf in enumerate(walk.leaves):
+        if not isinstance(leaf, Text):
+            continue
+        is_button = index in links and leaf.role != "heading" and (_are_calls(leaf.text) or _is_trail(leaf))
+        if verdicts[index] is None and (is_button or index in of_stories or is_label(leaf.text)):
+            verdicts[index] = Verdict("label", len(leaf.text))
+        elif verdicts[index] is None and _is_address_of_picture(leaf.text):
+            verdicts[index] = Verdict("label", len(leaf.text))
+            if above.role == "list" and above.text.endswith(":"):  # what a shop's field for it is called
+                verdicts[last] = verdicts[last] or Verdict("label", len(above.text))
+        elif leaf.role == "code" and leaf.mark == f"```{above.text.lower()}\n":
+            verdicts[last] = verdicts[last] or Verdict("label", len(above.text))  # the fence says the language
+        last, above = index, leaf
+
+
+def _second_labels(walk: Walk, container: Container) -> list[int]:
+    """The second copies of words beside a drawing all of which stand there twice, one by one or as a whole."""
+    if not 2 <= container.last - container.first <= _LABELS:
+        return []
+    places = [at for at in range(container.first, container.last) if isinstance(walk.leaves[at], Text)]
+    texts = [leaf.text for leaf in walk.leaves[container.first : container.last] if isinstance(leaf, Text)]
+    half, odd = divmod(len(texts), 2)
+    if odd or not half or sum(map(len, texts)) > _FACE:
+        return []
+    if texts[:half] == texts[half:]:
+        return places[half:]
+    return places[1::2] if texts[::2] == texts[1::2] else []
+
+
+def _is_address_of_picture(text: str) -> bool:
+    """Whether a text is nothing else: data for a script, which no reader sees."""
+    return text.startswith(("https://", "http://")) and len(text) <= _FACE and " " not in text and is_image_url(text)
+
+
+def is_label(text: str) -> bool:
+    if len(text) > _LABEL:
+        return False
+    said = text.strip(" .:：…!»›→*+").lower()
+    return said in phrase_list("labels") or said in phrase_list("actions") or _COUNT.fullmatch(said) is not None
+
+
+def _are_calls(text: str) -> bool:
+    """Whether a text consists of calls to act, such as Book now, and labels: buttons side by side are one text."""
+    calls, labels = phrase_list("calls"), phrase_list("labels")
+    words = re.sub(r"[.!»›→>|·•]", " ", text).lower().split()
+    if not 0 < len(words) <= _CALLS:
+        return False
+    ends = {0}  # of what consists of them, in words
+    for end in range(1, len(words) + 1):
+        said = (" ".join(words[start:end]) for start in ends)
+        if any(some in calls or some in labels for some in said):
+            ends.add(end)
+    return len(words) in ends
+
+
+def _are_tags(leaf: Leaf) -> bool:
+    """Whether a line says what a story is filed under: Tags: bridges, towns."""
+    if not isinstance(leaf, Text) or leaf.role == "heading" or not _is_line_of_links(leaf):
+        return False
+    before, colon, _ = leaf.text.replace("：", ":").lower().partition(":")
+    words = before.split()
+    named = [" ".join(words[:count]) for count in range(2, min(len(words), _TAG_WORDS) + 1)]
+    return any(some in phrase_list("tag_labels") for some in (*named, *([" ".join(words)] if colon else [])))
+
+
+def _is_trail(leaf: Text) -> bool:
+    """Whether a line is the way to the page through its site: Home › Towns › Bridges."""
+    return _is_line_of_links(leaf) and any(leaf.text.count(mark) >= _STEPS for mark in "›»→>")
+
+
+def _is_line_of_links(leaf: Text) -> bool:
+    return "\n" not in leaf.text and len(leaf.text) <= _TAGS and leaf.link_chars >= _TAG_LINKS * len(leaf.text)
