@@ -1,6 +1,7 @@
 """Words by themselves that are on every page: labels of links and advertisements, calls to act, tags, ways to it."""
 
 import re
+from functools import cache
 
 from pipeline.image.refs import is_image_url
 from pipeline.page.leaves import Container, Leaf, Text
@@ -10,7 +11,8 @@ from pipeline.text.words import phrase_list
 
 _LABEL, _FACE = 40, 600  # characters
 _LABELS = 60  # texts and media of a chart
-_CALLS = 12  # words of buttons side by side
+_BUTTONS = 100  # characters of buttons side by side
+_BETWEEN = re.compile("[.!»›→>|·•]")  # what stands between and behind them
 _TAGS, _TAG_LINKS = 300, 0.3  # characters of a line of tags or of a way, and the share of links
 _TAG_WORDS = 3  # of what such a line is called
 _STORIES = 2  # lines of tags that a page may have; more are of the items of a list
@@ -86,10 +88,10 @@ def is_label(text: str) -> bool:
 
 def _are_calls(text: str) -> bool:
     """Whether a text consists of calls to act, such as Book now, and labels: buttons side by side are one text."""
-    calls, labels = phrase_list("calls"), phrase_list("labels")
-    words = re.sub(r"[.!»›→>|·•]", " ", text).lower().split()
-    if not 0 < len(words) <= _CALLS:
+    words = _BETWEEN.sub(" ", text).lower().split() if len(text) <= _BUTTONS else []
+    if not words or words[0] not in _first_words("calls", "labels"):
         return False
+    calls, labels = phrase_list("calls"), phrase_list("labels")
     ends = {0}  # of what consists of them, in words
     for end in range(1, len(words) + 1):
         said = (" ".join(words[start:end]) for start in ends)
@@ -103,9 +105,16 @@ def _are_tags(leaf: Leaf) -> bool:
     if not isinstance(leaf, Text) or leaf.role == "heading" or not _is_line_of_links(leaf):
         return False
     before, colon, _ = leaf.text.replace("：", ":").lower().partition(":")
-    words = before.split()
+    words = before.split(maxsplit=_TAG_WORDS)
+    if not words or words[0] not in _first_words("tag_labels"):
+        return False
     named = [" ".join(words[:count]) for count in range(2, min(len(words), _TAG_WORDS) + 1)]
-    return any(some in phrase_list("tag_labels") for some in (*named, *([" ".join(words)] if colon else [])))
+    return any(some in phrase_list("tag_labels") for some in (*named, *([before.strip()] if colon else [])))
+
+
+@cache
+def _first_words(*lists: str) -> frozenset[str]:
+    return frozenset(phrase.split()[0] for name in lists for phrase in phrase_list(name) if phrase.strip())
 
 
 def _is_trail(leaf: Text) -> bool:
