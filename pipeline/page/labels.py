@@ -118,8 +118,11 @@ def _first_words(*lists: str) -> frozenset[str]:
 
 
 def _is_trail(leaf: Text) -> bool:
-    """Whether a line is the way to the page through its site: Home › Towns › Bridges."""
-    return _is_line_of_links(leaf) and any(leaf.text.count(mark) >= _STEPS for mark in "›»→>")
+    """Whether a line is the way to the page through its site: Home › Towns › Bridges.
+
+    Types in manuals have arrows and angle brackets: `Int -> [a] -> [a]`, `List<Map<Key, Value>>`.
+    """
+    return _is_line_of_links(leaf) and any(leaf.text.count(mark) >= _STEPS for mark in ("›", "»", " > "))
 
 
 def _is_line_of_links(leaf: Text) -> bool:
