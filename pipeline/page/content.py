@@ -10,7 +10,7 @@ their own. Inside it chrome, teasers and link lists are left out.
 import re
 from bisect import bisect_left
 from collections.abc import Iterator
-from itertools import accumulate, islice
+from itertools import accumulate, islice, pairwise
 
 from pipeline.image.refs import is_image_page
 from pipeline.page.cards import Cards, are_cards, is_linked_heading, link_share, present_persons
@@ -26,7 +26,7 @@ from pipeline.page.weights import Sums
 
 _ITEMS = frozenset(("li", "dd", "dt", "tr", "tbody", "td", "p"))
 _TEASER = 200  # characters of prose for each linked heading that still make a teaser
-_STORY = 500  # the same beside an article, of links to pages of its site
+_STORY = 500  # the same of each beside an article, of links to pages of its site
 _REFERENCES, _REFERENCE = 0.8, 10  # of references at most this share is links, and so many characters each are not
 _MAIN_ENTITY = {"main", "entity"}  # the words of `itemprop="mainEntity"`
 CARD = 3  # how many levels up the words of a picture are looked for
@@ -145,11 +145,18 @@ def _leave_out_teasers(
             headings = videos
         weight = sums.weight(at)
         is_small = weight <= min(most, _TEASER * headings)
-        is_small = is_small or (is_article and weight <= min(2 * most, _STORY * headings) and cards.stay(container))
+        if is_article and headings >= 2 and not is_small and weight <= 2 * most:
+            is_small = _are_stories(sums, container, linked) and cards.stay(container)
         if headings >= 2 and is_small and not cards.are_own(container) and not present_persons(walk, container):
             settled = container.end
             for index in range(container.first, container.last):
                 verdicts[index] = verdicts[index] or Verdict("teasers", headings, container)
+
+
+def _are_stories(sums: Sums, container: Container, linked: list[int]) -> bool:
+    """Whether no more than a paragraph stands before, between and behind the linked headings of a part."""
+    inside = linked[bisect_left(linked, container.first) : bisect_left(linked, container.last)]
+    return all(sums.between(*span) <= _STORY for span in pairwise((container.first, *inside, container.last)))
 
 
 def upward(walk: Walk, at: int) -> Iterator[int]:

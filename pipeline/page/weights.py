@@ -38,7 +38,11 @@ class Sums:
 
     def weight(self, at: int) -> int:
         container = self._containers[at]
-        return self._weight[container.last] - self._weight[container.first]
+        return self.between(container.first, container.last)
+
+    def between(self, first: int, last: int) -> int:
+        """The weight of some leaves, the last excluded."""
+        return self._weight[last] - self._weight[first]
 
 
 def weight_of(leaf: Text) -> int:

@@ -238,6 +238,15 @@ def test_other_stories_beside_an_article_may_begin_with_a_paragraph(host, is_art
     assert sum(prose(60 + n, 2) in found for n in range(3)) == are_kept
 
 
+def test_a_part_that_says_much_before_the_headings_of_others_is_none_of_teasers():
+    links = "".join(f"<div><h3><a href=/story/{n}>A story of the year {n}</a></h3></div>" for n in range(12))
+    walked = walk(f"<div>{paragraphs(14)}</div><div>{paragraphs(6, 60)}<section>{links}</section></div>")
+    verdicts, _ = by_rules(walked, ContentSettings(), True)
+    rules = {leaf.text: verdict.rule if verdict else "" for leaf, verdict in zip(walked.leaves, verdicts, strict=True)}
+    assert rules["A story of the year 3"] == "teasers"
+    assert "teasers" not in {rules[prose(60 + n)] for n in range(6)}
+
+
 def test_hidden_blocks_are_left_out_with_all_they_hold():
     hidden = f"<div hidden><p>{prose(90, 2)}</p><img src=x.jpg></div>"
     assert content(f"<article>{paragraphs(3)}{hidden}{paragraphs(3, 3)}</article>") == BODY
