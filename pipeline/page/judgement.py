@@ -41,6 +41,7 @@ _OF_CARDS = frozenset(("teasers", "links", "evidence"))  # verdicts on headings 
 #: one, and where only its paragraphs do.
 _CLEAR, _CLEAR_UNSAID = 0.9, 0.8
 _STORY = 1000  # characters; a page that says less is of teasers
+_TRIMMED = frozenset("title byline tail empty_section".split())  # verdicts by what stands before and behind a text
 _REPEATED = 60  # characters of a text that nobody writes twice
 
 
@@ -92,6 +93,8 @@ def weigh(walk: Walk, settings: ContentSettings, metadata: Metadata) -> Judgemen
         _leave_out_repetitions(walk, verdicts)
     leave_out_rests(walk, verdicts)
     trim(walk, verdicts, metadata.title, metadata.author, weighed)
+    if texts and not metadata.is_thread:
+        _keep_alike([[texts[at] for at in place] for place in evident.places], verdicts)
     if is_story or (texts and is_of_paragraphs(walk, metadata)):
         leave_out_end(walk, texts, chance, _CLEAR if is_story else _CLEAR_UNSAID, verdicts)
     keep_goods(walk, verdicts, metadata)
@@ -100,6 +103,15 @@ def weigh(walk: Walk, settings: ContentSettings, metadata: Metadata) -> Judgemen
     if not (metadata.says_article or metadata.is_thread):
         keep_description(walk, verdicts)
     return Judgement(verdicts, confidence, rows)
+
+
+def _keep_alike(places: list[list[int]], verdicts: Verdicts) -> None:
+    """What is trimmed of some items of a list stays where it stays of most: one that says when something was."""
+    for place in places:
+        trimmed = [index for index in place if (verdict := verdicts[index]) and verdict.rule in _TRIMMED]
+        if trimmed and sum(verdicts[index] is None for index in place) >= 0.5 * len(place):
+            for index in trimmed:
+                verdicts[index] = None
 
 
 def _without_weak_names(walk: Walk, rules: ContentSettings, verdicts: Verdicts) -> Verdicts:

@@ -254,6 +254,16 @@ def test_a_quotation_of_a_post_is_a_second_copy_whatever_stands_beside_it() -> N
     assert (found.count(prose(0, 3)), found.count(prose(50)), found.count(prose(51))) == (1, 1, 1)
 
 
+def test_of_the_points_of_a_story_one_that_names_a_day_stays() -> None:
+    points = [
+        "The act was signed into law on August 14, 1935",
+        *(f"What was said of the act in part {n}" for n in range(5)),
+    ]
+    said = "".join(f"<li>{point}</li>" for point in points)
+    body = f"{MENU}<main><h1>An act</h1><div><p>Story highlights</p><ul>{said}</ul>{paragraphs(12)}</div></main>"
+    assert [point for point in points if point in texts(body, ARTICLE)] == points
+
+
 def test_what_is_trimmed_of_some_items_stays_as_it_stays_of_most() -> None:
     """A post of which nothing is left but its title keeps that, beside others that have a line below it."""
     card = "<article><h2>A title of the post number {0}</h2>{1}<p><a href=/{0}>Read more</a></p></article>"
