@@ -63,7 +63,7 @@ def leave_out_end(walk: Walk, texts: list[int], chance: Floats, clear: float, ve
     for index in range(body.last, len(walk.leaves)):
         leaf = walk.leaves[index]
         if verdicts[index] is None and (isinstance(leaf, Text) or (leaf.kind == "image" and leaf.figure < 0)):
-            verdicts[index] = Verdict("tail")
+            verdicts[index] = Verdict("end")
 
 
 def _is_note(leaf: Leaf) -> bool:

@@ -74,11 +74,9 @@ def weigh(walk: Walk, settings: ContentSettings, metadata: Metadata) -> Judgemen
         ruled = verdicts.copy()
         sizes = np.array([len(walk.leaves[index].text) for index in texts], float)
         chance = alike(chances(evident.rows), sizes, evident.places)
-        said = [index in posts for index in texts]
-        chance[said] = np.maximum(chance[said], _POST)
+        _raise_chances(chance, texts, posts, _POST)
         if not (metadata.says_article or metadata.is_thread):
-            of_cards = np.isin(texts, list(Cards(walk).told(verdicts)))
-            chance[of_cards] = np.maximum(chance[of_cards], _OF_CARD)
+            _raise_chances(chance, texts, Cards(walk).told(verdicts), _OF_CARD)
         confidence = _weigh_evidence(walk, texts, chance, sizes, settings, is_story, verdicts)
         rows = dict(zip(texts, evident.rows, strict=True))
         weighed = Weighed(verdicts != ruled)
@@ -103,6 +101,12 @@ def weigh(walk: Walk, settings: ContentSettings, metadata: Metadata) -> Judgemen
     if not (metadata.says_article or metadata.is_thread):
         keep_description(walk, verdicts)
     return Judgement(verdicts, confidence, rows)
+
+
+def _raise_chances(chance: Floats, texts: list[int], some: Collection[int], least: float) -> None:
+    """Of some leaves, to what they are at least."""
+    found = np.isin(texts, list(some))
+    chance[found] = np.maximum(chance[found], least)
 
 
 def _keep_alike(places: list[list[int]], verdicts: Verdicts) -> None:

@@ -1,4 +1,4 @@
-"""Words by themselves that are on every page: labels of links and advertisements, calls to act, tags, ways to it."""
+"""Words by themselves that are on every page: labels of links and advertisements, calls to act, tags, breadcrumbs."""
 
 import re
 from functools import cache

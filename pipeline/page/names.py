@@ -9,21 +9,19 @@ import msgspec
 
 from pipeline.text.tokens import names_of
 
-#: Names of parts that are never content, however much text they hold (short of most of the page).
-CHROME_NAMES = frozenset(
-    "breadcrumb breadcrumbs breadcrumbtrail colophon consent cookie cookiebanner cookiebar cookieconsent "
-    "cookienotice cookiepolicy cookies copyright crumbs disclaimer footer footernav gdpr globalnav headernav "
-    "leftnav login loginbox loginform mainmenu mainnav masthead megamenu menu menubar mobilenav modal nav "
-    "navbar navbox navigation navlinks navmenu newsletter newsletters noprint outbrain popup postsignature "
-    "prefooter printfooter promo promos recirculation recommend recommendations recommended related "
-    "relatedarticles relatedcontent relatedlinks relatedposts relatedstories rightnav sidebar sidebars "
-    "sidemenu sidenav signature signup sponsor sponsored subfooter subnav subscribe taboola topmenu topnav "
-    "trending".split()
-)
-#: Those of other stories or goods, which are often longer than what they stand below.
+#: Names of other stories or goods, which are often longer than what they stand below.
 OTHERS_NAMES = frozenset(
     "outbrain recirculation recommend recommendations recommended related relatedarticles relatedcontent relatedlinks "
     "relatedposts relatedstories taboola trending".split()
+)
+#: Names of parts that are never content, however much text they hold (short of most of the page).
+CHROME_NAMES = OTHERS_NAMES | frozenset(
+    "breadcrumb breadcrumbs breadcrumbtrail colophon consent cookie cookiebanner cookiebar cookieconsent "
+    "cookienotice cookiepolicy cookies copyright crumbs disclaimer footer footernav gdpr globalnav headernav "
+    "leftnav login loginbox loginform mainmenu mainnav masthead megamenu menu menubar mobilenav modal nav "
+    "navbar navbox navigation navlinks navmenu newsletter newsletters noprint popup postsignature prefooter "
+    "printfooter promo promos rightnav sidebar sidebars sidemenu sidenav signature signup sponsor sponsored "
+    "subfooter subnav subscribe topmenu topnav".split()
 )
 #: Names of what readers wrote below an article. It may be longer than the article, and in a forum it is the content.
 COMMENT_NAMES = frozenset("comment comments discussion disqus replies respond".split())

@@ -78,6 +78,8 @@ def why(verdict: Verdict, settings: ContentSettings) -> str:
     most, setting = most_chrome(verdict.container.names, settings) if verdict.container else (0.0, "")
     if not most:  # known by its element
         most, setting = settings.chrome_share, "chrome_share"
+    if verdict.rule == "chrome" and number > most:  # beside what the page calls its article
+        most, setting = settings.comment_share, "comment_share"
     said = {
         "hidden": f"{held} is not shown to readers",
         "chrome": f"{held} is the furniture of the site, with {share(number)} of the page's words outside links;"
@@ -94,11 +96,12 @@ def why(verdict: Verdict, settings: ContentSettings) -> str:
         "byline": f"it is a line of {number:.0f} characters before the text, with a date or the author",
         "label": f"words on the face of {held}"
         if held
-        else "words by themselves that label a link or an advertisement",
+        else "words by themselves: the label of a link or an advertisement, a call to act, tags or the way to the page",
         "furniture": "it stands around the posts of a thread, or alike in several of them",
         "author": "its words are the author's name",
         "head": "a picture before the text, in another part, that leads to another page",
         "tail": "it stands behind the text, and is a scrap or leads to another page",
+        "end": "it stands behind the part that holds the article",
         "empty_section": "nothing of its section is kept",
         "evidence": "none of the texts around it is content",
     }

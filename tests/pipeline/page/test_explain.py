@@ -170,3 +170,16 @@ def test_what_is_explained_as_kept_is_what_is_extracted(parts):
         block.text if isinstance(block, TextBlock) else block.candidates[0] for block in blocks
     ]
     assert len(kept) == len(seen) + len(lead)
+
+
+def test_furniture_that_is_longer_than_the_article_is_told_by_the_limit_that_it_keeps():
+    said = reasons(f"<article>{paragraphs(6)}</article><div class=sidebar>{paragraphs(9, 60)}</div>")[prose(60)]
+    assert re.search(r"with 6\d % .* more than 75 % \(comment_share\)", said)
+
+
+def test_what_stands_behind_an_article_is_told():
+    offer = f"<section><h2>Travel with us</h2><p>{prose(90, 1)}</p></section>"
+    head = '<meta property="og:type" content="article">'
+    assert reasons(f"<main><div>{paragraphs(20)}</div>{offer}</main>", head)[prose(90, 1)].startswith(
+        "end: it stands behind"
+    )
