@@ -52,3 +52,11 @@ def test_an_article_in_many_parts_keeps_the_last_of_them(monkeypatch: pytest.Mon
     likely(monkeypatch, 0.8)
     parts = "".join(f"<section><p>{text}</p></section>" for text in BODY)
     assert texts(extract(f"<main>{parts}</main>", HEAD)) == BODY
+
+
+def test_what_stands_behind_the_longest_of_many_parts_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    likely(monkeypatch, 0.8)
+    parts = [*BODY[:10], prose(40, 6), prose(50, 2)]
+    assert (
+        texts(extract(f"<main>{''.join(f'<section><p>{text}</p></section>' for text in parts)}</main>", HEAD)) == parts
+    )
