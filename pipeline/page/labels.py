@@ -16,6 +16,7 @@ _BETWEEN = re.compile("[.!»›→>|·•]")  # what stands between and behind t
 _TAGS, _TAG_LINKS = 300, 0.3  # characters of a line of tags or of a way, and the share of links
 _TAG_WORDS = 3  # of what such a line is called
 _STORIES = 2  # lines of tags that a page may have; more are of the items of a list
+_DIGIT = re.compile(r"\d")
 _STEPS = 2  # marks between the parts of a way through the site
 #: How many items a list has, and which of them a page shows: 24 results, Showing 1–8 of 312 objects, Seite 2 von 9.
 _COUNT = re.compile(
@@ -24,6 +25,16 @@ _COUNT = re.compile(
     r"producten|artikelen|wyników|produktów|resultat|produkter|результатов|товаров)"
     r"|(?:\w+ ){0,2}\d+ ?[-–—] ?\d+ (?:of|von|de|sur|di|van|av|af|z|из|/) [\d.,]{1,9}\+?(?: \w+){0,3}"
     r"|(?:page|seite|página|pagina|sida|side|strona|страница) \d+ (?:of|von|de|sur|di|van|av|af|z|из|/) \d+"
+)
+#: How long a story takes to read: 5 min read, Lesezeit: 3 Minuten.
+_READING = re.compile(
+    r"(?:(?:estimated |average )?reading time|lesezeit|lesedauer|temps de lecture|tiempo de lectura|tempo di lettura|"
+    r"tempo de leitura|leestijd|czas czytania|lästid|læsetid|lesetid|okuma süresi|время чтения|阅读时[间长]|閱讀時間)"
+    r"\W{0,3}(?:(?:about|approx|aprox|around|ca|circa|env|environ|约|約)\.? ?)?"
+    r"\d{1,3}(?: ?[-–] ?\d{1,3})? ?(?:m|мин|分|dk|dakika)[^\W\d]{0,7}"
+    r"|\d{1,3}(?: ?[-–] ?\d{1,3})?[ -]?min(?:ute|uten|utes|utos|uti|uter|utter|uut)?s?\.? "
+    r"(?:read|reading time|lesezeit|de lecture|de lectura|di lettura|de leitura|leestijd|czytania|lästid|læsetid|lesetid)"
+    r"|\d{1,3} мин(?:ут[аы]?)?\.? (?:на )?чтени[ея]|(?:この記事は)?約? ?\d{1,3} ?分で読めます"
 )
 
 
@@ -83,7 +94,9 @@ def is_label(text: str) -> bool:
     if len(text) > _LABEL:
         return False
     said = text.strip(" .:：…!»›→*+").lower()
-    return said in phrase_list("labels") or said in phrase_list("actions") or _COUNT.fullmatch(said) is not None
+    if said in phrase_list("labels") or said in phrase_list("actions"):
+        return True
+    return bool(_DIGIT.search(said) and (_COUNT.fullmatch(said) or _READING.fullmatch(said)))
 
 
 def _are_calls(text: str) -> bool:

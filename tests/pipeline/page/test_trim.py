@@ -325,7 +325,26 @@ def test_how_much_a_list_holds_and_shows_is_a_label(label):
     assert (left, rules) == (BODY, {label: "label"})
 
 
-@pytest.mark.parametrize("said", ["45 min", "3 rooms", "2–1 at home", "Page 3", "12 results of a long inquiry"])
+@pytest.mark.parametrize(
+    "label",
+    [
+        "5 min read",
+        "13 Min Read",
+        "Estimated reading time: 11 minutes",
+        "Lesezeit: ca. 3 Min.",
+        "3 Minuten Lesezeit",
+        "Temps de lecture : 4 min",
+        "5 мин. чтения",
+        "阅读时间：约 5 分钟",
+        "約 3 分で読めます",
+    ],
+)
+def test_how_long_a_story_takes_to_read_is_a_label(label):
+    left, rules = kept(f"<article>{paragraphs(2)}<div>{label}</div>{paragraphs(2, 2)}</article>")
+    assert (left, rules) == (BODY, {label: "label"})
+
+
+@pytest.mark.parametrize("said", ["45 min", "Reading time of 3 novels", "3 rooms", "2–1 at home", "Page 3", "12 results of a long inquiry"])
 def test_other_numbers_are_none(said):
     left, _ = kept(f"<article>{paragraphs(2)}<div>{said}</div>{paragraphs(2, 2)}</article>")
     assert left == [*BODY[:2], said, *BODY[2:]]
