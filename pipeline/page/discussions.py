@@ -99,7 +99,7 @@ def _signed(walk: Walk) -> Iterator[tuple[list[int], bool]]:
     for index, leaf in enumerate(walk.leaves):
         if isinstance(leaf, Text) and says_when(leaf):
             parts = [walk.containers[at] for at in islice(upward(walk, leaf.container), _ALIKE)]
-            named = [(part.tag, frozenset(filter(str.isalpha, part.names.words))) for part in parts]
+            named = [(part.tag, part.names.plain) for part in parts]
             kinds[tuple(named)].append(index)
     for lines in filter(lambda lines: len(lines) >= _FEWEST, kinds.values()):
         beside = sum(_is_named(walk, called, line) or _is_any(linked, line - _NEAR, line + 1) for line in lines)

@@ -164,8 +164,10 @@ class Media:
             raise AttributeError(name)
         if name == "link":
             self.link = _address_of(self._open_link, self._base)
-        elif name in ("candidates", "decoration"):
+        elif name == "candidates":
             self._read_addresses()
+        elif name == "decoration":
+            self._read_decoration()
         else:
             self._read_words()
         return object.__getattribute__(self, name)
@@ -182,6 +184,9 @@ class Media:
         for twin in twins:
             found = tuple(dict.fromkeys(found + candidates(twin, [], self._base)))
         self.candidates = found
+
+    def _read_decoration(self) -> None:
+        attributes, found = read_attributes(self._written[0]), self.candidates
         named = f"{attributes.get('class', '')} {attributes.get('id', '')}"
         sides = (self.width, self.height)
         #: why it is an icon or the like; "" if it is not

@@ -95,8 +95,7 @@ def read_metadata(markup: Markup, url: str, codec: Callable[[], str] = str) -> M
     queries."""
     written = markup.attributes
     stated = [(tag, read_attributes(written[at])) for tag in _STATING for at in markup.places(tag)]
-    if "icens" in markup.html or "creativecommons" in markup.html:
-        stated += [("a", read_attributes(written[at])) for at in markup.places("a") if _is_licence(written[at])]
+    stated += [("a", read_attributes(written[at])) for at in markup.places("a") if _is_licence(written[at])]
     bases = (read_attributes(written[at]).get("href") for at in markup.places("base"))
     found = Metadata(base=base_of(bases, url, codec))
     metas = _metas(stated)

@@ -105,6 +105,7 @@ class Names:
     """The words of an element's names, and what follows from them."""
 
     __slots__ = (
+        "_plain",
         "comments",
         "hint",
         "is_bio",
@@ -119,8 +120,10 @@ class Names:
         "words",
     )
 
+    _plain: frozenset[str] | None
+
     def __init__(self, words: frozenset[str], is_hidden: bool) -> None:
-        self.words = words
+        self.words, self._plain = words, None
         known = name_hints()
         hints = [known[word] for word in words if word in known]
         #: how much its words speak for content, or against it: the strongest each way
@@ -140,6 +143,13 @@ class Names:
         self.is_flagged = self.is_hidden or self.strong or self.weak or self.comments or self.is_bio or self.is_review
         self.is_drawn = not _DRAWN.isdisjoint(words)
         self.is_caption = not _CAPTION_NAMES.isdisjoint(words)
+
+    @property
+    def plain(self) -> frozenset[str]:
+        """The words, without the numbers that tell an element from others of its kind."""
+        if self._plain is None:
+            self._plain = frozenset(filter(str.isalpha, self.words))
+        return self._plain
 
 
 def _misleading(words: frozenset[str]) -> Iterator[str]:

@@ -137,7 +137,7 @@ def _are_stories(walk: Walk, members: list[int], titles: list[int]) -> bool:
 
 def _of_one_name(walk: Walk, members: list[int], held: Callable[[int], int]) -> list[int]:
     """Those of some parts that share half of their names with the heaviest of one name, or have none as it has none."""
-    named = {at: frozenset(filter(str.isalpha, walk.containers[at].names.words)) - _IN_TURN for at in members}
+    named = {at: walk.containers[at].names.plain - _IN_TURN for at in members}
     weights = Counter[frozenset[str]]()
     for at, names in named.items():
         weights[names] += held(at)
@@ -191,7 +191,7 @@ class _Ways:
         if at not in self._parts:
             container = self._containers[at]
             number = [self._numbers[at]] if container.tag in CELLS or container.tag == "tr" else []
-            self._parts[at] = (f"<{container.tag}>", *number, *sorted(filter(str.isalpha, container.names.words)))
+            self._parts[at] = (f"<{container.tag}>", *number, *sorted(container.names.plain))
         return self._parts[at]
 
     def of(self, leaf: Leaf, levels: int) -> tuple[_Place, int]:

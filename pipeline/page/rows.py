@@ -54,7 +54,7 @@ def same_places(
         looks -= some.stop - some.start
         if looks < 0:
             break
-        ways = {at: hash(_named(containers[at])) for at in some.members}
+        ways = {at: hash(containers[at].names.plain) for at in some.members}
         groups: dict[tuple[int, str], list[int]] = {}
         for at in some.members:
             for text in range(first[at], last[at]):
@@ -77,10 +77,6 @@ def _way(containers: Sequence[Container], at: int, known: dict[int, int]) -> int
         at = containers[at].parent
     way = known.get(at, -1)
     for at in reversed(passed):
-        way = known[at] = hash((way, containers[at].tag, _named(containers[at])))
+        way = known[at] = hash((way, containers[at].tag, containers[at].names.plain))
     return way
 
-
-def _named(container: Container) -> frozenset[str]:
-    """The words of its names, without the numbers that tell it from others."""
-    return frozenset(filter(str.isalpha, container.names.words))
