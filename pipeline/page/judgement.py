@@ -82,7 +82,7 @@ def weigh(walk: Walk, settings: ContentSettings, metadata: Metadata) -> Judgemen
         weighed = Weighed(verdicts != ruled)
         if len(texts) >= settings.min_texts and not (metadata.says_article or metadata.is_thread):
             likely = {texts[at] for at in np.flatnonzero(chance >= _LIKELY)}
-            weighed = Weighed(verdicts != ruled, likely, {texts[at] for place in evident.places for at in place})
+            weighed = Weighed(verdicts != ruled, likely, [[texts[at] for at in place] for place in evident.places])
         if all(verdicts[index] for index in texts):
             verdicts = _without_weak_names(walk, settings, verdicts)
     if len(texts) >= settings.min_texts:

@@ -33,7 +33,7 @@ _READING = re.compile(
     r"\W{0,3}(?:(?:about|approx|aprox|around|ca|circa|env|environ|约|約)\.? ?)?"
     r"\d{1,3}(?: ?[-–] ?\d{1,3})? ?(?:m|мин|分|dk|dakika)[^\W\d]{0,7}"
     r"|\d{1,3}(?: ?[-–] ?\d{1,3})?[ -]?min(?:ute|uten|utes|utos|uti|uter|utter|uut)?s?\.? "
-    r"(?:read|reading time|lesezeit|de lecture|de lectura|di lettura|de leitura|leestijd|czytania|lästid|læsetid|lesetid)"
+    r"(?:read|reading time|lesezeit|de lect(?:ure|ura)|di lettura|de leitura|leestijd|czytania|lästid|læsetid|lesetid)"
     r"|\d{1,3} мин(?:ут[аы]?)?\.? (?:на )?чтени[ея]|(?:この記事は)?約? ?\d{1,3} ?分で読めます"
 )
 

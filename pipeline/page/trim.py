@@ -2,7 +2,7 @@
 
 import functools
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from pipeline.image.refs import is_image_page
@@ -38,7 +38,7 @@ class Weighed(NamedTuple):
     """Something is kept, or left out, that the rules did not."""
     likely: Collection[int] = frozenset()
     """Leaves that it takes for content: the address and the hours at the end of a firm's page are no scraps."""
-    of_items: Collection[int] = frozenset()
+    places: Sequence[Sequence[int]] = ()
     """Leaves that stand at one place of a page's rows: the dates of a list of posts are no bylines."""
 
 
@@ -59,7 +59,7 @@ def trim(walk: Walk, verdicts: Verdicts, title: str, author: str, weighed: Weigh
     for index in kept:
         leaf = walk.leaves[index]
         if index < prose[0] and verdicts[index] is None:
-            verdicts[index] = _of_head(leaf, index >= body.first, title, author, index in weighed.of_items)
+            verdicts[index] = _of_head(leaf, index >= body.first, title) or _byline(walk, index, author, weighed)
         elif (
             isinstance(leaf, Text)
             and leaf.role == "heading"
@@ -67,36 +67,45 @@ def trim(walk: Walk, verdicts: Verdicts, title: str, author: str, weighed: Weigh
             and shared(leaf.text, title) >= TITLE_SHARE
         ):
             verdicts[index] = Verdict("title", 1.0)  # over each post of a thread
-        elif len(prose) > 1 and prose[0] < index < prose[1] and index not in weighed.of_items:
-            verdicts[index] = verdicts[index] or _byline(leaf, author)  # under the first sentence in bold type
+        elif (
+            len(prose) > 1 and prose[0] < index < prose[1] and verdicts[index] is None
+        ):  # under a sentence in bold type
+            verdicts[index] = _byline(walk, index, author, weighed)
     behind, body = (
         [index for index in kept if index > prose[-1]],
         _rows_of(walk, walk.containers[home_of(walk, walk.leaves[prose[-1]])]),
     )
-    _leave_out_tail(walk, verdicts, behind, body, weighed)
-    titles = set(weighed.likely).intersection(weighed.of_items)
+    of_items = frozenset(index for place in weighed.places for index in place)
+    _leave_out_tail(walk, verdicts, behind, body, weighed, of_items)
+    titles = of_items.intersection(weighed.likely)
     _leave_out_headings_of_nothing(walk, verdicts, titles)
 
 
-def _of_head(leaf: Leaf, is_inside: bool, title: str, author: str, of_item: bool) -> Verdict | None:
-    """The title is kept as such, as are author and date. A picture outside the body may be a link to elsewhere."""
+def _of_head(leaf: Leaf, is_inside: bool, title: str) -> Verdict | None:
+    """The title is kept as such. A picture outside the body may be a link to elsewhere."""
     if isinstance(leaf, Media):
         return Verdict("head") if leaf.kind == "image" and not is_inside and leads_away(leaf) else None
-    if leaf.role not in ("heading", "paragraph", "list"):
+    share = shared(leaf.text, title) if leaf.role == "heading" else 0.0
+    return Verdict("title", share) if share >= TITLE_SHARE else None
+
+
+def _byline(walk: Walk, index: int, author: str, weighed: Weighed) -> Verdict | None:
+    """Author and date are kept as such, but not in a list: where most of what stands at one place of rows says so."""
+    leaf = walk.leaves[index]
+    if not _is_byline(leaf, author):
         return None
-    if leaf.role == "heading":
-        share = shared(leaf.text, title)
-        return Verdict("title", share) if share >= TITLE_SHARE else None
-    return None if of_item else _byline(leaf, author)
+    place = next((place for place in weighed.places if index in place), ())
+    if place and 2 * sum(_is_byline(walk.leaves[at], author) for at in place) >= len(place):
+        return None
+    return Verdict("byline", len(leaf.text))
 
 
-def _byline(leaf: Leaf, author: str) -> Verdict | None:
+def _is_byline(leaf: Leaf, author: str) -> bool:
     if not isinstance(leaf, Text) or leaf.said > _BYLINE or leaf.role not in ("paragraph", "list"):
-        return None
+        return False
     if _SENTENCE.search(leaf.text):
-        return None
-    is_byline = _is_dated(leaf) or (author and author in leaf.text)
-    return Verdict("byline", len(leaf.text)) if is_byline else None
+        return False
+    return _is_dated(leaf) or bool(author and author in leaf.text)
 
 
 def _is_dated(leaf: Text) -> bool:
@@ -146,13 +155,15 @@ def _rows_of(walk: Walk, body: Container) -> Container:
     return body
 
 
-def _leave_out_tail(walk: Walk, verdicts: Verdicts, behind: list[int], body: Container, weighed: Weighed) -> None:
+def _leave_out_tail(
+    walk: Walk, verdicts: Verdicts, behind: list[int], body: Container, weighed: Weighed, of_items: Collection[int]
+) -> None:
     """Of what is kept behind the last prose of `body`, unless its texts are more than the end of an article."""
     tail = {index: verdict for index in behind if (verdict := _of_tail(walk.leaves[index], index < body.last))}
     said = sum(_characters(leaf) for leaf, verdict in zip(walk.leaves, verdicts, strict=True) if verdict is None)
     are_items = weighed.changed or sum(_characters(walk.leaves[index]) for index in tail) > _TAIL * said
-    heads = _heads_of_sections(walk, behind, tail, weighed.of_items)
-    last = _last_said(walk, behind, tail) if weighed.of_items else -1
+    heads = _heads_of_sections(walk, behind, tail, of_items)
+    last = _last_said(walk, behind, tail) if of_items else -1
     for index, verdict in tail.items():
         leaf = walk.leaves[index]
         is_item = are_items if isinstance(leaf, Text) else index < last and not leads_away(leaf)

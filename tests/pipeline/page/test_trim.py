@@ -167,13 +167,12 @@ def test_items_of_a_list_keep_what_they_are_filed_under():
     assert sum(text.startswith("Topics") for text in kept(f"<main>{items}</main>")[0]) == 4
 
 
-def trimmed(body, **weighed):
-    """The texts that are kept where the evidence has said something of those named."""
+def trimmed(body, likely=(), place=()):
+    """The texts that are kept where the evidence takes some for likely, or finds some at one place of rows."""
     walked = walk(body)
     verdicts, _ = by_rules(walked, ContentSettings())
     texts = [leaf.text for leaf in walked.leaves]
-    said = {name: {texts.index(text) for text in some} for name, some in weighed.items()}
-    trim(walked, verdicts, "", "", Weighed(False, **said))
+    trim(walked, verdicts, "", "", Weighed(False, set(map(texts.index, likely)), [list(map(texts.index, place))]))
     return [text for text, verdict in zip(texts, verdicts, strict=True) if verdict is None]
 
 
@@ -187,10 +186,17 @@ def test_the_address_behind_the_text_stays_where_the_evidence_takes_it_for_conte
 def test_the_dates_of_the_first_items_of_a_list_are_no_bylines():
     dates = [f"March {number + 11}, 2025" for number in range(4)]
     posts = "".join(f"<div><p>{date}</p><p>{text}</p></div>" for date, text in zip(dates, BODY, strict=True))
-    assert trimmed(f"<main>{posts}</main>", of_items=dates) == [
+    assert trimmed(f"<main>{posts}</main>", place=dates) == [
         text for pair in zip(dates, BODY, strict=True) for text in pair
     ]
     assert dates[0] not in trimmed(f"<main>{posts}</main>")
+
+
+def test_a_date_in_a_row_of_what_else_is_said_of_a_story_is_a_byline():
+    said = ["June 15, 2024", "540 words", "Towns of the coast"]
+    row = "".join(f"<li>{some}</li>" for some in said)
+    body = f"<main><ul>{row}</ul>{paragraphs(4)}</main>"
+    assert trimmed(body, place=[f"{some}" for some in said]) == [*said[1:], *BODY]
 
 
 def test_what_stands_in_rows_before_a_sentence_of_theirs_that_stays_is_no_tail():
@@ -202,7 +208,7 @@ def test_what_stands_in_rows_before_a_sentence_of_theirs_that_stays_is_no_tail()
     cards = "".join(f"<div><h3>{name}</h3><p>{task}</p><p>{said}</p></div>" for name, task, said in persons)
     told = [text for person in persons for text in person if text]
     body = f"<main><div>{paragraphs(4)}</div><section><h2>Crew</h2>{cards}</section></main>"
-    assert trimmed(body, of_items=told) == [*BODY, "Crew", *told[:6]]
+    assert trimmed(body, place=told) == [*BODY, "Crew", *told[:6]]
     assert trimmed(body) == [*BODY, "Sails in any wind.", "Ties all knots."]
 
 
@@ -214,9 +220,9 @@ def test_pictures_between_short_sections_of_a_page_of_items_are_not_behind_its_t
         at for at, leaf in enumerate(walked.leaves) if isinstance(leaf, Text) and leaf.text.startswith(("Room", "Sl"))
     }
     pictures = [at for at, leaf in enumerate(walked.leaves) if isinstance(leaf, Media)]
-    for of_items, stays in ((items, [True, False]), (set(), [False, False])):
+    for places, stays in (([list(items)], [True, False]), ([], [False, False])):
         verdicts = [None] * len(walked.leaves)
-        trim(walked, verdicts, "", "", Weighed(False, of_items=of_items))
+        trim(walked, verdicts, "", "", Weighed(places=places))
         assert [verdicts[at] is None for at in pictures] == stays
 
 
@@ -344,7 +350,9 @@ def test_how_long_a_story_takes_to_read_is_a_label(label):
     assert (left, rules) == (BODY, {label: "label"})
 
 
-@pytest.mark.parametrize("said", ["45 min", "Reading time of 3 novels", "3 rooms", "2–1 at home", "Page 3", "12 results of a long inquiry"])
+@pytest.mark.parametrize(
+    "said", ["45 min", "Reading time of 3 novels", "3 rooms", "2–1 at home", "Page 3", "12 results of a long inquiry"]
+)
 def test_other_numbers_are_none(said):
     left, _ = kept(f"<article>{paragraphs(2)}<div>{said}</div>{paragraphs(2, 2)}</article>")
     assert left == [*BODY[:2], said, *BODY[2:]]
