@@ -18,7 +18,7 @@ OTHERS_NAMES = frozenset(
 CHROME_NAMES = OTHERS_NAMES | frozenset(
     "breadcrumb breadcrumbs breadcrumbtrail colophon consent cookie cookiebanner cookiebar cookieconsent "
     "cookienotice cookiepolicy cookies copyright crumbs disclaimer footer footernav gdpr globalnav headernav "
-    "leftnav login loginbox loginform mainmenu mainnav masthead megamenu menu menubar mobilenav modal nav "
+    "leftnav login loginbox loginform mainmenu mainnav megamenu menu menubar mobilenav modal nav "
     "navbar navbox navigation navlinks navmenu newsletter newsletters noprint popup postsignature prefooter "
     "printfooter promo promos rightnav sidebar sidebars sidemenu sidenav signature signup sponsor sponsored "
     "subfooter subnav subscribe topmenu topnav".split()
@@ -44,7 +44,7 @@ WEAK_NAMES = frozenset(
     "pagination paywall pickup popular posted postmeta postprofile profile pubdate published qty quantity "
     "rating ratings rss search searchbox searchform share sharebar sharebuttons sharedaddy sharethis shariff "
     "sharing skip skiplink skiplinks social socialmedia socialshare submeta subscription tablist tag tags "
-    "teaser timestamp toc toolbar tools topbar userinfo usertitle widget widgets wishlist".split()
+    "masthead teaser timestamp toc toolbar tools topbar userinfo usertitle widget widgets wishlist".split()
 )
 #: Those, and names of chrome, that a page gives to all of its own items: a page may consist of widgets or promos.
 NAMES_OF_ITEMS = WEAK_NAMES | frozenset(("menu", "newsletter", "promo", "promos", "signature", "sponsor"))

@@ -16,6 +16,8 @@ TITLE_SHARE = 0.75
 _BYLINE = 100  # characters
 _BESIDE_DAY, _BESIDE_YEAR = 60, 20  # letters of a byline: names and a word or two
 _TAIL = 0.2  # of the characters kept: more are no scraps but items, of a list or a row of figures
+_LINE = 30  # characters of a sentence that is set as a heading and needs no section
+_STATEMENT_ENDS = (".", "。", "।")
 _LEVELS = 4  # up from the last prose that its row is looked for
 _ROWS = 3  # so many alike siblings are rows
 _YEAR = re.compile(r"(?<!\d)(?:19|20)\d\d(?!\d)")
@@ -77,8 +79,8 @@ def trim(walk: Walk, verdicts: Verdicts, title: str, author: str, weighed: Weigh
     )
     of_items = frozenset(index for place in weighed.places for index in place)
     _leave_out_tail(walk, verdicts, behind, body, weighed, of_items)
-    titles = of_items.intersection(weighed.likely)
-    _leave_out_headings_of_nothing(walk, verdicts, titles)
+    lines = (index for index in weighed.likely if _is_statement(walk.leaves[index]))
+    _leave_out_headings_of_nothing(walk, verdicts, of_items.intersection(weighed.likely).union(lines))
 
 
 def _of_head(leaf: Leaf, is_inside: bool, title: str) -> Verdict | None:
@@ -244,6 +246,11 @@ def says_sentence(leaf: Leaf, least: int = 80) -> bool:
     if not isinstance(leaf, Text) or not leaf.text.endswith(SENTENCE_ENDS):
         return False
     return leaf.said - leaf.link_chars >= least
+
+
+def _is_statement(leaf: Leaf) -> bool:
+    """Whether a text is a sentence of some length that neither asks nor calls: a firm's, below its name."""
+    return says_sentence(leaf, _LINE) and getattr(leaf, "text", "").endswith(_STATEMENT_ENDS)
 
 
 def is_prose(leaf: Leaf) -> bool:
