@@ -7,7 +7,7 @@ chances is taken where it is likely better than what the rules keep; how good it
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from itertools import accumulate, islice, pairwise
 
 import msgspec
@@ -27,6 +27,7 @@ from pipeline.page.metadata import Metadata
 from pipeline.page.pictures import is_bought
 from pipeline.page.post_notes import cut_signatures
 from pipeline.page.posts import leave_out_furniture
+from pipeline.page.rows import Rows
 from pipeline.page.scorer import alike, chances, choose, expected_f1
 from pipeline.page.trim import Weighed, is_prose, trim
 from pipeline.page.verdicts import Verdict, Verdicts
@@ -43,6 +44,8 @@ _OF_CARDS = frozenset(("teasers", "links", "evidence"))  # verdicts on headings 
 _CLEAR, _CLEAR_UNSAID = 0.9, 0.8
 _STORY = 1000  # characters; a page that says less is of teasers
 _TRIMMED = frozenset("title byline tail empty_section".split())  # verdicts by what stands before and behind a text
+_CARDS = 3  # so many in a row have titles, of so many characters at most, over what says so many at least
+_TITLE, _SAID = 120, 40
 _REPEATED = 60  # characters of a text that nobody writes twice
 
 
@@ -90,6 +93,7 @@ def weigh(walk: Walk, settings: ContentSettings, metadata: Metadata) -> Judgemen
     if len(texts) >= settings.min_texts:
         if weighed.changed and not metadata.says_article:
             _keep_headings(walk, texts, verdicts)
+            _keep_titles(walk, texts, evident.siblings, verdicts)
         _leave_out_repetitions(walk, verdicts)
     leave_out_rests(walk, verdicts)
     trim(walk, verdicts, metadata.title, metadata.author, weighed)
@@ -244,6 +248,27 @@ def _keep_headings(walk: Walk, texts: list[int], verdicts: Verdicts) -> None:
             *_, card = islice(upward(walk, title.container), CARD + 1)
             if behind < walk.containers[card].last:
                 verdicts[index] = None
+
+
+def _keep_titles(walk: Walk, texts: list[int], siblings: Sequence[Rows], verdicts: Verdicts) -> None:
+    """So do cards in rows whose title is a line that is a link, and stands first in each."""
+    for rows in siblings:
+        cards = (walk.containers[at] for at in rows.members)
+        spans = [texts[bisect_left(texts, card.first) : bisect_left(texts, card.last)] for card in cards]
+        spans = [span for span in spans if len(span) > 1]
+        titles = [span[0] for span in spans if _is_lost_title(walk, span, verdicts)]
+        if len(spans) >= _CARDS and 2 * len(titles) >= len(spans):
+            for index in titles:
+                verdicts[index] = None
+
+
+def _is_lost_title(walk: Walk, card: list[int], verdicts: Verdicts) -> bool:
+    """Whether the first of a card's texts is left out because it leads away, and something said behind it is kept."""
+    title, verdict = walk.leaves[card[0]], verdicts[card[0]]
+    if verdict is None or verdict.rule not in _OF_CARDS or not isinstance(title, Text):
+        return False
+    is_link = title.link_chars > 0.5 * len(title.text) and len(title.text) <= _TITLE
+    return is_link and any(verdicts[at] is None and len(walk.leaves[at].text) >= _SAID for at in card[1:])
 
 
 def _part_of(walk: Walk, leaf: Text) -> int:

@@ -79,4 +79,3 @@ def _way(containers: Sequence[Container], at: int, known: dict[int, int]) -> int
     for at in reversed(passed):
         way = known[at] = hash((way, containers[at].tag, containers[at].names.plain))
     return way
-
