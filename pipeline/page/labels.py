@@ -10,6 +10,7 @@ from pipeline.page.walk import Walk
 from pipeline.text.words import phrase_list
 
 _LABEL, _FACE = 40, 600  # characters
+_FIELDS, _FIELD = 16, 100  # texts and pictures of what is said of a page, and characters of each
 _LABELS = 60  # texts and media of a chart
 _BUTTONS = 100  # characters of buttons side by side
 _BETWEEN = re.compile("[.!»›→>|·•]")  # what stands between and behind them
@@ -17,6 +18,7 @@ _TAGS, _TAG_LINKS = 300, 0.3  # characters of a line of tags or of a way, and th
 _TAG_WORDS = 3  # of what such a line is called
 _STORIES = 2  # lines of tags that a page may have; more are of the items of a list
 _DIGIT = re.compile(r"\d")
+_SCHEME = re.compile(r"https?:(?://)?(?:www\.)?")
 _STEPS = 2  # marks between the parts of a way through the site
 #: How many items a list has, and which of them a page shows: 24 results, Showing 1–8 of 312 objects, Seite 2 von 9.
 _COUNT = re.compile(
@@ -54,13 +56,13 @@ def leave_out_labels(walk: Walk, verdicts: Verdicts) -> None:
             verdicts[index] = verdicts[index] or Verdict("label", 0, walk.containers[at])
     links = {place for place, _ in walk.links}
     tags = [index for index in links if index < len(walk.leaves) and _are_tags(walk.leaves[index])]
-    of_stories = set(tags) if len(tags) <= _STORIES else set[int]()  # items of a list keep them
+    told = _colophons(walk).union(tags if len(tags) <= _STORIES else ())  # items of a list keep their tags
     last, above = 0, Text("", "", "", 0, 0, -1)  # the text before
     for index, leaf in enumerate(walk.leaves):
         if not isinstance(leaf, Text):
             continue
         is_button = index in links and leaf.role != "heading" and (_are_calls(leaf.text) or _is_trail(leaf))
-        if verdicts[index] is None and (is_button or index in of_stories or is_label(leaf.text)):
+        if verdicts[index] is None and (is_button or index in told or is_label(leaf.text)):
             verdicts[index] = Verdict("label", len(leaf.text))
         elif verdicts[index] is None and _is_address_of_picture(leaf.text):
             verdicts[index] = Verdict("label", len(leaf.text))
@@ -88,6 +90,29 @@ def _second_labels(walk: Walk, container: Container) -> list[int]:
 def _is_address_of_picture(text: str) -> bool:
     """Whether a text is nothing else: data for a script, which no reader sees."""
     return text.startswith(("https://", "http://")) and len(text) <= _FACE and " " not in text and is_image_url(text)
+
+
+def _colophons(walk: Walk) -> set[int]:
+    """Lines that end with the page's own address, and those of title, author and licence in a part with one.
+
+    Blogs in Chinese write them below each post.
+    """
+    address = _SCHEME.sub("", walk.base).partition("#")[0].rstrip("/")
+    found = set[int]()
+    for index, leaf in enumerate(walk.leaves) if "/" in address else ():
+        if not isinstance(leaf, Text) or leaf.role == "code" or not leaf.text.rstrip("/").endswith(address):
+            continue
+        if len(leaf.text) > len(walk.base) + _LABEL:
+            continue
+        found.add(index)
+        part = walk.containers[leaf.container]
+        while part.parent > 0 and part.last - part.first <= _FIELDS:
+            inside = range(part.first, part.last)
+            if any(len(getattr(walk.leaves[at], "text", "")) > _FIELD for at in inside if at != index):
+                break
+            found.update(inside)
+            part = walk.containers[part.parent]
+    return found
 
 
 def is_label(text: str) -> bool:
