@@ -50,7 +50,7 @@ def trim(walk: Walk, verdicts: Verdicts, title: str, author: str, weighed: Weigh
     Items of a list read like scraps behind an article: where the evidence has weighed them, texts stay.
     """
     kept = [index for index, verdict in enumerate(verdicts) if verdict is None]
-    prose = [index for index in kept if is_prose(walk.leaves[index])]
+    prose = [index for index in kept if is_prose(leaf := walk.leaves[index]) and not _is_byline(leaf, author)]
     for index in kept if author else ():
         leaf = walk.leaves[index]
         if isinstance(leaf, Media) and leaf.figure < 0 and author in (leaf.alt, leaf.title):
