@@ -83,7 +83,7 @@ def weigh(walk: Walk, settings: ContentSettings, metadata: Metadata) -> Judgemen
             _raise_chances(chance, texts, Cards(walk).told(verdicts), _OF_CARD)
         confidence = _weigh_evidence(walk, texts, chance, sizes, settings, is_story, verdicts)
         rows = dict(zip(texts, evident.rows, strict=True))
-        weighed = Weighed(verdicts != ruled)
+        weighed = Weighed(verdicts != ruled, posts)
         if len(texts) >= settings.min_texts and not (metadata.says_article or metadata.is_thread):
             least = _LIKELY_OF_GOODS if is_bought(metadata) else _LIKELY
             likely = {texts[at] for at in np.flatnonzero(chance >= least)}
