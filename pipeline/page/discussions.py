@@ -43,6 +43,12 @@ _PERSON = re.compile(
     r'href="[^"]*?(?:/@|/(?:users?|u|profiles?|profil|perfil|members?|membres?|miembros?|mitglied|people|nutzer|benutzer'
     r"|utilisateur|usuarios?)[/?.]|user[/?=]|memberlist|action=profile|uid[=-]|userid)"
 )
+#: Who wrote something, as trackers and archives of mail write it: Author: Ann Lee.
+_FROM = re.compile(
+    r"(?:author|from|sender|(?:posted|written|submitted|reported) by|von|verfasser|absender|autor|auteur|auteur·e|de|"
+    r"автор|от|作者|发件人|差出人) ?[:：] ?[^\s\d][^\n]{1,60}$",
+    re.IGNORECASE,
+)
 _PERSONS = frozenset(
     "author user username userinfo poster avatar persona nick nickname commenter attribution profile member creator "
     "posted".split()
@@ -90,9 +96,9 @@ def _signed(walk: Walk) -> Iterator[tuple[list[int], bool]]:
 
     Between most of them and the next stands a person; said with them is whether one stands beside them.
     """
-    linked = [index for index, written in walk.links if _leads_to_person(written)]
+    told = sorted(_labelled(walk).union(index for index, written in walk.links if _leads_to_person(written)))
     called = _parts_of_persons(walk)
-    persons = sorted({*linked, *_named(walk, called)})
+    persons = sorted({*told, *_named(walk, called)})
     kinds: dict[object, list[int]] = defaultdict(list)
     if not persons:
         return
@@ -102,11 +108,18 @@ def _signed(walk: Walk) -> Iterator[tuple[list[int], bool]]:
             named = [(part.tag, part.names.plain) for part in parts]
             kinds[tuple(named)].append(index)
     for lines in filter(lambda lines: len(lines) >= _FEWEST, kinds.values()):
-        beside = sum(_is_named(walk, called, line) or _is_any(linked, line - _NEAR, line + 1) for line in lines)
+        beside = sum(_is_named(walk, called, line) or _is_any(told, line - _NEAR, line + 1) for line in lines)
         ends = [*lines[1:], len(walk.leaves)]
         near = sum(_is_any(persons, line - _NEAR, end) for line, end in zip(lines, ends, strict=True))
         if near >= _SAYING * len(lines):
             yield lines, beside >= _SAYING * len(lines)
+
+
+def _labelled(walk: Walk) -> set[int]:
+    """The leaves that say by a label who wrote something; it may be one of the cells of a row."""
+    lines = ((index, leaf.text) for index, leaf in enumerate(walk.leaves) if isinstance(leaf, Text))
+    short = ((index, text) for index, text in lines if len(text) <= _LINE and (":" in text or "：" in text))
+    return {index for index, text in short if any(map(_FROM.match, text.split(" | ")))}
 
 
 @functools.lru_cache(maxsize=4096)  # asked of one page several times
@@ -137,6 +150,8 @@ def signatures(walk: Walk) -> set[int]:
     called = _parts_of_persons(walk)
     signed = (part for part in walk.containers if part.names.words >= _OF_MEMBER)
     found = {index for part in signed for index in range(part.first, part.last)}
+    labelled = _labelled(walk)
+    found |= labelled
     for index, leaf in enumerate(walk.leaves):
         if not isinstance(leaf, Text) or leaf.role in ("quote", "code", "table") or leaf.said > _SIGNATURE:
             continue
@@ -144,7 +159,8 @@ def signatures(walk: Walk) -> set[int]:
             continue
         is_name = index in linked and leaf.link_chars > 0.5 * len(leaf.text)
         is_dated = says_when(leaf) and not _YEAR.fullmatch(leaf.text)
-        if is_name or (is_dated and (index in linked or _is_named(walk, called, index, _ALIKE))):
+        is_beside = index in linked or not labelled.isdisjoint((index - 1, index + 1))
+        if is_name or (is_dated and (is_beside or _is_named(walk, called, index, _ALIKE))):
             found.add(index)
     return found
 

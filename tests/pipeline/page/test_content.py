@@ -125,7 +125,7 @@ def test_a_form_without_paragraphs_is_not_read():
 HEAD = "<div class='{0}'><div class={0}__body><h1>Easy saver</h1><p class={0}__said>A rate that stays.</p></div></div>"
 
 
-@pytest.mark.parametrize("named", ["teaser", "widget", "banner"])
+@pytest.mark.parametrize("named", ["teaser", "widget", "banner", "masthead"])
 def test_the_part_of_the_title_is_the_head_of_the_page_whatever_it_is_called(named):
     assert content(f"<div>{HEAD.format(named)}{paragraphs(6)}</div>") == ["Easy saver", "A rate that stays.", *BODY]
 

@@ -103,6 +103,33 @@ def test_rows_of_persons_times_and_prose_are_posts(named: str, extra: str) -> No
     assert [text for text in read(rows) if text != "Which boat?"] == [prose(number) for number in range(6)]
 
 
+ISSUE = "<table class=messages>{}</table>"
+LINES = "<div>{}</div>"
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        "<tr><th><a href=/msg{n}>msg{n}</a></th><th>Author: {who}</th><th>Date: 2024-05-02.10:1{n}</th></tr>"
+        "<tr><td colspan=3><pre>{said}</pre></td></tr>",
+        "<tr><th>From: [hidden] ({who})</th><th>2024-05-02 10:1{n}</th></tr><tr><td colspan=2><p>{said}</p></td></tr>",
+        "<div><div>Autor: {who}</div><div>Datum: 2024-05-02 10:1{n}</div></div><div><p>{said}</p></div>",
+    ],
+)
+def test_messages_of_a_tracker_say_by_labels_who_wrote_them(form: str) -> None:
+    said = [prose(number) for number in range(5)]
+    who = ("ann", "bo_ray", "cyd", "dee", "eve")
+    rows = "".join(form.format(n=n, who=who[n], said=said[n]) for n in range(5))
+    body = (ISSUE if form.startswith("<tr") else LINES).format(rows)
+    head = "<h3>Issue 19</h3><dl><dt>Priority</dt><dd>high</dd><dt>Assigned to</dt><dd>ann</dd></dl>"
+    assert found(head + body)
+    assert texts(extract(f"{head}<h1>The bridge sways</h1>{body}", "<title>The bridge sways</title>")) == said
+
+
+def test_a_story_by_a_named_author_is_no_thread() -> None:
+    assert not found(f"<h1>Bridges</h1><p>Author: Ann Lee</p><p>3 May 2024</p>{STORY}<p>Author: Bo Ray</p><p>2024</p>")
+
+
 def test_a_list_of_stories_with_writers_and_dates_is_no_thread() -> None:
     titles = [f"What became of the old ferry in year {number}" for number in range(6)]
     rows = "".join(
@@ -110,6 +137,11 @@ def test_a_list_of_stories_with_writers_and_dates_is_no_thread() -> None:
     )
     found = read(rows, "<h1>Stories</h1>")
     assert [text for text in found if text in titles] == titles
+
+
+def test_the_last_word_of_a_thread_is_no_scrap_behind_it() -> None:
+    posts = rows(4, name="post").replace(prose(3, 2), "Thank you all")
+    assert texts(extract(f"<h1>A plan</h1><main>{posts}</main>"))[-1] == "Thank you all"
 
 
 def test_what_readers_wrote_below_prose_is_none_of_it() -> None:

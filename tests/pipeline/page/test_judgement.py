@@ -105,6 +105,17 @@ def test_a_card_whose_description_is_kept_keeps_its_title_and_picture(monkeypatc
     assert len(found.images) == 6
 
 
+def test_lines_that_lead_away_are_kept_as_titles_of_what_is_said_below_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    def card(n: int) -> str:
+        said = f"A barn that was made a home, by the river {n}."
+        return f"<div><a href=/far/{n}><span>Barn {n}</span><p>{said}</p></a></div>"
+
+    column = scorer().columns.index("length")
+    monkeypatch.setattr(judgement, "chances", lambda rows: np.where(rows[:, column] > 3, 0.95, 0.05))
+    found = texts(f"<main>{paragraphs(4)}<div>{''.join(map(card, range(6)))}</div></main>")
+    assert [f"Barn {n}" in found for n in range(6)] == [True] * 6
+
+
 @pytest.mark.parametrize(
     ("url", "is_thread"),
     [

@@ -4,7 +4,7 @@ from pipeline.page.content import by_rules, judge
 from pipeline.page.content_settings import ContentSettings
 from pipeline.page.leaves import Media, Text
 from pipeline.page.trim import Weighed, trim
-from tests.pipeline.makers import paragraphs, prose, walk
+from tests.pipeline.makers import URL, paragraphs, prose, walk
 
 BODY = [prose(number) for number in range(4)]
 FACTS = (("Care", prose(9)), ("Use", "Three drops every evening"), ("Shelf life", "Nine months"))
@@ -160,6 +160,40 @@ def test_words_that_are_no_link_and_headings_call_nobody_to_act():
 def test_a_line_that_says_what_a_story_is_filed_under_is_a_label(line, is_kept):
     body = f"<article>{paragraphs(2)}<p>{line}</p>{paragraphs(2, 2)}</article>"
     assert (len(kept(body)[0]) == 5) is is_kept
+
+
+@pytest.mark.parametrize(
+    ("box", "are_kept"),
+    [
+        (
+            f"<div><p>Bridges of old</p><p><a href={URL}>{URL}</a></p></div><div><p>Author</p><p>Ann Lee</p></div>",
+            False,
+        ),
+        (f"<p>Permalink: {URL.removeprefix('https://')}/</p>", False),
+        (f"<p>This story stands at {URL} and at no other place of this world or the next one.</p>", True),
+        (f"<p>The other half of it is at {URL}/2</p>", True),
+    ],
+)
+def test_where_the_page_is_to_be_found_is_no_part_of_it(box, are_kept):
+    left, _ = kept(f"<article>{paragraphs(2)}<div>{box}</div>{paragraphs(2, 2)}</article>")
+    assert (left == BODY) is not are_kept
+
+
+@pytest.mark.parametrize(
+    ("said", "is_kept"),
+    [("A quiet place for walkers on the northern coast.", True), ("Shall we call you tomorrow morning?", False)],
+)
+def test_a_statement_below_a_title_needs_no_section(said, is_kept):
+    button = "<p><a href=/on>Book now</a></p>"
+    body = f"<main><h1>Lindenhof</h1><h2>{said}</h2>{button}<h2>Rooms</h2>{paragraphs(4)}</main>"
+    assert (said in trimmed(body, likely=[said])) is is_kept
+    assert said not in trimmed(body)
+
+
+def test_a_long_line_of_dates_is_a_byline():
+    line = "2024-06-15 10:15 2024-06-15 10:15 Created 2024-06-25 11:00 2024-06-25 11:00 Updated"
+    assert len(line) > 80
+    assert kept(f"<main><p>{line}</p>{paragraphs(4)}</main>") == (BODY, {line: "byline"})
 
 
 def test_items_of_a_list_keep_what_they_are_filed_under():
