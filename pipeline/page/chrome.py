@@ -4,6 +4,7 @@ from collections.abc import Collection
 from functools import cached_property
 from itertools import accumulate
 
+from pipeline.page.cards import is_linked_heading
 from pipeline.page.content_settings import ContentSettings
 from pipeline.page.elements import CONTENT_TAGS, NEVER_CHROME
 from pipeline.page.leaves import Leaf, Media, Text, titles_of
@@ -79,7 +80,9 @@ class _Heads:
 
     def __init__(self, walk: Walk) -> None:
         titles = titles_of(walk.leaves)
-        self._walk, self._title = walk, titles[0] if len(titles) == 1 else -1
+        title = walk.leaves[titles[0]] if len(titles) == 1 else None
+        is_told = isinstance(title, Text) and not is_linked_heading(title)  # the name of a site leads home
+        self._walk, self._title = walk, titles[0] if is_told else -1
         self._end, self._words = 0, frozenset[str]()  # of the last
 
     def holds(self, at: int) -> bool:

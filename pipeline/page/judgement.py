@@ -34,8 +34,7 @@ from pipeline.page.verdicts import Verdict, Verdicts
 from pipeline.page.walk import Walk
 
 _BEGINS = 0.5  # the chance to be content from which on what stands before the region is a part of it
-#: The chance of a text that is no scrap, wherever it stands; behind a thing for sale stand sizes to choose.
-_LIKELY, _LIKELY_OF_GOODS = 0.5, 0.6
+_LIKELY = 0.6  # the chance of a text that is no scrap, wherever it stands
 _OF_CARD = 0.5  # how likely what is said in a card is content, at least, where all of a page consists of cards
 _POST = 0.9  # how likely what the posts of a thread say is content, at least
 _OF_CARDS = frozenset(("teasers", "links", "evidence"))  # verdicts on headings that follow from where these lead
@@ -85,8 +84,7 @@ def weigh(walk: Walk, settings: ContentSettings, metadata: Metadata) -> Judgemen
         rows = dict(zip(texts, evident.rows, strict=True))
         weighed = Weighed(verdicts != ruled, posts)
         if len(texts) >= settings.min_texts and not (metadata.says_article or metadata.is_thread):
-            least = _LIKELY_OF_GOODS if is_bought(metadata) else _LIKELY
-            likely = {texts[at] for at in np.flatnonzero(chance >= least)}
+            likely = {texts[at] for at in np.flatnonzero(chance >= _LIKELY)}
             weighed = Weighed(verdicts != ruled, likely, [[texts[at] for at in place] for place in evident.places])
         if all(verdicts[index] for index in texts):
             verdicts = _without_weak_names(walk, settings, verdicts)
