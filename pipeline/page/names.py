@@ -84,13 +84,13 @@ _HIDING = re.compile(
     r" hidden=(?!\"until-found\")|aria-hidden=\"true|display\s*:\s*none|visibility\s*:\s*hidden|"
     r"=\"nodisplay\"|"
     r"[\" ](?:(?:u-|wt-|is-)?(?:sr-?only|screen-reader(?:-only|-text)|(?:visually|text)-?hidden(?:-focusable)?)|"
-    r"hidden-visually|show-for-sr|element-invisible|mw-editsection|speechify-ignore|"
+    r"hidden-visually|show-for-sr|element-invisible|mw-editsection|mw-jump(?:-link)?|speechify-ignore|"
     r"w-form-done|w-form-fail|material-(?:icons|symbols)(?:-[a-z]+)*)[\" ]",  # a font draws the latter's words as icons
     re.IGNORECASE,
 )
 #: One of these stands in all that the expression above finds: most attributes need no closer look.
 _MAYBE_HIDING = (
-    "hidden none NONE nodisplay sr-only srOnly sronly screen-reader for-sr invisible mw-edit speechify w-form- "
+    "hidden none NONE nodisplay sr-only srOnly sronly screen-reader for-sr invisible mw-edit mw-jump speechify w-form- "
     "material-"
 ).split()
 

@@ -611,6 +611,7 @@ def test_the_symbols_of_a_formula_are_words():
     "name",
     [
         *("sr-only", "screen-reader-text", "x visually-hidden", "visuallyhidden y", "visually-hidden-focusable"),
+        *("mw-jump-link", "mw-jump"),
         *("u-srOnly", "wt-screen-reader-only", "show-for-sr", "element-invisible"),
     ],
 )
