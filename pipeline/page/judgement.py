@@ -23,6 +23,7 @@ from pipeline.page.goods import keep_facts, keep_goods
 from pipeline.page.heads import keep_description
 from pipeline.page.labels import is_label
 from pipeline.page.leaves import Leaf, Text
+from pipeline.page.letters import cut_header, header_of
 from pipeline.page.metadata import Metadata
 from pipeline.page.pictures import is_bought
 from pipeline.page.post_notes import cut_signatures
@@ -60,7 +61,7 @@ class Judgement(msgspec.Struct):
 
 def weigh(walk: Walk, settings: ContentSettings, metadata: Metadata) -> Judgement:
     """What of a page is its main content, and how clear that is."""
-    if not metadata.is_thread and shows_thread(walk, metadata):
+    if not metadata.is_thread and (header_of(walk) or cut_header(walk) or shows_thread(walk, metadata)):
         metadata = msgspec.structs.replace(metadata, is_thread=True)
     if metadata.is_thread:
         cut_signatures(walk)

@@ -18,6 +18,7 @@ from pipeline.page.content import upward
 from pipeline.page.discussions import says_when, signatures, titles_leading_away
 from pipeline.page.elements import CELLS
 from pipeline.page.leaves import Leaf, Media, Text
+from pipeline.page.letters import furniture_of
 from pipeline.page.post_notes import is_note
 from pipeline.page.rows import Rows
 from pipeline.page.trim import SENTENCE_ENDS, TITLE_SHARE, home_of, shared
@@ -61,7 +62,7 @@ def leave_out_furniture(
     Gives the leaves that are what the posts say: the longest texts at one place of them.
     """
     read = [leaf for leaf in map(walk.leaves.__getitem__, texts) if isinstance(leaf, Text)]
-    signed = signatures(walk)
+    signed = signatures(walk) | furniture_of(walk)
     for index, text in zip(texts, read, strict=True):
         if index in signed or is_note(text):
             verdicts[index] = Verdict("furniture")
