@@ -30,7 +30,7 @@ from pipeline.page.post_notes import cut_signatures
 from pipeline.page.posts import leave_out_furniture
 from pipeline.page.rows import Rows
 from pipeline.page.scorer import alike, chances, choose, expected_f1
-from pipeline.page.trim import Weighed, is_prose, trim
+from pipeline.page.trim import TRIMMED, Weighed, heads_what_goes, is_prose, trim
 from pipeline.page.verdicts import Verdict, Verdicts
 from pipeline.page.walk import Walk
 
@@ -43,7 +43,6 @@ _OF_CARDS = frozenset(("teasers", "links", "evidence"))  # verdicts on headings 
 #: one, and where only its paragraphs do.
 _CLEAR, _CLEAR_UNSAID = 0.9, 0.8
 _STORY = 1000  # characters; a page that says less is of teasers
-_TRIMMED = frozenset("title byline tail empty_section".split())  # verdicts by what stands before and behind a text
 _CARDS = 3  # so many in a row have titles, of so many characters at most, over what says so many at least
 _TITLE, _SAID = 120, 40
 _REPEATED = 60  # characters of a text that nobody writes twice
@@ -97,7 +96,7 @@ def weigh(walk: Walk, settings: ContentSettings, metadata: Metadata) -> Judgemen
     leave_out_rests(walk, verdicts)
     trim(walk, verdicts, metadata.title, metadata.author, weighed)
     if texts and not metadata.is_thread:
-        _keep_alike([[texts[at] for at in place] for place in evident.places], verdicts)
+        _keep_alike(walk, [[texts[at] for at in place] for place in evident.places], verdicts)
     if is_story or (texts and is_of_paragraphs(walk, metadata)):
         leave_out_end(walk, texts, chance, _CLEAR if is_story else _CLEAR_UNSAID, verdicts)
     keep_goods(walk, verdicts, metadata)
@@ -114,13 +113,14 @@ def _raise_chances(chance: Floats, texts: list[int], some: Collection[int], leas
     chance[found] = np.maximum(chance[found], least)
 
 
-def _keep_alike(places: list[list[int]], verdicts: Verdicts) -> None:
+def _keep_alike(walk: Walk, places: list[list[int]], verdicts: Verdicts) -> None:
     """What is trimmed of some items of a list stays where it stays of most: one that says when something was."""
     for place in places:
-        trimmed = [index for index in place if (verdict := verdicts[index]) and verdict.rule in _TRIMMED]
+        trimmed = [index for index in place if (verdict := verdicts[index]) and verdict.rule in TRIMMED]
         if trimmed and sum(verdicts[index] is None for index in place) >= 0.5 * len(place):
             for index in trimmed:
-                verdicts[index] = None
+                if getattr(walk.leaves[index], "role", "") != "heading" or not heads_what_goes(verdicts, index):
+                    verdicts[index] = None
 
 
 def _without_weak_names(walk: Walk, rules: ContentSettings, verdicts: Verdicts) -> Verdicts:

@@ -33,6 +33,9 @@ _WORD = re.compile(r"\w+")
 SENTENCE_ENDS = (".", "!", "?", "。", "！", "？", "।", "؟", "…", ":", "”", '"')
 
 
+TRIMMED = frozenset("title byline tail empty_section".split())  # verdicts by what stands before and behind a text
+
+
 class Weighed(NamedTuple):
     """What the evidence said of a page before it is trimmed."""
 
@@ -226,11 +229,18 @@ def _leave_out_headings_of_nothing(walk: Walk, verdicts: Verdicts, titles: Colle
         is_heading = isinstance(leaf, Text) and leaf.role == "heading" and not says_sentence(leaf)
         level = leaf.mark.count("#") if isinstance(leaf, Text) and is_heading else 0
         ends_section = at_end or 0 < level_behind <= level
-        is_empty = ends_section and index not in titles and (at_end or index_behind > index + 1)
+        is_title = index in titles and not heads_what_goes(verdicts, index)
+        is_empty = ends_section and not is_title and (at_end or index_behind > index + 1)
         if is_heading and is_empty:
             verdicts[index] = Verdict("empty_section")
             continue
         level_behind, index_behind, at_end = level, index, False
+
+
+def heads_what_goes(verdicts: Verdicts, index: int) -> bool:
+    """Whether what stands right behind a heading is other stories or goods, or furniture: then it is one of these."""
+    behind = verdicts[index + 1] if index + 1 < len(verdicts) else None
+    return behind is not None and behind.rule in ("teasers", "chrome")
 
 
 def leads_away(leaf: Media) -> bool:

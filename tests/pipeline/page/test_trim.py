@@ -190,6 +190,15 @@ def test_a_statement_below_a_title_needs_no_section(said, is_kept):
     assert said not in trimmed(body)
 
 
+def test_a_heading_of_rows_goes_with_the_goods_below_it():
+    heads = ["Description", "Facts", "Others"]
+    goods = "".join(f"<li><h3><a href=/goods/{n}>Good number {n}</a></h3></li>" for n in range(4))
+    sections = "".join(f"<div><h2>{head}</h2></div>{prose(n)}" for n, head in enumerate(heads[:2]))
+    body = f"<main>{paragraphs(6)}{sections}<div><h2>{heads[2]}</h2></div><ul>{goods}</ul></main>"
+    left = trimmed(body, likely=heads, place=heads)
+    assert [head in left for head in heads] == [True, True, False]
+
+
 def test_a_long_line_of_dates_is_a_byline():
     line = "2024-06-15 10:15 2024-06-15 10:15 Created 2024-06-25 11:00 2024-06-25 11:00 Updated"
     assert len(line) > 80
