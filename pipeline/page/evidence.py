@@ -45,7 +45,10 @@ class Evidence(NamedTuple):
 def evidence(walk: Walk, texts: list[int], metadata: Metadata, verdicts: Verdicts, region: int) -> Evidence:
     """That on the leaves `texts` of a walk; `verdicts` and `region` are of the rules."""
     sight = _Sight(walk, texts)
-    columns = _own(sight) | _order(sight, metadata) | _windows(sight) | _parts(sight) | _named(sight) | _rows(sight)
+    shown = [(verdict := verdicts[at]) is None or verdict.rule != "hidden" for at in texts]
+    columns = (
+        _own(sight, shown) | _order(sight, metadata) | _windows(sight) | _parts(sight) | _named(sight) | _rows(sight)
+    )
     columns |= _ruled(sight, [verdicts[at] for at in texts], region) | _page(sight, metadata)
     filled = np.empty((len(columns), sight.count), np.float32)  # a column lies in one piece: scorers ask by column
     for at, column in enumerate(columns.values()):
@@ -92,13 +95,13 @@ def _sums(values: Floats) -> Floats:
     return np.concatenate([[0.0], np.cumsum(values)])
 
 
-def _own(sight: _Sight) -> Columns:
-    """Of the text itself."""
+def _own(sight: _Sight, shown: list[bool]) -> Columns:
+    """Of the text itself. Nobody has seen one before that was not shown: scripts show copies in its stead."""
     seen: dict[str, int] = {}
     again = []
-    for text in sight.read:
+    for text, is_shown in zip(sight.read, shown, strict=True):
         again.append(seen.get(text.text, 0))
-        seen[text.text] = again[-1] + 1
+        seen[text.text] = again[-1] + is_shown
     return {
         "length": np.log1p(sight.lengths),
         "links": sight.share,
@@ -108,7 +111,7 @@ def _own(sight: _Sight) -> Columns:
         "list": np.array([text.role == "list" for text in sight.read]),
         "capitals": np.array([text.text.isupper() for text in sight.read]),
         "seen before": np.array(again),
-        "seen in all": np.array([seen[text.text] for text in sight.read]),
+        "seen in all": np.array([max(1, seen[text.text]) for text in sight.read]),
     }
 
 

@@ -88,9 +88,17 @@ _HIDING = re.compile(
     r"w-form-done|w-form-fail|material-(?:icons|symbols)(?:-[a-z]+)*)[\" ]",  # a font draws the latter's words as icons
     re.IGNORECASE,
 )
+_CLASS = re.compile(r' class="([^"]*+)"')
+#: Of Bootstrap, Tailwind, Bulma, Materialize, UIkit and the like.
+_PUT_AWAY = frozenset("hidden hide d-none is-hidden uk-hidden u-hidden".split())
+#: Beside one of these an element is shown all the same: at some width, as `hidden md:block`, or in a state.
+_AT_SOME_WIDTH = re.compile(
+    r"(?:^|[\s-])(?:xs|sm|md|lg|xl|xxl|2xl|print|desktop|mobile|tablet)(?:[:-]|$)"
+    r"|:(?:block|flex|grid|inline|table|contents|flow)|visible|open|active|show"
+)
 #: One of these stands in all that the expression above finds: most attributes need no closer look.
 _MAYBE_HIDING = (
-    "hidden none NONE nodisplay sr-only srOnly sronly screen-reader for-sr invisible mw-edit mw-jump speechify w-form- "
+    "hid none NONE nodisplay sr-only srOnly sronly screen-reader for-sr invisible mw-edit mw-jump speechify w-form- "
     "material-"
 ).split()
 
@@ -181,8 +189,15 @@ def read_names(written: str) -> Names:
 @functools.lru_cache(maxsize=16384)
 def is_hidden(written: str) -> bool:
     """Whether attributes say that an element is not shown, or shown to screen readers only."""
-    maybe = any(map(written.__contains__, _MAYBE_HIDING))
-    return maybe and _STREAMED not in written and bool(_HIDING.search(written))
+    if not any(map(written.__contains__, _MAYBE_HIDING)) or _STREAMED in written:
+        return False
+    return _HIDING.search(written) is not None or is_put_away(written)
+
+
+def is_put_away(written: str) -> bool:
+    """Whether a class of a framework's hides an element at every width of the window, until a script takes it off."""
+    named = _CLASS.search(written)
+    return named is not None and not _PUT_AWAY.isdisjoint(named[1].split()) and not _AT_SOME_WIDTH.search(named[1])
 
 
 def is_box(written: str) -> bool:

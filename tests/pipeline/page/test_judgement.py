@@ -4,13 +4,16 @@ import numpy as np
 import pytest
 
 from pipeline.page import judgement
+from pipeline.page.content import by_rules
+from pipeline.page.content_settings import ContentSettings
+from pipeline.page.evidence import evidence
 from pipeline.page.explain import TextItem, explain_page
 from pipeline.page.extract import extract_page
 from pipeline.page.metadata import Metadata
 from pipeline.page.parsed import ExtractSettings
 from pipeline.page.scorer import choose, expected_f1, scorer
 from schemas.drops import Drop
-from tests.pipeline.makers import page, paragraphs, prose
+from tests.pipeline.makers import URL, page, paragraphs, prose, walk
 
 MENU = "<nav>" + "".join(f"<a href=/{number}>Part {number}</a> " for number in range(9)) + "</nav>"
 ARTICLE = '<meta property="og:type" content="article">'
@@ -287,3 +290,12 @@ def test_items_of_a_list_may_say_no_more_than_their_titles() -> None:
     card = "<article><a href=/{0}></a><h2>A title of the post number {0}</h2><p>Read more</p></article>"
     found = texts(f"{MENU}<main><h1>Rail</h1>{paragraphs(1)}{''.join(map(card.format, range(12)))}</main>")
     assert found == ["Rail", prose(0), *(f"A title of the post number {n}" for n in range(12))]
+
+
+def test_a_copy_that_is_not_shown_makes_no_text_one_that_was_seen_before() -> None:
+    said = prose(7)
+    walked = walk(f"<div hidden><p>{said}</p></div><main>{paragraphs(4)}<p>{said}</p><p>{said}</p></main>")
+    verdicts, region = by_rules(walked, ContentSettings())
+    found = evidence(walked, list(range(len(walked.leaves))), Metadata(base=URL), verdicts, region)
+    assert found.rows[:, found.columns.index("seen before")].tolist() == [0, 0, 0, 0, 0, 0, 1]
+    assert found.rows[:, found.columns.index("seen in all")].tolist() == [2, 1, 1, 1, 1, 2, 2]

@@ -5,6 +5,7 @@ from bs4 import BeautifulSoup, NavigableString, Tag
 from bs4.element import PreformattedString
 
 from pipeline.page.leaves import Media, Text
+from pipeline.page.names import is_hidden
 from tests.pipeline.makers import extract, paragraphs, prose, texts, walk, walked_images, walked_texts
 
 
@@ -617,6 +618,20 @@ def test_the_symbols_of_a_formula_are_words():
 )
 def test_words_for_screen_readers_only_are_not_shown(name):
     assert walked_texts(f"<p>word<span class='{name}'>opens a window</span></p>") == ["word"]
+
+
+@pytest.mark.parametrize("name", ["hidden", "alert hidden", "d-none", "is-hidden", "uk-hidden", "msg hide"])
+def test_what_a_class_of_a_framework_hides_is_not_shown(name):
+    assert walked_texts(f"<p>word<span class='{name}'>Gone</span></p>") == ["word"]
+    assert is_hidden(f' class="{name}"')
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["hidden md:block", "d-none d-lg-block", "hidden visible", "d-none d-print-block", "hide active", "hidden-xs"],
+)
+def test_what_is_hidden_at_some_width_only_is_shown(name):
+    assert walked_texts(f"<p>word<span class='{name}'>s</span></p>") == ["words"]
 
 
 def test_a_class_that_only_speaks_of_hiding_hides_nothing():
