@@ -40,7 +40,7 @@ REVIEW_NAMES = frozenset(
 #: Names that parts of the content bear too: such a part is chrome only while it holds little prose.
 WEAK_NAMES = frozenset(
     "ad addthis addtoany ads adsbygoogle adsense advert advertisement author availability avatar badge "
-    "badges banner bio byline cta dateline facet facets filter filters hatnote infolinks metadata pager "
+    "badges banner bio byline cta dateline facet facets filter filters hatnote infolinks legal metadata pager "
     "pagination paywall pickup popular posted postmeta postprofile profile pubdate published qty quantity "
     "rating ratings rss search searchbox searchform share sharebar sharebuttons sharedaddy sharethis shariff "
     "sharing skip skiplink skiplinks social socialmedia socialshare submeta subscription tablist tag tags "
