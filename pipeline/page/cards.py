@@ -6,7 +6,7 @@ Cards that invite to other stories look alike; but they lead beside the page, no
 import re
 from bisect import bisect_left
 from functools import cached_property
-from itertools import accumulate
+from itertools import accumulate, islice
 from urllib.parse import urlsplit
 
 from pipeline.page.comments import announces_others
@@ -36,6 +36,7 @@ _LEVELS = 3  # up from the words of a card
 _DESCRIPTION = 20  # characters
 _TITLE = 15  # characters of a link that may be the title of a story, and is no button
 _SENTENCES = 500  # characters outside links: a page that has more is more than its cards
+_CARD = 12  # texts and pictures of a card
 _LINES = 2  # of a card; it has more, its title counted
 #: Names of lines about a story or thing, which stand in its card as well.
 _FIELDS = frozenset("author byline dateline metadata posted postmeta pubdate published submeta timestamp".split())
@@ -120,7 +121,7 @@ class Cards:
         start, stop = (bisect_left(self._places, place) for place in (container.first, container.last))
         for place, written in walk.links[start:stop]:
             leaf = walk.leaves[place]
-            if isinstance(leaf, Text) and is_linked_heading(leaf):
+            if isinstance(leaf, Text) and (is_linked_heading(leaf) or _is_title(leaf)):
                 url = resolve(walk.base, read_attributes(written).get("href", ""))
                 if url and host_of(url) != host:
                     return False
@@ -164,6 +165,30 @@ def are_cards(texts: list[Text]) -> bool:
 def _is_title(text: Text) -> bool:
     """Whether a line is a link, as the title of a story is, and no button."""
     return len(text.text) >= _TITLE and text.link_chars > 0.9 * len(text.text)
+
+
+def titles_of_cards(walk: Walk) -> list[int]:
+    """The lines that are links, though no headings, and the titles of alike siblings each of which says or shows more.
+
+    No two cards have one title: buttons that lead to stories say the same in all of them.
+    """
+    rows: dict[tuple[int, str], list[Container]] = {}
+    for container in walk.containers[1:]:
+        if 1 < container.last - container.first <= _CARD:
+            rows.setdefault((container.parent, container.tag), []).append(container)
+    found = set[int]()
+    for cards in filter(lambda cards: len(cards) >= _ALIKE, rows.values()):
+        titles = {leaf.text: index for index, leaf in filter(None, (_title_of(walk, card) for card in cards))}
+        if len(titles) >= _OWN * len(cards):
+            found.update(titles.values())
+    return sorted(found)
+
+
+def _title_of(walk: Walk, card: Container) -> tuple[int, Text] | None:
+    """The first line of a card, or the one behind what it is filed under, if that is a link."""
+    inside = range(card.first, card.last)
+    texts = ((index, leaf) for index in inside if isinstance(leaf := walk.leaves[index], Text))
+    return next(((index, leaf) for index, leaf in islice(texts, 2) if leaf.role != "heading" and _is_title(leaf)), None)
 
 
 def is_linked_heading(leaf: Text) -> bool:

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from itertools import accumulate, islice, pairwise
 
 from pipeline.image.refs import is_image_page
-from pipeline.page.cards import Cards, are_cards, is_linked_heading, link_share, present_persons
+from pipeline.page.cards import Cards, are_cards, is_linked_heading, link_share, present_persons, titles_of_cards
 from pipeline.page.chrome import chrome_of
 from pipeline.page.content_settings import ContentSettings
 from pipeline.page.elements import CONTENT_TAGS, NARROW, NEVER_CHROME
@@ -126,6 +126,8 @@ def _leave_out_teasers(
     Beside an article other stories of its site may begin with a paragraph each.
     """
     linked = [index for index, leaf in enumerate(walk.leaves) if isinstance(leaf, Text) and is_linked_heading(leaf)]
+    if is_article:
+        linked = sorted({*linked, *titles_of_cards(walk)})
     short = ((index, leaf) for index, leaf in enumerate(walk.leaves) if isinstance(leaf, Text) and len(leaf.text) <= 8)
     played = [index for index, leaf in short if _PLAYED.match(leaf.text)]
     pictures = [index for index, leaf in enumerate(walk.leaves) if isinstance(leaf, Media)]

@@ -42,7 +42,7 @@ _OF_CARDS = frozenset(("teasers", "links", "evidence"))  # verdicts on headings 
 #: How likely what follows the part that holds an article is content that belongs to it, where the page says that it is
 #: one, and where only its paragraphs do.
 _CLEAR, _CLEAR_UNSAID = 0.9, 0.8
-_STORY = 1000  # characters; a page that says less is of teasers
+_STORY, _MORE = 1000, 1.5  # characters; a page that says less, or not so many times what its teasers do, is of these
 _CARDS = 3  # so many in a row have titles, of so many characters at most, over what says so many at least
 _TITLE, _SAID = 120, 40
 _REPEATED = 60  # characters of a text that nobody writes twice
@@ -189,7 +189,7 @@ def _join_beginning(texts: list[int], chance: Floats, verdicts: Verdicts) -> Non
 
 
 def _foreign_to_articles(walk: Walk, texts: list[int], verdicts: Verdicts) -> frozenset[str]:
-    """The rules that leave out what is no part of an article: teasers where it says twice as much as they do.
+    """The rules that leave out what is no part of an article: teasers where it says half as much again as they do.
 
     Front pages call themselves articles, too.
     """
@@ -197,7 +197,7 @@ def _foreign_to_articles(walk: Walk, texts: list[int], verdicts: Verdicts) -> fr
     for index in texts:
         verdict = verdicts[index]
         said[verdict.rule if verdict else ""] += len(getattr(walk.leaves[index], "text", ""))
-    is_story = said[""] >= max(_STORY, 2 * said["teasers"])
+    is_story = said[""] >= max(_STORY, _MORE * said["teasers"])
     return frozenset(("chrome", "teasers") if is_story else ("chrome",))
 
 

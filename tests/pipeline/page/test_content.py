@@ -1,5 +1,6 @@
 import pytest
 
+from pipeline.page.cards import titles_of_cards
 from pipeline.page.content import by_rules, judge
 from pipeline.page.content_settings import ContentSettings
 from pipeline.page.leaves import Text
@@ -243,6 +244,28 @@ def test_other_stories_beside_an_article_may_begin_with_a_paragraph(host, is_art
     verdicts, _ = by_rules(walked, ContentSettings(), is_article)
     found = [leaf.text for leaf, verdict in zip(walked.leaves, verdicts, strict=True) if verdict is None]
     assert sum(prose(60 + n, 2) in found for n in range(3)) == are_kept
+
+
+STORY = "<div><p>News</p><p><a href=/story/{0}>A story of the year {0}</a></p><p>{1}</p></div>"
+BUTTON = "<div><p>News</p><p><a href=/story/{0}>Read the full story</a></p><p>{1}</p></div>"
+LATE = "<div><p>News</p><p>In 20{0}</p><p><a href=/story/{0}>A story of the year {0}</a></p><p>{1}</p></div>"
+
+
+@pytest.mark.parametrize(
+    ("card", "is_article", "are_kept"), [(STORY, True, 0), (STORY, False, 4), (BUTTON, True, 4), (LATE, True, 4)]
+)
+def test_beside_an_article_lines_that_are_links_are_titles_of_other_stories(card, is_article, are_kept):
+    cards = "".join(card.format(n, prose(60 + n, 1)) for n in range(4))
+    walked = walk(f"<main><div>{paragraphs(14)}</div><section>{cards}</section></main>")
+    verdicts, _ = by_rules(walked, ContentSettings(), is_article)
+    found = [leaf.text for leaf, verdict in zip(walked.leaves, verdicts, strict=True) if verdict is None]
+    assert sum(prose(60 + n, 1) in found for n in range(4)) == are_kept
+
+
+def test_references_beside_an_article_are_no_other_stories():
+    items = "".join(f"<li><a href=//far.example/{n}>A paper of the year {n}</a></li>" for n in range(5))
+    walked = walk(f"<main>{paragraphs(9)}<ol>{items}</ol></main>")
+    assert not titles_of_cards(walked)
 
 
 def test_a_part_that_says_much_before_the_headings_of_others_is_none_of_teasers():
