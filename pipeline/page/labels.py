@@ -11,6 +11,9 @@ from pipeline.text.words import phrase_list
 
 _LABEL, _FACE = 40, 600  # characters
 _FIELDS, _FIELD = 16, 100  # texts and pictures of what is said of a page, and characters of each
+_DISCLOSURE = 320  # characters of a text that says how a site earns; a longer one is about that
+#: One of these stands in each: most texts need no closer look.
+_EARNING = tuple("fili ommiss rovision omisi omiss rchases ssociate extra additional rowizj ссылки アフィリ".split())
 _LABELS = 60  # texts and media of a chart
 _BUTTONS = 100  # characters of buttons side by side
 _BETWEEN = re.compile("[.!»›→>|·•]")  # what stands between and behind them
@@ -62,7 +65,7 @@ def leave_out_labels(walk: Walk, verdicts: Verdicts) -> None:
         if not isinstance(leaf, Text):
             continue
         is_button = index in links and leaf.role != "heading" and (_are_calls(leaf.text) or _is_trail(leaf))
-        if verdicts[index] is None and (is_button or index in told or is_label(leaf.text)):
+        if verdicts[index] is None and (is_button or index in told or is_label(leaf.text) or _discloses(leaf)):
             verdicts[index] = Verdict("label", len(leaf.text))
         elif verdicts[index] is None and _is_address_of_picture(leaf.text):
             verdicts[index] = Verdict("label", len(leaf.text))
@@ -113,6 +116,14 @@ def _colophons(walk: Walk) -> set[int]:
             found.update(inside)
             part = walk.containers[part.parent]
     return found
+
+
+def _discloses(leaf: Text) -> bool:
+    """Whether a text says that the site earns by its links."""
+    if len(leaf.text) > _DISCLOSURE or leaf.role == "heading" or not any(map(leaf.text.__contains__, _EARNING)):
+        return False
+    said = leaf.text.lower()
+    return any(phrase in said for phrase in phrase_list("disclosures"))
 
 
 def is_label(text: str) -> bool:

@@ -52,7 +52,9 @@ NAMES_OF_ITEMS = WEAK_NAMES | frozenset(("menu", "newsletter", "promo", "promos"
 _WRITERS = frozenset("author authors contributor contributors writer writers".split())
 _BOXES_OF_WRITERS = frozenset("about block box card description details info profile section".split())
 _LIVES = frozenset(("bio", "bios", "biography"))
-AUTHOR_NAMES = _WRITERS | _LIVES
+#: What plugins of WordPress call it.
+_PLUGINS_OF_WRITERS = frozenset("authorbox molongui saboxplugin starbox".split())
+AUTHOR_NAMES = _WRITERS | _LIVES | _PLUGINS_OF_WRITERS
 #: What a reader opens: of tabs one is shown at a time, of questions none of the answers.
 _PANELS = frozenset("accordion answer collapse collapsible faq spoiler tab tabpane tabpanel tabs".split())
 #: What scripts draw: players of videos, whose words are on buttons, and charts, whose labels stand there twice.
@@ -170,6 +172,8 @@ def _misleading(words: frozenset[str]) -> Iterator[str]:
 
 
 def _is_bio(words: frozenset[str]) -> bool:
+    if not words.isdisjoint(_PLUGINS_OF_WRITERS):
+        return True
     if words.isdisjoint(_WRITERS):
         return not words.isdisjoint(_LIVES) and words <= _LIVES | _BOXES_OF_WRITERS
     return not words.isdisjoint(_LIVES | _BOXES_OF_WRITERS)

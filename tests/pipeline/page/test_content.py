@@ -159,7 +159,16 @@ def test_the_rest_of_the_text_joins_it_though_two_of_its_lines_are_links():
 
 
 @pytest.mark.parametrize(
-    "named", ["author-box", "authorBio", "about-the-author", "entry-author-info", "post_author_description", "bio"]
+    "named",
+    [
+        "author-box",
+        "authorBio",
+        "about-the-author",
+        "entry-author-info",
+        "post_author_description",
+        "bio",
+        "saboxplugin-wrap",
+    ],
 )
 def test_a_box_about_the_author_is_left_out_however_much_it_says(named):
     box = f"<div class='{named}'><h3>Jane Doe</h3>{paragraphs(1, 80, 8)}</div>"

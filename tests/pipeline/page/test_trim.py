@@ -190,6 +190,23 @@ def test_a_statement_below_a_title_needs_no_section(said, is_kept):
     assert said not in trimmed(body)
 
 
+@pytest.mark.parametrize(
+    ("said", "is_kept"),
+    [
+        ("This post may contain affiliate links. Read more about what that means here.", False),
+        ("Disclosure: As an Amazon Associate I earn from qualifying purchases.", False),
+        ("*Wenn du über diesen Link kaufst, erhalten wir eine Provision.", False),
+        ("Cet article contient des liens affiliés vers des boutiques.", False),
+        ("No affiliate links, no paid promotion: I bought every lamp that is named here.", True),
+        ("The agents of the port receive ten coins from each ship that they send on.", True),
+        (f"They receive a commission. {prose(9, 6)}", True),
+    ],
+)
+def test_how_a_site_earns_by_its_links_is_no_part_of_its_stories(said, is_kept):
+    left, _ = kept(f"<article>{paragraphs(2)}<p>{said}</p>{paragraphs(2, 2)}</article>")
+    assert (said in left) is is_kept
+
+
 def test_a_heading_of_rows_goes_with_the_goods_below_it():
     heads = ["Description", "Facts", "Others"]
     goods = "".join(f"<li><h3><a href=/goods/{n}>Good number {n}</a></h3></li>" for n in range(4))
