@@ -13,7 +13,10 @@ _LABEL, _FACE = 40, 600  # characters
 _FIELDS, _FIELD = 16, 100  # texts and pictures of what is said of a page, and characters of each
 _DISCLOSURE = 320  # characters of a text that says how a site earns; a longer one is about that
 #: One of these stands in each: most texts need no closer look.
-_EARNING = tuple("fili ommiss rovision omisi omiss rchases ssociate extra additional rowizj ссылки アフィリ".split())
+_EARNING = tuple(
+    "fili ompensated dvertising paid through ommiss rovision omisi omiss rchases ssociate extra additional rowizj "
+    "ссылки アフィリ".split()
+)
 _LABELS = 60  # texts and media of a chart
 _BUTTONS = 100  # characters of buttons side by side
 _BETWEEN = re.compile("[.!»›→>|·•]")  # what stands between and behind them
