@@ -202,11 +202,11 @@ def _foreign_to_articles(walk: Walk, texts: list[int], verdicts: Verdicts) -> fr
 
 
 def _is_settled(leaf: Leaf, verdict: Verdict | None, foreign: frozenset[str], settings: ContentSettings) -> bool:
-    """Labels are what the list says; of an article neither comments nor what is named as chrome is a part, of a product
-    no review."""
+    """Labels are what the list says, and nobody sees what is hidden; of an article neither comments nor what is named
+    as chrome is a part, of a product no review."""
     if verdict is None:
         return False
-    is_named = verdict.rule in ("label", "furniture") or (isinstance(leaf, Text) and is_label(leaf.text))
+    is_named = verdict.rule in ("label", "furniture", "hidden") or (isinstance(leaf, Text) and is_label(leaf.text))
     is_review = settings.review_share and verdict.container is not None and verdict.container.names.is_review
     return is_named or verdict.rule in foreign or (verdict.rule == "chrome" and bool(is_review))
 

@@ -198,9 +198,10 @@ class WordsOfWalk(RowsOfWalk):
     def _is_shown(self, written: str, names: Names) -> bool:
         """Whether what is hidden is what a script will show, or what a reader opens.
 
-        The first is most of the page and no dialog, the second stands behind the button or link that names it.
+        The first is most of the page or holds its only title, and is no dialog, the second stands behind the button or
+        link that names it.
         """
-        if not names.strong and self._share() > MOST:
+        if not names.strong and (self._share() > MOST or self._holds_title()):
             return True
         if not self._is_prose(self._at):
             return False
@@ -213,6 +214,14 @@ class WordsOfWalk(RowsOfWalk):
         openers = (f'="{named[1]}"', f'="#{named[1]}"') if named else ()
         before = list(filter(None, self._markup.attributes[first : self._at]))
         return any(opener in said for said in before for opener in openers)
+
+    def _holds_title(self) -> bool:
+        """Whether the only `<h1>` of the page stands in the element that opens here, and words behind it."""
+        titles = self._markup.places("h1")
+        if len(titles) != 1 or titles[0] <= self._at:
+            return False
+        end = self._markup.end_of(self._at)
+        return titles[0] < end and self._outside_links(self._markup.end_of(titles[0]), end) >= _SAYING
 
     def _is_beside_another(self, at: int) -> bool:
         """Whether an element of the page's own that opens at a tag follows another, with no word between: blocks do.
