@@ -37,6 +37,7 @@ from pipeline.page.walk import Walk
 _BEGINS = 0.5  # the chance to be content from which on what stands before the region is a part of it
 _LIKELY = 0.6  # the chance of a text that is no scrap, wherever it stands
 _OF_CARD = 0.5  # how likely what is said in a card is content, at least, where all of a page consists of cards
+_HIDDEN = 0.5  # how likely what is hidden is shown by a script, where all else speaks for it
 _POST = 0.9  # how likely what the posts of a thread say is content, at least
 _OF_CARDS = frozenset(("teasers", "links", "evidence"))  # verdicts on headings that follow from where these lead
 #: How likely what follows the part that holds an article is content that belongs to it, where the page says that it is
@@ -158,6 +159,7 @@ def _weigh_evidence(
     chance = chance.copy()
     foreign = _foreign_to_articles(walk, texts, verdicts) if is_story else frozenset[str]()
     chance[[_is_settled(walk.leaves[index], verdicts[index], foreign, settings) for index in texts]] = 0.0
+    chance[[_is_hidden(verdicts[index]) for index in texts]] *= _HIDDEN
     ruled = np.array([verdicts[index] is None for index in texts])
     kept, best = choose(chance, sizes)
     as_ruled = expected_f1(ruled, chance, sizes)
@@ -174,6 +176,10 @@ def _weigh_evidence(
             changed.add(walk.leaves[index].container)
     _let_images_follow(walk, verdicts, changed)
     return best
+
+
+def _is_hidden(verdict: Verdict | None) -> bool:
+    return verdict is not None and verdict.rule == "hidden"
 
 
 def _join_beginning(texts: list[int], chance: Floats, verdicts: Verdicts) -> None:
@@ -202,11 +208,11 @@ def _foreign_to_articles(walk: Walk, texts: list[int], verdicts: Verdicts) -> fr
 
 
 def _is_settled(leaf: Leaf, verdict: Verdict | None, foreign: frozenset[str], settings: ContentSettings) -> bool:
-    """Labels are what the list says, and nobody sees what is hidden; of an article neither comments nor what is named
-    as chrome is a part, of a product no review."""
+    """Labels are what the list says; of an article neither comments nor what is named as chrome is a part, of a product
+    no review."""
     if verdict is None:
         return False
-    is_named = verdict.rule in ("label", "furniture", "hidden") or (isinstance(leaf, Text) and is_label(leaf.text))
+    is_named = verdict.rule in ("label", "furniture") or (isinstance(leaf, Text) and is_label(leaf.text))
     is_review = settings.review_share and verdict.container is not None and verdict.container.names.is_review
     return is_named or verdict.rule in foreign or (verdict.rule == "chrome" and bool(is_review))
 

@@ -299,3 +299,11 @@ def test_a_copy_that_is_not_shown_makes_no_text_one_that_was_seen_before() -> No
     found = evidence(walked, list(range(len(walked.leaves))), Metadata(base=URL), verdicts, region)
     assert found.rows[:, found.columns.index("seen before")].tolist() == [0, 0, 0, 0, 0, 0, 1]
     assert found.rows[:, found.columns.index("seen in all")].tolist() == [2, 1, 1, 1, 1, 2, 2]
+
+
+@pytest.mark.parametrize(("how", "are_kept"), [("hidden", False), ("class='d-none'", False), ("class=deck", True)])
+def test_what_is_hidden_counts_half(how: str, are_kept: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    more = "".join(f"<div {how}><p>{prose(20 + n)}</p></div>" for n in range(6))
+    monkeypatch.setattr(judgement, "chances", lambda rows: np.full(len(rows), 0.7))
+    found = texts(f"<main>{paragraphs(12)}</main>{more}")
+    assert [prose(20 + n) in found for n in range(6)] == [are_kept] * 6

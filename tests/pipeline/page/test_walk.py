@@ -634,6 +634,20 @@ def test_what_is_hidden_at_some_width_only_is_shown(name):
     assert walked_texts(f"<p>word<span class='{name}'>s</span></p>") == ["words"]
 
 
+@pytest.mark.parametrize(
+    ("inside", "is_shown"),
+    [
+        ("<h1>A boot</h1><p>Of leather, for winters.</p>", True),
+        ("<h1>A boot</h1>", False),
+        ("<p>Of leather.</p>", False),
+    ],
+)
+def test_a_hidden_part_with_the_title_and_words_behind_it_is_shown_by_a_script(inside, is_shown):
+    seen = walk(f"<div hidden>{inside}</div><div><p>{'Something else is said here, too. ' * 9}</p></div>")
+    part = next(container for container in seen.containers if container.tag == "div")
+    assert part.names.is_hidden is not is_shown
+
+
 def test_a_class_that_only_speaks_of_hiding_hides_nothing():
     assert walked_texts("<p>word<span class='no-hidden-fees'>s</span></p>") == ["words"]
 
