@@ -49,6 +49,11 @@ _FROM = re.compile(
     r"автор|от|作者|发件人|差出人) ?[:：] ?[^\s\d][^\n]{1,60}$",
     re.IGNORECASE,
 )
+#: Above what is quoted, and who likes a post: lines that forums write, too.
+_WRITTEN_BY_FORUMS = re.compile(
+    r"(?:originally posted by|zitat von|quote from:) .{1,80}"
+    r"|.{1,100}\b(?<!look )(?<!looks )(?<!more )likes? this(?: post)?\.?|.{1,100}\bgefällt das\.?"
+)
 _PERSONS = frozenset(
     "author user username userinfo poster avatar persona nick nickname commenter attribution profile member creator "
     "posted".split()
@@ -154,6 +159,9 @@ def signatures(walk: Walk) -> set[int]:
     found |= labelled
     for index, leaf in enumerate(walk.leaves):
         if not isinstance(leaf, Text) or leaf.role in ("quote", "code", "table") or leaf.said > _SIGNATURE:
+            continue
+        if _WRITTEN_BY_FORUMS.fullmatch(leaf.text.lower()):
+            found.add(index)
             continue
         if leaf.text.startswith("@") or leaf.text.endswith(SENTENCE_ENDS):
             continue

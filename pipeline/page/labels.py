@@ -70,7 +70,7 @@ def leave_out_labels(walk: Walk, verdicts: Verdicts) -> None:
         is_button = index in links and leaf.role != "heading" and (_are_calls(leaf.text) or _is_trail(leaf))
         if verdicts[index] is None and (is_button or index in told or is_label(leaf.text) or _discloses(leaf)):
             verdicts[index] = Verdict("label", len(leaf.text))
-        elif verdicts[index] is None and _is_address_of_picture(leaf.text):
+        elif verdicts[index] is None and (_is_address_of_picture(leaf.text) or _is_of_script(leaf)):
             verdicts[index] = Verdict("label", len(leaf.text))
             if above.role == "list" and above.text.endswith(":"):  # what a shop's field for it is called
                 verdicts[last] = verdicts[last] or Verdict("label", len(above.text))
@@ -91,6 +91,11 @@ def _second_labels(walk: Walk, container: Container) -> list[int]:
     if texts[:half] == texts[half:]:
         return places[half:]
     return places[1::2] if texts[::2] == texts[1::2] else []
+
+
+def _is_of_script(leaf: Text) -> bool:
+    """Whether a text is what a script has not filled in yet: {{ title }}."""
+    return leaf.text.startswith("{{") and leaf.text.endswith("}}") and leaf.role != "code" and len(leaf.text) <= _FACE
 
 
 def _is_address_of_picture(text: str) -> bool:

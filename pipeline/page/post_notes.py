@@ -8,6 +8,9 @@ from pipeline.page.walk import Walk
 from pipeline.text.words import phrase_list
 
 _NOTE, _SIGNATURE, _COUNT = 200, 400, 40  # characters, at most
+_ATTACHED = re.compile(
+    r"\([\d.,]{1,9} (?:[KMG]i?B|bytes)\).*", re.IGNORECASE
+)  # as phpBB has it, and how often it was read
 _NO_WORDS = re.compile(r"[\W\d_]+")
 #: What Invision begins such a note with, a day and who did it behind it.
 _EDITED = tuple(
@@ -34,9 +37,11 @@ def is_note(leaf: Text) -> bool:
 
 
 def _is_count(leaf: Text) -> bool:
-    """Whether a text says how many answers, views or votes there are, and no more."""
+    """Whether a text says how many answers, views or votes there are, or how large a file is, and no more."""
     if len(leaf.text) > _COUNT or leaf.role == "code":
         return False
+    if _ATTACHED.fullmatch(leaf.text):
+        return True
     return _NO_WORDS.sub(" ", leaf.text).strip().lower() in phrase_list("post_counts")
 
 

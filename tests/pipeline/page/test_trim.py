@@ -207,6 +207,12 @@ def test_how_a_site_earns_by_its_links_is_no_part_of_its_stories(said, is_kept):
     assert (said in left) is is_kept
 
 
+@pytest.mark.parametrize(("said", "is_kept"), [("{{ errors[11794641].message }}", False), ("{{x}} is a name", True)])
+def test_what_no_script_has_filled_in_is_no_text(said, is_kept):
+    left, _ = kept(f"<article>{paragraphs(2)}<p>{said}</p>{paragraphs(2, 2)}</article>")
+    assert (said in left) is is_kept
+
+
 def test_a_heading_of_rows_goes_with_the_goods_below_it():
     heads = ["Description", "Facts", "Others"]
     goods = "".join(f"<li><h3><a href=/goods/{n}>Good number {n}</a></h3></li>" for n in range(4))
