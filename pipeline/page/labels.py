@@ -94,8 +94,10 @@ def _second_labels(walk: Walk, container: Container) -> list[int]:
 
 
 def _is_of_script(leaf: Text) -> bool:
-    """Whether a text is what a script has not filled in yet: {{ title }}."""
-    return leaf.text.startswith("{{") and leaf.text.endswith("}}") and leaf.role != "code" and len(leaf.text) <= _FACE
+    """Whether a text is what a script has not filled in yet, {{ title }}, reads, {"id": 1}, or gives to be copied."""
+    if leaf.role == "code" or not leaf.text.startswith(("{{", '{"', "<iframe ")):
+        return False
+    return leaf.text.endswith(("}}", '"}', "]}", "</iframe>"))
 
 
 def _is_address_of_picture(text: str) -> bool:
