@@ -96,8 +96,8 @@ def why(verdict: Verdict, settings: ContentSettings) -> str:
         "byline": f"it is a line of {number:.0f} characters before the text, with a date or the author",
         "label": f"words on the face of {held}"
         if held
-        else "words by themselves: the label of a link or an advertisement, a call to act, tags, or the way to the page"
-        " or its address",
+        else "words by themselves: the label of a link or an advertisement, a call to act, tags, the way to the page or"
+        " its address, how the site earns, or what is for scripts",
         "furniture": "it stands around the posts of a thread, or alike in several of them",
         "author": "its words are the author's name",
         "head": "a picture before the text, in another part, that leads to another page",
