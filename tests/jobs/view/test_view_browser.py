@@ -77,6 +77,7 @@ def test_open_browse_page_search_and_filter(page: Page) -> None:
     expect(page.get_by_role("heading", name="What each phase kept")).to_be_visible()
     page.get_by_role("link", name="Interleaved", exact=True).click()
     expect(page.locator(".row")).to_have_count(7)
+    page.wait_for_load_state()  # rows are there before the script is that leaves out empty fields
     page.get_by_role("searchbox").fill("Article 3")
     page.keyboard.press("Enter")
     expect(page.locator(".row")).to_have_count(1)
