@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from itertools import accumulate, islice, pairwise
 
 from pipeline.page.content import upward
-from pipeline.page.leaves import Text
+from pipeline.page.leaves import Leaf, Text
 from pipeline.page.metadata import Metadata
 from pipeline.page.names import REVIEW_NAMES
 from pipeline.page.trim import SENTENCE_ENDS
@@ -137,6 +137,10 @@ def _has_time(text: str) -> bool:
     return _WHEN.search(text.lower()) is not None
 
 
+def _says_when(leaf: Leaf) -> bool:
+    return isinstance(leaf, Text) and says_when(leaf)
+
+
 def says_when(leaf: Text) -> bool:
     """Whether a text is a line that says when, or ends with one: below what is signed with it."""
     if leaf.said <= _LINE:
@@ -156,7 +160,7 @@ def signatures(walk: Walk) -> set[int]:
     signed = (part for part in walk.containers if part.names.words >= _OF_MEMBER)
     found = {index for part in signed for index in range(part.first, part.last)}
     labelled = _labelled(walk)
-    found |= labelled
+    found |= {index for index in labelled if any(map(_says_when, walk.leaves[max(0, index - 1) : index + 2]))}
     for index, leaf in enumerate(walk.leaves):
         if not isinstance(leaf, Text) or leaf.role in ("quote", "code", "table") or leaf.said > _SIGNATURE:
             continue

@@ -61,7 +61,8 @@ class Judgement(msgspec.Struct):
 
 def weigh(walk: Walk, settings: ContentSettings, metadata: Metadata) -> Judgement:
     """What of a page is its main content, and how clear that is."""
-    if not metadata.is_thread and (header_of(walk) or cut_header(walk) or shows_thread(walk, metadata)):
+    is_letter = not metadata.says_article and bool(header_of(walk) or cut_header(walk))
+    if not metadata.is_thread and (is_letter or shows_thread(walk, metadata)):
         metadata = msgspec.structs.replace(metadata, is_thread=True)
     if metadata.is_thread:
         cut_signatures(walk)

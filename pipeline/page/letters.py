@@ -13,20 +13,28 @@ _FIELDS = frozenset(
     "von an betreff datum gesendet de à objet para asunto fecha enviado oggetto от кому тема дата "
     "发件人 收件人 主题 日期 差出人 宛先 件名".split()
 )
-_FEWEST = 3  # different ones; two may be of a table of data
+#: Those that nothing else has: journeys have a from, a to and a date.
+_OF_LETTERS = frozenset(
+    "subject reply-to in-reply-to message-id newsgroups list-id betreff objet asunto oggetto тема 主题 件名".split()
+)
+_FEWEST = 3  # different ones, one of them of letters alone
+#: What archives write above lines that lead to other letters.
+_HEADS = frozenset(("follow-ups", "references", "index(es)"))
 _FIELD = 300  # characters of a line
 _LINKS = 0.7  # of a line that leads to other letters: brackets and names stand around the links
 
 
 def furniture_of(walk: Walk) -> set[int]:
-    """The leaves of a letter's page that are no part of it: its header, and lines that lead to other letters."""
+    """The leaves of a letter's page that are no part of it: its header, and lines on and to other letters."""
     header = header_of(walk)
     leaves = enumerate(walk.leaves) if header else ()
-    return header | {index for index, leaf in leaves if isinstance(leaf, Text) and _leads_away(leaf)}
+    return header | {index for index, leaf in leaves if isinstance(leaf, Text) and _is_of_others(leaf)}
 
 
-def _leads_away(leaf: Text) -> bool:
-    return leaf.link_chars >= _LINKS * len(leaf.text) and "://" not in leaf.text
+def _is_of_others(leaf: Text) -> bool:
+    if leaf.link_chars >= _LINKS * len(leaf.text) and "://" not in leaf.text:
+        return True
+    return leaf.role == "list" and (leaf.text.lower().rstrip(" :") in _HEADS or bool(_field_of(leaf.text)))
 
 
 def header_of(walk: Walk) -> set[int]:
@@ -38,12 +46,16 @@ def header_of(walk: Walk) -> set[int]:
         if field := _field_of(leaf.text):
             lines.add(index)
             fields.add(field)
-        elif len(fields) >= _FEWEST or is_prose(leaf):
+        elif _are_header(fields) or is_prose(leaf):
             break
         else:
             lines.clear()
             fields.clear()
-    return lines if len(fields) >= _FEWEST else set()
+    return lines if _are_header(fields) else set()
+
+
+def _are_header(fields: set[str]) -> bool:
+    return len(fields) >= _FEWEST and not fields.isdisjoint(_OF_LETTERS)
 
 
 def cut_header(walk: Walk) -> bool:
@@ -55,7 +67,7 @@ def cut_header(walk: Walk) -> bool:
             while end < len(lines) and (field := _field_of(lines[end]) or (lines[end][:1].isspace() and end and " ")):
                 fields.add(field)
                 end += 1
-            if len(fields - {" "}) < _FEWEST or end == len(lines):
+            if not _are_header(fields - {" "}) or end == len(lines):
                 return False
             leaf.text = "\n".join(lines[end:]).strip("\n")
             return True

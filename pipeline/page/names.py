@@ -40,7 +40,7 @@ REVIEW_NAMES = frozenset(
 #: Names that parts of the content bear too: such a part is chrome only while it holds little prose.
 WEAK_NAMES = frozenset(
     "ad addthis addtoany ads adsbygoogle adsense advert advertisement author availability avatar badge "
-    "badges banner bio byline cta dateline facet facets filter filters hatnote infolinks legal metadata pager "
+    "badges banner bio byline cta dateline facet facets filter filters hatnote infolinks metadata pager "
     "pagination paywall pickup popular posted postmeta postprofile profile pubdate published qty quantity "
     "rating ratings rss search searchbox searchform share sharebar sharebuttons sharedaddy sharethis shariff "
     "sharing skip skiplink skiplinks social socialmedia socialshare submeta subscription tablist tag tags "
@@ -96,7 +96,7 @@ _PUT_AWAY = frozenset("hidden hide d-none is-hidden uk-hidden u-hidden".split())
 #: Beside one of these an element is shown all the same: at some width, as `hidden md:block`, or in a state.
 _AT_SOME_WIDTH = re.compile(
     r"(?:^|[\s-])(?:xs|sm|md|lg|xl|xxl|2xl|print|desktop|mobile|tablet)(?:[:-]|$)"
-    r"|:(?:block|flex|grid|inline|table|contents|flow)|visible|open|active|show"
+    r"|:(?:block|flex|grid|inline|table|contents|flow)|(?:^|[\s_-])(?:visible|open|active|shown?)(?:[\s_-]|$)"
 )
 #: One of these stands in all that the expression above finds: most attributes need no closer look.
 _MAYBE_HIDING = (

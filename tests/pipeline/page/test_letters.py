@@ -41,6 +41,7 @@ def test_a_letter_that_is_one_text_loses_its_header() -> None:
     [
         f"<p>{prose(1)}</p><ul>{ITEMS}</ul>",
         "<ul><li>From: Vienna</li><li>To: Graz</li><li>From: Graz</li></ul>",
+        "<ul><li>From: Vienna</li><li>To: Graz</li><li>Date: 3 May 2024</li></ul>",
         "<p>From: Vienna</p><p>Second class</p><p>To: Graz</p><p>One way</p><p>Date: 3 May 2024</p>",
         "<ul><li>From:</li><li>To:</li><li>Date:</li></ul>",
     ],
@@ -49,7 +50,7 @@ def test_other_lines_with_such_labels_are_no_header(before: str) -> None:
     assert not header_of(walk(f"<main>{before}<p>{prose(2)}</p></main>"))
 
 
-@pytest.mark.parametrize("said", [f"{prose(1)}\n{LINES}", "From: Vienna\nTo: Graz\n\nA train", LINES])
+@pytest.mark.parametrize("said", [f"{prose(1)}\n{LINES}", "From: Vienna\nTo: Graz\nDate: 3 May\n\nA train", LINES])
 def test_a_text_that_begins_with_no_header_or_says_no_more_stays(said: str) -> None:
     walked = walk(f"<pre>{said}</pre><p>{prose(2)}</p>")
     before = [leaf.text for leaf in walked.leaves]

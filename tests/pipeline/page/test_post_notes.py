@@ -76,3 +76,10 @@ def test_a_sentence_about_edits_stays() -> None:
 
 def test_on_other_pages_nothing_is_cut() -> None:
     assert "Last edited by Ann" in said(f"{prose(0)}<br>Last edited by Ann", prose(1), url="https://site.example/a")[0]
+
+
+@pytest.mark.parametrize(
+    "line", ["References: the manual, chapter 3, and what Ann wrote", "You must log in to the router first"]
+)
+def test_a_line_of_a_post_that_begins_as_such_a_note_stays(line: str) -> None:
+    assert said(prose(0), f"{prose(1)}<p>{line}</p>", prose(2), prose(3)).count(line) == 1

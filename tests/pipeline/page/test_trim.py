@@ -198,8 +198,9 @@ def test_a_statement_below_a_title_needs_no_section(said, is_kept):
         ("*Wenn du über diesen Link kaufst, erhalten wir eine Provision.", False),
         ("Cet article contient des liens affiliés vers des boutiques.", False),
         ("No affiliate links, no paid promotion: I bought every lamp that is named here.", True),
-        ("The agents of the port receive ten coins from each ship that they send on.", True),
-        (f"They receive a commission. {prose(9, 6)}", True),
+        ("The agents of the port receive a commission from each ship that they send on.", True),
+        ("Breakfast is served in the garden at no extra cost to you.", True),
+        (f"We receive a commission. {prose(9, 6)}", True),
     ],
 )
 def test_how_a_site_earns_by_its_links_is_no_part_of_its_stories(said, is_kept):

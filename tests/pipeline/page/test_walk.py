@@ -620,7 +620,9 @@ def test_words_for_screen_readers_only_are_not_shown(name):
     assert walked_texts(f"<p>word<span class='{name}'>opens a window</span></p>") == ["word"]
 
 
-@pytest.mark.parametrize("name", ["hidden", "alert hidden", "d-none", "is-hidden", "uk-hidden", "msg hide"])
+@pytest.mark.parametrize(
+    "name", ["hidden", "alert hidden", "d-none", "is-hidden", "uk-hidden", "msg hide", "slideshow hidden"]
+)
 def test_what_a_class_of_a_framework_hides_is_not_shown(name):
     assert walked_texts(f"<p>word<span class='{name}'>Gone</span></p>") == ["word"]
     assert is_hidden(f' class="{name}"')
