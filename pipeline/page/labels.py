@@ -14,7 +14,7 @@ _FIELDS, _FIELD = 16, 100  # texts and pictures of what is said of a page, and c
 _DISCLOSURE = 320  # characters of a text that says how a site earns; a longer one is about that
 #: One of these stands in each: most texts need no closer look.
 _EARNING = tuple(
-    "fili ompensated dvertising paid through ommiss rovision omisi omiss rchases ssociate extra additional rowizj "
+    "fili ompensated dvertising paid through ommiss rovision omisi omiss rchases ssociate something rowizj "
     "ссылки アフィリ".split()
 )
 _LABELS = 60  # texts and media of a chart

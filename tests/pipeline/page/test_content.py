@@ -134,6 +134,8 @@ def test_the_part_of_the_title_is_the_head_of_the_page_whatever_it_is_called(nam
 def test_a_part_of_such_a_name_is_no_head_without_the_title_or_without_words_beside_it():
     assert content(f"<div>{HEAD.replace('h1', 'h2').format('teaser')}{paragraphs(6)}</div>") == BODY
     assert content(f"<div><div class=search><h1>Saver</h1></div>{paragraphs(6)}</div>") == BODY
+    home = HEAD.replace("Easy saver", "<a href=/>Easy saver</a>").format("masthead")  # the name of the site
+    assert "A rate that stays." not in content(f"<div>{home}{paragraphs(6)}</div>")
 
 
 @pytest.mark.parametrize("tag", ["div", "p", "li"])
@@ -268,6 +270,15 @@ def test_beside_an_article_lines_that_are_links_are_titles_of_other_stories(card
     verdicts, _ = by_rules(walked, ContentSettings(), is_article)
     found = [leaf.text for leaf, verdict in zip(walked.leaves, verdicts, strict=True) if verdict is None]
     assert sum(prose(60 + n, 1) in found for n in range(4)) == are_kept
+
+
+@pytest.mark.parametrize(("host", "are_kept"), [("", 0), ("//other.example", 4)])
+def test_lines_that_lead_to_other_sites_are_no_other_stories(host, are_kept):
+    cards = "".join(STORY.replace("/story", f"{host}/story").format(n, prose(60 + n, 3)) for n in range(4))
+    walked = walk(f"<main><div>{paragraphs(14)}</div><section>{cards}</section></main>")
+    verdicts, _ = by_rules(walked, ContentSettings(), True)
+    found = [leaf.text for leaf, verdict in zip(walked.leaves, verdicts, strict=True) if verdict is None]
+    assert sum(prose(60 + n, 3) in found for n in range(4)) == are_kept
 
 
 def test_references_beside_an_article_are_no_other_stories():

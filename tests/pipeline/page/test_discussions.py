@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.page.discussions import shows_thread
+from pipeline.page.discussions import shows_thread, signatures
 from pipeline.page.metadata import Metadata
 from tests.pipeline.makers import URL, extract, paragraphs, prose, texts, walk
 
@@ -126,6 +126,13 @@ def test_messages_of_a_tracker_say_by_labels_who_wrote_them(form: str) -> None:
     assert texts(extract(f"{head}<h1>The bridge sways</h1>{body}", "<title>The bridge sways</title>")) == said
 
 
+def test_a_label_says_who_wrote_a_post_only_beside_a_line_that_says_when() -> None:
+    body = f"<p>Author: Ann Lee</p><p>Date: 2024-05-02 10:11</p><p>{prose(1)}</p><p>From: the old manual</p><p>Yes</p>"
+    walked = walk(body)
+    found = {walked.leaves[index].text for index in signatures(walked)}
+    assert found == {"Author: Ann Lee", "Date: 2024-05-02 10:11"}
+
+
 def test_a_story_by_a_named_author_is_no_thread() -> None:
     assert not found(f"<h1>Bridges</h1><p>Author: Ann Lee</p><p>3 May 2024</p>{STORY}<p>Author: Bo Ray</p><p>2024</p>")
 
@@ -140,8 +147,11 @@ def test_a_list_of_stories_with_writers_and_dates_is_no_thread() -> None:
 
 
 def test_the_last_word_of_a_thread_is_no_scrap_behind_it() -> None:
-    posts = rows(4, name="post").replace(prose(3, 2), "Thank you all")
-    assert texts(extract(f"<h1>A plan</h1><main>{posts}</main>"))[-1] == "Thank you all"
+    said = [*(prose(number, 2) for number in range(5)), "Thank you all"]
+    who = "<p><a href=/user/ann>Ann</a>, 3 May 2024, 10:2{0}</p>"
+    posts = "".join(f"<div>{who.format(number)}<div><p>{text}</p></div></div>" for number, text in enumerate(said))
+    page = extract(f"<h1>A plan</h1><main><div>{posts}</div></main>", url="https://site.example/showthread.php?t=871")
+    assert texts(page)[-1] == "Thank you all"
 
 
 def test_what_readers_wrote_below_prose_is_none_of_it() -> None:

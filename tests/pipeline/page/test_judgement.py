@@ -12,6 +12,7 @@ from pipeline.page.extract import extract_page
 from pipeline.page.metadata import Metadata
 from pipeline.page.parsed import ExtractSettings
 from pipeline.page.scorer import choose, expected_f1, scorer
+from pipeline.page.verdicts import Verdict, Verdicts
 from schemas.drops import Drop
 from tests.pipeline.makers import URL, page, paragraphs, prose, walk
 
@@ -307,3 +308,11 @@ def test_what_is_hidden_counts_half(how: str, are_kept: bool, monkeypatch: pytes
     monkeypatch.setattr(judgement, "chances", lambda rows: np.full(len(rows), 0.7))
     found = texts(f"<main>{paragraphs(12)}</main>{more}")
     assert [prose(20 + n) in found for n in range(6)] == [are_kept] * 6
+
+
+@pytest.mark.parametrize(("count", "are_foreign"), [(16, True), (14, False)])
+def test_teasers_are_no_part_of_an_article_that_says_half_as_much_again(count: int, are_foreign: bool) -> None:
+    walked = walk("".join(f"<p>{'x' * 100}</p>" for _ in range(10 + count)))
+    verdicts: Verdicts = [*[Verdict("teasers", 3)] * 10, *[None] * count]
+    found = judgement._foreign_to_articles(walked, list(range(10 + count)), verdicts)
+    assert ("teasers" in found) is are_foreign

@@ -3,7 +3,7 @@
 import pytest
 
 from pipeline.page.letters import cut_header, header_of
-from tests.pipeline.makers import extract, prose, texts, walk
+from tests.pipeline.makers import extract, paragraphs, prose, texts, walk
 
 FIELDS = {
     "To": "bikes@lists.example",
@@ -56,3 +56,11 @@ def test_a_text_that_begins_with_no_header_or_says_no_more_stays(said: str) -> N
     before = [leaf.text for leaf in walked.leaves]
     assert not cut_header(walked)
     assert [leaf.text for leaf in walked.leaves] == before
+
+
+def test_an_article_that_begins_as_a_letter_is_no_thread() -> None:
+    answers = "".join(f"<div class=comment><b>Ann</b><p>{prose(60 + n, 2)}</p></div>" for n in range(5))
+    body = f"<article><ul>{ITEMS}</ul>{paragraphs(8)}</article><div id=comments>{answers}</div>"
+    found = texts(extract(body, '<meta property="og:type" content="article">'))
+    assert prose(3) in found
+    assert prose(61, 2) not in found
