@@ -6,8 +6,8 @@ SyntaxHighlighter.
 
 from selectolax.lexbor import LexborHTMLParser
 
-_SIGNS = (b"blob-code", b"crayon-line", b"syntaxhighlighter")
-_AROUND = 1_000  # bytes before the first table that may name what it is in
+_SIGNS = ("blob-code", "crayon-line", "syntaxhighlighter")
+_AROUND = 1_000  # characters before the first table that may name what it is in
 #: Around the whole, and of each line; and what no listing holds: its text would be read once for each that it is in.
 _LISTINGS = (
     (
@@ -28,11 +28,16 @@ _LISTINGS = (
 )
 
 
-def join_lines(tree: LexborHTMLParser, html: bytes) -> None:
+def has_lines(tags: list[str | None], html: str) -> bool:
+    """Whether a page may have such tables."""
+    if "table" not in tags:
+        return False
+    first = max(0, html.find("<table") - _AROUND)
+    return any(html.find(sign, first) >= 0 for sign in _SIGNS)
+
+
+def join_lines(tree: LexborHTMLParser) -> None:
     """Tables of lines of code in a parsed page become `<pre>`s, in the language that the element around them names."""
-    first = html.find(b"<table")
-    if first < 0 or all(html.find(sign, max(0, first - _AROUND)) < 0 for sign in _SIGNS):
-        return
     for whole, line, nested in _LISTINGS:
         for table in () if tree.css_first(nested) is not None else tree.css(whole):
             lines = [node.text().strip("\r\n").rstrip() for node in table.css(line)]

@@ -10,7 +10,7 @@ import re
 
 from selectolax.lexbor import LexborHTMLParser
 
-from pipeline.page.listings import join_lines
+from pipeline.page.listings import has_lines, join_lines
 
 _ATTRIBUTES = re.compile(r' (=?[^ \t\n\f\r>/=]*+)="([^"]*+)"')
 # What has no end ends with the page: nothing is searched for twice.
@@ -20,7 +20,6 @@ _TAG = re.compile(
     re.DOTALL | re.IGNORECASE,
 )
 _WRAPPER = re.compile(r"%\s*<!\[CDATA\[|%\s*\]\]>")  # by which XHTML takes a formula for text
-_AS_IT_IS = re.compile(rb"<(?i:iframe|xmp)")  # what they hold is text, tags and all
 #: Elements nobody reads that hold text as it is, tags and all: written out, it could not be told from markup.
 _STRIPPED = ["script", "style", "noframes", "noembed", "plaintext"]
 
@@ -32,7 +31,7 @@ class Markup:
     comment both are None. References such as `&amp;` are not undone: see `unescape`. `html` is all of it, repaired.
     """
 
-    __slots__ = ("_ends", "_places", "_sought", "attributes", "html", "json_ld", "rsl", "tags", "texts")
+    __slots__ = ("_ends", "_kinds", "_places", "_sought", "attributes", "html", "json_ld", "rsl", "tags", "texts")
 
     def __init__(self, html: bytes) -> None:
         tree = LexborHTMLParser(html)
@@ -41,23 +40,35 @@ class Markup:
         if b"math/tex" in html:
             _show_formulas(tree)
         tree.strip_tags(_STRIPPED)
-        if _AS_IT_IS.search(html):
-            for frame in tree.css("iframe"):  # its address is wanted
-                for inside in list(frame.iter(include_text=True)):
-                    inside.decompose()
+        self._write(tree)
+        if self._holds_text_as_it_is() or has_lines(self.tags, self.html):
+            _empty_frames(tree)
             _escape_examples(tree)
-        join_lines(tree, html)
+            join_lines(tree)
+            self._write(tree)
+
+    def _write(self, tree: LexborHTMLParser) -> None:
+        """The tree as text, and cut at its tags."""
         self.html = tree.html or ""
         pieces = _TAG.split(self.html)
         self.texts: list[str] = pieces[0::3]
         self.tags: list[str | None] = pieces[1::3]
         self.attributes: list[str] = pieces[2::3]
+        self._kinds = frozenset(self.tags)
         self._ends: dict[int, int] | None = None
         self._places: dict[str, list[int]] = {}
         self._sought = 0
 
+    def _holds_text_as_it_is(self) -> bool:
+        """Whether any element may hold text that looks like markup, as it was written out: most frames are empty."""
+        if "xmp" in self._kinds:
+            return True
+        return any(self.tags[at + 1] != "/iframe" or self.texts[at + 1] for at in self.places("iframe"))
+
     def places(self, tag: str) -> list[int]:
         """Where a tag stands."""
+        if tag not in self._kinds:
+            return []
         if tag not in self._places:
             self._places[tag], at = [], -1
             with contextlib.suppress(ValueError):
@@ -131,6 +142,13 @@ def _show_formulas(tree: LexborHTMLParser) -> None:
         math = tree.create_node("math")
         math.attrs["alttext"] = _WRAPPER.sub("", script.text())
         script.replace_with(math)
+
+
+def _empty_frames(tree: LexborHTMLParser) -> None:
+    """What an `<iframe>` holds is text, tags and all, for browsers that show none; its address is wanted."""
+    for frame in tree.css("iframe"):
+        for inside in list(frame.iter(include_text=True)):
+            inside.decompose()
 
 
 def _escape_examples(tree: LexborHTMLParser) -> None:

@@ -87,8 +87,7 @@ _HIDING = re.compile(
     r"=\"nodisplay\"|"
     r"[\" ](?:(?:u-|wt-|is-)?(?:sr-?only|screen-reader(?:-only|-text)|(?:visually|text)-?hidden(?:-focusable)?)|"
     r"hidden-visually|show-for-sr|element-invisible|mw-editsection|mw-jump(?:-link)?|speechify-ignore|"
-    r"w-form-done|w-form-fail|material-(?:icons|symbols)(?:-[a-z]+)*)[\" ]",  # a font draws the latter's words as icons
-    re.IGNORECASE,
+    r"w-form-done|w-form-fail|material-(?:icons|symbols)(?:-[a-z]+)*)[\" ]"  # a font draws the latter's words as icons
 )
 _CLASS = re.compile(r' class="([^"]*+)"')
 #: Of Bootstrap, Tailwind, Bulma, Materialize, UIkit and the like.
@@ -98,11 +97,6 @@ _AT_SOME_WIDTH = re.compile(
     r"(?:^|[\s-])(?:xs|sm|md|lg|xl|xxl|2xl|print|desktop|mobile|tablet)(?:[:-]|$)"
     r"|:(?:block|flex|grid|inline|table|contents|flow)|(?:^|[\s_-])(?:visible|open|active|shown?)(?:[\s_-]|$)"
 )
-#: One of these stands in all that the expression above finds: most attributes need no closer look.
-_MAYBE_HIDING = (
-    "hid none NONE nodisplay sr-only srOnly sronly screen-reader for-sr invisible mw-edit mw-jump speechify w-form- "
-    "material-"
-).split()
 
 
 @functools.cache
@@ -193,9 +187,27 @@ def read_names(written: str) -> Names:
 @functools.lru_cache(maxsize=16384)
 def is_hidden(written: str) -> bool:
     """Whether attributes say that an element is not shown, or shown to screen readers only."""
-    if not any(map(written.__contains__, _MAYBE_HIDING)) or _STREAMED in written:
+    if not _may_hide(written) or _STREAMED in written:
         return False
-    return _HIDING.search(written) is not None or is_put_away(written)
+    return _HIDING.search(written.lower()) is not None or is_put_away(written)
+
+
+def _may_hide(written: str) -> bool:
+    """Whether anything is said by which elements are hidden: of ten nine say none of it, and need no closer look."""
+    return (
+        "hid" in written
+        or "none" in written
+        or "NONE" in written
+        or "nodisplay" in written
+        or "nly" in written  # `sr-only`, `srOnly`
+        or "screen-reader" in written
+        or "for-sr" in written
+        or "invisible" in written
+        or "mw-" in written
+        or "speechify" in written
+        or "w-form-" in written
+        or "material-" in written
+    )
 
 
 def is_put_away(written: str) -> bool:

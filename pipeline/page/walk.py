@@ -127,6 +127,8 @@ class Walk(MediaOfWalk):
                 self._at = at
                 action(tag, written)
                 continue
+            if tag[0] == "/":
+                continue
             if self._preformatted and written and tag in ("span", "code") and self._is_passed_over_in_code(at, written):
                 continue
             if tag in ("span", "time") and not text and buffer and self._parts_words(at):
@@ -139,7 +141,7 @@ class Walk(MediaOfWalk):
             if (
                 tag in SKIPPED
                 or at in self._dialogs
-                or (written and is_hidden(written) and tag[0] != "/" and tag not in VOID and tag not in MEDIA)
+                or (written and is_hidden(written) and tag not in VOID and tag not in MEDIA)
             ):
                 self._at = at
                 if tag in DRAWINGS:

@@ -229,7 +229,7 @@ class WordsOfWalk(RowsOfWalk):
         By themselves such elements are inline. Signs that follow each other are, too: they are alike, and short.
         """
         tag, before, between = self._markup.tags[at] or "", self._markup.tags[at - 1] or "", self._markup.texts[at]
-        if tag[0] == "/" or before[:1] != "/" or "-" not in before or between.strip():
+        if before[:1] != "/" or "-" not in before or between.strip():
             return False
         if self._preformatted or self._data_tables:
             return False
