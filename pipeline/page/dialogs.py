@@ -5,13 +5,7 @@ So is what has the attribute `popover`: browsers do not show it until a button o
 
 from pipeline.page.markup import Markup
 
-_HOW = ("", "auto", "manual", "hint")
-_SIGNS = (
-    ' role="dialog"',
-    ' role="alertdialog"',
-    ' aria-modal="true"',
-    *(f' popover="{how}"' for how in _HOW),
-)
+_SIGNS = (' role="dialog"', ' role="alertdialog"', ' aria-modal="true"', ' popover="')
 _BESIDE = 200  # characters outside links: a page that says less beside its dialogs is read with them
 
 
@@ -22,13 +16,9 @@ def leave_out_dialogs(markup: Markup, unlinked: list[int]) -> set[int]:
     no share of the page is its own.
     """
     places = list(markup.places("dialog"))
-    if 'dialog"' in markup.html or "aria-modal=" in markup.html or ' popover="' in markup.html:
-        maybe = (
-            at
-            for at, said in enumerate(markup.attributes)
-            if said and ('dialog"' in said or "aria-modal" in said or "popover" in said)
-        )
-        places += filter(lambda at: _opens_above(markup.attributes[at]), maybe)
+    for sign in _SIGNS:
+        if sign in markup.html:
+            places += (at for at, said in enumerate(markup.attributes) if said and sign in said)
     if not places:
         return set()
     found, without, end = set[int](), unlinked.copy(), -1
@@ -41,7 +31,3 @@ def leave_out_dialogs(markup: Markup, unlinked: list[int]) -> set[int]:
         return set()
     unlinked[:] = without
     return found
-
-
-def _opens_above(written: str) -> bool:
-    return any(sign in written for sign in _SIGNS)

@@ -32,7 +32,7 @@ def names_of(classes: str) -> frozenset[str]:
     named = classes.split()
     if ("hentry" in classes or "status-publish" in classes or "type-" in classes) and _POST.search(classes):
         named = [name for name in named if not _FILED.match(name)]
-    return frozenset[str]().union(*map(_of_class, named))
+    return frozenset[str]().union(*map(_of_class, named)) if len(named) != 1 else _of_class(named[0])
 
 
 @functools.lru_cache(maxsize=65536)
