@@ -207,21 +207,14 @@ class Walk(MediaOfWalk):
         return self._begin(tag, written)
 
     def _begin(self, tag: str, written: str) -> bool:
-        above = self._container
-        role = ROLES.get(tag) or self.containers[above].role
-        names = read_names(written) if written else UNNAMED
-        if names.is_flagged and " id=" in written:
-            names = self._anchors.without(self._at, written, names)
-        if names.is_hidden and self._is_shown(written, names):
-            names = Names(names.words, False)
-        if " id=" in written:
-            names = self._tabs.named(written, names)
-            self.facts += [len(self.containers)] if FACTS in names.words else []
-        self._container = len(self.containers)
-        self.containers.append(Container(tag, above, role, names, len(self.leaves)))
+        containers, above = self.containers, self._container
+        role = ROLES.get(tag) or containers[above].role
+        names = self._names(written) if written else UNNAMED
+        self._container = len(containers)
+        containers.append(Container(tag, above, role, names, len(self.leaves)))
         self._articles += tag in CONTENT_TAGS
         if self._at in self._dialogs:
-            self.containers[-1].names = names = Names(names.words, True)
+            containers[-1].names = names = Names(names.words, True)
             return self._open_flagged(tag, True, names)
         if names is UNNAMED:
             return True
@@ -234,6 +227,20 @@ class Walk(MediaOfWalk):
         if not names.is_flagged or (tag in _UNNAMED and not names.is_hidden):
             return True
         return self._open_flagged(tag, False, names)
+
+    def _names(self, written: str) -> Names:
+        """What the block that opens is called, by its attributes and by what opens or leads to it."""
+        names = read_names(written)
+        has_id = " id=" in written
+        if has_id and names.is_flagged:
+            names = self._anchors.without(self._at, written, names)
+        if names.is_hidden and self._is_shown(written, names):
+            names = Names(names.words, False)
+        if has_id:
+            names = self._tabs.named(written, names)
+            if FACTS in names.words:
+                self.facts.append(len(self.containers))
+        return names
 
     def _open_flagged(self, tag: str, is_chrome: bool, names: Names) -> bool:
         """A block that may be something other than content. False if it is passed over."""
