@@ -35,8 +35,12 @@ _ALIKE = 2  # of these parts are alike for all lines of one kind
 _WHEN = re.compile(
     r"(?<!\d)(?:19|20)\d\d(?!\d)|(?<![\d:])\d\d?:\d\d(?!\d)|(?<!\d)\d\d?[./]\d\d?[./]\d\d"
     r"|(?<!\w)\d\d?\d? ?(?:[smhdwy]|mo|min|hrs?)(?!\w)|\d ?(?:秒|分|分钟|小时|時間|天|日|周|週|个月|か月|年)前"
-    r"|(?<!\w)(?:ago|yesterday|today|gestern|heute|hier|aujourd|ayer|hoy|ontem|hoje|ieri|oggi|geleden|temu|önce"
-    r"|sedan|siden|sitten|вчера|сегодня|назад)(?!\w)|(?<!\w)(?:vor|il y a|hace|há|fa) \w"
+)
+_DIGIT = re.compile(r"\d")  # which all of these have: looked for first, as it is found fast
+#: The same without a number.
+_SAID_WHEN = re.compile(
+    r"\b(?:(?:ago|yesterday|today|gestern|heute|hier|aujourd|ayer|hoy|ontem|hoje|ieri|oggi|geleden|temu|önce"
+    r"|sedan|siden|sitten|вчера|сегодня|назад)\b|(?:vor|il y a|hace|há|fa) \w)"
 )
 _YEAR = re.compile(r"\D*(?:19|20)\d\d\D*")  # a text with no other number
 _PERSON = re.compile(
@@ -72,23 +76,37 @@ def shows_thread(walk: Walk, metadata: Metadata) -> bool:
     """Whether what several persons wrote, one after the other, is what the page is about."""
     if not _ARTICLES.isdisjoint(metadata.kinds) or "QAPage" in metadata.kinds:
         return False
-    if not (signed := list(_signed(walk))):
+    if not (dated := _dated(walk)):
         return False
     sums = list(accumulate((weight_of(leaf) if isinstance(leaf, Text) else 0 for leaf in walk.leaves), initial=0))
-    for lines, are_beside in signed:
-        said = [sums[last] - sums[first] for first, last in pairwise(lines)]
-        saying = [weight for weight in said if weight >= _LEAST]
-        share = sum(saying) * len(lines) / max(1, len(said) * sums[-1])
-        if len(saying) >= max(1, _SAYING * len(said)) and share >= _SHARE and not _lead_away(walk, lines):
-            names = _names_around(walk, lines)
-            if not names.isdisjoint(REVIEW_NAMES):
-                continue
-            are_comments = not _COMMENTS.isdisjoint(names)
-            least = _MOST if metadata.page_type != "article" else _OF_ARTICLE if are_comments else 2.0
-            is_plain = are_beside and len(lines) >= _PLAIN and share >= least and not _are_of_blog(names)
-            if is_plain or not names.isdisjoint(_OF_THREADS if are_comments else _OF_POSTS):
-                return True
-    return False
+    found = [(lines, share) for lines in dated if (share := _share(lines, sums)) >= _SHARE]
+    if not found:
+        return False
+    persons = _Persons(walk)  # looked for last: most pages have next to nothing between their dates
+    return any(_sign_posts(walk, lines, share, persons, metadata.page_type) for lines, share in found)
+
+
+def _sign_posts(walk: Walk, lines: list[int], share: float, persons: "_Persons", page_type: str) -> bool:
+    """Whether what stands between some lines, a share of the page's prose, is posts by several persons."""
+    if not persons.sign(lines) or _lead_away(walk, lines):
+        return False
+    names = _names_around(walk, lines)
+    if not names.isdisjoint(REVIEW_NAMES):
+        return False
+    are_comments = not _COMMENTS.isdisjoint(names)
+    if not names.isdisjoint(_OF_THREADS if are_comments else _OF_POSTS):
+        return True
+    least = _MOST if page_type != "article" else _OF_ARTICLE if are_comments else 2.0
+    return len(lines) >= _PLAIN and share >= least and not _are_of_blog(names) and persons.stand_beside(lines)
+
+
+def _share(lines: list[int], sums: list[int]) -> float:
+    """Of the page's prose what stands between some lines; 0 where most of it is fragments."""
+    said = [sums[last] - sums[first] for first, last in pairwise(lines)]
+    saying = [weight for weight in said if weight >= _LEAST]
+    if len(saying) < max(1, _SAYING * len(said)):
+        return 0.0
+    return sum(saying) * len(lines) / max(1, len(said) * sums[-1])
 
 
 def _are_of_blog(names: set[str]) -> bool:
@@ -96,28 +114,39 @@ def _are_of_blog(names: set[str]) -> bool:
     return not names.isdisjoint(_OF_STORIES) or names >= _OF_POST
 
 
-def _signed(walk: Walk) -> Iterator[tuple[list[int], bool]]:
-    """The lines that say when, by their kind: those in parts of the same tags and names, however deep.
-
-    Between most of them and the next stands a person; said with them is whether one stands beside them.
-    """
-    told = sorted(_labelled(walk).union(index for index, written in walk.links if _leads_to_person(written)))
-    called = _parts_of_persons(walk)
-    persons = sorted({*told, *_named(walk, called)})
+def _dated(walk: Walk) -> list[list[int]]:
+    """The lines that say when, by their kind: those in parts of the same tags and names, however deep."""
     kinds: dict[object, list[int]] = defaultdict(list)
-    if not persons:
-        return
     for index, leaf in enumerate(walk.leaves):
         if isinstance(leaf, Text) and says_when(leaf):
             parts = [walk.containers[at] for at in islice(upward(walk, leaf.container), _ALIKE)]
             named = [(part.tag, part.names.plain) for part in parts]
             kinds[tuple(named)].append(index)
-    for lines in filter(lambda lines: len(lines) >= _FEWEST, kinds.values()):
-        beside = sum(_is_named(walk, called, line) or _is_any(told, line - _NEAR, line + 1) for line in lines)
-        ends = [*lines[1:], len(walk.leaves)]
-        near = sum(_is_any(persons, line - _NEAR, end) for line, end in zip(lines, ends, strict=True))
-        if near >= _SAYING * len(lines):
-            yield lines, beside >= _SAYING * len(lines)
+    return [lines for lines in kinds.values() if len(lines) >= _FEWEST]
+
+
+class _Persons:
+    """The leaves that say who, by a label, a link or the name of what they stand in."""
+
+    def __init__(self, walk: Walk) -> None:
+        self._walk, self._called = walk, _parts_of_persons(walk)
+        linked = (index for index, written in walk.links if _leads_to_person(written))
+        self._told = sorted(_labelled(walk).union(linked))
+        self._all = sorted({*self._told, *_named(walk, self._called)})
+
+    def sign(self, lines: list[int]) -> bool:
+        """Whether between most of some lines and the next one says who, or right before."""
+        ends = [*lines[1:], len(self._walk.leaves)]
+        near = sum(_is_any(self._all, line - _NEAR, end) for line, end in zip(lines, ends, strict=True))
+        return near >= _SAYING * len(lines)
+
+    def stand_beside(self, lines: list[int]) -> bool:
+        """Whether most of some lines stand beside one, or say so themselves."""
+        beside = (self._told_at(line) for line in lines)
+        return sum(beside) >= _SAYING * len(lines)
+
+    def _told_at(self, line: int) -> bool:
+        return _is_named(self._walk, self._called, line) or _is_any(self._told, line - _NEAR, line + 1)
 
 
 def _labelled(walk: Walk) -> set[int]:
@@ -134,7 +163,9 @@ def _leads_to_person(written: str) -> bool:
 
 @functools.lru_cache(maxsize=4096)
 def _has_time(text: str) -> bool:
-    return _WHEN.search(text.lower()) is not None
+    said = text.lower()
+    is_numbered = _DIGIT.search(said) is not None and _WHEN.search(said) is not None
+    return is_numbered or _SAID_WHEN.search(said) is not None
 
 
 def _says_when(leaf: Leaf) -> bool:
@@ -169,11 +200,12 @@ def signatures(walk: Walk) -> set[int]:
             continue
         if leaf.text.startswith("@") or leaf.text.endswith(SENTENCE_ENDS):
             continue
-        is_name = index in linked and leaf.link_chars > 0.5 * len(leaf.text)
-        is_dated = says_when(leaf) and not _YEAR.fullmatch(leaf.text)
-        is_beside = index in linked or not labelled.isdisjoint((index - 1, index + 1))
-        if is_name or (is_dated and (is_beside or _is_named(walk, called, index, _ALIKE))):
+        if index in linked and leaf.link_chars > 0.5 * len(leaf.text):
             found.add(index)
+        elif says_when(leaf) and not _YEAR.fullmatch(leaf.text):
+            is_beside = index in linked or not labelled.isdisjoint((index - 1, index + 1))
+            if is_beside or _is_named(walk, called, index, _ALIKE):
+                found.add(index)
     return found
 
 
@@ -221,9 +253,9 @@ def titles_leading_away(walk: Walk) -> list[int]:
 
 
 def _is_title(leaf: Text) -> bool:
-    if _has_time(leaf.text):
+    if leaf.link_chars <= 0.5 * len(leaf.text) or (leaf.role != "heading" and len(leaf.text) < _TITLE):
         return False
-    return leaf.link_chars > 0.5 * len(leaf.text) and (leaf.role == "heading" or len(leaf.text) >= _TITLE)
+    return not _has_time(leaf.text)
 
 
 def _names_around(walk: Walk, lines: list[int]) -> set[str]:

@@ -5,6 +5,7 @@ what the rules say, and what the page says of itself are numbers beside one anot
 learnt from pages whose content is known (`benchmarks/content_model.py`).
 """
 
+from itertools import accumulate
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -53,7 +54,7 @@ def evidence(walk: Walk, texts: list[int], metadata: Metadata, verdicts: Verdict
     filled = np.empty((len(columns), sight.count), np.float32)  # a column lies in one piece: scorers ask by column
     for at, column in enumerate(columns.values()):
         filled[at] = column
-    places = same_places(walk.containers, sight.read, sight.rows, sight.first.tolist(), sight.last.tolist())
+    places = same_places(walk.containers, sight.read, sight.rows, sight.starts, sight.stops)
     return Evidence(filled.T, list(columns), places, sight.rows)
 
 
@@ -74,16 +75,19 @@ class _Sight:
         self.weight, self.link_chars, self.chars = map(_sums, (self.weights, self.linked, self.lengths))
         self.linked_headings = _sums((self.levels > 0) & (self.share > 0.5))
         self.total = self.weight[-1] + 1e-9
-        is_text = np.zeros(len(walk.leaves) + 1, int)
-        is_text[np.array(texts, int) + 1] = 1
-        before = is_text.cumsum()  # so many texts before each leaf
-        self.first = before[[container.first for container in walk.containers]]
-        self.last = before[[container.last for container in walk.containers]]
-        self.parents = np.array([max(0, container.parent) for container in walk.containers])
+        before = [0] * (len(walk.leaves) + 1)
+        for index in texts:
+            before[index + 1] = 1
+        before = list(accumulate(before))  # so many texts before each leaf
+        self.starts = [before[container.first] for container in walk.containers]
+        self.stops = [before[container.last] for container in walk.containers]
+        self.first, self.last = np.array(self.starts), np.array(self.stops)
+        self.parents = np.array([container.parent for container in walk.containers])
+        self.parents[0] = 0  # of the root
         self.home = np.array([text.container for text in read], int)
         self.held = self.weight[self.last] - self.weight[self.first]
         self.held_share = self.held / self.total
-        self.rows = rows_of(walk.containers, self.first.tolist(), self.last.tolist())
+        self.rows = rows_of(walk.containers, self.starts, self.stops)
 
     def links(self, first: Any, last: Any) -> Any:
         """The share of links in the characters of a run of texts."""
@@ -92,7 +96,9 @@ class _Sight:
 
 
 def _sums(values: Floats) -> Floats:
-    return np.concatenate([[0.0], np.cumsum(values)])
+    sums = np.zeros(len(values) + 1)
+    values.cumsum(out=sums[1:])
+    return sums
 
 
 def _own(sight: _Sight, shown: list[bool]) -> Columns:
@@ -121,7 +127,8 @@ def _order(sight: _Sight, metadata: Metadata) -> Columns:
     headings = np.flatnonzero(is_heading).tolist()
     title = next((index for index in headings if shared(sight.read[index].text, metadata.title) >= TITLE_SHARE), None)
     last_heading = np.maximum.accumulate(np.where(is_heading, at, -1))
-    lengths = np.log1p(sight.lengths)
+    lengths = np.full(sight.count + 2, -1.0)  # with a text before the first and one behind the last
+    lengths[1:-1] = np.log1p(sight.lengths)
     return {
         "after the title": _after(title, at),
         "after the first h1": _after(next((index for index in headings if sight.levels[index] == 1), None), at),
@@ -129,13 +136,13 @@ def _order(sight: _Sight, metadata: Metadata) -> Columns:
         "links of its heading": np.where(last_heading >= 0, sight.share[last_heading], -1.0),
         "place": at / sight.count,
         "place in the prose": sight.weight[:-1] / sight.total,
-        "length of the text before": np.append(-1.0, lengths[:-1]),
-        "length of the text behind": np.append(lengths[1:], -1.0),
+        "length of the text before": lengths[:-2],
+        "length of the text behind": lengths[2:],
     }
 
 
 def _after(found: int | None, at: Floats) -> Floats | float:
-    return -2.0 * _SIGHT if found is None else np.clip(at - found, -_SIGHT, 4 * _SIGHT)
+    return -2.0 * _SIGHT if found is None else np.minimum(np.maximum(at - found, -_SIGHT), 4 * _SIGHT)
 
 
 def _windows(sight: _Sight) -> Columns:
@@ -164,62 +171,85 @@ def _parts(sight: _Sight) -> Columns:
 
 def _named(sight: _Sight) -> Columns:
     """Elements and names around it: the share of the page's prose in the innermost of each, -1 for none."""
-    containers, home = sight.walk.containers, sight.home
+    containers, held_share = sight.walk.containers, sight.held_share.tolist()
     columns: dict[str, Any] = {f"in {tag}": np.full(sight.count, -1.0) for tag in _TAGS}
     columns |= {f"named {flag}": np.full(sight.count, -1.0) for flag in (*_FLAGS, "strong, outermost")}
     for at in [at for at, container in enumerate(containers) if container.tag in _TAGS]:
-        columns[f"in {containers[at].tag}"][sight.first[at] : sight.last[at]] = sight.held_share[at]
+        columns[f"in {containers[at].tag}"][sight.starts[at] : sight.stops[at]] = held_share[at]
+    end = 0  # of the last outermost part that is called chrome
     for at in sight.walk.flagged:
-        names, inside, share = containers[at].names, slice(sight.first[at], sight.last[at]), sight.held_share[at]
+        names, start, stop = containers[at].names, sight.starts[at], sight.stops[at]
+        if start == stop:
+            continue
         for flag in _FLAGS:
             if getattr(names, flag):
-                columns[f"named {flag}"][inside] = share
-        if names.strong:
-            outer = columns["named strong, outermost"][inside]
-            np.maximum(outer, share, out=outer)
+                columns[f"named {flag}"][start:stop] = held_share[at]
+        if names.strong and at >= end:
+            columns["named strong, outermost"][start:stop] = held_share[at]
+            end = containers[at].end
+    return columns | _hinted(sight)
+
+
+def _hinted(sight: _Sight) -> Columns:
+    """What the names of all that is around it hint at, and how deep it stands."""
     above = sight.parents
-    hints = np.array([container.names.hint for container in containers])
+    hints = np.array([container.names.hint for container in sight.walk.containers])
     against, speaking, nearest, depth = np.minimum(hints, 0), np.maximum(hints, 0), hints, np.ones(len(hints))
     depth[0] = 0
     for _ in range(_DOUBLINGS):  # each sees twice as far up as the one before
+        if not above.any():
+            break
         against, speaking = np.minimum(against, against[above]), np.maximum(speaking, speaking[above])
         nearest = np.where(nearest, nearest, nearest[above])
         depth, above = depth + depth[above], above[above]
     told = {"names against it": against, "names for it": speaking, "nearest name": nearest, "depth": depth}
-    return columns | {name: values[home] for name, values in told.items()}
+    return {name: values[sight.home] for name, values in told.items()}
 
 
 def _rows(sight: _Sight) -> Columns:
     """The outermost and innermost rows of siblings of one tag around it, and the largest of the page."""
-    held = sight.held.tolist()
     rows = [some for some in sight.rows if some.tag != "tr"]
-    said = [_said_of(sight, some, held) for some in rows]
+    said = _said_of(sight, rows)
     columns: Columns = {}
     for which, order in (("outer", 1), ("inner", -1)):
-        table = np.full((sight.count, len(_SAID_OF_ROWS)), -1.0)
-        for some, values in list(zip(rows, said, strict=True))[::order]:
-            table[some.start : some.stop] = values
-        columns |= {f"{which} rows: {name}": table[:, at] for at, name in enumerate(_SAID_OF_ROWS)}
-    columns["page: share of its largest rows"] = max((values[2] for values in said), default=0.0)
-    columns["page: count of its largest rows"] = max((values[0] for values in said if values[2] > 0.2), default=0)
+        around = np.full(sight.count, len(rows))
+        for number, some in list(enumerate(rows))[::order]:
+            around[some.start : some.stop] = number
+        told = said.take(around, axis=1)
+        columns |= {f"{which} rows: {name}": values for name, values in zip(_SAID_OF_ROWS, told, strict=True)}
+    counts, _, shares, *_ = said[:, :-1]
+    columns["page: share of its largest rows"] = shares.max(initial=0.0)
+    columns["page: count of its largest rows"] = counts[shares > 0.2].max(initial=0.0)
     return columns
 
 
-def _said_of(sight: _Sight, rows: Rows, held: list[float]) -> tuple[float, ...]:
-    count, start, stop = len(rows.members), rows.start, rows.stop
-    prose, headings = sum(held[at] for at in rows.members), sight.linked_headings[stop] - sight.linked_headings[start]
-    links = sight.links(start, stop)
-    return count, prose / count, prose / sight.total, links, (stop - start) / count, headings / count
+def _said_of(sight: _Sight, rows: list[Rows]) -> Floats:
+    """What is said of rows: a column for each of some, and a last one for no rows."""
+    held, said = sight.held.tolist(), np.full((len(_SAID_OF_ROWS), len(rows) + 1), -1.0)
+    start, stop = np.array([some.start for some in rows], int), np.array([some.stop for some in rows], int)
+    count = np.array([len(some.members) for some in rows], float)
+    prose = np.array([sum([held[at] for at in some.members]) for some in rows], float)
+    headings = sight.linked_headings[stop] - sight.linked_headings[start]
+    said[:, :-1] = (
+        count,
+        prose / count,
+        prose / sight.total,
+        sight.links(start, stop),
+        (stop - start) / count,
+        headings / count,
+    )
+    return said
 
 
 def _ruled(sight: _Sight, verdicts: Verdicts, region: int) -> Columns:
     """What the rules say of it, and of the whole page."""
     at, first, last = sight.at, sight.first[region], sight.last[region]
     said = np.array([_RULES.get(verdict.rule, 0) if verdict else -1 for verdict in verdicts])
-    kept, near = _sums(said < 0), (np.maximum(0, at - 4), np.minimum(sight.count, at + 5))
-    prose = float(sight.weights[said < 0].sum())
+    is_kept = said < 0
+    kept, near = _sums(is_kept), (np.maximum(0, at - 4), np.minimum(sight.count, at + 5))
+    prose = float(sight.weights[is_kept].sum())
     return {
-        "left out by a rule": said >= 0,
+        "left out by a rule": ~is_kept,
         **{f"left out by {rule}": said == number for rule, number in _RULES.items()},
         "kept by the rules nearby": (kept[near[1]] - kept[near[0]]) / (near[1] - near[0]),
         "in the region": (at >= first) & (at < last),

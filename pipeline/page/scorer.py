@@ -56,11 +56,12 @@ def chances(rows: Floats) -> Floats:
     """For each row of evidence how likely its text is content."""
     trees = _trees()
     columns = np.ascontiguousarray(rows.T)  # then a question is asked of all texts at once
-    answered = (columns[trees.questions] > trees.limits).view(np.uint8).reshape(trees.depth, trees.trees, len(rows))
-    at = answered[0].astype(np.int32)
+    asked = columns.take(trees.questions, axis=0)
+    answered = (asked > trees.limits).view(np.uint8).reshape(trees.depth, trees.trees, len(rows))
+    at = answered[0]  # of at most eight questions: the number of a set of answers fits a byte
     for further in answered[1:]:
         at = 2 * at + further
-    scores = trees.base + trees.answers[at + trees.first].sum(0)
+    scores = trees.base + trees.answers.take(at + trees.first).sum(0)
     return np.asarray(1 / (1 + np.exp(-scores)))
 
 
@@ -70,8 +71,10 @@ def alike(chance: Floats, sizes: Floats, places: Iterable[list[int]]) -> Floats:
     What stands at one place of a thread's posts is content in all of them or in none, wherever on the page they are.
     """
     odds = np.log(chance + _LEAST) - np.log(1 - chance + _LEAST)
-    for texts in places:
-        odds[texts] = np.average(odds[texts], weights=np.sqrt(sizes[texts]))
+    weights = np.sqrt(sizes)
+    for texts in map(np.array, places):
+        counted = weights[texts]
+        odds[texts] = (odds[texts] * counted).sum() / counted.sum()
     return np.asarray(1 / (1 + np.exp(-odds)))
 
 
