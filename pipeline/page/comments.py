@@ -6,12 +6,11 @@ are sent.
 
 import re
 from collections import Counter
-from collections.abc import Iterator
 from functools import cache
 from itertools import islice
 
 from pipeline.page.elements import NEVER_CHROME
-from pipeline.page.leaves import Container, Leaf, Text
+from pipeline.page.leaves import Container, Leaf, Text, children
 from pipeline.page.names import DELIVERY, FACTS, REVIEWED, SHELF, Names
 from pipeline.text.words import phrase_list
 
@@ -131,7 +130,7 @@ def _opened_by(containers: list[Container], leaves: list[Leaf], index: int) -> t
         if body < len(containers) and containers[body].parent == part.parent:
             alike = [
                 at
-                for at in _children(containers, part.parent)
+                for at in children(containers, part.parent)
                 if containers[at].tag == part.tag and containers[at].names.words == part.names.words
             ]
             is_next = containers[body].first == index + 1 and body not in alike
@@ -139,13 +138,6 @@ def _opened_by(containers: list[Container], leaves: list[Leaf], index: int) -> t
             return (body, title) if is_pair else (0, 0)
         title = part.parent
     return 0, 0
-
-
-def _children(containers: list[Container], at: int) -> Iterator[int]:
-    child = at + 1
-    while child < containers[at].end:
-        yield child
-        child = containers[child].end
 
 
 def _headed_by(containers: list[Container], leaves: list[Leaf], index: int, kind: str) -> int:

@@ -18,7 +18,7 @@ from pipeline.page.chrome import chrome_of
 from pipeline.page.content_settings import ContentSettings
 from pipeline.page.elements import CONTENT_TAGS, NARROW, NEVER_CHROME
 from pipeline.page.labels import leave_out_labels
-from pipeline.page.leaves import Container, Media, Text
+from pipeline.page.leaves import Container, Media, Text, children
 from pipeline.page.trim import trim
 from pipeline.page.verdicts import Verdict, Verdicts
 from pipeline.page.walk import Walk
@@ -59,23 +59,15 @@ def by_rules(walk: Walk, settings: ContentSettings, is_article: bool = False) ->
     return verdicts, region
 
 
-def _children(walk: Walk, at: int) -> Iterator[int]:
-    containers = walk.containers
-    child, end = at + 1, containers[at].end
-    while child < end:
-        yield child
-        child = containers[child].end
-
-
 def _region(walk: Walk, sums: Sums, settings: ContentSettings) -> int:
     """The container that holds the main content."""
     region = 0
-    while children := list(_children(walk, region)):
-        best = max(children, key=sums.weight)
+    while inside := list(children(walk.containers, region)):
+        best = max(inside, key=sums.weight)
         weight = sums.weight(region)
         if sums.weight(best) <= 0 or sums.weight(best) < settings.descend_share * weight:
             break
-        parts = [at for at in children if at == best or walk.containers[at].tag not in NARROW]
+        parts = [at for at in inside if at == best or walk.containers[at].tag not in NARROW]
         if weight - sum(map(sums.weight, parts)) > settings.max_loose_share * weight:
             break  # the text goes on beside the child: a part of it was only wrapped
         region = best
@@ -175,7 +167,7 @@ def _parts(walk: Walk, sums: Sums, region: int, settings: ContentSettings) -> It
     for at in islice(upward(walk, region), _NEIGHBOURHOOD):
         if walk.containers[at].tag in NEVER_CHROME:
             break
-        for sibling in _children(walk, walk.containers[at].parent):
+        for sibling in children(walk.containers, walk.containers[at].parent):
             is_weighty = sibling != at and (sums.weight(sibling) >= least or _is_data(walk, sums, sibling))
             if is_weighty and _is_like_content(walk, sibling):
                 yield sibling

@@ -161,10 +161,10 @@ def _leads_to_person(written: str) -> bool:
     return _PERSON.search(written.lower()) is not None
 
 
-@functools.lru_cache(maxsize=4096)
 def _has_time(text: str) -> bool:
     said = text.lower()
-    is_numbered = _DIGIT.search(said) is not None and _WHEN.search(said) is not None
+    number = _DIGIT.search(said)
+    is_numbered = number is not None and _WHEN.search(said, number.start()) is not None
     return is_numbered or _SAID_WHEN.search(said) is not None
 
 
@@ -195,7 +195,7 @@ def signatures(walk: Walk) -> set[int]:
     for index, leaf in enumerate(walk.leaves):
         if not isinstance(leaf, Text) or leaf.role in ("quote", "code", "table") or leaf.said > _SIGNATURE:
             continue
-        if _WRITTEN_BY_FORUMS.fullmatch(leaf.text.lower()):
+        if _is_written_by_forum(leaf.text.lower()):
             found.add(index)
             continue
         if leaf.text.startswith("@") or leaf.text.endswith(SENTENCE_ENDS):
@@ -207,6 +207,11 @@ def signatures(walk: Walk) -> set[int]:
             if is_beside or _is_named(walk, called, index, _ALIKE):
                 found.add(index)
     return found
+
+
+def _is_written_by_forum(said: str) -> bool:
+    may_be = said.endswith(("this", "this.", "post", "post.", "das", "das.")) or said.startswith(("o", "z", "q"))
+    return may_be and _WRITTEN_BY_FORUMS.fullmatch(said) is not None
 
 
 def _is_any(places: list[int], first: int, last: int) -> bool:

@@ -67,8 +67,7 @@ def leave_out_labels(walk: Walk, verdicts: Verdicts) -> None:
     for index, leaf in enumerate(walk.leaves):
         if not isinstance(leaf, Text):
             continue
-        is_button = index in links and leaf.role != "heading" and (_are_calls(leaf.text) or _is_trail(leaf))
-        if verdicts[index] is None and (is_button or index in told or is_label(leaf.text) or _discloses(leaf)):
+        if verdicts[index] is None and (index in told or _is_label(leaf, index in links)):
             verdicts[index] = Verdict("label", len(leaf.text))
         elif verdicts[index] is None and (_is_address_of_picture(leaf.text) or _is_of_script(leaf)):
             verdicts[index] = Verdict("label", len(leaf.text))
@@ -77,6 +76,14 @@ def leave_out_labels(walk: Walk, verdicts: Verdicts) -> None:
         elif leaf.role == "code" and leaf.mark == f"```{above.text.lower()}\n":
             verdicts[last] = verdicts[last] or Verdict("label", len(above.text))  # the fence says the language
         last, above = index, leaf
+
+
+def _is_label(leaf: Text, is_link: bool) -> bool:
+    if is_label(leaf.text):
+        return True
+    if leaf.role == "heading":
+        return False
+    return _discloses(leaf.text) or (is_link and (_are_calls(leaf.text) or _is_trail(leaf)))
 
 
 def _second_labels(walk: Walk, container: Container) -> list[int]:
@@ -113,9 +120,9 @@ def _colophons(walk: Walk) -> set[int]:
     address = _SCHEME.sub("", walk.base).partition("#")[0].rstrip("/")
     found = set[int]()
     for index, leaf in enumerate(walk.leaves) if "/" in address else ():
-        if not isinstance(leaf, Text) or leaf.role == "code" or not leaf.text.rstrip("/").endswith(address):
+        if not isinstance(leaf, Text) or not len(address) <= len(leaf.text) <= len(walk.base) + _LABEL:
             continue
-        if len(leaf.text) > len(walk.base) + _LABEL:
+        if leaf.role == "code" or not leaf.text.rstrip("/").endswith(address):
             continue
         found.add(index)
         part = walk.containers[leaf.container]
@@ -128,21 +135,30 @@ def _colophons(walk: Walk) -> set[int]:
     return found
 
 
-def _discloses(leaf: Text) -> bool:
+def _discloses(text: str) -> bool:
     """Whether a text says that the site earns by its links."""
-    if len(leaf.text) > _DISCLOSURE or leaf.role == "heading" or not any(map(leaf.text.__contains__, _EARNING)):
+    if not _shortest("disclosures") <= len(text) <= _DISCLOSURE or not any(map(text.__contains__, _EARNING)):
         return False
-    said = leaf.text.lower()
-    return any(phrase in said for phrase in phrase_list("disclosures"))
+    return any(map(text.lower().__contains__, phrase_list("disclosures")))
+
+
+@cache
+def _shortest(name: str) -> int:
+    return min(map(len, phrase_list(name)))
 
 
 def is_label(text: str) -> bool:
     if len(text) > _LABEL:
         return False
     said = text.strip(" .:：…!»›→*+").lower()
-    if said in phrase_list("labels") or said in phrase_list("actions"):
+    if said in _labels():
         return True
     return bool(_DIGIT.search(said) and (_COUNT.fullmatch(said) or _READING.fullmatch(said)))
+
+
+@cache
+def _labels() -> frozenset[str]:
+    return phrase_list("labels") | phrase_list("actions")
 
 
 def _are_calls(text: str) -> bool:
@@ -181,7 +197,7 @@ def _is_trail(leaf: Text) -> bool:
 
     Types in manuals have arrows and angle brackets: `Int -> [a] -> [a]`, `List<Map<Key, Value>>`.
     """
-    return _is_line_of_links(leaf) and any(leaf.text.count(mark) >= _STEPS for mark in ("›", "»", " > "))
+    return _is_line_of_links(leaf) and max(map(leaf.text.count, ("›", "»", " > "))) >= _STEPS
 
 
 def _is_line_of_links(leaf: Text) -> bool:

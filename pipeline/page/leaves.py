@@ -2,6 +2,7 @@
 
 import functools
 import re
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -39,6 +40,14 @@ class Container(msgspec.Struct, gc=False):
     end: int = 0
     chrome: float = -1.0  # its share of the page's prose if it is chrome
     items: int = 0  # of an ordered list, met so far
+
+
+def children(containers: Sequence[Container], at: int) -> Iterator[int]:
+    """The containers right inside one."""
+    child, end = at + 1, containers[at].end
+    while child < end:
+        yield child
+        child = containers[child].end
 
 
 class Text(msgspec.Struct, gc=False):

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from pipeline.image.refs import is_image_page
 from pipeline.page.elements import NARROW
-from pipeline.page.leaves import Container, Leaf, Media, Text
+from pipeline.page.leaves import Container, Leaf, Media, Text, children
 from pipeline.page.verdicts import Verdict, Verdicts
 from pipeline.page.walk import Walk
 
@@ -106,11 +106,13 @@ def _byline(walk: Walk, index: int, author: str, weighed: Weighed) -> Verdict | 
 
 
 def _is_byline(leaf: Leaf, author: str) -> bool:
-    if not isinstance(leaf, Text) or leaf.said > _BYLINE or leaf.role not in ("paragraph", "list"):
+    if not isinstance(leaf, Text) or leaf.role not in ("paragraph", "list") or leaf.said > _BYLINE:
         return False
-    if _SENTENCE.search(leaf.text):
+    is_signed = bool(author) and author in leaf.text
+    may_be_dated = "19" in leaf.text or "20" in leaf.text  # as all years are: few texts need a closer look
+    if not (is_signed or may_be_dated) or _SENTENCE.search(leaf.text):
         return False
-    return _is_dated(leaf) or bool(author and author in leaf.text)
+    return is_signed or _is_dated(leaf)
 
 
 def _is_dated(leaf: Text) -> bool:
@@ -152,10 +154,11 @@ def _rows_of(walk: Walk, body: Container) -> Container:
         if part.parent <= 0:
             break
         around = walk.containers[part.parent]
-        children = (child for child in walk.containers if child.parent == part.parent)
-        alike = sum(child.tag == part.tag and child.names.words == part.names.words for child in children)
-        if alike >= _ROWS and part.names.words:
-            return around
+        if part.names.words:
+            siblings = map(walk.containers.__getitem__, children(walk.containers, part.parent))
+            alike = sum(other.tag == part.tag and other.names.words == part.names.words for other in siblings)
+            if alike >= _ROWS:
+                return around
         part = around
     return body
 
@@ -165,8 +168,9 @@ def _leave_out_tail(
 ) -> None:
     """Of what is kept behind the last prose of `body`, unless its texts are more than the end of an article."""
     tail = {index: verdict for index in behind if (verdict := _of_tail(walk.leaves[index], index < body.last))}
-    said = sum(_characters(leaf) for leaf, verdict in zip(walk.leaves, verdicts, strict=True) if verdict is None)
-    are_items = weighed.changed or sum(_characters(walk.leaves[index]) for index in tail) > _TAIL * said
+    if not tail:
+        return
+    are_items = weighed.changed or _are_much(walk, verdicts, tail)
     heads = _heads_of_sections(walk, behind, tail, of_items)
     last = _last_said(walk, behind, tail) if of_items else -1
     for index, verdict in tail.items():
@@ -174,6 +178,11 @@ def _leave_out_tail(
         is_item = are_items if isinstance(leaf, Text) else index < last and not leads_away(leaf)
         if not is_item and index not in heads and index not in weighed.likely:
             verdicts[index] = verdicts[index] or verdict
+
+
+def _are_much(walk: Walk, verdicts: Verdicts, tail: Collection[int]) -> bool:
+    said = sum(_characters(leaf) for leaf, verdict in zip(walk.leaves, verdicts, strict=True) if verdict is None)
+    return sum(_characters(walk.leaves[index]) for index in tail) > _TAIL * said
 
 
 def _last_said(walk: Walk, behind: list[int], tail: Collection[int]) -> int:
@@ -223,17 +232,16 @@ def _leave_out_headings_of_nothing(walk: Walk, verdicts: Verdicts, titles: Colle
     level_behind, index_behind = 0, len(verdicts)  # of what is kept next; 0 for anything but a heading, or the end
     at_end = True
     for index in range(len(verdicts) - 1, -1, -1):
-        leaf = walk.leaves[index]
         if verdicts[index] is not None:
             continue
-        is_heading = isinstance(leaf, Text) and leaf.role == "heading" and not says_sentence(leaf)
-        level = leaf.mark.count("#") if isinstance(leaf, Text) and is_heading else 0
-        ends_section = at_end or 0 < level_behind <= level
-        is_title = index in titles and not heads_what_goes(verdicts, index)
-        is_empty = ends_section and not is_title and (at_end or index_behind > index + 1)
-        if is_heading and is_empty:
-            verdicts[index] = Verdict("empty_section")
-            continue
+        leaf, level = walk.leaves[index], 0
+        if isinstance(leaf, Text) and leaf.role == "heading" and not says_sentence(leaf):
+            level = leaf.mark.count("#")
+            ends_section = at_end or 0 < level_behind <= level
+            is_title = index in titles and not heads_what_goes(verdicts, index)
+            if ends_section and not is_title and (at_end or index_behind > index + 1):
+                verdicts[index] = Verdict("empty_section")
+                continue
         level_behind, index_behind, at_end = level, index, False
 
 
