@@ -10,9 +10,10 @@ from itertools import accumulate, islice
 from urllib.parse import urlsplit
 
 from pipeline.page.comments import announces_others
-from pipeline.page.leaves import Container, Text
+from pipeline.page.leaves import Container, Leaf, Text
 from pipeline.page.markup import read_attributes
 from pipeline.page.names import WEAK_NAMES
+from pipeline.page.rows import siblings
 from pipeline.page.trim import SENTENCE_ENDS, is_prose
 from pipeline.page.verdicts import Verdict, Verdicts
 from pipeline.page.walk import Walk
@@ -48,7 +49,6 @@ class Cards:
 
     def __init__(self, walk: Walk) -> None:
         self._walk, self._places = walk, [place for place, _ in walk.links]
-        self._below = _below(walk.base)
         self._known: dict[tuple[int, int], bool] = {}
 
     def are_own(self, container: Container) -> bool:
@@ -62,16 +62,21 @@ class Cards:
         return self._known[span] or (container.first < self.listing[1] and container.last > self.listing[0])
 
     @cached_property
+    def linked_headings(self) -> list[int]:
+        """The leaves that are headings and links."""
+        leaves = enumerate(self._walk.leaves)
+        return [index for index, leaf in leaves if isinstance(leaf, Text) and is_linked_heading(leaf)]
+
+    @cached_property
     def listing(self) -> tuple[int, int]:
         """The leaves of the cards that all of a page consists of, as a board of jobs does: from one up to another.
 
         It has hardly a sentence outside links, and each of the cards has lines beside its title.
         """
-        walk = self._walk
-        texts = [leaf if isinstance(leaf, Text) else None for leaf in walk.leaves]
-        titles = list(accumulate((leaf is not None and is_linked_heading(leaf) for leaf in texts), initial=0))
-        if titles[-1] < _ALIKE:
+        walk, headings = self._walk, self.linked_headings
+        if len(headings) < _ALIKE:
             return 0, 0
+        texts = [leaf if isinstance(leaf, Text) else None for leaf in walk.leaves]
         main = next((part for part in walk.containers if part.tag == "main"), walk.containers[0])
         sentences = accumulate(_sentences(leaf) for leaf in texts[main.first : main.last] if leaf)
         if any(count > _SENTENCES for count in sentences):
@@ -83,12 +88,12 @@ class Cards:
             return sums[part.last] - sums[part.first]
 
         def is_listing(part: Container) -> bool:
-            count = of(titles, part)
+            count = bisect_left(headings, part.last) - bisect_left(headings, part.first)
             return count >= _ALIKE and of(lines, part) > _LINES * count and of(said, part) >= 0.5 * of(said, main)
 
         found = [(part.first, part.last) for part in walk.containers if is_listing(part)]
         first, last = min(found, key=lambda span: span[1] - span[0], default=(0, 0))
-        head = next((at for at in range(first, last) if titles[at + 1] > titles[at]), 0)  # of the first of the cards
+        head = next((at for at in headings if first <= at < last), 0)  # of the first of the cards
         above = (leaf for leaf in reversed(texts[:head]) if leaf and leaf.role == "heading")
         are_others = (heading := next(above, None)) is not None and announces_others(heading)
         return (0, 0) if are_others else (first, last)
@@ -141,7 +146,8 @@ class Cards:
         start = bisect_left(self._places, container.first)
         links = self._walk.links[start : min(start + _MOST, bisect_left(self._places, container.last))]
         found = [resolve(self._walk.base, read_attributes(written).get("href", "")) for _, written in links]
-        return sum(url.startswith(self._below) for url in found) >= _OWN * len(links)
+        below = _below(self._walk.base)
+        return sum(url.startswith(below) for url in found) >= _OWN * len(links)
 
 
 def _sentences(text: Text) -> int:
@@ -172,14 +178,12 @@ def titles_of_cards(walk: Walk) -> list[int]:
 
     No two cards have one title: buttons that lead to stories say the same in all of them.
     """
-    rows: dict[tuple[int, str], list[Container]] = {}
-    for container in walk.containers[1:]:
-        if 1 < container.last - container.first <= _CARD:
-            rows.setdefault((container.parent, container.tag), []).append(container)
     found = set[int]()
-    for cards in filter(lambda cards: len(cards) >= _ALIKE, rows.values()):
+    for row in siblings(walk.containers, _ALIKE):
+        parts = map(walk.containers.__getitem__, row)
+        cards = [part for part in parts if 1 < part.last - part.first <= _CARD]
         titles = {leaf.text: index for index, leaf in filter(None, (_title_of(walk, card) for card in cards))}
-        if len(titles) >= _OWN * len(cards):
+        if len(cards) >= _ALIKE and len(titles) >= _OWN * len(cards):
             found.update(titles.values())
     return sorted(found)
 
@@ -223,27 +227,24 @@ def leave_out_rests(walk: Walk, verdicts: Verdicts) -> None:
 
     That is in each of several alike siblings no heading, and less than was left out.
     """
-    if not any(verdict is not None and verdict.rule == "links" for verdict in verdicts):
+    sizes = [len(leaf.text) if isinstance(leaf, Text) else 0 for leaf in walk.leaves]
+    said = list(zip(walk.leaves, verdicts, sizes, strict=True))
+    titles = [
+        size if size >= _DESCRIPTION and verdict is not None and verdict.rule == "links" else 0
+        for _, verdict, size in said
+    ]
+    if not any(titles):
         return
-    left_out, kept, weighty = ([0] for _ in range(3))
-    for leaf, verdict in zip(walk.leaves, verdicts, strict=True):
-        is_text, is_kept = isinstance(leaf, Text), verdict is None
-        size = len(leaf.text) if isinstance(leaf, Text) else 0
-        is_title = verdict is not None and verdict.rule == "links" and size >= _DESCRIPTION
-        left_out.append(left_out[-1] + is_title * size)
-        kept.append(kept[-1] + is_kept * size)
-        is_weighty = is_text and is_kept and (leaf.role == "heading" or is_prose(leaf))
-        weighty.append(weighty[-1] + is_weighty)
-    rows: dict[tuple[int, str], list[int]] = {}
-    for at, container in enumerate(walk.containers):
-        rows.setdefault((container.parent, container.tag), []).append(at)
+    left_out = list(accumulate(titles, initial=0))
+    kept = list(accumulate((size if verdict is None else 0 for _, verdict, size in said), initial=0))
+    weighty = list(accumulate((verdict is None and _is_weighty(leaf) for leaf, verdict, _ in said), initial=0))
 
     def is_rest(at: int) -> bool:
         first, last = walk.containers[at].first, walk.containers[at].last
         return weighty[last] == weighty[first] and left_out[last] - left_out[first] > kept[last] - kept[first]
 
     rests: set[int] = set()
-    for row in filter(lambda row: len(row) >= _ALIKE, rows.values()):
+    for row in siblings(walk.containers, _ALIKE):
         found = list(filter(is_rest, row))
         if len(found) > _OWN * len(row):
             rests.update(found)
@@ -253,6 +254,10 @@ def leave_out_rests(walk: Walk, verdicts: Verdicts) -> None:
         for index in range(max(settled, item.first), item.last):
             verdicts[index] = verdicts[index] or Verdict("links", 1.0, item)
         settled = max(settled, item.last)
+
+
+def _is_weighty(leaf: Leaf) -> bool:
+    return isinstance(leaf, Text) and (leaf.role == "heading" or is_prose(leaf))
 
 
 def _below(url: str) -> str:

@@ -23,6 +23,7 @@ _BODIES, _BODY = frozenset(("article", "entry", "hentry")), 500  # names of such
 _HEAD = 1000  # characters of prose; a part that says more is more than the head of a page
 _TITLES = frozenset(("sidebar", "title", "titlepage"))  # what the title of a box is called, and nothing else
 _NEAR = 7  # parts behind the beginning of a box of the text that may hold its title
+_AGAINST = CHROME_NAMES | WEAK_NAMES
 _ALL = 0.9  # a part with a larger share of the page is around its items, and none of them
 
 
@@ -118,8 +119,10 @@ class _Bodies:
 
 def _says_nothing(names: Names, everywhere: Collection[str]) -> bool:
     """Whether all that speaks against a part is said of most of the page."""
-    told = names.words & (CHROME_NAMES | WEAK_NAMES)
-    return bool(told) and told.issubset(everywhere) and not names.comments and not names.is_bio
+    if not everywhere or names.comments or names.is_bio:
+        return False
+    told = names.words & _AGAINST
+    return bool(told) and told.issubset(everywhere)
 
 
 def _names_of_most(walk: Walk, sums: Sums, most: float) -> set[str]:
@@ -169,12 +172,15 @@ def _holds_quote(walk: Walk, at: int) -> bool:
 
 def _teams(walk: Walk) -> set[int]:
     """The parts that present a person each, as two beside them do: a team or authors, not who wrote the page."""
+    persons = [at for at in walk.flagged if not walk.containers[at].names.words.isdisjoint(_PERSONS)]
+    if len(persons) < _TEAM:
+        return set()
     is_heading = (isinstance(leaf, Text) and leaf.role == "heading" for leaf in walk.leaves)
     headings = list(accumulate(is_heading, initial=0))
     alike: dict[tuple[int, frozenset[str]], list[int]] = {}
-    for at in walk.flagged:
+    for at in persons:
         container = walk.containers[at]
-        if not container.names.words.isdisjoint(_PERSONS) and headings[container.last] > headings[container.first]:
+        if headings[container.last] > headings[container.first]:
             alike.setdefault((container.parent, container.names.words), []).append(at)
     return {at for some in alike.values() if len(some) >= _TEAM for at in some}
 
@@ -185,8 +191,9 @@ def _ends_of_items(walk: Walk) -> set[int]:
     for at in walk.flagged:
         container = walk.containers[at]
         names = container.names
-        if container.tag == "div" and not names.is_hidden and names.words & CHROME_NAMES == {"footer"}:
-            alike.setdefault(names.words, {})[container.parent] = at
+        if "footer" in names.words and container.tag == "div" and not names.is_hidden:
+            if names.words & CHROME_NAMES == {"footer"}:
+                alike.setdefault(names.words, {})[container.parent] = at
     return {at for some in alike.values() if len(some) >= _TEAM for at in some.values()}
 
 

@@ -117,34 +117,38 @@ def _leave_out_teasers(
 
     Beside an article other stories of its site may begin with a paragraph each.
     """
-    linked = [index for index, leaf in enumerate(walk.leaves) if isinstance(leaf, Text) and is_linked_heading(leaf)]
+    linked = cards.linked_headings
     if is_article:
         linked = sorted({*linked, *titles_of_cards(walk)})
     short = ((index, leaf) for index, leaf in enumerate(walk.leaves) if isinstance(leaf, Text) and len(leaf.text) <= 8)
     played = [index for index, leaf in short if _PLAYED.match(leaf.text)]
-    pictures = [index for index, leaf in enumerate(walk.leaves) if isinstance(leaf, Media)]
     around = set(upward(walk, region))
     if len(linked) < 2 > len(played) or not around:
         return
+    pictures = [index for index, leaf in enumerate(walk.leaves) if isinstance(leaf, Media)] if played else []
     most = settings.teaser_share * max(map(sums.weight, around))
     settled = 0
     for at, container in enumerate(walk.containers):
         if at < settled or container.last - container.first < 2 or at in around or not at:
             continue
-        headings, videos, shown = (
-            bisect_left(places, container.last) - bisect_left(places, container.first)
-            for places in (linked, played, pictures)
-        )
-        if max(2, headings) < videos <= shown:
+        headings = _count(linked, container)
+        if played and max(2, headings) < (videos := _count(played, container)) <= _count(pictures, container):
             headings = videos
+        if headings < 2:
+            continue
         weight = sums.weight(at)
         is_small = weight <= min(most, _TEASER * headings)
-        if is_article and headings >= 2 and not is_small and weight <= 2 * most:
+        if is_article and not is_small and weight <= 2 * most:
             is_small = _are_stories(sums, container, linked) and cards.stay(container)
-        if headings >= 2 and is_small and not cards.are_own(container) and not present_persons(walk, container):
+        if is_small and not cards.are_own(container) and not present_persons(walk, container):
             settled = container.end
             for index in range(container.first, container.last):
                 verdicts[index] = verdicts[index] or Verdict("teasers", headings, container)
+
+
+def _count(places: list[int], container: Container) -> int:
+    """How many of some leaves stand in a part."""
+    return bisect_left(places, container.last) - bisect_left(places, container.first)
 
 
 def _are_stories(sums: Sums, container: Container, linked: list[int]) -> bool:
@@ -194,9 +198,10 @@ def _leave_out_the_rest(spans: list[tuple[int, int]], verdicts: Verdicts) -> Non
     inside = bytearray(len(verdicts))
     for first, last in spans:
         inside[first:last] = b"\1" * (last - first)
+    outside = Verdict("outside")
     for index, is_inside in enumerate(inside):
         if not is_inside and verdicts[index] is None:
-            verdicts[index] = Verdict("outside")
+            verdicts[index] = outside
 
 
 def _leave_out_links(walk: Walk, settings: ContentSettings, cards: Cards, verdicts: Verdicts) -> None:

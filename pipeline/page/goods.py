@@ -4,6 +4,7 @@ Rules for articles take such cards for invitations to other pages, as they are b
 """
 
 import re
+from functools import cached_property
 from itertools import accumulate
 
 from pipeline.page.comments import kind_of
@@ -12,6 +13,7 @@ from pipeline.page.leaves import Container, Leaf, Media, Text
 from pipeline.page.metadata import Metadata
 from pipeline.page.names import CHROME_NAMES
 from pipeline.page.pictures import states_thing
+from pipeline.page.rows import siblings
 from pipeline.page.trim import TITLE_SHARE, shared
 from pipeline.page.verdicts import Verdict, Verdicts
 from pipeline.page.walk import Walk
@@ -39,25 +41,22 @@ def keep_goods(walk: Walk, verdicts: Verdicts, metadata: Metadata) -> None:
         return
     if sum(map(_is_picture, walk.leaves)) < _ROWS:
         return
-    prices = list(accumulate(map(_is_price, walk.leaves), initial=0))
-    if prices[-1] < _ROWS:
-        return
-    sums, is_below = _Sums(walk, prices), _below_title(walk, verdicts, metadata.title)
-    rows: dict[tuple[int, str], list[Container]] = {}
-    for container in walk.containers[1:]:
-        if container.first < container.last:
-            rows.setdefault((container.parent, container.tag), []).append(container)
-    for members in rows.values():
-        are_cards = len(members) >= _ROWS and sum(map(sums.is_card, members)) >= _MOST * len(members)
-        if are_cards and is_below[members[0].first]:
+    sums, goods = _Sums(walk), list[list[Container]]()
+    for row in siblings(walk.containers, _ROWS):
+        members = [part for part in map(walk.containers.__getitem__, row) if part.first < part.last]
+        if len(members) >= _ROWS and sum(map(sums.is_card, members)) >= _MOST * len(members):
+            goods.append(members)
+    is_below = _below_title(walk, verdicts, metadata.title) if goods else []
+    for members in goods:
+        if is_below[members[0].first]:
             _keep(walk, verdicts, members)
 
 
 class _Sums:
     """How many pictures, prices, links and texts stand before each leaf."""
 
-    def __init__(self, walk: Walk, prices: list[int]) -> None:
-        self.prices = prices
+    def __init__(self, walk: Walk) -> None:
+        self._walk = walk
         links = [0] * (len(walk.leaves) + 1)
         for place, _ in walk.links:
             links[place] += 1
@@ -65,9 +64,16 @@ class _Sums:
         self.texts = list(accumulate((isinstance(leaf, Text) for leaf in walk.leaves), initial=0))
         self.pictures = list(accumulate(map(_is_picture, walk.leaves), initial=0))
 
+    @cached_property
+    def prices(self) -> list[int]:
+        return list(accumulate(map(_is_price, self._walk.leaves), initial=0))
+
     def is_card(self, container: Container) -> bool:
-        held = (sums[container.last] - sums[container.first] for sums in (self.links, self.pictures, self.prices))
-        return all(held) and self.texts[container.last] - self.texts[container.first] <= _CARD
+        """Prices are looked for last, as this takes longest: few pages have such rows."""
+        first, last = container.first, container.last
+        if self.texts[last] - self.texts[first] > _CARD or self.pictures[last] == self.pictures[first]:
+            return False
+        return self.links[last] > self.links[first] and self.prices[last] > self.prices[first]
 
 
 def _is_picture(leaf: Leaf) -> bool:
@@ -99,13 +105,10 @@ def _keep(walk: Walk, verdicts: Verdicts, members: list[Container]) -> None:
         said = set[str]()
         for at in range(card.first, card.last):
             leaf, verdict = walk.leaves[at], verdicts[at]
-            shows = (
-                leaf.text
-                if isinstance(leaf, Text)
-                else _PICTURE
-                if leaf.kind == "image" and not leaf.decoration
-                else ""
-            )
+            if isinstance(leaf, Text):
+                shows = leaf.text
+            else:
+                shows = _PICTURE if leaf.kind == "image" and _PICTURE not in said and not leaf.decoration else ""
             if shows and shows not in said and not is_label(shows):
                 said.add(shows)
                 verdicts[at] = None if verdict is None or verdict.rule in _OF_PLACE else verdict

@@ -77,17 +77,18 @@ def weigh(walk: Walk, settings: ContentSettings, metadata: Metadata) -> Judgemen
         if metadata.is_thread or "QAPage" in metadata.kinds:
             posts = leave_out_furniture(walk, texts, evident.siblings, metadata.title, verdicts)
         ruled = verdicts.copy()
+        places = [[texts[at] for at in place] for place in evident.places]
         sizes = np.array([len(walk.leaves[index].text) for index in texts], float)
         chance = alike(chances(evident.rows), sizes, evident.places)
         _raise_chances(chance, texts, posts, _POST)
         if not (metadata.says_article or metadata.is_thread):
-            _raise_chances(chance, texts, Cards(walk).told(verdicts), _OF_CARD)
+            _raise_chances(chance, texts, frozenset(Cards(walk).told(verdicts)), _OF_CARD)
         confidence = _weigh_evidence(walk, texts, chance, sizes, settings, is_story, verdicts)
         rows = dict(zip(texts, evident.rows, strict=True))
         weighed = Weighed(verdicts != ruled, posts)
         if len(texts) >= settings.min_texts and not (metadata.says_article or metadata.is_thread):
-            likely = {texts[at] for at in np.flatnonzero(chance >= _LIKELY)}
-            weighed = Weighed(verdicts != ruled, likely, [[texts[at] for at in place] for place in evident.places])
+            likely = {texts[at] for at in np.flatnonzero(chance >= _LIKELY).tolist()}
+            weighed = Weighed(verdicts != ruled, likely, places)
         if all(verdicts[index] for index in texts):
             verdicts = _without_weak_names(walk, settings, verdicts)
     if len(texts) >= settings.min_texts:
@@ -98,7 +99,7 @@ def weigh(walk: Walk, settings: ContentSettings, metadata: Metadata) -> Judgemen
     leave_out_rests(walk, verdicts)
     trim(walk, verdicts, metadata.title, metadata.author, weighed)
     if texts and not metadata.is_thread:
-        _keep_alike(walk, [[texts[at] for at in place] for place in evident.places], verdicts)
+        _keep_alike(walk, places, verdicts)
     if is_story or (texts and is_of_paragraphs(walk, metadata)):
         leave_out_end(walk, texts, chance, _CLEAR if is_story else _CLEAR_UNSAID, verdicts)
     keep_goods(walk, verdicts, metadata)
@@ -111,7 +112,7 @@ def weigh(walk: Walk, settings: ContentSettings, metadata: Metadata) -> Judgemen
 
 def _raise_chances(chance: Floats, texts: list[int], some: Collection[int], least: float) -> None:
     """Of some leaves, to what they are at least."""
-    found = np.isin(texts, list(some))
+    found = [at for at, index in enumerate(texts) if index in some] if some else []
     chance[found] = np.maximum(chance[found], least)
 
 
@@ -159,8 +160,12 @@ def _weigh_evidence(
     """
     chance = chance.copy()
     foreign = _foreign_to_articles(walk, texts, verdicts) if is_story else frozenset[str]()
-    chance[[_is_settled(walk.leaves[index], verdicts[index], foreign, settings) for index in texts]] = 0.0
-    chance[[_is_hidden(verdicts[index]) for index in texts]] *= _HIDDEN
+    for number, index in enumerate(texts):
+        verdict = verdicts[index]
+        if verdict is not None and _is_settled(walk.leaves[index], verdict, foreign, settings):
+            chance[number] = 0.0
+        elif verdict is not None and verdict.rule == "hidden":
+            chance[number] *= _HIDDEN
     ruled = np.array([verdicts[index] is None for index in texts])
     kept, best = choose(chance, sizes)
     as_ruled = expected_f1(ruled, chance, sizes)
@@ -177,10 +182,6 @@ def _weigh_evidence(
             changed.add(walk.leaves[index].container)
     _let_images_follow(walk, verdicts, changed)
     return best
-
-
-def _is_hidden(verdict: Verdict | None) -> bool:
-    return verdict is not None and verdict.rule == "hidden"
 
 
 def _join_beginning(texts: list[int], chance: Floats, verdicts: Verdicts) -> None:
@@ -208,14 +209,13 @@ def _foreign_to_articles(walk: Walk, texts: list[int], verdicts: Verdicts) -> fr
     return frozenset(("chrome", "teasers") if is_story else ("chrome",))
 
 
-def _is_settled(leaf: Leaf, verdict: Verdict | None, foreign: frozenset[str], settings: ContentSettings) -> bool:
+def _is_settled(leaf: Leaf, verdict: Verdict, foreign: frozenset[str], settings: ContentSettings) -> bool:
     """Labels are what the list says; of an article neither comments nor what is named as chrome is a part, of a product
     no review."""
-    if verdict is None:
-        return False
-    is_named = verdict.rule in ("label", "furniture") or (isinstance(leaf, Text) and is_label(leaf.text))
+    if verdict.rule in ("label", "furniture") or verdict.rule in foreign:
+        return True
     is_review = settings.review_share and verdict.container is not None and verdict.container.names.is_review
-    return is_named or verdict.rule in foreign or (verdict.rule == "chrome" and bool(is_review))
+    return (verdict.rule == "chrome" and bool(is_review)) or (isinstance(leaf, Text) and is_label(leaf.text))
 
 
 def _let_images_follow(walk: Walk, verdicts: Verdicts, changed: Collection[int]) -> None:

@@ -17,8 +17,8 @@ class Reviews:
 
     def __init__(self, walk: Walk, sums: Sums, settings: ContentSettings) -> None:
         self._walk, self._sums, self._least = walk, sums, settings.weak_chrome_characters
-        self._titles = titles_of(walk.leaves)
         self._are_chrome = settings.review_share > 0
+        self._titles = titles_of(walk.leaves) if self._are_chrome else []
         self._are_chrome = self._are_chrome and self._share() <= settings.review_share
 
     def hold(self, at: int) -> bool:

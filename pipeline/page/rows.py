@@ -1,7 +1,8 @@
 """Rows of a page: siblings of one tag, such as the posts of a thread or the cards of a shop, and the texts that stand
 at the same place in each of them."""
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
@@ -23,14 +24,23 @@ class Rows(msgspec.Struct, gc=False):
     stop: int
 
 
+def siblings(containers: Sequence[Container], least: int) -> Iterator[list[int]]:
+    """The containers that have one tag and stand in one, where these are at least so many."""
+    kinds: defaultdict[tuple[int, str], list[int]] = defaultdict(list)
+    for at, container in enumerate(containers):
+        kinds[container.parent, container.tag].append(at)
+    return (some for some in kinds.values() if len(some) >= least)
+
+
 def rows_of(containers: Sequence[Container], first: Sequence[int], last: Sequence[int]) -> list[Rows]:
     """All rows of a page, those that span the fewest texts first; the texts of a container are those from `first` up to
     `last`."""
-    kinds: dict[tuple[int, str], list[int]] = {}
-    for at, container in enumerate(containers):
-        if at and first[at] < last[at] and container.tag not in _NEVER_ROWS:
-            kinds.setdefault((container.parent, container.tag), []).append(at)
-    found = [Rows(tag, some, first[some[0]], last[some[-1]]) for (_, tag), some in kinds.items() if len(some) >= _ROWS]
+    found: list[Rows] = []
+    for row in siblings(containers, _ROWS):
+        tag = containers[row[0]].tag
+        some = [] if tag in _NEVER_ROWS else [at for at in row if first[at] < last[at]]
+        if len(some) >= _ROWS:
+            found.append(Rows(tag, some, first[some[0]], last[some[-1]]))
     found.sort(key=lambda rows: (rows.stop - rows.start, rows.start))
     return found
 
@@ -48,19 +58,22 @@ def same_places(
     A place is the way to it from the row on: the tags of the parts on it and the words of their names.
     """
     found: list[list[int]] = []
-    free = bytearray(b"\1") * len(texts)
+    free, homes = bytearray(b"\1") * len(texts), [text.container for text in texts]
     looks = _LOOKS * len(texts)
     for some in sorted(rows, key=lambda some: (-len(some.members), some.start - some.stop)):
         looks -= some.stop - some.start
         if looks < 0:
             break
+        if 1 not in free[some.start : some.stop]:
+            continue
         ways = {at: hash(containers[at].names.plain) for at in some.members}
-        groups: dict[tuple[int, str], list[int]] = {}
+        groups: defaultdict[tuple[int, str], list[int]] = defaultdict(list)
         for at in some.members:
             for text in range(first[at], last[at]):
                 if free[text]:
-                    way = _way(containers, texts[text].container, ways)
-                    groups.setdefault((way, texts[text].role), []).append(text)
+                    home = homes[text]
+                    way = ways[home] if home in ways else _way(containers, home, ways)
+                    groups[way, texts[text].role].append(text)
         for group in groups.values():
             if len(group) >= max(_ROWS, _MOST * len(some.members)):
                 found.append(group)

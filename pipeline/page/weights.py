@@ -1,5 +1,6 @@
 """How much the parts of a page speak for being content: what a container holds is the difference of two sums."""
 
+from functools import cached_property
 from itertools import accumulate
 
 from pipeline.page.leaves import Text
@@ -12,13 +13,16 @@ class Sums:
     """Running sums over the leaves, by which the weight of any container is one subtraction."""
 
     def __init__(self, walk: Walk) -> None:
-        self._containers = walk.containers
+        self._walk, self._containers = walk, walk.containers
         self._own = [weight_of(leaf) if isinstance(leaf, Text) else 0 for leaf in walk.leaves]
         self._weight = list(accumulate(self._own, initial=0))
         outside = (len(leaf.text) - leaf.link_chars if isinstance(leaf, Text) else 0 for leaf in walk.leaves)
         self._unlinked = list(accumulate(outside, initial=0))
-        written = (len(leaf.text) if isinstance(leaf, Text) else 0 for leaf in walk.leaves)
-        self._written = list(accumulate(written, initial=0))
+
+    @cached_property
+    def _written(self) -> list[int]:
+        written = (len(leaf.text) if isinstance(leaf, Text) else 0 for leaf in self._walk.leaves)
+        return list(accumulate(written, initial=0))
 
     def leave_out(self, chrome: Verdicts) -> None:
         """Chrome weighs nothing from now on."""
@@ -47,6 +51,8 @@ class Sums:
 
 def weight_of(leaf: Text) -> int:
     """How much a text speaks for being content: its characters, less those in links; fragments count little."""
-    characters = max(0.0, len(leaf.text) - 1.5 * leaf.link_chars)
+    characters = len(leaf.text) - 1.5 * leaf.link_chars
+    if characters <= 0:
+        return 0
     is_prose = len(leaf.text) >= 80 or leaf.text.endswith(SENTENCE_ENDS)
     return int(characters if is_prose else 0.3 * characters)
