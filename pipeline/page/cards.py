@@ -62,6 +62,11 @@ class Cards:
         return self._known[span] or (container.first < self.listing[1] and container.last > self.listing[0])
 
     @cached_property
+    def rows(self) -> list[list[int]]:
+        """Parts of one tag side by side, by their numbers."""
+        return siblings(self._walk.containers)
+
+    @cached_property
     def linked_headings(self) -> list[int]:
         """The leaves that are headings and links."""
         leaves = enumerate(self._walk.leaves)
@@ -173,13 +178,13 @@ def _is_title(text: Text) -> bool:
     return len(text.text) >= _TITLE and text.link_chars > 0.9 * len(text.text)
 
 
-def titles_of_cards(walk: Walk) -> list[int]:
+def titles_of_cards(walk: Walk, rows: list[list[int]]) -> list[int]:
     """The lines that are links, though no headings, and the titles of alike siblings each of which says or shows more.
 
     No two cards have one title: buttons that lead to stories say the same in all of them.
     """
     found = set[int]()
-    for row in siblings(walk.containers, _ALIKE):
+    for row in rows:
         parts = map(walk.containers.__getitem__, row)
         cards = [part for part in parts if 1 < part.last - part.first <= _CARD]
         titles = {leaf.text: index for index, leaf in filter(None, (_title_of(walk, card) for card in cards))}
@@ -222,7 +227,7 @@ def link_share(texts: list[Text]) -> float:
     return sum(text.link_chars for text in texts) / shown if shown else 0.0
 
 
-def leave_out_rests(walk: Walk, verdicts: Verdicts) -> None:
+def leave_out_rests(walk: Walk, rows: list[list[int]], verdicts: Verdicts) -> None:
     """What stays of cards whose titles were left out as links: prices, ratings and pictures, with nothing they are of.
 
     That is in each of several alike siblings no heading, and less than was left out.
@@ -244,7 +249,7 @@ def leave_out_rests(walk: Walk, verdicts: Verdicts) -> None:
         return weighty[last] == weighty[first] and left_out[last] - left_out[first] > kept[last] - kept[first]
 
     rests: set[int] = set()
-    for row in siblings(walk.containers, _ALIKE):
+    for row in rows:
         found = list(filter(is_rest, row))
         if len(found) > _OWN * len(row):
             rests.update(found)

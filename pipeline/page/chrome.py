@@ -191,9 +191,9 @@ def _ends_of_items(walk: Walk) -> set[int]:
     for at in walk.flagged:
         container = walk.containers[at]
         names = container.names
-        if "footer" in names.words and container.tag == "div" and not names.is_hidden:
-            if names.words & CHROME_NAMES == {"footer"}:
-                alike.setdefault(names.words, {})[container.parent] = at
+        is_named = "footer" in names.words and names.words & CHROME_NAMES == {"footer"}
+        if is_named and container.tag == "div" and not names.is_hidden:
+            alike.setdefault(names.words, {})[container.parent] = at
     return {at for some in alike.values() if len(some) >= _TEAM for at in some.values()}
 
 

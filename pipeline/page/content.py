@@ -42,13 +42,15 @@ def judge(walk: Walk, settings: ContentSettings, title: str = "", author: str = 
     return verdicts
 
 
-def by_rules(walk: Walk, settings: ContentSettings, is_article: bool = False) -> tuple[Verdicts, int]:
+def by_rules(
+    walk: Walk, settings: ContentSettings, is_article: bool = False, cards: Cards | None = None
+) -> tuple[Verdicts, int]:
     """What tags, names, weights and links say, and the region. A page that says it is an article is no list of some."""
+    cards = cards or Cards(walk)
     sums = Sums(walk)
     verdicts = chrome_of(walk, sums, settings)
     sums.leave_out(verdicts)
     region = _region(walk, sums, settings)
-    cards = Cards(walk)
     _leave_out_teasers(walk, sums, region, settings, cards, is_article, verdicts)
     parts = [walk.containers[at] for at in _parts(walk, sums, region, settings)]
     spans = [(part.first, part.last) for part in parts]
@@ -119,7 +121,7 @@ def _leave_out_teasers(
     """
     linked = cards.linked_headings
     if is_article:
-        linked = sorted({*linked, *titles_of_cards(walk)})
+        linked = sorted({*linked, *titles_of_cards(walk, cards.rows)})
     short = ((index, leaf) for index, leaf in enumerate(walk.leaves) if isinstance(leaf, Text) and len(leaf.text) <= 8)
     played = [index for index, leaf in short if _PLAYED.match(leaf.text)]
     around = set(upward(walk, region))

@@ -31,12 +31,12 @@ _SHARE, _MOST = 0.3, 0.5  # of the page's prose, at least; of a page whose names
 _NEAR, _LEVELS = 4, 3  # leaves before such a line, and parts around it, that may say who
 _TITLE = 25  # characters of a link that is the title of a story, though no heading
 _ALIKE = 2  # of these parts are alike for all lines of one kind
-#: In small letters, as what follows: to ignore case takes three times as long.
+#: In small letters, as what follows: to ignore case takes three times as long. All begin with a digit, as that is found
+#: fast; what must not stand before it is looked at behind it.
 _WHEN = re.compile(
-    r"(?<!\d)(?:19|20)\d\d(?!\d)|(?<![\d:])\d\d?:\d\d(?!\d)|(?<!\d)\d\d?[./]\d\d?[./]\d\d"
-    r"|(?<!\w)\d\d?\d? ?(?:[smhdwy]|mo|min|hrs?)(?!\w)|\d ?(?:秒|分|分钟|小时|時間|天|日|周|週|个月|か月|年)前"
+    r"\d(?:(?<!\d.)(?:(?<=1)9|(?<=2)0)\d\d(?!\d)|(?<![\d:].)\d?:\d\d(?!\d)|(?<!\d.)\d?[./]\d\d?[./]\d\d"
+    r"|(?<!\w.)\d?\d? ?(?:[smhdwy]|mo|min|hrs?)(?!\w)| ?(?:秒|分|分钟|小时|時間|天|日|周|週|个月|か月|年)前)"
 )
-_DIGIT = re.compile(r"\d")  # which all of these have: looked for first, as it is found fast
 #: The same without a number.
 _SAID_WHEN = re.compile(
     r"\b(?:(?:ago|yesterday|today|gestern|heute|hier|aujourd|ayer|hoy|ontem|hoje|ieri|oggi|geleden|temu|önce"
@@ -163,9 +163,7 @@ def _leads_to_person(written: str) -> bool:
 
 def _has_time(text: str) -> bool:
     said = text.lower()
-    number = _DIGIT.search(said)
-    is_numbered = number is not None and _WHEN.search(said, number.start()) is not None
-    return is_numbered or _SAID_WHEN.search(said) is not None
+    return _WHEN.search(said) is not None or _SAID_WHEN.search(said) is not None
 
 
 def _says_when(leaf: Leaf) -> bool:

@@ -5,6 +5,7 @@ what the rules say, and what the page says of itself are numbers beside one anot
 learnt from pages whose content is known (`benchmarks/content_model.py`).
 """
 
+from collections.abc import Sequence
 from itertools import accumulate
 from typing import Any, NamedTuple
 
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from pipeline.page.leaves import Text
 from pipeline.page.metadata import Metadata
-from pipeline.page.rows import Rows, rows_of, same_places
+from pipeline.page.rows import Rows, rows_of, same_places, siblings
 from pipeline.page.trim import SENTENCE_ENDS, TITLE_SHARE, shared
 from pipeline.page.verdicts import Verdicts
 from pipeline.page.walk import Walk
@@ -43,9 +44,16 @@ class Evidence(NamedTuple):
     siblings: list[Rows]  # see `rows_of`
 
 
-def evidence(walk: Walk, texts: list[int], metadata: Metadata, verdicts: Verdicts, region: int) -> Evidence:
-    """That on the leaves `texts` of a walk; `verdicts` and `region` are of the rules."""
-    sight = _Sight(walk, texts)
+def evidence(
+    walk: Walk,
+    texts: list[int],
+    metadata: Metadata,
+    verdicts: Verdicts,
+    region: int,
+    alike: Sequence[list[int]] | None = None,
+) -> Evidence:
+    """That on the leaves `texts` of a walk; `verdicts` and `region` are of the rules, `alike` are its `siblings`."""
+    sight = _Sight(walk, texts, siblings(walk.containers) if alike is None else alike)
     shown = [(verdict := verdicts[at]) is None or verdict.rule != "hidden" for at in texts]
     columns = (
         _own(sight, shown) | _order(sight, metadata) | _windows(sight) | _parts(sight) | _named(sight) | _rows(sight)
@@ -61,7 +69,7 @@ def evidence(walk: Walk, texts: list[int], metadata: Metadata, verdicts: Verdict
 class _Sight:
     """The texts and containers of a page as arrays, and running sums over the texts."""
 
-    def __init__(self, walk: Walk, texts: list[int]) -> None:
+    def __init__(self, walk: Walk, texts: list[int], alike: Sequence[list[int]]) -> None:
         read = [leaf for leaf in map(walk.leaves.__getitem__, texts) if isinstance(leaf, Text)]
         self.walk, self.read, self.count = walk, read, len(read)
         self.at = np.arange(self.count)
@@ -87,7 +95,7 @@ class _Sight:
         self.home = np.array([text.container for text in read], int)
         self.held = self.weight[self.last] - self.weight[self.first]
         self.held_share = self.held / self.total
-        self.rows = rows_of(walk.containers, self.starts, self.stops)
+        self.rows = rows_of(walk.containers, alike, self.starts, self.stops)
 
     def links(self, first: Any, last: Any) -> Any:
         """The share of links in the characters of a run of texts."""

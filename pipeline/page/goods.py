@@ -13,7 +13,6 @@ from pipeline.page.leaves import Container, Leaf, Media, Text
 from pipeline.page.metadata import Metadata
 from pipeline.page.names import CHROME_NAMES
 from pipeline.page.pictures import states_thing
-from pipeline.page.rows import siblings
 from pipeline.page.trim import TITLE_SHARE, shared
 from pipeline.page.verdicts import Verdict, Verdicts
 from pipeline.page.walk import Walk
@@ -35,14 +34,14 @@ _OF_PLACE = frozenset("teasers links outside evidence tail empty_section".split(
 _LISTS = frozenset("ItemList CollectionPage OfferCatalog SearchResultsPage".split())
 
 
-def keep_goods(walk: Walk, verdicts: Verdicts, metadata: Metadata) -> None:
+def keep_goods(walk: Walk, rows: list[list[int]], verdicts: Verdicts, metadata: Metadata) -> None:
     """Keeps the words and a picture of such cards where next to none of them is kept."""
     if metadata.says_article or (states_thing(metadata) and _LISTS.isdisjoint(metadata.kinds)):
         return
     if sum(map(_is_picture, walk.leaves)) < _ROWS:
         return
     sums, goods = _Sums(walk), list[list[Container]]()
-    for row in siblings(walk.containers, _ROWS):
+    for row in rows:
         members = [part for part in map(walk.containers.__getitem__, row) if part.first < part.last]
         if len(members) >= _ROWS and sum(map(sums.is_card, members)) >= _MOST * len(members):
             goods.append(members)

@@ -67,12 +67,13 @@ def weigh(walk: Walk, settings: ContentSettings, metadata: Metadata) -> Judgemen
     if metadata.is_thread:
         cut_signatures(walk)
     settings = rules_for(metadata, settings)
-    verdicts, region = by_rules(walk, settings, metadata.says_article)
+    cards = Cards(walk)
+    verdicts, region = by_rules(walk, settings, metadata.says_article, cards)
     texts = [index for index, leaf in enumerate(walk.leaves) if isinstance(leaf, Text)]
     confidence, rows, weighed = 0.0, dict[int, Floats](), Weighed()
     is_story = bool(texts) and is_article(walk, metadata)
     if texts:
-        evident = evidence(walk, texts, metadata, verdicts, region)
+        evident = evidence(walk, texts, metadata, verdicts, region, cards.rows)
         posts = set[int]()
         if metadata.is_thread or "QAPage" in metadata.kinds:
             posts = leave_out_furniture(walk, texts, evident.siblings, metadata.title, verdicts)
@@ -82,7 +83,7 @@ def weigh(walk: Walk, settings: ContentSettings, metadata: Metadata) -> Judgemen
         chance = alike(chances(evident.rows), sizes, evident.places)
         _raise_chances(chance, texts, posts, _POST)
         if not (metadata.says_article or metadata.is_thread):
-            _raise_chances(chance, texts, frozenset(Cards(walk).told(verdicts)), _OF_CARD)
+            _raise_chances(chance, texts, frozenset(cards.told(verdicts)), _OF_CARD)
         confidence = _weigh_evidence(walk, texts, chance, sizes, settings, is_story, verdicts)
         rows = dict(zip(texts, evident.rows, strict=True))
         weighed = Weighed(verdicts != ruled, posts)
@@ -96,13 +97,13 @@ def weigh(walk: Walk, settings: ContentSettings, metadata: Metadata) -> Judgemen
             _keep_headings(walk, texts, verdicts)
             _keep_titles(walk, texts, evident.siblings, verdicts)
         _leave_out_repetitions(walk, verdicts)
-    leave_out_rests(walk, verdicts)
+    leave_out_rests(walk, cards.rows, verdicts)
     trim(walk, verdicts, metadata.title, metadata.author, weighed)
     if texts and not metadata.is_thread:
         _keep_alike(walk, places, verdicts)
     if is_story or (texts and is_of_paragraphs(walk, metadata)):
         leave_out_end(walk, texts, chance, _CLEAR if is_story else _CLEAR_UNSAID, verdicts)
-    keep_goods(walk, verdicts, metadata)
+    keep_goods(walk, cards.rows, verdicts, metadata)
     if is_bought(metadata) and not metadata.says_article:
         keep_facts(walk, verdicts)
     if not (metadata.says_article or metadata.is_thread):

@@ -9,8 +9,7 @@ import re
 from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Sequence
-from itertools import accumulate
-from os.path import commonprefix
+from itertools import accumulate, takewhile
 from statistics import median
 
 import msgspec
@@ -270,7 +269,8 @@ def _is_title(text: str, title: str) -> bool:
         return len(text) >= _OF_TITLE * len(title)
     if text[:_BEGINNING] != title[:_BEGINNING] or len(text) < _BEGINNING:
         return False
-    return len(commonprefix((text, title))) >= 0.5 * len(text)
+    same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(text, title, strict=False)))
+    return same >= 0.5 * len(text)
 
 
 def _leave_out_portraits(walk: Walk, posts: _Posts, ways: _Ways, saying: list[Text], verdicts: Verdicts) -> None:

@@ -1,13 +1,13 @@
 """Rows of a page: siblings of one tag, such as the posts of a thread or the cards of a shop, and the texts that stand
 at the same place in each of them."""
 
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Sequence
 
 import msgspec
 
 from pipeline.page.elements import HEADINGS
-from pipeline.page.leaves import Container, Text
+from pipeline.page.leaves import Container, Text, children
 
 _NEVER_ROWS = frozenset("p td th br dt dd tbody thead".split()) | HEADINGS
 _ROWS = 3  # so many siblings of one tag are rows
@@ -24,19 +24,25 @@ class Rows(msgspec.Struct, gc=False):
     stop: int
 
 
-def siblings(containers: Sequence[Container], least: int) -> Iterator[list[int]]:
-    """The containers that have one tag and stand in one, where these are at least so many."""
-    kinds: defaultdict[tuple[int, str], list[int]] = defaultdict(list)
-    for at, container in enumerate(containers):
-        kinds[container.parent, container.tag].append(at)
-    return (some for some in kinds.values() if len(some) >= least)
+def siblings(containers: Sequence[Container]) -> list[list[int]]:
+    """The containers of one tag that stand in one, where these are at least three; those of outer parts come first."""
+    found: list[list[int]] = []
+    for at, count in Counter([container.parent for container in containers]).items():
+        if count >= _ROWS:
+            kinds: defaultdict[str, list[int]] = defaultdict(list)
+            for child in children(containers, at):
+                kinds[containers[child].tag].append(child)
+            found += [some for some in kinds.values() if len(some) >= _ROWS]
+    return found
 
 
-def rows_of(containers: Sequence[Container], first: Sequence[int], last: Sequence[int]) -> list[Rows]:
-    """All rows of a page, those that span the fewest texts first; the texts of a container are those from `first` up to
-    `last`."""
+def rows_of(
+    containers: Sequence[Container], alike: Sequence[list[int]], first: Sequence[int], last: Sequence[int]
+) -> list[Rows]:
+    """All rows of a page, of its `siblings`, those that span the fewest texts first; the texts of a container are those
+    from `first` up to `last`."""
     found: list[Rows] = []
-    for row in siblings(containers, _ROWS):
+    for row in alike:
         tag = containers[row[0]].tag
         some = [] if tag in _NEVER_ROWS else [at for at in row if first[at] < last[at]]
         if len(some) >= _ROWS:
