@@ -125,7 +125,7 @@ def _own(sight: _Sight, shown: list[bool]) -> Columns:
         "list": np.array([text.role == "list" for text in sight.read]),
         "capitals": np.array([text.text.isupper() for text in sight.read]),
         "seen before": np.array(again),
-        "seen in all": np.array([max(1, seen[text.text]) for text in sight.read]),
+        "seen in all": np.maximum(1, [seen[text.text] for text in sight.read]),
     }
 
 

@@ -70,7 +70,8 @@ def same_places(
         looks -= some.stop - some.start
         if looks < 0:
             break
-        if 1 not in free[some.start : some.stop]:
+        least = max(_ROWS, _MOST * len(some.members))
+        if free.count(1, some.start, some.stop) < least:
             continue
         ways = {at: hash(containers[at].names.plain) for at in some.members}
         groups: defaultdict[tuple[int, str], list[int]] = defaultdict(list)
@@ -81,7 +82,7 @@ def same_places(
                     way = ways[home] if home in ways else _way(containers, home, ways)
                     groups[way, texts[text].role].append(text)
         for group in groups.values():
-            if len(group) >= max(_ROWS, _MOST * len(some.members)):
+            if len(group) >= least:
                 found.append(group)
                 for text in group:
                     free[text] = 0
