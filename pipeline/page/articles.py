@@ -76,4 +76,4 @@ def _unlinked(walk: Walk, container: Container) -> int:
 
 def _words(leaf: Leaf) -> int:
     """How many characters of a leaf stand outside links."""
-    return max(0, len(leaf.text) - leaf.link_chars) if isinstance(leaf, Text) else 0
+    return len(leaf.text) - leaf.link_chars if isinstance(leaf, Text) and leaf.link_chars < len(leaf.text) else 0

@@ -10,7 +10,7 @@ their own. Inside it chrome, teasers and link lists are left out.
 import re
 from bisect import bisect_left
 from collections.abc import Iterator
-from itertools import accumulate, islice, pairwise
+from itertools import accumulate, islice, pairwise, takewhile
 
 from pipeline.image.refs import is_image_page
 from pipeline.page.cards import Cards, are_cards, is_linked_heading, link_share, present_persons, titles_of_cards
@@ -130,9 +130,10 @@ def _leave_out_teasers(
     pictures = [index for index, leaf in enumerate(walk.leaves) if isinstance(leaf, Media)] if played else []
     most = settings.teaser_share * max(map(sums.weight, around))
     settled = 0
-    for at, container in enumerate(walk.containers):
-        if at < settled or container.last - container.first < 2 or at in around or not at:
+    for at in _holding(walk, [*linked, *played]):
+        if at < settled or at in around:
             continue
+        container = walk.containers[at]
         headings = _count(linked, container)
         if played and max(2, headings) < (videos := _count(played, container)) <= _count(pictures, container):
             headings = videos
@@ -146,6 +147,14 @@ def _leave_out_teasers(
             settled = container.end
             for index in range(container.first, container.last):
                 verdicts[index] = verdicts[index] or Verdict("teasers", headings, container)
+
+
+def _holding(walk: Walk, leaves: list[int]) -> list[int]:
+    """The containers that hold one of some leaves."""
+    found = set[int]()
+    for index in leaves:
+        found.update(takewhile(lambda at: at not in found, upward(walk, walk.leaves[index].container)))
+    return sorted(found)
 
 
 def _count(places: list[int], container: Container) -> int:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pipeline.page.leaves import Text
 from pipeline.page.metadata import Metadata
 from pipeline.page.rows import Rows, rows_of, same_places, siblings
-from pipeline.page.trim import SENTENCE_ENDS, TITLE_SHARE, shared
+from pipeline.page.trim import ENDS, TITLE_SHARE, shared
 from pipeline.page.verdicts import Verdicts
 from pipeline.page.walk import Walk
 
@@ -75,7 +75,7 @@ class _Sight:
         self.at = np.arange(self.count)
         self.lengths = np.array([len(text.text) for text in read], float)
         self.linked = np.minimum(np.array([text.link_chars for text in read], float), self.lengths)
-        self.ends = np.array([text.text.endswith(SENTENCE_ENDS) for text in read])
+        self.ends = np.array([text.text[-1:] in ENDS for text in read])
         self.levels = np.array([text.mark.count("#") if text.role == "heading" else 0 for text in read])
         self.is_prose = (self.lengths >= 80) | self.ends
         self.weights = np.maximum(0.0, self.lengths - 1.5 * self.linked) * np.where(self.is_prose, 1.0, 0.3)

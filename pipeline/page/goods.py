@@ -38,9 +38,10 @@ def keep_goods(walk: Walk, rows: list[list[int]], verdicts: Verdicts, metadata: 
     """Keeps the words and a picture of such cards where next to none of them is kept."""
     if metadata.says_article or (states_thing(metadata) and _LISTS.isdisjoint(metadata.kinds)):
         return
-    if sum(map(_is_picture, walk.leaves)) < _ROWS:
+    pictures = list(accumulate(map(_is_picture, walk.leaves), initial=0))
+    if pictures[-1] < _ROWS:
         return
-    sums, goods = _Sums(walk), list[list[Container]]()
+    sums, goods = _Sums(walk, pictures), list[list[Container]]()
     for row in rows:
         members = [part for part in map(walk.containers.__getitem__, row) if part.first < part.last]
         if len(members) >= _ROWS and sum(map(sums.is_card, members)) >= _MOST * len(members):
@@ -54,14 +55,13 @@ def keep_goods(walk: Walk, rows: list[list[int]], verdicts: Verdicts, metadata: 
 class _Sums:
     """How many pictures, prices, links and texts stand before each leaf."""
 
-    def __init__(self, walk: Walk) -> None:
-        self._walk = walk
+    def __init__(self, walk: Walk, pictures: list[int]) -> None:
+        self._walk, self.pictures = walk, pictures
         links = [0] * (len(walk.leaves) + 1)
         for place, _ in walk.links:
             links[place] += 1
         self.links = list(accumulate(links[:-1], initial=0))
         self.texts = list(accumulate((isinstance(leaf, Text) for leaf in walk.leaves), initial=0))
-        self.pictures = list(accumulate(map(_is_picture, walk.leaves), initial=0))
 
     @cached_property
     def prices(self) -> list[int]:
@@ -70,7 +70,7 @@ class _Sums:
     def is_card(self, container: Container) -> bool:
         """Prices are looked for last, as this takes longest: few pages have such rows."""
         first, last = container.first, container.last
-        if self.texts[last] - self.texts[first] > _CARD or self.pictures[last] == self.pictures[first]:
+        if self.pictures[last] == self.pictures[first] or self.texts[last] - self.texts[first] > _CARD:
             return False
         return self.links[last] > self.links[first] and self.prices[last] > self.prices[first]
 

@@ -23,6 +23,7 @@ _BETWEEN = re.compile("[.!»›→>|·•]")  # what stands between and behind t
 _TAGS, _TAG_LINKS = 300, 0.3  # characters of a line of tags or of a way, and the share of links
 _TAG_WORDS = 3  # of what such a line is called
 _STORIES = 2  # lines of tags that a page may have; more are of the items of a list
+_DATA = ("https://", "http://", "{{", '{"', "<iframe ")  # what is for scripts, or to be copied, begins with
 _DIGIT = re.compile(r"\d")
 _SCHEME = re.compile(r"https?:(?://)?(?:www\.)?")
 _STEPS = 2  # marks between the parts of a way through the site
@@ -69,7 +70,7 @@ def leave_out_labels(walk: Walk, verdicts: Verdicts) -> None:
             continue
         if verdicts[index] is None and (index in told or _is_label(leaf, index in links)):
             verdicts[index] = Verdict("label", len(leaf.text))
-        elif verdicts[index] is None and (_is_address_of_picture(leaf.text) or _is_of_script(leaf)):
+        elif verdicts[index] is None and leaf.text.startswith(_DATA) and _is_data(leaf):
             verdicts[index] = Verdict("label", len(leaf.text))
             if above.role == "list" and above.text.endswith(":"):  # what a shop's field for it is called
                 verdicts[last] = verdicts[last] or Verdict("label", len(above.text))
@@ -98,6 +99,10 @@ def _second_labels(walk: Walk, container: Container) -> list[int]:
     if texts[:half] == texts[half:]:
         return places[half:]
     return places[1::2] if texts[::2] == texts[1::2] else []
+
+
+def _is_data(leaf: Text) -> bool:
+    return _is_address_of_picture(leaf.text) or _is_of_script(leaf)
 
 
 def _is_of_script(leaf: Text) -> bool:

@@ -74,7 +74,7 @@ def alike(chance: Floats, sizes: Floats, places: Iterable[list[int]]) -> Floats:
     weights = np.sqrt(sizes)
     for texts in map(np.array, places):
         counted = weights[texts]
-        odds[texts] = (odds[texts] * counted).sum() / counted.sum()
+        odds[texts] = np.add.reduce(odds[texts] * counted) / np.add.reduce(counted)
     return np.asarray(1 / (1 + np.exp(-odds)))
 
 

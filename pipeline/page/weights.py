@@ -4,7 +4,7 @@ from functools import cached_property
 from itertools import accumulate
 
 from pipeline.page.leaves import Text
-from pipeline.page.trim import SENTENCE_ENDS
+from pipeline.page.trim import ENDS
 from pipeline.page.verdicts import Verdicts
 from pipeline.page.walk import Walk
 
@@ -54,5 +54,5 @@ def weight_of(leaf: Text) -> int:
     characters = len(leaf.text) - 1.5 * leaf.link_chars
     if characters <= 0:
         return 0
-    is_prose = len(leaf.text) >= 80 or leaf.text.endswith(SENTENCE_ENDS)
+    is_prose = len(leaf.text) >= 80 or leaf.text[-1:] in ENDS
     return int(characters if is_prose else 0.3 * characters)
