@@ -150,9 +150,12 @@ class Cards:
     def _lead_below(self, container: Container) -> bool:
         start = bisect_left(self._places, container.first)
         links = self._walk.links[start : min(start + _MOST, bisect_left(self._places, container.last))]
-        found = [resolve(self._walk.base, read_attributes(written).get("href", "")) for _, written in links]
-        below = _below(self._walk.base)
-        return sum(url.startswith(below) for url in found) >= _OWN * len(links)
+        below, missed = _below(self._walk.base), 0
+        for _, written in links:
+            missed += not resolve(self._walk.base, read_attributes(written).get("href", "")).startswith(below)
+            if len(links) - missed < _OWN * len(links):
+                return False
+        return True
 
 
 def _sentences(text: Text) -> int:

@@ -42,6 +42,7 @@ class Evidence(NamedTuple):
     columns: list[str]
     places: list[list[int]]  # see `same_places`
     siblings: list[Rows]  # see `rows_of`
+    sizes: Floats  # the characters of each text
 
 
 def evidence(
@@ -63,7 +64,7 @@ def evidence(
     for at, column in enumerate(columns.values()):
         filled[at] = column
     places = same_places(walk.containers, sight.read, sight.rows, sight.starts, sight.stops)
-    return Evidence(filled.T, list(columns), places, sight.rows)
+    return Evidence(filled.T, list(columns), places, sight.rows, sight.lengths)
 
 
 class _Sight:
@@ -187,7 +188,7 @@ def _named(sight: _Sight) -> Columns:
     end = 0  # of the last outermost part that is called chrome
     for at in sight.walk.flagged:
         names, start, stop = containers[at].names, sight.starts[at], sight.stops[at]
-        if start == stop:
+        if start == stop or not (names.strong or names.comments or names.is_hidden):
             continue
         for flag in _FLAGS:
             if getattr(names, flag):

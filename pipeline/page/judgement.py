@@ -79,8 +79,7 @@ def weigh(walk: Walk, settings: ContentSettings, metadata: Metadata) -> Judgemen
             posts = leave_out_furniture(walk, texts, evident.siblings, metadata.title, verdicts)
         ruled = verdicts.copy()
         places = [[texts[at] for at in place] for place in evident.places]
-        sizes = np.array([len(walk.leaves[index].text) for index in texts], float)
-        chance = alike(chances(evident.rows), sizes, evident.places)
+        sizes, chance = evident.sizes, alike(chances(evident.rows), evident.sizes, evident.places)
         _raise_chances(chance, texts, posts, _POST)
         if not (metadata.says_article or metadata.is_thread):
             _raise_chances(chance, texts, frozenset(cards.told(verdicts)), _OF_CARD)

@@ -40,7 +40,7 @@ def _is_count(leaf: Text) -> bool:
     """Whether a text says how many answers, views or votes there are, or how large a file is, and no more."""
     if len(leaf.text) > _COUNT or leaf.role == "code":
         return False
-    if _ATTACHED.fullmatch(leaf.text):
+    if leaf.text.startswith("(") and _ATTACHED.fullmatch(leaf.text):
         return True
     return _NO_WORDS.sub(" ", leaf.text).strip().lower() in phrase_list("post_counts")
 

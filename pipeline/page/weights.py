@@ -16,17 +16,17 @@ class Sums:
         self._walk, self._containers = walk, walk.containers
         self._own = [weight_of(leaf) if isinstance(leaf, Text) else 0 for leaf in walk.leaves]
         self._weight = list(accumulate(self._own, initial=0))
-        outside = (len(leaf.text) - leaf.link_chars if isinstance(leaf, Text) else 0 for leaf in walk.leaves)
+        outside = [len(leaf.text) - leaf.link_chars if isinstance(leaf, Text) else 0 for leaf in walk.leaves]
         self._unlinked = list(accumulate(outside, initial=0))
 
     @cached_property
     def _written(self) -> list[int]:
-        written = (len(leaf.text) if isinstance(leaf, Text) else 0 for leaf in self._walk.leaves)
+        written = [len(leaf.text) if isinstance(leaf, Text) else 0 for leaf in self._walk.leaves]
         return list(accumulate(written, initial=0))
 
     def leave_out(self, chrome: Verdicts) -> None:
         """Chrome weighs nothing from now on."""
-        weights = (0 if verdict else own for verdict, own in zip(chrome, self._own, strict=True))
+        weights = [0 if verdict else own for verdict, own in zip(chrome, self._own, strict=True)]
         self._weight = list(accumulate(weights, initial=0))
 
     def unlinked(self, at: int) -> float:
