@@ -235,17 +235,14 @@ def leave_out_rests(walk: Walk, rows: list[list[int]], verdicts: Verdicts) -> No
 
     That is in each of several alike siblings no heading, and less than was left out.
     """
-    sizes = [len(leaf.text) if isinstance(leaf, Text) else 0 for leaf in walk.leaves]
-    said = list(zip(walk.leaves, verdicts, sizes, strict=True))
-    titles = [
-        size if size >= _DESCRIPTION and verdict is not None and verdict.rule == "links" else 0
-        for _, verdict, size in said
-    ]
-    if not any(titles):
+    linked = (index for index, verdict in enumerate(verdicts) if verdict is not None and verdict.rule == "links")
+    titles = {index: size for index in linked if (size := _size(walk.leaves[index])) >= _DESCRIPTION}
+    if not titles:
         return
-    left_out = list(accumulate(titles, initial=0))
-    kept = list(accumulate((size if verdict is None else 0 for _, verdict, size in said), initial=0))
-    weighty = list(accumulate((verdict is None and _is_weighty(leaf) for leaf, verdict, _ in said), initial=0))
+    kept_ones = [leaf if verdict is None else None for leaf, verdict in zip(walk.leaves, verdicts, strict=True)]
+    left_out = list(accumulate((titles.get(index, 0) for index in range(len(verdicts))), initial=0))
+    kept = list(accumulate(map(_size, kept_ones), initial=0))
+    weighty = list(accumulate(map(_is_weighty, kept_ones), initial=0))
 
     def is_rest(at: int) -> bool:
         first, last = walk.containers[at].first, walk.containers[at].last
@@ -264,7 +261,11 @@ def leave_out_rests(walk: Walk, rows: list[list[int]], verdicts: Verdicts) -> No
         settled = max(settled, item.last)
 
 
-def _is_weighty(leaf: Leaf) -> bool:
+def _size(leaf: Leaf | None) -> int:
+    return len(leaf.text) if isinstance(leaf, Text) else 0
+
+
+def _is_weighty(leaf: Leaf | None) -> bool:
     return isinstance(leaf, Text) and (leaf.role == "heading" or is_prose(leaf))
 
 

@@ -80,11 +80,15 @@ class _Heads:
     """
 
     def __init__(self, walk: Walk) -> None:
-        titles = titles_of(walk.leaves)
-        title = walk.leaves[titles[0]] if len(titles) == 1 else None
-        is_told = isinstance(title, Text) and not is_linked_heading(title)  # the name of a site leads home
-        self._walk, self._title = walk, titles[0] if is_told else -1
+        self._walk = walk
         self._end, self._words = 0, frozenset[str]()  # of the last
+
+    @cached_property
+    def _title(self) -> int:
+        titles = titles_of(self._walk.leaves)
+        title = self._walk.leaves[titles[0]] if len(titles) == 1 else None
+        is_told = isinstance(title, Text) and not is_linked_heading(title)  # the name of a site leads home
+        return titles[0] if is_told else -1
 
     def holds(self, at: int) -> bool:
         container = self._walk.containers[at]

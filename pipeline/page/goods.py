@@ -23,6 +23,7 @@ _CURRENCY = (
 )
 _PRICE = re.compile(rf"{_CURRENCY}\s?\d|\d\s?{_CURRENCY}".lower())  # of small letters
 _DIGIT = re.compile(r"\d")  # which all prices have: looked for first, as it is found fast
+_BEFORE = 4  # characters, at most, of a currency and a space before the first digit
 _PRICE_LINE = 80  # characters; a longer text tells of a price
 _ROWS = 4  # so many siblings are a list of goods
 _MOST = 0.8  # of them are cards: others may be of banners
@@ -80,9 +81,11 @@ def _is_picture(leaf: Leaf) -> bool:
 
 
 def _is_price(leaf: Leaf) -> bool:
-    if not isinstance(leaf, Text) or len(leaf.text) > _PRICE_LINE or not _DIGIT.search(leaf.text):
+    if not isinstance(leaf, Text) or len(leaf.text) > _PRICE_LINE:
         return False
-    return _PRICE.search(leaf.text.lower()) is not None
+    said = leaf.text.lower()
+    digit = _DIGIT.search(said)
+    return digit is not None and _PRICE.search(said, max(0, digit.start() - _BEFORE)) is not None
 
 
 def _below_title(walk: Walk, verdicts: Verdicts, title: str) -> list[bool]:

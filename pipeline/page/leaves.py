@@ -71,6 +71,10 @@ class Text(msgspec.Struct, gc=False):
             return len(self.text)
         return len(self.text) + (_LETTERS - 1) * len(_DENSE.findall(self.text))
 
+    def says_more(self, than: float) -> bool:
+        """Whether it would have more than so many: of what is longer itself no letter is looked at."""
+        return len(self.text) > than or self.said > than
+
 
 class Media:
     """An `<img>` or an embed where it stands.

@@ -105,7 +105,7 @@ def _byline(walk: Walk, index: int, author: str, weighed: Weighed) -> Verdict | 
 
 
 def _is_byline(leaf: Leaf, author: str) -> bool:
-    if not isinstance(leaf, Text) or leaf.role not in ("paragraph", "list") or leaf.said > _BYLINE:
+    if not isinstance(leaf, Text) or leaf.role not in ("paragraph", "list") or leaf.says_more(_BYLINE):
         return False
     is_signed = bool(author) and author in leaf.text
     may_be_dated = "19" in leaf.text or "20" in leaf.text  # as all years are: few texts need a closer look
