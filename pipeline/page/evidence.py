@@ -28,6 +28,7 @@ _PARTS = 6  # around a text, from the innermost out
 _WINDOWS = (3, 8, 20)  # texts before and after
 _TAGS = ("main", "section")
 _FLAGS = ("strong", "comments", "is_hidden")
+_NAMED = (*(f"in {tag}" for tag in _TAGS), *(f"named {flag}" for flag in _FLAGS), "named strong, outermost")
 _RULES = {"hidden": 1, "chrome": 2, "outside": 3, "links": 4}
 #: What pages say of themselves, in JSON-LD or microdata, and to Open Graph.
 _SIGNS = ("Product", "DiscussionForumPosting", "QAPage", "ItemList")
@@ -155,11 +156,13 @@ def _after(found: int | None, at: Floats) -> Floats | float:
 
 
 def _windows(sight: _Sight) -> Columns:
+    wide = np.array(_WINDOWS)[:, None]  # a row each: all are looked through at once
+    low, high = np.maximum(0, sight.at - wide), np.minimum(sight.count, sight.at + wide + 1)
+    prose = np.log1p((sight.weight[high] - sight.weight[low]) / (high - low))
     columns: Columns = {}
-    for wide in _WINDOWS:
-        low, high = np.maximum(0, sight.at - wide), np.minimum(sight.count, sight.at + wide + 1)
-        columns[f"prose within {wide} texts"] = np.log1p((sight.weight[high] - sight.weight[low]) / (high - low))
-        columns[f"links within {wide} texts"] = sight.links(low, high)
+    for texts, within, links in zip(_WINDOWS, prose, sight.links(low, high), strict=True):
+        columns[f"prose within {texts} texts"] = within
+        columns[f"links within {texts} texts"] = links
     return columns
 
 
@@ -181,8 +184,7 @@ def _parts(sight: _Sight) -> Columns:
 def _named(sight: _Sight) -> Columns:
     """Elements and names around it: the share of the page's prose in the innermost of each, -1 for none."""
     containers, held_share = sight.walk.containers, sight.held_share.tolist()
-    columns: dict[str, Any] = {f"in {tag}": np.full(sight.count, -1.0) for tag in _TAGS}
-    columns |= {f"named {flag}": np.full(sight.count, -1.0) for flag in (*_FLAGS, "strong, outermost")}
+    columns: dict[str, Any] = dict(zip(_NAMED, np.full((len(_NAMED), sight.count), -1.0), strict=True))
     for at in [at for at, container in enumerate(containers) if container.tag in _TAGS]:
         columns[f"in {containers[at].tag}"][sight.starts[at] : sight.stops[at]] = held_share[at]
     end = 0  # of the last outermost part that is called chrome

@@ -44,6 +44,9 @@ def keep_goods(walk: Walk, rows: list[list[int]], verdicts: Verdicts, metadata: 
         return
     sums, goods = _Sums(walk, pictures), list[list[Container]]()
     for row in rows:
+        first, last = walk.containers[row[0]].first, walk.containers[row[-1]].last
+        if pictures[last] - pictures[first] < _ROWS:
+            continue
         members = [part for part in map(walk.containers.__getitem__, row) if part.first < part.last]
         if len(members) >= _ROWS and sum(map(sums.is_card, members)) >= _MOST * len(members):
             goods.append(members)
