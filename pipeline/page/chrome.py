@@ -23,7 +23,7 @@ _BODIES, _BODY = frozenset(("article", "entry", "hentry")), 500  # names of such
 _HEAD = 1000  # characters of prose; a part that says more is more than the head of a page
 _TITLES = frozenset(("sidebar", "title", "titlepage"))  # what the title of a box is called, and nothing else
 _NEAR = 7  # parts behind the beginning of a box of the text that may hold its title
-_AGAINST = CHROME_NAMES | WEAK_NAMES
+_AGAINST = CHROME_NAMES | WEAK_NAMES  # what speaks against a part
 _ALL = 0.9  # a part with a larger share of the page is around its items, and none of them
 
 

@@ -208,6 +208,7 @@ def signatures(walk: Walk) -> set[int]:
 
 
 def _is_written_by_forum(said: str) -> bool:
+    """Whether a line is one of these; how it begins or ends is looked at first, as this tells of most lines."""
     may_be = said.endswith(("this", "this.", "post", "post.", "das", "das.")) or said.startswith(("o", "z", "q"))
     return may_be and _WRITTEN_BY_FORUMS.fullmatch(said) is not None
 
