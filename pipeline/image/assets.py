@@ -78,20 +78,26 @@ _SERVICES = (
     re.compile(r"(?<![^/])cdn-cgi/image/"),
     re.compile(r"-[a-z]{1,24}_default/"),
 )
-_WIDTHS = re.compile(
-    r"(?:^|[/?&,;_$-])(?:w|wid|width|i?mw|imwidth|max-?w(?:idth)?|max|resize|size|sz|sw|fit)[=_:/-](?:fit:)?(\d{2,5})(?!\d)|"
-    r"(?<![\dx])(\d{2,5})x\d{0,5}(?![\dx])|(?<![\w])(\d{2,5})(?:px|w)(?![a-z0-9])|[=/]s(\d{2,4})(?![\da-z])|"
-    r"\._(?:[a-z\d]{1,4}_)?(?:s[lsxy]|u[sxy])(\d{2,4})(?=[_,])",
-    re.IGNORECASE,
+#: Widths: behind their names, with a height or unit, and as Google and Amazon write them. Each begins with letters
+#: that are few in an address, and is searched for the faster.
+_WIDTHS = tuple(
+    re.compile(pattern, re.IGNORECASE | re.ASCII)
+    for pattern in (
+        r"[/?&,;_$-](?:w|wid|width|i?mw|imwidth|max-?w(?:idth)?|max|resize|size|sz|sw|fit)[=_:/-](?:fit:)?(\d{2,5})(?!\d)",
+        r"[=/]s(\d{2,4})(?![\da-z])",
+        r"\._(?:[a-z\d]{1,4}_)?(?:s[lsxy]|u[sxy])(\d{2,4})(?=[_,])",
+    )
 )
+_MEASURES_OF = re.compile(r"(?<![\dx])(\d{2,5})x\d{0,5}(?![\dx])|(?<!\w)(\d{2,5})(?:px|w)(?![a-z0-9])", re.IGNORECASE)
+_MEASURED = re.compile(r"[xXwWpP](?<=[0-9].)")  # begins what the expression above finds behind its digits
 #: Ends and beginnings of names that copies of one picture bear, but other pictures too: words for sizes, usual widths.
 _COPY = re.compile(
     r"[-_.](?:small|medium|large|xlarge|grande|compact|full|fullsize|original|tiny|mini|lowres|hires|retina|blur|dark|light|mobile|"
     r"tablet|desktop|portrait|landscape|square|wide|sm|md|lg|xs|xl|160|240|320|360|400|480|600|640|720|750|768|800|828|900|"
-    r"960|1024|1080|1200|1280|1366|1440|1536|1600|1920|2000|2048|2400|2560|3840)(?=\?)|"
-    r"(?<=/)(?:small|medium|large|mobile|desktop)[-_](?=[^/]+\Z)",
+    r"960|1024|1080|1200|1280|1366|1440|1536|1600|1920|2000|2048|2400|2560|3840)(?=\?)",
     re.IGNORECASE,
 )
+_COPY_OF = re.compile(r"(?:small|medium|large|mobile|desktop)[-_](?!\Z)", re.IGNORECASE)
 _MAX_LENGTH = 2_048  # characters; a longer address names only itself
 _MAX_WRAPPED = 3
 _MAX_TAILS = 6
@@ -129,13 +135,20 @@ def name_of(asset: str) -> str:
 
 def look_of(asset: str) -> str:
     """The same key without what may or may not tell pictures apart: `-mobile`, `_large`, `-1200` at a name's end."""
+    at = asset.rfind("/") + 1
+    if at and (begin := _COPY_OF.match(asset, at)):
+        asset = asset[:at] + asset[begin.end() :]
     return _COPY.sub("", asset)
 
 
+@functools.lru_cache(maxsize=1024)
 def told_width(url: str) -> int:
     """The width in pixels at which an address says that it serves its picture; 0 if it says none."""
-    found = [int(next(filter(None, match))) for match in _WIDTHS.findall(unquote(url[:_MAX_LENGTH]))]
-    return min(found, default=0)
+    url = unquote(url[:_MAX_LENGTH])
+    found = [width for pattern in _WIDTHS for width in pattern.findall(url)]
+    if _MEASURED.search(url):
+        found += [width or alone for width, alone in _MEASURES_OF.findall(url)]
+    return min(map(int, found), default=0)
 
 
 def _wrapped_in(url: str) -> str:
