@@ -25,8 +25,10 @@ _FEW = 3  # bad places that prove nothing against what was declared: a slip of t
 def utf8_html(html: bytes, header_charset: str = "") -> bytes:
     """A page in UTF-8, whatever it came in; see `decode_html`. Most came in it and are not written again."""
     if header_charset.lower() in ("", "utf-8", "utf8") and html[:2] not in _UTF16_BOMS and not _is_iso_2022(html):
+        if html.isascii():
+            return html
         text = _decode(html, "utf-8")
-        if text is not None and _is_surely_utf8(html, text):
+        if text is not None and len(html) - len(text) >= _SURELY_UTF8:  # nothing is bad in what could be decoded
             return html.removeprefix(codecs.BOM_UTF8)
     return decode_html(html, header_charset).encode("utf-8", "replace")
 

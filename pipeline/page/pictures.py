@@ -29,6 +29,7 @@ _TO_ITEM = 4  # and from these on the item
 _ITEMS = 3  # so many alike siblings are items of a list
 _BESIDE, _SAID = 5, 0.6  # levels up from a picture to the words beside it, and the share of these that is kept
 _PICTURES = 4  # an item has at most so many
+_BY_COLUMN = ("outside",)
 #: Verdicts on a picture that follow from where it leads or stands, and not from what it stands in.
 _OF_PLACE = frozenset("teasers head tail links outside little_prose evidence".split())
 
@@ -103,10 +104,10 @@ class _Sums:
 
     def __init__(self, walk: Walk) -> None:
         self._walk = walk
-        chars = (len(leaf.text) if isinstance(leaf, Text) else 0 for leaf in walk.leaves)
-        headings = (isinstance(leaf, Text) and leaf.role == "heading" for leaf in walk.leaves)
+        chars = [len(leaf.text) if isinstance(leaf, Text) else 0 for leaf in walk.leaves]
+        headings = [isinstance(leaf, Text) and leaf.role == "heading" for leaf in walk.leaves]
         self._chars, self._headings = list(accumulate(chars, initial=0)), list(accumulate(headings, initial=0))
-        images = (isinstance(leaf, Media) and leaf.kind == "image" for leaf in walk.leaves)
+        images = [isinstance(leaf, Media) and leaf.kind == "image" for leaf in walk.leaves]
         self._images = list(accumulate(images, initial=0))
 
     def is_gallery(self, at: int) -> bool:
@@ -139,68 +140,59 @@ def keep_pictures_of_items(walk: Walk, verdicts: Verdicts, metadata: Metadata) -
     """Where a page keeps the words of an item of a list, its picture stays too, wherever it leads."""
     if metadata.says_article and not says_product(metadata):
         return
-    left_out = [
-        index
-        for index, leaf in enumerate(walk.leaves)
-        if (verdict := verdicts[index]) and verdict.rule in _OF_PLACE and isinstance(leaf, Media)
-    ]
+    left_out = _left_out(walk, verdicts, _OF_PLACE)
     if not left_out:
         return
-    rows = Counter((container.parent, container.tag) for container in walk.containers)
     words = _Words(walk, verdicts)
-    for index in left_out:
-        leaf = walk.leaves[index]
-        for at in islice(upward(walk, leaf.container), _CARD):
-            share = words.share_kept(at)
-            if share is None:
-                continue
-            is_item = any(
-                rows[walk.containers[part].parent, walk.containers[part].tag] >= _ITEMS
-                for part in islice(upward(walk, at), _TO_ITEM)
-            )
-            if is_item and share > 0.5 and words.has_few_pictures(at) and isinstance(leaf, Media) and _is_picture(leaf):
-                verdicts[index] = None
-            break
+    for index, leaf in left_out:
+        at, share = words.around(leaf, _CARD)
+        if share > 0.5 and words.has_few_pictures(at) and words.is_item(at) and _is_picture(leaf):
+            verdicts[index] = None
 
 
 def keep_pictures_beside(walk: Walk, verdicts: Verdicts) -> None:
     """A picture beside kept words, in a column of its own: builders of sites set most of theirs like that."""
-    left_out = [
-        index
-        for index, leaf in enumerate(walk.leaves)
-        if (verdict := verdicts[index]) and verdict.rule == "outside" and isinstance(leaf, Media)
-    ]
+    left_out = _left_out(walk, verdicts, _BY_COLUMN)
     if not left_out:
         return
     words = _Words(walk, verdicts)
-    for index in left_out:
-        leaf = walk.leaves[index]
-        for at in islice(upward(walk, leaf.container), _BESIDE):
-            share = words.share_kept(at)
-            if share is None:
-                continue
-            is_beside = share >= _SAID and words.has_few_pictures(at)
-            if is_beside and isinstance(leaf, Media) and _is_picture(leaf) and not leads_away(leaf):
-                verdicts[index] = None
-            break
+    for index, leaf in left_out:
+        at, share = words.around(leaf, _BESIDE)
+        if share >= _SAID and words.has_few_pictures(at) and _is_picture(leaf) and not leads_away(leaf):
+            verdicts[index] = None
+
+
+def _left_out(walk: Walk, verdicts: Verdicts, rules: Collection[str]) -> list[tuple[int, Media]]:
+    """The pictures and videos that are left out by some rules."""
+    ruled = [at for at, verdict in enumerate(verdicts) if verdict and verdict.rule in rules]
+    return [(at, leaf) for at in ruled if isinstance(leaf := walk.leaves[at], Media)]
 
 
 class _Words:
-    """Of a container how much is kept of its words, and whether it is of few pictures."""
+    """Of a container how much is kept of its words, and whether it is of few pictures, or an item of a list."""
 
     def __init__(self, walk: Walk, verdicts: Verdicts) -> None:
         said = [len(leaf.text) if isinstance(leaf, Text) else 0 for leaf in walk.leaves]
-        kept = ((verdict is None) * size for size, verdict in zip(said, verdicts, strict=True))
-        self._containers = walk.containers
+        kept = [0 if verdict else size for size, verdict in zip(said, verdicts, strict=True)]
+        self._walk, self._containers = walk, walk.containers
         self._said, self._kept = list(accumulate(said, initial=0)), list(accumulate(kept, initial=0))
-        self._media = list(accumulate((isinstance(leaf, Media) for leaf in walk.leaves), initial=0))
+        self._media = list(accumulate([isinstance(leaf, Media) for leaf in walk.leaves], initial=0))
+        self._rows: Counter[tuple[int, str]] = Counter()
 
-    def share_kept(self, at: int) -> float | None:
-        """None of a container without words."""
-        first, last = self._containers[at].first, self._containers[at].last
-        said = self._said[last] - self._said[first]
-        return (self._kept[last] - self._kept[first]) / said if said else None
+    def around(self, leaf: Media, levels: int) -> tuple[int, float]:
+        """The smallest container with words among so many around a picture, and the share of these that is kept."""
+        for at in islice(upward(self._walk, leaf.container), levels):
+            first, last = self._containers[at].first, self._containers[at].last
+            if said := self._said[last] - self._said[first]:
+                return at, (self._kept[last] - self._kept[first]) / said
+        return -1, 0.0
 
     def has_few_pictures(self, at: int) -> bool:
         container = self._containers[at]
         return self._media[container.last] - self._media[container.first] <= _PICTURES
+
+    def is_item(self, at: int) -> bool:
+        """Whether a container is one of several alike, or little more than a part of one."""
+        rows = self._rows = self._rows or Counter([(some.parent, some.tag) for some in self._containers])
+        around = (self._containers[part] for part in islice(upward(self._walk, at), _TO_ITEM))
+        return any(rows[some.parent, some.tag] >= _ITEMS for some in around)
