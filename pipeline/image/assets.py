@@ -70,13 +70,13 @@ _SIZE = re.compile(r"\d{2,5}x\d{0,5}[a-z]?|x\d{2,5}|\d{3,4}(?:px|w)", re.IGNOREC
 _UNIQUE = re.compile(r"\d{7,}|[0-9a-f]{12,}|(?<![a-z0-9])(?=[a-z]{0,24}\d)[a-z0-9]{18,}", re.IGNORECASE)
 _NUMBERED = re.compile(r"\d{2,4}|v\d")
 #: What services put into a path: IIIF a size at its end, Gatsby a hash of it, Drupal and PrestaShop its name,
-#: Cloudflare their own.
+#: Cloudflare their own; each with what stands in all of these.
 _SERVICES = (
-    re.compile(r"/(?:full|square|max)/[^/]+/!?\d+/(?:default|native|color|gray|bitonal)\.\w+\Z"),
-    re.compile(r"(?<=/static/[0-9a-f]{32})/[0-9a-f]{5}/"),
-    re.compile(r"/styles/[^/]+/(?:public|private)/"),
-    re.compile(r"(?<![^/])cdn-cgi/image/"),
-    re.compile(r"-[a-z]{1,24}_default/"),
+    ("/", re.compile(r"/(?:full|square|max)/[^/]+/!?\d+/(?:default|native|color|gray|bitonal)\.\w+\Z")),
+    ("/static/", re.compile(r"(?<=/static/[0-9a-f]{32})/[0-9a-f]{5}/")),
+    ("/styles/", re.compile(r"/styles/[^/]+/(?:public|private)/")),
+    ("cdn-cgi/image/", re.compile(r"(?<![^/])cdn-cgi/image/")),
+    ("_default/", re.compile(r"-[a-z]{1,24}_default/")),
 )
 #: Widths: behind their names, with a height or unit, and as Google and Amazon write them. Each begins with letters
 #: that are few in an address, and is searched for the faster.
@@ -97,6 +97,7 @@ _COPY = re.compile(
     r"960|1024|1080|1200|1280|1366|1440|1536|1600|1920|2000|2048|2400|2560|3840)(?=\?)",
     re.IGNORECASE,
 )
+_LONGEST_COPY = len("-landscape")
 _COPY_OF = re.compile(r"(?:small|medium|large|mobile|desktop)[-_](?!\Z)", re.IGNORECASE)
 _MAX_LENGTH = 2_048  # characters; a longer address names only itself
 _MAX_WRAPPED = 3
@@ -116,8 +117,9 @@ def asset_of(url: str) -> str:
     address, _, query = url.partition("#")[0].partition("?")
     host, _, path = address.partition("://")[2].partition("/")
     path = unquote(path)
-    for services in _SERVICES:
-        path = services.sub("/", path)
+    for sign, service in _SERVICES:
+        if sign in path:
+            path = service.sub("/", path)
     folders, name, is_file = _folders_and_name(path.split("/"))
     stem = _stem(name)
     if _VARIANT.fullmatch(stem) or (_SIZE.fullmatch(stem) and _UNIQUE.search("/".join(folders))):
@@ -138,7 +140,8 @@ def look_of(asset: str) -> str:
     at = asset.rfind("/") + 1
     if at and (begin := _COPY_OF.match(asset, at)):
         asset = asset[:at] + asset[begin.end() :]
-    return _COPY.sub("", asset)
+    end = max(0, asset.find("?") - _LONGEST_COPY)
+    return asset[:end] + _COPY.sub("", asset[end:])
 
 
 @functools.lru_cache(maxsize=1024)

@@ -67,7 +67,7 @@ class _Tags:
         never_deep = _NEVER_DEEP_OF_1[self._begins] | (_NEVER_DEEP_OF_2[self._begins] & _IS_END[self._third])
         if np.count_nonzero(_IS_LETTER[self._begins >> 8] & ~never_deep) <= _MAX_DEPTH:
             return False
-        return _most_depth(self._html, self._at[self._outside_scripts()]) > _MAX_DEPTH
+        return _most_depth(self._html, self._at[self._outside_scripts() & ~never_deep]) > _MAX_DEPTH
 
     def may_style(self) -> bool:
         """Whether there are so many kinds of tags that style what follows that many may be opened again."""

@@ -124,7 +124,8 @@ def _stated(markup: Markup) -> _Stated:
     written = markup.attributes
     roots = [markup.tags.index("html")] if "html" in markup.tags else []
     links = [at for at in markup.places("link") if _is_telling(written[at])]
-    licences = [at for at in markup.places("a") if _is_licence(written[at])]
+    related = [at for at in markup.places("a") if "rel=" in written[at] or "creativecommons" in written[at]]
+    licences = [at for at in related if _is_licence(written[at])]
     places = (("html", roots), ("meta", markup.places("meta")), ("link", links), ("a", licences))
     return [(tag, read_attributes(written[at])) for tag, some in places for at in some]
 
