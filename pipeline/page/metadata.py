@@ -50,6 +50,7 @@ _DATES = tuple(
     "dc.date dcterms.date parsely-pub-date sailthru.date pubdate publish-date publication_date".split()
 )
 _LONGEST_MARKED, _MARKED_TAGS = 80, 40  # characters, and tags, of what is marked as an author or a date
+_STATING = ("html", "meta", "base", "link")
 _TELLING = ("canonical", "licens", "image")  # one of these stands in each `<link>` that is asked for something
 _MAX_BASE = 4_096  # characters, which every relative address of the page would have
 
@@ -91,7 +92,7 @@ def read_metadata(markup: Markup, url: str, codec: Callable[[], str] = str) -> M
     """Metadata of a page; `base` is what its relative addresses are resolved against, `codec` gives that of their
     queries."""
     stated = _stated(markup)
-    bases = (read_attributes(markup.attributes[at]).get("href") for at in markup.places("base"))
+    bases = (attributes.get("href") for tag, attributes in stated if tag == "base")
     found = Metadata(base=base_of(bases, url, codec))
     metas = _metas(stated)
     things = list(json_ld(markup.json_ld))
@@ -120,14 +121,15 @@ def read_metadata(markup: Markup, url: str, codec: Callable[[], str] = str) -> M
 
 
 def _stated(markup: Markup) -> _Stated:
-    """The root, the `<meta>`s, and of links those that may speak of the page itself."""
-    written = markup.attributes
-    roots = [markup.tags.index("html")] if "html" in markup.tags else []
-    links = [at for at in markup.places("link") if _is_telling(written[at])]
+    """The root, `<meta>`s and `<base>`s, and of links those that may speak of the page itself."""
+    written, places = markup.attributes, {tag: list[int]() for tag in _STATING}
+    for at, tag in enumerate(markup.tags):
+        if tag in places:
+            places[tag].append(at)
+    places["link"] = [at for at in places["link"] if _is_telling(written[at])]
     related = [at for at in markup.places("a") if "rel=" in written[at] or "creativecommons" in written[at]]
-    licences = [at for at in related if _is_licence(written[at])]
-    places = (("html", roots), ("meta", markup.places("meta")), ("link", links), ("a", licences))
-    return [(tag, read_attributes(written[at])) for tag, some in places for at in some]
+    places["a"] = [at for at in related if _is_licence(written[at])]
+    return [(tag, read_attributes(written[at])) for tag, some in places.items() for at in some]
 
 
 def _is_telling(written: str) -> bool:

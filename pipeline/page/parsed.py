@@ -12,7 +12,7 @@ from pipeline.page.judgement import rules_for, weigh
 from pipeline.page.leaves import Leaf, Media, Text
 from pipeline.page.markup import Markup
 from pipeline.page.metadata import Metadata, read_metadata
-from pipeline.page.pictures import keep_galleries, keep_pictures_beside, keep_pictures_of_items
+from pipeline.page.pictures import keep_galleries, keep_pictures_with_words
 from pipeline.page.stated_text import stated_text
 from pipeline.page.verdicts import Verdicts
 from pipeline.page.walk import Walk
@@ -78,8 +78,7 @@ class ParsedPage:
         judgement = weigh(self.walk, settings.content, self.metadata)
         self.verdicts = judgement.verdicts
         self.confidence, self.rows = judgement.confidence, judgement.rows
-        keep_pictures_of_items(self.walk, self.verdicts, self.metadata)
-        keep_pictures_beside(self.walk, self.verdicts)
+        keep_pictures_with_words(self.walk, self.verdicts, self.metadata)
         self.lead, self._stated = None, []
         if settings.lead_image:
             self._keep_stated()

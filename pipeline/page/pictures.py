@@ -29,9 +29,9 @@ _TO_ITEM = 4  # and from these on the item
 _ITEMS = 3  # so many alike siblings are items of a list
 _BESIDE, _SAID = 5, 0.6  # levels up from a picture to the words beside it, and the share of these that is kept
 _PICTURES = 4  # an item has at most so many
-_BY_COLUMN = ("outside",)
 #: Verdicts on a picture that follow from where it leads or stands, and not from what it stands in.
 _OF_PLACE = frozenset("teasers head tail links outside little_prose evidence".split())
+_BY_COLUMN = frozenset(("outside",))
 
 
 def keep_galleries(walk: Walk, verdicts: Verdicts, metadata: Metadata) -> None:
@@ -47,6 +47,8 @@ def keep_galleries(walk: Walk, verdicts: Verdicts, metadata: Metadata) -> None:
 
 def _keep_stated(walk: Walk, verdicts: Verdicts, metadata: Metadata) -> bool:
     """Whether there is more than one picture in the galleries around those that the page states; they are kept."""
+    if not metadata.lead_images:
+        return False
     stated = set(map(asset_of, metadata.lead_images))
     probes = {max(_WORD.findall(name_of(asset)), key=len, default="") for asset in stated}
     shown = [leaf for leaf in walk.leaves if isinstance(leaf, Media) and any(map(leaf.mentions, probes))]
@@ -136,36 +138,20 @@ def _gallery_around(walk: Walk, sums: _Sums, leaf: Media) -> int:
     return widest
 
 
-def keep_pictures_of_items(walk: Walk, verdicts: Verdicts, metadata: Metadata) -> None:
-    """Where a page keeps the words of an item of a list, its picture stays too, wherever it leads."""
-    if metadata.says_article and not says_product(metadata):
-        return
-    left_out = _left_out(walk, verdicts, _OF_PLACE)
-    if not left_out:
-        return
-    words = _Words(walk, verdicts)
-    for index, leaf in left_out:
-        at, share = words.around(leaf, _CARD)
-        if share > 0.5 and words.has_few_pictures(at) and words.is_item(at) and _is_picture(leaf):
-            verdicts[index] = None
-
-
-def keep_pictures_beside(walk: Walk, verdicts: Verdicts) -> None:
-    """A picture beside kept words, in a column of its own: builders of sites set most of theirs like that."""
-    left_out = _left_out(walk, verdicts, _BY_COLUMN)
-    if not left_out:
-        return
-    words = _Words(walk, verdicts)
-    for index, leaf in left_out:
-        at, share = words.around(leaf, _BESIDE)
-        if share >= _SAID and words.has_few_pictures(at) and _is_picture(leaf) and not leads_away(leaf):
-            verdicts[index] = None
-
-
-def _left_out(walk: Walk, verdicts: Verdicts, rules: Collection[str]) -> list[tuple[int, Media]]:
-    """The pictures and videos that are left out by some rules."""
+def keep_pictures_with_words(walk: Walk, verdicts: Verdicts, metadata: Metadata) -> None:
+    """The pictures of kept words: those of items of a list, wherever they lead, and those beside them."""
+    may_list = not metadata.says_article or says_product(metadata)
+    rules = _OF_PLACE if may_list else _BY_COLUMN
     ruled = [at for at, verdict in enumerate(verdicts) if verdict and verdict.rule in rules]
-    return [(at, leaf) for at in ruled if isinstance(leaf := walk.leaves[at], Media)]
+    left_out = [(at, leaf) for at in ruled if isinstance(leaf := walk.leaves[at], Media)]
+    if not left_out:
+        return
+    words = _Words(walk, verdicts)
+    for at, leaf in left_out:
+        verdict = verdicts[at]
+        is_outside = verdict is not None and verdict.rule in _BY_COLUMN
+        if (may_list and words.have_in_item(leaf)) or (is_outside and words.have_beside(leaf)):
+            verdicts[at] = None
 
 
 class _Words:
@@ -179,7 +165,17 @@ class _Words:
         self._media = list(accumulate([isinstance(leaf, Media) for leaf in walk.leaves], initial=0))
         self._rows: Counter[tuple[int, str]] = Counter()
 
-    def around(self, leaf: Media, levels: int) -> tuple[int, float]:
+    def have_in_item(self, leaf: Media) -> bool:
+        """Whether most words of the item of a list that a picture stands in are kept."""
+        at, share = self._around(leaf, _CARD)
+        return share > 0.5 and self._has_few_pictures(at) and self._is_item(at) and _is_picture(leaf)
+
+    def have_beside(self, leaf: Media) -> bool:
+        """Whether those are that a picture stands beside: builders of sites set most in a column of their own."""
+        at, share = self._around(leaf, _BESIDE)
+        return share >= _SAID and self._has_few_pictures(at) and _is_picture(leaf) and not leads_away(leaf)
+
+    def _around(self, leaf: Media, levels: int) -> tuple[int, float]:
         """The smallest container with words among so many around a picture, and the share of these that is kept."""
         for at in islice(upward(self._walk, leaf.container), levels):
             first, last = self._containers[at].first, self._containers[at].last
@@ -187,11 +183,11 @@ class _Words:
                 return at, (self._kept[last] - self._kept[first]) / said
         return -1, 0.0
 
-    def has_few_pictures(self, at: int) -> bool:
+    def _has_few_pictures(self, at: int) -> bool:
         container = self._containers[at]
         return self._media[container.last] - self._media[container.first] <= _PICTURES
 
-    def is_item(self, at: int) -> bool:
+    def _is_item(self, at: int) -> bool:
         """Whether a container is one of several alike, or little more than a part of one."""
         rows = self._rows = self._rows or Counter([(some.parent, some.tag) for some in self._containers])
         around = (self._containers[part] for part in islice(upward(self._walk, at), _TO_ITEM))
