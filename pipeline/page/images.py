@@ -100,9 +100,10 @@ def stated_images(markup: Markup, stated: list[str], base: str, min_px: int) -> 
         first = at
         while markup.tags[first - 1] == "source":
             first -= 1
-        *sources, written = markup.attributes[first : at + 1]
-        if not any(map(" ".join((written, *sources)).__contains__, probes)):
+        shown_by = markup.attributes[at] if first == at else " ".join(markup.attributes[first : at + 1])
+        if not any(map(shown_by.__contains__, probes)):
             continue
+        *sources, written = markup.attributes[first : at + 1]
         image = Media.image(written, sources, "", base, (0, -1), min_px)
         if not image.candidates or image.decoration:
             continue
