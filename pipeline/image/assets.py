@@ -78,18 +78,20 @@ _SERVICES = (
     ("cdn-cgi/image/", re.compile(r"(?<![^/])cdn-cgi/image/")),
     ("_default/", re.compile(r"-[a-z]{1,24}_default/")),
 )
-#: Widths: behind their names, with a height or unit, and as Google and Amazon write them. Each begins with letters
-#: that are few in an address, and is searched for the faster.
-_WIDTHS = tuple(
-    re.compile(pattern, re.IGNORECASE | re.ASCII)
-    for pattern in (
+#: Widths: behind their names, and as Google and Amazon write them; with a height or unit. Most begin with letters that
+#: are few in an address, and are searched for the faster.
+_WIDTHS = (
+    re.compile(
         r"[/?&,;_$-](?:w|wid|width|i?mw|imwidth|max-?w(?:idth)?|max|resize|size|sz|sw|fit)[=_:/-](?:fit:)?(\d{2,5})(?!\d)",
-        r"[=/]s(\d{2,4})(?![\da-z])",
-        r"\._(?:[a-z\d]{1,4}_)?(?:s[lsxy]|u[sxy])(\d{2,4})(?=[_,])",
-    )
+        re.IGNORECASE | re.ASCII,
+    ),
+    re.compile(r"[=/]s(\d{2,4})(?![\da-z])", re.IGNORECASE | re.ASCII),
+    re.compile(r"\._(?:[a-z\d]{1,4}_)?(?:s[lsxy]|u[sxy])(\d{2,4})(?=[_,])", re.IGNORECASE | re.ASCII),
 )
-_MEASURES_OF = re.compile(r"(?<![\dx])(\d{2,5})x\d{0,5}(?![\dx])|(?<!\w)(\d{2,5})(?:px|w)(?![a-z0-9])", re.IGNORECASE)
-_MEASURED = re.compile(r"[xXwWpP](?<=[0-9].)")  # begins what the expression above finds behind its digits
+_MEASURED_WIDTHS = re.compile(
+    r"(?<![\dx])(\d{2,5})x\d{0,5}(?![\dx])|(?<!\w)(\d{2,5})(?:px|w)(?![a-z0-9])", re.IGNORECASE
+)
+_MAY_BE_MEASURED = re.compile(r"[xXwWpP](?<=[0-9].)")  # begins what the expression above finds behind its digits
 #: Ends and beginnings of names that copies of one picture bear, but other pictures too: words for sizes, usual widths.
 _COPY = re.compile(
     r"[-_.](?:small|medium|large|xlarge|grande|compact|full|fullsize|original|tiny|mini|lowres|hires|retina|blur|dark|light|mobile|"
@@ -98,7 +100,7 @@ _COPY = re.compile(
     re.IGNORECASE,
 )
 _LONGEST_COPY = len("-landscape")
-_COPY_OF = re.compile(r"(?:small|medium|large|mobile|desktop)[-_](?!\Z)", re.IGNORECASE)
+_COPY_HEAD = re.compile(r"(?:small|medium|large|mobile|desktop)[-_](?!\Z)", re.IGNORECASE)
 _MAX_LENGTH = 2_048  # characters; a longer address names only itself
 _MAX_WRAPPED = 3
 _MAX_TAILS = 6
@@ -138,7 +140,7 @@ def name_of(asset: str) -> str:
 def look_of(asset: str) -> str:
     """The same key without what may or may not tell pictures apart: `-mobile`, `_large`, `-1200` at a name's end."""
     at = asset.rfind("/") + 1
-    if at and (begin := _COPY_OF.match(asset, at)):
+    if at and (begin := _COPY_HEAD.match(asset, at)):
         asset = asset[:at] + asset[begin.end() :]
     end = max(0, asset.find("?") - _LONGEST_COPY)
     return asset[:end] + _COPY.sub("", asset[end:])
@@ -149,8 +151,8 @@ def told_width(url: str) -> int:
     """The width in pixels at which an address says that it serves its picture; 0 if it says none."""
     url = unquote(url[:_MAX_LENGTH])
     found = [width for pattern in _WIDTHS for width in pattern.findall(url)]
-    if _MEASURED.search(url):
-        found += [width or alone for width, alone in _MEASURES_OF.findall(url)]
+    if _MAY_BE_MEASURED.search(url):
+        found += [width or alone for width, alone in _MEASURED_WIDTHS.findall(url)]
     return min(map(int, found), default=0)
 
 
