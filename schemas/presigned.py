@@ -12,11 +12,9 @@ def is_presigned(url: str) -> bool:
     Azure or stores like them."""
     if "@" in url and _user(url):
         return True
-    query = url.partition("#")[0]
-    at = query.find("?")
-    if at < 0 or "sig" not in query.lower():  # which stands in all names below
+    if "?" not in url or "sig" not in url.lower():  # which stands in all names below
         return False
-    query = query[at:].replace("%2D", "-").replace("%2d", "-")
+    query = "?" + url.partition("#")[0].partition("?")[2].replace("%2D", "-").replace("%2d", "-")
     return bool(_NAMES.search(query)) or all(pattern.search(query) for pattern in _SHARED)
 
 

@@ -25,6 +25,8 @@ _ORDINARY_PATH = r"/(?:[\w~-][\w.~-]*(?:/[\w~-][\w.~-]*)*/?)?"
 _ORDINARY_URL = re.compile(
     rf"https?://{_NAME}{_ORDINARY_PATH}(?:\?[\w.~-]+=[\w.~-]*(?:&[\w.~-]+=[\w.~-]*)*)?", re.ASCII
 )
+#: What resolving leaves as it is, short of dots for folders: nothing of it is encoded.
+_RESOLVED_URL = re.compile(rf"https?://{_NAME}/[\w~./+,=@:;!$&()*-]*(?:\?[\w~./%+,=@:;!$&()*?-]*)?", re.ASCII)
 
 #: Addresses that need no parser: host, and path where there is nothing else.
 _PLAIN_HOST = re.compile(rf"https?://({_NAME})(?::[0-9]{{1,5}})?(?=[/?#]|\Z)")
@@ -49,8 +51,11 @@ def resolve(base: str, reference: str) -> str:
     Host names come out in lower case and punycode, spaces and non-ASCII percent-encoded, the fragment removed. Queries
     are in the charset of their page where `base` is a `PageBase`, else in UTF-8.
     """
-    if "xn--" not in reference and _ORDINARY_URL.fullmatch(reference):  # absolute, and nothing of it changes
-        return reference
+    absolute = reference
+    if reference[:1] == "/":
+        absolute = (_scheme(base) if reference[1:2] == "/" else _origin(base)) + reference
+    if _RESOLVED_URL.fullmatch(absolute) and "/." not in absolute and "xn--" not in absolute:
+        return absolute
     if not reference.isascii() and "?" in reference and isinstance(base, PageBase) and (codec := base.codec()):
         reference = _with_encoded_query(reference.strip(), codec)
     try:
@@ -60,6 +65,19 @@ def resolve(base: str, reference: str) -> str:
     if not url.startswith(("http://", "https://")):
         return ""
     return url.partition("#")[0]
+
+
+@functools.lru_cache(maxsize=256)
+def _origin(base: str) -> str:
+    """What stands before the path of an address; "" if it has no host."""
+    try:
+        return str(ada_url.join_url(base, "/")).removesuffix("/")
+    except ValueError:
+        return ""
+
+
+def _scheme(base: str) -> str:
+    return _origin(base).partition("//")[0]
 
 
 def _with_encoded_query(reference: str, codec: str) -> str:

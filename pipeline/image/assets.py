@@ -70,28 +70,37 @@ _SIZE = re.compile(r"\d{2,5}x\d{0,5}[a-z]?|x\d{2,5}|\d{3,4}(?:px|w)", re.IGNOREC
 _UNIQUE = re.compile(r"\d{7,}|[0-9a-f]{12,}|(?<![a-z0-9])(?=[a-z]{0,24}\d)[a-z0-9]{18,}", re.IGNORECASE)
 _NUMBERED = re.compile(r"\d{2,4}|v\d")
 #: What services put into a path: IIIF a size at its end, Gatsby a hash of it, Drupal and PrestaShop its name,
-#: Cloudflare their own.
+#: Cloudflare their own; each with what stands in all of these.
 _SERVICES = (
-    re.compile(r"/(?:full|square|max)/[^/]+/!?\d+/(?:default|native|color|gray|bitonal)\.\w+\Z"),
-    re.compile(r"(?<=/static/[0-9a-f]{32})/[0-9a-f]{5}/"),
-    re.compile(r"/styles/[^/]+/(?:public|private)/"),
-    re.compile(r"(?<![^/])cdn-cgi/image/"),
-    re.compile(r"-[a-z]{1,24}_default/"),
+    ("/", re.compile(r"/(?:full|square|max)/[^/]+/!?\d+/(?:default|native|color|gray|bitonal)\.\w+\Z")),
+    ("/static/", re.compile(r"(?<=/static/[0-9a-f]{32})/[0-9a-f]{5}/")),
+    ("/styles/", re.compile(r"/styles/[^/]+/(?:public|private)/")),
+    ("cdn-cgi/image/", re.compile(r"(?<![^/])cdn-cgi/image/")),
+    ("_default/", re.compile(r"-[a-z]{1,24}_default/")),
 )
-_WIDTHS = re.compile(
-    r"(?:^|[/?&,;_$-])(?:w|wid|width|i?mw|imwidth|max-?w(?:idth)?|max|resize|size|sz|sw|fit)[=_:/-](?:fit:)?(\d{2,5})(?!\d)|"
-    r"(?<![\dx])(\d{2,5})x\d{0,5}(?![\dx])|(?<![\w])(\d{2,5})(?:px|w)(?![a-z0-9])|[=/]s(\d{2,4})(?![\da-z])|"
-    r"\._(?:[a-z\d]{1,4}_)?(?:s[lsxy]|u[sxy])(\d{2,4})(?=[_,])",
-    re.IGNORECASE,
+#: Widths: behind their names, and as Google and Amazon write them; with a height or unit. Most begin with letters that
+#: are few in an address, and are searched for the faster.
+_WIDTHS = (
+    re.compile(
+        r"[/?&,;_$-](?:w|wid|width|i?mw|imwidth|max-?w(?:idth)?|max|resize|size|sz|sw|fit)[=_:/-](?:fit:)?(\d{2,5})(?!\d)",
+        re.IGNORECASE | re.ASCII,
+    ),
+    re.compile(r"[=/]s(\d{2,4})(?![\da-z])", re.IGNORECASE | re.ASCII),
+    re.compile(r"\._(?:[a-z\d]{1,4}_)?(?:s[lsxy]|u[sxy])(\d{2,4})(?=[_,])", re.IGNORECASE | re.ASCII),
 )
+_MEASURED_WIDTHS = re.compile(
+    r"(?<![\dx])(\d{2,5})x\d{0,5}(?![\dx])|(?<!\w)(\d{2,5})(?:px|w)(?![a-z0-9])", re.IGNORECASE
+)
+_MAY_BE_MEASURED = re.compile(r"[xXwWpP](?<=[0-9].)")  # begins what the expression above finds behind its digits
 #: Ends and beginnings of names that copies of one picture bear, but other pictures too: words for sizes, usual widths.
 _COPY = re.compile(
     r"[-_.](?:small|medium|large|xlarge|grande|compact|full|fullsize|original|tiny|mini|lowres|hires|retina|blur|dark|light|mobile|"
     r"tablet|desktop|portrait|landscape|square|wide|sm|md|lg|xs|xl|160|240|320|360|400|480|600|640|720|750|768|800|828|900|"
-    r"960|1024|1080|1200|1280|1366|1440|1536|1600|1920|2000|2048|2400|2560|3840)(?=\?)|"
-    r"(?<=/)(?:small|medium|large|mobile|desktop)[-_](?=[^/]+\Z)",
+    r"960|1024|1080|1200|1280|1366|1440|1536|1600|1920|2000|2048|2400|2560|3840)(?=\?)",
     re.IGNORECASE,
 )
+_LONGEST_COPY = len("-landscape")
+_COPY_HEAD = re.compile(r"(?:small|medium|large|mobile|desktop)[-_](?!\Z)", re.IGNORECASE)
 _MAX_LENGTH = 2_048  # characters; a longer address names only itself
 _MAX_WRAPPED = 3
 _MAX_TAILS = 6
@@ -110,8 +119,9 @@ def asset_of(url: str) -> str:
     address, _, query = url.partition("#")[0].partition("?")
     host, _, path = address.partition("://")[2].partition("/")
     path = unquote(path)
-    for services in _SERVICES:
-        path = services.sub("/", path)
+    for sign, service in _SERVICES:
+        if sign in path:
+            path = service.sub("/", path)
     folders, name, is_file = _folders_and_name(path.split("/"))
     stem = _stem(name)
     if _VARIANT.fullmatch(stem) or (_SIZE.fullmatch(stem) and _UNIQUE.search("/".join(folders))):
@@ -129,13 +139,21 @@ def name_of(asset: str) -> str:
 
 def look_of(asset: str) -> str:
     """The same key without what may or may not tell pictures apart: `-mobile`, `_large`, `-1200` at a name's end."""
-    return _COPY.sub("", asset)
+    at = asset.rfind("/") + 1
+    if at and (begin := _COPY_HEAD.match(asset, at)):
+        asset = asset[:at] + asset[begin.end() :]
+    end = max(0, asset.find("?") - _LONGEST_COPY)
+    return asset[:end] + _COPY.sub("", asset[end:])
 
 
+@functools.lru_cache(maxsize=1024)
 def told_width(url: str) -> int:
     """The width in pixels at which an address says that it serves its picture; 0 if it says none."""
-    found = [int(next(filter(None, match))) for match in _WIDTHS.findall(unquote(url[:_MAX_LENGTH]))]
-    return min(found, default=0)
+    url = unquote(url[:_MAX_LENGTH])
+    found = [width for pattern in _WIDTHS for width in pattern.findall(url)]
+    if _MAY_BE_MEASURED.search(url):
+        found += [width or alone for width, alone in _MEASURED_WIDTHS.findall(url)]
+    return min(map(int, found), default=0)
 
 
 def _wrapped_in(url: str) -> str:

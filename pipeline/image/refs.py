@@ -1,7 +1,7 @@
 """Where an `<img>` says its image is: every candidate address, best first."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from pipeline.image.assets import told_width
 from pipeline.image.srcset import parse_srcset
@@ -46,10 +46,12 @@ _PLACEHOLDER_FILE = re.compile(
     r"(?:image|img|product)?[-_]?placeholder)(?:[-_.]?\d+x\d+)?\.(?:gif|png|svg|webp|jpe?g)",
     re.IGNORECASE,
 )
-#: One of these stands in each address of a placeholder: most need no closer look.
-_STANDING_IN = tuple("blank spacer pixel transparent placeholder clear 1x1 load lazy noi no- no_ nop not".split())
+#: One of all these stands in each address of a placeholder: most need no closer look.
+_STANDING_IN = tuple("blank spacer pixel transparent placeholder clear 1x1 loading loader lazy".split())
+_NOTHING = tuple("noi no- no_ nop not".split())
 #: Attributes of an `<img>` that say something else, though it may look like an address; not those of scripts.
 _SAYING = frozenset("alt title name id class style value href src srcset lowsrc longdesc usemap content".split())
+_NO_OTHERS = _SAYING.union(LAZY_URLS)
 _NAMING = ("name", "key", "title", "alt", "caption")  # how data attributes end that hold the name of a file
 _NOT_ADDRESSES = frozenset(("", "true", "false", "null", "none", "undefined", "lazy", "auto", "0", "1"))
 _TEMPLATE = re.compile(r"(?:\{|%7b)(:?)([a-z_]{1,32})(?:\}|%7d)", re.IGNORECASE)
@@ -73,8 +75,9 @@ def candidates(img: Mapping[str, str | None], sources: list[Mapping[str, str | N
                 sized += [(_width(descriptor), url) for url, descriptor in parse_srcset(value)]
     usable: dict[str, None] = {}
     for url in dict.fromkeys(_ordered(sized, img)):
-        filled = fill_template(url, img)
-        if not is_placeholder(filled) and (resolved := resolve(base, filled)) and not is_presigned(resolved):
+        if "{" in url or "%7" in url:
+            url = fill_template(url, img)
+        if not is_placeholder(url) and (resolved := resolve(base, url)) and not is_presigned(resolved):
             usable[resolved] = None
     found = tuple(usable)
     if found and (whole := _BLURRED.match(found[0])):
@@ -87,10 +90,10 @@ def candidates(img: Mapping[str, str | None], sources: list[Mapping[str, str | N
 def _ordered(sized: list[tuple[int, str]], img: Mapping[str, str | None]) -> list[str]:
     """Addresses best first, of the candidates of a srcset and the attributes that hold one."""
     if not sized:
-        return list(_single(img))
+        return _single(img)
     fits = sorted((pair for pair in sized if 0 < pair[0] <= BEST_WIDTH), key=lambda pair: -pair[0])
     over = sorted((pair for pair in sized if pair[0] > BEST_WIDTH), key=lambda pair: pair[0])
-    return [url for _, url in (*fits, *over)] + list(_single(img)) + [url for width, url in sized if not width]
+    return [url for _, url in (*fits, *over)] + _single(img) + [url for width, url in sized if not width]
 
 
 def is_image_page(url: str) -> bool:
@@ -103,8 +106,6 @@ def is_image_page(url: str) -> bool:
 
 def fill_template(url: str, img: Mapping[str, str | None]) -> str:
     """An address in which a script would write a width, of those in `data-widths`; "" if it would write others."""
-    if "{" not in url and "%7" not in url:
-        return url
     if "{{" in url or "${" in url:
         return ""
     widths = [int(width) for width in re.findall(r"\d{2,5}", img.get("data-widths") or "")]
@@ -121,7 +122,8 @@ def is_placeholder(url: str) -> bool:
     if url in _NOT_ADDRESSES or url.startswith(("data:", "about:", "javascript:", "blob:", "#")):
         return True
     lowered = url.lower()
-    if not any(map(lowered.__contains__, _STANDING_IN)):
+    is_named = any(map(lowered.__contains__, _STANDING_IN))
+    if not is_named and not ("no" in lowered and any(map(lowered.__contains__, _NOTHING))):
         return False
     name = url.partition("#")[0].partition("?")[0].rpartition("/")[2]
     return bool(_PLACEHOLDER.search(url) or _PLACEHOLDER_FILE.fullmatch(name))
@@ -132,18 +134,18 @@ def is_image_url(value: str) -> bool:
     return bool(_IMAGE_URL.fullmatch(value.strip()))
 
 
-def _single(img: Mapping[str, str | None]) -> Iterator[str]:
-    for name in LAZY_URLS:
-        if value := img.get(name):
-            yield value.strip()
+def _single(img: Mapping[str, str | None]) -> list[str]:
+    found = [value.strip() for name in LAZY_URLS if (value := img.get(name))]
     others = [
         (_smallness(name), value.strip())
         for name, value in img.items()
-        if value and name not in LAZY_URLS and name not in _SAYING and _is_address(name, value)
+        if value and name not in _NO_OTHERS and ("/" in value or name.startswith("data-")) and _is_address(name, value)
     ]
-    yield from (value for _, value in sorted(others, key=lambda other: other[0]))
+    if others:
+        found += [value for _, value in sorted(others, key=lambda other: other[0])]
     if src := img.get("src"):
-        yield src.strip()
+        found.append(src.strip())
+    return found
 
 
 def _smallness(name: str) -> int:
@@ -152,15 +154,14 @@ def _smallness(name: str) -> int:
 
 
 def _is_address(name: str, value: str) -> bool:
-    """Whether what scripts note beside an image is an address: of attributes of their own making only with a folder."""
-    if "/" not in value and (name.endswith(_NAMING) or not name.startswith("data-")):
+    """Whether what scripts note beside an image is an address: of a name only with a folder."""
+    if "/" not in value and name.endswith(_NAMING):
         return False
     return is_image_url(value) or (name.endswith("src") and value.lstrip().startswith(("http://", "https://", "/")))
 
 
 def _width(descriptor: str) -> int:
     """CSS pixels of a `640w` descriptor; densities are turned into widths on the scale of a 600-pixel column."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)([wx])", descriptor)
-    if match is None:
+    if not descriptor:
         return 0
-    return int(match[1]) if match[2] == "w" else int(600 * float(match[1]))
+    return int(descriptor[:-1]) if descriptor[-1] == "w" else int(600 * float(descriptor[:-1]))

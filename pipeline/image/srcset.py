@@ -7,6 +7,8 @@ _ADDRESS = re.compile(rf"[,{_SPACE}]*+([^{_SPACE}]++)")
 # A parenthesis that nobody closes takes all that is left.
 _DESCRIPTORS = re.compile(r"((?:[^,(]|\([^)]*+(?:\)|\Z))*+),?")
 _DESCRIPTOR = re.compile(rf"(?:[^{_SPACE}(]|\([^)]*+(?:\)|\Z))++")
+#: A candidate as most are: an address and a width.
+_ORDINARY = re.compile(rf"[,{_SPACE}]*+([^{_SPACE}]++)(?<!,)[{_SPACE}]++([1-9][0-9]{{0,4}}w)[{_SPACE}]*+(?:,|\Z)")
 _WIDTH = re.compile(r"[0-9]{1,400}+[wh]")
 _DENSITY = re.compile(r"-?(?:[0-9]{1,400}+(?:\.[0-9]{1,400}+)?|\.[0-9]{1,400}+)(?:[eE][+-]?[0-9]{1,3}+)?x")
 _MAX_CANDIDATES = 1000
@@ -21,7 +23,14 @@ def parse_srcset(value: str) -> list[tuple[str, str]]:
     """
     found: list[tuple[str, str]] = []
     at = 0
-    while (address := _ADDRESS.match(value, at)) and len(found) < _MAX_CANDIDATES:
+    while len(found) < _MAX_CANDIDATES:
+        if ordinary := _ORDINARY.match(value, at):
+            found.append((ordinary[1], ordinary[2]))
+            at = ordinary.end()
+            continue
+        address = _ADDRESS.match(value, at)
+        if not address:
+            break
         url, at = address[1], address.end()
         if url.endswith(","):
             if url := url.rstrip(","):

@@ -1,6 +1,7 @@
 """From bytes to text: which encoding a page is in."""
 
 import codecs
+import contextlib
 
 import cchardet
 import webencodings
@@ -18,6 +19,8 @@ _RARE = {"maccyrillic": "windows-1251"}
 # one about once in ten, so a few characters prove nothing ("模" in GBK is "ģ" in UTF-8) and many prove it.
 _SURELY_UTF8 = 6
 
+_PIECE = 1 << 14  # bytes
+
 _BAD = "\ufffd"
 _FEW = 3  # bad places that prove nothing against what was declared: a slip of the keyboard, a text pasted in
 
@@ -25,10 +28,21 @@ _FEW = 3  # bad places that prove nothing against what was declared: a slip of t
 def utf8_html(html: bytes, header_charset: str = "") -> bytes:
     """A page in UTF-8, whatever it came in; see `decode_html`. Most came in it and are not written again."""
     if header_charset.lower() in ("", "utf-8", "utf8") and html[:2] not in _UTF16_BOMS and not _is_iso_2022(html):
-        text = _decode(html, "utf-8")
-        if text is not None and _is_surely_utf8(html, text):
+        if html.isascii():
+            return html
+        characters = _characters(html)
+        if characters and len(html) - characters >= _SURELY_UTF8:
             return html.removeprefix(codecs.BOM_UTF8)
     return decode_html(html, header_charset).encode("utf-8", "replace")
+
+
+def _characters(html: bytes) -> int:
+    """How many characters the bytes are in UTF-8, 0 for those that are not, by pieces that fit into a cache."""
+    decode = codecs.getincrementaldecoder("utf-8")().decode
+    with contextlib.suppress(UnicodeDecodeError):
+        whole = sum([len(decode(html[at : at + _PIECE])) for at in range(0, len(html), _PIECE)])
+        return whole + len(decode(b"", final=True))
+    return 0
 
 
 def query_codec(html: bytes, header_charset: str = "") -> str:

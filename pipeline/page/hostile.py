@@ -1,6 +1,7 @@
 """Markup that no author writes and that takes every parser minutes is refused before it is parsed."""
 
 import re
+from bisect import bisect
 from collections import Counter
 from collections.abc import Iterable
 from typing import Any
@@ -21,7 +22,8 @@ _QUOTED = re.compile(rb"\"[^\"]*\"|'[^']*'")
 # Left open, each is opened again in every block that follows; of those that are equal, the last three.
 _STYLING = re.compile(rb"<(?i:b|big|code|em|font|i|s|small|strike|strong|tt|u)[\s/][^>]*+")
 _STYLES = frozenset(b"b big code em font i s small strike strong tt u".split())
-_WHOLE_TAG = re.compile(rb"<(/?)([a-zA-Z][^\s/>]*)([^>]*+)")
+# Of those that surely are no styles it tells nothing but that there is one.
+_WHOLE_TAG = re.compile(rb"<(?:(/?)([bcefistuBCEFISTU][a-zA-Z]{0,5}+)(?=[\s/>]|\Z)([^>]*+)|/?[a-zA-Z][^>]*+)")
 _EQUAL = 3
 _CODED = 8  # letters of a name that make its code
 #: Elements that hold nothing, or that the next of their kind ends: left open by the thousand, they nest nowhere.
@@ -56,17 +58,52 @@ class _Tags:
         self._at = np.flatnonzero(letters[:-3] == ord("<"))
         self._begins = letters[self._at + 1].astype(np.uint16) << 8 | letters[self._at + 2]
         self._third = letters[self._at + 3]
-        self.count = len(self._at)
+        self._count = len(self._at)
 
-    def deepest(self) -> int:
-        """No more elements than this nest."""
+    def may_be_deep(self) -> bool:
+        """Whether more than `_MAX_DEPTH` elements may nest."""
+        if self._count <= _MAX_DEPTH:
+            return False
         never_deep = _NEVER_DEEP_OF_1[self._begins] | (_NEVER_DEEP_OF_2[self._begins] & _IS_END[self._third])
-        return int(np.count_nonzero(_IS_LETTER[self._begins >> 8] & ~never_deep))
+        if np.count_nonzero(_IS_LETTER[self._begins >> 8] & ~never_deep) <= _MAX_DEPTH:
+            return False
+        return _most_depth(self._html, self._at[self._outside_scripts() & ~never_deep]) > _MAX_DEPTH
 
-    def styles(self) -> int:
-        """How many kinds of tags style what follows."""
+    def may_style(self) -> bool:
+        """Whether there are so many kinds of tags that style what follows that many may be opened again."""
+        most = _MAX_OPENED_AGAIN // _EQUAL // max(self._count, 1)
+        if self._count <= most:
+            return False
         places = self._at[_STYLE_BEGINS[self._begins]].tolist()
-        return len({found[0] for place in places if (found := _STYLING.match(self._html, place))})
+        if len(places) <= most:
+            return False
+        return len({found[0] for place in places if (found := _STYLING.match(self._html, place))}) > most
+
+    def has_long_list(self) -> bool:
+        """Whether there is a tag of more than `_MAX_ATTRIBUTES` attributes."""
+        ends = np.append(self._at[1:], len(self._html))
+        long = ends - self._at > _LONG_TAG
+        spans = zip((self._at[long] + 1).tolist(), ends[long].tolist(), strict=True)
+        return any(_attributes(self._html, first, end) > _MAX_ATTRIBUTES for first, end in spans)
+
+    def _outside_scripts(self) -> NDArray[np.bool_]:
+        """Which stand neither in a script nor in a style: a "<" in these begins no tag."""
+        outside = np.ones(self._count, np.bool_)
+        for name in (b"script", b"style"):
+            ends, last = [end for end in self._named(b"</" + name) if outside[end]], -1
+            for first in self._named(b"<" + name):
+                if first > last and outside[first]:
+                    end = bisect(ends, first)
+                    last = ends[end] if end < len(ends) else self._count
+                    outside[first : last + 1] = False
+        return outside
+
+    def _named(self, begin: bytes) -> list[int]:
+        """The numbers of the tags that begin so, in small letters or large ones."""
+        alike = (self._begins | 0x2020 == int.from_bytes(begin[1:3])) & (self._third | 0x20 == begin[3])
+        numbers = np.flatnonzero(alike)
+        places = zip(numbers.tolist(), self._at[numbers].tolist(), strict=True)
+        return [number for number, at in places if self._html[at : at + len(begin)].lower() == begin]
 
 
 def refuse_hostile(html: bytes) -> None:
@@ -75,22 +112,12 @@ def refuse_hostile(html: bytes) -> None:
     100,000 attributes in one tag take more than a minute, 100,000 nested elements half of one.
     """
     tags = _Tags(html)
-    if tags.deepest() > _MAX_DEPTH and _depth(html) > _MAX_DEPTH:
+    if tags.may_be_deep() and _depth(html) > _MAX_DEPTH:
         raise Drop("hostile_html", f"more than {_MAX_DEPTH} elements deep")
-    most = _MAX_OPENED_AGAIN // _EQUAL  # tags times kinds of styles
-    if tags.count**2 > most and tags.styles() * tags.count > most and _opened_again(html) > _MAX_OPENED_AGAIN:
+    if tags.may_style() and _opened_again(html) > _MAX_OPENED_AGAIN:
         raise Drop("hostile_html", f"more than {_MAX_OPENED_AGAIN} elements opened again")
-    if _has_long_tag(html) and _has_long_list(html) and _has_long_list(_without_scripts(html.lower())):
+    if _has_long_tag(html) and tags.has_long_list() and _Tags(_without_scripts(html.lower())).has_long_list():
         raise Drop("hostile_html", f"a tag of more than {_MAX_ATTRIBUTES} attributes")
-
-
-def _has_long_list(html: bytes) -> bool:
-    begins = np.flatnonzero(np.frombuffer(html, np.uint8) == ord("<"))
-    for long in np.flatnonzero(np.diff(begins, append=len(html)) > _LONG_TAG).tolist():
-        first, *after = begins[long : long + 2].tolist()
-        if _attributes(html[first + 1 : after[0] if after else len(html)]) > _MAX_ATTRIBUTES:
-            return True
-    return False
 
 
 def _has_long_tag(html: bytes) -> bool:
@@ -102,9 +129,6 @@ def _has_long_tag(html: bytes) -> bool:
 def _depth(html: bytes) -> int:
     """About how deep the elements of a page nest, estimated from its tags alone."""
     html = _without_scripts(html.lower())
-    bound = _most_depth(html)
-    if bound <= _MAX_DEPTH:
-        return bound
     numbers: dict[bytes, int] = {}
     number = numbers.setdefault
     codes = [
@@ -116,19 +140,22 @@ def _depth(html: bytes) -> int:
     return _deepest(told >> 1, 1 - 2 * (told & 1))
 
 
-def _most_depth(html: bytes) -> int:
-    """No more than that nest, found faster: names of more than eight letters are taken to have no end."""
+def _most_depth(html: bytes, at: NDArray[np.intp]) -> int:
+    """No more than that nest by the tags that begin there, found faster: names of more than eight letters are taken to
+    have no end."""
     letters = np.frombuffer(html + b" " * (_CODED + 2), np.uint8)
-    at = np.flatnonzero(letters == ord("<")) + 1
-    is_end = letters[at] == ord("/")
-    at += is_end
-    kinds, goes_on = np.zeros(len(at), np.uint64), _IS_LETTER[letters[at]]
-    is_tag = goes_on.copy()
-    for place in range(_CODED):
-        kinds |= np.where(goes_on, letters[at + place], 0).astype(np.uint64) << np.uint64(8 * place)
-        goes_on &= ~_IS_END[letters[at + place + 1]]
-    kinds[goes_on] = 0
-    is_tag &= ~(goes_on & is_end) & ~np.isin(kinds, _CODES_NEVER_DEEP)
+    is_end = letters[at + 1] == ord("/")
+    at = at + 1 + is_end
+    words = np.ndarray(len(html), np.uint64, letters, strides=(1,))  # the eight letters from each place on
+    names = np.frombuffer(words[at].tobytes().lower(), np.uint8).reshape(-1, _CODED)
+    goes_on = ~_IS_END[names]
+    goes_on[:, 0] = _IS_LETTER[names[:, 0]]
+    for place in range(1, _CODED):
+        goes_on[:, place] &= goes_on[:, place - 1]
+    kinds = np.where(goes_on, names, 0).view(np.uint64).ravel()
+    is_long = goes_on[:, -1] & ~_IS_END[letters[at + _CODED]]
+    kinds[is_long] = 0
+    is_tag = goes_on[:, 0] & ~(is_long & is_end) & ~np.isin(kinds, _CODES_NEVER_DEEP)
     return _deepest(kinds[is_tag], 1 - 2 * is_end[is_tag].astype(np.int64))
 
 
@@ -174,11 +201,10 @@ def _opened_again(html: bytes) -> int:
     equal: Counter[tuple[bytes, bytes]] = Counter()
     active = again = 0
     for end, name, attributes in _WHOLE_TAG.findall(html):
-        name = name.lower()
         again += active
         if again > _MAX_OPENED_AGAIN:
             break
-        if name in _STYLES and (not end or still_open.get(name)):
+        if name and (name := name.lower()) in _STYLES and (not end or still_open.get(name)):
             style = (name, still_open[name].pop() if end else attributes)
             before = min(equal[style], _EQUAL)
             equal[style] += -1 if end else 1
@@ -188,7 +214,7 @@ def _opened_again(html: bytes) -> int:
     return again
 
 
-def _attributes(piece: bytes) -> int:
-    """How many attributes the tag has that `piece`, without its "<", begins with."""
-    tag = _TAG_TO_ITS_END.match(piece)
+def _attributes(html: bytes, first: int, end: int) -> int:
+    """How many attributes the tag has that begins there, its "<" left out; the next may begin at `end`."""
+    tag = _TAG_TO_ITS_END.match(html, first, end)
     return len(_QUOTED.sub(b" ", tag[0]).split()) if tag else 0

@@ -53,8 +53,8 @@ def refuse_images(leaves: list[Leaf]) -> dict[int, Drop]:
             refusals[id(leaf)] = Drop("repeated_image")
             copied.absorb(leaf)
         else:
-            seen.update(dict.fromkeys(leaf.candidates, leaf))
-            seen.update((f"{url[:5]}{asset_of(url)}", leaf) for url in leaf.candidates)
+            for url in leaf.candidates:
+                seen[url] = seen[f"{url[:5]}{asset_of(url)}"] = leaf
             seen[f"{look} {leaf.alt}"] = leaf
         seen.setdefault(look, copied or leaf)
     return refusals
@@ -63,12 +63,11 @@ def refuse_images(leaves: list[Leaf]) -> dict[int, Drop]:
 def _walls_of_marks(leaves: list[Leaf]) -> set[int]:
     """The places of drawings that follow each other with no word between them: marks of who buys from a firm."""
     found, row = set[int](), list[int]()
-    for at, leaf in enumerate([*leaves, None]):
+    for at, leaf in enumerate(leaves):
         if isinstance(leaf, Media) and leaf.kind == "image" and leaf.figure < 0 and _is_mark(leaf):
+            row = row if row and row[-1] == at - 1 else []
             row.append(at)
-            continue
-        found.update(row if len(row) >= _WALL else ())
-        row.clear()
+            found.update(row[-_WALL:] if len(row) >= _WALL else ())
     return found
 
 
@@ -101,9 +100,10 @@ def stated_images(markup: Markup, stated: list[str], base: str, min_px: int) -> 
         first = at
         while markup.tags[first - 1] == "source":
             first -= 1
-        *sources, written = markup.attributes[first : at + 1]
-        if not any(probe in attributes for probe in probes for attributes in (written, *sources)):
+        shown_by = markup.attributes[at] if first == at else " ".join(markup.attributes[first : at + 1])
+        if not any(map(shown_by.__contains__, probes)):
             continue
+        *sources, written = markup.attributes[first : at + 1]
         image = Media.image(written, sources, "", base, (0, -1), min_px)
         if not image.candidates or image.decoration:
             continue

@@ -9,8 +9,8 @@ from typing import Any
 
 import msgspec
 
-from pipeline.image.refs import is_placeholder
 from pipeline.page.elements import VOID
+from pipeline.page.lead_images import lead_images, marked_images
 from pipeline.page.markup import Markup, read_attributes, unescape
 from schemas.consent import read_consent
 from schemas.documents import Consent
@@ -18,7 +18,7 @@ from schemas.response_signals import ROBOTS_NAMES, RSL_TYPE, Statements
 from schemas.urls import PageBase, host_of, registered_domain, resolve
 
 _CREATIVE_COMMONS = re.compile(r"https?://(?:www\.)?creativecommons\.org/(?:licenses|publicdomain)/[\w./-]+")
-_MICRODATA = re.compile(r'itemtype="https?://schema\.org/(\w+)"')
+_MICRODATA, _ITEMS = re.compile(r'itemtype="https?://schema\.org/(\w+)"'), 'itemtype="http'
 _ARTICLES = frozenset("Article BlogPosting NewsArticle ReportageNewsArticle Recipe".split())
 _INDEXES = frozenset(("CollectionPage", "SearchResultsPage"))
 _THREADS = frozenset(("DiscussionForumPosting",))
@@ -50,11 +50,9 @@ _DATES = tuple(
     "dc.date dcterms.date parsely-pub-date sailthru.date pubdate publish-date publication_date".split()
 )
 _LONGEST_MARKED, _MARKED_TAGS = 80, 40  # characters, and tags, of what is marked as an author or a date
-_STATING = ("html", "meta", "link")
-_MAX_MARKED = 12  # images by microdata; more are of a list
+_STATING = ("html", "meta", "base", "link")
+_TELLING = ("canonical", "licens", "image")  # one of these stands in each `<link>` that is asked for something
 _MAX_BASE = 4_096  # characters, which every relative address of the page would have
-
-_MAKERS = frozenset("Person Organization NewsMediaOrganization Corporation WebSite Brand".split())
 
 _Stated = list[tuple[str, dict[str, str]]]  # tags that state something, and their attributes
 
@@ -93,10 +91,8 @@ class Metadata(msgspec.Struct):
 def read_metadata(markup: Markup, url: str, codec: Callable[[], str] = str) -> Metadata:
     """Metadata of a page; `base` is what its relative addresses are resolved against, `codec` gives that of their
     queries."""
-    written = markup.attributes
-    stated = [(tag, read_attributes(written[at])) for tag in _STATING for at in markup.places(tag)]
-    stated += [("a", read_attributes(written[at])) for at in markup.places("a") if _is_licence(written[at])]
-    bases = (read_attributes(written[at]).get("href") for at in markup.places("base"))
+    stated = _stated(markup)
+    bases = (attributes.get("href") for tag, attributes in stated if tag == "base")
     found = Metadata(base=base_of(bases, url, codec))
     metas = _metas(stated)
     things = list(json_ld(markup.json_ld))
@@ -115,11 +111,30 @@ def read_metadata(markup: Markup, url: str, codec: Callable[[], str] = str) -> M
     found.stated = _statements(metas, stated, markup, found.base)
     found.page_type = _first(metas, "og:type").lower()
     found.kinds = frozenset(_kinds(things, markup.html))
-    is_forum = "Discourse" in _first(metas, "generator") or 'id="phpbb"' in markup.html
-    is_told = is_forum or not _THREADS.isdisjoint(found.kinds) or _OF_THREAD.match(url) is not None
+    is_told = "Discourse" in _first(metas, "generator") or not _THREADS.isdisjoint(found.kinds)
+    is_told = is_told or _OF_THREAD.match(url) is not None or 'id="phpbb"' in markup.html
     found.is_thread = is_told and _OF_BOARD.search(url) is None
-    found.lead_images = _lead_images(metas, things, found.base) or _marked_images(markup, stated, found.base)
+    found.lead_images = lead_images(metas, things, found.base)
+    if not found.lead_images:
+        found.lead_images = marked_images(markup, [attributes for _, attributes in stated], found.base)
     return found
+
+
+def _stated(markup: Markup) -> _Stated:
+    """The root, `<meta>`s and `<base>`s, and of links those that may speak of the page itself."""
+    written, places = markup.attributes, {tag: list[int]() for tag in _STATING}
+    for at, tag in enumerate(markup.tags):
+        if tag in places:
+            places[tag].append(at)
+    places["link"] = [at for at in places["link"] if _is_telling(written[at])]
+    related = [at for at in markup.places("a") if "rel=" in written[at] or "creativecommons" in written[at]]
+    places["a"] = [at for at in related if _is_licence(written[at])]
+    return [(tag, read_attributes(written[at])) for tag, some in places.items() for at in some]
+
+
+def _is_telling(written: str) -> bool:
+    lowered = written.lower()
+    return any(map(lowered.__contains__, _TELLING))
 
 
 def _statements(metas: dict[str, list[str]], stated: _Stated, markup: Markup, base: str) -> Statements:
@@ -154,8 +169,11 @@ def _kinds(things: list[dict[str, Any]], html: str) -> Iterator[str]:
     for thing in things:
         kinds = thing.get("@type")
         yield from (kind for kind in (kinds if isinstance(kinds, list) else [kinds]) if isinstance(kind, str))
-    if "itemtype=" in html:
-        yield from _MICRODATA.findall(html)
+    at = html.find(_ITEMS)
+    while at >= 0:
+        if item := _MICRODATA.match(html, at):
+            yield item[1]
+        at = html.find(_ITEMS, at + len(_ITEMS))
 
 
 def _is_licence(written: str) -> bool:
@@ -289,9 +307,9 @@ def _read_again(text: str) -> str:
 
 def _licence(stated: _Stated, things: list[dict[str, Any]], base: str) -> str:
     for tag, attributes in stated:
-        href, relations = attributes.get("href", "").strip(), attributes.get("rel", "").lower().split()
-        is_stated = tag in ("a", "link") and "license" in relations and href and href[0] != "#"
-        if is_stated and (licence := resolve(base, href)):
+        is_stated = tag in ("a", "link") and "license" in attributes.get("rel", "").lower().split()
+        href = attributes.get("href", "").strip() if is_stated else ""
+        if href and href[0] != "#" and (licence := resolve(base, href)):
             return licence
     if licence := _string(things, "license"):
         return licence
@@ -306,41 +324,6 @@ def _canonical(stated: _Stated, url: str, base: str) -> str:
     address = resolve(base, href) if href else ""
     same = address and registered_domain(host_of(address)) == registered_domain(host_of(url))
     return address if same else ""
-
-
-def _lead_images(metas: dict[str, list[str]], things: list[dict[str, Any]], base: str) -> list[str]:
-    stated = [value for name in ("og:image", "og:image:url", "twitter:image") for value in metas.get(name, [])]
-    for thing in things:
-        images = thing.get("image") if not _is_maker(thing) else None
-        for image in images if isinstance(images, list) else [images]:
-            value = image.get("url") or image.get("contentUrl") if isinstance(image, dict) else image
-            if isinstance(value, str):
-                stated.append(value)
-    return list(
-        dict.fromkeys(url for url in (resolve(base, value) for value in stated if not is_placeholder(value)) if url)
-    )
-
-
-def _marked_images(markup: Markup, stated: _Stated, base: str) -> list[str]:
-    """Those that microdata calls the image of what the page is about: a list of things has one for each of them."""
-    if 'itemprop="image"' not in markup.html and 'rel="image_src"' not in markup.html:
-        return []
-    written = [read_attributes(markup.attributes[at]) for at in markup.places("img")]
-    tags = [attributes for _, attributes in stated if attributes.get("rel") == "image_src"]
-    tags += [
-        attributes for attributes in written + [some for _, some in stated] if attributes.get("itemprop") == "image"
-    ]
-    values = (some.get("content") or some.get("href") or some.get("src") or "" for some in tags)
-    found = list(
-        dict.fromkeys(url for url in (resolve(base, value) for value in values if not is_placeholder(value)) if url)
-    )
-    return found if len(found) <= _MAX_MARKED else []
-
-
-def _is_maker(thing: dict[str, Any]) -> bool:
-    """Whether a thing is who made the page, or the whole site: its image is a portrait or a logo."""
-    kinds = thing.get("@type")
-    return any(isinstance(kind, str) and kind in _MAKERS for kind in (kinds if isinstance(kinds, list) else [kinds]))
 
 
 def _clean(text: str) -> str:

@@ -1,5 +1,7 @@
 """A page is read: parsed, walked, and its main content separated from the rest."""
 
+from collections.abc import Iterator
+
 from pipeline.page.charset import query_codec, utf8_html
 from pipeline.page.chrome import leave_out_chrome
 from pipeline.page.content_settings import ContentSettings
@@ -10,7 +12,7 @@ from pipeline.page.judgement import rules_for, weigh
 from pipeline.page.leaves import Leaf, Media, Text
 from pipeline.page.markup import Markup
 from pipeline.page.metadata import Metadata, read_metadata
-from pipeline.page.pictures import keep_galleries, keep_pictures_beside, keep_pictures_of_items
+from pipeline.page.pictures import keep_galleries, keep_pictures_with_words
 from pipeline.page.stated_text import stated_text
 from pipeline.page.verdicts import Verdicts
 from pipeline.page.walk import Walk
@@ -76,8 +78,7 @@ class ParsedPage:
         judgement = weigh(self.walk, settings.content, self.metadata)
         self.verdicts = judgement.verdicts
         self.confidence, self.rows = judgement.confidence, judgement.rows
-        keep_pictures_of_items(self.walk, self.verdicts, self.metadata)
-        keep_pictures_beside(self.walk, self.verdicts)
+        keep_pictures_with_words(self.walk, self.verdicts, self.metadata)
         self.lead, self._stated = None, []
         if settings.lead_image:
             self._keep_stated()
@@ -125,15 +126,11 @@ class ParsedPage:
 
         They may stand in a part that was passed over, and so are looked for in the markup.
         """
-        walk, verdicts = self.walk, self.verdicts
-        texts = [
-            at
-            for leaf, at, verdict in zip(walk.leaves, walk.places, verdicts, strict=True)
-            if verdict is None and isinstance(leaf, Text)
-        ]
-        stated = texts and stated_images(
-            self.markup, self.metadata.lead_images, self.metadata.base, self.settings.min_declared_px
-        )
+        walk, verdicts, metadata = self.walk, self.verdicts, self.metadata
+        first = next((at for at, leaf in self._placed() if isinstance(leaf, Text)), None)
+        if first is None or not metadata.lead_images:
+            return
+        stated = stated_images(self.markup, metadata.lead_images, metadata.base, self.settings.min_declared_px)
         if not stated or is_among([image for _, image in stated], self._kept()):
             return
         walked = {at: index for index, at in enumerate(walk.places) if isinstance(walk.leaves[index], Media)}
@@ -145,16 +142,19 @@ class ParsedPage:
                 verdicts[index], image = None, shown
             else:
                 self._stated.append((at, image))
-            if at < texts[0] and self.lead is None:
+            if at < first and self.lead is None:
                 self.lead = image
 
     def _kept(self) -> list[Leaf]:
         """What is content, in reading order."""
+        if not self._stated:
+            return [leaf for leaf, verdict in zip(self.walk.leaves, self.verdicts, strict=True) if verdict is None]
+        return [leaf for _, leaf in sorted([*self._placed(), *self._stated], key=lambda placed: placed[0])]
+
+    def _placed(self) -> Iterator[tuple[int, Leaf]]:
+        """What the walk found of it, and where."""
         kept = zip(self.walk.places, self.walk.leaves, self.verdicts, strict=True)
-        leaves: list[tuple[int, Leaf]] = [(at, leaf) for at, leaf, verdict in kept if verdict is None]
-        if self._stated:
-            leaves = sorted([*leaves, *self._stated], key=lambda placed: placed[0])
-        return [leaf for _, leaf in leaves]
+        return ((at, leaf) for at, leaf, verdict in kept if verdict is None)
 
 
 def captions_of(leaves: list[Leaf]) -> dict[int, str]:

@@ -31,6 +31,7 @@ _BESIDE, _SAID = 5, 0.6  # levels up from a picture to the words beside it, and 
 _PICTURES = 4  # an item has at most so many
 #: Verdicts on a picture that follow from where it leads or stands, and not from what it stands in.
 _OF_PLACE = frozenset("teasers head tail links outside little_prose evidence".split())
+_BY_COLUMN = frozenset(("outside",))
 
 
 def keep_galleries(walk: Walk, verdicts: Verdicts, metadata: Metadata) -> None:
@@ -46,6 +47,8 @@ def keep_galleries(walk: Walk, verdicts: Verdicts, metadata: Metadata) -> None:
 
 def _keep_stated(walk: Walk, verdicts: Verdicts, metadata: Metadata) -> bool:
     """Whether there is more than one picture in the galleries around those that the page states; they are kept."""
+    if not metadata.lead_images:
+        return False
     stated = set(map(asset_of, metadata.lead_images))
     probes = {max(_WORD.findall(name_of(asset)), key=len, default="") for asset in stated}
     shown = [leaf for leaf in walk.leaves if isinstance(leaf, Media) and any(map(leaf.mentions, probes))]
@@ -103,10 +106,10 @@ class _Sums:
 
     def __init__(self, walk: Walk) -> None:
         self._walk = walk
-        chars = (len(leaf.text) if isinstance(leaf, Text) else 0 for leaf in walk.leaves)
-        headings = (isinstance(leaf, Text) and leaf.role == "heading" for leaf in walk.leaves)
+        chars = [len(leaf.text) if isinstance(leaf, Text) else 0 for leaf in walk.leaves]
+        headings = [isinstance(leaf, Text) and leaf.role == "heading" for leaf in walk.leaves]
         self._chars, self._headings = list(accumulate(chars, initial=0)), list(accumulate(headings, initial=0))
-        images = (isinstance(leaf, Media) and leaf.kind == "image" for leaf in walk.leaves)
+        images = [isinstance(leaf, Media) and leaf.kind == "image" for leaf in walk.leaves]
         self._images = list(accumulate(images, initial=0))
 
     def is_gallery(self, at: int) -> bool:
@@ -135,72 +138,57 @@ def _gallery_around(walk: Walk, sums: _Sums, leaf: Media) -> int:
     return widest
 
 
-def keep_pictures_of_items(walk: Walk, verdicts: Verdicts, metadata: Metadata) -> None:
-    """Where a page keeps the words of an item of a list, its picture stays too, wherever it leads."""
-    if metadata.says_article and not says_product(metadata):
-        return
-    left_out = [
-        index
-        for index, leaf in enumerate(walk.leaves)
-        if (verdict := verdicts[index]) and verdict.rule in _OF_PLACE and isinstance(leaf, Media)
-    ]
-    if not left_out:
-        return
-    rows = Counter((container.parent, container.tag) for container in walk.containers)
-    words = _Words(walk, verdicts)
-    for index in left_out:
-        leaf = walk.leaves[index]
-        for at in islice(upward(walk, leaf.container), _CARD):
-            share = words.share_kept(at)
-            if share is None:
-                continue
-            is_item = any(
-                rows[walk.containers[part].parent, walk.containers[part].tag] >= _ITEMS
-                for part in islice(upward(walk, at), _TO_ITEM)
-            )
-            if is_item and share > 0.5 and words.has_few_pictures(at) and isinstance(leaf, Media) and _is_picture(leaf):
-                verdicts[index] = None
-            break
-
-
-def keep_pictures_beside(walk: Walk, verdicts: Verdicts) -> None:
-    """A picture beside kept words, in a column of its own: builders of sites set most of theirs like that."""
-    left_out = [
-        index
-        for index, leaf in enumerate(walk.leaves)
-        if (verdict := verdicts[index]) and verdict.rule == "outside" and isinstance(leaf, Media)
-    ]
+def keep_pictures_with_words(walk: Walk, verdicts: Verdicts, metadata: Metadata) -> None:
+    """The pictures of kept words: those of items of a list, wherever they lead, and those beside them."""
+    may_list = not metadata.says_article or says_product(metadata)
+    rules = _OF_PLACE if may_list else _BY_COLUMN
+    ruled = [at for at, verdict in enumerate(verdicts) if verdict and verdict.rule in rules]
+    left_out = [(at, leaf) for at in ruled if isinstance(leaf := walk.leaves[at], Media)]
     if not left_out:
         return
     words = _Words(walk, verdicts)
-    for index in left_out:
-        leaf = walk.leaves[index]
-        for at in islice(upward(walk, leaf.container), _BESIDE):
-            share = words.share_kept(at)
-            if share is None:
-                continue
-            is_beside = share >= _SAID and words.has_few_pictures(at)
-            if is_beside and isinstance(leaf, Media) and _is_picture(leaf) and not leads_away(leaf):
-                verdicts[index] = None
-            break
+    for at, leaf in left_out:
+        verdict = verdicts[at]
+        is_outside = verdict is not None and verdict.rule in _BY_COLUMN
+        if (may_list and words.have_in_item(leaf)) or (is_outside and words.have_beside(leaf)):
+            verdicts[at] = None
 
 
 class _Words:
-    """Of a container how much is kept of its words, and whether it is of few pictures."""
+    """Of a container how much is kept of its words, and whether it is of few pictures, or an item of a list."""
 
     def __init__(self, walk: Walk, verdicts: Verdicts) -> None:
         said = [len(leaf.text) if isinstance(leaf, Text) else 0 for leaf in walk.leaves]
-        kept = ((verdict is None) * size for size, verdict in zip(said, verdicts, strict=True))
-        self._containers = walk.containers
+        kept = [0 if verdict else size for size, verdict in zip(said, verdicts, strict=True)]
+        self._walk, self._containers = walk, walk.containers
         self._said, self._kept = list(accumulate(said, initial=0)), list(accumulate(kept, initial=0))
-        self._media = list(accumulate((isinstance(leaf, Media) for leaf in walk.leaves), initial=0))
+        self._media = list(accumulate([isinstance(leaf, Media) for leaf in walk.leaves], initial=0))
+        self._rows: Counter[tuple[int, str]] = Counter()
 
-    def share_kept(self, at: int) -> float | None:
-        """None of a container without words."""
-        first, last = self._containers[at].first, self._containers[at].last
-        said = self._said[last] - self._said[first]
-        return (self._kept[last] - self._kept[first]) / said if said else None
+    def have_in_item(self, leaf: Media) -> bool:
+        """Whether most words of the item of a list that a picture stands in are kept."""
+        at, share = self._around(leaf, _CARD)
+        return share > 0.5 and self._has_few_pictures(at) and self._is_item(at) and _is_picture(leaf)
 
-    def has_few_pictures(self, at: int) -> bool:
+    def have_beside(self, leaf: Media) -> bool:
+        """Whether those are that a picture stands beside: builders of sites set most in a column of their own."""
+        at, share = self._around(leaf, _BESIDE)
+        return share >= _SAID and self._has_few_pictures(at) and _is_picture(leaf) and not leads_away(leaf)
+
+    def _around(self, leaf: Media, levels: int) -> tuple[int, float]:
+        """The smallest container with words among so many around a picture, and the share of these that is kept."""
+        for at in islice(upward(self._walk, leaf.container), levels):
+            first, last = self._containers[at].first, self._containers[at].last
+            if said := self._said[last] - self._said[first]:
+                return at, (self._kept[last] - self._kept[first]) / said
+        return -1, 0.0
+
+    def _has_few_pictures(self, at: int) -> bool:
         container = self._containers[at]
         return self._media[container.last] - self._media[container.first] <= _PICTURES
+
+    def _is_item(self, at: int) -> bool:
+        """Whether a container is one of several alike, or little more than a part of one."""
+        rows = self._rows = self._rows or Counter([(some.parent, some.tag) for some in self._containers])
+        around = (self._containers[part] for part in islice(upward(self._walk, at), _TO_ITEM))
+        return any(rows[some.parent, some.tag] >= _ITEMS for some in around)
