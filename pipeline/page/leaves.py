@@ -83,6 +83,7 @@ class Media:
     """
 
     __slots__ = (
+        "_attributes",
         "_base",
         "_min_px",
         "_open_link",
@@ -108,6 +109,7 @@ class Media:
     def __init__(self, kind: str, container: int, figure: int, base: str) -> None:
         self.kind, self.container, self.figure, self._base = kind, container, figure, base
         self._written: list[str] = []  # of the <img>, and of its twin
+        self._attributes: list[dict[str, str]] = []  # the same, as far as they are read
         self._sources: list[str] = []
         self._open_link, self._min_px = "", 0
         self.has_twin = False  # its <noscript> twin was met, or it stands in <noscript> itself
@@ -185,21 +187,27 @@ class Media:
             self._read_words()
         return object.__getattribute__(self, name)
 
+    def _read(self) -> list[dict[str, str]]:
+        """The attributes of the `<img>`, and of its twin."""
+        for written in self._written[len(self._attributes) :]:
+            self._attributes.append(read_attributes(written))
+        return self._attributes
+
     def _read_words(self) -> None:
-        attributes, *twins = map(read_attributes, self._written)
+        attributes, *twins = self._read()
         self.alt = collapse(attributes.get("alt") or next((twin["alt"] for twin in twins if "alt" in twin), ""))
         self.title = collapse(attributes.get("title", ""))
         self.width, self.height = pixels(attributes.get("width", "")), pixels(attributes.get("height", ""))
 
     def _read_addresses(self) -> None:
-        attributes, *twins = map(read_attributes, self._written)
+        attributes, *twins = self._read()
         found = candidates(attributes, [read_attributes(source) for source in self._sources], self._base)
         for twin in twins:
             found = tuple(dict.fromkeys(found + candidates(twin, [], self._base)))
         self.candidates = found
 
     def _read_decoration(self) -> None:
-        attributes, found = read_attributes(self._written[0]), self.candidates
+        attributes, found = self._read()[0], self.candidates
         named = f"{attributes.get('class', '')} {attributes.get('id', '')}"
         sides = (self.width, self.height)
         #: why it is an icon or the like; "" if it is not
