@@ -1,4 +1,5 @@
-"""The goods on a page that lists them: cards in a row, each with a picture, a link and a price, right below the title.
+"""The goods on a page that lists them: cards in a row, each with a picture, a link and a price, right below the title,
+or more of them than stand beside a product.
 
 Rules for articles take such cards for invitations to other pages, as they are below a product.
 """
@@ -7,7 +8,7 @@ import re
 from functools import cached_property
 from itertools import accumulate
 
-from pipeline.page.comments import kind_of
+from pipeline.page.comments import announces_others, kind_of
 from pipeline.page.labels import is_label
 from pipeline.page.leaves import Container, Leaf, Media, Text
 from pipeline.page.metadata import Metadata
@@ -27,6 +28,8 @@ _BEFORE = 4  # characters, at most, of a currency and a space before the first d
 _PRICE_LINE = 80  # characters; a longer text tells of a price
 _ROWS = 4  # so many siblings are a list of goods
 _MOST = 0.8  # of them are cards: others may be of banners
+_CATALOGUE = 18  # so many are what a page is about: beside a product stand a dozen others at most
+_ABOVE = 3  # leaves before a row that may be its heading
 _CARD = 12  # texts
 _KEPT = 0.3  # a larger share of their texts that is kept already is as good as it gets
 _PICTURE = "[picture]"  # stands for any
@@ -52,7 +55,7 @@ def keep_goods(walk: Walk, rows: list[list[int]], verdicts: Verdicts, metadata: 
             goods.append(members)
     is_below = _below_title(walk, verdicts, metadata.title) if goods else []
     for members in goods:
-        if is_below[members[0].first]:
+        if is_below[members[0].first] or _is_catalogue(walk, members):
             _keep(walk, verdicts, members)
 
 
@@ -101,8 +104,17 @@ def _below_title(walk: Walk, verdicts: Verdicts, title: str) -> list[bool]:
     return found
 
 
+def _is_catalogue(walk: Walk, members: list[Container]) -> bool:
+    """Whether cards are so many that the page is about them: no heading right above says that they are others."""
+    first = members[0].first
+    return len(members) >= _CATALOGUE and not any(map(announces_others, walk.leaves[max(0, first - _ABOVE) : first]))
+
+
 def _keep(walk: Walk, verdicts: Verdicts, members: list[Container]) -> None:
-    """A card may say its name twice, for two layouts, and show a second picture under the pointer: one is enough."""
+    """Keeps what was left out for where it stands or leads, or for a weak name of a card or of what is around it.
+
+    A card may say its name twice, for two layouts, and show a second picture under the pointer: one is enough.
+    """
     texts = [at for card in members for at in range(card.first, card.last) if isinstance(walk.leaves[at], Text)]
     if sum(verdicts[at] is None for at in texts) > _KEPT * len(texts):
         return
@@ -116,7 +128,14 @@ def _keep(walk: Walk, verdicts: Verdicts, members: list[Container]) -> None:
                 shows = _PICTURE if leaf.kind == "image" and _PICTURE not in said and not leaf.decoration else ""
             if shows and shows not in said and not is_label(shows):
                 said.add(shows)
-                verdicts[at] = None if verdict is None or verdict.rule in _OF_PLACE else verdict
+                verdicts[at] = None if verdict is None or _is_of_place(verdict, card) else verdict
+
+
+def _is_of_place(verdict: Verdict, card: Container) -> bool:
+    around = verdict.container
+    if verdict.rule == "little_prose" and around is not None:
+        return around.first <= card.first and card.last <= around.last
+    return verdict.rule in _OF_PLACE
 
 
 def keep_facts(walk: Walk, verdicts: Verdicts) -> None:

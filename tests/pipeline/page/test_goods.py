@@ -12,9 +12,9 @@ CARD = (
 )
 
 
-def shown(heading="", price="$8{0}.00", extra="", head=""):
-    cards = "".join(CARD.format(n, price.format(n), extra.format(n)) for n in range(9))
-    body = f"<main>{INTRO}<section>{heading}<ul>{cards}</ul></section></main>"
+def shown(heading="", price="$8{0}.00", extra="", head="", count=9, named="grid"):
+    cards = "".join(CARD.format(n, price.format(n), extra.format(n)) for n in range(count))
+    body = f"<main>{INTRO}<section>{heading}<ul class={named}>{cards}</ul></section></main>"
     return extract(body, f"<title>Kettles</title>{head}")
 
 
@@ -37,6 +37,22 @@ def test_cards_with_prices_below_the_title_are_what_the_page_lists(price):
 )
 def test_other_cards_are_judged_as_before(other):
     assert texts(shown(**other)) == SAID
+
+
+FILTERS = "<div class=left><h3>Colour</h3><p>Red</p><p>Blue</p><h3>Volume</h3><p>1 l</p><p>2 l</p></div>"
+
+
+@pytest.mark.parametrize("heading", [FILTERS, "<h2>Our range</h2>"])
+@pytest.mark.parametrize("named", ["grid", "teaser"])
+def test_more_cards_than_stand_beside_a_product_are_what_the_page_lists_under_any_heading(heading, named):
+    found = texts(shown(heading=heading, count=18, named=named))
+    assert all(f"Kettle number {n}" in found and f"$8{n}.00" in found for n in range(18))
+
+
+@pytest.mark.parametrize("other", [{"count": 17}, {"heading": "<h2>You may also like</h2>"}])
+def test_fewer_cards_under_a_heading_of_their_own_or_said_to_be_others_are_none(other):
+    found = texts(shown(**{"heading": "<h2>Our range</h2>", "count": 18} | other))
+    assert "Kettle number 3" not in found
 
 
 def test_a_name_that_a_card_says_twice_is_kept_once():
