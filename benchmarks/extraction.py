@@ -243,8 +243,10 @@ def run_weft(source: bytes) -> Draft | None:
 def run_trafilatura(source: bytes) -> str:
     import trafilatura
 
-    options = {"output_format": "xml", "include_images": True, "include_comments": False, "fast": True}
-    return trafilatura.extract(source, url=BASE, **options) or ""
+    found = trafilatura.extract(
+        source, url=BASE, output_format="xml", include_images=True, include_comments=False, fast=True
+    )
+    return found or ""
 
 
 def run_readability(source: bytes) -> str:
