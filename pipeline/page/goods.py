@@ -8,7 +8,7 @@ import re
 from functools import cached_property
 from itertools import accumulate
 
-from pipeline.page.comments import announces_others, kind_of
+from pipeline.page.comments import kind_of
 from pipeline.page.labels import is_label
 from pipeline.page.leaves import Container, Leaf, Media, Text
 from pipeline.page.metadata import Metadata
@@ -28,8 +28,7 @@ _BEFORE = 4  # characters, at most, of a currency and a space before the first d
 _PRICE_LINE = 80  # characters; a longer text tells of a price
 _ROWS = 4  # so many siblings are a list of goods
 _MOST = 0.8  # of them are cards: others may be of banners
-_CATALOGUE = 18  # so many are what a page is about: beside a product stand a dozen others at most
-_ABOVE = 3  # leaves before a row that may be its heading
+_CATALOGUE = 18  # so many are what a page is about, whatever heading they have: beside a product stand a dozen others
 _CARD = 12  # texts
 _KEPT = 0.3  # a larger share of their texts that is kept already is as good as it gets
 _PICTURE = "[picture]"  # stands for any
@@ -55,7 +54,7 @@ def keep_goods(walk: Walk, rows: list[list[int]], verdicts: Verdicts, metadata: 
             goods.append(members)
     is_below = _below_title(walk, verdicts, metadata.title) if goods else []
     for members in goods:
-        if is_below[members[0].first] or _is_catalogue(walk, members):
+        if is_below[members[0].first] or len(members) >= _CATALOGUE:
             _keep(walk, verdicts, members)
 
 
@@ -102,12 +101,6 @@ def _below_title(walk: Walk, verdicts: Verdicts, title: str) -> list[bool]:
         if isinstance(leaf, Text) and leaf.role == "heading" and not (verdict and verdict.rule in ("chrome", "hidden")):
             is_below = leaf.mark == "# " or shared(leaf.text, title) >= TITLE_SHARE
     return found
-
-
-def _is_catalogue(walk: Walk, members: list[Container]) -> bool:
-    """Whether cards are so many that the page is about them: no heading right above says that they are others."""
-    first = members[0].first
-    return len(members) >= _CATALOGUE and not any(map(announces_others, walk.leaves[max(0, first - _ABOVE) : first]))
 
 
 def _keep(walk: Walk, verdicts: Verdicts, members: list[Container]) -> None:

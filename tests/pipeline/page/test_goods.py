@@ -49,6 +49,11 @@ def test_more_cards_than_stand_beside_a_product_are_what_the_page_lists_under_an
     assert all(f"Kettle number {n}" in found and f"$8{n}.00" in found for n in range(18))
 
 
+def test_a_part_of_a_card_with_a_weak_name_stays_out():
+    found = texts(shown(extra="<div class=rating>4.{0} of 5 stars</div>", count=18))
+    assert "Kettle number 3" in found and "4.3 of 5 stars" not in found
+
+
 @pytest.mark.parametrize("other", [{"count": 17}, {"heading": "<h2>You may also like</h2>"}])
 def test_fewer_cards_under_a_heading_of_their_own_or_said_to_be_others_are_none(other):
     found = texts(shown(**{"heading": "<h2>Our range</h2>", "count": 18} | other))

@@ -457,6 +457,13 @@ def test_videos_and_embeds_are_recorded_where_they_stand():
     assert (frame.candidates, frame.title) == (("https://www.youtube.com/embed/xyz",), "Film")
 
 
+def test_what_a_frame_says_to_browsers_without_frames_is_no_share_of_the_page():
+    """An aside of more than 40 % of a page is content, however much is said in a frame."""
+    body = f"<main><p>{prose(1)}</p></main><aside><p>{prose(2)}</p><p>{prose(3)}</p></aside>"
+    framed = f"{body}<iframe src=/map>{' '.join(map(prose, range(4, 24)))}</iframe>"
+    assert texts(extract(framed)) == texts(extract(body)) == [prose(1), prose(2), prose(3)]
+
+
 def test_a_lazy_iframe_and_an_embed_are_videos_and_an_audio_is_not():
     assert (
         len(videos("<iframe data-src='https://v.example/1'></iframe><embed src=m.swf><audio src=a.mp3></audio>")) == 2
