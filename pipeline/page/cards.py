@@ -181,13 +181,13 @@ def _is_title(text: Text) -> bool:
     return len(text.text) >= _TITLE and text.link_chars > 0.9 * len(text.text)
 
 
-def titles_of_cards(walk: Walk, rows: list[list[int]] | None = None) -> list[int]:
+def titles_of_cards(walk: Walk, rows: list[list[int]]) -> list[int]:
     """The lines that are links, though no headings, and the titles of alike siblings each of which says or shows more.
 
     No two cards have one title: buttons that lead to stories say the same in all of them.
     """
     found = set[int]()
-    for row in siblings(walk.containers) if rows is None else rows:
+    for row in rows:
         parts = map(walk.containers.__getitem__, row)
         cards = [part for part in parts if 1 < part.last - part.first <= _CARD]
         titles = {leaf.text: index for index, leaf in filter(None, (_title_of(walk, card) for card in cards))}

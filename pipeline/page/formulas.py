@@ -13,8 +13,6 @@ _RENDERED = re.compile(
 )
 #: One of these stands in each of them: most images need no closer look.
 _SIGNS = ("\\", "$", "math", "Math", "tex", "TeX", "formula", "equation", "eq-image", "cht=tx")
-#: And in small letters one of these, or in its class one of those: addresses are long, classes short.
-_SIGNS_ANYWHERE, _SIGNS_OF_CLASS = ("\\", "$", "math", "tex", "cht=tx"), ("formula", "equation", "eq-image")
 _ALT = re.compile(r' alt="(?:\{\\|\${1,2}[^"$]+\$|\\[a-zA-Z(\[])')
 _IN_ADDRESS = re.compile(r"(?:[?&](?:latex|chl|tex)=|(?:codecogs\.com/[\w.]+|(?:math|mime)tex(?:\.cgi)?)\?)([^&]+)")
 _LIKE_LATEX = re.compile(r"[\\^_={}<>+]|\A[A-Za-z]\Z|\A[-\d.,]+\Z")
@@ -25,7 +23,7 @@ _MAX_LENGTH = 2_000  # characters
 
 def formula_of_image(written: str) -> str:
     """What stands in a text instead of an `<img>` of a formula, as markup writes it: `$x^2$`. "" if it is none."""
-    if not _may_be_formula(written) or not (_RENDERED.search(written) or _ALT.search(written)):
+    if not any(map(written.__contains__, _SIGNS)) or not (_RENDERED.search(written) or _ALT.search(written)):
         return ""
     attributes = read_attributes(written)
     said = attributes.get("alt", "").strip()
@@ -33,15 +31,6 @@ def formula_of_image(written: str) -> str:
         match = _IN_ADDRESS.search(attributes.get("src", ""))
         said = unquote(match[1].replace("+", " ")) if match else ""
     return escape(_inline(said))
-
-
-def _may_be_formula(written: str) -> bool:
-    lowered = written.lower()
-    if not any(map(lowered.__contains__, _SIGNS_ANYWHERE)):
-        named = lowered.partition(' class="')[2].partition('"')[0]
-        if not any(map(named.__contains__, _SIGNS_OF_CLASS)):
-            return False
-    return any(map(written.__contains__, _SIGNS))
 
 
 def formula_of_mathml(markup: Markup, at: int, end: int) -> str:

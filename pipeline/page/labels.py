@@ -23,7 +23,8 @@ _BETWEEN = re.compile("[.!»›→>|·•]")  # what stands between and behind t
 _TAGS, _TAG_LINKS = 300, 0.3  # characters of a line of tags or of a way, and the share of links
 _TAG_WORDS = 3  # of what such a line is called
 _STORIES = 2  # lines of tags that a page may have; more are of the items of a list
-_DATA = ("https://", "http://", "{{", '{"', "<iframe ")  # what is for scripts, or to be copied, begins with
+_ADDRESSES = ("https://", "http://")
+_OF_SCRIPTS = ("{{", '{"', "<iframe ")  # how data for scripts begin, and what is given to be copied
 _DIGIT = re.compile(r"\d")
 _SCHEME = re.compile(r"https?:(?://)?(?:www\.)?")
 _STEPS = 2  # marks between the parts of a way through the site
@@ -70,7 +71,7 @@ def leave_out_labels(walk: Walk, verdicts: Verdicts) -> None:
             continue
         if verdicts[index] is None and (index in told or _is_label(leaf, index in links)):
             verdicts[index] = Verdict("label", len(leaf.text))
-        elif verdicts[index] is None and leaf.text.startswith(_DATA) and _is_data(leaf):
+        elif verdicts[index] is None and _is_data(leaf):
             verdicts[index] = Verdict("label", len(leaf.text))
             if above.role == "list" and above.text.endswith(":"):  # what a shop's field for it is called
                 verdicts[last] = verdicts[last] or Verdict("label", len(above.text))
@@ -107,14 +108,14 @@ def _is_data(leaf: Text) -> bool:
 
 def _is_of_script(leaf: Text) -> bool:
     """Whether a text is what a script has not filled in yet, {{ title }}, reads, {"id": 1}, or gives to be copied."""
-    if leaf.role == "code" or not leaf.text.startswith(("{{", '{"', "<iframe ")):
+    if leaf.role == "code" or not leaf.text.startswith(_OF_SCRIPTS):
         return False
     return leaf.text.endswith(("}}", '"}', "]}", "</iframe>"))
 
 
 def _is_address_of_picture(text: str) -> bool:
     """Whether a text is nothing else: data for a script, which no reader sees."""
-    return text.startswith(("https://", "http://")) and len(text) <= _FACE and " " not in text and is_image_url(text)
+    return text.startswith(_ADDRESSES) and len(text) <= _FACE and " " not in text and is_image_url(text)
 
 
 def _colophons(walk: Walk) -> set[int]:

@@ -33,6 +33,7 @@ _ENDING = 3  # letters at the end of a word: fewer may be the first of one that 
 _INSIDE = 4  # tags in a `<span>` before its first word
 _CURRENCIES = frozenset("$€£¥₹₽₩₺")
 _NO_WAY_OFF = re.compile(r' href="(?:#[^"]|mailto:[^"?]|tel:)')
+_BUTTONS = "button btn cart wish compare quick basket".split()  # names of links that may be buttons
 _IN_BUTTON = 12  # tags
 _OF_BOX = 12  # tags behind an element that tell whether it is a box of the text
 ITEMS = 3  # so many parts written alike are of the items of a list
@@ -47,19 +48,6 @@ OPENERS = HEADINGS | {"dt", "summary"}  # whose button opens a section and is it
 def is_place(written: str) -> bool:
     """Whether an `<a>` leads nowhere but is led to: it is often left open, and then reaches to the next one."""
     return " href=" not in written and (" name=" in written or " id=" in written)
-
-
-def _may_be_button(written: str) -> bool:
-    """Whether a link has one of the names that those have which styles draw as buttons, or buttons of shops."""
-    return (
-        "button" in written
-        or "btn" in written
-        or "cart" in written
-        or "wish" in written
-        or "compare" in written
-        or "quick" in written
-        or "basket" in written
-    )
 
 
 class WordsOfWalk(RowsOfWalk):
@@ -123,7 +111,7 @@ class WordsOfWalk(RowsOfWalk):
         if is_hidden(written) and not self._holds(("img",)):  # that of a picture is often hidden from screen readers
             self._pass_over(self._markup.end_of(self._at))
             return
-        if not self._preformatted and _may_be_button(written) and self._is_action():
+        if not self._preformatted and any(map(written.__contains__, _BUTTONS)) and self._is_action():
             self._flush()
             self._is_action_open = True
         if "#" in written and self._is_permalink():

@@ -4,6 +4,7 @@ from pipeline.page.cards import titles_of_cards
 from pipeline.page.content import by_rules, judge
 from pipeline.page.content_settings import ContentSettings
 from pipeline.page.leaves import Text
+from pipeline.page.rows import siblings
 from tests.pipeline.makers import paragraphs, prose, walk
 
 
@@ -284,7 +285,7 @@ def test_lines_that_lead_to_other_sites_are_no_other_stories(host, are_kept):
 def test_references_beside_an_article_are_no_other_stories():
     items = "".join(f"<li><a href=//far.example/{n}>A paper of the year {n}</a></li>" for n in range(5))
     walked = walk(f"<main>{paragraphs(9)}<ol>{items}</ol></main>")
-    assert not titles_of_cards(walked)
+    assert not titles_of_cards(walked, siblings(walked.containers))
 
 
 def test_a_part_that_says_much_before_the_headings_of_others_is_none_of_teasers():
