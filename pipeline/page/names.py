@@ -76,7 +76,8 @@ _SAYING_ELSE = {
     "share": frozenset("price prices".split()),
     "tag": frozenset("img line".split()),  # an <img> is a tag, too
     "teaser": frozenset("description text".split()),
-    "signature": frozenset("api class code function line member method tsd type".split()),
+    "signature": frozenset("api body class code function line member method tsd type".split()),
+    "widget": frozenset("body callout factbox".split()),
 }
 _STREAMED = ' id="S:'  # React streams a part hidden, and a script moves it into place
 _CAPTION_NAMES = frozenset(("caption", "figcaption", "credit", "legend", "cutline"))
@@ -85,9 +86,13 @@ _NAMED = re.compile(r' (?:class|id|(?:data-)?role|itemprop|data-testid|data-comp
 _HIDING = re.compile(
     r" hidden=(?!\"until-found\")|aria-hidden=\"true|display\s*:\s*none|visibility\s*:\s*hidden|"
     r"=\"nodisplay\"|"
-    r"[\" ](?:(?:u-|wt-|is-)?(?:sr-?only|screen-reader(?:-only|-text)|(?:visually|text)-?hidden(?:-focusable)?)|"
-    r"hidden-visually|show-for-sr|element-invisible|mw-editsection|mw-jump(?:-link)?|speechify-ignore|"
-    r"w-form-done|w-form-fail|material-(?:icons|symbols)(?:-[a-z]+)*)[\" ]"  # a font draws the latter's words as icons
+    r"[\" ](?:(?:u-|wt-|is-)?text-?hidden|mw-editsection|mw-jump(?:-link)?|speechify-ignore|"
+    r"w-form-done|w-form-fail|material-(?:icons|symbols)(?:-[a-z]+)*"  # a font draws the latter's words as icons
+    # for screen readers; behind what a site puts before the names of its own, but not `not-sr-only`, which shows again,
+    # nor Drupal's `field--label-visually-hidden`: there only the label is
+    r"|(?:[\w-]*(?<!\bnot)(?<!label)[-_])?(?:sr-?only|screen-?reader(?:-?only|-?text)?|visually-?hidden(?:-focusable)?|"
+    r"hidden-visually|accessibl[ey]-hidden|hidden-accessible|a11y-hidden|accesshide|off-?screen|assistive-text|"
+    r"show-for-sr|element-invisible|screen-only)(?:__[\w-]+)?)[\" ]"
 )
 _CLASS = re.compile(r' class="([^"]*+)"')
 #: Of Bootstrap, Tailwind, Bulma, Materialize, UIkit and the like.
@@ -196,12 +201,14 @@ def _may_hide(written: str) -> bool:
     """Whether anything is said by which elements are hidden: of ten nine say none of it, and need no closer look."""
     return (
         "hid" in written
+        or "Hidden" in written
         or "none" in written
         or "NONE" in written
         or "nodisplay" in written
         or "nly" in written  # `sr-only`, `srOnly`
-        or "screen-reader" in written
+        or "creen" in written  # `screen-reader-text`, `offscreen`
         or "for-sr" in written
+        or "assistive" in written
         or "invisible" in written
         or "mw-" in written
         or "speechify" in written
