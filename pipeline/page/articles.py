@@ -12,6 +12,7 @@ from pipeline.page.trim import home_of, is_prose
 from pipeline.page.verdicts import Verdict, Verdicts
 from pipeline.page.walk import Walk
 
+STORY = 1000  # characters: a page that says less is hardly one, whatever it calls itself
 _SIDE_BY_SIDE, _PARAGRAPHS = 0.6, 5  # of the words of a page, in paragraphs of one part, and so many of them
 _BODY, _END = 0.85, 0.12  # of what is kept: at least so much stands in one part, and no more than that behind it
 _NOTE = re.compile(r"[\[(^*]*\d{1,3}[\])^.:]*\s")  # what a numbered note begins with

@@ -11,6 +11,7 @@ _IN_LABEL = 30  # tags of the name of a field
 _ENDS = ("/li", "/div", "/p", "/td", "/span")
 _GALLERY = 3  # pictures; fewer are drawn on buttons
 _ID, _FOR = re.compile(r' id="([^"]+)"'), re.compile(r' for="([^"]+)"')
+_NAME = re.compile(r' name="([^"]*)"')
 _TYPE = re.compile(r' type="([^"]*)"')
 _DESCRIPTION = ' itemprop="description"'
 _NO_FIELDS = frozenset(("hidden", "submit", "button", "image", "reset"))
@@ -36,9 +37,17 @@ class Forms:
         end = self._markup.end_of(at)
         if _is_between(self._subjects, at, end):
             return False
+        pictures = _count_between(self._pictures, at, end)
         if _is_between(self._fields, at, end):
-            return True
-        return not _is_between(self._paragraphs, at, end) and _count_between(self._pictures, at, end) < _GALLERY
+            return pictures < _GALLERY or not self._only_chooses(at, end)
+        return not _is_between(self._paragraphs, at, end) and pictures < _GALLERY
+
+    def _only_chooses(self, first: int, last: int) -> bool:
+        """Whether all fields between two tags are boxes to tick, all of one name: goods to be compared."""
+        fields = self._fields[bisect_left(self._fields, first) : bisect_left(self._fields, last)]
+        written = [self._markup.attributes[at] or "" for at in fields]
+        names = {named[1] for said in written if (named := _NAME.search(said))}
+        return all(map(_is_mark, written)) and len(names) == 1
 
     def is_option(self, at: int) -> bool:
         """Whether the `<label>` that opens at a tag says what a reader may choose: one of what a list is filtered by.

@@ -8,6 +8,7 @@ import re
 from functools import cached_property
 from itertools import accumulate
 
+from pipeline.page.articles import STORY
 from pipeline.page.comments import kind_of
 from pipeline.page.labels import is_label
 from pipeline.page.leaves import Container, Leaf, Media, Text
@@ -38,8 +39,13 @@ _LISTS = frozenset("ItemList CollectionPage OfferCatalog SearchResultsPage".spli
 
 
 def keep_goods(walk: Walk, rows: list[list[int]], verdicts: Verdicts, metadata: Metadata) -> None:
-    """Keeps the words and a picture of such cards where next to none of them is kept."""
-    if metadata.says_article or (states_thing(metadata) and _LISTS.isdisjoint(metadata.kinds)):
+    """Keeps the words and a picture of such cards where next to none of them is kept.
+
+    Shops call their categories articles, too: one says something besides.
+    """
+    if states_thing(metadata) and _LISTS.isdisjoint(metadata.kinds):
+        return
+    if metadata.says_article and _said(walk, verdicts) >= STORY:
         return
     pictures = list(accumulate(map(_is_picture, walk.leaves), initial=0))
     if pictures[-1] < _ROWS:
@@ -56,6 +62,15 @@ def keep_goods(walk: Walk, rows: list[list[int]], verdicts: Verdicts, metadata: 
     for members in goods:
         if is_below[members[0].first] or len(members) >= _CATALOGUE:
             _keep(walk, verdicts, members)
+
+
+def _said(walk: Walk, verdicts: Verdicts) -> int:
+    """The characters of what is kept."""
+    return sum(
+        len(leaf.text)
+        for leaf, verdict in zip(walk.leaves, verdicts, strict=True)
+        if verdict is None and isinstance(leaf, Text)
+    )
 
 
 class _Sums:

@@ -13,7 +13,7 @@ from itertools import accumulate, islice, pairwise
 import msgspec
 import numpy as np
 
-from pipeline.page.articles import is_article, is_of_paragraphs, leave_out_end
+from pipeline.page.articles import STORY, is_article, is_of_paragraphs, leave_out_end
 from pipeline.page.cards import Cards, leave_out_rests
 from pipeline.page.content import CARD, by_rules, upward
 from pipeline.page.content_settings import ContentSettings
@@ -43,7 +43,7 @@ _OF_CARDS = frozenset(("teasers", "links", "evidence"))  # verdicts on headings 
 #: How likely what follows the part that holds an article is content that belongs to it, where the page says that it is
 #: one, and where only its paragraphs do.
 _CLEAR, _CLEAR_UNSAID = 0.9, 0.8
-_STORY, _MORE = 1000, 1.5  # characters; a page that says less, or not so many times what its teasers do, is of these
+_MORE = 1.5  # times what its teasers say is said by a story; a page that says less is of these
 _CARDS = 3  # so many in a row have titles, of so many characters at most, over what says so many at least
 _TITLE, _SAID = 120, 40
 _REPEATED = 60  # characters of a text that nobody writes twice
@@ -207,7 +207,7 @@ def _foreign_to_articles(walk: Walk, texts: list[int], verdicts: Verdicts) -> fr
     for index in texts:
         verdict = verdicts[index]
         said[verdict.rule if verdict else ""] += len(getattr(walk.leaves[index], "text", ""))
-    is_story = said[""] >= max(_STORY, _MORE * said["teasers"])
+    is_story = said[""] >= max(STORY, _MORE * said["teasers"])
     return frozenset(("chrome", "teasers") if is_story else ("chrome",))
 
 

@@ -90,7 +90,7 @@ _HIDING = re.compile(
     r"w-form-done|w-form-fail|material-(?:icons|symbols)(?:-[a-z]+)*"  # a font draws the latter's words as icons
     # for screen readers; behind what a site puts before the names of its own, but not `not-sr-only`, which shows again,
     # nor Drupal's `field--label-visually-hidden`: there only the label is
-    r"|(?:[\w-]*(?<!\bnot)(?<!label)[-_])?(?:sr-?only|screen-?reader(?:-?only|-?text)?|visually-?hidden(?:-focusable)?|"
+    r"|(?:[\w-]*(?<!\bnot)(?<!label)[-_])?(?:sr-?(?:only|text)|screen-?reader(?:-?only|-?text)?|visually-?hidden(?:-focusable)?|"
     r"hidden-visually|accessibl[ey]-hidden|hidden-accessible|a11y-hidden|accesshide|off-?screen|assistive-text|"
     r"show-for-sr|element-invisible|screen-only)(?:__[\w-]+)?)[\" ]"
 )
@@ -205,7 +205,8 @@ def _may_hide(written: str) -> bool:
         or "none" in written
         or "NONE" in written
         or "nodisplay" in written
-        or "nly" in written  # `sr-only`, `srOnly`
+        or "nly" in written  # `srOnly`
+        or "sr-" in written
         or "creen" in written  # `screen-reader-text`, `offscreen`
         or "for-sr" in written
         or "assistive" in written

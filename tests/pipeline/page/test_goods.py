@@ -31,7 +31,6 @@ def test_cards_with_prices_below_the_title_are_what_the_page_lists(price):
     [
         {"heading": "<h2>Best sellers of the month</h2>"},  # goods of another page
         {"price": "Read more"},
-        {"head": '<meta property="og:type" content="article">'},
         {"head": '<script type="application/ld+json">{"@type": "Product", "name": "Kettles"}</script>'},
     ],
 )
@@ -40,6 +39,26 @@ def test_other_cards_are_judged_as_before(other):
 
 
 FILTERS = "<div class=left><h3>Colour</h3><p>Red</p><p>Blue</p><h3>Volume</h3><p>1 l</p><p>2 l</p></div>"
+
+
+@pytest.mark.parametrize(("sentences", "is_kept"), [(4, True), (8, False)])
+def test_a_page_that_calls_itself_an_article_and_says_little_may_list_goods(sentences, is_kept):
+    said = INTRO.replace(paragraphs(3, 1), paragraphs(3, 1, sentences))
+    cards = "".join(CARD.format(n, f"$8{n}.00", "") for n in range(9))
+    head = '<title>Kettles</title><meta property="og:type" content="article">'
+    assert ("Kettle number 8" in texts(extract(f"<main>{said}<ul>{cards}</ul></main>", head))) is is_kept
+
+
+BOXES = "<input type=checkbox name=id[] value={0}>"
+
+
+@pytest.mark.parametrize(
+    ("field", "is_kept"), [(BOXES, True), (BOXES.replace("id[]", "k{0}"), False), ("<input name=id[]>", False)]
+)
+def test_goods_in_a_form_that_compares_them_are_read(field, is_kept):
+    cards = "".join(CARD.format(n, f"$8{n}.00", field.format(n)) for n in range(9))
+    body = f"<main>{INTRO}<form action=/compare><ul>{cards}</ul></form></main>"
+    assert ("Kettle number 8" in texts(extract(body, "<title>Kettles</title>"))) is is_kept
 
 
 @pytest.mark.parametrize("heading", [FILTERS, "<h2>Our range</h2>"])

@@ -620,7 +620,13 @@ def test_the_symbols_of_a_formula_are_words():
     [
         *("sr-only", "screen-reader-text", "x visually-hidden", "visuallyhidden y", "visually-hidden-focusable"),
         *("govuk-visually-hidden", "usa-sr-only", "slds-assistive-text", "a-offscreen", "off-screen", "x-sr-only__aB3"),
-        *("ssrcss-1f3b-VisuallyHidden", "ui-helper-hidden-accessible", "accesshide", "elementor-screen-only"),
+        *(
+            "ssrcss-1f3b-VisuallyHidden",
+            "ui-helper-hidden-accessible",
+            "accesshide",
+            "elementor-screen-only",
+            "plp-price__sr-text",
+        ),
         *("mw-jump-link", "mw-jump"),
         *("u-srOnly", "wt-screen-reader-only", "show-for-sr", "element-invisible"),
     ],
