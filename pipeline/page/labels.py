@@ -10,6 +10,7 @@ from pipeline.page.walk import Walk
 from pipeline.text.words import phrase_list
 
 _LABEL, _FACE = 40, 600  # characters
+_LONGEST_LABEL = 100  # characters, of the terms beside a price
 _FIELDS, _FIELD = 16, 100  # texts and pictures of what is said of a page, and characters of each
 _DISCLOSURE = 320  # characters of a text that says how a site earns; a longer one is about that
 #: One of these stands in each: most texts need no closer look.
@@ -45,6 +46,25 @@ _READING = re.compile(
     r"|\d{1,3}(?: ?[-–] ?\d{1,3})?[ -]?min(?:ute|uten|utes|utos|uti|uter|utter|uut)?s?\.? "
     r"(?:read|reading time|lesezeit|de lect(?:ure|ura)|di lettura|de leitura|leestijd|czytania|lästid|læsetid|lesetid)"
     r"|\d{1,3} мин(?:ут[аы]?)?\.? (?:на )?чтени[ея]|(?:この記事は)?約? ?\d{1,3} ?分で読めます"
+)
+#: What shops write beside every price: what it includes, and what the way to the buyer costs.
+_TERMS = re.compile(
+    r"(?:tax(?:es)?|vat|gst|duties)(?: (?:and|&) \w+)? (?:included|excluded)(?:[.,] shipping .{0,40})?"
+    r"|shipping (?:is |and taxes |& taxes )?calculated at checkout"
+    r"|(?:inc|incl|ex|excl|including|excluding|inclusive of|exclusive of|plus)\.? (?:vat|gst|taxes|sales tax|shipping)"
+    r"(?:,? .{0,40})?"
+    r"|free (?:(?:\w+ )?\w+ )?(?:shipping|delivery|returns|postage)(?: .{0,60})?"
+    r"|(?:inkl|exkl|zzgl|incl|excl)\.? (?:[\d,.]+ ?% )?(?:gesetzl\w*\.? )?"
+    r"(?:mwst|ust|mehrwertsteuer|versand|versandkosten|btw|moms|frakt|fragt)\b.{0,60}"
+    r"|(?:kostenlose[rn]?|gratis|versandkostenfreie) (?:versand|lieferung|rückgabe|rücksendung)\b.{0,60}"
+    r"|versandkostenfrei\b.{0,40}"
+    r"|(?:livraison|retours?|expédition) (?:gratuite?s?|offerte?s?)\b.{0,60}|ttc|tva (?:incluse|comprise)"
+    r"|taxes incluses\b.{0,60}|envíos? gratis\b.{0,60}|devoluci(?:ón|ones) grat(?:is|uitas?)\b.{0,60}"
+    r"|(?:iva|impuestos) incluidos?\b.{0,60}|(?:spedizione|reso|consegna) gratuit[ao]\b.{0,60}"
+    r"|iva (?:inclusa|compresa)|frete grátis\b.{0,60}|iva incluído"
+    r"|gratis (?:verzending|bezorging|levering|retour\w*|fragt|frakt)\b.{0,60}|fri(?:a)? (?:frakt|fragt|retur\w*)\b.{0,60}"
+    r"|darmow[ay] (?:dostawa|zwrot)\b.{0,60}|бесплатная доставка\b.{0,60}"
+    r"|送料(?:無料|別|込み?)|税(?:込み?|抜き?|別)|包邮|免运费?|免運費?|무료 ?배송"
 )
 
 
@@ -154,9 +174,13 @@ def _shortest(name: str) -> int:
 
 
 def is_label(text: str) -> bool:
-    if len(text) > _LABEL:
+    if len(text) > _LONGEST_LABEL:
         return False
     said = text.strip(" .:：…!»›→*+").lower()
+    if _TERMS.fullmatch(said):
+        return True
+    if len(text) > _LABEL:
+        return False
     if said in _labels():
         return True
     return bool(_DIGIT.search(said) and (_COUNT.fullmatch(said) or _READING.fullmatch(said)))

@@ -43,7 +43,7 @@ WEAK_NAMES = frozenset(
     "badges banner bio byline cta dateline facet facets filter filters hatnote infolinks metadata pager "
     "pagination paywall pickup popular posted postmeta postprofile profile pubdate published qty quantity "
     "rating ratings rss search searchbox searchform share sharebar sharebuttons sharedaddy sharethis shariff "
-    "sharing skip skiplink skiplinks social socialmedia socialshare submeta subscription tablist tag tags "
+    "sharing skip skiplink skiplinks social socialmedia socialshare submeta subscription swatch swatches tablist tag tags "
     "masthead teaser timestamp toc toolbar tools topbar userinfo usertitle widget widgets wishlist".split()
 )
 #: Those, and names of chrome, that a page gives to all of its own items: a page may consist of widgets or promos.

@@ -427,7 +427,39 @@ def test_how_long_a_story_takes_to_read_is_a_label(label):
 
 
 @pytest.mark.parametrize(
-    "said", ["45 min", "Reading time of 3 novels", "3 rooms", "2–1 at home", "Page 3", "12 results of a long inquiry"]
+    "label",
+    [
+        "Free shipping on all orders over $75",
+        "Free standard delivery",
+        "Tax included. Shipping calculated at checkout.",
+        "Shipping calculated at checkout.",
+        "excl. VAT",
+        "inkl. 7 % MwSt.",
+        "zzgl. Versandkosten",
+        "Kostenloser Versand ab 50 €",
+        "Livraison offerte dès 299 €",
+        "Envío gratis a partir de 30 €",
+        "incl. btw",
+        "送料無料",
+        "包邮",
+    ],
+)
+def test_the_terms_beside_a_price_are_a_label(label):
+    left, rules = kept(f"<article>{paragraphs(2)}<div>{label}</div>{paragraphs(2, 2)}</article>")
+    assert (left, rules) == (BODY, {label: "label"})
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "45 min",
+        "Reading time of 3 novels",
+        "3 rooms",
+        "2–1 at home",
+        "Page 3",
+        "12 results of a long inquiry",
+        "Free shipping was what ruined the firm in the end, as its founder told us in a long talk that we had with him last May.",
+    ],
 )
 def test_other_numbers_are_none(said):
     left, _ = kept(f"<article>{paragraphs(2)}<div>{said}</div>{paragraphs(2, 2)}</article>")
