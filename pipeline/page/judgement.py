@@ -20,7 +20,7 @@ from pipeline.page.content_settings import ContentSettings
 from pipeline.page.discussions import shows_thread
 from pipeline.page.evidence import Floats, evidence
 from pipeline.page.goods import keep_facts, keep_goods
-from pipeline.page.heads import keep_description, keep_stated
+from pipeline.page.heads import keep_description
 from pipeline.page.labels import is_label
 from pipeline.page.leaves import Leaf, Text
 from pipeline.page.letters import cut_header, header_of
@@ -105,10 +105,8 @@ def weigh(walk: Walk, settings: ContentSettings, metadata: Metadata) -> Judgemen
     keep_goods(walk, cards.rows, verdicts, metadata)
     if is_bought(metadata) and not metadata.says_article:
         keep_facts(walk, verdicts)
-    if not metadata.is_thread:
-        keep_stated(walk, metadata.descriptions, verdicts)
-        if not metadata.says_article:
-            keep_description(walk, verdicts)
+    if not (metadata.says_article or metadata.is_thread):
+        keep_description(walk, verdicts)
     return Judgement(verdicts, confidence, rows)
 
 

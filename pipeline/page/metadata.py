@@ -77,8 +77,6 @@ class Metadata(msgspec.Struct):
     kinds: frozenset[str] = frozenset()
     """The types of the things that JSON-LD and microdata describe."""
 
-    descriptions: tuple[str, ...] = ()
-    """What it says in a sentence or two of what it is about; some are cut off."""
     is_thread: bool = False
     """Whether it says, or its address, that what readers wrote is its content."""
 
@@ -112,7 +110,6 @@ def read_metadata(markup: Markup, url: str, codec: Callable[[], str] = str) -> M
     )
     found.stated = _statements(metas, stated, markup, found.base)
     found.page_type = _first(metas, "og:type").lower()
-    found.descriptions = tuple(map(_clean, metas.get("description", []) + metas.get("og:description", [])))
     found.kinds = frozenset(_kinds(things, markup.html))
     is_told = "Discourse" in _first(metas, "generator") or not _THREADS.isdisjoint(found.kinds)
     is_told = is_told or _OF_THREAD.match(url) is not None or 'id="phpbb"' in markup.html

@@ -32,6 +32,8 @@ _PICTURES = 4  # an item has at most so many
 #: Verdicts on a picture that follow from where it leads or stands, and not from what it stands in.
 _OF_PLACE = frozenset("teasers head tail links outside little_prose evidence".split())
 _BY_COLUMN = frozenset(("outside",))
+#: Verdicts on the words of a card that count as words left out, which those on its buttons and labels do not.
+_OF_WORDS = frozenset("teasers head tail links outside evidence end empty_section".split())
 
 
 def keep_galleries(walk: Walk, verdicts: Verdicts, metadata: Metadata) -> None:
@@ -158,7 +160,10 @@ class _Words:
     """Of a container how much is kept of its words, and whether it is of few pictures, or an item of a list."""
 
     def __init__(self, walk: Walk, verdicts: Verdicts) -> None:
-        said = [len(leaf.text) if isinstance(leaf, Text) else 0 for leaf in walk.leaves]
+        # a card's buttons and labels are left out of every card: they tell nothing of whether its words are kept
+        may_count = [verdict is None or verdict.rule in _OF_WORDS for verdict in verdicts]
+        leaves = zip(walk.leaves, may_count, strict=True)
+        said = [len(leaf.text) if isinstance(leaf, Text) and counts else 0 for leaf, counts in leaves]
         kept = [0 if verdict else size for size, verdict in zip(said, verdicts, strict=True)]
         self._walk, self._containers = walk, walk.containers
         self._said, self._kept = list(accumulate(said, initial=0)), list(accumulate(kept, initial=0))

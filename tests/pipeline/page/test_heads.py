@@ -37,39 +37,3 @@ def test_of_a_list_it_stays_though_the_evidence_speaks_against_it(
     monkeypatch.setattr(judgement, "chances", lambda rows: np.where(rows[:, 0] > np.log(100), 0.9, 0.05))
     head = f"<section><h1>Repairs</h1><p>{SAID}</p></section>"
     assert is_kept(head, f'<meta property="og:type" content="{kind}">') is expected
-
-
-LEAD = "What a town mends, and who it pays for that, in a year of storms."
-STATING = (
-    '<meta property="og:type" content="article">'
-    '<meta name="description" content="What a town mends, and who it pays for that">'
-)
-
-
-@pytest.mark.parametrize(
-    ("head", "meta", "expected"),
-    [
-        (f"<div><p>{LEAD}</p></div>", STATING, True),
-        (f"<div><p>Hull {LEAD}</p></div>", STATING, True),
-        (f"<div><p>{LEAD} {prose(40, 1)}</p></div>", STATING, False),
-        (f"<div><p>{LEAD}</p></div>", STATING.replace("mends", "paints"), False),
-        (f"<div class=promo><p>{LEAD}</p></div>", STATING, False),
-    ],
-)
-def test_what_a_story_states_as_its_description_is_kept_before_it(
-    head: str, meta: str, expected: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A model says that nothing is likely but long texts."""
-    monkeypatch.setattr(judgement, "chances", lambda rows: np.where(rows[:, 0] > np.log(150), 0.9, 0.05))
-    story = f"<div><h1>Repairs</h1>{head}</div><div>{''.join(f'<p>{prose(n, 4)}</p>' for n in range(12))}</div>"
-    assert any(LEAD in text for text in texts(extract(story, meta))) is expected
-
-
-def test_a_description_that_the_story_says_itself_is_not_kept_twice(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(judgement, "chances", lambda rows: np.where(rows[:, 0] > np.log(150), 0.9, 0.05))
-    again = f"<p>Hull {LEAD} It rained.</p>"
-    story = (
-        f"<div><h1>Repairs</h1><p>{LEAD}</p></div><div>{again}{''.join(f'<p>{prose(n)}</p>' for n in range(12))}</div>"
-    )
-    found = texts(extract(story, STATING))
-    assert sum(LEAD in text for text in found) == 1
