@@ -43,7 +43,7 @@ WEAK_NAMES = frozenset(
     "badges banner bio byline cta dateline facet facets filter filters hatnote infolinks metadata pager "
     "pagination paywall pickup popular posted postmeta postprofile profile pubdate published qty quantity "
     "rating ratings rss search searchbox searchform share sharebar sharebuttons sharedaddy sharethis shariff "
-    "sharing skip skiplink skiplinks social socialmedia socialshare submeta subscription swatch swatches tablist tag tags "
+    "sharing skip skiplink skiplinks social socialmedia socialshare submeta subscription tablist tag tags "
     "masthead teaser timestamp toc toolbar tools topbar userinfo usertitle widget widgets wishlist".split()
 )
 #: Those, and names of chrome, that a page gives to all of its own items: a page may consist of widgets or promos.
@@ -90,9 +90,9 @@ _HIDING = re.compile(
     r"w-form-done|w-form-fail|material-(?:icons|symbols)(?:-[a-z]+)*"  # a font draws the latter's words as icons
     # for screen readers; behind what a site puts before the names of its own, but not `not-sr-only`, which shows again,
     # nor Drupal's `field--label-visually-hidden`: there only the label is
-    r"|(?:[\w-]*(?<!\bnot)(?<!label)[-_])?(?:sr-?(?:only|text)|screen-?reader(?:-?only|-?text)?|visually-?hidden(?:-focusable)?|"
+    r"|(?:[\w-]*(?<!\bnot)(?<!label)[-_])?(?:sr-?(?:only|text)|screen-?reader-?(?:only|text)|visually-?hidden(?:-focusable)?|"
     r"hidden-visually|accessibl[ey]-hidden|hidden-accessible|a11y-hidden|accesshide|off-?screen|assistive-text|"
-    r"show-for-sr|element-invisible|screen-only)(?:__[\w-]+)?)[\" ]"
+    r"show-for-sr|element-invisible|elementor-screen-only)(?:__[\w-]+)?)[\" ]"
 )
 _CLASS = re.compile(r' class="([^"]*+)"')
 #: Of Bootstrap, Tailwind, Bulma, Materialize, UIkit and the like.
