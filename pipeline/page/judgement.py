@@ -44,6 +44,7 @@ _OF_CARDS = frozenset(("teasers", "links", "evidence"))  # verdicts on headings 
 #: one, and where only its paragraphs do.
 _CLEAR, _CLEAR_UNSAID = 0.9, 0.8
 _MORE = 1.5  # times what its teasers say is said by a story; a page that says less is of these
+_OF_LIST = 0.6  # of what a page keeps stands in the rows of a list
 _CARDS = 3  # so many in a row have titles, of so many characters at most, over what says so many at least
 _TITLE, _SAID = 120, 40
 _REPEATED = 60  # characters of a text that nobody writes twice
@@ -94,7 +95,8 @@ def weigh(walk: Walk, settings: ContentSettings, metadata: Metadata) -> Judgemen
     if len(texts) >= settings.min_texts:
         if weighed.changed and not metadata.says_article:
             _keep_headings(walk, texts, verdicts)
-            _keep_titles(walk, texts, evident.siblings, verdicts)
+        if not metadata.says_article:
+            _keep_titles(walk, texts, evident.siblings, verdicts, 0.0 if weighed.changed else _OF_LIST)
         _leave_out_repetitions(walk, verdicts)
     leave_out_rests(walk, cards.rows, verdicts)
     trim(walk, verdicts, metadata.title, metadata.author, weighed)
@@ -256,9 +258,16 @@ def _keep_headings(walk: Walk, texts: list[int], verdicts: Verdicts) -> None:
                 verdicts[index] = None
 
 
-def _keep_titles(walk: Walk, texts: list[int], siblings: Sequence[Rows], verdicts: Verdicts) -> None:
-    """So do cards in rows whose title is a line that is a link, and stands first in each."""
+def _keep_titles(walk: Walk, texts: list[int], siblings: Sequence[Rows], verdicts: Verdicts, least: float) -> None:
+    """So do cards in rows whose title is a line that is a link, and stands first in each.
+
+    The rows hold `least` of what is kept: where the rules stand, cards are what the page is, or beside it.
+    """
+    kept = [len(walk.leaves[at].text) if verdicts[at] is None else 0 for at in texts]
+    sums = list(accumulate(kept, initial=0))
     for rows in siblings:
+        if sums[rows.stop] - sums[rows.start] < least * sums[-1]:
+            continue
         cards = (walk.containers[at] for at in rows.members)
         spans = [texts[bisect_left(texts, card.first) : bisect_left(texts, card.last)] for card in cards]
         spans = [span for span in spans if len(span) > 1]

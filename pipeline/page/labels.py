@@ -62,7 +62,8 @@ _TERMS = re.compile(
     r"|taxes incluses\b.{0,60}|envíos? gratis\b.{0,60}|devoluci(?:ón|ones) grat(?:is|uitas?)\b.{0,60}"
     r"|(?:iva|impuestos) incluidos?\b.{0,60}|(?:spedizione|reso|consegna) gratuit[ao]\b.{0,60}"
     r"|iva (?:inclusa|compresa)|frete grátis\b.{0,60}|iva incluído"
-    r"|gratis (?:verzending|bezorging|levering|retour\w*|fragt|frakt)\b.{0,60}|fri(?:a)? (?:frakt|fragt|retur\w*)\b.{0,60}"
+    r"|gratis (?:verzending|bezorging|levering|retour\w*|fragt|frakt)\b.{0,60}"
+    r"|fria? (?:frakt|fragt|retur\w*)\b.{0,60}"
     r"|darmow[ay] (?:dostawa|zwrot)\b.{0,60}|бесплатная доставка\b.{0,60}"
     r"|送料(?:無料|別|込み?)|税(?:込み?|抜き?|別)|包邮|免运费?|免運費?|무료 ?배송"
 )

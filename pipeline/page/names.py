@@ -87,12 +87,14 @@ _HIDING = re.compile(
     r" hidden=(?!\"until-found\")|aria-hidden=\"true|display\s*:\s*none|visibility\s*:\s*hidden|"
     r"=\"nodisplay\"|"
     r"[\" ](?:(?:u-|wt-|is-)?text-?hidden|mw-editsection|mw-jump(?:-link)?|speechify-ignore|"
-    r"w-form-done|w-form-fail|material-(?:icons|symbols)(?:-[a-z]+)*"  # a font draws the latter's words as icons
-    # for screen readers; behind what a site puts before the names of its own, but not `not-sr-only`, which shows again,
-    # nor Drupal's `field--label-visually-hidden`: there only the label is
-    r"|(?:[\w-]*(?<!\bnot)(?<!label)[-_])?(?:sr-?(?:only|text)|screen-?reader-?(?:only|text)|visually-?hidden(?:-focusable)?|"
-    r"hidden-visually|accessibl[ey]-hidden|hidden-accessible|a11y-hidden|accesshide|off-?screen|assistive-text|"
-    r"show-for-sr|element-invisible|elementor-screen-only)(?:__[\w-]+)?)[\" ]"
+    r"w-form-done|w-form-fail|material-(?:icons|symbols)(?:-[a-z]+)*)[\" ]"  # a font draws the latter's words as icons
+)
+#: For screen readers only. A site may write its own name before; but `not-sr-only` shows again, and Drupal's
+#: `field--label-visually-hidden` hides a label alone.
+_FOR_READERS = re.compile(
+    r"[\" ](?:[\w-]*(?<!\bnot)(?<!label)[-_])?(?:sr-?(?:only|text)|screen-?reader-?(?:only|text)|"
+    r"visually-?hidden(?:-focusable)?|hidden-visually|accessibl[ey]-hidden|hidden-accessible|a11y-hidden|accesshide|"
+    r"off-?screen|assistive-text|show-for-sr|element-invisible|elementor-screen-only)(?:__[\w-]+)?[\" ]"
 )
 _CLASS = re.compile(r' class="([^"]*+)"')
 #: Of Bootstrap, Tailwind, Bulma, Materialize, UIkit and the like.
@@ -194,7 +196,13 @@ def is_hidden(written: str) -> bool:
     """Whether attributes say that an element is not shown, or shown to screen readers only."""
     if not _may_hide(written) or _STREAMED in written:
         return False
-    return _HIDING.search(written.lower()) is not None or is_put_away(written)
+    return _HIDING.search(written.lower()) is not None or is_for_readers(written) or is_put_away(written)
+
+
+@functools.lru_cache(maxsize=16384)
+def is_for_readers(written: str) -> bool:
+    """Whether a class says that an element is for screen readers only."""
+    return _may_hide(written) and _FOR_READERS.search(written.lower()) is not None
 
 
 def _may_hide(written: str) -> bool:

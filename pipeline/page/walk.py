@@ -34,6 +34,7 @@ from pipeline.page.media import MediaOfWalk
 from pipeline.page.names import CHROME_NAMES, FACTS, NAMES_OF_ITEMS, UNNAMED, Names, is_hidden, read_names
 from pipeline.page.tables import CELL_END, TABLE_PARTS, Grid
 from pipeline.page.tabs import Tabs
+from pipeline.page.twins import show_twins
 from pipeline.page.words import ITEMS, MOST, is_place
 
 _SPECIAL = HEADINGS | CHROME_TAGS | CELLS | {"li", "ul", "ol", "pre", "figure", "figcaption"}
@@ -94,6 +95,7 @@ class Walk(MediaOfWalk):
         self._caption_of = -1  # container of the open caption
         self._figures: list[tuple[int, int, int]] = []  # open ones: container, and the figure and caption around it
         self._sources: list[str] = []
+        show_twins(markup)
         lengths = list(map(len, map(str.strip, markup.texts)))
         self._lengths = lengths
         unlinked = lengths.copy()

@@ -149,3 +149,12 @@ def test_a_team_whose_members_have_pages_of_their_own_is_no_row_of_teasers():
         *(text for at, name in enumerate(names) for text in (name, f"Room {at}", "Mondays only")),
     ]
     assert "Ann Kowalczyk" not in page("latest")
+
+
+@pytest.mark.parametrize(("intro", "is_kept"), [(1, True), (9, False)])
+def test_titles_of_results_are_kept_where_what_they_say_is(intro, is_kept):
+    """They are links in a part of their own; where most of a page stands beside the rows they lead to others."""
+    rows = "".join(f"<li><div><a href=/r/{n}>Licence number {n}</a></div><p>{prose(n, 1)}</p></li>" for n in range(9))
+    found = texts(extract(f"<main><h1>Search</h1>{paragraphs(intro, 20)}<ul>{rows}</ul></main>"))
+    assert all(prose(n, 1) in found for n in range(9))
+    assert any("Licence number" in text for text in found) is is_kept

@@ -458,7 +458,7 @@ def test_the_terms_beside_a_price_are_a_label(label):
         "2–1 at home",
         "Page 3",
         "12 results of a long inquiry",
-        "Free shipping was what ruined the firm in the end, as its founder told us in a long talk that we had with him last May.",
+        "Free shipping was what ruined the firm in the end, as its founder told us in a long talk last May.",
     ],
 )
 def test_other_numbers_are_none(said):
