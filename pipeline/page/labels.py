@@ -9,7 +9,7 @@ from pipeline.page.verdicts import Verdict, Verdicts
 from pipeline.page.walk import Walk
 from pipeline.text.words import phrase_list
 
-_LABEL, _FACE = 40, 600  # characters
+_LABEL, _FACE = 50, 600  # characters
 _LONGEST_LABEL = 100  # characters, of the terms beside a price
 _FIELDS, _FIELD = 16, 100  # texts and pictures of what is said of a page, and characters of each
 _DISCLOSURE = 320  # characters of a text that says how a site earns; a longer one is about that
