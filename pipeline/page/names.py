@@ -92,7 +92,7 @@ _HIDING = re.compile(
 #: For screen readers only. A site may write its own name before; but `not-sr-only` shows again, and Drupal's
 #: `field--label-visually-hidden` hides a label alone.
 _FOR_READERS = re.compile(
-    r"[\" ](?:[\w-]*(?<!\bnot)(?<!label)[-_])?(?:sr-?(?:only|text)|screen-?reader-?(?:only|text)|"
+    r"(?:[\" ]|(?<!not)(?<!label)[-_])(?:sr-?(?:only|text)|screen-?reader-?(?:only|text)|"
     r"visually-?hidden(?:-focusable)?|hidden-visually|accessibl[ey]-hidden|hidden-accessible|a11y-hidden|accesshide|"
     r"off-?screen|assistive-text|show-for-sr|element-invisible|elementor-screen-only)(?:__[\w-]+)?[\" ]"
 )
@@ -196,13 +196,18 @@ def is_hidden(written: str) -> bool:
     """Whether attributes say that an element is not shown, or shown to screen readers only."""
     if not _may_hide(written) or _STREAMED in written:
         return False
-    return _HIDING.search(written.lower()) is not None or is_for_readers(written) or is_put_away(written)
+    return _HIDING.search(written.lower()) is not None or _is_for_readers(written) or is_put_away(written)
 
 
 @functools.lru_cache(maxsize=16384)
 def is_for_readers(written: str) -> bool:
     """Whether a class says that an element is for screen readers only."""
-    return _may_hide(written) and _FOR_READERS.search(written.lower()) is not None
+    return _may_hide(written) and _is_for_readers(written)
+
+
+def _is_for_readers(written: str) -> bool:
+    named = _CLASS.search(written)
+    return named is not None and _FOR_READERS.search(named[0].lower()) is not None
 
 
 def _may_hide(written: str) -> bool:

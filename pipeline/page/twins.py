@@ -3,13 +3,11 @@
 What is shown is then hidden from the readers, by `aria-hidden`: elsewhere that says of scraps that nobody sees them.
 """
 
-from bisect import bisect_left
-from collections import defaultdict
-
 from pipeline.page.markup import Markup
 from pipeline.page.names import is_for_readers
 
 _HIDDEN = ' aria-hidden="true"'
+_ICONS = frozenset(("i", "svg", "img"))  # most of what is hidden so says nothing
 _NEAR = 40  # tags between the two
 _TAGS, _LENGTH = 16, 300  # of each: tags in it, and characters
 
@@ -18,17 +16,20 @@ def show_twins(markup: Markup) -> None:
     """Takes the attribute from elements that say what one for screen readers near them says."""
     if _HIDDEN not in markup.html:
         return
-    said: defaultdict[str, list[int]] = defaultdict(list)
-    for at, written in enumerate(markup.attributes):
-        if written and is_for_readers(written) and (text := _text(markup, at)):
-            said[text].append(at)
-    if not said:
-        return
-    for at, written in enumerate(markup.attributes):
-        if written and _HIDDEN in written and (twins := said.get(_text(markup, at))):
-            nearest = bisect_left(twins, at - _NEAR)
-            if nearest < len(twins) and twins[nearest] <= at + _NEAR:
-                markup.attributes[at] = written.replace(_HIDDEN, "")
+    for at in [at for at, written in enumerate(markup.attributes) if written and _HIDDEN in written]:
+        if markup.tags[at] in _ICONS:
+            continue
+        if (said := _text(markup, at)) and _is_said_to_readers(markup, at, said):
+            markup.attributes[at] = markup.attributes[at].replace(_HIDDEN, "")
+
+
+def _is_said_to_readers(markup: Markup, at: int, said: str) -> bool:
+    """Whether an element for screen readers near a tag says the same."""
+    for near in range(max(0, at - _NEAR), min(at + _NEAR, len(markup.attributes))):
+        written = markup.attributes[near]
+        if written and is_for_readers(written) and _text(markup, near) == said:
+            return True
+    return False
 
 
 def _text(markup: Markup, at: int) -> str:
