@@ -6,10 +6,11 @@ Rules for articles take such cards for invitations to other pages, as they are b
 
 import re
 from functools import cached_property
-from itertools import accumulate
+from itertools import accumulate, groupby
 
 from pipeline.page.articles import STORY
 from pipeline.page.comments import kind_of
+from pipeline.page.evidence import Floats
 from pipeline.page.labels import is_label
 from pipeline.page.leaves import Container, Leaf, Media, Text
 from pipeline.page.metadata import Metadata
@@ -31,6 +32,7 @@ _ROWS = 4  # so many siblings are a list of goods
 _MOST = 0.8  # of them are cards: others may be of banners
 _CATALOGUE = 18  # so many are what a page is about, whatever heading they have: beside a product stand a dozen others
 _CARD = 12  # texts
+_POINTS, _POINT = 3, 0.25  # of a list without links, and how likely they are content, in the mean
 _KEPT = 0.3  # a larger share of their texts that is kept already is as good as it gets
 _PICTURE = "[picture]"  # stands for any
 #: Verdicts that follow from where a card stands or leads, and not from what a part of it is.
@@ -160,6 +162,23 @@ def keep_facts(walk: Walk, verdicts: Verdicts) -> None:
                 level = level or leaf.mark.count("#")
             if verdict and (verdict.rule in _OF_PLACE or _is_of_dialog(verdict)) and not is_label(leaf.text):
                 verdicts[at] = None
+
+
+def keep_points(walk: Walk, texts: list[int], chance: Floats, verdicts: Verdicts) -> None:
+    """Keeps what a shop says of a product in points or a table without links, apart from the rest."""
+    for part, run in groupby(range(len(texts)), lambda number: _points_around(walk, texts[number], verdicts)):
+        numbers = list(run)
+        if part >= 0 and len(numbers) >= _POINTS and chance[numbers].mean() >= _POINT:
+            for number in numbers:
+                verdicts[texts[number]] = None
+
+
+def _points_around(walk: Walk, index: int, verdicts: Verdicts) -> int:
+    """The list or table that a text is a point or a row of, if it is outside the main part; -1 for any other."""
+    leaf, verdict = walk.leaves[index], verdicts[index]
+    if verdict is None or verdict.rule != "outside" or not isinstance(leaf, Text):
+        return -1
+    return walk.containers[leaf.container].parent if leaf.role in ("list", "table") and not leaf.link_chars else -1
 
 
 def _is_of_dialog(verdict: Verdict) -> bool:

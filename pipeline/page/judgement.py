@@ -19,7 +19,7 @@ from pipeline.page.content import CARD, by_rules, upward
 from pipeline.page.content_settings import ContentSettings
 from pipeline.page.discussions import shows_thread
 from pipeline.page.evidence import Floats, evidence
-from pipeline.page.goods import keep_facts, keep_goods
+from pipeline.page.goods import keep_facts, keep_goods, keep_points
 from pipeline.page.heads import keep_description
 from pipeline.page.labels import is_label
 from pipeline.page.leaves import Leaf, Text
@@ -107,6 +107,8 @@ def weigh(walk: Walk, settings: ContentSettings, metadata: Metadata) -> Judgemen
     keep_goods(walk, cards.rows, verdicts, metadata)
     if is_bought(metadata) and not metadata.says_article:
         keep_facts(walk, verdicts)
+        if texts:
+            keep_points(walk, texts, chance, verdicts)
     if not (metadata.says_article or metadata.is_thread):
         keep_description(walk, verdicts)
     return Judgement(verdicts, confidence, rows)
