@@ -32,6 +32,7 @@ _ALIKE = 0.9  # of the weight of the heaviest rows: those of more posts are the 
 _PLACES = 0.4  # of the posts have a text at a place that is one
 _LEVELS, _NEAR = 4, 2  # parts around a text that make its place: replies may stand in what they reply to
 _PROSE = 80  # characters
+_SAYING = 15  # by weight; a post of less says nothing
 _LINE, _BLOCK = 60, 300  # characters of a fragment, and of several lines of them
 _SAME = 0.5  # of what stands at a place of the posts was said before, or of its letters in words of most: furniture
 _MOST = 0.6  # of the texts at a place have a word that says nothing of one
@@ -48,10 +49,11 @@ _Place = tuple[object, ...]
 
 
 class _Posts(msgspec.Struct, gc=False):
-    """The containers of the posts, and the numbers of their texts among those of the page."""
+    """The containers of the posts, the numbers of their texts among those of the page, and how many posts they are."""
 
     members: list[int]
     texts: range
+    count: int  # of those that say something: in tables a post may have rows for its buttons, too
 
 
 def leave_out_furniture(
@@ -127,7 +129,7 @@ def _posts(
     if not best:
         return None
     first, last = walk.containers[best[0]].first, walk.containers[best[-1]].last
-    return _Posts(best, range(before[first], before[last]))
+    return _Posts(best, range(before[first], before[last]), sum(held(at) >= _SAYING for at in best))
 
 
 def _are_stories(walk: Walk, members: list[int], titles: list[int]) -> bool:
@@ -167,7 +169,7 @@ def _places(read: list[Text], posts: _Posts, ways: "_Ways") -> list[list[int]]:
         near, _ = ways.of(read[number], _NEAR)
         if near in known and any(map(_is_name, near[1:])):
             places[known[near]].append(number)
-    least = max(_FEWEST, _PLACES * len(posts.members))
+    least = max(_FEWEST, _PLACES * posts.count)
     return [some for place, some in places.items() if len(homes[place]) >= least]
 
 
@@ -285,7 +287,7 @@ def _leave_out_portraits(walk: Walk, posts: _Posts, ways: _Ways, saying: list[Te
         place, home = ways.of(leaf, _LEVELS)
         places[place].setdefault(home, index)
     for some in places.values():
-        if len(some) >= max(_FEWEST, _PLACES * len(posts.members)):
+        if len(some) >= max(_FEWEST, _PLACES * posts.count):
             for index in some.values():
                 verdicts[index] = Verdict("furniture")
 

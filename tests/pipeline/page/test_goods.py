@@ -1,7 +1,9 @@
 """The goods on a page that lists them."""
 
+import numpy as np
 import pytest
 
+from pipeline.page import judgement
 from tests.pipeline.makers import extract, outline, paragraphs, prose, texts
 
 SAID = [prose(n) for n in range(1, 4)]  # more than a page may say that consists of cards
@@ -135,3 +137,30 @@ def test_facts_end_where_another_section_begins():
     found = of_product(below)
     assert any("height: 60 mm" in text for text in found)
     assert not any("Ann" in text for text in found)
+
+
+@pytest.mark.parametrize(
+    ("below", "head", "is_kept"),
+    [
+        ("<ul><li>Whistles in two notes</li><li>Lid of beech</li><li>Holds one litre</li></ul>", THING, True),
+        (
+            "<table><tr><th>Volume</th><td>1 l</td></tr><tr><th>Lid</th><td>beech</td></tr><tr><th>Notes</th>"
+            "<td>Whistles in two notes</td></tr></table>",
+            THING,
+            True,
+        ),
+        ("<ul><li>Whistles in two notes</li><li>Lid of beech</li></ul>", THING, False),
+        ("<ul><li>Whistles in two notes</li><li>Lid of beech</li><li><a href=/x>Litres</a></li></ul>", THING, False),
+        ("<ul><li>Whistles in two notes</li><li>Lid of beech</li><li>Holds one litre</li></ul>", "", False),
+    ],
+)
+def test_of_a_product_points_and_tables_without_links_are_kept_where_they_are_likely(below, head, is_kept, monkeypatch):
+    monkeypatch.setattr(judgement, "chances", lambda rows: np.where(rows[:, 0] > np.log(100), 0.9, 0.3))
+    found = " ".join(of_product(f"<div>{below}</div>", head))
+    assert ("Whistles in two notes" in found) is is_kept
+
+
+def test_points_that_are_unlikely_stay_out(monkeypatch):
+    monkeypatch.setattr(judgement, "chances", lambda rows: np.where(rows[:, 0] > np.log(100), 0.9, 0.2))
+    below = "<ul><li>Whistles in two notes</li><li>Lid of beech</li><li>Holds one litre</li></ul>"
+    assert "Whistles in two notes" not in " ".join(of_product(f"<div>{below}</div>"))

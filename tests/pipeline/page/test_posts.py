@@ -31,6 +31,17 @@ def test_of_posts_what_they_say_is_kept_whatever_stands_beside_it() -> None:
     assert thread(*map(post, range(5))) == [prose(number, 2) for number in range(5)]
 
 
+def test_three_posts_with_rows_for_their_buttons_are_posts() -> None:
+    """As phpBB 2 has them: a row of the post, one of its buttons, and one between it and the next."""
+    row = (
+        "<tr><td width=150><b>{0}</b><br>Rank {1}<br>Posts: {1}1</td><td><table><tr><td><span>Posted: Mar 1{1}, 2014"
+        "</span> Post subject: {2}</td></tr><tr><td>{3}</td></tr></table></td></tr><tr><td>Back to top</td><td><a"
+        " href=/p>Profile</a></td></tr><tr><td colspan=2>Gap {1}</td></tr>"
+    )
+    rows = "".join(row.format(USERS[n], n, TITLE if not n else "", prose(n, 3)) for n in range(3))
+    assert texts(extract(f"<h1>{TITLE}</h1><table>{rows}</table>", HEAD, url=THREAD)) == [prose(n, 3) for n in range(3)]
+
+
 def test_short_posts_stay() -> None:
     said = [prose(0), "Same here", "Thanks", "It works now", prose(4)]
     assert thread(*map(post, range(5), said)) == said
