@@ -70,6 +70,7 @@ _BOXES = frozenset(
 #: take, what a stock costs, the line under a name, the text above a story, what a function is called with.
 _SAYING_ELSE = {
     "discussion": frozenset("sec section".split()),  # of a paper, as HighWire writes them
+    "footer": frozenset(("attachments",)),
     "nav": frozenset("pane panel tabcontent tabpane tabpanel".split()),
     "popup": frozenset("gallery image images img photo photos thumbnail video vimeo youtube zoom".split()),
     "popular": frozenset("package packages plan plans price pricing tier".split()),

@@ -172,9 +172,14 @@ def _leave_out_tail(
     are_items = weighed.changed or _are_much(walk, verdicts, tail)
     heads = _heads_of_sections(walk, behind, tail, of_items)
     last = _last_said(walk, behind, tail) if of_items else -1
+    posts = set[int]() if of_items else {home_of(walk, walk.leaves[index]) for index in weighed.likely}
     for index, verdict in tail.items():
         leaf = walk.leaves[index]
-        is_item = are_items if isinstance(leaf, Text) else index < last and not leads_away(leaf)
+        if isinstance(leaf, Text):
+            is_item = are_items
+        else:
+            is_in_post = not posts.isdisjoint((leaf.container, walk.containers[leaf.container].parent))
+            is_item = (index < last or is_in_post) and not leads_away(leaf)
         if not is_item and index not in heads and index not in weighed.likely:
             verdicts[index] = verdicts[index] or verdict
 

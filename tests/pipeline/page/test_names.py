@@ -68,6 +68,7 @@ def test_what_a_reader_opens_is_read_though_it_is_hidden(named: str) -> None:
         'class="member-signature"',
         'class="tsd-signature"',
         'class="share-price"',
+        'id="msg_2386431_footer" class="attachments smalltext"',
         'class="tag-line"',
         'class="teaser-text" itemprop="description"',
         'class="img tag"',

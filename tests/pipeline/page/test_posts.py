@@ -42,6 +42,13 @@ def test_three_posts_with_rows_for_their_buttons_are_posts() -> None:
     assert texts(extract(f"<h1>{TITLE}</h1><table>{rows}</table>", HEAD, url=THREAD)) == [prose(n, 3) for n in range(3)]
 
 
+def test_the_picture_that_ends_the_last_post_stays() -> None:
+    shot = "Like this.<p><a href=/large.png><img src=/shot.png width=690 height=400></a></p>"
+    rows = [*map(post, range(4)), post(4, shot)]
+    body = f"<h1>{TITLE}</h1><div id=list>{''.join(rows)}</div>"
+    assert outline(extract(body, HEAD, url=THREAD))[-2:] == ["Like this.", "shot.png"]
+
+
 def test_short_posts_stay() -> None:
     said = [prose(0), "Same here", "Thanks", "It works now", prose(4)]
     assert thread(*map(post, range(5), said)) == said
