@@ -43,8 +43,10 @@ def test_three_posts_with_rows_for_their_buttons_are_posts() -> None:
 
 
 def test_the_picture_that_ends_the_last_post_stays() -> None:
-    shot = "Like this.<p><a href=/large.png><img src=/shot.png width=690 height=400></a></p>"
-    rows = [*map(post, range(4)), post(4, shot)]
+    deep = "<div><div><div><div>{0}</div></div></div></div>"
+    shot = "Like this.<div><a href=/large.png><img src=/shot.png width=690 height=400></a></div>"
+    rows = [post(number, deep.format(f"<p>{prose(number, 2)}</p>")) for number in range(4)]
+    rows.append(post(4, deep.format(f"<p>{shot}</p>")))
     body = f"<h1>{TITLE}</h1><div id=list>{''.join(rows)}</div>"
     assert outline(extract(body, HEAD, url=THREAD))[-2:] == ["Like this.", "shot.png"]
 
