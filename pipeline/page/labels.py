@@ -47,24 +47,26 @@ _READING = re.compile(
     r"(?:read|reading time|lesezeit|de lect(?:ure|ura)|di lettura|de leitura|leestijd|czytania|lästid|læsetid|lesetid)"
     r"|\d{1,3} мин(?:ут[аы]?)?\.? (?:на )?чтени[ея]|(?:この記事は)?約? ?\d{1,3} ?分で読めます"
 )
+#: What stands behind the following where it says when they hold: free shipping on orders over $75.
+_WHEN = (
+    r"(?:,? (?:on|for|over|above|when|to|within|worldwide|with|and|&|from|ab|bei|für|innerhalb|nach|dès|à partir|pour|"
+    r"en|a partir|desde|para|da|per|op|vanaf|bij|vid|över|ved|od|przy|от|при|по)\b.{0,60})?"
+)
 #: What shops write beside every price: what it includes, and what the way to the buyer costs.
 _TERMS = re.compile(
     r"(?:tax(?:es)?|vat|gst|duties)(?: (?:and|&) \w+)? (?:included|excluded)(?:[.,] shipping .{0,40})?"
     r"|shipping (?:is |and taxes |& taxes )?calculated at checkout"
     r"|(?:inc|incl|ex|excl|including|excluding|inclusive of|exclusive of|plus)\.? (?:vat|gst|taxes|sales tax|shipping)"
     r"(?:,? .{0,40})?"
-    r"|free (?:(?:\w+ )?\w+ )?(?:shipping|delivery|returns|postage)(?: .{0,60})?"
     r"|(?:inkl|exkl|zzgl|incl|excl)\.? (?:[\d,.]+ ?% )?(?:gesetzl\w*\.? )?"
     r"(?:mwst|ust|mehrwertsteuer|versand|versandkosten|btw|moms|frakt|fragt)\b.{0,60}"
-    r"|(?:kostenlose[rn]?|gratis|versandkostenfreie) (?:versand|lieferung|rückgabe|rücksendung)\b.{0,60}"
-    r"|versandkostenfrei\b.{0,40}"
-    r"|(?:livraison|retours?|expédition) (?:gratuite?s?|offerte?s?)\b.{0,60}|ttc|tva (?:incluse|comprise)"
-    r"|taxes incluses\b.{0,60}|envíos? gratis\b.{0,60}|devoluci(?:ón|ones) grat(?:is|uitas?)\b.{0,60}"
-    r"|(?:iva|impuestos) incluidos?\b.{0,60}|(?:spedizione|reso|consegna) gratuit[ao]\b.{0,60}"
-    r"|iva (?:inclusa|compresa)|frete grátis\b.{0,60}|iva incluído"
-    r"|gratis (?:verzending|bezorging|levering|retour\w*|fragt|frakt)\b.{0,60}"
-    r"|fria? (?:frakt|fragt|retur\w*)\b.{0,60}"
-    r"|darmow[ay] (?:dostawa|zwrot)\b.{0,60}|бесплатная доставка\b.{0,60}"
+    r"|(?:free (?:(?:\w+ )?\w+ )?(?:shipping|delivery|returns|postage)"
+    r"|(?:kostenlose[rn]?|gratis|versandkostenfreie) (?:versand|lieferung|rückgabe|rücksendung)|versandkostenfrei"
+    r"|(?:livraison|retours?|expédition) (?:gratuite?s?|offerte?s?)|taxes incluses"
+    r"|envíos? gratis|devoluci(?:ón|ones) grat(?:is|uitas?)|(?:iva|impuestos) incluidos?"
+    r"|(?:spedizione|reso|consegna) gratuit[ao]|iva (?:inclusa|compresa)|frete grátis|iva incluído"
+    r"|gratis (?:verzending|bezorging|levering|retour\w*|fragt|frakt)|fria? (?:frakt|fragt|retur\w*)"
+    rf"|darmow[ay] (?:dostawa|zwrot)|бесплатная доставка|ttc|tva (?:incluse|comprise)){_WHEN}"
     r"|送料(?:無料|別|込み?)|税(?:込み?|抜き?|別)|包邮|免运费?|免運費?|무료 ?배송"
 )
 

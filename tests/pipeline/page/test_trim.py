@@ -458,6 +458,7 @@ def test_the_terms_beside_a_price_are_a_label(label):
         "2–1 at home",
         "Page 3",
         "12 results of a long inquiry",
+        "Free delivery apps compared",
         "Free shipping was what ruined the firm in the end, as its founder told us in a long talk last May.",
     ],
 )
