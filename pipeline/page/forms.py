@@ -9,6 +9,7 @@ from pipeline.page.markup import Markup
 _NEAR = 12  # tags behind the form of a whole page that tell what it is
 _IN_LABEL = 30  # tags of the name of a field
 _ENDS = ("/li", "/div", "/p", "/td", "/span")
+_ROWS = 4  # so many goods are a list of them
 _GALLERY = 3  # pictures; fewer are drawn on buttons
 _ID, _FOR = re.compile(r' id="([^"]+)"'), re.compile(r' for="([^"]+)"')
 _NAME = re.compile(r' name="([^"]*)"')
@@ -21,9 +22,9 @@ class Forms:
     """Tells the forms of a page that are to be filled in from others.
 
     Others are the form around a whole page of ASP.NET, one that holds paragraphs and no field: forums write each
-    post into one, or all of a thread, which sends what moderators choose; shops a row of goods, which compares them, or
-    the pictures of one, whose buttons show the next; and one around what the page is about: Magento 1, Zen Cart and
-    osCommerce put all of a product into what adds it to the cart.
+    post into one, or all of a thread, which sends what moderators choose; shops each of some goods, a row of them, which
+    compares them, or the pictures of one, whose buttons show the next; and one around what the page is about: Magento 1,
+    Zen Cart and osCommerce put all of a product into what adds it to the cart.
     """
 
     def __init__(self, markup: Markup) -> None:
@@ -38,6 +39,8 @@ class Forms:
         if _is_between(self._subjects, at, end):
             return False
         pictures = _count_between(self._pictures, at, end)
+        if pictures and at in self._cards:
+            return False
         if _is_between(self._fields, at, end):
             return pictures < _GALLERY or not self._only_chooses(at, end)
         return not _is_between(self._paragraphs, at, end) and pictures < _GALLERY
@@ -75,6 +78,14 @@ class Forms:
     def _is_written_in(self, at: int) -> bool:
         tag, written = self._markup.tags[at], self._markup.attributes[at] or ""
         return tag in ("select", "textarea") or (tag == "input" and _is_field(written) and not _is_mark(written))
+
+    @cached_property
+    def _cards(self) -> set[int]:
+        """The forms that hold a picture and a link each, where these are several: shops add each of some goods so."""
+        linked = self._markup.places("a")
+        spans = [(at, self._markup.end_of(at)) for at in self._markup.places("form")]
+        cards = {at for at, end in spans if _is_between(self._pictures, at, end) and _is_between(linked, at, end)}
+        return cards if len(cards) >= _ROWS else set()
 
     @cached_property
     def _ids(self) -> set[str]:

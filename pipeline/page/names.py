@@ -24,7 +24,7 @@ CHROME_NAMES = OTHERS_NAMES | frozenset(
     "subfooter subnav subscribe topmenu topnav".split()
 )
 #: Names of what readers wrote below an article. It may be longer than the article, and in a forum it is the content.
-COMMENT_NAMES = frozenset("comment comments discussion disqus replies respond".split())
+COMMENT_NAMES = frozenset("comment comments discussion disqus replies respond usernotes".split())
 #: The name of terms of delivery, which only their heading gives: as a name in markup it would be two words.
 DELIVERY = "delivery terms"
 #: That of what customers wrote where it is a chapter of a manual on other pages: only its title tells.
