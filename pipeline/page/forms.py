@@ -22,9 +22,9 @@ class Forms:
     """Tells the forms of a page that are to be filled in from others.
 
     Others are the form around a whole page of ASP.NET, one that holds paragraphs and no field: forums write each
-    post into one, or all of a thread, which sends what moderators choose; shops each of some goods, a row of them, which
-    compares them, or the pictures of one, whose buttons show the next; and one around what the page is about: Magento 1,
-    Zen Cart and osCommerce put all of a product into what adds it to the cart.
+    post into one, or all of a thread, which sends what moderators choose; shops each of some goods, a row of them,
+    which compares them, or the pictures of one, whose buttons show the next; and one around what the page is about:
+    Magento 1, Zen Cart and osCommerce put all of a product into what adds it to the cart.
     """
 
     def __init__(self, markup: Markup) -> None:

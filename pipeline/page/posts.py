@@ -8,7 +8,7 @@ Around the posts only prose between the thread's title and the first of them may
 import re
 from bisect import bisect_left
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from itertools import accumulate, takewhile
 from statistics import median
 
@@ -26,7 +26,7 @@ from pipeline.page.verdicts import Verdict, Verdicts
 from pipeline.page.walk import Walk
 from pipeline.page.weights import weight_of
 
-_FEWEST = 3  # posts of a thread that can be told from its furniture
+_FEWEST, _NAMED = 3, 2  # posts of a thread that can be told from its furniture; of those that bear names
 _PAGE, _POST = 0.4, 0.8  # posts hold at least this share of the page's prose, and none of them more than that
 _ALIKE = 0.9  # of the weight of the heaviest rows: those of more posts are the posts
 _PLACES = 0.4  # of the posts have a text at a place that is one
@@ -84,8 +84,11 @@ def leave_out_furniture(
     thread = _span(read[: bisect_left(texts, others)], posts, titles)
     above = _fragments(walk, read, range(thread.start, posts.texts.start)).difference(body)
     found = above.union(range(thread.start), range(thread.stop, len(read)))
+    bodies = {home_of(walk, read[number]) for number in body} if len(posts.members) < _FEWEST else set[int]()
     for some in places:
-        if some and some is not body and _are_furniture([read[number] for number in some]):
+        if not some or some is body or any(home_of(walk, read[number]) in bodies for number in some):
+            continue
+        if _are_furniture([read[number] for number in some]):
             found.update(some)
     for number in found:
         verdicts[texts[number]] = Verdict("furniture")
@@ -115,7 +118,7 @@ def _posts(
         return sums[before[walk.containers[at].last]] - sums[before[walk.containers[at].first]]
 
     best, heaviest, most = list[int](), 0, 0
-    for rows in siblings:
+    for rows in [*siblings, *_pairs(walk, before)]:
         begin = max((number for number in titles if number < rows.start), default=0)
         least = max(_PAGE * (sums[-1] - sums[begin]), 0.5 * sums[begin], _ALIKE * heaviest, 1)
         if sums[rows.stop] - sums[rows.start] < least:
@@ -124,12 +127,25 @@ def _posts(
         if _are_stories(walk, members, stories):
             continue
         said = list(map(held, members))
-        if len(said) >= max(_FEWEST, most + 1) and max(said) <= _POST * sum(said) and sum(said) >= least:
+        fewest = _NAMED if members and walk.containers[members[0]].names.plain else _FEWEST
+        if len(said) >= max(fewest, most + 1) and max(said) <= _POST * sum(said) and sum(said) >= least:
             best, heaviest, most = members, max(heaviest, sum(said)), len(said)
     if not best:
         return None
     first, last = walk.containers[best[0]].first, walk.containers[best[-1]].last
     return _Posts(best, range(before[first], before[last]), sum(held(at) >= _SAYING for at in best))
+
+
+def _pairs(walk: Walk, before: list[int]) -> Iterator[Rows]:
+    """Two parts that stand in one, of one tag and the same names: a post and its answer."""
+    alike: dict[object, list[int]] = defaultdict(list)
+    for at, container in enumerate(walk.containers):
+        if container.names.plain and before[container.first] < before[container.last]:
+            alike[container.parent, container.tag, container.names.plain].append(at)
+    for members in alike.values():
+        if len(members) == _NAMED:
+            first, last = walk.containers[members[0]].first, walk.containers[members[1]].last
+            yield Rows(walk.containers[members[0]].tag, members, before[first], before[last])
 
 
 def _are_stories(walk: Walk, members: list[int], titles: list[int]) -> bool:
@@ -169,7 +185,7 @@ def _places(read: list[Text], posts: _Posts, ways: "_Ways") -> list[list[int]]:
         near, _ = ways.of(read[number], _NEAR)
         if near in known and any(map(_is_name, near[1:])):
             places[known[near]].append(number)
-    least = max(_FEWEST, _PLACES * posts.count)
+    least = max(min(_FEWEST, len(posts.members)), _PLACES * posts.count)
     return [some for place, some in places.items() if len(homes[place]) >= least]
 
 

@@ -120,6 +120,14 @@ def test_a_form_around_what_the_page_is_about_is_read(subject):
     assert found == ["A kettle", prose(9), prose(10), *BODY]
 
 
+@pytest.mark.parametrize(("count", "is_read"), [(4, True), (3, False)])
+@pytest.mark.parametrize("field", ["<input name=qty>", "<input type=hidden name=id>"])
+def test_forms_that_are_cards_are_read(count, is_read, field):
+    card = "<form action=/add>{0}<a href=/k{1}><img src=/k{1}.jpg width=300 height=300></a><div>{2}</div></form>"
+    cards = "".join(card.format(field, n, prose(20 + n)) for n in range(count))
+    assert (prose(20) in content(f"<div>{paragraphs(6)}{cards}</div>")) is is_read
+
+
 def test_a_form_without_paragraphs_is_not_read():
     assert content(f"<div>{paragraphs(6)}<form><input type=hidden>{prose(9)}</form></div>") == BODY
 

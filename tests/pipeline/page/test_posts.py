@@ -51,6 +51,13 @@ def test_the_picture_that_ends_the_last_post_stays() -> None:
     assert outline(extract(body, HEAD, url=THREAD))[-2:] == ["Like this.", "shot.png"]
 
 
+def test_a_post_and_its_answer_are_told_by_their_names() -> None:
+    """What both say in points stays: of two nobody knows what is furniture in what they say."""
+    said = [f"<p>{prose(number, 3)}</p><ul><li>Point {number}a</li></ul>" for number in range(2)]
+    rows = [post(number, said[number]) for number in range(2)]
+    assert thread(*rows) == [text for number in range(2) for text in (prose(number, 3), f"Point {number}a")]
+
+
 def test_short_posts_stay() -> None:
     said = [prose(0), "Same here", "Thanks", "It works now", prose(4)]
     assert thread(*map(post, range(5), said)) == said
