@@ -20,6 +20,14 @@ _EARNING = tuple(
 )
 _LABELS = 60  # texts and media of a chart
 _BUTTONS = 100  # characters of buttons side by side
+_RIGHTS = 160  # characters of a line that says whose all of the site is
+#: It begins or ends so: © 2024 Keel & Sons, or All rights reserved.
+_OWNED = re.compile(r"(?:copyright )?(?:©|\(c\)) ?(?:copyright )?(?:19|20)\d\d|copyright (?:19|20)\d\d")
+_RESERVED = (
+    *("all rights reserved", "alle rechte vorbehalten", "tous droits réservés", "todos los derechos reservados"),
+    *("tutti i diritti riservati", "todos os direitos reservados", "alle rechten voorbehouden", "все права защищены"),
+    *("wszelkie prawa zastrzeżone", "版权所有", "版權所有", "無断転載を禁じます"),
+)
 _BETWEEN = re.compile("[.!»›→>|·•]")  # what stands between and behind them
 _TAGS, _TAG_LINKS = 300, 0.3  # characters of a line of tags or of a way, and the share of links
 _TAG_WORDS = 3  # of what such a line is called
@@ -108,6 +116,10 @@ def _is_label(leaf: Text, is_link: bool) -> bool:
         return True
     if leaf.role == "heading":
         return False
+    if leaf.role != "caption" and len(leaf.text) <= _RIGHTS:
+        said = leaf.text.lower()
+        if _OWNED.match(said) or said.rstrip(" .!").endswith(_RESERVED):
+            return True
     return _discloses(leaf.text) or (is_link and (_are_calls(leaf.text) or _is_trail(leaf)))
 
 

@@ -429,6 +429,21 @@ def test_how_long_a_story_takes_to_read_is_a_label(label):
 @pytest.mark.parametrize(
     "label",
     [
+        "© 2013-present Keel & Sons Ltd.",
+        "Copyright (c) 2019 by the Keel Gazette",
+        "Copyright 2021 Keel",
+        "Keel Gazette. All rights reserved.",
+        "Keel. Tous droits réservés",
+    ],
+)
+def test_whose_the_site_is_is_a_label(label):
+    left, rules = kept(f"<article>{paragraphs(2)}<div>{label}</div>{paragraphs(2, 2)}</article>")
+    assert (left, rules) == (BODY, {label: "label"})
+
+
+@pytest.mark.parametrize(
+    "label",
+    [
         "Free shipping on all orders over $75",
         "Free standard delivery",
         "Tax included. Shipping calculated at checkout.",
@@ -459,6 +474,7 @@ def test_the_terms_beside_a_price_are_a_label(label):
         "Page 3",
         "12 results of a long inquiry",
         "Free delivery apps compared",
+        "Copyright of a song lasts for 70 years",
         "Free shipping was what ruined the firm in the end, as its founder told us in a long talk last May.",
     ],
 )
