@@ -6,10 +6,11 @@ Rules for articles take such cards for invitations to other pages, as they are b
 
 import re
 from functools import cached_property
-from itertools import accumulate, groupby
+from itertools import accumulate, groupby, islice
 
 from pipeline.page.articles import STORY
 from pipeline.page.comments import kind_of
+from pipeline.page.content import upward
 from pipeline.page.evidence import Floats
 from pipeline.page.labels import is_label
 from pipeline.page.leaves import Container, Leaf, Media, Text
@@ -30,6 +31,7 @@ _BEFORE = 4  # characters, at most, of a currency and a space before the first d
 _PRICE_LINE = 80  # characters; a longer text tells of a price
 _ROWS = 4  # so many siblings are a list of goods
 _MOST = 0.8  # of them are cards: others may be of banners
+_HEADED = 4  # levels up from the heading of some cards to a part that holds them, too
 _CATALOGUE = 18  # so many are what a page is about, whatever heading they have: beside a product stand a dozen others
 _CARD = 12  # texts
 _POINTS, _POINT = 3, 0.25  # of a list without links, and how likely they are content, in the mean
@@ -47,7 +49,8 @@ def keep_goods(walk: Walk, rows: list[list[int]], verdicts: Verdicts, metadata: 
     """
     if states_thing(metadata) and _LISTS.isdisjoint(metadata.kinds):
         return
-    if metadata.says_article and _said(walk, verdicts) >= STORY:
+    says_much = _said(walk, verdicts) >= STORY
+    if metadata.says_article and says_much:
         return
     pictures = list(accumulate(map(_is_picture, walk.leaves), initial=0))
     if pictures[-1] < _ROWS:
@@ -60,9 +63,9 @@ def keep_goods(walk: Walk, rows: list[list[int]], verdicts: Verdicts, metadata: 
         members = [part for part in map(walk.containers.__getitem__, row) if part.first < part.last]
         if len(members) >= _ROWS and sum(map(sums.is_card, members)) >= _MOST * len(members):
             goods.append(members)
-    is_below = _below_title(walk, verdicts, metadata.title) if goods else []
+    headings = _headings(walk, verdicts, metadata.title) if goods else {}
     for members in goods:
-        if is_below[members[0].first] or len(members) >= _CATALOGUE:
+        if len(members) >= _CATALOGUE or _are_below_title(walk, headings, members[0], says_much):
             _keep(walk, verdicts, members)
 
 
@@ -110,14 +113,28 @@ def _is_price(leaf: Leaf) -> bool:
     return digit is not None and _PRICE.search(said, max(0, digit.start() - _BEFORE)) is not None
 
 
-def _below_title(walk: Walk, verdicts: Verdicts, title: str) -> list[bool]:
-    """For each leaf whether the last heading before it is the page's title: other goods have a heading of their own."""
-    found, is_below = list[bool](), False
-    for leaf, verdict in zip(walk.leaves, verdicts, strict=True):
-        found.append(is_below)
+def _headings(walk: Walk, verdicts: Verdicts, title: str) -> dict[int, bool]:
+    """The headings that are shown, each with whether it is the page's title."""
+    found = {}
+    for index, (leaf, verdict) in enumerate(zip(walk.leaves, verdicts, strict=True)):
         if isinstance(leaf, Text) and leaf.role == "heading" and not (verdict and verdict.rule in ("chrome", "hidden")):
-            is_below = leaf.mark == "# " or shared(leaf.text, title) >= TITLE_SHARE
+            found[index] = leaf.mark == "# " or shared(leaf.text, title) >= TITLE_SHARE
     return found
+
+
+def _are_below_title(walk: Walk, headings: dict[int, bool], card: Container, says_much: bool) -> bool:
+    """Whether the last heading before some cards is the page's title: other goods have a heading of their own.
+
+    One deep in a part beside them is that of a filter. Where a page says much of its own, that is what it is about.
+    """
+    around = set(upward(walk, card.parent))
+    for index in sorted((index for index in headings if index < card.first), reverse=True):
+        if headings[index] or says_much:
+            return headings[index]
+        levels = upward(walk, walk.leaves[index].container)
+        if any(at in around for at in islice(levels, 1, 1 + _HEADED)):
+            return False
+    return False
 
 
 def _keep(walk: Walk, verdicts: Verdicts, members: list[Container]) -> None:

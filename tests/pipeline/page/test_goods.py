@@ -70,6 +70,15 @@ def test_more_cards_than_stand_beside_a_product_are_what_the_page_lists_under_an
     assert all(f"Kettle number {n}" in found and f"$8{n}.00" in found for n in range(18))
 
 
+@pytest.mark.parametrize(("levels", "sentences", "is_kept"), [(4, 4, True), (1, 4, False), (4, 8, False)])
+def test_headings_of_filters_head_no_cards_where_the_page_says_little(levels, sentences, is_kept):
+    filters = f"{'<div>' * levels}<h3>Colour</h3><p>Red</p><h3>Volume</h3><p>1 l</p>{'</div>' * levels}"
+    said = INTRO.replace(paragraphs(3, 1), paragraphs(3, 1, sentences))
+    cards = "".join(CARD.format(n, f"$8{n}.00", "") for n in range(9))
+    body = f"<main>{said}<section><div class=bar>{filters}</div><ul>{cards}</ul></section></main>"
+    assert ("Kettle number 8" in texts(extract(body, "<title>Kettles</title>"))) is is_kept
+
+
 def test_a_part_of_a_card_with_a_weak_name_stays_out():
     found = texts(shown(extra="<div class=rating>4.{0} of 5 stars</div>", count=18))
     assert "Kettle number 3" in found
