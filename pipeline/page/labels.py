@@ -23,6 +23,8 @@ _BUTTONS = 100  # characters of buttons side by side
 _RIGHTS = 160  # characters of a line that says whose all of the site is
 #: It begins or ends so: © 2024 Keel & Sons, or All rights reserved.
 _OWNED = re.compile(r"(?:copyright )?(?:©|\(c\)) ?(?:copyright )?(?:19|20)\d\d|copyright (?:19|20)\d\d")
+_OWNING = ("©", "(", "C", "c")  # how such lines begin
+_RESERVING = 40  # characters, at least, of how they end
 _RESERVED = (
     *("all rights reserved", "alle rechte vorbehalten", "tous droits réservés", "todos los derechos reservados"),
     *("tutti i diritti riservati", "todos os direitos reservados", "alle rechten voorbehouden", "все права защищены"),
@@ -78,6 +80,9 @@ _TERMS = re.compile(
     r"|送料(?:無料|別|込み?)|税(?:込み?|抜き?|別)|包邮|免运费?|免運費?|무료 ?배송"
 )
 
+#: How such lines begin: most texts need no closer look.
+_BEGINNINGS = tuple("ta va gs du sh in ex pl fr zz ko gr ve li re en de iv im sp co da бе tt tv 送 税 包 免 무".split())
+
 
 def leave_out_labels(walk: Walk, verdicts: Verdicts) -> None:
     """A few words that are on every page, Advertisement or Read also, and those on the face of a player or chart."""
@@ -117,8 +122,8 @@ def _is_label(leaf: Text, is_link: bool) -> bool:
     if leaf.role == "heading":
         return False
     if leaf.role != "caption" and len(leaf.text) <= _RIGHTS:
-        said = leaf.text.lower()
-        if _OWNED.match(said) or said.rstrip(" .!").endswith(_RESERVED):
+        ends = leaf.text[-_RESERVING:].lower().rstrip(" .!")
+        if ends.endswith(_RESERVED) or (leaf.text.startswith(_OWNING) and _OWNED.match(leaf.text.lower())):
             return True
     return _discloses(leaf.text) or (is_link and (_are_calls(leaf.text) or _is_trail(leaf)))
 
@@ -189,13 +194,12 @@ def _shortest(name: str) -> int:
 
 
 def is_label(text: str) -> bool:
-    if len(text) > _LONGEST_LABEL:
+    may_be_terms = len(text) <= _LONGEST_LABEL and text[:2].lower().startswith(_BEGINNINGS)
+    if len(text) > _LABEL and not may_be_terms:
         return False
     said = text.strip(" .:：…!»›→*+").lower()
-    if _TERMS.fullmatch(said):
+    if may_be_terms and _TERMS.fullmatch(said):
         return True
-    if len(text) > _LABEL:
-        return False
     if said in _labels():
         return True
     return bool(_DIGIT.search(said) and (_COUNT.fullmatch(said) or _READING.fullmatch(said)))

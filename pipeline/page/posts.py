@@ -8,7 +8,7 @@ Around the posts only prose between the thread's title and the first of them may
 import re
 from bisect import bisect_left
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from itertools import accumulate, takewhile
 from statistics import median
 
@@ -117,19 +117,23 @@ def _posts(
     def held(at: int) -> int:
         return sums[before[walk.containers[at].last]] - sums[before[walk.containers[at].first]]
 
-    best, heaviest, most = list[int](), 0, 0
-    for rows in [*siblings, *_pairs(walk, before)]:
-        begin = max((number for number in titles if number < rows.start), default=0)
-        least = max(_PAGE * (sums[-1] - sums[begin]), 0.5 * sums[begin], _ALIKE * heaviest, 1)
-        if sums[rows.stop] - sums[rows.start] < least:
-            continue
-        members = _of_one_name(walk, [at for at in rows.members if held(at)], held)
-        if _are_stories(walk, members, stories):
-            continue
-        said = list(map(held, members))
-        fewest = _NAMED if members and walk.containers[members[0]].names.plain else _FEWEST
-        if len(said) >= max(fewest, most + 1) and max(said) <= _POST * sum(said) and sum(said) >= least:
-            best, heaviest, most = members, max(heaviest, sum(said)), len(said)
+    def heaviest_of(some: Iterable[Rows]) -> list[int]:
+        best, heaviest, most = list[int](), 0, 0
+        for rows in some:
+            begin = max((number for number in titles if number < rows.start), default=0)
+            least = max(_PAGE * (sums[-1] - sums[begin]), 0.5 * sums[begin], _ALIKE * heaviest, 1)
+            if sums[rows.stop] - sums[rows.start] < least:
+                continue
+            members = _of_one_name(walk, [at for at in rows.members if held(at)], held)
+            if _are_stories(walk, members, stories):
+                continue
+            said = list(map(held, members))
+            fewest = _NAMED if members and walk.containers[members[0]].names.plain else _FEWEST
+            if len(said) >= max(fewest, most + 1) and max(said) <= _POST * sum(said) and sum(said) >= least:
+                best, heaviest, most = members, max(heaviest, sum(said)), len(said)
+        return best
+
+    best = heaviest_of(siblings) or heaviest_of(_pairs(walk, before))
     if not best:
         return None
     first, last = walk.containers[best[0]].first, walk.containers[best[-1]].last

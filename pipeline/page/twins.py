@@ -4,7 +4,7 @@ What is shown is then hidden from the readers, by `aria-hidden`: elsewhere that 
 """
 
 from pipeline.page.markup import Markup
-from pipeline.page.names import is_for_readers
+from pipeline.page.names import is_for_readers, is_hidden
 
 _HIDDEN = ' aria-hidden="true"'
 _ICONS = frozenset(("i", "svg", "img"))  # most of what is hidden so says nothing
@@ -12,24 +12,15 @@ _NEAR = 40  # tags between the two
 _TAGS, _LENGTH = 16, 300  # of each: tags in it, and characters
 
 
-def show_twins(markup: Markup) -> None:
-    """Takes the attribute from elements that say what one for screen readers near them says."""
-    if _HIDDEN not in markup.html:
-        return
-    for at in [at for at, written in enumerate(markup.attributes) if written and _HIDDEN in written]:
-        if markup.tags[at] in _ICONS:
-            continue
-        if (said := _text(markup, at)) and _is_said_to_readers(markup, at, said):
-            markup.attributes[at] = markup.attributes[at].replace(_HIDDEN, "")
-
-
-def _is_said_to_readers(markup: Markup, at: int, said: str) -> bool:
-    """Whether an element for screen readers near a tag says the same."""
-    for near in range(max(0, at - _NEAR), min(at + _NEAR, len(markup.attributes))):
-        written = markup.attributes[near]
-        if written and is_for_readers(written) and _text(markup, near) == said:
-            return True
-    return False
+def is_shown_twin(markup: Markup, at: int, written: str) -> bool:
+    """Whether what opens at a tag is hidden from screen readers alone, to which another element near says the same."""
+    if _HIDDEN not in written or markup.tags[at] in _ICONS or is_hidden(written.replace(_HIDDEN, "")):
+        return False
+    if not (said := _text(markup, at)):
+        return False
+    near = range(max(0, at - _NEAR), min(at + _NEAR, len(markup.attributes)))
+    told = (other for other in near if (names := markup.attributes[other]) and is_for_readers(names))
+    return any(_text(markup, other) == said for other in told)
 
 
 def _text(markup: Markup, at: int) -> str:

@@ -34,7 +34,7 @@ from pipeline.page.media import MediaOfWalk
 from pipeline.page.names import CHROME_NAMES, FACTS, NAMES_OF_ITEMS, UNNAMED, Names, is_hidden, read_names
 from pipeline.page.tables import CELL_END, TABLE_PARTS, Grid
 from pipeline.page.tabs import Tabs
-from pipeline.page.twins import show_twins
+from pipeline.page.twins import is_shown_twin
 from pipeline.page.words import ITEMS, MOST, is_place
 
 _SPECIAL = HEADINGS | CHROME_TAGS | CELLS | {"li", "ul", "ol", "pre", "figure", "figcaption"}
@@ -95,7 +95,6 @@ class Walk(MediaOfWalk):
         self._caption_of = -1  # container of the open caption
         self._figures: list[tuple[int, int, int]] = []  # open ones: container, and the figure and caption around it
         self._sources: list[str] = []
-        show_twins(markup)
         lengths = list(map(len, map(str.strip, markup.texts)))
         self._lengths = lengths
         unlinked = lengths.copy()
@@ -143,7 +142,7 @@ class Walk(MediaOfWalk):
             if (
                 tag in SKIPPED
                 or at in self._dialogs
-                or (written and is_hidden(written) and tag not in VOID and tag not in MEDIA)
+                or (written and is_hidden(written) and self._is_passed_over_as_hidden(tag, at, written))
             ):
                 self._at = at
                 if tag in DRAWINGS:
@@ -155,6 +154,9 @@ class Walk(MediaOfWalk):
                     self._embed([written])
                 elif tag == "object" and (drawn := _DRAWN.search(written)):
                     self._image("img", f' src="{drawn[1]}"')
+
+    def _is_passed_over_as_hidden(self, tag: str, at: int, written: str) -> bool:
+        return tag not in VOID and tag not in MEDIA and not is_shown_twin(self._markup, at, written)
 
     def _pass_over(self, end: int) -> None:
         """Goes on behind the tag `end`."""
@@ -236,7 +238,7 @@ class Walk(MediaOfWalk):
         has_id = " id=" in written
         if has_id and names.is_flagged:
             names = self._anchors.without(self._at, written, names)
-        if names.is_hidden and self._is_shown(written, names):
+        if names.is_hidden and (self._is_shown(written, names) or is_shown_twin(self._markup, self._at, written)):
             names = Names(names.words, False)
         if has_id:
             names = self._tabs.named(written, names)
