@@ -94,7 +94,7 @@ _HIDING = re.compile(
 #: `field--label-visually-hidden` hides a label alone.
 _FOR_READERS = re.compile(
     r"(?:[\" ]|(?<!not)(?<!label)[-_])(?:sr-?(?:only|text)|screen-?reader-?(?:only|text)|"
-    r"visually-?hidden(?:-focusable)?|hidden-visually|accessibl[ey]-hidden|hidden-accessible|a11y-hidden|accesshide|"
+    r"visually-?hidden(?:-focusable)?|hidden-visually|accessibl[ey]-hidden|hidden-accessible|accesshide|"
     r"off-?screen|assistive-text|show-for-sr|element-invisible|elementor-screen-only)(?:__[\w-]+)?[\" ]"
 )
 _CLASS = re.compile(r' class="([^"]*+)"')

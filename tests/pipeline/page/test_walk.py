@@ -635,6 +635,12 @@ def test_words_for_screen_readers_only_are_not_shown(name):
     assert walked_texts(f"<p>word<span class='{name}'>opens a window</span></p>") == ["word"]
 
 
+@pytest.mark.parametrize("name", ["not-sr-only", "focus:not-sr-only", "field--label-visually-hidden", "x-a11y-hidden"])
+def test_names_that_speak_of_something_else_hide_nothing(name):
+    """The Events Calendar shows what a window of some width has room for, whatever its class says."""
+    assert walked_texts(f"<p>word<span class='{name}'> of a list</span></p>") == ["word of a list"]
+
+
 @pytest.mark.parametrize(
     "name", ["hidden", "alert hidden", "d-none", "is-hidden", "uk-hidden", "msg hide", "slideshow hidden"]
 )
