@@ -17,7 +17,7 @@ from pipeline.page.leaves import Container, Leaf, Media, Text
 from pipeline.page.metadata import Metadata
 from pipeline.page.names import CHROME_NAMES
 from pipeline.page.pictures import states_thing
-from pipeline.page.trim import TITLE_SHARE, shared
+from pipeline.page.trim import TITLE_SHARE, kept_characters, shared
 from pipeline.page.verdicts import Verdict, Verdicts
 from pipeline.page.walk import Walk
 
@@ -49,7 +49,7 @@ def keep_goods(walk: Walk, rows: list[list[int]], verdicts: Verdicts, metadata: 
     """
     if states_thing(metadata) and _LISTS.isdisjoint(metadata.kinds):
         return
-    says_much = _said(walk, verdicts) >= STORY
+    says_much = kept_characters(walk, verdicts) >= STORY
     if metadata.says_article and says_much:
         return
     pictures = list(accumulate(map(_is_picture, walk.leaves), initial=0))
@@ -67,15 +67,6 @@ def keep_goods(walk: Walk, rows: list[list[int]], verdicts: Verdicts, metadata: 
     for members in goods:
         if len(members) >= _CATALOGUE or _are_below_title(walk, headings, members[0], says_much):
             _keep(walk, verdicts, members)
-
-
-def _said(walk: Walk, verdicts: Verdicts) -> int:
-    """The characters of what is kept."""
-    return sum(
-        len(leaf.text)
-        for leaf, verdict in zip(walk.leaves, verdicts, strict=True)
-        if verdict is None and isinstance(leaf, Text)
-    )
 
 
 class _Sums:

@@ -185,8 +185,12 @@ def _leave_out_tail(
 
 
 def _are_much(walk: Walk, verdicts: Verdicts, tail: Collection[int]) -> bool:
-    said = sum(_characters(leaf) for leaf, verdict in zip(walk.leaves, verdicts, strict=True) if verdict is None)
-    return sum(_characters(walk.leaves[index]) for index in tail) > _TAIL * said
+    return sum(_characters(walk.leaves[index]) for index in tail) > _TAIL * kept_characters(walk, verdicts)
+
+
+def kept_characters(walk: Walk, verdicts: Verdicts) -> int:
+    """How many characters of text are kept."""
+    return sum(_characters(leaf) for leaf, verdict in zip(walk.leaves, verdicts, strict=True) if verdict is None)
 
 
 def _last_said(walk: Walk, behind: list[int], tail: Collection[int]) -> int:

@@ -434,16 +434,6 @@ def test_how_long_a_story_takes_to_read_is_a_label(label):
         "Copyright 2021 Keel",
         "Keel Gazette. All rights reserved.",
         "Keel. Tous droits réservés",
-    ],
-)
-def test_whose_the_site_is_is_a_label(label):
-    left, rules = kept(f"<article>{paragraphs(2)}<div>{label}</div>{paragraphs(2, 2)}</article>")
-    assert (left, rules) == (BODY, {label: "label"})
-
-
-@pytest.mark.parametrize(
-    "label",
-    [
         "Free shipping on all orders over $75",
         "Free standard delivery",
         "Tax included. Shipping calculated at checkout.",
@@ -459,7 +449,7 @@ def test_whose_the_site_is_is_a_label(label):
         "包邮",
     ],
 )
-def test_the_terms_beside_a_price_are_a_label(label):
+def test_whose_the_site_is_and_the_terms_beside_a_price_are_labels(label):
     left, rules = kept(f"<article>{paragraphs(2)}<div>{label}</div>{paragraphs(2, 2)}</article>")
     assert (left, rules) == (BODY, {label: "label"})
 
