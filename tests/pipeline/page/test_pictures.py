@@ -136,3 +136,12 @@ def test_views_of_a_thing_whose_stated_picture_is_its_sign_are_kept(kind, count)
         f"<div>{top}</div><div><div>{paragraphs(8)}</div></div><div>{shots.replace('shot', 'late')}</div>", head
     )
     assert [name for name in names(draft) if name != "sign.png"] == [f"shot{n}.png" for n in range(count)]
+
+
+def test_the_buttons_of_a_card_say_nothing_of_its_picture() -> None:
+    """They are left out of every card, and may be longer than its words."""
+    buttons = "<p>Add to cart</p><p>Add to wish list</p><p>Quick view</p><p>Compare</p>"
+    card = "<li><a href=/k{0}><img src=/k{0}.jpg width=300 height=300></a><p>Oak stool {0}</p>{1}</li>"
+    cards = "".join(card.format(n, buttons) for n in range(6))
+    found = outline(extract(f"<main><h1>Stools</h1>{paragraphs(3)}<ul>{cards}</ul></main>"))
+    assert [name for name in found if name.endswith(".jpg")] == [f"k{n}.jpg" for n in range(6)]
