@@ -1,4 +1,4 @@
-"""Whether a page is one article, and what its site writes behind it: offers, who it is, how to subscribe."""
+"""Whether a page is one article, and what its site puts around it: lists of others, offers, how to subscribe."""
 
 import re
 from collections import Counter
@@ -15,6 +15,8 @@ from pipeline.page.walk import Walk
 STORY = 1000  # characters: a page that says less is hardly one, whatever it calls itself
 _SIDE_BY_SIDE, _PARAGRAPHS = 0.6, 5  # of the words of a page, in paragraphs of one part, and so many of them
 _BODY, _END = 0.85, 0.12  # of what is kept: at least so much stands in one part, and no more than that behind it
+#: Of a story what is so likely, and so many characters of it at least; links less likely than this are doubtful.
+_TOLD, _LEAST_TOLD, _UNCLEAR = 0.8, 300, 0.65
 _NOTE = re.compile(r"[\[(^*]*\d{1,3}[\])^.:]*\s")  # what a numbered note begins with
 
 
@@ -37,6 +39,27 @@ def is_of_paragraphs(walk: Walk, metadata: Metadata) -> bool:
         paragraphs[home] += 1
     body, said = next(iter(own.most_common(1)), (0, 0))
     return said >= _SIDE_BY_SIDE * _unlinked(walk, walk.containers[0]) and paragraphs[body] >= _PARAGRAPHS
+
+
+def leave_out_lists(walk: Walk, texts: list[int], chance: Floats, verdicts: Verdicts) -> None:
+    """At the address of a story: links outside the part that holds what is clearly of it, with whatever chance.
+
+    They say more than a short story does, and each by itself may be content, as on the page of a list. But all of them
+    are, or none.
+    """
+    leaves = [leaf for leaf in map(walk.leaves.__getitem__, texts) if isinstance(leaf, Text)]
+    linked = np.array([2 * leaf.link_chars > len(leaf.text) for leaf in leaves])
+    clear = np.where((chance >= _TOLD) & ~linked, [leaf.said for leaf in leaves], 0.0)
+    if clear.sum() < _LEAST_TOLD or not (doubtful := linked & (chance < _UNCLEAR)).any():
+        return
+    at, told = np.array(texts), np.concatenate(([0.0], clear.cumsum()))
+    first = np.searchsorted(at, [container.first for container in walk.containers])
+    last = np.searchsorted(at, [container.last for container in walk.containers])
+    body = np.flatnonzero(told[last] - told[first] >= _BODY * told[-1])[-1]
+    numbers = np.arange(len(texts))
+    for number in np.flatnonzero(doubtful & ((numbers < first[body]) | (numbers >= last[body]))).tolist():
+        chance[number] = 0.0
+        verdicts[texts[number]] = verdicts[texts[number]] or Verdict("list")
 
 
 def leave_out_end(walk: Walk, texts: list[int], chance: Floats, clear: float, verdicts: Verdicts) -> None:

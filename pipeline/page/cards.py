@@ -141,7 +141,7 @@ class Cards:
         leaves = self._walk.leaves[container.first : container.last]
         texts = [leaf for leaf in leaves if isinstance(leaf, Text)]
         links = self._links(container)
-        described = sum(leaf.role != "heading" and len(leaf.text) >= _DESCRIPTION for leaf in texts)
+        described = sum(leaf.role != "heading" and leaf.says_more(_DESCRIPTION - 1) for leaf in texts)
         return 1 < links <= described and links < len(texts)
 
     def _links(self, container: Container) -> int:
@@ -178,7 +178,7 @@ def are_cards(texts: list[Text]) -> bool:
 
 def _is_title(text: Text) -> bool:
     """Whether a line is a link, as the title of a story is, and no button."""
-    return len(text.text) >= _TITLE and text.link_chars > 0.9 * len(text.text)
+    return text.says_more(_TITLE - 1) and text.link_chars > 0.9 * len(text.text)
 
 
 def titles_of_cards(walk: Walk, rows: list[list[int]]) -> list[int]:

@@ -75,8 +75,9 @@ class _Sight:
         read = [leaf for leaf in map(walk.leaves.__getitem__, texts) if isinstance(leaf, Text)]
         self.walk, self.read, self.count = walk, read, len(read)
         self.at = np.arange(self.count)
-        self.lengths = np.array([len(text.text) for text in read], float)
-        self.linked = np.minimum(np.array([text.link_chars for text in read], float), self.lengths)
+        self.lengths = np.array([text.said for text in read], float)
+        written = np.array([len(text.text) for text in read], float)
+        self.linked = np.minimum(np.array([text.link_chars for text in read], float), written) * self.lengths / written
         self.ends = np.array([text.text[-1:] in ENDS for text in read])
         self.levels = np.array([text.mark.count("#") if text.role == "heading" else 0 for text in read])
         self.is_prose = (self.lengths >= 80) | self.ends

@@ -6,14 +6,14 @@ chances is taken where it is likely better than what the rules keep; how good it
 """
 
 from bisect import bisect_left
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Collection, Sequence
 from itertools import accumulate, islice, pairwise
 
 import msgspec
 import numpy as np
 
-from pipeline.page.articles import STORY, is_article, is_of_paragraphs, leave_out_end
+from pipeline.page.articles import STORY, is_article, is_of_paragraphs, leave_out_end, leave_out_lists
 from pipeline.page.cards import Cards, leave_out_rests
 from pipeline.page.content import CARD, by_rules, upward
 from pipeline.page.content_settings import ContentSettings
@@ -30,6 +30,7 @@ from pipeline.page.post_notes import cut_signatures
 from pipeline.page.posts import leave_out_furniture
 from pipeline.page.rows import Rows
 from pipeline.page.scorer import alike, chances, choose, expected_f1
+from pipeline.page.stories import leave_out_other_stories
 from pipeline.page.trim import TRIMMED, Weighed, heads_what_goes, is_prose, trim
 from pipeline.page.verdicts import Verdict, Verdicts
 from pipeline.page.walk import Walk
@@ -70,6 +71,8 @@ def weigh(walk: Walk, settings: ContentSettings, metadata: Metadata) -> Judgemen
     settings = rules_for(metadata, settings)
     cards = Cards(walk)
     verdicts, region = by_rules(walk, settings, metadata.says_article, cards)
+    if not metadata.is_thread:
+        leave_out_other_stories(walk, metadata.title, verdicts)
     texts = [index for index, leaf in enumerate(walk.leaves) if isinstance(leaf, Text)]
     confidence, rows, weighed = 0.0, dict[int, Floats](), Weighed()
     is_story = bool(texts) and is_article(walk, metadata)
@@ -82,7 +85,9 @@ def weigh(walk: Walk, settings: ContentSettings, metadata: Metadata) -> Judgemen
         places = [[texts[at] for at in place] for place in evident.places]
         sizes, chance = evident.sizes, alike(chances(evident.rows), evident.sizes, evident.places)
         _raise_chances(chance, texts, posts, _POST)
-        if not (metadata.says_article or metadata.is_thread):
+        if metadata.is_at_story and not metadata.is_thread:
+            leave_out_lists(walk, texts, chance, verdicts)
+        elif not (metadata.says_article or metadata.is_thread):
             _raise_chances(chance, texts, frozenset(cards.told(verdicts)), _OF_CARD)
         confidence = _weigh_evidence(walk, texts, chance, sizes, settings, is_story, verdicts)
         rows = dict(zip(texts, evident.rows, strict=True))
@@ -205,10 +210,10 @@ def _foreign_to_articles(walk: Walk, texts: list[int], verdicts: Verdicts) -> fr
 
     Front pages call themselves articles, too.
     """
-    said = Counter[str]()
+    said = defaultdict[str, float](float)
     for index in texts:
         verdict = verdicts[index]
-        said[verdict.rule if verdict else ""] += len(getattr(walk.leaves[index], "text", ""))
+        said[verdict.rule if verdict else ""] += getattr(walk.leaves[index], "said", 0.0)
     is_story = said[""] >= max(STORY, _MORE * said["teasers"])
     return frozenset(("chrome", "teasers") if is_story else ("chrome",))
 
@@ -216,7 +221,7 @@ def _foreign_to_articles(walk: Walk, texts: list[int], verdicts: Verdicts) -> fr
 def _is_settled(leaf: Leaf, verdict: Verdict, foreign: frozenset[str], settings: ContentSettings) -> bool:
     """Labels are what the list says; of an article neither comments nor what is named as chrome is a part, of a product
     no review."""
-    if verdict.rule in ("label", "furniture") or verdict.rule in foreign:
+    if verdict.rule in ("label", "furniture", "story") or verdict.rule in foreign:
         return True
     is_review = settings.review_share and verdict.container is not None and verdict.container.names.is_review
     return (verdict.rule == "chrome" and bool(is_review)) or (isinstance(leaf, Text) and is_label(leaf.text))

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from pipeline.page.addresses import is_of_board, is_of_story, is_of_thread
 from pipeline.page.elements import VOID
 from pipeline.page.lead_images import lead_images, marked_images
 from pipeline.page.markup import Markup, read_attributes, unescape
@@ -22,23 +23,6 @@ _MICRODATA, _ITEMS = re.compile(r'itemtype="https?://schema\.org/(\w+)"'), 'item
 _ARTICLES = frozenset("Article BlogPosting NewsArticle ReportageNewsArticle Recipe".split())
 _INDEXES = frozenset(("CollectionPage", "SearchResultsPage"))
 _THREADS = frozenset(("DiscussionForumPosting",))
-#: What the software of forums calls the hosts, folders, files and queries of threads.
-_OF_THREAD = re.compile(
-    r"https?://(?:[^/?#]*\.)?(?:forums?|bbs)\."
-    r"|https?://(?:www\.)?[a-z\d-]*forums?\.[a-z.]{2,12}/(?:[^?#]*/)?\d{4,}-[a-z]"
-    r"|https?:[^?#]*/(?:(?:forums?|threads?|viewtopic|showthread|showtopic|viewthread|ubbthreads)(?:[/.?]|-[a-z]?\d)"
-    r"|topic/\d|discussions?/(?:\d+/)?\d|td-p/\d|m-p/\d|r/[^/?#]+/comments/|t/(?:[^/?#]+/)?\d"
-    r"|(?:ticket|\+bug|bugs)/\d|community/posts/\d|read\.cgi/|show_bug\.cgi|(?:pipermail|hyperkitty)/)"
-    r"|https?://[^/?#]+/(?:[^?#]*/)?[^/?#]+/[^/?#]+/issues/\d{1,7}(?:[?#]|$)"
-    r"|https?:[^?#]*/index\.php\?(?:topic=|showtopic=|/?topic/|/?threads?/)"
-    r"|https?://[^/?#]+/g/[^/?#]+/c/",
-    re.IGNORECASE,
-)
-#: And the files and folders that list the threads of a board.
-_OF_BOARD = re.compile(
-    r"/(?:viewforum|forumdisplay)(?:[.?/]|$)|[?;&]board=\d|/forums?/(?:[^/?#]+\.\d+/?)?(?:index\.php)?(?:[?#]|$)",
-    re.IGNORECASE,
-)
 _ADDRESS = re.compile(r"https?://", re.IGNORECASE)
 #: Those that nobody means to show: a title may speak of `&lt;b&gt;` or `&nbsp;`.
 _REFERENCE = re.compile(r"&(?:#\d{2,6}|#x[\da-f]{2,5}|amp|quot|apos);", re.IGNORECASE)
@@ -80,6 +64,9 @@ class Metadata(msgspec.Struct):
     is_thread: bool = False
     """Whether it says, or its address, that what readers wrote is its content."""
 
+    is_at_story: bool = False
+    """Whether its address is that of one story."""
+
     @property
     def says_article(self) -> bool:
         """Whether the page calls itself an article. Plugins of blogs say so to Open Graph of any list of posts, too."""
@@ -112,8 +99,9 @@ def read_metadata(markup: Markup, url: str, codec: Callable[[], str] = str) -> M
     found.page_type = _first(metas, "og:type").lower()
     found.kinds = frozenset(_kinds(things, markup.html))
     is_told = "Discourse" in _first(metas, "generator") or not _THREADS.isdisjoint(found.kinds)
-    is_told = is_told or _OF_THREAD.match(url) is not None or 'id="phpbb"' in markup.html
-    found.is_thread = is_told and _OF_BOARD.search(url) is None
+    is_told = is_told or is_of_thread(url) or 'id="phpbb"' in markup.html
+    found.is_thread = is_told and not is_of_board(url)
+    found.is_at_story = is_of_story(url)
     found.lead_images = lead_images(metas, things, found.base)
     if not found.lead_images:
         found.lead_images = marked_images(markup, [attributes for _, attributes in stated], found.base)

@@ -188,8 +188,8 @@ def _are_much(walk: Walk, verdicts: Verdicts, tail: Collection[int]) -> bool:
     return sum(_characters(walk.leaves[index]) for index in tail) > _TAIL * kept_characters(walk, verdicts)
 
 
-def kept_characters(walk: Walk, verdicts: Verdicts) -> int:
-    """How many characters of text are kept."""
+def kept_characters(walk: Walk, verdicts: Verdicts) -> float:
+    """How many characters the text that is kept would have in an alphabet."""
     return sum(_characters(leaf) for leaf, verdict in zip(walk.leaves, verdicts, strict=True) if verdict is None)
 
 
@@ -222,8 +222,8 @@ def _heads_of_sections(walk: Walk, behind: list[int], tail: Collection[int], of_
     return heads
 
 
-def _characters(leaf: Leaf) -> int:
-    return len(leaf.text) if isinstance(leaf, Text) else 0
+def _characters(leaf: Leaf) -> float:
+    return leaf.said if isinstance(leaf, Text) else 0
 
 
 def _of_tail(leaf: Leaf, is_inside: bool) -> Verdict | None:

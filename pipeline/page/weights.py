@@ -54,5 +54,7 @@ def weight_of(leaf: Text) -> int:
     characters = len(leaf.text) - 1.5 * leaf.link_chars
     if characters <= 0:
         return 0
-    is_prose = len(leaf.text) >= 80 or leaf.text[-1:] in ENDS
+    if not leaf.text.isascii():
+        characters *= leaf.said / len(leaf.text)
+    is_prose = leaf.says_more(79) or leaf.text[-1:] in ENDS
     return int(characters if is_prose else 0.3 * characters)

@@ -161,12 +161,16 @@ class WordsOfWalk(RowsOfWalk):
         self._noscript += tag == "noscript" and not is_read
 
     def _is_in_noscript(self) -> bool:
-        """Whether most of what the page says stands in `<noscript>`, as in forums that scripts draw."""
+        """Whether most of what the page says stands in `<noscript>`, as in forums that scripts draw.
+
+        A page that a browser has written out has markup there as text: the trackers that it did not ask.
+        """
         inside, end = 0, -1
         for at in self._markup.places("noscript"):
             if at > end:
                 end = self._markup.end_of(at)
-                inside += self._outside_links(at, end)
+                if not self._markup.texts[at + 1].lstrip().startswith("&lt;"):
+                    inside += self._outside_links(at, end)
         return inside > 0.5 * self._prose
 
     def _opens_text(self, written: str) -> bool:

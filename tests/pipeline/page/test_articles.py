@@ -60,3 +60,33 @@ def test_what_stands_behind_the_longest_of_many_parts_stays(monkeypatch: pytest.
     assert (
         texts(extract(f"<main>{''.join(f'<section><p>{text}</p></section>' for text in parts)}</main>", HEAD)) == parts
     )
+
+
+AT_STORY = "https://site.example/news/2019/03/05/42049.html"
+LINES = "".join(f"<li><a href=/s/{n}>The river rises again, say {n} towns</a></li>" for n in range(12))
+LISTS = 5 * f"<div><ul>{LINES}</ul></div>"
+
+
+@pytest.mark.parametrize(
+    ("url", "count", "chance", "are_kept"),
+    [
+        (AT_STORY, 3, 0.55, False),
+        ("https://site.example/river", 3, 0.55, True),
+        (AT_STORY, 3, 0.7, True),  # clear themselves
+        (AT_STORY, 1, 0.55, True),  # no story
+    ],
+)
+def test_lists_beside_a_short_story_at_its_address_are_none_of_it(
+    url: str, count: int, chance: float, are_kept: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(judgement, "chances", lambda rows: np.where(np.arange(len(rows)) < count, 0.9, chance))
+    found = texts(extract(f"<main><div>{paragraphs(count)}</div></main><div>{LISTS}</div>", url=url))
+    assert prose(0) in found
+    assert any("river rises" in text for text in found) is are_kept
+
+
+def test_links_inside_a_story_stay_at_its_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    at = np.array([0, 61, 62])
+    monkeypatch.setattr(judgement, "chances", lambda rows: np.where(np.isin(np.arange(len(rows)), at), 0.9, 0.55))
+    body = f"<main><div><p>{prose(0)}</p>{LISTS}<p>{prose(1)}</p><p>{prose(2)}</p></div></main>"
+    assert any("river rises" in text for text in texts(extract(body, HEAD, url=AT_STORY)))

@@ -9,10 +9,12 @@ from pipeline.page.content_settings import ContentSettings
 from pipeline.page.evidence import evidence
 from pipeline.page.explain import TextItem, explain_page
 from pipeline.page.extract import extract_page
+from pipeline.page.leaves import Text
 from pipeline.page.metadata import Metadata
 from pipeline.page.parsed import ExtractSettings
 from pipeline.page.scorer import choose, expected_f1, scorer
 from pipeline.page.verdicts import Verdict, Verdicts
+from pipeline.page.weights import weight_of
 from schemas.drops import Drop
 from tests.pipeline.makers import URL, page, paragraphs, prose, walk
 
@@ -172,6 +174,12 @@ def test_a_noscript_beside_text_is_not_read() -> None:
     assert texts(f"<div>{paragraphs(6)}</div><noscript><p>{prose(90)}</p></noscript>") == [prose(n) for n in range(6)]
 
 
+def test_markup_that_a_browser_wrote_out_as_text_in_noscript_is_not_read() -> None:
+    tracker = f"&lt;img src=&quot;https://count.example/?{'page=story&amp;amp;' * 60}&quot;&gt;"
+    found = texts(f"<div>{paragraphs(3)}</div><noscript>{tracker}</noscript>")
+    assert found == [prose(n) for n in range(3)]
+
+
 def test_the_second_copy_of_a_text_in_another_part_is_left_out() -> None:
     body = f"<div class=wide>{paragraphs(14)}</div><div class=narrow><p>{prose(3)}</p><p>{prose(50)}</p></div>"
     assert texts(body).count(prose(3)) == 1
@@ -300,6 +308,15 @@ def test_a_copy_that_is_not_shown_makes_no_text_one_that_was_seen_before() -> No
     found = evidence(walked, list(range(len(walked.leaves))), Metadata(base=URL), verdicts, region)
     assert found.rows[:, found.columns.index("seen before")].tolist() == [0, 0, 0, 0, 0, 0, 1]
     assert found.rows[:, found.columns.index("seen in all")].tolist() == [2, 1, 1, 1, 1, 2, 2]
+
+
+def test_a_letter_of_chinese_says_what_several_say_in_an_alphabet() -> None:
+    walked = walk(f"<main><p>{'河' * 40}</p><p><a href=/a>{'河' * 20}</a>{'河' * 20}</p><p>{'r' * 100}</p></main>")
+    verdicts, region = by_rules(walked, ContentSettings())
+    found = evidence(walked, [0, 1, 2], Metadata(base=URL), verdicts, region)
+    assert found.sizes.tolist() == [100, 100, 100]
+    assert found.rows[:, found.columns.index("links")].tolist() == [0, 0.5, 0]
+    assert [weight_of(leaf) for leaf in walked.leaves if isinstance(leaf, Text)] == [100, 25, 100]
 
 
 @pytest.mark.parametrize(("how", "are_kept"), [("hidden", False), ("class='d-none'", False), ("class=deck", True)])

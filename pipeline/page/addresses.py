@@ -1,0 +1,62 @@
+"""What kind of page an address names."""
+
+import re
+
+_OF_THREAD = re.compile(
+    r"https?://(?:[^/?#]*\.)?(?:forums?|bbs)\."
+    r"|https?://(?:www\.)?[a-z\d-]*forums?\.[a-z.]{2,12}/(?:[^?#]*/)?\d{4,}-[a-z]"
+    r"|https?:[^?#]*/(?:(?:forums?|threads?|viewtopic|showthread|showtopic|viewthread|ubbthreads)(?:[/.?]|-[a-z]?\d)"
+    r"|topic/\d|discussions?/(?:\d+/)?\d|td-p/\d|m-p/\d|r/[^/?#]+/comments/|t/(?:[^/?#]+/)?\d"
+    r"|(?:ticket|\+bug|bugs)/\d|community/posts/\d|read\.cgi/|show_bug\.cgi|(?:pipermail|hyperkitty)/)"
+    r"|https?://[^/?#]+/(?:[^?#]*/)?[^/?#]+/[^/?#]+/issues/\d{1,7}(?:[?#]|$)"
+    r"|https?:[^?#]*/index\.php\?(?:topic=|showtopic=|/?topic/|/?threads?/)"
+    r"|https?://[^/?#]+/g/[^/?#]+/c/",
+    re.IGNORECASE,
+)
+#: And the files and folders that list the threads of a board.
+_OF_BOARD = re.compile(
+    r"/(?:viewforum|forumdisplay)(?:[.?/]|$)|[?;&]board=\d|/forums?/(?:[^/?#]+\.\d+/?)?(?:index\.php)?(?:[?#]|$)",
+    re.IGNORECASE,
+)
+#: Folders of what sites publish, in the languages of many, and of lists of it.
+_STORIES = frozenset(
+    "actualite actualites aktuelles article articles articolo articulo articulos artigo artigos artikel artikkel "
+    "berita blog blogs haber nachrichten news nieuws noticia noticias notizie novosti nyheter post posts stories "
+    "story".split()
+)
+_LISTS = frozenset(
+    "archive archives author authors categories category page search section tag tags topic topics".split()
+)
+_DAY = re.compile(r"/(?:19|20)\d\d[/-]?(?:0?[1-9]|1[0-2])(?:[/-]?[0-3]?\d)?/")
+_DIGITS, _HYPHENS = 3, 3  # so many in the last part of an address make it a number, or a title
+_NAME = 4  # characters of the last part behind a day, at least
+
+
+def is_of_thread(url: str) -> bool:
+    """Whether an address is that of a thread in a forum, a tracker or an archive of mail."""
+    return _OF_THREAD.match(url) is not None
+
+
+def is_of_board(url: str) -> bool:
+    """Whether it is that of a list of threads."""
+    return _OF_BOARD.search(url) is not None
+
+
+def is_of_story(url: str) -> bool:
+    """Whether it is that of one story: behind a day, or a word such as `news`, its path has a number or a title."""
+    path, _, query = url.partition("#")[0].lower().partition("?")
+    parts = [part for part in path.split("/")[3:] if part and not part.startswith("index.")]
+    if not parts or not _LISTS.isdisjoint(parts):
+        return False
+    *folders, last = parts
+    name, _, ending = last.partition(".")
+    if ending and name in _STORIES:
+        return _digits(query) >= _DIGITS
+    if not _STORIES.isdisjoint(folders) and (_digits(last) >= _DIGITS or last.count("-") >= _HYPHENS):
+        return True
+    is_dated = _DAY.search(f"/{'/'.join(folders)}/") is not None
+    return is_dated and len(last) >= _NAME and not last.isdigit()
+
+
+def _digits(text: str) -> int:
+    return sum(map(str.isdigit, text))

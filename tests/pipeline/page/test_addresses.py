@@ -1,0 +1,48 @@
+"""What kind of page an address names."""
+
+import pytest
+
+from pipeline.page.addresses import is_of_story
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "article/35136396/",
+        "articles/ASM2Q5HKNM2QUCVL02D.html",
+        "articles/13-ways-to-cross-a-river",
+        "news/local/bridge-opens-after-ten-years",
+        "news/20190302-bridge-opens/",
+        "oss/article.html?oid=8976",
+        "2016/11/29/news/bridge-opens/index.html",
+        "politica/2019-05/07/bruecke.html",
+        "blog/2017/01/17/bridge",
+        "2019/04/bridge.html",
+    ],
+)
+def test_a_day_or_a_word_for_stories_and_behind_it_a_number_or_title_is_the_address_of_one(path: str) -> None:
+    assert is_of_story(f"https://site.example/{path}")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "",
+        "news/",
+        "news/local/",
+        "news/category/towns-and-their-bridges/",
+        "blog/page/123",
+        "2019/04/",
+        "2019/04/17/",
+        "2019/04/index.html",
+        "2019/04/17/tag/bridges",
+        "archive/2019/04/bridge.html",
+        "article.html?page=2",
+        "a-bridge-opens-after-ten-years",
+        "shop/item-123456",
+        "events?from=/news/2019/04/12345",
+        "events#/news/2019/04/12345",
+    ],
+)
+def test_what_lists_stories_or_names_anything_else_is_none(path: str) -> None:
+    assert not is_of_story(f"https://site.example/{path}")
