@@ -8,7 +8,7 @@ import numpy as np
 from pipeline.page.evidence import Floats
 from pipeline.page.leaves import Container, Leaf, Text
 from pipeline.page.metadata import Metadata
-from pipeline.page.trim import home_of, is_prose
+from pipeline.page.trim import ENDS, home_of, is_prose
 from pipeline.page.verdicts import Verdict, Verdicts
 from pipeline.page.walk import Walk
 
@@ -17,6 +17,7 @@ _SIDE_BY_SIDE, _PARAGRAPHS = 0.6, 5  # of the words of a page, in paragraphs of 
 _BODY, _END = 0.85, 0.12  # of what is kept: at least so much stands in one part, and no more than that behind it
 #: Of a story what is so likely, and so many characters of it at least; links less likely than this are doubtful.
 _TOLD, _LEAST_TOLD, _UNCLEAR = 0.8, 300, 0.65
+_LINE = 60  # characters above a list
 _NOTE = re.compile(r"[\[(^*]*\d{1,3}[\])^.:]*\s")  # what a numbered note begins with
 
 
@@ -42,7 +43,7 @@ def is_of_paragraphs(walk: Walk, metadata: Metadata) -> bool:
 
 
 def leave_out_lists(walk: Walk, texts: list[int], chance: Floats, verdicts: Verdicts) -> None:
-    """At the address of a story: links outside the part that holds what is clearly of it, with whatever chance.
+    """At the address of a story: links outside the part that holds what is clearly of it, and the lines above them.
 
     They say more than a short story does, and each by itself may be content, as on the page of a list. But all of them
     are, or none.
@@ -56,10 +57,36 @@ def leave_out_lists(walk: Walk, texts: list[int], chance: Floats, verdicts: Verd
     first = np.searchsorted(at, [container.first for container in walk.containers])
     last = np.searchsorted(at, [container.last for container in walk.containers])
     body = np.flatnonzero(told[last] - told[first] >= _BODY * told[-1])[-1]
-    numbers = np.arange(len(texts))
-    for number in np.flatnonzero(doubtful & ((numbers < first[body]) | (numbers >= last[body]))).tolist():
-        chance[number] = 0.0
-        verdicts[texts[number]] = verdicts[texts[number]] or Verdict("list")
+    heads = False  # whether what stands right behind goes
+    for number in range(len(texts) - 1, -1, -1):
+        is_inside = first[body] <= number < last[body]
+        heads = not is_inside and bool(doubtful[number] or (heads and _is_line(leaves[number])))
+        if heads:
+            chance[number] = 0.0
+            verdicts[texts[number]] = verdicts[texts[number]] or Verdict("list")
+    _leave_out_pictures_of_lists(walk, body, verdicts)
+
+
+def _leave_out_pictures_of_lists(walk: Walk, body: int, verdicts: Verdicts) -> None:
+    """Pictures and videos in no figure between two texts of lists, or behind the last of the page."""
+    first, last = walk.containers[body].first, walk.containers[body].last
+    media: list[int] = []  # since the last text, if that went
+    is_behind = False
+    for index, leaf in enumerate(walk.leaves):
+        if isinstance(leaf, Text):
+            goes = (verdict := verdicts[index]) is not None and verdict.rule == "list"
+            for at in media if goes else ():
+                verdicts[at] = verdicts[at] or Verdict("list")
+            is_behind, media = goes, []
+        elif is_behind and leaf.figure < 0 and not first <= index < last:
+            media.append(index)
+    for at in media:
+        verdicts[at] = verdicts[at] or Verdict("list")
+
+
+def _is_line(leaf: Text) -> bool:
+    """Whether a text is short and no sentence, as what stands above a list is."""
+    return not leaf.says_more(_LINE) and leaf.text[-1:] not in ENDS
 
 
 def leave_out_end(walk: Walk, texts: list[int], chance: Floats, clear: float, verdicts: Verdicts) -> None:

@@ -1,12 +1,14 @@
 """What marks an image as an icon, spacer, tracker or avatar before anybody has seen it."""
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 
+from pipeline.image.refs import is_image_url
 from pipeline.text.tokens import tokens
 
 DECORATION = frozenset(
-    "avatar badge beacon button emoji emoticon favicon gravatar icon icons logo logos pixel rank smiley smilies spacer "
-    "sprite tracker tracking userpic".split()
+    "avatar badge beacon btn button emoji emoticon favicon gravatar icon icons logo logos pixel rank smiley smilies "
+    "spacer sprite tracker tracking userpic".split()
 )
 
 #: Folders that hold nothing else, and those that hold nothing else in SVG.
@@ -21,6 +23,8 @@ _SIGNS = frozenset(
 _SAID = 4  # words; a longer alt text or name says what is shown
 _PICTURE = 200  # pixels: what is declared to be that wide and high is looked at
 
+_NO_SIZE = re.compile(r"(?:^|;)\s*(?:width|height)\s*:\s*[01](?:px)?\s*(?=!|;|$)")
+_NOT_DISPLAYED = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden")
 #: Standard sizes of advertisements that no picture is likely to have.
 _BANNERS = frozenset(((468, 60), (728, 90), (970, 90), (234, 60), (120, 600), (160, 600), (320, 50)))
 
@@ -50,6 +54,23 @@ def decoration(
     if named := folder & (_FOLDERS | _FOLDERS_OF_DRAWINGS if is_drawing else _FOLDERS):
         return f"folder named {min(named)}"
     return _of_drawing(name, alt, sides) if is_drawing and alt is not None else ""
+
+
+def unseen(attributes: Mapping[str, str], url: str, stands_in_noscript: bool) -> str:
+    """Why nobody sees an image, as those by which sites count visits: it has no size, or it is asked of a program, with
+    neither words nor a size, where only browsers without scripts look or none does. "" if people may.
+    """
+    if attributes.get("alt") or attributes.get("srcset"):
+        return ""
+    if all(attributes.get(side, "").strip() in ("0", "0px") for side in ("width", "height")):
+        return "declared 0 x 0"
+    style = attributes.get("style", "").lower()
+    if len(_NO_SIZE.findall(style)) > 1 and "min-" not in style:  # Next.js gives its images a least size instead
+        return "styled to no size"
+    is_asked = stands_in_noscript or _NOT_DISPLAYED.search(style)
+    is_sized = any(attributes.get(name) for name in ("width", "height"))
+    address, _, query = url.partition("?")
+    return "counts visits" if is_asked and query and not is_sized and not is_image_url(address) else ""
 
 
 def _is_described(alt: str) -> bool:

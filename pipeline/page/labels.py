@@ -18,6 +18,11 @@ _EARNING = tuple(
     "fili ompensated dvertising paid through ommiss rovision omisi omiss rchases ssociate something rowizj "
     "ссылки アフィリ".split()
 )
+#: How readers tell an editor: Found a mistake? Select it and press Ctrl+Enter.
+_KEYS = re.compile(r"ctrl ?\+ ?enter")
+_MISTAKES = tuple(
+    "mistake error typo misprint editor ошибк опечатк помилк памылк қате грешк kļūd klaid viga błąd redak".split()
+)
 _LABELS = 60  # texts and media of a chart
 _BUTTONS = 100  # characters of buttons side by side
 _RIGHTS = 160  # characters of a line that says whose all of the site is
@@ -49,13 +54,25 @@ _COUNT = re.compile(
 )
 #: How long a story takes to read: 5 min read, Lesezeit: 3 Minuten.
 _READING = re.compile(
-    r"(?:(?:estimated |average )?reading time|lesezeit|lesedauer|temps de lecture|tiempo de lectura|tempo di lettura|"
-    r"tempo de leitura|leestijd|czas czytania|lästid|læsetid|lesetid|okuma süresi|время чтения|阅读时[间长]|閱讀時間)"
+    r"(?:(?:estimated |average )?reading time|lesezeit|lesedauer|(?:temps de )?lecture|tiempo de lectura|"
+    r"tempo di lettura|tempo de leitura|leestijd|czas czytania|lästid|læsetid|lesetid|okuma süresi|время чтения|"
+    r"阅读时[间长]|閱讀時間)"
     r"\W{0,3}(?:(?:about|approx|aprox|around|ca|circa|env|environ|约|約)\.? ?)?"
     r"\d{1,3}(?: ?[-–] ?\d{1,3})? ?(?:m|мин|分|dk|dakika)[^\W\d]{0,7}"
     r"|\d{1,3}(?: ?[-–] ?\d{1,3})?[ -]?min(?:ute|uten|utes|utos|uti|uter|utter|uut)?s?\.? "
     r"(?:read|reading time|lesezeit|de lect(?:ure|ura)|di lettura|de leitura|leestijd|czytania|lästid|læsetid|lesetid)"
     r"|\d{1,3} мин(?:ут[аы]?)?\.? (?:на )?чтени[ея]|(?:この記事は)?約? ?\d{1,3} ?分で読めます"
+)
+#: How often a page was asked for: 314 views, Visto 314 veces, Просмотров: 314, 浏览量：314.
+_VIEWS = re.compile(
+    r"[\d., ]{1,11}[km万만]? ?(?:views?|reads?|hits|visitas|lecturas|vues|lectures|aufrufe|mal gelesen|"
+    r"visualizzazioni|letture|visualizações|leituras|keer (?:bekeken|gelezen)|wyświetleń|odsłon|visningar|visninger|"
+    r"просмотр(?:а|ов)?|переглядів|görüntülen?me|kez okundu|lượt xem|次(?:浏览|阅读|瀏覽|閱讀)|阅读|閱讀|瀏覽|浏览)"
+    r"|(?:views?|hits|reads|visitas|lecturas|vues|lectures|aufrufe|gelesen|visualizzazioni|letture|visualizações|"
+    r"leituras|bekeken|gelezen|wyświetleń|odsłon|visningar|visninger|просмотр(?:ов|ы)|прочитали|переглядів|okunma|"
+    r"görüntülenme|lượt xem|(?:浏览|阅读|瀏覽|閱讀|点击|點擊)(?:量|数|數|次数|次數)?|閲覧数|조회 ?수?)"
+    r" ?[:：]? ?[\d., ]{1,11}[km万만]?"
+    r"|(?:viewed|read|visto|leído|lido|lu|vu|letto|zobrazeno) [\d., ]{1,11}(?:times|veces|vezes|fois|volte|krát)"
 )
 #: What stands behind the following where it says when they hold: free shipping on orders over $75.
 _WHEN = (
@@ -125,7 +142,11 @@ def _is_label(leaf: Text, is_link: bool) -> bool:
         ends = leaf.text[-_RESERVING:].lower().rstrip(" .!")
         if ends.endswith(_RESERVED) or (leaf.text.startswith(_OWNING) and _OWNED.match(leaf.text.lower())):
             return True
-    return _discloses(leaf.text) or (is_link and (_are_calls(leaf.text) or _is_trail(leaf)))
+    return (
+        _discloses(leaf.text)
+        or _asks_for_mistakes(leaf.text)
+        or (is_link and (_are_calls(leaf.text) or _is_trail(leaf)))
+    )
 
 
 def _second_labels(walk: Walk, container: Container) -> list[int]:
@@ -188,6 +209,14 @@ def _discloses(text: str) -> bool:
     return any(map(text.lower().__contains__, phrase_list("disclosures")))
 
 
+def _asks_for_mistakes(text: str) -> bool:
+    """Whether a text says how to tell the editors of a mistake: by keys that sites of many countries share."""
+    if "trl" not in text or len(text) > _DISCLOSURE:
+        return False
+    lowered = text.lower()
+    return _KEYS.search(lowered) is not None and any(map(lowered.__contains__, _MISTAKES))
+
+
 @cache
 def _shortest(name: str) -> int:
     return min(map(len, phrase_list(name)))
@@ -202,7 +231,7 @@ def is_label(text: str) -> bool:
         return True
     if said in _labels():
         return True
-    return bool(_DIGIT.search(said) and (_COUNT.fullmatch(said) or _READING.fullmatch(said)))
+    return bool(_DIGIT.search(said) and any(told.fullmatch(said) for told in (_COUNT, _READING, _VIEWS)))
 
 
 @cache

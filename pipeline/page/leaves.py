@@ -9,7 +9,7 @@ import msgspec
 
 from pipeline.image.assets import asset_of, look_of, told_width
 from pipeline.image.refs import BEST_WIDTH, candidates
-from pipeline.page.decoration import decoration
+from pipeline.page.decoration import decoration, unseen
 from pipeline.page.markup import read_attributes
 from pipeline.page.names import Names
 from pipeline.text.tokens import tokens
@@ -212,6 +212,10 @@ class Media:
         sides = (self.width, self.height)
         #: why it is an icon or the like; "" if it is not
         alt = self.alt if self.figure < 0 else None
+        stands_in_noscript = self.has_twin and len(self._written) == 1
+        if unseen_by := unseen(attributes, found[0] if found else "", stands_in_noscript):
+            self.decoration = unseen_by
+            return
         is_wide = bool(_WIDE.search(attributes.get("srcset") or attributes.get("data-srcset") or ""))
         self.decoration = decoration(tokens(named), sides, found[0] if found else "", self._min_px, alt, is_wide)
 

@@ -82,6 +82,35 @@ def test_a_width_that_a_script_would_write_is_filled_in():
     assert draft.images[0].candidates == ("https://cdn.shop.example/a_720x.jpg", "https://cdn.shop.example/a_300x.jpg")
 
 
+@pytest.mark.parametrize(
+    "img",
+    [
+        '<noscript><img src="https://count.example/p?c1=2&c2=15"></noscript>',
+        '<img src="https://count.example/b?page=7" style="display: none">',
+        '<img src=https://count.example/b.gif style="height:0px;width:0px;overflow:hidden" alt="">',
+        '<img src=https://count.example/b.gif width=0 height=0 alt="">',
+        "<img src=/send_btn.png>",
+    ],
+)
+def test_what_nobody_is_to_see_is_no_picture(img):
+    assert shown(img) == []
+
+
+@pytest.mark.parametrize(
+    "img",
+    [
+        '<noscript><img src="https://pictures.example/p?id=2&w=800" alt="A bridge"></noscript>',
+        '<noscript><img src="https://pictures.example/p.jpg?w=800"></noscript>',
+        '<img src="https://pictures.example/p?id=2">',
+        '<img src=/a.jpg style="width:0;height:0;min-width:100%;max-width:100%">',
+        "<img src=/a.jpg width=640 height=0>",
+        '<img src=/a.jpg width=0 height=0 srcset="/b.jpg 800w" style="width:100%;height:auto">',
+    ],
+)
+def test_what_is_lazy_or_asked_of_a_server_of_pictures_is_one(img):
+    assert len(shown(img)) == 1
+
+
 @pytest.mark.parametrize("src", ["{{ image.src }}", "/a-{format}.jpg", "${photo}"])
 def test_what_a_script_would_write_and_nobody_can_guess_is_no_address(src):
     assert shown(f'<img src="{src}">') == []

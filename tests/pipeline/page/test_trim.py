@@ -419,9 +419,21 @@ def test_how_much_a_list_holds_and_shows_is_a_label(label):
         "5 мин. чтения",
         "阅读时间：约 5 分钟",
         "約 3 分で読めます",
+        "Lecture 4 min.",
+        "1,204 views",
+        "3.1K views",
+        "Views: 314",
+        "Visto 314 veces",
+        "Lu 314 fois",
+        "314 mal gelesen",
+        "Просмотров: 3 140",
+        "浏览量：314",
+        "조회수 314",
+        "Found a typo? Select the text and press Ctrl+Enter.",
+        "Нашли ошибку? Выделите ее и нажмите Ctrl + Enter",
     ],
 )
-def test_how_long_a_story_takes_to_read_is_a_label(label):
+def test_how_long_a_story_takes_and_how_often_it_was_read_is_a_label(label):
     left, rules = kept(f"<article>{paragraphs(2)}<div>{label}</div>{paragraphs(2, 2)}</article>")
     assert (left, rules) == (BODY, {label: "label"})
 
@@ -458,6 +470,10 @@ def test_whose_the_site_is_and_the_terms_beside_a_price_are_labels(label):
     "said",
     [
         "45 min",
+        "314 viewers",
+        "3 reads of the river",
+        "Read 3 times a day",
+        "Press Ctrl+Enter to send the letter that you wrote.",
         "Reading time of 3 novels",
         "3 rooms",
         "2–1 at home",
