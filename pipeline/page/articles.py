@@ -1,6 +1,7 @@
 """Whether a page is one article, and what its site puts around it: lists of others, offers, how to subscribe."""
 
 import re
+from bisect import bisect_left
 from collections import Counter
 
 import numpy as np
@@ -53,23 +54,31 @@ def leave_out_lists(walk: Walk, texts: list[int], chance: Floats, verdicts: Verd
     clear = np.where((chance >= _TOLD) & ~linked, [leaf.said for leaf in leaves], 0.0)
     if clear.sum() < _LEAST_TOLD or not (doubtful := linked & (chance < _UNCLEAR)).any():
         return
-    at, told = np.array(texts), np.concatenate(([0.0], clear.cumsum()))
-    first = np.searchsorted(at, [container.first for container in walk.containers])
-    last = np.searchsorted(at, [container.last for container in walk.containers])
-    body = np.flatnonzero(told[last] - told[first] >= _BODY * told[-1])[-1]
+    first, last = _body_of(walk, texts, clear)
     heads = False  # whether what stands right behind goes
     for number in range(len(texts) - 1, -1, -1):
-        is_inside = first[body] <= number < last[body]
+        is_inside = first <= texts[number] < last
         heads = not is_inside and bool(doubtful[number] or (heads and _is_line(leaves[number])))
         if heads:
             chance[number] = 0.0
             verdicts[texts[number]] = verdicts[texts[number]] or Verdict("list")
-    _leave_out_pictures_of_lists(walk, body, verdicts)
+    _leave_out_pictures_of_lists(walk, first, last, verdicts)
 
 
-def _leave_out_pictures_of_lists(walk: Walk, body: int, verdicts: Verdicts) -> None:
+def _body_of(walk: Walk, texts: list[int], clear: Floats) -> tuple[int, int]:
+    """The leaves of the narrowest part that holds nearly all of what is clear: the text in its middle stands there."""
+    told = np.concatenate(([0.0], clear.cumsum()))
+    at = walk.leaves[texts[int(np.searchsorted(told, told[-1] / 2)) - 1]].container
+    while at > 0:
+        first, last = walk.containers[at].first, walk.containers[at].last
+        if told[bisect_left(texts, last)] - told[bisect_left(texts, first)] >= _BODY * told[-1]:
+            return first, last
+        at = walk.containers[at].parent
+    return 0, len(walk.leaves)
+
+
+def _leave_out_pictures_of_lists(walk: Walk, first: int, last: int, verdicts: Verdicts) -> None:
     """Pictures and videos in no figure between two texts of lists, or behind the last of the page."""
-    first, last = walk.containers[body].first, walk.containers[body].last
     media: list[int] = []  # since the last text, if that went
     is_behind = False
     for index, leaf in enumerate(walk.leaves):

@@ -142,11 +142,9 @@ def _is_label(leaf: Text, is_link: bool) -> bool:
         ends = leaf.text[-_RESERVING:].lower().rstrip(" .!")
         if ends.endswith(_RESERVED) or (leaf.text.startswith(_OWNING) and _OWNED.match(leaf.text.lower())):
             return True
-    return (
-        _discloses(leaf.text)
-        or _asks_for_mistakes(leaf.text)
-        or (is_link and (_are_calls(leaf.text) or _is_trail(leaf)))
-    )
+    if "trl" in leaf.text and _asks_for_mistakes(leaf.text):
+        return True
+    return _discloses(leaf.text) or (is_link and (_are_calls(leaf.text) or _is_trail(leaf)))
 
 
 def _second_labels(walk: Walk, container: Container) -> list[int]:
@@ -211,9 +209,7 @@ def _discloses(text: str) -> bool:
 
 def _asks_for_mistakes(text: str) -> bool:
     """Whether a text says how to tell the editors of a mistake: by keys that sites of many countries share."""
-    if "trl" not in text or len(text) > _DISCLOSURE:
-        return False
-    lowered = text.lower()
+    lowered = text.lower() if len(text) <= _DISCLOSURE else ""
     return _KEYS.search(lowered) is not None and any(map(lowered.__contains__, _MISTAKES))
 
 
@@ -231,7 +227,7 @@ def is_label(text: str) -> bool:
         return True
     if said in _labels():
         return True
-    return bool(_DIGIT.search(said) and any(told.fullmatch(said) for told in (_COUNT, _READING, _VIEWS)))
+    return bool(_DIGIT.search(said) and (_COUNT.fullmatch(said) or _READING.fullmatch(said) or _VIEWS.fullmatch(said)))
 
 
 @cache
