@@ -29,6 +29,7 @@ _LISTS = frozenset(
 )
 _DAY = re.compile(r"/(?:19|20)\d\d[/-]?(?:0?[1-9]|1[0-2])(?:[/-]?[0-3]?\d)?/")
 _DIGITS, _HYPHENS = 3, 3  # so many in the last part of an address make it a number, or a title
+_LONG_TITLE = 5  # hyphens of one that says by itself that it is no section
 _NAME = 4  # characters of the last part behind a day, at least
 
 
@@ -56,6 +57,12 @@ def is_of_story(url: str) -> bool:
         return True
     is_dated = _DAY.search(f"/{'/'.join(folders)}/") is not None
     return is_dated and len(last) >= _NAME and not last.isdigit()
+
+
+def ends_in_title(url: str) -> bool:
+    """Whether its last part is a title of several words: of a page that says so, an article."""
+    path = url.partition("#")[0].partition("?")[0]
+    return path.rstrip("/").rpartition("/")[2].count("-") >= _LONG_TITLE
 
 
 def _digits(text: str) -> int:

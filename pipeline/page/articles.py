@@ -16,8 +16,8 @@ from pipeline.page.walk import Walk
 STORY = 1000  # characters: a page that says less is hardly one, whatever it calls itself
 _SIDE_BY_SIDE, _PARAGRAPHS = 0.6, 5  # of the words of a page, in paragraphs of one part, and so many of them
 _BODY, _END = 0.85, 0.12  # of what is kept: at least so much stands in one part, and no more than that behind it
-#: Of a story what is so likely, and so many characters of it at least; links less likely than this are doubtful.
-_TOLD, _LEAST_TOLD, _UNCLEAR = 0.8, 300, 0.65
+#: Of a story what is so likely, and so many characters of it at least; beside it less is doubtful.
+_TOLD, _LEAST_TOLD, _UNCLEAR = 0.8, 300, 0.6
 _LINE = 60  # characters above a list
 _NOTE = re.compile(r"[\[(^*]*\d{1,3}[\])^.:]*\s")  # what a numbered note begins with
 
@@ -43,16 +43,18 @@ def is_of_paragraphs(walk: Walk, metadata: Metadata) -> bool:
     return said >= _SIDE_BY_SIDE * _unlinked(walk, walk.containers[0]) and paragraphs[body] >= _PARAGRAPHS
 
 
-def leave_out_lists(walk: Walk, texts: list[int], chance: Floats, verdicts: Verdicts) -> None:
-    """At the address of a story: links outside the part that holds what is clearly of it, and the lines above them.
+def leave_out_beside(walk: Walk, texts: list[int], chance: Floats, verdicts: Verdicts) -> None:
+    """At the address of a story: what stands outside the part that holds what is clearly of it, unless it is likely
+    content, and the lines above.
 
-    They say more than a short story does, and each by itself may be content, as on the page of a list. But all of them
-    are, or none.
+    A hundred links say more than a short story does, and each by itself may be content, as on the page of a list. But
+    all of them are, or none.
     """
     leaves = [leaf for leaf in map(walk.leaves.__getitem__, texts) if isinstance(leaf, Text)]
     linked = np.array([2 * leaf.link_chars > len(leaf.text) for leaf in leaves])
     clear = np.where((chance >= _TOLD) & ~linked, [leaf.said for leaf in leaves], 0.0)
-    if clear.sum() < _LEAST_TOLD or not (doubtful := linked & (chance < _UNCLEAR)).any():
+    doubtful = chance < _UNCLEAR
+    if clear.sum() < _LEAST_TOLD or not doubtful.any():
         return
     first, last = _body_of(walk, texts, clear)
     heads = False  # whether what stands right behind goes
@@ -61,8 +63,8 @@ def leave_out_lists(walk: Walk, texts: list[int], chance: Floats, verdicts: Verd
         heads = not is_inside and bool(doubtful[number] or (heads and _is_line(leaves[number])))
         if heads:
             chance[number] = 0.0
-            verdicts[texts[number]] = verdicts[texts[number]] or Verdict("list")
-    _leave_out_pictures_of_lists(walk, first, last, verdicts)
+            verdicts[texts[number]] = verdicts[texts[number]] or Verdict("beside")
+    _leave_out_pictures_beside(walk, first, last, verdicts)
 
 
 def _body_of(walk: Walk, texts: list[int], clear: Floats) -> tuple[int, int]:
@@ -77,20 +79,20 @@ def _body_of(walk: Walk, texts: list[int], clear: Floats) -> tuple[int, int]:
     return 0, len(walk.leaves)
 
 
-def _leave_out_pictures_of_lists(walk: Walk, first: int, last: int, verdicts: Verdicts) -> None:
-    """Pictures and videos in no figure between two texts of lists, or behind the last of the page."""
+def _leave_out_pictures_beside(walk: Walk, first: int, last: int, verdicts: Verdicts) -> None:
+    """Pictures and videos in no figure between two texts that go so, or behind the last of the page."""
     media: list[int] = []  # since the last text, if that went
     is_behind = False
     for index, leaf in enumerate(walk.leaves):
         if isinstance(leaf, Text):
-            goes = (verdict := verdicts[index]) is not None and verdict.rule == "list"
+            goes = (verdict := verdicts[index]) is not None and verdict.rule == "beside"
             for at in media if goes else ():
-                verdicts[at] = verdicts[at] or Verdict("list")
+                verdicts[at] = verdicts[at] or Verdict("beside")
             is_behind, media = goes, []
         elif is_behind and leaf.figure < 0 and not first <= index < last:
             media.append(index)
     for at in media:
-        verdicts[at] = verdicts[at] or Verdict("list")
+        verdicts[at] = verdicts[at] or Verdict("beside")
 
 
 def _is_line(leaf: Text) -> bool:

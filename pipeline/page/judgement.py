@@ -13,7 +13,7 @@ from itertools import accumulate, islice, pairwise
 import msgspec
 import numpy as np
 
-from pipeline.page.articles import STORY, is_article, is_of_paragraphs, leave_out_end, leave_out_lists
+from pipeline.page.articles import STORY, is_article, is_of_paragraphs, leave_out_beside, leave_out_end
 from pipeline.page.cards import Cards, leave_out_rests
 from pipeline.page.content import CARD, by_rules, upward
 from pipeline.page.content_settings import ContentSettings
@@ -86,7 +86,7 @@ def weigh(walk: Walk, settings: ContentSettings, metadata: Metadata) -> Judgemen
         sizes, chance = evident.sizes, alike(chances(evident.rows), evident.sizes, evident.places)
         _raise_chances(chance, texts, posts, _POST)
         if metadata.is_at_story and not metadata.is_thread:
-            leave_out_lists(walk, texts, chance, verdicts)
+            leave_out_beside(walk, texts, chance, verdicts)
         elif not (metadata.says_article or metadata.is_thread):
             _raise_chances(chance, texts, frozenset(cards.told(verdicts)), _OF_CARD)
         confidence = _weigh_evidence(walk, texts, chance, sizes, settings, is_story, verdicts)

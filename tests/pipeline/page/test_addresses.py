@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.page.addresses import is_of_story
+from pipeline.page.addresses import ends_in_title, is_of_story
 
 
 @pytest.mark.parametrize(
@@ -46,3 +46,17 @@ def test_a_day_or_a_word_for_stories_and_behind_it_a_number_or_title_is_the_addr
 )
 def test_what_lists_stories_or_names_anything_else_is_none(path: str) -> None:
     assert not is_of_story(f"https://site.example/{path}")
+
+
+@pytest.mark.parametrize(
+    ("path", "is_title"),
+    [
+        ("a-bridge-opens-after-ten-years/", True),
+        ("towns/a-bridge-opens-after-ten-years.html?page=2#top", True),
+        ("a-bridge-opens-in-towns", False),
+        ("a-bridge-opens-after-ten-years/towns", False),
+        ("towns?of=a-bridge-opens-after-ten-years", False),
+    ],
+)
+def test_many_words_at_the_end_of_an_address_are_a_title(path: str, is_title: bool) -> None:
+    assert ends_in_title(f"https://site.example/{path}") is is_title

@@ -85,6 +85,23 @@ def test_lists_beside_a_short_story_at_its_address_are_none_of_it(
     assert any("river rises" in text for text in found) is are_kept
 
 
+@pytest.mark.parametrize(
+    ("url", "head", "is_kept"),
+    [
+        (AT_STORY, "", False),
+        ("https://site.example/the-river-rises-again-in-the-north", HEAD, False),
+        ("https://site.example/the-river-rises-again-in-the-north", "", True),
+        ("https://site.example/the-river-rises", HEAD, True),
+    ],
+)
+def test_what_is_hardly_likely_goes_beside_a_story_at_its_address(
+    url: str, head: str, is_kept: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(judgement, "chances", lambda rows: np.where(np.arange(len(rows)) < 12, 0.9, 0.55))
+    body = f"<main><div>{paragraphs(12)}</div><div><p>{prose(50)}</p><p>{prose(51)}</p><p>{prose(52)}</p></div></main>"
+    assert (prose(51) in texts(extract(body, head, url=url))) is is_kept
+
+
 def test_links_inside_a_story_stay_at_its_address(monkeypatch: pytest.MonkeyPatch) -> None:
     at = np.array([0, 61, 62])
     monkeypatch.setattr(judgement, "chances", lambda rows: np.where(np.isin(np.arange(len(rows)), at), 0.9, 0.55))
