@@ -2,6 +2,7 @@
 
 import re
 
+#: What the software of forums calls the hosts, folders, files and queries of threads.
 _OF_THREAD = re.compile(
     r"https?://(?:[^/?#]*\.)?(?:forums?|bbs)\."
     r"|https?://(?:www\.)?[a-z\d-]*forums?\.[a-z.]{2,12}/(?:[^?#]*/)?\d{4,}-[a-z]"

@@ -17,7 +17,7 @@ def leave_out_other_stories(walk: Walk, title: str, verdicts: Verdicts) -> None:
         return
     story, heading = own[0]
     inside = walk.leaves[walk.containers[story].first : walk.containers[story].last]
-    if sum(len(leaf.text) for leaf in inside if isinstance(leaf, Text) and is_prose(leaf)) < _PROSE:
+    if sum(leaf.said for leaf in inside if isinstance(leaf, Text) and is_prose(leaf)) < _PROSE:
         return
     for at, other in headed:
         if at != story and other.mark == heading.mark:
