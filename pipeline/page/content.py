@@ -29,6 +29,7 @@ _TEASER = 200  # characters of prose for each linked heading that still make a t
 _STORY = 500  # the same of each beside an article, of links to pages of its site
 _REFERENCES, _REFERENCE = 0.8, 10  # of references at most this share is links, and so many characters each are not
 _MAIN_ENTITY = {"main", "entity"}  # the words of `itemprop="mainEntity"`
+_INTRODUCTION = 40  # characters of a sentence before a list
 CARD = 3  # how many levels up the words of a picture are looked for
 _PLAYED = re.compile(r"(?:\d\d?:)?\d\d?:\d\d$")  # how long a video is
 _ROWS, _BESIDE_TABLE = 3, 2  # of a table; what may stand beside it is a heading and a note
@@ -228,9 +229,20 @@ def _leave_out_links(walk: Walk, settings: ContentSettings, cards: Cards, verdic
             if home not in judged:
                 container = walk.containers[home]
                 judged[home] = _are_links(walk, container, settings.max_link_share)
-                if judged[home] and cards.is_among_own(home):
+                if judged[home] and (cards.is_among_own(home) or _is_introduced(walk, home)):
                     judged[home] = None
             verdicts[index] = judged[home]
+
+
+def _is_introduced(walk: Walk, at: int) -> bool:
+    """Whether a list follows a sentence of the same part that ends with a colon."""
+    first = walk.containers[at].first
+    before = walk.leaves[first - 1] if first else None
+    if not isinstance(before, Text) or before.text[-1:] not in ":：" or not before.says_more(_INTRODUCTION):
+        return False
+    beside = walk.containers[before.container]
+    is_beside = walk.containers[at].parent in (beside.parent, before.container)
+    return is_beside and 2 * before.link_chars < len(before.text)
 
 
 def _are_links(walk: Walk, container: Container, most: float) -> Verdict | None:

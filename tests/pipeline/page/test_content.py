@@ -536,3 +536,22 @@ def test_the_section_around_the_heaviest_is_read_whole():
 def test_a_box_of_a_manual_is_called_sidebar_and_has_a_title(title, is_box):
     found = content(f"<main>{paragraphs(6)}<div class=sidebar>{title}<p>{prose(9)}</p></div></main>")
     assert (prose(9) in found) is is_box
+
+
+@pytest.mark.parametrize(
+    ("before", "is_kept"),
+    [
+        ("<p>Over the week the towns along the river have told us what they mean to do:</p>", True),
+        ("<p>本周沿河各镇纷纷公布了今年防汛的详细计划，市民可以在线查阅：</p>", True),
+        ("<p>Over the week the towns along the river have told us what they mean to do.</p>", False),
+        ("<p>More on the river:</p>", False),
+        ("<p><a href=/towns>Over the week the towns along the river have told us what they mean to do:</a></p>", False),
+        ("<div><p>Over the week the towns along the river have told us what they mean to do:</p></div>", False),
+    ],
+)
+def test_links_that_a_sentence_announces_with_a_colon_stay(before, is_kept):
+    towns = "".join(f"<li><a href=/towns/{n}>Town {n} by the river</a></li>" for n in range(5))
+    walked = walk(f"<article>{paragraphs(3)}{before}<ul>{towns}</ul>{paragraphs(3, 3)}</article>")
+    kept = [verdict is None for leaf, verdict in zip(walked.leaves, judge(walked, ContentSettings()), strict=True)]
+    listed = [leaf.text.startswith("Town") for leaf in walked.leaves]
+    assert [stays for stays, is_town in zip(kept, listed, strict=True) if is_town] == [is_kept] * 5
