@@ -19,8 +19,8 @@ CHROME_NAMES = OTHERS_NAMES | frozenset(
     "breadcrumb breadcrumbs breadcrumbtrail colophon consent cookie cookiebanner cookiebar cookieconsent "
     "cookienotice cookiepolicy cookies copyright crumbs disclaimer footer footernav gdpr globalnav headernav "
     "leftnav login loginbox loginform mainmenu mainnav megamenu menu menubar mobilenav modal nav "
-    "navbar navbox navigation navlinks navmenu newsletter newsletters noprint popup postsignature prefooter "
-    "printfooter promo promos rightnav sidebar sidebars sidemenu sidenav signature signup sponsor sponsored "
+    "navbar navbox navfooter navheader navigation navlinks navmenu newsletter newsletters noprint popup postsignature "
+    "prefooter printfooter promo promos rightnav sidebar sidebars sidemenu sidenav signature signup sponsor sponsored "
     "subfooter subnav subscribe topmenu topnav".split()
 )
 #: Names of what readers wrote below an article. It may be longer than the article, and in a forum it is the content.

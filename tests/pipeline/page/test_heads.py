@@ -7,6 +7,7 @@ from pipeline.page import judgement
 from tests.pipeline.makers import extract, prose, texts
 
 SAID = "All about mending what is already there."
+FILTERS = f"<ul>{''.join(f'<li><a href=/f/{n}>Filter {n}</a></li>' for n in range(9))}</ul>"
 POSTS = "".join(
     f"<article><h2><a href=/{n}>A post of number {n}</a></h2><p>{prose(n, 2)}</p></article>" for n in range(8)
 )
@@ -37,3 +38,14 @@ def test_of_a_list_it_stays_though_the_evidence_speaks_against_it(
     monkeypatch.setattr(judgement, "chances", lambda rows: np.where(rows[:, 0] > np.log(100), 0.9, 0.05))
     head = f"<section><h1>Repairs</h1><p>{SAID}</p></section>"
     assert is_kept(head, f'<meta property="og:type" content="{kind}">') is expected
+
+
+def test_a_sentence_that_is_set_as_a_heading_stays_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(judgement, "chances", lambda rows: np.where(rows[:, 0] > np.log(100), 0.9, 0.05))
+    assert is_kept(f"<section><h1>Repairs</h1><h2>{SAID}</h2></section>")
+
+
+@pytest.mark.parametrize(("named", "expected"), [("category-description", True), ("note-description", False)])
+def test_so_does_what_is_called_its_description(named: str, expected: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(judgement, "chances", lambda rows: np.where(rows[:, 0] > np.log(100), 0.9, 0.05))
+    assert is_kept(f"<section><h1>Repairs</h1>{FILTERS}<div class={named}><p>{SAID}</p></div></section>") is expected

@@ -168,3 +168,9 @@ def test_the_footer_of_each_item_is_a_part_of_it(count: int, are_read: bool) -> 
     found = texts(extract(f"<main>{paragraphs(2)}{body}</main>{site}", url="https://site.example/jobs"))
     assert [text for text in found if "boiler" in text] == (jobs if are_read else [])
     assert not any("reserved" in text for text in found)
+
+
+def test_the_ways_through_a_manual_by_docbook_are_none_of_it() -> None:
+    way = "<table><tr><td><a href=/a>Prev</a></td><td>Chapter 11. Indexes</td><td><a href=/b>Next</a></td></tr></table>"
+    body = f"<div class=chapter><div class=navheader>{way}</div>{paragraphs(2)}<div class=navfooter>{way}</div></div>"
+    assert texts(extract(body)) == [prose(0), prose(1)]
