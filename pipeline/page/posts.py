@@ -266,7 +266,8 @@ def _span(read: list[Text], posts: _Posts, titles: list[int]) -> range:
     """The numbers of the texts from the title to the last post, or to the end where there is more behind the posts."""
     first, last = posts.texts.start, posts.texts.stop
     behind, held = sum(map(weight_of, read[last:])), sum(map(weight_of, read[first:last]))
-    begin = max((number for number in titles if number < first), default=0)
+    above = [number for number in titles if number < first]
+    begin = max([number for number in above if read[number].role == "heading"] or above, default=0)  # tags repeat it
     return range(begin, last if behind <= _BEHIND * held else len(read))
 
 

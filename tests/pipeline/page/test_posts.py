@@ -42,6 +42,15 @@ def test_three_posts_with_rows_for_their_buttons_are_posts() -> None:
     assert texts(extract(f"<h1>{TITLE}</h1><table>{rows}</table>", HEAD, url=THREAD)) == [prose(n, 3) for n in range(3)]
 
 
+def test_a_question_whose_tags_say_its_title_again_is_one() -> None:
+    question = (
+        f"<h1>{TITLE}</h1><section class=question><div>{prose(50, 3)}</div><p>#mend #old #stone #bridge</p></section>"
+    )
+    answers = f"<div id=list>{''.join(map(post, range(5)))}</div>"
+    found = texts(extract(f"<main>{question}{answers}</main>", HEAD, url=THREAD))
+    assert [text for text in found if "#" not in text] == [prose(50, 3), *(prose(number, 2) for number in range(5))]
+
+
 def test_the_picture_that_ends_the_last_post_stays() -> None:
     deep = "<div><div><div><div>{0}</div></div></div></div>"
     shot = "Like this.<div><a href=/large.png><img src=/shot.png width=690 height=400></a></div>"
