@@ -22,7 +22,6 @@ _PERSONS, _TEAM = frozenset(("author", "bio", "profile")), 3  # names of who wro
 _BODIES, _BODY = frozenset(("article", "entry", "hentry")), 500  # names of such parts, and the weight of one
 _HEAD = 1000  # characters of prose; a part that says more is more than the head of a page
 _TITLES = frozenset(("sidebar", "title", "titlepage"))  # what the title of a box is called, and nothing else
-_WAYS, _MOSTLY, _SAID = frozenset(("menu", "nav", "navigation")), 0.6, 80  # names of ways; and of what is none
 _NEAR = 7  # parts behind the beginning of a box of the text that may hold its title
 _AGAINST = CHROME_NAMES | WEAK_NAMES  # what speaks against a part
 _ALL = 0.9  # a part with a larger share of the page is around its items, and none of them
@@ -48,8 +47,6 @@ def chrome_of(walk: Walk, sums: Sums, settings: ContentSettings) -> Verdicts:
             continue
         names = container.names
         if not names.is_hidden and (_says_nothing(names, everywhere) or (names.strong and _is_box(walk, at))):
-            continue
-        if names.strong and not names.is_hidden and _is_said(walk, at):
             continue
         if (at in items and not names.is_hidden and not names.strong) or at in ends:
             continue
@@ -171,19 +168,6 @@ def _is_box(walk: Walk, at: int) -> bool:
         return False
     inside = (part.names.words for part in walk.containers[at + 1 : at + _NEAR] if part.parent >= at)
     return any(words and words <= _TITLES for words in inside)
-
-
-def _is_said(walk: Walk, at: int) -> bool:
-    """Whether a part is named as a way through the site, and most of it are texts of some length, links or not.
-
-    Such are cards of what is offered, called `nav-grid` as they lead on.
-    """
-    container = walk.containers[at]
-    if not container.names.words & CHROME_NAMES <= _WAYS:
-        return False
-    texts = [leaf for leaf in walk.leaves[container.first : container.last] if isinstance(leaf, Text)]
-    said = sum(text.said for text in texts if text.says_more(_SAID))
-    return said > _MOSTLY * sum(text.said for text in texts)
 
 
 def _holds_quote(walk: Walk, at: int) -> bool:

@@ -2,10 +2,8 @@
 
 import pytest
 
-from pipeline.page.chrome import leave_out_chrome
-from pipeline.page.content_settings import ContentSettings
 from pipeline.page.names import read_names
-from tests.pipeline.makers import extract, outline, paragraphs, prose, texts, walk
+from tests.pipeline.makers import extract, outline, paragraphs, prose, texts
 
 
 def test_what_stands_behind_a_paywall_is_the_article():
@@ -176,12 +174,3 @@ def test_the_ways_through_a_manual_by_docbook_are_none_of_it() -> None:
     way = "<table><tr><td><a href=/a>Prev</a></td><td>Chapter 11. Indexes</td><td><a href=/b>Next</a></td></tr></table>"
     body = f"<div class=chapter><div class=navheader>{way}</div>{paragraphs(2)}<div class=navfooter>{way}</div></div>"
     assert texts(extract(body)) == [prose(0), prose(1)]
-
-
-@pytest.mark.parametrize(("sentences", "is_kept"), [(3, True), (0, False)])
-def test_a_grid_that_is_called_nav_is_a_list_where_it_says_much(sentences: int, is_kept: bool) -> None:
-    card = "<div class=nav-card><a href=/s/{0}><h3>Service {0}</h3><p>{1}</p></a></div>"
-    cards = "".join(card.format(n, prose(20 + n, sentences)) for n in range(8))
-    walked = walk(f"<main>{paragraphs(12)}<div class=nav-grid>{cards}</div></main>")
-    verdicts = leave_out_chrome(walked, ContentSettings())
-    assert all(verdict is None for verdict in verdicts[12:]) is is_kept
