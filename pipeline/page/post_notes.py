@@ -11,6 +11,7 @@ _NOTE, _SIGNATURE, _COUNT = 200, 400, 40  # characters, at most
 _ATTACHED = re.compile(
     r"\([\d.,]{1,9} (?:[KMG]i?B|bytes)\).*", re.IGNORECASE
 )  # as phpBB has it, and how often it was read
+_NUMBERED = re.compile(r"#\d{1,6}(?: ?[·•|,-] ?.{0,30}(?:19|20)\d\d)?")  # #3 · Jun 4, 2024
 _NO_WORDS = re.compile(r"[\W\d_]+")
 #: What Invision begins such a note with, a day and who did it behind it.
 _EDITED = tuple(
@@ -37,10 +38,12 @@ def is_note(leaf: Text) -> bool:
 
 
 def _is_count(leaf: Text) -> bool:
-    """Whether a text says how many answers, views or votes there are, or how large a file is, and no more."""
+    """Whether a text says how many answers, views or votes there are, how large a file is or which post it is."""
     if len(leaf.text) > _COUNT or leaf.role == "code":
         return False
     if leaf.text.startswith("(") and _ATTACHED.fullmatch(leaf.text):
+        return True
+    if leaf.text.startswith("#") and _NUMBERED.fullmatch(leaf.text):
         return True
     return _NO_WORDS.sub(" ", leaf.text).strip().lower() in phrase_list("post_counts")
 

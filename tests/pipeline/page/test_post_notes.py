@@ -33,7 +33,7 @@ def test_who_edited_a_post_is_none_of_it(note: str) -> None:
     "note",
     [
         *("5 Answers", "12 ответов", "3 条回复", "Topic starter", "1,204 views", "Sort by:"),
-        *("Code: Select all", "Click to expand..."),
+        *("Code: Select all", "Click to expand...", "#3 · Jun 4, 2024", "#12"),
         *("You must be logged in to reply to this topic.", "This topic has been closed to new replies."),
         *("(95.79 KiB) Downloaded 478 times", "Ann Lee, Bo and 3 others like this.", "Originally Posted by Ann Lee"),
         *("You must log in to answer this question.", "Find the answer to your question by asking."),
@@ -79,7 +79,8 @@ def test_on_other_pages_nothing_is_cut() -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["References: the manual, chapter 3, and what Ann wrote", "You must log in to the router first"]
+    "line",
+    ["References: the manual, chapter 3, and what Ann wrote", "You must log in to the router first", "#3 is the best"],
 )
 def test_a_line_of_a_post_that_begins_as_such_a_note_stays(line: str) -> None:
     assert said(prose(0), f"{prose(1)}<p>{line}</p>", prose(2), prose(3)).count(line) == 1
