@@ -169,7 +169,7 @@ def _is_of_script(leaf: Text) -> bool:
     """Whether a text is what a script has not filled in yet, {{ title }}, reads, {"id": 1}, or gives to be copied."""
     if leaf.role == "code" or not leaf.text.startswith(_OF_SCRIPTS):
         return False
-    return leaf.text.endswith(("}}", '"}', "]}", "</iframe>"))
+    return leaf.text.endswith(("}}", '"}', "]}", '">', "</iframe>"))
 
 
 def _is_address_of_picture(text: str) -> bool:

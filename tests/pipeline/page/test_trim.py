@@ -215,6 +215,7 @@ def test_how_a_site_earns_by_its_links_is_no_part_of_its_stories(said, is_kept):
         ("{{x}} is a name", True),
         ('{"categories":["docs"],"for":["a","b"]}', False),
         ("&lt;iframe src='https://site.example/embed/1' width=90>&lt;/iframe>", False),
+        ('&lt;iframe src="https://site.example/embed/1" width=90 title="A player">', False),
         ('{"x"} is a set', True),
     ],
 )
