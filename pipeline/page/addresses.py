@@ -57,7 +57,7 @@ def is_of_story(url: str) -> bool:
     if not _STORIES.isdisjoint(folders) and (_digits(last) >= _DIGITS or last.count("-") >= _HYPHENS):
         return True
     is_dated = _DAY.search(f"/{'/'.join(folders)}/") is not None
-    return is_dated and len(last) >= _NAME and not last.isdigit()
+    return is_dated and len(last) >= _NAME
 
 
 def ends_in_title(url: str) -> bool:

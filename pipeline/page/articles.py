@@ -80,7 +80,7 @@ def _body_of(walk: Walk, texts: list[int], clear: Floats) -> tuple[int, int]:
 
 
 def _leave_out_pictures_beside(walk: Walk, first: int, last: int, verdicts: Verdicts) -> None:
-    """Pictures and videos in no figure between two texts that go so, or behind the last of the page."""
+    """Pictures and videos between two texts that go so, or behind the last of the page."""
     media: list[int] = []  # since the last text, if that went
     is_behind = False
     for index, leaf in enumerate(walk.leaves):
@@ -89,7 +89,7 @@ def _leave_out_pictures_beside(walk: Walk, first: int, last: int, verdicts: Verd
             for at in media if goes else ():
                 verdicts[at] = verdicts[at] or Verdict("beside")
             is_behind, media = goes, []
-        elif is_behind and leaf.figure < 0 and not first <= index < last:
+        elif is_behind and not first <= index < last:
             media.append(index)
     for at in media:
         verdicts[at] = verdicts[at] or Verdict("beside")

@@ -141,7 +141,7 @@ class Cards:
         leaves = self._walk.leaves[container.first : container.last]
         texts = [leaf for leaf in leaves if isinstance(leaf, Text)]
         links = self._links(container)
-        described = sum(leaf.role != "heading" and leaf.says_more(_DESCRIPTION - 1) for leaf in texts)
+        described = sum(leaf.role != "heading" and len(leaf.text) >= _DESCRIPTION for leaf in texts)
         return 1 < links <= described and links < len(texts)
 
     def _links(self, container: Container) -> int:

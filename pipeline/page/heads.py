@@ -22,7 +22,7 @@ def keep_description(walk: Walk, verdicts: Verdicts) -> None:
     are called the description of what it lists."""
     for container in walk.containers:
         words = container.names.words
-        if "description" in words and not words.isdisjoint(_LISTS) and not container.names.is_hidden:
+        if "description" in words and not words.isdisjoint(_LISTS):
             _keep_sentences(walk, range(container.first, container.last), verdicts)
     titles = titles_of(walk.leaves)
     if len(titles) != 1:

@@ -6,7 +6,7 @@ chances is taken where it is likely better than what the rules keep; how good it
 """
 
 from bisect import bisect_left
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Collection, Sequence
 from itertools import accumulate, islice, pairwise
 
@@ -210,10 +210,10 @@ def _foreign_to_articles(walk: Walk, texts: list[int], verdicts: Verdicts) -> fr
 
     Front pages call themselves articles, too.
     """
-    said = defaultdict[str, float](float)
+    said = Counter[str]()
     for index in texts:
         verdict = verdicts[index]
-        said[verdict.rule if verdict else ""] += getattr(walk.leaves[index], "said", 0.0)
+        said[verdict.rule if verdict else ""] += len(getattr(walk.leaves[index], "text", ""))
     is_story = said[""] >= max(STORY, _MORE * said["teasers"])
     return frozenset(("chrome", "teasers") if is_story else ("chrome",))
 

@@ -18,6 +18,7 @@ from pipeline.page.addresses import ends_in_title, is_of_story
         "politica/2019-05/07/bruecke.html",
         "blog/2017/01/17/bridge",
         "2019/04/bridge.html",
+        "2019/04/17/54321",
     ],
 )
 def test_a_day_or_a_word_for_stories_and_behind_it_a_number_or_title_is_the_address_of_one(path: str) -> None:

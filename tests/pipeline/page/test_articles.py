@@ -4,7 +4,10 @@ import numpy as np
 import pytest
 
 from pipeline.page import judgement
-from tests.pipeline.makers import extract, outline, paragraphs, prose, texts
+from pipeline.page.articles import leave_out_beside
+from pipeline.page.leaves import Text
+from pipeline.page.verdicts import Verdict, Verdicts
+from tests.pipeline.makers import extract, outline, paragraphs, prose, texts, walk
 
 HEAD = '<meta property="og:type" content="article">'
 OFFER = (
@@ -107,3 +110,33 @@ def test_links_inside_a_story_stay_at_its_address(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(judgement, "chances", lambda rows: np.where(np.isin(np.arange(len(rows)), at), 0.9, 0.55))
     body = f"<main><div><p>{prose(0)}</p>{LISTS}<p>{prose(1)}</p><p>{prose(2)}</p></div></main>"
     assert any("river rises" in text for text in texts(extract(body, HEAD, url=AT_STORY)))
+
+
+def test_pictures_between_what_goes_beside_a_story_go_with_it() -> None:
+    picture = "<div><img src=/{0}.jpg width=400 height=300></div>"
+    lists = f"<div>{picture.format(1)}{LISTS}{picture.format(2)}{LISTS}{picture.format(3)}</div>"
+    walked = walk(f"<main><div>{paragraphs(3)}</div></main>{lists}")
+    texts_of = [index for index, leaf in enumerate(walked.leaves) if isinstance(leaf, Text)]
+    verdicts: Verdicts = [None] * len(walked.leaves)
+    leave_out_beside(walked, texts_of, np.array([0.9] * 3 + [0.55] * (len(texts_of) - 3)), verdicts)
+    goes = [verdicts[at] is not None for at, leaf in enumerate(walked.leaves) if not isinstance(leaf, Text)]
+    assert goes == [False, True, True]  # the first may be the story's own
+
+
+@pytest.mark.parametrize(
+    ("line", "goes"),
+    [("More on it", True), ("It rises again.", False), (f"More {'on it ' * 12}", False)],
+)
+def test_a_line_above_what_goes_beside_a_story_goes_with_it(line: str, goes: bool) -> None:
+    walked = walk(f"<main><div>{paragraphs(3)}</div></main><div><p>{line}</p>{LISTS}</div>")
+    chance, verdicts = np.array([0.9] * 4 + [0.55] * 60), list[Verdict | None]([None] * 64)
+    leave_out_beside(walked, list(range(64)), chance, verdicts)
+    assert [verdict is not None for verdict in verdicts] == [False] * 3 + [goes] + [True] * 60
+    assert chance[3] == (0 if goes else 0.9)
+
+
+def test_of_a_thread_at_such_an_address_everything_is_weighed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(judgement, "chances", lambda rows: np.where(np.arange(len(rows)) < 3, 0.9, 0.55))
+    body = f"<main><div>{paragraphs(3)}</div></main><div>{LISTS}</div>"
+    found = texts(extract(body, url="https://site.example/news/2019/03/05/showthread.php?t=42049"))
+    assert any("river rises" in text for text in found)

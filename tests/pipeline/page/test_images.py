@@ -101,6 +101,7 @@ def test_what_nobody_is_to_see_is_no_picture(img):
     [
         '<noscript><img src="https://pictures.example/p?id=2&w=800" alt="A bridge"></noscript>',
         '<noscript><img src="https://pictures.example/p.jpg?w=800"></noscript>',
+        '<noscript><img src="https://pictures.example/p?id=2" width=640></noscript>',
         '<img src="https://pictures.example/p?id=2">',
         '<img src=/a.jpg style="width:0;height:0;min-width:100%;max-width:100%">',
         "<img src=/a.jpg width=640 height=0>",

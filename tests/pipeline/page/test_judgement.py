@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from pipeline.page import judgement
+from pipeline.page.cards import are_cards
 from pipeline.page.content import by_rules
 from pipeline.page.content_settings import ContentSettings
 from pipeline.page.evidence import evidence
@@ -13,6 +14,7 @@ from pipeline.page.leaves import Text
 from pipeline.page.metadata import Metadata
 from pipeline.page.parsed import ExtractSettings
 from pipeline.page.scorer import choose, expected_f1, scorer
+from pipeline.page.trim import kept_characters
 from pipeline.page.verdicts import Verdict, Verdicts
 from pipeline.page.weights import weight_of
 from schemas.drops import Drop
@@ -317,6 +319,8 @@ def test_a_letter_of_chinese_says_what_several_say_in_an_alphabet() -> None:
     assert found.sizes.tolist() == [100, 100, 100]
     assert found.rows[:, found.columns.index("links")].tolist() == [0, 0.5, 0]
     assert [weight_of(leaf) for leaf in walked.leaves if isinstance(leaf, Text)] == [100, 25, 100]
+    assert kept_characters(walked, [None, None, Verdict("links")]) == 200
+    assert are_cards([Text("河" * 12, "list", "- ", 0, 12, -1), Text("山" * 12, "list", "- ", 0, 12, -1)])
 
 
 @pytest.mark.parametrize(("how", "are_kept"), [("hidden", False), ("class='d-none'", False), ("class=deck", True)])

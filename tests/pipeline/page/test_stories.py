@@ -48,3 +48,15 @@ def test_explain_says_so() -> None:
     found = explain_page(page(f"<main>{story(TITLE, 0)}</main><div>{NEXT}</div>", head()))
     reasons = {item.reason for item in found.items if getattr(item, "text", "") == prose(42)}
     assert reasons == {"story: it stands in an <article> of its own, and another bears the page's title"}
+
+
+def test_a_head_of_a_few_words_is_no_story_of_which_others_are_beside() -> None:
+    first = f"<article><h1>{TITLE}</h1><p>{prose(0, 1)}</p></article>"
+    assert prose(42) in texts(extract(f"<main>{first}{NEXT}</main>", head()))
+
+
+def test_answers_in_a_thread_are_no_other_stories() -> None:
+    found = texts(
+        extract(f"<main>{story(TITLE, 0)}{NEXT}</main>", head(), url="https://site.example/viewtopic.php?t=8")
+    )
+    assert prose(42) in found
