@@ -15,6 +15,7 @@ _ID, _FOR = re.compile(r' id="([^"]+)"'), re.compile(r' for="([^"]+)"')
 _NAME = re.compile(r' name="([^"]*)"')
 _TYPE = re.compile(r' type="([^"]*)"')
 _DESCRIPTION = ' itemprop="description"'
+_INGREDIENTS, _INGREDIENT = "recipeIngredient", "ngredient"
 _NO_FIELDS = frozenset(("hidden", "submit", "button", "image", "reset"))
 
 
@@ -56,8 +57,11 @@ class Forms:
         """Whether the `<label>` that opens at a tag says what a reader may choose: one of what a list is filtered by.
 
         It holds what is to be marked, or stands behind it and before nothing: styles open other parts by such a field.
+        Cooks mark the ingredients that they have.
         """
         markup, end = self._markup, self._markup.end_of(at, _IN_LABEL)
+        if self._is_recipe and any(said and _INGREDIENT in said for said in markup.attributes[at - 1 : end]):
+            return False
         if any(markup.tags[inside] == "input" and _is_mark(markup.attributes[inside]) for inside in range(at, end)):
             return True
         is_behind = markup.tags[at - 1] == "input" and _is_mark(markup.attributes[at - 1])
@@ -78,6 +82,10 @@ class Forms:
     def _is_written_in(self, at: int) -> bool:
         tag, written = self._markup.tags[at], self._markup.attributes[at] or ""
         return tag in ("select", "textarea") or (tag == "input" and _is_field(written) and not _is_mark(written))
+
+    @cached_property
+    def _is_recipe(self) -> bool:
+        return any(_INGREDIENTS in said for said in (self._markup.html, *self._markup.json_ld))
 
     @cached_property
     def _cards(self) -> set[int]:
@@ -102,12 +110,16 @@ class Forms:
 
     @cached_property
     def _subjects(self) -> list[int]:
-        """Where the page says what it is about: its title, or the description of a thing in microdata."""
+        """Where the page says what it is about: its title, or in microdata the description of a thing, or what it is
+        made of."""
         titles = self._markup.places("h1")
-        if _DESCRIPTION not in self._markup.html:
+        said = [sign for sign in (_DESCRIPTION, f' itemprop="{_INGREDIENTS}"') if sign in self._markup.html]
+        if not said:
             return titles
-        described = (at for at, said in enumerate(self._markup.attributes) if said and _DESCRIPTION in said)
-        return sorted([*titles, *described])
+        attributes = enumerate(self._markup.attributes)
+        return sorted(
+            [*titles, *(at for at, written in attributes if written and any(map(written.__contains__, said)))]
+        )
 
     @cached_property
     def _paragraphs(self) -> list[int]:

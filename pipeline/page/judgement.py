@@ -28,6 +28,7 @@ from pipeline.page.metadata import Metadata
 from pipeline.page.pictures import is_bought
 from pipeline.page.post_notes import cut_signatures
 from pipeline.page.posts import leave_out_furniture
+from pipeline.page.recipes import keep_recipe
 from pipeline.page.rows import Rows
 from pipeline.page.scorer import alike, chances, choose, expected_f1
 from pipeline.page.stories import leave_out_other_stories
@@ -116,6 +117,7 @@ def weigh(walk: Walk, settings: ContentSettings, metadata: Metadata) -> Judgemen
             keep_points(walk, texts, chance, verdicts)
     if not (metadata.says_article or metadata.is_thread):
         keep_description(walk, verdicts)
+    keep_recipe(walk, metadata.listed, verdicts)
     return Judgement(verdicts, confidence, rows)
 
 

@@ -13,6 +13,7 @@ from pipeline.page.addresses import ends_in_title, is_of_board, is_of_story, is_
 from pipeline.page.elements import VOID
 from pipeline.page.lead_images import lead_images, marked_images
 from pipeline.page.markup import Markup, read_attributes, unescape
+from pipeline.page.recipes import listed
 from schemas.consent import read_consent
 from schemas.documents import Consent
 from schemas.response_signals import ROBOTS_NAMES, RSL_TYPE, Statements
@@ -67,6 +68,9 @@ class Metadata(msgspec.Struct):
     is_at_story: bool = False
     """Whether its address is that of one story."""
 
+    listed: str = ""
+    """The letters of the ingredients and steps that JSON-LD lists."""
+
     @property
     def says_article(self) -> bool:
         """Whether the page calls itself an article. Plugins of blogs say so to Open Graph of any list of posts, too."""
@@ -98,6 +102,7 @@ def read_metadata(markup: Markup, url: str, codec: Callable[[], str] = str) -> M
     found.stated = _statements(metas, stated, markup, found.base)
     found.page_type = _first(metas, "og:type").lower()
     found.kinds = frozenset(_kinds(things, markup.html))
+    found.listed = listed(described)
     is_told = "Discourse" in _first(metas, "generator") or not _THREADS.isdisjoint(found.kinds)
     is_told = is_told or is_of_thread(url) or 'id="phpbb"' in markup.html
     found.is_thread = is_told and not is_of_board(url)
