@@ -12,7 +12,9 @@ DECORATION = frozenset(
 )
 
 #: Folders that hold nothing else, and those that hold nothing else in SVG.
-_FOLDERS = frozenset("avatar avatars emoji emojis emoticons favicons gravatars smileys smiles smilies".split())
+_FOLDERS = frozenset(
+    "avatar avatars buttons emoji emojis emoticons favicons gravatars smileys smiles smilies statusicon".split()
+)
 _FOLDERS_OF_DRAWINGS = frozenset("icon icons logo logos badges flags".split())
 #: What a drawing of no declared size outside figures is, by the words of its name: a sign of the page's own.
 _SIGNS = frozenset(
@@ -25,6 +27,8 @@ _PICTURE = 200  # pixels: what is declared to be that wide and high is looked at
 
 _NO_SIZE = re.compile(r"(?:^|;)\s*(?:width|height)\s*:\s*[01](?:px)?\s*(?=!|;|$)")
 _NOT_DISPLAYED = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden")
+#: Where the signs of a project are asked for: whether it builds, what its version is.
+_BADGES = re.compile(r"//(?:img\.shields\.io|badgen\.net|badge\.fury\.io)/|/badges?/(?!.*\.(?:jpe?g|webp)$)")
 #: Standard sizes of advertisements that no picture is likely to have.
 _BANNERS = frozenset(((468, 60), (728, 90), (970, 90), (234, 60), (120, 600), (160, 600), (320, 50)))
 
@@ -53,6 +57,8 @@ def decoration(
     folder, is_drawing = tokens(path.rpartition("/")[2]), name.endswith(".svg")
     if named := folder & (_FOLDERS | _FOLDERS_OF_DRAWINGS if is_drawing else _FOLDERS):
         return f"folder named {min(named)}"
+    if alt is not None and min(sides) < _PICTURE and _BADGES.search(url):
+        return "address of a badge"
     return _of_drawing(name, alt, sides) if is_drawing and alt is not None else ""
 
 

@@ -67,8 +67,7 @@ def weigh(walk: Walk, settings: ContentSettings, metadata: Metadata) -> Judgemen
     is_letter = not metadata.says_article and bool(header_of(walk) or cut_header(walk))
     if not metadata.is_thread and (is_letter or shows_thread(walk, metadata)):
         metadata = msgspec.structs.replace(metadata, is_thread=True)
-    if metadata.is_thread:
-        cut_signatures(walk)
+    signs = cut_signatures(walk) if metadata.is_thread else []
     settings = rules_for(metadata, settings)
     cards = Cards(walk)
     verdicts, region = by_rules(walk, settings, metadata.says_article, cards)
@@ -82,6 +81,8 @@ def weigh(walk: Walk, settings: ContentSettings, metadata: Metadata) -> Judgemen
         posts = set[int]()
         if metadata.is_thread or "QAPage" in metadata.kinds:
             posts = leave_out_furniture(walk, texts, evident.siblings, metadata.title, verdicts)
+            for at in signs:
+                verdicts[at] = Verdict("furniture")
         ruled = verdicts.copy()
         places = [[texts[at] for at in place] for place in evident.places]
         sizes, chance = evident.sizes, alike(chances(evident.rows), evident.sizes, evident.places)

@@ -48,11 +48,26 @@ def _is_count(leaf: Text) -> bool:
     return _NO_WORDS.sub(" ", leaf.text).strip().lower() in phrase_list("post_counts")
 
 
-def cut_signatures(walk: Walk) -> None:
-    """Takes notes from the first and last lines of a thread's texts, and what stands below the line of a signature."""
-    for leaf in walk.leaves:
-        if isinstance(leaf, Text) and "\n" in leaf.text:
+def cut_signatures(walk: Walk) -> list[int]:
+    """Takes notes from the first and last lines of a thread's texts, and what stands below the line of a signature.
+
+    Gives the pictures that stand there.
+    """
+    pictures = list[int]()
+    for index, leaf in enumerate(walk.leaves):
+        if not isinstance(leaf, Text):
+            continue
+        if _RULE.search(leaf.text):
+            pictures += range(index + 1, _end_of_line(walk, index))
+        if "\n" in leaf.text:
             leaf.text = _cut(leaf) or leaf.text
+    return pictures
+
+
+def _end_of_line(walk: Walk, index: int) -> int:
+    """The next text behind one, or the end of the part that it stands in."""
+    last = walk.containers[walk.leaves[index].container].last
+    return next((at for at in range(index + 1, last) if isinstance(walk.leaves[at], Text)), last)
 
 
 def _cut(leaf: Text) -> str:

@@ -2,6 +2,7 @@
 
 import functools
 import re
+from collections import Counter
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
@@ -172,16 +173,32 @@ def _leave_out_tail(
     are_items = weighed.changed or _are_much(walk, verdicts, tail)
     heads = _heads_of_sections(walk, behind, tail, of_items)
     last = _last_said(walk, behind, tail) if of_items else -1
-    posts = set[int]() if of_items else {home_of(walk, walk.leaves[index]) for index in weighed.likely}
+    posts = set[int]() if of_items else _posts(walk, weighed.likely)
     for index, verdict in tail.items():
         leaf = walk.leaves[index]
         if isinstance(leaf, Text):
             is_item = are_items
         else:
-            is_in_post = not posts.isdisjoint((leaf.container, walk.containers[leaf.container].parent))
-            is_item = (index < last or is_in_post) and not leads_away(leaf)
+            is_item = (index < last or _is_in_one(walk, leaf, posts)) and not leads_away(leaf)
         if not is_item and index not in heads and index not in weighed.likely:
             verdicts[index] = verdicts[index] or verdict
+
+
+def _posts(walk: Walk, said: Collection[int]) -> set[int]:
+    """What holds the words of each post, and the part around that which holds those of no other."""
+    homes = {home_of(walk, walk.leaves[index]) for index in said}
+    around = Counter(walk.containers[home].parent for home in homes)
+    return homes.union(at for at, count in around.items() if count == 1)
+
+
+def _is_in_one(walk: Walk, leaf: Leaf, posts: Collection[int]) -> bool:
+    """Whether a picture stands where a post does, or in a box in that: its attachments."""
+    at = leaf.container
+    for _ in range(_LEVELS):
+        if at in posts:
+            return True
+        at = max(0, walk.containers[at].parent)
+    return False
 
 
 def _are_much(walk: Walk, verdicts: Verdicts, tail: Collection[int]) -> bool:

@@ -229,6 +229,9 @@ def test_icons_are_known_by_their_folder(src):
         "<img src=/up/google-pixel-7.jpg width=800 height=600>",
         "<img src=/up/call-to-action-button.png srcset='/up/b-300.png 300w, /up/b-1024.png 1024w'>",
         "<img src=/up/beacon-hill.jpg alt='The houses on the hill in the evening'>",
+        "<img src=/scouts/badges/merit.jpg>",
+        "<img src=/scouts/badges/merit.png width=300 height=300>",
+        "<figure><img src=/scouts/badges/merit><figcaption>What they earn</figcaption></figure>",
         "<figure><img src=/up/rank-tracker.png><figcaption>What it shows</figcaption></figure>",
     ],
 )
@@ -245,6 +248,10 @@ def test_a_picture_may_show_what_its_file_is_called_by(img):
         "<img src=/up/shield.png class=icon width=400 height=400>",
         "<img src=/up/icon_tile.png alt='Security shield with a check mark - Icon'>",
         "<img src=/up/avatar.jpg srcset='/up/avatar.jpg 96w, /up/avatar-2.jpg 192w'>",
+        "<img src=/images/buttons/viewpost.gif>",
+        "<img src='https://img.shields.io/github/v/release/ann/tidewatch?style=flat-square'>",
+        "<img src=https://goreportcard.example/badge/github.example/ann/tidewatch>",
+        "<img src=https://pkg.example/badges/tidewatch.svg>",
     ],
 )
 def test_small_files_called_by_what_they_are_for_are_decoration(img):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.pipeline.makers import extract, prose, texts
+from tests.pipeline.makers import extract, outline, prose, texts
 
 THREAD = "https://site.example/showthread.php?t=871"
 
@@ -54,6 +54,15 @@ def test_what_stands_below_the_line_of_a_signature_goes() -> None:
     assert said(f"{prose(0)}<p>_______________<br>Cut once.</p>", prose(1), prose(2))[:2] == [prose(0), prose(1)]
     letter = f"<pre>{prose(0)}\n\n-- \nAnn, of the old bridge\n</pre>"
     assert said(letter, url="https://lists.site.example/pipermail/dev/2024-March/004312.html") == [prose(0)]
+
+
+def test_pictures_below_the_line_of_a_signature_go() -> None:
+    sign = "<div>______________<br>80 CX500B<br><img src=/bike.jpg width=400 height=100></div>"
+    shot = "<img src=/shot.jpg width=400 height=300>"
+    posts = [f"<div>{prose(0)}{shot}</div>{sign}", f"{prose(1)}<br>_______<br><img src=/cat.jpg><br>Meow", prose(2)]
+    rows = "".join(f"<div class=row><div class=said>{post}</div></div>" for post in posts)
+    shown = outline(extract(f"<div>{rows}</div>", url=THREAD))
+    assert [name for name in shown if name.endswith(".jpg")] == ["shot.jpg"]
 
 
 def test_two_hyphens_in_code_begin_no_signature() -> None:

@@ -60,6 +60,21 @@ def test_the_picture_that_ends_the_last_post_stays() -> None:
     assert outline(extract(body, HEAD, url=THREAD))[-2:] == ["Like this.", "shot.png"]
 
 
+def test_a_picture_attached_to_the_last_post_in_a_box_stays() -> None:
+    """As vBulletin has it."""
+    box = "<div><fieldset><legend>Attached</legend><div><img src=/shot.png></div></fieldset></div>"
+    row = "<div><div><p>{}</p><div><div id=m{}>{}</div>{}</div></div></div>"
+    rows = [row.format(USERS[n], n, prose(n, 2), "" if n < 4 else box) for n in range(5)]
+    body = f"<h1>{TITLE}</h1><div id=list>{''.join(rows)}</div>"
+    assert "shot.png" in outline(extract(body, HEAD, url=THREAD))
+
+
+def test_a_picture_behind_all_posts_goes() -> None:
+    rows = "".join(f"<div id=m{n}>{prose(n, 2)}</div>" for n in range(5))
+    body = f"<h1>{TITLE}</h1><div id=list>{rows}<div><img src=/banner.png></div></div>"
+    assert "banner.png" not in outline(extract(body, HEAD, url=THREAD))
+
+
 def test_a_post_and_its_answer_are_told_by_their_names() -> None:
     """What both say in points stays: of two nobody knows what is furniture in what they say."""
     said = [f"<p>{prose(number, 3)}</p><ul><li>Point {number}a</li></ul>" for number in range(2)]
