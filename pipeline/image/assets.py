@@ -70,12 +70,13 @@ _SIZE = re.compile(r"\d{2,5}x\d{0,5}[a-z]?|x\d{2,5}|\d{3,4}(?:px|w)", re.IGNOREC
 _UNIQUE = re.compile(r"\d{7,}|[0-9a-f]{12,}|(?<![a-z0-9])(?=[a-z]{0,24}\d)[a-z0-9]{18,}", re.IGNORECASE)
 _NUMBERED = re.compile(r"\d{2,4}|v\d")
 #: What services put into a path: IIIF a size at its end, Gatsby a hash of it, Drupal and PrestaShop its name,
-#: Cloudflare their own; each with what stands in all of these.
+#: Cloudflare their own, Magento a hash of it; each with what stands in all of these.
 _SERVICES = (
     ("/", re.compile(r"/(?:full|square|max)/[^/]+/!?\d+/(?:default|native|color|gray|bitonal)\.\w+\Z")),
     ("/static/", re.compile(r"(?<=/static/[0-9a-f]{32})/[0-9a-f]{5}/")),
     ("/styles/", re.compile(r"/styles/[^/]+/(?:public|private)/")),
     ("cdn-cgi/image/", re.compile(r"(?<![^/])cdn-cgi/image/")),
+    ("/cache/", re.compile(r"/cache/(?:\d+/[a-z_]+/(?:\d*x\d*/)?)?[0-9a-f]{32}/")),
     ("_default/", re.compile(r"-[a-z]{1,24}_default/")),
 )
 #: Widths: behind their names, and as Google and Amazon write them; with a height or unit. Most begin with letters that

@@ -13,7 +13,8 @@ DECORATION = frozenset(
 
 #: Folders that hold nothing else, and those that hold nothing else in SVG.
 _FOLDERS = frozenset(
-    "avatar avatars buttons emoji emojis emoticons favicons gravatars smileys smiles smilies statusicon".split()
+    "avatar avatars buttons emoji emojis emoticons favicons gravatars reactions smileys smiles smilies "
+    "statusicon".split()
 )
 _FOLDERS_OF_DRAWINGS = frozenset("icon icons logo logos badges flags".split())
 #: What a drawing of no declared size outside figures is, by the words of its name: a sign of the page's own.
@@ -22,6 +23,8 @@ _SIGNS = frozenset(
     "instagram linkedin menu minus pinterest play plus quote quotes rating search star stars tick tiktok twitter "
     "whatsapp youtube".split()
 )
+#: What a picture of no size is called that stands for a file of such a type: phpBB, MyBB, manuals.
+_TYPES = frozenset("7z bmp csv doc docx gif jpeg jpg mp3 mp4 pdf png ppt pptx rar torrent txt xls xlsx xml zip".split())
 _SAID = 4  # words; a longer alt text or name says what is shown
 _PICTURE = 200  # pixels: what is declared to be that wide and high is looked at
 
@@ -59,6 +62,8 @@ def decoration(
         return f"folder named {min(named)}"
     if alt is not None and min(sides) < _PICTURE and _BADGES.search(url):
         return "address of a badge"
+    if alt is not None and not any(sides) and name.partition(".")[0].lower() in _TYPES:
+        return "file named as a type of files"
     return _of_drawing(name, alt, sides) if is_drawing and alt is not None else ""
 
 

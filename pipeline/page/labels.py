@@ -162,7 +162,15 @@ def _second_labels(walk: Walk, container: Container) -> list[int]:
 
 
 def _is_data(leaf: Text) -> bool:
-    return _is_address_of_picture(leaf.text) or _is_of_script(leaf)
+    return _is_address_of_picture(leaf.text) or _is_of_script(leaf) or _are_numbers_of_lines(leaf)
+
+
+def _are_numbers_of_lines(leaf: Text) -> bool:
+    """Whether a text is nothing but the numbers from 1 on, a line each: what highlighters write beside code."""
+    if not leaf.text.startswith("1\n2\n3"):
+        return False
+    lines = leaf.text.split("\n")
+    return lines == list(map(str, range(1, 1 + len(lines))))
 
 
 def _is_of_script(leaf: Text) -> bool:

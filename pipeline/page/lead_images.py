@@ -8,7 +8,10 @@ from pipeline.page.markup import Markup, read_attributes
 from schemas.urls import resolve
 
 _NAMES = ("og:image", "og:image:url", "twitter:image")
-_MAKERS = frozenset("Person Organization NewsMediaOrganization Corporation WebSite Brand".split())
+#: Whose image is a portrait or a logo: of a thread Invision states that of whoever began it.
+_MAKERS = frozenset(
+    "Person Organization NewsMediaOrganization Corporation WebSite Brand DiscussionForumPosting".split()
+)
 _MARKED = ' itemprop="image"'
 _MAX_MARKED = 12  # images by microdata; more are of a list
 
@@ -17,7 +20,7 @@ def lead_images(metas: dict[str, list[str]], things: list[dict[str, Any]], base:
     """Those of its `<meta>`s, by name, and of the things that its JSON-LD describes."""
     stated = [value for name in _NAMES for value in metas.get(name, ())]
     for thing in things:
-        images = thing.get("image") if "image" in thing and not _is_maker(thing) else None
+        images = thing.get("image") if "image" in thing and not _is_of_person(thing) else None
         for image in images if isinstance(images, list) else [images]:
             value = image.get("url") or image.get("contentUrl") if isinstance(image, dict) else image
             if isinstance(value, str):
@@ -44,7 +47,7 @@ def _addresses(values: Iterable[str], base: str) -> list[str]:
     return list(dict.fromkeys(filter(None, resolved)))
 
 
-def _is_maker(thing: dict[str, Any]) -> bool:
-    """Whether a thing is who made the page, or the whole site: its image is a portrait or a logo."""
+def _is_of_person(thing: dict[str, Any]) -> bool:
+    """Whether a thing is who made the page, or the whole site, or began a thread."""
     kinds = thing.get("@type")
     return any(isinstance(kind, str) and kind in _MAKERS for kind in (kinds if isinstance(kinds, list) else [kinds]))

@@ -17,6 +17,8 @@ _NO_WORDS = re.compile(r"[\W\d_]+")
 _EDITED = tuple(
     "edited|bearbeitet|geändert am|modifié|editado|modificato|bewerkt|edytowane|redigerad|изменено".split("|")
 )
+#: What some begin the line with that says when a post was written.
+_POSTED = tuple("posted|geschrieben|posté|publicado|inviato|geplaatst|napisano|skrivet|опубликовано|投稿".split("|"))
 _BY = frozenset("ago by von par por da door przez av пользователем".split())
 _DAY = 5  # the first words, which say when
 _DATED = 90  # characters of such a one
@@ -93,6 +95,9 @@ def _says_who_edited(line: str) -> bool:
     if len(line) > _NOTE:
         return False
     said = line.lstrip(_SIGNS).lower()
-    words = said.split() if said.startswith(_EDITED) and len(line) <= _DATED else []
-    is_dated = any(map(str.isdigit, "".join(words[:_DAY]))) and not _BY.isdisjoint(words)
-    return is_dated or said.startswith(_notes())
+    if len(line) <= _DATED and said.startswith(_EDITED + _POSTED):
+        words = said.split()
+        is_dated = any(map(str.isdigit, "".join(words[:_DAY])))
+        if is_dated and (len(words) <= _DAY if said.startswith(_POSTED) else not _BY.isdisjoint(words)):
+            return True
+    return said.startswith(_notes())

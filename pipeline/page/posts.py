@@ -68,6 +68,9 @@ def leave_out_furniture(
     for index, text in zip(texts, read, strict=True):
         if index in signed or is_note(text):
             verdicts[index] = Verdict("furniture")
+    for index in signed:
+        if isinstance(walk.leaves[index], Media):
+            verdicts[index] = Verdict("furniture")
     titles = [number for number, text in enumerate(read) if _is_title(text.text, title[:_LONGEST_TITLE])]
     stories = [at for at in titles_leading_away(walk) if getattr(walk.leaves[at], "role", "") == "heading"]
     posts = _posts(walk, [weight_of(text) for text in read], texts, siblings, titles, stories)

@@ -156,7 +156,9 @@ class Walk(MediaOfWalk):
                     self._image("img", f' src="{drawn[1]}"')
 
     def _is_passed_over_as_hidden(self, tag: str, at: int, written: str) -> bool:
-        return tag not in VOID and tag not in MEDIA and not is_shown_twin(self._markup, at, written)
+        if tag in VOID or tag in MEDIA or is_shown_twin(self._markup, at, written):
+            return False
+        return "-" not in tag or read_names(written).is_hidden  # a site's own element may be a tab
 
     def _pass_over(self, end: int) -> None:
         """Goes on behind the tag `end`."""

@@ -52,6 +52,10 @@ STYLES = {
     "twitter": lambda n, w: f"https://pbs.twimg.com/media/{n}?format=jpg&name={['small', 'large'][w % 2]}",
     "ebay": lambda n, w: f"https://i.ebayimg.com/images/g/{n}/s-l{w}.jpg",
     "etsy": lambda n, w: f"https://i.etsystatic.com/1/r/il/a/il_{w}xN.{n}.jpg",
+    "magento": lambda n, w: f"https://site.example/media/catalog/product/cache/{w:032x}/w/r/{n}.jpg",
+    "magento 1": lambda n, w: (
+        f"https://site.example/media/catalog/product/cache/1/image/{w}x{w}/9df78eab33525d08d6e5fb8d27136e95/w/r/{n}.jpg"
+    ),
     "scene7": lambda n, w: f"https://s7.example/is/image/Brand/{n}?wid={w}&hei={w}&fmt=webp&qlt=80",
 }
 

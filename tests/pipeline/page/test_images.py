@@ -167,7 +167,7 @@ def test_of_a_stated_image_the_best_of_all_its_addresses_comes_first():
     assert images(extract(body, HEAD)) == ["https://site.example/img/ferry-640x480.jpg"]
 
 
-@pytest.mark.parametrize("kind", ["Person", "Organization", "WebSite"])
+@pytest.mark.parametrize("kind", ["Person", "Organization", "WebSite", "DiscussionForumPosting"])
 def test_the_portrait_or_logo_of_who_made_the_page_is_not_its_image(kind):
     head = f'<script type="application/ld+json">{{"@type": "{kind}", "image": "/img/ferry.jpg"}}</script>'
     assert images(extract(f"<aside><img src=/img/ferry.jpg></aside><main>{paragraphs(3)}</main>", head)) == []
@@ -230,6 +230,8 @@ def test_icons_are_known_by_their_folder(src):
         "<img src=/up/call-to-action-button.png srcset='/up/b-300.png 300w, /up/b-1024.png 1024w'>",
         "<img src=/up/beacon-hill.jpg alt='The houses on the hill in the evening'>",
         "<img src=/scouts/badges/merit.jpg>",
+        "<img src=/up/png.png width=300 height=200>",
+        "<figure><img src=/up/zip.png><figcaption>How it is packed</figcaption></figure>",
         "<img src=/scouts/badges/merit.png width=300 height=300>",
         "<figure><img src=/scouts/badges/merit><figcaption>What they earn</figcaption></figure>",
         "<figure><img src=/up/rank-tracker.png><figcaption>What it shows</figcaption></figure>",
@@ -249,6 +251,8 @@ def test_a_picture_may_show_what_its_file_is_called_by(img):
         "<img src=/up/icon_tile.png alt='Security shield with a check mark - Icon'>",
         "<img src=/up/avatar.jpg srcset='/up/avatar.jpg 96w, /up/avatar-2.jpg 192w'>",
         "<img src=/images/buttons/viewpost.gif>",
+        "<img src=/reactions/like.png>",
+        "<img src=/images/attachtypes/zip.png>",
         "<img src='https://img.shields.io/github/v/release/ann/tidewatch?style=flat-square'>",
         "<img src=https://goreportcard.example/badge/github.example/ann/tidewatch>",
         "<img src=https://pkg.example/badges/tidewatch.svg>",

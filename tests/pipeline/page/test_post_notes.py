@@ -32,6 +32,7 @@ def test_who_edited_a_post_is_none_of_it(note: str) -> None:
 @pytest.mark.parametrize(
     "note",
     [
+        *("Posted 12 March 2021", "Geschrieben 14. März 2024", "投稿 2024-03-14"),
         *("5 Answers", "12 ответов", "3 条回复", "Topic starter", "1,204 views", "Sort by:"),
         *("Code: Select all", "Click to expand...", "#3 · Jun 4, 2024", "#12"),
         *("You must be logged in to reply to this topic.", "This topic has been closed to new replies."),
@@ -63,6 +64,18 @@ def test_pictures_below_the_line_of_a_signature_go() -> None:
     rows = "".join(f"<div class=row><div class=said>{post}</div></div>" for post in posts)
     shown = outline(extract(f"<div>{rows}</div>", url=THREAD))
     assert [name for name in shown if name.endswith(".jpg")] == ["shot.jpg"]
+
+
+def test_pictures_in_what_a_member_signs_with_go() -> None:
+    sign = "<div data-role=memberSignature><p>C8 SE, HEQ5 with belts.</p><p><img src=/sky.png width=300></p></div>"
+    posts = (f"<div class=said><p>{prose(n)}</p></div>{sign if n == 1 else ''}" for n in range(4))
+    rows = "".join(f"<div class=row>{post}</div>" for post in posts)
+    assert outline(extract(f"<div>{rows}</div>", url=THREAD)) == [*map(prose, range(4))]
+
+
+def test_who_posted_long_ago_may_be_told() -> None:
+    said_so = "Posted 300 letters in March 2021 and never heard of any of them again"
+    assert said(prose(0), f"<p>{said_so}</p>{prose(1)}", prose(2))[1:3] == [said_so, prose(1)]
 
 
 def test_two_hyphens_in_code_begin_no_signature() -> None:

@@ -205,7 +205,7 @@ def test_a_statement_below_a_title_needs_no_section(said, is_kept):
 )
 def test_how_a_site_earns_by_its_links_is_no_part_of_its_stories(said, is_kept):
     left, _ = kept(f"<article>{paragraphs(2)}<p>{said}</p>{paragraphs(2, 2)}</article>")
-    assert (said in left) is is_kept
+    assert (said.replace("<br>", "\n") in left) is is_kept
 
 
 @pytest.mark.parametrize(
@@ -213,6 +213,8 @@ def test_how_a_site_earns_by_its_links_is_no_part_of_its_stories(said, is_kept):
     [
         ("{{ errors[11794641].message }}", False),
         ("{{x}} is a name", True),
+        ("1<br>2<br>3<br>4<br>5", False),
+        ("1<br>2<br>3<br>5<br>8", True),
         ('{"categories":["docs"],"for":["a","b"]}', False),
         ("&lt;iframe src='https://site.example/embed/1' width=90>&lt;/iframe>", False),
         ('&lt;iframe src="https://site.example/embed/1" width=90 title="A player">', False),
@@ -221,7 +223,7 @@ def test_how_a_site_earns_by_its_links_is_no_part_of_its_stories(said, is_kept):
 )
 def test_what_no_script_has_filled_in_is_no_text(said, is_kept):
     left, _ = kept(f"<article>{paragraphs(2)}<p>{said}</p>{paragraphs(2, 2)}</article>")
-    assert (said in left) is is_kept
+    assert (said.replace("<br>", "\n") in left) is is_kept
 
 
 def test_a_heading_of_rows_goes_with_the_goods_below_it():

@@ -302,6 +302,11 @@ def test_hidden_words_inside_a_paragraph_are_not_read(attribute):
     assert walked_texts(f"<p>Seen <span {attribute}>unseen </span>words.</p>") == ["Seen words."]
 
 
+def test_a_tab_that_is_an_element_of_the_sites_own_is_read():
+    tabs = "<x-panel role=tabpanel hidden><p>In Java</p></x-panel><x-note hidden><p>Not shown</p></x-note>"
+    assert walked_texts(f"<div>{tabs}<p>Text</p></div>") == ["In Java", "Text"]
+
+
 @pytest.mark.parametrize(
     "link", ['<a class=headerlink href="#x">¶</a>', '<a href="/page#x"> # </a>', '<a href="#x">§</a>']
 )
