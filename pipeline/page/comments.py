@@ -146,7 +146,7 @@ def _headed_by(containers: list[Container], leaves: list[Leaf], index: int, kind
     Of facts the narrowest that says something: what a mistake leaves out elsewhere it would keep here.
     """
     found, at = 0, leaves[index].container
-    last = len(leaves) if kind == "comments" else _end_of_section(leaves, index)
+    last = len(leaves) if kind == "comments" else _end_of_section(leaves, index, kind == "related")
     while at > 0 and containers[at].first == index and containers[at].tag not in NEVER_CHROME:
         if index + 1 < containers[at].last <= last:
             found = at
@@ -160,11 +160,16 @@ def _says(leaves: list[Leaf]) -> bool:
     return sum(len(leaf.text) for leaf in leaves if isinstance(leaf, Text)) > _HEADING
 
 
-def _end_of_section(leaves: list[Leaf], index: int) -> int:
-    """The leaf at which the next section of the same level begins."""
+def _end_of_section(leaves: list[Leaf], index: int, lists_others: bool) -> int:
+    """The leaf at which the next section of the same level begins: of others the titles may be set larger than what
+    announces them."""
     level = _level(leaves[index])
-    behind = range(index + 1, len(leaves))
-    return next((at for at in behind if 0 < _level(leaves[at]) <= level), len(leaves))
+    behind = (at for at in range(index + 1, len(leaves)) if 0 < _level(leaves[at]) <= level)
+    return next((at for at in behind if not (lists_others and _is_link(leaves[at]))), len(leaves))
+
+
+def _is_link(leaf: Leaf) -> bool:
+    return isinstance(leaf, Text) and 2 * leaf.link_chars > len(leaf.text)
 
 
 def _level(leaf: Leaf) -> int:
