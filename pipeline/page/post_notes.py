@@ -7,7 +7,7 @@ from pipeline.page.leaves import Text
 from pipeline.page.walk import Walk
 from pipeline.text.words import phrase_list
 
-_NOTE, _SIGNATURE, _COUNT = 200, 400, 40  # characters, at most
+_NOTE, _SIGNATURE, _COUNT, _VOTES = 200, 400, 40, 10  # characters, at most
 _ATTACHED = re.compile(
     r"\([\d.,]{1,9} (?:[KMG]i?B|bytes)\).*", re.IGNORECASE
 )  # as phpBB has it, and how often it was read
@@ -43,6 +43,8 @@ def _is_count(leaf: Text) -> bool:
     """Whether a text says how many answers, views or votes there are, how large a file is or which post it is."""
     if len(leaf.text) > _COUNT or leaf.role == "code":
         return False
+    if leaf.role == "paragraph" and len(leaf.text) <= _VOTES and not any(map(str.isalpha, leaf.text)):
+        return True
     if leaf.text.startswith("(") and _ATTACHED.fullmatch(leaf.text):
         return True
     if leaf.text.startswith("#") and _NUMBERED.fullmatch(leaf.text):

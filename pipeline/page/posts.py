@@ -94,7 +94,8 @@ def leave_out_furniture(
         if _are_furniture([read[number] for number in some]):
             found.update(some)
     for number in found:
-        verdicts[texts[number]] = Verdict("furniture")
+        if read[number].role != "caption" or number not in range(thread.start, thread.stop):
+            verdicts[texts[number]] = Verdict("furniture")
     _leave_out_portraits(walk, posts, ways, [read[number] for number in body], verdicts)
     end = texts[thread.stop] if thread.stop < len(texts) else len(walk.leaves)
     _leave_out_images(walk, range(texts[thread.start] if thread.start else 0, end), verdicts)

@@ -32,6 +32,7 @@ def test_who_edited_a_post_is_none_of_it(note: str) -> None:
 @pytest.mark.parametrize(
     "note",
     [
+        *("301", "812 46", "+1", "★★★"),
         *("Posted 12 March 2021", "Geschrieben 14. März 2024", "投稿 2024-03-14"),
         *("5 Answers", "12 ответов", "3 条回复", "Topic starter", "1,204 views", "Sort by:"),
         *("Code: Select all", "Click to expand...", "#3 · Jun 4, 2024", "#12"),
@@ -71,6 +72,11 @@ def test_pictures_in_what_a_member_signs_with_go() -> None:
     posts = (f"<div class=said><p>{prose(n)}</p></div>{sign if n == 1 else ''}" for n in range(4))
     rows = "".join(f"<div class=row>{post}</div>" for post in posts)
     assert outline(extract(f"<div>{rows}</div>", url=THREAD)) == [*map(prose, range(4))]
+
+
+def test_numbers_that_somebody_lists_or_that_are_long_stay() -> None:
+    posts = [prose(0), f"{prose(1)}<ul><li>301</li><li>46</li></ul>", f"{prose(2)}<p>0123 4567 8910 1112</p>"]
+    assert said(*posts) == [prose(0), prose(1), "301", "46", prose(2), "0123 4567 8910 1112"]
 
 
 def test_who_posted_long_ago_may_be_told() -> None:

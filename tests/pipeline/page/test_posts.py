@@ -69,6 +69,17 @@ def test_a_picture_attached_to_the_last_post_in_a_box_stays() -> None:
     assert "shot.png" in outline(extract(body, HEAD, url=THREAD))
 
 
+def test_captions_in_a_gallery_above_the_answers_stay() -> None:
+    shots = "".join(
+        f"<li><figure><img src=/{n}.jpg><figcaption>Side {n} of it</figcaption></figure></li>" for n in range(4)
+    )
+    question = f"<h1>{TITLE}</h1><section><ul>{shots}</ul><div>{prose(50, 3)}</div></section>"
+    sponsor = "<figure><img src=/s.jpg><figcaption>Side by side with us</figcaption></figure>"
+    body = f"<main>{sponsor}{question}<div id=list>{''.join(map(post, range(5)))}</div></main>"
+    found = texts(extract(body, HEAD, url=THREAD))
+    assert [text for text in found if text.startswith("Side")] == [f"Side {n} of it" for n in range(4)]
+
+
 def test_a_picture_behind_all_posts_goes() -> None:
     rows = "".join(f"<div id=m{n}>{prose(n, 2)}</div>" for n in range(5))
     body = f"<h1>{TITLE}</h1><div id=list>{rows}<div><img src=/banner.png></div></div>"
