@@ -70,13 +70,14 @@ _SIZE = re.compile(r"\d{2,5}x\d{0,5}[a-z]?|x\d{2,5}|\d{3,4}(?:px|w)", re.IGNOREC
 _UNIQUE = re.compile(r"\d{7,}|[0-9a-f]{12,}|(?<![a-z0-9])(?=[a-z]{0,24}\d)[a-z0-9]{18,}", re.IGNORECASE)
 _NUMBERED = re.compile(r"\d{2,4}|v\d")
 #: What services put into a path: IIIF a size at its end, Gatsby a hash of it, Drupal and PrestaShop its name,
-#: Cloudflare their own, Magento a hash of it; each with what stands in all of these.
+#: Cloudflare their own, Magento a hash of it, Etsy what it cuts out; each with what stands in all of these.
 _SERVICES = (
     ("/", re.compile(r"/(?:full|square|max)/[^/]+/!?\d+/(?:default|native|color|gray|bitonal)\.\w+\Z")),
     ("/static/", re.compile(r"(?<=/static/[0-9a-f]{32})/[0-9a-f]{5}/")),
     ("/styles/", re.compile(r"/styles/[^/]+/(?:public|private)/")),
     ("cdn-cgi/image/", re.compile(r"(?<![^/])cdn-cgi/image/")),
     ("/cache/", re.compile(r"/cache/(?:\d+/[a-z_]+/(?:\d*x\d*/)?)?[0-9a-f]{32}/")),
+    ("/il/", re.compile(r"/(?:r|c/\d+/\d+/\d+/\d+)/il/")),
     ("_default/", re.compile(r"-[a-z]{1,24}_default/")),
 )
 #: Widths: behind their names, and as Google and Amazon write them; with a height or unit. Most begin with letters that
@@ -112,11 +113,7 @@ def asset_of(url: str) -> str:
     """A key of the picture behind an absolute address: equal for all sizes, formats and copies that CDNs make of it."""
     if len(url) > _MAX_LENGTH:
         return url
-    for _ in range(_MAX_WRAPPED):
-        inner = _wrapped_in(url)
-        if not inner:
-            break
-        url = inner
+    url = original_of(url)
     address, _, query = url.partition("#")[0].partition("?")
     host, _, path = address.partition("://")[2].partition("/")
     path = unquote(path)
@@ -131,6 +128,16 @@ def asset_of(url: str) -> str:
         folders = [folder for folder in folders if not _NUMBERED.fullmatch(folder)]
     asked = "&".join(sorted(_identifying(query, is_file))) if query else ""
     return f"{_site(host)}/{'/'.join(folders)}/{stem}?{asked}"
+
+
+def original_of(url: str) -> str:
+    """The address of the picture itself, where one asks a resizer or a proxy for it; else the same."""
+    for _ in range(_MAX_WRAPPED):
+        inner = _wrapped_in(url)
+        if not inner:
+            break
+        url = inner
+    return url
 
 
 def name_of(asset: str) -> str:
@@ -184,7 +191,12 @@ def _wrapped_in(url: str) -> str:
 
 
 def _decoded(url: str, path_at: int) -> str:
-    """An address, or the `key` of a request, that stands in a path in base 64."""
+    """An address, or the `key` of a request, that stands in a path in base 64, or, as Camo has it, in hexadecimal."""
+    if (at := url.find("/68747470", path_at)) >= 0:
+        try:
+            return bytes.fromhex(url[at + 1 :].partition("/")[0].partition("?")[0]).decode()
+        except ValueError:
+            return ""
     at = max(url.find("/aHR0c", path_at), url.find("/eyJ", path_at))  # of "http" and of '{"'
     if at < 0:
         return ""

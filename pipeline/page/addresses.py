@@ -16,7 +16,7 @@ _OF_THREAD = re.compile(
 )
 #: And the files and folders that list the threads of a board.
 _OF_BOARD = re.compile(
-    r"/(?:viewforum|forumdisplay)(?:[.?/]|$)|[?;&]board=\d|/forums?/(?:[^/?#]+\.\d+/?)?(?:index\.php)?(?:[?#]|$)",
+    r"/(?:viewforum|forumdisplay)(?:[.?/]|$)|[?;&]board=\d|/forums?/(?:[^/?#]+\.\d+/?)?(?:index\.php)?(?:[?#](?!.*(?:topic|thread)[=/])|$)",
     re.IGNORECASE,
 )
 #: Folders of what sites publish, in the languages of many, and of lists of it.

@@ -13,7 +13,7 @@ DECORATION = frozenset(
 
 #: Folders that hold nothing else, and those that hold nothing else in SVG.
 _FOLDERS = frozenset(
-    "avatar avatars buttons emoji emojis emoticons favicons gravatars reactions smileys smiles smilies "
+    "avatar avatars buttons emoji emojis emoticons favicons footer gravatars reactions smileys smiles smilies "
     "statusicon".split()
 )
 _FOLDERS_OF_DRAWINGS = frozenset("icon icons logo logos badges flags".split())

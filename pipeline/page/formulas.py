@@ -19,6 +19,8 @@ _LIKE_LATEX = re.compile(r"[\\^_={}<>+]|\A[A-Za-z]\Z|\A[-\d.,]+\Z")
 _WRAPPERS = (("$$", "$$"), ("$", "$"), ("\\(", "\\)"), ("\\[", "\\]"))
 _STYLE = re.compile(r"\{\\(?:displaystyle|textstyle|scriptstyle)\s?(.*)\}", re.DOTALL)
 _MAX_LENGTH = 2_000  # characters
+#: What LaTeX2HTML says of pictures that are none.
+_DRAWN = re.compile(r"\\(?:includegraphics|epsfig|psfig|epsf(?:box|file)|begin\{(?:figure|picture|tikzpicture)\*?\})")
 
 
 def formula_of_image(written: str) -> str:
@@ -27,6 +29,8 @@ def formula_of_image(written: str) -> str:
         return ""
     attributes = read_attributes(written)
     said = attributes.get("alt", "").strip()
+    if _DRAWN.search(said):
+        return ""
     if not _LIKE_LATEX.search(said):
         match = _IN_ADDRESS.search(attributes.get("src", ""))
         said = unquote(match[1].replace("+", " ")) if match else ""

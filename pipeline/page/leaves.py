@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from pipeline.image.assets import asset_of, look_of, told_width
+from pipeline.image.assets import asset_of, look_of, original_of, told_width
 from pipeline.image.refs import BEST_WIDTH, candidates
 from pipeline.page.decoration import decoration, unseen
 from pipeline.page.markup import read_attributes
@@ -217,7 +217,8 @@ class Media:
             self.decoration = unseen_by
             return
         is_wide = bool(_WIDE.search(attributes.get("srcset") or attributes.get("data-srcset") or ""))
-        self.decoration = decoration(tokens(named), sides, found[0] if found else "", self._min_px, alt, is_wide)
+        address = original_of(found[0]) if found else ""
+        self.decoration = decoration(tokens(named), sides, address, self._min_px, alt, is_wide)
 
 
 def _size(url: str) -> int:

@@ -89,6 +89,15 @@ def test_sizes_of_one_picture_are_one_asset_and_other_pictures_are_others(style,
             "https://d.example/eyJidWNrZXQiOiJiIiwia2V5IjoiYS9jYXQuanBnIiwiZWRpdHMiOnt9fQ==",
             "https://d.example/a/cat.jpg",
         ),
+        (
+            "https://camo.example/2b5ea0c7/68747470733a2f2f622e6578616d706c652f6361742e737667",
+            "https://b.example/cat.svg",
+        ),
+        ("https://camo.example/2b5ea0c7/68747470zz", "https://www.camo.example/2b5ea0c7/68747470zz"),
+        (
+            "https://i.etsystatic.com/1/c/2000/2000/0/206/il/6a1e0c/369/il_75x75.369_k8zq.jpg",
+            "https://i.etsystatic.com/1/r/il/6a1e0c/369/il_794xN.369_k8zq.jpg",
+        ),
         ("https://i.ytimg.com/vi/dQw4w9WgXcQ/hqdefault.jpg", "https://i.ytimg.com/vi/dQw4w9WgXcQ/maxresdefault.jpg"),
         ("https://a.example/seo/A_1.jpeg?odnHeight=573&odnWidth=573&odnBg=FFFFFF", "https://a.example/seo/A_1.jpeg"),
         (

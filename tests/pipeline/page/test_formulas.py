@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.pipeline.makers import walked_images, walked_texts
+from tests.pipeline.makers import extract, paragraphs, prose, texts, walked_images, walked_texts
 
 RENDER = "https://wikimedia.example/api/rest_v1/media/math/render/svg/28a0"
 
@@ -26,12 +26,23 @@ def test_an_image_of_a_formula_is_its_latex_in_the_sentence(img, formula):
     assert walked_images(body) == []
 
 
+def test_a_formula_that_is_hidden_beside_its_image_is_read_once():
+    """As Wikipedia has those that stand by themselves."""
+    math = "<math display=block alttext='{\\displaystyle x^{2}}'><mi>x</mi></math>"
+    image = f'<img src="{RENDER}" class=mwe-math-fallback-image aria-hidden=true alt="{{\\displaystyle x^{{2}}}}">'
+    formula = f"<div><div class=mwe-math-mathml-a11y style='display: none'>{math}</div>{image}</div>"
+    draft = extract(f"<div>{paragraphs(3)}{formula}{paragraphs(3, 3)}</div>")
+    assert texts(draft) == [*map(prose, range(3)), "$x^{2}$", *map(prose, range(3, 6))]
+
+
 @pytest.mark.parametrize(
     "img",
     [
         '<img src=/a.jpg alt="A cat">',
         '<img class="math" src=/class.jpg alt="Our maths class">',
         "<img class=latex src=/gloves.jpg>",
+        r'<img src=img7.png alt="$\includegraphics[width=9cm]{three.eps}$">',
+        r'<img src=img6.png alt="\begin{figure}\begin{center} \epsfig{file=wobble.eps} \end{center} \end{figure}">',
     ],
 )
 def test_other_images_are_no_formulas(img):

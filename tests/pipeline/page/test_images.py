@@ -256,6 +256,9 @@ def test_a_picture_may_show_what_its_file_is_called_by(img):
         "<img src='https://img.shields.io/github/v/release/ann/tidewatch?style=flat-square'>",
         "<img src=https://goreportcard.example/badge/github.example/ann/tidewatch>",
         "<img src=https://pkg.example/badges/tidewatch.svg>",
+        f"<img src=https://camo.example/2b5ea0/{b'https://img.shields.io/pypi/v/tidewatch'.hex()}>",
+        "<img src='/_next/image?url=%2Fup%2Fsite-logo.png&amp;w=256&amp;q=75'>",
+        "<img src=/images/footer/wolfram.gif>",
     ],
 )
 def test_small_files_called_by_what_they_are_for_are_decoration(img):
