@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.page.addresses import ends_in_title, is_of_story
+from pipeline.page.addresses import ends_in_title, is_of_story, is_of_thread
 
 
 @pytest.mark.parametrize(
@@ -61,3 +61,20 @@ def test_what_lists_stories_or_names_anything_else_is_none(path: str) -> None:
 )
 def test_many_words_at_the_end_of_an_address_are_a_title(path: str, is_title: bool) -> None:
     assert ends_in_title(f"https://site.example/{path}") is is_title
+
+
+@pytest.mark.parametrize(
+    ("path", "is_thread"),
+    [
+        ("forum/index.php?topic=33871.0", True),
+        ("index.php/topic,33871.0.html", True),
+        ("d/871-old-wall", True),
+        ("posts/list/871.page", True),
+        ("phorum5/read.php?4,871", True),
+        ("read.php?id=4", False),
+        ("thread-count-of-sheets", False),
+        ("d/871", False),
+    ],
+)
+def test_software_calls_threads_by_these_names(path: str, is_thread: bool) -> None:
+    assert is_of_thread(f"https://site.example/{path}") is is_thread
