@@ -20,6 +20,13 @@ _OF_BOARD = re.compile(
     r"/(?:viewforum|forumdisplay)(?:[.?/]|$)|[?;&]board=\d|/forums?/(?:[^/?#]+\.\d+/?)?(?:index\.php)?(?:[?#](?!.*(?:topic|thread)[=/])|$)",
     re.IGNORECASE,
 )
+#: Where shops keep what they sell, one thing an address.
+_OF_GOODS = re.compile(
+    r"/(?:products?|produkte?|produits?|productos?|produtos?|prodotti|prodotto|itm|item|listing|dp|gp/product|ip|pd)/"
+    r"(?:[^?#]*/)?[^/?#]*[\d-][^/?#]*/?(?:[?#]|$)"
+    r"|/products?/[^/?#]+/?(?:[?#]|$)",
+    re.IGNORECASE,
+)
 #: Folders of what sites publish, in the languages of many, and of lists of it.
 _STORIES = frozenset(
     "actualite actualites aktuelles article articles articolo articulo articulos artigo artigos artikel artikkel "
@@ -43,6 +50,11 @@ def is_of_thread(url: str) -> bool:
 def is_of_board(url: str) -> bool:
     """Whether it is that of a list of threads."""
     return _OF_BOARD.search(url) is not None
+
+
+def is_of_goods(url: str) -> bool:
+    """Whether it is that of one thing that a shop sells."""
+    return _OF_GOODS.search(url) is not None
 
 
 def is_of_story(url: str) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from pipeline.page.addresses import ends_in_title, is_of_board, is_of_story, is_of_thread
+from pipeline.page.addresses import ends_in_title, is_of_board, is_of_goods, is_of_story, is_of_thread
 from pipeline.page.elements import VOID
 from pipeline.page.lead_images import lead_images, marked_images
 from pipeline.page.markup import Markup, read_attributes, unescape
@@ -68,6 +68,9 @@ class Metadata(msgspec.Struct):
     is_at_story: bool = False
     """Whether its address is that of one story."""
 
+    is_at_goods: bool = False
+    """Whether its address is that of one thing for sale."""
+
     listed: str = ""
     """The letters of the ingredients and steps that JSON-LD lists."""
 
@@ -107,6 +110,7 @@ def read_metadata(markup: Markup, url: str, codec: Callable[[], str] = str) -> M
     is_told = is_told or is_of_thread(url) or 'id="phpbb"' in markup.html
     found.is_thread = is_told and not is_of_board(url)
     found.is_at_story = is_of_story(url) or (found.says_article and ends_in_title(url))
+    found.is_at_goods = is_of_goods(url)
     found.lead_images = lead_images(metas, things, found.base)
     if not found.lead_images:
         found.lead_images = marked_images(markup, [attributes for _, attributes in stated], found.base)

@@ -100,7 +100,7 @@ def states_thing(metadata: Metadata) -> bool:
 
 def is_bought(metadata: Metadata) -> bool:
     """Whether what customers write on a page is of the thing that it is about."""
-    return states_thing(metadata) or not _BOUGHT.isdisjoint(metadata.kinds)
+    return states_thing(metadata) or not _BOUGHT.isdisjoint(metadata.kinds) or metadata.is_at_goods
 
 
 class _Sums:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.page.addresses import ends_in_title, is_of_story, is_of_thread
+from pipeline.page.addresses import ends_in_title, is_of_goods, is_of_story, is_of_thread
 
 
 @pytest.mark.parametrize(
@@ -78,3 +78,25 @@ def test_many_words_at_the_end_of_an_address_are_a_title(path: str, is_title: bo
 )
 def test_software_calls_threads_by_these_names(path: str, is_thread: bool) -> None:
     assert is_of_thread(f"https://site.example/{path}") is is_thread
+
+
+@pytest.mark.parametrize(
+    ("path", "is_one"),
+    [
+        ("products/mens-wool-runner", True),
+        ("collections/mens/products/runner?variant=4", True),
+        ("product/boots/", True),
+        ("en/produkt/stiefel-aus-leder", True),
+        ("produkte/schuhe/stiefel-871", True),
+        ("Kettle-Stagg-EKG/dp/B077JBQZPX/ref=sr_1_1", True),
+        ("listing/615442107/ceramic-mug", True),
+        ("itm/2847610003", True),
+        ("products", False),
+        ("products/", False),
+        ("products/keyboards/", True),
+        ("ip/about", False),
+        ("product-reviews/kettles", False),
+    ],
+)
+def test_shops_keep_what_they_sell_at_such_addresses(path: str, is_one: bool) -> None:
+    assert is_of_goods(f"https://site.example/{path}") is is_one

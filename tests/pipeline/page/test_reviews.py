@@ -33,6 +33,15 @@ def test_their_heading_names_them_where_no_class_does(heading):
     assert said(f"<div class=css-1x9><h2>{heading}</h2>{written()}</div>") == BODY
 
 
+@pytest.mark.parametrize(
+    ("path", "is_kept"),
+    [("products/boot", False), ("collections/boots", True), ("forums/topic/871/products/boot", True)],
+)
+def test_the_address_of_a_product_tells_one_where_the_page_says_nothing(path, is_kept):
+    found = said(f"<div class=reviews>{written()}</div>", "", url=f"https://site.example/{path}")
+    assert (prose(20, 2) in found) is is_kept
+
+
 @pytest.mark.parametrize("kind", ["Course", "Service"])
 def test_on_other_pages_they_may_be_what_it_is_about(kind):
     head = PRODUCT.replace("Product", kind) + '<meta property="og:type" content="product">'
