@@ -15,7 +15,8 @@ _ID, _FOR = re.compile(r' id="([^"]+)"'), re.compile(r' for="([^"]+)"')
 _NAME = re.compile(r' name="([^"]*)"')
 _TYPE = re.compile(r' type="([^"]*)"')
 _DESCRIPTION = ' itemprop="description"'
-_INGREDIENTS, _INGREDIENT = "recipeIngredient", "ngredient"
+_INGREDIENTS = "recipeIngredient"
+INGREDIENT = "ngredient"  # as classes and microdata write it
 _NO_FIELDS = frozenset(("hidden", "submit", "button", "image", "reset"))
 
 
@@ -60,7 +61,7 @@ class Forms:
         Cooks mark the ingredients that they have.
         """
         markup, end = self._markup, self._markup.end_of(at, _IN_LABEL)
-        if self._is_recipe and any(said and _INGREDIENT in said for said in markup.attributes[at - 1 : end]):
+        if self._is_recipe and any(said and INGREDIENT in said for said in markup.attributes[at - 1 : end]):
             return False
         if any(markup.tags[inside] == "input" and _is_mark(markup.attributes[inside]) for inside in range(at, end)):
             return True

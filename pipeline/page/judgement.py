@@ -118,7 +118,8 @@ def weigh(walk: Walk, settings: ContentSettings, metadata: Metadata) -> Judgemen
             keep_points(walk, texts, chance, verdicts)
     if not (metadata.says_article or metadata.is_thread):
         keep_description(walk, verdicts)
-    keep_recipe(walk, metadata.listed, verdicts)
+    if metadata.is_recipe:
+        keep_recipe(walk, metadata.listed, verdicts)
     return Judgement(verdicts, confidence, rows)
 
 

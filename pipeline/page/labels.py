@@ -162,15 +162,14 @@ def _second_labels(walk: Walk, container: Container) -> list[int]:
 
 
 def _is_data(leaf: Text) -> bool:
-    return _is_address_of_picture(leaf.text) or _is_of_script(leaf) or _are_numbers_of_lines(leaf)
+    text = leaf.text
+    return _is_address_of_picture(text) or _is_of_script(leaf) or (text[:2] == "1\n" and _are_numbers_of_lines(text))
 
 
-def _are_numbers_of_lines(leaf: Text) -> bool:
+def _are_numbers_of_lines(text: str) -> bool:
     """Whether a text is nothing but the numbers from 1 on, a line each: what highlighters write beside code."""
-    if not leaf.text.startswith("1\n2\n3"):
-        return False
-    lines = leaf.text.split("\n")
-    return lines == list(map(str, range(1, 1 + len(lines))))
+    lines = text.split("\n")
+    return len(lines) > 2 and lines == list(map(str, range(1, 1 + len(lines))))
 
 
 def _is_of_script(leaf: Text) -> bool:

@@ -11,6 +11,7 @@ import msgspec
 
 from pipeline.page.addresses import ends_in_title, is_of_board, is_of_goods, is_of_story, is_of_thread
 from pipeline.page.elements import VOID
+from pipeline.page.forms import INGREDIENT
 from pipeline.page.lead_images import lead_images, marked_images
 from pipeline.page.markup import Markup, read_attributes, unescape
 from pipeline.page.recipes import listed
@@ -74,6 +75,9 @@ class Metadata(msgspec.Struct):
     listed: str = ""
     """The letters of the ingredients and steps that JSON-LD lists."""
 
+    is_recipe: bool = False
+    """Whether it lists any, or something on the page is called so."""
+
     @property
     def says_article(self) -> bool:
         """Whether the page calls itself an article. Plugins of blogs say so to Open Graph of any list of posts, too."""
@@ -106,6 +110,7 @@ def read_metadata(markup: Markup, url: str, codec: Callable[[], str] = str) -> M
     found.page_type = _first(metas, "og:type").lower()
     found.kinds = frozenset(_kinds(things, markup.html))
     found.listed = listed(described)
+    found.is_recipe = bool(found.listed) or INGREDIENT in markup.html
     is_told = "Discourse" in _first(metas, "generator") or not _THREADS.isdisjoint(found.kinds)
     is_told = is_told or is_of_thread(url) or 'id="phpbb"' in markup.html
     found.is_thread = is_told and not is_of_board(url)
