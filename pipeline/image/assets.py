@@ -98,10 +98,11 @@ _MAY_BE_MEASURED = re.compile(r"[xXwWpP](?<=[0-9].)")  # begins what the express
 _COPY = re.compile(
     r"[-_.](?:small|medium|large|xlarge|grande|compact|full|fullsize|original|tiny|mini|lowres|hires|retina|blur|dark|light|mobile|"
     r"tablet|desktop|portrait|landscape|square|wide|sm|md|lg|xs|xl|160|240|320|360|400|480|600|640|720|750|768|800|828|900|"
-    r"960|1024|1080|1200|1280|1366|1440|1536|1600|1920|2000|2048|2400|2560|3840)(?=\?)",
+    r"960|1024|1080|1200|1280|1366|1440|1536|1600|1920|2000|2048|2400|2560|3840)"
+    r"(?:[-_.][0-9a-f]{16,40})?(?=\?)",  # a bundler writes a hash behind
     re.IGNORECASE,
 )
-_LONGEST_COPY = len("-landscape")
+_LONGEST_COPY = len("-landscape-") + 40
 _COPY_HEAD = re.compile(r"(?:small|medium|large|mobile|desktop)[-_](?!\Z)", re.IGNORECASE)
 _MAX_LENGTH = 2_048  # characters; a longer address names only itself
 _MAX_WRAPPED = 3

@@ -96,12 +96,16 @@ def _ordered(sized: list[tuple[int, str]], img: Mapping[str, str | None]) -> lis
     return [url for _, url in (*fits, *over)] + _single(img) + [url for width, url in sized if not width]
 
 
+_ATTACHED = ("attachment", "action=dlattach", "download/file.php")
+
+
 def is_image_page(url: str) -> bool:
-    """Whether an address ends like a picture's: that of its file, or of the page about it, as `/wiki/File:Flag.svg`."""
-    return (
-        bool(_IMAGE_PAGE.fullmatch(url.partition("#")[0].partition("?")[0].rpartition("/")[2]))
-        or "attachment_id=" in url
-    )
+    """Whether an address ends like a picture's: that of its file, or of the page about it, as `/wiki/File:Flag.svg`.
+
+    Blogs and forums serve what was attached from addresses that say so.
+    """
+    name = url.partition("#")[0].partition("?")[0].rpartition("/")[2]
+    return _IMAGE_PAGE.fullmatch(name) is not None or any(sign in url for sign in _ATTACHED)
 
 
 def fill_template(url: str, img: Mapping[str, str | None]) -> str:

@@ -13,8 +13,8 @@ DECORATION = frozenset(
 
 #: Folders that hold nothing else, and those that hold nothing else in SVG.
 _FOLDERS = frozenset(
-    "avatar avatars buttons emoji emojis emoticons favicons footer gravatars reactions smileys smiles smilies "
-    "statusicon".split()
+    "avatar avatars buttons emoji emojis emoticon emoticons favicons footer gravatars reactions smiley smileys smiles "
+    "smilies statusicon tiny verysmall".split()
 )
 _FOLDERS_OF_DRAWINGS = frozenset("icon icons logo logos badges flags".split())
 #: What a drawing of no declared size outside figures is, by the words of its name: a sign of the page's own.

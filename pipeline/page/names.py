@@ -72,6 +72,7 @@ _SAYING_ELSE = {
     "discussion": frozenset("sec section".split()),  # of a paper, as HighWire writes them
     "footer": frozenset(("attachments",)),
     "nav": frozenset("pane panel tabcontent tabpane tabpanel".split()),
+    "modal": frozenset("gallery image images photo photos zoom".split()),
     "popup": frozenset("gallery image images img photo photos thumbnail video vimeo youtube zoom".split()),
     "popular": frozenset("package packages plan plans price pricing tier".split()),
     "share": frozenset("price prices".split()),

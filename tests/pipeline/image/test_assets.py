@@ -149,6 +149,16 @@ def test_names_that_may_be_of_sizes_look_alike_and_are_two_assets():
     assert look_of(dark) == look_of(light)
 
 
+def test_a_bundler_writes_a_hash_behind_what_tells_copies_apart():
+    dark, light = (
+        asset_of(f"https://a.example/flow-{look}-{look[0].encode().hex() * 16}.png") for look in ("dark", "light")
+    )
+    assert dark != light
+    assert look_of(dark) == look_of(light)
+    one, another = (asset_of(f"https://a.example/image-{digit * 32}.png") for digit in "ab")
+    assert look_of(one) != look_of(another)
+
+
 @pytest.mark.parametrize(
     ("url", "width"),
     [

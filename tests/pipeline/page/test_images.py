@@ -177,7 +177,16 @@ def test_the_portrait_or_logo_of_who_made_the_page_is_not_its_image(kind):
 
 
 @pytest.mark.parametrize(
-    "href", ["/wiki/File:New_Zealand.svg", "/wiki/Datei:Karte.tif", "/full.png", "/?attachment_id=7"]
+    "href",
+    [
+        *("/wiki/File:New_Zealand.svg", "/wiki/Datei:Karte.tif", "/full.png", "/?attachment_id=7"),
+        *(
+            "/attachment/download/2215",
+            "/attachments/flag-png.42/",
+            "/index.php?action=dlattach;topic=7.0;attach=8;image",
+        ),
+        "/download/file.php?id=7&amp;mode=view",
+    ],
 )
 def test_the_page_about_a_picture_is_no_way_off(href):
     picture = f'<a href="{href}"><img src=/p.png width=560 height=400></a>'
@@ -252,6 +261,7 @@ def test_a_picture_may_show_what_its_file_is_called_by(img):
         "<img src=/up/avatar.jpg srcset='/up/avatar.jpg 96w, /up/avatar-2.jpg 192w'>",
         "<img src=/images/buttons/viewpost.gif>",
         "<img src=/reactions/like.png>",
+        "<img src=/flags/tiny/49.png>",
         "<img src=/images/attachtypes/zip.png>",
         "<img src='https://img.shields.io/github/v/release/ann/tidewatch?style=flat-square'>",
         "<img src=https://goreportcard.example/badge/github.example/ann/tidewatch>",

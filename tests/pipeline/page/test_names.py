@@ -63,6 +63,7 @@ def test_what_a_reader_opens_is_read_though_it_is_hidden(named: str) -> None:
         'class="tab-content" id="nav-tabContent"',
         'class="tab-pane fade" id="nav-home" role="tabpanel"',
         'class="popup-gallery"',
+        'class="js-gallery-zoom-modal-container"',
         'class="image-popup"',
         'class="plan popular"',
         'class="member-signature"',
