@@ -96,7 +96,7 @@ def _ordered(sized: list[tuple[int, str]], img: Mapping[str, str | None]) -> lis
     return [url for _, url in (*fits, *over)] + _single(img) + [url for width, url in sized if not width]
 
 
-_ATTACHED = ("attachment", "action=dlattach", "download/file.php")
+_ATTACHED = re.compile(r"attachment|action=dlattach|download/file\.php")
 
 
 def is_image_page(url: str) -> bool:
@@ -105,7 +105,7 @@ def is_image_page(url: str) -> bool:
     Blogs and forums serve what was attached from addresses that say so.
     """
     name = url.partition("#")[0].partition("?")[0].rpartition("/")[2]
-    return _IMAGE_PAGE.fullmatch(name) is not None or any(sign in url for sign in _ATTACHED)
+    return _IMAGE_PAGE.fullmatch(name) is not None or _ATTACHED.search(url) is not None
 
 
 def fill_template(url: str, img: Mapping[str, str | None]) -> str:

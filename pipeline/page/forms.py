@@ -16,6 +16,7 @@ _NAME = re.compile(r' name="([^"]*)"')
 _TYPE = re.compile(r' type="([^"]*)"')
 _DESCRIPTION = ' itemprop="description"'
 _INGREDIENTS = "recipeIngredient"
+_MADE_OF = f' itemprop="{_INGREDIENTS}"'
 INGREDIENT = "ngredient"  # as classes and microdata write it
 _NO_FIELDS = frozenset(("hidden", "submit", "button", "image", "reset"))
 
@@ -113,14 +114,11 @@ class Forms:
     def _subjects(self) -> list[int]:
         """Where the page says what it is about: its title, or in microdata the description of a thing, or what it is
         made of."""
-        titles = self._markup.places("h1")
-        said = [sign for sign in (_DESCRIPTION, f' itemprop="{_INGREDIENTS}"') if sign in self._markup.html]
-        if not said:
-            return titles
-        attributes = enumerate(self._markup.attributes)
-        return sorted(
-            [*titles, *(at for at, written in attributes if written and any(map(written.__contains__, said)))]
-        )
+        found = self._markup.places("h1").copy()
+        for sign in (_DESCRIPTION, _MADE_OF):
+            if sign in self._markup.html:
+                found += [at for at, written in enumerate(self._markup.attributes) if written and sign in written]
+        return sorted(found)
 
     @cached_property
     def _paragraphs(self) -> list[int]:

@@ -49,6 +49,8 @@ def keep_recipe(walk: Walk, listed: str, verdicts: Verdicts) -> None:
     """Keeps the parts that consist of what the page lists as ingredients or steps, wherever they stand, and those that
     it names ingredients."""
     named = [container for container in walk.containers if not _NAMED.isdisjoint(container.names.words)]
+    if not listed and not named:
+        return
     letters = [_letters(leaf.text) if isinstance(leaf, Text) else "" for leaf in walk.leaves]
     told = [len(text) if text in listed else 0 for text in letters]
     end = 0
