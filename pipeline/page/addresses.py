@@ -17,7 +17,8 @@ _OF_THREAD = re.compile(
 )
 #: And the files and folders that list the threads of a board.
 _OF_BOARD = re.compile(
-    r"/(?:viewforum|forumdisplay)(?:[.?/]|$)|[?;&]board=\d|/forums?/(?:[^/?#]+\.\d+/?)?(?:index\.php)?(?:[?#](?!.*(?:topic|thread)[=/])|$)",
+    r"/(?:viewforum|forumdisplay)(?:[.?/]|$)|[?;&]board=\d|/forums?/(?:[^/?#]+\.\d+/?)?(?:index\.php)?"
+    r"(?:[?#](?!.*(?:(?:topic|thread|discussion)[=/]|\bt(?:id)?=\d))|$)",
     re.IGNORECASE,
 )
 #: Where shops keep what they sell, one thing an address.

@@ -306,6 +306,9 @@ def test_a_page_that_says_it_lists_posts_is_no_article_whatever_it_says_to_open_
     [
         ("/viewforum.php?f=4", False),
         ("/forum/index.php?topic=33871.0", True),
+        ("/forum/index.php?p=/discussion/871/old-wall", True),
+        ("/forum/?t=871", True),
+        ("/forum/?sort=8", False),
         ("/forum/index.php?board=4.0", False),
         ("/forum/index.php", False),
         ("/forumdisplay.php?fid=2", False),
