@@ -23,9 +23,11 @@ _OF_BOARD = re.compile(
 )
 #: Where shops keep what they sell, one thing an address.
 _OF_GOODS = re.compile(
-    r"/(?:products?|produkte?|produits?|productos?|produtos?|prodotti|prodotto|itm|item|listing|dp|gp/product|ip|pd)/"
+    r"/(?:products?|produkte?|produits?|productos?|produtos?|prodotti|prodotto|goods|itm|item|listing|dp|gp/product|ip|pd)/"
     r"(?:[^?#]*/)?[^/?#]*[\d-][^/?#]*/?(?:[?#]|$)"
-    r"|/products?/[^/?#]+/?(?:[?#]|$)",
+    r"|/products?/[^/?#]+/?(?:[?#]|$)"
+    r"|/(?:product|goods|item)[a-z_]*\.(?:php|html?|aspx?|jsp)\?|-p-\d+\.html"
+    r"|[?&;](?:route=product/product|main_page=product_info)(?:&|$)",
     re.IGNORECASE,
 )
 #: Folders of what sites publish, in the languages of many, and of lists of it.
