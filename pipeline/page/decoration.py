@@ -7,8 +7,8 @@ from pipeline.image.refs import is_image_url
 from pipeline.text.tokens import tokens
 
 DECORATION = frozenset(
-    "avatar badge beacon btn button emoji emoticon favicon gravatar icon icons logo logos pixel rank smiley smilies "
-    "spacer sprite tracker tracking userpic".split()
+    "avatar badge beacon btn button emoji emoticon favicon gravatar ico icon icons logo logos pixel rank smiley "
+    "smilies spacer sprite tracker tracking userpic".split()
 )
 
 #: Folders that hold nothing else, and those that hold nothing else in SVG.
@@ -17,11 +17,12 @@ _FOLDERS = frozenset(
     "smilies statusicon tiny verysmall".split()
 )
 _FOLDERS_OF_DRAWINGS = frozenset("icon icons logo logos badges flags".split())
-#: What a drawing of no declared size outside figures is, by the words of its name: a sign of the page's own.
+#: What a drawing of no declared size outside figures is, by the words of its name: a sign of the page's own. Another
+#: image is one by this list if its name has no other word.
 _SIGNS = frozenset(
-    "arrow arrows bullet burger caret cart check checkmark chevron close cross divider download facebook hamburger "
-    "instagram linkedin menu minus pinterest play plus quote quotes rating search star stars tick tiktok twitter "
-    "whatsapp youtube".split()
+    "arrow arrows bullet burger caret cart check checkmark chevron close cross divider download email facebook "
+    "favorite hamburger instagram linkedin menu minus pinterest play plus quote quotes rating search star stars tick "
+    "tiktok twitter whatsapp youtube yummly".split()
 )
 #: What a picture of no size is called that stands for a file of such a type: phpBB, MyBB, manuals.
 _TYPES = frozenset("7z bmp csv doc docx gif jpeg jpg mp3 mp4 pdf png ppt pptx rar torrent txt xls xlsx xml zip".split())
@@ -62,8 +63,11 @@ def decoration(
         return f"folder named {min(named)}"
     if alt is not None and min(sides) < _PICTURE and _BADGES.search(url):
         return "address of a badge"
-    if alt is not None and not any(sides) and name.partition(".")[0].lower() in _TYPES:
-        return "file named as a type of files"
+    if alt is not None and not any(sides) and (stem := name.partition(".")[0].lower()):
+        if stem in _TYPES:
+            return "file named as a type of files"
+        if name.lower().endswith((".png", ".gif")) and tokens(stem) <= _SIGNS and len(alt.split()) <= _SAID:
+            return f"file named {stem}"
     return _of_drawing(name, alt, sides) if is_drawing and alt is not None else ""
 
 
