@@ -240,7 +240,7 @@ def test_icons_are_known_by_their_folder(src):
         "<img src=/up/beacon-hill.jpg alt='The houses on the hill in the evening'>",
         "<img src=/scouts/badges/merit.jpg>",
         "<img src=/up/png.png width=300 height=200>",
-        "<img src=/up/star-of-the-sea.jpg>",
+        "<img src=/up/star-of-the-sea.png>",
         "<img src=/up/star.jpg>",
         "<img src=/up/star.png width=640 height=480>",
         "<figure><img src=/up/zip.png><figcaption>How it is packed</figcaption></figure>",
