@@ -17,19 +17,17 @@ _OF_THREAD = re.compile(
 )
 #: And the files and folders that list the threads of a board.
 _OF_BOARD = re.compile(
-    r"/(?:viewforum|forumdisplay)(?:[.?/]|$)|[?;&]board=\d|/forums?/(?:[^/?#]+\.\d+/?)?(?:index\.php)?"
-    r"(?:[?#](?!.*(?:(?:topic|thread|discussion)[=/]|\bt(?:id)?=\d))|$)",
+    r"/(?:viewforum|forumdisplay)(?:[.?/]|$)|[?;&]board=\d|/forums?/(?:[^/?#]+\.\d+/?)?(?:index\.php)?(?:[?#]|$)",
     re.IGNORECASE,
 )
-#: Where shops keep what they sell, one thing an address.
-_OF_GOODS = re.compile(
-    r"/(?:products?|produkte?|produits?|productos?|produtos?|prodotti|prodotto|goods|itm|item|listing|dp|gp/product|ip|pd)/"
-    r"(?:[^?#]*/)?[^/?#]*[\d-][^/?#]*/?(?:[?#]|$)"
-    r"|/products?/[^/?#]+/?(?:[?#]|$)"
-    r"|/(?:product|goods|item)[a-z_]*\.(?:php|html?|aspx?|jsp)\?|-p-\d+\.html"
-    r"|[?&;](?:route=product/product|main_page=product_info)(?:&|$)",
-    re.IGNORECASE,
+_ASKS_FOR_THREAD = re.compile(r"(?:topic|thread|discussion)[=/]|\bt(?:id)?=\d")
+#: Folders in which shops keep what they sell, one thing an address.
+_GOODS = frozenset(
+    "product products produkt produkte produit produits producto productos produto produtos prodotto prodotti goods "
+    "itm item listing dp ip pd".split()
 )
+_PAGE_OF_GOODS = re.compile(r"(?:product|goods|item)[a-z_]*\.(?:php|html?|aspx?|jsp)")
+_ASKS_FOR_GOODS = re.compile(r"(?:^|[&;])(?:route=product/product|main_page=product_info)(?:[&;]|$)")
 #: Folders of what sites publish, in the languages of many, and of lists of it.
 _STORIES = frozenset(
     "actualite actualites aktuelles article articles articolo articulo articulos artigo artigos artikel artikkel "
@@ -52,12 +50,22 @@ def is_of_thread(url: str) -> bool:
 
 def is_of_board(url: str) -> bool:
     """Whether it is that of a list of threads."""
-    return _OF_BOARD.search(url) is not None
+    return _OF_BOARD.search(url) is not None and _ASKS_FOR_THREAD.search(url.lower().partition("?")[2]) is None
 
 
 def is_of_goods(url: str) -> bool:
     """Whether it is that of one thing that a shop sells."""
-    return _OF_GOODS.search(url) is not None
+    path, _, query = url.partition("#")[0].lower().partition("?")
+    parts = [part for part in path.split("/")[3:] if part]
+    if not parts:
+        return False
+    *folders, last = parts
+    is_named = "-" in last or _digits(last) > 0
+    if not _GOODS.isdisjoint(folders) and (is_named or folders[-1] in ("product", "products")):
+        return True
+    if query and (_PAGE_OF_GOODS.fullmatch(last) or _ASKS_FOR_GOODS.search(query)):
+        return True
+    return last.endswith(".html") and last.removesuffix(".html").rpartition("-p-")[2].isdigit()
 
 
 def is_of_story(url: str) -> bool:

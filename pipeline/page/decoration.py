@@ -32,7 +32,8 @@ _PICTURE = 200  # pixels: what is declared to be that wide and high is looked at
 _NO_SIZE = re.compile(r"(?:^|;)\s*(?:width|height)\s*:\s*[01](?:px)?\s*(?=!|;|$)")
 _NOT_DISPLAYED = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden")
 #: Where the signs of a project are asked for: whether it builds, what its version is.
-_BADGES = re.compile(r"//(?:img\.shields\.io|badgen\.net|badge\.fury\.io)/|/badges?/(?!.*\.(?:jpe?g|webp)$)")
+_BADGES = re.compile(r"//(?:img\.shields\.io|badgen\.net|badge\.fury\.io)/|/badges?/")
+_PHOTOGRAPHS = (".jpg", ".jpeg", ".webp")
 #: Standard sizes of advertisements that no picture is likely to have.
 _BANNERS = frozenset(((468, 60), (728, 90), (970, 90), (234, 60), (120, 600), (160, 600), (320, 50)))
 
@@ -61,7 +62,8 @@ def decoration(
     folder, is_drawing = tokens(path.rpartition("/")[2]), name.endswith(".svg")
     if named := folder & (_FOLDERS | _FOLDERS_OF_DRAWINGS if is_drawing else _FOLDERS):
         return f"folder named {min(named)}"
-    if alt is not None and min(sides) < _PICTURE and _BADGES.search(url):
+    is_photograph = name.lower().endswith(_PHOTOGRAPHS)
+    if alt is not None and min(sides) < _PICTURE and not is_photograph and _BADGES.search(url):
         return "address of a badge"
     if alt is not None and not any(sides) and (stem := name.partition(".")[0].lower()):
         if stem in _TYPES:
