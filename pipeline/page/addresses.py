@@ -65,7 +65,8 @@ def is_of_goods(url: str) -> bool:
         return True
     if query and (_PAGE_OF_GOODS.fullmatch(last) or _ASKS_FOR_GOODS.search(query)):
         return True
-    return last.endswith(".html") and last.removesuffix(".html").rpartition("-p-")[2].isdigit()
+    _, sign, number = last.rpartition("-p-")
+    return bool(sign) and number.endswith(".html") and number.removesuffix(".html").isdigit()
 
 
 def is_of_story(url: str) -> bool:

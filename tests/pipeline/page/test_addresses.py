@@ -95,6 +95,7 @@ def test_software_calls_threads_by_these_names(path: str, is_thread: bool) -> No
         ("product_info.php?products_id=871", True),
         ("walking-boot-p-871.html", True),
         ("vitamin-p-value.html", False),
+        ("871.html", False),
         ("index.php?route=product/product&product_id=40", True),
         ("index.php?main_page=product_info&cPath=1&products_id=8", True),
         ("index.php?route=product/category&path=20", False),
