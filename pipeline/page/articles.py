@@ -97,7 +97,7 @@ def _leave_out_pictures_beside(walk: Walk, first: int, last: int, verdicts: Verd
 
 def _is_line(leaf: Text) -> bool:
     """Whether a text is short and no sentence, as what stands above a list is."""
-    return not leaf.says_more(_LINE) and leaf.text[-1:] not in ENDS
+    return leaf.said <= _LINE and leaf.text[-1:] not in ENDS
 
 
 def leave_out_end(walk: Walk, texts: list[int], chance: Floats, clear: float, verdicts: Verdicts) -> None:

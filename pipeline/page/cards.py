@@ -178,7 +178,7 @@ def are_cards(texts: list[Text]) -> bool:
 
 def _is_title(text: Text) -> bool:
     """Whether a line is a link, as the title of a story is, and no button."""
-    return text.says_more(_TITLE - 1) and text.link_chars > 0.9 * len(text.text)
+    return text.said >= _TITLE and text.link_chars > 0.9 * len(text.text)
 
 
 def titles_of_cards(walk: Walk, rows: list[list[int]]) -> list[int]:

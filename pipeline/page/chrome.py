@@ -16,7 +16,7 @@ from pipeline.page.walk import Walk
 from pipeline.page.weights import Sums
 
 _LINKS = 0.3  # the share of a part that stands in links, if it is no way through the site
-_SENTENCE = 30  # characters
+_SENTENCE, _CAPTION = 30, 30  # characters, at least
 _POSTS = 0.7  # a larger share of the page is no signatures: they may be as long as what they stand below
 _PERSONS, _TEAM = frozenset(("author", "bio", "profile")), 3  # names of who wrote a page; so many are a team
 _BODIES, _BODY = frozenset(("article", "entry", "hentry")), 500  # names of such parts, and the weight of one
@@ -67,8 +67,7 @@ def chrome_of(walk: Walk, sums: Sums, settings: ContentSettings) -> Verdicts:
                 little = container.end
                 for index in range(first, last):
                     leaf = walk.leaves[index]
-                    is_quote = isinstance(leaf, Text) and leaf.role == "quote"  # as that of an embedded post
-                    if not is_quote and not _is_picture(leaf, settings.min_weak_image_px):
+                    if not _is_of_another(leaf) and not _is_picture(leaf, settings.min_weak_image_px):
                         verdicts[index] = Verdict("little_prose", prose, container)
     return verdicts
 
@@ -226,6 +225,13 @@ def _items(walk: Walk, sums: Sums) -> set[int]:
         elif at < end and container.names.weak and container.names.words & WEAK_NAMES <= words:
             items.add(at)
     return items
+
+
+def _is_of_another(leaf: Leaf) -> bool:
+    """Whether a text in such a part is what an embedded post says, or the caption of a figure and more than a label."""
+    if not isinstance(leaf, Text):
+        return False
+    return leaf.role == "quote" or (leaf.role == "caption" and leaf.figure >= 0 and leaf.said >= _CAPTION)
 
 
 def _is_picture(leaf: Leaf, min_px: int) -> bool:

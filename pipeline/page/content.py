@@ -238,7 +238,7 @@ def _is_introduced(walk: Walk, at: int) -> bool:
     """Whether a list follows a sentence of the same part that ends with a colon."""
     first = walk.containers[at].first
     before = walk.leaves[first - 1] if first else None
-    if not isinstance(before, Text) or before.text[-1:] not in ":：" or not before.says_more(_INTRODUCTION):
+    if not isinstance(before, Text) or before.text[-1:] not in ":：" or before.said <= _INTRODUCTION:
         return False
     beside = walk.containers[before.container]
     is_beside = walk.containers[at].parent in (beside.parent, before.container)

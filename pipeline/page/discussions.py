@@ -172,7 +172,7 @@ def _says_when(leaf: Leaf) -> bool:
 
 def says_when(leaf: Text) -> bool:
     """Whether a text is a line that says when, or ends with one: below what is signed with it."""
-    if not leaf.says_more(_LINE):
+    if leaf.said <= _LINE:
         return _has_time(leaf.text)
     _, is_line, last = leaf.text.rpartition("\n")
     return bool(is_line) and len(last) <= _LINE and _has_time(last)
@@ -191,7 +191,7 @@ def signatures(walk: Walk) -> set[int]:
     labelled = _labelled(walk)
     found |= {index for index in labelled if any(map(_says_when, walk.leaves[max(0, index - 1) : index + 2]))}
     for index, leaf in enumerate(walk.leaves):
-        if not isinstance(leaf, Text) or leaf.role in ("quote", "code", "table") or leaf.says_more(_SIGNATURE):
+        if not isinstance(leaf, Text) or leaf.role in ("quote", "code", "table") or leaf.said > _SIGNATURE:
             continue
         if _is_written_by_forum(leaf.text.lower()):
             found.add(index)

@@ -75,7 +75,7 @@ class _Sight:
         read = [leaf for leaf in map(walk.leaves.__getitem__, texts) if isinstance(leaf, Text)]
         self.walk, self.read, self.count = walk, read, len(read)
         self.at = np.arange(self.count)
-        self.lengths = np.array([len(text.text) if text.text.isascii() else text.said for text in read], float)
+        self.lengths = np.array([text.said for text in read], float)
         written = np.array([len(text.text) for text in read], float)
         self.linked = np.minimum(np.array([text.link_chars for text in read], float), written) * self.lengths / written
         self.ends = np.array([text.text[-1:] in ENDS for text in read])

@@ -87,7 +87,7 @@ class Forms:
 
     @cached_property
     def _is_recipe(self) -> bool:
-        return any(_INGREDIENTS in said for said in (self._markup.html, *self._markup.json_ld))
+        return bool(self._markup.bearing(_INGREDIENTS)) or any(_INGREDIENTS in said for said in self._markup.json_ld)
 
     @cached_property
     def _cards(self) -> set[int]:
@@ -114,11 +114,8 @@ class Forms:
     def _subjects(self) -> list[int]:
         """Where the page says what it is about: its title, or in microdata the description of a thing, or what it is
         made of."""
-        found = self._markup.places("h1").copy()
-        for sign in (_DESCRIPTION, _MADE_OF):
-            if sign in self._markup.html:
-                found += [at for at, written in enumerate(self._markup.attributes) if written and sign in written]
-        return sorted(found)
+        markup = self._markup
+        return sorted([*markup.places("h1"), *markup.bearing(_DESCRIPTION), *markup.bearing(_MADE_OF)])
 
     @cached_property
     def _paragraphs(self) -> list[int]:

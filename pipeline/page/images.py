@@ -82,7 +82,7 @@ def figures_without_image(leaves: list[Leaf], refusals: dict[int, Drop]) -> set[
     """Figures all of whose images were refused: their captions go with them, but not those that say whom one quotes."""
     shown = {leaf.figure for leaf in leaves if isinstance(leaf, Media) and id(leaf) not in refusals}
     shown |= {leaf.figure for leaf in leaves if isinstance(leaf, Text) and leaf.role == "quote"}
-    return {leaf.figure for leaf in leaves if id(leaf) in refusals} - shown
+    return {leaf.figure for leaf in leaves if id(leaf) in refusals and leaf.figure >= 0} - shown
 
 
 def stated_images(markup: Markup, stated: list[str], base: str, min_px: int) -> list[tuple[int, Media]]:

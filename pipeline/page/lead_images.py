@@ -34,9 +34,8 @@ def marked_images(markup: Markup, stated: list[dict[str, str]], base: str) -> li
     `stated` are the attributes of the tags that state something.
     """
     tags = [attributes for attributes in stated if attributes.get("rel") == "image_src"]
-    if _MARKED in markup.html:
-        images = [written for at in markup.places("img") if _MARKED in (written := markup.attributes[at])]
-        tags += map(read_attributes, images)
+    if marked := markup.bearing(_MARKED):
+        tags += [read_attributes(markup.attributes[at]) for at in marked if markup.tags[at] == "img"]
         tags += [attributes for attributes in stated if attributes.get("itemprop") == "image"]
     found = _addresses((some.get("content") or some.get("href") or some.get("src") or "" for some in tags), base)
     return found if len(found) <= _MAX_MARKED else []

@@ -59,21 +59,21 @@ class Text(msgspec.Struct, gc=False):
     container: int
     link_chars: int
     figure: int
+    said: float = 0
+    """How many characters the text would have in an alphabet: what is short is so in every script."""
+
+    def __post_init__(self) -> None:
+        self.rewrite(self.text)
 
     @property
     def kind(self) -> str:
         return "text"
 
-    @property
-    def said(self) -> float:
-        """How many characters the text would have in an alphabet: what is short is so in every script."""
-        if self.text.isascii():
-            return len(self.text)
-        return len(self.text) + (_LETTERS - 1) * len(_DENSE.findall(self.text))
-
-    def says_more(self, than: float) -> bool:
-        """Whether it would have more than so many: of what is longer itself no letter is looked at."""
-        return len(self.text) > than or self.said > than
+    def rewrite(self, text: str) -> None:
+        """Gives it another text."""
+        self.text, self.said = text, len(text)
+        if not text.isascii():
+            self.said += (_LETTERS - 1) * len(_DENSE.findall(text))
 
 
 class Media:
@@ -166,6 +166,7 @@ class Media:
             mine, others = others, mine
         self.candidates = tuple(dict.fromkeys(mine + others))
         self.alt, self.title = self.alt or copy.alt, self.title or copy.title
+        self.figure = copy.figure if self.figure < 0 else self.figure  # which has its caption
 
     def mentions(self, text: str) -> bool:
         """Whether an image's attributes contain this, without reading them."""
@@ -229,9 +230,9 @@ def _size(url: str) -> int:
 
 @functools.lru_cache(maxsize=8)
 def _address_of(link: str, base: str) -> str:
-    """Where an `<a>` leads; thousands of images may stand in one."""
-    href = read_attributes(link).get("href")
-    address = resolve(base, href) if href else ""
+    """Where an `<a>` leads, "" for a place in the same page; thousands of images may stand in one."""
+    href = read_attributes(link).get("href", "").strip()
+    address = resolve(base, href) if href and href[0] != "#" else ""
     return address if len(address) <= _MAX_LINK else ""
 
 

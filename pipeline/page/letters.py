@@ -69,7 +69,7 @@ def cut_header(walk: Walk) -> bool:
                 end += 1
             if not _are_header(fields - {" "}) or end == len(lines):
                 return False
-            leaf.text = "\n".join(lines[end:]).strip("\n")
+            leaf.rewrite("\n".join(lines[end:]).strip("\n"))
             return True
     return False
 

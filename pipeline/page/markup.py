@@ -5,7 +5,6 @@ element is closed, every attribute quoted, every `<` and `>` inside them escaped
 several times faster than asking for each node of the tree.
 """
 
-import contextlib
 import re
 
 from selectolax.lexbor import LexborHTMLParser
@@ -31,13 +30,17 @@ class Markup:
     comment both are None. References such as `&amp;` are not undone: see `unescape`. `html` is all of it, repaired.
     """
 
-    __slots__ = ("_ends", "_kinds", "_places", "_sought", "attributes", "html", "json_ld", "rsl", "tags", "texts")
+    __slots__ = (
+        *("_ends", "_kinds", "_places", "_sought", "_written"),
+        *("attributes", "html", "json_ld", "rsl", "tags", "texts"),
+    )
 
     def __init__(self, html: bytes) -> None:
         tree = LexborHTMLParser(html)
-        self.json_ld = _scripts(tree, "application/ld+json") if b"ld+json" in html else []
-        self.rsl = _scripts(tree, "application/rsl+xml") if b"rsl+xml" in html else []
-        if b"math/tex" in html:
+        scripts = [((node.attributes["type"] or "").lower(), node) for node in tree.css("script[type]")]
+        self.json_ld = [node.text() for kind, node in scripts if kind.startswith("application/ld+json")]
+        self.rsl = [node.text() for kind, node in scripts if kind.startswith("application/rsl+xml")]
+        if any(kind.startswith("math/tex") for kind, _ in scripts):
             _show_formulas(tree)
         tree.strip_tags(_STRIPPED)
         self._write(tree)
@@ -58,6 +61,7 @@ class Markup:
         self._ends: dict[int, int] | None = None
         self._places: dict[str, list[int]] = {}
         self._sought = 0
+        self._written = ""
 
     def _holds_text_as_it_is(self) -> bool:
         """Whether any element may hold text that looks like markup, as it was written out: most frames are empty."""
@@ -71,11 +75,21 @@ class Markup:
             return []
         if tag not in self._places:
             self._places[tag], at = [], -1
-            with contextlib.suppress(ValueError):
+            try:
                 while True:
                     at = self.tags.index(tag, at + 1)
                     self._places[tag].append(at)
+            except ValueError:
+                pass  # none is left
         return self._places[tag]
+
+    def bearing(self, sign: str) -> list[int]:
+        """Where tags stand whose attributes hold a text as it is written, such as ` role="dialog"`."""
+        if not self._written:
+            self._written = "".join(filter(None, set(self.attributes)))  # each once, as few pages bear a sign at all
+        if sign not in self._written:
+            return []
+        return [at for at, written in enumerate(self.attributes) if written and sign in written]
 
     def end_of(self, at: int, most: int | None = None) -> int:
         """Where the element that opens at `at` ends: the index of its end tag, or `at` plus `most` if that is less."""
@@ -84,7 +98,7 @@ class Markup:
         if self._ends is not None:
             return min(self._ends.get(at, last), last)
         still_open, position = 1, at + 1
-        with contextlib.suppress(ValueError):
+        try:
             while True:
                 found = tags.index(end, position, last)
                 still_open += tags[position:found].count(tag) - 1
@@ -95,7 +109,8 @@ class Markup:
                 if self._sought > len(tags):  # each within the other: look once for all of them
                     self._ends = _ends(tags)
                     return min(self._ends.get(at, last), last)
-        return last
+        except ValueError:  # it stays open
+            return last
 
 
 def _ends(tags: list[str | None]) -> dict[int, int]:
@@ -159,8 +174,3 @@ def _escape_examples(tree: LexborHTMLParser) -> None:
         for name, value in example.attributes.items():
             pre.attrs[name] = value or ""
         example.replace_with(pre)
-
-
-def _scripts(tree: LexborHTMLParser, kind: str) -> list[str]:
-    """The texts of scripts of a kind, which may name a charset, too."""
-    return [node.text() for node in tree.css(f'script[type^="{kind}"]')]

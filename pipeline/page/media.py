@@ -1,12 +1,14 @@
 """The part of a walk that reads images, videos, frames and formulas; see `pipeline.page.walk`."""
 
 import re
+from collections.abc import Iterator
+from itertools import islice
 from urllib.parse import urlsplit
 
-from pipeline.image.refs import is_image_url
-from pipeline.page.elements import BLOCKS, MEDIA
+from pipeline.image.refs import is_image_page, is_image_url
+from pipeline.page.elements import BLOCKS, HEADINGS, MEDIA
 from pipeline.page.formulas import formula_of_image, formula_of_mathml
-from pipeline.page.leaves import Media
+from pipeline.page.leaves import Media, Text
 from pipeline.page.markup import escape, read_attributes
 from pipeline.page.names import is_hidden
 from pipeline.page.words import WordsOfWalk
@@ -18,6 +20,7 @@ _SHOWS_NOTHING = re.compile(
     re.IGNORECASE,
 )
 _ON_YOUTUBE = re.compile(r"[\w-]{6,20}")
+_AROUND, _LEAVES = 5, 300  # parts around an image and its caption, and how far these are looked through
 _LINE = 12  # tags that are looked at for words behind a drawing
 _MAX_SOURCES = 100  # of a `<picture>`: each image in it has all of them
 
@@ -32,6 +35,7 @@ class MediaOfWalk(WordsOfWalk):
     _video: list[str] | None
     _videos: int = 0  # that are open: one in another is what the other shows where it cannot be played
     _sources: list[str]
+    _below: dict[int, bool]  # by part, whether its captions follow the images
 
     def _open_figure(self, tag: str, written: str) -> None:
         """A figure, its caption, or a part named caption: the caption itself, or what holds it with its image."""
@@ -44,8 +48,38 @@ class MediaOfWalk(WordsOfWalk):
         elif self._caption_of < 0:
             if not self._holds(("img",)):
                 self._caption_of = self._container
+                if self._figure < 0 and (image := self._image_beside()):
+                    self._figure = image.figure = image.figure if image.figure >= 0 else self._at
             elif self._figure < 0:
                 self._figure = self._at
+
+    def _image_beside(self) -> Media | None:
+        """The image that the caption which opens here is of, where it stands right behind it and in no `<figure>`.
+
+        Titles of other stories stand below pictures, too: they lead away, or are headings.
+        """
+        image = self.leaves[-1] if self.leaves else None
+        if not isinstance(image, Media) or image.kind != "image" or self._holds(HEADINGS):
+            return None
+        around = set(islice(self._upward(image.container), _AROUND))
+        part = next((at for at in islice(self._upward(self._container), _AROUND) if at in around), -1)
+        if part < 0 or not self._is_captioned_below(part) or not image.candidates or image.decoration:
+            return None
+        return image if not image.link or is_image_page(image.link) else None
+
+    def _is_captioned_below(self, part: int) -> bool:
+        """Whether an image stands in a part before any caption does."""
+        if part not in self._below:
+            first = self.containers[part].first
+            leaves = self.leaves[first : first + _LEAVES]
+            found = next((leaf for leaf in leaves if isinstance(leaf, Media) or leaf.role == "caption"), None)
+            self._below[part] = not isinstance(found, Text)
+        return self._below[part]
+
+    def _upward(self, at: int) -> Iterator[int]:
+        while at > 0:
+            yield at
+            at = self.containers[at].parent
 
     def _picture(self, tag: str, _: str) -> None:
         """An image in one within another may have the sources of both."""

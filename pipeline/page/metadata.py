@@ -108,11 +108,11 @@ def read_metadata(markup: Markup, url: str, codec: Callable[[], str] = str) -> M
     )
     found.stated = _statements(metas, stated, markup, found.base)
     found.page_type = _first(metas, "og:type").lower()
-    found.kinds = frozenset(_kinds(things, markup.html))
+    found.kinds = frozenset(_kinds(things, markup))
     found.listed = listed(described)
-    found.is_recipe = bool(found.listed) or INGREDIENT in markup.html
+    found.is_recipe = bool(found.listed) or bool(markup.bearing(INGREDIENT))
     is_told = "Discourse" in _first(metas, "generator") or not _THREADS.isdisjoint(found.kinds)
-    is_told = is_told or is_of_thread(url) or 'id="phpbb"' in markup.html
+    is_told = is_told or is_of_thread(url) or bool(markup.bearing(' id="phpbb"'))
     found.is_thread = is_told and not is_of_board(url)
     found.is_at_story = is_of_story(url) or (found.says_article and ends_in_title(url))
     found.is_at_goods = is_of_goods(url)
@@ -124,10 +124,7 @@ def read_metadata(markup: Markup, url: str, codec: Callable[[], str] = str) -> M
 
 def _stated(markup: Markup) -> _Stated:
     """The root, `<meta>`s and `<base>`s, and of links those that may speak of the page itself."""
-    written, places = markup.attributes, {tag: list[int]() for tag in _STATING}
-    for at, tag in enumerate(markup.tags):
-        if tag in places:
-            places[tag].append(at)
+    written, places = markup.attributes, {tag: markup.places(tag) for tag in _STATING}
     places["link"] = [at for at in places["link"] if _is_telling(written[at])]
     related = [at for at in markup.places("a") if "rel=" in written[at] or "creativecommons" in written[at]]
     places["a"] = [at for at in related if _is_licence(written[at])]
@@ -167,15 +164,13 @@ def base_of(hrefs: Iterable[str | None], url: str, codec: Callable[[], str]) -> 
     return found
 
 
-def _kinds(things: list[dict[str, Any]], html: str) -> Iterator[str]:
+def _kinds(things: list[dict[str, Any]], markup: Markup) -> Iterator[str]:
     for thing in things:
         kinds = thing.get("@type")
         yield from (kind for kind in (kinds if isinstance(kinds, list) else [kinds]) if isinstance(kind, str))
-    at = html.find(_ITEMS)
-    while at >= 0:
-        if item := _MICRODATA.match(html, at):
+    for at in markup.bearing(_ITEMS):
+        if item := _MICRODATA.search(markup.attributes[at]):
             yield item[1]
-        at = html.find(_ITEMS, at + len(_ITEMS))
 
 
 def _is_licence(written: str) -> bool:
@@ -278,11 +273,9 @@ def _date(metas: dict[str, list[str]], things: list[dict[str, Any]], markup: Mar
 
 def _marked(markup: Markup, sign: str) -> str:
     """What the elements say that bear an attribute; "" where they differ, as in a list of stories."""
-    if sign not in markup.html:
-        return ""
     found = ""
-    for at, written in enumerate(markup.attributes):
-        if written and sign in written and (value := _value_of(markup, at)) and value != found:
+    for at in markup.bearing(sign):
+        if (value := _value_of(markup, at)) and value != found:
             if found:
                 return ""
             found = value

@@ -118,7 +118,6 @@ class Names:
     """The words of an element's names, and what follows from them."""
 
     __slots__ = (
-        "_plain",
         "comments",
         "hint",
         "is_bio",
@@ -128,15 +127,17 @@ class Names:
         "is_hidden",
         "is_review",
         "others",
+        "plain",
         "strong",
         "weak",
         "words",
     )
 
-    _plain: frozenset[str] | None
+    plain: frozenset[str]
+    """The words, without the numbers that tell an element from others of its kind."""
 
     def __init__(self, words: frozenset[str], is_hidden: bool) -> None:
-        self.words, self._plain = words, None
+        self.words = words
         known = name_hints()
         hints = [known[word] for word in words if word in known]
         #: how much its words speak for content, or against it: the strongest each way
@@ -157,12 +158,11 @@ class Names:
         self.is_drawn = not _DRAWN.isdisjoint(words)
         self.is_caption = not _CAPTION_NAMES.isdisjoint(words)
 
-    @property
-    def plain(self) -> frozenset[str]:
-        """The words, without the numbers that tell an element from others of its kind."""
-        if self._plain is None:
-            self._plain = frozenset(filter(str.isalpha, self.words))
-        return self._plain
+    def __getattr__(self, name: str) -> frozenset[str]:  # of a slot that is not filled yet: many never are
+        if name != "plain":
+            raise AttributeError(name)
+        self.plain = frozenset(filter(str.isalpha, self.words))
+        return self.plain
 
 
 def _misleading(words: frozenset[str]) -> Iterator[str]:

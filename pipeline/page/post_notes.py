@@ -64,7 +64,7 @@ def cut_signatures(walk: Walk) -> list[int]:
         if _RULE.search(leaf.text):
             pictures += range(index + 1, _end_of_line(walk, index))
         if "\n" in leaf.text:
-            leaf.text = _cut(leaf) or leaf.text
+            leaf.rewrite(_cut(leaf) or leaf.text)
     return pictures
 
 

@@ -1,13 +1,14 @@
 """Rows of a page: siblings of one tag, such as the posts of a thread or the cards of a shop, and the texts that stand
 at the same place in each of them."""
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Sequence
+from operator import itemgetter
 
 import msgspec
 
 from pipeline.page.elements import HEADINGS
-from pipeline.page.leaves import Container, Text, children
+from pipeline.page.leaves import Container, Text
 
 _NEVER_ROWS = frozenset("p td th br dt dd tbody thead".split()) | HEADINGS
 _ROWS = 3  # so many siblings of one tag are rows
@@ -26,14 +27,11 @@ class Rows(msgspec.Struct, gc=False):
 
 def siblings(containers: Sequence[Container]) -> list[list[int]]:
     """The containers of one tag that stand in one, where these are at least three; those of outer parts come first."""
-    found: list[list[int]] = []
-    for at, count in Counter([container.parent for container in containers]).items():
-        if count >= _ROWS:
-            kinds: defaultdict[str, list[int]] = defaultdict(list)
-            for child in children(containers, at):
-                kinds[containers[child].tag].append(child)
-            found += [some for some in kinds.values() if len(some) >= _ROWS]
-    return found
+    kinds: defaultdict[tuple[int, str], list[int]] = defaultdict(list)
+    for at, container in enumerate(containers):
+        kinds[container.parent, container.tag].append(at)
+    rows = [(parent, some) for (parent, _), some in kinds.items() if len(some) >= _ROWS]
+    return [some for _, some in sorted(rows, key=itemgetter(0))]
 
 
 def rows_of(

@@ -106,7 +106,7 @@ def _byline(walk: Walk, index: int, author: str, weighed: Weighed) -> Verdict | 
 
 
 def _is_byline(leaf: Leaf, author: str) -> bool:
-    if not isinstance(leaf, Text) or leaf.role not in ("paragraph", "list") or leaf.says_more(_BYLINE):
+    if not isinstance(leaf, Text) or leaf.role not in ("paragraph", "list") or leaf.said > _BYLINE:
         return False
     is_signed = bool(author) and author in leaf.text
     may_be_dated = "19" in leaf.text or "20" in leaf.text  # as all years are: few texts need a closer look
@@ -300,5 +300,4 @@ def is_prose(leaf: Leaf) -> bool:
     """Whether a leaf is a paragraph or the like of some length outside links."""
     if not isinstance(leaf, Text) or leaf.role == "heading":
         return False
-    links = 2 * leaf.link_chars
-    return len(leaf.text) - links >= 80 or (not leaf.text.isascii() and leaf.said - links >= 80)
+    return leaf.said - 2 * leaf.link_chars >= 80

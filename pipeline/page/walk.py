@@ -95,12 +95,16 @@ class Walk(MediaOfWalk):
         self._caption_of = -1  # container of the open caption
         self._figures: list[tuple[int, int, int]] = []  # open ones: container, and the figure and caption around it
         self._sources: list[str] = []
+        self._below: dict[int, bool] = {}
         lengths = list(map(len, map(str.strip, markup.texts)))
         self._lengths = lengths
         unlinked = lengths.copy()
+        for end in markup.places("/a"):
+            unlinked[end] = 0
         for at in markup.places("a"):
-            if not is_place(markup.attributes[at]):
-                unlinked[at + 1 if markup.tags[at + 1] == "/a" else markup.end_of(at)] = 0
+            if is_place(markup.attributes[at]):
+                end = markup.end_of(at)
+                unlinked[end] = lengths[end]
         self._dialogs = leave_out_dialogs(markup, unlinked)
         self._forms, self._anchors, self._tabs = Forms(markup), Anchors(markup), Tabs(markup)
         self._unlinked = list(accumulate(unlinked, initial=0))

@@ -52,12 +52,9 @@ class Sums:
 def weight_of(leaf: Text) -> int:
     """How much a text speaks for being content: its characters, less those in links; fragments count little."""
     length = len(leaf.text)
-    said: float = length
     characters = length - 1.5 * leaf.link_chars
     if characters <= 0:
         return 0
-    if not leaf.text.isascii():  # asked here, as most are: a call a text would cost as much as all else
-        said = leaf.said
-        characters *= said / length
-    is_prose = said >= 80 or leaf.text[-1:] in ENDS
+    characters *= leaf.said / length
+    is_prose = leaf.said >= 80 or leaf.text[-1:] in ENDS
     return int(characters if is_prose else 0.3 * characters)

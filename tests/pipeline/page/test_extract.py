@@ -161,6 +161,87 @@ def test_an_icon_inside_a_sentence_does_not_cut_it_in_two():
     assert "The ferry crossed the river." in texts(extract(f"{paragraphs(3)}<p>{sentence}</p>"))
 
 
+@pytest.mark.parametrize(
+    "picture",
+    [
+        "<div class=image><picture><img src=a.jpg></picture><div class=image__caption>Reels from the boat</div></div>",
+        "<div><div><div><img src=a.jpg></div></div><div><p class=caption>Reels from the boat</p></div></div>",
+        "<div><figure><img src=a.jpg></figure><p class=caption>Reels from the boat</p></div>",
+        "<div><img src=a.jpg><p class=caption>Reels from the <a href=/boat>boat</a></p></div>",
+        "<div><a href=/big.jpg><img src=a.jpg></a><p class=caption>Reels from the boat</p></div>",
+        "<div><a href=#a><img src=a.jpg></a><p class=caption>Reels from the boat</p></div>",
+        "<div><p>Said before.</p><img src=a.jpg><p class=caption>Reels from the boat</p></div>",
+        "<div><img src=a.jpg><p>A pause.</p><img src=a.jpg><p class=caption>Reels from the boat</p></div>",
+    ],
+)
+def test_a_caption_right_behind_an_image_is_its_own_without_a_figure(picture):
+    draft = extract(f"{paragraphs(2)}{picture}{paragraphs(2, 2)}")
+    assert [image.caption for image in draft.images] == ["Reels from the boat"]
+    assert [block.text for block in draft.texts if block.role == "caption"] == ["Reels from the boat"]
+
+
+@pytest.mark.parametrize(
+    "picture",
+    [
+        "<div><p class=caption>Reels from the boat</p><img src=a.jpg></div>",
+        "<div><img src=a.jpg><p>A pause.</p><p class=caption>Reels from the boat</p></div>",
+        "<div><p class=caption>Of b</p><img src=b.jpg><p class=caption>Of a</p><img src=a.jpg></div>",
+        "<div><img src=a.jpg><div class=caption><h3>Another story</h3></div></div>",
+        "<div><img src=a.jpg><div class=caption><a href=/other>Another story</a></div></div>",
+        "<div><a href=/other><img src=a.jpg></a><div class=caption>Another story</div></div>",
+        "<div><div><div><div><div><div><img src=a.jpg></div></div></div></div></div><p class=caption>Far off</p></div>",
+        "<div><video src=v.mp4></video><p class=caption>Of a video</p></div>",
+    ],
+)
+def test_a_caption_elsewhere_is_of_no_image(picture):
+    draft = extract(f"{paragraphs(2)}{picture}{paragraphs(2, 2)}")
+    assert {block.caption for block in draft.blocks if not isinstance(block, TextBlock)} == {""}
+
+
+def test_a_caption_behind_a_figure_of_two_images_is_of_both():
+    pair = "<figure><img src=a.jpg><img src=b.jpg></figure><p class=caption>Low water, high water</p>"
+    draft = extract(f"{paragraphs(2)}<div>{pair}</div>{paragraphs(2, 2)}")
+    assert [image.caption for image in draft.images] == ["Low water, high water"] * 2
+
+
+def test_a_caption_stays_though_its_image_has_no_address():
+    body = f"{paragraphs(2)}<div><img class=poster><p class=caption>Said of a film</p></div>{paragraphs(2, 2)}"
+    assert "Said of a film" in [block.text for block in extract(body).texts]
+
+
+@pytest.mark.parametrize(
+    "image, caption, is_kept",
+    [
+        ("<img src=a.jpg>", "The hydrophone worked to a depth of sixty feet.", True),
+        ("<img src=a.jpg>", "News, 12.11.2018", False),
+        ("", "The hydrophone worked to a depth of sixty feet.", False),
+    ],
+)
+def test_the_caption_of_an_image_stays_in_a_part_of_a_weak_name_if_it_is_no_label(image, caption, is_kept):
+    box = f"<div class=image>{image}<div class=metadata><p class=caption>{caption}</p></div></div>"
+    draft = extract(f"<article>{paragraphs(3)}{box}{paragraphs(3, 3)}</article>")
+    assert (caption in [block.text for block in draft.texts]) is is_kept
+
+
+def test_captions_of_no_figure_stay_where_the_only_image_outside_figures_goes():
+    body = f"{paragraphs(2)}<img src=a.png width=16><p class=caption>Said of a film</p>{paragraphs(2, 2)}"
+    assert "Said of a film" in [block.text for block in extract(body).texts]
+
+
+def test_the_caption_of_a_second_copy_is_that_of_the_image():
+    copy = "<div><img src=a.jpg><p class=caption>The boat at the pier</p></div>"
+    image, *others = extract(f"{paragraphs(2)}<img src=a.jpg?w=90>{paragraphs(1, 2)}{copy}{paragraphs(2, 3)}").images
+    assert (image.caption, others) == ("The boat at the pier", [])
+
+
+def test_a_place_in_the_same_page_is_no_link_of_an_image():
+    links = [f"<a href='{href}'><img src={name}.jpg></a>" for name, href in (("a", "#"), ("b", " #top"), ("c", "/c"))]
+    images = extract(
+        f"{paragraphs(2)}{links[0]}{paragraphs(1)}{links[1]}{paragraphs(1)}{links[2]}{paragraphs(2)}"
+    ).images
+    assert [image.link for image in images] == ["", "", "https://site.example/c"]
+
+
 def test_the_caption_of_an_icon_goes_with_it():
     body = f"{paragraphs(3)}<figure><img src=a.png width=16><figcaption>A tiny sign</figcaption></figure>"
     assert "A tiny sign" not in texts(extract(body))

@@ -50,8 +50,25 @@ def test_tags_that_are_none_are_not_seen(inside):
     assert tags.count("p") == tags.count("/p") <= 1  # the text of a broken instruction may hold one
 
 
-def test_json_ld_is_kept_apart():
-    assert Markup(b'<script type="application/ld+json">{"a": "<p>"}</script>').json_ld == ['{"a": "<p>"}']
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "application/ld+json",
+        "Application/LD+JSON",
+        "application/ld+json; charset=utf-8",
+        "application&#x2F;ld&#x2B;json",
+    ],
+)
+def test_json_ld_is_kept_apart_however_its_type_is_written(kind):
+    markup = Markup(f'<script type="{kind}">{{"a": "<p>"}}</script><script>1</script><p>Bread</p>'.encode())
+    assert markup.json_ld == ['{"a": "<p>"}']
+    assert "script" not in markup.tags
+
+
+def test_tags_are_found_by_what_their_attributes_hold():
+    markup = Markup(b'<p role="dialog">role="note"</p><!-- role="note" --><b role="note">x</b><i role="note">y</i>')
+    assert [markup.tags[at] for at in markup.bearing(' role="note"')] == ["b", "i"]
+    assert markup.bearing(' role="menu"') == []
 
 
 def test_the_end_of_an_element_is_found_past_others_of_its_name():
