@@ -35,6 +35,9 @@ _RESERVED = (
     *("tutti i diritti riservati", "todos os direitos reservados", "alle rechten voorbehouden", "все права защищены"),
     *("wszelkie prawa zastrzeżone", "版权所有", "版權所有", "無断転載を禁じます"),
 )
+#: What such a line says wherever it begins and ends, where it is one of the last texts of a page: since when.
+_SINCE = re.compile(r"(?:©|\(c\)|copyright)[^\d\n]{0,25}(?:19|20)\d\d|(?:19|20)\d\d ?(?:©|\(c\))", re.IGNORECASE)
+_LAST, _LAST_LINE = 5, 200  # so many texts, and characters
 _BETWEEN = re.compile("[.!»›→>|·•]")  # what stands between and behind them
 _TAGS, _TAG_LINKS = 300, 0.3  # characters of a line of tags or of a way, and the share of links
 _TAG_WORDS = 3  # of what such a line is called
@@ -117,7 +120,8 @@ def leave_out_labels(walk: Walk, verdicts: Verdicts) -> None:
             verdicts[index] = verdicts[index] or Verdict("label", 0, walk.containers[at])
     links = {place for place, _ in walk.links}
     tags = [index for index in links if index < len(walk.leaves) and _are_tags(walk.leaves[index])]
-    told = _colophons(walk).union(tags if len(tags) <= _STORIES else ())  # items of a list keep their tags
+    told = _colophons(walk) | _imprints(walk)
+    told.update(tags if len(tags) <= _STORIES else ())  # items of a list keep their tags
     last, above = 0, Text("", "", "", 0, 0, -1)  # the text before
     for index, leaf in enumerate(walk.leaves):
         if not isinstance(leaf, Text):
@@ -205,6 +209,13 @@ def _colophons(walk: Walk) -> set[int]:
             found.update(inside)
             part = walk.containers[part.parent]
     return found
+
+
+def _imprints(walk: Walk) -> set[int]:
+    """The lines that end a page with whose the site is and since when: Powered by Keel © 2010-2015."""
+    texts = [(index, leaf) for index, leaf in enumerate(walk.leaves) if isinstance(leaf, Text)]
+    lines = ((index, leaf.text) for index, leaf in texts[-_LAST:] if leaf.role not in ("caption", "code"))
+    return {index for index, text in lines if len(text) <= _LAST_LINE and _SINCE.search(text)}
 
 
 def _discloses(text: str) -> bool:

@@ -470,6 +470,34 @@ def test_whose_the_site_is_and_the_terms_beside_a_price_are_labels(label):
 
 
 @pytest.mark.parametrize(
+    "line",
+    [
+        "Powered by Keel © 2010-2015 Keel Inc.",
+        "Keel Gallery 2005-2015 © All pictures are ours.",
+        "Keel Boats (c) by Ann Keel since 1998.",
+        "Ferry planner 3.0 is made by Keel, copyright 2003 to 2014.",
+    ],
+)
+def test_the_last_line_of_a_page_that_says_whose_it_is_and_since_when_is_a_label(line):
+    left, rules = kept(f"<article>{paragraphs(4)}<div>{line}</div></article>")
+    assert (left, rules) == (BODY, {line: "label"})
+    left, _ = kept(f"<article>{paragraphs(2)}<div>{line}</div>{paragraphs(6, 2)}</article>")
+    assert line in left  # it ends no page
+
+
+def test_the_last_caption_or_code_of_a_page_may_say_since_when():
+    picture = "<figure><img src=a.jpg><figcaption>The pier in Keel © 2019 Ann Keel</figcaption></figure>"
+    left, _ = kept(f"<article>{paragraphs(4)}{picture}<pre>print('Keel (c) 2019')</pre></article>")
+    assert left[-2:] == ["The pier in Keel © 2019 Ann Keel", "print('Keel (c) 2019')"]
+
+
+def test_the_last_text_of_a_page_may_speak_of_a_right_since_some_year():
+    said = f"{prose(1, 50)} It bears the mark (c) 1998, which the firm had cut into each of the boats by hand."
+    left, _ = kept(f"<article>{paragraphs(4)}<div>{said}</div></article>")
+    assert left[-1] == said and len(said) > 200
+
+
+@pytest.mark.parametrize(
     "said",
     [
         "45 min",
