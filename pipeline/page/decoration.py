@@ -16,6 +16,9 @@ _FOLDERS = frozenset(
     "avatar avatars buttons emoji emojis emoticon emoticons favicons footer gravatars reactions smiley smileys smiles "
     "smilies statusicon tiny verysmall".split()
 )
+#: Those that hold folders of such: sets of smileys.
+_SETS = frozenset("emojis emoticons smiley smileys smilies".split())
+_OF_SOFTWARE = ("/static/image/common",)  # Discuz!
 _FOLDERS_OF_DRAWINGS = frozenset("icon icons logo logos badges flags".split())
 #: What a drawing of no declared size outside figures is, by the words of its name: a sign of the page's own. Another
 #: image is one by this list if its name has no other word.
@@ -59,9 +62,14 @@ def decoration(
     named = DECORATION & tokens(name)
     if named and not (alt is None or is_wide or min(sides) >= _PICTURE or (not any(sides) and _is_described(alt))):
         return f"file named {min(named)}"
-    folder, is_drawing = tokens(path.rpartition("/")[2]), name.endswith(".svg")
-    if named := folder & (_FOLDERS | _FOLDERS_OF_DRAWINGS if is_drawing else _FOLDERS):
+    around, _, folder = path.rpartition("/")
+    is_drawing = name.endswith(".svg")
+    if named := tokens(folder) & (_FOLDERS | _FOLDERS_OF_DRAWINGS if is_drawing else _FOLDERS):
         return f"folder named {min(named)}"
+    if named := tokens(around.rpartition("/")[2]) & _SETS:
+        return f"folder named {min(named)}"
+    if path.endswith(_OF_SOFTWARE):
+        return "folder of a program's icons"
     is_photograph = name.lower().endswith(_PHOTOGRAPHS)
     if alt is not None and min(sides) < _PICTURE and not is_photograph and _BADGES.search(url):
         return "address of a badge"

@@ -67,7 +67,7 @@ _OF_THREADS = frozenset("answer answers question questions topic forum forums qn
 #: The same, where nothing calls the posts comments: blogs call those below a story so.
 _OF_POSTS = _OF_THREADS | frozenset("thread threads discussion reply replies message messages".split())
 _OF_STORIES, _OF_POST = frozenset(("blog", "article", "hentry")), {"single", "post"}
-_OF_MEMBER = {"member", "signature"}
+_OF_MEMBER, _SIGN = {"member", "signature"}, {"sign"}
 _COMMENTS = frozenset("comment comments".split())
 _ARTICLES = frozenset("Article NewsArticle BlogPosting TechArticle Product Recipe Review Event Course".split())
 
@@ -186,7 +186,7 @@ def signatures(walk: Walk) -> set[int]:
     """
     linked = {index for index, written in walk.links if _leads_to_person(written)}
     called = _parts_of_persons(walk)
-    signed = (part for part in walk.containers if part.names.words >= _OF_MEMBER)
+    signed = (part for part in walk.containers if part.names.words >= _OF_MEMBER or part.names.words == _SIGN)
     found = {index for part in signed for index in range(part.first, part.last)}
     labelled = _labelled(walk)
     found |= {index for index in labelled if any(map(_says_when, walk.leaves[max(0, index - 1) : index + 2]))}

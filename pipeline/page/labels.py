@@ -10,6 +10,7 @@ from pipeline.page.walk import Walk
 from pipeline.text.words import phrase_list
 
 _LABEL, _FACE = 50, 600  # characters
+_READ = frozenset(("heading", "table"))  # what no face of a player or chart holds
 _LONGEST_LABEL = 100  # characters, of the terms beside a price
 _FIELDS, _FIELD = 16, 100  # texts and pictures of what is said of a page, and characters of each
 _DISCLOSURE = 320  # characters of a text that says how a site earns; a longer one is about that
@@ -110,8 +111,8 @@ def leave_out_labels(walk: Walk, verdicts: Verdicts) -> None:
         container = walk.containers[at]
         inside = range(container.first, container.last)
         texts = [leaf for leaf in walk.leaves[container.first : container.last] if isinstance(leaf, Text)]
-        if sum(len(text.text) for text in texts) > _FACE or any(text.role == "table" for text in texts):
-            continue  # a page in a player, or data that are to be read
+        if sum(len(text.text) for text in texts) > _FACE or any(text.role in _READ for text in texts):
+            continue  # a page in a player, data that are to be read, or a card: job boards call theirs vjs, too
         for index in inside:
             if isinstance(walk.leaves[index], Text):
                 verdicts[index] = verdicts[index] or Verdict("label", 0, container)

@@ -56,7 +56,7 @@ _LIVES = frozenset(("bio", "bios", "biography"))
 _PLUGINS_OF_WRITERS = frozenset("authorbox molongui saboxplugin starbox".split())
 AUTHOR_NAMES = _WRITERS | _LIVES | _PLUGINS_OF_WRITERS
 #: What a reader opens: of tabs one is shown at a time, of questions none of the answers.
-_PANELS = frozenset("accordion answer collapse collapsible faq spoiler tab tabpane tabpanel tabs".split())
+PANELS = frozenset("accordion answer collapse collapsible faq spoiler tab tabpane tabpanel tabs".split())
 #: What scripts draw: players of videos, whose words are on buttons, and charts, whose labels stand there twice.
 _DRAWN = frozenset(
     "vjs videojs jw jwplayer mejs plyr flowplayer bmpui shaka highcharts echarts apexcharts amcharts "
@@ -74,7 +74,7 @@ _SAYING_ELSE = {
     "nav": frozenset("pane panel tabcontent tabpane tabpanel".split()),
     "modal": frozenset("gallery image images photo photos zoom".split()),
     "popup": frozenset("gallery image images img photo photos thumbnail video vimeo youtube zoom".split()),
-    "popular": frozenset("package packages plan plans price pricing tier".split()),
+    "popular": frozenset("amenities facilities features package packages plan plans price pricing tier".split()),
     "share": frozenset("price prices".split()),
     "tag": frozenset("img line".split()),  # an <img> is a tag, too
     "teaser": frozenset("description text".split()),
@@ -83,7 +83,7 @@ _SAYING_ELSE = {
 }
 _STREAMED = ' id="S:'  # React streams a part hidden, and a script moves it into place
 _CAPTION_NAMES = frozenset(("caption", "figcaption", "credit", "legend", "cutline"))
-_TELLING = CHROME_NAMES | AUTHOR_NAMES | COMMENT_NAMES | REVIEW_NAMES | WEAK_NAMES | _PANELS | _DRAWN | _CAPTION_NAMES
+_TELLING = CHROME_NAMES | AUTHOR_NAMES | COMMENT_NAMES | REVIEW_NAMES | WEAK_NAMES | PANELS | _DRAWN | _CAPTION_NAMES
 _NAMED = re.compile(r' (?:class|id|(?:data-)?role|itemprop|data-testid|data-component)="([^"]*+)"')
 _HIDING = re.compile(
     r" hidden=(?!\"until-found\")|aria-hidden=\"true|display\s*:\s*none|visibility\s*:\s*hidden|"
@@ -146,7 +146,7 @@ class Names:
             self.is_hidden = self.comments = self.strong = self.weak = self.others = False
             self.is_flagged = self.is_drawn = self.is_caption = self.is_bio = self.is_review = False
             return
-        self.is_hidden = is_hidden and _PANELS.isdisjoint(words)
+        self.is_hidden = is_hidden and PANELS.isdisjoint(words)
         telling = words - set(_misleading(words))
         self.comments = not COMMENT_NAMES.isdisjoint(telling)
         self.strong = not CHROME_NAMES.isdisjoint(telling)

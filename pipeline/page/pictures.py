@@ -8,6 +8,7 @@ from itertools import accumulate, islice
 from pipeline.image.assets import asset_of, name_of
 from pipeline.image.refs import is_image_url
 from pipeline.page.content import upward
+from pipeline.page.labels import is_label
 from pipeline.page.leaves import Container, Leaf, Media, Text
 from pipeline.page.metadata import Metadata
 from pipeline.page.trim import leads_away
@@ -156,14 +157,17 @@ def keep_pictures_with_words(walk: Walk, verdicts: Verdicts, metadata: Metadata)
             verdicts[at] = None
 
 
+def _counts(text: Text, verdict: Verdict | None) -> bool:
+    return verdict is None or (verdict.rule in _OF_WORDS and not is_label(text.text))
+
+
 class _Words:
     """Of a container how much is kept of its words, and whether it is of few pictures, or an item of a list."""
 
     def __init__(self, walk: Walk, verdicts: Verdicts) -> None:
         # a card's buttons and labels are left out of every card: they tell nothing of whether its words are kept
-        may_count = [verdict is None or verdict.rule in _OF_WORDS for verdict in verdicts]
-        leaves = zip(walk.leaves, may_count, strict=True)
-        said = [len(leaf.text) if isinstance(leaf, Text) and counts else 0 for leaf, counts in leaves]
+        leaves = zip(walk.leaves, verdicts, strict=True)
+        said = [len(leaf.text) if isinstance(leaf, Text) and _counts(leaf, verdict) else 0 for leaf, verdict in leaves]
         kept = [0 if verdict else size for size, verdict in zip(said, verdicts, strict=True)]
         self._walk, self._containers = walk, walk.containers
         self._said, self._kept = list(accumulate(said, initial=0)), list(accumulate(kept, initial=0))

@@ -7,10 +7,12 @@ from pipeline.page.leaves import Text
 from pipeline.page.walk import Walk
 from pipeline.text.words import phrase_list
 
-_NOTE, _SIGNATURE, _COUNT, _VOTES = 200, 400, 40, 10  # characters, at most
+_NOTE, _SIGNATURE, _FILE, _COUNT, _VOTES = 200, 400, 120, 40, 10  # characters, at most
+#: As phpBB has it, and how often it was read; as Discuz! has it, in brackets.
 _ATTACHED = re.compile(
-    r"\([\d.,]{1,9} (?:[KMG]i?B|bytes)\).*", re.IGNORECASE
-)  # as phpBB has it, and how often it was read
+    r"\([\d.,]{1,9} (?:[KMG]i?B|bytes)\).*|[^\n()]{1,80}\.\w{2,5} \([\d.,]{1,9} (?:[KMG]i?B|bytes)[^\n()]*\)",
+    re.IGNORECASE,
+)
 _NUMBERED = re.compile(r"#\d{1,6}(?: ?[·•|,-] ?.{0,30}(?:19|20)\d\d)?")  # #3 · Jun 4, 2024
 _NO_WORDS = re.compile(r"[\W\d_]+")
 #: What Invision begins such a note with, a day and who did it behind it.
@@ -41,11 +43,14 @@ def is_note(leaf: Text) -> bool:
 
 def _is_count(leaf: Text) -> bool:
     """Whether a text says how many answers, views or votes there are, how large a file is or which post it is."""
-    if len(leaf.text) > _COUNT or leaf.role == "code":
+    if leaf.role == "code":
+        return False
+    may_be_file = len(leaf.text) <= _FILE and (leaf.text.startswith("(") or leaf.text.endswith(")"))
+    if may_be_file and _ATTACHED.fullmatch(leaf.text):
+        return True
+    if len(leaf.text) > _COUNT:
         return False
     if leaf.role == "paragraph" and len(leaf.text) <= _VOTES and not any(map(str.isalpha, leaf.text)):
-        return True
-    if leaf.text.startswith("(") and _ATTACHED.fullmatch(leaf.text):
         return True
     if leaf.text.startswith("#") and _NUMBERED.fullmatch(leaf.text):
         return True

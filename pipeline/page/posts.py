@@ -43,6 +43,8 @@ _BEHIND = 0.33  # of the weight of the posts: what weighs more behind them are f
 _OF_NAMES = frozenset(("chrome", "little_prose"))
 #: `Location:` ends no sentence, nor does a nickname in quotes.
 _SENTENCE_ENDS = tuple(mark for mark in SENTENCE_ENDS if mark not in ':”"')
+#: What posts are called: the first of them may have more paragraphs than they are.
+_CALLED = frozenset("answer comment message msg post postbit reply".split())
 _IN_TURN = frozenset("alt even odd first last".split())  # of names: they tell a row from its neighbours
 _WORD = re.compile(r"[^\W\d_]+")
 _Place = tuple[object, ...]
@@ -112,7 +114,10 @@ def _is_never_said(verdict: Verdict | None) -> bool:
 def _posts(
     walk: Walk, weights: list[int], texts: list[int], siblings: Sequence[Rows], titles: list[int], stories: list[int]
 ) -> _Posts | None:
-    """The rows of one name that hold most of the prose from the title on; of those as heavy the most numerous."""
+    """The rows of one name that hold most of the prose from the title on.
+
+    Of those as heavy they are the most numerous, but such as are called posts come first.
+    """
     sums, before = list(accumulate(weights, initial=0)), [0] * (len(walk.leaves) + 1)
     for index in texts:
         before[index + 1] = 1
@@ -122,7 +127,7 @@ def _posts(
         return sums[before[walk.containers[at].last]] - sums[before[walk.containers[at].first]]
 
     def heaviest_of(some: Iterable[Rows]) -> list[int]:
-        best, heaviest, most = list[int](), 0, 0
+        best, heaviest, is_told = list[int](), 0, False  # the last: whether the best are called posts
         for rows in some:
             begin = max((number for number in titles if number < rows.start), default=0)
             least = max(_PAGE * (sums[-1] - sums[begin]), 0.5 * sums[begin], _ALIKE * heaviest, 1)
@@ -132,9 +137,12 @@ def _posts(
             if _are_stories(walk, members, stories):
                 continue
             said = list(map(held, members))
-            fewest = _NAMED if members and walk.containers[members[0]].names.plain else _FEWEST
-            if len(said) >= max(fewest, most + 1) and max(said) <= _POST * sum(said) and sum(said) >= least:
-                best, heaviest, most = members, max(heaviest, sum(said)), len(said)
+            names = walk.containers[members[0]].names.plain if members else frozenset[str]()
+            if len(said) < (_NAMED if names else _FEWEST) or max(said) > _POST * sum(said) or sum(said) < least:
+                continue
+            told = not names.isdisjoint(_CALLED)
+            if len(said) > len(best) or (told and not is_told):
+                best, heaviest, is_told = members, max(heaviest, sum(said)), told
         return best
 
     best = heaviest_of(siblings) or heaviest_of(_pairs(walk, before))
@@ -301,13 +309,19 @@ def _is_title(text: str, title: str) -> bool:
 
 
 def _leave_out_portraits(walk: Walk, posts: _Posts, ways: _Ways, saying: list[Text], verdicts: Verdicts) -> None:
-    """Pictures that stand at one place of most posts, outside the parts that hold what these say."""
+    """Pictures that stand at one place of most posts, outside the parts of what these say and not between those."""
     bodies = {home_of(walk, leaf) for leaf in saying}
+    begins: dict[int, int] = {}  # by what paragraphs stand in, the first leaf of these
+    for home in bodies:
+        if (around := walk.containers[home].parent) not in posts.members:
+            begins[around] = min(begins.get(around, len(walk.leaves)), walk.containers[home].first)
     places: dict[_Place, dict[int, int]] = defaultdict(dict)
     span = range(walk.containers[posts.members[0]].first, walk.containers[posts.members[-1]].last)
     for index in span:
         leaf = walk.leaves[index]
         if isinstance(leaf, Text) or any(at in bodies for at in upward(walk, leaf.container)):
+            continue
+        if index > begins.get(leaf.container, index):
             continue
         place, home = ways.of(leaf, _LEVELS)
         places[place].setdefault(home, index)

@@ -12,7 +12,7 @@ from pipeline.page.elements import HEADINGS
 from pipeline.page.forms import Forms
 from pipeline.page.leaves import Leaf, Text
 from pipeline.page.markup import unescape
-from pipeline.page.names import Names, is_box, is_hidden, is_put_away, is_titled
+from pipeline.page.names import PANELS, Names, is_box, is_hidden, is_put_away, is_titled
 from pipeline.page.tables import RowsOfWalk, collapse_row
 from pipeline.text.words import phrase_list
 
@@ -212,7 +212,9 @@ class WordsOfWalk(RowsOfWalk):
         first = max(0, self._at - _BEFORE)
         if tags := [tag for tag in self._markup.tags[first : self._at] if tag]:
             closed = [tag[1:] for tag in takewhile(lambda tag: tag[0] == "/", reversed(tags))]
-            if "button" in closed and (not OPENERS.isdisjoint(closed) or is_put_away(written)):
+            around = self.containers[self._container].names.words
+            opens = not OPENERS.isdisjoint(closed) or is_put_away(written) or not PANELS.isdisjoint(around)
+            if "button" in closed and opens:
                 return True
         named = _ID.search(written)
         openers = (f'="{named[1]}"', f'="#{named[1]}"') if named else ()

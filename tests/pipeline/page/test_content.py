@@ -427,6 +427,13 @@ def test_an_answer_without_a_name_stands_behind_the_button_of_its_question():
     assert [text for text in found if text not in BODY] == ["What is it?", "It is what stands behind the question."]
 
 
+@pytest.mark.parametrize(("around", "is_read"), [("faq-item", True), ("accordion", True), ("more", False)])
+def test_an_answer_stands_behind_its_button_in_a_part_that_is_named_as_one_of_answers(around, is_read):
+    asked = f"<div class={around}><button>To the lake</button><div hidden>{prose(50)}</div></div>"
+    found = content(f"<main>{paragraphs(3)}{asked}{paragraphs(3, 3)}</main>")
+    assert (prose(50) in found) is is_read
+
+
 def test_a_button_that_asks_what_the_text_behind_it_answers_is_a_heading():
     """Styles hide the answer by a class, and scripts find it by its place: nothing names it."""
     asked = "<div><button class=flex><span>{0}</span><svg></svg></button><div class=hidden><p>{1}</p></div></div>"

@@ -210,7 +210,7 @@ def test_a_caption_stays_though_its_image_has_no_address():
 
 
 @pytest.mark.parametrize(
-    "image, caption, is_kept",
+    ("image", "caption", "is_kept"),
     [
         ("<img src=a.jpg>", "The hydrophone worked to a depth of sixty feet.", True),
         ("<img src=a.jpg>", "News, 12.11.2018", False),

@@ -225,7 +225,15 @@ def test_other_drawings_are_pictures(img):
     assert len(shown(f"<div>{img}</div>")) == 1
 
 
-@pytest.mark.parametrize("src", ["/ng-assets/icons-svg/rating-full.svg?v=1", "/img/avatars/4711.png"])
+@pytest.mark.parametrize(
+    "src",
+    [
+        "/ng-assets/icons-svg/rating-full.svg?v=1",
+        "/img/avatars/4711.png",
+        "/static/image/smiley/default/smile.gif",
+        "/bbs/static/image/common/digest_1.gif",
+    ],
+)
 def test_icons_are_known_by_their_folder(src):
     draft = extract(f"{paragraphs(3)}<p>Rated <img src={src} alt=x> by all.</p>")
     assert images(draft) == []
@@ -318,6 +326,12 @@ def test_data_that_a_chart_shows_in_a_table_are_read():
         f"<article>{paragraphs(3)}<div class=highcharts-container>{table}</div>{paragraphs(3, 3)}</article>"
     )
     assert "2019 | 5" in texts(draft)
+
+
+def test_a_card_that_is_named_as_a_player_is_none_if_it_has_a_heading():
+    card = "<li class='card vjs-highlight'><h2><a href=/jobs/{0}>Mechanic {0}</a></h2><div>Tillamook Cyclery</div></li>"
+    cards = "".join(map(card.format, range(6)))
+    assert "Mechanic 3" in texts(extract(f"<main><h1>Jobs</h1><ul>{cards}</ul></main>"))
 
 
 @pytest.mark.parametrize("named", ["admonition tip", "callout", "note"])

@@ -66,6 +66,7 @@ def test_what_a_reader_opens_is_read_though_it_is_hidden(named: str) -> None:
         'class="js-gallery-zoom-modal-container"',
         'class="image-popup"',
         'class="plan popular"',
+        'class="property-most-popular-facilities"',
         'class="member-signature"',
         'class="tsd-signature"',
         'class="share-price"',

@@ -2,7 +2,11 @@
 
 import pytest
 
-from tests.pipeline.makers import extract, outline, paragraphs, prose
+from pipeline.page.leaves import Media
+from pipeline.page.metadata import Metadata
+from pipeline.page.pictures import keep_pictures_with_words
+from pipeline.page.verdicts import Verdict
+from tests.pipeline.makers import URL, extract, outline, paragraphs, prose, walk
 
 STATED = '<meta property="og:image" content="https://site.example/shop/boot-front.jpg">'
 PRODUCT = '<script type="application/ld+json">{"@type": "Product", "name": "Boot"}</script>'
@@ -136,6 +140,17 @@ def test_views_of_a_thing_whose_stated_picture_is_its_sign_are_kept(kind, count)
         f"<div>{top}</div><div><div>{paragraphs(8)}</div></div><div>{shots.replace('shot', 'late')}</div>", head
     )
     assert [name for name in names(draft) if name != "sign.png"] == [f"shot{n}.png" for n in range(count)]
+
+
+def test_a_button_on_the_picture_of_a_card_says_nothing_of_it() -> None:
+    """As PrestaShop has it, in the thumbnail: left out with the card, whose words are kept again by what they say."""
+    card = "<li><div><img src=/{0}.jpg><p>{1}</p></div><h2><a href=/{0}>Spade of the forge {0}</a></h2></li>"
+    for button, is_kept in (("Quick view", True), ("Forged by hand", False)):
+        walked = walk(f"<ul>{''.join(card.format(n, button) for n in range(4))}</ul>")
+        verdicts = [Verdict("teasers") if getattr(leaf, "role", "") != "heading" else None for leaf in walked.leaves]
+        keep_pictures_with_words(walked, verdicts, Metadata(base=URL))
+        pictures = [verdicts[at] is None for at, leaf in enumerate(walked.leaves) if isinstance(leaf, Media)]
+        assert pictures == [is_kept] * 4
 
 
 def test_the_buttons_of_a_card_say_nothing_of_its_picture() -> None:

@@ -157,6 +157,33 @@ def test_portraits_go_though_each_is_of_another_person_and_what_posts_show_stays
     assert [name for name in found if name.endswith(".jpg")] == ["1.jpg", "2.jpg", "3.jpg"]
 
 
+def test_what_is_called_posts_are_posts_though_the_first_has_more_paragraphs_than_they_are() -> None:
+    question = "".join(f"<div>{prose(number, 4)}</div>" for number in range(50, 58))
+    rows = [post(0, question, "post"), *(post(number, prose(number), "post") for number in range(1, 5))]
+    assert thread(*rows) == [*(prose(number, 4) for number in range(50, 58)), *map(prose, range(1, 5))]
+
+
+def test_answers_are_posts_and_not_what_holds_them_though_it_is_called_so_too() -> None:
+    answers = "".join(post(number, name="answer") for number in range(6))
+    found = thread(*(f"<div class=post>{said}</div>" for said in (prose(50), answers, prose(51))))
+    assert [text for text in found if "This post by" in text or "Joined" in text] == []
+    assert set(found) >= {prose(number, 2) for number in range(6)}
+
+
+@pytest.mark.parametrize(
+    ("row", "stay"),
+    [
+        ("<div class=row><div class=said><div>{1}</div><img src=/{0}.jpg><div>{2}</div></div></div>", True),
+        ("<div class=row><div class=said><img src=/{0}.jpg><div>{1}</div><div>{2}</div></div></div>", False),
+        ("<div class=row><div class=said>{1}<p>{2}</p></div><img src=/{0}.jpg></div>", False),
+    ],
+)
+def test_pictures_that_most_posts_have_stay_between_their_paragraphs(row: str, stay: bool) -> None:
+    rows = "".join(row.format(number, prose(number, 2), prose(number + 20)) for number in range(5))
+    draft = extract(f"<h1>{TITLE}</h1><div id=list>{rows}</div>", HEAD, url=THREAD)
+    assert [image.url.rpartition("/")[2] for image in draft.images] == [f"{n}.jpg" for n in range(5) if stay]
+
+
 def test_the_numbers_of_posts_are_fragments() -> None:
     rows = [
         post(number).replace("<p class=when>", f"<p class=number>{number + 1}.</p><p class=when>")
@@ -201,3 +228,11 @@ def test_what_is_named_a_signature_goes(name: str) -> None:
     signed = [f"<div {name}>{prose(60 + number, 1)}</div>" for number in range(5)]
     rows = [post(number, prose(number, 2) + signed[number]) for number in range(5)]
     assert thread(*rows) == [prose(number, 2) for number in range(5)]
+
+
+@pytest.mark.parametrize(("name", "goes"), [("sign", True), ("sign-board", False)])
+def test_what_only_one_member_signs_with_goes_by_its_name(name: str, goes: bool) -> None:
+    """As Discuz! calls it."""
+    signed = f"<div class={name}>{prose(60)}</div>"
+    found = thread(*(post(number, prose(number, 2) + (signed if number == 2 else "")) for number in range(5)))
+    assert (prose(60) not in found) is goes

@@ -15,6 +15,7 @@ SHOWN = "<div aria-hidden=true>{0}</div>"
         (SHOWN.format("Pine tar soap") + NAMED.format("Pine tar soap"), ["Pine tar soap"]),
         ("<a href=/s>" + NAMED.format("Soap") + "</a><img src=/s.jpg>" + SHOWN.format("<b>Soap</b>"), ["Soap"]),
         (NAMED.format("$29.99") + SHOWN.format("<span>$</span><span>29<i>.</i></span><span>99</span>"), ["$29.99"]),
+        (SHOWN.format("<i>£</i><b>25</b>") + NAMED.format("Price £ 25"), ["£25"]),
         (NAMED.format("Pine tar soap") + SHOWN.format("Menu"), []),
         (NAMED.format("Soap") + "<i></i>" * 40 + SHOWN.format("Soap"), []),
         (NAMED.format("Soap") + SHOWN.format("Soap").replace("<div", "<div hidden"), []),
