@@ -8,17 +8,16 @@ by kind of page:
 * stated: pages that state an image of their own (og:image, twitter:image, JSON-LD) and show it in an `<img>` somewhere,
   and the share of them on which it is kept.
 * twice: kept images that are a copy of one kept before them, and the share of the kept ones.
+* captioned: kept images that have a caption.
 * placeholders: kept images whose first address stands in for another.
 * formulas: kept images that their alt text or address says are formulas.
 
 What is the same picture is judged here by a rule of its own, coarser than that of the extraction: the name at the
 end of the address, without extensions and sizes, in whatever folders but numbered ones. The pages are split in halves
-by a hash of their domain (of their name where they have none): the method was tuned looking at the first half only.
+as those commands split them that score their texts: the method was tuned looking at the first half only.
 """
 
 import argparse
-import gzip
-import hashlib
 import re
 import time
 from collections.abc import Iterator, Mapping
@@ -29,6 +28,7 @@ import msgspec
 from selectolax.lexbor import LexborHTMLParser
 
 from benchmarks.extraction import is_tuned
+from benchmarks.truth import known_pages
 from pipeline.image.refs import candidates
 from pipeline.page.charset import utf8_html
 from pipeline.page.extract import extract_page
@@ -60,6 +60,7 @@ class Counts(msgspec.Struct):
     stated_kept: int = 0
     kept: int = 0  # images from here on
     twice: int = 0
+    captioned: int = 0
     placeholders: int = 0
     formulas: int = 0
 
@@ -70,7 +71,8 @@ class Counts(msgspec.Struct):
     def __str__(self) -> str:
         return (
             f"{self.pages:>6}{self.stated:>8}{self.stated_kept / max(1, self.stated):>8.3f}{self.kept:>8}"
-            f"{self.twice:>7}{self.twice / max(1, self.kept):>8.3f}{self.placeholders:>7}{self.formulas:>9}"
+            f"{self.twice:>7}{self.twice / max(1, self.kept):>8.3f}{self.captioned:>11}"
+            f"{self.placeholders:>7}{self.formulas:>9}"
         )
 
 
@@ -92,16 +94,13 @@ def main() -> None:
     for folder in arguments.folders:
         report(folder, arguments.list)
         if arguments.seconds:
-            print(f"{folder.name}: {pages_per_second([page for _, _, page in pages_of(folder)]):.0f} pages/CPU s\n")
+            print(f"{folder.name}: {pages_per_second([page for _, _, page, _ in pages_of(folder)]):.0f} pages/CPU s\n")
 
 
 def report(folder: Path, listed: str | None) -> None:
     tables: dict[bool, dict[str, Counts]] = {True: {}, False: {}}
-    for name, kind, page in pages_of(folder):
-        found, tuned = (
-            Found(),
-            is_tuned(name) if kind == "page" else is_tuned_domain(urlsplit(page.url).hostname or name),
-        )
+    for name, kind, page, tuned in pages_of(folder):
+        found = Found()
         counts = count(page, found)
         for key in (kind, "all"):
             tables[tuned].setdefault(key, Counts()).add(counts)
@@ -110,28 +109,26 @@ def report(folder: Path, listed: str | None) -> None:
     for tuned, table in tables.items():
         print(f"{folder.name}, {'tuned' if tuned else 'held-out'} half")
         print(
-            f"{'':<16}{'pages':>6}{'stated':>8}{'kept':>8}{'images':>8}{'twice':>7}{'share':>8}{'blank':>7}{'formulas':>9}"
+            f"{'':<16}{'pages':>6}{'stated':>8}{'kept':>8}{'images':>8}{'twice':>7}{'share':>8}{'captioned':>11}"
+            f"{'blank':>7}{'formulas':>9}"
         )
         for kind in sorted(table, key=lambda kind: (kind == "all", kind)):
             print(f"{kind:<16}{table[kind]}")
         print()
 
 
-def is_tuned_domain(domain: str) -> bool:
-    return hashlib.sha256(domain.removeprefix("www.").encode()).digest()[-1] % 2 == 0
-
-
-def pages_of(folder: Path) -> Iterator[tuple[str, str, Page]]:
-    """Name, kind and page; those of a folder without a table of truth have no kind."""
+def pages_of(folder: Path) -> Iterator[tuple[str, str, Page, bool]]:
+    """Name, kind, page and whether it may be looked at; those of a folder without a table of truth have no kind."""
     if (truth := folder / "truth.jsonl.gz").exists():
-        for line in gzip.decompress(truth.read_bytes()).splitlines():
-            row = msgspec.json.decode(line)
-            html = gzip.decompress((folder / f"{row['id']}.html.gz").read_bytes())
-            yield row["id"], row["kind"], Page(uid=0, url=row["url"] or f"https://{row['id']}.example/", html=html)
+        for half in ("tuned", "held-out"):
+            for known in known_pages(truth, half):
+                page = Page(uid=0, url=known.url or f"https://{known.name}.example/", html=known.html)
+                yield known.name, known.kind, page, half == "tuned"
         return
     for path in sorted(folder.glob("*/source.html")):
         name = path.parent.name
-        yield name, "page", Page(uid=0, url=f"http://{name}.example/test/page.html", html=path.read_bytes())
+        page = Page(uid=0, url=f"http://{name}.example/test/page.html", html=path.read_bytes())
+        yield name, "page", page, is_tuned(name)
 
 
 def count(page: Page, found: Found) -> Counts:
@@ -141,6 +138,7 @@ def count(page: Page, found: Found) -> Counts:
         return Counts(pages=1)
     kept = [block for block in draft.images if block.candidates]
     counts, seen = Counts(pages=1, kept=len(kept)), set[str]()
+    counts.captioned = sum(bool(image.caption) for image in kept)
     for image in kept:
         pictures = {picture for url in image.candidates if (picture := picture_of(url))}
         found.twice += [image.candidates[0]] if pictures & seen else []

@@ -18,7 +18,7 @@ from pipeline.page.chrome import chrome_of
 from pipeline.page.content_settings import ContentSettings
 from pipeline.page.elements import CONTENT_TAGS, NARROW, NEVER_CHROME
 from pipeline.page.labels import leave_out_labels
-from pipeline.page.leaves import Container, Media, Text, children
+from pipeline.page.leaves import Container, Media, Text, children, upward
 from pipeline.page.trim import trim
 from pipeline.page.verdicts import Verdict, Verdicts
 from pipeline.page.walk import Walk
@@ -125,7 +125,7 @@ def _leave_out_teasers(
         linked = sorted({*linked, *titles_of_cards(walk, cards.rows)})
     short = ((index, leaf) for index, leaf in enumerate(walk.leaves) if isinstance(leaf, Text) and len(leaf.text) <= 8)
     played = [index for index, leaf in short if _PLAYED.match(leaf.text)]
-    around = set(upward(walk, region))
+    around = set(upward(walk.containers, region))
     if len(linked) < 2 > len(played) or not around:
         return
     pictures = [index for index, leaf in enumerate(walk.leaves) if isinstance(leaf, Media)] if played else []
@@ -154,7 +154,7 @@ def _holding(walk: Walk, leaves: list[int]) -> list[int]:
     """The containers that hold one of some leaves."""
     found = set[int]()
     for index in leaves:
-        found.update(takewhile(lambda at: at not in found, upward(walk, walk.leaves[index].container)))
+        found.update(takewhile(lambda at: at not in found, upward(walk.containers, walk.leaves[index].container)))
     return sorted(found)
 
 
@@ -169,18 +169,11 @@ def _are_stories(sums: Sums, container: Container, linked: list[int]) -> bool:
     return all(sums.between(*span) <= _STORY for span in pairwise((container.first, *inside, container.last)))
 
 
-def upward(walk: Walk, at: int) -> Iterator[int]:
-    """A container and those around it, the root left out."""
-    while at > 0:
-        yield at
-        at = walk.containers[at].parent
-
-
 def _parts(walk: Walk, sums: Sums, region: int, settings: ContentSettings) -> Iterator[int]:
     """The containers that make up the content: the region and what joins it."""
     yield region
     least = max(80.0, settings.neighbour_share * sums.weight(region))
-    for at in islice(upward(walk, region), _NEIGHBOURHOOD):
+    for at in islice(upward(walk.containers, region), _NEIGHBOURHOOD):
         if walk.containers[at].tag in NEVER_CHROME:
             break
         for sibling in children(walk.containers, walk.containers[at].parent):
@@ -272,7 +265,7 @@ def _leave_out_cards(walk: Walk, verdicts: Verdicts) -> None:
         for names in (("links",), ("label", "little_prose"))
     )
     for index in leading_away:
-        for at in islice(upward(walk, walk.leaves[index].container), CARD):
+        for at in islice(upward(walk.containers, walk.leaves[index].container), CARD):
             container = walk.containers[at]
             first, last = container.first, container.last
             if words[last] > words[first]:

@@ -12,8 +12,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from itertools import accumulate, islice, pairwise
 
-from pipeline.page.content import upward
-from pipeline.page.leaves import Leaf, Text
+from pipeline.page.leaves import Leaf, Text, upward
 from pipeline.page.metadata import Metadata
 from pipeline.page.names import REVIEW_NAMES
 from pipeline.page.trim import SENTENCE_ENDS
@@ -119,7 +118,7 @@ def _dated(walk: Walk) -> list[list[int]]:
     kinds: dict[object, list[int]] = defaultdict(list)
     for index, leaf in enumerate(walk.leaves):
         if isinstance(leaf, Text) and says_when(leaf):
-            parts = [walk.containers[at] for at in islice(upward(walk, leaf.container), _ALIKE)]
+            parts = [walk.containers[at] for at in islice(upward(walk.containers, leaf.container), _ALIKE)]
             named = [(part.tag, part.names.plain) for part in parts]
             kinds[tuple(named)].append(index)
     return [lines for lines in kinds.values() if len(lines) >= _FEWEST]
@@ -235,7 +234,7 @@ def _parts_of_persons(walk: Walk) -> set[int]:
 
 def _is_named(walk: Walk, parts: set[int], index: int, levels: int = _LEVELS) -> bool:
     """Whether a leaf stands in one of some parts, no more than so many levels up."""
-    return not parts.isdisjoint(islice(upward(walk, walk.leaves[index].container), levels))
+    return not parts.isdisjoint(islice(upward(walk.containers, walk.leaves[index].container), levels))
 
 
 def _lead_away(walk: Walk, lines: list[int]) -> bool:
@@ -267,6 +266,6 @@ def _names_around(walk: Walk, lines: list[int]) -> set[str]:
     return {
         word
         for line in lines
-        for at in upward(walk, walk.leaves[line].container)
+        for at in upward(walk.containers, walk.leaves[line].container)
         for word in walk.containers[at].names.words
     }

@@ -10,10 +10,9 @@ from itertools import accumulate, groupby, islice
 
 from pipeline.page.articles import STORY
 from pipeline.page.comments import kind_of
-from pipeline.page.content import upward
 from pipeline.page.evidence import Floats
 from pipeline.page.labels import is_label
-from pipeline.page.leaves import Container, Leaf, Media, Text
+from pipeline.page.leaves import Container, Leaf, Media, Text, upward
 from pipeline.page.metadata import Metadata
 from pipeline.page.names import CHROME_NAMES
 from pipeline.page.pictures import states_thing
@@ -118,11 +117,11 @@ def _are_below_title(walk: Walk, headings: dict[int, bool], card: Container, say
 
     One deep in a part beside them is that of a filter. Where a page says much of its own, that is what it is about.
     """
-    around = set(upward(walk, card.parent))
+    around = set(upward(walk.containers, card.parent))
     for index in sorted((index for index in headings if index < card.first), reverse=True):
         if headings[index] or says_much:
             return headings[index]
-        levels = upward(walk, walk.leaves[index].container)
+        levels = upward(walk.containers, walk.leaves[index].container)
         if any(at in around for at in islice(levels, 1, 1 + _HEADED)):
             return False
     return False

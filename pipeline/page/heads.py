@@ -3,8 +3,7 @@
 from itertools import islice
 
 from pipeline.page.cards import link_share
-from pipeline.page.content import upward
-from pipeline.page.leaves import Leaf, Text, titles_of
+from pipeline.page.leaves import Leaf, Text, titles_of, upward
 from pipeline.page.trim import says_sentence
 from pipeline.page.verdicts import Verdicts
 from pipeline.page.walk import Walk
@@ -27,7 +26,7 @@ def keep_description(walk: Walk, verdicts: Verdicts) -> None:
     titles = titles_of(walk.leaves)
     if len(titles) != 1:
         return
-    for at in islice(upward(walk, walk.leaves[titles[0]].container), 1, 1 + _LEVELS):
+    for at in islice(upward(walk.containers, walk.leaves[titles[0]].container), 1, 1 + _LEVELS):
         part = walk.containers[at]
         behind = range(titles[0] + 1, part.last)
         texts = [leaf for leaf in walk.leaves[part.first : part.last] if isinstance(leaf, Text)]

@@ -15,14 +15,14 @@ import numpy as np
 
 from pipeline.page.articles import STORY, is_article, is_of_paragraphs, leave_out_beside, leave_out_end
 from pipeline.page.cards import Cards, leave_out_rests
-from pipeline.page.content import CARD, by_rules, upward
+from pipeline.page.content import CARD, by_rules
 from pipeline.page.content_settings import ContentSettings
 from pipeline.page.discussions import shows_thread
 from pipeline.page.evidence import Floats, evidence
 from pipeline.page.goods import keep_facts, keep_goods, keep_points
 from pipeline.page.heads import keep_description
 from pipeline.page.labels import is_label
-from pipeline.page.leaves import Leaf, Text
+from pipeline.page.leaves import Leaf, Text, upward
 from pipeline.page.letters import cut_header, header_of
 from pipeline.page.metadata import Metadata
 from pipeline.page.pictures import is_bought
@@ -242,7 +242,7 @@ def _let_images_follow(walk: Walk, verdicts: Verdicts, changed: Collection[int])
     for index, leaf in enumerate(walk.leaves):
         if isinstance(leaf, Text) or ((verdict := verdicts[index]) and verdict.rule == "furniture"):
             continue
-        for at in islice(upward(walk, leaf.container), CARD):
+        for at in islice(upward(walk.containers, leaf.container), CARD):
             first, last = walk.containers[at].first, walk.containers[at].last
             count = sums[last] - sums[first]
             if not count:
@@ -264,7 +264,7 @@ def _keep_headings(walk: Walk, texts: list[int], verdicts: Verdicts) -> None:
         if verdict is None or verdict.rule not in _OF_CARDS or verdicts[behind] is not None:
             continue
         if getattr(title, "role", "") == "heading" and getattr(said, "role", "") != "heading":
-            *_, card = islice(upward(walk, title.container), CARD + 1)
+            *_, card = islice(upward(walk.containers, title.container), CARD + 1)
             if behind < walk.containers[card].last:
                 verdicts[index] = None
 

@@ -50,6 +50,13 @@ def children(containers: Sequence[Container], at: int) -> Iterator[int]:
         child = containers[child].end
 
 
+def upward(containers: Sequence[Container], at: int) -> Iterator[int]:
+    """A container and those around it, the root left out."""
+    while at > 0:
+        yield at
+        at = containers[at].parent
+
+
 class Text(msgspec.Struct, gc=False):
     """A run of text between two block boundaries."""
 

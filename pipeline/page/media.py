@@ -1,14 +1,13 @@
 """The part of a walk that reads images, videos, frames and formulas; see `pipeline.page.walk`."""
 
 import re
-from collections.abc import Iterator
 from itertools import islice
 from urllib.parse import urlsplit
 
 from pipeline.image.refs import is_image_page, is_image_url
 from pipeline.page.elements import BLOCKS, HEADINGS, MEDIA
 from pipeline.page.formulas import formula_of_image, formula_of_mathml
-from pipeline.page.leaves import Media, Text
+from pipeline.page.leaves import Media, Text, upward
 from pipeline.page.markup import escape, read_attributes
 from pipeline.page.names import is_hidden
 from pipeline.page.words import WordsOfWalk
@@ -61,8 +60,8 @@ class MediaOfWalk(WordsOfWalk):
         image = self.leaves[-1] if self.leaves else None
         if not isinstance(image, Media) or image.kind != "image" or self._holds(HEADINGS):
             return None
-        around = set(islice(self._upward(image.container), _AROUND))
-        part = next((at for at in islice(self._upward(self._container), _AROUND) if at in around), -1)
+        around = set(islice(upward(self.containers, image.container), _AROUND))
+        part = next((at for at in islice(upward(self.containers, self._container), _AROUND) if at in around), -1)
         if part < 0 or not self._is_captioned_below(part) or not image.candidates or image.decoration:
             return None
         return image if not image.link or is_image_page(image.link) else None
@@ -75,11 +74,6 @@ class MediaOfWalk(WordsOfWalk):
             found = next((leaf for leaf in leaves if isinstance(leaf, Media) or leaf.role == "caption"), None)
             self._below[part] = not isinstance(found, Text)
         return self._below[part]
-
-    def _upward(self, at: int) -> Iterator[int]:
-        while at > 0:
-            yield at
-            at = self.containers[at].parent
 
     def _picture(self, tag: str, _: str) -> None:
         """An image in one within another may have the sources of both."""

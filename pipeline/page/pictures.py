@@ -7,9 +7,8 @@ from itertools import accumulate, islice
 
 from pipeline.image.assets import asset_of, name_of
 from pipeline.image.refs import is_image_url
-from pipeline.page.content import upward
 from pipeline.page.labels import is_label
-from pipeline.page.leaves import Container, Leaf, Media, Text
+from pipeline.page.leaves import Container, Leaf, Media, Text, upward
 from pipeline.page.metadata import Metadata
 from pipeline.page.trim import leads_away
 from pipeline.page.verdicts import Verdict, Verdicts
@@ -134,7 +133,7 @@ def _is_stated(leaf: Media, stated: Collection[str]) -> bool:
 def _gallery_around(walk: Walk, sums: _Sums, leaf: Media) -> int:
     """The widest container around a picture that is a gallery; -1 for none."""
     widest = -1
-    for at in upward(walk, leaf.container):
+    for at in upward(walk.containers, leaf.container):
         if not sums.is_gallery(at):
             break
         widest = at
@@ -186,7 +185,7 @@ class _Words:
 
     def _around(self, leaf: Media, levels: int) -> tuple[int, float]:
         """The smallest container with words among so many around a picture, and the share of these that is kept."""
-        for at in islice(upward(self._walk, leaf.container), levels):
+        for at in islice(upward(self._containers, leaf.container), levels):
             first, last = self._containers[at].first, self._containers[at].last
             if said := self._said[last] - self._said[first]:
                 return at, (self._kept[last] - self._kept[first]) / said
@@ -199,5 +198,5 @@ class _Words:
     def _is_item(self, at: int) -> bool:
         """Whether a container is one of several alike, or little more than a part of one."""
         rows = self._rows = self._rows or Counter([(some.parent, some.tag) for some in self._containers])
-        around = (self._containers[part] for part in islice(upward(self._walk, at), _TO_ITEM))
+        around = (self._containers[part] for part in islice(upward(self._containers, at), _TO_ITEM))
         return any(rows[some.parent, some.tag] >= _ITEMS for some in around)

@@ -14,10 +14,9 @@ from statistics import median
 
 import msgspec
 
-from pipeline.page.content import upward
 from pipeline.page.discussions import says_when, signatures, titles_leading_away
 from pipeline.page.elements import CELLS
-from pipeline.page.leaves import Leaf, Media, Text
+from pipeline.page.leaves import Leaf, Media, Text, upward
 from pipeline.page.letters import furniture_of
 from pipeline.page.post_notes import is_note
 from pipeline.page.rows import Rows
@@ -319,7 +318,7 @@ def _leave_out_portraits(walk: Walk, posts: _Posts, ways: _Ways, saying: list[Te
     span = range(walk.containers[posts.members[0]].first, walk.containers[posts.members[-1]].last)
     for index in span:
         leaf = walk.leaves[index]
-        if isinstance(leaf, Text) or any(at in bodies for at in upward(walk, leaf.container)):
+        if isinstance(leaf, Text) or any(at in bodies for at in upward(walk.containers, leaf.container)):
             continue
         if index > begins.get(leaf.container, index):
             continue

@@ -35,7 +35,7 @@ from pipeline.page.names import CHROME_NAMES, FACTS, NAMES_OF_ITEMS, UNNAMED, Na
 from pipeline.page.tables import CELL_END, TABLE_PARTS, Grid
 from pipeline.page.tabs import Tabs
 from pipeline.page.twins import is_shown_twin
-from pipeline.page.words import ITEMS, MOST, is_place
+from pipeline.page.words import ITEMS, MOST, without_ends_of_links
 
 _SPECIAL = HEADINGS | CHROME_TAGS | CELLS | {"li", "ul", "ol", "pre", "figure", "figcaption"}
 _BLOCK_ENDS = [f"/{tag}" for tag in BLOCKS]
@@ -98,13 +98,7 @@ class Walk(MediaOfWalk):
         self._below: dict[int, bool] = {}
         lengths = list(map(len, map(str.strip, markup.texts)))
         self._lengths = lengths
-        unlinked = lengths.copy()
-        for end in markup.places("/a"):
-            unlinked[end] = 0
-        for at in markup.places("a"):
-            if is_place(markup.attributes[at]):
-                end = markup.end_of(at)
-                unlinked[end] = lengths[end]
+        unlinked = without_ends_of_links(markup, lengths)
         self._dialogs = leave_out_dialogs(markup, unlinked)
         self._forms, self._anchors, self._tabs = Forms(markup), Anchors(markup), Tabs(markup)
         self._unlinked = list(accumulate(unlinked, initial=0))

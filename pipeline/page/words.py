@@ -11,7 +11,7 @@ from pipeline.page.code import GUTTERS, is_gutter
 from pipeline.page.elements import HEADINGS
 from pipeline.page.forms import Forms
 from pipeline.page.leaves import Leaf, Text
-from pipeline.page.markup import unescape
+from pipeline.page.markup import Markup, unescape
 from pipeline.page.names import PANELS, Names, is_box, is_hidden, is_put_away, is_titled
 from pipeline.page.tables import RowsOfWalk, collapse_row
 from pipeline.text.words import phrase_list
@@ -48,6 +48,18 @@ OPENERS = HEADINGS | {"dt", "summary"}  # whose button opens a section and is it
 def is_place(written: str) -> bool:
     """Whether an `<a>` leads nowhere but is led to: it is often left open, and then reaches to the next one."""
     return " href=" not in written and (" name=" in written or " id=" in written)
+
+
+def without_ends_of_links(markup: Markup, lengths: list[int]) -> list[int]:
+    """So many characters before each tag, but 0 before the end of a link."""
+    unlinked = lengths.copy()
+    for end in markup.places("/a"):
+        unlinked[end] = 0
+    for at in markup.places("a"):
+        if is_place(markup.attributes[at]):
+            end = markup.end_of(at)
+            unlinked[end] = lengths[end]
+    return unlinked
 
 
 class WordsOfWalk(RowsOfWalk):
