@@ -1,16 +1,19 @@
 """Main text by kind of page: weft beside the extractors that pip has, on pages of a `truth.jsonl.gz`.
 
     python -m benchmarks.extraction_by_kind TRUTH.jsonl.gz [--half tuned|held-out|all] [--only CONTENDER]... [--worst N]
-        [--hide-addresses]
+        [--hide-addresses] [--hide-names]
 
 The score of a page is the F1 of its lower-cased words as a multiset, that of a kind the mean over its pages; of weft
 precision, recall and the confidence that it gave are shown too. Speed is pages per CPU second.
 An extractor that is not installed is left out, and said so. `--worst` lists pages, of the tuned half only.
 `--hide-addresses` gives all pages one address, which says nothing: what is read off an address must be told otherwise.
+`--hide-names` writes a hash for each word of every class and id, as many sites do: no name tells anything then.
 On the tuned half weft must reach `floors_by_kind.json`: below, the command names the kinds and ends with exit code 1.
 """
 
 import argparse
+import hashlib
+import re
 import statistics
 import sys
 import time
@@ -29,6 +32,7 @@ from schemas.documents import Page, TextBlock
 from schemas.drops import Drop
 
 NO_ADDRESS = "https://site.example/page"
+_NAMED = re.compile(rb"""(\s(?:class|id)\s*=\s*)("[^"]*"|'[^']*')""", re.IGNORECASE)
 FLOORS = Path(__file__).with_name("floors_by_kind.json")
 
 
@@ -48,10 +52,13 @@ def main() -> None:
     parser.add_argument("--only", action="append", choices=list(CONTENDERS), help="these contenders only")
     parser.add_argument("--worst", type=int, default=0, help="list the pages of the tuned half that weft does worst on")
     parser.add_argument("--hide-addresses", action="store_true", help="give every page an address that says nothing")
+    parser.add_argument("--hide-names", action="store_true", help="write a hash for each word of every class and id")
     arguments = parser.parse_args()
     pages = list(known_pages(arguments.truth, arguments.half))
     if arguments.hide_addresses:
         pages = [msgspec.structs.replace(page, url=NO_ADDRESS) for page in pages]
+    if arguments.hide_names:
+        pages = [msgspec.structs.replace(page, html=without_names(page.html)) for page in pages]
     missing = [name for name, (module, _) in CONTENDERS.items() if find_spec(module) is None]
     print(f"{len(pages)} pages, {arguments.half}" + (f"; not installed: {', '.join(missing)}" if missing else ""))
     scores = {}
@@ -63,7 +70,7 @@ def main() -> None:
         report_weft(pages, scores["weft"])
         if arguments.half == "tuned" and arguments.worst:
             list_worst(pages, scores["weft"], arguments.worst)
-        is_pinned = arguments.half == "tuned" and not arguments.hide_addresses
+        is_pinned = arguments.half == "tuned" and not (arguments.hide_addresses or arguments.hide_names)
         if is_pinned and (fallen := below_floors(pages, scores["weft"])):
             sys.exit("below the floor: " + ", ".join(fallen))
 
@@ -77,6 +84,16 @@ def below_floors(pages: list[KnownPage], scores: list[Score]) -> list[str]:
         for kind, floor in floors.items()
         if kind in reached and reached[kind] < floor
     ]
+
+
+def without_names(html: bytes) -> bytes:
+    """A page whose classes and ids are hashes, the same for the same word, as tools that write styles make them."""
+
+    def hashed(named: re.Match[bytes]) -> bytes:
+        made = (b"css-" + hashlib.sha256(word).hexdigest()[:6].encode() for word in named[2][1:-1].split())
+        return named[1] + b'"' + b" ".join(made) + b'"'
+
+    return _NAMED.sub(hashed, html)
 
 
 def run(contender: Callable[[KnownPage], tuple[str, float]], pages: list[KnownPage]) -> tuple[list[Score], float]:

@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from benchmarks.extraction_by_kind import FLOORS, Score, below_floors
+from benchmarks.extraction_by_kind import FLOORS, Score, below_floors, without_names
 from benchmarks.labels import shares_known
 from benchmarks.trees import Learning, chances, learn
 from benchmarks.truth import KnownPage, known_pages, overlap, words
@@ -68,3 +68,14 @@ def test_a_kind_below_its_floor_is_named_though_the_whole_is_above() -> None:
 def test_every_kind_has_its_floor_and_the_whole_has_one() -> None:
     floors = msgspec.json.decode(FLOORS.read_bytes(), type=dict[str, float])
     assert {"all", "article", "collection", "documentation", "forum", "listing", "product", "service"} == set(floors)
+
+
+def test_names_are_hidden_by_hashes_of_their_words_the_same_each_time() -> None:
+    html = b"<p class='card wide' id=\"card\" data-id=\"card\">class=\"card\"</p>"
+    hidden = without_names(html)
+    card = hidden.split(b'id="')[1].split(b'"')[0]
+    assert card.startswith(b"css-")
+    assert len(card) == 10
+    wide = hidden.split(b" ")[2].rstrip(b'"')
+    assert hidden == b'<p class="%b %b" id="%b" data-id="card">class="card"</p>' % (card, wide, card)
+    assert without_names(html) == hidden

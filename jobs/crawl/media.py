@@ -60,6 +60,15 @@ def fetch_wanted(
         raise failure_of(error) from error
 
 
+def _scratch_beside(store: Store) -> "tempfile.TemporaryDirectory[str] | None":
+    """Where a crawl keeps its files before they are sent to a store of objects; in a folder they stand there at once."""
+    return None if store.is_local else tempfile.TemporaryDirectory(prefix="weft-media-")
+
+
+def _own_folder(store: Store, folder: str, scratch: "tempfile.TemporaryDirectory[str] | None") -> Path:
+    return Path(scratch.name) if scratch is not None else Path(store.path(folder)).absolute()
+
+
 class _MediaCrawl(Crawl):
     """Its workers find their seeds themselves."""
 
@@ -76,9 +85,8 @@ class _MediaCrawl(Crawl):
         shown: Shown | None,
         status_port: int,
     ) -> None:
-        self._scratch = tempfile.TemporaryDirectory(prefix="weft-media-")
-        own = Path(store.path(folder)).absolute() if store.is_local else Path(self._scratch.name)
-        super().__init__(own, config, deny, engine, status_port, shown)
+        self._scratch = _scratch_beside(store)
+        super().__init__(_own_folder(store, folder, self._scratch), config, deny, engine, status_port, shown)
         self._store, self._name, self._wanted = store, folder, wanted
 
     async def _start(self, partition: int) -> SpiderWorker:
@@ -96,15 +104,14 @@ class MediaWorker(SpiderWorker):
         self, folder: str, partition: int, config: CrawlConfig, denied: list[str], store: str, wanted: list[str]
     ) -> None:
         self._store, self._wanted = Store(store), wanted
-        self._scratch = tempfile.TemporaryDirectory(prefix="weft-media-")
+        self._scratch = _scratch_beside(self._store)
+        own = _own_folder(self._store, folder, self._scratch)
         self._mirror: Mirror | None = None
         self._lease: Lease | None = None  # in a folder, a lock of the spider does as much
-        own = str(Path(self._store.path(folder)).absolute())
-        if not self._store.is_local:
-            own = self._scratch.name
-            self._mirror = Mirror(self._store, folder, Path(own), partition)
+        if self._scratch is not None:
+            self._mirror = Mirror(self._store, folder, own, partition)
             self._lease = Lease(self._store, f"{folder}/work/leases/{partition:03d}")
-        super().__init__(own, partition, config, denied)
+        super().__init__(str(own), partition, config, denied)
 
     async def open(self) -> None:
         """Take the partition, and queue what is wanted of its hosts unless it was met before."""
@@ -146,7 +153,8 @@ class MediaWorker(SpiderWorker):
         if self._lease is not None:
             self._owning.cancel()
             await asyncio.to_thread(self._lease.give_back)
-        self._scratch.cleanup()
+        if self._scratch is not None:
+            self._scratch.cleanup()
 
     async def _send(self, mirror: Mirror) -> None:
         rolled = time.monotonic()

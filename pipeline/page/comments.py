@@ -15,6 +15,8 @@ from pipeline.page.names import DELIVERY, FACTS, REVIEWED, SHELF, Names
 from pipeline.text.words import phrase_list
 
 _HEADING = 60  # characters; a longer one says more than what follows
+_ON = 300  # characters of a heading that names what the comments are on: 3 thoughts on “The bridges of the town”
+_QUOTES, _ENDS = '“„«「『‘"', '”“»」』’"'  # around that
 _MOST = 40  # such headings are looked at
 _NO_WORDS = re.compile(r"[\W\d_]+")
 _ITEMS = frozenset(("li", "div", "article", "section"))
@@ -80,7 +82,11 @@ def announces_others(leaf: Leaf) -> bool:
 
 def _announced(leaf: Leaf, title: frozenset[str]) -> str:
     """The list of phrases that a heading is of; "" for any other text."""
-    if not isinstance(leaf, Text) or len(leaf.text) > _HEADING:
+    if not isinstance(leaf, Text):
+        return ""
+    if leaf.role == "heading" and len(leaf.text) <= _ON and (outside := _outside_quotes(leaf.text)):
+        return kind_of(outside, ("comments",))
+    if len(leaf.text) > _HEADING:
         return ""
     if leaf.role == "paragraph" or (leaf.role == "list" and not leaf.mark):  # a term that is defined
         kind = kind_of(leaf.text, _BY_LINES)
@@ -96,6 +102,13 @@ def _announced(leaf: Leaf, title: frozenset[str]) -> str:
     while others and others[-1] in _BETWEEN:
         others.pop()
     return kind_of(" ".join(others), ("reviews", "related", "facts"))
+
+
+def _outside_quotes(heading: str) -> str:
+    """What stands around the quoted part of a heading; "" if it quotes nothing."""
+    first = min((at for mark in _QUOTES if (at := heading.find(mark)) >= 0), default=-1)
+    last = max(map(heading.rfind, _ENDS))
+    return f"{heading[:first]} {heading[last + 1 :]}".strip() if 0 <= first < last else ""
 
 
 def name_of_headed(said: str) -> str:

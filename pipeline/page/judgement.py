@@ -25,6 +25,7 @@ from pipeline.page.labels import is_label
 from pipeline.page.leaves import Leaf, Text, upward
 from pipeline.page.letters import cut_header, header_of
 from pipeline.page.metadata import Metadata
+from pipeline.page.panels import show_panels
 from pipeline.page.pictures import is_bought
 from pipeline.page.post_notes import cut_signatures
 from pipeline.page.posts import leave_out_furniture
@@ -71,6 +72,7 @@ def weigh(walk: Walk, settings: ContentSettings, metadata: Metadata) -> Judgemen
     settings = rules_for(metadata, settings)
     cards = Cards(walk)
     verdicts, region = by_rules(walk, settings, metadata.says_article, cards)
+    show_panels(walk, verdicts)
     if not metadata.is_thread:
         leave_out_other_stories(walk, metadata.title, verdicts)
     texts = [index for index, leaf in enumerate(walk.leaves) if isinstance(leaf, Text)]
@@ -225,7 +227,7 @@ def _foreign_to_articles(walk: Walk, texts: list[int], verdicts: Verdicts) -> fr
 def _is_settled(leaf: Leaf, verdict: Verdict, foreign: frozenset[str], settings: ContentSettings) -> bool:
     """Labels are what the list says; of an article neither comments nor what is named as chrome is a part, of a product
     no review."""
-    if verdict.rule in ("label", "furniture", "story") or verdict.rule in foreign:
+    if verdict.rule in ("label", "notice", "furniture", "story") or verdict.rule in foreign:
         return True
     is_review = settings.review_share and verdict.container is not None and verdict.container.names.is_review
     return (verdict.rule == "chrome" and bool(is_review)) or (isinstance(leaf, Text) and is_label(leaf.text))

@@ -119,6 +119,8 @@ def leave_out_labels(walk: Walk, verdicts: Verdicts) -> None:
     for at in sorted(walk.graphics | {walk.containers[at].parent for at in walk.graphics} - {-1}):
         for index in _second_labels(walk, walk.containers[at]):
             verdicts[index] = verdicts[index] or Verdict("label", 0, walk.containers[at])
+    for index in walk.notices:
+        verdicts[index] = Verdict("notice")  # whatever else speaks against it
     links = {place for place, _ in walk.links}
     tags = [index for index in links if index < len(walk.leaves) and _are_tags(walk.leaves[index])]
     told = _colophons(walk) | _imprints(walk)

@@ -158,6 +158,10 @@ class Names:
         self.is_drawn = not _DRAWN.isdisjoint(words)
         self.is_caption = not _CAPTION_NAMES.isdisjoint(words)
 
+    def shown(self) -> "Names":
+        """The same of an element that is not hidden."""
+        return Names(self.words, False)
+
     def __getattr__(self, name: str) -> frozenset[str]:  # of a slot that is not filled yet: many never are
         if name != "plain":
             raise AttributeError(name)

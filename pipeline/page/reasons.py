@@ -98,6 +98,7 @@ def why(verdict: Verdict, settings: ContentSettings) -> str:
         if held
         else "words by themselves: the label of a link or an advertisement, a call to act, tags, the way to the page or"
         " its address, how the site earns, or what is for scripts",
+        "notice": "it asks readers to agree to cookies, or is a part of what does",
         "beside": "it stands outside the part that holds the story, and is not clearly of it",
         "story": "it stands in an <article> of its own, and another bears the page's title",
         "furniture": "it stands around the posts of a thread, or alike in several of them",

@@ -32,6 +32,7 @@ from pipeline.page.leaves import Container, Leaf
 from pipeline.page.markup import Markup
 from pipeline.page.media import MediaOfWalk
 from pipeline.page.names import CHROME_NAMES, FACTS, NAMES_OF_ITEMS, UNNAMED, Names, is_hidden, read_names
+from pipeline.page.notices import notices
 from pipeline.page.tables import CELL_END, TABLE_PARTS, Grid
 from pipeline.page.tabs import Tabs
 from pipeline.page.twins import is_shown_twin
@@ -111,6 +112,7 @@ class Walk(MediaOfWalk):
             self._end(self.containers[self._container])
         if headed := headed_comments(self.containers, self.leaves, self.facts):
             self.flagged = sorted({*self.flagged, *headed})
+        self.notices = notices(self.containers, self.leaves, self.places, markup)
 
     def _run(self) -> None:
         actions, buffer = self._actions(), self._buffer
@@ -239,7 +241,7 @@ class Walk(MediaOfWalk):
         if has_id and names.is_flagged:
             names = self._anchors.without(self._at, written, names)
         if names.is_hidden and (self._is_shown(written, names) or is_shown_twin(self._markup, self._at, written)):
-            names = Names(names.words, False)
+            names = names.shown()
         if has_id:
             names = self._tabs.named(written, names)
             if FACTS in names.words:

@@ -111,7 +111,11 @@ def test_what_was_fetched_is_listed_once_however_many_tasks_open_it(
     assert listed["media/warc"] == 1
 
 
-def test_nothing_is_requested_again_after_kills_but_what_was_in_flight(web: WebServer, tmp_path: Path) -> None:
+def test_nothing_is_requested_again_after_kills_but_what_was_in_flight(
+    web: WebServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
     images, out, sets = 45, tmp_path / "out", settings(web, delay_s=0.1)
     pages = archive(tmp_path, images, images)
     for number in range(images):
@@ -126,6 +130,7 @@ def test_nothing_is_requested_again_after_kills_but_what_was_in_flight(web: WebS
                 time.sleep(0.005)
             time.sleep(chance.uniform(0, 0.1))
             assert building.command("kill") == "killed"
+    assert not list((tmp_path / "tmp").glob("weft-*"))  # a folder needs none
     asked_again = sum(requests(web).values()) - len(requests(web))
     dataset = made(out, pages, sets)
     assert dataset.kinds["interleaved"].images == 2 * images

@@ -22,6 +22,35 @@ def test_what_stands_below_a_heading_of_comments_is_left_out(heading):
     assert said(heading, comments()) == BODY
 
 
+@pytest.mark.parametrize(
+    "heading",
+    [
+        "15 Replies to “Open-sourcing the drawings of the walls (and bridges) under a new licence for everybody”",
+        "3 Gedanken zu „Mauern am Fluss“",
+        "3 réflexions sur « Les murs »",
+        "「石の壁」への3件のフィードバック",
+    ],
+)
+def test_such_a_heading_may_quote_the_title(heading):
+    assert said(heading, comments()) == BODY
+
+
+def test_a_long_heading_that_quotes_is_none():
+    long = f"3 comments on “{prose(30, 6)}”"
+    assert len(long) > 300
+    assert said(long, comments())[:9] == [*BODY, long]
+
+
+def test_a_line_that_quotes_is_no_heading():
+    part = f"<div><p>3 comments on “The walls”</p>{comments()}</div>"
+    assert len(texts(extract(f"<main><div>{paragraphs(8)}</div>{part}</main>", ARTICLE))) > 8
+
+
+def test_a_chapter_that_quotes_is_none():
+    found = said("Replies to “The walls” and what they mean", comments(), "")
+    assert {*BODY, prose(21, 2)} < set(found)
+
+
 def test_one_comment_is_told_by_the_count_in_its_heading():
     assert said("Comments (1)", comments(1)) == BODY
 
