@@ -71,7 +71,7 @@ def test_every_kind_has_its_floor_and_the_whole_has_one() -> None:
 
 
 def test_names_are_hidden_by_hashes_of_their_words_the_same_each_time() -> None:
-    html = b"<p class='card wide' id=\"card\" data-id=\"card\">class=\"card\"</p>"
+    html = b'<p class=\'card wide\' id="card" data-id="card">class="card"</p>'
     hidden = without_names(html)
     card = hidden.split(b'id="')[1].split(b'"')[0]
     assert card.startswith(b"css-")

@@ -16,7 +16,7 @@ from pipeline.text.words import phrase_list
 
 _HEADING = 60  # characters; a longer one says more than what follows
 _ON = 300  # characters of a heading that names what the comments are on: 3 thoughts on “The bridges of the town”
-_QUOTES, _ENDS = '“„«「『‘"', '”“»」』’"'  # around that
+_QUOTE, _ENDS = re.compile('[“„«「『‘"]'), '”“»」』’"'  # around that
 _MOST = 40  # such headings are looked at
 _NO_WORDS = re.compile(r"[\W\d_]+")
 _ITEMS = frozenset(("li", "div", "article", "section"))
@@ -106,9 +106,10 @@ def _announced(leaf: Leaf, title: frozenset[str]) -> str:
 
 def _outside_quotes(heading: str) -> str:
     """What stands around the quoted part of a heading; "" if it quotes nothing."""
-    first = min((at for mark in _QUOTES if (at := heading.find(mark)) >= 0), default=-1)
-    last = max(map(heading.rfind, _ENDS))
-    return f"{heading[:first]} {heading[last + 1 :]}".strip() if 0 <= first < last else ""
+    if not (quote := _QUOTE.search(heading)):
+        return ""
+    first, last = quote.start(), max(map(heading.rfind, _ENDS))
+    return f"{heading[:first]} {heading[last + 1 :]}".strip() if first < last else ""
 
 
 def name_of_headed(said: str) -> str:

@@ -20,13 +20,25 @@ ASKS = "We use cookies to give you the best experience on our website."
         "Utilizamos cookies propias y de terceros para mejorar nuestros servicios.",
         "W ramach naszej witryny stosujemy pliki cookies w celu świadczenia usług.",
         "Мы используем файлы cookie, чтобы сайт работал лучше.",
-        "当サイトではクッキーを使用しています。",
         "Denne hjemmeside bruger cookies til statistik og indhold.",
     ],
 )
 @pytest.mark.parametrize("place", ["{0}{1}", "{1}{0}"])
 def test_a_notice_goes_before_the_text_and_behind_it(notice, place):
     assert texts(extract(place.format(BANNER.format(f"<p>{notice}</p>"), ARTICLE))) == BODY
+
+
+@pytest.mark.parametrize(
+    ("language", "notice"),
+    [
+        ("ja", "当サイトではクッキーを使用しています。"),
+        ("tr-TR", "Çerezler kullanıyoruz: ayrıntılar için tıklayın."),
+        ("fi", "Käytämme evästeitä sivuston kehittämiseen."),
+    ],
+)
+def test_some_languages_have_their_own_word(language, notice):
+    banner = BANNER.format(f"<p>{notice}</p>")
+    assert texts(extract(f"<html lang={language}><body>{ARTICLE}{banner}".encode())) == BODY
 
 
 def test_all_of_a_notice_goes_that_speaks_of_cookies_mostly():
