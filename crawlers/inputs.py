@@ -200,7 +200,7 @@ def _said(error: Exception) -> str:
 def _read_list(name: str) -> list[str]:
     try:
         with fsspec.open(name, "rb", compression="gzip" if name.endswith(".gz") else None) as file:
-            lines = file.read().decode().splitlines()
+            lines = file.read().decode("utf-8-sig").splitlines()
     except ImportError:
         raise
     except Exception as error:  # as above

@@ -23,7 +23,11 @@ def fetch_page(url: str, config: CrawlConfig = CrawlConfig()) -> Page:
 
     The host that is named may lie on this machine or in a private network; one that a redirect leads to may not.
     """
-    allowed = (*config.fetch.allow_private, urlsplit(url).hostname or "")
+    try:
+        host = urlsplit(url).hostname or ""
+    except ValueError as error:
+        raise Drop("bad_address", f"{url[:200]} ({error})") from None
+    allowed = (*config.fetch.allow_private, host)
     fetch = msgspec.structs.replace(config.fetch, allow_private=allowed)
     return asyncio.run(_fetch(url, msgspec.structs.replace(config, fetch=fetch)))
 

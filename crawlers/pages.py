@@ -1,10 +1,17 @@
 """A page as it is handed on, wherever its response was got: from an archive, from one record of it, or from the web."""
 
+import re
 from collections.abc import Mapping
 
 from schemas.documents import Page
 from schemas.response_signals import header_signals
 from schemas.signals import Signal, said
+
+_XHTML = "application/xhtml+xml"
+#: In XML an element may be closed where it opens; read as HTML these would take all that follows for their text.
+_CLOSED_AT_ONCE = re.compile(
+    rb"<(script|style|title|textarea|iframe|noscript|noembed|noframes|xmp)((?:\s[^<>]*)?)/>", re.IGNORECASE
+)
 
 
 def page_of(
@@ -32,6 +39,8 @@ def page_of(
         site += (
             said("tdm-reservation", "tdmrep.json", ", ".join(filter(None, tdm)), "no" if tdm[0] == "1" else "yes"),
         )
+    if headers.get("content-type", "").strip().lower().startswith(_XHTML):
+        html = _CLOSED_AT_ONCE.sub(rb"<\1\2></\1>", html)
     return Page(
         uid=uid,
         url=url,

@@ -29,13 +29,13 @@ from jobs.phases.extract import EXTRACT
 from jobs.phases.fetch import check_source, fetch_asked, fetch_media
 from jobs.phases.known_media import KNOWN_MEDIA
 from jobs.phases.own_steps import OwnCode
-from jobs.phases.plan import Plan, changed_code, make_plan, other_settings
+from jobs.phases.plan import PLAN, Plan, changed_code, make_plan, other_settings, require_same_build
 from jobs.phases.recipe import Recipe
 from jobs.phases.references import REFERENCES
 from jobs.phases.run import Phases
 from jobs.phases.task import Phase
 from schemas.dataset import DATASET, Dataset, read_dataset
-from schemas.deny import add_to_deny_list, read_deny_list
+from schemas.deny import DenyList, add_to_deny_list, read_deny_list
 from schemas.settings import SettingsError, differences
 from schemas.storage import Store
 
@@ -78,13 +78,15 @@ def build(
             dataset = retry_by_append(store, recipe, engine, deny, told, status_port)
         _tell_of_new(store, dataset, inputs, videos)
         return _tidied(store, dataset, engine)
-    denied = add_to_deny_list(store, deny)
     if is_appending(store):
         raise InputError(f"something is being added to {output}: {_GO_ON}")
-    begin_retry(store, recipe, retry)
+    require_same(store, recipe, deny)
+    if retry and store.exists(PLAN):
+        make_plan(store, inputs, recipe, videos=videos, robots=robots)  # refuses what it would refuse below
+    begin_retry(store, retry)
     if store.exists(DATASET):
-        dataset = finished(store, recipe)
-        left = remove_denied(store, dataset, denied, engine)
+        dataset = read_dataset(store)
+        left = remove_denied(store, dataset, add_to_deny_list(store, deny), engine)
         logger.warning(
             "%s is complete: %s", output, "nothing to do" if left == dataset else "what is denied was removed"
         )
@@ -97,6 +99,7 @@ def build(
     with shown or BuildProgress() as told:
         told.prepare("listing the inputs")
         plan = make_plan(store, inputs, recipe, videos=videos, robots=robots)
+        denied = add_to_deny_list(store, deny)
         made = carry_out(store, plan, recipe, engine, told, status_port)
     left = remove_denied(store, made, denied, engine)  # partitions may have been done before something was denied
     refresh_cards(store)
@@ -293,7 +296,17 @@ def was_added_to(store: Store) -> bool:
     return store.exists(DATASET) and (bool(read_dataset(store).builds) or is_appending(store))
 
 
-def begin_retry(store: Store, recipe: Recipe, retry: bool) -> None:
+def require_same(store: Store, recipe: Recipe, deny: Sequence[str]) -> None:
+    """Before anything is changed: raises `SettingsError` where what lies there is another build's, or what is to be
+    denied cannot be read."""
+    DenyList(deny)
+    if store.exists(DATASET):
+        finished(store, recipe)
+    else:
+        require_same_build(store, recipe)
+
+
+def begin_retry(store: Store, retry: bool) -> None:
     """Prepare an output for another try at what failed, or go on with that. Raises `SettingsError`."""
     if retry:
         if was_added_to(store):

@@ -13,6 +13,7 @@ from jobs.phases.plan import PLAN, Plan, make_plan, new_plan
 from jobs.phases.recipe import Recipe
 from schemas.commits import read_done
 from schemas.dataset import DATASET
+from schemas.deny import DenyList, read_deny_list
 from schemas.drops import Drop, DropRow, Tally
 from schemas.storage import Store
 
@@ -32,10 +33,16 @@ class Trial(msgspec.Struct):
 
 
 def dry_run(
-    output: str, inputs: Sequence[str], recipe: Recipe, videos: Sequence[str] = (), robots: Sequence[str] = ()
+    output: str,
+    inputs: Sequence[str],
+    recipe: Recipe,
+    videos: Sequence[str] = (),
+    robots: Sequence[str] = (),
+    deny: Sequence[str] = (),
 ) -> Iterator[str]:
     """Lines for people. Nothing is written. Raises `SettingsError` and `InputError` as a build does."""
     store = Store(output)
+    denied = DenyList([*read_deny_list(store).lines, *deny])
     if store.exists(DATASET):
         finished(store, recipe)
         yield f"{output} is complete: nothing would be done"
@@ -49,7 +56,7 @@ def dry_run(
     yield from _size(plan)
     for number in range(min(_ARCHIVES, len(plan.inputs))):
         tally = Tally()
-        trial = _try(plan, number, recipe, tally)
+        trial = _try(plan, number, recipe, denied, tally)
         yield from _told(plan, number, trial, tally)
         if trial.pages:
             return
@@ -77,7 +84,7 @@ def _size(plan: Plan) -> Iterator[str]:
     yield f"settings {plan.config_hash}"
 
 
-def _try(plan: Plan, number: int, recipe: Recipe, tally: Tally) -> Trial:
+def _try(plan: Plan, number: int, recipe: Recipe, denied: DenyList, tally: Tally) -> Trial:
     """The first pages of an archive, by the steps for one page: nothing is compared, no image is opened."""
     trial, archive = Trial(), plan.inputs[number]
     wanted = plan.pages_of(number) or _PAGES
@@ -85,7 +92,10 @@ def _try(plan: Plan, number: int, recipe: Recipe, tally: Tally) -> Trial:
         trial.bytes_read = max(trial.bytes_read, capture.offset + capture.length)
         if not capture.is_image:
             trial.pages += 1
-            _read(capture, archive, plan, recipe, trial, tally)
+            if entry := denied.entry(capture.url):
+                tally.drop(DropRow(capture.url, "page", "denied", entry))
+            else:
+                _read(capture, archive, plan, recipe, trial, tally)
     if trial.pages < wanted:
         trial.bytes_read = archive.size  # it holds no more
     return trial
@@ -119,8 +129,11 @@ def _told(plan: Plan, number: int, trial: Trial, tally: Tally) -> Iterator[str]:
         yield f"  dropped: {reasons}"
     if not plan.config.limit and trial.bytes_read > 0:
         total = sum(item.size for item in plan.inputs if item.size >= 0)
-        pages, fit = (round(count * total / trial.bytes_read) for count in (trial.pages, trial.kept))
-        yield f"if the rest is like it: about {_number(pages, 'page')}, of which {fit:,} fit"
+        counts = (trial.pages, trial.kept, trial.pairs)
+        pages, fit, pairs = (round(count * total / trial.bytes_read) for count in counts)
+        made = [f"of which {fit:,} fit"] if "interleaved" in kinds else []
+        made += [f"{_number(pairs, 'pair')}"] if "pairs" in kinds else []
+        yield ", ".join([f"if the rest is like it: about {_number(pages, 'page')}", *made])
 
 
 def _reasons(tally: Tally, kind: str) -> str:

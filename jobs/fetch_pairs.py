@@ -6,7 +6,7 @@ import msgspec
 
 from crawlers.img2dataset import require_img2dataset
 from crawlers.url_lists import find_columns
-from jobs.build import begin_retry, finished, opened_engine
+from jobs.build import begin_retry, opened_engine, require_same
 from jobs.config import BuildConfig
 from jobs.dataset.cards.write import refresh_cards
 from jobs.dataset.removal import remove_denied
@@ -19,10 +19,10 @@ from jobs.kinds.pairs.lists import LISTS
 from jobs.kinds.pairs.make import compare_pairs, make_pairs
 from jobs.kinds.table import jobs_of
 from jobs.phases.fetch import fetch_media
-from jobs.phases.plan import make_plan
+from jobs.phases.plan import PLAN, make_plan
 from jobs.phases.recipe import Recipe
 from jobs.phases.run import Phases
-from schemas.dataset import DATASET, Dataset
+from schemas.dataset import DATASET, Dataset, read_dataset
 from schemas.deny import add_to_deny_list
 from schemas.storage import Store
 
@@ -43,10 +43,12 @@ def fetch_pairs(
     media = msgspec.structs.replace(recipe.config.media, from_web=True)
     config = msgspec.structs.replace(recipe.config, kinds=("pairs",), media=media)
     recipe, store = Recipe(config, given=recipe.given), Store(output)
-    denied = add_to_deny_list(store, deny)
-    begin_retry(store, recipe, retry)
+    require_same(store, recipe, deny)
+    if retry and store.exists(PLAN):
+        make_plan(store, lists, recipe, "lists")  # refuses what it would refuse below
+    begin_retry(store, retry)
     if store.exists(DATASET):
-        left = remove_denied(store, finished(store, recipe), denied, engine)
+        left = remove_denied(store, read_dataset(store), add_to_deny_list(store, deny), engine)
         refresh_cards(store)
         return left
     if config.lists.downloader == "img2dataset":
@@ -56,6 +58,7 @@ def fetch_pairs(
         plan = make_plan(store, lists, recipe, "lists")
         for archive in plan.inputs:  # what is wrong with one is told before any work begins
             find_columns(archive.url, config.lists.read)
+        denied = add_to_deny_list(store, deny)
         with opened_engine(engine, recipe, told) as runner, Phases(runner, store, plan, recipe, told) as phases:
             told.foresee(foreseen(plan))
             phases.run(LISTS, recipe)

@@ -3,11 +3,13 @@
 from collections.abc import Iterable
 from urllib.parse import unquote, urlsplit
 
+import msgspec
+
 from pipeline.text.tokens import tokens
 from pipeline.text.words import word_list
 from schemas.documents import Page
 from schemas.drops import Drop
-from schemas.settings import Settings
+from schemas.settings import Settings, SettingsError
 from schemas.urls import host_named, host_of
 
 
@@ -19,6 +21,19 @@ class UrlRules(Settings, frozen=True):
     essex alone. "" turns the rule off."""
     blocked_domains: tuple[str, ...] = ()
     """Hosts to refuse, with everything below them."""
+
+    def __post_init__(self) -> None:
+        hosts = (host_of(domain) if "://" in domain else domain for domain in self.blocked_domains)
+        msgspec.structs.force_setattr(self, "blocked_domains", tuple(hosts))
+
+
+def check_blocked_words(rules: UrlRules) -> None:
+    """Raises `SettingsError`, in one line, for a list of words that cannot be read."""
+    try:
+        word_list(rules.blocked_words or "url_blocked")
+    except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", "") or error
+        raise SettingsError(f"url.blocked_words: cannot read {rules.blocked_words}: {why}") from None
 
 
 def refuse_url(page: Page, rules: UrlRules = UrlRules()) -> Page:

@@ -8,6 +8,8 @@ import re
 from collections.abc import Iterable
 from typing import Literal
 
+import msgspec
+
 from schemas.documents import Consent
 from schemas.hash_lists import HashListSettings
 from schemas.settings import Settings
@@ -38,7 +40,7 @@ _BETWEEN = re.compile("[,;]")  # a comma, by every reader's word; sites write th
 
 
 class ConsentSettings(Settings, frozen=True):
-    """Which signals end a page or an image."""
+    """Which signals end a page or an image; directives are compared in small letters."""
 
     page_directives: tuple[str, ...] = REFUSING
     """Robots directives of a page, by header or meta tag, that drop it whole: an interleaved sample needs both text and
@@ -56,6 +58,14 @@ class ConsentSettings(Settings, frozen=True):
     require_yes: bool = False
     """Drop pages, images and videos of which nothing says that they may be used (`no_opt_in`). A crawl asks only for
     the absence of a no, since an image may hold its yes."""
+
+    def __post_init__(self) -> None:
+        for name in ("page_directives", "image_directives"):
+            msgspec.structs.force_setattr(self, name, tuple(word.lower() for word in getattr(self, name)))
+        for signal in self.honour:
+            if signal not in SIGNALS:
+                known = ", ".join(signal for signal in SIGNALS if signal not in _OTHERWISE)
+                raise ValueError(f"honour cannot be {signal!r}; it is of {known}")
 
 
 def read_consent(robots: Iterable[str], tdm_reservation: str = "", tdm_policy: str = "") -> Consent:

@@ -1,5 +1,6 @@
 """The list of what must not be used, by address, domain or hash: never fetched, never kept, removed where it is."""
 
+import logging
 import re
 from collections.abc import Iterable
 
@@ -13,6 +14,9 @@ from schemas.urls import canonical_url, comparable_url, host_named, host_of
 #: The list that an output honours, in its root; one entry a line.
 DENY_LIST = "deny.txt"
 
+logger = logging.getLogger(__name__)
+
+_NAMES_SOMETHING = re.compile(r"\w")
 _SCHEME = re.compile(r"https?:[/\\]*", re.IGNORECASE)
 _HOST_ALONE = re.compile(r"https?:[/\\]*[^/\\?#]*", re.IGNORECASE)
 #: A name or an IP address, with a standard port or none; all below a name may be written `*.name`.
@@ -104,6 +108,8 @@ def read_deny_list(store: Store) -> DenyList:
 def add_to_deny_list(store: Store, lines: Iterable[str]) -> DenyList:
     """What the output denied already and what is denied now; kept with the output."""
     known, wanted = read_deny_list(store), DenyList(lines)
+    if idle := [line for line in wanted.lines if not _NAMES_SOMETHING.search(_SCHEME.sub("", line)) or " " in line]:
+        logger.warning("%d lines of the deny list name nothing that could be denied, such as %r", len(idle), idle[0])
     deny = DenyList([*known.lines, *wanted.lines])
     if deny.lines != known.lines:
         store.put(DENY_LIST, "".join(f"{line}\n" for line in deny.lines).encode())

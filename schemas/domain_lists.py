@@ -13,6 +13,7 @@ _LOCAL = frozenset(
     "ip6-allnodes ip6-allrouters ip6-allhosts 0.0.0.0".split()
 )
 _FILTER = re.compile(r"\|\|([^/^$*|,~]+)\^?(?:\$[\w,~=-]*)?")
+_NOTE = re.compile(r"\s#.*")  # an address has no space before its fragment
 _FIELD = re.compile(r'"([^"]*)"|([^,;\t"]*)')
 _DOMAIN = re.compile(r"(?:\*\.)?(?:[\w-]+\.)+[\w-]+", re.IGNORECASE)
 _HEADS = frozenset("domain domains url urls host hostname site address".split())
@@ -21,7 +22,7 @@ _HEADS = frozenset("domain domains url urls host hostname site address".split())
 def entries(lines: Iterable[str]) -> Iterator[str]:
     """The entries of a list in any of these forms; what says nothing about a whole domain or address is left out."""
     for raw in lines:
-        line = raw.strip().removeprefix("\ufeff")
+        line = _NOTE.sub("", raw.strip().removeprefix("\ufeff"))
         if not line or line.startswith(("#", "!", "[Adblock", "@@")) or "##" in line or "#@#" in line:
             continue
         if found := _HOSTS.fullmatch(line.partition("#")[0].strip()):

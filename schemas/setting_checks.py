@@ -19,6 +19,7 @@ _TYPES = {
 }  # fmt: skip
 #: Into how many parts work may be cut: their numbers are in names of files and keys, and each is a task.
 _MOST_PARTS = 100_000
+_ITEM = re.compile(r"\[\d+\]")
 #: Numbers that may be below zero although their defaults are not.
 _SIGNED = frozenset(("seed", "length_penalty"))
 #: Shares and probabilities whose names do not say so.
@@ -39,7 +40,7 @@ def refused(message: str, kind: type[msgspec.Struct]) -> str:
     name = place or "the settings"
     if other := _OTHER_TYPE.fullmatch(what):
         return f"{name}: {_in_words(other[1])} is wanted, not {_in_words(other[2])}"
-    whole = place.partition("[")[0]  # of an item of a list its setting has the type
+    whole = _ITEM.sub("", place)  # of an item of a list its setting has the type
     if (no_value := _NO_VALUE.fullmatch(what)) and (field := dict(_fields(kind)).get(whole)):
         return f"{name} cannot be {no_value[1]}; it is one of {', '.join(map(str, _values(field)))}"
     return f"{name}: {what}"

@@ -29,7 +29,7 @@ S = TypeVar("S", bound=Settings)
 def load_settings(kind: type[S], text: str = "", overrides: Iterable[str] = ()) -> S:
     """Settings of type `kind` from a YAML text and `a.b=value` overrides, values being YAML too.
 
-    Raises `SettingsError`, for instance `text.min_words: a whole number is wanted, not a text`.
+    Raises `SettingsError`, for instance `text.gopher.min_words: a whole number is wanted, not a text`.
     """
     return settings_of(kind, read_tree(text), overrides)
 
@@ -151,7 +151,7 @@ def _yaml_problem(error: yaml.YAMLError) -> str:
 def _override(tree: dict[str, Any], override: str) -> None:
     path, equals, value = override.partition("=")
     if not equals or not path:
-        raise SettingsError(f"--set takes PATH=VALUE, for example text.min_words=20, not {override!r}")
+        raise SettingsError(f"--set takes PATH=VALUE, for example text.gopher.min_words=20, not {override!r}")
     *parents, leaf = path.strip().split(".")
     for name in parents:
         tree = tree.setdefault(name, {})

@@ -5,7 +5,7 @@ import posixpath
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
-from typing import Any, Protocol, TypeVar
+from typing import IO, Any, Protocol, TypeVar
 
 import msgspec
 import numpy as np
@@ -159,25 +159,37 @@ class Shard:
 
     def sample(self, row: Mapping[str, Any]) -> dict[str, bytes]:
         """The members of one sample by one positioned read: name to data, in tar order. Raises `DamagedShard`."""
-        data = self._store.read_range(self.tar_name, row["offset"], row["size"])
+        data = self._read(row["offset"], row["size"])
         if len(data) < row["size"]:
             raise DamagedShard(f"{self.tar_name} ends within a sample, at {row['offset'] + len(data)} bytes")
         return self._sound(_cut(data, row), row)
 
     def member(self, place: Mapping[str, Any]) -> bytes:
         """One member, given by its entry in an index row. Raises `DamagedShard`."""
-        data = self._store.read_range(self.tar_name, place["offset"], place["size"])
+        data = self._read(place["offset"], place["size"])
         require_sound(self.tar_name, place["name"], data, place["crc32"])
         return data
 
     def members(self, rows: Sequence[Mapping[str, Any]], as_they_are: bool = False) -> Iterator[dict[str, bytes]]:
         """The members of samples given by their index rows: name to data, in tar order; `as_they_are` whatever became
         of them. Raises `DamagedShard`."""
-        with self._store.open(self.tar_name) as file:
+        with self._open() as file:
             for row in rows:
                 file.seek(row["offset"])
                 members = _cut(file.read(row["size"]), row)
                 yield members if as_they_are else self._sound(members, row)
+
+    def _read(self, offset: int, size: int) -> bytes:
+        try:
+            return self._store.read_range(self.tar_name, offset, size)
+        except FileNotFoundError:
+            raise DamagedShard(f"{self.tar_name} is gone") from None
+
+    def _open(self) -> IO[bytes]:
+        try:
+            return self._store.open(self.tar_name)
+        except FileNotFoundError:
+            raise DamagedShard(f"{self.tar_name} is gone") from None
 
     def _sound(self, members: dict[str, bytes], row: Mapping[str, Any]) -> dict[str, bytes]:
         for one in row["members"]:

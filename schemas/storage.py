@@ -78,6 +78,8 @@ class Store:
     """
 
     def __init__(self, url: str) -> None:
+        if not url:
+            raise BadAddress("an empty address names no folder; the one you are in is .")
         try:
             fs, root = url_to_fs(url)
         except ValueError as error:  # fsspec's words

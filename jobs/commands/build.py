@@ -99,7 +99,8 @@ def run(arguments: argparse.Namespace) -> int:
         else:
             recipe = Recipe.named(arguments.config or "default", overrides)
         if arguments.dry_run:
-            for line in dry_run(arguments.output, arguments.input, recipe, arguments.videos, arguments.robots):
+            deny = read_lines(arguments.deny)
+            for line in dry_run(arguments.output, arguments.input, recipe, arguments.videos, arguments.robots, deny):
                 shown.pause()
                 print(line)
             return None

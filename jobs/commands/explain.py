@@ -48,6 +48,8 @@ def run(arguments: argparse.Namespace) -> int:
     from schemas.drops import Drop, meaning_of
     from schemas.settings import SettingsError
 
+    if arguments.input and not arguments.dataset:
+        return fail("--input goes with --dataset: the page of a dataset is looked up in the archives", 2)
     try:
         if arguments.dataset:
             archives = named_archives(arguments.input)

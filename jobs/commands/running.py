@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 
 from jobs.cli import not_negative, positive
 
+_LAST_PORT = 65_535
+
 if TYPE_CHECKING:
     from jobs.engine.engine import EngineSettings
 
@@ -25,7 +27,13 @@ def add_fetching(parser: argparse.ArgumentParser) -> None:
 def add_status_port(parser: argparse.ArgumentParser, when: str = "") -> None:
     """Where what fetches tells how far it is; `when` it does."""
     told = f"{when}a page and /metrics for Prometheus, on this machine alone"
-    parser.add_argument("--status-port", type=positive, default=0, metavar="N", help=told)
+    parser.add_argument("--status-port", type=_port, default=0, metavar="N", help=told)
+
+
+def _port(text: str) -> int:
+    if (number := positive(text)) > _LAST_PORT:
+        raise argparse.ArgumentTypeError(f"a port is at most {_LAST_PORT}, not {text!r}")
+    return number
 
 
 def add_engine(parser: argparse.ArgumentParser) -> None:

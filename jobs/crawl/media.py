@@ -61,7 +61,7 @@ def fetch_wanted(
 
 
 def _scratch_beside(store: Store) -> "tempfile.TemporaryDirectory[str] | None":
-    """Where a crawl keeps its files before they are sent to a store of objects; in a folder they stand there at once."""
+    """Where a crawl keeps its files before they go to a store of objects; in a folder they stand there at once."""
     return None if store.is_local else tempfile.TemporaryDirectory(prefix="weft-media-")
 
 

@@ -16,9 +16,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from jobs.command_parser import nearest
-from jobs.dataset.tables import Tables, literals, storage_said
+from jobs.dataset.tables import Tables, damage_said, literals, storage_said
 from schemas.kinds import KINDS
-from schemas.shards import Shard
+from schemas.shards import DamagedShard, Shard
 from schemas.storage import Store
 
 #: Stands before the names of the tables of another dataset.
@@ -81,7 +81,8 @@ class Index:
         `other`: another dataset, whose tables are called as these with `other_` before their names; `crawls`: those
         that fetched the archives.
 
-        Raises `NotADataset`, `QueryError` for files that hold no embeddings, and `OSError` where the storage fails.
+        Raises `NotADataset`, `QueryError` for files that hold no embeddings, `DamagedShard` for files that are missing
+        or cut off, and `OSError` where the storage fails. What is asked raises these, too.
         """
         self.store, self._is_closed = store, False
         self._cursors: list[duckdb.DuckDBPyConnection] = []
@@ -257,9 +258,11 @@ def _only_reading(cursor: duckdb.DuckDBPyConnection, sql: str) -> None:
         raise QueryError("one SELECT is wanted: the dataset is only read")
 
 
-def _explained(error: duckdb.Error, timeout_s: float | None, tables: Sequence[str] = ()) -> QueryError:
+def _explained(error: duckdb.Error, timeout_s: float | None, tables: Sequence[str] = ()) -> QueryError | DamagedShard:
     if isinstance(error, duckdb.InterruptException):
         return QueryError(f"took longer than {timeout_s:g} s" if timeout_s else "took too long")
+    if said := damage_said(error):
+        return DamagedShard(said)
     if said := storage_said(error):
         return StorageError(said)
     if tables and isinstance(error, duckdb.CatalogException) and (unknown := _NO_TABLE.search(str(error))):

@@ -7,11 +7,12 @@ partition of the source is read once and commits alone; the same command goes on
 import itertools
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import IO, Any
 
 import msgspec
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from jobs.dataset.cards.write import refresh_cards
@@ -24,7 +25,7 @@ from schemas.dataset import DATASET, Dataset, read_dataset, totals, write_reader
 from schemas.drop_files import DropFile
 from schemas.drops import Counts, DropRow, Tally
 from schemas.kinds import KINDS
-from schemas.shards import Shard, ShardInfo, ShardMark, ShardSettings, ShardWriter, read_marks
+from schemas.shards import DamagedShard, Shard, ShardInfo, ShardMark, ShardSettings, ShardWriter, read_marks
 from schemas.storage import Store, new_attempt
 
 SUBSET = "subset.json"
@@ -225,6 +226,16 @@ def _copy_drops(source: Store, output: Store) -> bool:
     for name in names:
         staged = f"drops/.{new_attempt()}.{name}.tmp"
         with source.open(f"drops/{name}") as data, output.create(staged) as copy:
+            _require_parquet(f"drops/{name}", data)
             shutil.copyfileobj(data, copy, 1 << 20)
         output.move(staged, f"drops/{name}")
     return bool(names) or not read_dataset(source).drops
+
+
+def _require_parquet(name: str, file: IO[bytes]) -> None:
+    """Raises `DamagedShard` where the end of a file does not say what it holds."""
+    try:
+        pq.read_metadata(file)
+    except (OSError, pa.ArrowException) as error:
+        raise DamagedShard(f"{name} is damaged: {error}") from None
+    file.seek(0)

@@ -1,5 +1,6 @@
 """The files of a dataset as tables of a DuckDB connection."""
 
+import re
 from collections.abc import Sequence
 
 import duckdb
@@ -12,7 +13,7 @@ from schemas.builds import drop_files
 from schemas.drop_files import SCHEMA as DROPS
 from schemas.removals import COLUMNS as REMOVED
 from schemas.removals import removed_files
-from schemas.shards import ShardMark
+from schemas.shards import DamagedShard, ShardMark
 from schemas.storage import Store
 from schemas.superseded import LiveShards
 
@@ -27,7 +28,8 @@ class Tables:
     def __init__(
         self, connection: duckdb.DuckDBPyConnection, store: Store, prefix: str = "", crawls: Sequence[Store] = ()
     ) -> None:
-        """Raises `NotADataset`, and `OSError` where the storage fails."""
+        """Raises `NotADataset`, `DamagedShard` for a file that is missing or cut off, and `OSError` where the storage
+        fails."""
         self.store, self._connection, self._prefix = store, connection, prefix
         self.live = {kind: LiveShards(store, kind) for kind in kinds_of(store)}
         self.marks: dict[str, list[ShardMark]] = {kind: live.marks for kind, live in self.live.items()}
@@ -49,6 +51,8 @@ class Tables:
             for table, paths in files.items():
                 self._define(table, paths)
         except duckdb.Error as error:
+            if said := damage_said(error):
+                raise DamagedShard(said) from None
             if said := storage_said(error):
                 raise OSError(said) from None
             raise
@@ -103,6 +107,23 @@ class Tables:
             if self.live[kind].superseded
             else select
         )
+
+
+_NO_FILE = re.compile(r'No files found that match the pattern "(.+)"')
+
+
+def damage_said(error: duckdb.Error) -> str:
+    """In a line, what is missing or damaged of the files that a query read; empty where that was not the reason."""
+    said = "".join(filter(str.isprintable, str(error).partition("\n")[0]))
+    if isinstance(error, duckdb.IOException) and (missing := _NO_FILE.search(said)):
+        return f"{missing[1]} is gone"
+    if isinstance(error, duckdb.InvalidInputException) and ".parquet" in said:
+        return said.removeprefix("Invalid Input Error: ")
+    if (
+        type(error) is duckdb.Error
+    ):  # by what reads parquet, which does not name the file; what is wrong with SQL is more
+        return f"a parquet file of the dataset is damaged ({said}); weft inspect --check names it"
+    return ""
 
 
 #: Where a file that may be read is gone, DuckDB looks for a folder of its name, which may not be read.

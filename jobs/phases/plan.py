@@ -264,6 +264,12 @@ def _trial(inputs: list[Input], limit: int) -> list[Input]:
     return [inputs[number * len(inputs) // wanted] for number in range(wanted)]
 
 
+def require_same_build(store: Store, recipe: Recipe) -> None:
+    """Raises `SettingsError` where the plan that lies there is of a build with other settings or other code."""
+    if plan := _found_plan(store):
+        _require_same(store, plan, recipe)
+
+
 def _require_same(store: Store, plan: Plan, recipe: Recipe) -> None:
     """Raises `SettingsError` for what would make two builds of one."""
     if plan.weft_version != __version__:
@@ -343,7 +349,11 @@ def _found_plan(store: Store) -> Plan | None:
         return read_plan(store)
     except FileNotFoundError:
         return None
-    except msgspec.ValidationError as error:
+    except msgspec.DecodeError as error:
+        if not isinstance(error, msgspec.ValidationError):
+            raise SettingsError(
+                f"{store.url}/{PLAN} is damaged: {error}; choose another --output, or delete it"
+            ) from None
         raise SettingsError(
             f"{store.url} was begun by a weft with settings that this one does not have ({error}); "
             "finish it with that one, or choose another --output"

@@ -26,7 +26,7 @@ from pipeline.pairs import PagePairs, take_pairs
 from pipeline.text.language import keep_language
 from pipeline.text.pii import redact
 from pipeline.text.rules import text_rules
-from pipeline.url_rules import refuse_url
+from pipeline.url_rules import check_blocked_words, refuse_url
 from pipeline.video.refs import may_show_video, take_videos
 from schemas.clips import CutVideo
 from schemas.documents import Draft, Page, StoredImage
@@ -67,6 +67,7 @@ class Recipe:
             check_settings(model.use, made, model.settings, skip=0 if isinstance(made, type) else 2)
         check_models(self.config)
         check_hash_lists(self.config.consent.hash_lists)
+        check_blocked_words(self.config.url)
         check_bot_auth(self.config.media.fetch.bot_auth_key, self.config.media.fetch.bot_auth_agent)
         self._on_page, self._on_draft = self._page_steps(), self._draft_steps()
         self._has_own_on_page = any(step.is_own for step in self._on_page)

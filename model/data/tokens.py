@@ -132,11 +132,21 @@ def _special_names(folder: Path) -> dict[str, str]:
     names: dict[str, str] = {}
     for name in ("special_tokens_map.json", "tokenizer_config.json"):
         if (folder / name).exists():
-            for role, token in json.loads((folder / name).read_text("utf-8")).items():
+            for role, token in _json_object(folder / name).items():
                 content = token.get("content") if isinstance(token, dict) else token
                 if role in ("bos_token", "eos_token") and isinstance(content, str):
                     names[role] = content
     return names
+
+
+def _json_object(file: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(file.read_text("utf-8"))
+    except ValueError as error:
+        raise SettingsError(f"{file} is no JSON: {error}") from None
+    if not isinstance(found, dict):
+        raise SettingsError(f"{file} is no JSON object")
+    return found
 
 
 def _converted(place: Path) -> Tokens:
@@ -146,7 +156,11 @@ def _converted(place: Path) -> Tokens:
         from transformers import AutoTokenizer
     except ImportError:
         raise SettingsError(f"{place} has no tokenizer.json; pip install transformers to read older ones") from None
-    slow = AutoTokenizer.from_pretrained(str(place), local_files_only=True)
+    try:
+        slow = AutoTokenizer.from_pretrained(str(place), local_files_only=True)
+    except Exception as error:  # whatever is wrong with the files: the library raises what it meets
+        why = str(error).strip().partition("\n")[0].rstrip(": ")
+        raise SettingsError(f"no tokenizer at {place}: name a model folder or a tokenizer.json ({why[:200]})") from None
     if not hasattr(slow, "backend_tokenizer"):
         raise SettingsError(f"{place}: transformers cannot make a fast tokenizer of it")
     return Tokens(slow.backend_tokenizer, slow.bos_token, slow.eos_token)

@@ -5,6 +5,7 @@ process of a build.
 """
 
 import functools
+import re
 import string
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,6 +18,8 @@ from schemas.documents import Draft
 from schemas.drops import Drop
 from schemas.settings import Settings
 
+_CODE = re.compile("[a-z]{2,3}")
+
 
 class LanguageRules(Settings, frozen=True):
     """Which languages are kept."""
@@ -25,6 +28,12 @@ class LanguageRules(Settings, frozen=True):
     """ISO 639-1 codes; empty keeps every language."""
     min_score: float = 0.65
     """Of the classifier, from 0 to 1. 0.65 as DCLM, FineWeb and DataComp; OBELICS takes 0.8."""
+
+    def __post_init__(self) -> None:
+        msgspec.structs.force_setattr(self, "keep", tuple(code.lower() for code in self.keep))
+        for code in self.keep:
+            if not _CODE.fullmatch(code):
+                raise ValueError(f"keep has {code!r}; codes of ISO 639-1 are wanted, such as en")
 
 
 def keep_language(draft: Draft, rules: LanguageRules = LanguageRules()) -> Draft:

@@ -49,6 +49,7 @@ class ParagraphRules(Settings, frozen=True):
 
 
 _NO_RULES = ParagraphRules()
+_LONGEST_NGRAM = 100  # words: longer ones take as many steps for each text
 
 
 class GopherRules(Settings, frozen=True):
@@ -82,6 +83,11 @@ class RepetitionRules(Settings, frozen=True):
         default_factory=lambda: {5: 0.15, 6: 0.14, 7: 0.13, 8: 0.12, 9: 0.11, 10: 0.10}
     )
     """Characters of words in n-grams that occurred before, by n."""
+
+    def __post_init__(self) -> None:
+        for n in (*self.top_ngrams, *self.duplicate_ngrams):
+            if not 1 <= n <= _LONGEST_NGRAM:
+                raise ValueError(f"n-grams are of 1 to {_LONGEST_NGRAM} words, not of {n}")
 
 
 class TextRules(Settings, frozen=True):

@@ -1,6 +1,8 @@
 import pytest
 
 from crawlers.one_page import fetch_page
+from crawlers.pages import page_of
+from pipeline.page.extract import extract_page
 from schemas.drops import Drop
 from tests.crawlers.servers import Reply, WebServer, page
 
@@ -50,3 +52,16 @@ def test_a_page_comes_with_its_headers_from_where_it_was_found(server):
 )
 def test_what_a_crawl_would_not_take_is_refused_by_its_reason(server, path, reason):
     assert refused(f"http://127.0.0.1:{server.port}/{path}") == reason
+
+
+def test_what_is_no_address_is_refused():
+    assert refused("http://[bad/") == "bad_address"
+
+
+def test_in_xhtml_a_script_may_be_closed_where_it_opens():
+    """In HTML it may not: browsers take all that follows for its text, and so do we."""
+    html = b"<html xmlns='http://www.w3.org/1999/xhtml'><head><script src='a.js' /><SCRIPT/></head><body><p>Walls</p>"
+    typed = {"content-type": "application/xhtml+xml; charset=utf-8"}
+    assert [block.text for block in extract_page(page_of("https://site.example/", typed, html)).texts] == ["Walls"]
+    with pytest.raises(Drop, match="no_text"):
+        extract_page(page_of("https://site.example/", {"content-type": "text/html"}, html))

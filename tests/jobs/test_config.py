@@ -50,6 +50,7 @@ def test_nonsense_is_refused_with_its_path() -> None:
 @pytest.mark.parametrize(
     ("override", "said"),
     [
+        ("language.keep=[english]", "language: keep has 'english'; codes of ISO 639-1 are wanted, such as en"),
         ("kinds=[pairs, foo]", "kinds[1] cannot be 'foo'; it is one of interleaved, pairs, clips"),
         ("kinds=[]", "kinds is empty: name interleaved, pairs or clips"),
         ("partitions=1000000", "partitions is 1000000, and cannot be above 100,000"),
@@ -68,3 +69,9 @@ def test_a_plan_read_back_has_the_hash_of_the_settings_it_was_made_of() -> None:
         config = load_config(name, [])
         read_back = msgspec.json.decode(msgspec.json.encode(config), type=BuildConfig)
         assert settings_hash(read_back) == settings_hash(config)
+
+
+def test_languages_and_hosts_may_be_written_otherwise() -> None:
+    config = load_config("default", ["language.keep=[EN]", "url.blocked_domains=['http://A.example/', b.example]"])
+    assert config.language.keep == ("en",)
+    assert config.url.blocked_domains == ("a.example", "b.example")

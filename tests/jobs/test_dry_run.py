@@ -30,6 +30,12 @@ def test_a_dry_run_says_what_would_be_done_and_writes_nothing(
     assert "if the rest is like it: about " in said
     assert main([*call, "--dry-run", "--set", "text.gopher.min_words=10000"]) == 0
     assert "  dropped: few_words " in capsys.readouterr().out
+    deny = tmp_path / "deny.txt"
+    deny.write_text("example\n")
+    assert main([*call, "--dry-run", "--deny", str(deny), "--kinds", "pairs"]) == 0
+    said = capsys.readouterr().out
+    assert "  dropped: denied " in said
+    assert said.splitlines()[-1].endswith("pages, 0 pairs")
     assert not out.exists()
     build(str(out), [str(path) for path in site], SMALL, INLINE)
     before = contents(out)

@@ -57,6 +57,14 @@ def told(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[int,
         ("inspect out --zzz", "weft inspect: it takes no --zzz (weft inspect --help says more)"),
         ("view", "weft view: the following arguments are required: path (weft view --help says more)"),
         ("inspect a b", "weft inspect: unrecognized arguments: b (weft inspect --help says more)"),
+        (
+            "explain http://a.example/ --input a",
+            "weft: --input goes with --dataset: the page of a dataset is looked up in the archives",
+        ),
+        (
+            "crawl http://a.example/ -o c --status-port 70000",
+            "weft crawl: argument --status-port: a port is at most 65535, not '70000' (weft crawl --help says more)",
+        ),
         ("train tinny", "weft: no such config file or preset: tinny; the nearest is tiny (presets: tiny)"),
     ],
 )
@@ -154,3 +162,32 @@ def test_an_error_of_our_own_is_none_of_the_callers(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(inspect, "run", broken)
     with pytest.raises(ModuleNotFoundError):
         main(["inspect", "x"])
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (["-o", "b", "--set", "seed"], "--set takes PATH=VALUE, for example text.gopher.min_words=20, not 'seed'"),
+        (["-o", ""], "an empty address names no folder; the one you are in is ."),
+        (
+            ["-o", "b", "--set", "url.blocked_words=nopath"],
+            "url.blocked_words: cannot read nopath: No such file or directory",
+        ),
+        (
+            ["-o", "b", "--set", "text.repetition.top_ngrams={0: 0.1}"],
+            "text.repetition: n-grams are of 1 to 100 words, not of 0",
+        ),
+        (
+            ["-o", "b", "--set", "consent.honour=[rsl, foo]"],
+            "consent: honour cannot be 'foo'; it is of content-usage, ",
+        ),
+        (["-o", "b", "--dry-run", "--deny", "nope.txt"], "cannot read nope.txt: "),
+    ],
+)
+def test_what_a_build_cannot_mean_is_told_before_it_begins(
+    more: list[str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["build", "--input", "a.warc.gz", "--engine", "inline", *more]) == 2
+    assert capsys.readouterr().err.splitlines()[-1].startswith(f"weft: {said}")
+    assert not list(tmp_path.iterdir())

@@ -170,3 +170,16 @@ def test_a_wrong_path_and_a_broken_tokenizer_are_named(tmp_path: Path) -> None:
         load_tokens(str(tmp_path))
     with pytest.raises(SettingsError, match="no tokenizer at"):
         load_tokens(str(tmp_path / "absent"))
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(SettingsError, match=r"no tokenizer at .*empty: name a model folder or a tokenizer\.json"):
+        load_tokens(str(tmp_path / "empty"))
+
+
+@pytest.mark.parametrize(
+    ("written", "said"), [("{", "is no JSON"), ("[]", "is no JSON object"), ("\xff", "is no JSON")]
+)
+def test_a_broken_configuration_of_a_tokenizer_is_named(written: str, said: str, tmp_path: Path) -> None:
+    folder = save_tokenizer(tmp_path / "model")
+    (folder / "tokenizer_config.json").write_bytes(written.encode("latin-1"))
+    with pytest.raises(SettingsError, match=rf"tokenizer_config\.json {said}"):
+        load_tokens(str(folder))

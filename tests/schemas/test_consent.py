@@ -109,3 +109,14 @@ def test_the_value_of_a_directive_is_no_directive(name: str, colon: str) -> None
     for value in (f"{name}{colon}none", f"index, {name}{colon}none", f"weft: {name}{colon}none, follow"):
         assert "none" not in read_consent([value]).robots
         assert "noai" in read_consent([f"{value}, noai"]).robots
+
+
+def test_directives_are_compared_in_small_letters() -> None:
+    """`[NOAI]` had switched all off, and said nothing."""
+    settings = ConsentSettings(page_directives=("NOAI",), image_directives=("NoImageAI",))
+    assert (settings.page_directives, settings.image_directives) == (("noai",), ("noimageai",))
+
+
+def test_a_signal_that_nobody_knows_is_refused() -> None:
+    with pytest.raises(ValueError, match="honour cannot be 'content_usage'"):
+        ConsentSettings(honour=("content_usage",))

@@ -220,3 +220,10 @@ def test_an_address_spelt_anew_stays_denied(choose: random.Random) -> None:
 def test_no_text_breaks_a_list(line: str, url: str) -> None:
     DenyList([line, f"https://{line}", f"{line}*"]).denies(url)
     DenyList([line, f"https://a.example/{line}*"]).denies(f"http://a.example/{url}")
+
+
+def test_lines_that_can_deny_nothing_are_told(store: Store, caplog: pytest.LogCaptureFixture) -> None:
+    add_to_deny_list(
+        store, ["b.example", "sha256:" + 64 * "a", "https://a.example/x?y=1", "foo bar baz", "%%%", "http://"]
+    )
+    assert caplog.messages == ["3 lines of the deny list name nothing that could be denied, such as '%%%'"]

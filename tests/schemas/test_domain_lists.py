@@ -3,6 +3,7 @@
 import pytest
 
 from schemas.deny import DenyList
+from schemas.domain_lists import entries
 
 
 @pytest.mark.parametrize(
@@ -42,3 +43,8 @@ def test_a_list_that_was_read_is_read_again_alike() -> None:
     deny = DenyList(lines)
     assert DenyList(deny.lines).lines == deny.lines
     assert deny.lines == ["a.example", "b.example", "d.example", "https://c.example/1"]
+
+
+def test_what_stands_behind_an_entry_is_a_note_but_not_the_fragment_of_an_address() -> None:
+    lines = ["b.example # asked by mail", "https://a.example/#/walls", "0.0.0.0 c.example # ads"]
+    assert list(entries(lines)) == ["b.example", "https://a.example/#/walls", "c.example"]

@@ -79,6 +79,8 @@ class Limited(Settings, frozen=True):
         ("pair: [0.5, .nan]", "pair[1] is nan, which is no number"),
         ("several: [{}, {max_flags: .nan}]", "several[1].max_flags is nan, which is no number"),
         ("several: [{max_words: -1}]", "several[0].max_words is -1, and cannot be below 0"),
+        ("several: [{}, {kind: c}]", "several[1].kind cannot be 'c'; it is one of a, b"),
+        ("several: [{kinds: [a, c]}]", "several[0].kinds[1] cannot be 'c'; it is one of a, b"),
     ],
 )
 def test_what_is_no_number_is_refused_and_groups_of_a_list_are_looked_at(text: str, message: str) -> None:
@@ -127,8 +129,8 @@ def test_override_values_are_yaml() -> None:
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("seed", "--set takes PATH=VALUE, for example text.min_words=20, not 'seed'"),
-        ("=3", "--set takes PATH=VALUE, for example text.min_words=20, not '=3'"),
+        ("seed", "--set takes PATH=VALUE, for example text.gopher.min_words=20, not 'seed'"),
+        ("=3", "--set takes PATH=VALUE, for example text.gopher.min_words=20, not '=3'"),
         ("seed.x=3", "--set seed.x=3: seed is a value, not a group of settings"),
         ("seed=[", "--set seed=[: not a valid value"),
         ("text.min_word=3", "there is no setting text.min_word; the nearest is text.min_words"),
