@@ -119,9 +119,7 @@ def damage_said(error: duckdb.Error) -> str:
         return f"{missing[1]} is gone"
     if isinstance(error, duckdb.InvalidInputException) and ".parquet" in said:
         return said.removeprefix("Invalid Input Error: ")
-    if (
-        type(error) is duckdb.Error
-    ):  # by what reads parquet, which does not name the file; what is wrong with SQL is more
+    if type(error) is duckdb.Error:  # of what reads parquet; errors of SQL have a class each
         return f"a parquet file of the dataset is damaged ({said}); weft inspect --check names it"
     return ""
 
