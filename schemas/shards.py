@@ -138,6 +138,10 @@ class DamagedShard(Exception):
     """A file of a committed shard is missing or unreadable."""
 
 
+class MissingShard(DamagedShard, FileNotFoundError):
+    """A file of a committed shard is missing: it may also be the storage that fails."""
+
+
 class Shard:
     """A committed shard, opened for reading. Samples are read by offset; a tar is never unpacked.
 
@@ -183,13 +187,13 @@ class Shard:
         try:
             return self._store.read_range(self.tar_name, offset, size)
         except FileNotFoundError:
-            raise DamagedShard(f"{self.tar_name} is gone") from None
+            raise MissingShard(f"{self.tar_name} is gone") from None
 
     def _open(self) -> IO[bytes]:
         try:
             return self._store.open(self.tar_name)
         except FileNotFoundError:
-            raise DamagedShard(f"{self.tar_name} is gone") from None
+            raise MissingShard(f"{self.tar_name} is gone") from None
 
     def _sound(self, members: dict[str, bytes], row: Mapping[str, Any]) -> dict[str, bytes]:
         for one in row["members"]:

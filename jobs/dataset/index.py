@@ -16,7 +16,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from jobs.command_parser import nearest
-from jobs.dataset.tables import Tables, damage_said, literals, storage_said
+from jobs.dataset.tables import Tables, damage_of, literals, storage_said
 from schemas.kinds import KINDS
 from schemas.shards import DamagedShard, Shard
 from schemas.storage import Store
@@ -261,8 +261,8 @@ def _only_reading(cursor: duckdb.DuckDBPyConnection, sql: str) -> None:
 def _explained(error: duckdb.Error, timeout_s: float | None, tables: Sequence[str] = ()) -> QueryError | DamagedShard:
     if isinstance(error, duckdb.InterruptException):
         return QueryError(f"took longer than {timeout_s:g} s" if timeout_s else "took too long")
-    if said := damage_said(error):
-        return DamagedShard(said)
+    if damage := damage_of(error):
+        return damage
     if said := storage_said(error):
         return StorageError(said)
     if tables and isinstance(error, duckdb.CatalogException) and (unknown := _NO_TABLE.search(str(error))):

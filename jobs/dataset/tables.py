@@ -13,7 +13,7 @@ from schemas.builds import drop_files
 from schemas.drop_files import SCHEMA as DROPS
 from schemas.removals import COLUMNS as REMOVED
 from schemas.removals import removed_files
-from schemas.shards import DamagedShard, ShardMark
+from schemas.shards import DamagedShard, MissingShard, ShardMark
 from schemas.storage import Store
 from schemas.superseded import LiveShards
 
@@ -51,8 +51,8 @@ class Tables:
             for table, paths in files.items():
                 self._define(table, paths)
         except duckdb.Error as error:
-            if said := damage_said(error):
-                raise DamagedShard(said) from None
+            if damage := damage_of(error):
+                raise damage from None
             if said := storage_said(error):
                 raise OSError(said) from None
             raise
@@ -109,19 +109,23 @@ class Tables:
         )
 
 
+_TRACE = "\n\nAt:\n"  # what a file system written in Python raises comes without a class, and with its trace
 _NO_FILE = re.compile(r'No files found that match the pattern "(.+)"')
 
 
-def damage_said(error: duckdb.Error) -> str:
-    """In a line, what is missing or damaged of the files that a query read; empty where that was not the reason."""
-    said = "".join(filter(str.isprintable, str(error).partition("\n")[0]))
+def damage_of(error: duckdb.Error) -> DamagedShard | None:
+    """In a line, what is missing or damaged of the files that a query read; None where that was not the reason."""
+    message, trace, _ = str(error).partition(_TRACE)
+    if trace:  # what reads the files failed
+        return None
+    said = "".join(filter(str.isprintable, message.partition("\n")[0]))
     if isinstance(error, duckdb.IOException) and (missing := _NO_FILE.search(said)):
-        return f"{missing[1]} is gone"
+        return MissingShard(f"{missing[1]} is gone")
     if isinstance(error, duckdb.InvalidInputException) and ".parquet" in said:
-        return said.removeprefix("Invalid Input Error: ")
+        return DamagedShard(said.removeprefix("Invalid Input Error: "))
     if type(error) is duckdb.Error:  # of what reads parquet; errors of SQL have a class each
-        return f"a parquet file of the dataset is damaged ({said}); weft inspect --check names it"
-    return ""
+        return DamagedShard(f"a parquet file of the dataset is damaged ({said}); weft inspect --check names it")
+    return None
 
 
 #: Where a file that may be read is gone, DuckDB looks for a folder of its name, which may not be read.
@@ -130,8 +134,7 @@ _AS_FOLDER = "/**/*.parquet"
 
 def storage_said(error: duckdb.Error) -> str:
     """In a line, what the storage said for which a query failed; empty where that was not the reason."""
-    # What a file system written in Python raises comes without a class, and with its trace.
-    message, trace, _ = str(error).partition("\n\nAt:\n")
+    message, trace, _ = str(error).partition(_TRACE)
     if isinstance(error, duckdb.PermissionException) and _AS_FOLDER in message:
         return f"{message.partition(chr(34))[2].partition(_AS_FOLDER)[0]} is gone"
     return message.partition("\n")[0] if trace or isinstance(error, duckdb.IOException) else ""

@@ -20,7 +20,7 @@ from jobs.engine.isolation import Isolated, IsolationSettings
 from jobs.report.hostile import main_text, thumbnail
 from schemas.dataset import DATASET, read_dataset
 from schemas.drops import KINDS, Drop, meaning_of
-from schemas.shards import DamagedShard
+from schemas.shards import DamagedShard, MissingShard
 from schemas.storage import Store
 
 #: Reasons that mean a duplicate.
@@ -107,9 +107,9 @@ class Collector(AbstractContextManager["Collector"]):
             shard = self._index.shard(kind, row["shard"])
             try:
                 document = msgspec.json.decode(shard.member(member))
+            except MissingShard:
+                raise
             except (DamagedShard, msgspec.DecodeError, UnicodeDecodeError):
-                if not self._store.exists(shard.tar_name):
-                    raise
                 continue  # one sample, which `weft inspect --check` names
             found.append((row, document))
         return found
