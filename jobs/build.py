@@ -144,7 +144,7 @@ def retry_by_append(
     """Ask again for what failed for a dataset that was added to, or go on with that, and add what is made of it."""
     dataset, part = read_dataset(store), aside(store)
     changed = require_agreement(store, dataset, recipe)
-    denied = add_to_deny_list(store, deny)
+    DenyList(deny)  # raises what is wrong with it
     shown.prepare("listing the inputs")
     if is_appending(store) and planned(part) < len(history(store, dataset)):
         clear(store)
@@ -154,6 +154,7 @@ def retry_by_append(
         plan = make_plan(part, (), recipe)
         if not plan.retries:
             raise InputError(f"something is being added to {store.url}: {_GO_ON}")
+    denied = add_to_deny_list(store, deny)  # not before: a call that is refused changes nothing
     add_to_deny_list(part, denied.lines)
     return _added(store, plan, recipe, engine, shown, status_port)
 
@@ -193,26 +194,29 @@ def _append(
         raise InputError(NOT_FINISHED.format(output))
     dataset = read_dataset(store)
     changed = require_agreement(store, dataset, recipe)
-    denied, number = add_to_deny_list(store, deny), len(history(store, dataset))
+    DenyList(deny)  # raises what is wrong with it
     shown.prepare("listing the inputs")
     there, part = known_inputs(store, dataset), aside(store)
     places = set(map(place_of, there))
-    if is_appending(store) and planned(part) < number:  # it was published, and killed while it was cleared away
+    if is_appending(store) and planned(part) < len(history(store, dataset)):  # published, and killed while cleared away
         clear(store)
+    plan: Plan | None = None
+    named: list[str] = []
     if is_appending(store):
         plan = make_plan(part, inputs, recipe, videos=videos, leave_out=places, robots=robots)
-    else:
-        if not inputs and not videos and may_be_none:
-            return dataset
-        if not inputs and not videos:
-            raise InputError(f"nothing is being added to {output}: name what to add by --input")
+    elif inputs or videos:
         named = named_inputs(inputs, videos)
+    elif not may_be_none:
+        raise InputError(f"nothing is being added to {output}: name what to add by --input")
+    denied = add_to_deny_list(store, deny)  # not before: a call that is refused changes nothing
+    if plan is None:
         if already := [url for url in named if place_of(url) in places]:
             logger.warning(
                 "%d of %d inputs, such as %s, are in %s already", len(already), len(named), already[0], output
             )
         if len(already) == len(named):
-            logger.warning("nothing to add")
+            if named:
+                logger.warning("nothing to add")
             return dataset
         check_source(recipe.config.media)
         onto = look_at(store, dataset, changed, there)

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from jobs.build import build
+from crawlers.inputs import InputError
+from jobs.build import append, build
 from jobs.cli import main
 from jobs.config import load_config
 from jobs.fetch_pairs import fetch_pairs
@@ -74,6 +75,16 @@ def test_so_does_one_of_lists_of_pairs(web: WebServer, tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="Changed: "):
         fetch_pairs(*given, other, INLINE, retry=True, deny=["b.example"])
     assert contents(tmp_path / "out") == before
+
+
+def test_a_deny_list_of_a_refused_append_is_not_kept(site: list[Path], tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    build(str(out), [str(path) for path in site], SMALL, INLINE)
+    before = everything(out)
+    for inputs in ([str(tmp_path / "absent.warc.gz")], []):
+        with pytest.raises(InputError):
+            append(str(out), inputs, SMALL, INLINE, deny=["site.example"])
+    assert everything(out) == before
 
 
 def test_a_plan_that_is_cut_off_is_named(site: list[Path], tmp_path: Path) -> None:
