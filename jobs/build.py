@@ -11,6 +11,7 @@ from crawlers.inputs import InputError, place_of
 from jobs.config import BuildConfig
 from jobs.dataset.append import aside, clear, history, is_appending, publish
 from jobs.dataset.cards.write import refresh_cards
+from jobs.dataset.held import one_at_a_time
 from jobs.dataset.onto import NOT_FINISHED, known_inputs, look_at, named_inputs, planned, require_agreement
 from jobs.dataset.removal import remove_denied, rewrite_superseded
 from jobs.dataset.retried import plan_retry
@@ -49,6 +50,7 @@ class NothingToRetry(Exception):
     """Nothing failed for a dataset that may have passed, and nothing came since."""
 
 
+@one_at_a_time
 def build(
     output: str,
     inputs: Sequence[str],
@@ -106,6 +108,7 @@ def build(
     return left
 
 
+@one_at_a_time
 def append(
     output: str,
     inputs: Sequence[str],

@@ -9,6 +9,7 @@ from crawlers.url_lists import find_columns
 from jobs.build import begin_retry, opened_engine, require_same
 from jobs.config import BuildConfig
 from jobs.dataset.cards.write import refresh_cards
+from jobs.dataset.held import one_at_a_time
 from jobs.dataset.removal import remove_denied
 from jobs.engine.build_progress import BuildProgress
 from jobs.engine.engine import EngineSettings
@@ -27,6 +28,7 @@ from schemas.deny import add_to_deny_list
 from schemas.storage import Store
 
 
+@one_at_a_time
 def fetch_pairs(
     output: str,
     lists: Sequence[str],

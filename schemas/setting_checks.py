@@ -19,6 +19,7 @@ _TYPES = {
 }  # fmt: skip
 #: Into how many parts work may be cut: their numbers are in names of files and keys, and each is a task.
 _MOST_PARTS = 100_000
+_BELOW = "cannot be below 0"
 _ITEM = re.compile(r"\[\d+\]")
 #: Numbers that may be below zero although their defaults are not.
 _SIGNED = frozenset(("seed", "length_penalty"))
@@ -54,8 +55,8 @@ def out_of_range(settings: msgspec.Struct, path: str = "") -> str:
     """The first number that cannot be meant, and why; "" if there is none.
 
     What counts, lasts or measures is not below zero, a share or probability not above one, and the least of something
-    not above its most, unless that is 0, which sets no limit. Numbers without a default, such as limits of scores, are
-    anybody's choice.
+    not above its most, unless that is 0, which sets no limit. Numbers without a default are anybody's choice where they
+    may have a fraction, as limits of scores; whole ones count.
     """
     for field in msgspec.structs.fields(settings):
         value, name = getattr(settings, field.name), f"{path}{field.name}"
@@ -65,9 +66,11 @@ def out_of_range(settings: msgspec.Struct, path: str = "") -> str:
                     return said
             elif isinstance(part, float) and math.isnan(part):
                 return f"{name}{place} is {part}, which is no number"
+        if field.type == (int | None) and value is not None and value < 0:
+            return f"{name} is {value}, and {_BELOW}"
         if isinstance(value, int | float) and _is_number(field.default) and field.name not in _SIGNED:
             if value < 0 <= field.default:
-                return f"{name} is {value}, and cannot be below 0"
+                return f"{name} is {value}, and {_BELOW}"
             if value > _MOST_PARTS and field.name in ("partitions", "buckets"):
                 return f"{name} is {value}, and cannot be above {_MOST_PARTS:,}"
             if value > 1 and _is_share(field.name):

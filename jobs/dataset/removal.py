@@ -20,6 +20,7 @@ from crawlers.inputs import InputError
 from jobs.dataset.append import is_appending
 from jobs.dataset.cards.write import refresh_cards
 from jobs.dataset.denied import denied_in
+from jobs.dataset.held import held
 from jobs.dataset.onto import time_now
 from jobs.dataset.rewrite import Part, Rewriting, name_anew
 from jobs.dataset.traces import ARCHIVES, LOOKED, clear_work, records_denied, remove_traces
@@ -48,10 +49,11 @@ def remove(store: Store, lines: Iterable[str], engine: EngineSettings) -> Datase
     """Add lines to the deny list of a finished dataset, and carry it out. Raises `InputError` where there is none or
     something is being added to it, `SettingsError` for a line that is wrong, `OSError` where the storage fails, and
     `BuildError`."""
-    dataset = require_finished(store)
-    left = remove_denied(store, dataset, add_to_deny_list(store, lines), engine)
-    refresh_cards(store)
-    return left
+    with held(store):
+        dataset = require_finished(store)
+        left = remove_denied(store, dataset, add_to_deny_list(store, lines), engine)
+        refresh_cards(store)
+        return left
 
 
 def require_finished(store: Store) -> Dataset:

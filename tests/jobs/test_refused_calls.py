@@ -1,5 +1,8 @@
 """A call that is refused changes nothing of what lies there."""
 
+import subprocess
+import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -8,8 +11,11 @@ from crawlers.inputs import InputError
 from jobs.build import append, build
 from jobs.cli import main
 from jobs.config import load_config
+from jobs.dataset.held import held
+from jobs.dataset.removal import remove
 from jobs.fetch_pairs import fetch_pairs
 from schemas.settings import SettingsError
+from schemas.storage import Store
 from tests.crawlers.servers import Reply, WebServer
 from tests.jobs.conftest import contents
 from tests.jobs.site import photo
@@ -92,3 +98,40 @@ def test_a_plan_that_is_cut_off_is_named(site: list[Path], tmp_path: Path) -> No
     (tmp_path / "out/work/plan.json").write_text('{"inputs": [')
     with pytest.raises(SettingsError, match=r"work/plan\.json is damaged"):
         build(str(tmp_path / "out"), [str(site[0])], SMALL, INLINE)
+
+
+def test_of_two_builds_into_one_folder_the_second_is_told_of_the_first(site: list[Path], tmp_path: Path) -> None:
+    out, inputs = tmp_path / "out", [str(path) for path in site]
+    for at_work in (partial(build, str(out), inputs, SMALL), partial(append, str(out), inputs, SMALL)):
+        with held(Store(str(out))), pytest.raises(SettingsError, match=f"another build is at work in {out}: "):
+            at_work(INLINE)
+    with held(Store(str(out))), pytest.raises(SettingsError, match="another build is at work"):
+        fetch_pairs(str(out), [str(tmp_path / "pairs.csv")], SMALL, INLINE)
+    assert not out.exists()
+    build(str(out), inputs, SMALL, INLINE)
+    with held(Store(str(out))), pytest.raises(SettingsError, match="another build is at work"):
+        remove(Store(str(out)), ["site.example"], INLINE)
+
+
+def test_what_holds_a_folder_ends_with_its_process(tmp_path: Path) -> None:
+    code = (
+        f"from jobs.dataset.held import held\nfrom schemas.storage import Store\nwith held(Store({str(tmp_path)!r})):\n"
+    )
+    code += "  print('held', flush=True)\n  input()"
+    command = [sys.executable, "-c", code]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "held\n"
+        with pytest.raises(SettingsError, match="another build is at work"), held(Store(str(tmp_path))):
+            pass
+        other.kill()
+    with held(Store(str(tmp_path))):
+        pass
+
+
+def test_folders_that_a_refused_build_made_are_gone(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    with pytest.raises(InputError):
+        build(str(tmp_path / "there/some/new"), [str(tmp_path / "absent.warc.gz")], SMALL, INLINE)
+    assert (tmp_path / "there").is_dir()
+    assert not (tmp_path / "there/some").exists()

@@ -46,6 +46,7 @@ def test_yaml_is_read_into_the_record() -> None:
         ("[]", "settings must be a mapping, not list"),
         ("text: {min_words: -5}", "text.min_words is -5, and cannot be below 0"),
         ("min_words: 5", "there is no setting min_words; the nearest is text.min_words"),
+        ("cap: -1", "cap is -1, and cannot be below 0"),
         ("cap: few", "cap: a whole number or null is wanted, not a text"),
         ("weights: {a: 2}", "weights: a whole number is wanted, not a text"),
         ("- seed", "settings must be a mapping, not list"),
