@@ -15,6 +15,7 @@ _OF_THREAD = re.compile(
     r"|https?://[^/?#]+/g/[^/?#]+/c/",
     re.IGNORECASE,
 )
+_OF_QUESTION = re.compile(r"https?://[^?#]*/questions?/\d", re.IGNORECASE)
 #: And the files and folders that list the threads of a board.
 _OF_BOARD = re.compile(
     r"/(?:viewforum|forumdisplay)(?:[.?/]|$)|[?;&]board=\d|/forums?/(?:[^/?#]+\.\d+/?)?(?:index\.php)?(?:[?#]|$)",
@@ -46,6 +47,11 @@ _NAME = 4  # characters of the last part behind a day, at least
 def is_of_thread(url: str) -> bool:
     """Whether an address is that of a thread in a forum, a tracker or an archive of mail."""
     return _OF_THREAD.match(url) is not None
+
+
+def is_of_question(url: str) -> bool:
+    """Whether it is that of a question with its answers."""
+    return _OF_QUESTION.match(url) is not None
 
 
 def is_of_board(url: str) -> bool:

@@ -81,7 +81,7 @@ def weigh(walk: Walk, settings: ContentSettings, metadata: Metadata) -> Judgemen
     if texts:
         evident = evidence(walk, texts, metadata, verdicts, region, cards.rows)
         posts = set[int]()
-        if metadata.is_thread or "QAPage" in metadata.kinds:
+        if metadata.is_thread or metadata.is_question:
             posts = leave_out_furniture(walk, texts, evident.siblings, metadata.title, verdicts)
             for at in signs:
                 verdicts[at] = Verdict("furniture")

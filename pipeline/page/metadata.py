@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from pipeline.page.addresses import ends_in_title, is_of_board, is_of_goods, is_of_story, is_of_thread
+from pipeline.page.addresses import ends_in_title, is_of_board, is_of_goods, is_of_question, is_of_story, is_of_thread
 from pipeline.page.elements import VOID
 from pipeline.page.forms import INGREDIENT
 from pipeline.page.lead_images import lead_images, marked_images
@@ -25,6 +25,7 @@ _MICRODATA, _ITEMS = re.compile(r'itemtype="https?://schema\.org/(\w+)"'), 'item
 _ARTICLES = frozenset("Article BlogPosting NewsArticle ReportageNewsArticle Recipe".split())
 _INDEXES = frozenset(("CollectionPage", "SearchResultsPage"))
 _THREADS = frozenset(("DiscussionForumPosting",))
+_QUESTIONS = frozenset(("qa", "question"))
 _ADDRESS = re.compile(r"https?://", re.IGNORECASE)
 #: Those that nobody means to show: a title may speak of `&lt;b&gt;` or `&nbsp;`.
 _REFERENCE = re.compile(r"&(?:#\d{2,6}|#x[\da-f]{2,5}|amp|quot|apos);", re.IGNORECASE)
@@ -65,6 +66,9 @@ class Metadata(msgspec.Struct):
 
     is_thread: bool = False
     """Whether it says, or its address, that what readers wrote is its content."""
+
+    is_question: bool = False
+    """Whether it says, or its address, that it is a question with its answers."""
 
     is_at_story: bool = False
     """Whether its address is that of one story."""
@@ -114,6 +118,7 @@ def read_metadata(markup: Markup, url: str, codec: Callable[[], str] = str) -> M
     is_told = "Discourse" in _first(metas, "generator") or not _THREADS.isdisjoint(found.kinds)
     is_told = is_told or is_of_thread(url) or bool(markup.bearing(' id="phpbb"'))
     found.is_thread = is_told and not is_of_board(url)
+    found.is_question = found.page_type in _QUESTIONS or "QAPage" in found.kinds or is_of_question(url)
     found.is_at_story = is_of_story(url) or (found.says_article and ends_in_title(url))
     found.is_at_goods = is_of_goods(url)
     found.lead_images = lead_images(metas, things, found.base)

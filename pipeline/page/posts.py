@@ -33,6 +33,8 @@ _LEVELS, _NEAR = 4, 2  # parts around a text that make its place: replies may st
 _PROSE = 80  # characters
 _SAYING = 15  # by weight; a post of less says nothing
 _LINE, _BLOCK = 60, 300  # characters of a fragment, and of several lines of them
+_OTHERS = 0.25  # the same as `_PAGE` for those that are called posts: the best answer may stand apart
+_OF_ALL = 0.4  # of the parts with names bear a word that tells nothing of one
 _SAME = 0.5  # of what stands at a place of the posts was said before, or of its letters in words of most: furniture
 _MOST = 0.6  # of the texts at a place have a word that says nothing of one
 _OF_TITLE, _BEGINNING = 0.3, 20  # a title has so much of the page's, or begins with as many characters
@@ -118,6 +120,7 @@ def _posts(
     Of those as heavy they are the most numerous, but such as are called posts come first.
     """
     sums, before = list(accumulate(weights, initial=0)), [0] * (len(walk.leaves) + 1)
+    ignored = _of_all(walk)
     for index in texts:
         before[index + 1] = 1
     before = list(accumulate(before))  # so many texts before each leaf
@@ -125,14 +128,14 @@ def _posts(
     def held(at: int) -> int:
         return sums[before[walk.containers[at].last]] - sums[before[walk.containers[at].first]]
 
-    def heaviest_of(some: Iterable[Rows]) -> list[int]:
+    def heaviest_of(some: Iterable[Rows], share: float = _PAGE, called: bool = False) -> list[int]:
         best, heaviest, is_told = list[int](), 0, False  # the last: whether the best are called posts
         for rows in some:
             begin = max((number for number in titles if number < rows.start), default=0)
-            least = max(_PAGE * (sums[-1] - sums[begin]), 0.5 * sums[begin], _ALIKE * heaviest, 1)
+            least = max(share * (sums[-1] - sums[begin]), 0.5 * sums[begin], _ALIKE * heaviest, 1)
             if sums[rows.stop] - sums[rows.start] < least:
                 continue
-            members = _of_one_name(walk, [at for at in rows.members if held(at)], held)
+            members = _of_one_name(walk, [at for at in rows.members if held(at)], held, ignored)
             if _are_stories(walk, members, stories):
                 continue
             said = list(map(held, members))
@@ -140,11 +143,13 @@ def _posts(
             if len(said) < (_NAMED if names else _FEWEST) or max(said) > _POST * sum(said) or sum(said) < least:
                 continue
             told = not names.isdisjoint(_CALLED)
+            if called and not told:
+                continue
             if len(said) > len(best) or (told and not is_told):
                 best, heaviest, is_told = members, max(heaviest, sum(said)), told
         return best
 
-    best = heaviest_of(siblings) or heaviest_of(_pairs(walk, before))
+    best = heaviest_of(siblings) or heaviest_of(_pairs(walk, before)) or heaviest_of(siblings, _OTHERS, called=True)
     if not best:
         return None
     first, last = walk.containers[best[0]].first, walk.containers[best[-1]].last
@@ -169,9 +174,21 @@ def _are_stories(walk: Walk, members: list[int], titles: list[int]) -> bool:
     return 2 * sum(bisect_left(titles, first) < bisect_left(titles, last) for first, last in spans) > len(members)
 
 
-def _of_one_name(walk: Walk, members: list[int], held: Callable[[int], int]) -> list[int]:
-    """Those of some parts that share half of their names with the heaviest of one name, or have none as it has none."""
-    named = {at: walk.containers[at].names.plain - _IN_TURN for at in members}
+def _of_all(walk: Walk) -> frozenset[str]:
+    """Words of names that most parts of a page bear, as those that a site begins all of its names with."""
+    named = [container.names.plain for container in walk.containers if container.names.plain]
+    count = Counter(word for names in named for word in names)
+    return frozenset(word for word, parts in count.items() if parts >= _OF_ALL * len(named)) - _CALLED
+
+
+def _of_one_name(
+    walk: Walk, members: list[int], held: Callable[[int], int], ignored: frozenset[str]
+) -> list[int]:
+    """Those of some parts that share half of their names with the heaviest of one name, or have none as it has none.
+
+    Some names are ignored, but not where a part has no others.
+    """
+    named = {at: (names := walk.containers[at].names.plain - _IN_TURN) - ignored or names for at in members}
     weights = Counter[frozenset[str]]()
     for at, names in named.items():
         weights[names] += held(at)
@@ -289,7 +306,7 @@ def _fragments(walk: Walk, read: list[Text], numbers: range) -> set[int]:
     return {
         number
         for number in numbers
-        if read[number].role != "heading"
+        if read[number].role not in ("heading", "code")
         and (not saying or number in dated or _is_fragment(read[number].text))
         and home_of(walk, read[number]) not in saying
     }
