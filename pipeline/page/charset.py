@@ -2,6 +2,7 @@
 
 import codecs
 import contextlib
+import re
 
 import cchardet
 import webencodings
@@ -21,6 +22,20 @@ _SURELY_UTF8 = 6
 
 _PIECE = 1 << 14  # bytes
 
+#: Codecs that no browser knows, and that are nothing but tables of characters. Python has others, such as `punycode`,
+#: which take the square of a text's length, and such as `unicode_escape`, which make markup of what is none.
+_TABLES = re.compile(r"(?:cp|iso8859|mac|koi8|euc|big5|gb|shift|kz|ptcp|tis|johab|hp|hz)[\w-]*")
+_HEAD = 8192  # bytes in which a page says its charset
+_TAG = rb"(?:[^>\"']|\"[^\"]*+\"|'[^']*+')*+"
+#: What may hold the word without saying it: comments, and elements whose text is no markup. Then `<meta>`.
+_STATING = re.compile(
+    rb"<!--(?:(?!-->).)*+(?:-->|\Z)|<(script|style|title|textarea)\b" + _TAG + rb">(?:(?!</\1).)*+"
+    rb"|<meta(?=[\s/])(" + _TAG + rb")|<[a-z/]" + _TAG,
+    re.DOTALL | re.IGNORECASE,
+)
+_OF_TYPE = re.compile(rb"content\s*+=\s*+[\"']?\s*+(?:text/|application/xhtml)")
+_ZEROS, _ASIDE = 16, 4  # one byte of so many is 0, so many times as often at one place of each pair: UTF-16
+
 _BAD = "\ufffd"
 _FEW = 3  # bad places that prove nothing against what was declared: a slip of the keyboard, a text pasted in
 
@@ -28,7 +43,7 @@ _FEW = 3  # bad places that prove nothing against what was declared: a slip of t
 def utf8_html(html: bytes, header_charset: str = "") -> bytes:
     """A page in UTF-8, whatever it came in; see `decode_html`. Most came in it and are not written again."""
     if header_charset.lower() in ("", "utf-8", "utf8") and html[:2] not in _UTF16_BOMS and not _is_iso_2022(html):
-        if html.isascii():
+        if html.isascii() and not _utf16_of(html):
             return html
         characters = _characters(html)
         if characters and len(html) - characters >= _SURELY_UTF8:
@@ -69,6 +84,8 @@ def decode_html(html: bytes, header_charset: str = "") -> str:
     for mark, name in _BOMS:
         if html.startswith(mark):
             return html[len(mark) :].decode(name, "replace")
+    if name := _utf16_of(html):
+        return html.decode(name, "replace")
     if header_charset.lower().startswith("utf-16") and (text := _decode(html, header_charset)) is not None:
         return text
     if _is_iso_2022(html) and (text := _decode(html, "iso-2022-jp")) is not None:
@@ -87,12 +104,41 @@ def decode_html(html: bytes, header_charset: str = "") -> str:
 
 
 def _declared(html: bytes, header_charset: str) -> list[str]:
-    from bs4.dammit import EncodingDetector  # brings three parsers; see jobs/engine/fork_server.py
-
-    in_markup = EncodingDetector.find_declared_encoding(html[:8192], is_html=True) or ""
+    in_markup = _in_markup(html[:_HEAD])
     if in_markup.lower().startswith("utf-16"):  # markup that could be read at all is not UTF-16, whatever it says
         in_markup = "utf-8"
     return [label for label in (header_charset, in_markup) if label]
+
+
+def _in_markup(head: bytes) -> str:
+    """What the markup declares: by the first `<meta>` that does, else the XML declaration; see the WHATWG's prescan."""
+    from bs4.dammit import EncodingDetector  # brings three parsers; see jobs/engine/fork_server.py
+
+    metas = _STATING.finditer(head) if b"charset" in head.lower() else ()
+    stating = (meta[0] + b">" for meta in metas if meta[2] is not None and _may_state(meta[2]))
+    if charset := next(
+        filter(None, (EncodingDetector.find_declared_encoding(meta, is_html=True) for meta in stating)), ""
+    ):
+        return charset
+    declaration = head[: head.find(b">") + 1]
+    return EncodingDetector.find_declared_encoding(declaration, is_html=False) or ""
+
+
+def _may_state(attributes: bytes) -> bool:
+    """Whether what a `<meta>` has as its content is a type; a description may speak of a charset, too."""
+    said = attributes.lower()
+    return b"content" not in said or b"http-equiv" in said or _OF_TYPE.search(said) is not None
+
+
+def _utf16_of(html: bytes) -> str:
+    """The UTF-16 that a page without a byte order mark is in, by the zeros in its markup; "" for others."""
+    head = html[:_HEAD]
+    if b"<\0" not in head and b"\0<" not in head:
+        return ""
+    even, odd = head[0::2].count(0), head[1::2].count(0)
+    if max(even, odd) * _ZEROS < len(head) or min(even, odd) * _ASIDE >= max(even, odd):
+        return ""
+    return "utf-16-le" if odd > even else "utf-16-be"
 
 
 def _is_iso_2022(html: bytes) -> bool:
@@ -135,6 +181,8 @@ def _decode(html: bytes, label: str, errors: str = "strict") -> str | None:
     encoding = webencodings.lookup(label)  # labels as browsers read them: gb2312 is gbk, latin-1 is 1252
     try:
         name = codecs.lookup(label).name if encoding is None else _CODECS.get(encoding.name, encoding.codec_info.name)
+        if encoding is None and not _TABLES.fullmatch(name):
+            return None
         return html.decode(name, errors)
     except (UnicodeDecodeError, LookupError, ValueError):
         return None

@@ -83,9 +83,12 @@ def is_line(written: str) -> bool:
 
 
 def is_gutter(text: str) -> bool:
-    """Whether a text has nothing but the numbers of some lines, one below the other."""
-    lines = text.split()
-    if len(lines) < 2 or not all(map(str.isdecimal, lines)):
+    """Whether a text has nothing but the numbers of some lines, one below the other, or all in one line."""
+    numbers = text.split()
+    if len(numbers) < 2 or not all(map(str.isdecimal, numbers)):
         return False
-    first = int(lines[0])
-    return [int(line) for line in lines] == list(range(first, first + len(lines)))
+    lines = sum(not line.isspace() for line in text.split("\n") if line)
+    first = int(numbers[0])
+    return lines in (1, len(numbers)) and [int(number) for number in numbers] == list(
+        range(first, first + len(numbers))
+    )

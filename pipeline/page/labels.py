@@ -170,7 +170,9 @@ def _second_labels(walk: Walk, container: Container) -> list[int]:
 
 def _is_data(leaf: Text) -> bool:
     text = leaf.text
-    return _is_address_of_picture(text) or _is_of_script(leaf) or (text[:2] == "1\n" and _are_numbers_of_lines(text))
+    if _is_address_of_picture(text) or _is_of_script(leaf):
+        return True
+    return leaf.role != "code" and text[:2] == "1\n" and _are_numbers_of_lines(text)
 
 
 def _are_numbers_of_lines(text: str) -> bool:

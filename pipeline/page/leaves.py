@@ -12,6 +12,7 @@ from pipeline.image.refs import BEST_WIDTH, candidates
 from pipeline.page.decoration import decoration, unseen
 from pipeline.page.markup import read_attributes
 from pipeline.page.names import Names
+from pipeline.page.numbering import Numbering
 from pipeline.text.tokens import tokens
 from schemas.urls import resolve
 
@@ -39,7 +40,7 @@ class Container(msgspec.Struct, gc=False):
     last: int = 0
     end: int = 0
     chrome: float = -1.0  # its share of the page's prose if it is chrome
-    items: int = 0  # of an ordered list, met so far
+    numbering: Numbering | None = None  # of an ordered list
 
 
 def children(containers: Sequence[Container], at: int) -> Iterator[int]:

@@ -18,6 +18,11 @@ _TAG = re.compile(
     rf"<(?:(/?[a-z][^ >]*+)([^>]*+){_END}|!--.*?(?:-->|\Z)|!doctype[^>]*+{_END}|\?[^>]*+{_END})",
     re.DOTALL | re.IGNORECASE,
 )
+#: A `<template>` that is shown, as the shadow tree of what it stands in; Lexbor strips nothing inside.
+_SHADOW = ' shadowrootmode="'
+_OF_SHADOWS = re.compile(r"<(style|script)\b(?:(?!</\1>).)*+(?:</\1>|\Z)", re.DOTALL)
+#: Unicode's separators; the first parts cells in the text that is read. Pages have it from programs of typesetters.
+_PARAGRAPH_END, _LINE_END = "\u2029", "\u2028"
 _WRAPPER = re.compile(r"%\s*<!\[CDATA\[|%\s*\]\]>")  # by which XHTML takes a formula for text
 #: Elements nobody reads that hold text as it is, tags and all: written out, it could not be told from markup.
 _STRIPPED = ["script", "style", "noframes", "noembed", "plaintext"]
@@ -52,7 +57,9 @@ class Markup:
 
     def _write(self, tree: LexborHTMLParser) -> None:
         """The tree as text, and cut at its tags."""
-        self.html = tree.html or ""
+        self.html = (tree.html or "").replace(_PARAGRAPH_END, _LINE_END)
+        if _SHADOW in self.html:
+            self.html = _OF_SHADOWS.sub("", self.html)
         pieces = _TAG.split(self.html)
         self.texts: list[str] = pieces[0::3]
         self.tags: list[str | None] = pieces[1::3]

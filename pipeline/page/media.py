@@ -5,7 +5,7 @@ from itertools import islice
 from urllib.parse import urlsplit
 
 from pipeline.image.refs import is_image_page, is_image_url
-from pipeline.page.elements import BLOCKS, HEADINGS, MEDIA
+from pipeline.page.elements import HEADINGS, MEDIA
 from pipeline.page.formulas import formula_of_image, formula_of_mathml
 from pipeline.page.leaves import Media, Text, upward
 from pipeline.page.markup import escape, read_attributes
@@ -20,7 +20,7 @@ _SHOWS_NOTHING = re.compile(
 )
 _ON_YOUTUBE = re.compile(r"[\w-]{6,20}")
 _AROUND, _LEAVES = 5, 300  # parts around an image and its caption, and how far these are looked through
-_LINE = 12  # tags that are looked at for words behind a drawing
+_SIGN = 8  # characters of an emoji, with what joins and colours its parts
 _MAX_SOURCES = 100  # of a `<picture>`: each image in it has all of them
 
 
@@ -101,9 +101,21 @@ class MediaOfWalk(WordsOfWalk):
         media.has_twin = bool(self._noscript)
         if ".svg" in written and self._is_drawing_between_words(media):
             media.decoration = "a drawing between words"
+        if " alt=" in written and (sign := self._sign_of(media)):
+            self._buffer.append(sign)
         if self._buffer and self._has_text() and not media.decoration and not self._is_in_data():
             self._flush()  # it cuts the paragraph it stands in; an icon does not, nor does a picture in a row of data
         self._append(media)
+
+    def _sign_of(self, media: Media) -> str:
+        """The emoji or initial letter in a line of text that a small image shows in its place; "" for others."""
+        alt = media.alt
+        if not 0 < len(alt) <= _SIGN or self._mute or self._preformatted or not media.decoration:
+            return ""
+        if len(alt) == 1 and alt.isalpha():
+            return alt if self._markup.texts[self._at + 1][:1].islower() else ""
+        is_emoji = not alt.isascii() and not any(map(str.isalnum, alt))
+        return alt if is_emoji and (self._has_text() or self._text_behind(self._at)) else ""
 
     def _is_drawing_between_words(self, media: Media) -> bool:
         """Whether an SVG of no declared size stands in a line of text, as icons do."""
@@ -111,19 +123,8 @@ class MediaOfWalk(WordsOfWalk):
             return False
         if not urlsplit(media.candidates[0]).path.endswith(".svg"):
             return False
-        behind = self._text_behind()
+        behind = self._text_behind(self._at)
         return self._has_text() or (behind and not self._preformatted)
-
-    def _text_behind(self) -> bool:
-        """Whether words follow the tag that is looked at before a block or line ends."""
-        tags, last = self._markup.tags, self._at + _LINE
-        for at in range(self._at + 1, min(last, len(tags))):
-            if self._lengths[at]:
-                return True
-            tag = (tags[at] or "").removeprefix("/")
-            if tag in BLOCKS or tag in ("br", "img", "hr"):
-                return False
-        return False
 
     def _math(self, _: str, written: str) -> None:
         end = self._markup.end_of(self._at)

@@ -183,8 +183,14 @@ def _is_licence(written: str) -> bool:
 
 
 def _title(markup: Markup) -> str:
-    """The first `<title>`; those of drawings are inside `<svg>`."""
-    return unescape(markup.texts[markup.tags.index("/title")]) if "/title" in markup.tags else ""
+    """The first `<title>` that is none of a drawing."""
+    end = 0  # of the drawings before it
+    for at in markup.places("title"):
+        while drawn := next((place for place in markup.places("svg") if end <= place < at), None):
+            end = markup.end_of(drawn)
+        if at >= end:
+            return unescape(markup.texts[at + 1])
+    return ""
 
 
 def _metas(stated: _Stated) -> dict[str, list[str]]:

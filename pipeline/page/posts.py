@@ -181,9 +181,7 @@ def _of_all(walk: Walk) -> frozenset[str]:
     return frozenset(word for word, parts in count.items() if parts >= _OF_ALL * len(named)) - _CALLED
 
 
-def _of_one_name(
-    walk: Walk, members: list[int], held: Callable[[int], int], ignored: frozenset[str]
-) -> list[int]:
+def _of_one_name(walk: Walk, members: list[int], held: Callable[[int], int], ignored: frozenset[str]) -> list[int]:
     """Those of some parts that share half of their names with the heaviest of one name, or have none as it has none.
 
     Some names are ignored, but not where a part has no others.

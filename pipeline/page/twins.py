@@ -14,13 +14,17 @@ _TAGS, _LENGTH = 16, 300  # of each: tags in it, and characters
 
 def is_shown_twin(markup: Markup, at: int, written: str) -> bool:
     """Whether what opens at a tag is hidden from screen readers alone, to which another element near says the same."""
-    if _HIDDEN not in written or markup.tags[at] in _ICONS or is_hidden(written.replace(_HIDDEN, "")):
+    if markup.tags[at] in _ICONS or not is_hidden_from_readers_alone(written):
         return False
     if not (said := _text(markup, at)):
         return False
     near = range(max(0, at - _NEAR), min(at + _NEAR, len(markup.attributes)))
     told = (other for other in near if (names := markup.attributes[other]) and is_for_readers(names))
     return any(said in _text(markup, other) for other in told)  # Price £25
+
+
+def is_hidden_from_readers_alone(written: str) -> bool:
+    return _HIDDEN in written and not is_hidden(written.replace(_HIDDEN, ""))
 
 
 def _text(markup: Markup, at: int) -> str:

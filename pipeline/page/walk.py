@@ -33,6 +33,7 @@ from pipeline.page.markup import Markup
 from pipeline.page.media import MediaOfWalk
 from pipeline.page.names import CHROME_NAMES, FACTS, NAMES_OF_ITEMS, UNNAMED, Names, is_hidden, read_names
 from pipeline.page.notices import notices
+from pipeline.page.numbering import Numbering
 from pipeline.page.tables import CELL_END, TABLE_PARTS, Grid
 from pipeline.page.tabs import Tabs
 from pipeline.page.twins import is_shown_twin
@@ -44,7 +45,6 @@ _SPECIAL_ENDS = [f"/{tag}" for tag in HEADINGS | CELLS | {"li", "ul", "ol", "pre
 _SCRAP = 0.02  # a share of the page nobody would miss in a part that is named as hardly ever content
 _UNNAMED = HEADINGS | {"pre"}  # what these are does not depend on names: a heading goes with its section
 _DRAWN = re.compile(r' data="([^"]+\.(?:svg|png|jpe?g|gif|webp))"', re.IGNORECASE)
-_START, _VALUE = re.compile(r' start="(\d{1,6})"'), re.compile(r' value="(\d{1,6})"')
 
 
 class Walk(MediaOfWalk):
@@ -54,7 +54,7 @@ class Walk(MediaOfWalk):
     outside links. With `passes_over` false it is walked all the same, so that it can be shown. A part whose names alone
     make it chrome, or that is hidden, is walked: what it holds decides; but not a scrap whose names speak as clearly
     against it as `told`. `flagged` has the containers that are any of these. A `<noscript>` is read only on a page that
-    shows less outside it than inside.
+    shows less outside it than inside, and so are shadow trees.
     """
 
     def __init__(
@@ -86,6 +86,7 @@ class Walk(MediaOfWalk):
         self._link = ""  # attributes of the open <a>
         self._is_linked = False  # inside one that leads away
         self._preformatted = 0
+        self._quotes: list[bool] = []  # of the open <q>s, whether marks are written around them
         self._data_tables: list[Grid | None] = []  # of the open tables: None for those that hold no data
         self._noscript = 0
         self._mute = 0  # open elements whose text is not for reading
@@ -104,7 +105,7 @@ class Walk(MediaOfWalk):
         self._forms, self._anchors, self._tabs = Forms(markup), Anchors(markup), Tabs(markup)
         self._unlinked = list(accumulate(unlinked, initial=0))
         self._prose = self._outside_links(-1, len(lengths))
-        self._reads_noscript = self._is_in_noscript()
+        self._reads_noscript, self._reads_shadow = self._is_in_noscript(), self._is_in_shadow()
         self._pieces = zip(count(), markup.texts, lengths, markup.tags, markup.attributes, strict=False)
         self._run()
         self._flush()
@@ -140,7 +141,7 @@ class Walk(MediaOfWalk):
                 self._at = at
                 self._image_of_empty(written)
             if (
-                tag in SKIPPED
+                (tag in SKIPPED and not (self._reads_shadow and tag == "template"))
                 or at in self._dialogs
                 or (written and is_hidden(written) and self._is_passed_over_as_hidden(tag, at, written))
             ):
@@ -156,7 +157,7 @@ class Walk(MediaOfWalk):
                     self._image("img", f' src="{drawn[1]}"')
 
     def _is_passed_over_as_hidden(self, tag: str, at: int, written: str) -> bool:
-        if tag in VOID or tag in MEDIA or is_shown_twin(self._markup, at, written):
+        if tag in VOID or tag in MEDIA or is_shown_twin(self._markup, at, written) or self._is_of_line(at, written):
             return False
         return "-" not in tag or read_names(written).is_hidden  # a site's own element may be a tab
 
@@ -182,6 +183,10 @@ class Walk(MediaOfWalk):
             "/label": self._close,
             "br": self._break,
             "math": self._math,
+            "sup": self._raise,
+            "sub": self._lower,
+            "q": self._open_quote,
+            "/q": self._close_quote,
             **dict.fromkeys(("mi", "mn", "mo", "mtext"), self._append_space),  # the symbols of a formula
             "hr": lambda *_: self._flush(),
             **dict.fromkeys(("img", "amp-img", "amp-anim"), self._image),
@@ -288,13 +293,10 @@ class Walk(MediaOfWalk):
         if not self._open(tag, written):
             return
         if tag == "li":
-            stated = _VALUE.search(written) if above.tag == "ol" and written else None
-            above.items = int(stated[1]) if stated else above.items + (above.tag == "ol")
-            self._mark = "  " * (self._lists - 1) + (f"{above.items}. " if above.tag == "ol" else "- ")
+            self._mark = "  " * (self._lists - 1) + (above.numbering.mark(written) if above.numbering else "-") + " "
         elif tag in ("ul", "ol"):
             self._lists += 1
-            stated = _START.search(written) if tag == "ol" and written else None
-            self.containers[-1].items = int(stated[1]) - 1 if stated else 0
+            self.containers[-1].numbering = Numbering.of(self._markup, self._at) if tag == "ol" else None
         elif tag in HEADINGS:
             self._mark = "#" * int(tag[1]) + " "
         elif tag == "pre":

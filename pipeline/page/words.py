@@ -4,16 +4,17 @@ See `pipeline.page.walk`.
 """
 
 import re
-from collections.abc import Collection
-from itertools import takewhile
+from collections.abc import Collection, Iterable
+from itertools import islice, takewhile
 
 from pipeline.page.code import GUTTERS, is_gutter
-from pipeline.page.elements import HEADINGS
+from pipeline.page.elements import CELLS, HEADINGS
 from pipeline.page.forms import Forms
-from pipeline.page.leaves import Leaf, Text
+from pipeline.page.inline import InlineOfWalk, joined_lines
+from pipeline.page.leaves import Leaf, Text, upward
 from pipeline.page.markup import Markup, unescape
 from pipeline.page.names import PANELS, Names, is_box, is_hidden, is_put_away, is_titled
-from pipeline.page.tables import RowsOfWalk, collapse_row
+from pipeline.page.tables import collapse_row
 from pipeline.text.words import phrase_list
 
 _BREAK = "\u2028"  # a `<br>`, until line ends of the source have become spaces
@@ -21,6 +22,7 @@ _INVISIBLE = ("\u00ad", "\u200b", "\ufeff")  # soft hyphen, zero-width space, st
 _OF_ICON_FONTS = re.compile("[\ue000-\uf8ff]")  # mean nothing but in the letters of the page
 #: How many tags are looked at for what an element holds.
 LOOK_AHEAD = 300
+_AROUND = 4  # parts around numbers of lines
 _NEAR, _BEFORE = 8, 12  # tags behind a button that may hold what it opens, and before that the button
 _OPENS = re.compile(r' aria-controls="([^"]+)"')
 MOST = 0.6  # a share of the page that is never hidden
@@ -28,10 +30,6 @@ _ID = re.compile(r' id="([^"]+)"')
 _RUN = 60  # characters without a tag between them, outside links: no entry of a menu has them
 _ANSWER = 20  # characters; fewer are no answer
 _SIGN = 40  # characters: more are no signs in a line
-_WORD = 5  # letters: fewer may be the sign of a unit
-_ENDING = 3  # letters at the end of a word: fewer may be the first of one that is parted, as names are
-_INSIDE = 4  # tags in a `<span>` before its first word
-_CURRENCIES = frozenset("$€£¥₹₽₩₺")
 _NO_WAY_OFF = re.compile(r' href="(?:#[^"]|mailto:[^"?]|tel:)')
 _BUTTONS = "button btn cart wish compare quick basket".split()  # names of links that may be buttons
 _IN_BUTTON = 12  # tags
@@ -62,7 +60,7 @@ def without_ends_of_links(markup: Markup, lengths: list[int]) -> list[int]:
     return unlinked
 
 
-class WordsOfWalk(RowsOfWalk):
+class WordsOfWalk(InlineOfWalk):
     """What a walk does with words until a block ends and they become a leaf."""
 
     leaves: list[Leaf]
@@ -70,7 +68,6 @@ class WordsOfWalk(RowsOfWalk):
     places: list[int]
     _figure: int
     _caption_of: int
-    _blank: int
     _mark: str
     _link: str
     _link_chars: int
@@ -92,6 +89,8 @@ class WordsOfWalk(RowsOfWalk):
             return
         text = unescape("".join(self._buffer))
         if not text.isascii():
+            if "\n" in text and not self._preformatted:
+                text = unescape("".join(map(joined_lines, self._buffer)))
             for invisible in _INVISIBLE:
                 text = text.replace(invisible, "")
             if not self._preformatted:
@@ -111,9 +110,15 @@ class WordsOfWalk(RowsOfWalk):
             self._mark = ""
 
     def _is_gutter(self, text: str) -> bool:
-        """Whether the code that ends here is the numbers of lines, or, in a cell of such a name, of a single one."""
-        cell = self.containers[self.containers[self._container].parent]
-        return is_gutter(text) or (text.strip().isdecimal() and not GUTTERS.isdisjoint(cell.names.words))
+        """Whether the code that ends here is the numbers of lines, or, in a cell of such a name, of a single one.
+
+        Numbers that neither stand in a cell, nor are named so, nor have code behind them may be what a program wrote.
+        """
+        around = [self.containers[at] for at in islice(upward(self.containers, self._container), _AROUND)]
+        if any(not GUTTERS.isdisjoint(part.names.words) for part in around[:2]) and text.strip().isdecimal():
+            return True
+        is_beside = any(part.tag in CELLS or not GUTTERS.isdisjoint(part.names.words) for part in around)
+        return is_gutter(text) and (is_beside or "pre" in self._markup.tags[self._at + 1 : self._at + 1 + _NEAR])
 
     def _append(self, leaf: Leaf) -> None:
         self.leaves.append(leaf)
@@ -177,12 +182,20 @@ class WordsOfWalk(RowsOfWalk):
 
         A page that a browser has written out has markup there as text: the trackers that it did not ask.
         """
+        places = self._markup.places("noscript")
+        return self._is_inside(at for at in places if not self._markup.texts[at + 1].lstrip().startswith("&lt;"))
+
+    def _is_in_shadow(self) -> bool:
+        """Whether most of what the page says stands in shadow trees that it declares itself, by `<template>`."""
+        return self._is_inside(self._markup.bearing(' shadowrootmode="'))
+
+    def _is_inside(self, places: Iterable[int]) -> bool:
+        """Whether most of the page's prose stands in some elements."""
         inside, end = 0, -1
-        for at in self._markup.places("noscript"):
+        for at in places:
             if at > end:
                 end = self._markup.end_of(at)
-                if not self._markup.texts[at + 1].lstrip().startswith("&lt;"):
-                    inside += self._outside_links(at, end)
+                inside += self._outside_links(at, end)
         return inside > 0.5 * self._prose
 
     def _opens_text(self, written: str) -> bool:
@@ -301,29 +314,6 @@ class WordsOfWalk(RowsOfWalk):
         self._mute -= was_muted
         self._noscript -= tag == "/noscript" and was_muted
 
-    def _parts_words(self, at: int) -> bool:
-        """Whether the `<span>` that opens here only parts a word from a number, as in <span>10</span><span>minutes, or
-        from what begins as a new line does, as in <span>In stock</span><span>Ships today.
-
-        The sign of a unit, as in 268kcal, is no word. So does one that begins with a capital, as no part of a word
-        does, and of alike spans, which styles set side by side, each that is no single letter.
-        """
-        around = (self._markup.tags[at - 1], self._markup.tags[at])
-        if self._preformatted or around[0] not in ("/span", "/time"):
-            return False
-        if "/time" in around or "time" in around:
-            return True
-        before, behind = self._buffer[-1][-_ENDING:], next(filter(None, self._markup.texts[at + 1 : at + _INSIDE]), "")
-        alike = self._markup.attributes[at] if self._markup.tags[at - 2] == "span" else ""
-        if alike and self._markup.attributes[at - 2] == alike:
-            return min(len(self._markup.texts[at - 1].strip()), len(behind.strip())) > 1
-        if behind[:1].isupper() and behind[1:2].islower():
-            is_whole = len(before) == _ENDING and before.isalpha() and (before[1:].islower() or before.isupper())
-            return is_whole or before[-1:].isdigit() or before[-1:] in "%)"
-        if before[-1:].isdigit():
-            return (behind[:_WORD].isalpha() and len(behind) >= _WORD) or behind[:1] in _CURRENCIES
-        return before[-1:].isalpha() and behind[:1].isdigit()
-
     def _ends_item(self) -> bool:
         """Whether the part named footer that opens here is one of several written alike, and says more than a price."""
         if self._outside_links(self._at, self._markup.end_of(self._at, LOOK_AHEAD)) < _SAYING:
@@ -337,8 +327,3 @@ class WordsOfWalk(RowsOfWalk):
         """Whether one of these stands inside the element that opens here."""
         end = self._markup.end_of(self._at, LOOK_AHEAD)
         return not set(tags).isdisjoint(self._markup.tags[self._at : end])
-
-    def _has_text(self) -> bool:
-        while self._blank < len(self._buffer) and not self._buffer[self._blank].strip():
-            self._blank += 1
-        return self._blank < len(self._buffer)

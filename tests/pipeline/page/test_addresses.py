@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.page.addresses import ends_in_title, is_of_goods, is_of_story, is_of_thread
+from pipeline.page.addresses import ends_in_title, is_of_goods, is_of_question, is_of_story, is_of_thread
 
 
 @pytest.mark.parametrize(
@@ -109,3 +109,10 @@ def test_software_calls_threads_by_these_names(path: str, is_thread: bool) -> No
 )
 def test_shops_keep_what_they_sell_at_such_addresses(path: str, is_one: bool) -> None:
     assert is_of_goods(f"https://site.example/{path}") is is_one
+
+
+def test_a_number_behind_the_word_is_a_question() -> None:
+    assert is_of_question("https://site.example/question/871.html")
+    assert is_of_question("https://site.example/en/questions/871/how-to-mend")
+    assert not is_of_question("https://site.example/questions/")
+    assert not is_of_question("https://site.example/search?q=/question/871")

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.page.charset import decode_html
+from pipeline.page.charset import decode_html, utf8_html
 
 RUSSIAN = "<p>Привет! Это простой русский текст о погоде, о реке и о старом мосте за городом.</p>"
 CHINESE = "<p>今天天气很好，我们去公园散步，看到了很多花。河边的老桥已经修好了，孩子们在那里玩。</p>"
@@ -104,6 +104,52 @@ def test_utf_16_announced_by_the_header_needs_no_byte_order_mark():
 def test_utf_16_claimed_by_the_markup_means_utf_8_because_the_claim_was_readable(padding):
     html = '<meta charset="utf-16"><p>café' + padding
     assert decode_html(html.encode()) == html
+
+
+def test_utf_16_without_a_mark_is_told_by_the_zeros_in_its_markup():
+    page = f"<!doctype html><html><p>{RUSSIAN}"
+    for codec in ("utf-16-le", "utf-16-be"):
+        assert decode_html(page.encode(codec)) == page
+        assert utf8_html("<html><p>hello".encode(codec)) == b"<html><p>hello"
+    assert decode_html(b"<p>a\0\0b" * 20) == "<p>a\0\0b" * 20
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        "<!-- <meta charset=windows-1252> -->",
+        "<script>var x='<meta charset=iso-8859-2>'</script>",
+        "<title>charset=iso-8859-2</title>",
+        "<meta name=description content='about charset=iso-8859-2 tables'>",
+        "<a title='<meta charset=iso-8859-2>'></a>",
+        "<?xml version='1.0' encoding='iso-8859-1'?>",
+    ],
+)
+def test_only_a_meta_says_its_charset_and_before_xml_does(before):
+    page = f"{before}<meta charset=windows-1251><p>{RUSSIAN}"
+    assert decode_html(page.encode("cp1251")) == page
+
+
+@pytest.mark.parametrize(
+    "declaration",
+    [
+        "<?xml version='1.0' encoding='windows-1251'?>",
+        "<META CONTENT='text/html;charset=\"windows-1251\"' HTTP-EQUIV=Content-Type>",
+        "<meta name=content-type content='text/html; charset=windows-1251'>",
+    ],
+)
+def test_the_older_ways_to_declare_a_charset_are_read(declaration):
+    assert decode_html(f"{declaration}<p>{RUSSIAN}".encode("cp1251")).endswith(RUSSIAN)
+
+
+@pytest.mark.parametrize("label", ["punycode", "idna", "utf-7", "unicode_escape", "raw_unicode_escape"])
+def test_codecs_that_only_python_has_are_no_charsets_of_pages(label):
+    page = b"<meta charset=%s>+ADw-p+AD4- \\u0041 caf\xe9" % label.encode()
+    assert decode_html(page) == decode_html(page, label) == page.decode("cp1252")
+
+
+def test_tables_of_characters_that_browsers_do_not_know_are_read():
+    assert decode_html("<meta charset=cp437><p>Ω≈ café".encode("cp437")).endswith("<p>Ω≈ café")
 
 
 # --- UTF-8 whatever is said

@@ -56,6 +56,12 @@ def test_lines_and_indentation_stay_whatever_draws_them(body):
     assert code(body) == [LINES]
 
 
+def test_numbers_with_no_code_beside_them_are_what_a_program_wrote():
+    assert code("<p>It prints:</p><pre>1\n2\n3</pre>") == ["1\n2\n3"]
+    assert code("<pre class=lineno>1\n2\n3</pre><div>x = 7</div>") == []
+    assert code("<div><pre>1\n2\n3</pre></div><div><pre>x\ny\nz</pre></div>") == ["x\ny\nz"]
+
+
 def test_code_of_one_line_has_no_number():
     assert code("<table><tr><td class=gutter><pre>1<br></pre><td class=code><pre>x = 7<br></pre></table>") == ["x = 7"]
 
@@ -70,7 +76,7 @@ def test_numbers_that_count_up_are_a_gutter(text):
     assert is_gutter(text)
 
 
-@pytest.mark.parametrize("text", ["7", "1\n3", "1\n2\nx", "2020\n2019", ""])
+@pytest.mark.parametrize("text", ["7", "1\n3", "1\n2\nx", "2020\n2019", "1 2 3\n4 5 6", ""])
 def test_other_numbers_are_code(text):
     assert not is_gutter(text)
 

@@ -30,6 +30,9 @@ def test_the_title_is_that_of_open_graph_else_of_the_element():
     assert read("<title>A</title><meta property='og:title' content=' B  b '>").title == "B b"
     assert read("<title>A</title><meta property='og:title' content=''>").title == "A"
     assert read("<title>Q&amp;A &lt;b&gt;</title>").title == "Q&A <b>"
+    drawing = "<svg><title>Logo</title><g></g></svg>"
+    assert read("", f"<header>{drawing}{drawing}</header><h1>B</h1>").title == ""
+    assert read("", f"{drawing}<title>A</title>").title == "A"
 
 
 def test_references_that_were_written_twice_are_undone():

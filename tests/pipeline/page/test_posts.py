@@ -236,3 +236,29 @@ def test_what_only_one_member_signs_with_goes_by_its_name(name: str, goes: bool)
     signed = f"<div class={name}>{prose(60)}</div>"
     found = thread(*(post(number, prose(number, 2) + (signed if number == 2 else "")) for number in range(5)))
     assert (prose(60) not in found) is goes
+
+
+def answer(number: int) -> str:
+    return (
+        f"<div class='qa-answer qa-item'><div class=qa-who><b>{USERS[number]}</b></div><p class=qa-when>Written on the"
+        f" 1{number} March</p><div class=qa-said>{prose(number, 2)}</div></div>"
+    )
+
+
+def test_answers_beside_the_best_one_are_posts_though_all_names_begin_alike() -> None:
+    """As Baidu Zhidao and Chiebukuro have it: all classes begin with one word, which makes nothing alike."""
+    question = f"<div class=qa-ask><h1>{TITLE}</h1><div class=qa-text>{prose(50, 3)}</div></div>"
+    best = (
+        f"<div class=qa-best><h2>Best answer</h2><b class=qa-name>Ann</b><div class=qa-text>{prose(60, 9)}</div></div>"
+    )
+    others = f"<div class=qa-others><h2>Other answers</h2><div>{''.join(map(answer, range(3)))}</div></div>"
+    body = f"<main class=qa-page>{question}{best}{others}</main>"
+    found = texts(extract(body, HEAD, url="https://site.example/question/871.html"))
+    assert [said for said in found if said in USERS or "Written" in said] == []
+    assert [said for said in found if len(said) > 40] == [prose(50, 3), prose(60, 9), *(prose(n, 2) for n in range(3))]
+
+
+def test_code_of_the_question_stays() -> None:
+    above = f"<div class=question><p>{prose(50, 3)}</p><div class=highlight><pre>x = 1\ny = 2</pre></div></div>"
+    body = f"<h1>{TITLE}</h1>{above}<div id=list>{''.join(map(post, range(5)))}</div>"
+    assert "x = 1\ny = 2" in texts(extract(body, HEAD, url=THREAD))

@@ -804,3 +804,20 @@ def test_the_header_of_a_section_is_its_heading():
 def test_what_a_field_is_called_is_not_read(label, is_read):
     walked = walk(f"<main>{paragraphs(3)}{label}</main>", passes_over=True)
     assert any("Your" in leaf.text for leaf in walked.leaves) is is_read
+
+
+# --- shadow trees
+
+
+def shadow(inside, outside=""):
+    style = "<style>p > a { color: red }</style>"
+    return f"<my-page><template shadowrootmode=open>{style}{inside}</template>{outside}</my-page>"
+
+
+def test_a_page_that_declares_its_text_as_a_shadow_tree_is_read():
+    assert order(shadow(f"<h1>T</h1><p>{prose(1)}<script>if (1 < 2) {{}}</script>")) == ["T", prose(1)]
+
+
+def test_a_shadow_tree_beside_more_text_is_what_a_script_draws_around_it():
+    assert order(shadow("<p>Menu", f"<p>{prose(1)}")) == [prose(1)]
+    assert order(f"<template><p>{prose(1)}</template><p>Short.") == ["Short."]
