@@ -17,15 +17,17 @@ _FOLDERS = frozenset(
     "smilies statusicon tiny verysmall".split()
 )
 #: Those that hold folders of such: sets of smileys.
-_SETS = frozenset("emojis emoticons smiley smileys smilies".split())
-_OF_SOFTWARE = ("/static/image/common",)  # Discuz!
+_SETS = frozenset("avatar avatars emojis emoticons smiley smileys smilies".split())
+_OF_SOFTWARE = ("/static/image/common", "/hc/theming_assets")  # Discuz!, Zendesk
+_OF_MEMBERS = re.compile(r"/image\.php\?(?:s=\w*&)?u=\d")  # vBulletin
 _FOLDERS_OF_DRAWINGS = frozenset("icon icons logo logos badges flags".split())
 #: What a drawing of no declared size outside figures is, by the words of its name: a sign of the page's own. Another
 #: image is one by this list if its name has no other word.
 _SIGNS = frozenset(
-    "arrow arrows bullet burger caret cart check checkmark chevron close cross divider download email facebook "
-    "favorite hamburger instagram linkedin menu minus pinterest play plus quote quotes rating search star stars tick "
-    "tiktok twitter whatsapp youtube yummly".split()
+    "ajax arrow arrows attach attachment bullet burger caret cart check checkmark chevron close cross divider download "
+    "edit email external facebook favorite frown grin hamburger instagram linkedin loader loading lock locked menu "
+    "minus offline online paperclip pinterest play plus progress quote quotes rating reply report sad search smile spinner "
+    "star stars sticky tick tiktok twitter whatsapp wink youtube yummly".split()
 )
 #: What a picture of no size is called that stands for a file of such a type: phpBB, MyBB, manuals.
 _TYPES = frozenset("7z bmp csv doc docx gif jpeg jpg mp3 mp4 pdf png ppt pptx rar torrent txt xls xlsx xml zip".split())
@@ -70,6 +72,8 @@ def decoration(
         return f"folder named {min(named)}"
     if path.endswith(_OF_SOFTWARE):
         return "folder of a program's icons"
+    if "image.php" in url and _OF_MEMBERS.search(url):
+        return "address of a member's portrait"
     is_photograph = name.lower().endswith(_PHOTOGRAPHS)
     if alt is not None and min(sides) < _PICTURE and not is_photograph and _BADGES.search(url):
         return "address of a badge"

@@ -46,6 +46,7 @@ _OF_NAMES = frozenset(("chrome", "little_prose"))
 _SENTENCE_ENDS = tuple(mark for mark in SENTENCE_ENDS if mark not in ':”"')
 #: What posts are called: the first of them may have more paragraphs than they are.
 _CALLED = frozenset("answer comment message msg post postbit reply".split())
+_ANSWERS = frozenset(("answer", "answers"))
 _IN_TURN = frozenset("alt even odd first last".split())  # of names: they tell a row from its neighbours
 _WORD = re.compile(r"[^\W\d_]+")
 _Place = tuple[object, ...]
@@ -79,7 +80,7 @@ def leave_out_furniture(
     posts = _posts(walk, [weight_of(text) for text in read], texts, siblings, titles, stories)
     if posts is None:
         return set()
-    never = {number for number, index in enumerate(texts) if _is_never_said(verdicts[index])}
+    never = {number for number, index in enumerate(texts) if _is_never_said(walk, verdicts[index], posts)}
     ways = _Ways(walk, set(posts.members))
     places = [[number for number in some if number not in never] for some in _places(read, posts, ways)]
     body = max(places, key=lambda some: sum(len(read[number].text) for number in some), default=[])
@@ -105,11 +106,17 @@ def leave_out_furniture(
     return {texts[number] for number in body if number not in found}
 
 
-def _is_never_said(verdict: Verdict | None) -> bool:
-    """Whether a text is hidden, or one of the comments on the answers of a question."""
+def _is_never_said(walk: Walk, verdict: Verdict | None, posts: _Posts) -> bool:
+    """Whether a text is hidden, or one of the comments on the answers of a question, if any are called so."""
     if verdict is None or verdict.rule == "hidden":
         return verdict is not None
-    return verdict.container is not None and verdict.container.names.comments
+    if verdict.container is None or not verdict.container.names.comments:
+        return False
+    holds_all = verdict.container.first <= walk.containers[posts.members[0]].first and (
+        walk.containers[posts.members[-1]].last <= verdict.container.last
+    )
+    is_post = any(walk.containers[at] is verdict.container for at in posts.members)
+    return not (holds_all or is_post) or any(not _ANSWERS.isdisjoint(part.names.words) for part in walk.containers)
 
 
 def _posts(

@@ -282,6 +282,11 @@ def test_a_picture_may_show_what_its_file_is_called_by(img):
         f"<img src=https://camo.example/2b5ea0/{b'https://img.shields.io/pypi/v/tidewatch'.hex()}>",
         "<img src='/_next/image?url=%2Fup%2Fsite-logo.png&amp;w=256&amp;q=75'>",
         "<img src=/images/footer/wolfram.gif>",
+        "<img src=/fileserver/01M/avatar/small/01G.webp>",
+        "<img src=/hc/theming_assets/01HZKZ3J>",
+        "<img src='/forum/image.php?s=1b0b&amp;u=240&amp;dateline=1211170010'>",
+        "<img src=/misc/paperclip.png>",
+        "<img src=/icones/smile.gif alt=':)'>",
     ],
 )
 def test_small_files_called_by_what_they_are_for_are_decoration(img):

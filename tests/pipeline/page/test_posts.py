@@ -262,3 +262,13 @@ def test_code_of_the_question_stays() -> None:
     above = f"<div class=question><p>{prose(50, 3)}</p><div class=highlight><pre>x = 1\ny = 2</pre></div></div>"
     body = f"<h1>{TITLE}</h1>{above}<div id=list>{''.join(map(post, range(5)))}</div>"
     assert "x = 1\ny = 2" in texts(extract(body, HEAD, url=THREAD))
+
+
+@pytest.mark.parametrize(("below", "stay"), [("", True), ("<div class=answers><h2>0 answers</h2></div>", False)])
+def test_what_answers_a_question_stays_though_it_is_called_comments(below: str, stay: bool) -> None:
+    """As Ask MetaFilter has it; where a page has answers, too, comments are others' on these."""
+    question = f"<div itemscope itemtype='https://schema.org/QAPage'><h1>{TITLE}</h1><p>{prose(50, 2)}</p>"
+    comments = "".join(f"<div class=comments>{prose(n, 3)}<br><span class=by>by Ann</span></div>" for n in range(4))
+    found = "".join(texts(extract(f"{question}{below}<div id=page>{comments}</div></div>", HEAD)))
+    assert prose(50, 2) in found
+    assert all((prose(number, 3) in found) is stay for number in range(4))
