@@ -26,8 +26,8 @@ _FOLDERS_OF_DRAWINGS = frozenset("icon icons logo logos badges flags".split())
 _SIGNS = frozenset(
     "ajax arrow arrows attach attachment bullet burger caret cart check checkmark chevron close cross divider download "
     "edit email external facebook favorite frown grin hamburger instagram linkedin loader loading lock locked menu "
-    "minus offline online paperclip pinterest play plus progress quote quotes rating reply report sad search smile spinner "
-    "star stars sticky tick tiktok twitter whatsapp wink youtube yummly".split()
+    "minus offline online paperclip pinterest play plus progress quote quotes rating reply report sad search smile "
+    "spinner star stars sticky tick tiktok twitter whatsapp wink youtube yummly".split()
 )
 #: What a picture of no size is called that stands for a file of such a type: phpBB, MyBB, manuals.
 _TYPES = frozenset("7z bmp csv doc docx gif jpeg jpg mp3 mp4 pdf png ppt pptx rar torrent txt xls xlsx xml zip".split())
