@@ -24,6 +24,7 @@ _CURRENCIES = frozenset("$€£¥₹₽₩₺")
 _ICONS = ("icon", "Icon", "material", "glyph", "fa-")  # of names: their words stand for drawings
 _LABEL = re.compile(r' aria-label="([^"]*+)"')
 _QUOTES = "\"'«»‹›“”„‚‘’「『"
+_WIDE = "\u2e80"
 #: Lines of Chinese and Japanese are cut anywhere: no space stands for the end of one between such characters.
 _CUT = re.compile(
     "(?<=[\u2e80-\u312f\u3190-\ua4cf\uf900-\ufaff\ufe30-\ufe4f\uff00-\uff60\U00020000-\U0003ffff])[ \t\r]*+\n\\s*+"
@@ -35,6 +36,11 @@ def joined_lines(text: str) -> str:
     """A text whose lines were cut between wide characters without the ends of these; see the segment breaks of CSS
     Text 3."""
     return _CUT.sub("", text) if "\n" in text else text
+
+
+def may_be_cut(text: str) -> bool:
+    """Whether a text has any wide characters, and more than one line."""
+    return "\n" in text and max(text) >= _WIDE
 
 
 class InlineOfWalk(RowsOfWalk):

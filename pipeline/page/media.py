@@ -8,7 +8,7 @@ from pipeline.image.refs import is_image_page, is_image_url
 from pipeline.page.elements import HEADINGS, MEDIA
 from pipeline.page.formulas import formula_of_image, formula_of_mathml
 from pipeline.page.leaves import Media, Text, upward
-from pipeline.page.markup import escape, read_attributes
+from pipeline.page.markup import escape, read_attributes, unescape
 from pipeline.page.names import is_hidden
 from pipeline.page.words import WordsOfWalk
 
@@ -20,7 +20,7 @@ _SHOWS_NOTHING = re.compile(
 )
 _ON_YOUTUBE = re.compile(r"[\w-]{6,20}")
 _AROUND, _LEAVES = 5, 300  # parts around an image and its caption, and how far these are looked through
-_SIGN = 8  # characters of an emoji, with what joins and colours its parts
+_SIGN = re.compile(r' alt="([^"]{1,8})"')  # an emoji has so many characters, with what joins and colours its parts
 _MAX_SOURCES = 100  # of a `<picture>`: each image in it has all of them
 
 
@@ -101,21 +101,22 @@ class MediaOfWalk(WordsOfWalk):
         media.has_twin = bool(self._noscript)
         if ".svg" in written and self._is_drawing_between_words(media):
             media.decoration = "a drawing between words"
-        if " alt=" in written and (sign := self._sign_of(media)):
-            self._buffer.append(sign)
+        if (alt := _SIGN.search(written)) and self._is_sign(unescape(alt[1]), media):
+            self._buffer.append(alt[1])
         if self._buffer and self._has_text() and not media.decoration and not self._is_in_data():
             self._flush()  # it cuts the paragraph it stands in; an icon does not, nor does a picture in a row of data
         self._append(media)
 
-    def _sign_of(self, media: Media) -> str:
-        """The emoji or initial letter in a line of text that a small image shows in its place; "" for others."""
-        alt = media.alt
-        if not 0 < len(alt) <= _SIGN or self._mute or self._preformatted or not media.decoration:
-            return ""
+    def _is_sign(self, alt: str, media: Media) -> bool:
+        """Whether a small image shows an emoji, or the initial of a word, in a line of text."""
+        if self._mute or self._preformatted:
+            return False
         if len(alt) == 1 and alt.isalpha():
-            return alt if self._markup.texts[self._at + 1][:1].islower() else ""
-        is_emoji = not alt.isascii() and not any(map(str.isalnum, alt))
-        return alt if is_emoji and (self._has_text() or self._text_behind(self._at)) else ""
+            is_in_line = self._markup.texts[self._at + 1][:1].islower()
+        else:
+            is_emoji = not alt.isascii() and not any(map(str.isalnum, alt))
+            is_in_line = is_emoji and (self._has_text() or self._text_behind(self._at))
+        return is_in_line and bool(media.decoration)
 
     def _is_drawing_between_words(self, media: Media) -> bool:
         """Whether an SVG of no declared size stands in a line of text, as icons do."""

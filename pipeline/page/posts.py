@@ -183,9 +183,11 @@ def _are_stories(walk: Walk, members: list[int], titles: list[int]) -> bool:
 
 def _of_all(walk: Walk) -> frozenset[str]:
     """Words of names that most parts of a page bear, as those that a site begins all of its names with."""
-    named = [container.names.plain for container in walk.containers if container.names.plain]
-    count = Counter(word for names in named for word in names)
-    return frozenset(word for word, parts in count.items() if parts >= _OF_ALL * len(named)) - _CALLED
+    named = Counter(container.names.plain for container in walk.containers if container.names.plain)
+    count = Counter[str]()
+    for names, parts in named.items():
+        count.update(dict.fromkeys(names, parts))
+    return frozenset(word for word, parts in count.items() if parts >= _OF_ALL * named.total()) - _CALLED
 
 
 def _of_one_name(walk: Walk, members: list[int], held: Callable[[int], int], ignored: frozenset[str]) -> list[int]:

@@ -10,7 +10,7 @@ from itertools import islice, takewhile
 from pipeline.page.code import GUTTERS, is_gutter
 from pipeline.page.elements import CELLS, HEADINGS
 from pipeline.page.forms import Forms
-from pipeline.page.inline import InlineOfWalk, joined_lines
+from pipeline.page.inline import InlineOfWalk, joined_lines, may_be_cut
 from pipeline.page.leaves import Leaf, Text, upward
 from pipeline.page.markup import Markup, unescape
 from pipeline.page.names import PANELS, Names, is_box, is_hidden, is_put_away, is_titled
@@ -89,7 +89,7 @@ class WordsOfWalk(InlineOfWalk):
             return
         text = unescape("".join(self._buffer))
         if not text.isascii():
-            if "\n" in text and not self._preformatted:
+            if not self._preformatted and may_be_cut(text):
                 text = unescape("".join(map(joined_lines, self._buffer)))
             for invisible in _INVISIBLE:
                 text = text.replace(invisible, "")
