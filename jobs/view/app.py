@@ -39,6 +39,7 @@ from schemas.storage import Store
 
 logger = logging.getLogger(__name__)
 _LOOK_EVERY_S = 10.0
+_MAX_ADDRESS = 4 << 20  # bytes, more than browsers send: a query in SQL stands in one
 _STATIC = {"weft.css": "text/css", "page.css": "text/css", "weft.js": "text/javascript", "icon.svg": "image/svg+xml"}
 
 
@@ -82,7 +83,7 @@ def make_app(context: Context, host: str = "127.0.0.1") -> web.Application:
 
 async def serve(context: Context, host: str, port: int, ready: Callable[[str], None]) -> None:
     """Serve until cancelled; `ready` gets the address. Raises `OSError` where the port is taken."""
-    runner = web.AppRunner(make_app(context, host), access_log=None)
+    runner = web.AppRunner(make_app(context, host), access_log=None, max_line_size=_MAX_ADDRESS)
     await runner.setup()
     try:
         site = web.TCPSite(runner, host, port)

@@ -46,6 +46,13 @@ def test_a_long_condition_is_not_cut_and_one_that_is_too_long_is_refused(looked_
             assert b"are the most" in body
 
 
+def test_a_query_may_be_far_longer_than_an_address_mostly_is(looked_at: Path) -> None:
+    with viewer(str(looked_at)) as address:
+        for length in (10_000, 2_000_000):
+            body = ask(f"{address}/query?sql=" + quote(f"SELECT 41 + 1 /* {'x' * length} */ AS n"))[2]
+            assert b">42</td>" in body, length
+
+
 def test_bounds_stand_in_links_as_they_were_asked_for() -> None:
     """Rounded to six digits the second page was of other samples than the first."""
     asked = {
