@@ -146,6 +146,19 @@ def test_a_row_that_has_other_letters_or_more_fields_is_no_caption_cut_short(tmp
     assert rows == [("", "text that is no UTF-8"), ("", "more fields than the 2 columns"), ("y", "")]
 
 
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("a.csv", b'\nurl,text\nu,"two\nlines"\n\nv,second\n'),
+        ("a.jsonl", b'\n{"url": "u", "text": "two\\nlines"}\n\n{"url": "v", "text": "second"}\n'),
+    ],
+)
+def test_rows_are_counted_from_0_without_names_and_empty_lines(tmp_path: Path, name: str, data: bytes) -> None:
+    (tmp_path / name).write_bytes(data)
+    rows = read_rows(str(tmp_path / name), Columns("url", "text"))
+    assert [(row.number, row.caption) for row in rows] == [(0, "two\nlines"), (1, "second")]
+
+
 OPEN = "a quote is not closed"
 
 
