@@ -86,7 +86,8 @@ def test_a_page_is_judged_by_the_status_and_the_rules_of_its_host(
 def test_a_file_that_its_crawler_cut_by_length_is_read_as_far_as_it_was_taken(
     tmp_path: Path, body: bytes, why: str, reason: str
 ) -> None:
-    capture = robots(body, **{"Content-Length": str(len(LONG))})
+    headers: dict[str, Any] = {"Content-Length": str(len(LONG))}
+    capture = robots(body, **headers)
     assert judged(tmp_path, {A: capture}, truncated=why).reason == reason
 
 

@@ -104,8 +104,9 @@ def _arguments(web: WebServer, folder: Path, delay_s: float) -> list[str]:
 
 @pytest.fixture
 def site() -> Iterator[WebServer]:
-    pages = [f"/{number}" for number in range(200)]
-    with WebServer({"/": Reply(page(*pages))} | {path: Reply(page()) for path in pages}) as web:
+    with WebServer() as web:
+        web.routes |= {f"/{number}": Reply(page()) for number in range(200)}
+        web.routes |= {"/": Reply(page(*web.routes))}
         yield web
 
 

@@ -46,9 +46,9 @@ def test_groups_are_counted_and_shown_with_what_they_lost_to(view: str) -> None:
     assert f"for {SITE}/1.html" in group
     between = ask(f"{view}/duplicates/of?url={quote(f'{SITE}/1.html')}")[2].decode()
     assert "dropped itself" in between
-    status, _, body = ask(f"{view}/duplicates/of?url={quote(f'{SITE}/short.html')}")
-    assert (status, b"is no sample: dropped as language." in body) == (200, True)
-    assert b"No page was dropped for this one" in body
+    status, _, alone = ask(f"{view}/duplicates/of?url={quote(f'{SITE}/short.html')}")
+    assert (status, b"is no sample: dropped as language." in alone) == (200, True)
+    assert b"No page was dropped for this one" in alone
 
 
 @pytest.mark.parametrize("url", ["nope", f"{SITE}/9.html", ""])
