@@ -51,6 +51,8 @@ def test_a_query_may_be_far_longer_than_an_address_mostly_is(looked_at: Path) ->
         for length in (10_000, 2_000_000):
             body = ask(f"{address}/query?sql=" + quote(f"SELECT 41 + 1 /* {'x' * length} */ AS n"))[2]
             assert b">42</td>" in body, length
+        status, _, body = ask(f"{address}/query?sql={'x' * 5_000_000}")
+        assert (status, b"the address has 5,000,011 bytes, and 4,194,304 are the most" in body) == (414, True)
 
 
 def test_bounds_stand_in_links_as_they_were_asked_for() -> None:
