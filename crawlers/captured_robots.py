@@ -9,17 +9,19 @@ import msgspec
 from fastwarc.warc import WarcRecord, WarcRecordType
 
 from crawlers.framing import Frame
-from crawlers.http import REDIRECTS, decode_body
+from crawlers.http import REDIRECTS
 from crawlers.origins import origin, other_scheme
 from crawlers.site_policy import (
     MAX_POLICY_BYTES,
     ROBOTS,
     Licence,
+    PolicyFile,
     SitePolicy,
     has_policy,
     is_part,
     may_have_policy,
     read_rules,
+    unpacked,
 )
 from crawlers.soundness import require_sound, require_whole
 from crawlers.warc import read_records
@@ -30,6 +32,7 @@ from schemas.signals import Signal, bounded, said
 from schemas.urls import absolute_url, resolve
 
 _MAX_REDIRECTS = 5  # RFC 9309, section 2.3.1.2
+_MAX_RECORD = 2 * MAX_POLICY_BYTES  # bytes of a response that are read
 
 
 class RobotsCapture(msgspec.Struct, frozen=True):
@@ -55,7 +58,7 @@ def read_robots_captures(
     file: IO[bytes], name: str, size: int, settings: WarcSettings, tally: Tally
 ) -> Iterator[RobotsCapture]:
     """The captures of an archive, in its order; what is damaged is counted, other records are passed over."""
-    for capture, _ in read_records(file, name, size, settings, tally, _capture, MAX_POLICY_BYTES * 2):
+    for capture, _ in read_records(file, name, size, settings, tally, _capture, _MAX_RECORD):
         yield capture
 
 
@@ -64,7 +67,7 @@ def _capture(record: WarcRecord, _: int, frame: Frame, settings: WarcSettings) -
     url = absolute_url(target_of(record))
     if record.record_type != WarcRecordType.response or not url.partition("?")[0].endswith(ROBOTS):
         return None
-    record = read_http(record, 2 * MAX_POLICY_BYTES)
+    record = read_http(record, _MAX_RECORD)
     if not record.is_http or record.http_headers is None:
         raise Drop("not_http")
     status, headers, time = record.http_headers.status_code or 0, headers_of(record), fetch_time_of(record)
@@ -74,16 +77,24 @@ def _capture(record: WarcRecord, _: int, frame: Frame, settings: WarcSettings) -
         return RobotsCapture(url, time, None if may_have_policy(status) else "")
     if is_part(status, headers):
         return RobotsCapture(url, time, None)
-    body = record.reader.read()
-    try:  # what cannot be read may forbid everything
-        require_whole(record.headers, headers, len(body))
-        if settings.verify_digests:
-            require_sound(record.headers, headers, b"", body, MAX_POLICY_BYTES)
-        transfer, content = (headers.get(f"{name}-encoding", "") for name in ("transfer", "content"))
-        body = decode_body(body, transfer, content, MAX_POLICY_BYTES)
-    except Drop:
+    try:
+        file = _file(record, headers, settings)
+        return RobotsCapture(url, time, read_rules(file.body, file.is_cut))
+    except Drop:  # what cannot be read may forbid everything
         return RobotsCapture(url, time, None)
-    return RobotsCapture(url, time, read_rules(body))
+
+
+def _file(record: WarcRecord, headers: dict[str, str], settings: WarcSettings) -> PolicyFile:
+    """The body of a record, or the beginning of it that lies within the cap or was all that its crawler took."""
+    body = record.reader.read(_MAX_RECORD)
+    is_long = len(body) < record.content_length
+    is_cut = is_long or (record.headers.get("WARC-Truncated") or "").strip().lower() == "length"
+    if not is_cut:
+        require_whole(record.headers, headers, len(body))
+    if settings.verify_digests and not is_long:
+        require_sound(record.headers, headers, b"", body, MAX_POLICY_BYTES)
+    transfer, content = (headers.get(f"{name}-encoding", "") for name in ("transfer", "content"))
+    return unpacked(body, transfer, content, is_cut)
 
 
 class CapturedRobots:

@@ -93,9 +93,10 @@ class Fetcher:
         accept: str = "*/*",
         encodings: str = "gzip, br, zstd",
         more: Mapping[str, str] = NO_HEADERS,
+        cut: bool = False,
     ) -> Exchange:
         """One exchange, whatever its status; of another than 200 and 206 the first 64 KiB of the body. `more` are
-        further headers of the request.
+        further headers of the request. `cut`: of a body over its cap, that of any success, what lies within is wanted.
 
         Raises `Unfetched`, and what `judge` raises.
         """
@@ -112,7 +113,7 @@ class Fetcher:
             self.resolver.check_literal(host)
             async with asyncio.timeout(self._settings.deadline_s):
                 headers = {"Accept": accept, "Accept-Encoding": encodings, **more}
-                return await self._exchange(target, url, judge, headers, started)
+                return await self._exchange(target, url, judge, headers, started, cut)
         except (Drop, ProxyFailed):
             raise
         except aiohttp.ClientProxyConnectionError as error:
@@ -123,7 +124,7 @@ class Fetcher:
             raise _unfetched(error, self._settings) from error
 
     async def _exchange(
-        self, target: URL, url: str, judge: Judge, headers: Mapping[str, str], started: datetime
+        self, target: URL, url: str, judge: Judge, headers: Mapping[str, str], started: datetime, cut: bool
     ) -> Exchange:
         assert self._session is not None, "a Fetcher is used inside its `async with`"
         if self._bot_auth is not None:
@@ -143,8 +144,8 @@ class Fetcher:
                 pairs = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in response.raw_headers]
                 joined = join_headers(pairs)
                 max_bytes = judge(response.status, joined)
-                if response.status in (200, 206):
-                    body, truncated = await self._body(response, max_bytes), ""
+                if response.status in (200, 206) or (cut and 200 <= response.status < 300):
+                    body, truncated = await self._body(response, max_bytes, cut)
                 else:
                     body, truncated = await _beginning(response)
             except Drop:
@@ -169,15 +170,18 @@ class Fetcher:
                 truncated=truncated,
             )
 
-    async def _body(self, response: aiohttp.ClientResponse, max_bytes: int) -> bytes:
-        """The body, at most `max_bytes` of it. Raises `Unfetched`: too_large, slow."""
+    async def _body(self, response: aiohttp.ClientResponse, max_bytes: int, cut: bool) -> tuple[bytes, str]:
+        """The body, at most `max_bytes` of it, and why there is no more of it. Raises `Unfetched`: too_large, slow."""
         stated = response.content_length
-        if stated is not None and stated > max_bytes:
+        if stated is not None and stated > max_bytes and not cut:
             raise Unfetched("too_large", f"{stated} bytes, cap {max_bytes}")
         began, body = time.monotonic(), bytearray()
         with self._budget.share() as share:
             async for block in response.content.iter_any():
                 body += block
+                if len(body) > max_bytes and cut:
+                    response.close()
+                    return bytes(body[:max_bytes]), "length"
                 if len(body) > max_bytes:
                     raise Unfetched("too_large", f"over {max_bytes} bytes")
                 taken = time.monotonic() - began
@@ -185,7 +189,7 @@ class Fetcher:
                     raise Unfetched("slow", f"{len(body)} bytes in {taken:.0f} s", passing=True)
                 await share.grow(len(block))
                 began = time.monotonic() - taken  # waiting for room is not the server's doing
-            return bytes(body)
+            return bytes(body), ""
 
     async def __aenter__(self) -> "Fetcher":
         settings = self._settings

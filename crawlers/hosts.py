@@ -23,12 +23,14 @@ from crawlers.site_policy import (
     MAX_POLICY_BYTES,
     ROBOTS,
     TDMREP,
+    PolicyFile,
     SitePolicy,
     has_policy,
     is_part,
     may_have_policy,
     read_rules,
     read_tdmrep,
+    unpacked,
 )
 from schemas.drops import Drop
 from schemas.urls import resolve
@@ -152,12 +154,12 @@ async def learn_policy(
     base = origin(url)
     robots: str | None
     try:
-        body = await policy_file(fetcher, base + ROBOTS, settings, turn, seen)
-        robots = "" if body is None else read_rules(body)
+        file = await policy_file(fetcher, base + ROBOTS, settings, turn, seen) or PolicyFile()
+        robots = read_rules(file.body, file.is_cut)
     except Unfetched as failure:
         if failure.passing and failure.reason == "proxy":  # of which the host knows nothing
             raise
-        if not failure.passing and failure.reason != "too_large":
+        if not failure.passing:
             return SitePolicy("", fetched_at=now(), refusal=failure.reason, refusal_detail=failure.detail)
         unreached, silent = failure.reason == "connect", failure.reason in _SILENCE
         return SitePolicy(
@@ -168,34 +170,43 @@ async def learn_policy(
             silent=silent,
             refusal_detail=f"{failure.reason}: {failure.detail}"[:_LONGEST_DETAIL],
         )
-    texts: dict[str, bytes] = {}
+    files: dict[str, PolicyFile] = {}
     for path in (AI, TDMREP):
         try:
-            texts[path] = await policy_file(fetcher, base + path, settings, turn, seen) or b""
+            files[path] = await policy_file(fetcher, base + path, settings, turn, seen) or PolicyFile()
         except Drop as failure:
             if isinstance(failure, Unfetched) and failure.passing and failure.reason == "proxy":
                 raise
             if failure.reason in ("truncated_body", "bad_encoding"):  # something was said
                 return SitePolicy(None, fetched_at=now())
-            texts[path] = b""
-    policy = await asyncio.to_thread(_policy, robots, texts[AI], texts[TDMREP])
+            files[path] = PolicyFile()
+    policy = await asyncio.to_thread(_policy, robots, files[AI], files[TDMREP])
     addresses = filter(None, (resolve(base + "/", address) for address in policy.licence_addresses))
-    fetch = partial(policy_file, fetcher, settings=settings, turn=turn, seen=seen)
+    fetch = partial(licence_file, fetcher, settings=settings, turn=turn, seen=seen)
     licences = [await fetch_licence(fetch, address) for address in addresses]
     return msgspec.structs.replace(policy, licences=tuple(licences)) if licences else policy
 
 
-def _policy(robots: str, ai: bytes, tdmrep: bytes) -> SitePolicy:
-    return SitePolicy(robots, read_rules(ai), read_tdmrep(tdmrep), now()).read()
+def _policy(robots: str, ai: PolicyFile, tdmrep: PolicyFile) -> SitePolicy:
+    tdm = read_tdmrep(tdmrep.body, tdmrep.is_cut)
+    return SitePolicy(robots, read_rules(ai.body, ai.is_cut), tdm, now()).read()
+
+
+async def licence_file(
+    fetcher: Fetcher, url: str, settings: FetchSettings, turn: Turn, seen: Callable[[Exchange], None]
+) -> bytes | None:
+    """The same of a document that says something only as a whole."""
+    file = await policy_file(fetcher, url, settings, turn, seen)
+    return None if file is None or file.is_cut else file.body
 
 
 async def policy_file(
     fetcher: Fetcher, url: str, settings: FetchSettings, turn: Turn, seen: Callable[[Exchange], None]
-) -> bytes | None:
-    """The body of a policy file; None where the server says that there is none. Raises `Unfetched` where it fails."""
+) -> PolicyFile | None:
+    """A policy file; None where the server says that there is none. Raises `Unfetched` where it fails."""
     for _ in range(settings.max_redirects + 1):
         await turn(url)
-        exchange = await fetcher.get(url, lambda status, headers: MAX_POLICY_BYTES, "text/plain, */*;q=0.1")
+        exchange = await fetcher.get(url, lambda status, headers: MAX_POLICY_BYTES, "text/plain, */*;q=0.1", cut=True)
         seen(exchange)
         if exchange.status in REDIRECTS and "location" in exchange.headers:
             url = resolve(url, exchange.headers["location"])
@@ -203,10 +214,11 @@ async def policy_file(
                 return None
             continue
         if has_policy(exchange.status):
-            if exchange.truncated or is_part(exchange.status, exchange.headers):
+            if is_part(exchange.status, exchange.headers):
                 raise Unfetched("truncated_body", f"{exchange.status}, a part of it", passing=True)
             try:
-                return exchange.decoded(MAX_POLICY_BYTES)
+                encoding = exchange.headers.get("content-encoding", "")
+                return unpacked(exchange.body, "", encoding, exchange.truncated == "length")
             except Drop as drop:  # what cannot be read may forbid everything
                 raise Unfetched(drop.reason, drop.detail, passing=True) from None
         if may_have_policy(exchange.status):

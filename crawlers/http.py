@@ -8,7 +8,7 @@ import re
 import zlib
 from collections.abc import Callable, Iterable
 from itertools import chain
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import brotli
 import zstandard
@@ -32,6 +32,17 @@ _ADDRESSES = ("location", "refresh", "link")
 #: Headers of one value, which a server and what stands before it both send: said twice alike they are said once.
 _SINGLE = ("location", "refresh", "retry-after")
 B = TypeVar("B", bytes, bytearray)
+
+
+class _Cut(Drop):
+    """Only the `beginning` of a body came out, or was let out."""
+
+    def __init__(self, reason: str, detail: str, beginning: bytes | bytearray) -> None:
+        super().__init__(reason, detail)
+        self.beginning = beginning
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Drop, (self.reason, self.detail)
 
 
 def join_headers(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
@@ -75,16 +86,38 @@ def decode_body(body: bytes, transfer_encoding: str, content_encoding: str, max_
     """
     if "chunked" in transfer_encoding.lower():
         body = dechunk(body)
-    named = chain(content_encoding.lower().split(","), transfer_encoding.lower().split(","))
-    decoders = [decoder for name in named if (decoder := _DECODERS.get(name.strip()))]
-    if len(decoders) > _MAX_ENCODINGS:
-        raise Drop("bad_encoding", f"{len(decoders)} encodings")
-    for decoder in reversed(decoders):
+    for decoder in _decoders(transfer_encoding, content_encoding):
         if body:
             body = decoder(body, max_bytes)
     if len(body) > max_bytes:
         raise Drop("too_large", f"{len(body)} bytes, cap {max_bytes}")
     return body
+
+
+def decode_beginning(
+    body: bytes, transfer_encoding: str, content_encoding: str, max_bytes: int, is_cut: bool
+) -> tuple[bytes, bool]:
+    """The same of what may be read in part: what of it lies within `max_bytes`, and whether more followed. `is_cut`: of
+    the body as it was sent only the beginning is at hand. Raises `Drop`: truncated_body, bad_encoding."""
+    if "chunked" in transfer_encoding.lower():
+        body = dechunk_beginning(body) if is_cut else dechunk(body)
+    for decoder in _decoders(transfer_encoding, content_encoding):
+        try:
+            body = decoder(body, max_bytes) if body else body
+        except _Cut as cut:
+            if cut.reason == "truncated_body" and not is_cut:
+                raise
+            body, is_cut = bytes(cut.beginning[:max_bytes]), True
+    return body[:max_bytes], is_cut or len(body) > max_bytes
+
+
+def _decoders(transfer_encoding: str, content_encoding: str) -> list[Callable[[bytes, int], bytes]]:
+    """In the order in which they are undone."""
+    named = chain(content_encoding.lower().split(","), transfer_encoding.lower().split(","))
+    decoders = [decoder for name in named if (decoder := _DECODERS.get(name.strip()))]
+    if len(decoders) > _MAX_ENCODINGS:
+        raise Drop("bad_encoding", f"{len(decoders)} encodings")
+    return decoders[::-1]
 
 
 def dechunk(body: bytes) -> bytes:
@@ -155,7 +188,7 @@ def _inflate(body: memoryview, position: int, wbits: int, out: bytearray, max_by
         while not stream.eof:
             block = body[position : position + step]
             if not block:
-                raise Drop("truncated_body", f"after {len(body)} bytes, {len(out)} decompressed")
+                raise _Cut("truncated_body", f"after {len(body)} bytes, {len(out)} decompressed", out)
             out += stream.decompress(block, max_bytes + 1 - len(out))
             _capped(out, max_bytes)
             position += len(block) - len(stream.unused_data) - len(stream.unconsumed_tail)
@@ -199,7 +232,7 @@ def _unbrotli(body: bytes, starts: list[int], max_bytes: int) -> bytes:
         _capped(out, max_bytes)
         if stream.is_finished():
             return bytes(out)
-    raise Drop("truncated_body", f"after {len(body)} bytes, {len(out)} decompressed")
+    raise _Cut("truncated_body", f"after {len(body)} bytes, {len(out)} decompressed", out)
 
 
 def _is_text(body: bytes) -> bool:
@@ -236,7 +269,7 @@ def _refuse_begun(body: bytes, magic: bytes) -> None:
 
 def _capped(out: B, max_bytes: int) -> B:
     if len(out) > max_bytes:
-        raise Drop("too_large", f"over {max_bytes} bytes when decompressed")
+        raise _Cut("too_large", f"over {max_bytes} bytes when decompressed", out)
     return out
 
 

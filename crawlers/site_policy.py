@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from crawlers.http import decode_beginning
 from crawlers.robots import Robots
 from schemas.consent import AGENT, ConsentSettings, refusal_by
 from schemas.documents import Consent
@@ -25,8 +26,9 @@ from schemas.signals import Signal, Verdict, bounded, said
 ROBOTS, AI, TDMREP = "/robots.txt", "/ai.txt", "/.well-known/tdmrep.json"
 #: In the order in which they are fetched.
 POLICY_FILES = (ROBOTS, AI, TDMREP)
-#: RFC 9309 asks for at least 500 KiB.
+#: Of a longer file what lies within is obeyed, for which RFC 9309, section 2.5, asks for at least 500 KiB.
 MAX_POLICY_BYTES = 1 << 20
+_LEAST_BYTES = 500 << 10
 _TAG = re.compile(r"<[^<>]*+>")
 _ALL_OF_IT = re.compile(r"bytes\s+0-(\d{1,15})/(\d{1,15})", re.IGNORECASE)
 
@@ -48,6 +50,22 @@ def may_have_policy(status: int) -> bool:
     """Whether a server that answers so to a request for a policy file may have one, and fails to give it: RFC 9309,
     sections 2.3.1.3 and 2.3.1.4."""
     return status == 429 or status >= 500
+
+
+class PolicyFile(msgspec.Struct, frozen=True):
+    """A file as far as it is read. `is_cut`: more of it follows."""
+
+    body: bytes = b""
+    is_cut: bool = False
+
+
+def unpacked(body: bytes, transfer_encoding: str, content_encoding: str, is_cut: bool) -> PolicyFile:
+    """A file as it was sent, or its beginning. Raises `Drop`: what cannot be read, or not far enough, may forbid
+    everything."""
+    body, is_cut = decode_beginning(body, transfer_encoding, content_encoding, MAX_POLICY_BYTES, is_cut)
+    if is_cut and len(body) < _LEAST_BYTES:
+        raise Drop("truncated_body", f"{len(body)} bytes, and more followed")
+    return PolicyFile(body, is_cut)
 
 
 class TdmRule(msgspec.Struct, frozen=True):
@@ -179,8 +197,10 @@ def _terms(licence: Licence) -> tuple[Terms, ...]:
     return read_rsl(licence.document.encode(), licence.url)
 
 
-def read_tdmrep(body: bytes) -> tuple[TdmRule, ...]:
-    """The entries of a tdmrep.json; none if it is not one, such as an error page served with status 200."""
+def read_tdmrep(body: bytes, is_cut: bool = False) -> tuple[TdmRule, ...]:
+    """The entries of a tdmrep.json; none if it is not one, such as an error page served with status 200. Of one that is
+    cut those that are whole."""
+    body = body[: body.rfind(b"}") + 1] + b"]" if is_cut else body
     try:
         entries = msgspec.json.decode(body.removeprefix(b"\xef\xbb\xbf"))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -196,9 +216,12 @@ def read_tdmrep(body: bytes) -> tuple[TdmRule, ...]:
     return tuple(rules)
 
 
-def read_rules(body: bytes) -> str:
-    """The text of a robots.txt or ai.txt; of a web page what stands between its tags, which may be rules."""
-    text = body[:MAX_POLICY_BYTES].decode(_encoding(body[:1000]), "replace").removeprefix("\ufeff")
+def read_rules(body: bytes, is_cut: bool = False) -> str:
+    """The text of a robots.txt or ai.txt, without a line that is cut: the beginning of a path forbids more than all of
+    it. Of a web page what stands between its tags, which may be rules."""
+    text = body.decode(_encoding(body[:1000]), "replace").removeprefix("\ufeff")
+    if is_cut:
+        text = text[: max(text.rfind("\n"), text.rfind("\r")) + 1]
     return _TAG.sub("\n", text) if text.lstrip()[:1] == "<" else text
 
 

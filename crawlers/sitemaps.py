@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 import msgspec
+import webencodings
 
 from schemas.drops import Drop
 from schemas.urls import resolve
@@ -38,6 +39,8 @@ _HREF = re.compile(rb"(?<![\w:-])href\s*+=\s*+([\"'])(.*?)\1", re.IGNORECASE | r
 _REL = re.compile(rb"(?<![\w:-])rel\s*+=\s*+[\"']([^\"']*+)", re.IGNORECASE)
 _DECLARED = re.compile(rb"<\?xml[^>]{0,100}?encoding\s*+=\s*+[\"']([\w.-]{1,40})", re.IGNORECASE)
 _FALSE_CHARSET = re.compile(rb"<\?xml[^>]{0,200}\?>", re.IGNORECASE)
+
+_OTHER_ASCII = ("utf-16le", "utf-16be", "replacement", "x-user-defined")
 
 
 class Sitemap(msgspec.Struct, frozen=True):
@@ -138,11 +141,11 @@ def _referred(found: re.Match[bytes]) -> bytes:
 
 
 def _charset(body: bytes) -> str:
+    """What a sitemap declares, if it is an encoding of the web in which ASCII stands for itself: what could be read so
+    far is no UTF-16, and among Python's own codecs are some whose time is quadratic."""
     declared = _DECLARED.search(body[:200])
-    try:
-        return codecs.lookup(declared[1].decode("ascii")).name if declared else "utf-8"
-    except (LookupError, ValueError):
-        return "utf-8"
+    encoding = webencodings.lookup(declared[1].decode("ascii")) if declared else None
+    return "utf-8" if encoding is None or encoding.name in _OTHER_ASCII else str(encoding.codec_info.name)
 
 
 def _as_utf8(body: bytes) -> bytes:

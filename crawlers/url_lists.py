@@ -16,6 +16,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from crawlers.csv_quotes import ClosedQuotes
 from crawlers.inputs import InputError, shown
 from crawlers.tsv_quotes import sound_quotes
 from schemas.settings import Settings
@@ -285,7 +286,7 @@ def _csv(file: Any, kind: str) -> "csv.DictReader[str]":
     written = itertools.dropwhile(lambda line: not line.strip(), lines)  # names stand in the first that is not empty
     if kind == "tsv":
         return csv.DictReader(sound_quotes(written), restkey=_BEYOND, delimiter="\t")
-    return csv.DictReader(written, restkey=_BEYOND)
+    return csv.DictReader(ClosedQuotes(written), restkey=_BEYOND)
 
 
 def _pick(name: str, found: Sequence[str], asked: str, known: Sequence[str], what: str, setting: str) -> str:

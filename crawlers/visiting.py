@@ -12,7 +12,7 @@ from crawlers.earlier import Known
 from crawlers.exchange import Exchange
 from crawlers.fetch import Fetcher, Judge, check_status
 from crawlers.flights import Flight
-from crawlers.hosts import Host, policy_file
+from crawlers.hosts import Host, licence_file
 from crawlers.http import REDIRECTS
 from crawlers.items import Item, Visit
 from crawlers.licences import Licences
@@ -180,7 +180,7 @@ class Visitor:
             return ()
 
         async def fetch(url: str) -> bytes | None:
-            return await policy_file(
+            return await licence_file(
                 self._fetcher, url, self._config.fetch, lambda url: self._turns.wait(flight, url), done.others.append
             )
 

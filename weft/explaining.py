@@ -99,8 +99,8 @@ def explain(
     url       the address that saved HTML was at: relative links are read by it
     settings  what to change: `{"text.gopher.min_words": 30}`
 
-    Raises `Drop` for a page that cannot or must not be fetched, or whose HTML means harm; `SettingsError` for a wrong
-    call; `OSError` for a file that is not there.
+    Raises `Drop` for a page that cannot or must not be fetched, is none, or whose HTML means harm; `SettingsError` for
+    a wrong call; `OSError` for a file that is not there.
     """
     recipe = recipe_of(config, settings or {})
     if isinstance(page, str) and page.startswith(("http://", "https://")):

@@ -75,7 +75,8 @@ def run(arguments: argparse.Namespace) -> int:
             print(status_line(Path(arguments.output)))
             return 0
         if arguments.wish:
-            ask(arguments.output, arguments.wish)
+            if line := ask(arguments.output, arguments.wish):
+                print(line)
             return 0
         config = load_file(CrawlConfig, arguments.config, overrides, {})
         if arguments.index:

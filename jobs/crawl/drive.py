@@ -24,7 +24,7 @@ from jobs.crawl.plan import PLAN, make_plan
 from jobs.crawl.progress import CrawlProgress
 from jobs.crawl.seeds import read_seeds
 from jobs.crawl.since import join_gone, look_back
-from jobs.crawl.watch import Watch
+from jobs.crawl.watch import Watch, is_worked_on
 from jobs.crawl.worker import SpiderWorker
 from jobs.engine.engine import Engine, EngineSettings, WorkerDied, open_engine
 from jobs.engine.own_code import files_of
@@ -112,15 +112,23 @@ def crawl(
             raise failure_of(error) from error
 
 
-def ask(output: str, wish: Literal["stop", "pause", "resume"]) -> None:
-    """Ask the crawl that works on `output` for something; it looks a few times a second. Raises `SettingsError`."""
+def ask(output: str, wish: Literal["stop", "pause", "resume"]) -> str:
+    """Ask the crawl that works on `output` for something; it looks a few times a second. Returns a line where none does
+    and that matters. Raises `SettingsError`."""
     folder = Path(Store(output).root)
     if not (folder / PLAN).is_file() and not (folder / RECORDS_PLAN).is_file():
         raise SettingsError(f"{output} holds no crawl")
     if wish == "resume":
         (folder / PAUSE).unlink(missing_ok=True)
-    else:
-        (folder / wish).touch()
+        return ""
+    (folder / wish).touch()
+    if is_worked_on(folder):
+        return ""
+    return f"no run works on {output}" + (": the next one waits for --resume" if wish == "pause" else "")
+
+
+def tell_paused(folder: Path) -> None:
+    logger.warning("paused until %s is removed, as `weft crawl --resume` does", folder / PAUSE)
 
 
 class Crawl:
@@ -230,6 +238,8 @@ class Crawl:
     async def _pause(self, is_paused: bool) -> None:
         if is_paused != self._is_paused:
             self._is_paused = is_paused
+            if is_paused:
+                tell_paused(self._folder)
             for worker in self._workers:
                 await worker.pause(is_paused)
 

@@ -17,7 +17,7 @@ from crawlers.crawl_config import CrawlConfig
 from crawlers.index_rows import Selected, Selection, select_rows
 from crawlers.inputs import COMMON_CRAWL
 from crawlers.record_copier import CopyStatus, Outcome, RecordCopier
-from jobs.crawl.drive import PAUSE, STOP, CrawlError
+from jobs.crawl.drive import PAUSE, STOP, CrawlError, tell_paused
 from jobs.crawl.drive import RECORDS_PLAN as PLAN
 from jobs.crawl.plan import PLAN as CRAWL_PLAN
 from jobs.crawl.watch import CrawlState, Watch
@@ -196,6 +196,8 @@ class _Copying:
                 await worker.stop()
         elif (is_paused := (self._folder / PAUSE).exists()) != self._is_paused:
             self._is_paused = is_paused
+            if is_paused:
+                tell_paused(self._folder)
             for worker in self._workers:
                 await worker.pause(is_paused)
 
@@ -258,10 +260,13 @@ class CopyWorker:
         self._copier = RecordCopier(Path(folder), partition, plan.archives_at, config, info, DenyList(denied))
 
     async def open(self) -> None:
-        try:
-            await self._copier.__aenter__()
-        except BlockingIOError:
-            raise OSError(f"another process copies partition {self._partition} of {self._folder}") from None
+        for _ in range(2):
+            try:
+                await self._copier.__aenter__()
+                return
+            except BlockingIOError:  # who asks for the status holds the lock for a moment
+                await asyncio.sleep(0.2)
+        raise OSError(f"another process copies partition {self._partition} of {self._folder}")
 
     async def run(self) -> None:
         await self._copier.run()

@@ -1,6 +1,7 @@
 """A crawl watched while it runs: a file for `weft crawl --status`, and a page and figures for Prometheus at a port."""
 
 import asyncio
+import fcntl
 import html
 import time
 from collections import Counter
@@ -10,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from crawlers.crawl_status import HostLeft, Status
+from crawlers.repartition import FRONTIER
 from jobs.crawl.progress import CrawlProgress, left_s, slowest_hosts
 from schemas.settings import SettingsError
 
@@ -119,14 +121,33 @@ def _sum_of(statuses: list[Status], progress: CrawlProgress, is_paused: bool, is
 
 
 def status_line(folder: Path) -> str:
-    """What a crawl is doing, in a line. Raises `SettingsError` where there is none."""
+    """What a crawl is doing, in a line; of one that was killed its locks tell at once. Raises `SettingsError` where
+    there is none."""
     try:
         state = msgspec.json.decode((folder / STATE).read_bytes(), type=CrawlState)
     except (OSError, msgspec.MsgspecError):
         raise SettingsError(f"{folder} holds no crawl that has begun") from None
     age_s = max(0.0, time.time() - state.at)
-    word = state.word if state.is_over or age_s < _STALE_S else "not running"
+    is_there = age_s < _STALE_S and is_worked_on(folder) is not False
+    word = state.word if state.is_over or is_there else "not running"
     return f"{word}, as of {age_s:.0f} s ago: {state.line}"
+
+
+def is_worked_on(folder: Path) -> bool | None:
+    """Whether a worker holds a part of a crawl; None where none ever has."""
+    locks = [path for kind in (FRONTIER, "records") for path in (folder / "work" / kind).glob("*.lock")]
+    return any(map(_is_held, locks)) if locks else None
+
+
+def _is_held(lock: Path) -> bool:
+    try:
+        with lock.open() as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except FileNotFoundError:  # its partitions were cut anew
+        pass
+    return False
 
 
 def metrics_of(state: CrawlState) -> str:

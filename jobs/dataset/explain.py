@@ -6,11 +6,15 @@ import msgspec
 
 from crawlers.crawl_config import CrawlConfig
 from crawlers.one_page import fetch_page
+from crawlers.sniff import is_binary
 from jobs.config import BuildConfig
 from jobs.phases.recipe import Recipe
 from pipeline.page.explain import explain_page, reason_of
 from pipeline.text.rules import paragraph_fault
 from schemas.documents import Page, TextBlock
+from schemas.drops import Drop
+from schemas.settings import SettingsError
+from schemas.urls import resolve
 
 #: What one page alone cannot tell.
 NOT_APPLIED = (
@@ -47,5 +51,10 @@ def page_at(url: str, config: BuildConfig) -> Page:
 
 
 def page_of_html(html: bytes, url: str = "") -> Page:
-    """A saved page. Without the address that it was at, its relative links lead nowhere."""
+    """A saved page. Without the address that it was at, its relative links lead nowhere. Raises `SettingsError` for
+    what is no address, and `Drop("unsupported_type")`."""
+    if url and not (url.lower().startswith(("http://", "https://")) and resolve(url, "")):
+        raise SettingsError(f"{url[:200]!r} is no address: one begins with http:// or https://")
+    if is_binary(html):
+        raise Drop("unsupported_type", f"no page: {len(html):,} bytes that begin with {html[:16]!r}")
     return Page(uid=0, url=url or _NOWHERE, html=html)

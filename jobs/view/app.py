@@ -39,6 +39,8 @@ from schemas.storage import Store
 
 logger = logging.getLogger(__name__)
 _LOOK_EVERY_S = 10.0
+_MAX_ADDRESS = 4 << 20  # bytes, more than browsers send: a query in SQL stands in one
+_MAX_LINE = 64 << 20  # beyond, the server itself hangs up with a traceback
 _STATIC = {"weft.css": "text/css", "page.css": "text/css", "weft.js": "text/javascript", "icon.svg": "image/svg+xml"}
 
 
@@ -82,7 +84,7 @@ def make_app(context: Context, host: str = "127.0.0.1") -> web.Application:
 
 async def serve(context: Context, host: str, port: int, ready: Callable[[str], None]) -> None:
     """Serve until cancelled; `ready` gets the address. Raises `OSError` where the port is taken."""
-    runner = web.AppRunner(make_app(context, host), access_log=None)
+    runner = web.AppRunner(make_app(context, host), access_log=None, max_line_size=_MAX_LINE)
     await runner.setup()
     try:
         site = web.TCPSite(runner, host, port)
@@ -144,6 +146,10 @@ def _looking_again() -> Middleware:
 @web.middleware
 async def _error_pages(request: web.Request, handler: Handler) -> web.StreamResponse:
     """What goes wrong becomes a page that says so."""
+    if len(request.raw_path) > _MAX_ADDRESS:
+        return _error(
+            request, 414, f"the address has {len(request.raw_path):,} bytes, and {_MAX_ADDRESS:,} are the most"
+        )
     try:
         return await handler(request)
     except web.HTTPException as error:

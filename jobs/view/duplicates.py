@@ -77,7 +77,8 @@ async def duplicates(request: web.Request) -> web.Response:
 
 
 async def group(request: web.Request) -> web.Response:
-    """A page that stayed, and those that were dropped for it or for one of these."""
+    """A page that stayed, and those that were dropped for it or for one of these. Raises `NoSample` for an address that
+    nothing in the dataset names."""
     context, url = request.app[CONTEXT], request.query.get("url", "")
     lost = await asyncio.to_thread(lost_to, context, url)
     archives = await asyncio.to_thread(lambda: context.archives.urls)
@@ -86,11 +87,15 @@ async def group(request: web.Request) -> web.Response:
         kind, key = await asyncio.to_thread(context.library.find, url)
     except NoSample:
         kind = key = ""
+    reasons = await asyncio.to_thread(_reasons, context, url)
+    if not (lost or key or reasons):
+        raise NoSample(f"no page of this dataset, kept or dropped, has the address {url[:200]!r}")
     return context.render(
         request,
         "duplicate.html",
         url=url,
         lost=lost,
+        reasons=reasons,
         onward=onward,
         kind=kind,
         key=key,
@@ -120,6 +125,12 @@ def _onward(context: Context, url: str) -> str:
         f"SELECT stayed FROM ({_LOST}) WHERE url = ? AND stayed <> url", [url], limit=1
     ).rows
     return str(rows[0][0]) if rows else ""
+
+
+def _reasons(context: Context, url: str) -> list[str]:
+    """Why pages of an address were dropped."""
+    sql = "SELECT DISTINCT reason FROM drops WHERE kind = 'page' AND url = ? ORDER BY reason"
+    return [str(reason) for (reason,) in context.library.index.ask(sql, [url]).rows]
 
 
 async def difference(request: web.Request) -> web.Response:

@@ -6,10 +6,13 @@ from urllib.parse import urlencode
 
 import msgspec
 
+from jobs.dataset.index import QueryError
+
 #: Columns that the free text is looked for in.
 _SEARCHED = ("title", "caption", "url", "page_url", "page_title")
 #: Of these, what is no text.
 _ADDRESSES = ("url", "page_url")
+_LONGEST_TEXT, _LONGEST_CONDITION = 1_000, 20_000  # characters
 _EQUAL = ("language", "domain", "licence", "caption_source", "cut_method")
 #: Name in the address -> column. Bounds are included.
 _NUMBERS = {"images": "num_images", "words": "num_words", "width": "width", "height": "height", "seconds": "duration_s"}
@@ -100,11 +103,12 @@ class Filter(msgspec.Struct, frozen=True):
 
 
 def read_filter(query: Mapping[str, str]) -> Filter:
-    """What cannot be read, such as a number that is none, counts as not asked."""
+    """What cannot be read, such as a number that is none, counts as not asked. Raises `QueryError` for what is too long
+    to stand in every link of a page."""
     numbers = {name: found for name in query if (found := _number(query[name])) is not None}
     score = query.get("score", "").strip()
     return Filter(
-        text=query.get("q", "").strip()[:200],
+        text=_bounded("the text to look for", query.get("q", "").strip(), _LONGEST_TEXT),
         equal={name: query[name].strip() for name in _EQUAL if query.get(name, "").strip()},
         low={name: numbers[f"{name}_min"] for name in _NUMBERS if f"{name}_min" in numbers},
         high={name: numbers[f"{name}_max"] for name in _NUMBERS if f"{name}_max" in numbers},
@@ -113,9 +117,15 @@ def read_filter(query: Mapping[str, str]) -> Filter:
         score_high=numbers.get("score_max"),
         since=query.get("since", "").strip()[:20],
         until=query.get("until", "").strip()[:20],
-        condition=query.get("where", "").strip()[:2000],
+        condition=_bounded("the condition", query.get("where", "").strip(), _LONGEST_CONDITION),
         order=query.get("order", "") if query.get("order", "") in ORDERS else "",
     )
+
+
+def _bounded(what: str, text: str, most: int) -> str:
+    if len(text) > most:
+        raise QueryError(f"{what} has {len(text):,} characters, and {most:,} are the most")
+    return text
 
 
 def page_number(query: Mapping[str, str]) -> int:

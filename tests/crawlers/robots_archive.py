@@ -18,12 +18,13 @@ def robots(text: str | bytes = "", status: int = 200, time: str = EARLY, **heade
     return status, headers, text.encode() if isinstance(text, str) else text, time
 
 
-def write_robots(path: Path, captures: Iterable[Capture]) -> str:
+def write_robots(path: Path, captures: Iterable[Capture], truncated: str = "") -> str:
+    """`truncated`: why only the beginning of each was taken."""
     with path.open("wb") as file:
         writer = WARCWriter(file, gzip=True)
         for url, status, headers, body, time in captures:
             written = StatusAndHeaders(f"{status} X", list(headers.items()), protocol="HTTP/1.1")
-            stated = {"WARC-Date": time}
+            stated = {"WARC-Date": time} | ({"WARC-Truncated": truncated} if truncated else {})
             record = writer.create_warc_record(
                 url, "response", payload=io.BytesIO(body), http_headers=written, warc_headers_dict=stated
             )

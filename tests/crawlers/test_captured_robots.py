@@ -16,10 +16,20 @@ PAGE, PAGE_TIME = "https://a.example/page", "2026-03-01T10:00:00Z"
 A = "https://a.example/robots.txt"
 
 
+MIB = 1 << 20
+LONG = b"User-agent: *\nDisallow: /p\n" + b"#" * 100 + b"\n" + b"Disallow: /q%d\n" * 80_000
+ZIPPED = gzip.compress(LONG * 3, 1)
+
+
 def judged(
-    tmp_path: Path, captures: dict[str, Any], url: str = PAGE, settings: ConsentSettings = ConsentSettings()
+    tmp_path: Path,
+    captures: dict[str, Any],
+    url: str = PAGE,
+    settings: ConsentSettings = ConsentSettings(),
+    truncated: str = "",
 ) -> RobotsVerdict:
-    path = write_robots(tmp_path / "robots.warc.gz", [(address, *one) for address, one in captures.items()])
+    named = [(address, *one) for address, one in captures.items()]
+    path = write_robots(tmp_path / "robots.warc.gz", named, truncated)
     tally = Tally()
     with open(path, "rb") as file:
         found = list(read_robots_captures(file, path, Path(path).stat().st_size, WarcSettings(), tally))
@@ -45,6 +55,10 @@ def judged(
         ({A: robots("User-agent: *\nDisallow: /p", 203)}, "robots"),
         ({A: robots("User-agent: *\nDisallow: /p", 206)}, "robots"),
         ({A: robots("User-agent: *\nDisa", 206, **{"Content-Range": "bytes 0-17/27"})}, "robots_unavailable"),
+        ({A: robots(LONG)}, "robots"),
+        ({A: robots(LONG * 9)}, "robots"),
+        ({A: robots(ZIPPED, **{"Content-Encoding": "gzip"})}, "robots"),
+        ({A: robots(b"Disallow: /p\n" * 90_000 + b"User-agent: *\nDisallow: /p\n")}, ""),
         ({A: robots("no such file", 404)}, ""),
         ({A: robots("forbidden", 403)}, ""),
         ({A: robots("", 301, Location="/robots.txt")}, ""),  # in a circle: more than five
@@ -58,6 +72,23 @@ def test_a_page_is_judged_by_the_status_and_the_rules_of_its_host(
     tmp_path: Path, captures: dict[str, Any], reason: str
 ) -> None:
     assert judged(tmp_path, captures).reason == reason
+
+
+@pytest.mark.parametrize(
+    ("body", "why", "reason"),
+    [
+        (LONG[:MIB], "length", "robots"),
+        (LONG[: 500 << 10], "length", "robots"),
+        (LONG[: 400 << 10], "length", "robots_unavailable"),
+        (LONG[:MIB], "disconnect", "robots_unavailable"),
+    ],
+)
+def test_a_file_that_its_crawler_cut_by_length_is_read_as_far_as_it_was_taken(
+    tmp_path: Path, body: bytes, why: str, reason: str
+) -> None:
+    headers: dict[str, Any] = {"Content-Length": str(len(LONG))}
+    capture = robots(body, **headers)
+    assert judged(tmp_path, {A: capture}, truncated=why).reason == reason
 
 
 def test_a_setting_that_does_not_honour_a_signal_records_it(tmp_path: Path) -> None:

@@ -38,6 +38,15 @@ def test_an_error_page_is_no_rules() -> None:
     assert read_rules(b"\xef\xbb\xbfUser-agent: *\n") == "User-agent: *\n"
 
 
+def test_of_a_file_that_is_cut_what_is_whole_counts() -> None:
+    for encoding in ("utf-8", "utf-16"):
+        assert read_rules("Disallow: /a\r\nDisallow: /b".encode(encoding), is_cut=True) == "Disallow: /a\r\n"
+    entry = b'{"location": "/a", "tdm-reservation": 1}'
+    for rest in (b"", b",", b',{"location": "/'):
+        assert [rule.location for rule in read_tdmrep(b"[" + entry + rest, is_cut=True)] == ["/a"]
+    assert read_tdmrep(b"[", is_cut=True) == ()
+
+
 @pytest.mark.parametrize(
     ("path", "signals"),
     [

@@ -105,7 +105,20 @@ def test_references_are_undone_and_what_is_none_stays() -> None:
     ]
 
 
-@pytest.mark.parametrize("name", ["windows-1251", "iso-8859-1", "no-such"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "windows-1251",
+        "iso-8859-1",
+        "no-such",
+        "utf-16",
+        "UTF-16LE",
+        "unicode",
+        "utf-7",
+        "replacement",
+        "x-user-defined",
+    ],
+)
 def test_the_charset_that_is_declared(name: str) -> None:
     body = f"<?xml version='1.0' encoding='{name}'?><urlset><url><loc>/x</loc></url></urlset>".encode()
     assert [entry.url for entry in read_sitemap(body, "http://a.example/")] == ["http://a.example/x"]
@@ -118,6 +131,14 @@ def test_damage_takes_time_in_proportion(unit: str) -> None:
     began = time.process_time()
     list(read_sitemap(("<urlset>" + unit * (2_000_000 // len(unit))).encode(), "http://a.example/"))
     assert time.process_time() - began < 10
+
+
+@pytest.mark.parametrize("name", ["punycode", "unicode_escape", "utf-7", "idna"])
+def test_codecs_that_the_web_does_not_know_are_not_taken_from_a_declaration(name: str) -> None:
+    address = b"/a-\\x41+AGE-"
+    body = b"<?xml version='1.0' encoding='%b'?><urlset><url><loc>%b</loc></url></urlset>" % (name.encode(), address)
+    plain = body.replace(name.encode(), b"utf-8")
+    assert read(body) == read(plain) != []
 
 
 def test_bombs_are_stopped() -> None:

@@ -31,6 +31,31 @@ ROBOTS = {
 }  # fmt: skip
 
 
+SECRET = b"User-agent: *\nDisallow: /secret\n"
+LONG = SECRET + b"Disallow: /other%d\n" * 100_000  # 1.9 MB
+LONG_FILES = {
+    "over the cap": (Reply(LONG, "text/plain"), "robots"),
+    "in chunks": (Reply(LONG, "text/plain", length=None), "robots"),
+    "by a proxy": (Reply(LONG, "text/plain", 203), "robots"),
+    "packed, and small": (Reply(gzip.compress(LONG), "text/plain", headers=(("Content-Encoding", "gzip"),)), "robots"),
+    "with what concerns us beyond": (Reply(b"#" * (1 << 20) + b"\n" + SECRET, "text/plain"), ""),
+    "cut in a rule": (Reply(SECRET[:14] + b"#" * ((1 << 20) - 26) + b"\nDisallow: /secrets\n"), ""),
+}
+
+
+@pytest.mark.parametrize("path", ["/robots.txt", "/ai.txt"])
+@pytest.mark.parametrize("variant", LONG_FILES)
+def test_a_policy_file_over_the_cap_is_asked_for_once_and_obeyed_as_far_as_that(
+    web: WebServer, tmp_path: Path, variant: str, path: str
+) -> None:
+    reply, reason = LONG_FILES[variant]
+    web.routes |= {path: reply, "/": Reply(page("/secret.html")), "/secret.html": Reply(page())}
+    done = crawl(tmp_path, config(web), "http://a.example/")
+    assert [line.path for line in web.log].count(path) == 1
+    assert done.reasons() == ({"http://a.example/secret.html": reason} if reason else {})
+    assert done.status.visits["page"] == 2 - bool(reason)
+
+
 PART = Reply(b"User-agent: *\n", status=206, headers=(("Content-Range", "bytes 0-13/33"),))
 
 

@@ -146,6 +146,52 @@ def test_a_row_that_has_other_letters_or_more_fields_is_no_caption_cut_short(tmp
     assert rows == [("", "text that is no UTF-8"), ("", "more fields than the 2 columns"), ("y", "")]
 
 
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("a.csv", b'\nurl,text\nu,"two\nlines"\n\nv,second\n'),
+        ("a.jsonl", b'\n{"url": "u", "text": "two\\nlines"}\n\n{"url": "v", "text": "second"}\n'),
+    ],
+)
+def test_rows_are_counted_from_0_without_names_and_empty_lines(tmp_path: Path, name: str, data: bytes) -> None:
+    (tmp_path / name).write_bytes(data)
+    rows = read_rows(str(tmp_path / name), Columns("url", "text"))
+    assert [(row.number, row.caption) for row in rows] == [(0, "two\nlines"), (1, "second")]
+
+
+OPEN = "a quote is not closed"
+
+
+@pytest.mark.parametrize(
+    ("lines", "rows"),
+    [
+        (['http://a/1,"open', "http://a/2,second", "http://a/3,third"], [OPEN, "second", "third"]),
+        (["http://a/1,first", 'http://a/2,"open'], ["first", OPEN]),
+        (['http://a/1,"a', 'b""', 'c"', 'http://a/2,"open', "http://a/3,x"], ['a\nb"\nc', OPEN, "x"]),
+        (['http://a/1,5" tall', "http://a/2,x", 'http://a/3,"y" z'], ['5" tall', "x", "y z"]),
+        (['http://a/1,"a', "", '"', "http://a/2,x"], ["a\n\n", "x"]),
+    ],
+)
+def test_a_quote_that_nothing_closes_costs_its_row_alone(tmp_path: Path, lines: list[str], rows: list[str]) -> None:
+    found = read(tmp_path / "a.csv", "\n".join(["url,text", *lines]).encode())
+    assert [caption or fault for caption, fault in found] == rows
+
+
+def test_an_open_quote_is_followed_as_far_as_a_field_may_go(tmp_path: Path) -> None:
+    line = "http://a.example/,word\n"
+    for times, captions, faults in ((40_000, 1, 0), (60_000, 59_999, 2)):  # 0.9 and 1.3 MB
+        found = read(tmp_path / "a.csv", f'url,text\nu,"{line * times}"\n'.encode())
+        assert [fault for _, fault in found].count(OPEN) == faults
+        assert len([caption for caption, _ in found if caption]) == captions
+
+
+def test_rows_over_lines_and_open_quotes_are_read_in_time_that_grows_with_them(tmp_path: Path) -> None:
+    for line in ('a"b,"c', 'u,"x', 'u,"x""', '"', '"""'):
+        started = time.process_time()
+        read(tmp_path / "a.csv", f"url,text\n{line}\nu,v\n".encode() * 10_000)
+        assert time.process_time() - started < 2
+
+
 def test_a_caption_that_a_table_has_as_nan_is_none(tmp_path: Path) -> None:
     path = tmp_path / "a.parquet"
     pq.write_table(pa.table({"url": ["http://a.example/"], "caption": [float("nan")]}), path)

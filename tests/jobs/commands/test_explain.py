@@ -1,10 +1,13 @@
+import gzip
 import json
+import random
 from pathlib import Path
 
 import pytest
 
 from jobs.cli import main
 from tests.crawlers.servers import Reply, WebServer
+from tests.jobs.site import photo
 
 PROSE = " ".join(f"The river passes under bridge number {i} and turns to the sea." for i in range(40))
 PAGE = f"""<html lang=en><head><title>The river</title></head><body><nav>Menu</nav><article><h1>The river</h1>
@@ -79,11 +82,36 @@ def test_a_wrong_call_says_what_is_wrong(saved: str, tmp_path: Path, capsys: pyt
     assert "hostile_html" in capsys.readouterr().err
 
 
-def test_a_file_that_is_no_page_has_nothing_to_keep(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    "body",
+    [
+        bytes(range(256)) * 10,
+        random.Random(1).randbytes(900),
+        gzip.compress(PAGE.encode()),
+        b"%PDF-1.7\n1 0 obj\n<< /Title (River) >>\n" * 90,
+        photo(1),
+    ],
+)
+def test_what_is_no_page_is_told_in_a_line(tmp_path: Path, capsys: pytest.CaptureFixture[str], body: bytes) -> None:
     path = tmp_path / "page.bin"
-    path.write_bytes(bytes(range(256)) * 10)
-    report = explained(capsys, str(path))
-    assert report["page"]["kept"] is False
+    path.write_bytes(body)
+    assert main(["explain", str(path)]) == 1
+    said = capsys.readouterr()
+    assert f"{path}: unsupported_type: no page: {len(body):,} bytes" in said.err
+    assert (said.out, said.err.count("\n")) == ("", 1)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-16-le", "shift_jis", "iso2022_jp"])
+def test_a_page_in_any_letters_is_one(tmp_path: Path, capsys: pytest.CaptureFixture[str], encoding: str) -> None:
+    path = tmp_path / "page.html"
+    path.write_bytes(f"<title>x</title>\x00<p>{'川は橋の下を流れる。' * 300}".encode(encoding))
+    explained(capsys, str(path))
+
+
+@pytest.mark.parametrize("address", ["not a url", "ftp://x.example/", "http://", "//x.example/"])
+def test_what_is_no_address_is_told(saved: str, capsys: pytest.CaptureFixture[str], address: str) -> None:
+    assert main(["explain", saved, "--url", address]) == 2
+    assert f"'{address}' is no address" in capsys.readouterr().err
 
 
 def test_a_page_is_fetched_from_its_address(saved: str, capsys: pytest.CaptureFixture[str]) -> None:

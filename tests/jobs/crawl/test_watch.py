@@ -2,6 +2,7 @@ import asyncio
 import io
 import time
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from jobs.crawl.watch import Watch, metrics_of, page_of, status_line
 from jobs.engine.progress import Progress
 from schemas.settings import SettingsError
 from tests.crawlers.servers import Reply, WebServer, page
+from tests.jobs.crawl.test_crawl import start
 
 ODD = 'odd "<b>"\n'
 STATUSES = [
@@ -88,10 +90,51 @@ def unused_port() -> int:
 
 def test_a_crawl_leaves_its_status(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with WebServer({"/": Reply(page())}) as web:
-        sets = ["--set", f'fetch.connect_to={{a.example: "{web.address}"}}', "--set", "pace.delay_s=0"]
-        crawl = ["crawl", "http://a.example/", "-o", str(tmp_path), "--engine", "inline", "--workers", "1", *sets]
-        assert main(crawl) == 0
+        assert main(_arguments(web, tmp_path, 0.0)) == 0
     capsys.readouterr()
     assert main(["crawl", "-o", str(tmp_path), "--status"]) == 0
     assert capsys.readouterr().out.startswith("ended, as of")
     assert main(["crawl", "-o", str(tmp_path / "none"), "--status"]) == 2
+
+
+def _arguments(web: WebServer, folder: Path, delay_s: float) -> list[str]:
+    sets = ["--set", f'fetch.connect_to={{a.example: "{web.address}"}}', "--set", f"pace.delay_s={delay_s}"]
+    return ["crawl", "http://a.example/", "-o", str(folder), "--engine", "inline", "--workers", "1", *sets]
+
+
+@pytest.fixture
+def site() -> Iterator[WebServer]:
+    with WebServer() as web:
+        web.routes |= {f"/{number}": Reply(page()) for number in range(200)}
+        web.routes |= {"/": Reply(page(*web.routes))}
+        yield web
+
+
+def test_a_paused_crawl_says_so_and_so_does_a_wish_that_nobody_hears(
+    site: WebServer, tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    assert main([*_arguments(site, tmp_path, 0.05), "--max-pages", "1"]) == 0
+    capsys.readouterr()
+    assert main(["crawl", "-o", str(tmp_path), "--stop"]) == 0
+    assert capsys.readouterr().out == f"no run works on {tmp_path}\n"
+    assert main(["crawl", "-o", str(tmp_path), "--pause"]) == 0
+    assert capsys.readouterr().out == f"no run works on {tmp_path}: the next one waits for --resume\n"
+    assert main([*_arguments(site, tmp_path, 0.05), "--max-seconds", "0.5"]) == 0
+    assert f"paused until {tmp_path / 'pause'} is removed, as `weft crawl --resume` does" in caplog.text
+
+
+def test_a_run_that_was_killed_is_known_not_to_run_at_once(
+    site: WebServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def status() -> str:
+        main(["crawl", "-o", str(tmp_path), "--status"])
+        return capsys.readouterr().out
+
+    running = start(_arguments(site, tmp_path, 0.2))
+    end = time.monotonic() + 60
+    while not (said := status()).startswith("running") and time.monotonic() < end:
+        time.sleep(0.05)
+    running.kill()
+    running.communicate()
+    assert said.startswith("running")
+    assert status().startswith("not running, as of")

@@ -33,6 +33,28 @@ def test_a_page_behind_the_last_says_so_and_leads_to_it(looked_at: Path, tmp_pat
             assert f'href="/{path.rstrip("?&")}">To the last</a>' in shown.replace('?">', '">'), path
 
 
+def test_a_long_condition_is_not_cut_and_one_that_is_too_long_is_refused(looked_at: Path) -> None:
+    """Cut at 2,000 characters it ended within a comment, and all samples were shown."""
+    condition = f"true -- {'x' * 3000}\nAND false"
+    assert read_filter({"where": condition, "q": "x" * 300}).pairs == [("q", "x" * 300), ("where", condition)]
+    with viewer(str(looked_at)) as address:
+        assert b"Nothing fits" in ask(f"{address}/browse/pairs?where={quote(condition)}")[2]
+        assert b"Nothing fits" in ask(f"{address}/browse/pairs?q={'x' * 900}")[2]
+        for path in (f"browse/pairs?where={'x' * 20_001}", f"random/pairs?q={'x' * 1_001}"):
+            status, _, body = ask(f"{address}/{path}")
+            assert status == 400, path
+            assert b"are the most" in body
+
+
+def test_a_query_may_be_far_longer_than_an_address_mostly_is(looked_at: Path) -> None:
+    with viewer(str(looked_at)) as address:
+        for length in (10_000, 2_000_000):
+            body = ask(f"{address}/query?sql=" + quote(f"SELECT 41 + 1 /* {'x' * length} */ AS n"))[2]
+            assert b">42</td>" in body, length
+        status, _, body = ask(f"{address}/query?sql={'x' * 5_000_000}")
+        assert (status, b"the address has 5,000,011 bytes, and 4,194,304 are the most" in body) == (414, True)
+
+
 def test_bounds_stand_in_links_as_they_were_asked_for() -> None:
     """Rounded to six digits the second page was of other samples than the first."""
     asked = {

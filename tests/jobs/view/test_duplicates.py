@@ -27,6 +27,7 @@ def view(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("twice")
     changed = TEXT.replace(TEXT.split()[30], "zeppelin", 1)
     records = [(f"{SITE}/{n}.html", page_of(text, n), "text/html") for n, text in enumerate((TEXT, TEXT, changed))]
+    records += [(f"{SITE}/short.html", page_of("Too short.", 0), "text/html")]
     records += [(f"{SITE}/{n}.jpg", photo(n), "image/jpeg") for n in range(3)]
     write_archive(folder / "twice.warc.gz", records)
     build(str(folder / "out"), [str(folder / "twice.warc.gz")], SMALL, INLINE)
@@ -45,7 +46,16 @@ def test_groups_are_counted_and_shown_with_what_they_lost_to(view: str) -> None:
     assert f"for {SITE}/1.html" in group
     between = ask(f"{view}/duplicates/of?url={quote(f'{SITE}/1.html')}")[2].decode()
     assert "dropped itself" in between
-    assert b"No page was dropped for this one" in ask(f"{view}/duplicates/of?url={quote(f'{SITE}/9.html')}")[2]
+    status, _, alone = ask(f"{view}/duplicates/of?url={quote(f'{SITE}/short.html')}")
+    assert (status, b"is no sample: dropped as language." in alone) == (200, True)
+    assert b"No page was dropped for this one" in alone
+
+
+@pytest.mark.parametrize("url", ["nope", f"{SITE}/9.html", ""])
+def test_an_address_that_the_dataset_never_saw_is_not_found(view: str, url: str) -> None:
+    status, _, body = ask(f"{view}/duplicates/of?url={quote(url)}")
+    assert status == 404
+    assert b"no page of this dataset, kept or dropped, has the address" in body
 
 
 def test_the_difference_of_the_texts_is_marked(view: str) -> None:

@@ -4,6 +4,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from playwright.sync_api import Browser, Error, Page, expect, sync_playwright
@@ -282,3 +283,14 @@ def test_rows_of_what_was_dropped_and_the_views_of_a_sample_fit_the_screen(
             ".filter(one => one.scrollWidth > one.clientWidth + 1).map(one => one.className || one.tagName)"
         )
         assert cut == [], path
+
+
+def test_a_row_of_an_answer_is_a_line_and_a_long_value_opens(page: Page) -> None:
+    page.goto("/query?sql=" + quote("SELECT range(400) AS many, 'short' AS few, repeat('x', 900) AS one"))
+    row, long = page.locator(".answer tbody tr"), page.locator(".answer summary")
+    height = row.evaluate("row => row.offsetHeight")
+    assert height < 45
+    long.first.click()
+    expect(page.locator(".answer details[open]")).to_have_count(1)
+    assert row.evaluate("row => row.offsetHeight") > 3 * height
+    assert long.first.inner_text().endswith("398, 399]")
