@@ -75,12 +75,13 @@ def train(
         except KeyboardInterrupt:  # by whoever does not want to wait
             raise
         except BaseException:
-            saver.close()
+            saver.finish()
             with suppress(OSError):
                 publish()
             raise
         finally:
             run.loader.close()
+            saver.close()
             if records is not None:
                 records.close()
 

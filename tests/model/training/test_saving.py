@@ -159,6 +159,26 @@ def test_memory_that_is_not_to_be_had_is_told_by_the_copy_alone(capsys: pytest.C
         staging.copy(huge)
 
 
+def test_no_thread_of_a_run_that_fails_is_left(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In torch when the interpreter ends it would take the process with it, by SIGABRT."""
+    taking = threading.Event()
+
+    def slow(*arguments: Any) -> torch.Tensor:
+        taking.set()
+        time.sleep(0.05)
+        return torch.zeros(2)
+
+    def on_metrics(step: int, values: Mapping[str, float]) -> None:
+        assert taking.wait(10)
+        raise RuntimeError("stop")
+
+    monkeypatch.setattr("model.training.staging._memory", slow)
+    before = set(threading.enumerate())
+    with pytest.raises(RuntimeError, match="stop"):
+        quiet(micro(data, tmp_path), on_metrics)
+    assert set(threading.enumerate()) == before
+
+
 def test_a_step_waits_for_a_checkpoint_if_it_is_asked_to(data: Path, tmp_path: Path) -> None:
     saved_at: dict[int, list[int]] = {}
     settings = CheckpointSettings(every_steps=1, asynchronous=False)
