@@ -11,7 +11,7 @@ from crawlers.inputs import InputError, place_of
 from jobs.config import BuildConfig
 from jobs.dataset.append import aside, clear, history, is_appending, publish
 from jobs.dataset.cards.write import refresh_cards
-from jobs.dataset.held import one_at_a_time
+from jobs.engine.held import one_at_a_time
 from jobs.dataset.onto import NOT_FINISHED, known_inputs, look_at, named_inputs, planned, require_agreement
 from jobs.dataset.removal import remove_denied, rewrite_superseded
 from jobs.dataset.retried import plan_retry

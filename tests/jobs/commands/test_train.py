@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from jobs.cli import main
+from jobs.training.progress import TrainProgress
 from model.training.checkpoints import steps_saved
 from model.training.records import read_metrics
 from tests.model.makers import photo
@@ -144,6 +145,24 @@ def test_errors_say_what_is_wrong_and_end_with_their_code(
     named = {"CONFIG": str(config), "RUN": str(run)}
     assert main([named.get(argument, argument) for argument in arguments]) == code
     assert message in capsys.readouterr().err
+
+
+def test_of_two_trainings_into_one_folder_the_second_is_refused(
+    config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The first is at its first step when the second begins."""
+    command, codes = ["train", str(config), "-o", str(tmp_path / "out"), "--set", "steps=1"], list[int]()
+
+    def while_it_trains(self: TrainProgress, step: int, values: object) -> None:
+        codes.append(main(command))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(TrainProgress, "on_metrics", while_it_trains)
+        assert main(command) == 0
+    assert set(codes) == {2}
+    told = f"weft: another training is at work in {tmp_path / 'out'}: wait for its end, or choose another folder"
+    assert capsys.readouterr().err.splitlines().count(told) == len(codes)
+    assert main(command) == 0
 
 
 def test_a_run_that_is_killed_goes_on_as_the_undisturbed_one(run: Path, config: Path, tmp_path: Path) -> None:
