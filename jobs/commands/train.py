@@ -76,6 +76,9 @@ def _work(arguments: argparse.Namespace, config: object, is_first: bool) -> int:
         ended = run_training(config)
     if not is_first:
         return 0
+    if ended.dropped:
+        counts = ", ".join(f"{reason} {count:,}" for reason, count in ended.dropped.items())
+        print(f"dropped samples: {counts}")
     if not ended.finished:
         print(f"stopped at step {ended.step} of {config.steps} by {ended.stopped_by}; the same command goes on")
         return 0

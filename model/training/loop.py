@@ -22,6 +22,7 @@ from model.training import checkpoints
 from model.training.assembly import Run, assemble
 from model.training.checkpoints import CheckpointError, Mark
 from model.training.config import TrainConfig, held_out_loader
+from model.training.dropped import dropped_of
 from model.training.guard import Guard, TrainingError
 from model.training.held_out import accuracy, caption_documents, captions_of, held_out_batches, losses
 from model.training.meter import Meter
@@ -38,12 +39,14 @@ OnMessage = Callable[[str], None]
 
 
 class Ended(msgspec.Struct, frozen=True):
-    """How a run ended: at which step, whether that was the last one, and what was measured last."""
+    """How a run ended: at which step, whether that was the last one, what was measured last, and how many samples were
+    dropped since the first step, by reason."""
 
     step: int
     finished: bool
     stopped_by: str
     held_out: dict[str, float]
+    dropped: dict[str, int] = {}
 
 
 def train(
@@ -61,7 +64,7 @@ def train(
     with join(config.parallel) as processes, stop_by_signal() as stop:
         if not processes.is_first:
             on_metrics, on_message = (lambda step, values: None), (lambda text: None)
-        run = assemble(config, processes, make_workers)
+        run = assemble(config, processes, make_workers, on_message)
         mark = _resume(run, on_message)
         records = _open_records(run, mark.step)
         for note in records.notes if records else ():
@@ -144,14 +147,17 @@ class _Loop:
                 if saves or stops:
                     self._save(must=bool(stops))
                 if stops:
-                    return Ended(self._step, False, self._stop.by or "another process", self._measured)
+                    return self._ended(self._stop.by or "another process")
                 if profile is not None:
                     profile.step()
         self._measure()
         self._see_saved(must=False)
         if self._saved_step < self._step or not checkpoints.steps_saved(config.output):
             self._save(must=True)
-        return Ended(self._step, True, "", self._measured)
+        return self._ended()
+
+    def _ended(self, stopped_by: str = "") -> Ended:
+        return Ended(self._step, not stopped_by, stopped_by, self._measured, dropped_of(self._run.counted))
 
     def _agree(self, batches: Mapping[str, Batch]) -> tuple[torch.Tensor, bool, bool]:
         """Over all processes: N of each dataset, whether to stop after this step, whether to save after it."""
