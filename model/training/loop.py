@@ -21,7 +21,7 @@ from model.data.workers import MakeWorkers
 from model.training import checkpoints
 from model.training.assembly import Run, assemble
 from model.training.checkpoints import CheckpointError, Mark
-from model.training.config import TrainConfig, held_out_loader
+from model.training.config import TrainConfig, held_out_loader, prefix_of
 from model.training.dropped import dropped_of
 from model.training.guard import Guard, TrainingError
 from model.training.held_out import accuracy, caption_documents, captions_of, held_out_batches, losses
@@ -45,7 +45,7 @@ class Ended(msgspec.Struct, frozen=True):
     step: int
     finished: bool
     stopped_by: str
-    held_out: dict[str, float]
+    measured: dict[str, float]
     dropped: dict[str, int] = {}
 
 
@@ -247,13 +247,14 @@ class _HeldOut:
         self._documents: dict[str, list[Any]] = {}
 
     def measure(self) -> dict[str, float]:
-        """`held_out/NAME/loss`, `.../shuffled`, `.../gap`, and for captions `.../accuracy`, `.../accuracy_shuffled`."""
-        run = self._run
+        """`held_out/NAME/loss`, `.../shuffled`, `.../gap`, and for captions `.../accuracy`, `.../accuracy_shuffled`;
+        `trained_on/...` where nothing is held out."""
+        run, prefix = self._run, prefix_of(self._run.config)
         if self._batches is None:
             steps, files = self._settings.batches, run.held_out_files
             self._batches = held_out_batches(self._loader, run.tokens, steps, run.processes, files)
         found = losses(run.parallel, self._batches, run.processes)
-        values = {f"held_out/{name}/{what}": value for name, of in found.items() for what, value in of.items()}
+        values = {f"{prefix}{name}/{what}": value for name, of in found.items() for what, value in of.items()}
         # Where layers are shared out all processes generate together, else the first alone.
         if self._settings.captions and (run.parallel.is_sharded or run.processes.is_first):
             values |= self._captions()
@@ -261,7 +262,7 @@ class _HeldOut:
         return values
 
     def _captions(self) -> dict[str, float]:
-        run, values = self._run, {}
+        run, prefix, values = self._run, prefix_of(self._run.config), {}
         for dataset, files in zip(self._loader.datasets, run.held_out_files, strict=True):
             if dataset.kind == "interleaved":
                 continue
@@ -270,7 +271,7 @@ class _HeldOut:
             documents = self._documents[dataset.name]
             for shuffled in (False, True):
                 said = captions_of(run.model, run.tokens, self._loader, documents, shuffled)
-                name = f"held_out/{dataset.name}/accuracy{'_shuffled' if shuffled else ''}"
+                name = f"{prefix}{dataset.name}/accuracy{'_shuffled' if shuffled else ''}"
                 values[name] = accuracy(said)
         return values
 

@@ -68,9 +68,18 @@ def test_a_run_tells_what_it_did_and_how_to_try_it(
     assert main(["train", str(config), "-o", str(tmp_path), "--set", "steps=1"]) == 0
     out, err = capsys.readouterr()
     assert f"trained 1 steps: {tmp_path}" in out
-    assert "held out: pages loss" in out
+    assert "held out" not in out + err
+    assert "on training data: pages loss" in out
     assert "with shuffled pictures" in out
     assert "train 1/1 steps, loss pages" in err
+
+
+def test_what_is_held_out_is_called_so(config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    datasets = f"held_out.datasets=[{{name: pages, shards: {config.parent / 'pages'}}}]"
+    assert main(["train", str(config), "-o", str(tmp_path), "--set", "steps=1", "--set", datasets]) == 0
+    out, err = capsys.readouterr()
+    assert "on training data" not in out + err
+    assert "held out: pages loss" in out
 
 
 def test_a_dry_run_shows_parameters_memory_and_a_batch(
