@@ -50,6 +50,9 @@ class Run:
     dropped: Dropped
     counted: dict[str, float] = field(default_factory=dict)  # since the first step: tokens, images, ..., drops
 
+    def had_settings(self) -> bool:
+        return folder_store(self.config.output).exists(SETTINGS)
+
     def write_settings(self, text: str) -> None:
         folder_store(self.config.output).put(SETTINGS, text.encode())
 

@@ -20,7 +20,7 @@ from model.data.batch import Batch
 from model.data.workers import MakeWorkers
 from model.training import checkpoints
 from model.training.assembly import Run, assemble
-from model.training.checkpoints import CheckpointError, Mark
+from model.training.checkpoints import CheckpointError, Mark, read_settings
 from model.training.config import TrainConfig, held_out_loader, prefix_of
 from model.training.dropped import dropped_of
 from model.training.guard import Guard, TrainingError
@@ -66,13 +66,13 @@ def train(
             on_metrics, on_message = (lambda step, values: None), (lambda text: None)
         run = assemble(config, processes, make_workers, on_message)
         mark = _resume(run, on_message)
-        records = _open_records(run, mark.step)
+        records, known = _open_records(run, mark.step)
         for note in records.notes if records else ():
             on_message(note)
         publish = records.publish if records else lambda: None
         saver = Saver(config, run.parallel, run.optimiser, processes, publish)
         try:
-            ended = _Loop(run, records, saver, stop, on_metrics, on_message, mark).go()
+            ended = _Loop(run, records, saver, stop, on_metrics, on_message, mark, known).go()
             publish()
             return ended
         except KeyboardInterrupt:  # by whoever does not want to wait
@@ -101,7 +101,9 @@ class _Loop:
         on_metrics: OnMetrics,
         on_message: OnMessage,
         mark: Mark,
+        known: dict[str, float],
     ) -> None:
+        """`known`: what was measured at the step where the run goes on."""
         self._run, self._records, self._saver, self._stop = run, records, saver, stop
         self._on_metrics, self._on_message = on_metrics, on_message
         self._config, self._processes = run.config, run.processes
@@ -110,7 +112,7 @@ class _Loop:
         self._guard = Guard(run.config.guard, mark.norms)
         self._meter = Meter(run)
         self._held_out = _HeldOut(run)
-        self._measured: dict[str, float] = {}
+        self._measured, self._measured_at = known, mark.step if known else -1
 
     def go(self) -> Ended:
         config, run = self._config, self._run
@@ -194,9 +196,12 @@ class _Loop:
         self._write(values)
 
     def _measure(self) -> None:
-        """Held-out losses, gaps and captions, into the metrics."""
+        """Held-out losses, gaps and captions, into the metrics: once a step, however often the run is started."""
+        if self._measured_at == self._step:
+            return
         with self._meter.paused():
             self._measured = self._held_out.measure()
+        self._measured_at = self._step
         self._write(self._measured)
 
     def _write(self, values: dict[str, float]) -> None:
@@ -293,15 +298,19 @@ def _resume(run: Run, on_message: OnMessage) -> Mark:
     return mark
 
 
-def _open_records(run: Run, started_at: int) -> Records | None:
-    """Of the first process. The resolved settings are put beside the metrics."""
-    if not run.processes.is_first:
-        return None
-    resolved = msgspec.to_builtins(run.config, str_keys=True)
-    records = Records(run.config.output, run.config.log, started_at, resolved)
-    checkpoints.sweep(run.config.output)
-    run.write_settings(dump_settings(run.config))
-    return records
+def _open_records(run: Run, step: int) -> tuple[Records | None, dict[str, float]]:
+    """Of the first process, and what they say was measured at `step`, for all. The resolved settings are put beside the
+    metrics."""
+    records, known = None, dict[str, float]()
+    if run.processes.is_first:
+        output, resolved = run.config.output, msgspec.to_builtins(run.config, str_keys=True)
+        went_before = bool(checkpoints.steps_saved(output))
+        records = Records(output, run.config.log, step if went_before else -1, resolved)
+        checkpoints.sweep(output)
+        if went_before and run.had_settings() and read_settings(output).held_out == run.config.held_out:
+            known = records.measured_at(step)
+        run.write_settings(dump_settings(run.config))
+    return records, run.processes.gather(known)[0]
 
 
 def _profile(config: TrainConfig) -> Any:

@@ -241,6 +241,29 @@ def test_tensors_of_all_types_are_written_one_by_one(tmp_path: Path) -> None:
     assert all(found[name].dtype == value.dtype and torch.equal(found[name], value) for name, value in tensors.items())
 
 
+def test_each_step_is_measured_once_however_often_a_run_is_started(data: Path, tmp_path: Path) -> None:
+    config, told = micro(data, tmp_path, steps=2), list[int]()
+
+    def measured() -> list[int]:
+        return [row["step"] for row in read_metrics(str(tmp_path)) if "trained_on/pages/loss" in row]
+
+    def killed(step: int, values: Mapping[str, float]) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        quiet(config, killed)
+    assert measured() == [0]
+    first = quiet(config)
+    assert measured() == [0, 2]
+    again = quiet(config, lambda step, values: told.append(step))
+    assert (measured(), told, again.measured) == ([0, 2], [], first.measured)
+    others = msgspec.structs.replace(config.held_out, batches=2)
+    quiet(msgspec.structs.replace(config, held_out=others))
+    assert measured() == [0, 2, 2]
+    quiet(msgspec.structs.replace(config, output=str(tmp_path), steps=3))
+    assert measured() == [0, 2, 2, 3]
+
+
 def test_an_output_that_is_a_url_is_a_run_like_any_other(
     undisturbed: Path, data: Path, tmp_path: Path, remote: str
 ) -> None:
