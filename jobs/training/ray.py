@@ -44,5 +44,5 @@ def _how_it_ended(config: TrainConfig) -> Ended:
     rows = read_metrics(config.output)
     measured = [row for row in rows if any(name.startswith(tuple(MEASURED)) for name in row)]
     last = {name: value for name, value in measured[-1].items() if name != "step"} if measured else {}
-    counted = next((row for row in reversed(rows) if "grad_norm" in row), {})
-    return Ended(step, step >= config.steps, "Ray Train", last, dropped_of(counted))
+    counted = [row for row in rows if "grad_norm" in row][-1:]
+    return Ended(step, step >= config.steps, "Ray Train", last, dropped_of(counted[0] if counted else {}))

@@ -145,6 +145,8 @@ def test_tasks_are_scored_in_a_table_and_as_json(
         (["train", "CONFIG", "--set", "optimiser.learning_rate=.nan"], 2, "learning_rate is finite"),
         (["train", "CONFIG", "--set", "seed=18446744073709551615"], 2, "seed is a whole number of 64 bits"),
         (["train", "CONFIG", "--set", "data.order.seed=-1"], 2, "data.order: seed must not be below 0"),
+        (["train", "CONFIG", "--set", "data.datasets=[{name: a, shards: x, weight: 0}]"], 2, "share and weight over 0"),
+        (["train", "CONFIG", "--set", "data.datasets=[{name: '', shards: x}]"], 2, "each with a name of its own"),
         (["train", "CONFIG", "--set", "model.connector.dim=0"], 2, "dim must be 1 or more"),
     ],
 )
