@@ -108,6 +108,22 @@ def test_the_model_speaks_and_draws_a_sheet(run: Path, tmp_path: Path, capsys: p
     assert json.loads(capsys.readouterr().out)["images"] == [str(tmp_path / "0.jpg"), str(tmp_path / "1.jpg")]
 
 
+def test_of_many_pictures_a_bad_one_costs_the_others_nothing(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number in range(2):
+        (tmp_path / f"{number}.jpg").write_bytes(photo(number))
+    (tmp_path / "cut.jpg").write_bytes(photo(3)[:200])
+    pictures = [str(tmp_path / name) for name in ("0.jpg", "cut.jpg", "absent.jpg", "1.jpg")]
+    options = [part for path in pictures for part in ("--image", path)]
+    asked = ["generate", str(run), *options, "--each", "--max-new-tokens", "3", "--device", "cpu"]
+    assert main([*asked, "--picture", str(tmp_path / "sheet.png")]) == 1
+    out, err = capsys.readouterr()
+    assert [line.partition(":")[0] for line in out.splitlines()[:2]] == [pictures[0], pictures[3]]
+    assert f"weft: {pictures[1]}: broken_image" in err
+    assert pictures[2] in err
+
+
 def test_tasks_are_scored_in_a_table_and_as_json(
     run: Path, config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -137,6 +153,9 @@ def test_tasks_are_scored_in_a_table_and_as_json(
         (["generate", "RUN", "--image", "/nowhere.png", "--device", "cpu"], 2, "/nowhere.png"),
         (["generate", "RUN", "--image", "CONFIG", "--device", "cpu"], 1, "unsupported_format"),
         (["generate", "RUN", "--beams", "0"], 2, "beams"),
+        (["generate", "RUN", "--each"], 2, "--each is of pictures"),
+        (["generate", "RUN", "--prompt", "a", "--temperature", "nan"], 2, "temperature and top_k not below 0"),
+        (["generate", "RUN", "--prompt", "a", "--device", "meta"], 2, "device meta: it has no values"),
         (["evaluate", "/nowhere.yaml", "RUN"], 2, "no such config file: /nowhere.yaml"),
         (["evaluate", "/nowhere.yaml", "RUN", "-o", "RUN"], 2, "is a folder: name a file in it"),
         (["evaluate", "/nowhere.yaml", "RUN", "-o", "/proc/no/scores.json"], 1, "/proc/no"),
