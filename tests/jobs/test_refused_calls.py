@@ -11,8 +11,8 @@ from crawlers.inputs import InputError
 from jobs.build import append, build
 from jobs.cli import main
 from jobs.config import load_config
-from jobs.engine.held import held
 from jobs.dataset.removal import remove
+from jobs.engine.held import held
 from jobs.fetch_pairs import fetch_pairs
 from schemas.settings import SettingsError
 from schemas.storage import Store
