@@ -11,12 +11,12 @@ from crawlers.inputs import InputError, place_of
 from jobs.config import BuildConfig
 from jobs.dataset.append import aside, clear, history, is_appending, publish
 from jobs.dataset.cards.write import refresh_cards
-from jobs.dataset.held import one_at_a_time
 from jobs.dataset.onto import NOT_FINISHED, known_inputs, look_at, named_inputs, planned, require_agreement
 from jobs.dataset.removal import remove_denied, rewrite_superseded
 from jobs.dataset.retried import plan_retry
 from jobs.engine.build_progress import BuildProgress
 from jobs.engine.engine import Engine, EngineSettings, open_engine
+from jobs.engine.held import one_at_a_time
 from jobs.engine.own_code import files_of
 from jobs.kinds.clips.take import VIDEO_LISTS, check_list
 from jobs.kinds.finish import finish

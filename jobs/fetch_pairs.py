@@ -9,10 +9,10 @@ from crawlers.url_lists import find_columns
 from jobs.build import begin_retry, opened_engine, require_same
 from jobs.config import BuildConfig
 from jobs.dataset.cards.write import refresh_cards
-from jobs.dataset.held import one_at_a_time
 from jobs.dataset.removal import remove_denied
 from jobs.engine.build_progress import BuildProgress
 from jobs.engine.engine import EngineSettings
+from jobs.engine.held import one_at_a_time
 from jobs.kinds.finish import finish
 from jobs.kinds.foreseen import foreseen
 from jobs.kinds.pairs.fetch import ASK_PAIR_IMAGES

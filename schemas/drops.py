@@ -45,9 +45,9 @@ class Drop(Exception):
     def __init__(self, reason: str, detail: str = "") -> None:
         if reason not in REASONS and not _OWN_REASON.fullmatch(reason):
             raise UnknownReason(f"{reason!r}: neither in REASONS nor of the form `mine:too_short`")
-        super().__init__(reason, detail)
         self.reason = reason
-        self.detail = detail
+        self.detail = str(detail)  # steps of the user's own give the number itself
+        super().__init__(reason, self.detail)
 
 
 class StepError(Exception):

@@ -21,8 +21,8 @@ _TYPES = {
 _MOST_PARTS = 100_000
 _BELOW = "cannot be below 0"
 _ITEM = re.compile(r"\[\d+\]")
-#: Numbers that may be below zero although their defaults are not.
-_SIGNED = frozenset(("seed", "length_penalty"))
+#: Numbers that may be below zero although their defaults are not; of layers these count from the last.
+_SIGNED = frozenset(("seed", "length_penalty", "layer"))
 #: Shares and probabilities whose names do not say so.
 _SHARES = frozenset(("min_score", "min_confidence", "min_alphabetic_words", "max_nsfw", "max_evaluation_similarity"))
 
@@ -66,7 +66,7 @@ def out_of_range(settings: msgspec.Struct, path: str = "") -> str:
                     return said
             elif isinstance(part, float) and math.isnan(part):
                 return f"{name}{place} is {part}, which is no number"
-        if field.type == (int | None) and value is not None and value < 0:
+        if field.type == (int | None) and field.name not in _SIGNED and value is not None and value < 0:
             return f"{name} is {value}, and {_BELOW}"
         if isinstance(value, int | float) and _is_number(field.default) and field.name not in _SIGNED:
             if value < 0 <= field.default:

@@ -36,6 +36,8 @@ def run(arguments: argparse.Namespace) -> int:
 
     if arguments.published is not None and arguments.published and not _is_date(arguments.published):
         return fail(f"--published takes a date such as 2026-12-01, not {arguments.published!r}", 2)
+    if arguments.url and not _is_address(arguments.url):
+        return fail(f"--url takes an address such as https://me.example/data, not {arguments.url!r}", 2)
     store = Store(arguments.path)
     given = {
         "name": arguments.name,
@@ -66,6 +68,16 @@ def run(arguments: argparse.Namespace) -> int:
         options = ", ".join(f"--{'creator' if name == 'creators' else name}" for name in missing)
         print(f"Croissant asks for more, which only you can say: {options}")
     return 0
+
+
+def _is_address(text: str) -> bool:
+    from urllib.parse import urlsplit
+
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and not any(map(str.isspace, text))
 
 
 def _is_date(text: str) -> bool:

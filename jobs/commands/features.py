@@ -57,7 +57,10 @@ def run(arguments: argparse.Namespace) -> int:
         for kind, shards in kinds_of(arguments.path, arguments.kind).items():
             output = Store(f"{arguments.output.rstrip('/')}/{kind}")
             encoders = Encoders(arguments.encoders, _gpus() if arguments.gpus is None else arguments.gpus)
-            _tell(kind, output.url, write_features(shards, kind, output, config, engine_of(arguments), encoders))
+            written = write_features(shards, kind, output, config, engine_of(arguments), encoders)
+            _tell(kind, output.url, written)
+            if written.samples and not written.media:
+                return fail(f"{shards}: of its {written.samples:,} samples none is of {kind} with media", 1)
     except (FeaturesError, SettingsError) as error:
         return fail(error, 2)
     except StepError as error:

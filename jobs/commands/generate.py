@@ -45,6 +45,8 @@ def run(arguments: argparse.Namespace) -> int:
     from schemas.settings import SettingsError
 
     is_first = os.environ.get("RANK", "0") == "0"  # torchrun may have started several
+    if arguments.each and not arguments.image:
+        return fail("--each is of pictures: name them by --image", 2)
     try:
         settings = GenerateSettings(
             max_new_tokens=arguments.max_new_tokens,
@@ -58,11 +60,23 @@ def run(arguments: argparse.Namespace) -> int:
         with join_for(arguments.device) as (processes, device):
             loaded = load_model(arguments.checkpoint, device, processes=processes if arguments.fsdp else None)
 
-            def said(numbers: range) -> list[str]:
-                return [generate_text(loaded, prompts[n], settings) for n in numbers]
+            def said(numbers: range) -> list[tuple[str, str]]:
+                return [answer(n) for n in numbers]
 
-            texts = spread(len(prompts), 1, said, processes, together=loaded.is_shared_out)
-        if arguments.picture and is_first:
+            def answer(number: int) -> tuple[str, str]:
+                """A text, or why there is none: of many pictures a bad one does not cost the others theirs."""
+                try:
+                    return generate_text(loaded, prompts[number], settings), ""
+                except (BadMedium, OSError) as error:
+                    if not arguments.each or loaded.is_shared_out:  # all processes generate together then, or none
+                        raise
+                    return "", str(error)
+
+            answers = spread(len(prompts), 1, said, processes, together=loaded.is_shared_out)
+        failed = [why for _, why in answers if why]
+        asked = [paths for paths, (_, why) in zip(asked, answers, strict=True) if not why]
+        texts = [text for text, why in answers if not why]
+        if arguments.picture and is_first and texts:
             write_pictures(arguments.picture, asked, texts)
     except (SettingsError, ValueError, OSError) as error:
         return fail(error, 2)
@@ -75,9 +89,11 @@ def run(arguments: argparse.Namespace) -> int:
             print(json.dumps({"images": paths, "prompt": arguments.prompt, "text": text}))
         else:
             print(f"{paths[0]}: {text}" if arguments.each else text)
-    if arguments.picture:
+    if arguments.picture and texts:
         print(f"written: {arguments.picture}")
-    return 0
+    for why in failed:
+        fail(why, 1)
+    return 1 if failed else 0
 
 
 def write_pictures(path: str, asked: Sequence[list[str]], texts: Sequence[str]) -> None:

@@ -2,8 +2,9 @@
 
 import argparse
 import shlex
+import sys
 
-from jobs.cli import fail
+from jobs.cli import fail, positive
 from schemas.kind_names import NAMES
 
 
@@ -21,12 +22,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("-o", "--output", required=True, metavar="OUT", help="a new folder or fsspec URL")
     parser.add_argument("--kind", action="append", default=[], choices=NAMES, help="default: all it has")
-    parser.add_argument("--shard-bytes", type=int, default=0, metavar="N", help="of a shard at most; default 512 MB")
+    parser.add_argument(
+        "--shard-bytes", type=positive, default=0, metavar="N", help="of a shard at most; default 512 MB"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
     from jobs.dataset.index import QueryError
-    from jobs.dataset.subset import SubsetError, condition, subset
+    from jobs.dataset.subset import SubsetError, absent, condition, subset
     from jobs.dataset.summary import NotADataset
     from jobs.settings_files import read_lines
     from schemas.settings import SettingsError
@@ -34,7 +37,8 @@ def run(arguments: argparse.Namespace) -> int:
     from schemas.storage import Store
 
     try:
-        where = condition(arguments.where, read_lines(arguments.keys)) if arguments.keys else arguments.where
+        keys = read_lines(arguments.keys)
+        where = condition(arguments.where, keys) if arguments.keys else arguments.where
     except SettingsError as error:
         return fail(error, 2)
     if not where:
@@ -42,6 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
     settings = ShardSettings(max_bytes=arguments.shard_bytes) if arguments.shard_bytes > 0 else ShardSettings()
     try:
         dataset = subset(Store(arguments.path), Store(arguments.output), where, arguments.kind, settings)
+        missing = absent(Store(arguments.path), keys, list(dataset.kinds))
     except (NotADataset, QueryError, SubsetError) as error:
         return fail(error, 2)
     except DamagedShard as error:
@@ -50,9 +55,11 @@ def run(arguments: argparse.Namespace) -> int:
         return fail(f"the storage failed: {error}. What is committed stays, the same command goes on", 1)
     for kind, totals in dataset.kinds.items():
         print(f"{kind}: {totals.samples:,} samples, {totals.shards} shards, {totals.bytes / 1e6:,.1f} MB")
+    if missing:
+        print(f"of {arguments.keys} {len(missing):,} keys are not there, the first {missing[0]}", file=sys.stderr)
     if not any(totals.samples for totals in dataset.kinds.values()):
         why = f"none has a key of {arguments.keys}" if arguments.keys else "the condition holds for none"
         why += ", and meets the condition" if arguments.keys and arguments.where else ""
-        return fail(f"no sample was chosen: {why}", 1 if arguments.keys else 0)
+        return fail(f"no sample was chosen: {why}", 1)
     print(f"look at it: weft view {shlex.quote(arguments.output)}")
     return 0

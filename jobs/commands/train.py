@@ -56,7 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _work(arguments: argparse.Namespace, config: object, is_first: bool) -> int:
-    from jobs.training.progress import summary
+    from jobs.training.progress import measured
     from model.training.config import TrainConfig
 
     assert isinstance(config, TrainConfig)
@@ -76,11 +76,14 @@ def _work(arguments: argparse.Namespace, config: object, is_first: bool) -> int:
         ended = run_training(config)
     if not is_first:
         return 0
+    if ended.dropped:
+        counts = ", ".join(f"{reason} {count:,}" for reason, count in ended.dropped.items())
+        print(f"dropped samples: {counts}")
     if not ended.finished:
         print(f"stopped at step {ended.step} of {config.steps} by {ended.stopped_by}; the same command goes on")
         return 0
     print(f"trained {ended.step} steps: {config.output}")
-    if ended.held_out:
-        print(f"held out: {summary({name.removeprefix('held_out/'): v for name, v in ended.held_out.items()})}")
+    if said := measured(ended.measured):
+        print(said)
     print(f"try it: weft generate {shlex.quote(config.output)} --image PICTURE")
     return 0

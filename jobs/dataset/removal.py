@@ -20,11 +20,11 @@ from crawlers.inputs import InputError
 from jobs.dataset.append import is_appending
 from jobs.dataset.cards.write import refresh_cards
 from jobs.dataset.denied import denied_in
-from jobs.dataset.held import held
 from jobs.dataset.onto import time_now
 from jobs.dataset.rewrite import Part, Rewriting, name_anew
 from jobs.dataset.traces import ARCHIVES, LOOKED, clear_work, records_denied, remove_traces
 from jobs.engine.engine import EngineSettings, Failure, open_engine
+from jobs.engine.held import held
 from jobs.engine.progress import Progress, counted
 from jobs.phases.run import BuildError
 from jobs.phases.task import Run

@@ -8,6 +8,7 @@ import msgspec
 
 from jobs.config import BuildConfig, OwnModel, OwnStep
 from jobs.engine.own_code import check_settings, find, hints_of, source_hash
+from jobs.phases.own_fields import wrong_field
 from jobs.phases.own_trial import wrong_result
 from pipeline.image.codec import DecodedImage
 from schemas.clips import Clip
@@ -58,8 +59,8 @@ class OwnCode(msgspec.Struct, frozen=True):
 class OwnFunction:
     """A step of the user's own, as it is run: a function of one item.
 
-    An error in it costs the item, `Drop("step_failed")`; many in a row stop the run and name the item, and so does a
-    result of another type than the place asks for.
+    An error in it, or a field of another type, costs the item, `Drop("step_failed")`; many in a row stop the run and
+    name the item, and so does a result of another type than the place asks for.
     """
 
     def __init__(self, use: str, function: Callable[..., Any], settings: Mapping[str, Any], gives: type) -> None:
@@ -69,6 +70,8 @@ class OwnFunction:
     def __call__(self, item: Any) -> Any:
         try:
             result = self._function(item, **self._settings)
+            if isinstance(result, self._gives) and (wrong := wrong_field(item, result)):
+                raise TypeError(wrong)
         except Drop:
             self._failures = 0
             raise

@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import TextIO
 
 from jobs.engine.progress import Progress, tell
+from model.training.config import MEASURED
 
 
 class TrainProgress:
@@ -17,10 +18,9 @@ class TrainProgress:
         self._shown: Progress | None = None
 
     def on_metrics(self, step: int, values: Mapping[str, float]) -> None:
-        """Takes readings and measurements on held-out data."""
-        held_out = {name.removeprefix("held_out/"): value for name, value in values.items() if "held_out/" in name}
-        if held_out:
-            self.on_message(f"step {step}: held out: {summary(held_out)}")
+        """Takes readings, and what is measured in between."""
+        if said := measured(values):
+            self.on_message(f"step {step}: {said}")
         else:
             self._advance("train", step, self._steps, lambda: readings(values))
 
@@ -65,14 +65,22 @@ def readings(values: Mapping[str, float]) -> str:
     return ", ".join(["loss " + ", ".join(losses), *speed])
 
 
-def summary(held_out: Mapping[str, float]) -> str:
+def measured(values: Mapping[str, float]) -> str:
+    """`held out: ...` or `on training data: ...`; empty where nothing of that is among the values."""
+    for prefix, words in MEASURED.items():
+        if found := {name.removeprefix(prefix): value for name, value in values.items() if name.startswith(prefix)}:
+            return f"{words}: {summary(found)}"
+    return ""
+
+
+def summary(found: Mapping[str, float]) -> str:
     """`pages loss 0.41 (1.02 with shuffled pictures); pairs loss ..., 93% of captions right (2% shuffled)`."""
-    names = list(dict.fromkeys(name.rpartition("/")[0] for name in held_out))
+    names = list(dict.fromkeys(name.rpartition("/")[0] for name in found))
     parts = []
     for name in names:
-        text = f"{name} loss {held_out[f'{name}/loss']:.3f} ({held_out[f'{name}/shuffled']:.3f} with shuffled pictures)"
-        if f"{name}/accuracy" in held_out:
-            right, wrong = held_out[f"{name}/accuracy"], held_out[f"{name}/accuracy_shuffled"]
+        text = f"{name} loss {found[f'{name}/loss']:.3f} ({found[f'{name}/shuffled']:.3f} with shuffled pictures)"
+        if f"{name}/accuracy" in found:
+            right, wrong = found[f"{name}/accuracy"], found[f"{name}/accuracy_shuffled"]
             text += f", {right:.0%} of captions right ({wrong:.0%} shuffled)"
         parts.append(text)
     return "; ".join(parts)

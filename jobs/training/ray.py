@@ -7,7 +7,8 @@ import msgspec
 from jobs.engine.ray_train import run_in_workers
 from jobs.training.libraries import quiet_libraries
 from model.training.checkpoints import steps_saved
-from model.training.config import TrainConfig
+from model.training.config import MEASURED, TrainConfig
+from model.training.dropped import dropped_of
 from model.training.loop import Ended
 from model.training.records import log_folder, read_metrics
 from schemas.settings import load_settings
@@ -40,6 +41,8 @@ def train_on_worker(given: dict[str, Any]) -> dict[str, Any]:
 def _how_it_ended(config: TrainConfig) -> Ended:
     """Read from the output: Ray keeps no metrics of a run without checkpoints of its own."""
     step = max(steps_saved(config.output), default=0)
-    measured = [row for row in read_metrics(config.output) if any(name.startswith("held_out/") for name in row)]
-    held_out = {name: value for name, value in measured[-1].items() if name != "step"} if measured else {}
-    return Ended(step, step >= config.steps, "Ray Train", held_out)
+    rows = read_metrics(config.output)
+    measured = [row for row in rows if any(name.startswith(tuple(MEASURED)) for name in row)]
+    last = {name: value for name, value in measured[-1].items() if name != "step"} if measured else {}
+    counted = [row for row in rows if "grad_norm" in row][-1:]
+    return Ended(step, step >= config.steps, "Ray Train", last, dropped_of(counted[0] if counted else {}))

@@ -23,7 +23,7 @@ class DatasetSettings(Settings, frozen=True):
     kind: Kind = "interleaved"
     """`interleaved`, `pairs` or `clips`: how a sample becomes a sequence."""
     weight: float = 1.0
-    """Lambda of its loss. The paper: 1.0 for M3W, 0.2 for each set of pairs, 0.03 for clips."""
+    """Lambda of its loss, over 0. The paper: 1.0 for M3W, 0.2 for each set of pairs, 0.03 for clips."""
     batch_rows: int = 8
     """Rows of its batch in a step, with `mix: each`."""
     share: float = 1.0
@@ -32,8 +32,8 @@ class DatasetSettings(Settings, frozen=True):
     """What `weft features` wrote of these shards, the folder of the kind; read in place of pixels. Empty: pixels."""
 
     def __post_init__(self) -> None:
-        if self.batch_rows < 1 or not 0 < self.share < math.inf or not 0 <= self.weight < math.inf:
-            raise ValueError("batch_rows must be 1 or more, share over 0, weight not below 0, and both finite")
+        if self.batch_rows < 1 or not 0 < self.share < math.inf or not 0 < self.weight < math.inf:
+            raise ValueError("batch_rows must be 1 or more, share and weight over 0, and both finite")
 
 
 class OrderSettings(Settings, frozen=True):
@@ -120,7 +120,7 @@ class LoaderConfig(Settings, frozen=True):
 def check_config(config: LoaderConfig) -> None:
     """Raises `SettingsError` for settings that do not go together."""
     names = [dataset.name for dataset in config.datasets]
-    if not names or len(set(names)) < len(names):
+    if not all(names) or not names or len(set(names)) < len(names):
         raise SettingsError("datasets must be one or more, each with a name of its own")
     if config.sequence.max_tokens > config.packing.row_tokens:
         raise SettingsError(

@@ -56,7 +56,7 @@ class ShardFeatures(msgspec.Struct, frozen=True):
     media: int
     frames: int
     bytes: int
-    drops: dict[str, int] = {}  # of media, by reason
+    drops: dict[str, int] = {}  # of media, and of samples of which nothing was made, by reason
 
 
 class MediumRecord(msgspec.Struct, frozen=True, omit_defaults=True):

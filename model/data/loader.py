@@ -186,10 +186,10 @@ class Loader:
 
         With another number of ranks give the states of all ranks that wrote them, of one step: no sample of the epoch
         is lost or seen twice, and the rows of each lane are the same; which rank and step they fall to differs. The
-        number of workers may change always. Raises `LoaderError` where settings or shards differ.
+        number of workers may change always. Raises `LoaderError` where settings or shards differ, and for what is no
+        state.
         """
-        given = [state] if isinstance(state, Mapping) else list(state)
-        states = [msgspec.convert(one, LoaderState, strict=False) for one in given]
+        states = _states(state)
         content, shards = self._identity()
         for one in states:
             if one.content != content:
@@ -282,6 +282,20 @@ class Loader:
         """Hashes of settings and of shards. Where shards lie is not in it: they may be moved between runs."""
         listed = [[(file.name, file.samples) for file in files] for files in self._files]
         return self.config.content_hash, hashlib.sha256(msgspec.json.encode(listed)).hexdigest()[:16]
+
+
+def _states(given: Any) -> list[LoaderState]:
+    try:
+        states = [msgspec.convert(one, LoaderState, strict=False) for one in _listed(given)]
+    except (TypeError, ValueError) as error:  # msgspec's are among the latter
+        raise LoaderError(f"this is no state of a loader: {error}") from None
+    if not states:
+        raise LoaderError("this is no state of a loader: the list is empty")
+    return states
+
+
+def _listed(given: Any) -> list[Any]:
+    return [given] if isinstance(given, Mapping) else list(given)
 
 
 __all__ = ["MIXED", "DropRow", "Loader", "LoaderError", "LoaderState", "Report", "TarFile"]

@@ -88,7 +88,10 @@ def _placed(config: TrainConfig, tokens: Tokens, vision: Encoder | None, device:
     model = build_model(config, tokens, vision, late)
     if late is not None:
         try:
-            make_weights(model, late, weights_by_name(model), torch.device(device))
+            place = torch.device(device)
+            if place.type == "meta":
+                raise RuntimeError("it has no values to compute with")
+            make_weights(model, late, weights_by_name(model), place)
         except (RuntimeError, AssertionError) as error:
             raise SettingsError(f"device {device}: {str(error).splitlines()[0]}") from None
     return model

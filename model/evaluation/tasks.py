@@ -197,10 +197,14 @@ def _of_jsonl(path: Path) -> Iterator[Item]:
 
 def _of_row(row: dict[str, Any], path: Path, number: int) -> Item:
     row = {name: value for name, value in row.items() if value is not None}
-    names = next((row[name] for name in ("images", "image", "video") if name in row), None)
-    if names is None:
+    member = next((name for name in ("images", "image", "video") if name in row), None)
+    if member is None:
         raise SettingsError(f"{path}, line {number}: no images, image or video")
-    names = [names] if isinstance(names, str) else names
+    names = [row[member]] if isinstance(row[member], str) else row[member]
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise SettingsError(f"{path}, line {number}: {member} is a path, or a list of paths")
+    if not isinstance(row.get("candidates", []), list):
+        raise SettingsError(f"{path}, line {number}: candidates is a list of answers")
     answers = next((row[name] for name in ("answers", "captions", "answer", "caption", "label") if name in row), None)
     if answers is None:
         raise SettingsError(f"{path}, line {number}: no answers, answer, captions, caption or label")

@@ -13,7 +13,7 @@ from model.data.config import DatasetSettings
 from model.evaluation.loaded import LoadedModel
 from model.training.checkpoint_files import folder_store
 from model.training.checkpoints import MARK
-from model.training.config import TrainConfig
+from model.training.config import MEASURED, TrainConfig
 from model.training.records import read_metrics
 from schemas import __version__
 from schemas.settings import dump_settings
@@ -106,19 +106,23 @@ def _training(loaded: LoadedModel, config: TrainConfig) -> Iterator[str]:
     optimiser = config.optimiser
     yield f"- AdamW, learning rate {optimiser.learning_rate:g}, weight decay {optimiser.weight_decay:g}"
     yield f"- precision {config.parallel.precision}, seed {config.seed}"
-    for name, value in _measured(Path(loaded.checkpoint), mark["step"]).items():
-        yield f"- held out, {name.removeprefix('held_out/')}: {value:.3f}"
+    measured = _measured(Path(loaded.checkpoint), mark["step"])
+    for prefix, words in MEASURED.items():
+        of_it = {name.removeprefix(prefix): value for name, value in measured.items() if name.startswith(prefix)}
+        yield from (f"- {words}, {name}: {value:.3f}" for name, value in of_it.items())
 
 
 def _measured(checkpoint: Path, step: int) -> dict[str, float]:
-    """The last measures on held-out data up to that step."""
+    """The last measures of `MEASURED` up to that step."""
     try:
         lines = [line for line in read_metrics(str(checkpoint.parents[1])) if line["step"] <= step]
     except (OSError, ValueError, KeyError):
         return {}
     found: dict[str, float] = {}
     for line in lines:
-        found |= {name: value for name, value in line.items() if "held_out/" in name and isinstance(value, float)}
+        found |= {
+            name: value for name, value in line.items() if name.startswith(tuple(MEASURED)) and isinstance(value, float)
+        }
     return found
 
 

@@ -24,6 +24,7 @@ _ASKED_AHEAD = 16  # samples, of another machine
 _AHEAD_BYTES = 64_000_000
 _DECODED_AHEAD = 4  # samples, for each thread
 _LONGEST_NAME = 100  # of a member of a tar
+_SUPERSEDED = "superseded"  # by a later build: readers pass it over
 _NO_RNG = random.Random(0)  # nothing is drawn where nothing is augmented
 
 Encode = Callable[[Pixels], Features]
@@ -57,6 +58,7 @@ def write_shard(
             media += len(record.media)
             frames += sum(len(of) for of in features if of is not None)
             drops.update(reason for of in record.media if (reason := _why_none(of)))
+            drops.update([record.dropped] if record.dropped not in ("", _SUPERSEDED) else [])
     finally:
         ahead.close()
     starts.append(tar.size)
@@ -91,7 +93,7 @@ def _decoded(shard: TarFile, kind: Kind, images: ImageSettings, threads: int) ->
 def _document(reader: Reader, number: int, kind: Kind, is_gone: bool) -> Document | str:
     """The document of a sample, or why there is none."""
     if is_gone:
-        return "superseded"
+        return _SUPERSEDED
     try:
         return to_document(kind, *reader.members(0, number))
     except Drop as drop:

@@ -7,6 +7,7 @@ Shapes: B prompts, T tokens of the longest, M media, L latents of a medium, I th
 """
 
 import copy
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -49,7 +50,7 @@ class GenerateSettings(Settings, frozen=True):
     """Of the drawing."""
 
     def __post_init__(self) -> None:
-        if self.max_new_tokens < 1 or self.beams < 1 or self.temperature < 0 or self.top_k < 0:
+        if self.max_new_tokens < 1 or self.beams < 1 or self.top_k < 0 or not 0 <= self.temperature < math.inf:
             raise ValueError("max_new_tokens and beams must be 1 or more, temperature and top_k not below 0")
         if not 0 < self.top_p <= 1:
             raise ValueError("top_p must be over 0 and at most 1")

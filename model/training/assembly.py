@@ -1,5 +1,6 @@
 """From settings to a run that is ready for its first step; everything that does not fit together is refused here."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import msgspec
@@ -19,6 +20,7 @@ from model.network.vision.encoder import Encoder
 from model.training.checkpoint_files import folder_store
 from model.training.checkpoints import SETTINGS, find_checkpoint, read_settings, read_weights, steps_saved
 from model.training.config import TrainConfig, check_train_config
+from model.training.dropped import Dropped
 from model.training.features import check_features, encoder_of
 from model.training.optimiser import make_optimiser
 from model.training.parallel import ParallelModel, Processes, makes_late
@@ -45,14 +47,26 @@ class Run:
     loader: Loader
     held_out_files: list[list[TarFile]]  # of each dataset that is measured on
     flops: StepFlops
-    counted: dict[str, float] = field(default_factory=dict)  # since the first step: tokens, images, seconds
+    dropped: Dropped
+    counted: dict[str, float] = field(default_factory=dict)  # since the first step: tokens, images, ..., drops
+
+    def had_settings(self) -> bool:
+        return folder_store(self.config.output).exists(SETTINGS)
 
     def write_settings(self, text: str) -> None:
         folder_store(self.config.output).put(SETTINGS, text.encode())
 
 
-def assemble(config: TrainConfig, processes: Processes, make_workers: MakeWorkers | None = None) -> Run:
-    """`make_workers` as for `Loader`. Raises `SettingsError` for what does not go together, naming the setting."""
+def assemble(
+    config: TrainConfig,
+    processes: Processes,
+    make_workers: MakeWorkers | None = None,
+    on_message: Callable[[str], None] = lambda text: None,
+) -> Run:
+    """`make_workers` as for `Loader`; `on_message` is told the first samples that are dropped.
+
+    Raises `SettingsError` for what does not go together, naming the setting.
+    """
     check_train_config(config)
     check_same_run(config)
     tokens = load_tokens(tokenizer_of(config))
@@ -62,9 +76,8 @@ def assemble(config: TrainConfig, processes: Processes, make_workers: MakeWorker
     late = Late() if makes_late(config.parallel, processes) else None
     model = build_model(config, tokens, encoder_of(config), late)
     on_gpu = processes.device.type == "cuda"
-    loader = Loader(
-        config.data, tokens, processes.reader, processes.readers, pin=on_gpu, files=files, make_workers=make_workers
-    )
+    dropped, reader, readers = Dropped(on_message), processes.reader, processes.readers
+    loader = Loader(config.data, tokens, reader, readers, dropped, on_gpu, files, make_workers)
     flops = step_flops(model)
     parallel = ParallelModel(model, config.parallel, processes, config.data.packing.enabled, late)
     if config.start_from is not None and not steps_saved(config.output):
@@ -72,7 +85,7 @@ def assemble(config: TrainConfig, processes: Processes, make_workers: MakeWorker
     optimiser = make_optimiser(parallel.model, config.optimiser)
     # From here on each process draws for itself, those that read the same rows alike.
     torch.manual_seed(config.seed + 1 + processes.reader)
-    return Run(config, processes, tokens, model, parallel, optimiser, loader, held_out_files, flops)
+    return Run(config, processes, tokens, model, parallel, optimiser, loader, held_out_files, flops, dropped)
 
 
 def build_model(

@@ -145,8 +145,8 @@ class GuardSettings(Settings, frozen=True):
 
 
 class HeldOutSettings(Settings, frozen=True):
-    """What is measured on data that is not trained on. Without datasets, the training sets as they are read without
-    augmentation stand in; the gap between right and shuffled images means something there too."""
+    """What is measured on data that is not trained on. Without datasets the training sets, read without augmentation,
+    are measured, and called so (`trained_on`): the gap between right and shuffled images means something there too."""
 
     datasets: tuple[DatasetSettings, ...] = ()
     every_steps: int = 1000
@@ -263,6 +263,15 @@ class TrainConfig(Settings, frozen=True):
             raise ValueError("steps is 0 or more")
         if not -(2**63) <= self.seed < 2**63:
             raise ValueError("seed is a whole number of 64 bits")
+
+
+#: How the names of what is measured begin, and how that is called: on other data, or on that which is trained on.
+MEASURED = {"held_out/": "held out", "trained_on/": "on training data"}
+
+
+def prefix_of(config: TrainConfig) -> str:
+    """With what of `MEASURED` the names of a run begin."""
+    return "held_out/" if config.held_out.datasets else "trained_on/"
 
 
 def check_train_config(config: TrainConfig) -> None:

@@ -20,8 +20,9 @@ from model.data.batch import Batch
 from model.data.workers import MakeWorkers
 from model.training import checkpoints
 from model.training.assembly import Run, assemble
-from model.training.checkpoints import CheckpointError, Mark
-from model.training.config import TrainConfig, held_out_loader
+from model.training.checkpoints import CheckpointError, Mark, read_settings
+from model.training.config import TrainConfig, held_out_loader, prefix_of
+from model.training.dropped import dropped_of
 from model.training.guard import Guard, TrainingError
 from model.training.held_out import accuracy, caption_documents, captions_of, held_out_batches, losses
 from model.training.meter import Meter
@@ -38,12 +39,14 @@ OnMessage = Callable[[str], None]
 
 
 class Ended(msgspec.Struct, frozen=True):
-    """How a run ended: at which step, whether that was the last one, and what was measured last."""
+    """How a run ended: at which step, whether that was the last one, what was measured last, and how many samples were
+    dropped since the first step, by reason."""
 
     step: int
     finished: bool
     stopped_by: str
-    held_out: dict[str, float]
+    measured: dict[str, float]
+    dropped: dict[str, int] = {}
 
 
 def train(
@@ -61,26 +64,27 @@ def train(
     with join(config.parallel) as processes, stop_by_signal() as stop:
         if not processes.is_first:
             on_metrics, on_message = (lambda step, values: None), (lambda text: None)
-        run = assemble(config, processes, make_workers)
+        run = assemble(config, processes, make_workers, on_message)
         mark = _resume(run, on_message)
-        records = _open_records(run, mark.step)
+        records, known = _open_records(run, mark.step)
         for note in records.notes if records else ():
             on_message(note)
         publish = records.publish if records else lambda: None
         saver = Saver(config, run.parallel, run.optimiser, processes, publish)
         try:
-            ended = _Loop(run, records, saver, stop, on_metrics, on_message, mark).go()
+            ended = _Loop(run, records, saver, stop, on_metrics, on_message, mark, known).go()
             publish()
             return ended
         except KeyboardInterrupt:  # by whoever does not want to wait
             raise
         except BaseException:
-            saver.close()
+            saver.finish()
             with suppress(OSError):
                 publish()
             raise
         finally:
             run.loader.close()
+            saver.close()
             if records is not None:
                 records.close()
 
@@ -97,7 +101,9 @@ class _Loop:
         on_metrics: OnMetrics,
         on_message: OnMessage,
         mark: Mark,
+        known: dict[str, float],
     ) -> None:
+        """`known`: what was measured at the step where the run goes on."""
         self._run, self._records, self._saver, self._stop = run, records, saver, stop
         self._on_metrics, self._on_message = on_metrics, on_message
         self._config, self._processes = run.config, run.processes
@@ -106,7 +112,7 @@ class _Loop:
         self._guard = Guard(run.config.guard, mark.norms)
         self._meter = Meter(run)
         self._held_out = _HeldOut(run)
-        self._measured: dict[str, float] = {}
+        self._measured, self._measured_at = known, mark.step if known else -1
 
     def go(self) -> Ended:
         config, run = self._config, self._run
@@ -143,14 +149,17 @@ class _Loop:
                 if saves or stops:
                     self._save(must=bool(stops))
                 if stops:
-                    return Ended(self._step, False, self._stop.by or "another process", self._measured)
+                    return self._ended(self._stop.by or "another process")
                 if profile is not None:
                     profile.step()
         self._measure()
         self._see_saved(must=False)
         if self._saved_step < self._step or not checkpoints.steps_saved(config.output):
             self._save(must=True)
-        return Ended(self._step, True, "", self._measured)
+        return self._ended()
+
+    def _ended(self, stopped_by: str = "") -> Ended:
+        return Ended(self._step, not stopped_by, stopped_by, self._measured, dropped_of(self._run.counted))
 
     def _agree(self, batches: Mapping[str, Batch]) -> tuple[torch.Tensor, bool, bool]:
         """Over all processes: N of each dataset, whether to stop after this step, whether to save after it."""
@@ -187,9 +196,12 @@ class _Loop:
         self._write(values)
 
     def _measure(self) -> None:
-        """Held-out losses, gaps and captions, into the metrics."""
+        """Held-out losses, gaps and captions, into the metrics: once a step, however often the run is started."""
+        if self._measured_at == self._step:
+            return
         with self._meter.paused():
             self._measured = self._held_out.measure()
+        self._measured_at = self._step
         self._write(self._measured)
 
     def _write(self, values: dict[str, float]) -> None:
@@ -240,13 +252,14 @@ class _HeldOut:
         self._documents: dict[str, list[Any]] = {}
 
     def measure(self) -> dict[str, float]:
-        """`held_out/NAME/loss`, `.../shuffled`, `.../gap`, and for captions `.../accuracy`, `.../accuracy_shuffled`."""
-        run = self._run
+        """`held_out/NAME/loss`, `.../shuffled`, `.../gap`, and for captions `.../accuracy`, `.../accuracy_shuffled`;
+        `trained_on/...` where nothing is held out."""
+        run, prefix = self._run, prefix_of(self._run.config)
         if self._batches is None:
             steps, files = self._settings.batches, run.held_out_files
             self._batches = held_out_batches(self._loader, run.tokens, steps, run.processes, files)
         found = losses(run.parallel, self._batches, run.processes)
-        values = {f"held_out/{name}/{what}": value for name, of in found.items() for what, value in of.items()}
+        values = {f"{prefix}{name}/{what}": value for name, of in found.items() for what, value in of.items()}
         # Where layers are shared out all processes generate together, else the first alone.
         if self._settings.captions and (run.parallel.is_sharded or run.processes.is_first):
             values |= self._captions()
@@ -254,7 +267,7 @@ class _HeldOut:
         return values
 
     def _captions(self) -> dict[str, float]:
-        run, values = self._run, {}
+        run, prefix, values = self._run, prefix_of(self._run.config), {}
         for dataset, files in zip(self._loader.datasets, run.held_out_files, strict=True):
             if dataset.kind == "interleaved":
                 continue
@@ -263,7 +276,7 @@ class _HeldOut:
             documents = self._documents[dataset.name]
             for shuffled in (False, True):
                 said = captions_of(run.model, run.tokens, self._loader, documents, shuffled)
-                name = f"held_out/{dataset.name}/accuracy{'_shuffled' if shuffled else ''}"
+                name = f"{prefix}{dataset.name}/accuracy{'_shuffled' if shuffled else ''}"
                 values[name] = accuracy(said)
         return values
 
@@ -285,15 +298,19 @@ def _resume(run: Run, on_message: OnMessage) -> Mark:
     return mark
 
 
-def _open_records(run: Run, started_at: int) -> Records | None:
-    """Of the first process. The resolved settings are put beside the metrics."""
-    if not run.processes.is_first:
-        return None
-    resolved = msgspec.to_builtins(run.config, str_keys=True)
-    records = Records(run.config.output, run.config.log, started_at, resolved)
-    checkpoints.sweep(run.config.output)
-    run.write_settings(dump_settings(run.config))
-    return records
+def _open_records(run: Run, step: int) -> tuple[Records | None, dict[str, float]]:
+    """Of the first process, and what they say was measured at `step`, for all. The resolved settings are put beside the
+    metrics."""
+    records, known = None, dict[str, float]()
+    if run.processes.is_first:
+        output, resolved = run.config.output, msgspec.to_builtins(run.config, str_keys=True)
+        went_before = bool(checkpoints.steps_saved(output))
+        records = Records(output, run.config.log, step if went_before else -1, resolved)
+        checkpoints.sweep(output)
+        if went_before and run.had_settings() and read_settings(output).held_out == run.config.held_out:
+            known = records.measured_at(step)
+        run.write_settings(dump_settings(run.config))
+    return records, run.processes.gather(known)[0]
 
 
 def _profile(config: TrainConfig) -> Any:

@@ -8,6 +8,7 @@ import torch
 
 from model.data.batch import Batch
 from model.training.assembly import Run
+from model.training.dropped import COUNTED, by_reason
 from model.training.step import Outcome
 
 #: Published dense peaks in TFLOPS, bfloat16 with float32 sums, by a part of what torch calls the device.
@@ -79,12 +80,16 @@ class Meter:
         run, processes = self._run, self._run.processes
         seconds = max(1e-9, time.perf_counter() - self._since - self._paused_s)
         here = torch.tensor([self._tokens, self._places, self._images, self._flops, self._wait_s], dtype=torch.float64)
-        parts = [here, self._loss_S.cpu(), self._predicted_S.cpu()]
+        dropped = run.dropped.take()
+        parts = [here, dropped, self._loss_S.cpu(), self._predicted_S.cpu()]
         summed = processes.sum(torch.cat([part.expand(-1) for part in parts])).cpu()
-        (*seen, waited), (loss_S, predicted_S) = summed[:5].tolist(), summed[5:].chunk(2)
+        seen, dropped, of_losses = summed.split([len(here), len(dropped), 2 * len(self._names)])
+        loss_S, predicted_S = of_losses.chunk(2)
         # Processes that read the same rows have all counted them.
-        tokens, places, images, flops = (total / processes.tensor for total in seen)
-        self._count(tokens, images, seconds)
+        tokens, places, images, flops = (seen[:4] / processes.tensor).tolist()
+        waited = float(seen[4])
+        dropped_here = {COUNTED + reason: count for reason, count in by_reason(dropped / processes.tensor).items()}
+        self._count({"tokens": tokens, "images": images, "seconds": seconds, **dropped_here})
         values = {
             f"loss/{name}": float(loss / count)
             for name, loss, count in zip(self._names, loss_S, predicted_S, strict=True)
@@ -114,8 +119,8 @@ class Meter:
         """What the run has added up since its first step."""
         return dict(self._run.counted)
 
-    def _count(self, tokens: float, images: float, seconds: float) -> None:
-        for name, value in (("tokens", tokens), ("images", images), ("seconds", seconds)):
+    def _count(self, more: Mapping[str, float]) -> None:
+        for name, value in more.items():
             self._run.counted[name] = self._run.counted.get(name, 0.0) + value
 
     def _clear(self) -> None:

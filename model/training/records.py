@@ -10,14 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from model.training.checkpoint_files import folder_store
-from model.training.config import LogSettings
+from model.training.config import MEASURED, LogSettings
 
 METRICS = "metrics.jsonl"
 GUARD = "guard.jsonl"
 
 
 class Records:
-    """Writers of one process; the others have none. `resumed_at` cuts off what a killed run wrote after its checkpoint.
+    """Writers of one process; the others have none. `resumed_at` cuts off what a killed run wrote after its checkpoint,
+    -1 what it wrote before its first.
 
     Where `output` is a URL all is written to a local folder, and JSON lines are copied by `publish`. Raises `OSError`
     at the start; later a full disk is reported once by `warn`, and training goes on.
@@ -57,6 +58,14 @@ class Records:
         """What was wrong with a step, and the keys of its samples by dataset."""
         with (self._folder / GUARD).open("a", encoding="utf-8") as file:
             file.write(json.dumps({"step": step, "reason": reason, "samples": keys}) + "\n")
+
+    def measured_at(self, step: int) -> dict[str, float]:
+        """What was measured at a step, as far as all of it is a number."""
+        for line in reversed((self._folder / METRICS).read_text("utf-8").splitlines()):
+            values = json.loads(line)
+            if values.pop("step") == step and all(name.startswith(tuple(MEASURED)) for name in values):
+                return {} if None in values.values() else values
+        return {}
 
     def publish(self) -> None:
         """Copy to the output what it has not, if it is no local folder. Raises `OSError`."""
@@ -116,7 +125,7 @@ def _tensorboard(folder: Path, resumed_at: int) -> Any:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
         return None
-    return SummaryWriter(str(folder / "tensorboard"), purge_step=resumed_at + 1 if resumed_at else None)
+    return SummaryWriter(str(folder / "tensorboard"), purge_step=resumed_at + 1)
 
 
 def _wandb(folder: Path, project: str, config: Mapping[str, Any]) -> Any:

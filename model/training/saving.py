@@ -109,10 +109,15 @@ class Saver:
             raise CheckpointError(self._failure)
         return self._step
 
-    def close(self) -> None:
+    def finish(self) -> None:
         """Wait for what is being written, whatever becomes of it."""
         if self._thread is not None:
             self._thread.join()
+
+    def close(self) -> None:
+        """No checkpoint is begun any more."""
+        if self._staging is not None:
+            self._staging.close()
 
     def _run(self, copied: Callable[[], dict[str, Any]], own: str, mark: Mark) -> None:
         try:

@@ -20,6 +20,7 @@ class Staging:
         self._free: dict[_Kind, list[torch.Tensor]] = {}
         self._used: list[torch.Tensor] = []
         self._preparing: threading.Thread | None = None
+        self._closed = False
 
     def prepare(self, tensors: Iterable[torch.Tensor], copies: int) -> None:
         """Take memory for tensors like these, in a thread: the first copy is as fast as the others then. What is not to
@@ -29,10 +30,22 @@ class Staging:
         def take() -> None:
             with suppress(RuntimeError):
                 for shape, dtype, device in wanted:
+                    if self._closed:
+                        return
                     self._free.setdefault((shape, dtype), []).append(_memory(shape, dtype, device).zero_())
 
         self._preparing = threading.Thread(target=take, daemon=True)
         self._preparing.start()
+
+    def close(self) -> None:
+        """End the thread: one that is within torch when the interpreter ends takes the process with it, by SIGABRT."""
+        self._closed = True
+        self._prepared()
+
+    def _prepared(self) -> None:
+        preparing, self._preparing = self._preparing, None
+        if preparing is not None:
+            preparing.join()
 
     def copying(self, state: Any) -> Callable[[], Any]:
         """What makes the copy, in a thread of its own: of tensors as they are once all that the device was asked for by
@@ -52,9 +65,7 @@ class Staging:
     @torch.no_grad()
     def copy(self, state: Any) -> Any:
         """The same tree with tensors of its own; sharded ones keep their layout. The copy before is overwritten."""
-        if self._preparing is not None:
-            self._preparing.join()
-            self._preparing = None
+        self._prepared()
         for piece in self._used:
             self._free.setdefault((piece.shape, piece.dtype), []).append(piece)
         self._used = []

@@ -11,8 +11,8 @@ from crawlers.inputs import InputError
 from jobs.build import append, build
 from jobs.cli import main
 from jobs.config import load_config
-from jobs.dataset.held import held
 from jobs.dataset.removal import remove
+from jobs.engine.held import held
 from jobs.fetch_pairs import fetch_pairs
 from schemas.settings import SettingsError
 from schemas.storage import Store
@@ -115,7 +115,7 @@ def test_of_two_builds_into_one_folder_the_second_is_told_of_the_first(site: lis
 
 def test_what_holds_a_folder_ends_with_its_process(tmp_path: Path) -> None:
     code = (
-        f"from jobs.dataset.held import held\nfrom schemas.storage import Store\nwith held(Store({str(tmp_path)!r})):\n"
+        f"from jobs.engine.held import held\nfrom schemas.storage import Store\nwith held(Store({str(tmp_path)!r})):\n"
     )
     code += "  print('held', flush=True)\n  input()"
     command = [sys.executable, "-c", code]

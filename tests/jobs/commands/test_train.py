@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from jobs.cli import main
+from jobs.training.progress import TrainProgress
 from model.training.checkpoints import steps_saved
 from model.training.records import read_metrics
 from tests.model.makers import photo
@@ -67,9 +68,18 @@ def test_a_run_tells_what_it_did_and_how_to_try_it(
     assert main(["train", str(config), "-o", str(tmp_path), "--set", "steps=1"]) == 0
     out, err = capsys.readouterr()
     assert f"trained 1 steps: {tmp_path}" in out
-    assert "held out: pages loss" in out
+    assert "held out" not in out + err
+    assert "on training data: pages loss" in out
     assert "with shuffled pictures" in out
     assert "train 1/1 steps, loss pages" in err
+
+
+def test_what_is_held_out_is_called_so(config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    datasets = f"held_out.datasets=[{{name: pages, shards: {config.parent / 'pages'}}}]"
+    assert main(["train", str(config), "-o", str(tmp_path), "--set", "steps=1", "--set", datasets]) == 0
+    out, err = capsys.readouterr()
+    assert "on training data" not in out + err
+    assert "held out: pages loss" in out
 
 
 def test_a_dry_run_shows_parameters_memory_and_a_batch(
@@ -96,6 +106,22 @@ def test_the_model_speaks_and_draws_a_sheet(run: Path, tmp_path: Path, capsys: p
     assert (tmp_path / "sheet.png").read_bytes().startswith(b"\x89PNG")
     assert main([*asked, "--prompt", "a <image> b <image>", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["images"] == [str(tmp_path / "0.jpg"), str(tmp_path / "1.jpg")]
+
+
+def test_of_many_pictures_a_bad_one_costs_the_others_nothing(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number in range(2):
+        (tmp_path / f"{number}.jpg").write_bytes(photo(number))
+    (tmp_path / "cut.jpg").write_bytes(photo(3)[:200])
+    pictures = [str(tmp_path / name) for name in ("0.jpg", "cut.jpg", "absent.jpg", "1.jpg")]
+    options = [part for path in pictures for part in ("--image", path)]
+    asked = ["generate", str(run), *options, "--each", "--max-new-tokens", "3", "--device", "cpu"]
+    assert main([*asked, "--picture", str(tmp_path / "sheet.png")]) == 1
+    out, err = capsys.readouterr()
+    assert [line.partition(":")[0] for line in out.splitlines()[:2]] == [pictures[0], pictures[3]]
+    assert f"weft: {pictures[1]}: broken_image" in err
+    assert pictures[2] in err
 
 
 def test_tasks_are_scored_in_a_table_and_as_json(
@@ -127,6 +153,9 @@ def test_tasks_are_scored_in_a_table_and_as_json(
         (["generate", "RUN", "--image", "/nowhere.png", "--device", "cpu"], 2, "/nowhere.png"),
         (["generate", "RUN", "--image", "CONFIG", "--device", "cpu"], 1, "unsupported_format"),
         (["generate", "RUN", "--beams", "0"], 2, "beams"),
+        (["generate", "RUN", "--each"], 2, "--each is of pictures"),
+        (["generate", "RUN", "--prompt", "a", "--temperature", "nan"], 2, "temperature and top_k not below 0"),
+        (["generate", "RUN", "--prompt", "a", "--device", "meta"], 2, "device meta: it has no values"),
         (["evaluate", "/nowhere.yaml", "RUN"], 2, "no such config file: /nowhere.yaml"),
         (["evaluate", "/nowhere.yaml", "RUN", "-o", "RUN"], 2, "is a folder: name a file in it"),
         (["evaluate", "/nowhere.yaml", "RUN", "-o", "/proc/no/scores.json"], 1, "/proc/no"),
@@ -135,6 +164,8 @@ def test_tasks_are_scored_in_a_table_and_as_json(
         (["train", "CONFIG", "--set", "optimiser.learning_rate=.nan"], 2, "learning_rate is finite"),
         (["train", "CONFIG", "--set", "seed=18446744073709551615"], 2, "seed is a whole number of 64 bits"),
         (["train", "CONFIG", "--set", "data.order.seed=-1"], 2, "data.order: seed must not be below 0"),
+        (["train", "CONFIG", "--set", "data.datasets=[{name: a, shards: x, weight: 0}]"], 2, "share and weight over 0"),
+        (["train", "CONFIG", "--set", "data.datasets=[{name: '', shards: x}]"], 2, "each with a name of its own"),
         (["train", "CONFIG", "--set", "model.connector.dim=0"], 2, "dim must be 1 or more"),
     ],
 )
@@ -144,6 +175,24 @@ def test_errors_say_what_is_wrong_and_end_with_their_code(
     named = {"CONFIG": str(config), "RUN": str(run)}
     assert main([named.get(argument, argument) for argument in arguments]) == code
     assert message in capsys.readouterr().err
+
+
+def test_of_two_trainings_into_one_folder_the_second_is_refused(
+    config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The first is at its first step when the second begins."""
+    command, codes = ["train", str(config), "-o", str(tmp_path / "out"), "--set", "steps=1"], list[int]()
+
+    def while_it_trains(self: TrainProgress, step: int, values: object) -> None:
+        codes.append(main(command))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(TrainProgress, "on_metrics", while_it_trains)
+        assert main(command) == 0
+    assert set(codes) == {2}
+    told = f"weft: another training is at work in {tmp_path / 'out'}: wait for its end, or choose another folder"
+    assert capsys.readouterr().err.splitlines().count(told) == len(codes)
+    assert main(command) == 0
 
 
 def test_a_run_that_is_killed_goes_on_as_the_undisturbed_one(run: Path, config: Path, tmp_path: Path) -> None:

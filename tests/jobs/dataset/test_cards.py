@@ -330,3 +330,6 @@ def test_a_wrong_call_is_told_in_one_line(tmp_path: Path, audited: Path, capsys:
     assert "no finished dataset" in capsys.readouterr().err
     assert main(["card", str(audited), "--published", "soon"]) == 2
     assert "2026-12-01" in capsys.readouterr().err
+    for url in ("notaurl", "https://", "ftp://me.example/x", "https://me.example/a b", "https://[x"):
+        assert main(["card", str(audited), "--url", url]) == 2
+        assert "--url takes an address such as https://me.example/data" in capsys.readouterr().err

@@ -76,6 +76,16 @@ def test_the_command_writes_a_tar_for_each_shard_and_says_what_is_in_it(
     ]
 
 
+def test_samples_of_another_kind_are_counted_and_told(
+    tmp_path: Path, run_file: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_dataset(tmp_path / "pairs", [pair(n) for n in range(9)])
+    assert features(tmp_path / "pairs", run_file, tmp_path / "out", "--kind", "interleaved") == 1
+    out, err = capsys.readouterr()
+    assert "without features: broken_sample 9" in out
+    assert "of its 9 samples none is of interleaved with media" in err
+
+
 def test_webdataset_reads_the_arrays_by_the_keys_of_the_shards(tmp_path: Path) -> None:
     import webdataset
 

@@ -39,7 +39,7 @@ def test_one_kind_and_a_subset_of_a_subset(looked_at: Path, tmp_path: Path) -> N
     first, second = tmp_path / "first", tmp_path / "second"
     assert main(["subset", str(looked_at), "--where", "num_words > 0", "--kind", "pairs", "-o", str(first)]) == 0
     assert list(read_dataset(Store(str(first))).kinds) == ["pairs"]
-    assert main(["subset", str(first), "--where", "num_words > 10000", "-o", str(second)]) == 0
+    assert main(["subset", str(first), "--where", "num_words > 10000", "-o", str(second)]) == 1
     assert list(read_dataset(Store(str(second))).phases)[-2:] == ["subset", "subset-2"]
     assert list(problems(Store(str(second)))) == []
 
@@ -86,6 +86,23 @@ def test_wrong_calls_say_what_is_wrong(looked_at: Path, tmp_path: Path, capsys: 
     unfinished = Path(shutil.copytree(looked_at, tmp_path / "copy"))
     (unfinished / "dataset.json").unlink()
     assert "not finished" in said(str(unfinished), "--where", "true", "-o", str(tmp_path / "other"))
+
+
+def test_keys_that_are_not_there_are_told(looked_at: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with Index(Store(str(looked_at))) as index:
+        ((key,),) = index.ask("SELECT key FROM pairs LIMIT 1").rows
+    (tmp_path / "keys").write_text(f"{key}\nnone-such\nnor-this\nnone-such\n")
+    call = ["subset", str(looked_at), "--keys", str(tmp_path / "keys"), "--kind", "pairs", "-o", str(tmp_path / "out")]
+    assert main(call) == 0
+    out, err = capsys.readouterr()
+    assert "pairs: 1 samples" in out
+    assert f"of {tmp_path / 'keys'} 2 keys are not there, the first none-such" in err
+
+
+def test_shards_of_no_bytes_are_refused(looked_at: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["subset", str(looked_at), "--where", "true", "-o", str(tmp_path / "out"), "--shard-bytes", "-1"])
+    assert "a number of 1 or more is wanted" in capsys.readouterr().err
 
 
 def test_of_a_source_that_has_changed_it_is_another_subset(

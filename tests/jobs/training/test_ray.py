@@ -37,6 +37,6 @@ def test_two_workers_have_the_losses_of_one_process(tmp_path: Path) -> None:
     together = on_ray(with_rows(micro(tmp_path, tmp_path / "together", steps=2), 1))
     ended = train_on_ray(together, workers=2)
     assert (ended.step, ended.finished) == (2, True)
-    assert "held_out/pages/gap" in ended.held_out
+    assert "trained_on/pages/gap" in ended.measured
     one, two = torch.tensor(losses(alone.output)), torch.tensor(losses(together.output))
     assert torch.allclose(one, two, rtol=1e-4)

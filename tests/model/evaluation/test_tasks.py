@@ -35,6 +35,19 @@ def test_items_come_from_jsonl_and_from_shards(tmp_path: Path) -> None:
     assert len(read_items(ItemSource(str(tmp_path / "pairs"), limit=3))) == 3
 
 
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ({"image": 3, "answer": "a"}, "line 1: image is a path, or a list of paths"),
+        ({"images": ["0.jpg", 3], "answer": "a"}, "line 1: images is a path, or a list of paths"),
+        ({"image": "0.jpg", "answer": "a", "candidates": 5}, "line 1: candidates is a list of answers"),
+    ],
+)
+def test_what_a_line_names_wrongly_is_told(tmp_path: Path, row: dict[str, object], said: str) -> None:
+    with pytest.raises(SettingsError, match=said):
+        read_items(write_jsonl(tmp_path, [row]))
+
+
 def test_lines_may_begin_with_a_byte_order_mark_and_hold_any_letter(tmp_path: Path) -> None:
     """Nothing but a line feed ends a line; null is as if it was not there."""
     source = write_jsonl(tmp_path, [])

@@ -79,7 +79,7 @@ def config(data: Path, output: Path, features: str = "", **changes: Any) -> Trai
 def measured(settings: TrainConfig) -> list[dict[str, float]]:
     train(settings, on_message=lambda text: None)
     return [
-        {name: value for name, value in row.items() if name.startswith(("loss/", "held_out/"))}
+        {name: value for name, value in row.items() if name.startswith(("loss/", "trained_on/"))}
         for row in read_metrics(settings.output)
     ]
 
@@ -93,7 +93,7 @@ def with_pixels(data: Path) -> list[dict[str, float]]:
 def test_losses_are_those_with_pixels_and_the_encoder_is_not_loaded(
     stored_as: str, tolerance: float, data: Path, with_pixels: list[dict[str, float]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of every step, of what is held out, with other pictures, and in the share of captions."""
+    """Of every step, of what is measured, with other pictures, and in the share of captions."""
 
     def refuse(settings: VisionSettings) -> Any:
         raise AssertionError("the encoder was loaded")
@@ -101,7 +101,7 @@ def test_losses_are_those_with_pixels_and_the_encoder_is_not_loaded(
     monkeypatch.setattr("model.network.flamingo.make_encoder", refuse)
     found = measured(config(data, data / f"run-{stored_as}", stored_as))
     assert [row.keys() for row in found] == [row.keys() for row in with_pixels]
-    assert {"loss/pages", "held_out/pairs/shuffled", "held_out/pairs/accuracy"} <= {
+    assert {"loss/pages", "trained_on/pairs/shuffled", "trained_on/pairs/accuracy"} <= {
         name for row in found for name in row
     }
     differences = [abs(row[name] - known[name]) for row, known in zip(found, with_pixels, strict=True) for name in row]

@@ -95,8 +95,8 @@ def test_a_checkpoint_keeps_its_names(undisturbed: Path) -> None:
 def test_pictures_mean_nothing_at_the_start(undisturbed: Path) -> None:
     first = read_metrics(str(undisturbed))[0]
     assert first["step"] == 0
-    assert first["held_out/pages/gap"] == 0.0
-    assert first["held_out/pairs/gap"] == 0.0
+    assert first["trained_on/pages/gap"] == 0.0
+    assert first["trained_on/pairs/gap"] == 0.0
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1])
@@ -240,10 +240,10 @@ def test_a_run_that_goes_on_leaves_out_the_spikes_of_an_undisturbed_one(data: Pa
     assert two == one
 
 
-def test_captions_are_judged_on_held_out_data(data: Path, tmp_path: Path) -> None:
+def test_captions_are_judged(data: Path, tmp_path: Path) -> None:
     ended = quiet(micro(data, tmp_path, steps=1, held_out=HeldOutSettings(every_steps=0, batches=1, captions=2)))
-    assert ended.held_out["held_out/pairs/accuracy"] == 0.0
-    assert "held_out/pages/accuracy" not in ended.held_out
+    assert ended.measured["trained_on/pairs/accuracy"] == 0.0
+    assert "trained_on/pages/accuracy" not in ended.measured
 
 
 @pytest.mark.parametrize(
@@ -337,7 +337,7 @@ def test_shards_that_are_measured_on_are_listed_once_too(
     for module in ("training.assembly", "data.loader", "data.plain"):
         monkeypatch.setattr(f"model.{module}.list_shards", noted)
     ended = train(msgspec.structs.replace(given, steps=1, held_out=held_out), on_message=lambda text: None)
-    assert "held_out/pairs/accuracy" in ended.held_out
+    assert f"{'held_out' if named else 'trained_on'}/pairs/accuracy" in ended.measured
     assert len(listed) == (4 if named else 2)
 
 

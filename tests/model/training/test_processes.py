@@ -123,7 +123,7 @@ def test_weights_of_shares_are_written_whole(runs: Path, layout: str) -> None:
 def test_captions_are_said_where_layers_are_shared_out(runs: Path) -> None:
     """The first process alone would wait for the others for ever."""
     for layout in ("one", *LAYOUTS):
-        measured = [row for row in read_metrics(str(runs / layout)) if "held_out/pairs/accuracy" in row]
+        measured = [row for row in read_metrics(str(runs / layout)) if "trained_on/pairs/accuracy" in row]
         assert [row["step"] for row in measured][:2] == [0, 4]
 
 

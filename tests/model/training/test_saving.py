@@ -159,6 +159,26 @@ def test_memory_that_is_not_to_be_had_is_told_by_the_copy_alone(capsys: pytest.C
         staging.copy(huge)
 
 
+def test_no_thread_of_a_run_that_fails_is_left(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In torch when the interpreter ends it would take the process with it, by SIGABRT."""
+    taking = threading.Event()
+
+    def slow(*arguments: Any) -> torch.Tensor:
+        taking.set()
+        time.sleep(0.05)
+        return torch.zeros(2)
+
+    def on_metrics(step: int, values: Mapping[str, float]) -> None:
+        assert taking.wait(10)
+        raise RuntimeError("stop")
+
+    monkeypatch.setattr("model.training.staging._memory", slow)
+    before = set(threading.enumerate())
+    with pytest.raises(RuntimeError, match="stop"):
+        quiet(micro(data, tmp_path), on_metrics)
+    assert set(threading.enumerate()) == before
+
+
 def test_a_step_waits_for_a_checkpoint_if_it_is_asked_to(data: Path, tmp_path: Path) -> None:
     saved_at: dict[int, list[int]] = {}
     settings = CheckpointSettings(every_steps=1, asynchronous=False)
@@ -219,6 +239,29 @@ def test_tensors_of_all_types_are_written_one_by_one(tmp_path: Path) -> None:
     found = load_file(tmp_path / "all.safetensors")
     assert set(found) == set(tensors)
     assert all(found[name].dtype == value.dtype and torch.equal(found[name], value) for name, value in tensors.items())
+
+
+def test_each_step_is_measured_once_however_often_a_run_is_started(data: Path, tmp_path: Path) -> None:
+    config, told = micro(data, tmp_path, steps=2), list[int]()
+
+    def measured() -> list[int]:
+        return [row["step"] for row in read_metrics(str(tmp_path)) if "trained_on/pages/loss" in row]
+
+    def killed(step: int, values: Mapping[str, float]) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        quiet(config, killed)
+    assert measured() == [0]
+    first = quiet(config)
+    assert measured() == [0, 2]
+    again = quiet(config, lambda step, values: told.append(step))
+    assert (measured(), told, again.measured) == ([0, 2], [], first.measured)
+    others = msgspec.structs.replace(config.held_out, batches=2)
+    quiet(msgspec.structs.replace(config, held_out=others))
+    assert measured() == [0, 2, 2]
+    quiet(msgspec.structs.replace(config, output=str(tmp_path), steps=3))
+    assert measured() == [0, 2, 2, 3]
 
 
 def test_an_output_that_is_a_url_is_a_run_like_any_other(

@@ -118,7 +118,7 @@ def test_pairs_of_processes_read_rows_of_their_own(runs: Path) -> None:
 
 
 def test_captions_are_said_together(runs: Path) -> None:
-    assert any("held_out/pairs/accuracy" in row for row in read_metrics(str(runs / "grid")))
+    assert any("trained_on/pairs/accuracy" in row for row in read_metrics(str(runs / "grid")))
 
 
 def test_one_process_goes_on_where_four_ended(runs: Path, data: Path) -> None:

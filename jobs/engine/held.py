@@ -1,4 +1,4 @@
-"""One at a time: who builds into a folder holds it meanwhile."""
+"""One at a time: who builds or trains into a folder holds it meanwhile."""
 
 import fcntl
 import functools
@@ -27,10 +27,11 @@ def one_at_a_time(function: Callable[Concatenate[str, P], R]) -> Callable[Concat
 
 
 @contextmanager
-def held(store: Store) -> Iterator[None]:
-    """Hold the folder of an output against other builds of this machine, to the end of this process at the latest.
+def held(store: Store, work: str = "build") -> Iterator[None]:
+    """Hold the folder of an output against other work of this machine, to the end of this process at the latest.
 
-    Builds of two machines into one folder, or two into an object store, are not seen. Raises `SettingsError`.
+    That of two machines on one folder, or on an object store, is not seen. Raises `SettingsError`, which calls the
+    other what this is, `work`.
     """
     if not store.is_local:
         yield
@@ -39,7 +40,7 @@ def held(store: Store) -> Iterator[None]:
     new = [path for path in (folder, *folder.parents) if not path.exists()]
     with suppress(FileExistsError, NotADirectoryError):  # a file is in the way: who writes there first tells so
         folder.mkdir(parents=True, exist_ok=True)
-    descriptor = _locked(folder) if folder.is_dir() else -1
+    descriptor = _locked(folder, work) if folder.is_dir() else -1
     try:
         yield
     finally:
@@ -50,7 +51,7 @@ def held(store: Store) -> Iterator[None]:
             os.close(descriptor)
 
 
-def _locked(folder: Path) -> int:
+def _locked(folder: Path, work: str) -> int:
     """A descriptor of the folder that holds its lock until it is closed; of forks, too."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
@@ -58,7 +59,7 @@ def _locked(folder: Path) -> int:
     except BlockingIOError:
         os.close(descriptor)
         raise SettingsError(
-            f"another build is at work in {folder}: wait for its end, or choose another folder"
+            f"another {work} is at work in {folder}: wait for its end, or choose another folder"
         ) from None
     except OSError:  # some network file systems have no locks for folders
         pass
