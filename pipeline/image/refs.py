@@ -56,6 +56,8 @@ _NAMING = ("name", "key", "title", "alt", "caption")  # how data attributes end 
 _NOT_ADDRESSES = frozenset(("", "true", "false", "null", "none", "undefined", "lazy", "auto", "0", "1"))
 _TEMPLATE = re.compile(r"(?:\{|%7b)(:?)([a-z_]{1,32})(?:\}|%7d)", re.IGNORECASE)
 _DEFAULT_WIDTH = 1024
+_MIN_WIDTH = re.compile(r"\(min-width:\s*+(\d{1,4}(?:\.\d{1,3})?)(px|em)", re.IGNORECASE)
+_EM = 16  # pixels
 _PREVIEW = 100  # pixels; below this width an image is a blurred preview of another
 #: A preview by Wix, which its scripts replace by another size of the picture that stands before it in the address.
 _BLURRED = re.compile(r"(https?://static\.wixstatic\.com/media/[^/?#]+)/v1/[^?#]*?[/,]blur_")
@@ -70,9 +72,10 @@ def candidates(img: Mapping[str, str | None], sources: list[Mapping[str, str | N
     """
     sized: list[tuple[int, str]] = []
     for attributes in (*sources, img):
+        least = 0 if attributes is img else _width_of_source(attributes)
         for name, value in attributes.items():
             if value and name.endswith(_SRCSETS) and (name == "srcset" or name.startswith("data-")):
-                sized += [(_width(descriptor), url) for url, descriptor in parse_srcset(value)]
+                sized += [(_width(descriptor) or least, url) for url, descriptor in parse_srcset(value)]
     usable: dict[str, None] = {}
     for url in dict.fromkeys(_ordered(sized, img)):
         if "{" in url or "%7" in url:
@@ -162,6 +165,15 @@ def _is_address(name: str, value: str) -> bool:
     if "/" not in value and name.endswith(_NAMING):
         return False
     return is_image_url(value) or (name.endswith("src") and value.lstrip().startswith(("http://", "https://", "/")))
+
+
+def _width_of_source(source: Mapping[str, str | None]) -> int:
+    """What a `<source>` of a `<picture>` says of its one address: its width, or that of the windows it is meant for."""
+    stated = source.get("width") or ""
+    if stated.isdecimal():
+        return int(stated[:5])
+    window = _MIN_WIDTH.search(source.get("media") or "")
+    return min(BEST_WIDTH, int(float(window[1]) * (_EM if window[2] == "em" else 1))) if window else 0
 
 
 def _width(descriptor: str) -> int:

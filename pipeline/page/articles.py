@@ -129,7 +129,7 @@ def leave_out_end(walk: Walk, texts: list[int], chance: Floats, clear: float, ve
 
 
 def _is_note(leaf: Leaf) -> bool:
-    return isinstance(leaf, Text) and _NOTE.match(leaf.text) is not None
+    return isinstance(leaf, Text) and _NOTE.match(f"{leaf.mark}{leaf.text}") is not None
 
 
 def _unlinked(walk: Walk, container: Container) -> int:

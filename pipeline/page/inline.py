@@ -20,6 +20,9 @@ _SAYING = re.compile(r"[^\W\d_]{2}")
 _WORD = 5  # letters: fewer may be the sign of a unit
 _ENDING = 3  # letters at the end of a word: fewer may be the first of one that is parted, as names are
 _INSIDE = 4  # tags in a `<span>` before its first word
+_PARTING = frozenset(
+    "/span /time /b /strong /em /i /a /label /small /cite".split()
+)  # ends of elements set side by side
 _CURRENCIES = frozenset("$€£¥₹₽₩₺")
 _ICONS = ("icon", "Icon", "material", "glyph", "fa-")  # of names: their words stand for drawings
 _LABEL = re.compile(r' aria-label="([^"]*+)"')
@@ -95,9 +98,9 @@ class InlineOfWalk(RowsOfWalk):
         does, and of alike spans, which styles set side by side, each that is no single letter.
         """
         around = (self._markup.tags[at - 1], self._markup.tags[at])
-        if self._preformatted or around[0] not in ("/span", "/time"):
+        if self._preformatted or around[0] not in _PARTING:
             return False
-        if "/time" in around or "time" in around:
+        if "/time" in around or (around == ("/span", "time")):
             return True
         before, behind = self._buffer[-1][-_ENDING:], next(filter(None, self._markup.texts[at + 1 : at + _INSIDE]), "")
         alike = self._markup.attributes[at] if self._markup.tags[at - 2] == "span" else ""

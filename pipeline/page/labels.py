@@ -56,6 +56,7 @@ _COUNT = re.compile(
     r"|(?:\w+ ){0,2}\d+ ?[-–—] ?\d+ (?:of|von|de|sur|di|van|av|af|z|из|/) [\d.,]{1,9}\+?(?: \w+){0,3}"
     r"|(?:page|seite|página|pagina|sida|side|strona|страница) \d+ (?:of|von|de|sur|di|van|av|af|z|из|/) \d+"
 )
+_SECTION = re.compile(r"(\d{1,2})(?:\.\d{1,2})*+[.)]? \D")
 #: How long a story takes to read: 5 min read, Lesezeit: 3 Minuten.
 _READING = re.compile(
     r"(?:(?:estimated |average )?reading time|lesezeit|lesedauer|(?:temps de )?lecture|tiempo de lectura|"
@@ -125,9 +126,13 @@ def leave_out_labels(walk: Walk, verdicts: Verdicts) -> None:
     tags = [index for index in links if index < len(walk.leaves) and _are_tags(walk.leaves[index])]
     told = _colophons(walk) | _imprints(walk)
     told.update(tags if len(tags) <= _STORIES else ())  # items of a list keep their tags
+    sections = _numbered_headings(walk)
     last, above = 0, Text("", "", "", 0, 0, -1)  # the text before
     for index, leaf in enumerate(walk.leaves):
         if not isinstance(leaf, Text):
+            continue
+        if index in sections:
+            last, above = index, leaf
             continue
         if verdicts[index] is None and (index in told or _is_label(leaf, index in links)):
             verdicts[index] = Verdict("label", len(leaf.text))
@@ -152,6 +157,14 @@ def _is_label(leaf: Text, is_link: bool) -> bool:
     if "trl" in leaf.text and _asks_for_mistakes(leaf.text):
         return True
     return _discloses(leaf.text) or (is_link and (_are_calls(leaf.text) or _is_trail(leaf)))
+
+
+def _numbered_headings(walk: Walk) -> set[int]:
+    """The headings whose number follows on that of another, 1 Methods and 2 Results: sections of a paper."""
+    headings = ((index, leaf.text) for index, leaf in enumerate(walk.leaves) if getattr(leaf, "role", "") == "heading")
+    numbers = {index: int(found[1]) for index, text in headings if (found := _SECTION.match(text))}
+    known = set(numbers.values())
+    return {index for index, number in numbers.items() if not known.isdisjoint((number - 1, number + 1))}
 
 
 def _second_labels(walk: Walk, container: Container) -> list[int]:

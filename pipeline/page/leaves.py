@@ -231,8 +231,9 @@ class Media:
 
 
 def _size(url: str) -> int:
-    """What an address is worth by the width that it tells; one that tells none is likely to be the original."""
-    told = told_width(url) or BEST_WIDTH // 2
+    """What an address is worth by the width that it tells; one that tells none is likely to be the original, unless it
+    says that it is a small copy."""
+    told = told_width(url) or (1 if not _SMALL.isdisjoint(tokens(url)) else BEST_WIDTH // 2)
     return told if told <= BEST_WIDTH else BEST_WIDTH - 1
 
 
@@ -243,6 +244,9 @@ def _address_of(link: str, base: str) -> str:
     address = resolve(base, href) if href and href[0] != "#" else ""
     return address if len(address) <= _MAX_LINK else ""
 
+
+#: Words in the addresses of small copies.
+_SMALL = frozenset("blur blurred lqip lowres placeholder preview small thumb thumbnail thumbnails thumbs tiny".split())
 
 Leaf = Text | Media
 

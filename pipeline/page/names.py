@@ -82,7 +82,10 @@ _SAYING_ELSE = {
     "widget": frozenset("body callout factbox".split()),
 }
 _STREAMED = ' id="S:'  # React streams a part hidden, and a script moves it into place
-_CAPTION_NAMES = frozenset(("caption", "figcaption", "credit", "legend", "cutline"))
+_CAPTION_NAMES = frozenset(
+    "caption figcaption credit legend cutline bildtext bildunterschrift billedtekst didascalia fotoonderschrift "
+    "kuvateksti leyenda".split()
+)
 _TELLING = CHROME_NAMES | AUTHOR_NAMES | COMMENT_NAMES | REVIEW_NAMES | WEAK_NAMES | PANELS | _DRAWN | _CAPTION_NAMES
 _NAMED = re.compile(r' (?:class|id|(?:data-)?role|itemprop|data-testid|data-component)="([^"]*+)"')
 _HIDING = re.compile(

@@ -32,6 +32,8 @@ _PICTURES = 4  # an item has at most so many
 #: Verdicts on a picture that follow from where it leads or stands, and not from what it stands in.
 _OF_PLACE = frozenset("teasers head tail links outside little_prose evidence".split())
 _BY_COLUMN = frozenset(("outside",))
+#: Those on a caption that follow from where its figure stands.
+_OF_CAPTIONS = frozenset("outside end beside evidence".split())
 #: Verdicts on the words of a card that count as words left out, which those on its buttons and labels do not.
 _OF_WORDS = frozenset("teasers head tail links outside evidence end empty_section".split())
 
@@ -146,18 +148,34 @@ def keep_pictures_with_words(walk: Walk, verdicts: Verdicts, metadata: Metadata)
     rules = _OF_PLACE if may_list else _BY_COLUMN
     ruled = [at for at, verdict in enumerate(verdicts) if verdict and verdict.rule in rules]
     left_out = [(at, leaf) for at in ruled if isinstance(leaf := walk.leaves[at], Media)]
-    if not left_out:
-        return
-    words = _Words(walk, verdicts)
+    words = _Words(walk, verdicts) if left_out else None
     for at, leaf in left_out:
         verdict = verdicts[at]
         is_outside = verdict is not None and verdict.rule in _BY_COLUMN
-        if (may_list and words.have_in_item(leaf)) or (is_outside and words.have_beside(leaf)):
+        if words and ((may_list and words.have_in_item(leaf)) or (is_outside and words.have_beside(leaf))):
             verdicts[at] = None
+    _keep_captions(walk, verdicts)
+
+
+def _keep_captions(walk: Walk, verdicts: Verdicts) -> None:
+    """What figures say of pictures that are kept."""
+    lost: dict[int, Text] = {}
+    for index, verdict in enumerate(verdicts):
+        leaf = walk.leaves[index]
+        if verdict is not None and verdict.rule in _OF_CAPTIONS and isinstance(leaf, Text) and leaf.role == "caption":
+            lost[index] = leaf
+    if not lost:
+        return
+    pictures = (leaf for leaf, verdict in zip(walk.leaves, verdicts, strict=True) if verdict is None)
+    figures = {leaf.figure for leaf in pictures if isinstance(leaf, Media) and leaf.kind == "image"} - {-1}
+    for index, caption in lost.items():
+        if caption.figure in figures:
+            verdicts[index] = None
 
 
 def _counts(text: Text, verdict: Verdict | None) -> bool:
-    return verdict is None or (verdict.rule in _OF_WORDS and not is_label(text.text))
+    """Whether a text counts as words of what it stands in: a caption that was left out goes with its picture."""
+    return verdict is None or (verdict.rule in _OF_WORDS and text.role != "caption" and not is_label(text.text))
 
 
 class _Words:

@@ -216,7 +216,7 @@ def _last_said(walk: Walk, behind: list[int], tail: Collection[int]) -> int:
 
 
 def _heads_of_sections(walk: Walk, behind: list[int], tail: Collection[int], of_items: Collection[int]) -> set[int]:
-    """The headings, of what is kept behind the prose, of a list, a table or code that stays.
+    """The headings, of what is kept behind the prose, of a list, a table, code or a sentence that stays.
 
     And what stands in rows before a sentence of theirs that stays: of each in a team who it is, besides what they do.
     """
@@ -226,7 +226,7 @@ def _heads_of_sections(walk: Walk, behind: list[int], tail: Collection[int], of_
         leaf = walk.leaves[index]
         is_item = index in of_items
         if index not in tail:
-            is_block = isinstance(leaf, Text) and leaf.role in ("list", "table", "code")
+            is_block = isinstance(leaf, Text) and (leaf.role in ("list", "table", "code") or _is_statement(leaf))
             stays = stays or is_block or is_item
         elif isinstance(leaf, Text) and leaf.role == "heading":
             level = leaf.mark.count("#")

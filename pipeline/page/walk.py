@@ -298,7 +298,8 @@ class Walk(MediaOfWalk):
             self._lists += 1
             self.containers[-1].numbering = Numbering.of(self._markup, self._at) if tag == "ol" else None
         elif tag in HEADINGS:
-            self._mark = "#" * int(tag[1]) + " "
+            number = self._mark.lstrip() if above.tag == "li" and self._mark.endswith(". ") else ""
+            self._mark = "#" * int(tag[1]) + " " + number
         elif tag == "pre":
             self._preformatted += 1
             if language := language_of(self._markup, self._at):

@@ -203,3 +203,22 @@ def test_candidates_are_absolute_and_distinct_whatever_the_attributes_hold(img):
     found = addresses(img)
     assert all(url.startswith(("http://", "https://")) for url in found)
     assert len(found) == len(set(found))
+
+
+# --- what a <source> says of its one address
+
+
+def test_of_sources_for_several_windows_that_of_the_widest_comes_first():
+    sources = [
+        {"media": "(min-width: 1024px)", "srcset": "desk.jpg"},
+        {"media": "(min-width: 40em) and (orientation: landscape)", "srcset": "tab.jpg"},
+    ]
+    assert names({"src": "mobile.jpg"}, sources) == ["desk.jpg", "tab.jpg", "mobile.jpg"]
+    assert names({"src": "mobile.jpg"}, sources[::-1]) == ["desk.jpg", "tab.jpg", "mobile.jpg"]
+
+
+def test_a_source_may_state_its_width_and_one_for_narrow_windows_says_nothing():
+    sources = [{"width": "600", "srcset": "a.jpg"}, {"width": "1400", "srcset": "b.jpg"}]
+    assert names({"src": "src.jpg"}, sources) == ["b.jpg", "a.jpg", "src.jpg"]
+    narrow = [{"media": "(max-width: 600px)", "srcset": "phone.jpg", "width": "x"}]
+    assert names({"src": "src.jpg"}, narrow) == ["src.jpg", "phone.jpg"]

@@ -41,13 +41,15 @@ def test_numbered_notes_behind_an_article_stay(monkeypatch: pytest.MonkeyPatch) 
     likely(monkeypatch, 0.8)
     notes = "".join(f"<p>{n} {prose(90 + n, 1)}</p>" for n in (1, 2))
     assert len(texts(extract(story(f"<section>{notes}</section>"), HEAD))) == 22
+    listed = "".join(f"<li>{prose(90 + n, 1)}</li>" for n in (1, 2))
+    assert len(texts(extract(story(f"<section><ol>{listed}</ol></section>"), HEAD))) == 22
 
 
 def test_a_figure_behind_an_article_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     likely(monkeypatch, 0.8)
-    figure = "<figure><img src=/map.jpg width=500 height=300></figure>"
+    figure = "<figure><img src=/map.jpg width=500 height=300><figcaption>The two banks</figcaption></figure>"
     found = extract(story(OFFER + figure), HEAD)
-    assert texts(found) == BODY
+    assert texts(found) == [*BODY, "The two banks"]
     assert "map.jpg" in outline(found)
 
 

@@ -59,6 +59,14 @@ def test_a_blurred_preview_and_its_noscript_twin_are_one_image_the_best_address_
     assert {row.reason for row in draft.dropped} == {"repeated_image"}
 
 
+@pytest.mark.parametrize(("small", "large"), [("/thumbs/a.jpg", "/large/a.jpg"), ("/p/a-lqip.jpg", "/p/a.jpg")])
+def test_of_two_copies_the_one_that_says_to_be_small_comes_last(small, large):
+    draft = extract(f"{paragraphs(2)}<div><img src={small}><img src={large}></div>{paragraphs(2, 2)}")
+    assert [[url.removeprefix("https://site.example") for url in image.candidates] for image in draft.images] == [
+        [large, small]
+    ]
+
+
 def test_a_gallery_whose_images_each_stand_in_noscript_too_keeps_them_apart():
     body = "".join(
         f"<img class=slide src=/g/view-{n}.jpg><noscript><img src=/g/view-{n}.jpg></noscript>" for n in "abc"

@@ -31,3 +31,12 @@ def test_items_are_numbered_as_browsers_do(body: str, expected: list[str]) -> No
 
 def test_a_list_with_many_items_in_many_lists_is_counted_once() -> None:
     assert marks("<ol reversed>" + "<li><ol><li>a</ol>" * 3 + "</ol>") == ["  1. "] * 3
+
+
+def test_a_step_whose_title_is_a_heading_keeps_its_number() -> None:
+    assert marks("<ol><li><h3>Open</h3><p>it</p><li><h3>Pour</h3></ol><ul><li><h3>Or</h3></ul>") == [
+        "### 1. ",
+        "",
+        "### 2. ",
+        "### ",
+    ]

@@ -6,7 +6,7 @@ from pipeline.page.leaves import Media
 from pipeline.page.metadata import Metadata
 from pipeline.page.pictures import keep_pictures_with_words
 from pipeline.page.verdicts import Verdict
-from tests.pipeline.makers import URL, extract, outline, paragraphs, prose, walk
+from tests.pipeline.makers import URL, extract, outline, paragraphs, prose, texts, walk
 
 STATED = '<meta property="og:image" content="https://site.example/shop/boot-front.jpg">'
 PRODUCT = '<script type="application/ld+json">{"@type": "Product", "name": "Boot"}</script>'
@@ -160,3 +160,13 @@ def test_the_buttons_of_a_card_say_nothing_of_its_picture() -> None:
     cards = "".join(card.format(n, buttons) for n in range(6))
     found = outline(extract(f"<main><h1>Stools</h1>{paragraphs(3)}<ul>{cards}</ul></main>"))
     assert [name for name in found if name.endswith(".jpg")] == [f"k{n}.jpg" for n in range(6)]
+
+
+@pytest.mark.parametrize("above", ["", "<p>By Ann Lee</p>"])
+def test_a_figure_between_the_title_and_the_text_stays_with_its_caption(above):
+    """Its caption is too short to be text by itself, and stands nearest to it."""
+    lead = "<figure><img src=/lead.jpg width=800 height=500><figcaption>Fog on the bridge</figcaption></figure>"
+    menu = "<div class=mainmenu><a href=/1>News</a><a href=/2>Sport</a></div>"
+    draft = extract(f"{menu}<div><h1>Flood</h1>{above}{lead}<div>{paragraphs(5)}</div></div>", "<title>Flood</title>")
+    assert names(draft) == ["lead.jpg"]
+    assert "Fog on the bridge" in texts(draft)

@@ -91,6 +91,13 @@ def test_scraps_behind_the_text_are_left_out_and_its_last_short_lines_are_not():
     assert rules == {"View discussion": "tail", "Get our letters": "tail"}
 
 
+def test_a_heading_behind_the_text_stays_with_its_short_sentence():
+    section = "<div><h2>How to get there</h2><p>Take bus 12 to the church and walk down.</p></div><h4>Letters</h4>"
+    left, rules = kept(f"<article><div class=entry>{paragraphs(4)}</div>{section}</article>")
+    assert left == [*BODY, "How to get there", "Take bus 12 to the church and walk down."]
+    assert rules == {"Letters": "tail"}
+
+
 def test_a_picture_behind_the_text_is_left_out_if_it_stands_outside_or_leads_away():
     text = f"<div class=entry>{paragraphs(4)}<img src=in.jpg><a href=/next><img src=next.jpg></a></div>"
     left, rules = kept(f"<article>{text}<div><img src=badge-like.jpg></div></article>")
@@ -519,3 +526,11 @@ def test_the_last_text_of_a_page_may_speak_of_a_right_since_some_year():
 def test_other_numbers_are_none(said):
     left, _ = kept(f"<article>{paragraphs(2)}<div>{said}</div>{paragraphs(2, 2)}</article>")
     assert left == [*BODY[:2], said, *BODY[2:]]
+
+
+def test_a_section_whose_number_follows_on_that_of_another_is_no_count():
+    sections = "".join(f"<h2>{head}</h2>{paragraphs(1, n)}" for n, head in enumerate(["1 Methods", "2 Results"]))
+    left, _ = kept(f"<article>{sections}</article>")
+    assert left == ["1 Methods", BODY[0], "2 Results", BODY[1]]
+    left, rules = kept(f"<article>{paragraphs(1)}<h2>24 results</h2>{paragraphs(1, 1)}</article>")
+    assert rules == {"24 results": "label"}

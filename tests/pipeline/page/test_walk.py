@@ -777,6 +777,9 @@ def test_what_amp_does_not_show_at_first_and_its_advertisements_are_not_read(par
         ("<span>Mc</span><span>Donald</span>", "McDonald"),
         ("<span>T</span><span>hey</span>", "They"),
         ("<span>Data</span><span>base</span>", "Database"),
+        ("<b>Tom Reed</b><span>Mason</span>", "Tom Reed Mason"),
+        ("<a href=/tom>tilda</a><span>Mason</span>", "tilda Mason"),
+        ("<b>You</b>Tube", "YouTube"),
     ],
 )
 def test_spans_that_styles_set_on_lines_of_their_own_are_parted(written, said):
