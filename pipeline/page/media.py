@@ -5,7 +5,7 @@ from itertools import islice
 from urllib.parse import urlsplit
 
 from pipeline.image.refs import is_image_page, is_image_url
-from pipeline.page.elements import HEADINGS, MEDIA
+from pipeline.page.elements import CELLS, HEADINGS, MEDIA
 from pipeline.page.formulas import formula_of_image, formula_of_mathml
 from pipeline.page.leaves import Media, Text, upward
 from pipeline.page.markup import escape, read_attributes, unescape
@@ -20,6 +20,8 @@ _SHOWS_NOTHING = re.compile(
 )
 _ON_YOUTUBE = re.compile(r"[\w-]{6,20}")
 _AROUND, _LEAVES = 5, 300  # parts around an image and its caption, and how far these are looked through
+_CELL_ENDS = frozenset(f"/{tag}" for tag in CELLS)
+_LINE = 12  # tags in a cell
 _SIGN = re.compile(r' alt="([^"]{1,8})"')  # an emoji has so many characters, with what joins and colours its parts
 _MAX_SOURCES = 100  # of a `<picture>`: each image in it has all of them
 
@@ -101,22 +103,36 @@ class MediaOfWalk(WordsOfWalk):
         media.has_twin = bool(self._noscript)
         if ".svg" in written and self._is_drawing_between_words(media):
             media.decoration = "a drawing between words"
-        if (alt := _SIGN.search(written)) and self._is_sign(unescape(alt[1]), media):
+        if (alt := _SIGN.search(written)) and self._stands_for_words(unescape(alt[1]), media):
             self._buffer.append(alt[1])
         if self._buffer and self._has_text() and not media.decoration and not self._is_in_data():
             self._flush()  # it cuts the paragraph it stands in; an icon does not, nor does a picture in a row of data
         self._append(media)
 
-    def _is_sign(self, alt: str, media: Media) -> bool:
-        """Whether a small image shows an emoji, or the initial of a word, in a line of text."""
+    def _stands_for_words(self, alt: str, media: Media) -> bool:
+        """Whether a small image shows an emoji or the initial of a word in a line of text, or the value of a cell."""
         if self._mute or self._preformatted:
             return False
+        if self._is_in_data() and self._is_all_of_cell():
+            return bool(media.decoration)
         if len(alt) == 1 and alt.isalpha():
             is_in_line = self._markup.texts[self._at + 1][:1].islower()
         else:
             is_emoji = not alt.isascii() and not any(map(str.isalnum, alt))
             is_in_line = is_emoji and (self._has_text() or self._text_behind(self._at))
         return is_in_line and bool(media.decoration)
+
+    def _is_all_of_cell(self) -> bool:
+        """Whether the image that is looked at is all that its cell of a row holds: then its words are the value."""
+        if self.containers[self._container].tag not in CELLS:
+            return False
+        tags, lengths, first, last = self._markup.tags, self._lengths, self._at, self._at + 1
+        while first > 0 and not lengths[first] and tags[first - 1] not in CELLS and self._at - first < _LINE:
+            first -= 1
+        while last < len(tags) and not lengths[last] and tags[last] not in _CELL_ENDS and last - self._at < _LINE:
+            last += 1
+        is_alone = not lengths[first] and last < len(tags) and not lengths[last]
+        return is_alone and tags[first - 1] in CELLS and tags[last] in _CELL_ENDS and tags[first:last].count("img") == 1
 
     def _is_drawing_between_words(self, media: Media) -> bool:
         """Whether an SVG of no declared size stands in a line of text, as icons do."""

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.pipeline.makers import extract, outline, paragraphs
+from tests.pipeline.makers import extract, outline, paragraphs, walked_texts
 
 
 def between(body):
@@ -101,3 +101,12 @@ def test_definitions_and_steps_stay_in_order():
 def test_code_beside_the_numbers_of_its_lines_keeps_them_under_a_head():
     code = "<td class=n><pre>1\n2</pre><td><div><pre><i>a x</i>\n  b\n</pre></div>"
     assert between(f"<table><tr><th colspan=2>b.sh<tr>{code}</table>") == ["b.sh", "a x\n  b"]
+
+
+def test_the_words_of_an_icon_that_is_all_of_a_cell_are_its_value():
+    rows = (
+        "<tr><th>Plan<th>Chat<th>Fax"
+        "<tr><td>Free<td><span><img src=/yes.svg alt=Yes width=16></span><td><img src=/no.svg alt=No width=16>"
+        "<tr><td><img src=/en.png alt=England width=16> England<td>9<td><img src=/x.png alt=Norway width=600>"
+    )
+    assert walked_texts(f"<table>{rows}</table>") == ["Plan | Chat | Fax", "Free | Yes | No", "England | 9"]
