@@ -126,16 +126,13 @@ def leave_out_labels(walk: Walk, verdicts: Verdicts) -> None:
     tags = [index for index in links if index < len(walk.leaves) and _are_tags(walk.leaves[index])]
     told = _colophons(walk) | _imprints(walk)
     told.update(tags if len(tags) <= _STORIES else ())  # items of a list keep their tags
-    sections = _numbered_headings(walk)
     last, above = 0, Text("", "", "", 0, 0, -1)  # the text before
     for index, leaf in enumerate(walk.leaves):
         if not isinstance(leaf, Text):
             continue
-        if index in sections:
-            last, above = index, leaf
-            continue
         if verdicts[index] is None and (index in told or _is_label(leaf, index in links)):
-            verdicts[index] = Verdict("label", len(leaf.text))
+            if leaf.role != "heading" or index not in _numbered_headings(walk):
+                verdicts[index] = Verdict("label", len(leaf.text))
         elif verdicts[index] is None and _is_data(leaf):
             verdicts[index] = Verdict("label", len(leaf.text))
             if above.role == "list" and above.text.endswith(":"):  # what a shop's field for it is called

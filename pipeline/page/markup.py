@@ -58,17 +58,21 @@ class Markup:
     def _write(self, tree: LexborHTMLParser) -> None:
         """The tree as text, and cut at its tags."""
         self.html = (tree.html or "").replace(_PARAGRAPH_END, _LINE_END)
-        if _SHADOW in self.html:
+        self._cut()
+        if "template" in self._kinds and _SHADOW in self.html:
             self.html = _OF_SHADOWS.sub("", self.html)
+            self._cut()
+        self._ends: dict[int, int] | None = None
+        self._places: dict[str, list[int]] = {}
+        self._sought = 0
+        self._written = ""
+
+    def _cut(self) -> None:
         pieces = _TAG.split(self.html)
         self.texts: list[str] = pieces[0::3]
         self.tags: list[str | None] = pieces[1::3]
         self.attributes: list[str] = pieces[2::3]
         self._kinds = frozenset(self.tags)
-        self._ends: dict[int, int] | None = None
-        self._places: dict[str, list[int]] = {}
-        self._sought = 0
-        self._written = ""
 
     def _holds_text_as_it_is(self) -> bool:
         """Whether any element may hold text that looks like markup, as it was written out: most frames are empty."""

@@ -185,9 +185,12 @@ def _is_licence(written: str) -> bool:
 def _title(markup: Markup) -> str:
     """The first `<title>` that is none of a drawing."""
     end = 0  # of the drawings before it
+    drawings = iter(markup.places("svg"))
+    drawn = next(drawings, len(markup.tags))
     for at in markup.places("title"):
-        while drawn := next((place for place in markup.places("svg") if end <= place < at), None):
-            end = markup.end_of(drawn)
+        while drawn < at:
+            end = max(end, markup.end_of(drawn))
+            drawn = next(drawings, len(markup.tags))
         if at >= end:
             return unescape(markup.texts[at + 1])
     return ""

@@ -3,6 +3,8 @@
 What is shown is then hidden from the readers, by `aria-hidden`: elsewhere that says of scraps that nobody sees them.
 """
 
+import functools
+
 from pipeline.page.markup import Markup
 from pipeline.page.names import is_for_readers, is_hidden
 
@@ -23,6 +25,7 @@ def is_shown_twin(markup: Markup, at: int, written: str) -> bool:
     return any(said in _text(markup, other) for other in told)  # Price £25
 
 
+@functools.lru_cache(maxsize=4096)
 def is_hidden_from_readers_alone(written: str) -> bool:
     return _HIDDEN in written and not is_hidden(written.replace(_HIDDEN, ""))
 
