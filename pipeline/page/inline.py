@@ -27,7 +27,7 @@ _CURRENCIES = frozenset("$€£¥₹₽₩₺")
 _ICONS = ("icon", "Icon", "material", "glyph", "fa-")  # of names: their words stand for drawings
 _LABEL = re.compile(r' aria-label="([^"]*+)"')
 _QUOTES = "\"'«»‹›“”„‚‘’「『"
-_WIDE = "\u2e80"
+_WIDE = re.compile("[\u2e80-\uff60\U00020000-\U0003ffff]")
 #: Lines of Chinese and Japanese are cut anywhere: no space stands for the end of one between such characters.
 _CUT = re.compile(
     "(?<=[\u2e80-\u312f\u3190-\ua4cf\uf900-\ufaff\ufe30-\ufe4f\uff00-\uff60\U00020000-\U0003ffff])[ \t\r]*+\n\\s*+"
@@ -43,7 +43,7 @@ def joined_lines(text: str) -> str:
 
 def may_be_cut(text: str) -> bool:
     """Whether a text has any wide characters, and more than one line."""
-    return "\n" in text and max(text) >= _WIDE
+    return "\n" in text and _WIDE.search(text) is not None
 
 
 class InlineOfWalk(RowsOfWalk):

@@ -184,10 +184,11 @@ def _are_stories(walk: Walk, members: list[int], titles: list[int]) -> bool:
 def _of_all(walk: Walk) -> frozenset[str]:
     """Words of names that most parts of a page bear, as those that a site begins all of its names with."""
     named = Counter(container.names.plain for container in walk.containers if container.names.plain)
-    count = Counter[str]()
+    bearing: dict[str, int] = defaultdict(int)
     for names, parts in named.items():
-        count.update(dict.fromkeys(names, parts))
-    return frozenset(word for word, parts in count.items() if parts >= _OF_ALL * named.total()) - _CALLED
+        for word in names:
+            bearing[word] += parts
+    return frozenset(word for word, parts in bearing.items() if parts >= _OF_ALL * named.total()) - _CALLED
 
 
 def _of_one_name(walk: Walk, members: list[int], held: Callable[[int], int], ignored: frozenset[str]) -> list[int]:
