@@ -239,12 +239,19 @@ class WordsOfWalk(InlineOfWalk):
             closed = [tag[1:] for tag in takewhile(lambda tag: tag[0] == "/", reversed(tags))]
             around = self.containers[self._container].names.words
             opens = not OPENERS.isdisjoint(closed) or is_put_away(written) or not PANELS.isdisjoint(around)
-            if "button" in closed and opens:
+            if "button" in closed and (opens or self._is_asked(first)):
                 return True
         named = _ID.search(written)
         openers = (f'="{named[1]}"', f'="#{named[1]}"') if named else ()
         before = list(filter(None, self._markup.attributes[first : self._at]))
         return any(opener in said for said in before for opener in openers)
+
+    def _is_asked(self, first: int) -> bool:
+        """Whether the last button from a tag on asks what stands behind it answers."""
+        tags = self._markup.tags
+        button = next((at for at in range(self._at - 1, first - 1, -1) if tags[at] == "button"), -1)
+        said = "".join(self._markup.texts[button + 1 : self._at]).rstrip() if button >= 0 else ""
+        return said.endswith(_QUESTION_ENDS)
 
     def _holds_title(self) -> bool:
         """Whether the only `<h1>` of the page stands in the element that opens here, and words behind it."""

@@ -66,3 +66,18 @@ def test_they_go_where_their_lines_go(verdict, expected):
     show_panels(found, verdicts)
     assert verdicts[1::2] == [expected] * 3
     assert not any(part.names.is_hidden for part in found.containers)
+
+
+@pytest.mark.parametrize("how", ['style="display: none"', "hidden", "aria-hidden=true"])
+def test_an_answer_hidden_right_behind_a_button_that_asks_is_read(how):
+    """Two of them are too few to be alike, and nothing names them."""
+    parts = "".join(
+        f"<div><button>{asks}</button><div x-show=open {how}><p>{said}</p></div></div>"
+        for asks, said in (
+            ("Is it free?", "Yes, for all who come before noon."),
+            ("Orders", "Price, low to high, or not."),
+        )
+    )
+    found = texts(extract(f"<main>{paragraphs(3)}{parts}{paragraphs(3, 3)}</main>"))
+    assert "Yes, for all who come before noon." in found
+    assert "Price, low to high, or not." not in found
