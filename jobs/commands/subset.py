@@ -46,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
     settings = ShardSettings(max_bytes=arguments.shard_bytes) if arguments.shard_bytes > 0 else ShardSettings()
     try:
         dataset = subset(Store(arguments.path), Store(arguments.output), where, arguments.kind, settings)
-        missing = absent(Store(arguments.path), keys, list(dataset.kinds))
+        missing = absent(Store(arguments.output), keys, dataset)
     except (NotADataset, QueryError, SubsetError) as error:
         return fail(error, 2)
     except DamagedShard as error:
@@ -56,7 +56,8 @@ def run(arguments: argparse.Namespace) -> int:
     for kind, totals in dataset.kinds.items():
         print(f"{kind}: {totals.samples:,} samples, {totals.shards} shards, {totals.bytes / 1e6:,.1f} MB")
     if missing:
-        print(f"of {arguments.keys} {len(missing):,} keys are not there, the first {missing[0]}", file=sys.stderr)
+        why = "are not there, or do not meet the condition" if arguments.where else "are not there"
+        print(f"of {arguments.keys} {len(missing):,} keys {why}, the first {missing[0]}", file=sys.stderr)
     if not any(totals.samples for totals in dataset.kinds.values()):
         why = f"none has a key of {arguments.keys}" if arguments.keys else "the condition holds for none"
         why += ", and meets the condition" if arguments.keys and arguments.where else ""

@@ -54,13 +54,17 @@ def condition(where: str, keys: Iterable[str]) -> str:
     return f"{of_keys} AND ({where})" if where else of_keys
 
 
-def absent(source: Store, keys: Iterable[str], kinds: Sequence[str]) -> list[str]:
-    """Those of the keys that no sample of these kinds has, in their order. Raises what `Index` raises."""
+def absent(output: Store, keys: Iterable[str], dataset: Dataset) -> list[str]:
+    """Those of the keys that no sample of a subset has, in their order: its index is smaller than that of the whole.
+
+    Raises what `Index` raises.
+    """
     named = list(dict.fromkeys(key.strip() for key in keys if key.strip()))
+    kinds = [kind for kind, totals in dataset.kinds.items() if totals.samples]
     if not (named and kinds):
-        return []
-    with Index(source) as index:
-        asked = " UNION ".join(f"SELECT key FROM {kind} WHERE {condition('', named)}" for kind in kinds)
+        return named
+    with Index(output) as index:
+        asked = " UNION ".join(f"SELECT key FROM {kind}" for kind in kinds)
         there = {key for (key,) in index.ask(asked, limit=len(named), timeout_s=None).rows}
     return [key for key in named if key not in there]
 

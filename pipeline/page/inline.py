@@ -16,6 +16,7 @@ _RAISED = re.compile(r"[-+−]?(?:\d{1,5}|\d{0,4}[ni](?:[-+−]\d{1,4})?)")
 _LOWERED_NUMBER = re.compile(r"\d{1,5}")
 _FRACTIONS = ("/", "⁄")
 _TAGS, _LINE = 8, 12  # in a raised number, as those of a link to a footnote; before a line ends
+_IN_HEADING = 100  # tags
 _SAYING = re.compile(r"[^\W\d_]{2}")
 _WORD = 5  # letters: fewer may be the sign of a unit
 _ENDING = 3  # letters at the end of a word: fewer may be the first of one that is parted, as names are
@@ -123,7 +124,8 @@ class InlineOfWalk(RowsOfWalk):
         if "_" in said or not _SAYING.search(said) or not BLOCKS.isdisjoint(self._markup.tags[at:end]):
             return False
         if (heading := self.containers[self._container].tag) in HEADINGS:
-            opened = next(place for place in range(at, -1, -1) if self._markup.tags[place] == heading)
+            before = range(at, max(-1, at - _IN_HEADING), -1)
+            opened = next((place for place in before if self._markup.tags[place] == heading), at)
             label = _LABEL.search(self._markup.attributes[opened])
             return label is not None and "".join(said.split()) in "".join(label[1].split())
         return self._has_text() and self._text_behind(end)

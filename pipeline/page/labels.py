@@ -126,12 +126,15 @@ def leave_out_labels(walk: Walk, verdicts: Verdicts) -> None:
     tags = [index for index in links if index < len(walk.leaves) and _are_tags(walk.leaves[index])]
     told = _colophons(walk) | _imprints(walk)
     told.update(tags if len(tags) <= _STORIES else ())  # items of a list keep their tags
+    sections: set[int] | None = None  # sought where a heading may be a label
     last, above = 0, Text("", "", "", 0, 0, -1)  # the text before
     for index, leaf in enumerate(walk.leaves):
         if not isinstance(leaf, Text):
             continue
         if verdicts[index] is None and (index in told or _is_label(leaf, index in links)):
-            if leaf.role != "heading" or index not in _numbered_headings(walk):
+            if leaf.role == "heading" and sections is None:
+                sections = _numbered_headings(walk)
+            if not sections or index not in sections:
                 verdicts[index] = Verdict("label", len(leaf.text))
         elif verdicts[index] is None and _is_data(leaf):
             verdicts[index] = Verdict("label", len(leaf.text))

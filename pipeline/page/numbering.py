@@ -11,6 +11,7 @@ _TYPE = re.compile(r' type="([aAiI])"')
 _ROMAN = ((1000, "m"), (900, "cm"), (500, "d"), (400, "cd"), (100, "c"), (90, "xc"), (50, "l"), (40, "xl"), (10, "x"),
           (9, "ix"), (5, "v"), (4, "iv"), (1, "i"))  # fmt: skip
 _MOST_ROMAN = 3999
+_MOST_TAGS = 10_000  # that are counted of a list: lists may stand in lists
 
 
 class Numbering(msgspec.Struct, gc=False):
@@ -40,9 +41,9 @@ class Numbering(msgspec.Struct, gc=False):
 
 
 def _items(markup: Markup, at: int) -> int:
-    """How many items the list that opens at a tag has itself."""
+    """How many items the list that opens at a tag has itself, as far as they are counted."""
     found = depth = 0
-    for tag in markup.tags[at + 1 : markup.end_of(at)]:
+    for tag in markup.tags[at + 1 : markup.end_of(at, _MOST_TAGS)]:
         found += tag == "li" and not depth
         depth += (tag in ("ol", "ul")) - (tag in ("/ol", "/ul"))
     return found

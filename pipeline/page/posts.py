@@ -8,11 +8,9 @@ Around the posts only prose between the thread's title and the first of them may
 import re
 from bisect import bisect_left
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from itertools import accumulate, takewhile
+from collections.abc import Collection, Sequence
+from itertools import takewhile
 from statistics import median
-
-import msgspec
 
 from pipeline.page.discussions import says_when, signatures, titles_leading_away
 from pipeline.page.elements import CELLS
@@ -20,21 +18,16 @@ from pipeline.page.leaves import Leaf, Media, Text, upward
 from pipeline.page.letters import furniture_of
 from pipeline.page.post_notes import is_note
 from pipeline.page.rows import Rows
+from pipeline.page.thread_rows import FEWEST, Posts, posts_of
 from pipeline.page.trim import SENTENCE_ENDS, TITLE_SHARE, home_of, shared
 from pipeline.page.verdicts import Verdict, Verdicts
 from pipeline.page.walk import Walk
 from pipeline.page.weights import weight_of
 
-_FEWEST, _NAMED = 3, 2  # posts of a thread that can be told from its furniture; of those that bear names
-_PAGE, _POST = 0.4, 0.8  # posts hold at least this share of the page's prose, and none of them more than that
-_ALIKE = 0.9  # of the weight of the heaviest rows: those of more posts are the posts
 _PLACES = 0.4  # of the posts have a text at a place that is one
 _LEVELS, _NEAR = 4, 2  # parts around a text that make its place: replies may stand in what they reply to
 _PROSE = 80  # characters
-_SAYING = 15  # by weight; a post of less says nothing
 _LINE, _BLOCK = 60, 300  # characters of a fragment, and of several lines of them
-_OTHERS = 0.25  # the same as `_PAGE` for those that are called posts: the best answer may stand apart
-_OF_ALL = 0.4  # of the parts with names bear a word that tells nothing of one
 _SAME = 0.5  # of what stands at a place of the posts was said before, or of its letters in words of most: furniture
 _MOST = 0.6  # of the texts at a place have a word that says nothing of one
 _OF_TITLE, _BEGINNING = 0.3, 20  # a title has so much of the page's, or begins with as many characters
@@ -44,20 +37,9 @@ _BEHIND = 0.33  # of the weight of the posts: what weighs more behind them are f
 _OF_NAMES = frozenset(("chrome", "little_prose"))
 #: `Location:` ends no sentence, nor does a nickname in quotes.
 _SENTENCE_ENDS = tuple(mark for mark in SENTENCE_ENDS if mark not in ':”"')
-#: What posts are called: the first of them may have more paragraphs than they are.
-_CALLED = frozenset("answer comment message msg post postbit reply".split())
 _ANSWERS = frozenset(("answer", "answers"))
-_IN_TURN = frozenset("alt even odd first last".split())  # of names: they tell a row from its neighbours
 _WORD = re.compile(r"[^\W\d_]+")
 _Place = tuple[object, ...]
-
-
-class _Posts(msgspec.Struct, gc=False):
-    """The containers of the posts, the numbers of their texts among those of the page, and how many posts they are."""
-
-    members: list[int]
-    texts: range
-    count: int  # of those that say something: in tables a post may have rows for its buttons, too
 
 
 def leave_out_furniture(
@@ -77,10 +59,10 @@ def leave_out_furniture(
             verdicts[index] = Verdict("furniture")
     titles = [number for number, text in enumerate(read) if _is_title(text.text, title[:_LONGEST_TITLE])]
     stories = [at for at in titles_leading_away(walk) if getattr(walk.leaves[at], "role", "") == "heading"]
-    posts = _posts(walk, [weight_of(text) for text in read], texts, siblings, titles, stories)
+    posts = posts_of(walk, [weight_of(text) for text in read], texts, siblings, titles, stories)
     if posts is None:
         return set()
-    never = {number for number, index in enumerate(texts) if _is_never_said(walk, verdicts[index], posts)}
+    never = _never_said(walk, texts, verdicts, posts)
     ways = _Ways(walk, set(posts.members))
     places = [[number for number in some if number not in never] for some in _places(read, posts, ways)]
     body = max(places, key=lambda some: sum(len(read[number].text) for number in some), default=[])
@@ -91,7 +73,7 @@ def leave_out_furniture(
     thread = _span(read[: bisect_left(texts, others)], posts, titles)
     above = _fragments(walk, read, range(thread.start, posts.texts.start)).difference(body)
     found = above.union(range(thread.start), range(thread.stop, len(read)))
-    bodies = {home_of(walk, read[number]) for number in body} if len(posts.members) < _FEWEST else set[int]()
+    bodies = {home_of(walk, read[number]) for number in body} if len(posts.members) < FEWEST else set[int]()
     for some in places:
         if not some or some is body or any(home_of(walk, read[number]) in bodies for number in some):
             continue
@@ -106,109 +88,28 @@ def leave_out_furniture(
     return {texts[number] for number in body if number not in found}
 
 
-def _is_never_said(walk: Walk, verdict: Verdict | None, posts: _Posts) -> bool:
-    """Whether a text is hidden, or one of the comments on the answers of a question, if any are called so."""
-    if verdict is None or verdict.rule == "hidden":
-        return verdict is not None
-    if verdict.container is None or not verdict.container.names.comments:
-        return False
-    holds_all = verdict.container.first <= walk.containers[posts.members[0]].first and (
-        walk.containers[posts.members[-1]].last <= verdict.container.last
-    )
-    is_post = any(walk.containers[at] is verdict.container for at in posts.members)
-    return not (holds_all or is_post) or any(not _ANSWERS.isdisjoint(part.names.words) for part in walk.containers)
+def _never_said(walk: Walk, texts: list[int], verdicts: Verdicts, posts: Posts) -> set[int]:
+    """The numbers of the texts that are hidden, or comments on the answers of a question.
 
-
-def _posts(
-    walk: Walk, weights: list[int], texts: list[int], siblings: Sequence[Rows], titles: list[int], stories: list[int]
-) -> _Posts | None:
-    """The rows of one name that hold most of the prose from the title on.
-
-    Of those as heavy they are the most numerous, but such as are called posts come first.
+    Where no part is called an answer, these are what is called comments.
     """
-    sums, before = list(accumulate(weights, initial=0)), [0] * (len(walk.leaves) + 1)
-    ignored = _of_all(walk)
-    for index in texts:
-        before[index + 1] = 1
-    before = list(accumulate(before))  # so many texts before each leaf
+    are_answers = all(_ANSWERS.isdisjoint(part.names.words) for part in walk.containers)
+    first, last = walk.containers[posts.members[0]].first, walk.containers[posts.members[-1]].last
+    members = {walk.containers[at].first for at in posts.members}
 
-    def held(at: int) -> int:
-        return sums[before[walk.containers[at].last]] - sums[before[walk.containers[at].first]]
+    def is_never(verdict: Verdict | None) -> bool:
+        if verdict is None or verdict.rule == "hidden":
+            return verdict is not None
+        part = verdict.container
+        if part is None or not part.names.comments:
+            return False
+        holds_posts = part.first in members or (part.first <= first and last <= part.last)
+        return not (are_answers and holds_posts)
 
-    def heaviest_of(some: Iterable[Rows], share: float = _PAGE, called: bool = False) -> list[int]:
-        best, heaviest, is_told = list[int](), 0, False  # the last: whether the best are called posts
-        for rows in some:
-            begin = max((number for number in titles if number < rows.start), default=0)
-            least = max(share * (sums[-1] - sums[begin]), 0.5 * sums[begin], _ALIKE * heaviest, 1)
-            if sums[rows.stop] - sums[rows.start] < least:
-                continue
-            members = _of_one_name(walk, [at for at in rows.members if held(at)], held, ignored)
-            if _are_stories(walk, members, stories):
-                continue
-            said = list(map(held, members))
-            names = walk.containers[members[0]].names.plain if members else frozenset[str]()
-            if len(said) < (_NAMED if names else _FEWEST) or max(said) > _POST * sum(said) or sum(said) < least:
-                continue
-            told = not names.isdisjoint(_CALLED)
-            if called and not told:
-                continue
-            if len(said) > len(best) or (told and not is_told):
-                best, heaviest, is_told = members, max(heaviest, sum(said)), told
-        return best
-
-    best = heaviest_of(siblings) or heaviest_of(_pairs(walk, before)) or heaviest_of(siblings, _OTHERS, called=True)
-    if not best:
-        return None
-    first, last = walk.containers[best[0]].first, walk.containers[best[-1]].last
-    return _Posts(best, range(before[first], before[last]), sum(held(at) >= _SAYING for at in best))
+    return {number for number, index in enumerate(texts) if is_never(verdicts[index])}
 
 
-def _pairs(walk: Walk, before: list[int]) -> Iterator[Rows]:
-    """Two parts that stand in one, of one tag and the same names: a post and its answer."""
-    alike: dict[object, list[int]] = defaultdict(list)
-    for at, container in enumerate(walk.containers):
-        if container.names.plain and before[container.first] < before[container.last]:
-            alike[container.parent, container.tag, container.names.plain].append(at)
-    for members in alike.values():
-        if len(members) == _NAMED:
-            first, last = walk.containers[members[0]].first, walk.containers[members[1]].last
-            yield Rows(walk.containers[members[0]].tag, members, before[first], before[last])
-
-
-def _are_stories(walk: Walk, members: list[int], titles: list[int]) -> bool:
-    """Whether most of some rows have one of some headings, which lead to other threads."""
-    spans = ((walk.containers[at].first, walk.containers[at].last) for at in members)
-    return 2 * sum(bisect_left(titles, first) < bisect_left(titles, last) for first, last in spans) > len(members)
-
-
-def _of_all(walk: Walk) -> frozenset[str]:
-    """Words of names that most parts of a page bear, as those that a site begins all of its names with."""
-    named = Counter(container.names.plain for container in walk.containers if container.names.plain)
-    bearing: dict[str, int] = defaultdict(int)
-    for names, parts in named.items():
-        for word in names:
-            bearing[word] += parts
-    return frozenset(word for word, parts in bearing.items() if parts >= _OF_ALL * named.total()) - _CALLED
-
-
-def _of_one_name(walk: Walk, members: list[int], held: Callable[[int], int], ignored: frozenset[str]) -> list[int]:
-    """Those of some parts that share half of their names with the heaviest of one name, or have none as it has none.
-
-    Some names are ignored, but not where a part has no others.
-    """
-    named = {at: (names := walk.containers[at].names.plain - _IN_TURN) - ignored or names for at in members}
-    weights = Counter[frozenset[str]]()
-    for at, names in named.items():
-        weights[names] += held(at)
-    like = max(weights, key=lambda names: weights[names], default=frozenset[str]())
-
-    def is_like(names: frozenset[str]) -> bool:
-        return bool(names) == bool(like) and len(names & like) >= 0.5 * min(len(names), len(like))
-
-    return [at for at, names in named.items() if is_like(names)]
-
-
-def _places(read: list[Text], posts: _Posts, ways: "_Ways") -> list[list[int]]:
+def _places(read: list[Text], posts: Posts, ways: "_Ways") -> list[list[int]]:
     """The numbers of the texts at each place that several posts have.
 
     With them go those before the posts in parts of the same names: the question may stand above the answers.
@@ -225,7 +126,7 @@ def _places(read: list[Text], posts: _Posts, ways: "_Ways") -> list[list[int]]:
         near, _ = ways.of(read[number], _NEAR)
         if near in known and any(map(_is_name, near[1:])):
             places[known[near]].append(number)
-    least = max(min(_FEWEST, len(posts.members)), _PLACES * posts.count)
+    least = max(min(FEWEST, len(posts.members)), _PLACES * posts.count)
     return [some for place, some in places.items() if len(homes[place]) >= least]
 
 
@@ -298,7 +199,7 @@ def _share_of_common_words(said: list[str]) -> float:
     return median(sum(len(word) for word in some if word in common) / max(1, sum(map(len, some))) for some in words)
 
 
-def _span(read: list[Text], posts: _Posts, titles: list[int]) -> range:
+def _span(read: list[Text], posts: Posts, titles: list[int]) -> range:
     """The numbers of the texts from the title to the last post, or to the end where there is more behind the posts."""
     first, last = posts.texts.start, posts.texts.stop
     behind, held = sum(map(weight_of, read[last:])), sum(map(weight_of, read[first:last]))
@@ -332,7 +233,7 @@ def _is_title(text: str, title: str) -> bool:
     return same >= 0.5 * len(text)
 
 
-def _leave_out_portraits(walk: Walk, posts: _Posts, ways: _Ways, saying: list[Text], verdicts: Verdicts) -> None:
+def _leave_out_portraits(walk: Walk, posts: Posts, ways: _Ways, saying: list[Text], verdicts: Verdicts) -> None:
     """Pictures that stand at one place of most posts, outside the parts of what these say and not between those."""
     bodies = {home_of(walk, leaf) for leaf in saying}
     begins: dict[int, int] = {}  # by what paragraphs stand in, the first leaf of these
@@ -350,7 +251,7 @@ def _leave_out_portraits(walk: Walk, posts: _Posts, ways: _Ways, saying: list[Te
         place, home = ways.of(leaf, _LEVELS)
         places[place].setdefault(home, index)
     for some in places.values():
-        if len(some) >= max(_FEWEST, _PLACES * posts.count):
+        if len(some) >= max(FEWEST, _PLACES * posts.count):
             for index in some.values():
                 verdicts[index] = Verdict("furniture")
 
@@ -364,5 +265,5 @@ def _leave_out_images(walk: Walk, thread: range, verdicts: Verdicts) -> None:
     ]
     shown = Counter(url for _, url in images)
     for index, url in images:
-        if index not in thread or shown[url] >= _FEWEST:
+        if index not in thread or shown[url] >= FEWEST:
             verdicts[index] = Verdict("furniture")

@@ -97,6 +97,8 @@ def test_keys_that_are_not_there_are_told(looked_at: Path, tmp_path: Path, capsy
     out, err = capsys.readouterr()
     assert "pairs: 1 samples" in out
     assert f"of {tmp_path / 'keys'} 2 keys are not there, the first none-such" in err
+    assert main([*call[:-1], str(tmp_path / "none"), "--where", "num_words < 0"]) == 1
+    assert f"3 keys are not there, or do not meet the condition, the first {key}" in capsys.readouterr().err
 
 
 def test_shards_of_no_bytes_are_refused(looked_at: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
