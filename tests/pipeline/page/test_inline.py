@@ -67,6 +67,7 @@ def test_words_in_a_line_are_read_though_screen_readers_are_told_another_way() -
     "hidden",
     [
         "<p>Go on <span aria-hidden=true class=material-icons>expand more</span> to the end.</p>",
+        "<p>Go on <span aria-hidden=true class=nav-icon>expand more</span> to the end.</p>",
         "<p>Go on <span aria-hidden=true>→</span> to the end.</p>",
         "<p>Go on <span aria-hidden=true hidden>by the next one</span> to the end.</p>",
         "<p>Go on to the end.<span aria-hidden=true>by the next one</span></p>",

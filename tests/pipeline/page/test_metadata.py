@@ -325,3 +325,8 @@ def test_a_page_that_says_it_lists_posts_is_no_article_whatever_it_says_to_open_
 def test_a_board_that_lists_threads_is_none(address, is_thread):
     found = read_metadata(Markup(b'<html><body id="phpbb"></body></html>'), f"https://site.example{address}")
     assert found.is_thread is is_thread
+
+
+@pytest.mark.parametrize(("kind", "is_question"), [("qa", True), ("Question", True), ("article", False)])
+def test_open_graph_may_call_a_page_a_question(kind, is_question):
+    assert read(f"<meta property='og:type' content='{kind}'>").is_question is is_question
