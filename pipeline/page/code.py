@@ -22,6 +22,10 @@ _MOST_NUMBERS = 3_000  # tags before that may be of the numbers of lines
 #: What the cells of tables are called that part code from the numbers of its lines.
 GUTTERS = frozenset("gutter lineno linenos linenumbers lnt numbers".split())
 OF_LISTINGS = GUTTERS | {"code", "lntd"}
+#: What closes code in a line, and what parts that hold code outside `<pre>` are called.
+CODE_ENDS = frozenset("/code /tt /samp /kbd".split())
+CODE_NAMES = frozenset("code codeblock sourcecode monospace".split())
+_INDENT = re.compile("[ \t\r\n]*+((?:\xa0[ \xa0]*+)?)(.*)", re.DOTALL)
 _LINE = re.compile(
     r' class="(?:[^"]* )?(?:(?:code|token|highlight|grvsc|source|view)-)?line(?: [^"]*)?"|[ ]data-line="', re.IGNORECASE
 )
@@ -80,6 +84,14 @@ def is_line_number(written: str, text: str) -> bool:
 def is_line(written: str) -> bool:
     """Whether an element of code is one line of it."""
     return ("line" in written or "Line" in written) and _LINE.search(written) is not None
+
+
+def indented_line(line: str) -> str:
+    """A line of code outside `<pre>`, which is indented by no-break spaces, with as many spaces."""
+    match = _INDENT.match(line)
+    assert match is not None
+    code = " ".join(match[2].split())
+    return " " * len(match[1]) + code if code else ""
 
 
 def is_gutter(text: str) -> bool:

@@ -28,6 +28,8 @@ _CURRENCIES = frozenset("$€£¥₹₽₩₺")
 _ICONS = ("icon", "Icon", "material", "glyph", "fa-")  # of names: their words stand for drawings
 _LABEL = re.compile(r' aria-label="([^"]*+)"')
 _QUOTES = "\"'«»‹›“”„‚‘’「『"
+_INVISIBLE = ("\u00ad", "\u200b", "\ufeff")  # soft hyphen, zero-width space, stray byte order mark
+_OF_ICON_FONTS = re.compile("[\ue000-\uf8ff]")  # mean nothing but in the letters of the page
 _WIDE = re.compile("[\u2e80-\uff60\U00020000-\U0003ffff]")
 #: Lines of Chinese and Japanese are cut anywhere: no space stands for the end of one between such characters.
 _CUT = re.compile(
@@ -45,6 +47,13 @@ def joined_lines(text: str) -> str:
 def may_be_cut(text: str) -> bool:
     """Whether a text has any wide characters, and more than one line."""
     return "\n" in text and _WIDE.search(text) is not None
+
+
+def shown_letters(text: str, is_code: bool) -> str:
+    """A text without what nobody sees, and, but in code, without the signs of icon fonts."""
+    for invisible in _INVISIBLE:
+        text = text.replace(invisible, "")
+    return text if is_code else _OF_ICON_FONTS.sub("", text)
 
 
 class InlineOfWalk(RowsOfWalk):

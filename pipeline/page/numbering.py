@@ -40,6 +40,14 @@ class Numbering(msgspec.Struct, gc=False):
         return f"{_written(number, self.written)}."
 
 
+def without_second_number(mark: str, text: str) -> str:
+    """The mark of an item without its number, where its author wrote the same before the text himself."""
+    number = mark.lstrip()
+    if number.endswith(". ") and text.startswith((number, f"{number[:-2]}) ")):
+        return mark[: -len(number)]
+    return mark
+
+
 def _items(markup: Markup, at: int) -> int:
     """How many items the list that opens at a tag has itself, as far as they are counted."""
     found = depth = 0

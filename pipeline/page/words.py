@@ -7,21 +7,21 @@ import re
 from collections.abc import Collection, Iterable
 from itertools import islice, takewhile
 
-from pipeline.page.code import GUTTERS, is_gutter
+from pipeline.page.code import CODE_ENDS, CODE_NAMES, GUTTERS, indented_line, is_gutter
 from pipeline.page.elements import CELLS, HEADINGS
 from pipeline.page.forms import Forms
-from pipeline.page.inline import InlineOfWalk, joined_lines, may_be_cut
+from pipeline.page.inline import InlineOfWalk, joined_lines, may_be_cut, shown_letters
 from pipeline.page.leaves import Leaf, Text, upward
 from pipeline.page.markup import Markup, unescape
 from pipeline.page.names import PANELS, Names, is_box, is_hidden, is_put_away, is_titled
-from pipeline.page.tables import collapse_row
+from pipeline.page.numbering import without_second_number
+from pipeline.page.tables import CELL_END, collapse_row
 from pipeline.text.words import phrase_list
 
 _BREAK = "\u2028"  # a `<br>`, until line ends of the source have become spaces
-_INVISIBLE = ("\u00ad", "\u200b", "\ufeff")  # soft hyphen, zero-width space, stray byte order mark
-_OF_ICON_FONTS = re.compile("[\ue000-\uf8ff]")  # mean nothing but in the letters of the page
 #: How many tags are looked at for what an element holds.
 LOOK_AHEAD = 300
+_ROW = 200  # characters: a longer row of a table without heads may be the columns of a page
 _AROUND = 4  # parts around numbers of lines
 _NEAR, _BEFORE = 8, 12  # tags behind a button that may hold what it opens, and before that the button
 _OPENS = re.compile(r' aria-controls="([^"]+)"')
@@ -91,19 +91,22 @@ class WordsOfWalk(InlineOfWalk):
         if not text.isascii():
             if not self._preformatted and may_be_cut(text):
                 text = unescape("".join(map(joined_lines, self._buffer)))
-            for invisible in _INVISIBLE:
-                text = text.replace(invisible, "")
-            if not self._preformatted:
-                text = _OF_ICON_FONTS.sub("", text)
+            text = shown_letters(text, is_code=self._preformatted > 0)
         link_chars, self._link_chars = self._link_chars, 0
         self._buffer.clear()
         self._blank, self._line = 0, -1
         if self._preformatted:
             text = "" if self._is_gutter(text) else text.strip("\n").rstrip()
+        elif _BREAK in text and CELL_END in text and len(text) < _ROW:
+            text = collapse_row(text.replace(_BREAK, " "))
         elif _BREAK in text:
-            text = "\n".join(line for line in map(collapse_row, text.split(_BREAK)) if line)
+            is_code = "\xa0" in text and self._ends_code()
+            lines = map(indented_line if is_code else collapse_row, text.split(_BREAK))
+            text = "\n".join(line for line in lines if line)
         else:
             text = collapse_row(text)
+        if text and self._mark:
+            self._mark = without_second_number(self._mark, text)
         if text:
             role = "caption" if self._caption_of >= 0 else self.containers[self._container].role
             self._append(Text(text, role, self._mark, self._container, link_chars, self._figure))
@@ -119,6 +122,13 @@ class WordsOfWalk(InlineOfWalk):
             return True
         is_beside = any(part.tag in CELLS or not GUTTERS.isdisjoint(part.names.words) for part in around)
         return is_gutter(text) and (is_beside or "pre" in self._markup.tags[self._at + 1 : self._at + 1 + _NEAR])
+
+    def _ends_code(self) -> bool:
+        """Whether the text that ends here is code outside `<pre>`."""
+        if self._markup.tags[self._at - 1] in CODE_ENDS:
+            return True
+        around = islice(upward(self.containers, self._container), 2)
+        return any(not CODE_NAMES.isdisjoint(self.containers[at].names.words) for at in around)
 
     def _append(self, leaf: Leaf) -> None:
         self.leaves.append(leaf)

@@ -4,7 +4,7 @@ import pytest
 
 from pipeline.interleave import lay_out
 from pipeline.page.code import is_gutter
-from tests.pipeline.makers import extract, paragraphs
+from tests.pipeline.makers import extract, paragraphs, walked_texts
 
 LINES = "def f(x):\n    if x:\n\n        return 1"
 
@@ -128,3 +128,18 @@ def test_a_sample_fences_code_of_a_known_language():
     found = draft("<pre class=lang-js>let x\n  = 1;</pre><p>So it is, and that is all there is to say about it.</p>")
     (text,), _ = lay_out(found, {})
     assert "\n\n```js\nlet x\n  = 1;\n```\n\nSo it is" in text
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "<div class='w3-code notranslate'>\ndef f(x):<br>\n&nbsp; &nbsp; return x<br>\n<br>\nprint( f )</div>",
+        "<p><code>def f(x):<br>&nbsp;&nbsp;&nbsp; return x<br>&nbsp;<br>print( f )</code></p>",
+    ],
+)
+def test_code_outside_pre_keeps_its_indents(body):
+    assert walked_texts(body) == ["def f(x):\n    return x\nprint( f )"]
+
+
+def test_verse_is_not_indented():
+    assert walked_texts("<p>A line<br>&nbsp;&nbsp;and another</p>") == ["A line\nand another"]

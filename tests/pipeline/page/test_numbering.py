@@ -40,3 +40,9 @@ def test_a_step_whose_title_is_a_heading_keeps_its_number() -> None:
         "### 2. ",
         "### ",
     ]
+
+
+def test_a_number_that_the_author_wrote_too_stands_once() -> None:
+    items = "<li>1. Mix<li>2) Rest<li>2.5 litres go in<li>4 eggs<ol><li>1. Two of them</ol>"
+    assert marks(f"<ol>{items}</ol>") == ["", "", "3. ", "4. ", "  "]
+    assert marks("<ol start=7><li>7. Lay<li>1. Lay</ol><ul><li>- Lay</ul>") == ["", "8. ", "- "]

@@ -110,3 +110,10 @@ def test_the_words_of_an_icon_that_is_all_of_a_cell_are_its_value():
         "<tr><td><img src=/en.png alt=England width=16> England<td>9<td><img src=/x.png alt=Norway width=600>"
     )
     assert walked_texts(f"<table>{rows}</table>") == ["Plan | Chat | Fax", "Free | Yes | No", "England | 9"]
+
+
+def test_lines_in_the_cells_of_a_short_row_are_one():
+    rows = "<tr><td>Length<br>(metres)<td>84<tr><td>Arches<td>5<br>of stone"
+    assert walked_texts(f"<table>{rows}</table>") == ["Length (metres) | 84", "Arches | 5 of stone"]
+    column = "<br>".join(f"Station {number} of the line" for number in range(9))
+    assert walked_texts(f"<table><tr><td>{column}<td>84</table>") == [column.replace("<br>", "\n") + " | 84"]
