@@ -24,7 +24,7 @@ from pipeline.page.verdicts import Verdict, Verdicts
 from pipeline.page.walk import Walk
 from pipeline.page.weights import Sums
 
-_ITEMS = frozenset(("li", "dd", "dt", "tr", "tbody", "td", "p"))
+_ITEMS = frozenset(("li", "dd", "dt", "tr", "tbody", "thead", "td", "th", "p"))
 _TEASER = 200  # characters of prose for each linked heading that still make a teaser
 _STORY = 500  # the same of each beside an article, of links to pages of its site
 _REFERENCES, _REFERENCE = 0.8, 10  # of references at most this share is links, and so many characters each are not

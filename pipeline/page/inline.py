@@ -21,8 +21,10 @@ _SAYING = re.compile(r"[^\W\d_]{2}")
 _WORD = 5  # letters: fewer may be the sign of a unit
 _ENDING = 3  # letters at the end of a word: fewer may be the first of one that is parted, as names are
 _INSIDE = 4  # tags in a `<span>` before its first word
+#: What may open right behind another such and be set beside it.
+SET_BESIDE = frozenset("span time small em strong del ins".split())
 _PARTING = frozenset(
-    "/span /time /b /strong /em /i /a /label /small /cite".split()
+    "/span /time /b /strong /em /i /a /label /small /cite /ins /del /s".split()
 )  # ends of elements set side by side
 _CURRENCIES = frozenset("$€£¥₹₽₩₺")
 _ICONS = ("icon", "Icon", "material", "glyph", "fa-")  # of names: their words stand for drawings

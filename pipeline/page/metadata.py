@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from pipeline.page.addresses import ends_in_title, is_of_board, is_of_goods, is_of_question, is_of_story, is_of_thread
-from pipeline.page.elements import VOID
+from pipeline.page.authorship import author_of, clean, date_of, first, string
 from pipeline.page.forms import INGREDIENT
 from pipeline.page.lead_images import lead_images, marked_images
 from pipeline.page.markup import Markup, read_attributes, unescape
@@ -26,17 +26,9 @@ _ARTICLES = frozenset("Article BlogPosting NewsArticle ReportageNewsArticle Reci
 _INDEXES = frozenset(("CollectionPage", "SearchResultsPage"))
 _THREADS = frozenset(("DiscussionForumPosting",))
 _QUESTIONS = frozenset(("qa", "question"))
-_ADDRESS = re.compile(r"https?://", re.IGNORECASE)
 #: Those that nobody means to show: a title may speak of `&lt;b&gt;` or `&nbsp;`.
 _REFERENCE = re.compile(r"&(?:#\d{2,6}|#x[\da-f]{2,5}|amp|quot|apos);", re.IGNORECASE)
 _CONTROLS = re.compile(r"[\x00-\x1f]")
-#: What libraries, archives and newsrooms call these.
-_AUTHORS = ("citation_author", "dc.creator", "dcterms.creator", "parsely-author", "sailthru.author")
-_DATES = tuple(
-    "og:article:published_time citation_publication_date citation_date dc.date.issued dcterms.issued dcterms.created "
-    "dc.date dcterms.date parsely-pub-date sailthru.date pubdate publish-date publication_date".split()
-)
-_LONGEST_MARKED, _MARKED_TAGS = 80, 40  # characters, and tags, of what is marked as an author or a date
 _STATING = ("html", "meta", "base", "link")
 _TELLING = ("canonical", "licens", "image")  # one of these stands in each `<link>` that is asked for something
 _MAX_BASE = 4_096  # characters, which every relative address of the page would have
@@ -98,24 +90,24 @@ def read_metadata(markup: Markup, url: str, codec: Callable[[], str] = str) -> M
     found = Metadata(base=base_of(bases, url, codec))
     metas = _metas(stated)
     things = list(json_ld(markup.json_ld))
-    found.title = _clean(_read_again(_first(metas, "og:title")) or _title(markup))
+    found.title = clean(_read_again(first(metas, "og:title")) or _title(markup))
     described = things + [entity for thing in things if isinstance(entity := thing.get("mainEntity"), dict)]
-    found.author = _clean(_read_again(_author(metas, described, markup)))
-    found.date = _date(metas, described, markup)
+    found.author = clean(_read_again(author_of(metas, described, markup)))
+    found.date = date_of(metas, described, markup)
     found.language = next((_language(some) for tag, some in stated if tag == "html"), "")
     found.licence = _licence(stated, things, found.base)
     found.canonical_url = _canonical(stated, url, found.base)
     found.consent = read_consent(
         [value for name in metas if name in ROBOTS_NAMES for value in metas[name]],
-        _first(metas, "tdm-reservation"),
-        _first(metas, "tdm-policy"),
+        first(metas, "tdm-reservation"),
+        first(metas, "tdm-policy"),
     )
     found.stated = _statements(metas, stated, markup, found.base)
-    found.page_type = _first(metas, "og:type").lower()
+    found.page_type = first(metas, "og:type").lower()
     found.kinds = frozenset(_kinds(things, markup))
     found.listed = listed(described)
     found.is_recipe = bool(found.listed) or bool(markup.bearing(INGREDIENT))
-    is_told = "Discourse" in _first(metas, "generator") or not _THREADS.isdisjoint(found.kinds)
+    is_told = "Discourse" in first(metas, "generator") or not _THREADS.isdisjoint(found.kinds)
     is_told = is_told or is_of_thread(url) or bool(markup.bearing(' id="phpbb"'))
     found.is_thread = is_told and not is_of_board(url)
     found.is_question = found.page_type in _QUESTIONS or "QAPage" in found.kinds or is_of_question(url)
@@ -132,8 +124,16 @@ def _stated(markup: Markup) -> _Stated:
     written, places = markup.attributes, {tag: markup.places(tag) for tag in _STATING}
     places["link"] = [at for at in places["link"] if _is_telling(written[at])]
     related = [at for at in markup.places("a") if "rel=" in written[at] or "creativecommons" in written[at]]
-    places["a"] = [at for at in related if _is_licence(written[at])]
+    places["a"] = _outside_captions([at for at in related if _is_licence(written[at])], markup)
     return [(tag, read_attributes(written[at])) for tag, some in places.items() for at in some]
+
+
+def _outside_captions(places: list[int], markup: Markup) -> list[int]:
+    """Those of some tags that speak of more than one picture."""
+    if not places:
+        return places
+    captions = [(at, markup.end_of(at)) for at in markup.places("figcaption")]
+    return [at for at in places if not any(start < at < end for start, end in captions)]
 
 
 def _is_telling(written: str) -> bool:
@@ -146,7 +146,7 @@ def _statements(metas: dict[str, list[str]], stated: _Stated, markup: Markup, ba
     return Statements(
         tuple((name, value) for name in metas if name in ROBOTS_NAMES for value in metas[name]),
         ", ".join(metas.get("tdm-reservation", [])),
-        _first(metas, "tdm-policy"),
+        first(metas, "tdm-policy"),
         tuple(
             address
             for tag, attributes in stated
@@ -207,10 +207,6 @@ def _metas(stated: _Stated) -> dict[str, list[str]]:
     return metas
 
 
-def _first(metas: dict[str, list[str]], *names: str) -> str:
-    return next((value for name in names for value in metas.get(name, []) if value), "")
-
-
 def json_ld(scripts: list[str]) -> Iterator[dict[str, Any]]:
     """The articles and other things described by JSON-LD scripts; broken scripts say nothing."""
     for script in scripts:
@@ -245,68 +241,9 @@ def _decoded(script: str) -> Any:
         return msgspec.json.decode(_CONTROLS.sub(" ", script))
 
 
-def _string(things: list[dict[str, Any]], name: str) -> str:
-    return next((value for thing in things if isinstance(value := thing.get(name), str) and value), "")
-
-
-def _name(things: list[dict[str, Any]], name: str) -> str:
-    for thing in things:
-        value = thing.get(name)
-        value = value[0] if isinstance(value, list) and value else value
-        if isinstance(value, dict) and "name" not in value and isinstance(known := value.get("@id"), str):
-            value = next((other for other in things if other.get("@id") == known and "name" in other), value)
-        value = value.get("name") if isinstance(value, dict) else value
-        if isinstance(value, str) and value:
-            return value
-    return ""
-
-
 def _language(root: dict[str, str]) -> str:
     """Of the root element; XHTML has its own name for it."""
     return root.get("lang", "").strip() or root.get("xml:lang", "").strip()
-
-
-def _author(metas: dict[str, list[str]], things: list[dict[str, Any]], markup: Markup) -> str:
-    """A name before the address of a profile, which is what Open Graph has in its place."""
-    stated = [
-        _first(metas, "author"),
-        _first(metas, "article:author"),
-        _name(things, "author"),
-        _first(metas, *_AUTHORS),
-    ]
-    named = next((value for value in stated if value and not _ADDRESS.match(value)), "")
-    marked = named or _marked(markup, ' itemprop="author"') or _marked(markup, ' rel="author"')
-    return marked or next(filter(None, stated), "")
-
-
-def _date(metas: dict[str, list[str]], things: list[dict[str, Any]], markup: Markup) -> str:
-    stated = _first(metas, "article:published_time", "date") or _string(things, "datePublished")
-    stated = stated or _first(metas, *_DATES)
-    return stated or _marked(markup, ' itemprop="datePublished"') or _marked(markup, ' class="entry-date published')
-
-
-def _marked(markup: Markup, sign: str) -> str:
-    """What the elements say that bear an attribute; "" where they differ, as in a list of stories."""
-    found = ""
-    for at in markup.bearing(sign):
-        if (value := _value_of(markup, at)) and value != found:
-            if found:
-                return ""
-            found = value
-    return found
-
-
-def _value_of(markup: Markup, at: int) -> str:
-    """The value of an item of microdata, or its name: as an attribute says it, or its words if they are few."""
-    end = at if markup.tags[at] in VOID else markup.end_of(at, _MARKED_TAGS)
-    last = min(end, len(markup.tags) - 1)
-    named = (place for place in range(at + 1, last) if ' itemprop="name"' in (markup.attributes[place] or ""))
-    if place := next(named, 0):
-        at, end = place, place if markup.tags[place] in VOID else markup.end_of(place, _MARKED_TAGS)
-    said = read_attributes(markup.attributes[at])
-    text = said.get("content") or said.get("datetime") or unescape("".join(markup.texts[at + 1 : end + 1]))
-    text = _clean(text).removeprefix("By ").removeprefix("by ")
-    return text if len(text) <= _LONGEST_MARKED and not _ADDRESS.match(text) else ""
 
 
 def _read_again(text: str) -> str:
@@ -320,7 +257,7 @@ def _licence(stated: _Stated, things: list[dict[str, Any]], base: str) -> str:
         href = attributes.get("href", "").strip() if is_stated else ""
         if href and href[0] != "#" and (licence := resolve(base, href)):
             return licence
-    if licence := _string(things, "license"):
+    if licence := string(things, "license"):
         return licence
     matches = (_CREATIVE_COMMONS.match(attributes.get("href", "")) for tag, attributes in stated if tag == "a")
     return next((match[0] for match in matches if match), "")
@@ -333,7 +270,3 @@ def _canonical(stated: _Stated, url: str, base: str) -> str:
     address = resolve(base, href) if href else ""
     same = address and registered_domain(host_of(address)) == registered_domain(host_of(url))
     return address if same else ""
-
-
-def _clean(text: str) -> str:
-    return " ".join(text.split())

@@ -94,6 +94,8 @@ _HIDING = re.compile(
     r"[\" ](?:(?:u-|wt-|is-)?text-?hidden|mw-editsection|mw-jump(?:-link)?|speechify-ignore|"
     r"w-form-done|w-form-fail|material-(?:icons|symbols)(?:-[a-z]+)*)[\" ]"  # a font draws the latter's words as icons
 )
+#: Classes of what scripts let appear when a reader comes to it.
+_APPEARING = re.compile(r"[\" ](?:wow|aos-init|animated|animate__animated|fade-?in[\w-]*)[\" ]")
 #: For screen readers only. A site may write its own name before; but `not-sr-only` shows again, and Drupal's
 #: `field--label-visually-hidden` hides a label alone.
 _FOR_READERS = re.compile(
@@ -205,7 +207,10 @@ def is_hidden(written: str) -> bool:
     """Whether attributes say that an element is not shown, or shown to screen readers only."""
     if not _may_hide(written) or _STREAMED in written:
         return False
-    return _HIDING.search(written.lower()) is not None or _is_for_readers(written) or is_put_away(written)
+    found = _HIDING.search(lowered := written.lower())
+    if found and found[0][0] == "v" and _APPEARING.search(lowered):
+        return False
+    return found is not None or _is_for_readers(written) or is_put_away(written)
 
 
 @functools.lru_cache(maxsize=16384)

@@ -12,6 +12,7 @@ from pipeline.page.leaves import Container, collapse
 from pipeline.page.markup import Markup
 from pipeline.page.names import is_hidden, read_names
 
+_SHORT_ROW = 200  # characters
 CELL_END = "\u2029"  # of a table row, in the text that is read
 
 #: What tells the names of columns or of the whole apart from data.
@@ -63,6 +64,12 @@ def collapse_row(text: str) -> str:
     if sum(map(bool, cells)) < 2:  # no column is told from another
         return "".join(cells)
     return " |".join(f" {cell}" if cell else "" for cell in cells).strip()
+
+
+def is_short_row(text: str, line_end: str) -> bool:
+    """Whether cells, some of which have lines, are a row of a table without heads, and not the columns of a page or
+    who wrote a post beside it: none has more than two lines."""
+    return len(text) < _SHORT_ROW and all(cell.count(line_end) <= 1 for cell in text.split(CELL_END))
 
 
 class Grid:

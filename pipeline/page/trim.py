@@ -20,6 +20,7 @@ _TAIL = 0.2  # of the characters kept: more are no scraps but items, of a list o
 _LINE = 30  # characters of a sentence that is set as a heading and needs no section
 _STATEMENT_ENDS = (".", "。", "।")
 _LEVELS = 4  # up from the last prose that its row is looked for
+_DAYS, _NEAR = 3, 20  # lines with a day that make a list a timeline, and how far around one they are counted
 _ROWS = 3  # so many alike siblings are rows
 _YEAR = re.compile(r"(?<!\d)(?:19|20)\d\d(?!\d)")
 #: A day and a year: 18.07.2024, Jul 18, 2024, 3 de octubre de 2014; or a year and a month: 2019-09-26, 2018年12月.
@@ -56,11 +57,12 @@ def trim(walk: Walk, verdicts: Verdicts, title: str, author: str, weighed: Weigh
     prose = [index for index in kept if is_prose(leaf := walk.leaves[index]) and not _is_byline(leaf, author)]
     for index in kept if author else ():
         leaf = walk.leaves[index]
-        if isinstance(leaf, Media) and leaf.figure < 0 and author in (leaf.alt, leaf.title):
+        if isinstance(leaf, Media) and leaf.figure < 0 and not {leaf.alt, leaf.title}.isdisjoint(_each_of(author)):
             verdicts[index] = Verdict("author")  # their portrait
     if not prose:
         return
     body = walk.containers[home_of(walk, walk.leaves[prose[0]])]
+    head = prose[1] if len(prose) > 1 else 0
     for index in kept:
         leaf = walk.leaves[index]
         if index < prose[0] and verdicts[index] is None:
@@ -72,9 +74,7 @@ def trim(walk: Walk, verdicts: Verdicts, title: str, author: str, weighed: Weigh
             and shared(leaf.text, title) >= TITLE_SHARE
         ):
             verdicts[index] = Verdict("title", 1.0)  # over each post of a thread
-        elif (
-            len(prose) > 1 and prose[0] < index < prose[1] and verdicts[index] is None
-        ):  # under a sentence in bold type
+        elif prose[0] < index < head and verdicts[index] is None:  # under a sentence in bold type
             verdicts[index] = _byline(walk, index, author, weighed)
     behind, body = (
         [index for index in kept if index > prose[-1]],
@@ -99,20 +99,35 @@ def _byline(walk: Walk, index: int, author: str, weighed: Weighed) -> Verdict | 
     leaf = walk.leaves[index]
     if not _is_byline(leaf, author):
         return None
+    if isinstance(leaf, Text) and leaf.role == "list" and _is_of_timeline(walk, index):
+        return None
     place = next((place for place in weighed.places if index in place), ())
     if place and 2 * sum(_is_byline(walk.leaves[at], author) for at in place) >= len(place):
         return None
     return Verdict("byline", len(leaf.text))
 
 
+def _is_of_timeline(walk: Walk, index: int) -> bool:
+    """Whether a line of a list is one of several that each tell a day."""
+    listed = walk.containers[max(0, walk.containers[walk.leaves[index].container].parent)]
+    near = walk.leaves[max(listed.first, index - _NEAR) : min(listed.last, index + _NEAR)]
+    return listed.tag in ("ul", "ol") and sum(isinstance(leaf, Text) and _is_dated(leaf) for leaf in near) >= _DAYS
+
+
 def _is_byline(leaf: Leaf, author: str) -> bool:
     if not isinstance(leaf, Text) or leaf.role not in ("paragraph", "list") or leaf.said > _BYLINE:
         return False
-    is_signed = bool(author) and author in leaf.text
+    is_signed = bool(author) and any(name in leaf.text for name in _each_of(author))
     may_be_dated = "19" in leaf.text or "20" in leaf.text  # as all years are: few texts need a closer look
     if not (is_signed or may_be_dated) or _SENTENCE.search(leaf.text):
         return False
     return is_signed or _is_dated(leaf)
+
+
+@functools.lru_cache(maxsize=8)
+def _each_of(author: str) -> tuple[str, ...]:
+    """A name, or the names that are stated with commas between."""
+    return (author, *(name for name in author.split(", ") if " " in name and name != author))
 
 
 def _is_dated(leaf: Text) -> bool:

@@ -28,6 +28,7 @@ from pipeline.page.elements import (
     VOID,
 )
 from pipeline.page.forms import Forms
+from pipeline.page.inline import SET_BESIDE
 from pipeline.page.leaves import Container, Leaf
 from pipeline.page.markup import Markup
 from pipeline.page.media import MediaOfWalk
@@ -133,7 +134,7 @@ class Walk(MediaOfWalk):
                 continue
             if self._preformatted and written and tag in ("span", "code") and self._is_passed_over_in_code(at, written):
                 continue
-            if tag in ("span", "time") and not text and buffer and self._parts_words(at):
+            if tag in SET_BESIDE and not text and buffer and self._parts_words(at):
                 buffer.append(" ")
             elif buffer and "-" in tag and self._is_beside_another(at):
                 self._flush()

@@ -13,15 +13,14 @@ from pipeline.page.forms import Forms
 from pipeline.page.inline import InlineOfWalk, joined_lines, may_be_cut, shown_letters
 from pipeline.page.leaves import Leaf, Text, upward
 from pipeline.page.markup import Markup, unescape
-from pipeline.page.names import PANELS, Names, is_box, is_hidden, is_put_away, is_titled
+from pipeline.page.names import PANELS, Names, is_box, is_hidden, is_put_away, is_titled, read_names
 from pipeline.page.numbering import without_second_number
-from pipeline.page.tables import CELL_END, collapse_row
+from pipeline.page.tables import CELL_END, collapse_row, is_short_row
 from pipeline.text.words import phrase_list
 
 _BREAK = "\u2028"  # a `<br>`, until line ends of the source have become spaces
 #: How many tags are looked at for what an element holds.
 LOOK_AHEAD = 300
-_ROW = 200  # characters: a longer row of a table without heads may be the columns of a page
 _AROUND = 4  # parts around numbers of lines
 _NEAR, _BEFORE = 8, 12  # tags behind a button that may hold what it opens, and before that the button
 _OPENS = re.compile(r' aria-controls="([^"]+)"')
@@ -36,8 +35,11 @@ _IN_BUTTON = 12  # tags
 _OF_BOX = 12  # tags behind an element that tell whether it is a box of the text
 ITEMS = 3  # so many parts written alike are of the items of a list
 _FOOTERS = 30  # ways in which they are written that are looked for: those of items are written alike
+_NOTES = frozenset(("footnotes", "endnotes"))  # what the end of an article that has them is called
 _SAYING = 20  # characters that are more than a price or a date
 _MARKS = frozenset("¶#§🔗")  # that lead to the heading they stand in
+_BACK = frozenset("↩ ↑ ⤴ ⏎ ^ ⇑ ⬆".split())  # from a note to what it is of
+_MARK, _VARIATIONS = 20, "\ufe0e\ufe0f"  # characters of such a mark, which may be written as references
 _QUESTION_ENDS = ("?", "？", "؟")
 _SUBHEADINGS = HEADINGS - {"h1"}
 OPENERS = HEADINGS | {"dt", "summary"}  # whose button opens a section and is its heading
@@ -97,7 +99,7 @@ class WordsOfWalk(InlineOfWalk):
         self._blank, self._line = 0, -1
         if self._preformatted:
             text = "" if self._is_gutter(text) else text.strip("\n").rstrip()
-        elif _BREAK in text and CELL_END in text and len(text) < _ROW:
+        elif _BREAK in text and CELL_END in text and is_short_row(text, _BREAK):
             text = collapse_row(text.replace(_BREAK, " "))
         elif _BREAK in text:
             is_code = "\xa0" in text and self._ends_code()
@@ -158,10 +160,14 @@ class WordsOfWalk(InlineOfWalk):
         return said.lower() in phrase_list("actions")
 
     def _is_permalink(self) -> bool:
-        """Whether the link that opens here is only the mark by which a heading or a name is pointed at."""
+        """Whether the link that opens here is only the mark by which a heading or a name is pointed at, or that leads
+        back from a note."""
         said = self._markup.texts[self._at + 1].strip()
-        if said not in _MARKS or self._markup.tags[self._at + 1] != "/a":
+        if len(said) > _MARK or self._markup.tags[self._at + 1] != "/a":
             return False
+        said = unescape(said).rstrip(_VARIATIONS)
+        if said not in _MARKS:
+            return said in _BACK and _NO_WAY_OFF.search(self._markup.attributes[self._at]) is not None
         return said == "¶" or self.containers[self._container].tag in OPENERS
 
     def _close_link(self, *_: str) -> None:
@@ -180,9 +186,8 @@ class WordsOfWalk(InlineOfWalk):
         if tag == "noscript":
             is_read = self._reads_noscript
         else:
-            is_read = (
-                self.containers[self._container].tag in OPENERS or self._opens_text(written) or self._holds(HEADINGS)
-            )
+            around = self.containers[self._container].tag
+            is_read = around in OPENERS or around == "th" or self._opens_text(written) or self._holds(HEADINGS)
         self._muted.append(not is_read)
         self._mute += not is_read
         self._noscript += tag == "noscript" and not is_read
@@ -304,6 +309,8 @@ class WordsOfWalk(InlineOfWalk):
         if tag == "nav":
             return self._holds_paragraphs()
         if tag == "footer":
+            if not _NOTES.isdisjoint(read_names(written).words):
+                return True
             is_of_quote = self.containers[self._container].role == "quote"  # and says who said it
             return is_of_quote or (self._articles > 0 and self._are_cards and self._holds(("time",)))
         if tag == "header":

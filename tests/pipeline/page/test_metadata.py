@@ -58,7 +58,7 @@ def test_the_author_is_that_of_a_meta_else_of_json_ld():
     assert read("<meta name=Author content=' Ann  Bee '>").author == "Ann Bee"
     assert read("<meta property=article:author content=Ann>").author == "Ann"
     assert read(ld({"author": {"@type": "Person", "name": "Cid"}})).author == "Cid"
-    assert read(ld({"author": [{"name": "Cid"}, {"name": "Dee"}]})).author == "Cid"
+    assert read(ld({"author": [{"name": "Cid"}, {"name": "Dee"}]})).author == "Cid, Dee"
     assert read(ld({"author": "Eve"})).author == "Eve"
     assert read("<meta name=author content=Ann>" + ld({"author": "Eve"})).author == "Ann"
 
@@ -330,3 +330,49 @@ def test_a_board_that_lists_threads_is_none(address, is_thread):
 @pytest.mark.parametrize(("kind", "is_question"), [("qa", True), ("Question", True), ("article", False)])
 def test_open_graph_may_call_a_page_a_question(kind, is_question):
     assert read(f"<meta property='og:type' content='{kind}'>").is_question is is_question
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '<time class="entry-date" datetime="2012-05-06">May</time><b class="author vcard">Jo Reed</b>',
+        '<a class="p-author h-card">Jo Reed</a> <time class="dt-published" datetime="2012-05-06">6 May</time>',
+        '<h1>A</h1><time datetime="2012-05-06">6 May</time><span class="author vcard">by Jo Reed</span>',
+    ],
+)
+def test_themes_of_blogs_and_microformats_say_who_wrote_and_when(body):
+    found = read(body=body)
+    assert (found.author, found.date) == ("Jo Reed", "2012-05-06")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '<h1>A</h1><time datetime="2012-05-06">6 May</time><time datetime="2012-05-07">7 May</time>',
+        '<h1>A</h1><h1>B</h1><time datetime="2012-05-06">6 May</time>',
+        '<time datetime="2012-05-06">6 May</time>' + "<p>x</p>" * 40 + "<h1>A</h1>",
+        "<h1>A</h1><time>6 May</time>",
+    ],
+)
+def test_a_time_that_is_not_the_only_one_or_far_from_the_title_is_no_date(body):
+    assert read(body=body).date == ""
+
+
+def test_all_authors_are_named():
+    names = [{"@type": "Person", "name": "Jo Reed"}, "Max Tor", {"name": "Jo Reed"}, None]
+    assert read(ld({"@type": "NewsArticle", "author": names})).author == "Jo Reed, Max Tor"
+
+
+def test_an_article_is_asked_before_its_page_and_site():
+    site = {"@type": "WebSite", "author": {"name": "Lark Trust"}, "datePublished": "2019"}
+    story = {"@type": ["Thing", "Article"], "author": "Jo Reed", "datePublished": "2023"}
+    found = read(ld({"@graph": [site, story]}))
+    assert (found.author, found.date) == ("Jo Reed", "2023")
+    assert read(ld({"@graph": [site]})).author == "Lark Trust"
+
+
+def test_the_licence_of_a_photo_is_not_that_of_the_page():
+    link = '<a rel=license href="https://creativecommons.org/licenses/by/2.0/">CC</a>'
+    figure = f"<figure><img src=/a.jpg><figcaption>Ann, {link}</figcaption></figure>"
+    assert read(body=figure).licence == ""
+    assert read(body=f"{figure}<footer>{link}</footer>").licence.endswith("/by/2.0/")

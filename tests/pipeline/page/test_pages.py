@@ -54,6 +54,8 @@ def reference(source: bytes) -> tuple[str, list[str]]:
                 is_block = child.name not in extraction.INLINE and "-" not in child.name  # of AMP: inline till styled
                 if child.name in ("img", "amp-img"):
                     images.append(str(child.get("src", "")))
+                elif child.name == "a" and child.get_text() == "^":
+                    continue  # leads back from a note
                 elif child.name not in LEFT_OUT and (is_block or not is_hidden(written)):
                     read(child)
             elif isinstance(child, NavigableString) and not isinstance(child, PreformattedString):

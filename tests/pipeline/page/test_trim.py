@@ -534,3 +534,16 @@ def test_a_section_whose_number_follows_on_that_of_another_is_no_count():
     assert left == ["1 Methods", BODY[0], "2 Results", BODY[1]]
     left, rules = kept(f"<article>{paragraphs(1)}<h2>24 results</h2>{paragraphs(1, 1)}</article>")
     assert rules == {"24 results": "label"}
+
+
+def test_a_timeline_before_the_text_is_no_byline():
+    days = ["4 May 1931: Alba launched", "9 June 1936: Bree launched", "2 July 1941: Cora launched"]
+    items = "".join(f"<li>{day}" for day in days)
+    assert kept(f"<main><ul>{items}</ul>{paragraphs(4)}</main>")[0][:3] == days
+    assert kept(f"<main><ul><li>{days[0]}<li>{days[1]}</ul>{paragraphs(4)}</main>")[0] == BODY
+
+
+def test_each_of_several_authors_signs():
+    portrait = "<p><img src=/max.jpg alt='Max Tor' width=400></p>"
+    body = f"<main><p>By Jo Reed and Max Tor</p>{portrait}{paragraphs(4)}</main>"
+    assert kept(body, author="Jo Reed, Max Tor") == (BODY, {"By Jo Reed and Max Tor": "byline", "max.jpg": "author"})

@@ -824,3 +824,37 @@ def test_a_page_that_declares_its_text_as_a_shadow_tree_is_read():
 def test_a_shadow_tree_beside_more_text_is_what_a_script_draws_around_it():
     assert order(shadow("<p>Menu", f"<p>{prose(1)}")) == [prose(1)]
     assert order(f"<template><p>{prose(1)}</template><p>Short.") == ["Short."]
+
+
+def test_signs_that_lead_back_from_notes_are_no_words():
+    notes = [f"<li>Reed, 1964.&nbsp;<a href='#r1'>{sign}</a>" for sign in ("↩", "&#8617;&#xfe0e;", "↑")]
+    texts = walked_texts(f"<ol>{''.join(notes)}</ol><p><a href='#c1'>^</a> Tor, 1970.</p><p><a href='/up'>↑</a> Up</p>")
+    assert texts == ["Reed, 1964."] * 3 + ["Tor, 1970.", "↑ Up"]
+
+
+def test_heads_of_columns_that_are_buttons_are_read():
+    heads = "<tr><th><button>Boat</button><th><button>Built</button><th>Yard"
+    table = f"<table>{heads}<tr><td>Alba<td>1931<td>Leith<button>Edit</button></table>"
+    assert walked_texts(table) == ["Boat | Built | Yard", "Alba | 1931 | Leith"]
+
+
+def test_words_that_elements_set_side_by_side_are_parted():
+    for body, text in (
+        ("<a href=/a>MV Cora</a><small>1941</small>", "MV Cora 1941"),
+        ("<ins>€99</ins><del>€120</del>", "€99 €120"),
+        ("<b>bo</b><em>ld</em>", "bold"),
+    ):
+        assert walked_texts(f"<p>{body}</p>") == [text]
+
+
+def test_what_an_animation_lets_appear_is_shown():
+    hidden = "<div class='{}' style='visibility:hidden'><p>Words of the text</p></div>"
+    for name, is_flagged in (("wow fadeInUp", False), ("box", True)):
+        assert bool(walk(paragraphs(2) + hidden.format(name) + paragraphs(2)).flagged) == is_flagged
+
+
+def test_the_notes_at_the_end_of_an_article_may_stand_in_its_footer():
+    note = "Harbour Board minutes, 1964."
+    for name, is_kept in (("footnotes", True), ("entry", False)):
+        footer = f"<footer class={name}><ol><li>{note}</ol></footer>"
+        assert (note in extract(f"<article>{paragraphs(4)}{footer}</article>").texts[-1].text) == is_kept
