@@ -91,7 +91,9 @@ class _Model:
         if self._returns is str:
             if not isinstance(value, str):
                 raise StepError(f"{self._use} must return texts, not {type(value).__name__}")
-            return " ".join(value.split())
+            text = " ".join(value.split())
+            text.encode()  # raises for half a surrogate pair, which no file can hold: that costs the image alone
+            return text
         try:
             number = float(value)
         except (TypeError, ValueError):

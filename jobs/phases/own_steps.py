@@ -8,7 +8,7 @@ import msgspec
 
 from jobs.config import BuildConfig, OwnModel, OwnStep
 from jobs.engine.own_code import check_settings, find, hints_of, source_hash
-from jobs.phases.own_fields import wrong_field
+from jobs.phases.own_fields import plain_fields, wrong_field
 from jobs.phases.own_trial import wrong_result
 from pipeline.image.codec import DecodedImage
 from schemas.clips import Clip
@@ -70,8 +70,10 @@ class OwnFunction:
     def __call__(self, item: Any) -> Any:
         try:
             result = self._function(item, **self._settings)
-            if isinstance(result, self._gives) and (wrong := wrong_field(item, result)):
-                raise TypeError(wrong)
+            if isinstance(result, self._gives):
+                if wrong := wrong_field(item, result):
+                    raise TypeError(wrong)
+                result = plain_fields(item, result)
         except Drop:
             self._failures = 0
             raise

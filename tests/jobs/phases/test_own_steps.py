@@ -185,14 +185,19 @@ def test_scorers_of_pairs_see_the_caption_of_each_image(tmp_path: Path, site: li
 
 
 def test_a_batch_that_fails_is_scored_one_by_one(tmp_path: Path) -> None:
-    tags = "".join(f"<p>{prose(n)}</p><img src='/{n}.jpg' alt='{a}'>" for n, a in enumerate(("a bridge", "a dog", "")))
-    records = [("https://a.example/page", f"<body><article>{tags}</article></body>".encode(), "text/html")]
-    records += [(f"https://a.example/{n}.jpg", photo(n), "image/jpeg") for n in range(3)]
-    archive = write_archive(tmp_path / "a.warc.gz", records)
+    archive = pictures(tmp_path, "a bridge", "a dog", "")
     built(tmp_path / "out", [archive], Recipe(SMALL).score("fine", fails_on_bridges))
     (row,) = [row for row in drops(tmp_path / "out") if row["reason"] == "step_failed"]
     assert row["url"] == "https://a.example/0.jpg"
     assert "ValueError: a bridge" in row["detail"]
+
+
+def pictures(folder: Path, *alts: str) -> Path:
+    """The archive of one page with a picture for each alt."""
+    tags = "".join(f"<p>{prose(n)}</p><img src='/{n}.jpg' alt='{alt}'>" for n, alt in enumerate(alts))
+    records = [("https://a.example/page", f"<body><article>{tags}</article></body>".encode(), "text/html")]
+    records += [(f"https://a.example/{n}.jpg", photo(n), "image/jpeg") for n in range(len(alts))]
+    return write_archive(folder / "a.warc.gz", records)
 
 
 def test_a_captioner_adds_a_candidate_with_its_source(tmp_path: Path, site: list[Path]) -> None:
