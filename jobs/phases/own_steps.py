@@ -7,7 +7,7 @@ from typing import Any, Literal
 import msgspec
 
 from jobs.config import BuildConfig, OwnModel, OwnStep
-from jobs.engine.own_code import check_settings, find, hints_of, source_hash
+from jobs.engine.own_code import check_settings, find, gives_by_yield, hints_of, source_hash
 from jobs.phases.own_fields import plain_fields, wrong_field
 from jobs.phases.own_trial import wrong_result
 from pipeline.image.codec import DecodedImage
@@ -79,7 +79,7 @@ class OwnFunction:
             raise
         except (MemoryError, StepError):
             raise
-        except Exception as error:  # whatever a user's code may raise on odd data
+        except (Exception, SystemExit) as error:  # whatever a user's code may raise on odd data
             detail = f"{self.use}: {type(error).__name__}: {error}"
             self._failures += 1
             if self._failures >= MAX_FAILURES_IN_A_ROW:
@@ -107,6 +107,8 @@ def find_step(step: OwnStep, given: Mapping[str, Callable[..., Any]]) -> tuple[s
     function = find(step.use, given)
     if isinstance(function, type):
         raise SettingsError(f"step {step.use}: a step is a plain function, not a class")
+    if gives_by_yield(function):
+        raise SettingsError(f"step {step.use}: it must return its item, not yield it")
     settings = check_settings(step.use, function, step.settings, skip=1)
     hints = hints_of(function)
     returned = hints.get("return", gives)
