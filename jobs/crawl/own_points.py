@@ -8,7 +8,7 @@ from typing import Any
 from crawlers.ranking import Link, PrioritySettings
 from jobs.engine.isolation import IsolatedPool, IsolationSettings
 from jobs.engine.own_code import check_settings, find, gives_by_yield
-from schemas.drops import StepError
+from schemas.drops import StepError, bounded
 from schemas.settings import SettingsError
 
 _TRIAL = Link("https://trial.example/page.html", "page", 1, "https://trial.example/", "en")
@@ -32,7 +32,7 @@ class GivePoints:
         except MemoryError:
             raise
         except (Exception, SystemExit) as error:  # whatever a user's code may raise on an odd address
-            return f"{type(error).__name__}: {error}"
+            return bounded(f"{type(error).__name__}: {error}")
         if (number := _number(points)) is None:
             raise StepError(f"{_wrong(self._use, points)}, for {link.url}")
         return number

@@ -12,7 +12,7 @@ from jobs.config import BuildConfig, OwnModel, OwnScorer
 from jobs.engine.own_code import check_settings, find, makes_callables
 from pipeline.captions import CaptionRules
 from pipeline.video.settings import VideoCaptionRules
-from schemas.drops import MAX_FAILURES_IN_A_ROW, Drop, StepError
+from schemas.drops import MAX_FAILURES_IN_A_ROW, Drop, StepError, bounded
 from schemas.images import STORED_FORMATS, on_white, open_image
 from schemas.settings import SettingsError
 
@@ -79,7 +79,7 @@ class _Model:
             raise
         except (Exception, SystemExit) as error:
             self._failures += 1
-            detail = f"{self._use}: {type(error).__name__}: {error}"
+            detail = bounded(f"{self._use}: {type(error).__name__}: {error}")
             if self._failures >= MAX_FAILURES_IN_A_ROW:
                 raise StepError(f"{self._failures} failures in a row, last with {text[:80]!r}: {detail}") from error
             return Answer(failure=detail)

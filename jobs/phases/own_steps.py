@@ -13,7 +13,7 @@ from jobs.phases.own_trial import wrong_result
 from pipeline.image.codec import DecodedImage
 from schemas.clips import Clip
 from schemas.documents import Draft, Page
-from schemas.drops import MAX_FAILURES_IN_A_ROW, Drop, StepError
+from schemas.drops import MAX_FAILURES_IN_A_ROW, Drop, StepError, bounded
 from schemas.pairs import PairRef
 from schemas.settings import SettingsError
 from schemas.videos import VideoDraft
@@ -74,13 +74,13 @@ class OwnFunction:
                 if wrong := wrong_field(item, result):
                     raise TypeError(wrong)
                 result = plain_fields(item, result)
-        except Drop:
+        except Drop as drop:
             self._failures = 0
-            raise
+            raise Drop(drop.reason, bounded(drop.detail)) from None
         except (MemoryError, StepError):
             raise
         except (Exception, SystemExit) as error:  # whatever a user's code may raise on odd data
-            detail = f"{self.use}: {type(error).__name__}: {error}"
+            detail = bounded(f"{self.use}: {type(error).__name__}: {error}")
             self._failures += 1
             if self._failures >= MAX_FAILURES_IN_A_ROW:
                 raise StepError(f"{self._failures} failures in a row, last {item.kind} {item.url}: {detail}") from error

@@ -9,7 +9,7 @@ from jobs.phases.own_fields import plain_fields, wrong_field
 from jobs.phases.own_steps import OwnFunction
 from jobs.phases.own_trial import _EXAMPLES
 from schemas.documents import Draft, TextBlock
-from schemas.drops import Drop
+from schemas.drops import MAX_OWN_DETAIL, Drop, bounded
 from schemas.pairs import Caption, PairRef
 
 DRAFT = _EXAMPLES[Draft]()
@@ -101,3 +101,19 @@ def test_what_a_step_left_alone_is_the_very_same() -> None:
 
 def test_the_detail_of_a_drop_may_be_a_number() -> None:
     assert weft.Drop("mine:few", 5).detail == "5"  # type: ignore[arg-type]
+
+
+def test_details_of_own_steps_are_cut_where_they_are_too_long() -> None:
+    def drops(draft: Draft) -> Draft:
+        raise weft.Drop("mine:long", "y" * 3_000_000)
+
+    def fails(draft: Draft) -> Draft:
+        raise ValueError("y" * 3_000_000)
+
+    for step, beginning in ((drops, "yyy"), (fails, "mine:step: ValueError: yyy")):
+        with pytest.raises(Drop) as dropped:
+            OwnFunction("mine:step", step, {}, Draft)(DRAFT)
+        assert len(dropped.value.detail) == MAX_OWN_DETAIL
+        assert dropped.value.detail.startswith(beginning)
+        assert dropped.value.detail.endswith("y…")
+    assert bounded("z" * MAX_OWN_DETAIL) == "z" * MAX_OWN_DETAIL
