@@ -1,5 +1,6 @@
 """Fields that a step of the user's own has changed: of their types, and as a writer takes them, who knows no others."""
 
+import math
 import types
 import typing
 from collections.abc import Iterable, Mapping
@@ -34,8 +35,8 @@ def wrong_field(before: Any, after: Any) -> str:
 def plain_fields(before: Any, after: Any) -> Any:
     """The record with what does as well made what it stands for: numbers and texts of numpy plain ones.
 
-    Fields that are those of `before` are not looked at. Raises `ValueError` for a text that is no Unicode and for a
-    number of more than 64 bits, which no file can hold.
+    Fields that are those of `before` are not looked at. Raises `ValueError` for a text that is no Unicode, and for a
+    number that is not finite or has more than 64 bits: no file can hold them.
     """
     changes = {}
     for name in _hints(type(after)):
@@ -68,6 +69,8 @@ def _plain(value: Any) -> Any:
                 raise ValueError("a number of more than 64 bits")
             return int(value)
         case Real():
+            if not math.isfinite(value):
+                raise ValueError(f"{value} is no number that JSON has")
             return float(value)
         case tuple() | list():
             made = [_plain(one) for one in value]

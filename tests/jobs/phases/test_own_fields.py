@@ -83,6 +83,8 @@ def test_numbers_and_texts_of_numpy_become_plain_ones(before: object, changes: d
         (DRAFT, {"title": "half \ud800 a pair"}, "title: 'utf-8' codec can't encode character"),
         (DRAFT, {"blocks": (TextBlock("half \ud800 a pair"),)}, "blocks: text: 'utf-8' codec can't encode character"),
         (PAIR, {"caption": "half \ud800 a pair"}, "caption: 'utf-8' codec"),
+        (DRAFT, {"language_score": float("nan")}, "language_score: nan is no number that JSON has"),
+        (PAIR, {"language_score": np.float32("inf")}, "language_score: inf is no number that JSON has"),
         (PAIR, {"extra": {"a": 1 << 64}}, "extra: a number of more than 64 bits"),
     ],
 )
