@@ -50,6 +50,15 @@ class Drop(Exception):
         super().__init__(reason, self.detail)
 
 
+#: Characters of a detail that code of the user's own gives: each stands in a row and in messages.
+MAX_OWN_DETAIL = 1000
+
+
+def bounded(detail: str) -> str:
+    """A detail that is not weft's own, cut where it is too long."""
+    return detail if len(detail) <= MAX_OWN_DETAIL else f"{detail[: MAX_OWN_DETAIL - 1]}…"
+
+
 class StepError(Exception):
     """Our own code failed on an item, or many items failed in a row; the message names the item."""
 

@@ -63,6 +63,8 @@ class Source:
 
     def matching(self, kind: str, where: str, values: Sequence[object], among: Numbers) -> NDArray[np.int64]:
         """Those of `among`, in their order, for which a condition in SQL holds. Raises `QueryError`."""
+        if not str(where).strip():
+            raise QueryError("the condition is empty")
         if not len(among):
             return np.zeros(0, np.int64)
         found = self._matching(kind, where, values, self._touched(kind, among))
@@ -74,6 +76,8 @@ class Source:
     def with_key(self, kind: str, wanted: str, among: Numbers) -> NDArray[np.int64]:
         """Those of `among` with this key, or address of the page or of the image or video."""
         columns = [name for name in ("key", "url", "page_url") if name in self.columns(kind)]
+        if not columns or not _is_text(wanted):
+            return np.zeros(0, np.int64)
         where = " OR ".join(f"{name} = ?" for name in columns)
         # The first digits of a key tell its partition, and so do those of a shard's name: no others are opened.
         names = [mark.shard.name for mark in self.marks(kind)]
@@ -182,6 +186,15 @@ def _taken(table: pa.Table, rows: NDArray[np.int64], shard: Shard) -> pa.Table:
         return table.take(_as_arrow(rows))
     except pa.ArrowIndexError:
         raise DamagedShard(f"{shard.parquet_name} has {len(table)} rows, fewer than its mark says") from None
+
+
+def _is_text(wanted: str) -> bool:
+    """Whether a file could hold it: half of a surrogate pair is in none."""
+    try:
+        wanted.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _as_arrow(numbers: NDArray[np.int64]) -> pa.Array:

@@ -7,8 +7,8 @@ from typing import Any
 
 from crawlers.ranking import Link, PrioritySettings
 from jobs.engine.isolation import IsolatedPool, IsolationSettings
-from jobs.engine.own_code import check_settings, find
-from schemas.drops import StepError
+from jobs.engine.own_code import check_settings, find, gives_by_yield
+from schemas.drops import StepError, bounded
 from schemas.settings import SettingsError
 
 _TRIAL = Link("https://trial.example/page.html", "page", 1, "https://trial.example/", "en")
@@ -31,8 +31,8 @@ class GivePoints:
             points = self._function(link, **self._settings)
         except MemoryError:
             raise
-        except Exception as error:  # whatever a user's code may raise on an odd address
-            return f"{type(error).__name__}: {error}"
+        except (Exception, SystemExit) as error:  # whatever a user's code may raise on an odd address
+            return bounded(f"{type(error).__name__}: {error}")
         if (number := _number(points)) is None:
             raise StepError(f"{_wrong(self._use, points)}, for {link.url}")
         return number
@@ -50,10 +50,12 @@ def find_points(priority: PrioritySettings) -> Callable[..., Any] | None:
         raise SettingsError(f"step {priority.use}: a function gives points, not a class")
     if not inspect.signature(function).parameters:
         raise SettingsError(f"step {priority.use}: it must take a weft.Link")
+    if gives_by_yield(function):
+        raise SettingsError(f"step {priority.use}: it must return points, not yield them")
     settings = check_settings(priority.use, function, priority.settings, skip=1)
     try:
         points = function(_TRIAL, **settings)
-    except Exception:  # it may well fail on what is no real address: that says nothing of it
+    except (Exception, SystemExit):  # it may well fail on what is no real address: that says nothing of it
         return function
     if _number(points) is None:
         raise SettingsError(f"step {_wrong(priority.use, points)}")

@@ -147,9 +147,9 @@ class Index:
     def make(self, table: str, sql: str, parameters: Sequence[Any] = ()) -> None:
         """Keep the answer to a SELECT as a table, however long it takes. Raises `QueryError`."""
         with self._cursor(None) as cursor:
-            _only_reading(cursor, sql)
+            given = _checked(cursor, sql, parameters)
             try:
-                cursor.execute(f"CREATE OR REPLACE TABLE {table} AS {sql}", list(parameters))
+                cursor.execute(f"CREATE OR REPLACE TABLE {table} AS {sql}", given)
             except duckdb.Error as error:
                 raise _explained(error, None, self.tables) from None
 
@@ -160,9 +160,9 @@ class Index:
     def ask(self, sql: str, parameters: Sequence[Any] = (), limit: int = 1000, timeout_s: float | None = 30.0) -> Rows:
         """The first `limit` rows of the answer. Raises `QueryError`."""
         with self._cursor(timeout_s) as cursor:
-            _only_reading(cursor, sql)
+            given = _checked(cursor, sql, parameters)
             try:
-                found = cursor.execute(sql, list(parameters))
+                found = cursor.execute(sql, given)
                 rows = found.fetchmany(limit + 1)
             except duckdb.Error as error:
                 raise _explained(error, timeout_s, self.tables) from None
@@ -171,18 +171,18 @@ class Index:
     def batches(self, sql: str, parameters: Sequence[Any] = (), size: int = 10_000) -> Iterator[pa.RecordBatch]:
         """The whole answer, in batches of so many rows; no more is held in memory. Raises `QueryError`."""
         with self._cursor(None) as cursor:
-            _only_reading(cursor, sql)
+            given = _checked(cursor, sql, parameters)
             try:
-                yield from cursor.sql(sql, params=list(parameters)).to_arrow_reader(size)
+                yield from cursor.sql(sql, params=given).to_arrow_reader(size)
             except duckdb.Error as error:
                 raise _explained(error, None, self.tables) from None
 
     def table(self, sql: str, parameters: Sequence[Any] = ()) -> pa.Table:
         """The whole answer, in memory; one without rows has its columns all the same. Raises `QueryError`."""
         with self._cursor(None) as cursor:
-            _only_reading(cursor, sql)
+            given = _checked(cursor, sql, parameters)
             try:
-                return cursor.sql(sql, params=list(parameters)).to_arrow_table()
+                return cursor.sql(sql, params=given).to_arrow_table()
             except duckdb.Error as error:
                 raise _explained(error, None, self.tables) from None
 
@@ -249,13 +249,31 @@ class Index:
                 self._changed.notify_all()
 
 
-def _only_reading(cursor: duckdb.DuckDBPyConnection, sql: str) -> None:
+def _checked(cursor: duckdb.DuckDBPyConnection, sql: str, parameters: Sequence[Any]) -> list[Any]:
+    """The values as DuckDB takes them. Raises `QueryError` where they are not those of one SELECT that only reads."""
+    given = [_plain(value) for value in parameters]
+    try:
+        "".join(text for text in (sql, *given) if isinstance(text, str)).encode()
+    except UnicodeEncodeError as error:
+        raise QueryError(f"{error.object[error.start]!a} is half of a surrogate pair, and no text") from None
     try:
         statements = cursor.extract_statements(sql)
     except duckdb.Error as error:
         raise _explained(error, None) from None
     if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
         raise QueryError("one SELECT is wanted: the dataset is only read")
+    wanted = len(statements[0].named_parameters)
+    if len(given) < wanted:
+        values = "1 value is" if wanted == 1 else f"{wanted} values are"
+        raise QueryError(f"{values} wanted, one for each `?`, and {len(given) or 'none'} was given")
+    return given
+
+
+def _plain(value: Any) -> Any:
+    """Numbers of numpy as plain ones, also in lists."""
+    if isinstance(value, np.generic):
+        return value.item()
+    return [_plain(one) for one in value] if type(value) is list else value
 
 
 def _explained(error: duckdb.Error, timeout_s: float | None, tables: Sequence[str] = ()) -> QueryError | DamagedShard:

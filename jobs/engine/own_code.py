@@ -31,7 +31,7 @@ def find(use: str, given: Mapping[str, Callable[..., Any]]) -> Callable[..., Any
     try:
         _make_importable(os.getcwd())
         found: Any = importlib.import_module(module)
-    except Exception as error:  # the import runs the user's code
+    except (Exception, SystemExit) as error:  # the import runs the user's code
         raise SettingsError(f"step {use}: cannot import {module}: {_first_line(error)}") from None
     for part in name.split("."):
         found = getattr(found, part, None)
@@ -64,7 +64,32 @@ def check_settings(use: str, function: Callable[..., Any], settings: Mapping[str
             raise SettingsError(f"step {use}, setting {name}: {error}") from None
         except TypeError:  # a type that msgspec does not know
             typed[name] = value
+    _check_call(use, function, skip, typed)
     return typed
+
+
+def _check_call(use: str, function: Callable[..., Any], items: int, settings: Mapping[str, Any]) -> None:
+    """Whether it can be called with so many items and these settings, and answers then. Raises `SettingsError`."""
+    called = (function, getattr(function, "__call__", None))  # noqa: B004 - an instance's, or that of a class's instances
+    if any(inspect.iscoroutinefunction(one) or inspect.isasyncgenfunction(one) for one in called):
+        raise SettingsError(f"step {use}: an async function cannot be one: it must give its answer when it is called")
+    try:
+        inspect.signature(function).bind(*[None] * items, **settings)
+        if isinstance(function, type) and inspect.isfunction(called[1]):  # made of settings, then called with a batch
+            inspect.signature(called[1]).bind(None, None, None)
+    except TypeError as error:
+        raise SettingsError(f"step {use}: it cannot be called as it would be: {error}") from None
+
+
+def gives_by_yield(function: Callable[..., Any]) -> bool:
+    """Whether a call of it gives a generator, and not what it must return."""
+    called = (function, getattr(function, "__call__", None))  # noqa: B004 - as above
+    return any(inspect.isgeneratorfunction(one) for one in called)
+
+
+def makes_callables(made: type) -> bool:
+    """Whether instances of a class can be called."""
+    return any("__call__" in vars(base) for base in made.__mro__)
 
 
 def source_hash(function: Callable[..., Any]) -> str:
@@ -111,7 +136,7 @@ def import_file(path: Path) -> Any:
         Path(importlib.util.cache_from_source(str(path))).unlink(missing_ok=True)
     try:
         spec.loader.exec_module(module)
-    except Exception as error:  # the user's code
+    except (Exception, SystemExit) as error:  # the user's code
         del sys.modules[name]
         raise SettingsError(f"{path}: {_first_line(error)}") from None
     return module

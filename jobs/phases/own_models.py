@@ -9,14 +9,17 @@ import msgspec
 from PIL import Image
 
 from jobs.config import BuildConfig, OwnModel, OwnScorer
-from jobs.engine.own_code import check_settings, find
-from schemas.drops import MAX_FAILURES_IN_A_ROW, Drop, StepError
+from jobs.engine.own_code import check_settings, find, makes_callables
+from pipeline.captions import CaptionRules
+from pipeline.video.settings import VideoCaptionRules
+from schemas.drops import MAX_FAILURES_IN_A_ROW, Drop, StepError, bounded
 from schemas.images import STORED_FORMATS, on_white, open_image
 from schemas.settings import SettingsError
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
-#: Scores that weft's own scorers have.
-_TAKEN = ("nsfw", "aesthetic", "clip")
+#: Scores that weft's own scorers have, and what texts of pages, lists and videos are called by where they stood.
+_SCORES = ("nsfw", "aesthetic", "clip")
+_SOURCES = (*CaptionRules().sources, *VideoCaptionRules().sources)
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -53,7 +56,7 @@ class _Model:
             settings = check_settings(own.use, made, own.settings, skip=0)
             try:
                 self._function, self._settings = made(**settings), {}
-            except Exception as error:  # the user's code: a model that is not there, say
+            except (Exception, SystemExit) as error:  # the user's code: a model that is not there, say
                 raise SettingsError(f"{own.use}: {type(error).__name__}: {error}") from None
         else:
             self._function, self._settings = made, check_settings(own.use, made, own.settings, skip=2)
@@ -61,7 +64,10 @@ class _Model:
     def __call__(self, images: Sequence[Image.Image], texts: Sequence[str]) -> list[Answer]:
         try:
             return self._answers(images, texts)
-        except Exception as error:  # as above; then the items are tried one by one, so that one costs itself alone
+        except (
+            Exception,
+            SystemExit,
+        ) as error:  # as above; then the items are tried one by one, so that one costs itself alone
             if isinstance(error, StepError):
                 raise
             return [self._one(image, text) for image, text in zip(images, texts, strict=True)]
@@ -71,9 +77,9 @@ class _Model:
             (answer,) = self._answers([image], [text])
         except StepError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             self._failures += 1
-            detail = f"{self._use}: {type(error).__name__}: {error}"
+            detail = bounded(f"{self._use}: {type(error).__name__}: {error}")
             if self._failures >= MAX_FAILURES_IN_A_ROW:
                 raise StepError(f"{self._failures} failures in a row, last with {text[:80]!r}: {detail}") from error
             return Answer(failure=detail)
@@ -91,7 +97,9 @@ class _Model:
         if self._returns is str:
             if not isinstance(value, str):
                 raise StepError(f"{self._use} must return texts, not {type(value).__name__}")
-            return " ".join(value.split())
+            text = " ".join(value.split())
+            text.encode()  # raises for half a surrogate pair, which no file can hold: that costs the image alone
+            return text
         try:
             number = float(value)
         except (TypeError, ValueError):
@@ -111,11 +119,17 @@ def _by_image(
     return answers
 
 
-def check_models(config: BuildConfig) -> None:
-    """Names and limits, before any work begins. Raises `SettingsError`."""
-    for models, taken in ((config.score_with, _TAKEN), (config.caption_with, ())):
+def check_models(config: BuildConfig, given: Mapping[str, Callable[..., Any]]) -> None:
+    """Names, and how they are called, before any work begins. Raises `SettingsError`."""
+    for models, taken in ((config.score_with, _SCORES), (config.caption_with, _SOURCES)):
         names = [one.name for one in models]
         for one in models:
+            made = find(one.use, given)
+            check_settings(one.use, made, one.settings, skip=0 if isinstance(made, type) else 2)
+            if isinstance(made, type) and not makes_callables(made):
+                raise SettingsError(
+                    f"{one.use}: the class has no __call__, by which it would be given images and texts"
+                )
             if not _NAME.fullmatch(one.name) or one.name in taken or names.count(one.name) > 1:
                 raise SettingsError(f"{one.use}: {one.name!r} is no name for it: a-z, 0-9 and _, and not taken")
 

@@ -7,13 +7,13 @@ from typing import Any, Literal
 import msgspec
 
 from jobs.config import BuildConfig, OwnModel, OwnStep
-from jobs.engine.own_code import check_settings, find, hints_of, source_hash
-from jobs.phases.own_fields import wrong_field
+from jobs.engine.own_code import check_settings, find, gives_by_yield, hints_of, source_hash
+from jobs.phases.own_fields import plain_fields, wrong_field
 from jobs.phases.own_trial import wrong_result
 from pipeline.image.codec import DecodedImage
 from schemas.clips import Clip
 from schemas.documents import Draft, Page
-from schemas.drops import MAX_FAILURES_IN_A_ROW, Drop, StepError
+from schemas.drops import MAX_FAILURES_IN_A_ROW, Drop, StepError, bounded
 from schemas.pairs import PairRef
 from schemas.settings import SettingsError
 from schemas.videos import VideoDraft
@@ -70,15 +70,17 @@ class OwnFunction:
     def __call__(self, item: Any) -> Any:
         try:
             result = self._function(item, **self._settings)
-            if isinstance(result, self._gives) and (wrong := wrong_field(item, result)):
-                raise TypeError(wrong)
-        except Drop:
+            if isinstance(result, self._gives):
+                if wrong := wrong_field(item, result):
+                    raise TypeError(wrong)
+                result = plain_fields(item, result)
+        except Drop as drop:
             self._failures = 0
-            raise
+            raise Drop(drop.reason, bounded(drop.detail)) from None
         except (MemoryError, StepError):
             raise
-        except Exception as error:  # whatever a user's code may raise on odd data
-            detail = f"{self.use}: {type(error).__name__}: {error}"
+        except (Exception, SystemExit) as error:  # whatever a user's code may raise on odd data
+            detail = bounded(f"{self.use}: {type(error).__name__}: {error}")
             self._failures += 1
             if self._failures >= MAX_FAILURES_IN_A_ROW:
                 raise StepError(f"{self._failures} failures in a row, last {item.kind} {item.url}: {detail}") from error
@@ -105,6 +107,8 @@ def find_step(step: OwnStep, given: Mapping[str, Callable[..., Any]]) -> tuple[s
     function = find(step.use, given)
     if isinstance(function, type):
         raise SettingsError(f"step {step.use}: a step is a plain function, not a class")
+    if gives_by_yield(function):
+        raise SettingsError(f"step {step.use}: it must return its item, not yield it")
     settings = check_settings(step.use, function, step.settings, skip=1)
     hints = hints_of(function)
     returned = hints.get("return", gives)

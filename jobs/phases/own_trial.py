@@ -24,7 +24,7 @@ def wrong_result(function: Callable[..., Any], settings: dict[str, Any], takes: 
     """
     try:
         result = function(_EXAMPLES[takes](), **settings)
-    except Exception:
+    except (Exception, SystemExit):
         return None
     return None if isinstance(result, gives) else type(result)
 

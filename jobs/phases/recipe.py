@@ -15,7 +15,7 @@ import msgspec
 from crawlers.captured import Media
 from crawlers.web_bot_auth import check_bot_auth
 from jobs.config import BuildConfig, OwnModel, OwnScorer, OwnStep, load_config
-from jobs.engine.own_code import check_settings, find, import_file
+from jobs.engine.own_code import find, import_file
 from jobs.phases.own_models import check_models
 from jobs.phases.own_steps import How, OwnCode, OwnFunction, find_step, own_code
 from jobs.phases.steps import Extracted, Step, chain, extract_draft, image_step, own_step
@@ -62,10 +62,7 @@ class Recipe:
         for step in self.config.steps:
             place, how, function = find_step(step, self.given)
             self._own.setdefault((place, how), []).append(function)
-        for model in (*self.config.score_with, *self.config.caption_with):
-            made = find(model.use, self.given)
-            check_settings(model.use, made, model.settings, skip=0 if isinstance(made, type) else 2)
-        check_models(self.config)
+        check_models(self.config, self.given)
         check_hash_lists(self.config.consent.hash_lists)
         check_blocked_words(self.config.url)
         check_bot_auth(self.config.media.fetch.bot_auth_key, self.config.media.fetch.bot_auth_agent)

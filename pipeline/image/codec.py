@@ -49,8 +49,8 @@ class ImageEncoding(Settings, frozen=True):
 class DecodedImage(msgspec.Struct, frozen=True):
     """An image as it will be stored, before it is encoded.
 
-    `pixels` are uint8 RGB of shape (height, width, 3), at the size that the settings ask for and not to be written to:
-    a step that changes an image returns `with_pixels`.
+    `pixels` are uint8 RGB of shape (height, width, 3), at the size that the settings ask for, and cannot be written to:
+    where `kept` is what is stored, nobody would see it. A step that changes an image returns `with_pixels`.
     """
 
     kind: ClassVar[str] = "image"
@@ -63,6 +63,11 @@ class DecodedImage(msgspec.Struct, frozen=True):
     data: bytes  # as it was served
     stored_as: str  # jpg, png or webp
     kept: bytes | None = None  # the bytes to store as they are, where nothing asks for others
+
+    def __post_init__(self) -> None:
+        pixels = self.pixels.view()  # what was given stays as it is for whoever gave it
+        pixels.flags.writeable = False
+        msgspec.structs.force_setattr(self, "pixels", pixels)
 
     @property
     def image(self) -> Image.Image:

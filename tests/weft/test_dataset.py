@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import fsspec
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
@@ -111,6 +112,44 @@ def test_a_condition_knows_shard_and_row_and_the_other_tables(pages: weft.Datase
 def test_a_wrong_condition_is_a_query_error(pages: weft.Dataset, wrong: str) -> None:
     with pytest.raises(weft.QueryError):
         pages.where(wrong)
+
+
+@pytest.mark.parametrize(
+    ("condition", "values", "said"),
+    [
+        ("", (), "the condition is empty"),
+        (" \n", (), "the condition is empty"),
+        ("\ud800 = 1", (), "half of a surrogate pair"),
+        ("language = ?", ("\ud800",), "half of a surrogate pair"),
+        ("num_images > ?", (), "1 value is wanted, one for each `?`, and none was given"),
+        ("num_images > ? AND num_images < ?", (1,), "2 values are wanted, one for each `?`, and 1 was given"),
+    ],
+)
+def test_what_is_wrong_with_a_condition_is_said(
+    pages: weft.Dataset, condition: str, values: tuple[object, ...], said: str
+) -> None:
+    with pytest.raises(weft.QueryError) as caught:
+        pages.where(condition, *values)
+    assert said in str(caught.value)
+    if condition.strip():
+        with pytest.raises(weft.QueryError, match=r"half|wanted"):
+            pages.query(f"SELECT key FROM interleaved WHERE {condition}", *values)
+
+
+def test_numbers_of_numpy_are_values(pages: weft.Dataset) -> None:
+    wanted = keys(pages.where("num_images >= 2"))
+    assert keys(pages.where("num_images >= ?", np.int64(2))) == wanted
+    assert keys(pages.where("num_images > ?", np.float32(1.5))) == wanted
+    assert keys(pages.where("(num_images >= 2) = ?", np.bool_(True))) == wanted
+    assert keys(pages.where("num_images IN (SELECT unnest(?))", [np.int64(2), np.int64(3)])) == wanted
+    assert keys(pages.where("num_images IN (SELECT unnest(?))", np.array([2, 3]))) == wanted
+    assert pages.query("SELECT ? AS one", np.int64(1))["one"].tolist() == [1]
+
+
+def test_a_key_that_is_no_text_is_not_there(pages: weft.Dataset) -> None:
+    assert "\ud800" not in pages
+    with pytest.raises(KeyError):
+        pages["\ud800"]
 
 
 def test_random_samples_are_the_same_for_a_seed_and_none_comes_twice(pages: weft.Dataset) -> None:

@@ -1,5 +1,7 @@
 """Steps, scorers and captioners as users write them. A module of its own: each guarded child imports it anew."""
 
+import sys
+
 import msgspec
 import numpy as np
 
@@ -82,3 +84,77 @@ def fails_on_bridges(images, texts):
 
 def colour_namer(images, texts):
     return [f"a picture of {image.width} by {image.height} in colours" for image in images]
+
+
+def half_a_pair(images, texts):
+    """What it says of one picture no file can hold."""
+    return ["half \ud800 a pair" if "bridge" in text else "a picture in colours" for text in texts]
+
+
+async def awaits(draft: weft.Draft) -> weft.Draft:
+    return draft
+
+
+async def awaits_and_yields(draft: weft.Draft):
+    yield draft
+
+
+def yields(draft: weft.Draft) -> weft.Draft:  # type: ignore[misc]
+    yield draft
+
+
+def takes_nothing() -> weft.Draft:
+    raise AssertionError
+
+
+def takes_a_word(*, draft: weft.Draft) -> weft.Draft:
+    return draft
+
+
+class Awaits:
+    async def __call__(self, draft: weft.Draft) -> weft.Draft:
+        return draft
+
+
+awaits_too = Awaits()
+
+
+def leaves_on_three(draft: weft.Draft) -> weft.Draft:
+    if not draft.title.startswith("Article") or draft.title == "Article 3":
+        sys.exit("no three")
+    return draft
+
+
+class NoCall:
+    """Nothing that could look at images."""
+
+
+class CalledWithOne:
+    def __call__(self, images):
+        return [1.0] * len(images)
+
+
+async def awaits_scores(images, texts):
+    return [1.0] * len(images)
+
+
+def takes_images_alone(images):
+    return [1.0] * len(images)
+
+
+def leaves_at_bridges(images, texts):
+    if any("bridge" in text for text in texts):
+        sys.exit(3)
+    return ["a picture in colours"] * len(images)
+
+
+class Leaves:
+    def __init__(self) -> None:
+        sys.exit("no weights")
+
+    def __call__(self, images, texts):
+        return [1.0] * len(images)
+
+
+def one_each(images, texts):
+    yield from [1.0] * len(images)

@@ -31,6 +31,7 @@ from tests.jobs.phases.own_code import (
     fails_always,
     fails_on_bridges,
     fails_on_three,
+    leaves_on_three,
     no_bread,
     only_first_image,
     only_long,
@@ -156,6 +157,14 @@ def test_a_step_that_fails_costs_the_item(tmp_path: Path, site: list[Path]) -> N
     assert row["detail"] == f"{OWN}:fails_on_three: KeyError: 'three'"
 
 
+def test_a_step_that_leaves_python_costs_the_item(tmp_path: Path, site: list[Path]) -> None:
+    """Also at its trial, which would end the command without a word."""
+    dataset = built(tmp_path / "out", site, Recipe(SMALL).after("pii", leaves_on_three))
+    assert dataset.kinds["interleaved"].samples == 23
+    (row,) = [row for row in drops(tmp_path / "out") if row["reason"] == "step_failed"]
+    assert row["detail"] == f"{OWN}:leaves_on_three: SystemExit: no three"
+
+
 def test_twenty_failures_in_a_row_stop_the_run_and_name_the_item(tmp_path: Path) -> None:
     pages = [(f"https://a.example/{n}", f"<p>{prose(n)}</p>".encode(), "text/html") for n in range(25)]
     archive = write_archive(tmp_path / "a.warc.gz", pages)
@@ -185,14 +194,19 @@ def test_scorers_of_pairs_see_the_caption_of_each_image(tmp_path: Path, site: li
 
 
 def test_a_batch_that_fails_is_scored_one_by_one(tmp_path: Path) -> None:
-    tags = "".join(f"<p>{prose(n)}</p><img src='/{n}.jpg' alt='{a}'>" for n, a in enumerate(("a bridge", "a dog", "")))
-    records = [("https://a.example/page", f"<body><article>{tags}</article></body>".encode(), "text/html")]
-    records += [(f"https://a.example/{n}.jpg", photo(n), "image/jpeg") for n in range(3)]
-    archive = write_archive(tmp_path / "a.warc.gz", records)
+    archive = pictures(tmp_path, "a bridge", "a dog", "")
     built(tmp_path / "out", [archive], Recipe(SMALL).score("fine", fails_on_bridges))
     (row,) = [row for row in drops(tmp_path / "out") if row["reason"] == "step_failed"]
     assert row["url"] == "https://a.example/0.jpg"
     assert "ValueError: a bridge" in row["detail"]
+
+
+def pictures(folder: Path, *alts: str) -> Path:
+    """The archive of one page with a picture for each alt."""
+    tags = "".join(f"<p>{prose(n)}</p><img src='/{n}.jpg' alt='{alt}'>" for n, alt in enumerate(alts))
+    records = [("https://a.example/page", f"<body><article>{tags}</article></body>".encode(), "text/html")]
+    records += [(f"https://a.example/{n}.jpg", photo(n), "image/jpeg") for n in range(len(alts))]
+    return write_archive(folder / "a.warc.gz", records)
 
 
 def test_a_captioner_adds_a_candidate_with_its_source(tmp_path: Path, site: list[Path]) -> None:
@@ -251,6 +265,12 @@ def _first_pair(folder: Path) -> dict:
         ),
         ({"use": "copy:copy", "after": "pii", "settings": {}}, ""),
         ({"use": f"{OWN}:Redness", "after": "pii"}, "a step is a plain function, not a class"),
+        ({"use": f"{OWN}:awaits", "after": "pii"}, "an async function cannot be one"),
+        ({"use": f"{OWN}:awaits_too", "after": "pii"}, "an async function cannot be one"),
+        ({"use": f"{OWN}:awaits_and_yields", "after": "pii"}, "an async function cannot be one"),
+        ({"use": f"{OWN}:yields", "after": "pii"}, "it must return its item, not yield it"),
+        ({"use": f"{OWN}:takes_nothing", "after": "pii"}, "it cannot be called as it would be: too many positional"),
+        ({"use": f"{OWN}:takes_a_word", "after": "pii"}, "it cannot be called as it would be: too many positional"),
         ({"use": "builtins:repr", "after": "pii"}, "it must return a Draft or raise weft.Drop, not return str"),
     ],
 )
@@ -302,12 +322,6 @@ def test_a_file_is_read_anew_for_each_build_of_a_process(tmp_path: Path, site: l
         os.utime(file, (1_700_000_000, 1_700_000_000))  # edits of one second look the same to Python's compiled code
         built(tmp_path / str(number), site, Recipe.named(str(file), []))
         assert [sample["document"]["title"] for sample in samples(tmp_path / str(number))] == [f"Article {number}"]
-
-
-@pytest.mark.parametrize("name", ["Red", "nsfw", "a b", ""])
-def test_a_score_has_a_name_of_its_own(name: str) -> None:
-    with pytest.raises(SettingsError, match="is no name for it"):
-        Recipe(SMALL).score(name, Redness)
 
 
 def test_a_resume_with_a_changed_step_is_refused_and_says_what_changed(

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from pipeline.image.codec import ImageEncoding, decode_image
+from pipeline.image.codec import ImageEncoding, decode, decode_image
 from pipeline.image.hash import hamming, perceptual_hash
 from pipeline.image.rules import ImageRules
 from schemas.drops import Drop
@@ -600,3 +600,15 @@ def test_transparency_lies_on_white_even_where_nothing_else_is_to_do(format):
     stored = opened(decode_image(encoded(image, format, lossless=True)).data)
     assert stored.mode == "RGB"
     assert min(stored.getpixel((10, 45))) > 250
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF"])
+@pytest.mark.parametrize("size_px", [512, 100])
+def test_pixels_that_steps_are_given_can_never_be_written_to(kind: str, size_px: int) -> None:
+    image = decode(encoded(picture(300, 200), kind), encoding=ImageEncoding(size_px=size_px))
+    own = np.zeros((100, 120, 3), np.uint8)
+    for given_to_steps in (image, image.with_pixels(own), image.with_pixels(image.image.rotate(90))):
+        with pytest.raises(ValueError, match="read-only"):
+            given_to_steps.pixels[:] = 0
+    own[:] = 1  # a step's own array stays its own
+    image.image.putpixel((0, 0), (1, 2, 3))  # Pillow makes a copy
