@@ -56,6 +56,10 @@ class OwnScorer(OwnModel, frozen=True):
     at_least: float | None = None
     at_most: float | None = None
 
+    def __post_init__(self) -> None:
+        if self.at_least is not None and self.at_most is not None and self.at_least > self.at_most:
+            raise ValueError(f"at_least is {self.at_least:g}, above at_most, {self.at_most:g}: nothing would pass")
+
 
 class BuildConfig(Settings, frozen=True):
     """What decides the outcome of a build: the same input and config give the same bytes."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from PIL import Image
 
 from jobs.training.workers import workers_of
@@ -34,6 +35,7 @@ class Loader(loader.Loader):
     rank, world  the part of the samples that this process gets
     drops     called with a `DropRow` for each sample that is dropped
     settings  what to change: `{"order.seed": 1}`
+    pin       batches lie in memory that a GPU copies from by itself
 
     Iterating gives steps: a dict of `Batch` by dataset, rows x tokens; fields and shapes in docs/training-data.md.
     `state_dict()` and `load_state_dict()` go on anywhere. Raises `SettingsError`; while iterating, `LoaderError`.
@@ -47,9 +49,12 @@ class Loader(loader.Loader):
         world: int = 1,
         drops: Callable[[DropRow], None] | None = None,
         settings: Mapping[str, Any] | None = None,
+        pin: bool = False,
     ) -> None:
+        if pin and not torch.cuda.is_available():
+            raise SettingsError("pin is for batches that go to a GPU, and torch finds none here")
         read = settings_of(LoaderConfig, config, settings or {})
-        super().__init__(read, tokens, rank, world, drops, make_workers=workers_of(read))
+        super().__init__(read, tokens, rank, world, drops, pin, make_workers=workers_of(read))
 
 
 def load_model(checkpoint: str | os.PathLike[str], device: str = "auto") -> "Model":

@@ -90,8 +90,11 @@ class Recipe:
         at_most: float | None = None,
         **settings: Any,
     ) -> "Recipe":
-        """The recipe with a scorer of yours, whose numbers stand in `scores` under `name`."""
-        own = OwnScorer(name, use_of(scorer), settings, at_least, at_most)
+        """The recipe with a scorer of yours, whose numbers stand in `scores` under `name`. Raises `SettingsError`."""
+        try:
+            own = OwnScorer(name, use_of(scorer), settings, at_least, at_most)
+        except ValueError as error:
+            raise SettingsError(f"{name}: {error}") from None
         return self._replaced(scorer, own.use, score_with=(*self.config.score_with, own))
 
     def caption(self, name: str, captioner: Callable[..., Any], **settings: Any) -> "Recipe":

@@ -106,6 +106,10 @@ class LoaderConfig(Settings, frozen=True):
     images: ImageSettings = ImageSettings()
     read: ReadSettings = ReadSettings()
 
+    def __post_init__(self) -> None:
+        if self.batch_rows < 1:
+            raise ValueError("batch_rows must be 1 or more")
+
     @property
     def content_hash(self) -> str:
         """Equal for settings that yield the same batches: how shards are read is left out, and where they lie, and

@@ -81,7 +81,9 @@ def _named(key: str, image: object, position: int, members: Mapping[str, bytes])
     OBELICS and MINT-1T put addresses there; tars made of them number the images.
     """
     name = image if isinstance(image, str) else ""
-    for field in (name.removeprefix(f"{key}."), name.rpartition("/")[2].removeprefix(f"{key.rpartition('/')[2]}.")):
+    base = name.rpartition("/")[2]
+    full = name.removeprefix(f"{key}."), base.removeprefix(f"{key.rpartition('/')[2]}.")
+    for field in (*full, name, base):
         if field in members:
             return _medium(field, members)
     for extension in IMAGE_EXTENSIONS + CLIP_EXTENSIONS:
@@ -101,6 +103,10 @@ def _mmc4(key: str, document: Mapping[str, Any], members: Mapping[str, bytes]) -
     OpenFlamingo keeps them in the order of `image_info`, so that its tags and images disagree.
     """
     sentences, images = document["text_list"], document.get("image_info", [])
+    if not isinstance(sentences, list) or not all(isinstance(sentence, str) for sentence in sentences):
+        raise Drop("broken_sample", "text_list is no list of strings")
+    if not isinstance(images, list) or not all(isinstance(info, dict) for info in images):
+        raise Drop("broken_sample", "image_info is no list of objects")
     placed: dict[int, list[Medium]] = {}
     for number, info in enumerate(images):
         index = info.get("matched_text_index")

@@ -51,6 +51,8 @@ class ImageSettings(Settings, frozen=True):
             raise ValueError("fit must be pad, crop or stretch")
         if self.size_px < 1 or self.clip_frames < 1 or self.clip_fps <= 0:
             raise ValueError("size_px, clip_frames and clip_fps must be positive")
+        if not all(0 <= value <= 1 for value in (*self.mean, self.colour)):
+            raise ValueError("mean and colour are 0 to 1")
 
     @property
     def augments(self) -> bool:

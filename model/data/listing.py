@@ -1,11 +1,12 @@
 """Which shards a dataset has, and how many samples each holds."""
 
-import json
 import posixpath
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Annotated
 
 import braceexpand
+import msgspec
 from fsspec.core import url_to_fs
 
 from model.data.cache import Cache
@@ -19,6 +20,7 @@ from schemas.storage import Store
 from schemas.superseded import read_superseded
 
 SIZES = "sizes.json"
+_SIZES = msgspec.json.Decoder(dict[str, Annotated[int, msgspec.Meta(ge=0)]])
 _AT_A_TIME = 16  # tars that are opened to count what they hold
 
 
@@ -27,7 +29,8 @@ def list_shards(shards: str | Sequence[str], cache: Cache | None = None, tries: 
 
     `shards` is the folder of a kind (`out/interleaved`), a folder of tars, a `.tar` with `*` or `{000..099}` in its
     name, or a list of these; local or any fsspec URL. Numbers of samples come from `sizes.json`, commit marks or offset
-    indexes; only a tar that has none of them is walked. Raises `SettingsError` where nothing is found.
+    indexes; only a tar that has none of them is walked. Raises `SettingsError` where nothing is found, and for a
+    `sizes.json` that is none.
     """
     if not isinstance(shards, str):
         return [file for place in shards for file in list_shards(place, cache, tries)]
@@ -132,11 +135,14 @@ def _index_lengths(store: Store, names: Iterable[str]) -> dict[str, int]:
 
 
 def _sizes(store: Store, folder: str) -> dict[str, int]:
+    """Samples by tar; nothing where there is no such file. Raises `SettingsError` for one that says something else."""
+    name = posixpath.join(folder, SIZES)
     try:
-        sizes = json.loads(store.read(posixpath.join(folder, SIZES)))
+        return _SIZES.decode(store.read(name))
     except FileNotFoundError:
         return {}
-    return {str(name): int(count) for name, count in sizes.items()}
+    except ValueError as error:  # msgspec's are
+        raise SettingsError(f"{store.path(name)} is no mapping of tars to their numbers of samples: {error}") from None
 
 
 def _matching(pattern: str) -> list[str]:

@@ -27,6 +27,7 @@ from model.data.reading import TarFile
 from model.data.row import Row
 from model.data.rows import LoaderError
 from model.data.schedule import Taken, schedule
+from model.data.states import LoaderState, read_states
 from model.data.tokens import Tokens, load_tokens
 from model.data.workers import Job, MakeWorkers, Threads, Workers
 from schemas.drops import Counts, DropRow, Tally
@@ -34,18 +35,6 @@ from schemas.settings import SettingsError
 
 #: The name of the one batch of a step with `mix: sampled`.
 MIXED = "mixed"
-
-
-class LoaderState(msgspec.Struct, frozen=True):
-    """What one rank has used of its lanes. A few kilobytes, whatever the position; JSON by `state_dict`."""
-
-    content: str  # hash of the settings that decide what batches hold
-    shards: str  # hash of the shards' names and numbers of samples
-    rank: int
-    world: int
-    steps: int
-    taken: Taken
-    lanes: dict[str, dict[int, LaneState]]  # by dataset
 
 
 class Report(msgspec.Struct, frozen=True):
@@ -186,10 +175,10 @@ class Loader:
 
         With another number of ranks give the states of all ranks that wrote them, of one step: no sample of the epoch
         is lost or seen twice, and the rows of each lane are the same; which rank and step they fall to differs. The
-        number of workers may change always. Raises `LoaderError` where settings or shards differ, and for what is no
-        state.
+        number of workers may change always. Raises `LoaderError` where settings or shards differ, for states that do
+        not belong together and for what is no state; nothing is changed then.
         """
-        states = _states(state)
+        states = read_states(state, self._names)
         content, shards = self._identity()
         for one in states:
             if one.content != content:
@@ -197,11 +186,6 @@ class Loader:
             if one.shards != shards:
                 raise LoaderError("the state was written with other shards, or they have changed")
         same = [one for one in states if (one.rank, one.world) == (self.rank, self.world)]
-        self.close()
-        if same:
-            self._taken, self._steps = Taken(list(same[0].taken.turns), same[0].taken.draws), same[0].steps
-        else:
-            self._taken, self._steps = Taken([0] * len(self._names)), max(one.steps for one in states)
         known = [
             {lane: found for one in same or states for lane, found in one.lanes[name].items()} for name in self._names
         ]
@@ -209,6 +193,11 @@ class Loader:
             raise LoaderError(
                 f"no state for lanes {missing[:8]}: {states[0].world} ranks wrote it; give the states of all of them"
             )
+        self.close()
+        if same:
+            self._taken, self._steps = Taken(list(same[0].taken.turns), same[0].taken.draws), same[0].steps
+        else:
+            self._taken, self._steps = Taken([0] * len(self._names)), max(one.steps for one in states)
         self._states = [{lane: of_lane[lane] for lane in self._lanes} for of_lane in known]
 
     def report(self) -> Report:
@@ -282,20 +271,6 @@ class Loader:
         """Hashes of settings and of shards. Where shards lie is not in it: they may be moved between runs."""
         listed = [[(file.name, file.samples) for file in files] for files in self._files]
         return self.config.content_hash, hashlib.sha256(msgspec.json.encode(listed)).hexdigest()[:16]
-
-
-def _states(given: Any) -> list[LoaderState]:
-    try:
-        states = [msgspec.convert(one, LoaderState, strict=False) for one in _listed(given)]
-    except (TypeError, ValueError) as error:  # msgspec's are among the latter
-        raise LoaderError(f"this is no state of a loader: {error}") from None
-    if not states:
-        raise LoaderError("this is no state of a loader: the list is empty")
-    return states
-
-
-def _listed(given: Any) -> list[Any]:
-    return [given] if isinstance(given, Mapping) else list(given)
 
 
 __all__ = ["MIXED", "DropRow", "Loader", "LoaderError", "LoaderState", "Report", "TarFile"]

@@ -15,6 +15,7 @@ from schemas.tar import BLOCK
 
 Offsets = npt.NDArray[np.uint64]
 _WALK_BYTES = 256 << 10
+_END_MARK = 2 * BLOCK  # of zeros
 _NO_FILE_HOLDS = 1 << 63  # bytes
 
 
@@ -36,8 +37,9 @@ def offsets_of(store: Store, name: str, cache: Cache | None) -> Offsets:
 
 
 def index_of(store: Store, name: str, asks: bool = False) -> Offsets | None:
-    """The offsets that stand beside a tar; None where none do, and where they are damaged or end before their tar does:
-    the tar itself tells. Of a tar on another machine its end is looked at where that `asks` for it: it is a request."""
+    """The offsets that stand beside a tar; None where none do, and where they are damaged or do not end where their tar
+    does: the tar itself tells. Of a tar on another machine its end is looked at where that `asks` for it: it is a
+    request."""
     try:
         data = store.read(f"{name}.idx")
     except FileNotFoundError:
@@ -45,13 +47,13 @@ def index_of(store: Store, name: str, asks: bool = False) -> Offsets | None:
     if not data or len(data) % 8:
         return None
     offsets = np.frombuffer(data, "<u8")
-    if not (offsets[:-1] < offsets[1:]).all():
+    if not (offsets[:-1] < offsets[1:]).all() or offsets[-1] >= _NO_FILE_HOLDS:
         return None
     return offsets if not (store.is_local or asks) or _ends_at(store, name, int(offsets[-1])) else None
 
 
 def reaches_the_end(store: Store, name: str) -> bool:
-    """Whether no member follows where the index beside a tar ends. Of other machines that is not asked: it would cost
+    """Whether a tar ends where the index beside it does. Of other machines that is not asked: it would cost
     two requests for each tar, and shows when the last sample is read."""
     if not store.is_local:
         return True
@@ -62,10 +64,16 @@ def reaches_the_end(store: Store, name: str) -> bool:
 
 
 def _ends_at(store: Store, name: str, end: int) -> bool:
+    """Whether no member of a tar stands behind `end`, nor its end mark before. One that was cut may be shorter."""
     if end >= _NO_FILE_HOLDS:
         return False
+    before = min(end, BLOCK)
     try:
-        return not store.read_range(name, end, BLOCK).strip(b"\0")
+        found = store.read_range(name, end - before, before + BLOCK)
+        if len(found) < before:
+            (last,) = store.read_ranges([(name, -_END_MARK, _END_MARK)])
+            return len(last) < _END_MARK or bool(last.strip(b"\0"))
+        return not found[before:].strip(b"\0")
     except OSError:  # of a tar that is not there, or that has no end mark: told when it is read
         return True
 
@@ -93,10 +101,12 @@ def walk(file: io.IOBase | object) -> Offsets:
     """The offsets of a tar's samples by its headers: members that follow each other and share a key are a sample.
 
     What is damaged, and the sample that a tar breaks off in, stand as samples that are no samples, so that they are
-    counted when they are read; what follows behind the damage is found.
+    counted when they are read; what follows behind the damage is found. So does a tar of no bytes.
     """
     stream: io.BufferedReader = file  # type: ignore[assignment]
     size = stream.seek(0, os.SEEK_END)
+    if not size:
+        return np.zeros(2, np.uint64)
     starts: list[int] = []
     last_key, end, damaged = None, 0, None
     for at, member in _headers(stream, size):

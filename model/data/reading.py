@@ -161,7 +161,10 @@ class Reader:
         spans = self._index(shard)
         if sample >= len(spans):
             raise Drop("broken_sample", f"the tar ends before sample {sample}")
-        return int(spans[sample][0]), int(spans[sample][1])
+        start, end = int(spans[sample][0]), int(spans[sample][1])
+        if start == end:
+            raise Drop("broken_sample", "the tar is empty")
+        return start, end
 
     def _behind(self, shard: int, sample: int) -> int:
         """Bytes that are read behind a sample: a block behind the last, which tells whether the index is whole, of a
@@ -177,8 +180,10 @@ class Reader:
         file = self._files[shard]
         if not file.store.is_local and self._cache is None:
             return bytes(file.store.fs.cat_file(file.path, start=start, end=start + size))
-        data = os.pread(self._descriptor(shard), size, start)
-        while 0 < len(data) < size and (more := os.pread(self._descriptor(shard), size - len(data), start + len(data))):
+        descriptor = self._descriptor(shard)
+        size = min(size, max(0, os.fstat(descriptor).st_size - start))  # so much is allocated
+        data = os.pread(descriptor, size, start)
+        while 0 < len(data) < size and (more := os.pread(descriptor, size - len(data), start + len(data))):
             data += more
         return data
 

@@ -116,6 +116,8 @@ def load_tokens(path: str) -> Tokens:
     an older, slow tokenizer has no `tokenizer.json`; transformers converts it, if it is installed. Raises
     `SettingsError`.
     """
+    if not path:
+        raise SettingsError("no tokenizer is named: set tokenizer to a model folder or a tokenizer.json")
     place = Path(path)
     file = place / "tokenizer.json" if place.is_dir() else place
     if not file.exists():

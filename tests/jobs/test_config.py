@@ -53,6 +53,10 @@ def test_nonsense_is_refused_with_its_path() -> None:
         ("language.keep=[english]", "language: keep has 'english'; codes of ISO 639-1 are wanted, such as en"),
         ("kinds=[pairs, foo]", "kinds[1] cannot be 'foo'; it is one of interleaved, pairs, clips"),
         ("kinds=[]", "kinds is empty: name interleaved, pairs or clips"),
+        (
+            "score_with=[{name: a, use: 'm:f', at_least: 2, at_most: 1}]",
+            "score_with[0]: at_least is 2, above at_most, 1: nothing would pass",
+        ),
         ("partitions=1000000", "partitions is 1000000, and cannot be above 100,000"),
         ("buckets=1000000", "buckets is 1000000, and cannot be above 100,000"),
         ("media.partitions=1000000", "media.partitions is 1000000, and cannot be above 100,000"),

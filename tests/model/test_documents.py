@@ -32,6 +32,17 @@ def test_energon_and_nemo_name_members_with_and_without_the_key() -> None:
     assert document(fields, **{"2345ew.jpg": b"X"}) == (Medium(b"X"), "a")
 
 
+@pytest.mark.parametrize("name", ["0.png", "0.0.png", "x/0.png"])
+def test_a_field_that_begins_as_the_key_does_is_found_as_it_stands(name: str) -> None:
+    members = {"json": json.dumps({"texts": ["a", None], "images": [None, name]}).encode(), "0.png": b"X"}
+    assert to_document("interleaved", "0", members).parts == ("a", Medium(b"X"))
+
+
+def test_a_full_name_is_sought_before_a_field() -> None:
+    members = {"json": json.dumps({"texts": [None], "images": ["0.png"]}).encode(), "png": b"P", "0.png": b"X"}
+    assert to_document("interleaved", "0", members).parts == (Medium(b"P"),)
+
+
 @pytest.mark.parametrize("name", ["k.0.mp4", "0.mp4", "https://h/x.webm"])
 def test_a_video_among_the_members_of_a_page_is_a_clip(name: str) -> None:
     fields = {"texts": [None, "a", None], "images": [name, None, "k.2.png"]}
@@ -59,6 +70,12 @@ def test_mmc4_images_stand_before_their_sentences_in_the_order_of_the_sentences(
         ("interleaved", {"json": b'{"texts": [7], "images": [null]}'}, "broken_sample"),
         ("interleaved", {"json": b'{"texts": ["a"], "images": [null]}'}, "no_image"),
         ("interleaved", {"json": b'{"text_list": ["a"], "image_info": [{"matched_text_index": 4}]}'}, "broken_sample"),
+        ("interleaved", {"json": b'{"text_list": null, "image_info": []}'}, "broken_sample"),
+        ("interleaved", {"json": b'{"text_list": [7], "image_info": []}'}, "broken_sample"),
+        ("interleaved", {"json": b'{"text_list": "ab", "image_info": []}'}, "broken_sample"),
+        ("interleaved", {"json": b'{"text_list": ["a"], "image_info": null}'}, "broken_sample"),
+        ("interleaved", {"json": b'{"text_list": ["a"], "image_info": ["x"]}'}, "broken_sample"),
+        ("interleaved", {"json": b'{"text_list": ["a"], "image_info": [1]}'}, "broken_sample"),
         ("pairs", {"txt": b"a"}, "broken_sample"),
         ("pairs", {"jpg": b"I", "txt": b" \n"}, "no_text"),
         ("pairs", {"jpg": b"I", "txt": b"\xff"}, "broken_sample"),

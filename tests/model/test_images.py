@@ -10,6 +10,7 @@ from PIL import Image
 from model.data.documents import Medium
 from model.data.images import ImageSettings, frames_of, open_image
 from schemas.drops import Drop
+from schemas.settings import SettingsError, load_settings
 from tests.model.makers import photo
 
 PLAIN = ImageSettings(size_px=64, p_flip=0, colour=0)
@@ -37,6 +38,12 @@ def test_the_aspect_is_kept_and_the_rest_is_the_mean(format: str) -> None:
     assert (found[48:] == (51, 102, 153)).all()
     assert abs(found[32, 8].astype(int) - (200, 30, 30)).max() < 12
     assert abs(found[32, 56].astype(int) - (30, 30, 200)).max() < 12
+
+
+@pytest.mark.parametrize("text", ["mean: [0.5, 1.2, 0.5]", "mean: [-0.1, 0, 0]", "colour: 1.5"])
+def test_a_mean_and_changes_of_colour_that_no_picture_has_are_refused(text: str) -> None:
+    with pytest.raises(SettingsError, match="mean and colour are 0 to 1"):
+        load_settings(ImageSettings, text)
 
 
 def test_crop_and_stretch_leave_no_border() -> None:

@@ -21,7 +21,7 @@ from model.data.loader import Loader, LoaderError
 from model.data.packing import PackingSettings
 from model.data.sequences import SequenceSettings
 from schemas.drops import DropRow
-from schemas.settings import SettingsError
+from schemas.settings import SettingsError, load_settings
 from tests.model.makers import page, pair, save_tokenizer, some_tokens, write_dataset
 
 PAGES, PAIRS = 41, 67
@@ -332,6 +332,10 @@ def test_settings_that_do_not_go_together_are_refused(shards: Path) -> None:
         Loader(config(shards, order=OrderSettings(lanes=64)), some_tokens())
     with pytest.raises(SettingsError, match="each with a name"):
         Loader(LoaderConfig(), some_tokens())
+    with pytest.raises(SettingsError, match="no tokenizer is named"):
+        Loader(config(shards))
+    with pytest.raises(SettingsError, match="batch_rows must be 1 or more"):
+        load_settings(LoaderConfig, "{mix: sampled, batch_rows: 0}")
 
 
 def test_the_tokenizer_may_come_from_the_settings(shards: Path, tmp_path: Path) -> None:

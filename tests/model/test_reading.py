@@ -94,6 +94,8 @@ def test_a_tar_without_index_that_is_damaged_within_loses_what_is_damaged_and_sa
         lambda data: data[:13],
         lambda data: data[:-8],
         lambda data: data[:-8] + b"\xff" * 8,
+        lambda data: data[:-8] + (10**12).to_bytes(8, "little"),
+        lambda data: bytes(8) + (10**7).to_bytes(8, "little"),
         lambda data: np.frombuffer(data, "<u8")[::-1].tobytes(),
     ],
 )
@@ -190,6 +192,18 @@ def test_what_is_not_there_is_said(tmp_path: Path) -> None:
         list_shards(str(tmp_path))
     with pytest.raises(SettingsError, match="no shard matches"):
         list_shards(str(tmp_path / "*.tar"))
+
+
+@pytest.mark.parametrize(
+    "text", ["not json", "[1]", '{"a.tar": null}', '{"a.tar": "9"}', '{"a.tar": -1}', '{"a.tar": {"n": 9}}', "\xff"]
+)
+@pytest.mark.parametrize("form", ["", "*.tar"])
+def test_a_file_of_sizes_that_is_none_is_named(tmp_path: Path, text: str, form: str) -> None:
+    write_tar(tmp_path / "a.tar", SAMPLES)
+    (tmp_path / "sizes.json").write_text(text, "latin-1")
+    with pytest.raises(SettingsError, match=r"sizes\.json is no mapping of tars to their numbers of samples") as said:
+        list_shards(str(tmp_path / form))
+    assert "\n" not in str(said.value)
 
 
 @pytest.fixture

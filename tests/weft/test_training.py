@@ -4,6 +4,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+import torch
 import yaml
 
 import weft
@@ -35,6 +36,18 @@ def test_the_loader_reads_a_dataset_by_settings_in_any_form(looked_at: Path, tmp
     assert seeded.config.order.seed == 7
     with pytest.raises(weft.SettingsError, match="lane"):
         weft.Loader({"order": {"lanes": "many"}}, byte_tokens())
+
+
+def test_batches_are_pinned_where_there_is_a_gpu_and_refused_where_there_is_none(
+    looked_at: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = {**SETTINGS, "datasets": [{"name": "pairs", "shards": str(looked_at / "pairs"), "kind": "pairs"}]}
+    if torch.cuda.is_available():
+        with weft.Loader(settings, byte_tokens(), pin=True) as loader:
+            assert next(iter(loader))["pairs"].frames_FCHW.is_pinned()
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(weft.SettingsError, match="torch finds none here"):
+        weft.Loader(settings, byte_tokens(), pin=True)
 
 
 def test_a_trained_model_says_the_same_to_a_picture_in_any_form(

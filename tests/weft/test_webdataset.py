@@ -111,6 +111,7 @@ def test_a_stage_that_decodes_before_it_is_named(tmp_path: Path) -> None:
     ("change", "said"),
     [
         ({"sequence": {"max_tokens": 999}}, "over packing.row_tokens"),
+        ({"batch_rows": 0}, "batch_rows must be 1 or more"),
         ({"datasets": [{"name": "a", "shards": ""}, {"name": "b", "shards": ""}]}, "webdataset.RandomMix"),
         ({"datasets": [{"name": "a", "shards": "", "features": "f"}]}, "features are read by a Loader"),
     ],

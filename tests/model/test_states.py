@@ -1,0 +1,88 @@
+"""States of a loader that do not belong together, and those that do although they differ."""
+
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from model.data.config import DatasetSettings, LoaderConfig, OrderSettings, ReadSettings
+from model.data.images import ImageSettings
+from model.data.loader import Loader, LoaderError
+from tests.model.makers import pair, some_tokens, write_dataset
+
+PAIRS = 40
+
+
+@pytest.fixture(scope="module")
+def shards(tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = tmp_path_factory.mktemp("shards") / "pairs"
+    write_dataset(folder, [pair(n) for n in range(PAIRS)])
+    return str(folder)
+
+
+def loader(shards: str, rank: int = 0, world: int = 1) -> Loader:
+    config = LoaderConfig(
+        datasets=(DatasetSettings("pairs", shards, "pairs", batch_rows=1),),
+        order=OrderSettings(lanes=4, epochs=1),
+        images=ImageSettings(size_px=16),
+        read=ReadSettings(workers=1),
+    )
+    return Loader(config, some_tokens(), rank, world)
+
+
+def state_after(shards: str, steps: int, rank: int = 0, world: int = 1) -> tuple[dict[str, Any], list[str]]:
+    """And the keys of the samples until then."""
+    keys: list[str] = []
+    with loader(shards, rank, world) as found:
+        state = found.state_dict()
+        for _, step in zip(range(steps), found, strict=False):
+            keys += step["pairs"].keys
+            state = found.state_dict()
+    return state, keys
+
+
+def test_states_that_do_not_belong_together_are_refused_and_change_nothing(shards: str) -> None:
+    (first, _), (second, _) = state_after(shards, 1, 0, 2), state_after(shards, 0, 1, 2)
+    of_four = [state_after(shards, 1, rank, 4)[0] for rank in (1, 3)]
+    for given, said in (
+        ([first, second], "of step 1 and, of rank 1, of step 0: give those of one step"),
+        ([first, *of_four], "of runs of 2, 4 ranks"),
+        ([first, first], "two of the states are of rank 0"),
+    ):
+        again = loader(shards)
+        before = again.state_dict()
+        with pytest.raises(LoaderError, match=said):
+            again.load_state_dict(given)
+        assert again.state_dict() == before
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"steps": -5}, "this is no state of a loader: rank 0 of 1 after -5 steps"),
+        ({"rank": 1}, "this is no state of a loader: rank 1 of 1"),
+        ({"lanes": {}}, "the state is of datasets none, not of pairs"),
+        ({"lanes": {"others": {}}}, "the state is of datasets others, not of pairs"),
+        ({"lanes": {"pairs": {}}}, "no state for lanes"),
+        ({"taken": {"turns": [1, 1]}}, "turns .1, 1. of 1 datasets"),
+        ({"taken": {"turns": []}}, "turns .. of 1 datasets"),
+        ({"taken": {"turns": [-1]}}, "turns .-1. of 1 datasets"),
+    ],
+)
+def test_a_state_of_another_shape_is_refused(shards: str, change: dict[str, Any], said: str) -> None:
+    state, _ = state_after(shards, 1)
+    with pytest.raises(LoaderError, match=said):
+        loader(shards).load_state_dict({**state, **change})
+
+
+def test_a_rank_whose_epochs_have_ended_may_have_made_fewer_steps(shards: str) -> None:
+    """Of four lanes two ranks of three have one, so that they end sooner."""
+    made = [state_after(shards, 2 if rank == 0 else 100, rank, 3) for rank in range(3)]
+    states = [state for state, _ in made]
+    states[0] = {**states[0], "steps": 100}
+    keys = [key for _, of_rank in made for key in of_rank]
+    again = loader(shards)
+    again.load_state_dict(states)
+    with again:
+        keys += [key for step in again for key in step["pairs"].keys]
+    assert Counter(keys) == Counter(f"{n:09d}" for n in range(PAIRS))
