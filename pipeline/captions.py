@@ -14,8 +14,26 @@ from schemas.drops import Drop
 from schemas.pairs import Caption
 from schemas.settings import Settings
 
-_TAG = re.compile(r"<[/!]?[A-Za-z][^<>]{0,2000}>")
-_SHORTCODE = re.compile(r"\[/?[a-z_-]+(?:\s[^\[\]]{0,500})?\]")  # [caption id="..."] of blog software
+# Elements of HTML as they are written; other words in such brackets are text: placeholders, `List<String>`. Names of
+# one letter want an attribute or nothing behind them: `a<b and c>d`.
+_ELEMENTS = (
+    "abbr|acronym|address|area|article|aside|audio|base|bdi|bdo|big|blockquote|body|br|button|canvas|caption|center|cite"
+    "|code|col|colgroup|data|dd|del|details|dfn|dialog|dir|div|dl|dt|em|embed|fieldset|figcaption|figure|font|footer"
+    "|form|frame|frameset|h[1-6]|head|header|hgroup|hr|html|iframe|img|input|ins|kbd|label|legend|li|link|main|map|mark"
+    "|math|menu|meta|meter|nav|nobr|noscript|object|ol|optgroup|option|output|param|path|picture|pre|progress|rp|rt"
+    "|ruby|samp|script|section|select|slot|small|source|span|strike|strong|style|sub|summary|sup|svg|table|tbody|td"
+    "|template|textarea|tfoot|th|thead|time|title|tr|track|tt|ul|var|video|wbr"
+)
+_TAG = re.compile(
+    rf"</?(?:{_ELEMENTS}|{_ELEMENTS.upper()}|[a-z]{{1,10}}\d?:[a-z]{{1,20}})(?![\w:-])[^<>]{{0,2000}}>"
+    r"|</?[abipqsuABIPQSU](?:\s[\w:-]{1,40}=[^<>]{0,2000}|\s?/?)>|<!(?i:doctype)[^<>]{0,2000}>"
+)
+_INVISIBLE = dict.fromkeys(map(ord, "\u00ad\u200b\ufeff"))  # soft hyphen, zero-width space, byte order mark
+#: Of blog software: [caption id="..."], [/caption], [embed], and any with an underscore in its name.
+_SHORTCODE = re.compile(
+    r"\[(?:/?(?:caption|gallery|embed|[a-z]{1,20}_[a-z_]{1,40})|/(?:video|audio|playlist))\]"
+    r"|\[(?:caption|gallery|embed|video|audio|playlist|[a-z]{1,20}_[a-z_]{1,40})\s[^\[\]=]{0,100}=[^\[\]]{0,500}\]"
+)
 _URL = re.compile(r"(?:https?://|www\.)\S+", re.IGNORECASE)
 # A word up to the last such ending; looked for from its first character alone.
 _FILE = re.compile(r"(?<!\S)\S(?:\S*?\.(?:jpe?g|png|gif|webp|avif|bmp|tiff?|svg|heic)\b)++", re.IGNORECASE)
@@ -25,13 +43,23 @@ _FILE_WORD = re.compile(
 # Words joined by hyphens, or by an underscore, which is a character of words itself: two forms, so that there is one
 # way alone to read a text.
 _SLUG = re.compile(r"[\w%]++(?:[-+][\w%]++)++|[\w%](?:[^\W_]|%)*+_[\w%]++")
-_SIZE = re.compile(r"[(\[]?\b\d{2,5}\s*[x×X]\s*\d{2,5}\b\s*(?:px|pixels)?[)\]]?")
+# Of a picture in pixels; sizes of things are in other units, and of three dimensions or one that is short.
+_SIZE = re.compile(
+    r"(?<![\d.,])(?<![x×X])(?<![x×X] )\b\d{3,4} ?[x×X] ?\d{3,4}\b(?: ?(?:px|pixels)\b)?+"
+    r"(?![.,]\d| ?[x×X] ?\d| ?[\"″'′]| ?(?:[cmk]?m|in|inch(?:es)?|ft|feet|foot|yd|yards?|(?:centi|milli)?met(?:er|re)s?"
+    r"|metros?|prints?|posters?|pieces?|dpi)\b)"
+)
+# A book may be called "The Picture of ...", and a thing of its own "Image of the Day".
 _LEAD = re.compile(
-    r"^(?:an?\s+|the\s+)?(?:stock\s+)?(?:image|photo|photograph|picture|pic|thumbnail|screenshot)\s+(?:of|for|showing)\s*:?\s+",
-    re.IGNORECASE,
+    r"^(?:[Aa]n?\s+(?:stock\s+)?(?:image|picture|pic|photo|photograph|thumbnail|screenshot)"
+    r"|[Tt]he\s+(?:stock\s+)?(?:photo|photograph|thumbnail|screenshot)"
+    r"|(?i:(?:stock\s+)?(?:image|picture|pic|photo|photograph|thumbnail|screenshot)))\s+(?i:of|showing)"
+    r"(?:\s*:)?\s+(?!the\s+(?i:day|week|month|year)\b)"
 )
 _LABEL = re.compile(r"^(?:image|photo|picture|alt|caption)\s*:\s+", re.IGNORECASE)
-_EDGES = " \t-–—|•·:;,>»«_*#/\\"
+_EDGES = "-–—|•·:;,_*/\\"  # of a caption; those of words that are nothing else go with "#" and ">", too
+_PAIRS = tuple(map(tuple, ("()", "[]", "{}", "“”", "‘’", "«»", "<>", '""')))
+_PLACEHOLDER = re.compile("<(?:EMAIL|IP|PHONE|IBAN|CARD)>")
 _ENDS = (".", "!", "?", "…", "”", '"', ")", "’")
 _MAX_LEADS = 20  # no author puts more before a caption
 
@@ -57,12 +85,12 @@ class CaptionRules(Settings, frozen=True):
 
 def clean_caption(text: str) -> str:
     """A caption without what describes nothing; "" if nothing is left."""
-    text = html.unescape(html.unescape(text)) if "&" in text else text
+    text = (html.unescape(html.unescape(text)) if "&" in text else text).translate(_INVISIBLE)
     if "<" in text:
         text = _TAG.sub(" ", text)
     if "[" in text:
         text = _SHORTCODE.sub(" ", text)
-    text = _SIZE.sub(" ", _FILE.sub(" ", _URL.sub(" ", text)))
+    text = _SIZE.sub(" ", _FILE.sub(_unpaired, _URL.sub(_unpaired, text)))
     text = _trim(text)
     for _ in range(_MAX_LEADS):
         text, longer = _trim(_LABEL.sub("", _LEAD.sub("", text))), text
@@ -70,15 +98,44 @@ def clean_caption(text: str) -> str:
             break
     if _FILE_WORD.fullmatch(text) or text.lower().rstrip(".!") in phrase_list("captions"):
         return ""
-    if " " not in text and _SLUG.fullmatch(text):  # the name of a file without its ending
+    if _is_slug(text):  # the name of a file without its ending
         text = _trim(re.sub(r"[-_+]|%20", " ", text))
         return "" if _FILE_WORD.fullmatch(text) or any(map(str.isdigit, text)) else text
-    return text if any(map(str.isalpha, text)) else ""
+    return text if any(map(str.isalpha, _PLACEHOLDER.sub("", text))) else ""
+
+
+def _is_slug(text: str) -> bool:
+    """Names that are written with a hyphen have capitals and two parts: Coca-Cola, F-16."""
+    if " " in text or not _SLUG.fullmatch(text):
+        return False
+    return "_" in text or text == text.lower() or sum(map(text.count, ("-", "+"))) > 1
+
+
+def _unpaired(match: re.Match[str]) -> str:
+    """Brackets and marks of which the other one stands outside of what is taken out."""
+    text = match.group()
+    left = ""
+    for first, last in _PAIRS:
+        more = text.count(first) % 2 if first == last else text.count(first) - text.count(last)
+        left += first if more > 0 else last if more < 0 else ""
+    return f" {left} "
 
 
 def _trim(text: str) -> str:
-    text = re.sub(r"\(\s*\)|\[\s*\]", " ", text)
-    return " ".join(text.split()).strip(_EDGES)
+    """Without empty brackets, and without marks at the ends that belong to no word there."""
+    text = re.sub(r"\(\s*\)|\[\s*\]|“\s*”|«\s*»|(?<!\S)\"\s*\"(?!\S)", " ", text)
+    quotes = "" if "«" in text and "»" in text else "«»"
+    words = text.split()
+    is_said = [bool(word.strip(f"{_EDGES}#>{quotes}")) for word in words]
+    if not any(is_said):
+        return ""
+    text = " ".join(words[is_said.index(True) : len(words) - is_said[::-1].index(True)])
+    text = text.replace("( ", "(").replace(" )", ")").replace("[ ", "[").replace(" ]", "]")
+    edges = _EDGES + quotes + ("" if "<" in text else ">")
+    stripped = text.lstrip(edges)
+    if stripped[:1].isdigit() and text[: -len(stripped)].endswith("-"):
+        stripped = f"-{stripped}"  # below zero
+    return stripped.rstrip(edges).strip()
 
 
 def is_fluent(text: str) -> bool:

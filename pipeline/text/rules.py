@@ -185,7 +185,7 @@ def words_of(text: str) -> list[str]:
 
 
 def _words(text: str, language: str) -> list[str]:
-    words = _WORD.findall(text)
+    words = [word for word in _WORD.findall(text) if word != "|"]  # stands between the cells of tables
     if language in _SPACELESS:  # elsewhere punctuation clings to its word
         words = [word for word in words if any(map(str.isalnum, word))]
     return words

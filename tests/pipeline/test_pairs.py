@@ -65,3 +65,9 @@ def test_only_the_allowed_sites_are_taken() -> None:
     assert len(taken(PairRules(domains=("example.org", "farm.example"))).pairs) == 2
     other = taken(PairRules(domains=("example.org",)))
     assert (other.pairs, [row.reason for row in other.dropped]) == ((), ["site_not_allowed"])
+
+
+def test_placeholders_stay_where_captions_are_cleaned() -> None:
+    found = taken(PairRules(caption=CaptionRules(sources=("alt",))))
+    mail = next(pair for pair in found.pairs if pair.url.endswith("mail.jpg"))
+    assert (mail.caption, mail.redacted) == ("Write to <EMAIL> about the barn", {"email": 1})

@@ -115,6 +115,8 @@ class _Make:
                 self._drop_clip(video, clip.start_s, clip.end_s, drop.reason, drop.detail)
             else:
                 tally.kept("clip")
+                for what, count in judged.redacted.items():
+                    tally.redacted(what, count)
                 key = add_clip(self._shards, self._task, WrittenClip(number, video, url, whole, clip, judged))
                 self._keys.add(sample=key, video=media_key(video.url), characters=characters_of(video.texts))
                 kept += 1

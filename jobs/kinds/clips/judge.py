@@ -1,13 +1,16 @@
 """What is decided of a clip beside its look: caption, evaluation sets, scores of its frames."""
 
+from collections import Counter
+
 import msgspec
 
 from jobs.phases.own_models import Answer
 from jobs.phases.references import image_index
 from jobs.phases.scoring import Judge, ModelHost, of_all_images
 from jobs.phases.task import Task
+from pipeline.text.pii import redact_text
 from pipeline.video.captions import choose_caption
-from pipeline.video.subtitles import during, spoken
+from pipeline.video.subtitles import during, in_one_line, spoken
 from schemas.clips import Clip
 from schemas.documents import StoredImage
 from schemas.drops import Drop
@@ -21,6 +24,7 @@ class JudgedClip(msgspec.Struct, frozen=True):
     texts: list[VideoText]  # all candidates, those that stand with the video and those of captioners
     cues: list[Subtitle]  # while the clip lasts, from its start
     scores: dict[str, float]
+    redacted: dict[str, int]  # placeholders in the cues, by kind
 
 
 class ClipJudge:
@@ -39,9 +43,11 @@ class ClipJudge:
             choose_caption(video.texts, self._config.clips.caption, self._config.language)
 
     def __call__(self, video: VideoDraft, clip: Clip, cues: list[Subtitle]) -> JudgedClip:
-        own = during(cues, clip.start_s, clip.end_s)
+        shown = during(cues, clip.start_s, clip.end_s)
+        own, counts = self._without_personal_data(in_one_line(shown))
+        (said,), more = self._without_personal_data([Subtitle(0, 0, spoken(shown))])  # a number may go on in a next cue
         found = [*video.texts, *self._captions(video, clip)]
-        texts = [*found, *([VideoText("subtitles", spoken(own))] if own else [])]
+        texts = [*found, *([VideoText("subtitles", said.text)] if own else [])]
         caption = choose_caption(texts, self._config.clips.caption, self._config.language)
         if self._images is not None:
             for value in clip.frame_hashes:
@@ -50,7 +56,12 @@ class ClipJudge:
         if self._models is not None and clip.frames:
             seen = self._models.score(clip.frames, [caption.text], [caption.text] * len(clip.frames))
             scores = [self._judge(seen, place) for place in range(len(clip.frames))]
-        return JudgedClip(caption, found, own, of_all_images(scores))
+        return JudgedClip(caption, found, own, of_all_images(scores), dict(counts | more))
+
+    def _without_personal_data(self, cues: list[Subtitle]) -> tuple[list[Subtitle], Counter[str]]:
+        counts: Counter[str] = Counter()
+        rules = self._config.pii
+        return [msgspec.structs.replace(cue, text=redact_text(cue.text, rules, counts)) for cue in cues], counts
 
     def _captions(self, video: VideoDraft, clip: Clip) -> list[VideoText]:
         """What the user's captioners say of the frame in the middle."""

@@ -1,5 +1,7 @@
 """A clip that stays becomes a sample: `{key}.json`, `{key}.mp4`, `{key}.txt`, as video2dataset writes them."""
 
+from collections import Counter
+
 import msgspec
 
 from jobs.kinds.clips.judge import JudgedClip
@@ -78,7 +80,7 @@ def to_sample(written: WrittenClip, key: str, task: Task) -> ClipSample:
         fetch_time=video.fetch_time,
         warc_file=video.warc_file,
         warc_offset=video.warc_offset,
-        redacted=video.redacted,
+        redacted=dict(sorted((Counter(video.redacted) + Counter(judged.redacted)).items())),
         scores=judged.scores,
         screened=screened_by(task.config.scorers),
         weft_version=__version__,

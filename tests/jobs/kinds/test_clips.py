@@ -23,7 +23,7 @@ from jobs.dataset.summary import summary
 from jobs.engine.engine import EngineSettings
 from jobs.phases.cut_step import cut_step
 from jobs.phases.own_steps import OwnFunction
-from pipeline.video.settings import ClipRules, ClipSettings
+from pipeline.video.settings import ClipRules, ClipSettings, VideoCaptionRules
 from schemas.clips import CutVideo
 from schemas.dataset import Dataset
 from schemas.storage import Store
@@ -178,6 +178,26 @@ def test_a_list_of_files_with_texts(tmp_path: Path) -> None:
     assert [cue["text"] for document in documents for cue in document["subtitles"]] == ["said"]
     assert documents[0]["licence"] == "CC0"
     assert totals.drops == {"video": {"few_words": 1, "not_captured": 1}}
+
+
+def test_personal_data_in_cues_is_replaced_and_counted(tmp_path: Path) -> None:
+    (tmp_path / "v.mp4").write_bytes(make_video(scenes=(80, 100), size=(320, 240)))
+    cues = (
+        "00:00.100 --> 00:01.000\nThe baker who folds the dough says to write to ann@example.org or\n\n"
+        "00:01.000 --> 00:02.000\nto call her by hand at (212)\n736-5000 for a loaf of bread\n"
+    )
+    (tmp_path / "v.vtt").write_text(f"WEBVTT\n\n{cues}")
+    (tmp_path / "list.jsonl").write_text(json.dumps({"path": "v.mp4", "text": "short", "subtitles": "v.vtt"}))
+    of_cues = msgspec.structs.replace(CLIPS.clips, caption=VideoCaptionRules(sources=("subtitles",)))
+    config = msgspec.structs.replace(CLIPS, clips=of_cues)
+    totals = built(tmp_path / "out", [], config, [tmp_path / "list.jsonl"])
+    (document,) = (one["document"] for one in samples(tmp_path / "out"))
+    said = [
+        "The baker who folds the dough says to write to <EMAIL> or",
+        "to call her by hand at <PHONE> for a loaf of bread",
+    ]
+    assert ([cue["text"] for cue in document["subtitles"]], document["caption"]) == (said, " ".join(said))
+    assert document["redacted"] == totals.phases["clips"].redacted == {"email": 1, "phone": 1}
 
 
 @pytest.mark.parametrize("body", [b"ffconcat version 1.0\nfile private.mp4\n", b"#EXTM3U\n#EXTINF:3,\nprivate.mp4\n"])

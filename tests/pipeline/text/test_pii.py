@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from pipeline.text.pii import PiiRules, redact, redact_text
 from schemas.documents import Draft, ImageRef, TextBlock
+from schemas.settings import SettingsError, load_settings
 
 RULES = PiiRules()
 
@@ -27,6 +28,11 @@ def clean(text: str, rules: PiiRules = RULES) -> str:
         ("GB82WEST12345698765432", "<IBAN>"),
         ("Visa 4111 1111 1111 1111 expires", "Visa <CARD> expires"),
         ("Amex 3782-822463-10005", "Amex <CARD>"),
+        ("Our office (203-456-7890) is open", "Our office (<PHONE>) is open"),
+        ("Phone: 2127365000", "Phone: <PHONE>"),
+        ("Room 3,212-736-5000", "Room 3,<PHONE>"),
+        ("It is 2606:4700::1111 now", "It is <IP> now"),
+        ("Mail git@example.org, see https://example.org/ or 8.8.8.8", "Mail <EMAIL>, see https://example.org/ or <IP>"),
     ],
 )
 def test_personal_data_becomes_a_typed_placeholder(text: str, expected: str) -> None:
@@ -44,6 +50,10 @@ def test_personal_data_becomes_a_typed_placeholder(text: str, expected: str) -> 
         "ISBN 978-3-16-148410-0 was printed in 1999-2003",
         "Between 1914 and 1918, 16,563,868 people; 3.14159265358979 and 2026-03-17 08:02:13",
         "In 2025 12 345 678 euros were spent",
+        "at most 2147483647 of them, or 0.2127365000, 0.02079460018",
+        "2024::1 and face::cafe and 00:0d:6f:00:0a:90:69:e7",
+        "git clone git@github.com:weft/weft.git beside logo@2x.png",
+        "see https://example.org/212-736-5000/?at=8.8.8.8 and www.example.org/2127365000",
     ],
 )
 def test_other_numbers_stay(text: str) -> None:
@@ -87,7 +97,10 @@ def test_hostile_texts_do_not_stall(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["13.2.4.2. Light Settings", "Version 8.8.4.4 is out", "since v8.8.4.4", "release 8.8.4.4"]
+    "text",
+    ["13.2.4.2. Light Settings", "Version 8.8.4.4 is out", "since v8.8.4.4", "release 8.8.4.4"]
+    + [f"see {word} 8.8.4.4" for word in ("Section", "chapter", "Table", "§", "Fig.", "appendix", "kernel", "ver.")]
+    + ["Firefox 115.0.2.1", "iOS 17.1.2.1", "Firefox/115.0.2.1"],
 )
 def test_section_numbers_and_versions_are_no_addresses(text: str) -> None:
     assert redact_text(text, PiiRules(), Counter()) == text
@@ -95,3 +108,11 @@ def test_section_numbers_and_versions_are_no_addresses(text: str) -> None:
 
 def test_an_address_at_the_start_of_a_sentence_is_one() -> None:
     assert redact_text("8.8.4.4 answers.", PiiRules(), Counter()) == "<IP> answers."
+
+
+def test_regions_of_phones_are_codes_of_countries() -> None:
+    assert load_settings(PiiRules, "phone_regions: [us, DE]").phone_regions == ("US", "DE")
+    with pytest.raises(SettingsError, match="phone_regions has 'UK'; wanted is GB"):
+        load_settings(PiiRules, "phone_regions: [UK]")
+    with pytest.raises(SettingsError, match="phone_regions has 'XX'"):
+        load_settings(PiiRules, "phone_regions: [XX]")

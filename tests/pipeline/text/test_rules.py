@@ -16,7 +16,7 @@ from pipeline.text.rules import (
     text_rules,
 )
 from pipeline.text.words import word_list
-from schemas.documents import TextBlock
+from schemas.documents import Draft, TextBlock
 from schemas.drops import Drop, DropRow
 from tests.pipeline.makers import URL, attempt, draft, dropped, image_ref, prose
 
@@ -435,3 +435,11 @@ def test_any_text_is_kept_or_dropped_for_a_reason(blocks, language):
         assert result.detail
     else:
         assert len(result.blocks) + len(result.dropped) == len(blocks) + 1
+
+
+def test_what_parts_the_cells_of_a_table_is_no_word() -> None:
+    assert judged("apple | pear | plum", max_words=3) is None
+    assert judged("a||b or a| b", max_words=3) == ("many_words", "4 > 3")
+    table = TextBlock("\n".join(f"{fruit} | {fruit}s | {fruit}y" for fruit in ("apple", "pear", "plum", "quince")))
+    rules = TextRules(gopher=msgspec.structs.replace(OFF, min_alphabetic_words=0.8), min_images=0)
+    text_rules(Draft(1, "https://a.com/", (table,)), rules)

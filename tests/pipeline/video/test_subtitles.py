@@ -1,4 +1,4 @@
-from pipeline.video.subtitles import during, read_subtitles, spoken
+from pipeline.video.subtitles import during, in_one_line, read_subtitles, spoken
 from schemas.videos import Subtitle
 
 VTT = """\ufeffWEBVTT - some title
@@ -25,7 +25,7 @@ SRT = (
 def test_webvtt() -> None:
     assert read_subtitles(VTT.encode()) == [
         Subtitle(1.0, 3.5, "Knead the dough & rest it"),
-        Subtitle(3.5, 6.0, "two lines"),
+        Subtitle(3.5, 6.0, "two\nlines"),
     ]
 
 
@@ -50,3 +50,19 @@ def test_cues_of_a_clip_are_those_shown_mostly_in_it() -> None:
 
 def test_rolling_captions_are_said_once() -> None:
     assert spoken([Subtitle(0, 1, "a"), Subtitle(1, 2, "a"), Subtitle(2, 3, "b")]) == "a b"
+    rolled = ["hello there", "hello there\nhow are you", "how are you", "how are you\nfine", "fine\nfine, I say"]
+    assert (
+        spoken([Subtitle(n, n + 1, text) for n, text in enumerate(rolled)])
+        == "hello there how are you fine fine, I say"
+    )
+
+
+def test_samples_have_cues_in_one_line() -> None:
+    assert in_one_line([Subtitle(0, 1, "two\nlines")]) == [Subtitle(0, 1, "two lines")]
+
+
+def test_files_of_old_programs_are_read() -> None:
+    text = "1\n00:00:01,000 --> 00:00:02,000\nCafé Müller…\n"
+    for encoding in ("utf-16", "utf-8", "utf-8-sig", "cp1252"):
+        assert read_subtitles(text.encode(encoding)) == [Subtitle(1, 2, "Café Müller…")]
+    assert read_subtitles(b"\xfe\xff" + text.encode("utf-16-be")) == [Subtitle(1, 2, "Café Müller…")]
