@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from PIL import Image
 
 from jobs.training.workers import workers_of
 from model.data import loader
+from model.data.batch import require_gpu
 from model.data.config import LoaderConfig
 from model.data.documents import CLIP_EXTENSIONS, Medium
 from model.data.images import Pixels, pixels_of
@@ -51,8 +51,8 @@ class Loader(loader.Loader):
         settings: Mapping[str, Any] | None = None,
         pin: bool = False,
     ) -> None:
-        if pin and not torch.cuda.is_available():
-            raise SettingsError("pin is for batches that go to a GPU, and torch finds none here")
+        if pin:
+            require_gpu()
         read = settings_of(LoaderConfig, config, settings or {})
         super().__init__(read, tokens, rank, world, drops, pin, make_workers=workers_of(read))
 

@@ -14,6 +14,7 @@ import numpy.typing as npt
 import torch
 
 from model.data.row import Row
+from schemas.settings import SettingsError
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,12 @@ class Batch:
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         changed = {name: change(value) for name, value in values.items() if isinstance(value, torch.Tensor)}
         return Batch(**{**values, **changed})
+
+
+def require_gpu() -> None:
+    """Raises `SettingsError` where there is none that memory could be pinned for."""
+    if not torch.cuda.is_available():
+        raise SettingsError("pin is for batches that go to a GPU, and torch finds none here")
 
 
 def collate(rows: Seq[Row], row_tokens: int, pad_id: int, sources: tuple[str, ...], pin: bool = False) -> Batch:
