@@ -235,6 +235,25 @@ def test_an_interrupted_import_goes_on(
     assert imported(tmp_path / "in", tmp_path) == 0
 
 
+def test_a_table_beside_a_tar_of_its_name_is_an_index(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """img2dataset's has the rows, too, whose images could not be had."""
+    img2dataset(tmp_path / "in")
+    rows = [{"url": f"{SITE}/{n}.jpg", "caption": f"a thing {n}", "status": "failed_to_download"} for n in range(5)]
+    write_table(tmp_path / "in/00000.parquet", rows)
+    assert imported(tmp_path / "in", tmp_path) == 0
+    assert "2 of 2 samples" in capsys.readouterr().out
+
+
+def test_folders_inside_that_hold_something_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_table(tmp_path / "in/pairs/a.parquet", [parallel(photo(1))])
+    write_foreign_tar(tmp_path / "in/interleaved/shards/a.tar", [pair(1)])
+    (tmp_path / "in/empty").mkdir()
+    assert imported(tmp_path / "in", tmp_path) == 2
+    (said,) = capsys.readouterr().err.splitlines()
+    assert f"there are such files in {tmp_path}/in/interleaved, {tmp_path}/in/pairs" in said
+    assert "empty" not in said
+
+
 def test_nothing_to_import_is_said_in_a_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "in").mkdir()
     assert imported(tmp_path / "in", tmp_path) == 2
