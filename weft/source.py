@@ -65,6 +65,7 @@ class Source:
         """Those of `among`, in their order, for which a condition in SQL holds. Raises `QueryError`."""
         if not len(among):
             return np.zeros(0, np.int64)
+        self.index.ask(f"SELECT 1 FROM {kind} WHERE\n{where}\nLIMIT 0", values)  # brackets alone pair with the query's
         found = self._matching(kind, where, values, self._touched(kind, among))
         if isinstance(among, range) and among == range(self.total(kind)):
             return found
