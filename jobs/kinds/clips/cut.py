@@ -10,7 +10,7 @@ from jobs.engine.isolation import Isolated
 from jobs.kinds.clips.judge import ClipJudge
 from jobs.kinds.clips.known import KnownVideos, characters_of, clip_keys_writer
 from jobs.kinds.clips.source import ListedFiles, is_of_web, subtitles_of
-from jobs.kinds.clips.take import VIDEO_LISTS, located_as
+from jobs.kinds.clips.take import VIDEO_LISTS, located_as, row_of
 from jobs.kinds.clips.write import WrittenClip, add_clip
 from jobs.kinds.shards import Shards
 from jobs.phases.extract import EXTRACT
@@ -143,7 +143,7 @@ def _videos(task: Task, tally: Tally) -> list[VideoDraft]:
             other = best.get(key)
             if other is not None:
                 video, other = sorted((video, other), key=lambda one: (-characters_of(one.texts), one.uid))
-                _drop(tally, other, "duplicate_video", f"taken from {video.page_url}")
+                _drop(tally, other, "duplicate_video", f"taken from {video.page_url or row_of(task.plan, video.uid)}")
             best[key] = video
     order = sorted(best, key=lambda key: hashlib.blake2b(b"%d/%b" % (task.config.seed, key)).digest())
     return [best[key] for key in order]
