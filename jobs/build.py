@@ -12,7 +12,7 @@ from jobs.config import BuildConfig
 from jobs.dataset.append import aside, clear, history, is_appending, publish
 from jobs.dataset.cards.write import refresh_cards
 from jobs.dataset.onto import NOT_FINISHED, known_inputs, look_at, named_inputs, planned, require_agreement
-from jobs.dataset.removal import remove_denied, rewrite_superseded
+from jobs.dataset.removal import remove_denied, rewrite_superseded, told_complete
 from jobs.dataset.retried import plan_retry
 from jobs.engine.build_progress import BuildProgress
 from jobs.engine.engine import Engine, EngineSettings, open_engine
@@ -89,9 +89,7 @@ def build(
     if store.exists(DATASET):
         dataset = read_dataset(store)
         left = remove_denied(store, dataset, add_to_deny_list(store, deny), engine)
-        logger.warning(
-            "%s is complete: %s", output, "nothing to do" if left == dataset else "what is denied was removed"
-        )
+        told_complete(output, dataset, left)
         _tell_of_new(store, dataset, inputs, videos)
         refresh_cards(store)
         return left

@@ -1,15 +1,18 @@
 """`weft fetch-pairs`: a list of addresses and captions becomes pairs, by the phases that pairs of pages go through."""
 
+import logging
 from collections.abc import Sequence
 
 import msgspec
 
 from crawlers.img2dataset import require_img2dataset
+from crawlers.inputs import InputError, list_files, place_of
 from crawlers.url_lists import find_columns
 from jobs.build import begin_retry, opened_engine, require_same
 from jobs.config import BuildConfig
 from jobs.dataset.cards.write import refresh_cards
-from jobs.dataset.removal import remove_denied
+from jobs.dataset.onto import known_inputs
+from jobs.dataset.removal import remove_denied, told_complete
 from jobs.engine.build_progress import BuildProgress
 from jobs.engine.engine import EngineSettings
 from jobs.engine.held import one_at_a_time
@@ -26,6 +29,8 @@ from jobs.phases.run import Phases
 from schemas.dataset import DATASET, Dataset, read_dataset
 from schemas.deny import add_to_deny_list
 from schemas.storage import Store
+
+logger = logging.getLogger(__name__)
 
 
 @one_at_a_time
@@ -50,7 +55,10 @@ def fetch_pairs(
         make_plan(store, lists, recipe, "lists")  # refuses what it would refuse below
     begin_retry(store, retry)
     if store.exists(DATASET):
-        left = remove_denied(store, read_dataset(store), add_to_deny_list(store, deny), engine)
+        dataset = read_dataset(store)
+        left = remove_denied(store, dataset, add_to_deny_list(store, deny), engine)
+        told_complete(output, dataset, left)
+        _tell_of_new(store, dataset, lists)
         refresh_cards(store)
         return left
     if config.lists.downloader == "img2dataset":
@@ -73,3 +81,14 @@ def fetch_pairs(
     left = remove_denied(store, dataset, denied, engine)
     refresh_cards(store)
     return left
+
+
+def _tell_of_new(store: Store, dataset: Dataset, lists: Sequence[str]) -> None:
+    """Of lists that are named for a dataset which stays without them."""
+    try:
+        named = list_files(lists)
+    except InputError:  # they may have vanished since
+        return
+    there = set(map(place_of, known_inputs(store, dataset)))
+    if new := [url for url in named if place_of(url) not in there]:
+        logger.warning("%d inputs, such as %s, are not in it: fetch them into another output", len(new), new[0])

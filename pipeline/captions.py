@@ -64,6 +64,10 @@ _ENDS = (".", "!", "?", "…", "”", '"', ")", "’")
 _MAX_LEADS = 20  # no author puts more before a caption
 
 
+#: Where texts for images come from: pages, and lists.
+SOURCES = ("figcaption", "schema_org", "alt", "title", "list")
+
+
 class CaptionRules(Settings, frozen=True):
     """Which text becomes the caption of an image, and what it must be like. None turns a rule off."""
 

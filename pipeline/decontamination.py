@@ -1,7 +1,8 @@
 """What repeats evaluation sets is dropped: texts by shared n-grams, images by their perceptual hash."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,13 +11,15 @@ from pipeline.hash_index import HashIndex
 from pipeline.text.ngrams import ngram_hashes, normal_words
 from schemas.documents import Draft, StoredImage
 from schemas.drops import Drop
-from schemas.settings import Settings
+from schemas.settings import Bounds, Settings
 
 I = TypeVar("I")  # noqa: E741
 
 
 class DecontaminationRules(Settings, frozen=True):
     """Files of evaluation sets, and what counts as repeating them. Empty lists turn the rules off."""
+
+    bounds: ClassVar[Bounds] = {"max_image_distance": (0, 64), "ngram": (1, math.inf)}
 
     texts: tuple[str, ...] = ()
     """Paths, globs or fsspec URLs of files: .txt (an item a line), .jsonl and .json (all strings of an object are one

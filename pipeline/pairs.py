@@ -13,7 +13,7 @@ from pipeline.page.leaves import Media
 from pipeline.page.parsed import ParsedPage, captions_of
 from pipeline.stated_captions import stated_captions
 from pipeline.text.pii import PiiRules, redact_text
-from pipeline.url_rules import in_domains
+from pipeline.url_rules import hosts_of, in_domains
 from schemas.documents import Consent, Page
 from schemas.drops import Drop, DropRow, on_page
 from schemas.pairs import Caption, PairRef
@@ -44,6 +44,9 @@ class PairRules(Settings, frozen=True):
     min_similarity: float | None = None
     """The least cosine of image and caption, by `scorers.clip`. LAION-2B: 0.28 with CLIP ViT-B/32. Without a model
     nothing is compared."""
+
+    def __post_init__(self) -> None:
+        msgspec.structs.force_setattr(self, "domains", hosts_of("domains", self.domains))
 
 
 class PagePairs(msgspec.Struct, frozen=True):

@@ -23,8 +23,17 @@ class UrlRules(Settings, frozen=True):
     """Hosts to refuse, with everything below them."""
 
     def __post_init__(self) -> None:
-        hosts = (host_of(domain) if "://" in domain else domain for domain in self.blocked_domains)
-        msgspec.structs.force_setattr(self, "blocked_domains", tuple(hosts))
+        msgspec.structs.force_setattr(self, "blocked_domains", hosts_of("blocked_domains", self.blocked_domains))
+
+
+def hosts_of(setting: str, domains: Iterable[str]) -> tuple[str, ...]:
+    """Domains of a setting without a scheme. Raises `ValueError` for one with a path, which would match nothing or, for
+    a page, its whole host."""
+    domains = tuple(domains)
+    for domain in domains:
+        if "/" in domain.partition("://")[2 if "://" in domain else 0].strip("/"):
+            raise ValueError(f"{setting} has {domain!r}; hosts are wanted, such as example.org, without a path")
+    return tuple(host_of(domain) if "://" in domain else domain for domain in domains)
 
 
 def check_blocked_words(rules: UrlRules) -> None:

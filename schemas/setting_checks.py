@@ -19,6 +19,7 @@ _TYPES = {
 }  # fmt: skip
 #: Into how many parts work may be cut: their numbers are in names of files and keys, and each is a task.
 _MOST_PARTS = 100_000
+_NO_BOUNDS = -math.inf, math.inf
 _BELOW = "cannot be below 0"
 _ITEM = re.compile(r"\[\d+\]")
 #: Numbers that may be below zero although their defaults are not; of layers these count from the last.
@@ -54,9 +55,9 @@ def _in_words(types: str) -> str:
 def out_of_range(settings: msgspec.Struct, path: str = "") -> str:
     """The first number that cannot be meant, and why; "" if there is none.
 
-    What counts, lasts or measures is not below zero, a share or probability not above one, and the least of something
-    not above its most, unless that is 0, which sets no limit. Numbers without a default are anybody's choice where they
-    may have a fraction, as limits of scores; whole ones count.
+    `bounds` of a group come first. What counts, lasts or measures is not below zero, a share or probability not
+    above one, and the least of something not above its most, unless that is 0, which sets no limit. Numbers without
+    a default are anybody's choice where they may have a fraction, as limits of scores; whole ones count.
     """
     for field in msgspec.structs.fields(settings):
         value, name = getattr(settings, field.name), f"{path}{field.name}"
@@ -66,6 +67,10 @@ def out_of_range(settings: msgspec.Struct, path: str = "") -> str:
                     return said
             elif isinstance(part, float) and math.isnan(part):
                 return f"{name}{place} is {part}, which is no number"
+        least, most = getattr(settings, "bounds", {}).get(field.name, _NO_BOUNDS)
+        if _is_number(value) and not least <= value <= most:
+            beyond = f"below {least:,}" if value < least else f"above {most:,}"
+            return f"{name} is {value}, and cannot be {beyond}"
         if field.type == (int | None) and field.name not in _SIGNED and value is not None and value < 0:
             return f"{name} is {value}, and {_BELOW}"
         if isinstance(value, int | float) and _is_number(field.default) and field.name not in _SIGNED:

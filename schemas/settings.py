@@ -12,6 +12,9 @@ import yaml
 
 from schemas.setting_checks import out_of_range, refused
 
+#: The least and the most that numbers may be, by their names.
+Bounds = Mapping[str, tuple[float, float]]
+
 
 class SettingsError(Exception):
     """A setting is unknown, of the wrong type or out of range. The message names its path."""
@@ -21,6 +24,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Base of all settings records."""
 
     hashed_if_set: ClassVar[tuple[str, ...]] = ()
+    bounds: ClassVar[Bounds] = {}
 
 
 S = TypeVar("S", bound=Settings)

@@ -1,11 +1,12 @@
 """Shards: a tar of samples, its offset index and its parquet index. Written here, and read here by offset."""
 
 import array
+import math
 import posixpath
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
-from typing import IO, Any, Protocol, TypeVar
+from typing import IO, Any, ClassVar, Protocol, TypeVar
 
 import msgspec
 import numpy as np
@@ -13,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from schemas.builds import is_published, read_builds
-from schemas.settings import Settings
+from schemas.settings import Bounds, Settings
 from schemas.storage import Store
 from schemas.tar import BLOCK, TarWriter, member_bytes
 
@@ -26,6 +27,8 @@ MEMBERS = pa.list_(
 
 class ShardSettings(Settings, frozen=True):
     """How samples are cut into shards."""
+
+    bounds: ClassVar[Bounds] = {"max_bytes": (1, math.inf)}
 
     max_bytes: int = 512 << 20
     """A shard is closed before it would grow over this. 256 MB to 1 GB suits object stores and shuffling loaders."""

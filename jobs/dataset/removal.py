@@ -10,6 +10,7 @@ removal in its history. Killed at any moment, the same command finishes it.
 import functools
 import hashlib
 import itertools
+import logging
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -37,6 +38,8 @@ from schemas.removals import Gone, Removal, close_removal, is_applied, open_remo
 from schemas.shards import read_marks
 from schemas.storage import Store
 from schemas.superseded import builds_of_lists
+
+logger = logging.getLogger(__name__)
 
 PHASE, _REWRITE = "remove", "rewrite"
 _SHARD = re.compile(r"\d+-\d+")  # what the names of its files begin with
@@ -251,3 +254,8 @@ def _commits(store: Store, phase: str) -> list[Commit]:
 
     store.each(look, store.list(f"work/{phase}"))
     return [found[shard] for shard in sorted(found)]
+
+
+def told_complete(output: str, dataset: Dataset, left: Dataset) -> None:
+    """Say of a finished dataset whether something was done, by what is left of it."""
+    logger.warning("%s is complete: %s", output, "nothing to do" if left == dataset else "what is denied was removed")

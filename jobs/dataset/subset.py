@@ -125,6 +125,7 @@ def _require_columns(index: Index, kinds: Sequence[str], where: str) -> None:
 
 def _what_is_wrong(index: Index, kind: str, where: str) -> str:
     try:
+        index.ask(f"SELECT 1 FROM {kind} WHERE\n{where}\nLIMIT 0")  # brackets alone would pair with those below
         index.ask(f"SELECT 1 FROM {kind} WHERE (\n{where}\n) LIMIT 0")
     except QueryError as error:
         return str(error)

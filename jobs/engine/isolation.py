@@ -5,6 +5,7 @@ limit; the parent waits no longer than `timeout_s`. What the child raises comes 
 """
 
 import gc
+import math
 import os
 import pickle
 import queue
@@ -17,13 +18,13 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from multiprocessing.connection import Connection
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, ClassVar, Generic, TypeVar, cast
 
 import cloudpickle
 
 from jobs.engine.fork_server import Child, fork_server
 from schemas.drops import CODE_ERRORS, Drop, StepError
-from schemas.settings import Settings
+from schemas.settings import Bounds, Settings
 from schemas.urls import host_of, registered_domain
 
 #: Sizes of messages as `multiprocessing.connection` writes them.
@@ -35,6 +36,8 @@ O = TypeVar("O")  # noqa: E741
 
 class IsolationSettings(Settings, frozen=True):
     """Bounds for one item."""
+
+    bounds: ClassVar[Bounds] = {"timeout_s": (0.001, math.inf)}
 
     timeout_s: float = 30.0
     """Wall-clock seconds for one page or image. The slowest real ones take under one; a busy machine needs slack."""

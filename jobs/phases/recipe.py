@@ -19,6 +19,7 @@ from jobs.engine.own_code import find, import_file
 from jobs.phases.own_models import check_models
 from jobs.phases.own_steps import How, OwnCode, OwnFunction, find_step, own_code
 from jobs.phases.steps import Extracted, Step, chain, extract_draft, image_step, own_step
+from pipeline.captions import SOURCES
 from pipeline.consent import may_state_consent, refuse_opt_out
 from pipeline.page.extract import consent_of, draft_of, header_consent, paused_gc
 from pipeline.page.parsed import ParsedPage
@@ -108,21 +109,30 @@ class Recipe:
 
     @classmethod
     def of(cls, config: "BuildConfig | Recipe") -> "Recipe":
-        """A recipe as it is, or that of settings."""
-        return config if isinstance(config, Recipe) else cls(config)
+        """A recipe as it is, or that of settings. Raises `SettingsError`, also for what no step of it gives."""
+        recipe = config if isinstance(config, Recipe) else cls(config)
+        recipe._check_sources()
+        return recipe
 
     @classmethod
     def named(cls, name: str, overrides: list[str]) -> "Recipe":
         """Of a preset, a YAML file, or a Python file that has a `recipe`; with `a.b=value` overrides."""
         if not name.endswith(".py"):
-            return cls(load_config(name, overrides))
+            return cls.of(load_config(name, overrides))
         if not Path(name).is_file():
             raise SettingsError(f"no such file: {name}")
         recipe = getattr(import_file(Path(name)), "recipe", None)
         if not isinstance(recipe, Recipe):
             raise SettingsError(f"{name}: it has no `recipe`, made by weft.Recipe(...)")
         config = load_settings(BuildConfig, dump_settings(recipe.config), overrides)
-        return cls(config, given=recipe.given)
+        return cls.of(cls(config, given=recipe.given))
+
+    def _check_sources(self) -> None:
+        """Raises `SettingsError` for a source that no text comes from; what steps of the user's add is theirs."""
+        known = {*SOURCES, *(one.name for one in self.config.caption_with)}
+        wrong = [name for name in self.config.pairs.caption.sources if name not in known]
+        if wrong and not self.config.steps:
+            raise SettingsError(f"pairs.caption.sources cannot have {wrong[0]!r}; known are {', '.join(sorted(known))}")
 
     @property
     def hash(self) -> str:

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import math
 from typing import ClassVar, Literal
 
 import msgspec
@@ -20,7 +21,7 @@ from pipeline.image.svg import draw, is_drawing, read_drawing
 from schemas.documents import StoredImage
 from schemas.drops import Drop
 from schemas.images import on_white, open_image
-from schemas.settings import Settings
+from schemas.settings import Bounds, Settings
 
 EXTENSIONS = {"JPEG": "jpg", "PNG": "png", "WEBP": "webp"}
 _MAX_WEBP_PX = 16_383
@@ -31,6 +32,8 @@ _KEPT_MODES = ("RGB", "L", "P", "RGBA")
 
 class ImageEncoding(Settings, frozen=True):
     """How an image stands in the shard."""
+
+    bounds: ClassVar[Bounds] = {"quality": (1, 100), "size_px": (1, math.inf)}
 
     resize: Literal["shortest", "longest", "none"] = "shortest"
     """Which side is brought down to `size_px`. Images are never enlarged."""

@@ -1,12 +1,17 @@
 """Images dropped for what they are, with the numbers of the papers."""
 
+import math
+from typing import ClassVar
+
 from pipeline.image.resampling import Pixels, resampled
 from schemas.drops import Drop
-from schemas.settings import Settings
+from schemas.settings import Bounds, Settings
 
 
 class ImageRules(Settings, frozen=True):
     """Sizes are those of the original, after its orientation is applied."""
+
+    bounds: ClassVar[Bounds] = {"max_aspect_ratio": (1, math.inf), "svg_px": (0, 16_384)}
 
     max_bytes: int = 32 << 20
     max_pixels: int = 64_000_000
@@ -25,7 +30,7 @@ class ImageRules(Settings, frozen=True):
     """Longer over shorter side. Flamingo: 3. OBELICS: 2."""
     svg_px: int = 1024
     """A drawing in SVG is judged by the size that it declares, and drawn with so many pixels on its longer side.
-    0: it is dropped."""
+    0: it is dropped. At most 16,384."""
     min_color_range: int = 12
     """The widest range of a channel, of 255, over a 16 x 16 thumbnail; below it the image is single-coloured."""
 

@@ -14,6 +14,7 @@ from typing import Any
 import fasttext
 import msgspec
 
+from pipeline.text.language_codes import CODES
 from schemas.documents import Draft
 from schemas.drops import Drop
 from schemas.settings import Settings
@@ -34,6 +35,8 @@ class LanguageRules(Settings, frozen=True):
         for code in self.keep:
             if not _CODE.fullmatch(code):
                 raise ValueError(f"keep has {code!r}; codes of ISO 639-1 are wanted, such as en")
+            if code not in CODES:
+                raise ValueError(f"keep has {code!r}, which no text is found to be in; codes are such as en")
 
 
 def keep_language(draft: Draft, rules: LanguageRules = LanguageRules()) -> Draft:

@@ -1,13 +1,15 @@
 """Near-duplicate texts: MinHash signatures (Broder 1997), cut into bands so that similar texts share a key."""
 
 import functools
+import math
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.text.ngrams import ngram_hashes, normal_words
 from schemas.buckets import mixed
-from schemas.settings import Settings
+from schemas.settings import Bounds, Settings
 
 _CHUNK = 256  # n-grams at a time: with 112 hashes 0.2 MB, which stays in the cache
 
@@ -18,6 +20,8 @@ class MinHashSettings(Settings, frozen=True):
     The values are those of FineWeb (Penedo et al. 2024): half of the pairs are found at about 0.69, 92 % at 0.8, 5 %
     at 0.5.
     """
+
+    bounds: ClassVar[Bounds] = dict.fromkeys(("ngram", "bands", "rows"), (1, math.inf))
 
     ngram: int = 5
     """Words of an n-gram."""

@@ -1,8 +1,9 @@
 """The settings of clips, apart from the code that works by them: whoever reads settings need not load FFmpeg."""
 
-from typing import Literal
+import math
+from typing import ClassVar, Literal
 
-from schemas.settings import Settings
+from schemas.settings import Bounds, Settings
 
 
 class SceneSettings(Settings, frozen=True):
@@ -46,6 +47,8 @@ class Sampling(Settings, frozen=True):
 
 class ClipRules(Settings, frozen=True):
     """Which spans of a video become clips."""
+
+    bounds: ClassVar[Bounds] = {"max_aspect_ratio": (1, math.inf)}
 
     min_s: float = 2.0
     max_s: float = 30.0

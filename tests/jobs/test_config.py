@@ -4,6 +4,9 @@ import msgspec
 import pytest
 
 from jobs.config import BuildConfig, load_config, presets
+from jobs.phases.recipe import Recipe
+from pipeline.text.language import _model
+from pipeline.text.language_codes import CODES
 from schemas.settings import SettingsError, differences, dump_settings, load_settings, settings_hash
 
 
@@ -52,6 +55,26 @@ def test_nonsense_is_refused_with_its_path() -> None:
     [
         ("language.keep=[english]", "language: keep has 'english'; codes of ISO 639-1 are wanted, such as en"),
         ("kinds=[pairs, foo]", "kinds[1] cannot be 'foo'; it is one of interleaved, pairs, clips"),
+        ("language.keep=[xx]", "language: keep has 'xx', which no text is found to be in; codes are such as en"),
+        ("url.blocked_domains=[a.example/b]", "url: blocked_domains has 'a.example/b'; hosts are wanted"),
+        (
+            "url.blocked_domains=['http://a.example/b']",
+            "url: blocked_domains has 'http://a.example/b'",
+        ),
+        ("pairs.domains=[a.example/b]", "pairs: domains has 'a.example/b'; hosts are wanted"),
+        ("encoding.quality=0", "encoding.quality is 0, and cannot be below 1"),
+        ("encoding.quality=101", "encoding.quality is 101, and cannot be above 100"),
+        ("encoding.size_px=0", "encoding.size_px is 0, and cannot be below 1"),
+        ("pairs.encoding.quality=101", "pairs.encoding.quality is 101, and cannot be above 100"),
+        ("decontamination.max_image_distance=65", "decontamination.max_image_distance is 65, and cannot be above 64"),
+        ("decontamination.ngram=0", "decontamination.ngram is 0, and cannot be below 1"),
+        ("image.max_aspect_ratio=0.5", "image.max_aspect_ratio is 0.5, and cannot be below 1"),
+        ("image.svg_px=20000", "image.svg_px is 20000, and cannot be above 16,384"),
+        ("isolation.timeout_s=0", "isolation.timeout_s is 0.0, and cannot be below 0.001"),
+        ("minhash.ngram=0", "minhash.ngram is 0, and cannot be below 1"),
+        ("minhash.bands=0", "minhash.bands is 0, and cannot be below 1"),
+        ("minhash.rows=0", "minhash.rows is 0, and cannot be below 1"),
+        ("shards.max_bytes=0", "shards.max_bytes is 0, and cannot be below 1"),
         ("kinds=[]", "kinds is empty: name interleaved, pairs or clips"),
         (
             "score_with=[{name: a, use: 'm:f', at_least: 2, at_most: 1}]",
@@ -77,5 +100,18 @@ def test_a_plan_read_back_has_the_hash_of_the_settings_it_was_made_of() -> None:
 
 def test_languages_and_hosts_may_be_written_otherwise() -> None:
     config = load_config("default", ["language.keep=[EN]", "url.blocked_domains=['http://A.example/', b.example]"])
+    pairs = load_config("default", ["pairs.domains=['https://A.example', b.example]"]).pairs
     assert config.language.keep == ("en",)
-    assert config.url.blocked_domains == ("a.example", "b.example")
+    assert config.url.blocked_domains == pairs.domains == ("a.example", "b.example")
+
+
+def test_sources_that_no_caption_comes_from_are_refused() -> None:
+    with pytest.raises(SettingsError, match=r"^pairs\.caption\.sources cannot have 'figcation'; known are alt"):
+        Recipe.named("default", ["pairs.caption.sources=[figcation]"])
+    own = Recipe("default", {"pairs.caption.sources": ["size"]}).caption("size", lambda images, texts: texts)
+    assert Recipe.of(own) is own
+
+
+def test_codes_of_languages_are_those_of_the_model() -> None:
+    labels, _ = _model().predict("a text", k=1000, threshold=-1.0)
+    assert {label.removeprefix("__label__") for label in labels} == CODES

@@ -109,12 +109,17 @@ def test_robots_txt_is_obeyed(tmp_path: Path, web: WebServer) -> None:
 
 
 def test_a_finished_job_is_left_alone_and_another_is_refused(
-    tmp_path: Path, web: WebServer, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, web: WebServer, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     path = written(tmp_path, [(f"{web.url}/0.jpg", "x")])
     assert fetch(path, tmp_path / "out", web) == 0
     asked = len(web.log)
     assert fetch(path, tmp_path / "out", web) == 0
+    assert "out is complete: nothing to do" in caplog.text
+    assert "not in it" not in caplog.text
+    other = written(tmp_path, [(f"{web.url}/1.jpg", "y")], "other.parquet")
+    assert fetch(other, tmp_path / "out", web) == 0
+    assert f"1 inputs, such as {other}, are not in it" in caplog.text
     assert len(web.log) == asked
     assert fetch(path, tmp_path / "out", web, "--set", "pairs.image.min_side_px=9") == 2
     assert "pairs.image.min_side_px" in capsys.readouterr().err

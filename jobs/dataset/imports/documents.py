@@ -15,6 +15,8 @@ from schemas.urls import host_of
 
 #: Where lies what has no address: a name that can never be one (RFC 2606).
 NOWHERE = "https://imported.invalid"
+#: When something was fetched of which nobody says it.
+_UNKNOWN = datetime(1970, 1, 1, tzinfo=UTC)
 _SCHEMES = ("http://", "https://")
 
 
@@ -24,6 +26,7 @@ class Picture(msgspec.Struct, frozen=True):
     url: str = ""
     data: bytes = b""
     alt: str = ""
+    title: str = ""
 
     @property
     def address(self) -> str:
@@ -41,6 +44,7 @@ class Document(msgspec.Struct, frozen=True):
     title: str = ""
     licence: str = ""
     date: str = ""
+    fetch_time: str = ""  # ISO 8601; what is no time counts as none
 
     def markup(self) -> bytes:
         """The page of which a build reads just these parts."""
@@ -57,8 +61,9 @@ class Document(msgspec.Struct, frozen=True):
 
 def _markup(part: str | Picture) -> str:
     if isinstance(part, Picture):
-        alt = html.escape(" ".join(part.alt.split()))
-        return f'<img src="{html.escape(part.address)}" alt="{alt}">' if part.address else ""
+        alt, title = (html.escape(" ".join(text.split())) for text in (part.alt, part.title))
+        titled = f' title="{title}"' if title else ""
+        return f'<img src="{html.escape(part.address)}" alt="{alt}"{titled}>' if part.address else ""
     paragraphs = (one.strip("\n") for one in part.replace("\r\n", "\n").split("\n\n"))
     return "".join(f"<p>{html.escape(one).replace(chr(10), '<br>')}</p>" for one in paragraphs if one.strip())
 
@@ -66,9 +71,20 @@ def _markup(part: str | Picture) -> str:
 def write(document: Document, place: str, writer: WarcWriter) -> None:
     """Append a document: its page, and the pictures whose bytes are there. `place` names one that has no address."""
     address = document.url if document.url.startswith(_SCHEMES) and host_of(document.url) else f"{NOWHERE}/{place}"
-    _append(writer, address, document.markup(), "text/html; charset=utf-8", whole=True)
+    time = _time(document.fetch_time)
+    _append(writer, address, document.markup(), "text/html; charset=utf-8", time, whole=True)
     for picture in _once(document.parts):
-        _append(writer, picture.address, picture.data, _type_of(picture.data))
+        _append(writer, picture.address, picture.data, _type_of(picture.data), _UNKNOWN)
+
+
+def _time(text: str) -> datetime:
+    """What a text says in ISO 8601, in UTC if it names no zone; the epoch if it says no time."""
+    try:
+        time = datetime.fromisoformat(text)
+        time = (time if time.tzinfo else time.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return _UNKNOWN
+    return max(time, _UNKNOWN)
 
 
 def _once(parts: tuple[str | Picture, ...]) -> Iterator[Picture]:
@@ -79,10 +95,10 @@ def _once(parts: tuple[str | Picture, ...]) -> Iterator[Picture]:
             yield part
 
 
-def _append(writer: WarcWriter, url: str, body: bytes, media_type: str, whole: bool = False) -> None:
+def _append(writer: WarcWriter, url: str, body: bytes, media_type: str, time: datetime, whole: bool = False) -> None:
     head = f"HTTP/1.1 200 OK\r\nContent-Type: {media_type}\r\nContent-Length: {len(body)}\r\n".encode()
     headers = {"content-type": media_type, "content-length": str(len(body))}
-    exchange = Exchange(url, 200, b"", head, headers, body, "", datetime(1970, 1, 1, tzinfo=UTC))
+    exchange = Exchange(url, 200, b"", head, headers, body, "", time)
     writer.write(exchange, payload_digest(body), [(WHOLE, "1")] if whole else [])
 
 

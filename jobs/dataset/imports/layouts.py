@@ -6,7 +6,7 @@ and `image_info`: mmc4. An image beside a text: img2dataset, Hugging Face. Addre
 
 import base64
 import binascii
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -18,6 +18,8 @@ _TEXTS = ("text", "caption", "TEXT", "texts", "alt_text", "prompt", "txt")
 _IMAGES = ("image", "img", "jpg", "jpeg", "png", "webp")
 _URLS = ("url", "URL", "image_url", "src")
 _PAGES = ("page_url", "document_url", "url")
+#: Fields of weft's documents with an entry an image, as `metadata` of its exports calls them.
+_LISTS = {"image_urls": "src", "image_alts": "alt_text", "image_titles": "title"}
 #: Of WIT (Srinivasan et al. 2021), in the order in which a page has them.
 _WIT = ("context_page_description", "context_section_description")
 _WIT_CAPTIONS = ("caption_reference_description", "caption_attribution_description", "caption_alt_text_description")
@@ -55,28 +57,48 @@ def _parallel(row: Row, members: Members) -> Document:
     if len(texts) != len(images):  # CoMM and others: every image, then every text, or the other way round
         raise Drop("broken_sample", f"{len(texts)} texts beside {len(images)} images")
     parts: list[str | Picture] = []
+    of_images = _of_images(row, sum(image is not None for image in images))
     for position, (text, image, about) in enumerate(zip(texts, images, by_position, strict=True)):
         if isinstance(text, str) and text.strip():
             parts.append(text)
         if image is not None:
-            parts.append(_picture(image, about if isinstance(about, Mapping) else {}, position, members))
-    general = _json(row.get("general_metadata"))
-    fields = {**(general if isinstance(general, Mapping) else {}), **{k: v for k, v in row.items() if v is not None}}
+            listed = next(of_images)
+            known = {**listed, **{k: v for k, v in about.items() if v}} if isinstance(about, Mapping) else listed
+            parts.append(_picture(image, known, position, members))
+    fields = _fields(row, "general_metadata")
     pages = [about.get("document_url") for about in by_position if isinstance(about, Mapping)]
     url = next((str(page) for page in (*pages, *(fields.get(name) for name in _PAGES)) if page), "")
     return Document(
-        tuple(parts), url, _text(fields, "title"), _text(fields, "licence", "license"), _text(fields, "date")
+        tuple(parts), url, _text(fields, "title"), _licence(fields), _text(fields, "date"), _text(fields, "fetch_time")
     )
+
+
+def _fields(row: Row, more: str) -> dict[str, Any]:
+    """The row's own fields, and those of the object in one of its columns that it lacks itself."""
+    told = _json(row.get(more))
+    return {**(told if isinstance(told, Mapping) else {}), **{k: v for k, v in row.items() if v is not None}}
+
+
+def _of_images(row: Row, count: int) -> Iterator[Row]:
+    """What lists of weft's documents know of image after image; a list of another length knows nothing."""
+    lists = {name: row.get(field) for field, name in _LISTS.items()}
+    whole = {name: told for name, told in lists.items() if isinstance(told, list) and len(told) == count}
+    yield from ({name: told[number] for name, told in whole.items()} for number in range(count))
+
+
+def _licence(fields: Row) -> str:
+    return _text(fields, "licence", "license")
 
 
 def _picture(image: Any, about: Row, position: int, members: Members) -> Picture:
     url, alt = _text(about, "src", "unformatted_src", "raw_url", "url"), _text(about, "alt_text", "alt")
+    title = _text(about, "title")
     if isinstance(image, Mapping):  # a struct of bytes and path, as Hugging Face has it
-        return Picture(url or str(image.get("path") or ""), _bytes(image), alt)
+        return Picture(url or str(image.get("path") or ""), _bytes(image), alt, title)
     if isinstance(image, bytes):
-        return Picture(url, image, alt)
+        return Picture(url, image, alt, title)
     name = str(image)
-    return Picture(url or name, _member(name, position, members), alt)
+    return Picture(url or name, _member(name, position, members), alt, title)
 
 
 def _member(name: str, position: int, members: Members) -> bytes:
@@ -121,8 +143,14 @@ def _pair(row: Row, members: Members) -> Document:
     text = _text(row, *_TEXTS) or members.get("txt", b"").decode("utf-8", "replace").strip()
     if not text:
         raise Drop("no_text", "an image without a text")
-    url = _text(row, *_URLS)
-    return Document((Picture(url, data, text), text), _text(row, *_PAGES[:2]), _text(row, "page_title", "title"))
+    fields = _fields(row, "metadata")
+    return Document(
+        (Picture(_text(fields, *_URLS), data, text), text),
+        _text(fields, *_PAGES[:2]),
+        _text(row, "page_title", "title"),
+        _licence(fields),
+        fetch_time=_text(fields, "fetch_time"),
+    )
 
 
 def _bytes(image: Any) -> bytes:

@@ -1,8 +1,10 @@
 """Carries an import out: a task a file, whose archives are there whole or not at all."""
 
+import posixpath
 import tempfile
 from collections.abc import Sequence
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
 import msgspec
@@ -11,13 +13,14 @@ from crawlers.warc_writer import WarcWriter
 from jobs.dataset.file_tasks import carry_out
 from jobs.dataset.imports.documents import write
 from jobs.dataset.imports.layouts import document_of
-from jobs.dataset.imports.reading import ENDINGS, read_file
+from jobs.dataset.imports.reading import ENDINGS, TABLES, read_file
 from jobs.engine.engine import EngineSettings
 from schemas.drops import Counts, Drop, DropRow, Tally
 from schemas.storage import Store
 
 DONE = "imported"
 _WARC_BYTES = 1 << 30
+_MOST_LOOKED_AT, _MOST_NAMED = 1000, 3  # folders in an error
 
 
 class ImportFailed(Exception):
@@ -41,9 +44,9 @@ def import_files(folder: str, names: Sequence[str], output: Store, engine: Engin
 
     Memory: some rows of one file for each task. Raises `ImportFailed`, and `OSError`.
     """
-    files = sorted(name for name in names if name.endswith(ENDINGS))
+    files = _of_samples(names)
     if not files:
-        raise ImportFailed(f"{folder}: no {', '.join(ENDINGS)} lies there")
+        raise ImportFailed(_nothing(folder))
     done = {name for name in output.list(DONE) if name.endswith(".json")}
     todo = [number for number in range(len(files)) if f"{number:06d}.json" not in done]
     if failed := carry_out("import", files, todo, partial(_import, folder, files, output.url), engine):
@@ -53,6 +56,29 @@ def import_files(folder: str, names: Sequence[str], output: Store, engine: Engin
     if changed := [mark.source for mark, name in zip(marks, files, strict=True) if mark.source != name]:
         raise ImportFailed(f"{output.url} holds an import of other files, such as {changed[0]}")
     return sum((mark.counts for mark in marks), Counts())
+
+
+def _of_samples(names: Sequence[str]) -> list[str]:
+    """The files with samples. A table called as a tar beside it is that tar's index, as weft and img2dataset write it;
+    of img2dataset it has the rows, too, whose images could not be had."""
+    tars = {name.removesuffix(".tar") for name in names if name.endswith(".tar")}
+    found = (name for name in names if name.endswith(ENDINGS))
+    return sorted(name for name in found if not (name.endswith(TABLES) and posixpath.splitext(name)[0] in tars))
+
+
+def _nothing(folder: str) -> str:
+    """That nothing can be imported from a folder, and which folders in it have something."""
+    said = f"{folder}: no {', '.join(ENDINGS)} lies there"
+    names = Store(folder).list("")[:_MOST_LOOKED_AT]
+    inside = list(islice((name for name in names if _has_samples(folder, name)), _MOST_NAMED))
+    named = ", ".join(f"{folder.rstrip('/')}/{name}" for name in inside)
+    return f"{said}; there are such files in {named}" if inside else said
+
+
+def _has_samples(folder: str, name: str) -> bool:
+    """Whether a folder in a folder has files that can be imported, as it is or in `shards`."""
+    store = Store(folder)
+    return any(one.endswith(ENDINGS) for inside in (name, f"{name}/shards") for one in store.list(inside))
 
 
 def _import(folder: str, files: Sequence[str], output: str, number: int) -> int:

@@ -1,6 +1,7 @@
 """Videos become clips: fetched, cut, judged, written to shards."""
 
 import hashlib
+import logging
 from collections.abc import Callable
 
 import msgspec
@@ -10,7 +11,7 @@ from jobs.engine.isolation import Isolated
 from jobs.kinds.clips.judge import ClipJudge
 from jobs.kinds.clips.known import KnownVideos, characters_of, clip_keys_writer
 from jobs.kinds.clips.source import ListedFiles, is_of_web, subtitles_of
-from jobs.kinds.clips.take import VIDEO_LISTS, located_as
+from jobs.kinds.clips.take import VIDEO_LISTS, located_as, row_of
 from jobs.kinds.clips.write import WrittenClip, add_clip
 from jobs.kinds.shards import Shards
 from jobs.phases.extract import EXTRACT
@@ -28,6 +29,8 @@ from schemas.drops import Drop, DropRow, Guarded, Tally, on_page
 from schemas.kinds import CLIPS
 from schemas.urls import media_key
 from schemas.videos import VideoDraft
+
+logger = logging.getLogger(__name__)
 
 
 def make_clips(task: Task, recipe: Recipe, hosts: Hosts) -> None:
@@ -57,6 +60,9 @@ def make_clips(task: Task, recipe: Recipe, hosts: Hosts) -> None:
         else:
             task.tally.kept("video")
             known.replace(key, video.page_url)
+    if lacking := make.without_subtitles:
+        said = "%d videos of lists have clips without the subtitles named: missing, unreadable or not allowed, first %s"
+        logger.warning(said, len(lacking), lacking[0])
 
 
 def ask_for_videos(task: Task) -> None:
@@ -90,6 +96,7 @@ class _Make:
     ) -> None:
         self._task, self._media, self._deny, self._cut, self._judge = task, media, deny, cut, judge
         self._shards, self._keys = shards, keys
+        self.without_subtitles: list[str] = []  # rows of lists whose subtitles could not be had
 
     def __call__(self, number: int, video: VideoDraft) -> None:
         """Raises `Drop` of the video."""
@@ -101,6 +108,8 @@ class _Make:
             raise Drop("denied", entry)
         whole = self._cut(media)
         cues = subtitles_of(self._media, video, self._task.config.consent)
+        if video.tracks and not cues and (row := row_of(self._task.plan, video.uid)):
+            self.without_subtitles.append(f"{video.tracks[0]}, {row}")
         tally = self._task.tally
         tally.saw("clip", len(whole.clips) + len(whole.dropped))
         for start, end, reason, detail in whole.dropped:
@@ -145,7 +154,7 @@ def _videos(task: Task, tally: Tally) -> list[VideoDraft]:
             other = best.get(key)
             if other is not None:
                 video, other = sorted((video, other), key=lambda one: (-characters_of(one.texts), one.uid))
-                _drop(tally, other, "duplicate_video", f"taken from {video.page_url}")
+                _drop(tally, other, "duplicate_video", f"taken from {video.page_url or row_of(task.plan, video.uid)}")
             best[key] = video
     order = sorted(best, key=lambda key: hashlib.blake2b(b"%d/%b" % (task.config.seed, key)).digest())
     return [best[key] for key in order]

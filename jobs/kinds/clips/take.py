@@ -63,6 +63,12 @@ def located_as(plan: Plan, partition: int) -> int:
     return plan.partitions + partition
 
 
+def row_of(plan: Plan, uid: int) -> str:
+    """The row of a list that a video without a page comes from."""
+    index, number = divmod(uid & ~_LIST_UIDS, 1 << 40)
+    return f"row {number} of {plan.video_lists[index].url}" if uid & _LIST_UIDS else ""
+
+
 def check_list(url: str) -> None:
     """Raises `InputError` if a list cannot be read, or names no videos."""
     found = columns_of(url)

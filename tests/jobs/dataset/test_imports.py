@@ -14,6 +14,8 @@ import pytest
 import weft
 from jobs.cli import main
 from jobs.dataset.check import problems
+from jobs.dataset.imports.documents import Picture
+from jobs.dataset.imports.layouts import document_of
 from schemas.storage import Store
 from tests.jobs.site import article, photo, prose, write_archive
 from tests.model.makers import page, pair, write_foreign_tar
@@ -111,6 +113,44 @@ def test_what_was_exported_comes_back_with_equal_content(looked_at: Path, tmp_pa
             assert [picture.data for picture in again.pictures] == [picture.data for picture in sample.pictures]
             assert [picture.alt for picture in again.pictures] == [picture.alt for picture in sample.pictures]
             assert again.title == sample.title
+
+
+@pytest.mark.parametrize("to", ["parquet", "energon", ""])
+def test_addresses_and_times_come_back_however_weft_wrote_them(looked_at: Path, tmp_path: Path, to: str) -> None:
+    if to:
+        assert main(["export", str(looked_at), "--to", to, "-o", str(tmp_path / "out"), "--engine", "inline"]) == 0
+    assert imported((tmp_path / "out" if to else looked_at) / "interleaved", tmp_path) == 0
+    with weft.open(looked_at, "interleaved") as before, weft.open(built(tmp_path)) as after:
+        assert sorted(map(_said_of, after), key=str) == sorted(map(_said_of, before), key=str)
+
+
+def _said_of(sample: Any) -> Any:
+    pictures = [(one.url, one.alt, one.title) for one in sample.pictures]
+    return sample.url, sample.record.fetch_time, sample.record.licence, pictures
+
+
+@pytest.mark.parametrize("to", ["parquet", "energon"])
+def test_pairs_keep_the_page_they_stood_on_and_its_licence(looked_at: Path, tmp_path: Path, to: str) -> None:
+    assert main(["export", str(looked_at), "--to", to, "-o", str(tmp_path / "out"), "--engine", "inline"]) == 0
+    assert imported(tmp_path / "out/pairs", tmp_path) == 0
+    found = built(tmp_path, "--kinds", "pairs", "--set", "pairs.image.min_side_px=8", "--set", "language.keep=[]")
+    with weft.open(looked_at, "pairs") as before, weft.open(found, "pairs") as after:
+        told = {one.url: (one.page_url, one.record.licence) for one in before}
+        assert len(after)
+        assert all(told[one.url] == (one.page_url, one.record.licence) for one in after)
+
+
+@pytest.mark.parametrize("wrong", [5, "no JSON", "[1]", {"page_url": 5, "licence": ["a"], "fetch_time": "once"}])
+def test_what_is_malformed_beside_a_pair_counts_as_absent(wrong: Any) -> None:
+    document = document_of({"image": photo(1), "text": "a thing", "metadata": wrong, "image_urls": 5})
+    assert (document.url, document.licence) == ("", "")
+
+
+@pytest.mark.parametrize("wrong", [5, ["one too many"] * 2, [5], [None]])
+def test_lists_of_images_that_are_malformed_count_as_absent(wrong: Any) -> None:
+    document = document_of({**parallel(photo(1)), "metadata": None, "image_urls": wrong, "image_alts": wrong})
+    (picture,) = [part for part in document.parts if isinstance(part, Picture)]
+    assert picture == Picture("", photo(1))
 
 
 def img2dataset(folder: Path) -> Path:
@@ -233,6 +273,25 @@ def test_an_interrupted_import_goes_on(
     assert imported(tmp_path / "in", tmp_path) == 0
     assert "3 of 3 samples" in capsys.readouterr().out
     assert imported(tmp_path / "in", tmp_path) == 0
+
+
+def test_a_table_beside_a_tar_of_its_name_is_an_index(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """img2dataset's has the rows, too, whose images could not be had."""
+    img2dataset(tmp_path / "in")
+    rows = [{"url": f"{SITE}/{n}.jpg", "caption": f"a thing {n}", "status": "failed_to_download"} for n in range(5)]
+    write_table(tmp_path / "in/00000.parquet", rows)
+    assert imported(tmp_path / "in", tmp_path) == 0
+    assert "2 of 2 samples" in capsys.readouterr().out
+
+
+def test_folders_inside_that_hold_something_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_table(tmp_path / "in/pairs/a.parquet", [parallel(photo(1))])
+    write_foreign_tar(tmp_path / "in/interleaved/shards/a.tar", [pair(1)])
+    (tmp_path / "in/empty").mkdir()
+    assert imported(tmp_path / "in", tmp_path) == 2
+    (said,) = capsys.readouterr().err.splitlines()
+    assert f"there are such files in {tmp_path}/in/interleaved, {tmp_path}/in/pairs" in said
+    assert "empty" not in said
 
 
 def test_nothing_to_import_is_said_in_a_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
+import weft
 from jobs.cli import main
 from jobs.dataset import subset as subset_module
 from jobs.dataset.check import problems
-from jobs.dataset.index import Index
+from jobs.dataset.index import Index, QueryError
 from schemas.dataset import read_dataset
 from schemas.storage import Store
 from tests.jobs.conftest import contents
@@ -77,6 +78,9 @@ def test_wrong_calls_say_what_is_wrong(looked_at: Path, tmp_path: Path, capsys: 
     assert not Path(out).exists()
     (tmp_path / "full").mkdir()
     (tmp_path / "full/file").write_text("x")
+    assert "cannot be asked for" in said(str(looked_at), "--where", "domain='x') OR (1=1", "-o", out)
+    with weft.open(looked_at, "pairs") as dataset, pytest.raises(QueryError):
+        dataset.where("domain = ?) OR (1=1", "x")
     assert "not empty" in said(str(looked_at), "--where", "true", "-o", str(tmp_path / "full"))
     assert main(["subset", str(looked_at), "--where", "num_words > 5", "-o", out]) == 0
     assert "another subset" in said(str(looked_at), "--where", "num_words > 6", "-o", out)

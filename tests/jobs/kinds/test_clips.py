@@ -163,6 +163,14 @@ def test_damage_in_a_shard_is_found(dataset: tuple[Path, Dataset], tmp_path: Pat
     assert any(".mp4" in problem for problem in problems(Store(str(copy))))
 
 
+def test_subtitles_that_a_row_names_and_nobody_has_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "v.mp4").write_bytes(make_video(scenes=(80, 100), size=(320, 240)))
+    (tmp_path / "list.jsonl").write_text(json.dumps({"path": "v.mp4", "text": CAPTION, "subtitles": "gone.srt"}))
+    built(tmp_path / "out", [], videos=[tmp_path / "list.jsonl"])
+    assert "1 videos of lists have clips without the subtitles named" in caplog.text
+    assert "gone.srt, row 0 of" in caplog.text
+
+
 def test_a_list_of_files_with_texts(tmp_path: Path) -> None:
     (tmp_path / "v.mp4").write_bytes(make_video(scenes=(80, 100), size=(320, 240)))
     (tmp_path / "v.srt").write_bytes(b"1\n00:00:01,000 --> 00:00:02,000\nsaid\n")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from pathlib import Path
 
 import msgspec
@@ -9,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+import weft
 from crawlers.url_lists import Columns, read_rows
 from jobs.build import build
 from jobs.config import BuildConfig
@@ -95,6 +97,9 @@ def test_files_below_the_folder_are_read_by_relative_and_whole_names(place: Path
     dataset = built(place, "\n".join(map(json.dumps, rows)), "films")
     assert dataset.kinds["clips"].samples == 2
     assert dataset.drops["video"] == {"duplicate_video": 2}
+    with weft.open(place / "out", "clips") as clips:
+        details = clips.query("SELECT detail FROM drops WHERE reason = 'duplicate_video'")["detail"]
+    assert all(re.fullmatch(r"taken from row \d of .*\.jsonl", str(detail)) for detail in details)
     assert b"Said in private" in b"".join(path.read_bytes() for path in (place / "out").rglob("*.tar"))
 
 
