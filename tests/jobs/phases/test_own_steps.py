@@ -179,7 +179,8 @@ def test_scores_land_in_the_sample_and_can_be_ruled_on(tmp_path: Path, site: lis
 
 
 def test_scorers_of_pairs_see_the_caption_of_each_image(tmp_path: Path, site: list[Path]) -> None:
-    built(tmp_path / "out", site, Recipe(PAIRS).score("length", caption_lengths))
+    recipe = Recipe(PAIRS, {"pairs.caption.sources": ["alt"]}).score("length", caption_lengths)
+    built(tmp_path / "out", site, recipe)
     rows = pq.read_table(next((tmp_path / "out/pairs/shards").glob("*.parquet"))).to_pylist()
     assert {json.loads(row["scores"])["length"] for row in rows} == {float(len("picture 0"))}
 
