@@ -216,7 +216,8 @@ def test_a_captioner_gives_pictures_without_any_text_their_caption(tmp_path: Pat
     html = f"<body><article><p>{prose(1)}</p><img src='/1.jpg'></article></body>".encode()
     records = [("https://a.example/page", html, "text/html"), ("https://a.example/1.jpg", photo(1), "image/jpeg")]
     archive = write_archive(tmp_path / "a.warc.gz", records)
-    assert built(tmp_path / "bare", [archive], Recipe(PAIRS)).drops["pair"] == {"no_caption": 1}
+    bare = Recipe(PAIRS, {"pairs.caption.sources": ["alt"]})
+    assert built(tmp_path / "bare", [archive], bare).drops["pair"] == {"no_caption": 1}
     built(tmp_path / "out", [archive], Recipe(PAIRS).caption("colour_namer", colour_namer))
     assert _first_pair(tmp_path / "out")["caption_source"] == "colour_namer"
 
