@@ -188,7 +188,8 @@ def test_scores_land_in_the_sample_and_can_be_ruled_on(tmp_path: Path, site: lis
 
 
 def test_scorers_of_pairs_see_the_caption_of_each_image(tmp_path: Path, site: list[Path]) -> None:
-    built(tmp_path / "out", site, Recipe(PAIRS).score("length", caption_lengths))
+    recipe = Recipe(PAIRS, {"pairs.caption.sources": ["alt"]}).score("length", caption_lengths)
+    built(tmp_path / "out", site, recipe)
     rows = pq.read_table(next((tmp_path / "out/pairs/shards").glob("*.parquet"))).to_pylist()
     assert {json.loads(row["scores"])["length"] for row in rows} == {float(len("picture 0"))}
 
@@ -229,7 +230,8 @@ def test_a_captioner_gives_pictures_without_any_text_their_caption(tmp_path: Pat
     html = f"<body><article><p>{prose(1)}</p><img src='/1.jpg'></article></body>".encode()
     records = [("https://a.example/page", html, "text/html"), ("https://a.example/1.jpg", photo(1), "image/jpeg")]
     archive = write_archive(tmp_path / "a.warc.gz", records)
-    assert built(tmp_path / "bare", [archive], Recipe(PAIRS)).drops["pair"] == {"no_caption": 1}
+    bare = Recipe(PAIRS, {"pairs.caption.sources": ["alt"]})
+    assert built(tmp_path / "bare", [archive], bare).drops["pair"] == {"no_caption": 1}
     built(tmp_path / "out", [archive], Recipe(PAIRS).caption("colour_namer", colour_namer))
     assert _first_pair(tmp_path / "out")["caption_source"] == "colour_namer"
 
