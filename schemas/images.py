@@ -23,26 +23,26 @@ _SVG = re.compile(
 _SVG_HEAD = 8_192  # bytes: editors write long comments
 
 
-#: Of Pillow's limit callers need nothing: they judge by rules of their own, in which users may allow more.
-Image.MAX_IMAGE_PIXELS = None
-
-
 def is_svg(data: bytes) -> bool:
     """Whether the first bytes are those of a drawing in SVG, which `pipeline.image.svg` draws."""
     return _SVG.match(data[:_SVG_HEAD]) is not None
 
 
-def open_image(data: bytes, formats: Sequence[str] = FORMATS) -> Image.Image:
-    """Only the header is read here: of how many pixels it tells is for callers to judge.
+def open_image(data: bytes, formats: Sequence[str] = FORMATS, max_pixels: int = 0) -> Image.Image:
+    """Only the header is read here. `max_pixels`, where it is more than Pillow takes by itself, raises its limit.
 
-    Raises `Drop`: unsupported_format, broken_image.
+    Raises `Drop`: unsupported_format, too_many_pixels, broken_image.
     """
+    if Image.MAX_IMAGE_PIXELS is not None and max_pixels > Image.MAX_IMAGE_PIXELS:
+        Image.MAX_IMAGE_PIXELS = max_pixels  # it refuses twice as many, and callers more than this
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of odd EXIF
+            warnings.simplefilter("ignore")  # of pixels, which callers judge by rules of their own, and of odd EXIF
             return Image.open(io.BytesIO(data), formats=tuple(formats))
     except UnidentifiedImageError:
         raise Drop("unsupported_format", repr(data[:8])) from None
+    except Image.DecompressionBombError as error:
+        raise Drop("too_many_pixels", str(error)) from None
     except Exception as error:  # parsers of damaged headers raise whatever they stumble over
         raise Drop("broken_image", f"{type(error).__name__}: {error}") from None
 

@@ -108,7 +108,7 @@ def decode(
         return _drawn(data, rules, encoding, url)
     stripped = strip(data, rules.max_scans)
     source = data if stripped.data is None else stripped.data
-    with open_image(source) as header:
+    with open_image(source, max_pixels=rules.max_pixels) as header:
         original_format = header.format or ""
         if original_format == "TIFF" and header.mode in ("I", "F"):
             raise Drop("unsupported_format", "TIFF of measurements: what of them is white it does not say")
