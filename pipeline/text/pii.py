@@ -34,7 +34,11 @@ _ISSUERS = re.compile(
 )
 _URL = re.compile(r"((?:https?://|www\.)[!-~]+)", re.IGNORECASE)
 _TEN_DIGITS = re.compile(r"\d{10}")
-_PHONE_WORD = re.compile(r"tel|phone|fon|call|fax|mobile|cell|dial|whatsapp|sms|☎|📞", re.IGNORECASE)
+_PHONE_WORD = re.compile(
+    "tel|phone|fon|call|fax|mob|cell|dial|contact|reach|text me|whatsapp|sms"
+    "|☎|📞|тел|звон|τηλ|电话|電話|手机|전화|هاتف|फोन",
+    re.IGNORECASE,
+)
 _NEAR = 24  # characters before a number, in which such a word stands
 _MAY_BE_PHONE = re.compile(r"\d(?:[\s().\-/]{0,3}\d){6}")
 

@@ -116,3 +116,8 @@ def test_regions_of_phones_are_codes_of_countries() -> None:
         load_settings(PiiRules, "phone_regions: [UK]")
     with pytest.raises(SettingsError, match="phone_regions has 'XX'"):
         load_settings(PiiRules, "phone_regions: [XX]")
+
+
+@pytest.mark.parametrize("before", ["Contact: ", "тел. ", "電話 ", "Mob ", "reach us at "])
+def test_ten_digits_that_something_calls_a_phone_are_one(before):
+    assert redact_text(f"{before}6502530000", PiiRules(), Counter()) == f"{before}<PHONE>"
