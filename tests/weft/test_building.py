@@ -124,7 +124,7 @@ def test_a_config_is_a_preset_a_file_a_record_or_a_recipe(tmp_path: Path) -> Non
         ("text.paragraph.max_special_characters", 1e-5),
         ("text.gopher.min_words", None),
         ("text.repetition.top_ngrams", {2: 0.2, 3: 0.18}),
-        ("language.keep", ["en", "yes"]),
+        ("language.keep", ["en", "no"]),
         ("clips.encoding.preset", "no"),
     ],
 )
