@@ -64,10 +64,7 @@ class _Model:
     def __call__(self, images: Sequence[Image.Image], texts: Sequence[str]) -> list[Answer]:
         try:
             return self._answers(images, texts)
-        except (
-            Exception,
-            SystemExit,
-        ) as error:  # as above; then the items are tried one by one, so that one costs itself alone
+        except (Exception, SystemExit) as error:  # as above; then items are tried one by one, so that one costs itself
             if isinstance(error, StepError):
                 raise
             return [self._one(image, text) for image, text in zip(images, texts, strict=True)]

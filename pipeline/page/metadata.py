@@ -129,11 +129,17 @@ def _stated(markup: Markup) -> _Stated:
 
 
 def _outside_captions(places: list[int], markup: Markup) -> list[int]:
-    """Those of some tags that speak of more than one picture."""
-    if not places:
-        return places
-    captions = [(at, markup.end_of(at)) for at in markup.places("figcaption")]
-    return [at for at in places if not any(start < at < end for start, end in captions)]
+    """Those of some tags that speak of more than one picture; both stand in order, and each is looked at once."""
+    outside: list[int] = []
+    captions, end = iter(markup.places("figcaption") if places else ()), 0
+    opens = next(captions, len(markup.tags))
+    for at in places:
+        while opens < at:
+            end = max(end, markup.end_of(opens))
+            opens = next(captions, len(markup.tags))
+        if at >= end:
+            outside.append(at)
+    return outside
 
 
 def _is_telling(written: str) -> bool:

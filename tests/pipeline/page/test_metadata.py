@@ -376,3 +376,12 @@ def test_the_licence_of_a_photo_is_not_that_of_the_page():
     figure = f"<figure><img src=/a.jpg><figcaption>Ann, {link}</figcaption></figure>"
     assert read(body=figure).licence == ""
     assert read(body=f"{figure}<footer>{link}</footer>").licence.endswith("/by/2.0/")
+
+
+def test_a_licence_beside_or_between_captions_is_that_of_the_page():
+    caption = "<figcaption>Ann <a rel=license href=/photo>CC</a> <a rel=license href=/other>CC</a></figcaption>"
+    for body in (
+        f"{caption}{caption}<a rel=license href=/page>CC</a>",
+        f"{caption}<a rel=license href=/page>CC</a>{caption}",
+    ):
+        assert read(body=body).licence.endswith("/page")
