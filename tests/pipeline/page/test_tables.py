@@ -117,3 +117,15 @@ def test_lines_in_the_cells_of_a_short_row_are_one():
     assert walked_texts(f"<table>{rows}</table>") == ["Length (metres) | 84", "Arches | 5 of stone"]
     column = "<br>".join(f"Station {number} of the line" for number in range(9))
     assert walked_texts(f"<table><tr><td>{column}<td>84</table>") == [column.replace("<br>", "\n") + " | 84"]
+
+
+def test_the_head_of_a_table_may_be_links_that_sort_it():
+    heads = "".join(f"<th><a href='?sort={name}'>{name}</a>" for name in ("Boat", "Built", "Yard"))
+    rows = "<tr><td>Alba<td>1931<td>Leith<tr><td>Bree<td>1936<td>Hull"
+    found = between(f"<table><thead><tr>{heads}<tbody>{rows}</table>")
+    assert found == ["Boat | Built | Yard", "Alba | 1931 | Leith", "Bree | 1936 | Hull"]
+
+
+def test_who_wrote_beside_what_is_said_keeps_its_lines():
+    row = "<tr><td>Ann<br>Member<br>Posts: 12<td>The pier is open on Sundays"
+    assert walked_texts(f"<table>{row}</table>") == ["Ann\nMember\nPosts: 12 | The pier is open on Sundays"]
