@@ -42,8 +42,6 @@ class TakeVideos:
         tally = self._task.tally
         for video in found.videos:
             self.add(video)
-            for what, count in video.redacted.items():
-                tally.redacted(what, count)
         for row in found.dropped_videos:
             tally.drop(row)
         tally.saw("video", len(found.videos) + len(found.dropped_videos))
@@ -52,6 +50,8 @@ class TakeVideos:
     def add(self, video: VideoDraft) -> None:
         """Hand on a video."""
         plan = self._task.plan
+        for what, count in video.redacted.items():
+            self._task.tally.redacted(what, count)
         partition = bucket_of(media_key(video.url), plan.partitions)
         packed = msgspec.json.encode(video)
         self._videos.add(partition, video.uid, packed, size=len(packed) + 100)

@@ -1,6 +1,7 @@
 """The last phases of pairs: those that are equal by their bytes go, scorers judge the rest, and shards are written."""
 
 import itertools
+from collections import Counter
 from collections.abc import Iterator
 from functools import partial
 
@@ -15,7 +16,7 @@ from jobs.kinds.pairs.known import KNOWN_CONTENTS, REPLACES, PairKeysWriter, Rep
 from jobs.kinds.pairs.pair import FetchedPair, add_pair, staged_pairs
 from jobs.kinds.shards import Shards
 from jobs.phases.known import bucket_of_known, superseded_writer
-from jobs.phases.own_models import Answer
+from jobs.phases.own_models import texts_said
 from jobs.phases.scoring import Hosts, Judge, ModelHost, open_models, screened_by
 from jobs.phases.task import Phase, Task
 from pipeline.captions import CaptionRules, choose_caption, judge_caption
@@ -118,20 +119,24 @@ def _captioned(task: Task, batch: list[FetchedPair], models: ModelHost) -> list[
     kept = []
     for pair, own in zip(batch, answers, strict=True):
         try:
-            kept.append(_with_candidates(pair, own, task.config.pairs.caption))
+            texts, redacted = texts_said(own)
+            for what, count in redacted.items():
+                task.tally.redacted(what, count)
+            kept.append(_with_candidates(pair, texts, redacted, task.config.pairs.caption))
         except Drop as drop:
             _drop(task, pair, drop)
     return kept
 
 
-def _with_candidates(pair: FetchedPair, own: dict[str, Answer], rules: CaptionRules) -> FetchedPair:
-    """Raises `Drop`: step_failed, and those of captions."""
-    if failed := [answer.failure for answer in own.values() if answer.failure]:
-        raise Drop("step_failed", failed[0])
-    found = [Caption(answer.value, name) for name, answer in own.items() if answer.value]
+def _with_candidates(
+    pair: FetchedPair, texts: dict[str, str], redacted: Counter[str], rules: CaptionRules
+) -> FetchedPair:
+    """Raises those `Drop`s of captions."""
+    found = [Caption(text, name) for name, text in texts.items()]
     captions = (*pair.ref.captions, *found)
     chosen = choose_caption(captions, rules) if any(one.source in rules.sources for one in found) else None
-    ref = msgspec.structs.replace(pair.ref, captions=captions)
+    counts = dict(sorted((Counter(pair.ref.redacted) + redacted).items()))
+    ref = msgspec.structs.replace(pair.ref, captions=captions, redacted=counts)
     if chosen is not None:
         language, score = judge_caption(chosen.text, rules)
         ref = msgspec.structs.replace(

@@ -195,7 +195,7 @@ def test_personal_data_in_cues_is_replaced_and_counted(tmp_path: Path) -> None:
         "00:01.000 --> 00:02.000\nto call her by hand at (212)\n736-5000 for a loaf of bread\n"
     )
     (tmp_path / "v.vtt").write_text(f"WEBVTT\n\n{cues}")
-    (tmp_path / "list.jsonl").write_text(json.dumps({"path": "v.mp4", "text": "short", "subtitles": "v.vtt"}))
+    (tmp_path / "list.jsonl").write_text(json.dumps({"path": "v.mp4", "text": "bob@example.org", "subtitles": "v.vtt"}))
     of_cues = msgspec.structs.replace(CLIPS.clips, caption=VideoCaptionRules(sources=("subtitles",)))
     config = msgspec.structs.replace(CLIPS, clips=of_cues)
     totals = built(tmp_path / "out", [], config, [tmp_path / "list.jsonl"])
@@ -205,7 +205,9 @@ def test_personal_data_in_cues_is_replaced_and_counted(tmp_path: Path) -> None:
         "to call her by hand at <PHONE> for a loaf of bread",
     ]
     assert ([cue["text"] for cue in document["subtitles"]], document["caption"]) == (said, " ".join(said))
-    assert document["redacted"] == totals.phases["clips"].redacted == {"email": 1, "phone": 1}
+    assert totals.phases["video-lists"].redacted == {"email": 1}  # of the row
+    assert totals.phases["clips"].redacted == {"email": 1, "phone": 1}
+    assert document["redacted"] == {"email": 2, "phone": 1}
 
 
 @pytest.mark.parametrize("body", [b"ffconcat version 1.0\nfile private.mp4\n", b"#EXTM3U\n#EXTINF:3,\nprivate.mp4\n"])
