@@ -99,6 +99,11 @@ class Plan(msgspec.Struct, frozen=True):
         """Unique in the build: of a record or row of input `number`; in the order of the inputs."""
         return (number + (self.onto is not None)) << 40 | item
 
+    def place_of_uid(self, uid: int) -> tuple[int, int]:
+        """The input of this build, and the record or row in it, that has the uid."""
+        number, item = divmod(uid, 1 << 40)
+        return number - (self.onto is not None), item
+
     def partition_of(self, kind: str, task: int) -> int:
         """The number under which a task of the last phase writes its shards."""
         return task + (self.onto.partitions.get(kind, 0) if self.onto is not None else 0)

@@ -13,15 +13,17 @@ import pyarrow.compute as pc
 from jobs.kinds.pairs.count import PAIR_COUNTS
 from jobs.kinds.pairs.fetch import PAIR_IMAGES
 from jobs.kinds.pairs.known import KNOWN_CONTENTS, REPLACES, PairKeysWriter, Replacing, sample_of, slice_of_known
+from jobs.kinds.pairs.lists import where_it_was
 from jobs.kinds.pairs.pair import FetchedPair, add_pair, staged_pairs
 from jobs.kinds.shards import Shards
 from jobs.phases.known import bucket_of_known, superseded_writer
 from jobs.phases.own_models import texts_said
+from jobs.phases.plan import Plan
 from jobs.phases.scoring import Hosts, Judge, ModelHost, open_models, screened_by
 from jobs.phases.task import Phase, Task
 from pipeline.captions import CaptionRules, choose_caption, judge_caption
 from schemas.buckets import first_of_each
-from schemas.drops import Drop, DropRow, counted, each, on_page
+from schemas.drops import Drop, DropRow, counted, each
 from schemas.kinds import PAIRS
 from schemas.pairs import Caption
 from schemas.shuffle import BucketWriter
@@ -72,7 +74,7 @@ def write_pairs(task: Task, hosts: Hosts) -> None:
     for table in task.groups(PAIR_CONTENTS, "lost"):
         again.update(table.column("id").to_pylist())
     staged = counted(staged_pairs(task, PAIR_IMAGES), "pair", tally)
-    pairs = each(partial(_refuse_again, again), staged, tally)
+    pairs = each(partial(_refuse_again, plan, again), staged, tally)
     for pair in score_pairs(task, pairs, hosts):
         tally.kept("pair")
         keys.add_pair(shards.next_key, pair)
@@ -82,9 +84,9 @@ def write_pairs(task: Task, hosts: Hosts) -> None:
                 superseded.add(group, sample, "duplicate_pair", detail, size=100)
 
 
-def _refuse_again(again: set[bytes], pair: FetchedPair) -> FetchedPair:
+def _refuse_again(plan: Plan, again: set[bytes], pair: FetchedPair) -> FetchedPair:
     if pair.ref.id in again:
-        raise Drop("duplicate_pair", on_page("by its bytes", pair.page_url))
+        raise Drop("duplicate_pair", where_it_was(plan, pair.ref, "by its bytes"))
     return pair
 
 
@@ -148,7 +150,7 @@ def _with_candidates(
 
 
 def _drop(task: Task, pair: FetchedPair, drop: Drop) -> None:
-    detail = f"{drop.detail}: {pair.ref.caption[:80]}"
+    detail = where_it_was(task.plan, pair.ref, f"{drop.detail}: {pair.ref.caption[:80]}")
     task.tally.drop(DropRow(pair.url, "pair", drop.reason, detail, pair.page_url))
 
 

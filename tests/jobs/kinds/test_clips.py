@@ -30,6 +30,7 @@ from schemas.storage import Store
 from schemas.videos import COLUMNS
 from tests.jobs.conftest import contents
 from tests.jobs.site import article, photo, write_archive
+from tests.jobs.test_build import drops
 from tests.pipeline.videos import make_video
 
 INLINE = EngineSettings(engine="inline")
@@ -186,6 +187,8 @@ def test_a_list_of_files_with_texts(tmp_path: Path) -> None:
     assert [cue["text"] for document in documents for cue in document["subtitles"]] == ["said"]
     assert documents[0]["licence"] == "CC0"
     assert totals.drops == {"video": {"few_words": 1, "not_captured": 1}}
+    details = [row["detail"] for row in drops(tmp_path / "out")]
+    assert sorted(one.partition(", row ")[2].partition(" of ")[0] for one in details) == ["1", "2"]
 
 
 def test_personal_data_in_cues_is_replaced_and_counted(tmp_path: Path) -> None:
