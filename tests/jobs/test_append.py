@@ -87,7 +87,7 @@ def test_a_date_in_milliseconds_is_said_to_be_none(monkeypatch: pytest.MonkeyPat
 
 
 def test_the_same_archives_again_are_no_work_and_said_to_be_there(
-    tmp_path: Path, two: list[Path], caplog: pytest.LogCaptureFixture
+    tmp_path: Path, two: list[Path], caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
     grown(tmp_path / "out", two)
     before = contents(tmp_path / "out")
@@ -97,6 +97,14 @@ def test_the_same_archives_again_are_no_work_and_said_to_be_there(
     assert "nothing to add" in caplog.text
     build(str(tmp_path / "out"), [str(path) for path in two], SMALL, INLINE)
     assert contents(tmp_path / "out") == before
+    call = ["build", "--output", str(tmp_path / "out"), "--append", "--engine", "inline", "--input"]
+    assert main([*call, str(two[1])]) == 0
+    said = capsys.readouterr().out
+    assert "build 1 added" not in said  # which was the build before
+    assert "interleaved: 16 samples" in said
+    third = small_site(tmp_path, range(20, 23), "2026-03-01T00:00:00Z", "3.warc.gz")
+    assert main([*call, str(third)]) == 0
+    assert "build 2 added 3 samples of interleaved, which replace 0" in capsys.readouterr().out
 
 
 def test_an_archive_under_another_name_is_not_added_again(
