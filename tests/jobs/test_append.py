@@ -172,6 +172,30 @@ def test_shards_are_written_anew_where_that_is_asked_for(tmp_path: Path, two: li
     assert list(problems(store)) == []
 
 
+@pytest.mark.parametrize("denied", ["https://s0.example/6", "https://s0.example/6.jpg"])
+def test_what_was_replaced_is_counted_apart_when_it_is_removed(
+    tmp_path: Path, two: list[Path], capsys: pytest.CaptureFixture[str], denied: str
+) -> None:
+    """The page and its only image are in a shard of each build; readers have one."""
+    out = tmp_path / "out"
+    before = grown(out, two).kinds["interleaved"].samples
+    (tmp_path / "deny.txt").write_text(denied)
+    call = ["remove", str(out), "--engine", "inline"]
+    assert main([*call, "--deny", str(tmp_path / "deny.txt"), "--dry-run"]) == 0
+    told = capsys.readouterr().out
+    assert told.splitlines() == [
+        "interleaved: 1 samples would go",
+        "interleaved: 1 samples that newer ones had replaced would go",
+        f"  2 by {denied}",
+    ]
+    assert main([*call, "--deny", str(tmp_path / "deny.txt")]) == 0
+    assert capsys.readouterr().out.splitlines() == [one.replace("would go", "went") for one in told.splitlines()[:2]]
+    left = read_dataset(Store(str(out)))
+    assert left.kinds["interleaved"].samples == before - 1
+    (removal,) = left.removals
+    assert (removal.samples, removal.replaced) == ({"interleaved": 1}, {"interleaved": 1})
+
+
 def test_a_dataset_from_before_there_was_any_appending_grows_too(
     tmp_path: Path, two: list[Path], caplog: pytest.LogCaptureFixture
 ) -> None:
