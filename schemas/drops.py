@@ -78,6 +78,11 @@ def on_page(detail: str, page_url: str) -> str:
     return ", ".join(filter(None, (detail, page_url and f"on {page_url}")))
 
 
+def in_row(detail: str, row: int, of_list: str) -> str:
+    """A drop's detail that names the row of a list, counted from 0: there is no page."""
+    return ", ".join(filter(None, (detail, f"row {row} of {of_list}")))
+
+
 class Counts(msgspec.Struct, frozen=True):
     """What a `Tally` adds up to: per kind what came in and went on, and per kind and reason what was dropped."""
 

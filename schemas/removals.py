@@ -34,9 +34,10 @@ class Removal(msgspec.Struct, frozen=True):
     time: str  # when it was begun: ISO 8601, UTC
     entries: int  # of the list, in all
     weft_version: str
-    samples: dict[str, int] = {}  # by kind: those that went
+    samples: dict[str, int] = {}  # by kind: those that went, of those that readers had
     images: dict[str, int] = {}  # by kind: images that went alone, out of samples that stay
     records: int = 0  # of archives beside the dataset, whose bytes went
+    replaced: dict[str, int] = {}  # by kind: those that went, of those that a later build had replaced
 
 
 class _Applied(msgspec.Struct, frozen=True):

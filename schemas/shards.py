@@ -4,6 +4,7 @@ import array
 import math
 import posixpath
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from typing import IO, Any, ClassVar, Protocol, TypeVar
@@ -44,6 +45,13 @@ class ShardInfo(msgspec.Struct, frozen=True):
     tar_sha256: str
     parquet_bytes: int
     parquet_sha256: str
+    redacted: dict[str, int] | None = None  # placeholders in its samples, by kind; older marks do not tell
+
+
+class _Redacted(msgspec.Struct):
+    """Of the JSON of a sample of any kind what its shard adds up."""
+
+    redacted: dict[str, int] = {}
 
 
 class ShardMark(msgspec.Struct, frozen=True):
@@ -110,10 +118,14 @@ class _OpenShard:
         self._tar_file = files.create(f"{name}.tar")
         self.tar = TarWriter(self._tar_file)
         self._rows: list[dict[str, Any]] = []
+        self._redacted: Counter[str] = Counter()
 
     def add(self, key: str, members: Sequence[tuple[str, bytes]], row: Mapping[str, Any]) -> None:
         start = self.tar.size
         written = [self.tar.add(name, data) for name, data in members]
+        for name, data in members:
+            if name.endswith(".json"):
+                self._redacted.update(msgspec.json.decode(data, type=_Redacted).redacted)
         places = [msgspec.to_builtins(member) for member in written]
         self._rows.append({"key": key, "offset": start, "size": self.tar.size - start, "members": places, **row})
 
@@ -134,6 +146,7 @@ class _OpenShard:
             tar_sha256=tar.sha256,
             parquet_bytes=table.bytes,
             parquet_sha256=table.sha256,
+            redacted=dict(sorted(self._redacted.items())),
         )
 
 

@@ -173,9 +173,10 @@ class Dataset(Generic[S]):
         All of it is held in memory: of a large build ask for a part, `drops("kind = 'image'")`, or count by `query`.
         Raises `QueryError`.
         """
-        return self.query(
-            f"SELECT * FROM drops {f'WHERE ({chr(10)}{condition}{chr(10)})' if condition else ''}", *values
-        )
+        if not condition:
+            return self.query("SELECT * FROM drops", *values)
+        self._source.index.require_condition("drops", condition, values)
+        return self.query(f"SELECT * FROM drops WHERE (\n{condition}\n)", *values)
 
     def query(self, sql: str, *values: object) -> Frame:
         """The answer to one SELECT over the whole dataset, as a DataFrame (without pandas a pyarrow Table).

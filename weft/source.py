@@ -67,7 +67,7 @@ class Source:
             raise QueryError("the condition is empty")
         if not len(among):
             return np.zeros(0, np.int64)
-        self.index.ask(f"SELECT 1 FROM {kind} WHERE\n{where}\nLIMIT 0", values)  # brackets alone pair with the query's
+        self.index.require_condition(kind, where, values)
         found = self._matching(kind, where, values, self._touched(kind, among))
         if isinstance(among, range) and among == range(self.total(kind)):
             return found

@@ -169,11 +169,14 @@ def _carry_out(work: Callable[[], "Dataset | None"], output: str, shown: "BuildP
     from jobs.kinds.finish import funnel_lines
     from jobs.phases.run import BuildError
     from model.scorers import BadModel
+    from schemas.builds import read_builds
     from schemas.drops import StepError
     from schemas.settings import SettingsError
+    from schemas.storage import Store
 
     try:
         try:
+            before = len(read_builds(Store(output)))
             dataset = work()
         finally:
             shown.pause()
@@ -187,7 +190,7 @@ def _carry_out(work: Callable[[], "Dataset | None"], output: str, shown: "BuildP
         return fail(f"the storage failed: {error}. What is committed stays, the same command goes on", 1)
     if dataset is None:
         return 0
-    for line in funnel_lines(dataset):
+    for line in funnel_lines(dataset, before):
         print(line)
     if not any(totals.samples for totals in dataset.kinds.values()):
         why = (

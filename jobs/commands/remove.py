@@ -61,11 +61,13 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _lines(removal: "Removal", went: str) -> "Iterator[str]":
     """By kind, and what lies beside the shards."""
-    if not removal.samples and not removal.images and not removal.records:
+    if not any((removal.samples, removal.images, removal.records, removal.replaced)):
         yield f"nothing {went}"
     for kind in dict.fromkeys([*removal.samples, *removal.images]):
         alone = f", and {removal.images[kind]:,} images of others" if kind in removal.images else ""
         yield f"{kind}: {removal.samples.get(kind, 0):,} samples{alone} {went}"
+    for kind, count in removal.replaced.items():
+        yield f"{kind}: {count:,} samples that newer ones had replaced {went}"
     if removal.records:
         yield f"archives beside the shards: {removal.records:,} records {went}"
 

@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from jobs.dataset.index import QueryError
-    from jobs.dataset.subset import SubsetError, absent, condition, subset
+    from jobs.dataset.subset import SubsetError, absent, subset
     from jobs.dataset.summary import NotADataset
     from jobs.settings_files import read_lines
     from schemas.settings import SettingsError
@@ -38,15 +38,16 @@ def run(arguments: argparse.Namespace) -> int:
 
     try:
         keys = read_lines(arguments.keys)
-        where = condition(arguments.where, keys) if arguments.keys else arguments.where
     except SettingsError as error:
         return fail(error, 2)
-    if not where:
+    if not arguments.where and not arguments.keys:
         return fail("which samples? name a condition by --where, or a file of --keys", 2)
     settings = ShardSettings(max_bytes=arguments.shard_bytes) if arguments.shard_bytes > 0 else ShardSettings()
     try:
-        dataset = subset(Store(arguments.path), Store(arguments.output), where, arguments.kind, settings)
-        missing = absent(Store(arguments.output), keys, dataset)
+        source, output = Store(arguments.path), Store(arguments.output)
+        named = keys if arguments.keys else None
+        dataset = subset(source, output, arguments.where, arguments.kind, settings, named)
+        missing = absent(output, keys, dataset)
     except (NotADataset, QueryError, SubsetError) as error:
         return fail(error, 2)
     except DamagedShard as error:

@@ -168,6 +168,13 @@ class Index:
                 raise _explained(error, timeout_s, self.tables) from None
             return Rows(tuple(column[0] for column in found.description or ()), rows[:limit], len(rows) > limit)
 
+    def require_condition(self, table: str, where: str, parameters: Sequence[Any] = ()) -> None:
+        """Raises `QueryError` for what is no condition on a table by itself: brackets that it leaves open or closes too
+        often would pair with those of the query that it is put into."""
+        if not str(where).strip():
+            raise QueryError("the condition is empty")
+        self.ask(f"SELECT 1 FROM {table} WHERE\n{where}\nLIMIT 0", parameters)
+
     def batches(self, sql: str, parameters: Sequence[Any] = (), size: int = 10_000) -> Iterator[pa.RecordBatch]:
         """The whole answer, in batches of so many rows; no more is held in memory. Raises `QueryError`."""
         with self._cursor(None) as cursor:

@@ -34,10 +34,11 @@ from schemas.commits import Commit, committed, read_commit, sweep
 from schemas.dataset import DATASET, Dataset, live_totals, read_dataset, write_reader_files
 from schemas.deny import DenyList, add_to_deny_list, read_deny_list
 from schemas.drops import Counts
+from schemas.kinds import KINDS
 from schemas.removals import Gone, Removal, close_removal, is_applied, open_removal, read_gone, write_removal
 from schemas.shards import read_marks
 from schemas.storage import Store
-from schemas.superseded import builds_of_lists
+from schemas.superseded import LiveShards, builds_of_lists
 
 logger = logging.getLogger(__name__)
 
@@ -94,30 +95,45 @@ def _carried_out(store: Store, dataset: Dataset, deny: DenyList, removal: Remova
     _carry_out(engine, parts, task)
     _forget_other_lists(store, folder)
     gone, commits = read_gone(store, removal.number), _commits(store, phase)
-    removal = _of_gone(removal, gone, remove_traces(store, deny, removal, gone))
+    counts = sum((commit.counts for commit in commits), Counts())
+    items = {kind: KINDS[kind].item for kind in gone}
+    live = {kind: counts.seen.get(item, 0) - counts.kept.get(item, 0) for kind, item in items.items()}
+    replaced = {kind: len(one.samples) - live[kind] for kind, one in gone.items()}
+    removal = _of_gone(removal, gone, replaced, remove_traces(store, deny, removal, gone))
     return _with_removal(store, dataset, removal, commits) if commits or removal.records else dataset
 
 
 def would_remove(store: Store, dataset: Dataset, deny: DenyList) -> tuple[Removal, Counter[str]]:
     """What `remove_denied` would take, and how much of it by each entry of the list; nothing is written."""
     gone, by_entry = {kind: Gone() for kind in dataset.kinds}, Counter[str]()
+    replaced = Counter[str]()
     for kind, of_kind in gone.items():
-        for mark in read_marks(store, kind):
-            for key, denied in denied_in(store, kind, mark.shard.name, deny).items():
-                if denied.entry:
+        shards = LiveShards(store, kind)
+        for name in (mark.shard.name for mark in shards.whole):
+            found = denied_in(store, kind, name, deny)
+            live = set(shards.open(name).index(["key"])["key"].to_pylist()) if found else set()
+            for key, denied in found.items():
+                if denied.entry or key not in live:  # one that was replaced goes whole
                     of_kind.samples.add(key)
-                    by_entry[denied.entry] += 1
+                    replaced[kind] += key not in live
+                    by_entry[denied.entry or next(iter(denied.images.values()))] += 1
                 else:
                     of_kind.images += len(denied.images)
                     by_entry.update(denied.images.values())
     removal = Removal(len(dataset.removals) + 1, time_now(), len(deny.lines), __version__)
-    return _of_gone(removal, gone, records_denied(store, deny)), by_entry
+    return _of_gone(removal, gone, replaced, records_denied(store, deny)), by_entry
 
 
-def _of_gone(removal: Removal, gone: Mapping[str, Gone], records: int) -> Removal:
-    samples = {kind: len(one.samples) for kind, one in gone.items() if one.samples}
-    images = {kind: one.images for kind, one in gone.items() if one.images}
-    return msgspec.structs.replace(removal, samples=samples, images=images, records=records)
+def _of_gone(removal: Removal, gone: Mapping[str, Gone], replaced: Mapping[str, int], records: int) -> Removal:
+    """The removal with what went; readers did not have those that were `replaced`."""
+    samples = {kind: len(one.samples) - replaced.get(kind, 0) for kind, one in gone.items()}
+    return msgspec.structs.replace(
+        removal,
+        samples={kind: count for kind, count in samples.items() if count},
+        images={kind: one.images for kind, one in gone.items() if one.images},
+        records=records,
+        replaced={kind: count for kind, count in replaced.items() if count},
+    )
 
 
 def rewrite_superseded(store: Store, dataset: Dataset, engine: EngineSettings) -> Dataset:

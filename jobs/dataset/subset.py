@@ -69,21 +69,30 @@ def absent(output: Store, keys: Iterable[str], dataset: Dataset) -> list[str]:
     return [key for key in named if key not in there]
 
 
-def subset(source: Store, output: Store, where: str, kinds: Sequence[str], settings: ShardSettings) -> Dataset:
-    """Write the samples of `source` for which the SQL condition holds. Memory: the index rows of one shard.
+def subset(
+    source: Store,
+    output: Store,
+    where: str,
+    kinds: Sequence[str],
+    settings: ShardSettings,
+    keys: Sequence[str] | None = None,
+) -> Dataset:
+    """Write the samples of `source` for which the SQL condition holds, and which have one of the keys where these are
+    given. Memory: the index rows of one shard.
 
     Raises `SubsetError`, `QueryError` for a condition that is wrong, `NotADataset`, and `OSError`.
     """
     kinds_of(source)  # what is no dataset at all is told so
     if not source.exists(DATASET):
         raise SubsetError(f"{source.url} is not finished: what it keeps is not known yet")
-    dataset = read_dataset(source)
+    dataset, whole = read_dataset(source), where if keys is None else condition(where, keys)
     with Index(source) as index:
-        plan = _plan(source, output, where, tuple(kinds or index.kinds), dataset)
+        plan = _plan(source, output, whole, tuple(kinds or index.kinds), dataset)
         for kind in plan.kinds:
             if kind not in index.kinds:
                 raise SubsetError(f"{source.url} has no {kind}; it has {', '.join(index.kinds) or 'no samples'}")
-        _require_columns(index, plan.kinds, where)
+        for asked in filter(None, dict.fromkeys((where, whole))):  # the condition by itself, too
+            _require_columns(index, plan.kinds, asked)
         if not output.put_if_absent(SUBSET, msgspec.json.format(msgspec.json.encode(plan), indent=1)):
             _require_same(output, plan)
         if output.exists(DATASET):
@@ -125,7 +134,7 @@ def _require_columns(index: Index, kinds: Sequence[str], where: str) -> None:
 
 def _what_is_wrong(index: Index, kind: str, where: str) -> str:
     try:
-        index.ask(f"SELECT 1 FROM {kind} WHERE\n{where}\nLIMIT 0")  # brackets alone would pair with those below
+        index.require_condition(kind, where)
         index.ask(f"SELECT 1 FROM {kind} WHERE (\n{where}\n) LIMIT 0")
     except QueryError as error:
         return str(error)

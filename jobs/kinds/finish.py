@@ -105,9 +105,9 @@ def _check_funnel(counts: dict[str, Counts], has_all: bool) -> None:
             raise StepError(f"pages and lists named {named} videos, phase {CLIPS_PHASE.name} saw {seen}")
 
 
-def funnel_lines(dataset: Dataset) -> Iterable[str]:
-    """What a person wants to know at the end."""
-    for build in dataset.builds[-1:]:
+def funnel_lines(dataset: Dataset, builds_before: int) -> Iterable[str]:
+    """What a person wants to know at the end of a call that found the dataset with so many builds in its history."""
+    for build in dataset.builds[builds_before:][-1:]:
         for kind, written in build.written.items():
             replaced = build.superseded.get(kind, Amount(0, 0)).samples
             yield f"build {build.number} added {written.samples:,} samples of {kind}, which replace {replaced:,}"

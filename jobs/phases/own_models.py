@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ from PIL import Image
 from jobs.config import BuildConfig, OwnModel, OwnScorer
 from jobs.engine.own_code import check_settings, find, makes_callables
 from pipeline.captions import CaptionRules
+from pipeline.text.pii import redact_text
 from pipeline.video.settings import VideoCaptionRules
 from schemas.drops import MAX_FAILURES_IN_A_ROW, Drop, StepError, bounded
 from schemas.images import STORED_FORMATS, on_white, open_image
@@ -27,6 +29,7 @@ class Answer(msgspec.Struct, frozen=True):
 
     value: Any = None
     failure: str = ""
+    redacted: dict[str, int] = {}  # placeholders in a text, by kind
 
 
 class OwnModels:
@@ -36,14 +39,20 @@ class OwnModels:
         """Raises `SettingsError` where a class cannot be made."""
         self._scorers = [(one.name, _Model(one, given, float)) for one in config.score_with]
         self._captioners = [(one.name, _Model(one, given, str)) for one in config.caption_with]
+        self._pii = config.pii
 
     def score(self, images: Sequence[bytes], texts: Sequence[str]) -> list[dict[str, Answer]]:
         """For each image a number by the name of each scorer. `texts` are what stands with each image."""
         return _by_image(self._scorers, images, texts)
 
     def caption(self, images: Sequence[bytes], texts: Sequence[str]) -> list[dict[str, Answer]]:
-        """The same, a text by the name of each captioner."""
-        return _by_image(self._captioners, images, texts)
+        """The same, a text by the name of each captioner: what it reads off an image may be somebody's number."""
+        found = _by_image(self._captioners, images, texts)
+        return [{name: self._without_personal_data(answer) for name, answer in of_one.items()} for of_one in found]
+
+    def _without_personal_data(self, answer: Answer) -> Answer:
+        counts: Counter[str] = Counter()
+        return answer if answer.failure else Answer(redact_text(answer.value, self._pii, counts), redacted=dict(counts))
 
 
 class _Model:
@@ -147,6 +156,16 @@ def judge_scores(scorers: Sequence[OwnScorer], answers: Mapping[str, Answer]) ->
         if not math.isfinite(value):
             raise Drop("step_failed", f"{own.use}: {value}")
     return scores
+
+
+def texts_said(answers: Mapping[str, Answer]) -> tuple[dict[str, str], Counter[str]]:
+    """What captioners say of one image, by their names, and the placeholders in it. Raises `Drop`: step_failed."""
+    counts: Counter[str] = Counter()
+    for answer in answers.values():
+        if answer.failure:
+            raise Drop("step_failed", answer.failure)
+        counts.update(answer.redacted)
+    return {name: answer.value for name, answer in answers.items() if answer.value}, counts
 
 
 def prefix_of(use: str) -> str:

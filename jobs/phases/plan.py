@@ -11,6 +11,7 @@ from crawlers.inputs import Input, InputError, list_archives, list_files, list_s
 from jobs.config import BuildConfig
 from jobs.phases.own_steps import OwnCode
 from jobs.phases.recipe import Recipe
+from jobs.phases.reference_files import References, list_references
 from schemas import __version__
 from schemas.settings import SettingsError, differences, dump_settings
 from schemas.storage import Store
@@ -31,17 +32,9 @@ _LEAST_TASKS, _MAX_ARCHIVES_A_TASK = 64, 16
 _SAMPLES_A_BUCKET = 100_000
 _CAPTURED_A_TASK = 16  # files; a build of 16 GiB of archives makes one
 _BYTES_A_VIDEO_LIST = 64 << 20  # it stands for more than it weighs
-_IMAGES_A_TASK = 512
 _PAGES_OF_A_TRIAL = 100  # of one archive, at least
 
 logger = logging.getLogger(__name__)
-
-
-class References(msgspec.Struct, frozen=True):
-    """Files of evaluation sets that one task reads."""
-
-    kind: Literal["texts", "images"]
-    files: list[str]
 
 
 class KnownShard(msgspec.Struct, frozen=True, array_like=True):
@@ -98,6 +91,11 @@ class Plan(msgspec.Struct, frozen=True):
     def uid_of(self, number: int, item: int) -> int:
         """Unique in the build: of a record or row of input `number`; in the order of the inputs."""
         return (number + (self.onto is not None)) << 40 | item
+
+    def place_of_uid(self, uid: int) -> tuple[int, int]:
+        """The input of this build, and the record or row in it, that has the uid."""
+        number, item = divmod(uid, 1 << 40)
+        return number - (self.onto is not None), item
 
     def partition_of(self, kind: str, task: int) -> int:
         """The number under which a task of the last phase writes its shards."""
@@ -242,7 +240,7 @@ def new_plan(
     buckets = config.buckets or min(_MAX_BUCKETS, wanted)
     return Plan(
         inputs=inputs,
-        references=_list_references(config),
+        references=list_references(config.decontamination),
         partitions=partitions,
         buckets=buckets,
         config=config,
@@ -303,16 +301,6 @@ def _list_inputs(patterns: Sequence[str], source: str, sized: bool = True) -> li
     if not found:
         raise InputError("no list given: name at least one .parquet, .csv or .jsonl file")
     return found
-
-
-def _list_references(config: BuildConfig) -> list[References]:
-    """A task for each file of texts, and for every few hundred images. Raises `InputError`."""
-    rules = config.decontamination
-    images = list_files(rules.images)
-    steps = range(0, len(images), _IMAGES_A_TASK)
-    return [References("texts", [file]) for file in list_files(rules.texts)] + [
-        References("images", images[start : start + _IMAGES_A_TASK]) for start in steps
-    ]
 
 
 def other_settings(output: str, changed: Sequence[str]) -> SettingsError:

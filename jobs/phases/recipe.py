@@ -29,6 +29,7 @@ from pipeline.text.pii import redact
 from pipeline.text.rules import text_rules
 from pipeline.url_rules import check_blocked_words, refuse_url
 from pipeline.video.refs import may_show_video, take_videos
+from pipeline.video.settings import VideoCaptionRules
 from schemas.clips import CutVideo
 from schemas.documents import Draft, Page, StoredImage
 from schemas.drops import Drop, DropRow, on_page
@@ -129,10 +130,15 @@ class Recipe:
 
     def _check_sources(self) -> None:
         """Raises `SettingsError` for a source that no text comes from; what steps of the user's add is theirs."""
-        known = {*SOURCES, *(one.name for one in self.config.caption_with)}
-        wrong = [name for name in self.config.pairs.caption.sources if name not in known]
-        if wrong and not self.config.steps:
-            raise SettingsError(f"pairs.caption.sources cannot have {wrong[0]!r}; known are {', '.join(sorted(known))}")
+        if self.config.steps:
+            return
+        own, pairs, clips = self.config.caption_with, self.config.pairs, self.config.clips
+        kinds = ("pairs", pairs.caption.sources, SOURCES), ("clips", clips.caption.sources, VideoCaptionRules().sources)
+        for kind, named, sources in kinds:
+            known = {*sources, *(one.name for one in own)}
+            if wrong := [name for name in named if name not in known]:
+                said = f"cannot have {wrong[0]!r}; known are {', '.join(sorted(known))}"
+                raise SettingsError(f"{kind}.caption.sources {said}")
 
     @property
     def hash(self) -> str:

@@ -1,20 +1,16 @@
 """Evaluation sets: read once, kept as hashes, and looked up by the tasks that extract pages and decode images."""
 
-import csv
-import io
 import itertools
-import tarfile
 from collections.abc import Iterator
 from typing import Any
 
-import fsspec
 import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from jobs.config import BuildConfig
-from jobs.phases.plan import References
+from jobs.phases.reference_files import BadReference, References, images_of, items_of
 from jobs.phases.task import Memory, Phase, Task, file_of
 from pipeline.decontamination import ImageIndex, TextIndex, item_ngrams
 from pipeline.image.codec import decode_image
@@ -25,10 +21,6 @@ from schemas.drops import Drop
 _COLUMNS = pa.schema([("n", pa.int16()), ("hash", pa.int64()), ("item", pa.int64())])
 _ITEMS_A_BATCH = 10_000
 _ANY_IMAGE = ImageRules(min_side_px=1, max_aspect_ratio=float("inf"), min_color_range=0)
-
-
-class BadReference(Exception):
-    """An evaluation file cannot be read: to go on without it would be to let its items into the data."""
 
 
 def read_references(task: Task) -> None:
@@ -95,51 +87,10 @@ def reference_names(memory: Memory, index: int) -> list[str]:
 
 def _text_hashes(references: References, config: BuildConfig) -> Iterator[tuple[str, int, Any]]:
     for url in references.files:
-        for number, text in enumerate(_items(url), 1):
+        for number, text in enumerate(items_of(url), 1):
             n, hashes = item_ngrams(text, config.decontamination)
             if n:
                 yield f"{url}:{number}", n, hashes
-
-
-def _items(url: str) -> Iterator[str]:
-    """The texts of a file of items. Raises `BadReference`."""
-    try:
-        with fsspec.open(url, "rb", compression="infer") as file:
-            suffix = url.removesuffix(".gz").rpartition(".")[2].lower()
-            match suffix:
-                case "txt":
-                    yield from io.TextIOWrapper(file, "utf-8")
-                case "jsonl":
-                    yield from (" \n ".join(_strings(msgspec.json.decode(line))) for line in file if line.strip())
-                case "json":
-                    whole = msgspec.json.decode(file.read())
-                    items = whole if isinstance(whole, list) else [whole]
-                    yield from (" \n ".join(_strings(item)) for item in items)
-                case "csv" | "tsv":
-                    lines = io.TextIOWrapper(file, "utf-8", newline="")
-                    yield from (
-                        " \n ".join(row) for row in csv.reader(lines, delimiter="\t" if suffix == "tsv" else ",")
-                    )
-                case "parquet":
-                    for batch in pq.ParquetFile(file).iter_batches():
-                        yield from (" \n ".join(_strings(row)) for row in batch.to_pylist())
-                case _:
-                    raise BadReference(f"{url}: not .txt, .jsonl, .json, .csv, .tsv or .parquet")
-    except (ValueError, csv.Error, msgspec.DecodeError, pa.ArrowException) as error:
-        raise BadReference(f"{url}: {error}") from None
-
-
-def _strings(value: Any) -> Iterator[str]:
-    """All strings in a value as JSON and parquet know them, keys left out."""
-    match value:
-        case str():
-            yield value
-        case dict():
-            for part in value.values():
-                yield from _strings(part)
-        case list():
-            for part in value:
-                yield from _strings(part)
 
 
 def _image_hashes(references: References, config: BuildConfig) -> Iterator[tuple[str, int, Any]]:
@@ -150,21 +101,8 @@ def _image_hashes(references: References, config: BuildConfig) -> Iterator[tuple
 def read_images(references: References, config: BuildConfig) -> Iterator[tuple[str, StoredImage]]:
     """Evaluation images by name, decoded as those of pages are. Raises `BadReference`."""
     for url in references.files:
-        with fsspec.open(url, "rb") as file:
-            for name, data in _images(url, file):
-                try:
-                    yield name, decode_image(data, _ANY_IMAGE, config.encoding)
-                except Drop as drop:
-                    raise BadReference(f"{name}: {drop.reason} {drop.detail}") from None
-
-
-def _images(url: str, file: Any) -> Iterator[tuple[str, bytes]]:
-    if not url.endswith(".tar"):
-        yield url, file.read()
-        return
-    with tarfile.open(fileobj=file, mode="r:") as tar:
-        for member in tar:
-            if member.isfile() and member.name.lower().endswith((".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp")):
-                stored = tar.extractfile(member)
-                assert stored is not None
-                yield f"{url}:{member.name}", stored.read()
+        for name, data in images_of(url):
+            try:
+                yield name, decode_image(data, _ANY_IMAGE, config.encoding)
+            except Drop as drop:
+                raise BadReference(f"{name}: {drop.reason} {drop.detail}") from None

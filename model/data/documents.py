@@ -113,10 +113,11 @@ def _mmc4(key: str, document: Mapping[str, Any], members: Mapping[str, bytes]) -
         if not isinstance(index, int) or not 0 <= index < len(sentences):
             raise Drop("broken_sample", f"image {number} is matched with no sentence")
         placed.setdefault(index, []).append(_mmc4_image(key, info, number, members))
+    between = "\n\n" if document.get("text_unit") == "paragraph" else " "  # what weft exports is no list of sentences
     parts: list[str | Medium] = []
     for index, sentence in enumerate(sentences):
         parts.extend(placed.get(index, []))
-        joined = sentence if not parts or isinstance(parts[-1], Medium) else " " + sentence
+        joined = sentence if not parts or isinstance(parts[-1], Medium) else between + sentence
         parts.append(joined)
     return _merged(parts)
 

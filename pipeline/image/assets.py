@@ -66,6 +66,8 @@ _HEAD = re.compile(r"(?:\d{2,4}px-|thumb(?:nail)?[-_]|il_(?:\d+|full)x(?:\d+|n|f
 _STYLED = re.compile(r"[!:](?:[a-z]+|\d+x\d+|[swh]\d+)\Z", re.IGNORECASE)  # `a.jpg!large`, `a.jpg:orig`
 _VARIANT = re.compile(r"s-l\d+|(?:mq|hq|sd|maxres)default", re.IGNORECASE)  # all the name that a size has there
 _SIZE = re.compile(r"\d{2,5}x\d{0,5}[a-z]?|x\d{2,5}|\d{3,4}(?:px|w)", re.IGNORECASE)
+#: Of what a camera or a program saves; WebP, AVIF and others are made of these by servers, and these of drawings.
+_SAVED = re.compile(r"\.(?:(jpe?g|jfif)|(png)|(gif)|(tiff?)|(bmp))\Z", re.IGNORECASE)
 #: Part of a name that no other picture is likely to bear: an id or a hash.
 _UNIQUE = re.compile(r"\d{7,}|[0-9a-f]{12,}|(?<![a-z0-9])(?=[a-z]{0,24}\d)[a-z0-9]{18,}", re.IGNORECASE)
 _NUMBERED = re.compile(r"\d{2,4}|v\d")
@@ -153,6 +155,19 @@ def look_of(asset: str) -> str:
         asset = asset[:at] + asset[begin.end() :]
     end = max(0, asset.find("?") - _LONGEST_COPY)
     return asset[:end] + _COPY.sub("", asset[end:])
+
+
+@functools.lru_cache(maxsize=1024)
+def file_of(url: str) -> tuple[str, int]:
+    """The address of the picture without extension and query, and a number for the kind of file that it was saved as;
+    0 where it says none, or one that others are made into.
+
+    Two files of one folder, such as `cat.jpg` and `cat.png`, are of one asset and yet two pictures: a server that makes
+    sizes or formats of a file writes a size into its address, or an extension such as `.webp`.
+    """
+    address = original_of(url[:_MAX_LENGTH]).partition("#")[0].partition("?")[0]
+    saved = _SAVED.search(address)
+    return (address[: saved.start()], saved.lastindex or 0) if saved else (address, 0)
 
 
 @functools.lru_cache(maxsize=1024)

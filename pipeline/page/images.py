@@ -2,7 +2,7 @@
 
 import re
 
-from pipeline.image.assets import asset_of, look_of, name_of
+from pipeline.image.assets import asset_of, file_of, look_of, name_of
 from pipeline.page.decoration import DECORATION
 from pipeline.page.leaves import Leaf, Media, Text
 from pipeline.page.markup import Markup
@@ -27,7 +27,8 @@ def refuse_images(leaves: list[Leaf]) -> dict[int, Drop]:
     names another image.
     """
     refusals: dict[int, Drop] = {}
-    seen: dict[str, Media] = {}  # by address, and by asset
+    seen: dict[str, Media] = {}  # by address, by asset, and by asset and kind of file
+    files: dict[str, int] = {}  # by its name, what kind of file the first of them is
     walls = _walls_of_marks(leaves)
     last, last_at = "", -2  # of the image before: what it looks like, and its place
     for at, leaf in enumerate(leaves):
@@ -45,16 +46,22 @@ def refuse_images(leaves: list[Leaf]) -> dict[int, Drop]:
         first = leaf.candidates[0]
         asset = f"{first[:5]}{asset_of(first)}"
         look = look_of(asset)
+        name, kind = file_of(first)
+        is_other = kind > 0 and files.get(name, kind) != kind
         is_beside = look == last and last_at == at - 1  # with no word between them
-        copied = seen.get(first) or seen.get(asset) or seen.get(f"{look} {leaf.alt}" if leaf.alt else "")
-        copied = copied or (seen[look] if is_beside else None)
+        copied = seen.get(first) or seen.get(f"{kind}{asset}") or (None if is_other else seen.get(asset))
+        copied = copied or seen.get(f"{look} {leaf.alt}" if leaf.alt else "")
+        copied = copied or (seen[look] if is_beside and not is_other else None)
         last, last_at = look, at
         if copied:
             refusals[id(leaf)] = Drop("repeated_image")
             copied.absorb(leaf)
         else:
             for url in leaf.candidates:
-                seen[url] = seen[f"{url[:5]}{asset_of(url)}"] = leaf
+                asset, (name, kind) = f"{url[:5]}{asset_of(url)}", file_of(url)
+                seen[url] = seen[asset] = seen[f"{kind}{asset}"] = leaf
+                if kind:
+                    files.setdefault(name, kind)
             seen[f"{look} {leaf.alt}"] = leaf
         seen.setdefault(look, copied or leaf)
     return refusals

@@ -87,7 +87,7 @@ def test_a_date_in_milliseconds_is_said_to_be_none(monkeypatch: pytest.MonkeyPat
 
 
 def test_the_same_archives_again_are_no_work_and_said_to_be_there(
-    tmp_path: Path, two: list[Path], caplog: pytest.LogCaptureFixture
+    tmp_path: Path, two: list[Path], caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
     grown(tmp_path / "out", two)
     before = contents(tmp_path / "out")
@@ -97,6 +97,14 @@ def test_the_same_archives_again_are_no_work_and_said_to_be_there(
     assert "nothing to add" in caplog.text
     build(str(tmp_path / "out"), [str(path) for path in two], SMALL, INLINE)
     assert contents(tmp_path / "out") == before
+    call = ["build", "--output", str(tmp_path / "out"), "--append", "--engine", "inline", "--input"]
+    assert main([*call, str(two[1])]) == 0
+    said = capsys.readouterr().out
+    assert "build 1 added" not in said  # which was the build before
+    assert "interleaved: 16 samples" in said
+    third = small_site(tmp_path, range(20, 23), "2026-03-01T00:00:00Z", "3.warc.gz")
+    assert main([*call, str(third)]) == 0
+    assert "build 2 added 3 samples of interleaved, which replace 0" in capsys.readouterr().out
 
 
 def test_an_archive_under_another_name_is_not_added_again(
@@ -162,6 +170,30 @@ def test_shards_are_written_anew_where_that_is_asked_for(tmp_path: Path, two: li
     assert append(str(out), [str(three)], SMALL, INLINE).builds[2].superseded["interleaved"].samples == 5
     assert len(live(out)) == 16
     assert list(problems(store)) == []
+
+
+@pytest.mark.parametrize("denied", ["https://s0.example/6", "https://s0.example/6.jpg"])
+def test_what_was_replaced_is_counted_apart_when_it_is_removed(
+    tmp_path: Path, two: list[Path], capsys: pytest.CaptureFixture[str], denied: str
+) -> None:
+    """The page and its only image are in a shard of each build; readers have one."""
+    out = tmp_path / "out"
+    before = grown(out, two).kinds["interleaved"].samples
+    (tmp_path / "deny.txt").write_text(denied)
+    call = ["remove", str(out), "--engine", "inline"]
+    assert main([*call, "--deny", str(tmp_path / "deny.txt"), "--dry-run"]) == 0
+    told = capsys.readouterr().out
+    assert told.splitlines() == [
+        "interleaved: 1 samples would go",
+        "interleaved: 1 samples that newer ones had replaced would go",
+        f"  2 by {denied}",
+    ]
+    assert main([*call, "--deny", str(tmp_path / "deny.txt")]) == 0
+    assert capsys.readouterr().out.splitlines() == [one.replace("would go", "went") for one in told.splitlines()[:2]]
+    left = read_dataset(Store(str(out)))
+    assert left.kinds["interleaved"].samples == before - 1
+    (removal,) = left.removals
+    assert (removal.samples, removal.replaced) == ({"interleaved": 1}, {"interleaved": 1})
 
 
 def test_a_dataset_from_before_there_was_any_appending_grows_too(

@@ -108,8 +108,12 @@ def test_languages_and_hosts_may_be_written_otherwise() -> None:
 def test_sources_that_no_caption_comes_from_are_refused() -> None:
     with pytest.raises(SettingsError, match=r"^pairs\.caption\.sources cannot have 'figcation'; known are alt"):
         Recipe.named("default", ["pairs.caption.sources=[figcation]"])
-    own = Recipe("default", {"pairs.caption.sources": ["size"]}).caption("size", lambda images, texts: texts)
-    assert Recipe.of(own) is own
+    with pytest.raises(SettingsError, match=r"^clips\.caption\.sources cannot have 'alt'; known are description"):
+        Recipe.named("default", ["clips.caption.sources=[figcaption, alt]"])
+    for kind in ("pairs", "clips"):
+        named = {f"{kind}.caption.sources": ["size"]}
+        own = Recipe("default", named).caption("size", lambda images, texts: texts)
+        assert Recipe.of(own) is own
 
 
 def test_codes_of_languages_are_those_of_the_model() -> None:

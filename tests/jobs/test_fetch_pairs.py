@@ -92,6 +92,9 @@ def test_every_row_is_stored_or_let_go_for_a_reason(tmp_path: Path, web: WebServ
         ]
     )
     assert dict(drops(out))["dead.jpg"] in ("connect", "robots_unavailable")
+    details = [row for path in (out / "drops").glob("*.parquet") for row in pq.read_table(path)["detail"].to_pylist()]
+    numbers = sorted(int(one.rpartition("row ")[2].removesuffix(f" of {tmp_path}/list.parquet")) for one in details)
+    assert (numbers[0] in (0, 8), numbers[1:]) == (True, list(range(10, 19)))
     assert web.paths().count("/0.jpg") == 1  # two pairs, one request
     assert main(["inspect", str(out), "--check"]) == 0
 

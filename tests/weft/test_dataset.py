@@ -245,6 +245,11 @@ def test_drops_are_a_frame_of_what_was_let_go(looked_at: Path) -> None:
     assert len(dataset.drops("false")) == 0
     with pytest.raises(weft.QueryError, match="reasons"):
         dataset.drops("reasons = 'few_words'")
+    for brackets in ("false) OR (true", "(false", "false)"):
+        with pytest.raises(weft.QueryError, match="syntax error"):
+            dataset.drops(brackets)
+    with pytest.raises(weft.QueryError, match="the condition is empty"):
+        dataset.drops(" ")
 
 
 def test_a_query_answers_over_all_kinds_and_only_reads(looked_at: Path) -> None:

@@ -37,7 +37,7 @@ class Mmc4:
 
 
 def document(sample: Sample, members: Mapping[str, bytes]) -> dict[str, Any]:
-    """The fields of mmc4. A paragraph is a text: weft does not cut sentences."""
+    """The fields of mmc4. A paragraph is a text: weft does not cut sentences, and says so, that they stay apart."""
     texts: list[str] = []
     before: list[int] = []  # of each image how many texts stand before it
     for text, name in zip(sample.texts, sample.images, strict=True):
@@ -64,6 +64,7 @@ def document(sample: Sample, members: Mapping[str, bytes]) -> dict[str, Any]:
     return {
         "url": sample.url,
         "text_list": texts,
+        "text_unit": "paragraph",
         "image_info": images,
         "similarity_matrix": sample.clip_similarity,
         "could_have_url_duplicate": 0,

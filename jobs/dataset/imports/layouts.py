@@ -119,11 +119,12 @@ def _mmc4(row: Row, members: Members) -> Document:
             raise Drop("broken_sample", f"image {number} is matched with no text")
         data = _base64(info.get("image_base64")) or _member(str(info.get("image_name", "")), number, members)
         before.setdefault(index, []).append(Picture(_text(info, "raw_url"), data, _text(info, "alt_text")))
+    between = "\n\n" if row.get("text_unit") == "paragraph" else " "
     parts: list[str | Picture] = []
     for index, sentence in enumerate(sentences):
         parts += before.get(index, [])
         if parts and isinstance(last := parts[-1], str):
-            parts[-1] = f"{last} {sentence}"
+            parts[-1] = f"{last}{between}{sentence}"
         else:
             parts.append(str(sentence))
     return Document(tuple(parts), _text(row, "url"))

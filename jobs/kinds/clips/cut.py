@@ -11,7 +11,7 @@ from jobs.engine.isolation import Isolated
 from jobs.kinds.clips.judge import ClipJudge
 from jobs.kinds.clips.known import KnownVideos, characters_of, clip_keys_writer
 from jobs.kinds.clips.source import ListedFiles, is_of_web, subtitles_of
-from jobs.kinds.clips.take import VIDEO_LISTS, located_as, row_of
+from jobs.kinds.clips.take import VIDEO_LISTS, located_as, row_of, where_it_was
 from jobs.kinds.clips.write import WrittenClip, add_clip
 from jobs.kinds.shards import Shards
 from jobs.phases.extract import EXTRACT
@@ -19,13 +19,14 @@ from jobs.phases.fetch import Asks
 from jobs.phases.known import KeysWriter
 from jobs.phases.late import late_of
 from jobs.phases.media import first_good, open_media, read_locations
+from jobs.phases.plan import Plan
 from jobs.phases.recipe import Recipe
 from jobs.phases.scoring import Hosts, open_models
 from jobs.phases.task import Phase, Task, silent_tally
 from pipeline.consent import honour_image_consent
 from schemas.clips import CutVideo
 from schemas.deny import DenyList, read_deny_list
-from schemas.drops import Drop, DropRow, Guarded, Tally, on_page
+from schemas.drops import Drop, DropRow, Guarded, Tally
 from schemas.kinds import CLIPS
 from schemas.urls import media_key
 from schemas.videos import VideoDraft
@@ -56,7 +57,7 @@ def make_clips(task: Task, recipe: Recipe, hosts: Hosts) -> None:
                 raise Drop("duplicate_video", "its clips are there")
             make(number, video)
         except Drop as drop:
-            _drop(task.tally, video, drop.reason, drop.detail)
+            _drop(task.plan, task.tally, video, drop.reason, drop.detail)
         else:
             task.tally.kept("video")
             known.replace(key, video.page_url)
@@ -139,8 +140,8 @@ class _Make:
         return media
 
     def _drop_clip(self, video: VideoDraft, start: float, end: float, reason: str, detail: str) -> None:
-        row = DropRow(video.url, "clip", reason, f"{start:g} to {end:g} s: {detail}", video.page_url)
-        self._task.tally.drop(row)
+        detail = where_it_was(self._task.plan, video, f"{start:g} to {end:g} s: {detail}")
+        self._task.tally.drop(DropRow(video.url, "clip", reason, detail, video.page_url))
 
 
 def _videos(task: Task, tally: Tally) -> list[VideoDraft]:
@@ -154,14 +155,15 @@ def _videos(task: Task, tally: Tally) -> list[VideoDraft]:
             other = best.get(key)
             if other is not None:
                 video, other = sorted((video, other), key=lambda one: (-characters_of(one.texts), one.uid))
-                _drop(tally, other, "duplicate_video", f"taken from {video.page_url or row_of(task.plan, video.uid)}")
+                taken = f"taken from {video.page_url or row_of(task.plan, video.uid)}"
+                _drop(task.plan, tally, other, "duplicate_video", taken)
             best[key] = video
     order = sorted(best, key=lambda key: hashlib.blake2b(b"%d/%b" % (task.config.seed, key)).digest())
     return [best[key] for key in order]
 
 
-def _drop(tally: Tally, video: VideoDraft, reason: str, detail: str) -> None:
-    tally.drop(DropRow(video.url, "video", reason, on_page(detail, video.page_url), video.page_url))
+def _drop(plan: Plan, tally: Tally, video: VideoDraft, reason: str, detail: str) -> None:
+    tally.drop(DropRow(video.url, "video", reason, where_it_was(plan, video, detail), video.page_url))
 
 
 ASK_VIDEOS = Phase("ask-videos", "partitions", ask_for_videos)

@@ -4,7 +4,7 @@ from collections import Counter
 
 import msgspec
 
-from jobs.phases.own_models import Answer
+from jobs.phases.own_models import texts_said
 from jobs.phases.references import image_index
 from jobs.phases.scoring import Judge, ModelHost, of_all_images
 from jobs.phases.task import Task
@@ -13,7 +13,6 @@ from pipeline.video.captions import choose_caption
 from pipeline.video.subtitles import during, in_one_line, spoken
 from schemas.clips import Clip
 from schemas.documents import StoredImage
-from schemas.drops import Drop
 from schemas.videos import Subtitle, VideoDraft, VideoText
 
 
@@ -24,7 +23,7 @@ class JudgedClip(msgspec.Struct, frozen=True):
     texts: list[VideoText]  # all candidates, those that stand with the video and those of captioners
     cues: list[Subtitle]  # while the clip lasts, from its start
     scores: dict[str, float]
-    redacted: dict[str, int]  # placeholders in the cues, by kind
+    redacted: dict[str, int]  # placeholders in the cues and in what captioners say, by kind
 
 
 class ClipJudge:
@@ -46,7 +45,8 @@ class ClipJudge:
         shown = during(cues, clip.start_s, clip.end_s)
         own, counts = self._without_personal_data(in_one_line(shown))
         (said,), more = self._without_personal_data([Subtitle(0, 0, spoken(shown))])  # a number may go on in a next cue
-        found = [*video.texts, *self._captions(video, clip)]
+        said_of_it, in_captions = self._captions(video, clip)
+        found = [*video.texts, *said_of_it]
         texts = [*found, *([VideoText("subtitles", said.text)] if own else [])]
         caption = choose_caption(texts, self._config.clips.caption, self._config.language)
         if self._images is not None:
@@ -56,23 +56,18 @@ class ClipJudge:
         if self._models is not None and clip.frames:
             seen = self._models.score(clip.frames, [caption.text], [caption.text] * len(clip.frames))
             scores = [self._judge(seen, place) for place in range(len(clip.frames))]
-        return JudgedClip(caption, found, own, of_all_images(scores), dict(counts | more))
+        return JudgedClip(caption, found, own, of_all_images(scores), dict((counts | more) + in_captions))
 
     def _without_personal_data(self, cues: list[Subtitle]) -> tuple[list[Subtitle], Counter[str]]:
         counts: Counter[str] = Counter()
         rules = self._config.pii
         return [msgspec.structs.replace(cue, text=redact_text(cue.text, rules, counts)) for cue in cues], counts
 
-    def _captions(self, video: VideoDraft, clip: Clip) -> list[VideoText]:
-        """What the user's captioners say of the frame in the middle."""
+    def _captions(self, video: VideoDraft, clip: Clip) -> tuple[list[VideoText], Counter[str]]:
+        """What the user's captioners say of the frame in the middle, and the placeholders in it."""
         if self._models is None or not self._config.caption_with or not clip.frames:
-            return []
+            return [], Counter()
         beside = video.texts[0].text if video.texts else ""
         (answers,) = self._models.caption([clip.frames[len(clip.frames) // 2]], [beside])
-        return [_text_of(name, answer) for name, answer in answers.items() if answer.value or answer.failure]
-
-
-def _text_of(name: str, answer: Answer) -> VideoText:
-    if answer.failure:
-        raise Drop("step_failed", answer.failure)
-    return VideoText(name, answer.value)
+        texts, redacted = texts_said(answers)
+        return [VideoText(name, text) for name, text in texts.items()], redacted

@@ -19,7 +19,7 @@ from jobs.phases.steps import Extracted
 from jobs.phases.task import Phase, Task
 from pipeline.video.captions import without_personal_data
 from schemas.buckets import bucket_of
-from schemas.drops import Drop, DropRow, Guarded, StepError, Tally, on_page
+from schemas.drops import Drop, DropRow, Guarded, StepError, Tally, in_row, on_page
 from schemas.urls import media_key
 from schemas.videos import VideoDraft, VideoText
 
@@ -42,8 +42,6 @@ class TakeVideos:
         tally = self._task.tally
         for video in found.videos:
             self.add(video)
-            for what, count in video.redacted.items():
-                tally.redacted(what, count)
         for row in found.dropped_videos:
             tally.drop(row)
         tally.saw("video", len(found.videos) + len(found.dropped_videos))
@@ -52,6 +50,8 @@ class TakeVideos:
     def add(self, video: VideoDraft) -> None:
         """Hand on a video."""
         plan = self._task.plan
+        for what, count in video.redacted.items():
+            self._task.tally.redacted(what, count)
         partition = bucket_of(media_key(video.url), plan.partitions)
         packed = msgspec.json.encode(video)
         self._videos.add(partition, video.uid, packed, size=len(packed) + 100)
@@ -64,9 +64,14 @@ def located_as(plan: Plan, partition: int) -> int:
 
 
 def row_of(plan: Plan, uid: int) -> str:
-    """The row of a list that a video without a page comes from."""
+    """The row of a list that a video comes from; "" of one that a page has."""
     index, number = divmod(uid & ~_LIST_UIDS, 1 << 40)
-    return f"row {number} of {plan.video_lists[index].url}" if uid & _LIST_UIDS else ""
+    return in_row("", number, plan.video_lists[index].url) if uid & _LIST_UIDS else ""
+
+
+def where_it_was(plan: Plan, video: VideoDraft, detail: str) -> str:
+    """A drop's detail that names the page of a video, and the row of the list that named it."""
+    return ", ".join(filter(None, (on_page(detail, video.page_url), row_of(plan, video.uid))))
 
 
 def check_list(url: str) -> None:
@@ -91,9 +96,8 @@ def read_video_list(task: Task, recipe: Recipe) -> None:
             taker.add(judge(video) if judge is not None else video)
             task.tally.kept("video")
         except Drop as drop:
-            task.tally.drop(
-                DropRow(video.url, "video", drop.reason, on_page(drop.detail, video.page_url), video.page_url)
-            )
+            detail = where_it_was(task.plan, video, drop.detail)
+            task.tally.drop(DropRow(video.url, "video", drop.reason, detail, video.page_url))
 
 
 VIDEO_LISTS = Phase("video-lists", "video_lists", read_video_list)
@@ -107,8 +111,7 @@ def _videos_of(url: str, index: int, folder: str, tally: Tally) -> Iterator[Vide
             try:
                 yield _listed(row, _LIST_UIDS | index << 40 | number, folder)
             except Drop as drop:
-                where = f"row {number} of {url}"
-                tally.drop(DropRow("", "video", drop.reason, ", ".join(filter(None, (drop.detail, where)))))
+                tally.drop(DropRow("", "video", drop.reason, in_row(drop.detail, number, url)))
     except InputError as error:
         raise StepError(str(error)) from None
 

@@ -11,12 +11,13 @@ from crawlers.img2dataset import Img2datasetMedia
 from jobs.engine.isolation import Isolated
 from jobs.kinds.pairs.count import PAIR_COUNTS, PAIR_WORDS
 from jobs.kinds.pairs.known import CONTENTS, Replacing
-from jobs.kinds.pairs.lists import first_phase
+from jobs.kinds.pairs.lists import first_phase, where_it_was
 from jobs.kinds.pairs.pair import FetchedPair, stage
 from jobs.kinds.pairs.take import image_text_key, token_keys
 from jobs.kinds.staging import Staging
 from jobs.phases.fetch import Asks
 from jobs.phases.media import Located, first_good, open_media, read_locations, unless_denied
+from jobs.phases.plan import Plan
 from jobs.phases.recipe import Recipe
 from jobs.phases.references import image_index, text_index
 from jobs.phases.slices import rows_of_slice
@@ -26,7 +27,7 @@ from pipeline.text.keys import text_key
 from schemas.buckets import bucket_of
 from schemas.deny import DenyList, read_deny_list
 from schemas.documents import StoredImage
-from schemas.drops import Drop, Guarded, Tally, counted, each, on_page
+from schemas.drops import Drop, Guarded, Tally, counted, each
 from schemas.pairs import PairRef
 from schemas.urls import media_key
 
@@ -41,7 +42,7 @@ def fetch_pair_images(task: Task, recipe: Recipe) -> None:
     replacing = Replacing(task, [(PAIR_COUNTS, task.slice.partition)])
 
     pairs = media.prefetch(_to_open(task, tally, deny), lambda ref: [ref.candidates])
-    for fetched in each(partial(fetch_pair, media, use), pairs, tally):
+    for fetched in each(partial(fetch_pair, task.plan, media, use), pairs, tally):
         tally.kept("pair")
         stage(staging, fetched)
         key = image_text_key(fetched.image.original_sha256.encode(), text_key(fetched.ref.caption))
@@ -112,27 +113,28 @@ def _judge(task: Task, deny: DenyList) -> Callable[[PairRef], PairRef]:
 
     def judge(ref: PairRef) -> PairRef:
         if any(map(deny.denies, (ref.page_url, *ref.candidates))):
-            raise Drop("denied", on_page("", ref.page_url))
+            raise Drop("denied", where_it_was(task.plan, ref, ""))
         if ref.id in lost:
             reason, detail = lost[ref.id]
-            raise Drop(reason, on_page(", ".join(filter(None, (detail, ref.caption[:80]))), ref.page_url))
+            said = ", ".join(filter(None, (detail, ref.caption[:80])))
+            raise Drop(reason, where_it_was(task.plan, ref, said))
         if rare and not rare.isdisjoint(token_keys(ref.caption)):
-            raise Drop("rare_words", on_page(ref.caption[:80], ref.page_url))
+            raise Drop("rare_words", where_it_was(task.plan, ref, ref.caption[:80]))
         if texts is not None:
             shared, name = texts.shared(ref.caption)
             if shared >= rules.min_shared:
-                raise Drop("evaluation_text", f"{shared} n-grams of {name}")
+                raise Drop("evaluation_text", where_it_was(task.plan, ref, f"{shared} n-grams of {name}"))
         return ref
 
     return judge
 
 
-def fetch_pair(media: MediaSource, use: Callable[[Media], StoredImage], ref: PairRef) -> FetchedPair:
+def fetch_pair(plan: Plan, media: MediaSource, use: Callable[[Media], StoredImage], ref: PairRef) -> FetchedPair:
     """The pair with its image. Raises the `Drop` of `first_good`."""
     try:
         return FetchedPair(ref, *first_good(media, use, ref.candidates))
     except Drop as drop:
-        raise Drop(drop.reason, on_page(drop.detail, ref.page_url)) from None
+        raise Drop(drop.reason, where_it_was(plan, ref, drop.detail)) from None
 
 
 ASK_PAIR_IMAGES = Phase("ask-pair-images", "slices", ask_for_pair_images)

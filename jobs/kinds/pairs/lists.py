@@ -16,7 +16,7 @@ from jobs.phases.recipe import Recipe
 from jobs.phases.task import Phase, Task
 from pipeline.captions import CaptionRules, choose_caption, judge_caption
 from pipeline.text.pii import PiiRules, redact_text
-from schemas.drops import Drop, DropRow, Guarded, StepError
+from schemas.drops import Drop, DropRow, Guarded, StepError, in_row, on_page
 from schemas.pairs import Caption, PairRef
 from schemas.presigned import is_presigned
 from schemas.urls import resolve
@@ -52,13 +52,21 @@ def _take_rows(task: Task, number: int, taker: TakePairs, judge: Callable[[PairR
             ref = pair_of(row, task.plan.uid_of(number, row.number), rules, config.pii)
             ref = judge(ref) if judge is not None else ref
         except Drop as drop:
-            where = f"row {row.number} of {source}"
-            tally.drop(DropRow(row.url, "pair", drop.reason, ", ".join(filter(None, (drop.detail, where)))))
+            detail = in_row(drop.detail, row.number, source)
+            tally.drop(DropRow(row.url, "pair", drop.reason, detail))
             continue
         for what, count in ref.redacted.items():
             tally.redacted(what, count)
         tally.kept("pair")
         taker.add(ref)
+
+
+def where_it_was(plan: Plan, ref: PairRef, detail: str) -> str:
+    """A drop's detail that names the page of the pair, or the row of the list that named it."""
+    if plan.source != "lists":
+        return on_page(detail, ref.page_url)
+    number, row = plan.place_of_uid(ref.uid)
+    return in_row(detail, row, plan.inputs[number].url)
 
 
 def pair_of(row: Row, uid: int, rules: CaptionRules, pii: PiiRules) -> PairRef:

@@ -1,6 +1,7 @@
 """The last phases of pairs: those that are equal by their bytes go, scorers judge the rest, and shards are written."""
 
 import itertools
+from collections import Counter
 from collections.abc import Iterator
 from functools import partial
 
@@ -12,15 +13,17 @@ import pyarrow.compute as pc
 from jobs.kinds.pairs.count import PAIR_COUNTS
 from jobs.kinds.pairs.fetch import PAIR_IMAGES
 from jobs.kinds.pairs.known import KNOWN_CONTENTS, REPLACES, PairKeysWriter, Replacing, sample_of, slice_of_known
+from jobs.kinds.pairs.lists import where_it_was
 from jobs.kinds.pairs.pair import FetchedPair, add_pair, staged_pairs
 from jobs.kinds.shards import Shards
 from jobs.phases.known import bucket_of_known, superseded_writer
-from jobs.phases.own_models import Answer
+from jobs.phases.own_models import texts_said
+from jobs.phases.plan import Plan
 from jobs.phases.scoring import Hosts, Judge, ModelHost, open_models, screened_by
 from jobs.phases.task import Phase, Task
 from pipeline.captions import CaptionRules, choose_caption, judge_caption
 from schemas.buckets import first_of_each
-from schemas.drops import Drop, DropRow, counted, each, on_page
+from schemas.drops import Drop, DropRow, counted, each
 from schemas.kinds import PAIRS
 from schemas.pairs import Caption
 from schemas.shuffle import BucketWriter
@@ -71,7 +74,7 @@ def write_pairs(task: Task, hosts: Hosts) -> None:
     for table in task.groups(PAIR_CONTENTS, "lost"):
         again.update(table.column("id").to_pylist())
     staged = counted(staged_pairs(task, PAIR_IMAGES), "pair", tally)
-    pairs = each(partial(_refuse_again, again), staged, tally)
+    pairs = each(partial(_refuse_again, plan, again), staged, tally)
     for pair in score_pairs(task, pairs, hosts):
         tally.kept("pair")
         keys.add_pair(shards.next_key, pair)
@@ -81,9 +84,9 @@ def write_pairs(task: Task, hosts: Hosts) -> None:
                 superseded.add(group, sample, "duplicate_pair", detail, size=100)
 
 
-def _refuse_again(again: set[bytes], pair: FetchedPair) -> FetchedPair:
+def _refuse_again(plan: Plan, again: set[bytes], pair: FetchedPair) -> FetchedPair:
     if pair.ref.id in again:
-        raise Drop("duplicate_pair", on_page("by its bytes", pair.page_url))
+        raise Drop("duplicate_pair", where_it_was(plan, pair.ref, "by its bytes"))
     return pair
 
 
@@ -118,20 +121,24 @@ def _captioned(task: Task, batch: list[FetchedPair], models: ModelHost) -> list[
     kept = []
     for pair, own in zip(batch, answers, strict=True):
         try:
-            kept.append(_with_candidates(pair, own, task.config.pairs.caption))
+            texts, redacted = texts_said(own)
+            for what, count in redacted.items():
+                task.tally.redacted(what, count)
+            kept.append(_with_candidates(pair, texts, redacted, task.config.pairs.caption))
         except Drop as drop:
             _drop(task, pair, drop)
     return kept
 
 
-def _with_candidates(pair: FetchedPair, own: dict[str, Answer], rules: CaptionRules) -> FetchedPair:
-    """Raises `Drop`: step_failed, and those of captions."""
-    if failed := [answer.failure for answer in own.values() if answer.failure]:
-        raise Drop("step_failed", failed[0])
-    found = [Caption(answer.value, name) for name, answer in own.items() if answer.value]
+def _with_candidates(
+    pair: FetchedPair, texts: dict[str, str], redacted: Counter[str], rules: CaptionRules
+) -> FetchedPair:
+    """Raises those `Drop`s of captions."""
+    found = [Caption(text, name) for name, text in texts.items()]
     captions = (*pair.ref.captions, *found)
     chosen = choose_caption(captions, rules) if any(one.source in rules.sources for one in found) else None
-    ref = msgspec.structs.replace(pair.ref, captions=captions)
+    counts = dict(sorted((Counter(pair.ref.redacted) + redacted).items()))
+    ref = msgspec.structs.replace(pair.ref, captions=captions, redacted=counts)
     if chosen is not None:
         language, score = judge_caption(chosen.text, rules)
         ref = msgspec.structs.replace(
@@ -143,7 +150,7 @@ def _with_candidates(pair: FetchedPair, own: dict[str, Answer], rules: CaptionRu
 
 
 def _drop(task: Task, pair: FetchedPair, drop: Drop) -> None:
-    detail = f"{drop.detail}: {pair.ref.caption[:80]}"
+    detail = where_it_was(task.plan, pair.ref, f"{drop.detail}: {pair.ref.caption[:80]}")
     task.tally.drop(DropRow(pair.url, "pair", drop.reason, detail, pair.page_url))
 
 

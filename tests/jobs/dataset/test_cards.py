@@ -25,11 +25,14 @@ from jobs.dataset.cards.write import refresh_cards
 from jobs.dataset.index import Index
 from jobs.dataset.ledger import disagreements, ledger
 from jobs.dataset.origins import Origins
+from jobs.dataset.removal import remove
 from schemas.dataset import DATASET, Dataset, read_dataset
 from schemas.kinds import KINDS
+from schemas.shards import read_marks
 from schemas.storage import Store
 from tests.jobs.audited import CC_BY
 from tests.jobs.conftest import contents
+from tests.jobs.site import photo, prose, write_archive
 from tests.jobs.test_build import INLINE, SMALL
 
 CARDS = ("README.md", "croissant.json", "card.json")
@@ -281,6 +284,33 @@ def test_cards_follow_what_is_added_and_removed(small: Path, tmp_path: Path, sit
         (pages,) = (one for one in ledger(index) if one.thing == "page")
         assert pages.otherwise == {"deny list": left.drops["page"]["denied"]}
         assert disagreements(index, left) == []
+
+
+def test_placeholders_are_those_of_samples_that_are_there(tmp_path: Path) -> None:
+    out, page = tmp_path / "out", "https://a{}.example/"
+    records = list[tuple[str, bytes, str]]()
+    for number, seed in enumerate((1, 1, 2)):
+        text = f"<article><p>{prose(seed)} Write to ann@a.example.</p><img src=/a.jpg alt='A bridge'></article>"
+        records += [(page.format(number), text.encode(), "text/html")]
+        records += [(page.format(number) + "a.jpg", photo(number), "image/jpeg")]
+    archive = write_archive(tmp_path / "a.warc.gz", records)
+    built = build(str(out), [str(archive)], SMALL, INLINE)
+    assert built.drops["page"] == {"duplicate_text": 1}  # of which nobody has a placeholder
+
+    def told() -> tuple[str, str]:
+        said = (out / "README.md").read_text().partition("Placeholders stand for what was found in texts:\n")[2]
+        (line,) = json.loads((out / "croissant.json").read_bytes())["rai:personalSensitiveInformation"]
+        return said.partition(".")[0], line.partition(": ")[2].partition(".")[0]
+
+    assert told() == ("email 2", "email (2)")
+    assert remove(Store(str(out)), [page.format(2)], INLINE).kinds["interleaved"].samples == 1
+    assert told() == ("email 1", "email (1)")
+    marks = read_marks(Store(str(out)), "interleaved")
+    for mark in marks:  # as an earlier version wrote them
+        of_before = msgspec.structs.replace(mark, shard=msgspec.structs.replace(mark.shard, redacted=None))
+        (out / f"interleaved/commit/{mark.shard.name}.json").write_bytes(msgspec.json.encode(of_before))
+    assert main(["card", str(out)]) == 0
+    assert told() == ("email 3", "email (3)")
 
 
 def test_what_somebody_wrote_in_place_of_a_card_stays(

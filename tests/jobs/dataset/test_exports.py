@@ -123,8 +123,8 @@ def test_mmc4_puts_each_image_before_the_text_it_stood_before(looked_at: Path, t
         assert [base64.b64decode(image["image_base64"]) for image in line["image_info"]] == bodies
         read = to_document("interleaved", document["key"], {"json": json.dumps(line).encode()})
         assert [part.data for part in read.parts if isinstance(part, Medium)] == bodies
-        words = " ".join(part for part in read.parts if isinstance(part, str)).split()
-        assert words == " ".join(text for text in document["texts"] if text).split()
+        paragraphs = "\n\n".join(part for part in read.parts if isinstance(part, str))
+        assert paragraphs == "\n\n".join(text for text in document["texts"] if text)
 
 
 @pytest.mark.opens("megatron-energon", "what is exported for it")

@@ -101,6 +101,17 @@ def test_interleaved_layouts_keep_their_texts_and_pictures_in_order(tmp_path: Pa
     assert [picture.data for picture in sample.pictures] == [photo(1)]
 
 
+def test_paragraphs_that_were_exported_as_mmc4_stay_apart(looked_at: Path, tmp_path: Path) -> None:
+    assert main(["export", str(looked_at), "--to", "mmc4", "-o", str(tmp_path / "out"), "--engine", "inline"]) == 0
+    assert imported(tmp_path / "out/interleaved", tmp_path) == 0
+    with weft.open(looked_at, "interleaved") as before, weft.open(built(tmp_path)) as after:
+        by_url = {sample.url: sample for sample in after}
+        texts = [[text for text in sample.texts if text] for sample in before]
+        again = [[text for text in by_url[sample.url].texts if text] for sample in before]
+    assert any("\n\n" in text for of_one in texts for text in of_one)
+    assert list(map("\n\n".join, again)) == list(map("\n\n".join, texts))
+
+
 def test_what_was_exported_comes_back_with_equal_content(looked_at: Path, tmp_path: Path) -> None:
     assert main(["export", str(looked_at), "--to", "parquet", "-o", str(tmp_path / "out"), "--engine", "inline"]) == 0
     assert imported(tmp_path / "out/interleaved", tmp_path) == 0

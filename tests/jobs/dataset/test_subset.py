@@ -92,6 +92,17 @@ def test_wrong_calls_say_what_is_wrong(looked_at: Path, tmp_path: Path, capsys: 
     assert "not finished" in said(str(unfinished), "--where", "true", "-o", str(tmp_path / "other"))
 
 
+def test_brackets_of_a_condition_do_not_pair_with_those_around_it(
+    looked_at: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "keys").write_text("none-such\n")
+    out = tmp_path / "out"
+    for more in ([], ["--keys", str(tmp_path / "keys")]):
+        assert main(["subset", str(looked_at), "--where", "false) OR (true", *more, "-o", str(out)]) == 2
+        assert "cannot be asked for false) OR (true" in capsys.readouterr().err
+        assert not out.exists()
+
+
 def test_keys_that_are_not_there_are_told(looked_at: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with Index(Store(str(looked_at))) as index:
         ((key,),) = index.ask("SELECT key FROM pairs LIMIT 1").rows

@@ -30,6 +30,7 @@ from schemas.storage import Store
 from schemas.videos import COLUMNS
 from tests.jobs.conftest import contents
 from tests.jobs.site import article, photo, write_archive
+from tests.jobs.test_build import drops
 from tests.pipeline.videos import make_video
 
 INLINE = EngineSettings(engine="inline")
@@ -186,6 +187,8 @@ def test_a_list_of_files_with_texts(tmp_path: Path) -> None:
     assert [cue["text"] for document in documents for cue in document["subtitles"]] == ["said"]
     assert documents[0]["licence"] == "CC0"
     assert totals.drops == {"video": {"few_words": 1, "not_captured": 1}}
+    details = [row["detail"] for row in drops(tmp_path / "out")]
+    assert sorted(one.partition(", row ")[2].partition(" of ")[0] for one in details) == ["1", "2"]
 
 
 def test_personal_data_in_cues_is_replaced_and_counted(tmp_path: Path) -> None:
@@ -195,7 +198,7 @@ def test_personal_data_in_cues_is_replaced_and_counted(tmp_path: Path) -> None:
         "00:01.000 --> 00:02.000\nto call her by hand at (212)\n736-5000 for a loaf of bread\n"
     )
     (tmp_path / "v.vtt").write_text(f"WEBVTT\n\n{cues}")
-    (tmp_path / "list.jsonl").write_text(json.dumps({"path": "v.mp4", "text": "short", "subtitles": "v.vtt"}))
+    (tmp_path / "list.jsonl").write_text(json.dumps({"path": "v.mp4", "text": "bob@example.org", "subtitles": "v.vtt"}))
     of_cues = msgspec.structs.replace(CLIPS.clips, caption=VideoCaptionRules(sources=("subtitles",)))
     config = msgspec.structs.replace(CLIPS, clips=of_cues)
     totals = built(tmp_path / "out", [], config, [tmp_path / "list.jsonl"])
@@ -205,7 +208,9 @@ def test_personal_data_in_cues_is_replaced_and_counted(tmp_path: Path) -> None:
         "to call her by hand at <PHONE> for a loaf of bread",
     ]
     assert ([cue["text"] for cue in document["subtitles"]], document["caption"]) == (said, " ".join(said))
-    assert document["redacted"] == totals.phases["clips"].redacted == {"email": 1, "phone": 1}
+    assert totals.phases["video-lists"].redacted == {"email": 1}  # of the row
+    assert totals.phases["clips"].redacted == {"email": 1, "phone": 1}
+    assert document["redacted"] == {"email": 2, "phone": 1}
 
 
 @pytest.mark.parametrize("body", [b"ffconcat version 1.0\nfile private.mp4\n", b"#EXTM3U\n#EXTINF:3,\nprivate.mp4\n"])

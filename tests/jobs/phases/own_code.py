@@ -86,6 +86,11 @@ def colour_namer(images, texts):
     return [f"a picture of {image.width} by {image.height} in colours" for image in images]
 
 
+def reads_signs(images, texts):
+    """What stands on a wall in each picture."""
+    return ["a wall of the old bakery where somebody wrote to call (212) 555-0123 or to mail a@b.org" for _ in images]
+
+
 def half_a_pair(images, texts):
     """What it says of one picture no file can hold."""
     return ["half \ud800 a pair" if "bridge" in text else "a picture in colours" for text in texts]

@@ -2,14 +2,24 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
+import weft
+from jobs.config import BuildConfig
 from jobs.phases.recipe import Recipe
+from pipeline.captions import CaptionRules
+from pipeline.pairs import PairRules
+from pipeline.video.settings import ClipRules, ClipSettings, VideoCaptionRules
+from schemas.drops import Counts
+from schemas.pairs import Caption
 from schemas.settings import SettingsError
 from tests.jobs.phases import own_code
 from tests.jobs.phases.own_code import Redness, half_a_pair
 from tests.jobs.phases.test_own_steps import OWN, PAIRS, built, pictures
+from tests.jobs.site import prose, write_archive
 from tests.jobs.test_build import SMALL, drops
+from tests.pipeline.videos import make_video
 
 
 def test_a_caption_that_no_file_can_hold_costs_its_image_alone(tmp_path: Path) -> None:
@@ -67,3 +77,30 @@ def test_a_model_that_leaves_python_when_it_is_made_is_said_in_one_line(tmp_path
     archive = pictures(tmp_path, "a bridge", "a dog")
     with pytest.raises(SettingsError, match="Leaves: SystemExit: no weights"):
         built(tmp_path / "out", [archive], Recipe(SMALL).score("fine", own_code.Leaves))
+
+
+def test_personal_data_that_a_captioner_reads_off_a_picture_becomes_placeholders_and_is_counted(tmp_path: Path) -> None:
+    archive = pictures(tmp_path, "a bridge of c@d.org", "a dog")
+    config = msgspec.structs.replace(PAIRS, pairs=PairRules(caption=CaptionRules(sources=("signs", "alt"))))
+    made = built(tmp_path / "out", [archive], Recipe(config).caption("signs", own_code.reads_signs))
+    said = "a wall of the old bakery where somebody wrote to call <PHONE> or to mail <EMAIL>"
+    with weft.open(tmp_path / "out") as dataset:
+        pairs = [sample.record for sample in dataset]
+    assert [pair.caption for pair in pairs] == [said, said]
+    assert all(pair.captions[-1] == Caption(said, "signs") for pair in pairs)
+    assert sorted(pair.redacted["email"] for pair in pairs) == [1, 2]
+    assert sum(made.phases.values(), Counts()).redacted == {"email": 3, "phone": 2}
+
+
+def test_of_clips_as_well(tmp_path: Path) -> None:
+    page = f"<video src='/film.mp4'></video><p>{prose(1)}</p>".encode()
+    film = make_video(scenes=(75,))
+    records = [("https://a.example/", page, "text/html"), ("https://a.example/film.mp4", film, "video/mp4")]
+    archive = write_archive(tmp_path / "a.warc.gz", records)
+    clips = ClipSettings(rules=ClipRules(target_s=0), caption=VideoCaptionRules(sources=("signs",)))
+    config = msgspec.structs.replace(BuildConfig(), kinds=("clips",), clips=clips)
+    made = built(tmp_path / "out", [archive], Recipe(config).caption("signs", own_code.reads_signs))
+    with weft.open(tmp_path / "out") as dataset:
+        (clip,) = [sample.record for sample in dataset]
+    assert clip.caption == "a wall of the old bakery where somebody wrote to call <PHONE> or to mail <EMAIL>"
+    assert clip.redacted == sum(made.phases.values(), Counts()).redacted == {"email": 1, "phone": 1}

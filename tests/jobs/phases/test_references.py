@@ -1,6 +1,7 @@
 """Evaluation sets in whole builds."""
 
 import csv
+import gzip
 import io
 import json
 import tarfile
@@ -12,8 +13,7 @@ import pytest
 from PIL import Image
 
 from crawlers.inputs import InputError
-from jobs.phases.references import BadReference, _items
-from jobs.phases.run import BuildError
+from jobs.phases.reference_files import BadReference, items_of
 from tests.jobs.phases.test_duplicates import built, drops, kept, page, story
 from tests.jobs.site import photo, prose
 
@@ -64,21 +64,48 @@ def test_every_form_of_file_gives_its_items(tmp_path: Path) -> None:
             csv.writer(file, delimiter=delimiter).writerows([item] for item in items)
     pq.write_table(pa.table({"n": [1, 2, 3], "text": items}), tmp_path / "a.parquet")
     for path in sorted(tmp_path.glob("a.*")):
-        assert [text.strip() for text in _items(str(path))] == items, path
+        assert [text.strip() for text in items_of(str(path))] == items, path
 
 
 @pytest.mark.parametrize(("name", "data"), [("a.jsonl", b"{broken"), ("a.parquet", b"PAR1"), ("a.bin", b"x")])
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, name: str, data: bytes) -> None:
     (tmp_path / name).write_bytes(data)
     with pytest.raises(BadReference, match=name):
-        list(_items(str(tmp_path / name)))
+        list(items_of(str(tmp_path / name)))
 
 
-def test_a_broken_evaluation_image_stops_the_build_and_a_missing_one_too(tmp_path: Path) -> None:
+def test_a_broken_evaluation_image_stops_the_build_and_a_missing_one_too(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     (tmp_path / "bad.jpg").write_bytes(photo(1)[:500])
     pages = {"https://one.com/": page(story(1), ["https://one.com/i.jpg"])}
-    with pytest.raises(BuildError, match=r"references failed.*bad\.jpg: broken_image"):
+    caplog.clear()
+    with pytest.raises(BadReference, match=r"bad\.jpg: broken_image"):
         built(tmp_path, pages, {}, f"decontamination.images=[{tmp_path}/bad.jpg]")
+    assert "attempt" not in caplog.text  # another would meet the same
     (tmp_path / "other").mkdir()
     with pytest.raises(InputError, match="nothing matches"):
         built(tmp_path / "other", pages, {}, f"decontamination.images=[{tmp_path}/none/*.jpg]")
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "said"),
+    [
+        ("a.jsonl", b"{broken", "malformed"),
+        ("a.jsonl.gz", gzip.compress(b'{"q": "a"}')[:-12], "ended before"),
+        ("a.txt.gz", b"no gzip", "Not a gzipped file"),
+        ("a.json", b"[" * 5000, "recursion"),
+        ("a.parquet", b"PAR1", "Parquet"),
+        ("a.bin", b"x", "not .txt"),
+        ("a.tar", b"no tar" * 200, ""),
+    ],
+)
+def test_a_file_whose_head_cannot_be_read_is_refused_before_any_work(
+    tmp_path: Path, name: str, data: bytes, said: str
+) -> None:
+    (tmp_path / name).write_bytes(data)
+    kind = "images" if name.endswith(".tar") else "texts"
+    with pytest.raises(InputError, match=rf"^cannot read the evaluation file .*/{name}: (?i:.*{said})") as caught:
+        built(tmp_path, {"https://one.com/": page(story(1), [])}, {}, f"decontamination.{kind}=[{tmp_path}/{name}]")
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "out").exists()

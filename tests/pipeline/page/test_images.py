@@ -67,6 +67,37 @@ def test_of_two_copies_the_one_that_says_to_be_small_comes_last(small, large):
     ]
 
 
+@pytest.mark.parametrize(
+    ("one", "another", "are"),
+    [
+        ("/g/cat.jpg", "/g/cat.png", 2),
+        ("/g/cat.jpg?v=1", "/g/cat.GIF", 2),
+        ("/g/cat.jpg", "/g/cat.jpeg", 1),
+        ("/g/cat.jpg", "/g/cat.webp", 1),
+        ("/g/cat.png", "/g/cat.avif", 1),
+        ("/g/cat.jpg", "/g/cat.jpg.webp", 1),
+        ("/g/town-plan.svg", "/g/town-plan.png", 1),
+        ("/g/cat.png", "/g/cat-300x200.jpg", 1),
+        ("/_next/image?url=%2Fg%2Fcat.png&w=64", "/_next/image?url=%2Fg%2Fcat.jpg&w=64", 2),
+    ],
+)
+def test_two_files_of_one_name_are_two_images_unless_one_may_be_made_of_the_other(one, another, are):
+    assert len(shown(f"<img src='{one}'>{prose(3)}<img src='{another}'>")) == are
+    assert len(shown(f"<img src='{one}'><img src='{another}'>")) == are
+    in_one = f"<picture><source srcset='{one}'><img src='{another}'></picture>"
+    assert len(shown(in_one)) == 1
+    assert len(shown(f"<img src='{one}' alt='Our cat'>{prose(3)}<img src='{another}' alt='Our cat'>")) == 1
+
+
+def test_sizes_of_two_files_of_one_name_are_sizes_of_their_own():
+    body = "".join(f"<img src='/g/{name}'><p>{prose(3)}</p>" for name in ("cat.jpg", "cat.png", "cat-300x200.png"))
+    draft = extract(paragraphs(2) + body + paragraphs(2, 2))
+    assert [[url.rpartition("/")[2] for url in image.candidates] for image in draft.images] == [
+        ["cat.jpg"],
+        ["cat.png", "cat-300x200.png"],
+    ]
+
+
 def test_a_gallery_whose_images_each_stand_in_noscript_too_keeps_them_apart():
     body = "".join(
         f"<img class=slide src=/g/view-{n}.jpg><noscript><img src=/g/view-{n}.jpg></noscript>" for n in "abc"
