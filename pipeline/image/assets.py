@@ -31,7 +31,8 @@ _MEASURING = ("width", "height", "quality", "bg", "bgcolor", "background-color",
 #: The same where the path names an image file, which says by itself what is shown.
 _PARAMETERS_OF_FILES = frozenset(
     "c cb v ver version rev ts timestamp t s token expires expiry hmac policy hash cache nocache cachebuster mtime "
-    "modified lastmod d m _ e f x y extend ops p anim metadata rotate pos position zoom format_auto".split()
+    "modified lastmod d m _ e f x y extend ops p anim metadata rotate pos position zoom format_auto rule preset "
+    "profile".split()
 )
 _INNER_PARAMETERS = frozenset("url src image img u file path source imageurl image_url".split())
 #: Options as they stand in folders, with a value each: `w_480`, `width=800`, `q:75`.
@@ -42,7 +43,7 @@ _MEASURES = frozenset("w h q width height quality size".split())
 _MODES = frozenset("auto fill fit limit scale crop thumb pad lfill mfit".split())
 _PAIRED = frozenset("max width height w h s size resize fit fill crop scale square quality q window-crop".split())
 _SERVERS = frozenset(
-    "www m cdn img image images static media asset assets thumb thumbs pic pics photo photos i s".split()
+    "www m cdn img image images static media asset assets thumb thumbs thumbnail pic pics photo photos i s".split()
 )
 _SERVING = re.compile(r"cdn|cache|(?:\A|-)(?:images?|img|media|static|assets?)(?:-|\Z)")
 _PHOTON = re.compile(r"i\d\.wp\.com")
@@ -70,6 +71,9 @@ _SIZE = re.compile(r"\d{2,5}x\d{0,5}[a-z]?|x\d{2,5}|\d{3,4}(?:px|w)", re.IGNOREC
 _SAVED = re.compile(r"\.(?:(jpe?g|jfif)|(png)|(gif)|(tiff?)|(bmp))\Z", re.IGNORECASE)
 #: Part of a name that no other picture is likely to bear: an id or a hash.
 _UNIQUE = re.compile(r"\d{7,}|[0-9a-f]{12,}|(?<![a-z0-9])(?=[a-z]{0,24}\d)[a-z0-9]{18,}", re.IGNORECASE)
+_HASH = re.compile(
+    r"[0-9a-f]{32}(?:[0-9a-f]{8}|[0-9a-f]{32})?|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE
+)
 _NUMBERED = re.compile(r"\d{2,4}|v\d")
 #: What services put into a path: IIIF a size at its end, Gatsby a hash of it, Drupal and PrestaShop its name,
 #: Cloudflare their own, Magento a hash of it, Etsy what it cuts out; each with what stands in all of these.
@@ -129,6 +133,8 @@ def asset_of(url: str) -> str:
         stem = ""
     elif _UNIQUE.search(stem):
         folders = [folder for folder in folders if not _NUMBERED.fullmatch(folder)]
+    if is_file and _HASH.fullmatch(stem):
+        query = ""  # the name says by itself what is shown
     asked = "&".join(sorted(_identifying(query, is_file))) if query else ""
     return f"{_site(host)}/{'/'.join(folders)}/{stem}?{asked}"
 
@@ -271,6 +277,9 @@ def _is_option(written: str, is_alone: bool) -> bool:
 def _stem(name: str) -> str:
     """A file's name without extensions, and without sizes before and behind it."""
     name = _STYLED.sub("", name)
+    before, sign, options = name.partition(";")
+    if sign and all(_is_option(option, False) or _SIZE.fullmatch(option[2:]) for option in options.split(";")):
+        name = before  # `image;s=644x461`
     for _ in range(_MAX_TAILS):
         match = _LAST_EXTENSION.search(name) or _TAIL.search(name)
         if not match or not match.start():
@@ -288,6 +297,7 @@ def _identifying(query: str, is_file: bool) -> Iterator[str]:
         how = key in _PARAMETERS or key.startswith(("x-amz-", "imageview", "imagemogr", "$", "utm_"))
         how = how or key.endswith(_MEASURING)  # `odnWidth`, `max_height`; a colour asked for is another picture
         how = how or value.lower() in _SIZES or (is_file and key in _PARAMETERS_OF_FILES)
+        how = how or (is_file and _SIZE.fullmatch(value) is not None)
         if part and not how:
             yield part
 

@@ -38,6 +38,12 @@ _NO_SIZE = re.compile(r"(?:^|;)\s*(?:width|height)\s*:\s*[01](?:px)?\s*(?=!|;|$)
 _NOT_DISPLAYED = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden")
 #: Where the signs of a project are asked for: whether it builds, what its version is.
 _BADGES = re.compile(r"//(?:img\.shields\.io|badgen\.net|badge\.fury\.io)/|/badges?/")
+#: Servers of advertisements.
+_ADS = re.compile(
+    r"//(?:[^/?#]*\.)?(?:(?:ads?|adserver|adservice|pagead\d*)\.[^./?#]+\.[^/?#]+|googlesyndication\.com|doubleclick\.net|2mdn\.net"
+    r"|adnxs\.com|adform\.net|amazon-adsystem\.com|criteo\.net|outbrain\.com|taboola\.com|adriver\.ru|mgid\.com)/",
+    re.IGNORECASE,
+)
 _PHOTOGRAPHS = (".jpg", ".jpeg", ".webp")
 #: Standard sizes of advertisements that no picture is likely to have.
 _BANNERS = frozenset(((468, 60), (728, 90), (970, 90), (234, 60), (120, 600), (160, 600), (320, 50)))
@@ -74,6 +80,8 @@ def decoration(
         return "folder of a program's icons"
     if "image.php" in url and _OF_MEMBERS.search(url):
         return "address of a member's portrait"
+    if _ADS.search(url):
+        return "address of an advertisement"
     is_photograph = name.lower().endswith(_PHOTOGRAPHS)
     if alt is not None and min(sides) < _PICTURE and not is_photograph and _BADGES.search(url):
         return "address of a badge"

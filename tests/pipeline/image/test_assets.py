@@ -106,6 +106,11 @@ def test_sizes_of_one_picture_are_one_asset_and_other_pictures_are_others(style,
         ),
         ("https://img-eu2.a.example/b/c.jpg?maxHeight=80", "https://a.example/b/c.jpg"),
         ("https://a.example/products/shelf__108_s5.jpg?f=u", "https://a.example/products/shelf__108_s5.jpg?f=xl"),
+        ("https://a.example/b/cat.webp?rule=ad-image", "https://a.example/b/cat.jpg?rule=classified-1200x800"),
+        ("https://a.example/b/cat.jpg?_ex=64x64", "https://thumbnail.a.example/b/cat.jpg?_ex=350x350"),
+        (f"https://a.example/{'3f9ac1d0' * 4}.jpg?of=list", f"https://a.example/{'3f9ac1d0' * 4}.jpg?of=page"),
+        ("https://a.example/v1/files/eyJmbiI6.k9Xw/image;s=644x461", "https://a.example/v1/files/eyJmbiI6.k9Xw/image"),
+        ("https://a.example/b/image;s=148x110;q=80", "https://a.example/b/image;s=1080x720"),
     ],
 )
 def test_a_copy_is_the_asset_it_was_made_of(copy, original):
@@ -133,6 +138,9 @@ def test_a_copy_is_the_asset_it_was_made_of(copy, original):
         ("https://a.example/0123456789abcdef/101.jpg", "https://a.example/0123456789abcdef/102.jpg"),
         ("https://a.example/cat.jpg", "https://b.example/cat.jpg"),
         ("https://a.example/boot.jpg?color=red", "https://a.example/boot.jpg?color=blue"),
+        ("https://a.example/boot-12345678.jpg?color=red", "https://a.example/boot-12345678.jpg?color=blue"),
+        ("https://a.example/b/image;id=644", "https://a.example/b/image;id=645"),
+        ("https://a.example/draw?plan=100x200", "https://a.example/draw?plan=200x100"),
         ("https://a.example/render/boot?colour=0a0&view=1", "https://a.example/render/boot?colour=00a&view=1"),
     ],
 )

@@ -288,6 +288,7 @@ def test_icons_are_known_by_their_folder(src):
         "<img src=/scouts/badges/merit.jpg>",
         "<img src=/up/png.png width=300 height=200>",
         "<img src=/up/star-of-the-sea.png>",
+        "<img src=https://www.ad.example/ads/cat.jpg>",
         "<img src=/up/star.jpg>",
         "<img src=/up/star.png width=640 height=480>",
         "<figure><img src=/up/zip.png><figcaption>How it is packed</figcaption></figure>",
@@ -326,6 +327,8 @@ def test_a_picture_may_show_what_its_file_is_called_by(img):
         "<img src='/forum/image.php?s=1b0b&amp;u=240&amp;dateline=1211170010'>",
         "<img src=/misc/paperclip.png>",
         "<img src=/icones/smile.gif alt=':)'>",
+        "<img src=https://tpc.googlesyndication.com/simgad/13320018711924560917>",
+        "<img src=https://ads.site.example/up/cat.jpg alt='A cat on the roof of a house'>",
     ],
 )
 def test_small_files_called_by_what_they_are_for_are_decoration(img):
