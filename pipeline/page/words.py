@@ -99,7 +99,7 @@ class WordsOfWalk(InlineOfWalk):
         self._blank, self._line = 0, -1
         if self._preformatted:
             text = "" if self._is_gutter(text) else text.strip("\n").rstrip()
-        elif _BREAK in text and CELL_END in text and is_short_row(text, _BREAK):
+        elif _BREAK in text and CELL_END in text and (self._is_in_data() or is_short_row(text, _BREAK)):
             text = collapse_row(text.replace(_BREAK, " "))
         elif _BREAK in text:
             is_code = "\xa0" in text and self._ends_code()
