@@ -249,6 +249,8 @@ class WordsOfWalk(InlineOfWalk):
             return True
         if not self._is_prose(self._at):
             return False
+        if self._goes_on(self._at):
+            return True
         first = max(0, self._at - _BEFORE)
         if tags := [tag for tag in self._markup.tags[first : self._at] if tag]:
             closed = [tag[1:] for tag in takewhile(lambda tag: tag[0] == "/", reversed(tags))]
