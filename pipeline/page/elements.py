@@ -25,6 +25,8 @@ BLOCKS = (
     | HEADINGS
 )
 CELLS = frozenset(("td", "th"))
+#: What no table of data holds.
+NO_DATA = HEADINGS | {"table", "article", "section", "form", "figure", "iframe", "video", "nav"}
 MEDIA = frozenset(("img", "amp-img", "picture", "video", "noscript"))
 #: Elements of scripts that become frames, most of them of a video.
 PLAYERS = frozenset(("amp-youtube", "amp-iframe", "lite-youtube", "youtube-video"))

@@ -7,8 +7,10 @@ marks around a `<q>`.
 import re
 
 from pipeline.page.elements import BLOCKS, HEADINGS
+from pipeline.page.leaves import Leaf, Text
 from pipeline.page.tables import RowsOfWalk
 from pipeline.page.twins import is_hidden_from_readers_alone
+from pipeline.page.unfolding import goes_on
 
 _SIGNS = str.maketrans("0123456789+-−=()ni", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻⁼⁽⁾ⁿⁱ")
 _LOWERED = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
@@ -20,6 +22,7 @@ _IN_HEADING = 100  # tags
 _SAYING = re.compile(r"[^\W\d_]{2}")
 _WORD = 5  # letters: fewer may be the sign of a unit
 _ENDING = 3  # letters at the end of a word: fewer may be the first of one that is parted, as names are
+_PIECES = 40  # of a line, before what goes on with it
 _INSIDE = 4  # tags in a `<span>` before its first word
 #: What may open right behind another such and be set beside it.
 SET_BESIDE = frozenset("span time small em strong del ins".split())
@@ -61,6 +64,7 @@ def shown_letters(text: str, is_code: bool) -> str:
 class InlineOfWalk(RowsOfWalk):
     """What a walk does at the tags inside a line."""
 
+    leaves: list[Leaf]
     _blank: int
     _mute: int
     _quotes: list[bool]  # of the open `<q>`s, whether marks are written around them
@@ -140,6 +144,14 @@ class InlineOfWalk(RowsOfWalk):
             label = _LABEL.search(self._markup.attributes[opened])
             return label is not None and "".join(said.split()) in "".join(label[1].split())
         return self._has_text() and self._text_behind(end)
+
+    def _goes_on(self, at: int) -> bool:
+        """Whether the hidden element that opens at a tag goes on with the prose before it, behind a button for more."""
+        shown = "".join(self._buffer[-_PIECES:])
+        if not self._has_text():  # the button may be a link
+            behind = self.leaves[max(self.containers[self._container].first, len(self.leaves) - 2) :]
+            shown = next((text.text for text in reversed(behind) if isinstance(text, Text) and not text.link_chars), "")
+        return goes_on(self._markup, at, shown)
 
     def _text_behind(self, at: int) -> bool:
         """Whether words follow a tag before a block or line ends."""

@@ -2,9 +2,10 @@
 
 import re
 from functools import cache
+from itertools import islice
 
 from pipeline.image.refs import is_image_url
-from pipeline.page.leaves import Container, Leaf, Text
+from pipeline.page.leaves import Container, Leaf, Text, upward
 from pipeline.page.verdicts import Verdict, Verdicts
 from pipeline.page.walk import Walk
 from pipeline.text.words import phrase_list
@@ -46,6 +47,9 @@ _STORIES = 2  # lines of tags that a page may have; more are of the items of a l
 _ADDRESSES = ("https://", "http://")
 _OF_SCRIPTS = ("{{", '{"', "<iframe ")  # how data for scripts begin, and what is given to be copied
 _DIGIT = re.compile(r"\d")
+#: What stands before a cell of a notebook: In [3]:, Out[3]:; or [3]: in a part that is called a prompt.
+_PROMPT = re.compile(r"(?:(In|Out) ?)?\[[\d *]{0,6}\]:")
+_AROUND_PROMPT = 4  # parts
 _SCHEME = re.compile(r"https?:(?://)?(?:www\.)?")
 _STEPS = 2  # marks between the parts of a way through the site
 #: How many items a list has, and which of them a page shows: 24 results, Showing 1–8 of 312 objects, Seite 2 von 9.
@@ -136,7 +140,7 @@ def leave_out_labels(walk: Walk, verdicts: Verdicts) -> None:
                 sections = _numbered_headings(walk)
             if not sections or index not in sections:
                 verdicts[index] = Verdict("label", len(leaf.text))
-        elif verdicts[index] is None and _is_data(leaf):
+        elif verdicts[index] is None and (_is_data(leaf) or _is_prompt(walk, leaf)):
             verdicts[index] = Verdict("label", len(leaf.text))
             if above.role == "list" and above.text.endswith(":"):  # what a shop's field for it is called
                 verdicts[last] = verdicts[last] or Verdict("label", len(above.text))
@@ -186,6 +190,14 @@ def _is_data(leaf: Text) -> bool:
     if _is_address_of_picture(text) or _is_of_script(leaf):
         return True
     return leaf.role != "code" and text[:2] == "1\n" and _are_numbers_of_lines(text)
+
+
+def _is_prompt(walk: Walk, leaf: Text) -> bool:
+    """Whether a text is what Jupyter writes before the code of a cell and before what that gives."""
+    if not leaf.text.endswith("]:") or not (found := _PROMPT.fullmatch(leaf.text)):
+        return False
+    around = islice(upward(walk.containers, leaf.container), _AROUND_PROMPT)
+    return bool(found[1]) or any("prompt" in walk.containers[at].names.words for at in around)
 
 
 def _are_numbers_of_lines(text: str) -> bool:

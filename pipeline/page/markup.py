@@ -9,7 +9,9 @@ import re
 
 from selectolax.lexbor import LexborHTMLParser
 
+from pipeline.page.kept_lines import keep_lines, sets_lines
 from pipeline.page.listings import has_lines, join_lines
+from pipeline.page.roles import has_rows, name_tables
 
 _ATTRIBUTES = re.compile(r' (=?[^ \t\n\f\r>/=]*+)="([^"]*+)"')
 # What has no end ends with the page: nothing is searched for twice.
@@ -54,6 +56,7 @@ class Markup:
             _escape_examples(tree)
             join_lines(tree)
             self._write(tree)
+        self._lay_out()
 
     def _write(self, tree: LexborHTMLParser) -> None:
         """The tree as text, and cut at its tags."""
@@ -73,6 +76,16 @@ class Markup:
         self.tags: list[str | None] = pieces[1::3]
         self.attributes: list[str] = pieces[2::3]
         self._kinds = frozenset(self.tags)
+
+    def _lay_out(self) -> None:
+        """What roles and styles say of tables and lines is written as tags say it."""
+        keeps, rows = sets_lines(self.html), has_rows(self.html)
+        ends = _ends(self.tags) if keeps or rows else {}
+        if keeps:
+            keep_lines(self.texts, self.tags, self.attributes, ends)
+        if rows:
+            name_tables(self.tags, self.attributes, ends)
+            self._kinds, self._places = frozenset(self.tags), {}
 
     def _holds_text_as_it_is(self) -> bool:
         """Whether any element may hold text that looks like markup, as it was written out: most frames are empty."""

@@ -97,7 +97,7 @@ def why(verdict: Verdict, settings: ContentSettings) -> str:
         "label": f"words on the face of {held}"
         if held
         else "words by themselves: the label of a link or an advertisement, a call to act, tags, the way to the page or"
-        " its address, how the site earns, or what is for scripts",
+        " its address, how the site earns, what closes the page, or what is for scripts",
         "notice": "it asks readers to agree to cookies, or is a part of what does",
         "beside": "it stands outside the part that holds the story, and is not clearly of it",
         "story": "it stands in an <article> of its own, and another bears the page's title",

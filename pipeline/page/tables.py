@@ -6,8 +6,9 @@ there were no table.
 
 import re
 
+from pipeline.page.cell_icons import label_of_icon
 from pipeline.page.code import OF_LISTINGS, is_gutter, is_line, is_line_number
-from pipeline.page.elements import CELLS, HEADINGS
+from pipeline.page.elements import CELLS, NO_DATA
 from pipeline.page.leaves import Container, collapse
 from pipeline.page.markup import Markup
 from pipeline.page.names import is_hidden, read_names
@@ -17,8 +18,6 @@ CELL_END = "\u2029"  # of a table row, in the text that is read
 
 #: What tells the names of columns or of the whole apart from data.
 _HEADS = frozenset(("th", "thead", "caption"))
-#: What no cell of data holds.
-_PARTS = HEADINGS | {"table", "article", "section", "form", "figure", "iframe", "video", "nav"}
 _GROUPS = frozenset(("thead", "tbody", "tfoot"))
 TABLE_PARTS = _GROUPS | {"table"}
 _MOST_PIECES = 2_000  # of the text of a row, beyond which no span is looked for
@@ -35,7 +34,7 @@ def is_data_table(markup: Markup, at: int) -> bool:
     """Whether the `<table>` that opens at `at` has heads, and cells of a few words each: then a row is one text."""
     end = markup.end_of(at)
     tags = markup.tags[at + 1 : end]
-    if _HEADS.isdisjoint(tags) or not _PARTS.isdisjoint(tags):
+    if _HEADS.isdisjoint(tags) or not NO_DATA.isdisjoint(tags):
         return False
     held = paragraphs = 0
     for place in range(at + 1, min(end, len(markup.texts) - 1)):
@@ -131,6 +130,7 @@ class RowsOfWalk:
     _container: int
     _buffer: list[str]
     _preformatted: int
+    _mute: int
     _data_tables: list[Grid | None]
     _line: int  # so long was the buffer when a line of code began; -1 when none has
 
@@ -163,6 +163,8 @@ class RowsOfWalk:
         if self._buffer and read_names(written).is_caption and not self._is_in_data():
             self._flush()
         self._begin(tag, written)
+        if not self._lengths[self._at + 1] and self._is_in_data() and not self._mute:
+            self._buffer.append(label_of_icon(self._markup, self._at))
 
     def _span(self, written: str) -> None:
         """Notes of the cell that opens how far it reaches."""

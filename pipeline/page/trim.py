@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from pipeline.image.refs import is_image_page
+from pipeline.page.closings import is_closing
 from pipeline.page.elements import NARROW
 from pipeline.page.leaves import Container, Leaf, Media, Text, children
 from pipeline.page.verdicts import Verdict, Verdicts
@@ -19,6 +20,7 @@ _BESIDE_DAY, _BESIDE_YEAR = 60, 20  # letters of a byline: names and a word or t
 _TAIL = 0.2  # of the characters kept: more are no scraps but items, of a list or a row of figures
 _LINE = 30  # characters of a sentence that is set as a heading and needs no section
 _STATEMENT_ENDS = (".", "。", "।")
+_CLOSINGS = 4  # lines that close a page; more are of items
 _LEVELS = 4  # up from the last prose that its row is looked for
 _DAYS, _NEAR = 3, 20  # lines with a day that make a list a timeline, and how far around one they are counted
 _ROWS = 3  # so many alike siblings are rows
@@ -81,6 +83,7 @@ def trim(walk: Walk, verdicts: Verdicts, title: str, author: str, weighed: Weigh
         _rows_of(walk, walk.containers[home_of(walk, walk.leaves[prose[-1]])]),
     )
     of_items = frozenset(index for place in weighed.places for index in place)
+    _leave_out_closings(walk, verdicts, behind)
     _leave_out_tail(walk, verdicts, behind, body, weighed, of_items)
     lines = (index for index in weighed.likely if _is_statement(walk.leaves[index]))
     _leave_out_headings_of_nothing(walk, verdicts, of_items.intersection(weighed.likely).union(lines))
@@ -176,6 +179,17 @@ def _rows_of(walk: Walk, body: Container) -> Container:
                 return around
         part = around
     return body
+
+
+def _leave_out_closings(walk: Walk, verdicts: Verdicts, behind: list[int]) -> None:
+    """The lines behind the last prose that close a page; where others stand before, or many, they are of items."""
+    found = [index for index in behind if verdicts[index] is None and is_closing(walk.leaves[index])]
+    if not 0 < len(found) <= _CLOSINGS:
+        return
+    before = zip(walk.leaves[: behind[0]], verdicts, strict=False)
+    if not any(verdict is None and is_closing(leaf) for leaf, verdict in before):
+        for index in found:
+            verdicts[index] = Verdict("label")
 
 
 def _leave_out_tail(

@@ -160,6 +160,8 @@ class Walk(MediaOfWalk):
     def _is_passed_over_as_hidden(self, tag: str, at: int, written: str) -> bool:
         if tag in VOID or tag in MEDIA or is_shown_twin(self._markup, at, written) or self._is_of_line(at, written):
             return False
+        if tag == "span" and self._has_text() and self._goes_on(at):
+            return False
         return "-" not in tag or read_names(written).is_hidden  # a site's own element may be a tab
 
     def _pass_over(self, end: int) -> None:

@@ -99,7 +99,7 @@ class WordsOfWalk(InlineOfWalk):
         self._blank, self._line = 0, -1
         if self._preformatted:
             text = "" if self._is_gutter(text) else text.strip("\n").rstrip()
-        elif _BREAK in text and CELL_END in text and is_short_row(text, _BREAK):
+        elif _BREAK in text and CELL_END in text and (self._is_in_data() or is_short_row(text, _BREAK)):
             text = collapse_row(text.replace(_BREAK, " "))
         elif _BREAK in text:
             is_code = "\xa0" in text and self._ends_code()
@@ -249,6 +249,8 @@ class WordsOfWalk(InlineOfWalk):
             return True
         if not self._is_prose(self._at):
             return False
+        if self._goes_on(self._at):
+            return True
         first = max(0, self._at - _BEFORE)
         if tags := [tag for tag in self._markup.tags[first : self._at] if tag]:
             closed = [tag[1:] for tag in takewhile(lambda tag: tag[0] == "/", reversed(tags))]

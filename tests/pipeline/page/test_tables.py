@@ -129,3 +129,31 @@ def test_the_head_of_a_table_may_be_links_that_sort_it():
 def test_who_wrote_beside_what_is_said_keeps_its_lines():
     row = "<tr><td>Ann<br>Member<br>Posts: 12<td>The pier is open on Sundays"
     assert walked_texts(f"<table>{row}</table>") == ["Ann\nMember\nPosts: 12 | The pier is open on Sundays"]
+
+
+@pytest.mark.parametrize(
+    ("cell", "said"),
+    [
+        ("<svg aria-label=Yes role=img><path d=''/></svg>", "Yes"),
+        ("<div><svg><title>Yes</title><path d=''/></svg></div>", "Yes"),
+        ("<i class='fa fa-check' aria-hidden=true title=Yes></i>", "Yes"),
+        ("<i class='fa fa-check' aria-hidden=true title=Yes></i><span class=sr-only>Yes, it is</span>", "Yes"),
+        ("<i class='fa fa-check'></i><span class=sr-only>Yes</span>", "Yes"),
+        ("<span class=tick aria-label='Cats &amp; dogs'></span>", "Cats & dogs"),
+        ("<i class=tick title=Yes></i> 5 GB", "5 GB"),
+        ("<span role=img aria-label=Yes>✓</span>", "✓"),
+        ("<button aria-label='More about it'><svg></svg></button>", ""),
+        ("<a href=/chat title='More about it'><i></i></a>", ""),
+        ("<span style='display:none' title=Yes></span>", ""),
+        ("<span class=sr-only>No value</span>", ""),
+        ("<i></i><span aria-hidden=true>£25</span><span class=sr-only>Price £25</span>", "£25"),
+    ],
+)
+def test_an_icon_that_is_all_of_a_cell_says_what_it_is_called(cell, said):
+    body = f"<table><tr><th>Plan<th>Chat<th>Fax<tr><td>Free<td>{cell}<td>x</table>"
+    assert walked_texts(body)[1].split("|")[1].strip() == said
+
+
+def test_icons_elsewhere_say_nothing():
+    icon = "<i title=Yes></i>"
+    assert walked_texts(f"<p>{icon}</p><table><tr><td>Free<td>{icon}</table>") == ["Free"]

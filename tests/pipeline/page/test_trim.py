@@ -547,3 +547,24 @@ def test_each_of_several_authors_signs():
     portrait = "<p><img src=/max.jpg alt='Max Tor' width=400></p>"
     body = f"<main><p>By Jo Reed and Max Tor</p>{portrait}{paragraphs(4)}</main>"
     assert kept(body, author="Jo Reed, Max Tor") == (BODY, {"By Jo Reed and Max Tor": "byline", "max.jpg": "author"})
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "<div class='prompt input_prompt'>In&nbsp;[3]:</div>",
+        "<div class=jp-OutputPrompt>Out[12]:</div>",
+        "<div>In [ ]:</div>",
+        "<div>In [*]:</div>",
+        "<div class='prompt highlight-none'><div class=highlight><pre><span></span>[3]:\n</pre></div></div>",
+    ],
+)
+def test_prompts_of_notebooks_are_labels(prompt):
+    left, rules = kept(f"<article>{paragraphs(2)}{prompt}<pre>print(5)</pre>{paragraphs(2, 2)}</article>")
+    assert left == [*BODY[:2], "print(5)", *BODY[2:]]
+    assert set(rules.values()) == {"label"}
+
+
+@pytest.mark.parametrize("said", ["<p>[3]:</p>", "<pre>In [3]: x = 5</pre>", "<p>In [3]: we see</p>"])
+def test_what_only_looks_like_a_prompt_stays(said):
+    assert not kept(f"<article>{paragraphs(2)}{said}{paragraphs(2, 2)}</article>")[1]

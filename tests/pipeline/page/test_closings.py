@@ -1,0 +1,68 @@
+"""Lines that close a page leave by their form, behind the last prose, whatever they stand in."""
+
+import pytest
+
+from tests.pipeline.makers import extract, paragraphs, prose, texts
+
+LINES = [
+    "Last updated 3 May 2020",
+    "Last updated on May 3, 2020 by Ann Lee",
+    "This page was last modified on 3 May 2020, at 12:01.",
+    "Zuletzt geändert am 3. Mai 2020",
+    "Dernière mise à jour : 3 mai 2020",
+    "最終更新日：2020年5月3日",
+    "Was this page helpful? Yes No",
+    "Did you find this article useful?",
+    "War dieser Artikel hilfreich? Ja Nein",
+    "この記事は役に立ちましたか？",
+    "Yes No",
+    "Filed under: Bridges, Towns",
+    "Filed under <a href=/b>Bridges</a>",
+    "Tagged bridges, towns",
+    "Tags: bridges",
+    "Schlagworte: Brücken, Orte",
+    "Share this: <a href=/f>Facebook</a> <a href=/x>Twitter</a>",
+    "Share this post on Facebook",
+    "Next article",
+]
+OTHERS = [
+    "The bridge was last updated in 2020",
+    "Last updated parts of the bridge",
+    "Was this helpful advice? Nobody knows. It was given by the mayor",
+    "Yes",
+    "Yes no doubt about it",
+    "Filed",
+    "Tagged and gone.",
+    "Share this with your neighbours",
+    "Topics that nobody talks of",
+]
+
+
+def rows(count):
+    return "".join(f"<div>{prose(number)}</div>" for number in range(count))
+
+
+@pytest.mark.parametrize("line", LINES)
+@pytest.mark.parametrize("page", ["<article>{0}<div>{1}</div></article>", "<div>{2}<div>{1}</div></div>"])
+def test_a_line_that_closes_a_page_goes(line, page):
+    found = texts(extract(page.format(paragraphs(5), line, rows(5))))
+    assert found == [prose(number) for number in range(5)]
+
+
+@pytest.mark.parametrize("line", OTHERS)
+def test_another_line_stays(line):
+    assert texts(extract(f"<article>{paragraphs(5)}<div>{line}</div></article>"))[-1] == line
+
+
+def test_before_the_last_prose_such_a_line_is_text():
+    line = "Tagged bridges, towns"
+    assert line in texts(extract(f"<article>{paragraphs(3)}<p>{line}</p>{paragraphs(3, 3)}</article>"))
+
+
+def test_items_of_a_list_may_all_say_when_they_were_changed():
+    items = "".join(
+        f"<section><h3><a href=/{n}>The boat number {n} of Leith</a></h3><p>{prose(n, 1)}</p>"
+        f"<p>Last updated on May {n}, 2020</p></section>"
+        for n in range(1, 9)
+    )
+    assert sum("Last updated" in text for text in texts(extract(f"<h1>Boats</h1>{paragraphs(1, 20)}{items}"))) == 8
