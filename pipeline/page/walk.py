@@ -9,6 +9,7 @@ from collections.abc import Callable
 from itertools import accumulate, count, islice
 
 from pipeline.page.anchors import Anchors
+from pipeline.page.backgrounds import backgrounds
 from pipeline.page.code import language_of
 from pipeline.page.comments import headed_comments
 from pipeline.page.dialogs import leave_out_dialogs
@@ -103,6 +104,7 @@ class Walk(MediaOfWalk):
         self._lengths = lengths
         unlinked = without_ends_of_links(markup, lengths)
         self._unseen = leave_out_dialogs(markup, unlinked) | copies_for_screens(markup)
+        self._backgrounds = backgrounds(markup, lengths)
         self._forms, self._anchors, self._tabs = Forms(markup), Anchors(markup), Tabs(markup)
         self._unlinked = list(accumulate(unlinked, initial=0))
         self._prose = self._outside_links(-1, len(lengths))
@@ -117,7 +119,7 @@ class Walk(MediaOfWalk):
         self.notices = notices(self.containers, self.leaves, self.places, markup)
 
     def _run(self) -> None:
-        actions, buffer = self._actions(), self._buffer
+        actions, buffer, shown_behind = self._actions(), self._buffer, self._backgrounds
         for at, text, length, tag, written in self._pieces:
             if text and (length or buffer or self._preformatted) and not self._mute:
                 buffer.append(text)
@@ -125,6 +127,8 @@ class Walk(MediaOfWalk):
                     self._link_chars += length
             if tag is None:
                 continue
+            if shown_behind and at in shown_behind:
+                self._background(at, tag)
             action = actions.get(tag)
             if action is not None:
                 self._at = at
