@@ -32,6 +32,7 @@ from pipeline.page.posts import leave_out_furniture
 from pipeline.page.recipes import keep_recipe
 from pipeline.page.rows import Rows
 from pipeline.page.scorer import alike, chances, choose, expected_f1
+from pipeline.page.slides import show_slides
 from pipeline.page.stories import leave_out_other_stories
 from pipeline.page.trim import TRIMMED, Weighed, heads_what_goes, is_prose, trim
 from pipeline.page.verdicts import Verdict, Verdicts
@@ -73,6 +74,7 @@ def weigh(walk: Walk, settings: ContentSettings, metadata: Metadata) -> Judgemen
     cards = Cards(walk)
     verdicts, region = by_rules(walk, settings, metadata.says_article, cards)
     show_panels(walk, verdicts)
+    show_slides(walk, verdicts)
     if not metadata.is_thread:
         leave_out_other_stories(walk, metadata.title, verdicts)
     texts = [index for index, leaf in enumerate(walk.leaves) if isinstance(leaf, Text)]

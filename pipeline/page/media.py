@@ -36,6 +36,7 @@ class MediaOfWalk(WordsOfWalk):
     _video: list[str] | None
     _videos: int = 0  # that are open: one in another is what the other shows where it cannot be played
     _sources: list[str]
+    _backgrounds: dict[int, str]  # pictures, by the tags at which what shows them ends
     _below: dict[int, bool]  # by part, whether its captions follow the images
 
     def _open_figure(self, tag: str, written: str) -> None:
@@ -162,6 +163,13 @@ class MediaOfWalk(WordsOfWalk):
         named = [value for value in read_attributes(written).values() if is_image_url(value)]
         if named and not self._holds(MEDIA):
             self._image("img", f' src="{escape(named[0])}"')
+
+    def _background(self, at: int, tag: str) -> None:
+        """A picture that the element which ends here shows as its background, unless it is a sign in a line or row."""
+        self._at = at
+        is_in_line = self._has_text() or (tag in ("/a", "/span") and self._text_behind(at))
+        if not (is_in_line or self._mute or self._is_in_data()):
+            self._image("img", self._backgrounds[at])
 
     def _open_video(self, _: str, written: str) -> None:
         self._mute += 1

@@ -91,7 +91,8 @@ _NAMED = re.compile(r' (?:class|id|(?:data-)?role|itemprop|data-testid|data-comp
 _HIDING = re.compile(
     r" hidden=(?!\"until-found\")|aria-hidden=\"true|display\s*:\s*none|visibility\s*:\s*hidden|"
     r"=\"nodisplay\"|"
-    r"[\" ](?:(?:u-|wt-|is-)?text-?hidden|mw-editsection|mw-jump(?:-link)?|speechify-ignore|"
+    r"[\" ](?:(?:slick-)?cloned|swiper-slide-duplicate|splide__slide--clone|"  # copies by which carousels go round
+    r"(?:u-|wt-|is-)?text-?hidden|mw-editsection|mw-jump(?:-link)?|speechify-ignore|"
     r"w-form-done|w-form-fail|material-(?:icons|symbols)(?:-[a-z]+)*)[\" ]"  # a font draws the latter's words as icons
 )
 #: Classes of what scripts let appear when a reader comes to it.
@@ -242,6 +243,8 @@ def _may_hide(written: str) -> bool:
         or "speechify" in written
         or "w-form-" in written
         or "material-" in written
+        or "clone" in written
+        or "slide-duplicate" in written
     )
 
 

@@ -1,12 +1,14 @@
 """Pictures that belong to what is kept though no rule for texts says so: galleries of a product, pictures of items."""
 
 import re
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Collection
 from itertools import accumulate, islice
 
 from pipeline.image.assets import asset_of, name_of
 from pipeline.image.refs import is_image_url
+from pipeline.page.blocks import is_block_beside
 from pipeline.page.labels import is_label
 from pipeline.page.leaves import Container, Leaf, Media, Text, upward
 from pipeline.page.metadata import Metadata
@@ -152,7 +154,10 @@ def keep_pictures_with_words(walk: Walk, verdicts: Verdicts, metadata: Metadata)
     for at, leaf in left_out:
         verdict = verdicts[at]
         is_outside = verdict is not None and verdict.rule in _BY_COLUMN
-        if words and ((may_list and words.have_in_item(leaf)) or (is_outside and words.have_beside(leaf))):
+        if words and (
+            (may_list and words.have_in_item(leaf))
+            or (is_outside and (words.have_beside(leaf) or words.have_in_block(at, leaf)))
+        ):
             verdicts[at] = None
     _keep_captions(walk, verdicts)
 
@@ -190,6 +195,7 @@ class _Words:
         self._said, self._kept = list(accumulate(said, initial=0)), list(accumulate(kept, initial=0))
         self._media = list(accumulate([isinstance(leaf, Media) for leaf in walk.leaves], initial=0))
         self._rows: Counter[tuple[int, str]] = Counter()
+        self._texts = [index for index, size in enumerate(kept) if size]
 
     def have_in_item(self, leaf: Media) -> bool:
         """Whether most words of the item of a list that a picture stands in are kept."""
@@ -200,6 +206,13 @@ class _Words:
         """Whether those are that a picture stands beside: builders of sites set most in a column of their own."""
         at, share = self._around(leaf, _BESIDE)
         return share >= _SAID and self._has_few_pictures(at) and _is_picture(leaf) and not leads_away(leaf)
+
+    def have_in_block(self, at: int, leaf: Media) -> bool:
+        """Whether the nearest text that is kept, before or behind a picture, stands in a block beside its own."""
+        if not self._texts or not _is_picture(leaf) or leads_away(leaf):
+            return False
+        here = bisect_left(self._texts, at)
+        return any(is_block_beside(self._walk, leaf, text) for text in self._texts[max(0, here - 1) : here + 1])
 
     def _around(self, leaf: Media, levels: int) -> tuple[int, float]:
         """The smallest container with words among so many around a picture, and the share of these that is kept."""

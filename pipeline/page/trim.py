@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from pipeline.image.refs import is_image_page
+from pipeline.page.blocks import is_block_beside
 from pipeline.page.closings import is_closing
 from pipeline.page.elements import NARROW
 from pipeline.page.leaves import Container, Leaf, Media, Text, children
@@ -84,7 +85,7 @@ def trim(walk: Walk, verdicts: Verdicts, title: str, author: str, weighed: Weigh
     )
     of_items = frozenset(index for place in weighed.places for index in place)
     _leave_out_closings(walk, verdicts, behind)
-    _leave_out_tail(walk, verdicts, behind, body, weighed, of_items)
+    _leave_out_tail(walk, verdicts, prose[-1], behind, body, weighed, of_items)
     lines = (index for index in weighed.likely if _is_statement(walk.leaves[index]))
     _leave_out_headings_of_nothing(walk, verdicts, of_items.intersection(weighed.likely).union(lines))
 
@@ -193,7 +194,13 @@ def _leave_out_closings(walk: Walk, verdicts: Verdicts, behind: list[int]) -> No
 
 
 def _leave_out_tail(
-    walk: Walk, verdicts: Verdicts, behind: list[int], body: Container, weighed: Weighed, of_items: Collection[int]
+    walk: Walk,
+    verdicts: Verdicts,
+    last_prose: int,
+    behind: list[int],
+    body: Container,
+    weighed: Weighed,
+    of_items: Collection[int],
 ) -> None:
     """Of what is kept behind the last prose of `body`, unless its texts are more than the end of an article."""
     tail = {index: verdict for index in behind if (verdict := _of_tail(walk.leaves[index], index < body.last))}
@@ -208,7 +215,9 @@ def _leave_out_tail(
         if isinstance(leaf, Text):
             is_item = are_items
         else:
-            is_item = (index < last or _is_in_one(walk, leaf, posts)) and not leads_away(leaf)
+            is_item = not leads_away(leaf) and (
+                index < last or _is_in_one(walk, leaf, posts) or is_block_beside(walk, leaf, last_prose)
+            )
         if not is_item and index not in heads and index not in weighed.likely:
             verdicts[index] = verdicts[index] or verdict
 

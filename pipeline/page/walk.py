@@ -9,6 +9,7 @@ from collections.abc import Callable
 from itertools import accumulate, count, islice
 
 from pipeline.page.anchors import Anchors
+from pipeline.page.backgrounds import backgrounds
 from pipeline.page.code import language_of
 from pipeline.page.comments import headed_comments
 from pipeline.page.dialogs import leave_out_dialogs
@@ -37,7 +38,7 @@ from pipeline.page.notices import notices
 from pipeline.page.numbering import Numbering
 from pipeline.page.tables import CELL_END, TABLE_PARTS, Grid
 from pipeline.page.tabs import Tabs
-from pipeline.page.twins import is_shown_twin
+from pipeline.page.twins import copies_for_screens, is_shown_twin
 from pipeline.page.words import ITEMS, MOST, without_ends_of_links
 
 _SPECIAL = HEADINGS | CHROME_TAGS | CELLS | {"li", "ul", "ol", "pre", "figure", "figcaption"}
@@ -102,7 +103,8 @@ class Walk(MediaOfWalk):
         lengths = list(map(len, map(str.strip, markup.texts)))
         self._lengths = lengths
         unlinked = without_ends_of_links(markup, lengths)
-        self._dialogs = leave_out_dialogs(markup, unlinked)
+        self._unseen = leave_out_dialogs(markup, unlinked) | copies_for_screens(markup)
+        self._backgrounds = backgrounds(markup, lengths)
         self._forms, self._anchors, self._tabs = Forms(markup), Anchors(markup), Tabs(markup)
         self._unlinked = list(accumulate(unlinked, initial=0))
         self._prose = self._outside_links(-1, len(lengths))
@@ -117,7 +119,7 @@ class Walk(MediaOfWalk):
         self.notices = notices(self.containers, self.leaves, self.places, markup)
 
     def _run(self) -> None:
-        actions, buffer = self._actions(), self._buffer
+        actions, buffer, shown_behind = self._actions(), self._buffer, self._backgrounds
         for at, text, length, tag, written in self._pieces:
             if text and (length or buffer or self._preformatted) and not self._mute:
                 buffer.append(text)
@@ -125,6 +127,8 @@ class Walk(MediaOfWalk):
                     self._link_chars += length
             if tag is None:
                 continue
+            if shown_behind and at in shown_behind:
+                self._background(at, tag)
             action = actions.get(tag)
             if action is not None:
                 self._at = at
@@ -143,7 +147,7 @@ class Walk(MediaOfWalk):
                 self._image_of_empty(written)
             if (
                 (tag in SKIPPED and not (self._reads_shadow and tag == "template"))
-                or at in self._dialogs
+                or at in self._unseen
                 or (written and is_hidden(written) and self._is_passed_over_as_hidden(tag, at, written))
             ):
                 self._at = at
@@ -227,7 +231,7 @@ class Walk(MediaOfWalk):
         self._container = len(containers)
         containers.append(Container(tag, above, role, names, len(self.leaves)))
         self._articles += tag in CONTENT_TAGS
-        if self._at in self._dialogs:
+        if self._at in self._unseen:
             containers[-1].names = names = Names(names.words, True)
             return self._open_flagged(tag, True, names)
         if names is UNNAMED:
