@@ -64,6 +64,7 @@ _TAIL = re.compile(
     re.IGNORECASE,
 )
 _HEAD = re.compile(r"(?:\d{2,4}px-|thumb(?:nail)?[-_]|il_(?:\d+|full)x(?:\d+|n|full)\.)", re.IGNORECASE)
+_SIZE_AS_EXTENSION = re.compile(r"\.(?:thumbnail|mini|small|standard|medium|large|huge|full|original)\Z", re.IGNORECASE)
 _STYLED = re.compile(r"[!:](?:[a-z]+|\d+x\d+|[swh]\d+)\Z", re.IGNORECASE)  # `a.jpg!large`, `a.jpg:orig`
 _VARIANT = re.compile(r"s-l\d+|(?:mq|hq|sd|maxres)default", re.IGNORECASE)  # all the name that a size has there
 _SIZE = re.compile(r"\d{2,5}x\d{0,5}[a-z]?|x\d{2,5}|\d{3,4}(?:px|w)", re.IGNORECASE)
@@ -276,7 +277,7 @@ def _is_option(written: str, is_alone: bool) -> bool:
 
 def _stem(name: str) -> str:
     """A file's name without extensions, and without sizes before and behind it."""
-    name = _STYLED.sub("", name)
+    name = _SIZE_AS_EXTENSION.sub("", _STYLED.sub("", name))
     before, sign, options = name.partition(";")
     if sign and all(_is_option(option, False) or _SIZE.fullmatch(option[2:]) for option in options.split(";")):
         name = before  # `image;s=644x461`

@@ -9,7 +9,7 @@ import numpy as np
 from pipeline.page.evidence import Floats
 from pipeline.page.leaves import Container, Leaf, Text
 from pipeline.page.metadata import Metadata
-from pipeline.page.trim import ENDS, home_of, is_prose
+from pipeline.page.prose import ENDS, home_of, is_prose
 from pipeline.page.verdicts import Verdict, Verdicts
 from pipeline.page.walk import Walk
 

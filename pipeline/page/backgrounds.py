@@ -27,7 +27,7 @@ _BELOW = frozenset("background backgrounds bg overlay parallax pattern shape tex
 #: Names of those, of samples of colours, portraits, players and blurred previews.
 _OTHERWISE = _BELOW | frozenset(
     "author avatar blur blurred button color colour cta flag icon logo lqip menu pixelated placeholder player poster "
-    "profile swatch swatches user video vjs".split()
+    "portrait profile swatch swatches testimonial user video vjs".split()
 )
 
 

@@ -13,8 +13,8 @@ from pipeline.page.comments import announces_others
 from pipeline.page.leaves import Container, Leaf, Text
 from pipeline.page.markup import read_attributes
 from pipeline.page.names import WEAK_NAMES
+from pipeline.page.prose import SENTENCE_ENDS, is_prose
 from pipeline.page.rows import siblings
-from pipeline.page.trim import SENTENCE_ENDS, is_prose
 from pipeline.page.verdicts import Verdict, Verdicts
 from pipeline.page.walk import Walk
 from schemas.urls import host_of, resolve

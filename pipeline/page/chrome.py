@@ -9,8 +9,8 @@ from pipeline.page.content_settings import ContentSettings
 from pipeline.page.elements import CONTENT_TAGS, NEVER_CHROME
 from pipeline.page.leaves import Leaf, Media, Text, titles_of
 from pipeline.page.names import CHROME_NAMES, NAMES_OF_ITEMS, WEAK_NAMES, Names
+from pipeline.page.prose import says_sentence
 from pipeline.page.reviews import Reviews
-from pipeline.page.trim import says_sentence
 from pipeline.page.verdicts import Verdict, Verdicts
 from pipeline.page.walk import Walk
 from pipeline.page.weights import Sums

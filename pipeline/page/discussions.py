@@ -15,7 +15,7 @@ from itertools import accumulate, islice, pairwise
 from pipeline.page.leaves import Leaf, Text, upward
 from pipeline.page.metadata import Metadata
 from pipeline.page.names import REVIEW_NAMES
-from pipeline.page.trim import SENTENCE_ENDS
+from pipeline.page.prose import SENTENCE_ENDS
 from pipeline.page.walk import Walk
 from pipeline.page.weights import weight_of
 

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from pipeline.page.leaves import Text
 from pipeline.page.metadata import Metadata
+from pipeline.page.prose import ENDS, TITLE_SHARE, shared
 from pipeline.page.rows import Rows, rows_of, same_places, siblings
-from pipeline.page.trim import ENDS, TITLE_SHARE, shared
 from pipeline.page.verdicts import Verdicts
 from pipeline.page.walk import Walk
 

@@ -16,7 +16,8 @@ from pipeline.page.leaves import Container, Leaf, Media, Text, upward
 from pipeline.page.metadata import Metadata
 from pipeline.page.names import CHROME_NAMES
 from pipeline.page.pictures import states_thing
-from pipeline.page.trim import TITLE_SHARE, kept_characters, shared
+from pipeline.page.prose import TITLE_SHARE, shared
+from pipeline.page.tail import kept_characters
 from pipeline.page.verdicts import Verdict, Verdicts
 from pipeline.page.walk import Walk
 

@@ -4,7 +4,7 @@ from itertools import islice
 
 from pipeline.page.cards import link_share
 from pipeline.page.leaves import Leaf, Text, titles_of, upward
-from pipeline.page.trim import says_sentence
+from pipeline.page.prose import says_sentence
 from pipeline.page.verdicts import Verdicts
 from pipeline.page.walk import Walk
 

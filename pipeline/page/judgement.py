@@ -29,13 +29,14 @@ from pipeline.page.panels import show_panels
 from pipeline.page.pictures import is_bought
 from pipeline.page.post_notes import cut_signatures
 from pipeline.page.posts import leave_out_furniture
+from pipeline.page.prose import is_prose
 from pipeline.page.recipes import keep_recipe
 from pipeline.page.rows import Rows
 from pipeline.page.scorer import alike, chances, choose, expected_f1
 from pipeline.page.slides import show_slides
 from pipeline.page.stories import leave_out_other_stories
-from pipeline.page.trim import TRIMMED, Weighed, heads_what_goes, is_prose, trim
-from pipeline.page.verdicts import Verdict, Verdicts
+from pipeline.page.trim import TRIMMED, heads_what_goes, trim
+from pipeline.page.verdicts import Verdict, Verdicts, Weighed
 from pipeline.page.walk import Walk
 
 _BEGINS = 0.5  # the chance to be content from which on what stands before the region is a part of it

@@ -4,7 +4,7 @@ Only what stands before all prose is one: manuals show headers further down.
 """
 
 from pipeline.page.leaves import Text
-from pipeline.page.trim import is_prose
+from pipeline.page.prose import is_prose
 from pipeline.page.walk import Walk
 
 #: The fields of RFC 5322 that archives show, and what they are called in other languages.

@@ -3,7 +3,7 @@
 from collections import defaultdict
 
 from pipeline.page.leaves import Text
-from pipeline.page.trim import says_sentence
+from pipeline.page.prose import says_sentence
 from pipeline.page.verdicts import Verdict, Verdicts
 from pipeline.page.walk import Walk
 

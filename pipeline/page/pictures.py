@@ -12,7 +12,7 @@ from pipeline.page.blocks import is_block_beside
 from pipeline.page.labels import is_label
 from pipeline.page.leaves import Container, Leaf, Media, Text, upward
 from pipeline.page.metadata import Metadata
-from pipeline.page.trim import leads_away
+from pipeline.page.prose import leads_away
 from pipeline.page.verdicts import Verdict, Verdicts
 from pipeline.page.walk import Walk
 

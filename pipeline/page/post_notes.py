@@ -20,7 +20,11 @@ _EDITED = tuple(
     "edited|bearbeitet|geändert am|modifié|editado|modificato|bewerkt|edytowane|redigerad|изменено".split("|")
 )
 #: What some begin the line with that says when a post was written.
-_POSTED = tuple("posted|geschrieben|posté|publicado|inviato|geplaatst|napisano|skrivet|опубликовано|投稿".split("|"))
+_POSTED = tuple(
+    "posted|geschrieben|posté|publicado|inviato|geplaatst|napisano|skrivet|опубликовано|投稿|发表于|發表於|发布于|發布於".split(
+        "|"
+    )
+)
 _BY = frozenset("ago by von par por da door przez av пользователем".split())
 _DAY = 5  # the first words, which say when
 _DATED = 90  # characters of such a one

@@ -17,9 +17,9 @@ from pipeline.page.elements import CELLS
 from pipeline.page.leaves import Leaf, Media, Text, upward
 from pipeline.page.letters import furniture_of
 from pipeline.page.post_notes import is_note
+from pipeline.page.prose import SENTENCE_ENDS, TITLE_SHARE, home_of, shared
 from pipeline.page.rows import Rows
 from pipeline.page.thread_rows import FEWEST, Posts, posts_of
-from pipeline.page.trim import SENTENCE_ENDS, TITLE_SHARE, home_of, shared
 from pipeline.page.verdicts import Verdict, Verdicts
 from pipeline.page.walk import Walk
 from pipeline.page.weights import weight_of

@@ -5,7 +5,7 @@ from bisect import bisect_left
 from pipeline.page.content_settings import ContentSettings
 from pipeline.page.leaves import Leaf, Text, titles_of
 from pipeline.page.names import DELIVERY, REVIEWED, SHELF
-from pipeline.page.trim import SENTENCE_ENDS
+from pipeline.page.prose import SENTENCE_ENDS
 from pipeline.page.walk import Walk
 from pipeline.page.weights import Sums
 

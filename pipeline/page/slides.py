@@ -5,7 +5,7 @@ from itertools import islice
 
 from pipeline.image.assets import asset_of
 from pipeline.page.leaves import Container, Media, Text, children, upward
-from pipeline.page.trim import leads_away
+from pipeline.page.prose import leads_away
 from pipeline.page.verdicts import Verdicts
 from pipeline.page.walk import Walk
 

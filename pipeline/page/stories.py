@@ -1,7 +1,7 @@
 """Other stories below the one that a page is about: sites put the next ones there for readers who scroll on."""
 
 from pipeline.page.leaves import Text
-from pipeline.page.trim import TITLE_SHARE, is_prose, shared
+from pipeline.page.prose import TITLE_SHARE, is_prose, shared
 from pipeline.page.verdicts import Verdict, Verdicts
 from pipeline.page.walk import Walk
 

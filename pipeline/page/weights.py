@@ -4,7 +4,7 @@ from functools import cached_property
 from itertools import accumulate
 
 from pipeline.page.leaves import Text
-from pipeline.page.trim import ENDS
+from pipeline.page.prose import ENDS
 from pipeline.page.verdicts import Verdicts
 from pipeline.page.walk import Walk
 

@@ -110,6 +110,7 @@ def test_sizes_of_one_picture_are_one_asset_and_other_pictures_are_others(style,
         ("https://a.example/b/cat.jpg?_ex=64x64", "https://thumbnail.a.example/b/cat.jpg?_ex=350x350"),
         (f"https://a.example/{'3f9ac1d0' * 4}.jpg?of=list", f"https://a.example/{'3f9ac1d0' * 4}.jpg?of=page"),
         ("https://a.example/v1/files/eyJmbiI6.k9Xw/image;s=644x461", "https://a.example/v1/files/eyJmbiI6.k9Xw/image"),
+        ("https://a.example/igi/aV3kdNp5UrY1jXcL.thumbnail", "https://a.example/igi/aV3kdNp5UrY1jXcL.huge"),
         ("https://a.example/b/image;s=148x110;q=80", "https://a.example/b/image;s=1080x720"),
     ],
 )

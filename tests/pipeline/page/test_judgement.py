@@ -14,7 +14,7 @@ from pipeline.page.leaves import Text
 from pipeline.page.metadata import Metadata
 from pipeline.page.parsed import ExtractSettings
 from pipeline.page.scorer import choose, expected_f1, scorer
-from pipeline.page.trim import kept_characters
+from pipeline.page.tail import kept_characters
 from pipeline.page.verdicts import Verdict, Verdicts
 from pipeline.page.weights import weight_of
 from schemas.drops import Drop

@@ -39,6 +39,7 @@ def test_who_edited_a_post_is_none_of_it(note: str) -> None:
         *("You must be logged in to reply to this topic.", "This topic has been closed to new replies."),
         *("farm.jpg (198.3 KB, 下载次数: 3)", "the old plan.pdf (1.2 MB)"),
         *("(95.79 KiB) Downloaded 478 times", "Ann Lee, Bo and 3 others like this.", "Originally Posted by Ann Lee"),
+        *("发表于 2023-11-19 16:02", "發表於 2 小時前"),
         *("You must log in to answer this question.", "Find the answer to your question by asking."),
     ],
 )

@@ -3,7 +3,8 @@ import pytest
 from pipeline.page.content import by_rules, judge
 from pipeline.page.content_settings import ContentSettings
 from pipeline.page.leaves import Media, Text
-from pipeline.page.trim import Weighed, trim
+from pipeline.page.trim import trim
+from pipeline.page.verdicts import Weighed
 from tests.pipeline.makers import URL, paragraphs, prose, walk
 
 BODY = [prose(number) for number in range(4)]
@@ -103,6 +104,14 @@ def test_a_picture_behind_the_text_is_left_out_if_it_stands_outside_or_leads_awa
     left, rules = kept(f"<article>{text}<div><img src=badge-like.jpg></div></article>")
     assert left == [*BODY, "in.jpg"]
     assert set(rules.values()) == {"tail"}
+
+
+@pytest.mark.parametrize(("pictured", "is_kept"), [((0, 1, 2, 3), True), ((0, 2, 3), True), ((3,), False)])
+def test_the_photo_of_the_last_step_stays_as_those_of_the_others_do(pictured, is_kept):
+    photos = [f"<div><a href=/step/{at}><img src=s{at}.jpg></a></div>" * (at in pictured) for at in range(4)]
+    steps = "".join(f"<li><div><p>{prose(at)}</p>{photos[at]}</div></li>" for at in range(4))
+    left, _ = kept(f"<article><ol>{steps}</ol></article><div><a href=/next><img src=next.jpg></a></div>")
+    assert ("s3.jpg" in left, "next.jpg" in left) == (is_kept, False)
 
 
 def test_a_heading_whose_section_was_left_out_goes_too():
