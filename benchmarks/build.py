@@ -26,7 +26,7 @@ from crawlers.warc_records import WarcSettings, page_of_capture
 from jobs.config import BuildConfig
 from jobs.kinds.interleaved.take import TakeDrafts
 from jobs.phases.extract import EXTRACT
-from jobs.phases.plan import make_plan
+from jobs.phases.planning import make_plan
 from jobs.phases.recipe import Recipe
 from jobs.phases.task import Run, run_task
 from pipeline.image.codec import decode_image

@@ -37,7 +37,8 @@ from jobs.kinds.interleaved.make import compare_pages
 from jobs.kinds.table import jobs_of
 from jobs.phases.duplicates import URLS
 from jobs.phases.extract import EXTRACT
-from jobs.phases.plan import LAYOUT, PLAN, Plan, make_plan
+from jobs.phases.plan import LAYOUT, PLAN, Plan
+from jobs.phases.planning import make_plan
 from jobs.phases.recipe import Recipe
 from jobs.phases.run import Phases
 from jobs.phases.task import Phase, Run, run_task

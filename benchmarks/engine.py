@@ -21,7 +21,7 @@ from jobs.config import BuildConfig
 from jobs.engine.engine import EngineSettings, Failure, open_engine
 from jobs.kinds.interleaved.take import TakeDrafts
 from jobs.phases.extract import EXTRACT
-from jobs.phases.plan import make_plan
+from jobs.phases.planning import make_plan
 from jobs.phases.recipe import Recipe
 from jobs.phases.task import Run, run_task
 from schemas.storage import Store

@@ -21,7 +21,8 @@ from model.data.documents import Document, Medium
 from model.data.images import Pixels, pixels_of
 from model.data.plain import read_documents
 from model.data.sequences import rng_of
-from model.evaluation.harness import EvaluateConfig, evaluate
+from model.evaluation.config import EvaluateConfig
+from model.evaluation.harness import evaluate
 from model.evaluation.loaded import LoadedModel, load_model
 from model.network.generate import GenerateSettings, generate, make_prompt
 from model.training.records import read_metrics

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from jobs.config import load_config
 from jobs.kinds.pairs.lists import LISTS
-from jobs.phases.plan import make_plan
+from jobs.phases.planning import make_plan
 from jobs.phases.recipe import Recipe
 from jobs.phases.task import Run, run_task
 from schemas.storage import Store

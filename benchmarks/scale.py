@@ -33,7 +33,7 @@ from jobs.config import BuildConfig
 from jobs.engine.engine import EngineSettings, open_engine
 from jobs.kinds.finish import finish
 from jobs.kinds.table import jobs_of
-from jobs.phases.plan import make_plan
+from jobs.phases.planning import make_plan
 from jobs.phases.recipe import Recipe
 from jobs.phases.run import Phases
 from jobs.phases.task import run_task
@@ -212,9 +212,9 @@ def cuts(cut: str, archives: int, pages: int) -> dict[str, int]:
             "buckets": max(1, min(4096, archives // 4)),
             "max_slice_bytes": 16_000 * pages,
         }
-    import jobs.phases.plan as plan_module
+    from jobs.phases import planning
 
-    each = plan_module._BYTES_A_BUCKET["archives"]
+    each = planning._BYTES_A_BUCKET["archives"]
     buckets = min(4096, max(1, -(-archives * ARCHIVE_BYTES // each)))
     return {"partitions": partitions, "buckets": buckets, "max_slice_bytes": 16_000 * pages}
 

@@ -31,7 +31,8 @@ from jobs.config import BuildConfig
 from jobs.engine.engine import EngineSettings, open_engine
 from jobs.kinds.finish import finish
 from jobs.kinds.table import jobs_of
-from jobs.phases.plan import CONFIG, make_plan
+from jobs.phases.plan import CONFIG
+from jobs.phases.planning import make_plan
 from jobs.phases.recipe import Recipe
 from jobs.phases.run import Phases
 from jobs.phases.task import NONE_MERGED, ROWS, SIZES, Merged, Phase, Run, file_of
@@ -137,7 +138,7 @@ def drive(url: str, archives: int) -> None:
     recipe = Recipe(config)
     inputs = [Input(f"s3://commoncrawl/crawl-data/CC-MAIN-2026-43/segments/{n:013d}.warc.gz", ARCHIVE_BYTES)
               for n in range(archives)]  # fmt: skip
-    with patch("jobs.phases.plan._list_inputs", lambda *_, **__: inputs), patch("jobs.phases.run.run_task", tasks):
+    with patch("jobs.phases.planning._list_inputs", lambda *_, **__: inputs), patch("jobs.phases.run.run_task", tasks):
         plan = make_plan(store, ["all"], recipe)
         assert store.exists(CONFIG)
         tasks.archives_a_task, tasks.partitions = plan.archives_a_task, plan.partitions

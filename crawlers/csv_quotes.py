@@ -45,7 +45,6 @@ class ClosedQuotes:
                 self._ahead.append(line)
                 self._size += len(line)
             if '"' in self._ahead[self._over] and not _is_open('"' + self._ahead[self._over]):
-                self._over = 0
                 return len(self._ahead)
             self._over += 1
         raise csv.Error("a quote is not closed")

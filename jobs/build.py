@@ -30,7 +30,8 @@ from jobs.phases.extract import EXTRACT
 from jobs.phases.fetch import check_source, fetch_asked, fetch_media
 from jobs.phases.known_media import KNOWN_MEDIA
 from jobs.phases.own_steps import OwnCode
-from jobs.phases.plan import PLAN, Plan, changed_code, make_plan, other_settings, require_same_build
+from jobs.phases.plan import PLAN, Plan
+from jobs.phases.planning import changed_code, make_plan, other_settings, require_same_build
 from jobs.phases.recipe import Recipe
 from jobs.phases.references import REFERENCES
 from jobs.phases.run import Phases

@@ -9,8 +9,10 @@ import math
 import os
 import signal
 import sys
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from types import FrameType
 from typing import TextIO
 
 from jobs.command_errors import told
@@ -80,30 +82,54 @@ def make_parser(only: str | None = None) -> tuple[Parser, Mapping[str, Parser]]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit codes: 0 done, 1 the data is bad (named), 2 the call is wrong."""
+    """Exit codes: 0 done, 1 the data is bad (named), 2 the call is wrong, 130 and 143 stopped by a signal."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     command = arguments[0] if arguments else ""
     if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
         sys.stdout.reconfigure(errors="replace")  # a terminal that has not all letters shows the rest
+    ended_by = signal.SIGINT
+
+    def end(number: int, frame: FrameType | None) -> None:
+        """As Ctrl-C does, which Ray knows to hand on; once, for what is being ended is not to be left half ended."""
+        nonlocal ended_by
+        ended_by = signal.Signals(number)
+        signal.signal(number, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
     try:
-        code = _call(command, arguments)
+        with _sigterm_handled(end):
+            code = _call(command, arguments)
         sys.stdout.flush()
         return code
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
         _print_no_more()
         return 0
     except KeyboardInterrupt:
-        return _stopped("interrupted", command, signal.SIGINT)
-    except SystemExit as end:
-        if end.code != signal.SIGTERM:  # which Ray takes for itself, and ends with its number
+        return _stopped(command, ended_by)
+    except SystemExit as exit:
+        if exit.code != signal.SIGTERM:  # which Ray takes while it starts, and ends with its number
             raise
-        return _stopped("terminated", command, signal.SIGTERM)
+        return _stopped(command, signal.SIGTERM)
     except Exception as error:
         if said := told(error, command):
             if isinstance(error, OSError):  # perhaps of what is printed: it would be tried again at the end
                 _print_no_more()
             return fail(*said)
         raise
+
+
+@contextmanager
+def _sigterm_handled(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    """Where nobody else has decided what it does."""
+    is_free = signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    if not is_free or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    signal.signal(signal.SIGTERM, handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _call(command: str, arguments: list[str]) -> int:
@@ -123,7 +149,8 @@ def _call(command: str, arguments: list[str]) -> int:
     return int(importlib.import_module(COMMANDS[parsed.command][0]).run(parsed))
 
 
-def _stopped(how: str, command: str, by: signal.Signals) -> int:
+def _stopped(command: str, by: signal.Signals) -> int:
+    how = "terminated" if by == signal.SIGTERM else "interrupted"
     stays = "" if command in _READING else "; what is committed stays, the same command goes on"
     print(f"{how}{stays}", file=sys.stderr)
     return 128 + by

@@ -9,7 +9,8 @@ from crawlers.warc_records import Capture, page_of_capture
 from jobs.build import finished
 from jobs.dataset.html import human_bytes
 from jobs.phases.extract import first_pages, read_archive
-from jobs.phases.plan import PLAN, Plan, make_plan, new_plan
+from jobs.phases.plan import PLAN, Plan
+from jobs.phases.planning import make_plan, new_plan
 from jobs.phases.recipe import Recipe
 from schemas.commits import read_done
 from schemas.dataset import DATASET

@@ -23,7 +23,8 @@ from jobs.kinds.pairs.lists import LISTS
 from jobs.kinds.pairs.make import compare_pairs, make_pairs
 from jobs.kinds.table import jobs_of
 from jobs.phases.fetch import fetch_media
-from jobs.phases.plan import PLAN, make_plan
+from jobs.phases.plan import PLAN
+from jobs.phases.planning import make_plan
 from jobs.phases.recipe import Recipe
 from jobs.phases.run import Phases
 from schemas.dataset import DATASET, Dataset, read_dataset

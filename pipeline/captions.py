@@ -3,6 +3,7 @@
 import html
 import itertools
 import re
+import unicodedata
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
@@ -60,6 +61,7 @@ _LABEL = re.compile(r"^(?:image|photo|picture|alt|caption)\s*:\s+", re.IGNORECAS
 _EDGES = "-–—|•·:;,_*/\\"  # of a caption; those of words that are nothing else go with "#" and ">", too
 _PAIRS = tuple(map(tuple, ("()", "[]", "{}", "“”", "‘’", "«»", "<>", '""')))
 _PLACEHOLDER = re.compile("<(?:EMAIL|IP|PHONE|IBAN|CARD)>")
+_OPENS = "\"“‘'(«„「『《¿¡"  # a sentence
 _ENDS = (".", "!", "?", "…", "”", '"', ")", "’")
 _MAX_LEADS = 20  # no author puts more before a caption
 
@@ -145,23 +147,31 @@ def _trim(text: str) -> str:
 def is_fluent(text: str) -> bool:
     """Whether a caption reads like a sentence: begins like one, holds function words and few marks, and does not shout.
 
-    Of the share of function words only English ones are known: elsewhere the rest decides.
+    Function words are asked for in English alone, of which they are known. In scripts without spaces each character is
+    a word, and may be said again.
     """
-    words = text.split()
-    letters = sum(map(str.isalpha, text))
-    if (
-        len(words) < 3
-        or letters < 0.7 * len(text.replace(" ", ""))
-        or not (words[0][0].isalnum() or words[0][0] in "\"“‘'(")
-    ):
+    words = words_of(text)
+    letters = sum(map(_is_letter, text))
+    if len(words) < 3 or letters < 0.7 * len(text.replace(" ", "")):
+        return False
+    if not (text.lstrip()[0].isalnum() or text.lstrip()[0] in _OPENS):
         return False
     if sum(map(str.isupper, text)) > 0.5 * letters or len(re.findall(r"[|;/#_>•]", text)) > 2:
         return False
-    repeats = len(words) - len({word.casefold() for word in words})
-    if repeats > 0.4 * len(words) or text.count(",") > 0.3 * len(words):
+    spaced = [word.casefold() for word in text.split()]
+    repeats = len(spaced) - len(set(spaced))
+    if repeats > 0.4 * len(spaced) or sum(map(text.count, ",،，、")) > 0.3 * len(words):
         return False
-    bare = [word.strip(".,;:!?()\"'“”‘’").lower() for word in words]
-    return not text.isascii() or sum(word in word_list("stop_en") for word in bare) >= max(1, len(words) // 10)
+    bare = [word.strip(".,;:!?()\"'“”‘’") for word in spaced]
+    if sum(word in word_list("stop_en") for word in bare) >= max(1, len(spaced) // 10):
+        return True
+    latin = sum(character.isascii() and character.isalpha() for character in text)
+    return latin < 0.5 * letters or identify(text)[0] != "en"
+
+
+def _is_letter(character: str) -> bool:
+    """Vowels of Hindi, Thai and others are marks on the letter before."""
+    return character.isalpha() or unicodedata.category(character)[0] == "M"
 
 
 def choose_caption(captions: Sequence[Caption], rules: CaptionRules) -> Caption:

@@ -53,7 +53,8 @@ def _check_output(path: str) -> None:
 
 def _evaluate(arguments: argparse.Namespace, is_first: bool) -> dict[str, Any]:
     from jobs.settings_files import load_file
-    from model.evaluation.harness import EvaluateConfig, evaluate
+    from model.evaluation.config import EvaluateConfig
+    from model.evaluation.harness import evaluate
     from model.evaluation.loaded import load_model
     from model.evaluation.spread import join_for
 

@@ -56,12 +56,14 @@ class CrawlProgress:
 
     def show(self, statuses: list[Status], last: bool = False) -> None:
         self.rates.count(statuses)
-        self._progress.show(0, lambda: self.text(statuses), last)
+        takes = left_s(statuses, self.rates.requests_per_s) if self._knows_end else 0.0
+        self._progress.show(0, lambda: self.text(statuses), last, takes or None)
 
-    def text(self, statuses: list[Status]) -> str:
+    def text(self, statuses: list[Status], alone: bool = False) -> str:
         """`310 pages, 1,204 images, 58.1 MB, 37.2 requests/s, 870 queued on 12 hosts, 12 in flight, 200 1,514, 404 3`,
         then the slowest hosts and the reasons of drops: what a narrow terminal cuts comes last. Of a build `1,204
-        images, 58.1 MB, 37.2/s, 870 queued on 12 hosts, about 11 min left`, then the same."""
+        images, 58.1 MB, 37.2/s, 870 queued on 12 hosts`, then the same; where no build says how long all takes, as it
+        stands `alone`, `about 11 min left` before that."""
         visits: Counter[str] = sum((Counter(status.visits) for status in statuses), Counter())
         answers: Counter[str] = sum((Counter(status.statuses) for status in statuses), Counter())
         drops: Counter[str] = sum((Counter(status.drops) for status in statuses), Counter())
@@ -75,7 +77,7 @@ class CrawlProgress:
         ]
         hosts = sum(status.hosts for status in statuses)
         parts += [f"{sum(status.queued for status in statuses):,} queued" + (f" on {hosts:,} hosts" if hosts else "")]
-        if self._knows_end and (seconds := left_s(statuses, self.rates.requests_per_s)):
+        if alone and self._knows_end and (seconds := left_s(statuses, self.rates.requests_per_s)):
             parts += [f"about {spell(seconds)} left"]
         parts += [f"{sum(status.in_flight for status in statuses):,} in flight"]
         parts += [f"{status} {count:,}" for status, count in sorted(answers.items())]

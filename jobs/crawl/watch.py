@@ -105,7 +105,7 @@ def _sum_of(statuses: list[Status], progress: CrawlProgress, is_paused: bool, is
         at=time.time(),
         is_paused=is_paused,
         is_over=is_over,
-        line=progress.text(statuses),
+        line=progress.text(statuses, alone=True),
         visits=total("visits"),
         statuses=total("statuses"),
         drops=total("drops"),

@@ -11,7 +11,8 @@ from crawlers.inputs import Input, InputError, list_archives, list_files
 from jobs.config import BuildConfig
 from jobs.dataset.append import history
 from jobs.phases.own_steps import OwnCode
-from jobs.phases.plan import PLAN, KnownShard, Onto, changed_code, read_plan
+from jobs.phases.plan import PLAN, KnownShard, Onto, read_plan
+from jobs.phases.planning import changed_code
 from jobs.phases.recipe import Recipe
 from schemas.builds import CAPTURED, inputs_name
 from schemas.dataset import Dataset, read_dataset

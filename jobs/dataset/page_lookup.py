@@ -10,7 +10,7 @@ from jobs.config import BuildConfig, load_config
 from jobs.dataset.explain import explain
 from jobs.dataset.index import Index
 from jobs.phases.own_steps import OwnCode
-from jobs.phases.plan import changed_code
+from jobs.phases.planning import changed_code
 from jobs.phases.recipe import Recipe
 from schemas.dataset import DATASET, read_dataset
 from schemas.documents import Page

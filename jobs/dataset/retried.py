@@ -10,7 +10,8 @@ from crawlers.url_lists import is_list
 from jobs.config import BuildConfig
 from jobs.dataset.append import aside, history
 from jobs.dataset.onto import look_at
-from jobs.phases.plan import Plan, make_plan
+from jobs.phases.plan import Plan
+from jobs.phases.planning import make_plan
 from jobs.phases.recipe import Recipe
 from schemas.builds import inputs_name
 from schemas.dataset import Dataset

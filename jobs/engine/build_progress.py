@@ -240,9 +240,9 @@ class Stage:
     def __init__(self, of: BuildProgress) -> None:
         self._of = of
 
-    def show(self, done: int, text: Callable[[], str], last: bool = False) -> None:
+    def show(self, done: int, text: Callable[[], str], last: bool = False, left_s: float | None = None) -> None:
         """What is being done, in words; as a `Progress` takes it."""
-        self.tell(text())
+        self.tell(text(), left_s=left_s)
 
     def tell(self, text: str, done: float = 0.0, left_s: float | None = None) -> None:
         """What is being done, which share of it is done, and how many seconds it will take: what is known of that."""

@@ -60,13 +60,18 @@ class ForkServer:
 
     def __init__(self) -> None:
         ours, theirs = socket.socketpair()
-        with theirs:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "jobs.engine.fork_server", str(theirs.fileno())],
-                pass_fds=[theirs.fileno()],
-                env=_environment(),
-                stdin=subprocess.DEVNULL,
-            )
+        # Ctrl-C is for the parent, which ends its children: it stays blocked in them.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+        try:
+            with theirs:
+                self._process = subprocess.Popen(
+                    [sys.executable, "-m", "jobs.engine.fork_server", str(theirs.fileno())],
+                    pass_fds=[theirs.fileno()],
+                    env=_environment(),
+                    stdin=subprocess.DEVNULL,
+                )
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         self._pipe = Connection(ours.detach())
         self._owner = os.getpid()
 
@@ -121,7 +126,6 @@ def _run(descriptor: int) -> None:
     """The server's life: answer until the parent is gone."""
     from jobs.engine.isolation import serve
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends its children
     pipe = Connection(descriptor)
     with contextlib.suppress(EOFError, ConnectionError):
         while True:

@@ -3,7 +3,9 @@
 import importlib
 import logging
 import os
+import signal
 import sys
+import threading
 import time
 import weakref
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
@@ -73,11 +75,21 @@ def _start(settings: EngineSettings, modules: Sequence[Path]) -> None:
         options |= {"runtime_env": {"py_modules": [str(path) for path in modules]}}
     check_address(address)
     try:
-        ray.init(**options)
+        with _sigterm_stays():
+            ray.init(**options)
     except Exception as error:  # of many kinds, all of them before any work
         reason = _first_line(error) or type(error).__name__
         where = f"at {address}" if address else "on this machine"
         raise SettingsError(f"Ray does not start {where}: {reason}; --engine inline needs none") from error
+
+
+@contextmanager
+def _sigterm_stays() -> Iterator[None]:
+    """Ray takes the signal, and prints where its own code was when it came."""
+    handler = signal.getsignal(signal.SIGTERM)
+    yield
+    if callable(handler) and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, handler)
 
 
 class _Cluster(msgspec.Struct, frozen=True):

@@ -16,8 +16,8 @@ LINE_EVERY_S = 10.0
 class Shown(AbstractContextManager["Shown"], Protocol):
     """What shows how far a job is: a `Progress` of its own, or the part of a build that the job is."""
 
-    def show(self, done: int, text: Callable[[], str], last: bool = False) -> None:
-        """So much is done, and this is what is to be said of it."""
+    def show(self, done: int, text: Callable[[], str], last: bool = False, left_s: float | None = None) -> None:
+        """So much is done, this is what is to be said of it, and so long it takes, where that is known."""
 
     def say(self, text: str) -> None:
         """A sentence of its own."""
@@ -45,8 +45,9 @@ class Progress:
         if self._stream.isatty() and os.environ.get("TERM") != "dumb":
             self._bar, self._task = _open_bar(name, total, done, self._stream)
 
-    def show(self, done: int, text: Callable[[], str], last: bool = False) -> None:
-        """So much is done. `text` is asked for only when it is to be seen; what is `last`, or complete, always is."""
+    def show(self, done: int, text: Callable[[], str], last: bool = False, left_s: float | None = None) -> None:
+        """So much is done. `text` is asked for only when it is to be seen; what is `last`, or complete, always is. How
+        long it takes is told by what was done so far."""
         if self._bar is not None:
             self._bar.update(self._task, completed=done, text=text())
             return

@@ -1,7 +1,8 @@
 """Which shards a dataset has, and how many samples each holds."""
 
+import logging
 import posixpath
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated
 
@@ -22,6 +23,8 @@ from schemas.superseded import read_superseded
 SIZES = "sizes.json"
 _SIZES = msgspec.json.Decoder(dict[str, Annotated[int, msgspec.Meta(ge=0)]])
 _AT_A_TIME = 16  # tars that are opened to count what they hold
+
+logger = logging.getLogger(__name__)
 
 
 def list_shards(shards: str | Sequence[str], cache: Cache | None = None, tries: int = 5) -> list[TarFile]:
@@ -52,15 +55,25 @@ def _of_folder(url: str, cache: Cache | None) -> list[TarFile]:
     for folder in ("shards", ""):
         names = [name for name in store.list(folder) if name.endswith(".tar") and not name.startswith(".")]
         sizes = _sizes(store, folder)
-        if folder and not sizes and (marks := _marks(url)):
+        home = url if folder else posixpath.dirname(url)
+        if sizes:
+            _tell_of_uncounted(store.path(posixpath.join(folder, SIZES)), _published(home, names), sizes)
+        elif folder and (marks := _marks(url)):
             # An unfinished build: what has no mark is not there yet.
             sizes = {f"{mark.shard.name}.tar": mark.shard.samples for mark in marks}
         # What sizes.json names and is not there is missed when it is read, and named then.
         if listed := list(sizes) or names:
-            home = url if folder else posixpath.dirname(url)
             published = [posixpath.join(folder, name) for name in _published(home, listed)]
             return _counted(store, published, sizes, _gone(home), cache, 1)
     raise SettingsError(f"no shards in {url}: name the folder of a kind, such as out/interleaved, or tars")
+
+
+def _tell_of_uncounted(path: str, names: Iterable[str], sizes: Mapping[str, int]) -> None:
+    if left := sorted({*names} - {*sizes}):
+        others = f" and {len(left) - 1:,} other tars" if len(left) > 1 else ""
+        logger.warning(
+            "%s does not count %s%s beside it: they are not read; write it anew or remove it", path, left[0], others
+        )
 
 
 def _marks(url: str) -> list[ShardMark]:

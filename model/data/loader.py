@@ -27,7 +27,7 @@ from model.data.reading import TarFile
 from model.data.row import Row
 from model.data.rows import LoaderError
 from model.data.schedule import Taken, schedule
-from model.data.states import LoaderState, read_states
+from model.data.states import LoaderState, TokenizerState, read_states
 from model.data.tokens import Tokens, load_tokens
 from model.data.workers import Job, MakeWorkers, Threads, Workers
 from schemas.drops import Counts, DropRow, Tally
@@ -166,7 +166,7 @@ class Loader:
         }
         content, shards = self._identity()
         taken = Taken(list(self._taken.turns), self._taken.draws)
-        state = LoaderState(content, shards, self.rank, self.world, self._steps, taken, lanes)
+        state = LoaderState(content, shards, self.rank, self.world, self._steps, taken, lanes, self._tokenizer())
         built: dict[str, Any] = msgspec.to_builtins(state, str_keys=True)
         return built
 
@@ -175,14 +175,16 @@ class Loader:
 
         With another number of ranks give the states of all ranks that wrote them, of one step: no sample of the epoch
         is lost or seen twice, and the rows of each lane are the same; which rank and step they fall to differs. The
-        number of workers may change always. Raises `LoaderError` where settings or shards differ, for states that do
-        not belong together and for what is no state; nothing is changed then.
+        number of workers may change always. Raises `LoaderError` where settings, tokenizer or shards differ, for states
+        that do not belong together and for what is no state; nothing is changed then.
         """
         states = read_states(state, self._names)
         content, shards = self._identity()
         for one in states:
             if one.content != content:
                 raise LoaderError("the state was written with other settings: it would not give the same batches")
+            if one.tokenizer is not None and one.tokenizer.fingerprint != self.tokens.fingerprint:
+                raise LoaderError(f"the state was written with the tokenizer {one.tokenizer}, not {self._tokenizer()}")
             if one.shards != shards:
                 raise LoaderError("the state was written with other shards, or they have changed")
         same = [one for one in states if (one.rank, one.world) == (self.rank, self.world)]
@@ -266,6 +268,9 @@ class Loader:
             else:
                 wanted -= 1
         return outputs
+
+    def _tokenizer(self) -> TokenizerState:
+        return TokenizerState(self.tokens.source, self.tokens.fingerprint)
 
     def _identity(self) -> tuple[str, str]:
         """Hashes of settings and of shards. Where shards lie is not in it: they may be moved between runs."""

@@ -1,8 +1,12 @@
 """Workers that are processes of this machine: they hold no lock of the training loop's, and hand rows by memory."""
 
+import atexit
 import multiprocessing
 import os
+import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from model.data.lanes import LaneOutput
@@ -13,6 +17,8 @@ from model.data.workers import LOOK_S, Job, Turn, told_turns
 _END_S = 5
 #: Imported once, by the process that the workers are forks of.
 _PRELOADED = ["__main__", __name__]
+#: What a terminal or a scheduler sends to all processes: the trainer's answer to it may want some rows more.
+_OF_THE_TRAINER = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 
 
 class Processes:
@@ -24,7 +30,9 @@ class Processes:
         self._stopped = threading.Event()
         self._stop = context.Event()
         self._looked_at: list[tuple[SharedSlots, int]] = []
-        self._workers = [_Worker(context, job, number, self._stop) for number in range(job.workers)]
+        with _blocked(_OF_THE_TRAINER):  # in what is started, too
+            self._workers = [_Worker(context, job, number, self._stop) for number in range(job.workers)]
+        atexit.register(self.close)  # multiprocessing would end them by SIGTERM, and wait
 
     def next(self, index: int) -> LaneOutput:
         worker = self._workers[index % len(self._workers)]
@@ -44,6 +52,7 @@ class Processes:
         self._looked_at.clear()
 
     def close(self) -> None:
+        atexit.unregister(self.close)
         self._stopped.set()
         self._stop.set()
         for worker in self._workers:
@@ -60,6 +69,15 @@ class Processes:
             if self._stopped.is_set():
                 raise LoaderError("the loader was closed") from None
             raise LoaderError(f"worker {worker.number} died, perhaps out of memory") from None
+
+
+@contextmanager
+def _blocked(signals: tuple[signal.Signals, ...]) -> Iterator[None]:
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class _Worker:

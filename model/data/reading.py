@@ -1,6 +1,7 @@
 """Samples of webdataset tars by index: one positioned read each, wherever the tar lies."""
 
 import io
+import logging
 import os
 import tarfile
 import time
@@ -26,6 +27,8 @@ _REGULAR = (b"0", b"\0")
 _MAX_OPEN_FILES = 32
 _MAX_INDEXES = 256
 _MAX_COMING = 32  # of them, asked for before their turn
+
+logger = logging.getLogger(__name__)
 
 
 class TarFile(msgspec.Struct, frozen=True):
@@ -80,6 +83,7 @@ class Reader:
         self._descriptors: OrderedDict[int, int] = OrderedDict()
         self._spans: OrderedDict[int, Offsets] = OrderedDict()
         self._coming: dict[int, Future[Offsets]] = {}
+        self._has_told = False  # of a shard with more samples than were counted
         beside = [file.features for file in files if file.features is not None]
         self.features = Reader(beside, cache, tries, ahead, fetching) if beside else None
 
@@ -228,6 +232,12 @@ class Reader:
         spans = np.stack([offsets[:-1], offsets[1:]], axis=1)
         if file.gone:
             spans = spans[~np.isin(np.arange(len(spans)), file.gone)]
+        if len(spans) > file.samples and not self._has_told:
+            self._has_told = True
+            rest = "the last ones are not read; write it anew or remove it"
+            logger.warning(
+                "%s holds %d samples, but its sizes.json says %d: %s", file.path, len(spans), file.samples, rest
+            )
         return spans
 
 

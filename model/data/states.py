@@ -10,6 +10,16 @@ from model.data.rows import LoaderError
 from model.data.schedule import Taken
 
 
+class TokenizerState(msgspec.Struct, frozen=True):
+    """Which tokenizer made the rows: the path that it was read from, and a hash that tells whether it is the same."""
+
+    source: str
+    fingerprint: str
+
+    def __str__(self) -> str:
+        return f"{self.source or 'one that was given'} ({self.fingerprint})"
+
+
 class LoaderState(msgspec.Struct, frozen=True):
     """What one rank has used of its lanes. A few kilobytes, whatever the position; JSON by `state_dict`."""
 
@@ -20,6 +30,7 @@ class LoaderState(msgspec.Struct, frozen=True):
     steps: int
     taken: Taken
     lanes: dict[str, dict[int, LaneState]]  # by dataset
+    tokenizer: TokenizerState | None = None  # not known of states that older versions saved
 
     @property
     def has_ended(self) -> bool:

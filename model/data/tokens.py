@@ -1,8 +1,10 @@
 """Any Hugging Face tokenizer from a local path, with the two tokens that interleaved sequences need."""
 
+import hashlib
 import itertools
 import json
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,8 @@ from schemas.settings import SettingsError
 IMAGE = "<image>"
 END_OF_CHUNK = "<|endofchunk|>"
 _NO_TEXT = "\ue000gap "  # begins with a character of private use
+#: Tokenizers that cut or rewrite texts otherwise mostly differ in this.
+_SAMPLE_TEXT = "The cat's 1234 hats, e.g. São Paulo’s;\n\n  DON'T re-use it…\t面白い猫 Ещё 🙂 don’t ﬁx_it(x)"
 
 
 class Tokens:
@@ -22,7 +26,10 @@ class Tokens:
     the size of the vocabulary before the two were added; `size` the size after.
     """
 
-    def __init__(self, tokenizer: tokenizers.Tokenizer, bos: str | None = None, eos: str | None = None) -> None:
+    def __init__(
+        self, tokenizer: tokenizers.Tokenizer, bos: str | None = None, eos: str | None = None, source: str = ""
+    ) -> None:
+        """`source` is the path that it was read from."""
         # A copy: what is added here must not reach the caller's tokenizer.
         self._tokenizer = tokenizers.Tokenizer.from_str(_without_gaps(tokenizer))
         self._tokenizer.no_truncation()
@@ -38,11 +45,20 @@ class Tokens:
         #: What fills a row. It is never predicted nor attended to, so any id would do.
         self.pad_id = self.end_of_chunk_id if self.eos_id is None else self.eos_id
         self._names = (bos, eos)
+        self.source = source
         special = (self.image_id, self.end_of_chunk_id, self.bos_id, self.eos_id)
         self.special_ids = frozenset(token for token in special if token is not None)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _rebuilt, (self._tokenizer.to_str(), self.base_size, *self._names)
+        return _rebuilt, (self._tokenizer.to_str(), self.base_size, *self._names, self.source)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Equal for tokenizers that give texts the same ids: of the ids of all names and of a text. Their files may
+        differ, as those of versions of the library do."""
+        names = sorted(self._tokenizer.get_vocab().items())
+        known = [names, self.bos_id, self.eos_id, self.encode(_SAMPLE_TEXT)]
+        return hashlib.sha256(json.dumps(known).encode()).hexdigest()[:16]
 
     def encode(self, text: str) -> list[int]:
         """Ids of the text alone: nothing is put before or after it."""
@@ -127,7 +143,7 @@ def load_tokens(path: str) -> Tokens:
     except Exception as error:  # the library raises bare Exception
         raise SettingsError(f"{file} is no tokenizer: {error}") from None
     names = _special_names(file.parent)
-    return Tokens(tokenizer, names.get("bos_token"), names.get("eos_token"))
+    return Tokens(tokenizer, names.get("bos_token"), names.get("eos_token"), path)
 
 
 def _special_names(folder: Path) -> dict[str, str]:
@@ -165,7 +181,7 @@ def _converted(place: Path) -> Tokens:
         raise SettingsError(f"no tokenizer at {place}: name a model folder or a tokenizer.json ({why[:200]})") from None
     if not hasattr(slow, "backend_tokenizer"):
         raise SettingsError(f"{place}: transformers cannot make a fast tokenizer of it")
-    return Tokens(slow.backend_tokenizer, slow.bos_token, slow.eos_token)
+    return Tokens(slow.backend_tokenizer, slow.bos_token, slow.eos_token, str(place))
 
 
 def _places(name: str, text: str) -> Iterator[int]:
@@ -176,7 +192,7 @@ def _places(name: str, text: str) -> Iterator[int]:
         at = text.find(name, at + 1)
 
 
-def _rebuilt(text: str, base_size: int, bos: str | None, eos: str | None) -> Tokens:
-    tokens = Tokens(tokenizers.Tokenizer.from_str(text), bos, eos)
+def _rebuilt(text: str, base_size: int, bos: str | None, eos: str | None, source: str) -> Tokens:
+    tokens = Tokens(tokenizers.Tokenizer.from_str(text), bos, eos, source)
     tokens.base_size = base_size
     return tokens

@@ -14,7 +14,7 @@ import yaml
 from crawlers.crawl_config import CrawlConfig
 from jobs.config import BuildConfig, load_config, presets
 from model.data.config import DatasetSettings, LoaderConfig
-from model.evaluation.harness import EvaluateConfig
+from model.evaluation.config import EvaluateConfig
 from model.evaluation.tasks import ItemSource, TaskSettings
 from model.network.config import FlamingoConfig, LoraSettings
 from model.network.generate import GenerateSettings

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 import torch
 
-from model.evaluation.harness import EvaluateConfig, evaluate
+from model.evaluation.config import EvaluateConfig
+from model.evaluation.harness import evaluate
 from model.evaluation.loaded import load_model
 from model.training.config import TrainConfig
 from model.training.loop import train

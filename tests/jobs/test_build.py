@@ -11,7 +11,8 @@ import webdataset
 from jobs.build import build
 from jobs.config import BuildConfig, load_config
 from jobs.engine.engine import EngineSettings
-from jobs.phases.plan import make_plan, read_plan
+from jobs.phases.plan import read_plan
+from jobs.phases.planning import make_plan
 from jobs.phases.recipe import Recipe
 from jobs.phases.run import BuildError
 from pipeline.video.settings import ClipRules, ClipSettings

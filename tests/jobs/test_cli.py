@@ -6,6 +6,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -295,7 +296,41 @@ def test_interrupted_while_libraries_load_it_ends_in_one_line(
     assert error.count("\n") == 1
 
 
-def test_terminated_on_ray_it_ends_in_one_line(
+def test_terminated_it_ends_in_one_line_and_what_it_started_is_ended(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ended = []
+
+    def work(name: str) -> None:
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(10)
+        finally:
+            os.kill(os.getpid(), signal.SIGTERM)  # somebody is impatient
+            ended.append(name)
+
+    monkeypatch.setattr(importlib, "import_module", work)
+    assert main(["build", "--input", "x", "-o", "y"]) == 143
+    assert capsys.readouterr().err == "terminated; what is committed stays, the same command goes on\n"
+    assert len(ended) == 1
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+def test_who_calls_from_a_program_has_the_signal(monkeypatch: pytest.MonkeyPatch) -> None:
+    got: list[int] = []
+
+    def work(name: str) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, lambda number, frame: got.append(number))
+    monkeypatch.setattr(importlib, "import_module", work)
+    assert main(["build", "--input", "x", "-o", "y"]) == 130
+    assert got == [signal.SIGTERM]
+    signal.signal(signal.SIGTERM, before)
+
+
+def test_terminated_while_ray_starts_it_ends_in_one_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(importlib, "import_module", lambda name: sys.exit(signal.SIGTERM))  # as Ray's handler does

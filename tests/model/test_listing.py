@@ -1,6 +1,7 @@
 """Ten thousand shards are known by a listing; what of them is read is read when its turn comes."""
 
 from collections import Counter
+from pathlib import Path
 
 import fsspec
 import pytest
@@ -9,7 +10,8 @@ from model.data.config import DatasetSettings, LoaderConfig, OrderSettings, Read
 from model.data.images import ImageSettings
 from model.data.lanes import Lane, LaneState, Readers
 from model.data.listing import list_shards
-from tests.model.makers import some_tokens
+from model.data.plain import read_documents
+from tests.model.makers import pair, some_tokens, write_dataset
 from tests.model.wide import SHARDS, WideStore
 
 
@@ -46,3 +48,16 @@ def test_of_so_many_shards_only_those_are_opened_whose_turn_comes() -> None:
     indexes = [name for what, name in WideStore.asked if name.endswith(".idx")]
     assert len(indexes) == len(set(indexes)) <= 4 * 3
     assert sum(what == "range" for what, _ in WideStore.asked) < 4 * 100
+
+
+def test_sizes_that_are_too_small_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """What they leave out is not read, and without a word nobody would miss it."""
+    write_dataset(tmp_path / "pairs", [pair(n) for n in range(20)])
+    file = tmp_path / "pairs/shards/sizes.json"
+    assert len(list(read_documents(str(tmp_path / "pairs"), "pairs"))) == 20
+    assert caplog.messages == []
+    file.write_text('{"000000-000.tar": 5, "000001-000.tar": 4}')
+    assert len(list(read_documents(str(tmp_path / "pairs"), "pairs"))) == 9
+    uncounted, too_few = caplog.messages
+    assert uncounted.startswith(f"{file} does not count 000002-000.tar beside it: ")
+    assert "000000-000.tar holds 7 samples, but its sizes.json says 5: the last ones are not read" in too_few

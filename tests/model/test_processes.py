@@ -158,3 +158,33 @@ def _runs(pid: str) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
         return False
+
+
+def test_what_a_terminal_sends_to_all_processes_is_for_the_trainer(tmp_path: Path) -> None:
+    """The step in hand wants more rows; a worker that ended would cost the run, or print a traceback."""
+    write_dataset(tmp_path / "pages", [page(n) for n in range(12)])
+    config = LoaderConfig(
+        datasets=(DatasetSettings("pages", str(tmp_path / "pages")),),
+        order=OrderSettings(lanes=1),
+        images=ImageSettings(size_px=16),
+        read=ReadSettings(workers=1, workers_are="processes", prefetch_rows=1),
+    )
+    files = [list_shards(str(tmp_path / "pages"))]
+    workers = Processes(Job(config, some_tokens(), files, 0, [0], Taken([0]), [{}]))
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
+        os.kill(workers._workers[0]._process.pid, number)
+        for _ in range(4):
+            assert workers.next(0).row is not None
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    workers.close()
+    assert workers._workers[0]._process.exitcode == 0
+
+
+def test_a_program_that_closes_no_loader_ends(tmp_path: Path) -> None:
+    write_dataset(tmp_path / "pages", [page(n) for n in range(12)])
+    (tmp_path / "trainer.py").write_text(TRAINER.replace("time.sleep(60)", ""))
+    command = [sys.executable, str(tmp_path / "trainer.py"), str(tmp_path / "pages")]
+    done = subprocess.run(
+        command, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)}, timeout=30
+    )
+    assert (done.returncode, done.stderr) == (0, "")

@@ -1,14 +1,18 @@
 """States of a loader that do not belong together, and those that do although they differ."""
 
+import pickle
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import pytest
+import tokenizers
 
 from model.data.config import DatasetSettings, LoaderConfig, OrderSettings, ReadSettings
 from model.data.images import ImageSettings
 from model.data.loader import Loader, LoaderError
-from tests.model.makers import pair, some_tokens, write_dataset
+from model.data.tokens import Tokens, byte_tokens, load_tokens
+from tests.model.makers import pair, save_tokenizer, some_tokens, trained, write_dataset
 
 PAIRS = 40
 
@@ -20,14 +24,14 @@ def shards(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(folder)
 
 
-def loader(shards: str, rank: int = 0, world: int = 1) -> Loader:
+def loader(shards: str, rank: int = 0, world: int = 1, tokens: Tokens | None = None) -> Loader:
     config = LoaderConfig(
         datasets=(DatasetSettings("pairs", shards, "pairs", batch_rows=1),),
         order=OrderSettings(lanes=4, epochs=1),
         images=ImageSettings(size_px=16),
         read=ReadSettings(workers=1),
     )
-    return Loader(config, some_tokens(), rank, world)
+    return Loader(config, tokens or some_tokens(), rank, world)
 
 
 def state_after(shards: str, steps: int, rank: int = 0, world: int = 1) -> tuple[dict[str, Any], list[str]]:
@@ -86,3 +90,21 @@ def test_a_rank_whose_epochs_have_ended_may_have_made_fewer_steps(shards: str) -
     with again:
         keys += [key for step in again for key in step["pairs"].keys]
     assert Counter(keys) == Counter(f"{n:09d}" for n in range(PAIRS))
+
+
+def test_a_state_of_another_tokenizer_is_refused_and_both_are_named(shards: str, tmp_path: Path) -> None:
+    tokens = load_tokens(str(save_tokenizer(tmp_path / "first")))
+    state = loader(shards, tokens=tokens).state_dict()
+    for others in (byte_tokens(), Tokens(trained(), "<s>"), Tokens(trained(), None, "</s>")):
+        with pytest.raises(LoaderError, match=r"with the tokenizer /.*/first \(\w+\), not one that was given \(\w+\)$"):
+            loader(shards, tokens=others).load_state_dict(state)
+    elsewhere = load_tokens(str(save_tokenizer(tmp_path / "second")))
+    loader(shards, tokens=elsewhere).load_state_dict(state)
+    loader(shards, tokens=byte_tokens()).load_state_dict({**state, "tokenizer": None})  # as they were saved before
+
+
+def test_tokenizers_that_cut_otherwise_are_others() -> None:
+    lower = tokenizers.Tokenizer.from_str(trained().to_str())
+    lower.normalizer = tokenizers.normalizers.Lowercase()
+    assert Tokens(lower, "<s>", "</s>").fingerprint != some_tokens().fingerprint
+    assert pickle.loads(pickle.dumps(some_tokens())).fingerprint == some_tokens().fingerprint

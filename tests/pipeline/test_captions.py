@@ -115,6 +115,17 @@ def test_hostile_captions_take_no_time(text: str) -> None:
         ("barn", False),
         ("buy buy buy buy the the the", False),
         ("Ein roter Stall steht am Rand eines Felds, größer als früher", True),
+        ("Una granja roja al borde del campo en verano", True),
+        ("Un fienile rosso si trova ai margini del campo", True),
+        ("田野边上有一座红色的谷仓，旁边是一棵大树", True),
+        ("谷仓、田野、红色、天空、农场、日落", False),
+        ("面白い猫", True),
+        ("「今日は猫がいます」", True),
+        ("खेत के किनारे एक लाल खलिहान खड़ा है", True),
+        ("โรงนาสีแดงตั้งอยู่ริมทุ่งนา", True),
+        ("granja, campo, rojo, cielo, sol", False),
+        ("barn field red sky farm sunset café", False),
+        ("a barn at the edge of the field by the café", True),
     ],
 )
 def test_fluency(text: str, fluent: bool) -> None:

@@ -1,7 +1,9 @@
 """Children are forks of one process that has imported their modules; nobody can tell but by the time."""
 
 import os
+import pickle
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -12,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from jobs.build import build
-from jobs.engine.fork_server import fork_server
+from jobs.engine.fork_server import ForkServer, fork_server
 from jobs.engine.isolation import Isolated, IsolationSettings
 from pipeline.page.charset import utf8_html
 from schemas.drops import Drop
@@ -107,3 +109,15 @@ def running(process: Path) -> bool:
         return (process / "stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
+
+
+def test_ctrl_c_is_for_the_parent_from_the_first_moment(capfd: pytest.CaptureFixture[str]) -> None:
+    server = ForkServer()
+    server._process.send_signal(signal.SIGINT)  # before it has imported anything
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        server.fork(pickle.dumps(misbehave), theirs).kill()
+        assert server.usable
+    server.close()
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    assert capfd.readouterr().err == ""

@@ -3,6 +3,8 @@
 import asyncio
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -11,6 +13,15 @@ from jobs.engine.engine import Engine, EngineSettings, WorkerDied, open_engine
 from tests.jobs.engine import things
 
 pytestmark = pytest.mark.shares_ray
+
+
+SIGTERM_ON_RAY = """
+import os, signal
+from jobs.engine.engine import EngineSettings, open_engine
+signal.signal(signal.SIGTERM, lambda number, frame: print("heard", flush=True))
+with open_engine(EngineSettings(workers=1, object_store_bytes=80 << 20)):
+    os.kill(os.getpid(), signal.SIGTERM)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -61,3 +72,11 @@ def test_workers_end_with_their_engine_though_something_names_them(engine: Engin
 
 async def _added(workers: list[things.Counter]) -> list[int]:
     return [await worker.add(1) for worker in workers]
+
+
+def test_sigterm_is_for_whoever_took_it_before_ray_started() -> None:
+    """Ray takes it, and prints where its own code was when it came."""
+    environment = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
+    command = [sys.executable, "-c", SIGTERM_ON_RAY]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "heard\n", "")

@@ -10,6 +10,7 @@ import pytest
 
 from crawlers.crawl_status import HostLeft, Status
 from jobs.crawl.progress import CrawlProgress, spell
+from jobs.engine.build_progress import BuildProgress, Part
 from jobs.engine.progress import Progress
 from jobs.training.progress import TrainProgress
 
@@ -71,17 +72,28 @@ def test_what_a_build_fetches_has_an_end(monkeypatch: pytest.MonkeyPatch) -> Non
     """By the slowest host, or by the rate of this run where that takes longer; runs before it do not count."""
     at = 1000.0
     monkeypatch.setattr("jobs.crawl.progress.time.monotonic", lambda: at)
-    shown = CrawlProgress(Progress("fetch", stream=io.StringIO()), knows_end=True)
+    log = io.StringIO()
+    build = BuildProgress(log, lambda: at)
+    build.foresee([Part("media", "fetching"), Part("publish", "writing", 0.0)])
     status = Status({"image": 30}, bytes=4_000_000, requests=60, queued=90, in_flight=1, hosts=2)
-    shown.rates.count([status])
-    at += 2.0
-    status.visits, status.requests = {"image": 34}, 66
-    shown.rates.count([status])
-    assert shown.text([status]) == "34 images, 4.0 MB, 2.0/s, 90 queued on 2 hosts, about 30 s left, 1 in flight"
-    status.slowest = [HostLeft("slow.com", 80, 8000.0), HostLeft("fast.com", 10, 0.0)]
-    assert shown.text([status]).endswith(
-        "90 queued on 2 hosts, about 2 h left, 1 in flight, slowest: slow.com 80 for 2 h, slowest: fast.com 10"
-    )
+    with build.stage("media") as stage:
+        shown = CrawlProgress(stage, knows_end=True)
+        shown.show([status])
+        at += 2.0
+        status.visits, status.requests = {"image": 34}, 66
+        shown.show([status])
+        assert build.pieces()[3:] == (
+            "less than a minute left",
+            "34 images, 4.0 MB, 2.0/s, 90 queued on 2 hosts, 1 in flight",
+        )
+        status.slowest = [HostLeft("slow.com", 80, 8000.0), HostLeft("fast.com", 10, 0.0)]
+        at += 20.0
+        shown.show([status])
+        assert "90 queued on 2 hosts, about 2 h left, 1 in flight" in shown.text([status], alone=True)
+    line = log.getvalue().splitlines()[-1]
+    assert line.count(" left") == 1
+    assert ", about 2 h left, 34 images, " in line
+    assert line.endswith("90 queued on 2 hosts, 1 in flight, slowest: slow.com 80 for 2 h, slowest: fast.com 10")
     assert [spell(seconds) for seconds in (0.4, 99, 130, 7000, 1e5, 1e6)] == [
         "0 s", "99 s", "2 min", "2 h", "28 h", "12 days",
     ]  # fmt: skip

@@ -9,7 +9,7 @@ import pytest
 
 from jobs.engine import attempts
 from jobs.engine.engine import Engine, EngineSettings, open_engine
-from jobs.phases.plan import make_plan
+from jobs.phases.planning import make_plan
 from jobs.phases.recipe import Recipe
 from jobs.phases.run import Phases
 from jobs.phases.task import Phase, Task

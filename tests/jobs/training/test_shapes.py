@@ -17,7 +17,7 @@ from model.data.loader import Loader
 from model.data.plain import read_documents, text_of
 from model.data.sequences import make_sequence
 from model.data.tokens import Tokens
-from model.evaluation.harness import EvaluateConfig
+from model.evaluation.config import EvaluateConfig
 from model.evaluation.tasks import ItemSource, read_items
 from model.training.config import ShapeSettings, TrainConfig
 from model.training.text_model import BOS, EOS, train_tokenizer

@@ -9,8 +9,9 @@ import torch
 
 from model.evaluation import feature_store as features
 from model.evaluation import harness
+from model.evaluation.config import EvaluateConfig
 from model.evaluation.feature_store import features_of
-from model.evaluation.harness import EvaluateConfig, Score, evaluate
+from model.evaluation.harness import Score, evaluate
 from model.evaluation.loaded import LoadedModel, load_model
 from model.evaluation.prompts import Examples, Showing, answer_text, in_context
 from model.evaluation.tasks import ItemSource, TaskSettings, read_items

@@ -12,7 +12,8 @@ import torch
 from model.data.features import FeatureReader
 from model.data.images import ImageSettings
 from model.data.rows import LoaderError
-from model.evaluation.harness import EvaluateConfig, evaluate
+from model.evaluation.config import EvaluateConfig
+from model.evaluation.harness import evaluate
 from model.evaluation.loaded import load_model
 from model.evaluation.tasks import ItemSource, TaskSettings
 from model.network.config import VisionSettings

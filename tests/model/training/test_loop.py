@@ -14,7 +14,7 @@ import torch
 from torch.distributed.checkpoint import FileSystemReader
 
 from model.data.listing import list_shards
-from model.data.loader import Loader
+from model.data.loader import Loader, LoaderError
 from model.data.reading import TarFile
 from model.data.tokens import load_tokens
 from model.training import saving
@@ -244,6 +244,22 @@ def test_captions_are_judged(data: Path, tmp_path: Path) -> None:
     ended = quiet(micro(data, tmp_path, steps=1, held_out=HeldOutSettings(every_steps=0, batches=1, captions=2)))
     assert ended.measured["trained_on/pairs/accuracy"] == 0.0
     assert "trained_on/pages/accuracy" not in ended.measured
+
+
+def test_a_run_does_not_go_on_with_another_tokenizer(data: Path, tmp_path: Path) -> None:
+    config = micro(data, tmp_path / "out", steps=2)
+    quiet(config)
+    other = json.loads((data / "tokenizer/tokenizer.json").read_text())
+    first, second = list(other["model"]["vocab"])[-2:]
+    ids = other["model"]["vocab"]
+    ids[first], ids[second] = ids[second], ids[first]
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other/tokenizer.json").write_text(json.dumps(other))
+    (tmp_path / "other/tokenizer_config.json").write_bytes((data / "tokenizer/tokenizer_config.json").read_bytes())
+    changed = msgspec.structs.replace(config.data, tokenizer=str(tmp_path / "other"))
+    with pytest.raises(LoaderError, match=r"with the tokenizer .*/tokenizer \(.*\), not .*/other \("):
+        quiet(msgspec.structs.replace(config, steps=4, data=changed))
+    assert quiet(msgspec.structs.replace(config, steps=4)).finished
 
 
 @pytest.mark.parametrize(
