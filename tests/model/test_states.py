@@ -65,6 +65,8 @@ def test_states_that_do_not_belong_together_are_refused_and_change_nothing(shard
     [
         ({"steps": -5}, "this is no state of a loader: rank 0 of 1 after -5 steps"),
         ({"rank": 1}, "this is no state of a loader: rank 1 of 1"),
+        ({"rank": -1}, "this is no state of a loader: rank -1 of 1"),
+        ({"taken": {"turns": [0], "draws": -1}}, "this is no state of a loader: turns .0. of 1 datasets"),
         ({"lanes": {}}, "the state is of datasets none, not of pairs"),
         ({"lanes": {"others": {}}}, "the state is of datasets others, not of pairs"),
         ({"lanes": {"pairs": {}}}, "no state for lanes"),
@@ -77,6 +79,18 @@ def test_a_state_of_another_shape_is_refused(shards: str, change: dict[str, Any]
     state, _ = state_after(shards, 1)
     with pytest.raises(LoaderError, match=said):
         loader(shards).load_state_dict({**state, **change})
+
+
+@pytest.mark.parametrize(("place", "open_rows"), [([1, 2], []), ([0, 0], []), ([1, 0], [[[0, 1]]])])
+def test_a_rank_within_an_epoch_has_not_ended(shards: str, place: list[int], open_rows: list[Any]) -> None:
+    states = [state_after(shards, 0, rank, 2)[0] for rank in range(2)]
+    states[1]["steps"] = 5
+    for lane in states[0]["lanes"]["pairs"]:
+        states[0]["lanes"]["pairs"][lane] = {"place": [1, 0], "open_rows": []}
+    loader(shards).load_state_dict(states)
+    states[0]["lanes"]["pairs"][lane] = {"place": place, "open_rows": open_rows}
+    with pytest.raises(LoaderError, match="give those of one step"):
+        loader(shards).load_state_dict(states)
 
 
 def test_a_rank_whose_epochs_have_ended_may_have_made_fewer_steps(shards: str) -> None:

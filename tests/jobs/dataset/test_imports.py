@@ -1,6 +1,7 @@
 """Datasets of others become archives, of which a build makes what they held, or less where it is told to."""
 
 import base64
+import errno
 import gzip
 import io
 import json
@@ -14,8 +15,10 @@ import pytest
 import weft
 from jobs.cli import main
 from jobs.dataset.check import problems
-from jobs.dataset.imports.documents import Picture
+from jobs.dataset.imports.documents import NOWHERE, Picture, _once, _time
 from jobs.dataset.imports.layouts import document_of
+from jobs.dataset.imports.reading import _of_table, read_file
+from schemas.drops import Drop
 from schemas.storage import Store
 from tests.jobs.site import article, photo, prose, write_archive
 from tests.model.makers import page, pair, write_foreign_tar
@@ -208,6 +211,16 @@ def test_images_that_are_only_named_are_fetched_by_the_build(tmp_path: Path) -> 
     assert [picture.data for picture in sample.pictures] == [photo(1)]
 
 
+def test_an_import_of_other_files_into_the_same_archives_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("a", "b"):
+        write_table(tmp_path / name / f"{name}.parquet", [parallel({"bytes": photo(1), "path": "1.jpg"})])
+    assert imported(tmp_path / "a", tmp_path) == 0
+    assert imported(tmp_path / "b", tmp_path) != 0
+    assert "holds an import of other files, such as a.parquet" in capsys.readouterr().err
+
+
 def test_filters_and_deduplication_are_at_hand(tmp_path: Path) -> None:
     rows = [parallel({"bytes": photo(1), "path": "1.jpg"}) for _ in range(3)]
     rows[1]["general_metadata"] = rows[1]["metadata"] = None  # has no address: its text is that of the first
@@ -322,3 +335,56 @@ def test_a_web_page_cannot_say_that_all_of_it_is_content(tmp_path: Path) -> None
         io.BytesIO(archive.read_bytes()), "a", archive.stat().st_size, WarcSettings(), Tally(None)
     )
     assert not capture.whole
+
+
+IMAGE = {"path": f"{SITE}/1.jpg"}
+
+
+def test_what_is_known_of_images_by_their_position_has_a_list_as_long_as_theirs() -> None:
+    row = {"texts": ["a", None], "images": [None, IMAGE], "image_alts": ["B"]}
+    for metadata, alt in (
+        ([{"alt_text": "A"}], "B"),
+        ([None, {"alt_text": "A"}], "A"),
+        ([None, {"alt_text": ""}], "B"),
+    ):
+        assert document_of({**row, "metadata": metadata}).parts == ("a", Picture(f"{SITE}/1.jpg", alt=alt))
+
+
+def test_texts_of_spaces_are_none() -> None:
+    assert document_of({"texts": [" ", None], "images": [None, IMAGE]}).parts == (Picture(f"{SITE}/1.jpg"),)
+
+
+@pytest.mark.parametrize("wrong", [{"matched_text_index": -1}, {"matched_text_index": 1}, {"image_base64": "####"}])
+def test_an_image_of_mmc4_that_contradicts_itself_costs_its_sample(wrong: dict[str, Any]) -> None:
+    info = {"raw_url": f"{SITE}/1.jpg", "matched_text_index": 0}
+    assert document_of({"text_list": ["a"], "image_info": [info]}).parts == (Picture(f"{SITE}/1.jpg"), "a")
+    with pytest.raises(Drop) as dropped:
+        document_of({"text_list": ["a"], "image_info": [{**info, **wrong}]})
+    assert dropped.value.reason == "broken_sample"
+
+
+def test_of_lines_empty_ones_are_none_and_others_are_objects(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('\n{"a": 1}\n \n[1]\n{"a": 2}\n\n')
+    first, second, third = read_file(Store(str(tmp_path)), "a.jsonl")
+    assert (first, third) == (({"a": 1}, {}), ({"a": 2}, {}))
+    assert isinstance(second, Drop)
+
+
+def test_a_storage_that_fails_is_no_damaged_table() -> None:
+    class Failing(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            raise OSError(errno.EIO, "the disk is gone")
+
+    with pytest.raises(OSError, match="the disk is gone"):
+        list(_of_table(Failing(bytes(100)), "a.parquet"))
+
+
+def test_a_picture_is_written_once_where_there_is_one() -> None:
+    picture = Picture(f"{SITE}/1.jpg", b"data")
+    assert list(_once((picture, "text", picture, Picture(f"{SITE}/2.jpg")))) == [picture]
+    assert Picture("https://", b"data").address.startswith(NOWHERE)
+
+
+def test_no_page_was_fetched_before_there_were_any() -> None:
+    assert _time("1960-05-05").year == 1970
+    assert _time("2020-05-05T01:00:00+02:00").isoformat() == "2020-05-04T23:00:00+00:00"

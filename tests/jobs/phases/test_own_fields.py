@@ -1,5 +1,8 @@
 """Fields that a step changed are looked at, by their types."""
 
+from types import MappingProxyType
+from typing import Literal
+
 import msgspec
 import numpy as np
 import pytest
@@ -35,6 +38,8 @@ def test_items_as_they_are_fit(takes: type) -> None:
         ({"language_score": 1}, ""),
         ({"language_score": np.float64(0.5)}, ""),
         ({"redacted": {5: 1}}, "redacted must be "),
+        ({"redacted": {"email": "1"}}, "redacted must be "),
+        ({"blocks": 5}, "blocks must be "),
         ({"language_score": "1"}, "language_score must be float, not str"),
     ],
 )
@@ -62,6 +67,8 @@ def test_a_step_that_returns_such_a_field_costs_the_item_and_is_named() -> None:
         (DRAFT, {"title": np.str_("a title")}, {"title": "a title"}),
         (DRAFT, {"redacted": {np.str_("email"): np.int64(2)}}, {"redacted": {"email": 2}}),
         (DRAFT, {"blocks": (TextBlock(np.str_("a text")),)}, {"blocks": (TextBlock("a text"),)}),
+        (DRAFT, {"redacted": MappingProxyType({"email": 2})}, {"redacted": {"email": 2}}),
+        (PAIR, {"extra": {"a": -(1 << 63), "b": (1 << 63) - 1}}, {"extra": {"a": -(1 << 63), "b": (1 << 63) - 1}}),
         (PAIR, {"caption": np.str_("a")}, {"caption": "a"}),
         (PAIR, {"in_content": np.bool_(False)}, {"in_content": False}),
         (PAIR, {"place": np.int64(3)}, {"place": 3}),
@@ -85,7 +92,8 @@ def test_numbers_and_texts_of_numpy_become_plain_ones(before: object, changes: d
         (PAIR, {"caption": "half \ud800 a pair"}, "caption: 'utf-8' codec"),
         (DRAFT, {"language_score": float("nan")}, "language_score: nan is no number that JSON has"),
         (PAIR, {"language_score": np.float32("inf")}, "language_score: inf is no number that JSON has"),
-        (PAIR, {"extra": {"a": 1 << 64}}, "extra: a number of more than 64 bits"),
+        (PAIR, {"extra": {"a": 1 << 63}}, "extra: a number of more than 64 bits"),
+        (PAIR, {"extra": {"a": -(1 << 63) - 1}}, "extra: a number of more than 64 bits"),
     ],
 )
 def test_what_no_file_can_hold_costs_the_item_and_names_the_step(before: object, changes: dict, said: str) -> None:
@@ -99,6 +107,37 @@ def test_what_a_step_left_alone_is_the_very_same() -> None:
     result = msgspec.structs.replace(DRAFT, title="another")
     assert plain_fields(DRAFT, result) is result
     assert plain_fields(None, DRAFT) is DRAFT
+
+
+def test_what_a_step_left_alone_is_not_looked_at() -> None:
+    before = msgspec.structs.replace(DRAFT, title="half \ud800 a pair", language_score="1")
+    after = msgspec.structs.replace(before, url="https://a.example/")
+    assert wrong_field(before, after) == ""
+    assert plain_fields(before, after) is after
+
+
+def test_a_key_of_numpy_becomes_a_plain_one() -> None:
+    made = plain_fields(None, msgspec.structs.replace(DRAFT, redacted={np.str_("email"): 2}))
+    assert [type(key) for key in made.redacted] == [str]
+
+
+class Sized(msgspec.Struct, frozen=True):
+    size: tuple[int, int] = (1, 2)
+    unit: Literal["cm", "in"] = "cm"
+
+
+@pytest.mark.parametrize(
+    ("item", "said"),
+    [
+        (Sized(), ""),
+        (Sized((1,)), "size must be"),
+        (Sized((1, 2, 3)), "size must be"),
+        (Sized(unit="m"), "unit must be"),
+    ],  # type: ignore[arg-type]
+)
+def test_pairs_have_two_and_words_are_those_that_there_are(item: Sized, said: str) -> None:
+    assert wrong_field(None, item).startswith(said)
+    assert bool(wrong_field(None, item)) == bool(said)
 
 
 def test_the_detail_of_a_drop_may_be_a_number() -> None:
