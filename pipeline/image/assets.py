@@ -140,6 +140,7 @@ def asset_of(url: str) -> str:
     return f"{_site(host)}/{'/'.join(folders)}/{stem}?{asked}"
 
 
+@functools.lru_cache(maxsize=1024)
 def original_of(url: str) -> str:
     """The address of the picture itself, where one asks a resizer or a proxy for it; else the same."""
     for _ in range(_MAX_WRAPPED):

@@ -7,7 +7,7 @@ from pipeline.page.leaves import pixels
 from pipeline.page.markup import Markup, escape, read_attributes
 from pipeline.text.tokens import names_of, tokens
 
-_SIGNS = ("url(", " data-bg", " data-background", " data-lazy-background")
+_SIGNS = ("url(", " data-b", " data-lazy-b")
 _ELEMENTS = frozenset("a div figure li section span".split())
 _INSIDE = frozenset(("div", "/div", "span", "/span", None))  # what lies over a picture to darken it
 _TAGS = 12  # in an element, at most
@@ -34,7 +34,7 @@ _OTHERWISE = _BELOW | frozenset(
 def backgrounds(markup: Markup, lengths: list[int]) -> dict[int, str]:
     """By the tag that ends an element whose background is a picture: the same as the attributes of an `<img>`."""
     found: dict[int, str] = {}
-    for at in sorted({at for sign in _SIGNS for at in markup.bearing(sign)})[:_MOST]:
+    for at in markup.bearing(*_SIGNS)[:_MOST]:
         if markup.tags[at] not in _ELEMENTS:
             continue
         end = markup.end_of(at, _TAGS)

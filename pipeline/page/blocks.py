@@ -24,7 +24,7 @@ def is_block_beside(walk: Walk, leaf: Media, text: int) -> bool:
     beside = next((at for at in upward(containers, walk.leaves[text].container) if containers[at].parent == around), -1)
     if beside < 0 or containers[beside].tag != block.tag or not _are_alike(block, containers[beside]):
         return False
-    inner = walk.leaves[block.first : block.last][: _PICTURES + 1]
+    inner = walk.leaves[block.first : min(block.last, block.first + _PICTURES + 1)]
     if len(inner) > _PICTURES or not all(isinstance(leaf, Media) for leaf in inner):
         return False
     return all(containers[at].names.words & _OTHERWISE <= containers[beside].names.words for at in inside)

@@ -15,7 +15,7 @@ def leave_out_dialogs(markup: Markup, unlinked: list[int]) -> set[int]:
     Of `unlinked`, so many characters outside links before each tag, those inside become 0: however much a dialog says,
     no share of the page is its own.
     """
-    places = {*markup.places("dialog"), *(at for sign in _SIGNS for at in markup.bearing(sign))}
+    places = {*markup.places("dialog"), *markup.bearing(*_SIGNS)}
     if not places:
         return set()
     found, without, end = set[int](), unlinked.copy(), -1

@@ -6,7 +6,8 @@ Poems, addresses, messages and code outside `<pre>` are written so. Style sheets
 import re
 from collections.abc import Mapping, Sequence
 
-#: Begins with letters, so that a page is searched fast.
+#: In the attributes of elements that may say so.
+SETTING = "white"
 _SET = re.compile(
     r'white(?:-space\s*:\s*|(?<=[" ]white)space-)(pre|pre-line|pre-wrap|break-spaces|normal|nowrap)(?=[\s;"!])'
 )
@@ -16,9 +17,9 @@ _AS_IT_IS = frozenset(("pre", "textarea"))  # their lines are kept whatever thei
 _BREAK, _INDENT, _TAB = "\u2028", "\xa0", 4
 
 
-def sets_lines(html: str) -> bool:
-    """Whether a page says anywhere that lines of its source are kept."""
-    return "white" in html and any(map(_keeps, _SET.finditer(html)))
+def sets_lines(written: str) -> bool:
+    """Whether attributes say that lines of the source are kept."""
+    return any(map(_keeps, _SET.finditer(written)))
 
 
 def keep_lines(texts: list[str], tags: Sequence[str | None], written: Sequence[str], ends: Mapping[int, int]) -> None:

@@ -6,12 +6,14 @@ several times faster than asking for each node of the tree.
 """
 
 import re
+from collections.abc import Sequence
+from itertools import chain
 
 from selectolax.lexbor import LexborHTMLParser
 
-from pipeline.page.kept_lines import keep_lines, sets_lines
+from pipeline.page.kept_lines import SETTING, keep_lines, sets_lines
 from pipeline.page.listings import has_lines, join_lines
-from pipeline.page.roles import has_rows, name_tables
+from pipeline.page.roles import ROW, name_tables
 
 _ATTRIBUTES = re.compile(r' (=?[^ \t\n\f\r>/=]*+)="([^"]*+)"')
 # What has no end ends with the page: nothing is searched for twice.
@@ -26,6 +28,7 @@ _OF_SHADOWS = re.compile(r"<(style|script)\b(?:(?!</\1>).)*+(?:</\1>|\Z)", re.DO
 #: Unicode's separators; the first parts cells in the text that is read. Pages have it from programs of typesetters.
 _PARAGRAPH_END, _LINE_END = "\u2029", "\u2028"
 _WRAPPER = re.compile(r"%\s*<!\[CDATA\[|%\s*\]\]>")  # by which XHTML takes a formula for text
+_FEW = 4  # texts that are searched for one by one
 #: Elements nobody reads that hold text as it is, tags and all: written out, it could not be told from markup.
 _STRIPPED = ["script", "style", "noframes", "noembed", "plaintext"]
 
@@ -38,7 +41,7 @@ class Markup:
     """
 
     __slots__ = (
-        *("_ends", "_kinds", "_places", "_sought", "_written"),
+        *("_distinct", "_ends", "_kinds", "_named", "_places", "_sought", "_written"),
         *("attributes", "html", "json_ld", "rsl", "tags", "texts"),
     )
 
@@ -68,7 +71,9 @@ class Markup:
         self._ends: dict[int, int] | None = None
         self._places: dict[str, list[int]] = {}
         self._sought = 0
+        self._distinct: list[str] = []
         self._written = ""
+        self._named: dict[str, bool] = {}
 
     def _cut(self) -> None:
         pieces = _TAG.split(self.html)
@@ -79,7 +84,8 @@ class Markup:
 
     def _lay_out(self) -> None:
         """What roles and styles say of tables and lines is written as tags say it."""
-        keeps, rows = sets_lines(self.html), has_rows(self.html)
+        keeps = any(map(sets_lines, self.written_with(SETTING)))
+        rows = self.bearing(ROW)
         ends = _ends(self.tags) if keeps or rows else {}
         if keeps:
             keep_lines(self.texts, self.tags, self.attributes, ends)
@@ -98,22 +104,29 @@ class Markup:
         if tag not in self._kinds:
             return []
         if tag not in self._places:
-            self._places[tag], at = [], -1
-            try:
-                while True:
-                    at = self.tags.index(tag, at + 1)
-                    self._places[tag].append(at)
-            except ValueError:
-                pass  # none is left
+            self._places[tag] = _all_at(self.tags, tag)
         return self._places[tag]
 
-    def bearing(self, sign: str) -> list[int]:
-        """Where tags stand whose attributes hold a text as it is written, such as ` role="dialog"`."""
+    def written_with(self, sign: str) -> list[str]:
+        """The attributes of tags that hold a text, those of each as they are written, the same ones once."""
         if not self._written:
-            self._written = "".join(filter(None, set(self.attributes)))  # each once, as few pages bear a sign at all
-        if sign not in self._written:
+            self._distinct = list(filter(None, set(self.attributes)))
+            self._written = "".join(self._distinct)
+        name, equals, _ = sign.partition('="')
+        if equals and name not in self._named:  # a page without microdata is not searched for each of its values
+            self._named[name] = name + equals in self._written
+        if (equals and not self._named[name]) or sign not in self._written:  # few pages bear a sign at all
             return []
-        return [at for at, written in enumerate(self.attributes) if written and sign in written]
+        return [written for written in self._distinct if sign in written]
+
+    def bearing(self, *signs: str) -> list[int]:
+        """Where tags stand whose attributes hold one of some texts as they are written, such as ` role="dialog"`."""
+        found = set(chain.from_iterable(map(self.written_with, signs)))
+        if not found:
+            return []
+        if len(found) <= _FEW:
+            return sorted(at for written in found for at in _all_at(self.attributes, written))
+        return [at for at, written in enumerate(self.attributes) if written in found]
 
     def end_of(self, at: int, most: int | None = None) -> int:
         """Where the element that opens at `at` ends: the index of its end tag, or `at` plus `most` if that is less."""
@@ -135,6 +148,17 @@ class Markup:
                     return min(self._ends.get(at, last), last)
         except ValueError:  # it stays open
             return last
+
+
+def _all_at(items: Sequence[str | None], item: str) -> list[int]:
+    """Where an item stands, by searches that run faster than a loop over all."""
+    found, at = list[int](), -1
+    try:
+        while True:
+            at = items.index(item, at + 1)
+            found.append(at)
+    except ValueError:
+        return found  # none is left
 
 
 def _ends(tags: list[str | None]) -> dict[int, int]:

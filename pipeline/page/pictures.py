@@ -209,10 +209,11 @@ class _Words:
 
     def have_in_block(self, at: int, leaf: Media) -> bool:
         """Whether the nearest text that is kept, before or behind a picture, stands in a block beside its own."""
-        if not self._texts or not _is_picture(leaf) or leads_away(leaf):
-            return False
         here = bisect_left(self._texts, at)
-        return any(is_block_beside(self._walk, leaf, text) for text in self._texts[max(0, here - 1) : here + 1])
+        near = self._texts[max(0, here - 1) : here + 1]
+        # addresses are looked at last: they are not read of most pictures that are left out
+        is_beside = any(is_block_beside(self._walk, leaf, text) for text in near)
+        return is_beside and _is_picture(leaf) and not leads_away(leaf)
 
     def _around(self, leaf: Media, levels: int) -> tuple[int, float]:
         """The smallest container with words among so many around a picture, and the share of these that is kept."""

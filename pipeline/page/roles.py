@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from pipeline.page.elements import NO_DATA
 
 _ROLE = re.compile(r' role="(table|grid|treegrid|row|columnheader|rowheader|cell|gridcell)"')
+#: In the attributes of the rows.
+ROW = ' role="row"'
 _TAGS = {
     **dict.fromkeys(("table", "grid", "treegrid"), "table"),
     "row": "tr",
@@ -14,10 +16,6 @@ _TAGS = {
 }
 #: What is more than a row or a cell, whatever role it has.
 _MORE = frozenset(("a", "button", "img", "input"))
-
-
-def has_rows(html: str) -> bool:
-    return ' role="row"' in html and "header" in html
 
 
 def name_tables(tags: list[str | None], written: Sequence[str], ends: Mapping[int, int]) -> None:

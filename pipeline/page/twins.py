@@ -26,8 +26,9 @@ _ON_LARGE = re.compile(
     r"(?:sm|md|lg|xl|2xl):(?:block|flex|grid|inline|inline-block|inline-flex)|hidden-(?:xs|sm)(?:-down)?|"
     r"hide-for-small(?:-only)?|show-for-(?:medium|large)(?:-up)?|elementor-hidden-(?:mobile|phone))(?![\w:@-])"
 )
-#: One of these stands in the classes of one of the two.
-_SIGNS = ("d-none d-", "md:hidden", "lg:hidden", "visible-xs", "for-small", "elementor-hidden-")
+#: One of these stands in the classes of one of the two, and one of all in those of the other.
+_ON_ONE = (":hidden", "d-none d-", "elementor-hidden-", "for-small")
+_SIGNS = ("-none", "hidden", "-for-")
 
 
 def is_shown_twin(markup: Markup, at: int, written: str) -> bool:
@@ -52,22 +53,24 @@ def copies_for_screens(markup: Markup) -> set[int]:
     Or the one with fewer pictures.
     """
     found = set[int]()
-    places = sorted({at for sign in _SIGNS for at in markup.bearing(sign)})[:_MOST]
+    if not any(map(markup.written_with, _ON_ONE)):
+        return found
     said = functools.cache(lambda at: _text(markup, at))
-    for at in places:
+    near: list[tuple[int, tuple[bool, bool]]] = []  # the last such elements
+    for at in markup.bearing(*_SIGNS)[:_MOST]:
         screens = _screens(markup.attributes[at])
-        if not any(screens) or not said(at):
+        if not any(screens):
             continue
-        for other in range(max(0, at - _NEAR), min(at + _NEAR, len(markup.attributes))):
-            others = _screens(markup.attributes[other] or "")
-            if any(others) and others != screens and said(at) == said(other) and not _is_inside(markup, at, other):
+        near = [(other, others) for other, others in near if at - other <= _NEAR]
+        for other, others in near:
+            if others != screens and said(at) and said(at) == said(other) and not _is_inside(markup, other, at):
                 found.add(min(at, other, key=lambda some: (_pictures(markup, some), -some)))
+        near.append((at, screens))
     return found
 
 
-def _is_inside(markup: Markup, at: int, other: int) -> bool:
-    first, second = min(at, other), max(at, other)
-    return second < markup.end_of(first, _TAGS)
+def _is_inside(markup: Markup, around: int, at: int) -> bool:
+    return at < markup.end_of(around, _TAGS)
 
 
 def _pictures(markup: Markup, at: int) -> int:
