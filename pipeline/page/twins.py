@@ -27,8 +27,8 @@ _ON_LARGE = re.compile(
     r"hide-for-small(?:-only)?|show-for-(?:medium|large)(?:-up)?|elementor-hidden-(?:mobile|phone))(?![\w:@-])"
 )
 #: One of these stands in the classes of one of the two, and one of all in those of the other.
-_ON_ONE = (":hidden", "d-none d-", "elementor-hidden-", "for-small")
-_SIGNS = ("-none", "hidden", "-for-")
+_ON_ONE = (":hidden", "d-none d-", "elementor-hidden-", "visible-xs", "for-small")
+_SIGNS = ("-none", "hidden", "visible-", "-for-")
 
 
 def is_shown_twin(markup: Markup, at: int, written: str) -> bool:
