@@ -9,7 +9,8 @@ _OF_THREAD = re.compile(
     r"|https?:[^?#]*/(?:(?:forums?|threads?|viewtopic|showthread|showtopic|viewthread|ubbthreads)(?:[/.?]|-[a-z]?\d)"
     r"|topic/\d|discussions?/(?:\d+/)?\d|td-p/\d|m-p/\d|r/[^/?#]+/comments/|t/(?:[^/?#]+/)?\d"
     r"|index\.php/topic,\d|d/\d+-[a-z]|posts/list/\d|phorum[^/]*/read\.php\?\d"
-    r"|(?:ticket|\+bug|bugs)/\d|community/posts/\d|read\.cgi/|show_bug\.cgi|(?:pipermail|hyperkitty)/)"
+    r"|(?:ticket|\+bug|bugs)/\d|community/posts/\d|read\.cgi/|show_bug\.cgi|(?:pipermail|hyperkitty)/"
+    r"|board/(?:view|read)[/?]|board\.php\?(?:[^#]*&)?wr_id=\d|bbs/[^/?#]+/M\.\d|f/[^/?#]+/p/\d|sujet_\d|talk/[^/?#]+/\d+-[a-z])"
     r"|https?://[^/?#]+/(?:[^?#]*/)?[^/?#]+/[^/?#]+/issues/\d{1,7}(?:[?#]|$)"
     r"|https?:[^?#]*/index\.php\?(?:topic=|showtopic=|/?topic/|/?threads?/)"
     r"|https?://[^/?#]+/g/[^/?#]+/c/",

@@ -15,6 +15,7 @@ _TAIL = 0.2  # of the characters kept: more are no scraps but items, of a list o
 _CLOSINGS = 4  # lines that close a page; more are of items
 _LEVELS = 4  # up from the last prose that its row is looked for
 _TO_ITEM = 6  # and the item of a list
+_CAPTIONED = 4  # texts and pictures in an item that is a picture with its caption
 _ROWS = 3  # so many alike siblings are rows
 
 
@@ -43,7 +44,12 @@ def leave_out_tail(walk: Walk, verdicts: Verdicts, kept: list[int], last_prose: 
         else:
             is_item = index < item_ends or (
                 not leads_away(leaf)
-                and (index < last or _is_in_one(walk, leaf, posts) or is_block_beside(walk, leaf, last_prose))
+                and (
+                    index < last
+                    or _is_in_one(walk, leaf, posts)
+                    or is_block_beside(walk, leaf, last_prose)
+                    or _is_captioned(walk, verdicts, leaf)
+                )
             )
         if not is_item and index not in heads and index not in weighed.likely:
             verdicts[index] = verdicts[index] or verdict
@@ -58,6 +64,15 @@ def _leave_out_closings(walk: Walk, verdicts: Verdicts, behind: list[int]) -> No
     if not any(verdict is None and is_closing(leaf) for leaf, verdict in before):
         for index in found:
             verdicts[index] = Verdict("label")
+
+
+def _is_captioned(walk: Walk, verdicts: Verdicts, leaf: Media) -> bool:
+    """Whether a picture stands in an item of a list beside words that are kept, as in galleries of wikis."""
+    around = islice(upward(walk.containers, leaf.container), _TO_ITEM)
+    item = next((walk.containers[at] for at in around if walk.containers[at].tag == "li"), None)
+    if item is None or item.last - item.first > _CAPTIONED:
+        return False
+    return any(verdicts[at] is None and isinstance(walk.leaves[at], Text) for at in range(item.first, item.last))
 
 
 def _end_of_item(walk: Walk, verdicts: Verdicts, text: int) -> int:

@@ -114,6 +114,14 @@ def test_the_photo_of_the_last_step_stays_as_those_of_the_others_do(pictured, is
     assert ("s3.jpg" in left, "next.jpg" in left) == (is_kept, False)
 
 
+@pytest.mark.parametrize(("caption", "is_kept"), [("<div>The works plate</div>", True), ("", False)])
+def test_pictures_behind_the_prose_stay_with_their_captions_in_a_gallery(caption, is_kept):
+    picture = "<li><a href=/wiki/File:{0}.jpg><img src={0}.jpg></a>{1}</li>"
+    gallery = f"<ul>{picture.format('plate', caption)}{picture.format('cab', '<div>The cab</div>')}</ul>"
+    left, _ = kept(f"<article><div>{paragraphs(4)}</div>{gallery}</article>")
+    assert [name for name in left if name.endswith(".jpg")] == ["plate.jpg"] * is_kept + ["cab.jpg"]
+
+
 def test_a_heading_whose_section_was_left_out_goes_too():
     links = "".join(f"<li><a href=/{number}>Another story of the valley</a></li>" for number in range(4))
     body = f"<article>{paragraphs(2)}<h2>From the valley</h2><ul>{links}</ul><h2>More</h2>{paragraphs(2, 2)}</article>"
