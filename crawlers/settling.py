@@ -1,6 +1,8 @@
 """What a visit came to, kept in one transaction: its record and outcome, what it found, how its host is treated now."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import msgspec
 
@@ -100,6 +102,15 @@ class Settler:
             self._frontier.again(visit, now() + wait)
             return
         self.drop(visit, failure, position)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """One that keeps the counts with what is dropped in it before any request."""
+        before = sum(self._status.drops.values())
+        with self._frontier.transaction():
+            yield
+            if sum(self._status.drops.values()) != before:
+                self.save()
 
     def drop(self, visit: Visit, drop: Drop, position: tuple[str, int] = NOWHERE) -> None:
         """Inside a transaction."""

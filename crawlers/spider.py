@@ -229,7 +229,7 @@ class Spider:
             return
         for name in self.frontier.hosts.names_waiting():
             if not self._turns.has_time(name, at - self._began):
-                with self.frontier.transaction():
+                with self._settler.transaction():
                     detail = f"after {at - self._began:.0f} s"
                     if not self._settler.give_up(self.frontier.hosts.get(name), "not_in_time", detail):
                         return
@@ -253,7 +253,7 @@ class Spider:
         room = min(self._flights.room, _MOST_TASKS - len(self._tasks))
         if room <= 0 or self._is_paused:
             return
-        with self.frontier.transaction():
+        with self._settler.transaction():
             for host in self.frontier.hosts.due(now(), 2 * room):
                 if self._flights.room <= 0 or now() < self._turns.next_request:
                     return

@@ -35,6 +35,23 @@ def test_what_was_in_flight_is_visited_again_and_nothing_else(web: WebServer, tm
     assert len(web.paths()) <= 31 + 2
 
 
+def test_what_was_dropped_without_a_request_is_counted_by_the_next_run(web: WebServer, tmp_path: Path) -> None:
+    web.routes["/robots.txt"] = Reply(b"User-agent: *\nDisallow: /", "text/plain")
+
+    async def first() -> None:
+        async with Spider(tmp_path, 0, config(web), find_links) as spider:
+            spider.offer([Item("http://a.example/", "page")])
+            running = asyncio.create_task(spider.run())
+            while not spider.status().drops:
+                await asyncio.sleep(0.005)
+            running.cancel()
+
+    asyncio.run(first())
+    done = crawl(tmp_path, config(web))
+    assert done.reasons() == {"http://a.example/": "robots"}
+    assert done.status.drops == {"robots": 1}
+
+
 def test_what_the_disk_lost_is_visited_again(web: WebServer, tmp_path: Path) -> None:
     web.routes["/"] = Reply(page(*(f"/{n}" for n in range(9))))
     web.routes |= {f"/{n}": Reply(page()) for n in range(9)}
