@@ -24,11 +24,14 @@ _FOLDERS_OF_DRAWINGS = frozenset("icon icons logo logos badges flags".split())
 #: What a drawing of no declared size outside figures is, by the words of its name: a sign of the page's own. Another
 #: image is one by this list if its name has no other word.
 _SIGNS = frozenset(
-    "ajax arrow arrows attach attachment bullet burger caret cart check checkmark chevron close cross divider download "
-    "edit email external facebook favorite frown grin hamburger instagram linkedin loader loading lock locked menu "
-    "minus offline online paperclip pinterest play plus progress quote quotes rating reply report sad search smile "
-    "spinner star stars sticky tick tiktok twitter whatsapp wink youtube yummly".split()
+    "ajax arrow arrows attach attachment bullet burger caret cart check checkmark chevron close cross divider "
+    "download edit email external facebook favorite frown grin hamburger instagram linkedin loader loading "
+    "lock locked menu minus offline online paperclip pinterest play plus printable printer progress quote "
+    "quotes rating reply report rss sad search smile spinner star stars sticky tick tiktok twitter whatsapp "
+    "wink youtube yummly".split()
 )
+#: And a GIF of no size, as the web was drawn before 2005.
+_GIFS = frozenset("back ball counter dot hits home mail mailbox new next prev previous print top up updated".split())
 #: What a picture of no size is called that stands for a file of such a type: phpBB, MyBB, manuals.
 _TYPES = frozenset("7z bmp csv doc docx gif jpeg jpg mp3 mp4 pdf png ppt pptx rar torrent txt xls xlsx xml zip".split())
 _SAID = 4  # words; a longer alt text or name says what is shown
@@ -88,7 +91,9 @@ def decoration(
     if alt is not None and not any(sides) and (stem := name.partition(".")[0].lower()):
         if stem in _TYPES:
             return "file named as a type of files"
-        if name.lower().endswith((".png", ".gif")) and tokens(stem) <= _SIGNS and len(alt.split()) <= _SAID:
+        is_gif = name.lower().endswith(".gif")
+        signs = _SIGNS | _GIFS if is_gif else _SIGNS
+        if (is_gif or name.lower().endswith(".png")) and tokens(stem) <= signs and len(alt.split()) <= _SAID:
             return f"file named {stem}"
     return _of_drawing(name, alt, sides) if is_drawing and alt is not None else ""
 

@@ -16,6 +16,8 @@ VOID = frozenset(
     "area base basefont bgsound br col embed frame hr img input keygen link meta param source track wbr".split()
 )
 HEADINGS = frozenset(("h1", "h2", "h3", "h4", "h5", "h6"))
+#: What tables that only lay out a page become, see `pipeline.page.layout_tables`: names that no page uses.
+LAID_OUT = {"tr": "layout-row", "td": "layout-cell"}
 BLOCKS = (
     frozenset(
         "address article aside blockquote body center dd details div dl dt fieldset figcaption figure footer form "
@@ -23,6 +25,7 @@ BLOCKS = (
         "tr ul caption colgroup".split()
     )
     | HEADINGS
+    | frozenset(LAID_OUT.values())
 )
 CELLS = frozenset(("td", "th"))
 #: What no table of data holds.

@@ -12,6 +12,7 @@ from itertools import chain
 from selectolax.lexbor import LexborHTMLParser
 
 from pipeline.page.kept_lines import SETTING, keep_lines, sets_lines
+from pipeline.page.layout_tables import lay_out_tables
 from pipeline.page.listings import has_lines, join_lines
 from pipeline.page.roles import ROW, name_tables
 
@@ -91,7 +92,9 @@ class Markup:
             keep_lines(self.texts, self.tags, self.attributes, ends)
         if rows:
             name_tables(self.tags, self.attributes, ends)
-            self._kinds, self._places = frozenset(self.tags), {}
+        is_laid_out = "table" in self._kinds and lay_out_tables(self.tags, self.texts, self.attributes)
+        if rows or is_laid_out:
+            self._kinds, self._places, self._ends = frozenset(self.tags), {}, None
 
     def _holds_text_as_it_is(self) -> bool:
         """Whether any element may hold text that looks like markup, as it was written out: most frames are empty."""

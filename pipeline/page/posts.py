@@ -13,7 +13,7 @@ from itertools import takewhile
 from statistics import median
 
 from pipeline.page.discussions import says_when, signatures, titles_leading_away
-from pipeline.page.elements import CELLS
+from pipeline.page.elements import CELLS, LAID_OUT
 from pipeline.page.leaves import Leaf, Media, Text, upward
 from pipeline.page.letters import furniture_of
 from pipeline.page.post_notes import is_note
@@ -33,6 +33,7 @@ _MOST = 0.6  # of the texts at a place have a word that says nothing of one
 _OF_TITLE, _BEGINNING = 0.3, 20  # a title has so much of the page's, or begins with as many characters
 _LONGEST_TITLE = 400  # characters
 _BEHIND = 0.33  # of the weight of the posts: what weighs more behind them are further posts
+_OF_TABLES = CELLS | {"tr", *LAID_OUT.values()}
 #: Verdicts on what bears a name that speaks against it: of one post it may, but not of what all of them say.
 _OF_NAMES = frozenset(("chrome", "little_prose"))
 #: `Location:` ends no sentence, nor does a nickname in quotes.
@@ -150,7 +151,7 @@ class _Ways:
         """The tag of a container, its number if it is of a table, and its names."""
         if at not in self._parts:
             container = self._containers[at]
-            number = [self._numbers[at]] if container.tag in CELLS or container.tag == "tr" else []
+            number = [self._numbers[at]] if container.tag in _OF_TABLES else []
             self._parts[at] = (f"<{container.tag}>", *number, *sorted(container.names.plain))
         return self._parts[at]
 

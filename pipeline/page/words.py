@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable
 from itertools import islice, takewhile
 
 from pipeline.page.code import CODE_ENDS, CODE_NAMES, GUTTERS, indented_line, is_gutter
-from pipeline.page.elements import CELLS, HEADINGS
+from pipeline.page.elements import CELLS, HEADINGS, LAID_OUT
 from pipeline.page.forms import Forms
 from pipeline.page.inline import InlineOfWalk, joined_lines, may_be_cut, shown_letters
 from pipeline.page.leaves import Leaf, Text, upward
@@ -18,6 +18,8 @@ from pipeline.page.numbering import without_second_number
 from pipeline.page.tables import CELL_END, collapse_row, is_short_row
 from pipeline.text.words import phrase_list
 
+_BLANKS = " \t\r\n"
+_CELL = LAID_OUT["td"]
 _BREAK = "\u2028"  # a `<br>`, until line ends of the source have become spaces
 #: How many tags are looked at for what an element holds.
 LOOK_AHEAD = 300
@@ -176,7 +178,16 @@ class WordsOfWalk(InlineOfWalk):
         self._link, self._is_linked, self._is_action_open = "", False, False
 
     def _break(self, *_: str) -> None:
-        self._buffer.append("\n" if self._preformatted else " " if self._is_in_data() else _BREAK)
+        if self._buffer and self._parts_paragraphs():
+            self._flush()
+        else:
+            self._buffer.append("\n" if self._preformatted else " " if self._is_in_data() else _BREAK)
+
+    def _parts_paragraphs(self) -> bool:
+        """Whether two ends of a line are that of a paragraph, as in pages that tables lay out."""
+        if self.containers[self._container].tag != _CELL or self._is_linked:
+            return False
+        return "".join(self._buffer[-2:]).rstrip(_BLANKS).endswith(_BREAK)
 
     def _append_space(self, *_: str) -> None:
         if self._buffer:

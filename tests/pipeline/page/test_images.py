@@ -326,6 +326,8 @@ def test_a_picture_may_show_what_its_file_is_called_by(img):
         "<img src=/hc/theming_assets/01HZKZ3J>",
         "<img src='/forum/image.php?s=1b0b&amp;u=240&amp;dateline=1211170010'>",
         "<img src=/misc/paperclip.png>",
+        "<img src=/images/print.gif>",
+        "<img src=/images/rss.png>",
         "<img src=/icones/smile.gif alt=':)'>",
         "<img src=https://tpc.googlesyndication.com/simgad/13320018711924560917>",
         "<img src=https://ads.site.example/up/cat.jpg alt='A cat on the roof of a house'>",
@@ -333,6 +335,11 @@ def test_a_picture_may_show_what_its_file_is_called_by(img):
 )
 def test_small_files_called_by_what_they_are_for_are_decoration(img):
     assert shown(f"<div>{img}</div>") == []
+
+
+@pytest.mark.parametrize("img", ["src=home.png", "src=home.gif width=300 height=200", "src=print-of-1911.gif"])
+def test_a_screenshot_or_a_print_may_be_called_as_signs_are(img):
+    assert len(shown(f"<div><img {img}></div>")) == 1
 
 
 # --- what is embedded

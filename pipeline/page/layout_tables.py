@@ -1,0 +1,137 @@
+"""Tables that only lay out a page, as the web was built until 2010 and mails are: to a reader their cells are blocks.
+
+They get the tags of such, so that columns of menus, boxes and text are told apart as on any other page. In doubt a
+table is one of data.
+"""
+
+import re
+from collections.abc import Sequence
+
+from pipeline.page.elements import CELLS, LAID_OUT, NO_DATA
+from pipeline.page.names import read_names
+
+_PARTS = frozenset("table thead tbody tfoot tr td th colgroup".split())
+#: What tells the names of columns or of the whole apart from data.
+_HEADS = frozenset(("th", "thead", "caption"))
+_LINES = frozenset(("br", "p", "div", "li", "hr"))  # that begin one
+_LONG, _MOST_LINES = 400, 4  # characters and lines of a cell; more are a text of their own
+_RECORDS = 3  # so many rows of as many cells each are data, however long
+_WIDTH = re.compile(r' width="\s*+(\d{1,4})(?:px|(%))?\s*+"')
+_NARROW, _NARROW_SHARE = 240, 30  # pixels, and percent, of a column beside the text
+_LINKS, _LINKED = 3, 0.3  # in such a column, and their share of what it says
+_TAGS = 3_000  # in it, at most
+_UNREAD = (' role="presentation"', ' role="none"')
+
+
+class _Table:
+    """What is seen of a table while it is open."""
+
+    __slots__ = ("cells", "has_heads", "holds", "inside", "lines", "named", "parts", "rows", "said", "texts", "unread")
+
+    def __init__(self, at: int, written: str) -> None:
+        self.named = read_names(written).plain
+        self.parts = [at]  # where its own tags stand
+        self.inside: list[_Table] = []
+        self.rows: list[int] = []  # how many of the cells of each say something
+        self.texts = set[int]()  # the rows with a cell that is a text of its own
+        self.cells = self.said = self.lines = 0  # all cells; characters and lines of the cell that is open
+        self.has_heads = self.holds = False
+        self.unread = any(said in written for said in _UNREAD)
+
+    def see(self, at: int, tag: str) -> None:
+        """One of the tags inside."""
+        if tag in _PARTS or tag[1:] in _PARTS:
+            self.parts.append(at)
+        self.has_heads = self.has_heads or tag in _HEADS
+        self.holds = self.holds or tag in NO_DATA
+        self.lines += tag in _LINES
+        if tag == "tr":
+            self.rows.append(0)
+        elif tag in CELLS:
+            self.cells, self.said, self.lines = self.cells + 1, 0, 0
+        elif tag[1:] in CELLS and self.rows:
+            self.rows[-1] += self.said > 0
+            if self.said > _LONG or self.lines > _MOST_LINES:
+                self.texts.add(len(self.rows))
+
+    @property
+    def is_box(self) -> bool:
+        """Whether it is a single cell around something, which stays what it is: so are the posts of some forums."""
+        return self.cells == 1
+
+    def lays_out(self) -> bool:
+        """Whether its rows and columns mean nothing."""
+        if self.has_heads:
+            return False
+        if self.is_box:
+            return False
+        if self.unread or self.inside:
+            return True
+        rows = [cells for cells in self.rows if cells]
+        if max(rows, default=0) < 2:
+            return len(rows) > 1
+        is_of_records = len(rows) >= _RECORDS and len(set(rows)) == 1 and 2 * len(self.texts) > len(rows)
+        return self.holds or (bool(self.texts) and not is_of_records)
+
+
+def lay_out_tables(tags: list[str | None], texts: Sequence[str], written: Sequence[str]) -> bool:
+    """Gives tables that lay out a page, and their rows and cells, the tags of blocks. Whether there were any.
+
+    What is named as one of them is one, as each post of a forum may be. What stands in a table of data is a part of
+    that.
+    """
+    outer, every = _tables(tags, texts, written)
+    known = {table.named for table in every if table.lays_out()} - {frozenset()}
+    found = False
+    while outer:
+        table = outer.pop()
+        lays_out = table.lays_out() or (table.named in known and not table.has_heads and not table.is_box)
+        if lays_out or table.is_box:
+            outer += table.inside
+        if lays_out:
+            found = True
+            _name_blocks(table, tags, texts, written)
+    return found
+
+
+def _name_blocks(table: _Table, tags: list[str | None], texts: Sequence[str], written: Sequence[str]) -> None:
+    for at, behind in zip(table.parts, [*table.parts[1:], 0], strict=True):
+        tag = tags[at] or ""
+        if tag == "td" and _is_menu(tags, texts, written, at, behind):
+            tags[at], tags[behind] = "aside", "/aside"
+        elif tag != "/aside":
+            name = LAID_OUT.get(tag.removeprefix("/"), "div")
+            tags[at] = f"/{name}" if tag[0] == "/" else name
+
+
+def _is_menu(tags: Sequence[str | None], texts: Sequence[str], written: Sequence[str], at: int, end: int) -> bool:
+    """Whether the cell that opens at a tag is a narrow column of links, as they stand beside the text of a page."""
+    width = _WIDTH.search(written[at])
+    if not width or int(width[1]) > (_NARROW_SHARE if width[2] else _NARROW) or end - at > _TAGS:
+        return False
+    links = [place for place in range(at, end) if tags[place] == "/a" and texts[place].strip()]
+    linked = sum(len(texts[place]) for place in links)
+    return len(links) >= _LINKS and linked > _LINKED * sum(map(len, map(str.strip, texts[at + 1 : end + 1])))
+
+
+def _tables(tags: list[str | None], texts: Sequence[str], written: Sequence[str]) -> tuple[list[_Table], list[_Table]]:
+    """The tables of a page that stand in no other, and all."""
+    outer, every, at = list[_Table](), list[_Table](), -1
+    still_open: list[_Table] = []
+    try:
+        while True:
+            at = at + 1 if still_open else tags.index("table", at + 1)
+            tag = tags[at]
+            if still_open:
+                still_open[-1].said += len(texts[at].strip())
+            if tag == "table":
+                table = _Table(at, written[at])
+                every.append(table)
+                (still_open[-1].inside if still_open else outer).append(table)
+                still_open.append(table)
+            elif tag == "/table":
+                still_open.pop().parts.append(at)
+            elif tag is not None:
+                still_open[-1].see(at, tag)
+    except (ValueError, IndexError):  # none is left, or one stays open
+        return outer, every

@@ -1,0 +1,101 @@
+"""Tables that lay out a page are blocks to a reader; those of data stay tables."""
+
+import pytest
+
+from tests.pipeline.makers import extract, paragraphs, prose, texts, walk, walked_texts
+
+LINKS = "".join(f"<a href=/{name}>{name}</a><br>" for name in ("Home", "Receivers", "Transmitters", "Guestbook"))
+RECORDS = "<tr><td>Alba<td>1931<td>Leith</tr><tr><td>Bree<td>1936<td>Hull</tr><tr><td>Cora<td>1940<td>Hull</tr>"
+ROWS = ["Alba | 1931 | Leith", "Bree | 1936 | Hull", "Cora | 1940 | Hull"]
+STORY = [prose(0), prose(1), prose(2)]
+
+
+def columns(*cells):
+    """A page as the web was laid out until 2010: each cell by its attributes and what stands in it."""
+    return f"<table><tr>{''.join(f'<td valign=top {written}>{inner}</td>' for written, inner in cells)}</tr></table>"
+
+
+def test_columns_beside_the_text_are_left_out():
+    online = "<b>Who is online</b><br>There are 14 guests and 2 members online.<br>" + LINKS
+    page = columns(("width=130", LINKS), ("width=480", paragraphs(3)), ("width='15%'", online))
+    assert texts(extract(f"<table><tr><td><img src=banner.gif></table>{page}")) == STORY
+
+
+@pytest.mark.parametrize("table", ["<table border=1>", '<table class="list">'])
+def test_data_in_a_column_stay_rows(table):
+    page = columns(("width=130", LINKS), ("", f"{paragraphs(3)}{table}{RECORDS}</table>"))
+    assert texts(extract(page)) == [*STORY, *ROWS]
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        f"<table>{RECORDS}</table>",
+        f"<table><tr><td>{'<td>'.join(['Alba', prose(0)])}<tr><td>Bree<td>{prose(1)}<tr><td>Cora<td>{prose(2)}</table>",
+        f"<table><tr><th>Boat<th>Story<tr><td>Alba<td>{prose(0, 12)}<br><br>{prose(1)}</table>",
+        f"<table role=presentation><caption>Boats</caption>{RECORDS}</table>",
+    ],
+)
+def test_records_are_no_layout(table):
+    assert any(text.startswith("Alba | ") or "\nAlba | " in text for text in walked_texts(table))
+
+
+@pytest.mark.parametrize(
+    ("table", "expected"),
+    [
+        ("<table><tr><td>Alba<tr><td>Bree</table>", ["Alba", "Bree"]),  # one column
+        ("<table><tr><td>Alba<td><h2>Bree</h2></table>", ["Alba", "Bree"]),
+        ("<table role=presentation><tr><td>Alba<td>Bree</table>", ["Alba", "Bree"]),
+        ("<table><tr><td>Alba<td><table><tr><td>Bree<td>1936</table></table>", ["Alba", "Bree | 1936"]),
+        (f"<table><tr><td>Alba<td>{prose(0, 12)}</table>", ["Alba", prose(0, 12)]),
+        ("<table><tr><td>Alba<td>a<br>b<br>c<br>d<br>e<br>f</table>", ["Alba", "a\nb\nc\nd\ne\nf"]),
+    ],
+)
+def test_what_is_no_data_is_blocks(table, expected):
+    assert walked_texts(table) == expected
+
+
+def test_what_is_named_as_a_layout_is_one():
+    post = "<table class=post><tr><td>#{0}<td>May {0}<tr><td>Ann<td>{1}</table>"
+    posts = post.format(1, prose(0, 12)) + post.format(2, "Yes.")
+    assert walked_texts(posts)[-4:] == ["#2", "May 2", "Ann", "Yes."]
+    assert walked_texts(posts.replace(" class=post", ""))[-2:] == ["#2 | May 2", "Ann | Yes."]
+
+
+def test_a_table_within_one_of_data_is_a_part_of_it():
+    inner = f"<table><tr><td>{prose(0, 12)}<td>b</table>"
+    assert " |" in walked_texts(f"<table><tr><th>Boat<th>Story<tr><td>Alba<td>{inner}</table>")[-1]
+
+
+def test_two_line_ends_are_the_end_of_a_paragraph():
+    lines = "Ferry workers vote to strike<br>By M. Dolan<br> <br>{}<br><br>{}".format(*STORY[:2])
+    assert walked_texts(columns(("", lines), ("", "<h2>More</h2>")))[:3] == [
+        "Ferry workers vote to strike\nBy M. Dolan",
+        *STORY[:2],
+    ]
+    assert walked_texts(f"<div>{STORY[0]}<br><br>{STORY[1]}</div>") == ["\n".join(STORY[:2])]
+
+
+@pytest.mark.parametrize(
+    ("cell", "is_menu"),
+    [
+        (("width=150", LINKS), True),
+        (("width=25%", LINKS), True),
+        (("width=260", LINKS), False),
+        (("width=40%", LINKS), False),
+        (("", LINKS), False),
+        (("width=150", "<a href=/a>Home</a><br><a href=/b>Receivers</a>"), False),
+        (("width=150", "".join(f"<a href=big{at}.jpg><img src=small{at}.jpg></a>" for at in range(4))), False),
+        (("width=150", f"{prose(3)} {LINKS}"), False),
+    ],
+)
+def test_a_narrow_column_of_links_stands_beside_the_text(cell, is_menu):
+    walked = walk(columns(cell, ("width=500", paragraphs(3))))
+    assert ("aside" in {container.tag for container in walked.containers}) == is_menu
+
+
+def test_tables_in_tables_take_time_by_their_number():
+    deep = columns(("width=100", LINKS)) * 200
+    for _ in range(60):
+        deep = columns(("width=200", deep))
+    assert len(walked_texts(deep)) > 0
