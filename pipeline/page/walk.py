@@ -36,10 +36,11 @@ from pipeline.page.media import MediaOfWalk
 from pipeline.page.names import CHROME_NAMES, FACTS, NAMES_OF_ITEMS, UNNAMED, Names, is_hidden, read_names
 from pipeline.page.notices import notices
 from pipeline.page.numbering import Numbering
+from pipeline.page.openers import MOST
 from pipeline.page.tables import CELL_END, TABLE_PARTS, Grid
 from pipeline.page.tabs import Tabs
 from pipeline.page.twins import copies_for_screens, is_shown_twin
-from pipeline.page.words import ITEMS, MOST, without_ends_of_links
+from pipeline.page.words import ITEMS, without_ends_of_links
 
 _SPECIAL = HEADINGS | CHROME_TAGS | CELLS | {"li", "ul", "ol", "pre", "figure", "figcaption"}
 _BLOCK_ENDS = [f"/{tag}" for tag in BLOCKS]

@@ -4,32 +4,27 @@ See `pipeline.page.walk`.
 """
 
 import re
-from collections.abc import Collection, Iterable
-from itertools import islice, takewhile
+from collections.abc import Iterable
+from itertools import islice
 
 from pipeline.page.code import CODE_ENDS, CODE_NAMES, GUTTERS, indented_line, is_gutter
 from pipeline.page.elements import CELLS, HEADINGS, LAID_OUT
 from pipeline.page.forms import Forms
-from pipeline.page.inline import InlineOfWalk, joined_lines, may_be_cut, shown_letters
+from pipeline.page.inline import joined_lines, may_be_cut, shown_letters
 from pipeline.page.leaves import Leaf, Text, upward
 from pipeline.page.markup import Markup, unescape
-from pipeline.page.names import PANELS, Names, is_box, is_hidden, is_put_away, is_titled, read_names
+from pipeline.page.names import is_box, is_hidden, is_titled, read_names
 from pipeline.page.numbering import without_second_number
+from pipeline.page.openers import LOOK_AHEAD, OPENERS, OpenersOfWalk
 from pipeline.page.tables import CELL_END, collapse_row, is_short_row
 from pipeline.text.words import phrase_list
 
 _BLANKS = " \t\r\n"
 _CELL = LAID_OUT["td"]
 _BREAK = "\u2028"  # a `<br>`, until line ends of the source have become spaces
-#: How many tags are looked at for what an element holds.
-LOOK_AHEAD = 300
 _AROUND = 4  # parts around numbers of lines
-_NEAR, _BEFORE = 8, 12  # tags behind a button that may hold what it opens, and before that the button
-_OPENS = re.compile(r' aria-controls="([^"]+)"')
-MOST = 0.6  # a share of the page that is never hidden
-_ID = re.compile(r' id="([^"]+)"')
+_CODE_NEAR = 8  # tags behind them that code may begin in
 _RUN = 60  # characters without a tag between them, outside links: no entry of a menu has them
-_ANSWER = 20  # characters; fewer are no answer
 _SIGN = 40  # characters: more are no signs in a line
 _NO_WAY_OFF = re.compile(r' href="(?:#[^"]|mailto:[^"?]|tel:)')
 _BUTTONS = "button btn cart wish compare quick basket".split()  # names of links that may be buttons
@@ -42,9 +37,7 @@ _SAYING = 20  # characters that are more than a price or a date
 _MARKS = frozenset("¶#§🔗")  # that lead to the heading they stand in
 _BACK = frozenset("↩ ↑ ⤴ ⏎ ^ ⇑ ⬆".split())  # from a note to what it is of
 _MARK, _VARIATIONS = 20, "\ufe0e\ufe0f"  # characters of such a mark, which may be written as references
-_QUESTION_ENDS = ("?", "？", "؟")
 _SUBHEADINGS = HEADINGS - {"h1"}
-OPENERS = HEADINGS | {"dt", "summary"}  # whose button opens a section and is its heading
 
 
 def is_place(written: str) -> bool:
@@ -64,7 +57,7 @@ def without_ends_of_links(markup: Markup, lengths: list[int]) -> list[int]:
     return unlinked
 
 
-class WordsOfWalk(InlineOfWalk):
+class WordsOfWalk(OpenersOfWalk):
     """What a walk does with words until a block ends and they become a leaf."""
 
     leaves: list[Leaf]
@@ -125,7 +118,7 @@ class WordsOfWalk(InlineOfWalk):
         if any(not GUTTERS.isdisjoint(part.names.words) for part in around[:2]) and text.strip().isdecimal():
             return True
         is_beside = any(part.tag in CELLS or not GUTTERS.isdisjoint(part.names.words) for part in around)
-        return is_gutter(text) and (is_beside or "pre" in self._markup.tags[self._at + 1 : self._at + 1 + _NEAR])
+        return is_gutter(text) and (is_beside or "pre" in self._markup.tags[self._at + 1 : self._at + 1 + _CODE_NEAR])
 
     def _ends_code(self) -> bool:
         """Whether the text that ends here is code outside `<pre>`."""
@@ -224,71 +217,6 @@ class WordsOfWalk(InlineOfWalk):
                 inside += self._outside_links(at, end)
         return inside > 0.5 * self._prose
 
-    def _opens_text(self, written: str) -> bool:
-        """Whether a `<button>` names what stands behind it, and that is for reading: its words are the heading.
-
-        Or it asks what that answers, and names nothing: scripts open it by its place.
-        """
-        end = self._markup.end_of(self._at, LOOK_AHEAD)
-        named = _OPENS.search(written)
-        if not named or "aria-expanded=" not in written:
-            return self._is_answered(end)
-        panel = f' id="{named[1]}"'
-        places = range(end, min(end + _NEAR, len(self._markup.attributes)))
-        return any(panel in (self._markup.attributes[at] or "") and self._is_prose(at) for at in places)
-
-    def _is_answered(self, end: int) -> bool:
-        """Whether a button that ends at a tag is a question, and a sentence stands behind it outside links."""
-        said = " ".join("".join(self._markup.texts[self._at + 1 : end + 1]).split())
-        if not said.endswith(_QUESTION_ENDS):
-            return False
-        behind = self._markup.tags[end + 1 : end + 1 + _NEAR]
-        until = next((at for at, tag in enumerate(behind) if tag in ("button", "a")), len(behind))
-        return self._outside_links(end, end + until + 1) >= _ANSWER
-
-    def _share(self) -> float:
-        """The share of the page's characters outside links that the element which opens here holds."""
-        return self._outside_links(self._at, self._markup.end_of(self._at)) / max(1, self._prose)
-
-    def _is_shown(self, written: str, names: Names) -> bool:
-        """Whether what is hidden is what a script will show, or what a reader opens.
-
-        The first is most of the page or holds its only title, and is no dialog, the second stands behind the button or
-        link that names it.
-        """
-        if not names.strong and (self._share() > MOST or self._holds_title()):
-            return True
-        if not self._is_prose(self._at):
-            return False
-        if self._goes_on(self._at):
-            return True
-        first = max(0, self._at - _BEFORE)
-        if tags := [tag for tag in self._markup.tags[first : self._at] if tag]:
-            closed = [tag[1:] for tag in takewhile(lambda tag: tag[0] == "/", reversed(tags))]
-            around = self.containers[self._container].names.words
-            opens = not OPENERS.isdisjoint(closed) or is_put_away(written) or not PANELS.isdisjoint(around)
-            if "button" in closed and (opens or self._is_asked(first)):
-                return True
-        named = _ID.search(written)
-        openers = (f'="{named[1]}"', f'="#{named[1]}"') if named else ()
-        before = list(filter(None, self._markup.attributes[first : self._at]))
-        return any(opener in said for said in before for opener in openers)
-
-    def _is_asked(self, first: int) -> bool:
-        """Whether the last button from a tag on asks what stands behind it answers."""
-        tags = self._markup.tags
-        button = next((at for at in range(self._at - 1, first - 1, -1) if tags[at] == "button"), -1)
-        said = "".join(self._markup.texts[button + 1 : self._at]).rstrip() if button >= 0 else ""
-        return said.endswith(_QUESTION_ENDS)
-
-    def _holds_title(self) -> bool:
-        """Whether the only `<h1>` of the page stands in the element that opens here, and words behind it."""
-        titles = self._markup.places("h1")
-        if len(titles) != 1 or titles[0] <= self._at:
-            return False
-        end = self._markup.end_of(self._at)
-        return titles[0] < end and self._outside_links(self._markup.end_of(titles[0]), end) >= _SAYING
-
     def _is_beside_another(self, at: int) -> bool:
         """Whether an element of the page's own that opens at a tag follows another, with no word between: blocks do.
 
@@ -300,11 +228,6 @@ class WordsOfWalk(InlineOfWalk):
         if self._preformatted or self._data_tables:
             return False
         return before[1:] != tag or not between or sum(map(len, self._buffer)) > _SIGN
-
-    def _is_prose(self, at: int) -> bool:
-        """Whether what opens at a tag holds words, most of them outside links."""
-        end = self._markup.end_of(at, LOOK_AHEAD)
-        return 2 * self._outside_links(at, end) > sum(self._lengths[at + 1 : end + 1])
 
     def _holds_paragraphs(self) -> bool:
         """Whether most of what the element that opens here says are long runs of words outside links."""
@@ -359,8 +282,3 @@ class WordsOfWalk(InlineOfWalk):
         if written not in self._footers and len(self._footers) < _FOOTERS:
             self._footers[written] = self._markup.attributes.count(written) >= ITEMS
         return self._footers.get(written, False)
-
-    def _holds(self, tags: Collection[str]) -> bool:
-        """Whether one of these stands inside the element that opens here."""
-        end = self._markup.end_of(self._at, LOOK_AHEAD)
-        return not set(tags).isdisjoint(self._markup.tags[self._at : end])
