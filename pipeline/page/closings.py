@@ -40,6 +40,7 @@ _SHARED = frozenset(
 )
 _WORDS = re.compile(r"[\w&-]+")
 _FILED_WORDS = 3
+_LINKED = 0.8  # of its characters
 
 
 def is_closing(leaf: Leaf) -> bool:
@@ -53,6 +54,13 @@ def is_closing(leaf: Leaf) -> bool:
     if words and words[0] in _SHARING:
         return _SHARED.issuperset(words[1:])
     return _is_filed(said, words)
+
+
+def leads_on(leaf: Leaf) -> bool:
+    """Whether a line says where else one may go, and no more: << Page 2 Main page Page 4 >>."""
+    if not isinstance(leaf, Text) or leaf.said > _LONGEST or leaf.role != "paragraph":
+        return False
+    return leaf.link_chars >= _LINKED * len(leaf.text)
 
 
 def _is_filed(said: str, words: list[str]) -> bool:

@@ -47,6 +47,11 @@ _ADS = re.compile(
     r"|adnxs\.com|adform\.net|amazon-adsystem\.com|criteo\.net|outbrain\.com|taboola\.com|adriver\.ru|mgid\.com)/",
     re.IGNORECASE,
 )
+_COUNTERS = re.compile(
+    r"//(?:[^/?#]*\.)?(?:hit|web|stat|stats)?counter\d*\.|/(?:web)?(?:count|counter|hits?)\.(?:cgi|exe|gif|php|pl)|"
+    r"/cgi-bin/(?:count|counter|hit)\b",
+    re.IGNORECASE,
+)
 _PHOTOGRAPHS = (".jpg", ".jpeg", ".webp")
 #: Standard sizes of advertisements that no picture is likely to have.
 _BANNERS = frozenset(((468, 60), (728, 90), (970, 90), (234, 60), (120, 600), (160, 600), (320, 50)))
@@ -85,6 +90,8 @@ def decoration(
         return "address of a member's portrait"
     if _ADS.search(url):
         return "address of an advertisement"
+    if _COUNTERS.search(url):
+        return "address of a counter"
     is_photograph = name.lower().endswith(_PHOTOGRAPHS)
     if alt is not None and min(sides) < _PICTURE and not is_photograph and _BADGES.search(url):
         return "address of a badge"
@@ -96,6 +103,11 @@ def decoration(
         if (is_gif or name.lower().endswith(".png")) and tokens(stem) <= signs and len(alt.split()) <= _SAID:
             return f"file named {stem}"
     return _of_drawing(name, alt, sides) if is_drawing and alt is not None else ""
+
+
+def is_advertisement(url: str, sides: tuple[int, int]) -> bool:
+    """Whether what a page embeds comes from a server of advertisements, or has the size of one."""
+    return sides in _BANNERS or _ADS.search(url) is not None
 
 
 def unseen(attributes: Mapping[str, str], url: str, stands_in_noscript: bool) -> str:

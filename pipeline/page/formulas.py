@@ -19,6 +19,19 @@ _LIKE_LATEX = re.compile(r"[\\^_={}<>+]|\A[A-Za-z]\Z|\A[-\d.,]+\Z")
 _WRAPPERS = (("$$", "$$"), ("$", "$"), ("\\(", "\\)"), ("\\[", "\\]"))
 _STYLE = re.compile(r"\{\\(?:displaystyle|textstyle|scriptstyle)\s?(.*)\}", re.DOTALL)
 _MAX_LENGTH = 2_000  # characters
+#: A formula in plain characters, as images of them were called before there was MathML: `|Gx| = |G| / |G_x|`.
+_PLAIN = re.compile(r' alt="([^"]{3,120})"')
+_RELATIONS = ("=", "^", "_", "&lt;", "&gt;", "≤", "≥", "≠", "∈", "→", "≈")
+_TERMS = re.compile(r"(?:[\w|()\[\]{},.'!∞√∑∫∂±=^≤≥≠∈→≈*/·×+ -]|&[lg]t;)+")
+_WORD = re.compile(r"[^\W\d_]{3,}")
+#: Files are numbered so, too: `MG_0031`.
+_NUMBERED = re.compile(r"[^\W\d_][^\W\d_]_|_\w\w")
+#: What shows more than a formula.
+_PICTURE = re.compile(r' height="(?:1[2-9]\d|[2-9]\d\d|\d{4,})|\.(?:jpe?g|webp)\b', re.IGNORECASE)
+_FUNCTIONS = frozenset(
+    "arg cos cosh cot deg det dim div exp for gcd grad inf int ker lcm lim log max min mod rot sin sinh sqrt sum sup "
+    "tan tanh".split()
+)
 #: What LaTeX2HTML says of pictures that are none.
 _DRAWN = re.compile(r"\\(?:includegraphics|epsfig|psfig|epsf(?:box|file)|begin\{(?:figure|picture|tikzpicture)\*?\})")
 
@@ -26,7 +39,7 @@ _DRAWN = re.compile(r"\\(?:includegraphics|epsfig|psfig|epsf(?:box|file)|begin\{
 def formula_of_image(written: str) -> str:
     """What stands in a text instead of an `<img>` of a formula, as markup writes it: `$x^2$`. "" if it is none."""
     if not any(map(written.__contains__, _SIGNS)) or not (_RENDERED.search(written) or _ALT.search(written)):
-        return ""
+        return _plain_formula(written)
     attributes = read_attributes(written)
     said = attributes.get("alt", "").strip()
     if _DRAWN.search(said):
@@ -35,6 +48,21 @@ def formula_of_image(written: str) -> str:
         match = _IN_ADDRESS.search(attributes.get("src", ""))
         said = unquote(match[1].replace("+", " ")) if match else ""
     return escape(_inline(said))
+
+
+def _plain_formula(written: str) -> str:
+    """What an image is called if that is a formula, and no words: `E = mc^2`."""
+    called = _PLAIN.search(written)
+    if not called or not any(map(called[1].__contains__, _RELATIONS)) or _PICTURE.search(written):
+        return ""
+    said = " ".join(called[1].split())
+    if (
+        not _TERMS.fullmatch(said)
+        or _NUMBERED.search(said)
+        or any(word.lower() not in _FUNCTIONS for word in _WORD.findall(said))
+    ):
+        return ""
+    return f"${said}$"
 
 
 def formula_of_mathml(markup: Markup, at: int, end: int) -> str:

@@ -16,6 +16,8 @@ _HEADS = frozenset(("th", "thead", "caption"))
 _LINES = frozenset(("br", "p", "div", "li", "hr"))  # that begin one
 _LONG, _MOST_LINES = 400, 4  # characters and lines of a cell; more are a text of their own
 _RECORDS = 3  # so many rows of as many cells each are data, however long
+_SAYING = 40  # characters beside a picture, or below it: more than a name
+_SMALL = re.compile(r' (?:width|height)="\s*+[1-4]?\d(?:px)?\s*+"')  # an icon, a flag, a line
 _WIDTH = re.compile(r' width="\s*+(\d{1,4})(?:px|(%))?\s*+"')
 _NARROW, _NARROW_SHARE = 240, 30  # pixels, and percent, of a column beside the text
 _LINKS, _LINKED = 3, 0.3  # in such a column, and their share of what it says
@@ -26,7 +28,22 @@ _UNREAD = (' role="presentation"', ' role="none"')
 class _Table:
     """What is seen of a table while it is open."""
 
-    __slots__ = ("cells", "has_heads", "holds", "inside", "lines", "named", "parts", "rows", "said", "texts", "unread")
+    __slots__ = (
+        "cells",
+        "has_heads",
+        "has_picture",
+        "holds",
+        "inside",
+        "lines",
+        "named",
+        "parts",
+        "pictured",
+        "rows",
+        "said",
+        "tells",
+        "texts",
+        "unread",
+    )
 
     def __init__(self, at: int, written: str) -> None:
         self.named = read_names(written).plain
@@ -35,10 +52,11 @@ class _Table:
         self.rows: list[int] = []  # how many of the cells of each say something
         self.texts = set[int]()  # the rows with a cell that is a text of its own
         self.cells = self.said = self.lines = 0  # all cells; characters and lines of the cell that is open
-        self.has_heads = self.holds = False
+        self.pictured = set[int]()  # those with a picture and words on it
+        self.has_heads = self.holds = self.has_picture = self.tells = False
         self.unread = any(said in written for said in _UNREAD)
 
-    def see(self, at: int, tag: str) -> None:
+    def see(self, at: int, tag: str, written: str) -> None:
         """One of the tags inside."""
         if tag in _PARTS or tag[1:] in _PARTS:
             self.parts.append(at)
@@ -47,10 +65,16 @@ class _Table:
         self.lines += tag in _LINES
         if tag == "tr":
             self.rows.append(0)
+            self.has_picture = self.tells = False
         elif tag in CELLS:
             self.cells, self.said, self.lines = self.cells + 1, 0, 0
+        elif tag == "img":
+            self.has_picture = self.has_picture or not _SMALL.search(written)
         elif tag[1:] in CELLS and self.rows:
             self.rows[-1] += self.said > 0
+            self.tells = self.tells or self.said >= _SAYING
+            if self.has_picture and self.tells:
+                self.pictured.add(len(self.rows))
             if self.said > _LONG or self.lines > _MOST_LINES:
                 self.texts.add(len(self.rows))
 
@@ -68,8 +92,8 @@ class _Table:
         if self.unread or self.inside:
             return True
         rows = [cells for cells in self.rows if cells]
-        if max(rows, default=0) < 2:
-            return len(rows) > 1
+        if max(rows, default=0) < 2 or 2 * len(self.pictured) > len(rows):
+            return True
         is_of_records = len(rows) >= _RECORDS and len(set(rows)) == 1 and 2 * len(self.texts) > len(rows)
         return self.holds or (bool(self.texts) and not is_of_records)
 
@@ -132,6 +156,6 @@ def _tables(tags: list[str | None], texts: Sequence[str], written: Sequence[str]
             elif tag == "/table":
                 still_open.pop().parts.append(at)
             elif tag is not None:
-                still_open[-1].see(at, tag)
+                still_open[-1].see(at, tag, written[at])
     except (ValueError, IndexError):  # none is left, or one stays open
         return outer, every

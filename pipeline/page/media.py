@@ -5,6 +5,7 @@ from itertools import islice
 from urllib.parse import urlsplit
 
 from pipeline.image.refs import is_image_page, is_image_url
+from pipeline.page.decoration import is_advertisement
 from pipeline.page.elements import CELLS, HEADINGS, MEDIA
 from pipeline.page.formulas import formula_of_image, formula_of_mathml
 from pipeline.page.leaves import Media, Text, upward
@@ -111,13 +112,15 @@ class MediaOfWalk(WordsOfWalk):
         self._append(media)
 
     def _stands_for_words(self, alt: str, media: Media) -> bool:
-        """Whether a small image shows an emoji or the initial of a word in a line of text, or the value of a cell."""
+        """Whether a small image is an emoji, a symbol or the initial of a word in a line, or the value of a cell."""
         if self._mute or self._preformatted:
             return False
         if self._is_in_data() and self._is_all_of_cell():
             return bool(media.decoration)
-        if len(alt) == 1 and alt.isalpha():
-            is_in_line = self._markup.texts[self._at + 1][:1].islower()
+        if len(alt) == 1 and alt.isalpha():  # the first of a word, or a symbol between words
+            is_small = media.decoration.startswith("declared ")  # and neither named as an icon, nor among such
+            is_symbol = is_small and self._has_text() and self._text_behind(self._at)
+            is_in_line = is_symbol or self._markup.texts[self._at + 1][:1].islower()
         else:
             is_emoji = not alt.isascii() and not any(map(str.isalnum, alt))
             is_in_line = is_emoji and (self._has_text() or self._text_behind(self._at))
@@ -195,10 +198,12 @@ class MediaOfWalk(WordsOfWalk):
         self._pass_over(self._markup.end_of(self._at))
 
     def _embed(self, written: list[str]) -> None:
-        """A video or frame: its own attributes, and those of its sources. Frames that show nothing are none."""
+        """A video or frame: its own attributes, and those of its sources. None of what shows nothing, or sells."""
         if _SHOWS_NOTHING.search(written[0]) or is_hidden(written[0]):
             return
         media = Media.video(written, self.base, (self._container, self._figure))
+        if any(is_advertisement(url, (media.width, media.height)) for url in media.candidates):
+            return
         if media.candidates and not self._noscript:
             if self._has_text():
                 self._flush()

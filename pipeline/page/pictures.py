@@ -9,6 +9,7 @@ from itertools import accumulate, islice
 from pipeline.image.assets import asset_of, name_of
 from pipeline.image.refs import is_image_url
 from pipeline.page.blocks import is_block_beside
+from pipeline.page.elements import LAID_OUT
 from pipeline.page.labels import is_label
 from pipeline.page.leaves import Container, Leaf, Media, Text, upward
 from pipeline.page.metadata import Metadata
@@ -229,6 +230,11 @@ class _Words:
 
     def _is_item(self, at: int) -> bool:
         """Whether a container is one of several alike, or little more than a part of one."""
-        rows = self._rows = self._rows or Counter([(some.parent, some.tag) for some in self._containers])
+        rows = self._rows = self._rows or Counter(map(self._row_of, self._containers))
         around = (self._containers[part] for part in islice(upward(self._containers, at), _TO_ITEM))
-        return any(rows[some.parent, some.tag] >= _ITEMS for some in around)
+        return any(rows[self._row_of(some)] >= _ITEMS for some in around)
+
+    def _row_of(self, part: Container) -> tuple[int, str]:
+        """What a part is beside, and its tag: the cells of a grid are beside each other, in whatever row."""
+        is_cell = part.tag == LAID_OUT["td"]
+        return (self._containers[part.parent].parent if is_cell else part.parent), part.tag

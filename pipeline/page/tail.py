@@ -2,10 +2,10 @@
 
 from collections import Counter
 from collections.abc import Collection
-from itertools import islice
+from itertools import islice, takewhile
 
 from pipeline.page.blocks import is_block_beside
-from pipeline.page.closings import is_closing
+from pipeline.page.closings import is_closing, leads_on
 from pipeline.page.leaves import Container, Leaf, Media, Text, children, upward
 from pipeline.page.prose import ENDS, home_of, is_statement, leads_away
 from pipeline.page.verdicts import Verdict, Verdicts, Weighed
@@ -57,7 +57,8 @@ def leave_out_tail(walk: Walk, verdicts: Verdicts, kept: list[int], last_prose: 
 
 def _leave_out_closings(walk: Walk, verdicts: Verdicts, behind: list[int]) -> None:
     """The lines behind the last prose that close a page; where others stand before, or many, they are of items."""
-    found = [index for index in behind if verdicts[index] is None and is_closing(walk.leaves[index])]
+    last = [*takewhile(lambda index: leads_on(walk.leaves[index]), reversed(behind))]
+    found = [index for index in behind if verdicts[index] is None and (index in last or is_closing(walk.leaves[index]))]
     if not 0 < len(found) <= _CLOSINGS:
         return
     before = zip(walk.leaves[: behind[0]], verdicts, strict=False)

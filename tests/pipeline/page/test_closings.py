@@ -24,6 +24,7 @@ LINES = [
     "Share this: <a href=/f>Facebook</a> <a href=/x>Twitter</a>",
     "Share this post on Facebook",
     "Next article",
+    "<a href=/2>&lt;&lt; Page 2</a> <a href=/>Main page</a> <a href=/4>Page 4 &gt;&gt;</a>",
 ]
 OTHERS = [
     "The bridge was last updated in 2020",
@@ -66,3 +67,9 @@ def test_items_of_a_list_may_all_say_when_they_were_changed():
         for n in range(1, 9)
     )
     assert sum("Last updated" in text for text in texts(extract(f"<h1>Boats</h1>{paragraphs(1, 20)}{items}"))) == 8
+
+
+def test_links_between_other_texts_do_not_close_a_page():
+    boats = "".join(f"<p><a href=/{n}>Boat {n}</a></p><p>Built at Leith in 190{n}, sunk</p>" for n in range(3))
+    found = texts(extract(f"<h1>Boats</h1><div>{paragraphs(1)}{boats}</div>"))
+    assert found[1:] == [line for n in range(3) for line in (f"Boat {n}", f"Built at Leith in 190{n}, sunk")]

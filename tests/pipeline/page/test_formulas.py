@@ -26,6 +26,14 @@ def test_an_image_of_a_formula_is_its_latex_in_the_sentence(img, formula):
     assert walked_images(body) == []
 
 
+@pytest.mark.parametrize(
+    "alt",
+    ["|Gx| = |G| / |G_x|", "E = mc^2", "a_n", "x_{n+1}", "f(x) = sin(x)/x", "lim x->0", "2 <= n", "e^{i pi} + 1 = 0"],
+)
+def test_an_image_that_is_called_a_formula_in_plain_characters_is_one(alt):
+    assert walked_texts(f'<p>So <img src=img7.gif height=40 alt="{alt}"> holds.</p>') == [f"So ${alt}$ holds."]
+
+
 def test_a_formula_that_is_hidden_beside_its_image_is_read_once():
     """As Wikipedia has those that stand by themselves."""
     math = "<math display=block alttext='{\\displaystyle x^{2}}'><mi>x</mi></math>"
@@ -41,6 +49,14 @@ def test_a_formula_that_is_hidden_beside_its_image_is_read_once():
         '<img src=/a.jpg alt="A cat">',
         '<img class="math" src=/class.jpg alt="Our maths class">',
         "<img class=latex src=/gloves.jpg>",
+        '<img src=a.png alt="size=10">',
+        '<img src=a.png alt="MG_0031">',
+        '<img src=a.png alt="P_20200101">',
+        '<img src=a.png alt="a-b">',
+        '<img src=a.png alt="Home > Shop">',
+        '<img src=a.png alt="C++">',
+        '<img src=a.jpg alt="E = mc^2">',
+        '<img src=a.png height=480 alt="E = mc^2">',
         r'<img src=img7.png alt="$\includegraphics[width=9cm]{three.eps}$">',
         r'<img src=img6.png alt="\begin{figure}\begin{center} \epsfig{file=wobble.eps} \end{center} \end{figure}">',
     ],

@@ -327,6 +327,9 @@ def test_a_picture_may_show_what_its_file_is_called_by(img):
         "<img src='/forum/image.php?s=1b0b&amp;u=240&amp;dateline=1211170010'>",
         "<img src=/misc/paperclip.png>",
         "<img src=/images/print.gif>",
+        "<img src=/cgi-bin/counter?df=page.dat>",
+        "<img src=http://counter.site.example/c?page alt=visitors>",
+        "<img src=/count.cgi>",
         "<img src=/images/rss.png>",
         "<img src=/icones/smile.gif alt=':)'>",
         "<img src=https://tpc.googlesyndication.com/simgad/13320018711924560917>",
@@ -350,6 +353,8 @@ def test_a_screenshot_or_a_print_may_be_called_as_signs_are(img):
     [
         "src=https://static.facebook.example/connect/xd_arbiter/r/ZTj.js?version=41",
         "src=https://a.example/player width=1 height=1",
+        "src=https://a.example/player width=468 height=60",
+        "src=https://ad.site.example/player",
         "src=https://a.example/player style='display:none'",
         "src=https://www.facebook.example/plugins/like.php?href=x",
     ],

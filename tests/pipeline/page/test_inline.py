@@ -91,3 +91,11 @@ def test_an_emoji_that_is_an_image_stands_in_its_sentence() -> None:
 def test_an_initial_that_is_an_image_begins_its_word() -> None:
     assert walked_texts("<p><img alt=W width=40 height=40 src=w.png>hen it came</p>") == ["When it came"]
     assert walked_texts("<p><img alt=W width=40 height=40 src=w.png> hen it came</p>") == ["hen it came"]
+
+
+def test_a_symbol_that_is_an_image_stands_between_words() -> None:
+    symbol = "<img alt=G width=14 height=12 src=G.gif>"
+    assert walked_texts(f"<p>Let {symbol} be a group, and {symbol}</p><p>{symbol} is it.</p>") == [
+        "Let G be a group, and",
+        "is it.",
+    ]

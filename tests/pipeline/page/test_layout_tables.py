@@ -2,6 +2,7 @@
 
 import pytest
 
+from schemas.documents import ImageRef
 from tests.pipeline.makers import extract, paragraphs, prose, texts, walk, walked_texts
 
 LINKS = "".join(f"<a href=/{name}>{name}</a><br>" for name in ("Home", "Receivers", "Transmitters", "Guestbook"))
@@ -33,6 +34,8 @@ def test_data_in_a_column_stay_rows(table):
         f"<table>{RECORDS}</table>",
         f"<table><tr><td>{'<td>'.join(['Alba', prose(0)])}<tr><td>Bree<td>{prose(1)}<tr><td>Cora<td>{prose(2)}</table>",
         f"<table><tr><th>Boat<th>Story<tr><td>Alba<td>{prose(0, 12)}<br><br>{prose(1)}</table>",
+        f"<table><tr><td>Alba<td><img src=no.png width=16>{prose(0, 1)}<tr><td>Bree<td>Hull</table>",
+        "<table><tr><td>Alba<td>1931<td><img src=alba.jpg><tr><td>Bree<td>Hull</table>",
         f"<table role=presentation><caption>Boats</caption>{RECORDS}</table>",
     ],
 )
@@ -48,6 +51,10 @@ def test_records_are_no_layout(table):
         ("<table role=presentation><tr><td>Alba<td>Bree</table>", ["Alba", "Bree"]),
         ("<table><tr><td>Alba<td><table><tr><td>Bree<td>1936</table></table>", ["Alba", "Bree | 1936"]),
         (f"<table><tr><td>Alba<td>{prose(0, 12)}</table>", ["Alba", prose(0, 12)]),
+        (
+            f"<table><tr><td><img src=a.jpg><td>{prose(0, 1)}<tr><td>{prose(1, 1)}<td><img src=b.jpg></table>",
+            [prose(0, 1), prose(1, 1)],
+        ),
         ("<table><tr><td>Alba<td>a<br>b<br>c<br>d<br>e<br>f</table>", ["Alba", "a\nb\nc\nd\ne\nf"]),
     ],
 )
@@ -99,3 +106,12 @@ def test_tables_in_tables_take_time_by_their_number():
     for _ in range(60):
         deep = columns(("width=200", deep))
     assert len(walked_texts(deep)) > 0
+
+
+def test_pictures_of_a_grid_of_goods_stay_with_what_is_said_of_them():
+    goods = [
+        f"<td><a href=/{at}><img src=/{at}.jpg></a><br><a href=/{at}>Boat {at}</a><br>{prose(at, 1)}" for at in range(4)
+    ]
+    grid = f"<table><tr>{''.join(goods[:2])}<tr>{''.join(goods[2:])}</table>"
+    page = f"<h1>Boats</h1>{columns(('width=140', LINKS), ('', f'<p>{prose(9)}</p>{grid}'))}"
+    assert sum(isinstance(block, ImageRef) for block in extract(page).blocks) == 4
