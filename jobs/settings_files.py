@@ -50,9 +50,10 @@ def _tree(name: str, known: Mapping[str, Path], through: tuple[str, ...]) -> dic
     if path is None:
         if Path(name).is_dir():
             raise SettingsError(f"{name} is a folder; a YAML file{' or a preset' if known else ''} is wanted")
+        extended = f"{Path(through[-1]).name}: " if through else ""
         presets_known = f" (presets: {', '.join(sorted(known))})" if known else ""
         raise SettingsError(
-            f"no such config file{' or preset' if known else ''}: {name}{nearest(name, known)}{presets_known}"
+            f"{extended}no such config file{' or preset' if known else ''}: {name}{nearest(name, known)}{presets_known}"
         )
     place = str(path.resolve())
     if place in through:

@@ -17,6 +17,12 @@ _TYPES = {
     "int": "a whole number", "float": "a number", "str": "a text", "bool": "true or false", "null": "null",
     "object": "a group of settings", "array": "a list",
 }  # fmt: skip
+#: How what YAML takes for something else is a text.
+_QUOTED = {
+    "bool": "; YAML takes no, yes, on and off for these, in quotes they are texts",
+    "int": "; in quotes it is a text",
+    "float": "; in quotes it is a text",
+}
 #: Into how many parts work may be cut: their numbers are in names of files and keys, and each is a task.
 _MOST_PARTS = 100_000
 _NO_BOUNDS = -math.inf, math.inf
@@ -35,17 +41,28 @@ def refused(message: str, kind: type[msgspec.Struct]) -> str:
     what, place = (what, found[1]) if found else (message, "")
     if unknown := _UNKNOWN.fullmatch(what):
         name, known = f"{place}.{unknown[1]}".lstrip("."), dict(_fields(kind))
+        if name in known:
+            return f"{name} is a setting within a group: {_nested(name)}"
         near = difflib.get_close_matches(name, known, 1, 0.75) or [
             path for path in known if path.rpartition(".")[2] == unknown[1]
         ]
         return f"there is no setting {name}" + (f"; the nearest is {near[0]}" if near else "")
     name = place or "the settings"
     if other := _OTHER_TYPE.fullmatch(what):
-        return f"{name}: {_in_words(other[1])} is wanted, not {_in_words(other[2])}"
+        said = f"{name}: {_in_words(other[1])} is wanted, not {_in_words(other[2])}"
+        return said + (_QUOTED.get(other[2], "") if "str" in other[1].split(" | ") else "")
+    if what == "Expected `str`":  # of a key, whose type msgspec does not tell
+        return f"{name}: its names are texts; others are in quotes"
     whole = _ITEM.sub("", place)  # of an item of a list its setting has the type
     if (no_value := _NO_VALUE.fullmatch(what)) and (field := dict(_fields(kind)).get(whole)):
         return f"{name} cannot be {no_value[1]}; it is one of {', '.join(map(str, _values(field)))}"
     return f"{name}: {what}"
+
+
+def _nested(name: str) -> str:
+    """A path as a file has it: `text.max_images` as `text: {max_images: ...}`."""
+    *groups, leaf = name.split(".")
+    return "".join(f"{group}: {{" for group in groups) + f"{leaf}: ..." + "}" * len(groups)
 
 
 def _in_words(types: str) -> str:

@@ -36,7 +36,7 @@ def test_a_file_beside_it_comes_before_a_preset_of_that_name(tmp_path: Path) -> 
     ("text", "said"),
     [
         ("extends: mine.yaml", "mine.yaml: extends itself, by way of mine.yaml"),
-        ("extends: obelix", "no such config file or preset: obelix"),
+        ("extends: obelix", "^mine.yaml: no such config file or preset: obelix"),
         ("extends: [obelics]", r"mine.yaml: extends takes one name, not \['obelics'\]"),
         ("extends: obelics\nsed: 3", "mine.yaml: .*no setting sed; the nearest is seed"),
         ("a: [1\nb: {", "mine.yaml: not valid YAML: line 2, column 2: expected ',' or ']', but got ':'$"),

@@ -40,7 +40,20 @@ def test_yaml_is_read_into_the_record() -> None:
         ("sed: 3", "there is no setting sed; the nearest is seed"),
         ("text: {min_words: few}", "text.min_words: a whole number is wanted, not a text"),
         ("text: {languages: [en, 3]}", "text.languages[1]: a text is wanted, not a whole number"),
-        ("text: {languages: [no]}", "text.languages[0]: a text is wanted, not true or false"),
+        (
+            "text: {languages: [no]}",
+            "text.languages[0]: a text is wanted, not true or false; YAML takes no, yes, on and off for these, "
+            "in quotes they are texts",
+        ),
+        ("name: 3", "name: a text is wanted, not a whole number; in quotes it is a text"),
+        ("1: 2", "the settings: its names are texts; others are in quotes"),
+        ("text.min_words: 3", "text.min_words is a setting within a group: text: {min_words: ...}"),
+        ("seed: 1:30", "seed: a whole number is wanted, not a text"),
+        ("cap: 010", "cap: a whole number or null is wanted, not a text"),
+        ("text: {ratio: 3:1}", "text.ratio: a number is wanted, not a text"),
+        ("text: {ratio: 3:10.5}", "text.ratio: a number is wanted, not a text"),
+        ("seed: 1\nname: a\nseed: 2", "line 3, column 1: seed stands twice in the same group, first in line 1"),
+        ("text: {ratio: 1, ratio: 0}", "line 1, column 18: ratio stands twice in the same group, first in line 1"),
         ("seed: 1.5", "seed: a whole number is wanted, not a number"),
         ("text: 3", "text: a group of settings is wanted, not a whole number"),
         ("[]", "settings must be a mapping, not list"),
@@ -134,6 +147,7 @@ def test_override_values_are_yaml() -> None:
         ("=3", "--set takes PATH=VALUE, for example text.gopher.min_words=20, not '=3'"),
         ("seed.x=3", "--set seed.x=3: seed is a value, not a group of settings"),
         ("seed=[", "--set seed=[: not a valid value"),
+        ("text={ratio: 1, ratio: 0}", "ratio stands twice in the same group"),
         ("text.min_word=3", "there is no setting text.min_word; the nearest is text.min_words"),
         ("text.min_words=few", "text.min_words: a whole number is wanted, not a text"),
     ],
@@ -141,6 +155,17 @@ def test_override_values_are_yaml() -> None:
 def test_a_wrong_override_is_refused_with_its_path(override: str, message: str) -> None:
     with pytest.raises(SettingsError, match=re.escape(message)):
         load_settings(Config, "seed: 1", [override])
+
+
+def test_dates_are_texts_and_numbers_stay_numbers() -> None:
+    assert load_settings(Config, "name: 2024-01-01").name == "2024-01-01"
+    assert load_settings(Config, "seed: 0x10\ntext: {ratio: 00.5}") == Config(seed=16, text=Text(ratio=0.5))
+    assert load_settings(Config, "cap: 0\nseed: -1_000") == Config(cap=0, seed=-1000)
+
+
+def test_what_is_merged_may_be_named_again() -> None:
+    text = "text: &base {min_words: 3, ratio: 0.1}\nweights: {<<: {1: 2}, 1: 3}\n"
+    assert load_settings(Config, text).weights == {1: 3.0}
 
 
 def test_a_number_in_scientific_notation_is_a_number() -> None:
