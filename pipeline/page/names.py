@@ -92,7 +92,7 @@ _HIDING = re.compile(
     r" hidden=(?!\"until-found\")|aria-hidden=\"true|display\s*:\s*none|visibility\s*:\s*hidden|"
     r"=\"nodisplay\"|"
     r"[\" ](?:(?:slick-)?cloned|swiper-slide-duplicate|splide__slide--clone|"  # copies by which carousels go round
-    r"(?:u-|wt-|is-)?text-?hidden|mw-editsection|mw-jump(?:-link)?|speechify-ignore|"
+    r"(?:u-|wt-|is-)?text-?hidden|mw-editsection|mw-jump(?:-link)?|speechify-ignore|pagenum|"
     r"w-form-done|w-form-fail|material-(?:icons|symbols)(?:-[a-z]+)*)[\" ]"  # a font draws the latter's words as icons
 )
 #: Classes of what scripts let appear when a reader comes to it.
@@ -240,6 +240,7 @@ def _may_hide(written: str) -> bool:
         or "assistive" in written
         or "invisible" in written
         or "mw-" in written
+        or "pagenum" in written
         or "speechify" in written
         or "w-form-" in written
         or "material-" in written

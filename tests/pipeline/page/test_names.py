@@ -3,7 +3,7 @@
 import pytest
 
 from pipeline.page.names import read_names
-from tests.pipeline.makers import extract, outline, paragraphs, prose, texts
+from tests.pipeline.makers import extract, outline, paragraphs, prose, texts, walked_texts
 
 
 def test_what_stands_behind_a_paywall_is_the_article():
@@ -176,3 +176,8 @@ def test_the_ways_through_a_manual_by_docbook_are_none_of_it() -> None:
     way = "<table><tr><td><a href=/a>Prev</a></td><td>Chapter 11. Indexes</td><td><a href=/b>Next</a></td></tr></table>"
     body = f"<div class=chapter><div class=navheader>{way}</div>{paragraphs(2)}<div class=navfooter>{way}</div></div>"
     assert texts(extract(body)) == [prose(0), prose(1)]
+
+
+def test_the_numbers_of_the_pages_of_a_printed_book_are_none_of_its_text() -> None:
+    number = "<span class=pagenum><a name=Page_2>[Pg 2]</a></span>"
+    assert walked_texts(f"<p>{number}You asked what we {number}eat.</p>") == ["You asked what we eat."]
