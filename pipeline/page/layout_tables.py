@@ -6,6 +6,7 @@ table is one of data.
 
 import re
 from collections.abc import Sequence
+from itertools import accumulate
 
 from pipeline.page.elements import CELLS, LAID_OUT, NO_DATA
 from pipeline.page.names import read_names
@@ -16,11 +17,13 @@ _HEADS = frozenset(("th", "thead", "caption"))
 _LINES = frozenset(("br", "p", "div", "li", "hr"))  # that begin one
 _LONG, _MOST_LINES = 400, 4  # characters and lines of a cell; more are a text of their own
 _RECORDS = 3  # so many rows of as many cells each are data, however long
+_MARK = re.compile(r"[(\[]?(?:\d{1,3}|[a-zA-Z]|[ivxIVX]{1,5})[)\].]{0,2}|[-–—•·*]")  # all of a cell
 _SAYING = 40  # characters beside a picture, or below it: more than a name
 _SMALL = re.compile(r' (?:width|height)="\s*+[1-4]?\d(?:px)?\s*+"')  # an icon, a flag, a line
 _WIDTH = re.compile(r' width="\s*+(\d{1,4})(?:px|(%))?\s*+"')
 _NARROW, _NARROW_SHARE = 240, 30  # pixels, and percent, of a column beside the text
 _LINKS, _LINKED = 3, 0.3  # in such a column, and their share of what it says
+_BESIDE = 0.25  # of what the longest cell of the row says: less may be other things
 _TAGS = 3_000  # in it, at most
 _UNREAD = (' role="presentation"', ' role="none"')
 
@@ -35,6 +38,7 @@ class _Table:
         "holds",
         "inside",
         "lines",
+        "marked",
         "named",
         "parts",
         "pictured",
@@ -43,6 +47,7 @@ class _Table:
         "tells",
         "texts",
         "unread",
+        "word",
     )
 
     def __init__(self, at: int, written: str) -> None:
@@ -51,10 +56,18 @@ class _Table:
         self.inside: list[_Table] = []
         self.rows: list[int] = []  # how many of the cells of each say something
         self.texts = set[int]()  # the rows with a cell that is a text of its own
-        self.cells = self.said = self.lines = 0  # all cells; characters and lines of the cell that is open
+        self.cells = self.marked = 0  # all, and rows that begin with a number
+        self.said = self.lines = 0  # characters and lines of the cell that is open
+        self.word = ""  # all that it says, if that is in one piece
         self.pictured = set[int]()  # those with a picture and words on it
         self.has_heads = self.holds = self.has_picture = self.tells = False
         self.unread = any(said in written for said in _UNREAD)
+
+    def read(self, text: str) -> None:
+        """Some of the words inside."""
+        if text:
+            self.word = text if not self.said else ""
+            self.said += len(text)
 
     def see(self, at: int, tag: str, written: str) -> None:
         """One of the tags inside."""
@@ -67,10 +80,11 @@ class _Table:
             self.rows.append(0)
             self.has_picture = self.tells = False
         elif tag in CELLS:
-            self.cells, self.said, self.lines = self.cells + 1, 0, 0
+            self.cells, self.said, self.lines, self.word = self.cells + 1, 0, 0, ""
         elif tag == "img":
             self.has_picture = self.has_picture or not _SMALL.search(written)
         elif tag[1:] in CELLS and self.rows:
+            self.marked += self.rows[-1] == 0 and _MARK.fullmatch(self.word) is not None
             self.rows[-1] += self.said > 0
             self.tells = self.tells or self.said >= _SAYING
             if self.has_picture and self.tells:
@@ -80,18 +94,18 @@ class _Table:
 
     @property
     def is_box(self) -> bool:
-        """Whether it is a single cell around something, which stays what it is: so are the posts of some forums."""
+        """Whether it is a single cell around something: by itself it stays what it is, as the box of a text."""
         return self.cells == 1
 
     def lays_out(self) -> bool:
         """Whether its rows and columns mean nothing."""
         if self.has_heads:
             return False
-        if self.is_box:
-            return False
+        rows = [cells for cells in self.rows if cells]
+        if self.is_box or (self.marked == len(rows) and set(rows) == {2}):
+            return False  # of a law each paragraph is a row behind its number
         if self.unread or self.inside:
             return True
-        rows = [cells for cells in self.rows if cells]
         if max(rows, default=0) < 2 or 2 * len(self.pictured) > len(rows):
             return True
         is_of_records = len(rows) >= _RECORDS and len(set(rows)) == 1 and 2 * len(self.texts) > len(rows)
@@ -106,36 +120,59 @@ def lay_out_tables(tags: list[str | None], texts: Sequence[str], written: Sequen
     """
     outer, every = _tables(tags, texts, written)
     known = {table.named for table in every if table.lays_out()} - {frozenset()}
-    found = False
-    while outer:
-        table = outer.pop()
-        lays_out = table.lays_out() or (table.named in known and not table.has_heads and not table.is_box)
+    left = [(table, False) for table in outer]
+    found, menus = False, _Menus(tags, texts)
+    while left:
+        table, is_inside = left.pop()
+        may_lay_out = is_inside if table.is_box else table.named in known
+        lays_out = table.lays_out() or (may_lay_out and not table.has_heads)
         if lays_out or table.is_box:
-            outer += table.inside
+            left += [(inner, lays_out) for inner in table.inside]
         if lays_out:
             found = True
-            _name_blocks(table, tags, texts, written)
+            _name_blocks(table, tags, written, menus)
     return found
 
 
-def _name_blocks(table: _Table, tags: list[str | None], texts: Sequence[str], written: Sequence[str]) -> None:
-    for at, behind in zip(table.parts, [*table.parts[1:], 0], strict=True):
+def _name_blocks(table: _Table, tags: list[str | None], written: Sequence[str], menus: "_Menus") -> None:
+    most = 0
+    for number, (at, behind) in enumerate(zip(table.parts, [*table.parts[1:], 0], strict=True)):
         tag = tags[at] or ""
-        if tag == "td" and _is_menu(tags, texts, written, at, behind):
+        if tag == "tr":
+            most = menus.most_in_row(table.parts, number)
+        if tag == "td" and menus.is_one(written[at], at, behind, most):
             tags[at], tags[behind] = "aside", "/aside"
         elif tag != "/aside":
             name = LAID_OUT.get(tag.removeprefix("/"), "div")
             tags[at] = f"/{name}" if tag[0] == "/" else name
 
 
-def _is_menu(tags: Sequence[str | None], texts: Sequence[str], written: Sequence[str], at: int, end: int) -> bool:
-    """Whether the cell that opens at a tag is a narrow column of links, as they stand beside the text of a page."""
-    width = _WIDTH.search(written[at])
-    if not width or int(width[1]) > (_NARROW_SHARE if width[2] else _NARROW) or end - at > _TAGS:
-        return False
-    links = [place for place in range(at, end) if tags[place] == "/a" and texts[place].strip()]
-    linked = sum(len(texts[place]) for place in links)
-    return len(links) >= _LINKS and linked > _LINKED * sum(map(len, map(str.strip, texts[at + 1 : end + 1])))
+class _Menus:
+    """Tells the narrow columns of links that stand beside the text of a page."""
+
+    def __init__(self, tags: Sequence[str | None], texts: Sequence[str]) -> None:
+        self._tags, self._texts = tags, texts
+        self._held = list(accumulate(len(text.strip()) for text in texts))  # characters before each tag
+
+    def most_in_row(self, parts: list[int], number: int) -> int:
+        """The characters of the longest cell of the row that opens at a part of a table."""
+        most = 0
+        for at, end in zip(parts[number + 1 :], parts[number + 2 :], strict=False):
+            if self._tags[at] in ("/tr", "tr"):
+                break
+            if self._tags[at] in CELLS:
+                most = max(most, self._held[end] - self._held[at])
+        return most
+
+    def is_one(self, written: str, at: int, end: int, most: int) -> bool:
+        """Whether the cell from one tag to another is one, in a row whose longest cell has so many characters."""
+        width = _WIDTH.search(written)
+        if not width or int(width[1]) > (_NARROW_SHARE if width[2] else _NARROW) or end - at > _TAGS:
+            return False
+        links = [place for place in range(at, end) if self._tags[place] == "/a" and self._texts[place].strip()]
+        held = self._held[end] - self._held[at]
+        linked = sum(len(self._texts[place]) for place in links)
+        return len(links) >= _LINKS and (linked > _LINKED * held or held < _BESIDE * most)
 
 
 def _tables(tags: list[str | None], texts: Sequence[str], written: Sequence[str]) -> tuple[list[_Table], list[_Table]]:
@@ -147,7 +184,7 @@ def _tables(tags: list[str | None], texts: Sequence[str], written: Sequence[str]
             at = at + 1 if still_open else tags.index("table", at + 1)
             tag = tags[at]
             if still_open:
-                still_open[-1].said += len(texts[at].strip())
+                still_open[-1].read(texts[at].strip())
             if tag == "table":
                 table = _Table(at, written[at])
                 every.append(table)

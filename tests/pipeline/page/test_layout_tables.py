@@ -62,6 +62,25 @@ def test_what_is_no_data_is_blocks(table, expected):
     assert walked_texts(table) == expected
 
 
+@pytest.mark.parametrize("mark", ["(1)", "12.", "a)", "iv.", "—"])
+def test_a_paragraph_behind_its_number_is_one_text(mark):
+    law = f"<table><tr><td><p>{mark}</p><td><p>{prose(0, 12)}</p></table>"
+    assert walked_texts(law) == [f"{mark} | {prose(0, 12)}"]
+    assert walked_texts(law.replace(mark, "Ann")) == ["Ann", prose(0, 12)]
+
+
+def test_a_box_in_a_page_that_tables_lay_out_is_a_block_and_by_itself_a_table():
+    box = "<table><tr><td>Who is online</table>"
+    tags = {container.tag for container in walk(columns(("", box), ("", "<h2>More</h2>"))).containers}
+    assert "td" not in tags
+    assert "td" in {container.tag for container in walk(box).containers}
+
+
+def test_a_narrow_column_that_says_little_beside_the_text_is_none_of_it():
+    words = f"{prose(7, 1)} {LINKS}"
+    assert texts(extract(columns(("width=150", words), ("", paragraphs(3, sentences=12)))))[0] == prose(0, 12)
+
+
 def test_what_is_named_as_a_layout_is_one():
     post = "<table class=post><tr><td>#{0}<td>May {0}<tr><td>Ann<td>{1}</table>"
     posts = post.format(1, prose(0, 12)) + post.format(2, "Yes.")
