@@ -9,7 +9,7 @@ from collections import Counter
 from functools import cache
 from itertools import islice
 
-from pipeline.page.elements import LAID_OUT, NEVER_CHROME
+from pipeline.page.elements import NEVER_CHROME
 from pipeline.page.leaves import Container, Leaf, Text, children
 from pipeline.page.names import DELIVERY, FACTS, REVIEWED, SHELF, Names
 from pipeline.text.words import phrase_list
@@ -19,7 +19,7 @@ _ON = 300  # characters of a heading that names what the comments are on: 3 thou
 _QUOTE, _ENDS = re.compile('[“„«「『‘"]'), '”“»」』’"'  # around that
 _MOST = 40  # such headings are looked at
 _NO_WORDS = re.compile(r"[\W\d_]+")
-_ITEMS = frozenset(("li", "div", "article", "section", *LAID_OUT.values()))
+_ITEMS = frozenset(("li", "div", "article", "section"))
 #: What a part is named by its heading, by the list of phrases that has it.
 _NAMES = {
     "comments": "comments",

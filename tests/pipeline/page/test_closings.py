@@ -24,7 +24,6 @@ LINES = [
     "Share this: <a href=/f>Facebook</a> <a href=/x>Twitter</a>",
     "Share this post on Facebook",
     "Next article",
-    "<a href=/2>&lt;&lt; Page 2</a> <a href=/>Main page</a> <a href=/4>Page 4 &gt;&gt;</a>",
 ]
 OTHERS = [
     "The bridge was last updated in 2020",
@@ -67,6 +66,12 @@ def test_items_of_a_list_may_all_say_when_they_were_changed():
         for n in range(1, 9)
     )
     assert sum("Last updated" in text for text in texts(extract(f"<h1>Boats</h1>{paragraphs(1, 20)}{items}"))) == 8
+
+
+def test_a_last_line_of_links_goes():
+    links = "<a href=/2>&lt;&lt; Page 2</a> <a href=/>Main page</a> <a href=/4>Page 4 &gt;&gt;</a>"
+    found = texts(extract(f"<div>{paragraphs(5)}<p>{links}</p></div>"))
+    assert found == [prose(number) for number in range(5)]
 
 
 def test_links_between_other_texts_do_not_close_a_page():

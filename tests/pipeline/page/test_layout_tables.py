@@ -43,6 +43,45 @@ def test_records_are_no_layout(table):
     assert any(text.startswith("Alba | ") or "\nAlba | " in text for text in walked_texts(table))
 
 
+LONG = prose(0, 12)
+
+
+def tags_of(body):
+    return {container.tag for container in walk(body).containers}
+
+
+@pytest.mark.parametrize(
+    ("table", "is_layout"),
+    [
+        ("<table><tr><td>Alba<tr><td>Bree</table>", True),
+        ("<table><tr><td>Alba<td><h2>Bree</h2></table>", True),
+        ("<table><tr><td>Alba<td>Bree</table>", False),
+        (f"<table><tr><td>Alba<td>{LONG}<tr><td>Bree<td>{LONG}<tr><td>Cora<td>Hull</table>", False),
+        (f"<table><tr><td>Alba<td>{LONG}<tr><td>Bree<td>Leith<tr><td>Cora<td>Hull</table>", True),
+        (f"<table><tr><td>Alba<td>{LONG}<tr><td>Bree<td>{LONG}<td>Leith<tr><td>Cora<td>Hull</table>", True),
+        (f"<table><tr><td>(1)<td>{LONG}</table>", False),
+        (f"<table><tr><td>(1)<td>{LONG}<td>Hull</table>", True),
+        (f"<table><tr><td>Leith <b>1</b><td>{LONG}</table>", True),
+        (f"<table><tr><td><img src=a.jpg><td>{prose(0, 1)}<tr><td>Bree<td>Hull</table>", False),
+        (f"<table><tr><td><img src=a.jpg><td>{prose(0, 1)}<tr><td><img src=b.jpg><td>{prose(1, 1)}</table>", True),
+        (f"<table><tr><td>Alba<td><img src=a.png width=16>{prose(0, 1)}</table>", False),
+        ("<table><tr><td><img src=a.jpg> Alba<td>1931</table>", False),
+    ],
+)
+def test_what_tells_a_layout(table, is_layout):
+    assert ("layout-row" in tags_of(table)) == is_layout
+
+
+def test_what_has_heads_is_data_whatever_it_is_named():
+    posts = f"<table class=post><tr><td>Ann<td>{LONG}</table><table class=post><tr><th>Boat<td>Alba</table>"
+    assert {"layout-row", "th"} <= tags_of(posts)
+
+
+def test_a_page_in_a_single_cell_is_looked_into():
+    page = f"<table><tr><td>{columns(('width=130', LINKS), ('', paragraphs(3)))}</table>"
+    assert {"td", "aside", "layout-cell"} <= tags_of(page)
+
+
 @pytest.mark.parametrize(
     ("table", "expected"),
     [
@@ -99,6 +138,8 @@ def test_two_line_ends_are_the_end_of_a_paragraph():
         "Ferry workers vote to strike\nBy M. Dolan",
         *STORY[:2],
     ]
+    link = f"<a href=/a>{STORY[0]}<br><br>{STORY[1]}</a>"
+    assert walked_texts(columns(("", link), ("", "<h2>More</h2>")))[0] == "\n".join(STORY[:2])
     assert walked_texts(f"<div>{STORY[0]}<br><br>{STORY[1]}</div>") == ["\n".join(STORY[:2])]
 
 
@@ -113,6 +154,8 @@ def test_two_line_ends_are_the_end_of_a_paragraph():
         (("width=150", "<a href=/a>Home</a><br><a href=/b>Receivers</a>"), False),
         (("width=150", "".join(f"<a href=big{at}.jpg><img src=small{at}.jpg></a>" for at in range(4))), False),
         (("width=150", f"{prose(3)} {LINKS}"), False),
+        (("width=150", f"{prose(3, 1)}{LINKS}"), True),
+        (("width=150", f"{prose(3, 1)}<a href=/a>A</a> <a href=/b>B</a> <a href=/c>C</a>"), True),
     ],
 )
 def test_a_narrow_column_of_links_stands_beside_the_text(cell, is_menu):
