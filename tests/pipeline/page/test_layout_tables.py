@@ -177,3 +177,10 @@ def test_pictures_of_a_grid_of_goods_stay_with_what_is_said_of_them():
     grid = f"<table><tr>{''.join(goods[:2])}<tr>{''.join(goods[2:])}</table>"
     page = f"<h1>Boats</h1>{columns(('width=140', LINKS), ('', f'<p>{prose(9)}</p>{grid}'))}"
     assert sum(isinstance(block, ImageRef) for block in extract(page).blocks) == 4
+
+
+def test_a_column_is_compared_with_the_cells_of_its_row():
+    links = "<a href=/a>A</a> and <a href=/b>B</a> and <a href=/c>C</a> of Leith"
+    row = f"<tr><td width=100>{links}<td><h2>Boats</h2></tr>"
+    assert "aside" not in tags_of(f"<table>{row}<tr><td>{LONG}<td>1931</table>")
+    assert "aside" in tags_of(f"<table>{row.replace(links, LINKS)}</table>")  # of links alone, whatever stands beside
