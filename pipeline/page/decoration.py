@@ -84,6 +84,8 @@ def decoration(
         return f"folder named {min(named)}"
     if named := tokens(around.rpartition("/")[2]) & _SETS:
         return f"folder named {min(named)}"
+    if "/data/avatars/" in path:  # XenForo has them in folders by number
+        return "folder named avatars"
     if path.endswith(_OF_SOFTWARE):
         return "folder of a program's icons"
     if "image.php" in url and _OF_MEMBERS.search(url):

@@ -10,6 +10,8 @@ _NEAR = 12  # tags behind the form of a whole page that tell what it is
 _IN_LABEL = 30  # tags of the name of a field
 _ENDS = ("/li", "/div", "/p", "/td", "/span")
 _ROWS = 4  # so many goods are a list of them
+_IN_ROW = 40  # tags of a row of a table
+_TICKED = 'type="checkbox"'
 _GALLERY = 3  # pictures; fewer are drawn on buttons
 _ID, _FOR = re.compile(r' id="([^"]+)"'), re.compile(r' for="([^"]+)"')
 _NAME = re.compile(r' name="([^"]*)"')
@@ -26,7 +28,8 @@ class Forms:
 
     Others are the form around a whole page of ASP.NET, one that holds paragraphs and no field: forums write each
     post into one, or all of a thread, which sends what moderators choose; shops each of some goods, a row of them,
-    which compares them, or the pictures of one, whose buttons show the next; and one around what the page is about:
+    which compares them, or the pictures of one, whose buttons show the next; what a part is made of, row by row, to
+    find others like it; and one around what the page is about:
     Magento 1, Zen Cart and osCommerce put all of a product into what adds it to the cart.
     """
 
@@ -45,7 +48,7 @@ class Forms:
         if pictures and at in self._cards:
             return False
         if _is_between(self._fields, at, end):
-            return pictures < _GALLERY or not self._only_chooses(at, end)
+            return (pictures < _GALLERY or not self._only_chooses(at, end)) and not self._ticks_data(at, end)
         return not _is_between(self._paragraphs, at, end) and pictures < _GALLERY
 
     def _only_chooses(self, first: int, last: int) -> bool:
@@ -54,6 +57,28 @@ class Forms:
         written = [self._markup.attributes[at] or "" for at in fields]
         names = {named[1] for said in written if (named := _NAME.search(said))}
         return all(map(_is_mark, written)) and len(names) == 1
+
+    def _ticks_data(self, first: int, last: int) -> bool:
+        """Whether all fields between two tags are boxes in rows of two texts or more: what a part is found alike by."""
+        fields = self._fields[bisect_left(self._fields, first) : bisect_left(self._fields, last)]
+        if len(fields) < _ROWS or not all(_TICKED in (self._markup.attributes[at] or "") for at in fields):
+            return False
+        return all(map(self._stands_in_data, fields))
+
+    def _stands_in_data(self, at: int) -> bool:
+        """Whether the row of a table that a tag stands in has two cells with words."""
+        tags, texts = self._markup.tags, self._markup.texts
+        first = next((place for place in range(at, max(0, at - _IN_ROW), -1) if tags[place] == "tr"), -1)
+        if first < 0:
+            return False
+        said, is_said = 0, False
+        for place in range(first + 1, min(first + _IN_ROW, len(tags))):
+            is_said = is_said or bool(texts[place].strip())
+            if tags[place] in ("/td", "/th"):
+                said, is_said = said + is_said, False
+            elif tags[place] == "/tr":
+                break
+        return said > 1
 
     def is_option(self, at: int) -> bool:
         """Whether the `<label>` that opens at a tag says what a reader may choose: one of what a list is filtered by.

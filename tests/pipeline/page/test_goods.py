@@ -173,3 +173,22 @@ def test_points_that_are_unlikely_stay_out(monkeypatch):
     monkeypatch.setattr(judgement, "chances", lambda rows: np.where(rows[:, 0] > np.log(100), 0.9, 0.2))
     below = "<ul><li>Whistles in two notes</li><li>Lid of beech</li><li>Holds one litre</li></ul>"
     assert "Whistles in two notes" not in " ".join(of_product(f"<div>{below}</div>"))
+
+
+TICK = "<td><label><input type=checkbox name=a{n}></label></td>"
+
+
+@pytest.mark.parametrize(
+    ("row", "is_kept"),
+    [
+        (f"<tr><td>Part {{n}}</td><td>{{n}} kHz</td>{TICK}</tr>", True),
+        (f"<tr>{TICK}<td>Part {{n}} of many</td></tr>", False),
+        (f"<tr><td>Part {{n}}</td><td>{{n}} kHz</td>{TICK.replace('checkbox', 'radio')}</tr>", False),
+        ("<tr><td>Part {n}</td><td>{n} kHz</td><td><input type=text name=a{n}></td></tr>", False),
+    ],
+)
+def test_what_a_part_is_made_of_may_stand_in_a_form_that_finds_others_like_it(row, is_kept):
+    rows = "".join(row.format(n=n) for n in range(6))
+    form = f"<form action=/similar><table><tr><th>What<th>Value<th>Find</tr>{rows}</table></form>"
+    found = texts(extract(f"<main><h1>Controller</h1>{paragraphs(3)}{form}{paragraphs(1, 5)}</main>"))
+    assert any(text.startswith("Part 3") for text in found) == is_kept

@@ -269,6 +269,7 @@ def test_other_drawings_are_pictures(img):
     [
         "/ng-assets/icons-svg/rating-full.svg?v=1",
         "/img/avatars/4711.png",
+        "/data/avatars/m/2/2207.jpg?1650104411",
         "/static/image/smiley/default/smile.gif",
         "/bbs/static/image/common/digest_1.gif",
     ],
