@@ -28,6 +28,8 @@ BLOCKS = (
     | frozenset(LAID_OUT.values())
 )
 CELLS = frozenset(("td", "th"))
+#: What tells the names of a table's columns, or of the whole, apart from data.
+TABLE_HEADS = frozenset(("th", "thead", "caption"))
 #: What no table of data holds.
 NO_DATA = HEADINGS | {"table", "article", "section", "form", "figure", "iframe", "video", "nav"}
 MEDIA = frozenset(("img", "amp-img", "picture", "video", "noscript"))

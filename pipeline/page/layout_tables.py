@@ -6,14 +6,13 @@ table is one of data.
 
 import re
 from collections.abc import Sequence
+from functools import cached_property
 from itertools import accumulate
 
-from pipeline.page.elements import CELLS, LAID_OUT, NO_DATA
+from pipeline.page.elements import CELLS, LAID_OUT, NO_DATA, TABLE_HEADS
 from pipeline.page.names import read_names
 
 _PARTS = frozenset("table thead tbody tfoot tr td th colgroup".split())
-#: What tells the names of columns or of the whole apart from data.
-_HEADS = frozenset(("th", "thead", "caption"))
 _LINES = frozenset(("br", "p", "div", "li", "hr"))  # that begin one
 _LONG, _MOST_LINES = 400, 4  # characters and lines of a cell; more are a text of their own
 _RECORDS = 3  # so many rows of as many cells each are data, however long
@@ -73,7 +72,7 @@ class _Table:
         """One of the tags inside."""
         if tag in _PARTS or tag[1:] in _PARTS:
             self.parts.append(at)
-        self.has_heads = self.has_heads or tag in _HEADS
+        self.has_heads = self.has_heads or tag in TABLE_HEADS
         self.holds = self.holds or tag in NO_DATA
         self.lines += tag in _LINES
         if tag == "tr":
@@ -152,16 +151,21 @@ class _Menus:
 
     def __init__(self, tags: Sequence[str | None], texts: Sequence[str]) -> None:
         self._tags, self._texts = tags, texts
-        self._held = list(accumulate(len(text.strip()) for text in texts))  # characters before each tag
+
+    @cached_property
+    def _held(self) -> list[int]:
+        """How many characters stand before each tag."""
+        return list(accumulate(len(text.strip()) for text in self._texts))
 
     def most_in_row(self, parts: list[int], number: int) -> int:
         """The characters of the longest cell of the row that opens at a part of a table."""
         most = 0
-        for at, end in zip(parts[number + 1 :], parts[number + 2 :], strict=False):
-            if self._tags[at] in ("/tr", "tr"):
+        for place in range(number + 1, len(parts) - 1):
+            tag = self._tags[parts[place]]
+            if tag in ("/tr", "tr"):
                 break
-            if self._tags[at] in CELLS:
-                most = max(most, self._held[end] - self._held[at])
+            if tag in CELLS:
+                most = max(most, self._held[parts[place + 1]] - self._held[parts[place]])
         return most
 
     def is_one(self, written: str, at: int, end: int, most: int) -> bool:

@@ -4,9 +4,10 @@ import re
 from collections.abc import Collection
 from itertools import takewhile
 
-from pipeline.page.elements import HEADINGS
+from pipeline.page.elements import HEADINGS, MEDIA, VOID
 from pipeline.page.inline import InlineOfWalk
-from pipeline.page.names import PANELS, Names, is_put_away
+from pipeline.page.names import PANELS, Names, is_put_away, read_names
+from pipeline.page.twins import is_shown_twin
 
 #: How many tags are looked at for what an element holds.
 LOOK_AHEAD = 300
@@ -24,6 +25,19 @@ class OpenersOfWalk(InlineOfWalk):
     """What a walk asks of buttons and of what stands hidden behind them."""
 
     _prose: int
+    _unlinked: list[int]  # before each tag, the characters outside links
+
+    def _outside_links(self, start: int, end: int) -> int:
+        """How many characters stand between two tags, but not right before the end of a link."""
+        last = len(self._unlinked) - 1
+        return self._unlinked[min(end + 1, last)] - self._unlinked[min(start + 1, last)]
+
+    def _is_passed_over_as_hidden(self, tag: str, at: int, written: str) -> bool:
+        if tag in VOID or tag in MEDIA or is_shown_twin(self._markup, at, written) or self._is_of_line(at, written):
+            return False
+        if tag == "span" and self._has_text() and self._goes_on(at):
+            return False
+        return "-" not in tag or read_names(written).is_hidden  # a site's own element may be a tab
 
     def _opens_text(self, written: str) -> bool:
         """Whether a `<button>` names what stands behind it, and that is for reading: its words are the heading.

@@ -8,7 +8,7 @@ import re
 
 from pipeline.page.cell_icons import label_of_icon
 from pipeline.page.code import OF_LISTINGS, is_gutter, is_line, is_line_number
-from pipeline.page.elements import CELLS, NO_DATA
+from pipeline.page.elements import CELLS, NO_DATA, TABLE_HEADS
 from pipeline.page.leaves import Container, collapse
 from pipeline.page.markup import Markup
 from pipeline.page.names import is_hidden, read_names
@@ -16,8 +16,6 @@ from pipeline.page.names import is_hidden, read_names
 _SHORT_ROW = 200  # characters
 CELL_END = "\u2029"  # of a table row, in the text that is read
 
-#: What tells the names of columns or of the whole apart from data.
-_HEADS = frozenset(("th", "thead", "caption"))
 _GROUPS = frozenset(("thead", "tbody", "tfoot"))
 TABLE_PARTS = _GROUPS | {"table"}
 _MOST_PIECES = 2_000  # of the text of a row, beyond which no span is looked for
@@ -34,7 +32,7 @@ def is_data_table(markup: Markup, at: int) -> bool:
     """Whether the `<table>` that opens at `at` has heads, and cells of a few words each: then a row is one text."""
     end = markup.end_of(at)
     tags = markup.tags[at + 1 : end]
-    if _HEADS.isdisjoint(tags) or not NO_DATA.isdisjoint(tags):
+    if TABLE_HEADS.isdisjoint(tags) or not NO_DATA.isdisjoint(tags):
         return False
     held = paragraphs = 0
     for place in range(at + 1, min(end, len(markup.texts) - 1)):

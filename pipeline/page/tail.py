@@ -57,7 +57,7 @@ def leave_out_tail(walk: Walk, verdicts: Verdicts, kept: list[int], last_prose: 
 
 def _leave_out_closings(walk: Walk, verdicts: Verdicts, behind: list[int]) -> None:
     """The lines behind the last prose that close a page; where others stand before, or many, they are of items."""
-    last = [*takewhile(lambda index: leads_on(walk.leaves[index]), reversed(behind))]
+    last = {*takewhile(lambda index: leads_on(walk.leaves[index]), reversed(behind))}
     found = [index for index in behind if verdicts[index] is None and (index in last or is_closing(walk.leaves[index]))]
     if not 0 < len(found) <= _CLOSINGS:
         return

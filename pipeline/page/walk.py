@@ -20,13 +20,11 @@ from pipeline.page.elements import (
     CONTENT_TAGS,
     DRAWINGS,
     HEADINGS,
-    MEDIA,
     NEVER_CHROME,
     PLAYERS,
     ROLES,
     SECTIONS,
     SKIPPED,
-    VOID,
 )
 from pipeline.page.forms import Forms
 from pipeline.page.inline import SET_BESIDE
@@ -162,21 +160,9 @@ class Walk(MediaOfWalk):
                 elif tag == "object" and (drawn := _DRAWN.search(written)):
                     self._image("img", f' src="{drawn[1]}"')
 
-    def _is_passed_over_as_hidden(self, tag: str, at: int, written: str) -> bool:
-        if tag in VOID or tag in MEDIA or is_shown_twin(self._markup, at, written) or self._is_of_line(at, written):
-            return False
-        if tag == "span" and self._has_text() and self._goes_on(at):
-            return False
-        return "-" not in tag or read_names(written).is_hidden  # a site's own element may be a tab
-
     def _pass_over(self, end: int) -> None:
         """Goes on behind the tag `end`."""
         next(islice(self._pieces, end - self._at, end - self._at), None)
-
-    def _outside_links(self, start: int, end: int) -> int:
-        """How many characters stand between two tags, but not right before the end of a link."""
-        last = len(self._unlinked) - 1
-        return self._unlinked[min(end + 1, last)] - self._unlinked[min(start + 1, last)]
 
     def _actions(self) -> dict[str, Callable[[str, str], object]]:
         """What to do at a tag; nothing is to be done at the others but to look whether they are hidden."""

@@ -78,3 +78,32 @@ def test_links_between_other_texts_do_not_close_a_page():
     boats = "".join(f"<p><a href=/{n}>Boat {n}</a></p><p>Built at Leith in 190{n}, sunk</p>" for n in range(3))
     found = texts(extract(f"<h1>Boats</h1><div>{paragraphs(1)}{boats}</div>"))
     assert found[1:] == [line for n in range(3) for line in (f"Boat {n}", f"Built at Leith in 190{n}, sunk")]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "<ul><li>Print</li><li>Scan</li></ul>",
+        "<dl><dt>Email</dt><dd>ann@site.example</dd></dl>",
+        "<h3>Print</h3><p>In colour.</p>",
+        "<h3>Artikel drucken</h3><p>In Farbe.</p>",
+        "<p>Imprimir</p><p>Subir</p>",
+    ],
+)
+def test_what_a_machine_does_is_no_button_of_the_page(said):
+    plain = texts(extract(f"<article>{paragraphs(2)}{said}{paragraphs(2, 2)}</article>"))
+    assert len(plain) == 6
+
+
+@pytest.mark.parametrize(
+    "button",
+    [
+        "<a href=/p><img src=i.gif width=16> Print this article</a>",
+        "<a href=/p>Imprimir esta noticia</a> <a href=/e>Enviar a un amigo</a>",
+        "<a href=/p>Artikel drucken</a>",
+        "<a href=#top>Seitenanfang</a>",
+    ],
+)
+def test_buttons_of_old_pages_are_none_of_the_text(button):
+    found = texts(extract(f"<article>{paragraphs(2)}<p>{button}</p>{paragraphs(2, 2)}</article>"))
+    assert found == [prose(number) for number in range(4)]

@@ -2,7 +2,9 @@
 
 import pytest
 
+from pipeline.page.markup import Markup
 from schemas.documents import ImageRef
+from tests.linear import grows_faster
 from tests.pipeline.makers import extract, paragraphs, prose, texts, walk, walked_texts
 
 LINKS = "".join(f"<a href=/{name}>{name}</a><br>" for name in ("Home", "Receivers", "Transmitters", "Guestbook"))
@@ -163,11 +165,16 @@ def test_a_narrow_column_of_links_stands_beside_the_text(cell, is_menu):
     assert ("aside" in {container.tag for container in walked.containers}) == is_menu
 
 
-def test_tables_in_tables_take_time_by_their_number():
-    deep = columns(("width=100", LINKS)) * 200
-    for _ in range(60):
-        deep = columns(("width=200", deep))
-    assert len(walked_texts(deep)) > 0
+@pytest.mark.parametrize(
+    "shape",
+    [
+        pytest.param(lambda n: f"<table>{f'<tr><td width=120>{LINKS}<td>Boat<h3>Alba</h3>' * n}</table>", id="rows"),
+        pytest.param(lambda n: f"<table><tr>{f'<td width=120>{LINKS}' * n}<td><h3>Alba</h3></table>", id="cells"),
+        pytest.param(lambda n: f"<table class=a><tr><td>{LINKS}<td><h3>Alba</h3></table>" * n, id="tables"),
+    ],
+)
+def test_the_work_is_in_proportion(shape):
+    assert not grows_faster(lambda body: Markup(body.encode()), shape, 2_000)
 
 
 def test_pictures_of_a_grid_of_goods_stay_with_what_is_said_of_them():
