@@ -56,6 +56,9 @@ SHAPES: dict[str, Callable[[int], str]] = {
     "JSON scripts": lambda n: f"{_LD}{{}}</script>" * n + _PROSE,
     "microdata in microdata": lambda n: "<div itemscope itemtype=//schema.org/ImageObject>" * n + _PROSE,
     "a long srcset": lambda n: f"<img srcset='{'a 1w,' * n}'>",
+    "sizes of one image": lambda n: (
+        _PROSE + _many(f"<p>x</p><img srcset='{_many('a.jpg?h={{i}}&amp;w={i} 1w, ', 20)}'>", n)
+    ),
     "brackets in a srcset": lambda n: f"<img srcset='a {'(' * n * 5}'>",
     "sources of one picture": lambda n: f"<picture>{'<source srcset=a.jpg>' * n}{'<img src=b.jpg>' * n}</picture>",
     "classes": lambda n: f"<p class='{_many('c{i} ', n)}'>{_PROSE}",

@@ -38,6 +38,10 @@ _SHARED = frozenset(
     "e-mail mail reddit telegram tumblr print link copy pocket bluesky mastodon threads messenger vk line sms xing "
     "diesen beitrag artikel auf bei sur cet en este artículo su".split()
 )
+_STEP = re.compile(
+    r"[«‹←<]|(?:next|prev(?:ious)?|back|weiter|zurück|nächste[rs]?|vorherige[rs]?|suivante?|précédente?|siguiente|anterior|"
+    r"próxim[oa]|successiv[oa]|precedente|volgende|vorige|следующая|предыдущая)\b"
+)
 _WORDS = re.compile(r"[\w&-]+")
 _FILED_WORDS = 3
 _LINKED = 0.8  # of its characters
@@ -56,11 +60,15 @@ def is_closing(leaf: Leaf) -> bool:
     return _is_filed(said, words)
 
 
-def leads_on(leaf: Leaf) -> bool:
-    """Whether a line says where else one may go, and no more: << Page 2 Main page Page 4 >>."""
+def leads_on(leaf: Leaf, links: int) -> bool:
+    """Whether a line of so many links says where else one may go, and no more: << Page 2 Main page Page 4 >>.
+
+    One link may as well lead to what the text speaks of: a report, a source.
+    """
     if not isinstance(leaf, Text) or leaf.said > _LONGEST or leaf.role != "paragraph":
         return False
-    return leaf.link_chars >= _LINKED * len(leaf.text)
+    is_step = links > 1 or _STEP.match(leaf.text.lower()) is not None
+    return is_step and leaf.link_chars >= _LINKED * len(leaf.text)
 
 
 def _is_filed(said: str, words: list[str]) -> bool:

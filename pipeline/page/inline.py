@@ -7,9 +7,10 @@ marks around a `<q>`.
 import re
 
 from pipeline.page.elements import BLOCKS, HEADINGS
-from pipeline.page.leaves import Leaf, Text
+from pipeline.page.leaves import Leaf, Text, upward
+from pipeline.page.markup import unescape
 from pipeline.page.tables import RowsOfWalk
-from pipeline.page.twins import is_hidden_from_readers_alone
+from pipeline.page.twins import is_hidden_from_readers_alone, text_of
 from pipeline.page.unfolding import goes_on
 
 _SIGNS = str.maketrans("0123456789+-−=()ni", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻⁼⁽⁾ⁿⁱ")
@@ -65,7 +66,9 @@ class InlineOfWalk(RowsOfWalk):
     """What a walk does at the tags inside a line."""
 
     leaves: list[Leaf]
+    places: list[int]
     _blank: int
+    _copies: dict[int, int]  # by what is said on screens of another size, that which is read
     _mute: int
     _quotes: list[bool]  # of the open `<q>`s, whether marks are written around them
 
@@ -152,6 +155,21 @@ class InlineOfWalk(RowsOfWalk):
             behind = self.leaves[max(self.containers[self._container].first, len(self.leaves) - 2) :]
             shown = next((text.text for text in reversed(behind) if isinstance(text, Text) and not text.link_chars), "")
         return goes_on(self._markup, at, shown)
+
+    def _is_unread_copy(self, at: int) -> bool:
+        """Whether what opens at a tag says on some screens what stands on others in a menu or the like."""
+        read = self._copies.get(at, at)
+        if read >= at:
+            return False
+        said = "".join(unescape(text_of(self._markup, read)).split())
+        here = set(upward(self.containers, self._container))
+        for place, leaf in zip(reversed(self.places), reversed(self.leaves), strict=True):
+            if place <= read:
+                break
+            if isinstance(leaf, Text) and said in "".join(leaf.text.split()):
+                around = (self.containers[some] for some in upward(self.containers, leaf.container) if some not in here)
+                return any(part.chrome >= 0 or part.names.strong for part in around)
+        return said not in "".join(unescape("".join(self._buffer[-2 * _PIECES :])).split())
 
     def _text_behind(self, at: int) -> bool:
         """Whether words follow a tag before a block or line ends."""

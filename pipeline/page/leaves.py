@@ -2,7 +2,9 @@
 
 import functools
 import re
+from collections import deque
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -95,6 +97,7 @@ class Media:
         "_base",
         "_min_px",
         "_open_link",
+        "_runs",
         "_sources",
         "_written",
         "alt",
@@ -119,6 +122,7 @@ class Media:
         self._written: list[str] = []  # of the <img>, and of its twin
         self._attributes: list[dict[str, str]] = []  # the same, as far as they are read
         self._sources: list[str] = []
+        self._runs: deque[tuple[str, ...]] | None = None  # the addresses of each copy, until they are joined
         self._open_link, self._min_px = "", 0
         self.has_twin = False  # its <noscript> twin was met, or it stands in <noscript> itself
 
@@ -169,10 +173,14 @@ class Media:
 
     def absorb(self, copy: "Media") -> None:
         """Another image of the same asset: its addresses follow, or come first if they say to be of a better size."""
-        mine, others = self.candidates, copy.candidates
-        if others and (not mine or _size(others[0]) > _size(mine[0])):
-            mine, others = others, mine
-        self.candidates = tuple(dict.fromkeys(mine + others))
+        others = copy.candidates
+        if self._runs is None:  # joined when they are asked for: a page may show an image thousands of times
+            self._runs = deque((self.candidates,))
+            del self.candidates
+        if others and (not self._runs[0] or _size(others[0]) > _size(self._runs[0][0])):
+            self._runs.appendleft(others)
+        else:
+            self._runs.append(others)
         self.alt, self.title = self.alt or copy.alt, self.title or copy.title
         self.figure = copy.figure if self.figure < 0 else self.figure  # which has its caption
 
@@ -209,6 +217,9 @@ class Media:
         self.width, self.height = pixels(attributes.get("width", "")), pixels(attributes.get("height", ""))
 
     def _read_addresses(self) -> None:
+        if self._runs:
+            self.candidates, self._runs = tuple(dict.fromkeys(chain.from_iterable(self._runs))), None
+            return
         attributes, *twins = self._read()
         found = candidates(attributes, [read_attributes(source) for source in self._sources], self._base)
         for twin in twins:

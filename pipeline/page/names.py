@@ -89,9 +89,10 @@ _CAPTION_NAMES = frozenset(
 _TELLING = CHROME_NAMES | AUTHOR_NAMES | COMMENT_NAMES | REVIEW_NAMES | WEAK_NAMES | PANELS | _DRAWN | _CAPTION_NAMES
 _NAMED = re.compile(r' (?:class|id|(?:data-)?role|itemprop|data-testid|data-component)="([^"]*+)"')
 _HIDING = re.compile(
-    r" hidden=(?!\"until-found\")|aria-hidden=\"true|display\s*:\s*none|visibility\s*:\s*hidden|"
-    r"=\"nodisplay\"|"
-    r"[\" ](?:(?:slick-)?cloned|swiper-slide-duplicate|splide__slide--clone|"  # copies by which carousels go round
+    r" hidden=(?!\"until-found\")|aria-hidden=\"true|display\s*:\s*none|visibility\s*:\s*hidden|=\"nodisplay\""
+)
+_HIDING_CLASSES = re.compile(
+    r"[\" ](?:(?:slick-|bx-|tns-slide-|[a-z]{3,10}__slide--)?cloned?|swiper-slide-duplicate|"  # copies in carousels
     r"(?:u-|wt-|is-)?text-?hidden|mw-editsection|mw-jump(?:-link)?|speechify-ignore|pagenum|"
     r"w-form-done|w-form-fail|material-(?:icons|symbols)(?:-[a-z]+)*)[\" ]"  # a font draws the latter's words as icons
 )
@@ -211,7 +212,10 @@ def is_hidden(written: str) -> bool:
     found = _HIDING.search(lowered := written.lower())
     if found and found[0][0] == "v" and _APPEARING.search(lowered):
         return False
-    return found is not None or _is_for_readers(written) or is_put_away(written)
+    if found is not None or _is_for_readers(written) or is_put_away(written):
+        return True
+    named = _CLASS.search(written)
+    return named is not None and _HIDING_CLASSES.search(named[0].lower()) is not None
 
 
 @functools.lru_cache(maxsize=16384)

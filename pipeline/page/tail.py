@@ -56,15 +56,23 @@ def leave_out_tail(walk: Walk, verdicts: Verdicts, kept: list[int], last_prose: 
 
 
 def _leave_out_closings(walk: Walk, verdicts: Verdicts, behind: list[int]) -> None:
-    """The lines behind the last prose that close a page; where others stand before, or many, they are of items."""
-    last = {*takewhile(lambda index: leads_on(walk.leaves[index]), reversed(behind))}
-    found = [index for index in behind if verdicts[index] is None and (index in last or is_closing(walk.leaves[index]))]
-    if not 0 < len(found) <= _CLOSINGS:
+    """The lines behind the last prose that close a page.
+
+    Where others stand before, or many, or two that begin with the same word, they are of items.
+    """
+    links = Counter(index for index, _ in walk.links)
+    last = {*takewhile(lambda index: leads_on(walk.leaves[index], links[index]), reversed(behind))}
+    found = [index for index in behind if index in last or is_closing(walk.leaves[index])]
+    if not 0 < len(found) <= _CLOSINGS or len({_first_word(walk.leaves[index]) for index in found}) < len(found):
         return
     before = zip(walk.leaves[: behind[0]], verdicts, strict=False)
     if not any(verdict is None and is_closing(leaf) for leaf, verdict in before):
         for index in found:
             verdicts[index] = Verdict("label")
+
+
+def _first_word(leaf: Leaf) -> str:
+    return leaf.text.split(maxsplit=1)[0] if isinstance(leaf, Text) else ""
 
 
 def _is_captioned(walk: Walk, verdicts: Verdicts, leaf: Media) -> bool:

@@ -7,6 +7,9 @@ scraps that nobody sees them.
 import functools
 import re
 
+import msgspec
+
+from pipeline.page.elements import BLOCKS, CELLS
 from pipeline.page.markup import Markup
 from pipeline.page.names import is_for_readers, is_hidden
 
@@ -29,17 +32,18 @@ _ON_LARGE = re.compile(
 #: One of these stands in the classes of one of the two, and one of all in those of the other.
 _ON_ONE = (":hidden", "d-none d-", "elementor-hidden-", "visible-xs", "for-small")
 _SIGNS = ("-none", "hidden", "visible-", "-for-")
+_Screens = tuple[tuple[str, ...], tuple[str, ...]]
 
 
 def is_shown_twin(markup: Markup, at: int, written: str) -> bool:
     """Whether what opens at a tag is hidden from screen readers alone, to which another element near says the same."""
     if markup.tags[at] in _ICONS or not is_hidden_from_readers_alone(written):
         return False
-    if not (said := _text(markup, at)):
+    if not (said := text_of(markup, at)):
         return False
     near = range(max(0, at - _NEAR), min(at + _NEAR, len(markup.attributes)))
     told = (other for other in near if (names := markup.attributes[other]) and is_for_readers(names))
-    return any(said in _text(markup, other) for other in told)  # Price £25
+    return any(said in text_of(markup, other) for other in told)  # Price £25
 
 
 @functools.lru_cache(maxsize=4096)
@@ -47,30 +51,56 @@ def is_hidden_from_readers_alone(written: str) -> bool:
     return _HIDDEN in written and not is_hidden(written.replace(_HIDDEN, ""))
 
 
-def copies_for_screens(markup: Markup) -> set[int]:
-    """Of two elements near each other that say the same, one on small screens and one on large ones, the second.
+class _Twins(msgspec.Struct):
+    """Elements that say the same on screens of different sizes: the first, the one that is read, and their classes."""
 
-    Or the one with fewer pictures.
+    first: int
+    read: int
+    screens: list[_Screens]
+
+
+def copies_for_screens(markup: Markup) -> dict[int, int]:
+    """Of elements near each other that say the same, each on screens of another size, all but one; with that one.
+
+    It is the first, or has more pictures. The next item of a list may say the same again: each has twins of its own.
+    Of two words in a line, *Arsenal* and *ARS*, those of large screens are read.
     """
-    found = set[int]()
+    found: dict[int, int] = {}
     if not any(map(markup.written_with, _ON_ONE)):
         return found
-    said = functools.cache(lambda at: _text(markup, at))
-    near: list[tuple[int, tuple[bool, bool]]] = []  # the last such elements
+    said = functools.cache(lambda at: text_of(markup, at))
+    near: list[_Twins] = []
     for at in markup.bearing(*_SIGNS)[:_MOST]:
         screens = _screens(markup.attributes[at])
-        if not any(screens):
+        if not any(screens) or markup.tags[at] in CELLS or not said(at):  # a row without a cell would be another row
             continue
-        near = [(other, others) for other, others in near if at - other <= _NEAR]
-        for other, others in near:
-            if others != screens and said(at) and said(at) == said(other) and not _is_inside(markup, other, at):
-                found.add(min(at, other, key=lambda some: (_pictures(markup, some), -some)))
-        near.append((at, screens))
+        near = [twins for twins in near if at - twins.first <= _NEAR]
+        others = (some for some in near if all(_differ(screens, other) for other in some.screens))
+        alike = (some for some in others if said(at) == said(some.read) or _is_beside(markup, some.read, at))
+        if (twins := next(alike, None)) is None:
+            near.append(_Twins(at, at, [screens]))
+            continue
+        is_better = _pictures(markup, at) > _pictures(markup, twins.read)
+        if is_better or (said(at) != said(twins.read) and not screens[0]):
+            found[twins.read], twins.read = at, at
+        else:
+            found[at] = twins.read
+        twins.screens.append(screens)
     return found
 
 
-def _is_inside(markup: Markup, around: int, at: int) -> bool:
-    return at < markup.end_of(around, _TAGS)
+def _differ(some: _Screens, other: _Screens) -> bool:
+    """Whether what has such classes is shown on other screens than what has those."""
+    if (bool(some[0]), bool(some[1])) != (bool(other[0]), bool(other[1])):
+        return True
+    return some[0] != other[0] and all(name.startswith("visible-") for name in some[0] + other[0])
+
+
+def _is_beside(markup: Markup, other: int, at: int) -> bool:
+    """Whether words of a line follow such of it with nothing between."""
+    if markup.tags[at] in BLOCKS or markup.tags[at] != markup.tags[other]:
+        return False
+    return markup.end_of(other, _TAGS) + 1 == at and not markup.texts[at].strip()
 
 
 def _pictures(markup: Markup, at: int) -> int:
@@ -78,13 +108,13 @@ def _pictures(markup: Markup, at: int) -> int:
 
 
 @functools.lru_cache(maxsize=16384)
-def _screens(written: str) -> tuple[bool, bool]:
-    """Whether a tag's classes say that it is shown on small screens alone, and on large ones."""
+def _screens(written: str) -> _Screens:
+    """The classes by which a tag is shown on small screens alone, and those by which on large ones."""
     named = _CLASS.search(written)
-    return (bool(_ON_SMALL.search(named[1])), bool(_ON_LARGE.search(named[1]))) if named else (False, False)
+    return (tuple(_ON_SMALL.findall(named[1])), tuple(_ON_LARGE.findall(named[1]))) if named else ((), ())
 
 
-def _text(markup: Markup, at: int) -> str:
+def text_of(markup: Markup, at: int) -> str:
     """What an element says, without the whitespace that its parts may add; "" if that is long, or made of many."""
     end = markup.end_of(at, _TAGS)
     said = "".join("".join(markup.texts[at + 1 : end + 1]).split())

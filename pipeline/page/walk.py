@@ -102,7 +102,8 @@ class Walk(MediaOfWalk):
         lengths = list(map(len, map(str.strip, markup.texts)))
         self._lengths = lengths
         unlinked = without_ends_of_links(markup, lengths)
-        self._unseen = leave_out_dialogs(markup, unlinked) | copies_for_screens(markup)
+        self._copies = copies_for_screens(markup)
+        self._unseen = leave_out_dialogs(markup, unlinked) | self._copies.keys()
         self._backgrounds = backgrounds(markup, lengths)
         self._forms, self._anchors, self._tabs = Forms(markup), Anchors(markup), Tabs(markup)
         self._unlinked = list(accumulate(unlinked, initial=0))
@@ -146,7 +147,7 @@ class Walk(MediaOfWalk):
                 self._image_of_empty(written)
             if (
                 (tag in SKIPPED and not (self._reads_shadow and tag == "template"))
-                or at in self._unseen
+                or (at in self._unseen and not self._is_unread_copy(at))
                 or (written and is_hidden(written) and self._is_passed_over_as_hidden(tag, at, written))
             ):
                 self._at = at
@@ -218,7 +219,7 @@ class Walk(MediaOfWalk):
         self._container = len(containers)
         containers.append(Container(tag, above, role, names, len(self.leaves)))
         self._articles += tag in CONTENT_TAGS
-        if self._at in self._unseen:
+        if self._at in self._unseen and not self._is_unread_copy(self._at):
             containers[-1].names = names = Names(names.words, True)
             return self._open_flagged(tag, True, names)
         if names is UNNAMED:

@@ -68,10 +68,44 @@ def test_items_of_a_list_may_all_say_when_they_were_changed():
     assert sum("Last updated" in text for text in texts(extract(f"<h1>Boats</h1>{paragraphs(1, 20)}{items}"))) == 8
 
 
-def test_a_last_line_of_links_goes():
-    links = "<a href=/2>&lt;&lt; Page 2</a> <a href=/>Main page</a> <a href=/4>Page 4 &gt;&gt;</a>"
+LINKS = "<a href=/2>&lt;&lt; Page 2</a> <a href=/>Main page</a> <a href=/4>Page 4 &gt;&gt;</a>"
+
+
+@pytest.mark.parametrize(
+    "links",
+    [
+        LINKS,
+        "<a href=/>Main page</a> <a href=/4>Page 4</a>",
+        "<a href=/2>Next: the boats</a>",
+        "<a href=/2>« The boats</a>",
+    ],
+)
+def test_a_last_line_of_links_to_other_pages_goes(links):
     found = texts(extract(f"<div>{paragraphs(5)}<p>{links}</p></div>"))
     assert found == [prose(number) for number in range(5)]
+
+
+def test_sources_and_reports_that_the_text_ends_with_stay():
+    lines = ["Smith, J. (2020). Bridges of stone", "Lee, A. (2018). Boats of larch"]
+    links = "".join(f"<p><a href=https://journal.example/{n}>{line}</a></p>" for n, line in enumerate(lines))
+    assert texts(extract(f"<div>{paragraphs(5)}<h2>Sources</h2>{links}</div>"))[5:] == ["Sources", *lines]
+
+
+def test_many_last_lines_of_links_are_items():
+    boats = [f"{name} of Leith" for name in ("Alba", "Bree", "Clio", "Dora", "Elsa")]
+    lines = "".join(f"<p><a href=/{n}>{boat}</a> <a href=/{n}.jpg>(1)</a></p>" for n, boat in enumerate(boats))
+    assert texts(extract(f"<div>{paragraphs(5)}{lines}</div>"))[5:] == [f"{boat} (1)" for boat in boats]
+
+
+def test_a_page_that_says_at_its_head_too_when_it_was_changed_closes_so():
+    line = "<p>Last updated 3 May 2020</p>"
+    found = texts(extract(f"<article>{line}{paragraphs(5)}<div>{line}</div></article>"))
+    assert found == [prose(number) for number in range(5)]
+
+
+def test_units_that_each_name_their_topics_are_filed_nowhere():
+    lines = ["Topics: heaps, queues", "Topics: trees, tries"]
+    assert texts(extract(f"<div>{paragraphs(5)}<p>{lines[0]}</p><p>{lines[1]}</p></div>"))[5:] == lines
 
 
 def test_links_between_other_texts_do_not_close_a_page():

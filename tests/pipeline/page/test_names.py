@@ -181,3 +181,10 @@ def test_the_ways_through_a_manual_by_docbook_are_none_of_it() -> None:
 def test_the_numbers_of_the_pages_of_a_printed_book_are_none_of_its_text() -> None:
     number = "<span class=pagenum><a name=Page_2>[Pg 2]</a></span>"
     assert walked_texts(f"<p>{number}You asked what we {number}eat.</p>") == ["You asked what we eat."]
+
+
+@pytest.mark.parametrize("title", ["The first cloned sheep", "A clone of it", "What pagenum does"])
+def test_what_a_link_leads_to_does_not_hide_it(title: str) -> None:
+    assert walked_texts(f"<p>In 1996 <a class=link href=/d title='{title}'>Dolly</a> was born.</p>") == [
+        "In 1996 Dolly was born."
+    ]

@@ -38,6 +38,11 @@ def test_with_their_captions():
         "slick-slide slick-cloned",
         "swiper-slide swiper-slide-duplicate",
         "splide__slide splide__slide--clone",
+        "glide__slide glide__slide--clone",
+        "carousel__slide carousel__slide--clone",
+        "tns-slide tns-slide-cloned",
+        "slide bx-clone",
+        "slide clone left",
         "owl cloned",
     ],
 )
