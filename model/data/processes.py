@@ -104,6 +104,8 @@ class _Worker:
 
 def _work(job: Job, number: int, rows: Any, room: Any, memory: SharedSlots | None, stop: Any) -> None:
     """Rows until asked to stop, or until the training loop's process is gone."""
+    # A fork server that somebody else had started before has no signal blocked.
+    signal.pthread_sigmask(signal.SIG_BLOCK, _OF_THE_TRAINER)
     threading.Thread(target=_end_with, args=(multiprocessing.parent_process(),), daemon=True).start()
     for turn in told_turns(job, number):
         while not room.acquire(timeout=LOOK_S):

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from multiprocessing import forkserver
 from pathlib import Path
 
 import numpy as np
@@ -160,8 +161,12 @@ def _runs(pid: str) -> bool:
         return False
 
 
-def test_what_a_terminal_sends_to_all_processes_is_for_the_trainer(tmp_path: Path) -> None:
+@pytest.mark.parametrize("server", ["new", "of others"])
+def test_what_a_terminal_sends_to_all_processes_is_for_the_trainer(tmp_path: Path, server: str) -> None:
     """The step in hand wants more rows; a worker that ended would cost the run, or print a traceback."""
+    forkserver._forkserver._stop()  # type: ignore[attr-defined]
+    if server == "of others":
+        forkserver.ensure_running()
     write_dataset(tmp_path / "pages", [page(n) for n in range(12)])
     config = LoaderConfig(
         datasets=(DatasetSettings("pages", str(tmp_path / "pages")),),
@@ -171,6 +176,8 @@ def test_what_a_terminal_sends_to_all_processes_is_for_the_trainer(tmp_path: Pat
     )
     files = [list_shards(str(tmp_path / "pages"))]
     workers = Processes(Job(config, some_tokens(), files, 0, [0], Taken([0]), [{}]))
+    if server == "of others":
+        assert workers.next(0).row is not None  # it has begun
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
         os.kill(workers._workers[0]._process.pid, number)
         for _ in range(4):
