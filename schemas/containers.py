@@ -75,6 +75,8 @@ def open_bytes(data: bytes) -> InputContainer:
             metadata_errors="ignore",
             io_open=_refuse,
         )
+    except MemoryError:
+        raise
     except (av.FFmpegError, ValueError) as error:
         raise Drop("broken_video", f"{type(error).__name__}: {error}"[:200]) from None
 

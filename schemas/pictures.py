@@ -5,15 +5,15 @@ BT.709 from 720 lines on, BT.601 below. What would need tone mapping is not show
 """
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from enum import IntEnum
 from fractions import Fraction
-from typing import cast
+from typing import Any, cast
 
 import av
 import msgspec
 import numpy as np
-from av.sidedata.sidedata import SideData
+from av.sidedata.sidedata import SideData, SideDataContainer
 from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange, Colorspace, Interpolation
 from numpy.typing import NDArray
@@ -42,6 +42,7 @@ _CONVERSIONS = {
     12: ((1.2249, -0.2247, 0.0), (-0.0420, 1.0419, 0.0), (-0.0197, -0.0786, 1.0979)),  # Display P3
 }
 _HDR = {16: "PQ", 18: "HLG"}
+_CONTAINER: Callable[[VideoFrame], object] = cast(Any, SideDataContainer)  # its types know no arguments
 _DOLBY = frozenset(("DOVI_METADATA", "DOVI_RPU_BUFFER"))
 
 
@@ -120,9 +121,13 @@ def turn_of(frame: VideoFrame) -> Turn:
 
 
 def _side_data(frame: VideoFrame) -> dict[str, bytes]:
-    """By type; empty where PyAV does not know one of them."""
+    """By type; empty where PyAV does not know one of them.
+
+    `frame.side_data` would be kept by the frame, which it holds: a circle, and the picture stays until that is looked
+    for, a thousand pictures of 3 MB later.
+    """
     try:
-        return {side.type.name: bytes(side) for side in cast(Iterable[SideData], frame.side_data)}
+        return {side.type.name: bytes(side) for side in cast(Iterable[SideData], _CONTAINER(frame))}
     except ValueError:
         return {}
 

@@ -49,6 +49,8 @@ def cut_clip(data: bytes, index: VideoIndex, start: float, end: float, encoding:
             return Cut(copied, own, float(index.times_F[span[0]]), _end_of(index, span[1]), "copy")
     try:
         encoded, times = _encode(data, index, first, last, encoding)
+    except MemoryError:
+        raise
     except (av.FFmpegError, ValueError, OverflowError, ZeroDivisionError) as error:
         raise Drop("broken_video", f"{type(error).__name__}: {error}"[:200]) from None
     own = index_video(encoded)
@@ -91,6 +93,8 @@ def _copy(data: bytes, index: VideoIndex, first: int, last: int) -> bytes:
     try:
         with open_video(data) as (container, stream), _mp4(file) as output:
             _copy_packets(container, stream, output, index, first, last)
+    except MemoryError:
+        raise
     except (av.FFmpegError, ValueError, OverflowError):
         return b""
     return file.getvalue()
@@ -216,6 +220,8 @@ def _encode_sound(data: bytes, output: OutputContainer, sound: Any, start: float
         for packet in container.demux(source):
             try:
                 frames = packet.decode()
+            except MemoryError:
+                raise
             except av.FFmpegError:
                 continue
             for frame in frames:

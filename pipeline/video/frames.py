@@ -139,6 +139,8 @@ def _read(
                 keys = np.flatnonzero(index.keyframes_F[: place + 1])
                 try:
                     container.seek(int(index.pts_F[keys[-1] if len(keys) else 0]), stream=stream)
+                except MemoryError:
+                    raise
                 except av.FFmpegError:
                     continue
             for frame in decoded(container, stream):

@@ -77,6 +77,8 @@ def index_video(data: bytes) -> VideoIndex:
                     if packet.pts is None:
                         return _index_by_decoding(data)
                     packets.append((packet.pts, packet.is_keyframe))
+        except MemoryError:
+            raise
         except av.FFmpegError as error:  # what was read before may be sound
             if not packets:
                 raise Drop("broken_video", _said(error)) from None
@@ -91,17 +93,24 @@ def _index_by_decoding(data: bytes) -> VideoIndex:
 
 
 def decoded(container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
-    """The frames from here on; packets that do not decode are passed over."""
+    """The frames from here on; packets that do not decode are passed over.
+
+    Raises `MemoryError`: others would decode no better.
+    """
     packets = container.demux(stream)
     while True:
         try:
             packet = next(packets, None)
+        except MemoryError:
+            raise
         except av.FFmpegError:
             return
         if packet is None:
             return
         try:
             yield from packet.decode()
+        except MemoryError:
+            raise
         except av.FFmpegError:
             continue
 
@@ -109,8 +118,8 @@ def decoded(container: InputContainer, stream: VideoStream) -> Iterator[VideoFra
 def _index(container: InputContainer, stream: VideoStream, packets: list[tuple[int, bool]]) -> VideoIndex:
     if not packets or stream.time_base is None:
         raise Drop("no_frames", container.format.name)
-    if len(packets) == 1 and stream.codec_context.name in _STILLS:
-        raise Drop("no_video_stream", f"a still, {stream.codec_context.name}")
+    if len(packets) == 1 and _name_of(stream) in _STILLS:
+        raise Drop("no_video_stream", f"a still, {_name_of(stream)}")
     pts = [pts for pts, _ in packets]
     if len(packets) > 1 and len(set(pts)) < max(2, len(packets) / 2):
         raise Drop("bad_timestamps", f"{len(packets)} frames, {len(set(pts))} times")
@@ -123,7 +132,7 @@ def _index(container: InputContainer, stream: VideoStream, packets: list[tuple[i
     width, height = size_as_shown(coded, stream.sample_aspect_ratio, turn)
     info = VideoInfo(
         container=FULL_NAMES.get(container.format.name, container.format.name),
-        codec=stream.codec_context.name,
+        codec=_name_of(stream),
         pixel_format=stream.codec_context.pix_fmt or "",
         width=width,
         height=height,
@@ -135,11 +144,18 @@ def _index(container: InputContainer, stream: VideoStream, packets: list[tuple[i
     return VideoIndex(info, stream.time_base, start_s, packets, colors)
 
 
+def _name_of(stream: VideoStream) -> str:
+    """Of the format, not of the decoder: `av1`, not `libdav1d`."""
+    return stream.codec_context.codec.canonical_name
+
+
 def _first_picture(container: InputContainer, stream: VideoStream) -> VideoFrame | None:
     """How a video is turned and coloured, PyAV tells of frames only."""
     try:
         container.seek(0)
         return next(decoded(container, stream), None)
+    except MemoryError:
+        raise
     except av.FFmpegError:
         return None
 
