@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--engine", choices=("local", "ray"), default="local", help="ray: as a job of Ray Train")
     parser.add_argument(
-        "--workers", type=int, default=1, help="of Ray Train: processes, each with a GPU where there is one"
+        "--workers", type=int, help="of Ray Train: processes, each with a GPU where there are any; default 1"
     )
     parser.add_argument("--address", default="", help="of a Ray cluster; default RAY_ADDRESS, else this machine")
 
@@ -44,6 +44,8 @@ def run(arguments: argparse.Namespace) -> int:
     from schemas.settings import SettingsError
 
     is_first = os.environ.get("RANK", "0") == "0"
+    if arguments.engine == "local" and (arguments.workers is not None or arguments.address):
+        return fail("--workers and --address are of --engine ray", 2)
     try:
         config = load_train_config(arguments.config, arguments.set, arguments.output or "")
         return _work(arguments, config, is_first)
@@ -69,7 +71,7 @@ def _work(arguments: argparse.Namespace, config: object, is_first: bool) -> int:
     if arguments.engine == "ray":
         from jobs.training.ray import train_on_ray
 
-        ended = train_on_ray(config, arguments.workers, arguments.address)
+        ended = train_on_ray(config, 1 if arguments.workers is None else arguments.workers, arguments.address)
     else:
         from jobs.training.run import run_training
 

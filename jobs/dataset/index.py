@@ -98,9 +98,10 @@ class Index:
             }
         )
         self._connection.execute("SET parquet_metadata_cache = true")  # a committed file never changes
-        self._tables = Tables(self._connection, store, crawls=crawls)
+        with _as_interrupts():
+            self._tables = Tables(self._connection, store, crawls=crawls)
+            self.other = Tables(self._connection, other, OTHER) if other is not None else None
         self.marks, self.kinds = self._tables.marks, self._tables.kinds
-        self.other = Tables(self._connection, other, OTHER) if other is not None else None
         files = [*self._tables.files, *(self.other.files if self.other is not None else [])]
         self.has_embeddings = bool(embeddings)
         if embeddings:
@@ -246,7 +247,8 @@ class Index:
             if timer is not None:
                 timer.daemon = True
                 timer.start()
-            yield cursor
+            with _as_interrupts():
+                yield cursor
         finally:
             if timer is not None:
                 timer.cancel()
@@ -254,6 +256,17 @@ class Index:
                 self._cursors.remove(cursor)
                 cursor.close()
                 self._changed.notify_all()
+
+
+@contextmanager
+def _as_interrupts() -> Iterator[None]:
+    """What a signal's handler raises while DuckDB works, DuckDB wraps in an error of its own, without a class."""
+    try:
+        yield
+    except RuntimeError as error:
+        if isinstance(error.__cause__, KeyboardInterrupt):
+            raise error.__cause__ from None
+        raise
 
 
 def _checked(cursor: duckdb.DuckDBPyConnection, sql: str, parameters: Sequence[Any]) -> list[Any]:

@@ -15,13 +15,14 @@ from model.training.config import TrainConfig
 from model.training.dry_run import dry_run as dry_run_lines
 from model.training.loop import Ended, train
 from model.training.parallel import Processes, join
+from model.training.signals import Stop
 from model.training.text_model import make_text_model
 from schemas.drops import StepError
 from schemas.settings import SettingsError
 
 
-def run_training(config: TrainConfig, show: bool = True) -> Ended:
-    """Train, or go on; meanwhile the output is held. Raises what `model.training.loop.train` raises."""
+def run_training(config: TrainConfig, show: bool = True, stop: Stop | None = None) -> Ended:
+    """Train, or go on; meanwhile the output is held. `stop` and what is raised as of `model.training.loop.train`."""
     with (
         join(config.parallel) as processes,
         TrainProgress(config.steps, show and processes.is_first) as progress,
@@ -33,7 +34,8 @@ def run_training(config: TrainConfig, show: bool = True) -> Ended:
             _make(config, progress)
 
         first_alone(begin, processes)
-        return train(config, progress.on_metrics, progress.on_message, workers_of(config.data, processes.device.type))
+        workers = workers_of(config.data, processes.device.type)
+        return train(config, progress.on_metrics, progress.on_message, workers, stop)
 
 
 def dry_run(config: TrainConfig) -> Iterator[str]:

@@ -54,14 +54,15 @@ def train(
     on_metrics: OnMetrics = lambda step, values: None,
     on_message: OnMessage = print,
     make_workers: MakeWorkers | None = None,
+    stop: Stop | None = None,
 ) -> Ended:
     """Train, or go on after the last checkpoint of `config.output`.
 
     `on_metrics` gets the step and what was measured, in the first process only; `on_message` gets sentences;
-    `make_workers` as for `Loader`. Raises `SettingsError`, `LoaderError`, `TrainingError`, `CheckpointError` and
-    `OSError`.
+    `make_workers` as for `Loader`; `stop`, asked by others than signals, ends the run as these do. Raises
+    `SettingsError`, `LoaderError`, `TrainingError`, `CheckpointError` and `OSError`.
     """
-    with join(config.parallel) as processes, stop_by_signal() as stop:
+    with join(config.parallel) as processes, stop_by_signal(stop) as stop:
         if not processes.is_first:
             on_metrics, on_message = (lambda step, values: None), (lambda text: None)
         run = assemble(config, processes, make_workers, on_message)

@@ -24,9 +24,10 @@ class Stop:
 
 
 @contextmanager
-def stop_by_signal() -> Iterator[Stop]:
-    """Within it the signals only leave a note. Outside of the main thread, as under Ray, they are left alone."""
-    stop = Stop()
+def stop_by_signal(stop: Stop | None = None) -> Iterator[Stop]:
+    """Within it the signals only leave a note, in `stop` if it is given. Outside of the main thread, as under Ray, they
+    are left alone."""
+    stop = stop or Stop()
     if threading.current_thread() is not threading.main_thread():
         yield stop
         return

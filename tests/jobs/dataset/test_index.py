@@ -3,12 +3,15 @@
 import csv
 import io
 import json
+import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -105,6 +108,36 @@ def test_a_kind_of_which_there_is_nothing_is_told_in_plain_words(looked_at: Path
 def test_a_query_that_takes_too_long_is_ended(index: Index) -> None:
     with pytest.raises(QueryError, match=r"longer than 0\.3 s"):
         index.ask("SELECT count(*) FROM range(100000000) a, range(100000) b", timeout_s=0.3)
+    assert index.ask("SELECT 1").rows == [(1,)]
+
+
+@pytest.mark.parametrize("how", ["ask", "table", "make", "batches"])
+def test_ctrl_c_ends_a_query_as_it_ends_anything(index: Index, how: str) -> None:
+    """DuckDB's own error for it had no class and no reason: `weft query` printed a traceback."""
+    endless = "SELECT count(*) FROM range(1000000) a, range(1000000) b WHERE a.range * b.range % 7 = 3"
+    calls: dict[str, Callable[[], object]] = {
+        "ask": lambda: index.ask(endless),
+        "table": lambda: index.table(endless),
+        "make": lambda: index.make("counted", endless),
+        "batches": lambda: list(index.batches(endless)),
+    }
+    is_over = threading.Event()
+
+    def press() -> None:
+        """Again where the first came before DuckDB listens: it is lost there."""
+        wait_s = 0.5
+        while not is_over.wait(wait_s):
+            os.kill(os.getpid(), signal.SIGINT)
+            wait_s = 10
+
+    pressing = threading.Thread(target=press)
+    pressing.start()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            calls[how]()
+    finally:
+        is_over.set()
+        pressing.join()
     assert index.ask("SELECT 1").rows == [(1,)]
 
 
