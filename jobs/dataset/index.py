@@ -249,6 +249,9 @@ class Index:
                 timer.start()
             with _as_interrupts():
                 yield cursor
+        except KeyboardInterrupt:
+            cursor.interrupt()  # it may still run, and closing waits for its end
+            raise
         finally:
             if timer is not None:
                 timer.cancel()

@@ -115,29 +115,18 @@ def test_a_query_that_takes_too_long_is_ended(index: Index) -> None:
 def test_ctrl_c_ends_a_query_as_it_ends_anything(index: Index, how: str) -> None:
     """DuckDB's own error for it had no class and no reason: `weft query` printed a traceback."""
     endless = "SELECT count(*) FROM range(1000000) a, range(1000000) b WHERE a.range * b.range % 7 = 3"
-    calls: dict[str, Callable[[], object]] = {
-        "ask": lambda: index.ask(endless),
-        "table": lambda: index.table(endless),
-        "make": lambda: index.make("counted", endless),
-        "batches": lambda: list(index.batches(endless)),
+    calls: dict[str, Callable[[int], object]] = {
+        "ask": lambda number: index.ask(endless),
+        "table": lambda number: index.table(endless),
+        "make": lambda number: index.make(f"counted_{number}", endless),
+        "batches": lambda number: list(index.batches(endless)),
     }
-    is_over = threading.Event()
-
-    def press() -> None:
-        """Again where the first came before DuckDB listens: it is lost there."""
-        wait_s = 0.5
-        while not is_over.wait(wait_s):
-            os.kill(os.getpid(), signal.SIGINT)
-            wait_s = 10
-
-    pressing = threading.Thread(target=press)
-    pressing.start()
-    try:
+    for number, wait_s in enumerate((0.05, 0.1, 0.2, 0.4)):  # some while it is planned
+        timer = threading.Timer(wait_s, os.kill, (os.getpid(), signal.SIGINT))
         with pytest.raises(KeyboardInterrupt):
-            calls[how]()
-    finally:
-        is_over.set()
-        pressing.join()
+            timer.start()
+            calls[how](number)
+        timer.join()
     assert index.ask("SELECT 1").rows == [(1,)]
 
 
