@@ -29,6 +29,7 @@ from schemas.shards import DamagedShard, Shard, ShardInfo, ShardMark, ShardSetti
 from schemas.storage import Store, new_attempt
 
 SUBSET = "subset.json"
+_MOST_SAID = 200
 
 
 class SubsetError(Exception):
@@ -45,6 +46,7 @@ class SubsetPlan(msgspec.Struct, frozen=True):
     phase: str  # under which dataset.json counts what was left out
     builds: int = 0  # of the source, and what was removed of it: it may have grown or shrunk since
     removals: int = 0
+    shard_bytes: int = ShardSettings().max_bytes
 
 
 def condition(where: str, keys: Iterable[str]) -> str:
@@ -87,7 +89,7 @@ def subset(
         raise SubsetError(f"{source.url} is not finished: what it keeps is not known yet")
     dataset, whole = read_dataset(source), where if keys is None else condition(where, keys)
     with Index(source) as index:
-        plan = _plan(source, output, whole, tuple(kinds or index.kinds), dataset)
+        plan = _plan(source, output, whole, tuple(kinds or index.kinds), dataset, settings)
         for kind in plan.kinds:
             if kind not in index.kinds:
                 raise SubsetError(f"{source.url} has no {kind}; it has {', '.join(index.kinds) or 'no samples'}")
@@ -103,11 +105,13 @@ def subset(
     return _finish(source, output, plan, dataset)
 
 
-def _plan(source: Store, output: Store, where: str, kinds: tuple[str, ...], dataset: Dataset) -> SubsetPlan:
+def _plan(
+    source: Store, output: Store, where: str, kinds: tuple[str, ...], dataset: Dataset, settings: ShardSettings
+) -> SubsetPlan:
     taken = sum(name.partition("-")[0] == "subset" for name in dataset.phases)
     phase = f"subset-{taken + 1}" if taken else "subset"
     changes = len(dataset.builds), len(dataset.removals)
-    plan = SubsetPlan(source.url, where, kinds, dataset.config_hash, phase, *changes)
+    plan = SubsetPlan(source.url, where, kinds, dataset.config_hash, phase, *changes, settings.max_bytes)
     if output.exists(SUBSET):
         _require_same(output, plan)
     elif output.list(""):
@@ -117,9 +121,22 @@ def _plan(source: Store, output: Store, where: str, kinds: tuple[str, ...], data
 
 def _require_same(output: Store, plan: SubsetPlan) -> None:
     there = msgspec.json.decode(output.read(SUBSET), type=SubsetPlan)
-    if there != plan:
-        what = f"of {there.source}, where {there.where}, or of what that was then"
-        raise SubsetError(f"{output.url} holds another subset: {what}")
+    if there == plan:
+        return
+    asked = {"source": "of {}", "where": "where {}", "kinds": "of the kinds {}", "shard_bytes": "in shards of {} bytes"}
+    for name, said in asked.items():
+        has, wanted = getattr(there, name), getattr(plan, name)
+        if has != wanted:
+            has = ", ".join(has) if isinstance(has, tuple) else str(has)
+            raise SubsetError(f"{output.url} holds another subset: {said.format(_cut(has))}; choose another output")
+    raise SubsetError(
+        f"{output.url} holds a subset of {plan.source} as that was before it grew or shrunk; choose another output"
+    )
+
+
+def _cut(text: str) -> str:
+    """A condition may name thousands of keys."""
+    return text if len(text) <= _MOST_SAID else f"{text[:_MOST_SAID]}…"
 
 
 def _require_columns(index: Index, kinds: Sequence[str], where: str) -> None:

@@ -83,7 +83,10 @@ def test_wrong_calls_say_what_is_wrong(looked_at: Path, tmp_path: Path, capsys: 
         dataset.where("domain = ?) OR (1=1", "x")
     assert "not empty" in said(str(looked_at), "--where", "true", "-o", str(tmp_path / "full"))
     assert main(["subset", str(looked_at), "--where", "num_words > 5", "-o", out]) == 0
-    assert "another subset" in said(str(looked_at), "--where", "num_words > 6", "-o", out)
+    assert "another subset: where num_words > 5" in said(str(looked_at), "--where", "num_words > 6", "-o", out)
+    call = (str(looked_at), "--where", "num_words > 5", "-o", out)
+    assert "in shards of 536870912 bytes" in said(*call, "--shard-bytes", "99999")
+    assert "of the kinds interleaved, pairs, clips" in said(*call, "--kind", "pairs")
     (tmp_path / "keys").write_text("none-such\n")
     assert main(["subset", str(looked_at), "--keys", str(tmp_path / "keys"), "-o", str(tmp_path / "none")]) == 1
     assert f"no sample was chosen: none has a key of {tmp_path / 'keys'}" in capsys.readouterr().err
@@ -134,7 +137,7 @@ def test_of_a_source_that_has_changed_it_is_another_subset(
     (tmp_path / "deny.txt").write_text(f"{url}\n")
     assert main(["remove", str(source), "--deny", str(tmp_path / "deny.txt"), "--engine", "inline"]) == 0
     assert main([*call, str(tmp_path / "out")]) == 2
-    assert "or of what that was then" in capsys.readouterr().err
+    assert "as that was before it grew or shrunk" in capsys.readouterr().err
     assert main([*call, str(tmp_path / "anew")]) == 0
     with Index(Store(str(tmp_path / "anew"))) as index:
         assert not index.ask("SELECT url FROM interleaved WHERE url = ?", [url]).rows
