@@ -1,6 +1,7 @@
 """Pictures that an element without words shows as its background: heroes, tiles of galleries, cards of builders."""
 
 import re
+from collections.abc import Iterator
 
 from pipeline.image.refs import is_image_url, is_placeholder
 from pipeline.page.leaves import pixels
@@ -44,6 +45,19 @@ def backgrounds(markup: Markup, lengths: list[int]) -> dict[int, str]:
         if is_empty and (image := _as_image(read_attributes(markup.attributes[at]))):
             found[end] = image
     return found
+
+
+def backgrounds_with(markup: Markup, names: set[str]) -> Iterator[tuple[int, str]]:
+    """Elements of any sort, with words over them or without, whose background has one of some names in its address.
+
+    Each with the attributes of an `<img>`.
+    """
+    for at in markup.bearing(*_SIGNS)[:_MOST]:
+        if any(map(markup.attributes[at].__contains__, names)):
+            attributes = read_attributes(markup.attributes[at])
+            address = _address(attributes, attributes.get("style", ""))
+            if address and not is_placeholder(address):
+                yield at, f' src="{escape(address)}"'
 
 
 def _as_image(attributes: dict[str, str]) -> str:

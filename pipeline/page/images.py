@@ -3,6 +3,7 @@
 import re
 
 from pipeline.image.assets import asset_of, file_of, look_of, name_of
+from pipeline.page.backgrounds import backgrounds_with
 from pipeline.page.decoration import DECORATION
 from pipeline.page.leaves import Leaf, Media, Text
 from pipeline.page.markup import Markup
@@ -95,8 +96,8 @@ def figures_without_image(leaves: list[Leaf], refusals: dict[int, Drop]) -> set[
 def stated_images(markup: Markup, stated: list[str], base: str, min_px: int) -> list[tuple[int, Media]]:
     """The images that a page shows and states as its own, each once where it stands first, with the number of its tag.
 
-    Marks of the site are not among them. Where no image shown has an address that is a size of a stated one, one of
-    the same name is taken for it.
+    Marks of the site are not among them. Where no image shown has an address that is a size of a stated one, one that
+    lies behind words as a background is looked for, and then one of the same name.
     """
     assets = {asset: name_of(asset) for asset in map(asset_of, stated[:_MAX_STATED])}
     assets = {asset: name for asset, name in assets.items() if not DECORATION & tokens(name)}
@@ -120,6 +121,10 @@ def stated_images(markup: Markup, stated: list[str], base: str, min_px: int) -> 
                 same.setdefault(asset, (at, image))[1].absorb(image)
             elif len(name) >= _LEAST_NAME and name.lower() not in _COMMON_NAMES and name in map(name_of, shown):
                 alike.setdefault(name, (at, image))[1].absorb(image)
+    for at, written in backgrounds_with(markup, probes) if assets and not same else ():
+        image = Media.image(written, [], "", base, (0, -1), min_px)
+        for asset in set(map(asset_of, image.candidates)) & assets.keys():
+            same.setdefault(asset, (at, image))
     return list((same or alike).values())
 
 

@@ -187,11 +187,22 @@ HEAD = '<meta property="og:image" content="https://site.example/img/ferry-1200x6
         "<main>{}</main><aside><img src=/img/ferry-300x200.jpg></aside>",
         "<div class=gallery-nav><img src=/img/ferry.jpg></div><main>{}</main>",
         "<main>{}<p><a href=/next><img src=/img/ferry.webp></a></p></main>",
+        '<section style="background-image:url(/img/ferry.jpg)"><h1>The ferry</h1></section><main>{}</main>',
+        "<main><header class=hero-bg data-bg=/img/ferry-640x480.jpg><h1>A</h1></header>{}</main>",
     ],
 )
 def test_an_image_that_the_page_states_is_kept_wherever_it_is_shown(page):
     draft = extract(page.format(paragraphs(4)), HEAD)
     assert [url.partition("/img/")[2][:5] for url in images(draft)] == ["ferry"]
+
+
+def test_behind_words_only_the_image_that_is_stated_is_one():
+    body = '<section style="background-image:url(/img/sea.jpg)"><h1>The ferry</h1></section>'
+    assert images(extract(f"{body}<main>{paragraphs(4)}</main>", HEAD)) == []
+    shown = body.replace("sea", "ferry") + "<aside><img src=/img/ferry-300x200.jpg></aside>"
+    assert images(extract(f"{shown}<main>{paragraphs(4)}</main>", HEAD)) == [
+        "https://site.example/img/ferry-300x200.jpg"
+    ]
 
 
 def test_a_stated_image_below_the_text_stays_below_it():
