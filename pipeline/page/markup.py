@@ -42,7 +42,7 @@ class Markup:
     """
 
     __slots__ = (
-        *("_distinct", "_ends", "_kinds", "_named", "_places", "_sought", "_written"),
+        *("_distinct", "_ends", "_found", "_kinds", "_named", "_places", "_sought", "_written"),
         *("attributes", "html", "json_ld", "rsl", "tags", "texts"),
     )
 
@@ -75,6 +75,7 @@ class Markup:
         self._distinct: list[str] = []
         self._written = ""
         self._named: dict[str, bool] = {}
+        self._found: dict[str, list[str]] = {}
 
     def _cut(self) -> None:
         pieces = _TAG.split(self.html)
@@ -112,6 +113,11 @@ class Markup:
 
     def written_with(self, sign: str) -> list[str]:
         """The attributes of tags that hold a text, those of each as they are written, the same ones once."""
+        if sign not in self._found:
+            self._found[sign] = self._search(sign)
+        return self._found[sign]
+
+    def _search(self, sign: str) -> list[str]:
         if not self._written:
             self._distinct = list(filter(None, set(self.attributes)))
             self._written = "".join(self._distinct)
