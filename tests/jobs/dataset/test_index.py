@@ -121,12 +121,14 @@ def test_ctrl_c_ends_a_query_as_it_ends_anything(index: Index, how: str) -> None
         "make": lambda number: index.make(f"counted_{number}", endless),
         "batches": lambda number: list(index.batches(endless)),
     }
+
+    def call_and_press(number: int, wait_s: float) -> None:
+        threading.Timer(wait_s, os.kill, (os.getpid(), signal.SIGINT)).start()
+        calls[how](number)
+
     for number, wait_s in enumerate((0.05, 0.1, 0.2, 0.4)):  # some while it is planned
-        timer = threading.Timer(wait_s, os.kill, (os.getpid(), signal.SIGINT))
         with pytest.raises(KeyboardInterrupt):
-            timer.start()
-            calls[how](number)
-        timer.join()
+            call_and_press(number, wait_s)
     assert index.ask("SELECT 1").rows == [(1,)]
 
 
