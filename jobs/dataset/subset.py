@@ -46,7 +46,7 @@ class SubsetPlan(msgspec.Struct, frozen=True):
     phase: str  # under which dataset.json counts what was left out
     builds: int = 0  # of the source, and what was removed of it: it may have grown or shrunk since
     removals: int = 0
-    shard_bytes: int = ShardSettings().max_bytes
+    shard_bytes: int = 0  # 0: of a subset begun before this was written down
 
 
 def condition(where: str, keys: Iterable[str]) -> str:
@@ -121,6 +121,8 @@ def _plan(
 
 def _require_same(output: Store, plan: SubsetPlan) -> None:
     there = msgspec.json.decode(output.read(SUBSET), type=SubsetPlan)
+    if not there.shard_bytes:
+        there = msgspec.structs.replace(there, shard_bytes=plan.shard_bytes)
     if there == plan:
         return
     asked = {"source": "of {}", "where": "where {}", "kinds": "of the kinds {}", "shard_bytes": "in shards of {} bytes"}

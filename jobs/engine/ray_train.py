@@ -15,7 +15,7 @@ from schemas.settings import SettingsError
 
 _MAX_FAILURES = 3
 _ASK_EVERY_S = 0.5
-#: Since workers last asked: longer than one holds the interpreter without a break.
+#: Since the first worker last asked: longer than one holds the interpreter without a break.
 _LISTENING_S = 20.0
 #: How long a worker with an error that would come again waits for the driver to end it.
 _ENDED_WITHIN_S = 20.0
@@ -29,7 +29,7 @@ class Line:
         self._errors: dict[int, Exception] = {}
 
     def stop(self, by: str) -> bool:
-        """Have the workers stop after their step; whether there are any that ask."""
+        """Have the workers stop after their step; whether there are any: the first asks."""
         self._stop = by
         return time.monotonic() - self._asked_at < _LISTENING_S
 
@@ -59,9 +59,10 @@ def run_in_workers(
 
     Where a worker dies, all begin again, some times over: `work` must go on from what it left. The working folder is
     the driver's where a node has it. Ray's own records go into `folder`, a path that every node has. A `stop` here is
-    handed to those of the workers. Raises the `final` errors of `work`, which would come again, `StepError` naming what
-    else stopped it, `KeyboardInterrupt` where nobody is there yet to hear of a stop, and `SettingsError` where there
-    are fewer GPUs, or on this machine CPUs, than workers, or the extra `train` is not installed.
+    handed to that of the first worker, whose `work` has to tell the others. Raises the `final` errors of `work`, which
+    would come again, `StepError` naming what else stopped it, `KeyboardInterrupt` where nobody is there yet to hear of
+    a stop, and `SettingsError` where there are fewer GPUs, or on this machine CPUs, than workers, or the extra `train`
+    is not installed.
     """
     try:
         from ray.train import FailureConfig, RunConfig, ScalingConfig, get_context, report
@@ -79,11 +80,12 @@ def run_in_workers(
             return  # Ray began again what is at its end
         if os.path.isdir(where):
             os.chdir(where)
-        with _handed_on(line) as stop:
+        rank = get_context().get_world_rank()
+        with _handed_on(line, rank) as stop:
             try:
                 report(work(given, stop))
             except final as error:
-                ray.get(line.tell.remote(get_context().get_world_rank(), error))
+                ray.get(line.tell.remote(rank, error))
                 time.sleep(_ENDED_WITHIN_S)  # so that Ray prints no trace of what is no failure of a worker
                 raise
 
@@ -159,9 +161,13 @@ def _watch(fit: Callable[[], object], line: Any, stop: Stop) -> None:
 
 
 @contextmanager
-def _handed_on(line: Any) -> Iterator[Stop]:
-    """In a worker: a `Stop` that is asked when the driver's is."""
+def _handed_on(line: Any, rank: int) -> Iterator[Stop]:
+    """In a worker: a `Stop` that is asked when the driver's is. The first tells the others: a thousand of them would
+    ask the actor two thousand times a second."""
     stop, is_over = Stop(), threading.Event()
+    if rank:
+        yield stop
+        return
 
     def ask() -> None:
         while not is_over.wait(_ASK_EVERY_S):

@@ -87,6 +87,10 @@ def test_wrong_calls_say_what_is_wrong(looked_at: Path, tmp_path: Path, capsys: 
     call = (str(looked_at), "--where", "num_words > 5", "-o", out)
     assert "in shards of 536870912 bytes" in said(*call, "--shard-bytes", "99999")
     assert "of the kinds interleaved, pairs, clips" in said(*call, "--kind", "pairs")
+    before = json.loads((Path(out) / "subset.json").read_text())
+    del before["shard_bytes"]  # as versions before wrote it
+    (Path(out) / "subset.json").write_text(json.dumps(before))
+    assert main(["subset", *call, "--shard-bytes", "99999"]) == 0
     (tmp_path / "keys").write_text("none-such\n")
     assert main(["subset", str(looked_at), "--keys", str(tmp_path / "keys"), "-o", str(tmp_path / "none")]) == 1
     assert f"no sample was chosen: none has a key of {tmp_path / 'keys'}" in capsys.readouterr().err
