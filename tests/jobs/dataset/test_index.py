@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import fsspec
@@ -142,6 +143,18 @@ def test_an_error_of_duckdb_that_a_signal_caused_is_the_signals(index: Index) ->
     with pytest.raises(RuntimeError, match="another"), index._cursor(None):
         raise RuntimeError("another")
     assert index.ask("SELECT 1").rows == [(1,)]
+
+
+def test_a_query_that_a_signal_ends_is_interrupted_before_its_connection_is_closed(
+    index: Index, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Closing waited for its end, which may be hours away."""
+    done: list[str] = []
+    cursor = SimpleNamespace(interrupt=lambda: done.append("interrupt"), close=lambda: done.append("close"))
+    monkeypatch.setattr(index, "_connection", SimpleNamespace(cursor=lambda: cursor))
+    with pytest.raises(KeyboardInterrupt), index._cursor(None):
+        raise RuntimeError("Query interrupted") from KeyboardInterrupt()
+    assert done == ["interrupt", "close"]
 
 
 def test_many_threads_may_ask_at_once(index: Index) -> None:

@@ -205,6 +205,13 @@ def test_behind_words_only_the_image_that_is_stated_is_one():
     ]
 
 
+def test_where_a_stated_image_is_shown_as_one_no_background_is_looked_for():
+    head = HEAD + '<meta property="og:image" content="https://site.example/img/sea.jpg">'
+    body = '<section style="background-image:url(/img/sea.jpg)"><h1>The ferry</h1></section>'
+    body += "<aside><img src=/img/ferry.jpg></aside>"
+    assert images(extract(f"{body}<main>{paragraphs(4)}</main>", head)) == ["https://site.example/img/ferry.jpg"]
+
+
 def test_a_stated_image_below_the_text_stays_below_it():
     draft = extract(f"<main>{paragraphs(3)}</main><aside><img src=/img/ferry.jpg></aside>", HEAD)
     assert outline(draft)[-1] == "ferry.jpg"
