@@ -11,7 +11,7 @@ _LANGUAGE = re.compile(
     r'[ ]data-(?:enlighter-)?(?:lang|language)="([A-Za-z][\w+#]{0,19})"'
 )
 #: What stands in the place of a language and is none.
-_NO_LANGUAGES = frozenset(
+NO_LANGUAGES = frozenset(
     "none plain plaintext text txt nohighlight no default auto notranslate source code wrapper container box block "
     "table line lines numbers copy button raw output unknown undefined null".split()
 )
@@ -36,7 +36,7 @@ def language_of(markup: Markup, at: int) -> str:
     """In lower case, by the `<pre>` that opens at `at` and what opens right in or around it; "" if they name none."""
     for place in _beside(markup, at):
         for match in _LANGUAGE.finditer(markup.attributes[place]):
-            if (language := (match[1] or match[2]).lower()) not in _NO_LANGUAGES:
+            if (language := (match[1] or match[2]).lower()) not in NO_LANGUAGES:
                 return language
     return ""
 

@@ -2,6 +2,8 @@
 
 import hashlib
 import html
+import re
+from bisect import bisect_right
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
@@ -10,6 +12,7 @@ import msgspec
 from crawlers.exchange import Exchange
 from crawlers.warc_records import WHOLE
 from crawlers.warc_writer import WarcWriter, payload_digest
+from pipeline.page.code import NO_LANGUAGES
 from schemas.images import is_svg
 from schemas.urls import host_of
 
@@ -18,6 +21,9 @@ NOWHERE = "https://imported.invalid"
 #: When something was fetched of which nobody says it.
 _UNKNOWN = datetime(1970, 1, 1, tzinfo=UTC)
 _SCHEMES = ("http://", "https://")
+#: What stands above and below code, above it with its language as pages name it: ```python.
+_FENCE = "```"
+_LANGUAGE = re.compile(rf"{_FENCE}([a-z][a-z0-9_+#]{{0,19}}) *")
 
 
 class Picture(msgspec.Struct, frozen=True):
@@ -64,8 +70,42 @@ def _markup(part: str | Picture) -> str:
         alt, title = (html.escape(" ".join(text.split())) for text in (part.alt, part.title))
         titled = f' title="{title}"' if title else ""
         return f'<img src="{html.escape(part.address)}" alt="{alt}"{titled}>' if part.address else ""
-    paragraphs = (one.strip("\n") for one in part.replace("\r\n", "\n").split("\n\n"))
+    return "".join(_code_markup(text) if is_code else _paragraphs(text) for is_code, text in _cut_at_fences(part))
+
+
+def _paragraphs(text: str) -> str:
+    paragraphs = (one.strip("\n") for one in text.split("\n\n"))
     return "".join(f"<p>{html.escape(one).replace(chr(10), '<br>')}</p>" for one in paragraphs if one.strip())
+
+
+def _code_markup(text: str) -> str:
+    """Code as a `<pre>`, which keeps its lines; a fence that names no language stays one of them."""
+    fence, _, code = text.partition("\n")
+    named = _LANGUAGE.fullmatch(fence)
+    if not named or named[1] in NO_LANGUAGES:
+        return f"<pre><code>{html.escape(text)}</code></pre>"
+    code = code.removesuffix(_FENCE).removesuffix("\n")
+    return f'<pre><code class="language-{named[1]}">{html.escape(code)}</code></pre>'
+
+
+def _cut_at_fences(part: str) -> Iterator[tuple[bool, str]]:
+    """What of a text is code, with the fences that Markdown has around it, and what stands around.
+
+    A fence that nothing closes is a line like others.
+    """
+    lines = part.replace("\r\n", "\n").split("\n")
+    ends = [at for at, line in enumerate(lines) if line.rstrip() == _FENCE]
+    done = 0
+    for at, line in enumerate(lines):
+        if at < done or not line.startswith(_FENCE) or _FENCE in line[3:]:
+            continue
+        place = bisect_right(ends, at)
+        if place == len(ends):
+            break
+        yield False, "\n".join(lines[done:at])
+        done = ends[place] + 1
+        yield True, "\n".join((*lines[at : done - 1], _FENCE))
+    yield False, "\n".join(lines[done:])
 
 
 def write(document: Document, place: str, writer: WarcWriter) -> None:

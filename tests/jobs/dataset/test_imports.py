@@ -129,6 +129,24 @@ def test_what_was_exported_comes_back_with_equal_content(looked_at: Path, tmp_pa
             assert again.title == sample.title
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "How it is done:\n\n```python\ndef half(x):\n    if x < 2:\n\n        return '<p>&amp;'\n\treturn x / 2\n```\n\nThat is all.",
+        "```\n    what begins with blanks\n  ends so\n```\n\nand\n\n```c++\nint x;\n```",
+        "```text\n  a\n```\n\nand\n\n```js title=a.js\n  b\n```",
+        "A fence that nothing closes:\n\n```python\nreads as a line.",
+    ],
+)
+def test_code_between_fences_keeps_its_lines(text: str, tmp_path: Path) -> None:
+    text = f"{TEXTS[0]}\n\n{text}"
+    row = {"texts": [text, None], "images": [None, {"bytes": photo(1), "path": "1.jpg"}], "url": f"{SITE}/1"}
+    assert imported(write_table(tmp_path / "a.parquet", [row]), tmp_path) == 0
+    with weft.open(built(tmp_path)) as dataset:
+        (sample,) = list(dataset)
+    assert sample.texts[0] == text
+
+
 @pytest.mark.parametrize("to", ["parquet", "energon", ""])
 def test_addresses_and_times_come_back_however_weft_wrote_them(looked_at: Path, tmp_path: Path, to: str) -> None:
     if to:
