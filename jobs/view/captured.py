@@ -10,12 +10,13 @@ from crawlers.archive_index import NotAtHand
 from jobs.dataset.page_lookup import drops_on, find_page
 from jobs.view.context import CONTEXT, Context
 from jobs.view.dropped import shown_media
-from jobs.view.security import DATA_POLICY, FRAME_POLICY
+from jobs.view.security import DATA_POLICY, DRAWING_POLICY, FRAME_POLICY
 from jobs.view.work import Explained
 from schemas.drops import meaning_of
 
 _SEARCH_S = 20.0
-_IMAGES = ("image/jpeg", "image/png", "image/webp", "image/gif", "image/bmp", "image/avif")
+_SVG = "image/svg+xml"
+_IMAGES = ("image/jpeg", "image/png", "image/webp", "image/gif", "image/bmp", "image/avif", _SVG)
 
 
 async def source(request: web.Request) -> web.Response:
@@ -71,7 +72,7 @@ async def media(request: web.Request) -> web.Response:
     stated = found.headers.get("content-type", "").partition(";")[0].strip().lower()
     if stated not in _IMAGES:
         raise web.HTTPNotFound(reason=f"{stated or 'no type'} is not shown")
-    headers = {"Content-Security-Policy": DATA_POLICY}
+    headers = {"Content-Security-Policy": DRAWING_POLICY if stated == _SVG else DATA_POLICY}
     return web.Response(body=found.body, content_type=stated, headers=headers)
 
 

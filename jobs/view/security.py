@@ -18,6 +18,8 @@ FRAME_POLICY = (
 )
 #: For bytes of samples.
 DATA_POLICY = "sandbox; default-src 'none'; frame-ancestors 'none'"
+#: For SVG: its own styles colour it, but no script of it runs, in an `<img>` or opened by itself, and it loads nothing.
+DRAWING_POLICY = f"{DATA_POLICY}; style-src 'unsafe-inline'"
 #: The one request that writes: a flag, into the reader's own file.
 WRITING = ("POST", "/flag")
 _HEADERS = {

@@ -19,6 +19,10 @@ from tests.pipeline.videos import make_video
 SITE = "https://looked.example"
 EVIL = "<script>window.pwned=1</script>"
 EVIL_ALT = 'A bridge over the wide river"><img src=x onerror="window.pwned=1"><svg onload=\'window.pwned=1\'>'
+EVIL_DRAWING = (
+    b'<svg xmlns="http://www.w3.org/2000/svg" width="200" height="200" onload="window.pwned=1"><style>rect{fill:#2a6}'
+    b'</style><script>window.pwned=1</script><rect width="200" height="200"/></svg>'
+)
 PAGES = 6
 CONFIG = msgspec.structs.replace(
     BuildConfig(),
@@ -56,6 +60,7 @@ def build_looked_at(folder: Path) -> Path:
     records += [
         (f"{SITE}/evil.html", evil.encode(), html),
         (f"{SITE}/img/evil.jpg", photo(99), "image/jpeg"),
+        (f"{SITE}/img/evil.svg", EVIL_DRAWING, "image/svg+xml; charset=utf-8"),
         (f"{SITE}/short.html", short, html),
         (f"{SITE}/film.html", film.encode(), html),
         (f"{SITE}/v/bread.mp4", make_video(scenes=(60,), size=(320, 240)), "video/mp4"),

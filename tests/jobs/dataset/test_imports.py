@@ -132,7 +132,7 @@ def test_what_was_exported_comes_back_with_equal_content(looked_at: Path, tmp_pa
 @pytest.mark.parametrize(
     "text",
     [
-        "How it is done:\n\n```python\ndef half(x):\n    if x < 2:\n\n        return '<p>&amp;'\n\treturn x / 2\n```\n\nThat is all.",
+        "How it is done:\n\n```python\nif x < 2:\n\n    half = '<p>&amp;'\n\tx /= 2\n```\n\nThat is all.",
         "```\n    what begins with blanks\n  ends so\n```\n\nand\n\n```c++\nint x;\n```",
         "```text\n  a\n```\n\nand\n\n```js title=a.js\n  b\n```",
         "A fence that nothing closes:\n\n```python\nreads as a line.",

@@ -25,7 +25,7 @@ from jobs.view.attention import Choices, read_choices, texts_of, window_of
 from jobs.view.filters import read_filter
 from model.data.tokens import byte_tokens
 from schemas.storage import Store
-from tests.jobs.looked_at import EVIL, SITE, archive_of, viewer
+from tests.jobs.looked_at import EVIL, EVIL_DRAWING, SITE, archive_of, viewer
 from tests.jobs.phases.test_own_steps import even_pages
 from tests.jobs.report.test_report import Elements
 from tests.jobs.test_build import INLINE, SMALL
@@ -172,6 +172,14 @@ def test_a_captured_page_is_harmless(view: str) -> None:
     assert b"chrome: &lt;nav&gt;" in marked
     assert ask(f"{view}/captured/media?url={SITE}/img/evil.jpg")[2][:2] == b"\xff\xd8"
     assert ask(f"{view}/captured/media?url={SITE}/evil.html")[0] == 404
+
+
+def test_a_captured_drawing_is_shown_and_runs_nothing(view: str) -> None:
+    status, headers, body = ask(f"{view}/captured/media?url={SITE}/img/evil.svg")
+    assert (status, headers["Content-Type"], body) == (200, "image/svg+xml", EVIL_DRAWING)
+    policy = headers["Content-Security-Policy"]
+    assert policy.startswith("sandbox; default-src 'none'")
+    assert "script" not in policy
 
 
 def test_a_captured_page_says_how_sure_its_extraction_was(view: str) -> None:
