@@ -37,6 +37,19 @@ _BETWEEN = frozenset(
     "pour su sur the this to über van von voor zu zum zur о об на для".split()
 )
 
+#: What a heading of others may say around its phrase: Explore other related products near you.
+_OF_OTHERS = re.compile(r"\b(?:similar|related|recommended)\b")
+_BEFORE_OTHERS = re.compile(
+    r"^(?:(?:our|your|my|more|some|other|others|nearby|all|top|the|these|view|see|explore|browse|discover|shop|check|out|"
+    r"find|compare) )+"
+)
+_BEHIND_OTHERS = re.compile(
+    r" (?:for you|near you|near me|near here|nearby|in your area|in this area|(?:(?:that|which) )?(?:you )?"
+    r"(?:may|might|could|ll|will) (?:also )?(?:like|love|enjoy|want|interest you|be interested in|be of interest))$"
+)
+#: What is alike is another, whatever it is: similar homes.
+_SIMILAR = re.compile(r"similar \w+(?: \w+)?")
+
 
 def headed_comments(containers: list[Container], leaves: list[Leaf], facts: list[int]) -> list[int]:
     """The containers that begin with a heading that announces such: it is their name from now on.
@@ -120,7 +133,11 @@ def name_of_headed(said: str) -> str:
 
 def kind_of(heading: str, kinds: tuple[str, ...] = tuple(_NAMES)) -> str:
     """The first list that has a phrase, whatever stands around and between its words; "" for none."""
-    return _phrases(kinds).get(_NO_WORDS.sub(" ", heading).strip().lower(), "")
+    said, known = _NO_WORDS.sub(" ", heading).strip().lower(), _phrases(kinds)
+    if (kind := known.get(said, "")) or "related" not in kinds or not _OF_OTHERS.search(said):
+        return kind
+    said = _BEHIND_OTHERS.sub("", _BEFORE_OTHERS.sub("", said))
+    return "related" if _SIMILAR.fullmatch(said) else known.get(said, "")
 
 
 @cache

@@ -88,6 +88,24 @@ def test_other_products_are_told_by_their_heading(heading):
 
 
 @pytest.mark.parametrize(
+    ("heading", "are_others"),
+    [
+        ("Nearby similar homes", True),
+        ("Explore our related products", True),
+        ("Related articles that may interest you", True),
+        ("Other similar items near you", True),
+        ("Related programs", False),
+        ("Similar to what the old masters did", False),
+        ("Explore our products", False),
+    ],
+)
+def test_what_stands_around_and_behind_such_words_changes_nothing(heading, are_others):
+    others = "".join(f"<li><a href=/o{n}>Other {n}</a><p>{prose(30 + n)}</p></li>" for n in range(4))
+    found = said(f"<div class=css-1x9><h2>{heading}</h2><ul>{others}</ul></div>")
+    assert (prose(31) not in found) is are_others
+
+
+@pytest.mark.parametrize(
     "line", ["<div class=x9><strong>Related Products</strong></div>", "<p class=h5>Produits similaires</p>"]
 )
 def test_a_line_that_is_a_heading_to_the_eye_tells_them_too(line):
